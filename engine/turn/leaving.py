@@ -37,8 +37,8 @@ CLOSING = (Purpose.EXIT, Purpose.UNWIND)
 UNWIND = "unwind"
 FLATTENED = "flattened"
 """The operator closes it: nothing of the spec takes over any more."""
-RETRY_SECONDS = 1.0
 RECHECK = 15.0
+"""Seconds after which a position is looked at again, if nothing that it reads moves before."""
 STOP_ORDER = Ladder(start=Start.MARKET, path=("exits",))
 """A resting stop that the engine watches for a while acts as the stop order would: at market."""
 UNWIND_LADDER = Ladder(start=Start.NATURAL, wait=5.0, tries=3, then=Then.MARKET, path=("order",))
@@ -303,7 +303,7 @@ def _send_closing(work: Work, position: Position) -> None:
     if net is None and not at_market:
         text = f"no price to close at: {quote.missing.split(' for ')[0]}"
         work.alarm_of_price(position.bot, text, position.id)
-        wake(work, position.bot, RETRY_SECONDS)
+        wake(work, position.bot, RECHECK)  # a quote that comes has it judged at once
         return
     check_exit_price(work, position, parts, quote, net)
     position = work.positions[position.id]

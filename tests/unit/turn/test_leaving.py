@@ -1,5 +1,6 @@
 """Exits: which one acts, how it is worked, and until when."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -52,6 +53,21 @@ def test_a_target_buys_back_at_half() -> None:
     assert desk.position.state == "closed"
     assert desk.position.exit_price == Decimal("-0.35")
     assert desk.state.bots["spread"].day.realized == Decimal("35.00")
+
+
+def test_without_a_price_it_is_tried_when_one_comes_and_not_every_second() -> None:
+    desk = held('\n  - time: "15:00"\n')
+    desk.blind(put(5945), put(5935))
+    desk.until("15:00")
+    assert (desk.position.state, exits(desk)) == ("exiting", ["time"])
+    sent = len(desk.submitted)
+    assert desk.state.wakes["spread"] - desk.now == timedelta(seconds=15)
+    desk.tick(3)
+    assert len(desk.submitted) == sent
+    cost(desk, 0.40)
+    assert desk.tick(0.5).commands
+    assert len(desk.submitted) == sent + 1
+    assert desk.last.limit_price == Decimal("0.40")
 
 
 def test_the_first_that_is_true_acts() -> None:
