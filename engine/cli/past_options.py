@@ -21,7 +21,8 @@ def session_range(source: "Source", name: str, first: date | None, last: date | 
     """Return the first and last session meant: those of the data where none is named. Raises: MisuseError."""
     days = source.dates(first or FIRST, last or LAST)
     if not days:
-        raise MisuseError(f"{name} has no session in that time")
+        odd = next((each.text for each in source.gaps(first or FIRST, last or LAST)), None)
+        raise MisuseError(f"{name} has no session in that time", odd)
     return first or days[0], last or days[-1]
 
 

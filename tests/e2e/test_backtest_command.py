@@ -47,7 +47,7 @@ def test_without_a_single_session_it_has_failed(data: Path, tmp_path: Path) -> N
         file.write_bytes(b"")
     found = typed(ROOT / SPEC, "--data", tmp_path / "chains", "--store", tmp_path / "a.db", "--workers", 1)
     assert (found.exit_code, "no session could be lived through" in found.stderr) == (3, True), found.output
-    assert "the data: 3 findings" in found.stdout
+    assert "the data: 4 findings" in found.stdout
 
 
 def test_for_machines_it_is_the_same_bytes_each_time(data: Path, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_what_is_wrong_with_the_data_is_told_also_of_what_was_kept(data: Path, t
         assert "What was wrong with the data" in page
         assert "Parquet chains of chains" in page
     told = json.loads(typed(*words, "--format", "json").stdout)
-    assert [each["severity"] for each in told["findings"]] == ["refused"]
+    assert [each["severity"] for each in told["findings"]] == ["refused", "told"]
     assert told["data"]["fills"] == "mid"
 
 

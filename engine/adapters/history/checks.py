@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns, Finding
-from engine.adapters.history.finding import left_out, refused, told
+from engine.adapters.history.finding import left_out, refusal, refused, told
 from engine.adapters.history.middle import median
 from engine.adapters.history.rows import Rows, expiry_of, width_of
 from engine.model.session import EXCHANGE_ZONE, Session
@@ -73,11 +73,16 @@ def listed_on(rows: Rows, day: date) -> tuple[Rows, list[Finding]]:
 def sound(rows: Rows) -> tuple[Rows, list[Finding]]:
     """Return the rows with quotes that can be traded on; what is not quoted is nan, and so is what is crossed.
 
-    A bid of 0 beside an ask is no bid, as the exchange sends it, and no finding.
+    A bid of 0 beside an ask is no bid, as the exchange sends it, and no finding. One below 0 is told, and none at all.
     """
     bid, ask = rows.values["bid"], rows.values["ask"]
     crossed, no_ask = bid > ask, ~(ask > 0)
     findings = []
+    if (below := np.flatnonzero((bid < 0) & ~no_ask)).size:
+        text = "a bid is below 0: it is taken for no bid"
+        findings.append(told(rows.file, int(rows.row[below[0]]), text, int(below.size)))
+    elif not (bid > 0).any() and not no_ask.all():
+        findings.append(told(rows.file, 0, "not one option has a bid: is this the column of bids?"))
     values = dict(rows.values)
     if crossed.any() or no_ask.any():
         crossed &= ~no_ask
@@ -172,30 +177,35 @@ def _share(mask: Mask) -> float:
 
 
 def within(rows: Rows, session: Session) -> tuple[Rows, list[Finding]]:
-    """Return the rows of regular hours: after the open, up to the close."""
+    """Return the rows of regular hours: after the open, up to the close. Raises: StoreError where there is none."""
     opened, closed = session.open.timestamp(), session.close.timestamp()
     times = rows.index.times
     if not len(times) or (times.min() >= opened and times.max() <= closed):
         return rows, []
     outside = (rows.time < opened) | (rows.time > closed)
+    if outside.all():
+        first = datetime.fromtimestamp(float(times.min()), UTC).astimezone(EXCHANGE_ZONE)
+        text = f"no row is of the session of {session.date}: the first is of {first:%Y-%m-%d %H:%M} in New York"
+        raise refusal(refused(rows.file, int(rows.row[0]), text))
     return rows.only(~outside), [left_out(rows.file, rows.row[outside].tolist(), "this is outside of regular hours")]
 
 
-def holes(file: str, times: Columns, session: Session) -> Iterator[Finding]:
-    """Yield where a session of many instants begins late, ends early, or has a hole."""
+def holes(file: str, times: Columns, session: Session, what: str = "it") -> Iterator[Finding]:
+    """Yield where a session of many instants begins late, ends early, or has a hole; `what` is quotes, or a level."""
     if len(times) < 3:
         return
     step = median(np.diff(times))
     allowed = max(5.0 * step, 300.0)
     opened, closed = session.open.timestamp(), session.close.timestamp()
     if times[0] - opened > allowed:
-        yield told(file, 0, f"it begins at {_clock(times[0], session)}, the session at {_clock(opened, session)}")
+        yield told(file, 0, f"{what} begins at {_clock(times[0], session)}, the session at {_clock(opened, session)}")
     if closed - times[-1] > allowed:
-        text = f"it ends at {_clock(times[-1], session)}, the session at {_clock(closed, session)}: cut off?"
+        text = f"{what} ends at {_clock(times[-1], session)}, the session at {_clock(closed, session)}: cut off?"
         yield told(file, 0, text)
     for place in np.flatnonzero(np.diff(times) > allowed).tolist():
         since, until = _clock(times[place], session), _clock(times[place + 1], session)
-        yield told(file, 0, f"there is nothing between {since} and {until}")
+        words = "there is nothing" if what == "it" else f"{what} is missing"
+        yield told(file, 0, f"{words} between {since} and {until}")
 
 
 def _clock(at: float, session: Session) -> str:

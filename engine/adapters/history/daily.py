@@ -20,6 +20,7 @@ from engine.model.errors import StoreError
 from engine.model.session import CalendarError, is_session
 from engine.model.values import dataclass
 
+NO_BARS = "there are no daily bars: previous closes, averages and ranks of volatility are unknown"
 _PRICES = ("open", "high", "low", "close")
 _NO_SYMBOL = frozenset(("date", *_PRICES, "volume", "adj_close", "symbol"))
 _VOLATILITIES = frozenset(("VIX", "VIX1D", "VIX9D", "VIX3M", "VIX6M", "VVIX", "VXN", "RVX", "VXO", "SKEW"))
@@ -94,8 +95,9 @@ class Daily:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What is wrong with the files."""
-        return (*self._read[1], *self._more_findings)
+        """What is wrong with the files, or that there is none."""
+        none = () if self.series else (told("daily", 0, NO_BARS),)
+        return (*none, *self._read[1], *self._more_findings)
 
     def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
         """Return at most so many sessions before a day, oldest first."""

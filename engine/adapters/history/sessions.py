@@ -12,6 +12,8 @@ from engine.adapters.history.middle import median
 from engine.adapters.history.rows import BY_QUOTE, Rows, grid
 from engine.model.session import Session
 
+SEVERAL = 3
+"""Instants from which on a session is more than a state or two of a chain."""
 LEVEL_AGE = 90.0
 """Seconds for which a level counts when there is none of the very instant."""
 
@@ -36,6 +38,11 @@ def session_day(
         all_findings += more
     times, options, columns = grid(rows)
     all_findings += holes(rows.file, times, session)
+    for symbol in sorted({rows.symbol, "VIX"} & levels.keys()):
+        at, values = levels[symbol]
+        known = at[~np.isnan(values)]
+        if len(times) >= SEVERAL and not np.isin(times, known).all():
+            all_findings += holes(rows.file, known, session, f"the level of {symbol}")
     aligned, times, columns = _with_levels(times, columns, levels)
     if (shift := hour_off(times, aligned.get(rows.symbol), options, columns)) is not None:
         all_findings.append(refused(rows.file, 0, shift))

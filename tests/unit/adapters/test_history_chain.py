@@ -1,7 +1,7 @@
 """Parquet chains: what is written is read again, and every flaw is told by file and row."""
 
 import tracemalloc
-from datetime import date, time
+from datetime import date, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from engine.adapters.history.daily import NO_BARS
 from engine.adapters.history.day import HistoryDay, Severity
 from engine.adapters.history.even import EVEN
 from engine.adapters.history.open import open_source
@@ -209,6 +210,7 @@ def test_a_holiday_is_refused_and_missing_sessions_are_told(tmp_path: Path) -> N
     assert [(finding.severity, finding.text, finding.count) for finding in source.gaps(*span)] == [
         (Severity.REFUSED, "2019-05-27 is no session of the exchange: what it holds is stale", 1),
         (Severity.TOLD, "no data of 2019-05-24 to 2019-05-28", 2),
+        (Severity.TOLD, NO_BARS, 1),
     ]
     with pytest.raises(StoreError, match="no session"):
         source.day(date(2019, 5, 27))
@@ -220,6 +222,40 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(StoreError, match=f"{DAY}.parquet: this is no whole Parquet file"):
         open_source(str(tmp_path)).day(DAY)
+
+
+def test_rows_of_another_day_are_refused(tmp_path: Path) -> None:
+    def spoil(rows: dict[str, list[object]]) -> None:
+        rows["time"] = [at + timedelta(days=1) for at in rows["time"]]  # type: ignore[operator]
+
+    with pytest.raises(StoreError, match="no row is of the session of 2019-05-24: the first is of 2019-05-25 09:3"):
+        changed(tmp_path, spoil)
+
+
+@pytest.mark.parametrize(
+    ("bids", "says", "count"),
+    [([-1.0], "a bid is below 0: it is taken for no bid", 1), ([0.0] * 4 * 390, "not one option has a bid", 1)],
+)
+def test_bids_that_are_none_are_told(bids: list[object], says: str, count: int, tmp_path: Path) -> None:
+    def spoil(rows: dict[str, list[object]]) -> None:
+        rows["bid"][: len(bids)] = bids
+
+    found = changed(tmp_path, spoil, 390)
+    (finding,) = found.findings
+    assert (finding.severity, finding.text.startswith(says), finding.count) == (Severity.TOLD, True, count)
+    assert np.isnan(found.bid[0, 0])
+
+
+def test_a_level_that_begins_late_is_told(tmp_path: Path) -> None:
+    """Quotes of an hour without a level trade nothing, and nobody would see why."""
+    file = tmp_path / f"{DAY}.parquet"
+    write_day(a_day(390), file)
+    beside = tmp_path / f"{DAY}.levels.parquet"
+    levels = parquet.read_table(beside).to_pydict()
+    kept = [place for place, symbol in enumerate(levels["symbol"]) if symbol != "SPX" or place >= 60]
+    parquet.write_table(pyarrow.table({name: [column[p] for p in kept] for name, column in levels.items()}), beside)
+    texts = [finding.text for finding in open_source(str(tmp_path)).day(DAY).findings]
+    assert texts == ["the level of SPX begins at 10:31, the session at 09:30"]
 
 
 def test_a_hole_within_the_session_is_told(tmp_path: Path) -> None:

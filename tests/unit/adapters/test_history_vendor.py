@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.adapters.history.daily import NO_BARS
 from engine.adapters.history.day import HistoryDay, Severity, Source
 from engine.adapters.history.open import open_source
 from engine.model.contract import Right
@@ -107,6 +108,7 @@ def test_a_snapshot_is_read_with_both_classes(tmp_path: Path) -> None:
     assert [each.text for each in told] == [
         "there is no time of day; quotes stand 15 min before the close",
         "the VIX is computed by its formula where expiries around 30 days are there",
+        NO_BARS,
     ]
 
 
