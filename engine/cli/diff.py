@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from engine.run.revisions import Text
     from engine.spec.load import Loaded
 
-    Tries = Callable[[str, Sequence[Text]], Sequence[Days]]
+    Tries = Callable[[str, Sequence[Text]], tuple[Sequence[Days], Sequence[str]]]
+    """Tries two texts on days; says what was wrong with these, too."""
 
 DIFFERENT, TOO_MUCH_RISK = 1, 4
 
@@ -121,9 +122,9 @@ def _simulated(seeds: int | None) -> "Tries":
 
     assert seeds is not None
 
-    def tries(name: str, texts: "Sequence[Text]") -> "Sequence[Days]":
+    def tries(name: str, texts: "Sequence[Text]") -> "tuple[Sequence[Days], Sequence[str]]":
         click.echo(f"{name}: running {2 * seeds} simulated days ...", err=True)
-        return simulate(texts, seeds)
+        return simulate(texts, seeds), ()
 
     return tries
 
@@ -133,18 +134,23 @@ def _past(days: str) -> "Tries":
     from datetime import date
 
     from engine.adapters.history.open import open_source
-    from engine.model.errors import StoreError
+    from engine.model.errors import MisuseError, StoreError
     from engine.run.behaviour import relive
     from engine.run.replay.tapes import tapes_of
     from engine.store.latest import run_store
 
-    data = f"tapes:{tapes_of(run_store(None))}" if days.isdigit() else days
+    if days.isdigit() and not int(days):
+        raise MisuseError("--days is a number of recorded days, 1 at least, or the past sessions, is '0'")
+    folder = tapes_of(run_store(None)) if days.isdigit() else None
+    if folder is not None and not folder.is_dir():
+        raise StoreError(f"nothing is recorded in {folder}", "'rulebot run' records unless told not to")
+    data = days if folder is None else f"tapes:{folder}"
     known = open_source(data).dates(date.min, date.max)
     found = known[-int(days) :] if days.isdigit() else known
     if not found:
         raise StoreError(f"there is no session in {data}", "'rulebot run' records each of its days")
 
-    def tries(name: str, texts: "Sequence[Text]") -> "Sequence[Days]":
+    def tries(name: str, texts: "Sequence[Text]") -> "tuple[Sequence[Days], Sequence[str]]":
         click.echo(f"{name}: walking twice through {len(found)} past sessions ...", err=True)
         return relive(texts, data, found)
 
@@ -155,13 +161,14 @@ def _with_days(
     found: "Difference", was: "Mapping[str, Text]", now: "Mapping[str, Text]", *, tries: "Tries", is_all: bool
 ) -> "Difference":
     """Return a difference with what both texts did on days, where there are two that differ."""
-    from engine.review.change.behaviour import behaviour_lines
+    from engine.review.change.behaviour import behaviour_lines, flaw_lines
     from engine.review.change.difference import Status
 
     if found.kind != "bot" or found.status is not Status.CHANGED:
         return found
-    old, new = tries(found.name, (was[found.was_name], now[found.name]))
-    return replace(found, behaviour=behaviour_lines(old, new, is_all=is_all), days=(old, new))
+    (old, new), flaws = tries(found.name, (was[found.was_name], now[found.name]))
+    told = (*behaviour_lines(old, new, is_all=is_all), *flaw_lines(flaws))
+    return replace(found, behaviour=told, days=(old, new))
 
 
 def _read(text: "Text") -> "Loaded":

@@ -175,7 +175,7 @@ class _Stepper:
 
 def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) -> None:
     from engine.adapters.recorded.recording import open_recording
-    from engine.review.change.behaviour import behaviour_lines
+    from engine.review.change.behaviour import behaviour_lines, flaw_lines
     from engine.review.change.document import days_document
     from engine.run.behaviour import relive
     from engine.run.replay.tapes import meant
@@ -194,12 +194,12 @@ def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) ->
         pair = (Text(f"{name} as recorded", was.text.encode()), text)
         told[name] = relive(pair, f"tapes:{file}", (recording.day,), (was.overrides, {}))
     if is_json:
-        print_json({"compared": {name: days_document(*pair) for name, pair in told.items()}})
-    for name, (old, new) in told.items() if not is_json else ():
+        print_json({"compared": {name: days_document(*found.sides) for name, found in told.items()}})
+    for name, found in told.items() if not is_json else ():
         click.echo(name)
-        for line in behaviour_lines(old, new, is_all=True):
+        for line in (*behaviour_lines(*found.sides, is_all=True), *flaw_lines(found.flaws)):
             click.echo(line)
-    if any(old[0].trades != new[0].trades for old, new in told.values()):
+    if any(old[0].trades != new[0].trades for old, new in (found.sides for found in told.values())):
         raise click.exceptions.Exit(1)
 
 

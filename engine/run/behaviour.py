@@ -11,9 +11,12 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
+from engine.adapters.history.finding import place
 from engine.adapters.history.open import open_source
 from engine.compile.build import build_plan
+from engine.model.errors import StoreError
 from engine.model.money import ZERO
 from engine.model.values import dataclass
 from engine.review.change.behaviour import Trade, TriedDay
@@ -64,26 +67,42 @@ class PastTask:
     overrides: tuple[tuple[str, str], ...] = ()
 
 
+class Relived(NamedTuple):
+    """What each text did on the sessions that could be lived through, and in words what was wrong with the data."""
+
+    sides: tuple[tuple[TriedDay, ...], ...]
+    flaws: tuple[str, ...]
+
+
 def relive(
     texts: Sequence[Text], data: str, days: Sequence[date], overrides: Sequence[Mapping[str, str]] = ()
-) -> tuple[tuple[TriedDay, ...], ...]:
+) -> Relived:
     """Return what each text would have done on these sessions; `overrides` of each, none where that is empty.
 
-    Raises: RulebotError.
+    Raises: RulebotError, also when not one of them could be lived through.
     """
     told = [tuple(each.items()) for each in overrides] or [()] * len(texts)
     tasks = [PastTask(text, data, tuple(days), set_) for text, set_ in zip(map(whole, texts), told, strict=True)]
     with ProcessPoolExecutor(min(os.cpu_count() or 1, len(tasks)), get_context("spawn")) as pool:
-        return tuple(pool.map(relived, tasks))
+        found = list(pool.map(relived, tasks))
+    flaws = tuple(dict.fromkeys(flaw for _, side in found for flaw in side))
+    if not all(side for side, _ in found):
+        raise StoreError("no session could be lived through", flaws[0] if flaws else None)
+    return Relived(tuple(side for side, _ in found), flaws)
 
 
-def relived(task: PastTask) -> tuple[TriedDay, ...]:
-    """Walk one text through past sessions."""
+def relived(task: PastTask) -> tuple[tuple[TriedDay, ...], tuple[str, ...]]:
+    """Walk one text through past sessions; return its days, without those that were refused, and what was wrong."""
     desk = desk_of(task.text, dict(task.overrides))
     (name,) = desk.bots
     walk = Walk(desk.program("past", {}, LINES), open_source(task.data), load_calendar(), NATURAL, CASH)
-    lived = walk.through(task.days[0], task.days[-1])
-    return tuple(_day(walk.state, name, 0, done.date) for done in lived if done.date in task.days and walk.state)
+    days, flaws = [], []
+    for done in walk.through(task.days[0], task.days[-1]):
+        if done.date in task.days:
+            flaws += [f"{each.severity.value}: {place(each)}" for each in done.findings]
+            if done.records and walk.state is not None:
+                days.append(_day(walk.state, name, 0, done.date))
+    return tuple(days), tuple(flaws)
 
 
 def whole(text: Text) -> Text:

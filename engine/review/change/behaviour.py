@@ -45,6 +45,13 @@ class TriedDay:
 Days = Sequence[TriedDay]
 
 
+def flaw_lines(flaws: Sequence[str]) -> tuple[str, ...]:
+    """Return what was wrong with the data of past sessions, the first few of it."""
+    left = len(flaws) - SHOWN
+    more = (f"    and {amounts.counted(left, 'more flaw')} of the data",) if left > 0 else ()
+    return (*(f"    {flaw}" for flaw in flaws[:SHOWN]), *more)
+
+
 def behaviour_lines(was: Days, now: Days, *, is_all: bool = False) -> tuple[str, ...]:
     """Return what differs: entries, net and worst day, exits, then the days that differ one by one."""
     head = f"  {amounts.counted(len(was), _kind(was))} ({_names([each.name for each in was], was, is_range=True)})"
