@@ -19,7 +19,10 @@ from engine.sim.seams import Commissioned, Execution, Market, OrderChanged, Orde
 
 @dataclass(slots=True)
 class Desk:
-    """Everything the broker knows. `now` is the instant being handled."""
+    """Everything the broker knows. `now` is the instant being handled.
+
+    marks: what each contract that is held was last valued at, by its id; it counts on where nobody quotes.
+    """
 
     market: Market
     seed: int
@@ -34,6 +37,7 @@ class Desk:
     execution_count: int = 0
     filled_groups: set[str] = field(default_factory=set)
     day_trades: DayTrades = field(default_factory=DayTrades)
+    marks: dict[int, Decimal] = field(default_factory=dict)
 
     @property
     def today(self) -> date:

@@ -1,6 +1,6 @@
 """How the account stands: positions at market, equity, margin, and what an order would change."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from math import isnan
 from typing import NamedTuple
@@ -34,15 +34,21 @@ class Standing(NamedTuple):
 
 
 def mark(touch: Touch) -> Decimal:
-    """Return the price a position is valued at: mid, else the one quote there is, else the last trade, else 0."""
-    for price in (touch.mid, touch.last, touch.bid, touch.ask):
-        if price is not None:
-            return price
-    return ZERO
+    """Return the price a position is valued at: mid, else the last trade, else the one quote there is, else 0."""
+    return next(_prices(touch), ZERO)
 
 
-def _line(instrument: Instrument, quantity: Decimal, touch: Touch) -> Line:
-    price = mark(touch)
+def _prices(touch: Touch) -> Iterator[Decimal]:
+    return (price for price in (touch.mid, touch.last, touch.bid, touch.ask) if price is not None)
+
+
+def _line(desk: Desk, instrument: Instrument, quantity: Decimal, touch: Touch) -> Line:
+    """Return a position at market; after the close it is worth what it was, as the real broker shows it."""
+    price = next(_prices(touch), None)
+    if price is None:
+        price = desk.marks.get(instrument.con_id, ZERO)
+    else:
+        desk.marks[instrument.con_id] = price
     spot = price if isnan(touch.spot) else Decimal(str(round(touch.spot, 4)))
     return Line(instrument, quantity, price, spot)
 
@@ -51,7 +57,7 @@ def standing(desk: Desk, cash: Decimal, quantities: Mapping[int, Decimal]) -> St
     """Return how an account with this cash and these positions stands at the present market."""
     held = {con_id: quantity for con_id, quantity in quantities.items() if quantity}
     quotes = desk.quotes(held)
-    lines = [_line(desk.instrument(con_id), quantity, quotes[con_id]) for con_id, quantity in held.items()]
+    lines = [_line(desk, desk.instrument(con_id), quantity, quotes[con_id]) for con_id, quantity in held.items()]
     stock = sum((line.value for line in lines if line.instrument.sec_type is SecType.STOCK), ZERO)
     value = sum((line.value for line in lines), ZERO)
     gross = sum((abs(line.value) for line in lines), ZERO)
@@ -141,7 +147,7 @@ def position_views(desk: Desk) -> list[PositionView]:
     quotes = desk.quotes(held)
     views = []
     for con_id, one in held.items():
-        line = _line(desk.instrument(con_id), one.quantity, quotes[con_id])
+        line = _line(desk, desk.instrument(con_id), one.quantity, quotes[con_id])
         views.append(
             PositionView(
                 con_id,

@@ -140,6 +140,20 @@ def test_account_values_add_up() -> None:
     assert view.unrealized == D("-6.05")
 
 
+def test_after_the_close_what_is_held_is_worth_what_it_was() -> None:
+    """Nobody quotes then; a short option that counted nothing would be a profit of all its premium, until morning."""
+    desk = Desktop()
+    desk.place(SPY_P, "SELL", 1, limit=4.0)
+    desk.step()
+    before = desk.broker.account_values()
+    desk.market.quotes[SPY_P] = (NAN, NAN, 0, 0)
+    desk.step(30)
+    after = desk.broker.account_values()
+    assert after["NetLiquidation"] == before["NetLiquidation"] != after["TotalCashValue"]
+    (view,) = desk.broker.positions()
+    assert view.market_value == D(-405)
+
+
 # ------------------------------------------------------------- margin
 
 
