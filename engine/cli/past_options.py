@@ -21,7 +21,8 @@ def session_range(source: "Source", name: str, first: date | None, last: date | 
     """Return the first and last session meant: those of the data where none is named. Raises: MisuseError."""
     days = source.dates(first or FIRST, last or LAST)
     if not days:
-        odd = next((each.text for each in source.gaps(first or FIRST, last or LAST)), None)
+        gaps = source.gaps(first or FIRST, last or LAST)
+        odd = next((each.text for each in gaps if each.severity.value == "refused"), None)
         raise MisuseError(f"{name} has no session in that time", odd)
     return first or days[0], last or days[-1]
 
@@ -64,8 +65,9 @@ def cores() -> int:
 
 
 def write_file(file: Path, text: str) -> None:
-    """Write a text. Raises: StoreError."""
+    """Write a text, into a new folder if need be: hours may have led to it. Raises: StoreError."""
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise StoreError(f"cannot write '{file}': {error.strerror or error}") from error

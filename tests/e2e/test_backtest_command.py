@@ -30,7 +30,7 @@ def typed(*words: object) -> Result:
 
 
 def test_a_backtest_is_told_kept_and_explained(data: Path, tmp_path: Path) -> None:
-    store, page = tmp_path / "a.db", tmp_path / "a.html"
+    store, page = tmp_path / "a.db", tmp_path / "of" / "march" / "a.html"
     found = typed(ROOT / SPEC, "--data", data, "--fills", "mid", "--store", store, "--out", page, "--workers", 1)
     assert found.exit_code == 0, found.output
     assert "2026-09-01 to 2026-09-03, 3 sessions" in found.stdout
@@ -48,6 +48,14 @@ def test_without_a_single_session_it_has_failed(data: Path, tmp_path: Path) -> N
     found = typed(ROOT / SPEC, "--data", tmp_path / "chains", "--store", tmp_path / "a.db", "--workers", 1)
     assert (found.exit_code, "no session could be lived through" in found.stderr) == (3, True), found.output
     assert "the data: 4 findings" in found.stdout
+
+
+def test_files_of_a_holiday_alone_are_called_so(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "chains").mkdir()
+    shutil.copy(data / "2026-09-01.parquet", tmp_path / "chains" / "2026-09-07.parquet")
+    found = typed(ROOT / SPEC, "--data", tmp_path / "chains")
+    assert (found.exit_code, "has no session in that time" in found.stderr) == (2, True)
+    assert "2026-09-07 is no session of the exchange: what it holds is stale" in found.stderr
 
 
 def test_for_machines_it_is_the_same_bytes_each_time(data: Path, tmp_path: Path) -> None:

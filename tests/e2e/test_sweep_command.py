@@ -52,7 +52,7 @@ def test_what_is_wrong_with_the_data_is_told_also_of_what_was_kept(data: Path, t
     first, *_ = sorted((tmp_path / "chains").glob("????-??-??.parquet"))
     first.write_bytes(first.read_bytes()[:500])
     words = (SPEC, "--data", tmp_path / "chains", "--fills", "mid", "--vary", "delta=0.05,0.08", "--workers", 1)
-    kept = ("--out", tmp_path / "s.jsonl", "--html", tmp_path / "s.html")
+    kept = ("--out", tmp_path / "kept" / "s.jsonl", "--html", tmp_path / "pages" / "s.html")
     for _ in range(2):
         found = typed(*words, *kept)
         assert found.exit_code == 0, found.output
@@ -60,7 +60,7 @@ def test_what_is_wrong_with_the_data_is_told_also_of_what_was_kept(data: Path, t
             " dte0_condor, 2026-09-01 to 2026-09-02 of Parquet chains of chains\n fills mid\n"
         )
         assert f"  refused: Parquet chains of chains: {first.stem}: " in found.stdout
-        page = (tmp_path / "s.html").read_text(encoding="utf-8")
+        page = (tmp_path / "pages" / "s.html").read_text(encoding="utf-8")
         assert "What was wrong with the data" in page
         assert "Parquet chains of chains" in page
     told = json.loads(typed(*words, "--format", "json").stdout)

@@ -183,6 +183,7 @@ class Kept:
 
     def _write(self, told: Iterable[Mapping[str, Any]], mode: str) -> None:
         try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
             with self.file.open(mode, encoding="utf-8") as out:
                 out.writelines(json.dumps(each, sort_keys=True, default=_word) + "\n" for each in told)
         except OSError as error:
