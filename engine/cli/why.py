@@ -55,7 +55,9 @@ def why(
         session = day.date() if day else reader.last_day(bot)
         records = reader.day(bot, session) if session else ()
         records = records if symbol is None else _of_symbol(records, symbol)
-        trades = [row for row in reader.view("trades", strategy_id=bot) if _is_of(row, session)]
+        every = reader.view("trades", strategy_id=bot)
+        trades = [row for row in every if _is_of(row, session)]
+        held = [row for row in every if _is_held(row, session)]
         mark = reader.run().mark
     if session is None or not records:
         document: dict[str, Any] = {"bot": bot, "date": session and str(session), "records": 0}
@@ -68,7 +70,10 @@ def why(
         document, lines = instant_document(bot, moment), instant_lines(bot, moment, soon)
     else:
         told = story(records)
-        document, lines = story_document(bot, session, told, trades), story_lines(bot, session, told, trades)
+        document, lines = (
+            story_document(bot, session, told, trades, held),
+            story_lines(bot, session, told, trades, held),
+        )
     _show(document | {"mark": mark}, lines, path, form)
 
 
@@ -89,6 +94,11 @@ def _is_judged(record: Record) -> bool:
 def _is_of(trade: Row, session: date | None) -> bool:
     """Say whether a trade was opened or closed on that date."""
     return str(session) in (str(trade["trade_date"]), str(trade["exit_time"] or "")[:10])
+
+
+def _is_held(trade: Row, session: date | None) -> bool:
+    """Say whether a trade was open all that day."""
+    return str(trade["entry_time"] or "9")[:10] < str(session) < str(trade["exit_time"] or "9")[:10]
 
 
 def _show(document: dict[str, Any], lines: Sequence[str], path: Place, form: str) -> None:

@@ -85,7 +85,8 @@ class Story:
     entered: instants at which an entry was decided; by_hand: those at which an operator did. last: the entry conditions
     as they were judged last. ends: why watching ended. refused: what the gate or the legs' requirements said, each text
     once. unfilled: entries that ended without a fill, and why. ranked: which symbols of a universe were taken, which
-    passed over. reloaded: when its text was another from then on, by digests. halted, skipped: from the bot's day.
+    passed over. reloaded: when its text was another from then on, by digests. blind: halts that were unknown to the
+    end, which keep a bot out. halted, skipped: from the bot's day.
     """
 
     watched: tuple[Span, ...]
@@ -100,6 +101,7 @@ class Story:
     unfilled: tuple[tuple[datetime, str], ...]
     ranked: tuple[tuple[datetime, str], ...]
     reloaded: tuple[tuple[datetime, str], ...]
+    blind: tuple[Condition, ...]
     halted: str
     skipped: str
 
@@ -123,6 +125,7 @@ def story(records: Sequence[Record]) -> Story:
         unfilled=tuple((record.at, _reason(record)) for record in _decisions(records, "unfilled")),
         ranked=tuple((record.at, _reason(record)) for record in _decisions(records, "rank")),
         reloaded=tuple((record.at, _reload_words(record)) for record in records if record.kind is Kind.RELOAD),
+        blind=tuple(one for one in state_at(records, records[-1].at, ("halts",)).conditions if one.truth is None),
         halted=_on_one_line(day.get("halted")),
         skipped=_on_one_line(day.get("skipped") or day.get("decided")),
     )

@@ -21,10 +21,16 @@ def clock(at: datetime, *, seconds: bool = True) -> str:
     return local.strftime("%H:%M:%S" if seconds or local.second else "%H:%M")
 
 
-def story_lines(bot: str, session: date, told: Story, trades: Sequence[Row]) -> list[str]:
-    """Return a day's story: the headline, the nearest miss in full, what was unknown, what came of it."""
+def story_lines(bot: str, session: date, told: Story, trades: Sequence[Row], held: Sequence[Row] = ()) -> list[str]:
+    """Return a day's story: the headline, the nearest miss in full, what was unknown, what came of it.
+
+    held: trades of earlier days that were still open when the day was over.
+    """
     lines = [_headline(bot, session, told, trades)]
-    lines += [f"  {_trade_line(trade)}" for trade in trades]
+    lines += [f"  {_trade_line(trade, session)}" for trade in trades]
+    lines += [f"  held {structure_of(trade)} since {str(trade['entry_time'])[:10]}" for trade in held]
+    if not told.watched and not told.entered:
+        lines += [f"  its halt {one.name} was unknown: {one.bound}" for one in told.blind]
     if not _opened(session, trades) and (moment := told.nearest or _last_look(told)):
         lines += ["", *moment_lines(moment)]
     lines += [f"  {clock(at)}   ranked: {words}" for at, words in told.ranked[-_RANKINGS_SHOWN:]]
@@ -71,8 +77,8 @@ def _opened(session: date, trades: Sequence[Row]) -> list[Row]:
     return [trade for trade in trades if str(trade["entry_time"] or "")[:10] == str(session)]
 
 
-def _trade_line(trade: Row) -> str:
-    entry, opened = trade["entry_price"], str(trade["entry_time"] or "")[11:16]
+def _trade_line(trade: Row, session: date) -> str:
+    entry, opened = trade["entry_price"], _on(trade["entry_time"], session)
     if entry is None:
         return f"{structure_of(trade)}: not filled yet"
     verb = "bought" if entry < 0 else "sold"
@@ -82,12 +88,18 @@ def _trade_line(trade: Row) -> str:
     line += f" {opened}"
     if trade["status"] != "CLOSED":
         return f"{line}; {str(trade['status']).lower()}"
-    line += f", {_end_words(trade, 'sold' if verb == 'bought' else 'bought back')}"
+    line += f", {_end_words(trade, 'sold' if verb == 'bought' else 'bought back', session)}"
     return f"{line}   {signed(trade['final_pnl'])} after commissions of ${trade['commissions']:,.2f}"
 
 
-def _end_words(trade: Row, verb: str) -> str:
-    closed, cost = str(trade["exit_time"])[11:16], price(abs(trade["exit_price"]))
+def _on(at: Any, session: date) -> str:
+    """Return the clock time of a view's instant, with its date where that is another one."""
+    text = str(at or "")
+    return text[11:16] if text[:10] in ("", str(session)) else text[:16]
+
+
+def _end_words(trade: Row, verb: str, session: date) -> str:
+    closed, cost = _on(trade["exit_time"], session), price(abs(trade["exit_price"]))
     settled = {"EXPIRED_WORTHLESS": f"expired worthless {closed}", "CASH_SETTLED": f"settled at {cost} {closed}"}
     settled |= {word: f"{word.lower()} {closed}" for word in ("ASSIGNED", "EXERCISED")}
     return settled.get(trade["exit_reason"]) or f"{verb} at {cost} {closed}: {trade['exit_name']}"
@@ -206,7 +218,9 @@ def _number(value: Any) -> float | None:
 # The same as plain data
 
 
-def story_document(bot: str, session: date, told: Story, trades: Sequence[Row]) -> dict[str, Any]:
+def story_document(
+    bot: str, session: date, told: Story, trades: Sequence[Row], held: Sequence[Row] = ()
+) -> dict[str, Any]:
     """Return a day's story as plain data."""
     return {
         "bot": bot,
@@ -224,6 +238,8 @@ def story_document(bot: str, session: date, told: Story, trades: Sequence[Row]) 
         "halted": told.halted,
         "skipped": told.skipped,
         "trades": [dict(trade) for trade in trades],
+        **({"held": [dict(trade) for trade in held]} if held else {}),
+        **({"blind": [condition_document(one) for one in told.blind]} if told.blind else {}),
         **({"ranked": [{"at": at.isoformat(), "ranking": words} for at, words in told.ranked]} if told.ranked else {}),
     }
 

@@ -1,10 +1,11 @@
+import json
 from datetime import timedelta
 
-from store_day import WATCHER, at, condor_records, verdict, watcher_records
+from store_day import DAY, WATCHER, at, condor_records, verdict, watcher_records
 
 from engine.record.explain import Span, history, left_within, selection_at, state_at, story, total
 from engine.record.record import Json, Kind, Record
-from engine.run.why_text import instant_lines
+from engine.run.why_text import instant_lines, story_lines
 
 
 def decision(clock: str, what: str, reason: str = "") -> Record:
@@ -89,6 +90,28 @@ def test_unknown_to_the_end_lasts_until_the_watch_ends() -> None:
     )
     assert told.unknown == (Span(start=at("10:30"), end=at("13:30"), rule="vix", why="VIX: no price"),)
     assert told.ends == ("its window is over",)
+
+
+def test_what_kept_a_bot_from_watching_is_told() -> None:
+    """Also where nothing was judged it says why: positions of earlier days, a halt that nobody could judge."""
+    move = verdict("09:31", "move", None, None, place="halts", words="unknown   beyond 46.4: SPX: no expiry fits")
+    calm = verdict("09:31", "vix_spike", False, 0.0, place="halts", words="0.00 pts   above 3 pts")
+    told = story([calm, move])
+    legs = json.dumps([{"symbol": "SPX", "right": "put", "strike": 2200, "ratio": 1}])
+    row = {
+        "legs": legs,
+        "expiration": "2026-12-18",
+        "quantity": 1,
+        "entry_price": 2.7,
+        "entry_mid": None,
+        "status": "OPEN",
+    }
+    held = [{**row, "entry_time": "2026-11-16 10:00:31", "exit_time": None}]
+    lines = story_lines(WATCHER, DAY, told, (), held)
+    assert lines[0].endswith("It did not watch.")
+    assert lines[1] == "  held 2200p 2026-12-18 since 2026-11-16"
+    assert lines[2:] == ["  its halt move was unknown: beyond 46.4: SPX: no expiry fits"]
+    assert "at 2.70 2026-11-16 10:00; open" in story_lines(WATCHER, DAY, told, held)[1], "a day of its own is named"
 
 
 def test_a_watch_cut_short_still_shows_the_last_look() -> None:
