@@ -85,6 +85,7 @@ def _funnel(found: Funnel) -> Iterator[str]:
     rows += [
         (f"  {each.rule}", str(each.sessions), f"{each.false:.0f}", f"{each.unknown:.0f}")
         for each in found.stopped[:SHOWN_RULES]
+        if each.sessions or each.false >= 0.5 or each.unknown >= 0.5
     ]
     if len(rows) > 1:
         yield from aligned(rows, right=frozenset((1, 2, 3)))

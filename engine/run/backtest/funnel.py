@@ -6,6 +6,7 @@ hold the first counts, as the spec has them, so that minutes add up.
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
+from typing import Any
 
 from engine.model.session import exchange_date
 from engine.model.values import dataclass
@@ -14,6 +15,8 @@ from engine.record.record import Kind, Record
 KINDS = (Kind.VERDICT, Kind.DECISION, Kind.NEAREST, Kind.SESSION)
 HALTED = "halted"
 NOT_JUDGED = "nothing was judged"
+HELD = "positions of earlier sessions"
+"""Nothing was judged while something was held from before: as much as may be open at once."""
 LATER = "what comes after its conditions"
 """Minutes in which all conditions held: legs, limits or the order stood in the way."""
 UNFILLED = "not filled"
@@ -56,6 +59,9 @@ class _Bot:
         self.halted: set[date] = set()
         self.watching_minutes = 0.0
         self.by_day: dict[date, dict[str, float]] = {}
+        self.open: set[str] = set()
+        self.held: set[date] = set()
+        self.blind: dict[date, dict[str, bool]] = {}
 
     def until(self, at: datetime) -> None:
         """Count the time since the last record for whatever stood in the way."""
@@ -79,8 +85,11 @@ class _Bot:
             name = " ".join(filter(None, (str(data.get("symbol") or ""), str(data["rule"]))))
             truth = data["truth"]
             self.truths[name] = truth if isinstance(truth, bool) else None
+        elif record.kind is Kind.VERDICT and data["place"] == "halts":
+            self.blind.setdefault(day, {})[f"halt {data['rule']}"] = data["truth"] is None
         elif record.kind is Kind.DECISION:
             self._decision(str(data["what"]), record.at, day)
+            self._position(record)
 
     def _decision(self, what: str, at: datetime, day: date) -> None:
         if what == "watch":
@@ -93,6 +102,15 @@ class _Bot:
         elif what == "halt":
             self.halted.add(day)
 
+    def _position(self, record: Record) -> None:
+        """Follow what is open."""
+        values: Any = record.data.get("values") or ()
+        if record.data["what"] == "state" and values:
+            if values[-1] == "closed":
+                self.open.discard(record.position)
+            else:
+                self.open.add(record.position)
+
     def stopper(self, day: date) -> str:
         """Return what kept it out on a session: what came nearest, a halt, else what stood in the way longest."""
         if day in self.tried:
@@ -102,10 +120,15 @@ class _Bot:
         if day in self.halted:
             return HALTED
         minutes = self.by_day.get(day, {})
-        return max(minutes, key=lambda rule: minutes[rule], default=NOT_JUDGED)
+        if minutes:
+            return max(minutes, key=lambda rule: minutes[rule])
+        if day in self.held:
+            return HELD
+        return next((rule for rule, is_blind in self.blind.get(day, {}).items() if is_blind), NOT_JUDGED)
 
-    def new_day(self) -> None:
+    def new_day(self, day: date) -> None:
         """Forget the verdicts of the session before: all are judged anew."""
+        self.held |= {day} if self.open else set()
         self.truths.clear()
         self.watches_since = None
 
@@ -118,9 +141,10 @@ def funnels(
     days: set[date] = set()
     for record in records:
         if record.kind is Kind.SESSION:
-            days.add(date.fromisoformat(str(record.data["date"])))
+            day = date.fromisoformat(str(record.data["date"]))
+            days.add(day)
             for each in found.values():
-                each.new_day()
+                each.new_day(day)
         elif record.bot in found:
             found[record.bot].take(record)
     return tuple(_funnel(name, each, days, entered.get(name, frozenset())) for name, each in found.items())

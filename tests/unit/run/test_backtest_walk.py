@@ -369,6 +369,29 @@ def test_no_more_fills_than_is_quoted(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- the funnel
 
 
+def test_the_funnel_names_what_was_held_and_halts_that_nobody_could_judge(tmp_path: Path) -> None:
+    """A bot that never watched has a reason too: 'nothing was judged' is none."""
+    one = HELD.replace("max_open: 3", "max_open: 1")
+    source = PastDays(every=3, strikes=25, expiries=3)
+    (found,) = run(desk_of(tmp_path, one), tmp_path / "x.db", source, last=date(2026, 9, 4)).funnels
+    assert (found.sessions, found.entered) == (4, 2)
+    assert [(each.rule, each.sessions) for each in found.stopped if each.sessions] == [
+        ("positions of earlier sessions", 2)
+    ]
+    halts = CONDOR.replace("risk:\n", "risk:\n  halt_when: [{move: {beyond: 1.25x far}}]\n").replace(
+        "entry:\n", "let: {far: {expected_move: {asof: open}}}\nentry:\n", 1
+    )
+    later = replace(source, change=without_todays, made={})
+    (found,) = run(desk_of(tmp_path, halts), tmp_path / "y.db", later, last=date(2026, 9, 2)).funnels
+    assert [(each.rule, each.sessions) for each in found.stopped] == [("halt move", 2)]
+
+
+def without_todays(day: HistoryDay) -> HistoryDay:
+    """Return a day of which the options that expire on it are not quoted."""
+    gone = np.array([option.expiry == day.date for option in day.options])
+    return replace(day, bid=np.where(gone, np.nan, day.bid), ask=np.where(gone, np.nan, day.ask))
+
+
 def test_the_funnel_says_what_kept_a_bot_out(tmp_path: Path) -> None:
     text = CONDOR.replace("between: [10, 30]", "above: 50")
     found = run(desk_of(tmp_path, text), tmp_path / "x.db", PastDays(every=3, strikes=25)).funnels[0]
