@@ -22,6 +22,7 @@ _MOST = 0.9
 _SCALES = 8.0
 _PERCENT = 3.0
 _NEAR = 0.01
+_HOUR, _AN_HOUR_OFF = 3600.0, 120.0
 
 
 def ordered(rows: Rows) -> tuple[Rows, list[Finding]]:
@@ -177,11 +178,18 @@ def _share(mask: Mask) -> float:
 
 
 def within(rows: Rows, session: Session) -> tuple[Rows, list[Finding]]:
-    """Return the rows of regular hours: after the open, up to the close. Raises: StoreError where there is none."""
+    """Return the rows of regular hours: after the open, up to the close.
+
+    Raises: StoreError where there is none, and where the whole day lies an hour too early, as Chicago's clock has it.
+    """
     opened, closed = session.open.timestamp(), session.close.timestamp()
     times = rows.index.times
     if not len(times) or (times.min() >= opened and times.max() <= closed):
         return rows, []
+    if all(abs(edge - found - _HOUR) <= _AN_HOUR_OFF for edge, found in ((opened, times.min()), (closed, times.max()))):
+        span = " to ".join(_clock(float(at), session) for at in (times.min(), times.max()))
+        text = f"its rows are of {span}, an hour before the session: are they in Central time?"
+        raise refusal(refused(rows.file, int(rows.row[0]), text))
     outside = (rows.time < opened) | (rows.time > closed)
     if outside.all():
         first = datetime.fromtimestamp(float(times.min()), UTC).astimezone(EXCHANGE_ZONE)

@@ -232,6 +232,18 @@ def test_rows_of_another_day_are_refused(tmp_path: Path) -> None:
         changed(tmp_path, spoil)
 
 
+def test_a_day_by_the_clock_of_chicago_is_refused(tmp_path: Path) -> None:
+    """Quotes and level agree with each other, so parity sees nothing; what is called 10:30 would be 11:30."""
+
+    def spoil(rows: dict[str, list[object]]) -> None:
+        rows["time"] = [at - timedelta(hours=1) for at in rows["time"]]  # type: ignore[operator]
+
+    with pytest.raises(
+        StoreError, match="its rows are of 08:31 to 15:00, an hour before the session: are they in Central"
+    ):
+        changed(tmp_path, spoil, 390)
+
+
 @pytest.mark.parametrize(
     ("bids", "says", "count"),
     [([-1.0], "a bid is below 0: it is taken for no bid", 1), ([0.0] * 4 * 390, "not one option has a bid", 1)],
