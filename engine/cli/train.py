@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 _DAY = click.DateTime(["%Y-%m-%d"])
 
 
+DATA = ("source", "is_modelled", "fills")
+"""What a backtest's settings say of its sessions, and a model's file of its training."""
+
+
 @click.command("train", short_help="Train a model of when a bot's trades end well.")
 @click.argument("spec", type=SPECS)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The model file to write, *.json.")
@@ -108,10 +112,11 @@ def train(spec: str, **options: Any) -> None:
         _write(out, text)
     if options["form"] == "json":
         sha256 = digest_of(text) if out is not None else None
-        told = {"file": None if out is None else str(out), "sha256": sha256, **figures(report)}
+        data = {key: samples.settings.get(key) for key in DATA}
+        told = {"file": None if out is None else str(out), "sha256": sha256, **data, **figures(report)}
         click.echo(json.dumps(told, indent=1))
         return
-    for line in report_lines(report):
+    for line in report_lines(report, samples.settings):
         click.echo(line)
     if out is not None:
         click.echo("")
@@ -228,14 +233,13 @@ def _origin(
     from engine.run.start import release
 
     ((name, digest),) = desk.digests.items()
-    told = ("source", "is_modelled", "fills")
     head = {
         "rulebot": release(),
         "scikit_learn": version,
         "numpy": numpy.__version__,
         "bot": name,
         "digest": digest,
-        **{key: samples.settings.get(key) for key in told},
+        **{key: samples.settings.get(key) for key in DATA},
         "place": samples.place,
         "minutes": samples.every,
         "target": target,

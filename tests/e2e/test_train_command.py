@@ -161,6 +161,8 @@ def test_ci_from_sessions_to_a_condition_that_trades(data: Path, tmp_path: Path)
     assert trained.exit_code == 0, trained.output
     text = out.read_text()
     assert f"sha256: {digest_of(text)}" in trained.stdout
+    assert trained.stdout.startswith(" Parquet chains of "), "whoever reads figures is told of which prices"
+    assert trained.stdout.partition("\n")[0].endswith("; fills mid")
     assert "scikit_learn" in model_of(text).trained
     again = typed("train", bare, "--store", store, "--folds", 2, "--embargo", 0, "--out", tmp_path / "again.json")
     assert again.exit_code == 0, again.output
