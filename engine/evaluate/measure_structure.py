@@ -116,7 +116,14 @@ def entry_price(view: View, at: str, limit: float) -> Reading:
         return view.held.entry_price
     if at != "start":
         return net_price(view, at, False, limit)
-    return Unknown("the order has no price to start from") if view.start_price is None else view.start_price
+    return _no_start(view) if view.start_price is None else view.start_price
+
+
+def _no_start(view: View) -> Unknown:
+    """Return that the order has no price to start from, and which quote it lacks."""
+    problems = ((leg.name, quote_problem(view.board, leg.row, view.now)) for leg in view.legs)
+    lacks = next((f": {name}: {problem}" for name, problem in problems if problem), "")
+    return Unknown(f"the order has no price to start from{lacks}")
 
 
 def _net(call: Call, context: Context, sign: float) -> Read:
@@ -170,7 +177,7 @@ def risk_of(view: View) -> Reading:
     if view.held is not None:
         return Unknown("the worst case has no bound") if view.held.max_risk is None else view.held.max_risk
     if view.start_price is None:
-        return Unknown("the order has no price to start from")
+        return _no_start(view)
     parts = tuple((leg.option, leg.sign * leg.weight) for leg in view.legs)
     if view.is_covered:
         parts = covered_parts(parts)
