@@ -9,6 +9,7 @@ from engine.run.backtest.results import Results, Sums
 from engine.run.columns import aligned, price, signed
 
 SHOWN_FINDINGS, SHOWN_RULES, SHOWN_ALARMS = 20, 8, 5
+_GRAVE = ("refused", "left out", "told")
 _RIGHT = frozenset(range(1, 9))
 
 
@@ -101,7 +102,7 @@ def _alarms(alarms: Mapping[str, int]) -> Iterator[str]:
 
 def finding_lines(findings: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Yield what was wrong with the data, by file and row."""
-    found = list(findings)
+    found = gravest_first(findings)
     yield f" the data: {len(found)} finding{'' if len(found) == 1 else 's'}"
     for each in found[:SHOWN_FINDINGS]:
         where = f"{each['file']}:{each['row']}" if each["row"] else str(each["file"])
@@ -110,3 +111,13 @@ def finding_lines(findings: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         yield f"  {each['severity']}: {where}: {each['text']}{count}"
     if len(found) > SHOWN_FINDINGS:
         yield f"  and {len(found) - SHOWN_FINDINGS} more; --format json has them all"
+
+
+def gravest_first(findings: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return findings with days that were refused before all else; what a file has again and again is one, counted."""
+    found: dict[tuple[str, str, str], Mapping[str, Any]] = {}
+    for each in findings:
+        key = (each["severity"], each["file"], each["text"])
+        count = found[key]["count"] if key in found else 0
+        found[key] = {**found.get(key, each), "count": count + each["count"]}
+    return sorted(found.values(), key=lambda each: _GRAVE.index(each["severity"]))

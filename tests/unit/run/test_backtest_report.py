@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from engine.cli.backtest_text import finding_lines
 from engine.run.backtest.report.charts import calendar, curves, histogram
 from engine.run.backtest.report.page import comparison_page, falls_of, report_page
 from engine.run.backtest.report.scale import money, scale_of, steps
@@ -135,6 +136,18 @@ def test_backtests_are_set_side_by_side() -> None:
     found = read(comparison_page({"one": document(), "<two>": other}))
     for words in ("one", "<two>", "target", "stop", "x (modelled)"):
         assert words in found.text
+
+
+def test_days_that_were_refused_are_told_before_what_is_merely_odd() -> None:
+    odd = [
+        {"file": "a.csv", "row": row, "severity": "told", "text": "theta is a year", "count": 1} for row in range(300)
+    ]
+    late = {"file": "a.csv", "row": 9, "severity": "refused", "text": "the day is stale", "count": 1}
+    head, first, second = finding_lines([*odd, late])
+    assert head == " the data: 2 findings"
+    assert first == "  refused: a.csv:9: the day is stale"
+    assert second == "  told: a.csv: theta is a year (300 times)"
+    assert "the day is stale" in report_page(document() | {"findings": [*odd, late]}, {})
 
 
 def test_sentences_in_tables_wrap_instead_of_pushing_figures_out_of_sight() -> None:

@@ -113,7 +113,7 @@ def findings(found: Sequence[Mapping[str, Any]]) -> str:
             f"{each['count']:,}",
             escape(each["text"]),
         )
-        for each in found[:FINDINGS]
+        for each in sorted(found, key=lambda each: each["severity"] != "refused")[:FINDINGS]
     ]
     more = f"<p>and {len(found) - FINDINGS:,} more</p>" if len(found) > FINDINGS else ""
     return table(("", "file and row", "times", "what"), rows, frozenset((1,)), frozenset((3,))) + more
