@@ -59,7 +59,9 @@ class ChainSource:
 
     def gaps(self, first: date, last: date) -> Sequence[Finding]:
         """Return sessions that are missing, days that are none, and what is wrong with daily files."""
-        return (*missing_sessions(self.path.name, self._all(first, last), first, last), *self.background.findings)
+        days = self._all(first, last)
+        late = self.background.findings_until(days[-1] if days else None)
+        return (*missing_sessions(self.path.name, days, first, last), *late)
 
     def day(self, day: date) -> HistoryDay:
         """Return one session. Raises: StoreError when it is refused."""

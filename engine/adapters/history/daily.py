@@ -24,6 +24,8 @@ NO_BARS = "there are no daily bars: previous closes, averages and ranks of volat
 _PRICES = ("open", "high", "low", "close")
 _NO_SYMBOL = frozenset(("date", *_PRICES, "volume", "adj_close", "symbol"))
 _VOLATILITIES = frozenset(("VIX", "VIX1D", "VIX9D", "VIX3M", "VIX6M", "VVIX", "VXN", "RVX", "VXO", "SKEW"))
+_STALE = 10
+"""Days after which a bar is no longer the one of the session before: a long weekend, and a few that are missing."""
 _FAR = 0.92
 """A close that is 2.5 times both of its neighbours, or less than their 2.5th part, is none."""
 _SPLIT_SLACK = 0.08
@@ -99,12 +101,22 @@ class Daily:
         none = () if self.series else (told("daily", 0, NO_BARS),)
         return (*none, *self._read[1], *self._more_findings)
 
+    def findings_until(self, last: date | None) -> tuple[Finding, ...]:
+        """Return what is wrong with the files, and which of them end long before the last day of the data."""
+        ends = {symbol: date.fromordinal(int(each.days[-1])) for symbol, each in self.series.items() if len(each.days)}
+        late = [
+            told("daily", 0, f"the bars of {symbol} end on {end}: soon after it what rules make of them is unknown")
+            for symbol, end in sorted(ends.items())
+            if last is not None and last.toordinal() - end.toordinal() > _STALE
+        ]
+        return (*self.findings, *late)
+
     def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
-        """Return at most so many sessions before a day, oldest first."""
+        """Return at most so many sessions before a day, oldest first; none where the last of them is of weeks ago."""
         series = self.series.get(symbol)
-        if series is None:
+        last = 0 if series is None else series.before(before)
+        if series is None or not last or before.toordinal() - int(series.days[last - 1]) > _STALE:
             return ()
-        last = series.before(before)
         return [series.bar(place) for place in range(max(last - count, 0), last)]
 
     def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:

@@ -126,7 +126,8 @@ class EodSource:
             for many in self._many
             if many.cut_off is not None
         ]
-        return (*found, *torn, *(each for many in self._many for each in many.findings), *self.background.findings)
+        daily = self.background.findings_until(max(self._all(first, last), default=None))
+        return (*found, *torn, *(each for many in self._many for each in many.findings), *daily)
 
     def _is_spx(self, first: date, last: date) -> bool:
         try:

@@ -66,7 +66,10 @@ class LeanSource:
     def gaps(self, first: date, last: date) -> Sequence[Finding]:
         """Return sessions that are missing, and days that are none."""
         days = [day for day in self._zips if first <= day <= last]
-        return (*missing_sessions(self.symbol, days, first, last), *self.background.findings)
+        return (
+            *missing_sessions(self.symbol, days, first, last),
+            *self.background.findings_until(max(days, default=None)),
+        )
 
     def day(self, day: date) -> HistoryDay:
         """Return one session. Raises: StoreError when it is refused."""

@@ -36,6 +36,22 @@ def test_bars_are_those_before_a_day(tmp_path: Path) -> None:
     assert told(daily) == []
 
 
+def test_bars_that_ended_long_ago_are_not_those_of_yesterday(tmp_path: Path) -> None:
+    """A volatility of last December is none of April's, nor is its last close the previous one."""
+    daily = made(
+        tmp_path,
+        spx_daily=[HEAD, "2025-01-06,1,4,1,2", "2025-01-07,2,3,1,3"],
+        vix_daily=[HEAD, "2025-01-06,16,16,16,16", "2025-01-22,17,17,17,17"],
+    )
+    assert [bar.date.day for bar in daily.daily("SPX", date(2025, 1, 17), 5)] == [6, 7]
+    assert daily.daily("SPX", date(2025, 1, 21), 5) == ()
+    assert daily.implied("SPX", date(2025, 1, 23), 1) == [0.17]
+    assert [each.text for each in daily.findings_until(date(2025, 1, 23))] == [
+        "the bars of SPX end on 2025-01-07: soon after it what rules make of them is unknown"
+    ]
+    assert daily.findings_until(date(2025, 1, 10)) == daily.findings_until(None) == ()
+
+
 def test_a_day_of_mourning_is_no_session(tmp_path: Path) -> None:
     daily = made(
         tmp_path, vix_daily=[HEAD, "2025-01-08,17,18,16,17", "2025-01-09,17,18,16,17", "2025-01-10,17,18,16,18"]
@@ -61,7 +77,7 @@ def test_repeated_mixed_and_impossible_rows_are_told_by_their_line(tmp_path: Pat
         ("spx.csv", 5, Severity.LEFT_OUT, "this is no bar: a low above the high, or a 0"),
         ("spx.csv", 6, Severity.LEFT_OUT, "a date is like 2019-05-24, is 'soon'"),
     }
-    assert [bar.close for bar in daily.daily("SPX", date(2025, 2, 1), 9)] == [2.0, 4.0]
+    assert [bar.close for bar in daily.daily("SPX", date(2025, 1, 14), 9)] == [2.0, 4.0]
 
 
 def test_a_column_for_each_symbol_is_one_of_closes(tmp_path: Path) -> None:
@@ -84,13 +100,13 @@ def test_of_two_files_that_differ_the_first_counts_and_bars_fill_bare_closes(tmp
 
 
 def series_of(closes: list[float], first: date = MONDAY) -> list[str]:
-    days = [session.date for session in sessions(first, date(2025, 3, 1))][: len(closes)]
+    days = [session.date for session in sessions(first, date(2025, 1, 14))][: len(closes)]
     return [HEAD, *(f"{day},{close},{close},{close},{close}" for day, close in zip(days, closes, strict=True))]
 
 
 def test_bars_of_before_a_split_are_not_used(tmp_path: Path) -> None:
     daily = made(tmp_path, aapl=series_of([640.0, 645.57, 93.7, 94.25, 93.86]))
-    bars = daily.daily("AAPL", date(2025, 3, 1), 9)
+    bars = daily.daily("AAPL", date(2025, 1, 14), 9)
     assert [bar.close for bar in bars] == [93.7, 94.25, 93.86]
     ((_, _, severity, text),) = told(daily)
     assert severity is Severity.TOLD
@@ -99,13 +115,13 @@ def test_bars_of_before_a_split_are_not_used(tmp_path: Path) -> None:
 
 def test_a_close_far_from_both_of_its_neighbours_is_left_out(tmp_path: Path) -> None:
     daily = made(tmp_path, vvix=series_of([80.0, 15.7, 82.0, 81.0]))
-    assert [bar.close for bar in daily.daily("VVIX", date(2025, 3, 1), 9)] == [80.0, 82.0, 81.0]
+    assert [bar.close for bar in daily.daily("VVIX", date(2025, 1, 14), 9)] == [80.0, 82.0, 81.0]
     assert told(daily)[0][3] == "VVIX closes at 15.7 on 2025-01-07, between 80 and 82"
 
 
 def test_a_volatility_that_doubles_is_no_split(tmp_path: Path) -> None:
     daily = made(tmp_path, vix=series_of([17.31, 37.32, 29.98]))
-    assert len(daily.daily("VIX", date(2025, 3, 1), 9)) == 3
+    assert len(daily.daily("VIX", date(2025, 1, 14), 9)) == 3
     assert told(daily) == []
 
 
