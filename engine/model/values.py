@@ -8,6 +8,7 @@ hashing are shared functions. What it gives up: that a value is never assigned t
 
 from collections.abc import Callable
 from dataclasses import fields
+from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -31,20 +32,18 @@ else:
 
     def replace(value: Any, /, **changes: Any) -> Any:
         """Return the value with other fields than before. Raises: AttributeError for a field that it has not."""
-        cls = value.__class__
-        changed = (_COPIES.get(cls) or _copy_of(cls))(value)
+        changed = _copy_of(value.__class__)(value)
         for name, new in changes.items():
             setattr(changed, name, new)
         return changed
 
-    _COPIES: dict[type, Callable[[Any], Any]] = {}
-
+    @cache
     def _copy_of(cls: type) -> Callable[[Any], Any]:
         """Return what copies a value of this class, field by field, written out: a loop takes three times as long."""
         lines = (f"    copy.{name} = value.{name}" for name in cls.__dataclass_fields__)
         made: dict[str, Any] = {"new": object.__new__, "cls": cls}
         exec("\n".join(("def copied(value):", "    copy = new(cls)", *lines, "    return copy")), made)
-        return _COPIES.setdefault(cls, made["copied"])
+        return made["copied"]
 
 
 def _key(names: list[str]) -> Callable[[Any], Any]:
@@ -72,15 +71,13 @@ def _compare(cls: type, key: Callable[[Any], Any]) -> None:
             setattr(cls, name, function)
 
 
-_SHOWN: dict[type, Callable[[Any], str]] = {}
-
-
 def _shown(self: Any) -> str:
-    cls = self.__class__
-    return (_SHOWN.get(cls) or _shown_of(cls))(self)
+    return _shown_of(self.__class__)(self)
 
 
+@cache
 def _shown_of(cls: type) -> Callable[[Any], str]:
     """Return what shows a value of this class, written out: bots that share parts know them by this."""
     shown = ", ".join(f"{f.name}={{self.{f.name}!r}}" for f in fields(cls) if f.repr)
-    return _SHOWN.setdefault(cls, eval(f"lambda self: f'{cls.__qualname__}({shown})'"))
+    found: Callable[[Any], str] = eval(f"lambda self: f'{cls.__qualname__}({shown})'")
+    return found
