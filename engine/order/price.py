@@ -55,10 +55,15 @@ def net_quote(parts: Iterable[Part], board: Board, now: float, *, closing: bool 
 
 def ticks_of(parts: tuple[Part, ...]) -> TickRule:
     """Return the price grid of an order for these parts: that of its option, or the exchange's grid for combos."""
-    facts = product(parts[0].option.symbol)
     if len(parts) == 1 and parts[0].option.is_share:
         return SHARE_TICKS
-    return facts.option_ticks if len(parts) == 1 else facts.combo_ticks
+    return ticks_of_options(parts[0].option.symbol, len(parts))
+
+
+def ticks_of_options(symbol: str, legs: int) -> TickRule:
+    """Return the price grid of an order for so many legs of options on an underlying."""
+    facts = product(symbol)
+    return facts.option_ticks if legs == 1 else facts.combo_ticks
 
 
 def limit_net(

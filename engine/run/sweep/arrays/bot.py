@@ -5,7 +5,7 @@ from collections.abc import Hashable
 from engine.compile.plan import LegPlan, Rule, Truth
 from engine.compile.reads import calls_of
 from engine.evaluate.reading import context_of
-from engine.model.contract import product
+from engine.order.price import ticks_of_options
 from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.arrays.money_columns import Grid
 from engine.spec.nouns.legs import StrikeBy
@@ -55,8 +55,7 @@ class ArrayBot:
         self.sides = frozenset((leg.trading_class, leg.right) for leg in plan.legs)
         by_delta = (leg for leg in plan.legs if leg.strike.by is StrikeBy.DELTA)
         self.by_delta = frozenset((leg.trading_class, leg.right) for leg in by_delta)
-        facts = product(plan.legs[0].symbol)
-        self.grid = Grid(facts.option_ticks if len(plan.legs) == 1 else facts.combo_ticks)
+        self.grid = Grid(ticks_of_options(plan.legs[0].symbol, len(plan.legs)))
         self._clocks: dict[float, tuple[tuple[float, float], tuple[float, ...]]] = {}
 
     def clock(self, day: ArrayDay) -> tuple[tuple[float, float], tuple[float, ...]]:
