@@ -34,37 +34,29 @@ _OPERATIONS: Mapping[str, Callable[..., Columns | float]] = {
 
 def may_hold(test: Truth, measure: Measure) -> Mask | None:
     """Return at which instants a test may be true, None for all."""
-    match test:
-        case Compare(op, left, right):
-            return _compared(op, series(left, measure), [series(bound, measure) for bound in right], _may_doubt)
-        case Holds(call):
-            past = measure(call)
-            return None if past is None else np.asarray(past[0] >= -past[1])
-        case AllOf(members):
-            known = [found for each in members if (found := may_hold(each, measure)) is not None]
-            return np.logical_and.reduce(known) if known else None
-        case AnyOf(members):
-            every = [may_hold(each, measure) for each in members]
-            known = [found for found in every if found is not None]
-            return np.logical_or.reduce(known) if known and len(known) == len(every) else None
-        case _:
-            return None
+    return _holds(test, measure, is_sure=False)
 
 
 def surely_holds(test: Truth, measure: Measure) -> Mask | None:
     """Return at which instants a test is true, None where that is nowhere known."""
+    return _holds(test, measure, is_sure=True)
+
+
+def _holds(test: Truth, measure: Measure, *, is_sure: bool) -> Mask | None:
     match test:
         case Compare(op, left, right):
-            return _compared(op, series(left, measure), [series(bound, measure) for bound in right], _sure_doubt)
+            bounds = [series(bound, measure) for bound in right]
+            return _compared(op, series(left, measure), bounds, _sure_doubt if is_sure else _may_doubt)
         case Holds(call):
             past = measure(call)
-            return None if past is None else np.asarray(past[0] >= past[1])
+            return None if past is None else np.asarray(past[0] >= (past[1] if is_sure else -past[1]))
         case AllOf(members) | AnyOf(members):
-            every = [surely_holds(each, measure) for each in members]
+            every = [_holds(each, measure, is_sure=is_sure) for each in members]
             known = [found for found in every if found is not None]
-            if not known or (isinstance(test, AllOf) and len(known) < len(every)):
-                return None
-            return np.asarray((np.logical_and if isinstance(test, AllOf) else np.logical_or).reduce(known))
+            is_all = isinstance(test, AllOf)
+            if not known or (is_all is is_sure and len(known) < len(every)):
+                return None  # what is not known may be true, and is not sure
+            return np.asarray((np.logical_and if is_all else np.logical_or).reduce(known))
         case _:
             return None
 
