@@ -6,7 +6,7 @@ place of another one, digits with a point between them at most, changes nothing 
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from engine.spec.diagnostic import Span
 from engine.spec.nouns.condition import Path
@@ -124,9 +124,10 @@ def _cut(line: str, span: Span) -> str:
 
 
 def _at(tree: Plain, path: Path) -> Plain:
+    found: Any = tree
     for step in path:
-        tree = tree[step]  # type: ignore[index]
-    return tree
+        found = found[step]
+    return cast(Plain, found)
 
 
 def _with(tree: Plain, path: Path, value: Plain) -> Plain:

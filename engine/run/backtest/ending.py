@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns, HistoryDay, Source
+from engine.adapters.history.middle import median
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.market import Board
 from engine.model.session import Session, session_after, session_from
@@ -52,7 +53,7 @@ def _nearest_level(symbol: str, session: Session, day: HistoryDay, *, at_open: b
     if not len(seen):
         return None
     place = int(seen[0 if at_open else -1])
-    spacing = float(np.median(np.diff(day.times))) if len(day.times) > 1 else 0.0
+    spacing = median(np.diff(day.times)) if len(day.times) > 1 else 0.0
     away = abs(float(day.times[place]) - (session.open if at_open else session.close).timestamp())
     return float(level[place]) if away <= max(NEAR, 1.5 * spacing) else None
 

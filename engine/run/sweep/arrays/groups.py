@@ -20,11 +20,11 @@ class Groups:
         self._bots = bots
         kinds: dict[Hashable, list[int]] = {}
         for number, bot in bots.items():
-            kinds.setdefault(kind_of(bot) or number, []).append(number)
+            kinds.setdefault(kind_of(bot), []).append(number)
         self._together: list[tuple[list[int], Alike]] = []
         self._alone: list[int] = []
-        for numbers in kinds.values():
-            if len(numbers) < FEWEST or kind_of(bots[numbers[0]]) is None:
+        for kind, numbers in kinds.items():
+            if len(numbers) < FEWEST or kind is None:
                 self._alone += numbers
                 continue
             for part in (numbers[since : since + MOST] for since in range(0, len(numbers), MOST)):

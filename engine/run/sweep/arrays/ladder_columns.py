@@ -35,7 +35,7 @@ class Worked(NamedTuple):
 
     def only(self, rows: Rows) -> "Worked":
         """Return what came of some of them."""
-        return Worked(*(each[rows] for each in self))  # type: ignore[arg-type]
+        return Worked._make(each[rows] for each in self)
 
 
 class Orders:
