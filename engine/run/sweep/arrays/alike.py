@@ -33,7 +33,7 @@ class Alike:
     def __init__(self, bots: Sequence[ArrayBot]) -> None:
         self.bots = bots
         self.plan = plan = bots[0].plan
-        self.signs = tuple(leg.sign for leg in plan.legs)
+        self.rights, self.signs = tuple(leg.right for leg in plan.legs), tuple(leg.sign for leg in plan.legs)
         self.picks = distinct([bot.keys for bot in bots])
         self.when = [distinct(numbers) for numbers in zip(*(bot.when for bot in bots), strict=True)]
         asked = ([(number, bot.keys) for number in bot.require] for bot in bots)

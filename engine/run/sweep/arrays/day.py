@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns, HistoryDay, Places, Source
+from engine.compile.plan import Plan
 from engine.evaluate.snapshot import View
 from engine.model.contract import LOT, Option, Right, Underlying
 from engine.model.event import ClosesReport, ListingReport
@@ -119,6 +120,11 @@ class ArrayDay:
             now = float(self.day.times[place])
             found = self._views[key] = View(now=now, session=self.session, board=self.board_at(place), facts=facts[1])
         return found
+
+    def is_day_of(self, plan: Plan) -> bool:
+        """Say whether a bot may enter today: its days of the week, and options of one of its classes."""
+        is_on = not plan.entry.days or self.session.date.weekday() in plan.entry.days
+        return is_on and any(leg.trading_class in self.classes for leg in plan.legs)
 
     def facts_of(self, program: Program, key: int) -> tuple[int, Facts]:
         """Return the slow facts that a bot is told before the open, with their number. key: what tells its needs."""

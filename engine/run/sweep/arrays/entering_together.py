@@ -100,8 +100,7 @@ class EnteringTogether:
         """Return what came of entries that are sent then, unless a limit keeps them out."""
         group, day, plan, quantity = self._group, self._day, self._group.plan, self._group.plan.quantity
         quotes = self._sheet.quotes(columns, places, tuple(-sign for sign in group.signs))
-        strikes = np.rint(day.strikes[columns] * UNIT).astype(np.int64)
-        lowest = least_payoffs(strikes, [leg.right for leg in plan.legs], group.signs)
+        lowest = least_payoffs(self._sheet.strikes(columns), group.rights, group.signs)
         orders = Orders(quotes, plan.order, self._session.fills, self._floors(rows, lowest, quotes))
         started = orders.started()
         worst = None if lowest is None else np.maximum(-started.units - lowest, 0)

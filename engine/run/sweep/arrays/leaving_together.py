@@ -7,7 +7,7 @@ import numpy as np
 
 from engine.adapters.history.day import Columns, Places
 from engine.evaluate.snapshot import Held
-from engine.model.contract import LOT, Option, Right
+from engine.model.contract import LOT, Option
 from engine.model.money import CENT
 from engine.model.session import Session
 from engine.run.arrays.may_hold import Mask, may_hold, surely_holds
@@ -15,7 +15,7 @@ from engine.run.arrays.measures import Position
 from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.arrays.ladder_columns import Orders
 from engine.run.sweep.arrays.lived import TOGETHER, Lived
-from engine.run.sweep.arrays.money_columns import UNIT, Cents, Units
+from engine.run.sweep.arrays.money_columns import UNIT, Cents, Units, payoffs
 from engine.run.sweep.arrays.sheet import Entries, Sheet
 
 AT_ONCE = 64
@@ -141,18 +141,14 @@ class LeavingTogether:
         """Tell what came of positions that no exit has closed."""
         if not len(held.rows):
             return
-        day, legs = self._day, self._group.plan.legs
-        level = self._session.settled(day.options[held.columns[0, 0]])
+        group = self._group
+        level = self._session.settled(self._day.options[held.columns[0, 0]])
         if level is None:
             self._sheet.leave_to_turns(held.rows)
             return
-        at = int(Decimal(f"{level:.4f}") * UNIT)
-        strikes = np.rint(day.strikes[held.columns] * UNIT).astype(np.int64)
-        worth = np.zeros(len(held.rows), dtype=np.int64)
-        for leg, (plan, sign) in enumerate(zip(legs, self._group.signs, strict=True)):
-            gaps = at - strikes[:, leg]
-            worth += sign * np.maximum(gaps if plan.right is Right.CALL else -gaps, 0)
-        self._over(held, worth, np.zeros(len(held.rows), dtype=np.int64))
+        at = np.array([[int(Decimal(f"{level:.4f}") * UNIT)]])
+        worth = payoffs(self._sheet.strikes(held.columns), group.rights, group.signs, at)[:, 0]
+        self._over(held, worth, np.zeros_like(worth))
 
     def _over(self, held: Entries, net: Units, commissions: Cents) -> None:
         """Tell what came of positions that were closed at net prices."""

@@ -68,11 +68,11 @@ class ArraySession:
 
     def live(self, bot: ArrayBot) -> Lived | None:
         """Return what came of the session for a bot, None where that is not clear."""
-        day, plan = self.day, bot.plan
-        if plan.entry.days and day.session.date.weekday() not in plan.entry.days:
+        day = self.day
+        if not day.is_day_of(bot.plan):
             return NOTHING
         (start, end), instants = bot.clock(day)
-        if start >= end or not any(leg.trading_class in day.classes for leg in plan.legs):
+        if start >= end:
             return NOTHING
         if any(0.0 < at < day.length and at not in day.places for at in instants) or start < 0.0:
             return None

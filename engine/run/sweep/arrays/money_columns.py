@@ -136,8 +136,13 @@ def least_payoffs(strikes: Units, rights: Sequence[Right], signs: Sequence[int])
     if sum(sign for right, sign in zip(rights, signs, strict=True) if right is Right.CALL) < 0:
         return None
     spots = np.hstack((np.zeros((len(strikes), 1), dtype=np.int64), strikes))
-    total = np.zeros(spots.shape, dtype=np.int64)
+    return np.asarray(payoffs(strikes, rights, signs, spots).min(axis=1))
+
+
+def payoffs(strikes: Units, rights: Sequence[Right], signs: Sequence[int], spots: Units) -> Units:
+    """Return what each structure pays at expiry per share. Shape: strikes (N, legs), spots (N or 1, M), it (N, M)."""
+    total = np.zeros((len(strikes), spots.shape[1]), dtype=np.int64)
     for leg, (right, sign) in enumerate(zip(rights, signs, strict=True)):
         gaps = spots - strikes[:, leg, None]
         total += sign * np.maximum(gaps if right is Right.CALL else -gaps, 0)
-    return np.asarray(total.min(axis=1))
+    return total

@@ -9,7 +9,7 @@ from engine.run.arrays.may_hold import Mask
 from engine.run.sweep.arrays.alike import Alike
 from engine.run.sweep.arrays.ladder_columns import Worked
 from engine.run.sweep.arrays.lived import NOTHING, ArraySession, Lived
-from engine.run.sweep.arrays.money_columns import Cents, Quotes, Rows, Units
+from engine.run.sweep.arrays.money_columns import UNIT, Cents, Quotes, Rows, Units
 
 
 class Entries(NamedTuple):
@@ -65,6 +65,10 @@ class Sheet:
         at = places[:, None]
         options = [day.options[column] for column in columns[0].tolist()]
         return Quotes(day.bid[columns, at], day.ask[columns, at], flows, options)
+
+    def strikes(self, columns: Places) -> Units:
+        """Return the strikes of options."""
+        return np.rint(self.day.strikes[columns] * UNIT).astype(np.int64)
 
     def lacks_size(self, quotes: Quotes, columns: Places, places: Places) -> Mask:
         """Say where less is quoted of a leg than an order would take, or that is not known."""

@@ -13,9 +13,8 @@ from engine.run.sweep.arrays.sheet import Sheet
 
 def live_together(session: ArraySession, group: Alike) -> list[Lived | None]:
     """Return what came of a session for each variant of a kind, None where that is not clear."""
-    sheet, day, plan = Sheet(session, group), session.day, group.plan
-    is_off = bool(plan.entry.days) and day.session.date.weekday() not in plan.entry.days
-    if is_off or not any(leg.trading_class in day.classes for leg in plan.legs):
+    sheet = Sheet(session, group)
+    if not session.day.is_day_of(group.plan):
         return sheet.found
     entries = EnteringTogether(sheet).entries()
     if entries is not None and len(entries.rows):
