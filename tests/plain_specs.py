@@ -18,8 +18,8 @@ def random_spec(seed: int, name: str = "plain", dte: int = 0) -> str:
             "about: Trades whatever chance has written.",
             "underlying: SPX",
             "entry:",
-            *(_opportunities(Random(seed)) if dte else []),
-            *_entry(chance),
+            *(entry := _entry(chance)),
+            *(_opportunities(Random(seed)) if dte else _looks(Random(seed), entry[0])),
             "legs:",
             f"  expiry: {{dte: {dte}}}",
             f"  if_held: {chance.choice(('allow', 'skip'))}",
@@ -188,6 +188,20 @@ def _opportunities(chance: Random) -> list[str]:
     if chance.random() < 0.4:
         found.append(f"  per_day: {chance.choice((1, 2))}")
         found.append(f"  again: {{after: [{chance.choice(('filled', 'unfilled', 'filled, unfilled'))}], wait: 3m}}")
+    return found
+
+
+def _looks(chance: Random, window: str) -> list[str]:
+    """Return at which moments of its window a bot of one day looks, and whether it enters again."""
+    hours, minutes = map(int, window.split('"')[1].split(":"))
+    found = []
+    if chance.random() < 0.3:
+        found.append(f"  every: {chance.choice(('45s', '1m', '7m', '40s', '3m', '25s'))}")
+    if chance.random() < 0.3:
+        wait = chance.choice((", wait: 0s", "", ", wait: 3m", ", wait: 20s"))
+        most = chance.choice(("", ", at_most: 2"))
+        until = chance.choice(("", "", f", until: {_clock(60 * hours + minutes - 570 + 12)}"))
+        found.append(f"  again: {{after: [{chance.choice(('unfilled', 'any'))}]{wait}{most}{until}}}")
     return found
 
 

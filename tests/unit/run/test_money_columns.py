@@ -13,9 +13,10 @@ from engine.model.payoff import least_payoff
 from engine.order.ladder import start_net
 from engine.order.price import NetQuote, Part, limit_net, ticks_of
 from engine.run.backtest.fills import FillModel, fill_model
+from engine.run.sweep.arrays.entry_order import EntryOrder, Look, Met
 from engine.run.sweep.arrays.ladder_columns import Orders
 from engine.run.sweep.arrays.money_columns import UNIT, Grid, Quotes, four_digits, least_payoffs
-from engine.run.sweep.arrays.working import UNCLEAR, UNFILLED, Fill, Quoted, work
+from engine.run.sweep.arrays.working import SLACK, UNCLEAR, Fill, Outcome, Quoted, Unfilled, work_exit
 from engine.spec.nouns.order import Order, Start, Then
 
 COUNT = 120
@@ -46,6 +47,18 @@ def one_of(found: Quotes, row: int) -> tuple[tuple[Part, ...], NetQuote, tuple[t
         natural += flow * (bid if flow > 0 else ask)
     parts = tuple(Part(option, flow, 1) for option, flow in zip(found.options, found.flows, strict=True))
     return parts, NetQuote(mid, natural), sides
+
+
+class _OneInstant:
+    """A market that stands."""
+
+    times = np.zeros(1)
+
+    def place_at(self, at: float) -> int:
+        return 0
+
+
+ONE_INSTANT = _OneInstant()
 
 
 def test_prices_on_the_grid_are_those_of_decimals() -> None:
@@ -124,7 +137,8 @@ def test_orders_come_to_what_they_come_to_one_by_one(ladder: Order, fills: str, 
     model = fill_model(fills)
     for closing in (False, True):
         for symbol, floor in (("SPX", None), ("SPX", "0.30"), ("SPY", "0.300001"), ("SPY", "-2.5")):
-            _compare(quotes(legs, legs, symbol), ladder, model, None if floor is None else Decimal(floor), closing)
+            least = None if floor is None or closing else Decimal(floor)
+            _compare(quotes(legs, legs, symbol), ladder, model, least, closing)
 
 
 def _compare(found: Quotes, ladder: Order, fills: FillModel, floor: Decimal | None, closing: bool) -> None:
@@ -135,7 +149,13 @@ def _compare(found: Quotes, ladder: Order, fills: FillModel, floor: Decimal | No
     assert worked.is_clear.all()
     for row in range(COUNT):
         parts, net, sides = one_of(found, row)
-        wanted = work(Quoted(parts, net, sides, float(rooms[row])), 2, ladder, fills, closing=closing, floor=floor)
+        quoted, room = Quoted(parts, net, sides), float(rooms[row])
+        if closing:
+            wanted: Outcome = work_exit(quoted, 2, ladder, fills, room)
+        else:
+            order = EntryOrder(ONE_INSTANT, Look(0.0, 0), ladder, 2, fills, room - SLACK)
+            met = Met(quoted, floor, Decimal(100))
+            wanted = order.work(lambda _, met=met: met, lambda _, met=met: met.quoted)
         if isinstance(wanted, Fill):
             assert worked.is_filled[row]
             prices = zip(wanted.prices, found.flows, strict=True)
@@ -144,7 +164,7 @@ def _compare(found: Quotes, ladder: Order, fills: FillModel, floor: Decimal | No
             if commission.is_clear[row]:
                 assert commission.units[row] * CENT == sum(wanted.commissions)
         else:
-            assert worked.is_unfilled[row] == (wanted is UNFILLED)
+            assert worked.is_unfilled[row] == isinstance(wanted, Unfilled)
             assert not worked.is_filled[row]
             assert worked.is_unfilled[row] or wanted is UNCLEAR
 

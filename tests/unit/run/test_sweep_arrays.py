@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from engine.run.calendars import shipped_dates
 from engine.run.sweep.arrays import groups
 from engine.run.sweep.arrays.bot import ArrayBot, Numbers
 from engine.run.sweep.arrays.day import ArrayDay
+from engine.run.sweep.arrays.entry_order import EntryOrder
 from engine.run.sweep.arrays.lived import ArraySession, Lived
 from engine.run.sweep.arrays.suits import unsuited
 from engine.run.sweep.compiling import Terms, program_of
@@ -217,6 +219,37 @@ def test_an_exit_that_must_be_confirmed_acts_later_than_one_below_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("again", "every"),
+    [
+        ("", "45s"),
+        ("{after: [unfilled]}", ""),
+        ("{after: [unfilled], wait: 20s}", "45s"),
+        ("{after: [any], wait: 0s, at_most: 2}", "25s"),
+    ],
+)
+@pytest.mark.parametrize("fills", FILLS)
+def test_an_order_works_on_while_the_market_moves(
+    fills: str, again: str, every: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[EntryOrder] = []
+    work = EntryOrder.work
+    monkeypatch.setattr(EntryOrder, "work", lambda order, *told: sent.append(order) or work(order, *told))
+    told = (f"\n  {name}: {value}" for name, value in (("every", every), ("again", again)) if value)
+    more = "".join(told)
+    texts = [
+        PLAIN.replace("10:30", "10:40").replace('"10:40"}', f'"10:40"}}{more}').replace("natural, wait: 10s", ladder)
+        for ladder in ("mid, step: 0.05, wait: 25s", "mid, step: 0.05, wait: 40s")
+    ]
+    texts = [text.replace("tries: 1", "tries: 3").replace("delta: 0.10", "delta: 0.25") for text in texts]
+    texts = [f"{text}exit_order: {{start: natural, wait: 10s, tries: 1, then: market}}\n" for text in texts]
+    fast, slow = both(texts, terms(PastDays(strikes=40, seed=8), 4, fills))
+    assert fast == slow
+    assert sum(each.by_arrays for each in fast) >= 7
+    assert sum(each.trades for each in slow) >= 4
+    assert len(sent) >= (0 if fills == "mid" else 13 if again and fills == "natural" else 2)
+
+
+@pytest.mark.parametrize(
     ("change", "says"),
     [
         (lambda day: day, ""),
@@ -257,7 +290,9 @@ def test_a_board_is_that_of_a_market_at_this_instant() -> None:
     ("was", "now", "says"),
     [
         ("entry:", "entry:", ""),
-        ('"10:30"}', '"10:30"}\n  every: 45s', "several windows, `every`, `once` or `again`"),
+        ('"10:30"}', '"10:30"}\n  every: 45s\n  again: {after: [unfilled]}', ""),
+        ('"10:30"}', '"10:30"}\n  per_day: 2\n  again: {after: [any]}', "several entries a day"),
+        ('"10:30"}', '"10:30"}\n  try: once', "several windows, or `try: once`"),
         ("{dte: 0}", "{dte: {at_least: 7}}", "its sessions are not apart"),
         ("tries: 1,", "tries: 2, pause: 1m,", "an order that is adaptive, leg by leg or with a pause"),
         ("profit: 50%}", "profit: 50%}\n    close: 50%", "target rests, closes a part, or waits for another"),
@@ -273,6 +308,12 @@ def test_a_bot_says_why_it_does_not_go_by_arrays(was: str, now: str, says: str) 
     found = unsuited(program, NATURAL)
     assert found.startswith(says)
     assert bool(found) == bool(says)
+
+
+def test_the_shipped_same_day_condor_goes_by_arrays() -> None:
+    spec = Path(__file__).parents[3] / "specs" / "dte0_condor.yaml"
+    program = program_of(spec.read_text(), replace(terms(PastDays(), 1), file=str(spec)))
+    assert unsuited(program, NATURAL) == ""
 
 
 def test_recorded_fills_and_too_few_lines_go_by_turns() -> None:

@@ -77,7 +77,8 @@ def kind_of(bot: ArrayBot) -> Hashable:
     if not all(map(_is_plain, orders)) or plan.order.start is Start.MARKET or _counts_odd(plan):
         return None
     return (
-        (plan.entry.days, plan.quantity, plan.order, plan.risk.undefined_risk, bot.program.limits),
+        (plan.entry.days, plan.entry.every, plan.entry.again),
+        (plan.quantity, plan.order, plan.risk.undefined_risk, bot.program.limits),
         tuple((leg.name, leg.symbol, leg.trading_class, leg.right, leg.sign, leg.strike.by) for leg in plan.legs),
         tuple(_told(rule) for rule in plan.entry.when),
         tuple(_told(rule) for rule in plan.require),

@@ -142,6 +142,10 @@ class ArrayDay:
             self._facts[key] = (len(self._facts), facts)
         return self._facts[key]
 
+    def place_at(self, at: float) -> int:
+        """Return the instant that stands so many seconds after the open."""
+        return int(np.searchsorted(self.times, at, side="right")) - 1
+
     def room(self, place: int) -> float:
         """Return the seconds from an instant to the next one, or to the close."""
         return float(self.rooms(np.array([place]))[0])
@@ -209,6 +213,14 @@ class ArrayDay:
             key: np.array([self.columns[each] for each in sorted(options, key=lambda option: option.strike)])
             for key, options in found.items()
         }
+
+    @cached_property
+    def ranks(self) -> Places:
+        """Where the strike of each option stands among those of its class and right, counted from the lowest."""
+        found = np.zeros(len(self.options), dtype=np.intp)
+        for side in self.sides.values():
+            found[side] = np.arange(len(side))
+        return found
 
     @cached_property
     def classes(self) -> frozenset[str]:

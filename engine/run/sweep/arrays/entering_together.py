@@ -7,12 +7,14 @@ from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns, Places
 from engine.compile.plan import Truth
+from engine.evaluate.guess import BAND
 from engine.model.contract import LOT
 from engine.order.band import LEAST_BAND
 from engine.run.arrays.may_hold import Mask, Measure, may_hold, surely_holds
 from engine.run.sweep.arrays.ladder_columns import Orders
 from engine.run.sweep.arrays.money_columns import UNIT, Cents, Quotes, Units, least_payoffs
 from engine.run.sweep.arrays.sheet import Entries, Sheet
+from engine.run.sweep.arrays.window import STREAMED_IN
 from engine.spec.nouns.condition import Unit
 
 _NEAR = 1e-6
@@ -34,6 +36,9 @@ class EnteringTogether:
         is_fit = is_fit and day.is_of_lots and all(side in day.sides for side in group.bots[0].sides)
         every, rows = np.arange(len(day.times)), np.flatnonzero(starts < ends)
         window = (every >= firsts[:, None]) & (every < lasts[:, None])
+        later = self._later(starts, ends)
+        if later is not None:
+            window &= later >= 0.0
         masks = self._masks(window) if is_fit else None
         if masks is None:
             self._sheet.leave_alone(rows)
@@ -48,8 +53,33 @@ class EnteringTogether:
         for side in group.bots[0].by_delta:
             fine &= day.are_ordered(*side, reached, places)
         fine &= ~day.is_odd[chosen, places[:, None]].any(axis=1)
+        if later is not None:
+            after = later[rows, places]
+            fine &= (after >= STREAMED_IN) | self._is_near(columns, is_clear, picks, places, reached)
+        else:
+            after = np.zeros(len(rows))
         self._sheet.leave_alone(rows[~fine])
-        return self._sent(rows[fine], places[fine], chosen[fine]) if fine.any() else None
+        return self._sent(rows[fine], places[fine], chosen[fine], after[fine]) if fine.any() else None
+
+    def _later(self, starts: Columns, ends: Columns) -> Columns | None:
+        """Return how many seconds after each instant the grid of `every` has its first look, -1 where it has none.
+
+        Shape: (N, T). None without a grid: then there is one at each instant.
+        """
+        every, day = self._group.plan.entry.every, self._day
+        if every is None:
+            return None
+        at = np.ceil((day.times - starts[:, None]) / every) * every + starts[:, None]
+        until = np.minimum(day.times + day.rooms(np.arange(len(day.times))), ends[:, None])
+        return np.where(at < until, at - day.times, -1.0)
+
+    def _is_near(self, columns: Places, is_clear: Mask, picks: Places, places: Places, reached: Places) -> Mask:
+        """Say whether legs are among the strikes around those of the instant before (`Window`)."""
+        before = np.maximum(places - 1, 0)
+        ranks = self._day.ranks
+        now, then = columns[picks, :, places], columns[picks, :, before]
+        is_near = (np.abs(ranks[now] - ranks[then]) <= BAND) & (then >= 0)
+        return np.asarray((places > reached) & is_clear[picks, before] & is_near.all(axis=1))
 
     def _masks(self, window: Mask) -> tuple[Mask, Mask, Places, Mask] | None:
         """Return when each variant may enter and when it would for sure, and what each choice of legs is.
@@ -96,8 +126,8 @@ class EnteringTogether:
                 found[number, at] = bot.compiled.when[place].judge(view).truth is True
         return np.asarray(found[of])
 
-    def _sent(self, rows: Places, places: Places, columns: Places) -> Entries:
-        """Return what came of entries that are sent then, unless a limit keeps them out."""
+    def _sent(self, rows: Places, places: Places, columns: Places, after: Columns) -> Entries:
+        """Return what came of entries that are sent so long after an instant, unless a limit keeps them out."""
         group, day, plan, quantity = self._group, self._day, self._group.plan, self._group.plan.quantity
         quotes = self._sheet.quotes(columns, places, tuple(-sign for sign in group.signs))
         lowest = least_payoffs(self._sheet.strikes(columns), group.rights, group.signs)
@@ -106,11 +136,12 @@ class EnteringTogether:
         worst = None if lowest is None else np.maximum(-started.units - lowest, 0)
         fine = started.is_clear & ~self._sheet.lacks_size(quotes, columns, places)
         fine &= self._may_be_sent(orders, started.units, worst, group.most[rows])
-        worked = orders.work(day.rooms(places), closing=False)
+        worked = orders.work(day.rooms(places) - after, closing=False)
+        worked = worked._replace(after=after + worked.after)
         commission = quotes.commission(worked.net, quantity)
         fine &= worked.is_clear & (commission.is_clear | ~worked.is_filled)
+        fine &= worked.is_filled | (worked.is_unfilled & (plan.entry.again is None))  # others work on, or come again
         self._sheet.leave_alone(rows[~fine])
-        self._sheet.leave_to_turns(rows[fine & ~worked.is_filled & ~worked.is_unfilled])
         return Entries(rows, places, columns, worked, commission.units, worst).only(fine & worked.is_filled)
 
     def _floors(self, rows: Places, lowest: Units | None, quotes: Quotes) -> Columns:
@@ -128,7 +159,9 @@ class EnteringTogether:
         band = np.full(len(started), float(limit.value))
         if limit.unit is Unit.PERCENT:
             band = np.maximum(band / 100.0 * orders.quotes.worth(), float(LEAST_BAND))
-        fine = np.abs(started / UNIT - orders.mid) < band - _NEAR - 1.0 / UNIT
+        last = np.maximum(started / UNIT - float(plan.order.step or 0) * (plan.order.tries - 1), orders.natural)
+        away = np.maximum(np.abs(started / UNIT - orders.mid), np.abs(last - orders.mid))
+        fine = away < band - _NEAR - 1.0 / UNIT
         if worst is None:
             return fine & plan.risk.undefined_risk
         return np.asarray(fine & (worst * quantity + orders.quotes.estimated(quantity) <= most))

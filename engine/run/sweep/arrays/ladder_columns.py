@@ -21,7 +21,7 @@ _NEAR = 1e-7
 
 
 class Worked(NamedTuple):
-    """What came of orders, row by row. Neither filled nor unfilled: left to the turns. Not clear: to be done alone.
+    """What came of orders, row by row. Neither filled nor unfilled, or not clear: to be done alone.
 
     net: where they filled; after: seconds from the decision to the fill; tries: how many it took.
     """

@@ -25,8 +25,9 @@ from engine.run.backtest.ending import settlement
 from engine.run.backtest.fills import FillModel
 from engine.run.sweep.arrays.bot import ArrayBot, delay_of
 from engine.run.sweep.arrays.day import ArrayDay
-from engine.run.sweep.arrays.entering import Entered, Entering
-from engine.run.sweep.arrays.working import UNCLEAR, Fill, Outcome, Unclear, Unfilled, lacks_size, quoted_at, work
+from engine.run.sweep.arrays.entering import Entering
+from engine.run.sweep.arrays.window import Entered
+from engine.run.sweep.arrays.working import UNCLEAR, Fill, Outcome, Unclear, Unfilled, lacks_size, quoted_at, work_exit
 from engine.spec.nouns.order import Order
 from engine.turn.judging import first_missing
 
@@ -135,7 +136,7 @@ class ArraySession:
         acting = min(true, key=lambda each: each.delay)  # of several the one that stands higher
         if any(acting.delay < each.delay <= acting.delay + TOGETHER for each in true):
             return None
-        begins = acting.delay + (entered.fill.after if place == entered.place else 0.0)
+        begins = acting.delay + (entered.since if place == entered.place else 0.0)
         quantity = entered.held.quantity
         key = (entered.selection.legs, quantity, place, begins, acting.order)
         if key not in self._closings:
@@ -153,7 +154,7 @@ class ArraySession:
         quoted = quoted_at(self.day, selection, place, opens=False)
         if quoted is None or lacks_size(self.day, quoted, place, quantity):
             return UNCLEAR
-        return work(quoted._replace(room=quoted.room - begins), quantity, order, self.fills, closing=True)
+        return work_exit(quoted, quantity, order, self.fills, self.day.room(place) - begins)
 
     def _expire(self, entered: Entered) -> Lived | None:
         cash = ZERO

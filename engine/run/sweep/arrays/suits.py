@@ -20,6 +20,8 @@ OF_MARKET = frozenset(
 )
 OF_STRUCTURE = frozenset(("quote_width", "credit", "debit", "strike", "dte", "max_risk"))
 OF_POSITION = OF_STRUCTURE | {"value", "cost", "profit", "loss", "leg_delta", "position_delta", "breach", "time"}
+OF_CLOCK = frozenset(("session",))
+"""What changes between two instants of the data, where a bot looks by a grid of its own."""
 SELECTORS = frozenset((StrikeBy.DELTA, StrikeBy.OTM, StrikeBy.AT_SPOT, StrikeBy.AT_LEG, StrikeBy.BELOW, StrikeBy.ABOVE))
 """Whose choice is the same among the strikes that are streamed as among all that are listed.
 
@@ -49,10 +51,11 @@ def _reasons(program: Program, fills: FillModel) -> Iterator[str]:
         yield "a universe, alternatives, or a size that is counted"
     yield from _of_entry(plan)
     yield from _of_legs(plan, program.line_limit)
+    is_timed = plan.entry.every is not None or plan.entry.again is not None
     for rule in (*plan.entry.when, *plan.require):
         if rule.confirm is not None:
             yield f"{rule.name} is confirmed"
-        yield from _of_rule(rule, OF_MARKET | OF_STRUCTURE)
+        yield from _of_rule(rule, (OF_MARKET | OF_STRUCTURE) - (OF_CLOCK if is_timed else frozenset()))
     for planned in plan.exits:
         yield from _of_exit(planned)
     risk = plan.risk
@@ -65,8 +68,10 @@ def _reasons(program: Program, fills: FillModel) -> Iterator[str]:
 
 def _of_entry(plan: Plan) -> Iterator[str]:
     entry = plan.entry
-    if len(entry.windows) > 1 or entry.every is not None or entry.once or entry.again is not None:
-        yield "several windows, `every`, `once` or `again`"
+    if len(entry.windows) > 1 or entry.once:
+        yield "several windows, or `try: once`"
+    if entry.again is not None and entry.per_day > 1:
+        yield "several entries a day"
     yield from _of_order(plan.order)
 
 

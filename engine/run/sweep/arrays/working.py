@@ -1,6 +1,6 @@
-"""An order that is worked while the market stands: the engine's ladder, and fills as the broker of past sessions does.
+"""An exit's order worked while the market stands: the engine's ladder, and fills as the broker of past sessions does.
 
-All legs have quotes that are whole, and each counts once.
+All legs have quotes that are whole, and each counts once. An entry's order is worked by `entry_order`.
 """
 
 from collections.abc import Sequence
@@ -22,16 +22,16 @@ from engine.spec.nouns.order import Start, Then
 
 SLACK = 5.0
 """Seconds before the next instant by which an order must have filled: the engine may have begun a little later."""
-_PACE = PACE.total_seconds()
+ACKNOWLEDGED = PACE.total_seconds()
+"""Seconds from sending an order, or changing it, until it may fill."""
 
 
 class Quoted(NamedTuple):
-    """Legs at an instant: what is dealt, the net quote of it, and bid and ask of each leg. room: seconds it stands."""
+    """Legs at an instant: what is dealt, the net quote of it, and bid and ask of each leg."""
 
     parts: tuple[Part, ...]
     net: NetQuote
     sides: tuple[tuple[float, float], ...]
-    room: float
 
 
 class Fill(NamedTuple):
@@ -47,49 +47,42 @@ class Fill(NamedTuple):
 
 
 class Unfilled(NamedTuple):
-    """The order's tries were used up."""
+    """The order's tries were used up, or what it was sent for held no longer. at: seconds after the open."""
+
+    at: float
 
 
 class Unclear(NamedTuple):
     """It would have to be worked for longer than the market stands, or has no price."""
 
 
-UNFILLED, UNCLEAR = Unfilled(), Unclear()
+UNCLEAR = Unclear()
 Outcome = Fill | Unfilled | Unclear
 
 
-def work(
-    quoted: Quoted,
-    quantity: int,
-    ladder: Ladder,
-    fills: FillModel,
-    *,
-    closing: bool,
-    floor: Decimal | None = None,
-) -> Outcome:
-    """Return what came of an order of so many structures. floor: the least net price, + received."""
+def work_exit(quoted: Quoted, quantity: int, ladder: Ladder, fills: FillModel, room: float) -> Fill | Unclear:
+    """Return what came of a closing order of so many structures. room: seconds for which the quotes stand."""
     parts, quote = quoted.parts, quoted.net
     assert quote.natural is not None
-    after = _PACE
+    after = ACKNOWLEDGED
     for attempt in count(1):
-        if after > quoted.room - SLACK:
+        if after > room - SLACK:
             return UNCLEAR
-        if not closing and attempt > ladder.tries:
-            return UNFILLED
-        if ladder.start is Start.MARKET or (closing and ladder.then is Then.MARKET and attempt > ladder.tries):
+        if ladder.start is Start.MARKET or (ladder.then is Then.MARKET and attempt > ladder.tries):
             price: Decimal | None = Decimal(f"{quote.natural:.4f}")
         else:
-            net = rung(ladder, quote, parts, attempt, floor)
+            net = rung(ladder, quote, parts, attempt, None)
             if net is None:
                 return UNCLEAR
             price = fills.of_limit(net, parts, quote, is_resting=False)
         if price is not None:
-            return _filled(quoted, quantity, price, after, attempt)
-        after += ladder.wait + (_PACE if closing and attempt == ladder.tries else 0.0)
+            return filled(quoted, quantity, price, after, attempt)
+        after += ladder.wait + (ACKNOWLEDGED if attempt == ladder.tries else 0.0)
     raise AssertionError("a ladder ends")
 
 
-def _filled(quoted: Quoted, quantity: int, net: Decimal, after: float, tries: int) -> Fill:
+def filled(quoted: Quoted, quantity: int, net: Decimal, after: float, tries: int) -> Fill:
+    """Return the fill of so many structures at a net price, leg by leg."""
     mids = [told_mid(*side) for side in quoted.sides]
     prices = priced_by_leg(mids, [part.flow for part in quoted.parts], net)
     dealt: list[tuple[Option, int, Decimal]] = [
@@ -111,7 +104,7 @@ def quoted_at(day: ArrayDay, selection: Selection, place: int, *, opens: bool) -
         natural += flow * (bid if flow > 0 else ask)
         parts.append(Part(leg.option, flow, 1))
         sides.append((bid, ask))
-    return Quoted(tuple(parts), NetQuote(mid, natural), tuple(sides), day.room(place))
+    return Quoted(tuple(parts), NetQuote(mid, natural), tuple(sides))
 
 
 def lacks_size(day: ArrayDay, quoted: Quoted, place: int, quantity: int) -> bool:

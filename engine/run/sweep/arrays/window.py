@@ -1,0 +1,251 @@
+"""One bot's window by arrays: looks, entries that are sent, and what came of the last of them.
+
+At each look the rules of the engine are judged, on the board of its instant.
+"""
+
+from decimal import Decimal
+from functools import cache, partial
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.decide.limits import price_problem, worst_case_problem
+from engine.evaluate.guess import BAND
+from engine.evaluate.select import Selection
+from engine.evaluate.snapshot import Held, Ledger, View
+from engine.model.commission import estimate
+from engine.model.contract import LOT, Option
+from engine.model.facts import Facts
+from engine.model.money import ZERO
+from engine.model.payoff import least_payoff
+from engine.order.band import price_band
+from engine.run.backtest.fills import FillModel
+from engine.run.sweep.arrays.bot import ArrayBot
+from engine.run.sweep.arrays.day import ArrayDay
+from engine.run.sweep.arrays.entry_order import EntryOrder, Look, Meets, Met
+from engine.run.sweep.arrays.looks import Looks
+from engine.run.sweep.arrays.picks import NONE, Picks
+from engine.run.sweep.arrays.working import SLACK, UNCLEAR, Fill, Quoted, Unclear, Unfilled, lacks_size, quoted_at
+from engine.spec.nouns.order import Start
+from engine.turn.bounds import risk_floor, stated_floor
+from engine.turn.choosing import opening_commission, show_candidate
+from engine.turn.runaway import MOST
+
+
+class Entered(NamedTuple):
+    """An entry that was filled: at which instant of the data, and how many seconds since it.
+
+    cash: dollars in less out, without commissions.
+    """
+
+    place: int
+    since: float
+    selection: Selection
+    fill: Fill
+    held: Held
+    cash: Decimal
+
+
+class Judged(NamedTuple):
+    """What an entry would be at an instant, its conditions true: its legs, their quotes, and the view of it."""
+
+    selection: Selection
+    quoted: Quoted
+    view: View
+
+
+Entry = Entered | Unfilled | Unclear | None
+"""What came of an entry; None where none was sent."""
+
+
+class Sent(NamedTuple):
+    """An entry that was sent at a look."""
+
+    look: Look
+    came_to: Entry
+
+
+STREAMED_IN = 20.0
+"""Seconds after an instant by which all that its legs may be is streamed."""
+
+
+class Window:
+    """A window of one bot. reached: the instant from which on its strikes are streamed; payoffs: known to others."""
+
+    def __init__(
+        self,
+        day: ArrayDay,
+        picks: Picks,
+        fills: FillModel,
+        payoffs: dict[tuple[tuple[Option, int], ...], Decimal | None],
+        bot: ArrayBot,
+        facts: tuple[int, Facts],
+        reached: int,
+    ) -> None:
+        self.day, self.picks, self.fills, self._payoffs = day, picks, fills, payoffs
+        self.bot, self.facts, self.reached = bot, facts, reached
+
+    def entry(self, looks: Looks) -> Entry:
+        """Return what came of its last entry; None when none is sent."""
+        for _ in range(MOST):
+            sent = self._sent(looks)
+            if sent is None or not isinstance(sent.came_to, Unfilled) or not looks.again(sent.look, sent.came_to):
+                return None if sent is None else sent.came_to
+        return UNCLEAR  # more would be stopped (`turn.runaway`)
+
+    def _sent(self, looks: Looks) -> Sent | None:
+        """Return the next entry that is sent, None without any."""
+        refused = NONE
+        for look in looks:
+            if look.place == refused:  # nothing has moved since
+                continue
+            if not self._is_plain(look.place):
+                return Sent(look, UNCLEAR)
+            came_to = self._enter(look)
+            if came_to is not None:
+                return Sent(look, came_to)
+            refused = look.place
+        return None
+
+    def _is_plain(self, place: int) -> bool:
+        """Say whether a bot chooses among what is streamed as it would among all that is listed."""
+        is_there = all(side in self.day.sides for side in self.bot.sides)
+        return is_there and all(self.day.is_ordered(*side, self.reached, place) for side in self.bot.by_delta)
+
+    def _enter(self, look: Look) -> Entry:
+        """Return what an entry at a look came to, None when its rules or limits do not let it be sent."""
+        plan = self.bot.plan
+        judged = self._judged(look.place)
+        if judged is None:
+            return None
+        selection, quoted, view = judged
+        lowest = self._lowest(selection)
+        worst = None if lowest is None else max(-Decimal(f"{view.start_price or 0.0:.4f}") - lowest, ZERO)
+        if self._is_refused(worst, judged):
+            return None
+        until = self._until(look, selection)
+        if until is None or lacks_size(self.day, quoted, look.place, plan.quantity):
+            return UNCLEAR
+        order = EntryOrder(self.day, look, plan.order, plan.quantity, self.fills, until)
+        fill = order.work(self._meeting(look, judged, lowest), partial(self._quoted, selection))
+        return self._entered(selection, look, fill, worst) if isinstance(fill, Fill) else fill
+
+    def _judged(self, place: int, chosen: Selection | None = None) -> Judged | None:
+        """Judge the conditions of an entry at an instant; None where they are not true. chosen: its legs, if known."""
+        bot, view = self.bot, self.day.view_at(place, self.facts)
+        view.legs, view.held, view.quantity = (), None, 0
+        if not all(rule.judge(view).truth is True for rule in bot.compiled.when):
+            return None
+        selection = self.picks.at(bot.compiled, bot.keys, place, view) if chosen is None else chosen
+        quoted = None if selection is None else quoted_at(self.day, selection, place, opens=True)
+        if selection is None or quoted is None:
+            return None
+        show_candidate(view, bot.plan, selection, quoted.net)
+        view.quantity = bot.plan.quantity
+        view.commission = float(opening_commission(selection, view, bot.plan.quantity))
+        if not all(rule.judge(view).truth is True for rule in bot.compiled.require):
+            return None
+        return Judged(selection, quoted, view)
+
+    def _quoted(self, selection: Selection, place: int) -> Quoted | None:
+        """Return the legs of an order at an instant, None where a quote is not whole, or of fewer than it wants."""
+        found = quoted_at(self.day, selection, place, opens=True)
+        return None if found is None or lacks_size(self.day, found, place, self.bot.plan.quantity) else found
+
+    def _meeting(self, look: Look, judged: Judged, lowest: Decimal | None) -> Meets:
+        """Return what tells what the tries of an order meet, instant by instant."""
+
+        @cache
+        def meets(place: int) -> Met | Unclear | None:
+            now: Judged | None = judged
+            if place != look.place:
+                if self._quoted(judged.selection, place) is None:
+                    return UNCLEAR
+                now = self._judged(place, judged.selection)
+            return now and Met(now.quoted, self._floor(lowest, now.quoted), self._band(now))
+
+        return meets
+
+    def _until(self, look: Look, selection: Selection) -> float | None:
+        """Return the time before which an order of a look has to be over to be clear; None where its start is not.
+
+        At a look soon after an instant its legs may have yet to be streamed: then it is sent a little later, or, by the
+        grid of `every`, not before the next look.
+        """
+        _, instants = self.bot.clock(self.day)
+        until = min((at for at in instants if at > look.at), default=self.day.length)
+        if self._is_streamed(look, selection):
+            return until
+        entry = self.bot.plan.entry
+        if entry.every is not None or entry.again is not None:
+            return None
+        return min(until, float(self.day.times[look.place]) + self.day.room(look.place) - SLACK)
+
+    def _is_streamed(self, look: Look, selection: Selection) -> bool:
+        """Say whether the legs of a look are surely among what is streamed then: strikes around those of before."""
+        day = self.day
+        if look.at - day.times[look.place] >= STREAMED_IN:
+            return True
+        view = day.view_at(look.place - 1, self.facts) if look.place > self.reached else None
+        before = None if view is None else self.picks.at(self.bot.compiled, self.bot.keys, look.place - 1, view)
+        if before is None:
+            return False
+        now, then = (day.ranks[[day.columns[leg.option] for leg in legs]] for legs in (selection.legs, before.legs))
+        return bool((np.abs(now - then) <= BAND).all())
+
+    def _lowest(self, selection: Selection) -> Decimal | None:
+        """Return the least that a structure pays at expiry per share, None without a bound."""
+        parts = tuple((leg.option, leg.sign) for leg in selection.legs)
+        if parts not in self._payoffs:
+            self._payoffs[parts] = least_payoff(parts)
+        return self._payoffs[parts]
+
+    def _is_refused(self, worst: Decimal | None, judged: Judged) -> bool:
+        """Say whether the gate before an entry keeps it out, by the limits that a bot alone can run into.
+
+        worst: the largest loss per share of one structure at the price that its order starts from.
+        """
+        plan, risk, view = self.bot.plan, self.bot.plan.risk, judged.view
+        of_all = None if worst is None else worst * LOT * plan.quantity + Decimal(f"{view.commission:.2f}")
+        if worst_case_problem(of_all, risk.max_loss_per_trade, risk.undefined_risk):
+            return True
+        net = judged.quoted.net
+        at_once = net.natural if plan.order.start is Start.MARKET else view.start_price
+        price = None if at_once is None else Decimal(f"{at_once:.4f}")
+        return bool(price_problem(price, Decimal(f"{net.mid:.4f}"), self._band(judged)))
+
+    def _band(self, judged: Judged) -> Decimal | None:
+        """Return how far from the mid its price may lie."""
+        return price_band(self.bot.program.limits.price_band, judged.quoted.parts, judged.view.board)
+
+    def _floor(self, lowest: Decimal | None, quoted: Quoted) -> Decimal | None:
+        """Return the least net price of the entry, as `turn.bounds.credit_floor` has it."""
+        plan = self.bot.plan
+        asks = ((part.option, plan.quantity, ask) for part, (_, ask) in zip(quoted.parts, quoted.sides, strict=True))
+        commission, shares = sum((estimate([each]) for each in asks), ZERO), LOT * plan.quantity
+        stated = stated_floor((each.rule for each in self.bot.compiled.require), shares, commission)
+        least = risk_floor(plan.risk.max_loss_per_trade, lowest, shares, commission)
+        return max((each for each in (stated, least) if each is not None), default=None)
+
+    def _entered(self, selection: Selection, look: Look, fill: Fill, worst: Decimal | None) -> Entered:
+        quantity, net, cash = self.bot.plan.quantity, ZERO, ZERO
+        at = look.at + fill.after
+        place = self.day.place_at(at)
+        ledgers = {}
+        for leg, price, commission in zip(selection.legs, fill.prices, fill.commissions, strict=True):
+            brings = -leg.sign * price * quantity * leg.option.multiplier
+            net += brings * leg.weight / (quantity * leg.ratio * leg.option.multiplier)
+            cash += brings
+            entry = float(brings * leg.weight / (quantity * leg.ratio * leg.option.multiplier))
+            ledgers[leg.name] = Ledger(entry, float(brings - commission), leg.sign * quantity)
+        held = Held(
+            entry_price=float(net),
+            quantity=quantity,
+            realized=0.0,
+            commissions=float(sum(fill.commissions, ZERO)),
+            opened_at=self.day.opens_at + at,
+            max_risk=None if worst is None else float(worst * LOT) / LOT,
+            legs=ledgers,
+            opened_on=self.day.session.date,
+        )
+        return Entered(place, at - float(self.day.times[place]), selection, fill, held, cash)
