@@ -25,8 +25,9 @@ from engine.run.backtest.fills import NATURAL
 from engine.run.backtest.run import alone
 from engine.run.backtest.walk import CASH, Walk
 from engine.run.sweep.compiling import Terms, program_of
+from engine.run.sweep.evaluate import evaluate
 from engine.run.sweep.sweep import Runs, here, on_cluster, sweep
-from engine.run.sweep.variant import Variant, evaluate
+from engine.run.sweep.variant import Variant
 
 ROUNDS = 3
 WHOLE, YEAR = 1000, 252

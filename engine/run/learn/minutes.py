@@ -29,7 +29,7 @@ from engine.run.backtest.sampling import Sampler, Sampling, streaming
 from engine.run.backtest.walk import CASH, Walk
 from engine.run.desk import Sources, load_desk
 from engine.run.learn.samples import Sample, Samples
-from engine.run.sweep.variant import Shared
+from engine.run.sweep.shared import Shared
 from engine.spec.nouns.entry import Window
 from engine.turn.program import AccountLimits, CompiledBot, Program, compile_bot
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import field
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 from engine.adapters.history.day import Source
 from engine.compile.build import build_plan
@@ -13,6 +14,7 @@ from engine.model.facts import EventCalendar
 from engine.model.pool import Pool
 from engine.model.values import dataclass
 from engine.run.backtest.fills import FillModel
+from engine.run.backtest.independence import is_independent
 from engine.run.sweep.arrays.suits import unsuited
 from engine.spec.diagnostic import render
 from engine.spec.load import load
@@ -68,9 +70,17 @@ def program_of(text: str, terms: Terms) -> Program:
     return Compiling(terms).program(text)
 
 
-def goes_by_arrays(text: str, terms: Terms) -> bool:
-    """Say whether a variant's sessions are lived through by arrays where they are plain."""
+class Way(NamedTuple):
+    """How a variant's sessions are lived through: by arrays where they are plain, and apart from each other."""
+
+    by_arrays: bool
+    is_apart: bool
+
+
+def way_of(text: str, terms: Terms) -> Way:
+    """Return how the sessions of a variant's text are lived through."""
     try:
-        return not terms.every_turn and not unsuited(program_of(text, terms), terms.fills)
+        program = program_of(text, terms)
     except MisuseError:
-        return False
+        return Way(by_arrays=False, is_apart=False)
+    return Way(not terms.every_turn and not unsuited(program, terms.fills), is_independent(program))

@@ -1,7 +1,8 @@
 """A sweep: variants shared among processes here or on a cluster, kept as they come, gone on with after an interruption.
 
-Each task is a few variants over all sessions; what it returns depends on nothing but them. So it does not matter where
-a task runs, how many there are, or whether one is done again because its process died.
+Each task is a few variants over some sessions, over all where they are not apart; what it returns depends on nothing
+but them. So it does not matter where a task runs, how many there are, or whether one is done again because its process
+died.
 """
 
 import json
@@ -9,27 +10,26 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from engine.adapters.history.day import Finding, Severity
 from engine.model.errors import MisuseError, StoreError
 from engine.run.backtest.run import deaf, several
-from engine.run.sweep.compiling import Terms, goes_by_arrays
+from engine.run.sweep.compiling import Terms, Way, way_of
+from engine.run.sweep.evaluate import Asked, live_through
 from engine.run.sweep.search import Search, next_batch
-from engine.run.sweep.variant import Variant, evaluate
+from engine.run.sweep.tasks import Task, tasks
+from engine.run.sweep.variant import Part, Variant, whole
 from engine.run.sweep.vary import Axis, Point
 
-Asked = tuple[int, tuple[str, ...], str]
-"""One variant to be tried: its number, its values, its text."""
 Told = Callable[[int, int], None]
 """Is told how many variants are done, and how many there are."""
-Runs = Callable[[Sequence[Sequence[Asked]], Terms], Iterator[list[Variant]]]
+
+
+Runs = Callable[[Sequence[Task], Terms], Iterator[list[Part]]]
 """Where tasks run: yields what came of each as it comes, in any order."""
-BATCH = 20
-"""Variants of one task at most: each task reads every session once."""
-ARRAY_BATCH = 500
-"""The same for variants that go by arrays: to read a session takes longer than to live through it so often."""
 FORMAT = "rulebot-sweep-1"
 
 
@@ -83,28 +83,37 @@ def _try(
 ) -> None:
     """Add what came of those that are not found yet."""
     left = [each for each in asked if each[0] not in found]
-    by_arrays = bool(left) and goes_by_arrays(left[0][2], terms)
-    for variants in runs(tasks(left, workers, by_arrays=by_arrays), terms) if left else ():
-        found |= {each.number: each for each in variants}
-        if kept is not None:
-            kept.add(variants)
-        told(len(found))
+    if not left:
+        return
+    way = way_of(left[0][2], terms)
+    while left:
+        shared = tasks(left, terms, workers, way)
+        count = len({task.span for task in shared})
+        parts: dict[int, list[Part]] = {}
+        for some in runs(shared, terms):
+            for part in some:
+                parts.setdefault(part.number, []).append(part)
+            done = [_joined(parts.pop(part.number)) for part in some if len(parts[part.number]) == count]
+            variants = [each for each in done if each is not None]
+            found |= {each.number: each for each in variants}
+            if kept is not None:
+                kept.add(variants)
+            told(len(found) + sum(map(len, parts.values())) // count)
+        left = [each for each in left if each[0] not in found]
+        way = Way(by_arrays=False, is_apart=False)  # those whose sessions are not apart, other than the first one's
 
 
-def tasks(asked: Sequence[Asked], workers: int, *, by_arrays: bool = False) -> list[Sequence[Asked]]:
-    """Return the variants in tasks: a few for each worker, so that all end together, and none too large.
-
-    By arrays one for each worker: variants take less time there than the sessions that they are lived through.
-    """
-    most, each = (ARRAY_BATCH, 1) if by_arrays else (BATCH, 2)
-    size = max(1, min(most, -(-len(asked) // (each * workers))))
-    return [asked[begin : begin + size] for begin in range(0, len(asked), size)]
+def _joined(parts: Sequence[Part]) -> Variant | None:
+    """Return what came of a variant, None where it is to be lived through in one piece."""
+    ordered = sorted(parts, key=lambda part: part.since)
+    is_whole = len(parts) == 1 or all(each.is_apart for each in parts)
+    return whole(ordered) if is_whole else None
 
 
-def here(found: Sequence[Sequence[Asked]], terms: Terms) -> Iterator[list[Variant]]:
+def here(found: Sequence[Task], terms: Terms) -> Iterator[list[Part]]:
     """Run tasks one after the other in this process."""
     for task in found:
-        yield evaluate(task, terms)
+        yield live_through(task.asked, terms, task.span)
 
 
 @contextmanager
@@ -115,9 +124,9 @@ def in_processes(workers: int) -> Iterator[Runs]:
         return
     with several(workers) as pool:
 
-        def runs(found: Sequence[Sequence[Asked]], terms: Terms) -> Iterator[list[Variant]]:
+        def runs(found: Sequence[Task], terms: Terms) -> Iterator[list[Part]]:
             with deaf():
-                futures = [pool.submit(evaluate, task, terms) for task in found]
+                futures = [pool.submit(live_through, task.asked, terms, task.span) for task in found]
             for done in as_completed(futures):
                 yield done.result()
 
@@ -141,8 +150,9 @@ def on_cluster(address: str) -> Iterator[Runs]:
         raise StoreError(f"no scheduler answers at {address}: {error}") from error
     with client:
 
-        def runs(found: Sequence[Sequence[Asked]], terms: Terms) -> Iterator[list[Variant]]:
-            futures = [client.submit(evaluate, task, terms, pure=False, retries=3) for task in found]
+        def runs(found: Sequence[Task], terms: Terms) -> Iterator[list[Part]]:
+            run = partial(client.submit, live_through, pure=False, retries=3)
+            futures = [run(task.asked, terms, task.span) for task in found]
             for done in ended(futures, loop=client.loop):
                 yield done.result()
 

@@ -1,5 +1,6 @@
 """Sweeps: what is varied, what comes of it, and how much to believe of the best."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -18,16 +19,19 @@ from engine.run.backtest.results import read_results
 from engine.run.backtest.run import BacktestOptions, run_backtest
 from engine.run.calendars import shipped_dates
 from engine.run.desk import load_desk
-from engine.run.sweep.compiling import Terms
+from engine.run.sweep.compiling import Terms, Way
+from engine.run.sweep.evaluate import Span, evaluate
 from engine.run.sweep.statistics import deflated, expected_best, ratio, stretches, walk_forward
-from engine.run.sweep.sweep import Kept, here, in_processes, sweep, tasks
-from engine.run.sweep.variant import Variant, evaluate
+from engine.run.sweep.sweep import Kept, here, in_processes, sweep
+from engine.run.sweep.tasks import BY_ARRAYS, BY_TURNS, Task, shape_of, spans_of, tasks
+from engine.run.sweep.variant import Part, Variant
 from engine.run.sweep.vary import axis, drawn, grid, place_of, with_values
 from engine.spec.load import load_text
 
 SPECS = Path(__file__).parents[3] / "specs"
 DTE0 = (SPECS / "dte0_condor.yaml").read_text(encoding="utf-8")
-FIRST, LAST = date(2026, 9, 1), date(2026, 9, 3)
+DAYS = [date(2026, 9, day) for day in (1, 2, 3)]
+FIRST, LAST = DAYS[0], DAYS[-1]
 
 
 def source():
@@ -161,10 +165,65 @@ def test_ci_where_and_in_what_order_tasks_run_changes_nothing(tmp_path: Path) ->
     whole = sweep(every, base, here, lambda done, count: None, None, 1)
     with in_processes(2) as runs:
         assert sweep(every, base, runs, lambda done, count: None, None, 2) == whole
-    assert [len(task) for task in tasks(every, 1)] == [2, 2]
-    assert [len(task) for task in tasks(every, 1, by_arrays=True)] == [4]
-    assert [len(task) for task in tasks(every, 2, by_arrays=True)] == [2, 2]
     assert [each.number for each in whole] == [0, 1, 2, 3]
+
+
+def test_tasks_are_made_so_that_little_is_read_and_compiled_twice() -> None:
+    assert shape_of(1000, 252, 2, BY_ARRAYS) == (1, 2)
+    assert shape_of(1000, 20, 2, BY_ARRAYS) == (2, 1)
+    assert shape_of(3000, 252, 2, BY_ARRAYS) == (3, 2)
+    assert shape_of(1000, 252, 8, BY_ARRAYS) == (2, 4)
+    assert shape_of(1000, 252, 1, BY_ARRAYS) == (1, 1)
+    assert shape_of(24, 60, 2, BY_TURNS) == (2, 2)
+    assert shape_of(3, 1, 8, BY_TURNS) == (3, 1)
+    assert shape_of(1, 5, 8, BY_TURNS) == (1, 5)
+
+
+def test_a_task_is_some_variants_over_some_sessions() -> None:
+    every = asked("0.05", "0.06", "0.08", "0.10")
+    days = [(FIRST, FIRST), (date(2026, 9, 2), LAST)]
+
+    def shapes(workers: int, by_arrays: bool, is_apart: bool) -> list[tuple[int, Span]]:
+        return [(len(task.asked), task.span) for task in tasks(every, terms(), workers, Way(by_arrays, is_apart))]
+
+    assert shapes(1, False, True) == [(2, (FIRST, LAST))] * 2
+    assert shapes(1, True, True) == [(4, (FIRST, LAST))]
+    assert shapes(2, True, False) == [(2, (FIRST, LAST))] * 2
+    assert shapes(2, True, True) == [(4, days[0]), (4, days[1])]
+    assert shapes(3, False, True) == [(2, day) for _ in range(2) for day in spans_of(DAYS, terms(), 3)]
+    assert spans_of(DAYS, terms(), 1) == [(FIRST, LAST)]
+
+
+@pytest.mark.parametrize("every_turn", [False, True])
+def test_parts_of_the_sessions_come_to_what_all_of_them_do(every_turn: bool) -> None:
+    every, base = asked("0.05", "0.10"), terms(every_turn=every_turn, opens=partial(PastDays, every=3, expiries=2))
+    broken = [(2, ("7",), with_values(source(), {"delta": "7"}))]
+    overnight = (
+        ("dte: 0", "dte: 1"),
+        ("per_day: 1", "per_day: 1\n  max_open: 2"),
+        ('- time: "15:45"', "- dte: {at_most: 0}"),
+        ("floor: 30", "floor: 10"),
+        ("  - leg_delta: {beyond: 0.15}\n    order: market\n", ""),
+        ("$1000", "$3000"),
+    )
+    text = every[1][2]
+    for was, now in overnight:
+        assert was in text
+        text = text.replace(was, now)
+    held = [(3, ("1",), text)]
+    whole = evaluate([*every, *broken, *held], base)
+    ended: list[int] = []
+
+    def backward(found: Sequence[Task], terms: Terms) -> Iterator[list[Part]]:
+        ended.extend(len(task.asked) for task in found)
+        return here(list(reversed(found)), terms)
+
+    assert sweep([*every, *broken, *held], base, backward, lambda *_: None, None, 2) == whole
+    assert whole[3].longest > 0
+    assert whole[2].problem
+    assert all(each.trades for each in whole if not each.problem)
+    assert [each.by_arrays for each in whole] == [0, 0, 0, 0] if every_turn else [3, 3, 0, 0]
+    assert ended[-1] == 1
 
 
 def test_what_is_kept_is_not_done_again_and_a_torn_line_is(tmp_path: Path) -> None:

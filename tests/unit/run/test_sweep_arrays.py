@@ -28,7 +28,9 @@ from engine.run.sweep.arrays.entry_order import EntryOrder
 from engine.run.sweep.arrays.lived import ArraySession, Lived
 from engine.run.sweep.arrays.suits import unsuited
 from engine.run.sweep.compiling import Terms, program_of
-from engine.run.sweep.variant import Shared, Variant, evaluate
+from engine.run.sweep.evaluate import evaluate
+from engine.run.sweep.shared import Shared
+from engine.run.sweep.variant import Variant
 
 FIRST = date(2026, 9, 1)
 FILLS = ("natural", "mid", "mid+0.3")

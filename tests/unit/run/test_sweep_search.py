@@ -14,14 +14,17 @@ from engine.model.events import event_calendar
 from engine.model.facts import EventCalendar
 from engine.run.backtest.fills import fill_model
 from engine.run.sweep.compiling import Terms
+from engine.run.sweep.evaluate import Asked
 from engine.run.sweep.search import Search, next_batch
-from engine.run.sweep.sweep import Asked, Kept, Runs, search_for
-from engine.run.sweep.variant import Variant
+from engine.run.sweep.sweep import Kept, Runs, search_for
+from engine.run.sweep.tasks import Task
+from engine.run.sweep.variant import Part, Trade, Variant, whole
 from engine.run.sweep.vary import Axis, Point, axis
 
 pytest.importorskip("optuna")
 
 AXES = [axis("delta=0.05..0.30/0.01"), axis("wing=5,10,20,50"), axis("when=10:30,noon,last hour")]
+FIRST = date(2026, 9, 1)
 SEARCH = Search(trials=40, goal="net")
 
 
@@ -31,7 +34,7 @@ def no_calendar() -> EventCalendar:
 
 TERMS = Terms(
     opens=PastDays,
-    first=date(2026, 9, 1),
+    first=FIRST,
     last=date(2026, 9, 2),
     fills=fill_model("mid"),
     cash=Decimal(1),
@@ -46,10 +49,16 @@ def worth(point: Point) -> float:
     return 100.0 - 4000.0 * (float(point[0]) - 0.17) ** 2 - abs(int(point[1]) - 20) - 20.0 * (point[2] != "noon")
 
 
-def made(asked: Asked, value: Callable[[Point], float | None]) -> Variant:
+def made(asked: Asked, since: date, value: Callable[[Point], float | None]) -> Part:
     number, point, _ = asked
     found = value(point)
-    return Variant(number=number, point=point, problem="no" if found is None else "", net=found or 0.0)
+    if found is None:
+        return Part(number=number, point=point, since=since, problem="no")
+    return Part(number=number, point=point, since=since, trades=(Trade(Decimal(str(found)), since, since),))
+
+
+def variant(number: int, point: Point) -> Variant:
+    return whole([made((number, point, ""), FIRST, worth)])
 
 
 class Hill:
@@ -59,13 +68,13 @@ class Hill:
         self.value, self.order = value, order
         self.tried: list[Point] = []
 
-    def runs(self, tasks: Sequence[Sequence[Asked]], _: Terms) -> Iterator[list[Variant]]:
+    def runs(self, tasks: Sequence[Task], _: Terms) -> Iterator[list[Part]]:
         ended = list(tasks)
         if self.order is not None:
             self.order.shuffle(ended)
         for task in ended:
-            self.tried += [point for _, point, _ in task]
-            yield [made(each, self.value) for each in task]
+            self.tried += [point for _, point, _ in task.asked]
+            yield [made(each, task.span[0], self.value) for each in task.asked]
 
 
 def found(search: Search, runs: Runs, kept: Kept | None = None, workers: int = 1) -> list[Variant]:
@@ -97,7 +106,7 @@ def test_the_same_seed_gives_the_same_trials_however_many_share_them() -> None:
 
 
 def test_a_batch_knows_nothing_of_its_own_variants() -> None:
-    begun = [made((number, point, ""), worth) for number, point in enumerate(next_batch(AXES, SEARCH, ()))]
+    begun = [variant(number, point) for number, point in enumerate(next_batch(AXES, SEARCH, ()))]
     assert len(next_batch(AXES, SEARCH, begun)) == 10
     assert next_batch(AXES, SEARCH, begun) == next_batch(AXES, SEARCH, begun)
     others = [replace(each, net=-each.net) for each in begun]
@@ -106,16 +115,16 @@ def test_a_batch_knows_nothing_of_its_own_variants() -> None:
 
 @pytest.mark.parametrize("first", [5, 20, 27])
 def test_going_on_with_more_trials_is_as_if_they_had_been_asked_for_at_once(first: int, tmp_path: Path) -> None:
-    whole, again = found(SEARCH, Hill().runs), Hill()
+    every, again = found(SEARCH, Hill().runs), Hill()
     found(replace(SEARCH, trials=first), Hill().runs, Kept(tmp_path / "s.jsonl", {}))
-    assert found(SEARCH, again.runs, Kept(tmp_path / "s.jsonl", {})) == whole
+    assert found(SEARCH, again.runs, Kept(tmp_path / "s.jsonl", {})) == every
     assert len(again.tried) == 40 - first
 
 
 def test_what_is_kept_is_told_first_even_if_another_would_be_asked_for_now(tmp_path: Path) -> None:
     kept = Kept(tmp_path / "s.jsonl", {})
     kept.read()
-    told = [made((number, point, ""), worth) for number, point in enumerate(every()[:30])]
+    told = [variant(number, point) for number, point in enumerate(every()[:30])]
     kept.add(told)
     later = found(SEARCH, Hill().runs, kept)
     assert later[:30] == told

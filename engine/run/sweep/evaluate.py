@@ -1,0 +1,161 @@
+"""Variants of a bot lived through the same sessions: each is read once for all, each variant has its account."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import field
+from datetime import date, timedelta
+from decimal import Decimal
+from itertools import cycle
+
+from engine.adapters.history.day import Source
+from engine.model.errors import InvariantError, MisuseError
+from engine.model.facts import EventCalendar
+from engine.model.money import ZERO
+from engine.model.session import session_on
+from engine.run.backtest.independence import is_independent
+from engine.run.backtest.run import alone
+from engine.run.backtest.walk import Walk
+from engine.run.sweep.arrays.bot import ArrayBot, Numbers
+from engine.run.sweep.arrays.day import ArrayDay
+from engine.run.sweep.arrays.groups import Groups
+from engine.run.sweep.arrays.lived import ArraySession, Lived
+from engine.run.sweep.arrays.suits import unsuited
+from engine.run.sweep.compiling import Compiling, Terms
+from engine.run.sweep.shared import Shared
+from engine.run.sweep.variant import Part, Trade, Variant, whole
+
+Asked = tuple[int, tuple[str, ...], str]
+"""One variant to be tried: its number, its values, its text."""
+Span = tuple[date, date]
+"""The first and the last day of some sessions."""
+CHECKED = 2_000
+"""Of so many sessions by arrays one is lived through turn by turn as well: the first of each task, and so on."""
+
+
+@dataclasses.dataclass
+class _Lived:
+    """One variant while its sessions pass."""
+
+    number: int
+    point: tuple[str, ...]
+    walk: Walk
+    is_apart: bool
+    worth: Decimal
+    since: date
+    bot: ArrayBot | None = None
+    profits: list[Decimal] = field(default_factory=list)
+    trades: dict[str, Trade] = field(default_factory=dict)
+    by_arrays: int = 0
+
+    def part(self, since: date) -> Part:
+        """Return what has come of it."""
+        return Part(
+            number=self.number,
+            point=self.point,
+            since=since,
+            is_apart=self.is_apart,
+            profits=tuple(self.profits),
+            trades=tuple(self.trades.values()),
+            by_arrays=self.by_arrays,
+        )
+
+    def pass_session(self, day: date, found: Lived | None, checks: Iterator[bool]) -> None:
+        """Keep what came of one session by arrays, or live through it. checks: whether the next by arrays is checked.
+
+        Raises: InvariantError when turn by turn something else comes of a session.
+        """
+        if found is None:
+            self._turn_by_turn(day)
+            return
+        if next(checks):
+            self._check(day, found)
+        else:
+            self.profits.append(found.change)
+            if found.net is not None:
+                self.trades[f"{day}"] = Trade(found.net, day, day)
+        self.by_arrays += 1
+
+    def _check(self, day: date, found: Lived) -> None:
+        before = len(self.trades)
+        self._turn_by_turn(day)
+        nets = [trade.net for trade in list(self.trades.values())[before:]]
+        if self.profits[-1] != found.change or nets != [net for net in (found.net,) if net is not None]:
+            raise InvariantError(
+                f"{day}, {', '.join(self.point)}: by arrays the account changes by {found.change}, turn by turn by "
+                f"{self.profits[-1]}",
+                "--every-turn does without arrays; please tell us of this",
+            )
+
+    def _turn_by_turn(self, day: date) -> None:
+        walk = self.walk
+        lived = alone(walk, day) if self.is_apart else walk.through(self.since, day)
+        for _ in lived:
+            pass
+        self.since = day + timedelta(days=1)
+        state, broker = walk.state, walk.broker
+        if state is None or broker is None:
+            self.profits.append(ZERO)
+            return
+        before = walk.cash if self.is_apart else self.worth  # a session that is apart begins with the same account
+        self.worth = broker.worth(walk.marks)
+        self.profits.append(self.worth - before)
+        for position in state.positions.values():
+            if position.state == "closed" and position.opened_at is not None:
+                self.trades[position.id] = Trade(position.net, position.session, day)
+        if self.bot is not None:
+            self.walk = walk.anew()  # hundreds of variants must not each keep a session
+
+
+def evaluate(asked: Sequence[Asked], terms: Terms) -> list[Variant]:
+    """Return what came of these variants in all sessions. Raises: as `live_through`."""
+    return [whole([each]) for each in live_through(asked, terms, (terms.first, terms.last))]
+
+
+def live_through(asked: Sequence[Asked], terms: Terms, span: Span) -> list[Part]:
+    """Return what came of these variants in the sessions of a span.
+
+    In a span that is not all of the sessions a variant whose sessions are not apart is not lived through.
+
+    Raises: StoreError, InvariantError when arrays and turns differ in a session that is checked.
+    """
+    first, last = span
+    source = Shared(terms.opens())
+    calendar = terms.calendar()
+    numbers, checks = Numbers(), cycle([True, *[False] * (CHECKED - 1)])
+    found: dict[int, Part] = {}
+    lived: list[_Lived] = []
+    if first == terms.first:
+        source.gaps(terms.first, terms.last)
+    compiling = Compiling(terms)
+    for number, point, text in asked:
+        try:
+            program = compiling.program(text)
+        except MisuseError as error:
+            found[number] = Part(number=number, point=point, since=first, problem=error.message)
+            continue
+        is_apart = is_independent(program)
+        if not is_apart and span != (terms.first, terms.last):
+            found[number] = Part(number=number, point=point, since=first, is_apart=False)
+            continue
+        walk = Walk(program, source, calendar, terms.fills, terms.cash)
+        bot = None if terms.every_turn or unsuited(program, terms.fills) else ArrayBot(program, numbers)
+        lived.append(_Lived(number, point, walk, is_apart, terms.cash, first, bot))
+    by_arrays = {each.number: each.bot for each in lived if each.bot is not None}
+    groups = Groups(by_arrays)
+    for day in filter(source.can_read, source.dates(first, last) if lived else ()):
+        shared = _shared(source, day, calendar, terms) if by_arrays else None
+        known = {} if shared is None else groups.live(shared)
+        for each in lived:
+            each.pass_session(day, known.get(each.number), checks)
+    found |= {each.number: each.part(first) for each in lived}
+    every = [found[number] for number, _, _ in asked]
+    return [dataclasses.replace(each, findings=tuple(source.findings)) for each in every[:1]] + every[1:]
+
+
+def _shared(source: Source, day: date, calendar: EventCalendar, terms: Terms) -> ArraySession | None:
+    """Return a session for variants that are lived through by arrays, None where its data does not allow it."""
+    session = session_on(day)
+    if session is None:
+        return None
+    found = ArrayDay(source.day(day), session, source, calendar)
+    return None if found.problem else ArraySession(found, terms.fills)
