@@ -5,6 +5,7 @@ float64, and zero-copy views of them are numpy arrays); above this file missing 
 """
 
 from array import array
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from enum import Enum
@@ -138,6 +139,24 @@ class Board:
         self.rows[contract] = row
         self._changed()
         return row
+
+    def hold(self, contracts: Iterable[Contract]) -> None:
+        """Have exactly these contracts: others are forgotten, and new ones have fresh rows."""
+        wanted = dict.fromkeys(contracts)
+        for contract in [each for each in self.rows if each not in wanted]:
+            self.drop(contract)
+        new = [each for each in wanted if each not in self.rows]
+        reused = len(self.free)
+        for contract in new[:reused]:
+            self.add(contract)
+        if more := new[reused:]:
+            begin = len(self.contracts)
+            self.contracts += more
+            fresh = array("d", [nan]) * len(more)
+            for name in COLUMNS:
+                getattr(self, name).extend(fresh)
+            self.rows.update(zip(more, range(begin, begin + len(more)), strict=True))
+            self._changed()
 
     def drop(self, contract: Contract) -> None:
         """Forget a contract; its row will be used again."""

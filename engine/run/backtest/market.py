@@ -74,11 +74,7 @@ class DayMarket:
 
     def watch(self, contracts: Sequence[Contract]) -> None:
         """Stream exactly these from now on; what is new has no quote before the next `write` or `refresh`."""
-        wanted, board = dict.fromkeys(contracts), self.board
-        for contract in [each for each in board.rows if each not in wanted]:
-            board.drop(contract)
-        for contract in wanted:
-            board.add(contract)
+        self.board.hold(contracts)
         self.follow()
 
     def follow(self) -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.adapters.history.day import Columns
 from engine.compile.plan import LegPlan
 from engine.evaluate.select import Selection
 from engine.evaluate.snapshot import LegView, View
@@ -32,6 +33,18 @@ class Picked(NamedTuple):
     is_clear: NDArray[np.bool_]
 
 
+class Outward(NamedTuple):
+    """The options of a class and a right, from the outermost inward: columns, and absolute deltas at all instants.
+
+    deltas: infinite where one is not known. most, least: of those that are known. Shape: (C,), (C, T), (T,), (T,).
+    """
+
+    columns: OptionColumns
+    deltas: Columns
+    most: Columns
+    least: Columns
+
+
 class Picks:
     """The choices of one session. A leg's key tells it from legs that are chosen otherwise."""
 
@@ -41,6 +54,7 @@ class Picks:
         self._picked: dict[Hashable, Picked | None] = {}
         self._picked_together: dict[tuple[int, ...], tuple[Picked, ...] | None] = {}
         self._beside: dict[Hashable, Picked] = {}
+        self._outward: dict[tuple[str, Right], Outward] = {}
         self._selections: dict[Hashable, Selection] = {}
 
     def at(self, bot: CompiledBot, keys: tuple[int, ...], place: int, view: View) -> Selection | None:
@@ -120,17 +134,25 @@ class Picks:
 
     def _nearest(self, leg: LegPlan, side: OptionColumns) -> Picked:
         """Return the options nearest to a delta; clear where it lies between known ones and no other is as near."""
-        outermost = side[::-1] if leg.right is Right.CALL else side  # of two that are as near the further out is meant
-        target, delta = float(leg.strike.target or 0), np.abs(self.day.delta[outermost])
-        away = np.where(np.isnan(delta), np.inf, np.abs(delta - target))
-        nearest = away.argmin(axis=0)
-        two = np.partition(away, 1, axis=0)[:2] if len(away) > 1 else np.full((2, away.shape[1]), np.inf)
-        known = np.fmax.reduce(delta, axis=0), np.fmin.reduce(delta, axis=0)
+        outward, target = self._outward_of(leg, side), float(leg.strike.target or 0)
+        away = np.abs(outward.deltas - target)
+        nearest, places = away.argmin(axis=0), np.arange(away.shape[1])
+        least = away[nearest, places]
+        away[nearest, places] = np.inf
         with np.errstate(invalid="ignore"):  # where nothing is known
-            is_clear = (two[1] - two[0] > SAME) & (known[0] >= target) & (known[1] <= target)
+            is_clear = (away.min(axis=0) - least > SAME) & (outward.most >= target) & (outward.least <= target)
         if leg.strike.within is not None:
             is_clear[:] = False
-        return Picked(outermost[nearest], is_clear)
+        return Picked(outward.columns[nearest], is_clear)
+
+    def _outward_of(self, leg: LegPlan, side: OptionColumns) -> Outward:
+        key = (leg.trading_class, leg.right)
+        if key not in self._outward:
+            columns = _outermost(leg, side)
+            deltas = np.abs(self.day.delta[columns])
+            most, least = np.fmax.reduce(deltas, axis=0), np.fmin.reduce(deltas, axis=0)
+            self._outward[key] = Outward(columns, np.where(np.isnan(deltas), np.inf, deltas), most, least)
+        return self._outward[key]
 
     def _steps(self, leg: LegPlan, side: OptionColumns) -> Picked:
         """Return by column the option so many points above or below it."""
@@ -138,14 +160,26 @@ class Picks:
         key = (leg.trading_class, leg.right, leg.strike.by, leg.strike.target)
         if key not in self._beside:
             sign = 1 if leg.strike.by is StrikeBy.ABOVE else -1
-            outermost = side[::-1] if leg.right is Right.CALL else side
-            strikes = self.day.strikes
-            gaps = strikes[outermost][None, :] - strikes[:, None]
-            away = np.where(sign * gaps > 0, np.abs(gaps - sign * float(leg.strike.target)), np.inf)
-            nearest, least = away.argmin(axis=1), away.min(axis=1)
-            is_one = (away <= least[:, None] + SAME).sum(axis=1) == 1
-            self._beside[key] = Picked(np.where(np.isfinite(least), outermost[nearest], NONE), is_one)
+            strikes, along = self.day.strikes, self.day.strikes[side]  # rising
+            wanted = strikes + sign * float(leg.strike.target)
+            place = np.searchsorted(along, wanted)
+            pair = np.clip((place - 1, place), 0, len(along) - 1)
+            beyond = (place - 1 < 0, place >= len(along))
+            away = np.where(sign * (along[pair] - strikes) > 0, np.abs(along[pair] - wanted), np.inf)
+            away[np.array(beyond)] = np.inf
+            further = 1 if leg.right is Right.CALL else 0  # of two that are as near the further out is meant
+            is_further = away[further] <= away[1 - further]
+            nearest = np.where(is_further, pair[further], pair[1 - further])
+            least = away.min(axis=0)
+            with np.errstate(invalid="ignore"):  # where there is none
+                is_one = away.max(axis=0) - least > SAME
+            self._beside[key] = Picked(np.where(np.isfinite(least), side[nearest], NONE), is_one)
         return self._beside[key]
+
+
+def _outermost(leg: LegPlan, side: OptionColumns) -> OptionColumns:
+    """Return the options of a side from the outermost inward: of two that are as near the further out is meant."""
+    return side[::-1] if leg.right is Right.CALL else side
 
 
 def _is_fixed(leg: LegPlan) -> bool:
