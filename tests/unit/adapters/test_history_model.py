@@ -187,6 +187,20 @@ def test_rates_are_those_known_the_day_before(folder: Path) -> None:
         open_source(f"model:{folder}?rates={folder / 'spx_daily.csv'}")
 
 
+def test_an_expiry_that_gives_way_to_a_holiday_is_listed_on_its_last_day_too() -> None:
+    def today(day: date) -> bool:
+        return ("SPXW", day) in {(each.trading_class, each.last) for each in expiries(day, 0, 0)}
+
+    assert today(date(2018, 3, 29))  # a Thursday before Good Friday
+    assert today(date(2018, 1, 16))  # a Tuesday after a Monday on which the exchange was closed
+    assert not today(date(2018, 1, 18))
+    for session in sessions(date(2018, 1, 1), date(2018, 12, 31)):
+        far = expiries(session.date, 0, 9)
+        for longest in (0, 1, 4):
+            near = {each for each in far if (each.last - session.date).days <= longest}
+            assert {*expiries(session.date, 0, longest)} == near
+
+
 def test_monthly_and_weekly_expiries_are_those_of_their_time() -> None:
     assert third_friday(2014, 4) == date(2014, 4, 17)
     early = {(each.trading_class, each.last) for each in expiries(date(2004, 3, 1), 0, 30)}

@@ -66,7 +66,7 @@ _MONTHS_LISTED = 12
 
 def _weeklies(day: date, longest: int) -> Iterator[Expiry]:
     seen = set()
-    for ahead in range(min(longest, _WEEKS_LISTED * 7) + 1):
+    for ahead in range(-_MOVES, min(longest, _WEEKS_LISTED * 7) + _MOVES + 1):
         named = day + timedelta(days=ahead)
         if ahead > _OTHERS_LISTED and named.weekday() != _FRIDAY:
             continue
@@ -74,13 +74,15 @@ def _weeklies(day: date, longest: int) -> Iterator[Expiry]:
             continue
         try:
             last = _moved(named)
-        except ValueError:
-            return
+        except ValueError:  # beyond the calendar
+            continue
         if last >= day and last not in seen:
             seen.add(last)
             yield Expiry("SPXW", last, last)
 
 
+_MOVES = 4
+"""Days at most by which an expiry gives way."""
 _WEEKS_LISTED = 5
 _OTHERS_LISTED = 10
 
