@@ -8,6 +8,7 @@ from decimal import Decimal
 from itertools import cycle
 
 from engine.adapters.history.day import Source
+from engine.model.collector import seldom_collected
 from engine.model.errors import InvariantError, MisuseError
 from engine.model.facts import EventCalendar
 from engine.model.money import ZERO
@@ -118,6 +119,11 @@ def live_through(asked: Sequence[Asked], terms: Terms, span: Span) -> list[Part]
 
     Raises: StoreError, InvariantError when arrays and turns differ in a session that is checked.
     """
+    with seldom_collected():
+        return _lived_through(asked, terms, span)
+
+
+def _lived_through(asked: Sequence[Asked], terms: Terms, span: Span) -> list[Part]:
     first, last = span
     source = Shared(terms.opens())
     calendar = terms.calendar()
