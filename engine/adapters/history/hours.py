@@ -5,20 +5,20 @@ it an hour shifted, and not as they stand, the zones differ.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 
 import numpy as np
 
 from engine.adapters.history.day import Columns
 from engine.adapters.history.middle import median
-from engine.model.contract import Option, Right
+from engine.adapters.history.pairs import near_pairs
+from engine.model.contract import Option
 
 _LEAST = 90
 """Instants a session needs for a judgement."""
 _HOUR = 3600.0
 _FOLLOWS, _DOES_NOT = 0.5, 0.3
 _STRIDE = 5
-_NEAR, _PAIRS = 0.015, 5
+_PAIRS = 5
 
 
 def hour_off(
@@ -42,28 +42,12 @@ def hour_off(
 
 
 def parity_forward(level: Columns, options: Sequence[Option], bid: Columns, ask: Columns) -> Columns | None:
-    """Return strike + call - put at each instant, the mean over pairs; None without pairs.
-
-    Only pairs of the nearest expiry whose strikes lie within 1.5 % of the median level, at most five of them.
-    """
+    """Return strike + call - put at each instant, the mean over at most five pairs at the money; None without pairs."""
     middle = median(level)
-    strikes = np.array([float(option.strike) for option in options])
-    near = np.flatnonzero(np.abs(strikes - middle) < _NEAR * middle).tolist()
-    pairs: dict[tuple[date, str, float], dict[Right, int]] = {}
-    for place in near:
-        option = options[place]
-        pairs.setdefault((option.expiry, option.trading_class, strikes[place]), {})[option.right] = place
-    full = [key for key, both in pairs.items() if len(both) == 2]
-    if not full:
+    pairs = sorted(near_pairs(options, middle), key=lambda pair: abs(pair.strike - middle))[:_PAIRS]
+    if not pairs:
         return None
-    soonest = min(key[:2] for key in full)
-    full = sorted((key for key in full if key[:2] == soonest), key=lambda key: abs(key[2] - middle))[:_PAIRS]
-    mid = []
-    for key in full:
-        call, put = pairs[key][Right.CALL], pairs[key][Right.PUT]
-        gap = (bid[:, call] + ask[:, call] - bid[:, put] - ask[:, put]) / 2.0
-        mid.append(key[2] + gap)
-    rows = np.array(mid)
+    rows = np.array([pair.strike + pair.gap(bid, ask) for pair in pairs])
     known = ~np.isnan(rows)
     count = known.sum(axis=0)
     found: Columns = np.where(count > 0, np.where(known, rows, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)

@@ -26,6 +26,7 @@ from engine.adapters.history.lean_files import (
 from engine.adapters.history.middle import median
 from engine.adapters.history.missing import day_of_name, missing_sessions
 from engine.adapters.history.rows import last_day, strike_of
+from engine.adapters.history.scale import scaled
 from engine.model.contract import Kind, Option, Right, product
 from engine.model.errors import MisuseError, StoreError
 from engine.model.session import Session, session_on
@@ -115,8 +116,10 @@ class LeanSource:
         if middle == middle and options and not 0.125 < median(strikes) / middle < 8.0:
             text = f"strikes lie around {median(strikes):g}, the underlying at {middle:g}: scaled?"
             raise refusal(refused(file, 0, text))
-        if (shift := hour_off(clock.times, level, options, {"bid": bid, "ask": ask})) is not None:
-            raise refusal(refused(file, 0, shift))
+        quoted = {"bid": bid, "ask": ask}
+        for words in (hour_off(clock.times, level, options, quoted), scaled(middle, options, quoted)):
+            if words is not None:
+                raise refusal(refused(file, 0, words))
         volume, interest = self._counts(session.date, clock, options)
         return HistoryDay(
             date=session.date,

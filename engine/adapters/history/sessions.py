@@ -10,6 +10,7 @@ from engine.adapters.history.finding import refusal, refused
 from engine.adapters.history.hours import hour_off
 from engine.adapters.history.middle import median
 from engine.adapters.history.rows import BY_QUOTE, Rows, grid
+from engine.adapters.history.scale import scaled
 from engine.model.session import Session
 
 SEVERAL = 3
@@ -46,6 +47,8 @@ def session_day(
     aligned, times, columns = _with_levels(times, columns, levels)
     if (shift := hour_off(times, aligned.get(rows.symbol), options, columns)) is not None:
         all_findings.append(refused(rows.file, 0, shift))
+    if (words := scaled(level, options, columns)) is not None:
+        all_findings.append(refused(rows.file, 0, words))
     _refuse(all_findings)
     return HistoryDay(
         date=session.date,

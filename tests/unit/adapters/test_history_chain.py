@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow
 import pytest
+from past_days import PastDays
 from pyarrow import parquet
 
 from engine.adapters.history.daily import NO_BARS
@@ -163,6 +164,21 @@ def test_wrong_columns_and_units_are_refused(tmp_path: Path, name: str, value: o
 
     with pytest.raises(StoreError, match=f"{DAY}.parquet:\\d+: .*{says}"):
         changed(tmp_path, spoil)
+
+
+@pytest.mark.parametrize(
+    ("factor", "says"),
+    [(1.0, ""), (10.0, "10 times too high"), (100.0, "100 times too high"), (0.1, "10 times too low")],
+)
+def test_prices_in_another_unit_than_strikes_are_refused(tmp_path: Path, factor: float, says: str) -> None:
+    day = PastDays(strikes=20).day(date(2026, 9, 1))
+    file = tmp_path / f"{day.date}.parquet"
+    write_day(replaced(day, bid=day.bid * factor, ask=day.ask * factor), file)
+    if not says:
+        assert open_source(f"parquet:{tmp_path}").day(day.date).findings == ()
+        return
+    with pytest.raises(StoreError, match=f"are the prices {says}"):
+        open_source(f"parquet:{tmp_path}").day(day.date)
 
 
 def test_exchanged_columns_are_refused(tmp_path: Path) -> None:
