@@ -3,11 +3,13 @@
 The jsonschema library is the judge, but to load it takes as long as all else that `rulebot validate` does, and most
 documents are fine. So this goes through the keywords that our schemas have and says yes or "not sure"; only who is not
 sure asks the library. A keyword that is not known here is "not sure". Draft 2020-12, for what YAML gives: no float.
+
+Each part of a schema is made into a test when a document first comes to it, and kept: most documents need few.
 """
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Iterator, Mapping, Sized
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, cast
@@ -16,6 +18,8 @@ from engine.spec.shipped import shipped
 from engine.spec.source import Plain
 
 Schema = Mapping[str, Any]
+Test = Callable[[Plain], bool]
+"""Says of a value whether it is certainly what a part of a schema asks for."""
 
 
 @lru_cache(maxsize=4)
@@ -50,59 +54,126 @@ def schema_with(kind: str, lets: tuple[str, ...] = ()) -> dict[str, Any]:
 
 def fits(tree: Plain, kind: str) -> bool:
     """Say whether a document is certainly what its schema asks for; False is not a no."""
-    schema = schema_with(kind, lets_of(tree))
-    return _fits(tree, schema, schema["$defs"])
+    return _test_of(kind, lets_of(tree))(tree)
 
 
-def _fits(value: Plain, schema: Schema, definitions: Schema) -> bool:
-    for keyword, owed in schema.items():
-        if keyword not in _SAYS_NOTHING:
-            check = _CHECKS.get(keyword)
-            if check is None or not check(value, owed, schema, definitions):
-                return False
+@lru_cache(maxsize=8)
+def _test_of(kind: str, lets: tuple[str, ...]) -> Test:
+    schema = schema_with(kind, lets)
+    return _Tests(schema["$defs"]).of(schema)
+
+
+class _Tests:
+    """The tests of one schema, each made when it is first asked for."""
+
+    def __init__(self, definitions: Schema) -> None:
+        self._definitions = definitions
+        self._named: dict[str, Test] = {}
+
+    def named(self, reference: str) -> Test:
+        """Return the test of a definition."""
+        if reference not in self._named:
+            self._named[reference] = self.of(self._definitions[reference.removeprefix("#/$defs/")])
+        return self._named[reference]
+
+    def of(self, schema: Schema) -> Test:
+        """Return the test of a part of the schema."""
+        checks: tuple[Test, ...] | None = None
+
+        def test(value: Plain) -> bool:
+            nonlocal checks
+            if checks is None:
+                checks = tuple(self._checks(schema))
+            return all(check(value) for check in checks)
+
+        return test
+
+    def _checks(self, schema: Schema) -> Iterator[Test]:
+        for keyword, owed in schema.items():
+            if keyword in _OF_PARTS:
+                yield _OF_PARTS[keyword](self, owed, schema)
+            elif keyword in _CHECKS:
+                yield _CHECKS[keyword](owed)
+            elif keyword not in _SAYS_NOTHING:
+                yield _unsure
+
+    # ------------------------------------------------------------ keywords with schemas in them
+
+    def any_of(self, owed: list[Schema], _: Schema) -> Test:
+        tests = [self.of(each) for each in owed]
+        return lambda value: any(test(value) for test in tests)
+
+    def properties(self, owed: Schema, _: Schema) -> Test:
+        tests = {key: self.of(each) for key, each in owed.items()}
+
+        def check(value: Plain) -> bool:
+            if isinstance(value, dict):
+                for key, item in value.items():
+                    if (test := tests.get(key)) is not None and not test(item):
+                        return False
+            return True
+
+        return check
+
+    def additional(self, owed: bool | Schema, schema: Schema) -> Test:
+        if owed is True:
+            return _sure
+        known = schema.get("properties", {}).keys()
+        if owed is False:
+            return lambda value: not isinstance(value, dict) or value.keys() <= known
+        test = self.of(owed)
+        return lambda value: (
+            not isinstance(value, dict) or all(test(item) for key, item in value.items() if key not in known)
+        )
+
+    def property_names(self, owed: Schema, _: Schema) -> Test:
+        test = self.of(owed)
+        return lambda value: not isinstance(value, dict) or all(test(key) for key in value)
+
+    def items(self, owed: Schema, _: Schema) -> Test:
+        test = self.of(owed)
+        return lambda value: not isinstance(value, list) or all(test(item) for item in value)
+
+    def when(self, owed: Schema, schema: Schema) -> Test:
+        if owed.keys() != {"required"}:  # of anything else a False would not be a no
+            return _unsure
+        test = self.of(owed)
+        follows = [None if (part := schema.get(name)) is None else self.of(part) for name in ("else", "then")]
+
+        def check(value: Plain) -> bool:
+            following = follows[test(value)]
+            return following is None or following(value)
+
+        return check
+
+
+def _sure(_: Plain) -> bool:
     return True
 
 
-def _ref(value: Plain, owed: str, _: Schema, definitions: Schema) -> bool:
-    return _fits(value, definitions[owed.removeprefix("#/$defs/")], definitions)
+def _unsure(_: Plain) -> bool:
+    return False
 
 
-def _any_of(value: Plain, owed: list[Schema], _: Schema, definitions: Schema) -> bool:
-    return any(_fits(value, each, definitions) for each in owed)
+_OF_PARTS: Mapping[str, Callable[[_Tests, Any, Schema], Test]] = {
+    "$ref": lambda tests, owed, _: tests.named(owed),
+    "anyOf": _Tests.any_of,
+    "properties": _Tests.properties,
+    "additionalProperties": _Tests.additional,
+    "propertyNames": _Tests.property_names,
+    "items": _Tests.items,
+    "if": _Tests.when,
+}
 
 
-def _properties(value: Plain, owed: Schema, _: Schema, definitions: Schema) -> bool:
-    if not isinstance(value, dict):
-        return True
-    return all(_fits(item, owed[key], definitions) for key, item in value.items() if key in owed)
-
-
-def _additional(value: Plain, owed: bool | Schema, schema: Schema, definitions: Schema) -> bool:
-    if not isinstance(value, dict) or owed is True:
-        return True
-    more = value.keys() - schema.get("properties", {}).keys()
-    return not more if owed is False else all(_fits(value[key], owed, definitions) for key in more)
-
-
-def _property_names(value: Plain, owed: Schema, _: Schema, definitions: Schema) -> bool:
-    return not isinstance(value, dict) or all(_fits(key, owed, definitions) for key in value)
-
-
-def _items(value: Plain, owed: Schema, _: Schema, definitions: Schema) -> bool:
-    return not isinstance(value, list) or all(_fits(item, owed, definitions) for item in value)
-
-
-def _dependent(value: Plain, owed: Mapping[str, list[str]], *_: Schema) -> bool:
-    if not isinstance(value, dict):
-        return True
-    return all(other in value for key, others in owed.items() if key in value for other in others)
+# ---------------------------------------------------------------- keywords of a value
 
 
 def _is_number(value: Plain) -> bool:
     return isinstance(value, int | Decimal) and not isinstance(value, bool)
 
 
-_TYPES: Mapping[str, Callable[[Plain], bool]] = {
+_TYPES: Mapping[str, Test] = {
     "object": lambda value: isinstance(value, dict),
     "array": lambda value: isinstance(value, list),
     "string": lambda value: isinstance(value, str),
@@ -113,8 +184,11 @@ _TYPES: Mapping[str, Callable[[Plain], bool]] = {
 }
 
 
-def _type(value: Plain, owed: str | list[str], *_: Schema) -> bool:
-    return any(_TYPES[name](value) for name in ([owed] if isinstance(owed, str) else owed))
+def _type(owed: str | list[str]) -> Test:
+    if isinstance(owed, str):
+        return _TYPES[owed]
+    tests = [_TYPES[name] for name in owed]
+    return lambda value: any(test(value) for test in tests)
 
 
 def _is(value: Plain, wanted: Plain) -> bool:
@@ -122,53 +196,61 @@ def _is(value: Plain, wanted: Plain) -> bool:
     return type(value) is type(wanted) and not isinstance(value, list | dict) and value == wanted
 
 
-def _length(kind: type, is_enough: Callable[[int, int], bool]) -> Callable[..., bool]:
-    def check(value: Plain, owed: int, *_: Schema) -> bool:
-        return type(value) is not kind or is_enough(len(cast(Sized, value)), owed)
+def _required(owed: list[str]) -> Test:
+    return lambda value: not isinstance(value, dict) or all(key in value for key in owed)
+
+
+def _dependent(owed: Mapping[str, list[str]]) -> Test:
+    def check(value: Plain) -> bool:
+        if not isinstance(value, dict):
+            return True
+        return all(other in value for key, others in owed.items() if key in value for other in others)
 
     return check
 
 
-def _range(is_inside: Callable[[Any, Any], bool]) -> Callable[..., bool]:
-    def check(value: Plain, owed: float, *_: Schema) -> bool:
-        return not _is_number(value) or is_inside(value, owed)
-
-    return check
+def _pattern(owed: str) -> Test:
+    found = re.compile(owed).search
+    return lambda value: not isinstance(value, str) or found(value) is not None
 
 
-def _unique(value: Plain, owed: bool, *_: Schema) -> bool:
-    if not owed or not isinstance(value, list):
-        return True
-    return all(isinstance(item, str) for item in value) and len({str(item) for item in value}) == len(value)
+def _length(kind: type, is_enough: Callable[[int, int], bool]) -> Callable[[int], Test]:
+    def made(owed: int) -> Test:
+        return lambda value: type(value) is not kind or is_enough(len(cast(Sized, value)), owed)
+
+    return made
 
 
-def _named(count: int, *, besides: bool) -> Callable[..., bool]:
-    def check(value: Plain, owed: list[str], *_: Schema) -> bool:
-        return not isinstance(value, dict) or sum((key in owed) is not besides for key in value) == count
+def _range(is_inside: Callable[[Any, Any], bool]) -> Callable[[float], Test]:
+    def made(owed: float) -> Test:
+        return lambda value: not _is_number(value) or is_inside(value, owed)
 
-    return check
-
-
-def _if(value: Plain, owed: Schema, schema: Schema, definitions: Schema) -> bool:
-    if owed.keys() != {"required"}:  # of anything else a False would not be a no
-        return False
-    follows = schema.get("then" if _fits(value, owed, definitions) else "else")
-    return follows is None or _fits(value, follows, definitions)
+    return made
 
 
-_CHECKS: Mapping[str, Callable[..., bool]] = {
-    "$ref": _ref,
+def _unique(owed: bool) -> Test:
+    def check(value: Plain) -> bool:
+        if not isinstance(value, list):
+            return True
+        return all(isinstance(item, str) for item in value) and len({str(item) for item in value}) == len(value)
+
+    return check if owed else _sure
+
+
+def _named(count: int, *, besides: bool) -> Callable[[list[str]], Test]:
+    def made(owed: list[str]) -> Test:
+        return lambda value: not isinstance(value, dict) or sum((key in owed) is not besides for key in value) == count
+
+    return made
+
+
+_CHECKS: Mapping[str, Callable[[Any], Test]] = {
     "type": _type,
-    "properties": _properties,
-    "additionalProperties": _additional,
-    "propertyNames": _property_names,
-    "required": lambda value, owed, *_: not isinstance(value, dict) or all(key in value for key in owed),
+    "required": _required,
     "dependentRequired": _dependent,
-    "items": _items,
-    "anyOf": _any_of,
-    "const": lambda value, owed, *_: _is(value, owed),
-    "enum": lambda value, owed, *_: any(_is(value, each) for each in owed),
-    "pattern": lambda value, owed, *_: not isinstance(value, str) or re.search(owed, value) is not None,
+    "const": lambda owed: lambda value: _is(value, owed),
+    "enum": lambda owed: lambda value: any(_is(value, each) for each in owed),
+    "pattern": _pattern,
     "minLength": _length(str, lambda have, owed: have >= owed),
     "maxLength": _length(str, lambda have, owed: have <= owed),
     "minItems": _length(list, lambda have, owed: have >= owed),
@@ -179,7 +261,6 @@ _CHECKS: Mapping[str, Callable[..., bool]] = {
     "minimum": _range(lambda have, owed: have >= owed),
     "maximum": _range(lambda have, owed: have <= owed),
     "exclusiveMinimum": _range(lambda have, owed: have > owed),
-    "if": _if,
     "x-exactly-one": _named(1, besides=False),
     "x-one-besides": _named(1, besides=True),
 }
