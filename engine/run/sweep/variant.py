@@ -66,9 +66,9 @@ class Variant:
 
 def whole(parts: Sequence[Part]) -> Variant:
     """Return what came of a variant in all of its parts, which follow each other."""
-    first = parts[0]
+    first, findings = parts[0], tuple(dict.fromkeys(finding for each in parts for finding in each.findings))
     if first.problem:
-        return Variant(number=first.number, point=first.point, problem=first.problem, findings=first.findings)
+        return Variant(number=first.number, point=first.point, problem=first.problem, findings=findings)
     trades = [trade for each in parts for trade in each.trades]
     profits = [profit for each in parts for profit in each.profits]
     made = [trade.net for trade in trades]
@@ -86,7 +86,7 @@ def whole(parts: Sequence[Part]) -> Variant:
         sharpe=sharpe(profits),
         longest=max(((trade.left - trade.entered).days for trade in trades), default=0),
         by_arrays=sum(each.by_arrays for each in parts),
-        findings=tuple(dict.fromkeys(finding for each in parts for finding in each.findings)),
+        findings=findings,
     )
 
 

@@ -12,6 +12,7 @@ from random import Random
 import pytest
 from past_days import PastDays
 
+from engine.adapters.history.finding import told
 from engine.model.errors import MisuseError
 from engine.model.events import event_calendar
 from engine.run.backtest.fills import fill_model
@@ -24,7 +25,7 @@ from engine.run.sweep.evaluate import Span, evaluate
 from engine.run.sweep.statistics import deflated, expected_best, ratio, stretches, walk_forward
 from engine.run.sweep.sweep import Kept, here, in_processes, sweep
 from engine.run.sweep.tasks import BY_ARRAYS, BY_TURNS, Task, shape_of, spans_of, tasks
-from engine.run.sweep.variant import Part, Variant
+from engine.run.sweep.variant import Part, Variant, whole
 from engine.run.sweep.vary import axis, drawn, grid, place_of, with_values
 from engine.spec.load import load_text
 
@@ -211,19 +212,29 @@ def test_parts_of_the_sessions_come_to_what_all_of_them_do(every_turn: bool) -> 
         assert was in text
         text = text.replace(was, now)
     held = [(3, ("1",), text)]
-    whole = evaluate([*every, *broken, *held], base)
+    found = evaluate([*every, *broken, *held], base)
     ended: list[int] = []
 
-    def backward(found: Sequence[Task], terms: Terms) -> Iterator[list[Part]]:
-        ended.extend(len(task.asked) for task in found)
-        return here(list(reversed(found)), terms)
+    def backward(asked_for: Sequence[Task], terms: Terms) -> Iterator[list[Part]]:
+        ended.extend(len(task.asked) for task in asked_for)
+        return here(list(reversed(asked_for)), terms)
 
-    assert sweep([*every, *broken, *held], base, backward, lambda *_: None, None, 2) == whole
-    assert whole[3].longest > 0
-    assert whole[2].problem
-    assert all(each.trades for each in whole if not each.problem)
-    assert [each.by_arrays for each in whole] == [0, 0, 0, 0] if every_turn else [3, 3, 0, 0]
+    assert sweep([*every, *broken, *held], base, backward, lambda *_: None, None, 2) == found
+    assert found[3].longest > 0
+    assert found[2].problem
+    assert all(each.trades for each in found if not each.problem)
+    assert [each.by_arrays for each in found] == [0, 0, 0, 0] if every_turn else [3, 3, 0, 0]
     assert ended[-1] == 1
+
+
+@pytest.mark.parametrize("problem", ["", "it has no legs"])
+def test_a_variant_tells_what_was_wrong_in_all_of_its_parts(problem: str) -> None:
+    flaws = [told("x.parquet", row, "odd") for row in (1, 2)]
+    parts = [
+        Part(number=0, point=("a",), since=day, problem=problem, findings=(flaws[0], flaw))
+        for day, flaw in zip(DAYS, flaws, strict=False)
+    ]
+    assert whole(parts).findings == tuple(flaws)
 
 
 def test_what_is_kept_is_not_done_again_and_a_torn_line_is(tmp_path: Path) -> None:
