@@ -10,8 +10,7 @@ import numpy as np
 
 from engine.adapters.history.day import Columns
 from engine.adapters.history.middle import median
-from engine.adapters.history.pairs import near_pairs
-from engine.model.contract import Option
+from engine.adapters.history.pairs import Pair
 
 _LEAST = 90
 """Instants a session needs for a judgement."""
@@ -22,12 +21,12 @@ _PAIRS = 5
 
 
 def hour_off(
-    times: Columns, level: Columns | None, options: Sequence[Option], columns: Mapping[str, Columns]
+    times: Columns, level: Columns | None, pairs: Sequence[Pair], columns: Mapping[str, Columns]
 ) -> str | None:
     """Return how levels and quotes are apart in words; None when they agree, or nobody can say."""
-    if level is None or len(times) < _LEAST or not options:
+    if level is None or len(times) < _LEAST:
         return None
-    forward = parity_forward(level, options, columns["bid"], columns["ask"])
+    forward = parity_forward(level, pairs, columns["bid"], columns["ask"])
     if forward is None:
         return None
     now = _agreement(times, level, forward, 0.0)
@@ -41,10 +40,10 @@ def hour_off(
     return None
 
 
-def parity_forward(level: Columns, options: Sequence[Option], bid: Columns, ask: Columns) -> Columns | None:
+def parity_forward(level: Columns, pairs: Sequence[Pair], bid: Columns, ask: Columns) -> Columns | None:
     """Return strike + call - put at each instant, the mean over at most five pairs at the money; None without pairs."""
     middle = median(level)
-    pairs = sorted(near_pairs(options, middle), key=lambda pair: abs(pair.strike - middle))[:_PAIRS]
+    pairs = sorted(pairs, key=lambda pair: abs(pair.strike - middle))[:_PAIRS]
     if not pairs:
         return None
     rows = np.array([pair.strike + pair.gap(bid, ask) for pair in pairs])

@@ -25,6 +25,7 @@ from engine.adapters.history.lean_files import (
 )
 from engine.adapters.history.middle import median
 from engine.adapters.history.missing import day_of_name, missing_sessions
+from engine.adapters.history.pairs import near_pairs
 from engine.adapters.history.rows import last_day, strike_of
 from engine.adapters.history.scale import scaled
 from engine.model.contract import Kind, Option, Right, product
@@ -116,8 +117,8 @@ class LeanSource:
         if middle == middle and options and not 0.125 < median(strikes) / middle < 8.0:
             text = f"strikes lie around {median(strikes):g}, the underlying at {middle:g}: scaled?"
             raise refusal(refused(file, 0, text))
-        quoted = {"bid": bid, "ask": ask}
-        for words in (hour_off(clock.times, level, options, quoted), scaled(middle, options, quoted)):
+        quoted, pairs = {"bid": bid, "ask": ask}, near_pairs(options, level)
+        for words in (hour_off(clock.times, level, pairs, quoted), scaled(pairs, quoted)):
             if words is not None:
                 raise refusal(refused(file, 0, words))
         volume, interest = self._counts(session.date, clock, options)

@@ -3,11 +3,13 @@ prices are."""
 
 from collections.abc import Sequence
 from datetime import date
+from math import nan
 from typing import NamedTuple
 
 import numpy as np
 
 from engine.adapters.history.day import Columns
+from engine.adapters.history.middle import median
 from engine.model.contract import Option, Right
 
 _NEAR = 0.015
@@ -26,11 +28,15 @@ class Pair(NamedTuple):
         return found
 
 
-def near_pairs(options: Sequence[Option], level: float) -> list[Pair]:
-    """Return the pairs of the nearest expiry whose strikes lie within 1.5 % of a level, lowest strike first."""
+def near_pairs(options: Sequence[Option], level: Columns | None) -> list[Pair]:
+    """Return the pairs of the nearest expiry within 1.5 % of the median level, lowest strike first; none without one.
+
+    Shape: level (T,).
+    """
+    middle = nan if level is None else median(level)
     strikes = np.array([float(option.strike) for option in options])
     known: dict[tuple[date, str], dict[float, dict[Right, int]]] = {}
-    for place in np.flatnonzero(np.abs(strikes - level) < _NEAR * level).tolist():
+    for place in np.flatnonzero(np.abs(strikes - middle) < _NEAR * middle).tolist():
         option = options[place]
         of_expiry = known.setdefault((option.expiry, option.trading_class), {})
         of_expiry.setdefault(strikes[place], {})[option.right] = place

@@ -11,16 +11,14 @@ import numpy as np
 
 from engine.adapters.history.day import Columns
 from engine.adapters.history.middle import median
-from engine.adapters.history.pairs import near_pairs
-from engine.model.contract import Option
+from engine.adapters.history.pairs import Pair
 
 _SURE = 0.15
 """How far the logarithm of a factor may lie from a whole power of ten."""
 
 
-def scaled(level: float, options: Sequence[Option], columns: Mapping[str, Columns]) -> str | None:
+def scaled(pairs: Sequence[Pair], columns: Mapping[str, Columns]) -> str | None:
     """Return in words that prices are not in the unit of strikes; None when they are, or nobody can say."""
-    pairs = near_pairs(options, level) if level > 0.0 else []
     if len(pairs) < 2:
         return None
     low, high = pairs[0], pairs[-1]

@@ -9,6 +9,7 @@ from engine.adapters.history.day import Columns, Finding, HistoryDay, Severity
 from engine.adapters.history.finding import refusal, refused
 from engine.adapters.history.hours import hour_off
 from engine.adapters.history.middle import median
+from engine.adapters.history.pairs import near_pairs
 from engine.adapters.history.rows import BY_QUOTE, Rows, grid
 from engine.adapters.history.scale import scaled
 from engine.model.session import Session
@@ -45,10 +46,10 @@ def session_day(
         if len(times) >= SEVERAL and not np.isin(times, known).all():
             all_findings += holes(rows.file, known, session, f"the level of {symbol}")
     aligned, times, columns = _with_levels(times, columns, levels)
-    if (shift := hour_off(times, aligned.get(rows.symbol), options, columns)) is not None:
-        all_findings.append(refused(rows.file, 0, shift))
-    if (words := scaled(level, options, columns)) is not None:
-        all_findings.append(refused(rows.file, 0, words))
+    pairs = near_pairs(options, aligned.get(rows.symbol))
+    for words in (hour_off(times, aligned.get(rows.symbol), pairs, columns), scaled(pairs, columns)):
+        if words is not None:
+            all_findings.append(refused(rows.file, 0, words))
     _refuse(all_findings)
     return HistoryDay(
         date=session.date,
