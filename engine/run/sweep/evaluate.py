@@ -112,6 +112,7 @@ def evaluate(asked: Sequence[Asked], terms: Terms) -> list[Variant]:
     return [whole([each]) for each in live_through(asked, terms, (terms.first, terms.last))]
 
 
+@seldom_collected()
 def live_through(asked: Sequence[Asked], terms: Terms, span: Span) -> list[Part]:
     """Return what came of these variants in the sessions of a span.
 
@@ -119,11 +120,6 @@ def live_through(asked: Sequence[Asked], terms: Terms, span: Span) -> list[Part]
 
     Raises: StoreError, InvariantError when arrays and turns differ in a session that is checked.
     """
-    with seldom_collected():
-        return _lived_through(asked, terms, span)
-
-
-def _lived_through(asked: Sequence[Asked], terms: Terms, span: Span) -> list[Part]:
     first, last = span
     source = Shared(terms.opens())
     calendar = terms.calendar()

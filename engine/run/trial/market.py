@@ -136,10 +136,9 @@ class Market:
     def stream(self, wanted: Iterable[Contract], at: datetime) -> tuple[int, ...]:
         """Stream exactly these; return the rows that are new, with their first quotes."""
         wanted = dict.fromkeys(wanted)
-        for contract in [each for each in self.board.rows if each not in wanted]:
-            self.board.drop(contract)
         fresh = [contract for contract in wanted if contract not in self.board.rows]
-        rows = tuple(self.board.add(contract) for contract in fresh)
+        self.board.hold(wanted)
+        rows = tuple(self.board.rows[contract] for contract in fresh)
         for contract in fresh:
             self._write(contract, at)
         if fresh:

@@ -22,7 +22,7 @@ class Looks:
         self._day, self._entry, self._end, self._may = day, entry, end, may
         self._first = int(np.searchsorted(day.times, start))
         self._grid, self._sent = start, 0
-        self._coming = self._from(start)
+        self._coming = self._from(start, end)
 
     def __iter__(self) -> Iterator[Look]:
         """Yield the looks at which an entry may be sent; after one that ended unfilled those that `again` has."""
@@ -56,9 +56,8 @@ class Looks:
         assert self._entry.every is not None
         return self._grid + ((at - self._grid) // self._entry.every + 1) * self._entry.every
 
-    def _from(self, since: float, end: float | None = None) -> Iterator[Look]:
+    def _from(self, since: float, end: float) -> Iterator[Look]:
         """Yield a look at this time, and those after it."""
-        end = self._end if end is None else end
         if self._entry.every is None:
             times = self._day.times
             later = times[np.searchsorted(times, since, side="right") :]

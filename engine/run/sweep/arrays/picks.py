@@ -34,8 +34,9 @@ class Picked(NamedTuple):
 
 
 class Outward(NamedTuple):
-    """The options of a class and a right, from the outermost inward: columns, and absolute deltas at all instants.
+    """The options of a class and a right, and their absolute deltas at all instants.
 
+    From the outermost inward: of two that are as near the further out is meant.
     deltas: infinite where one is not known. most, least: of those that are known. Shape: (C,), (C, T), (T,), (T,).
     """
 
@@ -148,7 +149,7 @@ class Picks:
     def _outward_of(self, leg: LegPlan, side: OptionColumns) -> Outward:
         key = (leg.trading_class, leg.right)
         if key not in self._outward:
-            columns = _outermost(leg, side)
+            columns = side[::-1] if leg.right is Right.CALL else side
             deltas = np.abs(self.day.delta[columns])
             most, least = np.fmax.reduce(deltas, axis=0), np.fmin.reduce(deltas, axis=0)
             self._outward[key] = Outward(columns, np.where(np.isnan(deltas), np.inf, deltas), most, least)
@@ -175,11 +176,6 @@ class Picks:
                 is_one = away.max(axis=0) - least > SAME
             self._beside[key] = Picked(np.where(np.isfinite(least), side[nearest], NONE), is_one)
         return self._beside[key]
-
-
-def _outermost(leg: LegPlan, side: OptionColumns) -> OptionColumns:
-    """Return the options of a side from the outermost inward: of two that are as near the further out is meant."""
-    return side[::-1] if leg.right is Right.CALL else side
 
 
 def _is_fixed(leg: LegPlan) -> bool:
