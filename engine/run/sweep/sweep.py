@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from engine.run.backtest.run import deaf, several
 from engine.run.sweep.compiling import Terms, Way, way_of
 from engine.run.sweep.evaluate import Asked, live_through
 from engine.run.sweep.search import Search, next_batch
-from engine.run.sweep.tasks import Task, tasks
+from engine.run.sweep.tasks import Days, Task, tasks
 from engine.run.sweep.variant import Part, Variant, whole
 from engine.run.sweep.vary import Axis, Point
 
@@ -39,7 +39,7 @@ def sweep(
     """Return what came of every variant, in their order; what is kept already is not done again. Raises: StoreError."""
     found = _kept_of(kept)
     told(len(found), len(asked))
-    _try(asked, found, terms, runs, lambda done: told(done, len(asked)), kept, workers)
+    _try(asked, found, terms, _days_of(terms), runs, lambda done: told(done, len(asked)), kept, workers)
     return [found[number] for number, _, _ in asked]
 
 
@@ -57,13 +57,13 @@ def search_for(
 
     What is kept already is told to it first, whatever would be asked for in its place now.
     """
-    found, count = _kept_of(kept), search.count(axes)
+    found, count, days = _kept_of(kept), search.count(axes), _days_of(terms)
     told(min(len(found), count), count)
     known: list[Variant] = []
     while len(known) < count:
         points = next_batch(axes, search, known)[: count - len(known)]
         asked = [(number, point, text_of(point)) for number, point in enumerate(points, len(known))]
-        _try(asked, found, terms, runs, lambda done: told(min(done, count), count), kept, workers)
+        _try(asked, found, terms, days, runs, lambda done: told(min(done, count), count), kept, workers)
         known += [found[number] for number, _, _ in asked]
     return known
 
@@ -72,10 +72,16 @@ def _kept_of(kept: "Kept | None") -> dict[int, Variant]:
     return {} if kept is None else {each.number: each for each in kept.read()}
 
 
+def _days_of(terms: Terms) -> Days:
+    """Return what tells the days that there are, for which the source is opened at most once."""
+    return cache(lambda: terms.opens().dates(terms.first, terms.last))
+
+
 def _try(
     asked: Sequence[Asked],
     found: dict[int, Variant],
     terms: Terms,
+    days: Days,
     runs: Runs,
     told: Callable[[int], None],
     kept: "Kept | None",
@@ -87,7 +93,7 @@ def _try(
         return
     way = way_of(left[0][2], terms)
     while left:
-        shared = tasks(left, terms, workers, way)
+        shared = tasks(left, terms, days, workers, way)
         count = len({task.span for task in shared})
         parts: dict[int, list[Part]] = {}
         for some in runs(shared, terms):

@@ -1,11 +1,14 @@
 """How a sweep is divided into tasks: some variants over some sessions each, so that little is done twice."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
 from engine.run.sweep.compiling import Terms, Way
 from engine.run.sweep.evaluate import Asked, Span
+
+Days = Callable[[], Sequence[date]]
+"""Tells the days that a sweep's source has."""
 
 
 class Task(NamedTuple):
@@ -62,14 +65,14 @@ def spans_of(days: Sequence[date], terms: Terms, count: int) -> list[Span]:
     return list(zip(begins, ends, strict=True))
 
 
-def tasks(asked: Sequence[Asked], terms: Terms, workers: int, way: Way) -> list[Task]:
+def tasks(asked: Sequence[Asked], terms: Terms, days: Days, workers: int, way: Way) -> list[Task]:
     """Return the variants in tasks, a few for each worker, so that all end together, and none too large.
 
     Where sessions are apart these are divided too. By arrays there is one task for each worker: variants take less time
     there than the sessions that they are lived through.
     """
-    days = terms.opens().dates(terms.first, terms.last) if way.is_apart and workers > 1 else ()
-    shape = shape_of(len(asked), max(len(days), 1), workers, BY_ARRAYS if way.by_arrays else BY_TURNS)
+    divided = days() if way.is_apart and workers > 1 else ()
+    shape = shape_of(len(asked), max(len(divided), 1), workers, BY_ARRAYS if way.by_arrays else BY_TURNS)
     size = -(-len(asked) // shape.variants)
     chunks = [asked[begin : begin + size] for begin in range(0, len(asked), size)]
-    return [Task(chunk, span) for chunk in chunks for span in spans_of(days, terms, shape.sessions)]
+    return [Task(chunk, span) for chunk in chunks for span in spans_of(divided, terms, shape.sessions)]
