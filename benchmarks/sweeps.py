@@ -26,7 +26,8 @@ from engine.run.backtest.run import alone
 from engine.run.backtest.walk import CASH, Walk
 from engine.run.sweep.compiling import Terms, program_of
 from engine.run.sweep.evaluate import evaluate
-from engine.run.sweep.sweep import Runs, here, on_cluster, sweep
+from engine.run.sweep.places import Runs, here, on_cluster
+from engine.run.sweep.sweep import sweep
 from engine.run.sweep.variant import Variant
 
 ROUNDS = 3

@@ -13,9 +13,10 @@ from engine.model.errors import MisuseError, StoreError
 if TYPE_CHECKING:
     from engine.cli.sweep_text import Data
     from engine.run.sweep.compiling import Terms
+    from engine.run.sweep.places import Runs
     from engine.run.sweep.search import Search
     from engine.run.sweep.statistics import Forward
-    from engine.run.sweep.sweep import Kept, Runs, Told
+    from engine.run.sweep.sweep import Kept, Told
     from engine.run.sweep.variant import Variant
     from engine.run.sweep.vary import Axis, Point
 
@@ -82,7 +83,8 @@ def sweep(spec: Path, **options: Any) -> None:
     """
     import logging
 
-    from engine.run.sweep.sweep import Kept, in_processes, on_cluster
+    from engine.run.sweep.places import in_processes, on_cluster
+    from engine.run.sweep.sweep import Kept
     from engine.run.sweep.vary import axis
 
     logging.getLogger("rulebot").setLevel(logging.ERROR)
@@ -282,7 +284,7 @@ def _write_page(
 
 
 @contextmanager
-def progress(form: str, what: str = "variants") -> Iterator[Callable[[int, int], None]]:
+def progress(form: str) -> Iterator[Callable[[int, int], None]]:
     """Yield who is told how far it is: a bar on a terminal, nobody in a pipe."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -293,5 +295,5 @@ def progress(form: str, what: str = "variants") -> Iterator[Callable[[int, int],
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task("sessions", total=None)
         yield lambda done, count: bar.update(task, completed=done, total=count)

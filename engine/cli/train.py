@@ -205,7 +205,7 @@ def _of_minutes(desk: "Desk", named: list[str], options: dict[str, Any]) -> "Sam
         sampling=sampling(options["place"], named),
         calendar=load_calendar,
     )
-    with progress(options["form"], "sessions") as told:
+    with progress(options["form"]) as told:
         found, tried = sampled(asked, options["workers"] or cores(), told)
     if options["form"] == "text":
         click.echo(f" {tried.words}")

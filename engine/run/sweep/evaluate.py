@@ -1,7 +1,7 @@
 """Variants of a bot lived through the same sessions: each is read once for all, each variant has its account."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -29,6 +29,8 @@ Asked = tuple[int, tuple[str, ...], str]
 """One variant to be tried: its number, its values, its text."""
 Span = tuple[date, date]
 """The first and the last day of some sessions."""
+Passed = Callable[[int], None]
+"""Is told that so many sessions more have passed, each of them counted once for each variant."""
 CHECKED = 2_000
 """Of so many sessions by arrays one is lived through turn by turn as well: the first of each task, and so on."""
 
@@ -113,10 +115,13 @@ def evaluate(asked: Sequence[Asked], terms: Terms) -> list[Variant]:
 
 
 @seldom_collected()
-def live_through(asked: Sequence[Asked], terms: Terms, span: Span) -> list[Part]:
+def live_through(
+    asked: Sequence[Asked], terms: Terms, span: Span, passed: Passed = lambda sessions: None
+) -> list[Part]:
     """Return what came of these variants in the sessions of a span.
 
     In a span that is not all of the sessions a variant whose sessions are not apart is not lived through.
+    passed: is told of the sessions of all others, also of those that cannot be run.
 
     Raises: StoreError, InvariantError when arrays and turns differ in a session that is checked.
     """
@@ -144,11 +149,14 @@ def live_through(asked: Sequence[Asked], terms: Terms, span: Span) -> list[Part]
         lived.append(_Lived(number, point, walk, is_apart, terms.cash, first, bot))
     by_arrays = {each.number: each.bot for each in lived if each.bot is not None}
     groups = Groups(by_arrays)
-    for day in filter(source.can_read, source.dates(first, last) if lived else ()):
-        shared = _shared(source, day, calendar, terms) if by_arrays else None
-        known = {} if shared is None else groups.live(shared)
-        for each in lived:
-            each.pass_session(day, known.get(each.number), checks)
+    broken = sum(bool(each.problem) for each in found.values())
+    for day in source.dates(first, last):
+        if lived and source.can_read(day):
+            shared = _shared(source, day, calendar, terms) if by_arrays else None
+            known = {} if shared is None else groups.live(shared)
+            for each in lived:
+                each.pass_session(day, known.get(each.number), checks)
+        passed(len(lived) + broken)
     found |= {each.number: each.part(first) for each in lived}
     every = [found[number] for number, _, _ in asked]
     return [dataclasses.replace(each, findings=tuple(source.findings)) for each in every[:1]] + every[1:]

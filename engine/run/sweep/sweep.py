@@ -7,29 +7,23 @@ died.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import as_completed
-from contextlib import contextmanager
 from dataclasses import asdict
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from engine.adapters.history.day import Finding, Severity
 from engine.model.errors import MisuseError, StoreError
-from engine.run.backtest.run import deaf, several
 from engine.run.sweep.compiling import Terms, Way, way_of
-from engine.run.sweep.evaluate import Asked, live_through
+from engine.run.sweep.evaluate import Asked, Passed
+from engine.run.sweep.places import Runs
 from engine.run.sweep.search import Search, next_batch
-from engine.run.sweep.tasks import Days, Task, tasks
+from engine.run.sweep.tasks import Days, tasks
 from engine.run.sweep.variant import Part, Variant, whole
 from engine.run.sweep.vary import Axis, Point
 
 Told = Callable[[int, int], None]
-"""Is told how many variants are done, and how many there are."""
-
-
-Runs = Callable[[Sequence[Task], Terms], Iterator[list[Part]]]
-"""Where tasks run: yields what came of each as it comes, in any order."""
+"""Is told how many sessions have passed, and how many there are: each counts once for each variant."""
 FORMAT = "rulebot-sweep-1"
 
 
@@ -37,9 +31,10 @@ def sweep(
     asked: Sequence[Asked], terms: Terms, runs: Runs, told: Told, kept: "Kept | None", workers: int
 ) -> list[Variant]:
     """Return what came of every variant, in their order; what is kept already is not done again. Raises: StoreError."""
-    found = _kept_of(kept)
-    told(len(found), len(asked))
-    _try(asked, found, terms, _days_of(terms), runs, lambda done: told(done, len(asked)), kept, workers)
+    found, days = _kept_of(kept), _days_of(terms)
+    progress = _Progress(told, len(asked) * len(days()))
+    progress(len(found) * len(days()))
+    _try(asked, found, terms, days, runs, progress, kept, workers)
     return [found[number] for number, _, _ in asked]
 
 
@@ -58,14 +53,26 @@ def search_for(
     What is kept already is told to it first, whatever would be asked for in its place now.
     """
     found, count, days = _kept_of(kept), search.count(axes), _days_of(terms)
-    told(min(len(found), count), count)
+    progress = _Progress(told, count * len(days()))
+    progress(len(found) * len(days()))
     known: list[Variant] = []
     while len(known) < count:
         points = next_batch(axes, search, known)[: count - len(known)]
         asked = [(number, point, text_of(point)) for number, point in enumerate(points, len(known))]
-        _try(asked, found, terms, days, runs, lambda done: told(min(done, count), count), kept, workers)
+        _try(asked, found, terms, days, runs, progress, kept, workers)
         known += [found[number] for number, _, _ in asked]
     return known
+
+
+class _Progress:
+    """Counts the sessions that have passed, and tells of them."""
+
+    def __init__(self, told: Told, count: int) -> None:
+        self._told, self._count, self._done = told, count, 0
+
+    def __call__(self, sessions: int) -> None:
+        self._done += sessions
+        self._told(min(self._done, self._count), self._count)
 
 
 def _kept_of(kept: "Kept | None") -> dict[int, Variant]:
@@ -83,7 +90,7 @@ def _try(
     terms: Terms,
     days: Days,
     runs: Runs,
-    told: Callable[[int], None],
+    passed: Passed,
     kept: "Kept | None",
     workers: int,
 ) -> None:
@@ -96,7 +103,7 @@ def _try(
         shared = tasks(left, terms, days, workers, way)
         count = len({task.span for task in shared})
         parts: dict[int, list[Part]] = {}
-        for some in runs(shared, terms):
+        for some in runs(shared, terms, passed):
             for part in some:
                 parts.setdefault(part.number, []).append(part)
             done = [_joined(parts.pop(part.number)) for part in some if len(parts[part.number]) == count]
@@ -104,7 +111,6 @@ def _try(
             found |= {each.number: each for each in variants}
             if kept is not None:
                 kept.add(variants)
-            told(len(found) + sum(map(len, parts.values())) // count)
         left = [each for each in left if each[0] not in found]
         way = Way(by_arrays=False, is_apart=False)  # those whose sessions are not apart, other than the first one's
 
@@ -114,55 +120,6 @@ def _joined(parts: Sequence[Part]) -> Variant | None:
     ordered = sorted(parts, key=lambda part: part.since)
     is_whole = len(parts) == 1 or all(each.is_apart for each in parts)
     return whole(ordered) if is_whole else None
-
-
-def here(found: Sequence[Task], terms: Terms) -> Iterator[list[Part]]:
-    """Run tasks one after the other in this process."""
-    for task in found:
-        yield live_through(task.asked, terms, task.span)
-
-
-@contextmanager
-def in_processes(workers: int) -> Iterator[Runs]:
-    """Yield how to run tasks in processes of this machine, which live until the end of the block."""
-    if workers <= 1:
-        yield here
-        return
-    with several(workers) as pool:
-
-        def runs(found: Sequence[Task], terms: Terms) -> Iterator[list[Part]]:
-            with deaf():
-                futures = [pool.submit(live_through, task.asked, terms, task.span) for task in found]
-            for done in as_completed(futures):
-                yield done.result()
-
-        yield runs
-
-
-@contextmanager
-def on_cluster(address: str) -> Iterator[Runs]:
-    """Yield how to run tasks on a distributed engine; a worker that dies loses only its task, which is done again.
-
-    Raises: StoreError without the package, and when nothing answers at the address.
-    """
-    try:
-        from distributed import Client
-        from distributed import as_completed as ended
-    except ImportError as error:
-        raise StoreError("--scheduler needs a package that is not installed", 'pip install "rulebot[sweep]"') from error
-    try:
-        client = Client(address, timeout="10s", set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise StoreError(f"no scheduler answers at {address}: {error}") from error
-    with client:
-
-        def runs(found: Sequence[Task], terms: Terms) -> Iterator[list[Part]]:
-            run = partial(client.submit, live_through, pure=False, retries=3)
-            futures = [run(task.asked, terms, task.span) for task in found]
-            for done in ended(futures, loop=client.loop):
-                yield done.result()
-
-        yield runs
 
 
 # ---------------------------------------------------------------- kept in a file

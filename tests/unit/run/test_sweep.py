@@ -21,9 +21,10 @@ from engine.run.backtest.run import BacktestOptions, run_backtest
 from engine.run.calendars import shipped_dates
 from engine.run.desk import load_desk
 from engine.run.sweep.compiling import Terms, Way
-from engine.run.sweep.evaluate import Span, evaluate
+from engine.run.sweep.evaluate import Passed, Span, evaluate
+from engine.run.sweep.places import here, in_processes
 from engine.run.sweep.statistics import deflated, expected_best, ratio, stretches, walk_forward
-from engine.run.sweep.sweep import Kept, here, in_processes, sweep
+from engine.run.sweep.sweep import Kept, sweep
 from engine.run.sweep.tasks import BY_ARRAYS, BY_TURNS, Task, shape_of, spans_of, tasks
 from engine.run.sweep.variant import Part, Variant, whole
 from engine.run.sweep.vary import axis, drawn, grid, place_of, with_values
@@ -164,8 +165,10 @@ def test_a_variant_comes_to_what_a_backtest_of_its_text_does(tmp_path: Path) -> 
 def test_ci_where_and_in_what_order_tasks_run_changes_nothing(tmp_path: Path) -> None:
     every, base = asked("0.05", "0.06", "0.08", "0.10"), terms()
     whole = sweep(every, base, here, lambda done, count: None, None, 1)
+    told: list[tuple[int, int]] = []
     with in_processes(2) as runs:
-        assert sweep(every, base, runs, lambda done, count: None, None, 2) == whole
+        assert sweep(every, base, runs, lambda *now: told.append(now), None, 2) == whole
+    assert (told[0], told[-1]) == ((0, 4 * len(DAYS)), (4 * len(DAYS), 4 * len(DAYS)))
     assert [each.number for each in whole] == [0, 1, 2, 3]
 
 
@@ -216,11 +219,14 @@ def test_parts_of_the_sessions_come_to_what_all_of_them_do(every_turn: bool) -> 
     found = evaluate([*every, *broken, *held], base)
     ended: list[int] = []
 
-    def backward(asked_for: Sequence[Task], terms: Terms) -> Iterator[list[Part]]:
+    def backward(asked_for: Sequence[Task], terms: Terms, passed: Passed) -> Iterator[list[Part]]:
         ended.extend(len(task.asked) for task in asked_for)
-        return here(list(reversed(asked_for)), terms)
+        return here(list(reversed(asked_for)), terms, passed)
 
-    assert sweep([*every, *broken, *held], base, backward, lambda *_: None, None, 2) == found
+    told: list[tuple[int, int]] = []
+    assert sweep([*every, *broken, *held], base, backward, lambda *now: told.append(now), None, 2) == found
+    assert told == sorted(told)
+    assert told[-1] == (4 * len(DAYS), 4 * len(DAYS))
     assert found[3].longest > 0
     assert found[2].problem
     assert all(each.trades for each in found if not each.problem)
@@ -244,11 +250,11 @@ def test_what_is_kept_is_not_done_again_and_a_torn_line_is(tmp_path: Path) -> No
     kept = file.read_text(encoding="utf-8")
     done: list[int] = []
     assert sweep(every, base, here, lambda now, count: done.append(now), Kept(file, {"a": 1}), 1) == whole
-    assert done == [2]
+    assert done == [2 * len(DAYS)]
     file.write_text(kept[:-40], encoding="utf-8")
     done.clear()
     assert sweep(every, base, here, lambda now, count: done.append(now), Kept(file, {"a": 1}), 1) == whole
-    assert done == [1, 2]
+    assert done == [len(DAYS), *range(len(DAYS) + 1, 2 * len(DAYS) + 1)]
     assert file.read_text(encoding="utf-8") == kept
     with pytest.raises(MisuseError, match="holds another sweep"):
         Kept(file, {"a": 2}).read()

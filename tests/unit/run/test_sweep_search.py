@@ -14,9 +14,10 @@ from engine.model.events import event_calendar
 from engine.model.facts import EventCalendar
 from engine.run.backtest.fills import fill_model
 from engine.run.sweep.compiling import Terms
-from engine.run.sweep.evaluate import Asked
+from engine.run.sweep.evaluate import Asked, Passed
+from engine.run.sweep.places import Runs
 from engine.run.sweep.search import Search, next_batch
-from engine.run.sweep.sweep import Kept, Runs, search_for
+from engine.run.sweep.sweep import Kept, search_for
 from engine.run.sweep.tasks import Task
 from engine.run.sweep.variant import Part, Trade, Variant, whole
 from engine.run.sweep.vary import Axis, Point, axis
@@ -68,12 +69,13 @@ class Hill:
         self.value, self.order = value, order
         self.tried: list[Point] = []
 
-    def runs(self, tasks: Sequence[Task], _: Terms) -> Iterator[list[Part]]:
+    def runs(self, tasks: Sequence[Task], _: Terms, passed: Passed) -> Iterator[list[Part]]:
         ended = list(tasks)
         if self.order is not None:
             self.order.shuffle(ended)
         for task in ended:
             self.tried += [point for _, point, _ in task.asked]
+            passed(len(task.asked))
             yield [made(each, task.span[0], self.value) for each in task.asked]
 
 
