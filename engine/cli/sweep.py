@@ -266,8 +266,9 @@ def _write_page(
     data: "Data",
     options: Mapping[str, Any],
 ) -> None:
+    from engine.adapters.history.finding import data_of
     from engine.cli.past_options import write_file
-    from engine.cli.sweep_text import ordered, told_finding
+    from engine.cli.sweep_text import ordered
     from engine.run.sweep.page import sweep_page
     from engine.run.sweep.statistics import deflated, ratio
     from engine.run.sweep.sweep import findings_of
@@ -276,7 +277,7 @@ def _write_page(
     ratios = [each for each in (ratio(one.profits) for one in best) if each is not None]
     merits = {each.number: deflated(each.profits, ratios) for each in best}
     title = f"{data.bot}: {len(found)} variants"
-    flaws = [told_finding(each) for each in findings_of(found)]
+    flaws = [data_of(each) for each in findings_of(found)]
     page = sweep_page(title, best, axes, options["sort"], merits, walked, data.lines(), flaws)
     write_file(options["html"], page)
     if options["form"] == "text":

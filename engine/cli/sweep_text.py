@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any, NamedTuple
 
-from engine.adapters.history.day import Finding
+from engine.adapters.history.finding import data_of
 from engine.cli.backtest_text import finding_lines
 from engine.run.columns import aligned, signed
 from engine.run.sweep.statistics import Forward, deflated, ratio
@@ -75,7 +75,7 @@ def sweep_lines(
         yield f" not run, as {', '.join(each.point)}: {words}"
     if findings := findings_of(found):
         yield ""
-        yield from finding_lines([told_finding(each) for each in findings])
+        yield from finding_lines([data_of(each) for each in findings])
 
 
 def _row(each: Variant, ratios: Sequence[float]) -> tuple[str, ...]:
@@ -123,11 +123,6 @@ def _walked(walked: Forward, found: Sequence[Variant]) -> Iterator[str]:
     yield from aligned(rows, right=frozenset((3, 4)))
 
 
-def told_finding(finding: Finding) -> dict[str, Any]:
-    """Return a finding as plain data."""
-    return {**asdict(finding), "severity": finding.severity.value}
-
-
 def document_of(found: Sequence[Variant], axes: Sequence[Axis], walked: Forward | None, by: str, data: Data) -> str:
     """Return all of it as JSON, the variants in order."""
     best = ordered(found, by)
@@ -147,6 +142,6 @@ def document_of(found: Sequence[Variant], axes: Sequence[Axis], walked: Forward 
         "variants": variants,
         "walk_forward": forward,
         "data": {**data._asdict(), "first": str(data.first), "last": str(data.last)},
-        "findings": [told_finding(each) for each in findings_of(found)],
+        "findings": [data_of(each) for each in findings_of(found)],
     }
     return json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n"

@@ -89,6 +89,7 @@ def train(spec: str, **options: Any) -> None:
     import json
     import logging
 
+    from engine.cli.backtest_text import finding_lines
     from engine.cli.train_text import report_lines
     from engine.model.learned import digest_of
     from engine.run.learn.fit import library
@@ -104,6 +105,8 @@ def train(spec: str, **options: Any) -> None:
     logging.getLogger("rulebot").setLevel(logging.ERROR)
     desk = _desk(spec, options)
     samples = _samples(desk, spec, options)
+    if options["form"] == "text" and samples.findings:
+        click.echo("\n".join([*finding_lines(samples.findings), ""]))
     if options["table"] is not None:
         _write(options["table"], table_of(samples))
     model, report = trained(samples, asked)
@@ -113,8 +116,9 @@ def train(spec: str, **options: Any) -> None:
     if options["form"] == "json":
         sha256 = digest_of(text) if out is not None else None
         data = {key: samples.settings.get(key) for key in DATA}
-        told = {"file": None if out is None else str(out), "sha256": sha256, **data, **figures(report)}
-        click.echo(json.dumps(told, indent=1))
+        file, findings = None if out is None else str(out), {"findings": samples.findings}
+        told = {"file": file, "sha256": sha256, **data, **figures(report), **findings}
+        click.echo(json.dumps(told, indent=1, default=str))
         return
     for line in report_lines(report, samples.settings):
         click.echo(line)

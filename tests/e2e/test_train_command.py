@@ -130,6 +130,7 @@ def test_a_minute_brings_what_a_bot_that_enters_then_makes(data: Path, tmp_path:
     assert found.exit_code == 1
     assert "14 minutes: 14 entries" in found.stdout
     assert "100 sessions or more, and there are 7" in found.stderr
+    assert "told: daily: there are no daily bars" in found.stdout, "the flaws of the data may be the reason"
     head, *rows = table.read_text().splitlines()
     expected = []
     for clock in ("11:00", "11:30"):
@@ -161,15 +162,19 @@ def test_ci_from_sessions_to_a_condition_that_trades(data: Path, tmp_path: Path)
     assert trained.exit_code == 0, trained.output
     text = out.read_text()
     assert f"sha256: {digest_of(text)}" in trained.stdout
-    assert trained.stdout.startswith(" Parquet chains of "), "whoever reads figures is told of which prices"
-    assert trained.stdout.partition("\n")[0].endswith("; fills mid")
+    flaws, _, report = trained.stdout.partition("\n\n")
+    assert "told: daily: there are no daily bars" in flaws
+    assert report.startswith(" Parquet chains of "), "whoever reads figures is told of which prices"
+    assert report.partition("\n")[0].endswith("; fills mid")
     assert "scikit_learn" in model_of(text).trained
     again = typed("train", bare, "--store", store, "--folds", 2, "--embargo", 0, "--out", tmp_path / "again.json")
     assert again.exit_code == 0, again.output
     assert (tmp_path / "again.json").read_text() == text
+    told = json.loads(typed("train", bare, "--store", store, "--folds", 2, "--embargo", 0, "--format", "json").stdout)
+    assert [each["file"] for each in told["findings"]] == ["daily"]
     condition = trained.stdout.strip().rpartition("- ")[2]
-    told = typed("validate", spec(tmp_path, times=TIMES, require=condition))
-    assert told.exit_code == 0, told.output
+    checked = typed("validate", spec(tmp_path, times=TIMES, require=condition))
+    assert checked.exit_code == 0, checked.output
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """What is said of data that is not as it should be: the same words for the same flaw, whatever the layout."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import date
+from typing import Any
 
 from engine.adapters.history.day import Finding, Severity
 from engine.model.errors import StoreError
@@ -37,6 +39,11 @@ def place(finding: Finding) -> str:
 def refusal(finding: Finding, help: str | None = None) -> StoreError:
     """Return the error with which a day, or a source, is refused."""
     return StoreError(place(finding), help)
+
+
+def data_of(finding: Finding) -> dict[str, Any]:
+    """Return a finding as plain data."""
+    return {**asdict(finding), "severity": finding.severity.value}
 
 
 def no_session(file: str, day: date) -> Finding:

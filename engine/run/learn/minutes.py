@@ -14,7 +14,8 @@ from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import Any
 
-from engine.adapters.history.day import Source
+from engine.adapters.history.day import Finding, Source
+from engine.adapters.history.finding import data_of
 from engine.compile.reads import calls_of
 from engine.model.errors import MisuseError
 from engine.model.facts import EventCalendar
@@ -56,11 +57,15 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What came of the minutes: those that were tried, entered, and closed by the end of the data."""
+    """What came of the minutes: those that were tried, entered, and closed by the end of the data.
+
+    findings: what was wrong with the data of their sessions.
+    """
 
     tried: int
     entered: int
     rows: tuple[Sample, ...]
+    findings: tuple[Finding, ...]
 
     @property
     def words(self) -> str:
@@ -94,7 +99,9 @@ def sampled(asked: Asked, workers: int, told: Told) -> tuple[Samples, Found]:
         done += len(task)
         told(done, len(days))
     rows = tuple(sorted((row for part in parts for row in part.rows), key=lambda row: row.entered))
-    whole = Found(tried=sum(part.tried for part in parts), entered=sum(part.entered for part in parts), rows=rows)
+    flaws = dict.fromkeys([*source.gaps(asked.first, asked.last), *(each for part in parts for each in part.findings)])
+    tried, entered = sum(part.tried for part in parts), sum(part.entered for part in parts)
+    whole = Found(tried=tried, entered=entered, rows=rows, findings=tuple(flaws))
     settings: dict[str, Json] = {
         "source": source.name,
         "is_modelled": source.is_modelled,
@@ -102,7 +109,8 @@ def sampled(asked: Asked, workers: int, told: Told) -> tuple[Samples, Found]:
         "minutes": asked.every,
     }
     names, place = asked.sampling.features, asked.sampling.place
-    return Samples(names=names, place=place, rows=rows, settings=settings, every=asked.every), whole
+    findings = tuple(map(data_of, flaws))
+    return Samples(names=names, place=place, rows=rows, settings=settings, every=asked.every, findings=findings), whole
 
 
 def _runs(asked: Asked, tasks: Sequence[Sequence[date]], workers: int) -> Iterator[Found]:
@@ -174,7 +182,7 @@ def of_days(asked: Asked, days: Sequence[date]) -> Found:
                 open_worlds.append(world)
             else:
                 rows.append(_sample(world.noted[trade.id], trade))
-    return Found(tried=tried, entered=entered, rows=tuple(rows))
+    return Found(tried=tried, entered=entered, rows=tuple(rows), findings=tuple(source.findings))
 
 
 def minutes_of(bot: CompiledBot, day: date, every: int) -> Iterator[datetime]:

@@ -30,7 +30,8 @@ class Sample:
 class Samples:
     """The trades of one bot, in the order of their entries. place: where their features were read.
 
-    every: they are hypothetical, one for every so many minutes; None: the bot made them.
+    every: they are hypothetical, one for every so many minutes; None: the bot made them. findings: what was wrong with
+    the data that they come from, as plain data.
     """
 
     names: tuple[str, ...]
@@ -38,6 +39,7 @@ class Samples:
     rows: tuple[Sample, ...]
     settings: Mapping[str, Any]
     every: int | None = None
+    findings: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def sessions(self) -> int:
@@ -74,6 +76,7 @@ def read_samples(store: Place, bot: str, digest: str) -> Samples:
         place=str(results.settings["place"]),
         rows=tuple(sorted(rows, key=lambda row: row.entered)),
         settings=results.settings,
+        findings=results.findings,
     )
 
 
