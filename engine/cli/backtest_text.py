@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from engine.model.counted import counted
 from engine.model.money import dollars
 from engine.run.backtest.funnel import Funnel
 from engine.run.backtest.results import Results, Sums
@@ -37,12 +38,12 @@ def result_lines(results: Results, *, with_trades: bool = True) -> Iterator[str]
 def _head(results: Results) -> Iterator[str]:
     told = results.settings
     modelled = "; its option prices are MODELLED, nobody ever quoted them" if told["is_modelled"] else ""
-    yield f" {told['from']} to {told['to']}, {len(results.days)} sessions of {told['source']}{modelled}"
+    yield f" {told['from']} to {told['to']}, {counted(len(results.days), 'session')} of {told['source']}{modelled}"
     sharpe = "-" if results.sharpe is None else f"{results.sharpe:.2f} +/- {results.sharpe_error or 0.0:.2f}"
     drawdown = dollars(results.max_drawdown)
     yield f" fills {told['fills']}; account {signed(float(results.profit))}, drawdown {drawdown}, Sharpe {sharpe}"
     if still := sum(trade.left is None for trade in results.trades):
-        yield f" {still} positions are open at the end: the account counts them at their last mid"
+        yield f" open at the end: {counted(still, 'position')}, which the account counts at the last mid"
 
 
 def _sums(results: Results) -> Iterator[str]:
@@ -78,10 +79,8 @@ def _trades(results: Results) -> Iterator[str]:
 
 
 def _funnel(found: Funnel) -> Iterator[str]:
-    counts = (
-        f"{found.sessions} sessions, watched in {found.watched}, tried in {found.tried}, entered in {found.entered}"
-    )
-    yield f" {found.bot}: {counts}"
+    counts = f"watched in {found.watched}, tried in {found.tried}, entered in {found.entered}"
+    yield f" {found.bot}: {counted(found.sessions, 'session')}, {counts}"
     rows: list[tuple[str, ...]] = [("  kept out by", "sessions", "minutes false", "unknown")]
     rows += [
         (f"  {each.rule}", str(each.sessions), f"{each.false:.0f}", f"{each.unknown:.0f}")
@@ -103,7 +102,7 @@ def _alarms(alarms: Mapping[str, int]) -> Iterator[str]:
 def finding_lines(findings: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Yield what was wrong with the data, by file and row."""
     found = gravest_first(findings)
-    yield f" the data: {len(found)} finding{'' if len(found) == 1 else 's'}"
+    yield f" the data: {counted(len(found), 'finding')}"
     for each in found[:SHOWN_FINDINGS]:
         where = f"{each['file']}:{each['row']}" if each["row"] else str(each["file"])
         is_counted = each["count"] == 1 or f"({each['count']} rows: " in each["text"]

@@ -11,6 +11,7 @@ import click
 
 from engine.cli.paths import SPECS
 from engine.cli.stores import print_json
+from engine.model.counted import counted
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -124,9 +125,10 @@ def _lines(tally: "Tally", kinds: Sequence[str], again: str, seconds: float) -> 
         yield "   the least that breaks it:"
         yield from (f"     {line}" for line in each_smallest.plan.splitlines())
     fired = tally.fired
-    yield f"\n what fired ({len(+fired)} kinds, {fired.total()} times): " + (_counts(+fired) or "nothing")
+    kinds_fired, times = counted(len(+fired), "kind"), counted(fired.total(), "time")
+    yield f"\n what fired ({kinds_fired}, {times}): " + (_counts(+fired) or "nothing")
     if never := tally.never_fired(kinds):
-        yield f" what never fired ({len(never)} kinds): {', '.join(never)}"
+        yield f" what never fired ({counted(len(never), 'kind')}): {', '.join(never)}"
     yield f" {_totals(tally)} in {seconds:.0f} s"
 
 

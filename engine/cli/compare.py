@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.stores import check_bot, print_json, shown_path
+from engine.model.counted import counted
 from engine.model.errors import MisuseError
 from engine.run.columns import aligned, signed
 from engine.store.place import Place
@@ -61,7 +62,7 @@ def show_compared(path: Place, bot: str | None, sessions: int | None, form: str)
 
 def _lines(found: "Compared") -> Iterator[str]:
     days = found.sessions
-    count = f"{len(days)} session{'' if len(days) == 1 else 's'}"
+    count = counted(len(days), "session")
     over = f", {days[0]} to {days[-1]}" if len(days) > 1 else f", {days[0]}" if days else " of both yet"
     yield f" {found.bot} over {count}{over}" + ("; both run the same text" if found.is_same_text else "")
     yield ""

@@ -8,6 +8,7 @@ import click
 
 from engine.cli.paths import SPECS
 from engine.model.collector import no_collection
+from engine.model.counted import counted
 from engine.model.errors import StoreError
 from engine.spec.files import find_files
 
@@ -42,7 +43,7 @@ def _one(file: Path, *, writes: bool, shows: bool) -> str:
     from engine.cli.validate import problems_of
 
     if errors := sum(problem.is_error for problem in problems_of(file, {})):
-        said = f"{errors} error{'' if errors == 1 else 's'}"
+        said = counted(errors, "error")
         click.echo(f"{file}: left as it is, with {said} ('rulebot validate {file}' shows them)", err=True)
         return "with errors"
     try:
@@ -89,4 +90,4 @@ def _summary(counts: dict[str, int], *, would: bool) -> str:
     words = {"laid out": "would change" if would else "laid out", "with errors": "left with errors"}
     words["as it was"] = "as it was" if counts["as it was"] == 1 else "as they were"
     parts = [f"{count} {words[what]}" for what, count in counts.items() if count]
-    return f"{total} file{'' if total == 1 else 's'}: {', '.join(parts)}"
+    return f"{counted(total, 'file')}: {', '.join(parts)}"

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.model.counted import counted
+
 if TYPE_CHECKING:
     from engine.run.given.market import Given
     from engine.sim.gateway.embed import RunningGateway
@@ -69,7 +71,7 @@ async def _serve(settings: "GatewaySettings", given: "Given | None") -> None:
 
 def _banner(settings: "GatewaySettings", running: "RunningGateway") -> str:
     pace = "as fast as its clients" if settings.speed is None else f"{settings.speed:g} times real time"
-    length = "1 session" if settings.days == 1 else f"{settings.days} sessions"
+    length = counted(settings.days, "session")
     first = running.gateway.hub.timeline.sessions[0].date
     return (
         f"SIMULATED TWS gateway on 127.0.0.1:{running.port} - no real market, no real money\n"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.stores import STORE, print_json, reads_store, shown_path
+from engine.model.counted import counted
 from engine.model.errors import MisuseError
 from engine.model.money import dollars, signed_dollars
 from engine.run.columns import aligned
@@ -140,7 +141,7 @@ def _bot_lines(evidence: "Evidence", found: "Assessment") -> Iterator[str]:
 
 
 def _session_row(session: "BotSession") -> tuple[str, str, str, str]:
-    said = [f"{session.closed} trade{'' if session.closed == 1 else 's'} closed"] if session.closed else []
+    said = [f"{counted(session.closed, 'trade')} closed"] if session.closed else []
     said += [session.missed] if session.missed else []
     return f"{session.date}", _judgement(session), signed_dollars(session.profit), "; ".join([*said, *session.faults])
 
@@ -153,7 +154,7 @@ def _judgement(session: "BotSession") -> str:
 
 def _beside(found: "Assessment") -> Iterator[str]:
     shown = found.figures
-    closed = f"{shown.trades} closed trade{'' if shown.trades == 1 else 's'}, net {signed_dollars(shown.net)}"
+    closed = f"{counted(shown.trades, 'closed trade')}, net {signed_dollars(shown.net)}"
     yield f"  {closed}; all sessions {signed_dollars(shown.marked)}, what is open at its marks"
     parts = [f"{shown.win_rate * 100:.1f} % won"] if shown.win_rate is not None else []
     parts += [f"{dollars(shown.expectancy)} a trade"] if shown.expectancy is not None else []
@@ -162,7 +163,8 @@ def _beside(found: "Assessment") -> Iterator[str]:
     if parts:
         yield f"  {'; '.join(parts)}"
     if found.others:
-        yield f"  {_sessions(found.others)} under another text of {found.bot}: nothing of this one is shown by that"
+        others = counted(found.others, "session")
+        yield f"  {others} under another text of {found.bot}: nothing of this one is shown by that"
 
 
 def _outcome(found: "Assessment", document: "AccountDocument", kept_in: Place) -> str:
@@ -186,11 +188,7 @@ def _passed_over(evidence: "Evidence") -> Iterator[str]:
         "observe": "that only observed: nothing was sent",
     }
     for kind, days in sorted(evidence.paper.passed_over.items()):
-        yield f"not counted: {_sessions(len(days))} {why[kind]}"
-
-
-def _sessions(count: int) -> str:
-    return f"{count} session{'' if count == 1 else 's'}"
+        yield f"not counted: {counted(len(days), 'session')} {why[kind]}"
 
 
 # ---------------------------------------------------------------- for machines

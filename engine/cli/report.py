@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from textwrap import wrap
 
+from engine.model.counted import counted
 from engine.model.money import ZERO, signed_dollars
 from engine.run.columns import aligned
 from engine.run.outcome import BotOutcome, DayOutcome, Told
@@ -46,7 +47,9 @@ def _spent(simulated: timedelta | None, real: float) -> str:
 
 def _day_lines(day: DayOutcome, spent: str, width: int) -> list[str]:
     rows = [row for bot in day.bots for row in _bot_rows(bot)]
-    counts = f"{_count(day.entries, 'entry', 'entries')}, {_count(day.exits, 'exit')}, {_count(day.rejects, 'reject')}"
+    counts = (
+        f"{counted(day.entries, 'entry', 'entries')}, {counted(day.exits, 'exit')}, {counted(day.rejects, 'reject')}"
+    )
     parts = (f"realised {signed_dollars(day.realized)}, open {signed_dollars(day.open_profit)}; {counts}", spent)
     rows.append(("day", signed_dollars(day.profit), tuple(part for part in parts if part)))
     names, profits = max(len(row[0]) for row in rows), max(len(row[1]) for row in rows)
@@ -91,10 +94,6 @@ def _flowed(head: str, parts: Sequence[str], width: int) -> list[str]:
         lines[-1] += first
         lines += [" " * len(head) + each for each in rest]
     return [line.rstrip() for line in lines]
-
-
-def _count(number: int, word: str, several: str = "") -> str:
-    return f"{number} {word if number == 1 else several or word + 's'}"
 
 
 # ---------------------------------------------------------------- several days

@@ -18,6 +18,7 @@ from engine.cli.glance_text import happening_line
 from engine.cli.live_table import LiveTable
 from engine.cli.report import report_lines
 from engine.cli.stores import shown_path
+from engine.model.counted import counted
 from engine.model.events import expiry_warnings
 from engine.model.money import dollars
 from engine.model.session import EXCHANGE_ZONE, exchange_date
@@ -203,7 +204,7 @@ def start_lines(desk: "Desk", run: "Run") -> list[str]:
 
 def _what_runs(desk: "Desk", run: "Run") -> str:
     if desk.bots:
-        return f" {_count(len(desk.bots), 'bot')}: {', '.join(sorted(desk.bots))}"
+        return f" {counted(len(desk.bots), 'bot')}: {', '.join(sorted(desk.bots))}"
     watches = run.options.settings.get("exits_only")
     return " nothing is entered, the exits of what is open are watched" if watches else " what is open is closed"
 
@@ -236,7 +237,7 @@ def _resumed(run: "Run") -> list[str]:
     state = run.resumed.state
     held = sum(position.state != "closed" for position in state.positions.values())
     orders = sum(order.status.is_live for order in state.orders.values())
-    return [f" taken up from the last run: {_count(held, 'open position')}, {_count(orders, 'order')} at work"]
+    return [f" taken up from the last run: {counted(held, 'open position')}, {counted(orders, 'order')} at work"]
 
 
 def warnings(desk: "Desk", run: "Run") -> list[str]:
@@ -255,10 +256,6 @@ def _console() -> Console:
 
 def _dollars(amount: object) -> str:
     return dollars(Decimal(str(amount)))
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 class ScreenHandler(logging.Handler):

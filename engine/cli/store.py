@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.stores import STORE, print_json, reads_store, shown_path
+from engine.model.counted import counted
 from engine.model.errors import MisuseError
 from engine.store.latest import chosen_store, run_store
 from engine.store.place import Place
@@ -125,7 +126,7 @@ def export(folder: Path, named: Place | None, form: str) -> None:
     if mark:
         click.echo(f"{mark}: none of it belongs into an account's books", err=True)
     for path, count in export_sheets(chosen_store(named), folder, EXPORTED, form):
-        click.echo(f"{shown_path(path)}: {count} row{'' if count == 1 else 's'}")
+        click.echo(f"{shown_path(path)}: {counted(count, 'row')}")
 
 
 @store.command("tie", short_help="compare with the broker's statement, to the cent")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.past_options import DAY, asked_cash, asked_fills, cores, day_of, session_range
+from engine.model.counted import counted
 from engine.model.errors import MisuseError, StoreError
 
 if TYPE_CHECKING:
@@ -276,7 +277,7 @@ def _write_page(
     best = ordered(found, options["sort"])
     ratios = [each for each in (ratio(one.profits) for one in best) if each is not None]
     merits = {each.number: deflated(each.profits, ratios) for each in best}
-    title = f"{data.bot}: {len(found)} variants"
+    title = f"{data.bot}: {counted(len(found), 'variant')}"
     flaws = [data_of(each) for each in findings_of(found)]
     page = sweep_page(title, best, axes, options["sort"], merits, walked, data.lines(), flaws)
     write_file(options["html"], page)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from engine.adapters.history.finding import data_of
 from engine.cli.backtest_text import finding_lines
+from engine.model.counted import counted
 from engine.run.columns import aligned, signed
 from engine.run.sweep.statistics import Forward, deflated, ratio
 from engine.run.sweep.sweep import findings_of
@@ -57,11 +58,11 @@ def sweep_lines(
     rows = [head, *(_row(each, ratios) for each in best[:top])]
     yield from aligned(rows, right=frozenset(range(len(head))))
     sessions = len(best[0].profits) if best else 0
-    yield f" {len(best)} of {len(found)} variants, {sessions} sessions, by {by}"
+    yield f" {len(best)} of {counted(len(found), 'variant')}, {counted(sessions, 'session')}, by {by}"
     if arrays := sum(each.by_arrays for each in best):
         every = len(best) * sessions
         others = "" if arrays == every else ", the others turn by turn"
-        yield f" {arrays:,} of {every:,} sessions by arrays{others}"
+        yield f" {arrays:,} of {counted(every, 'session')} by arrays{others}"
     if sessions and not any(each.trades for each in best):
         yield " none of them ever traded: 'rulebot backtest' on these sessions says what kept the bot out"
     if len(axes) == 2 and max(len(each.values) for each in axes) <= WIDEST:
@@ -113,7 +114,7 @@ def _walked(walked: Forward, found: Sequence[Variant]) -> Iterator[str]:
     points = {each.number: each.point for each in found}
     sharpe = "-" if walked.sharpe is None else f"{walked.sharpe:.2f}"
     made = signed(sum(walked.profits))
-    yield f" walking forward: {made} in {len(walked.profits)} sessions that chose nothing, Sharpe {sharpe}"
+    yield f" walking forward: {made} in {counted(len(walked.profits), 'session')} that chose nothing, Sharpe {sharpe}"
     rows = [("sessions", "tried", "variant", "Sharpe then", "made")]
     for step in walked.steps:
         part = step.stretch

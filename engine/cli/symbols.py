@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli.paths import SPECS
+from engine.model.counted import counted
 from engine.run.columns import aligned
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _show(found: "tuple[SymbolFacts, ...]", form: str) -> int:
         return len(troubles)
     for line in aligned([_words(facts, troubles.get(facts.symbol, "")) for facts in found]):
         click.echo(line)
-    many = "1 symbol" if len(found) == 1 else f"{len(found)} symbols"
+    many = counted(len(found), "symbol")
     click.echo(f"{many}: {len(found) - len(troubles)} fine" + (f", {len(troubles)} not" if troubles else ""))
     return len(troubles)
 

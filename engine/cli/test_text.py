@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
+from engine.model.counted import counted
 from engine.record.explain import Moment, selection_at, state_at
 from engine.record.record import Record
 from engine.run.why_text import condition_document, moment_lines
@@ -56,7 +57,7 @@ def summary(results: Mapping[str, Sequence["Result"]], seconds: float) -> str:
     failed = sum(not result.is_passed for result in every)
     parts = [f"{len(every) - failed} passed"] if failed < len(every) else []
     parts += [f"{failed} failed"] if failed else []
-    count = "1 test" if len(every) == 1 else f"{len(every)} tests"
+    count = counted(len(every), "test")
     return f"{count}: {', '.join(parts)}, in {seconds:.1f} s"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from engine.model.counted import counted
 from engine.run.tie.finding import Difference, amount, dealt
 from engine.run.tie.statement import Event, Told
 from engine.run.tie.tie import Sum, Tie
@@ -16,7 +17,7 @@ def tie_lines(found: Tie) -> Iterator[str]:
 
 def _lines(found: Tie) -> Iterator[str]:
     days = ", ".join(f"{first} to {last}" for first, last in found.periods)
-    executions, endings = _count(found.executions, "execution"), _count(found.endings, "ending")
+    executions, endings = counted(found.executions, "execution"), counted(found.endings, "ending")
     yield f" statement of {found.account}, {days}: {executions} and {endings} of ours"
     width = max((len(each.what.value) for each in found.differences), default=0)
     yield from (f" {each.what.value.upper():<{width}}  {_words(each)}" for each in found.differences)
@@ -27,7 +28,7 @@ def _lines(found: Tie) -> Iterator[str]:
     yield ""
     yield from _table(found.sums)
     yield ""
-    yield " ties to the cent" if found.ties else f" {_count(len(found.differences), 'difference')}"
+    yield " ties to the cent" if found.ties else f" {counted(len(found.differences), 'difference')}"
 
 
 def tie_document(found: Tie) -> dict[str, Any]:
@@ -89,7 +90,3 @@ def _table(sums: tuple[Sum, ...]) -> Iterator[str]:
 
 def _shown(each: Sum, value: Any) -> str:
     return f"{value:f}" if each.name == "contracts" else amount(value)
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"

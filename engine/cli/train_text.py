@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from engine.model.counted import counted
 from engine.run.columns import aligned
 from engine.run.learn.report import Report
 
@@ -15,9 +16,10 @@ def report_lines(report: Report, data: Mapping[str, Any]) -> Iterator[str]:
     yield f" {data.get('source')}{modelled}; fills {data.get('fills')}"
     than = "a profit" if report.line == 0.0 else f"more than ${report.line:,.2f} a structure"
     days = f"{report.first:%Y-%m-%d} to {report.last:%Y-%m-%d}"
-    yield f" {report.samples} trades from {days}, {report.rate:.1%} with {than}"
+    yield f" {counted(report.samples, 'trade')} from {days}, {report.rate:.1%} with {than}"
     if report.every is not None:
-        yield f" hypothetical: an entry at every {report.every} minutes of its window, whatever its conditions said"
+        every = "minute" if report.every == 1 else f"{report.every} minutes"
+        yield f" hypothetical: an entry at every {every} of its window, whatever its conditions said"
         yield f" those of one session have much in common: each +/- counts {report.sessions} sessions, not trades"
     yield " all figures are of trades that came after those the model had seen"
     yield ""

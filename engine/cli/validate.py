@@ -11,6 +11,7 @@ import click
 
 from engine.cli.paths import SPECS
 from engine.model.collector import no_collection
+from engine.model.counted import counted
 from engine.model.errors import StoreError
 from engine.model.session import EXCHANGE_ZONE, half_days
 from engine.spec.diagnostic import Diagnostic, as_error, as_github, as_json, in_file_order, not_accepted, render
@@ -155,10 +156,10 @@ def summary(found: Sequence[Sequence[Diagnostic]]) -> str:
     faulty = sum(any(problem.is_error for problem in of_file) for of_file in found)
     parts = [f"{len(found) - faulty} fine"] if faulty < len(found) else []
     if errors:
-        parts.append(f"{faulty} with {_count(errors, 'error')}")
+        parts.append(f"{faulty} with {counted(errors, 'error')}")
     if len(problems) > errors:
-        parts.append(_count(len(problems) - errors, "warning"))
-    return f"{_count(len(found), 'file')}: {', '.join(parts)}"
+        parts.append(counted(len(problems) - errors, "warning"))
+    return f"{counted(len(found), 'file')}: {', '.join(parts)}"
 
 
 def _each_once(found: Iterable[Sequence[Diagnostic]]) -> list[Diagnostic]:
@@ -167,7 +168,3 @@ def _each_once(found: Iterable[Sequence[Diagnostic]]) -> list[Diagnostic]:
     for problem in (problem for of_file in found for problem in of_file):
         once.setdefault((problem.file, problem.line, problem.col, problem.code, problem.message), problem)
     return list(once.values())
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from engine.model.counted import counted
 from engine.model.money import dollars
 from engine.model.values import dataclass
 
@@ -175,7 +176,7 @@ def _daily(proposal: Proposal) -> str:
 def _open(proposal: Proposal) -> str:
     limit = proposal.account_max_open
     if limit is not None and proposal.open_positions >= limit:
-        return f"{proposal.open_positions} positions are open in the account, max_open is {limit}"
+        return f"the account has {counted(proposal.open_positions, 'open position')}, max_open is {limit}"
     return ""
 
 
@@ -189,7 +190,7 @@ def _rate(proposal: Proposal) -> str:
     limit = proposal.orders_per_minute
     recent = sum(1 for at in proposal.sent if proposal.at - at < timedelta(minutes=1))
     if limit is not None and recent >= limit:
-        return f"{recent} orders in the last minute, orders_per_minute is {limit}"
+        return f"{counted(recent, 'order')} in the last minute, orders_per_minute is {limit}"
     return ""
 
 
@@ -236,7 +237,7 @@ def _required(proposal: Proposal) -> str:
 def _size(proposal: Proposal) -> str:
     limit = proposal.max_contracts
     if limit is not None and proposal.contracts > limit:
-        return f"an order of {proposal.contracts} contracts, max_contracts_per_order is {limit}"
+        return f"an order of {counted(proposal.contracts, 'contract')}, max_contracts_per_order is {limit}"
     most = proposal.max_notional
     if most is not None and proposal.notional > most:
         return f"an order over {dollars(proposal.notional)}, max_notional_per_order is {dollars(most)}"

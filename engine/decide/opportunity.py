@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from engine.compile.plan import EntryPlan
 from engine.decide.bot_day import BotDay
+from engine.model.counted import counted
 from engine.model.session import Session
 from engine.model.values import replace
 from engine.spec.nouns.entry import Window
@@ -111,7 +112,7 @@ def _again(entry: EntryPlan, session: Session, day: BotDay, now: datetime) -> Op
     if again is None:
         return Opportunity(False, "its one entry was sent", None, True)
     if again.at_most is not None and day.agains >= again.at_most:
-        return Opportunity(False, f"entered again {day.agains} times, at most {again.at_most}", None, True)
+        return Opportunity(False, f"entered again {counted(day.agains, 'time')}, at most {again.at_most}", None, True)
     if not day.last_end or day.last_end_at is None:
         return Opportunity(False, "its entry is at work")
     if day.last_end not in again.after and ANY_END not in again.after:

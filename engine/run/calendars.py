@@ -8,6 +8,7 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 
+from engine.model.counted import counted
 from engine.model.errors import MisuseError, SpecError, StoreError
 from engine.model.events import Published, calendar_ends, event_calendar, months_without, unbroken_until
 from engine.model.facts import EventCalendar, EventDay
@@ -146,15 +147,11 @@ def _change(name: str, old: Mapping[date, EventDay], new: Mapping[date, EventDay
     withdrawn = [day for day, event in old.items() if not event.projected and (day not in new or new[day].projected)]
     freed = sum(1 for day, event in old.items() if event.projected and day not in new)
     if published:
-        yield f"{name}: {_count(published)} new or changed: {_listed(published)}"
+        yield f"{name}: {counted(len(published), 'date')} new or changed: {_listed(published)}"
     if withdrawn:
-        yield f"{name}: {_count(withdrawn)} no longer: {_listed(withdrawn)}"
+        yield f"{name}: {counted(len(withdrawn), 'date')} no longer: {_listed(withdrawn)}"
     if freed:
         yield f"{name}: {freed} projected days are free now"
-
-
-def _count(days: list[date]) -> str:
-    return f"{len(days)} date{'' if len(days) == 1 else 's'}"
 
 
 def _listed(days: list[date]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from engine.adapters.clock import Clock, WallClock
+from engine.model.counted import counted
 from engine.model.errors import StoreError
 from engine.record.record import Kind, Record
 from engine.store.journal import SqlJournal
@@ -21,7 +22,8 @@ log = logging.getLogger("rulebot.run")
 
 def unwatched_text(seconds: float, count: int) -> str:
     """Return what a person is told of so many open positions."""
-    return f"no connection to the broker for {seconds / 60:.0f} minutes: {count} open positions are not watched"
+    held = counted(count, "open position")
+    return f"no connection to the broker for {seconds / 60:.0f} minutes: nobody watches {held}"
 
 
 @asynccontextmanager

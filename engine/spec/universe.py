@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path as File
 from pathlib import PurePath
 
+from engine.model.counted import counted
 from engine.model.values import dataclass
 from engine.spec.conditions import Tree, mapping, sequence
 from engine.spec.diagnostic import Diagnostic
@@ -117,7 +118,7 @@ def _is_universe(file: File) -> bool:
 
 
 def _wrong_count(source: Source, name: str, count: int) -> Diagnostic:
-    many = "1 symbol" if count == 1 else f"{count} symbols"
+    many = counted(count, "symbol")
     message = f"what is taken of '{name}' comes to {many}: a universe has {FEWEST} to {MOST}"
     help = "take other categories, or leave symbols out with 'except'"
     return source.diagnostic("RB121", _CATEGORIES, message, help, at_key=True)

@@ -5,10 +5,11 @@ from math import inf
 
 from engine.compile.lint.look import Look
 from engine.compile.lint.reach import spans_in_seconds
-from engine.compile.lint.wording import duration, several, window_words
+from engine.compile.lint.wording import duration, window_words
 from engine.compile.plan import Again
 from engine.compile.problem import Problem
 from engine.compile.timing import outlives_its_day
+from engine.model.counted import counted
 
 
 def out_of_reach(look: Look) -> Iterator[Problem]:
@@ -25,12 +26,12 @@ def out_of_reach(look: Look) -> Iterator[Problem]:
     most, why = _most_a_day(look)
     per_day = look.plan.entry.per_day
     if per_day > most:
-        message = f"'per_day' is {per_day}, and never more than {several(int(most), 'position')} a day can be opened"
+        message = f"'per_day' is {per_day}, and never more than {counted(int(most), 'position')} a day can be opened"
         yield Problem("RB323", (*entry.path, "per_day"), message, why)
     most = min(per_day, most)
     yield from _of_a_week(look, most)
     if entry.max_open is not None and entry.max_open > most and not outlives_its_day(look.spec):
-        message = f"'max_open' is {entry.max_open}, and no day opens more than {several(int(most), 'position')}"
+        message = f"'max_open' is {entry.max_open}, and no day opens more than {counted(int(most), 'position')}"
         yield Problem("RB323", (*entry.path, "max_open"), message, "a position is over on the day of its entry")
 
 
@@ -55,7 +56,7 @@ def _of_a_week(look: Look, a_day: float) -> Iterator[Problem]:
     entry = look.spec.entry
     most = a_day * (len(entry.days) or 5)
     if entry.per_week is not None and entry.per_week > most:
-        can = several(int(most), "position")
+        can = counted(int(most), "position")
         message = f"'per_week' is {entry.per_week}, and never more than {can} a week can be opened"
         yield Problem("RB323", (*entry.path, "per_week"), message)
 

@@ -35,8 +35,3 @@ def dates(sessions: Sequence[Session]) -> str:
     if len(days) > _SHOWN_DAYS:
         days = [*days[:_SHOWN_DAYS], f"{len(days) - _SHOWN_DAYS} more"]
     return " and ".join(filter(None, (", ".join(days[:-1]), days[-1])))
-
-
-def several(count: int, word: str) -> str:
-    """Return `1 leg` or `2 legs`."""
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"

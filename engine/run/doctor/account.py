@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
+from engine.model.counted import counted
 from engine.run.desk import Desk
-from engine.run.doctor.finding import Finding, Group, counted, fault, fine, unchecked, warning
+from engine.run.doctor.finding import Finding, Group, fault, fine, unchecked, warning
 from engine.run.looking.visit import Visit
 from engine.turn.program import CompiledBot
 

@@ -9,10 +9,11 @@ from dataclasses import replace
 from engine.adapters.cboe.fetch import place
 from engine.adapters.cboe.parse import DelayedDataError
 from engine.adapters.clock import Clock
+from engine.model.counted import counted
 from engine.model.facts import EventCalendar
 from engine.model.session import EXCHANGE_ZONE
 from engine.run.desk import Desk
-from engine.run.doctor.finding import Finding, Group, counted, fine, outage, unchecked, warning
+from engine.run.doctor.finding import Finding, Group, fine, outage, unchecked, warning
 from engine.run.doctor.legs import told_legs
 from engine.run.looking.delayed import MARK, DelayedSight, read_delayed, symbols_of
 

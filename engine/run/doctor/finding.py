@@ -77,11 +77,6 @@ def unchecked(group: Group, name: str, text: str, mend: str = "") -> Finding:
     return Finding(group, name, Level.NOT_CHECKED, text, mend)
 
 
-def counted(number: int, word: str) -> str:
-    """Return `1 position`, `2 positions`."""
-    return f"{number} {word}{'' if number == 1 else 's'}"
-
-
 def exit_code(found: Iterable[Finding]) -> int:
     """Return 0 without a fault, 3 when the world failed and so not everything was checked, else 1."""
     faults = [each for each in found if each.level is Level.FAULT]

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 
+from engine.model.counted import counted
 from engine.model.errors import StoreError
 from engine.model.event import Request
 from engine.record.record import Kind, Record
 from engine.run.audit.audit import audit_store
-from engine.run.doctor.finding import Finding, Group, counted, fault, fine, outage, unchecked, warning
+from engine.run.doctor.finding import Finding, Group, fault, fine, outage, unchecked, warning
 from engine.run.promotion.promotion import refuse_live_store
 from engine.store.open import is_there
 from engine.store.place import Place
@@ -72,7 +73,7 @@ def _audited(store: Place) -> Iterator[Finding]:
     broken = [each for each in verdicts if not each.holds]
     for each in broken:
         first = each.first[0].text if each.first else ""
-        text = f"invariant {each.number} does not hold ({each.says}), {each.count} times; first: {first}"
+        text = f"invariant {each.number} does not hold ({each.says}), {counted(each.count, 'time')}; first: {first}"
         yield fault(Group.STORE, "audit", text, _BROKEN)
     if not broken:
         yield fine(Group.STORE, "audit", f"the hash chain is whole, all {len(verdicts)} invariants hold")

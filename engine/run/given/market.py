@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
+from engine.model.counted import counted
 from engine.model.errors import StoreError
 from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
@@ -52,7 +53,8 @@ def recorded(recording: str, store: Place | None = None, data_seconds: int = DAT
     """Return the market of a recording. Raises: MisuseError, StoreError."""
     day = recorded_day(files_of(recording, store), data_seconds)
     levels, options = streamed(day)
-    return Given(day, f"what was recorded of {levels} underlyings and {options} options on {day.day}")
+    known = f"{counted(levels, 'underlying')} and {counted(options, 'option')}"
+    return Given(day, f"what was recorded of {known} on {day.day}")
 
 
 def captured(files: Sequence[Path]) -> Given:
@@ -63,8 +65,8 @@ def captured(files: Sequence[Path]) -> Given:
     """
     chains = [chain_of(file) for file in files]
     last = max(chains, key=lambda each: each.at)
-    options = sum(len(each.options) for each in chains)
-    words = f"{options} options on {', '.join(each.symbol for each in chains)} as at {_clock(last.at)}; nothing moves"
+    options = counted(sum(len(each.options) for each in chains), "option")
+    words = f"{options} on {', '.join(each.symbol for each in chains)} as at {_clock(last.at)}; nothing moves"
     return Given(standing_day(chains), words, last.account.net_liquidation, last.account.id)
 
 

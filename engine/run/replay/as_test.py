@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from engine.adapters.recorded.recording import Recording
 from engine.compile.plan import Plan
+from engine.model.counted import counted
 from engine.model.errors import MisuseError
 from engine.model.session import EXCHANGE_ZONE, Session, session_on
 from engine.model.values import dataclass
@@ -108,6 +109,6 @@ def _notes(found: Replayed, watch: Watch, plan: Plan, session: Session) -> Itera
         each for each in found.state.positions.values() if each.bot == watch.bot and each.session != session.date
     ]
     if earlier:
-        yield f"{len(earlier)} positions of earlier sessions were open, and are not in the test"
+        yield f"what was open from earlier sessions is not in the test: {counted(len(earlier), 'position')}"
     if found.difference is not None:
         yield "this version of rulebot decides otherwise than the recording does; what follows that is not in the test"

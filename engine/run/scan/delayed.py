@@ -2,6 +2,7 @@
 
 from engine.adapters.cboe.fetch import place
 from engine.adapters.clock import Clock, WallClock
+from engine.model.counted import counted
 from engine.run.calendars import load_calendar
 from engine.run.desk import check_overrides, load_desk
 from engine.run.looking.delayed import WORLD, DelayedSight, read_delayed, symbols_of
@@ -27,7 +28,9 @@ async def scan_delayed(wanted: Wanted, clock: Clock | None = None) -> Scan:
         measuring(candidate, view)
     measured = [(each, measuring.found[each.bot.key]) for each, _ in candidates]
     rows = ranked(desk.bots.values(), measured, wanted.sort)
-    left_out = [f"{each.symbol}: {each.unreadable} options could not be read" for each in chains if each.unreadable]
+    left_out = [
+        f"{each.symbol}: {counted(each.unreadable, 'option')} could not be read" for each in chains if each.unreadable
+    ]
     return Scan(
         at=sight.at,
         world=WORLD,

@@ -10,6 +10,7 @@ from pathlib import Path
 from engine.adapters.clock import Clock, WallClock
 from engine.evaluate.snapshot import View
 from engine.model.contract import Option, Underlying
+from engine.model.counted import counted
 from engine.model.session import EXCHANGE_ZONE
 from engine.run.desk import Desk, check_overrides, load_desk
 from engine.run.looking.candidate import Candidate, judge
@@ -75,10 +76,10 @@ def scan_recorded(wanted: Wanted, files: Sequence[Path], at: datetime, clock: Cl
     measured = [(each, measuring.found[each.bot.key]) for each in candidates]
     rows = ranked(desk.bots.values(), measured, wanted.sort)
     streamed = found.state.board.rows
-    levels = sum(isinstance(each, Underlying) for each in streamed)
-    options = sum(isinstance(each, Option) for each in streamed)
+    levels = counted(sum(isinstance(each, Underlying) for each in streamed), "level")
+    options = counted(sum(isinstance(each, Option) for each in streamed), "option")
     ran = ", ".join(found.program.bots)
-    told = f"{levels} levels and {options} options were streamed then, for {ran}; of anything else nothing is known"
+    told = f"{levels} and {options} were streamed then, for {ran}; of anything else nothing is known"
     return Scan(
         at=at,
         world=f"{RECORDED} {at.astimezone(EXCHANGE_ZONE):%Y-%m-%d}",

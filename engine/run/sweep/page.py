@@ -6,6 +6,7 @@ from itertools import accumulate, combinations
 from statistics import fmean
 from typing import Any
 
+from engine.model.counted import counted
 from engine.run.backtest.report.charts import curves
 from engine.run.backtest.report.page import html_page
 from engine.run.backtest.report.tables import coloured, percent, ratio, table
@@ -48,7 +49,7 @@ def _body(
     data: Sequence[str],
 ) -> Iterator[str]:
     yield "".join(f"<p>{escape(line.strip())}</p>" for line in data)
-    yield f"<p>{len(best)} variants, each with an account of its own; ordered by {escape(by)}.</p>"
+    yield f"<p>{counted(len(best), 'variant')}, each with an account of its own; ordered by {escape(by)}.</p>"
     if best:
         places = [str(number + 1) for number in range(len(best[0].profits))]
         made = {", ".join(best[0].point): list(accumulate(best[0].profits))}

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from engine.model.counted import counted
 from engine.model.session import EXCHANGE_ZONE, DayTime, Session
 from engine.model.values import dataclass
 from engine.run.trial.outcome import Happening, Outcome, Said, What
@@ -140,7 +141,7 @@ class _Look:
         if told:
             return "; ".join(f"{clock(each.at)} {each.words}" for each in told[:4])
         sent = len(self.outcome.lived.sent)
-        return f"{sent} orders, none of them filled" if sent else "nothing happened: no order was sent"
+        return f"{counted(sent, 'order')}, none filled" if sent else "nothing happened: no order was sent"
 
     # ------------------------------------------------------------ how it stands
 

@@ -252,7 +252,7 @@ def test_a_store_that_was_tampered_with(sound: Path) -> None:
     drop_triggers(sound)
     run(sound, "UPDATE journal SET data = replace(data, 'pause', 'kill') WHERE seq = 1")
     (finding,) = [each for each in integrity(sound, live=False) if each.level is Level.FAULT]
-    assert finding.text.startswith("invariant 20 does not hold (the journal is whole and in order), 1 times; first: ")
+    assert finding.text.startswith("invariant 20 does not hold (the journal is whole and in order), 1 time; first: ")
     assert exit_code([finding]) == 1
 
 

@@ -51,13 +51,13 @@ def test_who_waits_long_with_a_position_open_is_told_once(store: Path) -> None:
     told: list[Record] = []
     wait(store, told)
     assert [(record.kind, record.at) for record in told] == [(Kind.ALARM, Clock().now())]
-    assert "1 open positions are not watched" in str(told[0].data["text"])
+    assert "nobody watches 1 open position" in str(told[0].data["text"])
 
 
 def test_where_no_engine_has_the_store_open_it_is_opened_for_the_alarm(store: Path) -> None:
     wait(store, None)
     with StoreReader(store) as reader:
-        assert "are not watched" in str(reader.records((Kind.ALARM,))[-1].data["text"])
+        assert "nobody watches 1 open position" in str(reader.records((Kind.ALARM,))[-1].data["text"])
 
 
 def test_who_is_let_in_before_is_not_told(store: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from engine.model.counted import counted
 from engine.run.backtest.report import tables
 from engine.run.backtest.report.charts import calendar, curves, falls, histogram
 from engine.run.backtest.report.scale import money, plain_money
@@ -86,12 +87,12 @@ def falls_of(days: Sequence[Mapping[str, Any]]) -> list[float]:
 
 def _about(document: Document) -> str:
     told = document["settings"]
-    sources = f"{len(document['days'])} sessions of {told['source']} ({told['data']})"
+    sources = f"{counted(len(document['days']), 'session')} of {told['source']} ({told['data']})"
     words = f"<p>{escape(sources)}. Fills: {escape(told['fills'])}. rulebot {escape(document['version'])}.</p>"
     if told["is_modelled"]:
         words += '<p class="warn">Its option prices are <b>modelled</b>: nobody ever quoted them.</p>'
     if still := sum(trade["left"] is None for trade in document["trades"]):
-        words += f"<p>{still} positions are open at the end and in no sum of trades.</p>"
+        words += f"<p>Open at the end, and in no sum of trades: {counted(still, 'position')}.</p>"
     return words
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from engine.model.counted import counted
 from engine.run.backtest.report.charts import bar, share
 from engine.run.backtest.report.scale import money
 
@@ -76,8 +77,9 @@ def funnel(found: Mapping[str, Any]) -> str:
         )
         for each in found["stopped"]
     ]
+    sessions = counted(found["sessions"], "session")
     words = (
-        f"<p><b>{escape(found['bot'])}</b>: of {found['sessions']} sessions it watched in {found['watched']}, sent an "
+        f"<p><b>{escape(found['bot'])}</b>: of {sessions} it watched in {found['watched']}, sent an "
         f"entry in {found['tried']} and held a position from {found['entered']} of them.</p>"
     )
     head = ("kept out by", "sessions", "", "minutes false", "minutes unknown")

@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from engine.model.contract import Underlying
+from engine.model.counted import counted
 from engine.model.order import Side
-from engine.run.doctor.finding import counted
 from engine.run.doctor.probe.answers import OPEN_ORDER, STATES
 from engine.run.doctor.probe.asking import FAR, Probe
 

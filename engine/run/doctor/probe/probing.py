@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
+from engine.model.counted import counted
 from engine.model.errors import BrokerError
 from engine.model.facts import EventCalendar
 from engine.run.connecting import first_batch
 from engine.run.desk import Desk
-from engine.run.doctor.finding import Finding, Group, counted, fault, fine, outage, unchecked, warning
+from engine.run.doctor.finding import Finding, Group, fault, fine, outage, unchecked, warning
 from engine.run.doctor.probe.asking import Probe
 from engine.run.doctor.probe.cases import CASES, Case, Outcome
 from engine.run.doctor.probe.tape import Tape
