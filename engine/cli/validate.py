@@ -115,7 +115,8 @@ def _outside(day: date) -> "Outside":
     """Return what lint knows of a day; calendars are read once a spec names an event."""
     from engine.compile.lint.look import Outside
 
-    return Outside(day, half_days(day, day + COMING_YEAR), cache(_calendars))
+    coming = min(COMING_YEAR, date.max - day)
+    return Outside(day, half_days(day, day + coming), cache(_calendars))
 
 
 def _calendars() -> "EventCalendar":

@@ -105,6 +105,7 @@ def test_half_days_and_calendars_are_those_of_the_year_from_a_date(folder: Path)
     shown = rulebot("validate", "--date", "2026-11-28", str(file)).stdout
     assert "no entry on 2026-12-24 and 2027-11-26" in shown
     assert "RB315" not in shown
+    assert rulebot("validate", "--date", "9999-12-31", str(file)).exit_code == 0, "the last date there is"
 
 
 def test_bots_of_one_call_are_looked_at_together(folder: Path) -> None:
