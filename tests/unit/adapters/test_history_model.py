@@ -51,7 +51,7 @@ def day_of(folder: Path, day: date, more: str = "") -> HistoryDay:
 def test_it_says_that_it_is_a_model_and_what_it_assumes(folder: Path) -> None:
     source = open_source(f"model:{folder}")
     assert source.is_modelled
-    assert "no option was ever quoted like this" in source.name
+    assert source.name == "a model of SPX from daily bars and the VIX"
     told = [each.text for each in source.gaps(FIRST, LAST)]
     assert "option prices are modelled, and so is the path of each day" in told
     assert "there is no file of interest rates: 2.0% is taken" in told

@@ -55,7 +55,7 @@ class ModelSource:
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return "a model of SPX from daily bars and the VIX (no option was ever quoted like this)"
+        return "a model of SPX from daily bars and the VIX"
 
     @cached_property
     def _days(self) -> list[date]:
