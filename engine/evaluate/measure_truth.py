@@ -14,7 +14,7 @@ from engine.evaluate.snapshot import LegView, View
 from engine.model.contract import Right
 from engine.model.events import calendars_of
 from engine.model.facts import EventCalendar, EventDay
-from engine.model.session import DayTime
+from engine.model.session import EXCHANGE_ZONE, DayTime
 
 Judge = Callable[[View], Verdict]
 
@@ -62,17 +62,23 @@ def _nearest_leg(legs: tuple[LegView, ...], readings: list[Reading], nearest: fl
 
 
 def time(call: Call, context: Context) -> Judge:
-    """Bind `time`: true from that time on; past an early close it keeps its distance from the close."""
+    """Bind `time`: true from that time on; past an early close it keeps its distance from the close.
+
+    The detail is the time that it becomes so.
+    """
     at = call.argument("at")
     assert isinstance(at, DayTime)
-    kept: dict[date, float] = {}
+    kept: dict[date, tuple[float, str]] = {}
 
     def judge(view: View) -> Verdict:
         day = view.session.date
         if day not in kept:
             kept.clear()
-            kept[day] = at.before_close(view.session).timestamp()
-        return Verdict(view.now >= kept[day], view.now, kept[day])
+            begins = at.before_close(view.session)
+            moved = "" if begins == at.on(view.session) else f"{begins.astimezone(EXCHANGE_ZONE):%H:%M}"
+            kept[day] = begins.timestamp(), moved
+        begin, detail = kept[day]
+        return Verdict(view.now >= begin, view.now, begin, detail=detail)
 
     return judge
 

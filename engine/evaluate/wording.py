@@ -122,7 +122,8 @@ def _held(call: Call, verdict: Verdict, text: str) -> str:
             side = f"past {verdict.detail}" if name == "spot_within" else f"short of {verdict.detail}"
         return f"{abs(verdict.value):.2f} pts {side}   {text}"
     if call.measure == "time":
-        return f"from {call.argument('at')} on"
+        at = call.argument("at")
+        return f"from {verdict.detail} on, {at} on whole days" if verdict.detail else f"from {at} on"
     return verdict.detail or text
 
 

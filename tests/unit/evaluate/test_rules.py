@@ -138,6 +138,8 @@ def test_time_is_true_from_then_on_and_moves_before_an_early_close() -> None:
     assert judged(test, half).truth is True
     half.now -= 1.0
     assert judged(test, half).truth is False
+    assert describe(rule(test), judged(test, half)) == "from 12:45 on, 15:45 on whole days"
+    assert describe(rule(test), judged(test)) == "from 15:45 on"
 
 
 def test_the_kind_of_session() -> None:
