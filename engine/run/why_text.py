@@ -151,12 +151,13 @@ def instant_lines(bot: str, moment: Moment, soon: Sequence[Leaving] = ()) -> lis
         found = [one for one in moment.conditions if (one.place, one.position) == place]
         gone = f": {_leaving_words(left[place[1]])}" if place[1] in left else ""
         lines.append(f"  {place[0]}{f' of {place[1]}' if place[1] else ''}{gone}")
-        rows = [
-            (one.name, _TRUTH[one.truth], one.value, one.bound, " ".join(filter(None, (one.note, _since(one)))))
-            for one in found
-        ]
+        rows = [(one.name, _TRUTH[one.truth], _since(one), one.value, one.bound, one.note) for one in found]
         lines += aligned(rows, indent="    ")
-    return lines + _soon_lines(soon)
+    lines += _soon_lines(soon)
+    if any(one.since is not None and one.since < moment.at for one in moment.conditions):
+        at = clock(moment.at)
+        lines.append(f"  numbers are of each 'since'; those of {at}: rulebot replay --at {at}, where recorded")
+    return lines
 
 
 def _soon_lines(soon: Sequence[Leaving]) -> list[str]:
