@@ -14,6 +14,7 @@ from postgres_server import PostgresServer, running_server
 from store_day import small_day
 
 from engine.store.journal import SqlJournal
+from engine.store.latest import DATA_VARIABLE
 from engine.store.open import open_store
 from engine.store.place import Place
 
@@ -94,6 +95,14 @@ def day_store(tmp_path: Path) -> Path:
     journal.append(small_day(), durable=True)
     journal.close()
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _folder_of_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what a person has of rulebot out of the tests, and what tests leave out of a person's folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(DATA_VARIABLE, str(tmp_path_factory.mktemp("data-of-a-person")))
+        yield
 
 
 @pytest.fixture(autouse=True)

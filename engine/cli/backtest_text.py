@@ -6,7 +6,7 @@ from typing import Any
 from engine.model.counted import counted
 from engine.model.money import dollars
 from engine.run.backtest.funnel import Funnel
-from engine.run.backtest.results import Results, Sums
+from engine.run.backtest.results import Results, Sums, Trade
 from engine.run.columns import aligned, price, signed
 
 SHOWN_FINDINGS, SHOWN_RULES, SHOWN_ALARMS = 20, 8, 5
@@ -72,10 +72,16 @@ def _row(name: str, each: Sums) -> tuple[str, ...]:
 def _trades(results: Results) -> Iterator[str]:
     rows: list[tuple[str, ...]] = [("entered", "bot", "", "price", "left", "price", "exit", "net")]
     for trade in results.trades:
-        left = "-" if trade.left is None else trade.left[:16]
-        ends = (left, price(trade.exit), trade.reason, "" if trade.left is None else signed(float(trade.net)))
+        ends = (_left(trade), price(trade.exit), trade.reason, "" if trade.left is None else signed(float(trade.net)))
         rows.append((trade.entered[:16], trade.bot, trade.structure, price(trade.entry), *ends))
     yield from aligned(rows, right=frozenset((3, 5, 7)))
+
+
+def _left(trade: Trade) -> str:
+    """Return when a trade was left, with its date where that is another one than it was entered on."""
+    if trade.left is None:
+        return "-"
+    return trade.left[11:16] if trade.left[:10] == trade.entered[:10] else trade.left[:16]
 
 
 def _funnel(found: Funnel) -> Iterator[str]:

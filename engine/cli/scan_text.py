@@ -7,6 +7,7 @@ from typing import Any
 from engine.compile.plan import Call
 from engine.compile.vocabulary import VOCABULARY
 from engine.evaluate.wording import shown
+from engine.model.counted import counted
 from engine.model.session import EXCHANGE_ZONE
 from engine.record.codec import utc_time
 from engine.run.columns import aligned
@@ -18,8 +19,15 @@ _HEADS = (
     *("dte", "price", "delta", "gamma", "theta", "vega", "iv", "rank", "pctl"),
     *("vol", "oi", "width", "prob", "itm", "ror", "crowd"),
 )
-_OWN = frozenset(("dte", "iv", "iv_rank", "iv_percentile", "volume", "open_interest", "quote_width", "crowding"))
+_OWN = frozenset(
+    (
+        *("dte", "iv", "iv_rank", "iv_percentile", "volume", "open_interest", "quote_width", "crowding"),
+        *("probability_of_profit", "return_on_risk"),
+    )
+)
 """Measures that a table has in any case, so that being ranked by one adds no column."""
+_NAMED = 3
+"""Columns that say which trade a row is about; of the others those stand in which anything is known."""
 Row = Mapping[str, Any]
 
 
@@ -52,18 +60,20 @@ def _table(rows: Sequence[ScanRow], *, all_shown: bool) -> list[str]:
         return [" none: --all shows what each lacks"]
     by = rows[0].by
     extra = [by] if by and by not in _OWN else []
-    heads = ["", "symbol", "trade", *extra, *_HEADS, *(["lacks"] if all_shown else [])]
-    cells = [_cells(row, bool(extra), all_shown=all_shown) for row in rows]
-    numbers = frozenset(range(3, len(heads) - all_shown))
-    return aligned([heads, *cells], right=numbers)
+    heads = ["", "symbol", "trade", *extra, *_HEADS]
+    cells = [_cells(row, bool(extra)) for row in rows]
+    known = [at for at in range(len(heads)) if at < _NAMED or any(row[at] != "-" for row in cells)]
+    table = [[row[at] for at in known] for row in (heads, *cells)]
+    head, *lines = aligned(table, right=frozenset(range(_NAMED, len(known))))
+    lacks = [f"      lacks {row.why}" if all_shown and row.why else "" for row in rows]
+    return [head, *(line for both in zip(lines, lacks, strict=True) for line in both if line)]
 
 
-def _cells(row: ScanRow, has_by: bool, *, all_shown: bool) -> list[str]:
+def _cells(row: ScanRow, has_by: bool) -> list[str]:
     place = f"{row.place or '-'}{'*' if row.taken else ''}"
     name = " ".join(filter(None, (row.symbol, row.alternative, "(delayed)" if row.data == "delayed" else "")))
     by = [value_text(row.by, row.value)] if has_by else []
-    lacks = [row.why] if all_shown else []
-    return [place, name, trade_text(_as_dict(row)), *by, *_numbers(row), *lacks]
+    return [place, name, trade_text(_as_dict(row)), *by, *_numbers(row)]
 
 
 def _as_dict(row: ScanRow) -> Row:
@@ -113,8 +123,7 @@ def value_text(measure: str, value: float | None) -> str:
 
 def taken(scan: Scan) -> str:
     """Return what a scan took: time, lines, turns."""
-    many = "1 structure" if scan.structures == 1 else f"{scan.structures} structures"
-    turns = "1 turn" if scan.turns == 1 else f"{scan.turns} turns"
+    many, turns = counted(scan.structures, "structure"), counted(scan.turns, "turn")
     if not scan.line_limit:
         return f"{scan.world}, {clock(scan.at)}: {many} in {scan.seconds:.0f} s; no market data line was taken"
     delayed = sum(row.data == "delayed" for row in scan.rows)
@@ -171,4 +180,4 @@ def symbol_lines(rows: Iterable[Row]) -> list[str]:
 
 
 def _share(part: float | None) -> str:
-    return _plain(None if part is None else part * 100, ".0f", "%")
+    return _plain(None if part is None else part * 100, ".1f", "%")
