@@ -92,14 +92,16 @@ def _wish(bot: CompiledBot, view: View, wishes: Wishes, *, strikes: bool) -> Wis
 
 def _fitting(work: Work, wishes: list[Wish], room: int, before: Iterable[Wish] = ()) -> list[Wish]:
     """Return those that fit beside what stands before; where not all do, another part of them each turn."""
-    stands = list(before)
-    total = lines_of((), [*stands, *wishes])
+    taken = {contract for wish in before for contract in wish.need}
+    stands, total = len(taken), len(taken.union(*(wish.need for wish in wishes)))
     if total <= room or not wishes:
         return wishes
-    share = max(len(wishes) * max(room - lines_of((), stands), 0) // max(total - lines_of((), stands), 1), 1)
+    share = max(len(wishes) * max(room - stands, 0) // max(total - stands, 1), 1)
     first = int(work.now // TURN.total_seconds()) * share % len(wishes)
     found: list[Wish] = []
     for wish in [*wishes[first:], *wishes[:first]]:
-        if lines_of((), [*stands, *found, wish]) <= room:
+        more = taken.union(wish.need)
+        if len(more) <= room:
             found.append(wish)
+            taken = more
     return found
