@@ -153,11 +153,10 @@ def instant_lines(bot: str, moment: Moment, soon: Sequence[Leaving] = ()) -> lis
         lines.append(f"  {place[0]}{f' of {place[1]}' if place[1] else ''}{gone}")
         rows = [(one.name, _TRUTH[one.truth], _since(one), one.value, one.bound, one.note) for one in found]
         lines += aligned(rows, indent="    ")
-    lines += _soon_lines(soon)
     if any(one.since is not None and one.since < moment.at for one in moment.conditions):
         at = clock(moment.at)
         lines.append(f"  numbers are of each 'since'; those of {at}: rulebot replay --at {at}, where recorded")
-    return lines
+    return lines + _soon_lines(soon)
 
 
 def _soon_lines(soon: Sequence[Leaving]) -> list[str]:

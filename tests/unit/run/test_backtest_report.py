@@ -123,7 +123,14 @@ def test_a_report_is_one_file_whose_trades_lead_to_their_why() -> None:
     assert found.tags & {"script", "link", "img", "iframe"} == set()
     assert "all <conditions> held" in found.text
     assert "rulebot why a<b --date 2026-09-01" in found.text
-    for words in ("modelled", "vix & more", "win rate above 60%", "crossed <", "a.csv:7", "no sum of trades: 1 position."):
+    for words in (
+        "modelled",
+        "vix & more",
+        "win rate above 60%",
+        "crossed <",
+        "a.csv:7",
+        "no sum of trades: 1 position.",
+    ):
         assert words in found.text
     assert found.text.index("often") < found.text.index("seldom")
     assert report_page(json.loads(json.dumps(document())), {"a<b-1": "all <conditions> held"}) == page
