@@ -8,7 +8,7 @@ died.
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from functools import cache
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from engine.run.sweep.compiling import Terms, Way, way_of
 from engine.run.sweep.evaluate import Asked, Passed
 from engine.run.sweep.places import Runs
 from engine.run.sweep.search import Search, next_batch
-from engine.run.sweep.tasks import Days, tasks
+from engine.run.sweep.tasks import tasks
 from engine.run.sweep.variant import Part, Variant, whole
 from engine.run.sweep.vary import Axis, Point
 
@@ -32,8 +32,8 @@ def sweep(
 ) -> list[Variant]:
     """Return what came of every variant, in their order; what is kept already is not done again. Raises: StoreError."""
     found, days = _kept_of(kept), _days_of(terms)
-    progress = _Progress(told, len(asked) * len(days()))
-    progress(len(found) * len(days()))
+    progress = _Progress(told, len(asked) * len(days))
+    progress(len(found) * len(days))
     _try(asked, found, terms, days, runs, progress, kept, workers)
     return [found[number] for number, _, _ in asked]
 
@@ -53,8 +53,8 @@ def search_for(
     What is kept already is told to it first, whatever would be asked for in its place now.
     """
     found, count, days = _kept_of(kept), search.count(axes), _days_of(terms)
-    progress = _Progress(told, count * len(days()))
-    progress(len(found) * len(days()))
+    progress = _Progress(told, count * len(days))
+    progress(len(found) * len(days))
     known: list[Variant] = []
     while len(known) < count:
         points = next_batch(axes, search, known)[: count - len(known)]
@@ -79,16 +79,15 @@ def _kept_of(kept: "Kept | None") -> dict[int, Variant]:
     return {} if kept is None else {each.number: each for each in kept.read()}
 
 
-def _days_of(terms: Terms) -> Days:
-    """Return what tells the days that there are, for which the source is opened at most once."""
-    return cache(lambda: terms.opens().dates(terms.first, terms.last))
+def _days_of(terms: Terms) -> Sequence[date]:
+    return terms.opens().dates(terms.first, terms.last)
 
 
 def _try(
     asked: Sequence[Asked],
     found: dict[int, Variant],
     terms: Terms,
-    days: Days,
+    days: Sequence[date],
     runs: Runs,
     passed: Passed,
     kept: "Kept | None",

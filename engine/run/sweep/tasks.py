@@ -1,14 +1,11 @@
 """How a sweep is divided into tasks: some variants over some sessions each, so that little is done twice."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
 from engine.run.sweep.compiling import Terms, Way
 from engine.run.sweep.evaluate import Asked, Span
-
-Days = Callable[[], Sequence[date]]
-"""Tells the days that a sweep's source has."""
 
 
 class Task(NamedTuple):
@@ -65,13 +62,13 @@ def spans_of(days: Sequence[date], terms: Terms, count: int) -> list[Span]:
     return list(zip(begins, ends, strict=True))
 
 
-def tasks(asked: Sequence[Asked], terms: Terms, days: Days, workers: int, way: Way) -> list[Task]:
+def tasks(asked: Sequence[Asked], terms: Terms, days: Sequence[date], workers: int, way: Way) -> list[Task]:
     """Return the variants in tasks, a few for each worker, so that all end together, and none too large.
 
     Where sessions are apart these are divided too. By arrays there is one task for each worker: variants take less time
-    there than the sessions that they are lived through.
+    there than the sessions that they are lived through. days: those that the source has.
     """
-    divided = days() if way.is_apart and workers > 1 else ()
+    divided = days if way.is_apart and workers > 1 else ()
     shape = shape_of(len(asked), max(len(divided), 1), workers, BY_ARRAYS if way.by_arrays else BY_TURNS)
     size = -(-len(asked) // shape.variants)
     chunks = [asked[begin : begin + size] for begin in range(0, len(asked), size)]

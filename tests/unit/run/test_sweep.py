@@ -188,7 +188,7 @@ def test_a_task_is_some_variants_over_some_sessions() -> None:
     days = [(FIRST, FIRST), (date(2026, 9, 2), LAST)]
 
     def shapes(workers: int, by_arrays: bool, is_apart: bool) -> list[tuple[int, Span]]:
-        made = tasks(every, terms(), lambda: DAYS, workers, Way(by_arrays, is_apart))
+        made = tasks(every, terms(), DAYS, workers, Way(by_arrays, is_apart))
         return [(len(task.asked), task.span) for task in made]
 
     assert shapes(1, False, True) == [(2, (FIRST, LAST))] * 2
