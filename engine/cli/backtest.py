@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.past_options import DAY, asked_cash, asked_fills, cores, day_of, session_range, write_file
+from engine.cli.past_options import (
+    DAY,
+    asked_cash,
+    asked_fills,
+    cores,
+    day_of,
+    session_range,
+    sessions_bar,
+    write_file,
+)
 from engine.cli.paths import SPECS
 from engine.model.errors import MisuseError, StoreError
 
@@ -247,14 +256,5 @@ def _make_folder(store: Path) -> None:
 @contextmanager
 def progress(form: str) -> "Iterator[Told]":
     """Yield who is told of each session: a bar on a terminal, nobody in a pipe or where JSON is wanted."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    if not console.is_terminal or form != "text":
-        yield lambda done, number, count: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("sessions", total=None)
-        yield lambda done, number, count: bar.update(task, completed=number, total=count, description=f"{done.date}")
+    with sessions_bar(form) as bar:
+        yield lambda done, number, count: bar(number, count, f"{done.date}")

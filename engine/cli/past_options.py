@@ -1,9 +1,11 @@
-"""What the commands about past sessions share: days, dollars, fills, processes, and writing a page."""
+"""What the commands about past sessions share: days, dollars, fills, processes, a bar, and writing a page."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
@@ -71,3 +73,26 @@ def write_file(file: Path, text: str) -> None:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise StoreError(f"cannot write '{file}': {error.strerror or error}") from error
+
+
+class Bar(Protocol):
+    """Is told how many sessions are done, and how many there are."""
+
+    def __call__(self, done: int, count: int, what: str = "sessions") -> None:
+        """Show it. what: stands before it."""
+
+
+@contextmanager
+def sessions_bar(form: str) -> Iterator[Bar]:
+    """Yield who is told how far it is: a bar on a terminal, nobody in a pipe or where JSON is wanted."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal or form != "text":
+        yield lambda done, count, what="": None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("sessions", total=None)
+        yield lambda done, count, what="sessions": bar.update(task, completed=done, total=count, description=what)

@@ -1,13 +1,12 @@
 """`rulebot sweep`: many variants of one bot over past sessions, and how much to believe of the best."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.past_options import DAY, asked_cash, asked_fills, cores, day_of, session_range
+from engine.cli.past_options import DAY, asked_cash, asked_fills, cores, day_of, session_range, sessions_bar
 from engine.model.counted import counted
 from engine.model.errors import MisuseError, StoreError
 
@@ -98,7 +97,7 @@ def sweep(spec: Path, **options: Any) -> None:
     workers = options["workers"] or cores()
     places = in_processes(workers) if options["scheduler"] is None else on_cluster(options["scheduler"])
     kept = None if options["out"] is None else Kept(options["out"], _about(spec, axes, search, options, terms))
-    with progress(options["form"]) as told, places as runs:
+    with sessions_bar(options["form"]) as told, places as runs:
         variants = found(runs, told, kept, workers)
     options["sort"] = options["sort"] or (search.goal if search else "sharpe")
     walked = None if parts is None else _walk(variants, *parts, options["purge"])
@@ -283,19 +282,3 @@ def _write_page(
     write_file(options["html"], page)
     if options["form"] == "text":
         click.echo(f" page {options['html']}")
-
-
-@contextmanager
-def progress(form: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield who is told how far it is: a bar on a terminal, nobody in a pipe."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    if not console.is_terminal or form != "text":
-        yield lambda done, count: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("sessions", total=None)
-        yield lambda done, count: bar.update(task, completed=done, total=count)

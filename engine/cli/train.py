@@ -187,8 +187,7 @@ def _of_minutes(desk: "Desk", named: list[str], options: dict[str, Any]) -> "Sam
     from functools import partial
 
     from engine.adapters.history.open import open_source
-    from engine.cli.past_options import asked_fills, cores, day_of, session_range
-    from engine.cli.sweep import progress
+    from engine.cli.past_options import asked_fills, cores, day_of, session_range, sessions_bar
     from engine.run.backtest.sampling import sampling
     from engine.run.calendars import load_calendar
     from engine.run.learn.minutes import Asked, sampled
@@ -209,7 +208,7 @@ def _of_minutes(desk: "Desk", named: list[str], options: dict[str, Any]) -> "Sam
         sampling=sampling(options["place"], named),
         calendar=load_calendar,
     )
-    with progress(options["form"]) as told:
+    with sessions_bar(options["form"]) as told:
         found, tried = sampled(asked, options["workers"] or cores(), told)
     if options["form"] == "text":
         click.echo(f" {tried.words}")
