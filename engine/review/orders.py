@@ -5,6 +5,7 @@ from decimal import Decimal
 from engine.compile.orders import exit_order_of
 from engine.compile.plan import Order
 from engine.evaluate.phrases import listed
+from engine.model.counted import counted
 from engine.review import amounts
 from engine.review.explanation import Line, Section, sentence_line
 from engine.review.subject import Subject
@@ -61,7 +62,7 @@ def start_words(order: Order) -> str:
 
 def _stepped(order: Order) -> str:
     wait = amounts.duration(order.wait)
-    tries = "1 try" if order.tries == 1 else f"{order.tries} tries"
+    tries = counted(order.tries, "try", "tries")
     is_endless = order.then is Then.AGAIN
     pause = ""
     if order.pause and is_endless:

@@ -6,6 +6,7 @@ from engine.compile.plan import Compare, ExitPlan, Holds, Rule
 from engine.evaluate.wording import shown
 from engine.fill.pnl import open_value
 from engine.model.contract import LOT
+from engine.model.counted import counted
 from engine.model.market import Board
 from engine.model.money import CENT
 from engine.model.order import Order, OrderType, Purpose
@@ -161,5 +162,5 @@ def _rule_text(planned: ExitPlan, reading: Reading | None) -> str:
 
 def provisional_text(position: Position) -> str:
     """Return that commissions are missing in a position's profit, "" when none is."""
-    fills = "1 fill" if position.owed == 1 else f"{position.owed} fills"
+    fills = counted(position.owed, "fill")
     return f", provisional: the commission of {fills} is not told yet" if position.owed > 0 else ""
