@@ -1,16 +1,15 @@
 """The results of a backtest for eyes: sums, what they are made of, what kept bots out, what the data lacked."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
 
+from engine.cli.data_text import finding_lines, named
 from engine.model.counted import counted
 from engine.model.money import dollars
 from engine.run.backtest.funnel import Funnel
 from engine.run.backtest.results import Results, Sums, Trade
 from engine.run.columns import aligned, price, signed
 
-SHOWN_FINDINGS, SHOWN_RULES, SHOWN_ALARMS = 20, 8, 5
-_GRAVE = ("refused", "left out", "told")
+SHOWN_RULES, SHOWN_ALARMS = 8, 5
 _RIGHT = frozenset(range(1, 9))
 
 
@@ -37,8 +36,8 @@ def result_lines(results: Results, *, with_trades: bool = True) -> Iterator[str]
 
 def _head(results: Results) -> Iterator[str]:
     told = results.settings
-    modelled = "; its option prices are MODELLED, nobody ever quoted them" if told["is_modelled"] else ""
-    yield f" {told['from']} to {told['to']}, {counted(len(results.days), 'session')} of {told['source']}{modelled}"
+    source, sessions = named(told["source"], told["is_modelled"]), counted(len(results.days), "session")
+    yield f" {told['from']} to {told['to']}, {sessions} of {source}"
     sharpe = "-" if results.sharpe is None else f"{results.sharpe:.2f} +/- {results.sharpe_error or 0.0:.2f}"
     drawdown = dollars(results.max_drawdown)
     yield f" fills {told['fills']}; account {signed(float(results.profit))}, drawdown {drawdown}, Sharpe {sharpe}"
@@ -103,26 +102,3 @@ def _alarms(alarms: Mapping[str, int]) -> Iterator[str]:
         yield f"  {count} x {text}"
     if len(alarms) > SHOWN_ALARMS:
         yield f"  and {len(alarms) - SHOWN_ALARMS} other kinds"
-
-
-def finding_lines(findings: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield what was wrong with the data, by file and row."""
-    found = gravest_first(findings)
-    yield f" the data: {counted(len(found), 'finding')}"
-    for each in found[:SHOWN_FINDINGS]:
-        where = f"{each['file']}:{each['row']}" if each["row"] else str(each["file"])
-        is_counted = each["count"] == 1 or f"({each['count']} rows: " in each["text"]
-        count = "" if is_counted else f" ({each['count']} times)"
-        yield f"  {each['severity']}: {where}: {each['text']}{count}"
-    if len(found) > SHOWN_FINDINGS:
-        yield f"  and {len(found) - SHOWN_FINDINGS} more; --format json has them all"
-
-
-def gravest_first(findings: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return findings with days that were refused before all else; what a file has again and again is one, counted."""
-    found: dict[tuple[str, str, str], Mapping[str, Any]] = {}
-    for each in findings:
-        key = (each["severity"], each["file"], each["text"])
-        count = found[key]["count"] if key in found else 0
-        found[key] = {**found.get(key, each), "count": count + each["count"]}
-    return sorted(found.values(), key=lambda each: _GRAVE.index(each["severity"]))

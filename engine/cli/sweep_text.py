@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from engine.adapters.history.finding import data_of
-from engine.cli.backtest_text import finding_lines
+from engine.cli.data_text import finding_lines, named
 from engine.model.counted import counted
 from engine.run.columns import aligned, signed
 from engine.run.sweep.statistics import Forward, deflated, ratio
@@ -44,8 +44,8 @@ class Data(NamedTuple):
 
     def lines(self) -> list[str]:
         """Return it in words."""
-        modelled = "; its option prices are MODELLED, nobody ever quoted them" if self.is_modelled else ""
-        return [f" {self.bot}, {self.first} to {self.last} of {self.source}{modelled}", f" fills {self.fills}"]
+        source = named(self.source, self.is_modelled)
+        return [f" {self.bot}, {self.first} to {self.last} of {source}", f" fills {self.fills}"]
 
 
 def sweep_lines(

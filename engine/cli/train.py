@@ -89,7 +89,7 @@ def train(spec: str, **options: Any) -> None:
     import json
     import logging
 
-    from engine.cli.backtest_text import finding_lines
+    from engine.cli.data_text import finding_lines
     from engine.cli.train_text import report_lines
     from engine.model.learned import digest_of
     from engine.run.learn.fit import library

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from engine.cli.data_text import named
 from engine.model.counted import counted
 from engine.run.columns import aligned
 from engine.run.learn.report import Report
@@ -12,8 +13,7 @@ SHOWN_WEIGHTS = 12
 
 def report_lines(report: Report, data: Mapping[str, Any]) -> Iterator[str]:
     """Yield all of it. data: of which past sessions it is, as a backtest's settings say it."""
-    modelled = "; its option prices are MODELLED, nobody ever quoted them" if data.get("is_modelled") else ""
-    yield f" {data.get('source')}{modelled}; fills {data.get('fills')}"
+    yield f" {named(str(data.get('source')), bool(data.get('is_modelled')))}; fills {data.get('fills')}"
     than = "a profit" if report.line == 0.0 else f"more than ${report.line:,.2f} a structure"
     days = f"{report.first:%Y-%m-%d} to {report.last:%Y-%m-%d}"
     yield f" {counted(report.samples, 'trade')} from {days}, {report.rate:.1%} with {than}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.cli.backtest_text import finding_lines
+from engine.cli.data_text import finding_lines
 from engine.run.backtest.report.charts import calendar, curves, histogram
 from engine.run.backtest.report.page import comparison_page, falls_of, report_page
 from engine.run.backtest.report.scale import money, scale_of, steps
