@@ -16,6 +16,7 @@ from engine.model.session import session_on
 from engine.run.backtest.independence import is_independent
 from engine.run.backtest.run import alone
 from engine.run.backtest.walk import Walk
+from engine.run.sweep.allocator import memory_kept
 from engine.run.sweep.arrays.bot import ArrayBot, Numbers
 from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.arrays.groups import Groups
@@ -114,6 +115,7 @@ def evaluate(asked: Sequence[Asked], terms: Terms) -> list[Variant]:
     return [whole([each]) for each in live_through(asked, terms, (terms.first, terms.last))]
 
 
+@memory_kept()
 @seldom_collected()
 def live_through(
     asked: Sequence[Asked], terms: Terms, span: Span, passed: Passed = lambda sessions: None

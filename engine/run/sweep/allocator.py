@@ -1,0 +1,51 @@
+"""Memory that is freed, kept for what comes next: asked of the C library, where it is one that can be asked."""
+
+import ctypes
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+TRIM, MMAP = -1, -3
+"""M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of mallopt(3)."""
+SETTINGS = {TRIM: ("MALLOC_TRIM_THRESHOLD_", 1 << 30), MMAP: ("MALLOC_MMAP_THRESHOLD_", 32 << 20)}
+"""Where the environment has them, and how many bytes are kept here. From 32 MiB on the library maps on its own."""
+DEFAULT = 128 << 10
+"""Bytes of both where nobody says anything. Source: mallopt(3)."""
+_asking: set[object] = set()
+"""Runs that ask for it."""
+
+
+@contextmanager
+def memory_kept() -> Iterator[None]:
+    """Do not give freed memory back to the system meanwhile: for arrays that are made and freed over and over.
+
+    Given back at once, as workers of dask ask for, each array costs the system's work of making its pages anew.
+    Of several at once (threads), the last to end puts all back, and gives back what is free.
+    """
+    library = _glibc()
+    if library is None:
+        yield
+        return
+    asks = object()
+    if not _asking:
+        for setting, (_, kept) in SETTINGS.items():
+            library.mallopt(setting, kept)
+    _asking.add(asks)
+    try:
+        yield
+    finally:
+        _asking.discard(asks)
+        if not _asking:
+            for setting, (name, _) in SETTINGS.items():
+                library.mallopt(setting, _of_environment(name))
+            library.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
+
+
+def _of_environment(name: str) -> int:
+    value = os.environ.get(name, "")
+    return int(value) if value.isdecimal() else DEFAULT
