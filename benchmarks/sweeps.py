@@ -7,10 +7,12 @@ variant; for some, what a sweep tells must be what comes of them turn by turn, a
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -50,7 +52,11 @@ def measure() -> list[Goal]:
     """Return the goals of sweeps."""
     tasks, found = variants(WHOLE), Rounds()
     asked = [(number, (task.name,), _text(task)) for number, task in enumerate(tasks)]
-    with TemporaryDirectory() as place, _cluster() as (workers, started):
+    with (
+        TemporaryDirectory() as place,
+        _cluster() as (workers, started),
+        ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as processes,
+    ):
         make_days(Path(place), YEAR)
         files = sorted(file for file in Path(place).glob("*.parquet") if ".levels" not in file.name)
         terms, few = _terms(Path(place), files), _terms(Path(place), files[:DAYS])
@@ -61,9 +67,14 @@ def measure() -> list[Goal]:
         def swept(runs: Runs, count: int) -> list[Variant]:
             return sweep(asked, terms, runs, lambda *_: None, None, count)
 
+        def by_two() -> int:
+            halves = (files[: YEAR // 2], files[YEAR // 2 :])
+            return sum(each.result() for each in [processes.submit(_count_by_hand, half, tasks) for half in halves])
+
         for number in range(ROUNDS + 1):
             into = found if number else Rounds()  # in the first some is still loaded
             _time(into, "hand", lambda: by_arrays(files, tasks))
+            _time(into, "hand by two", by_two)
             _time(into, "ready", lambda: [evaluate([one], none)[0] for one in asked[:ALONE]])
             each = _time(into, "few", lambda: [evaluate([one], few)[0] for one in asked[:ALONE]])
             into.add("alone", _whole(into))
@@ -81,6 +92,10 @@ def _whole(found: Rounds) -> float:
     """Return the seconds that all variants over all sessions would take one at a time, by the last round's few."""
     ready, few = (found.kept[name][-1] for name in ("ready", "few"))
     return (ready + (few - ready) * YEAR / DAYS) * WHOLE / ALONE
+
+
+def _count_by_hand(files: Sequence[Path], tasks: Sequence[Task]) -> int:
+    return sum(map(len, by_arrays(files, tasks)))
 
 
 def _text(task: Task) -> str:
@@ -174,7 +189,9 @@ def _goals(found: Rounds, trades: int, by_arrays: int, started: float) -> list[G
     ]  # fmt: skip
     has_two = "two" in found.kept
     clock = ("one" + CLOCK, "two" + CLOCK)
-    note = f"{', '.join(map(whole, clock))}; the workers had started in {started:.1f} s" if has_two else MISSING
+    by_hand = f"the program by hand in two processes {found.ratio('hand' + CLOCK, 'hand by two' + CLOCK):.2f}x"
+    told = f"{', '.join(map(whole, clock))}; the workers had started in {started:.1f} s; {by_hand}"
+    note = told if has_two else MISSING
     figure = found.ratio(*clock) if has_two else None
     how = f"{WHOLE:,} variants x {YEAR} sessions on workers of dask.distributed that stand by, by the clock"
     return [
