@@ -19,26 +19,34 @@ _HEADS = (
     *("dte", "price", "delta", "gamma", "theta", "vega", "iv", "rank", "pctl"),
     *("vol", "oi", "width", "prob", "itm", "ror", "crowd"),
 )
-_OWN = frozenset(
-    (
-        *("dte", "iv", "iv_rank", "iv_percentile", "volume", "open_interest", "quote_width", "crowding"),
-        *("probability_of_profit", "return_on_risk"),
-    )
-)
-"""Measures that a table has in any case, so that being ranked by one adds no column."""
+_OWN = {
+    "dte": "dte",
+    "iv": "iv",
+    "iv_rank": "rank",
+    "iv_percentile": "pctl",
+    "volume": "vol",
+    "open_interest": "oi",
+    "quote_width": "width",
+    "crowding": "crowd",
+    "probability_of_profit": "prob",
+    "return_on_risk": "ror",
+}
+"""Measures that a table has in any case, so that being ranked by one adds no column, and their columns."""
+_FIRST_TO_GO = ("gamma", "vega", "theta", "pctl", "itm", "oi", "vol", "width", "crowd", "delta", "rank", "dte", "ror")
+"""Columns that a narrow terminal does without, in this order."""
 _NAMED = 3
 """Columns that say which trade a row is about; of the others those stand in which anything is known."""
 Row = Mapping[str, Any]
 
 
-def scan_lines(scan: Scan, rows: Sequence[ScanRow], *, all_shown: bool) -> Iterator[str]:
-    """Yield the whole for eyes; `rows` are those that are shown."""
+def scan_lines(scan: Scan, rows: Sequence[ScanRow], *, all_shown: bool, width: int | None = None) -> Iterator[str]:
+    """Yield the whole for eyes; `rows` are those that are shown. width: of the terminal, None where none is."""
     if scan.world == WORLD:
         yield f"{MARK}: Cboe's quotes as of {clock(scan.at)}. They are for looking: no bot trades on them."
     for name in scan.bots:
         of_bot = [row for row in scan.rows if row.bot == name]
         yield _title(name, of_bot)
-        yield from _table([row for row in rows if row.bot == name], all_shown=all_shown)
+        yield from _table([row for row in rows if row.bot == name], width, all_shown=all_shown)
         yield ""
     if scan.world != WORLD and any(row.data == "delayed" for row in scan.rows):
         yield "(delayed) what is not subscribed came 10 to 15 minutes late: no bot trades on such data"
@@ -55,7 +63,7 @@ def _title(name: str, rows: Sequence[ScanRow]) -> str:
     return f"{text}; * it would enter {', '.join(entered)}" if entered else text
 
 
-def _table(rows: Sequence[ScanRow], *, all_shown: bool) -> list[str]:
+def _table(rows: Sequence[ScanRow], width: int | None, *, all_shown: bool) -> list[str]:
     if not rows:
         return [" none: --all shows what each lacks"]
     by = rows[0].by
@@ -63,10 +71,23 @@ def _table(rows: Sequence[ScanRow], *, all_shown: bool) -> list[str]:
     heads = ["", "symbol", "trade", *extra, *_HEADS]
     cells = [_cells(row, bool(extra)) for row in rows]
     known = [at for at in range(len(heads)) if at < _NAMED or any(row[at] != "-" for row in cells)]
-    table = [[row[at] for at in known] for row in (heads, *cells)]
-    head, *lines = aligned(table, right=frozenset(range(_NAMED, len(known))))
+    (head, *lines), left_out = _narrowed([[row[at] for at in known] for row in (heads, *cells)], width, _OWN.get(by))
     lacks = [f"      lacks {row.why}" if all_shown and row.why else "" for row in rows]
-    return [head, *(line for both in zip(lines, lacks, strict=True) for line in both if line)]
+    told = [f" not in {width} columns: {', '.join(left_out)}; --format csv has all"] if left_out else []
+    return [head, *(line for both in zip(lines, lacks, strict=True) for line in both if line), *told]
+
+
+def _narrowed(table: Sequence[list[str]], width: int | None, ranked: str | None) -> tuple[list[str], list[str]]:
+    """Return a table as lines that fit, with the columns that were left out for it. ranked: is never one of them."""
+    left_out: list[str] = []
+    going = [name for name in _FIRST_TO_GO if name in table[0] and name != ranked]
+    lines = aligned(table, right=frozenset(range(_NAMED, len(table[0]))))
+    while width is not None and going and max(map(len, lines)) > width:
+        left_out.append(going.pop(0))
+        gone = table[0].index(left_out[-1])
+        table = [[*row[:gone], *row[gone + 1 :]] for row in table]
+        lines = aligned(table, right=frozenset(range(_NAMED, len(table[0]))))
+    return lines, left_out
 
 
 def _cells(row: ScanRow, has_by: bool) -> list[str]:

@@ -7,8 +7,6 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from shutil import get_terminal_size
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +16,7 @@ from engine.cli.glance_text import happening_line
 from engine.cli.live_table import LiveTable
 from engine.cli.report import report_lines
 from engine.cli.stores import shown_path
+from engine.cli.width import fitted
 from engine.model.counted import counted
 from engine.model.events import expiry_warnings
 from engine.model.money import dollars
@@ -173,14 +172,6 @@ class Screen:
                 self.say(line)
         if isinstance(run.loop.journal, SqlJournal) and (problem := run.loop.journal.log_problem):
             self.warn(f"{problem.message}; the store has everything")
-
-
-def fitted(line: str) -> list[str]:
-    """Return a line as it fits the terminal, broken between words; elsewhere it stays one."""
-    if not sys.stdout.isatty():
-        return [line]
-    width = get_terminal_size().columns
-    return wrap(line, width, subsequent_indent="   ", break_on_hyphens=False, break_long_words=False) or [line]
 
 
 def start_lines(desk: "Desk", run: "Run") -> list[str]:

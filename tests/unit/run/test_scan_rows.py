@@ -245,3 +245,21 @@ def test_what_to_type_next_is_about_the_bot_that_would_enter() -> None:
         "      rulebot run --paper --sim b.yaml",
     ]
     assert list(next_lines(scan_of(row("SPY", holds=False)), [])) == []
+
+
+def test_a_narrow_terminal_does_without_some_columns_and_says_so() -> None:
+    numbers = {"by": "iv_percentile", "gamma": -0.2, "vega": -3.3, "iv_percentile": 40.0, "return_on_risk": 0.2}
+    rows = [row(symbol, place=place, **numbers) for place, symbol in enumerate(("SPY", "QQQ"), 1)]
+
+    def lines(width: int | None) -> list[str]:
+        return list(scan_lines(scan_of(*rows), rows, all_shown=False, width=width))
+
+    wide = max(map(len, lines(None)[1:4]))
+    assert lines(None)[1].split() == ["symbol", "trade", "price", "gamma", "vega", "iv", "pctl", "ror"]
+    assert lines(wide) == lines(None)
+    narrow = lines(wide - 1)
+    assert narrow[1].split() == ["symbol", "trade", "price", "vega", "iv", "pctl", "ror"]
+    assert narrow[4] == f" not in {wide - 1} columns: gamma; --format csv has all"
+    least = lines(10)
+    assert least[1].split() == ["symbol", "trade", "price", "iv", "pctl"]  # it is ranked by pctl
+    assert least[4].startswith(" not in 10 columns: gamma, vega, ror; ")
