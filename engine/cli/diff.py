@@ -199,9 +199,11 @@ def _shown(found: "Sequence[Difference]", form: str) -> str:
         from engine.review.change.markdown import markdown_of
 
         return "\n\n".join(markdown_of(each) for each in found)
-    from engine.review.change.text import text_of
+    from engine.cli.width import prose_width
+    from engine.review.change.text import WIDTH, text_of
 
-    return "\n\n".join(text_of(each) for each in found)
+    width = prose_width(WIDTH)
+    return "\n\n".join(text_of(each, width) for each in found)
 
 
 def _exit(found: "Sequence[Difference]", most: float | None) -> None:

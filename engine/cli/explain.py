@@ -152,13 +152,15 @@ def _loaded(file: Path, overrides: Mapping[str, str]) -> "Loaded":
 
 
 def _show(found: "list[Explanation]", form: str) -> None:
+    from engine.cli.width import prose_width
     from engine.review.document import document_of
-    from engine.review.text import text_of
+    from engine.review.text import WIDTH, text_of
 
     if form == "json":
         click.echo(json.dumps({"explained": [document_of(each) for each in found]}, indent=2, allow_nan=False))
         return
-    click.echo("\n\n".join(text_of(each) for each in found))
+    width = prose_width(WIDTH)
+    click.echo("\n\n".join(text_of(each, width) for each in found))
 
 
 def _draw(found: "list[Explanation]", diagram: str) -> None:

@@ -11,6 +11,8 @@ from engine.review.change.reach import ORDER, REACHES
 WIDTH = 120
 _MARK, _SIDE = "(!)", 32
 """How a change that risks more is marked; how long two values may be together to stand on one line."""
+_STRIP, _BELOW = 24, 10
+"""Where fewer columns than this are left beside what stands before them, words go below, indented by so many."""
 
 
 _WORDS = {Kind.REMOVED: ("gone", ""), Kind.ADDED: ("", "new")}
@@ -23,7 +25,7 @@ def text_of(found: Difference, width: int = WIDTH) -> str:
         return f"{found.name}  nothing changes"
     if found.status is not Status.CHANGED:
         return _alone(found)
-    lines = [head(found), "", *changed(found.changes, width), ""]
+    lines = [*wrap(head(found), width, subsequent_indent="  "), "", *changed(found.changes, width), ""]
     for title, words in facts(found):
         lines += _flowed(f"  {title}".ljust(14), words, width)
     return "\n".join([*lines, *found.behaviour]).rstrip()
@@ -99,7 +101,9 @@ def values(change: Change) -> str:
 
 
 def _flowed(lead: str, words: str, width: int) -> list[str]:
-    lines = wrap(words, max(width - len(lead), 24)) or [""]
+    if width - len(lead) < _STRIP:
+        return [lead.rstrip(), *(" " * _BELOW + line for line in wrap(words, width - _BELOW))]
+    lines = wrap(words, width - len(lead)) or [""]
     return [f"{lead}{lines[0]}".rstrip(), *(" " * len(lead) + line for line in lines[1:])]
 
 
