@@ -128,7 +128,7 @@ def _rule(
         changes = history(records, rule)
     if not changes:
         _refuse(rule, records, legs or ())
-    lines = rule_lines(changes)
+    lines = rule_lines(session, changes)
     return {
         "bot": bot,
         "date": str(session),

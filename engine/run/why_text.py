@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from engine.model.session import EXCHANGE_ZONE
+from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.record.explain import Condition, Leaving, Moment, Span, Story, total
 from engine.run.columns import aligned, price, signed
 from engine.run.trade_text import structure_of
@@ -143,8 +143,8 @@ def _duration(length: timedelta) -> str:
 def instant_lines(bot: str, moment: Moment, soon: Sequence[Leaving] = ()) -> list[str]:
     """Return what every rule said at one instant, by place; `soon` is what was left later in that minute."""
     if not moment.conditions and not moment.leaving:
-        return [f"{bot} had judged no rule by {clock(moment.at)}.", *_soon_lines(soon)]
-    lines = [f"{bot} at {clock(moment.at)}"]
+        return [f"{bot} had judged no rule by {_instant(moment.at)}.", *_soon_lines(soon)]
+    lines = [f"{bot}, {_instant(moment.at)}"]
     left = {one.position: one for one in moment.leaving}
     judged = [(one.place, one.position) for one in moment.conditions]
     for place in dict.fromkeys((*judged, *(("exit", position) for position in left))):
@@ -155,8 +155,13 @@ def instant_lines(bot: str, moment: Moment, soon: Sequence[Leaving] = ()) -> lis
         lines += aligned(rows, indent="    ")
     if any(one.since is not None and one.since < moment.at for one in moment.conditions):
         at = clock(moment.at)
-        lines.append(f"  numbers are of each 'since'; those of {at}: rulebot replay --at {at}, where recorded")
+        again = f"rulebot replay {exchange_date(moment.at)} --at {at}"
+        lines.append(f"  numbers are of each 'since'; those of {at}: {again}, where recorded")
     return lines + _soon_lines(soon)
+
+
+def _instant(at: datetime) -> str:
+    return f"{exchange_date(at)} {clock(at)}"
 
 
 def _soon_lines(soon: Sequence[Leaving]) -> list[str]:
@@ -176,13 +181,13 @@ def _since(condition: Condition) -> str:
     return f"since {clock(condition.since)}" if condition.since else ""
 
 
-def rule_lines(changes: Sequence[Condition]) -> list[str]:
-    """Return the changes of one rule, one a line."""
+def rule_lines(session: date, changes: Sequence[Condition]) -> list[str]:
+    """Return the changes of one rule in a session, one a line."""
     rows = [
         (clock(one.since) if one.since else "", *_of(one), _TRUTH[one.truth], one.value, one.bound, one.note)
         for one in changes
     ]
-    return [changes[0].rule, *aligned(rows, indent="  ")]
+    return [f"{changes[0].rule}, {session}", *aligned(rows, indent="  ")]
 
 
 def _of(condition: Condition) -> tuple[str, ...]:
@@ -191,7 +196,7 @@ def _of(condition: Condition) -> tuple[str, ...]:
 
 def selection_lines(at: datetime, leg: Any) -> list[str]:
     """Return how one leg's strike was chosen: what was asked and the candidates looked at."""
-    lines = [f"{leg['name']}   {leg.get('asked') or ''}   at {clock(at)}: {leg.get('found') or 'none'}"]
+    lines = [f"{leg['name']}   {leg.get('asked') or ''}   {_instant(at)}: {leg.get('found') or 'none'}"]
     candidates = leg.get("candidates") or [leg]
     rows = []
     for one in candidates:
