@@ -1,13 +1,10 @@
 """The garbage collector, kept out of where it would only cost time, or end forgotten things at moments of its own."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-_asking: set[object] = set()
-"""Runs that ask for seldom collections."""
-_before: list[tuple[int, int, int]] = []
-"""How often was collected before the first of them."""
+from engine.model.while_asked import WhileAsked
 
 
 @contextmanager
@@ -31,16 +28,20 @@ def seldom_collected() -> Iterator[None]:
     if not gc.isenabled():
         yield
         return
-    asks = object()
-    if not _asking:
-        _before.append(gc.get_threshold())
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 20)
-    _asking.add(asks)
-    try:
+    with _seldom.asked():
         yield
-    finally:
-        _asking.discard(asks)
-        if not _asking:
-            gc.set_threshold(*_before.pop())
-            gc.unfreeze()
+
+
+def _look_seldom() -> Callable[[], None]:
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+    def put_back() -> None:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+    return put_back
+
+
+_seldom = WhileAsked(_look_seldom)

@@ -3,8 +3,10 @@
 import ctypes
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from engine.model.while_asked import WhileAsked
 
 TRIM, MMAP = -1, -3
 """M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of mallopt(3)."""
@@ -12,8 +14,6 @@ SETTINGS = {TRIM: ("MALLOC_TRIM_THRESHOLD_", 1 << 30), MMAP: ("MALLOC_MMAP_THRES
 """Where the environment has them, and how many bytes are kept here. From 32 MiB on the library maps on its own."""
 DEFAULT = 128 << 10
 """Bytes of both where nobody says anything. Source: mallopt(3)."""
-_asking: set[object] = set()
-"""Runs that ask for it."""
 
 
 @contextmanager
@@ -23,27 +23,26 @@ def memory_kept() -> Iterator[None]:
     Given back at once, as workers of dask ask for, each array costs the system's work of making its pages anew.
     Of several at once (threads), the last to end puts all back, and gives back what is free.
     """
-    library = _glibc()
-    if library is None:
+    with _kept.asked():
         yield
-        return
-    asks = object()
-    if not _asking:
-        for setting, (_, kept) in SETTINGS.items():
-            library.mallopt(setting, kept)
-    _asking.add(asks)
-    try:
-        yield
-    finally:
-        _asking.discard(asks)
-        if not _asking:
-            for setting, (name, _) in SETTINGS.items():
-                library.mallopt(setting, _of_environment(name))
-            library.malloc_trim(0)
 
 
-def _glibc() -> ctypes.CDLL | None:
-    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
+def _keep() -> Callable[[], None]:
+    if platform.libc_ver()[0] != "glibc":
+        return lambda: None
+    library = ctypes.CDLL(None)
+    for setting, (_, kept) in SETTINGS.items():
+        library.mallopt(setting, kept)
+
+    def put_back() -> None:
+        for setting, (name, _) in SETTINGS.items():
+            library.mallopt(setting, _of_environment(name))
+        library.malloc_trim(0)
+
+    return put_back
+
+
+_kept = WhileAsked(_keep)
 
 
 def _of_environment(name: str) -> int:

@@ -2,12 +2,13 @@
 
 import json
 import os
+import platform
 import subprocess
 import sys
 
 import pytest
 
-from engine.run.sweep import allocator
+from engine.run.sweep.allocator import memory_kept
 
 PROGRAM = """
 import ctypes, json, resource
@@ -35,7 +36,7 @@ print(json.dumps(found))
 """
 
 
-@pytest.mark.skipif(allocator._glibc() is None, reason="the C library is not glibc")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
 def test_what_is_freed_is_kept_until_the_last_that_asks_has_ended() -> None:
     told = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "65536"}  # as a worker of dask has it
     done = subprocess.run([sys.executable, "-c", PROGRAM], env=told, capture_output=True, text=True, check=True)
@@ -46,6 +47,9 @@ def test_what_is_freed_is_kept_until_the_last_that_asks_has_ended() -> None:
 
 
 def test_another_library_is_asked_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
     monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
-    with allocator.memory_kept():
-        assert not allocator._asking
+    monkeypatch.setattr("ctypes.CDLL", asked.append)
+    with memory_kept():
+        assert not asked
+    assert not asked
