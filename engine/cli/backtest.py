@@ -185,10 +185,10 @@ def _check_look_ahead(desk: "Desk", asked: "BacktestOptions") -> None:
 
 def _show(results: "Results") -> None:
     from engine.cli.backtest_text import result_lines
-    from engine.cli.width import fitted
+    from engine.cli.width import echo
 
     for line in result_lines(results):
-        click.echo("\n".join(fitted(line)))
+        echo(line)
 
 
 def load(specs: tuple[str, ...], settings: tuple[str, ...], account: Path | None) -> "Desk":

@@ -19,7 +19,7 @@ from engine.cli.replay_text import (
     tape_line,
 )
 from engine.cli.stores import print_json, reads_store, shown_path
-from engine.cli.width import fitted
+from engine.cli.width import echo
 from engine.model.errors import MisuseError
 from engine.store.latest import run_store
 from engine.store.place import Place
@@ -236,7 +236,7 @@ def _drift(what: str, folder: Path, *, is_json: bool) -> None:
         print_json(compared_document(found))
         return
     for line in drift_lines(found):
-        click.echo("\n".join(fitted(line)))
+        echo(line)
 
 
 # ---------------------------------------------------------------- one instant
@@ -267,7 +267,7 @@ def _at(what: str, folder: Path, clock: time, *, is_json: bool) -> None:
 
     shown = glance(found.program, found.state, at, at - timedelta(days=1), None)
     for line in (*(each.plain.rstrip() for each in glance_lines(shown, 100)), *view_lines(found, at)):
-        click.echo("\n".join(fitted(line)))
+        echo(line)
 
 
 # ---------------------------------------------------------------- files

@@ -171,7 +171,7 @@ def _chosen(found: "Scan", options: Mapping[str, Any]) -> "list[ScanRow]":
 def _show(found: "Scan", options: Mapping[str, Any]) -> None:
     from engine.cli.scan_text import next_lines, scan_lines
     from engine.cli.stores import print_json
-    from engine.cli.width import fitted, terminal_width
+    from engine.cli.width import echo, terminal_width
     from engine.run.scan.row import COLUMNS, document, head
 
     rows = _chosen(found, options)
@@ -181,7 +181,7 @@ def _show(found: "Scan", options: Mapping[str, Any]) -> None:
         click.echo(_csv(COLUMNS, [document(row) for row in rows]), nl=False)
     else:
         for line in scan_lines(found, rows, all_shown=options["all_shown"], width=terminal_width()):
-            click.echo("\n".join(fitted(line)))
+            echo(line)
         for line in next_lines(found, _flags(options)) if options["recording"] is None else ():
             click.echo(line)
 

@@ -79,15 +79,15 @@ def _table(rows: Sequence[ScanRow], width: int | None, *, all_shown: bool) -> li
 
 def _narrowed(table: Sequence[list[str]], width: int | None, ranked: str | None) -> tuple[list[str], list[str]]:
     """Return a table as lines that fit, with the columns that were left out for it. ranked: is never one of them."""
-    left_out: list[str] = []
     going = [name for name in _FIRST_TO_GO if name in table[0] and name != ranked]
-    lines = aligned(table, right=frozenset(range(_NAMED, len(table[0]))))
-    while width is not None and going and max(map(len, lines)) > width:
+    left_out: list[str] = []
+    while True:
+        lines = aligned(table, right=frozenset(range(_NAMED, len(table[0]))))
+        if width is None or not going or max(map(len, lines)) <= width:
+            return lines, left_out
         left_out.append(going.pop(0))
         gone = table[0].index(left_out[-1])
         table = [[*row[:gone], *row[gone + 1 :]] for row in table]
-        lines = aligned(table, right=frozenset(range(_NAMED, len(table[0]))))
-    return lines, left_out
 
 
 def _cells(row: ScanRow, has_by: bool) -> list[str]:

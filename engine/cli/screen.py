@@ -9,14 +9,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-import click
 from rich.console import Console
 
 from engine.cli.glance_text import happening_line
 from engine.cli.live_table import LiveTable
 from engine.cli.report import report_lines
 from engine.cli.stores import shown_path
-from engine.cli.width import fitted
+from engine.cli.width import echo
 from engine.model.counted import counted
 from engine.model.events import expiry_warnings
 from engine.model.money import dollars
@@ -130,7 +129,7 @@ class Screen:
             if self._table is not None and self._table.is_open:
                 self._table.print(line)
             else:
-                click.echo("\n".join(fitted(line)))
+                echo(line)
         except BrokenPipeError:
             self._is_mute = True
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -247,13 +247,13 @@ def _show(
     options: Mapping[str, Any],
 ) -> None:
     from engine.cli.sweep_text import document_of, sweep_lines
-    from engine.cli.width import fitted
+    from engine.cli.width import echo
 
     if options["form"] == "json":
         click.echo(document_of(found, axes, walked, options["sort"], data), nl=False)
         return
     for line in (*data.lines(), "", *sweep_lines(found, axes, walked, options["sort"], options["top"])):
-        click.echo("\n".join(fitted(line)))
+        echo(line)
     if search is not None:
         click.echo(f"\n searched for {search.goal}; a search climbs to chance, too: 'deflated' is too kind to its best")
     if options["out"] is not None:

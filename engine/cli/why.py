@@ -8,7 +8,7 @@ import click
 
 from engine.cli.clock import CLOCK
 from engine.cli.stores import check_bot, print_json, reads_store, shown_path
-from engine.cli.width import fitted
+from engine.cli.width import echo
 from engine.model.session import at_exchange_time
 from engine.record.explain import history, left_within, selection_at, state_at, story
 from engine.record.record import Kind, Record
@@ -107,7 +107,7 @@ def _show(document: dict[str, Any], lines: Sequence[str], path: Place, form: str
         print_json(document | {"store": shown_path(path)})
         return
     for line in lines:
-        click.echo("\n".join(fitted(line)))
+        echo(line)
     click.echo(f"\nstore {shown_path(path)}" + (f"   {document['mark']}" if document["mark"] else ""))
 
 

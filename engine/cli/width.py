@@ -4,6 +4,8 @@ import sys
 from shutil import get_terminal_size
 from textwrap import wrap
 
+import click
+
 LEAST = 60
 """Columns below which text in columns is nothing but a strip."""
 
@@ -26,3 +28,8 @@ def fitted(line: str) -> list[str]:
         return [line]
     below = " " * (len(line) - len(line.lstrip()) + 2)
     return wrap(line, width, subsequent_indent=below, break_on_hyphens=False, break_long_words=False) or [line]
+
+
+def echo(line: str) -> None:
+    """Write a line as it fits."""
+    click.echo("\n".join(fitted(line)))
