@@ -129,8 +129,13 @@ def _exit_wishes(work: Work, view: View) -> list[Wish]:
 
 def _in_reach(work: Work) -> list[CompiledBot]:
     """Return the bots that enter soon, or are entering."""
-    entering = {position.bot for position in work.active_positions() if position.state == "entering"}
+    entering = _entering(work)
     return [bot for name, bot in work.program.bots.items() if _is_in_reach(work, bot, name in entering)]
+
+
+def _entering(work: Work) -> set[str]:
+    """Return the bots of which an entry is at work."""
+    return {position.bot for position in work.active_positions() if position.state == "entering"}
 
 
 def _is_in_reach(work: Work, bot: CompiledBot, is_entering: bool) -> bool:
@@ -175,7 +180,7 @@ def may_enter(work: Work, name: str) -> bool:
 
 
 def _entry_rows(work: Work, name: str) -> frozenset[int]:
-    """Return the rows its halts and entry conditions read now: none once its day is over."""
+    """Return the rows its halts and entry conditions read now: none once its day is over and no entry is at work."""
     bot = work.program.bots.get(name)
     if bot is None:
         return frozenset()
@@ -183,10 +188,12 @@ def _entry_rows(work: Work, name: str) -> frozenset[int]:
     start, end = bot.window(session, work.at)
     if (asked := work.bots[name].by_hand) is not None:
         start, end = work.at, asked + WATCH_EVERY
-    elif _is_over(work, work.bots[name], bot):
-        return frozenset()
     rows = work.state.board.rows
     found: set[int] = set()
+    if bot.halts and name in _entering(work):  # a halt takes it back
+        found.update(rows.get(contract, -1) for contract in bot.levels)
+    if asked is None and _is_over(work, work.bots[name], bot):
+        return frozenset(found - {-1})
     if work.at < end and (work.at >= start or bot.halts):
         found.update(rows.get(contract, -1) for contract in bot.levels)
     if start - timedelta(seconds=1) <= work.at < end:

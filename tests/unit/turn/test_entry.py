@@ -283,10 +283,14 @@ def test_exits_go_on_when_halted() -> None:
     assert desk.last.purpose is Purpose.EXIT
 
 
-def test_a_halt_takes_back_the_entry_at_work() -> None:
-    """Faults row 94."""
+@pytest.mark.parametrize("seconds", [0, 8])
+def test_a_halt_takes_back_the_entry_at_work(seconds: int) -> None:
+    """Faults row 94. Also of a bot that has no other entry left."""
     desk = Desk((text_of(risk="{halt_when: [{vix: {above: 30}}]}"),))
     desk.ack(desk.enter())
+    for _ in range(seconds):
+        desk.tick(1)
+    assert desk.last.status is OrderStatus.WORKING
     desk.level("VIX", 31.0)
     desk.tick(1)
     assert desk.last.status is OrderStatus.CANCELLING
