@@ -148,3 +148,10 @@ def thinned(day: HistoryDay, every: int) -> HistoryDay:
         levels={symbol: level[::every] for symbol, level in day.levels.items()},
         **{name: None if column is None else column[::every] for name, column in given.items()},
     )
+
+
+def crossed(day: HistoryDay) -> HistoryDay:
+    """Every seventh option is crossed in every eleventh minute."""
+    bid = day.bid.copy()
+    bid[::11, ::7] = day.ask[::11, ::7] + 0.05
+    return replace(day, bid=bid)

@@ -61,6 +61,73 @@ def _varied(text: str, chance: Random) -> str:
     return text
 
 
+CALM = """rulebot: 1
+name: plain
+about: Sells a same-day condor as far away as options at the money say, on calm days.
+underlying: SPX
+let: {{day_move: {{expected_move: {{asof: open}}}}}}
+entry:
+  window: {{from: "{begin}", to: "13:30"}}{every}
+  when:
+    - vix: {{between: [{low}, 30]}}
+    - spx_spy_ratio: {{below: 10.05}}{volatility}
+    - day_range: {{below: {range}x day_move}}
+legs:
+  expiry: {{dte: 0}}
+  short_put: {{sell: put, strike: {{expected_move: {away}x}}}}
+  long_put: {{buy: put, strike: {{below: short_put, by: 10 pts}}}}
+  short_call: {{sell: call, strike: {{expected_move: {away}x}}}}
+  long_call: {{buy: call, strike: {{above: short_call, by: 10 pts}}}}
+  require:
+    - credit: {{at_least: {credit}}}
+    - quote_width: {{at_most: {width}}}{fair}
+order: {{start: mid, step: {step}, wait: 10s, tries: {tries}, then: cancel}}
+exits:
+  - time: "15:30"
+  - breach: {{spot_within: 5 pts}}
+  - target: {{profit: 50%}}
+  - stop: {{loss: ${loss}}}
+    confirm: 2 quotes
+risk:
+  max_loss_per_trade: $1000
+  halt_when:
+    - vix_spike: {{above: {spike} pts}}
+    - day_range: {{above: {halt}x day_move}}
+      name: wide
+    - move: {{beyond: {gone}x day_move}}
+"""
+
+
+def calm_spec(seed: int) -> str:
+    """Return a spec that reads the market at the money: strikes, volatility, the move of the open; and that halts.
+
+    The same for the same seed.
+    """
+    chance = Random(seed)
+    every = chance.choice(("", "", "\n  every: 45s", "\n  every: 7m"))
+    volatility = chance.choice(
+        ("", "\n    - iv: {above: 9%}", "\n    - iv_over_rv: {above: 0.8}", "\n    - iv_over_rv: {above: 0.2}")
+    )
+    fair = chance.choice(("", "", "\n    - name: fair\n      credit: {at: mid, at_least: 0.02x expected_move}"))
+    return CALM.format(
+        begin=chance.choice(("09:36", "10:00", "10:30", "12:00")),
+        every=every,
+        volatility="" if every else volatility,
+        fair=fair,
+        low=chance.choice((8, 15, 18)),
+        range=chance.choice((0.6, 1, 4)),
+        away=chance.choice((0.5, 0.7, 0.8, 1, 1.2)),
+        credit=chance.choice((0.1, 0.3, 0.5, 1)),
+        width=chance.choice((0.5, 3)),
+        tries=chance.choice((3, 4, 6)),
+        step=chance.choice((0.05, 0.15)),
+        loss=chance.choice((50, 200)),
+        spike=chance.choice((0.3, 0.6, 3)),
+        halt=chance.choice((0.8, 2, 9)),
+        gone=chance.choice((3, 30, 30)),
+    )
+
+
 def _clock(minutes: int) -> str:
     return f'"{(570 + minutes) // 60:02d}:{(570 + minutes) % 60:02d}"'
 

@@ -31,7 +31,7 @@ def expiry_in(view: View, symbol: str, context: Context) -> date | Unknown:
     """Return the expiry that volatility is read from."""
     if held := [leg.option.expiry for leg in view.legs if leg.option.symbol == symbol and not leg.option.is_share]:
         return min(held)
-    trading_class = _class(symbol, context)
+    trading_class = class_of(symbol, context)
     listing = view.facts.listings.get((symbol, trading_class))
     if listing is None:
         return Unknown(f"{symbol}: {trading_class} expiries are not listed yet")
@@ -39,14 +39,15 @@ def expiry_in(view: View, symbol: str, context: Context) -> date | Unknown:
     return Unknown(f"{symbol}: no {trading_class} expiry fits") if found is None else found
 
 
-def _class(symbol: str, context: Context) -> str:
+def class_of(symbol: str, context: Context) -> str:
+    """Return the trading class that is read before there is a structure."""
     return context.classes.get(symbol) or product(symbol).same_day_class
 
 
 def class_at(view: View, symbol: str, context: Context) -> str:
     """Return the trading class that is read: that of the structure, else of the legs to be chosen."""
     found = (leg.option for leg in view.legs if leg.option.symbol == symbol and not leg.option.is_share)
-    return next((option.trading_class for option in found), _class(symbol, context))
+    return next((option.trading_class for option in found), class_of(symbol, context))
 
 
 def at_the_money(view: View, symbol: str, expiry: date, spot: float, context: Context) -> Atm | Unknown:

@@ -26,7 +26,8 @@ Clock = tuple[Columns, Columns, frozenset[float]]
 class Alike:
     """Some variants of one kind, with their numbers as columns. Shape: (N,), in tests (N, 1).
 
-    picks, when, require: of each choice of legs, and of each rule in its place, those that are different.
+    picks, when, require, halts: of each choice of legs, of each rule in its place, and of what halts them, those that
+    are different.
     most: cents that a trade may lose; floor: dollars per share that `require` asks for at least.
     """
 
@@ -38,6 +39,7 @@ class Alike:
         self.when = [distinct(numbers) for numbers in zip(*(bot.when for bot in bots), strict=True)]
         asked = ([(number, bot.keys) for number in bot.require] for bot in bots)
         self.require = [distinct(keys) for keys in zip(*asked, strict=True)]
+        self.halts = distinct([bot.halts for bot in bots])
         self.exits = [(planned.order, delay_of(planned.rule)) for planned in plan.exits if planned.rule is not None]
         losses = (bot.plan.risk.max_loss_per_trade for bot in bots)
         self.most = np.array([NO_LIMIT if each is None else int(each * 100) for each in losses], dtype=np.int64)
@@ -82,6 +84,7 @@ def kind_of(bot: ArrayBot) -> Hashable:
         tuple((leg.name, leg.symbol, leg.trading_class, leg.right, leg.sign, leg.strike.by) for leg in plan.legs),
         tuple(_told(rule) for rule in plan.entry.when),
         tuple(_told(rule) for rule in plan.require),
+        tuple(_told(rule) for rule in plan.risk.halt_when),
         tuple((planned.order, planned.rule and _told(planned.rule)) for planned in plan.exits),
     )
 

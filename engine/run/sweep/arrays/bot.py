@@ -1,17 +1,22 @@
 """A variant made ready for sessions by arrays, and what it has in common with others."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
-from engine.compile.plan import LegPlan, Rule, Truth
+from engine.compile.plan import Call, LegPlan, Rule, Truth
 from engine.compile.reads import calls_of
+from engine.evaluate.guess import BAND
 from engine.evaluate.reading import context_of
+from engine.model.facts import Facts
 from engine.order.price import ticks_of_options
 from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.arrays.money_columns import Grid
 from engine.spec.nouns.legs import StrikeBy
+from engine.turn.daily import OPENING_MINUTES
 from engine.turn.judging import REREAD
 from engine.turn.program import CompiledBot, Program
 
+OF_VOLATILITY = frozenset(("iv", "iv_over_rv"))
+"""Measures that rise while the market stands: the same price over less time."""
 OF_PRICE = frozenset(("profit", "loss", "credit", "debit"))
 """Measures that depend on the price that a position was entered at."""
 
@@ -34,6 +39,10 @@ class ArrayBot:
     that an entry follows from, and the order of each exit; needs: what tells which slow facts it is told.
     exits: their tests, with a number where a test is the same for every position in the same options. sides: classes
     and rights of its legs, by_delta: of those that are chosen by delta. grid: of the prices of the whole.
+    halts: the numbers of what halts it. money: the symbol and class at whose money it reads, None without any;
+    when_at_money: which of its conditions do, chosen_at_money: whether a strike is chosen so, require_at_money: whether
+    `require` does. opens: whether it reads the expected move of the open. band: how many strikes away
+    from those of now the ones of an instant ago may lie, so that those of now are streamed.
     """
 
     def __init__(self, program: Program, numbers: Numbers) -> None:
@@ -47,11 +56,19 @@ class ArrayBot:
         entry = (plan.entry, plan.expiry, plan.legs, plan.require, plan.order, plan.quantity, plan.risk)
         self.entry = numbers("entry", entry)
         self.exit_orders = tuple(numbers("order", planned.order) for planned in plan.exits)
-        self.needs = numbers("needs", repr((plan.needs.chains, plan.needs.daily)))
+        self.needs = numbers("needs", repr((plan.needs.chains, plan.needs.daily, plan.needs.opening_move)))
+        self.opens = bool(plan.needs.opening_move)
+        self.halts = tuple(numbers("test", rule.test) for rule in plan.risk.halt_when)
+        self.when_at_money = tuple(_any(rule.test, is_at_money) for rule in plan.entry.when)
+        self.require_at_money = any(_any(rule.test, is_at_money) for rule in plan.require)
+        self.chosen_at_money = any(leg.strike.by is StrikeBy.EXPECTED_MOVE for leg in plan.legs)
+        reads = self.chosen_at_money or self.require_at_money or any(self.when_at_money)
+        self.money = (plan.legs[0].symbol, plan.legs[0].trading_class) if reads else None
+        self.band = BAND - 1 if self.chosen_at_money else BAND
         self.context = context_of(self.plan)
         self.names = tuple(leg.name for leg in plan.legs)
         tests = (planned.rule.test for planned in plan.exits if planned.rule is not None)
-        self.exits = tuple((test, None if _reads(test, OF_PRICE) else numbers("test", test)) for test in tests)
+        self.exits = tuple((test, None if _any(test, _is_of_price) else numbers("test", test)) for test in tests)
         self.sides = frozenset((leg.trading_class, leg.right) for leg in plan.legs)
         by_delta = (leg for leg in plan.legs if leg.strike.by is StrikeBy.DELTA)
         self.by_delta = frozenset((leg.trading_class, leg.right) for leg in by_delta)
@@ -67,6 +84,10 @@ class ArrayBot:
             self._clocks[day.length] = (window, tuple(instants))
         return self._clocks[day.length]
 
+    def has_opened(self, facts: Facts, start: float) -> bool:
+        """Say whether what it reads of the open is known when its window opens, so many seconds after the open."""
+        return not self.opens or (bool(facts.opening_moves) and start >= OPENING_MINUTES.total_seconds())
+
 
 def delay_of(rule: Rule) -> float:
     """Return the seconds until a rule that has become true is confirmed, while the market stands."""
@@ -81,5 +102,19 @@ def _terms(leg: LegPlan) -> Hashable:
     return leg.name, leg.symbol, leg.trading_class, leg.right, leg.sign, leg.strike
 
 
-def _reads(test: Truth, measures: frozenset[str]) -> bool:
-    return any(call.measure in measures for call in calls_of(test))
+def _any(test: Truth, holds: Callable[[Call], bool]) -> bool:
+    return any(map(holds, calls_of(test)))
+
+
+def is_at_money(call: Call) -> bool:
+    """Say whether a measure is read from the quotes at the money of its instant."""
+    return call.measure in OF_VOLATILITY or (call.measure == "expected_move" and not is_of_open(call))
+
+
+def is_of_open(call: Call) -> bool:
+    """Say whether a measure is the expected move of the open."""
+    return call.measure == "expected_move" and dict(call.arguments).get("asof") == "open"
+
+
+def _is_of_price(call: Call) -> bool:
+    return call.measure in OF_PRICE

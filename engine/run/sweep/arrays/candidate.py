@@ -8,8 +8,7 @@ import numpy as np
 from engine.adapters.history.day import Columns
 from engine.compile.plan import Call, Quantity
 from engine.evaluate.measure_structure import names_of
-from engine.run.arrays.may_hold import HAIR, Series
-from engine.run.arrays.measures import Market
+from engine.run.arrays.may_hold import HAIR, Measure, Series
 from engine.run.sweep.arrays.day import ArrayDay, OptionColumns
 from engine.run.sweep.arrays.money_columns import UNIT, Grid
 
@@ -22,7 +21,7 @@ class Candidate(NamedTuple):
 
     legs: those columns and the sign of each leg, by its name. starts: `natural`, `mid` or `market`, where its order
     starts, "" at a price of its own; grid: of its prices. keys: what tells its legs from those of other variants; kept:
-    arrays that others asked for too.
+    arrays that others asked for too. market: measures of the market.
     """
 
     day: ArrayDay
@@ -31,13 +30,14 @@ class Candidate(NamedTuple):
     grid: Grid
     keys: tuple[int, ...]
     kept: dict[object, Columns]
+    market: Measure
 
     def measure(self, call: Call) -> Series | None:
         """Return a credit, or a debit, per share, or the largest width of a quote."""
         if call.measure == "quote_width":
             return self._width(names_of(call), is_part=call.quantity is Quantity.FRACTION), HAIR
         if call.measure not in ("credit", "debit") or call.quantity is not Quantity.PRICE:
-            return Market(self.day).measure(call)
+            return self.market(call)
         at = str(call.argument("at"))
         where = self.starts if at == "start" else at
         if where not in ("mid", "natural"):

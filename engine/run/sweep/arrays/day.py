@@ -20,11 +20,14 @@ from engine.model.event import ClosesReport, ListingReport
 from engine.model.facts import EventCalendar, Facts
 from engine.model.market import Board
 from engine.model.session import Session
+from engine.model.values import replace
+from engine.run.arrays.may_hold import Mask
 from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.hearing import at_once
 from engine.run.backtest.market import ranges
 from engine.run.backtest.surface import GREEKS
 from engine.run.prepare import prepare
+from engine.run.sweep.arrays.at_money import Around, around, surely_read
 from engine.turn.program import Program
 from engine.turn.watching import WATCH_AHEAD
 
@@ -66,6 +69,10 @@ class ArrayDay:
         self._boards: dict[int, Board] = {}
         self._views: dict[tuple[int, int], View] = {}
         self._facts: dict[int, tuple[int, Facts]] = {}
+        self._hidden: dict[tuple[int, int], View] = {}
+        self._around: dict[tuple[str, str], Around | None] = {}
+        self._surely_read: dict[tuple[str, str, int], Mask] = {}
+        self.opening_moves: dict[str, float] = {}
 
     def _problem(self) -> str:
         gaps = np.diff(self.times[self.first : self.end])
@@ -121,13 +128,29 @@ class ArrayDay:
             found = self._views[key] = View(now=now, session=self.session, board=self.board_at(place), facts=facts[1])
         return found
 
+    def hidden_view_at(self, place: int, facts: tuple[int, Facts], symbol: str, trading_class: str) -> View:
+        """Return the view of an instant for who has not got the strike nearest to spot yet."""
+        key = (place, facts[0])
+        if key not in self._hidden:
+            board, near = self.board_at(place).copy(), self.around(symbol, trading_class)
+            if near is not None:
+                for columns in (near.calls, near.puts):
+                    row = board.rows[self.options[columns[near.nearest[place]]]]
+                    board.bid[row] = board.ask[row] = board.quote_at[row] = np.nan
+            now = float(self.day.times[place])
+            self._hidden[key] = View(now=now, session=self.session, board=board, facts=facts[1])
+        return self._hidden[key]
+
     def is_day_of(self, plan: Plan) -> bool:
         """Say whether a bot may enter today: its days of the week, and options of one of its classes."""
         is_on = not plan.entry.days or self.session.date.weekday() in plan.entry.days
         return is_on and any(leg.trading_class in self.classes for leg in plan.legs)
 
     def facts_of(self, program: Program, key: int) -> tuple[int, Facts]:
-        """Return the slow facts that a bot is told before the open, with their number. key: what tells its needs."""
+        """Return the slow facts that a bot is told before the open, with their number. key: what tells its needs.
+
+        With the expected move of the open among them, where it is clear what it is.
+        """
         if key not in self._facts:
             now = self.session.open - timedelta(minutes=1)
             listings, closes = {}, {}
@@ -139,8 +162,60 @@ class ArrayDay:
                 else:
                     raise TypeError(f"a fact that no bot by arrays needs: {event}")
             facts = Facts(events=self.calendar, listings=listings, closes=closes)
-            self._facts[key] = (len(self._facts), facts)
+            self._facts[key] = (len(self._facts), self._opened(program, facts))
         return self._facts[key]
+
+    def _opened(self, program: Program, facts: Facts) -> Facts:
+        """Return facts with the expected move of the open, if it is that of the first instant (`turn.daily`)."""
+        (bot,) = program.bots.values()
+        if not bot.plan.needs.opening_move or self.first > 0:
+            return facts  # before the open another strike may have been nearest to spot
+        now = float(self.day.times[self.first])
+        view = View(now=now, session=self.session, board=self.board_at(self.first), facts=facts)
+        points = bot.expected_move(view)
+        if points is None:
+            return facts
+        moves = {symbol: round(points, 4) for symbol in bot.plan.needs.opening_move}
+        self.opening_moves |= moves
+        expiry = self.session.date
+        return replace(facts, opening_moves={(symbol, expiry): move for symbol, move in moves.items()})
+
+    # ------------------------------------------------------------ at the money
+
+    def around(self, symbol: str, trading_class: str) -> Around | None:
+        """Return the market at the money of a class, None where calls and puts differ in their strikes."""
+        key = (symbol, trading_class)
+        if key not in self._around:
+            self._around[key] = self._made_around(symbol, trading_class)
+        return self._around[key]
+
+    def _made_around(self, symbol: str, trading_class: str) -> Around | None:
+        spot = self.level(symbol)
+        if spot is None or not self.is_even(trading_class):
+            return None
+        calls, puts = (self.sides[trading_class, right] for right in (Right.CALL, Right.PUT))
+        return around(spot, self.strikes[calls], calls, puts, self.bid, self.ask)
+
+    def surely_read(self, symbol: str, trading_class: str, reached: int) -> Mask:
+        """Return where a bot surely reads at the money what it would with all strikes streamed, nowhere without any.
+
+        reached: the instant from which on its strikes are streamed.
+        """
+        key = (symbol, trading_class, reached)
+        if key not in self._surely_read:
+            found = self.around(symbol, trading_class)
+            nowhere = np.zeros(len(self.times), dtype=bool)
+            self._surely_read[key] = nowhere if found is None else surely_read(found, reached, self.end)
+        return self._surely_read[key]
+
+    def are_guessed(self, money: tuple[str, str]) -> Mask:
+        """Say where it is sure about which strikes a bot asks for by what it reads at the money (`evaluate.guess`)."""
+        found = self.around(*money)
+        return np.zeros(len(self.times), dtype=bool) if found is None else found.is_sound
+
+    def previous_close(self, symbol: str) -> float:
+        """Return an underlying's close of the session before, nan where it is not known."""
+        return float(self._market.previous.get(symbol, np.nan))
 
     def place_at(self, at: float) -> int:
         """Return the instant that stands so many seconds after the open."""

@@ -8,14 +8,15 @@ from engine.adapters.history.day import Columns
 from engine.model.contract import Option
 from engine.model.facts import Facts
 from engine.run.arrays.may_hold import Mask, may_hold
-from engine.run.arrays.measures import Market
 from engine.run.backtest.fills import FillModel
 from engine.run.sweep.arrays.bot import ArrayBot
 from engine.run.sweep.arrays.candidate import Candidate
+from engine.run.sweep.arrays.conditions import Conditions
 from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.arrays.looks import Looks
 from engine.run.sweep.arrays.picks import Picked, Picks
 from engine.run.sweep.arrays.window import Entry, Window
+from engine.run.sweep.arrays.working import UNCLEAR
 
 
 class Entering:
@@ -25,7 +26,7 @@ class Entering:
         self.day = day
         self.fills = fills
         self.picks = Picks(day)
-        self.market = Market(day)
+        self.conditions = Conditions(day)
         self._when: dict[int, Mask | None] = {}
         self._kept: dict[object, Columns] = {}
         self._entries: dict[tuple[int, float, float], Entry] = {}
@@ -40,20 +41,24 @@ class Entering:
 
     def _first(self, bot: ArrayBot, start: float, end: float, facts: tuple[int, Facts]) -> Entry:
         day = self.day
+        halt = self.conditions.first_halt(bot, facts)
+        if halt is None:
+            return UNCLEAR
+        end = min(end, halt)  # halts are judged before entries
         first, last = (int(each) for each in np.searchsorted(day.times, (start, end)))
-        may = self._may_enter(bot, slice(first, last))
-        if may is not None and not may.any():
-            return None
         reached = int(day.reached_from(np.array([start]))[0])
-        window = Window(day, self.picks, self.fills, self._payoffs, bot, facts, reached)
+        may = self._may_enter(bot, slice(first, last), reached) if start < end else None
+        if start >= end or (may is not None and not may.any()):
+            return None
+        window = Window(day, self.picks, self.conditions, self.fills, self._payoffs, bot, facts, reached, halt)
         return window.entry(Looks(day, bot.plan.entry, start, end, may))
 
-    def _may_enter(self, bot: ArrayBot, window: slice) -> Mask | None:
+    def _may_enter(self, bot: ArrayBot, window: slice, reached: int) -> Mask | None:
         """Return at which instants of the window an entry may be sent, None for all."""
         plan, found = bot.plan, []
         for rule, number in zip(plan.entry.when, bot.when, strict=True):
             if number not in self._when:
-                self._when[number] = may_hold(rule.test, self.market.measure)
+                self._when[number] = may_hold(rule.test, self.conditions.measure)
             mask = self._when[number]
             if mask is not None:
                 found.append(mask[window])
@@ -61,7 +66,8 @@ class Entering:
             return np.asarray(may)
         picked = self.picks.picked(plan.legs, bot.keys) if plan.require else None
         if picked is not None:
-            found += self._required(bot, picked, window)
+            doubtful = False if bot.money is None else ~self.day.surely_read(*bot.money, reached)[window]
+            found += [mask | doubtful for mask in self._required(bot, picked, window)]
         return np.asarray(np.logical_and.reduce(found)) if found else None
 
     def _required(self, bot: ArrayBot, picked: tuple[Picked, ...], window: slice) -> list[Mask]:
@@ -74,4 +80,4 @@ class Entering:
         plan = bot.plan
         starts = plan.order.start.value if plan.order.price is None else ""
         legs = {leg.name: (each.columns, leg.sign) for each, leg in zip(picked, plan.legs, strict=True)}
-        return Candidate(self.day, legs, starts, bot.grid, bot.keys, self._kept)
+        return Candidate(self.day, legs, starts, bot.grid, bot.keys, self._kept, self.conditions.measure)

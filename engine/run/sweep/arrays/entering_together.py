@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns, Places
 from engine.compile.plan import Truth
-from engine.evaluate.guess import BAND
 from engine.model.contract import LOT
 from engine.order.band import LEAST_BAND
 from engine.run.arrays.may_hold import Mask, Measure, may_hold, surely_holds
@@ -31,6 +30,7 @@ class EnteringTogether:
         """Return the entries that were filled, None without any."""
         day, group = self._day, self._group
         starts, ends, instants = group.clock(day)
+        ends = np.minimum(ends, self._halts(starts))
         firsts, lasts = (np.searchsorted(day.times, at) for at in (starts, ends))
         is_fit = not any(at not in day.places for at in instants) and not (starts < 0.0).any()
         is_fit = is_fit and day.is_of_lots and all(side in day.sides for side in group.bots[0].sides)
@@ -39,7 +39,7 @@ class EnteringTogether:
         later = self._later(starts, ends)
         if later is not None:
             window &= later >= 0.0
-        masks = self._masks(window) if is_fit else None
+        masks = self._masks(window, self._doubtful(starts, later)) if is_fit else None
         if masks is None:
             self._sheet.leave_alone(rows)
             return None
@@ -61,6 +61,31 @@ class EnteringTogether:
         self._sheet.leave_alone(rows[~fine])
         return self._sent(rows[fine], places[fine], chosen[fine], after[fine]) if fine.any() else None
 
+    def _halts(self, starts: Columns) -> Columns:
+        """Return when each variant is halted, in seconds after the open: at once where that is not clear."""
+        group, day = self._group, self._day
+        firsts, of = group.halts
+        known = [day.facts_of(bot.program, bot.needs) for bot in group.bots]
+        halts = [self._session.entering.conditions.first_halt(group.bots[row], known[row]) for row in firsts]
+        found = np.array([np.nan if each is None else each for each in halts])[of]
+        told = zip(group.bots, known, starts.tolist(), strict=True)
+        is_clear = ~np.isnan(found) & [bot.has_opened(facts[1], start) for bot, facts, start in told]
+        self._sheet.leave_alone(np.flatnonzero(~is_clear))
+        return np.where(is_clear, found, -np.inf)
+
+    def _doubtful(self, starts: Columns, later: Columns | None) -> Mask | None:
+        """Return where it is not sure what each variant reads at the money, None when they do not read there.
+
+        Shape: (N, T).
+        """
+        money, day = self._group.bots[0].money, self._day
+        if money is None:
+            return None
+        reached = day.reached_from(starts)
+        known = {each: ~day.surely_read(*money, each) for each in set(reached.tolist())}
+        found = np.array([known[each] for each in reached.tolist()])
+        return found if later is None else found & (later < STREAMED_IN)
+
     def _later(self, starts: Columns, ends: Columns) -> Columns | None:
         """Return how many seconds after each instant the grid of `every` has its first look, -1 where it has none.
 
@@ -78,11 +103,15 @@ class EnteringTogether:
         before = np.maximum(places - 1, 0)
         ranks = self._day.ranks
         now, then = columns[picks, :, places], columns[picks, :, before]
-        is_near = (np.abs(ranks[now] - ranks[then]) <= BAND) & (then >= 0)
+        is_near = (np.abs(ranks[now] - ranks[then]) <= self._group.bots[0].band) & (then >= 0)
+        if self._group.bots[0].money is not None:
+            is_near &= self._day.are_guessed(self._group.bots[0].money)[before][:, None]
         return np.asarray((places > reached) & is_clear[picks, before] & is_near.all(axis=1))
 
-    def _masks(self, window: Mask) -> tuple[Mask, Mask, Places, Mask] | None:
+    def _masks(self, window: Mask, doubtful: Mask | None) -> tuple[Mask, Mask, Places, Mask] | None:
         """Return when each variant may enter and when it would for sure, and what each choice of legs is.
+
+        doubtful: where it is not sure what they read at the money.
 
         Shape: (N, T); columns (choices, legs, T) and whether they are clear (choices, T). None where it is not told.
         """
@@ -94,7 +123,7 @@ class EnteringTogether:
             return None
         may, sure, unknown = window, np.ones_like(window), list[int]()
         for place, (rows, of) in enumerate(group.when):
-            tests = [(group.bots[row].plan.entry.when[place].test, entering.market.measure) for row in rows]
+            tests = [(group.bots[row].plan.entry.when[place].test, entering.conditions.measure) for row in rows]
             if (masks := _judged(tests, window.shape[1])) is None:
                 unknown.append(place)
                 continue
@@ -106,25 +135,38 @@ class EnteringTogether:
             tests = list(zip((bot.plan.require[place].test for bot in bots), measures, strict=True))
             if (masks := _judged(tests, window.shape[1])) is None:
                 return None
-            may, sure = may & masks[0][of], sure & masks[1][of]
+            unruled = masks[0][of] if doubtful is None else masks[0][of] | doubtful
+            may, sure = may & unruled, sure & masks[1][of]
         for place in unknown:
-            may = may & self._judged_one_by_one(place, may)
+            one, other = self._judged_one_by_one(place, may, doubtful)
+            may, sure = may & one, sure & other
+        if doubtful is not None:
+            sure &= ~doubtful
         columns = np.array([[leg.columns for leg in legs] for legs in known])
         is_clear = np.array([np.logical_and.reduce([leg.is_clear for leg in legs]) for legs in known])
         return may, sure, columns, is_clear
 
-    def _judged_one_by_one(self, place: int, may: Mask) -> Mask:
-        """Return where a condition of entry is true, judged by the engine's rule wherever one of them may enter."""
+    def _judged_one_by_one(self, place: int, may: Mask, doubtful: Mask | None) -> tuple[Mask, Mask]:
+        """Return where a condition of entry may be true and where it is for sure, by the engine's rule.
+
+        It is judged wherever one of the variants may enter.
+        """
         rows, of = self._group.when[place]
-        found = np.zeros((len(rows), may.shape[1]), dtype=bool)
+        conditions = self._session.entering.conditions
+        one, other = (np.zeros((len(rows), may.shape[1]), dtype=bool) for _ in range(2))
+        hidden = one.copy()
         for number, row in enumerate(rows):
-            bot = self._group.bots[row]
+            bot, these = self._group.bots[row], of == number
             facts = self._day.facts_of(bot.program, bot.needs)
-            for at in np.flatnonzero(may[of == number].any(axis=0)).tolist():
-                view = self._day.view_at(at, facts)
-                view.legs, view.held, view.quantity = (), None, 0
-                found[number, at] = bot.compiled.when[place].judge(view).truth is True
-        return np.asarray(found[of])
+            for at in np.flatnonzero(may[these].any(axis=0)).tolist():
+                truth = conditions.holds(bot, place, at, facts)
+                one[number, at], other[number, at] = truth is not False, truth is True
+            if doubtful is None or not bot.when_at_money[place]:
+                continue
+            for at in np.flatnonzero((may & doubtful)[these].any(axis=0)).tolist():
+                hidden[number, at] = conditions.holds(bot, place, at, facts, hidden=True) is not False
+        found = one[of] if doubtful is None else one[of] | (hidden[of] & doubtful)
+        return np.asarray(found), np.asarray(other[of])
 
     def _sent(self, rows: Places, places: Places, columns: Places, after: Columns) -> Entries:
         """Return what came of entries that are sent so long after an instant, unless a limit keeps them out."""

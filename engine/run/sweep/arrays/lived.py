@@ -78,6 +78,8 @@ class ArraySession:
         if any(0.0 < at < day.length and at not in day.places for at in instants) or start < 0.0:
             return None
         facts = day.facts_of(bot.program, bot.needs)
+        if not bot.has_opened(facts[1], start):
+            return None
         entered = self.entering.first(bot, start, end, facts)
         if entered is None or isinstance(entered, Unfilled):
             return NOTHING

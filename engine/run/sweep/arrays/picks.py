@@ -16,6 +16,7 @@ from engine.evaluate.snapshot import LegView, View
 from engine.evaluate.strike_terms import OFFSETS
 from engine.evaluate.strikes import Chooser
 from engine.model.contract import Option, Right
+from engine.run.arrays.may_hold import HAIR
 from engine.run.sweep.arrays.day import ArrayDay, OptionColumns
 from engine.spec.nouns.legs import Bound, Round, StrikeBy
 from engine.turn.program import CompiledBot
@@ -58,13 +59,18 @@ class Picks:
         self._outward: dict[tuple[str, Right], Outward] = {}
         self._selections: dict[Hashable, Selection] = {}
 
-    def at(self, bot: CompiledBot, keys: tuple[int, ...], place: int, view: View) -> Selection | None:
-        """Return the structure that a bot would choose at an instant, None where there is none."""
-        picked = self.picked(bot.plan.legs, keys)
+    def at(
+        self, bot: CompiledBot, keys: tuple[int, ...], place: int, view: View, *, hidden: bool = False
+    ) -> Selection | None:
+        """Return the structure that a bot would choose at an instant, None where there is none.
+
+        hidden: the view lacks the strike nearest to spot.
+        """
+        picked = None if hidden else self.picked(bot.plan.legs, keys)
         if picked is not None and all(each.is_clear[place] for each in picked):
             columns = [int(each.columns[place]) for each in picked]
         else:
-            columns = self._choose(bot, keys, place, view)
+            columns = self._choose(bot, keys, place, view, hidden=hidden)
         if NONE in columns or len(set(columns)) < len(columns):
             return None
         known = (keys, *columns)
@@ -82,14 +88,14 @@ class Picks:
             (),
         )
 
-    def _choose(self, bot: CompiledBot, keys: tuple[int, ...], place: int, view: View) -> list[int]:
+    def _choose(self, bot: CompiledBot, keys: tuple[int, ...], place: int, view: View, *, hidden: bool) -> list[int]:
         """Return what the engine's own chooser takes, leg by leg up to the first that it has no option for."""
         plan = bot.plan
         chosen: dict[str, Option] = {}
         columns: list[int] = []
         for leg, key in zip(plan.legs, keys, strict=True):
             reference = chosen.get(leg.strike.reference or "")
-            known: Hashable = (key, reference) if _is_fixed(leg) else (key, reference, place)
+            known: Hashable = (key, reference) if _is_fixed(leg) else (key, reference, place, hidden)
             if known not in self._chosen:
                 chooser = Chooser(leg, plan.expiry, view, bot.expected_move, chosen, frozenset(), explain=False)
                 option = chooser.choose().option
@@ -127,6 +133,8 @@ class Picks:
             return None
         if leg.strike.by is StrikeBy.DELTA:
             return self._nearest(leg, side)
+        if leg.strike.by is StrikeBy.EXPECTED_MOVE:
+            return self._at_moves(leg, side)
         if reference is None:
             return None
         beside = self._steps(leg, side)
@@ -145,6 +153,25 @@ class Picks:
         if leg.strike.within is not None:
             is_clear[:] = False
         return Picked(outward.columns[nearest], is_clear)
+
+    def _at_moves(self, leg: LegPlan, side: OptionColumns) -> Picked | None:
+        """Return the options nearest to so many expected moves from spot, as all strikes that are listed tell it."""
+        found = self.day.around(leg.symbol, leg.trading_class)
+        spot = self.day.level(leg.symbol)
+        if found is None or spot is None:
+            return None
+        sign = 1.0 if leg.right is Right.CALL else -1.0
+        wanted = spot + sign * float(leg.strike.target or 0) * found.move
+        is_known = ~np.isnan(wanted)
+        wanted = np.where(is_known, wanted, 0.0)
+        above = np.searchsorted(found.strikes, wanted)
+        low, high = np.clip(above - 1, 0, None), np.clip(above, None, len(found.strikes) - 1)
+        below, beyond = wanted - found.strikes[low], found.strikes[high] - wanted
+        nearest = np.where(below < beyond, low, high)
+        is_clear = is_known & (above > 0) & (above < len(found.strikes)) & (np.abs(below - beyond) > HAIR)
+        if leg.strike.within is not None:
+            is_clear[:] = False
+        return Picked(side[nearest], is_clear)
 
     def _outward_of(self, leg: LegPlan, side: OptionColumns) -> Outward:
         key = (leg.trading_class, leg.right)
@@ -188,4 +215,5 @@ def _is_plain(leg: LegPlan) -> bool:
     strike = leg.strike
     bounds = (strike.multiple_of, strike.prefer_multiple_of, strike.at_least_from_spot, strike.not_below)
     is_nearest = strike.bound is Bound.NEAREST and strike.round is Round.NEAREST and not strike.widths
-    return is_nearest and strike.by in (StrikeBy.DELTA, *OFFSETS) and not any(each is not None for each in bounds)
+    is_one = strike.by in (StrikeBy.DELTA, StrikeBy.EXPECTED_MOVE, *OFFSETS)
+    return is_nearest and is_one and not any(each is not None for each in bounds)

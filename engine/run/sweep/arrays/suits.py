@@ -9,24 +9,39 @@ from decimal import Decimal
 from engine.compile.plan import Call, ExitPlan, LegPlan, Plan, Rule
 from engine.compile.reads import calls_of
 from engine.evaluate.guess import BAND
+from engine.evaluate.measure_volatility import class_of
+from engine.evaluate.reading import context_of
 from engine.run.backtest.fills import RECORDED, FillModel
 from engine.run.backtest.independence import is_independent
+from engine.run.sweep.arrays.bot import OF_VOLATILITY, is_at_money, is_of_open
+from engine.run.sweep.arrays.conditions import rising_to
 from engine.spec.nouns.legs import StrikeBy
 from engine.spec.nouns.order import Order
 from engine.turn.program import AccountLimits, Program
 
 OF_MARKET = frozenset(
-    ("spot", "vix", "vix9d", "vix1d", "vix3m", "vix_change", "move", "vix_spike", "gap", "day_range", "rv", "session")
+    (
+        *("spot", "vix", "vix9d", "vix1d", "vix3m", "vix_change", "move", "vix_spike", "gap", "day_range", "rv"),
+        *("spx_spy_ratio", "session"),
+    )
 )
 OF_STRUCTURE = frozenset(("quote_width", "credit", "debit", "strike", "dte", "max_risk"))
+OF_MOVE = frozenset(("expected_move",))
 OF_POSITION = OF_STRUCTURE | {"value", "cost", "profit", "loss", "leg_delta", "position_delta", "breach", "time"}
-OF_CLOCK = frozenset(("session",))
+OF_CLOCK = OF_VOLATILITY | {"session"}
 """What changes between two instants of the data, where a bot looks by a grid of its own."""
-SELECTORS = frozenset((StrikeBy.DELTA, StrikeBy.OTM, StrikeBy.AT_SPOT, StrikeBy.AT_LEG, StrikeBy.BELOW, StrikeBy.ABOVE))
-"""Whose choice is the same among the strikes that are streamed as among all that are listed.
-
-Not the expected move: it is read at the money of what is streamed, which follows spot a second later.
-"""
+SELECTORS = frozenset(
+    (
+        StrikeBy.DELTA,
+        StrikeBy.EXPECTED_MOVE,
+        StrikeBy.OTM,
+        StrikeBy.AT_SPOT,
+        StrikeBy.AT_LEG,
+        StrikeBy.BELOW,
+        StrikeBy.ABOVE,
+    )
+)
+"""Whose choice is the same among the strikes that are streamed as among all that are listed, wherever that is asked."""
 MOST_DELTA = Decimal("0.4")
 """The largest delta that is sure to be found among the options out of the money."""
 SHARED_LINES = 20
@@ -55,14 +70,20 @@ def _reasons(program: Program, fills: FillModel) -> Iterator[str]:
     for rule in (*plan.entry.when, *plan.require):
         if rule.confirm is not None:
             yield f"{rule.name} is confirmed"
-        yield from _of_rule(rule, (OF_MARKET | OF_STRUCTURE) - (OF_CLOCK if is_timed else frozenset()))
+        known = OF_MARKET | OF_STRUCTURE | OF_VOLATILITY | OF_MOVE
+        yield from _of_rule(rule, known - (OF_CLOCK if is_timed else frozenset()))
+        yield from _of_money(rule, plan)
     for planned in plan.exits:
         yield from _of_exit(planned)
     risk = plan.risk
-    if risk.halt_when or risk.require or risk.protect is not None or risk.max_unprotected is not None:
-        yield "conditions of risk, or protection"
+    for rule in risk.halt_when:
+        yield from _of_rule(rule, OF_MARKET - OF_CLOCK | OF_MOVE)
+        if any(map(is_at_money, calls_of(rule.test))):
+            yield f"{rule.name} reads options at the money"
+    if risk.require or risk.protect is not None or risk.max_unprotected is not None:
+        yield "conditions of risk on the whole, or protection"
     needs = plan.needs
-    if needs.bars or needs.opening_move or needs.implied or needs.beside or needs.bots or needs.hooks or needs.extras:
+    if needs.bars or needs.implied or needs.beside or needs.bots or needs.hooks or needs.extras:
         yield "data beside quotes, levels and closes"
 
 
@@ -100,6 +121,17 @@ def _of_rule(rule: Rule, known: frozenset[str]) -> Iterator[str]:
     for call in calls_of(rule.test):
         if call.measure not in known and not _is_daily(call):
             yield f"{rule.name} reads {call.measure}"
+
+
+def _of_money(rule: Rule, plan: Plan) -> Iterator[str]:
+    """Yield what keeps a rule out that reads options at the money."""
+    calls = list(calls_of(rule.test))
+    own, context = plan.legs[0], context_of(plan)
+    read = [str(call.argument("of")) for call in calls if is_at_money(call) or is_of_open(call)]
+    if any(symbol != own.symbol or class_of(symbol, context) != own.trading_class for symbol in read):
+        yield f"{rule.name} reads options of another class"
+    if any(call.measure in OF_VOLATILITY for call in calls) and rising_to(rule.test) is None:
+        yield f"{rule.name} compares a volatility with more than one number"
 
 
 def _is_daily(call: Call) -> bool:

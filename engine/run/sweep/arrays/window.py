@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.decide.limits import price_problem, worst_case_problem
-from engine.evaluate.guess import BAND
 from engine.evaluate.select import Selection
 from engine.evaluate.snapshot import Held, Ledger, View
 from engine.model.commission import estimate
@@ -21,6 +20,7 @@ from engine.model.payoff import least_payoff
 from engine.order.band import price_band
 from engine.run.backtest.fills import FillModel
 from engine.run.sweep.arrays.bot import ArrayBot
+from engine.run.sweep.arrays.conditions import Conditions, view_of
 from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.arrays.entry_order import EntryOrder, Look, Meets, Met
 from engine.run.sweep.arrays.looks import Looks
@@ -70,20 +70,26 @@ STREAMED_IN = 20.0
 
 
 class Window:
-    """A window of one bot. reached: the instant from which on its strikes are streamed; payoffs: known to others."""
+    """A window of one bot. reached: the instant from which on its strikes are streamed; payoffs: known to others.
+
+    halt: when the bot is halted, in seconds after the open.
+    """
 
     def __init__(
         self,
         day: ArrayDay,
         picks: Picks,
+        conditions: Conditions,
         fills: FillModel,
         payoffs: dict[tuple[tuple[Option, int], ...], Decimal | None],
         bot: ArrayBot,
         facts: tuple[int, Facts],
         reached: int,
+        halt: float,
     ) -> None:
-        self.day, self.picks, self.fills, self._payoffs = day, picks, fills, payoffs
-        self.bot, self.facts, self.reached = bot, facts, reached
+        self.day, self.picks, self.conditions, self.fills, self._payoffs = day, picks, conditions, fills, payoffs
+        self.bot, self.facts, self.reached, self.halt = bot, facts, reached, halt
+        self._surely = None if bot.money is None else day.surely_read(*bot.money, reached)
 
     def entry(self, looks: Looks) -> Entry:
         """Return what came of its last entry; None when none is sent."""
@@ -101,7 +107,7 @@ class Window:
                 continue
             if not self._is_plain(look.place):
                 return Sent(look, UNCLEAR)
-            came_to = self._enter(look)
+            came_to = self._enter(look) if self._is_sure(look) else self._in_doubt(look)
             if came_to is not None:
                 return Sent(look, came_to)
             refused = look.place
@@ -112,15 +118,31 @@ class Window:
         is_there = all(side in self.day.sides for side in self.bot.sides)
         return is_there and all(self.day.is_ordered(*side, self.reached, place) for side in self.bot.by_delta)
 
+    def _is_sure(self, look: Look) -> bool:
+        """Say whether a bot reads at the money what it would with all strikes streamed."""
+        if self._surely is None or look.at - self.day.times[look.place] >= STREAMED_IN:
+            return True
+        return bool(self._surely[look.place])
+
+    def _in_doubt(self, look: Look) -> Unclear | None:
+        """Return None where no entry is sent, whichever strike at the money is streamed already."""
+        return UNCLEAR if any(self._may_send(look.place, hidden=hidden) for hidden in (False, True)) else None
+
+    def _may_send(self, place: int, *, hidden: bool) -> bool:
+        judged = self._judged(place, hidden=hidden)
+        if judged is None or isinstance(judged, Unclear):
+            return judged is not None
+        return not self._is_refused(self._worst(judged, self._lowest(judged.selection)), judged)
+
     def _enter(self, look: Look) -> Entry:
         """Return what an entry at a look came to, None when its rules or limits do not let it be sent."""
         plan = self.bot.plan
         judged = self._judged(look.place)
-        if judged is None:
-            return None
-        selection, quoted, view = judged
+        if judged is None or isinstance(judged, Unclear):
+            return judged
+        selection, quoted, _ = judged
         lowest = self._lowest(selection)
-        worst = None if lowest is None else max(-Decimal(f"{view.start_price or 0.0:.4f}") - lowest, ZERO)
+        worst = self._worst(judged, lowest)
         if self._is_refused(worst, judged):
             return None
         until = self._until(look, selection)
@@ -130,13 +152,29 @@ class Window:
         fill = order.work(self._meeting(look, judged, lowest), partial(self._quoted, selection))
         return self._entered(selection, look, fill, worst) if isinstance(fill, Fill) else fill
 
-    def _judged(self, place: int, chosen: Selection | None = None) -> Judged | None:
-        """Judge the conditions of an entry at an instant; None where they are not true. chosen: its legs, if known."""
-        bot, view = self.bot, self.day.view_at(place, self.facts)
-        view.legs, view.held, view.quantity = (), None, 0
-        if not all(rule.judge(view).truth is True for rule in bot.compiled.when):
-            return None
-        selection = self.picks.at(bot.compiled, bot.keys, place, view) if chosen is None else chosen
+    def _worst(self, judged: Judged, lowest: Decimal | None) -> Decimal | None:
+        """Return the largest loss per share of one structure at the price that its order starts from."""
+        return None if lowest is None else max(-Decimal(f"{judged.view.start_price or 0.0:.4f}") - lowest, ZERO)
+
+    def _judged(self, place: int, chosen: Selection | None = None, *, hidden: bool = False) -> Judged | Unclear | None:
+        """Judge the conditions of an entry at an instant; None where they are not true. chosen: its legs, if known.
+
+        hidden: without the strike nearest to spot.
+        """
+        bot = self.bot
+        is_clear = True
+        for number, is_at_money in enumerate(bot.when_at_money):
+            truth = self.conditions.holds(bot, number, place, self.facts, hidden=hidden and is_at_money)
+            if truth is False:
+                return None
+            is_clear &= truth is not None
+        if not is_clear:
+            return UNCLEAR
+        view = view_of(self.day, bot, place, self.facts, hidden=hidden)
+        if chosen is None:
+            selection = self.picks.at(bot.compiled, bot.keys, place, view, hidden=hidden and bot.chosen_at_money)
+        else:
+            selection = chosen
         quoted = None if selection is None else quoted_at(self.day, selection, place, opens=True)
         if selection is None or quoted is None:
             return None
@@ -159,12 +197,20 @@ class Window:
         def meets(place: int) -> Met | Unclear | None:
             now: Judged | None = judged
             if place != look.place:
-                if self._quoted(judged.selection, place) is None:
+                if self._quoted(judged.selection, place) is None or self._reads_unsurely(place):
                     return UNCLEAR
-                now = self._judged(place, judged.selection)
+                judged_anew = self._judged(place, judged.selection)
+                if isinstance(judged_anew, Unclear):
+                    return UNCLEAR
+                now = judged_anew
             return now and Met(now.quoted, self._floor(lowest, now.quoted), self._band(now))
 
         return meets
+
+    def _reads_unsurely(self, place: int) -> bool:
+        """Say whether a condition reads at the money where it is not sure which strike is streamed."""
+        reads = self.bot.require_at_money or any(self.bot.when_at_money)
+        return reads and self._surely is not None and not self._surely[place]
 
     def _until(self, look: Look, selection: Selection) -> float | None:
         """Return the time before which an order of a look has to be over to be clear; None where its start is not.
@@ -173,7 +219,7 @@ class Window:
         grid of `every`, not before the next look.
         """
         _, instants = self.bot.clock(self.day)
-        until = min((at for at in instants if at > look.at), default=self.day.length)
+        until = min((at for at in (*instants, self.halt) if at > look.at), default=self.day.length)
         if self._is_streamed(look, selection):
             return until
         entry = self.bot.plan.entry
@@ -186,12 +232,15 @@ class Window:
         day = self.day
         if look.at - day.times[look.place] >= STREAMED_IN:
             return True
-        view = day.view_at(look.place - 1, self.facts) if look.place > self.reached else None
-        before = None if view is None else self.picks.at(self.bot.compiled, self.bot.keys, look.place - 1, view)
+        money = self.bot.money
+        if look.place <= self.reached or (money is not None and not day.are_guessed(money)[look.place - 1]):
+            return False
+        view = view_of(day, self.bot, look.place - 1, self.facts, hidden=False)
+        before = self.picks.at(self.bot.compiled, self.bot.keys, look.place - 1, view)
         if before is None:
             return False
         now, then = (day.ranks[[day.columns[leg.option] for leg in legs]] for legs in (selection.legs, before.legs))
-        return bool((np.abs(now - then) <= BAND).all())
+        return bool((np.abs(now - then) <= self.bot.band).all())
 
     def _lowest(self, selection: Selection) -> Decimal | None:
         """Return the least that a structure pays at expiry per share, None without a bound."""

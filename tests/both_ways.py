@@ -1,0 +1,43 @@
+"""Variants by arrays, and turn by turn."""
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from functools import cache
+
+from past_days import PastDays
+
+from engine.model.events import event_calendar
+from engine.run.backtest.fills import fill_model
+from engine.run.calendars import shipped_dates
+from engine.run.sweep.compiling import Terms
+from engine.run.sweep.evaluate import evaluate
+from engine.run.sweep.variant import Variant
+
+FIRST = date(2026, 9, 1)
+FILLS = ("natural", "mid", "mid+0.3")
+
+
+@cache
+def calendar():
+    return event_calendar(shipped_dates())
+
+
+def terms(source: PastDays, days: int, fills: str = "natural") -> Terms:
+    last = source.dates(FIRST, date(2026, 9, 30))[days - 1]
+    return Terms(
+        opens=lambda: source,
+        first=FIRST,
+        last=last,
+        fills=fill_model(fills),
+        cash=Decimal(1_000_000),
+        lines=90,
+        file="plain.yaml",
+        calendar=calendar,
+    )
+
+
+def both(texts: list[str], asked: Terms) -> tuple[list[Variant], list[Variant]]:
+    """Return what comes of these variants by arrays, and turn by turn."""
+    variants = [(number, (f"{number}",), text) for number, text in enumerate(texts)]
+    return evaluate(variants, asked), evaluate(variants, replace(asked, every_turn=True))
