@@ -21,6 +21,7 @@ from engine.run.backtest.fills import NATURAL
 from engine.run.backtest.market import DayMarket
 from engine.run.backtest.walk import Walk
 from engine.run.sweep.arrays import groups
+from engine.run.sweep.arrays.at_money import AtMoney
 from engine.run.sweep.arrays.bot import ArrayBot, Numbers
 from engine.run.sweep.arrays.conditions import Conditions
 from engine.run.sweep.arrays.day import ArrayDay
@@ -122,10 +123,11 @@ def test_what_is_surely_read_is_streamed(source: PastDays, monkeypatch: pytest.M
     for _ in walk.through(FIRST, FIRST):
         pass
     day = array_day(source)
-    found = day.around("SPX", "SPXW")
+    at_money = AtMoney(day)
+    found = at_money.around("SPX", "SPXW")
     assert found is not None
     reached = int(day.reached_from(np.array([1800.0]))[0])
-    sure = day.surely_read("SPX", "SPXW", reached)
+    sure = at_money.surely_read("SPX", "SPXW", reached)
     streamed: set[Contract] = set()
     unsure = 0
     for place in range(330):
@@ -199,7 +201,7 @@ def test_a_bot_is_halted_when_the_engine_halts_it(seed: int) -> None:
     records = [record for done in walk.through(FIRST, FIRST) for record in done.records]
     day = array_day(source)
     bot = ArrayBot(program, Numbers())
-    found = Conditions(day).first_halt(bot, day.facts_of(program, 0))
+    found = Conditions(day, AtMoney(day)).first_halt(bot, day.facts_of(program, 0))
     (halt,) = [each for each in records if each.kind is Kind.DECISION and each.data["what"] == "halt"]
     assert found == halt.at.timestamp() - day.opens_at
 

@@ -10,9 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns, Places
+from engine.evaluate.snapshot import View
 from engine.evaluate.watch import MONEY_BAND
 from engine.model.black import MEAN_MOVE
+from engine.model.contract import Right
+from engine.model.facts import Facts
 from engine.run.arrays.may_hold import Mask
+from engine.run.sweep.arrays.day import ArrayDay
 
 _NEAR = MONEY_BAND + 2
 """Strikes on each side of spot that are kept once streamed, while it is known where the legs lie."""
@@ -79,3 +83,60 @@ def surely_read(found: Around, reached: int, end: int) -> Mask:
         else:  # for a moment it may not be known where the legs lie
             streamed = around_spot
     return sure
+
+
+class AtMoney:
+    """What stands at the money in one session, by symbol and trading class; made once, shared by all variants."""
+
+    def __init__(self, day: ArrayDay) -> None:
+        self._day = day
+        self._around: dict[tuple[str, str], Around | None] = {}
+        self._surely_read: dict[tuple[str, str, int], Mask] = {}
+        self._hidden: dict[tuple[int, int], View] = {}
+
+    def around(self, symbol: str, trading_class: str) -> Around | None:
+        """Return the market at the money, None where calls and puts differ in their strikes."""
+        key = (symbol, trading_class)
+        if key not in self._around:
+            self._around[key] = self._made(symbol, trading_class)
+        return self._around[key]
+
+    def _made(self, symbol: str, trading_class: str) -> Around | None:
+        day = self._day
+        spot = day.level(symbol)
+        if spot is None or not day.is_even(trading_class):
+            return None
+        calls, puts = (day.sides[trading_class, right] for right in (Right.CALL, Right.PUT))
+        return around(spot, day.strikes[calls], calls, puts, day.bid, day.ask)
+
+    def surely_read(self, symbol: str, trading_class: str, reached: int) -> Mask:
+        """Return where a bot surely reads what it would with all strikes streamed, nowhere without any.
+
+        reached: the instant from which on its strikes are streamed.
+        """
+        key = (symbol, trading_class, reached)
+        if key not in self._surely_read:
+            found = self.around(symbol, trading_class)
+            self._surely_read[key] = self._nowhere() if found is None else surely_read(found, reached, self._day.end)
+        return self._surely_read[key]
+
+    def are_guessed(self, symbol: str, trading_class: str) -> Mask:
+        """Say where it is sure about which strikes a bot asks for by what it reads (`evaluate.guess`)."""
+        found = self.around(symbol, trading_class)
+        return self._nowhere() if found is None else found.is_sound
+
+    def _nowhere(self) -> Mask:
+        return np.zeros(len(self._day.times), dtype=bool)
+
+    def hidden_view_at(self, place: int, facts: tuple[int, Facts], symbol: str, trading_class: str) -> View:
+        """Return the view of an instant for who has not got the strike nearest to spot yet."""
+        key = (place, facts[0])
+        if key not in self._hidden:
+            day = self._day
+            board, near = day.board_at(place).copy(), self.around(symbol, trading_class)
+            if near is not None:
+                for columns in (near.calls, near.puts):
+                    row = board.rows[day.options[columns[near.nearest[place]]]]
+                    board.bid[row] = board.ask[row] = board.quote_at[row] = np.nan
+            self._hidden[key] = View(now=float(day.day.times[place]), session=day.session, board=board, facts=facts[1])
+        return self._hidden[key]

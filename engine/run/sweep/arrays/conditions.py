@@ -13,8 +13,9 @@ from engine.compile.reads import calls_of
 from engine.evaluate.snapshot import View
 from engine.model.black import years_until
 from engine.model.facts import Facts
-from engine.run.arrays.may_hold import HAIR, Series, may_hold
+from engine.run.arrays.may_hold import HAIR, Mask, Series, may_hold
 from engine.run.arrays.measures import Market
+from engine.run.sweep.arrays.at_money import AtMoney
 from engine.run.sweep.arrays.bot import OF_VOLATILITY, ArrayBot, is_of_open
 from engine.run.sweep.arrays.day import ArrayDay
 from engine.turn.program import CompiledRule
@@ -25,8 +26,8 @@ _SLACK = 1e-9
 class Conditions:
     """The conditions of one session, with what each came to kept for all variants."""
 
-    def __init__(self, day: ArrayDay) -> None:
-        self._day = day
+    def __init__(self, day: ArrayDay, at_money: AtMoney) -> None:
+        self._day, self.at_money = day, at_money
         self._market = Market(day)
         self._truths: dict[tuple[int, int, int, bool], bool | None] = {}
         self._halts: dict[tuple[tuple[int, ...], int], float | None] = {}
@@ -48,7 +49,7 @@ class Conditions:
         may = may_hold(rule.rule.test, self.measure)
         places = np.arange(day.first, day.end)
         for place in (places if may is None else places[may[places]]).tolist():
-            truth = rule.judge(view_of(day, bot, place, facts, hidden=False)).truth
+            truth = rule.judge(self.view_of(bot, place, facts)).truth
             if truth is None or (truth and place == day.first and any(map(is_of_open, calls_of(rule.rule.test)))):
                 return None  # the expected move of the open comes to be known after it
             if truth:
@@ -64,7 +65,7 @@ class Conditions:
         """
         key = (bot.when[number], facts[0], place, hidden)
         if key not in self._truths:
-            view = view_of(self._day, bot, place, facts, hidden=hidden)
+            view = self.view_of(bot, place, facts, hidden=hidden)
             self._truths[key] = self._judged(bot.compiled.when[number], place, view)
         return self._truths[key]
 
@@ -86,6 +87,26 @@ class Conditions:
         before = years_until(day.session.date, now)
         after = years_until(day.session.date, now + day.room(place))
         return (before / after) ** 0.5 if before and after else None
+
+    def surely_reads(self, bot: ArrayBot, reached: int) -> Mask | None:
+        """Return where a bot reads at the money what it would with all strikes streamed, None when it reads none.
+
+        reached: the instant from which on its strikes are streamed.
+        """
+        return None if bot.money is None else self.at_money.surely_read(*bot.money, reached)
+
+    def surely_guesses(self, bot: ArrayBot) -> Mask | None:
+        """Return where it is sure about which strikes a bot asks for, None when nothing at the money tells it."""
+        return None if bot.money is None else self.at_money.are_guessed(*bot.money)
+
+    def view_of(self, bot: ArrayBot, place: int, facts: tuple[int, Facts], *, hidden: bool = False) -> View:
+        """Return the view of an instant for a bot that holds nothing. hidden: without the strike nearest to spot."""
+        if hidden and bot.money:
+            view = self.at_money.hidden_view_at(place, facts, *bot.money)
+        else:
+            view = self._day.view_at(place, facts)
+        view.legs, view.held, view.quantity = (), None, 0
+        return view
 
     # ------------------------------------------------------------ arrays
 
@@ -130,13 +151,6 @@ class Conditions:
             return None
         found: Columns = np.concatenate((level[:first], find.accumulate(level[first:])))
         return found
-
-
-def view_of(day: ArrayDay, bot: ArrayBot, place: int, facts: tuple[int, Facts], *, hidden: bool) -> View:
-    """Return the view of an instant for a bot that holds nothing. hidden: without the strike nearest to spot."""
-    view = day.hidden_view_at(place, facts, *bot.money) if hidden and bot.money else day.view_at(place, facts)
-    view.legs, view.held, view.quantity = (), None, 0
-    return view
 
 
 def rising_to(test: Truth) -> float | None:

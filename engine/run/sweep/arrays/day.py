@@ -21,13 +21,11 @@ from engine.model.facts import EventCalendar, Facts
 from engine.model.market import Board
 from engine.model.session import Session
 from engine.model.values import replace
-from engine.run.arrays.may_hold import Mask
 from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.hearing import at_once
 from engine.run.backtest.market import ranges
 from engine.run.backtest.surface import GREEKS
 from engine.run.prepare import prepare
-from engine.run.sweep.arrays.at_money import Around, around, surely_read
 from engine.turn.program import Program
 from engine.turn.watching import WATCH_AHEAD
 
@@ -69,9 +67,6 @@ class ArrayDay:
         self._boards: dict[int, Board] = {}
         self._views: dict[tuple[int, int], View] = {}
         self._facts: dict[int, tuple[int, Facts]] = {}
-        self._hidden: dict[tuple[int, int], View] = {}
-        self._around: dict[tuple[str, str], Around | None] = {}
-        self._surely_read: dict[tuple[str, str, int], Mask] = {}
         self.opening_moves: dict[str, float] = {}
 
     def _problem(self) -> str:
@@ -128,19 +123,6 @@ class ArrayDay:
             found = self._views[key] = View(now=now, session=self.session, board=self.board_at(place), facts=facts[1])
         return found
 
-    def hidden_view_at(self, place: int, facts: tuple[int, Facts], symbol: str, trading_class: str) -> View:
-        """Return the view of an instant for who has not got the strike nearest to spot yet."""
-        key = (place, facts[0])
-        if key not in self._hidden:
-            board, near = self.board_at(place).copy(), self.around(symbol, trading_class)
-            if near is not None:
-                for columns in (near.calls, near.puts):
-                    row = board.rows[self.options[columns[near.nearest[place]]]]
-                    board.bid[row] = board.ask[row] = board.quote_at[row] = np.nan
-            now = float(self.day.times[place])
-            self._hidden[key] = View(now=now, session=self.session, board=board, facts=facts[1])
-        return self._hidden[key]
-
     def is_day_of(self, plan: Plan) -> bool:
         """Say whether a bot may enter today: its days of the week, and options of one of its classes."""
         is_on = not plan.entry.days or self.session.date.weekday() in plan.entry.days
@@ -179,39 +161,6 @@ class ArrayDay:
         self.opening_moves |= moves
         expiry = self.session.date
         return replace(facts, opening_moves={(symbol, expiry): move for symbol, move in moves.items()})
-
-    # ------------------------------------------------------------ at the money
-
-    def around(self, symbol: str, trading_class: str) -> Around | None:
-        """Return the market at the money of a class, None where calls and puts differ in their strikes."""
-        key = (symbol, trading_class)
-        if key not in self._around:
-            self._around[key] = self._made_around(symbol, trading_class)
-        return self._around[key]
-
-    def _made_around(self, symbol: str, trading_class: str) -> Around | None:
-        spot = self.level(symbol)
-        if spot is None or not self.is_even(trading_class):
-            return None
-        calls, puts = (self.sides[trading_class, right] for right in (Right.CALL, Right.PUT))
-        return around(spot, self.strikes[calls], calls, puts, self.bid, self.ask)
-
-    def surely_read(self, symbol: str, trading_class: str, reached: int) -> Mask:
-        """Return where a bot surely reads at the money what it would with all strikes streamed, nowhere without any.
-
-        reached: the instant from which on its strikes are streamed.
-        """
-        key = (symbol, trading_class, reached)
-        if key not in self._surely_read:
-            found = self.around(symbol, trading_class)
-            nowhere = np.zeros(len(self.times), dtype=bool)
-            self._surely_read[key] = nowhere if found is None else surely_read(found, reached, self.end)
-        return self._surely_read[key]
-
-    def are_guessed(self, money: tuple[str, str]) -> Mask:
-        """Say where it is sure about which strikes a bot asks for by what it reads at the money (`evaluate.guess`)."""
-        found = self.around(*money)
-        return np.zeros(len(self.times), dtype=bool) if found is None else found.is_sound
 
     def previous_close(self, symbol: str) -> float:
         """Return an underlying's close of the session before, nan where it is not known."""

@@ -9,6 +9,7 @@ from engine.model.contract import Option
 from engine.model.facts import Facts
 from engine.run.arrays.may_hold import Mask, may_hold
 from engine.run.backtest.fills import FillModel
+from engine.run.sweep.arrays.at_money import AtMoney
 from engine.run.sweep.arrays.bot import ArrayBot
 from engine.run.sweep.arrays.candidate import Candidate
 from engine.run.sweep.arrays.conditions import Conditions
@@ -25,8 +26,9 @@ class Entering:
     def __init__(self, day: ArrayDay, fills: FillModel) -> None:
         self.day = day
         self.fills = fills
-        self.picks = Picks(day)
-        self.conditions = Conditions(day)
+        self.at_money = AtMoney(day)
+        self.picks = Picks(day, self.at_money)
+        self.conditions = Conditions(day, self.at_money)
         self._when: dict[int, Mask | None] = {}
         self._kept: dict[object, Columns] = {}
         self._entries: dict[tuple[int, float, float], Entry] = {}
@@ -66,7 +68,8 @@ class Entering:
             return np.asarray(may)
         picked = self.picks.picked(plan.legs, bot.keys) if plan.require else None
         if picked is not None:
-            doubtful = False if bot.money is None else ~self.day.surely_read(*bot.money, reached)[window]
+            surely = self.conditions.surely_reads(bot, reached)
+            doubtful = False if surely is None else ~surely[window]
             found += [mask | doubtful for mask in self._required(bot, picked, window)]
         return np.asarray(np.logical_and.reduce(found)) if found else None
 

@@ -78,12 +78,12 @@ class EnteringTogether:
 
         Shape: (N, T).
         """
-        money, day = self._group.bots[0].money, self._day
-        if money is None:
+        bot, conditions = self._group.bots[0], self._session.entering.conditions
+        if bot.money is None:
             return None
-        reached = day.reached_from(starts)
-        known = {each: ~day.surely_read(*money, each) for each in set(reached.tolist())}
-        found = np.array([known[each] for each in reached.tolist()])
+        reached = self._day.reached_from(starts).tolist()
+        known = {each: conditions.at_money.surely_read(*bot.money, each) for each in set(reached)}
+        found = ~np.array([known[each] for each in reached])
         return found if later is None else found & (later < STREAMED_IN)
 
     def _later(self, starts: Columns, ends: Columns) -> Columns | None:
@@ -104,8 +104,9 @@ class EnteringTogether:
         ranks = self._day.ranks
         now, then = columns[picks, :, places], columns[picks, :, before]
         is_near = (np.abs(ranks[now] - ranks[then]) <= self._group.bots[0].band) & (then >= 0)
-        if self._group.bots[0].money is not None:
-            is_near &= self._day.are_guessed(self._group.bots[0].money)[before][:, None]
+        guesses = self._session.entering.conditions.surely_guesses(self._group.bots[0])
+        if guesses is not None:
+            is_near &= guesses[before][:, None]
         return np.asarray((places > reached) & is_clear[picks, before] & is_near.all(axis=1))
 
     def _masks(self, window: Mask, doubtful: Mask | None) -> tuple[Mask, Mask, Places, Mask] | None:

@@ -17,6 +17,7 @@ from engine.evaluate.strike_terms import OFFSETS
 from engine.evaluate.strikes import Chooser
 from engine.model.contract import Option, Right
 from engine.run.arrays.may_hold import HAIR
+from engine.run.sweep.arrays.at_money import AtMoney
 from engine.run.sweep.arrays.day import ArrayDay, OptionColumns
 from engine.spec.nouns.legs import Bound, Round, StrikeBy
 from engine.turn.program import CompiledBot
@@ -50,8 +51,8 @@ class Outward(NamedTuple):
 class Picks:
     """The choices of one session. A leg's key tells it from legs that are chosen otherwise."""
 
-    def __init__(self, day: ArrayDay) -> None:
-        self.day = day
+    def __init__(self, day: ArrayDay, at_money: AtMoney) -> None:
+        self.day, self._at_money = day, at_money
         self._chosen: dict[Hashable, int] = {}
         self._picked: dict[Hashable, Picked | None] = {}
         self._picked_together: dict[tuple[int, ...], tuple[Picked, ...] | None] = {}
@@ -156,7 +157,7 @@ class Picks:
 
     def _at_moves(self, leg: LegPlan, side: OptionColumns) -> Picked | None:
         """Return the options nearest to so many expected moves from spot, as all strikes that are listed tell it."""
-        found = self.day.around(leg.symbol, leg.trading_class)
+        found = self._at_money.around(leg.symbol, leg.trading_class)
         spot = self.day.level(leg.symbol)
         if found is None or spot is None:
             return None

@@ -20,7 +20,7 @@ from engine.model.payoff import least_payoff
 from engine.order.band import price_band
 from engine.run.backtest.fills import FillModel
 from engine.run.sweep.arrays.bot import ArrayBot
-from engine.run.sweep.arrays.conditions import Conditions, view_of
+from engine.run.sweep.arrays.conditions import Conditions
 from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.arrays.entry_order import EntryOrder, Look, Meets, Met
 from engine.run.sweep.arrays.looks import Looks
@@ -89,7 +89,7 @@ class Window:
     ) -> None:
         self.day, self.picks, self.conditions, self.fills, self._payoffs = day, picks, conditions, fills, payoffs
         self.bot, self.facts, self.reached, self.halt = bot, facts, reached, halt
-        self._surely = None if bot.money is None else day.surely_read(*bot.money, reached)
+        self._surely = conditions.surely_reads(bot, reached)
 
     def entry(self, looks: Looks) -> Entry:
         """Return what came of its last entry; None when none is sent."""
@@ -170,7 +170,7 @@ class Window:
             is_clear &= truth is not None
         if not is_clear:
             return UNCLEAR
-        view = view_of(self.day, bot, place, self.facts, hidden=hidden)
+        view = self.conditions.view_of(bot, place, self.facts, hidden=hidden)
         if chosen is None:
             selection = self.picks.at(bot.compiled, bot.keys, place, view, hidden=hidden and bot.chosen_at_money)
         else:
@@ -232,10 +232,10 @@ class Window:
         day = self.day
         if look.at - day.times[look.place] >= STREAMED_IN:
             return True
-        money = self.bot.money
-        if look.place <= self.reached or (money is not None and not day.are_guessed(money)[look.place - 1]):
+        guesses = self.conditions.surely_guesses(self.bot)
+        if look.place <= self.reached or (guesses is not None and not guesses[look.place - 1]):
             return False
-        view = view_of(day, self.bot, look.place - 1, self.facts, hidden=False)
+        view = self.conditions.view_of(self.bot, look.place - 1, self.facts)
         before = self.picks.at(self.bot.compiled, self.bot.keys, look.place - 1, view)
         if before is None:
             return False
