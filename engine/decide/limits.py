@@ -161,13 +161,20 @@ def _cover(proposal: Proposal) -> str:
     return f"its calls need {found.needed:,} {found.symbol} shares, {found.free:,f} are held that no call needs"
 
 
+def account_loss_problem(today: Decimal, limit: Decimal | None) -> str:
+    """Return why nothing more is entered after what all bots together have made today, dollars; "" if it may be."""
+    if limit is None or today > -limit:
+        return ""
+    return f"the account's loss today is {dollars(-today)}, its daily_loss is {dollars(limit)}"
+
+
 def _daily(proposal: Proposal) -> str:
     limit = proposal.bot_daily_loss
     if limit is not None and proposal.bot_today <= -limit:
         return f"the day's loss is {dollars(-proposal.bot_today)}, daily_loss is {dollars(limit)}"
     limit = proposal.account_daily_loss
-    if limit is not None and proposal.account_today <= -limit:
-        return f"the account's loss today is {dollars(-proposal.account_today)}, its daily_loss is {dollars(limit)}"
+    if problem := account_loss_problem(proposal.account_today, limit):
+        return problem
     unknown = proposal.unvalued if proposal.bot_daily_loss is not None else ()
     unknown = proposal.account_unvalued if limit is not None else unknown
     return f"the day's loss is unknown (daily_loss): no sound quote for {unknown[0]}" if unknown else ""

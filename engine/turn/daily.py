@@ -5,10 +5,12 @@ from decimal import Decimal
 from typing import Any
 
 from engine.decide.bot_day import BotDay
+from engine.decide.limits import account_loss_problem
 from engine.evaluate.wording import describe
 from engine.fill.pnl import HeldLeg, made
 from engine.model.facts import Facts
 from engine.model.money import ZERO, dollars
+from engine.model.order import Purpose
 from engine.model.position import Position
 from engine.model.quotes import level_of
 from engine.model.session import Session, exchange_date, session_from
@@ -18,7 +20,7 @@ from engine.turn.caution import begin_session
 from engine.turn.hooks import expiries, of_day
 from engine.turn.judging import first_missing, judge_all, rounded, wake
 from engine.turn.missing import end_watch
-from engine.turn.profit import bot_today, structure, unvalued
+from engine.turn.profit import account_today, bot_today, structure, unvalued
 from engine.turn.program import CompiledBot
 from engine.turn.resting import cancel_entries
 from engine.turn.state import BotState
@@ -149,6 +151,15 @@ def step_halts(work: Work, bot: CompiledBot) -> str:
     if unknown is None:
         return ""
     return f"halt condition {unknown.rule.name} unknown: {first_missing(unknown.verdict)}"
+
+
+def stop_entering_at_loss(work: Work) -> None:
+    """Take back the entries at work once all bots together have lost what the account may lose in a session."""
+    limit = work.program.limits.daily_loss
+    if limit is None or not any(order.purpose is Purpose.ENTRY for order in work.all_live_orders()):
+        return
+    if reason := account_loss_problem(account_today(work), limit):
+        cancel_entries(work, "", reason)
 
 
 def _note_unvalued(work: Work, name: str) -> None:

@@ -162,6 +162,7 @@ def _retry(work: Work, position: Position) -> None:
 
 def _halt_and_enter(work: Work, bots: list[tuple[str, CompiledBot]]) -> None:
     """Judge the halts of all these bots, then their entries."""
+    daily.stop_entering_at_loss(work)
     blocked = {name: daily.step_halts(work, bot) for name, bot in bots}
     if work.state.is_stopping:
         return

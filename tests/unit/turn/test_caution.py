@@ -132,6 +132,22 @@ def test_nothing_is_entered_while_the_days_loss_is_unknown() -> None:
     assert desk.last.bot == "later"
 
 
+def test_an_entry_at_work_is_taken_back_when_another_bot_has_lost_what_the_account_may() -> None:
+    """Faults row 94."""
+    later = text_of("later", legs=CALLS, entry='{at: "10:05"}')
+    desk = Desk((text_of(exits='\n  - time: "15:45"\n'), later), limits=AccountLimits(daily_loss=Decimal(100)))
+    desk.opened()
+    short, long = (leg.option for leg in desk.position.legs)
+    desk.until("10:05")
+    desk.ack(desk.last)
+    assert (desk.last.bot, desk.last.status) == ("later", OrderStatus.WORKING)
+    desk.quote(short, 3.65, 3.75, -0.2)
+    desk.quote(long, 1.55, 1.65, -0.07)
+    desk.tick(1)
+    assert desk.last.status is OrderStatus.CANCELLING
+    assert desk.last.message.startswith("the account's loss today is $1")
+
+
 def test_a_daily_loss_in_units_of_what_one_trade_may_lose() -> None:
     desk = Desk((text_of(risk="{max_loss_per_trade: $2000, daily_loss: 0.05x max_loss_per_trade}"),))
     assert desk.program.bots["spread"].plan.risk.daily_loss == Decimal(100)
