@@ -182,12 +182,21 @@ def _since(condition: Condition) -> str:
 
 
 def rule_lines(session: date, changes: Sequence[Condition]) -> list[str]:
-    """Return the changes of one rule in a session, one a line."""
-    rows = [
-        (clock(one.since) if one.since else "", *_of(one), _TRUTH[one.truth], one.value, one.bound, one.note)
-        for one in changes
-    ]
-    return [f"{changes[0].rule}, {session}", *aligned(rows, indent="  ")]
+    """Return the changes of one rule in a session, one a line; of several rules of one name place by place."""
+    lines = [f"{changes[0].rule}, {session}"]
+    places = dict.fromkeys(map(_place_words, changes))
+    for place in places:
+        found = [one for one in changes if _place_words(one) == place]
+        rows = [
+            (clock(one.since) if one.since else "", *_of(one), _TRUTH[one.truth], one.value, one.bound, one.note)
+            for one in found
+        ]
+        lines += [f"  {place}", *aligned(rows, indent="    ")] if len(places) > 1 else aligned(rows, indent="  ")
+    return lines
+
+
+def _place_words(condition: Condition) -> str:
+    return f"{condition.place} of {condition.position}" if condition.position else condition.place
 
 
 def _of(condition: Condition) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from store_day import DAY, WATCHER, at, condor_records, verdict, watcher_records
 
 from engine.record.explain import Span, history, left_within, selection_at, state_at, story, total
 from engine.record.record import Json, Kind, Record
-from engine.run.why_text import instant_lines, story_lines
+from engine.run.why_text import instant_lines, rule_lines, story_lines
 
 
 def decision(clock: str, what: str, reason: str = "") -> Record:
@@ -159,6 +159,21 @@ def test_changes_of_one_rule_and_the_last_selection() -> None:
     assert found is not None
     assert found.at == at("12:00")
     assert story(condor_records()).entered == (at("09:52"),)
+
+
+def test_rules_of_one_name_are_told_place_by_place() -> None:
+    halt = verdict("09:31", "day_range", False, 0.4, place="halts", words="0.40 pts   above 46.1")
+    later = verdict("12:31", "day_range", True, 47.0, place="halts", words="47.0 pts   above 46.1")
+    when = verdict("10:30", "day_range", False, 28.4, words="28.4 pts   below 27.7")
+    assert rule_lines(DAY, history([halt, when, later], "day_range")) == [
+        "day_range, 2026-11-18",
+        "  halts",
+        "    09:31:00  FALSE  0.40 pts  above 46.1",
+        "    12:31:00  true   47.0 pts  above 46.1",
+        "  when",
+        "    10:30:00  FALSE  28.4 pts  below 27.7",
+    ]
+    assert rule_lines(DAY, history([when], "day_range"))[1:] == ["  10:30:00  FALSE  28.4 pts  below 27.7"]
 
 
 def test_a_reload_ends_what_the_old_text_said() -> None:
