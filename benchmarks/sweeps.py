@@ -74,7 +74,8 @@ def measure() -> list[Goal]:
         for number in range(ROUNDS + 1):
             into = found if number else Rounds()  # in the first some is still loaded
             _time(into, "hand", lambda: by_arrays(files, tasks))
-            _time(into, "hand by two", by_two)
+            if _time(into, "hand by two", by_two) != sum(map(len, trades)):
+                raise AssertionError("by hand two processes do not make the trades that one makes")
             _time(into, "ready", lambda: [evaluate([one], none)[0] for one in asked[:ALONE]])
             each = _time(into, "few", lambda: [evaluate([one], few)[0] for one in asked[:ALONE]])
             into.add("alone", _whole(into))
