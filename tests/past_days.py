@@ -155,3 +155,16 @@ def crossed(day: HistoryDay) -> HistoryDay:
     bid = day.bid.copy()
     bid[::11, ::7] = day.ask[::11, ::7] + 0.05
     return replace(day, bid=bid)
+
+
+def with_spy(day: HistoryDay) -> HistoryDay:
+    """SPY is a tenth of SPX."""
+    return replace(day, levels={**day.levels, "SPY": np.round(day.levels["SPX"] / 10.0, 2)})
+
+
+class Leaps(PastDays):
+    """Spot moves two and a half times as far in a minute: often by several strikes."""
+
+    def _level(self, day: date, symbol: str) -> Columns:
+        level = super()._level(day, symbol)
+        return level if symbol == "VIX" else np.round(level[0] * (level / level[0]) ** 2.5, 2)

@@ -5,15 +5,14 @@ What comes of them is what comes of them turn by turn, also where spot moves fur
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
 
 import numpy as np
 import pytest
 from both_ways import FILLS, FIRST, both, calendar, terms
-from past_days import PastDays, crossed
+from past_days import Leaps, PastDays, crossed, with_spy
 from plain_specs import calm_spec
 
-from engine.adapters.history.day import Columns, HistoryDay
+from engine.adapters.history.day import HistoryDay
 from engine.model.contract import Contract
 from engine.model.session import session_on
 from engine.record.record import Kind
@@ -50,19 +49,6 @@ risk:
   undefined_risk: allow
   max_loss_per_trade: $700000
 """
-
-
-def with_spy(day: HistoryDay) -> HistoryDay:
-    """SPY is a tenth of SPX."""
-    return replace(day, levels={**day.levels, "SPY": np.round(day.levels["SPX"] / 10.0, 2)})
-
-
-class Leaps(PastDays):
-    """Spot moves two and a half times as far in a minute: often by several strikes."""
-
-    def _level(self, day: date, symbol: str) -> Columns:
-        level = super()._level(day, symbol)
-        return level if symbol == "VIX" else np.round(level[0] * (level / level[0]) ** 2.5, 2)
 
 
 def compare_calm(seeds: range, days: int, source: PastDays, fills: str) -> tuple[int, int]:

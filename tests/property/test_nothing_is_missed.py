@@ -1,0 +1,103 @@
+"""Whatever wakes bots: a turn in which all of them are judged decides nothing that the engine has not decided already.
+
+After each instant of a past session the same instant is told once more, as if every bot read everything that moved.
+"""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from both_ways import FIRST, calendar, terms
+from past_days import Leaps, PastDays, with_spy
+from plain_specs import calm_spec, random_spec
+
+from engine.model.command import Inquire, Watch
+from engine.model.event import MarketMoved
+from engine.record.record import Kind
+from engine.run.backtest.fills import fill_model
+from engine.run.backtest.walk import Walk
+from engine.run.sweep.compiling import program_of
+from engine.turn.program import Program
+from engine.turn.turn import turn
+
+ROOT = Path(__file__).parents[2]
+ASKED_BY_THE_CLOCK = (Inquire, Watch)
+"""Commands that decide nothing: what works at the broker, what is streamed."""
+TRIED = ("breach", "cool_down", "each_side", "halts", "halving", "one_side_or_all", "protected_condor", "resting_put",
+         "tiers", "trailing")  # fmt: skip
+"""Examples that use what single exits do not: several positions, parts, resting and armed exits, halts."""
+STRUCK = """rulebot: 1
+name: struck
+about: Sells a strangle slowly, unless VIX jumps.
+underlying: SPX
+entry:
+  window: {from: "10:00", to: "11:00"}
+legs:
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.15}}
+  short_call: {sell: call, strike: {delta: 0.15}}
+order: {start: mid, step: 0.05, wait: 5m, tries: 6, then: cancel}
+exits:
+  - time: "15:45"
+risk:
+  undefined_risk: allow
+  max_loss_per_trade: $700000
+  halt_when:
+    - vix_spike: {above: 0.2 pts}
+"""
+
+
+def program_from(text: str, name: str, source: PastDays) -> Program:
+    return program_of(text, replace(terms(source, 1), file=f"{name}.yaml"))
+
+
+def live_through(
+    program: Program, source: PastDays, days: int, fills: str, monkeypatch: pytest.MonkeyPatch
+) -> list[Kind]:
+    """Live through sessions, and tell each instant twice. Return what was recorded, by kind."""
+    step = Walk._step
+
+    def step_twice(walk: Walk, *told: object) -> None:
+        step(walk, *told)  # type: ignore[arg-type]
+        assert walk.state is not None
+        session, state = walk.state.session, walk.state
+        if not session.open <= walk.now < session.close:
+            return
+        rows = tuple(range(len(state.board.contracts)))
+        woken = state._replace(dependents=dict.fromkeys(rows, tuple(state.bots)))
+        found = turn(walk.program, woken, MarketMoved(walk.now, rows))
+        commands = [each for each in found.commands if not isinstance(each, ASKED_BY_THE_CLOCK)]
+        decisions = [each.data for each in found.records if each.kind is Kind.DECISION]
+        decided = [each for each in decisions if each["what"] != "stop watching"]
+        assert not commands, f"{walk.now}: {commands}"
+        assert not decided, f"{walk.now}: {decided}"
+
+    monkeypatch.setattr(Walk, "_step", step_twice)
+    walk = Walk(program, source, calendar(), fill_model(fills), terms(source, 1).cash)
+    last = source.dates(FIRST, date(2026, 9, 30))[days - 1]
+    return [record.kind for done in walk.through(FIRST, last) for record in done.records]
+
+
+@pytest.mark.parametrize("name", TRIED)
+def test_examples_decide_all_at_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / "examples" / f"{name}.yaml").read_text()
+    source = PastDays(strikes=60, seed=5, expiries=6, change=with_spy)
+    if "underlying: SPY" in text:
+        source = PastDays(strikes=60, seed=5, expiries=6, symbol="SPY", trading_class="SPY")
+    program = program_from(text, name, source)
+    assert Kind.FILL in live_through(program, source, 1, "mid", monkeypatch)
+
+
+def test_a_halt_is_seen_while_an_entry_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = PastDays(seed=2)
+    kinds = live_through(program_from(STRUCK, "struck", source), source, 3, "natural", monkeypatch)
+    assert Kind.ORDER in kinds
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(40))
+def test_random_bots_decide_all_at_once(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = (PastDays if seed % 2 else Leaps)(strikes=60, seed=seed, change=with_spy)
+    text = calm_spec(seed) if seed % 3 == 0 else random_spec(seed)
+    live_through(program_from(text, "plain", source), source, 3, ("natural", "mid")[seed % 2], monkeypatch)
