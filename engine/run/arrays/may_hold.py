@@ -37,6 +37,12 @@ def may_hold(test: Truth, measure: Measure) -> Mask | None:
     return _holds(test, measure, is_sure=False)
 
 
+def may_hold_at(test: Truth, measure: Measure, count: int) -> Mask | None:
+    """Return the same with a verdict for each of so many instants, also where a test says the same at all of them."""
+    found = may_hold(test, measure)
+    return None if found is None else np.broadcast_to(found, (count,))
+
+
 def surely_holds(test: Truth, measure: Measure) -> Mask | None:
     """Return at which instants a test is true, None where that is nowhere known."""
     return _holds(test, measure, is_sure=True)
@@ -56,7 +62,7 @@ def _holds(test: Truth, measure: Measure, *, is_sure: bool) -> Mask | None:
             is_all = isinstance(test, AllOf)
             if not known or (is_all is is_sure and len(known) < len(every)):
                 return None  # what is not known may be true, and is not sure
-            return np.asarray((np.logical_and if is_all else np.logical_or).reduce(known))
+            return np.asarray((np.logical_and if is_all else np.logical_or).reduce(np.broadcast_arrays(*known)))
         case _:
             return None
 

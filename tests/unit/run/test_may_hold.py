@@ -8,7 +8,7 @@ import pytest
 from engine.compile.plan import AllOf, AnyOf, Call, Compare, Constant, Not, Op, Quantity
 from engine.evaluate.reading import exact
 from engine.evaluate.rules import _HOLDS
-from engine.run.arrays.may_hold import HAIR, may_hold, surely_holds
+from engine.run.arrays.may_hold import HAIR, may_hold, may_hold_at, surely_holds
 
 VALUES = np.array([-0.3, 0.0, 0.1 + 0.2, 0.3, 0.3 + 5e-11, 0.3 + 5e-8, 0.3 - 5e-8, 0.35, 0.4, np.nan])
 CALL = Call("vix", (), Quantity.LEVEL)
@@ -64,6 +64,21 @@ def test_groups_are_sure_of_what_all_or_one_of_them_is() -> None:
     assert of_any is not None
     assert np.array_equal(of_any, one | other)
     assert surely_holds(Not(tests[0]), measure) is None
+
+
+def test_what_is_the_same_at_all_instants_goes_with_what_changes() -> None:
+    constant = Compare(Op.ABOVE, at(1.0), (at(0.0),))
+    changing = Compare(Op.AT_LEAST, CALL, (at(0.3),))
+    alone, one = may_hold_at(constant, measure, len(VALUES)), may_hold(changing, measure)
+    assert alone is not None
+    assert one is not None
+    assert alone.shape == one.shape
+    assert alone.all()
+    for how in (may_hold, surely_holds):
+        found = [how(group((constant, changing), ("a", "b")), measure) for group in (AllOf, AnyOf)]
+        assert np.array_equal(found[0], how(changing, measure))
+        assert np.array_equal(found[1], alone)
+    assert may_hold_at(Compare(Op.ABOVE, Call("gap", (), Quantity.LEVEL), (at(1.0),)), measure, 3) is None
 
 
 def test_many_bounds_at_once_are_as_many_tests() -> None:

@@ -102,6 +102,15 @@ def test_what_is_held_over_nights_is_the_same(tmp_path: Path) -> None:
     assert sum(record.kind is Kind.MARK for record in told) > 500
 
 
+def test_a_group_of_what_changes_and_what_does_not_is_the_same(tmp_path: Path) -> None:
+    """How many sessions a position has been held is one number all day; what stands beside it changes."""
+    example = Path(__file__).parents[3] / "examples" / "morning_after.yaml"
+    text = example.read_text(encoding="utf-8").replace("name: morning_after\nabout", "name: plain\nabout")
+    told, every = both(program_of(tmp_path, text), PastDays(strikes=60, expiries=6), 3, "mid")
+    assert not difference(told, every)
+    assert sum(record.kind is Kind.MARK for record in told) > 20
+
+
 def test_what_is_held_is_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lived: list[int] = []
     step = Walk._step

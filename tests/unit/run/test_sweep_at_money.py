@@ -201,6 +201,34 @@ def test_bots_that_are_halted_at_different_times_come_to_the_same() -> None:
     assert 5 <= sum(each.trades for each in slow) <= 25
 
 
+OF_THE_OPEN = "{expected_move: {asof: open, above: %s pts}}"
+
+
+@pytest.mark.parametrize("fewest", [1, 1_000])
+@pytest.mark.parametrize(
+    ("was", "now", "trades"),
+    [
+        ("  - time:", "  - dte: {at_most: 0}\n    name: over\n  - time:", 1),
+        ("  - time:", "  - dte: {above: 3}\n    name: over\n  - time:", 1),
+        ("  - time:", "  - name: won\n    all: [{dte: {at_most: 0}}, {profit: {above: 20%}}]\n  - time:", 1),
+        ("  window", f"  when: [{OF_THE_OPEN % 5}]\n  window", 1),
+        ("  window", f"  when: [{OF_THE_OPEN % 500}]\n  window", 0),
+        ("  window", f"  when: [{{name: some, any: [{OF_THE_OPEN % 500}, {{vix: {{above: 5}}}}]}}]\n  window", 1),
+        ("  max_loss", f"  halt_when: [{OF_THE_OPEN % 500}]\n  max_loss", 1),
+        ("  max_loss", f"  halt_when: [{OF_THE_OPEN % 5}]\n  max_loss", 0),
+    ],
+)
+def test_what_is_the_same_all_day_is_judged_as_well(
+    was: str, now: str, trades: int, fewest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(groups, "FEWEST", fewest)
+    text = STRANGLE.replace("at_least: 500", "at_least: 0.1").replace(was, now)
+    fast, slow = both([text], terms(PastDays(seed=2), 1, "mid"))
+    assert fast == slow
+    assert not slow[0].problem
+    assert slow[0].trades == trades
+
+
 def struck(day: HistoryDay) -> HistoryDay:
     """VIX jumps a minute after ten, and quotes are wide."""
     vix = day.levels["VIX"] + 5.0 * (np.arange(len(day.times)) > 30)

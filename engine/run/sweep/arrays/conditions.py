@@ -13,7 +13,7 @@ from engine.compile.reads import calls_of
 from engine.evaluate.snapshot import View
 from engine.model.black import years_until
 from engine.model.facts import Facts
-from engine.run.arrays.may_hold import HAIR, Mask, Series, may_hold
+from engine.run.arrays.may_hold import HAIR, Mask, Series, may_hold_at
 from engine.run.arrays.measures import Market
 from engine.run.sweep.arrays.at_money import AtMoney
 from engine.run.sweep.arrays.bot import OF_VOLATILITY, ArrayBot, is_of_open
@@ -46,7 +46,7 @@ class Conditions:
     def _first_true(self, bot: ArrayBot, rule: CompiledRule, facts: tuple[int, Facts]) -> float | None:
         """Return when a rule is first true; None where it is not known, or true before it is sure what it reads."""
         day = self._day
-        may = may_hold(rule.rule.test, self.measure)
+        may = may_hold_at(rule.rule.test, self.measure, len(day.times))
         places = np.arange(day.first, day.end)
         for place in (places if may is None else places[may[places]]).tolist():
             truth = rule.judge(self.view_of(bot, place, facts)).truth

@@ -7,7 +7,7 @@ import numpy as np
 from engine.adapters.history.day import Columns
 from engine.model.contract import Option
 from engine.model.facts import Facts
-from engine.run.arrays.may_hold import Mask, may_hold
+from engine.run.arrays.may_hold import Mask, may_hold_at
 from engine.run.backtest.fills import FillModel
 from engine.run.sweep.arrays.at_money import AtMoney
 from engine.run.sweep.arrays.bot import ArrayBot
@@ -60,7 +60,7 @@ class Entering:
         plan, found = bot.plan, []
         for rule, number in zip(plan.entry.when, bot.when, strict=True):
             if number not in self._when:
-                self._when[number] = may_hold(rule.test, self.conditions.measure)
+                self._when[number] = may_hold_at(rule.test, self.conditions.measure, len(self.day.times))
             mask = self._when[number]
             if mask is not None:
                 found.append(mask[window])
@@ -75,7 +75,7 @@ class Entering:
 
     def _required(self, bot: ArrayBot, picked: tuple[Picked, ...], window: slice) -> list[Mask]:
         candidate = self.candidate(bot, picked)
-        masks = (may_hold(rule.test, candidate.measure) for rule in bot.plan.require)
+        masks = (may_hold_at(rule.test, candidate.measure, len(self.day.times)) for rule in bot.plan.require)
         return [mask[window] for mask in masks if mask is not None]
 
     def candidate(self, bot: ArrayBot, picked: tuple[Picked, ...]) -> Candidate:

@@ -19,7 +19,7 @@ from engine.model.contract import Option
 from engine.model.facts import Facts
 from engine.model.money import CENT, ZERO
 from engine.model.payoff import intrinsic
-from engine.run.arrays.may_hold import Mask, may_hold
+from engine.run.arrays.may_hold import Mask, may_hold_at
 from engine.run.arrays.measures import Position, Structure
 from engine.run.backtest.ending import settlement
 from engine.run.backtest.fills import FillModel
@@ -114,7 +114,7 @@ class ArraySession:
         rest = slice(entered.place, day.end)
         masks = []
         for test, number in bot.exits:
-            mask = may_hold(test, position.measure) if number is None else self._shared_mask(test, number, position)
+            mask = self._mask(test, position) if number is None else self._shared_mask(test, number, position)
             if mask is None:
                 return list(range(entered.place, day.end))
             masks.append(mask[rest])
@@ -130,8 +130,11 @@ class ArraySession:
     def _shared_mask(self, test: Truth, number: int, position: Position) -> Mask | None:
         key = (number, position.key)
         if key not in self._masks:
-            self._masks[key] = may_hold(test, position.measure)
+            self._masks[key] = self._mask(test, position)
         return self._masks[key]
+
+    def _mask(self, test: Truth, position: Position) -> Mask | None:
+        return may_hold_at(test, position.measure, len(self.day.times))
 
     def _close(self, entered: Entered, true: list[Acting], place: int) -> Lived | None:
         """Return what came of closing a position by the first of these exits that is confirmed."""
