@@ -20,10 +20,13 @@ from engine.run.backtest.walk import Walk
 from engine.run.sweep.compiling import program_of
 from engine.turn.program import Program
 from engine.turn.turn import turn
+from engine.turn.watching import SOON
 
 ROOT = Path(__file__).parents[2]
 ASKED_BY_THE_CLOCK = (Inquire, Watch)
 """Commands that decide nothing: what works at the broker, what is streamed."""
+WITHOUT_AN_EFFECT = ("stop watching", "halt")
+"""Decisions about a bot that has no entry left, or else commands go with them: they may be told later."""
 TRIED = ("breach", "cool_down", "each_side", "halts", "halving", "one_side_or_all", "protected_condor", "resting_put",
          "tiers", "trailing")  # fmt: skip
 """Examples that use what single exits do not: several positions, parts, resting and armed exits, halts."""
@@ -62,14 +65,14 @@ def live_through(
         step(walk, *told)  # type: ignore[arg-type]
         assert walk.state is not None
         session, state = walk.state.session, walk.state
-        if not session.open <= walk.now < session.close:
-            return
+        if not session.open <= walk.now < session.close or state.wake_at <= walk.now + SOON:
+            return  # what a change lets others do is done a second later
         rows = tuple(range(len(state.board.contracts)))
         woken = state._replace(dependents=dict.fromkeys(rows, tuple(state.bots)))
         found = turn(walk.program, woken, MarketMoved(walk.now, rows))
         commands = [each for each in found.commands if not isinstance(each, ASKED_BY_THE_CLOCK)]
         decisions = [each.data for each in found.records if each.kind is Kind.DECISION]
-        decided = [each for each in decisions if each["what"] != "stop watching"]
+        decided = [each for each in decisions if each["what"] not in WITHOUT_AN_EFFECT]
         assert not commands, f"{walk.now}: {commands}"
         assert not decided, f"{walk.now}: {decided}"
 
