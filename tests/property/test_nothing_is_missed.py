@@ -17,6 +17,7 @@ from engine.model.event import MarketMoved
 from engine.record.record import Kind
 from engine.run.backtest.fills import fill_model
 from engine.run.backtest.walk import Walk
+from engine.run.desk import load_desk
 from engine.run.sweep.compiling import program_of
 from engine.turn.program import Program
 from engine.turn.turn import turn
@@ -83,7 +84,7 @@ def live_through(
 
 
 @pytest.mark.parametrize("name", TRIED)
-def test_examples_decide_all_at_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples_act_all_at_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (ROOT / "examples" / f"{name}.yaml").read_text()
     source = PastDays(strikes=60, seed=5, expiries=6, change=with_spy)
     if "underlying: SPY" in text:
@@ -98,9 +99,25 @@ def test_a_halt_is_seen_while_an_entry_works(monkeypatch: pytest.MonkeyPatch) ->
     assert Kind.ORDER in kinds
 
 
+def bots() -> list[Path]:
+    """Return all examples and shipped specs that are bots."""
+    files = [*sorted((ROOT / "examples").glob("*.yaml")), *sorted((ROOT / "specs").glob("*.yaml"))]
+    return [file for file in files if "\nrulebot: 1\n" in f"\n{file.read_text(encoding='utf-8')}"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", [pytest.param(n, id=f"{'' if n % 8 else 'ci '}{n}") for n in range(len(bots()))])
+def test_every_bot_that_is_shipped_acts_all_at_once(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = bots()[number]
+    source = Leaps(strikes=60, seed=1, expiries=6, change=with_spy)
+    if "underlying: SPY" in file.read_text(encoding="utf-8"):
+        source = Leaps(strikes=60, seed=1, expiries=6, symbol="SPY", trading_class="SPY")
+    live_through(load_desk([str(file)], {}, None).program("t", {}, 90), source, 3, "natural", monkeypatch)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(40))
-def test_random_bots_decide_all_at_once(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_random_bots_act_all_at_once(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     source = (PastDays if seed % 2 else Leaps)(strikes=60, seed=seed, change=with_spy)
     text = calm_spec(seed) if seed % 3 == 0 else random_spec(seed)
     live_through(program_from(text, "plain", source), source, 3, ("natural", "mid")[seed % 2], monkeypatch)
