@@ -22,6 +22,8 @@ from engine.model.values import dataclass
 T = TypeVar("T")
 MONEY_BAND = 2
 """Strikes on each side of spot that the expected move and implied volatility are read from."""
+MONEY_KEPT = MONEY_BAND + 2
+"""Of them those that are kept once streamed."""
 KEPT = 5
 """Strikes on each side of a guess that are kept once streamed; BAND of them are needed."""
 
@@ -125,7 +127,7 @@ def entry_wish(plan: Plan, aims: Iterable[Aim | None], facts: Facts) -> Wish:
             continue
         if place not in wide:
             wide.add(place)
-            keep.update(_money(leg, aim.expiry, strikes, aim.money, MONEY_BAND + 2))
+            keep.update(_money(leg, aim.expiry, strikes, aim.money, MONEY_KEPT))
         strikes = multiples(strikes, leg.strike.multiple_of)
         options = options_of(leg.symbol, leg.trading_class, aim.expiry, strikes, leg.right is Right.CALL)
         for centre in dict.fromkeys((aim.centre, aim.taken)):
@@ -149,7 +151,7 @@ def money_wish(symbols: Container[str], held: Iterable[Option], view: View) -> W
         if option.symbol in symbols and strikes and spot is not None:
             place = place_of(strikes, spot)
             need.update(dict.fromkeys(_money(option, option.expiry, strikes, place)))
-            keep.update(_money(option, option.expiry, strikes, place, MONEY_BAND + 2))
+            keep.update(_money(option, option.expiry, strikes, place, MONEY_KEPT))
     return Wish(tuple(need), frozenset(keep))
 
 

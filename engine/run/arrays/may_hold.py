@@ -16,6 +16,7 @@ Doubt = float
 """How far an array may be off, in the unit of what it holds."""
 Series = tuple[Columns | float, Doubt]
 Mask = NDArray[np.bool_]
+Shape = tuple[int, ...]
 Measure = Callable[[Call], "Series | None"]
 """Returns a measure's values at all instants, or its only one; None where they are not known as an array."""
 HAIR = 1e-6
@@ -32,20 +33,21 @@ _OPERATIONS: Mapping[str, Callable[..., Columns | float]] = {
 }
 
 
-def may_hold(test: Truth, measure: Measure) -> Mask | None:
-    """Return at which instants a test may be true, None for all."""
-    return _holds(test, measure, is_sure=False)
+def may_hold(test: Truth, measure: Measure, shape: Shape) -> Mask | None:
+    """Return at which instants a test may be true, None for all.
+
+    shape: of the mask, also where a test says the same at all instants.
+    """
+    return _shaped(_holds(test, measure, is_sure=False), shape)
 
 
-def may_hold_at(test: Truth, measure: Measure, count: int) -> Mask | None:
-    """Return the same with a verdict for each of so many instants, also where a test says the same at all of them."""
-    found = may_hold(test, measure)
-    return None if found is None else np.broadcast_to(found, (count,))
+def surely_holds(test: Truth, measure: Measure, shape: Shape) -> Mask | None:
+    """Return at which instants a test is true, None where that is nowhere known. shape: as of `may_hold`."""
+    return _shaped(_holds(test, measure, is_sure=True), shape)
 
 
-def surely_holds(test: Truth, measure: Measure) -> Mask | None:
-    """Return at which instants a test is true, None where that is nowhere known."""
-    return _holds(test, measure, is_sure=True)
+def _shaped(mask: Mask | None, shape: Shape) -> Mask | None:
+    return None if mask is None else np.broadcast_to(mask, shape)
 
 
 def _holds(test: Truth, measure: Measure, *, is_sure: bool) -> Mask | None:

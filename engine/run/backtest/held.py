@@ -104,7 +104,7 @@ class HeldPosition:
             return read
 
         for rule in self.rules:
-            mask = may_hold(rule.test, known)
+            mask = may_hold(rule.test, known, may.shape)
             may = np.ones_like(may) if mask is None else may | mask
         return may
 

@@ -3,8 +3,9 @@
 What comes of them is what comes of them turn by turn, also where spot moves further than what is streamed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from both_ways import FILLS, FIRST, both, calendar, terms
 from past_days import Leaps, PastDays, crossed, with_spy
 from plain_specs import calm_spec
 
-from engine.adapters.history.day import HistoryDay
+from engine.adapters.history.day import DailyBar, HistoryDay
 from engine.model.contract import Contract
 from engine.model.session import session_on
 from engine.record.record import Kind
@@ -227,6 +228,23 @@ def test_what_is_the_same_all_day_is_judged_as_well(
     assert fast == slow
     assert not slow[0].problem
     assert slow[0].trades == trades
+
+
+class Foundling(PastDays):
+    """Nothing is known of the sessions before."""
+
+    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
+        return []
+
+
+@pytest.mark.parametrize("fewest", [1, 1_000])
+def test_a_halt_that_is_not_known_keeps_a_bot_out(fewest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "FEWEST", fewest)
+    text = STRANGLE.replace("at_least: 500", "at_least: 0.1")
+    texts = [text, text + "  halt_when: [{move: {since: close, beyond: 90%}}]\n"]
+    fast, slow = both(texts, terms(Foundling(seed=2), 1, "mid"))
+    assert fast == slow
+    assert [each.trades for each in slow] == [1, 0]
 
 
 def struck(day: HistoryDay) -> HistoryDay:

@@ -11,16 +11,15 @@ from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns, Places
 from engine.evaluate.snapshot import View
-from engine.evaluate.watch import MONEY_BAND
+from engine.evaluate.watch import MONEY_KEPT
 from engine.model.black import MEAN_MOVE
 from engine.model.contract import Right
 from engine.model.facts import Facts
 from engine.run.arrays.may_hold import Mask
 from engine.run.sweep.arrays.day import ArrayDay
 
-_NEAR = MONEY_BAND + 2
-"""Strikes on each side of spot that are kept once streamed, while it is known where the legs lie."""
-_NONE = -1
+NONE = -1
+"""In place of a strike where there is none."""
 
 
 class Around(NamedTuple):
@@ -41,28 +40,32 @@ class Around(NamedTuple):
     move: Columns
 
 
-def around(
-    spot: Columns, strikes: Columns, calls: NDArray[np.intp], puts: NDArray[np.intp], bid: Columns, ask: Columns
-) -> Around:
-    """Return what lies around spot. calls, puts: the columns of each strike, rising; bid, ask: options x instants."""
-    above = np.searchsorted(strikes, np.round(spot, 4))
+def enclosing(strikes: Columns, levels: Columns) -> tuple[Places, Places, Places, Mask]:
+    """Return how many strikes lie below levels, the strikes on both sides, and whether there is one on each."""
+    above = np.searchsorted(strikes, levels)
     low, high = np.clip(above - 1, 0, None), np.clip(above, None, len(strikes) - 1)
+    return above, low, high, (above > 0) & (above < len(strikes))
+
+
+def _around(day: ArrayDay, symbol: str, trading_class: str) -> Around | None:
+    spot, every = day.level(symbol), np.arange(len(day.times))
+    if spot is None or not day.is_even(trading_class):
+        return None
+    calls, puts = (day.sides[trading_class, right] for right in (Right.CALL, Right.PUT))
+    strikes = day.strikes[calls]
+    above, low, high, is_inside = enclosing(strikes, np.round(spot, 4))
     nearest = np.where(np.abs(strikes[low] - spot) <= np.abs(strikes[high] - spot), low, high)
     other = low + high - nearest
-    is_inside = (above > 0) & (above < len(strikes))
-    every = np.arange(len(spot))
 
     def quoted(strike: Places) -> Mask:
-        both = (calls[strike], puts[strike])
-        return np.asarray(is_inside & np.logical_and.reduce([bid[each, every] < ask[each, every] for each in both]))
+        return np.asarray(is_inside & ~day.is_odd[calls[strike], every] & ~day.is_odd[puts[strike], every])
 
     is_sound = quoted(nearest)
-    read = np.where(is_sound, nearest, np.where(quoted(other), other, _NONE))
-    call, put = calls[read], puts[read]
-    straddle = (bid[call, every] + ask[call, every]) / 2.0 + (bid[put, every] + ask[put, every]) / 2.0
-    return Around(
-        strikes, calls, puts, above, nearest, read, is_sound, np.where(read >= 0, straddle * MEAN_MOVE, np.nan)
-    )
+    read = np.where(is_sound, nearest, np.where(quoted(other), other, NONE))
+    pair = ((day.bid[each[read], every], day.ask[each[read], every]) for each in (calls, puts))
+    straddle = sum((bid + ask) / 2.0 for bid, ask in pair)
+    move = np.where(read >= 0, straddle * MEAN_MOVE, np.nan)
+    return Around(strikes, calls, puts, above, nearest, read, is_sound, move)
 
 
 def surely_read(found: Around, reached: int, end: int) -> Mask:
@@ -75,10 +78,10 @@ def surely_read(found: Around, reached: int, end: int) -> Mask:
     is_sound = found.is_sound.tolist()
     streamed: set[int] = set()
     for place in range(reached, end):
-        sure[place] = read[place] == _NONE or read[place] in streamed
+        sure[place] = read[place] == NONE or read[place] in streamed
         around_spot = {above[place] - 1, above[place]}
         if is_sound[place] and nearest[place] in streamed:
-            kept = range(above[place] - _NEAR, above[place] + _NEAR)
+            kept = range(above[place] - MONEY_KEPT, above[place] + MONEY_KEPT)
             streamed = around_spot | {strike for strike in streamed if strike in kept}
         else:  # for a moment it may not be known where the legs lie
             streamed = around_spot
@@ -92,22 +95,14 @@ class AtMoney:
         self._day = day
         self._around: dict[tuple[str, str], Around | None] = {}
         self._surely_read: dict[tuple[str, str, int], Mask] = {}
-        self._hidden: dict[tuple[int, int], View] = {}
+        self._hidden: dict[tuple[int, int, str, str], View] = {}
 
     def around(self, symbol: str, trading_class: str) -> Around | None:
         """Return the market at the money, None where calls and puts differ in their strikes."""
         key = (symbol, trading_class)
         if key not in self._around:
-            self._around[key] = self._made(symbol, trading_class)
+            self._around[key] = _around(self._day, symbol, trading_class)
         return self._around[key]
-
-    def _made(self, symbol: str, trading_class: str) -> Around | None:
-        day = self._day
-        spot = day.level(symbol)
-        if spot is None or not day.is_even(trading_class):
-            return None
-        calls, puts = (day.sides[trading_class, right] for right in (Right.CALL, Right.PUT))
-        return around(spot, day.strikes[calls], calls, puts, day.bid, day.ask)
 
     def surely_read(self, symbol: str, trading_class: str, reached: int) -> Mask:
         """Return where a bot surely reads what it would with all strikes streamed, nowhere without any.
@@ -130,7 +125,7 @@ class AtMoney:
 
     def hidden_view_at(self, place: int, facts: tuple[int, Facts], symbol: str, trading_class: str) -> View:
         """Return the view of an instant for who has not got the strike nearest to spot yet."""
-        key = (place, facts[0])
+        key = (place, facts[0], symbol, trading_class)
         if key not in self._hidden:
             day = self._day
             board, near = day.board_at(place).copy(), self.around(symbol, trading_class)
@@ -138,5 +133,5 @@ class AtMoney:
                 for columns in (near.calls, near.puts):
                     row = board.rows[day.options[columns[near.nearest[place]]]]
                     board.bid[row] = board.ask[row] = board.quote_at[row] = np.nan
-            self._hidden[key] = View(now=float(day.day.times[place]), session=day.session, board=board, facts=facts[1])
+            self._hidden[key] = day.view_of(board, facts[1])
         return self._hidden[key]

@@ -1,6 +1,7 @@
 """A variant made ready for sessions by arrays, and what it has in common with others."""
 
 from collections.abc import Callable, Hashable
+from math import inf
 
 from engine.compile.plan import Call, LegPlan, Rule, Truth
 from engine.compile.reads import calls_of
@@ -84,9 +85,11 @@ class ArrayBot:
             self._clocks[day.length] = (window, tuple(instants))
         return self._clocks[day.length]
 
-    def has_opened(self, facts: Facts, start: float) -> bool:
-        """Say whether what it reads of the open is known when its window opens, so many seconds after the open."""
-        return not self.opens or (bool(facts.opening_moves) and start >= OPENING_MINUTES.total_seconds())
+    def opened_at(self, facts: Facts) -> float:
+        """Return from when on what it reads of the open is known, in seconds after the open; infinite for never."""
+        if not self.opens:
+            return -inf
+        return OPENING_MINUTES.total_seconds() if facts.opening_moves else inf
 
 
 def delay_of(rule: Rule) -> float:

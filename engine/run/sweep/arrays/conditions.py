@@ -3,6 +3,7 @@
 `measure` has the arrays that rule instants out.
 """
 
+from collections.abc import Callable
 from math import inf
 
 import numpy as np
@@ -13,7 +14,7 @@ from engine.compile.reads import calls_of
 from engine.evaluate.snapshot import View
 from engine.model.black import years_until
 from engine.model.facts import Facts
-from engine.run.arrays.may_hold import HAIR, Mask, Series, may_hold_at
+from engine.run.arrays.may_hold import HAIR, Mask, Series, may_hold
 from engine.run.arrays.measures import Market
 from engine.run.sweep.arrays.at_money import AtMoney
 from engine.run.sweep.arrays.bot import OF_VOLATILITY, ArrayBot, is_of_open
@@ -21,6 +22,8 @@ from engine.run.sweep.arrays.day import ArrayDay
 from engine.turn.program import CompiledRule
 
 _SLACK = 1e-9
+_LAST, _OPEN, _HIGH, _LOW = range(4)
+"""The rows of a range (`ArrayDay.ranges`)."""
 
 
 class Conditions:
@@ -30,23 +33,24 @@ class Conditions:
         self._day, self.at_money = day, at_money
         self._market = Market(day)
         self._truths: dict[tuple[int, int, int, bool], bool | None] = {}
-        self._halts: dict[tuple[tuple[int, ...], int], float | None] = {}
+        self._halts: dict[tuple[int, int], float | None] = {}
         self._known: dict[Call, Series | None] = {}
 
     def first_halt(self, bot: ArrayBot, facts: tuple[int, Facts]) -> float | None:
         """Return when a bot is halted, in seconds after the open; infinite when never, None where that is not clear."""
-        key = (bot.halts, facts[0])
-        if key not in self._halts:
-            found = [self._first_true(bot, rule, facts) for rule in bot.compiled.halts]
-            self._halts[key] = min((each for each in found if each is not None), default=inf)
-            if None in found:
-                self._halts[key] = None
-        return self._halts[key]
+        found = []
+        for rule, number in zip(bot.compiled.halts, bot.halts, strict=True):
+            key = (number, facts[0])
+            if key not in self._halts:
+                self._halts[key] = self._first_true(bot, rule, facts)
+            found.append(self._halts[key])
+        known = [each for each in found if each is not None]
+        return min(known, default=inf) if len(known) == len(found) else None
 
     def _first_true(self, bot: ArrayBot, rule: CompiledRule, facts: tuple[int, Facts]) -> float | None:
         """Return when a rule is first true; None where it is not known, or true before it is sure what it reads."""
         day = self._day
-        may = may_hold_at(rule.rule.test, self.measure, len(day.times))
+        may = may_hold(rule.rule.test, self.measure, day.times.shape)
         places = np.arange(day.first, day.end)
         for place in (places if may is None else places[may[places]]).tolist():
             truth = rule.judge(self.view_of(bot, place, facts)).truth
@@ -120,37 +124,31 @@ class Conditions:
         arguments = dict(call.arguments)
         match call.measure:
             case "expected_move" if arguments.get("asof") == "open":
-                move = self._day.opening_moves.get(str(arguments["of"]))
+                move = self._day.opening_move(str(arguments["of"]))
                 return None if move is None else (move, HAIR)
-            case "vix_change":
-                return self._change("VIX", str(arguments["since"]), call.quantity)
-            case "move":
-                return self._change(str(arguments["of"]), str(arguments["since"]), call.quantity)
+            case "vix_change" | "move":
+                symbol = "VIX" if call.measure == "vix_change" else str(arguments["of"])
+                return self._of_range(symbol, lambda told: self._change(symbol, told, call))
             case "vix_spike":
-                level, low = self._day.level("VIX"), self._extreme("VIX", np.fmin)
-                return None if level is None or low is None else (np.maximum(level - low, 0.0), HAIR)
+                return self._of_range("VIX", lambda told: np.maximum(told[_LAST] - told[_LOW], 0.0))
             case "day_range":
-                high, low = (self._extreme(str(arguments["of"]), find) for find in (np.fmax, np.fmin))
-                return None if high is None or low is None else (high - low, HAIR)
+                return self._of_range(str(arguments["of"]), lambda told: told[_HIGH] - told[_LOW])
             case _:
                 return self._market.measure(call)
 
-    def _change(self, symbol: str, since: str, quantity: Quantity) -> Series | None:
-        level, day = self._day.level(symbol), self._day
-        if level is None:
-            return None
-        base = float(level[day.first]) if since == "open" else day.previous_close(symbol)
+    def _of_range(self, symbol: str, find: Callable[[Columns], Columns | None]) -> Series | None:
+        """Return what follows from the range of a level so far, None where it is not known."""
+        found = None if self._day.level(symbol) is None else find(self._day.ranges(symbol))
+        return None if found is None else (found, HAIR)
+
+    def _change(self, symbol: str, told: Columns, call: Call) -> Columns | None:
+        day = self._day
+        since_open = call.argument("since") == "open"
+        base = float(told[_OPEN, day.first]) if since_open else day.previous_close(symbol)
         if not base > 0.0:
             return None
-        return (level / base - 1.0 if quantity is Quantity.FRACTION else level - base), HAIR
-
-    def _extreme(self, symbol: str, find: np.ufunc) -> Columns | None:
-        """Return the highest or the lowest of a level in the session so far."""
-        level, first = self._day.level(symbol), self._day.first
-        if level is None:
-            return None
-        found: Columns = np.concatenate((level[:first], find.accumulate(level[first:])))
-        return found
+        change: Columns = told[_LAST] / base - 1.0 if call.quantity is Quantity.FRACTION else told[_LAST] - base
+        return change
 
 
 def rising_to(test: Truth) -> float | None:

@@ -67,7 +67,7 @@ class ArrayDay:
         self._boards: dict[int, Board] = {}
         self._views: dict[tuple[int, int], View] = {}
         self._facts: dict[int, tuple[int, Facts]] = {}
-        self.opening_moves: dict[str, float] = {}
+        self._ranges: dict[str, Columns] = {}
 
     def _problem(self) -> str:
         gaps = np.diff(self.times[self.first : self.end])
@@ -102,10 +102,8 @@ class ArrayDay:
             found[stamp] = np.where(np.isnan(found[name]), np.nan, times[:, None])
         of_levels = {name: np.full((len(times), len(self.board.contracts)), np.nan) for name in _OF_LEVELS}
         for row, underlying in enumerate(self._underlyings):
-            level = self.day.levels[underlying.symbol]
             of_levels["last_at"][:, row] = times
-            told = np.array(ranges(times, level, self.session))
-            for name, column in zip(("last", "open", "high", "low"), told.T, strict=True):
+            for name, column in zip(("last", "open", "high", "low"), self.ranges(underlying.symbol), strict=True):
                 of_levels[name][:, row] = column
             if underlying.symbol == "SPX" and (index := self.day.levels.get("VIX")) is not None:
                 found["iv"][:, row], found["model_at"][:, row] = index / 100.0, times
@@ -119,9 +117,12 @@ class ArrayDay:
         key = (place, facts[0])
         found = self._views.get(key)
         if found is None:
-            now = float(self.day.times[place])
-            found = self._views[key] = View(now=now, session=self.session, board=self.board_at(place), facts=facts[1])
+            found = self._views[key] = self.view_of(self.board_at(place), facts[1])
         return found
+
+    def view_of(self, board: Board, facts: Facts) -> View:
+        """Return a view of its own of a board at its instant."""
+        return View(now=board.alive_at, session=self.session, board=board, facts=facts)
 
     def is_day_of(self, plan: Plan) -> bool:
         """Say whether a bot may enter today: its days of the week, and options of one of its classes."""
@@ -152,15 +153,16 @@ class ArrayDay:
         (bot,) = program.bots.values()
         if not bot.plan.needs.opening_move or self.first > 0:
             return facts  # before the open another strike may have been nearest to spot
-        now = float(self.day.times[self.first])
-        view = View(now=now, session=self.session, board=self.board_at(self.first), facts=facts)
-        points = bot.expected_move(view)
+        points = bot.expected_move(self.view_of(self.board_at(self.first), facts))
         if points is None:
             return facts
-        moves = {symbol: round(points, 4) for symbol in bot.plan.needs.opening_move}
-        self.opening_moves |= moves
-        expiry = self.session.date
-        return replace(facts, opening_moves={(symbol, expiry): move for symbol, move in moves.items()})
+        found = dict.fromkeys(((symbol, self.session.date) for symbol in bot.plan.needs.opening_move), round(points, 4))
+        return replace(facts, opening_moves=found)
+
+    def opening_move(self, symbol: str) -> float | None:
+        """Return the expected move of the open that bots were told, None where none was."""
+        told = (facts.opening_moves.get((symbol, self.session.date)) for _, facts in self._facts.values())
+        return next((move for move in told if move is not None), None)
 
     def previous_close(self, symbol: str) -> float:
         """Return an underlying's close of the session before, nan where it is not known."""
@@ -222,6 +224,13 @@ class ArrayDay:
     def strikes(self) -> Columns:
         """The strike of each option, points."""
         return np.array([float(option.strike) for option in self.options])
+
+    def ranges(self, symbol: str) -> Columns:
+        """Return an underlying's level, open, and high and low so far. Shape: 4 x instants. Raises: KeyError."""
+        if symbol not in self._ranges:
+            told = ranges(self.day.times, self.day.levels[symbol], self.session)
+            self._ranges[symbol] = np.ascontiguousarray(np.array(told).T)
+        return self._ranges[symbol]
 
     def level(self, symbol: str) -> Columns | None:
         """Return an underlying's level, None where the source has none."""

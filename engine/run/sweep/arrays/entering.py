@@ -7,7 +7,7 @@ import numpy as np
 from engine.adapters.history.day import Columns
 from engine.model.contract import Option
 from engine.model.facts import Facts
-from engine.run.arrays.may_hold import Mask, may_hold_at
+from engine.run.arrays.may_hold import Mask, may_hold
 from engine.run.backtest.fills import FillModel
 from engine.run.sweep.arrays.at_money import AtMoney
 from engine.run.sweep.arrays.bot import ArrayBot
@@ -26,9 +26,9 @@ class Entering:
     def __init__(self, day: ArrayDay, fills: FillModel) -> None:
         self.day = day
         self.fills = fills
-        self.at_money = AtMoney(day)
-        self.picks = Picks(day, self.at_money)
-        self.conditions = Conditions(day, self.at_money)
+        at_money = AtMoney(day)
+        self.picks = Picks(day, at_money)
+        self.conditions = Conditions(day, at_money)
         self._when: dict[int, Mask | None] = {}
         self._kept: dict[object, Columns] = {}
         self._entries: dict[tuple[int, float, float], Entry] = {}
@@ -47,10 +47,12 @@ class Entering:
         if halt is None:
             return UNCLEAR
         end = min(end, halt)  # halts are judged before entries
+        if start >= end:
+            return None
         first, last = (int(each) for each in np.searchsorted(day.times, (start, end)))
         reached = int(day.reached_from(np.array([start]))[0])
-        may = self._may_enter(bot, slice(first, last), reached) if start < end else None
-        if start >= end or (may is not None and not may.any()):
+        may = self._may_enter(bot, slice(first, last), reached)
+        if may is not None and not may.any():
             return None
         window = Window(day, self.picks, self.conditions, self.fills, self._payoffs, bot, facts, reached, halt)
         return window.entry(Looks(day, bot.plan.entry, start, end, may))
@@ -60,7 +62,7 @@ class Entering:
         plan, found = bot.plan, []
         for rule, number in zip(plan.entry.when, bot.when, strict=True):
             if number not in self._when:
-                self._when[number] = may_hold_at(rule.test, self.conditions.measure, len(self.day.times))
+                self._when[number] = may_hold(rule.test, self.conditions.measure, self.day.times.shape)
             mask = self._when[number]
             if mask is not None:
                 found.append(mask[window])
@@ -75,7 +77,7 @@ class Entering:
 
     def _required(self, bot: ArrayBot, picked: tuple[Picked, ...], window: slice) -> list[Mask]:
         candidate = self.candidate(bot, picked)
-        masks = (may_hold_at(rule.test, candidate.measure, len(self.day.times)) for rule in bot.plan.require)
+        masks = (may_hold(rule.test, candidate.measure, self.day.times.shape) for rule in bot.plan.require)
         return [mask[window] for mask in masks if mask is not None]
 
     def candidate(self, bot: ArrayBot, picked: tuple[Picked, ...]) -> Candidate:

@@ -65,11 +65,11 @@ class EnteringTogether:
         """Return when each variant is halted, in seconds after the open: at once where that is not clear."""
         group, day = self._group, self._day
         firsts, of = group.halts
-        known = [day.facts_of(bot.program, bot.needs) for bot in group.bots]
-        halts = [self._session.entering.conditions.first_halt(group.bots[row], known[row]) for row in firsts]
+        bots = [group.bots[row] for row in firsts]
+        facts = [day.facts_of(bot.program, bot.needs) for bot in bots]
+        halts = map(self._session.entering.conditions.first_halt, bots, facts)
         found = np.array([np.nan if each is None else each for each in halts])[of]
-        told = zip(group.bots, known, starts.tolist(), strict=True)
-        is_clear = ~np.isnan(found) & [bot.has_opened(facts[1], start) for bot, facts, start in told]
+        is_clear = ~np.isnan(found) & (starts >= bots[0].opened_at(facts[0][1]))
         self._sheet.leave_alone(np.flatnonzero(~is_clear))
         return np.where(is_clear, found, -np.inf)
 
@@ -215,11 +215,11 @@ def _judged(rules: Sequence[tuple[Truth, Measure]], size: int) -> tuple[Mask, Ma
     may: list[NDArray[np.bool_]] = []
     sure: list[NDArray[np.bool_]] = []
     for test, measure in rules:
-        one, other = may_hold(test, measure), surely_holds(test, measure)
+        one, other = may_hold(test, measure, (size,)), surely_holds(test, measure, (size,))
         if one is None or other is None:
             return None
-        may.append(np.broadcast_to(one, (size,)))
-        sure.append(np.broadcast_to(other, (size,)))
+        may.append(one)
+        sure.append(other)
     return np.array(may), np.array(sure)
 
 

@@ -83,11 +83,11 @@ class LeavingTogether:
         sure: list[Mask] = []
         shape = (size, day.end - since)
         for test in group.tests(held.rows):
-            one, other = may_hold(test, measure), surely_holds(test, measure)
+            one, other = may_hold(test, measure, shape), surely_holds(test, measure, shape)
             if one is None or other is None:
                 return None
-            may.append(np.broadcast_to(one, shape))
-            sure.append(np.broadcast_to(other, shape))
+            may.append(one)
+            sure.append(other)
         lines = np.arange(size)
         if not may:
             return Acts(lines, np.full(size, NEVER), lines >= 0, lines < 0)

@@ -19,7 +19,7 @@ from engine.model.contract import Option
 from engine.model.facts import Facts
 from engine.model.money import CENT, ZERO
 from engine.model.payoff import intrinsic
-from engine.run.arrays.may_hold import Mask, may_hold_at
+from engine.run.arrays.may_hold import Mask, may_hold
 from engine.run.arrays.measures import Position, Structure
 from engine.run.backtest.ending import settlement
 from engine.run.backtest.fills import FillModel
@@ -78,7 +78,7 @@ class ArraySession:
         if any(0.0 < at < day.length and at not in day.places for at in instants) or start < 0.0:
             return None
         facts = day.facts_of(bot.program, bot.needs)
-        if not bot.has_opened(facts[1], start):
+        if start < bot.opened_at(facts[1]):
             return None
         entered = self.entering.first(bot, start, end, facts)
         if entered is None or isinstance(entered, Unfilled):
@@ -134,7 +134,7 @@ class ArraySession:
         return self._masks[key]
 
     def _mask(self, test: Truth, position: Position) -> Mask | None:
-        return may_hold_at(test, position.measure, len(self.day.times))
+        return may_hold(test, position.measure, self.day.times.shape)
 
     def _close(self, entered: Entered, true: list[Acting], place: int) -> Lived | None:
         """Return what came of closing a position by the first of these exits that is confirmed."""

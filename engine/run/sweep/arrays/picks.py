@@ -17,7 +17,7 @@ from engine.evaluate.strike_terms import OFFSETS
 from engine.evaluate.strikes import Chooser
 from engine.model.contract import Option, Right
 from engine.run.arrays.may_hold import HAIR
-from engine.run.sweep.arrays.at_money import AtMoney
+from engine.run.sweep.arrays.at_money import AtMoney, enclosing
 from engine.run.sweep.arrays.day import ArrayDay, OptionColumns
 from engine.spec.nouns.legs import Bound, Round, StrikeBy
 from engine.turn.program import CompiledBot
@@ -165,11 +165,10 @@ class Picks:
         wanted = spot + sign * float(leg.strike.target or 0) * found.move
         is_known = ~np.isnan(wanted)
         wanted = np.where(is_known, wanted, 0.0)
-        above = np.searchsorted(found.strikes, wanted)
-        low, high = np.clip(above - 1, 0, None), np.clip(above, None, len(found.strikes) - 1)
+        _, low, high, is_inside = enclosing(found.strikes, wanted)
         below, beyond = wanted - found.strikes[low], found.strikes[high] - wanted
         nearest = np.where(below < beyond, low, high)
-        is_clear = is_known & (above > 0) & (above < len(found.strikes)) & (np.abs(below - beyond) > HAIR)
+        is_clear = is_known & is_inside & (np.abs(below - beyond) > HAIR)
         if leg.strike.within is not None:
             is_clear[:] = False
         return Picked(side[nearest], is_clear)

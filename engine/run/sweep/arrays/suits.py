@@ -78,6 +78,7 @@ def _reasons(program: Program, fills: FillModel) -> Iterator[str]:
     risk = plan.risk
     for rule in risk.halt_when:
         yield from _of_rule(rule, OF_MARKET - OF_CLOCK | OF_MOVE)
+        yield from _of_money(rule, plan)
         if any(map(is_at_money, calls_of(rule.test))):
             yield f"{rule.name} reads options at the money"
     if risk.require or risk.protect is not None or risk.max_unprotected is not None:

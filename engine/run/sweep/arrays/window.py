@@ -130,7 +130,7 @@ class Window:
 
     def _may_send(self, place: int, *, hidden: bool) -> bool:
         judged = self._judged(place, hidden=hidden)
-        if judged is None or isinstance(judged, Unclear):
+        if not isinstance(judged, Judged):
             return judged is not None
         return not self._is_refused(self._worst(judged, self._lowest(judged.selection)), judged)
 
@@ -138,7 +138,7 @@ class Window:
         """Return what an entry at a look came to, None when its rules or limits do not let it be sent."""
         plan = self.bot.plan
         judged = self._judged(look.place)
-        if judged is None or isinstance(judged, Unclear):
+        if not isinstance(judged, Judged):
             return judged
         selection, quoted, _ = judged
         lowest = self._lowest(selection)
@@ -171,10 +171,9 @@ class Window:
         if not is_clear:
             return UNCLEAR
         view = self.conditions.view_of(bot, place, self.facts, hidden=hidden)
-        if chosen is None:
+        selection = chosen
+        if selection is None:
             selection = self.picks.at(bot.compiled, bot.keys, place, view, hidden=hidden and bot.chosen_at_money)
-        else:
-            selection = chosen
         quoted = None if selection is None else quoted_at(self.day, selection, place, opens=True)
         if selection is None or quoted is None:
             return None
@@ -195,15 +194,14 @@ class Window:
 
         @cache
         def meets(place: int) -> Met | Unclear | None:
-            now: Judged | None = judged
+            now: Judged | Unclear | None = judged
             if place != look.place:
                 if self._quoted(judged.selection, place) is None or self._reads_unsurely(place):
                     return UNCLEAR
-                judged_anew = self._judged(place, judged.selection)
-                if isinstance(judged_anew, Unclear):
-                    return UNCLEAR
-                now = judged_anew
-            return now and Met(now.quoted, self._floor(lowest, now.quoted), self._band(now))
+                now = self._judged(place, judged.selection)
+            if not isinstance(now, Judged):
+                return now
+            return Met(now.quoted, self._floor(lowest, now.quoted), self._band(now))
 
         return meets
 
