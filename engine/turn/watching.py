@@ -162,8 +162,9 @@ def index_rows(work: Work) -> dict[int, tuple[str, ...]]:
     """Return the bots by the board rows that can change what they do."""
     board = work.state.board
     dependents: dict[int, list[str]] = {}
+    entering = _entering(work)
     for name in work.bots:
-        for row in _entry_rows(work, name) | _position_rows(work, name):
+        for row in _entry_rows(work, name, is_entering=name in entering) | _position_rows(work, name):
             dependents.setdefault(row, []).append(name)
     work.indexed = board.version
     return {row: tuple(names) for row, names in dependents.items()}
@@ -179,24 +180,23 @@ def may_enter(work: Work, name: str) -> bool:
     return is_on or state.by_hand is not None
 
 
-def _entry_rows(work: Work, name: str) -> frozenset[int]:
+def _entry_rows(work: Work, name: str, *, is_entering: bool) -> frozenset[int]:
     """Return the rows its halts and entry conditions read now: none once its day is over and no entry is at work."""
     bot = work.program.bots.get(name)
     if bot is None:
         return frozenset()
     session = work.state.session
     start, end = bot.window(session, work.at)
-    if (asked := work.bots[name].by_hand) is not None:
+    asked = work.bots[name].by_hand
+    if asked is not None:
         start, end = work.at, asked + WATCH_EVERY
+    may_come = work.at < end and (asked is not None or not _is_over(work, work.bots[name], bot))
+    may_halt = bool(bot.halts) and (may_come or is_entering)  # a halt takes back what is at work
     rows = work.state.board.rows
     found: set[int] = set()
-    if bot.halts and name in _entering(work):  # a halt takes it back
+    if may_halt or (may_come and work.at >= start):
         found.update(rows.get(contract, -1) for contract in bot.levels)
-    if asked is None and _is_over(work, work.bots[name], bot):
-        return frozenset(found - {-1})
-    if work.at < end and (work.at >= start or bot.halts):
-        found.update(rows.get(contract, -1) for contract in bot.levels)
-    if start - timedelta(seconds=1) <= work.at < end:
+    if may_come and start - SOON <= work.at:
         symbols = {leg.symbol for each in bot.structures() for leg in each.plan.legs}
         found.update(r for contract, r in rows.items() if isinstance(contract, Option) and contract.symbol in symbols)
     return frozenset(found - {-1})
