@@ -150,7 +150,7 @@ def instant_lines(bot: str, moment: Moment, soon: Sequence[Leaving] = ()) -> lis
     for place in dict.fromkeys((*judged, *(("exit", position) for position in left))):
         found = [one for one in moment.conditions if (one.place, one.position) == place]
         gone = f": {_leaving_words(left[place[1]])}" if place[1] in left else ""
-        lines.append(f"  {place[0]}{f' of {place[1]}' if place[1] else ''}{gone}")
+        lines.append(f"  {_place_words(*place)}{gone}")
         rows = [(one.name, _TRUTH[one.truth], _since(one), one.value, one.bound, one.note) for one in found]
         lines += aligned(rows, indent="    ")
     if any(one.since is not None and one.since < moment.at for one in moment.conditions):
@@ -184,9 +184,9 @@ def _since(condition: Condition) -> str:
 def rule_lines(session: date, changes: Sequence[Condition]) -> list[str]:
     """Return the changes of one rule in a session, one a line; of several rules of one name place by place."""
     lines = [f"{changes[0].rule}, {session}"]
-    places = dict.fromkeys(map(_place_words, changes))
+    places = dict.fromkeys(_place_words(one.place, one.position) for one in changes)
     for place in places:
-        found = [one for one in changes if _place_words(one) == place]
+        found = [one for one in changes if _place_words(one.place, one.position) == place]
         rows = [
             (clock(one.since) if one.since else "", *_of(one), _TRUTH[one.truth], one.value, one.bound, one.note)
             for one in found
@@ -195,8 +195,8 @@ def rule_lines(session: date, changes: Sequence[Condition]) -> list[str]:
     return lines
 
 
-def _place_words(condition: Condition) -> str:
-    return f"{condition.place} of {condition.position}" if condition.position else condition.place
+def _place_words(place: str, position: str) -> str:
+    return f"{place} of {position}" if position else place
 
 
 def _of(condition: Condition) -> tuple[str, ...]:
