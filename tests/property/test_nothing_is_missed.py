@@ -56,6 +56,13 @@ def program_from(text: str, name: str, source: PastDays) -> Program:
     return program_of(text, replace(terms(source, 1), file=f"{name}.yaml"))
 
 
+def source_of(text: str, kind: type[PastDays], seed: int) -> PastDays:
+    """Return sessions of what a bot trades."""
+    if "underlying: SPY" in text:
+        return kind(strikes=60, seed=seed, expiries=6, symbol="SPY", trading_class="SPY")
+    return kind(strikes=60, seed=seed, expiries=6, change=with_spy)
+
+
 def live_through(
     program: Program, source: PastDays, days: int, fills: str, monkeypatch: pytest.MonkeyPatch
 ) -> list[Kind]:
@@ -85,10 +92,8 @@ def live_through(
 
 @pytest.mark.parametrize("name", TRIED)
 def test_examples_act_all_at_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (ROOT / "examples" / f"{name}.yaml").read_text()
-    source = PastDays(strikes=60, seed=5, expiries=6, change=with_spy)
-    if "underlying: SPY" in text:
-        source = PastDays(strikes=60, seed=5, expiries=6, symbol="SPY", trading_class="SPY")
+    text = (ROOT / "examples" / f"{name}.yaml").read_text(encoding="utf-8")
+    source = source_of(text, PastDays, seed=5)
     program = program_from(text, name, source)
     assert Kind.FILL in live_through(program, source, 1, "mid", monkeypatch)
 
@@ -109,9 +114,7 @@ def bots() -> list[Path]:
 @pytest.mark.parametrize("number", [pytest.param(n, id=f"{'' if n % 8 else 'ci '}{n}") for n in range(len(bots()))])
 def test_every_bot_that_is_shipped_acts_all_at_once(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     file = bots()[number]
-    source = Leaps(strikes=60, seed=1, expiries=6, change=with_spy)
-    if "underlying: SPY" in file.read_text(encoding="utf-8"):
-        source = Leaps(strikes=60, seed=1, expiries=6, symbol="SPY", trading_class="SPY")
+    source = source_of(file.read_text(encoding="utf-8"), Leaps, seed=1)
     live_through(load_desk([str(file)], {}, None).program("t", {}, 90), source, 3, "natural", monkeypatch)
 
 

@@ -16,7 +16,7 @@ from plain_specs import calm_spec
 from engine.adapters.history.day import DailyBar, HistoryDay
 from engine.model.contract import Contract
 from engine.model.session import session_on
-from engine.record.record import Kind
+from engine.record.record import Kind, Record
 from engine.run.backtest.fills import NATURAL
 from engine.run.backtest.market import DayMarket
 from engine.run.backtest.walk import Walk
@@ -27,6 +27,7 @@ from engine.run.sweep.arrays.conditions import Conditions
 from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.compiling import program_of
 from engine.run.sweep.shared import Shared
+from engine.turn.program import Program
 
 LADDER = "mid, step: 0.10, wait: 25s, tries: 12"
 STRANGLE = """rulebot: 1
@@ -91,6 +92,12 @@ def test_a_hundred_bots_that_read_options_at_the_money(fills: str, change: Calla
     assert compare_calm(range(1000, 1100), 10, PastDays(seed=14, change=change), fills)[1] > 500
 
 
+def lived(program: Program, source: PastDays) -> tuple[Walk, list[Record]]:
+    """Return a walk through the first session, turn by turn, and what it recorded."""
+    walk = Walk(program, source, calendar(), NATURAL, terms(source, 1).cash)
+    return walk, [record for done in walk.through(FIRST, FIRST) for record in done.records]
+
+
 def array_day(source: PastDays) -> ArrayDay:
     session = session_on(FIRST)
     assert session is not None
@@ -106,9 +113,7 @@ def test_what_is_surely_read_is_streamed(source: PastDays, monkeypatch: pytest.M
     watch = DayMarket.watch
     monkeypatch.setattr(DayMarket, "watch", lambda self, found: asked.update({self.place: found}) or watch(self, found))
     program = program_of(STRANGLE, terms(source, 1))
-    walk = Walk(program, source, calendar(), NATURAL, terms(source, 1).cash)
-    for _ in walk.through(FIRST, FIRST):
-        pass
+    lived(program, source)
     day = array_day(source)
     at_money = AtMoney(day)
     found = at_money.around("SPX", "SPXW")
@@ -136,9 +141,7 @@ def test_what_is_surely_read_is_streamed(source: PastDays, monkeypatch: pytest.M
 def test_the_move_of_the_open_is_that_of_the_engine(number: int) -> None:
     source = PastDays(seed=number, change=with_spy)
     program = program_of(calm_spec(1), terms(source, 1))
-    walk = Walk(program, source, calendar(), NATURAL, terms(source, 1).cash)
-    for _ in walk.through(FIRST, FIRST):
-        pass
+    walk, _ = lived(program, source)
     assert walk.state is not None
     found = array_day(source).facts_of(program, 0)[1].opening_moves
     assert found == walk.state.facts.opening_moves
@@ -184,8 +187,7 @@ def test_a_bot_is_halted_when_the_engine_halts_it(seed: int) -> None:
     rules = ("vix_spike: {above: 0.6 pts}", "move: {since: open, beyond: 0.3%}", "day_range: {above: 24 pts}")
     halts = "".join(["  halt_when:\n", *(f"    - {rule}\n" for rule in rules)])
     program = program_of(STRANGLE + halts, terms(source, 1))
-    walk = Walk(program, source, calendar(), NATURAL, terms(source, 1).cash)
-    records = [record for done in walk.through(FIRST, FIRST) for record in done.records]
+    _, records = lived(program, source)
     day = array_day(source)
     bot = ArrayBot(program, Numbers())
     found = Conditions(day, AtMoney(day)).first_halt(bot, day.facts_of(program, 0))
