@@ -31,6 +31,7 @@ from engine.evaluate.measure_truth import TRUTHS, Judge, session
 from engine.evaluate.measure_volatility import iv_over_rv_detail, move_by_straddle
 from engine.evaluate.reading import AtLeast, Context, Read, Reading, Unknown, context_of, number_of
 from engine.evaluate.snapshot import Held, View
+from engine.evaluate.strike_target import ExpectedMove
 
 __all__ = ["Judge", "bind", "compile_expected_move", "compile_rule", "compile_test"]
 
@@ -54,10 +55,11 @@ def compile_rule(rule: Rule, plan: Plan) -> Judge:
     return compile_test(rule.test, context_of(plan, rule.max_age))
 
 
-def compile_expected_move(plan: Plan) -> Callable[[View], float | None]:
-    """Return the expected move now of the bot's first underlying, points: what strikes are chosen by."""
-    read = move_by_straddle(plan.underlyings[0], context_of(plan))
-    return lambda view: number_of(read(view))
+def compile_expected_move(plan: Plan) -> ExpectedMove:
+    """Return the expected move now of each of the bot's underlyings, points: what strikes are chosen by."""
+    context = context_of(plan)
+    readers = {symbol: move_by_straddle(symbol, context) for symbol in plan.underlyings}
+    return lambda view, symbol: number_of(readers[symbol](view))
 
 
 def compile_test(test: Truth, context: Context) -> Judge:

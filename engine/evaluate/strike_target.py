@@ -8,7 +8,8 @@ from engine.evaluate.snapshot import View
 from engine.model.contract import Option, Right
 from engine.spec.nouns.legs import Bound, Strike, StrikeBy
 
-ExpectedMove = Callable[[View], float | None]
+ExpectedMove = Callable[[View, str], float | None]
+"""What an underlying is expected to move until the legs' expiry, points; None while it is not known."""
 
 Target = tuple[float | None, str, float]
 """The wanted level, what was asked in words, and the size of one unit of `within`."""
@@ -23,7 +24,7 @@ def target_of(
     if strike.by is StrikeBy.AT_SPOT:
         return spot, f"strike at spot {spot:.2f}", 1.0
     if strike.by is StrikeBy.EXPECTED_MOVE:
-        return _at_expected_move(leg, spot, expected_move(view))
+        return _at_expected_move(leg, spot, expected_move(view, leg.symbol))
     if strike.by is StrikeBy.OTM:
         return _out_of_the_money(leg, spot)
     reference = chosen[strike.reference or ""].strike

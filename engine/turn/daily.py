@@ -205,7 +205,7 @@ def note_opening_moves(work: Work) -> Facts:
             expiry = bot.legs_expiry(facts, session, symbol)
             if expiry is None or (symbol, expiry) in facts.opening_moves:
                 continue
-            points = bot.expected_move(work.view())
+            points = bot.expected_move(work.view(), symbol)
             if points is None:
                 continue
             facts = replace(facts, opening_moves={**facts.opening_moves, (symbol, expiry): round(points, 4)})

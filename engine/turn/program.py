@@ -314,7 +314,7 @@ def _compiled(plan: Plan, pool: Pool) -> CompiledBot:
         arming=tuple(tuple(compiled(rule) for rule in planned.armed_by) for planned in plan.exits),
         halts=tuple(compiled(rule) for rule in plan.risk.halt_when),
         risk=tuple(compiled(rule) for rule in plan.risk.require),
-        expected_move=pool.made("move", lambda: compile_expected_move(plan), plan.underlyings[0], context),
+        expected_move=pool.made("move", lambda: compile_expected_move(plan), plan.underlyings, context),
         levels=pool.same(levels(plan)),
         exit_levels=exit_levels(plan),
         resting=tuple(planned for planned in plan.exits if planned.resting),

@@ -153,10 +153,9 @@ class ArrayDay:
         (bot,) = program.bots.values()
         if not bot.plan.needs.opening_move or self.first > 0:
             return facts  # before the open another strike may have been nearest to spot
-        points = bot.expected_move(self.view_of(self.board_at(self.first), facts))
-        if points is None:
-            return facts
-        found = dict.fromkeys(((symbol, self.session.date) for symbol in bot.plan.needs.opening_move), round(points, 4))
+        view = self.view_of(self.board_at(self.first), facts)
+        moves = {symbol: bot.expected_move(view, symbol) for symbol in bot.plan.needs.opening_move}
+        found = {(symbol, self.session.date): round(move, 4) for symbol, move in moves.items() if move is not None}
         return replace(facts, opening_moves=found)
 
     def opening_move(self, symbol: str) -> float | None:

@@ -1,0 +1,46 @@
+"""A structure across two underlyings: each has an expected move of its own, which is read and by which strikes lie.
+
+At the money SPX calls and puts cost 20.1 each, SPY's 2.1: expected moves of 40.2 and 4.2 x sqrt(pi / 2).
+"""
+
+import pytest
+from hand_desk import DAY, Desk, bot_of, text_of
+
+from engine.evaluate.select import select
+from engine.evaluate.snapshot import View
+from engine.record.record import Kind
+
+MOVES = {"SPX": 50.38, "SPY": 5.26}
+LEGS = """
+  expiry: {dte: 0}
+  short_put: {sell: put, of: SPX, strike: {expected_move: 1x}}
+  long_put: {buy: put, of: SPY, ratio: 10, strike: {expected_move: 1x}}
+"""
+PAIR = {
+    "underlyings": "[SPX, SPY]",
+    "legs": LEGS,
+    "order": "{leg_by_leg: [short_put, long_put], start: natural, wait: 30s, tries: 3, then: unwind}",
+    "exits": '\n  - time: "15:45"',
+    "risk": "{undefined_risk: allow}",
+}
+
+
+def pair(condition: str = "spx_spy_ratio: {at_least: 9}") -> str:
+    return text_of("pair", **PAIR, entry=f'{{at: "10:00", when: [{{{condition}}}]}}')
+
+
+def test_a_leg_lies_so_many_moves_of_its_own_underlying_away() -> None:
+    bot, desk = bot_of(pair()), Desk()
+    view = View(now=desk.now.timestamp(), session=desk.state.session, board=desk.board, facts=desk.state.facts)
+    chosen = select(bot.plan.legs, bot.plan.expiry, view, bot.expected_move)
+    assert [int(leg.option.strike) for leg in chosen.legs] == [5950, 595]
+    assert [round(bot.expected_move(view, symbol) or 0.0, 2) for symbol in MOVES] == list(MOVES.values())
+
+
+@pytest.mark.parametrize(("symbol", "move"), MOVES.items())
+def test_the_move_of_the_open_is_that_of_the_underlying_that_is_named(symbol: str, move: float) -> None:
+    desk = Desk((pair(f"expected_move: {{of: {symbol}, asof: open, at_least: 1 pts}}"),), at="09:29")
+    desk.until("09:31", step=5)
+    told = [each.data for each in desk.records if each.kind is Kind.FACTS and each.data["what"] == "opening_move"]
+    assert [(each["symbol"], round(float(each["value"]), 2)) for each in told] == [(symbol, move)]
+    assert {key: round(value, 2) for key, value in desk.state.facts.opening_moves.items()} == {(symbol, DAY): move}
