@@ -185,9 +185,9 @@ def _check_look_ahead(desk: "Desk", asked: "BacktestOptions") -> None:
 
 def _show(results: "Results") -> None:
     from engine.cli.backtest_text import result_lines
-    from engine.cli.width import echo
+    from engine.cli.width import echo, terminal_width
 
-    for line in result_lines(results):
+    for line in result_lines(results, width=terminal_width()):
         echo(line)
 
 

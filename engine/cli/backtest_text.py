@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from engine.cli.data_text import finding_lines, named
+from engine.cli.width import table
 from engine.model.counted import counted
 from engine.model.money import dollars
 from engine.run.backtest.funnel import Funnel
@@ -11,16 +12,19 @@ from engine.run.columns import aligned, price, signed
 
 SHOWN_RULES, SHOWN_ALARMS = 8, 5
 _RIGHT = frozenset(range(1, 9))
+_SUMS_GO, _TRADES_GO = (7, 4, 8), (5, 3, 1)
+"""Columns that a narrow terminal does without: factor, average, commissions; of trades their prices, and the bot."""
+_WHOLE = "--format json"
 
 
-def result_lines(results: Results, *, with_trades: bool = True) -> Iterator[str]:
-    """Yield all of it."""
+def result_lines(results: Results, *, width: int | None = None) -> Iterator[str]:
+    """Yield all of it. width: of the terminal, None where none is."""
     yield from _head(results)
     yield ""
-    yield from _sums(results)
-    if with_trades and results.trades:
+    yield from _sums(results, width)
+    if results.trades:
         yield ""
-        yield from _trades(results)
+        yield from _trades(results, width)
     for funnel in results.funnels:
         yield ""
         yield from _funnel(funnel)
@@ -45,7 +49,7 @@ def _head(results: Results) -> Iterator[str]:
         yield f" open at the end: {counted(still, 'position')}, which the account counts at the last mid"
 
 
-def _sums(results: Results) -> Iterator[str]:
+def _sums(results: Results, width: int | None) -> Iterator[str]:
     head = ("", "trades", "won", "net", "average", "best", "worst", "factor", "commissions")
     groups: list[tuple[str, Mapping[str, Sums]]] = [
         ("by exit", results.by_reason),
@@ -57,7 +61,7 @@ def _sums(results: Results) -> Iterator[str]:
     for title, group in groups:
         if group:
             rows += [(title,), *(_row(f"  {name}", each) for name, each in group.items())]
-    yield from aligned(rows, right=_RIGHT)
+    yield from table(rows, width, _SUMS_GO, right=_RIGHT, whole=_WHOLE)
 
 
 def _row(name: str, each: Sums) -> tuple[str, ...]:
@@ -68,12 +72,12 @@ def _row(name: str, each: Sums) -> tuple[str, ...]:
     return (name, str(each.trades), won, *shown, factor, dollars(each.commissions))
 
 
-def _trades(results: Results) -> Iterator[str]:
+def _trades(results: Results, width: int | None) -> Iterator[str]:
     rows: list[tuple[str, ...]] = [("entered", "bot", "", "price", "left", "price", "exit", "net")]
     for trade in results.trades:
         ends = (_left(trade), price(trade.exit), trade.reason, "" if trade.left is None else signed(float(trade.net)))
         rows.append((trade.entered[:16], trade.bot, trade.structure, price(trade.entry), *ends))
-    yield from aligned(rows, right=frozenset((3, 5, 7)))
+    yield from table(rows, width, _TRADES_GO, right=frozenset((3, 5, 7)), whole=_WHOLE)
 
 
 def _left(trade: Trade) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from engine.cli.width import lacking, narrowed
 from engine.compile.plan import Call
 from engine.compile.vocabulary import VOCABULARY
 from engine.evaluate.wording import shown
@@ -71,23 +72,12 @@ def _table(rows: Sequence[ScanRow], width: int | None, *, all_shown: bool) -> li
     heads = ["", "symbol", "trade", *extra, *_HEADS]
     cells = [_cells(row, bool(extra)) for row in rows]
     known = [at for at in range(len(heads)) if at < _NAMED or any(row[at] != "-" for row in cells)]
-    (head, *lines), left_out = _narrowed([[row[at] for at in known] for row in (heads, *cells)], width, _OWN.get(by))
+    whole = [[row[at] for at in known] for row in (heads, *cells)]
+    going = [whole[0].index(name) for name in _FIRST_TO_GO if name in whole[0] and name != _OWN.get(by)]
+    (head, *lines), left_out = narrowed(whole, width, going, right=frozenset(range(_NAMED, len(known))))
     lacks = [f"      lacks {row.why}" if all_shown and row.why else "" for row in rows]
-    told = [f" not in {width} columns: {', '.join(left_out)}; --format csv has all"] if left_out else []
+    told = lacking(left_out, width, "--format csv")
     return [head, *(line for both in zip(lines, lacks, strict=True) for line in both if line), *told]
-
-
-def _narrowed(table: Sequence[list[str]], width: int | None, ranked: str | None) -> tuple[list[str], list[str]]:
-    """Return a table as lines that fit, with the columns that were left out for it. ranked: is never one of them."""
-    going = [name for name in _FIRST_TO_GO if name in table[0] and name != ranked]
-    left_out: list[str] = []
-    while True:
-        lines = aligned(table, right=frozenset(range(_NAMED, len(table[0]))))
-        if width is None or not going or max(map(len, lines)) <= width:
-            return lines, left_out
-        left_out.append(going.pop(0))
-        gone = table[0].index(left_out[-1])
-        table = [[*row[:gone], *row[gone + 1 :]] for row in table]
 
 
 def _cells(row: ScanRow, has_by: bool) -> list[str]:

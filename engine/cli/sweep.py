@@ -247,15 +247,17 @@ def _show(
     options: Mapping[str, Any],
 ) -> None:
     from engine.cli.sweep_text import document_of, sweep_lines
-    from engine.cli.width import echo
+    from engine.cli.width import echo, terminal_width
 
     if options["form"] == "json":
         click.echo(document_of(found, axes, walked, options["sort"], data), nl=False)
         return
-    for line in (*data.lines(), "", *sweep_lines(found, axes, walked, options["sort"], options["top"])):
+    lines = sweep_lines(found, axes, walked, options["sort"], options["top"], terminal_width())
+    for line in (*data.lines(), "", *lines):
         echo(line)
     if search is not None:
-        click.echo(f"\n searched for {search.goal}; a search climbs to chance, too: 'deflated' is too kind to its best")
+        click.echo()
+        echo(f" searched for {search.goal}; a search climbs to chance, too: 'deflated' is too kind to its best")
     if options["out"] is not None:
         click.echo(f"\n kept in {options['out']}")
 

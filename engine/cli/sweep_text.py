@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from engine.adapters.history.finding import data_of
 from engine.cli.data_text import finding_lines, named
+from engine.cli.width import table
 from engine.model.counted import counted
 from engine.run.columns import aligned, signed
 from engine.run.sweep.statistics import Forward, deflated, ratio
@@ -16,6 +17,10 @@ from engine.run.sweep.variant import Variant
 from engine.run.sweep.vary import Axis
 
 FALLING = ("max_drawdown",)
+_FIGURES = ("trades", "won", "net", "average", "drawdown", "Sharpe", "deflated")
+_SORTED_BY = {"win_rate": "won", "expectancy": "average", "max_drawdown": "drawdown"}
+_FIRST_TO_GO = ("average", "won", "drawdown", "trades")
+"""Figures that a narrow terminal does without, in this order, unless the variants are sorted by one."""
 WIDEST = 16
 """Values of a place up to which a map is drawn."""
 
@@ -49,14 +54,11 @@ class Data(NamedTuple):
 
 
 def sweep_lines(
-    found: Sequence[Variant], axes: Sequence[Axis], walked: Forward | None, by: str, top: int
+    found: Sequence[Variant], axes: Sequence[Axis], walked: Forward | None, by: str, top: int, width: int | None = None
 ) -> Iterator[str]:
-    """Yield the table, the map, what came of walking forward, and what could not be run."""
+    """Yield the table, the map, what came of walking forward, and what could not be run. width: of the terminal."""
     best = ordered(found, by)
-    head = (*(each.name for each in axes), "trades", "won", "net", "average", "drawdown", "Sharpe", "deflated")
-    ratios = [each for each in (ratio(one.profits) for one in best) if each is not None]
-    rows = [head, *(_row(each, ratios) for each in best[:top])]
-    yield from aligned(rows, right=frozenset(range(len(head))))
+    yield from _table(best, axes, by, top, width)
     sessions = len(best[0].profits) if best else 0
     yield f" {len(best)} of {counted(len(found), 'variant')}, {counted(sessions, 'session')}, by {by}"
     if arrays := sum(each.by_arrays for each in best):
@@ -77,6 +79,25 @@ def sweep_lines(
     if findings := findings_of(found):
         yield ""
         yield from finding_lines([data_of(each) for each in findings])
+
+
+def _table(best: Sequence[Variant], axes: Sequence[Axis], by: str, top: int, width: int | None) -> Iterator[str]:
+    """Yield a row for each variant; where all does not fit, places have the last part of their names, told below."""
+    ratios = [each for each in (ratio(one.profits) for one in best) if each is not None]
+    rows = [_row(each, ratios) for each in best[:top]]
+    names = [each.name for each in axes]
+    right = frozenset(range(len(names) + len(_FIGURES)))
+    going = [len(names) + _FIGURES.index(name) for name in _FIRST_TO_GO if name != _SORTED_BY.get(by)]
+    whole = aligned([(*names, *_FIGURES), *rows], right=right)
+    if width is None or max(map(len, whole)) <= width:
+        yield from whole
+        return
+    short = [name.rpartition(".")[2] for name in names]
+    short = [
+        one if short.count(one) == 1 and one not in _FIGURES else name for one, name in zip(short, names, strict=True)
+    ]
+    yield from table([(*short, *_FIGURES), *rows], width, going, right=right, whole="--format json")
+    yield from (f" {one}: {name}" for one, name in zip(short, names, strict=True) if one != name)
 
 
 def _row(each: Variant, ratios: Sequence[float]) -> tuple[str, ...]:

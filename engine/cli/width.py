@@ -1,10 +1,13 @@
 """How wide lines may be: as this terminal is, where a terminal shows them."""
 
 import sys
+from collections.abc import Sequence
 from shutil import get_terminal_size
 from textwrap import wrap
 
 import click
+
+from engine.run.columns import aligned
 
 LEAST = 60
 """Columns below which text in columns is nothing but a strip."""
@@ -33,3 +36,34 @@ def fitted(line: str) -> list[str]:
 def echo(line: str) -> None:
     """Write a line as it fits."""
     click.echo("\n".join(fitted(line)))
+
+
+def narrowed(
+    rows: Sequence[Sequence[str]], width: int | None, going: Sequence[int], *, right: frozenset[int]
+) -> tuple[list[str], list[str]]:
+    """Return a table as lines that fit, and the heads of the columns that were left out for it.
+
+    width: of the terminal, None where none is. going: columns that a narrow one does without, the first to go first.
+    """
+    kept, left_out, waiting = list(range(len(rows[0]))), dict[str, None](), list(going)
+    while True:
+        shown = [[row[at] for at in kept if at < len(row)] for row in rows]
+        lines = aligned(shown, right=frozenset(place for place, at in enumerate(kept) if at in right))
+        if width is None or not waiting or max(map(len, lines)) <= width:
+            return lines, list(left_out)
+        gone = waiting.pop(0)
+        kept.remove(gone)
+        left_out[rows[0][gone]] = None
+
+
+def lacking(left_out: Sequence[str], width: int | None, whole: str) -> list[str]:
+    """Return a line that says which columns were left out, and what has all of them; none where none was."""
+    return [f" not in {width} columns: {', '.join(left_out)}; {whole} has all"] if left_out else []
+
+
+def table(
+    rows: Sequence[Sequence[str]], width: int | None, going: Sequence[int], *, right: frozenset[int], whole: str
+) -> list[str]:
+    """Return a table as it fits, and below it what it lacks."""
+    lines, left_out = narrowed(rows, width, going, right=right)
+    return [*lines, *lacking(left_out, width, whole)]

@@ -29,7 +29,7 @@ def typed(*words: object) -> Result:
     return CliRunner().invoke(main, ["backtest", *map(str, words)])
 
 
-def test_a_backtest_is_told_kept_and_explained(data: Path, tmp_path: Path) -> None:
+def test_a_backtest_is_told_kept_and_explained(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, page = tmp_path / "a.db", tmp_path / "of" / "march" / "a.html"
     found = typed(ROOT / SPEC, "--data", data, "--fills", "mid", "--store", store, "--out", page, "--workers", 1)
     assert found.exit_code == 0, found.output
@@ -37,6 +37,10 @@ def test_a_backtest_is_told_kept_and_explained(data: Path, tmp_path: Path) -> No
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     why = CliRunner().invoke(main, ["why", "dte0_condor", "--date", "2026-09-01", "--store", str(store)])
     assert "dte0_condor traded on 2026-09-01" in why.stdout
+    monkeypatch.setattr("engine.cli.width.terminal_width", lambda: 60)
+    narrow = typed(ROOT / SPEC, "--data", data, "--fills", "mid", "--store", tmp_path / "b.db", "--workers", 1)
+    assert [line for line in narrow.stdout.splitlines() if len(line) > 60 and "b.db" not in line] == []
+    assert " not in 60 columns: factor, average" in narrow.stdout
     again = typed(ROOT / SPEC, "--data", data, "--store", store)
     assert (again.exit_code, "is there already" in again.stderr) == (2, True)
 

@@ -7,7 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 from engine.cli.main import main
-from engine.cli.width import LEAST, fitted, prose_width, terminal_width
+from engine.cli.sweep_text import sweep_lines
+from engine.cli.width import LEAST, fitted, prose_width, table, terminal_width
+from engine.run.sweep.variant import Variant
+from engine.run.sweep.vary import axis
 
 SPECS = Path(__file__).parents[3] / "specs"
 
@@ -46,3 +49,47 @@ def test_what_is_read_fits_the_terminal(words: tuple[str, ...], monkeypatch: pyt
     wide = [line for line in narrow.splitlines() if len(line) > 80 and "─" not in line]
     assert (wide, max(map(len, whole.splitlines())) > 100) == ([], True)
     assert narrow.split() == whole.split()
+
+
+ROWS = (
+    ("", "trades", "net", "price"),
+    ("condor", "12", "+$1,234.50", "0.95"),
+    ("by exit",),
+    ("  stop", "3", "-$9.00", "1.10"),
+)
+RIGHT = frozenset((1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (None, [" condor       12  +$1,234.50   0.95", " by exit"]),
+        (35, [" condor       12  +$1,234.50   0.95", " by exit"]),
+        (34, [" condor   +$1,234.50   0.95", " by exit", " not in 34 columns: trades; --format json has all"]),
+        (20, [" condor   +$1,234.50", " by exit", " not in 20 columns: trades, price; --format json has all"]),
+    ],
+)
+def test_a_table_leaves_out_columns_until_it_fits_and_says_which(width: int | None, expected: list[str]) -> None:
+    lines = table(ROWS, width, (1, 3), right=RIGHT, whole="--format json")
+    assert [lines[1], lines[2], *lines[4:]] == expected
+
+
+def test_a_sweep_names_its_places_shortly_before_it_leaves_out_figures() -> None:
+    axes = [
+        axis("legs.short_put.strike.delta=0.10,0.12"),
+        axis("exits.target.profit=40,50"),
+        axis("exits.stop.net=1,2"),
+    ]
+    sums = {"trades": 1234, "wins": 1000, "net": -12345.67, "expectancy": -10.01, "win_rate": 0.81, "sharpe": -0.5}
+    found = [Variant(number=1, point=("0.10", "40", "1"), profits=(1.0,) * 9, max_drawdown=23456.78, **sums)]  # type: ignore[arg-type]
+
+    def lines(width: int | None, by: str = "net") -> list[str]:
+        return list(sweep_lines(found, axes, None, by, 20, width))
+
+    whole, wide, narrow = lines(None), lines(110), lines(80)
+    assert whole[0].split()[:3] == [each.name for each in axes]
+    assert wide[0].split()[:3] == ["delta", "profit", "exits.stop.net"], "the last one would be called as a figure is"
+    assert wide[2:4] == [" delta: legs.short_put.strike.delta", " profit: exits.target.profit"]
+    assert [len(each) <= 80 for each in narrow] == [True] * len(narrow)
+    assert narrow[2] == " not in 80 columns: average, won, drawdown; --format json has all"
+    assert "average" in lines(80, "expectancy")[0], "it is what they are sorted by"
