@@ -237,8 +237,9 @@ class PretendBroker(ABC):
     def expire(self, options: Iterable[Option], at: datetime) -> Iterator[Event]:
         """Yield that these are gone, and the shares that exercise and assignment have moved."""
         for option in options:
-            count = self.holdings[option]
-            yield from self._deliver(option, count, at)
+            count = self.holdings.get(option, 0)
+            if count:
+                yield from self._deliver(option, count, at)
             yield from self.holds(option, 0, at)
 
     def _deliver(self, option: Option, count: int, at: datetime) -> Iterator[Event]:

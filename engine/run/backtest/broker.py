@@ -136,7 +136,7 @@ class BacktestBroker(PretendBroker):
     def settle(self, option: Option, level: Decimal, at: datetime) -> Iterator[Event]:
         """Yield that an option that has expired is gone; what is settled in cash pays its worth at `level`."""
         if not delivers(option):
-            self.cash += intrinsic(option, level) * self.holdings[option] * option.multiplier
+            self.cash += intrinsic(option, level) * self.holdings.get(option, 0) * option.multiplier
         yield from self.expire((option,), at)
 
     def end_of_day(self, at: datetime) -> Iterator[Event]:

@@ -136,7 +136,21 @@ class Walk(Hearing):
         return found, found.findings
 
     def _holds_something(self) -> bool:
-        return self.broker is not None and any(self.broker.holdings.values())
+        return self.broker is not None and any(self._held().values())
+
+    def _held(self) -> Mapping[Contract, int]:
+        """Return how many of each contract the account or the positions hold, whichever is more.
+
+        Of what one position holds long and another short the account holds nothing, and yet both hold it.
+        """
+        assert self.state is not None
+        assert self.broker is not None
+        found = {contract: abs(count) for contract, count in self.broker.holdings.items()}
+        for name in self.state.active:
+            for leg in self.state.positions[name].legs:
+                if not leg.option.is_share:
+                    found[leg.option] = max(found.get(leg.option, 0), leg.held)
+        return found
 
     def live_through(self, day: HistoryDay, session: Session, findings: Sequence[Finding] = ()) -> DayDone:
         """Live through one session, from a minute before the open to the settlement after the close."""
@@ -280,10 +294,10 @@ class Walk(Hearing):
         self.shares = held
 
     def _settle(self, session: Session, day: HistoryDay, *, at_open: bool) -> None:
-        """Let the account lose what has expired, at the level that its class settles at; without one it stays."""
+        """Let account and positions lose what has expired, at the level its class settles at; without one it stays."""
         assert self.broker is not None
         until = session.date - timedelta(days=1) if at_open else session.date
-        due = [each for each in expired(self.broker.holdings, until) if settles_at_open(each) is at_open]
+        due = [each for each in expired(self._held(), until) if settles_at_open(each) is at_open]
         for option in sorted(due, key=str):
             level = settlement(option, session, day, self.source)
             if level is None:

@@ -276,6 +276,60 @@ def test_a_session_without_data_settles_what_expires_by_the_daily_bar(tmp_path: 
     assert {float(str(record.data["level"])) for record in on_that_day} == {close.close}
 
 
+SELLER = """
+rulebot: 1
+name: seller
+about: Sells a put spread, and holds it.
+underlying: SPX
+entry: {at: "10:00", for: 5m, max_open: 3}
+legs:
+  expiry: {dte: 1}
+  short_put: {sell: put, strike: {at: spot, multiple_of: 25}}
+  long_put:  {buy: put,  strike: {below: short_put, by: 25 pts}}
+order: {start: mid, step: 0.05, wait: 10s, tries: 4, then: cancel}
+exits:
+  - at_expiry: settle
+risk: {max_loss_per_trade: $3000}
+"""
+SAME_DAY = SELLER.replace("dte: 1", "dte: 0")
+
+
+def against(text: str) -> str:
+    """Return a bot that buys what the other one sells."""
+    return (
+        text.replace("seller", "buyer")
+        .replace("short_put: {sell: put, ", "long_put: {buy: put, ")
+        .replace("long_put:  {buy: put,  strike: {below: short_put", "short_put: {sell: put, strike: {below: long_put")
+    )
+
+
+def net_of_both(folder: Path, text: str, **given: object) -> Results:
+    """Return what comes of a bot and one that deals the opposite."""
+    files = [folder / "seller.yaml", folder / "buyer.yaml"]
+    for file, each in zip(files, (text, against(text)), strict=True):
+        file.write_text(each, encoding="utf-8")
+    desk = load_desk([str(file) for file in files], {}, None)
+    return run(desk, folder / "both.db", PastDays(every=3, expiries=3, strikes=40, **given))
+
+
+@pytest.mark.parametrize("text", [SELLER, SAME_DAY])
+def test_what_two_positions_hold_against_each_other_settles_on_its_day(text: str, tmp_path: Path) -> None:
+    """The account holds nothing of it, and yet both positions end then, at the official level."""
+    found = net_of_both(tmp_path, text, change=lambda day: replace(day, settled={("SPX", "SPXW"): 5000.0}))
+    ended = [trade for trade in found.trades if trade.left is not None]
+    assert {trade.left[11:] for trade in ended if trade.left} == {"16:05:00"}
+    assert len(ended) == len(found.trades) - (2 if text is SELLER else 0)
+    assert {trade.exit for trade in ended} == {25.0, -25.0}
+    if text is SAME_DAY:
+        assert found.all.net == found.profit
+
+
+def test_what_two_positions_hold_against_each_other_settles_without_data_too(tmp_path: Path) -> None:
+    gone = date(2026, 9, 4)
+    found = net_of_both(tmp_path, SELLER, missing=frozenset((gone,)))
+    assert sum(trade.left is not None and trade.left[:10] == f"{gone}" for trade in found.trades) == 2
+
+
 def until_noon(day: HistoryDay) -> HistoryDay:
     """Return the day without what came after noon."""
     kept = day.times < at_exchange_time(day.date, time(12)).timestamp()
