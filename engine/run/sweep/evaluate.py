@@ -93,21 +93,24 @@ class _Lived:
     def _turn_by_turn(self, day: date) -> None:
         walk = self.walk
         lived = alone(walk, day) if self.is_apart else walk.through(self.since, day)
-        for _ in lived:
-            pass
+        for done in lived:  # sessions without data before it, too, while something is held
+            self._keep_trades(done.date)
         self.since = day + timedelta(days=1)
-        state, broker = walk.state, walk.broker
-        if state is None or broker is None:
+        if walk.state is None or walk.broker is None:
             self.profits.append(ZERO)
             return
         before = walk.cash if self.is_apart else self.worth  # a session that is apart begins with the same account
-        self.worth = broker.worth(walk.marks)
+        self.worth = walk.broker.worth(walk.marks)
         self.profits.append(self.worth - before)
-        for position in state.positions.values():
-            if position.state == "closed" and position.opened_at is not None:
-                self.trades[position.id] = Trade(position.net, position.session, day)
         if self.bot is not None:
             self.walk = walk.anew()  # hundreds of variants must not each keep a session
+
+    def _keep_trades(self, day: date) -> None:
+        """Keep the trades that are over by the end of a session; the next one forgets them."""
+        state = self.walk.state
+        for position in () if state is None else state.positions.values():
+            if position.state == "closed" and position.opened_at is not None and position.id not in self.trades:
+                self.trades[position.id] = Trade(position.net, position.session, day)
 
 
 def evaluate(asked: Sequence[Asked], terms: Terms) -> list[Variant]:

@@ -161,6 +161,39 @@ def test_a_variant_comes_to_what_a_backtest_of_its_text_does(tmp_path: Path) -> 
     assert found[0].profits != found[1].profits
 
 
+HELD = """
+rulebot: 1
+name: held
+about: Sells a put spread for some nights.
+underlying: SPX
+entry: {at: "10:00", for: 5m, max_open: 9}
+legs:
+  expiry: {dte: 2}
+  short_put: {sell: put, strike: {delta: 0.20}}
+  long_put:  {buy: put,  strike: {below: short_put, by: 10 pts}}
+order: {start: mid, step: 0.05, wait: 10s, tries: 4, then: cancel}
+exits:
+  - at_expiry: settle
+risk: {max_loss_per_trade: $2000}
+"""
+
+
+def test_what_ends_in_a_session_without_data_is_a_trade_too(tmp_path: Path) -> None:
+    made = partial(PastDays, strikes=25, every=3, expiries=4, missing=frozenset((date(2026, 9, 4),)))
+    given = terms(opens=made, last=date(2026, 9, 11), file="held.yaml")
+    found = evaluate([(0, ("held",), HELD)], given)[0]
+    file, store = tmp_path / "held.yaml", tmp_path / "x.db"
+    file.write_text(HELD, encoding="utf-8")
+    options = BacktestOptions(
+        opens=made, data="x", first=FIRST, last=given.last, store=store, fills=given.fills, calendar=calendar
+    )
+    run_backtest(load_desk([str(file)], {}, None), options, lambda done, number, count: None)
+    alone = read_results(store, "x")
+    assert any(trade.left is not None and trade.left.startswith("2026-09-04") for trade in alone.trades)
+    assert (found.trades, found.net) == (alone.all.trades, float(alone.all.net))
+    assert sum(found.profits) == pytest.approx(float(alone.profit))
+
+
 @pytest.mark.long
 def test_ci_where_and_in_what_order_tasks_run_changes_nothing(tmp_path: Path) -> None:
     every, base = asked("0.05", "0.06", "0.08", "0.10"), terms()
