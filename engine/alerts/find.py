@@ -12,7 +12,7 @@ from engine.model.values import dataclass
 from engine.record.codec import utc_time
 from engine.record.record import Json, Kind, Record
 from engine.run.columns import price
-from engine.run.trade_text import structure_of
+from engine.run.trade_text import is_opened, structure_of
 from engine.store.queries import Row, Run, StoreReader
 
 KINDS = (Kind.ALARM, Kind.DECISION, Kind.LINK, Kind.OPERATOR, Kind.RUN_ENDED, Kind.SESSION)
@@ -94,7 +94,7 @@ def _of_record(number: int, record: Record) -> Iterator[Alert]:
 def _trades(rows: list[Row]) -> Iterator[Alert]:
     for row in rows:
         name, bot, held = row["position"], str(row["strategy_id"]), structure_of(row)
-        if row["entry_filled"] and row["entry_time"]:
+        if is_opened(row):
             at, paid = _instant(row["entry_time"]), row["entry_price"]
             words = f"opened {held}" + ("" if paid is None else f" at {price(paid)}")
             data = {**_of_trade("opened", row), "price": _number(paid)}
@@ -175,7 +175,7 @@ def _day_of(bot: str, date: str, trades: list[Row], day: Row | None) -> str:
     own = [row for row in trades if row["strategy_id"] == bot]
     parts = []
     for row in own:
-        if str(row["entry_time"] or "").startswith(date) and row["entry_filled"]:
+        if str(row["entry_time"] or "").startswith(date) and is_opened(row):
             parts.append(f"opened {structure_of(row)}")
         if str(row["exit_time"] or "").startswith(date) and row["status"] == "CLOSED":
             parts.append(f"closed by {row['exit_name'] or row['exit_reason']}, {_made(row['final_pnl'])}")

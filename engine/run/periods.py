@@ -10,6 +10,7 @@ from engine.model.performance import expectancy, win_rate
 from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
 from engine.record.record import Kind
+from engine.run.trade_text import is_opened
 from engine.spec.nouns.account import Demand, Shown
 from engine.spec.nouns.condition import Op
 from engine.store.queries import Row, StoreReader
@@ -56,7 +57,7 @@ def periods(reader: StoreReader, span: str, bot: str = "", expected: Iterable[De
     of_bot = {"strategy_id": bot} if bot else {}
     trades = reader.view("trades", **of_bot)
     closed = [row for row in trades if row["final_pnl"] is not None and row["exit_time"]]
-    opened = {str(row["entry_time"])[:10] for row in trades if row["entry_filled"] and row["entry_time"]}
+    opened = {str(row["entry_time"])[:10] for row in trades if is_opened(row)}
     days = {str(row["date"]) for row in reader.view("bot_days", **of_bot)}
     alarms = [
         f"{record.at.astimezone(EXCHANGE_ZONE):%Y-%m-%d}"

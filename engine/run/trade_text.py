@@ -1,4 +1,7 @@
-"""A structure as the rows of the store keep it, in a few letters: `5920/5930p 6065/6075c`, `547p 2027-02-19`."""
+"""A trade as the rows of the store keep it: whether it was opened, and its structure in a few letters.
+
+Like `5920/5930p 6065/6075c`, `547p 2027-02-19`.
+"""
 
 import json
 from collections.abc import Mapping
@@ -6,6 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 from engine.model.structure import Strike, structure_text
+
+
+def is_opened(trade: Mapping[str, Any]) -> bool:
+    """Say whether the entry of a row of `trades` is over and has filled, wholly or in part."""
+    return bool(trade["entry_time"]) and trade["state"] != "entering"
 
 
 def structure_of(trade: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from engine.run.backtest import funnel
 from engine.run.backtest.funnel import Funnel
 from engine.run.backtest.notes import FINDING, REGIME
 from engine.run.periods import Period, periods
-from engine.run.trade_text import structure_of
+from engine.run.trade_text import is_opened, structure_of
 from engine.spec.nouns.account import Demand
 from engine.store.place import Place
 from engine.store.queries import Row, StoreReader
@@ -123,7 +123,7 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
     if started is None or not settings or settings.get("mode") != "backtest":
         raise StoreError(f"{shown} holds no backtest", "'rulebot summary' sums up what a run has traded")
     vix = _vix(records)
-    found = tuple(_trade(row, vix, shown) for row in trades if row["entry_filled"])
+    found = tuple(_trade(row, vix, shown) for row in trades if is_opened(row))
     closed = [trade for trade in found if trade.left is not None]
     days = _days(records, settings, vix, found)
     profits = [day.profit for day in days]

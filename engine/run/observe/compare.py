@@ -10,7 +10,7 @@ from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.model.values import dataclass
 from engine.record.explain import ENTRY_PLACES, Condition, selection_at, state_at, story
 from engine.record.record import Kind, Record
-from engine.run.trade_text import structure_of
+from engine.run.trade_text import is_opened, structure_of
 from engine.run.why_text import clock
 from engine.store.queries import Row, StoreReader
 
@@ -100,7 +100,7 @@ class _Day:
 
     def __init__(self, reader: StoreReader, bot: str, day: date, trades: Sequence[Row]) -> None:
         self.records: Sequence[Record] = reader.day(bot, day)
-        own = [row for row in trades if str(row["entry_time"] or "")[:10] == day.isoformat() and row["entry_filled"]]
+        own = [row for row in trades if str(row["entry_time"] or "")[:10] == day.isoformat() and is_opened(row)]
         self.trades = sorted(own, key=lambda row: str(row["entry_time"]))
         self.unfilled = self.decided("unfilled")
 

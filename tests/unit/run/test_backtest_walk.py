@@ -420,6 +420,20 @@ def test_no_more_fills_than_is_quoted(tmp_path: Path) -> None:
     assert max(int(str(each)) for each in counts) <= 2
 
 
+def test_an_entry_that_filled_in_part_is_a_trade(tmp_path: Path) -> None:
+    def small(day: HistoryDay) -> HistoryDay:
+        size = np.full(day.bid.shape, 1.0)
+        return replace(day, bid_size=size, ask_size=size)
+
+    text = HELD.replace("underlying: SPX", "underlying: SPX\nquantity: 5").replace("$2000", "$9000")
+    source = PastDays(every=5, expiries=3, strikes=25, change=small)
+    found = run(desk_of(tmp_path, text.replace("dte: 1", "dte: 0")), tmp_path / "x.db", source)
+    assert {trade.quantity for trade in found.trades} == {1}
+    assert len(found.trades) == sum(day.opened for day in found.days) == found.funnels[0].entered == 7
+    assert found.all.net == found.profit == sum(month.net for month in found.months)
+    assert [month.idle for month in found.months] == [0]
+
+
 # ---------------------------------------------------------------- the funnel
 
 
