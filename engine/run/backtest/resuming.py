@@ -25,7 +25,9 @@ def continued(walk: Walk, journal: SqlJournal, first: date) -> None:
     found = resume(recalled.records, at, walk.board, walk.calendar, recalled.number, recalled.order_id)
     walk.go_on_with({text.digest: compile_text(text) for text in found.texts})
     broker = walk.broker_of(session, _cash(journal))
-    broker.holdings = _shares(journal)
+    shares = _shares(journal)
+    broker.holdings = dict(shares.items())
+    walk.shares = {share.symbol: count for share, count in shares.items()}
     for position in found.state.positions.values():
         for leg in position.legs:
             if leg.held and not leg.option.is_share:
@@ -37,6 +39,7 @@ def continued(walk: Walk, journal: SqlJournal, first: date) -> None:
         broker.working[ref] = Working(order, at, order.filled, is_resting=True)
     walk.marks = _marks(walk, broker.holdings, first)
     walk.begin(found.state, broker, at)
+    walk.is_taken_up = True
 
 
 def _cash(journal: SqlJournal) -> Decimal:
@@ -46,9 +49,9 @@ def _cash(journal: SqlJournal) -> Decimal:
     return Decimal(str(told[-1]))
 
 
-def _shares(journal: SqlJournal) -> dict[Contract, int]:
+def _shares(journal: SqlJournal) -> dict[Underlying, int]:
     """Return the shares that the account held at the end of the last session."""
-    found: dict[Contract, int] = {}
+    found: dict[Underlying, int] = {}
     for record in journal.read((Kind.FACTS,)):
         if record.data["what"] == HELD:
             found[Underlying(str(record.data["symbol"]))] = int(str(record.data["value"]))
@@ -56,10 +59,17 @@ def _shares(journal: SqlJournal) -> dict[Contract, int]:
 
 
 def _marks(walk: Walk, holdings: dict[Contract, int], first: date) -> dict[Contract, float]:
-    """Return what was held last was worth, from the last session that the source has before this one."""
+    """Return what is held was worth last, each by the last session before this one that has a price of it."""
     found: dict[Contract, float] = {}
-    days = walk.source.dates(first - timedelta(days=30), first - timedelta(days=1))
-    session = session_on(days[-1]) if days else None
-    if session is not None and any(holdings.values()):
-        keep_marks(found, holdings, session, walk.source.day(days[-1]))
+    left = {contract: count for contract, count in holdings.items() if count}
+    for day in reversed(walk.source.dates(first - timedelta(days=30), first - timedelta(days=1)) if left else ()):
+        session = session_on(day)
+        if session is not None:
+            try:
+                keep_marks(found, left, session, walk.source.day(day))
+            except StoreError:  # a session that was refused
+                continue
+            left = {contract: count for contract, count in left.items() if contract not in found}
+        if not left:
+            break
     return found

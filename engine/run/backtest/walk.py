@@ -96,6 +96,7 @@ class Walk(Hearing):
         self.series = tuple((symbol, seconds, count) for (symbol, seconds), count in needed if seconds != DAY)
         self.noted: date | None = None
         self.shares: dict[str, int] = {}
+        self.is_taken_up = False
 
     # ------------------------------------------------------------ sessions
 
@@ -175,6 +176,10 @@ class Walk(Hearing):
         for event in at_once(prepare(self.program, self.feed, session, self.now)):
             self._hear(event)
         self._tell_bars(session)
+        if self.is_taken_up:  # which rows wake whom is known once what was held is streamed again: before the open
+            self.is_taken_up = False
+            self.now += SOON
+            self._hear(MarketMoved(self.now))
 
     def _start(self, session: Session) -> None:
         """Start the engine: the first session begins, and the broker is there."""

@@ -172,6 +172,45 @@ def test_what_is_held_over_night_is_taken_up_after_an_interruption(tmp_path: Pat
     assert [day.equity for day in went_on.days] == [day.equity for day in whole.days]
 
 
+WITH_SHARES = """
+rulebot: 1
+name: with_shares
+about: Buys shares against a call for a night.
+underlying: SPY
+entry: {at: "10:00", for: 5m, max_open: 1}
+legs:
+  expiry: {dte: {at_least: 1}}
+  stock:      {buy: shares}
+  short_call: {sell: call, strike: {delta: 0.40}}
+order: {start: mid, step: 0.05, wait: 10s, tries: 8, then: cancel}
+exits:
+  - dte: {at_most: 0}
+risk: {undefined_risk: allow}
+"""
+AT_THE_OPEN = HELD.replace("dte: 1", "dte: 2").replace("  - at_expiry: settle", "  - dte: {at_most: 0}")
+OF_SPY = PastDays(every=5, expiries=4, strikes=25, symbol="SPY", trading_class="SPY")
+REFUSED = PastDays(every=5, expiries=4, strikes=25, refused=frozenset((date(2026, 9, 3), date(2026, 9, 9))))
+
+
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [
+        pytest.param(WITH_SHARES, OF_SPY, id="shares are bought and sold again"),
+        pytest.param(AT_THE_OPEN, replace(OF_SPY, symbol="SPX", trading_class="SPXW"), id="an exit at the open"),
+        pytest.param(HELD.replace("dte: 1", "dte: 2"), REFUSED, id="a session before was refused"),
+    ],
+)
+def test_interruptions_after_every_session_change_nothing(text: str, source: PastDays, tmp_path: Path) -> None:
+    desk = desk_of(tmp_path, text)
+    whole = run(desk, tmp_path / "one.db", source)
+    for day in source.dates(FIRST, LAST):
+        went_on = run(desk, tmp_path / "many.db", source, last=day, resumes=True)
+    told = [(trade.name, trade.net, trade.left) for trade in whole.trades]
+    assert len(told) > 2
+    assert [(trade.name, trade.net, trade.left) for trade in went_on.trades] == told
+    assert [day.equity for day in went_on.days] == [day.equity for day in whole.days]
+
+
 def test_a_store_is_not_written_twice_nor_gone_on_with_otherwise(tmp_path: Path) -> None:
     desk, source, store = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25), tmp_path / "x.db"
     run(desk, store, source, last=FIRST)
