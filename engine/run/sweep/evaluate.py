@@ -12,7 +12,7 @@ from engine.model.collector import seldom_collected
 from engine.model.errors import InvariantError, MisuseError
 from engine.model.facts import EventCalendar
 from engine.model.money import ZERO
-from engine.model.session import session_on
+from engine.model.session import session_on, sessions_after
 from engine.run.backtest.independence import is_independent
 from engine.run.backtest.run import alone
 from engine.run.backtest.walk import Walk
@@ -60,8 +60,18 @@ class _Lived:
             is_apart=self.is_apart,
             profits=tuple(self.profits),
             trades=tuple(self.trades.values()),
+            longest=self._longest(),
             by_arrays=self.by_arrays,
         )
+
+    def _longest(self) -> int:
+        """Return how many sessions its longest trade was held over; one that is open was held up to the last."""
+        spans = {(trade.entered, trade.left) for trade in self.trades.values()}
+        state, last = self.walk.state, self.since - timedelta(days=1)
+        for position in () if state is None else state.positions.values():
+            if position.state != "closed" and position.opened_at is not None:
+                spans.add((position.session, last))
+        return max((sessions_after(entered, left) for entered, left in spans), default=0)
 
     def pass_session(self, day: date, found: Lived | None, checks: Iterator[bool]) -> None:
         """Keep what came of one session by arrays, or live through it. checks: whether the next by arrays is checked.

@@ -24,7 +24,8 @@ class Trade(NamedTuple):
 class Part:
     """What came of a variant in some sessions that follow each other, the first of them asked for at `since`.
 
-    profits: the account's change by session. is_apart: false where its sessions are not apart from each other: then it
+    profits: the account's change by session. longest: sessions that its longest position was held over, one that is
+    still open among them. is_apart: false where its sessions are not apart from each other: then it
     was not lived through, unless all sessions were asked for. findings: see `Variant`.
     """
 
@@ -35,6 +36,7 @@ class Part:
     is_apart: bool = True
     profits: tuple[Decimal, ...] = ()
     trades: tuple[Trade, ...] = ()
+    longest: int = 0
     by_arrays: int = 0
     findings: tuple[Finding, ...] = ()
 
@@ -43,9 +45,9 @@ class Part:
 class Variant:
     """What came of one variant: the account's change by session in dollars, and its closed trades' sums.
 
-    problem: why it could not be run; then nothing else is told. longest: sessions that its longest trade was held over.
-    by_arrays: sessions that were lived through by arrays, not turn by turn. findings: what was wrong with the data, as
-    the first variant of a task tells it for all, which read the same.
+    problem: why it could not be run; then nothing else is told. longest: sessions that its longest trade was held over,
+    one that is still open among them. by_arrays: sessions that were lived through by arrays, not turn by turn.
+    findings: what was wrong with the data, as the first variant of a task tells it for all, which read the same.
     """
 
     number: int
@@ -84,7 +86,7 @@ def whole(parts: Sequence[Part]) -> Variant:
         win_rate=None if rate is None else round(float(rate), 6),
         max_drawdown=float(_drawdown(profits)),
         sharpe=sharpe(profits),
-        longest=max(((trade.left - trade.entered).days for trade in trades), default=0),
+        longest=max(each.longest for each in parts),
         by_arrays=sum(each.by_arrays for each in parts),
         findings=findings,
     )

@@ -194,6 +194,15 @@ def test_what_ends_in_a_session_without_data_is_a_trade_too(tmp_path: Path) -> N
     assert sum(found.profits) == pytest.approx(float(alone.profit))
 
 
+@pytest.mark.parametrize(("last", "sessions", "ended"), [(date(2026, 9, 9), 3, True), (date(2026, 9, 3), 2, False)])
+def test_the_longest_trade_is_told_in_sessions_and_may_still_be_open(last: date, sessions: int, ended: bool) -> None:
+    """From the second over a long weekend to the eighth are three sessions, and what is open counts up to the last."""
+    text = HELD.replace("dte: 2", "dte: {at_least: 3}")
+    given = terms(opens=partial(PastDays, strikes=25, every=3, expiries=6), last=last, file="held.yaml")
+    found = evaluate([(0, ("held",), text)], given)[0]
+    assert (found.longest, found.trades > 0) == (sessions, ended)
+
+
 @pytest.mark.long
 def test_ci_where_and_in_what_order_tasks_run_changes_nothing(tmp_path: Path) -> None:
     every, base = asked("0.05", "0.06", "0.08", "0.10"), terms()
