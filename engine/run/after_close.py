@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.adapters.recorded.file import SUFFIX, instant, span
+from engine.adapters.recorded.file import SUFFIX, instant, named_day, span
 from engine.adapters.recorded.recorder import Recorder
 from engine.model.errors import StoreError
 from engine.model.session import Session, session_on
@@ -96,7 +96,7 @@ class AfterClose:
     # ------------------------------------------------------------ which days
 
     def _left(self, folder: Path) -> list[date]:
-        named = sorted(date.fromisoformat(file.name.removesuffix(SUFFIX)) for file in folder.glob(f"*{SUFFIX}"))
+        named = sorted(day for file in folder.glob(f"*{SUFFIX}") if (day := named_day(file)) is not None)
         return [day for day in named if (session := session_on(day)) is not None and self._is_due(session)]
 
     def _is_due(self, session: Session) -> bool:

@@ -140,6 +140,25 @@ def test_another_text_is_tried_on_the_day(store: Path, tmp_path: Path) -> None:
     assert found["old"][0]["trades"] != found["new"][0]["trades"]
 
 
+def test_a_recording_under_another_name_is_read_alike(store: Path, tmp_path: Path) -> None:
+    sent = shutil.copy(listed(store.with_name("s-tapes"))[0].file, tmp_path / "sent to somebody.tape")
+    for words in (["--at", "11:00"], ["--drift"], ["--as-test", "10:30"], ["--export", str(tmp_path / "as")]):
+        done = CliRunner().invoke(main, ["replay", str(sent), *words])
+        assert done.exit_code == 0, done.output
+        assert "2026-10-21" in done.output
+    done = CliRunner().invoke(main, ["replay", str(sent), *spec_files(["put_lite"])])
+    assert "every one the same: 1 entry" in done.output
+
+
+def test_files_of_other_names_beside_recordings_are_passed_over(store: Path, tmp_path: Path) -> None:
+    shutil.copytree(store.with_name("s-tapes"), tmp_path / "l-tapes")
+    first = listed(tmp_path / "l-tapes")[0].file
+    shutil.copy(first, first.with_name("copy of a day.tape"))
+    done = replay(tmp_path / "l.db", "--list", "--format", "json")
+    assert [each["day"] for each in json.loads(done.output)["recordings"]] == ["2026-10-21", "2026-10-22"]
+    assert replay(tmp_path / "l.db").exit_code == 0
+
+
 def test_drift_sets_what_was_done_beside_what_the_spec_makes(store: Path) -> None:
     told = replay(store, "2026-10-21", "--drift").output
     assert "put_lite  as the spec says" in told

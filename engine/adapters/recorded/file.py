@@ -14,7 +14,7 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,6 +51,14 @@ def micros(at: datetime) -> int:
 def instant(told: int) -> datetime:
     """Return the instant of `micros`."""
     return EPOCH + told * _MICROSECOND
+
+
+def named_day(file: Path) -> date | None:
+    """Return the day that a recording is named for; None where somebody gave it another name."""
+    try:
+        return date.fromisoformat(file.name.removesuffix(SUFFIX))
+    except ValueError:
+        return None
 
 
 class Frame(NamedTuple):
@@ -131,6 +139,16 @@ def read_head(file: Path) -> dict[str, Any]:
             "use the version of rulebot that recorded it",
         )
     return head
+
+
+def day_of(file: Path) -> date:
+    """Return the day of a recording: of its name, else of its head. Raises: StoreError when neither tells it."""
+    if (named := named_day(file)) is not None:
+        return named
+    try:
+        return date.fromisoformat(read_head(file)["day"])
+    except (LookupError, TypeError, ValueError) as error:
+        raise StoreError(f"{file} is no recording: its day is missing") from error
 
 
 def read_frames(file: Path) -> Iterator[Frame]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 
 from engine.adapters.recorded.columns import Floats, changes, unpack
-from engine.adapters.recorded.file import SUFFIX, Frame, instant, read_frames, read_head
+from engine.adapters.recorded.file import Frame, day_of, instant, read_frames, read_head
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.errors import StoreError
 from engine.model.event import Event, MarketMoved
@@ -80,7 +80,7 @@ class Recording:
     @property
     def day(self) -> date:
         """The day of the last file."""
-        return date.fromisoformat(self.files[-1].name.removesuffix(SUFFIX))
+        return day_of(self.files[-1])
 
 
 def open_recording(file: Path, *, whole: bool = False) -> Recording:

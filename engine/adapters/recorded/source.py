@@ -18,7 +18,7 @@ import numpy as np
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
 from engine.adapters.history.finding import told
 from engine.adapters.history.missing import missing_sessions
-from engine.adapters.recorded.file import SUFFIX
+from engine.adapters.recorded.file import SUFFIX, day_of, named_day
 from engine.adapters.recorded.recording import Heard, Moved, play
 from engine.model.contract import Option, Underlying
 from engine.model.errors import StoreError
@@ -52,9 +52,11 @@ class RecordingSource:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._files: dict[date, list[Path]] = {}
-        for file in [path] if path.is_file() else sorted(path.rglob(f"*{SUFFIX}")):
-            with suppress(ValueError):
-                self._files.setdefault(date.fromisoformat(file.name.removesuffix(SUFFIX)), []).append(file)
+        if path.is_file():
+            self._files[day_of(path)] = [path]
+        for file in sorted(path.rglob(f"*{SUFFIX}")):
+            if (day := named_day(file)) is not None:
+                self._files.setdefault(day, []).append(file)
         self._facts: dict[date, Facts] = {}
 
     @property

@@ -3,13 +3,12 @@
 import csv
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 from engine.adapters.history.day import DailyBar, HistoryDay
 from engine.adapters.history.write import write_day
-from engine.adapters.recorded.file import SUFFIX
+from engine.adapters.recorded.file import day_of
 from engine.adapters.recorded.source import RecordingSource
 from engine.model.errors import MisuseError, StoreError
 
@@ -27,7 +26,7 @@ def export(tape: Path, folder: Path) -> list[tuple[Path, int, int]]:
     pyarrow.
     """
     source = RecordingSource(tape)
-    day = source.day(date.fromisoformat(tape.name.removesuffix(SUFFIX)))
+    day = source.day(day_of(tape))
     symbols = sorted({option.symbol for option in day.options})
     if not symbols:
         raise StoreError(f"no option was streamed on {day.date}", "a chain is of options")

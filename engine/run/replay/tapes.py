@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 
-from engine.adapters.recorded.file import SUFFIX, instant, read_head, span
+from engine.adapters.recorded.file import SUFFIX, instant, named_day, read_head, span
 from engine.adapters.recorded.recording import open_recording
 from engine.model.errors import MisuseError, StoreError
 from engine.model.values import dataclass
@@ -37,11 +37,11 @@ def tapes_of(store: Place) -> Path:
 def listed(folder: Path, day: date | None = None) -> list[Tape]:
     """Return what is recorded there, or of one day, oldest first; what cannot be read is listed with the reason."""
     files = folder.glob(f"*/{'*' if day is None else day.isoformat()}{SUFFIX}")
-    return sorted((_tape(file) for file in files), key=lambda each: (each.day, each.file))
+    named = [(file, its) for file in files if (its := named_day(file)) is not None]
+    return sorted((_tape(file, its) for file, its in named), key=lambda each: (each.day, each.file))
 
 
-def _tape(file: Path) -> Tape:
-    day = _day(file)
+def _tape(file: Path, day: date) -> Tape:
     size = sum(each.stat().st_size for each in file.parent.glob(f"{file.name}*"))
     try:
         head = read_head(file)
@@ -54,15 +54,11 @@ def _tape(file: Path) -> Tape:
     return Tape(file=file, day=day, first=instant(first), last=instant(last), entries=entries, size=size, bots=bots)
 
 
-def _day(file: Path) -> date:
-    return date.fromisoformat(file.name.removesuffix(SUFFIX))
-
-
 def meant(what: str, folder: Path) -> list[Path]:
     """Return the files that a person means: a file, a day, or "" for the last day. Raises: MisuseError, StoreError."""
     if what.endswith(SUFFIX):
         return [Path(what)]
-    known = sorted({_day(file) for file in folder.glob(f"*/*{SUFFIX}")})
+    known = sorted({day for file in folder.glob(f"*/*{SUFFIX}") if (day := named_day(file)) is not None})
     try:
         days = [date.fromisoformat(what)] if what and known else known[::-1]
     except ValueError:
