@@ -79,6 +79,8 @@ def replay(**given: Any) -> None:
         raise MisuseError("--bot and --out are of a test: they go with --as-test HH:MM")
     what, specs = _split(given["what"])
     is_json = given["form"] == "json"
+    if what and (given["lists"] or given["days"]):
+        raise MisuseError(f"--list and --trim are of all that is recorded beside a store, not of '{what}'")
     folder = _folder(what, given["store"])
     if specs:
         if asked:

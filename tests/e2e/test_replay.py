@@ -275,6 +275,7 @@ def test_a_recording_as_past_sessions_decides_when_the_run_did(store: Path) -> N
         (("--at", "25:00"), 2, "a time is written 12:00"),
         (("--list", "--verify"), 2, "at a time"),
         (("nothing.tape",), 3, "there is no recording nothing.tape"),
+        (("2026-10-21", "--list"), 2, "of all that is recorded"),
     ],
 )
 def test_misuse_is_told(store: Path, words: tuple[str, ...], code: int, said: str) -> None:
@@ -288,6 +289,16 @@ def test_trim_keeps_what_a_replay_needs(store: Path, tmp_path: Path) -> None:
     assert "1 deleted" in done.output
     assert [each.file.name for each in listed(tmp_path / "l-tapes")] == ["2026-10-22.tape"]
     assert replay(tmp_path / "l.db").exit_code == 0
+
+
+def test_trim_deletes_nothing_below_the_folder_in_which_a_file_was_named(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(store.with_name("s-tapes"), tmp_path / "l-tapes")
+    monkeypatch.chdir(tmp_path / "l-tapes")
+    for named in (str(listed(Path())[0].file), "2026-10-21"):
+        done = CliRunner().invoke(main, ["replay", named, "--trim", "1"])
+        assert (done.exit_code, len(listed(Path()))) == (2, 2), done.output
 
 
 def test_trim_keeps_the_last_days_of_all_runs(store: Path, tmp_path: Path) -> None:
