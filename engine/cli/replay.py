@@ -188,8 +188,13 @@ def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) ->
     recording = open_recording(file)
     then = {text.name: text for text in recorded_texts(recording.head)}
     told = {}
+    texts: dict[str, Text] = {}
     for text in (each for spec in specs for each in side_of(spec)):
         name = _name_of(text)
+        if name in texts:
+            raise MisuseError(f"{texts[name].label} and {text.label} are both the bot {name}", "compare one at a time")
+        texts[name] = text
+    for name, text in texts.items():
         if name not in then:
             raise MisuseError(f"no bot {name} ran on {recording.day}", f"there ran {', '.join(then)}")
         was = then[name]

@@ -138,6 +138,8 @@ def test_another_text_is_tried_on_the_day(store: Path, tmp_path: Path) -> None:
     found = json.loads(done.stdout)["compared"]["put_lite"]
     assert (done.exit_code, len(found["old"]), len(found["new"])) == (1, 1, 1)
     assert found["old"][0]["trades"] != found["new"][0]["trades"]
+    twice = replay(store, "2026-10-21", file, str(other))
+    assert (twice.exit_code, "are both the bot put_lite" in twice.output) == (2, True), twice.output
 
 
 def test_a_recording_under_another_name_is_read_alike(store: Path, tmp_path: Path) -> None:
