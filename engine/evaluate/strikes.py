@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from engine.compile.plan import Expiry, LegPlan
 from engine.evaluate.choice import Candidate, LegChoice
-from engine.evaluate.listings import listing_of, neighbours
+from engine.evaluate.listings import listing_of, multiples, neighbours
 from engine.evaluate.snapshot import View
 from engine.evaluate.strike_target import ExpectedMove, bounded, target_of
 from engine.evaluate.strike_terms import (
@@ -32,7 +32,7 @@ from engine.model.contract import Option, Right
 from engine.spec.nouns.legs import Bound, Round, StrikeBy
 
 REACH = 12
-"""Listed strikes on each side of a wanted level that are looked at."""
+"""Strikes on each side of a wanted level that are looked at: those that `multiple_of` leaves."""
 
 
 class Chooser:
@@ -85,6 +85,10 @@ class Chooser:
         assert self.expiry is not None
         return LegChoice(self.leg.name, asked, option_of(self.leg, self.expiry, strike), shown)
 
+    def _near(self, strikes: tuple[Decimal, ...], level: float) -> tuple[Decimal, ...]:
+        """Return the listed strikes around a level, of those that `multiple_of` leaves, in order."""
+        return neighbours(multiples(strikes, self.leg.strike.multiple_of), level, REACH)
+
     def _on_grid(self, strike: Decimal) -> bool:
         """Say whether the spec and the broker allow this strike at all."""
         step = self.leg.strike.multiple_of
@@ -136,11 +140,11 @@ class Chooser:
         if strike.by is StrikeBy.AT_LEG:
             wanted = self.chosen[strike.reference or ""].strike
             return [wanted] if wanted in strikes and self._on_grid(wanted) else []
-        near = neighbours(strikes, target, REACH)
+        near = self._near(strikes, target)
         if (least := strike.at_least_from_spot) is not None and self._distance_out(Decimal(target)) < float(least):
             assert self.spot is not None
             out = -1 if self.leg.right is Right.PUT else 1
-            near = neighbours(strikes, self.spot + out * float(least), REACH)
+            near = self._near(strikes, self.spot + out * float(least))
         found = [found for found in self._allowed(near) if self._on_grid(found) and self._is_far_enough(found)]
         return self._on_its_side(found, target)
 
@@ -259,7 +263,7 @@ class Chooser:
         assert self.spot is not None
         out = -1 if self.leg.right is Right.PUT else 1
         edge = self.spot + out * float(self.leg.strike.at_least_from_spot or 0)
-        near = outward(self.leg, list(neighbours(strikes, edge, REACH)))
+        near = outward(self.leg, list(self._near(strikes, edge)))
         enough = [found for found in near if self._is_far_enough(found) and self._on_grid(found)]
         step = self.leg.strike.prefer_multiple_of
         wanted = (found for found in enough if step is not None and found % step == 0 and abs(found - enough[0]) < step)
@@ -288,7 +292,7 @@ class Chooser:
             levels.append((level, 1 if name == "not_below" else -1, f"{name} {level:.2f}"))
         for level, sign, _ in levels:
             if sign * (float(strike) - level) < -HAIR:
-                near = neighbours(strikes, level, REACH)[:: int(sign)]
+                near = self._near(strikes, level)[:: int(sign)]
                 moved = [each for each in near if self._may_move(each, strike, levels)]
                 if not moved:
                     words = " and ".join(words for *_, words in levels)

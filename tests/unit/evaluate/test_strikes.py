@@ -107,6 +107,21 @@ def test_a_preferred_grid_keeps_the_bound() -> None:
 
 
 @pytest.mark.parametrize(
+    ("strike", "expected"),
+    [
+        ("{otm: {at_least: 30 pts}, multiple_of: 100}", 5900),
+        ("{otm: 30 pts, multiple_of: 100, round: away}", 5900),
+        ("{at: spot, at_least_from_spot: 30 pts, multiple_of: 100}", 5900),
+        ("{otm: 10 pts, not_above: 5880, multiple_of: 100}", 5800),
+        ("{delta: 0.10, at_least_from_spot: 120 pts, multiple_of: 100}", 5800),
+        ("{otm: 35 pts, multiple_of: 250}", 6000),
+    ],
+)
+def test_multiples_are_found_however_many_strikes_lie_between_them(strike: str, expected: int) -> None:
+    assert one(strike) == expected
+
+
+@pytest.mark.parametrize(
     ("edges", "expected"),
     [
         ("not_below: 5950", 5950),
