@@ -126,7 +126,7 @@ class Chooser:
         if not ranked:
             return self._refused(asked, f"{leg.name}: no listed strike qualifies for {asked}")
         shown = self._shown((strike, abs(float(strike) - target)) for strike in ranked[:3])
-        best, problem = self._inside_edges(self._preferred(ranked[0], ranked), strikes)
+        best, problem = self._inside_edges(self._preferred(ranked[0], strikes), strikes)
         if best is None:
             return self._unedged(asked, problem, shown)
         within = leg.strike.within if within is None else within
@@ -271,7 +271,11 @@ class Chooser:
 
     def _preferred(self, strike: Decimal, strikes: Iterable[Decimal]) -> Decimal:
         """Return the nearest of these strikes that `prefer_multiple_of` would rather have, else the strike itself."""
+        if self.leg.strike.by is StrikeBy.AT_LEG:
+            return strike
         wanted = preferred(self.leg.strike.prefer_multiple_of, strike, strikes)
+        if self.leg.strike.by not in VALUED:
+            wanted = [found for found in wanted if self._is_allowed(found) and self._is_far_enough(found)]
         allowed = [found for found in wanted if self._on_grid(found) and self._keeps_bound(found, strike)]
         return min(allowed, key=lambda found: (abs(found - strike), -self._distance_out(found)), default=strike)
 

@@ -121,6 +121,13 @@ def test_multiples_are_found_however_many_strikes_lie_between_them(strike: str, 
     assert one(strike) == expected
 
 
+def test_a_preferred_grid_is_asked_after_round() -> None:
+    assert one("{otm: 28 pts, round: away}") == 5970
+    assert one("{otm: 28 pts, round: away, prefer_multiple_of: 25}") == 5975
+    assert one("{otm: {at_least: 28 pts}, prefer_multiple_of: 25}") == 5970, "a bound is kept"
+    assert one("{otm: 70 pts, prefer_multiple_of: 200}") == 6000, "within half of 200"
+
+
 @pytest.mark.parametrize(
     ("edges", "expected"),
     [
