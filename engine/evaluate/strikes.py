@@ -126,7 +126,7 @@ class Chooser:
         if not ranked:
             return self._refused(asked, f"{leg.name}: no listed strike qualifies for {asked}")
         shown = self._shown((strike, abs(float(strike) - target)) for strike in ranked[:3])
-        best, problem = self._inside_edges(self._preferred(ranked[0], strikes), strikes)
+        best, problem = self._inside_edges(self._preferred(ranked[0], strikes), strikes, ranked[0])
         if best is None:
             return self._unedged(asked, problem, shown)
         within = leg.strike.within if within is None else within
@@ -195,7 +195,7 @@ class Chooser:
         best = self._moved_out(self._preferred(first, strikes), strikes)
         if best is None or not self._keeps_bound(best, first):
             return self._refused(asked, f"{leg.name}: no listed strike is far enough out", shown)
-        best, problem = self._inside_edges(best, strikes)
+        best, problem = self._inside_edges(best, strikes, first)
         if best is None:
             return self._unedged(asked, problem, shown)
         if within is not None and (best not in known or abs(known[best] - target) > float(within) + HAIR):
@@ -279,10 +279,12 @@ class Chooser:
         allowed = [found for found in wanted if self._on_grid(found) and self._keeps_bound(found, strike)]
         return min(allowed, key=lambda found: (abs(found - strike), -self._distance_out(found)), default=strike)
 
-    def _inside_edges(self, strike: Decimal, strikes: tuple[Decimal, ...]) -> tuple[Decimal | None, str]:
+    def _inside_edges(
+        self, strike: Decimal, strikes: tuple[Decimal, ...], first: Decimal
+    ) -> tuple[Decimal | None, str]:
         """Return the strike, moved until it is inside `not_below` and `not_above`; None, and the words of what failed.
 
-        Words that begin with `?` are of an edge that is not known.
+        first: what the selector took, whose bound is kept. Words that begin with `?` are of an edge that is not known.
         """
         leg = self.leg
         levels = []
@@ -297,7 +299,7 @@ class Chooser:
         for level, sign, _ in levels:
             if sign * (float(strike) - level) < -HAIR:
                 near = self._near(strikes, level)[:: int(sign)]
-                moved = [each for each in near if self._may_move(each, strike, levels)]
+                moved = [each for each in near if self._may_move(each, first, levels)]
                 if not moved:
                     words = " and ".join(words for *_, words in levels)
                     return None, f"{leg.name}: no listed strike that qualifies is {words}"

@@ -128,6 +128,13 @@ def test_a_preferred_grid_is_asked_after_round() -> None:
     assert one("{otm: 70 pts, prefer_multiple_of: 200}") == 6000, "within half of 200"
 
 
+def test_an_edge_leads_back_from_a_preferred_strike_as_far_as_the_bound_allows() -> None:
+    assert one("{otm: {at_least: 38 pts}, prefer_multiple_of: 25}") == 5950
+    assert one("{otm: {at_least: 38 pts}, prefer_multiple_of: 25, not_below: 5955}") == 5955
+    assert one("{delta: {at_most: 0.15}, prefer_multiple_of: 30, not_below: 5950}") == 5950
+    assert "no listed" in str(one("{otm: {at_least: 38 pts}, prefer_multiple_of: 25, not_below: 5965}"))
+
+
 @pytest.mark.parametrize(
     ("edges", "expected"),
     [
