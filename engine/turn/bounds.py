@@ -99,12 +99,13 @@ def _floor_of(test: Truth, shares: int, commission: Decimal) -> Decimal | None:
 
 
 def _commission(position: Position, work: Work) -> Decimal:
-    """Return the dollars of opening: what was paid already, and an estimate for the legs not yet dealt."""
+    """Return the dollars of opening: what was paid already, and an estimate for the contracts not yet dealt."""
     total = position.commissions
     for leg in position.legs:
-        if leg.opened:
+        missing = leg.ratio * position.quantity - leg.opened
+        if missing <= 0:
             continue
         row = work.state.board.rows.get(leg.option, -1)
         ask = work.state.board.ask[row] if row >= 0 else 0.0
-        total += estimate([(leg.option, leg.ratio * position.quantity, ask if ask == ask else 0.0)])
+        total += estimate([(leg.option, missing, ask if ask == ask else 0.0)])
     return total

@@ -3,8 +3,9 @@
 from decimal import Decimal
 
 import pytest
-from hand_desk import Desk, text_of
+from hand_desk import Desk, put, text_of
 
+from engine.model.event import BrokerStatus
 from engine.model.order import Purpose
 from engine.record.record import Kind
 
@@ -90,6 +91,39 @@ def test_the_last_rung_fits_too() -> None:
     assert asked(roomy) == 2
     one_try = order.replace("tries: 3", "tries: 1")
     assert asked(desk_of(f"{{max_loss: ${at_mid}, at_most: 10}}", order=one_try, risk=risk)) == 2
+
+
+@pytest.mark.parametrize(
+    ("require", "risk"),
+    [
+        ("[{vix: {above: 1}}]", "{max_loss_per_trade: $7203}"),
+        ("[{credit: {at_least: $2797}}]", "{undefined_risk: allow}"),
+    ],
+)
+def test_what_is_not_filled_yet_costs_commissions_too(require: str, risk: str) -> None:
+    """One of ten has filled: the price of the others leaves room for the commissions of all."""
+    legs = f"""
+  expiry: {{dte: 0}}
+  short_put: {{sell: put, strike: {{otm: 20 pts}}}}
+  long_put: {{buy: put, strike: {{below: short_put, by: 10 pts}}}}
+  require: {require}
+"""
+    order = "{start: mid, step: 0.05, wait: 10s, tries: 9, then: cancel}"
+    desk = Desk((text_of(quantity="10", legs=legs, order=order, risk=risk, **BASE),))
+    desk.quote(put(5980), 8.80, 9.40, -0.30)
+    desk.quote(put(5970), 5.85, 6.35, -0.25)
+    entry = desk.enter()
+    desk.ack(entry)
+    for execution in desk.executions_of(entry, 1):
+        desk.send(execution)
+        desk.commission(execution, "1.34")
+    desk.report(entry, BrokerStatus.SUBMITTED, 1)
+    for _ in range(9):
+        desk.tick(10.0)
+    lowest = min(prices(desk))
+    assert lowest < Decimal("3.00")
+    kept = Decimal("3.00") * 100 + lowest * 900 - 10 * 2 * Decimal("1.34")
+    assert kept >= 2797
 
 
 def test_a_market_that_moves_away_is_not_followed_past_the_budget() -> None:
