@@ -280,11 +280,25 @@ def closed(work: Work, position: Position, trigger: str) -> None:
     if position.bot in work.bots:
         state = work.bots[position.bot]
         bot = work.governing(position)
-        end = bot.plan.written_name(position.exit_reason)
-        work.put_day(state.day.note(bot.symbol, last_end=end, last_end_at=work.at))
+        if _counts_for_again(work, position):
+            end = bot.plan.written_name(position.exit_reason)
+            work.put_day(state.day.note(bot.symbol, last_end=end, last_end_at=work.at))
         count_realized(work, position.bot)
         work.set_bot(position.bot, replace(work.bots[position.bot], waits="", since=work.at))
         wake(work, position.bot, 0.0)
+
+
+def _counts_for_again(work: Work, position: Position) -> bool:
+    """Say whether `again` asks how a position ended: not when another window has sent an entry since its own."""
+    session, day = work.state.session, work.bots[position.bot].day
+    if not day.of_member(work.governing(position).symbol).tried:
+        return True
+    windows = work.program.bots[position.bot].windows(session) if position.bot in work.program.bots else ()
+    if position.session != session.date or not 0 < day.window <= len(windows):
+        return position.session == session.date
+    sent = [order.prepared_at for order in work.orders_of(position.id) if order.purpose is Purpose.ENTRY]
+    entered = min(sent, default=position.opened_at)
+    return entered is None or entered >= windows[day.window - 1][1]
 
 
 def count_realized(work: Work, bot: str) -> None:

@@ -114,3 +114,23 @@ def at_ten(desk: Desk, opened: int) -> str:
     start = bot.windows(state.session)[0]
     day = replace(state.bots["spread"].day, opened=opened)
     return opportunity(bot.plan.entry, state.session, start, day, 0, start[0]).reason
+
+
+@pytest.mark.parametrize("after", ["stop", "unfilled"])
+def test_again_does_not_ask_how_a_position_of_an_earlier_window_ended(after: str) -> None:
+    entry = TWO.replace("max_open", f"per_day: 5, again: {{after: [{after}], wait: 5m}}, max_open")
+    exits = '\n  - name: stop\n    time_in_trade: {at_least: 70m}\n  - time: "15:45"\n'
+    desk = Desk((text_of(entry=entry, exits=exits, risk="{max_loss_per_trade: $9000}", legs=LEGS),))
+    desk.until("10:00")
+    desk.fill(desk.last)
+    desk.until("11:08")
+    assert entries(desk) == 2
+    if after == "stop":
+        desk.fill(desk.last)
+    else:
+        desk.cancelled(desk.last)
+    desk.until("11:10")
+    assert desk.last.reason == "stop"
+    desk.fill(desk.last)
+    desk.until("11:25", step=30)
+    assert entries(desk) == (2 if after == "stop" else 3)
