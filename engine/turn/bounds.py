@@ -9,7 +9,7 @@ from engine.model.commission import estimate
 from engine.model.contract import LOT
 from engine.model.cover import covered_parts
 from engine.model.money import ZERO
-from engine.model.payoff import least_payoff, worst_case
+from engine.model.payoff import least_payoff
 from engine.model.position import Position, PositionLeg
 from engine.turn.program import CompiledBot
 from engine.turn.work import Work
@@ -53,7 +53,8 @@ def _size_floor(bot: CompiledBot, position: Position, work: Work, commission: De
     size = bot.plan.size
     if size is None:
         return None
-    worst = worst_case(((leg.option, leg.sign * leg.weight) for leg in position.legs), ZERO)
+    least = least_payoff((leg.option, leg.sign * leg.weight) for leg in position.legs)
+    worst = None if least is None else -least  # below 0 where a put keeps up what shares are worth
     one = Priced(net=ZERO, worst=worst, shares=LOT, commission=lambda _: commission)
     return floor_of(size, position.quantity, one, work.state.facts.account.net_liquidation)
 

@@ -237,6 +237,16 @@ def test_a_budget_counts_shares_and_options_of_the_structure(most: str, count: i
     assert [order.quantity for order in desk.submitted] == [count] * bool(count)
 
 
+@pytest.mark.parametrize(("most", "count"), [("$330", 0), ("$340", 1), ("$700", 2)])
+def test_a_loss_that_a_put_bounds_is_counted_and_its_order_goes_out(most: str, count: int) -> None:
+    """598.30 a share at mid and 595 at least at expiry; two steps of the ladder and commissions: $333.86 a lot."""
+    legs = WRITE["legs"] + "  long_put: {buy: put, strike: {below: short_call, by: 5 pts}}\n"
+    desk = desk_of(legs=legs, quantity=f"{{max_loss: {most}, at_most: 5}}")
+    desk.until("10:00")
+    assert [order.quantity for order in desk.submitted] == [count] * bool(count)
+    assert not desk.alarms
+
+
 @pytest.mark.parametrize(("back", "is_out"), [("$25", False), ("$20", True), ("0.05%", False), ("0.03%", True)])
 def test_what_is_given_back_is_of_shares_and_options_together(back: str, is_out: bool) -> None:
     """The shares fall by 0.22 from their best: $22, or 0.037% of 597.90 a share."""
