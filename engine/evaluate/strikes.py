@@ -139,7 +139,8 @@ class Chooser:
         strike = self.leg.strike
         if strike.by is StrikeBy.AT_LEG:
             wanted = self.chosen[strike.reference or ""].strike
-            return [wanted] if wanted in strikes and self._on_grid(wanted) else []
+            is_so = wanted in strikes and self._on_grid(wanted) and self._is_far_enough(wanted)
+            return [wanted] if is_so else []
         near = self._near(strikes, target)
         if (least := strike.at_least_from_spot) is not None and self._distance_out(Decimal(target)) < float(least):
             assert self.spot is not None

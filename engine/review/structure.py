@@ -214,7 +214,8 @@ MODIFIERS: Mapping[str, Callable[[Strike], str]] = {
         f"on the nearest multiple of {amounts.plain(strike.prefer_multiple_of or 0)} where one is listed"
     ),
     "at_least_from_spot": lambda strike: (
-        f"moved out to at least {amounts.counted(strike.at_least_from_spot or 0, 'point')} from spot"
+        f"{'' if strike.by is StrikeBy.AT_LEG else 'moved out to '}"
+        f"at least {amounts.counted(strike.at_least_from_spot or 0, 'point')} from spot"
     ),
     "not_below": lambda strike: f"moved up to be not below {edge_words(strike.not_below)}",
     "not_above": lambda strike: f"moved down to be not above {edge_words(strike.not_above)}",

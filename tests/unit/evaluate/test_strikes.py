@@ -128,6 +128,15 @@ def test_a_preferred_grid_is_asked_after_round() -> None:
     assert one("{otm: 70 pts, prefer_multiple_of: 200}") == 6000, "within half of 200"
 
 
+def test_the_strike_of_a_leg_that_is_too_near_to_spot_is_no_trade() -> None:
+    assert strikes(chosen("sell put {otm: 10 pts}", "buy call {at: one, at_least_from_spot: 5 pts}")) == (
+        "two: no listed strike qualifies for strike of one"
+    )
+    assert strikes(chosen("sell call {otm: 10 pts}", "buy put {at: one, at_least_from_spot: 5 pts}")) == (
+        "two: no listed strike qualifies for strike of one"
+    )
+
+
 def test_an_edge_leads_back_from_a_preferred_strike_as_far_as_the_bound_allows() -> None:
     assert one("{otm: {at_least: 38 pts}, prefer_multiple_of: 25}") == 5950
     assert one("{otm: {at_least: 38 pts}, prefer_multiple_of: 25, not_below: 5955}") == 5955
