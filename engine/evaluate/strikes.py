@@ -237,11 +237,17 @@ class Chooser:
     def _bracket(
         self, strikes: tuple[Decimal, ...], known: Mapping[Decimal, float], target: float
     ) -> tuple[Decimal, Decimal] | None:
-        """Return the two neighbouring listed strikes whose values enclose the target."""
+        """Return the two neighbouring listed strikes whose values enclose the target, the first seen from the money.
+
+        In the money they are looked for only where there are none out of it.
+        """
+        inside = None
         for (nearer, larger), (further, smaller) in pairwise(known.items()):
             if larger >= target >= smaller and self._are_neighbours(strikes, nearer, further):
-                return nearer, further
-        return None
+                if self._distance_out(further) >= 0:
+                    return nearer, further
+                inside = inside or (nearer, further)
+        return inside
 
     def _are_neighbours(self, strikes: tuple[Decimal, ...], one: Decimal, other: Decimal) -> bool:
         low, high = min(one, other), max(one, other)

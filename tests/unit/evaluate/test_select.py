@@ -80,6 +80,17 @@ def test_stale_greeks_choose_nothing() -> None:
     assert chosen("{delta: 0.10}", desk=desk).missing
 
 
+@pytest.mark.parametrize("broken", [0.0, -0.02])
+def test_a_delta_out_of_the_money_is_not_found_in_the_money(broken: float) -> None:
+    """One option in the money has a delta that cannot be: what is asked for is seen from the money outward."""
+    desk = deltas({6000: -0.5, 5995: -0.4, 5950: -0.12, 5945: -0.09})
+    for strike, delta in ((6010, -0.62), (6005, broken)):
+        desk.quote(put(strike), 20.0, 20.2, delta)
+    desk.freshen()
+    assert strike_of(chosen("{delta: 0.10}", desk=desk)) == 5945
+    assert strike_of(chosen("{delta: 0.62}", desk=desk)) == 6010
+
+
 def test_only_multiples() -> None:
     desk = deltas({5960: -0.16, 5955: -0.14, 5950: -0.12, 5945: -0.10, 5940: -0.08})
     assert strike_of(chosen("{delta: 0.10, multiple_of: 20}", desk=desk)) in (5940,)
