@@ -25,10 +25,13 @@ class Ticket(NamedTuple):
 
 
 def parts_of(legs: Iterable[OrderLeg], side: Side) -> tuple[Part, ...]:
-    """Return what is dealt when an order of these legs fills (`side` matters for a single leg only)."""
+    """Return what is dealt when an order of these legs fills (`side` matters for a single leg only).
+
+    A single leg is dealt by the piece, whatever its ratio: that goes into the quantity of its order.
+    """
     legs = tuple(legs)
     if len(legs) == 1:
-        return (Part(legs[0].option, -side.sign, 1 if legs[0].option.is_share else legs[0].ratio),)
+        return (Part(legs[0].option, -side.sign, 1),)
     return tuple(Part(leg.option, -leg.side.sign, leg.weight) for leg in legs)
 
 
@@ -59,7 +62,8 @@ def draft(
 ) -> Order:
     """Return the order; one leg keeps its side and ratio 1 (its ratio goes into the quantity), several make a combo.
 
-    Units: `net`, `mid` signed per share of one structure, + received; `stop` the price of the single leg.
+    Units: `net`, `mid` signed per share of one structure, of a single leg of one piece of it, + received; `stop` the
+    price of the single leg.
     """
     if len(legs) == 1:
         only = legs[0]

@@ -21,13 +21,14 @@ _STRICTLY = Decimal("0.000001")
 
 
 def credit_floor(work: Work, bot: CompiledBot, position: Position, legs: tuple[PositionLeg, ...]) -> Decimal | None:
-    """Return the least net price (+ received) per share of one structure of `legs`, None without a bound.
+    """Return the least net price (+ received) at which an order of `legs` may deal, None without a bound.
 
-    When legs go one after the other the bound is the whole structure's; it binds the last of them, by what the ones
-    before were filled at.
+    That of all legs is per share of one structure, that of a single leg per share of one piece of it. When legs go one
+    after the other the bound is the whole structure's; it binds the last of them, by what the ones before were filled
+    at.
     """
     floor = _structure_floor(bot, position, work)
-    if floor is None or len(legs) == len(position.legs):
+    if floor is None or len(legs) > 1:
         return floor
     others = [leg for leg in position.legs if leg.name not in {each.name for each in legs}]
     if any(not leg.opened for leg in others):

@@ -320,9 +320,16 @@ def _send_closing(work: Work, position: Position) -> None:
         attempt=attempt,
         attempt_until=work.at + timedelta(seconds=ladder.wait),
     )
-    exit_mid = position.exit_mid if position.exit_mid is not None else mid
+    exit_mid = position.exit_mid if position.exit_mid is not None else _of_structure(position, legs, mid)
     work.put_position(replace(position, attempts=attempt, retry_at=None, exit_mid=exit_mid))
     work.send(order)
+
+
+def _of_structure(position: Position, legs: tuple[OrderLeg, ...], mid: Decimal | None) -> Decimal | None:
+    """Return the mid of an order per share of one structure: that of a single leg is of one piece of it."""
+    if mid is None or len(legs) > 1:
+        return mid
+    return mid * next(leg.weight for leg in position.legs if leg.name == legs[0].name)
 
 
 def exit_ladder(bot: CompiledBot, reason: str) -> Ladder:
