@@ -31,8 +31,9 @@ def level_of(planned: ExitPlan, example: Example) -> Level | None:
     net = level_net(example.position, priced)
     if net is None or not _is_worth(example, net):
         return None
-    if planned.resting and (resting := level_price(example.position, example.position.legs[0], priced)) is not None:
-        net = resting if example.net < 0 else -resting
+    leg = example.position.legs[0]
+    if planned.resting and (resting := level_price(example.position, leg, priced)) is not None:
+        net = resting * leg.weight if example.net < 0 else -resting * leg.weight
     return Level(net, example.closed_at(net))
 
 

@@ -191,7 +191,7 @@ def _place(work: Work, position: Position, planned: ExitPlan, group: str) -> Non
 
 
 def level_price(position: Position, leg: PositionLeg, planned: ExitPlan) -> Decimal | None:
-    """Return the price per share at which an exit of this leg rests, on the tick; None when no price can reach it.
+    """Return the price per share of one piece at which an exit of this leg rests, on the tick; None where none can.
 
     A level on the other side of zero (a loss of more than was paid, a profit of more than was received) is never
     reached; taken without its sign it would act at once.
@@ -200,7 +200,7 @@ def level_price(position: Position, leg: PositionLeg, planned: ExitPlan) -> Deci
     if net is None or net * leg.sign < 0:
         return None
     ticks = product(leg.option.symbol).option_ticks
-    return max(ticks.round(abs(net), Rounding.NEAREST), ticks.tick(Decimal(0)))
+    return max(ticks.round(abs(net) / leg.weight, Rounding.NEAREST), ticks.tick(Decimal(0)))
 
 
 def level_net(position: Position, planned: ExitPlan) -> Decimal | None:

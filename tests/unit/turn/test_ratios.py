@@ -61,3 +61,11 @@ def test_a_leg_of_ratio_two_sent_by_itself_is_sold_at_the_price_of_one() -> None
     desk.fill(desk.enter())
     desk.tick(1)
     assert (desk.last.quantity, desk.last.limit_price) == (2, Decimal("2.30"))
+
+
+def test_target_and_stop_of_a_leg_of_ratio_two_rest_at_the_price_of_one() -> None:
+    desk = twice()
+    desk.fill(desk.enter("10:01"), price="2.00")
+    target, stop = desk.submitted[-2:]
+    assert (target.quantity, target.limit_price) == (2, Decimal("0.80"))
+    assert (stop.quantity, stop.stop_price) == (2, Decimal("6.00"))
