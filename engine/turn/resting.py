@@ -10,10 +10,11 @@ from decimal import Decimal
 
 from engine.compile.plan import ExitPlan, Quantity
 from engine.evaluate.select import Selection
+from engine.fill.pnl import realized
 from engine.model.command import Cancel
 from engine.model.command import Replace as ReplaceOrder
 from engine.model.contract import LOT, Option, product
-from engine.model.money import Rounding
+from engine.model.money import ZERO, Rounding
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
 from engine.model.position import Position, PositionLeg
 from engine.model.session import restarts_over, trades_no_more
@@ -142,17 +143,18 @@ def option_has_expired(work: Work, option: Option) -> bool:
 
 
 def _fit(work: Work, position: Position, live: list[Order]) -> None:
-    """Change resting orders that are larger or smaller than what is held, and price them from all fills."""
+    """Change resting orders that are larger or smaller than what is held, or priced otherwise than by all fills and
+    commissions so far."""
     leg = next((leg for leg in position.legs if leg.held > 0), None)
     if leg is None:
         return
     by_name = {planned.name: planned for planned in work.governing(position).resting}
     for order in live:
         planned = by_name.get(order.reason)
-        if planned is None or order.status is not OrderStatus.WORKING or order.remaining == leg.held:
+        if planned is None or order.status is not OrderStatus.WORKING:
             continue
         price = level_price(position, leg, planned)
-        if price is None:
+        if price is None or (order.remaining, order.terms.price) == (leg.held, price):
             continue
         changed = work.put_order(order.with_terms(order.filled + leg.held, price))
         work.commands.append(ReplaceOrder(changed))
@@ -207,7 +209,8 @@ def level_net(position: Position, planned: ExitPlan) -> Decimal | None:
     """Return the signed net price per share at which a target or stop closes the position, - is paid.
 
     profit p of a credit c buys back at c (1 - p); a loss l at c (1 + l); a cost is that price, or a multiple of the
-    credit; dollars count what the whole position would have made, commissions paid so far included.
+    credit; dollars count what the whole position would have made, with what was made on contracts that are closed and
+    commissions paid so far.
     """
     entry = position.entry_price
     if entry is None or planned.level is None:
@@ -220,7 +223,8 @@ def level_net(position: Position, planned: ExitPlan) -> Decimal | None:
     sign = 1 if planned.basis == "profit" else -1
     if planned.level_quantity is Quantity.DOLLARS:
         shares = LOT * max(position.structures, 1)
-        gain = (sign * level + position.commissions) / shares
+        made = ZERO if position.is_flat else realized(position)
+        gain = (sign * level + position.commissions - made) / shares
     elif planned.level_of == "max_risk":
         gain = sign * level * (position.max_risk or Decimal(0)) / LOT
     else:

@@ -352,3 +352,57 @@ def test_a_closing_order_is_taken_back_when_an_earlier_one_fills_after_its_cance
     desk.cancelled(second)
     assert desk.position.state == "closed"
     assert desk.position.is_flat
+
+
+DOLLARS = """
+  - target: {profit: $60}
+    resting: true
+  - stop: {loss: $200}
+    resting: true
+  - vix: {above: 30}
+    close: 50%
+  - at_expiry: settle
+"""
+
+
+def test_dollars_rest_after_the_commissions_that_come_later_and_what_was_closed() -> None:
+    desk = seller(exits=DOLLARS, quantity="3")
+    entry = desk.enter("10:01")
+    desk.ack(entry)
+    sold = desk.execution(entry, entry.legs[0], 3, "2.00")
+    desk.send(sold)
+    desk.report(entry, BrokerStatus.FILLED, 3)
+    target, stop = desk.submitted[-2:]
+    assert (target.limit_price, stop.stop_price) == (Decimal("1.80"), Decimal("2.67"))
+    for order in (target, stop):
+        desk.ack(order)
+    desk.commission(sold, "6.00")
+    desk.tick(1)
+    assert desk.order(target.ref).limit_price == Decimal("1.78"), "(2.00 - 1.78) x 300 - 6.00 = 60.00"
+    assert desk.order(stop.ref).stop_price == Decimal("2.65"), "(2.00 - 2.65) x 300 - 6.00 = -201.00"
+    assert [order.ref for order in desk.replaced] == [target.ref, stop.ref]
+    desk.level("VIX", 31.0)
+    desk.tick(1)
+    for order in (target, stop):
+        desk.cancelled(order)
+    desk.tick(1)
+    desk.level("VIX", 16.0)
+    desk.fill(desk.last, price="2.50")
+    desk.tick(1)
+    target, stop = desk.submitted[-2:]
+    assert target.limit_price == Decimal("0.34"), "600 - 2 x 250 - 34 - 6.00 = 60.00"
+    assert stop.stop_price == Decimal("2.94"), "600 - 2 x 250 - 294 - 6.00 = -200.00"
+
+
+def test_parts_of_the_credit_rest_where_they_are_when_commissions_come() -> None:
+    desk = seller()
+    entry = desk.enter("10:01")
+    desk.ack(entry)
+    sold = desk.execution(entry, entry.legs[0], 1, "2.00")
+    desk.send(sold)
+    desk.report(entry, BrokerStatus.FILLED, 1)
+    for order in desk.submitted[-2:]:
+        desk.ack(order)
+    desk.commission(sold, "5.00")
+    desk.tick(1)
+    assert desk.replaced == []
