@@ -261,11 +261,18 @@ def _after_closing(work: Work, position: Position) -> None:
             closed(work, position, "filled")
     elif not legs_to_close(position, work.governing(position)) and not _at_work(work, position):
         was_unwinding = position.exit_reason == UNWIND
-        position = work.move(replace(position, exit_reason="", attempts=0, keep=0), "ended")
+        acted = _acted(work, position)
+        position = work.move(replace(position, exit_reason="", attempts=0, keep=0, acted=acted), "ended")
         if was_unwinding:
             _end_of_entry(work, position, "filled")
     else:
         pursue(work, position)
+
+
+def _acted(work: Work, position: Position) -> tuple[str, ...]:
+    """Return the exits that have closed their part: not those that another took over before anything was closed."""
+    dealt = {order.reason for order in work.orders_of(position.id) if order.purpose in CLOSING and order.has_fills}
+    return tuple(name for name in position.acted if name in dealt or name == position.exit_reason)
 
 
 def _at_work(work: Work, position: Position) -> list[Order]:

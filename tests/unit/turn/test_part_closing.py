@@ -99,6 +99,42 @@ def test_tiers_close_one_after_the_other() -> None:
     assert (desk.position.state, desk.position.structures) == ("open", 1)
 
 
+def part_taken_over(filled: int) -> Desk:
+    """Return a desk on which another part took a half over once so many of it were closed, and is closed itself."""
+    desk = held(
+        "  - vix: {above: 30}\n    close: 10%\n  - name: half\n    profit: {at_least: 30%}\n    close: 50%\n",
+        quantity=10,
+    )
+    cost(desk, 0.45)
+    half = desk.last
+    desk.ack(half)
+    if filled:
+        desk.fill(half, filled)
+    desk.level("VIX", 31.0)
+    desk.tick(1)
+    desk.cancelled(desk.order(half.ref), filled)
+    desk.tick(1)
+    desk.fill(desk.last)
+    desk.level("VIX", 16.0)
+    cost(desk, 0.45)
+    return desk
+
+
+def test_a_part_that_was_taken_over_before_it_closed_anything_is_closed_after_that() -> None:
+    desk = part_taken_over(0)
+    assert reasons(desk) == ["half", "vix", "half"]
+    assert [order.quantity for order in closing(desk)] == [5, 1, 5]
+    desk.fill(desk.last)
+    cost(desk, 0.45)
+    assert (desk.position.state, desk.position.structures, len(closing(desk))) == ("open", 4, 3)
+
+
+def test_a_part_of_which_some_was_closed_when_it_was_taken_over_is_not_closed_anew() -> None:
+    desk = part_taken_over(3)
+    assert reasons(desk) == ["half", "vix"]
+    assert [order.quantity for order in closing(desk)] == [5, 1]
+
+
 def test_a_part_taken_by_a_restart_is_not_taken_again() -> None:
     desk = held("  - stop: {cost: 2x credit}\n    close: 50%\n")
     cost(desk, 1.60)
