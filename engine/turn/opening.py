@@ -94,8 +94,9 @@ def send_opening(work: Work, bot: CompiledBot, position: Position, attempt: int)
     quote = net_quote(parts, work.state.board, work.now)
     floor = credit_floor(work, bot, position, legs)
     net = rung(ladder, quote, parts, attempt, floor)
-    missing = no_price(work, parts, quote, net) if ladder.start is not Start.MARKET else ""
-    if missing:
+    at_market = ladder.start is Start.MARKET
+    judged = Decimal(f"{quote.natural:.4f}") if at_market and quote.natural is not None else net
+    if missing := no_price(work, parts, quote, judged):
         work.alarm(position.bot, f"no price for the entry: {missing}", position.id)
         if position.retry_at is None or position.attempts != attempt:
             work.put_position(replace(position, retry_at=work.at, attempts=attempt))
@@ -104,7 +105,7 @@ def send_opening(work: Work, bot: CompiledBot, position: Position, attempt: int)
         ticket(work, position, Purpose.ENTRY, "entry"),
         order_legs,
         quantity,
-        OrderType.MARKET if ladder.start is Start.MARKET else OrderType.LIMIT,
+        OrderType.MARKET if at_market else OrderType.LIMIT,
         net=net,
         mid=None if quote.mid is None else Decimal(f"{quote.mid:.4f}"),
         adaptive=priority(ladder, attempt),

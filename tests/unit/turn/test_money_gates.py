@@ -203,6 +203,23 @@ def test_the_band_holds_at_every_step_of_a_ladder() -> None:
     assert len(desk.submitted) == 1
 
 
+@pytest.mark.parametrize("is_blind", [False, True])
+def test_the_band_holds_at_every_new_market_order(is_blind: bool) -> None:
+    order = "{adaptive: [patient, urgent], start: market, wait: 10s, tries: 2, then: cancel}"
+    desk = desk_of(text_of(**{**SELLER, "order": order}))
+    first = desk.enter("10:01")
+    desk.ack(first)
+    wide = first.legs[0].option
+    desk.quote(wide, 0.05, 9.0)
+    if is_blind:
+        desk.blind(wide)
+    desk.tick(10)
+    desk.cancelled(first)
+    desk.tick(1)
+    assert len(desk.submitted) == 1
+    assert desk.alarms[0].startswith("no price for the entry: " + (str(wide) if is_blind else "too far from the mid"))
+
+
 def test_entries_of_all_bots_in_a_day() -> None:
     later = text_of("later", entry='{at: "10:05"}')
     desk = desk_of(text_of("one"), later, entries_per_day=1)
