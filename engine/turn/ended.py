@@ -26,6 +26,7 @@ from engine.turn.opening import next_stage, send_opening
 from engine.turn.program import CompiledBot
 from engine.turn.protecting import PROTECT, note_gone
 from engine.turn.resting import NEXT_TRY, REARM_LIMIT, RESTING, cancel, has_expired, place_resting, take_back
+from engine.turn.runaway import stop_runaway
 from engine.turn.state import Trading
 from engine.turn.work import Work
 
@@ -131,6 +132,8 @@ def next_opening(work: Work, position: Position) -> None:
     if not work.state.is_linked:
         return
     bot = work.governing(position)
+    if position.bot in work.bots and not work.bots[position.bot].day.halted:
+        stop_runaway(work, position.bot)
     if reason := _no_more(work, bot, position):
         _entry_over(work, position, reason, refused=False)
     else:

@@ -366,6 +366,21 @@ def test_a_bot_that_enters_again_and_again_is_stopped_for_the_day() -> None:
     assert len(desk.submitted) == MOST
 
 
+def test_a_ladder_that_sends_order_after_order_is_stopped_for_the_day() -> None:
+    desk = Desk((text_of(order="{start: mid, step: 0.05, wait: 5s, pause: 1s, tries: 50, then: cancel}"),))
+    desk.enter()
+    for _ in range(40):
+        desk.ack(desk.last)
+        desk.tick(5)
+        desk.cancelled(desk.last)
+        desk.tick(1)
+    assert len(desk.submitted) == MOST
+    assert desk.position.state == "closed"
+    assert [text for text in desk.alarms if "a person must look" in text] == [
+        "spread has sent 30 opening orders within 10 minutes: it enters nothing more today, a person must look"
+    ]
+
+
 def test_as_many_orders_over_a_longer_time_are_no_runaway() -> None:
     entry = '{window: {from: "10:00", to: "15:00"}, again: {after: [unfilled], wait: 30s}}'
     desk = Desk((text_of(entry=entry),))
