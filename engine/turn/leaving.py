@@ -50,7 +50,7 @@ def step_exits(work: Work, position: Position) -> None:
     if position.is_flat or position.is_let_be or not is_trading(work):
         return
     bot = work.governing(position)
-    if _only_waits_for_expiry(work, position, bot):
+    if _only_waits_for_expiry(work, position):
         return
     if work.state.standing.must_close(position.bot, position.id):
         if position.exit_reason != FLATTENED:
@@ -88,7 +88,7 @@ def step_exits(work: Work, position: Position) -> None:
             _acts_anew(work, position, planned)
     wake(work, position.bot, RECHECK)
     position = work.positions[position.id]
-    acting = next((planned for planned in true if _may_act(position, bot, planned)), None)
+    acting = next((planned for planned in true if _may_act(work, position, bot, planned)), None)
     if acting is not None:
         act(work, position, bot, acting)
 
@@ -116,11 +116,16 @@ def _acts_anew(work: Work, position: Position, planned: ExitPlan) -> None:
         work.put_position(replace(position, acted=left))
 
 
-def _only_waits_for_expiry(work: Work, position: Position, bot: CompiledBot) -> bool:
+def _only_waits_for_expiry(work: Work, position: Position) -> bool:
     """Say whether an exit has closed all that anybody bids for: what is left needs no further exit."""
     if position.state != "exiting" or work.live_orders(position.id):
         return False
-    return closing_stage(work, position, bot) is None
+    return all(_is_dead(work, leg) for leg in position.legs if leg.held)
+
+
+def _has_come_to_its_end(work: Work, position: Position, bot: CompiledBot) -> bool:
+    """Say whether the exit at work has closed all of its part that anybody bids for: another one may act then."""
+    return not work.live_orders(position.id) and closing_stage(work, position, bot) is None
 
 
 def is_trading(work: Work) -> bool:
@@ -190,15 +195,18 @@ def _begin_closing(
     return position if position.state == "exiting" else work.move(position, "exit")
 
 
-def _may_act(position: Position, bot: CompiledBot, planned: ExitPlan) -> bool:
+def _may_act(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> bool:
     """Say whether a true exit has something to close, and takes over the one that is at work, if one is."""
-    if planned.legs and not any(leg.held for leg in position.legs if leg.name in planned.legs):
+    legs = [leg for leg in position.legs if leg.held and leg.name in planned.legs]
+    if planned.legs and all(_is_dead(work, leg) for leg in legs):
         return False
     if planned.name in position.acted:
         return False
     if position.state != "exiting":
         return True
-    return position.exit_reason != planned.name and _takes_over(bot, position, planned)
+    if position.exit_reason == planned.name:
+        return False
+    return _takes_over(bot, position, planned) or _has_come_to_its_end(work, position, bot)
 
 
 def _takes_over(bot: CompiledBot, position: Position, planned: ExitPlan) -> bool:

@@ -1,10 +1,12 @@
 """Exits that judge each side, or each short leg, and act on that one alone (language.md sections 3 and 7)."""
 
 from decimal import Decimal
+from math import nan
 
 import pytest
 from hand_desk import Desk, call, put, text_of
 
+from engine.model.contract import Option
 from engine.model.order import Order, Purpose
 from engine.record.record import Kind
 
@@ -231,3 +233,71 @@ def test_a_protective_stop_that_is_hit_while_the_other_side_is_closed_ends_it_al
         desk.fill(desk.live[0])
         desk.tick(1)
     assert desk.position.state == "closed"
+
+
+# ---------------------------------------------------------------- a wing that nobody bids for
+
+
+def without_bid(desk: Desk, wing: Option) -> None:
+    """Take the bid of a long leg away, as a quote of size 0 tells; then let a second pass."""
+    desk.quote(wing, nan, 0.05)
+    desk.board.bid_size[desk.board.rows[wing]] = 0.0
+    desk.tick(1)
+
+
+def stopped_without_bid() -> Desk:
+    """Return a desk on which the put side was stopped, and nobody bids for its long put."""
+    desk = held()
+    desk.quote(put(5945), 1.55, 1.65, 0.2)
+    without_bid(desk, put(5935))
+    desk.fill(desk.last)
+    assert reasons(desk) == ["stop.put_side"]
+    assert open_legs(desk) == ["long_put", "short_call", "long_call"]
+    return desk
+
+
+def test_the_other_side_is_stopped_while_nobody_bids_for_a_leg_of_the_first() -> None:
+    desk = stopped_without_bid()
+    desk.quote(call(6055), 3.05, 3.15, 0.3)
+    without_bid(desk, put(5935))
+    assert reasons(desk) == ["stop.put_side", "stop.call_side"]
+    assert {leg.name for leg in desk.last.legs} == {"short_call", "long_call"}
+    desk.fill(desk.last)
+    for _ in range(3):
+        without_bid(desk, put(5935))
+    assert (open_legs(desk), len(closing(desk))) == (["long_put"], 2)
+
+
+def test_the_time_closes_what_is_left_while_nobody_bids_for_a_leg_of_the_first() -> None:
+    desk = stopped_without_bid()
+    desk.until("15:44:59")
+    without_bid(desk, put(5935))
+    assert reasons(desk) == ["stop.put_side", "time"]
+    while desk.live:
+        desk.fill(desk.last)
+        without_bid(desk, put(5935))
+    assert open_legs(desk) == ["long_put"]
+    assert reasons(desk) == ["stop.put_side", "time"], "what is left may expire"
+
+
+def test_a_bid_that_comes_back_sells_the_leg_that_was_left() -> None:
+    desk = stopped_without_bid()
+    desk.quote(put(5935), 0.05, 0.10, -0.05)
+    desk.tick(1)
+    assert [leg.name for leg in desk.last.legs] == ["long_put"]
+    desk.fill(desk.last)
+    assert (desk.position.state, open_legs(desk)) == ("open", ["short_call", "long_call"])
+
+
+def test_the_stop_acts_on_what_a_part_has_left_while_nobody_bids_for_a_leg_of_it() -> None:
+    exits = "  - target: {profit: 80%}\n    close: 50%\n  - stop: {cost: 2x credit}\n"
+    desk = Desk((text_of(exits=ENDING + exits, quantity="2", risk=RISK),))
+    desk.opened()
+    desk.quote(put(5945), 0.07, 0.17, -0.05)
+    without_bid(desk, put(5935))
+    desk.fill(desk.last, price="0.10")
+    assert [(leg.name, leg.held) for leg in desk.position.legs] == [("short_put", 1), ("long_put", 2)]
+    desk.quote(put(5945), 4.95, 5.05, -0.4)
+    without_bid(desk, put(5935))
+    assert reasons(desk) == ["target", "stop"]
+    assert [(leg.name, desk.last.quantity) for leg in desk.last.legs] == [("short_put", 1)]
