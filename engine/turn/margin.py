@@ -133,7 +133,8 @@ def _question(work: Work, bot: CompiledBot, view: View, selection: Selection, or
         OrderLeg(leg.name, leg.option, Side.BUY if leg.sign > 0 else Side.SELL, leg.ratio) for leg in selection.legs
     )
     at_market = plan.order.start is Start.MARKET
-    net = None if at_market else Decimal(f"{view.start_price or 0.0:.4f}")
+    pieces = 1 if len(legs) > 1 else selection.legs[0].weight
+    net = None if at_market else Decimal(f"{(view.start_price or 0.0) / pieces:.4f}")
     ticket = Ticket("", 0, order_id, plan.name, "", Purpose.ENTRY, "margin", plan.digest, work.at)
     return draft(ticket, legs, view.quantity, OrderType.MARKET if at_market else OrderType.LIMIT, net=net)
 

@@ -5,6 +5,10 @@ from decimal import Decimal
 import pytest
 from hand_desk import SELLER, Desk, text_of
 
+from engine.model.command import AskMargin
+from engine.spec.nouns.condition import Amount, Unit
+from engine.turn.program import AccountLimits
+
 TWICE = """
   expiry: {dte: {nearest: 90}}
   short_put: {sell: put, ratio: 2, strike: {delta: 0.15}}
@@ -69,3 +73,11 @@ def test_target_and_stop_of_a_leg_of_ratio_two_rest_at_the_price_of_one() -> Non
     target, stop = desk.submitted[-2:]
     assert (target.quantity, target.limit_price) == (2, Decimal("0.80"))
     assert (stop.quantity, stop.stop_price) == (2, Decimal("6.00"))
+
+
+def test_the_broker_is_asked_for_the_margin_at_the_price_of_one() -> None:
+    limits = AccountLimits(margin=Amount(Decimal(50_000), Unit.DOLLARS))
+    desk = Desk((text_of("seller", **{**SELLER, "legs": TWICE}),), limits=limits, at="10:00")
+    desk.until("10:01")
+    (asked,) = (command.order for command in desk.commands if isinstance(command, AskMargin))
+    assert (asked.quantity, asked.limit_price) == (2, Decimal(2))
