@@ -9,6 +9,9 @@ from hand_desk import Desk, call, put, text_of
 from engine.model.contract import Option
 from engine.model.order import Order, Purpose
 from engine.record.record import Kind
+from engine.run.levels import dollars_at
+from engine.run.position_text import exits_text
+from engine.spec.nouns.exits import ExitKind
 
 ENDING = '\n  - time: "15:45"\n    order: market\n'
 RISK = "{max_loss_per_trade: $20000}"
@@ -233,6 +236,27 @@ def test_a_protective_stop_that_is_hit_while_the_other_side_is_closed_ends_it_al
         desk.fill(desk.live[0])
         desk.tick(1)
     assert desk.position.state == "closed"
+
+
+def test_what_people_are_shown_is_the_price_at_which_the_rest_is_closed() -> None:
+    desk = held("  - target: {profit: 50%}\n  - vix: {above: 30}\n    close: put_side\n", quantity=2)
+    bot = desk.program.governing(desk.position)
+    assert exits_text(desk.program, desk.state, desk.position, desk.now.timestamp()).startswith(
+        "target 0.70 (now 1.40)"
+    )
+    assert dollars_at(bot, desk.position, ExitKind.TARGET) == 140
+    desk.level("VIX", 31.0)
+    desk.tick(1)
+    desk.fill(desk.last)
+    assert open_legs(desk) == ["short_call", "long_call"]
+    assert exits_text(desk.program, desk.state, desk.position, desk.now.timestamp()).startswith(
+        "target 0.35 (now 0.70)"
+    )
+    assert dollars_at(bot, desk.position, ExitKind.TARGET) == 70
+    sides(desk, 0.70, 0.36)
+    assert reasons(desk) == ["vix"]
+    sides(desk, 0.70, 0.34)
+    assert reasons(desk) == ["vix", "target"]
 
 
 # ---------------------------------------------------------------- a wing that nobody bids for
