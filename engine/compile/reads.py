@@ -96,7 +96,7 @@ def needs_of(
         indices=tuple(name for name in INDICES if f"index:{name}" in read),
         chains=tuple(dict.fromkeys((leg.symbol, leg.trading_class, expiry) for leg in legs if not leg.is_shares)),
         daily=_daily(calls),
-        opening_move=_opening_moves(calls),
+        opening_move=opening_moves(calls),
         events=tuple(dict.fromkeys(name for call in calls for name in _events(call))),
         bars=_bars(calls),
         implied=implied_of(calls),
@@ -150,7 +150,8 @@ def _daily(calls: tuple[Call, ...]) -> dict[str, int]:
     return wanted
 
 
-def _opening_moves(calls: tuple[Call, ...]) -> tuple[str, ...]:
+def opening_moves(calls: Iterable[Call]) -> tuple[str, ...]:
+    """Return the underlyings of which these measures read the expected move of the open."""
     found = [dict(call.arguments) for call in calls if call.measure == "expected_move"]
     return tuple(dict.fromkeys(str(given["of"]) for given in found if given.get("asof") == "open"))
 

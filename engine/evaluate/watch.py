@@ -5,12 +5,13 @@ stay, so that lines are not dropped and taken again as spot moves.
 """
 
 from bisect import bisect_left
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
-from engine.compile.plan import LegPlan, Plan
+from engine.compile.plan import LegPlan, Plan, Rule
+from engine.compile.reads import calls_of, opening_moves
 from engine.evaluate.guess import BAND, Guessing, guess_of
 from engine.evaluate.listings import listing_of, multiples, options_of, place_of
 from engine.evaluate.snapshot import View
@@ -43,8 +44,16 @@ def levels(plan: Plan) -> tuple[Underlying, ...]:
 
 def exit_reads(plan: Plan) -> frozenset[str]:
     """Return the names of what its exits look at."""
-    rules = (rule for planned in plan.exits for rule in (planned.rule, *planned.armed_by) if rule is not None)
-    return frozenset(name for rule in rules for name in rule.reads)
+    return frozenset(name for rule in _exit_rules(plan) for name in rule.reads)
+
+
+def exit_moves(plan: Plan) -> frozenset[str]:
+    """Return the underlyings of which its exits read the expected move of the open."""
+    return frozenset(opening_moves(call for rule in _exit_rules(plan) for call in calls_of(rule.test)))
+
+
+def _exit_rules(plan: Plan) -> Iterator[Rule]:
+    return (rule for planned in plan.exits for rule in (planned.rule, *planned.armed_by) if rule is not None)
 
 
 def exit_levels(plan: Plan) -> tuple[Underlying, ...]:

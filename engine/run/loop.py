@@ -217,7 +217,9 @@ class Loop:
             self._take_facts(at)
 
     async def _facts(self, at: datetime) -> list[Event]:
-        return [event async for event in prepare(self.program, self.feed, self.state.session, at)]
+        state = self.state
+        held = tuple(state.positions.values())
+        return [event async for event in prepare(self.program, self.feed, state.session, at, positions=held)]
 
     def _take_facts(self, at: datetime) -> None:
         """Take the answers when they are there. A gateway that cannot answer now is asked again.

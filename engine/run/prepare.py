@@ -1,13 +1,15 @@
 """Before a session: the slow facts every bot needs, asked for once and handed to the engine as events."""
 
-from collections.abc import AsyncIterator, Iterable
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Iterable, Iterator
+from datetime import date, datetime, timedelta
 
 from engine.compile.series import DAY, Series
 from engine.evaluate.listings import expiry_on
 from engine.evaluate.measure_options import SESSIONS
+from engine.model.contract import Option
 from engine.model.event import BarsReport, ClosesReport, Event, ImpliedReport, ListingReport, OpeningMoveReport
 from engine.model.facts import Bar, Facts, Listing
+from engine.model.position import Position
 from engine.model.session import Session
 from engine.ports import Feed
 from engine.turn.program import CompiledBot, Program
@@ -17,12 +19,26 @@ OPENING_MINUTE = timedelta(minutes=1)
 
 NOTHING_KNOWN = Facts()
 
+Chain = tuple[str, str, date]
+"""A symbol, a trading class of its options, and their expiry."""
+Held = Iterable[tuple[CompiledBot, Position]]
+"""Positions that are open, each with the text that governs it."""
+
 
 async def prepare(
-    program: Program, feed: Feed, session: Session, at: datetime, known: Facts = NOTHING_KNOWN
+    program: Program,
+    feed: Feed,
+    session: Session,
+    at: datetime,
+    known: Facts = NOTHING_KNOWN,
+    positions: Iterable[Position] = (),
 ) -> AsyncIterator[Event]:
     """Yield listings with the strikes of the expiries in question, daily closes, and the open's expected move if it is
-    past, as far as they are not `known` yet. Raises: BrokerError naming what could not be had."""
+    past, as far as they are not `known` yet. Raises: BrokerError naming what could not be had.
+
+    positions: what is open. Its exits read the expiry that is held, which need not be one that is entered today.
+    """
+    held = [(program.governing(position), position) for position in positions if not position.is_flat]
     listings: dict[tuple[str, str], Listing] = dict(known.listings)
     for bot in program.bots.values():
         for symbol, trading_class, rule in bot.plan.needs.chains:
@@ -32,6 +48,12 @@ async def prepare(
             if expiry is not None and expiry not in listing.strikes:
                 listing = await feed.strikes(listing, expiry)
             listings[key] = listing
+    for symbol, trading_class, expiry in _held_chains(held):
+        key = (symbol, trading_class)
+        listing = listings.get(key) or await feed.listing(symbol, trading_class)
+        if expiry in listing.expiries and expiry not in listing.strikes:
+            listing = await feed.strikes(listing, expiry)
+        listings[key] = listing
     for key, listing in listings.items():
         if listing != known.listings.get(key):
             yield ListingReport(at, listing)
@@ -46,10 +68,40 @@ async def prepare(
             yield ImpliedReport(at, symbol, await feed.implied(symbol, SESSIONS))
     if at < session.open + OPENING_MINUTE:
         return
+    told = set(known.opening_moves)
     for text in [each for bot in program.bots.values() for each in bot.expiries()]:
         async for event in _opening_moves(text, feed, listings, session, at):
             if (event.symbol, event.expiry) not in known.opening_moves:
+                told.add((event.symbol, event.expiry))
                 yield event
+    for symbol, trading_class, expiry in _held_moves(held):
+        if (symbol, expiry) in told:
+            continue
+        told.add((symbol, expiry))
+        points = await feed.opening_move(listings[symbol, trading_class], expiry, session)
+        if points is not None:
+            yield OpeningMoveReport(at, symbol, expiry, round(points, 4))
+
+
+def _held_chains(held: Held) -> Iterator[Chain]:
+    """Yield the chains that are held and that exits read at the money."""
+    for bot, position in held:
+        for option in _options(position):
+            if option.symbol in bot.exit_chains | bot.exit_moves:
+                yield option.symbol, option.trading_class, option.expiry
+
+
+def _held_moves(held: Held) -> Iterator[Chain]:
+    """Yield the nearest chain that is held of each underlying of which exits read the expected move of the open."""
+    for bot, position in held:
+        for symbol in sorted(bot.exit_moves):
+            options = [option for option in _options(position) if option.symbol == symbol]
+            for option in sorted(options, key=lambda each: each.expiry)[:1]:
+                yield symbol, option.trading_class, option.expiry
+
+
+def _options(position: Position) -> list[Option]:
+    return [leg.option for leg in position.legs if leg.held and not leg.option.is_share]
 
 
 def _daily(program: Program) -> dict[str, int]:

@@ -8,6 +8,7 @@ from engine.decide.bot_day import BotDay
 from engine.decide.limits import account_loss_problem
 from engine.evaluate.wording import describe
 from engine.fill.pnl import HeldLeg, made
+from engine.model.contract import Option
 from engine.model.facts import Facts
 from engine.model.money import ZERO, dollars
 from engine.model.order import Purpose
@@ -194,7 +195,10 @@ def halt(work: Work, name: str, reason: str) -> None:
 
 
 def note_opening_moves(work: Work) -> Facts:
-    """Return the facts with the expected move of the open, as soon as it is sound in the first minutes."""
+    """Return the facts with the expected move of the open, as soon as it is sound in the first minutes.
+
+    It is that of the expiries that may be entered today, and of those that are held and whose exits read it.
+    """
     facts = work.state.facts
     session = work.state.session
     if not session.open <= work.at < session.open + OPENING_MINUTES:
@@ -205,14 +209,29 @@ def note_opening_moves(work: Work) -> Facts:
             expiry = bot.legs_expiry(facts, session, symbol)
             if expiry is None or (symbol, expiry) in facts.opening_moves:
                 continue
-            points = bot.expected_move(work.view(), symbol)
-            if points is None:
-                continue
-            facts = replace(facts, opening_moves={**facts.opening_moves, (symbol, expiry): round(points, 4)})
-            work.record(
-                Kind.FACTS, name, symbol=symbol, what="opening_move", value=round(points, 4), expiry=expiry.isoformat()
-            )
+            facts = _noted(work, facts, name, symbol, expiry, bot.expected_move(work.view(), symbol))
+    for position in work.active_positions():
+        bot = work.governing(position)
+        for symbol in sorted(bot.exit_moves):
+            view = work.view()
+            view.legs = structure(work, position).legs
+            expiry = min((leg.option.expiry for leg in view.legs if _is_option_of(leg.option, symbol)), default=None)
+            if expiry is not None and (symbol, expiry) not in facts.opening_moves:
+                facts = _noted(work, facts, position.bot, symbol, expiry, bot.expected_move(view, symbol))
     return facts
+
+
+def _is_option_of(option: Option, symbol: str) -> bool:
+    return option.symbol == symbol and not option.is_share
+
+
+def _noted(work: Work, facts: Facts, bot: str, symbol: str, expiry: date, points: float | None) -> Facts:
+    """Return the facts with the expected move of the open of an expiry, once it is known."""
+    if points is None:
+        return facts
+    points = round(points, 4)
+    work.record(Kind.FACTS, bot, symbol=symbol, what="opening_move", value=points, expiry=expiry.isoformat())
+    return replace(facts, opening_moves={**facts.opening_moves, (symbol, expiry): points})
 
 
 # ---------------------------------------------------------------- snapshots

@@ -16,7 +16,7 @@ from engine.evaluate.reading import Read, context_of
 from engine.evaluate.rules import Judge, compile_expected_move, compile_rule
 from engine.evaluate.snapshot import LegView, View
 from engine.evaluate.strike_target import ExpectedMove
-from engine.evaluate.watch import exit_levels, exit_reads, levels
+from engine.evaluate.watch import exit_levels, exit_moves, exit_reads, levels
 from engine.model.contract import Option, Underlying
 from engine.model.facts import Facts
 from engine.model.market import Extras
@@ -58,9 +58,10 @@ class CompiledBot:
     `exits` stand beside `plan.exits` (None for at_expiry), `arming` too.
 
     levels: underlyings and indices that it reads at all; exit_levels: those that its exits read; exit_chains: symbols
-    whose options at the money its exits read; resting: exits that rest at the broker; trailing: what its exits count
-    the best profit of. choices: its alternatives, each a bot of its own; `alternative` is which of them this one is. So
-    are members, the symbols of a universe, and `symbol`.
+    whose options at the money its exits read; exit_moves: symbols whose expected move of the open its exits read;
+    resting: exits that rest at the broker; trailing: what its exits count the best profit of. choices: its
+    alternatives, each a bot of its own; `alternative` is which of them this one is. So are members, the symbols of a
+    universe, and `symbol`.
     """
 
     plan: Plan
@@ -74,6 +75,7 @@ class CompiledBot:
     levels: tuple[Underlying, ...]
     exit_levels: tuple[Underlying, ...]
     exit_chains: frozenset[str]
+    exit_moves: frozenset[str]
     resting: tuple[ExitPlan, ...]
     trailing: tuple[Trailing, ...]
     choices: tuple["CompiledChoice", ...] = ()
@@ -320,6 +322,7 @@ def _compiled(plan: Plan, pool: Pool) -> CompiledBot:
         resting=tuple(planned for planned in plan.exits if planned.resting),
         trailing=_trailing(plan),
         exit_chains=frozenset(name[8:] for name in exit_reads(plan) if name.startswith("strikes:")),
+        exit_moves=exit_moves(plan),
     )
 
 

@@ -119,8 +119,10 @@ def _stream(work: Work, wishes: list[Wish], pinned: dict[Contract, None]) -> tup
 def _exit_wishes(work: Work, view: View) -> list[Wish]:
     """Return what exits read at the money, for every position that holds something."""
     found = []
+    is_opening = work.at < work.state.session.open + OPENING_MINUTES
     for position in work.active_positions():
-        symbols = work.governing(position).exit_chains
+        bot = work.governing(position)
+        symbols = bot.exit_chains | bot.exit_moves if is_opening else bot.exit_chains
         if symbols and not position.is_flat:
             held = [leg.option for leg in position.legs if leg.held]
             found.append(money_wish(symbols, held, view))

@@ -173,7 +173,8 @@ class Walk(Hearing):
         self.broker.session = session
         self._hear(MarketMoved(self.now))
         self._hear(AccountReport(self.now, self.broker.told(self.marks)))
-        for event in at_once(prepare(self.program, self.feed, session, self.now)):
+        held = tuple(self.state.positions.values()) if self.state is not None else ()
+        for event in at_once(prepare(self.program, self.feed, session, self.now, positions=held)):
             self._hear(event)
         self._tell_bars(session)
         if self.is_taken_up:  # which rows wake whom is known once what was held is streamed again: before the open

@@ -99,7 +99,8 @@ class RecordedWalk(Walk):
         self.told_series = frozenset((fact[1], fact[2]) for fact in self.told_there.facts if fact[0] is BarsReport)
         if broker.has_left or not files:
             self._hear(AccountReport(self.now, broker.told(self.marks)))
-        for event in at_once(prepare(self.program, self.feed, session, self.now)):
+        held = tuple(self.state.positions.values()) if self.state is not None else ()
+        for event in at_once(prepare(self.program, self.feed, session, self.now, positions=held)):
             if fact_of(event) not in self.told_there.facts:
                 self._hear(event)
         self._tell_bars(session)
