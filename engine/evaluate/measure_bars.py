@@ -49,9 +49,14 @@ def _daily_problem(found: Bars, view: View) -> str:
 
 
 def _late_problem(found: Bars, seconds: int, view: View) -> str:
-    due = last_end(view.session, seconds, view.now)
-    if found.known_until >= due or view.now <= due + LATE:
+    session, due = view.session, last_end(view.session, seconds, view.now)
+    if found.known_until >= due:
         return ""
+    before = max(due - seconds, session.open.timestamp()) if view.now <= due + LATE else due
+    if found.known_until >= before:
+        return ""
+    if before == session.open.timestamp() and found.known_until >= session_before(session.date).close.timestamp():
+        return ""  # none of today has ended, or only just: the newest is that of the session before
     at = datetime.fromtimestamp(found.known_until, UTC).astimezone(EXCHANGE_ZONE)
     return f"are known until {at:%H:%M} only"
 

@@ -117,5 +117,5 @@ def _merged(known: Bars | None, newest: Bars, seconds: int, session: Session, at
     end = last_end(session, seconds, now)
     told = bars[-1].at + seconds if bars else end
     is_given_up = now >= end + GIVEN_UP.total_seconds() or end == session.open.timestamp()
-    until = now if told >= end or is_given_up else told
+    until = now if told >= end or is_given_up else max(told, 0.0 if known is None else known.known_until)
     return Bars(until, bars)

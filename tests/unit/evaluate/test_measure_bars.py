@@ -102,6 +102,28 @@ def test_bars_within_the_session_may_be_half_a_minute_late() -> None:
     assert unknown(read(at, "sma", window=5, bars=300)) == "SPX: 5m bars are known until 10:25 only"
 
 
+def test_bars_that_are_more_than_one_late_are_unknown_at_once() -> None:
+    at = having(spx_300=minutes([5900.0 + each for each in range(11)], seconds=300, known_until=NOW - 301))
+    at.now = NOW + 1.0
+    assert unknown(read(at, "sma", window=5, bars=300)) == "SPX: 5m bars are known until 10:24 only"
+
+
+def test_until_the_first_bar_of_a_session_has_ended_the_newest_is_that_of_the_session_before() -> None:
+    before = session_before(view().session.date)
+    opened, closed = view().session.open.timestamp(), before.close.timestamp()
+    bars = tuple(Bar(closed - 1800 * (10 - each), *[float(each)] * 6) for each in range(10))
+    for known_until in (closed, opened - 1800, opened):
+        at = having(spx_1800=Bars(known_until, bars))
+        for seconds in (-600.0, 0.0, 31.0, 1799.0, 1829.0):
+            at.now = opened + seconds
+            assert read(at, "sma", window=5, bars=1800) == 7.0
+        at.now = opened + 1831.0
+        assert isinstance(read(at, "sma", window=5, bars=1800), Unknown)
+    at = having(spx_1800=Bars(closed - 1.0, bars))
+    at.now = opened + 1.0
+    assert unknown(read(at, "sma", window=5, bars=1800)) == "SPX: 30m bars are known until 15:59 only"
+
+
 def test_the_end_of_the_newest_finished_bar() -> None:
     session = view().session
     opened, closed = session.open.timestamp(), session.close.timestamp()

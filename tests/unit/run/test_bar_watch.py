@@ -101,6 +101,14 @@ def test_a_bar_that_is_not_there_yet_is_asked_for_again_and_then_given_up() -> N
     assert [seconds for seconds, _ in silent.feed.asked] == [-100, 305, 310, 315, 320]
 
 
+def test_a_bar_that_was_given_up_is_not_waited_for_again_with_the_next() -> None:
+    watched = Watched(4, Exchange(late=10_000.0))
+    watched.at(-100)
+    watched.at(320)
+    watched.at(605)
+    assert watched.facts.bars[SERIES].known_until == (OPEN + timedelta(seconds=320)).timestamp()
+
+
 def test_a_feed_that_cannot_answer_is_left_alone_for_a_minute() -> None:
     watched = Watched(4, Exchange(is_away=True))
     for seconds in range(0, 130, 5):
