@@ -109,7 +109,11 @@ class Work:
             each for each in ended if each.opened_at is not None and each.closed_at and each.closed_at >= session.open
         ]
         last = max(today, key=lambda each: each.closed_at or self.at, default=None)
-        return BotView(any(not each.is_flat for each in active), works, last.exit_reason if last else "")
+        return BotView(any(not each.is_flat for each in active), works, "" if last is None else self._exit_of(last))
+
+    def _exit_of(self, position: Position) -> str:
+        """Return the exit that ended a position, by the name its text gives it: one that judges parts has one name."""
+        return self.governing(position).plan.written_name(position.exit_reason)
 
     def bot(self, name: str) -> CompiledBot | None:
         """Return the current text of a bot, None when it is no longer run."""

@@ -35,6 +35,16 @@ def test_flat_at_work_open_and_left() -> None:
     assert seen(desk) == BotView(False, False, "")
 
 
+def test_an_exit_that_judges_each_part_is_seen_under_its_own_name() -> None:
+    desk = Desk((text_of(exits='\n  - time: "15:45"\n  - stop: {cost: 3x credit, of: each_side}\n'),))
+    desk.opened()
+    desk.quote(put(5945), 19.9, 20.1, -0.5)
+    desk.tick(1)
+    desk.fill(desk.last)
+    assert desk.position.exit_reason == "stop.put_side"
+    assert seen(desk) == BotView(False, False, "stop")
+
+
 def test_an_entry_without_a_fill_is_no_exit() -> None:
     desk = Desk((text_of(exits=EXITS),))
     order = desk.enter()
