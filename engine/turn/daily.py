@@ -19,12 +19,12 @@ from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import begin_session
 from engine.turn.hooks import expiries, of_day
-from engine.turn.judging import first_missing, judge_all, rounded, wake
+from engine.turn.judging import confirmed, first_missing, judge_all, rounded, wake
 from engine.turn.missing import end_watch
 from engine.turn.profit import account_today, bot_today, structure, unvalued
 from engine.turn.program import CompiledBot
 from engine.turn.resting import cancel_entries
-from engine.turn.state import BotState
+from engine.turn.state import HALTS, BotState
 from engine.turn.work import Work
 
 MARK_EVERY = timedelta(seconds=60)
@@ -143,12 +143,14 @@ def step_halts(work: Work, bot: CompiledBot) -> str:
         return ""
     if not bot.halts:
         return ""
-    readings = judge_all(work, name, "halts", bot.halts, work.view())
-    true = [reading for reading in readings if reading.verdict.truth is True]
-    if true:
-        halt(work, name, f"{true[0].rule.name} {describe(true[0].rule, true[0].verdict)}")
+    view = work.view()
+    readings = judge_all(work, name, HALTS, bot.halts, view)
+    truths = [confirmed(work, name, HALTS, reading, view) for reading in readings]
+    if True in truths:
+        true = readings[truths.index(True)]
+        halt(work, name, f"{true.rule.name} {describe(true.rule, true.verdict)}")
         return ""
-    unknown = next((reading for reading in readings if reading.verdict.truth is None), None)
+    unknown = readings[truths.index(None)] if None in truths else None
     if unknown is None:
         return ""
     return f"halt condition {unknown.rule.name} unknown: {first_missing(unknown.verdict)}"

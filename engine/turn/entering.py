@@ -35,7 +35,7 @@ from engine.turn.refusing import halted, skip
 from engine.turn.resting import clear_the_way, in_the_way
 from engine.turn.rivals import rival_words
 from engine.turn.runaway import stop_runaway
-from engine.turn.state import Reading, Trading, of_positions
+from engine.turn.state import HALTS, Reading, Trading, of_positions
 from engine.turn.work import Work
 
 RECHECK = 15.0
@@ -70,7 +70,8 @@ def is_to_be_judged(work: Work, bot: CompiledBot) -> bool:
     state = work.bots[name]
     if not state.is_watching:
         work.record(Kind.DECISION, name, what="watch", reason="its window is open", values=[])
-        confirming = of_positions(state.confirming)
+        halting = {key: found for key, found in state.confirming.items() if key[0] == HALTS}
+        confirming = {**of_positions(state.confirming), **halting}
         state = replace(state, is_watching=True, since=work.at, judge_at=work.at, confirming=confirming)
         work.set_bot(name, state)
     if not _is_due(work, bot):

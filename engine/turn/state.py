@@ -95,6 +95,10 @@ def position_of(place: str) -> str:
     return place.rpartition(":")[2] if ":" in place else ""
 
 
+HALTS = "halts"
+"""The place in which what halts a bot is judged."""
+
+
 def of_positions(learned: Mapping[tuple[str, str], T]) -> dict[tuple[str, str], T]:
     """Return what was learned, by (place, rule name), of the rules that stand for positions; the others begin anew."""
     return {key: found for key, found in learned.items() if position_of(key[0])}

@@ -12,7 +12,7 @@ from engine.model.session import Session
 from engine.run.prepare import needed_bars
 from engine.turn.daily import OPENING_MINUTES
 from engine.turn.program import Program
-from engine.turn.state import NEVER, BotState, State, position_of
+from engine.turn.state import HALTS, NEVER, BotState, State, position_of
 from engine.turn.watching import may_enter
 from engine.turn.work import Work
 
@@ -61,8 +61,10 @@ def only_looks_again(program: Program, state: State, now: datetime) -> bool:
 
 
 def _is_judged(state: State, bot: BotState, place: str) -> bool:
-    """Say whether rules in this place are judged now: of an entry that is watched for, of what is held."""
+    """Say whether rules in this place are judged now: of an entry that is watched for, of a halt, of what is held."""
     position = position_of(place)
+    if place == HALTS:
+        return not bot.day.halted
     return position in state.active if position else bot.is_watching
 
 

@@ -260,6 +260,32 @@ def test_a_halt_condition_halts_for_the_day() -> None:
     assert "vix" in desk.state.bots["spread"].day.halted
 
 
+def test_a_halt_condition_halts_once_it_is_confirmed() -> None:
+    entry = '{window: {from: "10:00", to: "11:00"}, when: [{vix: {below: 10}}]}'
+    desk = Desk((text_of(entry=entry, risk="{halt_when: [{vix: {above: 30}, confirm: 30s}]}"),))
+    desk.level("VIX", 31.0)
+    desk.until("09:59:50")
+    desk.until("10:00:10", step=5)
+    desk.level("VIX", 29.0)
+    desk.tick(5)
+    desk.level("VIX", 31.0)
+    desk.tick(5)
+    desk.until("10:00:49", step=5)
+    assert not desk.state.bots["spread"].day.halted
+    desk.until("10:00:50")
+    assert desk.state.bots["spread"].day.halted.startswith("vix")
+
+
+def test_the_confirmation_of_a_halt_goes_on_when_the_window_opens() -> None:
+    desk = Desk((text_of(risk="{halt_when: [{vix: {above: 30}, confirm: 30s}]}"),), at="09:59:30")
+    desk.level("VIX", 31.0)
+    desk.tick(10)
+    desk.settle(1)
+    assert not desk.state.bots["spread"].day.halted
+    desk.until("10:00:10", step=5)
+    assert desk.state.bots["spread"].day.halted.startswith("vix")
+
+
 def test_an_unknown_halt_condition_blocks_only_while_it_lasts() -> None:
     entry = '{window: {from: "10:00", to: "11:00"}}'
     desk = Desk((text_of(entry=entry, risk="{halt_when: [{vix: {above: 30}}]}"),))

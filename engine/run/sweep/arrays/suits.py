@@ -77,6 +77,8 @@ def _reasons(program: Program, fills: FillModel) -> Iterator[str]:
         yield from _of_exit(planned)
     risk = plan.risk
     for rule in risk.halt_when:
+        if rule.confirm is not None:
+            yield f"{rule.name} is confirmed"
         yield from _of_rule(rule, OF_MARKET - OF_CLOCK | OF_MOVE)
         yield from _of_money(rule, plan)
         if any(map(is_at_money, calls_of(rule.test))):
