@@ -155,10 +155,23 @@ def _below(source: Source, member: Tree, path: Path) -> Iterator[Diagnostic]:
     if kind not in GROUPS:
         return
     inner = member[kind]
+    yield from _judged_alone(source, kind, inner, (*path, kind))
     if kind != "not":
         yield from list_problems(source, inner, (*path, kind))
     elif isinstance(inner, dict):
         yield from _below(source, inner, (*path, kind))
+
+
+def _judged_alone(source: Source, kind: str, inner: Plain, path: Path) -> Iterator[Diagnostic]:
+    """Yield what says how a member of a group is judged: only the group as a whole is."""
+    members = [(inner, path)] if isinstance(inner, dict) else []
+    if isinstance(inner, list):
+        members = [(each, (*path, at)) for at, each in enumerate(inner) if isinstance(each, dict)]
+    for member, here in members:
+        for key in member:
+            if key in ("confirm", "max_age"):
+                message = f"'{key}' means nothing inside '{kind}': it is of a whole condition"
+                yield source.diagnostic("RB122", (*here, key), message, f"write it beside '{kind}'", at_key=True)
 
 
 def _unnamed(source: Source, member: Tree, path: Path) -> Iterator[Diagnostic]:
