@@ -36,9 +36,11 @@ async def prepare(
     """Yield listings with the strikes of the expiries in question, daily closes, and the open's expected move if it is
     past, as far as they are not `known` yet. Raises: BrokerError naming what could not be had.
 
-    positions: what is open. Its exits read the expiry that is held, which need not be one that is entered today.
+    positions: what is open. Its exits read the expiry that is held, which need not be one that is entered today, and
+    what the text reads that it was opened under.
     """
     held = [(program.governing(position), position) for position in positions if not position.is_flat]
+    texts = (*program.bots.values(), *(bot for bot, _ in held))
     listings: dict[tuple[str, str], Listing] = dict(known.listings)
     for bot in program.bots.values():
         for symbol, trading_class, rule in bot.plan.needs.chains:
@@ -57,13 +59,13 @@ async def prepare(
     for key, listing in listings.items():
         if listing != known.listings.get(key):
             yield ListingReport(at, listing)
-    for symbol, count in _daily(program).items():
+    for symbol, count in _daily(texts).items():
         if len(known.closes.get(symbol, ())) < count:
             yield ClosesReport(at, symbol, await feed.closes(symbol, count))
-    for (symbol, seconds), count in needed_bars(program.bots.values()).items():
+    for (symbol, seconds), count in needed_bars(texts).items():
         if seconds == DAY and len(_known_days(known, symbol)) < count:
             yield BarsReport(at, symbol, DAY, await feed.bars(symbol, DAY, count, session))
-    for symbol in dict.fromkeys(symbol for bot in program.bots.values() for symbol in bot.plan.needs.implied):
+    for symbol in dict.fromkeys(symbol for bot in texts for symbol in bot.plan.needs.implied):
         if symbol not in known.implied:
             yield ImpliedReport(at, symbol, await feed.implied(symbol, SESSIONS))
     if at < session.open + OPENING_MINUTE:
@@ -104,10 +106,10 @@ def _options(position: Position) -> list[Option]:
     return [leg.option for leg in position.legs if leg.held and not leg.option.is_share]
 
 
-def _daily(program: Program) -> dict[str, int]:
+def _daily(bots: Iterable[CompiledBot]) -> dict[str, int]:
     """Return how many daily closes each symbol needs, over all bots."""
     counts: dict[str, int] = {}
-    for bot in program.bots.values():
+    for bot in bots:
         for symbol, count in bot.plan.needs.daily.items():
             counts[symbol] = max(counts.get(symbol, 0), count)
     return counts

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -11,12 +12,13 @@ from hand_desk import Desk, call, clock, put, text_of
 from engine.evaluate.snapshot import View
 from engine.evaluate.watch import money_wish
 from engine.model.event import Event, ListingReport, OpeningMoveReport
-from engine.model.facts import Listing
+from engine.model.facts import Bars, Listing
 from engine.model.session import Session, session_on
 from engine.run.prepare import prepare
 
 HELD, LATER = date(2027, 2, 19), date(2027, 2, 26)
 NEXT = date(2026, 11, 19)
+SMA = "sma: {window: 20, below: 100}"
 STRIKES = tuple(Decimal(strike) for strike in range(550, 651))
 
 
@@ -32,6 +34,18 @@ class Answers:
     async def strikes(self, listing: Listing, expiry: date) -> Listing:
         self.asked.append(("strikes", expiry))
         return Listing(listing.symbol, listing.trading_class, listing.expiries, {**listing.strikes, expiry: STRIKES})
+
+    async def closes(self, symbol: str, count: int) -> tuple[float, ...]:
+        self.asked.append(("closes", NEXT))
+        return (600.0,) * count
+
+    async def bars(self, symbol: str, seconds: int, count: int, session: Session) -> Bars:
+        self.asked.append(("bars", NEXT))
+        return Bars(0.0, ())
+
+    async def implied(self, symbol: str, sessions: int) -> tuple[float, ...]:
+        self.asked.append(("implied", NEXT))
+        return (0.2,) * sessions
 
     async def opening_move(self, listing: Listing, expiry: date, session: Session) -> float:
         assert expiry in listing.strikes
@@ -94,6 +108,18 @@ def test_nothing_more_is_asked_for_where_no_exit_reads_it() -> None:
     feed = Answers()
     assert strikes_of(told(holding("target: {profit: 60%}"), feed, "10:30")) == {LATER}
     assert feed.asked == [("strikes", LATER)]
+
+
+@pytest.mark.parametrize(
+    ("read", "asked"), [("rv: {above: 90%}", "closes"), ("iv_rank: {above: 99}", "implied"), (SMA, "bars")]
+)
+def test_what_the_text_of_an_open_position_reads_is_asked_for_when_its_bot_reads_it_no_more(
+    read: str, asked: str
+) -> None:
+    desk, feed = holding(read), Answers()
+    desk.program = replace(desk.program, bots={}, pinned={bot.plan.digest: bot for bot in desk.program.bots.values()})
+    told(desk, feed, "08:30")
+    assert asked in [what for what, _ in feed.asked]
 
 
 def test_the_expected_move_of_the_open_is_asked_for_of_what_is_held_too() -> None:
