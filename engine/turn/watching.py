@@ -90,7 +90,10 @@ def _has_missed(work: Work) -> bool:
 
 
 def _pinned(work: Work) -> dict[Contract, None]:
-    """Return what is streamed whatever is wished for: what is held or being entered, and the levels that bots read."""
+    """Return what is streamed whatever is wished for: what is held or being entered, and the levels that are read.
+
+    Exits read those of the text that a position was opened under, which its bot may read no more.
+    """
     pinned: dict[Contract, None] = {}
     for position in work.active_positions():
         pinned.update(dict.fromkeys(leg.option for leg in position.legs if leg.held or position.state == "entering"))
@@ -98,6 +101,8 @@ def _pinned(work: Work) -> dict[Contract, None]:
     for bot in work.program.bots.values():
         own = bot.symbols if bot.members else ()
         pinned.update(dict.fromkeys([level for level in bot.levels if level.symbol not in own] if own else bot.levels))
+    for position in work.active_positions():
+        pinned.update(dict.fromkeys(work.governing(position).exit_levels))
     return pinned
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from hand_desk import Desk, bot_of, clock, put, text_of
 
+from engine.model.contract import Underlying
 from engine.model.event import Request
 from engine.model.order import OrderStatus, Purpose
 from engine.model.session import session_after
@@ -149,6 +150,18 @@ def test_the_positions_of_a_removed_bot_are_closed_by_its_text() -> None:
     assert "its spec was removed" in desk.state.bots["one"].waits
     desk.until("15:45", step=300)
     assert {order.bot for order in desk.submitted if order.purpose is Purpose.EXIT} >= {"one"}
+
+
+@pytest.mark.parametrize("is_removed", [True, False])
+def test_what_exits_of_an_open_position_read_is_streamed_when_its_bot_reads_it_no_more(is_removed: bool) -> None:
+    before = text_of(exits='\n  - time: "15:45"\n  - vix9d: {above: 40}')
+    desk = Desk((before,))
+    desk.opened()
+    desk.tick(6)
+    assert Underlying("VIX9D") in desk.state.streamed
+    reloaded(desk, *(() if is_removed else (text_of(),)))
+    desk.tick(6)
+    assert Underlying("VIX9D") in desk.state.streamed
 
 
 def test_a_removed_bot_that_watched_says_what_came_of_it_and_is_gone_the_next_day() -> None:
