@@ -67,14 +67,14 @@ def iv_percentile(call: Call, context: Context) -> Read:
 # ---------------------------------------------------------------- counts
 
 
-def count_of(view: View, row: int, column: str, what: str) -> Reading:
+def count_of(view: View, row: int, column: str, what: str, limit: float = FEED_SILENCE) -> Reading:
     """Return a count of the day; it is told again when it changes, so it is as fresh as the feed lives."""
     board = view.board
     if row < 0:
         return Unknown(f"{what}: not streamed")
     if row in board.frozen:
         return Unknown(f"{what}: not live data")
-    if view.now - board.alive_at > FEED_SILENCE:
+    if view.now - board.alive_at > limit:
         return Unknown(f"{what}: no market data for {view.now - board.alive_at:.0f} s")
     value: float = getattr(board, column)[row]
     return Unknown(f"{what}: no {column.replace('_', ' ')} yet") if isnan(value) else value
@@ -82,18 +82,18 @@ def count_of(view: View, row: int, column: str, what: str) -> Reading:
 
 def counted(call: Call, context: Context) -> Read:
     """Bind `volume` and `open_interest`: of the leg that has least."""
-    names, column = names_of(call), call.measure
-    return lambda view: fewest(count_of(view, leg.row, column, leg.name) for leg in legs_named(view, names))
+    names, column, limit = names_of(call), call.measure, context.limit(FEED_SILENCE)
+    return lambda view: fewest(count_of(view, leg.row, column, leg.name, limit) for leg in legs_named(view, names))
 
 
 def put_call_volume(call: Call, context: Context) -> Read:
     """Bind `put_call_volume`."""
     symbol = str(call.argument("of"))
-    contract = Underlying(symbol)
+    contract, limit = Underlying(symbol), context.limit(FEED_SILENCE)
 
     def read(view: View) -> Reading:
         row = view.board.rows.get(contract, -1)
-        puts, calls = (count_of(view, row, name, symbol) for name in ("put_volume", "call_volume"))
+        puts, calls = (count_of(view, row, name, symbol, limit) for name in ("put_volume", "call_volume"))
         if not isinstance(puts, float):
             return puts
         if not isinstance(calls, float):

@@ -27,7 +27,7 @@ def return_on_risk(call: Call, context: Context) -> Read:
     limit = context.limit(OPTION_AGE)
 
     def read(view: View) -> Reading:
-        price, risk = entry_price(view, "start", limit), risk_of(view)
+        price, risk = entry_price(view, "start", limit), risk_of(view, limit)
         if not isinstance(price, float):
             return price
         if not isinstance(risk, float):

@@ -116,7 +116,20 @@ def entry_price(view: View, at: str, limit: float) -> Reading:
         return view.held.entry_price
     if at != "start":
         return net_price(view, at, False, limit)
-    return _no_start(view) if view.start_price is None else view.start_price
+    return start_price(view, limit)
+
+
+def start_price(view: View, limit: float) -> Reading:
+    """Return the price the order would start from; unknown while a quote of the legs is older than `limit` seconds."""
+    if view.start_price is None:
+        return _no_start(view)
+    if limit < OPTION_AGE:
+        for leg in view.legs:
+            if leg.row < 0:
+                return Unknown(f"{leg.name}: not streamed")
+            if problem := age_problem(view.board, leg.row, view.board.quote_at[leg.row], view.now, limit):
+                return Unknown(f"{leg.name}: {problem}")
+    return view.start_price
 
 
 def _no_start(view: View) -> Unknown:
@@ -161,10 +174,10 @@ def debit(call: Call, context: Context) -> Read:
 
 def max_risk(call: Call, context: Context) -> Read:
     """Bind `max_risk`: as opened, or at the price the order would start from."""
-    in_dollars = call.quantity is Quantity.DOLLARS
+    in_dollars, limit = call.quantity is Quantity.DOLLARS, context.limit(OPTION_AGE)
 
     def read(view: View) -> Reading:
-        risk = risk_of(view)
+        risk = risk_of(view, limit)
         if not isinstance(risk, float) or not in_dollars:
             return risk
         return risk * LOT * _quantity(view) + _commissions(view)
@@ -172,16 +185,17 @@ def max_risk(call: Call, context: Context) -> Read:
     return read
 
 
-def risk_of(view: View) -> Reading:
+def risk_of(view: View, limit: float) -> Reading:
     """Return the worst loss at expiry per share: as opened, or at the price the order would start from."""
     if view.held is not None:
         return Unknown("the worst case has no bound") if view.held.max_risk is None else view.held.max_risk
-    if view.start_price is None:
-        return _no_start(view)
+    price = start_price(view, limit)
+    if not isinstance(price, float):
+        return price
     parts = tuple((leg.option, leg.sign * leg.weight) for leg in view.legs)
     if view.is_covered:
         parts = covered_parts(parts)
-    found = worst_case(parts, Decimal(f"{view.start_price:.10f}"))
+    found = worst_case(parts, Decimal(f"{price:.10f}"))
     return Unknown("the worst case has no bound") if found is None else float(found)
 
 
