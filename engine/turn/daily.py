@@ -77,11 +77,17 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
         work.put_day(day)
     return {
         "session": session,
-        "facts": replace(work.state.facts, opening_moves={}, hooks=of_day(work.state.facts.hooks, session)),
+        "facts": _of_day(work, session),
         "hook_ids": work.state.hook_ids if resumed else frozenset(),
         "watch_at": None,
         "mark_at": None,
     }
+
+
+def _of_day(work: Work, session: Session) -> Facts:
+    """Return the facts that are still so: what ended with the session before is asked for anew on another day."""
+    facts = replace(work.state.facts, opening_moves={}, hooks=of_day(work.state.facts.hooks, session))
+    return facts if session.date == work.state.session.date else replace(facts, closes={}, implied={})
 
 
 def _opened_this_week(previous: BotState | None, session: Session) -> int:

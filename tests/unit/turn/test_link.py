@@ -9,7 +9,7 @@ from hand_desk import SELLER, Desk, clock, put, text_of
 
 from engine.model.command import Submit
 from engine.model.contract import Underlying
-from engine.model.event import BrokerStatus, MarketMoved, OrdersListed, Request
+from engine.model.event import BrokerStatus, ClosesReport, ImpliedReport, MarketMoved, OrdersListed, Request
 from engine.model.order import OrderStatus, Purpose
 from engine.model.session import EXCHANGE_ZONE, restarts_over, session_after
 from engine.record.record import Kind
@@ -432,6 +432,16 @@ def test_a_new_day_resets_caps_and_keeps_positions() -> None:
     desk.settle(1.0)
     assert desk.last.purpose is Purpose.ENTRY
     assert desk.last.position != first.id
+
+
+def test_closes_and_volatilities_of_the_day_before_are_not_known_on_a_new_day() -> None:
+    desk = Desk(at="15:00")
+    desk.send(ClosesReport(desk.now, "SPX", (6000.0, 6010.0)))
+    desk.send(ImpliedReport(desk.now, "SPX", (0.2, 0.3)))
+    desk.tick(1)
+    assert (desk.state.facts.closes, desk.state.facts.implied) == ({"SPX": (6000.0, 6010.0)}, {"SPX": (0.2, 0.3)})
+    night(desk)
+    assert (desk.state.facts.closes, desk.state.facts.implied) == ({}, {})
 
 
 @pytest.mark.parametrize(("made", "halts"), [(4.5, False), (5.1, True)])
