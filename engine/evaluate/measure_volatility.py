@@ -52,7 +52,7 @@ def class_at(view: View, symbol: str, context: Context) -> str:
 
 def at_the_money(view: View, symbol: str, expiry: date, spot: float, context: Context) -> Atm | Unknown:
     """Return the mids at the strike nearest spot, shared by all rules of one instant."""
-    key = ("atm", symbol, expiry, context.max_age)
+    key = ("atm", symbol, class_at(view, symbol, context), expiry, context.max_age)
     found: Atm | Unknown | None = view.memo.get(key)
     if found is None:
         found = view.memo[key] = _at_the_money(view, symbol, expiry, spot, context)
@@ -98,9 +98,10 @@ def implied(symbol: str, context: Context) -> Read:
         expiry = expiry_in(view, symbol, context)
         if isinstance(expiry, Unknown):
             return expiry
-        found: Reading | None = view.memo.get((*key, expiry))
+        of_expiry = (*key, class_at(view, symbol, context), expiry)
+        found: Reading | None = view.memo.get(of_expiry)
         if found is None:
-            found = view.memo[(*key, expiry)] = _implied(view, symbol, expiry, spot, context)
+            found = view.memo[of_expiry] = _implied(view, symbol, expiry, spot, context)
         return found
 
     return read

@@ -1,16 +1,18 @@
 """Every measure against a value worked out by hand, and when it is unknown."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from math import log, pi, sqrt
 
 import pytest
-from market_view import DAY, NAN, NOW, condor, level, option, quote, read, view
+from market_view import CONTEXT, DAY, NAN, NOW, condor, level, option, quote, read, view
 
-from engine.compile.plan import Quantity
+from engine.compile.plan import Call, Quantity
+from engine.evaluate.measure import reader_of
 from engine.evaluate.reading import AtLeast, Unknown
 from engine.evaluate.snapshot import View
-from engine.model.contract import Right, Underlying
+from engine.model.contract import Option, Right, Underlying
 
 
 def unknown(reading: object) -> str:
@@ -235,3 +237,20 @@ def test_listed_strikes_decide_what_is_at_the_money() -> None:
     level(at.board, "SPX", 6050.0)
     assert "not streamed" in unknown(read(at, "expected_move"))
     assert Decimal(6050) in at.facts.listings["SPX", "SPXW"].strikes[at.session.date]
+
+
+def test_two_trading_classes_of_one_expiry_are_read_each_by_itself_at_one_instant() -> None:
+    at = view()
+    quote(at.board, Option("SPX", "SPX", DAY, Decimal(6000), Right.CALL), 29.9, 30.1)
+    quote(at.board, Option("SPX", "SPX", DAY, Decimal(6000), Right.PUT), 27.9, 28.1)
+    weekly = at.facts.listings["SPX", "SPXW"]
+    listings = {("SPX", "SPXW"): weekly, ("SPX", "SPX"): replace(weekly, trading_class="SPX")}
+    at.facts = replace(at.facts, listings=listings)
+    monthly = replace(CONTEXT, classes={"SPX": "SPX"})
+    given = (("asof", "now"), ("method", "straddle"), ("of", "SPX"))
+    moves = [reader_of(Call("expected_move", given, Quantity.POINTS), each)(at) for each in (CONTEXT, monthly)]
+    assert moves == [pytest.approx(38.0 * sqrt(pi / 2)), pytest.approx(58.0 * sqrt(pi / 2))]
+    low, high = (reader_of(Call("iv", (("of", "SPX"),), Quantity.PERCENT), each)(at) for each in (CONTEXT, monthly))
+    assert isinstance(low, float)
+    assert isinstance(high, float)
+    assert high == pytest.approx(low * 58.0 / 38.0, rel=0.01)
