@@ -79,7 +79,7 @@ def _guessed(about: Guessing) -> Guess | None:
     found = GUESSES[about.leg.strike.by](about)
     if found is None:
         return None
-    taken = _edged(about, _pushed_out(about, _preferred(about, found)))
+    taken = _edged(about, _pushed_out(about, _preferred(about, _as_asked(about, found))))
     return Guess(found if about.leg.strike.by in VALUED else taken, taken)
 
 
@@ -259,6 +259,23 @@ def _steps_from(strikes: tuple[Decimal, ...], strike: Decimal, steps: int) -> De
 # ---------------------------------------------------------------- modifiers
 
 
+def _as_asked(about: Guessing, level: Decimal) -> Decimal:
+    """Return the strike that `multiple_of` makes of a level: legs that count from this one count from there."""
+    return level if about.leg.strike.by in VALUED else _on_grid(about, level, side_of(about.leg.strike))
+
+
+def _on_grid(about: Guessing, level: Decimal, side: Round) -> Decimal:
+    """Return the strike on the grid of `multiple_of` nearest to a level, or next to it on a side; else the level."""
+    at = bisect_left(about.strikes, level)
+    low, high = about.strikes[max(at - 1, 0)], about.strikes[min(at, len(about.strikes) - 1)]
+    if about.leg.strike.multiple_of is None or level == high:
+        return level
+    nearer, further = (high, low) if about.out < 0 else (low, high)
+    if side is not Round.NEAREST:
+        return further if side is Round.AWAY else nearer
+    return nearer if abs(nearer - level) < abs(further - level) else further
+
+
 def _preferred(about: Guessing, strike: Decimal) -> Decimal:
     """Return the strike, or the one nearest to it that `prefer_multiple_of` would rather have."""
     step = about.leg.strike.prefer_multiple_of
@@ -272,7 +289,7 @@ def _pushed_out(about: Guessing, strike: Decimal) -> Decimal:
     least = about.leg.strike.at_least_from_spot
     if least is None:
         return strike
-    limit = Decimal(f"{about.spot:.2f}") + about.out * least
+    limit = _on_grid(about, Decimal(f"{about.spot:.2f}") + about.out * least, Round.AWAY)
     return min(strike, limit) if about.leg.right is Right.PUT else max(strike, limit)
 
 
@@ -281,7 +298,10 @@ def _edged(about: Guessing, strike: Decimal) -> Decimal:
     for number, further in ((leg.not_below, max), (leg.not_above, min)):
         if number is not None:
             level = edge_of(number, leg, about.plan.expiry, about.view, about.guesses)
-            strike = strike if level is None else further(strike, Decimal(f"{level:.2f}"))
+            if level is None:
+                continue
+            side = Round.TOWARD if (further is max) is (about.out < 0) else Round.AWAY
+            strike = further(strike, _on_grid(about, Decimal(f"{level:.2f}"), side))
     return strike
 
 

@@ -255,3 +255,29 @@ def test_what_nobody_would_keep_is_dropped_and_pinned_comes_first() -> None:
 
 def test_what_may_stay_stays_last() -> None:
     assert watch_list([Wish((B,), frozenset([A, B]))], [SPX], (A, SPX)) == (SPX, B, A)
+
+
+@pytest.mark.parametrize(("side", "beside"), [("put", "below"), ("call", "above")])
+@pytest.mark.parametrize(
+    "strike",
+    [
+        "{otm: 30 pts, multiple_of: 50}",
+        "{otm: {at_least: 30 pts}, multiple_of: 100}",
+        "{at: spot, multiple_of: 50}",
+        "{otm: 30 pts, multiple_of: 50, at_least_from_spot: 30 pts}",
+        "{otm: 30 pts, multiple_of: 50, not_above: 5940}",
+        "{otm: 30 pts, multiple_of: 50, not_below: 6010}",
+    ],
+)
+def test_a_leg_beside_one_on_a_wide_grid_is_streamed(strike: str, side: str, beside: str) -> None:
+    short, long = f"{{sell: {side}, strike: {strike}}}", f"{{buy: {side}, strike: {{{beside}: short, by: 10 pts}}}}"
+    legs = f"\n  expiry: {{dte: 0}}\n  short: {short}\n  long: {long}\n"
+    bot = bot_of(text_of(legs=legs, exits='\n  - time: "15:45"\n', risk="{undefined_risk: allow}"))
+    for spot in range(5950, 6050, 7):
+        desk = Desk()
+        desk.level("SPX", float(spot))
+        view = view_of(desk)
+        found = select(bot.plan.legs, bot.plan.expiry, view, bot.expected_move)
+        wish = entry_wish(bot.plan, entry_aims(bot.plan, view), desk.state.facts)
+        assert found.is_complete
+        assert {leg.option for leg in found.legs} <= set(wish.need)
