@@ -80,10 +80,9 @@ class AfterClose:
         ends, beating = time.monotonic() + AT_THE_END, asyncio.ensure_future(self._beat())
         try:
             for day in self._left(self._folder):
-                self._run.says(
-                    f" {day} is compared with the specs, for {AT_THE_END / 60:.0f} minutes at most: Ctrl+C ends it"
-                )
-                self._note(day, await self._found(self._folder, day, max(ends - time.monotonic(), 1.0)))
+                left = max(ends - time.monotonic(), 1.0)
+                self._run.says(f" {day} is compared with the specs, for {_long(left)} at most: Ctrl+C ends it")
+                self._note(day, await self._found(self._folder, day, left))
         finally:
             beating.cancel()
 
@@ -174,12 +173,17 @@ def _reaches(file: Path, over: datetime) -> bool:
     return frames > 0 and instant(last) >= over
 
 
+def _long(seconds: float) -> str:
+    """Return how long that is: minutes, or seconds where it is hardly one."""
+    return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} s"
+
+
 async def told_by(process: asyncio.subprocess.Process, patience: float) -> dict[str, Any]:
     """Return the JSON that a process prints, or {"problem": why it has none}."""
     try:
         out, err = await asyncio.wait_for(process.communicate(), patience)
     except TimeoutError:
-        return {"problem": f"it took longer than {patience / 60:.0f} minutes"}
+        return {"problem": f"it took longer than {_long(patience)}"}
     finally:
         with suppress(ProcessLookupError):
             process.kill()

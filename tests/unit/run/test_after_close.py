@@ -75,6 +75,17 @@ def finished(engine: Any) -> list[tuple[Kind, Any]]:
     return told
 
 
+def test_each_day_is_told_the_time_that_is_left_for_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "2026-10-22.tape").touch()
+    monkeypatch.setattr(after_close, "AT_THE_END", 2.0)
+    engine = Engine(folder, code("import time; time.sleep(60)"))
+    engine.loop.at = engine.loop.at + timedelta(days=1)
+    finished(engine)
+    assert [said.split(", ")[1] for said in engine.said if "at most" in said] == [
+        f"for {left} s at most: Ctrl+C ends it" for left in (2, 1)
+    ]
+
+
 def test_a_day_that_is_as_the_specs_say_is_recorded_and_alarms_nobody(folder: Path) -> None:
     engine = Engine(folder, prints(trade("a"), trade("b", differs=True)))
     assert finished(engine) == [(Kind.FACTS, 1)]
