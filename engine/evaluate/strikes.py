@@ -306,7 +306,8 @@ class Chooser:
         for level, sign, _ in levels:
             if sign * (float(strike) - level) < -HAIR:
                 near = self._near(strikes, level)[:: int(sign)]
-                moved = [each for each in near if self._may_move(each, first, levels)]
+                is_free = leg.strike.by is not StrikeBy.AT_LEG  # at that leg's strike, or no trade
+                moved = [each for each in near if is_free and self._may_move(each, first, levels)]
                 if not moved:
                     words = " and ".join(words for *_, words in levels)
                     return None, f"{leg.name}: no listed strike that qualifies is {words}"

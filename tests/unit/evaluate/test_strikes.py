@@ -137,6 +137,13 @@ def test_the_strike_of_a_leg_that_is_too_near_to_spot_is_no_trade() -> None:
     )
 
 
+def test_an_edge_moves_no_leg_off_the_strike_of_another() -> None:
+    assert strikes(chosen("sell put {otm: 10 pts}", "buy call {at: one, not_above: 5990}")) == [5990, 5990]
+    assert strikes(chosen("sell put {otm: 10 pts}", "buy call {at: one, not_below: 6000}")) == (
+        "two: no listed strike that qualifies is not_below 6000.00"
+    )
+
+
 def test_an_edge_leads_back_from_a_preferred_strike_as_far_as_the_bound_allows() -> None:
     assert one("{otm: {at_least: 38 pts}, prefer_multiple_of: 25}") == 5950
     assert one("{otm: {at_least: 38 pts}, prefer_multiple_of: 25, not_below: 5955}") == 5955
