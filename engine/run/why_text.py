@@ -13,6 +13,10 @@ from engine.store.queries import Row
 _TRUTH = {True: "true", False: "FALSE", None: "unknown"}
 _REASONS_SHOWN = 4
 _RANKINGS_SHOWN = 3
+_SPANS = 3
+"""Stretches of watching that are told one by one; of more, how many they were."""
+_GAP = timedelta(minutes=1)
+"""What lies between two stretches that are told as one: an entry that was tried, a restart."""
 
 
 def clock(at: datetime, *, seconds: bool = True) -> str:
@@ -51,12 +55,11 @@ def _headline(bot: str, session: date, told: Story, trades: Sequence[Row]) -> st
     verb = "traded" if opened else "asked for a trade that was not filled" if told.entered else "did not trade"
     parts = [f"{bot} {verb} on {session}."]
     if told.watched:
-        first, last = told.watched[0].start, told.watched[-1].end
         nearest = ""
         if told.nearest is not None and not opened and not told.entered:
             nearest = f" and came nearest at {clock(told.nearest.at, seconds=False)}"
-        if first < last:
-            parts.append(f"It watched from {clock(first, seconds=False)} to {clock(last, seconds=False)}{nearest}.")
+        if told.watched[0].start < told.watched[-1].end:
+            parts.append(f"It watched {_spans(told.watched)}{nearest}.")
     elif not opened and not told.entered:
         parts.append("It did not watch.")
     if told.entered:
@@ -66,6 +69,21 @@ def _headline(bot: str, session: date, told: Story, trades: Sequence[Row]) -> st
         if told.by_hand:
             parts.append(f"An operator had it enter at {', '.join(clock(at) for at in told.by_hand)}.")
     return "  ".join(parts)
+
+
+def _spans(watched: Sequence[Span]) -> str:
+    """Return when it watched: `from 10:00 to 10:10 and from 13:30 to 13:35`; of many stretches how many they were."""
+    stretches: list[tuple[datetime, datetime]] = []
+    for each in watched:
+        if stretches and each.start - stretches[-1][1] <= _GAP:
+            stretches[-1] = (stretches[-1][0], each.end)
+        else:
+            stretches.append((each.start, each.end))
+    if len(stretches) > _SPANS:
+        whole = f"from {clock(stretches[0][0], seconds=False)} to {clock(stretches[-1][1], seconds=False)}"
+        return f"{whole}, in {len(stretches)} stretches"
+    told = [f"from {clock(start, seconds=False)} to {clock(end, seconds=False)}" for start, end in stretches]
+    return f"{', '.join(told[:-1])} and {told[-1]}" if len(told) > 1 else told[0]
 
 
 def _last_look(told: Story) -> Moment | None:

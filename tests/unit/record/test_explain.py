@@ -1,6 +1,7 @@
 import json
 from datetime import timedelta
 
+import pytest
 from store_day import DAY, WATCHER, at, condor_records, verdict, watcher_records
 
 from engine.record.explain import Span, history, left_within, selection_at, state_at, story, total
@@ -78,6 +79,22 @@ def test_a_watch_that_ends_by_entering_or_by_the_day() -> None:
     told = story([decision("09:45", "watch"), decision("09:52", "enter"), decision("10:00", "watch")])
     assert [(span.start, span.end) for span in told.watched] == [(at("09:45"), at("09:52")), (at("10:00"), at("10:00"))]
     assert told.entered == (at("09:52"),)
+
+
+@pytest.mark.parametrize(
+    ("clocks", "words"),
+    [
+        ("10:00 10:10", "from 10:00 to 10:10"),
+        ("10:00 10:10 13:30 13:35", "from 10:00 to 10:10 and from 13:30 to 13:35"),
+        ("10:00 10:04 10:05 10:10", "from 10:00 to 10:10"),
+        ("10:00 10:02 11:00 11:02 12:00 12:02", "from 10:00 to 10:02, from 11:00 to 11:02 and from 12:00 to 12:02"),
+        ("10:00 10:02 11:00 11:02 12:00 12:02 13:00 13:02", "from 10:00 to 13:02, in 4 stretches"),
+    ],
+)
+def test_each_window_in_which_it_watched_is_told(clocks: str, words: str) -> None:
+    whats = ("watch", "stop watching")
+    told = story([decision(clock, whats[place % 2]) for place, clock in enumerate(clocks.split())])
+    assert story_lines(WATCHER, DAY, told, ())[0].endswith(f"It watched {words}.")
 
 
 def test_unknown_to_the_end_lasts_until_the_watch_ends() -> None:
