@@ -14,6 +14,7 @@ from engine.turn.daily import OPENING_MINUTES
 from engine.turn.looking import Wishes, has_members, lines_of, member_wishes
 from engine.turn.program import CompiledBot
 from engine.turn.resting import option_has_expired, resting_orders
+from engine.turn.settling import SETTLED_AFTER
 from engine.turn.state import NEVER, NOTHING, BotState
 from engine.turn.work import Work
 
@@ -30,11 +31,12 @@ def next_watch(work: Work, *, is_moving: bool) -> datetime:
     """Return when to look again at what is streamed, from shortly before the open to the close.
 
     Every few seconds while the market alone can change the choice; else at the first of those points in time at which
-    a bot comes in reach.
+    a bot comes in reach. After the close once more, where what positions hold nets off: no report will settle it.
     """
     session = work.state.session
     if work.at >= session.close:
-        return NEVER
+        settles = session.close + SETTLED_AFTER
+        return settles if work.at < settles and _nets_off(work) else NEVER
     soon = max(work.at + WATCH_EVERY, session.open - WATCH_AHEAD)
     if is_moving:
         return soon
@@ -42,6 +44,13 @@ def next_watch(work: Work, *, is_moving: bool) -> datetime:
     reached = (start - WATCH_AHEAD for bot in bots for start, _ in bot.windows(session))
     coming = min((at for at in reached if at > work.at), default=session.close)
     return soon + max(-((soon - coming) // WATCH_EVERY), 0) * WATCH_EVERY
+
+
+def _nets_off(work: Work) -> bool:
+    """Say whether positions hold an option that expires today and of which the account has none."""
+    today = work.state.session.date
+    held = (leg.option for position in work.active_positions() for leg in position.legs if leg.held)
+    return any(option.expiry == today and not work.state.holdings.get(option) for option in held)
 
 
 def is_due(watch_at: datetime | None, at: datetime, *, moved: bool) -> bool:

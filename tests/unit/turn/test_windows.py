@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from hand_desk import Desk, clock, text_of
+from hand_desk import Desk, clock, put, text_of
 
 from engine.decide.opportunity import opportunity
 from engine.model.order import Purpose
@@ -134,3 +134,32 @@ def test_again_does_not_ask_how_a_position_of_an_earlier_window_ended(after: str
     desk.fill(desk.last)
     desk.until("11:25", step=30)
     assert entries(desk) == (2 if after == "stop" else 3)
+
+
+# ---------------------------------------------------------------- what positions hold against each other
+
+
+def test_what_nets_off_in_the_account_is_settled_on_its_day() -> None:
+    """Of an option that one position has sold and another has bought the account holds none: no report settles it."""
+    upper = LEGS
+    lower = LEGS.replace("{delta: 0.10}", "{otm: 65 pts}")
+    ends = "\n  - at_expiry: settle\n  - target: {profit: 99%}\n"
+    risk = "{max_loss_per_trade: $9000}"
+    texts = [
+        text_of(name, entry='{at: "10:00"}', exits=ends, risk=risk, legs=legs)
+        for name, legs in (("upper", upper), ("lower", lower))
+    ]
+    desk = Desk(tuple(texts))
+    desk.until("10:00")
+    for order in desk.submitted:
+        desk.fill(order)
+    assert desk.books()[put(5935)] == 0, "the one has bought what the other has sold"
+    desk.until("16:00")
+    for contract, count in desk.books().items():
+        if count:
+            desk.holds(contract, 0)
+    assert [each.state for each in desk.state.positions.values()] == ["open", "open"]
+    desk.settle(seconds=301)
+    assert [(each.state, each.exit_reason) for each in desk.state.positions.values()] == [
+        ("closed", "expired_worthless")
+    ] * 2
