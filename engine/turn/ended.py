@@ -117,7 +117,7 @@ def _entry_ended(work: Work, position: Position, order: Order) -> None:
         return  # of two that work at once, since one came back to life, the last one ends it
     if order.status is OrderStatus.ABANDONED:
         stop_for_today(work, position, f"{order.ref} was never answered and may still come to life")
-    elif order.status is not OrderStatus.FILLED and not order.has_fills and _tries_again(work, position, order):
+    elif order.status is not OrderStatus.FILLED and _tries_again(work, position, order):
         return
     bot = work.governing(position)
     if bot.plan.order.leg_by_leg and next_stage(work, bot, position) is not None:

@@ -237,6 +237,32 @@ def test_a_fill_in_the_pause_is_not_bought_again() -> None:
     assert sum(order.remaining for order in desk.live) <= 1
 
 
+ADAPTIVE = "{adaptive: [normal, urgent], start: mid, wait: 10s, tries: 2, pause: 1m, then: cancel}"
+
+
+@pytest.mark.parametrize(
+    ("sections", "at"),
+    [
+        ({"order": PAUSE, "risk": "{max_loss_per_trade: $9000}"}, "10:00"),
+        ({**SELLER, "order": ADAPTIVE}, "10:01"),
+    ],
+)
+def test_after_a_pause_what_has_not_filled_is_tried_again(sections: dict[str, str], at: str) -> None:
+    """Whole structures that filled are kept, as without a pause, and their conditions are judged no more."""
+    desk = Desk((text_of(**sections, quantity="3"),))
+    first = desk.enter(at)
+    desk.fill(first, 1)
+    desk.tick(10)
+    desk.cancelled(desk.order(first.ref), 1)
+    assert desk.position.state == "entering"
+    desk.level("VIX", 30.0)
+    desk.tick(60)
+    second = desk.last
+    assert (second.ref != first.ref, second.quantity, second.attempt) == (True, 2, 2)
+    desk.fill(second)
+    assert (desk.position.state, desk.position.structures) == ("open", 3)
+
+
 # ---------------------------------------------------------------- reports
 
 
