@@ -18,6 +18,7 @@ from engine.alerts.outbox import Outbox
 from engine.alerts.people import Chat
 from engine.model.errors import RulebotError
 from engine.model.event import Request
+from engine.model.money import dollars
 from engine.run.inbox import post
 from engine.store.place import Place
 from engine.store.queries import StoreReader
@@ -121,7 +122,7 @@ def status_words(store: Place) -> str:
     lines = [f"engine {run.state()}, trading {run.trading}"]
     if rows:
         row = rows[0]
-        lines[0] += f"; today realised ${row['daily_pnl']:,.2f}, {len(held)} open"
+        lines[0] += f"; today realised {dollars(row['daily_pnl'])}, {len(held)} open"
     for bot in sorted(run.specs):
         count = held.count(bot)
         lines.append(f"{bot}: {run.state(bot)}" + (f", {count} open" if count else ""))

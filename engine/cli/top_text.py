@@ -8,6 +8,7 @@ from rich.text import Text
 from engine.cli.glance_text import cut, wrapped
 from engine.cli.top_keys import KEYS, Focus, Row, rows_of
 from engine.cli.top_tables import alarm_lines, bot_table, order_lines, position_table
+from engine.model.money import dollars
 from engine.model.values import dataclass
 from engine.run.columns import signed
 from engine.web.picture import Picture, Told
@@ -119,7 +120,7 @@ def _chosen_words(picture: Picture, chosen: Row | None) -> str:
     if position is None:
         bot = next((each for each in picture.bots if each.bot == chosen.bot), None)
         return "" if bot is None or not bot.waits else f"{bot.bot}: {bot.waits}"
-    worst = "not bounded" if position.max_loss is None else f"${position.max_loss:,.2f}"
+    worst = "not bounded" if position.max_loss is None else dollars(position.max_loss)
     made = f"at target {signed(position.at_target)}, at stop {signed(position.at_stop)}, max loss {worst}"
     return "; ".join(filter(None, (f"{position.bot}, since {position.since}: {made}", position.exits)))
 

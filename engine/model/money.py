@@ -3,7 +3,7 @@
 Market data in bulk is float64; `on_tick` is the one crossing from there to a price of an order.
 """
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from enum import Enum
 
 from engine.model.values import dataclass
@@ -50,12 +50,19 @@ class TickRule:
         return on_tick(price, self.tick(price), rounding)
 
 
-def dollars(amount: Decimal) -> str:
+def cents(amount: float | Decimal) -> Decimal:
+    """Return dollars to the cent, half of one away from zero: of a Decimal as of the float that a store has of it."""
+    exact = amount if isinstance(amount, Decimal) else Decimal(f"{amount:.8f}")
+    return exact.quantize(CENT, ROUND_HALF_UP) if exact.is_finite() else exact
+
+
+def dollars(amount: float | Decimal) -> str:
     """Return `-$1,234.50` for a report."""
-    sign = "-" if amount < 0 else ""
-    return f"{sign}${abs(amount):,.2f}"
+    exact = cents(amount)
+    return f"{'-' if exact < 0 else ''}${abs(exact):,}"
 
 
-def signed_dollars(amount: Decimal) -> str:
+def signed_dollars(amount: float | Decimal) -> str:
     """Return `+$36.80` or `-$1,234.50` for a report."""
-    return dollars(amount) if amount < 0 else f"+{dollars(amount)}"
+    text = dollars(amount)
+    return text if text.startswith("-") else f"+{text}"

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from engine.model.money import signed_dollars
+
 GAP = "  "
 
 
@@ -19,10 +21,7 @@ def _cells(row: Sequence[str], widths: Sequence[int], right: frozenset[int]) -> 
 
 def signed(amount: float | None) -> str:
     """Return `+$36.80`, `-$1,234.50`, or a dash for what is not known."""
-    if amount is None:
-        return "-"
-    sign = "-" if round(amount, 2) < 0 else "+"
-    return f"{sign}${abs(amount):,.2f}"
+    return "-" if amount is None else signed_dollars(amount)
 
 
 def price(amount: float | None) -> str:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from engine.model.money import signed_dollars
+from engine.model.money import dollars, signed_dollars
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.model.values import dataclass
@@ -213,7 +213,7 @@ def _closed(record: Record, _: State, position: Position | None) -> Told:
     if position is not None:
         net, paid = position.net, position.commissions
     how = "" if position is None else f" {exit_text(position)}"
-    text = f"closed: {record.data['reason']},{how}, {signed_dollars(net)} after ${paid:,.2f} of commissions"
+    text = f"closed: {record.data['reason']},{how}, {signed_dollars(net)} after {dollars(paid)} of commissions"
     if position is not None:
         text += provisional_text(position)
     return text, Tone.BAD if net < 0 else Tone.GOOD

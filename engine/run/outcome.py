@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 
-from engine.model.money import ZERO
+from engine.model.money import ZERO, dollars
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.model.session import EXCHANGE_ZONE, exchange_date
@@ -111,7 +111,7 @@ def _position(state: State, position: Position) -> Iterator[str]:
     else:
         yield "open" if position.state == "open" else f"{position.exit_reason or 'its entry'} at work"
         yield _protection(state, position)
-    yield f"commissions ${position.commissions:,.2f}{provisional_text(position)}"
+    yield f"commissions {dollars(position.commissions)}{provisional_text(position)}"
 
 
 def _left_at(state: State, position: Position) -> datetime | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from engine.model.money import dollars
 from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.record.explain import Condition, Leaving, Moment, Span, Story, total
 from engine.run.columns import aligned, price, signed
@@ -107,7 +108,7 @@ def _trade_line(trade: Row, session: date) -> str:
     if trade["status"] != "CLOSED":
         return f"{line}; {str(trade['status']).lower()}"
     line += f", {_end_words(trade, 'sold' if verb == 'bought' else 'bought back', session)}"
-    return f"{line}   {signed(trade['final_pnl'])} after commissions of ${trade['commissions']:,.2f}"
+    return f"{line}   {signed(trade['final_pnl'])} after commissions of {dollars(trade['commissions'])}"
 
 
 def _on(at: Any, session: date) -> str:

@@ -12,6 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.routing import Mount
 
+from engine.model.money import cents, dollars
 from engine.run import asking_words
 from engine.run.periods import SPANS
 from engine.run.trade_text import structure_of
@@ -131,20 +132,17 @@ def _event(name: str, html: str) -> str:
 
 
 def _dollars(amount: float | None) -> str:
-    if amount is None:
-        return "–"
-    return f"{'-' if round(amount, 2) < 0 else ''}${abs(amount):,.2f}"
+    return "–" if amount is None else dollars(amount)
 
 
 def _signed(amount: float | None) -> str:
     if amount is None:
         return "–"
-    cents = round(amount, 2)
-    return f"{'+' if cents > 0 else '-' if cents < 0 else ''}${abs(cents):,.2f}"
+    return f"{'+' if cents(amount) > 0 else ''}{dollars(amount)}"
 
 
 def _tone(amount: float | None) -> str:
-    return "" if not amount or round(amount, 2) == 0 else "good" if amount > 0 else "bad"
+    return "" if not amount or not cents(amount) else "good" if amount > 0 else "bad"
 
 
 def _number(amount: float | None, places: int = 2) -> str:

@@ -65,3 +65,10 @@ def test_a_rounded_price_is_legal_at_the_level_it_has_then(price: float, roundin
 def test_money_reads_as_a_report_writes_it() -> None:
     assert [dollars(Decimal(text)) for text in ("1234.5", "-1234.5", "0")] == ["$1,234.50", "-$1,234.50", "$0.00"]
     assert [signed_dollars(Decimal(text)) for text in ("36.8", "-36.8")] == ["+$36.80", "-$36.80"]
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"), [("-5.025", "-$5.03"), ("5.015", "+$5.02"), ("-0.004", "+$0.00"), ("1234.565", "+$1,234.57")]
+)
+def test_half_a_cent_is_the_same_as_a_decimal_and_as_the_float_of_a_store(amount: str, text: str) -> None:
+    assert signed_dollars(Decimal(amount)) == signed_dollars(float(amount)) == text
