@@ -92,8 +92,8 @@ def test_a_watch_that_ends_by_entering_or_by_the_day() -> None:
     ],
 )
 def test_each_window_in_which_it_watched_is_told(clocks: str, words: str) -> None:
-    whats = ("watch", "stop watching")
-    told = story([decision(clock, whats[place % 2]) for place, clock in enumerate(clocks.split())])
+    words_of = ("watch", "stop watching")
+    told = story([decision(clock, words_of[place % 2]) for place, clock in enumerate(clocks.split())])
     assert story_lines(WATCHER, DAY, told, ())[0].endswith(f"It watched {words}.")
 
 
