@@ -38,7 +38,10 @@ def judge_all(work: Work, bot: str, place: str, rules: Iterable[CompiledRule], v
 
 
 def confirmed(work: Work, bot: str, place: str, reading: Reading, view: View) -> bool | None:
-    """Return the reading's truth once it is confirmed; until then a true one is false."""
+    """Return the reading's truth once it is confirmed; until then a true one is false.
+
+    While it is unknown its time stands still: that is neither counted, nor does it begin anew.
+    """
     rule, truth = reading.rule, reading.verdict.truth
     if rule.confirm is None:
         return truth
@@ -46,12 +49,13 @@ def confirmed(work: Work, bot: str, place: str, reading: Reading, view: View) ->
     state = work.bots[bot]
     before = state.confirming.get(key, Confirming())
     if truth is None:
-        return None
-    after = _counted(before, rule, view) if truth else Confirming()
+        after = replace(before, lost_at=before.lost_at or view.now) if before.count else before
+    else:
+        after = _counted(_found_again(before, view), rule, view) if truth else Confirming()
     if after != before:
         work.set_bot(bot, replace(state, confirming={**state.confirming, key: after}))
     if not truth:
-        return False
+        return truth
     if rule.confirm.quotes is not None:
         if after.count < rule.confirm.quotes:
             wake(work, bot, after.counted_at + REREAD - view.now)
@@ -61,6 +65,13 @@ def confirmed(work: Work, bot: str, place: str, reading: Reading, view: View) ->
         return True
     wake(work, bot, due - view.now)
     return False
+
+
+def _found_again(before: Confirming, view: View) -> Confirming:
+    """Return how far it had come when it was last known, as if no time had passed since."""
+    if not before.lost_at:
+        return before
+    return replace(before, since=before.since + view.now - before.lost_at, lost_at=0.0)
 
 
 def _counted(before: Confirming, rule: Rule, view: View) -> Confirming:

@@ -106,11 +106,15 @@ def of_positions(learned: Mapping[tuple[str, str], T]) -> dict[tuple[str, str], 
 
 @dataclass(frozen=True, slots=True)
 class Confirming:
-    """How far a rule with `confirm` has come: readings in a row, since when, and when it last counted."""
+    """How far a rule with `confirm` has come: readings in a row, since when, and when it last counted.
+
+    lost_at: since when it has been unknown, 0 while it is known. Units: epoch seconds.
+    """
 
     count: int = 0
     since: float = 0.0
     counted_at: float = 0.0
+    lost_at: float = 0.0
 
 
 class Seen(NamedTuple):

@@ -203,6 +203,23 @@ def test_confirm_by_seconds() -> None:
     assert exits(desk) == ["stop"]
 
 
+def test_while_it_is_unknown_the_time_of_confirm_stands_still() -> None:
+    desk = held('\n  - time: "15:45"\n  - stop: {cost: 2x credit}\n    confirm: 5s\n')
+    cost(desk, 2.0)
+    desk.tick(1)
+    desk.tick(2)
+    desk.blind(put(5945))
+    desk.tick(0.5)
+    desk.tick(10)
+    cost(desk, 2.0)
+    desk.tick(0.5)
+    assert not exits(desk), "it was known to be true for 2.5 s"
+    desk.settle(2.4)
+    assert not exits(desk)
+    desk.settle(0.2)
+    assert exits(desk) == ["stop"]
+
+
 # ---------------------------------------------------------------- unknown
 
 
