@@ -108,8 +108,8 @@ def _targets(what: tuple[str, ...]) -> "Iterator[Explanation | Path]":
             continue
         try:
             yield from find_files([each])
-        except NoSuchFiles:
-            raise _neither(each) from None
+        except NoSuchFiles as error:
+            raise (click.UsageError(str(error)) if Path(each).is_dir() else _neither(each)) from None
 
 
 def _neither(word: str) -> click.UsageError:

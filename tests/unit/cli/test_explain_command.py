@@ -76,6 +76,11 @@ def test_what_is_refused(words: tuple[str, ...], code: int, said: str) -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_a_folder_without_documents_is_called_so(tmp_path: Path) -> None:
+    result = rulebot(str(tmp_path))
+    assert (result.exit_code, f"the folder '{tmp_path}' holds no .yaml or .yml file" in result.stderr) == (2, True)
+
+
 def test_problems_of_all_documents_are_shown_and_nothing_else(tmp_path: Path) -> None:
     for name in ("bad", "worse"):
         (tmp_path / f"{name}.yaml").write_text(BAD)
