@@ -17,13 +17,15 @@ from engine.model.payoff import Holding, Part, Way
 class Shares(NamedTuple):
     """Shares of one underlying in the account, and those that short calls need: of bots, and sold by hand.
 
-    `cost` is the average dollars a share, None without any.
+    `cost` is the average dollars a share, None without any. coming: those that bots' entries have still to buy. Some of
+    them may have come unheard, so that `held` is without as many.
     """
 
     held: Decimal
     by_bots: Decimal
     by_hand: Decimal
     cost: Decimal | None
+    coming: Decimal = ZERO
 
     @property
     def needed(self) -> Decimal:

@@ -123,7 +123,7 @@ def step_uncovered(work: Work) -> dict[str, datetime]:
         if work.at - since < PATIENCE:
             continue
         shares, missing = work.shares_of(symbol), _missing(work, symbol)
-        held = ZERO if shares is None else shares.held
+        held = ZERO if shares is None else shares.held + shares.coming
         for position in _overwriting(work):
             if work.governing(position).plan.underlyings[0] == symbol:
                 text = f"the account holds {_plain(held)} {symbol} shares, {_plain(missing)} fewer than the calls sold"
@@ -150,9 +150,12 @@ def _symbol_of(position: Position) -> str:
 
 
 def _missing(work: Work, symbol: str) -> Decimal:
-    """Return how many shares more the calls need that shares are to cover, and those sold by hand, than are held."""
+    """Return how many shares more the calls need that shares are to cover, and those sold by hand, than are held.
+
+    Shares that another bot's entry has still to buy take none away: they are not in the account yet.
+    """
     shares = work.shares_of(symbol)
     if shares is None:
         return ZERO
     covered = sum(_needed_by(work, each) for each in _overwriting(work) if _symbol_of(each) == symbol)
-    return shares.by_hand + covered - shares.held
+    return shares.by_hand + covered - shares.held - shares.coming

@@ -22,16 +22,18 @@ def account_shares(
     """
     if not state.is_ready:
         return None
-    needed, bought, books = 0, 0, dict[Option, int]()
+    needed, bought, coming, books = 0, 0, 0, dict[Option, int]()
     for position in positions:
-        bought += max(_shares_in(position, symbol, is_opening=is_opening(position)), 0)
+        now = max(_shares_in(position, symbol, is_opening=False), 0)
+        bought += now
+        coming += max(_shares_in(position, symbol, is_opening=is_opening(position)), 0) - now
         needed += max(shares_needed(position, symbol, state.session, at, is_opening=is_opening(position)))
         for leg in position.legs:
             books[leg.option] = books.get(leg.option, 0) + leg.signed_held
     trading = {each: count for each, count in state.holdings.items() if not _is_over(each, state.session, at)}
-    held = state.holdings.get(Underlying(symbol), ZERO) - bought
+    held = state.holdings.get(Underlying(symbol), ZERO) - bought - coming
     cost = state.costs.get(symbol) if held else None
-    return Shares(held, Decimal(needed), needed_by_hand(symbol, trading, books), cost)
+    return Shares(held, Decimal(needed), needed_by_hand(symbol, trading, books), cost, Decimal(coming))
 
 
 def shares_needed(

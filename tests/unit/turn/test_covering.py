@@ -6,9 +6,10 @@ import pytest
 from hand_desk import DAY, Desk, call, text_of
 
 from engine.compile.plan import Overwrite
-from engine.model.contract import Underlying
+from engine.model.contract import Underlying, share
 from engine.model.cover import Shares
 from engine.model.event import PositionReport
+from engine.model.order import OrderStatus
 from engine.record.record import Kind
 from engine.spec.nouns.condition import Amount, Unit
 from engine.turn.covering import most_within
@@ -160,6 +161,44 @@ def test_shares_that_are_back_in_time_are_not_told() -> None:
     shares(desk, 500)
     desk.settle(60)
     assert not [text for text in desk.alarms if "shares" in text]
+
+
+WRITE = {
+    "underlying": "SPY",
+    "entry": '{at: "10:00"}',
+    "legs": "\n  expiry: {dte: 0}\n  stock: {buy: shares}\n  short_call: {sell: call, strike: {at: spot}}\n",
+    "order": "{start: mid, step: 0.01, wait: 60s, tries: 3, then: cancel}",
+    "exits": '\n  - time: "15:45"\n',
+    "risk": "{daily_loss: $500}",
+}
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_shares_that_another_bot_is_buying_are_not_missing(is_open: bool) -> None:
+    """The entry of a buy-write has still to buy its 100: those that are held cover the calls as before."""
+    ladder = "{start: mid, step: 0.01, wait: 40s, tries: 3, then: cancel}"
+    calls = {**CALLS, "quantity": "{overwrite: {between: [25%, 100%]}}", "order": ladder}
+    desk = Desk((text_of("seller", **calls), text_of("writer", **WRITE)), linked=False)
+    desk.quote(share("SPY"), 599.99, 600.01)
+    desk.link(positions=[(SPY, 400)], costs=[(SPY, "580")])
+    desk.tick(1)
+    desk.until("10:00")
+    sold, bought = desk.submitted
+    assert [(order.bot, order.quantity) for order in (sold, bought)] == [("seller", 4), ("writer", 1)]
+    desk.ack(sold)
+    desk.ack(bought)
+    if is_open:
+        desk.fill(sold)
+    for _ in range(9):
+        desk.tick(5)
+    assert not desk.alarms
+    assert desk.order(sold.ref).status is (OrderStatus.FILLED if is_open else OrderStatus.WORKING)
+    shares(desk, 300)
+    assert desk.order(sold.ref).status is (OrderStatus.FILLED if is_open else OrderStatus.CANCELLING)
+    for _ in range(9 if is_open else 0):
+        desk.tick(5)
+    assert all(text.startswith("the account holds 300 SPY shares, 100 fewer") for text in desk.alarms)
+    assert bool(desk.alarms) is is_open
 
 
 def test_an_early_assignment_takes_call_and_shares_and_is_told_as_that() -> None:
