@@ -1,6 +1,6 @@
 """`rulebot why`: why a bot did, or did not, trade; any rule, any minute. Reads what was recorded and judges nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, time
 from typing import Any
 
@@ -10,7 +10,7 @@ from engine.cli.clock import CLOCK
 from engine.cli.stores import check_bot, print_json, reads_store, shown_path
 from engine.cli.width import echo
 from engine.model.session import at_exchange_time
-from engine.record.explain import history, left_within, selection_at, state_at, story
+from engine.record.explain import history, left_within, of_symbol, selection_at, state_at, story
 from engine.record.record import Kind, Record
 from engine.run.why_text import (
     condition_document,
@@ -55,8 +55,11 @@ def why(
         check_bot(bot, reader.bots(), path)
         session = day.date() if day else reader.last_day(bot)
         records = reader.day(bot, session) if session else ()
-        records = records if symbol is None else _of_symbol(records, symbol)
         every = reader.view("trades", strategy_id=bot)
+        if symbol is not None:
+            others = {str(row["position"]) for row in every if row["symbol"] != symbol}
+            records = _of_symbol(records, symbol, others)
+            every = [row for row in every if row["symbol"] == symbol]
         trades = [row for row in every if _is_of(row, session)]
         held = [row for row in every if _is_held(row, session)]
         mark = reader.run().mark
@@ -73,19 +76,22 @@ def why(
         told = story(records)
         document, lines = (
             story_document(bot, session, told, trades, held),
-            story_lines(bot, session, told, trades, held),
+            story_lines(" ".join(filter(None, (bot, symbol))), session, told, trades, held),
         )
     _show(document | {"mark": mark}, lines, path, form)
 
 
-def _of_symbol(records: Sequence[Record], symbol: str) -> tuple[Record, ...]:
-    """Return the records without the verdicts of other symbols. Raises: UsageError when there is none of this one."""
+def _of_symbol(records: Sequence[Record], symbol: str, others: Collection[str]) -> tuple[Record, ...]:
+    """Return the records without those of other symbols, and of the positions `others`.
+
+    Raises: UsageError when there is no verdict of this one.
+    """
     known = sorted({str(record.data["symbol"]) for record in records if _is_judged(record)})
     if symbol not in known:
         hint = did_you_mean(symbol, known) or "known are " + ", ".join(known)
         message = f"no rule of '{symbol}' was judged then; {hint}" if known else "this bot has no universe of symbols"
         raise click.UsageError(message)
-    return tuple(each for each in records if not _is_judged(each) or each.data["symbol"] == symbol)
+    return of_symbol(records, symbol, others)
 
 
 def _is_judged(record: Record) -> bool:

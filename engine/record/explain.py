@@ -3,7 +3,7 @@
 Verdicts are recorded when they change, so the state of a rule at an instant is its last verdict up to then.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -198,6 +198,26 @@ def selection_at(records: Iterable[Record], at: datetime) -> Record | None:
     return found
 
 
+def of_symbol(records: Sequence[Record], symbol: str, others: Collection[str] = ()) -> tuple[Record, ...]:
+    """Return the records of one symbol of a universe, and those of the bot as a whole; not of the positions `others`.
+
+    While an entry of another symbol is at work the bot watches none: that ends a watch, and is no entry of this one.
+    """
+    others = {*others, *(one.position for one in records if one.position and _is_of_another(one, symbol))}
+    found: list[Record] = []
+    for record in records:
+        if record.kind is Kind.DECISION and record.data.get("what") == "enter" and _is_of_another(record, symbol):
+            reason = f"an entry of {record.data['symbol']}"
+            found.append(replace(record, position="", data={"what": "stop watching", "reason": reason, "values": []}))
+        elif record.position not in others and not _is_of_another(record, symbol):
+            found.append(record)
+    return tuple(found)
+
+
+def _is_of_another(record: Record, symbol: str) -> bool:
+    return record.data.get("symbol", symbol) != symbol
+
+
 def total(spans: Iterable[Span]) -> timedelta:
     """Return the time that spans cover together; where they overlap it counts once."""
     covered, until = timedelta(), None
@@ -288,6 +308,7 @@ def _refused(records: Iterable[Record]) -> tuple[tuple[datetime, str], ...]:
             text = _reason(record)
         elif record.kind is Kind.SELECTION:
             text = str(record.data.get("reason") or record.data.get("rejected") or "")
+            text = f"{record.data['symbol']}: {text}" if text and record.data.get("symbol") else text
         if text:
             found.setdefault(text, record.at)
     return tuple((at, text) for text, at in found.items())

@@ -63,7 +63,9 @@ def record_selection(
         legs.append({"name": choice.name, "asked": choice.asked, "found": found, "candidates": candidates})
     levels = {leg.option.symbol: level_of(work.state.board, leg.option.symbol, work.now) for leg in selection.legs}
     spots: dict[str, Json] = {symbol: rounded(level) for symbol, level in levels.items()}
-    chosen: dict[str, Json] = {"alternative": bot.alternative} if bot.alternative else {}
+    chosen: dict[str, Json] = {
+        key: said for key, said in (("symbol", bot.symbol), ("alternative", bot.alternative)) if said
+    }
     work.record(Kind.SELECTION, plan.name, position, legs=legs, reason=reason, spots=spots, **chosen)
 
 
@@ -145,7 +147,7 @@ def still_holds(work: Work, bot: CompiledBot, position: Position) -> bool:
     view = work.view()
     name = position.bot
     if reason := halt_words(halted(work, bot.plan.underlyings)):
-        skip(work, name, reason)
+        skip(work, name, reason, bot.symbol)
         return False
     whole = work.program.text(position.bot, position.digest)
     head = whole.on(bot.symbol)
@@ -163,7 +165,7 @@ def still_holds(work: Work, bot: CompiledBot, position: Position) -> bool:
     selection = Selection(legs, ())
     quote = price_legs(selection, view)
     if reason := no_cover(work, bot, position):
-        skip(work, name, reason)
+        skip(work, name, reason, bot.symbol)
         return False
     return bool(quote.missing) or require_holds(work, bot, view, selection, quote, readings, quantity=position.quantity)
 
@@ -175,7 +177,7 @@ def _none_fits(
     name, reason = bot.plan.name, fits.missing or fits.refused
     work.set_bot(name, replace(work.bots[name], waits=reason))
     if fits.refused:
-        all_held_but(work, name, "quantity", f"0: {fits.refused.removeprefix('quantity: ')}", readings)
+        all_held_but(work, bot, "quantity", f"0: {fits.refused.removeprefix('quantity: ')}", readings)
     note_selection(work, bot, view, selection, reason)
     if bot.plan.entry.once and fits.refused:
         work.put_day(work.bots[name].day.note(bot.symbol, decided=fits.refused))

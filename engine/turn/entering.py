@@ -173,7 +173,7 @@ def choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[Re
     if not selection.is_complete:
         work.set_bot(name, replace(work.bots[name], waits=selection.missing or selection.refused))
         if selection.refused:
-            all_held_but(work, name, "strikes", selection.refused, readings)
+            all_held_but(work, bot, "strikes", selection.refused, readings)
         note_selection(work, bot, view, selection, selection.missing or selection.refused)
         if plan.entry.once and selection.refused:
             work.put_day(work.bots[name].day.note(bot.symbol, decided=selection.refused))
@@ -187,8 +187,8 @@ def choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[Re
         return
     if reason := _gate(work, bot, view, selection, quote):
         work.set_bot(name, replace(work.bots[name], waits=reason))
-        all_held_but(work, name, "limits", reason, readings)
-        skip(work, name, reason)
+        all_held_but(work, bot, "limits", reason, readings)
+        skip(work, name, reason, bot.symbol)
         return
     if not is_told(work, bot, selection, view.quantity):
         ask_margin(work, bot, view, selection)

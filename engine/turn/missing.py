@@ -26,11 +26,13 @@ def miss(work: Work, bot: CompiledBot, missed: list[Reading], readings: tuple[Re
     work.set_bot(name, state)
 
 
-def all_held_but(work: Work, name: str, what: str, reason: str, readings: tuple[Reading, ...]) -> None:
+def all_held_but(work: Work, bot: CompiledBot, what: str, reason: str, readings: tuple[Reading, ...]) -> None:
     """Remember as the nearest miss that every condition held, and what stood in the way all the same."""
+    name = bot.plan.name
     state = work.bots[name]
     if state.nearest is None or state.nearest.failed:
-        nearest = Nearest(work.at, 0, 0.0, what, reason, readings)
+        rule = " ".join(filter(None, (bot.symbol, what)))
+        nearest = Nearest(work.at, 0, 0.0, rule, reason, readings, bot.symbol)
         work.set_bot(name, replace(state, nearest=nearest))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from engine.model.values import replace
-from engine.record.record import Kind
+from engine.record.record import Json, Kind
 from engine.turn.work import Work
 
 _NO_DIGITS = str.maketrans("", "", "0123456789.,-")
@@ -18,10 +18,13 @@ def halted(work: Work, symbols: Iterable[str]) -> tuple[str, ...]:
     return tuple(symbol for symbol in dict.fromkeys(symbols) if symbol in found)
 
 
-def skip(work: Work, name: str, reason: str) -> None:
-    """Record a refusal, once for the same words whatever their numbers are."""
+def skip(work: Work, name: str, reason: str, symbol: str = "") -> None:
+    """Record a refusal, once for the same words whatever their numbers are; of a universe with its `symbol`."""
     state = work.bots[name]
-    key = f"skip {reason.translate(_NO_DIGITS)}"
+    key = " ".join(filter(None, ("skip", symbol, reason.translate(_NO_DIGITS))))
     if key not in state.alarmed:
         work.set_bot(name, replace(state, alarmed=state.alarmed | {key}))
-        work.record(Kind.DECISION, name, what="skip", reason=reason, values=[])
+        of: dict[str, Json] = {"symbol": symbol} if symbol else {}
+        is_named = not symbol or symbol in reason.split()
+        said = reason if is_named else f"{symbol}: {reason}"
+        work.record(Kind.DECISION, name, what="skip", reason=said, values=[], **of)

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 from store_day import DAY, WATCHER, at, condor_records, verdict, watcher_records
 
-from engine.record.explain import Span, history, left_within, selection_at, state_at, story, total
+from engine.record.explain import Span, history, left_within, of_symbol, selection_at, state_at, story, total
 from engine.record.record import Json, Kind, Record
 from engine.run.why_text import instant_lines, rule_lines, story_lines
 
@@ -209,3 +209,36 @@ def test_a_reload_ends_what_the_old_text_said() -> None:
     assert told.unknown == (Span(start=at("10:30"), end=at("11:00"), rule="vix", why="VIX: no price"),)
     assert [one.rule for one in state_at(records, at("12:00")).conditions] == ["vix"]
     assert [one.rule for one in state_at(records, at("10:59")).conditions] == ["vix", "skew"]
+
+
+def of(clock: str, kind: Kind, position: str = "", **data: Json) -> Record:
+    return Record(at(clock), kind, WATCHER, position, data)
+
+
+def test_the_story_of_one_symbol_is_without_what_the_others_did() -> None:
+    """AAPL is entered after a look at both; SPY never held, and its strikes were refused once."""
+    records = [
+        decision("10:00", "watch"),
+        of("10:00", Kind.VERDICT, rule="move", place="when", truth=True, words="1%   above 0.2%", symbol="AAPL"),
+        of("10:00", Kind.VERDICT, rule="move", place="when", truth=False, words="0.1%   above 0.2%", symbol="SPY"),
+        of("10:01", Kind.SELECTION, reason="short_put: not quoted", legs=[{"name": "short_put"}], symbol="SPY"),
+        of("10:02", Kind.DECISION, "P1", what="enter", reason="all conditions hold", values=[], symbol="AAPL"),
+        of("10:02", Kind.SELECTION, "P1", reason="", legs=[{"name": "short_put", "found": "AAPL"}], symbol="AAPL"),
+        of("10:03", Kind.DECISION, what="skip", reason="AAPL: could lose $9", values=[], symbol="AAPL"),
+        of("10:04", Kind.DECISION, "P1", what="unfilled", reason="its tries are over", values=[]),
+        of("10:05", Kind.VERDICT, "P0", rule="stop", place="exit", truth=True, words="9   at least 2"),
+        of("10:06", Kind.DECISION, what="skip", reason="paused by the operator", values=[]),
+        of("10:07", Kind.NEAREST, rule="AAPL limits", text="could lose $9", readings=[], symbol="AAPL"),
+    ]
+    spy, aapl = (story(of_symbol(records, symbol, ["P0"])) for symbol in ("SPY", "AAPL"))
+    assert (spy.entered, aapl.entered) == ((), (at("10:02"),))
+    assert [(span.start, span.end) for span in spy.watched] == [(at("10:00"), at("10:02"))]
+    assert [text for _, text in spy.refused] == ["SPY: short_put: not quoted", "paused by the operator"]
+    assert [text for _, text in aapl.refused] == ["AAPL: could lose $9", "paused by the operator"]
+    assert (spy.unfilled, len(aapl.unfilled)) == ((), 1)
+    assert (spy.nearest_rule, aapl.nearest_rule) == ("", "AAPL limits")
+    found = state_at(of_symbol(records, "SPY", ["P0"]), at("10:10")).conditions
+    assert [(one.symbol, one.rule) for one in found] == [("SPY", "move")]
+    chosen = selection_at(of_symbol(records, "SPY"), at("10:10"))
+    assert chosen is not None
+    assert chosen.data["symbol"] == "SPY"

@@ -24,6 +24,7 @@ EXITS = """
 """
 
 
+CHEAP = "{max_loss_per_trade: $10}"
 TWO = '{window: {from: open + 30m, to: "11:00"}, per_day: 2}'
 
 
@@ -134,6 +135,25 @@ def test_an_order_ends_when_its_symbol_offers_too_little() -> None:
     desk.quote(put(6000), 10.0, 12.0, -0.5)
     desk.tick(11)
     assert desk.state.orders[desk.submitted[0].ref].status is OrderStatus.CANCELLING
+
+
+def skips(desk: Desk) -> list[tuple[str, str]]:
+    said = (each.data for each in desk.said(Kind.DECISION, "skip"))
+    return [(str(each["symbol"]), str(each["reason"])) for each in said]
+
+
+def test_what_stands_in_the_way_of_a_symbol_is_said_of_that_symbol() -> None:
+    universe = "{symbols: [SPX, SPY]}"
+    desk = Desk((text_of(underlyings="", universe=universe, entry=TWO, legs=LEGS, exits=EXITS, risk=CHEAP),))
+    desk.until("10:00:30", step=5)
+    assert not desk.submitted
+    assert [(symbol, reason.partition("$")[0]) for symbol, reason in skips(desk)] == [
+        ("SPX", "SPX: could lose "),
+        ("SPY", "SPY: could lose "),
+    ]
+    nearest = desk.state.bots["spread"].nearest
+    assert nearest is not None
+    assert (nearest.symbol, nearest.rule, nearest.failed) == ("SPX", "SPX limits", 0)
 
 
 def test_the_day_of_each_symbol_is_on_record() -> None:
