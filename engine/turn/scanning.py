@@ -24,7 +24,7 @@ from engine.turn.judging import confirmed, failing, judge_all, rounded
 from engine.turn.missing import miss
 from engine.turn.offering import at_the_money, judge_offer
 from engine.turn.program import CompiledBot, CompiledMember
-from engine.turn.refusing import halted
+from engine.turn.refusing import halted, skip
 from engine.turn.state import Reading
 from engine.turn.work import Work
 
@@ -47,6 +47,7 @@ def step_universe(work: Work, bot: CompiledBot) -> None:
     if not is_to_be_judged(work, bot):
         return
     name = bot.plan.name
+    _tell_halts(work, bot)
     found = [candidate for member in bot.members if (candidate := _judged(work, member)) is not None]
     taken, symbols = _ranked(work, bot, found)
     _note_focus(work, name, [*symbols, *(each.member.symbol for each in found)])
@@ -194,6 +195,12 @@ def _note_focus(work: Work, name: str, taken: list[str]) -> None:
 
 
 # ---------------------------------------------------------------- what stands in the way
+
+
+def _tell_halts(work: Work, bot: CompiledBot) -> None:
+    """Record which symbols are halted: they are not entered, whatever their conditions say."""
+    for symbol in halted(work, bot.symbols):
+        skip(work, bot.plan.name, halt_words((symbol,)), symbol)
 
 
 def _stands_in_the_way(work: Work, bot: CompiledBot) -> str:

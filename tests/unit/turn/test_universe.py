@@ -156,6 +156,16 @@ def test_what_stands_in_the_way_of_a_symbol_is_said_of_that_symbol() -> None:
     assert (nearest.symbol, nearest.rule, nearest.failed) == ("SPX", "SPX limits", 0)
 
 
+def test_a_symbol_that_is_halted_is_said_and_the_next_is_entered() -> None:
+    desk = desk_of("{symbols: [SPX, SPY]}")
+    desk.board.halted.add(desk.board.rows[Underlying("SPX")])
+    desk.until("10:00:05", step=5)
+    assert symbols_of(desk) == ["SPY"]
+    assert skips(desk) == [("SPX", "trading is halted in SPX")]
+    chosen = [each.data["symbol"] for each in desk.said(Kind.SELECTION)]
+    assert chosen == ["SPY"]
+
+
 def test_the_day_of_each_symbol_is_on_record() -> None:
     desk = desk_of("{symbols: [SPY, SPX]}")
     desk.until("10:00")
