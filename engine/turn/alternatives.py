@@ -41,6 +41,12 @@ def still_takes(work: Work, bot: CompiledBot, view: View, alternative: str) -> b
     return taken is not None and taken.alternative == alternative
 
 
+def takes_none(work: Work, bot: CompiledBot, view: View) -> bool:
+    """Say whether it is known that the bot takes no alternative now."""
+    taken, _, unknown = _judged(work, bot, view)
+    return taken is None and unknown is None
+
+
 def _judged(work: Work, bot: CompiledBot, view: View) -> tuple[CompiledBot | None, tuple[Reading, ...], Reading | None]:
     """Return the alternative taken, every reading, and the one that is unknown and ends the choice."""
     name = bot.plan.name

@@ -17,7 +17,7 @@ from engine.evaluate.snapshot import View
 from engine.evaluate.wording import describe
 from engine.model.values import replace
 from engine.record.record import Json, Kind
-from engine.turn.alternatives import Taken, take_alternative
+from engine.turn.alternatives import Taken, take_alternative, takes_none
 from engine.turn.choosing import opening_commission, price_legs, show_candidate
 from engine.turn.entering import choose_and_send, is_entering, is_to_be_judged
 from engine.turn.judging import confirmed, failing, judge_all, rounded
@@ -75,8 +75,12 @@ def _judged(work: Work, member: CompiledMember) -> Candidate | None:
         if missed := failing(readings):
             miss(work, bot, missed, readings)
             _decide(work, bot, missed, readings)
+        if any(reading.verdict.truth is False for reading in missed):
+            _forget(work, bot)
         return None
     taken = take_alternative(work, bot, view, readings)
+    if taken is None and takes_none(work, bot, view):
+        _forget(work, bot)
     return None if taken is None else _with_rank(work, Candidate(member, view, taken))
 
 
@@ -146,6 +150,14 @@ def _remember(work: Work, bot: CompiledBot, values: dict[str, float]) -> None:
     kept = {symbol: found for symbol, found in work.bots[name].ranked.items() if work.at - found[1] <= RANK_AGE}
     new = {**kept, **{symbol: (value, work.at) for symbol, value in values.items()}}
     work.set_bot(name, replace(work.bots[name], ranked=new))
+
+
+def _forget(work: Work, bot: CompiledBot) -> None:
+    """Let a symbol wait without a rank: it is known that a condition of it does not hold."""
+    name = bot.plan.name
+    kept = {symbol: found for symbol, found in work.bots[name].ranked.items() if symbol != bot.symbol}
+    if len(kept) < len(work.bots[name].ranked):
+        work.set_bot(name, replace(work.bots[name], ranked=kept))
 
 
 def _waiting(work: Work, bot: CompiledBot, found: list[Candidate]) -> dict[str, float]:

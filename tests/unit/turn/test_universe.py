@@ -7,6 +7,7 @@ from hand_desk import Desk, call, put, text_of
 
 from engine.decide.bot_day import BotDay
 from engine.model.contract import Option, Underlying
+from engine.model.event import Request
 from engine.model.market import Extra
 from engine.model.order import Order, OrderStatus
 from engine.record.codec import decode, encode
@@ -164,6 +165,42 @@ def test_a_symbol_that_is_halted_is_said_and_the_next_is_entered() -> None:
     assert skips(desk) == [("SPX", "trading is halted in SPX")]
     chosen = [each.data["symbol"] for each in desk.said(Kind.SELECTION)]
     assert chosen == ["SPY"]
+
+
+CHOOSING = """
+  expiry: {dte: 0}
+  choose:
+    - name: rising
+      when: [{name: up, expr: "move > 0"}]
+      short_put: {sell: put, strike: {at: spot}}
+      long_put: {buy: put, strike: {below: short_put, by: 5 pts}}
+    - name: wild
+      when: [{vix: {at_least: 90}}]
+      short_put: {sell: put, strike: {at: spot}}
+      long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+"""
+RISING = TWO.replace("per_day: 2", 'per_day: 2, every: 10s, when: [{name: up, expr: "move > 0"}]')
+
+
+@pytest.mark.parametrize(("entry", "legs"), [(RISING, LEGS), (TWO.replace("2}", "2, every: 10s}"), CHOOSING)])
+@pytest.mark.parametrize(("level", "entered"), [(6010.0, []), (5980.0, ["SPY"])])
+def test_one_that_waits_for_lines_has_a_rank_unless_a_condition_of_it_was_false(
+    entry: str, legs: str, level: float, entered: list[str]
+) -> None:
+    universe = "{symbols: [SPX, SPY], rank: {by: spot, highest: 1}}"
+    desk = Desk((text_of(underlyings="", universe=universe, entry=entry, legs=legs, exits=EXITS),))
+    rows = desk.board.rows
+    desk.board.open[rows[Underlying("SPX")]], desk.board.open[rows[Underlying("SPY")]] = 5990.0, 599.0
+    desk.ask(Request.PAUSE)
+    desk.until("10:00:20", step=10)
+    assert rankings(desk) == ["SPX spot 6000"]
+    desk.level("SPX", level)
+    desk.tick(10)
+    for contract in [each for each in rows if each.symbol == "SPX"]:
+        desk.board.drop(contract)
+    desk.ask(Request.RESUME)
+    desk.tick(10)
+    assert symbols_of(desk) == entered
 
 
 def test_the_day_of_each_symbol_is_on_record() -> None:
