@@ -24,7 +24,7 @@ from engine.turn.missing import end_watch
 from engine.turn.profit import account_today, bot_today, structure, unvalued
 from engine.turn.program import CompiledBot
 from engine.turn.resting import cancel_entries
-from engine.turn.state import HALTS, BotState
+from engine.turn.state import HALTS, NOTHING, BotState
 from engine.turn.work import Work
 
 MARK_EVERY = timedelta(seconds=60)
@@ -44,7 +44,8 @@ OPENING_MINUTES = timedelta(minutes=5)
 def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str, Any]:
     """Begin a trading day; return the changed fields of the state.
 
-    `resumed`: the day may have begun before a restart; what positions were worth when it did is in the bases.
+    `resumed`: the day may have begun before a restart; what positions were worth when it did is in the bases, and the
+    marks may be of today.
     """
     work.record(
         Kind.SESSION,
@@ -56,7 +57,7 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
     working = {order.position for order in work.all_live_orders()}
     gone = {name for name, p in work.positions.items() if is_over(p, session) and name not in working}
     bases = {
-        name: work.bases[name] if resumed and name in work.bases else work.marks.get(name, work.bases.get(name, ZERO))
+        name: (NOTHING if resumed else work.marks).get(name, work.bases.get(name, ZERO))
         for name, position in work.positions.items()
         if name not in gone and position.session != session.date
     }

@@ -250,3 +250,27 @@ def test_restarting_twice_is_restarting_once() -> None:
     assert twice.positions == once.positions
     assert twice.orders == once.orders
     assert desk.books() == {put(5945): -1, put(5935): 1}
+
+
+def test_a_position_that_was_never_valued_yesterday_has_no_base_after_a_restart_either() -> None:
+    """One that filled in the last minute has its first mark today: that is no beginning of the day."""
+    late = '{window: {from: "15:59", to: "15:59:50"}, max_open: 5}'
+    settles = "\n  - at_expiry: settle\n"
+    risk = "{undefined_risk: allow, daily_loss: $150}"
+    desk = Desk((text_of("seller", **{**SELLER, "entry": late, "exits": settles, "risk": risk}),), at="15:58")
+    desk.until("15:59:05")
+    desk.fill(desk.last)
+    desk.until("15:59:59")
+    assert not desk.state.marks
+    desk.day, desk.now = session_after(desk.day).date, session_after(desk.day).open + timedelta(minutes=5)
+    desk.tick(0)
+    option = desk.position.legs[0].option
+    desk.quote(option, 3.0, 3.1, -0.2)
+    for _ in range(6):
+        desk.tick(60)
+    assert resumed(desk).marks[desk.position.id] == Decimal("-105.00")
+    restart(desk)
+    assert desk.state.bases == {desk.position.id: Decimal(0)}
+    desk.quote(option, 3.7, 3.8, -0.2)
+    desk.tick(1)
+    assert desk.state.bots["seller"].day.halted == "the day's loss is $175.00, daily_loss is $150.00"
