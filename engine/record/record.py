@@ -74,6 +74,9 @@ class Kind(Enum):
     PROMOTION = "promotion"
 
 
+OPENING_MOVE = "opening_move"
+"""What a record of facts is about that tells the expected move of the open: it is fixed for the day."""
+
 DURABLE = frozenset(
     (Kind.ORDER, Kind.FILL, Kind.COMMISSION, Kind.POSITION, Kind.SETTLEMENT, Kind.OPERATOR, Kind.WEBHOOK, Kind.RELOAD)
 )

@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit, Watch
 from engine.model.errors import BrokerError, RulebotError
 from engine.model.event import Event
+from engine.model.facts import Facts
 from engine.model.order import Purpose
 from engine.ports import Batch, Broker, Feed, Journal, Link, NoTape, Tape
 from engine.record.record import DURABLE, Json, Kind, Record
@@ -219,7 +220,8 @@ class Loop:
     async def _facts(self, at: datetime) -> list[Event]:
         state = self.state
         held = tuple(state.positions.values())
-        return [event async for event in prepare(self.program, self.feed, state.session, at, positions=held)]
+        known = Facts(opening_moves=state.facts.opening_moves)
+        return [event async for event in prepare(self.program, self.feed, state.session, at, known, held)]
 
     def _take_facts(self, at: datetime) -> None:
         """Take the answers when they are there. A gateway that cannot answer now is asked again.

@@ -6,7 +6,7 @@ broker is compared with at LinkUp.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -22,7 +22,7 @@ from engine.model.position import Position
 from engine.model.session import at_exchange_time, exchange_date, session_from
 from engine.model.values import dataclass
 from engine.record.codec import decode, utc_time
-from engine.record.record import Json, Kind, Record
+from engine.record.record import OPENING_MOVE, Json, Kind, Record
 from engine.run.desk import SpecText
 from engine.turn.daily import is_over, is_same_week
 from engine.turn.hooks import Hooks, after_hook
@@ -43,6 +43,7 @@ RESUMED = (
     Kind.WEBHOOK,
     Kind.RUN_STARTED,
     Kind.RELOAD,
+    Kind.FACTS,
 )
 """The kinds that a state follows from; of the others nothing needs to be read."""
 
@@ -86,6 +87,7 @@ def resume(
     standing = Standing()
     hooks: Hooks | None = {} if takes_hooks else None
     hook_ids: set[str] = set()
+    moves: dict[tuple[str, date], float] = {}
     install = ""
     for record in records:
         data = record.data
@@ -111,6 +113,10 @@ def resume(
         elif record.kind is Kind.WEBHOOK and exchange_date(record.at) >= session.date:
             hook_ids.add(str(data["id"]))
             hooks = after_hook(hooks, str(data["name"]), str(data["says"]), utc_time(str(data["came"])))
+        elif record.kind is Kind.FACTS and data.get("what") != OPENING_MOVE:
+            continue
+        elif record.kind is Kind.FACTS and exchange_date(record.at) == session.date:
+            moves[str(data["symbol"]), date.fromisoformat(str(data["expiry"]))] = float(str(data["value"]))
         elif record.kind is Kind.RUN_STARTED:
             install = str(data["install"])
         if (specs := data.get("specs")) is not None:
@@ -125,7 +131,7 @@ def resume(
     state = State(
         session=session,
         board=board,
-        facts=Facts(events=events, hooks=hooks),
+        facts=Facts(events=events, hooks=hooks, opening_moves=moves),
         standing=standing,
         positions=kept,
         orders=known,

@@ -16,7 +16,7 @@ from engine.model.position import Position
 from engine.model.quotes import level_of
 from engine.model.session import Session, exchange_date, session_from
 from engine.model.values import replace
-from engine.record.record import Kind
+from engine.record.record import OPENING_MOVE, Kind
 from engine.turn.caution import begin_session
 from engine.turn.hooks import expiries, of_day
 from engine.turn.judging import confirmed, first_missing, judge_all, rounded, wake
@@ -87,8 +87,10 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
 
 def _of_day(work: Work, session: Session) -> Facts:
     """Return the facts that are still so: what ended with the session before is asked for anew on another day."""
-    facts = replace(work.state.facts, opening_moves={}, hooks=of_day(work.state.facts.hooks, session))
-    return facts if session.date == work.state.session.date else replace(facts, closes={}, implied={})
+    facts = replace(work.state.facts, hooks=of_day(work.state.facts.hooks, session))
+    if session.date == work.state.session.date:
+        return facts
+    return replace(facts, closes={}, implied={}, opening_moves={})
 
 
 def _opened_this_week(previous: BotState | None, session: Session) -> int:
@@ -239,7 +241,7 @@ def _noted(work: Work, facts: Facts, bot: str, symbol: str, expiry: date, points
     if points is None:
         return facts
     points = round(points, 4)
-    work.record(Kind.FACTS, bot, symbol=symbol, what="opening_move", value=points, expiry=expiry.isoformat())
+    work.record(Kind.FACTS, bot, symbol=symbol, what=OPENING_MOVE, value=points, expiry=expiry.isoformat())
     return replace(facts, opening_moves={**facts.opening_moves, (symbol, expiry): points})
 
 

@@ -39,7 +39,7 @@ from engine.model.event import (
 from engine.model.order import Purpose
 from engine.model.position import Position
 from engine.model.values import replace
-from engine.record.record import Json, Kind
+from engine.record.record import OPENING_MOVE, Json, Kind
 from engine.turn import covering, daily, doubting, settling, watching
 from engine.turn.asking import orders_listed, step_asking
 from engine.turn.bars import take_bars, take_implied
@@ -228,10 +228,10 @@ def _on_closes(work: Work, event: ClosesReport) -> dict[str, Any]:
 
 def _on_opening_move(work: Work, event: OpeningMoveReport) -> dict[str, Any]:
     facts = work.state.facts
+    if (event.symbol, event.expiry) in facts.opening_moves:
+        return {}  # fixed for the day, however it was learned first
     moves = {**facts.opening_moves, (event.symbol, event.expiry): event.points}
-    work.record(
-        Kind.FACTS, symbol=event.symbol, what="opening_move", value=event.points, expiry=event.expiry.isoformat()
-    )
+    work.record(Kind.FACTS, symbol=event.symbol, what=OPENING_MOVE, value=event.points, expiry=event.expiry.isoformat())
     return {"facts": replace(facts, opening_moves=moves)}
 
 

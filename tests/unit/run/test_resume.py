@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hand_desk import SELLER, Desk, put, text_of
+from hand_desk import SELLER, Desk, call, put, text_of
 
-from engine.model.event import CommissionReport, MarketMoved, Request
+from engine.model.event import CommissionReport, ListingReport, MarketMoved, OpeningMoveReport, Request
 from engine.model.facts import EventCalendar
 from engine.model.market import Board
 from engine.model.order import OrderStatus, Purpose
@@ -274,3 +274,23 @@ def test_a_position_that_was_never_valued_yesterday_has_no_base_after_a_restart_
     desk.quote(option, 3.7, 3.8, -0.2)
     desk.tick(1)
     assert desk.state.bots["seller"].day.halted == "the day's loss is $175.00, daily_loss is $150.00"
+
+
+def test_the_expected_move_of_the_open_is_fixed_for_the_day_over_a_restart() -> None:
+    """What it was stands in the records: after a restart it is neither measured nor taken from history anew."""
+    entry = '{window: {from: "10:00", to: "11:00"}, when: [{expected_move: {at_least: 20 pts, asof: open}}]}'
+    desk = Desk((text_of(entry=entry),), at="09:29")
+    desk.until("09:30:05")
+    (known,) = desk.state.facts.opening_moves.items()
+    for option in (put(6000), call(6000)):
+        desk.quote(option, 3.0, 3.1, 0.5)
+    desk.now += timedelta(minutes=2)
+    desk.state = resumed(desk)
+    desk.take(begin(desk.program, desk.state, desk.now))
+    for listing in desk.listings():
+        desk.send(ListingReport(desk.now, listing))
+    desk.link()
+    desk.tick(0)
+    desk.send(OpeningMoveReport(desk.now, known[0][0], known[0][1], 7.7))
+    assert dict(desk.state.facts.opening_moves) == dict([known])
+    assert resumed(desk, session_after(desk.day).open).facts.opening_moves == {}

@@ -153,3 +153,20 @@ def test_web_hooks_of_today_are_known_again_and_those_before_are_not_read(place:
     assert found.state.facts.hooks == {"trend": Hook((today + timedelta(minutes=1)).timestamp(), "down")}
     assert [r.data["id"] for r in journal.recall(NOON).records if r.kind is Kind.WEBHOOK] == ["h2", "h3"]
     journal.close()
+
+
+def test_the_expected_move_of_the_open_is_known_again_and_those_before_are_not_read(place: Place) -> None:
+    def noted(when: datetime, points: float, what: str = "opening_move") -> Record:
+        data = {"symbol": "SPX", "what": what, "value": points, "expiry": "2026-11-18"}
+        return Record(when, Kind.FACTS, "put_lite", data=data)
+
+    journal = written(place)
+    journal.append(
+        [noted(NOON - timedelta(days=1), 31.5), noted(NOON, 42.25), noted(NOON, 7.0, "closes")], durable=True
+    )
+    board = Board()
+    found = from_what_stands(journal, NOON, board)
+    assert found == from_all(journal, NOON, board)
+    assert list(found.state.facts.opening_moves.values()) == [42.25]
+    assert [r.data["value"] for r in journal.recall(NOON).records if r.kind is Kind.FACTS] == [42.25]
+    journal.close()
