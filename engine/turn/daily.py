@@ -67,8 +67,9 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
     work.bases = bases
     if not resumed:
         begin_session(work)
-    for name in [name for name, found in work.bots.items() if not _is_run(work, name, found, session)]:
-        work.drop_bot(name)
+    for name, found in list(work.bots.items()):
+        if not _is_run(work, name, found, session):
+            _leave_out(work, name, found, session)
     for name in (*work.program.bots, *sorted({p.bot for p in work.positions.values()} - work.program.bots.keys())):
         previous = work.bots.get(name)
         kept = previous.day if previous is not None and previous.day.date == session.date else None
@@ -109,6 +110,13 @@ def _is_run(work: Work, name: str, state: BotState, session: Session) -> bool:
     """Say whether a bot runs, holds something or has traded on the day that begins."""
     holds = any(position.bot == name for position in work.positions.values())
     return name in work.program.bots or holds or state.day.date == session.date
+
+
+def _leave_out(work: Work, name: str, state: BotState, session: Session) -> None:
+    """Forget a bot that runs no more, but for what it has opened in this week: that counts should it be added again."""
+    work.drop_bot(name)
+    if week := _opened_this_week(state, session):
+        work.set_bot(name, BotState(day=BotDay(bot=name, date=session.date, week=week)))
 
 
 def agenda_of(work: Work, name: str, session: Session) -> tuple[datetime, ...]:

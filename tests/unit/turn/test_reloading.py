@@ -288,3 +288,29 @@ def test_a_reload_decides_as_a_new_start_would(before: tuple[str, ...], after: t
     first, second = acted(desk.records[starts[0] :]), acted(again.records[starts[1] :])
     assert first == second
     assert first
+
+
+@pytest.mark.parametrize("is_started_between", [False, True])
+def test_what_a_bot_opened_this_week_counts_when_it_is_added_again_on_another_day(is_started_between: bool) -> None:
+    weekly = text_of(entry='{window: {from: "10:00", to: "13:00"}, per_week: 1}')
+    desk = Desk((weekly, text_of("other", entry=CALM)))
+    desk.opened("10:00")
+    desk.until("15:45")
+    desk.fill(desk.last)
+    desk.tick(1)
+    other = desk.texts[1]
+    reloaded(desk, other)
+    desk.day = session_after(desk.day).date
+    desk.now = clock("09:00", desk.day)
+    desk.tick(0)
+    if is_started_between:
+        desk.state = resume(desk.records, desk.now, desk.board, desk.state.facts.events).state
+        desk.take(begin(desk.program, desk.state, desk.now))
+        desk.link()
+    recorded = [record for record in desk.records if record.kind is Kind.BOT_DAY and record.bot == "spread"]
+    assert {record.data["date"] for record in recorded} == {"2026-11-18"}, "it does not run on that day"
+    desk.until("09:59")
+    again = restarted(desk, weekly, other)
+    reloaded(desk, weekly, other)
+    assert desk.state.bots["spread"].day == again.state.bots["spread"].day
+    assert desk.state.bots["spread"].day.week == 1
