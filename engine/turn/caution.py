@@ -11,6 +11,7 @@ from decimal import Decimal
 from engine.decide.limits import price_problem
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
+from engine.model.session import Session
 from engine.model.values import replace
 from engine.order.band import price_band
 from engine.order.price import NetQuote, Part
@@ -59,16 +60,17 @@ def go_on(work: Work, bot: str) -> None:
             work.put_position(replace(position, setbacks=0, on_hold=on_hold, retry_at=None))
 
 
-def begin_session(work: Work) -> None:
-    """Count anew, but for positions that are stopped: those are told again."""
+def begin_session(work: Work, session: Session) -> None:
+    """Count anew, but for positions that are stopped, and those of bots whose day began before a restart."""
     for position in work.active_positions():
-        if position.setbacks and not is_stopped(position):
+        state = work.bots.get(position.bot)
+        has_begun = state is not None and state.day.date == session.date
+        if position.setbacks and not is_stopped(position) and not has_begun:
             work.put_position(replace(position, setbacks=0))
-    remind(work)
 
 
 def remind(work: Work) -> None:
-    """Say again, after a start or a lost connection, which positions nobody closes."""
+    """Say again, on a new day, after a start or a lost connection, which positions nobody closes."""
     for position in work.active_positions():
         if is_stopped(position):
             work.alarm(position.bot, f"{position.on_hold}. A person must look", position.id)

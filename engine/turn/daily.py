@@ -17,7 +17,7 @@ from engine.model.quotes import level_of
 from engine.model.session import Session, exchange_date, session_from
 from engine.model.values import replace
 from engine.record.record import OPENING_MOVE, Kind
-from engine.turn.caution import begin_session
+from engine.turn.caution import begin_session, remind
 from engine.turn.hooks import expiries, of_day
 from engine.turn.judging import confirmed, first_missing, judge_all, rounded, wake
 from engine.turn.missing import end_watch
@@ -65,8 +65,9 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
     orders = {ref: o for ref, o in work.orders.items() if o.status.is_live or o.position in positions}
     work.start_day(positions, orders)
     work.bases = bases
+    begin_session(work, session)
     if not resumed:
-        begin_session(work)
+        remind(work)
     for name, found in list(work.bots.items()):
         if not _is_run(work, name, found, session):
             _leave_out(work, name, found, session)

@@ -18,6 +18,9 @@ from engine.run.resume import Resumed, resume
 from engine.turn.state import State, Trading
 from engine.turn.turn import begin
 
+FAR, FREE = SELLER["legs"], "{undefined_risk: allow}"
+SOLD = {key: SELLER[key] for key in ("underlying", "entry", "order")}
+
 
 def resumed(desk: Desk, at: datetime | None = None) -> State:
     return resume(desk.records, at or desk.now, desk.board, EventCalendar()).state
@@ -294,3 +297,24 @@ def test_the_expected_move_of_the_open_is_fixed_for_the_day_over_a_restart() -> 
     desk.send(OpeningMoveReport(desk.now, known[0][0], known[0][1], 7.7))
     assert dict(desk.state.facts.opening_moves) == dict([known])
     assert resumed(desk, session_after(desk.day).open).facts.opening_moves == {}
+
+
+@pytest.mark.parametrize(("later", "count"), [(timedelta(seconds=2), 2), (timedelta(hours=17), 0)])
+def test_closing_orders_that_came_to_nothing_are_counted_anew_by_an_engine_that_is_started_each_morning(
+    later: timedelta, count: int
+) -> None:
+    desk = Desk(
+        (text_of(exits='\n  - vix: {above: 30}\n  - time: "15:45"\n', legs=FAR, risk=FREE, **SOLD),), at="10:00"
+    )
+    desk.opened("10:01")
+    desk.level("VIX", 35.0)
+    desk.tick(1)
+    for _ in range(2):
+        desk.ack(desk.last)
+        desk.cancelled(desk.last)
+        desk.tick(12)
+    assert desk.position.setbacks == 2
+    for _ in range(2):  # a second start on the same day changes nothing
+        state = resumed(desk, desk.now + later)
+        desk.take(begin(desk.program, state, desk.now + later))
+        assert desk.position.setbacks == count
