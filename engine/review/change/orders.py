@@ -122,8 +122,13 @@ EXIT_ORDER = keys_of_order(leaving=True)
 
 
 def judge_own_order(edit: Edit) -> Verdict:
-    """Judge another order of one exit."""
+    """Judge another order of one exit; what rests at the broker or settles has none."""
     was, now = edit.old, edit.new
+    if now is None:
+        return Verdict("it leaves by no ladder: it rests at the broker, or settles")
+    if was is None:
+        unbounded = now.then is Then.MARKET or (now.start is Start.MARKET and not now.adaptive)
+        return Verdict(f"worst price {worst_price(now, True, edit.sides.now)}", is_worse=unbounded)
     words = (worst_price(was, True, edit.sides.was), worst_price(now, True, edit.sides.now))
     said = f"worst price {words[1]}" if words[0] == words[1] else f"worst price {words[0]} -> {words[1]}"
     return Verdict(said, is_worse=is_bolder(was, now))

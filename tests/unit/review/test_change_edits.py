@@ -183,3 +183,27 @@ def test_another_settlement() -> None:
     change = change_at(compared(later, edited(later, ("at_least: 30}}", "at_least: 30}, class: SPX}"))), "legs.expiry")
     assert "at expiry settled in cash at the opening prints" in change.words
     assert change.is_worse
+
+
+LEAVES_AT_MARKET = "  - stop: {cost: 2x credit}\n    order: market\n"
+RESTS = "  - stop: {cost: 2x credit}\n    resting: true\n"
+
+
+def test_an_exit_that_rested_and_now_has_an_order_of_its_own() -> None:
+    watched = edited(PUT, (RESTS, LEAVES_AT_MARKET))
+    found = compared(PUT, watched)
+    assert change_at(found, "exits.stop.resting").is_worse
+    order = change_at(found, "exits.stop.order")
+    assert (order.old, order.new, order.is_worse) == ("", "at market", True)
+    assert order.words == "worst price at market, whatever is asked: no price bounds it"
+    back = change_at(compared(watched, PUT), "exits.stop.order")
+    assert (back.old, back.new, back.is_worse) == ("at market", "", False)
+
+
+def test_an_exit_with_an_order_that_now_settles() -> None:
+    timed = edited(PUT, ('  - time: "15:30"\n', '  - time: "15:30"\n    name: end\n    order: market\n'))
+    settled = edited(PUT, ('  - time: "15:30"\n', "  - at_expiry: settle\n    name: end\n"))
+    for texts in ((timed, settled), (settled, timed)):
+        found = compared(*texts)
+        assert change_at(found, "exits.end").words == "another kind of exit"
+        assert change_at(found, "exits.end.order")
