@@ -1,11 +1,12 @@
 """Edits of `exits`: what acts later, on less, or no more, and the fault that this lets through."""
 
-from dataclasses import replace
+from dataclasses import field, replace
 from decimal import Decimal
 from typing import Any
 
-from engine.compile.plan import Call, Compare, ExitPlan, Holds, Truth
+from engine.compile.plan import Call, Compare, ExitPlan, Holds, Rule, Truth
 from engine.model.session import DayTime
+from engine.model.values import dataclass
 from engine.review import amounts
 from engine.review.amounts import FULL_DAY, HALF_DAY
 from engine.review.change.facet import Edit, Part, Sides, Verdict
@@ -16,7 +17,7 @@ from engine.review.change.rules import JUDGING, head, judge_test, nameless
 from engine.review.example import Example
 from engine.review.leaves import acting, acts_without_engine, closed_words
 from engine.review.levels import level_of, level_words, with_level
-from engine.review.sentences import sentence
+from engine.review.sentences import rule_words, sentence
 from engine.review.spoken import EACH_WORDS, cast_for, each_words
 from engine.review.subject import Subject
 from engine.review.worst import worst_of
@@ -235,16 +236,28 @@ def judge_armed_by(edit: Edit) -> Verdict:
     if not edit.new:
         return Verdict("it acts from the first fill on")
     when = "until that was true once nothing closes by it"
-    return Verdict(when if not edit.old else f"armed by something else: {when}", is_worse=True)
+    return Verdict(when if not edit.old else f"armed otherwise: {when}", is_worse=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Arming:
+    """A condition that arms an exit: its test and how it is judged, whatever it is called; and the same in words."""
+
+    meaning: tuple[Any, ...]
+    words: str = field(compare=False)
 
 
 def _armed_by(noun: Exit, field: str, subject: Subject) -> Any:
     planned = planned_of(noun.name, subject)
-    return None if planned is None else tuple((nameless(rule.test), rule.confirm) for rule in planned.armed_by)
+    return None if planned is None else tuple(_arming(rule, subject) for rule in planned.armed_by)
+
+
+def _arming(rule: Rule, subject: Subject) -> _Arming:
+    return _Arming((nameless(rule.test), rule.confirm, rule.max_age), rule_words(rule, subject.cast))
 
 
 def _armed_words(value: Any, subject: Subject) -> str:
-    return " and ".join(sentence(test, subject.cast) for test, _ in value)
+    return " and ".join(each.words for each in value)
 
 
 def _closed(noun: Exit, field: str, subject: Subject) -> Any:

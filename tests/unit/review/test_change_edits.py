@@ -207,3 +207,26 @@ def test_an_exit_with_an_order_that_now_settles() -> None:
         found = compared(*texts)
         assert change_at(found, "exits.end").words == "another kind of exit"
         assert change_at(found, "exits.end.order")
+
+
+def armed(by: str) -> str:
+    return edited(CONDOR, (BREACH, BREACH + f"    armed_by: {by}\n"))
+
+
+@pytest.mark.parametrize(
+    ("judged", "said"),
+    [("max_age: 2s", "on data at most 2 s old"), ("confirm: 2 quotes", "2 readings in a row")],
+)
+def test_how_what_arms_an_exit_is_judged(judged: str, said: str) -> None:
+    found = compared(armed("{profit: {at_least: 30%}}"), armed(f"{{profit: {{at_least: 30%}}, {judged}}}"))
+    (change,) = found.changes
+    assert (change.path, change.is_worse) == ("exits.breach.armed_by", True)
+    assert change.new == f"the profit is at least 30% of the credit, {said}"
+    assert change.words == "armed otherwise: until that was true once nothing closes by it"
+
+
+def test_a_group_that_arms_an_exit() -> None:
+    group = "{name: either, any: [{profit: {at_least: 30%}}, {vix: {above: 30}}]}"
+    (change,) = compared(CONDOR, armed(group)).changes
+    assert change.new == "the profit is at least 30% of the credit or VIX is above 30"
+    assert compared(armed(group), armed(group.replace("either", "one"))).changes == ()
