@@ -34,7 +34,7 @@ def member(spec: Spec, plan: Plan, values: Mapping[str, Amount]) -> tuple[Member
     require, problems = rules_of(universe.require, scope_of(spec, Place.UNIVERSE, values))
     rank: Number | None = None
     try:
-        rank = _ranked(spec, values)
+        rank = ranked_by(spec, values)
     except Fault as fault:
         message = fault.problem.message.replace(Place.REQUIRE.value, "universe.rank")
         problems = [*problems, fault.problem._replace(message=message)]
@@ -45,7 +45,8 @@ def member(spec: Spec, plan: Plan, values: Mapping[str, Amount]) -> tuple[Member
     return Member(symbol=spec.underlyings[0], require=require, rank=rank, plan=whole), []
 
 
-def _ranked(spec: Spec, values: Mapping[str, Amount]) -> Number | None:
+def ranked_by(spec: Spec, values: Mapping[str, Amount]) -> Number | None:
+    """Return what the symbol that a spec is read for is ranked by, None without a rank. Raises: Fault."""
     universe = spec.universe
     if universe is None or universe.rank is None:
         return None

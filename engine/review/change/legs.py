@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from engine.compile.plan import Constant, Number
 from engine.compile.timing import outlives_its_day
 from engine.review import amounts
 from engine.review.change.facet import Edit, Judge, Sides, Verdict, worse
 from engine.review.change.key import Key, Keys, Within
 from engine.review.leaves import SETTLES, settles
-from engine.review.structure import STRIKES, edge_words, expiry_words
+from engine.review.numbers import number_words
+from engine.review.structure import STRIKES, expiry_words
 from engine.review.subject import Subject
 from engine.review.worst import worst_of
 from engine.spec.nouns.legs import DteRule, Expiry, IfHeld, Leg, Round, Side, Strike, StrikeBy
@@ -129,8 +131,15 @@ def _amount(value: Any, subject: Subject) -> str:
     return amounts.plain(value)
 
 
-def _edge(value: Any, subject: Subject) -> str:
-    return edge_words(value)
+def _held_against(noun: Strike, field: str, subject: Subject) -> Number | None:
+    """Return an edge as compiled: a let means what it stands for, whatever it is called."""
+    leg = next(each.name for each in subject.spec.legs.legs if each.strike is noun)
+    found: Number | None = getattr(next(each for each in subject.plan.legs if each.name == leg), field)
+    return found
+
+
+def _edge(value: Number, subject: Subject) -> str:
+    return amounts.plain(value.value) if isinstance(value, Constant) else number_words(value, subject.cast)
 
 
 def _rounded(noun: Strike, field: str, subject: Subject) -> Round:
@@ -164,8 +173,8 @@ STRIKE: Keys = {
         judge=grid("that grid where one is listed", "no grid is preferred"),
     ),
     "at_least_from_spot": Key(key="strike.at_least_from_spot", said=_points, judge=judge_distance),
-    "not_below": Key(key="strike.not_below", said=_edge, judge=judge_edge),
-    "not_above": Key(key="strike.not_above", said=_edge, judge=judge_edge),
+    "not_below": Key(key="strike.not_below", said=_edge, judge=judge_edge, read=_held_against),
+    "not_above": Key(key="strike.not_above", said=_edge, judge=judge_edge, read=_held_against),
     "within": Key(key="strike.within", said=_amount, judge=judge_tolerance),
     "path": Within(""),
 }

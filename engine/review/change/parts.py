@@ -1,7 +1,7 @@
 """A bot as parts that can be compared, in the order of its text."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import Any
 
 from engine.compile.build import values_of
@@ -11,6 +11,9 @@ from engine.compile.measures.measure import Place
 from engine.compile.orders import exit_order_of
 from engine.compile.plan import Rule
 from engine.compile.scope import scope_of, scope_of_let
+from engine.compile.universe import ranked_by
+from engine.compile.variants import read_for
+from engine.model.values import dataclass
 from engine.review import amounts
 from engine.review.change.entering import ENTRY, day_words
 from engine.review.change.facet import Edit, Part, Verdict, told, worse
@@ -85,13 +88,24 @@ def _symbols(noun: Spec, field: str, subject: Subject) -> tuple[str, ...]:
     return noun.underlyings if noun.universe is None else noun.universe.symbols
 
 
-def _rank(noun: Spec, field: str, subject: Subject) -> tuple[str, bool, int] | None:
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """What ranks symbols, as compiled: a let means what it stands for, whatever it is called; and the same in words."""
+
+    meaning: tuple[Any, ...]
+    words: str = field(compare=False)
+
+
+def _rank(noun: Spec, key: str, subject: Subject) -> _Ranked | None:
     rank = None if noun.universe is None else noun.universe.rank
-    return None if rank is None else (rank.by, rank.highest, rank.count)
+    if rank is None:
+        return None
+    number = ranked_by(read_for(noun, noun.underlyings[0]), values_of(noun))
+    return _Ranked((number, rank.highest, rank.count), rank_words(rank.by, rank.highest, rank.count))
 
 
 def _rank_words(value: Any, subject: Subject) -> str:
-    return rank_words(*value)
+    return str(value.words)
 
 
 SPEC: Keys = {
@@ -187,7 +201,7 @@ def _lets(subject: Subject) -> Iterator[Part]:
         scope = scope_of_let(subject.spec, let, values_of(subject.spec))
         number = number_of_name(let.name, scope, let.path)
         said = number_words(number, subject.cast)
-        found = {"": head(number, said, told("what uses it is told below"))}
+        found = {"": head(number, said, told("what uses it is told there"))}
         yield Part(place="let", name=let.name, noun=let, meaning=number, facets=found, said=said)
 
 

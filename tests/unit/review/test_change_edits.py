@@ -230,3 +230,60 @@ def test_a_group_that_arms_an_exit() -> None:
     (change,) = compared(CONDOR, armed(group)).changes
     assert change.new == "the profit is at least 30% of the credit or VIX is above 30"
     assert compared(armed(group), armed(group.replace("either", "one"))).changes == ()
+
+
+RISING = edited(
+    CONDOR,
+    ("let: {", "let: {slow: {sma: {window: 20}}, "),
+    ("sell: put, strike: {delta: 0.10,", "sell: put, strike: {delta: 0.10, not_above: slow,"),
+)
+
+
+def test_a_let_that_a_strike_is_held_against() -> None:
+    found = compared(RISING, edited(RISING, ("window: 20", "window: 50")))
+    assert paths(found) == [("let.slow", Kind.CHANGED), ("legs.short_put.strike.not_above", Kind.CHANGED)]
+    edge = change_at(found, "legs.short_put.strike.not_above")
+    assert (edge.old, edge.new) == ("the simple average over 20 days", "the simple average over 50 days")
+    assert edge.is_worse
+
+
+def test_a_renamed_let_that_a_strike_is_held_against() -> None:
+    assert paths(compared(RISING, RISING.replace("slow", "slower"))) == [("let.slower", Kind.RENAMED)]
+
+
+RANKED = """\
+rulebot: 1
+name: ranked
+about: Sells puts on what is dearest.
+universe:
+  symbols: [SPY, QQQ, AAPL]
+  rank: {by: dear, highest: 1}
+let: {dear: {iv_over_rv: {window: 20}}}
+entry: {at: "10:00", per_day: 1, max_open: 1}
+legs:
+  expiry: {dte: {at_most: 7}}
+LEGS
+order: {start: mid, step: 0.05, wait: 10s, tries: 3, then: cancel}
+exits:
+  - time: "15:30"
+risk:
+  undefined_risk: allow
+"""
+ONE = "  short_put: {sell: put, strike: {delta: 0.10}}"
+TWO = """\
+  choose:
+    - name: dear_ones
+      when: [{vix: {above: 20}}]
+      short_put: {sell: put, strike: {delta: 0.10}}
+    - name: others
+      short_put: {sell: put, strike: {delta: 0.05}}"""
+
+
+@pytest.mark.parametrize("legs", [ONE, TWO], ids=["one", "choice"])
+def test_a_let_that_ranks(legs: str) -> None:
+    ranked = edited(RANKED, ("LEGS", legs))
+    found = compared(ranked, edited(ranked, ("window: 20", "window: 40")))
+    assert set(paths(found)) == {("let.dear", Kind.CHANGED), ("universe.rank", Kind.CHANGED)}
+    assert change_at(found, "universe.rank").is_worse
+    renamed = edited(ranked, ("by: dear,", "by: rich,"), ("{dear:", "{rich:"))
+    assert paths(compared(ranked, renamed)) == [("let.rich", Kind.RENAMED)]
