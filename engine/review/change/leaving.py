@@ -1,6 +1,7 @@
 """Edits of `exits`: what acts later, on less, or no more, and the fault that this lets through."""
 
 from dataclasses import field, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -137,11 +138,17 @@ def _time(test: Truth | None) -> DayTime | None:
 def judge_time(was: DayTime, now: DayTime) -> Verdict:
     """Minutes left to the close, half days too."""
     left = round((FULL_DAY.close - now.before_close(FULL_DAY)).total_seconds() / 60)
-    half = amounts.clock(now.before_close(HALF_DAY))
-    later = now.before_close(FULL_DAY) > was.before_close(FULL_DAY)
-    sooner_said = "" if later else "leaves sooner: "
+    pairs = [(was.before_close(day), now.before_close(day)) for day in (FULL_DAY, HALF_DAY)]
+    later = any(new > old for old, new in pairs)
+    sooner = any(new < old for old, new in pairs) and not later
+    sooner_said = "leaves sooner: " if sooner else ""
     close = "at the close" if not left else f"{amounts.counted(left, 'minute')} before the close"
-    return Verdict(f"{sooner_said}{close}; half days {half}", is_worse=later)
+    return Verdict(f"{sooner_said}{close}; half days {_half(pairs[1][1])}", is_worse=later)
+
+
+def _half(at: datetime) -> str:
+    """Return when a time exit acts on a half day: one that is counted from the open may come after the close."""
+    return amounts.clock(at) if at < HALF_DAY.close else f"never, they close at {amounts.clock(HALF_DAY.close)}"
 
 
 # ---------------------------------------------------------------- an exit less, or more

@@ -366,3 +366,18 @@ def test_a_structure_that_the_example_has_no_strikes_for() -> None:
 
 
 WITHOUT = "short_call: {sell: call, strike: {delta: 0.10, within: 0.0000001}}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_worse", "words"),
+    [
+        ('"15:30"', "open + 6h", True, "30 minutes before the close; half days never, they close at 13:00"),
+        ("open + 6h", '"15:30"', False, "leaves sooner: 30 minutes before the close; half days 12:30"),
+        ('"15:30"', "close - 30m", False, "30 minutes before the close; half days 12:30"),
+        ("open + 3h", '"12:45"', True, "195 minutes before the close; half days 12:45"),
+    ],
+)
+def test_a_time_exit_on_half_days(old: str, new: str, is_worse: bool, words: str) -> None:
+    texts = [edited(CONDOR, ('time: "15:30"', f"time: {each}")) for each in (old, new)]
+    change = change_at(compared(*texts), "exits.time")
+    assert (change.is_worse, change.words) == (is_worse, words)
