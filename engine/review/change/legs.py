@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.compile.plan import Constant, Number
 from engine.compile.timing import outlives_its_day
+from engine.model.contract import Right
 from engine.review import amounts
 from engine.review.change.facet import Edit, Judge, Sides, Verdict, worse
 from engine.review.change.key import Key, Keys, Within
@@ -105,10 +106,16 @@ def judge_round(edit: Edit) -> Verdict:
 
 
 def judge_edge(edit: Edit) -> Verdict:
-    """What a strike may not pass: without it, or with another, the strike may lie where it did not before."""
+    """What a strike may not pass: without it, or with another, the strike may lie where it did not before.
+
+    A new one is worse where it moves a short strike nearer to the money, or a long one further from it.
+    """
     words = "the strike may lie beyond it" if edit.new is None else "the strike is moved to be inside it"
-    moved = edit.old is not None
-    return Verdict(_joined(words, _example_words(edit.sides)), is_worse=moved)
+    leg: Leg = edit.now.noun
+    toward = "not_below" if leg.right == Right.PUT.value else "not_above"
+    nearer = edit.path.endswith(toward) is (leg.side is Side.SELL)
+    facts = _joined(_example_words(edit.sides), trade_words(edit.sides))
+    return Verdict(_joined(words, facts), is_worse=edit.old is not None or nearer or grew(edit.sides))
 
 
 def judge_tolerance(edit: Edit) -> Verdict:

@@ -381,3 +381,17 @@ def test_a_time_exit_on_half_days(old: str, new: str, is_worse: bool, words: str
     texts = [edited(CONDOR, ('time: "15:30"', f"time: {each}")) for each in (old, new)]
     change = change_at(compared(*texts), "exits.time")
     assert (change.is_worse, change.words) == (is_worse, words)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path", "is_worse"),
+    [
+        ("sell: put, strike: {", "sell: put, strike: {not_below: 5990, ", "short_put.strike.not_below", True),
+        ("sell: put, strike: {", "sell: put, strike: {not_above: 5900, ", "short_put.strike.not_above", False),
+        ("sell: call, strike: {", "sell: call, strike: {not_above: 6010, ", "short_call.strike.not_above", True),
+        ("sell: call, strike: {", "sell: call, strike: {not_below: 6090, ", "short_call.strike.not_below", False),
+        ("buy: put, strike: {", "buy: put, strike: {not_above: 5800, ", "long_put.strike.not_above", True),
+    ],
+)
+def test_a_new_edge_that_moves_a_strike_to_more_risk(old: str, new: str, path: str, is_worse: bool) -> None:
+    assert change_at(compared(CONDOR, edited(CONDOR, (old, new))), f"legs.{path}").is_worse is is_worse
