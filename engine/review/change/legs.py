@@ -242,14 +242,22 @@ def _expiry(value: Any, subject: Subject) -> str:
 def judge_expiry(edit: Edit) -> Verdict:
     """A later expiry is more nights, unless a time exit ends every day; another class may settle otherwise."""
     (old_rule, old_days, _, *old_pick), (new_rule, new_days, _, *new_pick) = edit.old, edit.new
-    was, now = furthest(old_rule, old_days), furthest(new_rule, new_days)
-    if old_rule is new_rule is DteRule.AT_LEAST:
-        was, now = old_days[0], new_days[0]
-    moved = "" if was == now else "it expires later" if now > was else "it expires sooner"
-    if old_pick != new_pick and was == now:
-        moved, was = "another expiry of those that qualify, later ones too", now - 1.0
+    was = (furthest(old_rule, old_days), _taken(old_rule, old_days, old_pick[0]))
+    now = (furthest(new_rule, new_days), _taken(new_rule, new_days, new_pick[0]))
+    later = any(new > old for old, new in zip(was, now, strict=True))
+    moved = "" if was == now else "it expires later" if later else "it expires sooner"
+    if old_pick != new_pick and was[0] == now[0]:
+        later = later or (was == now and new_pick[1] is not new_pick[0])
+        moved = f"another expiry of those that qualify, {'later' if later else 'sooner'} ones too"
     settling = _settling(edit.sides)
-    return Verdict(_joined(_nights(edit.sides) or moved, settling), is_worse=now > was or bool(settling))
+    return Verdict(_joined(_nights(edit.sides) or moved, settling), is_worse=later or bool(settling))
+
+
+def _taken(rule: DteRule, days: tuple[int, ...], is_latest: bool) -> float:
+    """Return after how many days the expiry lies that is taken where every day has one."""
+    if is_latest:
+        return float("inf") if rule is DteRule.AT_LEAST else days[-1]
+    return 0 if rule is DteRule.AT_MOST else days[0]
 
 
 def furthest(rule: DteRule, days: tuple[int, ...]) -> float:

@@ -395,3 +395,26 @@ def test_a_time_exit_on_half_days(old: str, new: str, is_worse: bool, words: str
 )
 def test_a_new_edge_that_moves_a_strike_to_more_risk(old: str, new: str, path: str, is_worse: bool) -> None:
     assert change_at(compared(CONDOR, edited(CONDOR, (old, new))), f"legs.{path}").is_worse is is_worse
+
+
+@pytest.mark.parametrize(
+    ("sooner", "later", "words"),
+    [
+        ("{dte: {between: [20, 45]}}", "{dte: {between: [40, 45]}}", "it expires"),
+        ("{dte: {at_least: 20}}", "{dte: {at_least: 40}}", "it expires"),
+        ("{dte: {at_most: 5}}", "{dte: {at_most: 5}, take: latest}", "another expiry of those that qualify,"),
+        ("{dte: {between: [20, 70]}}", "{dte: {between: [20, 70]}, cycle: monthly}", "another expiry of those"),
+        (
+            "{dte: {between: [20, 70]}, take: latest, cycle: monthly}",
+            "{dte: {between: [20, 70]}, take: latest}",
+            "another expiry of those that qualify,",
+        ),
+    ],
+)
+def test_an_expiry_that_comes_later_or_sooner(sooner: str, later: str, words: str) -> None:
+    texts = [edited(CONDOR, ("expiry: {dte: 0}", f"expiry: {each}")) for each in (sooner, later)]
+    for (old, new), is_worse in ((texts, True), (reversed(texts), False)):
+        change = change_at(compared(old, new), "legs.expiry")
+        assert change.is_worse is is_worse
+        assert words in change.words
+        assert ("later" if is_worse else "sooner") in change.words
