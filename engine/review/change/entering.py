@@ -77,6 +77,15 @@ def _planned(noun: Entry, field: str, subject: Subject) -> Any:
     return getattr(subject.plan.entry, field)
 
 
+def _days(noun: Entry, field: str, subject: Subject) -> tuple[int, ...]:
+    """Return the week days in their order; none named is all of them."""
+    return tuple(sorted(set(subject.plan.entry.days))) or tuple(range(len(DAYS)))
+
+
+def _days_words(value: tuple[int, ...], subject: Subject) -> str:
+    return "" if len(value) == len(DAYS) else ", ".join(DAYS[day] for day in value)
+
+
 # ---------------------------------------------------------------- judges
 
 
@@ -114,9 +123,8 @@ def judge_cap(edit: Edit) -> Verdict:
 
 
 def judge_days(edit: Edit) -> Verdict:
-    """More week days are more entries; none named is all of them."""
-    was, now = (set(each) or set(range(5)) for each in (edit.old, edit.new))
-    gained = ", ".join(DAYS[day] for day in sorted(now - was))
+    """More week days are more entries."""
+    gained = ", ".join(DAYS[day] for day in edit.new if day not in edit.old)
     return Verdict(f"enters on {gained} too" if gained else "fewer days", is_worse=bool(gained))
 
 
@@ -159,9 +167,9 @@ ENTRY: Keys = {
     "once": Key(key="try", said=lambda value, _: "once" if value else "until_filled", judge=judge_once),
     "days": Key(
         key="days",
-        said=lambda value, _: ", ".join(DAYS[day] for day in value),
+        said=_days_words,
         judge=judge_days,
-        read=_planned,
+        read=_days,
     ),
     "per_day": Key(
         key="per_day", said=_number, judge=judge_cap, read=_planned, is_written=lambda noun: noun.per_day is not None

@@ -287,3 +287,14 @@ def test_a_let_that_ranks(legs: str) -> None:
     assert change_at(found, "universe.rank").is_worse
     renamed = edited(ranked, ("by: dear,", "by: rich,"), ("{dear:", "{rich:"))
     assert paths(compared(ranked, renamed)) == [("let.rich", Kind.RENAMED)]
+
+
+def on(days: str) -> str:
+    return edited(CONDOR, ("  per_day: 1\n", f"  per_day: 1\n  days: {days}\n"))
+
+
+def test_week_days_in_another_order_or_all_of_them_written_out() -> None:
+    assert compared(on("[tue, mon]"), on("[mon, tue]")).changes == ()
+    assert compared(CONDOR, on("[mon, tue, wed, thu, fri]")).changes == ()
+    assert change_at(compared(on("[mon, tue]"), CONDOR), "entry.days").words.startswith("enters on Wednesdays,")
+    assert change_at(compared(CONDOR, on("[mon, tue]")), "entry.days").words == "fewer days"
