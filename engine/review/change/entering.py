@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 from engine.compile.timing import windows_of
-from engine.decide.opportunity import spans
+from engine.decide.opportunity import ANY_END, spans
+from engine.model.values import replace
 from engine.review import amounts
 from engine.review.amounts import FULL_DAY
 from engine.review.change.facet import Edit, Sides, Verdict, told
@@ -128,6 +129,11 @@ def judge_days(edit: Edit) -> Verdict:
     return Verdict(f"enters on {gained} too" if gained else "fewer days", is_worse=bool(gained))
 
 
+def _again(noun: Entry, field: str, subject: Subject) -> Again | None:
+    """Return what lets it enter again, its outcomes in one order: that of a text means nothing."""
+    return None if noun.again is None else replace(noun.again, after=tuple(sorted(set(noun.again.after))))
+
+
 def judge_again(edit: Edit) -> Verdict:
     """More entries for one opportunity are worse, in whatever way they come."""
     if edit.new is None:
@@ -142,7 +148,7 @@ def _allows_more(old: Again, new: Again) -> bool:
     unlimited = float("inf")
     comes_later = old.until is not None and (new.until is None or new.until.on(FULL_DAY) > old.until.on(FULL_DAY))
     return (
-        bool(set(new.after) - set(old.after))
+        (ANY_END not in old.after and bool(set(new.after) - set(old.after)))
         or new.wait < old.wait
         or comes_later
         or (new.at_most or unlimited) > (old.at_most or unlimited)
@@ -178,7 +184,7 @@ ENTRY: Keys = {
     "max_open": Key(
         key="max_open", said=_number, judge=judge_cap, read=_planned, is_written=lambda noun: noun.max_open is not None
     ),
-    "again": Key(key="again", said=lambda value, _: again_words(value), judge=judge_again),
+    "again": Key(key="again", said=lambda value, _: again_words(value), judge=judge_again, read=_again),
     "when": Within("entry.when"),
     "path": Within(""),
 }

@@ -298,3 +298,17 @@ def test_week_days_in_another_order_or_all_of_them_written_out() -> None:
     assert compared(CONDOR, on("[mon, tue, wed, thu, fri]")).changes == ()
     assert change_at(compared(on("[mon, tue]"), CONDOR), "entry.days").words.startswith("enters on Wednesdays,")
     assert change_at(compared(CONDOR, on("[mon, tue]")), "entry.days").words == "fewer days"
+
+
+def again(after: str) -> str:
+    return edited(CONDOR, ("  per_day: 1\n", f"  per_day: 3\n  max_open: 3\n  again: {{after: {after}}}\n"))
+
+
+def test_what_lets_it_enter_again_in_another_order() -> None:
+    assert compared(again("[unfilled, target]"), again("[target, unfilled]")).changes == ()
+
+
+def test_any_end_lets_it_enter_again_more_often_than_one() -> None:
+    texts = [again("[any]"), again("[filled]")]
+    assert not change_at(compared(*texts), "entry.again").is_worse
+    assert change_at(compared(*reversed(texts)), "entry.again").is_worse
