@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from engine.compile.build import build_plan
 from engine.evaluate.phrases import listed
-from engine.model.values import dataclass
+from engine.model.values import dataclass, replace
 from engine.review.change.choices import changes_between, most_of
 from engine.review.change.difference import Change, Difference, Kind, Loss, Status
 from engine.review.change.entering import open_worst, trade_worst
@@ -32,8 +32,9 @@ def compare_bots(was: Bot, now: Bot) -> Difference:
     """Return what becomes of a bot."""
     names = leg_names(was.spec, now.spec)
     bare, by_parameter = split(was, now)
-    sides = Sides(subject(was.spec), subject(aligned(bare, was.spec, names)))
-    whole = Sides(sides.was, subject(aligned(now.spec, was.spec, names)))
+    symbol = shared_symbol(was.spec, now.spec)
+    sides = Sides(subject(was.spec, symbol), subject(aligned(bare, was.spec, names), symbol))
+    whole = Sides(sides.was, subject(aligned(now.spec, was.spec, names), symbol))
     changes = (*_renamed_legs(names), *by_parameter, *_changes(sides))
     return Difference(
         name=now.spec.name,
@@ -47,11 +48,23 @@ def compare_bots(was: Bot, now: Bot) -> Difference:
     )
 
 
-def subject(spec: Spec) -> Subject:
-    """Return a sound spec as a subject."""
-    plan, problems = build_plan(spec)
+def subject(spec: Spec, symbol: str = "") -> Subject:
+    """Return a sound spec as a subject; a universe is read for its first symbol, or for the one that is named."""
+    read, universe = spec, spec.universe
+    if universe is not None and symbol:
+        symbols = tuple(sorted(universe.symbols, key=lambda each: each != symbol))
+        spec = replace(spec, underlyings=(symbol,))
+        read = replace(spec, universe=replace(universe, symbols=symbols))
+    plan, problems = build_plan(read)
     assert plan is not None, problems
     return subject_of(spec, plan)
+
+
+def shared_symbol(was: Spec, now: Spec) -> str:
+    """Return the symbol that two universes are compared by, the first that both have; "" when there is none."""
+    if was.universe is None or now.universe is None:
+        return ""
+    return next((each for each in was.universe.symbols if each in now.universe.symbols), "")
 
 
 def _changes(sides: Sides) -> tuple[Change, ...]:

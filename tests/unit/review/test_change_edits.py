@@ -312,3 +312,21 @@ def test_any_end_lets_it_enter_again_more_often_than_one() -> None:
     texts = [again("[any]"), again("[filled]")]
     assert not change_at(compared(*texts), "entry.again").is_worse
     assert change_at(compared(*reversed(texts)), "entry.again").is_worse
+
+
+@pytest.mark.parametrize("legs", [ONE, TWO], ids=["one", "choice"])
+@pytest.mark.parametrize(
+    ("symbols", "words"),
+    [
+        ("[QQQ, SPY, AAPL]", "the same symbols in another order"),
+        ("[QQQ, AAPL]", "SPY goes"),
+        ("[MSFT, QQQ]", "MSFT comes"),
+    ],
+)
+def test_a_universe_that_begins_with_another_symbol(legs: str, symbols: str, words: str) -> None:
+    old = edited(RANKED, ("LEGS", legs))
+    found = compared(old, edited(old, ("[SPY, QQQ, AAPL]", symbols)))
+    (change,) = found.changes
+    assert change.path == "underlying"
+    assert words in change.words
+    assert all(loss.was == loss.now for loss in found.losses)
