@@ -14,7 +14,7 @@ from engine.review.change.facet import Edit, Part, Sides, Verdict
 from engine.review.change.key import Key, Keys, Within, facets
 from engine.review.change.legs import nights
 from engine.review.change.orders import judge_own_order, own_order_words
-from engine.review.change.rules import JUDGING, head, judge_test, nameless
+from engine.review.change.rules import JUDGING, head, in_one_order, judge_test, nameless
 from engine.review.example import Example
 from engine.review.leaves import acting, acts_without_engine, closed_words
 from engine.review.levels import level_of, level_words, with_level
@@ -35,7 +35,10 @@ def exit_part(written: Exit, subject: Subject) -> Part:
     found = {"": head(_value(planned), said, judge_exit), **facets(written, EXIT, subject)}
     if written.condition is not None:
         found |= facets(written.condition, JUDGING, subject)
-    meaning = (nameless(planned.rule.test) if planned.rule else None, *(each.value for k, each in found.items() if k))
+    meaning = (
+        nameless(in_one_order(planned.rule.test)) if planned.rule else None,
+        *(each.value for k, each in found.items() if k),
+    )
     return Part(place="exits", name=written.name, noun=planned, meaning=meaning, facets=found, said=said)
 
 
@@ -45,7 +48,7 @@ def planned_of(name: str, subject: Subject) -> ExitPlan | None:
 
 
 def _value(planned: ExitPlan) -> tuple[Any, ...]:
-    return planned.kind, planned.rule.test if planned.rule else None, planned.basis, planned.each
+    return planned.kind, in_one_order(planned.rule.test) if planned.rule else None, planned.basis, planned.each
 
 
 def exit_words(planned: ExitPlan, subject: Subject) -> str:
@@ -81,7 +84,7 @@ def judge_exit(edit: Edit) -> Verdict:
         return _judge_level(was, now, edit.sides)
     if was.rule is None or now.rule is None:
         return Verdict()
-    return judge_test(replace(edit, old=was.rule.test, new=now.rule.test))
+    return judge_test(replace(edit, old=edit.old[1], new=edit.new[1]))
 
 
 def _judge_each(now: str) -> Verdict:
@@ -260,7 +263,7 @@ def _armed_by(noun: Exit, field: str, subject: Subject) -> Any:
 
 
 def _arming(rule: Rule, subject: Subject) -> _Arming:
-    return _Arming((nameless(rule.test), rule.confirm, rule.max_age), rule_words(rule, subject.cast))
+    return _Arming((nameless(in_one_order(rule.test)), rule.confirm, rule.max_age), rule_words(rule, subject.cast))
 
 
 def _armed_words(value: Any, subject: Subject) -> str:
@@ -270,7 +273,9 @@ def _armed_words(value: Any, subject: Subject) -> str:
 def _closed(noun: Exit, field: str, subject: Subject) -> Any:
     """Return the legs and the part that an exit closes."""
     planned = planned_of(noun.name, subject)
-    return None if planned is None else (planned.legs, planned.part)
+    if planned is None:
+        return None
+    return tuple(leg.name for leg in subject.plan.legs if leg.name in planned.legs), planned.part
 
 
 def _order(noun: Exit, field: str, subject: Subject) -> Any:

@@ -1,9 +1,11 @@
 """Edits of conditions: what a filter, a requirement, a halt or an exit now lets through."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
-from engine.compile.plan import Rule, Truth
+from engine.compile.plan import AllOf, AnyOf, Arithmetic, Call, Compare, Holds, Not, Rule, Truth
+from engine.model.values import replace
 from engine.review import amounts
 from engine.review.change.facet import Edit, Facet, Judge, Part, Verdict
 from engine.review.change.key import Key, Keys, Within, facets
@@ -102,13 +104,13 @@ JUDGING: Keys = {
 
 def rule_part(place: str, written: Condition, rule: Rule, subject: Subject) -> Part:
     """Return a rule of a list as a part."""
-    said = sentence(rule.test, subject.cast)
-    found = {"": head(rule.test, said, judge_test), **facets(written, JUDGING, subject)}
+    said, test = sentence(rule.test, subject.cast), in_one_order(rule.test)
+    found = {"": head(test, said, judge_test), **facets(written, JUDGING, subject)}
     return Part(
         place=place,
         name=rule.name,
         noun=rule,
-        meaning=(nameless(rule.test), *(each.value for key, each in found.items() if key)),
+        meaning=(nameless(test), *(each.value for key, each in found.items() if key)),
         facets=found,
         said=said,
     )
@@ -117,6 +119,18 @@ def rule_part(place: str, written: Condition, rule: Rule, subject: Subject) -> P
 def head(value: Any, said: str, judge: Judge) -> Facet:
     """Return the facet that a part is known by: its own path is where it stands."""
     return Facet(key="", value=value, said=said, judge=judge)
+
+
+def in_one_order(test: Any) -> Any:
+    """Return a test with what its measures list in one order: that of legs, events and symbols means nothing."""
+    if isinstance(test, Call):
+        listed = ((name, tuple(sorted(each)) if isinstance(each, tuple) else each) for name, each in test.arguments)
+        return replace(test, arguments=tuple(listed))
+    if isinstance(test, tuple):
+        return tuple(in_one_order(each) for each in test)
+    if isinstance(test, (Compare, Holds, Not, AllOf, AnyOf, Arithmetic)):
+        return replace(test, **{each.name: in_one_order(getattr(test, each.name)) for each in fields(test)})
+    return test
 
 
 def nameless(test: Truth) -> Any:

@@ -330,3 +330,17 @@ def test_a_universe_that_begins_with_another_symbol(legs: str, symbols: str, wor
     assert change.path == "underlying"
     assert words in change.words
     assert all(loss.was == loss.now for loss in found.losses)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "listed"),
+    [
+        ("vix: {between: [12, 22]}", "no_event: [LISTED]", ("CPI", "FOMC")),
+        ("vix: {between: [12, 22]}", "breadth: {of: [LISTED], above: 50%}", ("AAPL", "MSFT")),
+        ("{spot_within: 5 pts}", "{spot_within: 5 pts, of: [LISTED]}", ("short_put", "short_call")),
+    ],
+)
+def test_a_measure_of_the_same_in_another_order(old: str, new: str, listed: tuple[str, str]) -> None:
+    orders = (", ".join(listed), ", ".join(reversed(listed)))
+    texts = [edited(CONDOR, (old, new.replace("LISTED", each))) for each in orders]
+    assert compared(*texts).changes == ()
