@@ -9,6 +9,7 @@ from engine.review.change.facet import Sides
 from engine.review.change.reach import ORDER, reach_of
 from engine.review.subject import Subject, subject_of
 from engine.spec.load import load
+from engine.spec.scalar import day_time, operand, seconds
 from engine.spec.spec import Spec
 from engine.spec.walk import plain_scalar
 
@@ -22,7 +23,7 @@ def split(was: "Bot", now: "Bot") -> tuple[Spec, tuple[Change, ...]]:
     A default that the new text cannot take as it was is no change of its own: all that it reaches is told by itself.
     """
     old, new = _texts(was.spec), _texts(now.spec)
-    changed = [name for name in new if name in old and plain_scalar(old[name]) != plain_scalar(new[name])]
+    changed = [name for name in new if name in old and _meaning(old[name]) != _meaning(new[name])]
     before = {name: old[name] for name in changed}
     bare = _with(now, before)
     found = [_new_default(name, now, bare, before, new[name]) for name in changed] if bare is not None else []
@@ -46,6 +47,13 @@ _FIXED = "--set may no longer give it another value"
 
 def _texts(spec: Spec) -> dict[str, str]:
     return {parameter.name: parameter.text.strip().strip("\"'") for parameter in spec.parameters}
+
+
+def _meaning(text: str) -> object:
+    """Return what a default says, however it is written: `10 pts` and `10.0 pts` say the same."""
+    plain = plain_scalar(text)
+    said = ((read.__name__, read(plain)) for read in (seconds, day_time, operand))
+    return next((each for each in said if each[1] is not None), plain)
 
 
 def _with(bot: "Bot", defaults: dict[str, str]) -> Subject | None:

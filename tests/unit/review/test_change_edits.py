@@ -344,3 +344,26 @@ def test_a_measure_of_the_same_in_another_order(old: str, new: str, listed: tupl
     orders = (", ".join(listed), ", ".join(reversed(listed)))
     texts = [edited(CONDOR, (old, new.replace("LISTED", each))) for each in orders]
     assert compared(*texts).changes == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "one", "other"),
+    [
+        ('"15:30"', '"15:30"', '"15:30:00"'),
+        ("12, 22", "22", "22.0"),
+        ("max_loss_per_trade: $1000", "$1000", "$1000.00"),
+        ("wait: 10s", "60s", "1m"),
+    ],
+)
+def test_a_default_written_in_another_way(old: str, one: str, other: str) -> None:
+    key, _, _ = old.rpartition(" ")
+    place = f"{key} $given".strip()
+    texts = [edited(CONDOR, (old, place), ("floor: 30 pts", f"floor: 30 pts, given: {each}")) for each in (one, other)]
+    assert compared(*texts).changes == ()
+
+
+def test_a_default_of_points_written_in_another_way() -> None:
+    assert compared(CONDOR, edited(CONDOR, ("floor: 30 pts", "floor: 30.0 pts"))).changes == ()
+    assert paths(compared(CONDOR, edited(CONDOR, ("floor: 30 pts", "floor: 31 pts")))) == [
+        ("parameters.floor", Kind.CHANGED)
+    ]
