@@ -117,7 +117,7 @@ SPEC: Keys = {
     "quantity": Key(key="quantity", said=_count, judge=judge_quantity, read=_counted),
     "size": Within("quantity"),
     "overwrite": Key(
-        key="overwrite",
+        key="quantity.overwrite",
         said=lambda value, subject: overwrite_words(value, subject.spec.underlyings[0]),
         judge=judge_overwrite,
     ),

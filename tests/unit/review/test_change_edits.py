@@ -367,3 +367,14 @@ def test_a_default_of_points_written_in_another_way() -> None:
     assert paths(compared(CONDOR, edited(CONDOR, ("floor: 30 pts", "floor: 31 pts")))) == [
         ("parameters.floor", Kind.CHANGED)
     ]
+
+
+def test_a_part_of_shares_is_told_where_it_stands() -> None:
+    old = edited(
+        RANKED,
+        ("LEGS", ONE.replace("put", "call")),
+        ("entry:", "quantity: {overwrite: {between: [25%, 50%]}}\nentry:"),
+        ("risk:\n  undefined_risk: allow", "risk: {daily_loss: $100}"),
+    )
+    change = change_at(compared(old, edited(old, ("50%", "60%"))), "quantity.overwrite")
+    assert (change.applies, change.is_worse) == ("next", True)
