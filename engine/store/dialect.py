@@ -86,6 +86,10 @@ class Dialect:
         """Return SQL for a text in a JSON object."""
         return f"({column}::json ->> '{name}')" if self.is_server else f"json_extract({column}, '$.{name}')"
 
+    def items(self, column: str) -> str:
+        """Return SQL for a table of the items of a JSON list: each is its `value`."""
+        return f"json_array_elements({column}::json)" if self.is_server else f"json_each({column})"
+
 
 SQLITE = Dialect(
     insert=f"{_COLUMNS} (?, ?, ?, ?, ?, ?, ?)",

@@ -18,16 +18,6 @@ FROM trades t LEFT JOIN position_snapshots s ON s.id =
 WHERE t.status = 'OPEN'
 """
 
-_RISK = """
-CREATE VIEW risk_metrics AS SELECT
-  count(*) AS open_positions, sum(max_risk * quantity) AS max_loss,
-  sum(CASE WHEN max_risk IS NULL THEN 1 ELSE 0 END) AS undefined_risk,
-  sum(delta * quantity * 100) AS total_delta, sum(theta * quantity * 100) AS total_theta,
-  sum(gamma * quantity * 100) AS total_gamma, sum(vega * quantity * 100) AS total_vega,
-  sum(unrealized_pnl) AS unrealized_pnl
-FROM open_positions
-"""
-
 _PENDING = "CREATE VIEW pending_orders AS SELECT * FROM orders WHERE status IN ('PENDING', 'SUBMITTED')"
 
 NAMES = (
@@ -44,7 +34,7 @@ def views(sql: Dialect) -> tuple[str, ...]:
         _fills(sql),
         _snapshots(sql),
         _OPEN_POSITIONS,
-        _RISK,
+        _risk(sql),
         _PENDING,
         _strategy_summary(sql),
         _account_summary(sql),
@@ -116,6 +106,20 @@ CREATE VIEW position_snapshots AS SELECT
   {sql.dollars("s.spot")} AS underlying_price, delta, gamma, theta, vega, iv,
   {sql.dollars("s.profit")} AS unrealized_pnl
 FROM snapshot_rows s LEFT JOIN trade_rows t ON t.position = s.position
+"""
+
+
+def _risk(sql: Dialect) -> str:
+    """Return the view of risk; of each position counts what the leg has that is open in most structures."""
+    opened, closed, ratio = (sql.real(sql.member("value", name)) for name in ("opened", "closed", "ratio"))
+    still = f"(SELECT max(({opened} - {closed}) / {ratio}) FROM {sql.items('legs')})"
+    sums = ", ".join(f"sum({name} * still * 100) AS total_{name}" for name in ("delta", "theta", "gamma", "vega"))
+    return f"""
+CREATE VIEW risk_metrics AS SELECT
+  count(*) AS open_positions, sum(max_risk * still) AS max_loss,
+  sum(CASE WHEN max_risk IS NULL THEN 1 ELSE 0 END) AS undefined_risk, {sums},
+  sum(unrealized_pnl) AS unrealized_pnl
+FROM (SELECT *, {still} AS still FROM open_positions) AS held
 """
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from engine.model.session import EXCHANGE_ZONE
 from engine.run.levels import dollars_at
 from engine.run.periods import period_of
-from engine.run.trade_text import structure_of
+from engine.run.trade_text import still_open, structure_of
 from engine.spec.nouns.exits import ExitKind
 from engine.store.queries import Row, Run, StoreReader
 from engine.web.answers import (
@@ -116,7 +116,7 @@ def greeks(reader: StoreReader) -> Greeks:
 
 
 def _greeks_of(row: Row) -> dict[str, float | None]:
-    return {name: None if row[name] is None else row[name] * row["quantity"] * 100 for name in GREEKS}
+    return {name: None if row[name] is None else row[name] * still_open(row) * 100 for name in GREEKS}
 
 
 def risk(reader: StoreReader, picture: Picture) -> Risk:
@@ -146,7 +146,7 @@ def _risks(reader: StoreReader, at: datetime) -> Iterable[PositionRisk]:
             strategy_id=row["strategy_id"],
             max_profit=None if target is None else float(target),
             max_loss=None if stop is None else -float(stop),
-            worst_at_expiry=None if row["max_risk"] is None else row["max_risk"] * row["quantity"],
+            worst_at_expiry=None if row["max_risk"] is None else row["max_risk"] * still_open(row),
         )
 
 

@@ -9,7 +9,7 @@ from engine.record.record import Kind
 from engine.run.columns import price
 from engine.run.levels import dollars_at
 from engine.run.position_text import exits_text
-from engine.run.trade_text import structure_of
+from engine.run.trade_text import still_open, structure_of
 from engine.spec.nouns.exits import ExitKind
 from engine.store.queries import Row, Run, StoreReader
 from engine.turn.state import Trading
@@ -102,7 +102,7 @@ def _levels(positions: Sequence[Row]) -> tuple[tuple[str, float | None], ...]:
 
 
 def _position_line(row: Row, orders: Sequence[Row], found: Known | None, at: datetime | None) -> PositionLine:
-    quantity = row["quantity"]
+    quantity = still_open(row)
     expiry = date.fromisoformat(row["expiration"]) if row["expiration"] else None
     resting = [each for each in orders if each["position"] == row["position"] and each["purpose"] in _RESTING]
     mark = row["current_mid"]

@@ -24,6 +24,8 @@ from engine.store.open import open_store
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.store.tables import PROJECTIONS
+from engine.web.book import greeks
+from engine.web.picture_of_store import picture_of_store
 
 
 def store_of(path: Place, records: Sequence[Record], pieces: int = 1) -> Place:
@@ -298,3 +300,42 @@ def test_asked_columns_are_there(day_place: Place) -> None:
     for view, columns in asked.items():
         (row,) = rows(day_place, f"SELECT * FROM {view} LIMIT 1")
         assert set(columns.split()) <= row.keys()
+
+
+def half_closed(name: str, *, filled: int, left: tuple[int, int, int, int]) -> list[Record]:
+    """Return a condor of which so many structures filled, and so many contracts of each leg are still open."""
+    (data,) = [r.data for r in condor_records() if r.kind is Kind.POSITION and r.data["state"] == "open"]
+    whole = decode(Position, dict(data))
+    legs = tuple(
+        replace(leg, opened=filled, closed=filled - open_now) for leg, open_now in zip(whole.legs, left, strict=True)
+    )
+    held = replace(whole, id=name, quantity=3, legs=legs)
+    greeks: dict[str, Any] = {"delta": 0.01, "gamma": -0.002, "theta": 0.5, "vega": -0.3, "iv": 0.2, "spot": 6000}
+    mark = {"bid": "-0.80", "ask": "-0.70", "mid": "-0.75", "profit": "10.00", **greeks}
+    return [entity(Kind.POSITION, at("10:00"), held), Record(at("10:01"), Kind.MARK, CONDOR, name, mark)]
+
+
+@pytest.mark.parametrize(
+    ("filled", "left", "structures"),
+    [(3, (3, 3, 3, 3), 3), (3, (1, 1, 1, 1), 1), (2, (2, 2, 0, 0), 2), (2, (0, 0, 1, 1), 1), (3, (3, 1, 0, 0), 3)],
+    ids=["all filled", "two of three closed", "two of three filled and a side closed", "half a side", "uneven"],
+)
+def test_risk_is_of_what_is_still_open(
+    place: Place, filled: int, left: tuple[int, int, int, int], structures: int
+) -> None:
+    path = store_of(place, half_closed("P7", filled=filled, left=left))
+    (risk,) = rows(path, "SELECT * FROM risk_metrics")
+    assert risk["max_loss"] == pytest.approx(915 * structures)
+    totals = {name: risk[f"total_{name}"] / structures for name in ("delta", "gamma", "theta", "vega")}
+    assert totals == pytest.approx({"delta": 1, "gamma": -0.2, "theta": 50, "vega": -30})
+    with StoreReader(path) as reader:
+        (line,) = picture_of_store(reader).positions
+        assert (line.max_loss, line.theta) == pytest.approx((915 * structures, 50 * structures))
+        assert greeks(reader).total["theta"] == pytest.approx(risk["total_theta"])
+
+
+def test_risk_adds_up_several_structures(place: Place) -> None:
+    records = [*half_closed("P7", filled=3, left=(1, 1, 1, 1)), *half_closed("P8", filled=2, left=(2, 2, 0, 0))]
+    (risk,) = rows(store_of(place, records), "SELECT * FROM risk_metrics")
+    assert (risk["open_positions"], risk["max_loss"]) == (2, 2745)
+    assert (risk["total_delta"], risk["unrealized_pnl"]) == (pytest.approx(3), 20)
