@@ -119,7 +119,7 @@ def _position_line(program: Program, state: State, position: Position, at: datet
         profit=_number(profit(position, state.board, now)),
         **{name: _greek(position, state.board, name) for name in GREEKS},
         exits=exits_text(program, state, position, now),
-        max_loss=None if position.max_risk is None else float(position.max_risk) * position.structures,
+        max_loss=None if position.max_risk is None else float(position.max_risk) * position.most_structures,
         at_target=_number(dollars_at(program.governing(position), position, ExitKind.TARGET)),
         at_stop=_number(dollars_at(program.governing(position), position, ExitKind.STOP)),
     )

@@ -12,6 +12,7 @@ from engine.record.record import Kind
 from engine.run.levels import dollars_at
 from engine.run.position_text import exits_text
 from engine.spec.nouns.exits import ExitKind
+from engine.web.picture_of_run import position_lines
 
 ENDING = '\n  - time: "15:45"\n    order: market\n'
 RISK = "{max_loss_per_trade: $20000}"
@@ -325,3 +326,12 @@ def test_the_stop_acts_on_what_a_part_has_left_while_nobody_bids_for_a_leg_of_it
     without_bid(desk, put(5935))
     assert reasons(desk) == ["target", "stop"]
     assert [(leg.name, desk.last.quantity) for leg in desk.last.legs] == [("short_put", 1)]
+
+
+def test_what_stays_open_after_a_side_is_shown_with_its_worst_case() -> None:
+    desk = held()
+    sides(desk, 1.40, 0.40)
+    desk.fill(desk.last)
+    (line,) = position_lines(desk.program, desk.state, desk.now)
+    assert desk.position.max_risk == 860
+    assert line.max_loss == 860
