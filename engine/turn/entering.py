@@ -309,7 +309,7 @@ def _entries_today(work: Work) -> int:
 def _day_trades(work: Work, bot: CompiledBot, selection: Selection) -> DayTrades:
     account = work.state.facts.account
     at_work = sum(1 for position in work.positions.values() if _needs_day_trade(work, position))
-    closes_today = bot.closes_on_its_day(work.state.session, [leg.option for leg in selection.legs])
+    closes_today = bot.closes_on_its_day(work.state.session, [leg.option for leg in selection.legs], work.at)
     return DayTrades(account.day_trades_left, account.net_liquidation, at_work, closes_today)
 
 
@@ -320,7 +320,8 @@ def _needs_day_trade(work: Work, position: Position) -> bool:
         return False
     if position.closed_at is not None:
         return position.opened_at is not None and work.at - position.closed_at < ACCOUNT_TOLD
-    return work.governing(position).closes_on_its_day(session, [leg.option for leg in position.legs])
+    since = position.opened_at or work.at
+    return work.governing(position).closes_on_its_day(session, [leg.option for leg in position.legs], since)
 
 
 def _conflicts(work: Work, bot: CompiledBot, selection: Selection) -> tuple[str, ...]:

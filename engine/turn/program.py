@@ -2,10 +2,24 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from engine.compile.plan import Call, Choice, ExitPlan, Holds, Member, Plan, Rule
+from engine.compile.plan import (
+    AllOf,
+    AnyOf,
+    Call,
+    Choice,
+    Compare,
+    Constant,
+    ExitPlan,
+    Holds,
+    Member,
+    Op,
+    Plan,
+    Rule,
+    Truth,
+)
 from engine.compile.reads import calls_of
 from engine.decide.account_rules import reads_margin
 from engine.decide.opportunity import Span, at_hand, spans
@@ -160,14 +174,15 @@ class CompiledBot:
         listing = facts.listings.get((symbol, leg.trading_class)) if leg is not None else None
         return expiry_on(self.plan.expiry, listing.expiries, session.date) if listing is not None else None
 
-    def closes_on_its_day(self, session: Session, options: Iterable[Option]) -> bool:
-        """Say whether a position of these options, opened today, is to be closed today by an order.
+    def closes_on_its_day(self, session: Session, options: Iterable[Option], since: datetime) -> bool:
+        """Say whether a position of these options, opened today at `since`, is to be closed today by an order.
 
-        So it is with a bare `time` exit, and with any other exit of options that expire today. An exit that a price
-        has to bring about on a later day does not count, and settlement is no order.
+        So it is with an exit that the clock alone brings about before the close, and with any other exit of options
+        that expire today. An exit that a price has to bring about on a later day does not count, and settlement is no
+        order.
         """
         rules = [rule.rule.test for rule in self.exits if rule is not None]
-        if any(isinstance(test, Holds) and _times(test) for test in rules):
+        if any(_comes_by_clock(test, since, session.close) for test in rules):
             return True
         return bool(rules) and any(option.expiry == session.date for option in options)
 
@@ -349,6 +364,20 @@ def _sharing(plan: Plan, pool: Pool) -> Plan:
         risk=same(plan.risk),
         needs=same(plan.needs),
     )
+
+
+def _comes_by_clock(test: Truth, since: datetime, close: datetime) -> bool:
+    """Say whether a test turns true before the close whatever the market does, of a position opened at `since`."""
+    match test:
+        case Holds():
+            return bool(_times(test))
+        case Compare(op=Op.AT_LEAST | Op.ABOVE, left=Call(measure="time_in_trade"), right=(Constant(value=seconds),)):
+            return since + timedelta(seconds=seconds) < close
+        case AnyOf(members=members):
+            return any(_comes_by_clock(member, since, close) for member in members)
+        case AllOf(members=members):
+            return all(_comes_by_clock(member, since, close) for member in members)
+    return False
 
 
 def _times(test: object) -> list[DayTime]:

@@ -72,7 +72,7 @@ def _closes_on_its_day(visit: Visit, bot: CompiledBot) -> bool:
     for each in bot.structures():
         expiries = (each.legs_expiry(facts, session, leg.symbol) for leg in each.plan.legs if not leg.is_shares)
         expires = session.date in expiries and any(rule is not None for rule in each.exits)
-        if expires or each.closes_on_its_day(session, ()):
+        if expires or each.closes_on_its_day(session, (), session.open):
             return True
     return False
 

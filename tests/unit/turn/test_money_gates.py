@@ -283,6 +283,25 @@ def test_what_settles_or_stays_over_night_is_no_day_trade() -> None:
     assert len(stays.submitted) == 1
 
 
+@pytest.mark.parametrize(
+    ("exits", "is_day_trade"),
+    [
+        ("\n  - time_in_trade: {at_least: 1h}", True),
+        ("\n  - time_in_trade: {at_least: 6h}", False),
+        ('\n  - name: late\n    any: [{time: "15:45"}, {profit: {at_least: 50%}}]', True),
+        ('\n  - name: late\n    all: [{time: "15:45"}, {profit: {at_least: 50%}}]', False),
+        ('\n  - name: late\n    all: [{time: "15:45"}, {time_in_trade: {above: 30m}}]', True),
+    ],
+    ids=["an hour after", "after the close", "any", "all", "all by the clock"],
+)
+def test_what_the_clock_alone_closes_today_is_a_day_trade(exits: str, is_day_trade: bool) -> None:
+    seller = text_of("seller", **{**SELLER, "exits": exits + SETTLES})
+    desk = desk_of(seller, account=NONE_LEFT)
+    desk.until("10:01")
+    assert refused(desk, "seller").startswith("no day trade is left") is is_day_trade
+    assert bool(desk.submitted) is not is_day_trade
+
+
 def test_positions_of_today_need_theirs() -> None:
     two = (text_of("one"), text_of("two", entry='{at: "10:05"}'))
     desk = desk_of(*two, account=replace(NONE_LEFT, day_trades_left=1))
