@@ -148,6 +148,23 @@ def test_an_entry_at_work_is_taken_back_when_another_bot_has_lost_what_the_accou
     assert desk.last.message.startswith("the account's loss today is $1")
 
 
+def test_an_account_that_lost_its_limit_in_a_pause_gets_no_further_try() -> None:
+    patient = "{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 30s, then: cancel}"
+    later = text_of("later", entry='{at: "10:05"}', order=patient, legs=CALLS)
+    desk = Desk((text_of(exits='\n  - time: "15:45"\n'), later), limits=AccountLimits(daily_loss=Decimal(100)))
+    desk.opened()
+    first = desk.enter("10:05")
+    desk.ack(first)
+    desk.tick(10)
+    desk.cancelled(first)
+    for _ in range(5):
+        desk.quote(put(5945), 6.0, 6.1, -0.30)
+        desk.tick(10)
+    assert desk.last.ref == first.ref
+    assert desk.position.exit_reason == "unfilled"
+    assert desk.said(Kind.DECISION, "unfilled")[-1].data["reason"].startswith("the account's loss today is $375.00")
+
+
 def test_a_daily_loss_in_units_of_what_one_trade_may_lose() -> None:
     desk = Desk((text_of(risk="{max_loss_per_trade: $2000, daily_loss: 0.05x max_loss_per_trade}"),))
     assert desk.program.bots["spread"].plan.risk.daily_loss == Decimal(100)
