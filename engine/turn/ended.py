@@ -28,6 +28,7 @@ from engine.turn.profit import account_today
 from engine.turn.program import CompiledBot
 from engine.turn.protecting import PROTECT, note_gone
 from engine.turn.resting import NEXT_TRY, REARM_LIMIT, RESTING, cancel, has_expired, place_resting, take_back
+from engine.turn.rivals import rival_words
 from engine.turn.runaway import stop_runaway
 from engine.turn.state import Trading
 from engine.turn.work import Work
@@ -157,6 +158,8 @@ def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:
     if (state := work.bots.get(position.bot)) is not None and state.day.halted:
         return f"halted: {state.day.halted}"
     if reason := account_loss_problem(account_today(work), work.program.limits.daily_loss):
+        return reason
+    if reason := rival_words(work.rivals):
         return reason
     if position.is_flat and not still_holds(work, bot, position):
         return "its conditions no longer hold"

@@ -117,3 +117,16 @@ def test_an_order_that_ended_under_our_name_moves_our_numbers_on() -> None:
     desk.report(of_another(Desk().enter(), "rb:abc123:000041"), BrokerStatus.CANCELLED, 0)
     assert desk.enter().ref == "rb:abc123:000042"
     assert not [record for record in desk.records if record.kind is Kind.ALARM]
+
+
+def test_in_a_pause_between_two_tries_another_rulebot_keeps_the_next_one_out() -> None:
+    desk = Desk((text_of(order="{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 30s, then: cancel}"),))
+    first = desk.enter()
+    desk.ack(first)
+    desk.tick(10)
+    desk.cancelled(first)
+    linked_with(desk, "rb:other:000001")
+    for _ in range(5):
+        desk.tick(10)
+    assert desk.last.ref == first.ref
+    assert desk.position.exit_reason == "unfilled"
