@@ -2,7 +2,7 @@
 
 One formula holds for every structure: entry_price is received per share (negative when paid), exit_price is paid per
 share to close it (negative when received), and (entry_price - exit_price) x quantity x 100 is the profit before
-commissions. So a short option has two positive prices.
+commissions of legs that filled alike. So a short option has two positive prices.
 """
 
 import re
