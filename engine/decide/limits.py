@@ -128,8 +128,12 @@ def _alone(proposal: Proposal) -> str:
 
 
 def _clock(proposal: Proposal) -> str:
-    found = proposal.clocks_apart
-    return f"this computer's clock is {clock_words(found)} the broker's" if found else ""
+    return clock_problem(proposal.clocks_apart)
+
+
+def clock_problem(seconds: float) -> str:
+    """Return why nothing is entered while our clock is so many seconds ahead of the broker's, "" when it is not."""
+    return f"this computer's clock is {clock_words(seconds)} the broker's" if seconds else ""
 
 
 def clock_words(seconds: float) -> str:

@@ -3,7 +3,6 @@
 from datetime import timedelta
 from math import ceil
 
-from engine.decide.limits import account_loss_problem
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
@@ -24,11 +23,10 @@ from engine.turn.leaving import (
     stands_apart,
 )
 from engine.turn.opening import next_stage, send_opening
-from engine.turn.profit import account_today
 from engine.turn.program import CompiledBot
 from engine.turn.protecting import PROTECT, note_gone
+from engine.turn.refusing import kept_out
 from engine.turn.resting import NEXT_TRY, REARM_LIMIT, RESTING, cancel, has_expired, place_resting, take_back
-from engine.turn.rivals import rival_words
 from engine.turn.runaway import stop_runaway
 from engine.turn.state import Trading
 from engine.turn.work import Work
@@ -157,9 +155,7 @@ def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:
         return "paused by the operator"
     if (state := work.bots.get(position.bot)) is not None and state.day.halted:
         return f"halted: {state.day.halted}"
-    if reason := account_loss_problem(account_today(work), work.program.limits.daily_loss):
-        return reason
-    if reason := rival_words(work.rivals):
+    if reason := kept_out(work):
         return reason
     if position.is_flat and not still_holds(work, bot, position):
         return "its conditions no longer hold"

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable
 
+from engine.decide.limits import account_loss_problem, clock_problem
 from engine.model.values import replace
 from engine.record.record import Json, Kind
+from engine.turn.profit import account_today
+from engine.turn.rivals import rival_words
 from engine.turn.work import Work
 
 _NO_DIGITS = str.maketrans("", "", "0123456789.,-")
@@ -16,6 +19,12 @@ def halted(work: Work, symbols: Iterable[str]) -> tuple[str, ...]:
         return ()
     found = {contract.symbol for row in board.halted if (contract := board.contracts[row]) is not None}
     return tuple(symbol for symbol in dict.fromkeys(symbols) if symbol in found)
+
+
+def kept_out(work: Work) -> str:
+    """Return why no bot may enter now, nor send a further try of an entry, "" when each may."""
+    lost = account_loss_problem(account_today(work), work.program.limits.daily_loss)
+    return lost or rival_words(work.rivals) or clock_problem(work.state.clocks_apart)
 
 
 def skip(work: Work, name: str, reason: str, symbol: str = "") -> None:

@@ -251,3 +251,16 @@ def test_62_nothing_is_entered_while_the_clocks_disagree() -> None:
     desk.send(ClocksApart(desk.now, 0.0))
     desk.tick(15)
     assert len(desk.submitted) == 1
+
+
+def test_in_a_pause_between_two_tries_a_clock_that_is_wrong_keeps_the_next_one_out() -> None:
+    desk = Desk((text_of(order="{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 30s, then: cancel}"),))
+    first = desk.enter()
+    desk.ack(first)
+    desk.tick(10)
+    desk.cancelled(first)
+    desk.send(ClocksApart(desk.now, -12.0))
+    for _ in range(5):
+        desk.tick(10)
+    assert desk.last.ref == first.ref
+    assert desk.position.exit_reason == "unfilled"
