@@ -1,5 +1,6 @@
 """The words of `rulebot why`, and the same as plain data. Times are those of New York."""
 
+import json
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -121,7 +122,14 @@ def _end_words(trade: Row, verb: str, session: date) -> str:
     closed, cost = _on(trade["exit_time"], session), price(abs(trade["exit_price"]))
     settled = {"EXPIRED_WORTHLESS": f"expired worthless {closed}", "CASH_SETTLED": f"settled at {cost} {closed}"}
     settled |= {word: f"{word.lower()} {closed}" for word in ("ASSIGNED", "EXERCISED")}
+    if trade["exit_reason"] in ("EXPIRED_WORTHLESS", "CASH_SETTLED") and _is_dealt(trade):
+        return f"{verb} at {cost} (the rest expired) {closed}"
     return settled.get(trade["exit_reason"]) or f"{verb} at {cost} {closed}: {trade['exit_name']}"
+
+
+def _is_dealt(trade: Row) -> bool:
+    """Say whether a part of it was closed by an order before the rest expired."""
+    return any(leg["closed"] != leg["settled"] for leg in json.loads(trade["legs"]))
 
 
 def moment_lines(moment: Moment) -> list[str]:

@@ -131,6 +131,35 @@ def test_what_kept_a_bot_from_watching_is_told() -> None:
     assert "at 2.70 2026-11-16 10:00; open" in story_lines(WATCHER, DAY, told, held)[1], "a day of its own is named"
 
 
+def test_a_trade_of_which_one_side_was_bought_back_did_not_expire_worthless() -> None:
+    """The part that an exit closed is told with its price; of what expired whole nothing else is said."""
+    sides = (("short_put", "put", 5950, 1), ("short_call", "call", 6050, 0))
+    legs = [
+        {"symbol": "SPX", "right": right, "strike": strike, "ratio": 1, "name": name, "closed": 1, "settled": settled}
+        for name, right, strike, settled in sides
+    ]
+    row = {
+        "expiration": str(DAY),
+        "quantity": 1,
+        "entry_price": 2.35,
+        "entry_mid": None,
+        "entry_time": f"{DAY} 12:00:05",
+        "exit_time": f"{DAY} 16:00:00",
+        "exit_price": 2.4,
+        "exit_name": "expired_worthless",
+        "exit_reason": "EXPIRED_WORTHLESS",
+        "status": "CLOSED",
+        "final_pnl": -12.4,
+        "commissions": 7.4,
+    }
+    told = story([decision("10:30", "watch"), decision("10:31", "enter")])
+    (_, mixed, *_) = story_lines(WATCHER, DAY, told, [{**row, "legs": json.dumps(legs)}])
+    assert "12:00, bought back at 2.40 (the rest expired) 16:00   -$12.40" in mixed
+    whole = [{**leg, "settled": 1} for leg in legs]
+    (_, line, *_) = story_lines(WATCHER, DAY, told, [{**row, "legs": json.dumps(whole)}])
+    assert "12:00, expired worthless 16:00" in line
+
+
 def test_a_watch_cut_short_still_shows_the_last_look() -> None:
     told = story([decision("10:30", "watch"), verdict("10:31", "vix", False, 30.0)])
     assert told.nearest is None
