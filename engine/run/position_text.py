@@ -12,6 +12,7 @@ from engine.model.money import CENT
 from engine.model.order import Order, OrderType, Purpose
 from engine.model.position import Position
 from engine.model.structure import strike_of, structure_text
+from engine.run.levels import has_acted
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.program import CompiledBot, Program
 from engine.turn.resting import RESTING, level_net
@@ -103,7 +104,7 @@ def exits_text(program: Program, state: State, position: Position, now: float) -
     parts = [f"resting: {resting}"] if resting else []
     is_said = False
     for planned in sorted(bot.plan.exits, key=_rank):
-        if planned.rule is None or (planned.resting and resting):
+        if planned.rule is None or has_acted(position, planned) or (planned.resting and resting):
             continue
         if planned.armed_by and planned.name not in position.armed:
             parts.append(f"{planned.name}, once {' and '.join(rule.name for rule in planned.armed_by)} arms it")

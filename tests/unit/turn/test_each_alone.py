@@ -335,3 +335,14 @@ def test_what_stays_open_after_a_side_is_shown_with_its_worst_case() -> None:
     (line,) = position_lines(desk.program, desk.state, desk.now)
     assert desk.position.max_risk == 860
     assert line.max_loss == 860
+
+
+def test_the_stop_of_a_side_that_is_closed_is_not_shown_any_more() -> None:
+    desk = held()
+    assert "stop.put_side" in exits_text(desk.program, desk.state, desk.position, desk.now.timestamp())
+    sides(desk, 1.40, 0.40)
+    desk.fill(desk.last)
+    assert open_legs(desk) == ["short_call", "long_call"]
+    said = exits_text(desk.program, desk.state, desk.position, desk.now.timestamp())
+    assert "stop.call_side" in said
+    assert "stop.put_side" not in said

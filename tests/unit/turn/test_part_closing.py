@@ -5,6 +5,9 @@ from hand_desk import Desk, call, put, text_of
 
 from engine.model.order import Order, Purpose
 from engine.record.record import Kind
+from engine.run.levels import dollars_at
+from engine.run.position_text import exits_text
+from engine.spec.nouns.exits import ExitKind
 
 RISK = "{max_loss_per_trade: $20000}"
 ENDING = '\n  - time: "15:45"\n    order: market\n'
@@ -173,3 +176,17 @@ def test_a_side_or_named_legs_are_closed_and_the_rest_stays(close: str, closed: 
     desk.quote(call(6055), 2.0, 2.1, 0.30)
     desk.tick(1)
     assert len(closing(desk)) == 1, "its legs are gone"
+
+
+def test_a_target_that_has_closed_its_part_is_not_shown_as_the_next_one() -> None:
+    first = "  - name: first\n    target: {profit: 20%}\n    close: 50%\n"
+    desk = held(first + "  - name: second\n    target: {profit: 60%}\n", quantity=4)
+    bot = desk.program.governing(desk.position)
+    assert dollars_at(bot, desk.position, ExitKind.TARGET) == 56, "a fifth of 0.70 x 4"
+    cost(desk, 0.50)
+    desk.fill(desk.last)
+    assert (desk.position.structures, desk.position.acted) == (2, ("first",))
+    assert dollars_at(bot, desk.position, ExitKind.TARGET) == 84, "three fifths of 0.70 x 2"
+    said = exits_text(desk.program, desk.state, desk.position, desk.now.timestamp())
+    assert said.startswith("second 0.28")
+    assert "first" not in said
