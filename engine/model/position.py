@@ -114,11 +114,6 @@ class Position:
         return min((leg.held // leg.ratio for leg in self.legs if leg.held or not leg.opened), default=0)
 
     @property
-    def most_structures(self) -> float:
-        """Structures of the leg of which most is open; more than the others have when contracts lack their partners."""
-        return max((leg.held / leg.ratio for leg in self.legs), default=0.0)
-
-    @property
     def is_flat(self) -> bool:
         """True when no leg holds anything."""
         return all(leg.opened == leg.closed for leg in self.legs)

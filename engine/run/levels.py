@@ -4,6 +4,8 @@ from decimal import Decimal
 
 from engine.compile.plan import ExitPlan
 from engine.model.contract import LOT
+from engine.model.money import ZERO
+from engine.model.payoff import worst_case
 from engine.model.position import Position
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.program import CompiledBot
@@ -24,6 +26,25 @@ def dollars_at(bot: CompiledBot, position: Position, kind: ExitKind) -> Decimal 
         ):
             return (entry_of_open(position) + level) * position.open_structures * LOT
     return None
+
+
+def worst_at_expiry(position: Position) -> Decimal | None:
+    """Return the most that what is still open can lose at expiry, in dollars before commissions; None without a bound.
+
+    Whole structures lose what was found when they were opened; other legs by what they were bought and sold for.
+    """
+    if not position.is_uneven:
+        return None if position.max_risk is None else position.max_risk * position.structures
+    legs = [leg for leg in position.legs if leg.held]
+    parts = [(leg.option, leg.signed_held * leg.option.multiplier // LOT) for leg in legs]
+    came_in = sum((leg.entry_cash * leg.held / leg.opened for leg in legs), ZERO)
+    worst = worst_case(parts, came_in / LOT)
+    return None if worst is None else worst * LOT
+
+
+def open_count(position: Position) -> int:
+    """Return how many structures are open of the legs that are held: by it a snapshot's greeks are multiplied."""
+    return min((leg.held // leg.ratio for leg in position.legs if leg.held), default=0)
 
 
 def has_acted(position: Position, planned: ExitPlan) -> bool:

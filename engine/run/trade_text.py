@@ -16,11 +16,6 @@ def is_opened(trade: Mapping[str, Any]) -> bool:
     return bool(trade["entry_time"]) and trade["state"] != "entering"
 
 
-def still_open(trade: Mapping[str, Any]) -> float:
-    """Return how many structures of a row of `trades` or `open_positions` are open: of the leg that has most left."""
-    return float(max((leg["opened"] - leg["closed"]) / leg["ratio"] for leg in json.loads(trade["legs"])))
-
-
 def structure_of(trade: Mapping[str, Any]) -> str:
     """Return what a row of `trades` or `open_positions` holds: strikes by right, and an expiry that is not its day."""
     legs = json.loads(trade["legs"])

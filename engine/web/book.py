@@ -8,7 +8,7 @@ from typing import Any
 from engine.model.session import EXCHANGE_ZONE
 from engine.run.levels import dollars_at
 from engine.run.periods import period_of
-from engine.run.trade_text import still_open, structure_of
+from engine.run.trade_text import structure_of
 from engine.spec.nouns.exits import ExitKind
 from engine.store.queries import Row, Run, StoreReader
 from engine.web.answers import (
@@ -26,7 +26,7 @@ from engine.web.answers import (
     Status,
     Trade,
 )
-from engine.web.known import known, next_window
+from engine.web.known import held_of, known, next_window
 from engine.web.picture import GREEKS, Picture
 
 PERIODS = ("day", "week", "month")
@@ -107,16 +107,22 @@ def _position(row: Row, trade: Row, today: date | None) -> OpenPosition:
 
 def greeks(reader: StoreReader) -> Greeks:
     """Return /api/positions/greeks."""
+    at = last_instant(reader)
+    held = {} if at is None else known(reader, at).state.positions
     found = [
-        PositionGreeks(trade_id=row["id"], strategy_id=row["strategy_id"], **_greeks_of(row))
+        PositionGreeks(
+            trade_id=row["id"],
+            strategy_id=row["strategy_id"],
+            **_greeks_of(row, held_of(row, held.get(row["position"]))[0]),
+        )
         for row in reader.view("open_positions")
     ]
     total = {name: sum(getattr(each, name) or 0.0 for each in found) for name in GREEKS}
     return Greeks(total=total, positions=found)
 
 
-def _greeks_of(row: Row) -> dict[str, float | None]:
-    return {name: None if row[name] is None else row[name] * still_open(row) * 100 for name in GREEKS}
+def _greeks_of(row: Row, quantity: int) -> dict[str, float | None]:
+    return {name: None if row[name] is None else row[name] * quantity * 100 for name in GREEKS}
 
 
 def risk(reader: StoreReader, picture: Picture) -> Risk:
@@ -146,7 +152,7 @@ def _risks(reader: StoreReader, at: datetime) -> Iterable[PositionRisk]:
             strategy_id=row["strategy_id"],
             max_profit=None if target is None else float(target),
             max_loss=None if stop is None else -float(stop),
-            worst_at_expiry=None if row["max_risk"] is None else row["max_risk"] * still_open(row),
+            worst_at_expiry=held_of(row, position)[1],
         )
 
 

@@ -6,11 +6,13 @@ from datetime import datetime
 from engine.model.errors import RulebotError
 from engine.model.facts import EventCalendar
 from engine.model.market import Board
+from engine.model.position import Position
 from engine.model.session import exchange_date, session_after, session_from
 from engine.model.values import dataclass
 from engine.run.desk import SpecText, compile_text
+from engine.run.levels import open_count, worst_at_expiry
 from engine.run.resume import resume
-from engine.store.queries import Run, StoreReader
+from engine.store.queries import Row, Run, StoreReader
 from engine.turn.program import AccountLimits, CompiledBot, Program
 from engine.turn.state import State
 
@@ -40,6 +42,17 @@ def known(reader: StoreReader, at: datetime) -> Known:
         with suppress(RulebotError):  # of a version that cannot be read any more
             texts[text.digest] = compile_text(text)
     return Known(found.state, Program(bots={}, pinned=texts, limits=AccountLimits(), install=found.install))
+
+
+def held_of(row: Row, position: Position | None) -> tuple[int, float | None]:
+    """Return how many structures of an open trade are held, and dollars that it can lose at expiry, None without bound.
+
+    position: as the journal has it, None when that is not known: then all that was opened counts.
+    """
+    if position is None:
+        return row["quantity"], None if row["max_risk"] is None else row["max_risk"] * row["quantity"]
+    worst = worst_at_expiry(position)
+    return open_count(position), None if worst is None else float(worst)
 
 
 def bot_of(run: Run, name: str) -> CompiledBot | None:

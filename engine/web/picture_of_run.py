@@ -7,7 +7,7 @@ from engine.fill.pnl import profit
 from engine.model.market import Board
 from engine.model.position import Position
 from engine.run.glance import BotRow, Glance, glance
-from engine.run.levels import dollars_at
+from engine.run.levels import dollars_at, worst_at_expiry
 from engine.run.observe.telling import title
 from engine.run.position_text import close_price, exits_text, order_price, structure
 from engine.spec.nouns.exits import ExitKind
@@ -119,7 +119,7 @@ def _position_line(program: Program, state: State, position: Position, at: datet
         profit=_number(profit(position, state.board, now)),
         **{name: _greek(position, state.board, name) for name in GREEKS},
         exits=exits_text(program, state, position, now),
-        max_loss=None if position.max_risk is None else float(position.max_risk) * position.most_structures,
+        max_loss=_number(worst_at_expiry(position)),
         at_target=_number(dollars_at(program.governing(position), position, ExitKind.TARGET)),
         at_stop=_number(dollars_at(program.governing(position), position, ExitKind.STOP)),
     )

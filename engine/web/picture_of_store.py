@@ -9,12 +9,12 @@ from engine.record.record import Kind
 from engine.run.columns import price
 from engine.run.levels import dollars_at
 from engine.run.position_text import exits_text
-from engine.run.trade_text import still_open, structure_of
+from engine.run.trade_text import structure_of
 from engine.spec.nouns.exits import ExitKind
 from engine.store.queries import Row, Run, StoreReader
 from engine.turn.state import Trading
 from engine.web.bots_of_store import bot_lines
-from engine.web.known import Known, known
+from engine.web.known import Known, held_of, known
 from engine.web.picture import GREEKS, OrderLine, Picture, PositionLine, Told, clock_text
 
 _RESTING = ("target", "stop", "protect")
@@ -102,7 +102,6 @@ def _levels(positions: Sequence[Row]) -> tuple[tuple[str, float | None], ...]:
 
 
 def _position_line(row: Row, orders: Sequence[Row], found: Known | None, at: datetime | None) -> PositionLine:
-    quantity = still_open(row)
     expiry = date.fromisoformat(row["expiration"]) if row["expiration"] else None
     resting = [each for each in orders if each["position"] == row["position"] and each["purpose"] in _RESTING]
     mark = row["current_mid"]
@@ -110,6 +109,7 @@ def _position_line(row: Row, orders: Sequence[Row], found: Known | None, at: dat
     bot = None if found is None else found.governing(row["position"])
     exits = "resting: " + ", ".join(_resting(each) for each in resting) if resting else ""
     at_target = at_stop = None
+    quantity, worst = held_of(row, position)
     if found is not None and position is not None and bot is not None and at is not None:
         exits = exits_text(found.program, found.state, position, at.timestamp())
         at_target, at_stop = (dollars_at(bot, position, kind) for kind in (ExitKind.TARGET, ExitKind.STOP))
@@ -131,7 +131,7 @@ def _position_line(row: Row, orders: Sequence[Row], found: Known | None, at: dat
         exits=exits,
         at_target=None if at_target is None else float(at_target),
         at_stop=None if at_stop is None else float(at_stop),
-        max_loss=None if row["max_risk"] is None else row["max_risk"] * quantity,
+        max_loss=worst,
     )
 
 

@@ -346,3 +346,16 @@ def test_the_stop_of_a_side_that_is_closed_is_not_shown_any_more() -> None:
     said = exits_text(desk.program, desk.state, desk.position, desk.now.timestamp())
     assert "stop.call_side" in said
     assert "stop.put_side" not in said
+
+
+def test_what_is_left_of_a_condor_can_still_lose_at_expiry() -> None:
+    desk = held(quantity=2)
+    at_entry = desk.position.max_risk
+    assert at_entry is not None
+    (whole,) = position_lines(desk.program, desk.state, desk.now)
+    assert whole.max_loss == 2 * at_entry
+    sides(desk, 1.40, 0.40)
+    desk.fill(desk.last)
+    assert open_legs(desk) == ["short_call", "long_call"]
+    (left,) = position_lines(desk.program, desk.state, desk.now)
+    assert left.max_loss == 2 * (1000 - 70), "ten points wide, 0.70 sold, twice"

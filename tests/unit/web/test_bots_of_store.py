@@ -1,11 +1,12 @@
 """What a store alone says of its bots: as a running engine would, as far as it is recorded."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from run_day import SPECS, day_program
-from store_day import CONDOR, DAY, SELLER, WATCHER, at, small_day
+from store_day import CONDOR, DAY, SELLER, WATCHER, at, entity, position, small_day
 
 from engine.record.record import Json, Kind, Record
 from engine.run.desk import load_desk
@@ -13,6 +14,7 @@ from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.place import Place
 from engine.store.queries import StoreReader
+from engine.web import book
 from engine.web.picture import BotLine, Picture
 from engine.web.picture_of_store import picture_of_store
 
@@ -171,3 +173,22 @@ def test_a_pause_of_an_earlier_run_still_stands(tmp_path: Path) -> None:
     hours = Record(at("15:00"), Kind.SESSION, "", "", session.data)
     picture = shown(tmp_path, "11:00", asked("11:01", "pause"), again, hours)
     assert (picture.engine, picture.trading) == ("running", "reducing")
+
+
+def test_of_a_position_that_is_closed_in_part_what_is_left_is_shown(tmp_path: Path) -> None:
+    """A snapshot is of one structure: two of four are held, and only these have greeks and something to lose."""
+    whole = position("open", entries=True, exits=False, opened_at=at("09:52"))
+    legs = tuple(replace(leg, opened=4, closed=2, entry_cash=4 * leg.entry_cash) for leg in whole.legs)
+    part = entity(Kind.POSITION, at("10:30"), replace(whole, quantity=4, legs=legs))
+    greeks: dict[str, Json] = {"delta": 0.03, "gamma": -0.001, "theta": 3.0, "vega": -0.5}
+    worth: dict[str, Json] = {"bid": "-0.6", "ask": "-0.5", "mid": "-0.55", "spot": "6001", "profit": "50", "iv": 0.2}
+    mark = Record(at("10:31"), Kind.MARK, CONDOR, "P1", {**greeks, **worth, "quantity": 2})
+    picture = shown(tmp_path, "10:00", _of_shipped_texts(part), mark)
+    (found,) = (each for each in picture.positions if each.bot == CONDOR)
+    assert found.delta == pytest.approx(0.03 * 2 * 100)
+    assert found.theta == pytest.approx(3 * 2 * 100)
+    assert found.max_loss == 2 * 915
+    with StoreReader(tmp_path / "a.db") as reader:
+        told, risk = book.greeks(reader), book.risk(reader, picture)
+    assert [each.delta for each in told.positions if each.strategy_id == CONDOR] == [found.delta]
+    assert [each.worst_at_expiry for each in risk.positions if each.strategy_id == CONDOR] == [2 * 915]
