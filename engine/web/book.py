@@ -185,21 +185,17 @@ def _trade(row: Row) -> Trade:
 
 
 def profit(reader: StoreReader) -> Profit:
-    """Return /api/pnl."""
-    day = reader.last_day()
-    row = next(iter(reader.view("daily_summary", date=str(day))), None) if day else None
-    realized = float(row["net_pnl"]) if row else 0.0
-    unrealized = _unrealized(reader)
+    """Return /api/pnl: what was made since the session began, also by positions of earlier days."""
+    day, at = reader.last_day(), last_instant(reader)
+    found = None if at is None else known(reader, at)
+    realized = 0.0 if found is None else found.realized
+    unrealized = 0.0 if found is None else found.open_today(reader.view("open_positions"))
     return Profit(
         date=None if day is None else str(day),
         realized_pnl=realized,
         unrealized_pnl=unrealized,
         total_pnl=realized + unrealized,
     )
-
-
-def _unrealized(reader: StoreReader) -> float:
-    return float(sum(row["unrealized_pnl"] or 0.0 for row in reader.view("open_positions")))
 
 
 def history(reader: StoreReader, period: str) -> list[Period]:

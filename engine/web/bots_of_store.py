@@ -67,7 +67,7 @@ def _bot_line(
         doing=doing,
         since=held[0].since if held else "",
         position=", ".join(each.structure for each in held) or _not_held(reader, alive),
-        profit=_profit(row, held),
+        profit=_profit(row, held, known),
         waits=one_line(waits),
         is_paused=standing is not None and name in standing.paused,
         has_universe=text is not None and bool(text.members),
@@ -87,9 +87,10 @@ def _moving_words(position: Position) -> str:
     return "a fill" if position.state == "entering" else f"{position.exit_reason}: closing"
 
 
-def _profit(row: Row | None, held: Sequence[PositionLine]) -> float | None:
-    """Return today's realised and what is open, as the sums of the page do; None when nothing was done, or is known."""
-    made = [each.profit for each in held if each.profit is not None]
+def _profit(row: Row | None, held: Sequence[PositionLine], known: Known | None) -> float | None:
+    """Return what was made today, realised and open, as the sums of the page do; None when nothing was, or is known."""
+    today = [None if known is None else known.today(each.id, each.profit) for each in held]
+    made = [each for each in today if each is not None]
     realized = 0.0 if row is None else float(row["realized"] or 0.0)
     is_over = not held and row is not None and bool(row["opened"])
     return realized + sum(made) if made or realized or is_over else None

@@ -1,11 +1,13 @@
 """What a journal says beyond the views: what operators have left standing, exits of what is open, coming windows."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 
 from engine.model.errors import RulebotError
 from engine.model.facts import EventCalendar
 from engine.model.market import Board
+from engine.model.money import ZERO
 from engine.model.position import Position
 from engine.model.session import exchange_date, session_after, session_from
 from engine.model.values import dataclass
@@ -31,6 +33,20 @@ class Known:
         """Return what governs a position, None when this version cannot read its text any more."""
         found = self.state.positions.get(position)
         return None if found is None or found.digest not in self.program.pinned else self.program.governing(found)
+
+    @property
+    def realized(self) -> float:
+        """Dollars that positions which were closed since the session began have made since then."""
+        closed = (each for each in self.state.positions.values() if each.state == "closed")
+        return float(sum((each.net - self.state.bases.get(each.id, ZERO) for each in closed), ZERO))
+
+    def open_today(self, rows: Iterable[Row]) -> float:
+        """Return dollars that what is open, rows of `open_positions`, has made since the session began."""
+        return sum((self.today(row["position"], row["unrealized_pnl"]) or 0.0 for row in rows), 0.0)
+
+    def today(self, position: str, made: float | None) -> float | None:
+        """Return dollars made since the session began by a position that has made so much since it was opened."""
+        return None if made is None else made - float(self.state.bases.get(position, ZERO))
 
 
 def known(reader: StoreReader, at: datetime) -> Known:

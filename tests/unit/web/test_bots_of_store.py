@@ -192,3 +192,16 @@ def test_of_a_position_that_is_closed_in_part_what_is_left_is_shown(tmp_path: Pa
         told, risk = book.greeks(reader), book.risk(reader, picture)
     assert [each.delta for each in told.positions if each.strategy_id == CONDOR] == [found.delta]
     assert [each.worst_at_expiry for each in risk.positions if each.strategy_id == CONDOR] == [2 * 915]
+
+
+def test_today_is_what_was_made_since_the_session_began(tmp_path: Path) -> None:
+    """What a position had made by the evening before is not counted: 22.00 less the 7.00 of then."""
+    worth: dict[str, Json] = {"bid": "-4.87", "ask": "-4.83", "mid": "-4.85", "spot": "601.0", "profit": "22.00"}
+    mark = Record(at("10:00", DAY + timedelta(days=1)), Kind.MARK, SELLER, "P2", worth)
+    picture = shown(tmp_path, "16:05", mark)
+    assert (picture.realized, picture.unrealized, picture.today) == (0.0, 15.0, 15.0)
+    assert line(picture, SELLER).profit == 15.0
+    (found,) = picture.positions
+    assert found.profit == 22.0, "since it was opened"
+    with StoreReader(tmp_path / "a.db") as reader:
+        assert (book.profit(reader).total_pnl, book.performance(reader).total_pnl) == (15.0, 15.0)
