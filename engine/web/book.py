@@ -26,7 +26,7 @@ from engine.web.answers import (
     Status,
     Trade,
 )
-from engine.web.known import held_of, known, next_window
+from engine.web.known import expiry_of, held_of, known, next_window
 from engine.web.picture import GREEKS, Picture
 
 PERIODS = ("day", "week", "month")
@@ -79,11 +79,15 @@ def positions(reader: StoreReader) -> list[OpenPosition]:
     """Return /api/positions."""
     today = reader.last_day()
     trades = {row["position"]: row for row in reader.view("trades", status="OPEN")}
-    return [_position(row, trades.get(row["position"], {}), today) for row in reader.view("open_positions")]
+    at = last_instant(reader)
+    held = {} if at is None else known(reader, at).state.positions
+    return [
+        _position(row, trades.get(row["position"], {}), expiry_of(row, held.get(row["position"])), today)
+        for row in reader.view("open_positions")
+    ]
 
 
-def _position(row: Row, trade: Row, today: date | None) -> OpenPosition:
-    expiry = date.fromisoformat(row["expiration"]) if row["expiration"] else None
+def _position(row: Row, trade: Row, expiry: date | None, today: date | None) -> OpenPosition:
     return OpenPosition(
         trade_id=row["id"],
         position=row["position"],

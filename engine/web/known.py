@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import datetime
+from datetime import date, datetime
 
 from engine.model.errors import RulebotError
 from engine.model.facts import EventCalendar
@@ -69,6 +69,13 @@ def held_of(row: Row, position: Position | None) -> tuple[int, float | None]:
         return row["quantity"], None if row["max_risk"] is None else row["max_risk"] * row["quantity"]
     worst = worst_at_expiry(position)
     return open_count(position), None if worst is None else float(worst)
+
+
+def expiry_of(row: Row, position: Position | None) -> date | None:
+    """Return the nearest expiry of what is held of an open trade: its row names only one that all legs have."""
+    held = () if position is None else (leg.option for leg in position.legs if leg.held and not leg.option.is_share)
+    nearest = min((option.expiry for option in held), default=None)
+    return nearest or (date.fromisoformat(row["expiration"]) if row["expiration"] else None)
 
 
 def bot_of(run: Run, name: str) -> CompiledBot | None:

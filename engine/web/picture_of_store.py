@@ -1,7 +1,7 @@
 """The picture of a store alone: what was recorded last, by whichever engine writes it, or wrote it."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from engine.model.session import EXCHANGE_ZONE
@@ -14,7 +14,7 @@ from engine.spec.nouns.exits import ExitKind
 from engine.store.queries import Row, Run, StoreReader
 from engine.turn.state import Trading
 from engine.web.bots_of_store import bot_lines
-from engine.web.known import Known, held_of, known
+from engine.web.known import Known, expiry_of, held_of, known
 from engine.web.picture import GREEKS, OrderLine, Picture, PositionLine, Told, clock_text
 
 _RESTING = ("target", "stop", "protect")
@@ -97,12 +97,16 @@ def _notice(run: Run, trading: str) -> str:
 
 
 def _levels(positions: Sequence[Row]) -> tuple[tuple[str, float | None], ...]:
-    found = {row["symbol"]: row["underlying_price"] for row in positions if row["underlying_price"] is not None}
-    return tuple(sorted(found.items()))
+    """Return the level of the first underlying of each position, as its last snapshot has it; the newest counts."""
+    marked = sorted((row for row in positions if row["underlying_price"] is not None), key=_marked_at)
+    return tuple(sorted({row["symbol"].split("/")[0]: row["underlying_price"] for row in marked}.items()))
+
+
+def _marked_at(row: Row) -> str:
+    return str(row["snapshot_time"])
 
 
 def _position_line(row: Row, orders: Sequence[Row], found: Known | None, at: datetime | None) -> PositionLine:
-    expiry = date.fromisoformat(row["expiration"]) if row["expiration"] else None
     resting = [each for each in orders if each["position"] == row["position"] and each["purpose"] in _RESTING]
     mark = row["current_mid"]
     position = None if found is None else found.state.positions.get(row["position"])
@@ -110,6 +114,7 @@ def _position_line(row: Row, orders: Sequence[Row], found: Known | None, at: dat
     exits = "resting: " + ", ".join(_resting(each) for each in resting) if resting else ""
     at_target = at_stop = None
     quantity, worst = held_of(row, position)
+    expiry = expiry_of(row, position)
     if found is not None and position is not None and bot is not None and at is not None:
         exits = exits_text(found.program, found.state, position, at.timestamp())
         at_target, at_stop = (dollars_at(bot, position, kind) for kind in (ExitKind.TARGET, ExitKind.STOP))

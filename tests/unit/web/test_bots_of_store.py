@@ -205,3 +205,18 @@ def test_today_is_what_was_made_since_the_session_began(tmp_path: Path) -> None:
     assert found.profit == 22.0, "since it was opened"
     with StoreReader(tmp_path / "a.db") as reader:
         assert (book.profit(reader).total_pnl, book.performance(reader).total_pnl) == (15.0, 15.0)
+
+
+def test_of_two_underlyings_and_expiries_the_first_and_the_nearest_are_shown(tmp_path: Path) -> None:
+    whole = position("open", entries=True, exits=False, opened_at=at("09:52"))
+    first, second, *_ = whole.legs
+    later = replace(first.option, symbol="SPY", trading_class="SPY", expiry=DAY + timedelta(days=9))
+    legs = (replace(first, option=replace(first.option, expiry=DAY + timedelta(days=2))), replace(second, option=later))
+    pair = entity(Kind.POSITION, at("10:30"), replace(whole, legs=legs))
+    worth: dict[str, Json] = {"bid": "-0.6", "ask": "-0.5", "mid": "-0.55", "spot": "6001.5", "profit": "50"}
+    mark = Record(at("10:31"), Kind.MARK, CONDOR, "P1", worth)
+    picture = shown(tmp_path, "10:00", _of_shipped_texts(pair), mark)
+    assert dict(picture.levels) == {"SPX": 6001.5}
+    assert [each.dte for each in picture.positions if each.bot == CONDOR] == [2]
+    with StoreReader(tmp_path / "a.db") as reader:
+        assert [each.dte for each in book.positions(reader) if each.strategy_id == CONDOR] == [2]
