@@ -6,6 +6,7 @@ passed over. Positions, levels and the bots on one underlying come first.
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from math import gcd
 
 from engine.compile.plan import Plan
 from engine.evaluate.snapshot import View
@@ -91,13 +92,18 @@ def _wish(bot: CompiledBot, view: View, wishes: Wishes, *, strikes: bool) -> Wis
 
 
 def _fitting(work: Work, wishes: list[Wish], room: int, before: Iterable[Wish] = ()) -> list[Wish]:
-    """Return those that fit beside what stands before; where not all do, another part of them each turn."""
+    """Return those that fit beside what stands before; where not all do, another part of them each turn.
+
+    In time each is the first of a turn, so that one which needs more lines than the others is left out of no round.
+    """
     taken = {contract for wish in before for contract in wish.need}
     stands, total = len(taken), len(taken.union(*(wish.need for wish in wishes)))
     if total <= room or not wishes:
         return wishes
     share = max(len(wishes) * max(room - stands, 0) // max(total - stands, 1), 1)
-    first = int(work.now // TURN.total_seconds()) * share % len(wishes)
+    turn, alike = int(work.now // TURN.total_seconds()), gcd(share, len(wishes))
+    rounds = turn * alike // len(wishes)
+    first = (turn * share + rounds % alike) % len(wishes)
     found: list[Wish] = []
     for wish in [*wishes[first:], *wishes[:first]]:
         more = taken.union(wish.need)

@@ -1,6 +1,8 @@
 """Which symbol of a universe is entered, how often, and what is streamed for it."""
 
+from collections.abc import Iterable
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from hand_desk import Desk, call, put, text_of
@@ -8,6 +10,7 @@ from hand_desk import Desk, call, put, text_of
 from engine.decide.bot_day import BotDay
 from engine.model.contract import Option, Underlying
 from engine.model.event import Request
+from engine.model.facts import Listing
 from engine.model.market import Extra
 from engine.model.order import Order, OrderStatus
 from engine.record.codec import decode, encode
@@ -237,6 +240,55 @@ def test_bots_on_one_underlying_keep_their_lines_before_symbols_of_a_universe() 
     both.until("09:59:50", step=5)
     assert wanted <= set(both.state.streamed)
     assert len(both.state.streamed) <= len(wanted) + 3
+
+
+class Unlike(Desk):
+    """A desk on which four symbols are quoted, and SPY has options of two expiries where the others have one."""
+
+    def market(self) -> None:
+        super().market()
+        for symbol, level in (("QQQ", 500), ("IWM", 200)):
+            self.quote(Underlying(symbol), level - 0.01, level + 0.01)
+            for away in range(11):
+                self.option(put(level - away, symbol), away * 10, 0.1)
+                self.option(call(level + away, symbol), away * 10, 0.1)
+
+    def listings(self) -> Iterable[Listing]:
+        for listing in super().listings():
+            days = (self.day, self.expiry_90) if listing.symbol == "SPY" else (self.day,)
+            yield replace(listing, expiries=days, strikes={day: listing.strikes[day] for day in days})
+        for symbol, level in (("QQQ", 500), ("IWM", 200)):
+            strikes = tuple(Decimal(strike) for strike in range(level - 50, level + 51))
+            yield Listing(symbol, symbol, (self.day,), {self.day: strikes})
+
+
+def test_a_symbol_that_needs_more_lines_than_the_others_has_its_turn_too() -> None:
+    """Two of the others fit together, none together with SPY: that one must be the first of a turn now and then."""
+    near, far = (f"{{dte: {{nearest: {days}}}}}" for days in (1, 90))
+    legs = LEGS.split("\n", 2)[2].replace("  ", "      ")
+    choose = f"""
+  expiry: {near}
+  choose:
+    - name: near
+      when: [{{vix: {{at_least: 90}}}}]
+      expiry: {near}
+{legs}
+    - name: far
+      expiry: {far}
+{legs}
+"""
+    universe = "{symbols: [SPX, SPY, QQQ, IWM], require: [{quote_width: {at_most: 0.1%}}]}"
+    desk = Unlike((text_of(underlyings="", universe=universe, entry=TWO, legs=choose, exits=EXITS),))
+    desk.program = replace(desk.program, line_limit=20)
+    turns = []
+    desk.until("09:58")
+    for _ in range(8):
+        desk.tick(60)
+        assert len(desk.state.streamed) <= 20
+        turns.append({contract.symbol for contract in desk.state.streamed} - {"VIX"})
+    assert {symbol: sum(symbol in turn for turn in turns) >= 2 for symbol in ("SPX", "SPY", "QQQ", "IWM")} == {
+        "SPX": True, "SPY": True, "QQQ": True, "IWM": True,
+    }  # fmt: skip
 
 
 def test_what_is_asked_of_the_options_at_the_money_is_asked_for_with_their_lines() -> None:
