@@ -191,9 +191,13 @@ class CompiledBot:
         found = {at for span in self.windows(session) for at in span}
         arming = (rule for rules in self.arming for rule in rules)
         asked = (rule for choice in self.choices for rule in choice.when)
+        offered = (rule for member in self.members for rule in member.require)
+        required = (rule for each in self.structures() for rule in each.require)
         for compiled in (
             *self.when,
             *asked,
+            *offered,
+            *required,
             *self.risk,
             *self.halts,
             *(rule for rule in self.exits if rule is not None),

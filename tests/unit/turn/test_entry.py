@@ -3,9 +3,10 @@
 from decimal import Decimal
 
 import pytest
-from hand_desk import HALF_DAY, Desk, put, text_of
+from hand_desk import HALF_DAY, Desk, clock, put, text_of
 
 from engine.model.contract import Underlying
+from engine.model.event import MarketMoved
 from engine.model.order import OrderStatus, Purpose, Side
 from engine.record.record import Kind
 from engine.turn.program import AccountLimits
@@ -416,3 +417,27 @@ def test_as_many_orders_over_a_longer_time_are_no_runaway() -> None:
         desk.tick(31)
     assert len(desk.submitted) == MOST + 6
     assert not desk.alarms
+
+
+SPREAD = """
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.10}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+"""
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"legs": f'{SPREAD}  require: [{{time: "10:30"}}]\n'},
+        {"underlyings": "", "universe": '{symbols: [SPX, SPY], require: [{time: "10:30"}]}'},
+    ],
+)
+def test_a_time_that_an_entry_requires_is_heeded_to_the_second_while_nothing_moves(sections: dict[str, str]) -> None:
+    desk = Desk((text_of(**{"entry": '{window: {from: "10:00", to: "11:00"}, per_day: 2}', **sections}),))
+    desk.until("10:29:50", step=7)
+    while desk.state.wake_at <= clock("10:30"):
+        desk.now = max(desk.state.wake_at, desk.now)
+        desk.freshen()
+        desk.send(MarketMoved(desk.now, ()))
+    assert (len(desk.submitted), desk.now) == (1, clock("10:30"))
