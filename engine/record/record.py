@@ -74,6 +74,8 @@ class Kind(Enum):
     PROMOTION = "promotion"
 
 
+BY_HAND = "by_hand"
+"""In the data of a decision to enter: an operator has asked for it."""
 OPENING_MOVE = "opening_move"
 """What a record of facts is about that tells the expected move of the open: it is fixed for the day."""
 

@@ -22,7 +22,7 @@ from engine.model.position import Position
 from engine.model.session import at_exchange_time, exchange_date, session_from
 from engine.model.values import dataclass
 from engine.record.codec import decode, utc_time
-from engine.record.record import OPENING_MOVE, Json, Kind, Record
+from engine.record.record import BY_HAND, OPENING_MOVE, Json, Kind, Record
 from engine.run.desk import SpecText
 from engine.turn.daily import is_over, is_same_week
 from engine.turn.hooks import Hooks, after_hook
@@ -44,6 +44,7 @@ RESUMED = (
     Kind.RUN_STARTED,
     Kind.RELOAD,
     Kind.FACTS,
+    Kind.DECISION,
 )
 """The kinds that a state follows from; of the others nothing needs to be read."""
 
@@ -88,6 +89,7 @@ def resume(
     hooks: Hooks | None = {} if takes_hooks else None
     hook_ids: set[str] = set()
     moves: dict[tuple[str, date], float] = {}
+    by_hand: dict[str, str] = {}
     install = ""
     for record in records:
         data = record.data
@@ -113,6 +115,8 @@ def resume(
         elif record.kind is Kind.WEBHOOK and exchange_date(record.at) >= session.date:
             hook_ids.add(str(data["id"]))
             hooks = after_hook(hooks, str(data["name"]), str(data["says"]), utc_time(str(data["came"])))
+        elif record.kind is Kind.DECISION and data.get(BY_HAND):
+            by_hand[record.bot] = record.position
         elif record.kind is Kind.FACTS and data.get("what") != OPENING_MOVE:
             continue
         elif record.kind is Kind.FACTS and exchange_date(record.at) == session.date:
@@ -142,7 +146,11 @@ def resume(
         sent=tuple(sent),
         marks={name: made for name, made in marks.items() if name in kept},
         bases={name: made for name, made in bases.items() if name in kept},
-        bots={name: BotState(day=day) for name, day in days.items() if is_same_week(day.date, session.date)},
+        bots={
+            name: BotState(day=day, hand_entered=found if (found := by_hand.get(name, "")) in kept else "")
+            for name, day in days.items()
+            if is_same_week(day.date, session.date)
+        },
         next_number=max((number, *(o.number for o in orders.values()))) + 1,
         next_order_id=max((order_id, *(o.order_id for o in orders.values()))) + 1,
         requests=frozenset(requests),

@@ -15,7 +15,7 @@ from engine.model.order import FILLS_KEPT, OrderStatus
 from engine.model.session import at_exchange_time, exchange_date, session_from
 from engine.model.values import dataclass
 from engine.record.codec import utc_text, utc_time
-from engine.record.record import OPENING_MOVE, Kind, Record
+from engine.record.record import BY_HAND, OPENING_MOVE, Kind, Record
 from engine.store.dialect import place_in
 from engine.store.tables import journal, order_rows, snapshot_rows, trade_rows
 
@@ -48,6 +48,7 @@ def recall(connection: Connection, at: datetime) -> Recalled:
         _of_kinds((Kind.BOT_DAY,), journal.c.at >= utc_text(midnight - LINES_KEPT)),
         _of_positions(stands),
         _of_kinds((Kind.FILL, Kind.COMMISSION), journal.c.at >= utc_text(midnight - FILLS_KEPT)),
+        _entered_by_hand(stands),
         _last_marks(stands),
         _last_marks(stands, snapshot_rows.c.at < midnight),
     ]
@@ -89,6 +90,11 @@ def _of_kinds(kinds: tuple[Kind, ...], *conditions: ColumnElement[bool]) -> Sele
 def _of_positions(stands: Select[tuple[str]]) -> Select[tuple[int]]:
     is_of_one = journal.c.position != ""  # lets SQLite use the index, which leaves out the others
     return _of_kinds(_OF_POSITIONS, is_of_one, journal.c.position.in_(stands))
+
+
+def _entered_by_hand(stands: Select[tuple[str]]) -> Select[tuple[int]]:
+    is_by_hand = place_in(journal.c.data, literal(f'"{BY_HAND}":true')) > 0
+    return _of_kinds((Kind.DECISION,), journal.c.position != "", journal.c.position.in_(stands), is_by_hand)
 
 
 def _texts_of(stands: Select[tuple[str]]) -> Select[tuple[int]]:

@@ -75,7 +75,8 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
         previous = work.bots.get(name)
         kept = previous.day if previous is not None and previous.day.date == session.date else None
         day = kept or BotDay(bot=name, date=session.date, week=_opened_this_week(previous, session))
-        work.set_bot(name, BotState(day=day, agenda=agenda_of(work, name, session)))
+        hand_entered = "" if previous is None else previous.hand_entered
+        work.set_bot(name, BotState(day=day, agenda=agenda_of(work, name, session), hand_entered=hand_entered))
         work.set_wake(name, work.at)
         work.put_day(day)
     return {

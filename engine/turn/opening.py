@@ -18,7 +18,7 @@ from engine.order.band import price_band
 from engine.order.draft import Ticket, draft, opening_legs, parts_of
 from engine.order.ladder import priority, rung
 from engine.order.price import NetQuote, Part, net_quote
-from engine.record.record import Json, Kind
+from engine.record.record import BY_HAND, Json, Kind
 from engine.spec.nouns.order import Start
 from engine.turn.bounds import credit_floor
 from engine.turn.choosing import record_selection
@@ -67,7 +67,7 @@ def _reason(work: Work, bot: CompiledBot) -> str:
 def _of(work: Work, bot: CompiledBot) -> dict[str, Json]:
     """Return which symbol and alternative it is, where there are several, and whether a person asked for it."""
     by_hand = work.bots[bot.plan.name].by_hand is not None
-    told = (("symbol", bot.symbol), ("alternative", bot.alternative), ("by_hand", by_hand))
+    told = (("symbol", bot.symbol), ("alternative", bot.alternative), (BY_HAND, by_hand))
     return {name: said for name, said in told if said}
 
 

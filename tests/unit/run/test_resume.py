@@ -318,3 +318,14 @@ def test_closing_orders_that_came_to_nothing_are_counted_anew_by_an_engine_that_
         state = resumed(desk, desk.now + later)
         desk.take(begin(desk.program, state, desk.now + later))
         assert desk.position.setbacks == count
+
+
+def test_what_an_operator_had_entered_is_worked_on_whatever_its_conditions_say() -> None:
+    never = '{window: {from: "12:00", to: "13:00"}, when: [{vix: {above: 90}}]}'
+    desk = Desk((text_of(entry=never),), at="10:00")
+    desk.ask(Request.ENTER, "spread")
+    desk.tick(0)
+    desk.ack(desk.last)
+    restart(desk)
+    desk.tick(10)
+    assert (desk.last.status, desk.last.attempt) == (OrderStatus.WORKING, 2)

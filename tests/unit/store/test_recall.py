@@ -7,9 +7,10 @@ import pytest
 from engine_day import at, sound_day
 from places import run
 
+from engine.decide.bot_day import BotDay
 from engine.model.facts import EventCalendar, Hook
 from engine.model.market import Board
-from engine.record.codec import utc_text
+from engine.record.codec import encode, utc_text
 from engine.record.record import Kind, Record
 from engine.run.audit.audit import audit_store
 from engine.run.audit.starts import differing_starts
@@ -169,4 +170,20 @@ def test_the_expected_move_of_the_open_is_known_again_and_those_before_are_not_r
     assert found == from_all(journal, NOON, board)
     assert list(found.state.facts.opening_moves.values()) == [42.25]
     assert [r.data["value"] for r in journal.recall(NOON).records if r.kind is Kind.FACTS] == [42.25]
+    journal.close()
+
+
+def test_what_an_operator_had_entered_is_known_again(place: Place) -> None:
+    journal = SqlJournal(open_store(place))
+    day = sound_day()[:9]
+    entered = next(record for record in day if record.kind is Kind.DECISION and record.data["what"] == "enter")
+    by_hand = Record(entered.at, entered.kind, entered.bot, entered.position, {**entered.data, "by_hand": True})
+    said = encode(BotDay(bot=entered.bot, date=entered.at.date(), entries=1))
+    assert isinstance(said, dict)
+    journal.append([by_hand if record is entered else record for record in day], durable=True)
+    journal.append([Record(entered.at, Kind.BOT_DAY, entered.bot, data=said)], durable=True)
+    board = Board()
+    found = from_what_stands(journal, NOON, board)
+    assert found == from_all(journal, NOON, board)
+    assert found.state.bots[entered.bot].hand_entered == entered.position
     journal.close()
