@@ -18,14 +18,16 @@ from engine.order.ladder import last_net, start_net
 from engine.order.price import NetQuote, Part, net_quote
 from engine.record.record import Json, Kind
 from engine.spec.spec import Fits
+from engine.turn.alternatives import PLACE as CHOICE
 from engine.turn.alternatives import still_takes
 from engine.turn.covering import no_cover, structures_covered
 from engine.turn.judging import confirmed, failing, judge_all, rounded
 from engine.turn.missing import all_held_but, miss
+from engine.turn.offering import PLACE as OFFER
 from engine.turn.offering import still_offers
 from engine.turn.program import CompiledBot
 from engine.turn.refusing import halted, skip
-from engine.turn.state import Reading
+from engine.turn.state import Confirming, Reading
 from engine.turn.work import Work
 
 
@@ -151,6 +153,7 @@ def still_holds(work: Work, bot: CompiledBot, position: Position) -> bool:
         return False
     whole = work.program.text(position.bot, position.digest)
     head = whole.on(bot.symbol)
+    _was_confirmed(work, whole, bot)
     if not still_offers(work, whole, bot.symbol, view):
         return False
     place = head.place("when")
@@ -168,6 +171,22 @@ def still_holds(work: Work, bot: CompiledBot, position: Position) -> bool:
         skip(work, name, reason, bot.symbol)
         return False
     return bool(quote.missing) or require_holds(work, bot, view, selection, quote, readings, quantity=position.quantity)
+
+
+def _was_confirmed(work: Work, whole: CompiledBot, bot: CompiledBot) -> None:
+    """Let what led to an entry that is at work count as confirmed where a restart has forgotten how far it had come."""
+    name, head = bot.plan.name, whole.on(bot.symbol)
+    rules = [(head.place("when"), rule) for rule in head.when]
+    rules += [(bot.place("require"), rule) for rule in bot.require]
+    for choice in head.choices:
+        rules += [(head.place(CHOICE), rule) for rule in choice.when if choice.bot.alternative == bot.alternative]
+    for member in whole.members:
+        rules += [(head.place(OFFER), rule) for rule in member.require if member.symbol == bot.symbol]
+    state = work.bots[name]
+    keys = {(place, each.rule.name): each.rule.confirm for place, each in rules if each.rule.confirm is not None}
+    new = {key: Confirming(confirm.quotes or 1) for key, confirm in keys.items() if key not in state.confirming}
+    if new:
+        work.set_bot(name, replace(state, confirming={**state.confirming, **new}))
 
 
 def _none_fits(

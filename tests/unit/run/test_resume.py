@@ -329,3 +329,18 @@ def test_what_an_operator_had_entered_is_worked_on_whatever_its_conditions_say()
     restart(desk)
     desk.tick(10)
     assert (desk.last.status, desk.last.attempt) == (OrderStatus.WORKING, 2)
+
+
+@pytest.mark.parametrize("confirm", ["3 quotes", "30s"])
+def test_an_entry_at_work_that_was_confirmed_is_not_taken_back_since_confirmation_begins_anew(confirm: str) -> None:
+    entry = '{window: {from: "10:00", to: "11:00"}, when: [{vix: {between: [12, 22]}, confirm: CONFIRM}]}'
+    desk = Desk((text_of(entry=entry.replace("CONFIRM", confirm)),), at="10:00")
+    while not desk.submitted:
+        desk.tick(5)
+    desk.ack(desk.last)
+    restart(desk)
+    desk.tick(10)
+    assert (desk.last.status, desk.last.attempt) == (OrderStatus.WORKING, 2)
+    desk.level("VIX", 30.0)
+    desk.tick(10)
+    assert desk.last.status is OrderStatus.CANCELLING
