@@ -5,7 +5,7 @@ nothing is sent (faults.md row 47). Entries that still work are not in the broke
 need is added. Exits are never asked about.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -116,10 +116,18 @@ def _answer(work: Work, bot: CompiledBot, selection: Selection, quantity: int) -
     asked = work.bots[bot.plan.name].margin
     if asked is None or asked.legs != _contracts(selection, quantity) or work.at - asked.asked_at >= GOOD_FOR:
         return None
+    if _has_filled_since(work, asked.asked_at):
+        return None
     if asked.is_owed and work.at - asked.asked_at >= PATIENCE:
         seconds = PATIENCE.total_seconds()
         return asked._replace(problem=f"the broker did not say within {seconds:.0f} s what margin it would need")
     return asked
+
+
+def _has_filled_since(work: Work, at: datetime) -> bool:
+    """Say whether an entry has filled since: what it needs is then in no answer of before, nor at work any more."""
+    entries = (order for order in work.orders.values() if order.purpose is Purpose.ENTRY)
+    return any(order.has_fills and order.changed_at > at for order in entries)
 
 
 def _contracts(selection: Selection, quantity: int) -> tuple[tuple[Option, int], ...]:

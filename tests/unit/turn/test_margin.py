@@ -154,3 +154,22 @@ def test_the_answer_is_of_its_contracts() -> None:
     desk.now += timedelta(seconds=0.5)
     answer(desk, 1000)
     assert len(desk.submitted) == 1
+
+
+def test_what_filled_since_the_answer_is_asked_about_anew() -> None:
+    """The entry at work was added to the answer; once it has filled it is in neither."""
+    patient = "{start: mid, step: 0.05, wait: 600s, tries: 1, then: cancel}"
+    later = text_of("later", legs=CALLS, entry='{window: {from: "10:05", to: "11:00"}}')
+    desk = desk_of(text_of("first", order=patient), later)
+    answer(desk, 3000, change=3000)
+    desk.ack(desk.last)
+    desk.until("10:05")
+    answer(desk, 2500, change=2500)
+    assert refused(desk, "later") == ["the account would need $5,500.00 of margin, margin is at most $5,000.00"]
+    desk.tick(2)
+    desk.fill(desk.last)
+    desk.tick(2)
+    assert [order.bot for order in desk.submitted] == ["first"]
+    assert len(questions(desk)) == 3
+    answer(desk, 5500, change=2500)
+    assert [order.bot for order in desk.submitted] == ["first"]
