@@ -26,6 +26,8 @@ from engine.turn.resting import level_net
 
 NEAR = timedelta(minutes=10)
 """How far from a decision a price may lie to be that of the decision."""
+_OPENING = (Purpose.ENTRY.value, Purpose.UNWIND.value)
+_SETTLED = ("EXPIRED_WORTHLESS", "CASH_SETTLED", "ASSIGNED", "EXERCISED")
 MOST_MARKS = 60
 MOST_POINTS = 800
 """Points of a line at most; more say nothing on a drawing."""
@@ -55,7 +57,7 @@ def _chart(
     held = [_held(reader, row, first, last, ends[row["id"]]) for row in trades if row["entry_time"]]
     lines = _lines(reader, bot, first, last, trades)
     known = dict(lines)
-    marks = [mark for row in trades for mark in _marks(row, first, last, ends[row["id"]])]
+    marks = [mark for row in trades for mark in _marks(row, first, last, ends[row["id"]], _parts(reader, row))]
     if not is_one:
         marks += _refusals(reader, bot, first, lines[0][0] if lines else "")
     placed = [_placed(mark, known.get(mark.symbol, ())) for mark in sorted(marks, key=lambda mark: mark.at)]
@@ -85,9 +87,11 @@ def _time(text: object) -> datetime | None:
 
 
 def _left_at(reader: StoreReader, row: Row) -> datetime | None:
-    """Return when a trade that is over was left: the last fill that closed any of it, else its settlement."""
+    """Return when a trade that is over was left: its settlement, or the last fill where an exit ended it."""
     if not row["exit_time"]:
         return None
+    if row["exit_reason"] in _SETTLED:
+        return _time(row["exit_time"])
     fills = [
         each["executed_at"]
         for each in reader.view("fills", position=row["position"])
@@ -96,13 +100,31 @@ def _left_at(reader: StoreReader, row: Row) -> datetime | None:
     return _time(max(fills)) if fills else _time(row["exit_time"])
 
 
-def _marks(row: Row, first: date, last: date, closed: datetime | None) -> Iterable[Mark]:
+def _parts(reader: StoreReader, row: Row) -> list[tuple[datetime, str]]:
+    """Return when exits closed a part of a trade that went on, and at which price."""
+    found = []
+    for order in reader.view("orders", position=row["position"]):
+        at = _time(order["fill_time"])
+        is_last = bool(row["exit_time"]) and order["reason"] == row["exit_name"]
+        if at is not None and order["purpose"] not in _OPENING and not is_last:
+            found.append((at, f"{order['reason']}: a part at {_price(order['fill_price'])}"))
+    return found
+
+
+def _marks(
+    row: Row, first: date, last: date, closed: datetime | None, parts: Sequence[tuple[datetime, str]]
+) -> Iterable[Mark]:
     symbol = str(row["symbol"]).partition("/")[0]
     opened = _time(row["entry_time"])
     if opened is not None and first <= exchange_date(opened) <= last:
         verb = "bought" if row["entry_price"] is not None and row["entry_price"] < 0 else "sold"
         words = f"{verb} {structure_of(row)} at {_price(row['entry_price'])}"
         yield Mark(at=opened, kind=MarkKind.ENTRY, symbol=symbol, words=words, trade=row["id"])
+    yield from (
+        Mark(at=at, kind=MarkKind.EXIT, symbol=symbol, words=words, trade=row["id"])
+        for at, words in parts
+        if first <= exchange_date(at) <= last
+    )
     if closed is not None and first <= exchange_date(closed) <= last:
         gain = row["final_pnl"]
         words = f"{row['exit_name'] or row['exit_reason']} at {_price(row['exit_price'])}, {signed(gain)}"

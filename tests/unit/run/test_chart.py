@@ -5,13 +5,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
 from hand_desk import Desk, clock, text_of
-from store_day import CONDOR, DAY, SELLER, WATCHER, at, small_day
+from store_day import CONDOR, DAY, SELLER, WATCHER, at, entity, position, small_day
 
 from engine.cli.main import main
 from engine.model.errors import RulebotError
@@ -102,6 +103,22 @@ def test_a_position_shows_what_it_cost_to_close_between_its_exits(store: Path) -
     levels = dict(held.levels)
     assert levels["target"] < 0.85 < levels["stop"]
     assert held.strikes[0] == ("SPX", 5930.0, True)
+
+
+def test_a_side_that_was_bought_back_has_a_mark_and_the_rest_is_left_when_it_expires(tmp_path: Path) -> None:
+    """The put side is closed by its own exit at 13:07; the calls expire at 16:00, which ends the trade."""
+    whole = position("open", entries=True, exits=True, opened_at=at("09:52"))
+    legs = tuple(leg if "put" in leg.name else replace(leg, closed=0, exit_cash=Decimal(0)) for leg in whole.legs)
+    part = replace(whole, legs=legs)
+    gone = tuple(leg if "put" in leg.name else replace(leg, closed=1, settled=1) for leg in legs)
+    over = replace(part, state="closed", legs=gone, closed_at=at("16:00"), exit_reason="expired_worthless")
+    changes = [entity(Kind.POSITION, at("13:08"), part), entity(Kind.POSITION, at("16:00"), over)]
+    ended: dict[str, Json] = {"quantity": 1, "price": "0", "level": "6001", "how": "worthless"}
+    settled = [Record(at("16:00"), Kind.SETTLEMENT, CONDOR, "P1", {**ended, "leg": leg.name}) for leg in gone[2:]]
+    chart = of_day(stored(tmp_path / "d.db", day_of(*settled, *changes)))
+    told = [(f"{mark.at - timedelta(hours=5):%H:%M}", mark.words.split(",")[0]) for mark in chart.marks]
+    assert told[1:] == [("13:07", "target: a part at 0.40"), ("16:00", "expired_worthless at 0.15")]
+    assert [each.exit_at for each in chart.held] == [at("16:00")]
 
 
 def test_without_kept_prices_those_beside_the_position_are_drawn(tmp_path: Path) -> None:
