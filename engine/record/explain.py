@@ -3,9 +3,10 @@
 Verdicts are recorded when they change, so the state of a rule at an instant is its last verdict up to then.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from engine.model.values import dataclass
@@ -296,7 +297,21 @@ def _unknown(records: Sequence[Record], watched: Sequence[Span]) -> tuple[Span, 
             since[rule] = (record.at, str(record.data.get("missing") or ""))
     if end is not None:
         spans += [Span(start=at, end=end, rule=rule, why=why) for rule, (at, why) in since.items() if at < end]
-    return tuple(sorted(spans, key=lambda span: (span.start, span.rule)))
+    cut = [part for span in spans for part in _while_watching(span, watched)] if watched else spans
+    return tuple(sorted(cut, key=lambda span: (span.start, span.rule)))
+
+
+def _while_watching(span: Span, watched: Sequence[Span]) -> Iterator[Span]:
+    """Yield what of a stretch lies within the watching; a verdict stands on between two windows, judged by nobody."""
+    begin = max(span.start, watched[0].start)
+    for each, after in pairwise((*watched, None)):
+        assert each is not None
+        if after is not None and after.start <= each.end:
+            continue
+        if begin < min(span.end, each.end):
+            yield replace(span, start=begin, end=min(span.end, each.end))
+        if after is not None:
+            begin = max(span.start, after.start)
 
 
 def _refused(records: Iterable[Record]) -> tuple[tuple[datetime, str], ...]:

@@ -109,6 +109,20 @@ def test_unknown_to_the_end_lasts_until_the_watch_ends() -> None:
     assert told.ends == ("its window is over",)
 
 
+def test_between_two_windows_nothing_was_unknown() -> None:
+    """No verdict changes from the one window to the next: it was unknown in both, and judged by nobody between them."""
+    records = [
+        decision("12:00", "watch"),
+        verdict("12:00", "credit", None, None, missing="no bid"),
+        decision("12:05", "stop watching", "its window is over"),
+        decision("12:30", "watch"),
+        decision("12:35", "stop watching", "its window is over"),
+    ]
+    spans = [(span.start, span.end) for span in story(records).unknown]
+    assert spans == [(at("12:00"), at("12:05")), (at("12:30"), at("12:35"))]
+    assert total(story(records).unknown) == timedelta(minutes=10)
+
+
 def test_what_kept_a_bot_from_watching_is_told() -> None:
     """Also where nothing was judged it says why: positions of earlier days, a halt that nobody could judge."""
     move = verdict("09:31", "move", None, None, place="halts", words="unknown   beyond 46.4: SPX: no expiry fits")
