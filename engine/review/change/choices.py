@@ -11,8 +11,10 @@ from engine.evaluate.phrases import listed
 from engine.review.change.difference import Change, Kind
 from engine.review.change.edits import changes_of
 from engine.review.change.facet import Sides
+from engine.review.change.key import Key
 from engine.review.change.parts import parts_of
 from engine.review.change.reach import reach_of
+from engine.review.change.rules import JUDGING
 from engine.review.subject import Subject
 
 PLACE = "legs.choose"
@@ -85,13 +87,18 @@ def _placed(change: Change, name: str, sides: Sides) -> Change:
 
 def _path(path: str, name: str, sides: Sides) -> str:
     for of_plain, key in (("entry.when", "when"), ("legs.require", "require")):
-        if path.startswith(f"{of_plain}.{name}."):
+        if path.startswith(f"{of_plain}.{name}.") and not _is_judging(path.removeprefix(f"{of_plain}.{name}.")):
             return f"{PLACE}.{name}.{key}.{path.removeprefix(f'{of_plain}.{name}.')}"
         if path.startswith(f"{of_plain}."):
             return path
     if not path.startswith("legs.") or path == _OF_ALL or _is_shared_expiry(path, sides):
         return path
     return f"{PLACE}.{name}.{path.removeprefix('legs.')}"
+
+
+def _is_judging(rest: str) -> bool:
+    """Say whether a rule of all is meant that is called as the alternative is: `entry.when.vix.confirm`."""
+    return any(isinstance(key, Key) and key.key == rest for key in JUDGING.values())
 
 
 def _is_shared_expiry(path: str, sides: Sides) -> bool:

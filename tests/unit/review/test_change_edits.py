@@ -378,3 +378,9 @@ def test_a_part_of_shares_is_told_where_it_stands() -> None:
     )
     change = change_at(compared(old, edited(old, ("50%", "60%"))), "quantity.overwrite")
     assert (change.applies, change.is_worse) == ("next", True)
+
+
+def test_a_rule_of_all_that_is_called_as_an_alternative_is() -> None:
+    old = edited(RANKED, ("LEGS", TWO.replace("others", "vix")), ("entry: {", "entry: {when: [{vix: {below: 20}}], "))
+    new = edited(old, ("{vix: {below: 20}}", "{vix: {below: 20}, confirm: 2 quotes}"))
+    assert [change.path for change in compared(old, new).changes] == ["entry.when.vix.confirm"]
