@@ -59,6 +59,13 @@ def _price_words(edit: Edit) -> str:
 _ACTS = {"enters": "let it enter", "halts": "halt it", "leaves": "close a position"}
 
 
+_LATER = {
+    "enters": "it enters later",
+    "halts": "it halts later, and until then entries go on",
+    "leaves": "it acts later, and until then a loss runs on",
+}
+
+
 def judge_confirm(edit: Edit) -> Verdict:
     """Fewer readings let one broken quote act; more of them let a loss run on meanwhile."""
     does = LISTS[edit.now.place]
@@ -69,8 +76,7 @@ def judge_confirm(edit: Edit) -> Verdict:
         return Verdict(f"{few} can now {_ACTS[does]}", is_worse=does != "halts")
     if old is not None and (edit.old.quotes is None) is not (edit.new.quotes is None):
         return Verdict("counted in another way: readings follow the quotes, seconds do not", is_worse=True)
-    late = does != "enters"
-    return Verdict("it acts later, and until then a loss runs on" if late else "it enters later", is_worse=late)
+    return Verdict(_LATER[does], is_worse=does != "enters")
 
 
 def _strength(confirm: Confirm | None) -> float | None:

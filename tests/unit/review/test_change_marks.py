@@ -418,3 +418,10 @@ def test_an_expiry_that_comes_later_or_sooner(sooner: str, later: str, words: st
         assert change.is_worse is is_worse
         assert words in change.words
         assert ("later" if is_worse else "sooner") in change.words
+
+
+def test_a_halt_that_is_confirmed_keeps_no_position_open() -> None:
+    halt = "risk:\n  halt_when:\n    - vix_spike: {above: 3 pts}\n"
+    texts = [edited(CONDOR, ("risk:\n", each)) for each in (halt, halt + "      confirm: 2 quotes\n")]
+    words = change_at(compared(*texts), "risk.halt_when.vix_spike.confirm").words
+    assert words == "it halts later, and until then entries go on"
