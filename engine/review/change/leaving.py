@@ -23,6 +23,7 @@ from engine.review.spoken import EACH_WORDS, cast_for, each_words
 from engine.review.subject import Subject
 from engine.review.worst import worst_of
 from engine.spec.nouns.exits import Exit, ExitKind, IfUnknown
+from engine.spec.nouns.order import Then
 
 
 def exit_part(written: Exit, subject: Subject) -> Part:
@@ -284,7 +285,8 @@ def _order(noun: Exit, field: str, subject: Subject) -> Any:
 
 
 def _pathless(order: Any) -> Any:
-    return replace(order, path=())
+    """Return an order without its place; one that goes on until done has no count of tries."""
+    return replace(order, path=(), tries=1 if order.then is Then.AGAIN else order.tries)
 
 
 def _on(value: Any, subject: Subject) -> str:

@@ -1,5 +1,6 @@
 """Edits of orders: the worst price that may now be paid."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -38,11 +39,23 @@ def worst_price(order: Order, leaving: bool, subject: Subject) -> str:
         return "at market, whatever is asked: no price bounds it"
     if order.then is Then.MARKET:
         return "at market after the last try: no price bounds it"
+    if leaving and _stays(order):
+        return f"{start_words(order)}, however long it takes"
     if leaving or order.start is Start.NATURAL:
         return "natural"
     away = (order.step or Decimal(0)) * (order.tries - 1)
     floor = floor_words(subject)
     return f"{amounts.price(away)} from {start_words(order)}, at most natural{', ' if floor else ''}{floor}"
+
+
+def _stays(order: Order) -> bool:
+    """Say whether an order by which exits leave keeps to its start: it may never be filled there."""
+    is_ladder = order.then is Then.AGAIN and order.step is None
+    return is_ladder and (order.price is not None or order.start is Start.MID)
+
+
+def _is_worse(was: Order, now: Order, leaving: bool) -> bool:
+    return is_bolder(was, now) or (leaving and _stays(now) and not _stays(was))
 
 
 def worst_words(edit: Edit, leaving: bool) -> str:
@@ -56,15 +69,20 @@ def _first(noun: Order, field: str, subject: Subject) -> Any:
     return noun.start if noun.price is None else noun.price
 
 
+def _tries(leaving: bool) -> Callable[[Order, str, Subject], int | None]:
+    """Return what reads how many tries there are: none of an order by which exits leave that goes on until done."""
+    return lambda noun, field, subject: None if leaving and noun.then is Then.AGAIN else noun.tries
+
+
 def _start(value: Any, subject: Subject) -> str:
     return value.value if isinstance(value, Start) else amounts.price(value)
 
 
 def _judged(leaving: bool) -> Judge:
     def judge(edit: Edit) -> Verdict:
-        bolder = is_bolder(edit.was.noun, edit.now.noun)
+        worse = _is_worse(edit.was.noun, edit.now.noun, leaving)
         words = worst_words(edit, leaving)
-        return Verdict(f"{words}{_also_out(edit, leaving)}", is_worse=bolder)
+        return Verdict(f"{words}{_also_out(edit, leaving)}", is_worse=worse)
 
     return judge
 
@@ -104,7 +122,7 @@ def keys_of_order(leaving: bool) -> Keys:
         "price": Within("start"),
         "step": Key(key="step", said=lambda value, _: amounts.price(value), judge=priced),
         "wait": Key(key="wait", said=lambda value, _: amounts.duration(value), judge=told("how long each try works")),
-        "tries": Key(key="tries", said=lambda value, _: amounts.plain(value), judge=priced),
+        "tries": Key(key="tries", said=lambda value, _: amounts.plain(value), judge=priced, read=_tries(leaving)),
         "pause": Key(key="pause", said=lambda value, _: amounts.duration(value), judge=told("between two tries")),
         "then": Key(key="then", said=lambda value, _: value.value, judge=judge_then(leaving)),
         "adaptive": Key(
@@ -131,7 +149,7 @@ def judge_own_order(edit: Edit) -> Verdict:
         return Verdict(f"worst price {worst_price(now, True, edit.sides.now)}", is_worse=unbounded)
     words = (worst_price(was, True, edit.sides.was), worst_price(now, True, edit.sides.now))
     said = f"worst price {words[1]}" if words[0] == words[1] else f"worst price {words[0]} -> {words[1]}"
-    return Verdict(said, is_worse=is_bolder(was, now))
+    return Verdict(said, is_worse=_is_worse(was, now, True))
 
 
 def own_order_words(value: Any, subject: Subject) -> str:

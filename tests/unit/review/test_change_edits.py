@@ -384,3 +384,22 @@ def test_a_rule_of_all_that_is_called_as_an_alternative_is() -> None:
     old = edited(RANKED, ("LEGS", TWO.replace("others", "vix")), ("entry: {", "entry: {when: [{vix: {below: 20}}], "))
     new = edited(old, ("{vix: {below: 20}}", "{vix: {below: 20}, confirm: 2 quotes}"))
     assert [change.path for change in compared(old, new).changes] == ["entry.when.vix.confirm"]
+
+
+LADDER = "{start: mid, step: 0.05, wait: 10s, then: again}"
+
+
+def test_the_order_of_exits_written_out_without_tries_that_it_does_not_count() -> None:
+    assert compared(CONDOR, edited(CONDOR, ("exits:\n", f"exit_order: {LADDER}\nexits:\n"))).changes == ()
+    assert compared(CONDOR, edited(CONDOR, (BREACH, BREACH + f"    order: {LADDER}\n"))).changes == ()
+
+
+@pytest.mark.parametrize(
+    "place", [("exits:\n", "exit_order: LADDER\nexits:\n"), (BREACH, BREACH + "    order: LADDER\n")]
+)
+def test_an_exit_that_no_longer_steps_may_never_be_filled(place: tuple[str, str]) -> None:
+    texts = [edited(CONDOR, place).replace("LADDER", each) for each in (LADDER, LADDER.replace(" step: 0.05,", ""))]
+    (change,) = compared(*texts).changes
+    assert (change.words, change.is_worse) == ("worst price natural -> mid, however long it takes", True)
+    (back,) = compared(*reversed(texts)).changes
+    assert back.words == "worst price mid, however long it takes -> natural"
