@@ -8,6 +8,7 @@ from engine.review.account import LIMITS, SHOWN, UNSAID, rule_words
 from engine.review.change.difference import Change, Difference, Status
 from engine.spec.nouns.account import AccountDocument, Backing, Between, Demand, LiveRules, Shown
 from engine.spec.nouns.condition import Amount
+from engine.turn.program import USUAL_BAND
 
 _NOT_SET = "not limited"
 _UNCLEAR = "which of the two holds more often depends on the market: read both"
@@ -41,7 +42,7 @@ def _head(was: AccountDocument, now: AccountDocument) -> Iterator[Change]:
 
 def _limits(was: AccountDocument, now: AccountDocument) -> Iterator[Change]:
     for name, words in LIMITS.items():
-        old, new = getattr(was, name), getattr(now, name)
+        old, new = (_limit(each, name) for each in (was, now))
         if old == new or name == "require":
             continue
         said = [words(each) if getattr(each, name) or name == "price_band" else _unset(name) for each in (was, now)]
@@ -61,6 +62,12 @@ def _rules(was: AccountDocument, now: AccountDocument) -> Iterator[Change]:
             yield _change(f"require.{name}", old, new, _UNCLEAR, is_worse=True)
 
 
+def _limit(document: AccountDocument, name: str) -> object:
+    """Return a limit, the usual one where the document says none."""
+    said: object = getattr(document, name)
+    return said or USUAL_BAND if name == "price_band" else said
+
+
 def _unset(name: str) -> str:
     return "heeded" if name in UNSAID else _NOT_SET
 
@@ -68,7 +75,7 @@ def _unset(name: str) -> str:
 def _is_wider(old: object, new: object, *, unsaid_holds: bool) -> bool:
     """Say whether a limit allows more; a rule that holds unsaid is passed over by writing it."""
     if unsaid_holds:
-        return bool(new)
+        return bool(new) and not old
     if not new or not old:
         return not new
     if isinstance(old, Amount) and isinstance(new, Amount):

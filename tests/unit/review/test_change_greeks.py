@@ -74,3 +74,28 @@ def test_groups_are_explained_line_by_line() -> None:
         ("not_time", "not: it is 15:45 or later", 1),
     ]
     assert "net_gamma" not in next(line.words for line in limits.lines if line.words.startswith("not limited"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_worse"),
+    [
+        ("", "price_band: 20%", True),
+        ("price_band: 20%", "", False),
+        ("price_band: 5%", "", True),
+        ("", "pattern_day_trading: {ignore: a cash account}", True),
+        ("pattern_day_trading: {ignore: a cash account}", "pattern_day_trading: {ignore: it is one}", False),
+    ],
+)
+def test_a_limit_that_holds_unsaid(old: str, new: str, is_worse: bool) -> None:
+    (change,) = compare_accounts(*(_limited(each) for each in (old, new))).changes
+    assert change.is_worse is is_worse
+
+
+def test_the_usual_limit_written_out() -> None:
+    assert compare_accounts(_limited(""), _limited("price_band: 10%")).changes == ()
+
+
+def _limited(limit: str) -> AccountDocument:
+    found = load_text(f"{HEAD}  {limit}\n", "account.yaml")
+    assert found.account is not None, found.diagnostics
+    return found.account
