@@ -122,8 +122,9 @@ def clock(at: datetime) -> str:
 
 
 def from_on(at: DayTime) -> str:
-    """Return the time from which a `time` acts: `15:30 (half days 12:30)`, `30 minutes before the close, 15:30 ...`."""
-    return _both(at, clock(at.before_close(FULL_DAY)), clock(at.before_close(HALF_DAY)))
+    """Return the time from which a `time` acts: `15:30 (half days 12:30)`, `15:30 (half days never)`."""
+    half = at.before_close(HALF_DAY)
+    return _both(at, clock(at.before_close(FULL_DAY)), "never" if half > HALF_DAY.close else clock(half))
 
 
 def _both(at: DayTime, full: str, half: str) -> str:

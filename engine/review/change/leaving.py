@@ -152,7 +152,7 @@ def judge_time(was: DayTime, now: DayTime) -> Verdict:
 
 def _half(at: datetime) -> str:
     """Return when a time exit acts on a half day: one that is counted from the open may come after the close."""
-    return amounts.clock(at) if at < HALF_DAY.close else f"never, they close at {amounts.clock(HALF_DAY.close)}"
+    return amounts.clock(at) if at <= HALF_DAY.close else f"never, they close at {amounts.clock(HALF_DAY.close)}"
 
 
 # ---------------------------------------------------------------- an exit less, or more

@@ -425,3 +425,10 @@ def test_a_halt_that_is_confirmed_keeps_no_position_open() -> None:
     texts = [edited(CONDOR, ("risk:\n", each)) for each in (halt, halt + "      confirm: 2 quotes\n")]
     words = change_at(compared(*texts), "risk.halt_when.vix_spike.confirm").words
     assert words == "it halts later, and until then entries go on"
+
+
+def test_a_time_exit_that_half_days_end_before_says_so() -> None:
+    texts = [edited(CONDOR, ('time: "15:30"', f"time: {each}")) for each in ("close", "open + 6h")]
+    there, back = (change_at(compared(*each), "exits.time") for each in (texts, list(reversed(texts))))
+    assert there.new == "at 6 hours after the open, 15:30 (half days never)"
+    assert back.words == "at the close; half days 13:00"
