@@ -43,8 +43,8 @@ def worst_at_expiry(position: Position) -> Decimal | None:
 
 
 def open_count(position: Position) -> int:
-    """Return how many structures are open of the legs that are held: by it a snapshot's greeks are multiplied."""
-    return min((leg.held // leg.ratio for leg in position.legs if leg.held), default=0)
+    """Return how many structures are open of the leg that has most left: by it a snapshot's greeks are multiplied."""
+    return max((leg.held // leg.ratio for leg in position.legs if leg.held), default=0)
 
 
 def has_acted(position: Position, planned: ExitPlan) -> bool:
