@@ -35,7 +35,7 @@ def next_watch(work: Work, *, is_moving: bool) -> datetime:
     """
     session = work.state.session
     if work.at >= session.close:
-        settles = session.close + SETTLED_AFTER
+        settles = session.close + SETTLED_AFTER + SOON  # by then a backtest has told the official level
         return settles if work.at < settles and _nets_off(work) else NEVER
     soon = max(work.at + WATCH_EVERY, session.open - WATCH_AHEAD)
     if is_moving:

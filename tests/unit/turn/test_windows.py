@@ -159,7 +159,7 @@ def test_what_nets_off_in_the_account_is_settled_on_its_day() -> None:
         if count:
             desk.holds(contract, 0)
     assert [each.state for each in desk.state.positions.values()] == ["open", "open"]
-    desk.settle(seconds=301)
+    desk.settle(seconds=302)
     assert [(each.state, each.exit_reason) for each in desk.state.positions.values()] == [
         ("closed", "expired_worthless")
     ] * 2
