@@ -28,6 +28,7 @@ def another_python() -> str:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 def test_ci_a_recording_replays_on_another_python(tmp_path: Path) -> None:
     python = another_python()
     if not python:
