@@ -79,6 +79,9 @@ def _next_entry_try(work: Work, order: Order) -> None:
     if _is_new_order(ladder, order):
         cancel(work, order, NEXT_TRY)
         return
+    if order.kind is OrderType.MARKET:
+        _count_try(work, order, ladder)
+        return
     legs = tuple(leg for leg in position.legs if leg.name in {each.name for each in order.legs})
     _reprice(work, order, ladder, credit_floor(work, bot, position, legs))
 
@@ -130,11 +133,15 @@ def _reprice(work: Work, order: Order, ladder: Ladder, floor: Decimal | None) ->
         cancel(work, order, f"its next try would be {reason}")
         return
     price = wire_price(net, order.side)
-    attempt = order.attempt + 1
-    until = work.at + timedelta(seconds=ladder.wait)
-    changed = replace(order.with_terms(order.quantity, price), attempt=attempt, attempt_until=until)
-    work.put_order(changed)
-    position = work.positions[order.position]
-    work.put_position(replace(position, attempts=attempt))
+    changed = _count_try(work, order.with_terms(order.quantity, price), ladder)
     if price != order.limit_price:
         work.commands.append(Replace(changed))
+
+
+def _count_try(work: Work, order: Order, ladder: Ladder) -> Order:
+    """Begin the next try of an order that works on; one at market has no price that could change."""
+    attempt = order.attempt + 1
+    changed = replace(order, attempt=attempt, attempt_until=work.at + timedelta(seconds=ladder.wait))
+    work.put_order(changed)
+    work.put_position(replace(work.positions[order.position], attempts=attempt))
+    return changed

@@ -220,6 +220,21 @@ def test_the_band_holds_at_every_new_market_order(is_blind: bool) -> None:
     assert desk.alarms[0].startswith("no price for the entry: " + (str(wide) if is_blind else "too far from the mid"))
 
 
+def test_a_market_order_of_the_brokers_algorithm_works_on_through_its_tries() -> None:
+    order = "{adaptive: normal, start: market, wait: 10s, tries: 3, then: cancel}"
+    desk = desk_of(text_of(**{**SELLER, "order": order}))
+    first = desk.enter("10:01")
+    desk.ack(first)
+    desk.quote(first.legs[0].option, 0.50, 0.60)
+    for _ in range(2):
+        desk.tick(10)
+        assert (desk.order(first.ref).limit_price, desk.order(first.ref).stop_price) == (first.limit_price, None)
+    assert not desk.replaced
+    assert not desk.cancels
+    desk.tick(10)
+    assert [found.ref for found in desk.cancels] == [first.ref]
+
+
 def test_entries_of_all_bots_in_a_day() -> None:
     later = text_of("later", entry='{at: "10:05"}')
     desk = desk_of(text_of("one"), later, entries_per_day=1)
