@@ -46,6 +46,7 @@ CODES = {
     "RB281": "A test that does not fit its spec: it gives what the bot does not read, or lacks what it needs.",
     "RB300": "An `accept` that switches off no warning of this spec.",
     "RB302": "A let that stands nowhere.",
+    "RB305": "A `max_age` of what has no age.",
     "RB310": "A market order sent on one reading of the quotes, with no confirm.",
     "RB311": "Conditions of entry that can never hold, or never together: no entry would ever be made.",
     "RB312": "A halt that holds whenever the conditions of entry do: no entry would ever be made.",

@@ -8,6 +8,7 @@ from pathlib import PurePath
 
 from engine.spec.conditions import GROUPS, kind_of, own_name
 from engine.spec.diagnostic import Diagnostic
+from engine.spec.idle_words import idle_words
 from engine.spec.nouns.condition import Path, Unit
 from engine.spec.scalar import amount
 from engine.spec.sections import NOT_LEGS, NOT_LEGS_OF_ONE
@@ -41,6 +42,7 @@ def check(source: Source, tree: Tree, places: Mapping[Path, str]) -> list[Diagno
     found += _strikes(source, tree)
     found += _settling(source, tree)
     found += _arming(source, tree)
+    found += idle_words(source, tree)
     return found
 
 

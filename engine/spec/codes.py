@@ -41,4 +41,5 @@ CODES = {
     "RB280": "A test that cannot be: a day that is no session, a quote or a spec that is not there.",
     "RB301": "A parameter that stands nowhere.",
     "RB303": "A name that hides a word of the language where that word is looked for.",
+    "RB304": "A word that does nothing beside what it stands with.",
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from engine.compile.lint.ages import ageless
 from engine.compile.lint.caps import out_of_reach
 from engine.compile.lint.endings import unended
 from engine.compile.lint.entering import excluded, windowless
@@ -23,6 +24,7 @@ OF_THE_DAY = frozenset({"RB314", "RB315", "RB320", "RB321", "RB335", "RB350", "R
 
 CHECKS: tuple[Check, ...] = (
     unused_lets,
+    ageless,
     excluded,
     windowless,
     out_of_reach,

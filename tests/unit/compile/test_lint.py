@@ -87,6 +87,10 @@ def legs(text: str) -> str:
     )
 
 
+STRADDLE = """\
+  short_put: {sell: put, strike: {at: spot}}
+  short_call: {sell: call, strike: {at: short_put, within: 5 pts}}
+"""
 REVERSAL = """\
   short_put: {sell: put, strike: {delta: 0.25}}
   long_call: {buy: call, strike: {delta: 0.25}}
@@ -119,6 +123,8 @@ DELTA = "- leg_delta: {beyond: 0.20}"
 OPEN = "  max_open: 30\n"
 RESTING = "  - stop: {loss: 200%}\n    resting: true\n"
 PROTECTED = RISK + "  protect: {cost: 4x credit}\n  max_unprotected: 5s\n"
+TWO_OF_THREE = "{start: mid, adaptive: [patient, normal, urgent], tries: 2, then: market}"
+"""The third priority is of no try."""
 ONE_BY_ONE = "long_put, short_put, short_call, long_call"
 
 FOUND = [
@@ -130,6 +136,20 @@ FOUND = [
         "vix",
     ),
     (exits(LAST, "- name: any", "  breach: {spot_within: 5 pts}"), "RB303", "any"),
+    # words that do nothing
+    (exits('- time: "15:30"', "  unknown: exit"), "RB304", "unknown"),
+    (exits("- time_in_trade: {at_least: 3m}", "  grace: 5s", LAST), "RB304", "grace"),
+    (exits(LAST, "  order: {start: market, step: 0.05}"), "RB304", "step"),
+    (exits(LAST, "  order: {start: mid, step: 0.05, tries: 1, then: market}"), "RB304", "step"),
+    (changed((VIX, VIX + "    - {net_liquidation: {above: $9000}, max_age: 5s}\n")), "RB305", "max_age"),
+    (changed((RISK, RISK + "  require:\n    - {net_delta: {below: 9}, max_age: 5s}\n")), "RB305", "max_age"),
+    (
+        changed((ORDER, ORDER.replace("wait: 10s, tries: 6", "tries: 1") + "exit_order: {start: natural}\n")),
+        "RB304",
+        "step",
+    ),
+    (seller(("exits:\n", f"exit_order: {TWO_OF_THREE}\nexits:\n")), "RB304", "urgent"),
+    (legs(STRADDLE), "RB304", "within"),
     # conditions of entry
     (when("vix: {below: 12}", "{name: high, vix: {above: 20}}"), "RB311", "20"),
     (when("vix: {above: 20}", "{name: e, expr: vix9d > 2 and 12 > vix}"), "RB311", "vix9d > 2 and 12 > vix"),
