@@ -78,6 +78,10 @@ BY_HAND = "by_hand"
 """In the data of a decision to enter: an operator has asked for it."""
 OPENING_MOVE = "opening_move"
 """What a record of facts is about that tells the expected move of the open: it is fixed for the day."""
+WATCH = "watch"
+"""What a decision is about that begins a watch; with `since` in its data it goes on with one that a restart has cut."""
+GRID = (WATCH, "stop watching", "enter")
+"""What begins and ends a watch, and with it the grid of `every`."""
 
 DURABLE = frozenset(
     (Kind.ORDER, Kind.FILL, Kind.COMMISSION, Kind.POSITION, Kind.SETTLEMENT, Kind.OPERATOR, Kind.WEBHOOK, Kind.RELOAD)

@@ -22,7 +22,7 @@ from engine.model.position import Position
 from engine.model.session import at_exchange_time, exchange_date, session_from
 from engine.model.values import dataclass
 from engine.record.codec import decode, utc_time
-from engine.record.record import BY_HAND, OPENING_MOVE, Json, Kind, Record
+from engine.record.record import BY_HAND, GRID, OPENING_MOVE, WATCH, Json, Kind, Record
 from engine.run.desk import SpecText
 from engine.turn.daily import is_over, is_same_week
 from engine.turn.hooks import Hooks, after_hook
@@ -90,6 +90,7 @@ def resume(
     hook_ids: set[str] = set()
     moves: dict[tuple[str, date], float] = {}
     by_hand: dict[str, str] = {}
+    watched: dict[str, datetime | None] = {}
     install = ""
     for record in records:
         data = record.data
@@ -115,8 +116,13 @@ def resume(
         elif record.kind is Kind.WEBHOOK and exchange_date(record.at) >= session.date:
             hook_ids.add(str(data["id"]))
             hooks = after_hook(hooks, str(data["name"]), str(data["says"]), utc_time(str(data["came"])))
-        elif record.kind is Kind.DECISION and data.get(BY_HAND):
-            by_hand[record.bot] = record.position
+        elif record.kind is Kind.DECISION:
+            if data.get(BY_HAND):
+                by_hand[record.bot] = record.position
+            if data.get("what") in GRID and exchange_date(record.at) == session.date:
+                since = data.get("since")
+                began = record.at if since is None else utc_time(str(since))
+                watched[record.bot] = began if data["what"] == WATCH else None
         elif record.kind is Kind.FACTS and data.get("what") != OPENING_MOVE:
             continue
         elif record.kind is Kind.FACTS and exchange_date(record.at) == session.date:
@@ -147,7 +153,11 @@ def resume(
         marks={name: made for name, made in marks.items() if name in kept},
         bases={name: made for name, made in bases.items() if name in kept},
         bots={
-            name: BotState(day=day, hand_entered=found if (found := by_hand.get(name, "")) in kept else "")
+            name: BotState(
+                day=day,
+                hand_entered=found if (found := by_hand.get(name, "")) in kept else "",
+                grid_since=watched.get(name),
+            )
             for name, day in days.items()
             if is_same_week(day.date, session.date)
         },

@@ -15,7 +15,7 @@ from engine.model.order import FILLS_KEPT, OrderStatus
 from engine.model.session import at_exchange_time, exchange_date, session_from
 from engine.model.values import dataclass
 from engine.record.codec import utc_text, utc_time
-from engine.record.record import BY_HAND, OPENING_MOVE, Kind, Record
+from engine.record.record import BY_HAND, GRID, OPENING_MOVE, Kind, Record
 from engine.store.dialect import place_in
 from engine.store.tables import journal, order_rows, snapshot_rows, trade_rows
 
@@ -38,11 +38,13 @@ def recall(connection: Connection, at: datetime) -> Recalled:
     """Return what a start at `at` goes on from."""
     midnight = at_exchange_time(session_from(exchange_date(at)).date, time())
     stands = _standing(midnight)
+    is_of_grid = or_(*(place_in(journal.c.data, literal(f'"what":"{what}"')) > 0 for what in GRID))
     tells_move = place_in(journal.c.data, literal(f'"what":"{OPENING_MOVE}"')) > 0
     parts = [
         _of_kinds((Kind.OPERATOR,)),
         _of_kinds((Kind.WEBHOOK,), journal.c.at >= utc_text(midnight)),
         _of_kinds((Kind.FACTS,), journal.c.at >= utc_text(midnight), tells_move),
+        _of_kinds((Kind.DECISION,), journal.c.at >= utc_text(midnight), is_of_grid),
         select(func.max(journal.c.seq)).where(journal.c.kind == Kind.RUN_STARTED.value),
         _texts_of(stands),
         _of_kinds((Kind.BOT_DAY,), journal.c.at >= utc_text(midnight - LINES_KEPT)),

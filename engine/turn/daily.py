@@ -76,7 +76,10 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
         kept = previous.day if previous is not None and previous.day.date == session.date else None
         day = kept or BotDay(bot=name, date=session.date, week=_opened_this_week(previous, session))
         hand_entered = "" if previous is None else previous.hand_entered
-        work.set_bot(name, BotState(day=day, agenda=agenda_of(work, name, session), hand_entered=hand_entered))
+        begun = BotState(day=day, agenda=agenda_of(work, name, session), hand_entered=hand_entered)
+        if resumed and previous is not None:
+            begun = replace(begun, grid_since=previous.grid_since)
+        work.set_bot(name, begun)
         work.set_wake(name, work.at)
         work.put_day(day)
     return {

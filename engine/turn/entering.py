@@ -1,6 +1,7 @@
 """From flat to an entry order: is there an opportunity, do its conditions hold, which legs, may it be sent."""
 
-from datetime import timedelta
+import math
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from engine.decide.account_rules import AccountFacts, rules_problem
@@ -17,7 +18,8 @@ from engine.model.position import Position
 from engine.model.values import replace
 from engine.order.band import price_band
 from engine.order.price import NetQuote
-from engine.record.record import Kind
+from engine.record.codec import utc_text
+from engine.record.record import WATCH, Json, Kind
 from engine.spec.nouns.legs import IfHeld
 from engine.spec.nouns.order import Start
 from engine.turn.alternatives import take_alternative
@@ -69,10 +71,12 @@ def is_to_be_judged(work: Work, bot: CompiledBot) -> bool:
         return False
     state = work.bots[name]
     if not state.is_watching:
-        work.record(Kind.DECISION, name, what="watch", reason="its window is open", values=[])
+        since: dict[str, Json] = {} if state.grid_since is None else {"since": utc_text(state.grid_since)}
+        work.record(Kind.DECISION, name, what=WATCH, reason="its window is open", values=[], **since)
         halting = {key: found for key, found in state.confirming.items() if key[0] == HALTS}
         confirming = {**of_positions(state.confirming), **halting}
-        state = replace(state, is_watching=True, since=work.at, judge_at=work.at, confirming=confirming)
+        first = _grid_point(work, bot)
+        state = replace(state, is_watching=True, since=work.at, judge_at=first, grid_since=None, confirming=confirming)
         work.set_bot(name, state)
     if not _is_due(work, bot):
         return False
@@ -95,6 +99,7 @@ def enter_window(work: Work, bot: CompiledBot) -> int:
     if state.day.window == number:
         return number
     work.put_day(in_window(state.day, number))
+    work.set_bot(bot.plan.name, replace(work.bots[bot.plan.name], grid_since=None))
     if state.is_watching:
         work.set_bot(bot.plan.name, replace(work.bots[bot.plan.name], is_watching=False, since=work.at))
         end_watch(work, bot.plan.name, "its window is over")
@@ -107,6 +112,15 @@ def _opportunity(work: Work, bot: CompiledBot, window: int) -> Opportunity:
     session = work.state.session
     day = replace(state.day, before=state.day.entries) if bot.members else state.day  # each has its own
     return opportunity(bot.plan.entry, session, bot.windows(session)[window], day, open_now, work.at)
+
+
+def _grid_point(work: Work, bot: CompiledBot) -> datetime:
+    """Return when a watch that begins judges first: at once, or where the grid of the watch it goes on with lies."""
+    every, since = bot.plan.entry.every, work.bots[bot.plan.name].grid_since
+    if every is None or since is None:
+        return work.at
+    steps = math.ceil((work.at - since) / timedelta(seconds=every))
+    return since + steps * timedelta(seconds=every)
 
 
 def _is_due(work: Work, bot: CompiledBot) -> bool:
@@ -131,9 +145,10 @@ def _is_due(work: Work, bot: CompiledBot) -> bool:
 def _not_open(work: Work, bot: CompiledBot, found: Opportunity, window: int) -> None:
     name = bot.plan.name
     state = work.bots[name]
+    if state.grid_since is not None:
+        work.set_bot(name, replace(state, grid_since=None))
     if state.is_watching:
-        state = replace(state, is_watching=False, since=work.at)
-        work.set_bot(name, state)
+        work.set_bot(name, replace(work.bots[name], is_watching=False, since=work.at))
         end_watch(work, name, found.reason)
     waits = found.reason or f"its window, from {bot.plan.entry.windows[window].start}"
     state = work.bots[name]

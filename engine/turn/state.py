@@ -173,7 +173,8 @@ class MarginAnswer(NamedTuple):
 class BotState:
     """One bot between events.
 
-    judge_at: the next point of its `every` grid. readings: by (place, rule name). waits: one line for people. agenda:
+    judge_at: the next point of its `every` grid; grid_since: where that of a watch began which a restart has cut.
+    readings: by (place, rule name). waits: one line for people. agenda:
     clock times of the session still ahead. blocked: contracts in which the broker refused our side today. is_clearing:
     it waits only for resting orders of the other side to be taken back, or for an answer on margin. margin: the last
     answer on it. trailing: the last reading for a best profit, by position and by what is measured. ranks: symbols of a
@@ -185,6 +186,7 @@ class BotState:
     day: BotDay
     is_watching: bool = False
     judge_at: datetime | None = None
+    grid_since: datetime | None = None
     readings: Mapping[tuple[str, str], Reading] = field(default_factory=dict)
     confirming: Mapping[tuple[str, str], Confirming] = field(default_factory=dict)
     unknown_since: Mapping[tuple[str, str], datetime] = field(default_factory=dict)

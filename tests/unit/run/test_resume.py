@@ -1,7 +1,7 @@
 """Start-up is recovery: what a restart must know again, and what must not be forgotten."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,7 +11,7 @@ from engine.model.event import CommissionReport, ListingReport, MarketMoved, Ope
 from engine.model.facts import EventCalendar
 from engine.model.market import Board
 from engine.model.order import OrderStatus, Purpose
-from engine.model.session import session_after
+from engine.model.session import at_exchange_time, session_after
 from engine.record.codec import encode
 from engine.record.record import Kind, Record
 from engine.run.resume import Resumed, resume
@@ -297,6 +297,51 @@ def test_the_expected_move_of_the_open_is_fixed_for_the_day_over_a_restart() -> 
     desk.send(OpeningMoveReport(desk.now, known[0][0], known[0][1], 7.7))
     assert dict(desk.state.facts.opening_moves) == dict([known])
     assert resumed(desk, session_after(desk.day).open).facts.opening_moves == {}
+
+
+def test_the_grid_of_every_goes_on_over_restarts() -> None:
+    """It was begun anew: an entry every half hour from 10:00 became one every half hour from the restart."""
+    entry = """
+  window: {from: "10:00", to: "15:00"}
+  every: 30m
+  per_day: 5
+  max_open: 5
+  again: {after: [any], wait: 1m}
+  when:
+    - vix: {between: [12, 22]}
+"""
+    desk = Desk((text_of(entry=entry),))
+    desk.level("VIX", 30.0)
+    desk.until("10:00")
+    desk.until("10:20")
+    restart(desk)
+    desk.until("10:25")
+    restart(desk)
+    desk.level("VIX", 15.0)
+    desk.until("10:29:58")
+    assert not desk.submitted
+    assert desk.state.bots["spread"].judge_at == at_exchange_time(desk.day, time(10, 30))
+    desk.level("VIX", 15.0)
+    desk.until("10:30")
+    assert len(desk.submitted) == 1
+
+
+def test_a_watch_that_ended_before_a_restart_leaves_no_grid() -> None:
+    entry = """
+  window: [{from: "10:00", to: "10:10"}, {from: "10:30", to: "15:00"}]
+  every: 7m
+  per_day: 2
+  when:
+    - vix: {between: [12, 22]}
+"""
+    desk = Desk((text_of(entry=entry),))
+    desk.level("VIX", 30.0)
+    desk.until("10:00")
+    desk.now += timedelta(minutes=32)
+    desk.level("VIX", 15.0)
+    restart(desk)
+    desk.tick(1)
+    assert len(desk.submitted) == 1
 
 
 @pytest.mark.parametrize(("later", "count"), [(timedelta(seconds=2), 2), (timedelta(hours=17), 0)])

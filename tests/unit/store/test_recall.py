@@ -173,6 +173,33 @@ def test_the_expected_move_of_the_open_is_known_again_and_those_before_are_not_r
     journal.close()
 
 
+def test_the_grid_of_a_watch_that_was_cut_is_known_again(place: Place) -> None:
+    def told(minute: int, what: str, **more: str) -> Record:
+        data = {"what": what, "reason": "", "values": [], **more}
+        return Record(NOON + timedelta(minutes=minute), Kind.DECISION, "spread", data=data)
+
+    journal = SqlJournal(open_store(place))
+    said = encode(BotDay(bot="spread", date=NOON.date(), entries=1))
+    assert isinstance(said, dict)
+    known: list[datetime | None] = []
+    for each in (
+        told(-3000, "watch"),
+        Record(NOON, Kind.BOT_DAY, "spread", data=said),
+        told(0, "watch"),
+        told(2, "watch", since=utc_text(NOON)),
+        told(3, "stop watching"),
+        told(4, "watch"),
+        told(5, "enter"),
+    ):
+        journal.append([each], durable=True)
+        board = Board()
+        found = from_what_stands(journal, NOON + timedelta(minutes=9), board)
+        assert found == from_all(journal, NOON + timedelta(minutes=9), board)
+        known += [bot.grid_since for bot in found.state.bots.values()]
+    assert known == [None, NOON, NOON, None, NOON + timedelta(minutes=4), None]
+    journal.close()
+
+
 def test_what_an_operator_had_entered_is_known_again(place: Place) -> None:
     journal = SqlJournal(open_store(place))
     day = sound_day()[:9]
