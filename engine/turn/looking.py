@@ -71,10 +71,10 @@ def member_wishes(work: Work, bots: Iterable[CompiledBot], room: int, wishes: Wi
     for bot in bots:
         money = [_wish(member.bot, view, wishes, strikes=False) for member in bot.members]
         spare = min(FOR_STRIKES, room // 3) if lines_of((), money) > room - FOR_STRIKES else 0
-        found += _fitting(work, money, room - spare - lines_of((), found))
+        found += _fitting(work, bot, money, room - spare - lines_of((), found))
         for symbols in _focus(work, bot):
             strikes = [_wish(bot.on(symbol), view, wishes, strikes=True) for symbol in symbols]
-            found += _fitting(work, strikes, room, found)
+            found += _fitting(work, bot, strikes, room, found)
     return found
 
 
@@ -91,15 +91,21 @@ def _wish(bot: CompiledBot, view: View, wishes: Wishes, *, strikes: bool) -> Wis
     return wishes.together(bot, [(each, aims(each.plan, view)) for each in bot.expiries()], strikes)
 
 
-def _fitting(work: Work, wishes: list[Wish], room: int, before: Iterable[Wish] = ()) -> list[Wish]:
+def _fitting(work: Work, bot: CompiledBot, wishes: list[Wish], room: int, before: Iterable[Wish] = ()) -> list[Wish]:
     """Return those that fit beside what stands before; where not all do, another part of them each turn.
 
     In time each is the first of a turn, so that one which needs more lines than the others is left out of no round.
+    One that would not fit alone either has no turn, and a person is told.
     """
     taken = {contract for wish in before for contract in wish.need}
     stands, total = len(taken), len(taken.union(*(wish.need for wish in wishes)))
     if total <= room or not wishes:
         return wishes
+    for wish in wishes:
+        if len(taken.union(wish.need)) > room:
+            work.alarm(
+                bot.plan.name, f"{wish.need[0].symbol} needs more market data lines than are left: it is passed over"
+            )
     share = max(len(wishes) * max(room - stands, 0) // max(total - stands, 1), 1)
     turn, alike = int(work.now // TURN.total_seconds()), gcd(share, len(wishes))
     rounds = turn * alike // len(wishes)

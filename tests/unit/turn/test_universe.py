@@ -291,6 +291,16 @@ def test_a_symbol_that_needs_more_lines_than_the_others_has_its_turn_too() -> No
     }  # fmt: skip
 
 
+def test_a_symbol_that_has_no_turn_since_it_needs_more_lines_than_there_are_is_told() -> None:
+    desk = desk_of("{symbols: [SPY, SPX], require: [{quote_width: {at_most: 0.1%}}]}")
+    desk.program = replace(desk.program, line_limit=4)
+    desk.until("09:58")
+    desk.until("10:05", step=60)
+    assert {words for words in desk.alarms if "lines" in words} == {
+        f"{symbol} needs more market data lines than are left: it is passed over" for symbol in ("SPY", "SPX")
+    }
+
+
 def test_what_is_asked_of_the_options_at_the_money_is_asked_for_with_their_lines() -> None:
     universe = "{symbols: [SPY, SPX], require: [{volume: {at_least: 1}}], rank: {by: iv_rank, highest: 1}}"
     (bot,) = desk_of(universe).program.bots.values()
