@@ -188,6 +188,39 @@ def test_a_combo_is_quoted_with_its_sign():
     run(main)
 
 
+def test_shares_dealt_with_a_call_are_quoted_per_share():
+    async def main():
+        async with gateway() as running:
+            client = await _holder(running)
+            spy = running.market.catalogue.underlying("SPY")
+            call = next(
+                each
+                for each in running.market.catalogue.search(symbol="SPY", sec_type="OPT", right="C")
+                if each.strike == 590
+            )
+            legs = [2, spy.con_id, 100, "BUY", "SMART", call.con_id, 1, "SELL", "SMART"]
+            client.send(1, 11, 5, *contract(0, "SPY", "BAG"), *legs, 0, "", 0, 0, "")
+            client.send(*subscribe(6, spy.con_id, sec_type="STK", symbol="SPY"))
+            client.send(*subscribe(7, call.con_id, symbol="SPY"))
+            prices = {(m[2], m[3]): float(m[4]) for m in await client.fence(1) if m[0] == "1"}
+            assert prices["5", "1"] == pytest.approx(prices["6", "1"] - prices["7", "2"])
+            assert prices["5", "2"] == pytest.approx(prices["6", "2"] - prices["7", "1"])
+
+    run(main)
+
+
+def test_a_combo_of_index_options_has_nickels_for_its_price_step():
+    async def main():
+        async with gateway() as running:
+            client = await _holder(running)
+            legs = [2, con_id(running, 5890), 1, "BUY", "SMART", con_id(running, 5880), 1, "SELL", "SMART"]
+            client.send(1, 11, 5, *contract(0, "SPX", "BAG"), *legs, 0, "", 0, 0, "")
+            step = next(m for m in await client.fence(1) if m[0] == "81")
+            assert step[2] == "0.05"
+
+    run(main)
+
+
 def test_frozen_data_is_said_while_closed():
     async def main():
         async with gateway() as running:

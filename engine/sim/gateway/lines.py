@@ -9,11 +9,16 @@ from engine.sim.seams import TicketLeg
 
 @dataclass(slots=True)
 class Line:
-    """A subscription. A combo has `legs` and no instrument; `sent` is the last quote of a combo, as printed."""
+    """A subscription. A combo has `legs` and no instrument; `sent` is the last quote of a combo, as printed.
+
+    `weights` is what a point of each leg moves the combo's price by, `min_tick` the price step of a combo.
+    """
 
     req_id: int
     instrument: Instrument | None
     legs: tuple[TicketLeg, ...] = ()
+    weights: tuple[float, ...] = ()
+    min_tick: str = "0.01"
     generics: frozenset[int] = frozenset()
     sent: tuple[object, ...] = ()
     rid: bytes = field(init=False)

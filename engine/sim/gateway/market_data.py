@@ -1,7 +1,10 @@
 """Market data requests: lines, snapshots, types, and the first full set of ticks of a line."""
 
+from decimal import Decimal
 from itertools import chain
 
+from engine.sim.exchange.combo import weighted
+from engine.sim.exchange.tick_rules import combo_tick_rule
 from engine.sim.gateway.combo_quotes import combo_pieces
 from engine.sim.gateway.encode_contracts import min_tick
 from engine.sim.gateway.generic_ticks import GENERICS, send_generics
@@ -22,7 +25,7 @@ from engine.sim.gateway.tick_text import (
     in_lots,
     last_tail,
 )
-from engine.sim.gateway.wire import Fields
+from engine.sim.gateway.wire import Fields, text
 from engine.sim.instrument import Instrument, SecType
 from engine.sim.seams import TicketLeg
 
@@ -75,11 +78,13 @@ def _refusal(
 def _line(hub: Hub, session: Session, req_id: int, query: ContractQuery, legs: tuple[TicketLeg, ...]) -> Line | None:
     """Resolve the contract; answers the error and returns None when there is not exactly one."""
     if query.is_combo:
-        known = all(hub.market.catalogue.by_id(leg.con_id) for leg in legs)
-        if not legs or not known or any(leg.ratio < 1 for leg in legs):
+        known = [each for leg in legs if (each := hub.market.catalogue.by_id(leg.con_id)) is not None]
+        if not legs or len(known) < len(legs) or any(leg.ratio < 1 for leg in legs):
             session.error(req_id, 321 if not legs else 200, "Invalid combo legs")
             return None
-        return Line(req_id, None, legs)
+        parts = weighted([(each, 1, leg.ratio) for each, leg in zip(known, legs, strict=True)])
+        step = text(combo_tick_rule(known).tick(Decimal(0)))
+        return Line(req_id, None, legs, tuple(float(part.weight) for part in parts), step)
     found = matches(hub.market.catalogue, query)
     if query.exchange and len(found) > 1:
         found = [each for each in found if each.exchange == query.exchange] or found
@@ -92,7 +97,7 @@ def _line(hub: Hub, session: Session, req_id: int, query: ContractQuery, legs: t
 def _open(hub: Hub, session: Session, line: Line, snapshot: bool) -> None:
     frozen = session.wants.data_type in (2, 4) and not hub.market.is_open
     session.send(58, 1, line.req_id, 2 if frozen else 1)
-    tick = "0.01" if line.instrument is None else min_tick(line.instrument)
+    tick = line.min_tick if line.instrument is None else min_tick(line.instrument)
     session.send(81, line.req_id, tick, "9c0001", 3)
     first_set(hub, session, line)
     if snapshot:
