@@ -154,14 +154,15 @@ def _modify(desk: Desk, order: WorkingOrder, ticket: Ticket) -> list[Report]:
     problem = _change_problem(desk, order, ticket)
     if problem is not None:
         return [desk.error(order.key, *problem)]
-    kept = order.ticket
+    kept, ends = order.ticket, order.expires
     order.ticket = replace(ticket, oca_group=kept.oca_group, oca_type=kept.oca_type, parent_id=kept.parent_id)
-    order.expires, order.stop_hits = _expires(desk, order.ticket, order.legs), 0
+    order.expires = _expires(desk, order.ticket, order.legs)
     if not order.transmitted:
         return _release_family(desk, order) if ticket.transmit else []
     if (reason := margin_problem(desk, order)) is not None and not order.waits_for_parent:
-        order.ticket = kept
+        order.ticket, order.expires = kept, ends
         return [desk.error(order.key, *rejected(reason))]
+    order.stop_hits = 0
     return desk.status(order)
 
 

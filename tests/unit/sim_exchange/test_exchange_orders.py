@@ -78,6 +78,16 @@ def test_changes_that_are_refused_leave_the_order_working() -> None:
     assert (view.status, view.ticket.limit_price) == (Status.SUBMITTED, Decimal("2.0"))
 
 
+def test_a_change_that_the_account_cannot_carry_leaves_the_end_of_the_order() -> None:
+    desk = Desktop()
+    desk.place(SPY, "BUY", 10, limit=500.0)
+    desk.step()
+    assert codes(desk.place(SPY, "BUY", 100_000, limit=500.0, tif="GTC", order_id=1)) == [201]
+    assert [view.ticket.tif for view in desk.broker.open_orders()] == ["DAY"]
+    desk.to(CLOSE)
+    assert desk.broker.open_orders() == []
+
+
 def test_ids_filled_finished_and_never_used() -> None:
     desk = Desktop()
     desk.place(P5000, "BUY", limit=2.2, order_id=10)
