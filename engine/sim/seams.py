@@ -225,7 +225,8 @@ class Ticket:
     algo_params: tuple[tuple[str, str], ...] = ()
     what_if: bool = False
     non_guaranteed: bool = False
-    good_till: str = ""
+    good_till: datetime | None = None
+    good_after: datetime | None = None
     echo: dict[str, str] = field(default_factory=dict)
 
 

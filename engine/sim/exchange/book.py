@@ -72,6 +72,10 @@ class WorkingOrder:
         """True for STP and STP LMT."""
         return self.ticket.order_type in ("STP", "STP LMT")
 
+    def rests_at(self, at: datetime) -> bool:
+        """True while its time has not come (good after)."""
+        return self.ticket.good_after is not None and at < self.ticket.good_after
+
     @property
     def is_final(self) -> bool:
         """True when nothing can happen to it any more."""

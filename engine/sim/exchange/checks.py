@@ -15,7 +15,7 @@ from engine.sim.instrument import Instrument, SecType
 from engine.sim.seams import Ticket
 
 ORDER_TYPES = ("LMT", "MKT", "STP", "STP LMT")
-TIMES_IN_FORCE = ("", "DAY", "GTC", "IOC")
+TIMES_IN_FORCE = ("", "DAY", "GTC", "GTD", "IOC")
 OTHER_SIDE = "Cannot have open orders on both sides of the same US Option contract in the same account"
 
 
@@ -112,7 +112,20 @@ def ticket_problem(desk: Desk, order: WorkingOrder) -> Problem | None:
         return Problem(387, f"Unsupported order type for this exchange and security type: {ticket.order_type}")
     if ticket.tif not in TIMES_IN_FORCE:
         return rejected(f"Invalid time in force '{ticket.tif}'")
-    return _quantity_problem(desk, ticket) or _price_problem(order) or _algo_problem(desk, ticket)
+    return (
+        _time_problem(desk, ticket)
+        or _quantity_problem(desk, ticket)
+        or _price_problem(order)
+        or _algo_problem(desk, ticket)
+    )
+
+
+def _time_problem(desk: Desk, ticket: Ticket) -> Problem | None:
+    if ticket.tif != "GTD":
+        return None
+    if ticket.good_till is None:
+        return invalid("Missing good till date")
+    return rejected("The good till date has passed") if ticket.good_till <= desk.now else None
 
 
 def _quantity_problem(desk: Desk, ticket: Ticket) -> Problem | None:

@@ -198,13 +198,15 @@ class SimExchange:
     def advance(self, at: datetime) -> list[Report]:
         """Act on times of day that have come, then match working orders when the market has moved."""
         desk, now = self._desk, self._market.now
-        if at < self._next_time and not self._awaits_level and (now == self._seen or not desk.book.live):
+        quiet = now == self._seen or not desk.book.live
+        if at < self._next_time and not self._awaits_level and quiet and not self._ending(at):
             desk.now = at
             return []
         reports: list[Report] = []
         while self._next_time <= at:
             reports += self._time_of_day(self._next_time)
         desk.now = at
+        reports += self._end_due(at)
         if self._awaits_level:
             reports += self._settle()
         if now != self._seen:
@@ -219,13 +221,21 @@ class SimExchange:
         self._next_time = next_time(at, desk.settings.delivery_delay)
         if is_midnight(at):
             self._start_day()
-        reports: list[Report] = []
-        for order in list(desk.book.live.values()):
-            if order.expires is not None and order.expires <= at and not order.is_final:
-                reports += end_cancelled(desk, order, "Order has expired")
-        reports += self._settle()
+        reports = [*self._end_due(at), *self._settle()]
         if at == session_from(desk.today).close + desk.settings.delivery_delay:
             self._record_balance()
+        return reports
+
+    def _ending(self, at: datetime) -> list[WorkingOrder]:
+        """Return the orders that end by themselves until an instant."""
+        live = self._desk.book.live.values()
+        return [order for order in live if order.expires is not None and order.expires <= at]
+
+    def _end_due(self, at: datetime) -> list[Report]:
+        reports: list[Report] = []
+        for order in self._ending(at):
+            if not order.is_final:
+                reports += end_cancelled(self._desk, order, "Order has expired")
         return reports
 
     def _start_day(self) -> None:
@@ -258,7 +268,11 @@ class SimExchange:
     def _match_all(self) -> list[Report]:
         """Let every order that may work meet the market, in order of perm id."""
         desk = self._desk
-        working = [order for order in desk.book.live.values() if order.transmitted and not order.waits_for_parent]
+        working = [
+            order
+            for order in desk.book.live.values()
+            if order.transmitted and not order.waits_for_parent and not order.rests_at(desk.now)
+        ]
         quotes = desk.quotes(con_ids(working))
         symbols = {leg.instrument.symbol for order in working for leg in order.legs}
         halted = {symbol for symbol in symbols if self._market.halted(symbol)}

@@ -19,10 +19,27 @@ DUPLICATE = Problem(103, "Duplicate order id")
 ALREADY_FILLED = Problem(104, "Cannot modify a filled order")
 NOT_SAME = Problem(105, "Order being modified does not match original order")
 OCA_REVISION = Problem(10326, "OCA group revision is not allowed")
-IGNORED_OUTSIDE = (
-    "Order Event Warning:Attribute 'Outside Regular Trading Hours' is ignored based on the order type and "
-    "destination. PlaceOrder is now being processed."
+IGNORED = (
+    "Order Event Warning:Attribute '{}' is ignored based on the order type and destination. "
+    "PlaceOrder is now being processed."
 )
+OUTSIDE = "Outside Regular Trading Hours"
+NOT_ACTED_ON = {
+    "Conditions": "Conditions",
+    "allOrNone": "All or None",
+    "minQty": "Minimum Quantity",
+    "cashQty": "Cash Quantity",
+    "discretionaryAmt": "Discretionary Amount",
+    "hedgeType": "Hedge",
+    "adjustedOrderType": "Adjusted Order",
+    "scalePriceIncrement": "Scale",
+    "duration": "Duration",
+    "activeStartTime": "Active Start Time",
+    "activeStopTime": "Active Stop Time",
+}
+"""Fields that would change when or how much an order trades, and that this broker only keeps: their names in 2109."""
+_UNSET = ("", "None", "0", "2147483647")
+_HUGE = 1e307
 
 
 def take(desk: Desk, ticket: Ticket, *, is_late: bool = False) -> list[Report]:
@@ -64,7 +81,9 @@ def _order_of(desk: Desk, ticket: Ticket, perm_id: int) -> WorkingOrder | Proble
 def _expires(desk: Desk, ticket: Ticket, legs: tuple[Leg, ...]) -> datetime | None:
     """Return when the order ends by itself: with its session or with the first of its contracts."""
     ends = [hours_of(day).close for leg in legs if (day := leg.instrument.last_trade_date) is not None]
-    if ticket.tif != "GTC":
+    if ticket.tif == "GTD":
+        ends += [ticket.good_till] if ticket.good_till is not None else []
+    elif ticket.tif != "GTC":
         today = session_from(exchange_date(desk.now))
         ends.append(today.close if desk.now < today.close else session_after(today.date).close)
     return min(ends, default=None)
@@ -127,11 +146,23 @@ def release_children(desk: Desk, parent: WorkingOrder) -> list[Report]:
 
 def _warnings(desk: Desk, order: WorkingOrder) -> list[Report]:
     reports: list[Report] = []
-    if order.ticket.outside_rth:
-        reports.append(desk.error(order.key, 2109, IGNORED_OUTSIDE))
+    ignored = [name for field, name in NOT_ACTED_ON.items() if _is_set(order.ticket.echo.get(field, ""))]
+    names = [OUTSIDE, *ignored] if order.ticket.outside_rth else ignored
+    reports += [desk.error(order.key, 2109, IGNORED.format(name)) for name in names]
     if not desk.market.is_open and not order.waits_for_parent:
         reports.append(desk.error(order.key, 399, _held_text(desk, order)))
     return reports
+
+
+def _is_set(field: str) -> bool:
+    """Say whether a field of the wire was given a value; numbers are unset at 0 and from 1e307 on."""
+    if field in _UNSET:
+        return False
+    try:
+        number = float(field)
+    except ValueError:
+        return True
+    return number != 0 and abs(number) < _HUGE
 
 
 def _held_text(desk: Desk, order: WorkingOrder) -> str:

@@ -5,10 +5,11 @@ it was told. Repeated groups are kept in one value, their fields joined by NUL, 
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 
 from engine.sim.gateway.parse_contracts import ContractQuery, contract_query
-from engine.sim.gateway.wire import Fields, MalformedError, decimal, field_names, is_unset
+from engine.sim.gateway.wire import Fields, MalformedError, decimal, field_names, is_unset, request_time
 from engine.sim.seams import Ticket, TicketLeg
 
 JOIN = "\0"
@@ -206,6 +207,14 @@ def _flag(field: str) -> bool:
     return field not in ("", "0", "false") and not is_unset(field)
 
 
+def _time(words: str, *, ends: bool = False) -> datetime | None:
+    """Read a time of an order; a date alone is its first second, or its last. None when there is none."""
+    words = words.strip()
+    if not words:
+        return None
+    return request_time(f"{words} 23:59:59" if ends and len(words) == 8 else words)
+
+
 def _ticket(kept: dict[str, str], query: ContractQuery, order_id: int, client_id: int) -> Ticket:
     smart = dict(_pairs(kept.get("Smart", "")))
     return Ticket(
@@ -232,6 +241,7 @@ def _ticket(kept: dict[str, str], query: ContractQuery, order_id: int, client_id
         algo_params=_pairs(kept.get("Algo", "")),
         what_if=_flag(kept["whatIf"]),
         non_guaranteed=smart.get("NonGuaranteed") == "1",
-        good_till=kept["goodTillDate"],
+        good_till=_time(kept["goodTillDate"], ends=True),
+        good_after=_time(kept["goodAfterTime"]),
         echo=kept,
     )

@@ -143,6 +143,29 @@ def test_day_orders_expire_at_the_close_and_gtc_orders_survive_the_night() -> No
     assert "Executed" in names(desk.step())
 
 
+def test_an_order_good_till_a_time_ends_then_and_one_good_after_a_time_waits_for_it() -> None:
+    desk = Desktop()
+    noon = desk.at + timedelta(hours=1)
+    desk.place(P5000, "BUY", limit=2.0, tif="GTD", good_till=noon)
+    desk.place(P5000, "BUY", limit=2.5, good_after=noon)
+    assert statuses(desk.step()) == ["Submitted"]
+    assert codes(desk.to(noon - timedelta(seconds=1))) == []
+    assert [view.status.value for view in desk.broker.open_orders()] == ["Submitted", "PreSubmitted"]
+    reports = desk.to(noon)
+    assert codes(reports) == [202]
+    assert "Executed" in names(reports)
+    assert codes(desk.place(P5000, "BUY", limit=2.0, tif="GTD")) == [321]
+    assert codes(desk.place(P5000, "BUY", limit=2.0, tif="GTD", good_till=noon)) == [201]
+
+
+def test_what_the_broker_does_not_act_on_is_told() -> None:
+    desk = Desktop()
+    echo = {"allOrNone": "1", "minQty": "2147483647", "hedgeType": "", "cashQty": "1.7976931348623157e+308"}
+    assert codes(desk.place(P5000, "BUY", limit=2.0, echo=echo)) == [2109]
+    assert codes(desk.place(P5000, "BUY", limit=2.0, echo={"Conditions": "1\0a"})) == [2109]
+    assert len(desk.broker.open_orders()) == 2
+
+
 def test_orders_in_an_expired_contract_are_cancelled_at_its_last_close() -> None:
     desk = Desktop()
     desk.place(SPX_AM, "BUY", limit=1.0, tif="GTC")
