@@ -1,8 +1,10 @@
 """Every other request has its answer, and no mangled request ends the run."""
 
+import asyncio
 import random
 
 import pytest
+from ib_async import IB, ScannerSubscription, Stock
 from raw_client import RawClient, con_id, contract, framed, gateway, order, run
 
 OPTION = "option"
@@ -122,5 +124,24 @@ def test_mangled_requests_are_answered_or_passed_over(count):
                     await client.fence(6)
             client.send(17, 1)
             await client.until_kind(15)
+
+    run(main)
+
+
+def test_requests_for_what_is_not_built_end_in_ib_async():
+    async def main():
+        async with gateway(lockstep=False, speed=None) as running:
+            ib = IB()
+            await ib.connectAsync("127.0.0.1", running.port, clientId=1)
+            scan = ScannerSubscription(instrument="STK", locationCode="STK.US", scanCode="TOP_PERC_GAIN")
+            assert list(await asyncio.wait_for(ib.reqScannerDataAsync(scan), 5)) == []
+            assert "ScanParameterResponse" in await asyncio.wait_for(ib.reqScannerParametersAsync(), 5)
+            assert not await asyncio.wait_for(ib.reqHistoricalNewsAsync(756733, "BRFG", "", "", 10), 5)
+            assert not await asyncio.wait_for(ib.reqHistogramDataAsync(Stock("SPY", "SMART", "USD"), True, "3 days"), 5)
+            ticks = ib.reqHistoricalTicksAsync(
+                Stock("SPY", "SMART", "USD"), "20251121 10:00:00", "", 10, "TRADES", True
+            )
+            assert not await asyncio.wait_for(ticks, 5)
+            ib.disconnect()
 
     run(main)

@@ -26,6 +26,7 @@ HANDLERS: dict[int, Handler] = {
     16: orders.all_open_orders,
     17: accounts.managed_accounts,
     20: history.historical_data,
+    24: small_requests.scanner_parameters,
     25: history.cancel_historical_data,
     50: history.realtime_bars,
     51: history.cancel_realtime_bars,
@@ -65,12 +66,17 @@ HANDLERS: dict[int, Handler] = {
     104: small_requests.user_info,
 }
 
-UNVERSIONED = frozenset({3, 20, *range(78, 108)})
+UNVERSIONED = frozenset({3, 20, 22, *range(78, 108)})
 """Requests whose first field after the message id is the request id, not a version."""
 
+WITHOUT_ID = frozenset({5, 6, 8, 12, 14, 15, 16, 17, 18, 19, 24, 49, 58, 59, 61, 64})
+"""Requests without an id in the place where others have one."""
+
 KNOWN_UNBUILT = {10: "market depth", 18: "adviser data", 19: "adviser data", 21: "exercise of options"}
-KNOWN_UNBUILT |= {22: "scanners", 24: "scanners", 67: "display groups", 84: "news", 86: "news", 88: "histograms"}
+KNOWN_UNBUILT |= {22: "scanners", 67: "display groups", 84: "news", 86: "news", 88: "histograms"}
 KNOWN_UNBUILT |= {96: "historical ticks", 100: "corporate events", 102: "corporate events"}
+CODES = {22: 162, 84: 10276, 86: 10276, 88: 162, 96: 162, 100: 10279, 102: 10283}
+"""What the real gateway says where it has no such data. On 321 ib_async would wait for ever."""
 SILENT = frozenset({11, 23, 89, 101, 103})
 """Cancels of what is not built."""
 
@@ -79,10 +85,8 @@ def request_id(items: list[str]) -> int:
     """Guess the request id of a message: after a version where there is one; -1 when there is none to read."""
     kind = _int(items[0]) if items else None
     at = 1 if kind in UNVERSIONED else 2
-    for place in (at, 1):
-        if len(items) > place and (found := _int(items[place])) is not None:
-            return found if place == at or len(items) == 2 else -1
-    return -1
+    found = None if kind in WITHOUT_ID or len(items) <= at else _int(items[at])
+    return -1 if found is None else found
 
 
 def _int(field: str) -> int | None:
@@ -116,6 +120,6 @@ def _refuse(session: Session, kind: int | None, items: list[str]) -> None:
     log.info("client %d sent message %s, which is not served", session.client_id, items[:1])
     if what is not None:
         words = f"Error validating request.-'sim' : cause - The simulated gateway has no {what}"
-        session.error(request_id(items), 321, words)
+        session.error(request_id(items), CODES.get(kind or 0, 321), words)
     else:
         session.error(request_id(items), 320, f"Error reading request. Unknown message id {items[0] if items else ''}")

@@ -41,6 +41,11 @@ def tick_by_tick(hub: Hub, session: Session, fields: Fields) -> None:
     session.error(fields.integer(), 10189, "Failed to request tick-by-tick data.The simulated gateway has no such data")
 
 
+def scanner_parameters(hub: Hub, session: Session, fields: Fields) -> None:
+    """Message 24: none. It has no id that an error could be on."""
+    session.send(19, 1, "<ScanParameterResponse></ScanParameterResponse>")
+
+
 def _calculated(hub: Hub, session: Session, fields: Fields) -> tuple[int, Instrument] | None:
     fields.skip()
     req_id, query = fields.integer(), contract_query(fields)
