@@ -86,6 +86,8 @@ def test_history():
             kept = await ib.reqHistoricalDataAsync(spx, "", "1 D", "1 min", "TRADES", True, keepUpToDate=True)
             await _pass(ib, 120)
             assert len(kept) >= len(minutes) + 1
+            anew = await ib.reqHistoricalDataAsync(spx, "", "1 D", "1 min", "TRADES", True)
+            assert [tuple(vars(bar).values()) for bar in kept] == [tuple(vars(bar).values()) for bar in anew]
             ib.disconnect()
 
     run(main)

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 
 from engine.model.session import EXCHANGE_ZONE, session_before, session_on, sessions
 from engine.sim.gateway.hub import Hub
-from engine.sim.gateway.lines import BarRequest
+from engine.sim.gateway.lines import BarRequest, KeptBars
 from engine.sim.gateway.parse_contracts import contract_query, matches, no_contract, quote_legs
 from engine.sim.gateway.session import Session
 from engine.sim.gateway.wire import Fields, MalformedError, Value, exchange_time, request_time
@@ -140,7 +140,7 @@ def historical_data(hub: Hub, session: Session, fields: Fields) -> None:
     first, last = _stamp(request.first, session.version), _stamp(request.last, session.version)
     session.send(17, req_id, first, last, len(bars), *rows)
     if keep:
-        session.kept_bars[req_id] = request
+        session.kept_bars[req_id] = KeptBars(request, bars[-1] if bars else None)
 
 
 def _read(hub: Hub, session: Session, req_id: int, fields: Fields) -> tuple[BarRequest | None, bool]:
@@ -240,8 +240,8 @@ def cancel_realtime_bars(hub: Hub, session: Session, fields: Fields) -> None:
 def after_move(hub: Hub) -> None:
     """Send the newest bars to who keeps them up to date."""
     for session in hub.sessions.values():
-        for req_id, request in session.kept_bars.items():
-            _send_update(hub, session, req_id, request)
+        for req_id, kept in session.kept_bars.items():
+            _send_update(hub, session, req_id, kept)
         for req_id, request in list(session.live_bars.items()):
             session.live_bars[req_id] = _send_live(hub, session, req_id, request)
 
@@ -252,12 +252,24 @@ def _moved(request: BarRequest, first: datetime, last: datetime) -> BarRequest:
     )
 
 
-def _send_update(hub: Hub, session: Session, req_id: int, request: BarRequest) -> None:
-    """Send the bar in the making; its fields have another order than in the history."""
-    recent = _moved(request, hub.at - timedelta(seconds=request.bar_seconds), hub.at)
-    if bars := _bars(hub, recent):
-        when, first, high, low, close, volume, average, count = _bar_fields(bars[-1], recent, session.version)
-        session.send(90, req_id, count, when, first, close, high, low, average, volume)
+def _send_update(hub: Hub, session: Session, req_id: int, kept: KeptBars) -> None:
+    """Send what the bar that was sent last has come to, then the bar in the making; their fields have an own order."""
+    request, told = kept.request, kept.told
+    first = hub.at - timedelta(seconds=request.bar_seconds)
+    if told is not None and isinstance(told.at, datetime):
+        first = max(min(told.at, first), first - timedelta(seconds=request.bar_seconds))
+    bars = _bars(hub, _moved(request, first, hub.at))
+    for bar in bars if request.bar_seconds < DAY else bars[-1:]:
+        if bar == told or (told is not None and _is_before(bar, told)):
+            continue
+        when, opened, high, low, close, volume, average, count = _bar_fields(bar, request, session.version)
+        session.send(90, req_id, count, when, opened, close, high, low, average, volume)
+        kept.told = bar
+
+
+def _is_before(bar: Bar, other: Bar) -> bool:
+    """Say whether an intraday bar is an earlier one."""
+    return isinstance(bar.at, datetime) and isinstance(other.at, datetime) and bar.at < other.at
 
 
 def _send_live(hub: Hub, session: Session, req_id: int, request: BarRequest) -> BarRequest:
@@ -267,7 +279,6 @@ def _send_live(hub: Hub, session: Session, req_id: int, request: BarRequest) -> 
         return request
     for bar in _bars(hub, _moved(request, request.first, limit)):
         if isinstance(bar.at, datetime):
-            prices = [round(value, 2) for value in (bar.open, bar.high, bar.low, bar.close)]
-            at = int(bar.at.timestamp())
-            session.send(50, 3, req_id, at, *prices, bar.volume, round(bar.average, 4), bar.trades)
+            _, *prices_and_volume = _bar_fields(bar, request, session.version)
+            session.send(50, 3, req_id, int(bar.at.timestamp()), *prices_and_volume)
     return _moved(request, limit + timedelta(seconds=5), hub.at)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from engine.sim.instrument import Instrument
-from engine.sim.seams import TicketLeg
+from engine.sim.seams import Bar, TicketLeg
 
 
 @dataclass(slots=True)
@@ -45,3 +45,11 @@ class BarRequest:
     last: datetime
     regular_hours: bool
     epochs: bool
+
+
+@dataclass(slots=True)
+class KeptBars:
+    """Bars that are kept up to date, and the one that was sent last."""
+
+    request: BarRequest
+    told: Bar | None

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
-from engine.sim.gateway.lines import BarRequest, Line
+from engine.sim.gateway.lines import BarRequest, KeptBars, Line
 from engine.sim.gateway.wire import Value, frame, prose
 from engine.sim.instrument import Instrument, SecType
 
@@ -49,7 +49,7 @@ class Session:
         self.started = False
         self.wants = Subscriptions()
         self.out: list[bytes] = []
-        self.kept_bars: dict[int, BarRequest] = {}
+        self.kept_bars: dict[int, KeptBars] = {}
         self.live_bars: dict[int, BarRequest] = {}
         self._traffic = traffic
         self._queue_bytes = queue_bytes
