@@ -88,6 +88,10 @@ def test_history():
             assert len(kept) >= len(minutes) + 1
             anew = await ib.reqHistoricalDataAsync(spx, "", "1 D", "1 min", "TRADES", True)
             assert [tuple(vars(bar).values()) for bar in kept] == [tuple(vars(bar).values()) for bar in anew]
+            past = await ib.reqHistoricalDataAsync(spx, "20251121 12:00:00 US/Eastern", "1 D", "1 min", "TRADES", True)
+            assert str(past[-1].date)[11:16] == "11:59"
+            days = await ib.reqHistoricalDataAsync(spx, "20251121 00:00:00 US/Eastern", "5 D", "1 day", "TRADES", True)
+            assert (len(days), str(days[-1].date)) == (5, "2025-11-20")
             ib.disconnect()
 
     run(main)

@@ -15,6 +15,12 @@ NO_DATA = "Historical Market Data Service error message:HMDS query returned no d
 DAY, WEEK, MONTH = 86400, 7 * 86400, 30 * 86400
 
 _UNITS = {"S": 1, "D": DAY, "W": WEEK, "M": MONTH, "Y": 365 * DAY}
+_MOST = {
+    "S": ("seconds", DAY, "days"),
+    "D": ("days", 365, "years"),
+    "W": ("weeks", 52, "years"),
+    "M": ("months", 12, "years"),
+}
 _SIZES = {"sec": 1, "secs": 1, "min": 60, "mins": 60, "hour": 3600, "hours": 3600, "day": DAY, "D": DAY, "d": DAY}
 _SIZES |= {"week": WEEK, "W": WEEK, "w": WEEK, "month": MONTH, "M": MONTH, "m": MONTH}
 _COUNTS = {1: (1, 5, 10, 15, 30), 60: (1, 2, 3, 5, 10, 15, 20, 30), 3600: (1, 2, 3, 4, 8), DAY: (1,), WEEK: (1,)}
@@ -63,11 +69,18 @@ def _sessions_back(end: datetime, count: int) -> datetime:
 
 
 def _start(words: str, end: datetime) -> datetime:
-    """Read a duration such as `1 Y`, `30 D`, `3600 S`; days are sessions. Raises: _RefusedError."""
+    """Read a duration such as `1 Y`, `30 D`, `3600 S`; days are sessions. Raises: _RefusedError.
+
+    As with the real gateway more than 86,400 seconds, 365 days, 52 weeks or 12 months need a longer unit.
+    """
     number, _, unit = words.strip().partition(" ")
     unit = unit.strip().upper()[:1]
     if not number.isdigit() or int(number) < 1 or unit not in _UNITS:
         raise _RefusedError(321, INVALID + "Historical data query duration is invalid")
+    name, most, longer = _MOST.get(unit, ("", int(number), ""))
+    if int(number) > most:
+        told = f"Historical data requests for durations longer than {most} {name} must be made in {longer}."
+        raise _RefusedError(321, INVALID + told)
     if unit == "D":
         return _sessions_back(end, int(number))
     return end - timedelta(seconds=int(number) * _UNITS[unit])
@@ -158,6 +171,8 @@ def _read(hub: Hub, session: Session, req_id: int, fields: Fields) -> tuple[BarR
     if keep and end_words.strip():
         raise _RefusedError(321, INVALID + "End date not supported with keepUpToDate")
     end = _end(end_words, hub.at)
+    if end_words.strip():
+        end -= timedelta(seconds=1)  # a bar that begins where the question ends is no part of the answer
     first = _start(duration, end)
     if what == "SCHEDULE" and session.version >= 165:
         _send_schedule(session, req_id, first, end)
