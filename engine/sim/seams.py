@@ -353,7 +353,10 @@ Report = OrderChanged | Executed | Commissioned | OrderError | PositionChanged |
 
 
 class PositionView(NamedTuple):
-    """One net position of the account. `average_cost` includes multiplier and commission, dollars per contract."""
+    """One net position of the account. `average_cost` includes multiplier and commission, dollars per contract.
+
+    `realized` is today's, `daily` what it has made since the last close.
+    """
 
     con_id: int
     quantity: Decimal
@@ -362,6 +365,7 @@ class PositionView(NamedTuple):
     market_value: Decimal | None
     unrealized: Decimal | None
     realized: Decimal
+    daily: Decimal | None = None
 
 
 class Exchange(Protocol):
@@ -403,6 +407,12 @@ class Exchange(Protocol):
 
     def positions(self) -> list[PositionView]:
         """Return the net positions by contract id."""
+
+    def position(self, con_id: int) -> PositionView:
+        """Return one net position, also when it is flat."""
+
+    def daily_profit(self) -> Decimal:
+        """Return what the account has made since the last close."""
 
     def account_values(self) -> dict[str, str]:
         """Return the account keys of tws_protocol (NetLiquidation, BuyingPower, ...) as the wire prints them."""

@@ -14,11 +14,16 @@ _GRAIN = Decimal("0.0001")
 
 @dataclass(slots=True)
 class Holding:
-    """One net position: `cost` is dollars paid (negative: received), commissions included."""
+    """One net position: `cost` is dollars paid (negative: received), commissions included.
+
+    `made_before` and `realized_before` are what it had made, and what of that was realised, when the day began.
+    """
 
     quantity: Decimal = ZERO
     cost: Decimal = ZERO
     realized: Decimal = ZERO
+    made_before: Decimal = ZERO
+    realized_before: Decimal = ZERO
 
     @property
     def average_cost(self) -> Decimal:

@@ -28,7 +28,15 @@ from engine.sim.exchange.mishaps import correct, fill_beyond, fill_cancelled, go
 from engine.sim.exchange.oca import after_fill
 from engine.sim.exchange.settings import ExchangeSettings
 from engine.sim.exchange.settle import settle_due
-from engine.sim.exchange.standing import account_values, position_views, present
+from engine.sim.exchange.standing import (
+    account_values,
+    all_views,
+    begin_day,
+    begin_with,
+    position_view,
+    position_views,
+    present,
+)
 from engine.sim.exchange.start_book import PositionsError, StartPosition
 from engine.sim.exchange.stops import stop_reached
 from engine.sim.exchange.strangers import assign, trade
@@ -89,6 +97,7 @@ class SimExchange:
             cost = one.quantity * one.average_cost
             desk.account.holdings[one.con_id] = Holding(one.quantity, cost)
             desk.position(one.con_id)
+        begin_with(desk)
         for ticket in orders:
             refused = [report for report in self.place(ticket) if isinstance(report, OrderError) and report.code != 399]
             if refused:
@@ -245,6 +254,7 @@ class SimExchange:
         desk.filled_groups.clear()
         desk.book.finished.clear()
         desk.account.realized_today = Decimal(0)
+        begin_day(desk)
         desk.day_trades.end_day()
 
     def _settle(self) -> list[Report]:
@@ -339,6 +349,14 @@ class SimExchange:
     def positions(self) -> list[PositionView]:
         """Return the net positions that are not flat, by contract id."""
         return position_views(self._desk)
+
+    def position(self, con_id: int) -> PositionView:
+        """Return one net position, also when it is flat: what it has made today stands."""
+        return position_view(self._desk, con_id)
+
+    def daily_profit(self) -> Decimal:
+        """Return what the account has made since the last close."""
+        return sum((view.daily for view in all_views(self._desk) if view.daily is not None), ZERO)
 
     def account_values(self) -> dict[str, str]:
         """Return the account keys of the wire (NetLiquidation, BuyingPower, ...); dollars with two decimals."""

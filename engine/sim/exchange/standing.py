@@ -6,6 +6,7 @@ from math import isnan
 from typing import NamedTuple
 
 from engine.model.money import CENT, ZERO
+from engine.sim.exchange.account import Holding
 from engine.sim.exchange.book import WorkingOrder
 from engine.sim.exchange.combo import leg_prices, order_touch
 from engine.sim.exchange.commission import charge
@@ -143,23 +144,55 @@ def _only_closes(desk: Desk, order: WorkingOrder) -> bool:
 
 def position_views(desk: Desk) -> list[PositionView]:
     """Return the net positions at market, by contract id."""
-    held = {con_id: one for con_id, one in sorted(desk.account.holdings.items()) if one.quantity}
-    quotes = desk.quotes(held)
-    views = []
-    for con_id, one in held.items():
-        line = _line(desk, desk.instrument(con_id), one.quantity, quotes[con_id])
-        views.append(
-            PositionView(
-                con_id,
-                one.quantity,
-                one.average_cost,
-                float(line.price),
-                line.value.quantize(CENT),
-                (line.value - one.cost).quantize(CENT),
-                one.realized,
-            )
-        )
-    return views
+    return _views(desk, {con_id: one for con_id, one in sorted(desk.account.holdings.items()) if one.quantity})
+
+
+def all_views(desk: Desk) -> list[PositionView]:
+    """Return also those that are flat."""
+    return _views(desk, dict(sorted(desk.account.holdings.items())))
+
+
+def position_view(desk: Desk, con_id: int) -> PositionView:
+    """Return one position, also when it is flat or never was."""
+    return _views(desk, {con_id: desk.account.holdings.get(con_id) or Holding()})[0]
+
+
+def begin_day(desk: Desk) -> None:
+    """Note what each position had made until now: profits of the day count from here."""
+    for view in all_views(desk):
+        one = desk.account.holdings[view.con_id]
+        one.realized_before, one.made_before = one.realized, one.realized + (view.unrealized or ZERO)
+
+
+def begin_with(desk: Desk) -> None:
+    """Note what positions that are held from the start had made at the last close before."""
+    for con_id, one in desk.account.holdings.items():
+        closed = desk.market.stats(con_id).previous_close
+        if closed is not None:
+            value = one.quantity * Decimal(str(round(closed, 4))) * desk.instrument(con_id).multiplier
+            one.made_before = value - one.cost
+
+
+def _views(desk: Desk, held: Mapping[int, Holding]) -> list[PositionView]:
+    quotes = desk.quotes(con_id for con_id, one in held.items() if one.quantity)
+    return [_view(desk, con_id, one, quotes.get(con_id)) for con_id, one in held.items()]
+
+
+def _view(desk: Desk, con_id: int, one: Holding, touch: Touch | None) -> PositionView:
+    """Return a position; a flat one has no quote, and its contract may be gone."""
+    line = None if touch is None else _line(desk, desk.instrument(con_id), one.quantity, touch)
+    value = ZERO if line is None else line.value
+    unrealized = value - one.cost
+    return PositionView(
+        con_id,
+        one.quantity,
+        one.average_cost,
+        None if line is None else float(line.price),
+        value.quantize(CENT),
+        unrealized.quantize(CENT),
+        one.realized - one.realized_before,
+        (unrealized + one.realized - one.made_before).quantize(CENT),
+    )
 
 
 def account_values(desk: Desk, unrealized: Sequence[Decimal | None]) -> dict[str, str]:

@@ -30,14 +30,6 @@ def _values(hub: Hub) -> list[tuple[str, str, str]]:
     return out
 
 
-def _zero(con_id: int) -> PositionView:
-    return PositionView(con_id, _ZERO, _ZERO, None, None, None, _ZERO)
-
-
-def _position(hub: Hub, con_id: int) -> PositionView:
-    return next((each for each in hub.exchange.positions() if each.con_id == con_id), _zero(con_id))
-
-
 def managed_accounts(hub: Hub, session: Session, fields: Fields) -> None:
     """Message 17."""
     session.send(15, 1, hub.exchange.account)
@@ -213,7 +205,7 @@ def send_position_change(hub: Hub, con_id: int) -> None:
         wants = session.wants
         if not (wants.positions or wants.account or wants.position_multi):
             continue
-        held = held or _position(hub, con_id)
+        held = held or hub.exchange.position(con_id)
         if wants.positions:
             _send_position(hub, session, held)
         for req_id, model in wants.position_multi.items():
@@ -243,8 +235,7 @@ def _send_pnl(hub: Hub, session: Session, req_id: int, held: list[PositionView])
     values = hub.exchange.account_values()
     unrealized = values.get("UnrealizedPnL") or str(sum((each.unrealized or _ZERO for each in held), _ZERO))
     realized = values.get("RealizedPnL") or str(sum((each.realized for each in held), _ZERO))
-    daily = values.get("DailyPnL") or str(Decimal(unrealized) + Decimal(realized))
-    session.send(94, req_id, daily, unrealized, realized)
+    session.send(94, req_id, hub.exchange.daily_profit(), unrealized, realized)
 
 
 def pnl_single(hub: Hub, session: Session, fields: Fields) -> None:
@@ -253,7 +244,7 @@ def pnl_single(hub: Hub, session: Session, fields: Fields) -> None:
     if _foreign(hub, session, req_id, account):
         return
     session.wants.pnl_single[req_id] = con_id
-    _send_pnl_single(hub, session, req_id, _position(hub, con_id))
+    _send_pnl_single(hub, session, req_id, hub.exchange.position(con_id))
 
 
 def cancel_pnl_single(hub: Hub, session: Session, fields: Fields) -> None:
@@ -263,7 +254,7 @@ def cancel_pnl_single(hub: Hub, session: Session, fields: Fields) -> None:
 
 def _send_pnl_single(hub: Hub, session: Session, req_id: int, held: PositionView) -> None:
     unrealized: Value = UNSET_DOUBLE if held.unrealized is None else held.unrealized
-    daily: Value = UNSET_DOUBLE if held.unrealized is None else held.unrealized + held.realized
+    daily: Value = UNSET_DOUBLE if held.daily is None else held.daily
     value: Value = UNSET_DOUBLE if held.market_value is None else held.market_value
     session.send(95, req_id, held.quantity, daily, unrealized, held.realized, value)
 
@@ -289,7 +280,7 @@ def _send_profits(hub: Hub, session: Session, held: list[PositionView]) -> None:
     for req_id in sorted(session.wants.pnl):
         _send_pnl(hub, session, req_id, held)
     for req_id, con_id in session.wants.pnl_single.items():
-        _send_pnl_single(hub, session, req_id, by_id.get(con_id) or _zero(con_id))
+        _send_pnl_single(hub, session, req_id, by_id.get(con_id) or hub.exchange.position(con_id))
 
 
 def _refresh(hub: Hub, session: Session) -> None:

@@ -123,6 +123,26 @@ def test_realised_is_reported_with_the_closing_commission() -> None:
     assert desk.broker.positions() == []
 
 
+def test_profits_of_the_day_begin_anew_and_those_of_a_closed_position_stand() -> None:
+    desk = Desktop()
+    desk.place(SPY, "BUY", 100)
+    desk.step()
+    bought = desk.broker.positions()[0]
+    assert bought.daily == bought.unrealized
+    desk.to(datetime(2024, 5, 7, 13, 30, tzinfo=UTC))
+    assert desk.broker.position(SPY).daily == 0
+    desk.market.quotes[SPY] = (520.0, 520.02, 1000, 1000)
+    desk.place(SPY, "SELL", 100)
+    desk.step()
+    closed = desk.broker.position(SPY)
+    assert (closed.quantity, closed.unrealized) == (0, 0)
+    assert closed.realized != 0
+    assert closed.daily == (closed.realized - (bought.unrealized or 0)).quantize(Decimal("0.01"))
+    assert desk.broker.daily_profit() == closed.daily
+    desk.to(datetime(2024, 5, 8, 13, 30, tzinfo=UTC))
+    assert (desk.broker.position(SPY).realized, desk.broker.daily_profit()) == (0, 0)
+
+
 def test_account_values_add_up() -> None:
     desk = Desktop()
     desk.place(SPY_P, "SELL", 1, limit=4.0)
