@@ -117,8 +117,11 @@ def test_reads(app):
     assert [(step.lowEdge, step.increment) for step in app.wait_for("marketRule")[1]] == [(0, 0.05), (3, 0.1)]
     app.reqMatchingSymbols(4, "SPY")
     assert [each.contract.symbol for each in app.wait_for("symbolSamples")[1]] == ["SPY"]
-    app.reqHistoricalData(5, found.contract, "", "1 D", "1 min", "MIDPOINT", 1, 1, False, [])
-    assert app.wait_for("error", lambda number, *rest: number == 5)[1] == 162 or True
+    index = Contract()
+    index.symbol, index.secType, index.exchange, index.currency = "SPX", "IND", "CBOE", "USD"
+    app.reqHistoricalData(5, index, "", "1 D", "1 min", "TRADES", 1, 1, False, [])
+    assert app.wait_for("historicalData", lambda number, bar: number == 5)[1].close > 1000
+    app.wait_for("historicalDataEnd")
 
 
 def test_market_data_and_snapshot(app):
