@@ -145,3 +145,18 @@ def test_requests_for_what_is_not_built_end_in_ib_async():
             ib.disconnect()
 
     run(main)
+
+
+def test_an_option_of_another_multiplier_is_not_found():
+    async def main():
+        async with gateway() as running:
+            client = await RawClient.connect(running.port)
+            asked = contract(0, "SPX", "OPT")
+            asked[3:7] = ["20251124", 5890, "P", "10"]
+            client.send(9, 8, 5, *asked, 0, "", "", "")
+            assert (await client.until_kind(4))[-1][2:4] == ["5", "200"]
+            asked[6] = "100"
+            client.send(9, 8, 6, *asked, 0, "", "", "")
+            assert (await client.until_kind(52))[-1][2] == "6"
+
+    run(main)

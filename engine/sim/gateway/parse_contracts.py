@@ -67,7 +67,7 @@ def matches(catalogue: Catalogue, query: ContractQuery, *, include_expired: bool
         return []
     if query.sec_type not in ("STK", "IND", "OPT", ""):
         return []
-    return catalogue.search(
+    listed = catalogue.search(
         symbol=query.symbol,
         sec_type=query.sec_type,
         last_trade=query.last_trade,
@@ -77,6 +77,16 @@ def matches(catalogue: Catalogue, query: ContractQuery, *, include_expired: bool
         local_symbol=query.local_symbol,
         include_expired=include_expired,
     )
+    return [each for each in listed if not each.is_option or _has_multiplier(each, query.multiplier)]
+
+
+def _has_multiplier(found: Instrument, asked: str) -> bool:
+    """Say whether a contract has the multiplier that was asked for; blank and 0 ask for none."""
+    try:
+        number = float(asked or 0)
+    except ValueError:
+        return False
+    return number in (0, found.multiplier)
 
 
 def no_contract(found: int, query: ContractQuery) -> str:
