@@ -154,7 +154,10 @@ def all_views(desk: Desk) -> list[PositionView]:
 
 def position_view(desk: Desk, con_id: int) -> PositionView:
     """Return one position, also when it is flat or never was."""
-    return _views(desk, {con_id: desk.account.holdings.get(con_id) or Holding()})[0]
+    held = desk.account.holdings.get(con_id)
+    if held is None:
+        return PositionView(con_id, ZERO, ZERO, None, None, None, ZERO)
+    return _views(desk, {con_id: held})[0]
 
 
 def begin_day(desk: Desk) -> None:
