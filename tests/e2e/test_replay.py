@@ -32,6 +32,7 @@ from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import SimSettings, simulated
 from engine.store.queries import StoreReader
 from tests.e2e.worlds import run_days, spec_files
+from tests.tape_file import rewrite
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def test_what_another_version_stood_at_is_lived_through_from_the_start(store: Pa
     with closing(sqlite3.connect(second)) as file, file:
         (told,) = file.execute("SELECT value FROM head WHERE name = 'state'").fetchone()
         other = json.dumps({name: value for name, value in json.loads(told).items() if name != "wakes"})
-        file.execute("UPDATE head SET value = ? WHERE name = 'state'", (other,))
+    rewrite(second, "UPDATE head SET value = ? WHERE name = 'state'", (other,))
     found = live_through(open_recording(second))
     assert (found.difference, found.at.date()) == (None, date(2026, 10, 22))
     assert found.turns == live_through(open_recording(second, whole=True)).turns
@@ -119,7 +120,7 @@ def test_a_decision_that_is_another_now_is_shown(store: Path, tmp_path: Path) ->
     other.write_bytes(file.read_bytes())
     with sqlite3.connect(other) as connection:
         (text,) = connection.execute("SELECT value FROM head WHERE name = 'install'").fetchone()
-        connection.execute("UPDATE head SET value = ? WHERE name = 'install'", (text.replace("s3", "s4"),))
+    rewrite(other, "UPDATE head SET value = ? WHERE name = 'install'", (text.replace("s3", "s4"),))
     done = replay(store, str(other))
     assert done.exit_code == 1
     assert "DIFFERENT at 10:30:00" in done.output

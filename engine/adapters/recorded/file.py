@@ -4,8 +4,9 @@
     frames  seq, first_at, last_at, entries, ops, numbers, crc
 
 `ops` is zlib of a JSON list, one item for each thing that happened, in order (`docs/recordings.md`); `numbers` are the
-entries of market data that its "s" items count (`columns.py`); `crc` is CRC-32 of both. Times are microseconds since
-the epoch.
+entries of market data that its "s" items count (`columns.py`). Times are microseconds since the epoch. `crc` is CRC-32
+of a frame with its place among the others, and a row of the head that of all its others: SQLite sees nothing of a bit
+that has turned, nor of pages that have changed places.
 """
 
 import json
@@ -21,7 +22,10 @@ from typing import Any, NamedTuple
 from engine.model.errors import StoreError
 from engine.record.record import Json
 
-FORMAT = 1
+FORMAT = 2
+_UNCHECKED = 1
+"""The format before this one: its head has no checksum, and those of its frames say nothing of their places."""
+_CRC = "crc"
 SUFFIX = ".tape"
 
 _TABLES = """
@@ -41,6 +45,7 @@ TRIES, AGAIN = 10, 0.1
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_LATEST = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
 
 
 def micros(at: datetime) -> int:
@@ -70,10 +75,12 @@ class Frame(NamedTuple):
     ops: bytes
     numbers: bytes
 
-    @property
-    def crc(self) -> int:
-        """Return the checksum of what it holds."""
-        return zlib.crc32(self.numbers, zlib.crc32(self.ops))
+    def crc(self, seq: int, format: int = FORMAT) -> int:
+        """Return the checksum of what it holds, as the frame of that number. Raises: TypeError when it is none."""
+        held = zlib.crc32(self.numbers, zlib.crc32(self.ops))
+        if format == _UNCHECKED:
+            return held
+        return zlib.crc32(f"{seq} {self.first_at} {self.last_at} {self.entries}".encode(), held)
 
 
 class TapeWriter:
@@ -87,21 +94,24 @@ class TapeWriter:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
             self._connection.executescript(_TABLES)
-            rows = [(name, json.dumps(value)) for name, value in {"format": FORMAT, **head}.items()]
+            rows = {name: json.dumps(value) for name, value in {"format": FORMAT, **head}.items()}
+            rows[_CRC] = str(head_crc(rows))
             with self._connection:
-                self._connection.executemany("INSERT INTO head VALUES (?, ?)", rows)
+                self._connection.executemany("INSERT INTO head VALUES (?, ?)", list(rows.items()))
+            self._frames = 0
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"no recording can be written to {file}: {error}") from error
 
     def add(self, frame: Frame) -> None:
         """Write a frame; on return it outlives a crash of this process."""
-        row = (frame.first_at, frame.last_at, frame.entries, frame.ops, frame.numbers, frame.crc)
-        columns = "first_at, last_at, entries, ops, numbers, crc"
+        seq = self._frames + 1
         try:
             with self._connection:
-                self._connection.execute(f"INSERT INTO frames ({columns}) VALUES (?, ?, ?, ?, ?, ?)", row)
+                row = (seq, *frame, frame.crc(seq))
+                self._connection.execute("INSERT INTO frames VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         except sqlite3.Error as error:
             raise StoreError(f"the recording {self.file} cannot be written: {error}") from error
+        self._frames = seq
 
     def close(self) -> bool:
         """Close the file; nothing but it is left. Where somebody reads it meanwhile, it stays whole beside its log.
@@ -127,18 +137,35 @@ class TapeWriter:
 
 
 def read_head(file: Path) -> dict[str, Any]:
-    """Return what a recording begins with. Raises: StoreError when this is none, or one of a newer version."""
+    """Return what a recording begins with.
+
+    Raises: StoreError when this is none, one of a newer version, or a damaged one.
+    """
     with closing(_opened(file)) as connection:
-        try:
-            head = {name: json.loads(value) for name, value in connection.execute("SELECT name, value FROM head")}
-        except (sqlite3.Error, ValueError) as error:
-            raise StoreError(f"{file} is no recording: {error}") from error
-    if head.get("format") != FORMAT:
+        return {name: json.loads(text) for name, text in _head(file, connection).items()}
+
+
+def _head(file: Path, connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the head's values as they are written, all of them whole."""
+    try:
+        head = dict(connection.execute("SELECT name, value FROM head").fetchall())
+        plain = {name: json.loads(text) for name, text in head.items()}
+    except (sqlite3.Error, ValueError, TypeError) as error:
+        raise StoreError(f"{file} is no recording: {error}") from error
+    if (format := plain.get("format")) not in (FORMAT, _UNCHECKED):
         raise StoreError(
-            f"{file} is a recording of format {head.get('format')}, and this version reads {FORMAT}",
+            f"{file} is a recording of format {format}, and this version reads {FORMAT}",
             "use the version of rulebot that recorded it",
         )
+    crc = head.pop(_CRC, None)
+    if (crc is not None or format != _UNCHECKED) and crc != str(head_crc(head)):
+        raise StoreError(f"the head of {file} is damaged: its checksum is wrong")
     return head
+
+
+def head_crc(head: Mapping[str, str]) -> int:
+    """Return the checksum of a head: of each name and value, in the order of names."""
+    return zlib.crc32("".join(f"{name}={head[name]}\n" for name in sorted(head)).encode())
 
 
 def day_of(file: Path) -> date:
@@ -156,10 +183,11 @@ def read_frames(file: Path) -> Iterator[Frame]:
 
     Raises: StoreError naming the first that is damaged, or when the file has become another one.
     """
-    last, first_node = 0, None
+    last, first_node, format = 0, None, 0
     while True:
         with closing(_opened(file)) as connection:
             node = file.stat().st_ino
+            format = format or int(_head(file, connection)["format"])
             try:
                 found = connection.execute(_SOME_FRAMES, (last, AT_ONCE)).fetchall()
             except sqlite3.Error as error:
@@ -167,14 +195,16 @@ def read_frames(file: Path) -> Iterator[Frame]:
         first_node = first_node or node
         if node != first_node:
             raise StoreError(f"{file} was laid out anew while it was read", "its day is over: read it once more")
-        for last, *parts, crc in found:
+        for seq, *parts, crc in found:
+            if seq != last + 1:
+                raise StoreError(f"{file} is damaged: frame {last + 1} is missing, or not in its place")
+            last, frame = seq, Frame(*parts)
             try:
-                frame = Frame(*parts)
-                is_whole = frame.crc == crc
+                is_whole = frame.crc(seq, format) == crc
             except TypeError as error:
-                raise StoreError(f"{file} is damaged: {error}") from error
+                raise StoreError(f"frame {seq} of {file} is damaged: {error}") from error
             if not is_whole:
-                raise StoreError(f"frame {last} of {file} is damaged: its checksum is wrong")
+                raise StoreError(f"frame {seq} of {file} is damaged: its checksum is wrong")
             yield frame
         if len(found) < AT_ONCE:
             return
@@ -188,7 +218,13 @@ def span(file: Path) -> tuple[int, int, int, int]:
             first, last, entries, count = connection.execute(query).fetchone()
         except sqlite3.Error as error:
             raise StoreError(f"{file} is no recording: {error}") from error
+    if count and not (isinstance(entries, int) and _is_instant(first) and _is_instant(last)):
+        raise StoreError(f"{file} is damaged: its frames are of no time")
     return first or 0, last or 0, entries or 0, count
+
+
+def _is_instant(told: object) -> bool:
+    return isinstance(told, int) and 0 <= told <= _LATEST
 
 
 def _opened(file: Path) -> sqlite3.Connection:

@@ -1,17 +1,19 @@
 """Recordings: what enters comes out again, after a crash too; what is damaged is named."""
 
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from engine.adapters.recorded import file as file_side
 from engine.adapters.recorded import recorder as recording_side
-from engine.adapters.recorded.file import read_frames, span
+from engine.adapters.recorded.file import Frame, TapeWriter, read_frames, read_head, span
 from engine.adapters.recorded.recorder import Recorder
 from engine.adapters.recorded.recording import Began, Decided, Exchanged, Heard, Moved, open_recording, play
 from engine.adapters.recorded.repack import repack
@@ -21,6 +23,7 @@ from engine.model.event import Event, LinkUp, ListingReport, MarketMoved, Orders
 from engine.model.facts import Listing
 from engine.model.market import COLUMNS, Board
 from engine.record.record import Kind, Record
+from engine.run.replay.tapes import listed
 
 START = datetime(2026, 10, 21, 13, 29, tzinfo=UTC)
 SPX, VIX = Underlying("SPX"), Underlying("VIX")
@@ -194,6 +197,88 @@ def test_a_damaged_frame_is_named(desk: Desk, tmp_path: Path) -> None:
         connection.execute("UPDATE frames SET ops = CAST(x'00' || ops AS BLOB)")
     with pytest.raises(StoreError, match=r"frame 1 of .* is damaged"):
         list(read_frames(file))
+
+
+def damaged(content: bytes, chance: Random) -> bytes:
+    """Return a file with bits turned, bytes lost or brought in, pages exchanged, or cut off."""
+    found, page = bytearray(content), 4096
+    place = chance.randrange(len(found))
+    one, other = (chance.randrange(len(found) // page) * page for _ in range(2))
+    match chance.randrange(7):
+        case 0:
+            found[place] ^= 1 << chance.randrange(8)
+        case 1:
+            found[chance.randrange(3 * page)] ^= 1 << chance.randrange(8)
+        case 2:
+            del found[place:]
+        case 3:
+            found[place:place] = chance.randbytes(chance.choice((1, 16, page)))
+        case 4:
+            del found[place : place + chance.choice((1, 16, page))]
+        case 5:
+            found[place : place + 512] = bytes(len(found[place : place + 512]))
+        case _:
+            found[one : one + page], found[other : other + page] = found[other : other + page], found[one : one + page]
+    return bytes(found)
+
+
+def test_what_is_read_of_a_damaged_file_is_what_was_written(desk: Desk, tmp_path: Path) -> None:
+    live(desk)
+    desk.recorder.close()
+    (file,) = (tmp_path / "run").glob("*.tape")
+    whole = read_head(file) | {
+        "install": "a1" * 3000,
+        "specs": {f"bot{place}": "rulebot: 1\n" * 99 for place in range(9)},
+    }
+    (frame,) = read_frames(file)
+    torn = tmp_path / "torn" / file.name
+    writer = TapeWriter(torn, {name: value for name, value in whole.items() if name != "format"})
+    frames = [frame._replace(last_at=frame.last_at + place) for place in range(40)]
+    for each in frames:
+        writer.add(each)
+    writer.close()
+    content = torn.read_bytes()
+    refused: list[str] = []
+    for place in range(600):
+        torn.write_bytes(damaged(content, Random(place)))
+        found: list[Frame] = []
+        head = whole
+        try:
+            head = read_head(torn)
+            found.extend(read_frames(torn))
+            listed(tmp_path / "torn")
+        except StoreError as error:
+            refused.append(error.message)
+        assert (head, found) == (whole, frames[: len(found)]), place
+    assert len(refused) > 200
+    assert all(str(torn) in each for each in refused)
+
+
+def test_an_earlier_format_is_read(desk: Desk, tmp_path: Path) -> None:
+    live(desk)
+    desk.recorder.close()
+    (file,) = (tmp_path / "run").glob("*.tape")
+    steps = list(play((file,), Board()))
+    (frame,) = read_frames(file)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE head SET value = '1' WHERE name = 'format'")
+        connection.execute("DELETE FROM head WHERE name = 'crc'")
+        connection.execute("UPDATE frames SET crc = ?", (zlib.crc32(frame.numbers, zlib.crc32(frame.ops)),))
+    assert list(play((file,), Board())) == steps
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE frames SET seq = 2")
+    with pytest.raises(StoreError, match="frame 1 is missing, or not in its place"):
+        list(read_frames(file))
+
+
+def test_a_frame_of_no_time_is_told(desk: Desk, tmp_path: Path) -> None:
+    live(desk)
+    desk.recorder.close()
+    (file,) = (tmp_path / "run").glob("*.tape")
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE frames SET last_at = 1 << 62")
+    with pytest.raises(StoreError, match="its frames are of no time"):
+        span(file)
 
 
 def test_what_is_no_recording_is_named(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """A recording as a market: what was streamed counts while it was streamed and was live; bad recordings are told."""
 
-import sqlite3
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from math import isnan
@@ -24,6 +23,7 @@ from engine.model.facts import Bar, Bars, Listing
 from engine.model.market import Board
 from engine.run.given.recorded import recorded_day, streamed
 from engine.sim.market.given_market import GivenMarket
+from tests.tape_file import rewrite
 
 DAY = date(2026, 10, 21)
 OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)
@@ -244,21 +244,15 @@ def recording(folder: Path) -> Path:
     return next(folder.glob("*.tape"))
 
 
-def changed(file: Path, statement: str) -> Path:
-    with sqlite3.connect(file) as connection:
-        connection.execute(statement)
-    return file
-
-
 def test_a_later_day_needs_no_first_one(tmp_path: Path) -> None:
-    file = changed(recording(tmp_path / "run"), "INSERT OR REPLACE INTO head VALUES ('before', '\"2026-10-20.tape\"')")
+    file = rewrite(recording(tmp_path / "run"), "INSERT OR REPLACE INTO head VALUES ('before', '\"2026-10-20.tape\"')")
     assert streamed(recorded_day([file], 5)) == (1, 0)
 
 
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
-        ("UPDATE head SET value = '9' WHERE name = 'format'", "is a recording of format 9, and this version reads 1"),
+        ("UPDATE head SET value = '9' WHERE name = 'format'", "is a recording of format 9, and this version reads 2"),
         ("UPDATE head SET value = '\"2026-10-24\"' WHERE name = 'day'", "the exchange was closed on 2026-10-24"),
         ("UPDATE frames SET crc = crc + 1", "is damaged: its checksum is wrong"),
         ("DELETE FROM frames", "has no market data: nothing was streamed"),
@@ -266,12 +260,12 @@ def test_a_later_day_needs_no_first_one(tmp_path: Path) -> None:
     ],
 )
 def test_a_recording_that_cannot_be_served_is_told(tmp_path: Path, statement: str, said: str) -> None:
-    file = changed(recording(tmp_path / "run"), statement)
+    file = rewrite(recording(tmp_path / "run"), statement)
     with pytest.raises(StoreError, match=said):
         recorded_day([file], 5)
 
 
 def test_recordings_of_several_days_are_not_one(tmp_path: Path) -> None:
-    other = changed(recording(tmp_path / "b"), "UPDATE head SET value = '\"2026-10-22\"' WHERE name = 'day'")
+    other = rewrite(recording(tmp_path / "b"), "UPDATE head SET value = '\"2026-10-22\"' WHERE name = 'day'")
     with pytest.raises(StoreError, match="are of several days: 2026-10-21, 2026-10-22"):
         recorded_day([recording(tmp_path / "a"), other], 5)
