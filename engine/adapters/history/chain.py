@@ -5,7 +5,7 @@ settled (`2026-10-21.settled.csv`) and a folder `daily/`. A day is read when it 
 memory does not grow with the days.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,13 @@ from engine.adapters.history.chain_rows import chain_rows
 from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
 from engine.adapters.history.even import Even, read_even
-from engine.adapters.history.finding import refusal, refused
+from engine.adapters.history.finding import left_out, refusal, refused, told
 from engine.adapters.history.instants import instants
-from engine.adapters.history.missing import day_of_name, missing_sessions
+from engine.adapters.history.levels import check_settled, known_level, sound_levels
+from engine.adapters.history.missing import day_of_name, missing_sessions, parse_day
 from engine.adapters.history.rows import BY_QUOTE, Rows
 from engine.adapters.history.sessions import session_day
-from engine.adapters.history.table import ArrowTable, parquet_file, read_csv, read_parquet
+from engine.adapters.history.table import ArrowTable, Whole, parquet_file, read_csv, read_parquet
 from engine.model.contract import product
 from engine.model.errors import StoreError
 from engine.model.session import Session, session_on
@@ -36,12 +37,19 @@ class ChainSource:
 
     def __init__(self, path: Path, daily: Daily) -> None:
         self.path, self.background = path, daily
-        self._files = {day: file for file in _chain_files(path) if (day := day_of_name(file.name)) is not None}
+        self._files: dict[date, Path] = {}
+        self._several: dict[date, tuple[Path, Path]] = {}
+        for file in _chain_files(path):
+            if (day := day_of_name(file.name)) is not None and (other := self._files.setdefault(day, file)) != file:
+                self._several[day] = (other, file)
         self._many = [file for file in _chain_files(path) if day_of_name(file.name) is None]
         self._groups: dict[date, list[tuple[Path, int]]] = {}
         for file in self._many:
             for day, groups in _days_of_groups(file).items():
-                self._groups.setdefault(day, []).extend((file, group) for group in groups)
+                have = self._groups.setdefault(day, [])
+                if day in self._files or (have and have[0][0] != file):
+                    self._several[day] = (self._files.get(day) or have[0][0], file)
+                have.extend((file, group) for group in groups)
         if not self._files and not self._groups:
             raise StoreError(f"{path} holds no Parquet file of a chain", "docs/history-data.md has their columns")
 
@@ -66,12 +74,15 @@ class ChainSource:
     def day(self, day: date) -> HistoryDay:
         """Return one session. Raises: StoreError when it is refused."""
         session = session_on(day)
+        if day in self._several:
+            one, other = self._several[day]
+            raise refusal(refused(other.name, 0, f"{day} stands in {one.name} as well: which one counts?"))
         if session is not None and day in self._files and (even := read_even(self._files[day])) is not None:
             return self._even_day(even, self._files[day], session)
         table, file = self._table(day)
         if session is None:
             raise refusal(refused(table.file, 0, f"{day} is no session of the exchange: what it holds is stale"))
-        own = _own_rows(table, day)
+        own = _own_rows(table, day, is_whole=day in self._files)
         symbol = _symbol(table)
         rows = chain_rows(table, session, symbol)
         if own is not None:
@@ -82,14 +93,14 @@ class ChainSource:
             session,
             levels=levels,
             findings=[*table.findings, *findings],
-            settled=self._settled(file, day, symbol),
+            settled=self._settled(file, day, symbol, levels),
         )
 
     def _even_day(self, even: Even, file: Path, session: Session) -> HistoryDay:
         symbol = _symbol(even.first)
         rows = even.spread(chain_rows(even.first, session, symbol, at=float(even.times[0])))
         levels, findings = self._levels(even.first, file, rows, session, symbol)
-        settled = self._settled(file, session.date, symbol)
+        settled = self._settled(file, session.date, symbol, levels)
         return session_day(rows, session, levels=levels, findings=findings, settled=settled)
 
     def _table(self, day: date) -> tuple[ArrowTable, Path]:
@@ -110,33 +121,52 @@ class ChainSource:
         beside = file.with_name(f"{file.name.removesuffix('.parquet')}.levels.parquet")
         if beside.exists():
             levels = read_parquet(beside)
+            for name in ("symbol", "level"):
+                if name not in levels.names:
+                    raise refusal(refused(levels.file, 0, f"it has no column `{name}`"))
             at = instants(levels, session)
             codes, symbols = levels.texts("symbol")
             values = levels.numbers("level")
             mine = (at >= session.open.timestamp()) & (at <= session.close.timestamp())
             for place, name in enumerate(symbols):
-                of = mine & (codes == place)
-                order = np.argsort(at[of], kind="stable")
-                found[name] = (at[of][order], values[of][order])
+                of = np.flatnonzero(codes == place)
+                if not mine[of].any():
+                    row = int(levels.rows[of[0]])
+                    findings.append(told(levels.file, row, f"no level of {name} is of this session", len(of)))
+                of = of[mine[of]]
+                found[name] = _of_symbol(levels, name, at[of], values[of], of, findings)
         if "underlying" in table.names and symbol not in found:
             level = rows.values.get("underlying")
             if level is not None:
-                times, firsts = np.unique(rows.time, return_index=True)
-                found[symbol] = (times, level[firsts])
+                times, firsts, places = np.unique(rows.time, return_index=True, return_inverse=True)
+                first = level[firsts]
+                other = np.flatnonzero((level != first[places]) & ~(np.isnan(level) & np.isnan(first[places])))
+                if other.size:
+                    text = "another level stands at the same time before: the first one counts"
+                    findings.append(told(table.file, int(rows.row[other[0]]), text, int(other.size)))
+                first, more = sound_levels(table.file, rows.row[firsts], first, symbol)
+                found[symbol] = (times, first)
+                findings += more
         if symbol not in found:
             findings.append(
                 refused(table.file, 0, f"there is no level of {symbol}: no file of levels, no `underlying`")
             )
         return found, findings
 
-    def _settled(self, file: Path, day: date, symbol: str) -> dict[tuple[str, str], float]:
+    def _settled(
+        self, file: Path, day: date, symbol: str, levels: Mapping[str, tuple[Columns, Columns]]
+    ) -> dict[tuple[str, str], float]:
         found = self.background.settled(symbol, day, product(symbol).same_day_class)
         beside = file.with_name(f"{day}.settled.csv")
         if beside.exists():
             table = read_csv(beside)
+            for name in ("symbol", "trading_class", "level"):
+                if name not in table.names:
+                    raise refusal(refused(table.file, 1, f"it has no column `{name}`"))
             names, classes = (table.texts(name) for name in ("symbol", "trading_class"))
-            for place, level in enumerate(table.numbers("level").tolist()):
-                found[names[1][names[0][place]], classes[1][classes[0][place]]] = level
+            of = [(names[1][one], classes[1][other]) for one, other in zip(names[0], classes[0], strict=True)]
+            middle = known_level(file.name, symbol, levels[symbol][1] if symbol in levels else np.zeros(0))
+            found |= check_settled(table.file, table.rows, table.numbers("level"), middle, of, symbol)
         return found
 
     def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
@@ -165,14 +195,51 @@ def _symbol(table: ArrowTable) -> str:
     raise refusal(refused(table.file, 0, "it has no column `symbol`"))
 
 
-def _own_rows(table: ArrowTable, day: date) -> Any:
-    """Return which rows are of the day; None when all are, or there is no column that says so."""
+def _of_symbol(
+    table: ArrowTable, symbol: str, at: Columns, values: Columns, places: Whole, findings: list[Finding]
+) -> tuple[Columns, Columns]:
+    """Return instants and levels of a symbol in order of time, each once."""
+    rows = table.rows[places]
+    if (back := np.flatnonzero(np.diff(at) < 0)).size:
+        text = f"the time of a level of {symbol} is earlier than that before; the times are followed, not the order"
+        findings.append(told(table.file, int(rows[back[0] + 1]), text, int(back.size)))
+    times, firsts = np.unique(at, return_index=True)
+    if len(times) < len(at):
+        again = np.setdiff1d(np.arange(len(at)), firsts)
+        text = f"a level of {symbol} at this time stands there before"
+        findings.append(left_out(table.file, rows[again].tolist(), text))
+    found, more = sound_levels(table.file, rows[firsts], values[firsts], symbol)
+    findings += more
+    return times, found
+
+
+def _own_rows(table: ArrowTable, day: date, *, is_whole: bool) -> Any:
+    """Return which rows are of the day; None when all are, or there is no column that says so.
+
+    is_whole: the file is named after the day. Raises: StoreError when that has rows of another one.
+    """
     if "date" not in table.names:
         return None
     codes, texts = table.texts("date")
-    if [text[:10] for text in texts] == [day.isoformat()]:
+    mine = np.array([_date_of(table, codes, place, text) == day for place, text in enumerate(texts)], dtype=bool)
+    if mine.all():
         return None
-    return np.array([text[:10] == day.isoformat() for text in texts], dtype=bool)[codes]
+    if is_whole:
+        place = int(np.flatnonzero(~mine)[0])
+        row = int(table.rows[np.flatnonzero(codes == place)[0]])
+        raise refusal(refused(table.file, row, f"the row is of {texts[place]}, the file of {day}"))
+    return mine[codes]
+
+
+def _date_of(table: ArrowTable, codes: Whole, place: int, text: str) -> date:
+    """Return the day of one text of the column `date`. Raises: StoreError naming a row with it."""
+    try:
+        day = parse_day(text)
+        session_on(day)
+    except ValueError:
+        row = int(table.rows[np.flatnonzero(codes == place)[0]])
+        raise refusal(refused(table.file, row, f"a date is like 2019-05-24, is {text!r}")) from None
+    return day
 
 
 def _chain_files(path: Path) -> list[Path]:
@@ -188,16 +255,20 @@ def _days_of_groups(path: Path) -> dict[date, list[int]]:
         raise refusal(refused(path.name, 0, "a file of many days has a column `date`, or is named after its day"))
     found: dict[date, list[int]] = {}
     for group in range(opened.num_row_groups):
-        _, texts = ArrowTable(path.name, opened.read_row_group(group, columns=["date"])).texts("date")
-        for text in texts:
-            found.setdefault(date.fromisoformat(text[:10]), []).append(group)
+        table = _read_groups(path, [group], ("date",))
+        codes, texts = table.texts("date")
+        for day in {_date_of(table, codes, place, text) for place, text in enumerate(texts)}:
+            found.setdefault(day, []).append(group)
     return found
 
 
 def _read_groups(path: Path, groups: Sequence[int], columns: Sequence[str]) -> ArrowTable:
     opened = parquet_file(path, columns)
     wanted = [name for name in opened.schema_arrow.names if name.lower() in columns]
-    table = opened.read_row_groups(list(groups), columns=wanted, use_threads=False)
+    try:
+        table = opened.read_row_groups(list(groups), columns=wanted, use_threads=False)
+    except (OSError, ValueError) as error:
+        raise refusal(refused(path.name, 0, f"the file is damaged or cut off: {error}")) from error
     sizes = [opened.metadata.row_group(group).num_rows for group in range(opened.num_row_groups)]
     starts = np.concatenate(([0], np.cumsum(sizes)))
     rows = np.concatenate([np.arange(starts[group], starts[group + 1]) + 1 for group in groups])

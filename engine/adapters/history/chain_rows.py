@@ -10,7 +10,7 @@ from engine.adapters.history.finding import refusal, refused
 from engine.adapters.history.index import RowIndex
 from engine.adapters.history.instants import instants
 from engine.adapters.history.missing import parse_day
-from engine.adapters.history.rows import BY_QUOTE, HIGHEST_STRIKE, Rows, keys, last_day
+from engine.adapters.history.rows import BY_QUOTE, HIGHEST_STRIKE, LATEST_DAY, Rows, keys, last_day
 from engine.adapters.history.table import Table, Whole
 from engine.model.contract import product
 from engine.model.session import Session
@@ -77,6 +77,9 @@ def _expiries(table: Table, symbol: str, class_codes: Whole, classes: Sequence[s
         except ValueError:
             row = int(table.rows[np.flatnonzero(codes == place)[0]])
             raise refusal(refused(table.file, row, f"an expiry is like 2019-05-24, is {text!r}")) from None
+        if expires.toordinal() > LATEST_DAY:
+            row = int(table.rows[np.flatnonzero(codes == place)[0]])
+            raise refusal(refused(table.file, row, f"no option expires on {expires}"))
         for number, trading_class in enumerate(classes):
             last[number, place] = last_day(symbol, trading_class, expires).toordinal()
     found: Whole = last[class_codes, codes]

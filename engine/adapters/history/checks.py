@@ -105,6 +105,13 @@ def sound(rows: Rows) -> tuple[Rows, list[Finding]]:
     return rows.of(values), findings
 
 
+def endless(rows: Rows) -> Iterator[Finding]:
+    """Yield where a value is infinite."""
+    for name, values in rows.values.items():
+        if (none := np.flatnonzero(np.isinf(values))).size:
+            yield refused(rows.file, int(rows.row[none[0]]), f"{name} is a number, is {values[none[0]]:g}")
+
+
 def wrong_columns(rows: Rows, level: float) -> Iterator[Finding]:
     """Yield why the values cannot be what their columns say. `level` is one of the underlying on that day."""
     if not len(rows.values["bid"]) or not level > 0:
@@ -149,13 +156,23 @@ def _negative(rows: Rows) -> Iterator[Finding]:
             yield refused(rows.file, row, f"{name} is a count of contracts, is {counts[counts < 0][0]:g}")
 
 
+def is_price(counts: Columns, level: float) -> bool:
+    """Say whether what should be counts is the price of the underlying."""
+    return _share(np.abs(counts - level) < _NEAR * level) > _MOST
+
+
 def _wrong_counts(rows: Rows, level: float, first: int) -> Iterator[Finding]:
     for name in ("open_interest", "volume"):
         counts = rows.values.get(name)
         if counts is None:
             continue
-        if _share(np.abs(counts - level) < _NEAR * level) > _MOST:
+        if is_price(counts, level):
             text = f"{name} holds the price of the underlying ({level:g}), not a count of contracts"
+            yield refused(rows.file, first, text)
+            continue
+        known = counts[~np.isnan(counts)]
+        if _share(parts := known != np.rint(known)) > 0.5:
+            text = f"{name} is a count of contracts, most are none, as {known[parts][0]:g}: does it hold prices?"
             yield refused(rows.file, first, text)
 
 

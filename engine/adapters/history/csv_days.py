@@ -8,7 +8,8 @@ from typing import NamedTuple
 from engine.adapters.history.day import Finding
 from engine.adapters.history.finding import left_out, refusal, refused, told
 from engine.adapters.history.missing import parse_day
-from engine.adapters.history.table import CUT_OFF, CsvTable, fields_of, header_of, reading
+from engine.adapters.history.table import CUT_OFF, NO_END, CsvTable, fields_of, header_of, reading
+from engine.model.session import CalendarError, session_on
 
 
 class Span(NamedTuple):
@@ -57,6 +58,8 @@ class CsvDays:
             self.findings.append(left_out(self.path.name, odd, f"{self.header[place]} is no date"))
         if not line.endswith("\n") and len(fields_of(line)) != len(self.header) and self.spans:
             self.cut_off = (day or max(self.spans), row)
+        elif not line.endswith(("\n", "\r")):
+            self.findings.append(told(self.path.name, row, NO_END))
         self._tell_order()
 
     def _place(self, date_columns: Sequence[str]) -> int:
@@ -100,6 +103,8 @@ class CsvDays:
 
 def _day(text: str) -> date | None:
     try:
-        return parse_day(text.strip())
-    except ValueError:
+        day = parse_day(text.strip())
+        session_on(day)
+    except (ValueError, CalendarError):
         return None
+    return day

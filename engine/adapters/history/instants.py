@@ -22,6 +22,8 @@ def instants(table: Table, session: Session) -> Columns:
     if isinstance(table, ArrowTable):
         found = _of_arrow(table, session)
         if found is not None:
+            if (none := np.flatnonzero(~np.isfinite(found))).size:
+                raise refusal(refused(table.file, int(table.rows[none[0]]), "time is missing"))
             return found
     return _of_texts(table, session)
 

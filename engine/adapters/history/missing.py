@@ -18,9 +18,11 @@ def day_of_name(name: str) -> date | None:
     if found is None:
         return None
     try:
-        return date(*map(int, found.groups()))
-    except ValueError:
+        day = date(*map(int, found.groups()))
+        session_on(day)
+    except ValueError:  # no date, or one of which the calendar knows nothing
         return None
+    return day
 
 
 def parse_day(text: str) -> date:

@@ -27,6 +27,7 @@ _STRIKE_BITS, _DAY_BITS = 31, 20
 _STRIKE_MASK, _DAY_MASK = (1 << _STRIKE_BITS) - 1, (1 << _DAY_BITS) - 1
 _UNIT = 1000.0
 HIGHEST_STRIKE = _STRIKE_MASK / _UNIT
+LATEST_DAY = _DAY_MASK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from engine.adapters.history.checks import holes, listed_on, ordered, sound, within, wrong_columns
+from engine.adapters.history.checks import endless, holes, listed_on, ordered, sound, within, wrong_columns
 from engine.adapters.history.day import Columns, Finding, HistoryDay, Severity
 from engine.adapters.history.finding import refusal, refused
 from engine.adapters.history.hours import hour_off
-from engine.adapters.history.middle import median
+from engine.adapters.history.levels import known_level
 from engine.adapters.history.pairs import near_pairs
 from engine.adapters.history.rows import BY_QUOTE, Rows, grid
 from engine.adapters.history.scale import scaled
@@ -30,9 +30,10 @@ def session_day(
 ) -> HistoryDay:
     """Check quotes and levels of a session and put them in order. Raises: StoreError when it is refused."""
     all_findings = list(findings)
-    level = median(levels[rows.symbol][1]) if rows.symbol in levels else float("nan")
-    if level == level:
-        all_findings += wrong_columns(rows, level)
+    _refuse(all_findings)
+    level = known_level(rows.file, rows.symbol, levels[rows.symbol][1])
+    all_findings += endless(rows)
+    all_findings += wrong_columns(rows, level)
     _refuse(all_findings)
     rows = rows.of({name: values for name, values in rows.values.items() if name in BY_QUOTE})
     for check in (ordered, lambda rows: listed_on(rows, session.date), lambda rows: within(rows, session), sound):

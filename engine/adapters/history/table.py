@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns, Finding
-from engine.adapters.history.finding import left_out, refusal, refused
+from engine.adapters.history.finding import left_out, refusal, refused, told
 from engine.model.errors import StoreError
 
 Whole = NDArray[np.int64]
@@ -107,15 +107,19 @@ def read_csv(path: Path) -> CsvTable:
         raise refusal(refused(path.name, 1, "the file is empty"))
     if found and not last.endswith("\n") and len(found[-1][1]) != len(header):
         raise refusal(refused(path.name, found[-1][0], CUT_OFF))
-    return CsvTable(path.name, header, found)
+    table = CsvTable(path.name, header, found)
+    if found and not last.endswith(("\n", "\r")):
+        table.findings = (*table.findings, told(path.name, found[-1][0], NO_END))
+    return table
 
 
+NO_END = "the last row has no end of line: is it whole?"
 CUT_OFF = "the file ends within a row: it is cut off"
 
 
 def header_of(line: str) -> list[str]:
     """Return the names of columns, in small letters."""
-    return [name.strip().lower() for name in fields_of(line)]
+    return [name.strip().lower() for name in fields_of(line.removeprefix("\ufeff"))]
 
 
 def fields_of(line: str) -> list[str]:
@@ -211,7 +215,7 @@ def parquet_file(path: Path, columns: Sequence[str] = ()) -> Any:
     """
     arrow, parquet = pyarrow()
     try:
-        opened = parquet.ParquetFile(path, pre_buffer=False)
+        opened = parquet.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
         texts = [
             field.name
             for field in opened.schema_arrow
@@ -220,7 +224,13 @@ def parquet_file(path: Path, columns: Sequence[str] = ()) -> Any:
         ]
         if not texts:
             return opened
-        return parquet.ParquetFile(path, metadata=opened.metadata, read_dictionary=texts, pre_buffer=False)
+        return parquet.ParquetFile(
+            path,
+            metadata=opened.metadata,
+            read_dictionary=texts,
+            pre_buffer=False,
+            page_checksum_verification=True,
+        )
     except FileNotFoundError as error:
         raise StoreError(f"{path} does not exist") from error
     except (OSError, ValueError) as error:

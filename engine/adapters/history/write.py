@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from engine.adapters.history.table import pyarrow
 from engine.model.contract import Option, Right
 from engine.model.errors import StoreError
 from engine.model.session import CalendarError, session_after
+
+_KEPT: Mapping[str, Any] = {"compression": "zstd", "write_page_checksum": True}
 
 
 def write_day(day: HistoryDay, file: Path) -> None:
@@ -28,7 +31,7 @@ def write_day(day: HistoryDay, file: Path) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         _write_chain(parquet, _chain(arrow, day), day, file)
-        parquet.write_table(_levels(arrow, day), _beside(file, "levels.parquet"), compression="zstd")
+        parquet.write_table(_levels(arrow, day), _beside(file, "levels.parquet"), **_KEPT)
         if day.settled:
             _write_settled(day, _beside(file, "settled.csv"))
     except OSError as error:
@@ -41,7 +44,7 @@ def _write_chain(parquet: Any, table: Any, day: HistoryDay, file: Path) -> None:
         EVEN: json.dumps({"times": np.rint(day.times * 1e6).astype(np.int64).tolist(), "options": len(day.options)})
     }
     table = table.replace_schema_metadata(kept)
-    with parquet.ParquetWriter(file, table.schema, compression="zstd") as writer:
+    with parquet.ParquetWriter(file, table.schema, **_KEPT) as writer:
         width = len(day.options)
         writer.write_table(table.slice(0, width))
         if len(table) > width:

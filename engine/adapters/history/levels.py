@@ -1,0 +1,56 @@
+"""Levels of an underlying that can be none: 0 or less, infinite, or far from all others of their session."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from engine.adapters.history.day import Columns, Finding
+from engine.adapters.history.finding import left_out, refusal, refused
+from engine.adapters.history.middle import median
+from engine.adapters.history.table import Whole
+
+FAR = 2.5
+"""A level that is so many times that in the middle of its session, or less than such a part of it, is none."""
+_SEVERAL = 3
+
+
+def sound_levels(file: str, rows: Whole, values: Columns, symbol: str) -> tuple[Columns, list[Finding]]:
+    """Return levels without those that can be none, which are nan. Shape: rows and values (N,)."""
+    known = ~np.isnan(values)
+    none = known & ~((values > 0.0) & np.isfinite(values))
+    found = np.where(none, np.nan, values) if none.any() else values
+    findings = []
+    if none.any():
+        findings.append(left_out(file, rows[none].tolist(), f"{values[none][0]:g} is no level of {symbol}"))
+    middle = median(found)
+    if known.sum() >= _SEVERAL and middle == middle:
+        far = (found > FAR * middle) | (found < middle / FAR)
+        if far.any():
+            text = f"the level of {symbol} is {found[far][0]:g}, far from the {middle:g} of this session"
+            findings.append(left_out(file, rows[far].tolist(), text))
+            found = np.where(far, np.nan, found)
+    return found, findings
+
+
+def known_level(file: str, symbol: str, values: Columns) -> float:
+    """Return the median level of a session. Raises: StoreError where nobody knows one."""
+    middle = median(values)
+    if not middle > 0.0:
+        raise refusal(refused(file, 0, f"there is no level of {symbol} within the session"))
+    return middle
+
+
+def check_settled(
+    file: str, rows: Whole, levels: Columns, middle: float, of: Sequence[tuple[str, str]], symbol: str
+) -> Mapping[tuple[str, str], float]:
+    """Return at what classes settle, by symbol and class. Raises: StoreError where that can be none."""
+    found: dict[tuple[str, str], float] = {}
+    for row, key, level in zip(rows.tolist(), of, levels.tolist(), strict=True):
+        if not 0.0 < level < float("inf"):
+            raise refusal(refused(file, row, f"{level:g} is no level at which {key[1]} settles"))
+        if key[0] == symbol and not middle / FAR < level < middle * FAR:
+            text = f"{key[1]} settles at {level:g}, the underlying stood at {middle:g}: scaled?"
+            raise refusal(refused(file, row, text))
+        if found.setdefault(key, level) != level:
+            raise refusal(refused(file, row, f"{key[1]} settles at {level:g}, and at {found[key]:g} above"))
+    return found
