@@ -6,28 +6,36 @@ by it, which is told; put-call parity then has to agree.
 
 from collections.abc import Sequence
 from datetime import date
+from math import inf
 from pathlib import Path
 
 import numpy as np
 
+from engine.adapters.history.checks import is_price
 from engine.adapters.history.daily import Daily, DailySeries, without_jumps
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
 from engine.adapters.history.finding import left_out, refusal, refused, told
 from engine.adapters.history.hours import hour_off
 from engine.adapters.history.lean_clock import HOUR, LeanClock
 from engine.adapters.history.lean_files import (
+    CROSSED,
     SCALE,
+    check_entry,
     contract_of,
     day_bars,
     entries,
+    level_bars,
+    only_entry,
+    open_interest,
     quote_bars,
     trade_bars,
 )
+from engine.adapters.history.levels import known_level
 from engine.adapters.history.middle import median
 from engine.adapters.history.missing import day_of_name, missing_sessions
 from engine.adapters.history.pairs import near_pairs
 from engine.adapters.history.rows import last_day, strike_of
-from engine.adapters.history.scale import scaled
+from engine.adapters.history.scale import impossible, scaled
 from engine.model.contract import Kind, Option, Right, product
 from engine.model.errors import MisuseError, StoreError
 from engine.model.session import Session, session_on
@@ -85,19 +93,38 @@ class LeanSource:
         level, findings = self._level(clock)
         quotes: dict[Option, Columns] = {}
         late: list[int] = []
+        count, first, last = 0, inf, -inf
         for trading_class, file in self._zips[day]:
             for entry, content in entries(file):
+                check_entry(file.name, entry, day, trading_class)
                 option = self._option(trading_class, entry)
                 bars = quote_bars(f"{file.name}/{entry}", content)
+                if option in quotes:
+                    findings.append(left_out(bars.entry, [1], "the same option stands in another entry before"))
+                    continue
                 findings += bars.findings
+                count += len(bars.begins)
+                if len(bars.begins):
+                    first, last = min(first, float(bars.begins[0])), max(last, float(bars.begins[-1]))
                 if option.expiry < day:
                     findings.append(left_out(bars.entry, [1], "the option has expired before this session"))
                     continue
                 late.append(clock.outside(bars))
                 quotes[option] = clock.fill(bars)
+        file = self._zips[day][0][1]
+        if not quotes:
+            raise refusal(refused(file.name, 0, "there is no option that trades on this day"))
+        if count and sum(late) == count:
+            raise refusal(refused(file.name, 0, "no bar of an option is within the session"))
+        if clock.is_early(first, last):
+            text = "the bars of options are those of an hour before the session: are they in Central time?"
+            raise refusal(refused(file.name, 0, text))
+        crossed = sum(each.count for each in findings if each.text.startswith(CROSSED))
+        if crossed > count / 2:
+            raise refusal(refused(file.name, 0, "most bids are above their asks: are the columns exchanged?"))
         if sum(late):
             text = f"{sum(late)} bars of options are outside of regular hours"
-            findings.append(left_out(self._zips[day][0][1].name, [0], text))
+            findings.append(left_out(file.name, [0], text))
         return self._made(session, clock, quotes, level, gathered(findings))
 
     def _made(
@@ -114,14 +141,21 @@ class LeanSource:
         file = self._zips[session.date][0][1].name
         strikes = np.array([float(option.strike) for option in options])
         middle = median(level)
-        if middle == middle and options and not 0.125 < median(strikes) / middle < 8.0:
+        if options and not 0.125 < median(strikes) / middle < 8.0:
             text = f"strikes lie around {median(strikes):g}, the underlying at {middle:g}: scaled?"
             raise refusal(refused(file, 0, text))
         quoted, pairs = {"bid": bid, "ask": ask}, near_pairs(options, level)
-        for words in (hour_off(clock.times, level, pairs, quoted), scaled(pairs, quoted)):
+        for words in (
+            hour_off(clock.times, level, pairs, quoted),
+            scaled(pairs, quoted),
+            impossible(options, level, quoted),
+        ):
             if words is not None:
                 raise refusal(refused(file, 0, words))
         volume, interest = self._counts(session.date, clock, options)
+        if interest is not None and is_price(interest, middle):
+            text = f"open_interest holds the price of the underlying ({middle:g}), not a count of contracts"
+            raise refusal(refused(file, 0, text))
         return HistoryDay(
             date=session.date,
             times=clock.times,
@@ -152,15 +186,18 @@ class LeanSource:
         file = folder / f"{clock.session.date:%Y%m%d}_trade.zip"
         if not file.exists():
             raise refusal(refused(file.name, 0, f"there are no minutes of {self.symbol} beside its options"))
-        ((entry, content),) = entries(file)
-        bars = trade_bars(f"{file.name}/{entry}", content, 1.0 if is_index else SCALE)
+        entry, content = only_entry(file)
+        check_entry(file.name, entry, clock.session.date, self.symbol)
+        bars = level_bars(f"{file.name}/{entry}", content, 1.0 if is_index else SCALE, self.symbol)
         findings = list(bars.findings)
         if clock.is_central(bars):
             bars = bars._replace(begins=bars.begins + HOUR)
             text = "the minutes begin an hour before the open: they are Central time, and are moved by an hour"
             findings.append(told(bars.entry, 1, text))
         findings += clock.quiet(bars)
-        return clock.fill(bars)[:, 0], findings
+        level = clock.fill(bars)[:, 0]
+        known_level(bars.entry, self.symbol, level)
+        return level, findings
 
     # ------------------------------------------------------------ counts
 
@@ -172,16 +209,18 @@ class LeanSource:
         for trading_class, folder in self._folders:
             for file in sorted(folder.glob(f"{day:%Y%m%d}_trade_*.zip")):
                 for entry, content in entries(file):
+                    check_entry(file.name, entry, day, trading_class)
                     number = place.get(self._option(trading_class, entry))
                     if number is not None:
                         volume[:, number] = clock.sums(trade_bars(f"{file.name}/{entry}", content))
                         traded = True
             for file in sorted(folder.glob(f"{day:%Y%m%d}_openinterest_*.zip")):
                 for entry, content in entries(file):
+                    check_entry(file.name, entry, day, trading_class)
                     number = place.get(self._option(trading_class, entry))
-                    cells = content.decode("ascii", "replace").split()
-                    if number is not None and cells:
-                        interest[number] = float(cells[0].split(",")[1])
+                    held = open_interest(f"{file.name}/{entry}", content)
+                    if number is not None and held is not None:
+                        interest[number] = held
                         counted = True
         return volume if traded else None, interest if counted else None
 
@@ -256,10 +295,15 @@ def _chosen(root: Path, symbol: str) -> str:
 
 def daily_series(path: Path, symbol: str) -> tuple[DailySeries, list[Finding]]:
     """Return the daily bars of a share since its last split, and what is wrong with them."""
-    ((entry, content),) = entries(path)
-    rows = [(day.toordinal(), *(value / SCALE for value in fields[:4])) for day, fields in day_bars(entry, content)]
-    table = np.array(sorted(rows), dtype=np.float64).reshape(-1, 5)
     findings: list[Finding] = []
+    try:
+        entry, content = only_entry(path)
+    except StoreError as error:
+        no_bars = refused(path.name, 0, error.message.partition(": ")[2] or error.message)
+        return DailySeries(np.zeros(0, dtype=np.int64), np.zeros((0, 4))), [no_bars]
+    bars = day_bars(f"{path.name}/{entry}", content, findings)
+    rows = [(day.toordinal(), *(value / SCALE for value in fields)) for day, fields in bars]
+    table = np.array(sorted(rows), dtype=np.float64).reshape(-1, 5)
     series = without_jumps(symbol, table[:, 0].astype(np.int64), table[:, 1:], findings)
     return series, findings
 

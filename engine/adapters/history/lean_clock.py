@@ -56,6 +56,10 @@ class LeanClock:
         early = abs(bars.begins[0] + HOUR - self._open) <= _SLACK
         return bool(early and not (bars.begins >= self._close - _QUIET).any())
 
+    def is_early(self, first: float, last: float) -> bool:
+        """Say whether bars from first to last, seconds since midnight, are those of a session an hour before."""
+        return abs(first + HOUR - self._open) <= _SLACK and abs(last + HOUR + MINUTE - self._close) <= _SLACK
+
     def quiet(self, bars: Bars) -> Iterator[Finding]:
         """Yield where the underlying has no bar for long, at the edges or in between."""
         begins = bars.begins[self._inside(bars)]

@@ -15,6 +15,8 @@ import numpy as np
 
 from engine.adapters.history.day import Columns, Finding
 from engine.adapters.history.finding import left_out, refusal, refused, told
+from engine.adapters.history.levels import known_level, sound_levels
+from engine.adapters.history.table import Whole
 
 SCALE = 10_000.0
 _QUOTE_FIELDS, _TRADE_FIELDS = 11, 6
@@ -46,11 +48,30 @@ def entries(path: Path) -> Iterator[tuple[str, bytes]]:
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
                 yield name, archive.read(name)
-    except (zipfile.BadZipFile, ZlibError, EOFError) as error:
+    except (zipfile.BadZipFile, ZlibError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         where = f"{path.name}/{name}" if name else path.name
         raise refusal(refused(where, 0, f"the zip file is damaged or cut off: {error}")) from error
     except OSError as error:
         raise refusal(refused(path.name, 0, f"it cannot be read: {error.strerror or error}")) from error
+
+
+def only_entry(path: Path) -> tuple[str, bytes]:
+    """Return the one entry of a zip file. Raises: StoreError when there are none or several."""
+    found = list(entries(path))
+    if len(found) != 1:
+        raise refusal(refused(path.name, 0, f"it has {len(found)} entries, and should have one"))
+    return found[0]
+
+
+def check_entry(where: str, entry: str, day: date, name: str) -> None:
+    """See that an entry, whose name begins like `20151224_goog_`, is of its file. Raises: StoreError."""
+    told, _, rest = entry.partition("_")
+    if not told.isdigit():
+        return
+    if told != f"{day:%Y%m%d}":
+        raise refusal(refused(f"{where}/{entry}", 0, f"the entry is of {told}, the file of {day:%Y%m%d}"))
+    if not rest.lower().startswith(f"{name.lower()}_"):
+        raise refusal(refused(f"{where}/{entry}", 0, f"the entry is of {rest.partition('_')[0]}, the file of {name}"))
 
 
 def contract_of(entry: str) -> Contract:
@@ -67,56 +88,111 @@ def contract_of(entry: str) -> Contract:
 
 def quote_bars(where: str, content: bytes) -> Bars:
     """Return the last quote of each bar: bid, ask, bid size, ask size; a side that is not quoted is nan."""
-    begins, table, findings = _numbers(where, content, _QUOTE_FIELDS)
+    rows, begins, table, findings = _numbers(where, content, _QUOTE_FIELDS)
     values = table[:, [_BID, _ASK, _BID_SIZE, _ASK_SIZE]] if len(table) else np.zeros((0, 4))
+    for place, words in ((0, "a bid is below 0: it is taken for no bid"), (1, "an ask is below 0: it is not known")):
+        if (below := np.flatnonzero(values[:, place] < 0)).size:
+            findings.append(told(where, int(rows[below[0]]), words, int(below.size)))
     values[:, :2] /= SCALE
     values[:, :2][~(values[:, :2] > 0)] = np.nan
     values[:, 2:][np.isnan(values[:, :2])] = np.nan
     crossed = values[:, 0] > values[:, 1]
     if crossed.any():
-        findings.append(left_out(where, (np.flatnonzero(crossed) + 1).tolist(), "the bid is above the ask"))
+        findings.append(left_out(where, rows[crossed].tolist(), CROSSED))
         values[crossed] = np.nan
     lone = np.isnan(values[:, 1]) & ~np.isnan(values[:, 0])
     if lone.any():
-        rows = np.flatnonzero(lone) + 1
-        findings.append(told(where, int(rows[0]), "there is a bid and no ask: the ask is not known", len(rows)))
+        text = "there is a bid and no ask: the ask is not known"
+        findings.append(told(where, int(rows[lone][0]), text, int(lone.sum())))
     return Bars(where, begins, values, tuple(findings))
 
 
 def trade_bars(where: str, content: bytes, scale: float = SCALE) -> Bars:
-    """Return close and volume of each bar."""
-    begins, table, findings = _numbers(where, content, _TRADE_FIELDS)
+    """Return close and volume of each bar. Raises: StoreError where a volume is below 0."""
+    rows, begins, table, findings = _numbers(where, content, _TRADE_FIELDS)
     values = table[:, [_CLOSE, _VOLUME]] if len(table) else np.zeros((0, 2))
+    if (below := np.flatnonzero(values[:, 1] < 0)).size:
+        text = f"volume is a count of contracts, is {values[below[0], 1]:g}"
+        raise refusal(refused(where, int(rows[below[0]]), text))
     values[:, 0] /= scale
     return Bars(where, begins, values, tuple(findings))
 
 
-def day_bars(where: str, content: bytes) -> Iterator[tuple[date, Sequence[float]]]:
-    """Yield day and fields of a file whose bars begin with `20140606 00:00`."""
-    for line in content.decode().splitlines():
+def level_bars(where: str, content: bytes, scale: float, symbol: str) -> Bars:
+    """Return bars of an underlying whose closes are levels. Raises: StoreError where none is one."""
+    rows, begins, table, findings = _numbers(where, content, _TRADE_FIELDS)
+    values = table[:, [_CLOSE, _VOLUME]] if len(table) else np.zeros((0, 2))
+    level, more = sound_levels(where, rows, values[:, 0] / scale, symbol)
+    known_level(where, symbol, level)
+    known = ~np.isnan(level)
+    values[:, 0] = level
+    return Bars(where, begins[known], values[known], (*findings, *more))
+
+
+def open_interest(where: str, content: bytes) -> float | None:
+    """Return the contracts that were open in the morning, of an entry with a line for it. Raises: StoreError."""
+    for row, line in enumerate(content.decode("ascii", "replace").splitlines(), 1):
+        if not line.strip():
+            continue
+        _, _, cell = line.partition(",")
+        try:
+            found = float(cell)
+        except ValueError:
+            found = -1.0
+        if not 0.0 <= found < float("inf"):
+            raise refusal(refused(where, row, f"open interest is a time and a count of contracts, is {line!r}"))
+        return found
+    return None
+
+
+def day_bars(where: str, content: bytes, findings: list[Finding]) -> Iterator[tuple[date, Sequence[float]]]:
+    """Yield day and prices of a file whose bars begin with `20140606 00:00`, each day once; what is none is told."""
+    odd, again, seen = [], [], set[date]()
+    for row, line in enumerate(content.decode("ascii", "replace").splitlines(), 1):
         text, *fields = line.split(",")
-        if line:
+        try:
             day = date(int(text[:4]), int(text[4:6]), int(text[6:8]))
-            yield day, [float(field) if field else float("nan") for field in fields]
+            prices = [float(field) for field in fields[:4]]
+        except ValueError:
+            odd += [row] if line.strip() else []
+            continue
+        if len(prices) < 4 or not all(0.0 < price < float("inf") for price in prices):
+            odd.append(row)
+        elif day in seen:
+            again.append(row)
+        else:
+            seen.add(day)
+            yield day, prices
+    if odd:
+        findings.append(left_out(where, odd, "this is no bar: a day, and four prices above 0"))
+    if again:
+        findings.append(left_out(where, again, "the same day stands there before"))
 
 
-def _numbers(where: str, content: bytes, fields: int) -> tuple[Columns, Columns, list[Finding]]:
+CROSSED = "the bid is above the ask"
+
+
+def _numbers(where: str, content: bytes, fields: int) -> tuple[Whole, Columns, Columns, list[Finding]]:
+    """Return row, beginning and numbers of each bar, by time, and what is odd about them."""
     lines = content.decode("ascii", "replace").splitlines()
     findings, odd, table = [], [], []
     for row, line in enumerate(lines, 1):
         cells = line.split(",")
         if len(cells) == fields:
             try:
-                table.append((row, *(float(cell) if cell else np.nan for cell in cells)))
+                table.append((row, float(cells[0]), *(float(cell) if cell else np.nan for cell in cells[1:])))
                 continue
             except ValueError:
                 pass
         if line.strip():
             odd.append(row)
+    found = np.array(table, dtype=np.float64).reshape(-1, fields + 1)
+    if (endless := np.isinf(found).any(axis=1) | np.isnan(found[:, 1])).any():
+        odd = sorted([*odd, *found[endless, 0].astype(int).tolist()])
+        found = found[~endless]
     if odd:
         cut = " (the file is cut off)" if odd == [len(lines)] and not content.endswith(b"\n") else ""
         findings.append(left_out(where, odd, f"a bar has {fields} numbers, and not so many{cut}"))
-    found = np.array(table, dtype=np.float64).reshape(-1, fields + 1)
     begins = found[:, 1]
     if (back := np.flatnonzero(np.diff(begins) < 0)).size:
         row = int(found[back[0] + 1, 0])
@@ -126,4 +202,4 @@ def _numbers(where: str, content: bytes, fields: int) -> tuple[Columns, Columns,
         rows = sorted(int(row) for row in found[again, 0])
         findings.append(left_out(where, rows, "there is a bar of the same minute before"))
         found = np.delete(found, again, axis=0)
-    return found[:, 1] / 1000.0, found[:, 1:], findings
+    return found[:, 0].astype(np.int64), found[:, 1] / 1000.0, found[:, 1:], findings

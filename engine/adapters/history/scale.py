@@ -12,9 +12,35 @@ import numpy as np
 from engine.adapters.history.day import Columns
 from engine.adapters.history.middle import median
 from engine.adapters.history.pairs import Pair
+from engine.model.contract import Option, Right
 
+_INSIDE = 0.05
+"""Which part of the underlying an option is in the money by whose price says what its unit is."""
 _SURE = 0.15
 """How far the logarithm of a factor may lie from a whole power of ten."""
+
+
+def impossible(options: Sequence[Option], level: Columns, columns: Mapping[str, Columns]) -> str | None:
+    """Return in words that most options cost more than the underlying, or less than exercising them would bring.
+
+    Shape: level (T,); columns (T, options). None when most prices can be.
+    """
+    middle = median(level)
+    last = columns["ask"][len(level) // 2]
+    strikes = np.array([float(option.strike) for option in options])
+    calls = np.array([option.right is Right.CALL for option in options])
+    worth = np.where(calls, middle - strikes, strikes - middle)
+    quoted = last > 0.0
+    dear = last > 1.5 * np.maximum(strikes, middle)
+    if quoted.any() and dear[quoted].mean() > 0.5:
+        return (
+            f"most quotes are dearer than the underlying ({middle:g}), the median is {median(last[quoted]):g}: scaled?"
+        )
+    inside = quoted & (worth > _INSIDE * middle)
+    if inside.any() and (last < worth / 2.0)[inside].mean() > 0.5:
+        text = f"most options in the money cost less than half of what they are worth, {median(last[inside]):g}"
+        return f"{text} of {median(worth[inside]):g} in the median: scaled?"
+    return None
 
 
 def scaled(pairs: Sequence[Pair], columns: Mapping[str, Columns]) -> str | None:
