@@ -20,7 +20,7 @@ from engine.cli.replay_text import (
 )
 from engine.cli.stores import print_json, reads_store, shown_path
 from engine.cli.width import echo
-from engine.model.errors import MisuseError
+from engine.model.errors import MisuseError, StoreError
 from engine.store.latest import run_store
 from engine.store.place import Place
 
@@ -120,23 +120,33 @@ def _folder(what: str, store: Place | None) -> Path:
 
 def _compare(what: str, folder: Path, *, verify: bool, step: bool, is_json: bool) -> None:
     from engine.adapters.recorded.recording import open_recording
-    from engine.run.replay.tapes import listed, meant
+    from engine.run.replay.tapes import EMPTY, listed, meant
 
     if verify and not what:
-        files = [each.file for each in listed(folder) if each.first is not None]
+        files = [each.file for each in listed(folder) if each.problem != EMPTY]
     else:
         files = meant(what, folder)
-    told = []
+    told, unread = [], []
     for file in files:
-        recording = open_recording(file)
-        found, seconds = _replayed(recording, step=step and not is_json)
+        try:
+            recording = open_recording(file)
+            found, seconds = _replayed(recording, step=step and not is_json)
+        except StoreError as error:
+            if not verify:
+                raise
+            unread.append({"file": shown_path(file), "problem": error.message})
+            if not is_json:
+                click.echo(f" {shown_path(file)}: NOT REPLAYED: {error.message}")
+            continue
         told.append(replay_document(recording, found, seconds))
         if not is_json:
             for line in replay_lines(told[-1], found.difference, short=verify):
                 click.echo(line)
     differs = any(each["difference"] for each in told)
     if is_json:
-        print_json({"replays": told})
+        print_json({"replays": told, **({"unread": unread} if verify else {})})
+    if unread:
+        raise click.exceptions.Exit(StoreError.exit_code)
     if differs:
         raise click.exceptions.Exit(1)
 

@@ -96,6 +96,18 @@ def test_verify_takes_all(store: Path) -> None:
     assert (done.exit_code, done.output.count("the same, ")) == (0, 2)
 
 
+def test_verify_names_what_cannot_be_read_and_takes_the_others(store: Path, tmp_path: Path) -> None:
+    shutil.copytree(store.with_name("s-tapes"), tmp_path / "o-tapes")
+    first, second = (each.file for each in listed(tmp_path / "o-tapes"))
+    with closing(sqlite3.connect(first)) as file, file:
+        file.execute("UPDATE frames SET crc = crc + 1")
+    done = replay(tmp_path / "o.db", "--verify")
+    assert (done.exit_code, done.output.count("the same, "), done.output.count("NOT REPLAYED: frame 1 of")) == (3, 1, 1)
+    second.write_bytes(b"no database")
+    done = replay(tmp_path / "o.db", "--verify", "--format", "json")
+    assert (done.exit_code, len(json.loads(done.output)["unread"])) == (3, 2)
+
+
 def test_an_instant_can_be_looked_at(store: Path) -> None:
     told = replay(store, "2026-10-21", "--at", "10:45").output
     assert "2026-10-21  10:45:00" in told

@@ -12,6 +12,8 @@ from engine.store.latest import data_folder
 from engine.store.place import Place, beside
 
 ENDING = "-tapes"
+EMPTY = "nothing was written before its run ended"
+"""What is said of a file without a frame: it is whole, and has nothing to replay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,7 @@ def _tape(file: Path, day: date) -> Tape:
     except StoreError as error:
         return Tape(file=file, day=day, size=size, problem=error.message)
     if not frames:
-        return Tape(file=file, day=day, size=size, problem="nothing was written before its run ended")
+        return Tape(file=file, day=day, size=size, problem=EMPTY)
     bots = tuple(head.get("specs") or ())
     return Tape(file=file, day=day, first=instant(first), last=instant(last), entries=entries, size=size, bots=bots)
 
