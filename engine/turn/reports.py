@@ -211,6 +211,8 @@ def _replace_guess(work: Work, order: Order, event: ExecutionReport) -> Order:
     taken = replace(event, exec_id=revised(guess.exec_id), quantity=ZERO)
     work.put_booked(unseen_id(order.ref, leg), replace(guess, exec_id=taken.exec_id, quantity=0, cash=ZERO))
     _record_fill(work, order, taken, leg)
+    if guess.commission:  # a person had put it in; that of the fill itself is told with it
+        on_commission(work, CommissionReport(event.at, taken.exec_id, ZERO))
     return work.orders[order.ref]
 
 

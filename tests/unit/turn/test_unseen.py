@@ -10,6 +10,7 @@ from engine.model.event import BrokerStatus, MarketMoved
 from engine.model.order import OrderStatus, Purpose
 from engine.model.position import Position
 from engine.model.session import session_after
+from engine.model.values import replace
 from engine.record.record import Kind
 
 SPREAD = {
@@ -221,6 +222,27 @@ def test_fills_that_are_told_after_all_replace_what_was_guessed() -> None:
         (f"unseen:{order.ref}:short_put.02", 0),
         (fill.exec_id, 1),
     ]
+
+
+def test_a_commission_that_a_person_put_in_goes_with_what_was_guessed() -> None:
+    """As `rulebot store correct --commission` does it; otherwise the position paid twice, and its executions once."""
+    desk = seller()
+    order = desk.enter("10:01")
+    desk.ack(order)
+    option = order.legs[0].option
+    night(desk)
+    desk.link([], {option: -1}, [(option, "411.35")])
+    fill = desk.execution(desk.order(order.ref), order.legs[0], 1, "4.12")
+    corrected = replace(fill, exec_id=f"unseen:{order.ref}:short_put.02", price=Decimal("4.20"))
+    desk.send(corrected)
+    desk.commission(corrected, "1.04")
+    assert (desk.position.entry_price, desk.position.commissions) == (Decimal("4.20"), Decimal("1.04"))
+    desk.send(fill)
+    desk.commission(fill, "0.65")
+    assert (desk.position.entry_price, desk.position.commissions) == (Decimal("4.12"), Decimal("0.65"))
+    paid = [(record.data["exec_id"], record.data["amount"]) for record in desk.said(Kind.COMMISSION)]
+    assert paid[1:] == [(f"unseen:{order.ref}:short_put.03", "0"), (fill.exec_id, "0.65")]
+    assert desk.position.owed == 0
 
 
 def test_what_others_hold_in_other_contracts_means_nothing() -> None:
