@@ -16,6 +16,7 @@ from engine.model.errors import StoreError
 from engine.model.order import Order, Purpose, Side
 from engine.record.codec import decode, json_text, utc_text
 from engine.record.record import Json, Kind, Record
+from engine.store.order_row import ESTIMATE, execution
 
 TRADES, RISKS = "trades.jsonl", "risk_events.jsonl"
 ENGINE = "engine"
@@ -34,7 +35,10 @@ class Line(NamedTuple):
 
 @dataclass(slots=True)
 class _Traded:
-    """What is known of one order: what was said of it, and its executions that still owe a commission."""
+    """What is known of one order: what was said of it, its executions for which a commission is told, and those told.
+
+    A correction stands for the execution that it corrects, as in the views.
+    """
 
     order: Order
     said: tuple[Decimal | None, Decimal | None, int] | None = None
@@ -73,8 +77,10 @@ class LineMaker:
         traded = self._orders.get(str(record.data.get("ref") or ""))
         if traded is not None:
             exec_id = str(record.data["exec_id"])
-            traded.executions.add(exec_id)
-            self._by_execution[exec_id] = traded
+            base = execution(exec_id)
+            self._by_execution[base] = traded
+            is_owed = int(str(record.data["quantity"])) > 0 and not exec_id.startswith(ESTIMATE)
+            (traded.executions.add if is_owed else traded.executions.discard)(base)
 
     def _order(self, record: Record) -> Iterator[Line]:
         order = decode(Order, dict(record.data))
@@ -87,10 +93,10 @@ class LineMaker:
         yield from self._told(traded)
 
     def _commission(self, record: Record) -> Iterator[Line]:
-        exec_id = str(record.data["exec_id"])
-        traded = self._by_execution.get(exec_id)
+        base = execution(str(record.data["exec_id"]))
+        traded = self._by_execution.get(base)
         if traded is not None:
-            traded.commissions[exec_id] = Decimal(str(record.data["amount"]))
+            traded.commissions[base] = Decimal(str(record.data["amount"]))
             yield from self._told(traded)
 
     def _told(self, traded: _Traded, *, at_last: bool = False) -> Iterator[Line]:
@@ -171,10 +177,14 @@ def _complete_lines(path: Path) -> list[str]:
 
 
 def _net(price: Decimal | None, order: Order) -> Json:
-    """Return a wire price as received to open or paid to close."""
+    """Return a wire price as received to open or paid to close, per share of one structure.
+
+    On the wire an order of one leg has the price of one contract, however many the structure has of them.
+    """
     if price is None:
         return None
-    paid = price if order.side is Side.BUY else -price
+    whole = price if order.is_combo else price * order.legs[0].weight
+    paid = whole if order.side is Side.BUY else -whole
     return float(-paid if order.purpose is Purpose.ENTRY else paid)
 
 

@@ -1,8 +1,12 @@
 import json
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
-from store_day import CONDOR, SELLER, at, condor_records, small_day
+from store_day import CONDOR, SELLER, at, condor_records, entity, put, small_day
 
+from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
 from engine.record.record import Kind, Record
 from engine.store.journal import SqlJournal
 from engine.store.jsonlines import LineMaker
@@ -70,6 +74,50 @@ def test_a_fill_without_commission_is_told_when_the_run_ends() -> None:
     assert [json.loads(line.text)["event"] for line in maker.lines(records)] == ["ORDER", "ORDER"]
     late = list(maker.lines([Record(at("16:15"), Kind.RUN_ENDED)]))
     assert [json.loads(line.text)["commission"] for line in late] == [None, None]
+
+
+def test_a_correction_stands_for_its_execution_and_has_one_commission() -> None:
+    """Both had one, and the line their sum; without a second one it was told at the end of the day, without any."""
+    for is_told_again in (False, True):
+        maker, found = LineMaker(), list[dict[str, Any]]()
+        for record in condor_records():
+            is_corrected = record.kind is Kind.FILL or (record.kind is Kind.COMMISSION and is_told_again)
+            for revision in ("01", "02") if is_corrected else ("01",):
+                data = dict(record.data)
+                if record.kind in (Kind.FILL, Kind.COMMISSION):
+                    data["exec_id"] = f"0000e0dc.{data['exec_id']}.01.{revision}"
+                found += [json.loads(line.text) for line in maker.lines([replace(record, data=data)])]
+        assert [line["commission"] for line in found if line["event"] == "FILL"] == [4.10, 4.10]
+
+
+def test_what_was_taken_up_and_told_after_all_owes_no_commission() -> None:
+    maker, lines = LineMaker(), list[Any]()
+    for record in condor_records():
+        if record.kind is Kind.FILL:
+            guess = f"unseen:{record.data['ref']}:{record.data['leg']}"
+            for exec_id, quantity in ((f"{guess}.01", record.data["quantity"]), (f"{guess}.02", 0)):
+                lines += maker.lines([replace(record, data={**record.data, "exec_id": exec_id, "quantity": quantity})])
+        lines += maker.lines([record])
+    found = [json.loads(line.text) for line in lines]
+    assert [line.get("commission") for line in found if line["event"] == "FILL"] == [4.10, 4.10]
+
+
+def test_prices_of_one_leg_alone_are_those_of_the_structure() -> None:
+    """Two puts for each structure, sold at 1.05 each and bought at 0.40: 2.10 and 0.80, and a profit of 130.00."""
+    when, found = at("09:52"), list[dict[str, Any]]()
+    for number, purpose, side, price in ((1, Purpose.ENTRY, Side.SELL, "1.05"), (2, Purpose.EXIT, Side.BUY, "0.40")):
+        legs = (OrderLeg("short_put", put(5930), side, ratio=2),)
+        order = Order(
+            ref=f"rb-{number}", number=number, bot=SELLER, position="P9", purpose=purpose, reason="", legs=legs,
+            side=side, quantity=1, kind=OrderType.LIMIT, limit_price=Decimal(price), average_price=Decimal(price),
+            leg_filled=(2,), status=OrderStatus.FILLED, prepared_at=when, sent_at=when, changed_at=when,
+        )  # fmt: skip
+        maker = LineMaker()
+        lines = [*maker.lines([entity(Kind.ORDER, when, order)]), *maker.lines([Record(when, Kind.RUN_ENDED)])]
+        found += [json.loads(line.text) for line in lines]
+    assert [line["limit_price"] for line in found[::2]] == [2.10, 0.80]
+    opened, closed = found[1], found[3]
+    assert round((opened["fill_price"] - closed["fill_price"]) * 100 * opened["qty"], 2) == 130.00
 
 
 def test_logs_that_cannot_be_written_stop_nothing(tmp_path: Path) -> None:
