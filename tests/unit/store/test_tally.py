@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
-from store_day import CONDOR, SELLER, at, condor, entity, small_day
+from store_day import CONDOR, SELLER, at, condor, entity, put, small_day
 
-from engine.model.order import Order, OrderStatus, Purpose
+from engine.model.contract import share
+from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
 from engine.record.codec import decode
 from engine.record.record import Kind
 from engine.store import tally as tally_module
@@ -73,3 +75,17 @@ def test_a_correction_and_an_end_are_seen(day_place: Place, monkeypatch: pytest.
     found = counted(day_place, known)
     assert found == counted(day_place, {})
     assert (found.orders[0].slippage, found.orders[-1].state) == (Decimal(10), "cancelled")
+
+
+def test_slippage_of_one_leg_alone_counts_all_of_a_structure(tmp_path: Path) -> None:
+    """Its price is that of one contract, or share: 0.05 worse of two puts is 10.00, of a hundred shares 5.00."""
+    when = at("10:00")
+    for number, option, ratio in ((1, put(5930), 2), (2, share("SPY"), 100)):
+        order = Order(
+            ref=f"rb-{number}", number=number, bot=SELLER, position="P9", purpose=Purpose.EXIT, reason="time",
+            legs=(OrderLeg("leg", option, Side.SELL, ratio=ratio),), side=Side.SELL, quantity=1,
+            kind=OrderType.LIMIT, mid=Decimal("1.10"), average_price=Decimal("1.05"), leg_filled=(ratio,),
+            status=OrderStatus.FILLED, prepared_at=when, sent_at=when, changed_at=when,
+        )  # fmt: skip
+        write(tmp_path / "a.db", order)
+    assert [each.slippage for each in counted(tmp_path / "a.db", {}).orders] == [Decimal(10), Decimal(5)]
