@@ -129,6 +129,12 @@ class Option(_KnowsItsHash):
         """True for a share among the legs of a structure (see `share`)."""
         return not self.strike
 
+    @property
+    def settles_at_open(self) -> bool:
+        """True when it ends at the opening prints of the day after its last session, as SPX's third Friday."""
+        found = product(self.symbol)
+        return found.kind is Kind.INDEX and not self.is_share and self.trading_class != found.same_day_class
+
     def weight(self, ratio: int) -> int:
         """Return what a point of so many of it is worth in a price per share of the structure."""
         return ratio // LOT if self.is_share else ratio

@@ -17,15 +17,20 @@ from engine.turn.work import Work
 
 SETTLED_AFTER = timedelta(minutes=5)
 """After the close, by when the account no longer has what has expired."""
+OPENED_AFTER = timedelta(minutes=30)
+"""After the open, by when the opening level is known at which options of the class SPX settle."""
 
 
 def settle(work: Work, option: Option) -> None:
     """Take an expired option out of every position that holds it, at what it is worth.
 
-    Cash-settled: intrinsic value at the closing level of the index. Shares: nothing is paid for the option; in the
+    Cash-settled: intrinsic value at the closing level of the index, or at the opening level of the day after its last
+    session; until that is known it waits (`settle_missed`). Shares: nothing is paid for the option; in the
     money by a cent or more it is assigned (short) or exercised (long), else it is worthless. What that moves of the
     position's own shares leaves it at the strike.
     """
+    if not _is_over(work, option):
+        return
     level = settlement_level(work, option)
     for position in work.active_positions():
         for leg in position.legs:
@@ -51,15 +56,27 @@ def settle_missed(work: Work) -> None:
             settle(work, option)
 
 
-def settlement_level(work: Work, option: Option) -> Decimal | None:
-    """Return the closing level of an expired option's last day: today's, or that of the session before; else None."""
+def _is_over(work: Work, option: Option) -> bool:
+    """Say whether the level is there at which an option settles: the opening prints of the next day come after it."""
     session = work.state.session
-    if option.expiry == session.date:
+    if not option.settles_at_open or option.expiry < session_before(session.date).date:
+        return True
+    return option.expiry < session.date and work.at >= session.open + OPENED_AFTER
+
+
+def settlement_level(work: Work, option: Option) -> Decimal | None:
+    """Return the level at which an expired option settles, None where it is not known.
+
+    The close of its last day, today's or that of the session before; of what settles at opening prints today's open, if
+    its last day was the session before. Source: Cboe SPX specifications.
+    """
+    session, board = work.state.session, work.state.board
+    if option.expiry == session.date and not option.settles_at_open:
         return closing_level(work, option.symbol)
-    row = work.state.board.rows.get(Underlying(option.symbol), -1)
+    row = board.rows.get(Underlying(option.symbol), -1)
     if option.expiry != session_before(session.date).date or row < 0:
         return None
-    level = work.state.board.previous_close[row]
+    level = (board.open if option.settles_at_open else board.previous_close)[row]
     return None if level != level else Decimal(f"{level:.4f}")
 
 

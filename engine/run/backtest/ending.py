@@ -19,18 +19,13 @@ AT_THE_OPEN = ("SPX",)
 """Trading classes that settle at opening prints. Source: Cboe SPX contract specification."""
 
 
-def settles_at_open(option: Option) -> bool:
-    """Say whether an option settles at the open of the session after its last."""
-    return option.trading_class in AT_THE_OPEN
-
-
 def settlement(option: Option, session: Session, day: HistoryDay, source: Source) -> float | None:
     """Return what an option settles at: the official level, else the open's first or the close's last.
 
     None where neither the data of the session that it settles in nor its daily bar says it. A level of hours before the
     close is no close: data that ends at noon would make winners of what nobody knows.
     """
-    at_open = settles_at_open(option)
+    at_open = option.settles_at_open
     ends = session_after(option.expiry) if at_open else session_from(option.expiry)
     if ends.date == session.date:
         official = day.settled.get((option.symbol, option.trading_class))
@@ -68,7 +63,7 @@ def empty_day(session: Session) -> HistoryDay:
 def told_at(board: Board, option: Option, level: float, *, is_today: bool) -> Iterator[None]:
     """Let the board show the settlement level while the engine hears that an option is gone."""
     row = board.add(Underlying(option.symbol))
-    column = board.last if is_today else board.previous_close
+    column = board.open if option.settles_at_open else board.last if is_today else board.previous_close
     before = column[row]
     column[row] = level
     try:

@@ -12,6 +12,7 @@ from engine.model.session import Session
 from engine.run.prepare import needed_bars
 from engine.turn.daily import OPENING_MINUTES
 from engine.turn.program import Program
+from engine.turn.settling import OPENED_AFTER
 from engine.turn.state import HALTS, NEVER, BotState, State, position_of
 from engine.turn.watching import may_enter
 from engine.turn.work import Work
@@ -19,7 +20,7 @@ from engine.turn.work import Work
 SETTLES = timedelta(minutes=5)
 """After the close, when the account no longer has what has expired."""
 ENDS = SETTLES + timedelta(minutes=1)
-AM_SETTLES = timedelta(minutes=30)
+AM_SETTLES = OPENED_AFTER
 """After the open, when options that settle at opening prints leave the account."""
 BARS_LAG = timedelta(seconds=5)
 """How long after its end a bar is told, as live."""

@@ -23,7 +23,7 @@ from engine.model.market import Board
 from engine.model.session import Session, sessions
 from engine.record.record import Kind, Record
 from engine.run.backtest.broker import ACCOUNT, BacktestBroker
-from engine.run.backtest.ending import empty_day, keep_marks, settlement, settles_at_open, told_at
+from engine.run.backtest.ending import empty_day, keep_marks, settlement, told_at
 from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.fills import FillModel
 from engine.run.backtest.hearing import SOON, Hearing, at_once
@@ -303,7 +303,7 @@ class Walk(Hearing):
         """Let account and positions lose what has expired, at the level its class settles at; without one it stays."""
         assert self.broker is not None
         until = session.date - timedelta(days=1) if at_open else session.date
-        due = [each for each in expired(self._held(), until) if settles_at_open(each) is at_open]
+        due = [each for each in expired(self._held(), until) if each.settles_at_open is at_open]
         for option in sorted(due, key=str):
             level = settlement(option, session, day, self.source)
             if level is None:

@@ -19,7 +19,6 @@ from engine.order.draft import net_price, parts_of
 from engine.order.price import net_quote
 from engine.record.record import Json, Kind, Record
 from engine.run.backtest.broker import BacktestBroker
-from engine.run.backtest.ending import settles_at_open
 from engine.run.backtest.waking import AM_SETTLES, SETTLES
 from engine.run.columns import price
 from engine.run.observe.memory import Memory
@@ -116,7 +115,7 @@ class ObservingBroker(BacktestBroker):
         return [
             each
             for each in found
-            if not settles_at_open(each) or each.expiry < last or (each.expiry == last and not waits)
+            if not each.settles_at_open or each.expiry < last or (each.expiry == last and not waits)
         ]
 
     # ------------------------------------------------------------ memory

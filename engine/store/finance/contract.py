@@ -15,19 +15,13 @@ def occ_symbol(option: Option) -> str:
     """
     if option.is_share:
         return option.symbol
-    day = session_after(option.expiry).date if settles_at_open(option) else option.expiry
+    day = session_after(option.expiry).date if option.settles_at_open else option.expiry
     return f"{option.trading_class:<{_ROOT}}{day:%y%m%d}{option.right.letter}{int(option.strike * 1000):08d}"
 
 
 def security_type(option: Option) -> str:
     """Return the broker's word for what it is: OPT or STK."""
     return SHARE_TYPE if option.is_share else OPTION_TYPE
-
-
-def settles_at_open(option: Option) -> bool:
-    """Say whether an option ends at the opening prints of the day after its last session, as SPX's third Friday."""
-    found = product(option.symbol)
-    return not option.is_share and found.kind is Kind.INDEX and option.trading_class != found.same_day_class
 
 
 def is_section_1256(option: Option) -> bool:

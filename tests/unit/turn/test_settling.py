@@ -1,0 +1,74 @@
+"""At what expired options settle: the close of their last day, or the opening prints of the day after it."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from hand_desk import Desk, text_of
+
+from engine.model.contract import Underlying
+from engine.model.session import session_after
+from engine.model.values import replace
+from engine.record.record import Kind
+
+
+def of_the_morning() -> Desk:
+    """A put spread 5945/5935 of the class SPX on its last day; in the night the index goes from 5930 to 6000."""
+    desk = Desk((text_of(exits="\n  - at_expiry: settle\n"),))
+    position = desk.opened()
+    options = (replace(leg.option, trading_class="SPX") for leg in position.legs)
+    legs = tuple(replace(leg, option=option) for leg, option in zip(position.legs, options, strict=True))
+    desk.state = desk.state._replace(positions={position.id: replace(position, legs=legs)}, holdings={})
+    for leg in legs:
+        desk.holds(leg.option, leg.signed_held)
+    desk.until("15:59")
+    row = desk.board.rows[Underlying("SPX")]
+    desk.board.open[row], desk.board.last[row] = 5960.0, 5930.0
+    return desk
+
+
+def until_morning(desk: Desk, minutes: int) -> None:
+    desk.now = session_after(desk.day).open + timedelta(minutes=minutes)
+    row = desk.board.rows[Underlying("SPX")]
+    desk.board.previous_close[row], desk.board.last[row] = 5930.0, 6000.0
+    if minutes > 0:
+        desk.board.open[row] = 6000.0
+    desk.tick(0)
+
+
+def settled(desk: Desk) -> list[tuple[object, object]]:
+    return [(record.data["how"], record.data["level"]) for record in desk.said(Kind.SETTLEMENT)]
+
+
+def test_what_settles_at_opening_prints_takes_the_open_of_the_day_after_its_last() -> None:
+    """It took the close of its last day, 15 points in the money: in cash, where the broker paid nothing."""
+    desk = of_the_morning()
+    until_morning(desk, 0)  # the open on the board is still that of the day before
+    for leg in desk.position.legs:
+        desk.holds(leg.option, 0)
+    assert not settled(desk)
+    until_morning(desk, 29)
+    assert not settled(desk)
+    until_morning(desk, 30)
+    assert settled(desk) == [("worthless", "6000.0000")] * 2
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "expired_worthless")
+    assert sum((leg.exit_cash for leg in desk.position.legs), Decimal(0)) == 0
+    assert not [text for text in desk.alarms if "settlement level" in text]
+
+
+def test_what_leaves_the_account_later_in_that_session_settles_at_once() -> None:
+    desk = of_the_morning()
+    until_morning(desk, 60)
+    assert not settled(desk)
+    for leg in desk.position.legs:
+        desk.holds(leg.option, 0)
+    assert [level for _, level in settled(desk)] == ["6000.0000"] * 2
+
+
+def test_an_open_that_nobody_told_is_an_alarm() -> None:
+    desk = of_the_morning()
+    until_morning(desk, 60)
+    desk.board.open[desk.board.rows[Underlying("SPX")]] = float("nan")
+    for leg in desk.position.legs:
+        desk.holds(leg.option, 0)
+    assert not settled(desk)
+    assert [text for text in desk.alarms if "its settlement level is not known" in text]
