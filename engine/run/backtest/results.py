@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.model.errors import StoreError
-from engine.model.money import CENT, ZERO
+from engine.model.money import ZERO, cents
 from engine.model.performance import expectancy, sharpe, sharpe_error, win_rate
 from engine.model.session import exchange_date
 from engine.model.values import dataclass
@@ -163,7 +163,7 @@ def sums(trades: Sequence[Trade]) -> Sums:
         win_rate=None if rate is None else round(float(rate), 6),
         net=sum(made, ZERO),
         commissions=sum((trade.commissions for trade in trades), ZERO),
-        expectancy=None if mean is None else mean.quantize(CENT),
+        expectancy=None if mean is None else cents(mean),
         best=max(made, default=None),
         worst=min(made, default=None),
         profit_factor=round(float(won / lost), 6) if lost else None,
@@ -291,4 +291,5 @@ def _day_of(text: str) -> date:
 
 
 def _money(amount: Any) -> Decimal:
-    return Decimal(f"{float(amount or 0.0):.2f}")
+    """Return dollars as the store has them: recorded commissions have parts of cents, which add up."""
+    return Decimal(f"{float(amount or 0.0):.6f}")
