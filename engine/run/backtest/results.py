@@ -18,6 +18,7 @@ from engine.model.session import exchange_date
 from engine.model.values import dataclass
 from engine.record.record import Kind, Record
 from engine.run.backtest import funnel
+from engine.run.backtest.fills import RECORDED
 from engine.run.backtest.funnel import Funnel
 from engine.run.backtest.notes import FINDING, REGIME
 from engine.run.periods import Period, periods
@@ -238,7 +239,10 @@ def _trade(row: Row, vix: Mapping[date, float], shown: str) -> Trade:
 def _days(
     records: Iterable[Record], settings: Mapping[str, Any], vix: Mapping[date, float], trades: Sequence[Trade]
 ) -> tuple[Day, ...]:
-    """Return the sessions of the account. Where they are apart, each began with the same; what they made adds up."""
+    """Return the sessions of the account. Where they are apart, each began with the same; what they made adds up.
+
+    It begins with its cash; a recorded account may have held more, and begins with what it was worth.
+    """
     started: dict[date, Decimal] = {}
     ended: dict[date, Decimal] = {}
     order: dict[date, None] = {}
@@ -251,6 +255,8 @@ def _days(
             started.setdefault(day, worth)
             ended[day] = worth
     equity, found = Decimal(str(settings["cash"])), []
+    if settings["fills"] == RECORDED.name:
+        equity = next((started[day] for day in order if day in started), equity)
     for day in order:
         before = equity
         if settings["sessions_apart"]:
