@@ -44,7 +44,6 @@ class TradeStatus(Enum):
     OPEN = "OPEN"
     CLOSED = "CLOSED"
     PENDING = "PENDING"
-    ACTIVE = "ACTIVE"
     ERROR = "ERROR"
 
 

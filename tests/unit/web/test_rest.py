@@ -138,7 +138,16 @@ def test_a_week_is_named_by_its_monday(client: Client) -> None:
 
 @pytest.mark.parametrize(
     "asked",
-    ["limit=0", "limit=many", "limit=99999999", "status=OVER", "format=xml", "from=yesterday", "to=2026-13-01"],
+    [
+        "limit=0",
+        "limit=many",
+        "limit=99999999",
+        "status=OVER",
+        "status=ACTIVE",
+        "format=xml",
+        "from=yesterday",
+        "to=2026-13-01",
+    ],
 )
 def test_a_parameter_that_cannot_be_read_is_said(client: Client, asked: str) -> None:
     answer = client.get(f"/api/trades?{asked}")
