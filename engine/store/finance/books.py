@@ -12,7 +12,7 @@ from engine.model.contract import Option
 from engine.model.errors import StoreError
 from engine.model.money import CENT, ZERO
 from engine.model.position import Position, PositionLeg
-from engine.model.session import exchange_date
+from engine.model.session import exchange_date, session_after
 from engine.model.values import dataclass
 from engine.record.codec import decode, utc_time
 from engine.record.record import Kind, Record
@@ -110,9 +110,14 @@ class Ending:
 
     @property
     def date(self) -> date:
-        """An option's last day, however late it was noticed; of shares the day they were recorded to leave."""
+        """The day on which an option ends, however late it was noticed; of shares the day they were recorded to leave.
+
+        That is its last day, or the session after it where it settles at opening prints.
+        """
         option = self.of.option
-        return exchange_date(self.recorded_at) if option.is_share else option.expiry
+        if option.is_share:
+            return exchange_date(self.recorded_at)
+        return session_after(option.expiry).date if option.settles_at_open else option.expiry
 
 
 @dataclass(frozen=True, slots=True)

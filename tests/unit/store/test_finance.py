@@ -223,6 +223,18 @@ def test_symbols_of_the_clearing_house() -> None:
     assert not is_section_1256(put(547, "SPY", "SPY"))
 
 
+def test_what_settles_at_opening_prints_ends_on_the_day_after_its_last() -> None:
+    """As the broker's statement has it; of the last day alone it was missing there."""
+    friday = date(2026, 11, 20)
+    option = put(5930, trading_class="SPX", expiry=date(2026, 11, 19))
+    of = Held(account="DU1", bot="a", position="P", leg="short_put", option=option, sign=-1)
+    gone = ending(of, 1, "0", "expired", at("10:00", friday))
+    assert gone.date == friday
+    assert occ_symbol(option) == "SPX   261120P05930000"
+    (lot,) = lots(fill(of, "15:00", -1, "1.00", day=date(2026, 11, 18)), endings=(gone,))
+    assert (lot.opened, lot.closed, lot.holding_days) == (date(2026, 11, 18), friday, 2)
+
+
 def records(*found: Record) -> Books:
     held = positions_of([entity(Kind.POSITION, at("09:52"), position("open", True, False))])
     return books_of(found, held)
