@@ -26,7 +26,6 @@ from engine.store.place import Place
 
 if TYPE_CHECKING:
     from engine.adapters.recorded.recording import Recording
-    from engine.run.desk import SpecText
     from engine.run.replay.replay import Replayed
     from engine.run.revisions import Text
 
@@ -192,11 +191,13 @@ def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) ->
     from engine.review.change.document import days_document
     from engine.run.behaviour import relive
     from engine.run.replay.tapes import meant
+    from engine.run.replay.texts import known_texts, reigns
     from engine.run.revisions import Text, side_of
+    from engine.run.why_text import clock
 
     file = meant(what, folder)[-1]
     recording = open_recording(file)
-    then = {text.name: text for text in recorded_texts(recording.head)}
+    then = known_texts(reigns(recording))
     told = {}
     texts: dict[str, Text] = {}
     for text in (each for spec in specs for each in side_of(spec)):
@@ -207,8 +208,12 @@ def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) ->
     for name, text in texts.items():
         if name not in then:
             raise MisuseError(f"no bot {name} ran on {recording.day}", f"there ran {', '.join(then)}")
-        was = then[name]
+        since, was = then[name][-1]
         click.echo(f"{name}: walking twice through {recording.day} ...", err=True)
+        if len(then[name]) > 1:
+            click.echo(
+                f"{name}: {len(then[name])} texts of it ran that day; compared is the last, since {clock(since)}", err=True
+            )
         pair = (Text(f"{name} as recorded", was.text.encode()), text)
         told[name] = relive(pair, f"tapes:{file}", (recording.day,), (was.overrides, {}))
     if is_json:
@@ -219,13 +224,6 @@ def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) ->
             click.echo(line)
     if any(old[0].trades != new[0].trades for old, new in (found.sides for found in told.values())):
         raise click.exceptions.Exit(1)
-
-
-def recorded_texts(head: dict[str, Any]) -> "list[SpecText]":
-    """Return the texts that a recorded run began with."""
-    from engine.run.resume import spec_texts
-
-    return spec_texts(head["specs"])
 
 
 def _name_of(text: "Text") -> str:

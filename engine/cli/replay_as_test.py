@@ -2,13 +2,18 @@
 
 import os
 from collections.abc import Sequence
-from datetime import time
+from datetime import datetime, time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from engine.cli.stores import shown_path
 from engine.model.errors import MisuseError, StoreError
+
+if TYPE_CHECKING:
+    from engine.run.desk import SpecText
+    from engine.run.replay.texts import Reign
 
 FAILED = 1
 
@@ -18,18 +23,20 @@ def as_test(files: Sequence[Path], clock: time, bot: str, out: Path | None) -> N
     from engine.run.replay.as_test import seen_day
     from engine.run.replay.as_test_text import written
     from engine.run.replay.moment import instant_of, recording_at
-    from engine.run.resume import spec_texts
+    from engine.run.replay.texts import known_texts, reigns
 
     at = instant_of(files, clock).replace(second=0)
     recording = recording_at(files, at)
-    texts = {text.name: text for text in spec_texts(recording.head["specs"])}
+    known = reigns(recording)
+    texts = known_texts(known)
     if bot and bot not in texts:
         raise MisuseError(f"no bot '{bot}' ran on {recording.day}", f"there ran {', '.join(texts)}")
     if not bot and len(texts) > 1:
         raise MisuseError(f"{len(texts)} bots ran on {recording.day}: a test is of one", f"--bot {' | '.join(texts)}")
     name = bot or next(iter(texts))
-    seen = seen_day(recording, name, at)
-    text = texts[name]
+    text = _text_at(known, name, at)
+    others = [since for since, each in texts[name] if each.digest != text.digest]
+    seen = seen_day(recording, text, at, others)
     found = written(seen, text, _spec_path(text.file, out))
     if out is None:
         click.echo(found.text, nl=False)
@@ -42,6 +49,18 @@ def as_test(files: Sequence[Path], clock: time, bot: str, out: Path | None) -> N
         for missed in found.missed:
             click.echo(f" the market of the test does not lead to what was decided then: {missed}", err=True)
         raise click.exceptions.Exit(FAILED)
+
+
+def _text_at(known: "Sequence[Reign]", name: str, at: datetime) -> "SpecText":
+    """Return the text that a bot had at a moment. Raises: MisuseError when it did not run then."""
+    from engine.run.why_text import clock
+
+    reign = ([each for each in known if each.since <= at] or known)[-1 if known[0].since <= at else 0]
+    if name in reign.texts:
+        return reign.texts[name]
+    later = [each.since for each in known if each.since > at and name in each.texts]
+    told = f"it ran from {clock(later[0])} on" if later else f"it ran until {clock(reign.since)} at the latest"
+    raise MisuseError(f"the bot {name} did not run at {clock(at, seconds=False)}", told)
 
 
 def _spec_path(file: str, out: Path | None) -> str:

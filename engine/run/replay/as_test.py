@@ -1,20 +1,22 @@
 """A recorded day as a test: the market that a bot read (`as_test_market.py`), what it did, and what no test carries."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from engine.adapters.recorded.recording import Recording
 from engine.compile.plan import Plan
 from engine.model.counted import counted
 from engine.model.errors import MisuseError
-from engine.model.session import EXCHANGE_ZONE, Session, session_on
+from engine.model.session import Session, session_on
 from engine.model.values import dataclass
+from engine.record.codec import utc_time
+from engine.run.desk import SpecText, compile_text
 from engine.run.replay.as_test_market import MINUTE, MarketSeen, Watch, markets
 from engine.run.replay.replay import Replayed, replay
 from engine.run.trial.day import Lived
 from engine.run.trial.outcome import Happening, Outcome
-from engine.turn.program import CompiledBot
+from engine.run.why_text import clock
 
 AFTER = timedelta(minutes=5)
 
@@ -29,7 +31,6 @@ class DaySeen:
 
     session: Session
     at: datetime
-    bot: CompiledBot
     markets: tuple[Callable[[], MarketSeen], ...]
     outcome: Outcome
     orders: tuple[datetime, ...]
@@ -43,14 +44,17 @@ class DaySeen:
         return self.outcome.happenings
 
 
-def seen_day(recording: Recording, name: str, at: datetime) -> DaySeen:
-    """Return what a bot saw and did on the last day of a recording. Raises: MisuseError, StoreError, CodecError."""
+def seen_day(recording: Recording, text: SpecText, at: datetime, others: Sequence[datetime] = ()) -> DaySeen:
+    """Return what a bot saw and did on the last day of a recording; `text` is the one that it had at the moment.
+
+    others: when other texts of it began to govern it. Raises: MisuseError, StoreError, CodecError.
+    """
     session = session_on(recording.day)
     if session is None or not session.open <= at < session.close:
-        clock = at.astimezone(EXCHANGE_ZONE)
-        raise MisuseError(f"a test is of a session, and {clock:%H:%M} of {recording.day} is outside of it")
+        asked = clock(at, seconds=False)
+        raise MisuseError(f"a test is of a session, and {asked} of {recording.day} is outside of it")
     minutes = [session.open + MINUTE * number for number in range(int((session.close - session.open) / MINUTE) + 1)]
-    plan = _plan_of(recording, name)
+    name, plan = text.name, _plan_of(text)
     symbols = tuple(dict.fromkeys((*plan.needs.symbols, *plan.needs.indices)))
     watch = Watch(name, at, symbols)
     found = replay(recording, until=session.close + AFTER, marks=deque(minutes), glimpse=watch.see)
@@ -58,7 +62,6 @@ def seen_day(recording: Recording, name: str, at: datetime) -> DaySeen:
         raise MisuseError(
             f"nothing is recorded of {recording.day} at that time", "'rulebot replay --list' shows what is"
         )
-    bot = found.program.bots[name]
     records = tuple(each for each in found.records if each.bot == name and each.at >= session.open - timedelta(hours=1))
     lived = Lived(session, session.open, session.close, records, (), (), found.state, None, ())
     outcome = Outcome(lived)
@@ -66,29 +69,34 @@ def seen_day(recording: Recording, name: str, at: datetime) -> DaySeen:
     return DaySeen(
         session=session,
         at=at,
-        bot=bot,
         markets=tuple(markets(found, watch, plan, session)),
         outcome=outcome,
         orders=orders,
         state=watch.state,
         truths=watch.truths,
-        notes=tuple(_notes(found, watch, plan, session)),
+        notes=(*_of_the_day(recording, session, others), *_notes(found, watch, plan, session)),
     )
 
 
-def _plan_of(recording: Recording, name: str) -> Plan:
-    from engine.run.replay.head import desk_of
-
-    plan = desk_of(recording.head).bots[name].plan
+def _plan_of(text: SpecText) -> Plan:
+    plan = compile_text(text).plan
     if plan.members:
         raise MisuseError(
-            f"{name} chooses among the symbols of a universe",
+            f"{text.name} chooses among the symbols of a universe",
             "such a bot's day is too wide for one test: write it by hand",
         )
     return plan
 
 
 # ---------------------------------------------------------------- what is not carried over
+
+
+def _of_the_day(recording: Recording, session: Session, others: Sequence[datetime]) -> Iterator[str]:
+    began = utc_time(recording.head["at"])
+    if began > session.open:
+        yield f"the recording begins at {clock(began)}: what the bot saw and did before is not in the test"
+    for since in others:
+        yield f"another text of the bot ran from {clock(since)} on: the test is of the one that it had at the moment"
 
 
 def _notes(found: Replayed, watch: Watch, plan: Plan, session: Session) -> Iterator[str]:

@@ -1,0 +1,66 @@
+"""`rulebot replay` of a day on which texts were exchanged: bots that came later, and others whose text changed."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from engine.cli.main import main
+from engine.sim.gateway.embed import RunningGateway
+from tests.e2e.test_reload import at, bot, live, specs_in, stop, writes
+from tests.e2e.test_restart import in_loop
+
+
+def replay(store: Path, *words: str) -> Result:
+    return CliRunner().invoke(main, ["replay", *words, "--store", str(store)])
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A day until 11:20: at 10:00 `one` leaves later and `two` is added; at 11:00 `one` is removed."""
+
+    async def body(gateway: RunningGateway, folder: Path) -> None:
+        specs_in(folder, one=bot("one"))
+        added = bot("two", start="10:15", leave="11:05", symbol="SPY")
+        await live(
+            gateway, folder,
+            (at(10, 0), writes(folder, one=bot("one", leave="11:15"), two=added)),
+            (at(11, 0), writes(folder, two=added)),
+            (at(11, 20), stop),
+        )  # fmt: skip
+
+    folder = tmp_path_factory.mktemp("reloaded")
+    in_loop(body, folder, seed=7)
+    (folder / "tapes").rename(folder / "s-tapes")
+    return folder / "s.db"
+
+
+def test_a_bot_that_was_added_is_known_to_have_run(store: Path, tmp_path: Path) -> None:
+    done = replay(store, "--as-test", "10:15", "--bot", "two")
+    assert done.exit_code == 0, done.output
+    assert '{at: "10:15", enters: ' in done.output
+    done = replay(store, str(store.with_name("specs") / "two.yaml"))
+    assert (done.exit_code, "every one the same: 1 entry" in done.output) == (0, True), done.output
+    early = replay(store, "--as-test", "09:50", "--bot", "two")
+    assert (early.exit_code, "it ran from 10:00:05 on" in early.output) == (2, True), early.output
+
+
+def test_a_test_has_the_text_of_its_moment(store: Path) -> None:
+    """What `one` opened at 9:45 its first text closed; the second would have done so at 11:15."""
+    first = replay(store, "--as-test", "09:45", "--bot", "one")
+    assert (first.exit_code, '{at: "10:40", exits: time}' in first.output) == (0, True), first.output
+    assert "another text of the bot ran from 10:00:05 on" in first.output
+    second = replay(store, "--as-test", "10:30", "--bot", "one")
+    assert 'then, and not in the modelled market: {by: "10:45", exits: time}' in second.output, second.output
+    gone = replay(store, "--as-test", "11:10", "--bot", "one")
+    assert (gone.exit_code, "did not run at 11:10" in gone.output) == (2, True), gone.output
+
+
+def test_another_text_is_compared_with_the_last_of_the_day(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(bot("one", leave="11:15"), encoding="utf-8")
+    done = replay(store, str(tmp_path / "one.yaml"))
+    assert (done.exit_code, "2 texts of it ran that day; compared is the last, since 10:00:05" in done.output) == (0, True)
+    (tmp_path / "one.yaml").write_text(bot("one"), encoding="utf-8")
+    done = replay(store, str(tmp_path / "one.yaml"), "--format", "json")
+    assert (done.exit_code, list(json.loads(done.stdout)["compared"])) == (1, ["one"]), done.output
