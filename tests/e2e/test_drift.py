@@ -127,3 +127,17 @@ def test_ci_what_a_broker_refused_is_no_drift_and_natural_fills_say_what_it_coul
     assert trade.natural.is_known is (trade.natural.would_make is not None) is False, "the lines were given up"
     assert by_fills(found.trades) == 0
     assert any("refused" in cause for cause in trade.natural.causes), trade.natural
+
+
+def test_what_a_person_closed_at_the_broker_is_known_long_before_the_text_would_have_left(tmp_path: Path) -> None:
+    """The account holds less at 10:35; the text's own exit comes at eleven, and nothing is said then any more."""
+    (faults := tmp_path / "f.yaml").write_text('faults: [{kind: person_closes, at: "10:35:00"}]\n', encoding="utf-8")
+
+    async def day(gateway: RunningGateway, folder: Path) -> None:
+        await run_until(gateway, folder / "s.db", new_york(16, 6), ("put_lite",))
+
+    in_loop(day, tmp_path, seed=3, faults_file=faults, data_seconds=15)
+    (found,) = days_of(tmp_path / "tapes")
+    (trade,) = found.trades
+    assert (trade.what, trade.is_explained, trade.done[-14:]) == (What.EXIT, True, "closed_by_hand"), trade
+    assert "the account holds less" in trade.causes[0]

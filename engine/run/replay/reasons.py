@@ -57,10 +57,22 @@ def reasons(bot: str, at: datetime, done: Position | None, would: Position | Non
         yield from filter(None, (told.unlinked(bot, at),))
     if done is None:
         yield from _words(known.of_its_own(told.refusals(bot, at)))
+    elif done.on_hold:
+        yield from _since_it_is_held(done, at, known)
     if (would is None or is_late) and bot in walked.lacks:
         yield f"the recording lacks what it would have traded: {walked.lacks[bot][0][1]}"
     yield from _words(told.reloads(bot, at))
     yield from _since_it_left(bot, at, known)
+
+
+def _since_it_is_held(done: Position, at: datetime, known: Known) -> Iterator[str]:
+    """Yield why the engine sent nothing more for a position, long before its text would have: it was said once."""
+    alarms = [
+        each
+        for each in known.of_its_own(known.told.lines)
+        if each.bot == done.bot and done.on_hold in each.text and each.at <= at + SOON
+    ]
+    yield from _words(alarms[-1:])
 
 
 def _since_it_left(bot: str, at: datetime, known: Known) -> Iterator[str]:
