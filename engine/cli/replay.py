@@ -65,7 +65,8 @@ def replay(**given: Any) -> None:
     With --as-test a moment becomes a 'rulebot test': the market that the bot saw, as far as a test has it, and what it
     did. The test is tried at once; what its market does not lead to is told.
 
-    Exit code: 0 when all is the same, 1 when something differs, 2 for misuse, 3 when a recording cannot be read.
+    Exit code: 0 when all is the same, 1 when something differs (with --drift a trade, by more than its price), 2 for
+    misuse, 3 when a recording cannot be read.
     """
     asked = [
         name
@@ -78,6 +79,8 @@ def replay(**given: Any) -> None:
         raise MisuseError("--bot and --out are of a test: they go with --as-test HH:MM")
     what, specs = _split(given["what"])
     is_json = given["form"] == "json"
+    if given["step"] and is_json:
+        raise MisuseError("--step is for eyes: --format json does not go with it")
     if what and (given["lists"] or given["days"]):
         raise MisuseError(f"--list and --trim are of all that is recorded beside a store, not of '{what}'")
     folder = _folder(what, given["store"])
@@ -212,7 +215,8 @@ def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) ->
         click.echo(f"{name}: walking twice through {recording.day} ...", err=True)
         if len(then[name]) > 1:
             click.echo(
-                f"{name}: {len(then[name])} texts of it ran that day; compared is the last, since {clock(since)}", err=True
+                f"{name}: {len(then[name])} texts of it ran that day; compared is the last, since {clock(since)}",
+                err=True,
             )
         pair = (Text(f"{name} as recorded", was.text.encode()), text)
         told[name] = relive(pair, f"tapes:{file}", (recording.day,), (was.overrides, {}))
@@ -246,12 +250,20 @@ def _drift(what: str, folder: Path, *, is_json: bool) -> None:
     from engine.run.replay.drift import compared
     from engine.run.replay.tapes import meant
 
-    found = compared(open_recording(meant(what, folder)[-1]))
+    files = meant(what, folder)
+    found = []
+    for file in files:
+        found.append(compared(open_recording(file)))
+        if not is_json:
+            if len(files) > 1:
+                echo(f" {shown_path(file)}")
+            for line in drift_lines(found[-1]):
+                echo(line)
     if is_json:
-        print_json(compared_document(found))
-        return
-    for line in drift_lines(found):
-        echo(line)
+        *earlier, last = map(compared_document, found)
+        print_json({**last, "earlier": earlier})
+    if any(trade.differs and trade.is_known for each in found for trade in each.trades):
+        raise click.exceptions.Exit(1)
 
 
 # ---------------------------------------------------------------- one instant
@@ -267,7 +279,8 @@ def _as_test(what: str, folder: Path, given: dict[str, Any]) -> None:
 
 
 def _at(what: str, folder: Path, clock: time, *, is_json: bool) -> None:
-    from engine.run.replay.moment import instant_of, lived_until
+    from engine.adapters.recorded.file import instant, span
+    from engine.run.replay.moment import instant_of, lived_until, recording_at
     from engine.run.replay.tapes import meant
     from engine.run.replay.view import view_document, view_lines
 
@@ -279,10 +292,14 @@ def _at(what: str, folder: Path, clock: time, *, is_json: bool) -> None:
         return
     from engine.cli.glance_text import glance_lines
     from engine.run.glance import glance
+    from engine.run.why_text import clock as why_clock
 
     shown = glance(found.program, found.state, at, at - timedelta(days=1), None)
     for line in (*(each.plain.rstrip() for each in glance_lines(shown, 100)), *view_lines(found, at)):
         echo(line)
+    ends = instant(span(recording_at(files, at).files[-1])[1])
+    if at > ends:
+        echo(f" its recording ends at {why_clock(ends)}: nothing is known of what came after")
 
 
 # ---------------------------------------------------------------- files

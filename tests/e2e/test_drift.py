@@ -1,13 +1,16 @@
 """`rulebot replay --drift` where a day is more than a market: nights, restarts, people, fills that never came."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from engine.adapters.recorded.recording import open_recording
+from engine.cli.main import main
 from engine.model.event import Request
 from engine.run.desk import load_desk
 from engine.run.replay.drift import Compared, What, by_fills, compared, total
@@ -55,6 +58,23 @@ def test_a_run_that_went_on_after_a_restart_is_compared_from_where_it_stood(tmp_
     assert [each.what for each in second.trades] == [What.SAME, What.SAME]
     assert [each.done[-6:] for each in second.trades] == ["target", "; open"]
     assert total(second.trades) == 0
+
+
+@pytest.mark.long
+def test_ci_each_run_of_a_day_is_compared_and_not_what_was_over_before(tmp_path: Path) -> None:
+    async def thrice(gateway: RunningGateway, folder: Path) -> None:
+        for stops in (new_york(10, 45), new_york(11, 10), new_york(11, 20)):
+            await run_until(gateway, folder / "s.db", stops, ("put_lite",))
+
+    in_loop(thrice, tmp_path, seed=3, data_seconds=15)
+    cut, sold, nothing = days_of(tmp_path / "tapes")
+    assert [len(each.trades) for each in (cut, sold, nothing)] == [1, 1, 0]
+    (tmp_path / "tapes").rename(tmp_path / "s-tapes")
+    words = ["replay", "--drift", "--store", str(tmp_path / "s.db")]
+    done = CliRunner().invoke(main, words)
+    assert (done.exit_code, done.output.count(".tape")) == (0, 3), done.output
+    found = json.loads(CliRunner().invoke(main, [*words, "--format", "json"]).stdout)
+    assert [len(each["trades"]) for each in (*found["earlier"], found)] == [1, 1, 0]
 
 
 def lived(folder: Path, spec: str, at: datetime, does: Callable[[Run], None]) -> Compared:

@@ -60,7 +60,24 @@ def test_a_test_has_the_text_of_its_moment(store: Path) -> None:
 def test_another_text_is_compared_with_the_last_of_the_day(store: Path, tmp_path: Path) -> None:
     (tmp_path / "one.yaml").write_text(bot("one", leave="11:15"), encoding="utf-8")
     done = replay(store, str(tmp_path / "one.yaml"))
-    assert (done.exit_code, "2 texts of it ran that day; compared is the last, since 10:00:05" in done.output) == (0, True)
+    assert (done.exit_code, "2 texts of it ran that day; compared is the last, since 10:00:05" in done.output) == (
+        0,
+        True,
+    )
     (tmp_path / "one.yaml").write_text(bot("one"), encoding="utf-8")
     done = replay(store, str(tmp_path / "one.yaml"), "--format", "json")
     assert (done.exit_code, list(json.loads(done.stdout)["compared"])) == (1, ["one"]), done.output
+
+
+def test_what_came_after_a_recording_is_not_known(store: Path) -> None:
+    late, before = (replay(store, "--at", clock).output for clock in ("12:00", "11:10"))
+    assert "its recording ends at 11:20:0" in late
+    assert "its recording ends" not in before
+    done = replay(store, "--step", "--format", "json")
+    assert (done.exit_code, "--step is for eyes" in done.output) == (2, True), done.output
+
+
+def test_drift_ends_with_one_when_a_trade_differs(store: Path) -> None:
+    """The bot that was added is in no text that the day began with."""
+    done = replay(store, "--drift")
+    assert (done.exit_code, "two  done besides" in done.output) == (1, True), done.output

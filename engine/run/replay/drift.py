@@ -178,6 +178,8 @@ def _trades(session: Session, done: State, program: Program, known: Known, natur
             beside = _at_natural(trio, close, known.walked, natural)
         if trio.done is None and trio.would is None and beside is None:
             continue
+        if known.since is not None and trio.done is not None and _is_over(trio.done, known.since):
+            continue  # it was another run's: nothing of it is in this recording
         what, at = _judged(trio.done, trio.would, close, trio.could)
         made = _made(done, trio.done, close)
         lacks = "" if trio.would is None or what is What.SAME else lacking(trio.would, known.walked)
@@ -197,6 +199,10 @@ def _trades(session: Session, done: State, program: Program, known: Known, natur
         if trade.differs:
             differing.add(trio.bot)
         yield trade
+
+
+def _is_over(position: Position, at: datetime) -> bool:
+    return position.closed_at is not None and position.closed_at <= at
 
 
 def _hears_hooks(program: Program, bot: str) -> bool:
