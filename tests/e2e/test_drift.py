@@ -67,13 +67,10 @@ def test_ci_each_run_of_a_day_is_compared_and_not_what_was_over_before(tmp_path:
             await run_until(gateway, folder / "s.db", stops, ("put_lite",))
 
     in_loop(thrice, tmp_path, seed=3, data_seconds=15)
-    cut, sold, nothing = days_of(tmp_path / "tapes")
-    assert [len(each.trades) for each in (cut, sold, nothing)] == [1, 1, 0]
     (tmp_path / "tapes").rename(tmp_path / "s-tapes")
-    words = ["replay", "--drift", "--store", str(tmp_path / "s.db")]
-    done = CliRunner().invoke(main, words)
-    assert (done.exit_code, done.output.count(".tape")) == (0, 3), done.output
-    found = json.loads(CliRunner().invoke(main, [*words, "--format", "json"]).stdout)
+    done = CliRunner().invoke(main, ["replay", "--drift", "--store", str(tmp_path / "s.db"), "--format", "json"])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
     assert [len(each["trades"]) for each in (*found["earlier"], found)] == [1, 1, 0]
 
 
