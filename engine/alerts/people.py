@@ -20,7 +20,7 @@ SHAPE = 'each is a table: [[to]] with name = "phone" and url = "tgram://..." (do
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Somebody who is told. url: a secret; quiet: from, to in `zone`; from_round: 2 hears what nobody acknowledged.
+    """Somebody who is told. url: a secret; quiet: from, to in `zone`; from_round: 2 hears grave ones once unheeded.
 
     is_program: a web hook of another program, which is sent JSON.
     """
@@ -82,8 +82,13 @@ class People:
 
     @property
     def wants(self) -> tuple[tuple[str, Grade], ...]:
-        """Who is owed which grades when they are found."""
-        return tuple((person.name, grade) for person in self.people if person.from_round == 1 for grade in person.tell)
+        """Who is owed which grades when they are found: grave ones those of the first round, the others everybody."""
+        return tuple(
+            (person.name, grade)
+            for person in self.people
+            for grade in person.tell
+            if person.from_round == 1 or grade is not Grade.GRAVE
+        )
 
 
 def read_people(file: Path, environ: Mapping[str, str] = os.environ) -> People:
@@ -121,6 +126,8 @@ def people_of(text: str, name: str, folder: Path, environ: Mapping[str, str]) ->
             people.append(Person(**fields))
     chat = _chat(document["chat"], folder, environ, faults) if "chat" in document else None
     names = [person.name for person in people]
+    if not faults:
+        faults += _never_heard(people, Manner(**manner).times)
     faults += [f"two are called '{each}'" for each in sorted({each for each in names if names.count(each) > 1})]
     if faults:
         raise SpecError("\n".join(f"{name}: {fault}" for fault in faults))
@@ -150,6 +157,22 @@ def _person(
     else:
         fields["url"] = _taken(faults, where + "url", lambda given: _url(given, folder, environ), table)
     return fields
+
+
+def _never_heard(people: list[Person], times: int) -> list[str]:
+    """Return what `from_round` asks for and nobody would ever hear."""
+    faults = []
+    for number, person in enumerate(people, 1):
+        asked = f"[[to]] {number}: from_round = {person.from_round}"
+        if person.from_round == 1:
+            continue
+        if person.is_program:
+            faults.append(f"{asked}: a program is told of everything once, when it is found")
+        elif Grade.GRAVE not in person.tell:
+            faults.append(f"{asked}: only grave ones are told again, and 'tell' has none")
+        elif person.from_round > times:
+            faults.append(f"{asked}: a grave one is told {times} times in all (times)")
+    return faults
 
 
 def _chat(table: Any, folder: Path, environ: Mapping[str, str], faults: list[str]) -> Chat | None:

@@ -35,7 +35,7 @@ def test_a_whole_file_is_read() -> None:
     assert (found.manner.again_after, found.manner.times, found.manner.every) == (300, 2, 30)
     assert (phone.name, phone.tell, phone.quiet, phone.from_round) == ("phone", FOR_PEOPLE, None, 1)
     assert (desk.url, desk.tell, desk.from_round) == ("mailto://a:b@example.org", (Grade.GRAVE, Grade.DIGEST), 2)
-    assert found.wants == tuple(("phone", grade) for grade in FOR_PEOPLE)
+    assert found.wants == (*(("phone", grade) for grade in FOR_PEOPLE), ("desk", Grade.DIGEST))
     assert "secret" not in repr(found)
 
 
@@ -65,6 +65,12 @@ def test_a_whole_file_is_read() -> None:
         ("times = 0\n[[to]]\nname = 'a'\nurl = 'json://x'", "times: a whole number from 1 to 20"),
         ("[[to]]\nname = 'a'\nurl = 'json://x'\n[[to]]\nname = 'a'\nurl = 'json://x'", "two are called 'a'"),
         ("[[to]", "this is not TOML"),
+        (
+            "times = 2\n[[to]]\nname = 'a'\nurl = 'json://x'\nfrom_round = 3",
+            "[[to]] 1: from_round = 3: a grave one is told 2 times in all (times)",
+        ),
+        ("[[to]]\nname = 'a'\nurl = 'json://x'\nfrom_round = 2\ntell = ['digest']", "only grave ones are told again"),
+        ("[[to]]\nname = 'a'\nhook = 'https://x/y'\nfrom_round = 2", "a program is told of everything once"),
     ],
 )
 def test_a_fault_is_said_with_its_place_and_without_secrets(text: str, said: str) -> None:

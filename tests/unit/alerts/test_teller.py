@@ -155,6 +155,19 @@ def test_a_grave_one_is_told_again_until_it_is_acknowledged(tmp_path: Path) -> N
     world.journal.close()
 
 
+def test_who_hears_grave_ones_of_a_later_round_hears_the_rest_at_once(tmp_path: Path) -> None:
+    partner = Person(name="partner", url="json://x", from_round=2, tell=(Grade.GRAVE, Grade.TRADE))
+    world = World(tmp_path, partner)
+    world.journal.append(small_day()[1:], durable=True)
+    world.alarm()
+    ((person, _, body),) = world.after(1)
+    assert person == "partner"
+    assert "opened" in body
+    assert "the sky falls" not in body
+    world.close()
+    world.journal.close()
+
+
 def test_quiet_hours_hide_what_is_not_grave_and_tell_it_afterwards(tmp_path: Path) -> None:
     sleeper = Person(name="phone", url="json://x", quiet=(time(11), time(13)))
     world = World(tmp_path, sleeper)
