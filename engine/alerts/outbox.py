@@ -23,7 +23,8 @@ CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS alerts (
   id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, at TEXT NOT NULL, grade TEXT NOT NULL, bot TEXT NOT NULL,
   text TEXT NOT NULL, found_at TEXT NOT NULL, rounds INTEGER NOT NULL DEFAULT 1,
-  same_as INTEGER REFERENCES alerts(id), acknowledged_at TEXT, data TEXT NOT NULL DEFAULT '{}'
+  same_as INTEGER REFERENCES alerts(id), acknowledged_at TEXT, data TEXT NOT NULL DEFAULT '{}',
+  round_at TEXT
 );
 CREATE INDEX IF NOT EXISTS alerts_open ON alerts(grade) WHERE acknowledged_at IS NULL;
 CREATE TABLE IF NOT EXISTS deliveries (
@@ -70,9 +71,11 @@ class Outbox:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")
             self._connection.executescript(_TABLES)
-        with self._transaction():  # a file of an earlier version lacks what programs are told
-            if not self._connection.execute("SELECT 1 FROM pragma_table_info('alerts') WHERE name = 'data'").fetchone():
-                self._connection.execute("ALTER TABLE alerts ADD COLUMN data TEXT NOT NULL DEFAULT '{}'")
+        with self._transaction():  # a file of an earlier version lacks what programs are told, and when a round began
+            found = {row[0] for row in self._connection.execute("SELECT name FROM pragma_table_info('alerts')")}
+            for column, kind in (("data", "TEXT NOT NULL DEFAULT '{}'"), ("round_at", "TEXT")):
+                if column not in found:
+                    self._connection.execute(f"ALTER TABLE alerts ADD COLUMN {column} {kind}")
 
     def close(self) -> None:
         """Close the file."""
@@ -110,8 +113,16 @@ class Outbox:
         if alert.grade in (Grade.GRAVE, Grade.WARNING):  # two trades in the same words are two trades
             same = self._connection.execute(
                 "SELECT id FROM alerts WHERE acknowledged_at IS NULL AND same_as IS NULL AND grade = ? AND bot = ?"
-                " AND text = ? AND at > ? AND key <> ?",
-                (alert.grade.value, alert.bot, alert.text, utc_text(alert.at - SAME_WITHIN), alert.key),
+                " AND text = ? AND at > ? AND key <> ?"
+                " AND (? OR EXISTS (SELECT 1 FROM deliveries d WHERE d.alert = alerts.id))",
+                (
+                    alert.grade.value,
+                    alert.bot,
+                    alert.text,
+                    utc_text(alert.at - SAME_WITHIN),
+                    alert.key,
+                    not people,  # somebody is owed it who was not told of the earlier one
+                ),
             ).fetchone()
         made = self._connection.execute(
             "INSERT OR IGNORE INTO alerts(key, at, grade, bot, text, found_at, same_as, data)"
@@ -186,23 +197,35 @@ class Outbox:
             )
 
     def unheard(self, before: datetime, rounds: int) -> list[Kept]:
-        """Return grave alerts of which all were told, the last before `before`, and which nobody has acknowledged."""
+        """Return grave alerts that nobody has acknowledged, and of which the last was told `before` then.
+
+        What could be told to nobody counts from when it was to be: a service that fails keeps it from nobody else.
+        """
         with _said(self.path):
             rows = self._connection.execute(
                 f"SELECT {_ALERT}, (SELECT count(*) FROM alerts s WHERE s.same_as = a.id) + 1 FROM alerts a"
                 " WHERE a.grade = 'grave' AND a.acknowledged_at IS NULL AND a.same_as IS NULL AND a.rounds < ?"
-                " AND (SELECT max(told_at) FROM deliveries d WHERE d.alert = a.id AND d.state = 'told') <= ?"
-                " AND NOT EXISTS"
-                " (SELECT 1 FROM deliveries d WHERE d.alert = a.id AND d.state IN ('waiting', 'sending'))",
-                (rounds, utc_text(before)),
+                " AND coalesce(a.round_at, a.found_at) <= ?"
+                " AND EXISTS (SELECT 1 FROM deliveries d WHERE d.alert = a.id) AND NOT EXISTS"
+                " (SELECT 1 FROM deliveries d WHERE d.alert = a.id AND d.state = 'told' AND d.told_at > ?)",
+                (rounds, utc_text(before), utc_text(before)),
             ).fetchall()
         return [_kept(row) for row in rows]
 
     def escalate(self, kept: Kept, people: Iterable[str], at: datetime) -> None:
-        """Owe an alert to people once more."""
+        """Owe an alert to people once more, but to whom it still waits to be told; to nobody is no round."""
         with self._transaction():
-            self._connection.execute("UPDATE alerts SET rounds = ? WHERE id = ?", (kept.rounds + 1, kept.id))
-            self._owe(kept.id, people, kept.rounds + 1, at)
+            still = self._connection.execute(
+                "SELECT person FROM deliveries WHERE alert = ? AND state IN ('waiting', 'sending')", (kept.id,)
+            )
+            waiting = {row[0] for row in still}
+            owed = [person for person in people if person not in waiting]
+            if not owed:
+                return
+            self._connection.execute(
+                "UPDATE alerts SET rounds = ?, round_at = ? WHERE id = ?", (kept.rounds + 1, utc_text(at), kept.id)
+            )
+            self._owe(kept.id, owed, kept.rounds + 1, at)
 
     def acknowledge(self, id: int | None, at: datetime) -> int:
         """Mark an alert as seen by a person, and those like it; None marks all. Returns how many were not before."""

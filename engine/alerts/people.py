@@ -162,6 +162,7 @@ def _person(
 def _never_heard(people: list[Person], times: int) -> list[str]:
     """Return what `from_round` asks for and nobody would ever hear."""
     faults = []
+    first = any(person.from_round == 1 and Grade.GRAVE in person.tell for person in people)
     for number, person in enumerate(people, 1):
         asked = f"[[to]] {number}: from_round = {person.from_round}"
         if person.from_round == 1:
@@ -172,6 +173,8 @@ def _never_heard(people: list[Person], times: int) -> list[str]:
             faults.append(f"{asked}: only grave ones are told again, and 'tell' has none")
         elif person.from_round > times:
             faults.append(f"{asked}: a grave one is told {times} times in all (times)")
+        elif not first:
+            faults.append(f"{asked}: nobody is told of a grave one the first time")
     return faults
 
 

@@ -70,6 +70,7 @@ def test_a_whole_file_is_read() -> None:
             "[[to]] 1: from_round = 3: a grave one is told 2 times in all (times)",
         ),
         ("[[to]]\nname = 'a'\nurl = 'json://x'\nfrom_round = 2\ntell = ['digest']", "only grave ones are told again"),
+        ("[[to]]\nname = 'a'\nurl = 'json://x'\nfrom_round = 2", "nobody is told of a grave one the first time"),
         ("[[to]]\nname = 'a'\nhook = 'https://x/y'\nfrom_round = 2", "a program is told of everything once"),
     ],
 )

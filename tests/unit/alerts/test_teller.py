@@ -168,6 +168,57 @@ def test_who_hears_grave_ones_of_a_later_round_hears_the_rest_at_once(tmp_path: 
     world.journal.close()
 
 
+def test_a_service_that_fails_keeps_a_grave_one_from_nobody_else(tmp_path: Path) -> None:
+    boss = Person(name="boss", url="json://x", from_round=2)
+    owner = Person(name="owner", url="json://x", from_round=3)
+    world = World(tmp_path, PHONE, DESK, boss, owner, again_after=600, times=4)
+    world.refuses = {"phone", "desk"}
+    world.alarm()
+    heard = {minute: names for minute in range(60) if (names := [each[0] for each in world.after(60)])}
+    assert heard == {10: ["boss"], 20: ["boss", "owner"], 30: ["boss", "owner"]}
+    world.refuses = set()
+    told = [person for _ in range(20) for person, *_ in world.after(60)]
+    assert sorted(told) == ["desk", "phone"]  # once, since it never was before
+    world.close()
+    world.journal.close()
+
+
+def test_whom_nothing_reaches_is_told_again_as_often_as_ever_once_it_does(tmp_path: Path) -> None:
+    world = World(tmp_path, PHONE, DESK, again_after=600, times=3)
+    world.refuses = {"phone"}
+    world.alarm()
+    assert [each[0] for _ in range(120) for each in world.after(60)] == ["desk"]
+    world.refuses = set()
+    assert [each[0] for _ in range(120) for each in world.after(60)] == ["phone"] * 3
+    world.close()
+    world.journal.close()
+
+
+def test_an_alarm_in_the_words_of_one_that_nobody_was_told_of_is_told(tmp_path: Path) -> None:
+    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    earlier = NOW - timedelta(minutes=5)
+    words: dict[str, Json] = {"text": "the sky falls"}
+    journal.append(
+        [
+            *small_day()[:1],
+            Record(earlier, Kind.ALARM, data=words),
+            Record(earlier, Kind.RUN_ENDED, data={"reason": "x", "is_clean": True}),
+            Record(NOW, Kind.RUN_STARTED, data={"specs": {}, "account": "DU1"}),
+            Record(NOW, Kind.ALARM, data=words),
+        ],
+        durable=True,
+    )
+    sent: list[str] = []
+    teller = Teller(tmp_path / "a.db", People((PHONE,)), lambda *words: sent.append(words[2]), lambda: NOW)
+    outbox = teller.open()
+    teller.finish(outbox, 5)
+    assert len(sent) == 1
+    assert "the sky falls" in sent[0]
+    outbox.close()
+    teller.close()
+    journal.close()
+
+
 def test_quiet_hours_hide_what_is_not_grave_and_tell_it_afterwards(tmp_path: Path) -> None:
     sleeper = Person(name="phone", url="json://x", quiet=(time(11), time(13)))
     world = World(tmp_path, sleeper)
