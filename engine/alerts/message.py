@@ -10,6 +10,7 @@ from engine.record.codec import utc_text
 from engine.record.record import Json
 
 MOST_LINES = 20
+"""Alerts of a message to a person at most; what is left comes in the next."""
 MOST_LETTERS = 300
 """Letters of an alert at most, a digest's aside; services cut messages of some thousand."""
 
@@ -22,9 +23,7 @@ def message(deliveries: Sequence[Delivery], *, is_simulated: bool, is_observed: 
         title = f"rulebot: {_KINDS[deliveries[0].kept.alert.grade]}"
     else:
         title = f"rulebot: {len(deliveries)} messages" + (f", {grave} grave" if grave else "")
-    lines = [_line(each) for each in ordered[:MOST_LINES]]
-    if len(ordered) > MOST_LINES:
-        lines.append(f"and {len(ordered) - MOST_LINES} more: 'rulebot alerts' shows all")
+    lines = [_line(each) for each in ordered]
     if grave:
         lines.append("told again until somebody says 'rulebot alerts --ack all' or does so on the page")
     kind = ("[observed] " if is_observed else "") + ("[simulated] " if is_simulated else "")

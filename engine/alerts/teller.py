@@ -16,7 +16,7 @@ from engine.adapters.clock import WallClock
 from engine.alerts.alert import Grade
 from engine.alerts.chat import TelegramChat
 from engine.alerts.find import find
-from engine.alerts.message import document, message
+from engine.alerts.message import MOST_LINES, document, message
 from engine.alerts.outbox import Delivery, Outbox
 from engine.alerts.people import People, Person
 from engine.model.errors import MisuseError, StoreError
@@ -29,7 +29,7 @@ LOOK_EVERY = 1.0
 GRAVE_EVERY = 10.0
 """Seconds between two messages to one person at the least, however grave."""
 FIRST_RETRY, LAST_RETRY = 10.0, 600.0
-GIVE_UP_AFTER = 24
+GIVE_UP_AFTER = 30
 """Tries of what is not grave: some four hours."""
 AT_ONCE = 8
 PROGRAM_EVERY, MOST_EVENTS = 1.0, 100
@@ -132,6 +132,8 @@ class Teller:
         every = GRAVE_EVERY if is_grave else max(GRAVE_EVERY, self._people.manner.every)
         if person.is_program:
             due, every = due[:MOST_EVENTS], PROGRAM_EVERY
+        else:  # the rest is told in the next message
+            due = sorted(due, key=lambda each: each.kept.alert.grade is not Grade.GRAVE)[:MOST_LINES]
         last = self._last.get(person.name)
         if not due or (last is not None and (now - last).total_seconds() < every):
             return

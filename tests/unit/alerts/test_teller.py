@@ -252,6 +252,31 @@ def test_a_service_that_refuses_is_tried_again_later_and_later_and_others_are_to
     world.journal.close()
 
 
+def test_what_is_not_grave_is_tried_for_four_hours(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.refuses = {"phone"}
+    world.record(Kind.OPERATOR, "a_bot", id="1", request="pause", accepted=True)
+    began = world.now
+    world.after(1)
+    while world.outbox.newest(1)[0][1] == ("phone waits: refused",):
+        ((due,),) = world.outbox._connection.execute("SELECT due_at FROM deliveries").fetchall()
+        world.after((utc_time(due) - world.now).total_seconds())
+    assert world.outbox.newest(1)[0][1] == ("phone not told: refused",)
+    assert timedelta(hours=4) <= world.now - began < timedelta(hours=4, minutes=10)
+    world.close()
+    world.journal.close()
+
+
+def test_of_many_each_is_told_the_grave_first(world: World) -> None:
+    world.record(Kind.OPERATOR, "a_bot", id="1", request="pause", accepted=True)
+    for number in range(45):
+        world.alarm(f"alarm {number:02d}.")
+    messages = [body for _ in range(4) for _, _, body in world.after(60)]
+    assert [body.count("alarm ") for body in messages] == [20, 20, 5]
+    assert all(any(f"alarm {number:02d}." in body for body in messages) for number in range(45))
+    assert "asked by the operator" in messages[2]
+
+
 def test_a_service_that_hangs_does_not_keep_the_others(tmp_path: Path) -> None:
     other = Person(name="mail", url="json://x")
     world = World(tmp_path, PHONE, other)
