@@ -1,8 +1,8 @@
 """Sends one message to one person, through apprise: Telegram, Discord, e-mail, and everything else it knows."""
 
 import logging
-import threading
 from collections.abc import Iterable
+from contextvars import ContextVar
 from typing import Any
 
 import apprise
@@ -10,6 +10,7 @@ import apprise
 from engine.alerts.people import Person
 from engine.alerts.post import NotSentError, post
 from engine.model.errors import SpecError
+from engine.run.redaction import redacted
 
 _LOG = logging.getLogger("apprise")
 _LOG.propagate = False
@@ -37,6 +38,7 @@ class Sender:
                 is_known = way.add(person.url)
             if not is_known:
                 raise SpecError(f"the address of '{person.name}' is none that apprise understands", HELP)
+            _split_what_is_long(way)
             self._ways[person.name] = way
 
     def service(self, person: str) -> str:
@@ -57,18 +59,24 @@ class Sender:
             raise NotSentError(f"the service did not take it{heard.words}")
 
 
+def _split_what_is_long(way: Iterable[Any]) -> None:
+    """Have it come as several messages: a service refuses one that is too long for it, however often it is tried."""
+    for service in way:
+        if service.overflow_mode == apprise.OverflowMode.UPSTREAM:
+            service.overflow_mode = apprise.OverflowMode.SPLIT
+
+
 class _Overheard(logging.Handler):
-    """What apprise says of a failure on this thread."""
+    """What apprise says of a failure while it does what it is asked here; it may do so in threads of its own."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._thread = threading.get_ident()
         self._said: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a line of this thread."""
-        if record.thread == self._thread:
-            self._said.append(record.getMessage().strip().rstrip("."))
+        """Keep a line that is said here."""
+        if _HERE.get() is self:
+            self._said.append(redacted(record.getMessage()).strip().rstrip("."))
 
     @property
     def words(self) -> str:
@@ -77,9 +85,15 @@ class _Overheard(logging.Handler):
 
     def __enter__(self) -> "_Overheard":
         """Begin to listen."""
+        self._before = _HERE.set(self)
         _LOG.addHandler(self)
         return self
 
     def __exit__(self, *_: object) -> None:
         """Listen no longer."""
         _LOG.removeHandler(self)
+        _HERE.reset(self._before)
+
+
+_HERE: ContextVar[_Overheard | None] = ContextVar("rulebot_overheard", default=None)
+"""Who listens; threads that apprise starts for a message have the context in which it was sent."""

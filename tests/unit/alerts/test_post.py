@@ -84,3 +84,26 @@ def test_who_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(posting, "TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(NotSentError, match="cannot be reached"):
         post(f"http://127.0.0.1:{silent.getsockname()[1]}/{SECRET}", "{}")
+
+
+# ---------------------------------------------------------------- people, through apprise
+
+
+def person_at(receiver: Receiver) -> Sender:
+    return Sender([Person(name="phone", url=receiver.address.replace("http", "json"))])
+
+
+def test_what_is_too_long_for_a_service_comes_as_several_messages(receiver: Receiver) -> None:
+    lines = [f"a line, the one with number {number:05d}" for number in range(2000)]
+    person_at(receiver)("phone", "a title", "\n".join(lines))
+    bodies = [json.loads(body)["message"] for _, _, body in receiver.taken]
+    assert len(bodies) == 3
+    assert max(map(len, bodies)) <= 32768
+    assert "".join("".join(bodies).split()) == "".join("".join(lines).split())
+
+
+def test_why_a_service_did_not_take_it_is_said_without_the_address(receiver: Receiver) -> None:
+    receiver.status = 500
+    with pytest.raises(NotSentError, match=r"^the service did not take it: .*error=500$") as raised:
+        person_at(receiver)("phone", "a title", "words")
+    assert SECRET not in str(raised.value)
