@@ -60,11 +60,12 @@ def find(reader: StoreReader, after: int, now: datetime) -> Found:
     changed = dict.fromkeys(record.position for _, record in reader.numbered_after(after, (Kind.POSITION,)))
     for position in changed:
         alerts += _trades(reader.view("trades", position=position))
-    alerts += _gone(run)
     last = reader.last_at()
     if last is not None:
         at = last if is_simulated else max(last, now)
-        alerts += _lost(reader, at)
+        alerts += _gone(run, last)
+        if run.ended is None and run.is_alive:  # else nobody wants a connection
+            alerts += _lost(reader, at)
         alerts += _digest(reader, at, run)
     began = run.started.at if run.started is not None and run.is_alive else None
     return Found(tuple(alerts), head, is_simulated, bool(run.mark), began)
@@ -124,13 +125,16 @@ def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=EXCHANGE_ZONE)
 
 
-def _gone(run: Run) -> Iterator[Alert]:
-    """Yield that an engine is gone that never said why: it was killed, or its machine lost its power."""
+def _gone(run: Run, last: datetime) -> Iterator[Alert]:
+    """Yield that an engine is gone that never said why: it was killed, or its machine lost its power.
+
+    last: its last sign of life.
+    """
     if run.started is not None and run.ended is None and not run.is_alive:
         text = "the engine is gone without a word: exits that rest at the broker stay, the others are not watched"
         yield Alert(
             key=f"gone {run.started.at.isoformat()}",
-            at=run.started.at,
+            at=last,
             grade=Grade.GRAVE,
             text=text,
             data={"event": "gone"},

@@ -320,6 +320,30 @@ def test_an_engine_that_died_is_told_of(tmp_path: Path) -> None:
     world.close()
 
 
+def test_an_engine_that_died_is_told_of_with_its_last_sign_of_life(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.now += timedelta(hours=2)
+    world.record(Kind.DECISION, "condor", what="enter", reason="", values=[])
+    world.after(0)
+    world.journal.close()
+    ((_, _, body),) = world.after(600)
+    assert body.startswith("14:00 the engine is gone without a word")
+    world.close()
+
+
+def test_a_connection_that_stays_lost_is_grave_while_an_engine_runs(world: World) -> None:
+    world.record(Kind.LINK, up=False, reason="reset", account="")
+    assert "the connection to the broker was lost: reset" in world.after(1)[0][2]
+    assert "has been lost for 5 minutes" in world.after(300)[0][2]
+
+
+def test_a_connection_that_was_lost_when_the_engine_ended_is_not_grave_afterwards(world: World) -> None:
+    world.record(Kind.LINK, up=False, reason="reset", account="")
+    world.record(Kind.RUN_ENDED, reason="x", is_clean=True)
+    assert len(world.after(1)) == 1
+    assert world.after(3600) == []
+
+
 def test_a_days_digest_says_of_each_bot_what_it_did_or_why_not(tmp_path: Path) -> None:
     journal = SqlJournal(open_store(tmp_path / "a.db"))
     journal.append(
