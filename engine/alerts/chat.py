@@ -4,6 +4,7 @@ Source: Telegram Bot API, getUpdates (long polling) and sendMessage. Requests go
 process; the engine alone acts. The token is part of every address there, so no address is ever told.
 """
 
+import http.client
 import json
 import logging
 import threading
@@ -110,7 +111,7 @@ class TelegramChat:
                 return json.loads(answer.read(1 << 20))["result"]
         except urllib.error.HTTPError as error:
             raise ChatError(f"Telegram answers {error.code}: {_MEANS.get(error.code, 'it is asked again')}") from None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
             raise ChatError("Telegram cannot be reached") from None
 
 

@@ -1,6 +1,7 @@
 """Commands from a chat: from listed ids only, each once, and no token in any word."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -167,6 +168,30 @@ def test_failures_are_said_without_the_token(tmp_path: Path, telegram: Telegram)
     with pytest.raises(ChatError, match="cannot be reached") as caught:
         Desk(tmp_path, telegram).step()
     assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"%%%\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n{",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\n\r\nnull",
+        b"",
+    ],
+)
+def test_an_answer_that_breaks_off_or_is_none_ends_no_listening(tmp_path: Path, answer: bytes) -> None:
+    def broken() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=broken, daemon=True).start()
+        chat = Chat(token=TOKEN, ids=(LISTED,), api=f"http://127.0.0.1:{listening.getsockname()[1]}")
+        with pytest.raises(ChatError, match="cannot be reached"):
+            TelegramChat(chat, tmp_path / "a.db").step(Outbox(tmp_path / "out.db"), 0)
 
 
 PERSON = "[[to]]\nname = 'a'\nurl = 'json://x'\n"
