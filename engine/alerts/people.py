@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from engine.alerts.alert import FOR_PEOPLE, Grade
 from engine.model.errors import SpecError, StoreError
 from engine.model.values import dataclass
+from engine.run.redaction import redacted
 from engine.spec.suggest import did_you_mean
 
 TELEGRAM = "https://api.telegram.org"
@@ -95,13 +96,23 @@ def read_people(file: Path, environ: Mapping[str, str] = os.environ) -> People:
     """Return the people of a file. Raises: StoreError when it cannot be read, or others can; SpecError, all faults."""
     try:
         text = file.read_text(encoding="utf-8")
-        is_open = os.name == "posix" and bool(file.stat().st_mode & 0o077)
+        is_open = _is_open(file)
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"{file} cannot be read: {error}") from error
     found = people_of(text, str(file), file.parent, environ)
-    if is_open and re.search(r"^\s*(url|hook|telegram)\s*=", text, re.MULTILINE):
+    if is_open and _has_addresses(tomllib.loads(text)):
         raise StoreError(f"{file} can be read by others, and addresses are secrets", f"chmod 600 {file}")
     return found
+
+
+def _is_open(file: Path) -> bool:
+    """Say whether others can read a file."""
+    return os.name == "posix" and bool(file.stat().st_mode & 0o077)
+
+
+def _has_addresses(document: Mapping[str, Any]) -> bool:
+    """Say whether a secret stands in it, and not in a file or an environment that it names."""
+    return "telegram" in document.get("chat", {}) or any("url" in each or "hook" in each for each in document["to"])
 
 
 def people_of(text: str, name: str, folder: Path, environ: Mapping[str, str]) -> People:
@@ -186,7 +197,7 @@ def _chat(table: Any, folder: Path, environ: Mapping[str, str], faults: list[str
     faults += _unknown(table, ("telegram", "telegram_file", "telegram_env", "from", "api"), "[chat] ")
     token = _taken(faults, "[chat] telegram", lambda given: _secret(given, "telegram", folder, environ), table)
     ids = table.get("from")
-    if not isinstance(ids, list) or not ids or not all(isinstance(each, int) for each in ids):
+    if not isinstance(ids, list) or not ids or not all(type(each) is int for each in ids):
         faults.append("[chat] from: a list of the numbers of chats that may ask is owed")
     api = table.get("api", TELEGRAM)
     if not isinstance(api, str) or not _is_safe(api):
@@ -236,14 +247,22 @@ def _secret(table: Mapping[str, Any], key: str, folder: Path, environ: Mapping[s
         raise ValueError(f"one of {names[0]}, {names[1]} and {names[2]} is owed, a text")
     value = str(table[given[0]])
     if given[0] == names[2]:
+        if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", value) is None:
+            raise ValueError(f"{names[2]} is the name of a variable, and not the secret itself")
         value = environ.get(value, "")
         if not value:
             raise ValueError(f"the environment has no {table[names[2]]}")
     elif given[0] == names[1]:
+        if redacted(value) != value or "://" in value:
+            raise ValueError(f"{names[1]} is the name of a file, and not the secret itself")
+        file = folder / value
         try:
-            value = (folder / value).read_text(encoding="utf-8").strip()
+            value = file.read_text(encoding="utf-8").strip()
+            is_open = _is_open(file)
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"the file cannot be read: {error}") from None
+        if is_open:
+            raise ValueError(f"{file} can be read by others, and holds a secret: chmod 600 {file}")
     return value
 
 
@@ -266,7 +285,12 @@ def _hours(value: Any) -> tuple[time, time]:
     )
     if found is None:
         raise ValueError('hours are written "22:00-07:00"')
-    return time(int(found[1]), int(found[2])), time(int(found[3]), int(found[4]))
+    begin, end = time(int(found[1]), int(found[2])), time(int(found[3]), int(found[4]))
+    if begin == end:
+        raise ValueError(
+            'they end when they begin, which is never; for one who hears only grave ones, tell = ["grave"]'
+        )
+    return begin, end
 
 
 def _zone(value: Any) -> ZoneInfo:

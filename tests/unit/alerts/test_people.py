@@ -59,6 +59,7 @@ def test_a_whole_file_is_read() -> None:
         ("[[to]]\nname = 'a'\nhook = 'https://x/y'\nurl = 'json://x'", "one of url and hook is owed, not both"),
         ("[[to]]\nname = 'a'\nhook = 'https://x/y'\nhook_env = 'A'", "one of hook, hook_file and hook_env is owed"),
         ("[[to]]\nname = 'a'\nurl = 'json://x'\nquiet = '22-7'", 'hours are written "22:00-07:00"'),
+        ("[[to]]\nname = 'a'\nurl = 'json://x'\nquiet = '22:00-22:00'", "they end when they begin"),
         ("[[to]]\nname = 'a'\nurl = 'json://x'\nzone = 'Mars'", "a zone is written"),
         ("[[to]]\nname = 'a'\nurl = 'json://x'\nqiet = '22:00-07:00'", "unknown key 'qiet'; did you mean 'quiet'?"),
         ("again_after = 5\n[[to]]\nname = 'a'\nurl = 'json://x'", "again_after: a time is written"),
@@ -81,6 +82,16 @@ def test_a_fault_is_said_with_its_place_and_without_secrets(text: str, said: str
     assert caught.value.message.startswith("alerts.toml: ")
 
 
+@pytest.mark.parametrize("key", ["url_file", "url_env", "hook_file", "hook_env"])
+@pytest.mark.parametrize("value", ["tgram://123:secret/7", "https://example.org/secret", "1234567:" + "secret" * 8])
+def test_a_secret_where_its_file_or_variable_is_owed_is_not_repeated(key: str, value: str) -> None:
+    with pytest.raises(SpecError, match="and not the secret itself") as caught:
+        people_of(f"[[to]]\nname = 'a'\n{key} = '{value}'", "alerts.toml", Path(), {})
+    assert "secret/" not in caught.value.message
+    assert "secretsecret" not in caught.value.message
+    assert "/secret" not in caught.value.message
+
+
 def test_all_faults_are_said_at_once() -> None:
     with pytest.raises(SpecError) as caught:
         people_of("times = 0\n[[to]]\nname = ''\nquiet = 'x'\n", "alerts.toml", Path(), {})
@@ -89,6 +100,7 @@ def test_all_faults_are_said_at_once() -> None:
 
 def test_an_address_comes_from_a_file_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("json://localhost/x\n")
+    (tmp_path / "secret").chmod(0o600)
     found = people_of("[[to]]\nname = 'a'\nurl_file = 'secret'", "alerts.toml", tmp_path, {})
     assert found.people[0].url == "json://localhost/x"
 
@@ -104,6 +116,46 @@ def test_a_file_with_addresses_that_others_can_read_is_refused(tmp_path: Path) -
     assert read_people(file).people[0].name == "a"
     with pytest.raises(StoreError, match="cannot be read"):
         read_people(tmp_path / "none.toml")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are those of POSIX")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "to = [{name = 'a', url = 'json://localhost'}]",
+        "[[to]]\nname = 'a'\n\"url\" = 'json://localhost'",
+        "chat.telegram = '1:a'\nchat.from = [7]\n[[to]]\nname = 'a'\nurl_env = 'A'",
+        "chat = {telegram = '1:a', from = [7]}\n[[to]]\nname = 'a'\nurl_env = 'A'",
+    ],
+)
+def test_however_an_address_is_written_others_cannot_read_it(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "alerts.toml"
+    file.write_text(text)
+    file.chmod(0o644)
+    with pytest.raises(StoreError, match="can be read by others"):
+        read_people(file, {"A": "json://x"})
+    file.chmod(0o600)
+    assert read_people(file, {"A": "json://x"}).people[0].name == "a"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are those of POSIX")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[[to]]\nname = 'a'\nurl_file = 'secret'",
+        "[[to]]\nname = 'a'\nhook_file = 'secret'",
+        "[chat]\ntelegram_file = 'secret'\nfrom = [7]\n[[to]]\nname = 'a'\nurl_env = 'A'",
+    ],
+)
+def test_a_file_of_an_address_alone_that_others_can_read_is_refused_too(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "secret"
+    file.write_text("https://localhost/x\n")
+    file.chmod(0o644)
+    with pytest.raises(SpecError, match="can be read by others, and holds a secret: chmod 600 ") as caught:
+        people_of(text, "alerts.toml", tmp_path, {"A": "json://x"})
+    assert "localhost" not in caught.value.message
+    file.chmod(0o600)
+    assert len(people_of(text, "alerts.toml", tmp_path, {"A": "json://x"}).people) == 1
 
 
 def test_quiet_hours_are_of_the_persons_own_zone_and_reach_over_midnight() -> None:
