@@ -21,6 +21,7 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
+from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
 from engine.run.inbox import post_hook
 from engine.store.place import Place
@@ -125,8 +126,10 @@ class Door:
             raise Refused(422, f"it says that it is sent in {-age:.0f} s: the clocks differ")
 
     def _left(self, name: str, message: Message) -> bool:
-        """Leave a message unless it is known. One that says its id or time is so for good, the others for a while."""
-        marks = (name, message.id) if message.id is not None else (name, message.says, message.sent)
+        """Leave a message unless it is known. One that says its time is so for good, its id for the day, or a while."""
+        marks: tuple[str | float | None, ...] = (name, message.says, message.sent)
+        if message.id is not None:
+            marks = (name, message.id, self._day(message))
         is_marked = message.id is not None or message.sent is not None
         key, now = _hashed(json.dumps(marks)), self._elapsed()
         if (seen := self._known.get(key)) is not None and (is_marked or now - seen < SAME_WITHIN):
@@ -137,6 +140,11 @@ class Door:
         if len(self._known) > KEPT:
             self._known.popitem(last=False)
         return True
+
+    def _day(self, message: Message) -> str:
+        """Return the day of an id: that on which its message was sent, where it says so, in New York."""
+        at = self._now() if message.sent is None else message.sent
+        return datetime.fromtimestamp(at, EXCHANGE_ZONE).date().isoformat()
 
 
 def router(door: Door) -> APIRouter:

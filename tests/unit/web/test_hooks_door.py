@@ -250,10 +250,28 @@ def test_an_id_counts_once_however_much_later(sender: Sender) -> None:
     assert sender.left() == [("trend", "up"), ("tide", "")]
 
 
+def test_an_id_of_yesterday_counts_again_today(sender: Sender) -> None:
+    assert sender.told(says="up", id="daily").json["taken"]
+    for seconds, is_new in ((13 * 3600, False), (86400, True), (86460, False)):  # 23:35 and 10:35 in New York
+        sender.now[0] = NOW + seconds
+        sender.client.elapsed.now += 60
+        assert sender.told(says="up", id="daily").json["taken"] == is_new
+    found = Inbox(sender.client.place).read(datetime.fromtimestamp(NOW, UTC))
+    assert len({each.id for each in found}) == len(found) == 2
+
+
+def test_a_message_with_id_and_time_is_not_sent_again_over_midnight(sender: Sender) -> None:
+    sender.now[0] = midnight = NOW + 13 * 3600 + 25 * 60
+    sender.now[0] -= 10
+    assert sender.told(id="7", time=midnight - 10).json["taken"]
+    sender.now[0] += 20
+    assert not sender.told(id="7", time=midnight - 10).json["taken"]
+
+
 def test_an_id_has_one_name_in_the_journal_whichever_page_took_it(sender: Sender) -> None:
     """A page that was started anew has forgotten it; the engine has not."""
     sender.told(id="7")
-    Door(sender.client.place, SECRET).take("trend", SECRET, b'{"id": 7}')
+    Door(sender.client.place, SECRET, now=lambda: NOW).take("trend", SECRET, b'{"id": 7}')
     found = Inbox(sender.client.place).read(datetime.fromtimestamp(NOW, UTC))
     assert len(found) == 2
     assert len({each.id for each in found}) == 1
