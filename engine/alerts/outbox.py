@@ -18,6 +18,8 @@ from engine.record.codec import json_text, utc_text, utc_time
 
 SAME_WITHIN = timedelta(minutes=30)
 """An alert with the words of one this old that nobody has acknowledged is counted with it, not told again."""
+MOST_OPEN = 100
+"""Grave alerts that nobody has acknowledged which are shown at most beside the newest."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS alerts (
@@ -228,26 +230,38 @@ class Outbox:
             self._owe(kept.id, owed, kept.rounds + 1, at)
 
     def acknowledge(self, id: int | None, at: datetime) -> int:
-        """Mark an alert as seen by a person, and those like it; None marks all. Returns how many were not before."""
-        which = "" if id is None else " AND (id = :id OR same_as = :id)"
+        """Mark an alert as seen by a person, and those like it; None marks all.
+
+        Returns how many of those that people read were not before, each of them and those like it as one.
+        """
+        which = "acknowledged_at IS NULL" + ("" if id is None else " AND (id = :id OR same_as = :id)")
+        told = {"at": utc_text(at), "id": id}
         with self._transaction():
-            done = self._connection.execute(
-                f"UPDATE alerts SET acknowledged_at = :at WHERE acknowledged_at IS NULL{which}",
-                {"at": utc_text(at), "id": id},
-            ).rowcount
+            (done,) = self._connection.execute(
+                f"SELECT count(DISTINCT coalesce(same_as, id)) FROM alerts WHERE {which} AND grade <> 'decision'",
+                told,
+            ).fetchone()
+            self._connection.execute(f"UPDATE alerts SET acknowledged_at = :at WHERE {which}", told)
             self._connection.execute(
                 "UPDATE deliveries SET state = 'given_up', error = 'acknowledged' WHERE state = 'waiting' AND round > 1"
                 " AND alert IN (SELECT id FROM alerts WHERE acknowledged_at IS NOT NULL)"
             )
-        return done
+        return int(done)
 
     def newest(self, count: int) -> list[tuple[Kept, tuple[str, ...]]]:
-        """Return the newest alerts but decisions, each with what became of it: `phone told`, `mail waits: refused`."""
+        """Return the newest alerts but decisions, each with what became of it: `phone told`, `mail waits: refused`.
+
+        Grave ones that people were told of and nobody has acknowledged are among them, however old.
+        """
         with _said(self.path):
             rows = self._connection.execute(
                 f"SELECT {_ALERT}, (SELECT count(*) FROM alerts s WHERE s.same_as = a.id) + 1 FROM alerts a"
-                " WHERE a.same_as IS NULL AND a.grade <> 'decision' ORDER BY a.at DESC, a.id DESC LIMIT ?",
-                (count,),
+                " WHERE a.id IN (SELECT id FROM alerts WHERE same_as IS NULL AND grade <> 'decision'"
+                " ORDER BY at DESC, id DESC LIMIT ?) OR a.id IN (SELECT id FROM alerts o WHERE same_as IS NULL"
+                " AND grade = 'grave' AND acknowledged_at IS NULL"
+                " AND EXISTS (SELECT 1 FROM deliveries d WHERE d.alert = o.id) ORDER BY at DESC, id DESC LIMIT ?)"
+                " ORDER BY a.at DESC, a.id DESC",
+                (count, MOST_OPEN),
             ).fetchall()
             found = []
             for row in rows:

@@ -159,7 +159,8 @@ def _acknowledge(place: Place, which: str) -> None:
         done = outbox.acknowledge(None if which == "all" else int(which), WallClock().now())
     finally:
         outbox.close()
-    click.echo(f" {done} acknowledged" if done else " nothing was left to be acknowledged under that number")
+    under = "" if which == "all" else " under that number"
+    click.echo(f" {done} acknowledged" if done else f" nothing was left to be acknowledged{under}")
 
 
 def _show(place: Place, form: str) -> None:

@@ -127,6 +127,21 @@ def test_the_same_alarm_over_and_over_is_counted_not_told_again(world: World) ->
     assert world.after(30) == []
 
 
+def test_a_grave_one_is_shown_until_it_is_acknowledged_and_counts_as_one(desk: World) -> None:
+    for _ in range(3):
+        desk.alarm()
+    desk.record(Kind.DECISION, "condor", what="enter", reason="", values=[])
+    desk.after(1)
+    for number in range(30):
+        desk.record(Kind.DECISION, "condor", what="halt", reason=f"no {number}", values=[])
+        desk.after(1)
+    shown = [kept.alert.grade for kept, _ in desk.outbox.newest(20)]
+    assert shown == [Grade.WARNING] * 20 + [Grade.GRAVE]
+    assert desk.outbox.acknowledge(None, desk.now) == 31
+    assert desk.outbox.acknowledge(None, desk.now) == 0
+    assert len(desk.outbox.newest(20)) == 20
+
+
 def test_two_trades_in_the_same_words_are_two() -> None:
     outbox = Outbox(Path(":memory:"))
     same = [Alert(key=key, at=NOW, grade=Grade.TRADE, text="opened 5900p", bot="b") for key in ("1", "2")]
