@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from engine.cli.stores import print_json, reads_store, shown_path
 from engine.model.errors import MisuseError
@@ -49,10 +50,12 @@ def alerts(store: Place | None, form: str, people: Path | None, send: bool, is_t
     Grave ones are told again until somebody acknowledges them. 'rulebot serve --alerts FILE' tells by itself;
     --send does it from a process of its own, which also notices an engine that is gone. docs/alerts.md has the file.
 
-    Exit code: 0; 1 when a --test message was not taken; 2 for misuse; 3 when the store or the file cannot be read.
+    Exit code: 0; 1 when the file is wrong, or a --test message was not taken; 2 for misuse; 3 when the store or the
+    file cannot be read.
     """
     if sum((send, is_test, ack is not None)) > 1:
         raise click.UsageError("--send, --test and --ack are three things: one at a time")
+    _check_used(send=send, is_test=is_test, is_ack=ack is not None)
     if is_test:
         _test(_people(people))
         return
@@ -65,6 +68,19 @@ def alerts(store: Place | None, form: str, people: Path | None, send: bool, is_t
         _acknowledge(place, ack)
     else:
         _show(place, form)
+
+
+def _check_used(*, send: bool, is_test: bool, is_ack: bool) -> None:
+    """Refuse a flag that would change nothing. Raises: click.UsageError."""
+    unused = (
+        ("people", "--to", not (send or is_test), "--send and --test"),
+        ("store", "--store", is_test, "all but --test, which sends to everybody without one"),
+        ("form", "--format", send or is_test or is_ack, "what is shown"),
+    )
+    context = click.get_current_context()
+    for name, flag, is_idle, used in unused:
+        if is_idle and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{flag} is for {used}")
 
 
 def _people(file: Path | None) -> "People":

@@ -70,6 +70,20 @@ def test_nobody_named_and_nothing_told_yet_are_said(tmp_path: Path) -> None:
     assert (result.exit_code, "nobody has been told anything" in result.output) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--to", "people.toml"), "--to is for --send and --test"),
+        (("--test", "--store", "a.db"), "--store is for all but --test"),
+        (("--test", "--format", "json"), "--format is for what is shown"),
+        (("--ack", "all", "--format", "json"), "--format is for what is shown"),
+    ],
+)
+def test_a_flag_that_would_change_nothing_is_refused(arguments: tuple[str, ...], said: str) -> None:
+    result = CliRunner().invoke(main, ["alerts", *arguments])
+    assert (result.exit_code, said in result.output) == (2, True), result.output
+
+
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "engine.cli.main", *arguments]
 
