@@ -85,9 +85,13 @@ def hooks_send(name: str, says: str, store: Place | None) -> None:
     from engine.store.latest import engine_store
     from engine.store.open import is_in_use
 
-    for word in (name, *([says] if says else [])):
-        if re.fullmatch(_WORD, word) is None:
-            raise MisuseError(f"a name is lower-case letters, digits and _, at most 40, is '{word[:60]}'")
+    says = says.strip().lower()  # as the page reads it
+    if re.fullmatch(_WORD, name) is None:
+        raise MisuseError(f"a name is lower-case letters, digits and _, at most 40, is '{name[:60]}'")
+    if says and re.fullmatch(_WORD, says) is None:
+        raise MisuseError(
+            f"--says is one word: letters, digits and _, at most 40, the first a letter, is '{says[:60]}'"
+        )
     found = engine_store(store)
     post_hook(found, name, says)
     later = "" if is_in_use(found) else "; no engine runs: the next one reads it"

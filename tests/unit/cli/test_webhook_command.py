@@ -59,7 +59,7 @@ def test_a_secret_of_the_environment_goes_before(data: Path, monkeypatch: pytest
 def test_a_hook_by_hand_is_left_for_the_engine(data: Path, tmp_path: Path) -> None:
     store = tmp_path / "s.db"
     store.write_bytes(b"")
-    found = hooks("send", "trend", "--says", "up", "--store", str(store))
+    found = hooks("send", "trend", "--says", "UP", "--store", str(store))  # as on the page, capitals do not matter
     assert found.exit_code == 0
     assert "no engine runs: the next one reads it" in found.output
     (left,) = Inbox(store).read(datetime(2026, 11, 18, 15, tzinfo=UTC))
@@ -72,3 +72,7 @@ def test_what_cannot_be_sent_is_said(data: Path, tmp_path: Path, words: tuple[st
     found = hooks("send", *words, "--store", str(tmp_path / "gone.db"))
     assert found.exit_code == code
     assert "Traceback" not in found.output
+
+
+def test_a_word_that_is_none_is_said_to_be_the_word(data: Path) -> None:
+    assert "--says is one word" in hooks("send", "trend", "--says", "two words").output
