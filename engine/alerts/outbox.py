@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from engine.alerts.alert import Alert, Grade
+from engine.model.counted import counted
 from engine.model.errors import StoreError
 from engine.model.values import dataclass
 from engine.record.codec import json_text, utc_text, utc_time
@@ -270,6 +271,20 @@ class Outbox:
                 ).fetchall()
                 found.append((_kept(row), tuple(_fate(*each) for each in states)))
         return found
+
+    def untold_decisions(self) -> list[str]:
+        """Return which decisions have not reached whom; they are not among the newest: `desk: 3 decisions not told`."""
+        with _said(self.path):
+            rows = self._connection.execute(
+                "SELECT d.person, d.state, count(*), max(d.error) FROM deliveries d JOIN alerts a ON a.id = d.alert"
+                " WHERE a.grade = 'decision' AND d.state IN ('waiting', 'given_up')"
+                " AND (d.state = 'waiting' OR a.acknowledged_at IS NULL) GROUP BY 1, 2 ORDER BY 1, 2 DESC"
+            ).fetchall()
+        words = {"waiting": "to be told", "given_up": "not told"}
+        return [
+            f"{person}: {counted(count, 'decision')} {words[state]}" + (f": {error}" if error else "")
+            for person, state, count, error in rows
+        ]
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

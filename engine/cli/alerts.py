@@ -182,13 +182,15 @@ def _acknowledge(place: Place, which: str) -> None:
 def _show(place: Place, form: str) -> None:
     outbox = _outbox(place)
     try:
-        found = outbox.newest(SHOWN)
+        found, decisions = outbox.newest(SHOWN), outbox.untold_decisions()
     finally:
         outbox.close()
     if form == "json":
-        print_json({"alerts": [_document(kept, fates) for kept, fates in found]})
+        print_json({"alerts": [_document(kept, fates) for kept, fates in found], "decisions": decisions})
         return
     click.echo(f" store {shown_path(place)}")
+    for line in decisions:
+        click.echo(f" {line}")
     if not found:
         click.echo(" nothing has been worth telling")
     for kept, fates in found:

@@ -417,6 +417,17 @@ def test_a_program_is_told_of_each_decision_and_people_are_not(desk: World) -> N
     assert desk.outbox.newest(20) == []  # people do not read them either
 
 
+def test_decisions_that_do_not_reach_a_program_are_counted_with_why(desk: World) -> None:
+    desk.refuses = {"desk"}
+    for number in range(3):
+        desk.record(Kind.DECISION, "condor", what="skip", reason=f"no {number}", values=[])
+    desk.after(1)
+    assert desk.outbox.untold_decisions() == ["desk: 3 decisions to be told: refused"]
+    desk.refuses = set()
+    desk.after(60)
+    assert desk.outbox.untold_decisions() == []
+
+
 def test_trades_come_with_their_numbers(desk: World) -> None:
     desk.journal.append(small_day()[1:], durable=True)
     found = events(desk.after(1))
