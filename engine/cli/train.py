@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from engine.cli.paths import SPECS
 from engine.model.errors import MisuseError, StoreError
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
+
+_OF_SESSIONS = {"first": "--from", "last": "--to", "fills": "--fills", "lines": "--lines", "workers": "--workers"}
+"""Options that say how past sessions are run through."""
 
 DATA = ("source", "is_modelled", "fills")
 """What a backtest's settings say of its sessions, and a model's file of its training."""
@@ -73,7 +77,7 @@ DATA = ("source", "is_modelled", "fills")
     metavar="DAYS",
     help="How long before a trial a trade must have ended to be trained on.",
 )
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The seed of all chance.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True, help="The seed of all chance.")
 @click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the spec.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
 def train(spec: str, **options: Any) -> None:
@@ -146,7 +150,7 @@ def _above(target: str) -> float | None:
         return None
     word, _, part = target.partition(":")
     digits = part.removesuffix("%")
-    if word != "top" or not digits.isdigit() or not part.endswith("%") or not 1 <= int(digits) <= 99:
+    if word != "top" or not digits.isdecimal() or not part.endswith("%") or not 1 <= int(digits) <= 99:
         raise MisuseError(f"a target is profit, or top:1% to top:99%, is '{target}'")
     return 1.0 - int(digits) / 100.0
 
@@ -168,18 +172,37 @@ def _samples(desk: "Desk", spec: str, options: dict[str, Any]) -> "Samples":
     from engine.run.learn.samples import only, read_samples
 
     ((name, digest),) = desk.digests.items()
-    named = [each.strip() for each in (options["features"] or "").split(",") if each.strip()]
+    named = list(dict.fromkeys(each.strip() for each in (options["features"] or "").split(",") if each.strip()))
+    if options["features"] is not None and not named:
+        raise MisuseError("--features names none", "leave it out for the usual ones, docs/learning.md")
     if options["every"] is not None:
         return _of_minutes(desk, named, options)
     if options["data"] is None:
         if options["store"] is None:
             raise MisuseError("there is nothing to train on", "name past sessions by --data, or a backtest by --store")
+        _refuse_of_sessions()
         found = read_samples(options["store"], name, digest)
+        if _is_typed("place") and options["place"] != found.place:
+            help = f"run it again with --features {options['place']}"
+            raise MisuseError(f"{options['store']} holds features for {found.place}, not {options['place']}", help)
         return only(found, named) if named else found
     with TemporaryDirectory() as folder:
         store = options["store"] or Path(folder) / "backtest.db"
         _backtest(desk, store, named, options)
         return read_samples(store, name, digest)
+
+
+def _is_typed(name: str) -> bool:
+    """Say whether an option was given, and is not what it is by default."""
+    return click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT
+
+
+def _refuse_of_sessions() -> None:
+    """Refuse what changes nothing about a backtest that is there. Raises: MisuseError."""
+    for name, flag in _OF_SESSIONS.items():
+        if _is_typed(name):
+            help = "name them by --data, or give it to 'rulebot backtest --features'"
+            raise MisuseError(f"{flag} is of past sessions, and a store alone holds those that it has", help)
 
 
 def _of_minutes(desk: "Desk", named: list[str], options: dict[str, Any]) -> "Samples":

@@ -167,6 +167,11 @@ def test_ci_from_sessions_to_a_condition_that_trades(data: Path, tmp_path: Path)
     assert report.startswith(" Parquet chains of "), "whoever reads figures is told of which prices"
     assert report.partition("\n")[0].endswith("; fills mid")
     assert "scikit_learn" in model_of(text).trained
+    elsewhere = typed("train", bare, "--store", store, "--place", "when")
+    assert elsewhere.exit_code == 2
+    assert "holds features for require, not when" in elsewhere.stderr
+    twice = typed("train", bare, "--store", store, "--features", "iv,iv,vix", "--folds", 2, "--embargo", 0)
+    assert twice.exit_code == 0, twice.output
     again = typed("train", bare, "--store", store, "--folds", 2, "--embargo", 0, "--out", tmp_path / "again.json")
     assert again.exit_code == 0, again.output
     assert (tmp_path / "again.json").read_text() == text
@@ -190,15 +195,19 @@ def test_ci_from_sessions_to_a_condition_that_trades(data: Path, tmp_path: Path)
         (("--minutes", 5, "--data", "DATA", "--features", "mood"), 2, "this engine has no such feature"),
         (("--data", "DATA"), 1, "100 closed trades or more, and there are 7"),
         (("--store", "nowhere.db"), 3, "nowhere.db"),
+        (("--store", "nowhere.db", "--to", "2026-09-02"), 2, "--to is of past sessions"),
+        (("--store", "nowhere.db", "--fills", "natural"), 2, "--fills is of past sessions"),
+        (("--data", "DATA", "--target", "top:²%"), 2, "a target is profit, or top:1% to top:99%"),
+        (("--data", "DATA", "--features", ","), 2, "--features names none"),
+        (("--data", "DATA", "--seed", 2**32), 2, "--seed"),
     ],
 )
 def test_what_cannot_be_trained_is_said_in_a_sentence(
     words: tuple[object, ...], code: int, says: str, data: Path, tmp_path: Path
 ) -> None:
     file = spec(tmp_path, times=["11:00"])
-    found = typed(
-        "train", file, *(data if word == "DATA" else word for word in words), "--fills", "mid", "--workers", 1
-    )
+    of_sessions = ("--fills", "mid", "--workers", 1) if "DATA" in words else ()
+    found = typed("train", file, *(data if word == "DATA" else word for word in words), *of_sessions)
     assert (found.exit_code, says in found.stderr) == (code, True), found.output
 
 
