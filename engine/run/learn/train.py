@@ -155,7 +155,10 @@ def _refuse_folds(folds: Sequence[Fold], rows: Sequence[Sample], asked: Asked) -
 
 
 def _forecast(kind: Kind, samples: Samples, folds: Sequence[Fold], asked: Asked) -> Forecast:
-    """Return what a kind of model foresees fold by fold, each calibrated by the forecasts of those before it."""
+    """Return what a kind of model foresees fold by fold, each calibrated by the forecasts of those before it.
+
+    Of those, as in training, the trades alone that had ended when the fold begins, the embargo before it.
+    """
     gaps, rows = _gaps(samples), samples.rows
     places: list[int] = []
     all_won: list[bool] = []
@@ -166,7 +169,11 @@ def _forecast(kind: Kind, samples: Samples, folds: Sequence[Fold], asked: Asked)
         line = _line([rows[at] for at in fold.train], asked)
         good = _won([rows[at] for at in fold.train], line)
         model = fitted(kind, samples.names, gaps, [rows[at].values for at in fold.train], good, asked.seed)
-        slope, offset = calibrated(scores, all_won, asked.seed) if scores else (1.0, 0.0)
+        begins = rows[fold.trial[0]].entered - asked.embargo
+        over = [at for at, place in enumerate(places) if rows[place].left <= begins]
+        ended = [all_won[at] for at in over]
+        is_enough = len(set(ended)) > 1
+        slope, offset = calibrated([scores[at] for at in over], ended, asked.seed) if is_enough else (1.0, 0.0)
         new = [_score(model, rows[at]) for at in fold.trial]
         probabilities += [logistic(slope * score + offset) for score in new]
         scores += new

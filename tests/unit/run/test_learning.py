@@ -12,7 +12,7 @@ from engine.run.learn.fit import fitted
 from engine.run.learn.folds import walk_forward
 from engine.run.learn.report import figures
 from engine.run.learn.samples import Sample, Samples
-from engine.run.learn.train import Asked, train
+from engine.run.learn.train import Asked, _forecast, train
 from engine.run.learn.write import text_of_model
 
 START = datetime(2025, 1, 2, 15, 30, tzinfo=UTC)
@@ -49,6 +49,23 @@ def test_a_trade_that_ends_within_a_trial_or_the_embargo_is_not_trained_on() -> 
     assert first.train == (0, 1, 2, *range(4, 10))
     (first, *_) = walk_forward(rows, 5, 2 * DAY)
     assert first.train == (0, 1, 2, *range(4, 8))
+
+
+def test_what_trades_still_open_come_to_calibrates_nothing() -> None:
+    known = samples()
+    first, second = walk_forward(known.rows, 2, DAY)
+    late = second.trial[0] - 15
+    held = [
+        replace(row, left=known.rows[second.trial[4]].entered) if late <= at < second.trial[0] else row
+        for at, row in enumerate(known.rows)
+    ]
+    turned = [replace(row, net=-row.net) if late <= at < second.trial[0] else row for at, row in enumerate(held)]
+    foreseen = []
+    for rows in (held, turned):
+        some = replace(known, rows=tuple(rows))
+        found = _forecast(Kind.LOGISTIC, some, walk_forward(some.rows, 2, DAY), Asked(folds=2))
+        foreseen.append(found.probabilities[len(first.trial) :])
+    assert foreseen[0] == foreseen[1]
 
 
 def test_what_is_there_is_learned_and_calibrated() -> None:
