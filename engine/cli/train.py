@@ -129,7 +129,12 @@ def train(spec: str, **options: Any) -> None:
     if out is not None:
         click.echo("")
         click.echo(f" {out} is written. In {'entry.when' if samples.place == 'when' else 'legs.require'}:")
-        click.echo(f"   - model: {{file: {out.name}, sha256: {digest_of(text)}, above: {report.rate:.2f}}}")
+        text_file = Path(desk.texts[0].file)
+        click.echo(
+            f"   - model: {{file: {_named_by(text_file, out)}, sha256: {digest_of(text)}, above: {report.rate:.2f}}}"
+        )
+        if not _is_beside(text_file, out):
+            click.echo(f" Put it beside {text_file}, or in a folder beside it: a condition names no file elsewhere.")
 
 
 def _asked(options: dict[str, Any]) -> "Asked":
@@ -248,6 +253,17 @@ def _backtest(desk: "Desk", store: Path, named: list[str], options: dict[str, An
     usual = {"cash": "1000000", "resume": False}
     with progress(options["form"]) as told:
         run_backtest(desk, options_of({**options, **usual, "store": store, "sampling": wanted}), told)
+
+
+def _is_beside(spec: Path, out: Path) -> bool:
+    """Say whether a model stands where a condition of the spec may name it: beside it, or in one folder beside it."""
+    folder = spec.resolve().parent
+    return folder in (out.resolve().parent, out.resolve().parent.parent)
+
+
+def _named_by(spec: Path, out: Path) -> str:
+    """Return the model as a condition of the spec names it."""
+    return out.resolve().relative_to(spec.resolve().parent).as_posix() if _is_beside(spec, out) else out.name
 
 
 def _origin(

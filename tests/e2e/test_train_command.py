@@ -155,7 +155,7 @@ def test_ci_several_processes_find_the_same_minutes(data: Path, tmp_path: Path) 
 
 @pytest.mark.long
 def test_ci_from_sessions_to_a_condition_that_trades(data: Path, tmp_path: Path) -> None:
-    bare, out = spec(tmp_path, times=TIMES), tmp_path / "learned.json"
+    bare, out = spec(tmp_path, times=TIMES), tmp_path / "models" / "learned.json"
     store = tmp_path / "bt.db"
     words = ("--data", data, "--fills", "mid", "--workers", 1, "--place", "require", "--folds", 2, "--embargo", 0)
     trained = typed("train", bare, *words, "--store", store, "--out", out)
@@ -175,9 +175,14 @@ def test_ci_from_sessions_to_a_condition_that_trades(data: Path, tmp_path: Path)
     again = typed("train", bare, "--store", store, "--folds", 2, "--embargo", 0, "--out", tmp_path / "again.json")
     assert again.exit_code == 0, again.output
     assert (tmp_path / "again.json").read_text() == text
+    assert "model: {file: again.json, " in again.stdout
+    away = tmp_path / "models" / "old" / "learned.json"
+    far = typed("train", bare, "--store", store, "--folds", 2, "--embargo", 0, "--out", away)
+    assert f"Put it beside {bare}, or in a folder beside it" in far.stdout
     told = json.loads(typed("train", bare, "--store", store, "--folds", 2, "--embargo", 0, "--format", "json").stdout)
     assert [each["file"] for each in told["findings"]] == ["daily"]
     condition = trained.stdout.strip().rpartition("- ")[2]
+    assert "file: models/learned.json," in condition
     checked = typed("validate", spec(tmp_path, times=TIMES, require=condition))
     assert checked.exit_code == 0, checked.output
 
