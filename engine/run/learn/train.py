@@ -113,7 +113,7 @@ def _line(rows: Sequence[Sample], asked: Asked) -> float:
     if asked.above is None or not rows:
         return 0.0
     made = sorted(row.net for row in rows)
-    return made[min(int(asked.above * len(made)), len(made) - 1)]
+    return made[max(len(made) - round((1.0 - asked.above) * len(made)) - 1, 0)]
 
 
 def _won(rows: Sequence[Sample], line: float) -> tuple[bool, ...]:
