@@ -3,12 +3,14 @@
 import asyncio
 import csv
 import io
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from engine.cli.clock import CLOCK
 from engine.cli.paths import SPECS
@@ -21,6 +23,13 @@ if TYPE_CHECKING:
 
 SHOWN_SCANS = 20
 """Earlier scans, or rows of a symbol, that are shown unless --top says otherwise."""
+
+
+_OF_A_SCAN = {
+    **{name: f"--{name}" for name in ("sim", "live", "source", "recording", "store", "sort", "lines", "settings")},
+    **{"address": "--gateway", "clock": "--at", "all_shown": "--all", "overrides": "--set"},
+}
+"""Options that say what is scanned, or which of its rows are shown: earlier scans are what they are."""
 
 
 @click.command("scan", short_help="Measure and rank what each symbol's trade would be now.")
@@ -197,8 +206,15 @@ def _csv(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(names)
-    table.writerows([["" if row[name] is None else row[name] for name in names] for row in rows])
+    table.writerows([[_cell(row[name]) for name in names] for row in rows])
     return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """Return a value as a cell of CSV: lists and objects as JSON."""
+    if value is None:
+        return ""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True) if isinstance(value, dict | list) else value
 
 
 def _show_history(options: Mapping[str, Any]) -> None:
@@ -209,6 +225,10 @@ def _show_history(options: Mapping[str, Any]) -> None:
 
     if options["specs"]:
         raise MisuseError("--history shows earlier scans: leave SPEC out", "as in 'rulebot scan --history SPY'")
+    context = click.get_current_context()
+    for name, flag in _OF_A_SCAN.items():
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise MisuseError(f"--history shows earlier scans: leave {flag} out", "--top and --format go with it")
     symbol, many = options["history"], options["top"] or SHOWN_SCANS
     rows = rows_about(scans_file(), symbol, many) if symbol else scans(scans_file(), many)
     if options["form"] == "json":

@@ -1,5 +1,6 @@
 """`rulebot scan` as it is typed: what its rows say, its text, JSON and CSV, its history, and misuse."""
 
+import csv
 import json
 import socket
 from pathlib import Path
@@ -108,6 +109,9 @@ def test_scans_are_kept_and_shown_again(data: Path) -> None:
     rows = json.loads(command("--history", "xlf", "--format", "json").stdout)["rows"]
     assert [(row["scan"], row["symbol"], row["holds"]) for row in rows] == [(2, "XLF", True), (1, "XLF", True)]
     assert len(command("--history", "XLF", "--top", "1").stdout.splitlines()) == 2
+    told = next(csv.DictReader(command("--history", "XLF", "--format", "csv").stdout.splitlines()))
+    assert json.loads(told["legs"])[0]["symbol"] == "XLF"
+    assert json.loads(told["missing"]) == {}
     assert command("--history", "IBM").stdout == "no scan has seen IBM yet\n"
 
 
@@ -127,6 +131,9 @@ def test_csv_is_a_table_with_a_head() -> None:
         (("--sim", "--sort", "profit", "put_lite"), "is of an open position"),
         (("--sim", "--sort", "session", "put_lite"), "is no number"),
         (("put_lite", "--history"), "leave SPEC out"),
+        (("--history", "SPY", "--sort", "vix"), "leave --sort out"),
+        (("--history", "--recording", "2026-10-21"), "leave --recording out"),
+        (("--history", "--all"), "leave --all out"),
         (("--gateway", "here", "put_lite"), "--gateway is HOST:PORT"),
         (("--sim", "--set", "nothing=1", "put_lite"), "no bot has a parameter 'nothing'"),
     ],
