@@ -108,12 +108,17 @@ def rows_of(path: Path, scan: int) -> list[Row]:
 
 
 def rows_about(path: Path, symbol: str, limit: int) -> list[Row]:
-    """Return what the newest scans said of a symbol, each with `at` and `world` of its scan."""
+    """Return what the newest scans said of a symbol (see `is_about`), each with `at` and `world` of its scan."""
     text = (
         "SELECT r.*, s.at, s.world FROM scan_rows r JOIN scans s ON s.id = r.scan"
-        " WHERE r.symbol = ? COLLATE NOCASE ORDER BY r.scan DESC, r.number LIMIT ?"
+        " WHERE INSTR('/' || UPPER(r.symbol) || '/', '/' || UPPER(?) || '/') ORDER BY r.scan DESC, r.number LIMIT ?"
     )
     return _read(path, text, symbol, limit)
+
+
+def is_about(row: Row, symbol: str) -> bool:
+    """Say whether a row is of a symbol, alone or beside another: `SPX/SPY` is of both."""
+    return f"/{symbol.upper()}/" in f"/{row['symbol'].upper()}/"
 
 
 # ---------------------------------------------------------------- the file

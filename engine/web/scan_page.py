@@ -10,7 +10,7 @@ from engine.model.session import EXCHANGE_ZONE
 from engine.record.codec import utc_time
 from engine.store.place import Place
 from engine.store.queries import StoreReader
-from engine.store.scans import Row, rows_about, rows_of, scans, scans_file
+from engine.store.scans import Row, is_about, rows_about, rows_of, scans, scans_file
 from engine.web.pages import TEMPLATES
 from engine.web.rest import REFUSALS
 from engine.web.scan_answers import LastScan, ScanRowTold, ScanTold
@@ -51,8 +51,8 @@ def _last(symbol: str) -> tuple[Row | None, list[Row]]:
     scan = next(iter(scans(path, 1)), None)
     if scan is None:
         return None, []
-    named = symbol.strip().upper()
-    return scan, [row for row in rows_of(path, scan["id"]) if not named or row["symbol"].upper() == named]
+    named = symbol.strip()
+    return scan, [row for row in rows_of(path, scan["id"]) if not named or is_about(row, named)]
 
 
 def _earlier(symbol: str, last: int) -> list[Row]:

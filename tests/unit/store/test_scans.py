@@ -51,6 +51,13 @@ def test_a_symbol_has_its_rows_of_all_scans_the_newest_first(path: Path) -> None
     assert rows_about(path, "SPY", 1)[0]["at"] == head(scan_of())["at"]
 
 
+def test_a_pair_is_of_both_its_symbols_and_of_no_part_of_one(path: Path) -> None:
+    kept(row("SPX/SPY"), row("SPXW"), path=path)
+    for symbol in ("SPX", "spy", "SPX/SPY"):
+        assert [each["symbol"] for each in rows_about(path, symbol, 9)] == ["SPX/SPY"]
+    assert rows_about(path, "SP", 9) == rows_about(path, "%", 9) == []
+
+
 def test_old_scans_go_with_their_rows(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scans_module, "KEPT", 3)
     for _ in range(5):

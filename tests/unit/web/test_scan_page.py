@@ -51,6 +51,8 @@ def test_a_symbol_is_filtered_and_its_earlier_rows_stand_below(client: Client) -
     assert "QQQ" not in text
     assert "570/575p" in earlier
     assert "580/585p" not in earlier
+    kept(row("SPX/SPY"))
+    assert ">SPX/SPY<" in client.get("/scan?symbol=spx").body.decode()
     assert "has no row of IBM" in client.get("/scan?symbol=IBM").body.decode()
 
 
