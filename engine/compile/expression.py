@@ -6,6 +6,7 @@ ternaries, assignments) is refused here, each at its own columns. Limits: one li
 
 import ast
 import math
+import re
 import warnings
 from collections.abc import Callable
 
@@ -44,6 +45,9 @@ _ORDERED: dict[type[ast.cmpop], Op] = {
 }
 _EQUAL: dict[type[ast.cmpop], Op] = {ast.Eq: Op.BETWEEN, ast.NotEq: Op.OUTSIDE}
 _SIGNS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
+_PLAIN_NUMBER = re.compile(r"(0|[1-9][0-9]*)(\.[0-9]+)?")
+_NOT_PLAIN = "a number not written in plain decimal digits"
+_PLAINLY = "write it out, as in 1000 or 0.5"
 _ONLY = "an expression has numbers, names, + - * /, comparisons, and, or, not, abs, min, max, round"
 _REFUSED: dict[type[ast.AST], str] = {
     ast.Attribute: "attributes are not allowed",
@@ -106,6 +110,7 @@ class _Reader:
     def read(self) -> Truth:
         node = self._parsed()
         self._within_limits(node)
+        self._as_written(node)
         return self._truth(node)
 
     # ------------------------------------------------------------ text to nodes
@@ -115,11 +120,16 @@ class _Reader:
             raise self._fault("RB213", f"an expression has at most {MAX_LENGTH} characters, is {len(self.text)} long")
         if "\n" in self.text.strip() or "\r" in self.text.strip():
             raise self._fault("RB213", "an expression is one line")
+        for letter, what in ((";", "an expression is one expression: no ';'"), ("#", "an expression has no comment")):
+            if (at := self.text.find(letter)) >= 0:
+                raise self._fault("RB210", what, (at, at + 1), _ONLY)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
                 statement = SimpleEval.parse(self.text)
         except SyntaxError as error:
+            if "leading zeros" in error.msg:
+                raise self._fault("RB151", _NOT_PLAIN, self._at_character(error.offset), _PLAINLY) from None
             raise self._fault("RB210", f"this cannot be read: {error.msg}", self._at_character(error.offset)) from None
         except (RecursionError, MemoryError):
             raise self._fault("RB213", f"an expression is at most {MAX_DEPTH} deep") from None
@@ -139,6 +149,17 @@ class _Reader:
             if count > MAX_NODES:
                 raise self._fault("RB213", f"an expression has at most {MAX_NODES} parts")
             pending += [(child, depth + 1) for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
+
+    def _as_written(self, root: ast.expr) -> None:
+        """Refuse what Python reads as something that does not stand there: other digits, other letters."""
+        for node in ast.walk(root):
+            if isinstance(node, ast.Name) and self._slice(node) != node.id:
+                message = f"'{self._slice(node)}' is not written in the letters of '{node.id}'"
+                raise self._fault("RB210", message, self._columns(node), f"write '{node.id}'")
+            if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+                written = self._slice(node)
+                if not _PLAIN_NUMBER.fullmatch(written):
+                    raise self._fault("RB151", f"{_NOT_PLAIN}, is '{written}'", self._columns(node), _PLAINLY)
 
     def _fault(self, code: str, message: str, columns: tuple[int, int] | None = None, help_text: str = "") -> Fault:
         return Fault(Problem(code, self.path, message, help_text, columns))
@@ -173,6 +194,8 @@ class _Reader:
         raise self._refused(node)
 
     def _not_a_truth(self, node: ast.expr) -> Fault:
+        if isinstance(node, ast.Constant) and type(node.value) not in (int, float):
+            return self._refused(node)
         message = f"'{self._slice(node)}' is a number, and true or false is owed"
         return self._fault("RB211", message, self._columns(node), "compare it, as in 'spot > 6000'")
 
