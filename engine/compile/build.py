@@ -259,9 +259,12 @@ def _plan(
 # ---------------------------------------------------------------- places
 
 
+_OF_NO_USE = ("RB300", "RB302")
+
+
 def _diagnostics(problems: Iterable[Problem], source: Source) -> list[Diagnostic]:
-    """Return the problems with their places; an `accept` that is inherited need not switch anything off here."""
-    own = (one for one in problems if one.code != "RB300" or not source.span(one.path, key=True).above)
+    """Return the problems with their places; what is inherited need not be of use here: an `accept`, a let."""
+    own = (one for one in problems if one.code not in _OF_NO_USE or not source.span(one.path, key=True).above)
     return list(in_file_order(diagnosed(problem, source) for problem in own))
 
 

@@ -128,6 +128,13 @@ def test_warnings_of_what_is_inherited_are_for_the_parent_alone(folder: Path) ->
     assert [one.code for one in check(load_document(folder / "condor.yaml"))] == ["RB300"]
 
 
+def test_a_let_that_is_inherited_need_not_be_used_here(folder: Path) -> None:
+    no_range = "entry: {when: [{vix: {below: 30}}]}\n"
+    assert places(loaded(folder, CHILD + no_range)) == []
+    own = loaded(folder, CHILD + no_range + "let: {rise: {move: {since: close}}}\n")
+    assert places(own) == [("child.yaml", 6, 7, "RB302")]
+
+
 # ---------------------------------------------------------------- where a problem stands
 
 
