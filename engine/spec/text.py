@@ -11,9 +11,11 @@ from engine.spec.diagnostic import Diagnostic, Severity
 MAX_BYTES = 256 * 1024
 MAX_LINE = 2000
 
-# C0 and C1 controls but tab and line feed, line and paragraph separators, direction marks, stray BOM, surrogates.
+# C0 and C1 controls but tab and line feed, line and paragraph separators, direction marks, soft hyphens, joiners and
+# fillers without a width, tags, stray BOM, surrogates.
 UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u2028\u2029\u200b-\u200f"
+    "\u202a-\u202e\u2060-\u206f\u3164\uffa0\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
 
