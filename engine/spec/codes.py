@@ -7,7 +7,7 @@ CODES = {
     "RB101": "The file is not UTF-8.",
     "RB102": "A character that cannot be seen, such as an escape or a mark that turns the direction of text.",
     "RB103": "Not YAML: a bracket, quote, colon or indentation that does not fit.",
-    "RB104": "A tab where spaces indent.",
+    "RB104": "A tab where spaces indent, or between words.",
     "RB105": "Not one document: the file is empty, or a second one begins.",
     "RB106": "A YAML directive.",
     "RB107": "An anchor, alias, merge key or tag: a spec holds plain values only.",

@@ -1,6 +1,7 @@
 """What the YAML scanner complains of, said in the words of somebody who writes a spec."""
 
 import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from engine.spec.diagnostic import Span
@@ -18,8 +19,16 @@ class Complaint(NamedTuple):
 _BAD_START = re.compile(r"found character '(.*)' that cannot start any token", re.DOTALL)
 
 
-def complaint(error: Any) -> Complaint:
-    """Return a scanner's or parser's error, reworded."""
+def complaint(error: Any, lines: Sequence[str]) -> Complaint:
+    """Return a scanner's or parser's error in a text of these lines, reworded."""
+    found = _reworded(error)
+    line = lines[found.span.line - 1] if found.span.line <= len(lines) else ""
+    if found.code == "RB104" and line[: found.span.col - 1].strip(" -\t"):
+        return found._replace(message="a tab stands between words", help="write a space, or put the text in quotes")
+    return found
+
+
+def _reworded(error: Any) -> Complaint:
     problem = str(getattr(error, "problem", None) or error)
     here = _span(getattr(error, "problem_mark", None))
     began = _span(getattr(error, "context_mark", None) or getattr(error, "problem_mark", None))

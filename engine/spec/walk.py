@@ -108,7 +108,7 @@ class _Walk:
         except _Stop:
             return
         except YAMLError as error:
-            found = complaint(error)
+            found = complaint(error, self.source.lines)
             self._report(found.code, self._inside(found.span), found.message, found.help)
         except (RecursionError, ValueError, IndexError, OverflowError) as error:
             self._report("RB103", Span(1, 1, 2), f"this is not YAML: {type(error).__name__} of the parser")

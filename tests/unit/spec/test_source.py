@@ -70,6 +70,10 @@ def test_numbers_not_in_plain_digits_are_refused(text: str) -> None:
         (b"a: \x00", "RB102"),
         ("a: \u2028".encode(), "RB102"),
         (b'a: "\\u202e"', "RB102"),
+        ("a: so\u00adft".encode(), "RB102"),
+        ("a: \u061c1".encode(), "RB102"),
+        ("a: b\u2060".encode(), "RB102"),
+        ("a: b\U000e0041".encode(), "RB102"),
         (b'a: "\\ud800"', "RB102"),
         (b'a: "\\UFFFFFFFF"', "RB103"),
         (b"a:\n\t- 1", "RB104"),
@@ -93,6 +97,19 @@ def test_numbers_not_in_plain_digits_are_refused(text: str) -> None:
 )
 def test_what_is_refused(content: bytes, code: str) -> None:
     assert codes_of(content)[0] == code
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"a:\n\tb: 1", "a tab stands where spaces indent"),
+        (b"a:\n  -\tb: 1", "a tab stands where spaces indent"),
+        (b"a:\t1", "a tab stands between words"),
+        (b"a: b\tc", "a tab stands between words"),
+    ],
+)
+def test_a_tab_is_told_for_what_it_is(content: bytes, said: str) -> None:
+    assert [one.message for one in read_source(content, "spec.yaml").problems] == [said]
 
 
 def test_nesting_up_to_the_limit_is_read() -> None:
