@@ -13,6 +13,9 @@ from engine.spec.suggest import did_you_mean
 from engine.spec.walk import NUMBER
 
 
+_TOO_LONG = re.compile(r"(?<![0-9.])[0-9]{10}|\.[0-9]{9}")
+
+
 def shown(value: Plain) -> str:
     """Return a value for a message, never long."""
     text = {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
@@ -84,6 +87,8 @@ def _unit(value: Plain, schema: Mapping[str, Any]) -> str | None:
 def _rewritten(value: Plain, schema: Mapping[str, Any]) -> str | None:
     if not isinstance(value, str):
         return None
+    if _TOO_LONG.search(value):
+        return "a number has at most 9 digits before its point and 8 behind it"
     if NUMBER.fullmatch(value):
         return f"write {value} without quotes"
     if "time" in str(schema.get("x-owed")) and re.fullmatch(r"[0-9]:[0-5][0-9]", value):

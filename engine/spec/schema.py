@@ -93,6 +93,10 @@ def _diagnose(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
         yield _out_of_range(look, path, error)
     elif error.instance is None:
         yield look.source.diagnostic("RB152", path, f"{_called(path)} has no value", _owed(error), at_key=True)
+    elif error.validator == "maxLength":
+        message = f"{_called(path)} has at most {error.validator_value} characters, is {len(error.instance)} long"
+        code = {"expr": "RB213"}.get(str(path[-1]), "RB116" if _schema(error).get("x-code") == "RB116" else "RB109")
+        yield look.source.diagnostic(code, path, message)
     elif isinstance(error.instance, dict | list) or _wants_collection(error):
         yield _wrong_shape(look, path, error)
     else:

@@ -4,6 +4,7 @@ import pytest
 from document import CONDOR, changed, places, plan_of, problems
 
 from engine.compile.problem import CODES
+from engine.spec.load import load_text
 from engine.spec.nouns.order import Then
 
 VIX = "- vix: {between: [12, 22]}"
@@ -145,3 +146,18 @@ def test_confirm_silences_the_lint_of_one_reading() -> None:
 def test_exits_leave_by_the_entry_ladder_until_done() -> None:
     order = plan_of(CONDOR).exits[0].order
     assert (order.then, order.tries, order.price) == (Then.AGAIN, 6, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        (changed("A condor to change one thing of.", "x" * 1001), "RB109", "'about' has at most 1000 characters"),
+        (expr("spot > " + "0 + " * 130 + "1"), "RB213", "'expr' has at most 500 characters"),
+        (changed("5 pts", "1234567890 pts"), "RB152", "a number has at most 9 digits before its point"),
+        (changed("$1000", "$0.123456789"), "RB152", "8 behind it"),
+    ],
+)
+def test_what_is_too_long_is_told_to_be_too_long(text: str, code: str, said: str) -> None:
+    (found,) = load_text(text).diagnostics
+    assert found.code == code
+    assert said in f"{found.message} {found.help}"
