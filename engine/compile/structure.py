@@ -202,7 +202,8 @@ def _uncovered(spec: Spec) -> Iterator[Problem]:
                 f"only {sum(each.ratio for each in legs_of)} of them bought" if legs_of else f"no {leg.right} is bought"
             )
             message = f"the {leg.right} sold by '{leg.name}' is not covered: {found} on {symbol_of(leg, spec)}"
-            help_text = f"buy {missing} {leg.right} of the same expiry, or write 'undefined_risk: allow' under 'risk'"
+            owed = f"{missing} {leg.right}{'s' if missing > 1 else ''}"
+            help_text = f"buy {owed} of the same expiry, or write 'undefined_risk: allow' under 'risk'"
             yield Problem("RB209", leg.path, message, help_text, on_key=True)
 
 
