@@ -145,7 +145,7 @@ def _compiled(spec: Spec) -> tuple[Plan | None, list[Problem]]:
 def values_of(spec: Spec) -> Mapping[str, Amount]:
     """Return the parameters that are numbers, by name, for `expr:`."""
     read = {parameter.name: _number(parameter.text) for parameter in spec.parameters}
-    return {name: value for name, value in read.items() if value is not None}
+    return {name: value for name, value in read.items() if value is not None and value.of is None}
 
 
 def _number(text: str) -> Amount | None:

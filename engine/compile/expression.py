@@ -68,7 +68,7 @@ def truth_of(text: str, scope: Scope, path: Path) -> Truth:
 
 
 def number_of_name(name: str, scope: Scope, path: Path, columns: tuple[int, int] | None = None) -> Number:
-    """Return a let, a parameter or a measure without arguments as a number. Raises: Fault."""
+    """Return a let or a measure without arguments as a number. Raises: Fault."""
     if (amount := amount_named(name, scope)) is not None:
         return Constant(scaled(amount, natural_quantity(amount)), natural_quantity(amount))
     if (let := scope.lets.get(name)) is not None and let.measure is not None:
@@ -80,9 +80,9 @@ def number_of_name(name: str, scope: Scope, path: Path, columns: tuple[int, int]
 
 
 def amount_named(name: str, scope: Scope) -> Amount | None:
-    """Return the number that a let or a parameter of this name is, None when it is none."""
+    """Return the number that a let of this name is, None when it is none."""
     let = scope.lets.get(name)
-    return let.amount if let is not None else scope.values.get(name)
+    return let.amount if let is not None else None
 
 
 class _Reader:
@@ -313,10 +313,15 @@ class _Reader:
     def _named(self, node: ast.expr, truth: bool = False) -> Number:
         assert isinstance(node, ast.Name)
         columns = self._columns(node)
-        number = number_of_name(node.id, self.scope, self.path, columns)
+        number = self._parameter(node.id) or number_of_name(node.id, self.scope, self.path, columns)
         if not truth:
             self._must_be_number(node, number)
         return number
+
+    def _parameter(self, name: str) -> Number | None:
+        """Return a parameter that is a number: here its bare name is its value, in no other condition."""
+        amount = None if name in self.scope.lets else self.scope.values.get(name)
+        return None if amount is None else Constant(scaled(amount, natural_quantity(amount)), natural_quantity(amount))
 
     def _must_be_number(self, node: ast.expr, number: Number) -> None:
         if number_quantity(number) in (Quantity.TRUTH, Quantity.TEXT):

@@ -73,10 +73,9 @@ def measure_named(name: str, scope: Scope, path: Path, columns: tuple[int, int] 
     """Return the measure, checked for its place. Raises: Fault."""
     measure = VOCABULARY.get(name)
     if measure is None:
-        known = [*VOCABULARY, *scope.lets]
-        raise Fault(
-            Problem("RB112", path, f"unknown measure '{name}'", did_you_mean(name, known), columns, columns is None)
-        )
+        help_text = f"a parameter is written '${name}' here" if name in scope.values else ""
+        help_text = help_text or did_you_mean(name, [*VOCABULARY, *scope.lets])
+        raise Fault(Problem("RB112", path, f"unknown measure '{name}'", help_text, columns, columns is None))
     if not may_stand(measure, scope.place):
         raise Fault(Problem("RB206", path, _misplaced(measure, scope.place), _where(measure), columns, columns is None))
     return measure

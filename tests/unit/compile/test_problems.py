@@ -161,3 +161,22 @@ def test_what_is_too_long_is_told_to_be_too_long(text: str, code: str, said: str
     (found,) = load_text(text).diagnostics
     assert found.code == code
     assert said in f"{found.message} {found.help}"
+
+
+def test_a_parameter_is_its_bare_name_in_an_expression_only() -> None:
+    text = changed("{floor: 30 pts}", "{floor: 30 pts, calm: 14}")
+    assert [each for each in places(text.replace(VIX, "- vix: {below: calm}")) if each[0] != "RB301"] == [
+        ("RB112", "calm")
+    ]
+    assert places(text.replace(VIX, '- {name: e, expr: "vix < calm"}')) == []
+
+
+def test_a_parameter_called_like_a_measure_is_not_read_in_its_place() -> None:
+    text = changed("{floor: 30 pts}", "{floor: 30 pts, vix: 14}").replace(VIX, "- vix9d: {below: vix}")
+    first = plan_of(text).entry
+    assert "14.0" not in str(first.when)
+
+
+def test_a_multiple_of_a_measure_is_no_number_in_an_expression() -> None:
+    text = changed("{floor: 30 pts}", "{floor: 30 pts, calm: 2x vix}").replace(VIX, '- {name: e, expr: "vix9d < calm"}')
+    assert places(text) == [("RB112", "calm")]
