@@ -33,7 +33,7 @@ def replace_parameters(source: Source, tree: dict[str, Plain], overrides: Mappin
     written = tree.get("parameters")
     declared = written if isinstance(written, dict) else {}
     values: dict[str, Plain] = {name: value for name, value in declared.items() if not isinstance(value, list | dict)}
-    problems = _overridden(source, values, overrides)
+    problems = [*_overridden(source, values, overrides), *_references(source, values, overrides)]
     places: dict[Path, str] = {}
     new: dict[str, Plain] = {}
     for key, value in tree.items():
@@ -77,6 +77,16 @@ def _overridden(source: Source, values: dict[str, Plain], overrides: Mapping[str
             problems.append(source.diagnostic("RB151", ("parameters", name), message, "write it out, as in 0.08"))
         else:
             values[name] = plain_scalar(text.strip())
+    return problems
+
+
+def _references(source: Source, values: Mapping[str, Plain], overrides: Mapping[str, str]) -> list[Diagnostic]:
+    """Return a problem for each parameter whose value is another one's name."""
+    problems = []
+    for name in [name for name, value in values.items() if parameter_name(value) is not None]:
+        said = f"--set {name}={values[name]}: " if name in overrides else ""
+        message = f"{said}a parameter is one value, not another parameter, is '{values[name]}'"
+        problems.append(source.diagnostic("RB152", ("parameters", name), message, "write the value itself"))
     return problems
 
 

@@ -287,3 +287,11 @@ def test_every_problem_in_one_run_and_in_file_order() -> None:
     found = load_text(text, "condor.yaml").diagnostics
     assert [problem.code for problem in found] == ["RB115", "RB151", "RB112", "RB204"]
     assert [problem.line for problem in found] == sorted(problem.line for problem in found)
+
+
+@pytest.mark.parametrize("overrides", [{}, {"delta": "$wing"}])
+def test_a_parameter_is_no_other_parameter(overrides: dict[str, str]) -> None:
+    text = VALID if overrides else VALID.replace("delta: 0.10", "delta: $wing", 1)
+    (found,) = load_text(text, "condor.yaml", overrides).diagnostics
+    assert (found.code, found.line, found.col) == ("RB152", 6, 21)
+    assert "not another parameter" in found.message
