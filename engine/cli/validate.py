@@ -65,6 +65,8 @@ def parse_settings(settings: Sequence[str]) -> dict[str, str]:
         name, equals, value = setting.partition("=")
         if not equals or not name:
             raise click.UsageError(f"--set takes NAME=VALUE, is '{setting}'")
+        if name in overrides:
+            raise click.UsageError(f"--set gives '{name}' two values: '{overrides[name]}' and '{value}'")
         overrides[name] = value
     return overrides
 

@@ -180,3 +180,9 @@ def test_calendars_are_read_only_for_a_spec_that_names_an_event() -> None:
     imported = imported_for("put_lite.yaml")
     assert {name for name in imported if name.startswith(NOT_OURS)} == FOR_EVENTS
     assert [name for name in imported if name.split(".")[0] in NOT_FOR_VALIDATE] == []
+
+
+def test_two_values_of_one_parameter_are_misuse() -> None:
+    done = rulebot("validate", str(shipped("specs") / "dte0_condor.yaml"), "--set", "delta=0.05", "--set", "delta=0.08")
+    assert done.exit_code == 2
+    assert "two values" in done.output
