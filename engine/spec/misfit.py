@@ -12,7 +12,6 @@ from engine.spec.source import Plain, Source
 from engine.spec.suggest import did_you_mean
 from engine.spec.walk import NUMBER
 
-
 _TOO_LONG = re.compile(r"(?<![0-9.])[0-9]{10}|\.[0-9]{9}")
 
 
