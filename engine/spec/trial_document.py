@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from math import nan
 
@@ -38,6 +38,7 @@ USUAL = {"spx": "6000", "vix": "15", "iv": "12%", "rv": "9%"}
 _TIMES = ("at", "by", "all_day", "after_quote")
 _FACTS = ("enters", "exits", "halts", "unfilled", "rests", "orders", "state", "quantity")
 _HUNDRED = Decimal(100)
+_SETTLING = timedelta(minutes=5)
 
 
 def trial_document(tree: Tree) -> TrialDocument:
@@ -224,6 +225,7 @@ def check_trials(source: Source, tree: Tree) -> Iterator[Diagnostic]:
         expected = test.get("expect")
         for place, each in enumerate(expected if isinstance(expected, list) else ()):
             yield from _spans(source, each, (*path, "expect", place))
+            yield from _outside(source, test, each, (*path, "expect", place))
 
 
 def _dates(source: Source, test: Tree, path: Path) -> Iterator[Diagnostic]:
@@ -272,6 +274,20 @@ def _quotes(source: Source, test: Tree, path: Path) -> Iterator[Diagnostic]:
         if isinstance(after, int) and after > count:
             message = f"the market has {count} quotes, is {after}"
             yield source.diagnostic("RB280", (*path, "expect", place, "after_quote"), message)
+
+
+def _outside(source: Source, test: Tree, each: Plain, path: Path) -> Iterator[Diagnostic]:
+    """Yield times at which the session of the test has not begun, or is long over: nothing can happen then."""
+    found = _date(test.get("date")) or USUAL_DATE
+    if not isinstance(each, dict) or _no_session(found.isoformat()):
+        return
+    session = sure(session_on(found))
+    for key in ("at", "by"):
+        time = day_time(each.get(key))
+        if time is not None and not session.open <= time.before_close(session) <= session.close + _SETTLING:
+            help = "a test lives from the open until five minutes after the close"
+            message = f"the session of {found} is not on at {each[key]}"
+            yield source.diagnostic("RB280", (*path, key), message, help)
 
 
 def _spans(source: Source, each: Plain, path: Path) -> Iterator[Diagnostic]:

@@ -130,3 +130,19 @@ def test_a_smile_that_cannot_be_is_said(written: str, code: str, says: str) -> N
     text = document(f"  - {{name: a, market: {{smile: {{spx: {written}}}}}, expect: [{{exits: stop}}]}}")
     (found,) = load_text(text, "put_lite.test.yaml").diagnostics
     assert (found.code, says in found.message) == (code, True), found.message
+
+
+@pytest.mark.parametrize(
+    ("date", "expected", "found"),
+    [
+        ("2026-11-18", '{at: "16:05", state: flat}', []),
+        ("2026-11-18", "{by: open, state: flat}", []),
+        ("2026-11-18", '{at: "20:00", orders: none}', ["RB280"]),
+        ("2026-11-18", '{by: "09:00", orders: none}', ["RB280"]),
+        ("2026-11-18", '{at: "16:06", orders: none}', ["RB280"]),
+        ("2026-11-27", '{at: "15:45", orders: none}', []),
+        ("2026-11-27", "{at: close + 1h, orders: none}", ["RB280"]),
+    ],
+)
+def test_a_time_at_which_a_test_does_not_live_is_refused(date: str, expected: str, found: list[str]) -> None:
+    assert codes(document("  - name: a", f"    date: {date}", f"    expect: [{expected}]")) == found
