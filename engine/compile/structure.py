@@ -8,7 +8,7 @@ from engine.compile.edges import edge_problems, edges_of, legs_named_by
 from engine.compile.plan import LegPlan
 from engine.compile.problem import Problem, did_you_mean
 from engine.compile.strikes import modifier_problems, side_problems, width_problems
-from engine.model.contract import LOT, Kind, Right, product
+from engine.model.contract import LOT, UNKNOWN_INDICES, Kind, Right, product
 from engine.spec.nouns.condition import Path
 from engine.spec.nouns.exits import ExitKind
 from engine.spec.nouns.legs import Bound, DteRule, Expiry, Leg, Side, Strike, StrikeBy
@@ -30,6 +30,7 @@ def leg_problems(spec: Spec) -> Iterator[Problem]:
     yield from _share_problems(spec)
     if not 1 <= len(legs) <= MAX_LEGS:
         yield Problem("RB232", spec.legs.path, f"a structure has 1 to {MAX_LEGS} legs, is {len(legs)}", on_key=True)
+    yield from _unknown_indices(spec)
     for leg in legs:
         yield from _symbol_problems(leg, spec)
         yield from _strike_problems(leg, spec)
@@ -40,6 +41,17 @@ def leg_problems(spec: Spec) -> Iterator[Problem]:
     yield from _circles(legs)
     yield from _expiry_problems(spec)
     yield from _uncovered(spec)
+
+
+def _unknown_indices(spec: Spec) -> Iterator[Problem]:
+    """Options on these would be taken for those on a stock: assigned in shares, with other price steps."""
+    for at, symbol in enumerate(spec.underlyings):
+        if symbol in UNKNOWN_INDICES:
+            path: Path = ("underlyings", at) if len(spec.underlyings) > 1 else ("underlying",)
+            message = f"{symbol} is an index, and the only one whose options this engine knows is SPX"
+            yield Problem(
+                "RB232", path if spec.universe is None else ("universe",), message, "take an ETF, such as SPY"
+            )
 
 
 def _share_problems(spec: Spec) -> Iterator[Problem]:

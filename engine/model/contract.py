@@ -72,12 +72,39 @@ class Product:
         return self.kind is not Kind.INDEX
 
 
+UNKNOWN_INDICES = frozenset(
+    (
+        *("XSP", "NANOS", "OEX", "XEO", "DJX", "VIX", "SPEQX", "SPESG", "CBTX", "MBTX"),
+        *(
+            "NDX",
+            "XND",
+            "NQX",
+            "VXN",
+            "RUT",
+            "MRUT",
+            "RUI",
+            "RLG",
+            "RLV",
+            "RVX",
+            "MXEA",
+            "MXEF",
+            "MXUSA",
+            "MXWLD",
+            "MXACW",
+        ),
+    )
+)
+"""Indices with cash-settled options whose ticks, classes and settlement nobody has told this engine.
+
+Sources: lists of index options of Cboe and Nasdaq.
+"""
+
 _ETFS = ("SPY", "QQQ", "XLF", "XLE", "XLV", "SMH")
 _PENNY_ETFS = ("SPY", "QQQ")
 
 
 def product(symbol: str) -> Product:
-    """Return the product of an underlying symbol; any unknown symbol is a US stock."""
+    """Return the product of an underlying symbol; any unknown symbol is a US stock (but see UNKNOWN_INDICES)."""
     if symbol == "SPX":
         return Product(symbol, Kind.INDEX, _INDEX_OPTION, _COMBO_INDEX, "SPXW")
     if symbol in _ETFS:
