@@ -5,6 +5,7 @@ largest int or long.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -91,13 +92,14 @@ def instant(text: str) -> datetime:
 
 
 def plain_text(text: str) -> str:
-    """Return an error text with its `\\uXXXX` spellings of what is not ASCII made readable."""
-    if "\\u" not in text:
-        return text
-    try:
-        return text.encode("ascii", "backslashreplace").decode("unicode-escape")
-    except UnicodeDecodeError:
-        return text
+    """Return an error text with its `\\uXXXX` spellings of what is not ASCII made readable.
+
+    What would move a terminal's cursor, or ring its bell, becomes a space: the text is shown wherever people look.
+    """
+    if "\\u" in text:
+        with suppress(UnicodeDecodeError):
+            text = text.encode("ascii", "backslashreplace").decode("unicode-escape")
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 def option(

@@ -84,3 +84,10 @@ def test_statuses_and_texts() -> None:
     assert convert.status("ApiPending") is None
     assert convert.plain_text("na\\u00efve") == "naïve"
     assert convert.plain_text("C:\\path") == "C:\\path"
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"), [("a\x1b[2Jb", "a [2Jb"), ("a\\u001b[2Jb", "a [2Jb"), ("one\r\ntwo\x07", "one  two "), ("é→", "é→")]
+)
+def test_no_text_of_the_broker_moves_a_cursor(sent: str, shown: str) -> None:
+    assert convert.plain_text(sent) == shown
