@@ -2,7 +2,7 @@
 
 import click
 
-from engine.cli.stores import STORE
+from engine.cli.stores import STORE, check_bot
 from engine.model.event import Request
 from engine.store.place import Place
 
@@ -23,8 +23,31 @@ def _leave(request: Request, bot: str, store: Place | None, said: str) -> None:
     from engine.store.latest import engine_store
 
     found = engine_store(store)
+    _check_bot(bot, found)
     is_running = post(found, request, bot)
     click.echo(f"asked the engine of {found} to {said}" if is_running else LATER.format(found))
+
+
+def _check_bot(bot: str, found: Place) -> None:
+    """Refuse a bot that the store does not know: an engine would do nothing, and nobody would hear of it.
+
+    Raises: click.UsageError. A store that cannot be read is no reason to leave nothing for its engine.
+    """
+    if not bot:
+        return
+    from engine.model.errors import StoreError
+    from engine.store.open import is_there
+    from engine.store.queries import StoreReader
+
+    try:
+        if not is_there(found):
+            return
+        with StoreReader(found) as reader:
+            known = reader.bots()
+    except StoreError:
+        return
+    if known:
+        check_bot(bot, known, found)
 
 
 @click.command()
@@ -67,6 +90,7 @@ def kill(bot: str, flatten: bool, store: Place | None) -> None:
     if flatten and not is_in_use(found):
         from engine.cli.run import close_all
 
+        _check_bot(bot, found)
         close_all(found, bot)
     elif flatten:
         _leave(Request.FLATTEN, bot, found, f"close all that {bot or 'all bots'} hold, and open nothing")
