@@ -1,7 +1,12 @@
 """`rulebot`: the command line. A command's module is imported when the command is used, not before."""
 
+import errno
+import os
+import sys
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -13,6 +18,9 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 STOPPED_BY_HAND = 130
+THE_WORLD_FAILED = 3
+_UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""How a system says that what was printed has no place: a full disk, or a terminal that is gone."""
 
 
 class _Entry(NamedTuple):
@@ -110,6 +118,21 @@ class Commands(click.Group):
         commands = [CompletionItem(name, help=COMMANDS[name].help) for name in fitting]
         return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program; a sign that the terminal's encoding lacks is a question mark, and ends nothing."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+                stream.reconfigure(errors="replace")
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            if error.filename is not None or error.errno not in _UNWRITTEN:
+                raise
+            with suppress(OSError):
+                click.echo(f"error: what is printed cannot be written: {error.strerror}", err=True)
+            _print_nowhere()
+            sys.exit(THE_WORLD_FAILED)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what is wrong with the world becomes one line, an interrupt none."""
         try:
@@ -119,6 +142,12 @@ class Commands(click.Group):
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             ctx.exit(STOPPED_BY_HAND)
+
+
+def _print_nowhere() -> None:
+    """Throw away what is still to be printed: the end of the process would fail at it once more."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _module(entry: _Entry) -> str:

@@ -4,7 +4,8 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -75,7 +76,8 @@ class Screen:
             self._page.started(run)
         if self._table is not None:
             self._table.title = live_title(run)
-            self._table.open()
+            with self._unheard():
+                self._table.open()
 
     def _recorded(self, records: Sequence[Record]) -> None:
         assert self._diary is not None
@@ -102,7 +104,8 @@ class Screen:
             return
         self._table.add(found)
         if self._table.is_due():
-            self._table.draw(glance(run.loop.program, run.loop.state, at, run.first, run.last))
+            with self._unheard():
+                self._table.draw(glance(run.loop.program, run.loop.state, at, run.first, run.last))
 
     def show_beside(self, found: Sequence[Happening]) -> None:
         """Show what the shadows did."""
@@ -119,18 +122,25 @@ class Screen:
         if self._table is None:
             self.say(f" {STOPPING}")
         else:
-            self._table.note(STOPPING)
+            with self._unheard():
+                self._table.note(STOPPING)
 
     def say(self, line: str) -> None:
         """Write one line above whatever is drawn. A reader that has gone away is no reason to stop trading."""
         if self._is_mute:
             return
-        try:
+        with self._unheard():
             if self._table is not None and self._table.is_open:
                 self._table.print(line)
             else:
                 echo(line)
-        except BrokenPipeError:
+
+    @contextmanager
+    def _unheard(self) -> Iterator[None]:
+        """Go on without a word when nothing can be written: a reader or a terminal that is gone, a disk that is full."""
+        try:
+            yield
+        except OSError:
             self._is_mute = True
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -143,7 +153,8 @@ class Screen:
         if self._page is not None:
             self._page.ended()
         if self._table is not None:
-            self._table.close()
+            with self._unheard():
+                self._table.close()
 
     # ------------------------------------------------------------ the end
 

@@ -1,0 +1,57 @@
+"""What is printed where it cannot be: on a full disk, on a terminal that is gone, or in an encoding that lacks a sign."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from engine.cli.screen import Screen
+
+FULL = Path("/dev/full")
+needs_full = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full")
+
+
+def rulebot(*words: str, to: Any = subprocess.PIPE, **environ: str) -> "subprocess.CompletedProcess[bytes]":
+    command = [sys.executable, "-m", "engine.cli.main", *words]
+    return subprocess.run(
+        command, stdout=to, stderr=subprocess.PIPE, env=os.environ | environ, timeout=100, check=False
+    )
+
+
+@needs_full
+@pytest.mark.parametrize("words", [("--help",), ("explain", "vix")])
+def test_a_full_disk_is_one_line(words: tuple[str, ...]) -> None:
+    with FULL.open("wb") as full:
+        found = rulebot(*words, to=full)
+    said = found.stderr.decode()
+    assert (found.returncode, said.count("\n"), "No space left" in said) == (3, 1, True)
+
+
+def test_a_sign_that_the_encoding_lacks_is_a_question_mark() -> None:
+    found = rulebot("explain", "--diagram", "text", "put_lite", PYTHONIOENCODING="latin-1")
+    assert (found.returncode, found.stderr, b"?" in found.stdout) == (0, b"", True)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EPIPE])
+def test_no_engine_ends_because_nothing_can_be_shown(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    def fail(line: str) -> None:
+        told.append(line)
+        raise OSError(number, os.strerror(number))
+
+    redirected: list[int] = []
+    monkeypatch.setattr("engine.cli.screen.echo", fail)
+    monkeypatch.setattr("engine.cli.screen.os.dup2", lambda *ends: redirected.append(ends[0]))
+    monkeypatch.setattr("engine.cli.screen.sys.stdout", SimpleNamespace(fileno=lambda: 1, isatty=lambda: False))
+    screen = Screen(SimpleNamespace(), SimpleNamespace(), plain=True)  # type: ignore[arg-type]
+    screen.say("one")
+    screen.say("two")
+    assert told == ["one"]
+    for each in redirected:
+        os.close(each)
