@@ -137,7 +137,7 @@ class Screen:
 
     @contextmanager
     def _unheard(self) -> Iterator[None]:
-        """Go on without a word when nothing can be written: a reader or a terminal that is gone, a disk that is full."""
+        """Go on without a word when nothing can be written: a reader or terminal that is gone, a full disk."""
         try:
             yield
         except OSError:

@@ -60,7 +60,7 @@ def today() -> date:
 
 def parse_settings(settings: Sequence[str]) -> dict[str, str]:
     """Return `NAME=VALUE` texts as a mapping. Raises: click.UsageError."""
-    overrides = {}
+    overrides: dict[str, str] = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals or not name:

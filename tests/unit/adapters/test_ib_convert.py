@@ -87,7 +87,8 @@ def test_statuses_and_texts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "shown"), [("a\x1b[2Jb", "a [2Jb"), ("a\\u001b[2Jb", "a [2Jb"), ("one\r\ntwo\x07", "one  two "), ("é→", "é→")]
+    ("sent", "shown"),
+    [("a\x1b[2Jb", "a [2Jb"), ("a\\u001b[2Jb", "a [2Jb"), ("one\r\ntwo\x07", "one  two "), ("é→", "é→")],
 )
 def test_no_text_of_the_broker_moves_a_cursor(sent: str, shown: str) -> None:
     assert convert.plain_text(sent) == shown

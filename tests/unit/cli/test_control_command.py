@@ -1,4 +1,4 @@
-"""`rulebot pause`, `resume` and `kill` of a bot: a name that nobody has is refused, not left for an engine to pass over."""
+"""`rulebot pause`, `resume` and `kill` of a bot: a name that nobody has is refused, not left for an engine."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is printed where it cannot be: on a full disk, on a terminal that is gone, or in an encoding that lacks a sign."""
+"""What is printed where it cannot be: on a full disk, a terminal that is gone, in an encoding that lacks a sign."""
 
 import errno
 import os
