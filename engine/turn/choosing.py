@@ -121,8 +121,12 @@ def require_holds(
         words = note_missed(work, bot, view, selection, missed, (*readings, *required))
         if plan.entry.once and is_first and not quote.missing and all(r.verdict.truth is not None for r in required):
             work.put_day(work.bots[plan.name].day.note(bot.symbol, decided=f"{missed[0].rule.name} {words}"))
+    elif quote.missing:
+        work.set_bot(plan.name, replace(work.bots[plan.name], waits=quote.missing))
+        all_held_but(work, bot, "price", quote.missing, (*readings, *required))
+        note_selection(work, bot, view, selection, f"price: {quote.missing}")
     else:
-        work.set_bot(plan.name, replace(work.bots[plan.name], waits=quote.missing or "confirmation"))
+        work.set_bot(plan.name, replace(work.bots[plan.name], waits="confirmation"))
     return False
 
 

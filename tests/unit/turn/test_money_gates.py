@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from math import nan
 
 import pytest
 from hand_desk import SELLER, Desk, put, text_of
@@ -233,6 +234,21 @@ def test_a_market_order_of_the_brokers_algorithm_works_on_through_its_tries() ->
     assert not desk.cancels
     desk.tick(10)
     assert [found.ref for found in desk.cancels] == [first.ref]
+
+
+def test_a_structure_without_a_price_is_told_of() -> None:
+    """Nothing was on record: a wing that nobody bid for all day kept every entry away, and `why` knew of no reason."""
+    desk = Desk()
+    desk.until("09:59")
+    desk.quote(put(5935), nan, 0.05)
+    desk.until("10:00")
+    assert not desk.submitted
+    (chosen,) = desk.said(Kind.SELECTION)
+    assert str(chosen.data["reason"]) == f"price: {desk.state.bots['spread'].waits}"
+    desk.until("11:01")
+    (nearest,) = desk.said(Kind.NEAREST)
+    assert nearest.data["rule"] == "price"
+    assert str(nearest.data["text"]).endswith("no bid")
 
 
 def test_entries_of_all_bots_in_a_day() -> None:
