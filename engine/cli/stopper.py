@@ -32,10 +32,18 @@ class Stopper:
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError):
                 loop.add_signal_handler(number, self.ask)
+        gone = getattr(signal, "SIGHUP", None)
+        if gone is not None and signal.getsignal(gone) is signal.SIG_DFL:  # else it is to outlive its terminal (nohup)
+            loop.add_signal_handler(gone, self._terminal_gone)
 
     def watch(self, run: "Run") -> None:
         """Know the engine that is to be ended."""
         self.run = run
+
+    def _terminal_gone(self) -> None:
+        """Ask once: a shell passes on what the system has said already."""
+        if not self.was_asked:
+            self.ask()
 
     def ask(self) -> None:
         """Ask the engine to end; a second time, or before it is connected, end it."""

@@ -103,6 +103,29 @@ def test_ci_a_second_day_begins(tmp_path: Path) -> None:
     assert "held something on " in result.stdout
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGHUP there")
+def test_a_terminal_that_is_closed_ends_it_in_order(tmp_path: Path) -> None:
+    """It ended there and then: entries at work stayed at the broker. A shell says it a second time."""
+    store = tmp_path / "closed.db"
+    arguments = ["run", "--paper", "--sim", "--speed", "3600", "--store", str(store), SPEC]
+    with subprocess.Popen(
+        [sys.executable, "-m", "engine.cli.main", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "RULEBOT_DATA": str(tmp_path / "data"), "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None
+        told = []
+        for line in process.stdout:
+            told.append(line.rstrip("\n"))
+            if "filled: sold" in line:
+                process.send_signal(signal.SIGHUP)
+                process.send_signal(signal.SIGHUP)
+    assert process.returncode == 0
+    assert any("stopped by the operator" in line for line in told)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to one process there")
 def test_ctrl_c_says_what_stays_and_keeps_everything(tmp_path: Path) -> None:
     store = tmp_path / "stopped.db"
