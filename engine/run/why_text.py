@@ -124,7 +124,11 @@ def _end_words(trade: Row, verb: str, session: date) -> str:
     settled |= {word: f"{word.lower()} {closed}" for word in ("ASSIGNED", "EXERCISED")}
     if trade["exit_reason"] in ("EXPIRED_WORTHLESS", "CASH_SETTLED") and _is_dealt(trade):
         return f"{verb} at {cost} (the rest expired) {closed}"
-    return settled.get(trade["exit_reason"]) or f"{verb} at {cost} {closed}: {trade['exit_name']}"
+    if trade["exit_reason"] in settled:
+        return settled[trade["exit_reason"]]
+    if any(leg["settled"] for leg in json.loads(trade["legs"])):
+        return f"{verb} at {cost}: {trade['exit_name']} (the rest expired {closed})"
+    return f"{verb} at {cost} {closed}: {trade['exit_name']}"
 
 
 def _is_dealt(trade: Row) -> bool:

@@ -172,6 +172,9 @@ def test_a_trade_of_which_one_side_was_bought_back_did_not_expire_worthless() ->
     whole = [{**leg, "settled": 1} for leg in legs]
     (_, line, *_) = story_lines(WATCHER, DAY, told, [{**row, "legs": json.dumps(whole)}])
     assert "12:00, expired worthless 16:00" in line
+    left = {**row, "legs": json.dumps(legs), "exit_name": "stop", "exit_reason": "STOP"}
+    (_, line, *_) = story_lines(WATCHER, DAY, told, [left])
+    assert "12:00, bought back at 2.40: stop (the rest expired 16:00)   -$12.40" in line
 
 
 def test_a_watch_cut_short_still_shows_the_last_look() -> None:
