@@ -79,7 +79,7 @@ BY_HAND = "by_hand"
 OPENING_MOVE = "opening_move"
 """What a record of facts is about that tells the expected move of the open: it is fixed for the day."""
 WATCH = "watch"
-"""What a decision is about that begins a watch; with `since` in its data it goes on with one that a restart has cut."""
+"""What a decision is about that begins a watch; with `since` in its data it goes on with one that was cut."""
 GRID = (WATCH, "stop watching", "enter")
 """What begins and ends a watch, and with it the grid of `every`."""
 

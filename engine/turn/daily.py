@@ -211,7 +211,7 @@ def halt(work: Work, name: str, reason: str) -> None:
     work.record(Kind.DECISION, name, what="halt", reason=reason, values=[])
     cancel_entries(work, name, f"halted: {reason}")
     if work.bots[name].is_watching:
-        work.set_bot(name, replace(work.bots[name], is_watching=False, since=work.at))
+        work.set_bot(name, replace(work.bots[name], is_watching=False, grid_since=None, since=work.at))
         end_watch(work, name, f"halted: {reason}")
 
 

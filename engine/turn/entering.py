@@ -75,8 +75,8 @@ def is_to_be_judged(work: Work, bot: CompiledBot) -> bool:
         work.record(Kind.DECISION, name, what=WATCH, reason="its window is open", values=[], **since)
         halting = {key: found for key, found in state.confirming.items() if key[0] == HALTS}
         confirming = {**of_positions(state.confirming), **halting}
-        first = _grid_point(work, bot)
-        state = replace(state, is_watching=True, since=work.at, judge_at=first, grid_since=None, confirming=confirming)
+        first, grid = _grid_point(work, bot), state.grid_since or work.at
+        state = replace(state, is_watching=True, since=work.at, judge_at=first, grid_since=grid, confirming=confirming)
         work.set_bot(name, state)
     if not _is_due(work, bot):
         return False

@@ -54,7 +54,9 @@ def send_entry(work: Work, bot: CompiledBot, view: View, selection: Selection, q
     record_selection(work, bot, view, selection, "", position.id)
     work.put_position(position)
     position = work.move(position, "enter")
-    work.set_bot(plan.name, replace(work.bots[plan.name], since=work.at, is_watching=False, is_clearing=False))
+    work.set_bot(
+        plan.name, replace(work.bots[plan.name], since=work.at, grid_since=None, is_watching=False, is_clearing=False)
+    )
     send_opening(work, bot, position, attempt=1)
 
 

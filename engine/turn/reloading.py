@@ -98,6 +98,7 @@ def _begin(work: Work, name: str) -> None:
         name,
         BotState(
             day=before.day,
+            grid_since=before.grid_since,
             readings=of_positions(before.readings),
             confirming=of_positions(before.confirming),
             unknown_since=before.unknown_since,

@@ -173,7 +173,7 @@ class MarginAnswer(NamedTuple):
 class BotState:
     """One bot between events.
 
-    judge_at: the next point of its `every` grid; grid_since: where that of a watch began which a restart has cut.
+    judge_at: the next point of its `every` grid; grid_since: where that of its watch began, or of one that was cut.
     readings: by (place, rule name). waits: one line for people. agenda:
     clock times of the session still ahead. blocked: contracts in which the broker refused our side today. is_clearing:
     it waits only for resting orders of the other side to be taken back, or for an answer on margin. margin: the last
