@@ -13,7 +13,9 @@ from engine.adapters.recorded.recording import open_recording
 from engine.cli.main import main
 from engine.model.event import Request
 from engine.run.desk import load_desk
+from engine.run.replay.causes import Told
 from engine.run.replay.drift import Compared, What, by_fills, compared, total
+from engine.run.replay.replay import replay
 from engine.run.replay.tapes import listed
 from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import SimSettings, simulated
@@ -158,3 +160,20 @@ def test_what_a_person_closed_at_the_broker_is_known_long_before_the_text_would_
     (trade,) = found.trades
     assert (trade.what, trade.is_explained, trade.done[-14:]) == (What.EXIT, True, "closed_by_hand"), trade
     assert "the account holds less" in trade.causes[0]
+
+
+def test_a_computer_that_slept_is_the_cause_of_what_it_did_when_it_woke(tmp_path: Path) -> None:
+    """It enters in the second in which it wakes, which its text on the same market does not: that was an alarm."""
+    (faults := tmp_path / "f.yaml").write_text(
+        'faults: [{kind: time_passes, at: "09:44:30", seconds: 3600}]\n', encoding="utf-8"
+    )
+
+    async def day(gateway: RunningGateway, folder: Path) -> None:
+        await run_until(gateway, folder / "s.db", new_york(16, 6), ("put_lite",))
+
+    in_loop(day, tmp_path, seed=3, faults_file=faults, data_seconds=15)
+    (file,) = (each.file for each in listed(tmp_path / "tapes"))
+    told = Told()
+    replay(open_recording(file), watcher=told.see)
+    assert [told.still(new_york(hour, minute)) for hour, minute in ((9, 44), (10, 47))] == ["", ""]
+    assert told.still(new_york(10, 45)).endswith("to 10:44:30: the computer slept, or hung")

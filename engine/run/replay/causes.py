@@ -14,6 +14,8 @@ from engine.turn.state import State
 
 AROUND = timedelta(seconds=30)
 """How long before and after a difference its cause is looked for."""
+STILL = timedelta(seconds=90)
+"""An engine to which nothing came for longer within a session, no beat of the clock either, stood still."""
 MOST = 4
 """Causes of one difference that are told."""
 _NO_CAUSE = ("watching: ", "its window")
@@ -77,11 +79,16 @@ class Told:
         self.lines: list[Line] = []
         self.tries = Tries()
         self._kept_out: dict[str, list[tuple[datetime, str]]] = {}
+        self._stood_still: list[tuple[datetime, datetime]] = []
+        self._last: datetime | None = None
         self._looked: tuple[object, ...] = ()
         self._seen = 0
 
     def see(self, found: Replayed, _: datetime) -> bool:
         """Take what is new."""
+        if self._last is not None and found.at - self._last > STILL and found.state.session.open <= self._last:
+            self._stood_still.append((self._last, found.at))
+        self._last = found.at
         for record in found.records[self._seen :]:
             self.tries.take(record)
             if record.kind is Kind.RELOAD and record.bot:
@@ -109,6 +116,13 @@ class Told:
         """Return since when there was no connection at an instant, "" when there was one."""
         why = self.kept_out(bot, at)
         return why if why.endswith(_UNLINKED) else ""
+
+    def still(self, at: datetime) -> str:
+        """Return since when nothing had come to the engine until shortly before an instant, "" when it was awake."""
+        for since, until in self._stood_still:
+            if since <= at <= until + AROUND:
+                return f"nothing came to the engine from {clock(since)} to {clock(until)}: the computer slept, or hung"
+        return ""
 
     def kept_out(self, bot: str, at: datetime) -> str:
         """Return what kept a bot from entering at an instant, "" for nothing."""

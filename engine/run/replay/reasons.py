@@ -49,6 +49,7 @@ def reasons(bot: str, at: datetime, done: Position | None, would: Position | Non
         yield f"only what came after {clock(known.since)} is recorded"
     if known.until is not None and at >= known.until:
         yield f"only what came before {clock(known.until)} is recorded"
+    yield from filter(None, (told.still(at),))
     yield from _words(known.of_its_own(told.around(bot, at)))
     is_late = done is not None and would is not None and apart(done.opened_at, would.opened_at)
     if done is None or is_late:
