@@ -169,7 +169,9 @@ def _sum(found: Iterable[float | None]) -> float | None:
 # ---------------------------------------------------------------- trades and profit
 
 
-def trades(reader: StoreReader, first: date | None, last: date | None, state: str | None, limit: int) -> list[Trade]:
+def trades(
+    reader: StoreReader, first: date | None, last: date | None, state: str | None, limit: int | None
+) -> list[Trade]:
     """Return /api/trades: the newest first, of these trade dates and this status."""
     rows = reader.view("trades", status=state) if state else reader.view("trades")
     kept = [row for row in rows if is_between(row["trade_date"], first, last)]

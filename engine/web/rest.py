@@ -23,6 +23,7 @@ from engine.web.parameters import preview
 
 Answer = TypeVar("Answer")
 MOST_TRADES = 10_000
+FEW_TRADES = 50
 Key = Annotated[str, Header(alias="Idempotency-Key", min_length=8, max_length=200)]
 """What a change is known by: the same key asks once."""
 
@@ -134,14 +135,15 @@ def router(store: Place, live: Live) -> APIRouter:
 
     @found.get("/api/trades", response_model=list[answers.Trade], responses=AS_TABLE)
     def trades(
-        limit: Annotated[int, Query(ge=1, le=MOST_TRADES)] = 50,
+        limit: Annotated[int | None, Query(ge=1, le=MOST_TRADES)] = None,
         first: Annotated[Day | None, Query(alias="from")] = None,
         last: Annotated[Day | None, Query(alias="to")] = None,
         state: Annotated[TradeStatus | None, Query(alias="status")] = None,
         form: Annotated[Form, Query(alias="format")] = Form.JSON,
     ) -> Any:
-        """Trades, the newest first, by date and status; as JSON or CSV."""
+        """Trades, the newest first, by date and status; as JSON (50 of them) or CSV (all), unless `limit` says more."""
         status = None if state is None else state.value
+        limit = FEW_TRADES if limit is None and form is Form.JSON else limit
         kept = read(lambda reader: book.trades(reader, first, last, status, limit))
         if form is Form.JSON:
             return kept

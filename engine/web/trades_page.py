@@ -35,7 +35,7 @@ def trades_page(
         (name, sum(float(row["final_pnl"]) for row in group))
         for name, group in groupby(closed, lambda row: period_of(_exit(row)[:10], span))
     ]
-    asked = {"from": first, "to": last, "status": state, "format": "csv", "limit": 10_000}
+    asked = {"from": first, "to": last, "status": state, "format": "csv"}
     return {
         "rows": rows[::-1][:SHOWN],
         "count": len(rows),

@@ -108,6 +108,14 @@ def test_trades_as_a_table(client: Client) -> None:
     assert len(rows) == len(found)
 
 
+def test_a_table_has_all_trades_where_a_list_has_some(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's own link to a table gave the newest fifty, and said nothing of the others."""
+    monkeypatch.setattr("engine.web.rest.FEW_TRADES", 1)
+    assert len(client.get("/api/trades").json) == 1
+    assert len(client.get("/api/trades?format=csv").body.decode().splitlines()) == 1 + len(view(client, "trades")) > 2
+    assert len(client.get("/api/trades?format=csv&limit=1").body.decode().splitlines()) == 2
+
+
 def test_the_book_at_its_targets_and_stops(tmp_path: Path) -> None:
     """A put sold at P with a target of 60 % and a stop of 200 %: 0.6 x P x 100 to make, 2 x P x 100 to lose."""
     run_days(tmp_path, spec_files(["spy_put_seller"]), seed=3, data_seconds=60, place=tmp_path / "a.db")
