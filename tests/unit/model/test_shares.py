@@ -62,7 +62,7 @@ def test_shares_are_lost_at_the_price_at_which_their_calls_settle() -> None:
 
 def test_what_an_order_of_shares_costs_and_its_price_grid() -> None:
     assert estimate([(STOCK, 100, 600.0)]) == Decimal("1.00")
-    assert estimate([(STOCK, 400, 600.0), (CALL, 4, 2.0)]) == Decimal("4.72")
+    assert estimate([(STOCK, 400, 600.0), (CALL, 4, 2.0)]) == Decimal("4.80")
     assert ticks_of((Part(STOCK, -1, 1),)).tick(Decimal(600)) == Decimal("0.01")
 
 

@@ -101,8 +101,8 @@ ROWS = [
         "quantity",
         "worst case of a trade $955 -> $1,000",
     ),
-    ("per_day: 1", "per_day: 3", "entry.per_day", "a day's worst case $955 -> $2,866"),
-    ("per_day: 1", "per_day: 1\n  max_open: 3", "entry.max_open", "all open at once $955 -> $2,866"),
+    ("per_day: 1", "per_day: 3", "entry.per_day", "a day's worst case $955 -> $2,865"),
+    ("per_day: 1", "per_day: 1\n  max_open: 3", "entry.max_open", "all open at once $955 -> $2,865"),
     ('to: "13:30"', 'to: "14:30"', "entry.window", "60 minutes more in which it may enter"),
     ("per_day: 1", "per_day: 2\n  again: {after: [stop]}", "entry.again", "more than one entry"),
     # worse prices

@@ -78,7 +78,7 @@ def test_what_is_bought_is_sold_again() -> None:
         "target": "9.00 bought: sold at 12.60, +$357",
         "stop": "9.00 bought: sold at 4.50, -$453",
     }
-    assert worst_of(subject(text)) == Worst(Decimal("901.34"), Sure.STRIKES, Decimal(0))
+    assert worst_of(subject(text)) == Worst(Decimal("901.28"), Sure.STRIKES, Decimal(0))
 
 
 # ---------------------------------------------------------------- the worst case
@@ -87,8 +87,8 @@ def test_what_is_bought_is_sold_again() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "amount", "sure"),
     [
-        ("max_loss_per_trade: $1000", "max_loss_per_trade: $1000", "955.36", Sure.STRIKES),
-        ("max_loss_per_trade: $1000", "max_loss_per_trade: $900", "895.36", Sure.STRIKES),
+        ("max_loss_per_trade: $1000", "max_loss_per_trade: $1000", "955.12", Sure.STRIKES),
+        ("max_loss_per_trade: $1000", "max_loss_per_trade: $900", "895.12", Sure.STRIKES),
         ("  require:\n    - credit: {at_least: 0.50}\n", "", "1000", Sure.LIMIT),
         ("{above: short_call, by: 10 pts}", "{delta: 0.05}", "1000", Sure.LIMIT),
     ],
@@ -103,7 +103,7 @@ def test_widths_bound_a_trade_without_a_limit() -> None:
     text = changed("  max_loss_per_trade: $1000", "  daily_loss: $500").replace(
         "credit: {at_least: 0.50}", "max_risk: {below: $990}"
     )
-    assert worst_of(subject(text)) == Worst(Decimal("1005.36"), Sure.STRIKES, Decimal(10))
+    assert worst_of(subject(text)) == Worst(Decimal("1005.12"), Sure.STRIKES, Decimal(10))
 
 
 def test_a_short_call_alone_has_no_bound() -> None:
