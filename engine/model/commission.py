@@ -2,8 +2,8 @@
 
 Source: IBKR Pro fixed pricing, US options (0.65 a contract from a premium of 0.10, 0.50 from 0.05, 0.25 below; 1.00 an
 order at least), with the exchange's fee for options on SPX (0.57 below a premium of 1.00, 0.66 from there; of the class
-SPXW 0.49 and 0.58, as IBKR lists weeklies) and 0.05 of clearing and regulatory fees a contract. The broker's own commission
-reports replace the estimate as soon as they come; nothing is booked from it.
+SPXW 0.49 and 0.58, as IBKR lists weeklies) and 0.05 of clearing and regulatory fees a contract. The broker's own
+commission reports replace the estimate as soon as they come; nothing is booked from it.
 """
 
 from decimal import Decimal
