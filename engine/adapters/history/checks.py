@@ -109,8 +109,10 @@ def sound(rows: Rows) -> tuple[Rows, list[Finding]]:
 def endless(rows: Rows) -> Iterator[Finding]:
     """Yield where a value is infinite."""
     for name, values in rows.values.items():
-        if math.isfinite(values @ values):
-            continue  # one pass says it of most columns; where something is not known it says nothing
+        with np.errstate(over="ignore", invalid="ignore"):
+            is_finite = math.isfinite(values @ values)  # one pass; where something is not known it says nothing
+        if is_finite:
+            continue
         if (none := np.flatnonzero(np.isinf(values))).size:
             yield refused(rows.file, int(rows.row[none[0]]), f"{name} is a number, is {values[none[0]]:g}")
 
