@@ -14,7 +14,7 @@ from sqlalchemy.engine.interfaces import CompiledCacheType
 from sqlalchemy.pool import NullPool, Pool, StaticPool
 
 from engine.model.errors import StoreError
-from engine.store.failures import RESTORE, sentences
+from engine.store.failures import RESTORE, says, sentences
 from engine.store.schema import check_version, create
 from engine.store.store import Store
 from engine.store.tables import APPLICATION_ID
@@ -123,7 +123,11 @@ def backup(path: Path, target: Path) -> None:
         raise StoreError(f"{target} exists already", "name a new file")
     read_file(path).close()
     with sentences(target), closing(sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True)) as connection:
-        connection.execute("VACUUM INTO ?", (str(target),))
+        try:
+            connection.execute("VACUUM INTO ?", (str(target),))
+        except sqlite3.DatabaseError as error:
+            is_of_source = error.sqlite_errorcode in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+            raise says(error, path if is_of_source else target) from error
 
 
 def _owner_file(path: Path) -> Path:

@@ -148,6 +148,16 @@ def test_failures_of_a_server_are_one_sentence_too(cause: str, words: str) -> No
     assert found.help
 
 
+def test_a_store_that_cannot_be_copied_is_named_and_not_its_copy(day_store: Path, tmp_path: Path) -> None:
+    data = bytearray(day_store.read_bytes())
+    size = int.from_bytes(data[16:18], "big")
+    page = data.index(b'"what":"enter"') // size
+    data[page * size : page * size + 8] = b"\xff" * 8
+    day_store.write_bytes(data)
+    with pytest.raises(StoreError, match=str(day_store)):
+        backup(day_store, tmp_path / "copy.db")
+
+
 def test_a_backup_is_a_whole_store_also_while_an_engine_writes(day_store: Path, tmp_path: Path) -> None:
     store = open_store(day_store)
     backup(day_store, tmp_path / "copy.db")
