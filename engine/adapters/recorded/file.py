@@ -75,6 +75,11 @@ class Frame(NamedTuple):
     ops: bytes
     numbers: bytes
 
+    def items(self) -> list[Any]:
+        """Return what happened, in order, each with a letter and its instant first. Raises: ValueError."""
+        found: list[Any] = json.loads(zlib.decompress(self.ops))
+        return found
+
     def crc(self, seq: int, format: int = FORMAT) -> int:
         """Return the checksum of what it holds, as the frame of that number. Raises: TypeError when it is none."""
         held = zlib.crc32(self.numbers, zlib.crc32(self.ops))

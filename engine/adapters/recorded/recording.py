@@ -1,7 +1,5 @@
 """Reads recordings back: the board as it was, and everything that entered the turns, in order."""
 
-import json
-import zlib
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -114,17 +112,19 @@ def play(files: tuple[Path, ...], board: Board, marks: deque[datetime] | None = 
                 yield from _steps(frame, board, ahead)
 
 
-def play_told(files: tuple[Path, ...]) -> Iterator[Heard | Decided]:
-    """Yield what was heard, except that the market moved, and what was decided: much quicker than `play`.
+def play_told(files: tuple[Path, ...]) -> Iterator[Heard | Exchanged | Decided]:
+    """Yield what was heard, except that the market moved, which texts took over, and what was decided.
 
-    Raises: StoreError naming file and frame when one cannot be read.
+    Much quicker than `play`. Raises: StoreError naming file and frame when one cannot be read.
     """
     for file in files:
         for number, frame in enumerate(read_frames(file), 1):
             with _naming(file, number):
-                for kind, micros, *what in json.loads(zlib.decompress(frame.ops)):
+                for kind, micros, *what in frame.items():
                     if kind == "e":
                         yield Heard(instant(micros), decode(EVENTS[what[0]], what[1]))
+                    elif kind == "x":
+                        yield Exchanged(instant(micros), what[0])
                     elif kind == "r":
                         yield Decided(instant(micros), tuple(what[0]))
 
@@ -139,7 +139,7 @@ def _naming(file: Path, number: int) -> Iterator[None]:
 
 
 def _steps(frame: Frame, board: Board, marks: deque[datetime]) -> Iterator[Step]:
-    items = json.loads(zlib.decompress(frame.ops))
+    items = frame.items()
     write = _writer(frame, items, board)
     for kind, micros, *what in items:
         at = instant(micros)

@@ -61,7 +61,7 @@ def _groups(file: Path) -> Iterator[tuple[list[Any], Numbers]]:
     parts: list[Numbers] = []
     last = np.full((0, len(COLUMNS)), np.nan)
     for frame in read_frames(file):
-        found = json.loads(zlib.decompress(frame.ops))
+        found = frame.items()
         at = stamps_of(found)
         rows, changed, values = unpack(frame.numbers, at)
         last = grown(last, rows)

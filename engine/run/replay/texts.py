@@ -1,13 +1,10 @@
 """The texts of a recorded day: those that its run began with, and those that took over while it went on."""
 
-import json
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from engine.adapters.recorded.file import instant, read_frames
-from engine.adapters.recorded.recording import Recording
+from engine.adapters.recorded.recording import Exchanged, Recording, play_told
 from engine.record.codec import utc_time
 from engine.run.desk import SpecText
 from engine.run.resume import spec_texts
@@ -22,19 +19,11 @@ class Reign(NamedTuple):
 
 def reigns(recording: Recording) -> list[Reign]:
     """Return the texts of a recording, one reign after the other. Raises: StoreError."""
-    return [_reign(utc_time(recording.head["at"]), recording.head), *_exchanged(recording)]
-
-
-def _exchanged(recording: Recording) -> Iterator[Reign]:
-    for file in recording.files:
-        for frame in read_frames(file):
-            for kind, micros, *what in json.loads(zlib.decompress(frame.ops)):
-                if kind == "x":
-                    yield _reign(instant(micros), what[0])
-
-
-def _reign(since: datetime, told: Mapping[str, object]) -> Reign:
-    return Reign(since, {text.name: text for text in spec_texts(told["specs"])})  # type: ignore[arg-type]
+    began = Exchanged(utc_time(recording.head["at"]), recording.head)
+    taken_over = (step for step in play_told(recording.files) if isinstance(step, Exchanged))
+    return [
+        Reign(each.at, {text.name: text for text in spec_texts(each.data["specs"])}) for each in (began, *taken_over)
+    ]
 
 
 def known_texts(found: list[Reign]) -> dict[str, list[tuple[datetime, SpecText]]]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.adapters.recorded.recording import Heard, play_told
+from engine.adapters.recorded.recording import Decided, Exchanged, play_told
 from engine.model.errors import StoreError
 from engine.model.event import (
     BarsReport,
@@ -95,10 +95,12 @@ class Told:
         facts: set[Fact] = set()
         self.margins = []
         for step in play_told(tuple(files)):
-            if not isinstance(step, Heard):
+            if isinstance(step, Decided):
                 for line in step.lines:
                     if _ORDER in line:
                         self._take(line)
+            elif isinstance(step, Exchanged):
+                continue
             elif isinstance(step.event, MarginReport):
                 self.margins.append(step.event)
             elif (fact := fact_of(step.event)) is not None:
