@@ -19,10 +19,10 @@ from engine.adapters.history.even import Even, read_even
 from engine.adapters.history.finding import left_out, refusal, refused, told
 from engine.adapters.history.instants import instants
 from engine.adapters.history.levels import check_settled, known_level, sound_levels
-from engine.adapters.history.missing import day_of_name, missing_sessions, parse_day
+from engine.adapters.history.missing import day_of_name, in_two_files, missing_sessions, parse_known_day
 from engine.adapters.history.rows import BY_QUOTE, Rows
 from engine.adapters.history.sessions import session_day
-from engine.adapters.history.table import ArrowTable, Whole, parquet_file, read_csv, read_parquet
+from engine.adapters.history.table import ArrowTable, Whole, parquet_file, read_csv, read_parquet, whole
 from engine.model.contract import product
 from engine.model.errors import StoreError
 from engine.model.session import Session, session_on
@@ -75,8 +75,7 @@ class ChainSource:
         """Return one session. Raises: StoreError when it is refused."""
         session = session_on(day)
         if day in self._several:
-            one, other = self._several[day]
-            raise refusal(refused(other.name, 0, f"{day} stands in {one.name} as well: which one counts?"))
+            raise in_two_files(day, *self._several[day])
         if session is not None and day in self._files and (even := read_even(self._files[day])) is not None:
             return self._even_day(even, self._files[day], session)
         table, file = self._table(day)
@@ -234,12 +233,10 @@ def _own_rows(table: ArrowTable, day: date, *, is_whole: bool) -> Any:
 def _date_of(table: ArrowTable, codes: Whole, place: int, text: str) -> date:
     """Return the day of one text of the column `date`. Raises: StoreError naming a row with it."""
     try:
-        day = parse_day(text)
-        session_on(day)
+        return parse_known_day(text)
     except ValueError:
         row = int(table.rows[np.flatnonzero(codes == place)[0]])
         raise refusal(refused(table.file, row, f"a date is like 2019-05-24, is {text!r}")) from None
-    return day
 
 
 def _chain_files(path: Path) -> list[Path]:
@@ -265,10 +262,8 @@ def _days_of_groups(path: Path) -> dict[date, list[int]]:
 def _read_groups(path: Path, groups: Sequence[int], columns: Sequence[str]) -> ArrowTable:
     opened = parquet_file(path, columns)
     wanted = [name for name in opened.schema_arrow.names if name.lower() in columns]
-    try:
+    with whole(path):
         table = opened.read_row_groups(list(groups), columns=wanted, use_threads=False)
-    except (OSError, ValueError) as error:
-        raise refusal(refused(path.name, 0, f"the file is damaged or cut off: {error}")) from error
     sizes = [opened.metadata.row_group(group).num_rows for group in range(opened.num_row_groups)]
     starts = np.concatenate(([0], np.cumsum(sizes)))
     rows = np.concatenate([np.arange(starts[group], starts[group + 1]) + 1 for group in groups])

@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 from engine.adapters.history.day import Finding
 from engine.adapters.history.finding import left_out, refusal, refused, told
-from engine.adapters.history.missing import parse_day
+from engine.adapters.history.missing import parse_known_day
 from engine.adapters.history.table import CUT_OFF, NO_END, CsvTable, fields_of, header_of, reading
-from engine.model.session import CalendarError, session_on
 
 
 class Span(NamedTuple):
@@ -103,8 +102,6 @@ class CsvDays:
 
 def _day(text: str) -> date | None:
     try:
-        day = parse_day(text.strip())
-        session_on(day)
-    except (ValueError, CalendarError):
+        return parse_known_day(text.strip())
+    except ValueError:
         return None
-    return day

@@ -20,7 +20,7 @@ from engine.adapters.history.finding import refusal, refused, told
 from engine.adapters.history.greek_units import in_our_units
 from engine.adapters.history.levels import known_level, sound_levels
 from engine.adapters.history.middle import median
-from engine.adapters.history.missing import day_of_name, missing_sessions, parse_day
+from engine.adapters.history.missing import day_of_name, in_two_files, missing_sessions, parse_day
 from engine.adapters.history.parity import parity, replaced, with_parity
 from engine.adapters.history.rows import BY_QUOTE, Rows, renamed
 from engine.adapters.history.sessions import session_day
@@ -70,12 +70,12 @@ class EodSource:
     def __init__(self, path: Path, daily: Daily, *, at: str, stands: int, words: str) -> None:
         files: dict[date, Path] = {}
         many: list[Days] = []
-        several: dict[date, tuple[str, str]] = {}
+        several: dict[date, tuple[Path, Path]] = {}
         for file in _files(path):
             day = day_of_name(file.name)
             if day is not None:
                 if (other := files.setdefault(day, file)) != file:
-                    several[day] = (other.name, file.name)
+                    several[day] = (other, file)
             elif not file.name.endswith(".parquet"):
                 many.append(CsvDays(file, NAMES["date"]))
         self.begin(path, daily, at=at_time(at), stands=stands, words=words, files=files, many=many)
@@ -96,13 +96,13 @@ class EodSource:
         self.path, self.background, self._words = path, daily, words
         self._at, self._stands = at, stands
         self._files, self._many = files, many
-        self._several: dict[date, tuple[str, str]] = {}
+        self._several: dict[date, tuple[Path, Path]] = {}
         self._days: dict[date, Days] = {}
         for each in self._many:
             for day in each.spans:
                 other = self._files[day] if day in self._files else self._days.setdefault(day, each).path
                 if other != each.path:
-                    self._several[day] = (other.name, each.path.name)
+                    self._several[day] = (other, each.path)
         self._seen: Seen | None = None
         self._classes: dict[str, int] = {}
         if not self._files and not self._days:
@@ -190,8 +190,7 @@ class EodSource:
         if session is None:
             raise refusal(refused(self.path.name, 0, f"{day} is no session of the exchange: what it holds is stale"))
         if day in self._several:
-            one, other = self._several[day]
-            raise refusal(refused(other, 0, f"{day} stands in {one} as well: which one counts?"))
+            raise in_two_files(day, *self._several[day])
         table = self._table(day)
         rows = self._rows(day, table, session)
         underlying, odd = sound_levels(table.file, rows.row, rows.values["underlying"], table.symbol)

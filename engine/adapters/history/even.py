@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from engine.adapters.history.day import Columns
-from engine.adapters.history.finding import refusal, refused
 from engine.adapters.history.index import GridIndex
 from engine.adapters.history.rows import BY_QUOTE, Rows
-from engine.adapters.history.table import ArrowTable, Whole, parquet_file, pyarrow
+from engine.adapters.history.table import ArrowTable, Whole, parquet_file, pyarrow, whole
 from engine.model.values import dataclass
 
 EVEN = "rulebot_even"
@@ -52,11 +51,9 @@ def read_even(path: Path) -> Even | None:
         return None
     names = [name for name in BY_QUOTE if name in schema.names]
     identity = [name for name in schema.names if name.lower() in _IDENTITY]
-    try:
+    with whole(path):
         quotes = opened.read(columns=names, use_threads=False)
         first = opened.read_row_group(0, columns=identity, use_threads=False)
-    except (OSError, ValueError) as error:
-        raise refusal(refused(path.name, 0, f"the file is damaged or cut off: {error}")) from error
     for name in names[:2]:
         first = first.append_column(name, quotes.column(name).slice(0, wide))
     table = ArrowTable(path.name, quotes)

@@ -4,9 +4,11 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import date
 from itertools import groupby
+from pathlib import Path
 
 from engine.adapters.history.day import Finding
-from engine.adapters.history.finding import no_session, told
+from engine.adapters.history.finding import no_session, refusal, refused, told
+from engine.model.errors import StoreError
 from engine.model.session import session_on, sessions
 
 _DAY = re.compile(r"(?<!\d)(\d{4})-?(\d{2})-?(\d{2})(?!\d)")
@@ -31,6 +33,18 @@ def parse_day(text: str) -> date:
         month, day, year = text[:10].split("/")
         return date(int(year), int(month), int(day))
     return date.fromisoformat(text[:10])
+
+
+def parse_known_day(text: str) -> date:
+    """Return the same, of a year that the calendar knows. Raises: ValueError."""
+    day = parse_day(text)
+    session_on(day)
+    return day
+
+
+def in_two_files(day: date, one: Path, other: Path) -> StoreError:
+    """Return the error with which a day is refused that two files have."""
+    return refusal(refused(other.name, 0, f"{day} stands in {one.name} as well: which one counts?"))
 
 
 def missing_sessions(where: str, have: Iterable[date], first: date, last: date) -> Iterator[Finding]:

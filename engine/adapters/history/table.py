@@ -202,8 +202,15 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> ArrowTable
     wanted = None
     if columns is not None:
         wanted = [name for name in with_file.schema_arrow.names if name.lower() in columns]
-    try:
+    with whole(path):
         return ArrowTable(path.name, with_file.read(columns=wanted, use_threads=False))
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """Refuse a Parquet file of which a part cannot be read. Raises: StoreError."""
+    try:
+        yield
     except (OSError, ValueError) as error:
         raise refusal(refused(path.name, 0, f"the file is damaged or cut off: {error}")) from error
 
