@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from engine.cli.stores import print_json, reads_store, shown_path
+from engine.cli.typed import is_typed
 from engine.model.errors import MisuseError
 from engine.model.session import EXCHANGE_ZONE
 from engine.store.place import Place
@@ -77,9 +77,8 @@ def _check_used(*, send: bool, is_test: bool, is_ack: bool) -> None:
         ("store", "--store", is_test, "all but --test, which sends to everybody without one"),
         ("form", "--format", send or is_test or is_ack, "what is shown"),
     )
-    context = click.get_current_context()
     for name, flag, is_idle, used in unused:
-        if is_idle and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+        if is_idle and is_typed(name):
             raise click.UsageError(f"{flag} is for {used}")
 
 

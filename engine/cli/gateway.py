@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
 from engine.cli.shares import shares_option
 from engine.cli.stores import STORE
+from engine.cli.typed import is_typed
 from engine.model.errors import MisuseError
 from engine.sim.gateway.settings import DEFAULT_PORT, TWS_PORTS
 from engine.store.place import Place
@@ -187,7 +187,7 @@ def gateway(
     from engine.sim.gateway.settings import GatewaySettings
 
     given = _given(ctx, data_seconds)
-    if given is not None and ctx.get_parameter_source("cash") is not ParameterSource.COMMANDLINE:
+    if given is not None and not is_typed("cash"):
         cash = float(given.cash or cash)
     try:
         settings = GatewaySettings(
@@ -223,7 +223,7 @@ def _given(ctx: click.Context, data_seconds: int) -> "Given | None":
     if recording is not None and chains:
         raise MisuseError("--recording and --chain are two markets: leave one out")
     for name in ("day", "days", "market"):
-        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+        if is_typed(name):
             other = "date" if name == "day" else name
             raise MisuseError(f"{flag} is the market of its own day: leave --{other} out")
     from engine.run.given.market import captured, recorded
@@ -240,7 +240,7 @@ def _today() -> date:
 
 def _print_ledger(ctx: click.Context, path: Path, flex: Path | None) -> None:
     others = [name for name in ctx.params if name not in ("ledger", "flex")]
-    given = [name for name in others if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    given = [name for name in others if is_typed(name)]
     if given:
         flag = "--" + given[0].replace("_", "-")
         raise click.UsageError(

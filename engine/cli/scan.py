@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from engine.cli.clock import CLOCK
 from engine.cli.paths import SPECS
 from engine.cli.stores import STORE
+from engine.cli.typed import is_typed
 from engine.model.errors import MisuseError
 
 if TYPE_CHECKING:
@@ -225,9 +225,8 @@ def _show_history(options: Mapping[str, Any]) -> None:
 
     if options["specs"]:
         raise MisuseError("--history shows earlier scans: leave SPEC out", "as in 'rulebot scan --history SPY'")
-    context = click.get_current_context()
     for name, flag in _OF_A_SCAN.items():
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+        if is_typed(name):
             raise MisuseError(f"--history shows earlier scans: leave {flag} out", "--top and --format go with it")
     symbol, many = options["history"], options["top"] or SHOWN_SCANS
     rows = rows_about(scans_file(), symbol, many) if symbol else scans(scans_file(), many)

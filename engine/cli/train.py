@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from engine.cli.paths import SPECS
+from engine.cli.typed import is_typed
 from engine.model.errors import MisuseError, StoreError
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def _samples(desk: "Desk", spec: str, options: dict[str, Any]) -> "Samples":
             raise MisuseError("there is nothing to train on", "name past sessions by --data, or a backtest by --store")
         _refuse_of_sessions()
         found = read_samples(options["store"], name, digest)
-        if _is_typed("place") and options["place"] != found.place:
+        if is_typed("place") and options["place"] != found.place:
             help = f"run it again with --features {options['place']}"
             raise MisuseError(f"{options['store']} holds features for {found.place}, not {options['place']}", help)
         return only(found, named) if named else found
@@ -197,15 +197,10 @@ def _samples(desk: "Desk", spec: str, options: dict[str, Any]) -> "Samples":
         return read_samples(store, name, digest)
 
 
-def _is_typed(name: str) -> bool:
-    """Say whether an option was given, and is not what it is by default."""
-    return click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT
-
-
 def _refuse_of_sessions() -> None:
     """Refuse what changes nothing about a backtest that is there. Raises: MisuseError."""
     for name, flag in _OF_SESSIONS.items():
-        if _is_typed(name):
+        if is_typed(name):
             help = "name them by --data, or give it to 'rulebot backtest --features'"
             raise MisuseError(f"{flag} is of past sessions, and a store alone holds those that it has", help)
 
