@@ -103,48 +103,38 @@ def test_ci_a_second_day_begins(tmp_path: Path) -> None:
     assert "held something on " in result.stdout
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGHUP there")
-def test_a_terminal_that_is_closed_ends_it_in_order(tmp_path: Path) -> None:
-    """It ended there and then: entries at work stayed at the broker. A shell says it a second time."""
-    store = tmp_path / "closed.db"
+def ended_by(store: Path, *signals: int) -> list[str]:
+    """Return what a run says that these signals end, in order, as soon as something has filled."""
     arguments = ["run", "--paper", "--sim", "--speed", "3600", "--store", str(store), SPEC]
     with subprocess.Popen(
         [sys.executable, "-m", "engine.cli.main", *arguments],
         stdout=subprocess.PIPE,
         text=True,
-        cwd=tmp_path,
-        env={**os.environ, "RULEBOT_DATA": str(tmp_path / "data"), "PYTHONUNBUFFERED": "1"},
+        cwd=store.parent,
+        env={**os.environ, "RULEBOT_DATA": str(store.parent / "data"), "PYTHONUNBUFFERED": "1"},
     ) as process:
         assert process.stdout is not None
         told = []
         for line in process.stdout:
             told.append(line.rstrip("\n"))
             if "filled: sold" in line:
-                process.send_signal(signal.SIGHUP)
-                process.send_signal(signal.SIGHUP)
+                for each in signals:
+                    process.send_signal(each)
     assert process.returncode == 0
     assert any("stopped by the operator" in line for line in told)
+    return told
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGHUP there")
+def test_a_terminal_that_is_closed_ends_it_in_order(tmp_path: Path) -> None:
+    """It ended there and then: entries at work stayed at the broker. A shell says it a second time."""
+    assert ended_by(tmp_path / "closed.db", signal.SIGHUP, signal.SIGHUP)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to one process there")
 def test_ctrl_c_says_what_stays_and_keeps_everything(tmp_path: Path) -> None:
     store = tmp_path / "stopped.db"
-    arguments = ["run", "--paper", "--sim", "--speed", "3600", "--store", str(store), SPEC]
-    with subprocess.Popen(
-        [sys.executable, "-m", "engine.cli.main", *arguments],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "RULEBOT_DATA": str(tmp_path / "data"), "PYTHONUNBUFFERED": "1"},
-    ) as process:
-        assert process.stdout is not None
-        told = []
-        for line in process.stdout:
-            told.append(line.rstrip("\n"))
-            if "filled: sold" in line:
-                process.send_signal(signal.SIGINT)
-    assert process.returncode == 0
+    told = ended_by(store, signal.SIGINT)
     assert " stopping: entries are cancelled, exits stay at the broker (Ctrl+C again ends at once)" in told
-    assert any("stopped by the operator" in line for line in told)
     assert any("its exits act only while rulebot runs" in line for line in told)
     assert "put_lite" in asked(store, "status")
