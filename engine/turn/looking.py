@@ -95,14 +95,14 @@ def _fitting(work: Work, bot: CompiledBot, wishes: list[Wish], room: int, before
     """Return those that fit beside what stands before; where not all do, another part of them each turn.
 
     In time each is the first of a turn, so that one which needs more lines than the others is left out of no round.
-    One that would not fit alone either has no turn, and a person is told.
+    One that would not fit into all lines that there are never has a turn, and a person is told.
     """
     taken = {contract for wish in before for contract in wish.need}
     stands, total = len(taken), len(taken.union(*(wish.need for wish in wishes)))
     if total <= room or not wishes:
         return wishes
     for wish in wishes:
-        if len(taken.union(wish.need)) > room:
+        if len(set(wish.need)) > work.program.line_limit:
             work.alarm(
                 bot.plan.name, f"{wish.need[0].symbol} needs more market data lines than are left: it is passed over"
             )
