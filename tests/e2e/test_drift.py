@@ -32,7 +32,15 @@ def days_of(tapes: Path) -> list[Compared]:
 def test_ci_a_position_of_an_earlier_day_that_ends_is_compared(tmp_path: Path) -> None:
     """A put that is sold on the first morning and stopped on the second, by an order that rests over the night."""
     wide = {"spy_put_seller.take_profit": "14%", "spy_put_seller.stop_loss": "22%"}
-    run_days(tmp_path, spec_files(["spy_put_seller"]), seed=3, days=2, overrides=wide, tapes=tmp_path / "tapes")
+    run_days(
+        tmp_path,
+        spec_files(["spy_put_seller"]),
+        seed=3,
+        days=2,
+        data_seconds=15,
+        overrides=wide,
+        tapes=tmp_path / "tapes",
+    )
     first, second = days_of(tmp_path / "tapes")
     assert [(each.what, each.done[-4:]) for each in first.trades] == [(What.SAME, "open")]
     assert [(each.what, each.done[-4:]) for each in second.trades] == [(What.SAME, "stop"), (What.SAME, "rget")]

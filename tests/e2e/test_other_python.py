@@ -33,7 +33,7 @@ def test_ci_a_recording_replays_on_another_python(tmp_path: Path) -> None:
     python = another_python()
     if not python:
         pytest.skip("no other Python is installed here")
-    run_days(tmp_path, spec_files(["put_lite", "dte0_condor"]), seed=3, tapes=tmp_path / "tapes")
+    run_days(tmp_path, spec_files(["put_lite", "dte0_condor"]), seed=3, data_seconds=15, tapes=tmp_path / "tapes")
     (tape,) = (tmp_path / "tapes").rglob("*.tape")
     home = tmp_path / "other"
     subprocess.run([python, "-m", "venv", str(home)], check=True)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import time
 import urllib.error
 import urllib.request
@@ -28,18 +29,15 @@ from engine.web.app import application
 from engine.web.moment import moment_of
 from engine.web.server import Bind, Server
 from engine.web.timeline import Days, Timeline, Underway, live_through
-from tests.e2e.worlds import run_days, spec_files
 
 TOKEN = "a-token-of-a-test-0123"
 DAY, NEXT = date(2026, 10, 21), date(2026, 10, 22)
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def store(two_days: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the store of two sessions of one bot, recorded."""
-    folder = tmp_path_factory.mktemp("days")
-    run_days(folder, spec_files(["put_lite"]), seed=3, days=2, tapes=folder / "s-tapes")
-    found = next(folder.glob("*.db")).rename(folder / "s.db")
+    found = Path(shutil.copytree(two_days, tmp_path_factory.mktemp("days") / "of")) / "s.db"
     with closing(SqlJournal(open_store(found), logs=None)) as journal:
         trade = {"bot": "put_lite", "what": "same", "differs": False, "is_explained": True, "natural": None}
         data = summed(DAY, {"trades": [trade], "since": None})

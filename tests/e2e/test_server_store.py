@@ -42,8 +42,8 @@ STORED = "SELECT seq, at, kind, bot, position, data, hash FROM journal ORDER BY 
 @pytest.mark.long
 def test_ci_a_day_on_a_server_is_that_in_a_file(tmp_path: Path, postgres_server: PostgresServer) -> None:
     place = postgres_server.place()
-    there = run_days(tmp_path, spec_files(), seed=7, place=place)
-    here = run_days(tmp_path, spec_files(), seed=7, place=tmp_path / "a.db")
+    there = run_days(tmp_path, spec_files(), seed=7, data_seconds=15, place=place)
+    here = run_days(tmp_path, spec_files(), seed=7, data_seconds=15, place=tmp_path / "a.db")
     assert there.decisions == here.decisions
     assert len(there.records) > 1000
     assert rows(place, STORED) == rows(tmp_path / "a.db", STORED)
