@@ -81,13 +81,14 @@ def _sessions(reader: StoreReader) -> set[date]:
 def _compared(live: StoreReader, shadow: StoreReader, bot: str, days: tuple[date, ...]) -> Compared:
     of_live, of_shadow = (each.view("trades", strategy_id=bot) for each in (live, shadow))
     told = [(day, _Day(live, bot, day, of_live), _Day(shadow, bot, day, of_shadow)) for day in days]
+    found = [each for day, one, other in told for each in _differences(day, one, other)]
     return Compared(
         bot=bot,
         sessions=days,
         is_same_text=_digest(live, bot) == _digest(shadow, bot),
         live=_side(of_live, [own for _, own, _ in told], days),
         shadow=_side(of_shadow, [own for _, _, own in told], days),
-        differences=tuple(each for day, one, other in told for each in _differences(day, one, other)),
+        differences=tuple(sorted(found, key=lambda each: (each.date, each.clock))),
     )
 
 
@@ -99,15 +100,26 @@ class _Day:
     """One session of one side: its records, and the trades that were opened in it."""
 
     def __init__(self, reader: StoreReader, bot: str, day: date, trades: Sequence[Row]) -> None:
-        self.records: Sequence[Record] = reader.day(bot, day)
+        self._reader, self._bot = reader, bot
+        self._told: dict[date, Sequence[Record]] = {day: reader.day(bot, day)}
+        self.records = self._told[day]
         own = [row for row in trades if str(row["entry_time"] or "")[:10] == day.isoformat() and is_opened(row)]
         self.trades = sorted(own, key=lambda row: str(row["entry_time"]))
         self.unfilled = self.decided("unfilled")
 
-    def decided(self, what: str, position: str = "") -> list[Record]:
-        """Return decisions of a kind, of one position or of all."""
-        found = (each for each in self.records if each.kind is Kind.DECISION and each.data.get("what") == what)
-        return [each for each in found if position in ("", each.position)]
+    def told_on(self, day: date) -> Sequence[Record]:
+        """Return the records of this session, or of a later one on which a trade of it was left."""
+        if day not in self._told:
+            self._told[day] = self._reader.day(self._bot, day)
+        return self._told[day]
+
+    def decided(self, what: str) -> list[Record]:
+        """Return the decisions of a kind."""
+        return _decisions(self.records, what)
+
+
+def _decisions(records: Iterable[Record], what: str) -> list[Record]:
+    return [each for each in records if each.kind is Kind.DECISION and each.data.get("what") == what]
 
 
 # ---------------------------------------------------------------- what each came to
@@ -155,7 +167,7 @@ def _differences(day: date, live: _Day, shadow: _Day) -> Iterable[Difference]:
             yield found
         if structure_of(one) != structure_of(other):
             yield _other_legs(day, live, shadow, one, other)
-        if (found := _left_apart(day, live, shadow, one, other)) is not None:
+        if (found := _left_apart(live, shadow, one, other)) is not None:
             yield found
 
 
@@ -220,31 +232,36 @@ def _legs(day: _Day, at: datetime) -> dict[str, Mapping[str, Any]]:
     return {str(leg["name"]): leg for leg in legs or ()}
 
 
-def _left_apart(day: date, live: _Day, shadow: _Day, one: Row, other: Row) -> Difference | None:
+def _left_apart(live: _Day, shadow: _Day, one: Row, other: Row) -> Difference | None:
     """Return that the two were left by another exit or at another time; what the later one's same rule said then."""
     ways = [_left(live, one), _left(shadow, other)]
     if ways[0] == ways[1] or (ways[0][1] == ways[1][1] and abs(ways[0][0] - ways[1][0]) <= SAME):
         return None
-    words = [f"{name} {clock(at)}" if name else "open" for at, name in ways]
     place = 0 if ways[0][0] <= ways[1][0] else 1
     at, name = ways[place]
+    day = exchange_date(at)
+    words = [f"{name} {_when(at, day)}" if name else "open" for at, name in ways]
     later, trade = ((shadow, other), (live, one))[place]
-    conditions = state_at(later.records, at).conditions
+    conditions = state_at(later.told_on(day), at).conditions
     found = next((each for each in conditions if each.rule == name and each.position == trade["position"]), None)
     who = ("the shadow's", "the live one's")[place]
     why = f"{who} had none such then" if found is None else f"{who}: {_words(found, at)}"
-    if exchange_date(at) != day:
-        why = "on a later day; 'rulebot why' says more"
     return _difference(day, at, "exit", (words[0], words[1]), name, why)
+
+
+def _when(at: datetime, day: date) -> str:
+    """Return the clock of an instant, behind its date when it is of another day."""
+    return clock(at) if exchange_date(at) == day else f"{exchange_date(at):%m-%d} {clock(at)}"
 
 
 def _left(day: _Day, trade: Row) -> tuple[datetime, str]:
     """Return when it was decided to leave a trade, and by what; of one that is open the end of time."""
     if not trade["exit_time"]:
         return _NEVER, ""
-    decided = day.decided("exit", str(trade["position"]))
-    at = decided[-1].at if decided else _instant(trade["exit_time"])
-    return at, str(trade["exit_name"] or trade["exit_reason"])
+    filled = _instant(trade["exit_time"])
+    records = day.told_on(exchange_date(filled))
+    decided = [each for each in _decisions(records, "exit") if each.position == trade["position"]]
+    return decided[-1].at if decided else filled, str(trade["exit_name"] or trade["exit_reason"])
 
 
 def _difference(day: date, at: datetime, what: str, sides: tuple[str, str], rule: str, why: str) -> Difference:

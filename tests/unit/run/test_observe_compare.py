@@ -1,0 +1,63 @@
+"""`summary --compare`: a trade that the two left on a later day than they entered it."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+from engine.model.session import exchange_date
+from engine.record.record import Kind, Record
+from engine.run.observe.compare import compare
+from engine.store.queries import StoreReader
+
+BOT, POSITION = "swing", "swing-1"
+DAYS = (date(2026, 10, 21), date(2026, 10, 22))
+LEG = {"symbol": "SPX", "right": "put", "strike": "5870", "ratio": 1}
+
+
+def at(day: date, hour: int, minute: int) -> datetime:
+    return datetime(day.year, day.month, day.day, hour + 4, minute, tzinfo=UTC)
+
+
+def of_rule(when: datetime, *, value: float, truth: bool) -> Record:
+    said = {"rule": "stop", "place": "exit", "truth": truth, "value": value, "text": "at least 200%"}
+    return Record(when, Kind.VERDICT, BOT, POSITION, data=said)
+
+
+class Told:
+    """A store in which one trade is entered on the first day, and left on the second at `left`."""
+
+    def __init__(self, left: datetime, verdicts: Sequence[Record]) -> None:
+        sessions = [Record(at(day, 9, 30), Kind.SESSION, data={"date": day.isoformat()}) for day in DAYS]
+        entered = Record(at(DAYS[0], 10, 0), Kind.DECISION, BOT, POSITION, data={"what": "enter"})
+        exit = Record(left, Kind.DECISION, BOT, POSITION, data={"what": "exit", "reason": "stop"})
+        self._records = sorted([*sessions, entered, *verdicts, exit], key=lambda record: record.at)
+        clock = f"{left.hour - 4:02}:{left.minute:02}:40"
+        row = {"position": POSITION, "state": "closed", "status": "CLOSED", "quantity": 1, "legs": json.dumps([LEG])}
+        row |= {"entry_time": f"{DAYS[0]} 10:00:05", "exit_time": f"{DAYS[1]} {clock}", "exit_name": "stop"}
+        row |= {"expiration": "2026-10-28", "entry_price": 3.2, "entry_mid": 3.4, "exit_price": 9.9}
+        self._trade = row | {"expected_exit_price": 9.7, "commissions": 5.0, "final_pnl": -675.0}
+
+    def run(self) -> Any:
+        return SimpleNamespace(specs={})
+
+    def view(self, name: str, **_: str) -> list[dict[str, Any]]:
+        return [self._trade]
+
+    def records(self, kinds: Sequence[Kind]) -> list[Record]:
+        return [record for record in self._records if record.kind in kinds]
+
+    def day(self, bot: str, day: date) -> list[Record]:
+        return [record for record in self._records if record.bot == bot and exchange_date(record.at) == day]
+
+
+def test_an_exit_on_a_later_day_has_its_own_date_and_the_reason() -> None:
+    soon, late = at(DAYS[1], 10, 24), at(DAYS[1], 10, 27)
+    held = of_rule(at(DAYS[1], 9, 30), value=143.4, truth=False)
+    live, shadow = Told(late, [held]), Told(soon, [of_rule(soon, value=201.0, truth=True)])
+    (found,) = compare(cast(StoreReader, live), cast(StoreReader, shadow), [BOT], None)
+    (differed,) = found.differences
+    assert (differed.date, differed.clock, differed.what) == (DAYS[1], "10:24:00", "exit")
+    assert (differed.live, differed.shadow) == ("stop 10:27:00", "stop 10:24:00")
+    assert differed.why == "the live one's: 143.4 at least 200% (so since 09:30:00)"
