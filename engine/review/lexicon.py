@@ -56,6 +56,17 @@ def measure_schema(name: str) -> Schema:
     return found
 
 
+def argument_words(name: str) -> Mapping[str, tuple[str, ...]] | None:
+    """Return the keys that a measure takes in braces, each with the words it lists; None for one without braces."""
+    properties: Schema | None = measure_schema(name).get("properties")
+    if properties is None:
+        return None
+    return {
+        key: tuple(word for choice in node.get("anyOf", ()) for word in choice.get("enum", ()))
+        for key, node in properties.items()
+    }
+
+
 class _Walk:
     """One pass over a schema; `inside` holds the definitions it stands in, so that it ends."""
 

@@ -65,7 +65,7 @@ def _measure(word: str) -> Iterator[Section]:
         ("is", measure.formula),
         ("in", _units(measure)),
         ("reads", _source(measure)),
-        ("takes", "; ".join(_argument(each) for each in measure.parameters)),
+        ("takes", "; ".join(_arguments(measure))),
         ("stands in", ", ".join(place.value for place in Place if may_stand(measure, place))),
         ("as in", "; ".join(_measure_examples(measure))),
     )
@@ -91,8 +91,17 @@ def _source(measure: Measure) -> str:
     return f"{measure.source}; unknown when older than {amounts.duration(measure.max_age)}"
 
 
-def _argument(parameter: Parameter) -> str:
-    takes = listed(parameter.choices, "or") if parameter.choices else parameter.takes.value
+def _arguments(measure: Measure) -> Iterator[str]:
+    """Yield the arguments that can be written: of those with braces the ones, and their words, that the schema takes."""
+    keys = lexicon.argument_words(measure.name)
+    for parameter in measure.parameters:
+        if keys is None or parameter.name in keys:
+            yield _argument(parameter, () if keys is None else keys[parameter.name])
+
+
+def _argument(parameter: Parameter, words: Sequence[str]) -> str:
+    choices = tuple(each for each in parameter.choices if each in words)
+    takes = listed(choices, "or") if choices else parameter.takes.value
     default = ", must be given" if parameter.required else ""
     if parameter.default is not None and not parameter.required:
         default = f" (default {parameter.default})"

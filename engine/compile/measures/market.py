@@ -156,7 +156,7 @@ VOLATILITIES = (
         max_age=OPTION_AGE,
         places=EVERYWHERE,
         reads=("spot", "strikes"),
-        formula="Mid of the at-the-money straddle x sqrt(pi / 2), points; `method: iv` is spot x iv x sqrt(years).",
+        formula="Mid of the at-the-money straddle x sqrt(pi / 2), points.",
     ),
 )
 

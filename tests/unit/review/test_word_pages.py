@@ -25,3 +25,10 @@ def test_every_word_has_its_page_once_and_is_listed() -> None:
 
 def test_the_way_to_make_it_is_told_to_who_adds_a_word() -> None:
     assert MADE_BY in (PAGE.parents[1] / "contributing.md").read_text(encoding="utf-8")
+
+
+def test_no_argument_is_offered_that_the_schema_refuses() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert "'method'" not in text
+    assert "'asof', open (default now)" in text
+    assert "'at', mid or natural (default start)" in text
