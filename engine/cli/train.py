@@ -114,17 +114,19 @@ def train(spec: str, **options: Any) -> None:
     if options["table"] is not None:
         _write(options["table"], table_of(samples))
     model, report = trained(samples, asked)
-    text = text_of_model(model, _origin(desk, samples, asked, options["target"], version, figures(report)))
+    own = [] if options["every"] is not None else _own_models(desk)
+    origin = _origin(desk, samples, asked, options["target"], version, figures(report))
+    text = text_of_model(model, {**origin, "let_through_by": own})
     if out is not None:
         _write(out, text)
     if options["form"] == "json":
         sha256 = digest_of(text) if out is not None else None
         data = {key: samples.settings.get(key) for key in DATA}
         file, findings = None if out is None else str(out), {"findings": samples.findings}
-        told = {"file": file, "sha256": sha256, **data, **figures(report), **findings}
+        told = {"file": file, "sha256": sha256, **data, "let_through_by": own, **figures(report), **findings}
         click.echo(json.dumps(told, indent=1, default=str))
         return
-    for line in report_lines(report, samples.settings):
+    for line in report_lines(report, samples.settings, own):
         click.echo(line)
     if out is not None:
         click.echo("")
@@ -259,6 +261,16 @@ def _is_beside(spec: Path, out: Path) -> bool:
 def _named_by(spec: Path, out: Path) -> str:
     """Return the model as a condition of the spec names it."""
     return out.resolve().relative_to(spec.resolve().parent).as_posix() if _is_beside(spec, out) else out.name
+
+
+def _own_models(desk: "Desk") -> list[str]:
+    """Return the files of the models by which the bot itself decides what it enters."""
+    from engine.compile.reads import calls_of
+
+    (bot,) = desk.bots.values()
+    rules = (*bot.plan.entry.when, *bot.plan.require, *bot.plan.risk.halt_when)
+    calls = (call for rule in rules for call in calls_of(rule.test) if call.measure == "model")
+    return list(dict.fromkeys(str(call.argument("file")) for call in calls))
 
 
 def _origin(

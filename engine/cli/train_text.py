@@ -1,6 +1,6 @@
 """The report of a training for eyes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.cli.data_text import named
@@ -11,8 +11,11 @@ from engine.run.learn.report import Report
 SHOWN_WEIGHTS = 12
 
 
-def report_lines(report: Report, data: Mapping[str, Any]) -> Iterator[str]:
-    """Yield all of it. data: of which past sessions it is, as a backtest's settings say it."""
+def report_lines(report: Report, data: Mapping[str, Any], own: Sequence[str] = ()) -> Iterator[str]:
+    """Yield all of it. data: of which past sessions it is, as a backtest's settings say it.
+
+    own: files of the models that the bot itself enters by.
+    """
     yield f" {named(str(data.get('source')), bool(data.get('is_modelled')))}; fills {data.get('fills')}"
     than = "a profit" if report.line == 0.0 else f"more than ${report.line:,.2f} a structure"
     days = f"{report.first:%Y-%m-%d} to {report.last:%Y-%m-%d}"
@@ -22,6 +25,9 @@ def report_lines(report: Report, data: Mapping[str, Any]) -> Iterator[str]:
         yield f" hypothetical: an entry at every {every} of its window, whatever its conditions said"
         yield f" those of one session have much in common: each +/- counts {report.sessions} sessions, not trades"
     yield " all figures are of trades that came after those the model had seen"
+    if own:
+        yield f" and that the bot's own {', '.join(own)} let through: of what it kept out nothing is learned, and where"
+        yield " it was trained on these sessions it knew how they ended, which makes every figure too good"
     yield ""
     yield from _kinds(report)
     yield ""

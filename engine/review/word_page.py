@@ -92,7 +92,7 @@ def _source(measure: Measure) -> str:
 
 
 def _arguments(measure: Measure) -> Iterator[str]:
-    """Yield the arguments that can be written: of those with braces the ones, and their words, that the schema takes."""
+    """Yield the arguments that can be written, with the words of each that the schema takes."""
     keys = lexicon.argument_words(measure.name)
     for parameter in measure.parameters:
         if keys is None or parameter.name in keys:

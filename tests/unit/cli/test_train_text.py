@@ -1,0 +1,38 @@
+"""What `rulebot train` says of the trades that it learned from."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from engine.cli.train import _own_models
+from engine.cli.train_text import report_lines
+from engine.run.desk import load_desk
+from engine.run.learn.report import KindFigures, Report
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+AT = datetime(2025, 1, 2, 15, 30, tzinfo=UTC)
+KIND = KindFigures(kind="logistic", auc=0.6, auc_error=0.04, brier=0.2, base=0.21)
+REPORT = Report(
+    samples=120,
+    first=AT,
+    last=AT,
+    good=80,
+    line=0.0,
+    kind="logistic",
+    kinds=(KIND,),
+    folds=(),
+    bands=(),
+    weights=(),
+    left_out=(),
+)
+
+
+def test_a_model_that_the_bot_enters_by_already_is_named() -> None:
+    own = _own_models(load_desk([str(EXAMPLES / "learned.yaml")], {}, None))
+    assert own == ["models/learned.json"]
+    said = "\n".join(report_lines(REPORT, {}, own))
+    assert "and that the bot's own models/learned.json let through" in said
+    assert "let through" not in "\n".join(report_lines(REPORT, {}))
+
+
+def test_a_bot_without_a_model_has_none() -> None:
+    assert _own_models(load_desk([str(EXAMPLES.parent / "specs" / "put_lite.yaml")], {}, None)) == []
