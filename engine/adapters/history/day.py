@@ -22,6 +22,8 @@ Places = NDArray[np.intp]
 """Where options stand along the second axis of columns."""
 Day = date
 """A date, where a value has a field of that name."""
+OF_UNDERLYING = ("iv", "model_at", "call_volume", "put_volume")
+"""What a broker tells of all options on an underlying together; the board's columns of these names say what each is."""
 BY_OPTION = ("bid", "ask", "bid_size", "ask_size", "volume", "open_interest", "iv", "delta", "gamma", "theta", "vega")
 """What columns of options a session can have."""
 
@@ -64,6 +66,8 @@ class HistoryDay:
     (T,) for each underlying; bid, ask, iv, delta, gamma, vega, theta (T, C) in the order of `options`; volume and
     open_interest (T, C) or (C,). Units: those of the board (`model/market.py`). Missing is nan; None where the source
     has no such column, and iv and greeks are then computed from the mid by `run/backtest/`.
+    told: columns (T,) named in OF_UNDERLYING, by underlying, as the broker told them; None where nobody did: then the
+    VIX stands for SPX's 30-day volatility, and `options` are all that there are.
     settled: the official settlement level by (symbol, trading class) where it is known, which is after the close.
     findings: what was wrong with this day's data.
     """
@@ -83,6 +87,7 @@ class HistoryDay:
     theta: Columns | None = None
     volume: Columns | None = None
     open_interest: Columns | None = None
+    told: Mapping[str, Mapping[str, Columns]] | None = None
     settled: Mapping[tuple[str, str], float] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
 

@@ -57,6 +57,7 @@ def session_day(
         times=times,
         levels=aligned,
         options=options,
+        told=None,
         settled=settled,
         findings=tuple(all_findings),
         **columns,

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
+from engine.adapters.history.day import OF_UNDERLYING, Columns, DailyBar, Finding, HistoryDay
 from engine.adapters.history.finding import told
 from engine.adapters.history.missing import missing_sessions
 from engine.adapters.recorded.file import SUFFIX, day_of, named_day
@@ -34,6 +34,10 @@ EVERY = 5.0
 LONGEST = 60.0
 """Seconds without market data that are told."""
 _OPTION = ("bid", "ask", "bid_size", "ask_size", "iv", "delta", "gamma", "vega", "theta", "volume", "open_interest")
+
+LEVEL = "level"
+_Level = tuple[str, str]
+"""The symbol of an underlying, and what of it: its LEVEL, or a column of OF_UNDERLYING."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,7 @@ class _Tape:
     def __init__(self) -> None:
         self.times: list[float] = []
         self.options: dict[Option, int] = {}
-        self.levels: dict[str, list[float]] = {}
+        self.levels: dict[_Level, list[float]] = {}
         self.frames: list[Columns] = []
         self.bars: dict[str, tuple[DailyBar, ...]] = {}
         self.closes: dict[str, tuple[float, ...]] = {}
@@ -134,7 +138,7 @@ class _Tape:
 
     def read(self, file: Path, close: float) -> None:
         """Take a file; what an earlier one says of the time from its beginning on is left out."""
-        board, now, levels = Board(), np.full((len(_OPTION), len(self.options)), nan), dict[str, float]()
+        board, now, levels = Board(), np.full((len(_OPTION), len(self.options)), nan), dict[_Level, float]()
         at, version = nan, -1
         for step in play((file,), board):
             if isinstance(step, Heard):
@@ -162,20 +166,24 @@ class _Tape:
         for column in self.levels.values():
             del column[count:]
 
-    def _forget(self, board: Board, now: Columns, levels: dict[str, float]) -> None:
+    def _forget(self, board: Board, now: Columns, levels: dict[_Level, float]) -> None:
         """Let what is not streamed any more be missing."""
         for option, place in self.options.items():
             if place < now.shape[1] and option not in board.rows:
                 now[:, place] = nan
-        for symbol in levels.keys() - {contract.symbol for contract in board.rows if isinstance(contract, Underlying)}:
-            del levels[symbol]
+        streamed = {contract.symbol for contract in board.rows if isinstance(contract, Underlying)}
+        for each in [each for each in levels if each[0] not in streamed]:
+            del levels[each]
 
-    def _write(self, board: Board, now: Columns, levels: dict[str, float], rows: Sequence[int], at: float) -> Columns:
+    def _write(
+        self, board: Board, now: Columns, levels: dict[_Level, float], rows: Sequence[int], at: float
+    ) -> Columns:
         for row in rows:
             contract = board.contracts[row]
             if isinstance(contract, Underlying):
                 value = level(board, row, at)
-                levels[contract.symbol] = nan if value is None else value
+                levels[contract.symbol, LEVEL] = nan if value is None else value
+                levels |= {(contract.symbol, name): getattr(board, name)[row] for name in OF_UNDERLYING}
                 if (close := board.previous_close[row]) == close:
                     self.previous[contract.symbol] = close
             elif contract is not None and not contract.is_share:
@@ -185,13 +193,13 @@ class _Tape:
                 now[:, place] = [getattr(board, name)[row] for name in _OPTION]
         return now
 
-    def _keep(self, at: float, now: Columns, levels: Mapping[str, float]) -> None:
+    def _keep(self, at: float, now: Columns, levels: Mapping[_Level, float]) -> None:
         """Keep an instant."""
         self.times.append(at)
         self.frames.append(now.copy())
-        for symbol in levels.keys() | self.levels.keys():
-            column = self.levels.setdefault(symbol, [nan] * (len(self.times) - 1))
-            column.append(levels.get(symbol, nan))
+        for each in levels.keys() | self.levels.keys():
+            column = self.levels.setdefault(each, [nan] * (len(self.times) - 1))
+            column.append(levels.get(each, nan))
 
     def _take(self, step: Heard) -> None:
         event = step.event
@@ -213,10 +221,13 @@ class _Tape:
             width = min(count, frame.shape[1])
             whole[place, :, :width] = frame[:, :width]
         columns: Any = {name: np.ascontiguousarray(whole[:, place]) for place, name in enumerate(_OPTION)}
+        known = {each: np.array(column) for each, column in sorted(self.levels.items())}
+        levels = {symbol: column for (symbol, name), column in known.items() if name == LEVEL}
         return HistoryDay(
             date=day,
             times=np.array(self.times),
-            levels={symbol: np.array(column) for symbol, column in sorted(self.levels.items())},
+            levels=levels,
+            told={symbol: {name: known[symbol, name] for name in OF_UNDERLYING} for symbol in levels},
             options=tuple(self.options),
             **columns,
         )

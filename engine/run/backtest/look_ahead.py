@@ -4,7 +4,7 @@ Garbled are quotes, levels and greeks of later instants and sessions, volumes of
 daily bars and volatilities of that day and later ones. A decision that changes has seen what it could not know.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from random import Random
@@ -97,9 +97,14 @@ def garbled(day: HistoryDay, later: "np.ndarray", seed: int) -> HistoryDay:
     return replace(
         day,
         levels={symbol: strange(level) for symbol, level in day.levels.items()},
+        told=None if day.told is None else {symbol: _each(strange, of) for symbol, of in day.told.items()},
         settled={key: _STRANGE * level for key, level in day.settled.items()},
         **columns,
     )
+
+
+def _each(strange: Callable[[Columns], Columns], columns: Mapping[str, Columns]) -> Mapping[str, Columns]:
+    return {name: strange(column) for name, column in columns.items()}
 
 
 def check_look_ahead(walks: Walks, source: Source, first: date, last: date, seed: int = 7) -> Checked:

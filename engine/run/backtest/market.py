@@ -47,7 +47,8 @@ class DayMarket:
         self._names: tuple[str, ...] = ()
         self._times: list[float] = times.tolist()
         self._ranges = {symbol: ranges(day.times, level, session) for symbol, level in day.levels.items()}
-        self._counts = {symbol: self._traded(symbol) for symbol in day.levels} if _is_running(day.volume) else {}
+        is_counted = day.told is None and _is_running(day.volume)
+        self._counts = {symbol: self._traded(symbol) for symbol in day.levels} if is_counted else {}
         self._given, self._places = self._holding(np.empty(0, dtype=np.intp))
         is_modelled = any(name not in self._given for name in GREEKS)
         self._surface = surface_of(day, session) if is_modelled else None
@@ -178,7 +179,10 @@ class DayMarket:
         if symbol in self._counts:
             calls, puts = self._counts[symbol]
             board.call_volume[row], board.put_volume[row] = calls[place], puts[place]
-        if symbol == "SPX" and (index := self._level("VIX", place)) == index:
+        if self.day.told is not None:
+            for name, column in self.day.told.get(symbol, {}).items():
+                getattr(board, name)[row] = column[place]
+        elif symbol == "SPX" and (index := self._level("VIX", place)) == index:
             board.iv[row], board.model_at[row] = index / 100.0, at
         return True
 

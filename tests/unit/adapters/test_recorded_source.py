@@ -1,5 +1,6 @@
 """A recording as a past session: each instant holds what was known then, and holes are told."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from math import isnan
@@ -14,6 +15,8 @@ from engine.model.errors import StoreError
 from engine.model.event import BarsReport, ClosesReport, ImpliedReport, MarketMoved
 from engine.model.facts import Bar, Bars
 from engine.model.market import Board
+from engine.model.session import session_from
+from engine.run.backtest.market import DayMarket
 
 OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)
 DAY = date(2026, 10, 21)
@@ -27,6 +30,12 @@ class Run:
     def __init__(self, folder: Path, name: str) -> None:
         self.board = Board()
         self.recorder = Recorder(folder / name, {}, self.board, pytest.fail)
+
+    def hears(self, **values: float) -> None:
+        """Let the broker tell something of all options on SPX, which the next instant brings."""
+        row = self.board.add(SPX)
+        for name, value in values.items():
+            getattr(self.board, name)[row] = value
 
     def sees(self, seconds: float, **values: float) -> None:
         at = OPEN + timedelta(seconds=seconds)
@@ -56,6 +65,26 @@ def test_each_instant_holds_what_was_known_then(tmp_path: Path) -> None:
     assert day.levels["SPX"].tolist() == [5900.0, 5901.0, 5902.0, 5903.0]
     assert day.options == (PUT,)
     assert [None if isnan(bid) else bid for bid in day.bid[:, 0]] == [None, 1.05, 1.05, None]
+
+
+def test_what_the_broker_told_of_all_options_is_what_stands_on_the_board(tmp_path: Path) -> None:
+    run = Run(tmp_path, "a")
+    run.sees(0, spx=5900.0, put=1.05)
+    run.hears(iv=0.138, model_at=OPEN.timestamp() + 4, call_volume=200.0, put_volume=150.0)
+    run.sees(6, spx=5902.0)
+    run.recorder.close()
+    day = RecordingSource(tmp_path).day(DAY)
+    board = Board()
+    board.hold((SPX, Underlying("VIX")))
+    day = replace(day, levels={**day.levels, "VIX": day.levels["SPX"] / 350.0})
+    market = DayMarket(day, session_from(DAY), board, {})
+    row = board.rows[SPX]
+    market.write(0)
+    assert isnan(board.iv[row]), "the VIX is another index than what the broker's past closes are of"
+    assert isnan(board.put_volume[row]), "what was streamed is not all that was traded"
+    market.write(1)
+    assert (board.iv[row], board.model_at[row]) == (0.138, OPEN.timestamp() + 4)
+    assert (board.call_volume[row], board.put_volume[row]) == (200.0, 150.0)
 
 
 def test_holes_are_told_and_not_bridged(tmp_path: Path) -> None:
