@@ -28,6 +28,9 @@ def report_lines(report: Report, data: Mapping[str, Any], own: Sequence[str] = (
     if own:
         yield f" and that the bot's own {', '.join(own)} let through: of what it kept out nothing is learned, and where"
         yield " it was trained on these sessions it knew how they ended, which makes every figure too good"
+    if report.in_shares:
+        were = f"{report.in_shares} of them ended in shares, assigned or exercised"
+        yield f" {were}: what those made or lost is in no trade, and in no figure here"
     yield ""
     yield from _kinds(report)
     yield ""

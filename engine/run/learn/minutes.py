@@ -29,7 +29,7 @@ from engine.run.backtest.run import deaf, several
 from engine.run.backtest.sampling import Sampler, Sampling, streaming
 from engine.run.backtest.walk import CASH, Walk
 from engine.run.desk import Sources, load_desk
-from engine.run.learn.samples import Sample, Samples
+from engine.run.learn.samples import IN_SHARES, Sample, Samples
 from engine.run.sweep.shared import Shared
 from engine.spec.nouns.entry import Window
 from engine.turn.program import AccountLimits, CompiledBot, Program, compile_bot
@@ -133,6 +133,7 @@ class _World:
     walk: Walk
     since: date
     noted: dict[str, Record] = field(default_factory=dict)
+    in_shares: bool = False
 
     def live_through(self, day: date) -> None:
         """Live through the sessions up to a day."""
@@ -140,6 +141,8 @@ class _World:
             for record in done.records:
                 if record.kind is Kind.FACTS and record.data["what"] == FEATURES:
                     self.noted.setdefault(record.position, record)
+                if record.kind is Kind.SETTLEMENT and record.data["how"] in IN_SHARES:
+                    self.in_shares = True
         self.since = day + timedelta(days=1)
 
     @property
@@ -181,7 +184,7 @@ def of_days(asked: Asked, days: Sequence[date]) -> Found:
             if trade.state != "closed":
                 open_worlds.append(world)
             else:
-                rows.append(_sample(world.noted[trade.id], trade))
+                rows.append(_sample(world.noted[trade.id], trade, in_shares=world.in_shares))
     return Found(tried=tried, entered=entered, rows=tuple(rows), findings=tuple(source.findings))
 
 
@@ -223,10 +226,11 @@ def _program(bot: CompiledBot, lines: int) -> Program:
     return Program(bots={bot.plan.name: bot}, pinned={}, limits=AccountLimits(), install=INSTALL, line_limit=lines)
 
 
-def _sample(noted: Record, trade: Position) -> Sample:
+def _sample(noted: Record, trade: Position, *, in_shares: bool) -> Sample:
     left = noted.at if trade.closed_at is None else trade.closed_at
     values = tuple(None if each is None else float(each) for each in _list(noted.data["value"]))
-    return Sample(entered=noted.at, left=max(left, noted.at), values=values, net=float(trade.net) / trade.quantity)
+    net = float(trade.net) / trade.quantity
+    return Sample(entered=noted.at, left=max(left, noted.at), values=values, net=net, in_shares=in_shares)
 
 
 def _list(value: Json) -> Sequence[Any]:

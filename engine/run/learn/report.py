@@ -61,7 +61,7 @@ class Report:
     """All of it. line: dollars a structure above which a trade counts as good. left_out: features, and why.
 
     every: the trades are hypothetical, one for every so many minutes; None: the bot made them. Then errors count those
-    of one session as one.
+    of one session as one. in_shares: trades that were assigned or exercised, whose shares are in no figure.
     """
 
     samples: int
@@ -77,6 +77,7 @@ class Report:
     left_out: tuple[tuple[str, str], ...]
     every: int | None = None
     sessions: int = 0
+    in_shares: int = 0
 
     @property
     def rate(self) -> float:

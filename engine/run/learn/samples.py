@@ -18,12 +18,20 @@ from engine.store.queries import StoreReader
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One closed trade. values: its features, None where one was not known. net: dollars a structure, after all."""
+    """One closed trade. values: its features, None where one was not known. net: dollars a structure, after all.
+
+    in_shares: it was assigned or exercised; what the shares made or lost is no part of `net`.
+    """
 
     entered: datetime
     left: datetime
     values: tuple[float | None, ...]
     net: float
+    in_shares: bool = False
+
+
+IN_SHARES = frozenset(("assigned", "exercised"))
+"""Ends of options that leave shares, or take them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +62,8 @@ def read_samples(store: Place, bot: str, digest: str) -> Samples:
         raise MisuseError(f"{store} holds no backtest of {bot} as it is written now", "run the backtest again")
     with StoreReader(store) as reader:
         noted = [each for each in reader.records((Kind.FACTS,)) if each.data["what"] == FEATURES and each.bot == bot]
+        settled = reader.records((Kind.SETTLEMENT,))
+        delivered = {each.position for each in settled if each.data["how"] in IN_SHARES}
     if "features" not in results.settings:
         raise MisuseError(f"{store} holds a backtest without features", "run it with --features when, or require")
     known: dict[str, Record] = {}
@@ -68,6 +78,7 @@ def read_samples(store: Place, bot: str, digest: str) -> Samples:
             left=max(known[trade.name].at, _instant(str(trade.left))),
             values=_values(known[trade.name].data["value"]),
             net=float(trade.net) / trade.quantity,
+            in_shares=trade.name in delivered,
         )
         for trade in closed
     ]
@@ -95,10 +106,7 @@ def only(samples: Samples, names: Sequence[str]) -> Samples:
         if name not in samples.names:
             raise MisuseError(f"the feature '{name}' was not noted", f"noted are {', '.join(samples.names)}")
     places = [samples.names.index(name) for name in names]
-    rows = tuple(
-        Sample(entered=row.entered, left=row.left, values=tuple(row.values[at] for at in places), net=row.net)
-        for row in samples.rows
-    )
+    rows = tuple(replace(row, values=tuple(row.values[at] for at in places)) for row in samples.rows)
     return replace(samples, names=tuple(names), rows=rows)
 
 

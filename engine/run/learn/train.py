@@ -82,6 +82,7 @@ def train(samples: Samples, asked: Asked) -> tuple[LearnedModel, Report]:
         left_out=left_out,
         every=samples.every,
         sessions=samples.sessions,
+        in_shares=sum(row.in_shares for row in samples.rows),
     )
     return replace(final, slope=slope, offset=offset), report
 

@@ -1,5 +1,6 @@
 """What `rulebot train` says of the trades that it learned from."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,6 +33,12 @@ def test_a_model_that_the_bot_enters_by_already_is_named() -> None:
     said = "\n".join(report_lines(REPORT, {}, own))
     assert "and that the bot's own models/learned.json let through" in said
     assert "let through" not in "\n".join(report_lines(REPORT, {}))
+
+
+def test_trades_that_ended_in_shares_are_counted() -> None:
+    said = "\n".join(report_lines(replace(REPORT, in_shares=7), {}))
+    assert "7 of them ended in shares, assigned or exercised: what those made or lost is in no trade" in said
+    assert "in shares" not in "\n".join(report_lines(REPORT, {}))
 
 
 def test_a_bot_without_a_model_has_none() -> None:

@@ -68,6 +68,12 @@ def test_what_trades_still_open_come_to_calibrates_nothing() -> None:
     assert foreseen[0] == foreseen[1]
 
 
+def test_trades_that_ended_in_shares_are_counted() -> None:
+    known = samples()
+    some = replace(known, rows=(*known.rows[:-2], *(replace(row, in_shares=True) for row in known.rows[-2:])))
+    assert train(some, Asked())[1].in_shares == 2
+
+
 def test_what_is_there_is_learned_and_calibrated() -> None:
     model, report = train(samples(), Asked())
     assert report.taken.auc > 0.7
