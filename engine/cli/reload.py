@@ -31,6 +31,7 @@ def reload(store: Place | None) -> None:
     from engine.model.event import Request
     from engine.run.desk import ProblemsError
     from engine.run.inbox import post
+    from engine.run.overrides import kept_in
     from engine.run.reread import LiveRun, digests_of, limit_words, refuse_account, reread, sources_of, told_limits
     from engine.spec.diagnostic import headline
     from engine.store.latest import engine_store
@@ -42,7 +43,7 @@ def reload(store: Place | None) -> None:
     if not is_in_use(found):
         raise StoreError(f"no engine is running on {found}", "nothing is to be done: the next start reads the files")
     with StoreReader(found) as reader:
-        run = reader.run()
+        run, kept = reader.run(), kept_in(reader)
     if run.started is not None and run.ended is not None:
         raise StoreError(f"the engine of {found} is only starting", "it reads its files now; ask again if they change")
     told = run.started.data if run.started is not None else {}
@@ -52,7 +53,7 @@ def reload(store: Place | None) -> None:
             f"the engine of {found} runs no specs that could be read again", "stop it and start it with the specs"
         )
     try:
-        desk = reread(sources)
+        desk = reread(sources, kept)
     except ProblemsError as error:
         show_problems(error.found, "text", err=True)
         raise click.exceptions.Exit(error.exit_code) from error

@@ -52,8 +52,8 @@ class Sources:
 class Desk:
     """All bots of a run, compiled, with the texts they came from and the account document if there is one.
 
-    sources: None for a desk that was not read from files. kept: what operators have set, by `BOT.NAME`; it is among the
-    overrides of `sources`. account_text: that of the account document, "" without one.
+    sources: None for a desk that was not read from files. kept: what operators have set, by `BOT.NAME`, also for bots
+    and parameters that are not here. account_text: that of the account document, "" without one.
     """
 
     bots: Mapping[str, CompiledBot]
@@ -115,17 +115,21 @@ class Desk:
         return replace(old, bots=bots, pinned=pinned, limits=self.limits(), require=self.require)
 
 
-def load_desk(paths: Iterable[str], overrides: Mapping[str, str], account_file: Path | None) -> Desk:
+def load_desk(
+    paths: Iterable[str], overrides: Mapping[str, str], account_file: Path | None, kept: Mapping[str, str] | None = None
+) -> Desk:
     """Read and compile every bot under `paths`, and the account document.
 
     The account document is `account_file`, else `account.yaml` beside the folder of the first spec, if it is there.
+    kept: what operators have set, by `BOT.NAME`, wherever `overrides` say nothing.
     Raises: SpecError with every problem; MisuseError when nothing is to be run, or an override fits no bot.
     """
     paths = tuple(paths)
     files = find_files(paths)
     if not files:
         raise MisuseError("no spec was named", "name files or folders, such as specs/*.yaml")
-    loaded = [_load(Path(file), overrides) for file in files]
+    kept = dict(kept or {})
+    loaded = [_load(Path(file), overrides, kept) for file in files]
     found = [each for each in loaded if each.spec is not None]
     _refuse_problems(loaded)
     if not found:
@@ -147,7 +151,7 @@ def load_desk(paths: Iterable[str], overrides: Mapping[str, str], account_file: 
         texts.append(_text(plan, each, used))
     sources = Sources(paths, dict(overrides), account_file, Path.cwd())
     limits, said = (None, "") if account is None else (account.account, account.source.text)
-    return Desk(bots, tuple(texts), limits, tuple(warnings), sources, account_text=said)
+    return Desk(bots, tuple(texts), limits, tuple(warnings), sources, kept, account_text=said)
 
 
 def _text(plan: Plan, loaded: Loaded, used: Mapping[str, str]) -> SpecText:
@@ -186,12 +190,13 @@ def of_bot(overrides: Mapping[str, str], bot: str) -> dict[str, str]:
     return {**{name: text for name, text in overrides.items() if "." not in name}, **own}
 
 
-def _load(file: Path, overrides: Mapping[str, str]) -> Loaded:
+def _load(file: Path, overrides: Mapping[str, str], kept: Mapping[str, str]) -> Loaded:
     try:
         loaded = load_document(file)
         names = set() if loaded.spec is None else {p.name for p in loaded.spec.parameters}
         bot = "" if loaded.spec is None else loaded.spec.name
-        used = {name: text for name, text in of_bot(overrides, bot).items() if name in names}
+        given = {**of_bot(kept, bot), **of_bot(overrides, bot)}
+        used = {name: text for name, text in given.items() if name in names}
         return load_document(file, used) if used else loaded
     except OSError as error:
         raise StoreError(f"{error.filename or file} cannot be read: {error.strerror}") from error
@@ -250,7 +255,7 @@ def _beside(named: Path | None, spec: Path) -> Loaded | None:
     beside = spec.parent.parent / "account.yaml"
     if named is None and not beside.is_file():
         return None
-    document = _load(named or beside, {})
+    document = _load(named or beside, {}, {})
     _refuse_problems([document])
     if document.account is None:
         raise SpecError(f"{document.source.file} is no account document: it lacks the key 'rulebot_account: 1'")

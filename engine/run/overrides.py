@@ -1,15 +1,14 @@
 """Parameters that an operator has set for one bot: kept in the store, and laid over the files at each start.
 
-Overrides go by name: `delta` is that parameter of every bot which has it, `put_lite.delta` that of one. A flag of the
-command line goes before what was kept.
+What is kept goes by bot and name, `put_lite.delta`. A flag of the command line goes before it, for one bot or for all.
 """
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
+from engine.model.errors import MisuseError
 from engine.record.record import Kind
-from engine.run.desk import Desk, Sources
+from engine.run.desk import Desk, of_bot
 from engine.run.reread import reread
 from engine.store.open import is_there
 from engine.store.place import Place, Server
@@ -32,32 +31,40 @@ def with_values(kept: Mapping[str, str], bot: str, values: Iterable[tuple[str, s
     return {name: text for name, text in found.items() if text}
 
 
-def laid_over(sources: Sources, was: Mapping[str, str], now: Mapping[str, str]) -> Sources:
-    """Return where a desk is read from, with other overrides of operators than before."""
-    others = {name: text for name, text in sources.overrides.items() if name not in was}
-    return replace(sources, overrides={**others, **now})
+def refuse_flagged(flags: Mapping[str, str], bot: str, values: Iterable[tuple[str, str]]) -> None:
+    """Refuse other values of what the run's own `--set` gives: the next start would undo them. Raises: MisuseError."""
+    given = of_bot(flags, bot)
+    for name, text in values:
+        if text and name in given:
+            raise MisuseError(
+                f"'--set' of this run gives {bot} its '{name}', {given[name]}, and goes before what an operator sets",
+                "stop and start without it",
+            )
 
 
 def with_kept(desk: Desk, store: Place) -> Desk:
     """Return a desk with what is kept in the store of its run laid over its files. Raises: SpecError, StoreError.
 
-    What no longer fits, since a bot or a parameter is gone, is left out and said.
+    What no longer fits, since a bot or a parameter is gone, and what a flag goes before is left out and said.
     """
     there = is_there(store) if isinstance(store, Server) else store.is_file()
     if desk.sources is None or not there:
         return desk
     with StoreReader(store) as reader:
         kept = kept_in(reader)
-    fits = {name: text for name, text in kept.items() if _fits(desk, name)}
-    for name in kept.keys() - fits.keys():
-        log.warning("%s, set by an operator, is left out: no bot that runs has that parameter", name)
-    if not fits:
+    if not kept:
         return desk
-    log.warning("set by an operator: %s", ", ".join(f"{name} {text}" for name, text in sorted(fits.items())))
-    sources = replace(desk.sources, overrides={**fits, **desk.sources.overrides})
-    return replace(reread(sources), kept=fits)
+    left_out = {name: words for name in sorted(kept) if (words := _left_out(desk, desk.sources.overrides, name))}
+    for name, words in left_out.items():
+        log.warning("%s, set by an operator, is left out: %s", name, words)
+    if counts := [f"{name} {text}" for name, text in sorted(kept.items()) if name not in left_out]:
+        log.warning("set by an operator: %s", ", ".join(counts))
+    return reread(desk.sources, kept)
 
 
-def _fits(desk: Desk, name: str) -> bool:
+def _left_out(desk: Desk, flags: Mapping[str, str], name: str) -> str:
+    """Return why what is kept does not count in a run, "" when it does."""
     bot, _, parameter = name.partition(".")
-    return bot in desk.bots and parameter in desk.bots[bot].plan.parameters
+    if bot not in desk.bots or parameter not in desk.bots[bot].plan.parameters:
+        return "no bot that runs has that parameter"
+    return "a flag goes before it" if parameter in of_bot(flags, bot) else ""

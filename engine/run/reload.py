@@ -14,10 +14,10 @@ from engine.model.errors import BrokerError, RulebotError
 from engine.model.event import Event, HookCame, OperatorRequest, Request
 from engine.model.facts import Facts
 from engine.record.record import Json, Kind, Record
-from engine.run.desk import Desk, SpecText
+from engine.run.desk import Desk, SpecText, check_overrides
 from engine.run.inbox import Asked
 from engine.run.loop import Loop
-from engine.run.overrides import laid_over, with_values
+from engine.run.overrides import refuse_flagged, with_values
 from engine.run.prepare import prepare
 from engine.run.reread import LiveRun, limit_words, refuse_account, reread, told_desk, told_limits, told_specs
 from engine.turn.program import Program
@@ -29,7 +29,7 @@ ASK_AGAIN = timedelta(minutes=1)
 
 @dataclass(slots=True)
 class Plan:
-    """What is to be taken up. is_set: since an operator has set parameters.
+    """What is to be taken up. is_set: also since an operator has set parameters.
 
     asking: the question for the facts that it needs; facts: the answer, None until it is here, good for one `session`.
     """
@@ -97,13 +97,15 @@ class Reloader:
     # ------------------------------------------------------------ asking
 
     def _ask(self, request: OperatorRequest) -> None:
-        self._drop()
         try:
-            self.plan = self._planned(request)
+            plan = self._planned(request)
         except RulebotError as error:
             self._note(request.at, "refused", id=request.id, reason=error.message, **_set(request))
+            if self.plan is not None:
+                self.plan.waits = ""  # said anew: it goes on waiting
             return
-        plan = self.plan
+        self._drop()
+        self.plan = plan
         if plan is None:
             self._note(request.at, "nothing", id=request.id, **_set(request))
             return
@@ -115,8 +117,11 @@ class Reloader:
         """Return what the files, and what an operator sets, would change, None for nothing. Raises: RulebotError."""
         if self.desk.sources is None:
             raise BrokerError("this engine runs no specs: it only closes")
-        kept = with_values(self.desk.kept, request.bot, request.values)
-        desk = replace(reread(laid_over(self.desk.sources, self.desk.kept, kept)), kept=kept)
+        refuse_flagged(self.desk.sources.overrides, request.bot, request.values)
+        waiting = self.plan if self.plan is not None and self.plan.is_set else None
+        kept = with_values((waiting or self).desk.kept, request.bot, request.values)
+        desk = reread(self.desk.sources, kept)
+        check_overrides(desk, {f"{request.bot}.{name}": text for name, text in request.values if text})
         refuse_account(
             desk,
             self.account,
@@ -130,7 +135,7 @@ class Reloader:
         if not changes and not limits:
             return None
         program = desk.succeeding(self.loop.program, {each.bot for each in changes})
-        is_set = request.request is Request.SET
+        is_set = request.request is Request.SET or waiting is not None
         return Plan(replace(desk, bots=program.bots), program, changes, limits, is_set)
 
     def _concerned(self, plan: Plan) -> Iterable[str]:

@@ -23,8 +23,10 @@ from engine.store.place import Place
 from engine.turn.program import AccountLimits
 
 
-def reread(sources: Sources) -> Desk:
+def reread(sources: Sources, kept: Mapping[str, str] | None = None) -> Desk:
     """Read and compile the files of a run again. A path that names nothing any more is a spec that was removed.
+
+    kept: what operators have set, by `BOT.NAME`.
 
     Raises: SpecError with every problem; MisuseError when nothing is left to be run; StoreError.
     """
@@ -38,7 +40,7 @@ def reread(sources: Sources) -> Desk:
                 )
             if sources.account is not None and not sources.account.is_file():
                 raise SpecError(f"the account document {sources.account} is not there any more")
-            desk = load_desk(paths, sources.overrides, sources.account)
+            desk = load_desk(paths, sources.overrides, sources.account, kept)
     except OSError as error:
         raise StoreError(f"{sources.folder} cannot be entered: {error.strerror}") from error
     check_overrides(desk, sources.overrides)

@@ -1,12 +1,13 @@
 """Parameters that an operator has set: taken up by a running engine, kept over restarts, and taken back."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from hand_desk import text_of
 from store_day import at
-from test_reloader import Engine, played
+from test_reloader import Engine, forget_listings, played
 
 from engine.cli.main import main
 from engine.model.errors import MisuseError
@@ -14,6 +15,7 @@ from engine.model.event import OperatorRequest, Request
 from engine.record.record import Kind, Record
 from engine.run.desk import check_overrides, load_desk, of_bot
 from engine.run.overrides import kept_in, with_kept, with_values
+from engine.run.reread import told_sources, told_specs
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
@@ -84,6 +86,97 @@ def test_a_running_engine_takes_it_up_at_a_quiet_point_and_keeps_it(tmp_path: Pa
         assert engine.reloader.desk.kept == {}
 
     played(body, tmp_path)
+
+
+BETWEEN = TEXT.replace("22}", "22, least: 9}").replace("below: $most", "between: [$least, $most]")
+
+
+async def running(engine: Engine, **texts: str) -> None:
+    engine.write(**texts)
+    engine.ask()
+    engine.feed.may_answer.set()
+    await engine.step()
+    await engine.step()
+    assert engine.said[-1][0] == "applied"
+
+
+def put(engine: Engine, name: str, values: tuple[tuple[str, str], ...], bot: str = "spread") -> None:
+    engine.asked.append(OperatorRequest(engine.hand.now, name, Request.SET, bot, "", values))
+    assert engine.reloader.read(engine.hand.now) == []
+
+
+def test_what_waits_to_be_set_is_set_with_what_is_asked_for_meanwhile(tmp_path: Path) -> None:
+    async def body(engine: Engine) -> None:
+        await running(engine, spread=BETWEEN)
+        engine.feed.may_answer.clear()
+        forget_listings(engine)
+        put(engine, "a", (("most", "25"),))
+        await engine.step()
+        put(engine, "b", (("least", "5"),))
+        await engine.step()
+        engine.ask()
+        await engine.step()
+        put(engine, "c", (("most", "never"),))
+        await engine.step()
+        assert [what for what, _ in engine.said[-2:]] == ["refused", "waits"]
+        engine.feed.may_answer.set()
+        for _ in range(3):
+            await engine.step()
+        assert engine.notes[-1].data["kept"] == {"spread.most": "25", "spread.least": "5"}
+        assert dict(engine.reloader.desk.texts[0].overrides) == {"most": "25", "least": "5"}
+
+    played(body, tmp_path)
+
+
+def test_a_bot_of_which_a_parameter_was_set_can_be_removed_and_has_it_again_when_it_comes_back(tmp_path: Path) -> None:
+    async def body(engine: Engine) -> None:
+        other = TEXT.replace("name: spread", "name: other")
+        await running(engine, spread=TEXT, other=other)
+        put(engine, "a", (("most", "25"),), "other")
+        await engine.step()
+        await engine.step()
+        (engine.folder / "specs" / "other.yaml").unlink()
+        engine.ask()
+        await engine.step()
+        await engine.step()
+        assert (engine.said[-1][0], set(engine.loop.program.bots)) == ("applied", {"spread"})
+        await running(engine, other=other)
+        assert {text.name: dict(text.overrides) for text in engine.reloader.desk.texts}["other"] == {"most": "25"}
+
+    played(body, tmp_path)
+
+
+@pytest.mark.parametrize("flag", ["most", "spread.most"])
+def test_a_flag_goes_before_what_operators_set_in_a_run_as_at_its_next_start(tmp_path: Path, flag: str) -> None:
+    async def body(engine: Engine) -> None:
+        await running(engine, spread=TEXT)
+        sources = engine.reloader.desk.sources
+        assert sources is not None
+        engine.reloader.desk = replace(engine.reloader.desk, sources=replace(sources, overrides={flag: "30"}))
+        put(engine, "a", (("most", "25"),))
+        assert engine.said[-1][0] == "refused"
+        assert "'--set' of this run gives spread its 'most', 30" in engine.said[-1][1]
+
+    played(body, tmp_path)
+    store = kept_store(tmp_path, {"spread.most": "25"})
+    desk = with_kept(load_desk([str(tmp_path / "specs")], {flag: "30"}, None), store)
+    assert dict(desk.texts[0].overrides) == {"most": "30"}
+
+
+def test_the_command_reads_the_files_with_what_operators_have_set(tmp_path: Path) -> None:
+    store = kept_store(tmp_path, {"spread.most": "25"})
+    desk = with_kept(load_desk([specs_in(tmp_path, spread=TEXT)], {}, None), store)
+    journal = SqlJournal(open_store(store))
+    data = {"specs": told_specs(desk), "sources": told_sources(desk), "limits": None, "account": "DU1", "settings": {}}
+    started = {**data, "session": "2026-10-21", "lockstep": True, "simulated": True, "install": "x", "version": "0.1"}
+    kept = Record(at("10:02"), Kind.RELOAD, data={"what": "applied", "kept": {"spread.most": "19"}})
+    journal.append([Record(at("10:01"), Kind.RUN_STARTED, data=started), kept], durable=True)
+    again = with_kept(load_desk([str(tmp_path / "specs")], {}, None), store)
+    applied = {"what": "applied", "specs": told_specs(again), "limits": None}
+    journal.append([Record(at("10:02"), Kind.RELOAD, data=applied)], durable=True)
+    result = CliRunner().invoke(main, ["reload", "--store", str(store)])
+    journal.close()
+    assert (result.exit_code, "runs already" in result.output) == (0, True), result.output
 
 
 def test_a_start_lays_what_is_kept_over_the_files(tmp_path: Path) -> None:
