@@ -16,16 +16,17 @@ LEAST_PROMISE = 2.0
 
 
 def on_one_reading(look: Look) -> Iterator[Problem]:
-    """Yield RB310 for an exit at market that one broken quote can send."""
+    """Yield RB310 for an exit at market that one broken quote can send, once for all parts that it judges."""
     own = {rule.name: rule.order for rule in look.spec.exits}
-    for planned, rule in look.exit_rules():
+    by_name = {planned.written: (planned, rule) for planned, rule in look.exit_rules()}
+    for name, (planned, rule) in by_name.items():
         if planned.resting or planned.order.start is not Start.MARKET or rule.confirm is not None:
             continue
-        if any(name.partition(":")[0] in _QUOTED for name in rule.reads):
+        if any(read.partition(":")[0] in _QUOTED for read in rule.reads):
             message = (
-                f"'{rule.name}' sends a market order on one reading: one broken quote can close a position at any price"
+                f"'{name}' sends a market order on one reading: one broken quote can close a position at any price"
             )
-            where = (*rule.path, "order") if own[planned.name] is not None else rule.path
+            where = (*rule.path, "order") if own[name] is not None else rule.path
             help_text = "add 'confirm: 2 quotes', or accept it: 'accept: {RB310: \"reason\"}'"
             yield Problem("RB310", where, message, help_text)
 

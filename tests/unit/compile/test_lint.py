@@ -222,6 +222,7 @@ FOUND = [
     ),
     # orders and prices
     (changed((BREACH, f"{BREACH}    order: market\n")), "RB310", "market"),
+    (changed((BREACH, "  - breach: {spot_within: 5 pts, of: each_side}\n    order: market\n")), "RB310", "market"),
     (changed(("step: 0.05", "step: 0.01")), "RB340", "0.01"),
     (changed(("step: 0.05", "step: 0.12")), "RB340", "0.12"),
     (changed(("start: mid", "start: 0.52")), "RB340", "0.52"),
