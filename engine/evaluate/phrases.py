@@ -79,6 +79,12 @@ class Words:
         return {"natural": " at natural", "mid": ""}.get(str(self.given("at")), "")
 
     @property
+    def at_price(self) -> str:
+        """` at mid` or ` at natural`, nothing where it is the price that the order starts from."""
+        at = self.given("at")
+        return "" if at in (None, "start") else f" at {at}"
+
+    @property
     def some_legs(self) -> str:
         """` short_put and long_put` where legs are named, else nothing: the whole position is meant."""
         return f" {self.all_legs()}" if self.given("of") is not None else ""
@@ -204,8 +210,8 @@ PHRASES: Mapping[str, Phrase] = {
     "shares_held": lambda words: f"the count of {words.of_shares} that no call needs",
     "cost_basis": lambda words: f"the average cost of the {words.of_shares} held",
     "quote_width": lambda words: f"the quote of {words.one_leg()}",
-    "credit": lambda words: f"the credit{words.at_natural}",
-    "debit": lambda words: f"the debit{words.at_natural}",
+    "credit": lambda words: f"the credit{words.at_price}",
+    "debit": lambda words: f"the debit{words.at_price}",
     "max_risk": _fixed("the most it can lose"),
     "return_on_risk": _fixed("the return on risk"),
     "probability_of_profit": _fixed("the probability of profit"),

@@ -8,7 +8,8 @@ from engine.review.change.facet import NOTHING, Edit, Part, Sides, Verdict
 from engine.review.change.leaving import exit_lost
 from engine.review.change.legs import leg_gained, leg_lost
 from engine.review.change.reach import reach_of
-from engine.review.change.rules import ADDED, LISTS, REMOVED
+from engine.review.change.rules import ADDED, LISTS, REMOVED, symbols_in
+from engine.review.change.universe import came_and_went
 from engine.spec.nouns.legs import Leg
 
 Pair = tuple[Part, Part]
@@ -100,12 +101,14 @@ def _edited(key: str, pair: Pair, sides: Sides) -> Change:
     was_path, path = (".".join(each for each in (part.path, key) if each) for part in pair)
     edit = Edit(path=path, old=old.value, new=new.value, was=was, now=now, sides=sides)
     verdict = new.judge(edit)
+    symbols = symbols_in(old.value), symbols_in(new.value)
+    listed = came_and_went(*symbols) if set(symbols[0]) != set(symbols[1]) else ""
     return Change(
         path=path,
         was_path="" if was_path == path else was_path,
         old=old.said,
         new=new.said,
-        words=verdict.words,
+        words="; ".join(part for part in (listed, verdict.words) if part),
         is_worse=verdict.is_worse,
         applies=reach_of(path),
     )

@@ -22,7 +22,7 @@ from engine.review.change.leaving import exit_part
 from engine.review.change.legs import LEG, LEGS, STRIKE, grew, trade_words
 from engine.review.change.orders import ENTRY_ORDER, EXIT_ORDER
 from engine.review.change.risking import RISK
-from engine.review.change.rules import head, rule_part
+from engine.review.change.rules import head, in_one_order, rule_part
 from engine.review.change.universe import judge_symbols
 from engine.review.members import rank_words
 from engine.review.numbers import number_words
@@ -199,7 +199,7 @@ def _exit_order(subject: Subject) -> Part:
 def _lets(subject: Subject) -> Iterator[Part]:
     for let in subject.spec.lets:
         scope = scope_of_let(subject.spec, let, values_of(subject.spec))
-        number = number_of_name(let.name, scope, let.path)
+        number = in_one_order(number_of_name(let.name, scope, let.path))
         said = number_words(number, subject.cast)
         found = {"": head(number, said, told("what uses it is told there"))}
         yield Part(place="let", name=let.name, noun=let, meaning=number, facets=found, said=said)

@@ -139,6 +139,17 @@ def in_one_order(test: Any) -> Any:
     return test
 
 
+def symbols_in(test: Any) -> tuple[str, ...]:
+    """Return the symbols that measures of a test list, of which a sentence says how many there are."""
+    if isinstance(test, Call):
+        of = dict(test.arguments).get("of") if test.measure == "breadth" else None
+        return of if isinstance(of, tuple) else ()
+    if isinstance(test, (Compare, Holds, Not, AllOf, AnyOf, Arithmetic)):
+        test = tuple(getattr(test, each.name) for each in fields(test))
+    found = (symbol for each in test for symbol in symbols_in(each)) if isinstance(test, tuple) else ()
+    return tuple(dict.fromkeys(found))
+
+
 def nameless(test: Truth) -> Any:
     """Return a test without the names of its members: they follow the rule's own."""
     members = getattr(test, "members", None)

@@ -34,6 +34,9 @@ def test_a_value_in_place_of_its_parameter_is_only_less_easy_to_set() -> None:
     assert change.words == "--set may no longer give it another value"
 
 
+PRICED = "legs.require.credit"
+
+
 def paths(found: Difference) -> list[tuple[str, Kind]]:
     return [(change.path, change.kind) for change in found.changes]
 
@@ -78,6 +81,26 @@ def test_a_rule_moved_to_another_list() -> None:
 def test_renamed_legs_change_nothing_else() -> None:
     new = CONDOR.replace("short_put", "sold").replace("long_put", "bought")
     assert paths(compared(CONDOR, new)) == [("legs.sold", Kind.RENAMED), ("legs.bought", Kind.RENAMED)]
+
+
+def test_symbols_that_a_sentence_only_counts_are_named_and_their_order_means_nothing() -> None:
+    old = edited(
+        CONDOR,
+        ("let: {", "let: {few: {breadth: {of: [AAPL, MSFT]}}, "),
+        ("  when:\n", "  when:\n    - {name: wide, any: [{few: {above: 20%}}, {vix: {below: 20}}]}\n"),
+    )
+    assert compared(old, old.replace("[AAPL, MSFT]", "[MSFT, AAPL]")).status is Status.SAME
+    found = compared(old, old.replace("MSFT", "IBM"))
+    assert change_at(found, "let.few").words == "IBM comes, MSFT goes; what uses it is told there"
+    assert change_at(found, "entry.when.wide").words.startswith("IBM comes, MSFT goes; which of the two holds more")
+
+
+def test_a_credit_at_mid_reads_otherwise_than_at_the_price_the_order_starts_from() -> None:
+    change = change_at(compared(CONDOR, edited(CONDOR, ("at_least: 0.50}", "at: mid, at_least: 0.50}"))), PRICED)
+    assert (change.old, change.new) == (
+        "the credit is at least 0.50 per share",
+        "the credit at mid is at least 0.50 per share",
+    )
 
 
 def test_a_renamed_leg_that_an_expression_names() -> None:
