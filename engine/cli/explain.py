@@ -1,7 +1,7 @@
 """`rulebot explain`: specs, the account document and words of the language, in plain English."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,16 +59,18 @@ def explain(
 
 def _explained(what: tuple[str, ...], settings: tuple[str, ...]) -> "list[Explanation]":
     """Return what is said of each argument; when documents have errors, those of all are shown and nothing else."""
-    from engine.cli.validate import parse_settings, problems_of, show_problems
+    from engine.cli.validate import load_all, parse_settings, problems_of_loaded, show_problems
 
-    overrides = parse_settings(settings)
+    targets = list(_targets(what))
+    files = [target for target in targets if isinstance(target, Path)]
+    loaded = dict(zip(files, load_all(files, parse_settings(settings), digested=True), strict=True))
     found, faulty = [], {}
-    for target in _targets(what):
-        explained = _document(target, overrides) if isinstance(target, Path) else target
+    for target in targets:
+        explained = _document(target, loaded[target]) if isinstance(target, Path) else target
         if explained is not None:
             found.append(explained)
         elif isinstance(target, Path):
-            faulty[str(target)] = problems_of(target, overrides)
+            faulty[str(target)] = problems_of_loaded(loaded[target])
     if faulty:
         show_problems(faulty, "text", err=True)
         raise click.exceptions.Exit(PROBLEMS_FOUND)
@@ -83,7 +85,7 @@ def _print_resolved(what: tuple[str, ...]) -> None:
     for target in _targets(what):
         if not isinstance(target, Path):
             raise click.UsageError(f"'{target.name}' is no spec: only a spec can be resolved")
-        loaded = _loaded(target, {})
+        loaded = _loaded(target)
         if loaded.spec is None:
             faulty[str(target)] = loaded.diagnostics
             continue
@@ -120,14 +122,13 @@ def _neither(word: str) -> click.UsageError:
     return click.UsageError(f"'{word}' is neither a file nor a word of the language; {hint}")
 
 
-def _document(file: Path, overrides: Mapping[str, str]) -> "Explanation | None":
-    """Return what one document comes to, None when it has errors. Raises: StoreError when it cannot be read."""
+def _document(file: Path, loaded: "Loaded") -> "Explanation | None":
+    """Return what one document comes to, None when it has errors."""
     from engine.compile.build import build_plan
     from engine.review.account import explain_account
     from engine.review.explain import explain_bot
     from engine.review.members import explain_universe
 
-    loaded = _loaded(file, overrides)
     if loaded.tests is not None:
         raise click.UsageError(f"{file} holds tests of {loaded.tests.spec}: 'rulebot test' runs them")
     if loaded.account is not None:
@@ -138,12 +139,12 @@ def _document(file: Path, overrides: Mapping[str, str]) -> "Explanation | None":
     return None if loaded.spec is None or plan is None else explain_bot(loaded.spec, plan)
 
 
-def _loaded(file: Path, overrides: Mapping[str, str]) -> "Loaded":
+def _loaded(file: Path) -> "Loaded":
     from engine.model.errors import StoreError
     from engine.spec.load import load_document
 
     try:
-        return load_document(file, overrides)
+        return load_document(file)
     except OSError as error:
         raise StoreError(f"cannot read '{error.filename or file}': {error.strerror or error}") from error
 

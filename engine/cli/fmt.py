@@ -42,7 +42,7 @@ def _one(file: Path, *, writes: bool, shows: bool) -> str:
     """Lay out one file, or show how, and return what became of it."""
     from engine.cli.validate import problems_of
 
-    if errors := sum(problem.is_error for problem in problems_of(file, {})):
+    if errors := sum(problem.is_error for problem in problems_of(file)):
         said = counted(errors, "error")
         click.echo(f"{file}: left as it is, with {said} ('rulebot validate {file}' shows them)", err=True)
         return "with errors"

@@ -79,7 +79,7 @@ def _text(file: Path, like: str | None) -> str:
 def _refuse_errors(like: Path) -> None:
     from engine.cli.validate import PROBLEMS_FOUND, problems_of, show_problems
 
-    problems = [problem for problem in problems_of(like, {}) if problem.is_error]
+    problems = [problem for problem in problems_of(like) if problem.is_error]
     if problems:
         show_problems({str(like): problems}, "text", err=True)
         raise click.exceptions.Exit(PROBLEMS_FOUND)

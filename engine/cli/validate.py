@@ -12,11 +12,13 @@ import click
 from engine.cli.paths import SPECS
 from engine.model.collector import no_collection
 from engine.model.counted import counted
-from engine.model.errors import StoreError
+from engine.model.errors import MisuseError, StoreError
 from engine.model.session import EXCHANGE_ZONE, half_days
 from engine.spec.diagnostic import Diagnostic, as_error, as_github, as_json, in_file_order, not_accepted, render
 from engine.spec.files import find_files
+from engine.spec.kind import Kind
 from engine.spec.load import Loaded, load_document
+from engine.spec.parameters import meant_for
 
 if TYPE_CHECKING:
     from engine.compile.lint.look import Outside
@@ -28,7 +30,7 @@ COMING_YEAR = timedelta(days=365)
 
 @click.command("validate", short_help="Check specs; say every problem with its place.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=SPECS)
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Override a parameter of the specs.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the specs.")
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
 @click.option(
     "--date",
@@ -76,7 +78,7 @@ def problems_in(files: Sequence[Path], overrides: Mapping[str, str], day: date) 
 
     Raises: StoreError; SpecError when an event calendar of this machine is broken.
     """
-    loaded = [_load(file, overrides) for file in files]
+    loaded = load_all(files, overrides)
     bots = sum(each.spec is not None for each in loaded)
     outside = _outside(day) if bots else None
     found = [_problems(each, outside) for each in loaded]
@@ -87,14 +89,36 @@ def problems_in(files: Sequence[Path], overrides: Mapping[str, str], day: date) 
     return dict(zip(map(str, files), found, strict=True))
 
 
-def problems_of(file: Path, overrides: Mapping[str, str]) -> tuple[Diagnostic, ...]:
+def problems_of(file: Path) -> tuple[Diagnostic, ...]:
     """Return the problems of one document that hold on any day. Raises: StoreError."""
-    return _problems(_load(file, overrides), None)
+    return problems_of_loaded(_load(file, {}, digested=False))
 
 
-def _load(file: Path, overrides: Mapping[str, str]) -> Loaded:
+def problems_of_loaded(loaded: Loaded) -> tuple[Diagnostic, ...]:
+    """Return the problems of one document that hold on any day."""
+    return _problems(loaded, None)
+
+
+def load_all(files: Sequence[Path], overrides: Mapping[str, str], *, digested: bool = False) -> list[Loaded]:
+    """Return some documents, each bot with those overrides that are meant for it, as they are for a run of them all.
+
+    Raises: StoreError; MisuseError for overrides where none of the documents is a bot.
+    """
+    found = [_load(file, {}, digested=digested and not overrides) for file in files]
+    if not overrides:
+        return found
+    read = {at: each.source.tree for at, each in enumerate(found) if isinstance(each.source.tree, dict)}
+    trees = {at: tree for at, tree in read.items() if Kind.STRATEGY.value in tree}
+    if not trees and len(read) == len(found):
+        raise MisuseError(f"--set names '{next(iter(overrides))}', and none of these documents is a bot")
+    for at, meant in zip(trees, meant_for(tuple(trees.values()), overrides), strict=True):
+        found[at] = _load(files[at], meant, digested=digested)
+    return found
+
+
+def _load(file: Path, overrides: Mapping[str, str], *, digested: bool) -> Loaded:
     try:
-        return load_document(file, overrides, digested=False)
+        return load_document(file, overrides, digested=digested)
     except OSError as error:
         raise StoreError(f"cannot read '{error.filename or file}': {error.strerror or error}") from error
 

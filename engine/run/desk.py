@@ -15,6 +15,7 @@ from engine.spec.files import find_files
 from engine.spec.load import Loaded, load_document, load_text
 from engine.spec.nouns.account import AccountDocument
 from engine.spec.nouns.condition import Condition
+from engine.spec.parameters import of_bot
 from engine.spec.resolved import governing_text, is_alone
 from engine.turn.program import USUAL_BAND, AccountLimits, CompiledBot, Program, compile_bot
 
@@ -182,12 +183,6 @@ def _compiled(name: str, digest: str, file: str, text: str, overrides: tuple[tup
             "finish those positions with the version that opened them",
         )
     return compile_bot(plan)
-
-
-def of_bot(overrides: Mapping[str, str], bot: str) -> dict[str, str]:
-    """Return the overrides of one bot by the names of its parameters: its own go before those of all."""
-    own = {name.removeprefix(f"{bot}."): text for name, text in overrides.items() if name.startswith(f"{bot}.")}
-    return {**{name: text for name, text in overrides.items() if "." not in name}, **own}
 
 
 def _load(file: Path, overrides: Mapping[str, str], kept: Mapping[str, str]) -> Loaded:

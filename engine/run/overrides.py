@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 
 from engine.model.errors import MisuseError
 from engine.record.record import Kind
-from engine.run.desk import Desk, of_bot
+from engine.run.desk import Desk
 from engine.run.reread import reread
+from engine.spec.parameters import of_bot
 from engine.store.open import is_there
 from engine.store.place import Place, Server
 from engine.store.queries import StoreReader

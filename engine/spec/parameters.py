@@ -1,7 +1,7 @@
 """`$name` parameters: their values, what `--set` makes of them, and the tree with them put in their places."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from engine.model.values import dataclass
 from engine.spec.diagnostic import Diagnostic
@@ -26,6 +26,33 @@ class Replaced:
     places: Mapping[Path, str]
     in_expressions: frozenset[str]
     problems: tuple[Diagnostic, ...]
+
+
+def of_bot(overrides: Mapping[str, str], bot: str) -> dict[str, str]:
+    """Return the overrides of one bot by the names of its parameters: its own go before those of all."""
+    own = {name.removeprefix(f"{bot}."): text for name, text in overrides.items() if name.startswith(f"{bot}.")}
+    return {**{name: text for name, text in overrides.items() if "." not in name}, **own}
+
+
+def meant_for(bots: Sequence[Mapping[str, Plain]], overrides: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return which overrides each of some bots takes, given as trees: `delta` each that has it, `put_lite.delta` one.
+
+    What none of them has is left to all, so that each says so.
+    """
+    taken = []
+    for tree in bots:
+        declared = tree.get("parameters")
+        names = declared if isinstance(declared, dict) else {}
+        given = of_bot(overrides, str(tree.get("name")))
+        taken.append({name: text for name, text in given.items() if name in names})
+    known = {each for tree, found in zip(bots, taken, strict=True) for name in found for each in _ways(tree, name)}
+    stray = {name: text for name, text in overrides.items() if name not in known}
+    return [{**found, **stray} for found in taken]
+
+
+def _ways(bot: Mapping[str, Plain], name: str) -> tuple[str, str]:
+    """Return how an override may name a parameter of a bot."""
+    return name, f"{bot.get('name')}.{name}"
 
 
 def replace_parameters(source: Source, tree: dict[str, Plain], overrides: Mapping[str, str]) -> Replaced:

@@ -71,6 +71,26 @@ def test_parameters_are_overridden(folder: Path) -> None:
     assert "did you mean 'delta'?" in result.stdout
 
 
+def test_set_reaches_the_bots_that_a_run_of_them_all_would_give_it_to(folder: Path) -> None:
+    condor, account = folder / "condor.yaml", str(shipped("examples/account.yaml"))
+    files = (str(condor), str(shipped("specs/put_lite.yaml")), account)
+    for setting in ("delta=0.08", "condor.delta=0.08"):
+        assert rulebot("validate", *files, "--set", setting).exit_code == 0
+        assert rulebot("explain", *files, "--set", setting).exit_code == 0
+    for setting in ("delta=8", "condor.delta=8"):
+        assert "8" in rulebot("validate", *files, "--set", setting, "--format", "json").stdout
+        assert rulebot("validate", *files, "--set", setting).exit_code == 1
+    both = rulebot("validate", *files, "--set", "put_lite.delta=0.08")
+    assert (both.exit_code, both.stdout.count("--set names the parameter 'put_lite.delta'")) == (1, 2)
+
+
+def test_set_beside_documents_that_are_no_bots_is_misuse() -> None:
+    for command in ("validate", "explain"):
+        done = rulebot(command, str(shipped("examples/account.yaml")), "--set", "delta=0.08")
+        assert done.exit_code == 2
+        assert "--set names 'delta', and none of these documents is a bot" in done.stderr
+
+
 def test_warnings_are_counted_and_do_not_fail(folder: Path) -> None:
     file = folder / "condor.yaml"
     unused = file.read_text().replace("wing: 10 pts}", "wing: 10 pts, floor: 3 pts}")

@@ -91,7 +91,7 @@ def codes_of_tests(example: str) -> set[str]:
         (Path(folder) / "condor.yaml").write_text(REST)
         file = Path(folder) / "condor.test.yaml"
         file.write_text(example)
-        return {problem.code for problem in problems_of(file, {})}
+        return {problem.code for problem in problems_of(file)}
 
 
 def codes_of(page: Page, example: str, encoding: str) -> set[str]:

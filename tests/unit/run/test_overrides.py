@@ -13,9 +13,10 @@ from engine.cli.main import main
 from engine.model.errors import MisuseError
 from engine.model.event import OperatorRequest, Request
 from engine.record.record import Kind, Record
-from engine.run.desk import check_overrides, load_desk, of_bot
+from engine.run.desk import check_overrides, load_desk
 from engine.run.overrides import kept_in, with_kept, with_values
 from engine.run.reread import told_sources, told_specs
+from engine.spec.parameters import of_bot
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
