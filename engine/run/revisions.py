@@ -25,7 +25,14 @@ class Text:
 
 
 def texts_of(old: str, new: str) -> tuple[tuple[Text, ...], tuple[Text, ...]]:
-    """Return the documents of both sides. Raises: MisuseError for what is neither, StoreError when git fails."""
+    """Return the documents of both sides; a path that only the revision beside it has stands for none.
+
+    Raises: MisuseError for what is neither, StoreError when git fails.
+    """
+    if (known := _only_in(new, old)) is not None:
+        return (), known
+    if (known := _only_in(old, new)) is not None:
+        return known, ()
     if _is_bare(old) and _is_bare(new):
         raise MisuseError(
             f"'{old}' and '{new}' are revisions: of which files?", f"name them: '{old}:specs' '{new}:specs'"
@@ -33,6 +40,18 @@ def texts_of(old: str, new: str) -> tuple[tuple[Text, ...], tuple[Text, ...]]:
     if _is_bare(old):
         return _beside(old, new), side_of(new)
     return side_of(old), (_beside(new, old) if _is_bare(new) else side_of(new))
+
+
+def _only_in(revision: str, path: str) -> tuple[Text, ...] | None:
+    """Return what a revision, alone or with a path, has of a path that is no longer there; None for anything else."""
+    name, colon, _ = revision.partition(":")
+    if ":" in path or Path(path).exists() or Path(revision).exists() or not _knows(name) or _knows(path):
+        return None
+    folder = next(each for each in Path(path).parents if each.is_dir())
+    where = f"./{Path(path).relative_to(folder).as_posix()}"
+    if _git(["cat-file", "-e", f"{name}:{where}"], folder).returncode:
+        return None
+    return side_of(revision) if colon else _in_revision(name, where, folder)
 
 
 def side_of(what: str) -> tuple[Text, ...]:

@@ -51,6 +51,18 @@ def edit(clone: Path, old: str, new: str) -> None:
 # ---------------------------------------------------------------- files and folders
 
 
+def test_a_file_or_folder_that_only_the_revision_has_is_gone(clone: Path) -> None:
+    gone, new = "put_lite  is gone", "put_lite  a new bot"
+    (clone / "specs" / "put_lite.yaml").unlink()
+    for old in ("HEAD", "HEAD:specs/put_lite.yaml"):
+        for path in ("specs/put_lite.yaml", str(clone / "specs" / "put_lite.yaml")):
+            assert [gone in rulebot(old, path).stdout, new in rulebot(path, old).stdout] == [True, True]
+    (clone / "specs" / "calm_tape_condor.yaml").unlink()
+    (clone / "specs").rmdir()
+    assert gone in rulebot("HEAD", "specs").stdout
+    assert rulebot("HEAD", "specs/nowhere.yaml").exit_code == 2
+
+
 def test_nothing_changes(tmp_path: Path) -> None:
     copy = tmp_path / "before.yaml"
     copy.write_text(PUT_LITE.replace("risk:", "# limits\nrisk:"))
