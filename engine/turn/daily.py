@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.decide.bot_day import BotDay
 from engine.decide.limits import account_loss_problem
+from engine.decide.opportunity import at_hand, in_window
 from engine.evaluate.wording import describe
 from engine.fill.pnl import HeldLeg, made
 from engine.model.contract import Option
@@ -129,6 +130,17 @@ def agenda_of(work: Work, name: str, session: Session) -> tuple[datetime, ...]:
     texts = work.texts_of(name)
     found = {at for text in texts for at in text.instants(session)}
     return tuple(sorted(found | expiries(work.state.facts.hooks, texts, work.at)))
+
+
+def day_at_hand(work: Work, bot: CompiledBot) -> BotDay:
+    """Return the day of a bot in the window that is on or comes next."""
+    found, day = bot.windows(work.state.session), work.bots[bot.plan.name].day
+    number = at_hand(found, work.at)
+    if day.window == number:
+        return day
+    start, name = found[number][0], bot.plan.name
+    entries = (order for order in work.orders.values() if order.bot == name and order.purpose is Purpose.ENTRY)
+    return in_window(day, number, len({order.position for order in entries if order.prepared_at >= start}))
 
 
 def is_over(position: Position, session: Session) -> bool:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from engine.decide.account_rules import AccountFacts, rules_problem
 from engine.decide.limits import DayTrades, Proposal, halt_words, refusal
 from engine.decide.net import net_problem
-from engine.decide.opportunity import Opportunity, at_hand, in_window, opportunity
+from engine.decide.opportunity import Opportunity, opportunity
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
 from engine.evaluate.wording import describe
@@ -25,6 +25,7 @@ from engine.spec.nouns.order import Start
 from engine.turn.alternatives import take_alternative
 from engine.turn.choosing import note_missed, note_selection, opening_parts, price_legs, require_holds
 from engine.turn.covering import cover_of
+from engine.turn.daily import day_at_hand
 from engine.turn.exposure import cash_cap, worst_case_cap
 from engine.turn.judging import confirmed, failing, judge_all, wake
 from engine.turn.margin import ask_margin, is_told, margin_cap, margin_told
@@ -95,15 +96,15 @@ def is_entering(work: Work, name: str) -> bool:
 def enter_window(work: Work, bot: CompiledBot) -> int:
     """Begin a fresh opportunity when another window is at hand than at the last look; return which one is."""
     state = work.bots[bot.plan.name]
-    number = at_hand(bot.windows(work.state.session), work.at)
-    if state.day.window == number:
-        return number
-    work.put_day(in_window(state.day, number))
+    day = day_at_hand(work, bot)
+    if state.day.window == day.window:
+        return day.window
+    work.put_day(day)
     work.set_bot(bot.plan.name, replace(work.bots[bot.plan.name], grid_since=None))
     if state.is_watching:
         work.set_bot(bot.plan.name, replace(work.bots[bot.plan.name], is_watching=False, since=work.at))
         end_watch(work, bot.plan.name, "its window is over")
-    return number
+    return day.window
 
 
 def _opportunity(work: Work, bot: CompiledBot, window: int) -> Opportunity:

@@ -3,19 +3,19 @@
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from engine.decide.opportunity import at_hand, in_window, is_spent
+from engine.decide.opportunity import is_spent
 from engine.evaluate.snapshot import View
 from engine.evaluate.watch import Wish, entry_aims, money_wish, watch_list
 from engine.model.command import Watch
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.session import Session, at_exchange_time
 from engine.turn.asking import ask_at
-from engine.turn.daily import OPENING_MINUTES
+from engine.turn.daily import OPENING_MINUTES, day_at_hand
 from engine.turn.looking import Wishes, has_members, lines_of, member_wishes
 from engine.turn.program import CompiledBot
 from engine.turn.resting import option_has_expired, resting_orders
 from engine.turn.settling import SETTLED_AFTER
-from engine.turn.state import NEVER, NOTHING, BotState
+from engine.turn.state import NEVER, NOTHING
 from engine.turn.work import Work
 
 WATCH_EVERY = timedelta(seconds=5)
@@ -160,15 +160,14 @@ def _is_in_reach(work: Work, bot: CompiledBot, is_entering: bool) -> bool:
     if is_entering or state.by_hand is not None:
         return True
     start, end = bot.window(session, at)
-    if at < end and start - WATCH_AHEAD <= at and not _is_over(work, state, bot):
+    if at < end and start - WATCH_AHEAD <= at and not _is_over(work, bot):
         return True
     return bool(bot.plan.needs.opening_move) and at < session.open + OPENING_MINUTES
 
 
-def _is_over(work: Work, state: BotState, bot: CompiledBot) -> bool:
+def _is_over(work: Work, bot: CompiledBot) -> bool:
     """Say whether the window at hand can bring no entry any more."""
-    number = at_hand(bot.windows(work.state.session), work.at)
-    day = in_window(state.day, number)
+    day = day_at_hand(work, bot)
     if not bot.members:
         return is_spent(bot.plan.entry, day.of_member(bot.symbol))
     return all(is_spent(bot.plan.entry, day.of_member(symbol)) for symbol in bot.symbols)
@@ -192,7 +191,7 @@ def may_enter(work: Work, name: str) -> bool:
     if bot is None:
         return False
     start, end = bot.window(work.state.session, work.at)
-    is_on = start - SOON <= work.at < end and not _is_over(work, state, bot)
+    is_on = start - SOON <= work.at < end and not _is_over(work, bot)
     return is_on or state.by_hand is not None
 
 
@@ -206,7 +205,7 @@ def _entry_rows(work: Work, name: str, *, is_entering: bool) -> frozenset[int]:
     asked = work.bots[name].by_hand
     if asked is not None:
         start, end = work.at, asked + WATCH_EVERY
-    may_come = work.at < end and (asked is not None or not _is_over(work, work.bots[name], bot))
+    may_come = work.at < end and (asked is not None or not _is_over(work, bot))
     may_halt = bool(bot.halts) and (may_come or is_entering)  # a halt takes back what is at work
     rows = work.state.board.rows
     found: set[int] = set()

@@ -1,6 +1,6 @@
 """Other texts take over: days count on, positions keep their text, and it is as if the engine had been started anew."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -101,6 +101,26 @@ def test_what_was_entered_today_counts_on() -> None:
     desk.until("12:30", step=60)
     assert len([order for order in desk.submitted if order.purpose is Purpose.ENTRY]) == 2
     assert desk.state.bots["spread"].day.entries == 2
+
+
+MORNING = '{window: [{from: "10:00", to: "11:00"}, {from: "12:00", to: "12:30"}], max_open: 5}'
+EARLIER_TOO = MORNING.replace("[", '[{from: "09:35", to: "09:50"}, ')
+
+
+@pytest.mark.parametrize("take_over", [reloaded, restarted])
+@pytest.mark.parametrize(("was", "now"), [(MORNING, EARLIER_TOO), (EARLIER_TOO, MORNING)])
+def test_a_window_that_was_used_stays_so_when_one_before_it_comes_or_goes(
+    was: str, now: str, take_over: Callable[..., Desk | None]
+) -> None:
+    desk = Desk((text_of(entry=was),))
+    desk.fill(desk.enter())
+    desk.until("10:10")
+    desk = take_over(desk, text_of(entry=now)) or desk
+    sent = len(desk.submitted)
+    desk.until("11:55", step=60)
+    assert not [order for order in desk.submitted[sent:] if order.purpose is Purpose.ENTRY]
+    desk.until("12:05", step=60)
+    assert len([order for order in desk.submitted[sent:] if order.purpose is Purpose.ENTRY]) == 1
 
 
 def test_a_changed_exit_is_for_new_positions_only() -> None:
