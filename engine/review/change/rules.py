@@ -34,11 +34,14 @@ _SAID = {
     ("leaves", Holding.RARER): "it holds less often: a position is kept longer",
     ("leaves", Holding.OFTENER): "it holds more often: leaves sooner",
 }
+_NAMES = "only the names of its members, under which is recorded what they say"
 _UNCLEAR = "which of the two holds more often depends on the market: read both"
 
 
 def judge_test(edit: Edit) -> Verdict:
     """Judge another test of a rule by what its list does with it; a bound on the price by the worst that is paid."""
+    if nameless(edit.old) == nameless(edit.new):
+        return Verdict(_NAMES)
     does, found = LISTS[edit.now.place], holding(edit.old, edit.new)
     said = _UNCLEAR if found is Holding.OTHERWISE else _SAID.get((does, found), "")
     words = "; ".join(part for part in (said, _price_words(edit)) if part)

@@ -63,6 +63,14 @@ def test_a_renamed_group() -> None:
     assert paths(compared(old, old.replace("name: calm", "name: quiet"))) == [("entry.when.quiet", Kind.RENAMED)]
 
 
+def test_a_member_of_a_group_that_got_a_name_judges_as_before() -> None:
+    group = "    - any:\n        - vix: {below: 20}\n        - gap: {beyond: 1%}\n      name: calm\n"
+    old = edited(CONDOR, ("    - vix: {between: [12, 22]}\n", group))
+    (change,) = compared(old, old.replace("- gap: {beyond: 1%}", "- {name: jump, gap: {beyond: 1%}}")).changes
+    assert (change.path, change.is_worse) == ("entry.when.calm", False)
+    assert change.words == "only the names of its members, under which is recorded what they say"
+
+
 def test_a_rule_moved_to_another_list() -> None:
     new = edited(
         CONDOR,
