@@ -32,7 +32,7 @@ from engine.run.doctor.packages import python_and_packages
 from engine.run.doctor.probe.probing import USUAL, probed
 from engine.run.doctor.records import integrity, not_kept
 from engine.run.doctor.streams import told_streams
-from engine.run.doctor.texts import found_desk
+from engine.run.doctor.texts import found_desk, with_set
 from engine.run.looking.choosing import facts_of, look
 from engine.run.looking.neighbour import is_held
 from engine.run.looking.visit import FEW_LINES, LINES, Visit, into_the_day
@@ -87,6 +87,9 @@ async def examine(wanted: Wanted, clock: Clock | None = None) -> AsyncIterator[F
 async def _examined(wanted: Wanted, clock: Clock, desk: Desk, said: Iterable[Finding]) -> AsyncIterator[Finding]:
     settings, of_settings = _settings(wanted, desk)
     store = None if settings is None else settings.live_store if wanted.live else settings.store
+    if store is not None and (not wanted.sim or wanted.flags.get("store") is not None):
+        desk, of_operators = with_set(desk, store)
+        said = (*said, *of_operators)
     of_hooks = hooks_received(desk, wanted.data, wanted.environ)
     for finding in (*python_and_packages(store), *of_settings, *of_hooks, *said):
         yield finding

@@ -6,7 +6,9 @@ from pathlib import Path
 from engine.model.errors import RulebotError, SpecError, StoreError
 from engine.run.desk import Desk, ProblemsError, check_overrides, load_desk
 from engine.run.doctor.finding import Finding, Group, fault, fine, outage, unchecked, warning
+from engine.run.overrides import with_kept
 from engine.spec.diagnostic import Diagnostic
+from engine.store.place import Place
 
 EMPTY = Desk({}, (), None, ())
 
@@ -28,6 +30,26 @@ def found_desk(paths: Sequence[str], overrides: Mapping[str, str], account: Path
         said = outage if isinstance(error, StoreError) else _unfit
         return EMPTY, [said(Group.SPECS, "specs", error)]
     return desk, [*_warnings(desk.warnings), *_fine(desk)]
+
+
+def with_set(desk: Desk, store: Place) -> tuple[Desk, list[Finding]]:
+    """Return the bots as a run on a store would have them, with what operators have set there, and what that is.
+
+    A store that cannot be read says so where it is looked at: here the bots stay as their files have them.
+    """
+    try:
+        found = with_kept(desk, store)
+    except StoreError:
+        return desk, []
+    except SpecError as error:
+        return desk, [_unfit(Group.SPECS, "set by an operator", error)]
+    before = {text.name: text.overrides for text in desk.texts}
+    changed = {text.name: sorted(text.overrides.items() - before[text.name].items()) for text in found.texts}
+    return found, [
+        warning(Group.SPECS, name, f"an operator has set {', '.join(map(' '.join, values))}")
+        for name, values in changed.items()
+        if values
+    ]
 
 
 def _rest_of(

@@ -14,6 +14,7 @@ from engine.model.errors import MisuseError
 from engine.model.event import OperatorRequest, Request
 from engine.record.record import Kind, Record
 from engine.run.desk import check_overrides, load_desk
+from engine.run.doctor.texts import found_desk, with_set
 from engine.run.overrides import kept_in, with_kept, with_values
 from engine.run.reread import told_sources, told_specs
 from engine.spec.parameters import of_bot
@@ -198,6 +199,14 @@ def test_what_no_longer_fits_is_left_out_and_said(tmp_path: Path, caplog: pytest
     desk = with_kept(load_desk([folder], {}, None), store)
     assert dict(desk.texts[0].overrides) == {}
     assert caplog.text.count("is left out: no bot that runs has that parameter") == 2
+
+
+def test_the_doctor_looks_at_the_bots_as_a_run_on_that_store_would_have_them(tmp_path: Path) -> None:
+    desk, _ = found_desk([specs_in(tmp_path, spread=TEXT)], {}, None)
+    found, (said,) = with_set(desk, kept_store(tmp_path, {"spread.most": "25"}))
+    assert dict(found.texts[0].overrides) == {"most": "25"}
+    assert (said.name, said.text) == ("spread", "an operator has set most 25")
+    assert with_set(desk, tmp_path / "none.db") == (desk, [])
 
 
 def test_without_a_store_nothing_is_kept(tmp_path: Path) -> None:
