@@ -19,6 +19,7 @@ def trial_problems(trial: Trial, plan: Plan, given: Iterable[str]) -> Iterator[P
     """Yield what one test says that fits its spec not; `given` are the keys of its market."""
     market: Path = (*trial.path, "market")
     yield from _levels(trial.market, plan, tuple(given), market)
+    yield from _account(trial, plan)
     if trial.opening is not None:
         yield from _opening(trial.opening, plan, (*trial.path, "from", "open"))
     yield from _hooks(trial, plan)
@@ -83,6 +84,18 @@ def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path)
     for symbol in sorted(read - market.levels.keys() - set(KNOWN_LEVELS)):
         help = f"add '{symbol.lower()}: 100'"
         yield Problem("RB281", path, f"this bot reads {symbol}, and the market does not say where it stands", help)
+
+
+def _account(trial: Trial, plan: Plan) -> Iterator[Problem]:
+    read, path = {*plan.needs.symbols, *plan.needs.indices}, (*trial.path, "account")
+    for symbol in trial.shares:
+        if symbol not in read:
+            yield _not_read(symbol, read, (*path, "shares", symbol.lower()))
+    for symbol in trial.costs:
+        if symbol not in trial.shares:
+            message = f"the account holds no shares of {symbol}"
+            help = f"add '{symbol.lower()}' to 'shares', or remove it"
+            yield Problem("RB281", (*path, "cost_basis", symbol.lower()), message, help, on_key=True)
 
 
 def _not_read(symbol: str, read: Iterable[str], path: Path) -> Problem:

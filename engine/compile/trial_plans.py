@@ -8,7 +8,7 @@ from engine.compile.problem import Problem
 from engine.compile.trial_names import trial_problems
 from engine.model.values import dataclass
 from engine.spec.conditions import mapping, sequence
-from engine.spec.diagnostic import Diagnostic, in_file_order
+from engine.spec.diagnostic import Diagnostic, headline, in_file_order
 from engine.spec.load import Loaded
 from engine.spec.trial import Trial
 
@@ -47,12 +47,13 @@ def _plan(trial: Trial, read: Read) -> Plan | Problem:
         spec = read(trial.settings)
     except OSError as error:
         return Problem("RB281", ("spec",), f"the spec cannot be read: {error.strerror or error}")
-    plan = None if spec.spec is None else build_plan(spec.spec, spec.source)[0]
+    plan, found = (None, []) if spec.spec is None else build_plan(spec.spec, spec.source)
     if plan is not None:
         return plan
     if trial.settings and _is_fine(read):
         named = ", ".join(f"{name}={value}" for name, value in trial.settings.items())
-        return Problem("RB281", (*trial.path, "set"), f"the spec has problems with {named}", on_key=True)
+        first = next((headline(each) for each in (*spec.diagnostics, *found) if each.is_error), "")
+        return Problem("RB281", (*trial.path, "set"), f"the spec has problems with {named}", first, on_key=True)
     help = f"'rulebot validate {spec.source.file}' says which"
     message = "this is no spec of a bot" if not spec.diagnostics else "the spec has problems"
     return Problem("RB281", ("spec",), message, help)

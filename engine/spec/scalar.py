@@ -22,9 +22,10 @@ _UNITS = (
 )
 _OWED = re.compile(r"-\$(?P<n>(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,8})?)")
 _MULTIPLE = re.compile(rf"{_N}x(?: (?P<of>[a-z][a-z0-9_]*))?")
-_DURATION = re.compile(rf"{_N}(?P<unit>[smh])")
+_LENGTH = r"(?:0|[1-9][0-9]{0,5})(?:\.[0-9]{1,8})?"
+_DURATION = re.compile(rf"(?P<n>-?{_LENGTH})(?P<unit>[smh])")
 _CLOCK = re.compile(r"(?P<hours>[01][0-9]|2[0-3]):(?P<minutes>[0-5][0-9])(?::(?P<seconds>[0-5][0-9]))?")
-_ANCHORED = re.compile(r"(?P<anchor>open|close)(?: (?P<sign>[+-]) (?P<rest>[0-9]{1,9}(?:\.[0-9]{1,8})?[smh]))?")
+_ANCHORED = re.compile(rf"(?P<anchor>open|close)(?: (?P<sign>[+-]) (?P<rest>{_LENGTH}[smh]))?")
 _WORD = re.compile(r"[a-z][a-z0-9_]*")
 _PARAMETER = re.compile(r"\$(?P<name>[a-z][a-z0-9_]*)")
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from math import nan
 
-from engine.model.session import CalendarError, session_on
+from engine.model.session import CalendarError, Session, session_on
 from engine.spec.conditions import Tree, mapping, sequence, sure
 from engine.spec.diagnostic import Diagnostic
 from engine.spec.nouns.condition import Path
@@ -221,15 +221,20 @@ def check_trials(source: Source, tree: Tree) -> Iterator[Diagnostic]:
         elif isinstance(name, str):
             first[name] = (*path, "name")
         yield from _dates(source, test, path)
+        yield from _levels(source, test, (*path, "market"))
         yield from _quotes(source, test, path)
-        expected = test.get("expect")
-        for place, each in enumerate(expected if isinstance(expected, list) else ()):
+        for place, each in _listed(test, "expect"):
             yield from _spans(source, each, (*path, "expect", place))
-            yield from _outside(source, test, each, (*path, "expect", place))
+        yield from _times(source, test, path)
 
 
 def _dates(source: Source, test: Tree, path: Path) -> Iterator[Diagnostic]:
     opening = _inner(test, "from", "open")
+    day, opened = _date(test.get("date")) or USUAL_DATE, _date(opening.get("opened"))
+    if opened is not None and opened > day:
+        message = f"the test is of {day}, before {opened}"
+        help = "a position was opened in the session of the test, or in an earlier one"
+        yield source.diagnostic("RB280", (*path, "from", "open", "opened"), message, help)
     for tree, place in ((test, (*path, "date")), (opening, (*path, "from", "open", "opened"))):
         text = tree.get(str(place[-1]))
         if isinstance(text, str) and (problem := _no_session(text)):
@@ -262,6 +267,33 @@ def _inner(tree: Tree, *steps: str) -> Tree:
     return tree
 
 
+def _listed(test: Tree, key: str) -> Iterator[tuple[int, Tree]]:
+    """Yield the mappings of a list, each with its place."""
+    found = test.get(key)
+    for at, each in enumerate(found if isinstance(found, list) else ()):
+        if isinstance(each, dict):
+            yield at, each
+
+
+def _levels(source: Source, test: Tree, path: Path) -> Iterator[Diagnostic]:
+    """Yield series that fall to where no level, and below where no volatility, can be."""
+    market = _inner(test, "market")
+    given: list[tuple[Plain, Path, bool]] = [
+        (each, (name,), True) for name, each in market.items() if name not in NOT_LEVELS
+    ]
+    given.append((market.get("iv"), ("iv",), False))
+    for key in ("iv", "iv_days", "days"):
+        given += [(each, (key, name), key == "days") for name, each in _inner(market, key).items()]
+    for value, place, is_level in given:
+        if not isinstance(value, str):
+            continue
+        with suppress(ValueError):
+            lowest = min((each for each in series(value).levels if each == each), default=nan)
+            if lowest < 0 or (is_level and lowest == 0):
+                message = f"it falls to {lowest:g}, and a {'level' if is_level else 'volatility'} cannot"
+                yield source.diagnostic("RB156", (*path, *place), message, "drift is a minute, or a session of 'days'")
+
+
 def _quotes(source: Source, test: Tree, path: Path) -> Iterator[Diagnostic]:
     quotes = _inner(test, "market").get("quotes")
     count = len(quotes) if isinstance(quotes, list) else 0
@@ -276,18 +308,54 @@ def _quotes(source: Source, test: Tree, path: Path) -> Iterator[Diagnostic]:
             yield source.diagnostic("RB280", (*path, "expect", place, "after_quote"), message)
 
 
-def _outside(source: Source, test: Tree, each: Plain, path: Path) -> Iterator[Diagnostic]:
-    """Yield times at which the session of the test has not begun, or is long over: nothing can happen then."""
-    found = _date(test.get("date")) or USUAL_DATE
-    if not isinstance(each, dict) or _no_session(found.isoformat()):
+def _times(source: Source, test: Tree, path: Path) -> Iterator[Diagnostic]:
+    """Yield times at which the test has not begun, or its session is long over: nothing can happen then."""
+    day = _date(test.get("date")) or USUAL_DATE
+    if _no_session(day.isoformat()):
         return
-    session = sure(session_on(found))
-    for key in ("at", "by"):
-        time = day_time(each.get(key))
-        if time is not None and not session.open <= time.before_close(session) <= session.close + _SETTLING:
-            help = "a test lives from the open until five minutes after the close"
-            message = f"the session of {found} is not on at {each[key]}"
-            yield source.diagnostic("RB280", (*path, key), message, help)
+    session = sure(session_on(day))
+    opening = _inner(test, "from", "open")
+    at = day_time(opening.get("at", "12:00")) if opening else None
+    begins = session.open if at is None else at.on(session)
+    if not session.open <= begins < session.close:
+        yield _not_on(source, session, opening["at"], (*path, "from", "open", "at"))
+        return
+    yield from _expected(source, test, session, begins, path)
+    for place, each in _listed(test, "broker"):
+        yield from _mishaps(source, each, session, begins, (*path, "broker", place))
+    for place, each in _listed(test, "webhooks"):
+        time = day_time(each.get("at"))
+        if time is not None and time.on(session) > session.close + _SETTLING:
+            yield _not_on(source, session, each["at"], (*path, "webhooks", place, "at"))
+
+
+def _expected(source: Source, test: Tree, session: Session, begins: datetime, path: Path) -> Iterator[Diagnostic]:
+    for place, each in _listed(test, "expect"):
+        for key in ("at", "by"):
+            if (time := day_time(each.get(key))) is None:
+                continue
+            at, where = time.before_close(session), (*path, "expect", place, key)
+            if not session.open <= at <= session.close + _SETTLING:
+                yield _not_on(source, session, each[key], where)
+            elif at < begins.replace(second=0):
+                message = f"at {each[key]} the test has not begun: its position opens later"
+                yield source.diagnostic("RB280", where, message, "'at' under 'open' says when, else 12:00")
+
+
+def _mishaps(source: Source, each: Tree, session: Session, begins: datetime, path: Path) -> Iterator[Diagnostic]:
+    time, lasts = day_time(each.get("at")), seconds(each.get("for"))
+    if lasts == 0:
+        yield source.diagnostic("RB156", (*path, "for"), "'for' is longer than 0 s")
+    elif time is not None:
+        start = time.on(session)
+        ends = session.close if lasts is None else start + timedelta(seconds=lasts)
+        if start > session.close + _SETTLING or ends <= begins:
+            yield _not_on(source, session, each["at"], (*path, "at"))
+
+
+def _not_on(source: Source, session: Session, at: Plain, path: Path) -> Diagnostic:
+    help = "a test lives from the open until five minutes after the close"
+    return source.diagnostic("RB280", path, f"the session of {session.date} is not on at {at}", help)
 
 
 def _spans(source: Source, each: Plain, path: Path) -> Iterator[Diagnostic]:

@@ -28,10 +28,10 @@ class Broker(PretendBroker):
     mishaps: tuple[Mishap, ...]
     begins: datetime
 
-    def does(self, kind: Does, at: datetime) -> Mishap | None:
-        """Return what it does of a kind at an instant, None when nothing."""
+    def does(self, kind: Does, at: datetime) -> tuple[Mishap, ...]:
+        """Return everything of a kind that it does at an instant."""
         spans = ((each, *self.span(each)) for each in self.mishaps if each.does is kind)
-        return next((each for each, start, end in spans if start <= at < end), None)
+        return tuple(each for each, start, end in spans if start <= at < end)
 
     def span(self, mishap: Mishap) -> tuple[datetime, datetime]:
         """Return from when to when it does so."""
@@ -45,9 +45,8 @@ class Broker(PretendBroker):
             yield from self.span(mishap)
 
     def _submit(self, order: Order, at: datetime) -> Iterator[Event]:
-        rejects = self.does(Does.REJECTS, at)
         kind = "entry" if order.purpose is Purpose.ENTRY else "exit"
-        if rejects is not None and rejects.what in ("all", kind):
+        if any(each.what in ("all", kind) for each in self.does(Does.REJECTS, at)):
             yield OrderMessage(at, order.order_id, REJECTED, "Order rejected - reason: the test says so")
             return
         yield from super()._submit(order, at)
@@ -58,10 +57,8 @@ class Broker(PretendBroker):
 
     def count(self, found: Working, at: datetime) -> int:
         """Return the whole, or the part that the test lets fill."""
-        fills = self.does(Does.FILLS, at)
-        whole = found.order.quantity
-        most = whole if fills is None else int(whole * fills.part)
-        return most - found.filled
+        part = min((each.part for each in self.does(Does.FILLS, at)), default=Decimal(1))
+        return int(found.order.quantity * part) - found.filled
 
     def price(self, found: Working, at: datetime) -> Decimal | None:
         """Return the net price at which it fills now, None when it does not."""

@@ -276,7 +276,7 @@ class Day:
 
     def _is_away(self) -> bool:
         """Say whether the connection is lost, and tell the engine when that changes."""
-        is_away = self.broker.does(Does.DISCONNECTS, self.now) is not None
+        is_away = bool(self.broker.does(Does.DISCONNECTS, self.now))
         if is_away:
             if self.state.is_linked:
                 self._hear(LinkDown(self.now, "the test says so"))

@@ -7,7 +7,7 @@ told at every step, as an index is every second; an option's quote only when it 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from math import floor, isnan, nan, sqrt
+from math import exp, floor, isnan, nan, sqrt
 from typing import NamedTuple
 
 from engine.compile.plan import Plan
@@ -82,19 +82,26 @@ class Market:
 
     def previous_close(self, symbol: str) -> Decimal:
         """Return the level at the last close; 0 when the test hides the underlying's level."""
-        level = self.given.before.get(symbol, self.opened(symbol))
+        level = self._last_close(symbol)
         return Decimal(0) if isnan(level) else Decimal(f"{level:.4f}")
 
+    def _last_close(self, symbol: str) -> float:
+        """Return the last close as it is given, else the last of the days before, else where the session opens."""
+        days = self.given.days.get(symbol)
+        return self.given.before.get(symbol, self.opened(symbol) if days is None else days.levels[-1])
+
     def closes(self, symbol: str, count: int) -> tuple[float, ...]:
-        """Return the daily closes that are given, the first of them standing for all before; else such whose sample
-        deviation is the given realised volatility, none when that is unknown."""
+        """Return the daily closes that are given, the first of them standing for all before; else such that the sample
+        deviation of the log returns between `count` bars is the given realised volatility, none when it is unknown."""
         if (days := self.given.days.get(symbol)) is not None:
             known = days.levels[-count - 1 :]
             return (known[0],) * (count + 1 - len(known)) + known
         if self.given.rv is None or isnan(start := self.opened(symbol)):
             return ()
-        step = self.given.rv / 100.0 / sqrt(SESSIONS_A_YEAR) * sqrt((count - 1) / count)
-        return tuple(start * (1.0 + step) ** (back % 2) for back in range(count, -1, -1))
+        returns = max(count - 1, 1)
+        spread = returns / (returns + 1) if returns % 2 else (returns - 1) / returns
+        step = exp(self.given.rv / 100.0 / sqrt(SESSIONS_A_YEAR) * sqrt(spread))
+        return tuple(start * step ** (back % 2) for back in range(count, -1, -1))
 
     def implied(self, symbol: str, count: int) -> tuple[float, ...]:
         """Return 30-day volatilities of the sessions before as annual fractions; none when they are not given."""
@@ -180,7 +187,7 @@ class Market:
         board.iv[row], board.model_at[row] = self.volatility(symbol, self.minute), at.timestamp()
         board.call_volume[row] = COUNT
         board.put_volume[row] = COUNT * self.given.put_call.get(symbol, 1.0)
-        board.previous_close[row] = self.given.before.get(symbol, self.opened(symbol))
+        board.previous_close[row] = self._last_close(symbol)
         if product(symbol).is_tradable and not symbol.startswith("VIX"):
             board.bid[row], board.ask[row] = level - 0.01, level + 0.01
             board.quote_at[row] = at.timestamp()

@@ -62,6 +62,16 @@ def test_what_fails_says_what_was_expected_and_seen_and_why(tests: Path) -> None
     assert "2 tests: 1 passed, 1 failed" in result.stdout
 
 
+def test_all_that_the_broker_does_at_one_time_counts(tests: Path) -> None:
+    text = """
+  - name: neither an exit nor an entry
+    broker: [{rejects: exit}, {rejects: entry}]
+    expect: [{unfilled: true, quantity: 0}]
+"""
+    result = rulebot(write(tests, text))
+    assert result.exit_code == 0, result.stdout
+
+
 def test_a_spec_leads_to_the_tests_beside_it_and_a_folder_to_all_below(tests: Path) -> None:
     write(tests, FINE)
     for path in (tests.parent.parent, tests.parent.parent / "put_lite.yaml"):
@@ -103,6 +113,12 @@ def test_coverage_lists_what_no_test_tries_and_may_fail(tests: Path) -> None:
         (FINE.replace("    from", "    webhooks: [{at: '10:00', name: up}]\n    from"), "no web hook 'up'"),
         (FINE.replace("credit: 0.40", "debit: 0.40"), "this bot opens for a credit"),
         (FINE.replace("    from", "    set: {detla: 1}\n    from"), "the spec has problems with detla=1"),
+        (FINE.replace("    from", "    set: {detla: 1}\n    from"), "--set names the parameter 'detla'"),
+        (FINE.replace("    from", "    account: {shares: {qqq: 100}}\n    from"), "this bot does not read QQQ"),
+        (
+            FINE.replace("    from", "    account: {shares: {spx: 1}, cost_basis: {spy: 1}}\n    from"),
+            "the account holds no shares of SPY",
+        ),
     ],
 )
 def test_a_document_with_errors_is_not_run(tests: Path, text: str, said: str) -> None:

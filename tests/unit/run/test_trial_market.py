@@ -2,9 +2,13 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import pairwise
+from math import log, sqrt
+from statistics import stdev
 
 import pytest
 
+from engine.compile.series import DAY as DAY_LONG
 from engine.model.contract import Option, Right
 from engine.model.market import Board
 from engine.model.session import session_on
@@ -60,6 +64,22 @@ def test_what_is_listed_can_be_given() -> None:
     assert given.expiries == (date(2026, 12, 31), date(2027, 1, 15), date(2027, 2, 19))
     (other,) = market("expiries: {spx: [2027-02-19]}").listings(plan)
     assert other.expiries == usual.expiries
+
+
+@pytest.mark.parametrize("window", [10, 20, 21])
+@pytest.mark.parametrize("rv", [9, 80])
+def test_closes_have_the_realised_volatility_that_is_given(rv: int, window: int) -> None:
+    closes = [bar.close for bar in PastBars(market(f"rv: {rv}%")).of("SPX", DAY_LONG, window + 1, 0.0).bars]
+    returns = [log(later / earlier) for earlier, later in pairwise(closes)]
+    assert len(returns) == window
+    assert stdev(returns) * sqrt(252) == pytest.approx(rv / 100)
+
+
+def test_the_last_of_the_days_before_is_the_previous_close() -> None:
+    assert market('spx: 6050, days: {spx: "5700 +5x60"}').previous_close("SPX") == 6000
+    given = market('spx: 6050, days: {spx: "5700 +5x60"}, previous_close: {spx: 5990}')
+    assert given.previous_close("SPX") == 5990
+    assert market("spx: 6050").previous_close("SPX") == 6050
 
 
 def test_a_bar_that_has_ended_is_made_once() -> None:

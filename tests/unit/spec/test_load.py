@@ -41,6 +41,19 @@ def test_these_specs_are_shipped() -> None:
     assert names == [*first, "put_lite", "spx_spy_parity", "spy_put_seller", "vertical_switch"]
 
 
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        ('to: "13:30"', "to: open + 1000000h"),
+        ('- time: "15:30"', "- time: close - 1000000h"),
+        ("wait: 10s", "wait: 1000000h"),
+        ("confirm: 2 quotes", "confirm: 1000000h"),
+    ],
+)
+def test_a_time_or_duration_beyond_the_calendar_is_refused(written: str, instead: str) -> None:
+    assert codes_of(VALID.replace(written, instead)) == ["RB152"]
+
+
 def test_nouns_of_the_valid_spec() -> None:
     spec = spec_of(VALID)
     assert [leg.strike.by for leg in spec.legs.legs] == [

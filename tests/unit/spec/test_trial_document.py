@@ -78,6 +78,15 @@ def test_a_test_is_read() -> None:
         (["  - {name: a, webhooks: [{name: up}], expect: [{exits: stop}]}"], ["RB113"]),
         (["  - {name: a, webhooks: [{at: '10:30', name: Up}], expect: [{exits: stop}]}"], ["RB116"]),
         (["  - {name: a, broker: [{fills: none, disconnects: true}], expect: [{exits: stop}]}"], ["RB118"]),
+        (["  - {name: a, broker: [{for: 0s, fills: none}], expect: [{exits: stop}]}"], ["RB156"]),
+        (["  - {name: a, market: {spx: 6000 -100x60}, expect: [{exits: stop}]}"], ["RB156"]),
+        (["  - {name: a, market: {days: {spx: 60 -1x60}}, expect: [{exits: stop}]}"], ["RB156"]),
+        (["  - {name: a, market: {iv: 12% -1x13}, expect: [{exits: stop}]}"], ["RB156"]),
+        (["  - {name: a, market: {iv: {spx: 12% -1x13}}, expect: [{exits: stop}]}"], ["RB156"]),
+        (["  - {name: a, market: {iv: 12% -1x12, spx: 15 unknown x5 -1x14}, expect: [{exits: stop}]}"], []),
+        (["  - {name: a, from: {open: {credit: 1, opened: 2026-11-19}}, expect: [{exits: stop}]}"], ["RB280"]),
+        (["  - {name: a, from: {open: {credit: 1, at: '16:00'}}, expect: [{exits: stop}]}"], ["RB280"]),
+        (["  - {name: a, expect: [{at: open + 05m, exits: stop}]}"], ["RB152"]),
     ],
 )
 def test_what_cannot_be_is_said(lines: list[str], expected: list[str]) -> None:
@@ -146,3 +155,21 @@ def test_a_smile_that_cannot_be_is_said(written: str, code: str, says: str) -> N
 )
 def test_a_time_at_which_a_test_does_not_live_is_refused(date: str, expected: str, found: list[str]) -> None:
     assert codes(document("  - name: a", f"    date: {date}", f"    expect: [{expected}]")) == found
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("from: {open: {credit: 1}}, expect: [{at: '11:59', orders: none}]", ["RB280"]),
+        ("from: {open: {credit: 1}}, expect: [{by: '10:30', state: flat}]", ["RB280"]),
+        ("from: {open: {credit: 1, at: '12:00:30'}}, expect: [{at: '12:00', orders: none}]", []),
+        ("date: 2026-11-27, from: {open: {credit: 1, at: '14:00'}}, expect: [{exits: stop}]", ["RB280"]),
+        ("date: 2026-11-27, broker: [{at: '14:00', fills: none}], expect: [{exits: stop}]", ["RB280"]),
+        ("broker: [{at: '09:00', for: 5m, fills: none}], expect: [{exits: stop}]", ["RB280"]),
+        ("broker: [{at: '09:00', for: 2h, fills: none}], expect: [{exits: stop}]", []),
+        ("webhooks: [{at: '20:00', name: up}], expect: [{exits: stop}]", ["RB280"]),
+        ("webhooks: [{at: '08:00', name: up}], expect: [{exits: stop}]", []),
+    ],
+)
+def test_what_lies_before_a_test_begins_or_after_it_ends_is_refused(given: str, found: list[str]) -> None:
+    assert codes(document(f"  - {{name: a, {given}}}")) == found
