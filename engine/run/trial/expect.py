@@ -44,14 +44,14 @@ def misses(expected: Expectation, outcome: Outcome) -> Iterator[Miss]:
     lived = outcome.lived
     start, end = _bounds(expected, lived.session, lived.begins, lived.ends, lived.quotes)
     look = _Look(expected, outcome, start, end)
-    found: Happening | None = None
-    for what, is_wanted in look.wanted():
-        found = look.found(what)
-        if is_wanted and found is None:
+    wanted = [what for what, is_wanted in look.wanted() if is_wanted]
+    happened = [look.found(what) for what in wanted]
+    for what, found in zip(wanted, happened, strict=True):
+        if found is None:
             yield look.did_not_happen(what)
     yield from look.stands()
-    if expected.because and (found is not None or not any(is_wanted for _, is_wanted in look.wanted())):
-        yield from look.because(found)
+    if expected.because and None not in happened:
+        yield from look.because(happened[-1] if happened else None)
 
 
 def _bounds(
@@ -190,7 +190,7 @@ class _Look:
     # ------------------------------------------------------------ what rules say
 
     def because(self, found: Happening | None) -> Iterator[Miss]:
-        """Yield the rules that said something else."""
+        """Yield the rules that said something else; of a universe without a position one symbol is enough."""
         at = self.last if found is None else found.at
         for name, truth in self.expected.because.items():
             said = self._said(name, found)
@@ -198,7 +198,8 @@ class _Look:
                 wrong = next((each for each in said if each.truth is not truth), None)
             else:
                 said = [each for each in said if each.at <= at]
-                wrong = said[-1] if said and said[-1].truth is not truth else None
+                last = {each.symbol: each for each in said}.values()
+                wrong = None if any(each.truth is truth for each in last) else next(reversed(said), None)
             place = said[0].place if said else "when"
             if not said:
                 yield self.miss(f"{name}: {_TRUTHS[truth]}", "it was never judged", _ENTRY, at)
@@ -207,8 +208,13 @@ class _Look:
                 yield self.miss(f"{name}: {_TRUTHS[truth]}", seen, (place,), wrong.at)
 
     def _said(self, name: str, found: Happening | None) -> list[Said]:
-        """Return what a rule said: of several with that name the one where the happening belongs, else the first."""
+        """Return what a rule said of the position that happened, or its symbol; of several with that name the one
+        where the happening belongs, else the first.
+        """
         said = [each for each in self.outcome.said if each.rule == name]
+        if found is not None and found.position:
+            symbols = {"", *self.outcome.symbols(found)}
+            said = [each for each in said if each.position in ("", found.position) and each.symbol in symbols]
         asked = found.what if found is not None else next((what for what, wanted in self.wanted() if wanted), None)
         own = _PLACES.get(asked, _ENTRY) if asked is not None else _ENTRY
         return [each for each in said if each.place in own] or said

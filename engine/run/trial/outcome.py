@@ -41,13 +41,18 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a rule said from an instant on; `place` is when, require, exit or halts."""
+    """What a rule said from an instant on; `place` is when, require, exit or halts.
+
+    position: that it was asked of, symbol: of `universe`; "" where it was asked of none.
+    """
 
     at: datetime
     place: str
     rule: str
     truth: bool | None
     words: str
+    position: str = ""
+    symbol: str = ""
 
 
 class Outcome:
@@ -63,6 +68,11 @@ class Outcome:
     def strikes(self, position: str) -> Mapping[str, Decimal]:
         """Return the strike of each leg of a position."""
         return {leg.name: leg.option.strike for leg in self.lived.state.positions[position].legs}
+
+    def symbols(self, happening: Happening) -> frozenset[str]:
+        """Return the symbols of the legs of the position that a happening is of; none where it is of the bot."""
+        found = self.positions(happening.at).get(happening.position)
+        return frozenset() if found is None else frozenset(leg.option.symbol for leg in found.legs)
 
     def states(self, until: datetime) -> tuple[str, ...]:
         """Return the states of the positions that are not closed at an instant; none is flat."""
@@ -132,7 +142,8 @@ def _said(records: tuple[Record, ...]) -> Iterator[Said]:
         if record.kind is Kind.VERDICT:
             data: Any = record.data
             words = " ".join(str(data["words"]).split())
-            yield Said(record.at, str(data["place"]), str(data["rule"]), data["truth"], words)
+            of = record.position, str(data.get("symbol", ""))
+            yield Said(record.at, str(data["place"]), str(data["rule"]), data["truth"], words, *of)
 
 
 def _observed(lived: Lived) -> Iterator[Said]:

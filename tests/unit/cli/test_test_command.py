@@ -62,6 +62,45 @@ def test_what_fails_says_what_was_expected_and_seen_and_why(tests: Path) -> None
     assert "2 tests: 1 passed, 1 failed" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("given", "expected", "rule"),
+    [
+        ("market: {vix: 15}", "at: '10:30', enters: any", "vix_change"),
+        ("broker: [{fills: none}]", "by: '10:32', unfilled: true", "vix_change"),
+        ("market: {vix: 15 +0x100 +10x10}", "halts: vix_spike", "vix_spike"),
+        ("market: {vix: 15}", "exits: target", "target"),
+    ],
+)
+def test_what_rules_say_is_asked_beside_whatever_happens(tests: Path, given: str, expected: str, rule: str) -> None:
+    said = {truth: f"{expected}, because: {{{rule}: {truth}}}" for truth in ("true", "false")}
+    right, wrong = (f"\n  - {{name: said, {given}, expect: [{{{each}}}]}}" for each in said.values())
+    assert rulebot(write(tests, right)).exit_code == 0
+    result = rulebot(write(tests, wrong))
+    assert (result.exit_code, f"{rule}: false\n" in result.stdout) == (1, True), result.stdout
+
+
+def test_what_rules_say_of_a_universe_is_said_of_the_symbol_that_is_entered(tests: Path) -> None:
+    folder = shipped("specs").parent / "examples"
+    spec = (folder / "universe_by_rank.yaml").read_text()
+    (tests.parent.parent / "universe_by_rank.yaml").write_text(spec)
+    text = """rulebot_test: 1
+spec: ../universe_by_rank.yaml
+tests:
+  - name: AAPL, whose options are busy
+    market:
+      {spy: 600, qqq: 510, aapl: 235, msft: 430, iv: 20%, volume: {spy: 9, qqq: 9, msft: 9},
+       iv_days: {aapl: "15% +0.03x250", msft: "15% +0.02x250"}}
+    expect:
+      - {by: "10:05", enters: {short_put: 229, long_put: 224}, because: {universe.volume: WORD}}
+      - {at: "10:05", because: {universe.volume: false}}
+"""
+    tests.write_text(text.replace("WORD", "true"))
+    result = rulebot(tests)
+    assert result.exit_code == 0, result.stdout
+    tests.write_text(text.replace("WORD", "false"))
+    assert rulebot(tests).exit_code == 1
+
+
 def test_all_that_the_broker_does_at_one_time_counts(tests: Path) -> None:
     text = """
   - name: neither an exit nor an entry
