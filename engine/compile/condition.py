@@ -222,7 +222,8 @@ def _multiple(
         raise Fault(problem)
     if operand.of is None:
         raise Fault(Problem("RB203", path, f"'{written(operand)}' of what?", "as in '0.6x expected_move'"))
-    number = number_of_name(operand.of, scope, path)
+    end = len(written(operand))
+    number = number_of_name(operand.of, scope, path, (end - len(operand.of), end))
     if not _may_multiply(measure, number):
         raise Fault(Problem("RB203", path, _mismatch(test.said, None, number), _units_help(measure)))
     quantity = number_quantity(number)

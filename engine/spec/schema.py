@@ -181,11 +181,19 @@ def _missing_keys(source: Source, path: Path, error: Any) -> Iterator[Diagnostic
         for key, owed in error.validator_value.items():
             if key in error.instance:
                 for name in (name for name in owed if name not in error.instance):
-                    yield source.diagnostic("RB113", (*path, key), f"'{key}' also needs '{name}'", at_key=True)
+                    message, help = f"'{key}' also needs '{name}'", _instead(key, name, error)
+                    yield source.diagnostic("RB113", (*path, key), message, help, at_key=True)
         return
     meant = {closest(key, properties) for key in error.instance if key not in properties}
     for name in (name for name in error.validator_value if name not in error.instance and name not in meant):
         yield source.diagnostic("RB113", path, f"{_called(path)} lacks '{name}'", _said(name, properties), at_key=True)
+
+
+def _instead(key: str, owed: str, error: Any) -> str | None:
+    """Return what to do where a key stands that excludes the one that is owed."""
+    one_of = _schema(error).get("x-exactly-one", ())
+    rival = next((name for name in one_of if owed in one_of and name != owed and name in error.instance), None)
+    return None if rival is None else f"remove '{key}', or write '{owed}' in the place of '{rival}'"
 
 
 def _said(name: str, properties: Mapping[str, Any]) -> str | None:
