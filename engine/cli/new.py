@@ -1,5 +1,6 @@
 """`rulebot new`: a spec to begin with, sound as it is."""
 
+import os
 import re
 from pathlib import Path
 
@@ -42,6 +43,8 @@ def _file(name: str) -> Path:
     from engine.spec.files import SUFFIXES
 
     path = Path(name)
+    if name.endswith(("/", os.sep)):
+        raise MisuseError(f"'{name}' is a folder", f"name the spec, too, as in '{path / 'my_condor'}'")
     if path.suffix in SUFFIXES:
         path = path.with_suffix("")
     if not _NAME.fullmatch(path.name):

@@ -4,7 +4,7 @@ import json
 
 import click
 
-KINDS = ("strategy", "account", "universe")
+KINDS = ("strategy", "account", "universe", "test")
 
 
 @click.command("schema", short_help="Print the schema that editors complete from.")
@@ -12,8 +12,8 @@ KINDS = ("strategy", "account", "universe")
 @click.option("--path", is_flag=True, help="Print where the schema lies, instead.")
 @click.option("--extending", is_flag=True, help="Of a bot that extends another: it owes no key but its own.")
 def schema(kind: str, path: bool, extending: bool) -> None:
-    """Print the JSON Schema of bots (strategy, the default) or of the account document (account), or of a universe
-    in a file (universe).
+    """Print the JSON Schema of bots (strategy, the default) or of the account document (account), of a universe
+    in a file (universe), or of tests of a bot (test).
 
     Keep it beside your specs, and begin each of them with a line that names it; docs/editors.md has the rest:
 

@@ -59,6 +59,13 @@ def test_like_a_shipped_one(name: str, folder: Path) -> None:
     assert rulebot("validate", "mine.yaml").exit_code == 0
 
 
+def test_a_folder_alone_is_no_name(folder: Path) -> None:
+    (folder / "mine").mkdir()
+    result = rulebot("new", "mine/")
+    assert (result.exit_code, "as in 'mine/my_condor'" in result.output) == (2, True), result.output
+    assert not (folder / "mine.yaml").exists()
+
+
 def test_like_one_that_extends_another(folder: Path) -> None:
     rulebot("new", "base")
     (folder / "child.yaml").write_text("rulebot: 1\nname: child\nabout: x\nextends: base\n")

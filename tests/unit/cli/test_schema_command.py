@@ -17,7 +17,7 @@ def schema(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["schema", *arguments])
 
 
-@pytest.mark.parametrize("arguments", [(), ("strategy",), ("account",), ("universe",)])
+@pytest.mark.parametrize("arguments", [(), ("strategy",), ("account",), ("universe",), ("test",)])
 def test_the_schema_is_printed_as_it_is(arguments: tuple[str, ...]) -> None:
     file = shipped("schemas") / f"{(*arguments, 'strategy')[0]}.schema.json"
     assert schema(*arguments).stdout == file.read_text(encoding="utf-8")
