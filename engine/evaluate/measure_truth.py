@@ -1,7 +1,8 @@
 """Measures that are true or false by themselves: breach, time, events; and the session's kind."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from datetime import time as clock_time
 
 from engine.compile.plan import Call
 from engine.evaluate.evaluation import NOT_OPEN, Verdict
@@ -100,20 +101,22 @@ def _event_judge(call: Call, context: Context, wanted: bool) -> Judge:
     arguments = dict(call.arguments)
     calendars = calendars_of(names_of(call), context.symbols)
     before, after = arguments.get("before"), arguments.get("after")
-    is_timed = before is not None or after is not None
     span = (float(str(before or 0)), float(str(after or 0)))
 
     def judge(view: View) -> Verdict:
-        last = view.session.date
+        calendar, today = view.facts.events, view.session.date
+        last, found = today, []
         if arguments.get("until") == "expiry":
             expiry = expiry_in(view, context.symbols[0], context)
             if isinstance(expiry, Unknown):
                 return Verdict(None, missing=expiry.reason)
             last = expiry
-        calendar = view.facts.events
-        found = _events_on(calendar, calendars, view.session.date, last)
-        if is_timed:
-            found = [day for day in found if _is_near(day, view.now, span)]
+        if arguments.get("until") == "expiry" or not any(span):
+            found = _events_on(calendar, calendars, today, last)
+        if any(span) and not found:
+            earliest, latest = _day_of(view.now - span[1]), _day_of(view.now + span[0])
+            around = _events_on(calendar, calendars, earliest, latest)
+            found, last = [day for day in around if _is_near(day, view.now, span)], max(last, latest)
         if found:
             return Verdict(wanted, detail=_named(found[0]))
         if missing := _unknown_after(calendar, calendars, last):
@@ -136,10 +139,13 @@ def _events_on(calendar: EventCalendar, names: tuple[str, ...], first: date, las
 
 def _is_near(event_day: EventDay, now: float, span: tuple[float, float]) -> bool:
     """Say whether now is within (before, after) seconds of the event; one without a time lasts its whole day."""
-    if event_day.at is None:
-        return True
-    at = event_day.at.timestamp()
-    return at - span[0] <= now <= at + span[1]
+    begins = event_day.at or datetime.combine(event_day.day, clock_time(), EXCHANGE_ZONE)
+    ends = event_day.at or begins + timedelta(days=1)
+    return begins.timestamp() - span[0] <= now <= ends.timestamp() + span[1]
+
+
+def _day_of(now: float) -> date:
+    return datetime.fromtimestamp(now, EXCHANGE_ZONE).date()
 
 
 def _unknown_after(calendar: EventCalendar, names: tuple[str, ...], last: date) -> str:

@@ -1,6 +1,6 @@
 """Rules as closures: three values, partly known legs, events, breaches, and the words for them."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import product
 
@@ -171,6 +171,28 @@ def test_an_event_of_today_and_one_to_come() -> None:
 def test_before_and_after_an_event() -> None:
     assert judged(no_event(after=7200.0), with_events(TODAY)).truth is False
     assert judged(no_event(after=1800.0), with_events(TODAY)).truth is True
+
+
+@pytest.mark.parametrize("day", [DAY - timedelta(days=1), DAY + timedelta(days=1)])
+def test_before_and_after_reach_over_midnight(day: date) -> None:
+    near, far = {"before": 86_400.0, "after": 86_400.0}, {"before": 3600.0, "after": 3600.0}
+    timed = with_events(EventDay("CPI", day, datetime.combine(day, time(15, 30), UTC)))
+    assert judged(no_event(**near), timed).truth is False
+    assert judged(no_event(**far), timed).truth is True
+    assert judged(no_event(), timed).truth is True
+    whole = with_events(EventDay("CPI", day, None))
+    assert judged(no_event(before=50_000.0, after=50_000.0), whole).truth is False
+    assert judged(no_event(**far), whole).truth is True
+
+
+def test_before_does_not_take_away_until_the_expiry() -> None:
+    weekly = with_events(EventDay("CPI", DAY, datetime(2026, 11, 18, 20, 59, tzinfo=UTC)))
+    assert judged(no_event(until="expiry", before=60.0), weekly).truth is False
+
+
+def test_a_span_beyond_the_calendar_is_unknown() -> None:
+    assert judged(no_event(before=86_400.0), with_events(until=DAY)).truth is None
+    assert judged(no_event(before=60.0), with_events(until=DAY)).truth is True
 
 
 def test_past_the_calendar_events_are_unknown() -> None:
