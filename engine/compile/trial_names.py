@@ -21,7 +21,8 @@ def trial_problems(trial: Trial, plan: Plan, given: Iterable[str]) -> Iterator[P
     yield from _levels(trial.market, plan, tuple(given), market)
     yield from _account(trial, plan)
     if trial.opening is not None:
-        yield from _opening(trial.opening, plan, (*trial.path, "from", "open"))
+        found = list(_opening(trial.opening, plan, (*trial.path, "from", "open")))
+        yield from found or _quotes(trial, trial.opening, plan)
     yield from _hooks(trial, plan)
     for expected in trial.expect:
         yield from _expected(expected, plan)
@@ -127,6 +128,21 @@ def _opening(opening: Opening, bot: Plan, path: Path) -> Iterator[Problem]:
     if opening.legs and missing:
         message = f"'legs' lacks {', '.join(missing)}"
         yield Problem("RB281", (*path, "legs"), message, "give all of them, or none", on_key=True)
+
+
+def _quotes(trial: Trial, opening: Opening, bot: Plan) -> Iterator[Problem]:
+    """Yield quotes that a position cannot have: what is only sold costs something to close, what is only bought brings
+    something.
+    """
+    signs = {leg.sign for leg in bot.on(opening.symbol).taking(opening.alternative).legs}
+    if len(signs) != 1:
+        return
+    (sign,) = signs
+    owed, said = ("value", "only bought: closing it brings") if sign > 0 else ("cost", "only sold: closing it costs")
+    for at, mark in enumerate(trial.market.quotes):
+        if mark.cost * sign >= 0:
+            path: Path = (*trial.path, "market", "quotes", at)
+            yield Problem("RB281", path, f"this position is {said} something", f"as in '{owed}: 0.05'")
 
 
 def _hooks(trial: Trial, plan: Plan) -> Iterator[Problem]:

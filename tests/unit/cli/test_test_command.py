@@ -101,6 +101,19 @@ tests:
     assert rulebot(tests).exit_code == 1
 
 
+@pytest.mark.parametrize(
+    ("quote", "code", "said"),
+    [("cost: 0.05", 0, "1 passed"), ("cost: 0", 1, "as in 'cost: 0.05'"), ("value: 1", 1, "it costs something")],
+)
+def test_a_position_of_one_side_has_quotes_of_one_sign(tests: Path, quote: str, code: int, said: str) -> None:
+    (tests.parent.parent / "put_lite.yaml").write_text(
+        (shipped("specs") / "spy_put_seller.yaml").read_text().replace("name: spy_put_seller", "name: put_lite")
+    )
+    market = f"from: {{open: {{credit: 3}}}}, market: {{quotes: [{{{quote}}}]}}"
+    result = rulebot(write(tests, f"\n  - {{name: a, {market}, expect: [{{exits: target}}]}}"))
+    assert (result.exit_code, said in result.output) == (code, True), result.output
+
+
 def test_all_that_the_broker_does_at_one_time_counts(tests: Path) -> None:
     text = """
   - name: neither an exit nor an entry
