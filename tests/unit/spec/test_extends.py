@@ -148,7 +148,7 @@ def test_a_problem_stands_where_it_is_written(folder: Path) -> None:
 
 def test_a_problem_of_meaning_too(folder: Path) -> None:
     (folder / "condor.yaml").write_text(VALID.replace("{between: [12, 22]}", "{below: 0.9x day_moove}"))
-    assert ("condor.yaml", 13, 20) in [place[:3] for place in places(loaded(folder))]
+    assert ("condor.yaml", 13, 25) in [place[:3] for place in places(loaded(folder))]
 
 
 def test_what_is_covered_is_not_judged(folder: Path) -> None:
