@@ -22,6 +22,7 @@ _OF_FILES: _Meanings = (
     ("unable to open", "cannot be opened", "make the file and its folder readable and writable"),
     ("locked", "is locked by another program", "close what holds it, such as an open sqlite3 shell"),
     ("malformed", "is corrupt", RESTORE),
+    ("decode", "is corrupt", RESTORE),
     ("not a database", "is not a database", "name another file, or restore it from a backup"),
     ("i/o error", "cannot be read or written", "look at the disk before the next start"),
 )
@@ -86,7 +87,7 @@ def failures() -> tuple[type[Exception], ...]:
     """Return the exceptions by which databases and disks fail."""
     driver = sys.modules.get("psycopg")
     of_server = () if driver is None else (driver.Error,)
-    return (DatabaseError, sqlite3.Error, OSError, *of_server)
+    return (DatabaseError, sqlite3.Error, UnicodeDecodeError, OSError, *of_server)
 
 
 def _without_secret(text: str, server: Server) -> str:

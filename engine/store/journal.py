@@ -5,7 +5,6 @@ when a second of the records' own time has passed, whichever is first; the order
 same transaction, so what a person reads never disagrees with the journal.
 """
 
-import hashlib
 import json
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -16,9 +15,9 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from engine.model.errors import InvariantError, StoreError
-from engine.model.values import dataclass
 from engine.record.codec import json_text, line_of, utc_text, utc_time
 from engine.record.record import Kind, Record
+from engine.store.chain import FIRST_HASH, ChainBreak, chained, verify
 from engine.store.dialect import dialect_of
 from engine.store.failures import failures, says, sentences
 from engine.store.jsonlines import KINDS, JsonLines
@@ -28,17 +27,8 @@ from engine.store.recall import COLUMNS, Recalled, read_rows, recall, recall_lin
 from engine.store.store import Store
 from engine.store.tables import PROJECTIONS, journal
 
-FIRST_HASH = "0" * 64
 _LAG = timedelta(seconds=1)
 _MANY = 5000
-
-
-@dataclass(frozen=True, slots=True)
-class ChainBreak:
-    """The first record that is not what was written, and why we know."""
-
-    seq: int
-    why: str
 
 
 class SqlJournal:
@@ -212,20 +202,6 @@ def read_records(
         yield from read_rows(connection, query)
 
 
-def verify(connection: Connection) -> ChainBreak | None:
-    """Return the first break of the hash chain, None when it is whole."""
-    hash_before, wanted = FIRST_HASH, 1
-    with connection.begin():
-        rows = connection.execute(select(journal).order_by(journal.c.seq))
-        for seq, at, kind, bot, position, data, found in rows:
-            if seq != wanted:
-                return ChainBreak(seq, f"number {wanted} is missing")
-            if _chained(hash_before, _stored_line(at, kind, bot, position, data)) != found:
-                return ChainBreak(seq, "its content is not what was written")
-            hash_before, wanted = found, seq + 1
-    return None
-
-
 def rebuild(connection: Connection) -> None:
     """Make all projections again from the journal alone, in one transaction."""
     query = select(journal).where(journal.c.kind != Kind.BATCH.value).order_by(journal.c.seq)
@@ -247,21 +223,12 @@ def _head(connection: Connection) -> tuple[int, str]:
     return (found.seq, found.hash) if found else (0, FIRST_HASH)
 
 
-def _chained(before: str, line: str) -> str:
-    return hashlib.sha256(f"{before}{line}".encode()).hexdigest()
-
-
-def _stored_line(at: str, kind: str, bot: str, position: str, data: str) -> str:
-    names = json_text(bot), json_text(position)
-    return f'{{"at":"{at}","bot":{names[0]},"data":{data},"kind":"{kind}","position":{names[1]}}}'
-
-
 def _rows(records: Sequence[Record], seq: int, before: str) -> tuple[list[tuple[object, ...]], tuple[int, str]]:
     """Return the rows of new records, and the number and hash of the last one."""
     rows: list[tuple[object, ...]] = []
     for record in records:
         seq += 1
         data = json_text(record.data)
-        before = _chained(before, line_of(record, data))
+        before = chained(before, line_of(record, data))
         rows.append((seq, utc_text(record.at), record.kind.value, record.bot, record.position, data, before))
     return rows, (seq, before)

@@ -1,6 +1,5 @@
 """What the commands and pages ask a store: plain rows of the views, and records by bot and day. Read-only."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from types import TracebackType
@@ -12,13 +11,13 @@ from engine.model.session import at_exchange_time, exchange_date
 from engine.model.values import dataclass
 from engine.record.codec import utc_text, utc_time
 from engine.record.record import Kind, Record
+from engine.store.chain import ChainBreak, verify
 from engine.store.failures import failures, says
 from engine.store.finance.books import KINDS as BOOKED
 from engine.store.finance.books import Books, books_of, positions_of
-from engine.store.journal import ChainBreak, verify
 from engine.store.open import is_in_use, read_store
 from engine.store.place import Place
-from engine.store.recall import COLUMNS, Recalled, read_rows, recall
+from engine.store.recall import COLUMNS, Recalled, certain, read_rows, readable, recall
 from engine.store.tables import bot_day_rows, journal, trade_rows
 from engine.store.tally import Known, Tally, tally
 
@@ -214,15 +213,15 @@ class StoreReader:
             return books_of(told, positions_of(positions)), self._tables(views)
 
     def records(self, kinds: Collection[Kind]) -> Sequence[Record]:
-        """Return all records of some kinds, in order. Raises: ValueError for one that cannot be read."""
+        """Return all records of some kinds, in order. Raises: StoreError for one that cannot be read."""
         with self._connection.begin():
             return self._records(select(*COLUMNS).where(journal.c.kind.in_(_values(kinds))))
 
     def numbered_after(self, number: int, kinds: Collection[Kind]) -> list[tuple[int, Record]]:
-        """Return the records of some kinds after a number, with their own. Raises: ValueError for an unreadable one."""
+        """Return the records of some kinds after a number, with their own. Raises: StoreError for an unreadable one."""
         query = select(journal.c.seq, *COLUMNS).where(journal.c.seq > number, journal.c.kind.in_(_values(kinds)))
         with self._connection.begin():
-            return [(row[0], _certain(*row[1:])) for row in self._connection.execute(query.order_by(journal.c.seq))]
+            return [(row[0], certain(*row[1:])) for row in self._connection.execute(query.order_by(journal.c.seq))]
 
     def between(self, kind: Kind, first: datetime, last: datetime) -> Sequence[Record]:
         """Return the records of a kind and of no bot between two instants, both included."""
@@ -236,7 +235,7 @@ class StoreReader:
         query = select(journal.c.seq, *COLUMNS).where(journal.c.kind == kind.value, *of_one)
         with self._connection.begin():
             row = self._connection.execute(query.order_by(journal.c.seq.desc()).limit(1)).first()
-        return None if row is None else (row[0], _certain(*row[1:]))
+        return None if row is None else (row[0], certain(*row[1:]))
 
     def last_at(self) -> datetime | None:
         """Return the time of the last record."""
@@ -263,7 +262,7 @@ class StoreReader:
             is_last = journal.c.seq.in_(starts) | (journal.c.seq == last.scalar_subquery())
             query = query.where(journal.c.kind.not_in(_values(without)) | is_last)
         with self._connection.begin():
-            return [(row[0], _readable(*row[1:])) for row in self._connection.execute(query)]
+            return [(row[0], readable(*row[1:])) for row in self._connection.execute(query)]
 
     def recall(self, at: datetime) -> Recalled:
         """Return what a start at `at` would go on from."""
@@ -291,23 +290,6 @@ class StoreReader:
 
     def _records(self, query: Select[Any]) -> list[Record]:
         return list(read_rows(self._connection, query))
-
-
-def _certain(*columns: str) -> Record:
-    found = _readable(*columns)
-    if isinstance(found, str):
-        raise ValueError(found)
-    return found
-
-
-def _readable(at: str, kind: str, bot: str, position: str, data: str) -> Record | str:
-    try:
-        found = json.loads(data)
-        if isinstance(found, dict):
-            return Record(utc_time(at), Kind(kind), bot, position, found)
-    except (TypeError, ValueError) as error:
-        return f"it cannot be read: {error}"
-    return "it cannot be read: its data is no object"
 
 
 def _values(kinds: Collection[Kind] | type[Kind]) -> list[str]:

@@ -11,12 +11,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, func, literal, or_, select, union
 
+from engine.model.errors import StoreError
 from engine.model.order import FILLS_KEPT, OrderStatus
 from engine.model.session import at_exchange_time, exchange_date, session_from
 from engine.model.values import dataclass
 from engine.record.codec import utc_text, utc_time
 from engine.record.record import BY_HAND, GRID, OPENING_MOVE, Kind, Record
 from engine.store.dialect import place_in
+from engine.store.failures import RESTORE
 from engine.store.tables import journal, order_rows, snapshot_rows, trade_rows
 
 LINES_KEPT = timedelta(days=10)
@@ -120,6 +122,25 @@ def _numbered(connection: Connection, numbers: Select[tuple[int]] | CompoundSele
 
 
 def read_rows(connection: Connection, query: Select[Any]) -> Iterator[Record]:
-    """Yield the records of a query for `COLUMNS`, in order."""
-    for at, kind, bot, position, data in connection.execute(query.order_by(journal.c.seq)).all():
-        yield Record(utc_time(at), Kind(kind), bot, position, json.loads(data))
+    """Yield the records of a query for `COLUMNS`, in order. Raises: StoreError when one cannot be read."""
+    for row in connection.execute(query.order_by(journal.c.seq)).all():
+        yield certain(*row)
+
+
+def certain(*columns: str) -> Record:
+    """Return the record of `COLUMNS`. Raises: StoreError when it cannot be read."""
+    found = readable(*columns)
+    if isinstance(found, str):
+        raise StoreError(f"a record of {columns[0]} is damaged: {found}", RESTORE)
+    return found
+
+
+def readable(at: str, kind: str, bot: str, position: str, data: str) -> Record | str:
+    """Return the record of `COLUMNS`, or why it cannot be read."""
+    try:
+        found = json.loads(data)
+        if isinstance(found, dict):
+            return Record(utc_time(at), Kind(kind), bot, position, found)
+    except (TypeError, ValueError) as error:
+        return f"it cannot be read: {error}"
+    return "it cannot be read: its data is no object"

@@ -14,6 +14,7 @@ from sqlalchemy.engine.interfaces import CompiledCacheType
 from sqlalchemy.pool import NullPool, Pool, StaticPool
 
 from engine.model.errors import StoreError
+from engine.store.chain import verify
 from engine.store.failures import RESTORE, says, sentences
 from engine.store.schema import check_version, create
 from engine.store.store import Store
@@ -209,5 +210,10 @@ def _check(engine: Engine, path: Path, *, is_writer: bool) -> None:
         if connection.execute(text("PRAGMA application_id")).scalar() != APPLICATION_ID:
             raise StoreError(f"{path} is a database of another program", "name another file with --store")
         check_version(connection, path)
-        if is_writer and (found := connection.execute(text("PRAGMA quick_check(1)")).scalar()) != "ok":
+        if not is_writer:
+            return
+        if (found := connection.execute(text("PRAGMA integrity_check(1)")).scalar()) != "ok":
             raise StoreError(f"the store {path} is corrupt ({found})", RESTORE)
+        connection.rollback()
+        if (broken := verify(connection)) is not None:
+            raise StoreError(f"the journal of {path} breaks at number {broken.seq}: {broken.why}", RESTORE)

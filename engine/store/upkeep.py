@@ -13,8 +13,9 @@ from sqlalchemy.pool import StaticPool
 
 from engine.model.errors import StoreError
 from engine.record.codec import utc_time
+from engine.store.chain import verify
 from engine.store.failures import sentences
-from engine.store.journal import rebuild, verify
+from engine.store.journal import rebuild
 from engine.store.open import read_store
 from engine.store.place import Place, Server
 from engine.store.sqlite import backup, engine_on, hold_store

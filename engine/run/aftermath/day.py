@@ -10,7 +10,8 @@ from engine.model.position import Position
 from engine.record.codec import decode, json_text, line_of
 from engine.record.record import Kind, Record
 from engine.sim.exchange.ledger import LedgerTotals
-from engine.store.journal import ChainBreak, SqlJournal
+from engine.store.chain import ChainBreak
+from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.place import Place
 

@@ -18,7 +18,7 @@ from engine.run.audit.orders import (
 from engine.run.audit.rules import declared_moves, in_order, inside_the_session, one_text, unknown_is_never_true
 from engine.run.audit.starts import differing_starts
 from engine.run.audit.tape import Check, Finding, Tape, tape_of
-from engine.store.journal import ChainBreak
+from engine.store.chain import ChainBreak
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.store.upkeep import differing_tables

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from engine.model.errors import StoreError
 from engine.model.facts import EventCalendar
 from engine.model.market import Board
 from engine.record.record import Record
@@ -23,7 +24,7 @@ def differing_starts(path: Place) -> list[str]:
             instants = [records[-1].at + later for later in LATER] if records else []
             return [f"a start at {at:%Y-%m-%d %H:%M:%S} UTC would know other {name}"
                     for at in instants for name in _differing(reader, records, at)]  # fmt: skip
-        except (ArithmeticError, KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, KeyError, StoreError, TypeError, ValueError) as error:
             return [f"a start cannot read it: {error!r}"]
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from engine.model.errors import StoreError
+from engine.record.record import Kind
 from engine.store.failures import says
 from engine.store.open import is_in_use, open_store, read_store
 from engine.store.place import place_of
@@ -88,6 +89,35 @@ def test_a_corrupt_store_is_refused(day_store: Path) -> None:
     day_store.write_bytes(whole)
     with pytest.raises(StoreError, match="corrupt") as caught:
         open_store(day_store)
+    assert "restore it from a backup" in str(caught.value.help)
+
+
+@pytest.mark.parametrize(
+    ("was", "put", "said"),
+    [
+        (b'"quantity":1', b'"quantity":2', "its content is not what was written"),
+        (b'"what":"enter"', b'"what": enter"', "its content is not what was written"),
+        (b'"what":"enter"', b'"what":"\xffnter"', r"is corrupt .*decode"),
+    ],
+)
+def test_a_record_that_is_not_what_was_written_starts_nothing(
+    day_store: Path, was: bytes, put: bytes, said: str
+) -> None:
+    """SQLite sees nothing of it: its pages are whole."""
+    whole = day_store.read_bytes()
+    assert was in whole
+    day_store.write_bytes(whole.replace(was, put))
+    with pytest.raises(StoreError, match=said) as caught:
+        open_store(day_store)
+    assert "restore it from a backup" in str(caught.value.help)
+    assert not is_in_use(day_store)
+
+
+@pytest.mark.parametrize("put", [b'"what":"\xffnter"', b'"what": enter"'])
+def test_a_reader_says_that_a_record_is_damaged(day_store: Path, put: bytes) -> None:
+    day_store.write_bytes(day_store.read_bytes().replace(b'"what":"enter"', put))
+    with pytest.raises(StoreError, match=r"corrupt|damaged") as caught, StoreReader(day_store) as reader:
+        reader.records(Kind)
     assert "restore it from a backup" in str(caught.value.help)
 
 
