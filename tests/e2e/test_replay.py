@@ -163,6 +163,23 @@ def test_a_recording_under_another_name_is_read_alike(store: Path, tmp_path: Pat
     assert "every one the same: 1 entry" in done.output
 
 
+def test_a_recording_under_the_name_of_another_day_is_refused(store: Path, tmp_path: Path) -> None:
+    """Its market would be taken for that of a day on which it was not."""
+    other = Path(shutil.copy(listed(store.with_name("s-tapes"))[0].file, tmp_path / "2026-10-28.tape"))
+    done = CliRunner().invoke(main, ["replay", str(other), "--export", str(tmp_path / "as")])
+    assert (done.exit_code, "is the recording of 2026-10-21, named for another day" in done.output) == (3, True)
+    done = CliRunner().invoke(main, ["backtest", *spec_files(["put_lite"]), "--data", f"tapes:{other}"])
+    assert (done.exit_code, "named for another day" in done.output) == (3, True), done.output
+
+
+def test_a_damaged_day_is_named_and_no_other_one_taken(store: Path, tmp_path: Path) -> None:
+    shutil.copytree(store.with_name("s-tapes"), tmp_path / "h-tapes")
+    listed(tmp_path / "h-tapes")[-1].file.write_bytes(b"no database")
+    for words in ((), ("2026-10-22",), ("--verify", "2026-10-22"), ("--at", "11:00"), ("--drift",)):
+        done = replay(tmp_path / "h.db", *words)
+        assert (done.exit_code, "2026-10-22.tape is no recording" in done.output) == (3, True), done.output
+
+
 def test_files_of_other_names_beside_recordings_are_passed_over(store: Path, tmp_path: Path) -> None:
     shutil.copytree(store.with_name("s-tapes"), tmp_path / "l-tapes")
     first = listed(tmp_path / "l-tapes")[0].file

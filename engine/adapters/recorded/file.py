@@ -165,6 +165,8 @@ def _head(file: Path, connection: sqlite3.Connection) -> dict[str, str]:
     crc = head.pop(_CRC, None)
     if (crc is not None or format != _UNCHECKED) and crc != str(head_crc(head)):
         raise StoreError(f"the head of {file} is damaged: its checksum is wrong")
+    if (named := named_day(file)) is not None and (day := plain.get("day", named.isoformat())) != named.isoformat():
+        raise StoreError(f"{file} is the recording of {day}, named for another day", f"call it {day}{SUFFIX} again")
     return head
 
 

@@ -57,7 +57,10 @@ def _tape(file: Path, day: date) -> Tape:
 
 
 def meant(what: str, folder: Path) -> list[Path]:
-    """Return the files that a person means: a file, a day, or "" for the last day. Raises: MisuseError, StoreError."""
+    """Return the files that a person means, also damaged ones: a file, a day, or "" for the last day.
+
+    Raises: MisuseError, StoreError.
+    """
     if what.endswith(SUFFIX):
         return [Path(what)]
     known = sorted({day for file in folder.glob(f"*/*{SUFFIX}") if (day := named_day(file)) is not None})
@@ -68,7 +71,7 @@ def meant(what: str, folder: Path) -> list[Path]:
             f"a day is written 2026-10-21, is '{what}'", "or name a .tape file; without a day it is the last one"
         ) from None
     for day in days:  # the heads of other days, which may be hundreds, are not read
-        if found := [each.file for each in listed(folder, day) if each.first is not None]:
+        if found := [each.file for each in listed(folder, day) if each.problem != EMPTY]:
             return found
     if what and known:
         raise StoreError(f"nothing is recorded of {days[0]}", f"recorded are {known[0]} to {known[-1]}")
