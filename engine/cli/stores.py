@@ -10,7 +10,7 @@ import click
 
 from engine.model.errors import MisuseError
 from engine.spec.suggest import did_you_mean
-from engine.store.place import Place, is_url, place_of
+from engine.store.place import Place, is_url, place_of, without_link
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,7 +26,7 @@ class StoreParam(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the place."""
         if not isinstance(value, str) or not is_url(value):
-            return super().convert(value, param, ctx)
+            return without_link(super().convert(value, param, ctx))
         try:
             return place_of(value)
         except MisuseError as error:

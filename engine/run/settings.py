@@ -1,6 +1,6 @@
 """Settings: one TOML file, the environment over it, flags over that.
 
-`load_settings` is pure; `read_settings` finds the file and reads it. Codes RB611 to RB613.
+`load_settings` reads nothing but where links lead; `read_settings` finds the file and reads it. Codes RB611 to RB613.
 """
 
 import os
@@ -15,7 +15,7 @@ from engine.model.errors import MisuseError, SpecError, StoreError
 from engine.model.values import dataclass
 from engine.spec.diagnostic import Diagnostic, Severity, in_file_order, render
 from engine.spec.suggest import did_you_mean
-from engine.store.place import Place, Server, beside, place_of, without_urls
+from engine.store.place import Place, Server, beside, place_of, without_link, without_urls
 
 FILE_NAME = "rulebot.toml"
 PREFIX = "RULEBOT_"
@@ -82,6 +82,7 @@ def load_settings(
         chosen.update(layer)
     if in_parts:
         chosen |= {name: server for name, server in _servers(chosen).items() if name not in named}
+    chosen |= {name: without_link(chosen[name]) for name in ("store", "live_store", "observe_store")}
     if isinstance(chosen["store"], Server) and chosen["logs"] == data / "logs":
         chosen["logs"] = beside(chosen["store"], data, "-logs")
     return Settings(**chosen)

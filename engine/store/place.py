@@ -98,6 +98,11 @@ def place_of(text: str | Path) -> Place:
     return Server(what, unquote(parts.password or ""))
 
 
+def without_link(place: Place) -> Place:
+    """Return the file itself where a path is a link to it: lock, requests and recordings lie beside the file."""
+    return place.resolve() if isinstance(place, Path) and place.is_symlink() else place
+
+
 def full_name(place: Place) -> str:
     """Return how a place is named from any folder, without a password."""
     return str(place.absolute()) if isinstance(place, Path) else str(place)

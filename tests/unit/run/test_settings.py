@@ -1,9 +1,11 @@
 """Settings: file, environment over it, flags over that; what is wrong is said with its place."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from engine.cli.stores import STORE
 from engine.model.errors import MisuseError, SpecError, StoreError
 from engine.run.settings import Settings, load_settings, read_settings
 from engine.store.place import beside, place_of
@@ -70,6 +72,14 @@ def test_a_path_in_the_file_is_seen_from_the_file() -> None:
     assert found.store == Path("desk/bots.db")
     absolute = Path("bots.db").absolute()
     assert load_settings(f"store = '{absolute}'", "desk/rulebot.toml").store == absolute
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_a_link_is_the_store_that_it_leads_to(tmp_path: Path) -> None:
+    """The lock of a store, what is asked of its engine, and its recordings lie beside the file."""
+    (tmp_path / "link.db").symlink_to(tmp_path / "bots.db")
+    found = load_settings('store = "link.db"', str(tmp_path / "rulebot.toml"))
+    assert found.store == STORE.convert(str(tmp_path / "link.db"), None, None) == (tmp_path / "bots.db").resolve()
 
 
 def test_every_problem_of_the_file_is_shown_at_its_place() -> None:
