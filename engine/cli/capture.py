@@ -136,11 +136,12 @@ def _asked(options: Mapping[str, Any]) -> "Chain":
 
 def _write(chain: "Chain", folder: Path) -> Path:
     from engine.run.given.chain import chain_text
+    from engine.spec.whole_file import write_whole
 
     file = folder / chain.file_name
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(chain_text(chain), encoding="utf-8")
+        write_whole(file, chain_text(chain).encode())
     except OSError as error:
         raise StoreError(f"{file} cannot be written: {error.strerror}") from error
     return file

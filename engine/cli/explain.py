@@ -181,9 +181,10 @@ def _draw(found: "list[Explanation]", diagram: str) -> None:
 def _write(found: "list[Explanation]", page: Path) -> None:
     from engine.model.errors import StoreError
     from engine.review.page import page_of
+    from engine.spec.whole_file import write_whole
 
     try:
-        page.write_text(page_of(found), encoding="utf-8")
+        write_whole(page, page_of(found).encode())
     except OSError as error:
         raise StoreError(f"cannot write '{page}': {error.strerror or error}") from error
     click.echo(f"{page} written: {', '.join(each.name for each in found)}")

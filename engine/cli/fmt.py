@@ -51,9 +51,9 @@ def _one(file: Path, *, writes: bool, shows: bool) -> str:
         if before == after:
             return "as it was"
         if writes:
-            from engine.spec.overwrite import overwrite
+            from engine.spec.whole_file import write_whole
 
-            overwrite(file, after)
+            write_whole(file, after)
     except OSError as error:
         raise StoreError(f"cannot write '{file}': {error.strerror or error}", "it is as it was") from error
     click.echo("".join(_diff(file, before, after)) if shows else f"{file}: {'laid out' if writes else 'would change'}")

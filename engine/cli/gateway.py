@@ -266,6 +266,7 @@ def _print_ledger(ctx: click.Context, path: Path, flex: Path | None) -> None:
 
 def _write_flex(rows: "list[Row]", target: Path) -> None:
     from engine.sim.exchange.flex import flex_statement
+    from engine.spec.whole_file import write_whole
 
-    target.write_text(flex_statement(rows), encoding="utf-8")
+    write_whole(target, flex_statement(rows).encode())
     click.echo(f"SIMULATED: statement {target}")

@@ -8,6 +8,7 @@ import click
 
 from engine.cli.paths import SPECS
 from engine.model.errors import InvariantError, MisuseError, StoreError
+from engine.spec.whole_file import write_whole
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
@@ -26,8 +27,7 @@ def new(name: str, like: str | None) -> None:
     text = _text(file, like)
     _prove(file, text)
     try:
-        with file.open("x", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
+        write_whole(file, text.encode())
     except OSError as error:
         raise StoreError(f"cannot write '{file}': {error.strerror or error}") from error
     click.echo(f"wrote {file}{f', a copy of {like}' if like else ''}\n")

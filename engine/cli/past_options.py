@@ -68,9 +68,11 @@ def cores() -> int:
 
 def write_file(file: Path, text: str) -> None:
     """Write a text, into a new folder if need be: hours may have led to it. Raises: StoreError."""
+    from engine.spec.whole_file import write_whole
+
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        write_whole(file, text.encode())
     except OSError as error:
         raise StoreError(f"cannot write '{file}': {error.strerror or error}") from error
 

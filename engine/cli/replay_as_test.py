@@ -10,6 +10,7 @@ import click
 
 from engine.cli.stores import shown_path
 from engine.model.errors import MisuseError, StoreError
+from engine.spec.whole_file import write_whole
 
 if TYPE_CHECKING:
     from engine.run.desk import SpecText
@@ -75,6 +76,6 @@ def _write(file: Path, text: str) -> None:
     if file.exists():
         raise MisuseError(f"{shown_path(file)} is there already", "name another file: no test is written over")
     try:
-        file.write_text(text, encoding="utf-8")
+        write_whole(file, text.encode())
     except OSError as error:
         raise StoreError(f"cannot write '{file}': {error.strerror or error}") from error

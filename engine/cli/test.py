@@ -107,7 +107,9 @@ def _files(paths: tuple[str, ...], form: str) -> "tuple[TrialFile, ...]":
 
 
 def _write(file: Path, text: str) -> None:
+    from engine.spec.whole_file import write_whole
+
     try:
-        file.write_text(text, encoding="utf-8")
+        write_whole(file, text.encode())
     except OSError as error:
         raise StoreError(f"cannot write '{file}': {error.strerror or error}") from error

@@ -8,7 +8,7 @@ import click
 
 from engine.cli.paths import SPECS
 from engine.cli.typed import is_typed
-from engine.model.errors import MisuseError, StoreError
+from engine.model.errors import MisuseError
 
 if TYPE_CHECKING:
     from engine.run.desk import Desk
@@ -94,6 +94,7 @@ def train(spec: str, **options: Any) -> None:
     import logging
 
     from engine.cli.data_text import finding_lines
+    from engine.cli.past_options import write_file
     from engine.cli.train_text import report_lines
     from engine.model.learned import digest_of
     from engine.run.learn.fit import library
@@ -112,13 +113,13 @@ def train(spec: str, **options: Any) -> None:
     if options["form"] == "text" and samples.findings:
         click.echo("\n".join([*finding_lines(samples.findings), ""]))
     if options["table"] is not None:
-        _write(options["table"], table_of(samples))
+        write_file(options["table"], table_of(samples))
     model, report = trained(samples, asked)
     own = [] if options["every"] is not None else _own_models(desk)
     origin = _origin(desk, samples, asked, options["target"], version, figures(report))
     text = text_of_model(model, {**origin, "let_through_by": own})
     if out is not None:
-        _write(out, text)
+        write_file(out, text)
     if options["form"] == "json":
         sha256 = digest_of(text) if out is not None else None
         data = {key: samples.settings.get(key) for key in DATA}
@@ -296,11 +297,3 @@ def _origin(
         "seed": asked.seed,
     }
     return {**head, **figures}
-
-
-def _write(file: Path, text: str) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise StoreError(f"cannot write '{file}': {error.strerror or error}") from error

@@ -91,7 +91,7 @@ def _bot(state: State, name: str, bot: BotState, profits: dict[str, Decimal | No
     own = [p for p in state.positions.values() if p.bot == name and p.opened_at is not None]
     total = bot.day.realized + sum((profits[p.id] or ZERO for p in own if p.state != "closed"), ZERO)
     if not own:
-        return BotOutcome(bot=name, profit=total, traded=False, lines=(Told(None, _why_nothing(bot)),))
+        return BotOutcome(bot=name, profit=total, traded=False, lines=(Told(None, _why_nothing(state, name, bot)),))
     fresh = [p for p in own if p.session == state.session.date or p.state == "closed"]
     old = [p for p in own if p not in fresh]
     shown = [*fresh, *old[-SHOWN_OLD:]]
@@ -139,8 +139,11 @@ def _order_words(order: Order) -> str:
     return f"{'an entry' if order.purpose is Purpose.ENTRY else order.reason} {order_price(order)}"
 
 
-def _why_nothing(bot: BotState) -> tuple[str, ...]:
+def _why_nothing(state: State, name: str, bot: BotState) -> tuple[str, ...]:
     day, nearest = bot.day, bot.nearest
+    of_bot = (order for order in state.orders.values() if order.bot == name and order.purpose is Purpose.ENTRY)
+    if working := [order for order in of_bot if order.status.is_live]:
+        return (f"{_order_words(working[0])} works at the broker",)
     if day.entries:
         count = "its entry was" if day.entries == 1 else f"{day.entries} entries were"
         halted = (f"halted: {one_line(day.halted)}",) if day.halted else ()

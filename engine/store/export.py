@@ -45,8 +45,12 @@ def export_sheets(path: Place, folder: Path, views: Sequence[str], form: str) ->
 def _write(sheet: Sheet, target: Path, form: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f"{target.name}.new")
-    {"csv": _write_csv, "json": _write_json, "parquet": write_parquet}[form](sheet, fresh)
-    fresh.replace(target)
+    try:
+        {"csv": _write_csv, "json": _write_json, "parquet": write_parquet}[form](sheet, fresh)
+        fresh.replace(target)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 def _write_csv(sheet: Sheet, target: Path) -> None:

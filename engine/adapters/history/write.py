@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +24,25 @@ def write_day(day: HistoryDay, file: Path) -> None:
     """Write a session: `DAY.parquet`, beside it `DAY.levels.parquet` and, when something settled, `DAY.settled.csv`.
 
     Rows stand instant by instant with the same options in the same order, so that they are read without sorting.
-    Raises: StoreError at the disk, or without pyarrow.
+    Raises: StoreError at the disk, or without pyarrow; nothing of it is left then, or when it is interrupted.
     """
     arrow, parquet = pyarrow()
     if len({option.symbol for option in day.options}) > 1:
         raise StoreError(f"{file.name}: a file of a chain is of one underlying; write one for each")
+    levels, settled = _beside(file, "levels.parquet"), _beside(file, "settled.csv")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         _write_chain(parquet, _chain(arrow, day), day, file)
-        parquet.write_table(_levels(arrow, day), _beside(file, "levels.parquet"), **_KEPT)
+        parquet.write_table(_levels(arrow, day), levels, **_KEPT)
         if day.settled:
-            _write_settled(day, _beside(file, "settled.csv"))
-    except OSError as error:
-        raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
+            _write_settled(day, settled)
+    except BaseException as error:
+        for each in (file, levels, settled):
+            with suppress(OSError):
+                each.unlink()
+        if isinstance(error, OSError):
+            raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
+        raise
 
 
 def _write_chain(parquet: Any, table: Any, day: HistoryDay, file: Path) -> None:

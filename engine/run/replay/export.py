@@ -11,6 +11,7 @@ from engine.adapters.history.write import write_day
 from engine.adapters.recorded.file import day_of
 from engine.adapters.recorded.source import RecordingSource
 from engine.model.errors import MisuseError, StoreError
+from engine.spec.whole_file import write_whole
 
 DAILY = "daily"
 SESSIONS = 400
@@ -54,10 +55,8 @@ def _write_daily(file: Path, bars: Sequence[DailyBar]) -> None:
                 known = {row[0]: row for row in list(csv.reader(stream))[1:]}
         known |= {str(bar.date): [str(bar.date), *map(repr, (bar.open, bar.high, bar.low, bar.close))] for bar in bars}
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("w", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(("date", "open", "high", "low", "close"))
-            writer.writerows(known[day] for day in sorted(known))
+        rows = (("date", "open", "high", "low", "close"), *(known[day] for day in sorted(known)))
+        write_whole(file, "".join(f"{','.join(row)}\n" for row in rows).encode())
     except OSError as error:
         raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
 

@@ -100,7 +100,7 @@ def test_a_disk_that_fails_leaves_the_file(file: Path, monkeypatch: pytest.Monke
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("engine.spec.overwrite.os.replace", refuse)
+    monkeypatch.setattr("engine.spec.whole_file.os.replace", refuse)
     result = fmt(file)
     assert result.exit_code == 3
     assert result.stderr == f"error: cannot write '{file}': No space left on device\n  = help: it is as it was\n"

@@ -10,6 +10,7 @@ from store_day import CONDOR, SELLER, WATCHER, at
 from engine.model.order import OrderStatus, Purpose
 from engine.model.session import session_on
 from engine.run.glance import Doing, Glance, glance, one_line, progress
+from engine.run.outcome import day_outcome
 from engine.turn.state import Standing, State, Trading
 
 PROGRAM = day_program()
@@ -52,6 +53,16 @@ def test_entering_shows_the_try() -> None:
     row = next(row for row in seen(state, "11:42").rows if row.bot == CONDOR)
     assert (row.doing, row.waits) == (Doing.ENTERING, "a fill")
     assert row.position == "5920/5930p 6065/6075c  try 2 of 4 at 0.25"
+
+
+def test_an_entry_that_a_run_leaves_at_the_broker_is_told() -> None:
+    """As when the disk was full: nothing more could be sent, its cancel neither."""
+    state = day_state("11:42")
+    entry = next(order for order in state.orders.values() if order.bot == CONDOR and order.purpose is Purpose.ENTRY)
+    works = replace(entry, status=OrderStatus.WORKING, limit_price=Decimal("-0.25"))
+    state = state._replace(orders={works.ref: works}, positions={})
+    told = next(each for each in day_outcome(state, at("11:42")).bots if each.bot == CONDOR)
+    assert [line.parts for line in told.lines] == [("an entry at 0.25 works at the broker",)]
 
 
 def test_many_positions_share_a_row() -> None:

@@ -156,6 +156,21 @@ def test_exported_files_have_the_columns_of_the_view(day_place: Place, tmp_path:
     assert json.loads((tmp_path / "out" / "trades.json").read_text()) == rows
 
 
+def test_an_export_that_fails_leaves_what_was_there_and_nothing_else(
+    day_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: object, target: Path) -> None:
+        target.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "trades.csv").write_text("as it was")
+    monkeypatch.setattr("engine.store.export._write_csv", full)
+    with pytest.raises(StoreError, match="No space left"):
+        list(export_sheets(day_store, tmp_path / "out", ("trades",), "csv"))
+    assert {path.name: path.read_text() for path in (tmp_path / "out").iterdir()} == {"trades.csv": "as it was"}
+
+
 def test_an_empty_view_is_a_file_with_its_columns(place: Place, tmp_path: Path) -> None:
     open_store(place).close()
     list(export_sheets(place, tmp_path / "out", ("trades",), "csv"))
