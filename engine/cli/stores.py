@@ -1,6 +1,7 @@
 """What the commands that read a store share: which one, how it is named, and bots that are not in it."""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -26,7 +27,7 @@ class StoreParam(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the place."""
         if not isinstance(value, str) or not is_url(value):
-            return without_link(super().convert(value, param, ctx))
+            return without_link(Path(os.fsdecode(super().convert(value, param, ctx))))
         try:
             return place_of(value)
         except MisuseError as error:
