@@ -84,11 +84,16 @@ def read_file(path: Path) -> Store:
         raise StoreError(f"there is no store {path}", "name one with --store, or start a run first")
     with sentences(path):
         _check_header(path)
-        has_log = Path(f"{path}-wal").exists()
-        fixed = "" if has_log or os.access(path.parent, os.W_OK) else "&immutable=1"
-        engine = _engine(path, f"file:{_quoted(path)}?mode=ro{fixed}", is_writer=False)
+        engine = _engine(path, uri_to_read(path), is_writer=False)
         _check(engine, path, is_writer=False)
         return Store(path, engine)
+
+
+def uri_to_read(path: Path) -> str:
+    """Return how SQLite is told to read a file; where nothing can be written beside it, it takes it as it is."""
+    has_log = Path(f"{path}-wal").exists()
+    fixed = "" if has_log or os.access(path.parent, os.W_OK) else "&immutable=1"
+    return f"file:{_quoted(path)}?mode=ro{fixed}"
 
 
 def file_is_in_use(path: Path) -> bool:
@@ -123,7 +128,7 @@ def backup(path: Path, target: Path) -> None:
     if target.exists():
         raise StoreError(f"{target} exists already", "name a new file")
     read_file(path).close()
-    with sentences(target), closing(sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True)) as connection:
+    with sentences(target), closing(sqlite3.connect(uri_to_read(path), uri=True)) as connection:
         try:
             connection.execute("VACUUM INTO ?", (str(target),))
         except sqlite3.DatabaseError as error:

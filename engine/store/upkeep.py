@@ -18,7 +18,7 @@ from engine.store.failures import sentences
 from engine.store.journal import rebuild
 from engine.store.open import read_store
 from engine.store.place import Place, Server
-from engine.store.sqlite import backup, engine_on, hold_store
+from engine.store.sqlite import backup, engine_on, hold_store, uri_to_read
 from engine.store.tables import PROJECTIONS, journal, metadata
 
 _COMPANIONS = ("", "-wal", "-shm")
@@ -101,7 +101,7 @@ def differing_tables(path: Place) -> list[str]:
     read_store(path).close()
     memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     with closing(memory), sentences(path):
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as source:
+        with closing(sqlite3.connect(uri_to_read(path), uri=True)) as source:
             source.backup(memory)
         engine = engine_on(lambda: memory, StaticPool)
         with engine.connect() as connection:

@@ -2,8 +2,10 @@
 
 import csv
 import json
+import os
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from places import drop_triggers, run
@@ -43,6 +45,24 @@ def test_a_backup_never_replaces_a_file(day_store: Path, tmp_path: Path) -> None
     with pytest.raises(StoreError, match="exists already"):
         back_up(day_store, tmp_path / "copy.db")
     assert (tmp_path / "copy.db").read_text() == "mine"
+
+
+def test_a_store_beside_which_nothing_can_be_written_is_backed_up_and_compared(
+    day_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a read-only disk, which a store is taken from when the disk is failing."""
+    asked: list[str] = []
+    connect = sqlite3.connect
+
+    def told(*where: Any, **how: Any) -> sqlite3.Connection:
+        asked.append(where[0])
+        return connect(*where, **how)
+
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(sqlite3, "connect", told)
+    back_up(day_store, tmp_path / "copy.db")
+    assert differing_tables(day_store) == []
+    assert {"immutable=1" in each for each in asked if "day.db" in each} == {True}
 
 
 def test_what_is_not_sound_leaves_no_backup(day_store: Path, tmp_path: Path) -> None:
