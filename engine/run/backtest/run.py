@@ -4,17 +4,12 @@ A session's records are written in one piece, so a backtest that is interrupted 
 way it is done, in one process or in several, changes nothing of what is recorded.
 """
 
-import signal
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import field, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 from engine.adapters.history.day import Finding, Source
@@ -35,6 +30,7 @@ from engine.run.backtest.sampling import Sampler, Sampling, streaming
 from engine.run.backtest.walk import CASH, DayDone, Walk
 from engine.run.calendars import load_calendar
 from engine.run.desk import Desk, Sources, load_desk
+from engine.run.processes import deaf, several
 from engine.run.reread import told_limits, told_sources, told_specs
 from engine.run.start import release
 from engine.store.journal import SqlJournal
@@ -154,43 +150,6 @@ def _apart(desk: Desk, program: Program, source: Source, options: BacktestOption
             lived = pool.map(_in_worker, days, chunksize=max(1, min(20, len(days) // (4 * workers))))
         for done in lived:
             yield from done
-
-
-@contextmanager
-def several(workers: int, begins: Callable[[], None] | None = None) -> Iterator[ProcessPoolExecutor]:
-    """Yield processes that leave Ctrl+C to this one, if they are begun while it is `deaf`.
-
-    begins: what each does first. Raises: StoreError when one of them is killed.
-    """
-    made = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_process, initargs=(begins,))
-    try:
-        with made as pool:
-            try:
-                yield pool
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-    except BrokenProcessPool as error:
-        raise StoreError("a process that shares the work has died", "--workers 1 takes less memory") from error
-
-
-@contextmanager
-def deaf() -> Iterator[None]:
-    """Hear no Ctrl+C meanwhile: processes that are begun now never will."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _begin_process(begins: Callable[[], None] | None) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if begins is not None:
-        begins()
 
 
 def alone(walk: Walk, day: date) -> Iterator[DayDone]:

@@ -25,11 +25,11 @@ from engine.model.values import dataclass
 from engine.record.record import Json, Kind, Record
 from engine.run.backtest.fills import FillModel
 from engine.run.backtest.notes import FEATURES
-from engine.run.backtest.run import deaf, several
 from engine.run.backtest.sampling import Sampler, Sampling, streaming
 from engine.run.backtest.walk import CASH, Walk
 from engine.run.desk import Sources, load_desk
 from engine.run.learn.samples import IN_SHARES, Sample, Samples
+from engine.run.processes import deaf, several
 from engine.run.sweep.shared import Shared
 from engine.spec.nouns.entry import Window
 from engine.turn.program import AccountLimits, CompiledBot, Program, compile_bot

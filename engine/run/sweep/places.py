@@ -8,7 +8,7 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 from engine.model.errors import StoreError
-from engine.run.backtest.run import deaf, several
+from engine.run.processes import deaf, several
 from engine.run.sweep.compiling import Terms
 from engine.run.sweep.evaluate import Passed, live_through
 from engine.run.sweep.tasks import Task

@@ -1,0 +1,65 @@
+"""Processes that share the work of this one, and end with it: by its end, by a fault, by Ctrl+C and by a kill."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+
+from engine.model.errors import StoreError
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+
+@contextmanager
+def several(workers: int, begins: Callable[[], None] | None = None) -> Iterator[ProcessPoolExecutor]:
+    """Yield processes that leave Ctrl+C to this one, if they are begun while it is `deaf`.
+
+    They end in the middle of their work when the block is left by an exception, or when this process dies: they see
+    that a pipe is closed whose other end it alone has. So what they do must be nothing that has to be put away.
+    begins: what each does first. Raises: StoreError when one of them is killed.
+    """
+    context = get_context("spawn")
+    stands, holds = context.Pipe(duplex=False)
+    with stands, holds:
+        made = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_process, initargs=(stands, begins))
+        try:
+            with made as pool:
+                try:
+                    yield pool
+                except BaseException:
+                    holds.close()  # what waits for them fails with them
+                    raise
+        except BrokenProcessPool as error:
+            raise StoreError("a process that shares the work has died", "--workers 1 takes less memory") from error
+
+
+@contextmanager
+def deaf() -> Iterator[None]:
+    """Hear no Ctrl+C meanwhile: processes that are begun now never will."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _begin_process(stands: "Connection", begins: Callable[[], None] | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(stands,), daemon=True).start()
+    if begins is not None:
+        begins()
+
+
+def _end_with(stands: "Connection") -> None:
+    """End this process when the other end of a pipe is closed."""
+    stands.poll(None)
+    os._exit(1)
