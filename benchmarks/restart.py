@@ -69,7 +69,7 @@ def measure() -> list[Goal]:
     said = (
         f"recall and fold {1e3 * found.median('large state'):.0f} ms; the check of the file takes {check:.0f} ms more"
     )
-    by = "" if msgspec is None else f"{whole:.1f} s beside {msgspec:.1f} s; only the audit reads everything"
+    by = "" if msgspec is None else f"{whole:.1f} s beside {msgspec:.1f} s; only the audit folds everything"
     return [
         Goal("15", "a start with 1,000,000 records, more than one with a day's", how, more, "ms", floor=100,
              stretch=20, note=said),

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from engine.adapters.recorded.file import TapeWriter
 from engine.adapters.recorded.recording import open_recording
 from engine.adapters.recorded.source import RecordingSource
 from engine.cli.main import main
@@ -178,6 +179,12 @@ def test_a_damaged_day_is_named_and_no_other_one_taken(store: Path, tmp_path: Pa
     for words in ((), ("2026-10-22",), ("--verify", "2026-10-22"), ("--at", "11:00"), ("--drift",)):
         done = replay(tmp_path / "h.db", *words)
         assert (done.exit_code, "2026-10-22.tape is no recording" in done.output) == (3, True), done.output
+
+
+def test_a_day_of_which_nothing_was_written_is_no_day_that_is_recorded(tmp_path: Path) -> None:
+    TapeWriter(tmp_path / "e-tapes" / "run" / "2026-10-21.tape", {"day": "2026-10-21"}).close()
+    done = replay(tmp_path / "e.db", "2026-10-21")
+    assert (done.exit_code, "nothing was written before its run ended" in done.output) == (3, True), done.output
 
 
 def test_files_of_other_names_beside_recordings_are_passed_over(store: Path, tmp_path: Path) -> None:
