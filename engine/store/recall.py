@@ -17,6 +17,7 @@ from engine.model.session import at_exchange_time, exchange_date, session_from
 from engine.model.values import dataclass
 from engine.record.codec import utc_text, utc_time
 from engine.record.record import BY_HAND, GRID, OPENING_MOVE, Kind, Record
+from engine.store.chain import FIRST_HASH, NOT_WRITTEN, is_link
 from engine.store.dialect import place_in
 from engine.store.failures import RESTORE
 from engine.store.tables import journal, order_rows, snapshot_rows, trade_rows
@@ -37,7 +38,7 @@ class Recalled:
 
 
 def recall(connection: Connection, at: datetime) -> Recalled:
-    """Return what a start at `at` goes on from."""
+    """Return what a start at `at` goes on from. Raises: StoreError for a record that is not what was written."""
     midnight = at_exchange_time(session_from(exchange_date(at)).date, time())
     stands = _standing(midnight)
     is_of_grid = or_(*(place_in(journal.c.data, literal(f'"what":"{what}"')) > 0 for what in GRID))
@@ -57,7 +58,7 @@ def recall(connection: Connection, at: datetime) -> Recalled:
         _last_marks(stands, snapshot_rows.c.at < midnight),
     ]
     with connection.begin():
-        records = _numbered(connection, union(*parts))
+        records = _links(connection, union(*parts))
         highest = connection.execute(select(func.max(order_rows.c.number), func.max(order_rows.c.order_id))).one()
     return Recalled(records, highest[0] or 0, highest[1] or 0)
 
@@ -119,6 +120,18 @@ def _last_marks(stands: Select[tuple[str]], *conditions: ColumnElement[bool]) ->
 def _numbered(connection: Connection, numbers: Select[tuple[int]] | CompoundSelect[int]) -> tuple[Record, ...]:
     found = numbers.subquery()
     return tuple(read_rows(connection, select(*COLUMNS).where(journal.c.seq.in_(select(found.c.seq)))))
+
+
+def _links(connection: Connection, numbers: CompoundSelect[int]) -> tuple[Record, ...]:
+    """Return the records of these numbers, each held to its hash: of a long journal a start follows only the end."""
+    found, before = numbers.subquery(), journal.alias()
+    beside = journal.outerjoin(before, before.c.seq == journal.c.seq - 1)
+    query = select(journal.c.seq, *COLUMNS, journal.c.hash, before.c.hash).select_from(beside)
+    rows = connection.execute(query.where(journal.c.seq.in_(select(found.c.seq))).order_by(journal.c.seq)).all()
+    for seq, *texts, own, hash_before in rows:
+        if not is_link(hash_before or FIRST_HASH, tuple(texts), own):
+            raise StoreError(f"the journal breaks at number {seq}: {NOT_WRITTEN}", RESTORE)
+    return tuple(certain(*row[1:6]) for row in rows)
 
 
 def read_rows(connection: Connection, query: Select[Any]) -> Iterator[Record]:

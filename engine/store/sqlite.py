@@ -14,7 +14,7 @@ from sqlalchemy.engine.interfaces import CompiledCacheType
 from sqlalchemy.pool import NullPool, Pool, StaticPool
 
 from engine.model.errors import StoreError
-from engine.store.chain import verify
+from engine.store.chain import LAST, verify
 from engine.store.failures import RESTORE, says, sentences
 from engine.store.schema import check_version, create
 from engine.store.store import Store
@@ -220,5 +220,5 @@ def _check(engine: Engine, path: Path, *, is_writer: bool) -> None:
         if (found := connection.execute(text("PRAGMA integrity_check(1)")).scalar()) != "ok":
             raise StoreError(f"the store {path} is corrupt ({found})", RESTORE)
         connection.rollback()
-        if (broken := verify(connection)) is not None:
+        if (broken := verify(connection, LAST)) is not None:
             raise StoreError(f"the journal of {path} breaks at number {broken.seq}: {broken.why}", RESTORE)

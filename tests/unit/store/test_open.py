@@ -1,5 +1,7 @@
 import os
 import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 from engine.model.errors import StoreError
 from engine.record.record import Kind
 from engine.store.failures import says
+from engine.store.journal import SqlJournal
 from engine.store.open import is_in_use, open_store, read_store
 from engine.store.place import place_of
 from engine.store.queries import StoreReader
@@ -111,6 +114,18 @@ def test_a_record_that_is_not_what_was_written_starts_nothing(
         open_store(day_store)
     assert "restore it from a backup" in str(caught.value.help)
     assert not is_in_use(day_store)
+
+
+def test_of_a_long_journal_a_start_holds_what_it_goes_on_from_to_its_hash(
+    day_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.store.sqlite.LAST", 1)
+    day_store.write_bytes(day_store.read_bytes().replace(b'"quantity":1', b'"quantity":2'))
+    with closing(SqlJournal(open_store(day_store), logs=None)) as opened:
+        assert opened.verify() is not None
+        with pytest.raises(StoreError, match="the journal breaks at number") as caught:
+            opened.recall(datetime(2026, 11, 19, 15, tzinfo=UTC))
+    assert "restore it from a backup" in str(caught.value.help)
 
 
 @pytest.mark.parametrize("put", [b'"what":"\xffnter"', b'"what": enter"'])
