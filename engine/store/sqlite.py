@@ -23,7 +23,6 @@ from engine.store.tables import APPLICATION_ID
 BUSY_MS = 5000
 _PATIENCE = 0.3
 """Seconds a writer waits for the lock: longer than `file_is_in_use` holds it."""
-_HEADER = b"SQLite format 3\x00"
 _COMPILED: CompiledCacheType = {}
 """Statements of all stores as SQL. They are those that stand in this code, so it grows to a few hundred at most."""
 
@@ -69,8 +68,6 @@ def open_file(path: Path) -> Store:
             engine = _engine(path, f"file:{_quoted(path)}?mode=rwc", is_writer=True)
             if is_new:
                 _create(engine)
-            else:
-                _check_header(path)
             _check(engine, path, is_writer=True)
             return FileStore(path, engine, lock)
     except BaseException:
@@ -79,11 +76,17 @@ def open_file(path: Path) -> Store:
 
 
 def read_file(path: Path) -> Store:
-    """Open a file that exists, read-only. Raises: StoreError."""
+    """Open a file that exists, read-only. Raises: StoreError.
+
+    Nothing but SQLite may open the file, here or elsewhere: a process that closes any handle of a file loses all its
+    locks on it (POSIX), and where an engine has lost them, the next program that closes the file takes its log away.
+    Source: https://www.sqlite.org/howtocorrupt.html, 2.2.
+    """
     if not path.exists():
         raise StoreError(f"there is no store {path}", "name one with --store, or start a run first")
     with sentences(path):
-        _check_header(path)
+        if path.stat().st_size == 0:
+            raise StoreError(f"{path} is not a store: it is empty", "name another file with --store")
         engine = _engine(path, uri_to_read(path), is_writer=False)
         _check(engine, path, is_writer=False)
         return Store(path, engine)
@@ -202,12 +205,6 @@ def _create(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
         create(connection)
-
-
-def _check_header(path: Path) -> None:
-    with path.open("rb") as file:
-        if file.read(16) != _HEADER:
-            raise StoreError(f"{path} is not a store: no SQLite database", "name another file with --store")
 
 
 def _check(engine: Engine, path: Path, *, is_writer: bool) -> None:

@@ -1,5 +1,7 @@
 import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,6 +54,19 @@ def test_a_second_writer_is_refused_by_name(tmp_path: Path) -> None:
     open_store(tmp_path / "a.db").close()
 
 
+def test_a_reader_beside_the_writer_leaves_it_its_log(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    store = open_store(path)
+    with store.engine.connect() as connection:
+        with connection.begin():
+            connection.exec_driver_sql("UPDATE schema_version SET version = version")
+        read_store(path).close()
+        theirs = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT * FROM journal').connection.close()"
+        subprocess.run([sys.executable, "-c", theirs, str(path)], check=True)
+        assert Path(f"{path}-wal").exists()
+    store.close()
+
+
 def test_there_must_be_a_store_to_read(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="there is no store"):
         read_store(tmp_path / "a.db")
@@ -62,7 +77,7 @@ def test_what_is_no_database_is_refused_and_left_alone(tmp_path: Path, opened: o
     path = tmp_path / "notes.txt"
     path.write_text("my notes, longer than a header")
     assert callable(opened)
-    with pytest.raises(StoreError, match="is not a store: no SQLite database"):
+    with pytest.raises(StoreError, match=r"notes\.txt is not a database"):
         opened(path)
     assert path.read_text() == "my notes, longer than a header"
     assert not is_in_use(path)
