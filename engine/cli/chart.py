@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.stores import STORE, check_bot, print_json
+from engine.cli.stores import STORE, check_bot, naming, print_json
 from engine.model.errors import MisuseError
 from engine.store.latest import chosen_store
 from engine.store.place import Place
@@ -35,7 +35,8 @@ def chart(
     With --format pine it is a script for TradingView: paste it into the Pine editor and add it to the chart of that
     underlying, in bars of any length. The page draws the same (docs/web.md).
     """
-    found = _gathered(chosen_store(store), bot, day, trade)
+    path = chosen_store(store)
+    found = _gathered(path, bot, day, trade)
     if form == "pine":
         click.echo(_script(found, symbol), nl=False)
     elif symbol is not None:
@@ -47,7 +48,7 @@ def chart(
     elif form == "json":
         print_json(_document(found))
     else:
-        _show(found, trade)
+        _show(found, trade, naming(path))
 
 
 def _gathered(path: Place, bot: str | None, day: datetime | None, trade: int | None) -> "Chart":
@@ -81,7 +82,7 @@ def _script(found: "Chart", symbol: str | None) -> str:
     return pine_script(found, symbol or "")
 
 
-def _show(found: "Chart", trade: int | None) -> None:
+def _show(found: "Chart", trade: int | None, named_store: str) -> None:
     from engine.run.chart.svg import mark_words, summary
 
     click.echo(summary(found))
@@ -91,7 +92,7 @@ def _show(found: "Chart", trade: int | None) -> None:
         levels = ", ".join(f"{name} {level:.2f}" for name, level in held.levels) or "none with a price"
         click.echo(f"  trade {held.trade}, {held.structure}: exits {levels}")
     named = f"{found.bot} --date {found.first}" if trade is None else f"--trade {trade}"
-    click.echo(f"next: rulebot chart {named} --format pine")
+    click.echo(f"next: rulebot chart {named}{named_store} --format pine")
 
 
 def _document(found: "Chart") -> dict[str, Any]:

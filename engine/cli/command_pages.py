@@ -10,6 +10,8 @@ _HEAD = """\
 # Commands
 
 What `rulebot COMMAND --help` says, of all commands. This page is made of the commands themselves.
+
+Where nobody reads on (`rulebot why BOT | head`) a command ends with 141, as programs do that SIGPIPE ends.
 """
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 STOPPED_BY_HAND = 130
 THE_WORLD_FAILED = 3
+NOBODY_READS = 141
+"""When what reads our output has gone (`rulebot why BOT | head`): as a shell shows a program that SIGPIPE ends."""
 _UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """How a system says that what was printed has no place: a full disk, or a terminal that is gone."""
 
@@ -142,6 +144,9 @@ class Commands(click.Group):
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             ctx.exit(STOPPED_BY_HAND)
+        except BrokenPipeError:
+            _print_nowhere()
+            ctx.exit(NOBODY_READS)
 
 
 def _print_nowhere() -> None:

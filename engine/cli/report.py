@@ -16,12 +16,21 @@ DETAILED_DAYS = 5
 
 
 def report_lines(
-    days: Sequence[DayOutcome], simulated: timedelta | None, real_seconds: float, width: int, store: str
+    days: Sequence[DayOutcome],
+    simulated: timedelta | None,
+    real_seconds: float,
+    width: int,
+    store: str,
+    named_store: str = "",
 ) -> list[str]:
-    """Return the report. simulated: how much time passed in the market, None when it was real time."""
+    """Return the report.
+
+    simulated: how much time passed in the market, None when it was real time. named_store: the option of the next
+    command that names the store.
+    """
     if not days:
         return [" nothing was judged: the run ended before its first instant"]
-    return [*days_lines(days, width, _spent(simulated, real_seconds)), *_next(days[-1], store)]
+    return [*days_lines(days, width, _spent(simulated, real_seconds)), *_next(days[-1], store, named_store)]
 
 
 def days_lines(days: Sequence[DayOutcome], width: int, spent: str = "") -> list[str]:
@@ -139,7 +148,10 @@ def _by_bot(days: Sequence[DayOutcome]) -> list[str]:
 # ---------------------------------------------------------------- what next
 
 
-def _next(day: DayOutcome, store: str) -> list[str]:
+def _next(day: DayOutcome, store: str, named: str) -> list[str]:
     idle = next((bot.bot for bot in day.bots if not bot.traded), None) or next((bot.bot for bot in day.bots), "BOT")
-    rows = [("why a bot did or did not trade", f"rulebot why {idle}"), ("what is still open", "rulebot status")]
+    rows = [
+        ("why a bot did or did not trade", f"rulebot why {idle}{named}"),
+        ("what is still open", f"rulebot status{named}"),
+    ]
     return [*aligned(rows, indent=" "), f" {'everything is kept in':30}  {store}"]

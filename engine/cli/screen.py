@@ -15,7 +15,7 @@ from rich.console import Console
 from engine.cli.glance_text import happening_line
 from engine.cli.live_table import LiveTable
 from engine.cli.report import report_lines
-from engine.cli.stores import shown_path
+from engine.cli.stores import naming, shown_path
 from engine.cli.width import echo
 from engine.model.counted import counted
 from engine.model.events import expiry_warnings
@@ -173,9 +173,8 @@ class Screen:
             self.say(f" ended at {clock}: {run.loop.reason or 'an error'}")
         if is_observing(run):
             self.say(f" {live_title(run)}")
-        for line in report_lines(
-            self._diary.days(), simulated, time.monotonic() - self._began, width, shown_path(self._options.store)
-        ):
+        store, spent = self._options.store, time.monotonic() - self._began
+        for line in report_lines(self._diary.days(), simulated, spent, width, shown_path(store), naming(store)):
             self.say(line)
         if shadow is not None:
             for line in shadow.report(width):

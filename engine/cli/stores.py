@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Any, TypeVar
 
 import click
 
-from engine.model.errors import MisuseError
+from engine.model.errors import MisuseError, StoreError
 from engine.spec.suggest import did_you_mean
-from engine.store.place import Place, is_url, place_of, without_link
+from engine.store.latest import last_store
+from engine.store.place import Place, full_name, is_url, place_of, without_link
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -54,6 +56,17 @@ def shown_path(path: Place) -> str:
     with suppress(ValueError):
         return str(path.absolute().relative_to(Path.cwd()))
     return str(path)
+
+
+def naming(path: Place, default: Callable[[], Place | None] = last_store) -> str:
+    """Return ` --store PATH` for the next command, "" where that one reads this store without.
+
+    default: what it reads when none is named.
+    """
+    with suppress(StoreError):
+        if (found := default()) is not None and full_name(found) == full_name(path):
+            return ""
+    return f" --store {shlex.quote(shown_path(path))}"
 
 
 def check_bot(bot: str, known: Iterable[str], path: Place) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from engine.cli.clock import CLOCK
-from engine.cli.stores import check_bot, print_json, reads_store, shown_path
+from engine.cli.stores import check_bot, naming, print_json, reads_store, shown_path
 from engine.cli.width import echo
 from engine.model.session import at_exchange_time
 from engine.record.explain import history, left_within, of_symbol, selection_at, state_at, story
@@ -22,7 +22,7 @@ from engine.run.why_text import (
     story_lines,
 )
 from engine.spec.suggest import did_you_mean
-from engine.store.latest import chosen_store
+from engine.store.latest import chosen_store, run_store
 from engine.store.place import Place
 from engine.store.queries import Row, StoreReader
 
@@ -71,7 +71,8 @@ def why(
     elif clock is not None:
         moment = state_at(records, at_exchange_time(session, clock))
         soon = left_within(records, moment.at, moment.at.replace(second=59, microsecond=999999))
-        document, lines = instant_document(bot, moment), instant_lines(bot, moment, soon)
+        named_store = naming(path, lambda: run_store(None))
+        document, lines = instant_document(bot, moment), instant_lines(bot, moment, soon, named_store)
     else:
         told = story(records)
         document, lines = (

@@ -171,8 +171,11 @@ def _duration(length: timedelta) -> str:
     return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
 
 
-def instant_lines(bot: str, moment: Moment, soon: Sequence[Leaving] = ()) -> list[str]:
-    """Return what every rule said at one instant, by place; `soon` is what was left later in that minute."""
+def instant_lines(bot: str, moment: Moment, soon: Sequence[Leaving] = (), named_store: str = "") -> list[str]:
+    """Return what every rule said at one instant, by place.
+
+    soon: what was left later in that minute. named_store: the option of the next command that names this store.
+    """
     if not moment.conditions and not moment.leaving:
         return [f"{bot} had judged no rule by {_instant(moment.at)}.", *_soon_lines(soon)]
     lines = [f"{bot}, {_instant(moment.at)}"]
@@ -186,7 +189,7 @@ def instant_lines(bot: str, moment: Moment, soon: Sequence[Leaving] = ()) -> lis
         lines += aligned(rows, indent="    ")
     if any(one.since is not None and one.since < moment.at for one in moment.conditions):
         at = clock(moment.at)
-        again = f"rulebot replay {exchange_date(moment.at)} --at {at}"
+        again = f"rulebot replay {exchange_date(moment.at)} --at {at}{named_store}"
         lines.append(f"  numbers are of each 'since'; those of {at}: {again}, where recorded")
     return lines + _soon_lines(soon)
 

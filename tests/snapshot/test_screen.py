@@ -81,6 +81,10 @@ def test_report_of_several_days(snapshot: SnapshotAssertion) -> None:
         realized=Decimal("-130.5"), open_profit=Decimal(10), entries=2, exits=0, rejects=1,
     )  # fmt: skip
     assert report_lines((one, two), None, 7.1, 120, "a.db") == snapshot
+    assert any(
+        line.endswith("  rulebot status --store a.db")
+        for line in report_lines((one,), None, 7.1, 120, "a.db", " --store a.db")
+    )
 
 
 def test_report_of_nothing() -> None:

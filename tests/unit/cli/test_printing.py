@@ -32,6 +32,15 @@ def test_a_full_disk_is_one_line(words: tuple[str, ...]) -> None:
     assert (found.returncode, said.count("\n"), "No space left" in said) == (3, 1, True)
 
 
+@pytest.mark.parametrize("words", [("explain", "vix"), ("explain", "--help")])
+def test_nobody_reads_on(words: tuple[str, ...]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    found = rulebot(*words, to=write)
+    os.close(write)
+    assert (found.returncode, found.stderr) == (141, b"")
+
+
 def test_a_sign_that_the_encoding_lacks_is_a_question_mark() -> None:
     found = rulebot("explain", "--diagram", "text", "put_lite", PYTHONIOENCODING="latin-1")
     assert (found.returncode, found.stderr, b"?" in found.stdout) == (0, b"", True)

@@ -280,14 +280,14 @@ def test_the_command_lists_writes_and_draws(store: Path) -> None:
     code, text = asked(store, CONDOR)
     assert code == 0
     assert "09:52:00 entry: sold 5920/5930p 6065/6075c at 0.85, SPX 6,005.20" in text
-    assert f"next: rulebot chart {CONDOR} --date 2026-11-18 --format pine" in text
+    assert f"next: rulebot chart {CONDOR} --date 2026-11-18 --store {store} --format pine" in text.replace("'", "")
     assert asked(store, CONDOR, "--format", "pine")[1] == pine_script(of_day(store))
     ElementTree.fromstring(asked(store, CONDOR, "--format", "svg")[1])
     found = json.loads(asked(store, CONDOR, "--format", "json")[1])
     assert [mark["kind"] for mark in found["marks"]] == ["entry", "refused", "exit"]
     assert len(found["lines"]["SPX"]) == 329
     code, text = asked(store, "--trade", "1")
-    assert (code, "next: rulebot chart --trade 1 --format pine" in text) == (0, True)
+    assert (code, "next: rulebot chart --trade 1 --store " in text) == (0, True)
 
 
 @pytest.mark.parametrize(
