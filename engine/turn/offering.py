@@ -3,11 +3,13 @@
 from datetime import date
 from decimal import Decimal
 
+from engine.evaluate.evaluation import NOT_OPEN, Verdict
 from engine.evaluate.listings import listing_of, neighbours
 from engine.evaluate.snapshot import LegView, View
 from engine.model.contract import listed
+from engine.model.values import replace
 from engine.turn.judging import confirmed, judge_all
-from engine.turn.program import CompiledBot, CompiledMember
+from engine.turn.program import CompiledBot, CompiledMember, CompiledRule
 from engine.turn.state import Reading
 from engine.turn.work import Work
 
@@ -19,10 +21,27 @@ def judge_offer(work: Work, member: CompiledMember, view: View) -> tuple[tuple[R
     """Return what is read now of what the universe requires of a symbol, and the truths, as far as confirmed."""
     name, place = member.bot.plan.name, member.bot.place(PLACE)
     view.legs = at_the_money(member.bot, view)
-    found = judge_all(work, name, place, member.require, view)
+    rules = member.require if view.legs else tuple(_without_pair(member.bot, each) for each in member.require)
+    found = judge_all(work, name, place, rules, view)
     truths = [confirmed(work, name, place, each, view) for each in found]
     view.legs = ()
     return found, truths
+
+
+def _without_pair(bot: CompiledBot, compiled: CompiledRule) -> CompiledRule:
+    """Return a rule that says why there is no pair at the money, where it would say that its legs are not held."""
+
+    def judge(view: View) -> Verdict:
+        is_priced = view.level(bot.symbol) is not None
+        why = f"no {bot.plan.legs[0].trading_class} expiry matches" if is_priced else "its price is not known"
+        return _explained(compiled.judge(view), f"{bot.symbol}: {why}")
+
+    return replace(compiled, judge=judge)
+
+
+def _explained(verdict: Verdict, why: str) -> Verdict:
+    members = tuple((name, _explained(each, why)) for name, each in verdict.members)
+    return verdict._replace(missing=why if verdict.missing.endswith(NOT_OPEN) else verdict.missing, members=members)
 
 
 def still_offers(work: Work, bot: CompiledBot, symbol: str, view: View) -> bool:

@@ -132,6 +132,14 @@ def test_unknown_quotes_at_the_money_leave_a_symbol_out() -> None:
     assert symbols_of(desk) == ["SPY"]
 
 
+def test_without_options_at_the_money_it_is_said_what_they_lack() -> None:
+    desk = desk_of("{symbols: [SPX, SPY], require: [{quote_width: {at_most: 50%}}]}")
+    desk.level("SPX", float("nan"))
+    desk.until("10:00")
+    verdicts = [each.data for each in desk.records if each.kind is Kind.VERDICT and each.data["place"] == "universe"]
+    assert [each["missing"] for each in verdicts if each["symbol"] == "SPX"] == ["SPX: its price is not known"]
+
+
 def test_an_order_ends_when_its_symbol_offers_too_little() -> None:
     desk = desk_of("{symbols: [SPX, SPY], require: [{quote_width: {at_most: 3%}}]}")
     desk.until("10:00")
