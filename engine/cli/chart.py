@@ -37,6 +37,10 @@ def chart(
     """
     path = chosen_store(store)
     found = _gathered(path, bot, day, trade)
+    if form in ("pine", "svg") and found.is_empty:
+        from engine.run.chart.svg import summary
+
+        raise MisuseError(f"there is nothing to draw: {summary(found)}", "no price was kept, and nothing was decided")
     if form == "pine":
         click.echo(_script(found, symbol), nl=False)
     elif symbol is not None:

@@ -2,19 +2,21 @@
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from engine.model.errors import RulebotError
+from engine.model.money import ZERO
 from engine.model.order import Purpose
 from engine.model.position import Position
 from engine.model.session import at_exchange_time, exchange_date, session_from
+from engine.model.values import replace
 from engine.record.codec import decode
 from engine.record.explain import story
-from engine.record.record import Kind
+from engine.record.record import Kind, Record
 from engine.run.chart.chart import Chart, Held, Mark, MarkKind, Point
 from engine.run.columns import price, signed
 from engine.run.desk import SpecText, compile_text
@@ -28,7 +30,6 @@ NEAR = timedelta(minutes=10)
 """How far from a decision a price may lie to be that of the decision."""
 _OPENING = (Purpose.ENTRY.value, Purpose.UNWIND.value)
 _SETTLED = ("EXPIRED_WORTHLESS", "CASH_SETTLED", "ASSIGNED", "EXERCISED")
-MOST_MARKS = 60
 MOST_POINTS = 800
 """Points of a line at most; more say nothing on a drawing."""
 
@@ -59,10 +60,10 @@ def _chart(
     known = dict(lines)
     marks = [mark for row in trades for mark in _marks(row, first, last, ends[row["id"]], _parts(reader, row))]
     if not is_one:
-        marks += _refusals(reader, bot, first, lines[0][0] if lines else "")
+        marks += _refusals(reader, bot, first, tuple(known))
     placed = [_placed(mark, known.get(mark.symbol, ())) for mark in sorted(marks, key=lambda mark: mark.at)]
     thin = tuple((symbol, _thinned(points)) for symbol, points in lines)
-    return Chart(bot=bot, first=first, last=last, lines=thin, marks=tuple(placed[-MOST_MARKS:]), held=tuple(held))
+    return Chart(bot=bot, first=first, last=last, lines=thin, marks=tuple(placed), held=tuple(held))
 
 
 def _is_within(row: Row, first: date, last: date) -> bool:
@@ -135,13 +136,32 @@ def _price(amount: float | None) -> str:
     return price(None if amount is None else abs(amount))
 
 
-def _refusals(reader: StoreReader, bot: str, session: date, symbol: str) -> list[Mark]:
+def _refusals(reader: StoreReader, bot: str, session: date, drawn: Sequence[str]) -> list[Mark]:
+    """Return what was refused and what was not filled, each with its symbol, "" for one that has no line."""
     records = reader.day(bot, session)
     if not records:
         return []
     told = story(records)
-    refused = [Mark(at=at, kind=MarkKind.REFUSED, symbol=symbol, words=text) for at, text in told.refused if text]
-    return refused + [Mark(at=at, kind=MarkKind.UNFILLED, symbol=symbol, words=text) for at, text in told.unfilled]
+    members = {str(record.data["symbol"]) for record in records if record.data.get("symbol")}
+    entered = {record.position: str(record.data.get("symbol") or "") for record in records if _does(record, "enter")}
+    ended = {record.at: entered.get(record.position, "") for record in records if _does(record, "unfilled")}
+
+    def mark(at: datetime, kind: MarkKind, words: str, symbol: str) -> Mark:
+        symbol = symbol if members else next(iter(drawn), "")
+        return Mark(at=at, kind=kind, symbol=symbol if symbol in drawn else "", words=words)
+
+    refused = [mark(at, MarkKind.REFUSED, text, _named_in(text, members)) for at, text in told.refused if text]
+    return refused + [mark(at, MarkKind.UNFILLED, text, ended.get(at, "")) for at, text in told.unfilled]
+
+
+def _does(record: Record, what: str) -> bool:
+    return record.kind is Kind.DECISION and record.data.get("what") == what
+
+
+def _named_in(text: str, members: Collection[str]) -> str:
+    """Return the symbol of a universe that a refusal names, "" for one of the bot as a whole."""
+    words = (word.rstrip(":") for word in text.split())
+    return next((word for word in words if word in members), "")
 
 
 def _placed(mark: Mark, points: Sequence[Point]) -> Mark:
@@ -249,12 +269,23 @@ def _levels(reader: StoreReader, row: Row) -> list[tuple[str, float]]:
     bot = _governing(reader, position)
     if bot is None:
         return []
+    if position.is_flat:
+        position = _as_entered(reader, position)
     found: dict[str, Decimal] = {}
     for planned in bot.plan.exits:
         net = level_net(position, planned)
         if net is not None:
             found.setdefault(planned.name, -net)
     return [(name, float(level)) for name, level in found.items()]
+
+
+def _as_entered(reader: StoreReader, position: Position) -> Position:
+    """Return a position that is over with the commissions that its exits knew of: those of its entry."""
+    paid: dict[str, Decimal] = {}
+    for fill in reader.view("fills", position=position.id):
+        if fill["purpose"] == Purpose.ENTRY.value:
+            paid[fill["leg"]] = paid.get(fill["leg"], ZERO) + Decimal(str(fill["commission"] or 0))
+    return replace(position, legs=tuple(replace(leg, commissions=paid.get(leg.name, ZERO)) for leg in position.legs))
 
 
 def _governing(reader: StoreReader, position: Position) -> CompiledBot | None:

@@ -35,17 +35,18 @@ def prices(when: str, **levels: float) -> Record:
     return Record(at(when), Kind.PRICES, "", "", {"prices": dict(levels)})
 
 
-def told_specs() -> dict[str, Json]:
+def told_specs(condor: Path = ROOT / "specs" / f"{CONDOR}.yaml") -> dict[str, Json]:
     """Return the specs of the day as they are shipped, so that levels of exits can be read of them."""
-    desk = load_desk([str(ROOT / "specs" / f"{name}.yaml") for name in (CONDOR, WATCHER, SELLER)], {}, None)
+    files = [condor, *(ROOT / "specs" / f"{name}.yaml" for name in (WATCHER, SELLER))]
+    desk = load_desk([str(file) for file in files], {}, None)
     return {
         text.name: {"digest": text.digest, "path": text.file, "text": text.text, "overrides": {}} for text in desk.texts
     }
 
 
-def day_of(*more: Record) -> list[Record]:
-    """Return the hand-made day under the shipped texts, with more records in their places."""
-    specs = told_specs()
+def day_of(*more: Record, specs: dict[str, Json] | None = None) -> list[Record]:
+    """Return the hand-made day under the shipped texts, or others, with more records in their places."""
+    specs = specs or told_specs()
     found = []
     for record in small_day():
         data = dict(record.data)
@@ -105,6 +106,13 @@ def test_a_position_shows_what_it_cost_to_close_between_its_exits(store: Path) -
     assert held.strikes[0] == ("SPX", 5930.0, True)
 
 
+def test_a_stop_in_dollars_stands_where_it_stood_while_the_position_was_open(tmp_path: Path) -> None:
+    file, text = tmp_path / f"{CONDOR}.yaml", (ROOT / "specs" / f"{CONDOR}.yaml").read_text()
+    file.write_text(text.replace("stop: {cost: 2x credit}", "stop: {loss: $50}"))
+    (held,) = of_day(stored(tmp_path / "e.db", day_of(specs=told_specs(file)))).held
+    assert dict(held.levels)["stop"] == pytest.approx(0.85 + 0.50 - 0.041)  # $4.10 were paid at its entry
+
+
 def test_a_side_that_was_bought_back_has_a_mark_and_the_rest_is_left_when_it_expires(tmp_path: Path) -> None:
     """The put side is closed by its own exit at 13:07; the calls expire at 16:00, which ends the trade."""
     whole = position("open", entries=True, exits=True, opened_at=at("09:52"))
@@ -125,6 +133,26 @@ def test_without_kept_prices_those_beside_the_position_are_drawn(tmp_path: Path)
     chart = of_day(stored(tmp_path / "b.db", day_of()))
     assert [(name, [price for _, price in points]) for name, points in chart.lines] == [("SPX", [6004.12, 6004.12])]
     assert chart.marks[0].price is None or chart.marks[0].price == 6004.12
+
+
+def test_a_refusal_of_another_symbol_stands_beside_no_price_and_none_is_left_out(tmp_path: Path) -> None:
+    """Of a universe: SPX was traded and has a line, SPY was refused and has none."""
+    said = (
+        ("SPY: a limit", "SPY"),
+        ("SPX: a limit", "SPX"),
+        ("max_open is 1", ""),
+        *((f"{n} open", "") for n in range(80)),
+    )
+    skips = [
+        Record(
+            at("11:30"), Kind.DECISION, CONDOR, "", {"what": "skip", "reason": words, "values": [], "symbol": symbol}
+        )
+        for words, symbol in said
+    ]
+    chart = of_day(stored(tmp_path / "c.db", day_of(prices("11:30", SPX=6015.0), *skips)))
+    found = [(mark.words, mark.symbol, mark.price) for mark in chart.marks if mark.kind is MarkKind.REFUSED]
+    assert found[:3] == [("SPY: a limit", "", None), ("SPX: a limit", "SPX", 6015.0), ("max_open is 1", "", None)]
+    assert [len(found), chart.marks[0].kind] == [83, MarkKind.ENTRY]
 
 
 def test_a_bot_that_only_watched_has_its_line_and_no_mark(store: Path) -> None:
@@ -310,6 +338,9 @@ def test_what_makes_no_sense_is_misuse(store: Path, arguments: tuple[str, ...], 
 def test_a_day_without_anything_is_said(store: Path) -> None:
     code, text = asked(store, CONDOR, "--date", "2026-11-17")
     assert (code, text.splitlines()[0]) == (0, f"{CONDOR} on 2026-11-17: nothing")
+    for form in ("svg", "pine"):
+        code, text = asked(store, CONDOR, "--date", "2026-11-17", "--format", form)
+        assert (code, "nothing to draw" in text) == (2, True)
 
 
 # ---------------------------------------------------------------- kept by the minute
