@@ -137,6 +137,9 @@ def test_a_decision_that_is_another_now_is_shown(store: Path, tmp_path: Path) ->
     assert "DIFFERENT at 10:30:00" in done.output
     assert "rb:s3:000001" in done.output
     assert "rb:s4:000001" in done.output
+    assert replay(store, str(other), "--at", "10:29").exit_code == 0
+    done = replay(store, str(other), "--at", "11:00")
+    assert (done.exit_code, "decides otherwise at 10:30:00 of 2026-10-21" in done.output) == (1, True)
 
 
 def test_another_text_is_tried_on_the_day(store: Path, tmp_path: Path) -> None:

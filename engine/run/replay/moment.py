@@ -6,9 +6,15 @@ from pathlib import Path
 
 from engine.adapters.recorded.file import instant, span
 from engine.adapters.recorded.recording import Recording, open_recording
-from engine.model.errors import MisuseError
+from engine.model.errors import MisuseError, RulebotError
 from engine.model.session import EXCHANGE_ZONE, at_exchange_time, session_on
 from engine.run.replay.replay import Replayed, replay
+
+
+class OtherwiseError(RulebotError):
+    """This version decides otherwise before an instant of a recording: what the engine knew then is not known."""
+
+    exit_code = 1
 
 
 def instant_of(files: Sequence[Path], clock: time | None) -> datetime:
@@ -33,12 +39,19 @@ def recording_at(files: Sequence[Path], at: datetime) -> Recording:
 def lived_until(files: Sequence[Path], at: datetime) -> Replayed:
     """Live through the recording of these that has an instant, up to it.
 
-    Raises: MisuseError when nothing was recorded by then; StoreError, CodecError.
+    Raises: MisuseError when nothing was recorded by then; OtherwiseError, StoreError, CodecError.
     """
     recording = recording_at(files, at)
     found = replay(recording, until=at)
+    began, asked = (each.astimezone(EXCHANGE_ZONE) for each in (datetime.fromisoformat(recording.head["at"]), at))
+    if found.difference is not None:
+        since = found.difference.at.astimezone(EXCHANGE_ZONE)
+        raise OtherwiseError(
+            f"this version of rulebot decides otherwise at {since:%H:%M:%S} of {recording.day}: what stood at "
+            f"{asked:%H:%M:%S} it cannot say",
+            "'rulebot replay' without --at shows the difference",
+        )
     if not found.turns:
-        began, asked = (each.astimezone(EXCHANGE_ZONE) for each in (datetime.fromisoformat(recording.head["at"]), at))
         raise MisuseError(
             f"nothing was recorded of {recording.day} by {asked:%H:%M:%S}", f"its recording begins at {began:%H:%M:%S}"
         )
