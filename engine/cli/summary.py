@@ -1,11 +1,13 @@
 """`rulebot summary`: what the closed trades of a store add up to, by bot and together."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from engine.cli.stores import check_bot, print_json, reads_store, shown_path
+from engine.cli.width import terminal_width
 from engine.model.errors import MisuseError
 from engine.model.money import dollars
 from engine.run.columns import aligned, signed
@@ -135,9 +137,28 @@ def _show(found: dict[str, dict[str, Any]]) -> None:
     if not found:
         click.echo(" no bot has run here")
         return
-    table = [("", *found)] + [(name, *(_cell(name, one[name]) for one in found.values())) for name in FIELDS]
-    for line in aligned(table, right=frozenset(range(1, len(found) + 1))):
-        click.echo(line)
+    for place, lines in enumerate(tables(found, terminal_width())):
+        click.echo("\n".join(["", *lines] if place else lines))
+
+
+def tables(found: Mapping[str, Mapping[str, Any]], width: int | None) -> Iterator[list[str]]:
+    """Yield the sums of some bots, a column each, and of the next ones, so that each table fits where it can.
+
+    width: of the terminal, None where none is: then it is one table.
+    """
+    names: list[str] = []
+    for name in found:
+        wider = [*names, name]
+        if names and width is not None and max(map(len, _table(found, wider))) > width:
+            yield _table(found, names)
+            wider = [name]
+        names = wider
+    yield _table(found, names)
+
+
+def _table(found: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> list[str]:
+    rows = [("", *names)] + [(field, *(_cell(field, found[name][field]) for name in names)) for field in FIELDS]
+    return aligned(rows, right=frozenset(range(1, len(names) + 1)))
 
 
 def _cell(name: str, value: Any) -> str:

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from engine.cli.main import main
+from engine.cli.summary import NOTHING, tables
 from engine.cli.sweep_text import sweep_lines
 from engine.cli.width import LEAST, fitted, prose_width, table, terminal_width
 from engine.run.sweep.variant import Variant
@@ -93,3 +94,13 @@ def test_a_sweep_names_its_places_shortly_before_it_leaves_out_figures() -> None
     assert [len(each) <= 80 for each in narrow] == [True] * len(narrow)
     assert narrow[2] == " not in 80 columns: average, won, drawdown; --format json has all"
     assert "average" in lines(80, "expectancy")[0], "it is what they are sorted by"
+
+
+def test_sums_of_many_bots_are_tables_that_fit() -> None:
+    found = {f"a_bot_with_a_name_{number}": NOTHING for number in range(8)}
+    (whole,) = tables(found, None)
+    parts = list(tables(found, 80))
+    assert len(parts) > 1
+    assert max(len(line) for part in parts for line in part) <= 80 < len(whole[0])
+    assert [name for part in parts for name in part[0].split()] == list(found)
+    assert [each[0].split() for each in tables(found, 10)] == [[name] for name in found]
