@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from engine.model.command import Cancel
 from engine.model.event import BrokerStatus, OrderReport
-from engine.model.money import CENT
+from engine.model.money import CENT, ZERO
 from engine.model.order import Order, OrderType, Purpose
 from engine.model.position import Position
 from engine.model.values import replace
@@ -120,18 +120,36 @@ def check_price(work: Work, order: Order, price: Decimal) -> None:
 
 
 def check_net_price(work: Work, order: Order) -> None:
-    """Say when the combos that opened, or closed, a position have traded at a worse net price than their limits."""
+    """Say when the combos that opened, or closed, these legs have traded at a worse net price than their limits."""
+    if not order.has_fills or not order.is_combo:
+        return
     is_entry = order.purpose is Purpose.ENTRY
     position = work.positions[order.position]
+    names = {leg.name for leg in order.legs}
     alike = [
-        each for each in work.orders_of(position.id) if each.has_fills and (each.purpose is Purpose.ENTRY) is is_entry
+        each
+        for each in work.orders_of(position.id)
+        if each.has_fills and (each.purpose is Purpose.ENTRY) is is_entry and names & {leg.name for leg in each.legs}
     ]
-    limits = [each.worst_limit for each in alike if each.is_combo]
-    price = position.entry_price if is_entry else position.exit_price
-    if not order.has_fills or price is None or len(limits) < len(alike) or None in limits:
+    limits = [each.worst_limit for each in alike if {leg.name for leg in each.legs} == names]
+    price = _dealt_at(position, names, is_entry)
+    if price is None or len(limits) < len(alike) or None in limits:
         return
     worst = min(net_price(limit, order.wire_side) for limit in limits if limit is not None)
     if price < worst - CENT / 2:
         what = "opened" if is_entry else "closed"
         text = f"{position.id} was {what} at a net price of {price:.2f}, worse than its limit of {worst}"
         distrust(work, position, text)
+
+
+def _dealt_at(position: Position, names: set[str], is_entry: bool) -> Decimal | None:
+    """Return the net price per share at which these legs were dealt; None where one was not, or has settled."""
+    total = ZERO
+    for leg in position.legs:
+        if leg.name not in names:
+            continue
+        count, cash = (leg.opened, leg.entry_cash) if is_entry else (leg.closed, leg.exit_cash)
+        if not count or (leg.settled and not is_entry):
+            return None
+        total += cash * leg.weight / (count * leg.option.multiplier)
+    return total

@@ -1,5 +1,6 @@
 """Exits that judge each side, or each short leg, and act on that one alone (language.md sections 3 and 7)."""
 
+from dataclasses import replace
 from decimal import Decimal
 from math import nan
 
@@ -7,6 +8,7 @@ import pytest
 from hand_desk import Desk, call, put, text_of
 
 from engine.model.contract import Option
+from engine.model.event import BrokerStatus
 from engine.model.order import Order, Purpose
 from engine.record.record import Kind
 from engine.run.levels import dollars_at
@@ -78,7 +80,19 @@ def test_the_other_side_is_stopped_on_the_same_credit_later() -> None:
     assert reasons(desk) == ["stop.put_side", "stop.call_side"]
     desk.fill(desk.last)
     assert desk.position.state == "closed"
+    assert not any("worse than its limit" in text for text in desk.alarms), "each order closed its own side"
     assert desk.state.bots["spread"].day.last_end == "stop", "for `again` it is the exit that the spec names"
+
+
+def test_a_side_that_is_closed_worse_than_its_limit_is_told() -> None:
+    desk = held()
+    sides(desk, 1.40, 0.40)
+    order = desk.last
+    desk.ack(order)
+    for report in desk.executions_of(order, 1):
+        desk.send(replace(report, price=report.price + 1) if report.is_buy else report)
+    desk.report(order, BrokerStatus.FILLED, 1)
+    assert any("closed at a net price of -2.40, worse than its limit of -1.40" in text for text in desk.alarms)
 
 
 def test_of_two_at_once_one_goes_after_the_other() -> None:
