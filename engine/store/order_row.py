@@ -1,5 +1,6 @@
 """What the tables say of an order and of a fill. Pure: from the recorded value to the row."""
 
+import json
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -71,6 +72,18 @@ def execution(exec_id: str) -> str:
     parts = exec_id.split(".")
     has_revision = len(parts) >= _PARTS_OF_AN_EXECUTION or exec_id.startswith(ESTIMATE)
     return ".".join(parts[:-1]) if has_revision else exec_id
+
+
+def dollars_of_a_point(legs: str) -> int:
+    """Return what a point of an order's price is worth for one structure.
+
+    The price of one leg alone is that of one contract or share, of which the structure has `ratio`; that of a combo is
+    per share of the structure, of which an option among its legs makes 100.
+    """
+    dealt: list[Mapping[str, Any]] = json.loads(legs)
+    if len(dealt) == 1:
+        return int(dealt[0]["option"]["multiplier"]) * int(dealt[0]["ratio"])
+    return max((int(each["option"]["multiplier"]) for each in dealt), default=1)
 
 
 def money(value: Json) -> Decimal | None:

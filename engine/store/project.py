@@ -19,7 +19,7 @@ from engine.model.position import Position
 from engine.record.codec import decode
 from engine.record.record import Kind, Record
 from engine.store.dialect import dialect_of, members
-from engine.store.order_row import execution, fill_row, money, order_row
+from engine.store.order_row import dollars_of_a_point, execution, fill_row, money, order_row
 from engine.store.tables import bot_day_rows, fill_rows, journal, order_rows, snapshot_rows, trade_rows
 from engine.store.trade_row import Beside, Closing, trade_row
 
@@ -231,13 +231,19 @@ def _selection_before(connection: Connection, position: Position) -> Any:
 
 
 def _closings(connection: Connection, position: str) -> list[Closing]:
-    query = select(order_rows).where(
-        order_rows.c.position == position, order_rows.c.purpose != "entry", order_rows.c.filled > 0
-    )
-    return [
-        Closing(purpose=row.purpose, expected=_expected(row), legs=len(json.loads(row.legs)))
-        for row in connection.execute(query.order_by(order_rows.c.number))
-    ]
+    """Return the closing orders that have filled; each is expected to cost what its exit's first try was."""
+    query = select(order_rows).where(order_rows.c.position == position, order_rows.c.purpose != "entry")
+    first: dict[tuple[object, ...], Decimal | None] = {}
+    found = []
+    for row in connection.execute(query.order_by(order_rows.c.number)):
+        exit = (row.reason, *(leg["name"] for leg in json.loads(row.legs)))
+        if row.attempt == 1 or first.get(exit) is None:
+            first[exit] = _expected(row)
+        price = first[exit]
+        if row.filled:
+            dollars = None if price is None else price * row.filled * dollars_of_a_point(row.legs)
+            found.append(Closing(purpose=row.purpose, expected=dollars))
+    return found
 
 
 def _expected(row: Any) -> Decimal | None:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, Text, func, select, type_coerce
 
 from engine.model.values import dataclass
 from engine.record.record import Kind
+from engine.store.order_row import dollars_of_a_point
 from engine.store.tables import fill_rows, journal, order_rows, trade_rows
 from engine.store.types import Money
 
@@ -87,17 +88,5 @@ def _read(row: Row[Any]) -> OrderTally:
     slippage = None
     if row.fill_price is not None and row.mid is not None and row.filled:
         worse = row.fill_price - row.mid if row.action == "BUY" else row.mid - row.fill_price
-        slippage = worse * row.filled * _dollars_of_a_point(row.legs)
+        slippage = worse * row.filled * dollars_of_a_point(row.legs)
     return OrderTally(row.bot, row.purpose, row.state, row.attempt, seconds, slippage)
-
-
-def _dollars_of_a_point(legs: str) -> int:
-    """Return what a point of an order's price is worth for one structure.
-
-    The price of one leg alone is that of one contract or share, of which the structure has `ratio`; that of a combo is
-    per share of the structure, of which an option among its legs makes 100.
-    """
-    dealt: list[Mapping[str, Any]] = json.loads(legs)
-    if len(dealt) == 1:
-        return int(dealt[0]["option"]["multiplier"]) * int(dealt[0]["ratio"])
-    return max((int(each["option"]["multiplier"]) for each in dealt), default=1)

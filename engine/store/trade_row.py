@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from engine.model.contract import LOT
 from engine.model.position import Position, PositionLeg
 from engine.model.structure import SHARES
 from engine.model.values import dataclass
@@ -27,11 +28,10 @@ _COLUMN_SYMBOLS = ("SPY", "SPX")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closing:
-    """A closing order with fills: its purpose, its expected price (paid per share), and how many legs it deals."""
+    """A closing order with fills: its purpose, and the dollars that what has filled was expected to cost."""
 
     purpose: str
     expected: Decimal | None
-    legs: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +110,7 @@ def _amounts(position: Position, beside: Beside, is_closed: bool) -> dict[str, o
     return {
         "entry_price": step_or_none(position.entry_price),
         "exit_price": None if paid is None else step_or_none(-paid) or Decimal(0),
-        "expected_exit_price": _expected(position, beside.closings) if is_closed else None,
+        "expected_exit_price": _expected(position, beside) if is_closed else None,
         "cash": step_or_none(position.cash),
         "entry_cash": step_or_none(sum((leg.entry_cash for leg in position.legs), Decimal(0))),
         "exit_cash": step_or_none(sum((leg.exit_cash for leg in position.legs), Decimal(0))),
@@ -118,12 +118,23 @@ def _amounts(position: Position, beside: Beside, is_closed: bool) -> dict[str, o
     }
 
 
-def _expected(position: Position, closings: Sequence[Closing]) -> Decimal | None:
-    """Return what closing was expected to cost: the resting order's price, or the mid when the exit was priced."""
-    whole = [closing for closing in closings if closing.legs == len(position.legs)]
-    if len(closings) == 1 and whole and whole[0].expected is not None:
-        return whole[0].expected * (position.legs[0].ratio if len(position.legs) == 1 else 1)
-    return None if position.exit_mid is None else step_or_none(-position.exit_mid)
+def _expected(position: Position, beside: Beside) -> Decimal | None:
+    """Return what closing was expected to cost per share: each order by its own expectation, what settled as it did.
+
+    None when nothing was dealt, an expectation is not known, or not every leg was closed in as many structures.
+    """
+    count, total = _opened(position), Decimal(0)
+    if not beside.closings or not count or any(leg.closed != count * leg.ratio for leg in position.legs):
+        return None
+    for closing in beside.closings:
+        if closing.expected is None:
+            return None
+        total += closing.expected
+    legs = {leg.name: leg for leg in position.legs}
+    for settled in beside.settlements:
+        leg = legs[str(settled["leg"])]
+        total -= leg.sign * int(settled["quantity"]) * Decimal(str(settled["price"])) * leg.option.multiplier
+    return step_or_none(total / (LOT * count))
 
 
 def _opened(position: Position) -> int:

@@ -13,7 +13,7 @@ from places import rows
 from store_day import CONDOR, DAY, SELLER, at, condor_records, entity, seller_records, small_day
 
 from engine.model.contract import Option, Right
-from engine.model.order import Order
+from engine.model.order import Order, Purpose
 from engine.model.position import Position, PositionLeg
 from engine.model.session import EXCHANGE_ZONE
 from engine.record.codec import decode
@@ -180,6 +180,22 @@ def test_a_leg_left_to_expire_does_not_hide_the_exit(place: Place) -> None:
     worthless = Record(at("16:00"), Kind.SETTLEMENT, CONDOR, "P1", {"leg": "long_call", "how": "worthless"})
     path = store_of(place, [worthless, entity(Kind.POSITION, at("16:00"), replace(position, legs=legs))])
     assert rows(path, "SELECT exit_reason FROM trades") == [{"exit_reason": "TAKE_PROFIT"}]
+
+
+def test_sides_closed_one_by_one_are_expected_at_what_each_was_then(place: Place) -> None:
+    records = []
+    for record in condor_records():
+        if record.kind is Kind.POSITION and record.data.get("exit_mid"):
+            record = replace(record, data={**record.data, "exit_mid": "-0.30"})
+        order = decode(Order, dict(record.data)) if record.kind is Kind.ORDER else None
+        if order is None or order.purpose is Purpose.ENTRY:
+            records.append(record)
+            continue
+        for ref, place_of, mid in (("rb-2", slice(0, 2), "0.30"), ("rb-3", slice(2, 4), "0.15")):
+            side = replace(order, ref=ref, number=int(ref[-1]), reason=ref, legs=order.legs[place_of], mid=Decimal(mid))
+            records.append(entity(Kind.ORDER, record.at, replace(side, leg_filled=order.leg_filled[place_of])))
+    (trade,) = rows(store_of(place, records), "SELECT expected_exit_price, slippage FROM trades")
+    assert (trade["expected_exit_price"], trade["slippage"]) == (0.45, -0.05), "not that of the first side alone"
 
 
 def test_only_a_change_that_shows_is_projected_and_rows_stay_right(place: Place) -> None:
