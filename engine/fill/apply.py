@@ -13,7 +13,7 @@ from engine.model.values import replace
 
 
 class Settled(NamedTuple):
-    """A leg that left by expiry: the position without it, what was paid per share, and how (see `how_settled`)."""
+    """Contracts that left by expiry: the position without them, the price per share, and how (see `how_settled`)."""
 
     position: Position
     quantity: int
@@ -80,21 +80,73 @@ def how_settled(leg: PositionLeg, level: Decimal) -> str:
     return "assigned" if leg.sign < 0 else "exercised"
 
 
-def settled(position: Position, name: str, level: Decimal) -> Settled:
-    """Take an expired leg out at the level of its underlying: cash brings the intrinsic value, shares nothing."""
+def settled(position: Position, name: str, level: Decimal) -> tuple[Settled, ...]:
+    """Take an expired leg out at the level of its underlying: cash brings the intrinsic value, shares nothing.
+
+    Contracts whose shares another leg takes, or gives, move none in the end: they go first, at their intrinsic value,
+    which together is the difference of the strikes.
+    """
     leg = leg_of(position, name)
-    how = how_settled(leg, level)
-    is_cash = product(leg.option.symbol).settlement is not Settlement.SHARES
-    price = intrinsic(leg.option, level) if is_cash else ZERO
-    cash = leg.sign * leg.held * price * leg.option.multiplier
+    how, worth = how_settled(leg, level), intrinsic(leg.option, level)
+    if product(leg.option.symbol).settlement is not Settlement.SHARES:
+        return (_ended(position, leg, leg.held, worth, how),)
+    found = []
+    if both_ways := _set_off(position, leg, level):
+        found.append(_ended(position, leg, both_ways, worth, how))
+        position = found[-1].position
+    if alone := leg.held - both_ways:
+        found.append(_ended(position, leg_of(position, name), alone, ZERO, how))
+    return tuple(found)
+
+
+def _ended(position: Position, leg: PositionLeg, count: int, price: Decimal, how: str) -> Settled:
+    cash = leg.sign * count * price * leg.option.multiplier
     changed = with_leg(
         position,
-        name,
-        closed=leg.closed + leg.held,
-        settled=leg.settled + leg.held,
+        leg.name,
+        closed=leg.closed + count,
+        settled=leg.settled + count,
         exit_cash=leg.exit_cash + cash.quantize(CENT),
     )
-    return Settled(changed, leg.held, price, how)
+    return Settled(changed, count, price, how)
+
+
+def _set_off(position: Position, leg: PositionLeg, level: Decimal) -> int:
+    """Return how many contracts of a leg move shares that other options of the position, of its last day, move back.
+
+    What the position's own shares give and take comes first.
+    """
+    alike = [each for each in position.legs if _ends_with(each, leg)]
+    moves = {each.name: _moved(each, level) for each in alike}
+    own = sum(
+        each.sign * (each.held + each.settled)
+        for each in position.legs
+        if each.option.is_share and each.option.symbol == leg.option.symbol
+    )
+    came = sum(shares for shares in moves.values() if shares > 0)
+    went = -sum(shares for shares in moves.values() if shares < 0)
+    left = min(max(came + min(own, 0), 0), max(went - max(own, 0), 0))
+    for each in alike:
+        if moves[each.name] * moves[leg.name] <= 0:
+            continue
+        taken = min(left, abs(moves[each.name]))
+        if each.name == leg.name:
+            return taken // leg.option.multiplier
+        left -= taken
+    return 0
+
+
+def _ends_with(other: PositionLeg, leg: PositionLeg) -> bool:
+    """Say whether two legs are options that end at one level."""
+    return (other.option.symbol, other.option.expiry) == (leg.option.symbol, leg.option.expiry)
+
+
+def _moved(leg: PositionLeg, level: Decimal) -> int:
+    """Return the shares that come (+) or go (-) at the end of a leg that is assigned or exercised at this level."""
+    if how_settled(leg, level) == "worthless":
+        return 0
+    contracts = leg.sign * (leg.held + leg.settled)
+    return contracts * leg.option.multiplier * (1 if leg.option.right is Right.CALL else -1)
 
 
 def delivered(position: Position, option: Option, count: int) -> Settled | None:

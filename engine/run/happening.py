@@ -113,8 +113,10 @@ def _settlement(record: Record, _: State) -> Happening | None:
     how = record.data["how"]
     if how not in ("assigned", "exercised"):
         return None
-    text = f"{record.data['leg']}: {record.data['quantity']} {how}; the shares are in the account"
-    return Happening(record.at, record.bot, text, Tone.ALARM)
+    said = f"{record.data['leg']}: {record.data['quantity']} {how}"
+    if Decimal(str(record.data["price"])):
+        return Happening(record.at, record.bot, f"{said}, and its shares go by another leg")
+    return Happening(record.at, record.bot, f"{said}; the shares are in the account", Tone.ALARM)
 
 
 def _operator(record: Record, _: State) -> Happening:

@@ -46,7 +46,7 @@ def exit_text(position: Position) -> str:
     settled = [leg for leg in position.legs if leg.settled]
     if all(leg.settled == leg.closed for leg in position.legs):
         if all(not leg.exit_cash for leg in settled):
-            return "expired worthless" if "assigned" not in position.exit_reason else "assigned"
+            return position.exit_reason if position.exit_reason in ("assigned", "exercised") else "expired worthless"
         return f"settled at {price(position.exit_price or 0)}"
     entry, paid = position.entry_price, position.exit_price
     verb = "sold" if entry is not None and entry < 0 else "bought back"

@@ -27,7 +27,8 @@ def settle(work: Work, option: Option) -> None:
     Cash-settled: intrinsic value at the closing level of the index, or at the opening level of the day after its last
     session; until that is known it waits (`settle_missed`). Shares: nothing is paid for the option; in the
     money by a cent or more it is assigned (short) or exercised (long), else it is worthless. What that moves of the
-    position's own shares leaves it at the strike.
+    position's own shares leaves it at the strike; of options whose shares come by one and go by another the position
+    has the difference of the strikes.
     """
     if not _is_over(work, option):
         return
@@ -90,10 +91,10 @@ def closing_level(work: Work, symbol: str) -> Decimal | None:
 
 
 def _settle_leg(work: Work, name: str, leg: PositionLeg, level: Decimal) -> None:
-    found = settled(work.positions[name], leg.name, level)
-    _book(work, found, leg.name, level, found.how)
-    if found.how in ("assigned", "exercised"):
-        _deliver(work, name, leg, found.quantity, level)
+    for found in settled(work.positions[name], leg.name, level):
+        _book(work, found, leg.name, level, found.how)
+        if found.how in ("assigned", "exercised") and not found.price:
+            _deliver(work, name, leg, found.quantity, level)
 
 
 def _deliver(work: Work, name: str, leg: PositionLeg, count: int, level: Decimal) -> None:
@@ -128,5 +129,6 @@ def _after_settlement(work: Work, position: Position) -> None:
     hows = {how_settled(leg, level) for leg, level in levels_of if level is not None}
     reason = "closed_by_hand" if position.on_hold and not is_stopped(position) else position.exit_reason
     if not reason:
-        reason = "assigned" if "assigned" in hows else ("expired_worthless" if hows <= {"worthless"} else "settled")
+        reason = next((how for how in ("assigned", "exercised") if how in hows), "settled")
+        reason = "expired_worthless" if hows <= {"worthless"} else reason
     closed(work, replace(position, exit_reason=reason), "settled")

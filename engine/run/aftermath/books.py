@@ -17,6 +17,8 @@ UNDERLYINGS = frozenset(asset.instrument.con_id for asset in ASSETS.values())
 MULTIPLIERS = {"OPT": 100, "STK": 1}
 PREFIX = "rb:"
 """How the reference of each of our orders begins."""
+MOVES = ("assigned", "exercised")
+"""How options end that move shares."""
 
 
 def compare_books(day: Day, untold: Iterable[Row] = (), rows: Iterable[Row] = ()) -> list[str]:
@@ -34,6 +36,8 @@ def compare_books(day: Day, untold: Iterable[Row] = (), rows: Iterable[Row] = ()
             cash[key] = cash.get(key, ZERO) + leg.entry_cash + leg.exit_cash
             paid[key] = paid.get(key, ZERO) + leg.commissions
             held[key] = held.get(key, ZERO) + leg.signed_held
+    for key, amount in _set_off(day):
+        cash[key] -= amount
     theirs_paid = dict(day.ledger.commissions)
     of_others = {
         _base(row["exec_id"]) for row in rows if _is_of_others(row)
@@ -55,6 +59,15 @@ def compare_books(day: Day, untold: Iterable[Row] = (), rows: Iterable[Row] = ()
         if not (key in dealt and what == "held")  # the account may hold others
         and abs(ours.get(key, ZERO) - theirs.get(key, ZERO) + others.get((what, key), ZERO)) >= CENT / 2
     ]
+
+
+def _set_off(day: Day) -> Iterator[tuple[int, Decimal]]:
+    """Yield what options brought whose shares came by one and went by another: the ledger has it on the shares."""
+    for record in day.records:
+        if record.kind is Kind.SETTLEMENT and record.data["how"] in MOVES:
+            leg = next(leg for leg in day.positions[record.position].legs if leg.name == record.data["leg"])
+            count = leg.sign * int(str(record.data["quantity"])) * leg.option.multiplier
+            yield leg.option.con_id, (count * Decimal(str(record.data["price"]))).quantize(CENT)
 
 
 def _shares_dealt(day: Day) -> set[int]:

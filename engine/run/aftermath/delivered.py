@@ -7,12 +7,10 @@ from decimal import Decimal
 from engine.model.contract import Option, Right
 from engine.model.money import ZERO
 from engine.record.record import Kind
-from engine.run.aftermath.books import PREFIX
+from engine.run.aftermath.books import MOVES, PREFIX
 from engine.run.aftermath.day import Day
 from engine.sim.exchange.ledger import Row, money_of
 from engine.sim.exchange.strangers import EARLY
-
-MOVES = ("assigned", "exercised")
 
 
 def deliveries_that_differ(day: Day, rows: Iterable[Row]) -> Iterator[str]:

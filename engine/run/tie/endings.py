@@ -85,7 +85,7 @@ def _ours(
             continue
         side = found[key]
         side.signed += ending.signed
-        side.cash += ending.cash
+        side.cash += ZERO if ending.how in _DELIVERING else ending.cash
         side.hows.add(_how(ending))
         options[key] = option
     return dict(found), options

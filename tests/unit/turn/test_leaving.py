@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, call, put, text_of
 
+from engine.model.contract import Underlying
 from engine.model.order import OrderStatus, OrderType, Purpose, Side
 from engine.record.record import Kind
 
@@ -494,27 +495,40 @@ def test_a_position_that_goes_to_nothing_before_the_close_is_not_settled() -> No
     assert not desk.said(Kind.SETTLEMENT)
 
 
-def test_assignment_of_a_short_put() -> None:
-    legs = """
-  expiry: {dte: 0}
-  short_put: {sell: put, strike: {below: x, by: 1}}
-"""
-    legs = "\n  expiry: {dte: 0}\n  short_put: {sell: put, strike: {at: spot}}\n"
+def at_expiry(legs: str, level: float) -> Desk:
+    """Return a desk whose position in SPY options, opened at 600, has expired with SPY at a level."""
+    legs = f"\n  expiry: {{dte: 0}}\n{legs}"
     desk = Desk(
         (text_of(underlying="SPY", legs=legs, exits="\n  - at_expiry: settle\n", risk="{undefined_risk: allow}"),)
     )
     desk.opened()
-    entry = desk.position.entry_price
-    assert entry is not None
-    desk.quote(desk.board.contracts[desk.board.rows[desk.position.legs[0].option]], 1.0, 1.1)  # type: ignore[arg-type]
-    from engine.model.contract import Underlying
-
-    desk.quote(Underlying("SPY"), 594.99, 595.01)
-    desk.level("SPY", 595.0)
+    desk.quote(Underlying("SPY"), level - 0.01, level + 0.01)
+    desk.level("SPY", level)
     desk.until("16:05")
-    desk.holds(put(600, "SPY"), 0)
-    assert desk.position.exit_reason == "assigned"
-    assert desk.position.net == entry * 100
+    for leg in desk.position.legs:
+        desk.holds(leg.option, 0)
+    return desk
+
+
+@pytest.mark.parametrize(("deal", "reason"), [("sell", "assigned"), ("buy", "exercised")])
+def test_a_put_that_ends_in_shares(deal: str, reason: str) -> None:
+    desk = at_expiry(f"  only: {{{deal}: put, strike: {{at: spot}}}}\n", 595.0)
+    assert desk.position.exit_reason == reason
+    assert desk.position.entry_price is not None
+    assert desk.position.net == desk.position.entry_price * 100
+
+
+def test_a_spread_that_ends_in_the_money_has_lost_its_width() -> None:
+    """Shares come by the one leg and go by the other: none stay, and the strikes differ by 200 dollars."""
+    short = "  short_put: {sell: put, strike: {at: spot}}\n"
+    desk = at_expiry(f"{short}  long_put: {{buy: put, strike: {{below: short_put, by: 2 pts}}}}\n", 595.0)
+    position = desk.position
+    assert position.entry_price is not None
+    assert (position.exit_reason, position.net) == ("assigned", position.entry_price * 100 - 200)
+    assert [(r.data["how"], r.data["price"]) for r in desk.said(Kind.SETTLEMENT)] == [
+        ("assigned", "5.0000"),
+        ("exercised", "3.0000"),
+    ]
 
 
 def test_a_new_connection_has_no_prices_yet_and_that_is_no_alarm() -> None:
