@@ -36,10 +36,14 @@ IMPLIED_BY = {"SPX": "VIX", "SPXW": "VIX", "SPY": "VIX", "XSP": "VIX", "QQQ": "V
 
 @dataclass(frozen=True, slots=True)
 class DailySeries:
-    """Sessions of one symbol. Shape: `days` (N,) ordinals rising; `bars` (N, 4) open, high, low, close."""
+    """Sessions of one symbol. Shape: `days` (N,) ordinals rising; `bars` (N, 4) open, high, low, close.
+
+    splits: places of the first bars after one, rising.
+    """
 
     days: Whole
     bars: Columns
+    splits: tuple[int, ...] = ()
 
     def before(self, day: date) -> int:
         """Return how many sessions lie before a day."""
@@ -51,6 +55,10 @@ class DailySeries:
         if place == len(self.days) or self.days[place] != day.toordinal():
             return None
         return self.bar(place)
+
+    def begins(self, place: int) -> int:
+        """Return the place from which on bars are of the same shares as the one at a place."""
+        return max((split for split in self.splits if split <= place), default=0)
 
     def bar(self, place: int) -> DailyBar:
         """Return one bar."""
@@ -112,12 +120,15 @@ class Daily:
         return (*self.findings, *late)
 
     def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
-        """Return at most so many sessions before a day, oldest first; none where the last of them is of weeks ago."""
+        """Return at most so many sessions before a day, since the last split before it, oldest first.
+
+        None where the last of them is of weeks ago.
+        """
         series = self.series.get(symbol)
         last = 0 if series is None else series.before(before)
         if series is None or not last or before.toordinal() - int(series.days[last - 1]) > _STALE:
             return ()
-        return [series.bar(place) for place in range(max(last - count, 0), last)]
+        return [series.bar(place) for place in range(max(last - count, series.begins(last - 1)), last)]
 
     def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
         """Return the closes of an underlying's volatility index before a day, annual fractions, oldest first."""
@@ -242,7 +253,7 @@ def _merge(
 
 
 def without_jumps(symbol: str, days: Whole, bars: Columns, findings: list[Finding]) -> DailySeries:
-    """Return the series since its last split, without closes that stand alone far from both of their neighbours."""
+    """Return the series with its splits, without closes that stand alone far from both of their neighbours."""
     file = f"{symbol} daily"
     close = bars[:, 3]
     up = np.log(close[1:] / close[:-1])
@@ -255,13 +266,13 @@ def without_jumps(symbol: str, days: Whole, bars: Columns, findings: list[Findin
     days, bars = days[~alone], bars[~alone]
     if symbol in _VOLATILITIES or product(symbol).kind is Kind.INDEX:
         return DailySeries(days, bars)
-    begins = 0
+    splits = []
     for place in range(1, len(days)):
         factor = max(bars[place, 3] / bars[place - 1, 3], bars[place - 1, 3] / bars[place, 3])
         split = next((each for each in _SPLITS if abs(factor / each - 1.0) < _SPLIT_SLACK), None)
         if split is not None:
-            begins = place
+            splits.append(place)
             text = f"{symbol} closes at {bars[place, 3]:g} on {date.fromordinal(int(days[place]))} after "
-            text += f"{bars[place - 1, 3]:g}, as after a split of {split:g}: bars of before it are not used"
+            text += f"{bars[place - 1, 3]:g}, as after a split of {split:g}: bars of before it are not used after it"
             findings.append(told(file, 0, text))
-    return DailySeries(days[begins:], bars[begins:])
+    return DailySeries(days, bars, tuple(splits))

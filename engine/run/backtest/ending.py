@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns, HistoryDay, Source
 from engine.adapters.history.middle import median
-from engine.model.contract import Contract, Option, Underlying
+from engine.model.contract import Contract, Option, Settlement, Underlying, product
 from engine.model.market import Board
-from engine.model.session import Session, session_after, session_from
+from engine.model.session import Session, session_after, session_from, sessions_after
 
 NEAR = 900.0
 """Seconds from the open or close within which a level may stand for it, or one and a half distances of two instants."""
@@ -37,6 +37,17 @@ def settlement(option: Option, session: Session, day: HistoryDay, source: Source
     if not bars or bars[-1].date != ends.date:
         return None
     return bars[-1].open if at_open else bars[-1].close
+
+
+def was_split(option: Option, entered: date, session: Session, source: Source) -> bool:
+    """Say whether the shares of an option were split since a day, by the daily bars: it is another contract now."""
+    if product(option.symbol).settlement is not Settlement.SHARES:
+        return False
+    count = sessions_after(entered, session.date) + 1
+    bars = source.daily(option.symbol, session.date + timedelta(days=1), count)
+    if not bars or bars[0].date <= entered:
+        return False
+    return bool(source.daily(option.symbol, bars[0].date, 1))  # bars begin there since those of before it do not count
 
 
 def _nearest_level(symbol: str, session: Session, day: HistoryDay, *, at_open: bool) -> float | None:

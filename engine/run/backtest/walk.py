@@ -15,7 +15,7 @@ from decimal import Decimal
 from engine.adapters.history.day import Finding, HistoryDay, Severity, Source
 from engine.compile.series import DAY, Series
 from engine.evaluate.measure_bars import last_end
-from engine.model.contract import Contract, Underlying
+from engine.model.contract import Contract, Option, Underlying
 from engine.model.errors import InvariantError, StoreError
 from engine.model.event import AccountReport, BarsReport, Event, MarketMoved
 from engine.model.facts import EventCalendar, Facts
@@ -23,7 +23,7 @@ from engine.model.market import Board
 from engine.model.session import Session, sessions
 from engine.record.record import Kind, Record
 from engine.run.backtest.broker import ACCOUNT, BacktestBroker
-from engine.run.backtest.ending import empty_day, keep_marks, settlement, told_at
+from engine.run.backtest.ending import empty_day, keep_marks, settlement, told_at, was_split
 from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.fills import FillModel
 from engine.run.backtest.hearing import SOON, Hearing, at_once
@@ -306,13 +306,21 @@ class Walk(Hearing):
         due = [each for each in expired(self._held(), until) if each.settles_at_open is at_open]
         for option in sorted(due, key=str):
             level = settlement(option, session, day, self.source)
-            if level is None:
+            was_other = was_split(option, self._entered(option, session), session, self.source)
+            if level is None or was_other:
                 text = f"{option} has expired and its settlement level is not known"
+                text += f": {option.symbol} was split while it was held" if was_other else ""
                 self.records.append(Record(self.now, Kind.ALARM, data={"text": text}))
                 continue
             with told_at(self.board, option, level, is_today=option.expiry == session.date):
                 self.queue.extend(self.broker.settle(option, Decimal(f"{level:.4f}"), self.now))
                 self._settle_queue()
+
+    def _entered(self, option: Option, session: Session) -> date:
+        """Return the session in which the first position that holds an option was opened."""
+        assert self.state is not None
+        positions = [self.state.positions[name] for name in self.state.active]
+        return min((p.session for p in positions for leg in p.legs if leg.option == option), default=session.date)
 
     # ------------------------------------------------------------ one turn
 

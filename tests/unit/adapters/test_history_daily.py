@@ -108,6 +108,9 @@ def test_bars_of_before_a_split_are_not_used(tmp_path: Path) -> None:
     daily = made(tmp_path, aapl=series_of([640.0, 645.57, 93.7, 94.25, 93.86]))
     bars = daily.daily("AAPL", date(2025, 1, 14), 9)
     assert [bar.close for bar in bars] == [93.7, 94.25, 93.86]
+    earlier = daily.daily("AAPL", date(2025, 1, 8), 9)
+    assert [bar.close for bar in earlier] == [640.0, 645.57], "what comes later changes nothing on a day of before it"
+    assert daily.settled("AAPL", MONDAY, "AAPL") == {("AAPL", "AAPL"): 640.0}
     ((_, _, severity, text),) = told(daily)
     assert severity is Severity.TOLD
     assert text.startswith("AAPL closes at 93.7 on 2025-01-08 after 645.57, as after a split of 7")

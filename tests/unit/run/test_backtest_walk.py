@@ -398,6 +398,24 @@ def test_a_level_of_noon_is_no_close(tmp_path: Path) -> None:
     assert any("settlement level is not known" in text for text in done.alarms)
 
 
+class Split(PastDays):
+    """A source whose daily bars begin anew on the second of September."""
+
+    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
+        begins = date(2026, 9, 2)
+        found = super().daily(symbol, before, count)
+        return [bar for bar in found if (bar.date >= begins) is (before > begins)]
+
+
+def test_what_was_held_over_a_split_is_another_contract(tmp_path: Path) -> None:
+    """Its strike is that of before the split, and the level is not: an assignment would lose what nobody has lost."""
+    source = Split(every=3, expiries=3, strikes=25, symbol="SPY", trading_class="SPY")
+    text = ASSIGNED.replace("dte: 0", "dte: 1").replace('"10:00"', '"10:00", max_open: 3')
+    done = run(desk_of(tmp_path, text), tmp_path / "x.db", source, last=date(2026, 9, 3))
+    assert [trade.left is None for trade in done.trades][:2] == [True, False]
+    assert [text for text in done.alarms if text.endswith("not known: SPY was split while it was held")]
+
+
 def test_no_later_session_says_what_an_option_settled_at(tmp_path: Path) -> None:
     gone = date(2026, 9, 2)
     source = WithoutBars(every=3, expiries=3, strikes=25, missing=frozenset((gone,)))
