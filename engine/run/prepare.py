@@ -10,9 +10,10 @@ from engine.model.contract import Option
 from engine.model.event import BarsReport, ClosesReport, Event, ImpliedReport, ListingReport, OpeningMoveReport
 from engine.model.facts import Bar, Facts, Listing
 from engine.model.position import Position
-from engine.model.session import Session
+from engine.model.session import Session, sessions_after
 from engine.ports import Feed
 from engine.turn.program import CompiledBot, Program
+from engine.turn.settling import ended_earlier
 
 OPENING_MINUTE = timedelta(minutes=1)
 
@@ -62,7 +63,7 @@ async def prepare(
     for symbol, count in _daily(texts).items():
         if len(known.closes.get(symbol, ())) < count:
             yield ClosesReport(at, symbol, await feed.closes(symbol, count))
-    for (symbol, seconds), count in needed_bars(texts).items():
+    for (symbol, seconds), count in _with_settlements(needed_bars(texts), held, session).items():
         if seconds == DAY and len(_known_days(known, symbol)) < count:
             yield BarsReport(at, symbol, DAY, await feed.bars(symbol, DAY, count, session))
     for symbol in dict.fromkeys(symbol for bot in texts for symbol in bot.plan.needs.implied):
@@ -126,6 +127,16 @@ def needed_bars(bots: Iterable[CompiledBot]) -> dict[Series, int]:
     for bot in bots:
         for series, count in bot.plan.needs.bars.items():
             counts[series] = max(counts.get(series, 0), count)
+    return counts
+
+
+def _with_settlements(counts: dict[Series, int], held: Held, session: Session) -> dict[Series, int]:
+    """Return how many bars are needed with the daily ones at which options settle whose level is streamed no more."""
+    for _, position in held:
+        for option in _options(position):
+            if ended_earlier(option, session):
+                series = (option.symbol, DAY)
+                counts[series] = max(counts.get(series, 0), sessions_after(option.expiry, session.date) + 1)
     return counts
 
 

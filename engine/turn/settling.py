@@ -1,12 +1,13 @@
 """Options that expire: taken out of every position that holds them, at what they are worth."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from engine.compile.series import DAY
 from engine.fill.apply import Settled, delivered, how_settled, settled
 from engine.model.contract import Option, Underlying
 from engine.model.position import Position, PositionLeg
-from engine.model.session import session_before
+from engine.model.session import Session, exchange_date, session_after, session_before, session_from
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import is_stopped
@@ -37,6 +38,8 @@ def settle(work: Work, option: Option) -> None:
         for leg in position.legs:
             if leg.held and leg.option == option:
                 if level is None:
+                    if _is_asked_for(work, option):
+                        continue
                     work.alarm(position.bot, f"{option} is gone and its settlement level is not known", position.id)
                     continue
                 _settle_leg(work, position.id, leg, level)
@@ -68,17 +71,38 @@ def _is_over(work: Work, option: Option) -> bool:
 def settlement_level(work: Work, option: Option) -> Decimal | None:
     """Return the level at which an expired option settles, None where it is not known.
 
-    The close of its last day, today's or that of the session before; of what settles at opening prints today's open, if
-    its last day was the session before. Source: Cboe SPX specifications.
+    The close of its last day, of what settles at opening prints the open of the session after it: those of today and of
+    the session before as they are streamed, earlier ones by their daily bars. Source: Cboe SPX specifications.
     """
     session, board = work.state.session, work.state.board
     if option.expiry == session.date and not option.settles_at_open:
         return closing_level(work, option.symbol)
+    if ended_earlier(option, session):
+        return _level_of_bar(work, option)
     row = board.rows.get(Underlying(option.symbol), -1)
     if option.expiry != session_before(session.date).date or row < 0:
         return None
     level = (board.open if option.settles_at_open else board.previous_close)[row]
     return None if level != level else Decimal(f"{level:.4f}")
+
+
+def ended_earlier(option: Option, session: Session) -> bool:
+    """Say whether an option had its last day before the session before: its level is streamed no more."""
+    return option.expiry < session_before(session.date).date
+
+
+def _is_asked_for(work: Work, option: Option) -> bool:
+    """Say whether the daily bars that have the level of an option are still to come."""
+    return ended_earlier(option, work.state.session) and (option.symbol, DAY) not in work.state.facts.bars
+
+
+def _level_of_bar(work: Work, option: Option) -> Decimal | None:
+    known = work.state.facts.bars.get((option.symbol, DAY))
+    ends = session_after(option.expiry) if option.settles_at_open else session_from(option.expiry)
+    for bar in () if known is None else known.bars:
+        if exchange_date(datetime.fromtimestamp(bar.at, UTC)) == ends.date:
+            return Decimal(f"{bar.open if option.settles_at_open else bar.close:.4f}")
+    return None
 
 
 def closing_level(work: Work, symbol: str) -> Decimal | None:

@@ -1,14 +1,15 @@
 """Daily bars and volatilities of a year: asked for once a session, and again only when a new bot needs more."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
-from hand_desk import bot_of, clock, text_of
+from hand_desk import Desk, bot_of, clock, text_of
 
 from engine.model.event import BarsReport, ClosesReport, Event, ImpliedReport, OpeningMoveReport
 from engine.model.facts import Bar, Bars, Facts, Listing
-from engine.model.session import Session, session_on
+from engine.model.session import Session, session_after, session_on
 from engine.run.prepare import NOTHING_KNOWN, prepare
 from engine.turn.program import AccountLimits, Program
 
@@ -67,3 +68,20 @@ def test_what_is_known_is_asked_for_again_only_when_more_is_needed() -> None:
     assert told(program("sma: {window: 20, above: 5000}", "iv_rank: {above: 5}"), feed, known) == []
     told(program("sma: {window: 50, above: 5000}"), feed, known)
     assert feed.asked == [("SPX", 86400, 50)]
+
+
+def test_the_daily_bars_of_what_expired_days_ago_are_asked_for() -> None:
+    desk = Desk()
+    desk.opened()
+    asking = Program(bots={"spread": bot_of(text_of())}, pinned={}, limits=AccountLimits(), install="test")
+    for days, asked in ((0, []), (1, []), (2, [("SPX", 86400, 3)])):
+        feed, session = Answers(), desk.state.session
+        for _ in range(days):
+            session = session_after(session.date)
+        coming = prepare(asking, feed, session, desk.now, positions=[desk.position])  # type: ignore[arg-type]
+
+        async def ask(coming: AsyncIterator[Event] = coming) -> list[Event]:
+            return [event async for event in coming]
+
+        asyncio.run(ask())
+        assert feed.asked == asked

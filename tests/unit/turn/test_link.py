@@ -1,7 +1,7 @@
 """The link comes and goes, people ask, days end: what is adopted, given up, compared and kept."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -9,9 +9,10 @@ from hand_desk import SELLER, Desk, clock, put, text_of
 
 from engine.model.command import Submit
 from engine.model.contract import Underlying
-from engine.model.event import BrokerStatus, ClosesReport, ImpliedReport, MarketMoved, OrdersListed, Request
+from engine.model.event import BarsReport, BrokerStatus, ClosesReport, ImpliedReport, MarketMoved, OrdersListed, Request
+from engine.model.facts import Bar, Bars
 from engine.model.order import OrderStatus, Purpose
-from engine.model.session import EXCHANGE_ZONE, restarts_over, session_after
+from engine.model.session import EXCHANGE_ZONE, restarts_over, session_after, session_on
 from engine.record.record import Kind
 from engine.turn.state import Trading
 
@@ -329,6 +330,34 @@ def test_what_expired_while_we_were_away_settles_at_that_days_close(close: float
     desk.link([], [])
     desk.tick(0)
     assert (desk.position.state, desk.position.exit_reason) == ("closed", reason)
+
+
+@pytest.mark.parametrize(
+    ("trading_class", "reason", "net"), [("SPXW", "settled", -500), ("SPX", "expired_worthless", 0)]
+)
+def test_what_expired_days_ago_settles_by_the_daily_bars(trading_class: str, reason: str, net: int) -> None:
+    """It was booked never: its level was looked for on the board alone, which has one day."""
+    desk = Desk((text_of(exits="\n  - at_expiry: settle\n"),))
+    position = desk.opened()
+    legs = tuple(
+        replace(leg, option=replace(leg.option, trading_class=trading_class), entry_cash=Decimal(0))
+        for leg in position.legs
+    )
+    desk.state = desk.state._replace(positions={position.id: replace(position, legs=legs)}, holdings={})
+    desk.unlink()
+    days = [session_on(day) for day in (desk.day, date(2026, 11, 19), date(2026, 11, 20))]
+    desk.now = days[-1].open + timedelta(minutes=40)
+    desk.level("SPX", 6100.0)
+    desk.tick(0)
+    desk.link([], [])
+    desk.tick(0)
+    assert desk.position.state == "open"
+    assert not [text for text in desk.alarms if "settlement level" in text], "it is asked for"
+    bars = tuple(Bar(day.open.timestamp(), 6000.0, 6000.0, 5900.0, 5940.0, 0.0, 0.0) for day in days[:-1])
+    desk.send(BarsReport(desk.now, "SPX", 86400, Bars(desk.now.timestamp(), bars)))
+    desk.tick(60)
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", reason)
+    assert desk.position.cash == net
 
 
 # ---------------------------------------------------------------- people
