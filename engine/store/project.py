@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, Insert, Table, Update, bindparam, case, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from engine.model.order import Order
+from engine.model.order import Order, OrderStatus
 from engine.model.position import Position
 from engine.record.codec import decode
 from engine.record.record import Kind, Record
@@ -231,18 +231,22 @@ def _selection_before(connection: Connection, position: Position) -> Any:
 
 
 def _closings(connection: Connection, position: str) -> list[Closing]:
-    """Return the closing orders that have filled; each is expected to cost what its exit's first try was."""
+    """Return the closing orders that have filled; each is expected to cost what the first try of its exit was.
+
+    The next try is the order that follows one of the same exit which has not filled.
+    """
     query = select(order_rows).where(order_rows.c.position == position, order_rows.c.purpose != "entry")
-    first: dict[tuple[object, ...], Decimal | None] = {}
-    found = []
+    found: list[Closing] = []
+    tried: tuple[object, ...] = ()
+    price: Decimal | None = None
     for row in connection.execute(query.order_by(order_rows.c.number)):
         exit = (row.reason, *(leg["name"] for leg in json.loads(row.legs)))
-        if row.attempt == 1 or first.get(exit) is None:
-            first[exit] = _expected(row)
-        price = first[exit]
+        if exit != tried or price is None:
+            price = _expected(row)
         if row.filled:
             dollars = None if price is None else price * row.filled * dollars_of_a_point(row.legs)
             found.append(Closing(purpose=row.purpose, expected=dollars))
+        tried = () if row.state == OrderStatus.FILLED.value else exit
     return found
 
 

@@ -13,7 +13,7 @@ from places import rows
 from store_day import CONDOR, DAY, SELLER, at, condor_records, entity, seller_records, small_day
 
 from engine.model.contract import Option, Right
-from engine.model.order import Order, Purpose
+from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position, PositionLeg
 from engine.model.session import EXCHANGE_ZONE
 from engine.record.codec import decode
@@ -196,6 +196,17 @@ def test_sides_closed_one_by_one_are_expected_at_what_each_was_then(place: Place
             records.append(entity(Kind.ORDER, record.at, replace(side, leg_filled=order.leg_filled[place_of])))
     (trade,) = rows(store_of(place, records), "SELECT expected_exit_price, slippage FROM trades")
     assert (trade["expected_exit_price"], trade["slippage"]) == (0.45, -0.05), "not that of the first side alone"
+
+
+def test_a_second_try_is_expected_at_what_the_first_was(place: Place) -> None:
+    records = condor_records()
+    first, last = [r for r in records if r.kind is Kind.ORDER and r.data["ref"] == "rb-2"]
+    priced, filled = (decode(Order, dict(record.data)) for record in (first, last))
+    gone = replace(priced, ref="rb-1b", number=2, status=OrderStatus.CANCELLED, mid=Decimal("0.40"))
+    records = [entity(Kind.ORDER, first.at, gone), *records]
+    last = entity(Kind.ORDER, last.at, replace(filled, number=3, attempt=2))
+    (trade,) = rows(store_of(place, [*records, last]), "SELECT expected_exit_price, slippage FROM trades")
+    assert (trade["expected_exit_price"], trade["slippage"]) == (0.40, 0.0)
 
 
 def test_only_a_change_that_shows_is_projected_and_rows_stay_right(place: Place) -> None:
