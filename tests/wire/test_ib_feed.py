@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from math import isclose, isnan, pi, sqrt
 
@@ -11,7 +11,7 @@ import pytest
 from ib_fake_tws import Fields, fake_tws
 from ib_session import DAY, SPX, chain, connected, gateway, leg, near, order, play, put, run
 
-from engine.adapters.ib import convert
+from engine.adapters.ib import convert, feed
 from engine.model.contract import Option, Right, Underlying
 from engine.model.errors import BrokerError
 from engine.model.event import DividendReport, Event, MarketMoved
@@ -316,6 +316,47 @@ def test_a_line_that_does_not_stream_says_why(code: int, words: str, caplog: pyt
             assert words in world.feed.troubles[SPX]
             assert words in caplog.text
             assert 0 in world.feed.board.frozen
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("code", "is_asked_again"), [(10197, True), (101, True), (354, False)])
+def test_59_a_line_that_is_refused_for_now_is_asked_for_anew(
+    code: int, is_asked_again: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The broker does not say when the other session is over, and the line that it refused stays dead."""
+    refused = _trouble(code)
+    asked: list[Fields] = []
+
+    def answer(fields: Fields) -> list[tuple[object, ...]]:
+        asked.append(fields)
+        return refused(fields) if len(asked) < 3 else [(1, 6, fields[2], 4, 6000.0, 0, 0)]
+
+    async def scenario() -> None:
+        async with fake_tws(answers={"1": answer}) as fake, connected(fake.port, lockstep=False) as (world, _):
+            world.feed.watch([SPX])
+            board, link = world.feed.board, world.link
+            for _ in range(20):
+                await link.next(link.now + timedelta(seconds=0.02))
+            assert (len(asked), bool(board.frozen)) == ((3, False) if is_asked_again else (1, True))
+            assert (SPX in world.feed.troubles) is not is_asked_again
+            assert board.last[board.rows[SPX]] == 6000.0 or not is_asked_again
+            assert caplog.text.count(f"error {code}") == 1
+
+    monkeypatch.setattr(feed, "ASK_AGAIN", timedelta(seconds=0.03))
+    run(scenario())
+
+
+def test_a_line_that_is_refused_while_a_farm_is_broken_does_not_come_back_with_it() -> None:
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
+            world.feed.watch([SPX])
+            line = (await fake.until_asked("1"))[0][2]
+            fake.push(4, 2, -1, 2103, "Market data farm connection is broken:usopt", "")
+            fake.push(4, 2, line, 354, "Requested market data is not subscribed.", "")
+            fake.push(4, 2, -1, 2104, "Market data farm connection is OK:usopt", "")
+            await world.link.next(None)
+            assert world.feed.board.frozen == {0}
 
     run(scenario())
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from engine.adapters.ib import convert, history
@@ -29,6 +29,11 @@ log = logging.getLogger("rulebot.ib")
 NOT_SUBSCRIBED = frozenset((354, 10089, 10168, 10186))
 DELAYED, PARTLY, ELSEWHERE, LINES_USED_UP, NO_CONTRACT = 10167, 10090, 10197, 101, 200
 UNKNOWN_TICKER = 300
+FOR_NOW = frozenset((LINES_USED_UP, ELSEWHERE))
+"""Refusals that end when somebody else gives up the lines or logs out. The broker does not say so, and a line that was
+refused stays dead then: it must be asked for anew."""
+ASK_AGAIN = timedelta(minutes=1)
+"""How long after such a refusal."""
 DIVIDENDS = "456"
 """The generic tick of a stock's dividends, which come as tick 59. Source: TWS API, available tick types."""
 COUNTS = "101"
@@ -78,6 +83,8 @@ class IbFeed:
         self.troubles: dict[Contract, str] = {}
         self._broken_farms: set[str] = set()
         self._held_back: set[int] = set()
+        self._refused_at: dict[Contract, datetime] = {}
+        self._logged: set[str] = set()
 
     @property
     def board(self) -> Board:
@@ -101,6 +108,7 @@ class IbFeed:
             self._drop(contract)
         self._broken_farms.clear()
         self._held_back.clear()
+        self._logged.clear()
         self._wire = None
 
     # ------------------------------------------------------------ lines
@@ -148,10 +156,22 @@ class IbFeed:
             wire.pace.in_turn(lambda: wire.client.cancelMktData(req_id))
         self._drop(contract)
 
+    def ask_again(self, now: datetime) -> None:
+        """Ask anew for lines that were refused for now, a minute after that."""
+        wire = self._wire
+        if not self._refused_at or wire is None or not wire.is_up:
+            return
+        due = [contract for contract, at in self._refused_at.items() if now - at >= ASK_AGAIN]
+        for contract in due:
+            self._cancel(wire, contract)
+        for contract in due:
+            self._subscribe(wire, contract)
+
     def _drop(self, contract: Contract) -> None:
         """Give up a line and its row, which may be used again at once."""
         req_id = self._lines.pop(contract)
         self._asked.pop(contract)
+        self._refused_at.pop(contract, None)
         self.troubles.pop(contract, None)
         if self._wire is not None:
             row = self._wire.quotes.rows.pop(str(req_id))
@@ -173,7 +193,11 @@ class IbFeed:
             return
         if code != PARTLY:
             # quotes come only on change, so a line that has stopped looks like a quiet one
-            wire.quotes.freeze(self._board.rows[contract])
+            row = self._board.rows[contract]
+            wire.quotes.freeze(row)
+            self._held_back.discard(row)
+        if code in FOR_NOW:
+            self._refused_at[contract] = self._present()
         self._note(contract, line_trouble(contract, code, text))
 
     def _farm(self, wire: Wire, farm: str, *, is_broken: bool) -> None:
@@ -192,8 +216,10 @@ class IbFeed:
             self._held_back.clear()
 
     def _note(self, contract: Contract, words: str) -> None:
-        if self.troubles.get(contract) != words:
+        """Keep why a line does not stream; each reason is logged once a connection."""
+        if words not in self._logged:
             log.warning("%s", words)
+            self._logged.add(words)
         self.troubles[contract] = words
 
     # ------------------------------------------------------------ slow facts

@@ -205,6 +205,7 @@ class IbLink:
         at = self._now
         wire.pace.release(at.timestamp())
         events = self._drain(wire)
+        self._feed.ask_again(at)
         rows = wire.quotes.settle(at.timestamp())
         if wire.quotes.failures:
             raise BrokerError(wire.quotes.failures[0])
@@ -254,6 +255,7 @@ class IbLink:
         while not (wire.inbox.queue or wire.quotes.is_waiting or wire.lost is not None):
             now = self._clock.now()
             wire.pace.release(now.timestamp())
+            self._feed.ask_again(now)
             left = None if until is None else (until - now).total_seconds()
             if left is not None and left <= 0:
                 await asyncio.sleep(0)  # who always has something due must still let the socket be read
