@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from engine.fill.apply import with_leg
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.money import ZERO
+from engine.model.order import Purpose
 from engine.model.values import replace
 from engine.turn.caution import is_stopped, stop
 from engine.turn.resting import cancel, option_has_expired
@@ -55,7 +56,10 @@ def step_doubts(work: Work) -> dict[Option, datetime]:
 
 
 def hold(work: Work, missing: set[Option], doubtful: set[Option]) -> None:
-    """Put on hold positions in contracts that the account does not have; nothing works for them any more."""
+    """Put on hold positions in contracts that the account does not have.
+
+    Nothing works for them any more but the protective stops of legs that it does have.
+    """
     for position in work.active_positions():
         if not missing and not position.on_hold:
             continue
@@ -65,12 +69,16 @@ def hold(work: Work, missing: set[Option], doubtful: set[Option]) -> None:
             shares = work.state.holdings.get(Underlying(gone[0].symbol), ZERO)
             how = f"closed by hand, or assigned (it holds {shares} {gone[0].symbol})" if shares else "closed by hand"
             text = f"the account holds less {gone[0]} than our books: {how}? nothing is sent for it any more"
-            work.alarm(position.bot, text, position.id)
-            work.put_position(replace(position, on_hold=text))
-            for order in work.live_orders(position.id):
-                cancel(work, order, "its position is not in the account")
+            others = (leg for leg in position.legs if leg.held and leg.option not in gone)
+            left = ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in others)
+            rest = f"; nobody closes what is left of it, {left}" if left else ""
+            work.alarm(position.bot, f"{text}{rest}", position.id)
+            work.put_position(replace(position, on_hold=f"{text}{rest}"))
         elif position.on_hold and not is_stopped(position) and _is_there_again(work, options, doubtful):
             work.put_position(replace(position, on_hold=""))
+        for order in work.live_orders(position.id) if gone else ():
+            if order.purpose is not Purpose.PROTECT or order.legs[0].option in missing:
+                cancel(work, order, "its position is not in the account")
 
 
 def _is_there_again(work: Work, options: set[Option], doubtful: set[Option]) -> bool:

@@ -14,13 +14,13 @@ from engine.turn.judging import wake
 from engine.turn.leaving import (
     CLOSING,
     UNWIND,
+    at_work,
     exit_ladder,
     is_trading,
     is_unwound,
     leave,
     legs_to_close,
     pursue,
-    stands_apart,
 )
 from engine.turn.opening import next_stage, send_opening
 from engine.turn.program import CompiledBot
@@ -265,7 +265,7 @@ def _after_closing(work: Work, position: Position) -> None:
             pursue(work, position)
         else:
             closed(work, position, "filled")
-    elif not legs_to_close(position, work.governing(position)) and not _at_work(work, position):
+    elif not legs_to_close(position, work.governing(position)) and not at_work(work, position):
         was_unwinding = position.exit_reason == UNWIND
         acted = _acted(work, position)
         position = work.move(replace(position, exit_reason="", attempts=0, keep=0, acted=acted), "ended")
@@ -279,10 +279,6 @@ def _acted(work: Work, position: Position) -> tuple[str, ...]:
     """Return the exits that have closed their part: not those that another took over before anything was closed."""
     dealt = {order.reason for order in work.orders_of(position.id) if order.purpose in CLOSING and order.has_fills}
     return tuple(name for name in position.acted if name in dealt or name == position.exit_reason)
-
-
-def _at_work(work: Work, position: Position) -> list[Order]:
-    return [order for order in work.live_orders(position.id) if not stands_apart(work, position, order)]
 
 
 def closed(work: Work, position: Position, trigger: str) -> None:
@@ -356,7 +352,9 @@ def _protection_ended(work: Work, position: Position, order: Order, *, asked: bo
         if order.has_fills and not position.is_flat and not _is_closing(work, position, order):
             leave(work, position, PROTECT, f"the protective stop of {order.legs[0].option} was hit")
         else:
-            _after_closing(work, position)
+            if all(leg.name != order.legs[0].name for leg, _ in legs_to_close(position, work.governing(position))):
+                note_gone(work, position, order, asked=asked)
+            _after_closing(work, work.positions[position.id])
     elif position.state == "open" and order.has_fills:
         if not position.is_flat:
             leave(work, position, PROTECT, f"the protective stop of {order.legs[0].option} was hit")

@@ -27,7 +27,7 @@ from engine.turn.judging import confirmed, first_missing, judge, wake
 from engine.turn.opening import ticket
 from engine.turn.profit import structure
 from engine.turn.program import CompiledBot, CompiledRule
-from engine.turn.protecting import UNPROTECTED, is_unprotected_too_long
+from engine.turn.protecting import UNPROTECTED, is_unprotected_too_long, place_protection
 from engine.turn.resting import cancel, resting_orders
 from engine.turn.state import Reading, exits_of
 from engine.turn.trailing import note_best
@@ -125,7 +125,7 @@ def _only_waits_for_expiry(work: Work, position: Position) -> bool:
 
 def _has_come_to_its_end(work: Work, position: Position, bot: CompiledBot) -> bool:
     """Say whether the exit at work has closed all of its part that anybody bids for: another one may act then."""
-    return not work.live_orders(position.id) and closing_stage(work, position, bot) is None
+    return not at_work(work, position) and closing_stage(work, position, bot) is None
 
 
 def is_trading(work: Work) -> bool:
@@ -281,6 +281,18 @@ def stands_apart(work: Work, position: Position, order: Order) -> bool:
     closing = {leg.name for leg, _ in legs_to_close(position, work.governing(position))}
     held = {leg.name for leg in position.legs if leg.held}
     return order.legs[0].name in held - closing
+
+
+def at_work(work: Work, position: Position) -> list[Order]:
+    """Return the position's live orders but for protective stops on legs that the present exit leaves open."""
+    return [order for order in work.live_orders(position.id) if not stands_apart(work, position, order)]
+
+
+def protect_the_rest(work: Work, position: Position) -> None:
+    """Keep stops on the short legs that an exit leaves open, while it only waits for bids for what it would close."""
+    bot = work.governing(position)
+    if position.state == "exiting" and _has_come_to_its_end(work, position, bot):
+        place_protection(work, position, closing={leg.name for leg, _ in legs_to_close(position, bot)})
 
 
 def _opposed(work: Work, position: Position) -> list[Order]:

@@ -5,6 +5,7 @@ broker is not known (language.md section 8). An exit takes them back before it c
 bought a short leg back: what is left of the position is closed by the engine.
 """
 
+from collections.abc import Collection
 from datetime import timedelta
 from decimal import Decimal
 
@@ -30,10 +31,13 @@ ASK_AGAIN = timedelta(minutes=1)
 """How long after the broker refused a protective stop it is asked again."""
 
 
-def place_protection(work: Work, position: Position) -> None:
-    """Put a stop on every short leg of an open position that has none; those that are there fit what is held."""
+def place_protection(work: Work, position: Position, closing: Collection[str] = ()) -> None:
+    """Put a stop on every short leg that has none; those that are there fit what is held.
+
+    closing: names of legs that are left out, since an exit closes them.
+    """
     plan = work.governing(position).plan.risk.protect
-    if plan is None or position.state != "open" or position.suspended or position.is_let_be:
+    if plan is None or position.state not in ("open", "exiting") or position.suspended or position.is_let_be:
         return
     if not work.state.is_linked or position.rearmed > REARM_LIMIT or has_expired(work, position):
         return
@@ -45,7 +49,7 @@ def place_protection(work: Work, position: Position) -> None:
         return
     live = {order.legs[0].name: order for order in work.live_orders(position.id) if order.purpose is Purpose.PROTECT}
     for leg in position.legs:
-        if leg.sign > 0 or leg.held <= 0:
+        if leg.sign > 0 or leg.held <= 0 or leg.name in closing:
             continue
         if (order := live.get(leg.name)) is None:
             _place(work, position, leg, plan)
@@ -131,7 +135,8 @@ def note_gone(work: Work, position: Position, order: Order, *, asked: bool) -> N
     if asked or position.suspended or has_expired(work, position):
         return
     count = position.rearmed + 1
-    position = work.put_position(replace(position, rearmed=count, retry_at=work.at + ASK_AGAIN))
+    retry_at = work.at + ASK_AGAIN if position.state == "open" else position.retry_at  # an exit does not wait for it
+    position = work.put_position(replace(position, rearmed=count, retry_at=retry_at))
     how = "refused" if order.status is OrderStatus.REFUSED else "cancelled, and not by us"
     then = "it is put back" if count <= REARM_LIMIT else "it is not put back again: a person must look"
     text = f"the protective stop of {order.legs[0].option} was {how}: {then}"

@@ -50,7 +50,7 @@ from engine.turn.ended import next_opening
 from engine.turn.entering import step_entry
 from engine.turn.following import follow
 from engine.turn.hooks import hook_came
-from engine.turn.leaving import pursue, step_exits
+from engine.turn.leaving import protect_the_rest, pursue, step_exits
 from engine.turn.linking import clocks_apart, link_down, link_up
 from engine.turn.margin import on_margin, take_refusal
 from engine.turn.opening import entry_due
@@ -153,6 +153,7 @@ def _step(work: Work, names: set[str], changes: dict[str, Any]) -> None:
 def _retry(work: Work, position: Position) -> None:
     if position.state == "exiting":
         pursue(work, position)
+        protect_the_rest(work, work.positions[position.id])
     elif entry_due(position, work.at) and not work.has_live_entry(position.id):
         next_opening(work, position)
     elif position.state == "open" and not position.suspended:

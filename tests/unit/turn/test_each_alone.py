@@ -9,7 +9,7 @@ from hand_desk import Desk, call, put, text_of
 
 from engine.model.contract import Option
 from engine.model.event import BrokerStatus
-from engine.model.order import Order, Purpose
+from engine.model.order import Order, OrderStatus, Purpose
 from engine.record.record import Kind
 from engine.run.levels import dollars_at
 from engine.run.position_text import exits_text
@@ -373,3 +373,74 @@ def test_what_is_left_of_a_condor_can_still_lose_at_expiry() -> None:
     assert open_legs(desk) == ["short_call", "long_call"]
     (left,) = position_lines(desk.program, desk.state, desk.now)
     assert left.max_loss == 2 * (1000 - 70), "ten points wide, 0.70 sold, twice"
+
+
+# ---------------------------------------------------------------- the same with protective stops at the broker
+
+GUARDED = "{max_loss_per_trade: $20000, protect: {cost: 9x credit, of: each_short}}"
+
+
+def at_broker(desk: Desk) -> dict[str, int]:
+    """Acknowledge what rests as protection; return its pieces by leg."""
+    for order in [order for order in desk.live if order.purpose is Purpose.PROTECT and not order.perm_id]:
+        desk.ack(order)
+    return {order.legs[0].name: order.remaining for order in desk.live if order.purpose is Purpose.PROTECT}
+
+
+def let_go(desk: Desk) -> None:
+    """Confirm the cancels that were asked for."""
+    for order in desk.live:
+        if order.status is OrderStatus.CANCELLING:
+            desk.cancelled(order)
+    desk.tick(0)
+
+
+def protected_without_bid() -> Desk:
+    """Return a desk of protected condors: the put side was stopped, and nobody bids for its long put."""
+    desk = held(risk=GUARDED)
+    desk.tick(0)
+    assert at_broker(desk) == {"short_put": 1, "short_call": 1}
+    desk.quote(put(5945), 1.55, 1.65, 0.2)
+    without_bid(desk, put(5935))
+    let_go(desk)
+    without_bid(desk, put(5935))
+    desk.fill(desk.last)
+    without_bid(desk, put(5935))
+    assert at_broker(desk) == {"short_call": 1}
+    return desk
+
+
+def test_the_other_side_is_stopped_though_its_protective_stop_rests() -> None:
+    desk = protected_without_bid()
+    desk.quote(call(6055), 3.05, 3.15, 0.3)
+    without_bid(desk, put(5935))
+    assert reasons(desk) == ["stop.put_side", "stop.call_side"]
+    let_go(desk)
+    without_bid(desk, put(5935))
+    assert {leg.name for leg in desk.last.legs} == {"short_call", "long_call"}
+
+
+def test_a_protective_stop_that_is_lost_while_a_wing_waits_is_put_back() -> None:
+    desk = protected_without_bid()
+    (guard,) = (order for order in desk.live if order.purpose is Purpose.PROTECT)
+    desk.cancelled(guard)
+    for _ in range(62):
+        without_bid(desk, put(5935))
+    assert at_broker(desk) == {"short_call": 1}
+    assert any("was cancelled, and not by us: it is put back" in text for text in desk.alarms)
+
+
+def test_what_a_part_has_left_is_protected_again_while_a_wing_waits() -> None:
+    exits = "  - target: {profit: 80%}\n    close: 50%\n"
+    desk = Desk((text_of(exits=ENDING + exits, quantity="2", risk=GUARDED),))
+    desk.opened()
+    desk.tick(0)
+    assert at_broker(desk) == {"short_put": 2}
+    desk.quote(put(5945), 0.07, 0.17, -0.05)
+    without_bid(desk, put(5935))
+    let_go(desk)
+    without_bid(desk, put(5935))
+    desk.fill(desk.last, price="0.10")
+    without_bid(desk, put(5935))
+    assert [(leg.name, leg.held) for leg in desk.position.legs] == [("short_put", 1), ("long_put", 2)]
+    assert at_broker(desk) == {"short_put": 1}

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from hand_desk import Desk, put, text_of
+from hand_desk import Desk, call, put, text_of
 
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
 
@@ -211,3 +211,24 @@ def test_another_exit_does_not_take_over_what_closes_an_unprotected_position() -
     assert desk.last.ref == closing.ref
     desk.fill(closing)
     assert desk.position.state == "closed"
+
+
+def test_70_a_leg_closed_by_hand_leaves_the_stop_of_the_other_short_leg() -> None:
+    """The position is on hold, and a person is told what nobody closes; the stop goes when its leg is closed too."""
+    desk = opened(EACH, legs=CONDOR)
+    ack_all(desk)
+    desk.holds(put(5945), 0)
+    for _ in range(4):
+        desk.tick(10)
+    assert {order.legs[0].name: order.status for order in guards(desk)} == {
+        "short_put": OrderStatus.CANCELLING,
+        "short_call": OrderStatus.WORKING,
+    }
+    (told,) = (text for text in desk.alarms if "closed by hand" in text)
+    assert told.startswith(f"the account holds less {put(5945)} than our books: closed by hand?")
+    assert told.endswith(f"nobody closes what is left of it, +1 {put(5935)}, -1 {call(6055)}, +1 {call(6065)}")
+    assert desk.position.on_hold == told
+    desk.holds(call(6055), 0)
+    for _ in range(4):
+        desk.tick(10)
+    assert {order.status for order in guards(desk)} == {OrderStatus.CANCELLING}
