@@ -101,3 +101,10 @@ class Record:
     bot: str = ""
     position: str = ""
     data: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def is_leaving(self) -> bool:
+        """True of an order's record as it leaves; later ones, while it is on its way, tell what was said of it."""
+        data = self.data
+        is_sending = self.kind is Kind.ORDER and data["status"] == "sending"
+        return is_sending and data.get("changed_at") == data.get("sent_at")

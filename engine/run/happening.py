@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from engine.model.money import dollars, signed_dollars
-from engine.model.order import Order, OrderStatus, Purpose
+from engine.model.order import Order, Purpose
 from engine.model.position import Position
 from engine.model.values import dataclass
 from engine.record.codec import decode
@@ -83,7 +83,7 @@ def _link(record: Record, state: State) -> Happening | None:
 
 def _order(record: Record, state: State) -> Happening | None:
     """Tell when an entry or a resting order leaves; its tries and ends are told by decisions."""
-    if record.data["status"] != OrderStatus.SENDING.value:
+    if not record.is_leaving:
         return None
     order = decode(Order, dict(record.data))
     if order.sent_at != record.at:  # one that was sent before: what the broker said of it is new

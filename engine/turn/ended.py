@@ -31,6 +31,7 @@ from engine.turn.runaway import stop_runaway
 from engine.turn.state import Trading
 from engine.turn.work import Work
 
+NOT_BY_US = "cancelled at the broker, and not by us"
 OTHER_SIDE = "both sides of the same"
 """The words of the broker's refusal when an order of the other side works in the contract (requirement A4)."""
 
@@ -98,7 +99,7 @@ def order_ended(work: Work, order: Order, *, asked: bool = False) -> None:
     """Take the step that the end of an order leads to. `asked`: we wanted it to be cancelled."""
     position = work.positions[order.position]
     if order.purpose is Purpose.ENTRY:
-        _entry_ended(work, position, order)
+        _entry_ended(work, position, order, asked=asked)
     elif order.purpose in CLOSING:
         _closing_ended(work, position, order, asked=asked)
     elif order.purpose is Purpose.PROTECT:
@@ -110,14 +111,14 @@ def order_ended(work: Work, order: Order, *, asked: bool = False) -> None:
 # ---------------------------------------------------------------- entry
 
 
-def _entry_ended(work: Work, position: Position, order: Order) -> None:
+def _entry_ended(work: Work, position: Position, order: Order, *, asked: bool) -> None:
     if position.state == "exiting":
         _after_closing(work, position)
         return
     if position.state != "entering" or work.has_live_entry(position.id):
         return  # of two that work at once, since one came back to life, the last one ends it
     if order.status is OrderStatus.ABANDONED:
-        stop_for_today(work, position, f"{order.ref} was never answered and may still come to life")
+        stop_for_today(work, position, f"{order.ref} was never acknowledged and may still come to life")
     elif order.status is not OrderStatus.FILLED and _tries_again(work, position, order):
         return
     bot = work.governing(position)
@@ -125,7 +126,21 @@ def _entry_ended(work: Work, position: Position, order: Order) -> None:
         next_opening(work, work.put_position(replace(position, attempts=1, retry_at=work.at)))
         return
     refused = order.status in (OrderStatus.REFUSED, OrderStatus.DENIED)
-    _entry_over(work, position, order.message or ("refused" if refused else "not filled"), refused=refused)
+    _entry_over(work, position, _why_over(order, asked=asked), refused=refused)
+
+
+def broker_words(order: Order) -> str:
+    """Return the broker's message on an order, with its code; "" when the last words on it are our own."""
+    return order.message if order.message.partition(" ")[0].isdigit() else ""
+
+
+def _why_over(order: Order, *, asked: bool) -> str:
+    """Return why an entry is over; `asked`: we wanted it back."""
+    words = broker_words(order)
+    if order.status is OrderStatus.CANCELLED and not asked and words == order.message:
+        return f"{NOT_BY_US}: {words}" if words else NOT_BY_US
+    is_refused = order.status in (OrderStatus.REFUSED, OrderStatus.DENIED)
+    return order.message or ("refused" if is_refused else "not filled")
 
 
 def next_opening(work: Work, position: Position) -> None:
@@ -245,7 +260,9 @@ def _closing_ended(work: Work, position: Position, order: Order, *, asked: bool)
         work.alarm(position.bot, text, position.id)
         position = work.put_position(replace(position, retry_at=work.at + retry_after(work, position)))
     elif order.status is OrderStatus.CANCELLED and not asked:
-        work.alarm(position.bot, "a closing order was cancelled, and not by us: it is sent again", position.id)
+        text = "a closing order was cancelled, and not by us: it is sent again"
+        words = broker_words(order)
+        work.alarm(position.bot, f"{text} ({words})" if words else text, position.id)
         position = work.put_position(replace(position, retry_at=work.at + FIRST_RETRY))
         if is_trading(work):  # at the close all orders of the day are
             position = note_setback(work, position, "a closing order was cancelled, and not by us")

@@ -14,6 +14,7 @@ from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Then
 from engine.turn.bounds import credit_floor
 from engine.turn.choosing import still_holds
+from engine.turn.ended import broker_words
 from engine.turn.judging import wake
 from engine.turn.leaving import CLOSING, exit_ladder
 from engine.turn.opening import no_price
@@ -23,6 +24,8 @@ from engine.turn.work import Work
 
 MARKET_PATIENCE = timedelta(seconds=10)
 """How often a market order that does not fill is looked at."""
+NOT_FOUND_PATIENCE = timedelta(minutes=1)
+"""How long after "not found" an order that the broker has acknowledged is to be cancelled again."""
 REASON_PATIENCE = timedelta(seconds=1)
 """How long a refused order waits for the message that says why; it may come after the status."""
 SILENCE = timedelta(seconds=10)
@@ -42,22 +45,43 @@ def follow(work: Work, order: Order) -> None:
             wake(work, order.bot, left)
         return
     if order.status is OrderStatus.SENDING and order.sent_at is not None and work.at - order.sent_at >= SILENCE:
-        work.alarm(order.bot, f"no answer about order {order.ref}", order.position)
-        work.put_order(replace(order, status=OrderStatus.UNKNOWN, message="no answer in 10 s"))
+        _doubt(work, order)
         return
     if order.status is OrderStatus.UNKNOWN and work.at - (_unknown_since(order) or work.at) >= GRACE:
-        cancel(work, order, "nobody answers for it")
+        cancel(work, order, broker_words(order) or "nobody answers for it")
         return
     if order.attempt_until is None or work.at < order.attempt_until:
         return
     if order.status is OrderStatus.CANCELLING:
-        if not is_not_found(order):
-            work.alarm(order.bot, f"no answer to the cancel of {order.ref}", order.position)
-        ask_back(work, order)
+        _cancel_again(work, order)
     elif order.status is OrderStatus.WORKING and order.purpose is Purpose.ENTRY:
         _next_entry_try(work, order)
     elif order.status is OrderStatus.WORKING and order.purpose in CLOSING:
         _next_closing_try(work, order)
+
+
+def _doubt(work: Work, order: Order) -> None:
+    """An order was not acknowledged: what became of it is UNKNOWN, also after words that are no refusal."""
+    said = broker_words(order)
+    text = f"{order.ref} is neither taken nor refused, the broker says: {said}"
+    work.alarm(order.bot, text if said else f"no answer about order {order.ref}", order.position)
+    work.put_order(replace(order, status=OrderStatus.UNKNOWN, message=said or "no answer in 10 s"))
+
+
+def _cancel_again(work: Work, order: Order) -> None:
+    """Ask once more for an order to be taken back, seldom when the broker has it and does not find it."""
+    said = broker_words(order)
+    if is_not_found(order):
+        if order.perm_id and order.ref not in work.absent:
+            text = f"the broker has {order.ref} and does not find it to cancel it: a person must cancel it in TWS"
+            work.alarm(order.bot, text, order.position)
+            ask_back(work, order, NOT_FOUND_PATIENCE)
+            return
+    elif said and order.perm_id:
+        work.alarm(order.bot, f"{order.ref} was not cancelled, the broker says: {said}", order.position)
+    else:
+        work.alarm(order.bot, f"no answer to the cancel of {order.ref}", order.position)
+    ask_back(work, order)
 
 
 def _unknown_since(order: Order) -> datetime | None:

@@ -54,6 +54,7 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     listed_at_first(work, at_broker)
     if work.state.standing.trading is not Trading.ACTIVE:
         cancel_entries(work, "", "only what reduces may work")
+    _tell_other_ids(work, event)
     _tell_away(work)
     tell_unprotected(work)
     remind(work)
@@ -75,6 +76,16 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
         "aims": None,
         "watch_at": None,
     }
+
+
+def _tell_other_ids(work: Work, event: LinkUp) -> None:
+    """Say that orders of ours work under another client id: only the one that placed an order may touch it."""
+    known = (work.orders[ref] for ref in event.order_refs if ref in work.orders)
+    others = sorted({order.client_id for order in known} - {0, event.client_id})
+    for other in others:
+        text = f"orders of ours work at the broker under client id {other}, and this run has {event.client_id}"
+        cannot = "it can neither cancel nor change them, and closes nothing that waits for that"
+        work.record(Kind.ALARM, text=f"{text}: {cannot}. End it, and start again with --client-id {other}")
 
 
 def _tell_away(work: Work) -> None:

@@ -16,7 +16,7 @@ from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import note_bust
 from engine.turn.doubting import doubt_anew
-from engine.turn.ended import closed, count_realized, order_ended, position_filled
+from engine.turn.ended import broker_words, closed, count_realized, order_ended, position_filled
 from engine.turn.judging import wake
 from engine.turn.leaving import UNWIND, is_unwound, leave
 from engine.turn.mismatch import check_count, check_net_price, check_price, check_terms, is_second
@@ -40,7 +40,9 @@ NOT_FOUND = 10147
 """The broker has no order under the id that was to be cancelled."""
 NOT_CANCELLED = frozenset((161, NOT_FOUND, 10148))
 """Codes that say of a cancel that it did nothing: the order is over, or it works on."""
-INFORMATION = frozenset((105, 202, 399, 404, 10167, 10349, *range(2100, 2200)))
+CANCELLED = 202
+"""The order is over; behind `reason:` stands why, nothing when somebody has cancelled it."""
+INFORMATION = frozenset((105, CANCELLED, 399, 404, 10167, 10349, *range(2100, 2200)))
 
 
 def find_order(work: Work, event: OrderReport | ExecutionReport) -> Order | None:
@@ -126,9 +128,13 @@ def on_message(work: Work, event: OrderMessage) -> None:
     if order is None:
         return
     work.record(Kind.MESSAGE, order.bot, order.position, code=event.code, text=event.text, ref=order.ref)
-    if event.code in INFORMATION:
+    if event.code in INFORMATION and not _tells_why(order, event):
         return
-    order = work.put_order(replace(order, message=f"{event.code} {event.text}"))
+    if event.code == CANCELLED:
+        work.alarm(order.bot, f"the broker has cancelled {order.ref}: {event.text}", order.position)
+    before = broker_words(order) if event.code == NOT_FOUND and not is_not_found(order) else ""
+    words = f"{event.code} {event.text}"
+    order = work.put_order(replace(order, message=f"{words} (before: {before})" if before else words))
     if event.code in REFUSALS and order.status in _UNANSWERED and not order.perm_id:
         order = work.put_order(replace(order, ended=OrderStatus.REFUSED))
         conclude(work, order)
@@ -140,6 +146,13 @@ def on_message(work: Work, event: OrderMessage) -> None:
         conclude(work, order)
     elif event.code in REFUSALS and order.status is OrderStatus.WORKING:
         work.alarm(order.bot, f"the broker refused a change of {order.ref}: {event.text}", order.position)
+
+
+def _tells_why(order: Order, event: OrderMessage) -> bool:
+    """Say whether a message has the reason why the broker cancels an order that we did not want back."""
+    is_over = order.status is OrderStatus.CANCELLED and not order.message  # ours says why we wanted it back
+    is_unasked = is_over or (order.status.is_live and order.status is not OrderStatus.CANCELLING)
+    return event.code == CANCELLED and is_unasked and bool(event.text.rpartition("reason:")[2].strip())
 
 
 def is_not_found(order: Order) -> bool:

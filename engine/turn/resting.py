@@ -44,9 +44,9 @@ def cancel(work: Work, order: Order, reason: str) -> Order:
     return ask_back(work, order)
 
 
-def ask_back(work: Work, order: Order) -> Order:
+def ask_back(work: Work, order: Order, patience: timedelta = CANCEL_PATIENCE) -> Order:
     """Send the cancel of an order, for the first time or again, and note whether its answer will say anything."""
-    order = work.put_order(replace(order, attempt_until=work.at + CANCEL_PATIENCE))
+    order = work.put_order(replace(order, attempt_until=work.at + patience))
     if _may_be_on_its_way(work, order):
         work.count_early(order.ref, 1)
     work.commands.append(Cancel(order))

@@ -220,7 +220,7 @@ def _not_entered(day: Day) -> str:
     if any(each.kind is Kind.ALARM and each.data["text"] == WORDS for each in day.records):
         return DIED_TOO_OFTEN
     days = [each.data for each in day.records if each.kind is Kind.BOT_DAY]
-    if any("was never answered" in str(each["halted"]) for each in days):
+    if any("was never acknowledged" in str(each["halted"]) for each in days):
         return UNANSWERED
     if not day.orders and days[-1]["skipped"] == "its window is over":
         return TOO_LATE

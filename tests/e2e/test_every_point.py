@@ -81,7 +81,7 @@ def test_ci_an_end_that_is_otherwise_needs_a_reason() -> None:
     told = (
         (Kind.ALARM, {"text": WORDS}, DIED_TOO_OFTEN),
         (Kind.ALARM, {"text": "no data"}, silence),
-        (Kind.BOT_DAY, {**day, "halted": "c7:1 was never answered and may still come to life"}, UNANSWERED),
+        (Kind.BOT_DAY, {**day, "halted": "c7:1 was never acknowledged and may still come to life"}, UNANSWERED),
         (Kind.BOT_DAY, {**day, "skipped": "its window is over"}, TOO_LATE),
         (Kind.BOT_DAY, {**day, "skipped": "no strike"}, silence),
     )

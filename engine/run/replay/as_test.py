@@ -65,7 +65,7 @@ def seen_day(recording: Recording, text: SpecText, at: datetime, others: Sequenc
     records = tuple(each for each in found.records if each.bot == name and each.at >= session.open - timedelta(hours=1))
     lived = Lived(session, session.open, session.close, records, (), (), found.state, None, ())
     outcome = Outcome(lived)
-    orders = tuple(each.at for each in records if each.kind.value == "order" and each.data["status"] == "sending")
+    orders = tuple(each.at for each in records if each.is_leaving)
     return DaySeen(
         session=session,
         at=at,

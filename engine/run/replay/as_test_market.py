@@ -16,12 +16,11 @@ from math import log, nan, sqrt
 from engine.compile.plan import Plan
 from engine.model.contract import Option
 from engine.model.market import Board, Extra
-from engine.model.order import OrderStatus, Purpose
+from engine.model.order import Purpose
 from engine.model.position import Position
 from engine.model.quotes import level_of
 from engine.model.session import EXCHANGE_ZONE, CalendarError, Session, session_on
 from engine.model.values import dataclass
-from engine.record.record import Kind
 from engine.run.replay.as_test_smile import By, SmileSeen, seen_smile
 from engine.run.replay.as_test_volatility import OptionSeen, Quotes, fitted, of_opening_move
 from engine.run.replay.replay import Replayed
@@ -131,10 +130,9 @@ def _chosen_at(found: Replayed, watch: Watch, session: Session) -> int:
     sent = [
         record.at
         for record in found.records
-        if record.kind is Kind.ORDER
+        if record.is_leaving
         and record.position in held
         and record.data["purpose"] == Purpose.ENTRY.value
-        and record.data["status"] == OrderStatus.SENDING.value
         and record.at < watch.at + MINUTE
     ]
     return int((max(sent, default=watch.at) - session.open) / MINUTE)

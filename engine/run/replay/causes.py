@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from engine.model.order import OrderStatus, Purpose
+from engine.model.order import Purpose
 from engine.model.values import dataclass
 from engine.record.record import Kind, Record
 from engine.run.happening import happening
@@ -65,8 +65,7 @@ class Tries:
     def take(self, record: Record) -> None:
         """Note a record if it is a try."""
         if record.kind is Kind.ORDER:
-            is_new = record.data["status"] == OrderStatus.SENDING.value
-            if is_new and record.data["purpose"] == Purpose.ENTRY.value:
+            if record.is_leaving and record.data["purpose"] == Purpose.ENTRY.value:
                 self.entries.setdefault(record.bot, []).append(record.at)
         elif record.kind is Kind.DECISION and record.data["what"] == "exit":
             self.exits.setdefault(record.bot, []).append(record.at)

@@ -9,6 +9,8 @@ from engine.model.contract import Underlying
 from engine.model.event import MarketMoved
 from engine.model.order import OrderStatus, Purpose, Side
 from engine.record.record import Kind
+from engine.run.happening import happening
+from engine.run.replay.causes import Tries
 from engine.turn.program import AccountLimits
 from engine.turn.runaway import MOST
 
@@ -29,6 +31,53 @@ def unfilled(desk: Desk) -> None:
     desk.ack(desk.last)
     desk.tick(1)
     desk.cancelled(desk.last)
+
+
+@pytest.mark.parametrize("is_told_first", [True, False])
+def test_an_entry_that_the_broker_cancels_says_why(is_told_first: bool) -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    if is_told_first:
+        desk.message(order, 202, "Order Canceled - reason:The exchange is closed")
+    desk.cancelled(order)
+    if not is_told_first:
+        desk.message(order, 202, "Order Canceled - reason:The exchange is closed")
+    (ended,) = desk.said(Kind.DECISION, "unfilled")
+    words = ": 202 Order Canceled - reason:The exchange is closed" if is_told_first else ""
+    assert ended.data["reason"] == f"cancelled at the broker, and not by us{words}"
+    assert desk.alarms == [f"the broker has cancelled {order.ref}: Order Canceled - reason:The exchange is closed"]
+
+
+def test_an_entry_that_a_person_cancels_is_over_and_says_so() -> None:
+    desk = Desk()
+    unfilled_by_hand = desk.enter()
+    desk.ack(unfilled_by_hand)
+    desk.message(unfilled_by_hand, 202, "Order Canceled - reason:")
+    desk.cancelled(unfilled_by_hand)
+    assert [each.data["reason"] for each in desk.said(Kind.DECISION, "unfilled")] == [
+        "cancelled at the broker, and not by us"
+    ]
+    assert desk.alarms == []
+
+
+def test_an_answer_that_is_no_refusal_is_told_as_it_was() -> None:
+    """An error alone ends no order; what became of it is asked, and why it may be gone is not forgotten meanwhile."""
+    desk = Desk()
+    order = desk.enter()
+    desk.tick(0.2)
+    desk.message(order, 163, "violates the percentage constraint")
+    desk.tick(10)
+    assert desk.alarms == [
+        f"{order.ref} is neither taken nor refused, the broker says: 163 violates the percentage constraint"
+    ]
+    desk.tick(30)
+    desk.message(order, 10147, "is not found.")
+    (ended,) = desk.said(Kind.DECISION, "unfilled")
+    assert ended.data["reason"] == "10147 is not found. (before: 163 violates the percentage constraint)"
+    sent = [happened for record in desk.records if (happened := happening(record, desk.state)) is not None]
+    assert sum("entry sent" in each.text for each in sent) == 1
+    assert len(Tries(desk.records).entries["spread"]) == 1
 
 
 def test_nothing_before_the_window() -> None:

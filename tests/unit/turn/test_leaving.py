@@ -420,6 +420,18 @@ def test_a_cancel_without_an_answer_is_asked_again_and_said() -> None:
     assert any("no answer to the cancel" in text for text in desk.alarms)
 
 
+def test_a_cancel_that_is_refused_says_how() -> None:
+    desk = held('\n  - time: "15:45"\n    order: market\n  - stop: {cost: 2x credit}\n')
+    cost(desk, 2.0)
+    desk.tick(1)
+    desk.ack(desk.last)
+    desk.until("15:45")
+    desk.message(desk.last, 161, "not in a cancellable state")
+    desk.tick(10)
+    assert len(desk.cancels) == 2
+    assert f"{desk.last.ref} was not cancelled, the broker says: 161 not in a cancellable state" in desk.alarms
+
+
 def test_one_closing_order_at_a_time() -> None:
     desk = held('\n  - stop: {cost: 2x credit}\n  - time: "15:45"\n')
     cost(desk, 3.0)

@@ -32,6 +32,33 @@ def test_sending_becomes_unknown_and_is_adopted_by_its_reference() -> None:
     assert len(desk.submitted) == 1
 
 
+def test_orders_under_another_client_id_cannot_be_cancelled_and_a_person_is_told() -> None:
+    """The broker answers 10147 to a cancel by any other id than the one that placed the order, and lists it still."""
+    desk = Desk((text_of("seller", **SELLER),), at="10:00")
+    desk.opened("10:01")
+    for order in desk.live:
+        desk.ack(order)
+    desk.state = desk.state._replace(
+        orders={ref: replace(order, client_id=8) for ref, order in desk.state.orders.items()}
+    )
+    desk.unlink()
+    desk.link()
+    assert any("under client id 8, and this run has 7" in text for text in desk.alarms)
+    desk.ask(Request.FLATTEN)
+    desk.tick(1)
+    refs = [order.ref for order in desk.live]
+    asked = len(desk.cancels)
+    for _ in range(30):
+        for order in desk.live:
+            desk.message(order, 10147, "that needs to be cancelled is not found.")
+        desk.listed(*refs)
+        desk.tick(10)
+    assert len(desk.cancels) - asked == 2 * 5
+    assert {desk.order(ref).status for ref in refs} == {OrderStatus.CANCELLING}
+    for ref in refs:
+        assert f"the broker has {ref} and does not find it to cancel it: a person must cancel it in TWS" in desk.alarms
+
+
 def test_what_the_broker_never_had_is_given_up_after_its_grace_and_not_sent_again() -> None:
     """Faults 2 and 5."""
     desk = Desk((text_of(entry=AGAIN),))
