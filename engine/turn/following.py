@@ -22,8 +22,9 @@ from engine.turn.reports import conclude, has_reason, is_not_found
 from engine.turn.resting import GRACE, NEXT_TRY, ask_back, cancel
 from engine.turn.work import Work
 
-MARKET_PATIENCE = timedelta(seconds=10)
-"""How often a market order that does not fill is looked at."""
+MARKET_PATIENCE, LONGEST_PATIENCE = timedelta(seconds=10), timedelta(seconds=30)
+"""How long until a market order that does not fill is looked at: as long as it has worked, within these. Each look is a
+record."""
 NOT_FOUND_PATIENCE = timedelta(minutes=1)
 """How long after "not found" an order that the broker has acknowledged is to be cancelled again."""
 REASON_PATIENCE = timedelta(seconds=1)
@@ -136,7 +137,9 @@ def _keep_at_market(work: Work, order: Order) -> None:
     if order.is_combo and quote.missing.endswith(NO_BID):
         cancel(work, order, f"{quote.missing}: the rest is closed without it")
         return
-    work.put_order(replace(order, attempt_until=work.at + MARKET_PATIENCE))
+    worked = work.at - (order.sent_at or work.at)
+    patience = min(max(worked, MARKET_PATIENCE), LONGEST_PATIENCE)
+    work.put_order(replace(order, attempt_until=work.at + patience))
 
 
 def _reprice(work: Work, order: Order, ladder: Ladder, floor: Decimal | None) -> None:

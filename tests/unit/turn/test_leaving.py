@@ -420,6 +420,26 @@ def test_a_cancel_without_an_answer_is_asked_again_and_said() -> None:
     assert any("no answer to the cancel" in text for text in desk.alarms)
 
 
+def test_a_market_order_that_waits_is_written_down_twice_a_minute() -> None:
+    """A halt may last for hours; each look at the order is a record that is kept."""
+    desk = held('\n  - time: "15:30"\n    order: market\n')
+    desk.until("15:30")
+    desk.ack(desk.last)
+    before = len(desk.said(Kind.ORDER))
+    desk.until("15:45", step=1)
+    assert len(desk.said(Kind.ORDER)) - before <= 33
+    assert len(desk.submitted) == 2
+
+
+def test_a_change_that_does_not_match_the_order_is_told() -> None:
+    """105: the order works on as it was."""
+    desk = held('\n  - time: "15:30"\n    order: {start: mid, step: 0.05, wait: 10s, tries: 3, then: market}\n')
+    desk.until("15:30")
+    desk.ack(desk.last)
+    desk.message(desk.last, 105, "Order being modified does not match original order")
+    assert any(text.startswith(f"the broker refused a change of {desk.last.ref}") for text in desk.alarms)
+
+
 def test_a_cancel_that_is_refused_says_how() -> None:
     desk = held('\n  - time: "15:45"\n    order: market\n  - stop: {cost: 2x credit}\n')
     cost(desk, 2.0)
