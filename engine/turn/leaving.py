@@ -188,7 +188,8 @@ def _begin_closing(
     """Record why the position, or these legs of it, is closed, and move it there."""
     work.record(Kind.DECISION, position.bot, position.id, what="exit", reason=reason, kind=kind, values=[*legs])
     if why:
-        work.alarm(position.bot, f"{why}: the position is closed", position.id)
+        then = "nothing is sent for it, a person must look" if position.is_let_be else "the position is closed"
+        work.alarm(position.bot, f"{why}: {then}", position.id)
     position = work.put_position(
         replace(position, exit_reason=reason, attempts=0, retry_at=None, suspended=False, keep=0)
     )

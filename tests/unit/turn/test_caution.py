@@ -8,7 +8,7 @@ import pytest
 from hand_desk import Desk, call, put, text_of
 
 from engine.compile.build import build_plan
-from engine.model.event import BrokerStatus, ClocksApart, Request
+from engine.model.event import BrokerStatus, ClocksApart, ExecutionReport, Request
 from engine.model.order import Order, OrderStatus
 from engine.record.record import Kind
 from engine.spec.load import load_text
@@ -130,6 +130,19 @@ def test_nothing_is_entered_while_the_days_loss_is_unknown() -> None:
         desk.quote(option, 0.50, 0.60)
     desk.tick(15)
     assert desk.last.bot == "later"
+
+
+def test_an_opening_fill_that_is_taken_back_after_the_close_is_left_to_a_person() -> None:
+    """More is closed than was opened then: the books say so, nothing is sent, and no alarm says that it is closed."""
+    desk = exiting()
+    opened = next(event for event in desk.events if isinstance(event, ExecutionReport))
+    desk.fill(desk.last)
+    sent = len(desk.submitted)
+    desk.send(replace(opened, exec_id=opened.exec_id.replace(".01", ".02"), quantity=Decimal(0)))
+    desk.tick(10)
+    assert len(desk.submitted) == sent
+    told = "the exchange took a fill back, and a leg stands without its partner"
+    assert f"{told}: nothing is sent for it, a person must look" in desk.alarms
 
 
 def test_an_entry_at_work_is_taken_back_when_another_bot_has_lost_what_the_account_may() -> None:
