@@ -13,7 +13,7 @@ from pathlib import Path
 
 from engine.adapters.recorded.recorder import Recorder
 from engine.model.collector import seldom_collected
-from engine.model.errors import RulebotError, StoreError
+from engine.model.errors import BrokerError, RulebotError, StoreError
 from engine.model.event import Request
 from engine.model.session import Session, session_after
 from engine.ports import Batch, NoTape
@@ -41,6 +41,7 @@ from engine.store.account_lock import hold_account
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.place import Place
+from engine.turn.state import State
 
 log = logging.getLogger("rulebot.run")
 
@@ -189,6 +190,8 @@ def _assemble(
         recalled.order_id,
         takes_hooks=options.takes_hooks,
     )
+    if world.observer is None:
+        _check_account(options, recalled.records, resumed.state, world.ib.link.account)
     pinned = {text.digest: compile_text(text) for text in resumed.texts}
     install = resumed.install or options.install or secrets.token_hex(3)
     prices = PriceNotes()
@@ -237,6 +240,17 @@ def _assemble(
     _guard(run, journal)
     journal.append([_start_record(run, journal.epoch)], durable=True)
     return run
+
+
+def _check_account(options: RunOptions, records: Sequence[Record], state: State, account: str) -> None:
+    """Raise BrokerError when what is open in the store is of another account: it would be taken for gone."""
+    started = [record for record in records if record.kind is Kind.RUN_STARTED]
+    before = str(started[-1].data["account"]) if started else account
+    if before != account and (state.active or state.live):
+        raise BrokerError(
+            f"{options.store} has open positions or orders of account {before}, and the gateway has account {account}",
+            "log in with the user of that account, or give this one a store of its own (--store)",
+        )
 
 
 def _watched(run: Run, prices: PriceNotes, watcher: Watcher, at: datetime) -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.model.errors import BrokerError
 from engine.model.event import Request
 from engine.model.order import OrderStatus, Purpose
+from engine.record.record import Record
 from engine.run.aftermath.books import compare_books
 from engine.run.aftermath.day import read_day
 from engine.run.aftermath.findings import offences
@@ -99,6 +101,27 @@ def test_a_resting_pair_survives_a_stop_and_is_picked_up(tmp_path: Path) -> None
         assert sum(1 for order in day.orders.values() if order.purpose is Purpose.ENTRY) == 1
 
     in_loop(body, tmp_path, seed=7, days=2)
+
+
+def test_34_what_is_open_in_one_account_is_not_compared_with_another(tmp_path: Path) -> None:
+    """The other account holds none of it: a resting stop would be booked as filled, and the position as closed."""
+    store = tmp_path / "s.db"
+    records: list[Record] = []
+
+    async def body(gateway: RunningGateway, _: Path) -> None:
+        first = await run_until(gateway, store, new_york(9, 35))
+        assert [position.state for position in first.loop.state.positions.values()] == ["open"]
+        records.extend(open_journal(first.options).read())
+
+    async def other(gateway: RunningGateway, _: Path) -> None:
+        words = "has open positions or orders of account DU0000007, and the gateway has account DU7654321"
+        with pytest.raises(BrokerError, match=words):
+            await run_until(gateway, store, new_york(9, 35))
+
+    in_loop(body, tmp_path, seed=7)
+    in_loop(other, tmp_path, seed=7, account="DU7654321")
+    options = RunOptions(store=store, logs=None, sessions=None)
+    assert list(open_journal(options).read()) == records
 
 
 def test_an_entry_at_work_is_cancelled_by_a_stop(tmp_path: Path) -> None:

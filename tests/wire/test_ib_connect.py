@@ -128,6 +128,19 @@ def test_a_run_does_not_go_on_in_another_world() -> None:
     run(scenario())
 
 
+def test_34_a_run_does_not_go_on_with_another_account() -> None:
+    async def scenario() -> None:
+        async with gateway(account="DU1111111") as gw, connected(gw.port) as (world, _):
+            port = gw.port
+            assert world.link.account == "DU1111111"
+        async with gateway(account="DU2222222", port=port):
+            with pytest.raises(BrokerError, match="has account DU2222222 now, and this run began with DU1111111"):
+                await world.link.connect()
+            assert (world.link.is_up, world.link.account) == (False, "DU1111111")
+
+    run(scenario())
+
+
 def test_another_account_than_asked_for_and_several_accounts() -> None:
     async def scenario() -> None:
         async with fake_tws() as fake:

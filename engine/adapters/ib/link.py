@@ -117,7 +117,11 @@ class IbLink:
         await self.close()
         await check_seams()
         wire = Wire(self._settings, self._feed.board)
-        self._account = await wire.open()
+        account = await wire.open()
+        if self._account not in ("", account):
+            await wire.close()
+            raise trouble.other_account(self._settings, account, self._account)
+        self._account = account
         if self._is_simulated not in (None, wire.offers_lockstep):
             await wire.close()
             raise trouble.other_world(self._settings, is_simulated=wire.offers_lockstep)

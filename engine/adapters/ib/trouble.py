@@ -101,6 +101,14 @@ def other_world(settings: IbSettings, *, is_simulated: bool) -> BrokerError:
     )
 
 
+def other_account(settings: IbSettings, found: str, before: str) -> BrokerError:
+    """A run that began with one account finds another one at its place: another user has logged in."""
+    return BrokerError(
+        f"{settings.where} has account {found} now, and this run began with {before}",
+        "log in with the user of before, or end the run",
+    )
+
+
 def is_paper(account: str) -> bool:
     """Say whether an account id is one of paper trading."""
     return account.startswith(PAPER_PREFIXES)
