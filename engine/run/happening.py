@@ -86,8 +86,6 @@ def _order(record: Record, state: State) -> Happening | None:
     if not record.is_leaving:
         return None
     order = decode(Order, dict(record.data))
-    if order.sent_at != record.at:  # one that was sent before: what the broker said of it is new
-        return None
     if order.purpose is Purpose.ENTRY:
         return Happening(record.at, order.bot, f"entry sent: {_deal(order, state)} {order_price(order)}")
     if order.purpose in RESTING:

@@ -28,7 +28,7 @@ from engine.run.backtest.notes import FEATURES
 from engine.run.backtest.sampling import Sampler, Sampling, streaming
 from engine.run.backtest.walk import CASH, Walk
 from engine.run.desk import Sources, load_desk
-from engine.run.learn.samples import IN_SHARES, Sample, Samples
+from engine.run.learn.samples import Sample, Samples, ends_in_shares
 from engine.run.processes import deaf, several
 from engine.run.sweep.shared import Shared
 from engine.spec.nouns.entry import Window
@@ -141,8 +141,7 @@ class _World:
             for record in done.records:
                 if record.kind is Kind.FACTS and record.data["what"] == FEATURES:
                     self.noted.setdefault(record.position, record)
-                if record.kind is Kind.SETTLEMENT and record.data["how"] in IN_SHARES:
-                    self.in_shares = True
+                self.in_shares = self.in_shares or ends_in_shares(record)
         self.since = day + timedelta(days=1)
 
     @property

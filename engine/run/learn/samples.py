@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from engine.compile.features import VERSION
@@ -30,8 +31,10 @@ class Sample:
     in_shares: bool = False
 
 
-IN_SHARES = frozenset(("assigned", "exercised"))
-"""Ends of options that leave shares, or take them."""
+def ends_in_shares(record: Record) -> bool:
+    """Say whether a record tells of options that became shares; those that set each other off have their price."""
+    is_delivery = record.kind is Kind.SETTLEMENT and record.data["how"] in ("assigned", "exercised")
+    return is_delivery and not Decimal(str(record.data["price"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +65,7 @@ def read_samples(store: Place, bot: str, digest: str) -> Samples:
         raise MisuseError(f"{store} holds no backtest of {bot} as it is written now", "run the backtest again")
     with StoreReader(store) as reader:
         noted = [each for each in reader.records((Kind.FACTS,)) if each.data["what"] == FEATURES and each.bot == bot]
-        settled = reader.records((Kind.SETTLEMENT,))
-        delivered = {each.position for each in settled if each.data["how"] in IN_SHARES}
+        delivered = {each.position for each in reader.records((Kind.SETTLEMENT,)) if ends_in_shares(each)}
     if "features" not in results.settings:
         raise MisuseError(f"{store} holds a backtest without features", "run it with --features when, or require")
     known: dict[str, Record] = {}
