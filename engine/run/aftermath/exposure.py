@@ -85,7 +85,8 @@ def closed_too_much(day: Day, rows: Iterable[Row]) -> Iterator[str]:
 def closed_what_was_gone(day: Day, rows: Iterable[Row]) -> Iterator[str]:
     """Return exits that closed nothing: the account had not held the contract for a minute when they were sent.
 
-    Somebody else had closed it, or it was assigned. Until then a fill may be told after the position that it made.
+    Somebody else had closed it, or it was assigned. Until then a fill may be told after the position that it made. What
+    corrects an execution is no trade.
     """
     held: dict[int, int] = defaultdict(int)
     changed: dict[int, datetime] = {}
@@ -95,12 +96,13 @@ def closed_what_was_gone(day: Day, rows: Iterable[Row]) -> Iterator[str]:
         at, ref = datetime.fromisoformat(str(row["at"])), str(row.get("order_ref", ""))
         if row["kind"] == "order":
             sent.setdefault(ref, at)
+        is_new = _base(row) not in counted
         change = _change(row, counted)
         if not change:
             continue
         con_id = int(str(row["con_id"]))
         order = day.orders.get(ref)
-        is_exit = order is not None and order.purpose is not Purpose.ENTRY and con_id in changed
+        is_exit = is_new and order is not None and order.purpose is not Purpose.ENTRY and con_id in changed
         if is_exit and held[con_id] * change >= 0 and sent[ref] - changed[con_id] >= KNOWN:
             yield f"{ref} traded {change} of {row['name']} at {at}, and the account held {held[con_id]}"
         held[con_id] += change
@@ -114,10 +116,15 @@ def _change(row: Row, counted: dict[str, int]) -> int:
         return int(float(str(row["quantity"])))
     if row["kind"] != "execution" or row["sec_type"] != "OPT":
         return 0
-    base = str(row["exec_id"]).rpartition(".")[0]
+    base = _base(row)
     count = int(float(str(row["quantity"]))) * (1 if row["side"] == "BOT" else -1)
     before, counted[base] = counted.get(base, 0), count
     return count - before
+
+
+def _base(row: Row) -> str:
+    """Return what the id of an execution and those of its corrections have in common; "" of other rows."""
+    return str(row.get("exec_id", "")).rpartition(".")[0]
 
 
 def _after_each_fill(day: Day, rows: Sequence[Row]) -> Iterator[tuple[str, str, _Holding]]:
@@ -130,7 +137,7 @@ def _after_each_fill(day: Day, rows: Sequence[Row]) -> Iterator[tuple[str, str, 
             count = _count(day, row)
             if count is None:
                 continue
-            base = str(row["exec_id"]).rpartition(".")[0]
+            base = _base(row)
             before = counted.get(base)
             counted[base] = count
             _add(holdings[count.position], count, count.change - (before.change if before else 0))
@@ -162,7 +169,7 @@ def _busted(day: Day, rows: Sequence[Row]) -> set[str]:
     seen: dict[str, object] = {}
     found = set()
     for row in executions(rows):
-        base = str(row["exec_id"]).rpartition(".")[0]
+        base = _base(row)
         order = day.orders.get(str(row["order_ref"]))
         if base in seen and seen[base] != row["quantity"] and order is not None:
             found.add(order.position)

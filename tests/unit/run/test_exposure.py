@@ -111,6 +111,14 @@ def test_an_exit_of_what_somebody_else_has_closed_is_seen() -> None:
     assert "the account held 0" in found
 
 
+def test_an_exit_that_the_exchange_takes_back_has_traded_nothing_anew() -> None:
+    """Somebody had closed the contract before, which was taken back too (seed 52023 of `rulebot chaos`)."""
+    closed, back = by_hand("15:30", 11, "BOT"), {**BOUGHT_BACK, "name": "P"}
+    opened = {**closed, "at": "2026-11-18T15:31", "exec_id": "h.11.02", "quantity": "0"}
+    bust = {**back, "at": "2026-11-18T16:31", "exec_id": "e.2.02.02", "quantity": "0"}
+    assert list(closed_what_was_gone(DAY, [SOLD, COVERED, closed, opened, SENT, back, bust])) == []
+
+
 def test_an_exit_that_was_sent_before_anybody_could_know_is_not() -> None:
     soon = by_hand("15:59:30", 11, "BOT")
     assert list(closed_what_was_gone(DAY, [SOLD, COVERED, soon, SENT, {**BOUGHT_BACK, "name": "P"}])) == []
