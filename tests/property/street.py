@@ -168,7 +168,12 @@ class Street:
     # ------------------------------------------------------------ what it says
 
     def deliver(self, index: int = 0) -> None:
-        told = self.outbox.pop(index)
+        """Say one thing, in any order but one: nothing overtakes the answer to an inquiry that was there before it.
+
+        That is a picture of the orders as they were; behind what happened since it would tell that one lives again.
+        """
+        answers = (at for at, told in enumerate(self.outbox) if isinstance(told, tuple))
+        told = self.outbox.pop(min(index, next(answers, index)))
         for found in told if isinstance(told, tuple) else (told,):
             event = replace(found, at=self.desk.now)
             self.delivered.append(event)

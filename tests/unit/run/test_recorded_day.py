@@ -1,5 +1,6 @@
 """A recording as a market: what was streamed counts while it was streamed and was live; bad recordings are told."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from math import isnan
@@ -261,11 +262,14 @@ def test_a_later_day_needs_no_first_one(tmp_path: Path) -> None:
 )
 def test_a_recording_that_cannot_be_served_is_told(tmp_path: Path, statement: str, said: str) -> None:
     file = rewrite(recording(tmp_path / "run"), statement)
+    day = re.search(r"\d{4}-\d\d-\d\d", statement)
+    file = file.rename(file.with_stem(day[0])) if day else file
     with pytest.raises(StoreError, match=said):
         recorded_day([file], 5)
 
 
 def test_recordings_of_several_days_are_not_one(tmp_path: Path) -> None:
     other = rewrite(recording(tmp_path / "b"), "UPDATE head SET value = '\"2026-10-22\"' WHERE name = 'day'")
+    other = other.rename(other.with_stem("2026-10-22"))
     with pytest.raises(StoreError, match="are of several days: 2026-10-21, 2026-10-22"):
         recorded_day([recording(tmp_path / "a"), other], 5)

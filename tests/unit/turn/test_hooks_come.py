@@ -171,7 +171,7 @@ def test_the_next_day_begins_without_those_of_this_one() -> None:
 
 
 def test_a_time_longer_than_any_day_is_no_trouble() -> None:
-    desk = desk_of(entry=ASKS.replace("30m", "999999999h"))
+    desk = desk_of(entry=ASKS.replace("30m", "999999h"))
     sent(desk, "trend", "up")
     desk.until("10:00")
     assert len(desk.submitted) == 1
