@@ -315,10 +315,11 @@ def _mark(work: Work, position: Position, legs: tuple[HeldLeg, ...], gain: Decim
         if row < 0:
             return
         bid, ask = bids[row], asks[row]
+        is_worthless = bid != bid and weight > 0
         bid = 0.0 if bid != bid else bid
         net_bid += weight * (bid if weight > 0 else ask)
         net_ask += weight * (ask if weight > 0 else bid)
-        mid += weight * (bid + ask) / 2
+        mid += 0.0 if is_worthless else weight * (bid + ask) / 2
         if option.is_share:
             delta += weight
             continue

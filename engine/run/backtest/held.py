@@ -134,11 +134,12 @@ class HeldPosition:
         bids, asks = np.nan_to_num(self._bids, nan=0.0), self._asks
         buys = [weight > 0 for weight in self._weights]
         pairs = list(zip(buys, bids, asks, strict=True))
+        worthless = np.isnan(self._bids) & np.array(buys)[:, None]
         sold = next((number for number, part in enumerate(self._parts) if part.sign < 0), None)
         shown = [
             self._sum(bid if is_long else ask for is_long, bid, ask in pairs),
             self._sum(ask if is_long else bid for is_long, bid, ask in pairs),
-            self._sum(bid + ask for _, bid, ask in pairs) / 2,
+            self._sum(np.where(gone, 0.0, bid + ask) for gone, (_, bid, ask) in zip(worthless, pairs, strict=True)) / 2,
             *(self._sum(self._columns.given(name)) for name in ("delta", "gamma", "theta", "vega")),
             np.full_like(self._spot, np.nan) if sold is None else self._columns.given("iv")[sold],
             self._spot,

@@ -43,3 +43,16 @@ def test_what_expires_in_months_has_one_in_five_minutes_and_one_before_the_close
     desk.now = clock("15:58:30")
     desk.until("15:59:59", step=10)
     assert minutes_of(desk)[-1] == "15:59"
+
+
+def test_a_long_leg_that_nobody_bids_for_counts_nothing_at_mid() -> None:
+    """As in exits: half its ask would show a cost at which no exit acts."""
+    desk = Desk()
+    desk.opened()
+    short, long = (desk.board.rows[leg.option] for leg in next(iter(desk.state.positions.values())).legs)
+    desk.board.bid[short], desk.board.ask[short] = 0.65, 0.75
+    desk.board.bid[long], desk.board.bid_size[long], desk.board.ask[long] = float("nan"), 0.0, 0.05
+    desk.records.clear()
+    desk.until("10:03", step=20)
+    mark = next(record.data for record in desk.records if record.kind is Kind.MARK)
+    assert (mark["bid"], mark["mid"], mark["ask"]) == (-0.75, -0.7, -0.6)
