@@ -59,7 +59,7 @@ def test_a_run_that_went_on_after_a_restart_is_compared_from_where_it_stood(tmp_
         for stops in (new_york(10, 45), new_york(11, 10)):
             await run_until(gateway, folder / "s.db", stops, ("put_lite", "spy_put_seller"))
 
-    in_loop(twice, tmp_path, seed=3, data_seconds=15)
+    in_loop(twice, tmp_path, seed=3)
     first, second = days_of(tmp_path / "tapes")
     cut, sold = first.trades
     assert (cut.what, cut.is_explained, sold.what) == (What.EXIT, True, What.SAME)
@@ -76,7 +76,7 @@ def test_ci_each_run_of_a_day_is_compared_and_not_what_was_over_before(tmp_path:
         for stops in (new_york(10, 45), new_york(11, 10), new_york(11, 20)):
             await run_until(gateway, folder / "s.db", stops, ("put_lite",))
 
-    in_loop(thrice, tmp_path, seed=3, data_seconds=15)
+    in_loop(thrice, tmp_path, seed=3)
     (tmp_path / "tapes").rename(tmp_path / "s-tapes")
     done = CliRunner().invoke(main, ["replay", "--drift", "--store", str(tmp_path / "s.db"), "--format", "json"])
     assert done.exit_code == 0, done.output
@@ -163,7 +163,7 @@ def test_what_a_person_closed_at_the_broker_is_known_long_before_the_text_would_
     async def day(gateway: RunningGateway, folder: Path) -> None:
         await run_until(gateway, folder / "s.db", new_york(16, 6), ("put_lite",))
 
-    in_loop(day, tmp_path, seed=3, faults_file=faults, data_seconds=15)
+    in_loop(day, tmp_path, seed=3, faults_file=faults)
     (found,) = days_of(tmp_path / "tapes")
     (trade,) = found.trades
     assert (trade.what, trade.is_explained, trade.done[-14:]) == (What.EXIT, True, "closed_by_hand"), trade
@@ -179,7 +179,7 @@ def test_a_computer_that_slept_is_the_cause_of_what_it_did_when_it_woke(tmp_path
     async def day(gateway: RunningGateway, folder: Path) -> None:
         await run_until(gateway, folder / "s.db", new_york(16, 6), ("put_lite",))
 
-    in_loop(day, tmp_path, seed=3, faults_file=faults, data_seconds=15)
+    in_loop(day, tmp_path, seed=3, faults_file=faults)
     (file,) = (each.file for each in listed(tmp_path / "tapes"))
     told = Told()
     replay(open_recording(file), watcher=told.see)

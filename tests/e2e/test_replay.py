@@ -249,7 +249,10 @@ def test_drift_names_the_cause_of_a_trade_that_was_not_done(
                 asked.append(at)
                 run.inbox.ask(Request.PAUSE)
 
-        await execute(desk, options, simulated(SimSettings(seed=3, data_seconds=15), 1), lambda run: None, watcher)
+        def begun(run: Run) -> None:
+            run.last = datetime(2026, 10, 21, 15, 15, tzinfo=UTC)
+
+        await execute(desk, options, simulated(SimSettings(seed=3, data_seconds=15), 1), begun, watcher)
 
     asyncio.run(body())
     (found,) = drifts(open_recording(listed(tapes)[0].file))

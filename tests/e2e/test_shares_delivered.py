@@ -57,7 +57,7 @@ def lived(folder: Path, market: str, spec: str = SPEC, *, sessions: int = 1) -> 
     kept: list[Run] = []
 
     async def main() -> tuple[Day, list[Row]]:
-        world = simulated(SimSettings(market=market, shares=(("SPY", 350),), days=sessions), 1)
+        world = simulated(SimSettings(data_seconds=15, market=market, shares=(("SPY", 350),), days=sessions), 1)
         options = RunOptions(store=folder / "day.db", logs=None, sessions=sessions, install="s7")
         await execute(desk, options, world, kept.append, note)
         return read_day(folder / "day.db", totals[-1], {}), rows[-1]

@@ -149,7 +149,9 @@ def held_to_the_end(folder: Path, market: str, spec: str) -> Tie:
 
     options = RunOptions(store=folder / "day.db", logs=None, sessions=1, install="s7")
     desk = load_desk([str(folder / "buy_write.yaml")], {}, None)
-    asyncio.run(execute(desk, options, simulated(SimSettings(market=market), 1), lambda run: None, note))
+    asyncio.run(
+        execute(desk, options, simulated(SimSettings(data_seconds=15, market=market), 1), lambda run: None, note)
+    )
     return tied(folder / "day.db", rows[-1])
 
 
