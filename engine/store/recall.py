@@ -5,7 +5,7 @@ fold of the whole journal (`run/resume.py`), which a test holds it to.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -17,12 +17,13 @@ from engine.model.session import at_exchange_time, exchange_date, session_from
 from engine.model.values import dataclass
 from engine.record.codec import utc_text, utc_time
 from engine.record.record import BY_HAND, GRID, OPENING_MOVE, Kind, Record
-from engine.store.chain import FIRST_HASH, NOT_WRITTEN, is_link
-from engine.store.dialect import place_in
+from engine.store.chain import FIRST_HASH, LAST, NOT_WRITTEN, is_link
+from engine.store.dialect import dialect_of, place_in
 from engine.store.failures import RESTORE
 from engine.store.tables import journal, order_rows, snapshot_rows, trade_rows
 
 LINES_KEPT = timedelta(days=10)
+_AT_ONCE = 500
 COLUMNS = (journal.c.at, journal.c.kind, journal.c.bot, journal.c.position, journal.c.data)
 _OF_POSITIONS = (Kind.POSITION, Kind.ORDER, Kind.FILL, Kind.COMMISSION)
 _LIVE = tuple(status.value for status in OrderStatus if status.is_live)
@@ -58,7 +59,7 @@ def recall(connection: Connection, at: datetime) -> Recalled:
         _last_marks(stands, snapshot_rows.c.at < midnight),
     ]
     with connection.begin():
-        records = _links(connection, union(*parts))
+        records = _sound(connection, union(*parts))
         highest = connection.execute(select(func.max(order_rows.c.number), func.max(order_rows.c.order_id))).one()
     return Recalled(records, highest[0] or 0, highest[1] or 0)
 
@@ -122,16 +123,27 @@ def _numbered(connection: Connection, numbers: Select[tuple[int]] | CompoundSele
     return tuple(read_rows(connection, select(*COLUMNS).where(journal.c.seq.in_(select(found.c.seq)))))
 
 
-def _links(connection: Connection, numbers: CompoundSelect[int]) -> tuple[Record, ...]:
-    """Return the records of these numbers, each held to its hash: of a long journal a start follows only the end."""
-    found, before = numbers.subquery(), journal.alias()
-    beside = journal.outerjoin(before, before.c.seq == journal.c.seq - 1)
-    query = select(journal.c.seq, *COLUMNS, journal.c.hash, before.c.hash).select_from(beside)
-    rows = connection.execute(query.where(journal.c.seq.in_(select(found.c.seq))).order_by(journal.c.seq)).all()
-    for seq, *texts, own, hash_before in rows:
-        if not is_link(hash_before or FIRST_HASH, tuple(texts), own):
+def _sound(connection: Connection, numbers: CompoundSelect[int]) -> tuple[Record, ...]:
+    """Return the records of these numbers, each held to its hash; the last ones of a file were, when it was opened."""
+    found = numbers.subquery()
+    query = select(journal.c.seq, *COLUMNS).where(journal.c.seq.in_(select(found.c.seq)))
+    rows = connection.execute(query.order_by(journal.c.seq)).all()
+    highest = connection.scalar(select(func.max(journal.c.seq))) or 0
+    bound = highest if dialect_of(connection).is_server else highest - LAST
+    older = [row for row in rows if row[0] <= bound]
+    hashes = _hashes(connection, sorted({each for row in older for each in (row[0] - 1, row[0])}))
+    for seq, *texts in older:
+        if not is_link(hashes.get(seq - 1, FIRST_HASH), tuple(texts), hashes[seq]):
             raise StoreError(f"the journal breaks at number {seq}: {NOT_WRITTEN}", RESTORE)
-    return tuple(certain(*row[1:6]) for row in rows)
+    return tuple(certain(*row[1:]) for row in rows)
+
+
+def _hashes(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for begin in range(0, len(numbers), _AT_ONCE):
+        some = journal.c.seq.in_(numbers[begin : begin + _AT_ONCE])
+        found |= {row[0]: row[1] for row in connection.execute(select(journal.c.seq, journal.c.hash).where(some))}
+    return found
 
 
 def read_rows(connection: Connection, query: Select[Any]) -> Iterator[Record]:

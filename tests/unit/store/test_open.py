@@ -134,7 +134,8 @@ def test_a_record_that_is_not_what_was_written_starts_nothing(
 def test_of_a_long_journal_a_start_holds_what_it_goes_on_from_to_its_hash(
     day_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.store.sqlite.LAST", 1)
+    for module in ("sqlite", "recall"):
+        monkeypatch.setattr(f"engine.store.{module}.LAST", 1)
     day_store.write_bytes(day_store.read_bytes().replace(b'"quantity":1', b'"quantity":2'))
     with closing(SqlJournal(open_store(day_store), logs=None)) as opened:
         assert opened.verify() is not None
