@@ -73,7 +73,8 @@ def recall_lines(connection: Connection, kinds: Iterable[Kind]) -> tuple[Record,
         started = select(func.max(journal.c.at)).where(journal.c.kind == Kind.RUN_STARTED.value)
         since = min(_ago(last, LINES_KEPT), connection.execute(started).scalar() or last)
         recent = _of_kinds(tuple(kinds), journal.c.at >= since)
-        return _numbered(connection, union(recent, _of_positions(_standing(None))))
+        rows = _numbered(connection, union(recent, _of_positions(_standing(None))))
+        return tuple(certain(*row[1:]) for row in rows)
 
 
 def _ago(at: str, span: timedelta) -> str:
@@ -118,16 +119,16 @@ def _last_marks(stands: Select[tuple[str]], *conditions: ColumnElement[bool]) ->
     return select(last.where(*told).group_by(snapshot_rows.c.position).subquery().c.seq)
 
 
-def _numbered(connection: Connection, numbers: Select[tuple[int]] | CompoundSelect[int]) -> tuple[Record, ...]:
+def _numbered(connection: Connection, numbers: CompoundSelect[int]) -> Sequence[Any]:
+    """Return the number and columns of these records, in order."""
     found = numbers.subquery()
-    return tuple(read_rows(connection, select(*COLUMNS).where(journal.c.seq.in_(select(found.c.seq)))))
+    query = select(journal.c.seq, *COLUMNS).where(journal.c.seq.in_(select(found.c.seq)))
+    return connection.execute(query.order_by(journal.c.seq)).all()
 
 
 def _sound(connection: Connection, numbers: CompoundSelect[int]) -> tuple[Record, ...]:
     """Return the records of these numbers, each held to its hash; the last ones of a file were, when it was opened."""
-    found = numbers.subquery()
-    query = select(journal.c.seq, *COLUMNS).where(journal.c.seq.in_(select(found.c.seq)))
-    rows = connection.execute(query.order_by(journal.c.seq)).all()
+    rows = _numbered(connection, numbers)
     highest = connection.scalar(select(func.max(journal.c.seq))) or 0
     bound = highest if dialect_of(connection).is_server else highest - LAST
     older = [row for row in rows if row[0] <= bound]
