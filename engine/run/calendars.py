@@ -1,6 +1,5 @@
 """The event calendars on disk: those shipped, and those a person imported into the data folder."""
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -16,6 +15,7 @@ from engine.model.values import dataclass
 from engine.run.calendar_file import CalendarFile, read_calendar
 from engine.spec.diagnostic import render
 from engine.spec.text import read_bytes
+from engine.spec.whole_file import write_whole
 from engine.store.latest import data_folder
 
 SHIPPED = ("cpi", "fomc", "nfp")
@@ -84,7 +84,11 @@ def import_calendar(path: Path, data: Path) -> Imported:
     replaced = _read(target).published if target.exists() else ()
     before = event_calendar((*shipped_dates(), *kept, *replaced))
     after = event_calendar((*shipped_dates(), *kept, *fresh))
-    _write_whole(target, content)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(target, content)
+    except OSError as error:
+        raise StoreError(f"{target} cannot be written: {error.strerror}") from error
     return Imported(target, tuple(_changes(before, after, fresh)))
 
 
@@ -111,19 +115,6 @@ def _all_of(found: CalendarFile) -> tuple[Published, ...]:
     if found.problems:
         raise SpecError("\n".join(render(problem) for problem in found.problems))
     return found.published
-
-
-def _write_whole(target: Path, content: bytes) -> None:
-    partial = target.with_suffix(".partial")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(target)
-    except OSError as error:
-        raise StoreError(f"{target} cannot be written: {error.strerror}") from error
 
 
 def _changes(before: EventCalendar, after: EventCalendar, fresh: tuple[Published, ...]) -> Iterator[str]:
