@@ -134,11 +134,11 @@ def agenda_of(work: Work, name: str, session: Session) -> tuple[datetime, ...]:
 
 def day_at_hand(work: Work, bot: CompiledBot) -> BotDay:
     """Return the day of a bot in the window that is on or comes next."""
-    found, day = bot.windows(work.state.session), work.bots[bot.plan.name].day
-    number = at_hand(found, work.at)
+    name, found = bot.plan.name, bot.windows(work.state.session)
+    day, number = work.bots[name].day, at_hand(found, work.at)
     if day.window == number:
         return day
-    start, name = found[number][0], bot.plan.name
+    start = found[number][0]
     entries = (order for order in work.orders.values() if order.bot == name and order.purpose is Purpose.ENTRY)
     return in_window(day, number, len({order.position for order in entries if order.prepared_at >= start}))
 
