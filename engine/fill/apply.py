@@ -11,6 +11,9 @@ from engine.model.payoff import intrinsic
 from engine.model.position import Position, PositionLeg
 from engine.model.values import replace
 
+DELIVERING = frozenset(("assigned", "exercised"))
+"""How options end that move shares (see `how_settled`)."""
+
 
 class Settled(NamedTuple):
     """Contracts that left by expiry: the position without them, the price per share, and how (see `how_settled`)."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
+from engine.fill.apply import DELIVERING
 from engine.model.money import dollars, signed_dollars
 from engine.model.order import Order, Purpose
 from engine.model.position import Position
@@ -109,7 +110,7 @@ def _deal(order: Order, state: State) -> str:
 
 def _settlement(record: Record, _: State) -> Happening | None:
     how = record.data["how"]
-    if how not in ("assigned", "exercised"):
+    if how not in DELIVERING:
         return None
     said = f"{record.data['leg']}: {record.data['quantity']} {how}"
     if Decimal(str(record.data["price"])):

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from engine.compile.plan import Compare, ExitPlan, Holds, Rule
 from engine.evaluate.wording import shown
+from engine.fill.apply import DELIVERING
 from engine.fill.pnl import open_value
 from engine.model.contract import LOT
 from engine.model.counted import counted
@@ -46,7 +47,7 @@ def exit_text(position: Position) -> str:
     settled = [leg for leg in position.legs if leg.settled]
     if all(leg.settled == leg.closed for leg in position.legs):
         if all(not leg.exit_cash for leg in settled):
-            return position.exit_reason if position.exit_reason in ("assigned", "exercised") else "expired worthless"
+            return position.exit_reason if position.exit_reason in DELIVERING else "expired worthless"
         return f"settled at {price(position.exit_price or 0)}"
     entry, paid = position.entry_price, position.exit_price
     verb = "sold" if entry is not None and entry < 0 else "bought back"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from engine.compile.series import DAY
-from engine.fill.apply import Settled, delivered, how_settled, settled
+from engine.fill.apply import DELIVERING, Settled, delivered, how_settled, settled
 from engine.model.contract import Option, Underlying
 from engine.model.position import Position, PositionLeg
 from engine.model.session import Session, exchange_date, session_after, session_before, session_from
@@ -63,7 +63,7 @@ def settle_missed(work: Work) -> None:
 def _is_over(work: Work, option: Option) -> bool:
     """Say whether the level is there at which an option settles: the opening prints of the next day come after it."""
     session = work.state.session
-    if not option.settles_at_open or option.expiry < session_before(session.date).date:
+    if not option.settles_at_open or ended_earlier(option, session):
         return True
     return option.expiry < session.date and work.at >= session.open + OPENED_AFTER
 
@@ -117,7 +117,7 @@ def closing_level(work: Work, symbol: str) -> Decimal | None:
 def _settle_leg(work: Work, name: str, leg: PositionLeg, level: Decimal) -> None:
     for found in settled(work.positions[name], leg.name, level):
         _book(work, found, leg.name, level, found.how)
-        if found.how in ("assigned", "exercised") and not found.price:
+        if found.how in DELIVERING and not found.price:
             _deliver(work, name, leg, found.quantity, level)
 
 

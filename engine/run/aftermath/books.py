@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
+from engine.fill.apply import DELIVERING
 from engine.model.money import CENT, ZERO
 from engine.record.record import Kind
 from engine.run.aftermath.day import Day
@@ -17,8 +18,6 @@ UNDERLYINGS = frozenset(asset.instrument.con_id for asset in ASSETS.values())
 MULTIPLIERS = {"OPT": 100, "STK": 1}
 PREFIX = "rb:"
 """How the reference of each of our orders begins."""
-MOVES = ("assigned", "exercised")
-"""How options end that move shares."""
 
 
 def compare_books(day: Day, untold: Iterable[Row] = (), rows: Iterable[Row] = ()) -> list[str]:
@@ -40,10 +39,10 @@ def compare_books(day: Day, untold: Iterable[Row] = (), rows: Iterable[Row] = ()
         cash[key] -= amount
     theirs_paid = dict(day.ledger.commissions)
     of_others = {
-        _base(row["exec_id"]) for row in rows if _is_of_others(row)
+        base_of(row["exec_id"]) for row in rows if _is_of_others(row)
     }  # their commissions are in `others`, told or not
     for row in untold:
-        if _base(row["exec_id"]) not in of_others:
+        if base_of(row["exec_id"]) not in of_others:
             theirs_paid[int(str(row["con_id"]))] -= money_of(row, "commission")
     sums = (
         ("cash", cash, day.ledger.cash_flow),
@@ -64,7 +63,7 @@ def compare_books(day: Day, untold: Iterable[Row] = (), rows: Iterable[Row] = ()
 def _set_off(day: Day) -> Iterator[tuple[int, Decimal]]:
     """Yield what options brought whose shares came by one and went by another: the ledger has it on the shares."""
     for record in day.records:
-        if record.kind is Kind.SETTLEMENT and record.data["how"] in MOVES:
+        if record.kind is Kind.SETTLEMENT and record.data["how"] in DELIVERING:
             leg = next(leg for leg in day.positions[record.position].legs if leg.name == record.data["leg"])
             count = leg.sign * int(str(record.data["quantity"])) * leg.option.multiplier
             yield leg.option.con_id, (count * Decimal(str(record.data["price"]))).quantize(CENT)
@@ -96,8 +95,8 @@ def _of_others(rows: Iterable[Row]) -> dict[tuple[str, int], Decimal]:
     for row in rows:
         con_id = int(str(row.get("con_id", 0)))
         if _is_of_others(row):
-            trades[_base(row["exec_id"])] = row
-        elif row["kind"] == "commission" and _base(row["exec_id"]) in trades:
+            trades[base_of(row["exec_id"])] = row
+        elif row["kind"] == "commission" and base_of(row["exec_id"]) in trades:
             found["commission", con_id] += money_of(row, "commission")
         elif _is_early(row):
             found["held", con_id] += money_of(row, "quantity")
@@ -126,11 +125,11 @@ def fills_that_differ(day: Day, rows: Iterable[Row]) -> Iterator[str]:
         if count > 1:
             yield f"the execution {exec_id} is counted {count} times"
     ours = {
-        _base(fill["exec_id"]): _terms(fill["exec_id"], fill["ref"], fill["con_id"], fill["quantity"], fill["price"])
+        base_of(fill["exec_id"]): _terms(fill["exec_id"], fill["ref"], fill["con_id"], fill["quantity"], fill["price"])
         for fill in fills
     }
     theirs = {
-        _base(row["exec_id"]): _terms(row["exec_id"], row["order_ref"], row["con_id"], row["quantity"], row["price"])
+        base_of(row["exec_id"]): _terms(row["exec_id"], row["order_ref"], row["con_id"], row["quantity"], row["price"])
         for row in executions(rows)
     }
     for base in sorted({*ours, *theirs}):
@@ -148,7 +147,8 @@ class _Terms(NamedTuple):
     price: Decimal
 
 
-def _base(exec_id: object) -> str:
+def base_of(exec_id: object) -> str:
+    """Return what the id of an execution and those of its corrections have in common; "" of none."""
     return str(exec_id).rpartition(".")[0]
 
 

@@ -9,7 +9,7 @@ from engine.model.contract import Option
 from engine.model.cover import needed_by
 from engine.model.money import ZERO
 from engine.model.order import Purpose
-from engine.run.aftermath.books import PREFIX
+from engine.run.aftermath.books import PREFIX, base_of
 from engine.run.aftermath.day import Day
 from engine.run.aftermath.outside import filled_unasked
 from engine.sim.exchange.ledger import Row, money_of
@@ -66,7 +66,7 @@ def _counted(
     option = next((leg.option for leg in position.legs if leg.option.con_id == con_id), None)
     if option is None:
         return None
-    base = str(row["exec_id"]).rpartition(".")[0]
+    base = base_of(row["exec_id"])
     count = int(float(str(row["quantity"]))) * (1 if str(row["side"]) in ("BOT", "BUY") else -1)
     change, counted[base] = count - counted.get(base, 0), count
     return position.id, option, change, order.purpose is Purpose.ENTRY

@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
+from engine.fill.apply import DELIVERING
 from engine.model.contract import Option, Right
 from engine.model.money import ZERO
 from engine.record.record import Kind
-from engine.run.aftermath.books import MOVES, PREFIX
+from engine.run.aftermath.books import PREFIX
 from engine.run.aftermath.day import Day
 from engine.sim.exchange.ledger import Row, money_of
 from engine.sim.exchange.strangers import EARLY
@@ -23,7 +24,7 @@ def deliveries_that_differ(day: Day, rows: Iterable[Row]) -> Iterator[str]:
         return
     ours: dict[str, tuple[Decimal, Decimal]] = defaultdict(lambda: (ZERO, ZERO))
     for record in day.records:
-        if record.kind is Kind.SETTLEMENT and record.data["how"] in MOVES:
+        if record.kind is Kind.SETTLEMENT and record.data["how"] in DELIVERING:
             leg = next(leg for leg in day.positions[record.position].legs if leg.name == record.data["leg"])
             shares = moved(leg.option, leg.sign * int(str(record.data["quantity"])))
             was = ours[leg.option.symbol]

@@ -10,7 +10,7 @@ from engine.model.contract import Option, Right
 from engine.model.order import Order, Purpose
 from engine.record.codec import decode
 from engine.record.record import Kind
-from engine.run.aftermath.books import PREFIX, executions
+from engine.run.aftermath.books import PREFIX, base_of, executions
 from engine.run.aftermath.day import Day
 from engine.run.aftermath.outside import filled_after_cancel, filled_unasked, told_of
 from engine.run.audit.given_up import GivenUp
@@ -96,7 +96,7 @@ def closed_what_was_gone(day: Day, rows: Iterable[Row]) -> Iterator[str]:
         at, ref = datetime.fromisoformat(str(row["at"])), str(row.get("order_ref", ""))
         if row["kind"] == "order":
             sent.setdefault(ref, at)
-        is_new = _base(row) not in counted
+        is_new = base_of(row.get("exec_id", "")) not in counted
         change = _change(row, counted)
         if not change:
             continue
@@ -116,15 +116,10 @@ def _change(row: Row, counted: dict[str, int]) -> int:
         return int(float(str(row["quantity"])))
     if row["kind"] != "execution" or row["sec_type"] != "OPT":
         return 0
-    base = _base(row)
+    base = base_of(row.get("exec_id", ""))
     count = int(float(str(row["quantity"]))) * (1 if row["side"] == "BOT" else -1)
     before, counted[base] = counted.get(base, 0), count
     return count - before
-
-
-def _base(row: Row) -> str:
-    """Return what the id of an execution and those of its corrections have in common; "" of other rows."""
-    return str(row.get("exec_id", "")).rpartition(".")[0]
 
 
 def _after_each_fill(day: Day, rows: Sequence[Row]) -> Iterator[tuple[str, str, _Holding]]:
@@ -137,7 +132,7 @@ def _after_each_fill(day: Day, rows: Sequence[Row]) -> Iterator[tuple[str, str, 
             count = _count(day, row)
             if count is None:
                 continue
-            base = _base(row)
+            base = base_of(row.get("exec_id", ""))
             before = counted.get(base)
             counted[base] = count
             _add(holdings[count.position], count, count.change - (before.change if before else 0))
@@ -169,7 +164,7 @@ def _busted(day: Day, rows: Sequence[Row]) -> set[str]:
     seen: dict[str, object] = {}
     found = set()
     for row in executions(rows):
-        base = _base(row)
+        base = base_of(row.get("exec_id", ""))
         order = day.orders.get(str(row["order_ref"]))
         if base in seen and seen[base] != row["quantity"] and order is not None:
             found.add(order.position)

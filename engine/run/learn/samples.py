@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.compile.features import VERSION
+from engine.fill.apply import DELIVERING
 from engine.model.errors import MisuseError, StoreError
 from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.model.values import dataclass
@@ -33,7 +34,7 @@ class Sample:
 
 def ends_in_shares(record: Record) -> bool:
     """Say whether a record tells of options that became shares; those that set each other off have their price."""
-    is_delivery = record.kind is Kind.SETTLEMENT and record.data["how"] in ("assigned", "exercised")
+    is_delivery = record.kind is Kind.SETTLEMENT and record.data["how"] in DELIVERING
     return is_delivery and not Decimal(str(record.data["price"]))
 
 

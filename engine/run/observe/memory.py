@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from engine.fill.apply import DELIVERING
 from engine.model.commission import per_contract
 from engine.model.contract import Right
 from engine.model.facts import EventCalendar
@@ -33,7 +34,7 @@ def read_memory(journal: SqlJournal, at: datetime) -> Memory:
     found = journal.recall(at)
     state = resume(found.records, at, Board(), EventCalendar(), found.number, found.order_id).state
     settled = journal.read((Kind.SETTLEMENT,))
-    moved = [record for record in settled if record.data["how"] in ("assigned", "exercised", "delivered")]
+    moved = [record for record in settled if record.data["how"] in {*DELIVERING, "delivered"}]
     held = journal.read((Kind.POSITION,)) if moved else ()
     return Memory(state, delivered_shares(moved, held), _unpaid(state))
 

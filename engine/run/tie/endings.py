@@ -11,6 +11,7 @@ from dataclasses import dataclass as mutable
 from dataclasses import field
 from decimal import Decimal
 
+from engine.fill.apply import DELIVERING
 from engine.model.contract import Option, Right
 from engine.model.money import CENT, ZERO
 from engine.run.tie.finding import Contracts, Difference, What, amount
@@ -25,7 +26,6 @@ _WORDS = {
     "Assignment": "assigned",
     "Exercise": "exercised",
 }
-_DELIVERING = frozenset(("assigned", "exercised"))
 _OF_CASH = {1: "exercised", -1: "assigned"}
 
 
@@ -85,7 +85,7 @@ def _ours(
             continue
         side = found[key]
         side.signed += ending.signed
-        side.cash += ZERO if ending.how in _DELIVERING else ending.cash
+        side.cash += ZERO if ending.how in DELIVERING else ending.cash
         side.hows.add(_how(ending))
         options[key] = option
     return dict(found), options
@@ -138,7 +138,7 @@ def _of_shares(
     others = {_root(event) for event in strange}
     wanted: defaultdict[tuple[str, Decimal], Decimal] = defaultdict(Decimal)
     for option, side in gone:
-        if side.hows & _DELIVERING and not is_section_1256(option) and option.trading_class not in others:
+        if side.hows & DELIVERING and not is_section_1256(option) and option.trading_class not in others:
             direction = 1 if option.right is Right.CALL else -1
             wanted[option.symbol, option.strike] -= side.signed * option.multiplier * direction
     moved: defaultdict[tuple[str, Decimal], _Side] = defaultdict(_Side)
@@ -161,7 +161,7 @@ def _root(event: Event) -> str:
 
 def _expected(mine: _Side) -> set[str]:
     """Return how the account's line must end: what several bots held long and short is set off first."""
-    if mine.hows <= {"assigned", "exercised"}:
+    if mine.hows <= DELIVERING:
         return {"assigned"} if mine.signed > 0 else {"exercised"}
     return mine.hows
 
