@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
@@ -92,7 +92,7 @@ class Server:
             answer = json.loads(get(f"http://{self.address}/api/v1/{path}?{urlencode(options)}"))
         except HTTPError as error:
             raise AssertionError(f"{options}: {error.read().decode()}") from error
-        except (URLError, OSError):
+        except OSError:
             return None
         assert answer["status"] == "success"
         return answer["data"]
@@ -101,6 +101,14 @@ class Server:
         """Return the first value of a query, None while it has none."""
         data = self.ask("query", query=query)
         return float(data["result"][0]["value"][1]) if data and data["result"] else None
+
+    def is_ready(self) -> bool:
+        """Whether it answers queries: while it reads what it has stored it refuses all with 503."""
+        try:
+            get(f"http://{self.address}/-/ready")
+        except OSError:
+            return False
+        return True
 
     def wait(self, query: str) -> float:
         """Return a query's value as soon as it has one."""
@@ -126,8 +134,14 @@ def prometheus(folder: Path, page: str) -> Iterator[Server]:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     command = [program("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}"]
-    with running([*command, f"--web.listen-address={address}", "--log.level=error"]):
-        yield Server(address)
+    with running([*command, f"--web.listen-address={address}", "--log.level=error"]) as process:
+        server = Server(address)
+        until = time.monotonic() + PATIENCE
+        while not server.is_ready():
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < until, "Prometheus did not get ready"
+            time.sleep(0.1)
+        yield server
 
 
 def test_rules_are_read_and_tried_by_promtool() -> None:
