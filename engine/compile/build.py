@@ -235,7 +235,7 @@ def _plan(
         size=spec.size,
         opens_for=direction_of(spec),
         entry=entry_plan(spec, when),
-        expiry=spec.legs.expiry,
+        expiry=spec.legs.nearest,
         legs=legs,
         require=require,
         if_held=spec.legs.if_held,
@@ -251,7 +251,7 @@ def _plan(
             max_unprotected=spec.risk.max_unprotected,
         ),
         lifecycle=sound(LIFECYCLE),
-        needs=needs_of(rules, legs, spec.legs.expiry, edges_read(legs)),
+        needs=needs_of(rules, legs, spec.legs.nearest, edges_read(legs)),
         overwrite=spec.overwrite,
     )
 

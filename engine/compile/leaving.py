@@ -12,6 +12,7 @@ from engine.compile.scope import Scope
 from engine.compile.structure import certain_direction, is_left_bare
 from engine.spec.nouns.condition import Amount, Condition, Group, GroupKind, MeasureTest, Path, Unit, Word
 from engine.spec.nouns.exits import Exit, ExitKind
+from engine.spec.nouns.legs import Leg, Side
 from engine.spec.spec import Spec
 
 _JUDGES_LEGS = (
@@ -159,8 +160,11 @@ def _required_direction(spec: Spec) -> str | None:
 
 
 def direction_of(spec: Spec) -> str:
-    """Return "credit" or "debit": what the legs make certain, else what `require` or an exit asks of, else a credit
-    when at least as many options are sold as bought."""
+    """Return "credit" or "debit": what the legs make certain, else what `require` or an exit asks of.
+
+    Where nothing says it, what is bought to end later is dearer than what is sold: a debit; else it is a credit when at
+    least as many options are sold as bought.
+    """
     found = certain_direction(spec) or _required_direction(spec)
     if found is not None:
         return found
@@ -168,8 +172,15 @@ def direction_of(spec: Spec) -> str:
     named = [name for name in ("credit", "debit") if any(_named_at(exits, name))]
     if len(named) == 1:
         return named[0]
+    if len(spec.legs.expiries) > 1 and any(_lives_on(leg, spec) for leg in spec.legs.legs):
+        return "debit"
     sold = sum(leg.ratio if leg.side.value == "sell" else -leg.ratio for leg in spec.legs.legs)
     return "credit" if sold >= 0 else "debit"
+
+
+def _lives_on(leg: Leg, spec: Spec) -> bool:
+    """Say whether a leg is bought to end later than the nearest."""
+    return leg.side is Side.BUY and spec.legs.expiry_of(leg).days_away > spec.legs.nearest.days_away
 
 
 # ---------------------------------------------------------------- plans

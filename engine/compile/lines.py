@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
-from engine.compile.plan import Call, LegPlan
+from engine.compile.plan import Call, Expiry, LegPlan
 from engine.model.contract import Right, product
 from engine.model.market import Extra
 from engine.spec.nouns.legs import Strike, StrikeBy
@@ -38,10 +38,10 @@ def implied_of(calls: Iterable[Call]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def wings_of(calls: Iterable[Call], legs: tuple[LegPlan, ...]) -> tuple[LegPlan, ...]:
+def wings_of(calls: Iterable[Call], legs: tuple[LegPlan, ...], expiry: Expiry) -> tuple[LegPlan, ...]:
     """Return the options that skew and crowding are read from, as if they were legs: nobody trades them."""
     symbols = dict.fromkeys(str(call.argument("of")) for call in calls if call.measure in _OF_WINGS)
-    classes = {leg.symbol: leg.trading_class for leg in legs}
+    classes = {leg.symbol: leg.trading_class for leg in reversed(legs) if leg.expiry.terms == expiry.terms}
     strike = Strike(by=StrikeBy.DELTA, target=WING_DELTA, path=())
     return tuple(
         LegPlan(
@@ -51,6 +51,7 @@ def wings_of(calls: Iterable[Call], legs: tuple[LegPlan, ...]) -> tuple[LegPlan,
             right=right,
             sign=-1,
             ratio=1,
+            expiry=expiry,
             strike=strike,
             path=(),
         )

@@ -187,7 +187,7 @@ class Rule:
 class LegPlan:
     """One leg, in order of resolution. `sign` is +1 bought, -1 sold; `ratio` counts contracts, of shares each one.
 
-    not_below, not_above: the edges of its strike.
+    expiry: its own, else that of the structure, as for shares. not_below, not_above: the edges of its strike.
     """
 
     name: str
@@ -196,6 +196,7 @@ class LegPlan:
     right: Right
     sign: int
     ratio: int
+    expiry: Expiry
     strike: Strike
     not_below: Number | None = None
     not_above: Number | None = None
@@ -364,7 +365,7 @@ class Plan:
     """One bot, ready to run. `digest` names the text that governs it; `opens_for` is "credit" or "debit".
 
     quantity: structures; where `overwrite` says by the shares held how many there are, 1 stands for them. `size`: as
-    many structures as fit it, at most `quantity`; None is always `quantity`.
+    many structures as fit it, at most `quantity`; None is always `quantity`. `expiry`: that of the legs that end first.
     `parameters` are the names of those that the text has. With `choices` the bot enters by the plan of one of them, and
     that one governs the position; legs, require and exits here are then those of the first, and `needs` those of all.
     So it is with `members`, the symbols of a universe, each of which may have choices again.
@@ -392,6 +393,11 @@ class Plan:
     choices: tuple[Choice, ...] = ()
     members: tuple[Member, ...] = ()
     ranking: Ranking | None = None
+
+    def nearest_leg(self, symbol: str) -> LegPlan | None:
+        """Return the option on an underlying that ends first, None without one: of it volatility is read."""
+        options = (leg for leg in self.legs if leg.symbol == symbol and not leg.is_shares)
+        return min(options, key=lambda leg: leg.expiry.days_away, default=None)
 
     def on(self, symbol: str) -> "Plan":
         """Return the plan of a symbol of its universe, "" where there is none. Raises: KeyError."""

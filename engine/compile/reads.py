@@ -83,7 +83,8 @@ def needs_of(
 ) -> Needs:
     """Return the data that the rules and legs of one bot need, and `numbers` that are read besides.
 
-    symbol: whose options are meant where a rule names none of the legs, as a universe does at the money.
+    expiry: of which volatility is read. symbol: whose options are meant where a rule names none of the legs, as a
+    universe does at the money.
     """
     tests = [*(rule.test for rule in rules), *numbers]
     calls = tuple(call for test in tests for call in calls_of(test))
@@ -94,14 +95,14 @@ def needs_of(
     return Needs(
         symbols=tuple(dict.fromkeys((*leg_symbols, *others))),
         indices=tuple(name for name in INDICES if f"index:{name}" in read),
-        chains=tuple(dict.fromkeys((leg.symbol, leg.trading_class, expiry) for leg in legs if not leg.is_shares)),
+        chains=tuple(dict.fromkeys((leg.symbol, leg.trading_class, leg.expiry) for leg in legs if not leg.is_shares)),
         daily=_daily(calls),
         opening_move=opening_moves(calls),
         events=tuple(dict.fromkeys(name for call in calls for name in _events(call))),
         bars=_bars(calls),
         implied=implied_of(calls),
         extras=frozenset(extras_of(calls, legs, symbol)),
-        beside=wings_of(calls, legs),
+        beside=wings_of(calls, legs, expiry),
         bots=frozenset(str(call.argument("called")) for call in calls if call.measure in ("bot", "last_exit")),
         hooks=frozenset(_hooks(calls)),
     )

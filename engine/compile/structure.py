@@ -5,18 +5,18 @@ from dataclasses import replace
 
 from engine.compile.distance import REFERRING, ends_of, place_of
 from engine.compile.edges import edge_problems, edges_of, legs_named_by
+from engine.compile.expiries import ends_no_earlier, expiry_problems
 from engine.compile.plan import LegPlan
 from engine.compile.problem import Problem, did_you_mean
 from engine.compile.strikes import modifier_problems, side_problems, width_problems
-from engine.model.contract import LOT, UNKNOWN_INDICES, Kind, Right, product
+from engine.model.contract import LOT, UNKNOWN_INDICES, Right, product
 from engine.spec.nouns.condition import Path
 from engine.spec.nouns.exits import ExitKind
-from engine.spec.nouns.legs import Bound, DteRule, Expiry, Leg, Side, Strike, StrikeBy
+from engine.spec.nouns.legs import Bound, Leg, Side, Strike, StrikeBy
 from engine.spec.spec import Spec
 
 MAX_LEGS = 8
 MAX_RATIO = 100
-MAX_DTE = 1100
 
 
 def symbol_of(leg: Leg, spec: Spec) -> str:
@@ -39,7 +39,7 @@ def leg_problems(spec: Spec) -> Iterator[Problem]:
             message = f"a ratio is 1 to {MAX_RATIO}, is {leg.ratio}"
             yield Problem("RB232", (*leg.path, "ratio"), message)
     yield from _circles(legs)
-    yield from _expiry_problems(spec)
+    yield from expiry_problems(spec)
     yield from _uncovered(spec)
 
 
@@ -158,43 +158,6 @@ def _circle_from(name: str, references: dict[str, tuple[str, ...]]) -> tuple[str
     return ()
 
 
-def _expiry_problems(spec: Spec) -> Iterator[Problem]:
-    expiry, where = spec.legs.expiry, (*spec.legs.expiry.path, "dte")
-    if not expiry.days or any(not 0 <= day <= MAX_DTE for day in expiry.days):
-        yield Problem("RB260", where, f"days to expiry are 0 to {MAX_DTE}, is {_days(expiry)}")
-    elif expiry.rule is DteRule.BETWEEN and (len(expiry.days) != 2 or expiry.days[0] > expiry.days[1]):
-        yield Problem("RB260", where, f"the lower end comes first, is {_days(expiry)}")
-    if expiry.is_latest and expiry.rule in (DteRule.EXACT, DteRule.NEAREST):
-        message = "'take' chooses among several expiries, and here one alone qualifies"
-        help_text = "give 'dte' as at_least, at_most or between"
-        yield Problem("RB260", (*expiry.path, "take"), message, help_text, on_key=True)
-    if expiry.trading_class is not None:
-        yield from _class_problems(spec, expiry.trading_class)
-
-
-def _days(expiry: Expiry) -> str:
-    return " and ".join(str(day) for day in expiry.days) or "nothing"
-
-
-def _class_problems(spec: Spec, trading_class: str) -> Iterator[Problem]:
-    where = (*spec.legs.expiry.path, "class")
-    if len(spec.underlyings) > 1:
-        yield Problem("RB260", where, "one trading class cannot be that of two underlyings")
-        return
-    symbol = spec.underlyings[0]
-    known = ("SPX", "SPXW") if symbol == "SPX" else (product(symbol).same_day_class,)
-    if product(symbol).kind is Kind.INDEX and trading_class not in known:
-        message = f"{symbol} has no options of class '{trading_class}'"
-        yield Problem("RB260", where, message, did_you_mean(trading_class, known))
-    elif trading_class == "SPX" and symbol == "SPX" and _may_be_same_day(spec.legs.expiry):
-        message = "SPX options of class SPX settle at the open and do not trade on that day"
-        yield Problem("RB260", where, message, "SPXW expires at the close of its last day")
-
-
-def _may_be_same_day(expiry: Expiry) -> bool:
-    return expiry.rule is DteRule.EXACT and expiry.days == (0,)
-
-
 def _uncovered(spec: Spec) -> Iterator[Problem]:
     if spec.risk.undefined_risk:
         return
@@ -209,14 +172,18 @@ def _uncovered(spec: Spec) -> Iterator[Problem]:
                 help_text = "buy a call of the same expiry, or write 'undefined_risk: allow' under 'risk'"
                 yield Problem("RB209", leg.path, message, help_text, on_key=True)
                 continue
-            legs_of = [each for each in _alike(leg, spec) if each.side is Side.BUY]
-            found = (
-                f"only {sum(each.ratio for each in legs_of)} of them bought" if legs_of else f"no {leg.right} is bought"
-            )
+            bought = [each for each in _alike(leg, spec) if each.side is Side.BUY]
+            lasting = [each for each in bought if _outlasts(each, leg, spec)]
+            count = sum(each.ratio for each in lasting)
+            found = f"only {count} of them bought" if lasting else _none_bought(leg, bought)
             message = f"the {leg.right} sold by '{leg.name}' is not covered: {found} on {symbol_of(leg, spec)}"
             owed = f"{missing} {leg.right}{'s' if missing > 1 else ''}"
             help_text = f"buy {owed} of the same expiry, or write 'undefined_risk: allow' under 'risk'"
             yield Problem("RB209", leg.path, message, help_text, on_key=True)
+
+
+def _none_bought(leg: Leg, bought: list[Leg]) -> str:
+    return f"'{bought[0].name}' may end before it, and none is bought" if bought else f"no {leg.right} is bought"
 
 
 def is_left_bare(spec: Spec, closed: set[str]) -> bool:
@@ -244,11 +211,33 @@ def _covering(leg: Leg, spec: Spec) -> list[Leg]:
 
 
 def missing_cover(leg: Leg, spec: Spec) -> int:
-    """Return how many options of this leg's kind are sold and not bought, told at the last leg that sells."""
+    """Return how many options of this leg's kind are sold and not bought, told at the last leg that sells.
+
+    An option that may end before the one that is sold covers nothing.
+    """
     alike = _covering(leg, spec)
     sold = [each for each in alike if each.side is Side.SELL]
-    missing = sum(each.ratio for each in sold) - sum(each.ratio for each in alike if each.side is Side.BUY)
-    return missing if sold[-1] is leg else 0
+    return _bare(sold, [each for each in alike if each.side is Side.BUY], spec) if sold[-1] is leg else 0
+
+
+def _bare(sold: list[Leg], bought: list[Leg], spec: Spec) -> int:
+    """Return how many of these no option bought covers, each by one of its own."""
+    covers = {short.name: [long.name for long in bought if _outlasts(long, short, spec)] for short in sold}
+    left = {long.name: long.ratio for long in bought}
+    missing = 0
+    for short in sorted(sold, key=lambda each: len(covers[each.name])):
+        owed = short.ratio
+        for name in covers[short.name]:
+            taken = min(owed, left[name])
+            owed, left[name] = owed - taken, left[name] - taken
+        missing += owed
+    return missing
+
+
+def _outlasts(long: Leg, short: Leg, spec: Spec) -> bool:
+    if long.is_shares or short.is_shares:
+        return True
+    return ends_no_earlier(spec.legs.expiry_of(long), spec.legs.expiry_of(short))
 
 
 # ---------------------------------------------------------------- plans
@@ -266,14 +255,15 @@ def leg_plans(spec: Spec) -> tuple[LegPlan, ...]:
 
 
 def _leg_plan(leg: Leg, spec: Spec) -> LegPlan:
-    symbol = symbol_of(leg, spec)
+    symbol, expiry = symbol_of(leg, spec), spec.legs.expiry_of(leg)
     return LegPlan(
         name=leg.name,
         symbol=symbol,
-        trading_class=spec.legs.expiry.trading_class or product(symbol).same_day_class,
+        trading_class=expiry.trading_class or product(symbol).same_day_class,
         right=Right.CALL if leg.is_shares else Right(leg.right),
         sign=1 if leg.side is Side.BUY else -1,
         ratio=leg.ratio * LOT if leg.is_shares else leg.ratio,
+        expiry=expiry,
         strike=leg.strike,
         **edges_of(leg, symbol, spec),
         path=leg.path,
@@ -281,7 +271,12 @@ def _leg_plan(leg: Leg, spec: Spec) -> LegPlan:
 
 
 def certain_direction(spec: Spec) -> str | None:
-    """Return "credit" or "debit" when the legs alone decide it, whatever the market: None when they do not."""
+    """Return "credit" or "debit" when the legs alone decide it, whatever the market: None when they do not.
+
+    They do not where they have different expiries: what time is worth decides.
+    """
+    if len(spec.legs.expiries) > 1:
+        return None
     shares = {leg.side for leg in spec.legs.legs if leg.is_shares}
     if shares:  # what shares cost is more than options on them
         return None if len(shares) > 1 else "debit" if Side.BUY in shares else "credit"

@@ -110,8 +110,8 @@ def _end_problems(window: Window, end: DayTime, session: Session, where: Path) -
 
 def outlives_its_day(spec: Spec) -> bool:
     """Say whether a position can still be open after the session of its entry."""
-    expiry = spec.legs.expiry
-    same_day = expiry.rule in (DteRule.EXACT, DteRule.AT_MOST) and expiry.days[:1] == (0,)
+    rules = (DteRule.EXACT, DteRule.AT_MOST)
+    same_day = all(each.rule in rules and each.days[:1] == (0,) for each in spec.legs.expiries)
     return not same_day and not time_exits(spec)
 
 

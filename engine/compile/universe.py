@@ -22,7 +22,10 @@ def universe_problems(spec: Spec) -> Iterator[Problem]:
     if spec.entry.per_day is None:
         message = "with a universe 'per_day' must be written: it counts the positions of all symbols"
         yield Problem("RB241", spec.entry.path, message, "as in 'per_day: 2'", on_key=True)
-    for expiry in (spec.legs.expiry, *(each.expiry for each in spec.legs.choose)):
+    written = [spec.legs.expiry, *(leg.expiry for leg in spec.legs.legs)]
+    for each in spec.legs.choose:
+        written += [each.expiry, *(leg.expiry for leg in each.legs)]
+    for expiry in written:
         if expiry is not None and expiry.trading_class is not None:
             yield Problem("RB260", (*expiry.path, "class"), "one trading class cannot be that of several symbols")
 

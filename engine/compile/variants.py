@@ -54,8 +54,9 @@ def taking(spec: Spec, alternative: Alternative) -> Spec:
 
 def before_the_choice(spec: Spec) -> Spec:
     """Return the plain spec in which conditions of entry and halts are read: with the expiry that `legs` names."""
-    first = taking(spec, spec.legs.choose[0])
-    return replace(spec, legs=replace(first.legs, expiry=spec.legs.expiry))
+    first = taking(spec, spec.legs.choose[0]).legs
+    legs = tuple(replace(leg, expiry=None) for leg in first.legs)
+    return replace(spec, legs=replace(first, expiry=spec.legs.expiry, legs=legs))
 
 
 def choice_problems(spec: Spec) -> Iterator[Problem]:

@@ -14,12 +14,12 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 from engine.compile.plan import LegPlan, Plan
-from engine.evaluate.listings import neighbours
+from engine.evaluate.listings import listing_of, neighbours
 from engine.evaluate.snapshot import View
 from engine.evaluate.strike_terms import VALUED, edge_of, of_two, preferred, side_of
 from engine.evaluate.strike_values import premiums_of
 from engine.model.contract import Right, listed
-from engine.model.values import dataclass
+from engine.model.values import dataclass, replace
 from engine.spec.nouns.legs import Round, StrikeBy
 
 _ALONE = frozenset((StrikeBy.DELTA, StrikeBy.PREMIUM, StrikeBy.EXPECTED_MOVE, StrikeBy.OTM, StrikeBy.AT_SPOT))
@@ -68,7 +68,7 @@ def guess_of(about: Guessing) -> Guess | None:
         return None
     if not about.stands_alone:
         return _guessed(about)
-    key = ("guess", id(about.leg), id(about.plan.expiry))  # they live longer than the view
+    key = ("guess", id(about.leg))  # lives longer than the view
     if key not in about.view.memo:
         about.view.memo[key] = _guessed(about)
     known: Guess | None = about.view.memo[key]
@@ -104,7 +104,12 @@ def _is_among(strike: Decimal, strikes: tuple[Decimal, ...]) -> bool:
 
 
 def _at_moves(about: Guessing) -> Decimal | None:
-    move = _rough_move(about)
+    """Return the strike so many expected moves away; they are those until the nearest expiry of the legs."""
+    nearest = about.plan.nearest_leg(about.leg.symbol) or about.leg
+    listing, expiry = listing_of(nearest, about.view)
+    if expiry is None or listing is None:
+        return None
+    move = _rough_move(replace(about, leg=nearest, expiry=expiry, every=listing.strikes.get(expiry, ())))
     return None if move is None else _out_by(about, float(about.leg.strike.target or 0) * move)
 
 
@@ -297,7 +302,7 @@ def _edged(about: Guessing, strike: Decimal) -> Decimal:
     leg = about.leg
     for number, further in ((leg.not_below, max), (leg.not_above, min)):
         if number is not None:
-            level = edge_of(number, leg, about.plan.expiry, about.view, about.guesses)
+            level = edge_of(number, leg, about.view, about.guesses)
             if level is None:
                 continue
             side = Round.TOWARD if (further is max) is (about.out < 0) else Round.AWAY

@@ -71,12 +71,12 @@ def _trades(day: date) -> bool:
         return day.weekday() <= _FRIDAY
 
 
-def listing_of(leg: LegPlan, rule: Expiry, view: View) -> tuple[Listing | None, date | None]:
-    """Return what is listed of the leg's class, and the expiry that `rule` means today; looked up once an instant."""
-    key = ("listing", leg.symbol, leg.trading_class, id(rule))  # lives longer than the view
+def listing_of(leg: LegPlan, view: View) -> tuple[Listing | None, date | None]:
+    """Return what is listed of the leg's class, and the expiry that it means today; looked up once an instant."""
+    key = ("listing", leg.symbol, leg.trading_class, id(leg.expiry))  # lives longer than the view
     if (known := view.memo.get(key)) is None:
         listing = view.facts.listings.get((leg.symbol, leg.trading_class))
-        expiry = expiry_on(rule, listing.expiries, view.session.date) if listing else None
+        expiry = expiry_on(leg.expiry, listing.expiries, view.session.date) if listing else None
         known = view.memo[key] = (listing, expiry)
     return known
 

@@ -14,8 +14,11 @@ from engine.evaluate.measure_volatility import Outlook, expiry_in, outlook
 from engine.evaluate.reading import Context, Read, Reading, Unknown
 from engine.evaluate.snapshot import View
 from engine.model.black import probability_below
-from engine.model.payoff import Part, best_case, gaining_ranges
+from engine.model.payoff import Part, best_case, ends_together, gaining_ranges
 from engine.model.quotes import OPTION_AGE
+
+_NO_BEST = {True: "the best case has no bound", False: "the legs have different expiries"}
+"""Why there is no best case, by whether the legs end together."""
 
 
 def _parts(view: View) -> tuple[Part, ...]:
@@ -34,7 +37,7 @@ def return_on_risk(call: Call, context: Context) -> Read:
             return risk
         best = best_case(_parts(view), Decimal(f"{price:.10f}"))
         if best is None:
-            return Unknown("the best case has no bound")
+            return Unknown(_NO_BEST[ends_together(_parts(view))])
         return float(best) / risk if risk > 0.0 else Unknown("nothing can be lost")
 
     return read
@@ -56,6 +59,8 @@ def probability_of_profit(call: Call, context: Context) -> Read:
             return price
         if not isinstance(spot, float):
             return spot
+        if not ends_together(_parts(view)):
+            return Unknown(_NO_BEST[False])
         symbol = view.legs[0].option.symbol
         expiry = expiry_in(view, symbol, context)
         if isinstance(expiry, Unknown):

@@ -211,12 +211,17 @@ def strike(call: Call, context: Context) -> Read:
 
 
 def dte(call: Call, context: Context) -> Read:
-    """Bind `dte`: calendar days to the nearest expiry."""
+    """Bind `dte`: calendar days to the nearest expiry of what is left, or of the legs named, which may be over."""
+    names = dict(call.arguments).get("of")
 
     def read(view: View) -> Reading:
         if not view.legs:
             return Unknown("no structure")
         ending = [leg.option.expiry for leg in view.legs if not leg.option.is_share]
+        if isinstance(names, tuple):
+            ending = [leg.option.expiry for leg in legs_named(view, names)]
+            if view.held is not None:
+                ending = [leg.expiry for name, leg in view.held.legs.items() if name in names]
         return float((min(ending) - view.session.date).days) if ending else Unknown("no option is left")
 
     return read

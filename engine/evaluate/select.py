@@ -4,7 +4,7 @@ Unknown never chooses: when the strikes around the wanted delta are not all quot
 selection, with the reason. Meanings: language.md section 5.
 """
 
-from engine.compile.plan import Expiry, LegPlan
+from engine.compile.plan import LegPlan
 from engine.evaluate.choice import LegChoice
 from engine.evaluate.snapshot import LegView, View
 from engine.evaluate.strike_target import ExpectedMove
@@ -32,7 +32,6 @@ class Selection:
 
 def select(
     legs: tuple[LegPlan, ...],
-    rule: Expiry,
     view: View,
     expected_move: ExpectedMove,
     avoid: frozenset[Option] = frozenset(),
@@ -53,7 +52,7 @@ def select(
             choices.append(LegChoice(leg.name, f"{leg.ratio} shares", chosen[leg.name]))
             continue
         partner = _partner(leg, legs)
-        choice = Chooser(leg, rule, view, expected_move, chosen, avoid, explain=explain, partner=partner).choose()
+        choice = Chooser(leg, view, expected_move, chosen, avoid, explain=explain, partner=partner).choose()
         choices.append(choice)
         if choice.option is None:
             return Selection((), tuple(choices), choice.missing, choice.refused)

@@ -36,12 +36,14 @@ class Ledger(NamedTuple):
     """One leg of the open position, closed or not.
 
     Units: `entry_price` is what it adds to the entry price of the structure, per share, + received; `made` dollars
-    received less paid so far, commissions included; `held` contracts, negative when short.
+    received less paid so far, commissions included; `held` contracts, negative when short; `expiry` its last day, that
+    of a share is the end of all days.
     """
 
     entry_price: float
     made: float
     held: int
+    expiry: date
 
 
 class Held(NamedTuple):

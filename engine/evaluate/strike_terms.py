@@ -55,12 +55,12 @@ def _reader(number: Number, symbol: str, trading_class: str, rule: Expiry) -> Re
     return reader_of(number, Context(symbols=(symbol,), classes={symbol: trading_class}, expiry=rule))
 
 
-def edge_of(number: Number, leg: LegPlan, rule: Expiry, view: View, strikes: Mapping[str, Decimal]) -> float | None:
+def edge_of(number: Number, leg: LegPlan, view: View, strikes: Mapping[str, Decimal]) -> float | None:
     """Return the level that an edge names now, None while it is not known. strikes: those of legs chosen before."""
     if isinstance(number, Call) and number.measure == "strike":
         known = strikes.get(str(number.argument("of")))
         return None if known is None else float(known)
-    found = _reader(number, leg.symbol, leg.trading_class, rule)(view)
+    found = _reader(number, leg.symbol, leg.trading_class, leg.expiry)(view)
     return found if isinstance(found, float) else None
 
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 from heapq import nsmallest
 from itertools import pairwise
 
-from engine.compile.plan import Expiry, LegPlan
+from engine.compile.plan import LegPlan
 from engine.evaluate.choice import Candidate, LegChoice
 from engine.evaluate.listings import listing_of, multiples, neighbours
 from engine.evaluate.snapshot import View
@@ -44,7 +44,6 @@ class Chooser:
     def __init__(
         self,
         leg: LegPlan,
-        rule: Expiry,
         view: View,
         expected_move: ExpectedMove,
         chosen: Mapping[str, Option],
@@ -53,9 +52,9 @@ class Chooser:
         explain: bool,
         partner: LegPlan | None = None,
     ) -> None:
-        self.leg, self.rule, self.view, self.chosen, self.avoid, self.explain = leg, rule, view, chosen, avoid, explain
+        self.leg, self.view, self.chosen, self.avoid, self.explain = leg, view, chosen, avoid, explain
         self.expected_move, self.partner = expected_move, partner
-        self.listing, self.expiry = listing_of(leg, rule, view)
+        self.listing, self.expiry = listing_of(leg, view)
         self.spot = view.level(leg.symbol)
         self.side = side_of(leg.strike)
 
@@ -226,9 +225,7 @@ class Chooser:
             if not self._on_grid(strike):
                 continue
             chosen = {**self.chosen, self.leg.name: option_of(self.leg, self.expiry, strike)}
-            long = Chooser(
-                self.partner, self.rule, self.view, self.expected_move, chosen, self.avoid, explain=False
-            ).choose()
+            long = Chooser(self.partner, self.view, self.expected_move, chosen, self.avoid, explain=False).choose()
             row = -1 if long.option is None else self.view.board.rows.get(long.option, -1)
             if (other := mid_of(self.view, row)) is not None:
                 found[strike] = round(self.leg.ratio * mid - self.partner.ratio * other, 9)
@@ -299,7 +296,7 @@ class Chooser:
             if number is None:
                 continue
             at = {each: option.strike for each, option in self.chosen.items()}
-            level = edge_of(number, leg, self.rule, self.view, at)
+            level = edge_of(number, leg, self.view, at)
             if level is None:
                 return None, f"?{leg.name}: {name} is not known"
             levels.append((level, 1 if name == "not_below" else -1, f"{name} {level:.2f}"))

@@ -90,21 +90,21 @@ def money_aims(plan: Plan, view: View) -> tuple[Aim | None, ...]:
 
     What is read beside them is looked at as a whole, since conditions may be about it.
     """
-    found = (None if leg.is_shares else _listed_once(leg, plan, view) for leg in plan.legs)
+    found = (None if leg.is_shares else _listed_once(leg, view) for leg in plan.legs)
     money = [None if listed is None else Aim(listed[0], listed[3], None, None) for listed in found]
     return (*money, *(_aim(leg, plan, view, {}) for leg in plan.needs.beside))
 
 
-def _listed_once(leg: LegPlan, plan: Plan, view: View) -> tuple[date, tuple[Decimal, ...], float, int] | None:
-    key = ("listed", leg.symbol, leg.trading_class, id(plan.expiry))  # lives longer than the view
+def _listed_once(leg: LegPlan, view: View) -> tuple[date, tuple[Decimal, ...], float, int] | None:
+    key = ("listed", leg.symbol, leg.trading_class, id(leg.expiry))  # lives longer than the view
     if key not in view.memo:
-        view.memo[key] = _listed(leg, plan, view)
+        view.memo[key] = _listed(leg, view)
     found: tuple[date, tuple[Decimal, ...], float, int] | None = view.memo[key]
     return found
 
 
 def _aim(leg: LegPlan, plan: Plan, view: View, guesses: dict[str, Decimal]) -> Aim | None:
-    found = _listed_once(leg, plan, view)
+    found = _listed_once(leg, view)
     if found is None:
         return None
     expiry, listed_strikes, spot, money = found
@@ -181,9 +181,9 @@ def watch_list(wishes: Iterable[Wish], pinned: Iterable[Contract], now: tuple[Co
     return (*wanted, *(contract for contract in now if contract in kept and contract not in wanted))
 
 
-def _listed(leg: LegPlan, plan: Plan, view: View) -> tuple[date, tuple[Decimal, ...], float, int] | None:
+def _listed(leg: LegPlan, view: View) -> tuple[date, tuple[Decimal, ...], float, int] | None:
     """Return the leg's expiry with its strikes, spot, and how many strikes lie below it; None while one is unknown."""
-    listing, expiry = listing_of(leg, plan.expiry, view)
+    listing, expiry = listing_of(leg, view)
     spot = view.level(leg.symbol)
     if listing is None or spot is None or expiry is None or not (strikes := listing.strikes.get(expiry)):
         return None

@@ -109,7 +109,8 @@ def held(position: Position) -> Held | None:
 
 def _ledger(leg: PositionLeg) -> Ledger:
     price = leg.entry_cash * leg.weight / (leg.opened * leg.option.multiplier)
-    return Ledger(float(price), float(leg.entry_cash + leg.exit_cash - leg.commissions), leg.signed_held)
+    made = leg.entry_cash + leg.exit_cash - leg.commissions
+    return Ledger(float(price), float(made), leg.signed_held, leg.option.expiry)
 
 
 def realized(position: Position) -> Decimal:

@@ -3,6 +3,11 @@
 Source: the payoff of options with one expiry is piecewise linear in the underlying, so its minimum lies at a strike, at
 zero, or beyond the highest strike (where the slope is the net number of calls). Where several losses are added the sum
 is convex between two strikes, so its maximum lies at the same places.
+
+Where expiries differ all is looked at when what was sold has its last day: what lives on is worth its exercise value at
+least, and what has ended before covers nothing. That presumes that what lives on is sold then; held on, it may still
+lose what it is worth. Source: Hull, Options, Futures and Other Derivatives, on calendar spreads, and on the lower bound
+of an option's price (for European puts deep in the money that is less by the interest on the strike).
 """
 
 from collections.abc import Iterable, Sequence
@@ -54,19 +59,39 @@ def least_payoff(parts: Iterable[Part]) -> Decimal | None:
         by_symbol.setdefault(option.symbol, []).append((option, count))
     total = ZERO
     for group in by_symbol.values():
-        lowest = _lowest_payoff(group)
+        lowest = _lowest_payoff(_lasting(group))
         if lowest is None:
             return None
         total += lowest
     return total
 
 
+def ends_together(parts: Iterable[Part]) -> bool:
+    """Say whether all options have one last day: only then is it known at expiry what all of them are worth."""
+    return len({option.expiry for option, _ in parts if not option.is_share}) <= 1
+
+
+def _lasting(parts: list[Part]) -> list[Part]:
+    """Return the parts without the options bought that end before those that are sold."""
+    sold = [_end_of(option) for option, count in parts if count < 0 and not option.is_share]
+    last = max(sold, default=(date.min, False))
+    return [(option, count) for option, count in parts if count < 0 or option.is_share or _end_of(option) >= last]
+
+
+def _end_of(option: Option) -> tuple[date, bool]:
+    """Return what orders options by when they end: opening prints come after the close of the last day before."""
+    return option.expiry, option.settles_at_open
+
+
 def best_case(parts: Iterable[Part], net_price: Decimal) -> Decimal | None:
     """Return the largest gain at expiry per share of one structure; negative when it loses everywhere.
 
-    None when it has no bound. Units: `net_price` is signed, + received. The worst case of the other side of the trade,
-    without its floor at 0.
+    None when it has no bound, or none that is known since expiries differ. Units: `net_price` is signed, + received.
+    The worst case of the other side of the trade, without its floor at 0.
     """
+    parts = tuple(parts)
+    if not ends_together(parts):
+        return None
     by_symbol: dict[str, list[Part]] = {}
     for option, count in parts:
         by_symbol.setdefault(option.symbol, []).append((option, -count))
@@ -79,6 +104,7 @@ def gaining_ranges(parts: Iterable[Part], net_price: Decimal) -> tuple[Range, ..
     """Return where a structure on one underlying gains at expiry: ranges of prices, some of which may touch.
 
     Units: points; None is no end. Between two strikes the gain is a straight line, which changes its sign once at most.
+    Where expiries differ it is no straight line: `ends_together` is to be asked before.
     """
     held = tuple(parts)
     knots = sorted({ZERO, *(option.strike for option, _ in held)})
@@ -123,7 +149,8 @@ def worst_together(positions: Iterable[Sequence[Way]]) -> Decimal | None:
     are added, and the worst price counts: a put spread and a call spread are not both lost. A gain of one position
     never makes up for a loss of another, for each is left on its own; so a bot's long option covers no other bot's
     short one. Different underlyings, trading classes and last days settle at prices of their own and are added up,
-    each at its worst. That is an upper bound wherever the prices go, and however many of the working entries fill.
+    each at its worst; but an option that was bought counts with those of its position that are sold and end before it.
+    That is an upper bound wherever the prices go, and however many of the working entries fill.
     Of the ways in which a position may stand the one that loses most counts.
 
     Source: sum over groups of max over price of sum over positions of max(0, -profit); the maximum of a sum is never
@@ -143,19 +170,26 @@ def worst_together(positions: Iterable[Sequence[Way]]) -> Decimal | None:
 
 
 def _settlings(way: Way) -> set[Settling]:
-    return {_settling_of(option, way) for option, _, _ in way}
+    return {_settling_of(each, way) for each in way}
 
 
-def _settling_of(option: Option, way: Way) -> Settling:
-    """Return where an option settles; shares are valued with the last options that are held beside them."""
-    beside = [each for each, _, _ in way if not each.is_share and each.symbol == option.symbol]
-    if option.is_share and beside:
-        option = max(beside, key=lambda each: each.expiry)
+def _settling_of(holding: Holding, way: Way) -> Settling:
+    """Return where an option settles; shares are valued with the last options that are held beside them.
+
+    What was bought is valued with the last of those that are sold beside it and end on its day or before.
+    """
+    option, held, _ = holding
+    beside = [(each, count) for each, count, _ in way if not each.is_share and each.symbol == option.symbol]
+    if option.is_share:
+        with_it = [each for each, _ in beside]
+    else:
+        with_it = [each for each, count in beside if count < 0 < held and _end_of(each) <= _end_of(option)]
+    option = max(with_it, key=_end_of, default=option)
     return option.trading_class, option.expiry
 
 
 def _settling_at(settling: Settling, way: Way) -> Way:
-    return tuple(each for each in way if _settling_of(each[0], way) == settling)
+    return tuple(each for each in way if _settling_of(each, way) == settling)
 
 
 def _worst_price(group: list[list[Way]]) -> Decimal | None:
@@ -178,12 +212,13 @@ def _loss(way: Way, spot: Decimal) -> Decimal:
 def cash_for_puts(way: Way) -> Decimal:
     """Return the dollars that buying the shares of every short put takes that no long put of the same kind covers.
 
-    Of the same kind: one trading class, last day and position; a long put that ends sooner covers nothing. The short
+    Of the same kind: one trading class, last day and position; a long put of another day covers nothing. The short
     puts of the highest strikes are taken to be the uncovered ones.
     """
     total = ZERO
-    for settling in _settlings(way):
-        puts = [(o, count) for o, count, _ in _settling_at(settling, way) if o.right is Right.PUT]
+    puts_of = [(option, count) for option, count, _ in way if option.right is Right.PUT]
+    for ending in {(option.trading_class, option.expiry) for option, _ in puts_of}:
+        puts = [(o, count) for o, count in puts_of if (o.trading_class, o.expiry) == ending]
         bare = -sum(count for _, count in puts)
         for option, count in sorted(puts, key=lambda put: -put[0].strike):
             taken = min(max(-count, 0), max(bare, 0))

@@ -1,4 +1,7 @@
-"""A structure in a few letters: `5920/5930p 6065/6075c`, `547p`, `AAPL 230p`, `SPX 6000c / 10 SPY 600c`."""
+"""A structure in a few letters: `5920/5930p 6065/6075c`, `547p`, `AAPL 230p`, `SPX 6000c / 10 SPY 600c`.
+
+Of several expiries each has its own: `5950p 2026-06-05 + 5950p 2026-06-12`.
+"""
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -10,12 +13,13 @@ SHARES = "shares"
 
 
 class Strike(NamedTuple):
-    """One leg as far as its name goes. `right` is `put`, `call` or `shares`, which have no strike."""
+    """One leg as far as its name goes. `right` is `put`, `call` or `shares`, which have neither strike nor expiry."""
 
     symbol: str
     right: str
     strike: Decimal
     ratio: int
+    expiry: str | None = None
 
 
 UNNAMED = frozenset({"SPX", "SPY"})
@@ -32,6 +36,9 @@ def structure_text(strikes: Iterable[Strike]) -> str:
         options = structure_text(leg for leg in legs if leg.right != SHARES)
         named = " ".join(f"{leg.ratio} {leg.symbol}" for leg in dealt)
         return f"{named} {options}".rstrip()
+    if len(expiries := sorted({leg.expiry or "" for leg in legs})) > 1:
+        ending = ((each, structure_text(leg for leg in legs if (leg.expiry or "") == each)) for each in expiries)
+        return " + ".join(f"{text} {expiry}" for expiry, text in ending)
     symbols = list(dict.fromkeys(leg.symbol for leg in legs))
     if not symbols or (len(symbols) == 1 and symbols[0] in UNNAMED):
         return _both_rights(legs)
@@ -63,4 +70,6 @@ def _number(strike: Decimal) -> str:
 
 def strike_of(option: Option, ratio: int) -> Strike:
     """Return a leg as far as its name goes."""
-    return Strike(option.symbol, SHARES if option.is_share else option.right.value, option.strike, ratio)
+    if option.is_share:
+        return Strike(option.symbol, SHARES, option.strike, ratio)
+    return Strike(option.symbol, option.right.value, option.strike, ratio, option.expiry.isoformat())

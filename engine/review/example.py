@@ -84,7 +84,7 @@ def _commission(parts: list[tuple[Option, int, float]]) -> Decimal:
 def example_of(plan: Plan) -> Example | None:
     """Return the position that the bot would open in the example's market; None when it finds no strikes there."""
     view = example_view(plan)
-    selection = select(plan.legs, plan.expiry, view, compile_expected_move(plan))
+    selection = select(plan.legs, view, compile_expected_move(plan))
     if not selection.is_complete:
         return None
     quote = price_legs(selection, view)

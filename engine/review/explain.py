@@ -7,6 +7,7 @@ from engine.compile.expression import number_of_name
 from engine.compile.plan import Plan
 from engine.compile.scope import scope_of_let
 from engine.compile.variants import variants
+from engine.model.payoff import ends_together
 from engine.review.alternatives import for_each, structures
 from engine.review.amounts import price
 from engine.review.enters import enters
@@ -67,14 +68,17 @@ def _let_words(let: Let, subject: Subject) -> str:
 
 
 def _payoffs(subject: Subject) -> dict[str, Payoff]:
-    """Return what the example makes at expiry, of a bot with a choice that of each alternative."""
+    """Return what the example makes at expiry, of a bot with a choice that of each alternative.
+
+    Legs that do not end together have no such line.
+    """
     levels = [(symbol, level(symbol)) for symbol in subject.plan.underlyings]
     covered = subject.plan.overwrite is not None
     found = [(name, each.example) for name, each in subject.alternatives or (("", subject),)]
     return {
         name: replace(payoff_of(example.position.legs, levels, example.position.net), covered=covered)
         for name, example in found
-        if example
+        if example and ends_together((leg.option, 1) for leg in example.position.legs)
     }
 
 

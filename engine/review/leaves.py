@@ -13,6 +13,7 @@ from engine.review.levels import level_of, level_words, part_price, protection_p
 from engine.review.orders import ladder_words
 from engine.review.sentences import ending, judging, outline, rule_words
 from engine.review.spoken import cast_for, each_words
+from engine.review.structure import has_several
 from engine.review.subject import Subject
 from engine.spec.nouns.exits import Exit, ExitKind, IfUnknown
 
@@ -234,6 +235,10 @@ def _expiry(subject: Subject) -> Iterator[Line]:
     if shares := tuple(leg.name for leg in subject.plan.legs if leg.is_shares):
         parts.append(f"{listed(shares, 'and')} {'is' if len(shares) == 1 else 'are'} closed once no option is left")
     yield Line(words=f"held to expiry, {'; '.join(parts)}")
+    if has_several(subject.plan):
+        later = "what ends later stays open, and the exits go on for it"
+        counted = "worst cases count it at its exercise value on the day on which what was sold ends"
+        yield Line(words=f"{later}; {counted}: kept beyond that day, it may still lose what it is worth")
 
 
 def _ending_legs(names: tuple[str, ...], words: str, are_all: bool) -> str:

@@ -44,10 +44,14 @@ def level(symbol: str) -> int:
 def example_view(plan: Plan) -> View:
     """Return the market at the start of the bot's first window: levels and the chains that its legs take."""
     at = plan.entry.windows[0].start.on(FULL_DAY)
-    wanted = tuple(dict.fromkeys((leg.symbol, leg.trading_class) for leg in plan.legs if not leg.is_shares))
+    chains = {
+        (leg.symbol, leg.trading_class, expiry_on(leg.expiry, _expiries(), FULL_DAY.date))
+        for leg in plan.legs
+        if not leg.is_shares
+    }
+    wanted = tuple(sorted((symbol, each, expiry) for symbol, each, expiry in chains if expiry is not None))
     shares = tuple(dict.fromkeys(leg.symbol for leg in plan.legs if leg.is_shares))
-    expiry = expiry_on(plan.expiry, _expiries(), FULL_DAY.date) if wanted else None
-    board, facts = _quoted(at, plan.underlyings, shares, wanted, expiry)
+    board, facts = _quoted(at, plan.underlyings, shares, wanted)
     return View(now=at.timestamp(), session=FULL_DAY, board=board, facts=facts)
 
 
@@ -56,12 +60,11 @@ def _quoted(
     at: datetime,
     underlyings: tuple[str, ...],
     shares: tuple[str, ...],
-    classes: tuple[tuple[str, str], ...],
-    expiry: date | None,
+    chains: tuple[tuple[str, str, date], ...],
 ) -> tuple[Board, Facts]:
     """Return the market of an instant, which all subjects that take the same of it share: nobody writes to it.
 
-    classes: each underlying's symbol and the trading class of its options.
+    chains: the underlying's symbol, the trading class and the expiry of the options of which all strikes are known.
     """
     board = Board()
     board.alive_at = at.timestamp()
@@ -69,10 +72,11 @@ def _quoted(
         _add_level(board, symbol, at)
     for symbol in shares:
         _add_share(board, symbol, at.timestamp())
-    listings = {}
-    for symbol, trading_class in classes:
-        known = {} if expiry is None else {expiry: _chain(board, symbol, trading_class, expiry, at)}
-        listings[symbol, trading_class] = Listing(symbol, trading_class, _expiries(), known)
+    strikes: dict[tuple[str, str], dict[date, tuple[Decimal, ...]]] = {}
+    for symbol, trading_class, expiry in chains:
+        found = _chain(board, symbol, trading_class, expiry, at)
+        strikes.setdefault((symbol, trading_class), {})[expiry] = found
+    listings = {key: Listing(*key, _expiries(), known) for key, known in strikes.items()}
     return board, Facts(listings=listings)
 
 

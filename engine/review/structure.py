@@ -37,7 +37,14 @@ def _head(plan: Plan) -> str:
         count = f"{overwrite_words(plan.overwrite, plan.underlyings[0])}; "
     if plan.size is not None:
         count = f"{size_words(plan.size, plan.quantity)}; "
+    if has_several(plan):
+        return f"{count}{classes} options of several expiries:"
     return f"{count}{expiry_words(plan.expiry, classes)}:"
+
+
+def has_several(plan: Plan) -> bool:
+    """Say whether the legs have different expiries."""
+    return any(leg.expiry.terms != plan.expiry.terms for leg in plan.legs)
 
 
 def overwrite_words(band: Overwrite, symbol: str) -> str:
@@ -110,7 +117,8 @@ def leg_words(leg: LegPlan, plan: Plan) -> str:
     symbol = f"{leg.symbol} " if len(plan.underlyings) > 1 else ""
     verb = "buys" if leg.sign > 0 else "sells"
     what = f"the {symbol}{leg.right.value}" if leg.ratio == 1 else f"{leg.ratio} {symbol}{leg.right.value}s"
-    return f"{verb} {what} {strike_words(leg)}"
+    of = f"; of {expiry_words(leg.expiry, leg.trading_class)}" if has_several(plan) else ""
+    return f"{verb} {what} {strike_words(leg)}{of}"
 
 
 def strike_words(leg: LegPlan) -> str:

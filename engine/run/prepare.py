@@ -144,7 +144,7 @@ async def _opening_moves(
     bot: CompiledBot, feed: Feed, listings: dict[tuple[str, str], Listing], session: Session, at: datetime
 ) -> AsyncIterator[OpeningMoveReport]:
     for symbol in bot.plan.needs.opening_move:
-        leg = next((leg for leg in bot.plan.legs if leg.symbol == symbol), None)
+        leg = bot.plan.nearest_leg(symbol)
         listing = listings.get((symbol, leg.trading_class)) if leg is not None else None
         expiry = None if listing is None else expiry_on(bot.plan.expiry, listing.expiries, session.date)
         if listing is None or expiry is None:

@@ -19,7 +19,10 @@ def is_opened(trade: Mapping[str, Any]) -> bool:
 def structure_of(trade: Mapping[str, Any]) -> str:
     """Return what a row of `trades` or `open_positions` holds: strikes by right, and an expiry that is not its day."""
     legs = json.loads(trade["legs"])
-    strikes = (Strike(leg["symbol"], leg["right"], Decimal(str(leg["strike"] or 0)), leg["ratio"]) for leg in legs)
+    strikes = (
+        Strike(leg["symbol"], leg["right"], Decimal(str(leg["strike"] or 0)), leg["ratio"], leg.get("expiry"))
+        for leg in legs
+    )
     expiry = trade["expiration"]
     opened = str(trade.get("entry_time") or "")[:10]
     later = f" {expiry}" if expiry and opened and expiry != opened else ""

@@ -3,7 +3,7 @@
 Every check takes the tree with its parameters in place, sound or not, and passes over what the schema refuses.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePath
 
 from engine.spec.conditions import GROUPS, kind_of, own_name
@@ -40,6 +40,7 @@ def check(source: Source, tree: Tree, places: Mapping[Path, str]) -> list[Diagno
     found += _tolerances(source, tree)
     found += _quantity(source, tree)
     found += _strikes(source, tree)
+    found += _expiries(source, tree)
     found += _settling(source, tree)
     found += _arming(source, tree)
     found += idle_words(source, tree)
@@ -230,6 +231,39 @@ def _strikes(source: Source, tree: Tree) -> Iterator[Diagnostic]:
         elif not is_shares and "strike" not in leg and ("buy" in leg or "sell" in leg):
             help = "strike: One way to choose the strike, and what bounds it."
             yield source.diagnostic("RB113", path, f"'{path[-1]}' lacks 'strike'", help, at_key=True)
+
+
+def _expiries(source: Source, tree: Tree) -> Iterator[Diagnostic]:
+    """Every option has an expiry, its own or that of all; shares have none."""
+    legs = _mapping(tree, "legs")
+    if legs and all(key in NOT_LEGS and key != "choose" for key in legs):
+        help = "add one, as in 'short_put: {sell: put, strike: {delta: 0.10}}'"
+        yield source.diagnostic("RB121", ("legs",), "'legs' has no leg", help, at_key=True)
+        return
+    if legs and "choose" in legs and "expiry" not in legs:
+        help = "expiry: Which expiry the legs have that name none of their own; conditions of entry are read of it."
+        yield source.diagnostic("RB113", ("legs",), "'legs' lacks 'expiry'", help, at_key=True)
+    places = list(_alternatives(tree)) if "choose" in legs else [(("legs",), legs)]
+    for place, found in places if legs else ():
+        bodies = [(path, leg) for path, leg in _legs(tree) if path[:-1] == place and isinstance(leg, dict)]
+        options = [(path, leg) for path, leg in bodies if "shares" not in (leg.get("buy"), leg.get("sell"))]
+        shares = [(path, leg) for path, leg in bodies if (path, leg) not in options]
+        lacking = [path for path, leg in options if "expiry" not in leg]
+        if "expiry" not in found and "choose" not in legs:
+            yield from _lacking_expiry(source, lacking if len(lacking) < len(options) else [("legs",)])
+        elif options and not lacking and "expiry" in found:
+            message = "this 'expiry' is that of no leg: each has its own"
+            yield source.diagnostic("RB122", (*place, "expiry"), message, "remove it", at_key=True)
+        for path in (path for path, leg in shares if "expiry" in leg):
+            yield source.diagnostic("RB122", (*path, "expiry"), "shares do not expire", "remove it", at_key=True)
+
+
+def _lacking_expiry(source: Source, places: Iterable[Path]) -> Iterator[Diagnostic]:
+    for path in places:
+        help = "expiry: Which expiry the legs have that name none of their own."
+        if len(path) > 1:
+            help = "write it in the leg, or under 'legs' for all that have none of their own"
+        yield source.diagnostic("RB113", path, f"'{path[-1]}' lacks 'expiry'", help, at_key=True)
 
 
 def _names_of_parts(source: Source, tree: Tree) -> Iterator[Diagnostic]:

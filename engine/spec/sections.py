@@ -91,7 +91,7 @@ def legs(tree: Tree) -> Legs:
     """Return `legs:`; every key that is not a word of the section is a leg."""
     path: Path = ("legs",)
     return Legs(
-        expiry=_expiry(mapping(tree["expiry"]), (*path, "expiry")),
+        expiry=_own_expiry(tree, path),
         legs=_legs(tree, path, NOT_LEGS),
         choose=tuple(
             _alternative(mapping(each), (*path, "choose", at)) for at, each in enumerate(sequence(tree.get("choose")))
@@ -112,11 +112,15 @@ def _alternative(tree: Tree, path: Path) -> Alternative:
     return Alternative(
         name=name,
         when=conditions(tree.get("when"), (*path, "when"), f"{name}."),
-        expiry=_expiry(mapping(tree["expiry"]), (*path, "expiry")) if "expiry" in tree else None,
+        expiry=_own_expiry(tree, path),
         legs=_legs(tree, path, NOT_LEGS_OF_ONE),
         require=require,
         path=path,
     )
+
+
+def _own_expiry(tree: Tree, path: Path) -> Expiry | None:
+    return _expiry(mapping(tree["expiry"]), (*path, "expiry")) if "expiry" in tree else None
 
 
 def _expiry(tree: Tree, path: Path) -> Expiry:
@@ -147,6 +151,7 @@ def _leg(name: str, tree: Tree, path: Path) -> Leg:
         right=str(tree[side.value]),
         underlying=None if underlying is None else str(underlying),
         ratio=_count(tree.get("ratio")) or 1,
+        expiry=_own_expiry(tree, path),
         strike=strike(mapping(tree["strike"]), (*path, "strike")) if "strike" in tree else _no_strike(path),
         path=path,
     )

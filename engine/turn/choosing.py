@@ -48,7 +48,7 @@ def record_selection(
     """Record what each leg asked for and the strikes it looked at: the same choice once more, explained."""
     plan = bot.plan
     avoid = work.blocked_for(plan.name)
-    choices = select(plan.legs, plan.expiry, view, bot.expected_move, avoid, explain=True).choices
+    choices = select(plan.legs, view, bot.expected_move, avoid, explain=True).choices
     legs: list[Json] = []
     for choice in choices if selection.choices else ():
         candidates: list[Json] = [

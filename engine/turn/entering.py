@@ -184,7 +184,7 @@ def choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[Re
     plan = bot.plan
     name = plan.name
     avoid = work.blocked_for(name)
-    selection = select(plan.legs, plan.expiry, view, bot.expected_move, avoid)
+    selection = select(plan.legs, view, bot.expected_move, avoid)
     work.set_bot(name, replace(work.bots[name], selection=selection))
     if not selection.is_complete:
         work.set_bot(name, replace(work.bots[name], waits=selection.missing or selection.refused))

@@ -64,7 +64,7 @@ def at_the_money(bot: CompiledBot, view: View) -> tuple[LegView, ...]:
 
 
 def _expiry(bot: CompiledBot, view: View) -> tuple[date, str, tuple[Decimal, ...]] | None:
-    leg = bot.plan.legs[0]
-    listing, expiry = listing_of(leg, bot.plan.expiry, view)
+    leg = bot.plan.nearest_leg(bot.symbol) or bot.plan.legs[0]
+    listing, expiry = listing_of(leg, view)
     strikes = () if listing is None or expiry is None else listing.strikes.get(expiry, ())
     return None if expiry is None or not strikes else (expiry, leg.trading_class, strikes)

@@ -66,7 +66,7 @@ def _made(position: Position, board: Board) -> Structure:
         parts=held_legs(position, board),
         net=position.net,
         quantity=max(position.open_structures, 1),
-        expiry=min(leg.option.expiry for leg in position.legs),
+        expiry=min(leg.option.expiry for leg in position.legs if leg.held or position.is_flat),
     )
 
 

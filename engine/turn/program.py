@@ -169,8 +169,8 @@ class CompiledBot:
         return min(found, default=session.close)
 
     def legs_expiry(self, facts: Facts, session: Session, symbol: str) -> date | None:
-        """Return the expiry that the legs on `symbol` take today, None while it is not known."""
-        leg = next((leg for leg in self.plan.legs if leg.symbol == symbol and not leg.is_shares), None)
+        """Return the nearest expiry that the legs on `symbol` take today, None while it is not known."""
+        leg = self.plan.nearest_leg(symbol)
         listing = facts.listings.get((symbol, leg.trading_class)) if leg is not None else None
         return expiry_on(self.plan.expiry, listing.expiries, session.date) if listing is not None else None
 
@@ -361,7 +361,7 @@ def _sharing(plan: Plan, pool: Pool) -> Plan:
         parameters=same(plan.parameters),
         entry=replace(plan.entry, when=tuple(map(same, plan.entry.when))),
         expiry=same(plan.expiry),
-        legs=tuple(map(same, plan.legs)),
+        legs=tuple(same(replace(leg, expiry=same(leg.expiry))) for leg in plan.legs),
         require=tuple(map(same, plan.require)),
         order=same(plan.order),
         exits=tuple(same(planned) for planned in plan.exits),

@@ -116,7 +116,7 @@ def _price(work: Work, candidate: Candidate) -> str:
     """Let the view see the legs that the candidate would take, at the price its order starts from, or say why not."""
     bot, view = candidate.taken[0], candidate.view
     plan = bot.plan
-    selection = select(plan.legs, plan.expiry, view, bot.expected_move, work.blocked_for(plan.name))
+    selection = select(plan.legs, view, bot.expected_move, work.blocked_for(plan.name))
     if not selection.is_complete:
         return selection.missing or selection.refused
     show_candidate(view, plan, selection, price_legs(selection, view))

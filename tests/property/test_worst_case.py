@@ -36,15 +36,19 @@ def test_no_outcome_is_worse(positions: list[Way], data: st.DataObject) -> None:
         (name, day): Decimal(data.draw(st.integers(0, 130))) for name in ("SPX", "SPXW") for day in DAYS
     }  # every class and last day settles at a price of its own
     kept = [way for way in positions if data.draw(st.booleans())]
-    made = sum(
-        (
-            cash + intrinsic(option, spots[option.trading_class, option.expiry]) * count * option.multiplier
-            for way in kept
-            for option, count, cash in way
-        ),
-        ZERO,
-    )
+    made = sum((cash + worth(option, count, way, spots) for way in kept for option, count, cash in way), ZERO)
     assert worst is None or -made <= worst
+
+
+def worth(option: Option, count: int, way: Way, spots: dict[tuple[str, date], Decimal]) -> Decimal:
+    """Return the dollars of an option as it ends; what was bought is sold with the last of the sold that end before.
+
+    The class SPX ends at the opening prints of the day after.
+    """
+    end = (option.expiry, option.trading_class == "SPX")
+    sold = [(each.expiry, each.trading_class == "SPX") for each, number, _ in way if number < 0]
+    day, is_at_open = max([each for each in sold if each <= end], default=end) if count > 0 else end
+    return intrinsic(option, spots["SPX" if is_at_open else "SPXW", day]) * count * option.multiplier
 
 
 @settings(max_examples=100, deadline=None)

@@ -53,8 +53,9 @@ def _terms(leg: Leg, spec: Spec) -> Terms:
     symbol = symbol_of(leg, spec)
     alike = [each for each in spec.legs.legs if each.right == leg.right and symbol_of(each, spec) == symbol]
     root, shift = place_of(leg, alike)
-    trading_class = spec.legs.expiry.trading_class or product(symbol).same_day_class
-    return symbol, trading_class, leg.right, _days(spec.legs.expiry), _chosen(root.strike, spec), shift
+    expiry = spec.legs.expiry_of(leg)
+    trading_class = expiry.trading_class or product(symbol).same_day_class
+    return symbol, trading_class, leg.right, _days(expiry), _chosen(root.strike, spec), shift
 
 
 def _days(expiry: Expiry) -> tuple[object, ...]:

@@ -82,7 +82,7 @@ def _in_arguments(arguments: Mapping[str, Argument], path: Path) -> Iterator[Nam
 
 def short_blackouts(look: Look) -> Iterator[Problem]:
     """Yield RB313 where only today's events keep a position of weeks out."""
-    expiry = look.spec.legs.expiry
+    expiry = look.spec.legs.nearest
     if expiry.rule is DteRule.AT_MOST or expiry.days[0] < LONG or not outlives_its_day(look.spec):
         return
     for condition in look.spec.entry.when:

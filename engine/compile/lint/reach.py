@@ -8,6 +8,7 @@ from datetime import timedelta
 from math import inf
 from types import MappingProxyType
 
+from engine.compile.expiries import dte_range
 from engine.compile.lint.clauses import Reach, legs_of
 from engine.compile.lint.literals import KIND, TIME, Literal, Subject, Terms, literal
 from engine.compile.lint.ranges import (
@@ -27,7 +28,7 @@ from engine.compile.structure import certain_direction
 from engine.compile.timing import first_time_exit, outlives_its_day, windows_of
 from engine.model.session import Session
 from engine.model.values import dataclass
-from engine.spec.nouns.legs import Bound, DteRule, Expiry, Round, Strike, StrikeBy
+from engine.spec.nouns.legs import Bound, Round, Strike, StrikeBy
 from engine.spec.spec import Spec
 
 NATURE: Mapping[str, Range] = {
@@ -172,7 +173,8 @@ def places_of(spec: Spec, plan: Plan, worth: Worth, bounds: PriceBounds, terms: 
     is_same_day = not outlives_its_day(spec)
     money = _money(plan, worth, bounds, terms) if _is_sure(spec, bounds) else {}
     held = in_window | money | {TIME: stretch(start if is_same_day else 0.0, day, high_open=True)}
-    fewest, most = dte_range(spec.legs.expiry)
+    days = [dte_range(each) for each in spec.legs.expiries]
+    fewest, most = min(each[0] for each in days), max(each[1] for each in days)
     lasting = stretch(0.0, day - start) if is_same_day else NOT_NEGATIVE
     nights = FALSE if is_same_day else stretch(0.0, most)
     return Places(
@@ -241,22 +243,6 @@ def spans_in_seconds(spec: Spec, session: Session) -> list[tuple[float, float]]:
         end = start + timedelta(seconds=window.lasts or 0.0) if window.end is None else window.end.on(session)
         found.append(((start - session.open).total_seconds(), (min(end, latest) - session.open).total_seconds()))
     return found
-
-
-def dte_range(expiry: Expiry) -> tuple[float, float]:
-    """Return the fewest and the most days to expiry that the rule can choose; one that says `nearest` is not sure."""
-    days = [float(day) for day in expiry.days]
-    match expiry.rule:
-        case DteRule.EXACT:
-            return days[0], days[0]
-        case DteRule.AT_MOST:
-            return 0.0, days[0]
-        case DteRule.BETWEEN:
-            return days[0], days[1]
-        case DteRule.AT_LEAST:
-            return days[0], inf
-        case DteRule.NEAREST:
-            return 0.0 if expiry.is_monthly else days[0] / 2, inf
 
 
 # ---------------------------------------------------------------- money

@@ -30,7 +30,7 @@ class Worth:
 
 def worth_of(spec: Spec) -> Worth:
     """Return what one structure can be worth at most at expiry."""
-    if any(leg.is_shares for leg in spec.legs.legs):
+    if any(leg.is_shares for leg in spec.legs.legs) or len(spec.legs.expiries) > 1:
         return Worth(None, None)
     groups: dict[str, dict[str, list[Leg]]] = {}
     for leg in spec.legs.legs:

@@ -97,11 +97,12 @@ OF_STRUCTURE = (
     Measure(
         name="dte",
         units=((Unit.NUMBER, Quantity.DAYS),),
+        parameters=(SOME_LEGS,),
         source="the legs' contracts and the session's date",
         max_age=None,
         places=STRUCTURE,
         reads=("time",),
-        formula="Calendar days from the session's date to the nearest expiry of the legs.",
+        formula="Calendar days from the session's date to the nearest expiry of the legs; below 0 once that is over.",
     ),
 )
 

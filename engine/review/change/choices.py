@@ -103,5 +103,6 @@ def _is_judging(rest: str) -> bool:
 
 def _is_shared_expiry(path: str, sides: Sides) -> bool:
     """Say whether it is the expiry that stands in `legs` for all, in both texts."""
-    where = (side.spec.legs.expiry.path for side in sides.both)
+    written = (side.spec.legs.expiry for side in sides.both)
+    where = [each.path for each in written if each is not None]
     return path.startswith("legs.expiry") and all(each == ("legs", "expiry") for each in where)

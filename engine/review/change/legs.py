@@ -200,18 +200,6 @@ def _symbol(noun: Leg, field: str, subject: Subject) -> str:
     return noun.underlying or subject.plan.underlyings[0]
 
 
-LEG: Keys = {
-    "name": Within("path"),
-    "side": Key(key="side", said=lambda value, _: value.value, judge=judge_leg),
-    "right": Key(key="right", said=lambda value, _: str(value), judge=judge_leg),
-    "underlying": Key(key="of", said=lambda value, _: str(value), judge=judge_leg, read=_symbol),
-    "ratio": Key(key="ratio", said=_amount, judge=judge_leg),
-    "strike": Within("strike"),
-    "path": Within(""),
-}
-"""Every field of a leg; a test asks for each."""
-
-
 def leg_lost(leg: Leg, sides: Sides) -> Verdict:
     """Return what a leg less comes to: a long one covered, a short one may lose."""
     facts = _joined(_example_words(sides), trade_words(sides))
@@ -228,9 +216,13 @@ def leg_gained(leg: Leg, sides: Sides) -> Verdict:
 # ---------------------------------------------------------------- expiry and the whole
 
 
-def _resolved(noun: Any, field: str, subject: Subject) -> tuple[Any, ...]:
-    expiry: Expiry = noun.expiry
-    return expiry.rule, expiry.days, subject.plan.legs[0].trading_class, expiry.is_latest, expiry.is_monthly
+def _resolved(noun: Any, field: str, subject: Subject) -> tuple[Any, ...] | None:
+    expiry: Expiry | None = noun.expiry
+    if expiry is None:
+        return None
+    options = [leg for leg in subject.plan.legs if not leg.is_shares]
+    taking = next((leg for leg in options if leg.expiry.terms == expiry.terms), options[0])
+    return expiry.rule, expiry.days, taking.trading_class, expiry.is_latest, expiry.is_monthly
 
 
 def _expiry(value: Any, subject: Subject) -> str:
@@ -241,9 +233,12 @@ def _expiry(value: Any, subject: Subject) -> str:
 
 def judge_expiry(edit: Edit) -> Verdict:
     """A later expiry is more nights, unless a time exit ends every day; another class may settle otherwise."""
+    if edit.old is None or edit.new is None:
+        words = _nights(edit.sides) or "another structure"
+        return Verdict(_joined(words, _example_words(edit.sides), trade_words(edit.sides)), is_worse=True)
     (old_rule, old_days, _, *old_pick), (new_rule, new_days, _, *new_pick) = edit.old, edit.new
-    was = (furthest(old_rule, old_days), _taken(old_rule, old_days, old_pick[0]))
-    now = (furthest(new_rule, new_days), _taken(new_rule, new_days, new_pick[0]))
+    was = (furthest(old_rule, old_days), _days_away(old_rule, old_days, old_pick[0]))
+    now = (furthest(new_rule, new_days), _days_away(new_rule, new_days, new_pick[0]))
     later = any(new > old for old, new in zip(was, now, strict=True))
     moved = "" if was == now else "it expires later" if later else "it expires sooner"
     if old_pick != new_pick and was[0] == now[0]:
@@ -253,11 +248,8 @@ def judge_expiry(edit: Edit) -> Verdict:
     return Verdict(_joined(_nights(edit.sides) or moved, settling), is_worse=later or bool(settling))
 
 
-def _taken(rule: DteRule, days: tuple[int, ...], is_latest: bool) -> float:
-    """Return after how many days the expiry lies that is taken where every day has one."""
-    if is_latest:
-        return float("inf") if rule is DteRule.AT_LEAST else days[-1]
-    return 0 if rule is DteRule.AT_MOST else days[0]
+def _days_away(rule: DteRule, days: tuple[int, ...], is_latest: bool) -> float:
+    return Expiry(rule=rule, days=days, is_latest=is_latest, path=()).days_away
 
 
 def furthest(rule: DteRule, days: tuple[int, ...]) -> float:
@@ -274,8 +266,7 @@ def _nights(sides: Sides) -> str:
 
 def nights(subject: Subject) -> str:
     """Return over how many nights a position may be held, in words."""
-    expiry = subject.spec.legs.expiry
-    most = furthest(expiry.rule, expiry.days)
+    most = max(furthest(each.rule, each.days) for each in subject.spec.legs.expiries)
     if not most:
         return "held over no night"
     how_many = "as many nights as its expiry is away" if most == float("inf") else amounts.counted(int(most), "night")
@@ -292,6 +283,18 @@ def _settling(sides: Sides) -> str:
     said = [SETTLES.get((how, 0)) or SETTLES[how, -1] for how in new - old]
     return f"at expiry {' and '.join(said)}"
 
+
+LEG: Keys = {
+    "name": Within("path"),
+    "side": Key(key="side", said=lambda value, _: value.value, judge=judge_leg),
+    "right": Key(key="right", said=lambda value, _: str(value), judge=judge_leg),
+    "underlying": Key(key="of", said=lambda value, _: str(value), judge=judge_leg, read=_symbol),
+    "ratio": Key(key="ratio", said=_amount, judge=judge_leg),
+    "expiry": Key(key="expiry", said=_expiry, judge=judge_expiry, read=_resolved),
+    "strike": Within("strike"),
+    "path": Within(""),
+}
+"""Every field of a leg; a test asks for each."""
 
 LEGS: Keys = {
     "expiry": Key(key="expiry", said=_expiry, judge=judge_expiry, read=_resolved),

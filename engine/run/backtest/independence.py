@@ -22,10 +22,10 @@ def is_independent(program: Program) -> bool:
 
 
 def _ends_today(plan: Plan) -> bool:
-    rule = plan.expiry
-    is_same_day = rule.days[-1] == 0 and rule.rule in (DteRule.EXACT, DteRule.AT_MOST)
-    return is_same_day and all(
+    return all(
         not leg.is_shares
+        and leg.expiry.days[-1] == 0
+        and leg.expiry.rule in (DteRule.EXACT, DteRule.AT_MOST)
         and product(leg.symbol).settlement is not Settlement.SHARES
         and leg.trading_class not in AT_THE_OPEN
         for leg in plan.legs

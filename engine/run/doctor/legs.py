@@ -57,7 +57,7 @@ def _structure(candidate: Candidate) -> str:
     legs = candidate.selection.legs
     text = structure_text(strike_of(leg.option, leg.ratio) for leg in legs)
     expiries = sorted({leg.option.expiry for leg in legs if not leg.option.is_share})
-    of = f" of {' and '.join(map(str, expiries))}" if expiries else ""
+    of = f" of {expiries[0]}" if len(expiries) == 1 else ""
     mid, natural = candidate.quote.mid or 0.0, candidate.quote.natural or 0.0
     verb = "sell" if mid > 0 else "buy"
     return f"would {verb} {text}{of} at mid {price(mid)} (at once {price(natural)})"

@@ -101,7 +101,7 @@ def judge(sight: Sight, candidate: Candidate) -> View:
     candidate.halts = _judged(bot.halts, view)
     candidate.asked = _judged(asked, view)
     candidate.when = (*_offered(candidate, view), *_judged(head.when, view), *candidate.asked)
-    candidate.selection = selection = select(bot.plan.legs, bot.plan.expiry, view, bot.expected_move)
+    candidate.selection = selection = select(bot.plan.legs, view, bot.expected_move)
     candidate.quote, candidate.refused, candidate.require = None, "", ()
     if selection.is_complete:
         _judge_structure(sight, candidate, view, selection)

@@ -189,7 +189,7 @@ def _market(
 
 def _expiries(found: Replayed, plan: Plan, session: Session) -> Iterator[tuple[str, tuple[date, ...]]]:
     """Yield what was listed of each underlying whose legs do not just end that day: which of them is nearest counts."""
-    if plan.expiry.days[-1:] == (0,):
+    if all(leg.expiry.days[-1:] == (0,) for leg in plan.legs):
         return
     listings = found.state.facts.listings
     for symbol in dict.fromkeys(leg.symbol for leg in plan.legs if not leg.is_shares):

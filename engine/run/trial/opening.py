@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from math import inf
 
 from engine.compile.plan import LegPlan
 from engine.decide.bot_day import BotDay
@@ -21,7 +22,7 @@ from engine.model.payoff import worst_case
 from engine.model.position import Position, PositionLeg
 from engine.model.session import Session, session_on
 from engine.run.trial.market import Market
-from engine.spec.nouns.legs import DteRule, Expiry
+from engine.spec.nouns.legs import DteRule
 from engine.spec.trial import Opening
 from engine.turn.program import CompiledBot
 
@@ -58,14 +59,24 @@ def day_after_opening(position: Position, session: Session) -> BotDay:
     return replace(day, entries=1, opened=1, last_end="filled", last_end_at=position.opened_at)
 
 
-def _rule(opening: Opening, bot: CompiledBot) -> Expiry:
-    rule = bot.plan.expiry
-    return rule if opening.dte is None else replace(rule, rule=DteRule.NEAREST, days=(opening.dte,))
+def _legs_of(opening: Opening, bot: CompiledBot) -> tuple[LegPlan, ...]:
+    """Return the legs with the expiry that is given: those that live on keep their distance from the nearest."""
+    plan, days = bot.plan, opening.dte
+    if days is None:
+        return plan.legs
+
+    def moved(leg: LegPlan) -> LegPlan:
+        further = leg.expiry.days_away - plan.expiry.days_away if leg.expiry is not plan.expiry else 0
+        if further == inf:
+            return leg
+        return replace(leg, expiry=replace(leg.expiry, rule=DteRule.NEAREST, days=(days + round(further),)))
+
+    return tuple(map(moved, plan.legs))
 
 
-def _expiry(leg: LegPlan, rule: Expiry, facts: Facts, session: Session) -> date:
+def _expiry(leg: LegPlan, facts: Facts, session: Session) -> date:
     listing = facts.listings[(leg.symbol, leg.trading_class)]
-    found = expiry_on(rule, listing.expiries, session.date)
+    found = expiry_on(leg.expiry, listing.expiries, session.date)
     if found is None:
         raise SpecError("no expiry that the spec wants is listed on that day")
     return found
@@ -74,26 +85,25 @@ def _expiry(leg: LegPlan, rule: Expiry, facts: Facts, session: Session) -> date:
 def _given(opening: Opening, bot: CompiledBot, session: Session, facts: Facts) -> dict[str, Option]:
     if not opening.legs:
         return {}
-    rule = _rule(opening, bot)
     return {
         leg.name: share(leg.symbol)
         if leg.is_shares
-        else option_of(leg, _expiry(leg, rule, facts, session), opening.legs[leg.name])
-        for leg in bot.plan.legs
+        else option_of(leg, _expiry(leg, facts, session), opening.legs[leg.name])
+        for leg in _legs_of(opening, bot)
     }
 
 
 def _chosen(opening: Opening, bot: CompiledBot, market: Market, facts: Facts, at: datetime) -> dict[str, Option]:
     """Return what the spec would choose now, seeing every strike."""
-    plan, rule = bot.plan, _rule(opening, bot)
+    legs = _legs_of(opening, bot)
     seeing = Market(market.given, market.session, Board())
     seeing.minute = market.minute
     wanted: list[Contract] = list(bot.levels)
-    for leg in plan.legs:
+    for leg in legs:
         if leg.is_shares:
             wanted.append(share(leg.symbol))
             continue
-        expiry = _expiry(leg, rule, facts, market.session)
+        expiry = _expiry(leg, facts, market.session)
         strikes = facts.listings[(leg.symbol, leg.trading_class)].strikes[expiry]
         wanted += [
             listed(leg.symbol, leg.trading_class, expiry, each, call) for each in strikes for call in (True, False)
@@ -101,7 +111,7 @@ def _chosen(opening: Opening, bot: CompiledBot, market: Market, facts: Facts, at
     seeing.stream(wanted, at)
     seeing.breathe(at)
     view = View(now=at.timestamp(), session=market.session, board=seeing.board, facts=facts)
-    found = select(plan.legs, rule, view, bot.expected_move)
+    found = select(legs, view, bot.expected_move)
     if not found.is_complete:
         why = found.missing or found.refused
         raise SpecError(f"the spec chooses no legs to begin with: {why}", "give them: 'legs: {...}'")

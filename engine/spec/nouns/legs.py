@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from enum import Enum
+from math import inf
 
 from engine.model.values import dataclass
 from engine.spec.nouns.condition import Amount, Condition, Path, Word
@@ -105,19 +106,35 @@ class Expiry:
     is_monthly: bool = False
     path: Path
 
+    @property
+    def terms(self) -> tuple[DteRule, tuple[int, ...], bool, str | None, bool]:
+        """What it says, wherever it stands: two with the same terms mean the same day."""
+        return self.rule, self.days, self.is_latest, self.trading_class, self.is_monthly
+
+    @property
+    def days_away(self) -> float:
+        """After how many calendar days it lies where every day has one; infinite for the last of all."""
+        if self.is_latest:
+            return inf if self.rule is DteRule.AT_LEAST else self.days[-1]
+        return 0 if self.rule is DteRule.AT_MOST else self.days[0]
+
 
 SHARES = "shares"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
-    """One leg: `right` is call, put or shares, whose ratio is in lots. `underlying` None means the bot's only one."""
+    """One leg: `right` is call, put or shares, whose ratio is in lots. `underlying` None means the bot's only one.
+
+    `expiry` None is that of the structure.
+    """
 
     name: str
     side: Side
     right: str
     underlying: str | None = None
     ratio: int = 1
+    expiry: Expiry | None = None
     strike: Strike
     path: Path
 
@@ -148,11 +165,31 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Legs:
-    """The structure. `legs` are in the order written; () with `choose`, of which one alternative is taken."""
+    """The structure. `legs` are in the order written; () with `choose`, of which one alternative is taken.
 
-    expiry: Expiry
+    `expiry` is that of the legs without one of their own; None where each has one, and never with `choose`.
+    """
+
+    expiry: Expiry | None
     legs: tuple[Leg, ...]
     choose: tuple[Alternative, ...] = ()
     require: tuple[Condition, ...] = ()
     if_held: IfHeld = IfHeld.SKIP
     path: Path
+
+    @property
+    def expiries(self) -> tuple[Expiry, ...]:
+        """The different expiries of the options, the nearest first; of a choice the one that stands for all."""
+        found = [leg.expiry or self.expiry for leg in self.legs if not leg.is_shares] or [self.expiry]
+        known = {each.terms: each for each in reversed(found) if each is not None}
+        return tuple(sorted(known.values(), key=lambda each: each.days_away))
+
+    @property
+    def nearest(self) -> Expiry:
+        """The expiry of the options that end first."""
+        return self.expiries[0]
+
+    def expiry_of(self, leg: Leg) -> Expiry:
+        """Return the expiry of a leg, one for all that say the same; shares have that of the options that end first."""
+        wanted = self.nearest if leg.is_shares else leg.expiry or self.expiry or self.nearest
+        return next(each for each in self.expiries if each.terms == wanted.terms)

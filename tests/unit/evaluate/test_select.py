@@ -28,7 +28,7 @@ def chosen(
     exits = '\n  - time: "15:45"\n'
     plan = bot_of(text_of(legs=legs, exits=exits, risk="{undefined_risk: allow}"))
     desk = desk or Desk()
-    return select(plan.plan.legs, plan.plan.expiry, view_of(desk), plan.expected_move, avoid)
+    return select(plan.plan.legs, view_of(desk), plan.expected_move, avoid)
 
 
 def strike_of(selection: Selection) -> int | str:
@@ -179,7 +179,7 @@ def test_no_listing_is_unknown() -> None:
 def wings(by: str) -> Selection:
     legs = f"\n  expiry: {{dte: 0}}\n  short: {{sell: put, strike: {{at: spot}}}}\n  long: {{buy: put, strike: {by}}}\n"
     plan = bot_of(text_of(legs=legs))
-    return select(plan.plan.legs, plan.plan.expiry, view_of(Desk()), plan.expected_move)
+    return select(plan.plan.legs, view_of(Desk()), plan.expected_move)
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ def test_a_leg_beside_one_on_a_wide_grid_is_streamed(strike: str, side: str, bes
         desk = Desk()
         desk.level("SPX", float(spot))
         view = view_of(desk)
-        found = select(bot.plan.legs, bot.plan.expiry, view, bot.expected_move)
+        found = select(bot.plan.legs, view, bot.expected_move)
         wish = entry_wish(bot.plan, entry_aims(bot.plan, view), desk.state.facts)
         assert found.is_complete
         assert {leg.option for leg in found.legs} <= set(wish.need)

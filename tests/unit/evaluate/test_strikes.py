@@ -30,7 +30,7 @@ def chosen(*legs: str, desk: Desk | None = None, spot: float = 6000.0) -> Select
     bot = bot_of(text)
     desk = desk or Desk()
     desk.level("SPX", spot)
-    return select(bot.plan.legs, bot.plan.expiry, view_of(desk), bot.expected_move)
+    return select(bot.plan.legs, view_of(desk), bot.expected_move)
 
 
 def strikes(selection: Selection) -> list[int] | str:
@@ -289,12 +289,12 @@ def test_a_guess_leads_to_the_strikes_that_are_needed(strike: str) -> None:
     legs += "  two: {buy: put, strike: {below: one, by: 5 pts}}\n"
     bot = bot_of(text_of(legs=legs))
     full, desk = Desk(), Desk()
-    wanted = select(bot.plan.legs, bot.plan.expiry, view_of(full), bot.expected_move)
+    wanted = select(bot.plan.legs, view_of(full), bot.expected_move)
     rows = {option: row for option, row in full.board.rows.items() if isinstance(option, Option)}
     desk.blind(*(option for option in rows if abs(option.strike - 6000) > 5))
     for _ in range(10):
         view = view_of(desk)
-        found = select(bot.plan.legs, bot.plan.expiry, view, bot.expected_move)
+        found = select(bot.plan.legs, view, bot.expected_move)
         if found.is_complete:
             break
         for option in entry_wish(bot.plan, entry_aims(bot.plan, view), desk.state.facts).need:
@@ -324,7 +324,7 @@ def test_what_is_wished_for_holds_the_legs_that_will_be_taken(strike: str) -> No
     legs += "  two: {buy: put, strike: {below: one, by: 20 pts}}\n"
     bot = bot_of(text_of(legs=legs))
     full = Desk()
-    wanted = select(bot.plan.legs, bot.plan.expiry, view_of(full), bot.expected_move)
+    wanted = select(bot.plan.legs, view_of(full), bot.expected_move)
     assert wanted.is_complete
     options = {option for option in full.board.rows if isinstance(option, Option)}
     streamed = {option for option in options if abs(option.strike - 6000) <= 5}
@@ -332,7 +332,7 @@ def test_what_is_wished_for_holds_the_legs_that_will_be_taken(strike: str) -> No
         desk = Desk()
         desk.blind(*(options - streamed))
         view = view_of(desk)
-        found = select(bot.plan.legs, bot.plan.expiry, view, bot.expected_move)
+        found = select(bot.plan.legs, view, bot.expected_move)
         if found.is_complete and {leg.option for leg in found.legs} <= streamed:
             break
         need = entry_wish(bot.plan, entry_aims(bot.plan, view), desk.state.facts).need

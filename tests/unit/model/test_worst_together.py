@@ -50,9 +50,13 @@ def test_other_last_days_classes_and_underlyings_are_added_each_at_its_worst() -
         assert worst_together([[PUTS], [moved(CALLS, **changes)]]) == 800 + 850
 
 
-def test_a_calendar_is_not_covered_by_the_long_leg_of_another_day() -> None:
+def test_a_long_leg_that_ends_later_covers_and_one_that_ends_sooner_does_not() -> None:
     calendar: Way = ((put(100, "SPY"), -1, Decimal(200)), (put(100, "SPY", LATER), 1, Decimal(-500)))
-    assert worst_together([[calendar]]) == 10000 - 200 + 500
+    assert worst_together([[calendar]]) == 500 - 200
+    diagonal: Way = ((put(100, "SPY"), -1, Decimal(200)), (put(90, "SPY", LATER), 1, Decimal(-100)))
+    assert worst_together([[diagonal]]) == 1000 - 200 + 100
+    reverse: Way = ((put(100, "SPY", LATER), -1, Decimal(500)), (put(100, "SPY"), 1, Decimal(-200)))
+    assert worst_together([[reverse]]) == 10000 - 500 + 200
 
 
 def test_short_calls_that_nothing_covers_have_no_bound() -> None:

@@ -32,7 +32,7 @@ def pair(condition: str = "spx_spy_ratio: {at_least: 9}") -> str:
 def test_a_leg_lies_so_many_moves_of_its_own_underlying_away() -> None:
     bot, desk = bot_of(pair()), Desk()
     view = View(now=desk.now.timestamp(), session=desk.state.session, board=desk.board, facts=desk.state.facts)
-    chosen = select(bot.plan.legs, bot.plan.expiry, view, bot.expected_move)
+    chosen = select(bot.plan.legs, view, bot.expected_move)
     assert [int(leg.option.strike) for leg in chosen.legs] == [5950, 595]
     assert [round(bot.expected_move(view, symbol) or 0.0, 2) for symbol in MOVES] == list(MOVES.values())
 

@@ -98,7 +98,7 @@ class Picks:
             reference = chosen.get(leg.strike.reference or "")
             known: Hashable = (key, reference) if _is_fixed(leg) else (key, reference, place, hidden)
             if known not in self._chosen:
-                chooser = Chooser(leg, plan.expiry, view, bot.expected_move, chosen, frozenset(), explain=False)
+                chooser = Chooser(leg, view, bot.expected_move, chosen, frozenset(), explain=False)
                 option = chooser.choose().option
                 self._chosen[known] = NONE if option is None else self.day.columns.get(option, NONE)
             columns.append(self._chosen[known])

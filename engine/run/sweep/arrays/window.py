@@ -284,7 +284,7 @@ class Window:
             net += brings * leg.weight / (quantity * leg.ratio * leg.option.multiplier)
             cash += brings
             entry = float(brings * leg.weight / (quantity * leg.ratio * leg.option.multiplier))
-            ledgers[leg.name] = Ledger(entry, float(brings - commission), leg.sign * quantity)
+            ledgers[leg.name] = Ledger(entry, float(brings - commission), leg.sign * quantity, leg.option.expiry)
         held = Held(
             entry_price=float(net),
             quantity=quantity,
