@@ -5,7 +5,7 @@ tests. Conditions and `expr:` become the same tree.
 
 Units inside the tree, whatever the spec wrote: points and prices per share as float; dollars as float; percent as
 fractions (50% is 0.5) except measures whose unit is "%" of volatility (iv, rv: 12.5 means 12.5%); durations in
-seconds; times of day as `DayTime`.
+seconds, or as `Sessions`; times of day as `DayTime`.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from enum import Enum
 from engine.model.contract import Right
 from engine.model.learned import LearnedModel
 from engine.model.market import Extras
-from engine.model.session import DayTime
+from engine.model.session import DayTime, Sessions
 from engine.model.values import dataclass
 from engine.spec.nouns.condition import Comparison, Confirm, Op, Path
 from engine.spec.nouns.entry import Again, Window
@@ -78,7 +78,7 @@ class Text:
     value: str
 
 
-Argument = float | int | str | DayTime | tuple[str, ...] | None
+Argument = float | int | str | DayTime | Sessions | tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)

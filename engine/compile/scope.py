@@ -10,7 +10,7 @@ from engine.compile.series import MINUTE, SIZES
 from engine.compile.units import written as as_written
 from engine.compile.vocabulary import INDICES, VOCABULARY
 from engine.model.learned import LearnedModel
-from engine.model.session import Anchor, DayTime
+from engine.model.session import Anchor, DayTime, Sessions
 from engine.model.values import dataclass
 from engine.spec.nouns.condition import Amount, Let, Path, Unit, Word
 from engine.spec.nouns.condition import Argument as Written
@@ -199,6 +199,8 @@ def _taken(parameter: Parameter, written: Written, scope: Scope) -> Argument:
             return _amount(parameter, written, Unit.POINTS)
         case Takes.SECONDS:
             return _amount(parameter, written, Unit.SECONDS)
+        case Takes.SPAN:
+            return _span(parameter, written)
         case Takes.COUNT:
             return _count(parameter, written)
         case Takes.SYMBOLS if isinstance(written, tuple):
@@ -275,6 +277,12 @@ def _amount(parameter: Parameter, written: Written, unit: Unit) -> float:
     if isinstance(written, Amount) and written.unit is unit:
         return float(written.value)
     raise _Misfit("RB207", f"'{parameter.name}' takes {parameter.takes.value}, is {_shown(written)}")
+
+
+def _span(parameter: Parameter, written: Written) -> float | Sessions:
+    if isinstance(written, Amount) and written.unit is Unit.SESSIONS:
+        return Sessions(int(written.value))
+    return _amount(parameter, written, Unit.SECONDS)
 
 
 def _count(parameter: Parameter, written: Written) -> int:

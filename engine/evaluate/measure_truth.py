@@ -1,10 +1,10 @@
 """Measures that are true or false by themselves: breach, time, events; and the session's kind."""
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
 
-from engine.compile.plan import Call
+from engine.compile.plan import Argument, Call
 from engine.evaluate.evaluation import NOT_OPEN, Verdict
 from engine.evaluate.measure_hook import webhook
 from engine.evaluate.measure_market import spot_of
@@ -15,7 +15,7 @@ from engine.evaluate.snapshot import LegView, View
 from engine.model.contract import Right
 from engine.model.events import calendars_of
 from engine.model.facts import EventCalendar, EventDay
-from engine.model.session import EXCHANGE_ZONE, DayTime
+from engine.model.session import EXCHANGE_ZONE, CalendarError, DayTime, Sessions, exchange_date
 
 Judge = Callable[[View], Verdict]
 
@@ -101,7 +101,7 @@ def _event_judge(call: Call, context: Context, wanted: bool) -> Judge:
     arguments = dict(call.arguments)
     calendars = calendars_of(names_of(call), context.symbols)
     before, after = arguments.get("before"), arguments.get("after")
-    span = (float(str(before or 0)), float(str(after or 0)))
+    is_spanned = bool(before or after)
 
     def judge(view: View) -> Verdict:
         calendar, today = view.facts.events, view.session.date
@@ -111,12 +111,16 @@ def _event_judge(call: Call, context: Context, wanted: bool) -> Judge:
             if isinstance(expiry, Unknown):
                 return Verdict(None, missing=expiry.reason)
             last = expiry
-        if arguments.get("until") == "expiry" or not any(span):
+        if arguments.get("until") == "expiry" or not is_spanned:
             found = _events_on(calendar, calendars, today, last)
-        if any(span) and not found:
-            earliest, latest = _day_of(view.now - span[1]), _day_of(view.now + span[0])
-            around = _events_on(calendar, calendars, earliest, latest)
-            found, last = [day for day in around if _is_near(day, view.now, span)], max(last, latest)
+        if is_spanned and not found:
+            try:
+                begins, ends = _before(view.now, after), _after(view.now, before)
+            except CalendarError as error:
+                return Verdict(None, missing=str(error))
+            latest = exchange_date(ends)
+            around = _events_on(calendar, calendars, exchange_date(begins), latest)
+            found, last = [day for day in around if _falls_in(day, begins, ends)], max(last, latest)
         if found:
             return Verdict(wanted, detail=_named(found[0]))
         if missing := _unknown_after(calendar, calendars, last):
@@ -137,15 +141,23 @@ def _events_on(calendar: EventCalendar, names: tuple[str, ...], first: date, las
     return sorted(found, key=lambda event_day: event_day.day)
 
 
-def _is_near(event_day: EventDay, now: float, span: tuple[float, float]) -> bool:
-    """Say whether now is within (before, after) seconds of the event; one without a time lasts its whole day."""
-    begins = event_day.at or datetime.combine(event_day.day, clock_time(), EXCHANGE_ZONE)
-    ends = event_day.at or begins + timedelta(days=1)
-    return begins.timestamp() - span[0] <= now <= ends.timestamp() + span[1]
+def _after(now: float, span: Argument) -> datetime:
+    """Return the end of a span that begins now. Raises: CalendarError."""
+    at = datetime.fromtimestamp(now, UTC)
+    return span.ahead(at) if isinstance(span, Sessions) else at + timedelta(seconds=float(str(span or 0)))
 
 
-def _day_of(now: float) -> date:
-    return datetime.fromtimestamp(now, EXCHANGE_ZONE).date()
+def _before(now: float, span: Argument) -> datetime:
+    """Return the start of a span that ends now. Raises: CalendarError."""
+    at = datetime.fromtimestamp(now, UTC)
+    return span.back(at) if isinstance(span, Sessions) else at - timedelta(seconds=float(str(span or 0)))
+
+
+def _falls_in(event_day: EventDay, begins: datetime, ends: datetime) -> bool:
+    """Say whether the event falls between two instants, both included; one without a time lasts its whole day."""
+    first = event_day.at or datetime.combine(event_day.day, clock_time(), EXCHANGE_ZONE)
+    last = event_day.at or first + timedelta(days=1)
+    return first <= ends and last >= begins
 
 
 def _unknown_after(calendar: EventCalendar, names: tuple[str, ...], last: date) -> str:

@@ -4,7 +4,7 @@ Exchange time is America/New_York for every product. Sessions are the regular on
 half day). Dates outside the table are an error, never silently "open".
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
 from functools import lru_cache
@@ -128,6 +128,35 @@ def sessions(first: date, last: date) -> Iterator[Session]:
         if (found := session_on(day)) is not None:
             yield found
         day += timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """A length of time counted in sessions of the exchange, as a spec writes it: `1d`.
+
+    Units: `count` in sessions, at least 1.
+    """
+
+    count: int
+
+    def ahead(self, now: datetime) -> datetime:
+        """Return this time of day so many sessions later; a half day ends at its close. Raises: CalendarError."""
+        return self._moved(now, session_after)
+
+    def back(self, now: datetime) -> datetime:
+        """Return this time of day so many sessions earlier; a half day ends at its close. Raises: CalendarError."""
+        return self._moved(now, session_before)
+
+    def _moved(self, now: datetime, step: Callable[[date], Session]) -> datetime:
+        local = now.astimezone(EXCHANGE_ZONE)
+        found = step(local.date())
+        for _ in range(self.count - 1):
+            found = step(found.date)
+        then = found.at(local.time())
+        return min(then, found.close) if found.is_half else then
+
+    def __str__(self) -> str:
+        return f"{self.count}d"
 
 
 @lru_cache(maxsize=256)

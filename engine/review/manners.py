@@ -5,11 +5,11 @@ A new measure needs no entry here: `the measure is above 3` is the usual way. On
 
 from collections.abc import Callable, Mapping
 
-from engine.compile.plan import Arithmetic, Call, Compare, Constant, Number, Op, Quantity
+from engine.compile.plan import Argument, Arithmetic, Call, Compare, Constant, Number, Op, Quantity
 from engine.compile.units import number_quantity
 from engine.evaluate.phrases import Cast, Words, phrase
 from engine.evaluate.wording import OP_WORDS
-from engine.model.session import DayTime
+from engine.model.session import DayTime, Sessions
 from engine.review import amounts
 from engine.review.numbers import bound_words, number_words, operand_words
 
@@ -229,10 +229,21 @@ def _event(words: Words) -> str:
 def _around(words: Words, between: str) -> str:
     """Return the time in which an event counts; a span `before` it is what lies ahead of now."""
     spans = ((words.given("before"), "in the next"), (words.given("after"), "in the last"))
-    said = [f"{when} {amounts.duration(span)}" for span, when in spans if isinstance(span, float) and span]
+    said = [_span(span, when) for span, when in spans if span]
     if words.given("until") == "expiry":
         said.append("from today until the expiry")
     return f" {between} ".join(said) or "today"
+
+
+def _span(span: Argument, when: str) -> str:
+    """Return `in the next 2 hours`; sessions end at the time of day that it is now."""
+    if not isinstance(span, Sessions):
+        assert isinstance(span, float)
+        return f"{when} {amounts.duration(span)}"
+    ahead = when == "in the next"
+    if span.count == 1:
+        return "up to this time of the next session" if ahead else "since this time of the session before"
+    return f"up to this time {span.count} sessions ahead" if ahead else f"since this time {span.count} sessions ago"
 
 
 def _webhook(words: Words) -> str:

@@ -10,8 +10,9 @@ FOLDER = Path(__file__).parents[2] / "examples"
 PROMISE = "See it trade: "
 NOT_BOTS = ("account", "liquid")
 """Examples of the other kinds of documents."""
-TOLD = ("webhook",)
-"""Examples that trade when another program tells them to: `test_web_hooks.py` does."""
+TOLD = ("earnings_fly", "webhook")
+"""Examples that trade when they are told something: dates of reports, as their tests do, or by another program, as
+`test_web_hooks.py` does."""
 
 
 @dataclass(frozen=True)

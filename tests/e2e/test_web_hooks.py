@@ -30,7 +30,7 @@ from engine.web.access import Access
 from engine.web.app import application
 from engine.web.hooks import Door
 from engine.web.server import Bind, Server
-from tests.e2e.examples import FOLDER, TOLD
+from tests.e2e.examples import FOLDER
 
 SECRET = "a-secret-of-hooks-0123"
 SPEC = """
@@ -136,7 +136,7 @@ def test_ci_a_hook_opens_a_position_and_another_closes_it(tmp_path: Path) -> Non
             (new_york(11, 40), "get_out", ""),
         ]
         teller = Teller(store, plan)
-        await run(gateway, FOLDER / f"{TOLD[0]}.yaml", teller, sessions=1)
+        await run(gateway, FOLDER / "webhook.yaml", teller, sessions=1)
         assert teller.answers == [202, 202, 202]
         assert gateway.ledger is not None
         day = read_day(store, gateway.ledger.totals(), {})
@@ -201,7 +201,7 @@ def test_ci_a_run_with_a_secret_knows_that_hooks_can_come(tmp_path: Path) -> Non
     store = tmp_path / "a.db"
     command = [sys.executable, "-m", "engine.cli.main", "run", "--paper", "--sim", "--date", "2026-11-27"]
     settings = {**os.environ, "RULEBOT_DATA": str(tmp_path), "RULEBOT_HOOK_SECRET": SECRET}
-    words = [*command, "--store", str(store), str(FOLDER / f"{TOLD[0]}.yaml")]
+    words = [*command, "--store", str(store), str(FOLDER / "webhook.yaml")]
     done = subprocess.run(words, env=settings, capture_output=True, timeout=90, check=True)
     assert {str(r.data["words"]) for r in recorded(store, Kind.VERDICT)} >= {"none came today", "not: none came today"}
     assert SECRET not in (done.stdout + done.stderr).decode()

@@ -16,7 +16,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "cookbook.md").read_text(encoding="
 BASE, *PIECES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 SAID = re.findall(r"^\*\*\"(.*?)\"\*\*", PAGE, re.MULTILINE | re.DOTALL)
 TODAY = date(2026, 11, 2)
-EVENTS = ("CPI", "FOMC", "NFP")
+EVENTS = ("CPI", "FOMC", "NFP", "earnings.AAPL")
 CALENDAR = EventCalendar(
     published_until=dict.fromkeys(EVENTS, date(2027, 12, 31)), known_until=dict.fromkeys(EVENTS, date(2027, 12, 31))
 )

@@ -188,8 +188,8 @@ CALENDAR = (
             units=TRUTH,
             parameters=(
                 Parameter(name="of", takes=Takes.NAMES, required=True),
-                Parameter(name="before", takes=Takes.SECONDS),
-                Parameter(name="after", takes=Takes.SECONDS),
+                Parameter(name="before", takes=Takes.SPAN),
+                Parameter(name="after", takes=Takes.SPAN),
                 Parameter(name="until", takes=Takes.CHOICE, choices=("expiry",)),
             ),
             source="event calendars",

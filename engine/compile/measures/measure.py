@@ -29,6 +29,7 @@ class Takes(Enum):
     NAMES = "names of events"
     POINTS = "points"
     SECONDS = "a duration"
+    SPAN = "a duration, or sessions as in 1d"
     COUNT = "a whole number"
     SYMBOLS = "symbols of stocks, ETFs or indices"
     BOT = "the name of a bot"

@@ -17,7 +17,7 @@ from engine.compile.plan import (
     Op,
     Truth,
 )
-from engine.model.session import DayTime
+from engine.model.session import DayTime, Sessions
 from engine.review.amounts import FULL_DAY
 
 
@@ -131,6 +131,8 @@ def _argued(name: str, old: Argument, new: Argument) -> Holding:
         return Holding.OFTENER if before < after else Holding.RARER if after < before else Holding.OTHERWISE
     if name == "says" and None in (old, new):
         return Holding.OFTENER if new is None else Holding.RARER
+    if isinstance(old, Sessions) and isinstance(new, Sessions):
+        return Holding.OFTENER if new.count > old.count else Holding.RARER
     if name in _OFTENER_WHEN_MORE and isinstance(old, float) and isinstance(new, float):
         return Holding.OFTENER if (new > old) is _OFTENER_WHEN_MORE[name] else Holding.RARER
     return Holding.OTHERWISE

@@ -28,7 +28,7 @@ from engine.evaluate.snapshot import View
 from engine.evaluate.wording import describe, shortfall
 from engine.model.contract import Underlying
 from engine.model.facts import EventCalendar, EventDay, Facts
-from engine.model.session import Anchor, DayTime
+from engine.model.session import Anchor, DayTime, Sessions, at_exchange_time
 
 VIX = Call("vix", (), Quantity.LEVEL)
 NEVER = Call("vix9d", (), Quantity.LEVEL)
@@ -193,6 +193,76 @@ def test_before_does_not_take_away_until_the_expiry() -> None:
 def test_a_span_beyond_the_calendar_is_unknown() -> None:
     assert judged(no_event(before=86_400.0), with_events(until=DAY)).truth is None
     assert judged(no_event(before=60.0), with_events(until=DAY)).truth is True
+
+
+def at_time(day: date, clock: time, event: EventDay) -> View:
+    """Return a view of that New York time, whose calendar has one event."""
+    at = with_events(event, until=date(2027, 12, 31))
+    at.now = at_exchange_time(day, clock).timestamp()
+    return at
+
+
+def event(day: date, clock: time | None = None) -> EventDay:
+    return EventDay("CPI", day, None if clock is None else at_exchange_time(day, clock))
+
+
+FRIDAY, MONDAY = date(2026, 11, 20), date(2026, 11, 23)
+WEDNESDAY, HALF_DAY, AFTER_IT = date(2026, 11, 25), date(2026, 11, 27), date(2026, 11, 30)
+"""Around Thanksgiving."""
+
+
+@pytest.mark.parametrize(
+    ("now", "count", "found", "is_on"),
+    [
+        ((FRIDAY, time(15, 30)), 1, event(FRIDAY, time(16, 5)), True),
+        ((FRIDAY, time(15, 30)), 1, event(date(2026, 11, 22), time(12, 0)), True),
+        ((FRIDAY, time(15, 30)), 1, event(MONDAY, time(7, 0)), True),
+        ((FRIDAY, time(15, 30)), 1, event(MONDAY, time(15, 30)), True),
+        ((FRIDAY, time(15, 30)), 1, event(MONDAY, time(15, 31)), False),
+        ((FRIDAY, time(15, 30)), 1, event(FRIDAY, time(15, 29)), False),
+        ((FRIDAY, time(15, 30)), 2, event(date(2026, 11, 24), time(15, 30)), True),
+        ((FRIDAY, time(15, 30)), 1, event(MONDAY), True),
+        ((FRIDAY, time(15, 30)), 1, event(FRIDAY), True),
+        ((FRIDAY, time(15, 30)), 1, event(date(2026, 11, 24)), False),
+        ((WEDNESDAY, time(15, 30)), 1, event(date(2026, 11, 26), time(8, 30)), True),
+        ((WEDNESDAY, time(15, 30)), 1, event(HALF_DAY, time(13, 0)), True),
+        ((WEDNESDAY, time(15, 30)), 1, event(HALF_DAY, time(13, 1)), False),
+        ((WEDNESDAY, time(11, 0)), 1, event(HALF_DAY, time(11, 1)), False),
+        ((date(2026, 11, 21), time(12, 0)), 1, event(MONDAY, time(11, 0)), True),
+        ((date(2026, 10, 30), time(15, 30)), 1, event(date(2026, 11, 2), time(15, 30)), True),
+        ((date(2026, 10, 30), time(15, 30)), 1, event(date(2026, 11, 2), time(15, 31)), False),
+    ],
+)
+def test_days_before_an_event_are_sessions(now: tuple[date, time], count: int, found: EventDay, is_on: bool) -> None:
+    assert judged(no_event(before=Sessions(count)), at_time(*now, found)).truth is not is_on
+
+
+@pytest.mark.parametrize(
+    ("now", "count", "found", "is_on"),
+    [
+        ((MONDAY, time(10, 0)), 1, event(FRIDAY, time(16, 5)), True),
+        ((MONDAY, time(10, 0)), 1, event(FRIDAY, time(10, 0)), True),
+        ((MONDAY, time(10, 0)), 1, event(FRIDAY, time(9, 59)), False),
+        ((MONDAY, time(10, 0)), 1, event(MONDAY, time(10, 1)), False),
+        ((MONDAY, time(10, 0)), 2, event(date(2026, 11, 19), time(10, 0)), True),
+        ((MONDAY, time(10, 0)), 1, event(FRIDAY), True),
+        ((MONDAY, time(10, 0)), 1, event(date(2026, 11, 19)), False),
+        ((AFTER_IT, time(15, 30)), 1, event(HALF_DAY, time(13, 0)), True),
+        ((AFTER_IT, time(15, 30)), 1, event(HALF_DAY, time(12, 59)), False),
+    ],
+)
+def test_days_after_an_event_are_sessions(now: tuple[date, time], count: int, found: EventDay, is_on: bool) -> None:
+    assert judged(no_event(after=Sessions(count)), at_time(*now, found)).truth is not is_on
+
+
+def test_sessions_beyond_a_calendar_are_unknown() -> None:
+    earnings_known_to_friday = at_time(FRIDAY, time(15, 30), event(date(2026, 11, 3)))
+    earnings_known_to_friday.facts = Facts(events=EventCalendar(days={"CPI": {}}, known_until={"CPI": FRIDAY}))
+    missing = judged(no_event(before=Sessions(1)), earnings_known_to_friday).missing
+    assert missing == "the calendar of CPI ends on 2026-11-20"
+    last = at_time(date(2027, 12, 31), time(15, 30), event(date(2026, 11, 3)))
+    assert judged(no_event(before=Sessions(1)), last).truth is None
+    assert "the exchange calendar covers 1993 to 2027" in judged(no_event(before=Sessions(1)), last).missing
 
 
 def test_past_the_calendar_events_are_unknown() -> None:

@@ -231,6 +231,21 @@ def test_a_halt_that_goes_and_one_that_holds_less_often() -> None:
     assert change_at(compared(old, old.replace("3 pts}\n  max", "5 pts}\n  max")), "risk.halt_when.vix_spike").is_worse
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("3d", "1d", "entries that it kept out are made"),
+        ("1d", "1s", "which of the two holds more often"),
+        ("1d", "24h", "which of the two holds more often"),
+    ],
+)
+def test_fewer_sessions_around_an_event(old: str, new: str, words: str) -> None:
+    was = edited(CONDOR, ("vix: {between: [12, 22]}", f"no_event: {{of: [CPI], before: {old}}}"))
+    change = change_at(compared(was, was.replace(f"before: {old}", f"before: {new}")), "entry.when.no_event")
+    assert change.is_worse
+    assert words in change.words
+
+
 def test_any_for_all() -> None:
     group = "    - all:\n        - vix: {below: 20}\n        - gap: {beyond: 1%}\n      name: calm\n"
     old = edited(CONDOR, ("    - vix: {between: [12, 22]}\n", group))

@@ -48,6 +48,14 @@ def leaves(condition: str) -> str:
         ("vix_spike: {above: 3 pts}", "the rise of VIX above its lowest of the session is above 3 points"),
         ("no_event: [CPI, FOMC, NFP]", "no CPI, FOMC or NFP today"),
         ("event: {of: [FOMC], before: 2h, after: 30m}", "FOMC in the next 2 hours or in the last 30 minutes"),
+        (
+            "event: {of: [FOMC], before: 1d, after: 2d}",
+            "FOMC up to this time of the next session or since this time 2 sessions ago",
+        ),
+        (
+            "no_event: {of: [FOMC], before: 3d, after: 1d}",
+            "no FOMC up to this time 3 sessions ahead nor since this time of the session before",
+        ),
         ("no_event: {of: [CPI], until: expiry}", "no CPI from today until the expiry"),
         ("session: {is: half}", "a half session"),
         ("sma: {window: 50, below: 6000}", "the simple average over 50 days is below 6000"),
