@@ -261,10 +261,18 @@ class ExitPlan:
 
 @dataclass(frozen=True, slots=True)
 class ProtectPlan:
-    """Stops at the broker behind the watched exits: at so many times the credit, of the structure or of each leg."""
+    """Stops at the broker behind the watched exits: at so many times the credit, of the structure or of each leg.
+
+    leg: the one short leg that has a stop, at so many times what it brought; None where each has.
+    """
 
     times: Decimal
     each_short: bool
+    leg: str | None = None
+
+    def covers(self, leg: str) -> bool:
+        """Say whether this short leg has a stop."""
+        return self.leg is None or self.leg == leg
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -197,8 +197,9 @@ def acts_without_engine(subject: Subject) -> str:
         verb = "rest" if len(resting) > 1 else "rests"
         pair = ", one cancels the other" if len(resting) > 1 else ""
         acting.append(f"{listed(resting, 'and')} {verb} at the broker (good till cancelled{pair})")
-    if subject.plan.risk.protect is not None:
-        acting.append("the stops on the short legs stand at the broker (good till cancelled)")
+    if (protect := subject.plan.risk.protect) is not None:
+        stops = "stops on the short legs stand" if protect.leg is None else f"stop on {protect.leg} stands"
+        acting.append(f"the {stops} at the broker (good till cancelled)")
     return "; ".join(acting)
 
 
@@ -207,9 +208,11 @@ def protect_words(subject: Subject) -> str:
     plan = subject.plan.risk.protect
     if plan is None:
         return ""
-    basis = "what that leg brought" if plan.each_short else "the credit of the structure"
+    basis = "the credit of the structure" if plan.leg is None and not plan.each_short else "what that leg brought"
     stop = f"it is bought back once it costs {amounts.plain(plan.times)} times {basis}"
-    words = f"each short leg has a stop order at the broker: {stop}"
+    words = f"{plan.leg or 'each short leg'} has a stop order at the broker: {stop}"
+    if bare := tuple(leg.name for leg in subject.plan.legs if leg.sign < 0 and not plan.covers(leg.name)):
+        words = f"{listed(bare, 'and')} {'has' if len(bare) == 1 else 'have'} no stop at the broker; {words}"
     prices = {} if subject.example is None else protection_prices(subject.example, plan)
     example = ", ".join(f"{name} at {amounts.price(price)}" for name, price in prices.items())
     return f"{words} ({example})" if example else words

@@ -102,6 +102,7 @@ def unreachable(planned: ExitPlan, example: Example) -> bool:
 
 
 def protection_prices(example: Example, plan: ProtectPlan) -> dict[str, Decimal]:
-    """Return at which price the stop on each short leg rests."""
-    found = {leg.name: stop_price(example.position, leg, plan) for leg in example.position.legs if leg.sign < 0}
+    """Return at which price the stop on each short leg that has one rests."""
+    legs = [leg for leg in example.position.legs if leg.sign < 0 and plan.covers(leg.name)]
+    found = {leg.name: stop_price(example.position, leg, plan) for leg in legs}
     return {name: price for name, price in found.items() if price is not None}

@@ -245,8 +245,8 @@ def _daily_loss(value: Plain) -> Decimal | Amount | None:
 
 
 def _protect(tree: Tree) -> Protect:
-    cost = sure(amount(tree["cost"]))
-    return Protect(cost.value, tree.get("of") == "each_short")
+    cost, of = sure(amount(tree["cost"])), tree.get("of")
+    return Protect(cost.value, of == "each_short", None if of in (None, "each_short") else str(of))
 
 
 def universe(tree: Tree, taken: Taken | None = None) -> Universe:

@@ -21,10 +21,18 @@ from engine.spec.nouns.order import Order
 
 @dataclass(frozen=True, slots=True)
 class Protect:
-    """`protect:`: so many times the credit, of the whole structure or, with `of: each_short`, of each short leg."""
+    """`protect:`: so many times the credit, of the whole structure or, with `of: each_short`, of each short leg.
+
+    leg: the one leg that has a stop, on what that leg brought; None where each short leg has.
+    """
 
     times: Decimal
     each_short: bool
+    leg: str | None = None
+
+    def covers(self, leg: str) -> bool:
+        """Say whether this short leg has a stop."""
+        return self.leg is None or self.leg == leg
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Protection: a wide stop at the broker on each short leg, so that a dead engine leaves no naked risk.
+"""Protection: a wide stop at the broker on each short leg, or on one, so that a dead engine leaves no naked risk.
 
 Each rests by itself, GTC, as a single-leg stop order: that stops on a combo, or one group across combos, work at the
 broker is not known (language.md section 8). An exit takes them back before it closes (`pursue`). One that fills has
@@ -32,7 +32,7 @@ ASK_AGAIN = timedelta(minutes=1)
 
 
 def place_protection(work: Work, position: Position, closing: Collection[str] = ()) -> None:
-    """Put a stop on every short leg that has none; those that are there fit what is held.
+    """Put a stop on every short leg that is to have one and has none; those that are there fit what is held.
 
     closing: names of legs that are left out, since an exit closes them.
     """
@@ -49,7 +49,7 @@ def place_protection(work: Work, position: Position, closing: Collection[str] = 
         return
     live = {order.legs[0].name: order for order in work.live_orders(position.id) if order.purpose is Purpose.PROTECT}
     for leg in position.legs:
-        if leg.sign > 0 or leg.held <= 0 or leg.name in closing:
+        if leg.sign > 0 or leg.held <= 0 or leg.name in closing or not plan.covers(leg.name):
             continue
         if (order := live.get(leg.name)) is None:
             _place(work, position, leg, plan)
@@ -78,11 +78,11 @@ def _place(work: Work, position: Position, leg: PositionLeg, plan: ProtectPlan) 
 def stop_price(position: Position, leg: PositionLeg, plan: ProtectPlan) -> Decimal | None:
     """Return the price per share at which a short leg is bought back, on the tick; None while its credit is not known.
 
-    `each_short`: so many times what this leg brought. Else so many times the credit of the whole structure, shared by
-    the contracts of the leg in one structure: what one leg alone then costs, the structure costs at least, less what
-    its long legs bring.
+    Of each short leg or of this one alone: so many times what this leg brought. Else so many times the credit of the
+    whole structure, shared by the contracts of the leg in one structure: what one leg alone then costs, the structure
+    costs at least, less what its long legs bring.
     """
-    if plan.each_short:
+    if plan.each_short or plan.leg is not None:
         brought = leg.entry_cash / (leg.opened * leg.option.multiplier) if leg.opened else None
     else:
         entry = position.entry_price

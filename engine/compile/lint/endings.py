@@ -61,13 +61,14 @@ def _is_by_clock(way: Clause) -> bool:
 def _without_bound(look: Look) -> Iterator[Problem]:
     if look.plan.overwrite is not None:
         return
+    protect = look.plan.risk.protect
     for symbol in dict.fromkeys(leg.symbol for leg in look.plan.legs):
         legs = [leg for leg in look.spec.legs.legs if symbol_of(leg, look.spec) == symbol]
         calls = [leg for leg in legs if leg.right == "call" or leg.is_shares]
-        sold = [leg for leg in calls if leg.side is Side.SELL]
+        sold = [leg for leg in calls if leg.side is Side.SELL and not (protect and protect.covers(leg.name))]
         if sum(leg.ratio for leg in sold) <= sum(leg.ratio for leg in calls if leg.side is Side.BUY):
             continue
-        if look.plan.risk.protect is None and not any(_watches(look)):
+        if not any(_watches(look)):
             message = f"the call sold by '{sold[-1].name}' can lose without bound, and no exit acts when it does"
             help_text = "add a stop, a breach or 'protect: {cost: 4x credit}'"
             yield Problem("RB336", sold[-1].path, message, help_text, None, True)

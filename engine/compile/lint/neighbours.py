@@ -141,7 +141,7 @@ def _resting_in_the_way(stakes: list[Stake]) -> Iterator[tuple[int, Problem]]:
 def _resting_path(stake: Stake) -> Path | None:
     """Return where it is said that an order of the other side rests at the broker for this leg."""
     risk = stake.spec.risk
-    if risk.protect is not None and stake.leg.side is Side.SELL:
+    if risk.protect is not None and stake.leg.side is Side.SELL and risk.protect.covers(stake.leg.name):
         return (*risk.path, "protect")
     found = next((rule for rule in stake.spec.exits if rule.resting and rule.enabled), None)
     return None if found is None else (*found.path, "resting")

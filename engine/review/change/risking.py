@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from engine.evaluate.phrases import listed
 from engine.review import amounts
 from engine.review.change.entering import day_words
 from engine.review.change.facet import Edit, Verdict, more, told
@@ -9,7 +10,7 @@ from engine.review.change.key import Key, Keys, Within
 from engine.review.change.legs import trade_words
 from engine.review.leaves import acts_without_engine, protect_words
 from engine.review.subject import Subject
-from engine.spec.spec import Risk
+from engine.spec.spec import Protect, Risk
 
 
 def _planned(noun: Risk, field: str, subject: Subject) -> Any:
@@ -46,11 +47,25 @@ def judge_protect(edit: Edit) -> Verdict:
     """A dead engine leaves what does not rest at the broker."""
     if edit.new is None:
         left = acts_without_engine(edit.sides.now) or "nothing acts"
-        return Verdict(f"a dead engine leaves the short legs without a stop: while none runs {left}", is_worse=True)
+        bare = edit.old.leg or "the short legs"
+        return Verdict(f"a dead engine leaves {bare} without a stop: while none runs {left}", is_worse=True)
     if edit.old is None:
         return Verdict("it holds also when the engine is dead")
-    wider = edit.new.times > edit.old.times or edit.old.each_short is not edit.new.each_short
-    return Verdict(_protected(edit), is_worse=wider)
+    wider = edit.new.times > edit.old.times or _basis(edit.old) is not _basis(edit.new)
+    bare = _bare(edit)
+    left = f"a dead engine leaves {listed(bare, 'and')} without a stop" if bare else ""
+    return Verdict("; ".join(part for part in (left, _protected(edit)) if part), is_worse=wider or bool(bare))
+
+
+def _basis(protect: Protect) -> bool:
+    """Say whether it counts from what a leg brought, and not from the credit of the structure."""
+    return protect.each_short or protect.leg is not None
+
+
+def _bare(edit: Edit) -> tuple[str, ...]:
+    """Return the short legs that had a stop and have none now."""
+    sold = (leg.name for leg in edit.sides.now.plan.legs if leg.sign < 0)
+    return tuple(name for name in sold if edit.old.covers(name) and not edit.new.covers(name))
 
 
 def _protected(edit: Edit) -> str:
@@ -59,7 +74,7 @@ def _protected(edit: Edit) -> str:
 
 
 def _protection(value: Any, subject: Subject) -> str:
-    of = " of each short leg" if value.each_short else ""
+    of = " of each short leg" if value.each_short else f" of {value.leg}" if value.leg is not None else ""
     return f"{amounts.plain(value.times)}x credit{of}"
 
 

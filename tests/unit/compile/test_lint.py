@@ -220,6 +220,15 @@ FOUND = [
         "RB336",
         "short_call",
     ),
+    (
+        seller(
+            ("order:", "  short_call: {sell: call, strike: {delta: 0.15}}\norder:"),
+            (RESTING, ""),
+            ("risk:\n", "risk:\n  protect: {cost: 4x credit, of: short_put}\n"),
+        ),
+        "RB336",
+        "short_call",
+    ),
     # orders and prices
     (changed((BREACH, f"{BREACH}    order: market\n")), "RB310", "market"),
     (changed((BREACH, "  - breach: {spot_within: 5 pts, of: each_side}\n    order: market\n")), "RB310", "market"),
@@ -338,6 +347,10 @@ def test_an_entry_of_one_leg_takes_back_what_rests() -> None:
     other = named("other", SELLER).replace(RESTING, "")
     assert together(SELLER, other) == [[("RB351", "resting")], []]
     assert together(SELLER.replace("about:", "accept: {RB351: meant}\nabout:"), other) == [[], []]
+    guarded = SELLER.replace(RESTING, "") + "  protect: {cost: 4x credit, of: short_put}\n"
+    call = guarded.replace("order:", "  short_call: {sell: call, strike: {delta: 0.15}}\norder:")
+    assert together(call, other) == [[("RB351", "protect")], []]
+    assert together(call.replace("of: short_put", "of: short_call"), other) == [[], []]
     assert together(CONDOR.replace(RISK, PROTECTED), named("b", CONDOR)) == [[], []], (
         "a combo is no order of one option"
     )

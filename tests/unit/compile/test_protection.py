@@ -44,10 +44,40 @@ def test_a_sold_structure_may_be_protected() -> None:
         (CONDOR, ("max_unprotected: 5s",), "RB226"),
         (CONDOR, ("protect: {cost: 4x credit}", "max_unprotected: 0s"), "RB250"),
         (CONDOR, ("protect: {of: each_short}",), "RB113"),
+        (CONDOR, ("protect: {cost: 4x credit, of: long_put}",), "RB226"),
+        (CONDOR, ("protect: {cost: 4x credit, of: short_putt}",), "RB201"),
+        (CONDOR, ("protect: {cost: 4x credit, of: short_legs}",), "RB201"),
+        (CONDOR, ("protect: {cost: 1x credit, of: short_put}",), "RB226"),
     ],
 )
 def test_what_cannot_stand_is_said(text: str, lines: tuple[str, ...], code: str) -> None:
     assert code in codes(with_risk(text, *lines))
+
+
+def test_one_short_leg_may_be_protected() -> None:
+    loaded = load_text(with_risk(CONDOR, "protect: {cost: 4x credit, of: short_put}"))
+    assert loaded.spec is not None, loaded.diagnostics
+    plan, _ = build_plan(loaded.spec, loaded.source)
+    assert plan is not None
+    assert plan.risk.protect == ProtectPlan(loaded.spec.risk.protect.times, False, "short_put")  # type: ignore[union-attr]
+
+
+def test_a_short_leg_of_what_is_bought_has_a_price_of_its_own() -> None:
+    assert codes(with_risk(BOUGHT, "protect: {cost: 4x credit, of: short_call}")) == []
+
+
+def test_a_limit_asks_for_a_stop_on_every_short_leg() -> None:
+    limit = "max_unprotected: 30s"
+    assert codes(with_risk(CONDOR, "protect: {cost: 4x credit, of: short_put}", limit)) == ["RB226"]
+    assert codes(with_risk(BOUGHT, "protect: {cost: 4x credit, of: short_call}", limit)) == []
+
+
+def test_every_alternative_has_the_leg_that_is_protected() -> None:
+    text = (Path(__file__).parents[3] / "examples" / "choose.yaml").read_text(encoding="utf-8")
+    text = text.replace("\nrisk: {", "\nrisk: {protect: {cost: 4x credit, of: short_put}, ")
+    loaded = load_text(text)
+    found = [each for each in (*loaded.diagnostics, *check(loaded)) if each.is_error]
+    assert [(each.code, each.message) for each in found] == [("RB201", "with 'cheap': unknown leg 'short_put'")]
 
 
 def test_a_resting_stop_is_protection_enough_for_a_limit() -> None:

@@ -225,6 +225,25 @@ def test_wider_protection() -> None:
     assert "short_put at 1.50, short_call at 1.50 -> short_put at 2.50" in change.words
 
 
+@pytest.mark.parametrize(
+    ("was", "now", "words"),
+    [
+        ("", ", of: short_put", "a dead engine leaves short_call without a stop; "),
+        (", of: each_short", ", of: short_put", "a dead engine leaves short_call without a stop; "),
+        (", of: short_call", ", of: short_put", "a dead engine leaves short_call without a stop; "),
+        (", of: short_call", None, "a dead engine leaves short_call without a stop: while none runs nothing acts"),
+        (", of: short_call", ", of: each_short", ""),
+    ],
+)
+def test_protection_of_fewer_legs(was: str, now: str | None, words: str) -> None:
+    old, new = (
+        CONDOR if of is None else edited(CONDOR, ("risk:\n", f"risk:\n  protect: {{cost: 3x credit{of}}}\n"))
+        for of in (was, now)
+    )
+    change = change_at(compared(old, new), "risk.protect")
+    assert (change.words.startswith(words), change.is_worse) == (True, bool(words)), change.words
+
+
 def test_a_halt_that_goes_and_one_that_holds_less_often() -> None:
     old = edited(CONDOR, ("risk:\n", "risk:\n  halt_when:\n    - vix_spike: {above: 3 pts}\n"))
     assert change_at(compared(old, CONDOR), "risk.halt_when.vix_spike").is_worse

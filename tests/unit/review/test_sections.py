@@ -144,6 +144,17 @@ def told(text: str = CONDOR) -> str:
         ),
         (
             "risk:\n",
+            "risk:\n  protect: {cost: 4x credit, of: short_call}\n",
+            "short_put has no stop at the broker; short_call has a stop order at the broker: it is bought back once it "
+            "costs 4 times what that leg brought (short_call at ",
+        ),
+        (
+            "risk:\n",
+            "risk:\n  protect: {cost: 4x credit, of: short_call}\n",
+            "while no engine runs the stop on short_call stands at the broker (good till cancelled)",
+        ),
+        (
+            "risk:\n",
             "risk:\n  protect: {cost: 4x credit}\n",
             "while no engine runs the stops on the short legs stand at the broker (good till cancelled)",
         ),

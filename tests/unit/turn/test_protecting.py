@@ -59,6 +59,31 @@ def test_each_short_leg_has_its_own() -> None:
             assert 0 <= price - 4 * own < Decimal("0.10")
 
 
+def test_one_short_leg_alone_has_a_stop_on_what_it_brought() -> None:
+    desk = opened("{max_loss_per_trade: $2000, protect: {cost: 4x credit, of: short_call}}", legs=CONDOR)
+    (guard,) = guards(desk)
+    (leg,) = (leg for leg in desk.position.legs if leg.name == "short_call")
+    assert (guard.legs[0].option, guard.kind, guard.quantity) == (call(6055), OrderType.STOP, 1)
+    assert guard.stop_price is not None
+    assert 0 <= guard.stop_price - 4 * leg.entry_cash / 100 < Decimal("0.10")
+    ack_all(desk)
+    desk.fill(guard, price="6.00")
+    desk.tick(0)
+    assert desk.position.exit_reason == "protect"
+    assert desk.last.purpose is Purpose.EXIT
+
+
+def test_a_leg_of_two_has_one_stop_for_both() -> None:
+    legs = CONDOR.replace("short_call: {sell: call,", "short_call: {sell: call, ratio: 2,")
+    risk = "{undefined_risk: allow, protect: {cost: 4x credit, of: short_call}}"
+    desk = opened(risk, legs=legs)
+    (guard,) = guards(desk)
+    (leg,) = (leg for leg in desk.position.legs if leg.name == "short_call")
+    assert (guard.quantity, guard.legs[0].ratio, leg.held) == (2, 1, 2)
+    assert guard.stop_price is not None
+    assert 0 <= guard.stop_price - 4 * leg.entry_cash / 200 < Decimal("0.10")
+
+
 def test_it_is_placed_once() -> None:
     desk = opened()
     ack_all(desk)
