@@ -21,7 +21,7 @@ from engine.compile.plan import (
 from engine.compile.series import Series, series_of
 from engine.compile.vocabulary import INDICES, MEASURES
 
-_WHOLE = ("legs", "time", "facts", "hooks", "position")
+_WHOLE = ("legs", "time", "facts", "hooks", "position", "margin")
 _EXTRA_CLOSES = 1
 _OF_CLOSES = ("rv", "iv_over_rv")
 

@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import field
 
-from engine.compile.measures.measure import WITH_AN_ENTRY, Measure, Parameter, Place, Takes, may_stand
+from engine.compile.measures.measure import (
+    BEFORE_IT_IS_SENT,
+    WITH_AN_ENTRY,
+    Measure,
+    Parameter,
+    Place,
+    Takes,
+    may_stand,
+)
 from engine.compile.plan import Argument, Call
 from engine.compile.problem import Fault, Problem, did_you_mean
 from engine.compile.series import MINUTE, SIZES
@@ -85,6 +93,8 @@ def _misplaced(measure: Measure, place: Place) -> str:
     lacks = "no position is open" if Place.REQUIRE in measure.places or place is Place.REQUIRE else "there is none"
     if measure.places == WITH_AN_ENTRY:
         return f"'{measure.name}' is of the bot with an entry included, and in {place.value} none is proposed"
+    if measure.places == BEFORE_IT_IS_SENT:
+        return f"'{measure.name}' is asked for an entry before it is sent, and in {place.value} there is none"
     if measure.places == frozenset({Place.EXIT}):
         return f"'{measure.name}' is of an open position, and in {place.value} {lacks} yet"
     if Place.FILTER in measure.places:

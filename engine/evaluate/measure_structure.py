@@ -199,6 +199,18 @@ def risk_of(view: View, limit: float) -> Reading:
     return Unknown("the worst case has no bound") if found is None else float(found)
 
 
+def margin(call: Call, context: Context) -> Read:
+    """Bind `margin`, dollars of the whole order."""
+
+    def read(view: View) -> Reading:
+        found = view.margin
+        if found is None:
+            return Unknown("the broker is asked before the entry is sent, once all else holds")
+        return Unknown(found.missing) if found.dollars is None else found.dollars
+
+    return read
+
+
 def strike(call: Call, context: Context) -> Read:
     """Bind `strike` of one leg."""
     names = names_of(call)
@@ -232,6 +244,7 @@ STRUCTURE: dict[str, Callable[[Call, Context], Read]] = {
     "credit": credit,
     "debit": debit,
     "max_risk": max_risk,
+    "margin": margin,
     "strike": strike,
     "dte": dte,
 }

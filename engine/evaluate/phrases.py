@@ -215,6 +215,7 @@ PHRASES: Mapping[str, Phrase] = {
     "max_risk": _fixed("the most it can lose"),
     "return_on_risk": _fixed("the return on risk"),
     "probability_of_profit": _fixed("the probability of profit"),
+    "margin": _fixed("the margin that the broker, asked before the entry is sent, wants for it"),
     "strike": lambda words: f"the strike of {words.given('of')}",
     "dte": _fixed("the days to expiry"),
     "cost": lambda words: f"the cost of closing{words.some_legs}{words.at_natural}",

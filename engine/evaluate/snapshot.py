@@ -83,6 +83,13 @@ def _no_bot(name: str) -> BotView | None:
     return None
 
 
+class Margin(NamedTuple):
+    """The broker's answer on margin: dollars that an entry order adds; None, and why, where it gave none."""
+
+    dollars: float | None
+    missing: str = ""
+
+
 class View:
     """The read-only snapshot of one instant. One object serves many rules; `memo` keeps measures shared by them.
 
@@ -93,6 +100,7 @@ class View:
     short calls of `legs` that no long call does.
     `bot_view` looks a bot up by its name, None when it is not run.
     `exposure`: of the bot with the entry in question, while `risk.require` is judged.
+    `margin`: of the candidate's order, None until the broker has answered, and once the order was sent.
     """
 
     __slots__ = (
@@ -104,6 +112,7 @@ class View:
         "held",
         "is_covered",
         "legs",
+        "margin",
         "memo",
         "now",
         "quantity",
@@ -135,6 +144,7 @@ class View:
         self.commission = 0.0
         self.bot_view: Callable[[str], BotView | None] = _no_bot
         self.exposure: Exposure | None = None
+        self.margin: Margin | None = None
 
     def level(self, symbol: str) -> float | None:
         """Return the price of an underlying or index, None when it is unknown; looked up once an instant."""

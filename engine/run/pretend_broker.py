@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from engine.model.command import Cancel, Command, Inquire, Replace, Submit
+from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit
 from engine.model.commission import per_contract
-from engine.model.contract import Contract, Option, Right, Underlying
+from engine.model.contract import LOT, Contract, Option, Right, Underlying
 from engine.model.cover import delivers
 from engine.model.event import (
     BrokerStatus,
@@ -20,6 +20,8 @@ from engine.model.event import (
     Event,
     ExecutionReport,
     LinkUp,
+    MarginReport,
+    OrderMessage,
     OrderReport,
     OrdersListed,
     PositionReport,
@@ -27,7 +29,7 @@ from engine.model.event import (
 from engine.model.market import Board
 from engine.model.money import CENT, ZERO
 from engine.model.order import Order, OrderType, Side
-from engine.model.payoff import intrinsic
+from engine.model.payoff import intrinsic, worst_case
 from engine.order.price import NetQuote
 
 PACE = timedelta(seconds=1)
@@ -35,6 +37,10 @@ PACE = timedelta(seconds=1)
 CLIENT = 1
 FIRST_PERM_ID = 100_000
 _EXACT = Decimal("0.0001")
+NO_MARGIN = 321
+"""The code of a question that the broker does not answer."""
+_SHORT_PART = Decimal("0.20")
+"""Margin of an uncovered short option as a part of its strike. Source: FINRA Rule 4210(f)(2), roughly."""
 
 
 def natural_fill(order: Order, quote: NetQuote) -> Decimal | None:
@@ -91,6 +97,8 @@ class PretendBroker(ABC):
             yield from self.cancelled(command.order, at)
         elif isinstance(command, Inquire):
             yield OrdersListed(at, frozenset(self.working))
+        elif isinstance(command, AskMargin):
+            yield from self._margin(command.order, at)
 
     def _submit(self, order: Order, at: datetime) -> Iterator[Event]:
         self.working[order.ref] = Working(order, at + PACE)
@@ -117,6 +125,36 @@ class PretendBroker(ABC):
             status=status,
             filled=Decimal(filled),
         )
+
+    # ------------------------------------------------------------ margin
+
+    def _margin(self, order: Order, at: datetime) -> Iterator[Event]:
+        """Yield what the order would add: its worst case at expiry, or a part of the strike where that has no end."""
+        legs = [(leg.option, order.side_of(leg).sign * leg.weight) for leg in order.legs]
+        net = ZERO if order.limit_price is None else -order.wire_side.sign * order.limit_price
+        worst = worst_case(legs, net)
+        if worst is None:
+            shorts = [
+                leg.option.strike for leg in order.legs if order.side_of(leg).sign < 0 and not leg.option.is_share
+            ]
+            if not shorts:
+                yield OrderMessage(at, order.order_id, NO_MARGIN, "no margin is known for this order")
+                return
+            worst = _SHORT_PART * max(shorts)
+        change = worst * LOT * order.quantity
+        yield MarginReport(at, order.order_id, self.margin() + change, change)
+
+    def margin(self) -> Decimal:
+        """Return the worst case at expiry of what is held, by underlying and without a bound a part of the strikes."""
+        total = ZERO
+        held = [(each, count) for each, count in self.holdings.items() if count and isinstance(each, Option)]
+        for symbol in sorted({option.symbol for option, _ in held}):
+            own = [(option, count) for option, count in held if option.symbol == symbol]
+            worst = worst_case(own, ZERO)
+            if worst is None:
+                worst = sum((_SHORT_PART * o.strike * -count for o, count in own if count < 0), ZERO)
+            total += worst * LOT
+        return total
 
     # ------------------------------------------------------------ fills
 

@@ -86,13 +86,15 @@ class Does(Enum):
     REJECTS = "rejects"
     FILLS = "fills"
     DISCONNECTS = "disconnects"
+    MARGIN = "margin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mishap:
     """What the broker does for a while. `at` None is from the beginning, `lasts` (seconds) None to the end.
 
-    what: entry, exit or all that it rejects. part: of each order that it fills.
+    what: entry, exit or all that it rejects. part: of each order that it fills. margin: dollars that it says an entry
+    adds, None for no answer.
     """
 
     does: Does
@@ -100,6 +102,7 @@ class Mishap:
     lasts: float | None = None
     what: str = ""
     part: Decimal = Decimal(1)
+    margin: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

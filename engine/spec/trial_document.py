@@ -154,13 +154,14 @@ def _numbers(value: Plain) -> Mapping[str, Decimal]:
 
 def _mishap(tree: Tree) -> Mishap:
     does = next(each for each in Does if each.value in tree)
-    fills = str(tree.get("fills", "100%"))
+    fills, margin = str(tree.get("fills", "100%")), str(tree.get("margin", "unknown"))
     return Mishap(
         does=does,
         at=day_time(tree.get("at")),
         lasts=seconds(tree.get("for")),
         what=str(tree.get("rejects", "")),
         part=Decimal(0) if fills == "none" else Decimal(fills.removesuffix("%")) / _HUNDRED,
+        margin=None if margin == "unknown" else Decimal(margin.removeprefix("$")),
     )
 
 

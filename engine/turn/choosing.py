@@ -22,10 +22,11 @@ from engine.turn.alternatives import PLACE as CHOICE
 from engine.turn.alternatives import still_takes
 from engine.turn.covering import no_cover, structures_covered
 from engine.turn.judging import confirmed, failing, judge_all, rounded
+from engine.turn.margin import margin_added
 from engine.turn.missing import all_held_but, miss
 from engine.turn.offering import PLACE as OFFER
 from engine.turn.offering import still_offers
-from engine.turn.program import CompiledBot
+from engine.turn.program import CompiledBot, CompiledRule
 from engine.turn.refusing import halted, skip
 from engine.turn.state import Confirming, Reading
 from engine.turn.work import Work
@@ -102,6 +103,8 @@ def require_holds(
 ) -> bool:
     """Judge `require` on the structure; a miss is remembered like one of `when`. `is_first`: nothing was sent yet.
 
+    What only the broker's answer on margin can decide is passed over without one: it is asked for next, and once the
+    order is sent no more.
     quantity: of a position that is being entered; else as many as the spec asks for, as fit, or as shares cover.
     """
     plan = bot.plan
@@ -113,7 +116,9 @@ def require_holds(
     view.quantity = fits.count
     view.commission = float(opening_commission(selection, view, fits.count))
     place = bot.place("require")
-    required = judge_all(work, plan.name, place, bot.require, view)
+    view.margin = margin_added(work, bot, selection, fits.count) if is_first else None
+    rules = [compiled for compiled in bot.require if not _waits_for_margin(compiled, view)]
+    required = judge_all(work, plan.name, place, rules, view)
     if not quote.missing and all(confirmed(work, plan.name, place, r, view) is True for r in required):
         return True
     missed = failing(required)
@@ -128,6 +133,11 @@ def require_holds(
     else:
         work.set_bot(plan.name, replace(work.bots[plan.name], waits="confirmation"))
     return False
+
+
+def _waits_for_margin(compiled: CompiledRule, view: View) -> bool:
+    """Say whether only the broker's answer can decide a condition, and is not there."""
+    return view.margin is None and "margin" in compiled.rule.reads and compiled.judge(view).truth is None
 
 
 def note_missed(

@@ -1,10 +1,11 @@
-"""What margin the whole account would need with an entry, as the broker answers before the entry is sent (what-if).
+"""What margin an entry adds, and what the whole account would need with it, as the broker answers before it is sent.
 
-The question is an order that reaches no exchange. Its answer counts for these contracts for a short while; without one
-nothing is sent (faults.md row 47). Entries that still work are not in the broker's answer, so what they were said to
-need is added. Exits are never asked about.
+The question is an order that reaches no exchange (what-if). Its answer counts for these contracts for a short while;
+without one nothing is sent (faults.md row 47). A bot has one question under way at a time. Entries that still work are
+not in the broker's answer on the account, so what they were said to need is added. Exits are never asked about.
 """
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,21 +13,25 @@ from typing import Any
 from engine.decide.account_rules import Known, bound_in_dollars
 from engine.decide.limits import Cap
 from engine.evaluate.select import Selection
-from engine.evaluate.snapshot import View
+from engine.evaluate.snapshot import Margin, View
 from engine.model.command import AskMargin
 from engine.model.contract import Option
 from engine.model.event import MarginReport, OrderMessage
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side
+from engine.model.position import Position
 from engine.model.values import replace
 from engine.order.draft import Ticket, draft
 from engine.record.record import Kind
 from engine.spec.nouns.order import Start
 from engine.turn.judging import wake
+from engine.turn.message_codes import INFORMATION
 from engine.turn.program import CompiledBot
-from engine.turn.reports import INFORMATION
 from engine.turn.state import MarginAnswer
 from engine.turn.work import Work
+
+Asked = tuple[tuple[Option, int], ...]
+"""Contracts of an entry, signed, + bought."""
 
 PATIENCE = timedelta(seconds=3)
 """How long an answer is waited for. Source: faults.md section 2, step 2."""
@@ -61,60 +66,82 @@ def margin_told(work: Work, bot: CompiledBot, selection: Selection, quantity: in
     return Known(answer.initial + others)
 
 
+def margin_added(work: Work, bot: CompiledBot, selection: Selection, quantity: int) -> Margin | None:
+    """Return the initial margin that this entry adds; None while no answer is there."""
+    answer = _answer(work, bot, selection, quantity)
+    if answer is None or answer.is_owed:
+        return None
+    return Margin(None if answer.change is None else float(answer.change), answer.problem)
+
+
 def is_told(work: Work, bot: CompiledBot, selection: Selection, quantity: int) -> bool:
     """Say whether nothing is left to ask before this entry is sent."""
-    if not work.program.asks_margin:
+    if not work.program.asks_margin and not bot.asks_margin:
         return True
     answer = _answer(work, bot, selection, quantity)
     return answer is not None and not answer.is_owed
 
 
 def ask_margin(work: Work, bot: CompiledBot, view: View, selection: Selection) -> None:
-    """Ask the broker, unless it was asked just now; the bot is judged again when it has answered, or should have."""
-    name, quantity = bot.plan.name, view.quantity
+    """Ask the broker, unless an answer is owed; the bot is judged again when it has answered, or should have."""
+    name = bot.plan.name
     state = work.bots[name]
-    if _answer(work, bot, selection, quantity) is None:
+    if not any(each.is_owed and work.at - each.asked_at < PATIENCE for each in state.margins):
         order_id, work.next_order_id = work.next_order_id, work.next_order_id + 1
-        answer = MarginAnswer(_contracts(selection, quantity), order_id, work.at)
+        answer = MarginAnswer(_contracts(selection, view.quantity), order_id, work.at)
         work.commands.append(AskMargin(_question(work, bot, view, selection, order_id)))
         wake(work, name, PATIENCE.total_seconds())
-        state = replace(state, margin=answer)
+        state = replace(state, margins=(*_still_of_use(work, name, besides=answer.legs), answer))
     work.set_bot(name, replace(state, waits="the broker's answer on margin", is_clearing=True))
 
 
 def on_margin(work: Work, event: MarginReport) -> dict[str, Any]:
     """Take an answer, and have its bot judged at once."""
-    for name, state in work.bots.items():
-        asked = state.margin
-        if asked is not None and asked.order_id == event.order_id and asked.is_owed:
-            answered = asked._replace(initial=event.initial, change=event.change)
-            work.set_bot(name, replace(state, margin=answered))
-            symbol = asked.legs[0][0].symbol
-            work.record(Kind.FACTS, name, symbol=symbol, what="margin", value=float(event.initial))
-            wake(work, name, 0.0)
-            break
+    name, asked = _asked(work, event.order_id)
+    if asked is not None and asked.is_owed:
+        _put(work, name, asked._replace(initial=event.initial, change=event.change))
+        symbol = asked.legs[0][0].symbol
+        work.record(Kind.FACTS, name, symbol=symbol, what="margin", value=float(event.initial))
+        wake(work, name, 0.0)
     return {}
 
 
 def take_refusal(work: Work, event: OrderMessage) -> bool:
     """Take an error on a question of margin: the order would be refused. Say whether it was one."""
-    for name, state in work.bots.items():
-        asked = state.margin
-        if asked is None or asked.order_id != event.order_id:
-            continue
-        work.record(Kind.MESSAGE, name, code=event.code, text=event.text, ref="")
-        if event.code not in INFORMATION and asked.is_owed:
-            problem = f"the broker would refuse it: {event.code} {event.text}"
-            work.set_bot(name, replace(state, margin=asked._replace(problem=problem)))
-            wake(work, name, 0.0)
-        return True
-    return False
+    name, asked = _asked(work, event.order_id)
+    if asked is None:
+        return False
+    work.record(Kind.MESSAGE, name, code=event.code, text=event.text, ref="")
+    if event.code not in INFORMATION and asked.is_owed:
+        _put(work, name, asked._replace(problem=f"the broker would refuse it: {event.code} {event.text}"))
+        wake(work, name, 0.0)
+    return True
+
+
+def _asked(work: Work, order_id: int) -> tuple[str, MarginAnswer | None]:
+    """Return which bot asked under this order id, and what."""
+    found = ((name, each) for name, state in work.bots.items() for each in state.margins if each.order_id == order_id)
+    return next(found, ("", None))
+
+
+def _put(work: Work, name: str, answer: MarginAnswer) -> None:
+    state = work.bots[name]
+    margins = tuple(answer if each.order_id == answer.order_id else each for each in state.margins)
+    work.set_bot(name, replace(state, margins=margins))
+
+
+def _still_of_use(work: Work, name: str, besides: Asked) -> Iterator[MarginAnswer]:
+    """Yield the answers of a bot that are not too old, or of an entry at work."""
+    at_work = {_held(each) for each in work.positions_of(name) if work.is_opening(each)}
+    for each in work.bots[name].margins:
+        if each.legs != besides and (each.legs in at_work or work.at - each.asked_at < GOOD_FOR):
+            yield each
 
 
 def _answer(work: Work, bot: CompiledBot, selection: Selection, quantity: int) -> MarginAnswer | None:
     """Return what was asked for these contracts lately; silence counts as an answer when its time is over."""
-    asked = work.bots[bot.plan.name].margin
-    if asked is None or asked.legs != _contracts(selection, quantity) or work.at - asked.asked_at >= GOOD_FOR:
+    asked = _last(work, bot.plan.name, _contracts(selection, quantity))
+    if asked is None or work.at - asked.asked_at >= GOOD_FOR:
         return None
     if _has_filled_since(work, asked.asked_at):
         return None
@@ -130,8 +157,18 @@ def _has_filled_since(work: Work, at: datetime) -> bool:
     return any(order.has_fills and order.changed_at > at for order in entries)
 
 
-def _contracts(selection: Selection, quantity: int) -> tuple[tuple[Option, int], ...]:
+def _last(work: Work, name: str, legs: Asked) -> MarginAnswer | None:
+    """Return what a bot asked last for these contracts, however long ago."""
+    return next((each for each in work.bots[name].margins if each.legs == legs), None) if name in work.bots else None
+
+
+def _contracts(selection: Selection, quantity: int) -> Asked:
     return tuple((leg.option, leg.sign * leg.ratio * quantity) for leg in selection.legs)
+
+
+def _held(position: Position) -> Asked:
+    """Return the contracts of an entry, filled or not."""
+    return tuple((leg.option, leg.sign * leg.ratio * position.quantity) for leg in position.legs)
 
 
 def _question(work: Work, bot: CompiledBot, view: View, selection: Selection, order_id: int) -> Order:
@@ -147,11 +184,9 @@ def _question(work: Work, bot: CompiledBot, view: View, selection: Selection, or
     return draft(ticket, legs, view.quantity, OrderType.MARKET if at_market else OrderType.LIMIT, net=net)
 
 
-def _of_entries_at_work(work: Work, besides: str) -> list[tuple[str, Decimal | None]]:
-    """Return the bots whose entries are under way, with the margin that those were said to need."""
-    found: dict[str, Decimal | None] = {}
+def _of_entries_at_work(work: Work, besides: str) -> Iterator[tuple[str, Decimal | None]]:
+    """Yield the bots whose entries are under way, with the margin that those were said to need."""
     for position in work.active_positions():
         if position.bot != besides and work.is_opening(position):
-            answer = work.bots[position.bot].margin if position.bot in work.bots else None
-            found[position.bot] = answer.change if answer is not None else None
-    return list(found.items())
+            answer = _last(work, position.bot, _held(position))
+            yield position.bot, None if answer is None else answer.change

@@ -138,6 +138,11 @@ class CompiledBot:
         return "@".join((where, self.symbol, self.alternative)).rstrip("@")
 
     @property
+    def asks_margin(self) -> bool:
+        """Whether a condition of `require` needs the broker's answer on margin."""
+        return any("margin" in each.rule.reads for each in self.require)
+
+    @property
     def key(self) -> str:
         """What tells it from the bot's other structures."""
         return " ".join(filter(None, (self.plan.name, self.symbol, self.alternative)))

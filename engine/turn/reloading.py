@@ -120,7 +120,7 @@ def _remove(work: Work, name: str) -> None:
     waits = "its spec was removed; what it holds is closed by the text it was opened under" if held else ""
     agenda = agenda_of(work, name, work.state.session)
     state = replace(work.bots[name], is_watching=False, nearest=None, selection=None, waits=waits, agenda=agenda)
-    work.set_bot(name, replace(state, readings=of_positions(state.readings), is_clearing=False, margin=None))
+    work.set_bot(name, replace(state, readings=of_positions(state.readings), is_clearing=False, margins=()))
     work.set_wake(name, work.at if held else NEVER)
 
 

@@ -19,6 +19,7 @@ from engine.turn.doubting import doubt_anew
 from engine.turn.ended import broker_words, closed, count_realized, order_ended, position_filled
 from engine.turn.judging import wake
 from engine.turn.leaving import UNWIND, is_unwound, leave
+from engine.turn.message_codes import CANCELLED, INFORMATION, NOT_CANCELLED, NOT_FOUND, REFUSALS
 from engine.turn.mismatch import check_count, check_net_price, check_price, check_terms, is_second
 from engine.turn.resting import cancel_entries, is_too_early, take_back
 from engine.turn.reviving import adopted, told_to_work
@@ -33,16 +34,6 @@ _FINAL = {
 }
 _UNANSWERED = (OrderStatus.SENDING, OrderStatus.UNKNOWN, OrderStatus.CANCELLING)
 _ALIVE = (BrokerStatus.PRE_SUBMITTED, BrokerStatus.SUBMITTED)
-
-REFUSALS = frozenset((103, 105, 109, 110, 200, 201, 203, 321, 382, 383, 387, 388, 460, 10268, 10269, 10326))
-"""Codes that refuse an order which was never acknowledged (TWS API message codes)."""
-NOT_FOUND = 10147
-"""The broker has no order under the id that was to be cancelled."""
-NOT_CANCELLED = frozenset((161, NOT_FOUND, 10148))
-"""Codes that say of a cancel that it did nothing: the order is over, or it works on."""
-CANCELLED = 202
-"""The order is over; behind `reason:` stands why, nothing when somebody has cancelled it."""
-INFORMATION = frozenset((CANCELLED, 399, 404, 10167, 10349, *range(2100, 2200)))
 
 
 def find_order(work: Work, event: OrderReport | ExecutionReport) -> Order | None:

@@ -176,11 +176,11 @@ class BotState:
     judge_at: the next point of its `every` grid; grid_since: where that of its watch began, or of one that was cut.
     readings: by (place, rule name). waits: one line for people. agenda:
     clock times of the session still ahead. blocked: contracts in which the broker refused our side today. is_clearing:
-    it waits only for resting orders of the other side to be taken back, or for an answer on margin. margin: the last
-    answer on it. trailing: the last reading for a best profit, by position and by what is measured. ranks: symbols of a
-    universe that were taken last, and passed over. ranked: what each was ranked by last, and when. focus: symbols worth
-    lines for their strikes, the best first. by_hand: until when an entry that an operator has asked for is tried;
-    hand_entered: the position that came of the last such one.
+    it waits only for resting orders of the other side to be taken back, or for an answer on margin. margins: what was
+    asked about margin lately, of each structure the last. trailing: the last reading for a best profit, by position and
+    by what is measured. ranks: symbols of a universe that were taken last, and passed over. ranked: what each was
+    ranked by last, and when. focus: symbols worth lines for their strikes, the best first. by_hand: until when an entry
+    that an operator has asked for is tried; hand_entered: the position that came of the last such one.
     """
 
     day: BotDay
@@ -199,7 +199,7 @@ class BotState:
     since: datetime | None = None
     blocked: frozenset[Option] = frozenset()
     is_clearing: bool = False
-    margin: MarginAnswer | None = None
+    margins: tuple[MarginAnswer, ...] = ()
     ranks: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     ranked: Mapping[str, tuple[float, datetime]] = field(default_factory=dict)
     by_hand: datetime | None = None

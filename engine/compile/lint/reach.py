@@ -75,6 +75,7 @@ NATURE: Mapping[str, Range] = {
     "max_risk": NOT_NEGATIVE,
     "return_on_risk": ALL,
     "probability_of_profit": stretch(0.0, 1.0),
+    "margin": ALL,
     "strike": POSITIVE,
     "dte": NOT_NEGATIVE,
     "cost": ALL,

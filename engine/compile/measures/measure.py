@@ -101,6 +101,7 @@ def may_stand(measure: Measure, place: Place) -> bool:
 EVERYWHERE = frozenset(Place)
 
 STRUCTURE = frozenset({Place.REQUIRE, Place.EXIT})
+BEFORE_IT_IS_SENT = frozenset({Place.REQUIRE})
 
 AT_THE_MONEY = frozenset({"quote_width", "volume", "open_interest"})
 """Measures of legs that a universe asks of the options at the money, where no legs are chosen yet."""

@@ -2,6 +2,7 @@
 
 from engine.compile.measures.measure import (
     ALL_LEGS,
+    BEFORE_IT_IS_SENT,
     DELTA,
     DOLLARS,
     MARK,
@@ -83,6 +84,15 @@ OF_STRUCTURE = (
         reads=("spot", "strikes", "legs", "time"),
         formula="Probability that the structure gains at expiry at its price: of a lognormal price with the forward F "
         "and the volatility s at the money, P(S < K) = N((ln(K / F) + s^2 T / 2) / (s sqrt(T))).",
+    ),
+    Measure(
+        name="margin",
+        units=DOLLARS,
+        source="the broker's answer to the entry order before it is sent (what-if), good for 15 s",
+        max_age=None,
+        places=BEFORE_IT_IS_SENT,
+        reads=("legs", "margin"),
+        formula="The initial margin that the entry order adds, all its structures together, dollars.",
     ),
     Measure(
         name="strike",

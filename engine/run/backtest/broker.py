@@ -10,15 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from engine.model.command import AskMargin, Command
 from engine.model.commission import LEAST_PER_ORDER, per_contract
-from engine.model.contract import LOT, Contract, Option
+from engine.model.contract import Contract, Option
 from engine.model.cover import delivers
-from engine.model.event import Event, MarginReport, OrderMessage
+from engine.model.event import Event
 from engine.model.facts import Account
 from engine.model.money import CENT, ZERO
 from engine.model.order import Order, OrderType, Purpose, TimeInForce
-from engine.model.payoff import intrinsic, worst_case
+from engine.model.payoff import intrinsic
 from engine.model.session import Session
 from engine.order.draft import parts_of
 from engine.order.price import net_quote
@@ -26,10 +25,6 @@ from engine.run.backtest.fills import FillModel
 from engine.run.pretend_broker import PretendBroker, Working
 
 ACCOUNT = "BACKTEST"
-NO_MARGIN = 321
-"""The code of a question that the broker does not answer."""
-_SHORT_PART = Decimal("0.20")
-"""Margin of an uncovered short option as a part of its strike. Source: FINRA Rule 4210(f)(2), roughly."""
 
 
 @dataclass
@@ -41,43 +36,9 @@ class BacktestBroker(PretendBroker):
     paid: dict[str, Decimal] = field(default_factory=dict, kw_only=True)
     taken: dict[Option, tuple[float, int]] = field(default_factory=dict, kw_only=True)
 
-    def take(self, command: Command, at: datetime) -> Iterator[Event]:
-        """Yield what it answers to a command at once."""
-        if isinstance(command, AskMargin):
-            yield self._margin(command.order, at)
-        else:
-            yield from super().take(command, at)
-
     def _submit(self, order: Order, at: datetime) -> Iterator[Event]:
         self.paid.pop(order.ref, None)
         yield from super()._submit(order, at)
-
-    def _margin(self, order: Order, at: datetime) -> Event:
-        """Return what the order would add: its worst case at expiry, or a part of the strike where that has no end."""
-        legs = [(leg.option, order.side_of(leg).sign * leg.weight) for leg in order.legs]
-        net = ZERO if order.limit_price is None else -order.wire_side.sign * order.limit_price
-        worst = worst_case(legs, net)
-        if worst is None:
-            shorts = [
-                leg.option.strike for leg in order.legs if order.side_of(leg).sign < 0 and not leg.option.is_share
-            ]
-            if not shorts:
-                return OrderMessage(at, order.order_id, NO_MARGIN, "no margin is known for this order")
-            worst = _SHORT_PART * max(shorts)
-        change = worst * LOT * order.quantity
-        return MarginReport(at, order.order_id, self.margin() + change, change)
-
-    def margin(self) -> Decimal:
-        """Return the worst case at expiry of what is held, by underlying and without a bound a part of the strikes."""
-        total = ZERO
-        held = [(each, count) for each, count in self.holdings.items() if count and isinstance(each, Option)]
-        for symbol in sorted({option.symbol for option, _ in held}):
-            own = [(option, count) for option, count in held if option.symbol == symbol]
-            worst = worst_case(own, ZERO)
-            if worst is None:
-                worst = sum((_SHORT_PART * o.strike * -count for o, count in own if count < 0), ZERO)
-            total += worst * LOT
-        return total
 
     # ------------------------------------------------------------ fills
 

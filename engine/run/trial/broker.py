@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from engine.model.event import Event, OrderMessage
+from engine.model.event import Event, MarginReport, OrderMessage
 from engine.model.order import Order, OrderType, Purpose
 from engine.model.session import Session
 from engine.order.draft import net_price, parts_of
@@ -50,6 +50,15 @@ class Broker(PretendBroker):
             yield OrderMessage(at, order.order_id, REJECTED, "Order rejected - reason: the test says so")
             return
         yield from super()._submit(order, at)
+
+    def _margin(self, order: Order, at: datetime) -> Iterator[Event]:
+        """Yield the largest margin that the test gives, nothing where it is unknown; by default that of a backtest."""
+        told = [each.margin for each in self.does(Does.MARGIN, at)]
+        known = [each for each in told if each is not None]
+        if not told:
+            yield from super()._margin(order, at)
+        elif len(known) == len(told):
+            yield MarginReport(at, order.order_id, self.margin() + max(known), max(known))
 
     def is_open(self, at: datetime) -> bool:
         """Say whether the session of the test is on."""

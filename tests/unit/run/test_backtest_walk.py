@@ -524,6 +524,16 @@ def test_the_funnel_says_what_kept_a_bot_out(tmp_path: Path) -> None:
     assert [(each.rule, each.sessions, each.false) for each in found.stopped] == [("vix", 7, 105.0)]
 
 
+def test_margin_that_is_asked_for_is_the_estimate(tmp_path: Path) -> None:
+    """It is what the condor could lose at expiry: $1,000 less its credit."""
+    source = PastDays(every=3, strikes=25)
+    kept_out = CONDOR.replace("    - credit: {at_least: 0.10}", "    - margin: {at_most: $400}")
+    found = run(desk_of(tmp_path, kept_out), tmp_path / "x.db", source, last=FIRST).funnels[0]
+    assert (found.entered, [(each.rule, each.sessions) for each in found.stopped]) == (0, [("margin", 1)])
+    let_in = kept_out.replace("$400", "0.01x net_liquidation")
+    assert run(desk_of(tmp_path, let_in), tmp_path / "y.db", source, last=FIRST).funnels[0].entered == 1
+
+
 # ---------------------------------------------------------------- looking ahead
 
 

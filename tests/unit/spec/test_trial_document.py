@@ -79,6 +79,8 @@ def test_a_test_is_read() -> None:
         (["  - {name: a, webhooks: [{at: '10:30', name: Up}], expect: [{exits: stop}]}"], ["RB116"]),
         (["  - {name: a, broker: [{fills: none, disconnects: true}], expect: [{exits: stop}]}"], ["RB118"]),
         (["  - {name: a, broker: [{for: 0s, fills: none}], expect: [{exits: stop}]}"], ["RB156"]),
+        (["  - {name: a, broker: [{margin: 12000}], expect: [{exits: stop}]}"], ["RB152"]),
+        (["  - {name: a, broker: [{margin: $12000}, {margin: unknown}], expect: [{exits: stop}]}"], []),
         (["  - {name: a, market: {spx: 6000 -100x60}, expect: [{exits: stop}]}"], ["RB156"]),
         (["  - {name: a, market: {days: {spx: 60 -1x60}}, expect: [{exits: stop}]}"], ["RB156"]),
         (["  - {name: a, market: {iv: 12% -1x13}, expect: [{exits: stop}]}"], ["RB156"]),

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, text_of
 
-from engine.model.command import AskMargin
+from engine.model.command import AskMargin, Cancel
 from engine.model.event import AccountReport, MarginReport, OrderMessage
 from engine.model.facts import Account
 from engine.record.record import Kind
@@ -173,3 +173,155 @@ def test_what_filled_since_the_answer_is_asked_about_anew() -> None:
     assert len(questions(desk)) == 3
     answer(desk, 5500, change=2500)
     assert [order.bot for order in desk.submitted] == ["first"]
+
+
+UNIVERSE = text_of(
+    underlyings="",
+    universe="{symbols: [SPY, SPX]}",
+    entry='{window: {from: open + 30m, to: "11:00"}, per_day: 2}',
+    legs="""
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {at: spot}}
+  long_put: {buy: put, strike: {below: short_put, by: 5 pts}}
+""",
+    exits="""
+  - time: "15:45"
+""",
+)
+
+
+def test_symbols_of_a_universe_are_asked_about_one_after_the_other() -> None:
+    desk = desk_of(UNIVERSE)
+    assert [each.order.legs[0].option.symbol for each in questions(desk)] == ["SPY"]
+    answer(desk, 6000)
+    assert [each.order.legs[0].option.symbol for each in questions(desk)] == ["SPY", "SPX"]
+    answer(desk, 1000)
+    assert [order.legs[0].option.symbol for order in desk.submitted] == ["SPX"]
+    assert len(questions(desk)) == 2
+
+
+# ---------------------------------------------------------------- as a condition of `require`
+
+
+def asking(bound: str, besides: str = "", **sections: str) -> str:
+    legs = f"""
+  expiry: {{dte: 0}}
+  short_put: {{sell: put, strike: {{delta: 0.10}}}}
+  long_put: {{buy: put, strike: {{below: short_put, by: 10 pts}}}}
+  require:
+    - margin: {bound}
+{besides}"""
+    return text_of(**{"legs": legs, **sections})
+
+
+def desk_asking(bound: str, besides: str = "", net: int = 10000, **sections: str) -> Desk:
+    desk = Desk((asking(bound, besides, **sections),))
+    desk.send(AccountReport(desk.now, Account(net_liquidation=Decimal(net))))
+    desk.until("10:00")
+    return desk
+
+
+@pytest.mark.parametrize(("change", "sent"), [(1500, 1), (1501, 0)])
+def test_what_the_entry_adds_is_held_against_the_condition(change: int, sent: int) -> None:
+    desk = desk_asking("{at_most: 0.15x net_liquidation}")
+    assert len(questions(desk)) == 1
+    assert not desk.submitted
+    answer(desk, 9000, change=change)
+    assert len(desk.submitted) == sent
+    verdicts = [each.data["words"] for each in desk.said(Kind.VERDICT) if each.data["rule"] == "margin"]
+    allowed = "at most 0.15 x $10,000 = $1,500 (the account's net liquidation value)"
+    assert verdicts[-1] == f"${change:,}   {allowed}" + ("" if sent else ": $1 too much")
+    assert sent or desk.state.bots["spread"].waits == f"margin {verdicts[-1]}"
+
+
+def test_it_is_asked_again_when_the_answer_is_old_and_not_before() -> None:
+    desk = desk_asking("{at_most: $1500}")
+    answer(desk, 1501, change=1501)
+    desk.tick(14)
+    assert len(questions(desk)) == 1
+    desk.tick(2)
+    assert len(questions(desk)) == 2
+    answer(desk, 1500, change=1500)
+    assert len(desk.submitted) == 1
+
+
+def test_a_grid_asks_once_at_each_of_its_points() -> None:
+    desk = desk_asking("{at_most: $1500}", entry='{window: {from: "10:00", to: "11:00"}, every: 1m}')
+    for minute in range(1, 4):
+        answer(desk, 2000, change=2000)
+        assert len(questions(desk)) == minute
+        desk.until(f"10:0{minute}")
+    assert len(questions(desk)) == 4
+
+
+def test_nothing_is_asked_while_another_condition_is_false() -> None:
+    desk = desk_asking("{at_most: $1500}", "    - credit: {at_least: 50}\n", entry='{at: "10:00", for: 30m, try: once}')
+    desk.tick(30)
+    assert not questions(desk)
+    assert desk.state.bots["spread"].day.decided.startswith("credit ")
+
+
+def test_a_group_that_another_member_decides_needs_no_answer_to_hold() -> None:
+    either = "    - name: either\n      any:\n        - margin: {at_most: $1}\n        - credit: {at_least: 0.05}\n"
+    desk = desk_asking("{at_most: $1500}", either)
+    answer(desk, 1000, change=1000)
+    assert len(desk.submitted) == 1
+
+
+@pytest.mark.parametrize("is_silent", [True, False])
+def test_without_an_answer_it_is_unknown_and_nothing_is_sent(is_silent: bool) -> None:
+    desk = desk_asking("{at_most: $1500}")
+    if is_silent:
+        desk.settle(3.1)
+        why = "the broker did not say within 3 s what margin it would need"
+    else:
+        desk.send(OrderMessage(desk.now, questions(desk)[0].order.order_id, 201, "Order rejected - reason: no"))
+        desk.settle(0.5)
+        why = "the broker would refuse it: 201 Order rejected - reason: no"
+    assert not desk.submitted
+    assert desk.state.bots["spread"].waits == f"margin {why}"
+    assert desk.state.bots["spread"].readings["require", "margin"].verdict.missing == why
+    desk.tick(16)
+    answer(desk, 1000, change=1000)
+    assert len(desk.submitted) == 1
+
+
+def test_an_order_at_work_is_not_asked_about_again() -> None:
+    desk = desk_asking("{at_most: $1500}", order="{start: mid, step: 0.05, wait: 20s, tries: 4, then: cancel}")
+    answer(desk, 1000, change=1000)
+    desk.ack(desk.last)
+    desk.tick(45)
+    assert len(questions(desk)) == 1
+    assert desk.last.limit_price != desk.submitted[0].limit_price
+    assert not any(isinstance(each, Cancel) for each in desk.commands)
+
+
+def test_the_whole_order_is_asked_about() -> None:
+    desk = desk_asking("{at_most: $1500}", quantity="3", risk="{max_loss_per_trade: $5000}")
+    assert questions(desk)[0].order.quantity == 3
+
+
+def test_one_question_is_under_way_however_the_strikes_move() -> None:
+    desk = desk_asking("{at_most: $1500}")
+    for strike in (5915, 5920, 5925, 5930, 5935, 5940, 5945):
+        row = next(row for contract, row in desk.board.rows.items() if str(contract).endswith(f"{strike}P"))
+        desk.board.delta[row] *= 0.5
+    desk.tick(1)
+    assert len(questions(desk)) == 1
+    answer(desk, 1000, change=1000)
+    assert len(questions(desk)) == 2
+    answer(desk, 2000, change=2000)
+    for strike in (5915, 5920, 5925, 5930, 5935, 5940, 5945):
+        row = next(row for contract, row in desk.board.rows.items() if str(contract).endswith(f"{strike}P"))
+        desk.board.delta[row] *= 2.0
+    desk.tick(1)
+    assert len(questions(desk)) == 2
+    assert len(desk.submitted) == 1  # of what was answered first
+
+
+def test_between_two_answers_the_last_one_stays_on_record() -> None:
+    desk = desk_asking("{at_most: $1500}")
+    for _ in range(3):
+        answer(desk, 2000, change=2000)
+        desk.tick(16)
+    assert [each.data["truth"] for each in desk.said(Kind.VERDICT) if each.data["rule"] == "margin"] == [False]

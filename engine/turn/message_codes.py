@@ -1,0 +1,12 @@
+"""Codes of the broker's messages on our order ids, by what they mean. Source: TWS API message codes."""
+
+REFUSALS = frozenset((103, 105, 109, 110, 200, 201, 203, 321, 382, 383, 387, 388, 460, 10268, 10269, 10326))
+"""Codes that refuse an order which was never acknowledged."""
+NOT_FOUND = 10147
+"""The broker has no order under the id that was to be cancelled."""
+NOT_CANCELLED = frozenset((161, NOT_FOUND, 10148))
+"""Codes that say of a cancel that it did nothing: the order is over, or it works on."""
+CANCELLED = 202
+"""The order is over; behind `reason:` stands why, nothing when somebody has cancelled it."""
+INFORMATION = frozenset((CANCELLED, 399, 404, 10167, 10349, *range(2100, 2200)))
+"""Codes that refuse nothing by themselves."""
