@@ -126,6 +126,9 @@ def call_of(
             f"the fast average of a trend is over fewer bars than the slow one, is {found['fast']}, {found['slow']}"
         )
         raise Fault(Problem("RB207", path, message, "", columns))
+    if measure.name == "expected_move" and (found.get("asof"), found["method"]) == ("open", "iv"):
+        message = "the expected move of the open is that of its straddle: 'method' is of the one now"
+        raise Fault(Problem("RB207", path, message, "take away 'asof', or 'method'", columns))
     if measure.name == "probability_of_profit" and len(scope.symbols) > 1:
         message = f"'{measure.name}' is of one underlying, and this bot has {' and '.join(scope.symbols)}"
         raise Fault(Problem("RB207", path, message, "", columns, columns is None))

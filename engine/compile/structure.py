@@ -183,7 +183,7 @@ def _uncovered(spec: Spec) -> Iterator[Problem]:
 
 
 def _none_bought(leg: Leg, bought: list[Leg]) -> str:
-    return f"'{bought[0].name}' may end before it, and none is bought" if bought else f"no {leg.right} is bought"
+    return f"'{bought[0].name}' may end before it, and no other is bought" if bought else f"no {leg.right} is bought"
 
 
 def is_left_bare(spec: Spec, closed: set[str]) -> bool:

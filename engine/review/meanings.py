@@ -7,6 +7,8 @@ lists.
 from collections.abc import Mapping
 
 VALUES: Mapping[str, str] = {
+    "straddle": "by the mid of the call and the put at the money",
+    "iv": "by the volatility that the options at the money price, and the time that is left",
     "mid": "halfway between bid and ask; of a structure, of all its legs added up",
     "natural": "the price that fills at once: what is sold at the bid, what is bought at the ask",
     "market": "a market order: it fills at any price",

@@ -72,7 +72,7 @@ def test_legs_that_say_the_same_share_one_expiry() -> None:
             (FRONT.replace("nearest: 4", "nearest: 12"), BACK),
             "",
             "RB209",
-            "the put sold by 'front' is not covered: 'back' may end before it, and none is bought on SPX",
+            "the put sold by 'front' is not covered: 'back' may end before it, and no other is bought on SPX",
         ),
         (
             (FRONT, BACK, "calls: {sell: call, expiry: {dte: {nearest: 5}}, strike: {delta: 0.10}}"),

@@ -20,6 +20,11 @@ CASES = [
     (changed(VIX, "- vix: {between: [22, 12]}"), "RB203", "[22, 12]"),
     (changed(VIX, "- vix: {below: 0.9x spot}"), "RB203", "0.9x spot"),
     (changed(VIX, "- vix: {below: day_move}"), "RB203", "day_move"),
+    (
+        changed("{asof: open}", "{asof: open, method: iv}"),
+        "RB207",
+        "{asof: open, method: iv}",
+    ),
     (changed(VIX, "- credit: {at_least: 0.50}"), "RB206", "credit"),
     (expr("spot > vix_change"), "RB203", "spot > vix_change"),
     (expr("1 / spot > 2"), "RB203", "1 / spot"),

@@ -29,6 +29,6 @@ def test_the_way_to_make_it_is_told_to_who_adds_a_word() -> None:
 
 def test_no_argument_is_offered_that_the_schema_refuses() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    assert "'method'" not in text
     assert "'asof', open (default now)" in text
+    assert "'method', straddle or iv (default straddle)" in text
     assert "'at', mid or natural (default start)" in text

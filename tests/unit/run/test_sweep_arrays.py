@@ -262,6 +262,12 @@ def test_a_board_is_that_of_a_market_at_this_instant() -> None:
         ("profit: 50%}", "profit: 50%}\n    close: 50%", "target rests, closes a part, or waits for another"),
         ("strike: {delta: 0.10}", "strike: {premium: 1.00}", "legs of several classes, of ratios, or chosen"),
         ("strike: {delta: 0.10}", "strike: {expected_move: 1x}", ""),
+        ('"10:30"}', '"10:30"}\n  when: [{expected_move: {above: 5 pts}}]', ""),
+        (
+            '"10:30"}',
+            '"10:30"}\n  when: [{expected_move: {method: iv, above: 5 pts}}]',
+            "expected_move reads the expected move by implied volatility",
+        ),
         ("strike: {delta: 0.10}", "strike: {delta: 0.45}", "legs of several classes, of ratios, or chosen"),
         ('time: "15:45"', 'time: "15:45"\n  - time_in_trade: {at_least: 90m}', "time_in_trade reads time_in_trade"),
     ],

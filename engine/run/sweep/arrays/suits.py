@@ -133,6 +133,8 @@ def _of_money(rule: Rule, plan: Plan) -> Iterator[str]:
     read = [str(call.argument("of")) for call in calls if is_at_money(call) or is_of_open(call)]
     if any(symbol != own.symbol or class_of(symbol, context) != own.trading_class for symbol in read):
         yield f"{rule.name} reads options of another class"
+    if any(call.measure == "expected_move" and call.argument("method") == "iv" for call in calls):
+        yield f"{rule.name} reads the expected move by implied volatility"
     if any(call.measure in OF_VOLATILITY for call in calls) and rising_to(rule.test) is None:
         yield f"{rule.name} compares a volatility with more than one number"
 
