@@ -25,6 +25,7 @@ from engine.run.backtest.calibrate import calibrated
 from engine.run.backtest.document import text_of
 from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.fills import fill_model
+from engine.run.backtest.independence import is_independent
 from engine.run.backtest.look_ahead import check_look_ahead
 from engine.run.backtest.results import Results, read_results
 from engine.run.backtest.run import BacktestOptions, run_backtest
@@ -532,6 +533,22 @@ def test_margin_that_is_asked_for_is_the_estimate(tmp_path: Path) -> None:
     assert (found.entered, [(each.rule, each.sessions) for each in found.stopped]) == (0, [("margin", 1)])
     let_in = kept_out.replace("$400", "0.01x net_liquidation")
     assert run(desk_of(tmp_path, let_in), tmp_path / "y.db", source, last=FIRST).funnels[0].entered == 1
+
+
+@pytest.mark.parametrize(
+    ("instead_of", "condition", "is_apart"),
+    [
+        ("credit: {at_least: 0.10}", "margin: {at_most: $1000}", True),
+        ("credit: {at_least: 0.10}", "margin: {at_most: 0.15x net_liquidation}", False),
+        ("vix: {between: [10, 30]}", "net_liquidation: {at_least: $90000}", False),
+        ("stop: {cost: 2x credit}", "buying_power: {below: $90000}", False),
+    ],
+)
+def test_sessions_of_a_bot_that_looks_at_the_account_are_not_apart(
+    instead_of: str, condition: str, is_apart: bool, tmp_path: Path
+) -> None:
+    desk = desk_of(tmp_path, CONDOR.replace(instead_of, condition))
+    assert is_independent(desk.program("t", {}, 90)) is is_apart
 
 
 # ---------------------------------------------------------------- looking ahead
