@@ -86,12 +86,14 @@ def ask_margin(work: Work, bot: CompiledBot, view: View, selection: Selection) -
     """Ask the broker, unless an answer is owed; the bot is judged again when it has answered, or should have."""
     name = bot.plan.name
     state = work.bots[name]
-    if not any(each.is_owed and work.at - each.asked_at < PATIENCE for each in state.margins):
+    owed = [each for each in state.margins if each.is_owed and work.at - each.asked_at < PATIENCE]
+    if not owed:
         order_id, work.next_order_id = work.next_order_id, work.next_order_id + 1
         answer = MarginAnswer(_contracts(selection, view.quantity), order_id, work.at)
         work.commands.append(AskMargin(_question(work, bot, view, selection, order_id)))
-        wake(work, name, PATIENCE.total_seconds())
         state = replace(state, margins=(*_still_of_use(work, name, besides=answer.legs), answer))
+        owed = [answer]
+    wake(work, name, (owed[0].asked_at + PATIENCE - work.at).total_seconds())
     work.set_bot(name, replace(state, waits="the broker's answer on margin", is_clearing=True))
 
 

@@ -325,3 +325,14 @@ def test_between_two_answers_the_last_one_stays_on_record() -> None:
         answer(desk, 2000, change=2000)
         desk.tick(16)
     assert [each.data["truth"] for each in desk.said(Kind.VERDICT) if each.data["rule"] == "margin"] == [False]
+
+
+def test_after_a_silence_the_structure_that_is_wanted_by_then_is_asked_about() -> None:
+    desk = desk_asking("{at_most: $1500}")
+    for strike in (5915, 5920, 5925, 5930, 5935, 5940, 5945):
+        row = next(row for contract, row in desk.board.rows.items() if str(contract).endswith(f"{strike}P"))
+        desk.board.delta[row] *= 0.5
+    desk.tick(1)
+    desk.settle(2.1)
+    assert len(questions(desk)) == 2
+    assert questions(desk)[1].order.legs != questions(desk)[0].order.legs
