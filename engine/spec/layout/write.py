@@ -113,7 +113,8 @@ def _rows(collection: Collection, indent: int) -> dict[int, str]:
     rows: dict[int, str] = {}
     group: list[int] = []
     for at, entry in enumerate(collection.entries):
-        if not _is_leg(entry, indent) or "" in entry.above:
+        follows = at > 0 and not collection.entries[at - 1].below and "" not in entry.above
+        if not _is_leg(entry, indent) or not follows:
             rows |= _columns(collection, group, indent)
             group = []
         if _is_leg(entry, indent):
