@@ -20,6 +20,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Refuse = Callable[[Scope, int, str, str], tuple[bytes, bytes]]
+"""Gives the content type and the body that refuse a request: of its scope, status, code and words."""
 
 COOKIE = "rulebot_session"
 CUSTOM = b"x-rulebot"
@@ -118,7 +120,7 @@ def _hashed(text: str) -> str:
 class Gate:
     """ASGI: refuses what may not come in, and puts the headers on every answer that a page needs to be safe."""
 
-    def __init__(self, app: App, sessions: Sessions, refuse: Callable[[int, str, str], tuple[bytes, bytes]]) -> None:
+    def __init__(self, app: App, sessions: Sessions, refuse: Refuse) -> None:
         self._app, self._sessions, self._refuse = app, sessions, refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -166,7 +168,7 @@ class Gate:
     async def _say(self, send: Send, scope: Scope, status: int, code: str, words: str) -> None:
         accepts = dict(scope["headers"]).get(b"accept", b"")
         is_page = status == 401 and scope["method"] == "GET" and b"text/html" in accepts
-        kind, body = self._refuse(status, code, words)
+        kind, body = self._refuse(scope, status, code, words)
         headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
         if is_page:
             status, body, headers = 303, b"", [(b"location", b"/login"), (b"content-length", b"0")]

@@ -1,9 +1,9 @@
-"""The application: the REST interface and the pages behind one gate, and errors as plain answers."""
+"""The application: the REST interface and the pages behind one gate; errors, to people as pages, else as JSON."""
 
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from urllib.parse import parse_qs
 
@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from engine.model.errors import RulebotError
 from engine.store.place import Place
 from engine.web import chart_pages, days_page, hooks, pages, preview_page, rest, scan_page
-from engine.web.access import COOKIE, Access, Gate, Sessions
+from engine.web.access import COOKIE, Access, Gate, Scope, Sessions
 from engine.web.hooks import Door
 from engine.web.live import Live
 from engine.web.metrics import exposition as metrics
@@ -120,28 +120,49 @@ def _body(code: str, message: str, help: str = "") -> dict[str, str]:
     return {"code": code, "message": message, "help": help}
 
 
-def _refusal(status: int, code: str, words: str) -> tuple[bytes, bytes]:
+def _is_visit(scope: Scope) -> bool:
+    """Say whether a person's browser opens an address: a page is answered by a page, the API and fetches by JSON."""
+    accepts = dict(scope["headers"]).get(b"accept", b"")
+    return b"text/html" in accepts and not scope["path"].startswith("/api/")
+
+
+def _page(body: Mapping[str, str]) -> str:
+    return pages.TEMPLATES.get_template("refused.html").render(said=body["message"], help=body["help"])
+
+
+def _answer(
+    request: Request, status: int, body: Mapping[str, str], headers: Mapping[str, str] | None = None
+) -> Response:
+    if _is_visit(request.scope):
+        return HTMLResponse(_page(body), status, headers=headers)
+    return JSONResponse(body, status, headers=headers)
+
+
+def _refusal(scope: Scope, status: int, code: str, words: str) -> tuple[bytes, bytes]:
     help = "the token is in the file that 'rulebot web' names when it starts" if status == 401 else ""
-    return b"application/json", json.dumps(_body(code, words, help)).encode()
+    body = _body(code, words, help)
+    if _is_visit(scope):
+        return b"text/html; charset=utf-8", _page(body).encode()
+    return b"application/json", json.dumps(body).encode()
 
 
-async def _failed(_: Request, error: Exception) -> JSONResponse:
+async def _failed(request: Request, error: Exception) -> Response:
     assert isinstance(error, RulebotError)
-    return JSONResponse(_body("store", error.message, error.help or ""), 503)
+    return _answer(request, 503, _body("store", error.message, error.help or ""))
 
 
-async def _refused(_: Request, error: Exception) -> JSONResponse:
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = _CODES.get(error.status_code, "refused")
-    return JSONResponse(_body(code, str(error.detail)), error.status_code, headers=error.headers)
+    return _answer(request, error.status_code, _body(code, str(error.detail)), error.headers)
 
 
-async def _unreadable(_: Request, error: Exception) -> JSONResponse:
+async def _unreadable(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = [f"{'.'.join(str(each) for each in one['loc'])}: {one['msg']}" for one in error.errors()]
-    return JSONResponse(_body("parameter", "; ".join(found)[:500]), 422)
+    return _answer(request, 422, _body("parameter", "; ".join(found)[:500]))
 
 
-async def _broken(_: Request, error: Exception) -> JSONResponse:
+async def _broken(request: Request, error: Exception) -> Response:
     log.error("the page failed: %s", type(error).__name__, exc_info=error)
-    return JSONResponse(_body("fault", "this program failed; its log has the details"), 500)
+    return _answer(request, 500, _body("fault", "this program failed; its log has the details"))

@@ -129,6 +129,11 @@ class Picture:
         return {name: _sum([getattr(each, name) for each in self.positions]) for name in GREEKS}
 
     @property
+    def profit(self) -> float | None:
+        """What all positions have made since they were opened; None when that of one is not known."""
+        return _sum([each.profit for each in self.positions])
+
+    @property
     def max_loss(self) -> float | None:
         """What all positions can lose at expiry together, each by itself; None when one is not bounded."""
         return _sum([each.max_loss for each in self.positions])

@@ -50,7 +50,7 @@ def picture_of_store(reader: StoreReader) -> Picture:
         levels=_levels(positions),
         bots=bot_lines(reader, run, found, shown, at),
         positions=shown,
-        orders=tuple(_order_line(row) for row in orders if row["purpose"] not in _RESTING),
+        orders=tuple(_order_line(row) for row in orders),
     )
 
 
@@ -147,12 +147,12 @@ def _resting(order: Row) -> str:
 
 
 def _order_line(row: Row) -> OrderLine:
-    level = row["limit_price"]
+    stop, level = row["stop_price"], row["limit_price"]
     return OrderLine(
         bot=row["strategy_id"],
         words=row["reason"] if row["reason"] == row["purpose"] else f"{row['purpose']} {row['reason']}",
         state=row["state"],
         filled=f"{row['filled']} of {row['quantity']}",
-        price="at market" if level is None else f"at {price(level)}",
+        price=f"stop {price(stop)}" if stop is not None else "at market" if level is None else f"at {price(level)}",
         attempt=row["attempt"],
     )

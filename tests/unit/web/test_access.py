@@ -1,5 +1,6 @@
 """Who gets in: hosts, origins, tokens, sessions, headers (faults.md rows 97 to 102), by raw requests."""
 
+import html
 import json
 
 import pytest
@@ -157,6 +158,31 @@ def test_errors_say_what_to_do_and_nothing_of_the_inside(client: Client) -> None
         assert set(answer.json) == {"code", "message", "help"}
         assert b"Traceback" not in answer.body
     assert "file" in client.send("GET", "/api/pnl").json["help"]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status", "words"),
+    [
+        ("/bots/nobody", KNOWN, 404, "this store knows no bot &#39;nobody&#39;"),
+        ("/bots/dte0_condor?day=<b>", KNOWN, 400, "a day is written 2026-10-21, is &#39;&lt;b&gt;&#39;"),
+        ("/trades/abc", KNOWN, 422, "path.number"),
+        ("/nowhere", KNOWN, 404, "Not Found"),
+        ("/", {**KNOWN, "Host": "evil.example"}, 403, "this page is not served under that name"),
+    ],
+)
+def test_a_person_is_refused_by_a_page_and_a_program_by_the_same_words_as_json(
+    client: Client, path: str, headers: dict[str, str], status: int, words: str
+) -> None:
+    seen = client.send("GET", path, {**headers, "Accept": "text/html,*/*;q=0.8"})
+    assert (seen.status, seen.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert words in seen.body.decode()
+    fetched = client.send("GET", path, {**headers, "Accept": "*/*"})
+    assert (fetched.status, set(fetched.json)) == (status, {"code", "message", "help"})
+    assert fetched.json["message"] in html.unescape(seen.body.decode())
+
+
+def test_the_interface_answers_a_browser_by_json_too(client: Client) -> None:
+    assert client.get("/api/nothing", Accept="text/html").json["code"] == "not_found"
 
 
 def test_the_secret_is_not_shown() -> None:

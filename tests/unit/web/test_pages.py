@@ -11,6 +11,7 @@ from run_day import day_program, day_state
 from store_day import at
 from web_client import TOKEN, Client
 
+from engine.model.money import dollars
 from engine.run.happening import Happening, Tone
 from engine.store.queries import StoreReader
 from engine.web.chart import days_svg
@@ -63,6 +64,8 @@ def test_a_store_alone_is_shown_as_it_was_left(client: Client) -> None:
     (position,) = picture.positions
     assert position.profit == row["unrealized_pnl"]
     assert position.exits.startswith("resting: target")
+    resting = {(each.bot, each.words, each.price) for each in picture.orders}
+    assert resting == {("spy_put_seller", "target", "at 2.03"), ("spy_put_seller", "stop", "stop 15.21")}
 
 
 class Elapsed:
@@ -89,6 +92,14 @@ def test_a_part_is_made_again_only_when_something_has_changed(live: Live) -> Non
     assert second["trades"] == first["trades"]
     live.show(run_at("12:01"), at("12:01"))  # a moment later: the loop is not asked to draw again
     assert parts.now()[0] == later
+
+
+def test_open_positions_are_summed_since_they_were_opened(live: Live) -> None:
+    live.show(run_at("12:00"), at("12:00"))
+    made = [each.profit for each in live.now().picture.positions]
+    assert None not in made
+    total = Parts(live).now()[1]["positions"].partition("<tfoot>")[2]
+    assert f">{'+' if sum(made) > 0 else ''}{dollars(sum(made))}</td>" in total
 
 
 def test_what_happens_is_told_newest_first_and_kept_harmless(live: Live) -> None:
