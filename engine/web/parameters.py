@@ -67,9 +67,8 @@ def preview(store: Place, bot: str, values: Mapping[str, str]) -> str:
     if now.spec is not None:
         problems += [each for each in build_plan(now.spec, now.source)[1] if each.is_error]
     if problems:
-        raise HTTPException(
-            422, "; ".join(f"{each.message}: {each.help}" if each.help else each.message for each in problems)
-        )
+        words = dict.fromkeys(f"{each.message}: {each.help}" if each.help else each.message for each in problems)
+        raise HTTPException(422, "; ".join(words))
     meant = load_text(str(text["text"]), overrides=after)
     if _values(meant) != _values(now):
         raise HTTPException(422, "each value is one value, as a spec would write it")

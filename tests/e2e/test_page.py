@@ -185,6 +185,14 @@ def test_ci_a_person_lives_through_a_day(tmp_path: Path, browser: Any) -> None:
         expect(page.locator("#part-status")).to_contain_text("running")
         clock = page.locator("#part-status time").inner_text()
 
+        pause = page.get_by_role("row").filter(has_text="put_lite").get_by_role("button", name="Pause", exact=True)
+        pause.focus()
+        page.keyboard.press("Enter")
+        asked = page.locator("#part-status time").inner_text()
+        expect(page.locator("#part-status time")).not_to_have_text(asked)  # the rows behind the question are new ones
+        page.keyboard.press("Escape")
+        expect(pause).to_be_focused()
+
         meant(page, "Pause", row="put_lite")
         expect(page.locator("#said")).to_contain_text("put_lite is asked to enter nothing more")
         expect(page.get_by_role("row").filter(has_text="put_lite").first).to_contain_text("paused")

@@ -48,7 +48,12 @@ async function act(button) {
   const { action, ask: words, bot, id, position } = button.dataset;
   const whose = button.dataset.name ?? bot;
   const name = whose ? `${button.textContent} ${whose}` : button.textContent;
-  if (!(await isMeant(name, words))) return;
+  const key = keyOf(button);
+  const isYes = await isMeant(name, words);
+  // The parts go on being replaced behind a question: the focus goes to the button that is there now.
+  if (!button.isConnected) button = [...document.querySelectorAll("button[data-action]")].find((each) => keyOf(each) === key) ?? button;
+  button.focus();
+  if (!isYes) return;
   button.disabled = true;
   try {
     const [answer, said] = await ask(action, position ? { position } : bot ? { bot } : id ? { id: Number(id) } : {});

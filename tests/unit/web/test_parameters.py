@@ -52,6 +52,11 @@ def test_what_would_change_is_said_as_a_difference(client: Client) -> None:
     assert box_of(client.place).found() == []
 
 
+def test_a_value_that_is_wrong_in_two_places_is_refused_in_one_sentence(client: Client) -> None:
+    answer = client.post("/api/parameters/preview", {"bot": BOT, "values": {"delta": "many"}}, key=KEY)
+    assert answer.json["message"].count("(many)") == 1
+
+
 @pytest.mark.parametrize(
     ("bot", "values", "status", "said"),
     [
