@@ -50,7 +50,7 @@ def routers(store: Place, live: Live, stopping: Callable[[], bool] = lambda: Fal
     def one_bot(name: str, day: str = "") -> HTMLResponse:
         found = bot_page(store, name, day_of(day))
         if found is None:
-            raise HTTPException(404, f"this store knows no bot '{name}'")
+            raise HTTPException(404, f"this store knows no bot '{name[:60]}'")
         return HTMLResponse(TEMPLATES.get_template("bot.html").render(**found))
 
     @router.get("/trades", response_class=HTMLResponse)

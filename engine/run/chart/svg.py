@@ -72,8 +72,9 @@ class _Scale:
     """Where an amount stands in a panel."""
 
     def __init__(self, amounts: Iterable[float], top: float, height: float) -> None:
-        found = list(amounts) or [0.0]
-        low, high = min(found), max(found)
+        found = list(amounts)
+        self.is_known = bool(found)
+        low, high = min(found, default=0.0), max(found, default=0.0)
         room = (high - low) * 0.12 or max(abs(high) * 0.01, 0.05)
         self.low, self.high, self.top, self.height = low - room, high + room, top, height
 
@@ -81,7 +82,9 @@ class _Scale:
         return self.top + (self.high - amount) / (self.high - self.low) * self.height
 
     def ticks(self) -> Iterator[float]:
-        """Yield round amounts, three to six of them."""
+        """Yield round amounts, three to six of them; none where no amount is known."""
+        if not self.is_known:
+            return
         raw = (self.high - self.low) / 4
         unit = 10.0 ** floor(log10(raw))
         step = next(unit * times for times in (1, 2, 2.5, 5, 10) if unit * times >= raw)

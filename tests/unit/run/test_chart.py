@@ -237,7 +237,9 @@ def test_words_of_others_are_harmless_and_nothing_is_no_drawing(store: Path) -> 
     assert "<script>" not in text
     assert chart_svg(replace(chart, marks=(), lines=())) == ""
     unpriced = replace(chart, lines=(), marks=(bad,), held=())
-    assert "no price of it was kept" in chart_svg(unpriced)
+    drawn = chart_svg(unpriced)
+    assert "no price of it was kept" in drawn
+    assert not re.findall(r">-?[\d,]+\.\d\d<", drawn)  # an axis would invent prices
 
 
 # ---------------------------------------------------------------- for TradingView

@@ -3,16 +3,20 @@
 import http.client
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from run_day import day_program, day_state
-from store_day import at
+from store_day import at, small_day
 from web_client import TOKEN, Client
 
 from engine.model.money import dollars
+from engine.record.record import Kind
 from engine.run.happening import Happening, Tone
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
 from engine.store.queries import StoreReader
 from engine.web.chart import days_svg
 from engine.web.live import Live
@@ -100,6 +104,14 @@ def test_open_positions_are_summed_since_they_were_opened(live: Live) -> None:
     assert None not in made
     total = Parts(live).now()[1]["positions"].partition("<tfoot>")[2]
     assert f">{'+' if sum(made) > 0 else ''}{dollars(sum(made))}</td>" in total
+
+
+def test_a_store_without_alarms_does_not_say_that_nothing_happened(tmp_path: Path) -> None:
+    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    journal.append([record for record in small_day() if record.kind is not Kind.ALARM], durable=True)
+    journal.close()
+    told = Parts(Live(tmp_path / "a.db", Elapsed())).now()[1]["told"]
+    assert "No alarm; more is told here only while an engine runs" in told
 
 
 def test_what_happens_is_told_newest_first_and_kept_harmless(live: Live) -> None:
