@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.stores import print_json, reads_store, shown_path
+from engine.cli.stores import print_json, reads_store
 from engine.cli.typed import is_typed
 from engine.model.errors import MisuseError
 from engine.model.session import EXCHANGE_ZONE
-from engine.store.place import Place
+from engine.store.place import Place, shown_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable

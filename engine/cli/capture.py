@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.clock import CLOCK
-from engine.cli.stores import STORE, print_json, shown_path
+from engine.cli.stores import STORE, print_json
 from engine.model.errors import MisuseError, StoreError
+from engine.store.place import shown_path
 
 if TYPE_CHECKING:
     from engine.run.given.chain import Chain

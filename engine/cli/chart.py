@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.stores import STORE, check_bot, naming, print_json
+from engine.cli.stores import STORE, check_bot, print_json
 from engine.model.errors import MisuseError
-from engine.store.latest import chosen_store
+from engine.store.latest import chosen_store, naming
 from engine.store.place import Place
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.stores import check_bot, print_json, shown_path
+from engine.cli.stores import check_bot, print_json
 from engine.model.counted import counted
 from engine.model.errors import MisuseError
 from engine.run.columns import aligned, signed
-from engine.store.place import Place
+from engine.store.place import Place, shown_path
 
 if TYPE_CHECKING:
     from engine.run.observe.compare import Compared, Side

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from engine.cli.stores import STORE, shown_path
+from engine.cli.stores import STORE
 from engine.model.errors import MisuseError
-from engine.store.place import Place
+from engine.store.place import Place, shown_path
 
 _WORD = r"[a-z][a-z0-9_]{0,39}"
 

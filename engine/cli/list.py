@@ -5,12 +5,12 @@ from typing import Any
 import click
 
 from engine.cli.paths import SPECS
-from engine.cli.stores import print_json, reads_store, shown_path
+from engine.cli.stores import print_json, reads_store
 from engine.model.errors import StoreError
 from engine.model.session import EXCHANGE_ZONE
 from engine.run.columns import aligned
 from engine.store.latest import shown_store
-from engine.store.place import Place
+from engine.store.place import Place, shown_path
 from engine.store.queries import StoreReader
 
 

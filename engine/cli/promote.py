@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.stores import STORE, print_json, reads_store, shown_path
+from engine.cli.stores import STORE, print_json, reads_store
 from engine.model.counted import counted
 from engine.model.errors import MisuseError
 from engine.model.money import dollars, signed_dollars
 from engine.run.columns import aligned
 from engine.store.latest import data_folder, run_store
-from engine.store.place import Place
+from engine.store.place import Place, shown_path
 
 if TYPE_CHECKING:
     from engine.run.desk import SpecText

@@ -18,11 +18,11 @@ from engine.cli.replay_text import (
     tape_document,
     tape_line,
 )
-from engine.cli.stores import print_json, reads_store, shown_path
+from engine.cli.stores import print_json, reads_store
 from engine.cli.width import echo
 from engine.model.errors import MisuseError, StoreError
 from engine.store.latest import run_store
-from engine.store.place import Place
+from engine.store.place import Place, shown_path
 
 if TYPE_CHECKING:
     from engine.adapters.recorded.recording import Recording

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.stores import shown_path
 from engine.model.errors import MisuseError, StoreError
 from engine.spec.whole_file import write_whole
+from engine.store.place import shown_path
 
 if TYPE_CHECKING:
     from engine.run.desk import SpecText

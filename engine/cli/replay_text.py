@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from engine.cli.stores import shown_path
 from engine.model.money import signed_dollars
+from engine.store.place import shown_path
 
 if TYPE_CHECKING:
     from decimal import Decimal

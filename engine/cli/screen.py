@@ -15,7 +15,6 @@ from rich.console import Console
 from engine.cli.glance_text import happening_line
 from engine.cli.live_table import LiveTable
 from engine.cli.report import report_lines
-from engine.cli.stores import naming, shown_path
 from engine.cli.width import echo
 from engine.model.counted import counted
 from engine.model.events import expiry_warnings
@@ -30,6 +29,8 @@ from engine.run.redaction import redacted
 from engine.run.start import release
 from engine.spec.diagnostic import headline
 from engine.store.journal import SqlJournal
+from engine.store.latest import naming
+from engine.store.place import shown_path
 from engine.store.queries import OBSERVE
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from typing import Any
 
 import click
 
-from engine.cli.stores import print_json, reads_store, shown_path
+from engine.cli.stores import print_json, reads_store
 from engine.record.record import Record
 from engine.run.columns import aligned, price, signed
 from engine.run.trade_text import structure_of
 from engine.store.latest import shown_store
-from engine.store.place import Place
+from engine.store.place import Place, shown_path
 from engine.store.queries import Row, Run, StoreReader
 
 _RESTING = ("target", "stop", "protect")

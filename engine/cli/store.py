@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.stores import STORE, print_json, reads_store, shown_path
+from engine.cli.stores import STORE, print_json, reads_store
 from engine.model.counted import counted
 from engine.model.errors import MisuseError
 from engine.store.latest import chosen_store, run_store
-from engine.store.place import Place
+from engine.store.place import Place, shown_path
 from engine.store.queries import StoreReader
 
 if TYPE_CHECKING:

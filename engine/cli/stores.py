@@ -2,18 +2,15 @@
 
 import json
 import os
-import shlex
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from engine.model.errors import MisuseError, StoreError
+from engine.model.errors import MisuseError
 from engine.spec.suggest import did_you_mean
-from engine.store.latest import last_store
-from engine.store.place import Place, full_name, is_url, place_of, without_link
+from engine.store.place import Place, is_url, place_of, shown_path, without_link
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,26 +44,6 @@ def reads_store(command: F) -> F:
         "--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines."
     )
     return store(form(command))
-
-
-def shown_path(path: Place) -> str:
-    """Return a path as a person in this folder would write it, or a URL without its password."""
-    if not isinstance(path, Path):
-        return str(path)
-    with suppress(ValueError):
-        return str(path.absolute().relative_to(Path.cwd()))
-    return str(path)
-
-
-def naming(path: Place, default: Callable[[], Place | None] = last_store) -> str:
-    """Return ` --store PATH` for the next command, "" where that one reads this store without.
-
-    default: what it reads when none is named.
-    """
-    with suppress(StoreError):
-        if (found := default()) is not None and full_name(found) == full_name(path):
-            return ""
-    return f" --store {shlex.quote(shown_path(path))}"
 
 
 def check_bot(bot: str, known: Iterable[str], path: Place) -> None:

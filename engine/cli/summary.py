@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from engine.cli.stores import check_bot, print_json, reads_store, shown_path
+from engine.cli.stores import check_bot, print_json, reads_store
 from engine.cli.width import terminal_width
 from engine.model.errors import MisuseError
 from engine.model.money import dollars
 from engine.run.columns import aligned, signed
 from engine.run.periods import Period
 from engine.store.latest import chosen_store
-from engine.store.place import Place
+from engine.store.place import Place, shown_path
 from engine.store.queries import StoreReader
 
 _COUNTS = ("total_trades", "wins", "losses")

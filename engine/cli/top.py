@@ -11,14 +11,14 @@ from rich.text import Text
 from engine.adapters.clock import WallClock
 from engine.alerts.outbox import Outbox
 from engine.alerts.teller import outbox_path
-from engine.cli.stores import STORE, shown_path
+from engine.cli.stores import STORE
 from engine.cli.terminal import Keys, check_terminal, pressed_keys
 from engine.cli.top_keys import QUIT, Focus, Question, after_key, present
 from engine.cli.top_text import Seen, top_lines
 from engine.model.errors import RulebotError, StoreError
 from engine.run.asking import leave
 from engine.store.latest import shown_store
-from engine.store.place import Place
+from engine.store.place import Place, shown_path
 from engine.store.queries import StoreReader
 from engine.web.picture import Picture
 from engine.web.picture_of_store import alarms_of, picture_of_store

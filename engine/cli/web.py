@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.stores import STORE, shown_path
+from engine.cli.stores import STORE
 from engine.model.errors import MisuseError
-from engine.store.place import Place
+from engine.store.place import Place, shown_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable

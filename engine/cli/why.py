@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from engine.cli.clock import CLOCK
-from engine.cli.stores import check_bot, naming, print_json, reads_store, shown_path
+from engine.cli.stores import check_bot, print_json, reads_store
 from engine.cli.width import echo
 from engine.model.session import at_exchange_time
 from engine.record.explain import history, left_within, of_symbol, selection_at, state_at, story
@@ -22,8 +22,8 @@ from engine.run.why_text import (
     story_lines,
 )
 from engine.spec.suggest import did_you_mean
-from engine.store.latest import chosen_store, run_store
-from engine.store.place import Place
+from engine.store.latest import chosen_store, naming, run_store
+from engine.store.place import Place, shown_path
 from engine.store.queries import Row, StoreReader
 
 

@@ -7,7 +7,8 @@ runs, never to a backtest that was made meanwhile.
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import platformdirs
 
 from engine.model.errors import MisuseError, StoreError
-from engine.store.place import Place, Server, full_name, place_of
+from engine.store.place import Place, Server, full_name, place_of, shown_path
 
 DATA_VARIABLE = "RULEBOT_DATA"
 _POINTER = "last_store"
@@ -145,3 +146,14 @@ def _runs(place: Place) -> bool:
     with suppress(StoreError):
         return is_in_use(place)
     return False
+
+
+def naming(path: Place, default: Callable[[], Place | None] = last_store) -> str:
+    """Return ` --store PATH` for the next command, "" where that one reads this store without.
+
+    default: what it reads when none is named; where it would refuse to choose, the store is named.
+    """
+    with suppress(StoreError, MisuseError):
+        if (found := default()) is not None and full_name(found) == full_name(path):
+            return ""
+    return f" --store {shlex.quote(shown_path(path))}"

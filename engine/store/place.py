@@ -6,6 +6,7 @@ What a person reads of a server, and what rulebot keeps of it, never has its pas
 import hashlib
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import field
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -119,3 +120,12 @@ def beside(place: Place, data: Path, ending: str) -> Path:
 def without_urls(text: str) -> str:
     """Return a text as it may be shown: of a URL that has a login, or is PostgreSQL's, only the scheme is left."""
     return _MAY_HOLD_SECRETS.sub(r"\1...", text)
+
+
+def shown_path(path: Place) -> str:
+    """Return a path as a person in this folder would write it, or a URL without its password."""
+    if not isinstance(path, Path):
+        return str(path)
+    with suppress(ValueError):
+        return str(path.absolute().relative_to(Path.cwd()))
+    return str(path)

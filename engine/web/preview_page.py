@@ -12,6 +12,7 @@ from engine.review.payoff_svg import loss_words, payoff_svg, profit_words
 from engine.run import asking_words
 from engine.run.looking.shown import ShownLeg, leg_document
 from engine.run.preview import Preview
+from engine.store.latest import engine_store, naming
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.store.scans import Row, rows_of, scan_numbered, scans, scans_file
@@ -65,7 +66,8 @@ def router(store: Place, live: Live) -> APIRouter:
             raise HTTPException(404, f"neither an engine, nor this store, nor the last scan knows a bot '{bot[:60]}'")
         shown = _better(seen, None if kept is None or head is None else preview_of_row(kept, head))
         file = str((run.specs.get(bot) or {}).get("path") or (head and _file_of(head, bot)) or "SPEC")
-        way = next_step(bot, shown, live.now().picture, file, is_simulated=head is not None and _is_simulated(head))
+        is_simulated = head is not None and _is_simulated(head)
+        way = next_step(bot, shown, live.now().picture, file, store, is_simulated=is_simulated)
         context = {"bot": bot, "is_known": is_known, "row": kept, "seen": shown, "engine": seen, "way": way}
         return HTMLResponse(TEMPLATES.get_template("preview.html").render(**context, **_drawn(shown)))
 
@@ -143,7 +145,7 @@ def _is_simulated(scan: Row) -> bool:
     return bool(scan["world"] == "simulated")
 
 
-def next_step(bot: str, seen: Preview | None, picture: Picture, file: str, *, is_simulated: bool) -> Way:
+def next_step(bot: str, seen: Preview | None, picture: Picture, file: str, store: Place, *, is_simulated: bool) -> Way:
     """Return the button, or why there is none and which command comes next."""
     line = next((each for each in picture.bots if each.bot == bot), None)
     sim = " --sim" if is_simulated else ""
@@ -152,9 +154,10 @@ def next_step(bot: str, seen: Preview | None, picture: Picture, file: str, *, is
         return Way("", why, (f"rulebot explain {file}", f"rulebot serve --paper{sim} {file}"))
     if line.has_universe:
         why = f"{bot} chooses among its symbols by its conditions, and enters by itself when they hold"
-        return Way("", why, (f"rulebot why {bot}",))
+        return Way("", why, (f"rulebot why {bot}{naming(store)}",))
     if why := _in_the_way(line, picture):
-        return Way("", why, ("rulebot resume",) if "let" in why else (f"rulebot why {bot}",))
+        resume = f"rulebot resume{naming(store, lambda: engine_store(None))}"
+        return Way("", why, (resume,) if "let" in why else (f"rulebot why {bot}{naming(store)}",))
     return Way(f"{asking_words.enter(bot)}{_now_words(seen)}")
 
 

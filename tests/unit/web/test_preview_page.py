@@ -17,6 +17,7 @@ import engine.web.live as live_module
 from engine.model.errors import InvariantError
 from engine.run.looking.shown import ShownLeg
 from engine.run.preview import preview_now
+from engine.store.latest import DATA_VARIABLE, remember_store
 from engine.web.live import Live
 from engine.web.picture import BotLine, Picture
 from engine.web.preview_page import next_step
@@ -121,7 +122,7 @@ def seen() -> Any:
 
 
 def test_the_button_says_what_would_be_entered() -> None:
-    way = next_step("of_all", seen(), LIVE, "a.yaml", is_simulated=False)
+    way = next_step("of_all", seen(), LIVE, "a.yaml", DAY, is_simulated=False)
     assert "of_all enters at once" in way.ask
     assert "1 x 5935/5945p for a credit of" in way.ask
     assert "max loss $" in way.ask
@@ -132,7 +133,10 @@ def doing(word: str, **more: Any) -> Picture:
     return replace(LIVE, bots=(BotLine(bot="of_all", doing=word, **more),))
 
 
-SERVE, RESUME, WHY = "rulebot serve --paper --sim a.yaml", "rulebot resume", "rulebot why of_all"
+DAY = Path("runs/day.db")
+SERVE = "rulebot serve --paper --sim a.yaml"
+RESUME, WHY = f"rulebot resume --store {DAY}", f"rulebot why of_all --store {DAY}"
+"""The store of the page is named where it is not the one that the command would read."""
 
 
 @pytest.mark.parametrize(
@@ -148,10 +152,19 @@ SERVE, RESUME, WHY = "rulebot serve --paper --sim a.yaml", "rulebot resume", "ru
     ],
 )
 def test_without_a_button_the_next_command_is_named(picture: Picture, words: str, command: str) -> None:
-    way = next_step("of_all", None, picture, "a.yaml", is_simulated=True)
+    way = next_step("of_all", None, picture, "a.yaml", DAY, is_simulated=True)
     assert way.ask == ""
     assert words in way.why
     assert command in way.commands
+
+
+def test_the_store_that_a_command_reads_anyway_is_not_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
+    day = tmp_path / "day.db"
+    day.touch()
+    remember_store(day)
+    way = next_step("of_all", None, doing("open", waits="target"), "a.yaml", day, is_simulated=True)
+    assert way.commands == ("rulebot why of_all",)
 
 
 # ---------------------------------------------------------------- the engine answers in its own thread
