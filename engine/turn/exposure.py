@@ -22,15 +22,17 @@ from engine.turn.shares import owed
 from engine.turn.work import Work
 
 
-def worst_case_cap(work: Work, selection: Selection, quantity: int, commission: Decimal) -> Cap | None:
-    """Return what all bots could lose at expiry with this entry, and what they may; None without such a limit."""
+def worst_case_cap(
+    work: Work, positions: Iterable[Position], selection: Selection, quantity: int, commission: Decimal
+) -> Cap | None:
+    """Return what these positions could lose at expiry with this entry, and what they may; None without a limit."""
     bound = work.program.limits.worst_case_at_expiry
     if bound is None:
         return None
     limit, missing = bound_in_dollars(bound, work.state.facts.account.net_liquidation, "worst_case_at_expiry")
     if limit is None:
         return Cap(None, None, missing)
-    worst, missing = together(work, work.active_positions(), selection, quantity, commission, "all bots")
+    worst, missing = together(work, positions, selection, quantity, commission, "all bots")
     return Cap(worst, limit, missing)
 
 
@@ -83,8 +85,11 @@ class _Shares:
         return self._left[symbol]
 
 
-def cash_cap(work: Work, selection: Selection, quantity: int) -> Cap | None:
-    """Return what the uncovered short puts of all bots need with this entry, and what backs them; None without one."""
+def cash_cap(work: Work, positions: Iterable[Position], selection: Selection, quantity: int) -> Cap | None:
+    """Return what the uncovered short puts of these positions need with this entry, and what backs them.
+
+    None where nothing must back them.
+    """
     backing = work.program.limits.cash_secured_puts
     if backing is None:
         return None
@@ -93,7 +98,7 @@ def cash_cap(work: Work, selection: Selection, quantity: int) -> Cap | None:
         return None
     account = work.state.facts.account
     there = account.cash if backing is Backing.CASH else account.net_liquidation
-    held = (max(map(cash_for_puts, _counts(work, position))) for position in work.active_positions())
+    held = (max(map(cash_for_puts, _counts(work, position))) for position in positions)
     missing = f"{backing.value} of the account is unknown, and short puts need it (cash_secured_puts)"
     return Cap(cash_for_puts(proposed) + sum(held, ZERO), there, missing)
 

@@ -1,0 +1,164 @@
+"""The gate in front of an order that opens something: what it would come to, and what the limits say of it.
+
+An entry passes it, and so does what an exit rolls into; of that the position that is rolled out of counts no more.
+"""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from engine.decide.account_rules import AccountFacts, rules_problem
+from engine.decide.limits import DayTrades, Proposal, refusal
+from engine.decide.net import net_problem
+from engine.evaluate.select import Selection
+from engine.evaluate.snapshot import View
+from engine.model.contract import LOT, Option
+from engine.model.money import ZERO
+from engine.model.position import Position
+from engine.order.band import price_band
+from engine.order.price import NetQuote
+from engine.spec.nouns.legs import IfHeld
+from engine.spec.nouns.order import Start
+from engine.turn.choosing import opening_parts
+from engine.turn.covering import cover_of
+from engine.turn.exposure import cash_cap, worst_case_cap
+from engine.turn.margin import margin_cap, margin_told
+from engine.turn.net import exposure_with
+from engine.turn.opening import entry_worst_case
+from engine.turn.profit import account_today, bot_today, unvalued
+from engine.turn.program import CompiledBot
+from engine.turn.refusing import halted
+from engine.turn.rivals import rival_words
+from engine.turn.state import Trading
+from engine.turn.work import Work
+
+ACCOUNT_TOLD = timedelta(minutes=4)
+"""How old account values may be. Source: TWS API, reqAccountUpdates: every three minutes."""
+
+
+def entry_refusal(
+    work: Work,
+    bot: CompiledBot,
+    view: View,
+    selection: Selection,
+    quote: NetQuote,
+    replaced: Position | None = None,
+) -> str:
+    """Return why this structure may not be opened now, "" when it may. replaced: what is rolled into it."""
+    plan = bot.plan
+    others = [position for position in work.active_positions() if replaced is None or position.id != replaced.id]
+    limits = work.program.limits
+    quantity = view.quantity
+    worst = entry_worst_case(selection, Decimal(f"{view.start_price or 0.0:.4f}"), is_covered=view.is_covered)
+    commission = Decimal(f"{view.commission:.2f}")
+    state = work.bots[plan.name]
+    counts = [(leg, leg.ratio * quantity) for leg in selection.legs]
+    at_once = quote.natural if plan.order.start is Start.MARKET else view.start_price
+    parts = opening_parts(selection)
+    return refusal(
+        Proposal(
+            at=work.at,
+            is_ready=work.state.is_ready and work.state.is_linked,
+            is_reducing=work.state.standing.trading is not Trading.ACTIVE or work.state.is_stopping,
+            is_paused=plan.name in work.state.standing.paused or "" in work.state.standing.paused,
+            halted=state.day.halted,
+            worst_case=None if worst is None else worst * LOT * quantity + commission,
+            max_loss_per_trade=plan.risk.max_loss_per_trade,
+            undefined_risk=plan.risk.undefined_risk,
+            bot_today=bot_today(work, plan.name),
+            bot_daily_loss=plan.risk.daily_loss,
+            account_today=account_today(work),
+            account_daily_loss=limits.daily_loss,
+            open_positions=len(others),
+            account_max_open=limits.max_open,
+            conflicts=_conflicts(others, bot, selection),
+            sent=work.sent,
+            orders_per_minute=limits.orders_per_minute,
+            stopped=halted(work, plan.underlyings),
+            together=worst_case_cap(work, others, selection, quantity, commission),
+            puts=cash_cap(work, others, selection, quantity),
+            net=_net(work, others, view, selection),
+            required=_required(work, others, bot, view, selection),
+            margin=None if replaced is not None else margin_cap(work, bot, selection, quantity),
+            contracts=sum(count for leg, count in counts if not leg.option.is_share),
+            max_contracts=limits.max_contracts_per_order,
+            notional=sum((_notional(work, leg.option, count) for leg, count in counts), ZERO),
+            max_notional=limits.max_notional_per_order,
+            price=None if at_once is None else Decimal(f"{at_once:.4f}"),
+            mid=None if quote.mid is None else Decimal(f"{quote.mid:.4f}"),
+            band=price_band(limits.price_band, parts, work.state.board),
+            entries_today=_entries_today(work),
+            entries_per_day=limits.entries_per_day if replaced is None else None,
+            day_trades=_day_trades(work, bot, selection) if limits.heeds_day_trades else None,
+            rival=rival_words(work.rivals),
+            clocks_apart=work.state.clocks_apart,
+            unvalued=unvalued(work, plan.name),
+            account_unvalued=unvalued(work),
+            cover=cover_of(work, bot, selection, quantity),
+        )
+    )
+
+
+def _notional(work: Work, option: Option, count: int) -> Decimal:
+    """Return the dollars behind so many contracts by their strike, behind shares by their ask."""
+    if not option.is_share:
+        return option.strike * option.multiplier * count
+    row = work.state.board.rows.get(option, -1)
+    ask = work.state.board.ask[row] if row >= 0 else 0.0
+    return Decimal(f"{ask if ask == ask else 0.0:.4f}") * count
+
+
+def _net(work: Work, others: list[Position], view: View, selection: Selection) -> str:
+    """Return which limit on greeks this entry would pass, "" when none."""
+    limits = work.program.limits.net
+    exposure = exposure_with(work, view, selection, others, "all bots") if limits else None
+    return net_problem(limits, exposure)
+
+
+def _required(work: Work, others: list[Position], bot: CompiledBot, view: View, selection: Selection) -> str:
+    """Return which condition of the account document keeps this entry out, "" when none."""
+    rules = work.program.require
+    if not rules:
+        return ""
+    exposure = exposure_with(work, view, selection, others, "all bots")
+    margin = margin_told(work, bot, selection, view.quantity)
+    account = work.state.facts.account
+    return rules_problem(rules, AccountFacts(work.at, work.state.session, exposure, margin, account.net_liquidation))
+
+
+def _entries_today(work: Work) -> int:
+    """Return how many entries all bots have sent in this session, also those that run no more."""
+    today = work.state.session.date
+    return sum(state.day.entries for state in work.bots.values() if state.day.date == today)
+
+
+def _day_trades(work: Work, bot: CompiledBot, selection: Selection) -> DayTrades:
+    account = work.state.facts.account
+    at_work = sum(1 for position in work.positions.values() if _needs_day_trade(work, position))
+    closes_today = bot.closes_on_its_day(work.state.session, [leg.option for leg in selection.legs], work.at)
+    return DayTrades(account.day_trades_left, account.net_liquidation, at_work, closes_today)
+
+
+def _needs_day_trade(work: Work, position: Position) -> bool:
+    """Say whether a position of today will take a day trade, or took one that the account values may not show yet."""
+    session = work.state.session
+    if position.session != session.date:
+        return False
+    if position.closed_at is not None:
+        return position.opened_at is not None and work.at - position.closed_at < ACCOUNT_TOLD
+    since = position.opened_at or work.at
+    return work.governing(position).closes_on_its_day(session, [leg.option for leg in position.legs], since)
+
+
+def _conflicts(others: list[Position], bot: CompiledBot, selection: Selection) -> tuple[str, ...]:
+    """Return the contracts that some bot holds the other way round, unless the spec allows it."""
+    if bot.plan.if_held is IfHeld.ALLOW:
+        return ()
+    wanted = {leg.option: leg.sign for leg in selection.legs}
+    found = []
+    for position in others:
+        found += [
+            f"{leg.option} by {position.bot}"
+            for leg in position.legs
+            if leg.held and wanted.get(leg.option, leg.sign) != leg.sign
+        ]
+    return tuple(found)
