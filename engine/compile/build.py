@@ -16,10 +16,11 @@ from engine.compile.lint.neighbours import in_each_others_way
 from engine.compile.measures.measure import Place
 from engine.compile.orders import order_problems
 from engine.compile.overwriting import overwrite_problems
-from engine.compile.plan import Choice, ExitPlan, Plan, RiskPlan, Rule
+from engine.compile.plan import Choice, ExitPlan, Needs, Plan, RiskPlan, RollPlan, Rule
 from engine.compile.problem import Fault, Problem
 from engine.compile.protection import protect_plan, protection_problems
 from engine.compile.reads import needs_of, needs_together
+from engine.compile.rolling import roll_problems
 from engine.compile.scope import scope_of, scope_of_let
 from engine.compile.size import size_problems
 from engine.compile.structure import leg_plans, leg_problems
@@ -211,6 +212,7 @@ CHECKS: tuple[Check, ...] = (
     overwrite_problems,
     size_problems,
     protection_problems,
+    roll_problems,
 )
 """Every check of the whole spec; conditions are checked while they are compiled."""
 
@@ -226,6 +228,8 @@ def _plan(
     legs = leg_plans(spec)
     leaving = (rule for each in exits for rule in (each.rule, *each.armed_by) if rule is not None)
     rules = (*when, *require, *halt_when, *limits, *leaving)
+    rolls = [each.roll for each in exits if each.roll is not None]
+    needs = needs_of(rules, legs, spec.legs.nearest, edges_read(legs))
     return Plan(
         name=spec.name,
         digest=spec.digest,
@@ -251,9 +255,15 @@ def _plan(
             max_unprotected=spec.risk.max_unprotected,
         ),
         lifecycle=sound(LIFECYCLE),
-        needs=needs_of(rules, legs, spec.legs.nearest, edges_read(legs)),
+        needs=needs_together((needs, *map(_needs_of_roll, rolls))) if rolls else needs,
         overwrite=spec.overwrite,
     )
+
+
+def _needs_of_roll(roll: RollPlan) -> Needs:
+    """Return the data that a roll needs beside the rest; of the expiry that is held there is a listing anyway."""
+    found = needs_of(roll.require, roll.legs, roll.legs[0].expiry, edges_read(roll.legs))
+    return found if roll.is_moved else replace(found, chains=())
 
 
 # ---------------------------------------------------------------- places

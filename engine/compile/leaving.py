@@ -8,6 +8,7 @@ from engine.compile.orders import exit_order_of, ordered_out
 from engine.compile.plan import Call, Constant, ExitPlan, Order, Quantity
 from engine.compile.problem import Problem, did_you_mean
 from engine.compile.reads import calls_of
+from engine.compile.rolling import roll_plan
 from engine.compile.scope import Scope
 from engine.compile.structure import certain_direction, is_left_bare
 from engine.spec.nouns.condition import Amount, Condition, Group, GroupKind, MeasureTest, Path, Unit, Word
@@ -62,6 +63,8 @@ def _needs_no_data(rule: Exit) -> bool:
 
 
 def _acts_without_data(rule: Exit) -> bool:
+    if rule.roll is not None:
+        return False
     return rule.kind is ExitKind.AT_EXPIRY or (rule.condition is not None and _is_clock(rule.condition))
 
 
@@ -207,6 +210,10 @@ def _exit_plan(
     problems = [*problems, *more]
     if (compiled is None and rule.condition is not None) or more:
         return None, problems
+    roll = None
+    if rule.roll is not None:
+        roll, more = roll_plan(rule.roll, spec, scope.values)
+        problems = [*problems, *more]
     basis, level, quantity, of = _level(rule)
     plan = ExitPlan(
         name=rule.name,
@@ -226,6 +233,7 @@ def _exit_plan(
         part=None if rule.close_part == 1 else rule.close_part,
         repeat=rule.repeat,
         armed_by=armed_by,
+        roll=roll,
     )
     return plan, problems
 

@@ -21,7 +21,7 @@ from engine.model.session import DayTime, Sessions
 from engine.model.values import dataclass
 from engine.spec.nouns.condition import Comparison, Confirm, Op, Path
 from engine.spec.nouns.entry import Again, Window
-from engine.spec.nouns.exits import ExitKind, IfUnknown
+from engine.spec.nouns.exits import ExitKind, IfUnknown, Otherwise
 from engine.spec.nouns.legs import Expiry, IfHeld, Strike, StrikeBy
 from engine.spec.nouns.order import Order
 from engine.spec.spec import Overwrite, Size
@@ -36,6 +36,7 @@ __all__ = [
     "IfUnknown",
     "Op",
     "Order",
+    "Otherwise",
     "Overwrite",
     "Path",
     "Size",
@@ -227,6 +228,19 @@ class EntryPlan:
     when: tuple[Rule, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class RollPlan:
+    """What an exit opens with what it closes: legs in order of resolution, those it does not move at the strike held.
+
+    is_moved: to the expiry that the legs name; else theirs is the one held.
+    """
+
+    legs: tuple[LegPlan, ...]
+    is_moved: bool
+    require: tuple[Rule, ...]
+    otherwise: Otherwise
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitPlan:
     """One exit; `rule` is None for AT_EXPIRY.
@@ -237,7 +251,7 @@ class ExitPlan:
     A resting target or stop also has `basis` (profit, loss, cost or value), `level` and `level_quantity`, from which
     its price at the broker follows. `legs`: those it closes, () is all. `part`: of the structures open, None is all of
     them; once a position, or with `repeat` each time its rule is true anew. `armed_by`: it is judged only from the
-    moment on at which all of these were true.
+    moment on at which all of these were true. `roll`: what it opens with what it closes.
     """
 
     name: str
@@ -257,6 +271,7 @@ class ExitPlan:
     part: Decimal | None = None
     repeat: bool = False
     armed_by: tuple[Rule, ...] = ()
+    roll: RollPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ CODES = {
     "RB225": "A number of an order that makes no sense.",
     "RB226": "A protection of short legs that cannot stand, or nothing to protect.",
     "RB227": "An exit that closes what is not there, or no part of it.",
+    "RB228": "A roll that cannot be one order of the same legs.",
     "RB230": "A strike with an impossible number.",
     "RB231": "A strike that refers to a leg it cannot stand on.",
     "RB234": "Shares among the legs where there can be none, or that nothing would close.",

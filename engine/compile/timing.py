@@ -111,8 +111,10 @@ def _end_problems(window: Window, end: DayTime, session: Session, where: Path) -
 def outlives_its_day(spec: Spec) -> bool:
     """Say whether a position can still be open after the session of its entry."""
     rules = (DteRule.EXACT, DteRule.AT_MOST)
-    same_day = all(each.rule in rules and each.days[:1] == (0,) for each in spec.legs.expiries)
-    return not same_day and not time_exits(spec)
+    rolled = (rule.roll.expiry for rule in spec.exits if rule.roll is not None and rule.enabled)
+    expiries = (*spec.legs.expiries, *(each for each in rolled if each is not None))
+    same_day = all(each.rule in rules and each.days[:1] == (0,) for each in expiries)
+    return not same_day and all(rule.roll is not None for rule, _ in time_exits(spec))
 
 
 def _again_problems(again: Again, spec: Spec) -> Iterator[Problem]:

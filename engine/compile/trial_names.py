@@ -33,6 +33,8 @@ def rule_names(plan: Plan) -> tuple[str, ...]:
     found = plan.structures()
     rules = [rule for each in found for rule in (*each.entry.when, *each.require)]
     rules += [rule for each in found for rule in (*each.risk.require, *each.risk.halt_when)]
+    rolls = (planned.roll for each in found for planned in each.exits if planned.roll is not None)
+    rules += [rule for roll in rolls for rule in roll.require]
     rules = [*rules_of_members(plan), *rules]
     return tuple(dict.fromkeys([rule.name for rule in rules] + [each.name for each in _judged(plan)]))
 

@@ -45,7 +45,7 @@ RESERVED = frozenset(
 )
 """Words of the language, which no leg or let may take as its name."""
 
-PRICE_LEVELS = ("spot", "sma", "ema", "vwap")
+PRICE_LEVELS = ("spot", "sma", "ema", "vwap", "cost_basis")
 """Measures that are a price of an underlying: what a strike may be held against (`not_below`, `not_above`)."""
 
 INDICES = ("VIX", "VIX9D", "VIX1D", "VIX3M")

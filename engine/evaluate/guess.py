@@ -103,6 +103,10 @@ def _is_among(strike: Decimal, strikes: tuple[Decimal, ...]) -> bool:
     return at < len(strikes) and strikes[at] == strike
 
 
+def _as_held(about: Guessing) -> Decimal | None:
+    return about.leg.strike.target
+
+
 def _at_moves(about: Guessing) -> Decimal | None:
     """Return the strike so many expected moves away; they are those until the nearest expiry of the legs."""
     nearest = about.plan.nearest_leg(about.leg.symbol) or about.leg
@@ -320,5 +324,6 @@ GUESSES: dict[StrikeBy, Callable[[Guessing], Decimal | None]] = {
     StrikeBy.AT_LEG: _at_leg,
     StrikeBy.BELOW: _at_leg,
     StrikeBy.ABOVE: _at_leg,
+    StrikeBy.HELD: _as_held,
 }
 """A guess for every selector; a test asks for each."""

@@ -27,6 +27,9 @@ def target_of(
         return _at_expected_move(leg, spot, expected_move(view, leg.symbol))
     if strike.by is StrikeBy.OTM:
         return _out_of_the_money(leg, spot)
+    if strike.by is StrikeBy.HELD:
+        held = strike.target or Decimal(0)
+        return float(held), f"strike {held:f}, as held", 1.0
     reference = chosen[strike.reference or ""].strike
     offset = (strike.target if width is None else width) or Decimal(0)
     if strike.by is StrikeBy.AT_LEG:

@@ -140,6 +140,9 @@ class Chooser:
             wanted = self.chosen[strike.reference or ""].strike
             is_so = wanted in strikes and self._on_grid(wanted) and self._is_far_enough(wanted)
             return [wanted] if is_so else []
+        if strike.by is StrikeBy.HELD:
+            wanted = strike.target or Decimal(0)
+            return [wanted] if wanted in strikes else []
         near = self._near(strikes, target)
         if (least := strike.at_least_from_spot) is not None and self._distance_out(Decimal(target)) < float(least):
             assert self.spot is not None

@@ -44,7 +44,10 @@ class TimeInForce(Enum):
 
 
 class Purpose(Enum):
-    """Why an order exists. TARGET, STOP and PROTECT rest at the broker; EXIT and UNWIND are worked by the engine."""
+    """Why an order exists. TARGET, STOP and PROTECT rest at the broker; the others are worked by the engine.
+
+    ROLL closes one position and opens another.
+    """
 
     ENTRY = "entry"
     EXIT = "exit"
@@ -52,6 +55,7 @@ class Purpose(Enum):
     STOP = "stop"
     PROTECT = "protect"
     UNWIND = "unwind"
+    ROLL = "roll"
 
 
 class OrderStatus(Enum):
@@ -105,12 +109,21 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class OrderLeg:
-    """One leg of an order: `side` is what happens to it when the order's structure is bought as written."""
+    """One leg of an order: `side` is what happens to it when the order's structure is bought as written.
+
+    opens: of an order that rolls, that it is a leg of the position that is rolled into.
+    """
 
     name: str
     option: Option
     side: Side
     ratio: int = 1
+    opens: bool = False
+
+    @property
+    def key(self) -> str:
+        """What tells it from the order's other legs: an order that rolls has two of each name."""
+        return f"{self.name}+" if self.opens else self.name
 
     @property
     def weight(self) -> int:
@@ -129,6 +142,7 @@ class Order:
     broker says are filled. ended: the final status the broker gave while executions are still owed. limit_price,
     stop_price: signed as the wire has them. attempt: the ladder's try, from 1. attempt_until: when that try ends.
     mid: signed mid (as limit_price) when it was first priced, for slippage. digest: of the spec text that governs it.
+    into: the position that an order which rolls opens, "" of any other.
     message: the broker's or the gate's last words. former: what it was sent with before it was changed, oldest first.
     """
 
@@ -164,6 +178,33 @@ class Order:
     digest: str = ""
     message: str = ""
     former: tuple[Terms, ...] = ()
+    into: str = ""
+
+    @property
+    def may_open(self) -> bool:
+        """True when it may open something: it is an entry, or it rolls."""
+        return self.purpose is Purpose.ENTRY or bool(self.into)
+
+    def opens(self, position: str) -> bool:
+        """Say whether it opens this position."""
+        return self.into == position if self.into else self.purpose is Purpose.ENTRY and self.position == position
+
+    @property
+    def positions(self) -> tuple[str, ...]:
+        """The positions that it deals for: the one it closes first."""
+        return (self.position, self.into) if self.into else (self.position,)
+
+    def is_of(self, position: str) -> bool:
+        """Say whether it deals for this position."""
+        return position in self.positions
+
+    def position_of(self, leg: OrderLeg) -> str:
+        """Return the position that a leg is of."""
+        return self.into if leg.opens else self.position
+
+    def legs_of(self, position: str) -> tuple[OrderLeg, ...]:
+        """Return the legs that are of a position."""
+        return tuple(leg for leg in self.legs if self.position_of(leg) == position) if self.into else self.legs
 
     @property
     def terms(self) -> Terms:

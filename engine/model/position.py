@@ -68,7 +68,8 @@ class Position:
     armed: exits with `armed_by` that exist by now. max_risk: worst case at expiry in dollars a structure, None when
     undefined. best: what trailing exits count from. setbacks: how many of its closing orders somebody cancelled, or the
     exchange took back, in this session. alternative: which one of `choose` it was opened by, "" where its spec has no
-    choice.
+    choice. rolled_from: the position that was rolled into this one, "" of none.
+    passed: exits that have found nothing to roll into in this session.
     """
 
     id: str
@@ -96,6 +97,8 @@ class Position:
     armed: tuple[str, ...] = ()
     best: tuple[Best, ...] = ()
     alternative: str = ""
+    rolled_from: str = ""
+    passed: tuple[str, ...] = ()
 
     @property
     def structures(self) -> int:

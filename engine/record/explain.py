@@ -85,9 +85,9 @@ class Story:
 
     entered: instants at which an entry was decided; by_hand: those at which an operator did. last: the entry conditions
     as they were judged last. ends: why watching ended. refused: what the gate or the legs' requirements said, each text
-    once. unfilled: entries that ended without a fill, and why. ranked: which symbols of a universe were taken, which
-    passed over. reloaded: when its text was another from then on, by digests. blind: halts that were unknown to the
-    end, which keep a bot out. halted, skipped: from the bot's day.
+    once. unfilled: entries that ended without a fill, and why. rolled: what exits rolled, or why they did not. ranked:
+    which symbols of a universe were taken, which passed over. reloaded: when its text was another from then on, by
+    digests. blind: halts that were unknown to the end, which keep a bot out. halted, skipped: from the bot's day.
     """
 
     watched: tuple[Span, ...]
@@ -100,6 +100,7 @@ class Story:
     ends: tuple[str, ...]
     refused: tuple[tuple[datetime, str], ...]
     unfilled: tuple[tuple[datetime, str], ...]
+    rolled: tuple[tuple[datetime, str], ...]
     ranked: tuple[tuple[datetime, str], ...]
     reloaded: tuple[tuple[datetime, str], ...]
     blind: tuple[Condition, ...]
@@ -124,6 +125,7 @@ def story(records: Sequence[Record]) -> Story:
         ends=tuple(dict.fromkeys(_reason(record) for record in _decisions(records, "stop watching"))),
         refused=_refused(records),
         unfilled=tuple((record.at, _reason(record)) for record in _decisions(records, "unfilled")),
+        rolled=tuple((each.at, _reason(each)) for each in _decisions(records, "roll", "no_roll")),
         ranked=tuple((record.at, _reason(record)) for record in _decisions(records, "rank")),
         reloaded=tuple((record.at, _reload_words(record)) for record in records if record.kind is Kind.RELOAD),
         blind=tuple(one for one in state_at(records, records[-1].at, ("halts",)).conditions if one.truth is None),
@@ -230,8 +232,8 @@ def total(spans: Iterable[Span]) -> timedelta:
     return covered
 
 
-def _decisions(records: Iterable[Record], what: str) -> list[Record]:
-    return [record for record in records if record.kind is Kind.DECISION and record.data.get("what") == what]
+def _decisions(records: Iterable[Record], *what: str) -> list[Record]:
+    return [record for record in records if record.kind is Kind.DECISION and record.data.get("what") in what]
 
 
 def _reason(record: Record) -> str:

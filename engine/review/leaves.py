@@ -11,6 +11,7 @@ from engine.review.example import Example
 from engine.review.explanation import Line, Section
 from engine.review.levels import level_of, level_words, part_price, protection_prices, with_level
 from engine.review.orders import ladder_words
+from engine.review.rolls import rolling_words
 from engine.review.sentences import ending, judging, outline, rule_words
 from engine.review.spoken import cast_for, each_words
 from engine.review.structure import has_several
@@ -95,6 +96,8 @@ def _how(planned: ExitPlan, written: Exit, cast: Cast) -> Iterator[str]:
     """Return what is particular to this exit: what arms it, its own order, what it closes, where it rests."""
     if planned.armed_by:
         yield f"only from the moment on at which {' and '.join(rule_words(rule, cast) for rule in planned.armed_by)}"
+    if planned.roll is not None:
+        yield rolling_words(planned, cast)
     if planned.resting:
         yield RESTING[planned.kind]
     elif written.order is not None:

@@ -25,7 +25,7 @@ VALUES: Mapping[str, str] = {
     "any": "whatever the entry before came to",
     "skip": "no trade while a bot holds one of the contracts the other way round",
     "allow": "it is done all the same, with its risk",
-    "hold": "nothing is done but to raise the alarm",
+    "hold": "nothing is done but to raise the alarm; of a roll, the position stays as it is until the next session",
     "exit": "it acts as if it were true, and raises the alarm",
     "all": "the whole position",
     "put_side": "every put of the structure",
@@ -51,7 +51,8 @@ VALUES: Mapping[str, str] = {
     "put": "an option to sell",
     "shares": "the underlying itself, in lots of 100; a share has no strike and does not expire",
     "open": "the session's open, 09:30 in New York; of a bot, that it holds something",
-    "close": "the session's close, 16:00 in New York, 13:00 on half days; of a change, the previous session's",
+    "close": "the session's close, 16:00 in New York, 13:00 on half days; of a change, the previous session's; of a"
+    " roll, it only closes",
     "expiry": "the day on which the legs expire",
     "full": "a session from 09:30 to 16:00",
     "half": "a session that closes at 13:00",

@@ -179,6 +179,7 @@ STRIKES: Mapping[StrikeBy, Callable[[LegPlan, Strike], str]] = {
     StrikeBy.BELOW: _offset,
     StrikeBy.ABOVE: _offset,
     StrikeBy.SHARES: lambda leg, strike: "at no strike",
+    StrikeBy.HELD: lambda leg, strike: "at the strike held",
 }
 """Every selector; a test asks for each."""
 

@@ -59,11 +59,16 @@ def _estimate(records: Sequence[Record], ref: str, leg: str) -> Record:
         raise MisuseError(
             f"no fill of '{ref}' was taken up from the account", f"fills that were, and that nobody told since: {known}"
         )
-    meant = [record for record in ours if leg in ("", record.data["leg"])]
+    meant = [record for record in ours if leg in ("", _leg_of(record))]
     if len(meant) != 1:
-        legs = ", ".join(str(record.data["leg"]) for record in ours)
+        legs = ", ".join(map(_leg_of, ours))
         raise MisuseError(f"which leg of {ref} is meant is not clear", f"say --leg with one of: {legs}")
     return meant[0]
+
+
+def _leg_of(record: Record) -> str:
+    """Return the leg of a fill as its execution has it: one that a roll has opened ends with `+`."""
+    return str(record.data["exec_id"]).rpartition(".")[0].rpartition(":")[2]
 
 
 def _corrected(
@@ -86,7 +91,7 @@ def _corrected(
         order_id=order.order_id,
         perm_id=order.perm_id,
         client_id=order.client_id,
-        option=next(leg.option for leg in order.legs if leg.name == data["leg"]),
+        option=next(leg.option for leg in order.legs if leg.key == _leg_of(fill)),
         is_combo=False,
         is_buy=bool(data["is_buy"]),
         quantity=Decimal(str(data["quantity"])),

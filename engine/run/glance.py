@@ -10,13 +10,13 @@ from engine.fill.pnl import profit
 from engine.model.contract import Underlying
 from engine.model.market import Board
 from engine.model.money import ZERO
-from engine.model.order import Order, OrderStatus, Purpose
+from engine.model.order import Order, OrderStatus
 from engine.model.position import Position
 from engine.model.quotes import level_of
 from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, sessions
 from engine.model.values import dataclass
-from engine.run.position_text import exits_text, live_orders, order_price, price, structure
-from engine.turn.leaving import CLOSING
+from engine.run.position_text import exits_text, live_orders, opening_orders, order_price, price, structure
+from engine.turn.leaving import CLOSING, exit_ladder
 from engine.turn.program import Program
 from engine.turn.state import BotState, State, Trading
 
@@ -184,7 +184,7 @@ def one_line(text: str) -> str:
 def _position_row(program: Program, state: State, position: Position, at: datetime) -> BotRow:
     words = structure(position)
     if position.state == "entering":
-        orders = live_orders(state, position, Purpose.ENTRY)
+        orders = opening_orders(state, position)
         tried, waits = _entering(program, position, orders[0] if orders else None)
         since = min((order.prepared_at for order in orders), default=state.bots[position.bot].since)
         return BotRow(bot=position.bot, doing=Doing.ENTERING, since=since, position=words + tried, waits=waits)
@@ -203,7 +203,8 @@ def _position_row(program: Program, state: State, position: Position, at: dateti
 
 
 def _entering(program: Program, position: Position, order: Order | None) -> tuple[str, str]:
-    ladder = program.governing(position).plan.order
+    bot = program.governing(position)
+    ladder = bot.plan.order if order is None or not order.into else exit_ladder(bot, order.reason)
     if order is None:
         return f"  try {position.attempts} of {ladder.tries}", "its next order"
     tried = f"try {order.attempt} of {ladder.tries} " if ladder.tries > 1 else ""
@@ -217,7 +218,8 @@ def _exiting(state: State, position: Position) -> str:
     orders = live_orders(state, position, *CLOSING)
     reason = position.exit_reason
     if orders:
-        return f"{reason}: closing {order_price(orders[0])}, try {orders[0].attempt}"
+        does = "rolling" if orders[0].into else "closing"
+        return f"{reason}: {does} {order_price(orders[0])}, try {orders[0].attempt}"
     if all(leg.sign > 0 for leg in position.legs if leg.held):
         return f"{reason}: what is left is long and nobody bids for it"
     return f"{reason}: a price to close at"

@@ -89,6 +89,8 @@ def _order(record: Record, state: State) -> Happening | None:
     order = decode(Order, dict(record.data))
     if order.purpose is Purpose.ENTRY:
         return Happening(record.at, order.bot, f"entry sent: {_deal(order, state)} {order_price(order)}")
+    if order.into:
+        return Happening(record.at, order.bot, f"roll sent: {order_price(order)} for both sides, {order.reason}")
     if order.purpose in RESTING:
         level = order_price(order).removeprefix("at ").removeprefix("stop ")
         return Happening(record.at, order.bot, f"to rest at the broker: {order.reason} {level}")
@@ -233,6 +235,8 @@ _DECISIONS: dict[str, Callable[[Record, State, Position | None], Told]] = {
     "armed": lambda record, *_: f"{record.data['reason']} is armed",
     "would enter": _reason("would enter: "),
     "exit": _exit,
+    "roll": _reason(""),
+    "no_roll": _reason(""),
     "closed": _closed,
     "halt": _reason("halted: ", Tone.BAD),
     "skip": _reason("no entry: "),

@@ -13,7 +13,15 @@ from engine.model.position import Position
 from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.model.values import dataclass
 from engine.run.glance import one_line, today_of
-from engine.run.position_text import entry_text, exit_text, live_orders, order_price, provisional_text, resting_text
+from engine.run.position_text import (
+    entry_text,
+    exit_text,
+    live_orders,
+    opening_orders,
+    order_price,
+    provisional_text,
+    resting_text,
+)
 from engine.turn.leaving import CLOSING
 from engine.turn.state import BotState, State
 
@@ -119,7 +127,7 @@ def _left_at(state: State, position: Position) -> datetime | None:
     dealt = [
         order.changed_at
         for order in state.orders.values()
-        if order.position == position.id and order.purpose is not Purpose.ENTRY and order.has_fills
+        if order.is_of(position.id) and not order.opens(position.id) and order.has_fills
     ]
     return max(dealt, default=position.closed_at)
 
@@ -127,7 +135,7 @@ def _left_at(state: State, position: Position) -> datetime | None:
 def _protection(state: State, position: Position) -> str:
     """Return what stands at the broker for an open position, or that nothing does."""
     resting = resting_text(state, position).replace(", ", " and ")
-    working = [*live_orders(state, position, *CLOSING), *live_orders(state, position, Purpose.ENTRY)]
+    working = [*live_orders(state, position, *CLOSING), *opening_orders(state, position)]
     if resting:
         return f"{resting} rest at the broker"
     if working:

@@ -79,6 +79,11 @@ def live_orders(state: State, position: Position, *purposes: Purpose) -> list[Or
     ]
 
 
+def opening_orders(state: State, position: Position) -> list[Order]:
+    """Return the orders that open the position and may still fill, oldest first."""
+    return [order for order in state.orders.values() if order.opens(position.id) and order.status.is_live]
+
+
 def resting_text(state: State, position: Position) -> str:
     """Return what rests at the broker for a position: `target 2.03, stop 15.21`, "" when nothing does."""
     found = []

@@ -43,7 +43,7 @@ async def prepare(
     held = [(program.governing(position), position) for position in positions if not position.is_flat]
     texts = (*program.bots.values(), *(bot for bot, _ in held))
     listings: dict[tuple[str, str], Listing] = dict(known.listings)
-    for bot in program.bots.values():
+    for bot in texts:
         for symbol, trading_class, rule in bot.plan.needs.chains:
             key = (symbol, trading_class)
             listing = listings.get(key) or await feed.listing(symbol, trading_class)
@@ -90,7 +90,7 @@ def _held_chains(held: Held) -> Iterator[Chain]:
     """Yield the chains that are held and that exits read at the money."""
     for bot, position in held:
         for option in _options(position):
-            if option.symbol in bot.exit_chains | bot.exit_moves:
+            if option.symbol in bot.exit_chains | bot.exit_moves or bot.rolls:
                 yield option.symbol, option.trading_class, option.expiry
 
 

@@ -134,9 +134,9 @@ def resume(
     orders = {ref: decode(Order, dict(data)) for ref, data in entities[Kind.ORDER].items()}
     positions = {name: decode(Position, dict(data)) for name, data in entities[Kind.POSITION].items()}
     days = {bot: decode(BotDay, dict(data)) for bot, data in entities[Kind.BOT_DAY].items()}
-    working = {o.position for o in orders.values() if o.status.is_live}
+    working = {name for o in orders.values() if o.status.is_live for name in o.positions}
     kept = {name: found for name, found in positions.items() if name in working or not is_over(found, session)}
-    known = {ref: o for ref, o in orders.items() if o.status.is_live or o.position in kept}
+    known = {ref: o for ref, o in orders.items() if o.status.is_live or kept.keys() >= {*o.positions}}
     sent = sorted(o.sent_at for o in known.values() if o.sent_at is not None and at - o.sent_at < RECENT)
     state = State(
         session=session,

@@ -45,6 +45,7 @@ def story_lines(bot: str, session: date, told: Story, trades: Sequence[Row], hel
     told_already = {one.rule for one in told.nearest.conditions} if told.nearest else set()
     lines += [f"  {clock(at)}   refused: {text}" for at, text in told.refused if text not in told_already]
     lines += [f"  {clock(at)}   not filled: {text}" for at, text in told.unfilled]
+    lines += [f"  {clock(at)}   {text}" for at, text in told.rolled]
     if told.halted:
         lines.append(f"  halted: {told.halted}")
     if told.skipped and not _opened(session, trades) and told.nearest is None:
@@ -281,6 +282,7 @@ def story_document(
         "unknown_seconds": total(told.unknown).total_seconds(),
         "refused": [{"at": at.isoformat(), "reason": text} for at, text in told.refused],
         "unfilled": [{"at": at.isoformat(), "reason": text} for at, text in told.unfilled],
+        "rolled": [{"at": at.isoformat(), "reason": text} for at, text in told.rolled],
         "reloaded": [{"at": at.isoformat(), "what": words} for at, words in told.reloaded],
         "ends": list(told.ends),
         "halted": told.halted,

@@ -6,7 +6,7 @@ Every check takes the tree with its parameters in place, sound or not, and passe
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePath
 
-from engine.spec.conditions import GROUPS, kind_of, own_name
+from engine.spec.conditions import GROUPS, JUDGING, LEAVING, kind_of, own_name
 from engine.spec.diagnostic import Diagnostic
 from engine.spec.idle_words import idle_words
 from engine.spec.nouns.condition import Path, Unit
@@ -37,6 +37,7 @@ def check(source: Source, tree: Tree, places: Mapping[Path, str]) -> list[Diagno
     found += _lets(source, tree, places)
     found += _hiding_exits(source, tree)
     found += _names_of_parts(source, tree)
+    found += _rolling(source, tree)
     found += _tolerances(source, tree)
     found += _quantity(source, tree)
     found += _strikes(source, tree)
@@ -283,13 +284,39 @@ def _names_of_parts(source: Source, tree: Tree) -> Iterator[Diagnostic]:
                 yield source.diagnostic("RB270", path, message, "give one of them a 'name:'", at_key=path[-1] != "name")
 
 
-def _tolerances(source: Source, tree: Tree) -> Iterator[Diagnostic]:
+def _rolls(tree: Tree) -> Iterator[tuple[Path, Tree]]:
+    """Yield what exits roll into, with its place."""
+    exits = tree.get("exits")
+    for at, item in enumerate(exits if isinstance(exits, list) else ()):
+        if isinstance(item, dict) and "roll" in item:
+            yield ("exits", at, "roll"), _mapping(item, "roll")
+
+
+def _rolling(source: Source, tree: Tree) -> Iterator[Diagnostic]:
+    """Yield what is wrong with the names of the conditions of a roll, and one that would move nothing."""
+    for path, roll in _rolls(tree):
+        yield from list_problems(source, roll.get("require"), (*path, "require"))
+        if roll and not {"expiry", "strikes"} & roll.keys():
+            message = "this roll would open what it closes: it names neither an expiry nor strikes"
+            help = "add one, as in 'expiry: {dte: {nearest: 35}}'"
+            yield source.diagnostic("RB121", path, message, help, at_key=True)
+
+
+def _every_strike(tree: Tree) -> Iterator[tuple[Path, Tree]]:
+    """Yield every strike with its place: of the legs, and of those that exits roll into."""
     for path, leg in _legs(tree):
-        strike = _mapping(leg, "strike")
+        yield (*path, "strike"), _mapping(leg, "strike")
+    for path, roll in _rolls(tree):
+        strikes = _mapping(roll, "strikes")
+        yield from (((*path, "strikes", name), _mapping(strikes, name)) for name in strikes)
+
+
+def _tolerances(source: Source, tree: Tree) -> Iterator[Diagnostic]:
+    for path, strike in _every_strike(tree):
         found = amount(strike.get("within"))
         if "by" in strike and not {"below", "above"} & strike.keys():
             message = "'by' belongs to 'below' or 'above'"
-            yield source.diagnostic("RB122", (*path, "strike", "by"), message, "remove it", at_key=True)
+            yield source.diagnostic("RB122", (*path, "by"), message, "remove it", at_key=True)
         if found is None:
             continue
         if {"delta", "premium", "side_credit"} & strike.keys():
@@ -302,7 +329,7 @@ def _tolerances(source: Source, tree: Tree) -> Iterator[Diagnostic]:
             unit, owed = Unit.POINTS, "points, as in 5 pts"
         if found.unit is not unit:
             message = f"'within' has the unit of what the strike is chosen by, is '{strike['within']}'"
-            yield source.diagnostic("RB152", (*path, "strike", "within"), message, f"here {owed}")
+            yield source.diagnostic("RB152", (*path, "within"), message, f"here {owed}")
 
 
 def _is_percent(value: Plain) -> bool:
@@ -317,6 +344,6 @@ def _settling(source: Source, tree: Tree) -> Iterator[Diagnostic]:
         if not isinstance(item, dict) or "at_expiry" not in item:
             continue
         for key in item:
-            if key in ("confirm", "max_age", "resting", "order", "unknown", "grace", "close", "repeat", "armed_by"):
+            if key in (JUDGING | LEAVING) - {"name", "enabled"}:
                 message = f"'{key}' means nothing beside 'at_expiry'"
                 yield source.diagnostic("RB122", ("exits", at, key), message, "remove it", at_key=True)

@@ -31,7 +31,7 @@ T = TypeVar("T")
 COMPARISONS = frozenset(op.value for op in Op)
 GROUPS = frozenset(kind.value for kind in GroupKind)
 JUDGING = frozenset({"name", "confirm", "max_age"})
-LEAVING = frozenset({"enabled", "resting", "order", "unknown", "grace", "close", "repeat", "armed_by"})
+LEAVING = frozenset({"enabled", "resting", "order", "unknown", "grace", "close", "repeat", "armed_by", "roll"})
 ENDINGS = frozenset({"target", "stop", "at_expiry"})
 
 _STOP_OPS = {

@@ -27,6 +27,7 @@ def idle_words(source: Source, tree: Tree) -> Iterator[Diagnostic]:
         if not isinstance(item, dict):
             continue
         yield from _of_leaving(source, item.get("order"), ("exits", at, "order"))
+        yield from _of_roll(source, item, ("exits", at, "order"))
         if (kind := kind_of(item)) in _ALWAYS_KNOWN:
             why = f"'{kind}' needs no market data, and is never unknown"
             yield from _told(source, item, ("exits", at), ("unknown", "grace"), why)
@@ -64,6 +65,14 @@ def _of_leaving(source: Source, order: Plain, path: Path) -> Iterator[Diagnostic
         yield from _told(source, order, path, _OF_A_LADDER, "an exit at market is one order, without a next try")
     elif order.get("then") == "market":
         yield from _of_few_tries(source, order, path, ("step",))
+
+
+def _of_roll(source: Source, item: Tree, path: Path) -> Iterator[Diagnostic]:
+    """An exit that holds where it finds nothing to roll into closes nothing."""
+    roll, order = item.get("roll"), item.get("order")
+    if isinstance(roll, dict) and isinstance(order, dict) and roll.get("else", "hold") == "hold":
+        why = "a roll that is not filled after its tries holds until the next session"
+        yield from _told(source, order, path, ("then",), why)
 
 
 def _of_few_tries(source: Source, order: Tree, path: Path, keys: tuple[str, ...]) -> Iterator[Diagnostic]:

@@ -22,6 +22,7 @@ def with_lets(spec: Spec) -> Spec:
             rule,
             condition=None if rule.condition is None else _named(rule.condition, lets),
             armed_by=_all(rule.armed_by, lets),
+            roll=None if rule.roll is None else replace(rule.roll, require=_all(rule.roll.require, lets)),
         )
         for rule in spec.exits
     )

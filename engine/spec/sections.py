@@ -18,7 +18,7 @@ from engine.spec.conditions import (
 )
 from engine.spec.nouns.condition import Amount, Condition, Let, Path, Unit
 from engine.spec.nouns.entry import Again, Entry, Window
-from engine.spec.nouns.exits import Exit, ExitKind, IfUnknown
+from engine.spec.nouns.exits import Exit, ExitKind, IfUnknown, Otherwise, Roll
 from engine.spec.nouns.legs import Alternative, DteRule, Expiry, IfHeld, Leg, Legs, Side, Strike, StrikeBy
 from engine.spec.nouns.order import Order, Priority, Start, Then
 from engine.spec.scalar import amount, day_time, seconds
@@ -202,6 +202,18 @@ def _exit(tree: Tree, path: Path) -> Exit:
         **_closes(tree.get("close")),
         repeat=tree.get("repeat") is True,
         armed_by=_armed_by(tree.get("armed_by"), (*path, "armed_by")),
+        roll=_roll(mapping(tree["roll"]), (*path, "roll")) if "roll" in tree else None,
+        path=path,
+    )
+
+
+def _roll(tree: Tree, path: Path) -> Roll:
+    strikes = mapping(tree.get("strikes", {}))
+    return Roll(
+        expiry=_own_expiry(tree, path),
+        strikes=tuple((name, strike(mapping(each), (*path, "strikes", name))) for name, each in strikes.items()),
+        require=conditions(tree.get("require"), (*path, "require"), "roll."),
+        otherwise=Otherwise(tree.get("else", "hold")),
         path=path,
     )
 

@@ -26,4 +26,4 @@ GRAMMAR = _words(
 )
 RESERVED = MEASURES | GRAMMAR
 
-KEYS_TO_COME = _words("""roll with method bars live require overwrite""")
+KEYS_TO_COME = _words("""with method bars live require overwrite""")

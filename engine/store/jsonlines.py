@@ -194,7 +194,7 @@ def _order_line(order: Order, record: Record) -> dict[str, Json]:
     return {
         "event": "ORDER",
         "order_id": order.order_id,
-        "action": "open" if order.purpose is Purpose.ENTRY else "close",
+        "action": "open" if order.purpose is Purpose.ENTRY else "roll" if order.into else "close",
         "expiry": expiries.pop() if len(expiries) == 1 else None,
         **_strikes(order),
         "limit_price": _net(price, order),
@@ -205,10 +205,10 @@ def _order_line(order: Order, record: Record) -> dict[str, Json]:
 
 
 def _strikes(order: Order) -> dict[str, Json]:
-    """Return the strikes by what the position holds; null where it has no such leg."""
+    """Return the strikes by what the position holds, of a roll the one it closes; null where it has no such leg."""
     found: dict[str, Json] = dict.fromkeys(("short_put", "long_put", "short_call", "long_call"))
     for leg in order.legs:
-        if leg.option.is_share:
+        if leg.option.is_share or leg.opens:
             continue
         is_bought = order.side_of(leg) is Side.BUY
         held = "long" if is_bought is (order.purpose is Purpose.ENTRY) else "short"

@@ -233,7 +233,8 @@ def _selection_before(connection: Connection, position: Position) -> Any:
 def _closings(connection: Connection, position: str) -> list[Closing]:
     """Return the closing orders that have filled; each is expected to cost what the first try of its exit was.
 
-    The next try is the order that follows one of the same exit which has not filled.
+    The next try is the order that follows one of the same exit which has not filled. The price of one that rolls is of
+    what it opens, too, so that it says nothing of its own.
     """
     query = select(order_rows).where(order_rows.c.position == position, order_rows.c.purpose != "entry")
     found: list[Closing] = []
@@ -241,8 +242,8 @@ def _closings(connection: Connection, position: str) -> list[Closing]:
     price: Decimal | None = None
     for row in connection.execute(query.order_by(order_rows.c.number)):
         exit = (row.reason, *(leg["name"] for leg in json.loads(row.legs)))
-        if exit != tried or price is None:
-            price = _expected(row)
+        if exit != tried or price is None or row.purpose == "roll":
+            price = None if row.purpose == "roll" else _expected(row)
         if row.filled:
             dollars = None if price is None else price * row.filled * dollars_of_a_point(row.legs)
             found.append(Closing(purpose=row.purpose, expected=dollars))

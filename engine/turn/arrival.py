@@ -15,7 +15,7 @@ Lean.Brokerages.InteractiveBrokers issue 242). That is why a low number alone is
 from datetime import timedelta
 
 from engine.model.event import LinkUp
-from engine.model.order import Order, OrderStatus, Purpose
+from engine.model.order import Order, OrderStatus
 from engine.model.position import Position
 from engine.model.session import EXCHANGE_ZONE
 from engine.turn.protecting import GUARDING, is_protected
@@ -51,7 +51,7 @@ def unarrived(work: Work, event: LinkUp) -> frozenset[str]:
     return frozenset(
         order.ref
         for order in ours
-        if _is_unheard(order) and order.purpose is not Purpose.ENTRY and order.order_id >= count
+        if _is_unheard(order) and not order.may_open and order.order_id >= count
         if order.ref not in listed and _is_of_this_gateway(work, order)
     )
 

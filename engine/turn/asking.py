@@ -14,7 +14,7 @@ from typing import Any
 
 from engine.model.event import OrdersListed
 from engine.model.money import ZERO
-from engine.model.order import Order, OrderStatus, Purpose, TimeInForce
+from engine.model.order import Order, OrderStatus, TimeInForce
 from engine.model.session import exchange_date
 from engine.model.values import replace
 from engine.turn.doubting import DOUBT, our_books
@@ -204,7 +204,7 @@ def not_found(work: Work, order: Order) -> None:
     message = order.message if asked else text
     order = work.put_order(replace(order, status=ended, ended=ended, message=message, attempt_until=None))
     order_ended(work, order, asked=asked)
-    if order.purpose is Purpose.ENTRY and ended is OrderStatus.CANCELLED:
+    if order.may_open and ended is OrderStatus.CANCELLED:
         _doubt_the_end(work, order)
 
 

@@ -66,7 +66,9 @@ def begin_session(work: Work, session: Session) -> None:
         state = work.bots.get(position.bot)
         has_begun = state is not None and state.day.date == session.date
         if position.setbacks and not is_stopped(position) and not has_begun:
-            work.put_position(replace(position, setbacks=0))
+            position = work.put_position(replace(position, setbacks=0))
+        if position.passed and not has_begun:
+            work.put_position(replace(position, passed=()))
 
 
 def remind(work: Work) -> None:

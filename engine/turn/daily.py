@@ -55,7 +55,7 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
         close=session.close.isoformat(),
         half=session.is_half,
     )
-    working = {order.position for order in work.all_live_orders()}
+    working = {name for order in work.all_live_orders() for name in order.positions}
     gone = {name for name, p in work.positions.items() if is_over(p, session) and name not in working}
     bases = {
         name: (NOTHING if resumed else work.marks).get(name, work.bases.get(name, ZERO))
@@ -63,7 +63,7 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
         if name not in gone and position.session != session.date
     }
     positions = {name: found for name, found in work.positions.items() if name not in gone}
-    orders = {ref: o for ref, o in work.orders.items() if o.status.is_live or o.position in positions}
+    orders = {ref: o for ref, o in work.orders.items() if o.status.is_live or positions.keys() >= {*o.positions}}
     work.start_day(positions, orders)
     work.bases = bases
     begin_session(work, session)
@@ -193,7 +193,7 @@ def step_halts(work: Work, bot: CompiledBot) -> str:
 def stop_entering_at_loss(work: Work) -> None:
     """Take back the entries at work once all bots together have lost what the account may lose in a session."""
     limit = work.program.limits.daily_loss
-    if limit is None or not any(order.purpose is Purpose.ENTRY for order in work.all_live_orders()):
+    if limit is None or not any(order.may_open for order in work.all_live_orders()):
         return
     if reason := account_loss_problem(account_today(work), limit):
         cancel_entries(work, "", reason)

@@ -20,13 +20,16 @@ from engine.turn.leaving import (
     is_unwound,
     leave,
     legs_to_close,
+    nothing_to_roll_into,
     pursue,
+    rolling_exit,
 )
 from engine.turn.opening import next_stage, send_opening
 from engine.turn.program import CompiledBot
 from engine.turn.protecting import PROTECT, note_gone
 from engine.turn.refusing import kept_out
 from engine.turn.resting import NEXT_TRY, REARM_LIMIT, RESTING, cancel, has_expired, place_resting, take_back
+from engine.turn.rolling import Found
 from engine.turn.runaway import stop_runaway
 from engine.turn.state import Trading
 from engine.turn.work import Work
@@ -38,16 +41,17 @@ OTHER_SIDE = "both sides of the same"
 
 def position_filled(work: Work, position: Position, order: Order) -> None:
     """Note what a fill changes at once: the day's count, and a position that was thought closed."""
-    if order.purpose is Purpose.ENTRY and position.opened_at is None:
+    is_opening = order.opens(position.id)
+    if is_opening and position.opened_at is None:
         position = work.put_position(replace(position, opened_at=work.at))
-        if position.bot in work.bots:
+        if position.bot in work.bots and not order.into:
             day = work.bots[position.bot].day
             work.put_day(replace(day, opened=day.opened + 1))
     if position.state == "entering":
         work.move(position, "partly_filled")
         if not order.status.is_live:
             _take_back_further_tries(work, position)
-    elif order.purpose is Purpose.ENTRY and work.may(position, "late_fill"):
+    elif is_opening and work.may(position, "late_fill"):
         reason = "" if position.state == "closed" else position.exit_reason
         position = work.move(replace(position, closed_at=None, exit_reason=reason), "late_fill")
         count_realized(work, position.bot)
@@ -59,7 +63,7 @@ def position_filled(work: Work, position: Position, order: Order) -> None:
         work.move(replace(position, exit_reason=order.reason), "rest_partly_filled")
     elif order.purpose in CLOSING and position.state == "exiting":
         work.move(position, "partly_filled")
-    if order.purpose is not Purpose.ENTRY:
+    if not is_opening:
         (_take_back_too_much if order.status.is_live else _closed_after_all)(work, work.positions[position.id], order)
 
 
@@ -80,9 +84,9 @@ def _take_back_too_much(work: Work, position: Position, order: Order) -> None:
     held = {leg.name: leg.held for leg in position.legs}
     for other in work.live_orders(position.id):
         is_alike = other.ref == order.ref or (order.oca_group and other.oca_group == order.oca_group)
-        if other.purpose is Purpose.ENTRY or is_alike:
+        if other.opens(position.id) or is_alike:
             continue
-        if any(other.remaining * leg.ratio > held[leg.name] for leg in other.legs):
+        if any(other.remaining * leg.ratio > held[leg.name] for leg in other.legs_of(position.id)):
             cancel(work, other, f"{order.ref} has closed a part of it")
 
 
@@ -100,6 +104,8 @@ def order_ended(work: Work, order: Order, *, asked: bool = False) -> None:
     position = work.positions[order.position]
     if order.purpose is Purpose.ENTRY:
         _entry_ended(work, position, order, asked=asked)
+    elif order.into:
+        _roll_ended(work, position, order, asked=asked)
     elif order.purpose in CLOSING:
         _closing_ended(work, position, order, asked=asked)
     elif order.purpose is Purpose.PROTECT:
@@ -306,12 +312,18 @@ def closed(work: Work, position: Position, trigger: str) -> None:
     if position.bot in work.bots:
         state = work.bots[position.bot]
         bot = work.governing(position)
-        if _counts_for_again(work, position):
+        if not _is_rolled(work, position) and _counts_for_again(work, position):
             end = bot.plan.written_name(position.exit_reason)
             work.put_day(state.day.note(bot.symbol, last_end=end, last_end_at=work.at))
         count_realized(work, position.bot)
         work.set_bot(position.bot, replace(work.bots[position.bot], waits="", since=work.at))
         wake(work, position.bot, 0.0)
+
+
+def _is_rolled(work: Work, position: Position) -> bool:
+    """Say whether a position goes on in another one."""
+    rolls = (order for order in work.orders_of(position.id) if order.into and order.position == position.id)
+    return any(order.has_fills for order in rolls)
 
 
 def _counts_for_again(work: Work, position: Position) -> bool:
@@ -336,6 +348,47 @@ def count_realized(work: Work, bot: str) -> None:
     day = work.bots[bot].day
     if made != day.realized:
         work.put_day(replace(day, realized=made))
+
+
+# ---------------------------------------------------------------- rolls
+
+
+def _roll_ended(work: Work, position: Position, order: Order, *, asked: bool) -> None:
+    """An order that rolls is over: what it has opened is a position of its own, what it has not closed is held on."""
+    _rolled_into(work, work.positions[order.into], order)
+    position = work.positions[position.id]
+    planned = rolling_exit(work.governing(position), position)
+    is_at_work = planned is not None and planned.name == order.reason and position.state == "exiting"
+    if order.status is OrderStatus.ABANDONED:
+        stop_for_today(work, position, f"{order.ref} was never acknowledged and may still come to life")
+    if order.status is OrderStatus.FILLED or not is_at_work or position.is_flat:
+        _after_closing(work, work.put_position(replace(work.positions[position.id], attempts=0)))
+        return
+    if order.status is OrderStatus.REFUSED or (order.status is OrderStatus.CANCELLED and not asked):
+        work.alarm(position.bot, f"{order.ref} to roll {position.id}: {_why_over(order, asked=asked)}", position.id)
+    assert planned is not None
+    found = Found(None, refused=_why_over(order, asked=asked))
+    nothing_to_roll_into(work, work.positions[position.id], planned, found)
+    place_resting(work, work.positions[position.id])
+
+
+def _rolled_into(work: Work, position: Position, order: Order) -> None:
+    """Let what was rolled into be open, unless nothing of it was opened; its own exit goes on where one acts."""
+    if position.state == "exiting":
+        _after_closing(work, position)
+    if position.state != "entering":
+        return
+    if all(not leg.opened for leg in position.legs):
+        reason = _why_over(order, asked=True)
+        work.record(Kind.DECISION, position.bot, position.id, what="unfilled", reason=reason, values=[])
+        refused = order.status in (OrderStatus.REFUSED, OrderStatus.DENIED)
+        how = ("refused", "refused") if refused else ("unfilled", "ended_empty")
+        work.move(replace(position, exit_reason=how[0]), how[1])
+    elif not is_unwound(position):
+        _unwind(work, position)
+    else:
+        full = position.structures >= position.quantity
+        place_resting(work, work.move(position, "filled" if full else "ended_partly"), at_once=True)
 
 
 # ---------------------------------------------------------------- resting orders

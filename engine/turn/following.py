@@ -18,8 +18,10 @@ from engine.turn.ended import broker_words
 from engine.turn.judging import wake
 from engine.turn.leaving import CLOSING, exit_ladder
 from engine.turn.opening import no_price
+from engine.turn.program import CompiledBot
 from engine.turn.reports import conclude, has_reason, is_not_found
 from engine.turn.resting import GRACE, NEXT_TRY, ask_back, cancel
+from engine.turn.rolling import next_rung
 from engine.turn.work import Work
 
 MARKET_PATIENCE, LONGEST_PATIENCE = timedelta(seconds=10), timedelta(seconds=30)
@@ -116,6 +118,9 @@ def _next_closing_try(work: Work, order: Order) -> None:
         _keep_at_market(work, order)
         return
     position = work.positions[order.position]
+    if order.into:
+        _next_roll_try(work, order, work.governing(position))
+        return
     ladder = exit_ladder(work.governing(position), order.reason)
     if ladder.then is Then.MARKET and order.attempt >= ladder.tries:
         cancel(work, order, "its tries are used up: a market order follows")
@@ -124,6 +129,19 @@ def _next_closing_try(work: Work, order: Order) -> None:
         cancel(work, order, NEXT_TRY)
         return
     _reprice(work, order, ladder, None)
+
+
+def _next_roll_try(work: Work, order: Order, bot: CompiledBot) -> None:
+    """Step the limit of a roll, never past what it requires; after its last try nothing was found to roll into."""
+    planned = next((each for each in bot.plan.exits if each.name == order.reason), None)
+    if planned is None or order.attempt >= planned.order.tries:
+        cancel(work, order, "its tries are used up")
+        return
+    net, missing = next_rung(work, order, bot, planned)
+    if net is None:
+        work.alarm_of_price(order.bot, f"no price for the next try: {missing.split(' for ')[0]}", order.position)
+        return
+    _offer(work, order, planned.order, net)
 
 
 def _is_new_order(ladder: Ladder, order: Order) -> bool:
@@ -159,6 +177,10 @@ def _reprice(work: Work, order: Order, ladder: Ladder, floor: Decimal | None) ->
         work.alarm_of_price(order.bot, f"no price for the next try: {reason}", order.position)
         cancel(work, order, f"its next try would be {reason}")
         return
+    _offer(work, order, ladder, net)
+
+
+def _offer(work: Work, order: Order, ladder: Ladder, net: Decimal) -> None:
     price = wire_price(net, order.side)
     changed = _count_try(work, order.with_terms(order.quantity, price), ladder)
     if price != order.limit_price:

@@ -6,6 +6,7 @@ or any other when a target is at work, takes over (language.md section 7).
 
 from datetime import timedelta
 from decimal import Decimal
+from enum import Enum
 from math import ceil
 
 from engine.compile.plan import ExitPlan
@@ -19,7 +20,7 @@ from engine.order.draft import closing_legs, draft, parts_of
 from engine.order.ladder import priority, rung
 from engine.order.price import net_quote
 from engine.record.record import Kind
-from engine.spec.nouns.exits import ExitKind, IfUnknown
+from engine.spec.nouns.exits import ExitKind, IfUnknown, Otherwise
 from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Start, Then
 from engine.turn.caution import check_exit_price
@@ -29,11 +30,12 @@ from engine.turn.profit import structure
 from engine.turn.program import CompiledBot, CompiledRule
 from engine.turn.protecting import UNPROTECTED, is_unprotected_too_long, place_protection
 from engine.turn.resting import cancel, resting_orders
+from engine.turn.rolling import Found, begin_to_look, end_looking, note_nothing, seek, send_roll
 from engine.turn.state import Reading, exits_of
 from engine.turn.trailing import note_best
 from engine.turn.work import Work
 
-CLOSING = (Purpose.EXIT, Purpose.UNWIND)
+CLOSING = (Purpose.EXIT, Purpose.UNWIND, Purpose.ROLL)
 UNWIND = "unwind"
 FLATTENED = "flattened"
 """The operator closes it: nothing of the spec takes over any more."""
@@ -84,13 +86,49 @@ def step_exits(work: Work, position: Position) -> None:
             _known_again(work, position, planned.name)
         if truth:
             true.append(planned)
+        elif planned.roll is not None:
+            end_looking(work, position, planned)
         elif planned.repeat and truth is False:
             _acts_anew(work, position, planned)
     wake(work, position.bot, RECHECK)
     position = work.positions[position.id]
-    acting = next((planned for planned in true if _may_act(work, position, bot, planned)), None)
-    if acting is not None:
-        act(work, position, bot, acting)
+    for planned in true:
+        if not _may_act(work, position, bot, planned):
+            continue
+        if planned.roll is None:
+            act(work, position, bot, planned)
+            return
+        step = _step_roll(work, position, bot, planned)
+        position = work.positions[position.id]
+        if step is not _Step.NEXT:
+            if step is _Step.ACT:
+                act(work, position, bot, planned)
+            return
+
+
+class _Step(Enum):
+    """What comes of an exit that is true and rolls: it acts, it is waited for, or the next one has its turn."""
+
+    ACT = "act"
+    WAIT = "wait"
+    NEXT = "next"
+
+
+def _step_roll(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> _Step:
+    """Look for what an exit rolls into; one that has found nothing holds, or closes like any other."""
+    assert planned.roll is not None
+    closes = planned.roll.otherwise is Otherwise.CLOSE
+    if planned.name in position.passed:
+        return _Step.ACT if closes else _Step.NEXT
+    found = seek(work, position, bot, planned)
+    if found.offer is not None:
+        return _Step.ACT
+    if found.missing:
+        left = begin_to_look(work, position, planned, found.missing)
+        if left > 0 or not closes:
+            return _Step.WAIT if left > 0 else _Step.NEXT
+    note_nothing(work, position, planned, found)
+    return _Step.ACT if closes else _Step.NEXT
 
 
 def _is_armed(work: Work, position: Position, planned: ExitPlan, arming: tuple[CompiledRule, ...], view: View) -> bool:
@@ -309,8 +347,48 @@ def _opposed(work: Work, position: Position) -> list[Order]:
     ]
 
 
+def _send_roll(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> None:
+    """Send the order that rolls, by what is offered now; without an offer the position stays open, or is closed."""
+    found = seek(work, position, bot, planned)
+    if found.offer is not None:
+        end_looking(work, position, planned)
+        send_roll(work, work.positions[position.id], bot, planned, found.offer)
+    elif found.missing:
+        begin_to_look(work, position, planned, found.missing)
+        _open_again(work, work.positions[position.id])
+    else:
+        nothing_to_roll_into(work, position, planned, found)
+
+
+def nothing_to_roll_into(work: Work, position: Position, planned: ExitPlan, found: Found) -> None:
+    """Let a position whose exit found nothing to roll into stay open, or be closed, as the exit says."""
+    assert planned.roll is not None
+    position = note_nothing(work, position, planned, found)
+    if planned.roll.otherwise is Otherwise.CLOSE:
+        pursue(work, position)
+    else:
+        _open_again(work, position)
+
+
+def _open_again(work: Work, position: Position) -> None:
+    """Let a position that was not rolled be open as before; what has lost its partner meanwhile is closed."""
+    position = work.move(replace(position, exit_reason="", attempts=0, keep=0), "ended")
+    if not is_unwound(position):
+        leave(work, position, UNWIND, "legs stand without their partners")
+
+
+def rolling_exit(bot: CompiledBot, position: Position) -> ExitPlan | None:
+    """Return the exit at work if it rolls the position, None when it closes."""
+    planned = next((each for each in bot.plan.exits if each.name == position.exit_reason), None)
+    is_rolling = planned is not None and planned.roll is not None and planned.name not in position.passed
+    return planned if is_rolling else None
+
+
 def _send_closing(work: Work, position: Position) -> None:
     bot = work.governing(position)
+    if (rolling := rolling_exit(bot, position)) is not None:
+        _send_roll(work, position, bot, rolling)
+        return
     found = closing_stage(work, position, bot)
     if found is None:
         return

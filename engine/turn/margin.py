@@ -155,7 +155,7 @@ def _answer(work: Work, bot: CompiledBot, selection: Selection, quantity: int) -
 
 def _has_filled_since(work: Work, at: datetime) -> bool:
     """Say whether an entry has filled since: what it needs is then in no answer of before, nor at work any more."""
-    entries = (order for order in work.orders.values() if order.purpose is Purpose.ENTRY)
+    entries = (order for order in work.orders.values() if order.may_open)
     return any(order.has_fills and order.changed_at > at for order in entries)
 
 

@@ -56,7 +56,7 @@ def check_terms(work: Work, order: Order, event: OrderReport, *, is_first: bool)
     why = "look at the presets of TWS" if is_first else "somebody has changed it"
     text = f"the broker has {order.ref} as {', '.join(found)} ({why})"
     position = work.positions[order.position]
-    if order.purpose is Purpose.ENTRY:
+    if order.may_open:
         distrust(work, position, f"{text}: it is taken back")
         cancel(work, work.orders[order.ref], "the broker has it otherwise than it was sent")
     elif _closes_more(order, event):
@@ -106,7 +106,7 @@ def check_count(work: Work, order: Order, position: Position) -> None:
         distrust(work, position, f"more was closed of {position.id} than was held")
     elif any(count > most * leg.ratio for count, leg in zip(order.counts, order.legs, strict=True)):
         distrust(work, position, f"{order.ref} has filled more than its {order.quantity}")
-    elif order.purpose is Purpose.ENTRY and any(leg.opened > position.quantity * leg.ratio for leg in position.legs):
+    elif order.opens(position.id) and any(leg.opened > position.quantity * leg.ratio for leg in position.legs):
         distrust(work, position, f"more was opened of {position.id} than the {position.quantity} that were asked for")
 
 
@@ -123,23 +123,43 @@ def check_net_price(work: Work, order: Order) -> None:
     """Say when the combos that opened, or closed, these legs have traded at a worse net price than their limits."""
     if not order.has_fills or not order.is_combo:
         return
-    is_entry = order.purpose is Purpose.ENTRY
     position = work.positions[order.position]
+    price = _rolled_at(work, order, position) if order.into else _dealt_by_all(work, order, position)
+    if price is None:
+        return
+    dealt, worst = price
+    if dealt < worst - CENT / 2:
+        what = "rolled" if order.into else "opened" if order.purpose is Purpose.ENTRY else "closed"
+        text = f"{position.id} was {what} at a net price of {dealt:.2f}, worse than its limit of {worst}"
+        distrust(work, position, text)
+
+
+def _dealt_by_all(work: Work, order: Order, position: Position) -> tuple[Decimal, Decimal] | None:
+    """Return the net price of the legs of an order, by all orders that dealt in them, and the worst of their limits."""
+    is_entry = order.opens(position.id)
     names = {leg.name for leg in order.legs}
-    alike = [
-        each
-        for each in work.orders_of(position.id)
-        if each.has_fills and (each.purpose is Purpose.ENTRY) is is_entry and names & {leg.name for leg in each.legs}
-    ]
-    limits = [each.worst_limit for each in alike if {leg.name for leg in each.legs} == names]
+    alike = [each for each in _dealing(work, position, is_entry) if names & {leg.name for leg in each.legs}]
+    limits = [each.worst_limit for each in alike if {leg.name for leg in each.legs} == names and not each.into]
     price = _dealt_at(position, names, is_entry)
     if price is None or len(limits) < len(alike) or None in limits:
-        return
-    worst = min(net_price(limit, order.wire_side) for limit in limits if limit is not None)
-    if price < worst - CENT / 2:
-        what = "opened" if is_entry else "closed"
-        text = f"{position.id} was {what} at a net price of {price:.2f}, worse than its limit of {worst}"
-        distrust(work, position, text)
+        return None
+    return price, min(net_price(limit, order.wire_side) for limit in limits if limit is not None)
+
+
+def _rolled_at(work: Work, order: Order, position: Position) -> tuple[Decimal, Decimal] | None:
+    """Return the net price of both sides of a roll, and its limit; None where other orders have dealt in a side."""
+    into, total = work.positions[order.into], ZERO
+    for each, is_entry in ((position, False), (into, True)):
+        price = _dealt_at(each, {leg.name for leg in each.legs}, is_entry)
+        if price is None or _dealing(work, each, is_entry) != [order]:
+            return None
+        total += price
+    return None if order.worst_limit is None else (total, net_price(order.worst_limit, order.wire_side))
+
+
+def _dealing(work: Work, position: Position, is_entry: bool) -> list[Order]:
+    """Return the orders that have filled for a position, of those that open it or of those that close it."""
+    return [each for each in work.orders_of(position.id) if each.has_fills and each.opens(position.id) is is_entry]
 
 
 def _dealt_at(position: Position, names: set[str], is_entry: bool) -> Decimal | None:

@@ -1,9 +1,8 @@
 """Entry orders: the position they open, their stages when legs go one after the other, and their numbers."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from engine.decide.bot_day import BotDay
 from engine.decide.limits import price_problem
 from engine.evaluate.select import Selection
 from engine.evaluate.snapshot import View
@@ -36,7 +35,7 @@ def send_entry(work: Work, bot: CompiledBot, view: View, selection: Selection, q
     day = day.count(bot.symbol, 1).note(bot.symbol, agains=own.agains + again, last_end="", last_end_at=None)
     work.put_day(day)
     position = Position(
-        id=_new_id(work, plan.name, day),
+        id=free_id(work, plan.name, day.date, day.entries),
         bot=plan.name,
         digest=plan.digest,
         state="flat",
@@ -73,10 +72,12 @@ def _of(work: Work, bot: CompiledBot) -> dict[str, Json]:
     return {name: said for name, said in told if said}
 
 
-def _new_id(work: Work, name: str, day: BotDay) -> str:
-    """Return an id of its own: entries that another strike was tried for do not count, but keep theirs."""
-    number = day.entries
-    while (found := f"{name}-{day.date:%Y%m%d}-{number}") in work.positions:
+def free_id(work: Work, name: str, day: date, number: int) -> str:
+    """Return an id of its own, from this number on.
+
+    Entries that another strike was tried for do not count, but keep theirs, and so does what was rolled into.
+    """
+    while (found := f"{name}-{day:%Y%m%d}-{number}") in work.positions:
         number += 1
     return found
 

@@ -17,6 +17,7 @@ from engine.compile.plan import (
     Member,
     Op,
     Plan,
+    RollPlan,
     Rule,
     Truth,
 )
@@ -66,6 +67,19 @@ class Trailing:
 
 
 @dataclass(frozen=True, slots=True)
+class CompiledRoll:
+    """What an exit rolls into: the plan as if it entered those legs, with the closures of its conditions.
+
+    is_moved: to the expiry that its legs name; else theirs is the one held.
+    """
+
+    plan: Plan
+    is_moved: bool
+    require: tuple[CompiledRule, ...]
+    expected_move: ExpectedMove
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledBot:
     """A plan with every rule's closure, `risk` those of `risk.require`.
 
@@ -73,9 +87,9 @@ class CompiledBot:
 
     levels: underlyings and indices that it reads at all; exit_levels: those that its exits read; exit_chains: symbols
     whose options at the money its exits read; exit_moves: symbols whose expected move of the open its exits read;
-    resting: exits that rest at the broker; trailing: what its exits count the best profit of. choices: its
-    alternatives, each a bot of its own; `alternative` is which of them this one is. So are members, the symbols of a
-    universe, and `symbol`.
+    resting: exits that rest at the broker; rolls: what exits roll into, by their names; trailing: what its exits count
+    the best profit of. choices: its alternatives, each a bot of its own; `alternative` is which of them this one is. So
+    are members, the symbols of a universe, and `symbol`.
     """
 
     plan: Plan
@@ -92,6 +106,7 @@ class CompiledBot:
     exit_moves: frozenset[str]
     resting: tuple[ExitPlan, ...]
     trailing: tuple[Trailing, ...]
+    rolls: Mapping[str, CompiledRoll]
     choices: tuple["CompiledChoice", ...] = ()
     alternative: str = ""
     members: tuple["CompiledMember", ...] = ()
@@ -345,9 +360,16 @@ def _compiled(plan: Plan, pool: Pool) -> CompiledBot:
         exit_levels=exit_levels(plan),
         resting=tuple(planned for planned in plan.exits if planned.resting),
         trailing=_trailing(plan),
+        rolls={each.name: _rolling(plan, each.roll) for each in plan.exits if each.roll is not None},
         exit_chains=frozenset(name[8:] for name in exit_reads(plan) if name.startswith("strikes:")),
         exit_moves=exit_moves(plan),
     )
+
+
+def _rolling(plan: Plan, roll: RollPlan) -> CompiledRoll:
+    into = replace(plan, legs=roll.legs, expiry=roll.legs[0].expiry, require=roll.require)
+    require = tuple(CompiledRule(rule, compile_rule(rule, into)) for rule in roll.require)
+    return CompiledRoll(into, roll.is_moved, require, compile_expected_move(into))
 
 
 def _trailing(plan: Plan) -> tuple[Trailing, ...]:

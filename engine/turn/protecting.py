@@ -25,7 +25,7 @@ from engine.turn.work import Work
 PROTECT = "protect"
 UNPROTECTED = "unprotected"
 """Reasons of an exit: a protective stop was hit; a short leg stood too long without protection."""
-GUARDING = (Purpose.EXIT, Purpose.UNWIND, Purpose.STOP, Purpose.PROTECT)
+GUARDING = (Purpose.EXIT, Purpose.UNWIND, Purpose.ROLL, Purpose.STOP, Purpose.PROTECT)
 """Orders that take a short leg's risk away while they work."""
 ASK_AGAIN = timedelta(minutes=1)
 """How long after the broker refused a protective stop it is asked again."""
@@ -111,7 +111,7 @@ def _guards(order: Order) -> bool:
 
 
 def _covers(order: Order, leg: PositionLeg) -> int:
-    return sum(order.remaining * found.ratio for found in order.legs if found.name == leg.name)
+    return sum(order.remaining * found.ratio for found in order.legs if found.name == leg.name and not found.opens)
 
 
 def is_unprotected_too_long(work: Work, position: Position, limit: float) -> bool:

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 
 from engine.decide.bot_day import BotDay
-from engine.model.order import OrderStatus, Purpose
+from engine.model.order import OrderStatus
 from engine.model.values import dataclass, replace
 from engine.record.record import Json, Kind
 from engine.turn.daily import agenda_of
@@ -70,7 +70,7 @@ def not_quiet(state: State, bots: Iterable[str]) -> str:
             return f"{position.id}, which is {position.state}"
     for ref in state.live:
         order = state.orders[ref]
-        if order.bot in names and (order.status in _IN_FLIGHT or order.purpose is Purpose.ENTRY):
+        if order.bot in names and (order.status in _IN_FLIGHT or order.may_open):
             return f"the {order.purpose.value} order {ref} of {order.bot}"
     return ""
 

@@ -10,7 +10,7 @@ from engine.fill.book import UNSEEN, Booked, owes_none
 from engine.model.contract import Option
 from engine.model.event import BrokerStatus, CommissionReport, ExecutionReport, OrderMessage, OrderReport
 from engine.model.money import ZERO
-from engine.model.order import Order, OrderStatus, Purpose
+from engine.model.order import Order, OrderLeg, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.model.values import replace
 from engine.record.record import Kind
@@ -21,7 +21,7 @@ from engine.turn.judging import wake
 from engine.turn.leaving import UNWIND, is_unwound, leave
 from engine.turn.message_codes import CANCELLED, INFORMATION, NOT_CANCELLED, NOT_FOUND, REFUSALS
 from engine.turn.mismatch import check_count, check_net_price, check_price, check_terms, is_second
-from engine.turn.resting import cancel_entries, is_too_early, take_back
+from engine.turn.resting import cancel, cancel_entries, is_too_early, take_back
 from engine.turn.reviving import adopted, told_to_work
 from engine.turn.rivals import note, note_completed
 from engine.turn.work import Work
@@ -194,9 +194,9 @@ def count_fill(work: Work, order: Order, event: ExecutionReport) -> None:
     _book(work, order, event, event.exec_id.rpartition(".")[0], None)
 
 
-def unseen_id(ref: str, leg: str) -> str:
+def unseen_id(ref: str, leg: OrderLeg) -> str:
     """Return the execution id, without its revision, that is given to what a leg of an order filled unseen."""
-    return f"{UNSEEN}{ref}:{leg}"
+    return f"{UNSEEN}{ref}:{leg.key}"
 
 
 def revised(exec_id: str) -> str:
@@ -207,9 +207,9 @@ def revised(exec_id: str) -> str:
 
 def _replace_guess(work: Work, order: Order, event: ExecutionReport) -> Order:
     """Take out what was booked for this leg when nobody had heard its fills: now they are told."""
-    leg = next((leg.name for leg in order.legs if leg.option == event.option), "")
-    guess = work.booked.get(unseen_id(order.ref, leg))
-    if guess is None or not guess.quantity:
+    leg = next((leg for leg in order.legs if leg.option == event.option), None)
+    guess = None if leg is None else work.booked.get(unseen_id(order.ref, leg))
+    if leg is None or guess is None or not guess.quantity:
         return order
     _unbook(work, order, guess)
     taken = replace(event, exec_id=revised(guess.exec_id), quantity=ZERO)
@@ -250,15 +250,16 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     count = int(event.quantity)
     sign = -1 if event.is_buy else 1
     cash = event.price * count * event.option.multiplier * sign
-    is_entry = order.purpose is Purpose.ENTRY
-    leg_name = order.legs[index].name
+    leg = order.legs[index]
+    holder = order.position_of(leg)
+    is_entry = order.opens(holder)
     commission = corrected.commission if corrected else ZERO
     is_paid = owes_none(event.exec_id, count) or (corrected is not None and corrected.is_paid)
-    booked = Booked(event.exec_id, order.position, leg_name, is_entry, count, cash, commission, is_paid)
+    booked = Booked(event.exec_id, holder, leg.name, is_entry, count, cash, commission, is_paid)
     work.put_booked(base, booked)
     order = work.put_order(add_fill(order, index, count))
-    position = work.put_position(book(work.positions[order.position], booked, event.option))
-    _record_fill(work, order, event, leg_name)
+    position = work.put_position(book(work.positions[holder], booked, event.option))
+    _record_fill(work, order, event, leg)
     doubt_anew(work)
     wake(work, order.bot, 0.0)
     is_same = corrected is not None and corrected.quantity == count
@@ -269,25 +270,27 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
         count_realized(work, position.bot)
     conclude(work, work.orders[order.ref])
     if corrected is not None and not is_same:
-        _after_correction(work, work.positions[order.position])
+        _after_correction(work, work.positions[holder])
 
 
-def _record_fill(work: Work, order: Order, event: ExecutionReport, leg: str) -> None:
+def _record_fill(work: Work, order: Order, event: ExecutionReport, leg: OrderLeg) -> None:
+    """Record a fill with the position it is of; what a roll opens is told as the entry of its new position."""
     assert event.option is not None
+    holder = order.position_of(leg)
     work.record(
         Kind.FILL,
         order.bot,
-        order.position,
+        holder,
         exec_id=event.exec_id,
         ref=order.ref,
-        leg=leg,
+        leg=leg.name,
         con_id=event.option.con_id,
         contract=str(event.option),
         is_buy=event.is_buy,
         quantity=int(event.quantity),
         price=str(event.price),
         executed_at=event.executed_at.isoformat(),
-        purpose=order.purpose.value,
+        purpose=(Purpose.ENTRY if order.opens(holder) else order.purpose).value,
     )
 
 
@@ -299,6 +302,10 @@ def _after_correction(work: Work, position: Position) -> None:
         count_realized(work, position.bot)
         leave(work, position, reason, "the exchange took a closing fill back after the position was closed")
         return
+    if position.state == "exiting" and not is_unwound(position):
+        for order in work.live_orders(position.id):
+            if order.into:
+                cancel(work, order, "legs stand without their partners")
     if position.state != "open":
         return
     if not position.is_flat:
@@ -312,7 +319,8 @@ def _after_correction(work: Work, position: Position) -> None:
 
 def _unbook(work: Work, order: Order, known: Booked) -> None:
     """Take a corrected execution out again."""
-    index = next(i for i, leg in enumerate(order.legs) if leg.name == known.leg)
+    told = (known.position, known.leg)
+    index = next(i for i, leg in enumerate(order.legs) if (order.position_of(leg), leg.name) == told)
     work.put_order(add_fill(order, index, -known.quantity))
     work.put_position(unbook(work.positions[known.position], known))
 

@@ -74,9 +74,9 @@ def _may_be_on_its_way(work: Work, order: Order) -> bool:
 
 
 def cancel_entries(work: Work, bot: str, reason: str) -> None:
-    """Take back every entry of a bot that works ("": of all bots)."""
+    """Take back every order of a bot that may open something ("": of all bots)."""
     for order in work.all_live_orders():
-        if order.status.is_live and order.purpose is Purpose.ENTRY and bot in ("", order.bot):
+        if order.status.is_live and order.may_open and bot in ("", order.bot):
             cancel(work, order, reason)
 
 
@@ -299,7 +299,8 @@ def _may_be_put_back(work: Work, position: Position) -> bool:
 def _is_wanted(work: Work, contracts: set[Option]) -> bool:
     """Say whether an entry in one of these contracts works, or is about to be sent."""
     for order in work.all_live_orders():
-        if order.purpose is Purpose.ENTRY and contracts & {leg.option for leg in order.legs}:
+        opened = {leg.option for leg in order.legs if order.opens(order.position_of(leg))}
+        if contracts & opened:
             return True
     for name, state in work.bots.items():
         if not state.is_watching or state.selection is None or not state.selection.is_complete:

@@ -1,6 +1,6 @@
 """Orders that the broker has after all: one that was in doubt goes on, one that was over is taken back."""
 
-from engine.model.order import Order, OrderStatus, Purpose
+from engine.model.order import Order, OrderStatus
 from engine.model.values import replace
 from engine.turn.leaving import CLOSING
 from engine.turn.mismatch import distrust
@@ -29,7 +29,7 @@ def revive(work: Work, order: Order) -> None:
     """
     was = "given up" if order.status is OrderStatus.ABANDONED else order.status.value
     text = f"{order.ref} was {was} and works after all"
-    if order.purpose is Purpose.ENTRY:
+    if order.may_open:
         distrust(work, work.positions[order.position], text)
     else:
         work.alarm(order.bot, f"{text}: it is taken back", order.position)

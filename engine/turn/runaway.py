@@ -7,7 +7,6 @@ Controls for Trading Firms (2010).
 
 from datetime import timedelta
 
-from engine.model.order import Purpose
 from engine.turn.daily import halt
 from engine.turn.work import Work
 
@@ -21,7 +20,7 @@ def stop_runaway(work: Work, name: str) -> bool:
     sent = [
         order.sent_at
         for order in work.orders.values()
-        if order.bot == name and order.purpose is Purpose.ENTRY and order.sent_at is not None
+        if order.bot == name and order.may_open and order.sent_at is not None
     ]
     recent = sum(1 for at in sent if work.at - at < WITHIN)
     if recent < MOST:

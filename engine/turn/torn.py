@@ -30,12 +30,14 @@ def torn_entries(work: Work, position: Position) -> list[Order]:
         return []
     orders = work.orders_of(position.id)
     unwound = max((order.prepared_at for order in orders if order.purpose is Purpose.UNWIND), default=None)
-    return [order for order in orders if _is_torn(order) and not _is_before(order.changed_at, unwound)]
+    return [order for order in orders if _is_torn(order, position) and not _is_before(order.changed_at, unwound)]
 
 
-def _is_torn(order: Order) -> bool:
-    is_over = order.purpose is Purpose.ENTRY and order.is_combo and not order.status.is_live
-    return is_over and len({count / leg.ratio for count, leg in zip(order.counts, order.legs, strict=True)}) > 1
+def _is_torn(order: Order, position: Position) -> bool:
+    if not order.opens(position.id) or not order.is_combo or order.status.is_live:
+        return False
+    counted = zip(order.counts, order.legs, strict=True)
+    return len({count / leg.ratio for count, leg in counted if order.position_of(leg) == position.id}) > 1
 
 
 def _is_before(at: datetime, other: datetime | None) -> bool:

@@ -36,7 +36,6 @@ from engine.model.event import (
     PositionReport,
     Request,
 )
-from engine.model.order import Purpose
 from engine.model.position import Position
 from engine.model.values import replace
 from engine.record.record import OPENING_MOVE, Json, Kind
@@ -310,7 +309,7 @@ def _close_one(work: Work, name: str) -> None:
     if position is None:
         return
     for order in work.live_orders(name):
-        if order.purpose is Purpose.ENTRY:
+        if order.opens(name):
             cancel(work, order, "closed by the operator")
     work.set_wake(position.bot, work.at)
 

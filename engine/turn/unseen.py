@@ -144,8 +144,8 @@ def _book(work: Work, order: Order, counts: Mapping[int, int], costs: Mapping[Op
     is_entry = order.purpose is Purpose.ENTRY and all(costs.get(leg.option) for leg in order.legs)
     prices = _average_costs(order, costs) if is_entry else _own_prices(work, order, counts)
     named = {option: option for option in costs}  # as the account has it, with the broker's number
-    position = work.positions[order.position]
-    if order.purpose is Purpose.ENTRY and position.opened_at is None:
+    position = work.positions[order.into or order.position]
+    if order.opens(position.id) and position.opened_at is None:
         work.put_position(replace(position, opened_at=order.sent_at))
     for at, count in counts.items():
         if count:
@@ -197,11 +197,12 @@ def _average(order: Order) -> Decimal | None:
 def _told_price(work: Work, order: Order, at: int) -> Decimal:
     """Return what a leg has traded at on the average, per share, by the executions of its position that were told."""
     leg = order.legs[at]
-    is_entry = order.purpose is Purpose.ENTRY
+    holder = order.position_of(leg)
+    of_leg = holder, leg.name, order.opens(holder)
     told = [
         booked
         for booked in work.booked.values()
-        if (booked.position, booked.leg, booked.is_entry) == (order.position, leg.name, is_entry) and booked.quantity
+        if (booked.position, booked.leg, booked.is_entry) == of_leg and booked.quantity
     ]
     count = sum(booked.quantity for booked in told)
     return abs(sum((booked.cash for booked in told), ZERO)) / (count * leg.option.multiplier) if count else ZERO
@@ -219,7 +220,7 @@ def _execution(work: Work, order: Order, option: Option, at: int, count: int, pr
     leg = order.legs[at]
     return ExecutionReport(
         at=work.at,
-        exec_id=f"{unseen_id(order.ref, leg.name)}.01",
+        exec_id=f"{unseen_id(order.ref, leg)}.01",
         ref=order.ref,
         order_id=order.order_id,
         perm_id=order.perm_id,

@@ -14,6 +14,7 @@ from engine.turn.daily import OPENING_MINUTES, day_at_hand
 from engine.turn.looking import Wishes, has_members, lines_of, member_wishes
 from engine.turn.program import CompiledBot
 from engine.turn.resting import option_has_expired, resting_orders
+from engine.turn.rolling import looks, roll_wishes
 from engine.turn.settling import SETTLED_AFTER
 from engine.turn.state import NEVER, NOTHING
 from engine.turn.work import Work
@@ -140,6 +141,8 @@ def _exit_wishes(work: Work, view: View) -> list[Wish]:
         if symbols and not position.is_flat:
             held = [leg.option for leg in position.legs if leg.held]
             found.append(money_wish(symbols, held, view))
+        if bot.rolls and not position.is_flat:
+            found += roll_wishes(work, position, view)
     return found
 
 
@@ -227,6 +230,10 @@ def _position_rows(work: Work, name: str) -> frozenset[int]:
             continue
         found.update(rows.get(leg.option, -1) for leg in position.legs if leg.held)
         found.update(rows.get(contract, -1) for contract in bot.exit_levels)
+        if any(looks(work, position, planned) for planned in bot.plan.exits if planned.roll is not None):
+            symbols = {leg.option.symbol for leg in position.legs}
+            options = (each for each in rows if isinstance(each, Option) and each.symbol in symbols)
+            found.update(rows[option] for option in options)
     return frozenset(found - {-1})
 
 

@@ -17,7 +17,7 @@ from engine.fill.book import Booked
 from engine.model.command import Command, Inquire, Submit
 from engine.model.contract import Option
 from engine.model.cover import Shares
-from engine.model.order import Order, OrderStatus, Purpose
+from engine.model.order import Order, OrderStatus
 from engine.model.position import Position
 from engine.model.values import replace
 from engine.record.codec import encode
@@ -137,7 +137,7 @@ class Work:
 
     def orders_of(self, position: str) -> list[Order]:
         """Return the orders of a position, oldest first."""
-        return [order for order in self.orders.values() if order.position == position]
+        return [order for order in self.orders.values() if order.is_of(position)]
 
     def all_live_orders(self) -> list[Order]:
         """Return all orders that may still fill, oldest first."""
@@ -159,11 +159,11 @@ class Work:
 
     def live_orders(self, position: str) -> list[Order]:
         """Return those of a position's orders that may still fill."""
-        return [order for order in self.all_live_orders() if order.position == position]
+        return [order for order in self.all_live_orders() if order.is_of(position)]
 
     def has_live_entry(self, position: str) -> bool:
-        """Say whether an entry order of the position may still fill."""
-        return any(order.purpose is Purpose.ENTRY for order in self.live_orders(position))
+        """Say whether an order that opens the position may still fill."""
+        return any(order.opens(position) for order in self.all_live_orders())
 
     def blocked_for(self, bot: str) -> frozenset[Option]:
         """Return contracts in which the broker has refused the bot's side today (orders of others work there)."""

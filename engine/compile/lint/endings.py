@@ -9,7 +9,7 @@ from engine.compile.lint.reach import Places
 from engine.compile.lint.wording import dates
 from engine.compile.problem import Problem
 from engine.compile.structure import symbol_of
-from engine.spec.nouns.exits import ExitKind
+from engine.spec.nouns.exits import ExitKind, Otherwise
 from engine.spec.nouns.legs import Side
 
 _CLOCKS = ("time", "dte", "sessions_in_trade")
@@ -48,6 +48,8 @@ def ends(look: Look, terms: Terms, places: Places) -> bool:
     for planned in look.plan.exits:
         if planned.rule is None:
             return True
+        if planned.roll is not None:
+            continue
         ways = holding([(planned.rule.test, True)], places.open, terms)
         if ways is None or any(_is_by_clock(way) for way in ways):
             return True
@@ -75,6 +77,11 @@ def _without_bound(look: Look) -> Iterator[Problem]:
 
 
 def _watches(look: Look) -> Iterator[bool]:
-    """Say of each exit but targets whether it looks at the market at all."""
+    """Say of each exit but targets, and but those that may hold, whether it looks at the market at all."""
     for planned, rule in look.exit_rules():
-        yield planned.kind is not ExitKind.TARGET and any(name.partition(":")[0] in _MARKET for name in rule.reads)
+        is_bound = planned.roll is None or planned.roll.otherwise is Otherwise.CLOSE
+        yield (
+            is_bound
+            and planned.kind is not ExitKind.TARGET
+            and any(name.partition(":")[0] in _MARKET for name in rule.reads)
+        )

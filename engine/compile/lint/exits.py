@@ -35,7 +35,8 @@ def idle(look: Look) -> Iterator[Problem]:
             yield Problem("RB332", look.marked(rule), message, _instead(rule))
         else:
             yield from _on_half_days(look, rule)
-        above.append((planned, rule))
+        if planned.roll is None:  # one that finds nothing to roll into lets those below act
+            above.append((planned, rule))
 
 
 def _is_clock(rule: Rule) -> bool:

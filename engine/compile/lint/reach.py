@@ -172,16 +172,19 @@ def places_of(spec: Spec, plan: Plan, worth: Worth, bounds: PriceBounds, terms: 
     day = (session.close - session.open).total_seconds()
     in_window = {KIND: TRUE if session.is_half else TRUE_OR_FALSE, TIME: stretch(start, end, high_open=True)}
     is_same_day = not outlives_its_day(spec)
-    money = _money(plan, worth, bounds, terms) if _is_sure(spec, bounds) else {}
+    rolls = [rule.roll for rule in spec.exits if rule.roll is not None and rule.enabled]
+    money = _money(plan, worth, bounds, terms) if _is_sure(spec, bounds) and not rolls else {}
     held = in_window | money | {TIME: stretch(start if is_same_day else 0.0, day, high_open=True)}
     days = [dte_range(each) for each in spec.legs.expiries]
     fewest, most = min(each[0] for each in days), max(each[1] for each in days)
+    later = max((dte_range(each.expiry)[1] for each in rolls if each.expiry is not None), default=most)
+    longest = max(most, later)
     lasting = stretch(0.0, day - start) if is_same_day else NOT_NEGATIVE
-    nights = FALSE if is_same_day else stretch(0.0, most)
+    nights = FALSE if is_same_day else stretch(0.0, longest)
     return Places(
         halt=_reach(in_window | {TIME: stretch(0.0, day, high_open=True)}),
         entry=_reach(in_window | _prices(plan, worth)),
-        open=_reach(held, {"dte": stretch(0.0, most), "time_in_trade": lasting, "sessions_in_trade": nights}),
+        open=_reach(held, {"dte": stretch(0.0, longest), "time_in_trade": lasting, "sessions_in_trade": nights}),
         opened=_reach(
             held | in_window | _UNMOVED,
             {"dte": stretch(fewest, most), "time_in_trade": FALSE, "sessions_in_trade": FALSE},

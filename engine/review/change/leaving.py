@@ -18,6 +18,7 @@ from engine.review.change.rules import JUDGING, head, in_one_order, judge_test, 
 from engine.review.example import Example
 from engine.review.leaves import acting, acts_without_engine, closed_words
 from engine.review.levels import level_of, level_words, with_level
+from engine.review.rolls import roll_words
 from engine.review.sentences import rule_words, sentence
 from engine.review.spoken import EACH_WORDS, cast_for, each_words
 from engine.review.subject import Subject
@@ -271,6 +272,35 @@ def _armed_words(value: Any, subject: Subject) -> str:
     return " and ".join(each.words for each in value)
 
 
+def judge_roll(edit: Edit) -> Verdict:
+    """What rolls stays in the market where it would have left it."""
+    if edit.new is None:
+        return Verdict("it closes, and opens nothing")
+    return Verdict("where it closed it opens a new position" if edit.old is None else "rolled otherwise", is_worse=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rolling:
+    """What an exit rolls into, whatever its conditions are called; and the same in words."""
+
+    meaning: tuple[Any, ...]
+    words: str = field(compare=False)
+
+
+def _rolled(noun: Exit, field: str, subject: Subject) -> Any:
+    planned = planned_of(noun.name, subject)
+    if planned is None or planned.roll is None:
+        return None
+    roll = planned.roll
+    legs = tuple(
+        (leg.name, leg.strike.by, replace(leg.strike, path=()), leg.not_below, leg.not_above, leg.trading_class)
+        for leg in roll.legs
+    )
+    expiry = roll.legs[0].expiry.terms if roll.is_moved else None
+    asked = tuple((nameless(in_one_order(rule.test)), rule.confirm, rule.max_age) for rule in roll.require)
+    return _Rolling((legs, expiry, asked, roll.otherwise), roll_words(roll, subject.cast))
+
+
 def _closed(noun: Exit, field: str, subject: Subject) -> Any:
     """Return the legs and the part that an exit closes."""
     planned = planned_of(noun.name, subject)
@@ -317,6 +347,7 @@ EXIT: Keys = {
     "close_legs": Within("close"),
     "repeat": Key(key="repeat", said=_yes, judge=judge_repeat),
     "armed_by": Key(key="armed_by", said=_armed_words, judge=judge_armed_by, read=_armed_by),
+    "roll": Key(key="roll", said=lambda value, _: value.words, judge=judge_roll, read=_rolled),
     "path": Within(""),
 }
 """Every field of an exit; a test asks for each."""

@@ -8,9 +8,8 @@ from decimal import Decimal
 from engine.model.contract import Option
 from engine.model.cover import needed_by
 from engine.model.money import ZERO
-from engine.model.order import Purpose
 from engine.run.aftermath.books import PREFIX, base_of
-from engine.run.aftermath.day import Day
+from engine.run.aftermath.day import Day, dealt_for
 from engine.run.aftermath.outside import filled_unasked
 from engine.sim.exchange.ledger import Row, money_of
 
@@ -59,14 +58,11 @@ def _counted(
     if row["kind"] != "execution" or row["sec_type"] != "OPT" or not str(row["order_ref"]).startswith(PREFIX):
         return None
     order = day.orders.get(str(row["order_ref"]))
-    position = None if order is None else day.positions.get(order.position)
-    if order is None or position is None or position.bot not in bots:
+    found = None if order is None else dealt_for(day, order, int(str(row["con_id"])))
+    if order is None or found is None or found[0].bot not in bots:
         return None
-    con_id = int(str(row["con_id"]))
-    option = next((leg.option for leg in position.legs if leg.option.con_id == con_id), None)
-    if option is None:
-        return None
+    position, option = found
     base = base_of(row["exec_id"])
     count = int(float(str(row["quantity"]))) * (1 if str(row["side"]) in ("BOT", "BUY") else -1)
     change, counted[base] = count - counted.get(base, 0), count
-    return position.id, option, change, order.purpose is Purpose.ENTRY
+    return position.id, option, change, order.opens(position.id)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from engine.decide.bot_day import BotDay
+from engine.model.contract import Option
 from engine.model.order import Order
 from engine.model.position import Position
 from engine.record.codec import decode, json_text, line_of
@@ -49,6 +50,15 @@ class Day:
     def entered(self) -> set[str]:
         """Bots that opened a position."""
         return {position.bot for position in self.positions.values() if position.opened_at is not None}
+
+
+def dealt_for(day: Day, order: Order, con_id: int) -> tuple[Position, Option] | None:
+    """Return the position for which an order deals in this contract, with it; None where no row tells of either."""
+    for position in (day.positions.get(name) for name in order.positions):
+        option = next((leg.option for leg in position.legs if leg.option.con_id == con_id), None) if position else None
+        if position is not None and option is not None:
+            return position, option
+    return None
 
 
 def _hash(records: Iterable[Record]) -> str:

@@ -11,7 +11,7 @@ from engine.model.order import Order, Purpose
 from engine.record.codec import decode
 from engine.record.record import Kind
 from engine.run.aftermath.books import PREFIX, base_of, executions
-from engine.run.aftermath.day import Day
+from engine.run.aftermath.day import Day, dealt_for
 from engine.run.aftermath.outside import filled_after_cancel, filled_unasked, told_of
 from engine.run.audit.given_up import GivenUp
 from engine.sim.exchange.ledger import Row
@@ -102,7 +102,7 @@ def closed_what_was_gone(day: Day, rows: Iterable[Row]) -> Iterator[str]:
             continue
         con_id = int(str(row["con_id"]))
         order = day.orders.get(ref)
-        is_exit = is_new and order is not None and order.purpose is not Purpose.ENTRY and con_id in changed
+        is_exit = is_new and order is not None and not _opens(day, order, con_id) and con_id in changed
         if is_exit and held[con_id] * change >= 0 and sent[ref] - changed[con_id] >= KNOWN:
             yield f"{ref} traded {change} of {row['name']} at {at}, and the account held {held[con_id]}"
         held[con_id] += change
@@ -150,13 +150,18 @@ def _add(holding: _Holding, count: _Count, change: int) -> None:
 def _count(day: Day, row: Row) -> _Count | None:
     """Return how an execution counts; None for one of an order that no row tells of, which others report."""
     order = day.orders.get(str(row["order_ref"]))
-    position = None if order is None else day.positions.get(order.position)
-    con_id = int(str(row["con_id"]))
-    option = next((leg.option for leg in position.legs if leg.option.con_id == con_id), None) if position else None
-    if order is None or option is None:
+    found = None if order is None else dealt_for(day, order, int(str(row["con_id"])))
+    if order is None or found is None:
         return None
+    position, option = found
     sign = 1 if str(row["side"]) in ("BOT", "BUY") else -1
-    return _Count(order.position, option, order.purpose is Purpose.ENTRY, sign * int(float(str(row["quantity"]))))
+    return _Count(position.id, option, order.opens(position.id), sign * int(float(str(row["quantity"]))))
+
+
+def _opens(day: Day, order: Order, con_id: int) -> bool:
+    """Say whether an order opens what it deals in of this contract."""
+    found = dealt_for(day, order, con_id)
+    return order.purpose is Purpose.ENTRY if found is None else order.opens(found[0].id)
 
 
 def _busted(day: Day, rows: Sequence[Row]) -> set[str]:
@@ -167,7 +172,7 @@ def _busted(day: Day, rows: Sequence[Row]) -> set[str]:
         base = base_of(row.get("exec_id", ""))
         order = day.orders.get(str(row["order_ref"]))
         if base in seen and seen[base] != row["quantity"] and order is not None:
-            found.add(order.position)
+            found |= {*order.positions}
         seen[base] = row["quantity"]
     return found
 
@@ -181,11 +186,11 @@ def _torn(day: Day, rows: Sequence[Row]) -> set[str]:
     found = set()
     for ref, counts in traded.items():
         order = day.orders.get(ref)
-        position = None if order is None else day.positions.get(order.position)
-        if order is not None and position is not None and order.is_combo and last.get(ref) == Status.CANCELLED.value:
-            ratios = {leg.option.con_id: leg.ratio for leg in position.legs}
+        positions = [] if order is None else [day.positions[name] for name in order.positions if name in day.positions]
+        if order is not None and positions and order.is_combo and last.get(ref) == Status.CANCELLED.value:
+            ratios = {leg.option.con_id: leg.ratio for position in positions for leg in position.legs}
             whole = {count / ratios.get(con_id, 1) for con_id, count in counts.items()}
-            found |= {order.position} if len(whole) > 1 or len(counts) < len(order.legs) else set()
+            found |= {*order.positions} if len(whole) > 1 or len(counts) < len(order.legs) else set()
     return found
 
 

@@ -87,7 +87,7 @@ def _filled_beyond(day: Day, rows: Sequence[Row]) -> set[str]:
     for (ref, _), count in filled.items():
         order = day.orders.get(ref)
         if order is not None and count > order.quantity * max(leg.ratio for leg in order.legs):
-            found.add(order.position)
+            found |= {*order.positions}
     return found
 
 

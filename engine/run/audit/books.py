@@ -142,7 +142,7 @@ def changes_recorded(tape: Tape) -> Iterator[Finding]:
     """21: At every moment positions and orders are what the records before them lead to."""
     books = Books()
     states: dict[str, str] = {}
-    filled: dict[tuple[str, str], int] = {}
+    filled: dict[tuple[str, str, str], int] = {}
     told: set[str] = set()
     for entry in tape.of(*_BOOKED, Kind.ORDER, Kind.DECISION):
         if entry.kind is Kind.DECISION:
@@ -163,11 +163,11 @@ def _moved(entry: Entry) -> Mapping[str, str]:
     return {entry.record.position: str(values[1])} if is_move and isinstance(values, list) else {}
 
 
-def _booked(books: Books, filled: dict[tuple[str, str], int], entry: Entry) -> str:
+def _booked(books: Books, filled: dict[tuple[str, str, str], int], entry: Entry) -> str:
     """Count a record; what is wrong with it is told by the check of invariant 5."""
     before = books.fills.get(entry.text("exec_id").rpartition(".")[0])
     if not books.take(entry) and entry.kind is Kind.FILL:
-        key = entry.text("ref"), entry.text("leg")
+        key = entry.text("ref"), entry.record.position, entry.text("leg")
         filled[key] = filled.get(key, 0) + int(entry.text("quantity")) - (before.quantity if before else 0)
     return ""
 
@@ -185,10 +185,10 @@ def _differences(books: Books, position: Position) -> Iterator[str]:
             yield text
 
 
-def _order_differs(filled: Mapping[tuple[str, str], int], order: Order) -> str:
+def _order_differs(filled: Mapping[tuple[str, str, str], int], order: Order) -> str:
     counts = order.counts
     for leg, count in zip(order.legs, counts, strict=True):
-        ours = filled.get((order.ref, leg.name), 0)
+        ours = filled.get((order.ref, order.position_of(leg), leg.name), 0)
         if ours != count:
             return f"{count} of {leg.name} are filled, its fills give {ours}"
     return ""

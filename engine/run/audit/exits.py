@@ -129,7 +129,7 @@ def _takes_back(books: Books, entry: Entry) -> bool:
 def _note_fill(working: dict[str, _Working], entry: Entry) -> None:
     """Count a fill against its order, and against the others of its OCA group: the broker takes them back."""
     filled = working.get(entry.text("ref"))
-    if filled is None:
+    if filled is None or entry.text("purpose") == Purpose.ENTRY.value:
         return
     group = filled.order.oca_group
     leg, count = entry.text("leg"), int(entry.text("quantity"))
@@ -145,7 +145,7 @@ def _note_order(working: dict[str, _Working], order: Order, given_up: GivenUp) -
     known = working.get(order.ref)
     if known is None or known.order.quantity != order.quantity:
         counts = order.counts
-        since = {leg.name: count for leg, count in zip(order.legs, counts, strict=True)}
+        since = {leg.name: count for leg, count in zip(order.legs, counts, strict=True) if not leg.opens}
         beside = frozenset(working) if known is None and order.ref in given_up else None
         working[order.ref] = _Working(order, since, beside)
     else:

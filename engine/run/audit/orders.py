@@ -54,8 +54,8 @@ def one_identity(tape: Tape) -> Iterator[Finding]:
 
 
 def _identity(order: Order) -> tuple[object, ...]:
-    contracts = [(leg.name, leg.option, leg.side, leg.ratio) for leg in order.legs]
-    return order.number, order.bot, order.position, order.purpose, order.side, contracts, order.digest
+    contracts = [(leg.key, leg.option, leg.side, leg.ratio) for leg in order.legs]
+    return order.number, order.bot, order.positions, order.purpose, order.side, contracts, order.digest
 
 
 def _perm(entry: Entry, order: Order, by_perm: dict[int, str]) -> Iterator[Finding]:
@@ -111,7 +111,7 @@ def only_what_reduces(tape: Tape) -> Iterator[Finding]:
         elif entry.order.ref not in known:
             known.add(entry.order.ref)
             is_barred = not standing.may_enter(entry.order.bot)
-            if is_barred and entry.order.purpose is Purpose.ENTRY:
+            if is_barred and entry.order.may_open:
                 yield entry.finding(f"{entry.order.ref} enters although the operator allows only what reduces")
 
 
@@ -127,5 +127,5 @@ def only_with_a_link(tape: Tape) -> Iterator[Finding]:
         if order.sent_at is None or order.ref in sent:
             continue
         sent.add(order.ref)
-        if not is_up and order.purpose is Purpose.ENTRY:
+        if not is_up and order.may_open:
             yield entry.finding(f"{order.ref} enters while there is no connection")

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 from engine.compile.lifecycle import LIFECYCLE
 from engine.model.errors import RulebotError
-from engine.model.order import Purpose
 from engine.model.session import Session, exchange_date
 from engine.record.record import Kind, Record
 from engine.run.audit.tape import Entry, Finding, Tape
@@ -33,7 +32,7 @@ def inside_the_session(tape: Tape) -> Iterator[Finding]:
             yield from _outside_window(entry, session, bots.get(entry.record.bot))
         elif entry.order is not None and entry.order.ref not in known:
             known.add(entry.order.ref)
-            if entry.order.purpose is Purpose.ENTRY and not _is_within(session, entry.record.at):
+            if entry.order.may_open and not _is_within(session, entry.record.at):
                 yield entry.finding(f"{entry.order.ref} enters outside the session")
 
 

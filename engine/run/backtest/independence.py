@@ -29,7 +29,7 @@ def is_independent(program: Program) -> bool:
 
 
 def _ends_today(plan: Plan) -> bool:
-    return all(
+    return all(planned.roll is None for planned in plan.exits) and all(
         not leg.is_shares
         and leg.expiry.days[-1] == 0
         and leg.expiry.rule in (DteRule.EXACT, DteRule.AT_MOST)

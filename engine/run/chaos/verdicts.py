@@ -149,7 +149,7 @@ def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
     for position in day.positions.values():
         if position.id in told or position.on_hold:
             continue
-        live = [order for order in day.orders.values() if order.position == position.id and order.status.is_live]
+        live = [order for order in day.orders.values() if order.is_of(position.id) and order.status.is_live]
         is_between = position.state in ("entering", "exiting") and not position.waits_for_expiry
         if is_between and not live and not _is_due(position, outside.last):
             yield f"{position.id} of {position.bot} ends {position.state} without an order"

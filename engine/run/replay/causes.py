@@ -21,7 +21,7 @@ MOST = 4
 _NO_CAUSE = ("watching: ", "its window")
 _UNLINKED = "no connection to the broker"
 _FROM_OUTSIDE = (Kind.ALARM, Kind.LINK, Kind.OPERATOR, Kind.WEBHOOK, Kind.RELOAD)
-_REFUSALS = ("halt", "skip", "unfilled", "unwind", "suspend")
+_REFUSALS = ("halt", "skip", "unfilled", "no_roll", "unwind", "suspend")
 """Decisions that say themselves why something is not done."""
 
 

@@ -68,6 +68,9 @@ def _wanted(plan: Plan) -> Iterator[str]:
         if planned.rule is not None and not planned.resting:
             yield from _truths("exit", planned.rule, (True, False))
         yield _acts(planned.name)
+        if planned.roll is not None:
+            for rule in planned.roll.require:
+                yield from _truths(f"roll {planned.name}", rule, (True, False))
     for rule in plan.risk.halt_when:
         yield from _truths("halts", rule, (True, False))
     if plan.risk.daily_loss is not None:

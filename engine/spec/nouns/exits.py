@@ -5,6 +5,7 @@ from enum import Enum
 
 from engine.model.values import dataclass
 from engine.spec.nouns.condition import Condition, Path
+from engine.spec.nouns.legs import Expiry, Strike
 from engine.spec.nouns.order import Order
 
 
@@ -24,6 +25,28 @@ class IfUnknown(Enum):
     EXIT = "exit"
 
 
+class Otherwise(Enum):
+    """What an exit that rolls does when it finds nothing to roll into."""
+
+    HOLD = "hold"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roll:
+    """What a position is rolled into: its own legs anew, closed and opened by one order.
+
+    expiry: None keeps that of the position. strikes: by leg; a leg without one keeps its strike. require: asked of the
+    new legs, its `credit` and `debit` of both together.
+    """
+
+    expiry: Expiry | None = None
+    strikes: tuple[tuple[str, Strike], ...] = ()
+    require: tuple[Condition, ...] = ()
+    otherwise: Otherwise = Otherwise.HOLD
+    path: Path
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
     """One exit, in order of priority. `condition` is None for AT_EXPIRY (whatever is left settles).
@@ -32,7 +55,8 @@ class Exit:
     seconds. What it closes: `close_all` the whole position, `close_part` that part of what is open (0.5 is half),
     `close_legs` legs by name, `put_side` or `call_side`; with none of them the legs that its `of` judged, else all.
     `repeat`: a part is closed again each time the condition becomes true anew. `armed_by`: it exists from the first
-    moment at which all of these were true; () is from the first fill on.
+    moment at which all of these were true; () is from the first fill on. `roll`: it opens the same legs anew with what
+    it closes.
     """
 
     name: str
@@ -48,4 +72,5 @@ class Exit:
     close_legs: tuple[str, ...] = ()
     repeat: bool = False
     armed_by: tuple[Condition, ...] = ()
+    roll: Roll | None = None
     path: Path

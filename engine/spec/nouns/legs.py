@@ -16,7 +16,10 @@ class Side(Enum):
 
 
 class StrikeBy(Enum):
-    """What a strike is chosen by; shares have none. OFFSET_* stand `by` points from the leg named in `reference`."""
+    """What a strike is chosen by; shares have none. OFFSET_* stand `by` points from the leg named in `reference`.
+
+    HELD is the strike that a position has: that of a leg which a roll does not move.
+    """
 
     DELTA = "delta"
     EXPECTED_MOVE = "expected_move"
@@ -28,6 +31,7 @@ class StrikeBy(Enum):
     SIDE_CREDIT = "side_credit"
     OTM = "otm"
     SHARES = "shares"
+    HELD = "held"
 
 
 class Bound(Enum):

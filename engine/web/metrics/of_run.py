@@ -24,7 +24,7 @@ from engine.web.metrics.catalogue import Sample
 from engine.web.picture import Picture
 
 RESTING = (Purpose.TARGET, Purpose.STOP, Purpose.PROTECT)
-GUARDS = (Purpose.EXIT, Purpose.UNWIND, Purpose.STOP, Purpose.PROTECT)
+GUARDS = (Purpose.EXIT, Purpose.UNWIND, Purpose.ROLL, Purpose.STOP, Purpose.PROTECT)
 _BY_IMPORTANCE = (
     Doing.HALTED, Doing.PAUSED, Doing.EXITING, Doing.OPEN, Doing.ENTERING, Doing.WATCHING, Doing.FLAT,
 )  # fmt: skip

@@ -17,7 +17,7 @@ from engine.web.metrics.catalogue import BOUNDS, Sample
 
 AGAIN = 2.0
 """Real seconds between two counts at the least, however often somebody asks."""
-WORKED = ("entry", "exit", "unwind")
+WORKED = ("entry", "exit", "roll", "unwind")
 """Purposes of orders that the engine works; the others rest at the broker until a price comes."""
 ALWAYS = ("entry", "exit")
 """Purposes that every bot is counted by from the beginning: of a series that begins at 1 nobody sees it rise."""

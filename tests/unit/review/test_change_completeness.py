@@ -49,6 +49,7 @@ ELSEWHERE = {
     "exit_order": "exit_order", "risk": "risk", "strike": "strike", "choose": "legs.choose",
     "universe": "underlying", "symbols": "underlying", "file": "underlying",
     "categories": "underlying", "except": "underlying", "highest": "rank", "lowest": "rank",
+    "strikes": "roll", "else": "roll",
 }  # fmt: skip
 """Keys of the schema that another entry of the tables speaks of: part of a window, of a test, of a selector."""
 
@@ -79,7 +80,7 @@ def test_every_reach_has_words() -> None:
 
 
 def test_every_selector_by_a_number_says_which_way_is_nearer() -> None:
-    by_reference = {StrikeBy.SHARES, StrikeBy.AT_SPOT, StrikeBy.AT_LEG, StrikeBy.BELOW, StrikeBy.ABOVE}
+    by_reference = {StrikeBy.SHARES, StrikeBy.AT_SPOT, StrikeBy.AT_LEG, StrikeBy.BELOW, StrikeBy.ABOVE, StrikeBy.HELD}
     assert NEARER.keys() == set(StrikeBy) - by_reference
 
 

@@ -12,13 +12,14 @@ from engine.review.enters import DAYS, OUTCOMES
 from engine.review.leaves import RESTING, SETTLES, UNKNOWN
 from engine.review.lexicon import given, lexicon
 from engine.review.meanings import COMPARISONS, FUNCTIONS, VALUES
+from engine.review.rolls import OTHERWISE
 from engine.review.states import TRIGGERS
 from engine.review.structure import EXPIRIES, IF_HELD, MODIFIERS, ROUNDS, SIZES, STRIKES
 from engine.review.word_page import known_words, word_page
 from engine.spec.fits import read_schema
 from engine.spec.nouns.account import AccountDocument, Backing, Shown
 from engine.spec.nouns.condition import Op
-from engine.spec.nouns.exits import ExitKind, IfUnknown
+from engine.spec.nouns.exits import ExitKind, IfUnknown, Otherwise
 from engine.spec.nouns.legs import DteRule, IfHeld, Round, Strike, StrikeBy
 from engine.spec.spec import Fits
 
@@ -34,6 +35,7 @@ def test_every_choice_of_a_spec_has_words() -> None:
     assert EXPIRIES.keys() == set(DteRule)
     assert IF_HELD.keys() == set(IfHeld)
     assert UNKNOWN.keys() == set(IfUnknown)
+    assert OTHERWISE.keys() == set(Otherwise)
     assert RESTING.keys() == {ExitKind.TARGET, ExitKind.STOP}
     assert OUTCOMES.keys() == set(_OUTCOMES)
     assert [day[:3].lower() for day in DAYS] == list(WEEK_DAYS)

@@ -147,6 +147,8 @@ def _is_daily(call: Call) -> bool:
 
 
 def _of_exit(planned: ExitPlan) -> Iterator[str]:
+    if planned.roll is not None:
+        yield f"{planned.name} rolls"
     if planned.resting or planned.each or planned.legs or planned.part is not None or planned.armed_by:
         yield f"{planned.name} rests, closes a part, or waits for another"
     yield from _of_order(planned.order)

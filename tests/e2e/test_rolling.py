@@ -1,0 +1,66 @@
+"""Two days of a put spread on the wire, rolled to the next day: books, replay and a past session say the same."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.adapters.recorded.recording import open_recording
+from engine.record.record import Kind
+from engine.run.aftermath.books import compare_books
+from engine.run.replay.tapes import listed
+from tests.e2e.test_four_worlds import Lived, check_worlds
+from tests.e2e.worlds import check_replays, run_days
+
+ROLLED = """\
+rulebot: 1
+name: rolled
+about: Sells a put spread for the day, rolls it to the next day at eleven, and leaves that one at eleven.
+underlying: SPX
+quantity: 2
+entry: {window: {from: "10:00", to: "10:30"}, max_open: 2}
+legs:
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.20}}
+  long_put: {buy: put, strike: {below: short_put, by: 25 pts}}
+order: {start: mid, step: 0.05, wait: 10s, tries: 8, then: cancel}
+exits:
+  - name: out
+    all:
+      - sessions_in_trade: {at_least: 1}
+      - time: "11:00"
+  - name: onward
+    all:
+      - sessions_in_trade: {at_most: 0}
+      - dte: {at_most: 0}
+      - time: "11:00"
+    roll: {expiry: {dte: {at_least: 1}}, require: [{credit: {at_least: 0.10}}]}
+  - stop: {loss: 400%}
+  - at_expiry: settle
+risk: {max_loss_per_trade: $10000}
+"""
+
+
+@pytest.mark.long
+def test_ci_a_spread_is_rolled_by_one_order_and_each_world_says_so(tmp_path: Path) -> None:
+    spec, tapes = tmp_path / "rolled.yaml", tmp_path / "tapes"
+    spec.write_text(ROLLED, encoding="utf-8")
+    lived = run_days(tmp_path, [str(spec)], seed=11, days=2, data_seconds=15, tapes=tapes)
+    records = list(lived.records)
+    assert [each.data["text"] for each in records if each.kind is Kind.ALARM] == []
+
+    old, new, second, third = lived.positions.values()
+    assert [each.exit_reason for each in (old, new, second, third)] == ["onward", "out", "onward", ""]
+    assert [each.rolled_from for each in (old, new, second, third)] == ["", old.id, "", second.id]
+    assert [leg.option.strike for leg in new.legs] == [leg.option.strike for leg in old.legs]
+    assert {leg.option.expiry for leg in new.legs} == {second.session}
+    (order,) = [each for each in lived.orders.values() if each.into == new.id]
+    assert order.limit_price is not None
+    assert old.exit_price is not None
+    assert new.entry_price is not None
+    assert old.exit_price + new.entry_price >= -order.limit_price
+
+    assert compare_books(lived) == []
+    assert check_replays(tapes) >= 3
+    tape = listed(tapes)[0]
+    of_first = [each for each in records if each.at.date() == tape.day]
+    assert check_worlds(Lived(open_recording(tape.file), of_first)) == []

@@ -1,0 +1,326 @@
+"""Exits that roll: one order closes a position and opens the same legs anew (language.md, "Leaving")."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from hand_desk import SELLER, Desk, clock, put, text_of
+
+from engine.decide.bot_day import BotDay
+from engine.model.event import Request
+from engine.model.money import ZERO
+from engine.model.order import Order, OrderStatus, Purpose, Side
+from engine.model.position import Position
+from engine.record.codec import decode, encode
+from engine.record.record import Kind
+from engine.turn.program import AccountLimits
+
+LATER = date(2027, 2, 19)
+SHORT, LONG = put(5945), put(5935)
+NEW_SHORT, NEW_LONG = put(5945, expiry=LATER), put(5935, expiry=LATER)
+ENTRY = '{window: {from: "10:00", to: "11:00"}, max_open: 2}'
+RISK = "{max_loss_per_trade: $20000}"
+ROLL = "{expiry: {dte: {at_least: 1}}, require: [{credit: {at_least: 1.00}}]}"
+
+
+def exits(roll: str = ROLL, above: str = "", order: str = "") -> str:
+    """Return exits of which one rolls as soon as VIX is above 20; `above` stand before it."""
+    own = f"\n    order: {order}" if order else ""
+    below = "\n  - name: far\n    stop: {cost: 9x credit}\n  - sessions_in_trade: {at_least: 3}\n"
+    return f"{above}\n  - vix: {{above: 20}}\n    roll: {roll}{own}{below}"
+
+
+def held(roll: str = ROLL, above: str = "", quantity: int = 2, order: str = "", **sections: str) -> Desk:
+    """Return a desk that holds so many put spreads of today, with quotes of the same strikes in three months."""
+    limits = sections.pop("limits", None)
+    text = text_of(
+        **{"entry": ENTRY, "risk": RISK, **sections}, exits=exits(roll, above, order), quantity=str(quantity)
+    )
+    desk = Desk((text,), limits if isinstance(limits, AccountLimits) else AccountLimits())
+    desk.opened()
+    offer(desk, 4.00, 1.50)
+    return desk
+
+
+def offer(desk: Desk, short: float, long: float) -> None:
+    """Quote what it may roll into, around these mids."""
+    desk.quote(NEW_SHORT, short - 0.05, short + 0.05, -0.30)
+    desk.quote(NEW_LONG, long - 0.05, long + 0.05, -0.20)
+    desk.freshen()
+
+
+def frighten(desk: Desk, vix: float = 21.0) -> None:
+    desk.level("VIX", vix)
+    desk.tick(1)
+
+
+def rolls(desk: Desk) -> list[Order]:
+    return [order for order in desk.submitted if order.purpose is Purpose.ROLL]
+
+
+def both(desk: Desk) -> tuple[Position, Position]:
+    old, new = desk.state.positions.values()
+    return old, new
+
+
+def net_mid(desk: Desk) -> Decimal:
+    """Return what both sides together bring at mid."""
+    return desk.mid(NEW_SHORT) - desk.mid(NEW_LONG) - desk.mid(SHORT) + desk.mid(LONG)
+
+
+def no_rolls(desk: Desk) -> list[str]:
+    return [str(each.data["reason"]) for each in desk.said(Kind.DECISION, "no_roll")]
+
+
+def test_one_order_closes_what_is_held_and_opens_the_same_strikes_anew() -> None:
+    desk = held()
+    frighten(desk)
+    (order,) = rolls(desk)
+    assert [(leg.option, leg.side, leg.opens) for leg in order.legs] == [
+        (SHORT, Side.BUY, False),
+        (LONG, Side.SELL, False),
+        (NEW_SHORT, Side.SELL, True),
+        (NEW_LONG, Side.BUY, True),
+    ]
+    assert (order.quantity, order.limit_price) == (2, -net_mid(desk)), "a combo is bought: a credit is negative"
+    old, new = both(desk)
+    assert (old.state, new.state, new.rolled_from) == ("exiting", "entering", old.id)
+
+
+def test_its_fills_are_booked_each_to_its_own_position() -> None:
+    desk = held()
+    frighten(desk)
+    desk.fill(desk.last)
+    old, new = both(desk)
+    assert (old.state, old.exit_reason, old.is_flat) == ("closed", "vix", True)
+    assert (new.state, new.structures, new.entry_price) == ("open", 2, desk.mid(NEW_SHORT) - desk.mid(NEW_LONG))
+    assert [leg.option.con_id for leg in new.legs] == [5945, 5935]
+    fills = [(each.position, each.data["purpose"]) for each in desk.said(Kind.FILL)][-4:]
+    assert fills == [(old.id, "roll"), (old.id, "roll"), (new.id, "entry"), (new.id, "entry")]
+
+
+def test_no_cap_counts_what_was_rolled_into_and_again_does_not_follow_it() -> None:
+    again = '{window: {from: "10:00", to: "11:00"}, per_day: 3, max_open: 2, again: {after: [vix], wait: 1s}}'
+    desk = held(entry=again)
+    frighten(desk)
+    desk.fill(desk.last)
+    desk.settle(60)
+    day = desk.state.bots["spread"].day
+    assert isinstance(day, BotDay)
+    assert (day.entries, day.opened, day.last_end) == (1, 1, "filled")
+    assert len([order for order in desk.submitted if order.purpose is Purpose.ENTRY]) == 1
+
+
+def test_no_try_goes_past_the_credit_of_both_together() -> None:
+    desk = held(
+        "{expiry: {dte: {at_least: 1}}, require: [{credit: {at_least: 1.60}}]}",
+        order="{step: 0.10, wait: 10s, tries: 4}",
+    )
+    offer(desk, 4.05, 1.55)
+    frighten(desk)
+    least = net_mid(desk) - Decimal("1.60")
+    assert ZERO <= least < Decimal("0.30"), "or this test shows nothing"
+    desk.ack(desk.last)
+    for _ in range(3):
+        desk.tick(10)
+    prices = [-order.limit_price for order in desk.replaced if order.limit_price is not None]
+    assert prices
+    assert min(prices) == Decimal("1.60")
+
+
+def test_when_its_tries_are_used_up_it_holds_until_the_next_session() -> None:
+    desk = held(order="{step: 0.05, wait: 10s, tries: 2}")
+    frighten(desk)
+    desk.ack(desk.last)
+    desk.tick(10)
+    desk.tick(10)
+    assert [order.ref for order in desk.cancels] == [rolls(desk)[0].ref]
+    desk.cancelled(desk.last)
+    old, new = both(desk)
+    assert (old.state, old.structures, new.state, new.exit_reason) == ("open", 2, "closed", "unfilled")
+    assert no_rolls(desk) == ["vix does not roll: its tries are used up: it holds until the next session"]
+    for _ in range(20):
+        desk.tick(5)
+    assert len(rolls(desk)) == 1
+
+
+def test_what_it_requires_is_asked_before_anything_is_sent() -> None:
+    desk = held("{expiry: {dte: {at_least: 1}}, require: [{credit: {at_least: 5.00}}]}")
+    frighten(desk)
+    (old,) = desk.state.positions.values()
+    assert (old.state, old.passed, rolls(desk)) == ("open", ("vix",), [])
+    (said,) = no_rolls(desk)
+    assert said.startswith("vix does not roll: roll.credit ")
+
+
+def test_else_close_closes_where_there_is_nothing_to_roll_into() -> None:
+    desk = held("{expiry: {dte: {at_least: 1}}, require: [{credit: {at_least: 5.00}}], else: close}")
+    frighten(desk)
+    assert (desk.last.purpose, desk.last.reason, desk.position.state) == (Purpose.EXIT, "vix", "exiting")
+    desk.fill(desk.last)
+    assert desk.position.state == "closed"
+
+
+def test_a_part_that_filled_is_rolled_and_the_rest_held() -> None:
+    desk = held(order="{step: 0.05, wait: 10s, tries: 1}")
+    frighten(desk)
+    desk.fill(desk.last, 1)
+    desk.tick(10)
+    desk.cancelled(desk.last, 1)
+    old, new = both(desk)
+    assert (old.state, old.structures) == ("open", 1)
+    assert (new.state, new.structures, new.quantity) == ("open", 1, 2)
+
+
+def test_an_exit_that_stands_above_takes_over() -> None:
+    desk = held(above="\n  - stop: {cost: 3x credit}")
+    frighten(desk)
+    desk.ack(desk.last)
+    desk.quote(SHORT, 3.95, 4.05, -0.40)
+    desk.tick(1)
+    assert [order.ref for order in desk.cancels] == [rolls(desk)[0].ref]
+    desk.cancelled(desk.last)
+    old, new = both(desk)
+    assert (old.state, old.exit_reason, new.state) == ("exiting", "stop", "closed")
+    assert (desk.last.purpose, desk.last.quantity, desk.last.into) == (Purpose.EXIT, 2, "")
+
+
+@pytest.mark.parametrize("asked", [Request.KILL, Request.STOP])
+def test_what_takes_entries_back_takes_a_roll_back(asked: Request) -> None:
+    desk = held()
+    frighten(desk)
+    desk.ack(desk.last)
+    desk.ask(asked)
+    assert [order.ref for order in desk.cancels] == [rolls(desk)[0].ref]
+    desk.cancelled(desk.last)
+    assert both(desk)[0].state == "open"
+
+
+def test_a_pause_keeps_it_out_as_long_as_it_lasts() -> None:
+    desk = held()
+    desk.ask(Request.PAUSE)
+    frighten(desk)
+    assert (rolls(desk), desk.position.state, desk.position.passed) == ([], "open", ())
+    desk.ask(Request.RESUME)
+    desk.tick(1)
+    assert len(rolls(desk)) == 1
+
+
+def test_a_limit_of_the_trade_is_asked_of_the_new_legs_alone() -> None:
+    desk = held(risk="{max_loss_per_trade: $1900}")
+    frighten(desk)
+    assert len(rolls(desk)) == 1, "ten points less 2.50 are lost of two: $1,500"
+    tight = held(risk="{max_loss_per_trade: $1900}")
+    offer(tight, 2.60, 2.30)
+    tight.quote(SHORT, 0.05, 0.15, -0.05)
+    frighten(tight)
+    assert rolls(tight) == []
+    assert any("max_loss_per_trade" in str(each.data["reason"]) for each in tight.said(Kind.DECISION, "skip"))
+
+
+def test_it_waits_for_quotes_and_lets_those_below_act_after_its_grace() -> None:
+    desk = held()
+    desk.blind(NEW_SHORT, NEW_LONG)
+    frighten(desk)
+    desk.quote(SHORT, 7.95, 8.05, -0.60)
+    for _ in range(29):
+        desk.tick(1)
+    assert (rolls(desk), desk.position.state) == ([], "open")
+    for _ in range(3):
+        desk.tick(1)
+    assert (desk.last.purpose, desk.last.reason) == (Purpose.EXIT, "far")
+    assert [text for text in desk.alarms if "finds no quotes to roll by" in text]
+
+
+def test_it_rolls_as_soon_as_there_are_quotes() -> None:
+    desk = held()
+    desk.blind(NEW_SHORT, NEW_LONG)
+    frighten(desk)
+    desk.tick(5)
+    assert rolls(desk) == []
+    offer(desk, 4.00, 1.50)
+    desk.tick(1)
+    assert len(rolls(desk)) == 1
+
+
+def test_what_it_would_roll_into_is_streamed_while_it_looks() -> None:
+    desk = held()
+    desk.blind(NEW_SHORT, NEW_LONG)
+    assert {NEW_SHORT, NEW_LONG}.isdisjoint(desk.state.streamed)
+    frighten(desk)
+    desk.settle(10)
+    assert {NEW_SHORT, NEW_LONG} <= {*desk.state.streamed}
+
+
+def test_the_broker_that_refuses_it_is_told_of() -> None:
+    desk = held()
+    frighten(desk)
+    desk.refuse(desk.last)
+    old, new = both(desk)
+    assert (old.state, new.state, new.exit_reason) == ("open", "closed", "refused")
+    assert [text for text in desk.alarms if "to roll" in text]
+
+
+def test_the_same_contract_is_no_roll() -> None:
+    strikes = "{short_put: {delta: 0.10}, long_put: {below: short_put, by: 10 pts}}"
+    desk = held(f"{{strikes: {strikes}}}")
+    frighten(desk)
+    assert rolls(desk) == []
+    assert no_rolls(desk) == [
+        f"vix does not roll: short_put would stay what it is, {SHORT}: it holds until the next session"
+    ]
+
+
+def test_strikes_may_move_within_the_expiry_that_is_held() -> None:
+    strikes = "{short_put: {delta: 0.05}, long_put: {below: short_put, by: 10 pts}}"
+    desk = held(f"{{strikes: {strikes}, else: close}}")
+    frighten(desk)
+    (order,) = rolls(desk)
+    opened = [leg.option for leg in order.legs if leg.opens]
+    assert {option.expiry for option in opened} == {SHORT.expiry}
+    assert opened[0].strike - opened[1].strike == 10
+    assert opened[0].strike < SHORT.strike
+
+
+def test_a_target_that_rests_is_taken_back_first_and_put_back_when_nothing_is_rolled() -> None:
+    roll = "{expiry: {dte: {nearest: 90}}, strikes: {short_put: {delta: 0.10}}, require: [{debit: {at_most: 5}}]}"
+    sections = {
+        **SELLER,
+        "exits": f"{SELLER['exits']}  - vix: {{above: 20}}\n    roll: {roll}\n    order: {{start: mid, wait: 10s}}\n",
+    }
+    desk = Desk((text_of("seller", **sections),), at="10:00")
+    desk.opened("10:01")
+    target, stop = desk.submitted[-2:]
+    desk.ack(target)
+    desk.ack(stop)
+    frighten(desk)
+    assert {order.ref for order in desk.cancels} == {target.ref, stop.ref}
+    assert rolls(desk) == []
+    desk.cancelled(target)
+    desk.cancelled(stop)
+    desk.tick(1)
+    (order,) = rolls(desk)
+    assert [(leg.side, leg.opens) for leg in order.legs] == [(Side.BUY, False), (Side.SELL, True)]
+    desk.ack(order)
+    desk.tick(11)
+    desk.cancelled(order)
+    desk.tick(1)
+    assert [each.purpose for each in desk.live] == [Purpose.TARGET, Purpose.STOP]
+
+
+def test_a_roll_survives_a_restart_as_it_was_recorded() -> None:
+    desk = held()
+    frighten(desk)
+    order, (_, new) = desk.last, both(desk)
+    assert decode(Order, encode(order)) == order  # type: ignore[arg-type]
+    assert decode(Position, encode(new)) == new  # type: ignore[arg-type]
+    assert order.status is OrderStatus.SENDING
+
+
+def test_the_next_session_lets_it_try_again() -> None:
+    desk = held("{expiry: {dte: {at_least: 1}}, require: [{credit: {at_least: 5.00}}]}")
+    frighten(desk)
+    assert desk.position.passed == ("vix",)
+    desk.now = clock("09:00", date(2026, 11, 19))
+    desk.tick()
+    assert desk.position.passed == ()
