@@ -109,6 +109,14 @@ class Run:
         return "reducing" if standing and standing[-1] != "resume" else "active"
 
 
+class Rolls(NamedTuple):
+    """What a position was rolled from, "" of nothing; what it was rolled into; and the orders that opened it so."""
+
+    came_from: str
+    went_into: tuple[str, ...]
+    orders: tuple[str, ...]
+
+
 class StoreReader:
     """A store, open for reading; use it with `with`. Every answer is of one instant. Raises: StoreError."""
 
@@ -236,6 +244,17 @@ class StoreReader:
         with self._connection.begin():
             row = self._connection.execute(query.order_by(journal.c.seq.desc()).limit(1)).first()
         return None if row is None else (row[0], certain(*row[1:]))
+
+    def rolls(self, position: str) -> Rolls:
+        """Return what a position was rolled from, and into."""
+        last = self.last_record(Kind.POSITION, position)
+        former = "" if last is None else str(last[1].data.get("rolled_from") or "")
+        of = (journal.c.kind == Kind.ORDER.value, journal.c.position.in_([name for name in (position, former) if name]))
+        with self._connection.begin():
+            orders = self._records(select(*COLUMNS).where(*of, journal.c.data.contains('"into":"')))
+        into = {str(each.data["ref"]): (each.position, str(each.data.get("into") or "")) for each in orders}
+        opened = tuple(ref for ref, found in into.items() if found == (former, position))
+        return Rolls(former, tuple(dict.fromkeys(new for old, new in into.values() if new and old == position)), opened)
 
     def last_at(self) -> datetime | None:
         """Return the time of the last record."""

@@ -1,6 +1,7 @@
 """The page of one trade, drawn from entry to end; and the charts of bots and trades as scripts for TradingView."""
 
 import json
+from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Response
@@ -28,12 +29,18 @@ def router(store: Place) -> APIRouter:
             if chart is None:
                 raise HTTPException(404, f"this store has no trade {number}")
             row = reader.view("trades", id=number)[0]
-            orders = reader.view("orders", position=row["position"])
+            rolls = reader.rolls(row["position"])
+            opened = [order for ref in rolls.orders for order in reader.view("orders", ref=ref)]
+            orders = opened + list(reader.view("orders", position=row["position"]))
+            came_from = _opened_trades(reader, (rolls.came_from,) if rolls.came_from else ())
+            went_into = _opened_trades(reader, rolls.went_into)
         shown = {
             "row": row,
             "day": str(row["entry_time"] or row["trade_date"])[:10],
             "legs": json.loads(row["legs"]),
             "orders": orders,
+            "came_from": came_from,
+            "went_into": went_into,
             "chart": chart_svg(chart),
             "marks": tuple((mark, mark_words(mark)) for mark in chart.marks),
         }
@@ -65,6 +72,12 @@ def router(store: Place) -> APIRouter:
         return _script(chart, f"{name}-{session}")
 
     return found
+
+
+def _opened_trades(reader: StoreReader, positions: Iterable[str]) -> list[int]:
+    """Return the numbers of the trades of these positions, of those that were opened."""
+    rows = (row for name in positions for row in reader.view("trades", position=name))
+    return [int(row["id"]) for row in rows if row["status"] != "NONE"]
 
 
 def _script(chart: Chart, name: str) -> Response:

@@ -8,6 +8,8 @@ from engine.adapters.recorded.recording import open_recording
 from engine.record.record import Kind
 from engine.run.aftermath.books import compare_books
 from engine.run.replay.tapes import listed
+from engine.store.queries import StoreReader
+from engine.web.chart_pages import router
 from tests.e2e.test_four_worlds import Lived, check_worlds
 from tests.e2e.worlds import check_replays, run_days
 
@@ -58,6 +60,16 @@ def test_ci_a_spread_is_rolled_by_one_order_and_each_world_says_so(tmp_path: Pat
     assert old.exit_price is not None
     assert new.entry_price is not None
     assert old.exit_price + new.entry_price >= -order.limit_price
+
+    with StoreReader(tmp_path / "plain-11-2-max.db") as reader:
+        assert reader.rolls(new.id) == (old.id, (), (order.ref,))
+        assert reader.rolls(old.id) == ("", (new.id,), ())
+        (row,) = reader.view("trades", position=old.id)
+        assert row["expected_exit_price"] is not None, "of its own side of the order alone"
+        pages = router(tmp_path / "plain-11-2-max.db").routes
+        shown = next(each for each in pages if getattr(each, "path", "") == "/trades/{number}")
+        text = bytes(shown.endpoint(2).body).decode()  # type: ignore[attr-defined]
+        assert 'it was rolled from <a href="/trades/1">trade 1</a>' in text
 
     assert compare_books(lived) == []
     assert check_replays(tapes) >= 3
