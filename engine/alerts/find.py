@@ -27,6 +27,8 @@ _DECISIONS = {
     "skip": ("refused", "does not enter"),
     "unfilled": ("unfilled", "its entry was not filled"),
     "exit": ("leaving", "leaves"),
+    "roll": ("rolling", "rolls"),
+    "no_roll": ("held", "does not roll"),
 }
 """Decisions that a program may want to hear of: what it is told, and how that is said."""
 
