@@ -36,6 +36,7 @@ from engine.turn.net import exposure_with
 from engine.turn.opening import entry_worst_case, free_id, ticket
 from engine.turn.program import CompiledBot, CompiledRoll
 from engine.turn.refusing import skip
+from engine.turn.runaway import stop_runaway
 from engine.turn.state import Standing
 from engine.turn.work import Work
 
@@ -73,7 +74,7 @@ class Found(NamedTuple):
 def seek(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> Found:
     """Look for what this exit may roll the position into now."""
     roll = bot.rolls[planned.name]
-    if reason := _kept_out(work, position):
+    if reason := _kept_out(work, position) or _runs_away(work, position.bot):
         return Found(None, refused=reason, is_final=False)
     if position.is_uneven:
         return Found(None, refused="legs of it stand without their partners")
@@ -118,6 +119,11 @@ def _kept_out(work: Work, position: Position) -> str:
     if state is None or position.bot not in work.program.bots:
         return "its bot is not run any more"
     return f"halted: {state.day.halted}" if state.day.halted else ""
+
+
+def _runs_away(work: Work, bot: str) -> str:
+    """Return why a bot that opens again and again rolls no more, "" when it does not; it is halted then."""
+    return f"halted: {work.bots[bot].day.halted}" if stop_runaway(work, bot) else ""
 
 
 def _legs_into(roll: CompiledRoll, position: Position, today: date) -> tuple[LegPlan, ...]:

@@ -206,6 +206,14 @@ def test_a_pause_keeps_it_out_as_long_as_it_lasts() -> None:
     assert len(rolls(desk)) == 1
 
 
+def test_a_bot_that_opens_again_and_again_is_halted_before_it_rolls(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = held()
+    monkeypatch.setattr("engine.turn.runaway.MOST", 1)
+    frighten(desk)
+    assert (rolls(desk), desk.position.state) == ([], "open")
+    assert desk.state.bots["spread"].day.halted == "1 opening orders within 10 minutes"
+
+
 def test_a_limit_of_the_trade_is_asked_of_the_new_legs_alone() -> None:
     desk = held(risk="{max_loss_per_trade: $1900}")
     frighten(desk)
