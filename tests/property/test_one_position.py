@@ -28,7 +28,7 @@ from engine.turn.reloading import changes_between, not_quiet, reload
 from engine.turn.turn import begin
 
 INDEX = st.integers(0, 1000)
-CLOSING = (Purpose.EXIT, Purpose.UNWIND, Purpose.TARGET, Purpose.STOP)
+CLOSING = (Purpose.EXIT, Purpose.UNWIND, Purpose.ROLL, Purpose.TARGET, Purpose.STOP)
 
 
 class OnePosition(RuleBasedStateMachine):
@@ -234,9 +234,12 @@ class OnePosition(RuleBasedStateMachine):
                 assert 12 <= vix <= 22, "16"
             assert order.quantity <= position.quantity - position.structures, "13"
         else:
-            for leg in order.legs:
+            for leg in order.legs_of(position.id):
                 held = next(each.held for each in position.legs if each.name == leg.name)
                 assert order.quantity * leg.ratio <= held, "8"
+        if order.into:
+            assert desk.state.standing.trading.value == "active", "10: only what reduces"
+            assert not desk.state.standing.paused
         self.judge_price(order)
 
     def judge_price(self, order: Order) -> None:
@@ -246,7 +249,7 @@ class OnePosition(RuleBasedStateMachine):
         facts = product(order.legs[0].option.symbol)
         ticks = facts.combo_ticks if order.is_combo else facts.option_ticks
         assert ticks.round(order.limit_price, Rounding.NEAREST) == order.limit_price, "a price lies on its tick"
-        if order.purpose not in (Purpose.ENTRY, Purpose.EXIT):
+        if order.purpose not in (Purpose.ENTRY, Purpose.EXIT, Purpose.ROLL):
             return
         natural = ZERO
         for leg in order.legs:
@@ -388,6 +391,55 @@ class Guarded(OnePosition):
         return "10:00", "10:05"
 
 
+class Rolling(OnePosition):
+    """The put spread, which rolls to the same strikes of a later expiry when VIX rises."""
+
+    otherwise = "hold"
+
+    def text(self) -> str:
+        exits = f"""
+  - time: "15:45"
+  - vix: {{above: 20}}
+    roll: {{expiry: {{dte: {{at_least: 1}}}}, require: [{{credit: {{at_least: 0.20}}}}], else: {self.otherwise}}}
+    order: {{start: mid, step: 0.05, wait: 10s, tries: 3}}
+  - stop: {{cost: 3x credit}}
+  - target: {{profit: 50%}}
+"""
+        return text_of(entry='{at: "10:00"}', quantity="3", risk="{max_loss_per_trade: $9000}", exits=exits)
+
+    def window(self) -> tuple[str, str]:
+        return "10:00", "10:05"
+
+    @initialize(filled=st.sampled_from([0, 1, 3, 3, 3]))
+    def start(self, filled: int) -> None:
+        super().start(filled)
+        self.desk.quote(put(5945, expiry=self.desk.expiry_90), 4.00, 4.10, -0.30)
+        self.desk.quote(put(5935, expiry=self.desk.expiry_90), 2.60, 2.70, -0.20)
+        self.desk.freshen()
+        if filled == 3:
+            self.vix_moves(30.0)
+
+    @rule(short=st.sampled_from([3.0, 4.0, 4.0, 5.0]))
+    def what_it_may_roll_into_moves(self, short: float) -> None:
+        self.desk.quote(put(5945, expiry=self.desk.expiry_90), short, short + 0.10, -0.30)
+        self.desk.tick(0.5)
+        self.heard()
+
+    @rule()
+    def what_it_may_roll_into_goes(self) -> None:
+        later = put(5935, expiry=self.desk.expiry_90)
+        self.desk.blind(later)
+        self.desk.tick(0.5)
+        self.desk.quote(later, 2.60, 2.70, -0.20)
+        self.heard()
+
+
+class RollingOrClosing(Rolling):
+    """The same, which closes where it finds nothing to roll into."""
+
+    otherwise = "close"
+
+
 class EachSide(OnePosition):
     """Condors of which each side is stopped by itself, and what is left trails."""
 
@@ -424,3 +476,7 @@ TestGuarded = Guarded.TestCase
 TestGuarded.settings = limits
 TestEachSide = EachSide.TestCase
 TestEachSide.settings = limits
+TestRolling = Rolling.TestCase
+TestRolling.settings = limits
+TestRollingOrClosing = RollingOrClosing.TestCase
+TestRollingOrClosing.settings = limits
