@@ -196,7 +196,7 @@ class Order:
 
     def is_of(self, position: str) -> bool:
         """Say whether it deals for this position."""
-        return position in self.positions
+        return self.position == position or (self.into == position and bool(position))
 
     def position_of(self, leg: OrderLeg) -> str:
         """Return the position that a leg is of."""

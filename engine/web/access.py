@@ -50,6 +50,8 @@ HEADERS = (
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 )
 
+NOT_KEPT = (b"cache-control", b"no-store")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
@@ -221,7 +223,7 @@ def _with_headers(send: Send, path: str) -> Send:
             known = {name.lower() for name, _ in message["headers"]}
             added = [pair for pair in HEADERS if pair[0] not in known]
             if not path.startswith("/static/"):
-                added.append((b"cache-control", b"no-store"))
+                added.append(NOT_KEPT)
             message["headers"] = [*message["headers"], *added]
         await send(message)
 

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from engine.model.errors import RulebotError
 from engine.store.place import Place
 from engine.web import chart_pages, days_page, hooks, pages, preview_page, rest, scan_page
-from engine.web.access import COOKIE, Access, Gate, Scope, Sessions
+from engine.web.access import COOKIE, HEADERS, NOT_KEPT, Access, Gate, Scope, Sessions
 from engine.web.hooks import Door
 from engine.web.live import Live
 from engine.web.metrics import exposition as metrics
@@ -164,5 +164,7 @@ async def _unreadable(request: Request, error: Exception) -> Response:
 
 
 async def _broken(request: Request, error: Exception) -> Response:
+    """Answer what failed; this answer alone does not go through the gate."""
     log.error("the page failed: %s", type(error).__name__, exc_info=error)
-    return _answer(request, 500, _body("fault", "this program failed; its log has the details"))
+    headers = {name.decode(): value.decode() for name, value in (*HEADERS, NOT_KEPT)}
+    return _answer(request, 500, _body("fault", "this program failed; its log has the details"), headers)

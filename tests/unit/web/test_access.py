@@ -206,3 +206,14 @@ def test_nothing_is_changed_but_by_post(client: Client) -> None:
             for method in ("POST", "PUT", "PATCH", "DELETE", "TRACE"):
                 answer = client.send(method, path, {**KNOWN, "Content-Type": "application/json"})
                 assert answer.status == 405, (method, path)
+
+
+def test_what_fails_is_answered_with_the_same_headers(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise ValueError("a fault of ours")
+
+    monkeypatch.setattr("engine.web.chart_pages.chart_of_trade", fails)
+    answer = client.get("/trades/1")
+    assert answer.status == 500
+    assert "a fault of ours" not in answer.body.decode()
+    assert (answer.headers["x-frame-options"], answer.headers["cache-control"]) == ("DENY", "no-store")
