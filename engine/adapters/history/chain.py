@@ -198,8 +198,12 @@ def _of_symbol(
     table: ArrowTable, symbol: str, at: Columns, values: Columns, places: Whole, findings: list[Finding]
 ) -> tuple[Columns, Columns]:
     """Return instants and levels of a symbol in order of time, each once."""
-    rows = table.rows[places]
-    if (back := np.flatnonzero(np.diff(at) < 0)).size:
+    rows, steps = table.rows[places], np.diff(at)
+    if (steps > 0).all():
+        found, more = sound_levels(table.file, rows, values, symbol)
+        findings += more
+        return at, found
+    if (back := np.flatnonzero(steps < 0)).size:
         text = f"the time of a level of {symbol} is earlier than that before; the times are followed, not the order"
         findings.append(told(table.file, int(rows[back[0] + 1]), text, int(back.size)))
     times, firsts = np.unique(at, return_index=True)

@@ -179,14 +179,15 @@ def _wrong_counts(rows: Rows, level: float, first: int) -> Iterator[Finding]:
 
 def _wrong_greeks(rows: Rows, first: int) -> Iterator[Finding]:
     iv, delta = rows.values.get("iv"), rows.values.get("delta")
-    if iv is not None and (iv > 0).any() and median(iv[iv > 0]) > _PERCENT:
-        text = f"iv is an annual fraction, its median is {median(iv[iv > 0]):.1f}: percent?"
+    if iv is not None and (iv > _PERCENT).any() and (middle := median(iv[iv > 0])) > _PERCENT:
+        text = f"iv is an annual fraction, its median is {middle:.1f}: percent?"
         yield refused(rows.file, first, text)
-    if delta is None or not (np.abs(delta) > 0).any():
+    if delta is None:
         return
-    if median(np.abs(delta)) > 1.0:
-        yield refused(rows.file, first, f"delta is -1 to 1, its median is {median(np.abs(delta)):.1f}: percent?")
-    puts = ~rows.is_call & (np.abs(delta) > 1e-6)
+    size = np.abs(delta)
+    if (size > 1.0).any() and (middle := median(size)) > 1.0:
+        yield refused(rows.file, first, f"delta is -1 to 1, its median is {middle:.1f}: percent?")
+    puts = ~rows.is_call & (size > 1e-6)
     if puts.any() and _share(delta[puts] > 0) > 0.5:
         yield refused(rows.file, int(rows.row[puts][0]), "delta of a put is negative, these are not")
 

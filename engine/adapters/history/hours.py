@@ -5,6 +5,7 @@ it an hour shifted, and not as they stand, the zones differ.
 """
 
 from collections.abc import Mapping, Sequence
+from math import sqrt
 
 import numpy as np
 
@@ -56,11 +57,14 @@ def parity_forward(level: Columns, pairs: Sequence[Pair], bid: Columns, ask: Col
 def _agreement(times: Columns, level: Columns, forward: Columns, shift: float) -> float | None:
     """Return how changes of the forward correlate with those of the level that many seconds before."""
     then = level if shift == 0.0 else _shifted(times, level, shift)
-    steps = np.column_stack((forward[_STRIDE:] - forward[:-_STRIDE], then[_STRIDE:] - then[:-_STRIDE]))
-    steps = steps[~np.isnan(steps).any(axis=1)]
-    if len(steps) < _LEAST // 3 or not steps.std(axis=0).all():
+    found, followed = (each[_STRIDE:] - each[:-_STRIDE] for each in (forward, then))
+    known = ~np.isnan(found + followed)
+    found, followed = found[known], followed[known]
+    if len(found) < _LEAST // 3:
         return None
-    return float(np.asarray(np.corrcoef(steps.T))[0, 1])
+    found, followed = found - found.mean(), followed - followed.mean()
+    spread = sqrt((found * found).sum() * (followed * followed).sum())
+    return float((found * followed).sum()) / spread if spread > 0.0 else None
 
 
 def _shifted(times: Columns, level: Columns, shift: float) -> Columns:

@@ -33,7 +33,8 @@ def _of_arrow(table: ArrowTable, session: Session) -> Columns | None:
     column = table.column("time")
     kind = column.type
     if arrow.types.is_timestamp(kind):
-        seconds = column.cast(arrow.timestamp("us", tz=kind.tz)).cast(arrow.int64()).to_numpy() / 1e6
+        micro = column if kind.unit == "us" else column.cast(arrow.timestamp("us", tz=kind.tz))
+        seconds = micro.cast(arrow.int64()).to_numpy() / 1e6
         if kind.tz is not None:
             return np.asarray(seconds, dtype=np.float64)
         day = datetime.combine(session.date, time(), UTC).timestamp()

@@ -44,7 +44,7 @@ def session_day(
     for symbol in sorted({rows.symbol, "VIX"} & levels.keys()):
         at, values = levels[symbol]
         known = at[~np.isnan(values)]
-        if len(times) >= SEVERAL and not np.isin(times, known).all():
+        if len(times) >= SEVERAL and not (np.array_equal(times, known) or np.isin(times, known).all()):
             all_findings += holes(rows.file, known, session, f"the level of {symbol}")
     aligned, times, columns = _with_levels(times, columns, levels)
     pairs = near_pairs(options, aligned.get(rows.symbol))
