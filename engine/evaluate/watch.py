@@ -113,7 +113,9 @@ def _aim(leg: LegPlan, plan: Plan, view: View, guesses: dict[str, Decimal]) -> A
     if guess is None:
         return Aim(expiry, money, None, None)
     guesses[leg.name] = guess.taken
-    return Aim(expiry, money, _nearest(strikes, guess.asked), _nearest(strikes, guess.taken))
+    centre = _nearest(strikes, guess.asked)
+    taken = centre if guess.taken is guess.asked else _nearest(strikes, guess.taken)
+    return Aim(expiry, money, centre, taken)
 
 
 def entry_wish(plan: Plan, aims: Iterable[Aim | None], facts: Facts) -> Wish:

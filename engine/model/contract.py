@@ -21,6 +21,8 @@ class Right(Enum):
     CALL = "call"
     PUT = "put"
 
+    __hash__ = object.__hash__  # each is one object; an Enum's own hash is made anew whenever it is asked for
+
     @property
     def letter(self) -> str:
         """`C` or `P`."""

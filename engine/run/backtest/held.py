@@ -3,7 +3,7 @@
 The arrays decide nothing. An instant at which an exit may be true, or may not be known, is lived through by the engine.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
@@ -118,9 +118,14 @@ class HeldPosition:
             total += part.contracts * mid * part.option.multiplier
         return total
 
+    @cached_property
+    def _values(self) -> list[float]:
+        found: list[float] = self.value.tolist()
+        return found
+
     def made(self, place: int) -> Decimal:
         """Return the dollars it has made at an instant at which no quote is odd."""
-        return self._net + Decimal(f"{self.value[place]:.4f}").quantize(CENT)
+        return self._net + Decimal(f"{self._values[place]:.4f}").quantize(CENT)
 
     def mark(self, place: int, at: datetime) -> Record:
         """Return its snapshot, as `turn.daily` would record it at that instant."""
@@ -131,37 +136,28 @@ class HeldPosition:
     @cached_property
     def _shown(self) -> list[tuple[float | None, ...]]:
         """What its snapshots show, instant by instant, as `SHOWN` names it."""
-        bids, asks = np.nan_to_num(self._bids, nan=0.0), self._asks
-        buys = [weight > 0 for weight in self._weights]
-        pairs = list(zip(buys, bids, asks, strict=True))
-        worthless = np.isnan(self._bids) & np.array(buys)[:, None]
+        bids, asks, given = np.nan_to_num(self._bids, nan=0.0), self._asks, self._columns.given
+        is_long = np.array(self._weights)[:, None] > 0
+        mids = np.where(np.isnan(self._bids) & is_long, 0.0, bids + asks)
+        nets = (np.where(is_long, bids, asks), np.where(is_long, asks, bids), mids)
+        by_leg = np.array((*nets, *(given(name) for name in ("delta", "gamma", "theta", "vega"))))
+        sums = np.zeros((len(by_leg), len(self._spot)))
+        for leg, weight in enumerate(self._weights):
+            sums += weight * by_leg[:, leg]
+        sums[2] /= 2  # of bid and ask
         sold = next((number for number, part in enumerate(self._parts) if part.sign < 0), None)
-        shown = [
-            self._sum(bid if is_long else ask for is_long, bid, ask in pairs),
-            self._sum(ask if is_long else bid for is_long, bid, ask in pairs),
-            self._sum(np.where(gone, 0.0, bid + ask) for gone, (_, bid, ask) in zip(worthless, pairs, strict=True)) / 2,
-            *(self._sum(self._columns.given(name)) for name in ("delta", "gamma", "theta", "vega")),
-            np.full_like(self._spot, np.nan) if sold is None else self._columns.given("iv")[sold],
-            self._spot,
-        ]
-        return list(zip(*(rounded_column(column) for column in shown), strict=True))
-
-    def _sum(self, columns: Iterable[Columns]) -> Columns:
-        """Return the sum over the legs, by their weights."""
-        total = np.zeros(len(self._spot))
-        for weight, column in zip(self._weights, columns, strict=True):
-            total += weight * column
-        return total
+        iv = np.full_like(self._spot, np.nan) if sold is None else given("iv")[sold]
+        return list(zip(*rounded_columns(np.array((*sums, iv, self._spot))), strict=True))
 
 
-def rounded_column(column: Columns) -> list[float | None]:
+def rounded_columns(columns: Columns) -> list[list[float | None]]:
     """Return what `rounded` makes of each value: at once, but for those that are nan or next to a half step."""
-    steps = column * _STEPS
+    steps = columns * _STEPS
     whole = np.rint(steps)
-    found: list[float | None] = (whole / _STEPS).tolist()
+    found: list[list[float | None]] = (whole / _STEPS).tolist()
     sure = (np.abs(np.abs(steps - whole) - 0.5) > _DOUBT) & (np.abs(steps) < _LARGE)
-    for place in np.flatnonzero(~sure).tolist():
-        found[place] = rounded(float(column[place]))
+    for number, place in np.argwhere(~sure).tolist():
+        found[number][place] = rounded(float(columns[number, place]))
     return found
 
 

@@ -80,16 +80,22 @@ class DayMarket:
 
     def follow(self) -> None:
         """Find the columns of what the board holds."""
-        rows = [(row, each) for each, row in self.board.rows.items() if isinstance(each, Option) and not each.is_share]
-        known = [(row, place) for row, each in rows if (place := self._columns.get(each)) is not None]
-        self._rows = np.array([row for row, _ in known], dtype=np.intp)
-        self._given, self._places = self._holding(np.array([place for _, place in known], dtype=np.intp))
-        self._levels = [(row, each) for each, row in self.board.rows.items() if isinstance(each, Underlying)]
-        self._shares = [
-            (row, each) for each, row in self.board.rows.items() if isinstance(each, Option) and each.is_share
-        ]
+        rows: list[int] = []
+        places: list[int] = []
+        self._levels: list[tuple[int, Underlying]] = []
+        self._shares: list[tuple[int, Option]] = []
+        for each, row in self.board.rows.items():
+            if isinstance(each, Underlying):
+                self._levels.append((row, each))
+            elif each.is_share:
+                self._shares.append((row, each))
+            elif (place := self._columns.get(each)) is not None:
+                rows.append(row)
+                places.append(place)
+        self._rows = np.array(rows, dtype=np.intp)
+        self._given, self._places = self._holding(np.array(places, dtype=np.intp))
         if self._surface is not None:
-            self._surface.make(place for _, place in known)
+            self._surface.make(places)
             self._given = {**self._surface.columns, **self._given}
         self._gathered, self._since = np.empty((0, 0, 0)), 0
 
@@ -175,7 +181,8 @@ class DayMarket:
         if level != level:
             return False
         board.last[row], board.last_at[row] = level, at
-        _, board.open[row], board.high[row], board.low[row] = self._ranges[symbol][place]
+        _, opened, high, low = self._ranges[symbol]
+        board.open[row], board.high[row], board.low[row] = opened[place], high[place], low[place]
         if symbol in self._counts:
             calls, puts = self._counts[symbol]
             board.call_volume[row], board.put_volume[row] = calls[place], puts[place]
@@ -188,7 +195,7 @@ class DayMarket:
 
     def _level(self, symbol: str, place: int) -> float:
         ranges = self._ranges.get(symbol)
-        return nan if ranges is None else ranges[place][0]
+        return nan if ranges is None else ranges[0][place]
 
     def _write_options(self, place: int, *, is_new: bool) -> list[int]:
         rows, board = self._rows, self.board
@@ -255,16 +262,15 @@ def _is_running(volume: Columns | None) -> bool:
     return volume is not None and volume.ndim == 2
 
 
-Range = tuple[float, float, float, float]
-"""A level, and open, high and low of the session so far."""
+def ranges(times: Columns, level: Columns, session: Session) -> list[list[float]]:
+    """Return the level of an underlying, and open, high and low of the session so far; nan before it opens.
 
-
-def ranges(times: Columns, level: Columns, session: Session) -> list[Range]:
-    """Return what an underlying stands at and its range at each instant, nan before it opens."""
+    Shape: four of (T,).
+    """
     seen = np.where(times >= session.open.timestamp(), level, np.nan)
     known = np.flatnonzero(~np.isnan(seen))
     opened = np.full(len(seen), np.nan)
     if len(known):
         opened[known[0] :] = seen[known[0]]
     columns = (level, opened, np.fmax.accumulate(seen), np.fmin.accumulate(seen))
-    return list(zip(*(column.tolist() for column in columns), strict=True))
+    return [column.tolist() for column in columns]

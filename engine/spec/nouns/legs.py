@@ -33,6 +33,8 @@ class StrikeBy(Enum):
     SHARES = "shares"
     HELD = "held"
 
+    __hash__ = object.__hash__  # each is one object; an Enum's own hash is made anew whenever it is asked for
+
 
 class Bound(Enum):
     """How a strike keeps to its target: the nearest listed one, or the nearest that respects it."""

@@ -568,9 +568,8 @@ class WholeRange(markets.DayMarket):
 
     def __init__(self, day: HistoryDay, session: Session, board: Board, previous: dict[str, float]) -> None:
         super().__init__(day, session, board, previous)
-        for symbol, ranges in self._ranges.items():
-            *_, (_, _, high, low) = ranges
-            self._ranges[symbol] = [(level, opened, high, low) for level, opened, _, _ in ranges]
+        for _, _, high, low in self._ranges.values():
+            high[:], low[:] = high[-1:] * len(high), low[-1:] * len(low)
 
 
 class LeakyFeed(HistoryFeed):

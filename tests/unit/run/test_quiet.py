@@ -14,7 +14,7 @@ from engine.adapters.history.day import HistoryDay
 from engine.model.events import event_calendar
 from engine.record.record import Kind, Record
 from engine.run.backtest.fills import fill_model
-from engine.run.backtest.held import rounded_column
+from engine.run.backtest.held import rounded_columns
 from engine.run.backtest.walk import Walk
 from engine.run.calendars import shipped_dates
 from engine.run.desk import load_desk
@@ -81,8 +81,8 @@ def test_columns_are_rounded_as_single_values_are() -> None:
     chance = np.random.default_rng(7)
     halves = np.round(chance.uniform(-50, 50, 3000), 6) + 5e-7
     values = np.concatenate((chance.uniform(-9, 9, 3000), halves, chance.normal(0, 1e9, 300), [np.nan, -1e-9, 0]))
-    told = rounded_column(values)
-    assert [str(each) for each in told] == [str(rounded(float(value))) for value in values]
+    for told, column in zip(rounded_columns(values.reshape(3, -1)), values.reshape(3, -1), strict=True):
+        assert [str(each) for each in told] == [str(rounded(float(value))) for value in column]
 
 
 @pytest.mark.parametrize("fills", FILLS)

@@ -227,8 +227,7 @@ class ArrayDay:
     def ranges(self, symbol: str) -> Columns:
         """Return an underlying's level, open, and high and low so far. Shape: 4 x instants. Raises: KeyError."""
         if symbol not in self._ranges:
-            told = ranges(self.day.times, self.day.levels[symbol], self.session)
-            self._ranges[symbol] = np.ascontiguousarray(np.array(told).T)
+            self._ranges[symbol] = np.array(ranges(self.day.times, self.day.levels[symbol], self.session))
         return self._ranges[symbol]
 
     def level(self, symbol: str) -> Columns | None:
