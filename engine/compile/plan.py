@@ -18,7 +18,7 @@ from engine.model.contract import Right
 from engine.model.learned import LearnedModel
 from engine.model.market import Extras
 from engine.model.session import DayTime, Sessions
-from engine.model.values import dataclass
+from engine.model.values import KnowsItsHash, dataclass
 from engine.spec.nouns.condition import Comparison, Confirm, Op, Path
 from engine.spec.nouns.entry import Again, Window
 from engine.spec.nouns.exits import ExitKind, IfUnknown, Otherwise
@@ -316,13 +316,21 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Lifecycle:
+class Lifecycle(KnowsItsHash):
     """The states of a position and every move between them; checked by `compile/lifecycle.py`."""
 
     states: tuple[str, ...]
     initial: str
     final: tuple[str, ...]
     rows: tuple[Row, ...]
+
+    def __hash__(self) -> int:
+        try:
+            known: int = self._hash
+        except AttributeError:
+            known = hash((self.states, self.initial, self.final, self.rows))
+            object.__setattr__(self, "_hash", known)
+        return known
 
 
 @dataclass(frozen=True, slots=True)

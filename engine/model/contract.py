@@ -12,7 +12,7 @@ from enum import Enum
 from functools import lru_cache
 
 from engine.model.money import TickRule
-from engine.model.values import dataclass
+from engine.model.values import KnowsItsHash, dataclass
 
 
 class Right(Enum):
@@ -123,15 +123,8 @@ SHARES_NAME = " shares"
 """What stands behind the symbol where a share is a leg: in words, and in records of fills."""
 
 
-class _KnowsItsHash:
-    """Keeps a value's hash once it was asked for: contracts are looked up hundreds of thousands of times a day."""
-
-    __slots__ = ("_hash",)
-    _hash: int
-
-
 @dataclass(frozen=True, slots=True)
-class Option(_KnowsItsHash):
+class Option(KnowsItsHash):
     """One listed option. Identity is class, expiry, strike and right; `con_id` is the broker's number for it.
 
     Units: `expiry` is the last day it trades (for AM-settled SPX the day before settlement).

@@ -46,6 +46,13 @@ else:
         return made["copied"]
 
 
+class KnowsItsHash:
+    """Keeps a value's hash once it was asked for: contracts are looked up hundreds of thousands of times a day."""
+
+    __slots__ = ("_hash",)
+    _hash: int
+
+
 def _key(names: list[str]) -> Callable[[Any], Any]:
     """Return what a value is compared by, as a tuple."""
     if len(names) > 1:

@@ -66,8 +66,9 @@ def decode_as(hint: Any, data: Json) -> Any:
         raise CodecError(f"this is no {named}: {error}") from error
 
 
+@lru_cache(maxsize=256)
 def utc_text(at: datetime) -> str:
-    """Return `2026-11-18T14:30:00.000000Z`: one width, so that text order is time order."""
+    """Return `2026-11-18T14:30:00.000000Z`: one width, so that text order is time order; kept, as values share it."""
     if at.tzinfo is None:
         raise CodecError(f"a time without zone: {at}")
     if at.tzinfo is not UTC:

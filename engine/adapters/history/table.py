@@ -222,7 +222,7 @@ def parquet_file(path: Path, columns: Sequence[str] = ()) -> Any:
     """
     arrow, parquet = pyarrow()
     try:
-        opened = parquet.ParquetFile(str(path), pre_buffer=False, page_checksum_verification=True)
+        opened = parquet.ParquetFile(arrow.OSFile(str(path)), pre_buffer=False, page_checksum_verification=True)
         texts = [
             field.name
             for field in opened.schema_arrow

@@ -90,7 +90,7 @@ class BacktestBroker(PretendBroker):
 
     def execution_id(self, number: int) -> str:
         """Return an id that no other session has: executions are numbered within one."""
-        return f"{self.session.date:%Y%m%d}.{number:06d}.01"
+        return f"{self.session.date.isoformat().replace('-', '')}.{number:06d}.01"
 
     # ------------------------------------------------------------ cash
 

@@ -27,13 +27,15 @@ BARS_LAG = timedelta(seconds=5)
 LOOKS_AGAIN = timedelta(seconds=10)
 """A wake that is nearer than this has a reason of its own."""
 
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
 Agenda = deque[tuple[datetime, int]]
 
 
 def agenda_of(program: Program, session: Session, times: Columns, now: datetime) -> Agenda:
     """Return when something happens by itself: instants of the data with their places, clock times with -1."""
     begins, ends = now.timestamp(), (session.close + ENDS).timestamp()
-    data = [(datetime.fromtimestamp(at, UTC), place) for place, at in enumerate(times.tolist()) if begins <= at <= ends]
+    data = [(_EPOCH + timedelta(0, at), place) for place, at in enumerate(times.tolist()) if begins <= at <= ends]
     clock = {session.open, session.close, session.open + AM_SETTLES, session.close + SETTLES, session.close + ENDS}
     for bot in chain(program.bots.values(), program.pinned.values()):
         clock.update(bot.instants(session))
