@@ -19,6 +19,7 @@ from engine.evaluate.snapshot import View
 from engine.evaluate.strike_terms import VALUED, edge_of, of_two, preferred, side_of
 from engine.evaluate.strike_values import premiums_of
 from engine.model.contract import Right, listed
+from engine.model.money import ZERO
 from engine.model.values import dataclass, replace
 from engine.spec.nouns.legs import Round, StrikeBy
 
@@ -87,15 +88,21 @@ def _at_spot(about: Guessing) -> Decimal:
     return Decimal(f"{about.spot:.2f}")
 
 
+_SIGNS = {StrikeBy.BELOW: -1, StrikeBy.ABOVE: 1}
+
+
 def _at_leg(about: Guessing) -> Decimal | None:
     """Return where the leg counts to: of several widths the first at which a strike is listed."""
     strike = about.leg.strike
     reference = about.guesses.get(strike.reference or "")
     if reference is None:
         return None
-    sign = {StrikeBy.BELOW: -1, StrikeBy.ABOVE: 1}.get(strike.by, 0)
-    found = [reference + sign * width for width in (strike.target or Decimal(0), *strike.widths)]
-    return next((each for each in found if _is_among(each, about.strikes)), found[0])
+    sign = _SIGNS.get(strike.by, 0)
+    first = reference + sign * (strike.target or ZERO)
+    if not strike.widths:
+        return first
+    found = (first, *(reference + sign * width for width in strike.widths))
+    return next((each for each in found if _is_among(each, about.strikes)), first)
 
 
 def _is_among(strike: Decimal, strikes: tuple[Decimal, ...]) -> bool:
@@ -275,9 +282,11 @@ def _as_asked(about: Guessing, level: Decimal) -> Decimal:
 
 def _on_grid(about: Guessing, level: Decimal, side: Round) -> Decimal:
     """Return the strike on the grid of `multiple_of` nearest to a level, or next to it on a side; else the level."""
+    if about.leg.strike.multiple_of is None:
+        return level
     at = bisect_left(about.strikes, level)
     low, high = about.strikes[max(at - 1, 0)], about.strikes[min(at, len(about.strikes) - 1)]
-    if about.leg.strike.multiple_of is None or level == high:
+    if level == high:
         return level
     nearer, further = (high, low) if about.out < 0 else (low, high)
     if side is not Round.NEAREST:

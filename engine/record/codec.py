@@ -19,6 +19,7 @@ from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
+from engine.model.values import KnowsItsHash
 from engine.record.record import Json, Kind, Record
 
 T = TypeVar("T")
@@ -28,6 +29,7 @@ Decoder = Callable[[Any], Any]
 _TAG = "is"
 FOLLOWS = "follows"
 """In a field's metadata: it is not told, since it follows from others where it is needed."""
+_MOST_KEPT = 1024
 _UNDER_WAY: list[Any] = []
 """Types whose functions are being built."""
 _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
@@ -145,11 +147,28 @@ def _encoder(kind: Any) -> Encoder:
             return _tuple_encoder(tuple(get_type_hints(kind).values()))
     if isinstance(kind, type) and issubclass(kind, Enum):
         return _enum_value
+    if isinstance(kind, type) and issubclass(kind, KnowsItsHash):
+        return _kept(_object_encoder(kind))
     if is_dataclass(kind):
         return _object_encoder(kind)
     if kind is Any:
         return _refuse
     raise CodecError(f"no exact JSON for {kind}")
+
+
+def _kept(encoder: Encoder) -> Encoder:
+    """Return the encoder of what is told again and again as the very same value: its JSON is made once, and shared."""
+    known: dict[int, tuple[object, Json]] = {}
+
+    def told(value: object) -> Json:
+        found = known.get(id(value))
+        if found is None or found[0] is not value:
+            if len(known) >= _MOST_KEPT:
+                known.clear()
+            found = known[id(value)] = (value, encoder(value))
+        return found[1]
+
+    return told
 
 
 def _inner_encoder(kind: Any) -> Encoder:

@@ -25,8 +25,6 @@ from engine.turn.judging import rounded
 from engine.turn.program import CompiledBot
 from engine.turn.state import Structure
 
-SHOWN = ("bid", "ask", "mid", "delta", "gamma", "theta", "vega", "iv", "spot")
-"""What a snapshot shows of the market, in the order of its record."""
 _STEPS, _LARGE, _DOUBT = 1e6, 1e12, 1e-3
 """`rounded` keeps six digits: its steps, how many are told apart, how far from half a step is sure."""
 
@@ -129,13 +127,25 @@ class HeldPosition:
 
     def mark(self, place: int, at: datetime) -> Record:
         """Return its snapshot, as `turn.daily` would record it at that instant."""
-        data: dict[str, Json] = dict(zip(SHOWN, self._shown[place], strict=True))
-        data["profit"], data["quantity"] = str(self.made(place)), self._structures
+        bid, ask, mid, delta, gamma, theta, vega, iv, spot = self._shown
+        data: dict[str, Json] = {
+            "bid": bid[place],
+            "ask": ask[place],
+            "mid": mid[place],
+            "delta": delta[place],
+            "gamma": gamma[place],
+            "theta": theta[place],
+            "vega": vega[place],
+            "iv": iv[place],
+            "spot": spot[place],
+            "profit": str(self.made(place)),
+            "quantity": self._structures,
+        }
         return Record(at, Kind.MARK, self.position.bot, self.position.id, data)
 
     @cached_property
-    def _shown(self) -> list[tuple[float | None, ...]]:
-        """What its snapshots show, instant by instant, as `SHOWN` names it."""
+    def _shown(self) -> list[list[float | None]]:
+        """What its snapshots show of the market, in their order, at all instants."""
         bids, asks, given = np.nan_to_num(self._bids, nan=0.0), self._asks, self._columns.given
         is_long = np.array(self._weights)[:, None] > 0
         mids = np.where(np.isnan(self._bids) & is_long, 0.0, bids + asks)
@@ -147,7 +157,7 @@ class HeldPosition:
         sums[2] /= 2  # of bid and ask
         sold = next((number for number, part in enumerate(self._parts) if part.sign < 0), None)
         iv = np.full_like(self._spot, np.nan) if sold is None else given("iv")[sold]
-        return list(zip(*rounded_columns(np.array((*sums, iv, self._spot))), strict=True))
+        return rounded_columns(np.array((*sums, iv, self._spot)))
 
 
 def rounded_columns(columns: Columns) -> list[list[float | None]]:

@@ -56,6 +56,15 @@ class Tree:
     inner: "tuple[Tree, ...]" = ()
 
 
+def test_options_that_are_equal_tell_their_own_number() -> None:
+    first, second = (Option("SPX", "SPXW", date(2026, 11, 18), Decimal(5950), Right.PUT, con_id=n) for n in (7, 8))
+    assert first == second
+    for option in (first, second, first):
+        told = encode(option)
+        assert isinstance(told, dict)
+        assert told["con_id"] == option.con_id
+
+
 def test_what_holds_its_own_kind_and_plain_members_of_a_union() -> None:
     tree = Tree("5", (Tree(5), Tree(5.0, (Tree(("a", "b")), Tree(Underlying("SPY")))), Tree(None)))
     again = decode(Tree, encode(tree))
