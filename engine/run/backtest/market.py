@@ -162,10 +162,7 @@ class DayMarket:
         board, place = self.board, self.place
         at = self._times[place]
         board.alive_at = at
-        told: list[int] = []
-        for row, contract in self._levels:
-            if self._write_level(row, contract.symbol, place, at):
-                told.append(row)
+        told = self.write_levels()
         for row, share in self._shares:
             level = self._level(share.symbol, place)
             board.bid[row], board.ask[row] = level - SHARE_SPREAD / 2, level + SHARE_SPREAD / 2
@@ -174,6 +171,11 @@ class DayMarket:
             told.append(row)
         told += self._write_options(place, is_new=is_new)
         return tuple(told)
+
+    def write_levels(self) -> list[int]:
+        """Write the levels of this instant, of which those stand on that the next one has not; return their rows."""
+        at = self._times[self.place]
+        return [row for row, contract in self._levels if self._write_level(row, contract.symbol, self.place, at)]
 
     def _write_level(self, row: int, symbol: str, place: int, at: float) -> bool:
         board, level = self.board, self._level(symbol, place)

@@ -2,12 +2,13 @@
 
 The engine judges exits at each instant of the data. Where arrays show that none can be true, and that all they read is
 known, a turn would only keep snapshots and ask the broker of what is over; that much is done here, by the engine's own
-clock. Instants at which anything more could come of a turn are left to turns, and so is the last one of each stretch.
+clock. Instants at which anything more could come of a turn are left to turns, and so is the last one of a stretch after
+which the engine is woken by its clock: a turn says when. Where data comes next it is passed by as well.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import takewhile
+from itertools import islice, takewhile
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from engine.model.position import Position
 from engine.record.record import Record
 from engine.run.backtest.held import HeldPosition, rules_of
 from engine.run.backtest.market import DayMarket
-from engine.run.backtest.waking import LOOKS_AGAIN, Agenda, only_looks_again
+from engine.run.backtest.waking import LOOKS_AGAIN, Agenda, Instant, only_looks_again
 from engine.turn.asking import ASK_EVERY, ask_at
 from engine.turn.daily import OPENING_MINUTES, is_mark_due, is_snapshot_due, next_mark
 from engine.turn.profit import bot_today
@@ -43,13 +44,24 @@ class Quiet:
         if found is None:
             return state, []
         until, end = found
-        passed = list(takewhile(lambda each: each[0] < until and 0 <= each[1] < end, agenda))[:-1]
+        passed = list(takewhile(lambda each: each[0] < until and 0 <= each[1] < end, agenda))
+        if passed and not self._is_data_next(agenda, state, passed, until):
+            passed.pop()
         if not passed:
             return state, []
         for _ in passed:
             agenda.popleft()
         self._market.skip(passed[-1][1])
+        self._market.write_levels()
         return self._after(state, passed)
+
+    def _is_data_next(self, agenda: Agenda, state: State, passed: Sequence[Instant], until: datetime) -> bool:
+        """Say whether the first turn after these instants is made at one of the data, and by nothing before it."""
+        last, (_, ask) = passed[-1][0], self._asked(state, passed)
+        after = list(islice(agenda, len(passed), len(passed) + 2))
+        coming = [place for at, place in after if at == after[0][0]]
+        is_early = ask is not None and ask < last + LOOKS_AGAIN
+        return bool(after) and after[0][0] <= until and max(coming) >= 0 and not is_early
 
     def _until(self, state: State, now: datetime) -> tuple[datetime, int] | None:
         """Return the time, and the instant of the data, before which turns would change nothing; None without any."""
@@ -67,15 +79,21 @@ class Quiet:
         until = min(state.watch_at - LOOKS_AGAIN, state.session.close, *others, *agendas)
         return until, self._next_stir(work, held)
 
-    def _after(self, state: State, instants: Sequence[tuple[datetime, int]]) -> tuple[State, list[Record]]:
+    def _asked(self, state: State, instants: Sequence[Instant]) -> tuple[datetime | None, datetime | None]:
+        """Return when the broker is last asked at these instants, and when it is to be asked next."""
+        asked_at, ask = state.asked_at, ask_at(Work(self._program, state, instants[0][0]))
+        for at, _ in instants:
+            if ask is not None and at >= ask:
+                ask, asked_at = at + ASK_EVERY, at
+        return asked_at, ask
+
+    def _after(self, state: State, instants: Sequence[Instant]) -> tuple[State, list[Record]]:
         """Return the state after these instants, and what is recorded at them."""
         held = self._all_held(state)
         assert held
-        ask, asked_at, mark_at = ask_at(Work(self._program, state, instants[0][0])), state.asked_at, state.mark_at
-        marked, records = -1, []
+        asked_at, _ = self._asked(state, instants)
+        mark_at, marked, records = state.mark_at, -1, []
         for at, place in instants:
-            if ask is not None and at >= ask:
-                ask, asked_at = at + ASK_EVERY, at
             if mark_at is None or at >= mark_at:
                 if is_mark_due(mark_at, at):
                     marked = place

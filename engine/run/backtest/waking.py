@@ -29,14 +29,21 @@ LOOKS_AGAIN = timedelta(seconds=10)
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
-Agenda = deque[tuple[datetime, int]]
+Instant = tuple[datetime, int]
+"""When something happens by itself, and its place in the data, -1 of the clock alone."""
+Agenda = deque[Instant]
 
 
-def agenda_of(program: Program, session: Session, times: Columns, now: datetime) -> Agenda:
-    """Return when something happens by itself: instants of the data with their places, clock times with -1."""
+def agenda_of(program: Program, session: Session, times: Columns, now: datetime, *, settles: bool = True) -> Agenda:
+    """Return when something happens by itself: instants of the data with their places, clock times with -1.
+
+    settles: something held may settle at the opening prints; without it they need no instant beside one of the data.
+    """
     begins, ends = now.timestamp(), (session.close + ENDS).timestamp()
     data = [(_EPOCH + timedelta(0, at), place) for place, at in enumerate(times.tolist()) if begins <= at <= ends]
-    clock = {session.open, session.close, session.open + AM_SETTLES, session.close + SETTLES, session.close + ENDS}
+    clock = {session.open, session.close, session.close + SETTLES, session.close + ENDS}
+    if settles or not any(at == session.open + AM_SETTLES for at, _ in data):
+        clock.add(session.open + AM_SETTLES)
     for bot in chain(program.bots.values(), program.pinned.values()):
         clock.update(bot.instants(session))
     for _, seconds in needed_bars(program.bots.values()):

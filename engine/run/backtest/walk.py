@@ -201,7 +201,8 @@ class Walk(Hearing):
     # ------------------------------------------------------------ one session
 
     def _run(self, session: Session, market: DayMarket) -> None:
-        agenda = agenda_of(self.program, session, market.day.times, self.now)
+        settles = bool(self._settling(session, at_open=True))
+        agenda = agenda_of(self.program, session, market.day.times, self.now, settles=settles)
         for _ in range(WAKES_AT_MOST):
             coming = self._next(agenda, market)
             if coming > session.close + ENDS:
@@ -302,9 +303,7 @@ class Walk(Hearing):
     def _settle(self, session: Session, day: HistoryDay, *, at_open: bool) -> None:
         """Let account and positions lose what has expired, at the level its class settles at; without one it stays."""
         assert self.broker is not None
-        until = session.date - timedelta(days=1) if at_open else session.date
-        due = [each for each in expired(self._held(), until) if each.settles_at_open is at_open]
-        for option in sorted(due, key=str):
+        for option in sorted(self._settling(session, at_open=at_open), key=str):
             level = settlement(option, session, day, self.source)
             was_other = was_split(option, self._entered(option, session), session, self.source)
             if level is None or was_other:
@@ -315,6 +314,11 @@ class Walk(Hearing):
             with told_at(self.board, option, level, is_today=option.expiry == session.date):
                 self.queue.extend(self.broker.settle(option, Decimal(f"{level:.4f}"), self.now))
                 self._settle_queue()
+
+    def _settling(self, session: Session, *, at_open: bool) -> list[Option]:
+        """Return the options held that settle in this session, at its opening prints or after its close."""
+        until = session.date - timedelta(days=1) if at_open else session.date
+        return [each for each in expired(self._held(), until) if each.settles_at_open is at_open]
 
     def _entered(self, option: Option, session: Session) -> date:
         """Return the session in which the first position that holds an option was opened."""

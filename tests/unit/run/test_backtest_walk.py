@@ -602,6 +602,7 @@ RISEN = CONDOR.replace("    - vix: {between: [10, 30]}", "    - vix: {between: [
 
 def leaky(desk: Desk, source: Source, kind: type[markets.DayMarket]) -> Walk:
     found = walk(desk, source)
+    found.skips = False  # what is passed by reads no board
     found.feed = LeakyFeed(source, found.board)
     found.feed.kind = kind
     return found

@@ -121,6 +121,18 @@ def test_what_is_held_is_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert 0 < sum(lived) - marks < 100  # those of the walk that lives through all of them are the rest
 
 
+def test_what_comes_before_an_exit_is_passed_by_to_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two hundred instants those of the entry, of the exit and of the clock are lived through."""
+    lived: list[int] = []
+    step = Walk._step
+    monkeypatch.setattr(Walk, "_step", lambda walk, *where: (lived.append(len(walk.state.active)), step(walk, *where)))
+    program, calendar = program_of(tmp_path, random_spec(3)), event_calendar(shipped_dates())
+    walk = Walk(program, PastDays(strikes=30), calendar, fill_model("mid"), Decimal(1_000_000))
+    marks = [each for done in walk.through(FIRST, FIRST) for each in done.records if each.kind is Kind.MARK]
+    assert len(marks) > 200
+    assert sum(lived) <= 8
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("fills", FILLS)
