@@ -120,12 +120,10 @@ def _aim(leg: LegPlan, plan: Plan, view: View, guesses: dict[str, Decimal]) -> A
 
 def entry_wish(plan: Plan, aims: Iterable[Aim | None], facts: Facts) -> Wish:
     """Return the options the bot needs to judge an entry and to choose its legs."""
-    need: dict[Contract, None] = {}
-    keep: set[Contract] = set()
+    need: list[Contract] = [share(leg.symbol) for leg in plan.legs if leg.is_shares]
+    keep = need.copy()
     near: set[tuple[str, date, int]] = set()
     wide: set[tuple[str, date, int]] = set()
-    need.update(dict.fromkeys(share(leg.symbol) for leg in plan.legs if leg.is_shares))
-    keep.update(need)
     for leg, aim in zip((*plan.legs, *plan.needs.beside), aims, strict=True):
         if aim is None:
             continue
@@ -133,19 +131,19 @@ def entry_wish(plan: Plan, aims: Iterable[Aim | None], facts: Facts) -> Wish:
         place = (leg.trading_class, aim.expiry, aim.money)
         if place not in near:
             near.add(place)
-            need.update(dict.fromkeys(_money(leg, aim.expiry, strikes, aim.money)))
+            need += _money(leg, aim.expiry, strikes, aim.money)
         if aim.centre is None or aim.taken is None:
             continue
         if place not in wide:
             wide.add(place)
-            keep.update(_money(leg, aim.expiry, strikes, aim.money, MONEY_KEPT))
+            keep += _money(leg, aim.expiry, strikes, aim.money, MONEY_KEPT)
         strikes = multiples(strikes, leg.strike.multiple_of)
         options = options_of(leg.symbol, leg.trading_class, aim.expiry, strikes, leg.right is Right.CALL)
-        for centre in dict.fromkeys((aim.centre, aim.taken)):
+        for centre in (aim.centre,) if aim.centre == aim.taken else (aim.centre, aim.taken):
             preferred_ones = [option_of(leg, aim.expiry, each) for each in _preferred(leg, strikes, centre)]
-            need.update(dict.fromkeys((*_band(options, centre, BAND), *preferred_ones)))
-            keep.update(_band(options, centre, KEPT), preferred_ones)
-    return Wish(tuple(need), frozenset(keep))
+            need += (*_band(options, centre, BAND), *preferred_ones)
+            keep += (*_band(options, centre, KEPT), *preferred_ones)
+    return Wish(tuple(dict.fromkeys(need)), frozenset(keep))
 
 
 def money_wish(symbols: Container[str], held: Iterable[Option], view: View) -> Wish:
