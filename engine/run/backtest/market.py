@@ -21,7 +21,7 @@ from engine.run.backtest.surface import GREEKS, surface_of
 SHARE_SPREAD = 0.02
 """Dollars between bid and ask of a share, of which sources of options bring the level alone."""
 AHEAD = 16
-"""Instants whose quotes are gathered at once while one is written after the other; the board has those of one."""
+"""Instants whose quotes are gathered at once; the board has those of one."""
 _QUOTE = ("bid", "ask", "bid_size", "ask_size")
 _TOLD = (*_QUOTE, "volume", "open_interest")
 
@@ -204,8 +204,7 @@ class DayMarket:
         if not len(rows):
             return []
         if not 0 <= place - self._since < self._gathered.shape[1]:
-            is_next = place - self._since == self._gathered.shape[1]
-            self._gathered, self._since = self._gather(place, AHEAD if is_next else 1), place
+            self._gathered, self._since = self._gather(place), place
         stamp, *now = self._gathered[:, place - self._since]
         for name, values in zip(self._names, now, strict=True):
             np.frombuffer(getattr(board, name))[rows] = values
@@ -216,12 +215,12 @@ class DayMarket:
         told: list[int] = rows.tolist()
         return told
 
-    def _gather(self, place: int, count: int) -> Columns:
-        """Return what so many instants from a place on say of the options that are followed.
+    def _gather(self, place: int) -> Columns:
+        """Return what some instants from a place on say of the options that are followed.
 
         Shape: (the stamp of the quotes, the columns of the source, the stamp of the model) x instants x options.
         """
-        span = slice(place, place + count)
+        span = slice(place, place + AHEAD)
         given = with_sizes({name: column[span].take(self._places, axis=1) for name, column in self._given.items()})
         self._names = (*given, "model_at")
         at = self.day.times[span, None]

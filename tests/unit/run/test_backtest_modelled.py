@@ -18,7 +18,7 @@ from engine.record.record import Kind, Record
 from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.fills import fill_model
 from engine.run.backtest.look_ahead import check_look_ahead
-from engine.run.backtest.market import AHEAD, DayMarket
+from engine.run.backtest.market import DayMarket
 from engine.run.backtest.walk import Walk
 from engine.run.calendars import shipped_dates
 from engine.run.desk import load_desk
@@ -93,8 +93,8 @@ def test_nothing_looks_ahead_in_modelled_sessions() -> None:
 class FutureQuotes(DayMarket):
     """A leak: quotes and greeks of the next instant."""
 
-    def _gather(self, place: int, count: int) -> Columns:
-        found = super()._gather(place, AHEAD)
+    def _gather(self, place: int) -> Columns:
+        found = super()._gather(place)
         found[1:-1, :-1] = found[1:-1, 1:]
         return found
 

@@ -557,8 +557,8 @@ def test_sessions_of_a_bot_that_looks_at_the_account_are_not_apart(
 class FutureQuotes(markets.DayMarket):
     """A leak: greeks of the next instant."""
 
-    def _gather(self, place: int, count: int) -> Columns:
-        found = super()._gather(place, markets.AHEAD)
+    def _gather(self, place: int) -> Columns:
+        found = super()._gather(place)
         found[1:-1, :-1] = found[1:-1, 1:]
         return found
 
