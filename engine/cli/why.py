@@ -62,6 +62,7 @@ def why(
             every = [row for row in every if row["symbol"] == symbol]
         trades = [row for row in every if _is_of(row, session)]
         held = [row for row in every if _is_held(row, session)]
+        away = reader.outages(session) if session and clock is None and rule is None else ()
         mark = reader.run().mark
     if session is None or not records:
         document: dict[str, Any] = {"bot": bot, "date": session and str(session), "records": 0}
@@ -76,8 +77,8 @@ def why(
     else:
         told = story(records)
         document, lines = (
-            story_document(bot, session, told, trades, held),
-            story_lines(" ".join(filter(None, (bot, symbol))), session, told, trades, held),
+            story_document(bot, session, told, trades, held, away),
+            story_lines(" ".join(filter(None, (bot, symbol))), session, told, trades, held, away),
         )
     _show(document | {"mark": mark}, lines, path, form)
 

@@ -16,6 +16,8 @@ from engine.record.record import Json, Kind, Record
 ENTRY_PLACES = ("universe", "when", "choose", "require", "risk")
 JUDGED_BY_THE_PRESENT = (*ENTRY_PLACES, "halts")
 """Places whose rules are those of the present text; an exit's are those of the text its position was opened under."""
+OF_LINKS = frozenset((Kind.RUN_STARTED, Kind.RUN_ENDED, Kind.LINK))
+ENDED_UNTOLD = "the engine had ended without a word"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +184,36 @@ def _leaves(record: Record, leaving: dict[str, Leaving], known: Iterable[Conditi
         was = leaving.get(position, Leaving(position=position, reason=_reason(record)))
         leaving[position] = replace(was, closed=record.at)
     return False
+
+
+def outages(records: Iterable[Record], session: Record, *, is_running: bool) -> tuple[Span, ...]:
+    """Return the stretches of a session in which no engine was connected to the broker, and why.
+
+    records: of the kinds `OF_LINKS` and the last one before each start, from the first start of the store to its last
+    record, in order. Empty where no connection was recorded.
+    """
+    opened, closed = (datetime.fromisoformat(str(session.data[key])) for key in ("open", "close"))
+    away: tuple[datetime, str] | None = (opened, "no engine ran")
+    last, was_linked = opened, False
+    spans: list[Span] = []
+    for record in records:
+        if record.kind is Kind.RUN_STARTED:
+            away = away or (last, ENDED_UNTOLD)
+        elif record.kind is Kind.RUN_ENDED:
+            away = away or (record.at, f"the engine had ended: {_reason(record)}")
+        elif record.kind is Kind.LINK and not record.data["up"]:
+            away = away or (record.at, f"the connection was lost: {_reason(record)}")
+        elif record.kind is Kind.LINK:
+            was_linked = True
+            spans += [Span(start=away[0], end=record.at, why=away[1])] if away else []
+            away = None
+        last = record.at
+    if away is None and not is_running:
+        away = (last, ENDED_UNTOLD)
+    if away is not None:
+        spans.append(Span(start=away[0], end=last if is_running else closed, why=away[1]))
+    cut = (replace(span, start=max(span.start, opened), end=min(span.end, closed)) for span in spans)
+    return tuple(span for span in cut if span.start < span.end) if was_linked else ()
 
 
 def history(records: Iterable[Record], rule: str) -> tuple[Condition, ...]:

@@ -27,14 +27,19 @@ def clock(at: datetime, *, seconds: bool = True) -> str:
     return local.strftime("%H:%M:%S" if seconds or local.second else "%H:%M")
 
 
-def story_lines(bot: str, session: date, told: Story, trades: Sequence[Row], held: Sequence[Row] = ()) -> list[str]:
+def story_lines(
+    bot: str, session: date, told: Story, trades: Sequence[Row], held: Sequence[Row] = (), away: Sequence[Span] = ()
+) -> list[str]:
     """Return a day's story: the headline, the nearest miss in full, what was unknown, what came of it.
 
-    held: trades of earlier days that were still open when the day was over.
+    held: trades of earlier days that were still open when the day was over. away: when no engine was connected; told
+    of a bot that did not trade.
     """
     lines = [_headline(bot, session, told, trades)]
     lines += [f"  {_trade_line(trade, session)}" for trade in trades]
     lines += [f"  held {structure_of(trade)} since {str(trade['entry_time'])[:10]}" for trade in held]
+    if not _opened(session, trades):
+        lines += _away_lines(away)
     if not told.watched and not told.entered:
         lines += [f"  its halt {one.name} was unknown: {one.bound}" for one in told.blind]
     if not _opened(session, trades) and (moment := told.nearest or _last_look(told)):
@@ -51,6 +56,15 @@ def story_lines(bot: str, session: date, told: Story, trades: Sequence[Row], hel
     if told.skipped and not _opened(session, trades) and told.nearest is None:
         lines.append(f"  {told.skipped}")
     return lines
+
+
+def _away_lines(away: Sequence[Span]) -> list[str]:
+    """Return the longest stretches without a connection, and how many more there were."""
+    longest = sorted(away, key=lambda span: span.start - span.end)[:_REASONS_SHOWN]
+    shown = (span for span in away if span in longest)
+    lines = [f"  {clock(span.start)}   could not watch until {clock(span.end)}: {span.why}" for span in shown]
+    more = len(away) - len(longest)
+    return lines + ([f"  and {more} shorter {'times' if more > 1 else 'time'}"] if more else [])
 
 
 def _headline(bot: str, session: date, told: Story, trades: Sequence[Row]) -> str:
@@ -268,7 +282,7 @@ def _number(value: Any) -> float | None:
 
 
 def story_document(
-    bot: str, session: date, told: Story, trades: Sequence[Row], held: Sequence[Row] = ()
+    bot: str, session: date, told: Story, trades: Sequence[Row], held: Sequence[Row] = (), away: Sequence[Span] = ()
 ) -> dict[str, Any]:
     """Return a day's story as plain data."""
     return {
@@ -289,6 +303,7 @@ def story_document(
         "skipped": told.skipped,
         "trades": [dict(trade) for trade in trades],
         **({"held": [dict(trade) for trade in held]} if held else {}),
+        **({"away": [_span(span) for span in away]} if away else {}),
         **({"blind": [condition_document(one) for one in told.blind]} if told.blind else {}),
         **({"ranked": [{"at": at.isoformat(), "ranking": words} for at, words in told.ranked]} if told.ranked else {}),
     }

@@ -10,6 +10,7 @@ from sqlalchemy import Select, func, select, text, union
 from engine.model.session import at_exchange_time, exchange_date
 from engine.model.values import dataclass
 from engine.record.codec import utc_text, utc_time
+from engine.record.explain import OF_LINKS, Span, outages
 from engine.record.record import Kind, Record
 from engine.store.chain import ChainBreak, verify
 from engine.store.failures import failures, says
@@ -206,6 +207,23 @@ class StoreReader:
         found = numbers.subquery()
         with self._connection.begin():
             return self._records(select(*COLUMNS).where(journal.c.seq.in_(select(found.c.seq))))
+
+    def outages(self, day: date) -> tuple[Span, ...]:
+        """Return when of a session no engine was connected, and why; () of a day without one.
+
+        Raises: StoreError for a record that cannot be read.
+        """
+        session = next((one for one in self.records((Kind.SESSION,)) if one.data["date"] == str(day)), None)
+        if session is None:
+            return ()
+        last = select(func.max(journal.c.seq)).scalar_subquery()
+        before = select(journal.c.seq - 1).where(journal.c.kind == Kind.RUN_STARTED.value)
+        query = select(*COLUMNS).where(
+            journal.c.kind.in_(_values(OF_LINKS)) | journal.c.seq.in_(before) | (journal.c.seq == last)
+        )
+        with self._connection.begin():
+            found = self._records(query)
+        return outages(found, session, is_running=is_in_use(self.path))
 
     def tables(self, views: Collection[str]) -> dict[str, Listed]:
         """Return some views whole, all of one instant: the names of their columns, and their rows."""

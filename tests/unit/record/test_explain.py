@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 from store_day import DAY, WATCHER, at, condor_records, verdict, watcher_records
 
-from engine.record.explain import Span, history, left_within, of_symbol, selection_at, state_at, story, total
+from engine.record.explain import Span, history, left_within, of_symbol, outages, selection_at, state_at, story, total
 from engine.record.record import Json, Kind, Record
 from engine.run.why_text import instant_lines, rule_lines, story_lines
 
@@ -143,6 +143,37 @@ def test_what_kept_a_bot_from_watching_is_told() -> None:
     assert lines[1] == "  held 2200p 2026-12-18 since 2026-11-16"
     assert lines[2:] == ["  its halt move was unknown: beyond 46.4: SPX: no expiry fits"]
     assert "at 2.70 2026-11-16 10:00; open" in story_lines(WATCHER, DAY, told, held)[1], "a day of its own is named"
+
+
+def outage_record(clock: str, kind: Kind, **data: Json) -> Record:
+    return Record(at(clock), kind, "", "", data)
+
+
+def test_a_session_without_a_connection_is_told_of_a_bot_that_did_not_trade() -> None:
+    session = outage_record("09:29", Kind.SESSION, open=at("09:30").isoformat(), close=at("16:00").isoformat())
+    start, up = Kind.RUN_STARTED, {"up": True, "reason": ""}
+    records = [
+        outage_record("09:40", start),
+        outage_record("09:40", Kind.LINK, **up),
+        outage_record("13:00", Kind.LINK, up=False, reason="error 1100"),
+        outage_record("13:10", Kind.LINK, **up),
+        verdict("14:00", "move", True, 1.0),
+        outage_record("14:05", start),
+        outage_record("14:05:10", Kind.LINK, **up),
+        outage_record("15:00", Kind.RUN_ENDED, reason="stopped by the operator"),
+    ]
+    lines = story_lines(WATCHER, DAY, story([records[4]]), (), (), outages(records, session, is_running=False))
+    assert lines[1:5] == [
+        "  09:30:00   could not watch until 09:40:00: no engine ran",
+        "  13:00:00   could not watch until 13:10:00: the connection was lost: error 1100",
+        "  14:00:00   could not watch until 14:05:10: the engine had ended without a word",
+        "  15:00:00   could not watch until 16:00:00: the engine had ended: stopped by the operator",
+    ]
+    alone = [outage_record("09:29", start), outage_record("09:29", Kind.LINK, **up), records[4]]
+    assert outages(alone, session, is_running=True) == ()
+    (dead,) = outages(alone, session, is_running=False)
+    assert (dead.start, dead.end) == (at("14:00"), at("16:00"))
+    assert outages(records[4:5], session, is_running=False) == (), "a store that knows of no connection"
 
 
 def test_a_trade_of_which_one_side_was_bought_back_did_not_expire_worthless() -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from places import drop_triggers, records_of, run, spelled
-from store_day import at, small_day, verdict
+from store_day import DAY, at, small_day, verdict
 
 from engine.model.errors import InvariantError, StoreError
-from engine.record.record import Kind, Record
+from engine.record.record import Json, Kind, Record
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store, read_store
 from engine.store.place import Place
@@ -150,6 +150,28 @@ def test_a_store_that_was_replaced_stops_the_engine(tmp_path: Path) -> None:
     os.rename(path, tmp_path / "b.db")
     with pytest.raises(StoreError, match="deleted or replaced"):
         journal.append([operator(2)], durable=True)
+
+
+def test_a_run_that_died_was_away_from_its_last_record_on(place: Place) -> None:
+    """Also after the last record of a store that no engine has."""
+    opened, closed = at("09:30"), at("16:00")
+    session: dict[str, Json] = {"date": str(DAY), "open": opened.isoformat(), "close": closed.isoformat()}
+    up: dict[str, Json] = {"up": True, "reason": ""}
+    journal = SqlJournal(open_store(place))
+    records = [
+        Record(opened, Kind.RUN_STARTED),
+        Record(opened, Kind.SESSION, data=session),
+        Record(opened, Kind.LINK, data=up),
+        verdict("10:00", "move", True, 1.0),
+        Record(at("12:00"), Kind.RUN_STARTED),
+        Record(at("12:01"), Kind.LINK, data=up),
+    ]
+    journal.append(records, durable=True)
+    journal.close()
+    with StoreReader(place) as reader:
+        spans = [(span.start, span.end) for span in reader.outages(DAY)]
+        assert reader.outages(DAY + timedelta(days=1)) == ()
+    assert spans == [(at("10:00"), at("12:01")), (at("12:01"), closed)]
 
 
 def test_readers_see_whole_commits_while_an_engine_writes(place: Place) -> None:
