@@ -190,7 +190,7 @@ def outages(records: Iterable[Record], session: Record, *, is_running: bool) -> 
     """Return the stretches of a session in which no engine was connected to the broker, and why.
 
     records: of the kinds `OF_LINKS` and the last one before each start, from the first start of the store to its last
-    record, in order. Empty where no connection was recorded.
+    record, in order. Empty where no connection was recorded, and of a backtest, which ends when no window is ahead.
     """
     opened, closed = (datetime.fromisoformat(str(session.data[key])) for key in ("open", "close"))
     away: tuple[datetime, str] | None = (opened, "no engine ran")
@@ -198,6 +198,9 @@ def outages(records: Iterable[Record], session: Record, *, is_running: bool) -> 
     spans: list[Span] = []
     for record in records:
         if record.kind is Kind.RUN_STARTED:
+            settings: Any = record.data.get("settings")
+            if (settings or {}).get("mode") == "backtest":
+                return ()
             away = away or (last, ENDED_UNTOLD)
         elif record.kind is Kind.RUN_ENDED:
             away = away or (record.at, f"the engine had ended: {_reason(record)}")

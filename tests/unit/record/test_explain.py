@@ -173,6 +173,8 @@ def test_a_session_without_a_connection_is_told_of_a_bot_that_did_not_trade() ->
     assert outages(alone, session, is_running=True) == ()
     (dead,) = outages(alone, session, is_running=False)
     assert (dead.start, dead.end) == (at("14:00"), at("16:00"))
+    past = outage_record("09:29", start, settings={"mode": "backtest"})
+    assert outages([past, *alone[1:]], session, is_running=False) == ()
     assert outages(records[4:5], session, is_running=False) == (), "a store that knows of no connection"
 
 
