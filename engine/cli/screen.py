@@ -195,7 +195,7 @@ def start_lines(desk: "Desk", run: "Run") -> list[str]:
         f"rulebot {release()}   {where}   account {account}",
         _what_runs(desk, run),
         f" store {shown_path(run.options.store)}",
-        *_resumed(run),
+        *resumed_lines(run),
         " Ctrl+C stops; the next start goes on from the store"
         if is_observing(run)
         else " Ctrl+C stops: entries are cancelled, exits stay at the broker",
@@ -232,11 +232,12 @@ def _live_lines(title: str) -> list[str]:
     return [bar, f"== {title} ==", bar] if title else []
 
 
-def _resumed(run: "Run") -> list[str]:
+def resumed_lines(run: "Run") -> list[str]:
+    """Return what a start goes on with: positions that hold something, and orders; nothing of the first start."""
     if run.resumed.is_fresh:
         return []
     state = run.resumed.state
-    held = sum(position.state != "closed" for position in state.positions.values())
+    held = sum(not position.is_flat for position in state.positions.values())
     orders = sum(order.status.is_live for order in state.orders.values())
     return [f" taken up from the last run: {counted(held, 'open position')}, {counted(orders, 'order')} at work"]
 

@@ -1,13 +1,15 @@
-"""What nobody may overlook of a live run: above all lines, and above the table."""
+"""What is said at a start: what nobody may overlook of a live run, above lines and table; what is taken up."""
 
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from rich.console import Console
+from store_day import at, condor, position
 
 from engine.cli.live_table import LiveTable
-from engine.cli.screen import live_title
+from engine.cli.screen import live_title, resumed_lines
+from engine.model.order import OrderStatus, Purpose
 
 REAL = "LIVE: REAL MONEY in account U1234567"
 PLAYED = "LIVE, SIMULATED: account U1234567 is played by a simulated gateway, no real money"
@@ -39,3 +41,13 @@ def test_the_table_bears_it_cut_to_the_width(width: int, monkeypatch: pytest.Mon
     assert (first.plain, title.style) == ("", "bold white on red")
     assert len(title.plain) < width
     assert title.plain.startswith(" LIVE: REAL MONEY")
+
+
+def test_an_entry_at_work_is_taken_up_as_an_order_and_not_as_a_position() -> None:
+    times = {"prepared_at": at("10:00"), "changed_at": at("10:00")}
+    entry = condor("rb-1", 1, Purpose.ENTRY, status=OrderStatus.WORKING, reason="", **times)
+    entering = SimpleNamespace(positions={"P1": position("entering", False, False)}, orders={"rb-1": entry})
+    held = SimpleNamespace(positions={"P1": position("open", True, False)}, orders={})
+    for state, words in ((entering, "0 open positions, 1 order"), (held, "1 open position, 0 orders")):
+        started: Any = SimpleNamespace(resumed=SimpleNamespace(is_fresh=False, state=state))
+        assert resumed_lines(started) == [f" taken up from the last run: {words} at work"]
