@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.model.money import signed_dollars
+from engine.model.session import exchange_date
 from engine.store.place import shown_path
 
 if TYPE_CHECKING:
@@ -40,11 +41,14 @@ def replay_lines(told: dict[str, Any], differs: "Difference | None", *, short: b
     from engine.run.why_text import clock
 
     counts = f"{told['decisions']} records of {told['turns']} turns"
-    until = clock(datetime.fromisoformat(told["until"]))
+    last = datetime.fromisoformat(told["until"])
+    until = clock(last)
     if differs is None:
         yield f" {told['file']}: the same, {counts} until {until}, in {told['seconds']:.1f} s"
         return
-    yield f" {told['file']}: DIFFERENT at {clock(differs.at)}, after {counts}"
+    day = exchange_date(differs.at)
+    when = clock(differs.at) if day == exchange_date(last) else f"{day} {clock(differs.at)}"
+    yield f" {told['file']}: DIFFERENT at {when}, after {counts}"
     if told["recorded_by"] != told["replayed_by"]:
         yield f"   recorded by rulebot {told['recorded_by']}, replayed by {told['replayed_by']}"
     if not short:
