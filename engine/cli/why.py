@@ -62,7 +62,9 @@ def why(
             every = [row for row in every if row["symbol"] == symbol]
         trades = [row for row in every if _is_of(row, session)]
         held = [row for row in every if _is_held(row, session)]
-        away = reader.outages(session) if session and clock is None and rule is None else ()
+        is_story = session is not None and clock is None and rule is None
+        away = reader.outages(session) if session and is_story else ()
+        blind = reader.data_troubles(session) if session and is_story else ()
         mark = reader.run().mark
     if session is None or not records:
         document: dict[str, Any] = {"bot": bot, "date": session and str(session), "records": 0}
@@ -77,8 +79,8 @@ def why(
     else:
         told = story(records)
         document, lines = (
-            story_document(bot, session, told, trades, held, away),
-            story_lines(" ".join(filter(None, (bot, symbol))), session, told, trades, held, away),
+            story_document(bot, session, told, trades, held, away, blind),
+            story_lines(" ".join(filter(None, (bot, symbol))), session, told, trades, held, away, blind),
         )
     _show(document | {"mark": mark}, lines, path, form)
 

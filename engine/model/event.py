@@ -227,6 +227,15 @@ class ClocksApart:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class DataTrouble:
+    """Why market data of a symbol does not come any more, in words; "" is of all symbols. Each reason once a link."""
+
+    at: datetime
+    symbol: str
+    text: str
+
+
 class Request(Enum):
     """What an operator can ask for."""
 
@@ -289,6 +298,7 @@ Event = (
     | LinkUp
     | LinkDown
     | ClocksApart
+    | DataTrouble
     | OperatorRequest
     | HookCame
 )

@@ -78,6 +78,8 @@ BY_HAND = "by_hand"
 """In the data of a decision to enter: an operator has asked for it."""
 OPENING_MOVE = "opening_move"
 """What a record of facts is about that tells the expected move of the open: it is fixed for the day."""
+DATA_TROUBLE = "market data"
+"""What a record of facts is about that tells why market data does not come."""
 WATCH = "watch"
 """What a decision is about that begins a watch; with `since` in its data it goes on with one that was cut."""
 GRID = (WATCH, "stop watching", "enter")

@@ -27,19 +27,31 @@ def clock(at: datetime, *, seconds: bool = True) -> str:
     return local.strftime("%H:%M:%S" if seconds or local.second else "%H:%M")
 
 
+Told = tuple[datetime, str]
+"""When something was told, and its words."""
+
+
 def story_lines(
-    bot: str, session: date, told: Story, trades: Sequence[Row], held: Sequence[Row] = (), away: Sequence[Span] = ()
+    bot: str,
+    session: date,
+    told: Story,
+    trades: Sequence[Row],
+    held: Sequence[Row] = (),
+    away: Sequence[Span] = (),
+    blind: Sequence[Told] = (),
 ) -> list[str]:
     """Return a day's story: the headline, the nearest miss in full, what was unknown, what came of it.
 
-    held: trades of earlier days that were still open when the day was over. away: when no engine was connected; told
-    of a bot that did not trade.
+    held: trades of earlier days that were still open when the day was over. away: when no engine was connected; blind:
+    why market data did not come; both are told of a bot that did not trade.
     """
     lines = [_headline(bot, session, told, trades)]
     lines += [f"  {_trade_line(trade, session)}" for trade in trades]
     lines += [f"  held {structure_of(trade)} since {str(trade['entry_time'])[:10]}" for trade in held]
     if not _opened(session, trades):
         lines += _away_lines(away)
+        lines += [f"  {clock(at)}   {text}" for at, text in blind[:_REASONS_SHOWN]]
+        lines += [f"  and {len(blind) - _REASONS_SHOWN} more of market data"] if len(blind) > _REASONS_SHOWN else []
     if not told.watched and not told.entered:
         lines += [f"  its halt {one.name} was unknown: {one.bound}" for one in told.blind]
     if not _opened(session, trades) and (moment := told.nearest or _last_look(told)):
@@ -282,7 +294,13 @@ def _number(value: Any) -> float | None:
 
 
 def story_document(
-    bot: str, session: date, told: Story, trades: Sequence[Row], held: Sequence[Row] = (), away: Sequence[Span] = ()
+    bot: str,
+    session: date,
+    told: Story,
+    trades: Sequence[Row],
+    held: Sequence[Row] = (),
+    away: Sequence[Span] = (),
+    blind: Sequence[Told] = (),
 ) -> dict[str, Any]:
     """Return a day's story as plain data."""
     return {
@@ -304,6 +322,7 @@ def story_document(
         "trades": [dict(trade) for trade in trades],
         **({"held": [dict(trade) for trade in held]} if held else {}),
         **({"away": [_span(span) for span in away]} if away else {}),
+        **({"market_data": [{"at": at.isoformat(), "told": text} for at, text in blind]} if blind else {}),
         **({"blind": [condition_document(one) for one in told.blind]} if told.blind else {}),
         **({"ranked": [{"at": at.isoformat(), "ranking": words} for at, words in told.ranked]} if told.ranked else {}),
     }

@@ -11,7 +11,7 @@ from engine.model.session import at_exchange_time, exchange_date
 from engine.model.values import dataclass
 from engine.record.codec import utc_text, utc_time
 from engine.record.explain import OF_LINKS, Span, outages
-from engine.record.record import Kind, Record
+from engine.record.record import DATA_TROUBLE, Kind, Record
 from engine.store.chain import ChainBreak, verify
 from engine.store.failures import failures, says
 from engine.store.finance.books import KINDS as BOOKED
@@ -224,6 +224,13 @@ class StoreReader:
         with self._connection.begin():
             found = self._records(query)
         return outages(found, session, is_running=is_in_use(self.path))
+
+    def data_troubles(self, day: date) -> tuple[tuple[datetime, str], ...]:
+        """Return when of a day market data did not come, and why. Raises: StoreError."""
+        midnight = datetime.min.time()
+        first, after = at_exchange_time(day, midnight), at_exchange_time(day + timedelta(days=1), midnight)
+        found = self.between(Kind.FACTS, first, after - timedelta(microseconds=1))
+        return tuple((each.at, str(each.data["value"])) for each in found if each.data.get("what") == DATA_TROUBLE)
 
     def tables(self, views: Collection[str]) -> dict[str, Listed]:
         """Return some views whole, all of one instant: the names of their columns, and their rows."""

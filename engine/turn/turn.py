@@ -18,6 +18,7 @@ from engine.model.event import (
     ClocksApart,
     ClosesReport,
     CommissionReport,
+    DataTrouble,
     DividendReport,
     Event,
     ExecutionReport,
@@ -38,7 +39,7 @@ from engine.model.event import (
 )
 from engine.model.position import Position
 from engine.model.values import replace
-from engine.record.record import OPENING_MOVE, Json, Kind
+from engine.record.record import DATA_TROUBLE, OPENING_MOVE, Json, Kind
 from engine.turn import covering, daily, doubting, settling, watching
 from engine.turn.asking import orders_listed, step_asking
 from engine.turn.bars import take_bars, take_implied
@@ -246,6 +247,10 @@ def _on_dividend(work: Work, event: DividendReport) -> dict[str, Any]:
     return {"facts": replace(facts, dividends={**facts.dividends, event.symbol: told})}
 
 
+def _on_trouble(work: Work, event: DataTrouble) -> None:
+    work.record(Kind.FACTS, symbol=event.symbol, what=DATA_TROUBLE, value=event.text)
+
+
 def _on_message(work: Work, event: OrderMessage) -> None:
     if not take_refusal(work, event):
         on_message(work, event)
@@ -337,6 +342,7 @@ _HANDLERS: dict[type, Handler] = {
     BarsReport: take_bars,
     ImpliedReport: take_implied,
     DividendReport: _on_dividend,
+    DataTrouble: _on_trouble,
     OpeningMoveReport: _on_opening_move,
     OrdersListed: orders_listed,
     MarginReport: on_margin,

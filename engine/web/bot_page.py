@@ -39,6 +39,7 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
         trades = reader.view("trades", strategy_id=name)
         kept = kept_in(reader)
         away = reader.outages(session) if session else ()
+        blind = reader.data_troubles(session) if session else ()
         chart = chart_of_day(reader, name, session) if session else None
         held = [str(row["state"]) for row in reader.view("open_positions", strategy_id=name)]
     text = run.specs.get(name) or {}
@@ -65,7 +66,9 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
         "text": str(text.get("text") or ""),
         "state": run.state(name),
         "session": session,
-        "why": "\n".join(story_lines(name, session, story(records), of_day, away=away)) if session and records else "",
+        "why": "\n".join(story_lines(name, session, story(records), of_day, away=away, blind=blind))
+        if session and records
+        else "",
         "chart": "" if chart is None else chart_svg(chart),
         "marks": () if chart is None else tuple((mark, mark_words(mark)) for mark in chart.marks),
         "explained": explained,

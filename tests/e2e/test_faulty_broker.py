@@ -8,15 +8,18 @@ import pytest
 
 from engine.model.event import Request
 from engine.model.order import OrderStatus, Purpose
+from engine.record.explain import story
 from engine.run.aftermath.books import compare_books
 from engine.run.aftermath.day import Day, read_day
 from engine.run.aftermath.findings import offences
 from engine.run.desk import load_desk
 from engine.run.start import Run, RunOptions, execute
+from engine.run.why_text import story_lines
 from engine.run.worlds import attached
 from engine.sim.gateway.embed import start_gateway
 from engine.sim.gateway.fault_plan import read_faults
 from engine.sim.gateway.settings import GatewaySettings
+from engine.store.queries import StoreReader
 from tests.e2e.worlds import check_replays, spec_files
 
 DAY = date(2026, 10, 21)
@@ -78,6 +81,16 @@ def test_the_books_are_the_ledgers(fault: str, tmp_path: Path) -> None:
     entries = [order for order in day.orders.values() if order.purpose is Purpose.ENTRY]
     assert [order.status for order in entries] == [OrderStatus.FILLED]
     assert day.ledger.commissions
+
+
+def test_why_says_that_market_data_did_not_come_and_why(tmp_path: Path) -> None:
+    day = morning(tmp_path, 'kind: competing_session, at: "09:29:30"')
+    assert day.orders == {}
+    with StoreReader(tmp_path / "s.db") as reader:
+        told = reader.data_troubles(DAY)
+        lines = story_lines("spy_put_seller", DAY, story(reader.day("spy_put_seller", DAY)), (), blind=told)
+    assert "another session of this user has the market data (error 10197)" in told[0][1]
+    assert lines[1].endswith(told[0][1])
 
 
 def test_an_entry_that_is_refused_without_a_status_is_not_held(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from engine.adapters.ib.settings import IbSettings
 from engine.adapters.ib.wire import REQUEST_IDS, Wire
 from engine.model.contract import Contract, Option, Right, Underlying
 from engine.model.errors import BrokerError
+from engine.model.event import DataTrouble
 from engine.model.facts import Bars, Listing
 from engine.model.market import Board, Extra, Extras
 from engine.model.session import Session, exchange_date
@@ -179,18 +180,18 @@ class IbFeed:
             self._held_back.discard(row)
         self._board.drop(contract)
 
-    def refused(self, fields: list[str]) -> None:
-        """Take an errMsg on the id of a line, or on none."""
+    def refused(self, fields: list[str], at: datetime) -> DataTrouble | None:
+        """Take an errMsg on the id of a line, or on none; return what is to be told of it, once a connection."""
         req_id, code, text = convert.whole(fields[2]), convert.whole(fields[3]), convert.plain_text(fields[4])
         wire = self._wire
         if req_id < REQUEST_IDS:
             log.info("broker: %s (%d)", text, code)
             if wire is not None and code in (FARM_BROKEN, FARM_CONNECTED):
-                self._farm(wire, text.rsplit(":", 1)[-1], is_broken=code == FARM_BROKEN)
-            return
+                return self._farm(wire, text.rsplit(":", 1)[-1], at, is_broken=code == FARM_BROKEN)
+            return None
         contract = next((each for each, line in self._lines.items() if line == req_id), None)
         if wire is None or contract is None or code == UNKNOWN_TICKER:
-            return
+            return None
         if code != PARTLY:
             # quotes come only on change, so a line that has stopped looks like a quiet one
             row = self._board.rows[contract]
@@ -198,29 +199,35 @@ class IbFeed:
             self._held_back.discard(row)
         if code in FOR_NOW:
             self._refused_at[contract] = self._present()
-        self._note(contract, line_trouble(contract, code, text))
+        return self._note(contract, line_trouble(contract, code, text), at)
 
-    def _farm(self, wire: Wire, farm: str, *, is_broken: bool) -> None:
+    def _farm(self, wire: Wire, farm: str, at: datetime, *, is_broken: bool) -> DataTrouble | None:
         """Hold back every row while a market data farm is broken: which contracts it serves is not told."""
         if is_broken:
-            log.warning("market data farm %s is broken; no quote counts until it is back", farm)
+            text = f"market data farm {farm} is broken; no quote counts until it is back"
+            log.warning("%s", text)
             self._broken_farms.add(farm)
             self._held_back.update(row for row in self._board.rows.values() if row not in self._board.frozen)
             for row in self._held_back:
                 wire.quotes.freeze(row)
-            return
+            return DataTrouble(at, "", text)
+        if farm not in self._broken_farms:
+            return None
         self._broken_farms.discard(farm)
         if not self._broken_farms:
             for row in self._held_back:
                 wire.quotes.thaw(row)
             self._held_back.clear()
+        return DataTrouble(at, "", f"market data farm {farm} is back")
 
-    def _note(self, contract: Contract, words: str) -> None:
-        """Keep why a line does not stream; each reason is logged once a connection."""
-        if words not in self._logged:
-            log.warning("%s", words)
-            self._logged.add(words)
+    def _note(self, contract: Contract, words: str, at: datetime) -> DataTrouble | None:
+        """Keep why a line does not stream; each reason is told once a connection."""
         self.troubles[contract] = words
+        if words in self._logged:
+            return None
+        log.warning("%s", words)
+        self._logged.add(words)
+        return DataTrouble(at, contract.symbol, words)
 
     # ------------------------------------------------------------ slow facts
 

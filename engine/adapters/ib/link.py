@@ -300,8 +300,7 @@ class IbLink:
             self._values.read(fields)
             return None
         if kind == "4" and not 0 < convert.whole(fields[2]) < REQUEST_IDS:
-            self._feed.refused(fields)
-            return None
+            return self._feed.refused(fields, self._now)
         place = EXECUTION_ID.get(kind)
         if place is not None and (kind, fields[place]) in self._seen:
             return None
