@@ -1,6 +1,6 @@
 """The legs: in which order their strikes resolve, what covers what, whether the structure is sold or bought."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from engine.compile.distance import REFERRING, ends_of, place_of
@@ -222,16 +222,21 @@ def missing_cover(leg: Leg, spec: Spec) -> int:
 
 def _bare(sold: list[Leg], bought: list[Leg], spec: Spec) -> int:
     """Return how many of these no option bought covers, each by one of its own."""
-    covers = {short.name: [long.name for long in bought if _outlasts(long, short, spec)] for short in sold}
-    left = {long.name: long.ratio for long in bought}
-    missing = 0
-    for short in sorted(sold, key=lambda each: len(covers[each.name])):
-        owed = short.ratio
-        for name in covers[short.name]:
+    return _unpaired(sold, bought, lambda short, long: _outlasts(long, short, spec))
+
+
+def _unpaired(legs: list[Leg], partners: list[Leg], fits: Callable[[Leg, Leg], bool]) -> int:
+    """Return how many of these legs, by their ratios, get no partner of their own; who has few to take goes first."""
+    fitting = {leg.name: [each.name for each in partners if fits(leg, each)] for leg in legs}
+    left = {each.name: each.ratio for each in partners}
+    alone = 0
+    for leg in sorted(legs, key=lambda each: len(fitting[each.name])):
+        owed = leg.ratio
+        for name in fitting[leg.name]:
             taken = min(owed, left[name])
             owed, left[name] = owed - taken, left[name] - taken
-        missing += owed
-    return missing
+        alone += owed
+    return alone
 
 
 def _outlasts(long: Leg, short: Leg, spec: Spec) -> bool:
@@ -310,16 +315,7 @@ def group_direction(group: list[Leg]) -> str | None:
 
 def _are_outdone(cheap: list[Leg], dear: list[Leg], group: list[Leg]) -> bool:
     """Say whether each of these has a leg of its own among the others that stands nearer to the money."""
-    nearer = {leg.name: [near for near in dear if _is_further(leg, near, group)] for leg in cheap}
-    left = {near.name: near.ratio for near in dear}
-    for leg in sorted(cheap, key=lambda each: len(nearer[each.name])):
-        owed = leg.ratio
-        for near in nearer[leg.name]:
-            taken = min(owed, left[near.name])
-            owed, left[near.name] = owed - taken, left[near.name] - taken
-        if owed:
-            return False
-    return True
+    return not _unpaired(cheap, dear, lambda leg, near: _is_further(leg, near, group))
 
 
 def _is_further(leg: Leg, near: Leg, group: list[Leg]) -> bool:
