@@ -330,7 +330,7 @@ def end_looking(work: Work, position: Position, planned: ExitPlan) -> None:
 def note_nothing(work: Work, position: Position, planned: ExitPlan, found: Found) -> Position:
     """Record that an exit finds nothing to roll into; return the position, for which it rolls no more today.
 
-    What only keeps everything out for now is told once, and looked at again; where the exit closes instead, it does so.
+    What keeps everything out at the moment is told once, and looked at again; where the exit closes instead, it does.
     """
     end_looking(work, position, planned)
     position = work.positions[position.id]

@@ -252,11 +252,15 @@ def judge_armed_by(edit: Edit) -> Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class _Arming:
-    """A condition that arms an exit: its test and how it is judged, whatever it is called; and the same in words."""
+class _Told:
+    """What decides whether an edit changed something, whatever its conditions are called; and the same in words."""
 
     meaning: tuple[Any, ...]
     words: str = field(compare=False)
+
+
+def _asked(rule: Rule) -> tuple[Any, ...]:
+    return nameless(in_one_order(rule.test)), rule.confirm, rule.max_age
 
 
 def _armed_by(noun: Exit, field: str, subject: Subject) -> Any:
@@ -264,8 +268,8 @@ def _armed_by(noun: Exit, field: str, subject: Subject) -> Any:
     return None if planned is None else tuple(_arming(rule, subject) for rule in planned.armed_by)
 
 
-def _arming(rule: Rule, subject: Subject) -> _Arming:
-    return _Arming((nameless(in_one_order(rule.test)), rule.confirm, rule.max_age), rule_words(rule, subject.cast))
+def _arming(rule: Rule, subject: Subject) -> _Told:
+    return _Told(_asked(rule), rule_words(rule, subject.cast))
 
 
 def _armed_words(value: Any, subject: Subject) -> str:
@@ -279,26 +283,17 @@ def judge_roll(edit: Edit) -> Verdict:
     return Verdict("where it closed it opens a new position" if edit.old is None else "rolled otherwise", is_worse=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Rolling:
-    """What an exit rolls into, whatever its conditions are called; and the same in words."""
-
-    meaning: tuple[Any, ...]
-    words: str = field(compare=False)
-
-
 def _rolled(noun: Exit, field: str, subject: Subject) -> Any:
     planned = planned_of(noun.name, subject)
     if planned is None or planned.roll is None:
         return None
     roll = planned.roll
     legs = tuple(
-        (leg.name, leg.strike.by, replace(leg.strike, path=()), leg.not_below, leg.not_above, leg.trading_class)
-        for leg in roll.legs
+        (leg.name, replace(leg.strike, path=()), leg.not_below, leg.not_above, leg.trading_class) for leg in roll.legs
     )
     expiry = roll.legs[0].expiry.terms if roll.is_moved else None
-    asked = tuple((nameless(in_one_order(rule.test)), rule.confirm, rule.max_age) for rule in roll.require)
-    return _Rolling((legs, expiry, asked, roll.otherwise), roll_words(roll, subject.cast))
+    asked = tuple(_asked(rule) for rule in roll.require)
+    return _Told((legs, expiry, asked, roll.otherwise), roll_words(roll, subject.cast))
 
 
 def _closed(noun: Exit, field: str, subject: Subject) -> Any:
