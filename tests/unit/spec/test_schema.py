@@ -52,6 +52,19 @@ def test_the_schema_is_a_schema(kind: str) -> None:
     Draft202012Validator.check_schema(schema_of(kind))
 
 
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON. Raises: AssertionError where a key stands twice: the last would hide the first."""
+    keys = [key for key, _ in pairs]
+    assert len(keys) == len(set(keys)), {key for key in keys if keys.count(key) > 1}
+    return dict(pairs)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_key_hides_another(kind: str) -> None:
+    text = (shipped("schemas") / f"{kind}.schema.json").read_text()
+    assert json.loads(text, object_pairs_hook=once) == schema_of(kind)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_field_is_described(kind: str) -> None:
     root = schema_of(kind)
