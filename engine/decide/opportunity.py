@@ -19,6 +19,10 @@ ANY_END = "any"
 """What `again: {after: [any]}` names: whatever the one before came to."""
 
 
+OVER = "its window is over"
+"""Why no entry may be judged any more once the window's time has passed."""
+
+
 class Opportunity(NamedTuple):
     """Whether entries are possible now, and if not, why in words and when to look again (None: not today)."""
 
@@ -99,7 +103,7 @@ def opportunity(
     if day.halted:
         return Opportunity(False, f"halted: {day.halted}", None, True)
     if now >= end:
-        return Opportunity(False, "its window is over", None, True)
+        return Opportunity(False, OVER, None, True)
     if day.decided:
         return Opportunity(False, f"decided once: {day.decided}", None, True)
     if day.opened >= entry.per_day:

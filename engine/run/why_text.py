@@ -65,7 +65,7 @@ def story_lines(
     lines += [f"  {clock(at)}   {text}" for at, text in told.rolled]
     if told.halted:
         lines.append(f"  halted: {told.halted}")
-    if told.skipped and not _opened(session, trades) and told.nearest is None:
+    if told.skipped and told.watched and not _opened(session, trades) and told.nearest is None:
         lines.append(f"  {told.skipped}")
     return lines
 
@@ -90,7 +90,7 @@ def _headline(bot: str, session: date, told: Story, trades: Sequence[Row]) -> st
         if told.watched[0].start < told.watched[-1].end:
             parts.append(f"It watched {_spans(told.watched)}{nearest}.")
     elif not opened and not told.entered:
-        parts.append("It did not watch.")
+        parts.append(f"It did not watch: {told.skipped}." if told.skipped else "It did not watch.")
     if told.entered:
         held = [at for at in told.entered if at not in told.by_hand]
         if held:

@@ -4,7 +4,7 @@ import math
 from datetime import datetime, timedelta
 
 from engine.decide.limits import halt_words
-from engine.decide.opportunity import Opportunity, opportunity
+from engine.decide.opportunity import OVER, Opportunity, opportunity
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
 from engine.evaluate.wording import describe
@@ -90,7 +90,7 @@ def enter_window(work: Work, bot: CompiledBot) -> int:
     work.set_bot(bot.plan.name, replace(work.bots[bot.plan.name], grid_since=None))
     if state.is_watching:
         work.set_bot(bot.plan.name, replace(work.bots[bot.plan.name], is_watching=False, since=work.at))
-        end_watch(work, bot.plan.name, "its window is over")
+        end_watch(work, bot.plan.name, OVER)
     return day.window
 
 
@@ -138,12 +138,21 @@ def _not_open(work: Work, bot: CompiledBot, found: Opportunity, window: int) -> 
     if state.is_watching:
         work.set_bot(name, replace(work.bots[name], is_watching=False, since=work.at))
         end_watch(work, name, found.reason)
+    _note_unwatched(work, name, found)
     waits = found.reason or f"its window, from {bot.plan.entry.windows[window].start}"
     state = work.bots[name]
     if waits != state.waits:
         work.set_bot(name, replace(state, waits=waits))
     if found.look_again is not None:
         wake(work, name, (found.look_again - work.at).total_seconds())
+
+
+def _note_unwatched(work: Work, name: str, found: Opportunity) -> None:
+    """Keep on record what keeps a bot from watching in its window: a cap, or a day on which it does not enter."""
+    day = work.bots[name].day
+    is_told = day.entries or day.halted or day.decided or day.skipped
+    if found.reason and found.reason != OVER and not is_told:
+        work.put_day(replace(day, skipped=found.reason))
 
 
 def _judge_entry(work: Work, bot: CompiledBot) -> None:

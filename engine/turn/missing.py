@@ -50,7 +50,7 @@ def end_watch(work: Work, name: str, reason: str) -> None:
     if state.nearest is not None:
         record_nearest(work, name, state.nearest)
     work.record(Kind.DECISION, name, what="stop watching", reason=reason, values=[])
-    if not state.day.opened and not state.day.skipped:
+    if not state.day.opened:
         nearest = state.nearest
         words = f"{reason}; nearest {nearest.rule}: {nearest.text}" if nearest else reason
         work.put_day(replace(state.day, skipped=words))

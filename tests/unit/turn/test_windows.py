@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from hand_desk import Desk, clock, put, text_of
+from hand_desk import SELLER, Desk, clock, put, text_of
 
 from engine.decide.opportunity import opportunity
+from engine.model.event import Request
 from engine.model.order import Purpose
 from engine.record.record import Kind
 
@@ -93,6 +94,45 @@ def test_it_enters_on_its_week_days_only() -> None:
     desk.until("12:00")
     assert (entries(desk), desk.state.bots["spread"].waits) == (0, "it does not enter on a Wednesday")
     assert not desk.said(Kind.DECISION, "watch")
+    assert desk.state.bots["spread"].day.skipped == "it does not enter on a Wednesday"
+
+
+HOLDS = {
+    **SELLER,
+    "entry": '{window: {from: "10:00", to: "11:00"}, max_open: 1, when: [{vix: {between: [12, 22]}}]}',
+    "exits": "\n  - dte: {at_most: 30}\n",
+}
+
+
+def held_since_yesterday() -> Desk:
+    desk = Desk((text_of("seller", **HOLDS),))
+    desk.until("10:00")
+    desk.fill(desk.last)
+    desk.tick((clock("09:30", THURSDAY) - desk.now).total_seconds(), quiet=True)
+    desk.day = THURSDAY
+    return desk
+
+
+def test_what_a_bot_that_holds_all_it_may_did_not_watch_for_is_on_record() -> None:
+    desk = held_since_yesterday()
+    desk.until("09:59")
+    assert not desk.state.bots["seller"].day.skipped, "its window is still to come"
+    desk.until("12:00", step=60)
+    assert desk.state.bots["seller"].day.skipped == "1 of 1 open at once"
+    (told,) = [each for each in desk.records if each.kind is Kind.BOT_DAY and each.data["skipped"]]
+    assert told.at == clock("10:00", THURSDAY)
+
+
+def test_a_watch_that_began_once_a_position_was_closed_says_why_it_brought_nothing() -> None:
+    desk = held_since_yesterday()
+    desk.until("10:10", step=60)
+    desk.ask(Request.FLATTEN)
+    desk.tick(5)
+    desk.fill(desk.last)
+    desk.ask(Request.RESUME)
+    desk.level("VIX", 90.0)
+    desk.until("11:05", step=60)
+    assert desk.state.bots["seller"].day.skipped.startswith("its window is over; nearest ")
 
 
 def test_a_cap_of_the_week_counts_what_earlier_days_opened() -> None:
