@@ -65,6 +65,9 @@ def sweep_lines(
         every = len(best) * sessions
         others = "" if arrays == every else ", the others turn by turn"
         yield f" {arrays:,} of {counted(every, 'session')} by arrays{others}"
+    elif why := next((each.by_turns for each in best if each.by_turns), ""):
+        yield f" all turn by turn: {why}"
+        yield " what goes by arrays is many times as fast: docs/backtest.md"
     if sessions and not any(each.trades for each in best):
         yield " none of them ever traded: 'rulebot backtest' on these sessions says what kept the bot out"
     if len(axes) == 2 and max(len(each.values) for each in axes) <= WIDEST:

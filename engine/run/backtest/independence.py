@@ -20,28 +20,43 @@ OF_ACCOUNT = frozenset(("net_liquidation", "buying_power"))
 
 def is_independent(program: Program) -> bool:
     """Say whether no bot of a program carries anything over a night."""
-    plans = [bot.plan for bot in program.bots.values()]
-    structures = [plan for bot in plans for plan in bot.structures_of_all()]
+    return not what_is_carried(program)
+
+
+def what_is_carried(program: Program) -> str:
+    """Return what a program may carry from one session to the next, in words, "" when that is nothing."""
+    return next(_carried(program), "")
+
+
+def _carried(program: Program) -> Iterator[str]:
     limits = program.limits
     counts = (limits.margin, limits.worst_case_at_expiry, limits.cash_secured_puts)
-    is_of_account = any(each is not None for each in counts) or bool(program.require)
-    return not is_of_account and all(_ends_today(plan) for plan in structures) and all(map(_starts_fresh, plans))
+    if any(each is not None for each in counts) or program.require:
+        yield "limits of the account"
+    for bot in program.bots.values():
+        plan = bot.plan
+        for structure in plan.structures_of_all():
+            yield from _outliving(structure)
+        if plan.size is not None or plan.overwrite is not None:
+            yield "a size that is counted by the account"
+        if plan.entry.per_week is not None:
+            yield "a cap of the week"
+        for measure in (call.measure for rule in _rules(plan) for call in calls_of(rule.test)):
+            if measure in OF_ACCOUNT:
+                yield f"a condition on {measure}"
 
 
-def _ends_today(plan: Plan) -> bool:
-    return all(planned.roll is None for planned in plan.exits) and all(
-        not leg.is_shares
-        and leg.expiry.days[-1] == 0
-        and leg.expiry.rule in (DteRule.EXACT, DteRule.AT_MOST)
-        and product(leg.symbol).settlement is not Settlement.SHARES
-        and leg.trading_class not in AT_THE_OPEN
-        for leg in plan.legs
-    )
-
-
-def _starts_fresh(plan: Plan) -> bool:
-    is_free = all(call.measure not in OF_ACCOUNT for rule in _rules(plan) for call in calls_of(rule.test))
-    return is_free and plan.size is None and plan.overwrite is None and plan.entry.per_week is None
+def _outliving(plan: Plan) -> Iterator[str]:
+    for planned in plan.exits:
+        if planned.roll is not None:
+            yield f"{planned.name}, which rolls"
+    for leg in plan.legs:
+        if leg.is_shares or product(leg.symbol).settlement is Settlement.SHARES:
+            yield f"shares of {leg.symbol}"
+        elif leg.expiry.days[-1] or leg.expiry.rule not in (DteRule.EXACT, DteRule.AT_MOST):
+            yield f"{leg.name}, which may be of a later day"
+        elif leg.trading_class in AT_THE_OPEN:
+            yield f"{leg.name}, which settles in the morning after its last session"
 
 
 def _rules(plan: Plan) -> Iterator[Rule]:

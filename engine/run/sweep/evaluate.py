@@ -47,6 +47,7 @@ class _Lived:
     worth: Decimal
     since: date
     bot: ArrayBot | None = None
+    by_turns: str = ""
     profits: list[Decimal] = field(default_factory=list)
     trades: dict[str, Trade] = field(default_factory=dict)
     by_arrays: int = 0
@@ -62,6 +63,7 @@ class _Lived:
             trades=tuple(self.trades.values()),
             longest=self._longest(),
             by_arrays=self.by_arrays,
+            by_turns=self.by_turns,
         )
 
     def _longest(self) -> int:
@@ -160,8 +162,9 @@ def live_through(
             found[number] = Part(number=number, point=point, since=first, is_apart=False)
             continue
         walk = Walk(program, source, calendar, terms.fills, terms.cash)
-        bot = None if terms.every_turn or unsuited(program, terms.fills) else ArrayBot(program, numbers)
-        lived.append(_Lived(number, point, walk, is_apart, terms.cash, first, bot))
+        by_turns = "" if terms.every_turn else unsuited(program, terms.fills)
+        bot = None if terms.every_turn or by_turns else ArrayBot(program, numbers)
+        lived.append(_Lived(number, point, walk, is_apart, terms.cash, first, bot, by_turns))
     by_arrays = {each.number: each.bot for each in lived if each.bot is not None}
     groups = Groups(by_arrays)
     broken = sum(bool(each.problem) for each in found.values())

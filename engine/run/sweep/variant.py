@@ -26,7 +26,7 @@ class Part:
 
     profits: the account's change by session. longest: sessions that its longest position was held over, one that is
     still open among them. is_apart: false where its sessions are not apart from each other: then it
-    was not lived through, unless all sessions were asked for. findings: see `Variant`.
+    was not lived through, unless all sessions were asked for. by_turns, findings: see `Variant`.
     """
 
     number: int
@@ -38,6 +38,7 @@ class Part:
     trades: tuple[Trade, ...] = ()
     longest: int = 0
     by_arrays: int = 0
+    by_turns: str = ""
     findings: tuple[Finding, ...] = ()
 
 
@@ -47,7 +48,8 @@ class Variant:
 
     problem: why it could not be run; then nothing else is told. longest: sessions that its longest trade was held over,
     one that is still open among them. by_arrays: sessions that were lived through by arrays, not turn by turn.
-    findings: what was wrong with the data, as the first variant of a task tells it for all, which read the same.
+    by_turns: why none of them can be. findings: what was wrong with the data, as the first variant of a task tells it
+    for all, which read the same.
     """
 
     number: int
@@ -63,6 +65,7 @@ class Variant:
     sharpe: float | None = None
     longest: int = 0
     by_arrays: int = field(default=0, compare=False)
+    by_turns: str = field(default="", compare=False)
     findings: tuple[Finding, ...] = field(default=(), compare=False)
 
 
@@ -88,6 +91,7 @@ def whole(parts: Sequence[Part]) -> Variant:
         sharpe=sharpe(profits),
         longest=max(each.longest for each in parts),
         by_arrays=sum(each.by_arrays for each in parts),
+        by_turns=first.by_turns,
         findings=findings,
     )
 

@@ -1,6 +1,7 @@
 """Lines as wide as the terminal: broken between words, and as they are where no terminal is."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,14 @@ def test_a_sweep_names_its_places_shortly_before_it_leaves_out_figures() -> None
     assert [len(each) <= 80 for each in narrow] == [True] * len(narrow)
     assert narrow[2] == " not in 80 columns: average, won, drawdown; --format json has all"
     assert "average" in lines(80, "expectancy")[0], "it is what they are sorted by"
+
+
+def test_a_sweep_says_why_it_went_turn_by_turn() -> None:
+    axes, why = [axis("legs.short_put.strike.delta=0.10")], "its sessions are not apart, for a cap of the week"
+    slow = Variant(number=0, point=("0.10",), profits=(1.0, 2.0), by_turns=why)
+    some = replace(slow, by_turns="", by_arrays=1)
+    assert f" all turn by turn: {why}" in sweep_lines([slow], axes, None, "net", 20)
+    assert " 1 of 2 sessions by arrays, the others turn by turn" in sweep_lines([some], axes, None, "net", 20)
 
 
 def test_sums_of_many_bots_are_tables_that_fit() -> None:

@@ -257,7 +257,17 @@ def test_a_board_is_that_of_a_market_at_this_instant() -> None:
         ('"10:30"}', '"10:30"}\n  every: 45s\n  again: {after: [unfilled]}', ""),
         ('"10:30"}', '"10:30"}\n  per_day: 2\n  again: {after: [any]}', "several entries a day"),
         ('"10:30"}', '"10:30"}\n  try: once', "several windows, or `try: once`"),
-        ("{dte: 0}", "{dte: {at_least: 7}}", "its sessions are not apart"),
+        (
+            "{dte: 0}",
+            "{dte: {at_least: 7}}",
+            "its sessions are not apart, for short_put, which may be of a later day",
+        ),
+        ('"10:30"}', '"10:30"}\n  per_week: 2', "its sessions are not apart, for a cap of the week"),
+        (
+            '"10:30"}',
+            '"10:30"}\n  when: [{net_liquidation: {above: $5000}}]',
+            "its sessions are not apart, for a condition on net_liquidation",
+        ),
         ("tries: 1,", "tries: 2, pause: 1m,", "an order that is adaptive, leg by leg or with a pause"),
         ("profit: 50%}", "profit: 50%}\n    close: 50%", "target rests, closes a part, or waits for another"),
         ("strike: {delta: 0.10}", "strike: {premium: 1.00}", "legs of several classes, of ratios, or chosen"),

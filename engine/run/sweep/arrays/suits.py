@@ -12,7 +12,7 @@ from engine.evaluate.guess import BAND
 from engine.evaluate.measure_volatility import class_of
 from engine.evaluate.reading import context_of
 from engine.run.backtest.fills import RECORDED, FillModel
-from engine.run.backtest.independence import is_independent
+from engine.run.backtest.independence import what_is_carried
 from engine.run.sweep.arrays.bot import OF_VOLATILITY, is_at_money, is_of_open
 from engine.run.sweep.arrays.conditions import rising_to
 from engine.spec.nouns.legs import StrikeBy
@@ -56,8 +56,8 @@ def unsuited(program: Program, fills: FillModel) -> str:
 def _reasons(program: Program, fills: FillModel) -> Iterator[str]:
     (bot,) = program.bots.values()
     plan = bot.plan
-    if not is_independent(program):
-        yield "its sessions are not apart"
+    if carried := what_is_carried(program):
+        yield f"its sessions are not apart, for {carried}"
     if program.limits != AccountLimits() or program.require:
         yield "limits of the account"
     if fills == RECORDED:
