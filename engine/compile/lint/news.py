@@ -45,9 +45,6 @@ def _without_calendar(name: str, path: Path, calendar: EventCalendar) -> Problem
 
 
 def _named(spec: Spec) -> Iterator[Named]:
-    for let in spec.lets:
-        if let.measure in _EVENTS:
-            yield from _in_arguments(let.arguments, (*let.path, let.measure))
     for conditions in (spec.entry.when, spec.legs.require, spec.risk.halt_when, spec.risk.require):
         for condition in conditions:
             yield from _in_condition(condition)
