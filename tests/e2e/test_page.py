@@ -247,8 +247,10 @@ def test_ci_a_person_lives_through_a_day(tmp_path: Path, browser: Any) -> None:
         page.screenshot(path=shots / "closed.png", full_page=True)
         assert errors == []
 
+        lit = page.locator("#part-status .light.on").evaluate("each => getComputedStyle(each).backgroundColor")
         serving.end(signal.SIGKILL)
         expect(page.locator("#lost")).to_be_visible()
+        expect(page.locator("#part-status .light")).not_to_have_css("background-color", lit)  # nobody knows any more
         page.screenshot(path=shots / "lost.png")
     port = serving.address.rstrip("/").rpartition(":")[2]
     with desk(tmp_path, "web", "--store", str(store), "--port", port):
