@@ -58,7 +58,11 @@ def replay_lines(told: dict[str, Any], differs: "Difference | None", *, short: b
 
 def _lines_of(name: str, these: Sequence[str], others: Sequence[str]) -> Iterator[str]:
     told = [line for line in these if line not in others]
-    yield f"   {name}: " + (told[0] if told else "nothing" if not these else "the same, in another order")
+    if not these:
+        known = "nothing"
+    else:
+        known = "all but that" if set(others) - set(these) else "the same, in another order"
+    yield f"   {name}: {told[0] if told else known}"
     yield from (f"         {line}" for line in told[1:])
 
 
@@ -68,6 +72,7 @@ def compared_document(found: "Compared") -> dict[str, Any]:
         "day": found.day.isoformat(),
         "since": None if found.since is None else found.since.isoformat(),
         "until": None if found.until is None else found.until.isoformat(),
+        "decides_otherwise": found.is_other,
         "trades": [_drift_document(each) for each in found.trades],
     }
 
@@ -131,7 +136,10 @@ def drift_lines(compared: "Compared") -> Iterator[str]:
     day, found = compared.day, compared.trades
     if compared.since is not None:
         yield f" the recording begins at {clock(compared.since)}: what stood before is not in it"
-    if compared.until is not None:
+    if compared.until is not None and compared.is_other:
+        yield f" this engine decides otherwise from {clock(compared.until)} on: what came after it is not compared"
+        yield f" 'rulebot replay {compared.day}' shows how"
+    elif compared.until is not None:
         yield f" the recording ends at {clock(compared.until)}: what came after it is not in it"
     if not found:
         yield f" {day}: nothing was traded, and nothing would have been"

@@ -104,12 +104,16 @@ class Drift:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """A day: its trades, by bot and time. since, until: when its recording began and ended, if the session was open."""
+    """A day: its trades, by bot and time. since, until: when its recording began and ended, if the session was open.
+
+    is_other: at `until` this engine decided otherwise than the one that recorded it, and was followed no further.
+    """
 
     day: date
     since: datetime | None
     until: datetime | None
     trades: tuple[Drift, ...]
+    is_other: bool = False
 
 
 class _Watcher:
@@ -136,8 +140,9 @@ def compared(recording: Recording) -> Compared:
     began = utc_time(recording.head["at"])
     since = began if began - session.open > SOON else None
     until = found.at if found.at < session.close else None
+    is_other = found.difference is not None
     if watcher.stood is None:
-        return Compared(day=recording.day, since=since, until=until, trades=())
+        return Compared(day=recording.day, since=since, until=until, trades=(), is_other=is_other)
     at, state, program, count = watcher.stood
     stood = Stood(at=at, state=state, program=program, records=found.records[count:])
     walked = answered(recording, stood)
@@ -145,7 +150,7 @@ def compared(recording: Recording) -> Compared:
     natural = at_natural(recording, stood) if is_whole else None
     known = Known(told=watcher.told, walked=walked, since=since, until=until)
     trades = tuple(_trades(session, found.state, program, known, natural))
-    return Compared(day=recording.day, since=since, until=until, trades=trades)
+    return Compared(day=recording.day, since=since, until=until, trades=trades, is_other=is_other)
 
 
 def drifts(recording: Recording) -> tuple[Drift, ...]:

@@ -1,11 +1,12 @@
 """What a replay that differs says of itself."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
-from engine.cli.replay_text import replay_lines
+from engine.cli.replay_text import compared_document, drift_lines, replay_lines
+from engine.run.replay.drift import Compared
 from engine.run.replay.replay import Difference
 
 TOLD: dict[str, Any] = {
@@ -23,3 +24,30 @@ def test_where_the_days_before_differ_it_says_which(day: int, said: str) -> None
     differs = Difference(datetime(2026, 10, day, 15, 3, tzinfo=UTC), ("a",), ("b",))
     (line,) = replay_lines(TOLD, differs, short=True)
     assert line == f" 2026-10-22.tape: DIFFERENT at {said}, after 3 records of 7 turns"
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "said"),
+    [
+        (("a",), ("b",), ["then: a", "now: b"]),
+        (("a",), ("a", "b"), ["then: all but that", "now: b"]),
+        (("a", "b"), ("a",), ["then: b", "now: all but that"]),
+        ((), ("b",), ["then: nothing", "now: b"]),
+        (("a", "b"), ("b", "a"), ["then: the same, in another order", "now: the same, in another order"]),
+    ],
+)
+def test_what_differs_is_told_of_both(then: tuple[str, ...], now: tuple[str, ...], said: list[str]) -> None:
+    differs = Difference(datetime(2026, 10, 22, 15, 3, tzinfo=UTC), then, now)
+    _, *lines = replay_lines(TOLD, differs, short=False)
+    assert [line.strip() for line in lines] == said
+
+
+@pytest.mark.parametrize(
+    ("is_other", "said"),
+    [(False, "the recording ends at 11:03:00"), (True, "this engine decides otherwise from 11:03:00 on")],
+)
+def test_a_comparison_says_why_it_is_not_of_the_whole_day(is_other: bool, said: str) -> None:
+    until = datetime(2026, 10, 22, 15, 3, tzinfo=UTC)
+    found = Compared(day=date(2026, 10, 22), since=None, until=until, trades=(), is_other=is_other)
+    assert next(line.strip() for line in drift_lines(found)).startswith(said)
+    assert compared_document(found)["decides_otherwise"] is is_other
