@@ -15,8 +15,8 @@ from engine.turn.resting import entry_of_open, level_net
 def dollars_at(bot: CompiledBot, position: Position, kind: ExitKind) -> Decimal | None:
     """Return (exit - entry) x structures x 100 at the first exit of a kind that has a price, None without one.
 
-    It is of the legs that are still open, and of exits that may still act. `bot` governs the position. Commissions are
-    left out, as in every price of an exit.
+    It is of the legs that are still open, and of exits that may still act; a stop loses no more than the worst case at
+    expiry. `bot` governs the position. Commissions are left out, as in every price of an exit.
     """
     for planned in bot.plan.exits:
         if (
@@ -24,7 +24,9 @@ def dollars_at(bot: CompiledBot, position: Position, kind: ExitKind) -> Decimal 
             and not has_acted(position, planned)
             and (level := level_net(position, planned)) is not None
         ):
-            return (entry_of_open(position) + level) * position.open_structures * LOT
+            made = (entry_of_open(position) + level) * position.open_structures * LOT
+            worst = worst_at_expiry(position) if kind is ExitKind.STOP else None
+            return made if worst is None else max(made, -worst)
     return None
 
 

@@ -5,7 +5,7 @@ from hand_desk import Desk, call, put, text_of
 
 from engine.model.order import Order, Purpose
 from engine.record.record import Kind
-from engine.run.levels import dollars_at
+from engine.run.levels import dollars_at, worst_at_expiry
 from engine.run.position_text import exits_text
 from engine.spec.nouns.exits import ExitKind
 
@@ -190,3 +190,16 @@ def test_a_target_that_has_closed_its_part_is_not_shown_as_the_next_one() -> Non
     said = exits_text(desk.program, desk.state, desk.position, desk.now.timestamp())
     assert said.startswith("second 0.28")
     assert "first" not in said
+
+
+def test_a_stop_is_shown_to_lose_no_more_than_can_be_lost() -> None:
+    """Of a condor without its puts the stop stands at a price that the calls alone cannot have."""
+    danger = "  - name: danger\n    leg_delta: {beyond: 0.25}\n    close: put_side\n"
+    desk = held(danger + "  - stop: {cost: 20x credit}\n", quantity=1, legs=CONDOR)
+    bot = desk.program.governing(desk.position)
+    desk.quote(put(5945), 2.0, 2.1, -0.30)
+    desk.tick(1)
+    desk.fill(desk.last)
+    worst = worst_at_expiry(desk.position)
+    assert worst is not None
+    assert dollars_at(bot, desk.position, ExitKind.STOP) == -worst
