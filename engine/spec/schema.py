@@ -22,7 +22,7 @@ from engine.spec.nouns.condition import Path
 from engine.spec.sections import NOT_LEGS
 from engine.spec.source import Plain, Source
 from engine.spec.suggest import closest, did_you_mean
-from engine.spec.words import KEYS_TO_COME, MEASURES
+from engine.spec.words import KEYS_ELSEWHERE, KEYS_TO_COME, MEASURES
 
 
 @lru_cache(maxsize=8)
@@ -72,7 +72,7 @@ class _Look:
 
 
 _RANGE = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
-NOT_MEASURES = KEYS_TO_COME | ENDINGS | LEAVING
+NOT_MEASURES = KEYS_ELSEWHERE | ENDINGS | LEAVING
 _LENGTH = frozenset({"minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"})
 
 
@@ -150,7 +150,9 @@ def _unknown_keys(source: Source, path: Path, error: Any) -> Iterator[Diagnostic
             continue
         code, word = ("RB112", "measure") if is_measure and key not in NOT_MEASURES else ("RB111", "key")
         likely = schema.get("x-one-besides", known) if not is_measure else known
-        help = _elsewhere(key) or did_you_mean(key, likely) or did_you_mean(key, known) or _known(known, is_measure)
+        help = (
+            _elsewhere(path, key) or did_you_mean(key, likely) or did_you_mean(key, known) or _known(known, is_measure)
+        )
         yield source.diagnostic(code, (*path, key), f"unknown {word} '{shown(key)}'", help, at_key=True)
 
 
@@ -161,12 +163,12 @@ def _kinds(error: Any) -> list[str]:
     return [key for key in error.instance if key in schema.get("properties", {}) and key not in modifiers]
 
 
-def _elsewhere(key: str) -> str | None:
+def _elsewhere(path: Path, key: str) -> str | None:
     if key in ENDINGS or key in LEAVING:
         return f"'{key}' belongs to an exit, under 'exits'"
-    if key in KEYS_TO_COME or key in MEASURES:
-        return f"'{key}' is a word of the language, but not in this place or not in this version"
-    return None
+    if key in KEYS_ELSEWHERE or key in MEASURES:
+        return f"'{key}' is a word of the language, but not in this place: 'rulebot explain {key}' says where it stands"
+    return KEYS_TO_COME.get((str(path[-1]), key)) if path else None
 
 
 def _known(known: list[str], measure: bool) -> str:

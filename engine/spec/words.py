@@ -26,4 +26,9 @@ GRAMMAR = _words(
 )
 RESERVED = MEASURES | GRAMMAR
 
-KEYS_TO_COME = _words("""with method bars live require overwrite""")
+KEYS_ELSEWHERE = _words("""method bars live require overwrite""")
+"""Keys that may be taken for measures, each with a place of its own."""
+KEYS_TO_COME = {
+    ("again", "with"): "'again' does not enter another spec yet: 'choose' with a condition on 'last_exit' says the same"
+}
+"""Keys, with the one that they stand under, that the language has and this version has not; and what says the same."""
