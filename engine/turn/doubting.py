@@ -12,6 +12,7 @@ from engine.fill.apply import with_leg
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.money import ZERO
 from engine.model.order import Purpose
+from engine.model.position import Position, PositionLeg
 from engine.model.values import replace
 from engine.turn.caution import is_stopped, stop
 from engine.turn.resting import cancel, option_has_expired
@@ -22,18 +23,25 @@ DOUBT = timedelta(seconds=30)
 
 
 def our_books(work: Work) -> dict[Option, int]:
-    """Return what our positions hold of each option that has not expired, negative when short.
+    """Return what our positions hold of each contract that the account must have, negative when short.
 
     Of all positions: one that was closed holds something between a fill that is told late and what follows from it.
-    Shares beside an option that has expired may have gone with it: they count again when it is settled.
     """
     ours: dict[Option, int] = {}
     for position in work.positions.values():
-        is_ending = any(leg.held and option_has_expired(work, leg.option) for leg in position.legs)
-        for leg in position.legs:
-            if leg.held and not option_has_expired(work, leg.option) and not (is_ending and leg.option.is_share):
-                ours[leg.option] = ours.get(leg.option, 0) + leg.signed_held
+        for leg in _told_of(work, position):
+            ours[leg.option] = ours.get(leg.option, 0) + leg.signed_held
     return ours
+
+
+def _told_of(work: Work, position: Position) -> list[PositionLeg]:
+    """Return the legs held of which the account tells whether it has them: not what has expired.
+
+    Shares beside an option that has expired may have gone with it: they count again when it is settled.
+    """
+    held = [leg for leg in position.legs if leg.held]
+    trading = [leg for leg in held if not option_has_expired(work, leg.option)]
+    return trading if len(trading) == len(held) else [leg for leg in trading if not leg.option.is_share]
 
 
 def doubted(work: Work, doubts: Mapping[Option, datetime]) -> dict[Option, datetime]:
@@ -44,7 +52,7 @@ def doubted(work: Work, doubts: Mapping[Option, datetime]) -> dict[Option, datet
 
 
 def doubt_anew(work: Work) -> None:
-    """Compare again after a fill: it may be of what somebody has closed before it was told."""
+    """Compare again after a fill, which may be of what somebody has closed before it was told, or a settlement."""
     work.state = work.state._replace(doubts=doubted(work, work.state.doubts))
 
 
@@ -74,16 +82,16 @@ def hold(work: Work, missing: set[Option], doubtful: set[Option]) -> None:
             rest = f"; nobody closes what is left of it, {left}" if left else ""
             work.alarm(position.bot, f"{text}{rest}", position.id)
             work.put_position(replace(position, on_hold=f"{text}{rest}"))
-        elif position.on_hold and not is_stopped(position) and _is_there_again(work, options, doubtful):
+        elif position.on_hold and not is_stopped(position) and _is_there_again(work, position, doubtful):
             work.put_position(replace(position, on_hold=""))
         for order in work.live_orders(position.id) if gone else ():
             if order.purpose is not Purpose.PROTECT or order.legs[0].option in missing:
                 cancel(work, order, "its position is not in the account")
 
 
-def _is_there_again(work: Work, options: set[Option], doubtful: set[Option]) -> bool:
-    """Say whether the account has what a position holds; of what has expired it tells nothing."""
-    known = {option for option in options if not option_has_expired(work, option)}
+def _is_there_again(work: Work, position: Position, doubtful: set[Option]) -> bool:
+    """Say whether the account has what a position holds."""
+    known = {leg.option for leg in _told_of(work, position)}
     return bool(known) and not known & doubtful
 
 

@@ -11,6 +11,7 @@ from engine.model.session import Session, exchange_date, session_after, session_
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import is_stopped
+from engine.turn.doubting import doubt_anew
 from engine.turn.ended import closed
 from engine.turn.leaving import UNWIND, leave
 from engine.turn.resting import option_has_expired
@@ -45,6 +46,7 @@ def settle(work: Work, option: Option) -> None:
                 _settle_leg(work, position.id, leg, level)
         if level is not None:
             _after_settlement(work, work.positions[position.id])
+    doubt_anew(work)
 
 
 def settle_missed(work: Work) -> None:

@@ -157,6 +157,30 @@ def test_an_assigned_call_takes_the_shares_and_what_is_left_is_sold(level: float
         assert hows == [("short_call", "assigned"), ("stock", "delivered")]
 
 
+def test_shares_that_went_with_a_call_assigned_early_are_not_sold_once_more() -> None:
+    """The hold ended when the call had expired out of the money, and the next morning sold shares of nobody."""
+    desk = desk_of(exits='\n  - time: "15:59"\n')
+    desk.until("10:00")
+    filled(desk)
+    desk.holds(position(desk).legs[1].option, 0)
+    shown(desk, 0)
+    desk.until("15:58")
+    assert position(desk).on_hold
+    desk.board.last[desk.board.rows[SPY]] = 597.0
+    desk.until("16:01")
+    desk.tick(5)
+    assert position(desk).on_hold
+    desk.until("16:06")
+    desk.now = session_after(desk.day).open + timedelta(minutes=1)
+    for _ in range(9):
+        desk.freshen()
+        desk.tick(5)
+    assert [leg.held for leg in position(desk).legs] == [100, 0]
+    assert position(desk).on_hold
+    assert len(desk.submitted) == 1, "the entry, and nothing more"
+    assert not [text for text in desk.alarms if "the position is closed" in text]
+
+
 def test_a_married_put_and_a_collar_have_their_worst_case() -> None:
     legs = (
         "\n  expiry: {dte: 0}\n  stock: {buy: shares}\n  long_put: {buy: put, strike: {below: short_call, by: 5 pts}}"
