@@ -3,7 +3,7 @@
 What both texts say for all alternatives is found in each pair, and told once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -12,6 +12,7 @@ from engine.review.change.difference import Change, Kind
 from engine.review.change.edits import changes_of
 from engine.review.change.facet import Sides
 from engine.review.change.key import Key
+from engine.review.change.names import paired
 from engine.review.change.parts import parts_of
 from engine.review.change.reach import reach_of
 from engine.review.change.rules import JUDGING
@@ -26,11 +27,26 @@ def changes_between(sides: Sides) -> tuple[Change, ...]:
     if not any(side.alternatives for side in sides.both):
         return changes_of(sides, parts_of(sides.was), parts_of(sides.now))
     was, now = (_alternatives(side) for side in sides.both)
-    found = [*_choice(list(was), list(now))]
-    for old, new in _pairs(was, now):
-        pair = Sides(was[old], now[new])
-        found += [_placed(each, new, pair) for each in changes_of(pair, parts_of(pair.was), parts_of(pair.now))]
-    return tuple(dict.fromkeys(found))
+    found = [(new, change) for old, new in paired(was, now) for change in _of_one(new, Sides(was[old], now[new]))]
+    return (*_choice(list(was), list(now)), *_told_once(found))
+
+
+def _of_one(name: str, pair: Sides) -> Iterator[Change]:
+    return (_placed(each, name, pair) for each in changes_of(pair, parts_of(pair.was), parts_of(pair.now)))
+
+
+def _told_once(found: Sequence[tuple[str, Change]]) -> Iterator[Change]:
+    """Yield every edit once: what it comes to is told of each alternative for which that is something else."""
+    edits: dict[Change, dict[str, Change]] = {}
+    for name, change in found:
+        edits.setdefault(replace(change, words="", is_worse=False), {})[name] = change
+    for edit, told in edits.items():
+        by_words: dict[str, list[str]] = {}
+        for name, change in told.items():
+            by_words.setdefault(change.words, []).append(name)
+        each = (f"{listed(tuple(names), 'and')}: {words}" for words, names in by_words.items() if words)
+        words = next(iter(by_words)) if len(by_words) == 1 else "; ".join(each)
+        yield replace(edit, words=words, is_worse=any(change.is_worse for change in told.values()))
 
 
 def most_of(subject: Subject, amount: Callable[[Subject], Decimal | None]) -> Decimal | None:
@@ -42,14 +58,6 @@ def most_of(subject: Subject, amount: Callable[[Subject], Decimal | None]) -> De
 
 def _alternatives(subject: Subject) -> dict[str, Subject]:
     return dict(subject.alternatives) or {"": subject}
-
-
-def _pairs(was: dict[str, Subject], now: dict[str, Subject]) -> Iterator[tuple[str, str]]:
-    """Yield which alternative is held against which; where only one text has a choice, the first stands for all."""
-    if "" in was or "" in now:
-        yield next(iter(was)), next(iter(now))
-        return
-    yield from ((name, name) for name in now if name in was)
 
 
 def _choice(was: list[str], now: list[str]) -> Iterator[Change]:

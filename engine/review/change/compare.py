@@ -6,11 +6,11 @@ from decimal import Decimal
 from engine.compile.build import build_plan
 from engine.evaluate.phrases import listed
 from engine.model.values import dataclass, replace
-from engine.review.change.choices import changes_between, most_of
+from engine.review.change.choices import PLACE, changes_between, most_of
 from engine.review.change.difference import Change, Difference, Kind, Loss, Status
 from engine.review.change.entering import open_worst, trade_worst
 from engine.review.change.facet import Sides
-from engine.review.change.names import aligned, leg_names
+from engine.review.change.names import aligned, leg_names, structures
 from engine.review.change.parameters import split
 from engine.review.change.reach import reach_of
 from engine.review.risks import worst_day_amount
@@ -35,7 +35,7 @@ def compare_bots(was: Bot, now: Bot) -> Difference:
     symbol = shared_symbol(was.spec, now.spec)
     sides = Sides(subject(was.spec, symbol), subject(aligned(bare, was.spec, names), symbol))
     whole = Sides(sides.was, subject(aligned(now.spec, was.spec, names), symbol))
-    changes = (*_renamed_legs(names), *by_parameter, *_changes(sides))
+    changes = (*_renamed_legs(names, now.spec), *by_parameter, *_changes(sides))
     return Difference(
         name=now.spec.name,
         was_name=was.spec.name,
@@ -72,18 +72,29 @@ def _changes(sides: Sides) -> tuple[Change, ...]:
     return (*found, *_priority(sides, found))
 
 
-def _renamed_legs(names: Mapping[str, str]) -> Iterator[Change]:
-    for new, old in names.items():
+def _renamed_legs(names: Mapping[str, str], now: Spec) -> Iterator[Change]:
+    standing = [(which, leg.name) for which, legs in structures(now).items() for leg in legs if leg.name in names]
+    for which, new in standing:
+        old, place = names[new], f"{PLACE}.{which}" if which else "legs"
         words = f"the same leg; in the sentences here it is called {old} as before"
+        exits = _exits_called_after(new, now, old)
         yield Change(
             kind=Kind.RENAMED,
-            path=f"legs.{new}",
-            was_path=f"legs.{old}",
+            path=f"{place}.{new}",
+            was_path=f"{place}.{old}",
             old=old,
             new=new,
-            words=words,
+            words="; ".join(part for part in (words, exits) if part),
+            is_worse=bool(exits),
             applies=reach_of("legs"),
         )
+
+
+def _exits_called_after(leg: str, now: Spec, was: str) -> str:
+    """Return which exits have another name with the leg, as it is told of one that is renamed by itself."""
+    names = tuple(each.name for each in now.exits if each.name.endswith(f".{leg}"))
+    before = listed(tuple(f"{name.removesuffix(leg)}{was}" for name in names), "and")
+    return f"what is recorded stays under {before}, and an open position goes on by {before}" if names else ""
 
 
 # ---------------------------------------------------------------- priority

@@ -1,7 +1,7 @@
 """Legs that have another name and are the same otherwise: what speaks of them is compared as if nothing was renamed."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any
@@ -12,8 +12,34 @@ from engine.spec.spec import Spec
 
 
 def leg_names(was: Spec, now: Spec) -> dict[str, str]:
-    """Return the old name of every leg that was renamed, by its new one."""
-    old, new = ({leg.name: leg for leg in spec.legs.legs} for spec in (was, now))
+    """Return the old name of every leg that was renamed, by its new one.
+
+    Of a choice those that mean the same leg in every alternative: what stands outside of them names it for all.
+    """
+    old, new = structures(was), structures(now)
+    twins = {name: _twins(old[before], new[name]) for before, name in paired(old, new)}
+    found: dict[str, str] = {}
+    for each in twins.values():
+        found |= {name: before for name, before in each.items() if _means_one(name, before, twins, new)}
+    return found
+
+
+def structures(spec: Spec) -> dict[str, tuple[Leg, ...]]:
+    """Return the legs of each alternative by its name; by "" those of a bot without a choice."""
+    return {each.name: each.legs for each in spec.legs.choose} or {"": spec.legs.legs}
+
+
+def paired(was: Iterable[str], now: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield which alternative is held against which; where only one text has a choice, the first stands for all."""
+    old, new = list(was), list(now)
+    if ("" in old) is not ("" in new):
+        yield old[0], new[0]
+        return
+    yield from ((name, name) for name in new if name in old)
+
+
+def _twins(was: tuple[Leg, ...], now: tuple[Leg, ...]) -> dict[str, str]:
+    old, new = ({leg.name: leg for leg in legs} for legs in (was, now))
     gone = [leg for name, leg in old.items() if name not in new]
     come = [leg for name, leg in new.items() if name not in old]
     found: dict[str, str] = {}
@@ -26,9 +52,23 @@ def leg_names(was: Spec, now: Spec) -> dict[str, str]:
 
 
 def _is_same(was: Leg, now: Leg, names: Mapping[str, str]) -> bool:
-    reference = now.strike.reference
-    strike = replace(now.strike, reference=names.get(reference or "", reference), path=was.strike.path)
-    return replace(now, name=was.name, strike=strike, path=was.path) == was
+    return bool(_placeless(_renamed(now, {**names, now.name: was.name})) == _placeless(was))
+
+
+def _placeless(value: Any) -> Any:
+    """Return a leg, or a part of it, without where it stands."""
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    kept = {f.name: _placeless(getattr(value, f.name)) for f in fields(value)}
+    return replace(value, **{name: () if name == "path" else each for name, each in kept.items()})
+
+
+def _means_one(
+    name: str, was: str, twins: Mapping[str, Mapping[str, str]], legs: Mapping[str, tuple[Leg, ...]]
+) -> bool:
+    """Say whether a new name is that of the same old leg wherever it stands."""
+    standing = [each for each, found in legs.items() if name in (leg.name for leg in found)]
+    return all(twins[each].get(name) == was for each in standing if each in twins)
 
 
 def aligned(spec: Spec, was: Spec, names: Mapping[str, str]) -> Spec:

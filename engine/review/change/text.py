@@ -147,6 +147,6 @@ def dollars(amount: object) -> str:
 def reached(found: Difference) -> Iterator[tuple[str, str]]:
     """Yield which positions the changes reach, with the places."""
     for applies in ORDER:
-        places = [change.path for change in found.changes if change.applies == applies]
+        places = dict.fromkeys(change.path for change in found.changes if change.applies == applies)
         if places:
             yield applies, ", ".join(places)

@@ -1,5 +1,7 @@
 """How parts of two texts find each other, and what is no change at all."""
 
+from pathlib import Path
+
 import pytest
 
 from engine.review.change.difference import Difference, Kind, Status
@@ -434,3 +436,16 @@ def test_an_exit_that_no_longer_steps_may_never_be_filled(place: tuple[str, str]
     assert (change.words, change.is_worse) == ("worst price natural -> mid, however long it takes", True)
     (back,) = compared(*reversed(texts)).changes
     assert back.words == "worst price mid, however long it takes -> natural"
+
+
+def test_a_renamed_leg_with_an_expiry_of_its_own_is_the_same_leg() -> None:
+    text = (Path(__file__).parents[3] / "examples/double_calendar.yaml").read_text()
+    found = compared(text, text.replace("back_put", "later_put"))
+    assert paths(found) == [("legs.later_put", Kind.RENAMED)]
+
+
+def test_exits_that_are_called_after_a_renamed_leg_are_told() -> None:
+    old = edited(CONDOR, (BREACH, "  - breach: {spot_within: 5 pts, of: short_put}\n"))
+    (change,) = compared(old, old.replace("short_put", "sold_put")).changes
+    assert change.words.endswith("an open position goes on by breach.short_put")
+    assert change.is_worse

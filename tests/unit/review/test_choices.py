@@ -107,3 +107,54 @@ def test_edits_of_a_universe_are_marked() -> None:
     assert change_at(found, "universe.rank").new == "the one with the lowest credit"
     found = compared(CHOICE, edited("at_most: 5%", "at_most: 9%"))
     assert change_at(found, "universe.require.universe.quote_width").is_worse
+
+
+PUTS = """\
+rulebot: 1
+name: puts
+about: A bot of two put spreads, which have their short leg in common.
+underlying: SPX
+entry: {window: {from: "10:00", to: "13:30"}}
+legs:
+  expiry: {dte: 0}
+  choose:
+    - name: dear
+      when:
+        - vix: {above: 20}
+      short_put: {sell: put, strike: {delta: 0.10}}
+      long_put: {buy: put, strike: {below: short_put, by: 5 pts}}
+      require:
+        - quote_width: {at_most: 0.30, of: short_put}
+    - name: cheap
+      short_put: {sell: put, strike: {delta: 0.15}}
+      far_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+order: {start: mid, step: 0.05, wait: 10s, tries: 6, then: cancel}
+exits:
+  - time: "15:30"
+  - breach: {spot_within: 5 pts, of: short_put}
+risk: {max_loss_per_trade: $1000, protect: {cost: 4x credit}}
+"""
+
+
+def test_what_alternatives_share_is_told_once_with_what_it_comes_to_in_each() -> None:
+    (change,) = compared(PUTS, PUTS.replace("4x credit", "5x credit")).changes
+    assert (change.path, change.old, change.new) == ("risk.protect", "4x credit", "5x credit")
+    assert change.words == "dear: short_put at 2.00 -> short_put at 2.50; cheap: short_put at 5.60 -> short_put at 7.00"
+
+
+def test_a_leg_that_is_renamed_in_every_alternative_is_followed_to_all_that_names_it() -> None:
+    found = compared(PUTS, PUTS.replace("short_put", "sold"))
+    assert [(each.path, each.was_path, each.kind) for each in found.changes] == [
+        ("legs.choose.dear.sold", "legs.choose.dear.short_put", Kind.RENAMED),
+        ("legs.choose.cheap.sold", "legs.choose.cheap.short_put", Kind.RENAMED),
+    ]
+
+
+def test_a_leg_that_one_alternative_alone_has_is_followed() -> None:
+    (change,) = compared(PUTS, PUTS.replace("far_put", "lower")).changes
+    assert (change.path, change.words[:13]) == ("legs.choose.cheap.lower", "the same leg;")
+
+
+def test_one_name_for_other_legs_of_two_alternatives_follows_neither() -> None:
+    found = compared(PUTS, PUTS.replace("far_put", "bought").replace("long_put", "bought"))
+    assert {change.words for change in found.changes} == {"only its name"}
