@@ -9,7 +9,7 @@ from engine.model.contract import Settlement, product
 from engine.review import amounts
 from engine.review.example import Example
 from engine.review.explanation import Line, Section
-from engine.review.levels import level_of, level_words, part_price, protection_prices, with_level
+from engine.review.levels import legs_words, level_of, level_words, part_price, protection_prices, with_level
 from engine.review.orders import ladder_words
 from engine.review.rolls import rolling_words
 from engine.review.sentences import ending, judging, outline, rule_words
@@ -131,8 +131,10 @@ def _note(planned: ExitPlan, subject: Subject) -> str:
     if example is not None and planned.each and (price := part_price(planned, example)) is not None:
         sold, closing = f"{amounts.price(example.net)} {example.verb}", "bought back" if example.net >= 0 else "sold"
         return f"{sold}: each {closing} at about {amounts.price(round(price, 2))}"
-    if example is None or with_level(planned) is None:
+    if example is None:
         return ""
+    if with_level(planned) is None:
+        return legs_words(planned, example)
     level = level_of(planned, example)
     if level is None:
         return "no price comes to this"

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from engine.compile.plan import Arithmetic, Call, Compare, Constant, ExitPlan, Number, ProtectPlan, Quantity
+from engine.compile.plan import Arithmetic, Call, Compare, Constant, ExitPlan, Number, Op, ProtectPlan, Quantity
+from engine.model.contract import LOT
 from engine.model.money import ZERO
 from engine.model.payoff import best_case, least_payoff
 from engine.model.values import dataclass
@@ -77,12 +78,52 @@ def level_words(level: Level, example: Example, *, whole: bool = True, is_exact:
 
     is_exact: it fills there or better, as a limit order that rests; else it acts there, and fills about there.
     """
-    entry, price = amounts.price(example.net), amounts.price(round(level.net, 2))
-    closing = "bought back at" if example.net >= 0 else "sold at"
-    if level.net * example.net > 0:
-        closing = "closed for a credit of" if level.net > 0 else "closed for a debit of"
-    said = f"{entry} {example.verb}: {closing} {'' if is_exact else 'about '}{price}"
+    said = _closing_words(example.net, level.net, "" if is_exact else "about ")
     return f"{said}, {amounts.about(level.made)}" if whole else said
+
+
+def _closing_words(entry: Decimal, net: Decimal, about: str) -> str:
+    closing = "bought back at" if entry >= 0 else "sold at"
+    if net * entry > 0:
+        closing = "closed for a credit of" if net > 0 else "closed for a debit of"
+    verb = "sold" if entry >= 0 else "bought"
+    return f"{amounts.price(entry)} {verb}: {closing} {about}{amounts.price(round(net, 2))}"
+
+
+def legs_words(planned: ExitPlan, example: Example) -> str:
+    """Return at which price an exit acts that measures some legs by name: `24.70 sold: bought back at about 1.00`.
+
+    "" where no price alone decides it. One that the legs' own entry price meets already is said to be true at once.
+    """
+    test = planned.rule.test if planned.rule is not None else None
+    if planned.each or not isinstance(test, Compare) or not isinstance(test.left, Call) or len(test.right) > 1:
+        return ""
+    names, found = dict(test.left.arguments).get("of"), _level(test.right[0])
+    if test.left.measure not in _MEASURES or not isinstance(names, tuple) or found is None:
+        return ""
+    legs = [leg for leg in example.position.legs if leg.name in names]
+    entry = round(sum((leg.entry_cash for leg in legs), ZERO) / example.shares, 2)
+    bound = _bound(test.left.measure, found, entry, example)
+    if bound is None:
+        return ""
+    measured = {"cost": entry, "value": -entry}.get(test.left.measure, ZERO)
+    above = test.op in (Op.ABOVE, Op.AT_LEAST)
+    is_met = measured >= bound if above else measured <= bound
+    net = {"cost": -bound, "value": bound, "profit": bound - entry}.get(test.left.measure, -bound - entry)
+    words = _closing_words(entry, net, "about ")
+    return f"{words}: true as soon as the position is open" if is_met and measured != bound else words
+
+
+def _bound(measure: str, level: tuple[float, Quantity, str | None], entry: Decimal, example: Example) -> Decimal | None:
+    """Return the bound of some legs' price or gain per share; None for dollars, which count commissions."""
+    value, quantity, of = Decimal(str(level[0])), level[1], level[2]
+    if of == "max_risk":
+        return None if example.position.max_risk is None else value * example.position.max_risk / LOT
+    if of is not None:
+        return value * abs(example.net)
+    if quantity is Quantity.FRACTION:
+        return value * abs(entry)
+    return value if measure in ("cost", "value") else None
 
 
 def part_price(planned: ExitPlan, example: Example) -> Decimal | None:

@@ -1,13 +1,27 @@
 """Numbers of a test in words: bounds with their unit, measures by their phrase, arithmetic read aloud."""
 
 from engine.compile.plan import Arithmetic, Call, Constant, Number, Text
+from engine.compile.reads import calls_of
 from engine.evaluate.phrases import Cast, phrase
 from engine.review import amounts
 
 
 def bound_words(bound: Number, left: Number, cast: Cast) -> str:
     """Return the other side of a comparison: `20`, `3 points`, `0.6 times the open's expected move`."""
-    return amounts.constant(bound, left) if isinstance(bound, Constant) else number_words(bound, cast)
+    if isinstance(bound, Constant):
+        return amounts.constant(bound, left)
+    is_part = isinstance(left, Call) and left.measure in _OF_LEGS and "of" in dict(left.arguments)
+    named = [_OF_THE_WHOLE[call.measure] for call in calls_of(bound) if is_part and call.measure in _OF_THE_WHOLE]
+    return f"{number_words(bound, cast)}{''.join(named[:1])}"
+
+
+_OF_LEGS = ("cost", "value", "profit", "loss")
+_OF_THE_WHOLE = {
+    "credit": " of the whole structure",
+    "debit": " of the whole structure",
+    "max_risk": ", the whole structure",
+}
+"""What stays that of the whole structure where some legs are measured against it, and how it is said."""
 
 
 _SIGNS = {"+": "plus", "-": "less", "*": "times", "/": "over"}

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from engine.compile.lint.ages import ageless
+from engine.compile.lint.bases import against_the_whole
 from engine.compile.lint.caps import out_of_reach
 from engine.compile.lint.endings import unended
 from engine.compile.lint.entering import excluded, windowless
@@ -34,6 +35,7 @@ CHECKS: tuple[Check, ...] = (
     naked_between,
     idle,
     idle_halts,
+    against_the_whole,
     unended,
     on_one_reading,
     hardly_protected,

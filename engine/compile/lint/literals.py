@@ -104,7 +104,7 @@ def _breach(arguments: Mapping[str, object]) -> Literal:
 
 
 def _compared(test: Compare, terms: Terms) -> Literal | None:
-    left, right = _linear(test.left), [_linear(bound) for bound in test.right]
+    left, right = linear(test.left), [linear(bound) for bound in test.right]
     op = test.op
     if left is not None and left[1] is None and len(right) == 1 and right[0] is not None:
         left, right, flipped = right[0], [left], _FLIPPED.get(op)
@@ -120,17 +120,17 @@ def _compared(test: Compare, terms: Terms) -> Literal | None:
     return _gain(Subject(left[1].measure, left[1].quantity, left[1].arguments, bounds[0][1]), passing, terms)
 
 
-def _linear(number: Number) -> tuple[float, Call | None] | None:
+def linear(number: Number) -> tuple[float, Call | None] | None:
     """Return a number as so many times a measure, or as a constant; None for anything else."""
     match number:
         case Constant(value):
             return value, None
         case Call():
             return 1.0, number
-        case Arithmetic("neg", (one,)) if (found := _linear(one)) is not None:
+        case Arithmetic("neg", (one,)) if (found := linear(one)) is not None:
             return -found[0], found[1]
         case Arithmetic("*" | "/" as operator, (one, other)):
-            return _product(operator, _linear(one), _linear(other))
+            return _product(operator, linear(one), linear(other))
         case _:
             return None
 

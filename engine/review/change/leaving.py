@@ -17,7 +17,7 @@ from engine.review.change.orders import judge_own_order, own_order_words
 from engine.review.change.rules import JUDGING, head, in_one_order, judge_test, nameless
 from engine.review.example import Example
 from engine.review.leaves import acting, acts_without_engine, closed_words
-from engine.review.levels import level_of, level_words, with_level
+from engine.review.levels import legs_words, level_of, level_words, with_level
 from engine.review.rolls import roll_words
 from engine.review.sentences import rule_words, sentence
 from engine.review.spoken import EACH_WORDS, cast_for, each_words
@@ -86,7 +86,17 @@ def judge_exit(edit: Edit) -> Verdict:
         return _judge_level(was, now, edit.sides)
     if was.rule is None or now.rule is None:
         return Verdict()
-    return judge_test(replace(edit, old=edit.old[1], new=edit.new[1]))
+    return _with_prices(judge_test(replace(edit, old=edit.old[1], new=edit.new[1])), was, now, edit.sides)
+
+
+def _with_prices(verdict: Verdict, was: ExitPlan, now: ExitPlan, sides: Sides) -> Verdict:
+    """Return a verdict with the prices at which some legs are closed before and after, on the old example."""
+    example = sides.was.example or sides.now.example
+    prices = ["" if example is None else legs_words(each, example) for each in (was, now)]
+    if not all(prices):
+        return verdict
+    words = f"{prices[0]} -> {_short(prices[1])}"
+    return replace(verdict, words="; ".join(part for part in (verdict.words, words) if part))
 
 
 def _judge_each(now: str) -> Verdict:

@@ -212,6 +212,8 @@ FOUND = [
     (exits(LAST, "- leg_delta: {beyond: 0.05}"), "RB334", "0.05"),
     (exits(LAST, "- stop: {cost: 1x credit}"), "RB334", "1x credit"),
     (seller(("dte: {at_most: 21}", "dte: {at_most: 60}"), ("nearest: 45", "between: [30, 45]")), "RB334", "60"),
+    (exits(LAST, "- stop: {cost: 2x credit, of: short_put}"), "RB337", "2x credit"),
+    (exits(LAST, "- {name: c, cost: {above: 1.5x credit, of: [short_put, long_put]}}"), "RB337", "1.5x credit"),
     # endings
     (seller(("dte: {at_most: 21}", "dte: {above: 60}"), ("nearest: 45", "between: [30, 45]")), "RB335", "exits"),
     (changed((TIME, "  - time: open + 4h\n")), "RB335", "exits"),

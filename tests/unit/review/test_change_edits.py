@@ -8,6 +8,7 @@ from engine.review.change.difference import Difference, Kind, Status
 from engine.review.change.text import text_of
 from tests.unit.compile.document import CONDOR
 from tests.unit.review.test_change_marks import BREACH, PUT, STOP, change_at, compared, edited
+from tests.unit.review.test_sections import told
 
 SAME = [
     ("per_day: 1\n", "per_day: 1\n  max_open: 1\n  try: until_filled\n"),
@@ -442,6 +443,19 @@ def test_a_renamed_leg_with_an_expiry_of_its_own_is_the_same_leg() -> None:
     text = (Path(__file__).parents[3] / "examples/double_calendar.yaml").read_text()
     found = compared(text, text.replace("back_put", "later_put"))
     assert paths(found) == [("legs.later_put", Kind.RENAMED)]
+
+
+def test_some_legs_against_the_whole_credit_are_told_with_both_prices() -> None:
+    old, new = "stop: {loss: 200%, of: short_put}", "stop: {cost: 2x credit, of: short_put}"
+    text = edited(CONDOR, ("stop: {loss: $50}", old))
+    (change,) = compared(text, edited(text, (old, new))).changes
+    assert change.new == "of short_put: once closing costs 2 times the credit of the whole structure or more"
+    assert change.words.endswith("0.55 sold: bought back at about 1.65 -> bought back at about 1.00")
+
+
+def test_what_some_legs_cost_from_the_start_is_told() -> None:
+    text = edited(CONDOR, ("stop: {loss: $50}", "stop: {cost: 1.2x credit, of: [short_put, short_call]}"))
+    assert "true as soon as the position is open" in told(text)
 
 
 def test_exits_that_are_called_after_a_renamed_leg_are_told() -> None:
