@@ -15,7 +15,7 @@ from engine.review.example import Example
 from engine.review.explanation import Line, Section
 from engine.review.leaves import acts_without_engine
 from engine.review.subject import Subject
-from engine.review.worst import Sure, Worst, worst_of
+from engine.review.worst import Sure, Worst, is_on_the_listing, worst_of
 from engine.spec.nouns.condition import Amount, Unit
 
 
@@ -42,6 +42,8 @@ def _trade(subject: Subject) -> Iterator[Line]:
         return
     yield Line(words=_words_of(worst, subject))
     example = subject.example
+    if limit is None and worst.sure is Sure.STRIKES and worst.width and is_on_the_listing(subject):
+        yield Line(words="where no strike is listed so far apart the nearest is taken: further apart it may lose more")
     if limit is None or example is None:
         return
     if example.worst is not None and example.worst > limit:

@@ -3,15 +3,17 @@
 from decimal import Decimal
 from enum import Enum
 
-from engine.compile.distance import keeps_its_width
-from engine.compile.plan import LegPlan, Plan
+from engine.compile.distance import keeps_its_width, place_of
+from engine.compile.plan import LegPlan
 from engine.compile.size import loss_budget
 from engine.model.money import ZERO
 from engine.model.payoff import worst_case
-from engine.model.values import dataclass
+from engine.model.position import PositionLeg
+from engine.model.values import dataclass, replace
 from engine.review.example import Example
 from engine.review.subject import Subject
-from engine.spec.nouns.legs import StrikeBy
+from engine.spec.nouns.legs import Leg, StrikeBy
+from engine.spec.spec import Spec
 
 _REFERRING = (StrikeBy.AT_LEG, StrikeBy.BELOW, StrikeBy.ABOVE)
 
@@ -54,15 +56,16 @@ def worst_of(subject: Subject) -> Worst | None:
         return None if limit is None else Worst(limit, Sure.LIMIT)
     if example.worst is None:
         return Worst(None, Sure.STRIKES)
-    return _bounded(plan, example, example.worst)
+    return _bounded(subject, example, example.worst)
 
 
-def _bounded(plan: Plan, example: Example, of_example: Decimal) -> Worst:
+def _bounded(subject: Subject, example: Example, of_example: Decimal) -> Worst:
+    plan = subject.plan
     limit, times = plan.risk.max_loss_per_trade, Decimal(plan.quantity) / example.position.quantity
     size = loss_budget(plan)
     if size is not None and (limit is None or size <= limit):
         return Worst(size, Sure.SIZE)
-    by_strikes = _by_strikes(plan, example, of_example, times)
+    by_strikes = _by_strikes(subject, example, of_example, times)
     if by_strikes is not None and by_strikes.amount is not None and (limit is None or by_strikes.amount <= limit):
         return by_strikes
     if limit is not None:
@@ -70,13 +73,14 @@ def _bounded(plan: Plan, example: Example, of_example: Decimal) -> Worst:
     return by_strikes or Worst(of_example * times, Sure.EXAMPLE)
 
 
-def _by_strikes(plan: Plan, example: Example, of_example: Decimal, times: Decimal) -> Worst | None:
+def _by_strikes(subject: Subject, example: Example, of_example: Decimal, times: Decimal) -> Worst | None:
     """Return what the widths in the text bound: less the least credit or with the largest debit, where one is given."""
-    if not is_fixed(plan.legs):
+    if not is_fixed(subject.plan.legs):
         return None
-    width = gross(example)
+    listed = gross(example)
+    width = max(listed, _as_written(subject.spec, example))
     if example.is_bound:
-        return Worst(of_example * times, Sure.STRIKES, width)
+        return Worst((of_example + (width - listed) * example.shares) * times, Sure.STRIKES, width)
     if example.net >= 0:
         return Worst((width * example.shares + example.commission) * times, Sure.STRIKES, width)
     return None
@@ -84,8 +88,32 @@ def _by_strikes(plan: Plan, example: Example, of_example: Decimal, times: Decima
 
 def gross(example: Example) -> Decimal:
     """Return the worst case at expiry per share before the price: the width of the widest side, 0 of what is bought."""
-    parts = [(leg.option, leg.sign * leg.weight) for leg in example.position.legs]
+    return worst_case([(leg.option, _count(leg)) for leg in example.position.legs], ZERO) or ZERO
+
+
+def _as_written(spec: Spec, example: Example) -> Decimal:
+    """Return the same with every strike as far from the one it counts from as the text says, be it listed or not."""
+    held = {leg.name: leg for leg in example.position.legs}
+    parts = []
+    for leg in spec.legs.legs:
+        option, group = held[leg.name].option, [each for each in spec.legs.legs if _is_of_a_kind(each, leg)]
+        root, points = place_of(leg, group)
+        parts.append((replace(option, strike=held[root.name].option.strike + points), _count(held[leg.name])))
     return worst_case(parts, ZERO) or ZERO
+
+
+def _is_of_a_kind(one: Leg, other: Leg) -> bool:
+    return (one.right, one.underlying) == (other.right, other.underlying)
+
+
+def _count(leg: PositionLeg) -> int:
+    return leg.sign * leg.weight
+
+
+def is_on_the_listing(subject: Subject) -> bool:
+    """Say whether a strike may stand further from the one it counts from than the text says: the nearest is taken."""
+    offsets = [leg.strike for leg in subject.plan.legs if leg.strike.by in (StrikeBy.BELOW, StrikeBy.ABOVE)]
+    return any(strike.within is None or strike.within > 0 for strike in offsets if not strike.widths)
 
 
 def is_fixed(legs: tuple[LegPlan, ...]) -> bool:

@@ -11,6 +11,7 @@ from engine.review.subject import Subject, subject_of
 from engine.review.worst import Sure, Worst, worst_of
 from engine.spec.load import load_text
 from tests.unit.compile.document import CONDOR, changed
+from tests.unit.review.test_sections import told
 
 
 def subject(text: str = CONDOR) -> Subject:
@@ -91,6 +92,8 @@ def test_what_is_bought_is_sold_again() -> None:
         ("max_loss_per_trade: $1000", "max_loss_per_trade: $900", "895.12", Sure.STRIKES),
         ("  require:\n    - credit: {at_least: 0.50}\n", "", "1000", Sure.LIMIT),
         ("{above: short_call, by: 10 pts}", "{delta: 0.05}", "1000", Sure.LIMIT),
+        ("{above: short_call, by: 10 pts}", "{above: short_call, by: 6 pts}", "955.12", Sure.STRIKES),
+        ("{above: short_call, by: 10 pts}", "{above: short_call, by: 12 pts}", "1000", Sure.LIMIT),
     ],
 )
 def test_what_bounds_a_trade(old: str, new: str, amount: str, sure: Sure) -> None:
@@ -104,6 +107,19 @@ def test_widths_bound_a_trade_without_a_limit() -> None:
         "credit: {at_least: 0.50}", "max_risk: {below: $990}"
     )
     assert worst_of(subject(text)) == Worst(Decimal("1005.12"), Sure.STRIKES, Decimal(10))
+
+
+def test_a_width_that_is_not_listed_counts_as_it_is_written() -> None:
+    worst = worst_of(subject(changed("above: short_call, by: 10 pts", "above: short_call, by: 10.4 pts")))
+    assert worst == Worst(Decimal("995.12"), Sure.STRIKES, Decimal("10.4"))
+
+
+def test_without_a_limit_it_is_said_that_the_nearest_strike_may_be_further_away() -> None:
+    words = "where no strike is listed so far apart the nearest is taken"
+    text = changed("  max_loss_per_trade: $1000", "  daily_loss: $500")
+    assert words in told(text)
+    assert words not in told(CONDOR)
+    assert words not in told(text.replace("by: 10 pts", "by: 10 pts, within: 0 pts"))
 
 
 def test_a_short_call_alone_has_no_bound() -> None:
