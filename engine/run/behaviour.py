@@ -18,6 +18,7 @@ from engine.adapters.history.open import open_source
 from engine.compile.build import build_plan
 from engine.model.errors import StoreError
 from engine.model.money import ZERO
+from engine.model.position import Position
 from engine.model.values import dataclass
 from engine.review.change.behaviour import Trade, TriedDay
 from engine.review.change.documents import read_document
@@ -26,8 +27,7 @@ from engine.run.backtest.walk import CASH, Walk
 from engine.run.calendars import load_calendar
 from engine.run.chaos.virtual_loop import run_virtually
 from engine.run.desk import Desk, SpecText
-from engine.run.glance import today_of
-from engine.run.outcome import day_outcome
+from engine.run.outcome import day_outcome, made_today
 from engine.run.position_text import entry_text, exit_text
 from engine.run.revisions import Text
 from engine.run.start import Run, RunOptions, execute
@@ -38,6 +38,7 @@ from engine.turn.program import compile_bot
 from engine.turn.state import State
 
 LINES = 90
+WITHOUT_DATA = "there is no data of it, and nothing was held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def relive(
     flaws = tuple(dict.fromkeys(flaw for _, side in found for flaw in side))
     if not all(side for side, _ in found):
         raise StoreError("no session could be lived through", flaws[0] if flaws else None)
-    return Relived(tuple(side for side, _ in found), flaws)
+    return Relived(aligned([side for side, _ in found]), flaws)
 
 
 def relived(task: PastTask) -> tuple[tuple[TriedDay, ...], tuple[str, ...]]:
@@ -98,11 +99,17 @@ def relived(task: PastTask) -> tuple[tuple[TriedDay, ...], tuple[str, ...]]:
     walk = Walk(desk.program("past", {}, LINES), open_source(task.data), load_calendar(), NATURAL, CASH)
     days, flaws = [], []
     for done in walk.through(task.days[0], task.days[-1]):
-        if done.date in task.days:
-            flaws += [f"{each.severity.value}: {place(each)}" for each in done.findings]
-            if done.records and walk.state is not None:
-                days.append(_day(walk.state, name, 0, done.date))
+        flaws += [f"{each.severity.value}: {place(each)}" for each in done.findings]
+        if done.records and walk.state is not None:
+            days.append(_day(walk.state, name, 0, done.date))
     return tuple(days), tuple(flaws)
+
+
+def aligned(sides: Sequence[Sequence[TriedDay]]) -> tuple[tuple[TriedDay, ...], ...]:
+    """Return the sides with the same days: without data a session is lived through by whoever holds something alone."""
+    found = [{day.day: day for day in side} for side in sides]
+    dates = sorted({day for side in found for day in side if day is not None})
+    return tuple(tuple(side.get(day, TriedDay(0, (), WITHOUT_DATA, day)) for day in dates) for side in found)
 
 
 def whole(text: Text) -> Text:
@@ -142,16 +149,20 @@ def desk_of(text: Text, overrides: Mapping[str, str] | None = None) -> Desk:
 
 
 def _day(state: State, bot: str, seed: int, day: date | None = None) -> TriedDay:
-    trades = tuple(
-        Trade(
-            entry_text(position) + (f", {exit_text(position)}" if position.state == "closed" else ""),
-            position.exit_reason if position.state == "closed" else "",
-            today_of(state, position, state.session.close) or ZERO,
-        )
-        for position in state.positions.values()
-        if position.bot == bot and position.opened_at is not None
-    )
+    own = (each for each in state.positions.values() if each.bot == bot and each.opened_at is not None)
+    trades = tuple(_trade(state, each) for each in own)
     if trades:
         return TriedDay(seed, trades, day=day)
     (outcome,) = day_outcome(state, None).bots
     return TriedDay(seed, (), "; ".join(part for line in outcome.lines for part in line.parts), day)
+
+
+def _trade(state: State, position: Position) -> Trade:
+    is_over, is_carried = position.state == "closed", position.session < state.session.date
+    since = f"held since {position.session}, " if is_carried else ""
+    return Trade(
+        f"{since}{entry_text(position)}" + (f", {exit_text(position)}" if is_over else ""),
+        position.exit_reason if is_over else "",
+        made_today(state, position, None) or ZERO,
+        is_carried,
+    )

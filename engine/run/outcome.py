@@ -69,7 +69,7 @@ class DayOutcome:
 
 def day_outcome(state: State, at: datetime | None) -> DayOutcome:
     """Return what one day came to. `at` None takes the last recorded marks: the board has moved on."""
-    profits = {name: _profit(state, position, at) for name, position in state.positions.items()}
+    profits = {name: made_today(state, position, at) for name, position in state.positions.items()}
     alive = (name for name, position in state.positions.items() if position.state != "closed")
     traded = [position for position in state.positions.values() if position.opened_at is not None]
     return DayOutcome(
@@ -83,7 +83,8 @@ def day_outcome(state: State, at: datetime | None) -> DayOutcome:
     )
 
 
-def _profit(state: State, position: Position, at: datetime | None) -> Decimal | None:
+def made_today(state: State, position: Position, at: datetime | None) -> Decimal | None:
+    """Return what a position has made since its session began; `at` None takes the last recorded mark."""
     if position.opened_at is None:
         return None
     if at is not None or position.is_flat:

@@ -1,6 +1,9 @@
 """`rulebot diff --days`: both texts on the same past sessions, and what was wrong with these."""
 
+import sqlite3
+from contextlib import closing
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -9,8 +12,25 @@ from past_days import PastDays
 
 from engine.adapters.history.write import write_day
 from engine.cli.main import main
+from engine.run.behaviour import PastTask, aligned, relived
+from engine.run.revisions import Text
 from engine.spec.shipped import shipped
 
+SWING = """rulebot: 1
+name: swing
+about: A put spread that is held for two days.
+underlying: SPX
+entry: {window: {from: "10:00", to: "15:00"}, per_day: 1, max_open: 1, when: [{vix: {below: 90}}]}
+legs:
+  expiry: {dte: 2}
+  short_put: {sell: put, strike: {delta: 0.20}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+order: {start: natural, wait: 40s, tries: 3, then: cancel}
+exits:
+  - at_expiry: settle
+  - target: {profit: 60%}
+risk: {max_loss_per_trade: $5000}
+"""
 CONDOR = (shipped("specs") / "dte0_condor.yaml").read_text(encoding="utf-8")
 
 
@@ -52,3 +72,42 @@ def test_no_recorded_days_are_not_all_of_them(tmp_path: Path, data: Path, monkey
     monkeypatch.setenv("RULEBOT_DATA", str(tmp_path / "data"))
     found = typed(0, tmp_path / "edited.yaml")
     assert (found.exit_code, "--days is a number of recorded days, 1 at least" in found.stderr) == (2, True)
+
+
+@pytest.fixture
+def swings(tmp_path: Path) -> tuple[Path, Path, Path]:
+    """Return data of three sessions, the second of which cannot be read, and two texts: one that never enters."""
+    folder = tmp_path / "swings"
+    folder.mkdir()
+    source = PastDays(last=date(2026, 9, 3), strikes=30, every=30, expiries=3)
+    for day in source.dates(source.first, source.last):
+        write_day(source.day(day), folder / f"{day}.parquet")
+    unread = folder / "2026-09-02.parquet"
+    unread.write_bytes(unread.read_bytes()[:500])
+    texts = [tmp_path / each / "swing.yaml" for each in ("held", "never")]
+    for file, text in zip(texts, (SWING, SWING.replace("below: 90", "below: 1")), strict=True):
+        file.parent.mkdir()
+        file.write_text(text, encoding="utf-8")
+    return folder, *texts
+
+
+def test_what_is_held_over_days_comes_to_what_a_backtest_of_it_does(
+    swings: tuple[Path, Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also over a session that cannot be read, which only the text that holds something lives through."""
+    monkeypatch.setenv("RULEBOT_DATA", str(tmp_path / "data"))
+    folder, *files = swings
+    days = tuple(PastDays(last=date(2026, 9, 3)).dates(date.min, date.max))
+    texts = [Text(str(file), file.read_bytes()) for file in files]
+    was, now = aligned([relived(PastTask(text, f"parquet:{folder}", days))[0] for text in texts])
+    assert [day.day for day in was] == [day.day for day in now] == list(days)
+    assert [trade.is_carried for day in was for trade in day.trades] == [False, True, True]
+    assert now[1].why_not == "there is no data of it, and nothing was held"
+    store = str(tmp_path / "back.db")
+    backtest = ("backtest", "--data", f"parquet:{folder}")
+    done = CliRunner().invoke(main, [*backtest, "--workers", "1", "--store", store, str(files[0])])
+    assert done.exit_code == 0, done.output
+    with closing(sqlite3.connect(store)) as connection:
+        ((made, ended_by),) = connection.execute("SELECT final_pnl, exit_name FROM trades").fetchall()
+    assert sum(day.net for day in was) == Decimal(str(made))
+    assert was[2].trades[0].ended_by == ended_by

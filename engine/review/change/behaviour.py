@@ -15,11 +15,13 @@ SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """One position: the words of its entry and end, the exit that ended it ("" while it is open), dollars made."""
+    """One position on one day: the words of its entry and end, the exit that ended it that day ("": none), and the
+    dollars that it made that day. is_carried: it was opened on an earlier one."""
 
     words: str
     ended_by: str
     made: Decimal
+    is_carried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,12 @@ def _names(names: Sequence[str], days: Days, *, is_range: bool = False) -> str:
     return word + (f"{names[0]} to {names[-1]}" if is_range and len(names) > 1 else ", ".join(names))
 
 
+def _opened(day: TriedDay) -> int:
+    return sum(not trade.is_carried for trade in day.trades)
+
+
 def _count(days: Days) -> int:
-    return sum(len(day.trades) for day in days)
+    return sum(map(_opened, days))
 
 
 def _entries(days: Days) -> str:
@@ -95,8 +101,8 @@ def _net(days: Days) -> Decimal:
 
 def _entered(was: Days, now: Days) -> str:
     pairs = list(zip(was, now, strict=True))
-    gained = [new.name for old, new in pairs if len(new.trades) > len(old.trades)]
-    lost = [new.name for old, new in pairs if len(new.trades) < len(old.trades)]
+    gained = [new.name for old, new in pairs if _opened(new) > _opened(old)]
+    lost = [new.name for old, new in pairs if _opened(new) < _opened(old)]
     told = [f"{word} on {_names(names, was)}" for word, names in (("gained", gained), ("lost", lost)) if names]
     return f"entries {_count(was)} -> {_count(now)}" + (f"   {'; '.join(told)}" if told else "")
 
@@ -108,9 +114,16 @@ def _made(was: Days, now: Days) -> str:
 
 
 def _exits(was: Days, now: Days) -> str:
-    counts = [Counter(trade.ended_by or "still open" for day in days for trade in day.trades) for days in (was, now)]
+    counts = [Counter(_ends(days)) for days in (was, now)]
     names = dict.fromkeys((*counts[0], *counts[1]))
     return "exits " + ", ".join(f"{name} {counts[0][name]} -> {counts[1][name]}" for name in names)
+
+
+def _ends(days: Days) -> Iterator[str]:
+    """Yield how each position ended; past sessions follow one another, so that what is open counts in the last one."""
+    for day in days:
+        is_last = day.day is None or day is days[-1]
+        yield from (trade.ended_by or "still open" for trade in day.trades if trade.ended_by or is_last)
 
 
 def _day(was: TriedDay, now: TriedDay) -> Iterator[str]:

@@ -32,7 +32,10 @@ def days_document(old: Days, new: Days) -> dict[str, Any]:
 
 
 def _day(day: TriedDay) -> dict[str, Any]:
-    trades = [{"words": each.words, "ended_by": each.ended_by, "net_pnl": str(each.made)} for each in day.trades]
+    trades = [
+        {"words": each.words, "ended_by": each.ended_by, "carried": each.is_carried, "net_pnl": str(each.made)}
+        for each in day.trades
+    ]
     named = {"seed": day.seed} if day.day is None else {"date": day.day.isoformat()}
     return {**named, "net_pnl": str(day.net), "trades": trades, "why_not": day.why_not}
 

@@ -1,5 +1,6 @@
 """What two texts did on the same simulated days, in words."""
 
+from datetime import date
 from decimal import Decimal
 
 from engine.review.change.behaviour import Trade, TriedDay, behaviour_lines
@@ -38,3 +39,17 @@ def test_one_screen_first() -> None:
     was, now = [day(seed, 15) for seed in range(1, 7)], [day(seed, 25) for seed in range(1, 7)]
     assert behaviour_lines(was, now)[-1] == "    3 more days differ: --all tells them"
     assert behaviour_lines(was, now, is_all=True)[-1].endswith("$25")
+
+
+def test_a_position_that_is_held_over_days_was_entered_once_and_ends_once() -> None:
+    one, two = date(2026, 9, 1), date(2026, 9, 2)
+    opened = TriedDay(0, (Trade("sold 5825/5835p at 1.40", "", Decimal(-230)),), day=one)
+    held = Trade("held since 2026-09-01, sold 5825/5835p at 1.40", "", Decimal(30), is_carried=True)
+    stopped = Trade("held since 2026-09-01, sold 5825/5835p at 1.40, bought back at 4.70", "stop", Decimal(-98), True)
+    was, now = ((opened, TriedDay(0, (each,), day=two)) for each in (held, stopped))
+    assert behaviour_lines(was, was)[1] == "    every one the same: 1 entry, net -$200"
+    assert behaviour_lines(was, now)[1:4] == (
+        "    entries 1 -> 1",
+        "    net -$200 -> -$328   worst day -$230 -> -$230",
+        "    exits still open 1 -> 0, stop 0 -> 1",
+    )
