@@ -36,7 +36,7 @@ def reload(store: Place | None) -> None:
     from engine.spec.diagnostic import headline
     from engine.store.latest import engine_store
     from engine.store.open import is_in_use
-    from engine.store.queries import StoreReader
+    from engine.store.queries import OBSERVE, StoreReader
     from engine.turn.reloading import changes_between
 
     found = engine_store(store)
@@ -57,11 +57,13 @@ def reload(store: Place | None) -> None:
     except ProblemsError as error:
         show_problems(error.found, "text", err=True)
         raise click.exceptions.Exit(error.exit_code) from error
-    is_sim = bool(told.get("lockstep"))
     settings: Any = told.get("settings") or {}
+    is_free = bool(told.get("lockstep")) or settings.get("mode") == OBSERVE
     live = LiveRun(found, bool(told.get("simulated"))) if settings.get("mode") == "live" else None
     today = date.fromisoformat(str(told["session"]))
-    refuse_account(desk, str(told.get("account")), today, had_limits=run.limits is not None, is_sim=is_sim, live=live)
+    refuse_account(
+        desk, str(told.get("account")), today, had_limits=run.limits is not None, any_account=is_free, live=live
+    )
     for warning in dict.fromkeys(desk.warnings):
         click.echo(f" warning: {headline(warning)}")
     changes = changes_between(digests_of(run.specs), desk.digests)

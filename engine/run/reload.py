@@ -50,15 +50,15 @@ class Plan:
 class Reloader:
     """Stands between the inbox and the loop: takes what asks for a reload, and acts between two batches.
 
-    desk: what runs now. live: of a run with real money; its bots must be promoted. texts: by digest, all that have run
-    or governed positions.
+    desk: what runs now. any_account: as `refuse_account` has it. live: of a run with real money; its bots must be
+    promoted. texts: by digest, all that have run or governed positions.
     """
 
     desk: Desk
     loop: Loop
     inbox: Callable[[datetime], Sequence[Asked]]
     account: str = ""
-    is_sim: bool = False
+    any_account: bool = False
     live: LiveRun | None = None
     plan: Plan | None = None
     texts: dict[str, SpecText] = field(default_factory=dict)
@@ -127,7 +127,7 @@ class Reloader:
             self.account,
             self.loop.state.session.date,
             had_limits=self.desk.account is not None,
-            is_sim=self.is_sim,
+            any_account=self.any_account,
             live=self.live,
         )
         changes = changes_between(self.desk.digests, desk.digests)

@@ -63,9 +63,12 @@ class LiveRun:
 
 
 def refuse_account(
-    desk: Desk, account: str, today: date, *, had_limits: bool, is_sim: bool, live: LiveRun | None = None
+    desk: Desk, account: str, today: date, *, had_limits: bool, any_account: bool, live: LiveRun | None = None
 ) -> None:
-    """Refuse what only a new start can do to the account, and bots that real money is not for. Raises: SpecError."""
+    """Refuse what only a new start can do to the account, and bots that real money is not for. Raises: SpecError.
+
+    any_account: of a simulated market, or of a run that observes: the document need not be for it.
+    """
     if live is not None:
         _refuse_unpromoted(desk, account, today, live)
         return
@@ -76,7 +79,7 @@ def refuse_account(
                 "put it back; to run without limits over all bots, stop and start",
             )
         return
-    if not is_sim and desk.account.account != account:
+    if not any_account and desk.account.account != account:
         raise SpecError(
             f"the account document is for {desk.account.account}, and {account} is traded", "stop and start for that"
         )

@@ -228,7 +228,7 @@ def _assemble(
         loop,
         inbox.read,
         account=world.ib.link.account,
-        is_sim=world.ib.link.is_lockstep,
+        any_account=world.ib.link.is_lockstep or world.observer is not None,
         live=LiveRun(options.store, world.ib.link.is_simulated) if options.settings.get("mode") == "live" else None,
         texts={text.digest: text for text in resumed.texts},
     )

@@ -20,7 +20,7 @@ from engine.cli.main import main
 from engine.model.errors import InvariantError
 from engine.model.event import Request
 from engine.model.order import OrderStatus
-from engine.record.record import Kind, Record
+from engine.record.record import Json, Kind, Record
 from engine.run.backtest.fills import fill_model
 from engine.run.desk import load_desk
 from engine.run.observe.relay import Relay
@@ -31,6 +31,7 @@ from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import attached
 from engine.sim.gateway.embed import RunningGateway, start_gateway
 from engine.sim.gateway.settings import GatewaySettings
+from engine.spec.shipped import shipped
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
@@ -236,6 +237,44 @@ def test_a_connection_that_only_looks_sends_no_order() -> None:
     for send in (broker.submit, broker.replace, broker.cancel, broker.ask_margin):
         with pytest.raises(InvariantError, match="over a connection that sends none"):
             send(order)  # type: ignore[arg-type]
+
+
+def test_a_reload_takes_the_document_of_another_account(tmp_path: Path) -> None:
+    """The document is that of the account that trades; what is observed may be any."""
+    specs = tmp_path / "specs"
+    specs.mkdir()
+    text = (shipped("specs") / "dte0_condor.yaml").read_text(encoding="utf-8")
+    (specs / "dte0_condor.yaml").write_text(text, encoding="utf-8")
+    document = "rulebot_account: 1\nabout: For a test.\naccount: DU1234567\nrisk: {max_open: 3}\n"
+    (tmp_path / "account.yaml").write_text(document, encoding="utf-8")
+    store = tmp_path / "s.db"
+    told: list[Result] = []
+
+    def watcher(run: Run, at: datetime) -> None:
+        if not told:
+            (specs / "dte0_condor.yaml").write_text(text.replace("delta: 0.06", "delta: 0.08"), encoding="utf-8")
+            told.append(CliRunner().invoke(main, ["reload", "--store", str(store)]))
+            run.inbox.ask(Request.RELOAD)
+        elif run.reloader.plan is None or at >= new_york(9, 40):
+            run.inbox.ask(Request.STOP)
+
+    async def body() -> None:
+        gateway = await start_gateway(GatewaySettings(first_day=DAY, seed=7, speed=60.0, lockstep=False))
+        said: dict[str, Json] = {"mode": "observe", "fills": "natural"}
+        options = RunOptions(store=store, logs=None, sessions=None, settings=said)
+        desk = load_desk([str(specs)], {}, None)
+        try:
+            world = observing(free_running(gateway), fill_model("natural"))
+            await execute(desk, options, world, lambda run: None, watcher)
+        finally:
+            await gateway.stop()
+
+    asyncio.run(asyncio.wait_for(body(), 60))
+    assert (told[0].exit_code, "asked the engine" in told[0].output) == (0, True), told[0].output
+    with StoreReader(store) as reader:
+        said_of_it = [str(each.data["what"]) for each in reader.records((Kind.RELOAD,)) if not each.bot]
+    assert "refused" not in said_of_it
+    assert said_of_it[0] == "asked"
 
 
 @pytest.mark.long
