@@ -1,11 +1,13 @@
-"""A time of day as an option: `12:00` or `12:00:30`."""
+"""A time of day as an option, `12:00` or `12:00:30`, and the clock of a command."""
 
 import re
 from contextlib import suppress
 from datetime import time
-from typing import Any
+from typing import Any, cast
 
 import click
+
+from engine.adapters.clock import Clock, WallClock
 
 
 class ClockParam(click.ParamType[time]):
@@ -24,3 +26,8 @@ class ClockParam(click.ParamType[time]):
 
 
 CLOCK = ClockParam()
+
+
+def clock_of(ctx: click.Context) -> Clock:
+    """Return the clock that was passed in as the object of the command line, else the machine's."""
+    return WallClock() if ctx.obj is None else cast(Clock, ctx.obj)

@@ -1,12 +1,12 @@
 """`rulebot promote`: a bot's sessions on paper against what the account document demands before real money."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.clock import clock_of
 from engine.cli.stores import STORE, print_json, reads_store
 from engine.model.counted import counted
 from engine.model.errors import MisuseError
@@ -63,10 +63,10 @@ def promote(
     assert document.live is not None
     folder = Path(texts[0].file).parent.parent
     kept_in = live_store or read_settings(settings_file, folder, data_folder()).live_store
-    found = [assess(evidence, text.name, text.digest, document) for text in texts]
+    at = evidence.at if sim and evidence.at is not None else clock_of(ctx).now()
+    found = [assess(evidence, text.name, text.digest, document, at) for text in texts]
     met = {each.bot: promotion(evidence, each, document.live.account) for each in found if each.is_met}
     if met:
-        at = evidence.at if sim and evidence.at is not None else datetime.now(UTC)
         keep(kept_in, at, met)
     if form == "json":
         print_json(_as_json(evidence, found, document, kept_in))
@@ -173,7 +173,8 @@ def _outcome(found: "Assessment", document: "AccountDocument", kept_in: Place) -
     assert document.live is not None
     if not found.is_met:
         count = sum(bool(each.short) for each in found.judged)
-        return f"{found.bot} is not promoted: it falls short of {count} of {len(found.judged)} demands"
+        short = [f"it falls short of {count} of {len(found.judged)} demands"] if count else []
+        return f"{found.bot} is not promoted: {'; '.join([*short, *filter(None, [found.too_old])])}"
     last = found.figures.last
     assert last is not None
     until = good_until(last, document.live.good_for)
@@ -215,6 +216,7 @@ def _bot_json(found: "Assessment") -> dict[str, Any]:
         "bot": found.bot,
         "digest": found.digest,
         "promoted": found.is_met,
+        "too_old": found.too_old,
         "sessions": [
             {
                 "date": each.date.isoformat(),

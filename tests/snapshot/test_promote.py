@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -38,7 +39,21 @@ live:
 """
 MODEST = ACCOUNT.replace("    - sharpe: {above: 1.0}\n", "")
 TODAY = date(2026, 10, 30)
+NOW = at(date(2026, 10, 23), "08:00")
 DIGEST = spec_text().digest
+
+
+@dataclass(frozen=True)
+class StandingClock:
+    """Always says the same."""
+
+    at: datetime
+
+    def now(self) -> datetime:
+        return self.at
+
+    def elapsed(self) -> float:
+        return 0.0
 
 
 def traded(day: date, made: str, *more: Record, simulated: bool = False) -> list[Record]:
@@ -54,9 +69,9 @@ def promote(folder: Path, runs: Sequence[Sequence[Record]], *arguments: str, acc
     return again(*arguments)
 
 
-def again(*arguments: str) -> Result:
+def again(*arguments: str, now: datetime = NOW) -> Result:
     named = ("--store", "paper.db", "--live-store", "live.db", "--account", "account.yaml")
-    return CliRunner().invoke(main, ["promote", BOT, *named, *arguments])
+    return CliRunner().invoke(main, ["promote", BOT, *named, *arguments], obj=StandingClock(now))
 
 
 @pytest.fixture(autouse=True)
@@ -89,6 +104,19 @@ def test_a_bot_that_falls_short_of_nothing_is_promoted(tmp_path: Path, snapshot:
     assert (found.exit_code, found.stdout) == (0, snapshot)
     audited = CliRunner().invoke(main, ["store", "audit", "--store", "live.db"])
     assert audited.exit_code == 0, audited.output
+
+
+def test_sessions_that_are_too_old_promote_for_nothing(tmp_path: Path) -> None:
+    """Those of Monday to Wednesday are good for five sessions after it: on the Wednesday after, and no longer."""
+    promote(tmp_path, [traded(day, "25") for day in days(3)], account=MODEST.replace("at_least: 3", "at_least: 4"))
+    words = "its last session on paper was 2026-10-21, which is good for 5 sessions, until 2026-10-28"
+    late = at(date(2026, 10, 29), "08:00")
+    assert f"put_lite is not promoted: it falls short of 1 of 2 demands; {words}" in again(now=late).stdout
+    (tmp_path / "account.yaml").write_text(MODEST, encoding="utf-8")
+    found = again(now=late)
+    assert (found.exit_code, f"put_lite is not promoted: {words}" in found.stdout) == (1, True), found.output
+    assert not (tmp_path / "live.db").exists()
+    assert again(now=at(date(2026, 10, 28), "16:30")).exit_code == 0
 
 
 def test_simulated_sessions_promote_for_a_simulated_account_only(tmp_path: Path, snapshot: SnapshotAssertion) -> None:

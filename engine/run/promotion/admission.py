@@ -8,7 +8,7 @@ from engine.adapters.ib.trouble import is_paper
 from engine.model.errors import RulebotError
 from engine.model.values import dataclass
 from engine.run.promotion.figures import compare
-from engine.run.promotion.promotion import LiveStore, Promotion, good_until
+from engine.run.promotion.promotion import LiveStore, Promotion, worn_out
 from engine.spec.nouns.account import AccountDocument, LiveRules
 
 SHOWN_DIGITS = 8
@@ -131,10 +131,7 @@ def _never(bot: str) -> str:
 
 
 def _worn_out(bot: str, live: LiveRules, today: date, found: Promotion) -> Iterator[str]:
-    last = found.figures.last
-    until = None if last is None else good_until(last, live.good_for)
-    if until is None or until < today:
-        since = f"its last session on paper was {last}, which is good for {live.good_for} sessions, until {until}"
+    if since := worn_out(found.figures, live.good_for, today):
         yield f"the promotion of {bot} is too old: {since}"
     for each in compare(found.figures, live.require):
         if each.short:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from engine.model.errors import StoreError
 from engine.model.position import Position
+from engine.model.session import exchange_date, session_from
 from engine.model.values import dataclass
 from engine.record.record import Kind
 from engine.run.audit.audit import audit_tape
@@ -11,7 +12,7 @@ from engine.run.audit.starts import differing_starts
 from engine.run.audit.tape import tape_of
 from engine.run.promotion.figures import Figures, Judged, compare, figures
 from engine.run.promotion.paper import Key, Paper, closed_trades, read_paper
-from engine.run.promotion.promotion import Promotion
+from engine.run.promotion.promotion import Promotion, worn_out
 from engine.run.promotion.sessions import Audited, BotSession, audit_faults, days_of, judge
 from engine.spec.nouns.account import AccountDocument
 from engine.store.place import Place, full_name
@@ -25,7 +26,7 @@ UNTOLD = frozenset({Kind.BATCH})
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
     """A bot under one text: its sessions and trades, what they come to, and each demand. `others`: how many sessions
-    of this bot ran under other texts, which show nothing of this one."""
+    of this bot ran under other texts, which show nothing of this one. too_old: why its sessions are, "" while not."""
 
     bot: str
     digest: str
@@ -34,11 +35,12 @@ class Assessment:
     figures: Figures
     judged: tuple[Judged, ...]
     others: int
+    too_old: str
 
     @property
     def is_met(self) -> bool:
-        """True when it falls short of nothing."""
-        return not any(each.short for each in self.judged)
+        """True when it falls short of nothing, and its sessions are not too old."""
+        return not self.too_old and not any(each.short for each in self.judged)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +72,10 @@ def read_evidence(path: Place, *, simulated: bool) -> Evidence:
     return Evidence(store=path, paper=paper, audited=audited, records=number, hash=hash, at=at, simulated=simulated)
 
 
-def assess(evidence: Evidence, bot: str, digest: str, document: AccountDocument) -> Assessment:
-    """Return how a bot under one text stands; the document must have `live`."""
+def assess(evidence: Evidence, bot: str, digest: str, document: AccountDocument, at: datetime) -> Assessment:
+    """Return how a bot under one text stands at an instant; the document must have `live`."""
     assert document.live is not None
+    today = session_from(exchange_date(at)).date
     paper, key = evidence.paper, Key(bot, digest)
     sessions = judge(paper, key, evidence.audited, document.daily_loss)
     trades = tuple(closed_trades(paper, key))
@@ -86,6 +89,7 @@ def assess(evidence: Evidence, bot: str, digest: str, document: AccountDocument)
         figures=found,
         judged=compare(found, document.live.require),
         others=len(others),
+        too_old=worn_out(found, document.live.good_for, today),
     )
 
 

@@ -55,6 +55,13 @@ def good_until(last: date, sessions: int) -> date:
     return day
 
 
+def worn_out(found: Figures, good_for: int, today: date) -> str:
+    """Return that figures are too old to promote by in the session `today`, "" while they are not."""
+    if found.last is None or (until := good_until(found.last, good_for)) >= today:
+        return ""
+    return f"its last session on paper was {found.last}, which is good for {good_for} sessions, until {until}"
+
+
 def read_live_store(path: Place, account: str, *, simulated: bool, verifies: bool = True) -> LiveStore:
     """Return what a live store holds, an empty one where there is none yet; `verifies` the hash chain.
 
