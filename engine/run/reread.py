@@ -92,7 +92,9 @@ def _refuse_unpromoted(desk: Desk, account: str, today: date, live: LiveRun) -> 
         raise SpecError(f"the account document {named}, and {account} is traded", "stop and start for that")
     promoted = read_live_store(live.store, account, simulated=live.simulated, verifies=False)
     if lacks := unpromoted(desk.digests, rules, promoted, today, simulated=live.simulated):
-        raise SpecError("; ".join(lacks), "promote it, then reload")
+        raise SpecError(
+            "; ".join(lacks), "stop the engine, promote, and start it again: a promotion is written into its store"
+        )
 
 
 # ---------------------------------------------------------------- limits and sources, as records keep them

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -166,6 +167,15 @@ def test_a_promotion_never_goes_into_a_paper_store(tmp_path: Path) -> None:
     found = again("--live-store", "paper.db")
     assert found.exit_code == 3
     assert "paper.db holds runs on paper; live runs have a store of their own" in found.stderr
+
+
+def test_while_an_engine_runs_on_the_live_store_it_is_told_what_to_do(tmp_path: Path) -> None:
+    with closing(SqlJournal(open_store(Path("live.db")))):
+        found = promote(tmp_path, [traded(day, "25") for day in days(3)], account=MODEST)
+    assert found.exit_code == 3
+    assert "an engine runs on live.db, which is where promotions are kept" in found.stderr
+    assert "stop it ('rulebot stop'), promote, and start it again" in found.stderr
+    assert again().exit_code == 0
 
 
 def test_paper_never_runs_on_a_live_store(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from engine.record.record import Json, Kind, Record
 from engine.run.promotion.figures import Figures
 from engine.run.promotion.paper import LIVE, is_simulated, mode_of
 from engine.store.journal import SqlJournal
-from engine.store.open import is_there, open_store
+from engine.store.open import is_in_use, is_there, open_store
 from engine.store.place import Place
 from engine.store.queries import OBSERVE, StoreReader
 
@@ -85,6 +85,11 @@ def keep(path: Place, at: datetime, promotions: dict[str, Promotion]) -> None:
 
     Raises: StoreError, also while an engine runs on it or when it is no live store of this account.
     """
+    if is_in_use(path):
+        raise StoreError(
+            f"an engine runs on {path}, which is where promotions are kept",
+            "stop it ('rulebot stop'), promote, and start it again: what is open goes on from there",
+        )
     for promotion in promotions.values():
         found = read_live_store(path, promotion.account, simulated=promotion.simulated)
         if found.problem:
