@@ -61,12 +61,19 @@ def reload(store: Place | None) -> None:
     is_free = bool(told.get("lockstep")) or settings.get("mode") == OBSERVE
     live = LiveRun(found, bool(told.get("simulated"))) if settings.get("mode") == "live" else None
     today = date.fromisoformat(str(told["session"]))
+    running = digests_of(run.specs)
     refuse_account(
-        desk, str(told.get("account")), today, had_limits=run.limits is not None, any_account=is_free, live=live
+        desk,
+        str(told.get("account")),
+        today,
+        running=running,
+        had_limits=run.limits is not None,
+        any_account=is_free,
+        live=live,
     )
     for warning in dict.fromkeys(desk.warnings):
         click.echo(f" warning: {headline(warning)}")
-    changes = changes_between(digests_of(run.specs), desk.digests)
+    changes = changes_between(running, desk.digests)
     lines = [*(each.words for each in changes), *limit_words(run.limits, told_limits(desk))]
     post(found, Request.RELOAD)
     for line in lines:

@@ -126,6 +126,7 @@ class Reloader:
             desk,
             self.account,
             self.loop.state.session.date,
+            running=self.desk.digests,
             had_limits=self.desk.account is not None,
             any_account=self.any_account,
             live=self.live,

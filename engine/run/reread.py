@@ -19,6 +19,7 @@ from engine.run.desk import Desk, Sources, SpecText, check_overrides, load_desk
 from engine.run.promotion.admission import unpromoted
 from engine.run.promotion.promotion import read_live_store
 from engine.spec.files import NoSuchFiles, find_files
+from engine.spec.nouns.account import AccountDocument
 from engine.store.place import Place
 from engine.turn.program import AccountLimits
 
@@ -63,14 +64,23 @@ class LiveRun:
 
 
 def refuse_account(
-    desk: Desk, account: str, today: date, *, had_limits: bool, any_account: bool, live: LiveRun | None = None
+    desk: Desk,
+    account: str,
+    today: date,
+    *,
+    running: Mapping[str, str],
+    had_limits: bool,
+    any_account: bool,
+    live: LiveRun | None = None,
 ) -> None:
     """Refuse what only a new start can do to the account, and bots that real money is not for. Raises: SpecError.
 
-    any_account: of a simulated market, or of a run that observes: the document need not be for it.
+    running: the digests of what runs already. any_account: of a simulated market, or of a run that observes: the
+    document need not be for it.
     """
     if live is not None:
-        _refuse_unpromoted(desk, account, today, live)
+        fresh = {bot: digest for bot, digest in desk.digests.items() if running.get(bot) != digest}
+        _refuse_unpromoted(desk.account, fresh, account, today, live)
         return
     if desk.account is None:
         if had_limits:
@@ -85,13 +95,15 @@ def refuse_account(
         )
 
 
-def _refuse_unpromoted(desk: Desk, account: str, today: date, live: LiveRun) -> None:
-    rules = None if desk.account is None else desk.account.live
+def _refuse_unpromoted(
+    document: AccountDocument | None, fresh: Mapping[str, str], account: str, today: date, live: LiveRun
+) -> None:
+    rules = None if document is None else document.live
     if rules is None or rules.account != account:
         named = "names no live account" if rules is None else f"has live account {rules.account}"
         raise SpecError(f"the account document {named}, and {account} is traded", "stop and start for that")
     promoted = read_live_store(live.store, account, simulated=live.simulated, verifies=False)
-    if lacks := unpromoted(desk.digests, rules, promoted, today, simulated=live.simulated):
+    if lacks := unpromoted(fresh, rules, promoted, today, simulated=live.simulated):
         raise SpecError(
             "; ".join(lacks), "stop the engine, promote, and start it again: a promotion is written into its store"
         )

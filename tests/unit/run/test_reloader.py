@@ -283,13 +283,13 @@ def test_the_account_stays_what_it_is(tmp_path: Path) -> None:
     timed = reread(sources(tmp_path, "specs"))
     assert limit_words(told_limits(limited), told_limits(timed)) == ("require none to time: it is 10:00 or later",)
     assert [rule.name for rule in timed.program("i", {}, 90).require] == ["time"]
-    refuse_account(limited, "DU1234567", DAY, had_limits=False, any_account=False)
-    refuse_account(limited, "DU9", DAY, had_limits=False, any_account=True)
+    refuse_account(limited, "DU1234567", DAY, running={}, had_limits=False, any_account=False)
+    refuse_account(limited, "DU9", DAY, running={}, had_limits=False, any_account=True)
     with pytest.raises(SpecError, match="is for DU1234567, and DU9 is traded"):
-        refuse_account(limited, "DU9", DAY, had_limits=True, any_account=False)
+        refuse_account(limited, "DU9", DAY, running={}, had_limits=True, any_account=False)
     with pytest.raises(SpecError, match="its limits would be off"):
-        refuse_account(bare, "DU1234567", DAY, had_limits=True, any_account=False)
-    refuse_account(bare, "DU1234567", DAY, had_limits=False, any_account=False)
+        refuse_account(bare, "DU1234567", DAY, running={}, had_limits=True, any_account=False)
+    refuse_account(bare, "DU1234567", DAY, running={}, had_limits=False, any_account=False)
     with pytest.raises(SpecError, match="is not there any more"):
         reread(replace(sources(tmp_path, "specs"), account=tmp_path / "other.yaml"))
 
@@ -301,16 +301,24 @@ def test_a_live_run_takes_up_promoted_bots_only(tmp_path: Path) -> None:
     live = LiveRun(tmp_path / "live.db", simulated=True)
     with pytest.raises(SpecError, match="names no live account, and U1234567 is traded"):
         refuse_account(
-            reread(sources(tmp_path, "specs")), "U1234567", DAY, had_limits=True, any_account=True, live=live
+            reread(sources(tmp_path, "specs")),
+            "U1234567",
+            DAY,
+            running={},
+            had_limits=True,
+            any_account=True,
+            live=live,
         )
     require = "[{compliant_sessions: {at_least: 2}}, {expectancy: {above: $0}}]"
     rules = f"live: {{account: U1234567, require: {require}, good_for: 9d}}\n"
     (tmp_path / "account.yaml").write_text(ACCOUNT + rules, encoding="utf-8")
     desk = reread(sources(tmp_path, "specs"))
     with pytest.raises(SpecError, match="has live account U1234567, and U2 is traded"):
-        refuse_account(desk, "U2", DAY, had_limits=True, any_account=True, live=live)
+        refuse_account(desk, "U2", DAY, running={}, had_limits=True, any_account=True, live=live)
     with pytest.raises(SpecError, match="one is not promoted: 'rulebot promote one'"):
-        refuse_account(desk, "U1234567", DAY, had_limits=True, any_account=True, live=live)
+        refuse_account(desk, "U1234567", DAY, running={"one": "0"}, had_limits=True, any_account=True, live=live)
+    # what runs on needs none anew, so that limits can be tightened whenever its promotion was
+    refuse_account(desk, "U1234567", DAY, running=desk.digests, had_limits=True, any_account=True, live=live)
 
 
 # ---------------------------------------------------------------- the inbox
