@@ -20,9 +20,9 @@ from engine.store.order_row import money, step_or_none
 
 _TARGET = re.compile(r"(target|take_profit)(_\d+)?")
 _STOP = re.compile(r"(stop|stop_loss)(_\d+)?")
-_MANUAL = frozenset(
-    {"manual", "operator", "flatten", "kill", "stop_request", "close_all", "closed_by_hand", "vanished"}
-)
+_PAST_US = "closed_by_hand"
+"""What the engine calls the end of a position that the account did not have any more; a person closed it elsewhere."""
+_MANUAL = frozenset({"flattened", _PAST_US})
 _COLUMN_SYMBOLS = ("SPY", "SPX")
 
 
@@ -84,6 +84,8 @@ def status(position: Position) -> str:
 def exit_reason(position: Position, beside: Beside) -> str | None:
     """Return the word of the tables for how a position ended; other exits keep their own name in capitals."""
     hows = {str(one.get("how")) for one in beside.settlements}
+    if position.exit_reason == _PAST_US and hows <= {"worthless", "cash"}:
+        return "MANUAL"
     if hows and (hows & {"assigned", "exercised"} or all(leg.settled == leg.closed for leg in position.legs)):
         return _settled(hows)
     name = position.exit_reason
