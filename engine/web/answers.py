@@ -44,7 +44,7 @@ class Status(BaseModel):
 
 
 class OpenPosition(BaseModel):
-    """One open position."""
+    """One open position. status: ACTIVE; state: that of its lifecycle, open or exiting."""
 
     trade_id: int
     position: str
@@ -63,6 +63,7 @@ class OpenPosition(BaseModel):
     entry_credit: float | None
     current_pnl: float | None
     status: str
+    state: str
 
 
 class PositionGreeks(BaseModel):
@@ -105,7 +106,7 @@ class Risk(BaseModel):
 
 
 class Trade(BaseModel):
-    """One trade, open or over."""
+    """One trade, open or over. status: PENDING, ACTIVE (the view `trades` says OPEN), CLOSED or ERROR."""
 
     id: int
     strategy_id: str
@@ -163,7 +164,11 @@ class Market(BaseModel):
 
 
 class Performance(BaseModel):
-    """The day against its limit. risk_breached: the day has lost as much as the account document allows."""
+    """The day against its limit.
+
+    max_daily_loss: of the account document, else what all bots together may lose by limits of their own, None where
+    one has none. risk_breached: the day has lost as much.
+    """
 
     daily_realized_pnl: float
     unrealized_pnl: float

@@ -26,10 +26,12 @@ from engine.web.answers import (
     Status,
     Trade,
 )
-from engine.web.known import expiry_of, held_of, known, next_window
+from engine.web.known import bot_of, expiry_of, held_of, known, next_window
 from engine.web.picture import GREEKS, Picture
 
 PERIODS = ("day", "week", "month")
+ACTIVE = "ACTIVE"
+"""The word of this interface for the status of a trade that the view `trades` calls OPEN."""
 
 
 def status(reader: StoreReader, picture: Picture) -> Status:
@@ -105,7 +107,8 @@ def _position(row: Row, trade: Row, expiry: date | None, today: date | None) -> 
         spx_strike=trade.get("spx_strike"),
         entry_credit=trade.get("entry_credit"),
         current_pnl=row["unrealized_pnl"],
-        status=row["state"],
+        status=ACTIVE,
+        state=row["state"],
     )
 
 
@@ -173,7 +176,7 @@ def trades(
     reader: StoreReader, first: date | None, last: date | None, state: str | None, limit: int | None
 ) -> list[Trade]:
     """Return /api/trades: the newest first, of these trade dates and this status."""
-    rows = reader.view("trades", status=state) if state else reader.view("trades")
+    rows = reader.view("trades", status="OPEN" if state == ACTIVE else state) if state else reader.view("trades")
     kept = [row for row in rows if is_between(row["trade_date"], first, last)]
     return [_trade(row) for row in kept[::-1][:limit]]
 
@@ -187,6 +190,7 @@ def is_between(day: str | None, first: date | None, last: date | None) -> bool:
 
 def _trade(row: Row) -> Trade:
     same = {name: row[name] for name in Trade.model_fields if name in row}
+    same["status"] = ACTIVE if row["status"] == "OPEN" else row["status"]
     return Trade(**same, structure=structure_of(row))
 
 
@@ -218,9 +222,7 @@ def history(reader: StoreReader, period: str) -> list[Period]:
 def performance(reader: StoreReader) -> Performance:
     """Return /api/performance."""
     made, system = profit(reader), _system(reader)
-    limits: Mapping[str, Any] = reader.run().limits or {}
-    most = limits.get("daily_loss")
-    worst = None if most is None else float(str(most))
+    worst = _most_a_day(reader.run())
     return Performance(
         daily_realized_pnl=made.realized_pnl,
         unrealized_pnl=made.unrealized_pnl,
@@ -230,6 +232,16 @@ def performance(reader: StoreReader) -> Performance:
         trades_count=int(system.get("trades_today") or 0),
         active_positions=int(system.get("open_positions") or 0),
     )
+
+
+def _most_a_day(run: Run) -> float | None:
+    """Return the most that a day may lose: of the account document, else of all bots added up if each has its own."""
+    limits: Mapping[str, Any] = run.limits or {}
+    if (most := limits.get("daily_loss")) is not None:
+        return float(str(most))
+    bots = [bot_of(run, name) for name in run.specs]
+    own = [float(bot.plan.risk.daily_loss) for bot in bots if bot is not None and bot.plan.risk.daily_loss is not None]
+    return sum(own) if own and len(own) == len(bots) else None
 
 
 # ---------------------------------------------------------------- account and market

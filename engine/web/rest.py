@@ -40,9 +40,10 @@ AS_TABLE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"sch
 
 
 class TradeStatus(Enum):
-    """The states of a trade, as the view `trades` has them."""
+    """What trades can be asked for by: OPEN as in the view `trades` and ACTIVE, as it is told here, are the same."""
 
     OPEN = "OPEN"
+    ACTIVE = "ACTIVE"
     CLOSED = "CLOSED"
     PENDING = "PENDING"
     ERROR = "ERROR"

@@ -8,9 +8,17 @@ from typing import Any
 
 import pytest
 from conftest import served
+from store_day import at
 from web_client import Client
 
+from engine.record.record import Json, Kind, Record
+from engine.run.desk import load_desk
+from engine.run.reread import told_specs
+from engine.spec.shipped import shipped
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
 from engine.store.queries import StoreReader
+from engine.web.book import performance
 from tests.e2e.worlds import run_days, spec_files
 
 GETS = [
@@ -87,11 +95,15 @@ def test_trades_are_those_of_the_store_newest_first(any_client: Client) -> None:
     found = any_client.get("/api/trades").json
     assert [each["id"] for each in found] == [row["id"] for row in rows]
     for each, row in zip(found, rows, strict=True):
-        assert {name: row[name] for name in each if name in row} == {n: v for n, v in each.items() if n != "structure"}
+        told = {**row, "status": {"OPEN": "ACTIVE"}.get(row["status"], row["status"])}
+        assert {name: told[name] for name in each if name in row} == {n: v for n, v in each.items() if n != "structure"}
     assert [each["id"] for each in any_client.get("/api/trades?limit=1").json] == [rows[0]["id"]]
     closed = any_client.get("/api/trades?status=CLOSED").json
     assert {each["status"] for each in closed} == {"CLOSED"}
     assert len(closed) < len(rows)
+    active = any_client.get("/api/trades?status=ACTIVE").json
+    assert active == any_client.get("/api/trades?status=OPEN").json
+    assert {each["status"] for each in (*active, *any_client.get("/api/positions").json)} == {"ACTIVE"}
 
 
 @pytest.mark.parametrize(("asked", "count"), [("from=2026-11-18", 2), ("from=2026-11-19", 0), ("to=2026-11-17", 0)])
@@ -151,7 +163,6 @@ def test_a_week_is_named_by_its_monday(client: Client) -> None:
         "limit=many",
         "limit=99999999",
         "status=OVER",
-        "status=ACTIVE",
         "format=xml",
         "from=yesterday",
         "to=2026-13-01",
@@ -177,3 +188,26 @@ def test_the_interface_describes_itself(client: Client) -> None:
 @pytest.mark.parametrize("day", ["0", "1761004800", "2026-10-21T00:00:00", "21.10.2026", "2026-13-01"])
 def test_a_day_is_written_as_one(client: Client, day: str) -> None:
     assert client.get(f"/api/trades?to={day}").status == 422
+
+
+@pytest.mark.parametrize(
+    ("bots", "limits", "most"),
+    [
+        (("spx_spy_parity",), None, 1000.0),
+        (("spx_spy_parity", "put_lite"), None, 1150.0),
+        (("spx_spy_parity", "dte0_condor"), None, None),
+        (("spx_spy_parity", "dte0_condor"), {"daily_loss": "1500"}, 1500.0),
+    ],
+)
+def test_the_most_that_a_day_may_lose_is_that_of_the_account_else_of_all_bots(
+    tmp_path: Path, bots: tuple[str, ...], limits: Json, most: float | None
+) -> None:
+    desk = load_desk([str(shipped("specs") / f"{bot}.yaml") for bot in bots], {}, None)
+    told: dict[str, Json] = {"version": "0.1", "specs": told_specs(desk), "settings": {}, "account": "DU1"}
+    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    started = Record(at("09:25"), Kind.RUN_STARTED, data={**told, "install": "x", "limits": limits})
+    journal.append([started], durable=True)
+    journal.close()
+    with StoreReader(tmp_path / "a.db") as reader:
+        found = performance(reader)
+    assert (found.max_daily_loss, found.risk_breached) == (most, False)
