@@ -170,9 +170,14 @@ FROM peak GROUP BY grouped
 
 
 def _bot_days(sql: Dialect) -> str:
+    same_day = f"orders.strategy_id = bot_day_rows.bot AND {sql.day('orders.prepared_at')} = {sql.date('date')}"
     return f"""
 CREATE VIEW bot_days AS SELECT
-  bot AS strategy_id, {sql.date("date")} AS date, entries, opened, agains, last_end, decided, halted, skipped,
+  bot AS strategy_id, {sql.date("date")} AS date, entries, opened, agains, last_end, decided, halted,
+  CASE WHEN skipped = '' AND opened = 0 THEN coalesce(
+    (SELECT 'not filled' || CASE message WHEN '' THEN '' ELSE ': ' || message END FROM orders
+     WHERE {same_day} AND purpose = 'entry' AND status = 'CANCELLED' ORDER BY id DESC LIMIT 1), '')
+  ELSE skipped END AS skipped,
   {_money(sql, "realized")}
 FROM bot_day_rows
 """

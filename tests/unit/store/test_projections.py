@@ -12,6 +12,7 @@ import pytest
 from places import rows
 from store_day import CONDOR, DAY, SELLER, at, condor_records, entity, seller_records, small_day
 
+from engine.decide.bot_day import BotDay
 from engine.model.contract import Option, Right
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position, PositionLeg
@@ -114,6 +115,23 @@ def test_days_and_state(day_place: Place) -> None:
     ]  # fmt: skip
     skipped = rows(day_place, "SELECT skipped FROM bot_days WHERE strategy_id = 'calm_tape_condor'")
     assert skipped == [{"skipped": "its window is over"}]
+
+
+def test_a_day_whose_entry_was_not_filled_says_why(place: Place) -> None:
+    (entry,) = [
+        decode(Order, dict(record.data))
+        for record in seller_records()
+        if record.kind is Kind.ORDER and record.data["purpose"] == "entry"
+    ]
+    cancelled = replace(entry, status=OrderStatus.CANCELLED, message="its tries are used up")
+    day = BotDay(bot=SELLER, date=DAY, entries=1)
+    path = store_of(place, [entity(Kind.ORDER, at("09:36"), cancelled), entity(Kind.BOT_DAY, at("09:36"), day)])
+    asked = f"SELECT skipped FROM bot_days WHERE strategy_id = '{SELLER}'"
+    assert rows(path, asked) == [{"skipped": "not filled: its tries are used up"}]
+    journal = SqlJournal(open_store(path))
+    journal.append([entity(Kind.BOT_DAY, at("10:00"), replace(day, entries=2, opened=1))], durable=True)
+    journal.close()
+    assert rows(path, asked) == [{"skipped": ""}]
 
 
 def test_fills_with_their_commission_and_a_correction(place: Place) -> None:
