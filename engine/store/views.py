@@ -184,15 +184,17 @@ FROM bot_day_rows
 
 
 def _system_state(sql: Dialect) -> str:
+    """Return the view of now. What operators have asked of all bots holds over restarts, a stop for its run alone."""
     today = sql.day(sql.new_york("at"))
     is_trading = """(SELECT kind = 'run_started' FROM journal WHERE seq = (SELECT seq FROM run))
-    AND coalesce((SELECT request = 'resume' FROM asked), TRUE)"""
+    AND NOT EXISTS (SELECT 1 FROM told WHERE request = 'stop' AND seq > (SELECT seq FROM run))
+    AND coalesce((SELECT request = 'resume' FROM told WHERE request IN ('pause', 'kill', 'flatten', 'resume')
+      ORDER BY seq DESC LIMIT 1), TRUE)"""
     return f"""
 CREATE VIEW system_state AS WITH
 now AS (SELECT at, {today} AS today FROM journal WHERE seq = (SELECT max(seq) FROM journal)),
 run AS (SELECT max(seq) AS seq FROM journal WHERE kind IN ('run_started', 'run_ended')),
-asked AS (SELECT {sql.member("data", "request")} AS request FROM journal
-  WHERE kind = 'operator' AND bot = '' AND seq > (SELECT seq FROM run) ORDER BY seq DESC LIMIT 1)
+told AS (SELECT seq, {sql.member("data", "request")} AS request FROM journal WHERE kind = 'operator' AND bot = '')
 SELECT {sql.new_york("now.at")} AS last_updated,
   {sql.flag(is_trading)} AS is_trading,
   (SELECT count(*) FROM trade_rows WHERE status = 'OPEN') AS open_positions,

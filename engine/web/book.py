@@ -44,7 +44,7 @@ def status(reader: StoreReader, picture: Picture) -> Status:
     ]
     coming = [each.next_scheduled_time for each in bots if each.next_scheduled_time]
     return Status(
-        is_trading=bool(system.get("is_trading")) and run.state() != "stopped",
+        is_trading=run.trading == "active" and run.state() != "stopping",
         is_connected=picture.is_linked,
         trading=run.trading,
         state=run.state(),

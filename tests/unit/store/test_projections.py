@@ -134,6 +134,30 @@ def test_a_day_whose_entry_was_not_filled_says_why(place: Place) -> None:
     assert rows(path, asked) == [{"skipped": ""}]
 
 
+@pytest.mark.parametrize(
+    ("asked", "is_trading"),
+    [
+        (["pause", "START"], 0),
+        (["pause", "START", "resume"], 1),
+        (["kill", "resume", "START"], 1),
+        (["enter"], 1),
+        (["stop"], 0),
+        (["stop", "START"], 1),
+    ],
+)
+def test_what_operators_ask_of_all_bots_holds_over_restarts(place: Place, asked: list[str], is_trading: int) -> None:
+    """A run that began while all bots were paused passed for one that trades, and any other request for a pause."""
+    started = small_day()[0]
+    told = [
+        replace(started, at=at(f"10:0{n}"))
+        if request == "START"
+        else Record(at(f"10:0{n}"), Kind.OPERATOR, "", "", {"id": f"{n}", "request": request, "bot": ""})
+        for n, request in enumerate(asked)
+    ]
+    path = store_of(place, [started, *told])
+    assert rows(path, "SELECT is_trading FROM system_state") == [{"is_trading": is_trading}]
+
+
 def test_fills_with_their_commission_and_a_correction(place: Place) -> None:
     data = {"exec_id": "0000.5.01.01", "ref": "r", "leg": "a", "is_buy": True, "quantity": "1", "price": "1.05"}
     fill = Record(at("10:00"), Kind.FILL, CONDOR, "P1", {**data, "executed_at": at("09:59").isoformat()})

@@ -3,12 +3,13 @@
 import csv
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import served
-from store_day import at
+from store_day import at, small_day
 from web_client import Client
 
 from engine.record.record import Json, Kind, Record
@@ -138,6 +139,18 @@ def test_the_book_at_its_targets_and_stops(tmp_path: Path) -> None:
     assert risk["worst_at_expiry"] == row["max_risk"] * row["quantity"]
     assert risk["max_profit"] == pytest.approx(0.6 * row["entry_price"] * 100 * row["quantity"])
     assert risk["max_loss"] == pytest.approx(2 * row["entry_price"] * 100 * row["quantity"])
+
+
+def test_a_pause_of_all_bots_holds_for_the_next_run(tmp_path: Path) -> None:
+    """`is_trading` was true beside `trading` reducing."""
+    started = small_day()[0]
+    pause = Record(at("10:00"), Kind.OPERATOR, "", "", {"id": "1", "request": "pause", "bot": ""})
+    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    journal.append([started, pause, replace(started, at=at("10:01")), small_day()[1]], durable=True)
+    with served(tmp_path / "a.db") as client:
+        told = client.get("/api/status").json
+    journal.close()
+    assert (told["state"], told["trading"], told["is_trading"]) == ("running", "reducing", False)
 
 
 def by_month(day: str) -> str:
