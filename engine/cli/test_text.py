@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
 from engine.model.counted import counted
-from engine.record.explain import Moment, selection_at, state_at
+from engine.record.explain import ENTRY_PLACES, Moment, selection_at, state_at, story
 from engine.record.record import Record
-from engine.run.why_text import condition_document, moment_lines
+from engine.run.why_text import clock, condition_document, place_lines
 
 if TYPE_CHECKING:
     from engine.run.trial.coverage import Covered
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from engine.run.trial.run import Result
 
 _INDENT = " " * 10
+_REASONS_SHOWN = 4
 
 
 def result_lines(result: "Result") -> list[str]:
@@ -31,8 +33,10 @@ def result_lines(result: "Result") -> list[str]:
 
 def _miss_lines(result: "Result", miss: "Miss") -> list[str]:
     found = [f"expected  {miss.expected}", f"seen      {miss.seen}", *_legs(result, miss)]
-    moment = moment_of(result, miss)
-    return [f"{_INDENT}{each}" for each in (*found, *(moment_lines(moment) if moment.conditions else ()))]
+    moment, reasons = moment_of(result, miss), _reasons(result, miss)
+    found += place_lines(moment)
+    found += [f"  {clock(at)}   {words}" for at, words in reasons[:_REASONS_SHOWN]]
+    return [f"{_INDENT}{each}" for each in found]
 
 
 def _legs(result: "Result", miss: "Miss") -> list[str]:
@@ -47,8 +51,31 @@ def _records(result: "Result") -> Sequence[Record]:
 
 
 def moment_of(result: "Result", miss: "Miss") -> Moment:
-    """Return what the rules in question said at the instant in question."""
-    return state_at(_records(result), miss.at, miss.places) if miss.places else Moment(miss.at, ())
+    """Return what the rules in question had said by that instant; of an entry also halts that were unknown."""
+    if not miss.places:
+        return Moment(miss.at, ())
+    found = state_at(_records(result), miss.at, miss.places)
+    if not _is_of_entry(miss):
+        return found
+    halts = state_at(_records(result), miss.at, ("halts",)).conditions
+    return Moment(miss.at, (*found.conditions, *(each for each in halts if each.truth is None)))
+
+
+def _is_of_entry(miss: "Miss") -> bool:
+    return bool(set(miss.places) & set(ENTRY_PLACES))
+
+
+def _reasons(result: "Result", miss: "Miss") -> list[tuple[datetime, str]]:
+    """Return what no condition says: why no legs were chosen, an entry was refused, or nothing was rolled."""
+    records = [record for record in _records(result) if record.at <= miss.at]
+    if not miss.places or not records:
+        return []
+    told = story(records)
+    if _is_of_entry(miss) and not told.watched and not told.entered and not told.halted and not told.blind:
+        return [(miss.at, "it had not watched")]
+    said = (*told.refused, *told.unfilled) if _is_of_entry(miss) else told.rolled
+    judged = tuple(f"{each.rule}: " for each in moment_of(result, miss).conditions)
+    return [(at, words) for at, words in said if not words.startswith(judged) and words not in miss.seen]
 
 
 def summary(results: Mapping[str, Sequence["Result"]], seconds: float) -> str:
@@ -96,6 +123,7 @@ def _result_document(file: str, result: "Result") -> dict[str, Any]:
                 "seen": miss.seen,
                 "at": miss.at.isoformat(),
                 "conditions": [condition_document(each) for each in moment_of(result, miss).conditions],
+                "reasons": [{"at": at.isoformat(), "reason": words} for at, words in _reasons(result, miss)],
             }
             for miss in result.misses
         ],

@@ -205,7 +205,17 @@ def instant_lines(bot: str, moment: Moment, soon: Sequence[Leaving] = (), named_
     """
     if not moment.conditions and not moment.leaving:
         return [f"{bot} had judged no rule by {_instant(moment.at)}.", *_soon_lines(soon)]
-    lines = [f"{bot}, {_instant(moment.at)}"]
+    lines = [f"{bot}, {_instant(moment.at)}", *place_lines(moment)]
+    if any(one.since is not None and one.since < moment.at for one in moment.conditions):
+        at = clock(moment.at)
+        again = f"rulebot replay {exchange_date(moment.at)} --at {at}{named_store}"
+        lines.append(f"  numbers are of each 'since'; those of {at}: {again}, where recorded")
+    return lines + _soon_lines(soon)
+
+
+def place_lines(moment: Moment) -> list[str]:
+    """Return what every rule said last, since when, by place; of a position that was left also how."""
+    lines = []
     left = {one.position: one for one in moment.leaving}
     judged = [(one.place, one.position) for one in moment.conditions]
     for place in dict.fromkeys((*judged, *(("exit", position) for position in left))):
@@ -214,11 +224,7 @@ def instant_lines(bot: str, moment: Moment, soon: Sequence[Leaving] = (), named_
         lines.append(f"  {_place_words(*place)}{gone}")
         rows = [(one.name, _TRUTH[one.truth], _since(one), one.value, one.bound, one.note) for one in found]
         lines += aligned(rows, indent="    ")
-    if any(one.since is not None and one.since < moment.at for one in moment.conditions):
-        at = clock(moment.at)
-        again = f"rulebot replay {exchange_date(moment.at)} --at {at}{named_store}"
-        lines.append(f"  numbers are of each 'since'; those of {at}: {again}, where recorded")
-    return lines + _soon_lines(soon)
+    return lines
 
 
 def _instant(at: datetime) -> str:

@@ -7,15 +7,17 @@ from datetime import datetime, timedelta
 from engine.model.counted import counted
 from engine.model.session import EXCHANGE_ZONE, DayTime, Session
 from engine.model.values import dataclass
+from engine.record.explain import ENTRY_PLACES
 from engine.run.trial.outcome import Happening, Outcome, Said, What
 from engine.spec.trial import ENDINGS, Expectation, Span
 
 AT_EXPIRY = "at_expiry"
 _UNWIND = "unwind"
 _SECOND, _MINUTE = timedelta(seconds=1), timedelta(minutes=1)
-_PLACES = {What.EXITS: ("exit",), What.HALTS: ("halts",)}
 _TRUTHS = {True: "true", False: "false", None: "unknown"}
 _ENTRY = ("when", "require", "risk")
+_EXITS = ("exit",)
+_PLACES = {What.EXITS: _EXITS, What.HALTS: ("halts",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ class _Look:
             strikes = self.outcome.strikes(entered.position)
             wrong = tuple(name for name, strike in (self.expected.enters or {}).items() if strikes.get(name) != strike)
             return replace(self.miss(self.fact(what), self.seen(what), (), entered.at), legs=wrong)
-        return self.miss(self.fact(what), self.seen(what), _PLACES.get(what, _ENTRY))
+        return self.miss(self.fact(what), self.seen(what), _PLACES.get(what, ENTRY_PLACES))
 
     def fact(self, what: What) -> str:
         """Say what is expected."""
@@ -155,7 +157,7 @@ class _Look:
         if expected.quantity is not None:
             held = sum(position.structures for position in self.outcome.positions(self.last).values())
             if held != expected.quantity:
-                yield self.miss(f"quantity {expected.quantity}", f"{held} open", ("exit",))
+                yield self.miss(f"quantity {expected.quantity}", f"{held} open", _EXITS)
         if expected.rests:
             yield from self._rests()
 
@@ -164,8 +166,9 @@ class _Look:
         if during:
             at, order = during[0]
             more = f", and {len(during) - 1} more" if len(during) > 1 else ""
-            seen = f"{clock(at)} an order of {order.purpose.value} ({order.reason}) was sent{more}"
-            yield self.miss("orders: none", seen, _ENTRY, at)
+            of = "" if order.reason == order.purpose.value else f" ({order.reason})"
+            seen = f"{clock(at)} an order of {order.purpose.value}{of} was sent{more}"
+            yield self.miss("orders: none", seen, ENTRY_PLACES, at)
 
     def _state(self, wanted: str) -> Iterator[Miss]:
         if self.expected.span is Span.ALL_DAY:
@@ -175,7 +178,7 @@ class _Look:
             found = self.outcome.states(self.last) or ("flat",)
             wrong = [] if wanted in found else [*found]
         if wrong:
-            yield self.miss(f"state: {wanted}", ", ".join(wrong), _ENTRY if wanted == "flat" else ("exit",))
+            yield self.miss(f"state: {wanted}", ", ".join(wrong), ENTRY_PLACES if wanted == "flat" else _EXITS)
 
     def _states_of_the_day(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(self.outcome.states_during(self.start, self.last)))
@@ -185,7 +188,7 @@ class _Look:
         for name, price in self.expected.rests.items():
             if found.get(name) != price:
                 told = ", ".join(f"{each} {at:f}" for each, at in found.items() if at is not None) or "nothing rests"
-                yield self.miss(f"rests: {name} {price:f}", told, ("exit",))
+                yield self.miss(f"rests: {name} {price:f}", told, _EXITS)
 
     # ------------------------------------------------------------ what rules say
 
@@ -202,7 +205,7 @@ class _Look:
                 wrong = None if any(each.truth is truth for each in last) else next(reversed(said), None)
             place = said[0].place if said else "when"
             if not said:
-                yield self.miss(f"{name}: {_TRUTHS[truth]}", "it was never judged", _ENTRY, at)
+                yield self.miss(f"{name}: {_TRUTHS[truth]}", "it was never judged", ENTRY_PLACES, at)
             elif wrong is not None:
                 seen = f"{clock(wrong.at)} {name} {_TRUTHS[wrong.truth]}   {wrong.words}"
                 yield self.miss(f"{name}: {_TRUTHS[truth]}", seen, (place,), wrong.at)
@@ -225,10 +228,14 @@ class _Look:
         return Miss(f"{when} {fact}" if when else fact, seen, at or self.last, places)
 
     def _when(self) -> str:
-        expected = self.expected
+        expected, session = self.expected, self.outcome.lived.session
         if expected.span is Span.AFTER_QUOTE:
             return f"after quote {expected.quote}"
-        return f"{expected.span.value.replace('_', ' ')} {expected.time or ''}".strip()
+        span, time = str(expected.span.value).replace("_", " "), expected.time
+        if time is None:
+            return span
+        meant = time.before_close(session)
+        return f"{span} {time}" if meant == time.on(session) else f"{span} {time} ({clock(meant)} on this half day)"
 
 
 def clock(at: datetime) -> str:

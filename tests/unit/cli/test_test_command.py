@@ -58,8 +58,34 @@ def test_what_fails_says_what_was_expected_and_seen_and_why(tests: Path) -> None
         "expected  after quote 1 exits: target\n          seen      nothing happened: no order was sent"
         in result.stdout
     )
-    assert "target  FALSE  47.5%" in result.stdout
+    assert "target  FALSE  since 12:00:00  47.5%" in result.stdout
     assert "2 tests: 1 passed, 1 failed" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "expected", "why"),
+    [
+        ("market: {vix: unknown}", "at: '10:30', enters: any", "vix_spike  unknown  since 09:30:00    above 3"),
+        ("market: {iv: 2.5%, rv: 1%}", "at: '10:30', enters: any", "short_put: delta 0.042 is not within 0.02"),
+        ("date: 2026-11-18", "by: '10:29', enters: any", "10:29:00   it had not watched"),
+        ("date: 2026-11-18", "exits: time", ": target (50.4%) acted at 12:14:00, closed at 12:14:01\n"),
+        ("date: 2026-11-18", "at: '10:30', orders: none", "10:30:00 an order of entry was sent\n"),
+        ("date: 2026-11-27", "by: '13:06', exits: target", "by 13:06 (10:06:00 on this half day) exits: target"),
+    ],
+)
+def test_what_fails_says_why_also_where_no_condition_does(tests: Path, given: str, expected: str, why: str) -> None:
+    result = rulebot(write(tests, f"\n  - {{name: said, {given}, expect: [{{{expected}}}]}}"))
+    assert (result.exit_code, why in result.stdout) == (1, True), result.stdout
+
+
+def test_of_a_choice_that_is_unknown_that_is_said(tests: Path) -> None:
+    spec = (shipped("specs").parent / "examples" / "choose.yaml").read_text()
+    (tests.parent.parent / "put_lite.yaml").write_text(spec.replace("name: choose", "name: put_lite"))
+    given = "market: {spx: 6000 +0.2x60, iv: unknown}, expect: [{at: '10:30', enters: any}]"
+    result = rulebot(write(tests, f"\n  - {{name: said, {given}}}"), "--format", "json")
+    [test] = json.loads(result.stdout)["tests"]
+    [miss] = test["misses"]
+    assert [(each["rule"], each["truth"]) for each in miss["conditions"]] == [("move", True), ("dear.iv_over_rv", None)]
 
 
 @pytest.mark.parametrize(
