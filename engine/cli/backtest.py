@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.clock import DAY
 from engine.cli.past_options import (
-    DAY,
     asked_cash,
     asked_fills,
     cores,
-    day_of,
     session_range,
     sessions_bar,
     write_file,
@@ -213,7 +212,7 @@ def options_of(options: dict[str, Any]) -> "BacktestOptions":
     from engine.run.backtest.run import BacktestOptions
 
     opens = partial(open_source, options["data"])
-    first, last = session_range(opens(), options["data"], day_of(options["first"]), day_of(options["last"]))
+    first, last = session_range(opens(), options["data"], options["first"], options["last"])
     if options["resume"] and options["store"] is None:
         raise MisuseError("--resume goes on with a store: name it with --store")
     return BacktestOptions(

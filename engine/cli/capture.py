@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.clock import CLOCK
+from engine.cli.clock import CLOCK, DAY
 from engine.cli.stores import STORE, print_json
 from engine.model.errors import MisuseError, StoreError
 from engine.store.place import shown_path
@@ -40,7 +40,7 @@ _OF_A_GATEWAY = ("trading_class", "expiries", "within", "settings")
 @click.option(
     "--expiry",
     "expiries",
-    type=click.DateTime(["%Y-%m-%d"]),
+    type=DAY,
     multiple=True,
     metavar="DAY",
     help="Of a gateway: an expiry (default: the nearest one).",
@@ -123,7 +123,7 @@ def _asked(options: Mapping[str, Any]) -> "Chain":
     asked = Asked(
         symbol=options["symbols"][0],
         trading_class=options["trading_class"] or "",
-        expiries=tuple(each.date() for each in options["expiries"]),
+        expiries=tuple(options["expiries"]),
         within=(options["within"] or 3.0) / 100,
         clock=options["clock"],
         settings=options["settings"],

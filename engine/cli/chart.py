@@ -1,10 +1,11 @@
 """`rulebot chart`: a bot's decisions of a day, or one trade, as a list, a drawing, or a script for TradingView."""
 
-from datetime import datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.clock import DAY
 from engine.cli.stores import STORE, check_bot, print_json
 from engine.model.errors import MisuseError
 from engine.store.latest import chosen_store, naming
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command("chart", short_help="Draw a bot's decisions, also for TradingView.")
 @click.argument("bot", required=False)
-@click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="The session (default: the bot's last one).")
+@click.option("--date", "day", type=DAY, metavar="DAY", help="The session (default: the bot's last one).")
 @click.option("--trade", type=click.IntRange(1), metavar="N", help="One trade instead, from its entry to its end.")
 @click.option("--symbol", metavar="SYMBOL", help="With pine: whose chart it is for (default: what the bot trades).")
 @click.option("--store", type=STORE, metavar="STORE", help="The store to read (default: the last run's).")
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     help="A list, a Pine script, a drawing, or data.",
 )
 def chart(
-    bot: str | None, day: datetime | None, trade: int | None, symbol: str | None, store: Place | None, form: str
+    bot: str | None, day: date | None, trade: int | None, symbol: str | None, store: Place | None, form: str
 ) -> None:
     """Show when and why BOT entered, left, or was refused, with the price of its underlying then.
 
@@ -55,7 +56,7 @@ def chart(
         _show(found, trade, naming(path))
 
 
-def _gathered(path: Place, bot: str | None, day: datetime | None, trade: int | None) -> "Chart":
+def _gathered(path: Place, bot: str | None, day: date | None, trade: int | None) -> "Chart":
     """Return the chart. Raises: MisuseError, StoreError."""
     from engine.run.chart.gather import chart_of_day, chart_of_trade
     from engine.store.queries import StoreReader
@@ -71,7 +72,7 @@ def _gathered(path: Place, bot: str | None, day: datetime | None, trade: int | N
             return found
         assert bot is not None
         check_bot(bot, reader.bots(), path)
-        session = day.date() if day else reader.last_day(bot)
+        session = day or reader.last_day(bot)
         if session is None:
             raise MisuseError(f"{bot} has left no record yet")
         return chart_of_day(reader, bot, session)

@@ -1,8 +1,8 @@
-"""A time of day as an option, `12:00` or `12:00:30`, and the clock of a command."""
+"""A time of day and a day as options, `12:00` or `12:00:30` and `2026-10-21`, and the clock of a command."""
 
 import re
 from contextlib import suppress
-from datetime import time
+from datetime import date, time
 from typing import Any, cast
 
 import click
@@ -26,6 +26,25 @@ class ClockParam(click.ParamType[time]):
 
 
 CLOCK = ClockParam()
+
+
+class DayParam(click.ParamType[date]):
+    """A day at the exchange."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Return the day."""
+        if isinstance(value, date):
+            return value
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", str(value)):
+            with suppress(ValueError):
+                return date.fromisoformat(str(value))
+            raise click.BadParameter(f"there is no day '{value}'", ctx, param)
+        raise click.BadParameter(f"a day is written 2026-10-21, is '{value}'", ctx, param)
+
+
+DAY = DayParam()
 
 
 def clock_of(ctx: click.Context) -> Clock:

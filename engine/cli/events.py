@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from engine.cli.clock import DAY
 from engine.model.errors import RulebotError
 from engine.model.events import events_between, expiry_warnings
 from engine.model.facts import EventCalendar, EventDay
@@ -14,7 +15,6 @@ from engine.run.calendars import import_calendar, load_calendar
 from engine.store.latest import data_folder
 
 SHOWN_DAYS = 60
-_DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
 @click.group("events", short_help="list and import event calendars (CPI, FOMC, NFP, ...)")
@@ -23,14 +23,14 @@ def events() -> None:
 
 
 @events.command("list")
-@click.option("--from", "first", type=_DAY, help="First day (default: today in New York).")
-@click.option("--to", "last", type=_DAY, help=f"Last day (default: {SHOWN_DAYS} days after the first).")
+@click.option("--from", "first", type=DAY, metavar="DAY", help="First day (default: today in New York).")
+@click.option("--to", "last", type=DAY, metavar="DAY", help=f"Last day (default: {SHOWN_DAYS} days after the first).")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
-def list_events(first: datetime | None, last: datetime | None, form: str) -> None:
+def list_events(first: date | None, last: date | None, form: str) -> None:
     """Show the events from one day to another, published and projected."""
     today = datetime.now(EXCHANGE_ZONE).date()
-    start = today if first is None else first.date()
-    end = start + timedelta(days=SHOWN_DAYS) if last is None else last.date()
+    start = first or today
+    end = start + timedelta(days=SHOWN_DAYS) if last is None else last
     if end < start:
         raise click.UsageError(f"--to {end} is before --from {start}")
     calendar = _or_exit(data_folder())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.cli.clock import DAY
 from engine.cli.shares import shares_option
 from engine.cli.stores import STORE
 from engine.cli.typed import is_typed
@@ -40,9 +41,7 @@ def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | No
     help="Port on 127.0.0.1; 0 takes a free one.",
 )
 @click.option("--allow-tws-port", is_flag=True, help="Let the simulator take a port of the real TWS or gateway.")
-@click.option(
-    "--date", "day", type=click.DateTime(formats=["%Y-%m-%d"]), help="First session (default: today's, or the next)."
-)
+@click.option("--date", "day", type=DAY, metavar="DAY", help="First session (default: today's, or the next).")
 @click.option(
     "--days",
     type=click.IntRange(1, 500),
@@ -149,7 +148,7 @@ def gateway(
     ctx: click.Context,
     port: int,
     allow_tws_port: bool,
-    day: datetime | None,
+    day: date | None,
     days: int,
     speed: float | None,
     seed: int,
@@ -191,7 +190,7 @@ def gateway(
         cash = float(given.cash or cash)
     try:
         settings = GatewaySettings(
-            first_day=given.market.day if given is not None else _today() if day is None else day.date(),
+            first_day=given.market.day if given is not None else day or _today(),
             days=days,
             port=port,
             seed=seed,

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-
-import click
 
 from engine.model.errors import MisuseError, StoreError
 
@@ -15,12 +13,13 @@ if TYPE_CHECKING:
     from engine.adapters.history.day import Source
     from engine.run.backtest.fills import FillModel
 
-DAY = click.DateTime(["%Y-%m-%d"])
 FIRST, LAST = date(1980, 1, 1), date(2100, 1, 1)
 
 
 def session_range(source: "Source", name: str, first: date | None, last: date | None) -> tuple[date, date]:
     """Return the first and last session meant: those of the data where none is named. Raises: MisuseError."""
+    if first and last and last < first:
+        raise MisuseError(f"--to {last} is before --from {first}")
     days = source.dates(first or FIRST, last or LAST)
     if not days:
         gaps = source.gaps(first or FIRST, last or LAST)
@@ -41,11 +40,6 @@ def asked_fills(text: str) -> "FillModel":
 
     place = place_of(store)
     return calibrated(place, str(place))
-
-
-def day_of(found: datetime | None) -> date | None:
-    """Return the day of an option."""
-    return None if found is None else found.date()
 
 
 def asked_cash(text: str) -> Decimal:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.clock import DAY
 from engine.cli.observe import check_store, observed_world
 from engine.cli.paths import SPECS
 from engine.cli.shares import shares_option
@@ -81,7 +82,7 @@ if TYPE_CHECKING:
 @click.option(
     "--date",
     "day",
-    type=click.DateTime(["%Y-%m-%d"]),
+    type=DAY,
     metavar="DAY",
     help="The simulated market's first day, as 2026-10-21.",
 )
@@ -339,7 +340,7 @@ def _paper_world(
         return where, RunOptions(store=store, logs=logs, sessions=sessions, settings=said, accounts=locks, log=log)
     seed = DEFAULT_SEED if options["seed"] is None else options["seed"]
     given = None if options["recording"] is None or options["address"] else recorded(options["recording"]).market
-    day: date = given.day if given is not None else options["day"].date() if options["day"] else DEFAULT_DATE
+    day: date = given.day if given is not None else options["day"] or DEFAULT_DATE
     store = options["store"] or new_sim_store(day, seed)
     check_store(store, observes=observes)
     logs = options["logs"] or beside(store, data_folder(), "-logs")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.past_options import DAY, asked_cash, asked_fills, cores, day_of, session_range, sessions_bar
+from engine.cli.clock import DAY
+from engine.cli.past_options import asked_cash, asked_fills, cores, session_range, sessions_bar
 from engine.model.counted import counted
 from engine.model.errors import MisuseError, StoreError
 
@@ -164,7 +165,7 @@ def _terms(spec: Path, options: Mapping[str, Any]) -> "Terms":
     from engine.run.sweep.compiling import Terms
 
     opens = partial(open_source, options["data"])
-    first, last = session_range(opens(), options["data"], day_of(options["first"]), day_of(options["last"]))
+    first, last = session_range(opens(), options["data"], options["first"], options["last"])
     return Terms(
         opens=opens,
         first=first,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.clock import DAY
 from engine.cli.paths import SPECS
 from engine.cli.typed import is_typed
 from engine.model.errors import MisuseError
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from engine.run.desk import Desk
     from engine.run.learn.samples import Samples
     from engine.run.learn.train import Asked
-
-_DAY = click.DateTime(["%Y-%m-%d"])
 
 
 _OF_SESSIONS = {"first": "--from", "last": "--to", "fills": "--fills", "lines": "--lines", "workers": "--workers"}
@@ -29,8 +28,8 @@ DATA = ("source", "is_modelled", "fills")
 @click.argument("spec", type=SPECS)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The model file to write, *.json.")
 @click.option("--data", metavar="SOURCE", help="Past sessions to run the bot over first (docs/history-data.md).")
-@click.option("--from", "first", type=_DAY, metavar="DAY", help="The first session (default: the data's first).")
-@click.option("--to", "last", type=_DAY, metavar="DAY", help="The last session (default: the data's last).")
+@click.option("--from", "first", type=DAY, metavar="DAY", help="The first session (default: the data's first).")
+@click.option("--to", "last", type=DAY, metavar="DAY", help="The last session (default: the data's last).")
 @click.option("--fills", default="natural", show_default=True, metavar="MODEL", help="As 'rulebot backtest' has it.")
 @click.option("--lines", type=click.IntRange(1), default=90, show_default=True, help="Market data lines at most.")
 @click.option("--workers", type=click.IntRange(1), help="Processes, where sessions are apart (default: the cores).")
@@ -213,7 +212,7 @@ def _of_minutes(desk: "Desk", named: list[str], options: dict[str, Any]) -> "Sam
     from functools import partial
 
     from engine.adapters.history.open import open_source
-    from engine.cli.past_options import asked_fills, cores, day_of, session_range, sessions_bar
+    from engine.cli.past_options import asked_fills, cores, session_range, sessions_bar
     from engine.run.backtest.sampling import sampling
     from engine.run.calendars import load_calendar
     from engine.run.learn.minutes import Asked, sampled
@@ -221,7 +220,7 @@ def _of_minutes(desk: "Desk", named: list[str], options: dict[str, Any]) -> "Sam
     if options["data"] is None or options["store"] is not None:
         raise MisuseError("--minutes makes its trades from --data alone", "leave --store out")
     opens = partial(open_source, options["data"])
-    first, last = session_range(opens(), options["data"], day_of(options["first"]), day_of(options["last"]))
+    first, last = session_range(opens(), options["data"], options["first"], options["last"])
     assert desk.sources is not None
     asked = Asked(
         sources=desk.sources,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.cli.clock import DAY
 from engine.cli.paths import SPECS
 from engine.model.collector import no_collection
 from engine.model.counted import counted
@@ -35,11 +36,12 @@ COMING_YEAR = timedelta(days=365)
 @click.option(
     "--date",
     "day",
-    type=click.DateTime(["%Y-%m-%d"]),
+    type=DAY,
+    metavar="DAY",
     help="The day to judge half days and calendars from (default: today in New York).",
 )
 @click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text", help="For whom.")
-def validate(paths: tuple[str, ...], settings: tuple[str, ...], strict: bool, day: datetime | None, form: str) -> None:
+def validate(paths: tuple[str, ...], settings: tuple[str, ...], strict: bool, day: date | None, form: str) -> None:
     """Check the documents in PATH: files, folders with all below them, or patterns.
 
     Exit code: 0 without errors (there may be warnings, unless --strict), 1 with errors, 2 when PATH names nothing, 3
@@ -47,7 +49,7 @@ def validate(paths: tuple[str, ...], settings: tuple[str, ...], strict: bool, da
     """
     overrides = parse_settings(settings)
     with no_collection():
-        found = problems_in(find_files(paths, tests=True), overrides, day.date() if day else today())
+        found = problems_in(find_files(paths, tests=True), overrides, day or today())
     if strict:
         found = {file: tuple(map(as_error, problems)) for file, problems in found.items()}
     show_problems(found, form)

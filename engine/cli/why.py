@@ -1,12 +1,12 @@
 """`rulebot why`: why a bot did, or did not, trade; any rule, any minute. Reads what was recorded and judges nothing."""
 
 from collections.abc import Collection, Sequence
-from datetime import date, datetime, time
+from datetime import date, time
 from typing import Any
 
 import click
 
-from engine.cli.clock import CLOCK
+from engine.cli.clock import CLOCK, DAY
 from engine.cli.stores import check_bot, print_json, reads_store
 from engine.cli.width import echo
 from engine.model.session import at_exchange_time
@@ -29,7 +29,7 @@ from engine.store.queries import Row, StoreReader
 
 @click.command("why", short_help="Say why a bot did, or did not, trade.")
 @click.argument("bot")
-@click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="The session (default: the bot's last one).")
+@click.option("--date", "day", type=DAY, metavar="DAY", help="The session (default: the bot's last one).")
 @click.option(
     "--at",
     "clock",
@@ -42,7 +42,7 @@ from engine.store.queries import Row, StoreReader
 @reads_store
 def why(
     bot: str,
-    day: datetime | None,
+    day: date | None,
     clock: time | None,
     rule: str | None,
     symbol: str | None,
@@ -53,7 +53,7 @@ def why(
     path = chosen_store(store)
     with StoreReader(path) as reader:
         check_bot(bot, reader.bots(), path)
-        session = day.date() if day else reader.last_day(bot)
+        session = day or reader.last_day(bot)
         records = reader.day(bot, session) if session else ()
         every = reader.view("trades", strategy_id=bot)
         if symbol is not None:

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from engine.cli.events import events
+from engine.cli.main import main
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +48,31 @@ def test_list_without_days_starts_today() -> None:
 def test_days_the_wrong_way_round_are_misuse() -> None:
     found = run("list", "--from", "2026-12-02", "--to", "2026-12-01")
     assert (found.exit_code, "is before" in found.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("events", "list", "--from"),
+        ("why", "put_lite", "--date"),
+        ("chart", "put_lite", "--date"),
+        ("validate", "put_lite", "--date"),
+        ("gateway", "--date"),
+        ("run", "--paper", "--sim", "put_lite", "--date"),
+        ("backtest", "put_lite", "--data", "none", "--to"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("day", "told"),
+    [
+        ("2026-02-30", "there is no day '2026-02-30'"),
+        ("oct", "a day is written 2026-10-21, is 'oct'"),
+        ("20261021", "a day is written 2026-10-21, is '20261021'"),
+    ],
+)
+def test_what_is_no_day_is_refused_in_words(arguments: tuple[str, ...], day: str, told: str) -> None:
+    found = CliRunner().invoke(main, (*arguments, day))
+    assert (found.exit_code, told in found.stderr) == (2, True), found.output
 
 
 def test_import_says_what_changed_and_list_shows_it(tmp_path: Path) -> None:
