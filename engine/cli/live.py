@@ -45,12 +45,14 @@ def live_world(
         "client_id": settings.client_id,
         "exits_only": options["exits_only"],
     }
-    where = attached(settings.host, port, settings.client_id, account, lockstep=offered.is_simulated, live=True)
+    who = settings.client_id, account
+    where = attached(settings.host, port, *who, lockstep=offered.is_simulated, live=True, share=settings.share)
     logs = options["logs"] or settings.logs.with_name(f"{settings.logs.name}-live")
     return where, RunOptions(
         store=settings.live_store,
         logs=logs,
         sessions=sessions,
+        line_limit=settings.lines,
         accounts=None if offered.is_simulated else accounts_folder(),
         settings=said,
         log=LogLimits(settings.log_size, settings.log_files),

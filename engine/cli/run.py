@@ -333,11 +333,22 @@ def _paper_world(
         store, logs = settings.observe_store if observes else settings.store, settings.logs
         check_store(store, observes=observes)
         who = client_id, settings.account
-        where = attached(settings.host, settings.port, *who, lockstep=False, sends_orders=not observes, waiting=waiting)
+        where = attached(
+            settings.host,
+            settings.port,
+            *who,
+            lockstep=False,
+            sends_orders=not observes,
+            share=settings.share,
+            waiting=waiting,
+        )
         said: dict[str, Any] = {"mode": "paper", "gateway": f"{settings.host}:{settings.port or '4002 or 7497'}"}
         said |= {"client_id": client_id, "exits_only": options["exits_only"]}
         locks = accounts_folder()
-        return where, RunOptions(store=store, logs=logs, sessions=sessions, settings=said, accounts=locks, log=log)
+        lines = settings.lines
+        return where, RunOptions(
+            store=store, logs=logs, sessions=sessions, line_limit=lines, settings=said, accounts=locks, log=log
+        )
     seed = DEFAULT_SEED if options["seed"] is None else options["seed"]
     given = None if options["recording"] is None or options["address"] else recorded(options["recording"]).market
     day: date = given.day if given is not None else options["day"] or DEFAULT_DATE
@@ -347,11 +358,18 @@ def _paper_world(
     if options["address"]:
         who = client_id, ""
         where = attached(
-            host or "127.0.0.1", port or 0, *who, lockstep=True, sends_orders=not observes, waiting=waiting
+            host or "127.0.0.1",
+            port or 0,
+            *who,
+            lockstep=True,
+            sends_orders=not observes,
+            share=settings.share,
+            waiting=waiting,
         )
         said = {"mode": "paper", "gateway": options["address"], "sim": True, "client_id": client_id}
         said["exits_only"] = options["exits_only"]
-        return where, RunOptions(store=store, logs=logs, sessions=sessions, settings=said, log=log)
+        lines = settings.lines
+        return where, RunOptions(store=store, logs=logs, sessions=sessions, line_limit=lines, settings=said, log=log)
     if is_there(store) and not is_in_use(store):
         raise MisuseError(
             f"{store} holds an earlier run, and the account of a new --sim run knows nothing of it",

@@ -11,6 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from engine.adapters.ib.settings import LINES, MESSAGE_LIMIT, Share
 from engine.model.errors import MisuseError, SpecError, StoreError
 from engine.model.values import dataclass
 from engine.spec.diagnostic import Diagnostic, Severity, in_file_order, render
@@ -30,6 +31,7 @@ class Settings:
     account: refuse any other one; "" takes the only account of the login. Times are those of New York, always.
     db_host ... db_user: a database of a PostgreSQL server as the store, said in parts; its password is a secret, and no
     setting (`store/secret.py`).
+    lines, messages: of what the broker allows a user, contracts streamed at once and messages in a second.
     log_size, log_files: megabytes of a file of the program's own log, and how many files are kept.
     """
 
@@ -47,8 +49,15 @@ class Settings:
     db_name: str = "rulebot"
     db_live_name: str = "rulebot_live"
     db_user: str = "rulebot"
+    lines: int = LINES
+    messages: int = MESSAGE_LIMIT
     log_size: int = 10
     log_files: int = 5
+
+    @property
+    def share(self) -> Share:
+        """What a connection takes of what the broker allows."""
+        return Share(self.lines, self.messages)
 
 
 def load_settings(
@@ -189,6 +198,8 @@ _CHECKS: Mapping[str, Callable[[object], object]] = {
     "db_name": _name,
     "db_live_name": _name,
     "db_user": _name,
+    "lines": _number(1, 2000),
+    "messages": _number(1, MESSAGE_LIMIT),
     "log_size": _number(1, 1000),
     "log_files": _number(2, 100),
 }

@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-from engine.adapters.ib.settings import IbSettings
+from engine.adapters.ib.settings import WHOLE, IbSettings, Share
 from engine.adapters.ib.trouble import nothing_listens
 from engine.adapters.ib.world import IbWorld, ib_world
 from engine.model.errors import BrokerError
@@ -169,6 +169,7 @@ async def attached(
     lockstep: bool,
     live: bool = False,
     sends_orders: bool = True,
+    share: Share = WHOLE,
     waiting: Callable[[str], None] | None = None,
 ) -> AsyncIterator[World]:
     """Yield a world behind a gateway that runs elsewhere: IB's, or `rulebot gateway` with `lockstep`.
@@ -187,6 +188,8 @@ async def attached(
         paper=not live if sends_orders else None,
         sends_orders=sends_orders,
         lockstep=lockstep,
+        max_lines=share.lines,
+        messages_per_second=share.messages,
     )
     ib = ib_world(settings)
     try:

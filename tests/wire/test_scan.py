@@ -11,13 +11,13 @@ from ib_session import gateway, run
 from scan_specs import ROOT, example, put_of_all
 from tally import PLACES_ORDER, tallied
 
-from engine.adapters.ib.settings import MESSAGE_LIMIT, IbSettings
+from engine.adapters.ib.settings import LINES, MESSAGE_LIMIT, IbSettings
 from engine.adapters.ib.world import ib_world
 from engine.model.contract import Underlying
 from engine.model.errors import BrokerError
 from engine.model.facts import EventCalendar
 from engine.run.desk import load_desk
-from engine.run.looking.visit import FEW_LINES, LINES
+from engine.run.looking.visit import FEW_LINES
 from engine.run.scan.measures import widened
 from engine.run.scan.row import Scan, ScanRow
 from engine.run.scan.scan import CLIENT_ID, Wanted, allowed_lines, scan, scanned

@@ -7,6 +7,21 @@ MESSAGE_LIMIT = 45
 """Messages in a second, orders apart; TWS warns from 50 on and then closes the socket."""
 
 
+LINES = 90
+"""Contracts streamed at once; the broker allows 100 by default, for all programs of a user together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one program takes of what the broker allows: contracts streamed at once, messages in a second."""
+
+    lines: int = LINES
+    messages: int = MESSAGE_LIMIT
+
+
+WHOLE = Share()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IbSettings:
     """Where TWS or IB Gateway is, who we are there, and what we may use.
@@ -14,7 +29,7 @@ class IbSettings:
     port: TWS 7496 live, 7497 paper; IB Gateway 4001, 4002. client_id: 0 binds orders typed into TWS by hand.
     account: "" takes the only one there is. paper: refuse accounts with real money; False refuses those without, None
     takes either. sends_orders: False lets no order leave, nor a change or a cancel of one. lockstep: ask a simulated
-    gateway to let its clock wait for us. max_lines: contracts streamed at once (the broker allows 100 by default).
+    gateway to let its clock wait for us. max_lines: contracts streamed at once.
     heartbeat_seconds: after so much silence the broker is asked for the time; after three times as much the connection
     is given up (faults.md row 20). rounds_apart: between two readings of every list, which must agree.
     Units: seconds of real time, also in lockstep; they guard against a broker that never answers.
@@ -27,7 +42,7 @@ class IbSettings:
     paper: bool | None = True
     sends_orders: bool = True
     lockstep: bool = False
-    max_lines: int = 90
+    max_lines: int = LINES
     messages_per_second: int = MESSAGE_LIMIT
     connect_seconds: float = 15.0
     request_seconds: float = 30.0

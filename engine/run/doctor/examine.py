@@ -11,6 +11,7 @@ from pathlib import Path
 
 from engine.adapters.clock import Clock, WallClock
 from engine.adapters.ib.greeting import Greeting
+from engine.adapters.ib.settings import LINES
 from engine.model.errors import BrokerError
 from engine.model.facts import EventCalendar
 from engine.model.session import exchange_date
@@ -35,7 +36,7 @@ from engine.run.doctor.streams import told_streams
 from engine.run.doctor.texts import found_desk, with_set
 from engine.run.looking.choosing import facts_of, look
 from engine.run.looking.neighbour import is_held
-from engine.run.looking.visit import FEW_LINES, LINES, Visit, into_the_day
+from engine.run.looking.visit import FEW_LINES, Visit, into_the_day
 from engine.run.settings import Settings
 from engine.run.worlds import SimSettings, World, attached, simulated
 from engine.spec.files import find_files
@@ -156,7 +157,8 @@ async def _at_the_gateway(
     told: set[Group] = set()
     try:
         async with world as entered:
-            async for finding in connected(entered, desk, calendar, clock, wanted, has_neighbour=has_neighbour):
+            looks = connected(entered, desk, calendar, clock, wanted, has_neighbour=has_neighbour, lines=settings.lines)
+            async for finding in looks:
                 told.add(finding.group)
                 yield finding
     except BrokerError as error:
@@ -171,7 +173,8 @@ def _attached(
     rules = None if desk.account is None else desk.account.live
     name = settings.account if not wanted.live else "" if rules is None else rules.account
     name = "" if wanted.sim else name
-    return attached(settings.host, port, CLIENT_ID, name, lockstep=wanted.sim or offered.is_simulated, live=wanted.live)
+    is_simulated = wanted.sim or offered.is_simulated
+    return attached(settings.host, port, CLIENT_ID, name, lockstep=is_simulated, live=wanted.live, share=settings.share)
 
 
 def _unasked(told: set[Group]) -> list[Finding]:
@@ -181,11 +184,18 @@ def _unasked(told: set[Group]) -> list[Finding]:
 
 
 async def connected(
-    world: World, desk: Desk, calendar: EventCalendar, clock: Clock, wanted: Wanted, *, has_neighbour: bool
+    world: World,
+    desk: Desk,
+    calendar: EventCalendar,
+    clock: Clock,
+    wanted: Wanted,
+    *,
+    has_neighbour: bool,
+    lines: int = LINES,
 ) -> AsyncIterator[Finding]:
     """Yield what a gateway lets be known. Raises: BrokerError when it refuses us, or the connection is lost."""
     first = await first_batch(world.ib.link, "doctor")
-    visit = Visit(world, desk, calendar, first, FEW_LINES if has_neighbour else LINES)
+    visit = Visit(world, desk, calendar, first, min(FEW_LINES, lines) if has_neighbour else lines)
     try:
         async for finding in _seen(visit, world, desk, clock, wanted, has_neighbour=has_neighbour):
             yield finding

@@ -20,7 +20,7 @@ from engine.run.given.chain import OF_LEVELS, OF_OPTIONS, Chain, Values, option_
 from engine.run.given.recorded import NAMES
 from engine.run.looking.choosing import CLOSED_PATIENCE, PATIENCE
 from engine.run.looking.neighbour import is_held
-from engine.run.looking.visit import FEW_LINES, LINES, Visit, into_the_day
+from engine.run.looking.visit import FEW_LINES, Visit, into_the_day
 from engine.run.settings import Settings, read_settings
 from engine.run.worlds import SimSettings, World, attached, simulated
 
@@ -60,7 +60,7 @@ async def asked_chain(asked: Asked) -> Chain:
     """Return the chain that a gateway shows now. Raises: BrokerError, MisuseError, SpecError, StoreError."""
     settings = read_settings(asked.settings, Path(), asked.data, flags=dict(asked.flags))
     stores = () if asked.sim else (settings.store, settings.live_store)
-    lines = FEW_LINES if any(is_held(each) for each in stores) else LINES
+    lines = FEW_LINES if any(is_held(each) for each in stores) else settings.lines
     async with _world(asked, settings) as world:
         first = await first_batch(world.ib.link, "capture")
         visit = Visit(world, Desk({}, (), None, ()), EventCalendar(), first, lines)
@@ -77,7 +77,7 @@ def _world(asked: Asked, settings: Settings) -> AbstractAsyncContextManager[Worl
         return simulated(SimSettings(), CLIENT_ID)
     port = settings.live_port if asked.live else settings.port
     account = "" if asked.sim or asked.live else settings.account
-    return attached(settings.host, port, CLIENT_ID, account, lockstep=asked.sim, live=asked.live)
+    return attached(settings.host, port, CLIENT_ID, account, lockstep=asked.sim, live=asked.live, share=settings.share)
 
 
 async def _until(visit: Visit, clock: time | None) -> None:

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from engine.adapters.cboe.fetch import fetch
 from engine.adapters.cboe.parse import DelayedChain, DelayedDataError, parse
+from engine.adapters.ib.settings import LINES
 from engine.evaluate.snapshot import View
 from engine.model.contract import Underlying
 from engine.model.facts import EventCalendar, Facts, Listing
@@ -18,7 +19,7 @@ from engine.model.market import Board
 from engine.model.session import EXCHANGE_ZONE, session_on
 from engine.run.desk import Desk
 from engine.run.looking.candidate import Candidate, judge
-from engine.run.looking.visit import INSTALL, LINES, coming_session
+from engine.run.looking.visit import INSTALL, coming_session
 from engine.turn.state import State
 from engine.turn.turn import begin
 from engine.turn.work import Work

@@ -28,8 +28,8 @@ from engine.turn.turn import begin, turn
 from engine.turn.work import Work
 
 INSTALL = "look"
-LINES, FEW_LINES = 90, 10
-"""Market data lines to use at most, and beside an engine that may use the others."""
+FEW_LINES = 10
+"""Market data lines to use at most beside an engine, which may use the others."""
 STEP = timedelta(seconds=1)
 INTO_THE_DAY = timedelta(hours=1)
 MOST_QUESTIONS = 30

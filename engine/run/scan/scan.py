@@ -18,7 +18,7 @@ from engine.run.connecting import first_batch
 from engine.run.desk import Desk, check_overrides, load_desk
 from engine.run.looking.choosing import Looked, facts_of, look
 from engine.run.looking.neighbour import is_held
-from engine.run.looking.visit import FEW_LINES, LINES, Visit, into_the_day
+from engine.run.looking.visit import FEW_LINES, Visit, into_the_day
 from engine.run.scan.measures import widened
 from engine.run.scan.measuring import Measuring, is_delayed
 from engine.run.scan.ranking import ranked
@@ -75,7 +75,7 @@ def allowed_lines(wanted: Wanted, settings: Settings) -> tuple[int, str]:
     stores = () if wanted.sim else (settings.store, settings.live_store)
     held = next((each for each in stores if is_held(each)), None)
     if held is None:
-        return LINES, ""
+        return settings.lines, ""
     return (
         FEW_LINES,
         f"an engine runs on {held}, and a user has 100 lines: {FEW_LINES} may be used; --lines allows more",
@@ -87,7 +87,9 @@ def _world(wanted: Wanted, settings: Settings) -> AbstractAsyncContextManager[Wo
         return simulated(SimSettings(), CLIENT_ID)
     port = settings.live_port if wanted.live else settings.port
     account = "" if wanted.sim or wanted.live else settings.account
-    return attached(settings.host, port, CLIENT_ID, account, lockstep=wanted.sim, live=wanted.live)
+    return attached(
+        settings.host, port, CLIENT_ID, account, lockstep=wanted.sim, live=wanted.live, share=settings.share
+    )
 
 
 async def scanned(world: World, desk: Desk, calendar: EventCalendar, wanted: Wanted, line_limit: int) -> Scan:

@@ -45,6 +45,8 @@ def test_every_setting_has_its_variable() -> None:
         "RULEBOT_LIVE_STORE": "money.db",
         "RULEBOT_OBSERVE_STORE": "seen.db",
         "RULEBOT_LOGS": "other-logs",
+        "RULEBOT_LINES": "190",
+        "RULEBOT_MESSAGES": "20",
         "RULEBOT_LOG_SIZE": "2",
         "RULEBOT_LOG_FILES": "3",
     }
@@ -58,6 +60,8 @@ def test_every_setting_has_its_variable() -> None:
         live_store=Path("money.db"),
         observe_store=Path("seen.db"),
         logs=Path("other-logs"),
+        lines=190,
+        messages=20,
         log_size=2,
         log_files=3,
     )
