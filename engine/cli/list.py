@@ -20,7 +20,8 @@ from engine.store.queries import StoreReader
 def list_bots(specs: tuple[str, ...], store: Place | None, form: str) -> None:
     """List the bots of the last run, or those of the files, folders or patterns in SPEC.
 
-    A bot is stopped, starting, running or stopping.
+    A bot is stopped, starting, running or stopping: that is also one that the engine runs no more, while it holds
+    something, whose exits go on.
     """
     named = _of_files(specs)
     path = _path(store, bool(specs))
@@ -53,12 +54,13 @@ def _of_store(path: Place) -> dict[str, dict[str, Any]]:
         settings: Any = run.started.data.get("settings") if run.started else None
         mode = (run.started.data.get("mode") if run.started else None) or (settings or {}).get("mode")
         found = {}
+        held = {row["strategy_id"] for row in reader.view("open_positions")}
         for bot in reader.bots():
             last = reader.last_activity(bot)
             spec = run.specs.get(bot, {})
             found[bot] = {
                 "bot": bot,
-                "state": run.state(bot) if bot in run.specs else "stopped",
+                "state": run.state(bot, holds=bot in held),
                 "mode": mode,
                 "digest": spec.get("digest"),
                 "path": spec.get("path"),

@@ -89,10 +89,15 @@ class Run:
         shadow = f", a shadow of {told['shadow_of']}" if told.get("shadow_of") else ""
         return f"observed{shadow}: nothing was sent, and orders filled by a model ({told.get('fills')})"
 
-    def state(self, bot: str = "") -> str:
-        """Return stopped, starting, running or stopping, of one bot or of the engine."""
+    def state(self, bot: str = "", *, holds: bool = False) -> str:
+        """Return stopped, starting, running or stopping, of one bot or of the engine.
+
+        holds: the bot has open positions. An engine that does not run it closes them as their texts say.
+        """
         if self.started is None or self.ended is not None or not self.is_alive:
             return "stopped"
+        if bot and bot not in self.specs:
+            return "stopping" if holds else "stopped"
         if any(record.data.get("request") == "stop" for record in self.requests if record.bot in ("", bot)):
             return "stopping"
         return "running" if self.has_session else "starting"

@@ -64,7 +64,7 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
         "mark": run.mark,
         "path": str(text.get("path") or ""),
         "text": str(text.get("text") or ""),
-        "state": run.state(name),
+        "state": run.state(name, holds=bool(held)),
         "session": session,
         "why": "\n".join(story_lines(name, session, story(records), of_day, away=away, blind=blind))
         if session and records

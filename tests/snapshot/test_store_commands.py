@@ -1,13 +1,18 @@
 """What `list`, `status`, `summary` and `why` print of the small hand-made day, to the letter."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from store_day import CONDOR, SELLER, WATCHER
 from syrupy.assertion import SnapshotAssertion
 
 from engine.cli.main import main
+from engine.record.record import Json, Kind, Record
+from engine.store.journal import SqlJournal
 from engine.store.open import open_store
+from engine.web.bot_page import bot_page
 
 COMMANDS = {
     "list": "list",
@@ -54,6 +59,21 @@ def test_a_running_engine_shows_as_running(day_store: Path, monkeypatch: pytest.
     finally:
         store.close()
     assert "stopped, trading stopped" in run(day_store, "status", monkeypatch)
+
+
+def test_a_bot_that_is_run_no_more_is_stopping_while_it_holds_something(
+    day_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(SqlJournal(open_store(day_store))) as journal:
+        at = journal.read()[-1].at
+        specs: dict[str, Json] = {WATCHER: {"digest": "0" * 64, "path": "", "text": ""}}
+        journal.append([Record(at, Kind.RELOAD, data={"what": "applied", "specs": specs})], durable=True)
+        lines = run(day_store, "list", monkeypatch).splitlines()
+        states = {words[0]: words[1] for words in map(str.split, lines[1:4])}
+        page = bot_page(day_store, SELLER, None)
+    assert states == {WATCHER: "running", CONDOR: "stopped", SELLER: "stopping"}
+    assert page is not None
+    assert page["state"] == "stopping"
 
 
 @pytest.mark.parametrize(
