@@ -11,7 +11,8 @@ from engine.model.payoff import intrinsic
 from engine.model.position import Position, PositionLeg
 from engine.model.values import replace
 
-DELIVERING = frozenset(("assigned", "exercised"))
+ASSIGNED = "assigned"
+DELIVERING = frozenset((ASSIGNED, "exercised"))
 """How options end that move shares (see `how_settled`)."""
 
 
@@ -80,7 +81,7 @@ def how_settled(leg: PositionLeg, level: Decimal) -> str:
         return "worthless"
     if product(leg.option.symbol).settlement is not Settlement.SHARES:
         return "cash"
-    return "assigned" if leg.sign < 0 else "exercised"
+    return ASSIGNED if leg.sign < 0 else "exercised"
 
 
 def settled(position: Position, name: str, level: Decimal) -> tuple[Settled, ...]:
@@ -100,6 +101,11 @@ def settled(position: Position, name: str, level: Decimal) -> tuple[Settled, ...
     if alone := leg.held - both_ways:
         found.append(_ended(position, leg_of(position, name), alone, ZERO, how))
     return tuple(found)
+
+
+def assigned(position: Position, name: str, count: int) -> Settled:
+    """Take contracts of a short leg out that were assigned before their last day: for the option nothing is paid."""
+    return _ended(position, leg_of(position, name), count, ZERO, ASSIGNED)
 
 
 def _ended(position: Position, leg: PositionLeg, count: int, price: Decimal, how: str) -> Settled:

@@ -18,8 +18,9 @@ from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.arrival import tell_unprotected, unarrived
 from engine.turn.asking import listed_at_first
+from engine.turn.assigned import book_assigned, note_shares
 from engine.turn.caution import remind
-from engine.turn.doubting import doubted, hold, note_numbers, our_books
+from engine.turn.doubting import doubt_anew, doubted, hold, note_numbers, our_books
 from engine.turn.judging import wake
 from engine.turn.resting import cancel_entries
 from engine.turn.state import Trading
@@ -45,11 +46,14 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     costs = {held.symbol: cost for held, cost in event.costs if isinstance(held, Underlying)}
     holdings = dict(event.positions)
     holdings |= {share(held.symbol): count for held, count in event.positions if isinstance(held, Underlying)}
+    for held in {held for held in (*work.state.holdings, *holdings) if isinstance(held, Underlying)}:
+        note_shares(work, held.symbol, holdings.get(held, ZERO))
     work.state = work.state._replace(holdings=holdings, costs=costs)
     at_broker = frozenset(event.order_refs)
     book_unseen(work, at_broker, {held: cost for held, cost in event.costs if isinstance(held, Option)})
     note_numbers(work, (contract for contract, _ in event.positions))
-    doubts = _compare_positions(work, event)
+    doubt_anew(work)
+    doubts = _compare_positions(work, book_assigned(work, at_once=True))
     work.unarrived = unarrived(work, event)
     listed_at_first(work, at_broker)
     if work.state.standing.trading is not Trading.ACTIVE:
@@ -102,14 +106,14 @@ def _tell_away(work: Work) -> None:
         work.record(Kind.ALARM, text=text)
 
 
-def _compare_positions(work: Work, event: LinkUp) -> dict[Option, datetime]:
-    """Say where the account differs from our books; what it does not have is put on hold."""
+def _compare_positions(work: Work, waiting: frozenset[Option]) -> dict[Option, datetime]:
+    """Say where the account differs from our books; what it does not have is put on hold, unless it waits."""
     for option, quantity in our_books(work).items():
         held = work.state.holdings.get(option, ZERO)
         if held != quantity and not (option.is_share and held * quantity >= quantity * quantity):
             work.record(Kind.ALARM, text=f"our books hold {quantity} {option}, the account holds {held}")
     doubts = doubted(work, {})
-    hold(work, set(doubts), set(doubts))
+    hold(work, set(doubts) - waiting, set(doubts))
     return doubts
 
 

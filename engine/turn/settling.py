@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from engine.compile.series import DAY
-from engine.fill.apply import DELIVERING, Settled, delivered, how_settled, settled
+from engine.fill.apply import ASSIGNED, DELIVERING, Settled, assigned, delivered, how_settled, settled
 from engine.model.contract import Option, Underlying
 from engine.model.position import Position, PositionLeg
 from engine.model.session import Session, exchange_date, session_after, session_before, session_from
@@ -123,14 +123,22 @@ def _settle_leg(work: Work, name: str, leg: PositionLeg, level: Decimal) -> None
             _deliver(work, name, leg, found.quantity, level)
 
 
-def _deliver(work: Work, name: str, leg: PositionLeg, count: int, level: Decimal) -> None:
+def assign(work: Work, name: str, leg: PositionLeg, count: int) -> None:
+    """Take contracts out of a position that were assigned before their last day, and the shares that they moved."""
+    level = closing_level(work, leg.option.symbol)
+    found = assigned(work.positions[name], leg.name, count)
+    _book(work, found, leg.name, level, found.how)
+    _deliver(work, name, leg, count, level)
+
+
+def _deliver(work: Work, name: str, leg: PositionLeg, count: int, level: Decimal | None) -> None:
     """Move the shares of the position that the assignment, or exercise, of one of its legs takes or brings back."""
     found = delivered(work.positions[name], leg.option, leg.sign * count)
     if found is not None:
         _book(work, found, found.how, level, "delivered")
 
 
-def _book(work: Work, found: Settled, leg: str, level: Decimal, how: str) -> None:
+def _book(work: Work, found: Settled, leg: str, level: Decimal | None, how: str) -> None:
     work.put_position(found.position)
     work.record(
         Kind.SETTLEMENT,
@@ -139,15 +147,13 @@ def _book(work: Work, found: Settled, leg: str, level: Decimal, how: str) -> Non
         leg=leg,
         quantity=found.quantity,
         price=str(found.price),
-        level=str(level),
+        level=None if level is None else str(level),
         how=how,
     )
 
 
 def _after_settlement(work: Work, position: Position) -> None:
-    held = [leg for leg in position.legs if leg.held]
-    if held and position.state == "open" and all(leg.option.is_share for leg in held):
-        leave(work, position, UNWIND, "its options are gone, and its shares are left")
+    if leave_shares(work, position):
         return
     if position.state == "closed" or not any(leg.settled for leg in position.legs) or not position.is_flat:
         return
@@ -155,6 +161,15 @@ def _after_settlement(work: Work, position: Position) -> None:
     hows = {how_settled(leg, level) for leg, level in levels_of if level is not None}
     reason = "closed_by_hand" if position.on_hold and not is_stopped(position) else position.exit_reason
     if not reason:
-        reason = next((how for how in ("assigned", "exercised") if how in hows), "settled")
+        reason = next((how for how in (ASSIGNED, "exercised") if how in hows), "settled")
         reason = "expired_worthless" if hows <= {"worthless"} else reason
     closed(work, replace(position, exit_reason=reason), "settled")
+
+
+def leave_shares(work: Work, position: Position) -> bool:
+    """Close what an open position holds when its options are gone and only shares are left; say whether that is so."""
+    held = [leg for leg in position.legs if leg.held]
+    if not held or position.state != "open" or not all(leg.option.is_share for leg in held):
+        return False
+    leave(work, position, UNWIND, "its options are gone, and its shares are left")
+    return True

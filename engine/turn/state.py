@@ -95,6 +95,13 @@ def position_of(place: str) -> str:
     return place.rpartition(":")[2] if ":" in place else ""
 
 
+class Shift(NamedTuple):
+    """Shares of a symbol that the account held before they last changed, and when they did."""
+
+    before: Decimal
+    at: datetime
+
+
 HALTS = "halts"
 """The place in which what halts a bot is judged."""
 
@@ -244,7 +251,7 @@ class State(NamedTuple):
     was chosen, None when it must be chosen anew; wishes: what each of them wanted then. step_at: when orders, positions
     or bots are due although nothing moves; wake_at: the same, with marks and what is streamed. costs: average dollars a
     share of the account's shares, by symbol (`holdings` has them also as legs); uncovered: symbols of which it has
-    fewer than calls need that were sold against them, and since when.
+    fewer than calls need that were sold against them, and since when; shifts: how its shares last changed, by symbol.
     """
 
     session: Session
@@ -263,6 +270,7 @@ class State(NamedTuple):
     costs: Mapping[str, Decimal] = NOTHING
     doubts: Mapping[Option, datetime] = NOTHING
     uncovered: Mapping[str, datetime] = NOTHING
+    shifts: Mapping[str, Shift] = NOTHING
     requests: frozenset[str] = frozenset()
     hook_ids: frozenset[str] = frozenset()
     accepted: frozenset[str] = frozenset()

@@ -40,7 +40,7 @@ from engine.model.event import (
 from engine.model.position import Position
 from engine.model.values import replace
 from engine.record.record import DATA_TROUBLE, OPENING_MOVE, Json, Kind
-from engine.turn import covering, daily, doubting, settling, watching
+from engine.turn import assigned, covering, daily, doubting, settling, watching
 from engine.turn.asking import orders_listed, step_asking
 from engine.turn.bars import take_bars, take_implied
 from engine.turn.by_hand import ask_entry, step_by_hand
@@ -193,7 +193,7 @@ def _by_the_clock(work: Work, changes: dict[str, Any], *, moved: bool) -> None:
     if watching.is_due(watch_at, work.at, moved=moved):
         changes |= watching.step_watch(work)
         settling.settle_missed(work)
-        changes["doubts"] = doubting.step_doubts(work)
+        changes["doubts"] = doubting.step_doubts(work, assigned.book_assigned(work))
         changes["uncovered"] = covering.step_uncovered(work)
 
 
@@ -257,6 +257,8 @@ def _on_message(work: Work, event: OrderMessage) -> None:
 
 
 def _on_position(work: Work, event: PositionReport) -> dict[str, Any]:
+    if isinstance(event.contract, Underlying):
+        assigned.note_shares(work, event.contract.symbol, event.quantity)
     holdings = {**work.state.holdings, event.contract: event.quantity}
     work.state = work.state._replace(holdings=holdings)
     if isinstance(event.contract, Option) and not event.quantity and option_has_expired(work, event.contract):

@@ -114,8 +114,13 @@ def test_a_trade_that_is_taken_back_leaves_its_commission(tmp_path: Path) -> Non
     assert [each.ours for each in found.sums] == [0, 0, Decimal("1.0534"), Decimal("-1.0534")]
 
 
+def test_an_early_assignment_is_in_the_store_as_in_the_statement(tmp_path: Path) -> None:
+    found = morning(tmp_path, 'kind: assignment, at: "09:34"')
+    assert (found.differences, found.endings) == ((), 1)
+
+
 def test_an_assignment_that_the_store_does_not_know_is_found(tmp_path: Path) -> None:
-    (found,) = morning(tmp_path, 'kind: assignment, at: "09:34"').differences
+    (found,) = morning(tmp_path, 'kind: assignment, at: "09:35:45"').differences
     assert (found.what, found.contract) == (What.ENDING, "SPY   270115P00546000")
     assert (found.ours, found.theirs) == ("+0 ended", "+1 assigned")
 

@@ -27,7 +27,7 @@ def compare_books(day: Day, untold: Iterable[Row] = (), rows: Iterable[Row] = ()
     the ledger; what others did in the account is taken out of its figures.
     """
     rows = list(rows)
-    others = _of_others(rows)
+    others = _of_others(rows, _settled(day))
     cash, paid, held = dict[int, Decimal](), dict[int, Decimal](), dict[int, Decimal]()
     for position in day.positions.values():
         for leg in position.legs:
@@ -69,6 +69,15 @@ def _set_off(day: Day) -> Iterator[tuple[int, Decimal]]:
             yield leg.option.con_id, (count * Decimal(str(record.data["price"]))).quantize(CENT)
 
 
+def _settled(day: Day) -> Counter[int]:
+    """Return how many contracts of short legs have left our positions without a trade, by contract."""
+    found: Counter[int] = Counter()
+    for position in day.positions.values():
+        for leg in position.legs:
+            found[leg.option.con_id] += leg.settled if leg.sign < 0 else 0
+    return found
+
+
 def _shares_dealt(day: Day) -> set[int]:
     """Return the contract ids of the shares that are legs of our positions."""
     legs = (leg for position in day.positions.values() for leg in position.legs)
@@ -85,10 +94,10 @@ def _is_of_others(row: Row) -> bool:
     )
 
 
-def _of_others(rows: Iterable[Row]) -> dict[tuple[str, int], Decimal]:
+def _of_others(rows: Iterable[Row], settled: Counter[int]) -> dict[tuple[str, int], Decimal]:
     """Return cash, commissions and contracts, by contract, of trades that are not ours and of early assignments.
 
-    A trade that was corrected counts as it stands now.
+    A trade that was corrected counts as it stands now. settled: what has left our books too.
     """
     found: dict[tuple[str, int], Decimal] = defaultdict(Decimal)
     trades: dict[str, Row] = {}
@@ -99,7 +108,9 @@ def _of_others(rows: Iterable[Row]) -> dict[tuple[str, int], Decimal]:
         elif row["kind"] == "commission" and base_of(row["exec_id"]) in trades:
             found["commission", con_id] += money_of(row, "commission")
         elif _is_early(row):
-            found["held", con_id] += money_of(row, "quantity")
+            count = int(money_of(row, "quantity"))
+            found["held", con_id] += max(count - settled[con_id], 0)
+            settled[con_id] = max(settled[con_id] - count, 0)
     for row in trades.values():
         con_id, quantity = int(str(row["con_id"])), money_of(row, "quantity") * (1 if row["side"] == "BOT" else -1)
         found["held", con_id] += quantity

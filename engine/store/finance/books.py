@@ -112,12 +112,13 @@ class Ending:
     def date(self) -> date:
         """The day on which an option ends, however late it was noticed; of shares the day they were recorded to leave.
 
-        That is its last day, or the session after it where it settles at opening prints.
+        That is its last day, or the session after it where it settles at opening prints; of one that was assigned
+        before, the day on which the account had it no more.
         """
-        option = self.of.option
+        option, recorded = self.of.option, exchange_date(self.recorded_at)
         if option.is_share:
-            return exchange_date(self.recorded_at)
-        return session_after(option.expiry).date if option.settles_at_open else option.expiry
+            return recorded
+        return min(session_after(option.expiry).date if option.settles_at_open else option.expiry, recorded)
 
 
 @dataclass(frozen=True, slots=True)

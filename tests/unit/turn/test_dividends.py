@@ -60,7 +60,7 @@ def test_72_once_a_session_and_nothing_is_traded() -> None:
 def test_72_shares_in_the_account_beside_a_missing_option_are_named() -> None:
     desk = short_call()
     option = desk.position.legs[0].option
-    desk.holds(Underlying("SPY"), -100)
+    desk.holds(Underlying("SPY"), -90)
     desk.holds(replace(option), 0)
     desk.tick(31)
-    assert "closed by hand, or assigned (it holds -100 SPY)" in desk.position.on_hold
+    assert "closed by hand, or assigned (it holds -90 SPY)" in desk.position.on_hold

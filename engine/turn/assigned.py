@@ -1,0 +1,147 @@
+"""Short options on shares that are assigned before they expire.
+
+Nobody tells of it: the account has the options no more, and exactly the shares that they move have come or gone with
+them. While the market is open a person may have closed both by hand, which looks alike where it leaves fewer shares;
+that is left to a person (`doubting.py`). So is what holds other options beside: those and the shares belong together.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from engine.fill.apply import ASSIGNED
+from engine.model.contract import Option, Right, Underlying
+from engine.model.cover import delivers
+from engine.model.money import ZERO
+from engine.model.position import Position, PositionLeg
+from engine.model.session import exchange_date, session_from
+from engine.model.values import replace
+from engine.turn.doubting import DOUBT, doubt_anew, our_books
+from engine.turn.ended import closed
+from engine.turn.leaving import CLOSING
+from engine.turn.resting import cancel
+from engine.turn.settling import assign, leave_shares
+from engine.turn.state import Shift
+from engine.turn.work import Work
+
+LATEST = timedelta(minutes=15)
+"""How long after the close options on some funds still trade."""
+
+
+class _Gone(NamedTuple):
+    """Contracts of a leg that were assigned."""
+
+    position: Position
+    leg: PositionLeg
+    contracts: int
+
+
+def note_shares(work: Work, symbol: str, count: Decimal) -> None:
+    """Keep how many shares the account held before this count; changes within `DOUBT` of each other are one.
+
+    What it held before this run began is not known.
+    """
+    held = work.state.holdings.get(Underlying(symbol), ZERO)
+    if not work.state.holdings or held == count:
+        return
+    known = work.state.shifts.get(symbol)
+    before = known.before if known is not None and work.at - known.at < DOUBT else held
+    work.state = work.state._replace(shifts={**work.state.shifts, symbol: Shift(before, work.at)})
+
+
+def book_assigned(work: Work, *, at_once: bool = False) -> frozenset[Option]:
+    """Book what was assigned of the options that the account lacks; return those that wait for orders to be taken back.
+
+    at_once: however long it has lacked them.
+    """
+    due = {option for option, since in work.state.doubts.items() if at_once or work.at - since >= DOUBT}
+    waiting: set[Option] = set()
+    for symbol in sorted({option.symbol for option in due if delivers(option) and not option.is_share}):
+        of_symbol = sorted((each for each in due if each.symbol == symbol), key=str)
+        found = _assigned(work, symbol, [each for each in of_symbol if not each.is_share])
+        if [gone for gone in found if not _is_clear(work, gone)]:
+            waiting.update(of_symbol)
+            continue
+        for gone in found:
+            _book(work, gone)
+        if found:
+            now = work.state.holdings.get(Underlying(symbol), ZERO)
+            work.state = work.state._replace(shifts={**work.state.shifts, symbol: Shift(now, work.at)})
+            doubt_anew(work)
+    return frozenset(waiting)
+
+
+def _assigned(work: Work, symbol: str, due: Iterable[Option]) -> list[_Gone]:
+    """Return what was assigned of the options on a symbol that the account lacks, nothing where that is not sure."""
+    ours, held, shift = our_books(work), work.state.holdings, work.state.shifts.get(symbol)
+    lacking = {option: ours.get(option, 0) - int(held.get(option, ZERO)) for option in due}
+    now = held.get(Underlying(symbol), ZERO)
+    if shift is None or any(count >= 0 for count in lacking.values()):
+        return []
+    moved = sum(n * option.multiplier * (1 if option.right is Right.CALL else -1) for option, n in lacking.items())
+    is_near = all(abs(shift.at - work.state.doubts[option]) <= DOUBT for option in lacking)
+    if now - shift.before != moved or not is_near or (abs(now) < abs(shift.before) and _may_be_dealt(work, lacking)):
+        return []
+    found = [gone for option, count in lacking.items() for gone in _holders(work, option, -count)]
+    is_whole = sum(gone.contracts for gone in found) == -sum(lacking.values())
+    return found if is_whole and all(_is_alone(work, gone.position, lacking) for gone in found) else []
+
+
+def _may_be_dealt(work: Work, lacking: Iterable[Option]) -> bool:
+    """Say whether somebody may have traded these options between the time that the account had them and now."""
+    since = min(work.state.doubts[option] for option in lacking)
+    return any(_is_open(at) for at in (since, work.state.down_at or since))
+
+
+def _is_open(at: datetime) -> bool:
+    session = session_from(exchange_date(at))
+    return session.open <= at < session.close + LATEST
+
+
+def _holders(work: Work, option: Option, count: int) -> list[_Gone]:
+    """Return the legs whose contracts are gone: of all positions, or of the only one; else nobody says of which."""
+    held = [(each, leg) for each in work.active_positions() for leg in each.legs if leg.held and leg.option == option]
+    if sum(leg.held for _, leg in held) == count:
+        return [_Gone(position, leg, leg.held) for position, leg in held]
+    return [_Gone(position, leg, count) for position, leg in held] if len(held) == 1 else []
+
+
+def _is_alone(work: Work, position: Position, lacking: Iterable[Option]) -> bool:
+    """Say whether a position is open, holds no other options, and has nothing at work that may have closed it."""
+    others = {leg.option for leg in position.legs if leg.held and not leg.option.is_share} - set(lacking)
+    is_closing = any(order.purpose in CLOSING for order in work.live_orders(position.id))
+    return position.state == "open" and not others and not is_closing
+
+
+def _is_clear(work: Work, gone: _Gone) -> bool:
+    """Take back the orders that would close more than is left, and say whether none of them works any more."""
+    left = gone.leg.held - gone.contracts
+    in_the_way = [
+        order
+        for order in work.live_orders(gone.position.id)
+        if any(leg.name == gone.leg.name and order.remaining * leg.ratio > left for leg in order.legs)
+    ]
+    for order in in_the_way:
+        cancel(work, order, "what it closes was assigned")
+    return not in_the_way
+
+
+def _book(work: Work, gone: _Gone) -> None:
+    """Take assigned contracts out of a position, and tell a person."""
+    name, option = gone.position.id, gone.leg.option
+    before = _own_shares(work, name)
+    assign(work, name, gone.leg, gone.contracts)
+    position = work.positions[name]
+    way = "came" if option.right is Right.PUT else "went"
+    whose = ", and no exit acts on them" if _own_shares(work, name) == before else ""
+    moved = f"{gone.contracts * option.multiplier} {option.symbol} shares {way} at {option.strike.normalize():f}"
+    work.alarm(position.bot, f"{gone.contracts} short {option} assigned before expiry: {moved}{whose}", name)
+    if position.is_flat:
+        closed(work, replace(position, exit_reason=ASSIGNED), "settled")
+    else:
+        leave_shares(work, position)
+
+
+def _own_shares(work: Work, name: str) -> int:
+    return sum(leg.held for leg in work.positions[name].legs if leg.option.is_share)

@@ -1,0 +1,134 @@
+"""Early assignment: seen in the account alone, booked once it is sure; a person's deeds are not taken for it."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hand_desk import Desk, text_of
+
+from engine.model.contract import Underlying, share
+from engine.model.money import ZERO
+from engine.model.order import OrderStatus
+from engine.model.position import Position
+from engine.model.session import session_after
+from engine.record.record import Kind
+
+SPY = Underlying("SPY")
+SHORT = {
+    "underlying": "SPY",
+    "quantity": "5",
+    "entry": '{at: "10:00", max_open: 3}',
+    "legs": "\n  expiry: {dte: {nearest: 90}}\n  short_put: {sell: put, strike: {otm: 10 pts}}\n",
+    "order": "{start: mid, step: 0.01, wait: 10s, tries: 3, then: cancel}",
+    "exits": "\n  - target: {profit: 50%}\n    resting: true\n  - dte: {at_most: 5}\n",
+    "risk": "{daily_loss: $100000, undefined_risk: allow}",
+}
+SPREAD = SHORT["legs"] + "  long_put: {buy: put, strike: {below: short_put, by: 5 pts}}\n"
+NO_REST = "\n  - target: {profit: 50%}\n  - dte: {at_most: 5}\n"
+
+
+def desk_of(*, theirs: int = 0, **sections: str) -> Desk:
+    """Return five short puts of 93 days that stand open, in an account where somebody holds so many shares."""
+    desk = Desk((text_of("seller", **{**SHORT, **sections}),), linked=False)
+    desk.quote(share("SPY"), 599.99, 600.01)
+    desk.link(positions=[(SPY, theirs)] if theirs else ())
+    desk.tick(1)
+    desk.opened()
+    desk.tick(5)
+    for order in desk.live:
+        desk.ack(order)
+    return desk
+
+
+def assign(desk: Desk, count: int, theirs: int = 0) -> None:
+    """Let the broker book it, and half a minute pass."""
+    leg = desk.position.legs[0]
+    desk.holds(leg.option, -leg.held + count)
+    desk.holds(SPY, theirs + 100 * count)
+    for _ in range(8):
+        desk.tick(5)
+
+
+def told(desk: Desk) -> list[str]:
+    return [text for text in desk.alarms if "assigned" in text]
+
+
+@pytest.mark.parametrize("theirs", [0, 300])
+def test_all_of_it_closes_the_position_and_takes_its_orders_back(theirs: int) -> None:
+    desk = desk_of(theirs=theirs)
+    (resting,) = desk.live
+    assign(desk, 5, theirs)
+    assert desk.order(resting.ref).status is OrderStatus.CANCELLING
+    assert desk.position.legs[0].held == 5, "until none can fill beside it"
+    desk.cancelled(desk.order(resting.ref))
+    desk.tick(5)
+    found = desk.position
+    assert (found.state, found.exit_reason, found.on_hold) == ("closed", "assigned", "")
+    assert found.cash == found.legs[0].entry_cash
+    assert told(desk) == ["5 short SPY 2027-02-19 590P assigned before expiry: 500 SPY shares came at 590, "
+                          "and no exit acts on them"]  # fmt: skip
+    assert [record.data["how"] for record in desk.said(Kind.SETTLEMENT)] == ["assigned"]
+
+
+def test_of_a_part_the_rest_goes_on_with_an_order_of_its_size() -> None:
+    desk = desk_of()
+    (resting,) = desk.live
+    assign(desk, 2)
+    desk.cancelled(desk.order(resting.ref))
+    for _ in range(2):
+        desk.tick(5)
+    found = desk.position
+    assert (found.state, found.legs[0].held, found.on_hold) == ("open", 3, "")
+    assert [order.quantity for order in desk.live] == [3]
+
+
+def test_over_a_night_it_is_seen_by_the_lists_of_a_new_connection() -> None:
+    desk = desk_of(exits=NO_REST)
+    desk.until("16:30")
+    desk.unlink()
+    desk.now = session_after(desk.day).open - timedelta(minutes=30)
+    desk.link(positions=[(SPY, 500)])
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "assigned")
+    assert len(told(desk)) == 1
+
+
+@pytest.mark.parametrize("shares", [0, 400, -500])
+def test_other_shares_than_those_of_the_option_are_no_assignment(shares: int) -> None:
+    desk = desk_of(exits=NO_REST)
+    desk.holds(desk.position.legs[0].option, 0)
+    desk.holds(SPY, shares)
+    desk.settle(60)
+    assert desk.position.state == "open"
+    assert "closed by hand" in desk.position.on_hold
+    assert not desk.said(Kind.SETTLEMENT)
+
+
+def test_beside_other_options_it_is_left_to_a_person() -> None:
+    desk = desk_of(legs=SPREAD, exits=NO_REST)
+    assign(desk, 5)
+    assert "nobody closes what is left of it, +5 SPY" in desk.position.on_hold
+    assert not desk.said(Kind.SETTLEMENT)
+
+
+@pytest.mark.parametrize("is_night", [False, True])
+def test_shares_and_put_that_somebody_closed_by_hand_look_alike_while_the_market_is_open(is_night: bool) -> None:
+    desk = desk_of(legs=SHORT["legs"] + "  stock: {sell: shares}\n", exits=NO_REST)
+    written, stock = desk.position.legs
+    desk.holds(SPY, -500)
+    desk.tick(60)
+    if is_night:
+        desk.until("17:00")
+    desk.holds(written.option, 0)
+    desk.holds(SPY, 0)
+    if is_night:
+        desk.now = session_after(desk.day).open - timedelta(minutes=30)
+    for _ in range(8):
+        desk.tick(5)
+    found: Position = desk.position
+    if is_night:
+        assert (found.state, found.exit_reason) == ("closed", "assigned")
+        assert [leg.exit_cash for leg in found.legs] == [ZERO, Decimal(-500 * 590)]
+        assert "no exit acts" not in told(desk)[0]
+    else:
+        assert found.on_hold
+        assert stock.held == found.legs[1].held
