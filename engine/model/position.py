@@ -7,6 +7,9 @@ from engine.model.contract import Option
 from engine.model.money import ZERO
 from engine.model.values import dataclass
 
+CLOSED_BY_HAND = "closed_by_hand"
+"""The exit reason of what the account had no more before it expired: at what price nobody has told."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionLeg:

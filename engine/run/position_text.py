@@ -11,7 +11,7 @@ from engine.model.counted import counted
 from engine.model.market import Board
 from engine.model.money import CENT
 from engine.model.order import Order, OrderType, Purpose
-from engine.model.position import Position
+from engine.model.position import CLOSED_BY_HAND, Position
 from engine.model.structure import strike_of, structure_text
 from engine.run.levels import has_acted
 from engine.spec.nouns.exits import ExitKind
@@ -45,6 +45,8 @@ def entry_text(position: Position) -> str:
 def exit_text(position: Position) -> str:
     """Return `bought back at 0.40`, `expired worthless`, `settled at 5.48`: how a closed position ended."""
     settled = [leg for leg in position.legs if leg.settled]
+    if position.exit_reason == CLOSED_BY_HAND:
+        return f"closed by hand, counted as settled at {price(position.exit_price or 0)}"
     if all(leg.settled == leg.closed for leg in position.legs):
         if all(not leg.exit_cash for leg in settled):
             return position.exit_reason if position.exit_reason in DELIVERING else "expired worthless"

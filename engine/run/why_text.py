@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from engine.model.money import dollars
+from engine.model.position import CLOSED_BY_HAND
 from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.record.explain import Condition, Leaving, Moment, Span, Story, total
 from engine.run.columns import aligned, price, signed
@@ -149,6 +150,8 @@ def _end_words(trade: Row, verb: str, session: date) -> str:
     closed, cost = _on(trade["exit_time"], session), price(abs(trade["exit_price"]))
     settled = {"EXPIRED_WORTHLESS": f"expired worthless {closed}", "CASH_SETTLED": f"settled at {cost} {closed}"}
     settled |= {word: f"{word.lower()} {closed}" for word in ("ASSIGNED", "EXERCISED")}
+    if trade["exit_name"] == CLOSED_BY_HAND:
+        return f"closed by hand, counted as settled at {cost} {closed}"
     if trade["exit_reason"] in ("EXPIRED_WORTHLESS", "CASH_SETTLED") and _is_dealt(trade):
         return f"{verb} at {cost} (the rest expired) {closed}"
     if trade["exit_reason"] in settled:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.model.contract import LOT
-from engine.model.position import Position, PositionLeg
+from engine.model.position import CLOSED_BY_HAND, Position, PositionLeg
 from engine.model.structure import SHARES
 from engine.model.values import dataclass
 from engine.record.codec import json_text
@@ -20,9 +20,7 @@ from engine.store.order_row import money, step_or_none
 
 _TARGET = re.compile(r"(target|take_profit)(_\d+)?")
 _STOP = re.compile(r"(stop|stop_loss)(_\d+)?")
-_PAST_US = "closed_by_hand"
-"""What the engine calls the end of a position that the account did not have any more; a person closed it elsewhere."""
-_MANUAL = frozenset({"flattened", _PAST_US})
+_MANUAL = frozenset({"flattened", CLOSED_BY_HAND})
 _COLUMN_SYMBOLS = ("SPY", "SPX")
 
 
@@ -84,9 +82,11 @@ def status(position: Position) -> str:
 def exit_reason(position: Position, beside: Beside) -> str | None:
     """Return the word of the tables for how a position ended; other exits keep their own name in capitals."""
     hows = {str(one.get("how")) for one in beside.settlements}
-    if position.exit_reason == _PAST_US and hows <= {"worthless", "cash"}:
-        return "MANUAL"
-    if hows and (hows & {"assigned", "exercised"} or all(leg.settled == leg.closed for leg in position.legs)):
+    if (
+        position.exit_reason != CLOSED_BY_HAND
+        and hows
+        and (hows & {"assigned", "exercised"} or all(leg.settled == leg.closed for leg in position.legs))
+    ):
         return _settled(hows)
     name = position.exit_reason
     purposes = {closing.purpose for closing in beside.closings}

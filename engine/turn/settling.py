@@ -6,7 +6,7 @@ from decimal import Decimal
 from engine.compile.series import DAY
 from engine.fill.apply import ASSIGNED, DELIVERING, Settled, assigned, delivered, how_settled, settled
 from engine.model.contract import Option, Underlying
-from engine.model.position import Position, PositionLeg
+from engine.model.position import CLOSED_BY_HAND, Position, PositionLeg
 from engine.model.session import Session, exchange_date, session_after, session_before, session_from
 from engine.model.values import replace
 from engine.record.record import Kind
@@ -159,7 +159,7 @@ def _after_settlement(work: Work, position: Position) -> None:
         return
     levels_of = ((leg, settlement_level(work, leg.option)) for leg in position.legs if leg.settled)
     hows = {how_settled(leg, level) for leg, level in levels_of if level is not None}
-    reason = "closed_by_hand" if position.on_hold and not is_stopped(position) else position.exit_reason
+    reason = CLOSED_BY_HAND if position.on_hold and not is_stopped(position) else position.exit_reason
     if not reason:
         reason = next((how for how in (ASSIGNED, "exercised") if how in hows), "settled")
         reason = "expired_worthless" if hows <= {"worthless"} else reason

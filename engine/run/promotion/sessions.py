@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from engine.model.errors import RulebotError
 from engine.model.money import ZERO, dollars
-from engine.model.position import Position
+from engine.model.position import CLOSED_BY_HAND, Position
 from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, session_on
 from engine.model.values import dataclass
 from engine.run.audit.audit import Verdict
@@ -26,7 +26,7 @@ PATIENCE = timedelta(minutes=5)
 """How long the engine, or its connection, may be away within a session that is whole."""
 Audited = Mapping[tuple[str, date | None], Sequence[str]]
 """What an audit found, by bot ("": all) and session (None: all)."""
-BY_HAND = frozenset({FLATTENED, "closed_by_hand"})
+BY_HAND = frozenset({FLATTENED, CLOSED_BY_HAND})
 """Exits that a person made."""
 
 
