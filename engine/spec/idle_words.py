@@ -21,12 +21,12 @@ _MOVES_A_STRIKE = ("multiple_of", "prefer_multiple_of", "at_least_from_spot", "n
 def idle_words(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     """Yield RB304 for each word of the orders, the exits and the strikes that changes nothing beside its neighbours."""
     yield from _of_entry(source, tree)
-    yield from _of_leaving(source, tree.get("exit_order"), ("exit_order",))
     exits = tree.get("exits")
-    for at, item in enumerate(exits if isinstance(exits, list) else ()):
-        if not isinstance(item, dict):
-            continue
-        yield from _of_leaving(source, item.get("order"), ("exits", at, "order"))
+    rules = [(at, item) for at, item in enumerate(exits if isinstance(exits, list) else ()) if isinstance(item, dict)]
+    is_rolled = any("roll" in item and "order" not in item for _, item in rules)
+    yield from _of_leaving(source, tree.get("exit_order"), ("exit_order",), is_rolled=is_rolled)
+    for at, item in rules:
+        yield from _of_leaving(source, item.get("order"), ("exits", at, "order"), is_rolled="roll" in item)
         yield from _of_roll(source, item, ("exits", at, "order"))
         if (kind := kind_of(item)) in _ALWAYS_KNOWN:
             why = f"'{kind}' needs no market data, and is never unknown"
@@ -58,13 +58,17 @@ def _of_entry(source: Source, tree: Tree) -> Iterator[Diagnostic]:
         yield from _of_few_tries(source, order, ("order",), ("step", "pause"))
 
 
-def _of_leaving(source: Source, order: Plain, path: Path) -> Iterator[Diagnostic]:
+def _of_leaving(source: Source, order: Plain, path: Path, *, is_rolled: bool) -> Iterator[Diagnostic]:
+    """An order that closes goes on until it is done, however many tries are written, but for one that rolls."""
     if not isinstance(order, dict):
         return
     if order.get("start") == "market":
         yield from _told(source, order, path, _OF_A_LADDER, "an exit at market is one order, without a next try")
     elif order.get("then") == "market":
         yield from _of_few_tries(source, order, path, ("step",))
+    elif not is_rolled:
+        why = "it goes on until it is done; 'then: market' ends it after so many tries"
+        yield from _told(source, order, path, ("tries",), why)
 
 
 def _of_roll(source: Source, item: Tree, path: Path) -> Iterator[Diagnostic]:

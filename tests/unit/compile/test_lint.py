@@ -141,6 +141,8 @@ FOUND = [
     (exits("- time_in_trade: {at_least: 3m}", "  grace: 5s", LAST), "RB304", "grace"),
     (exits(LAST, "  order: {start: market, step: 0.05}"), "RB304", "step"),
     (exits(LAST, "  order: {start: mid, step: 0.05, tries: 1, then: market}"), "RB304", "step"),
+    (exits(LAST, "  order: {start: mid, step: 0.05, tries: 3}"), "RB304", "tries"),
+    (seller(("exits:\n", "exit_order: {start: mid, step: 0.05, tries: 3, then: again}\nexits:\n")), "RB304", "tries"),
     (changed((VIX, VIX + "    - {net_liquidation: {above: $9000}, max_age: 5s}\n")), "RB305", "max_age"),
     (changed((RISK, RISK + "  require:\n    - {net_delta: {below: 9}, max_age: 5s}\n")), "RB305", "max_age"),
     (
@@ -242,7 +244,7 @@ FOUND = [
     (changed((BREACH, f"{BREACH}    order: {{step: 0.02}}\n")), "RB340", "0.02"),
     (changed((RISK, RISK + "  protect: {cost: 4x credit}\n  max_unprotected: 1s\n")), "RB341", "1s"),
     (changed((RISK, PROTECTED), ("underlying: SPX", "underlying: SPX\nquantity: 3")), "RB341", "5s"),
-    (changed((RISK, PROTECTED), (BREACH, BREACH + "    order: {tries: 3, pause: 10s}\n")), "RB341", "5s"),
+    (changed((RISK, PROTECTED), (BREACH, BREACH + "    order: {pause: 10s}\n")), "RB341", "5s"),
     (changed(("then: cancel", f"leg_by_leg: [{ONE_BY_ONE}], then: unwind")), "RB342", "short_call"),
 ]
 
