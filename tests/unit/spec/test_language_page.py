@@ -4,10 +4,14 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import indent
 from typing import Any
+
+import pytest
 
 from engine.spec.load import load_text
 from engine.spec.shipped import shipped
+from tests.unit.test_cookbook import problems
 
 PAGE = (Path(__file__).parents[3] / "docs" / "language.md").read_text(encoding="utf-8")
 
@@ -53,3 +57,24 @@ def test_the_example_that_extends_is_true() -> None:
     (example,) = (block for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if "extends:" in block)
     loaded = load_text(example, "put_wide.yaml", read=lambda name: (shipped("specs") / name).read_bytes())
     assert loaded.diagnostics == ()
+
+
+def pieces() -> list[str]:
+    """Return the examples that are parts of a bot, with what the page leaves out of them."""
+    blocks = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    found = [block.replace("  when: [...]\n", "") for block in blocks if not re.search("^(#|rulebot|universe)", block)]
+    found = [f"entry:\n{indent(each, '  ')}" if each.startswith("when:") else each for each in found]
+    return [
+        each if "from:" in each else re.sub("^entry:\n", f"entry:\n{WINDOW}", each, flags=re.MULTILINE)
+        for each in found
+    ]
+
+
+WINDOW = '  window: {from: "10:00", to: "14:00"}\n'
+DAY_MOVE = "let: {day_move: {expected_move: {asof: open}}}\n"
+
+
+@pytest.mark.parametrize("piece", pieces(), ids=lambda each: each.partition(":")[0])
+def test_a_piece_is_a_part_of_a_sound_bot(piece: str) -> None:
+    found = problems((DAY_MOVE if "day_move" in piece else "") + piece)
+    assert [each for each in found if not each.startswith("RB3")] == []
