@@ -86,6 +86,15 @@ def _by_strikes(subject: Subject, example: Example, of_example: Decimal, times: 
     return None
 
 
+def loss_of_example(subject: Subject) -> Decimal | None:
+    """Return what the example's trade loses at expiry, its widths as written, be it more than a limit allows."""
+    example = subject.example
+    if example is None or example.worst is None or subject.plan.overwrite is not None:
+        return None
+    wider = _as_written(subject.spec, example) - gross(example) if is_fixed(subject.plan.legs) else ZERO
+    return example.worst + max(wider, ZERO) * example.shares
+
+
 def gross(example: Example) -> Decimal:
     """Return the worst case at expiry per share before the price: the width of the widest side, 0 of what is bought."""
     return worst_case([(leg.option, _count(leg)) for leg in example.position.legs], ZERO) or ZERO

@@ -14,7 +14,7 @@ from engine.review.leaves import SETTLES, settles
 from engine.review.numbers import number_words
 from engine.review.structure import STRIKES, expiry_words
 from engine.review.subject import Subject
-from engine.review.worst import worst_of
+from engine.review.worst import loss_of_example, worst_of
 from engine.spec.nouns.legs import DteRule, Expiry, IfHeld, Leg, Round, Side, Strike, StrikeBy
 
 NEARER: Mapping[StrikeBy, int] = {
@@ -29,12 +29,17 @@ _OFFSETS = (StrikeBy.BELOW, StrikeBy.ABOVE)
 
 
 def trade_words(sides: Sides) -> str:
-    """Return what one trade may lose before and after, "" when that is the same."""
+    """Return what one trade may lose before and after, as bounded, else in the example; "" when that is the same."""
     was, now = (worst_of(each) for each in sides.both)
     if was is None or now is None:
         return ""
     old, new = ("without a bound" if each.amount is None else amounts.money(round(each.amount)) for each in (was, now))
-    return "" if old == new else f"worst case of a trade {old} -> {new}"
+    if old != new:
+        return f"worst case of a trade {old} -> {new}"
+    before, after = (loss_of_example(each) for each in sides.both)
+    if before is None or after is None or round(before) == round(after):
+        return ""
+    return f"the example could lose {amounts.money(round(before))} -> {amounts.money(round(after))}"
 
 
 def _example_words(sides: Sides) -> str:
@@ -49,11 +54,14 @@ def _joined(*parts: str) -> str:
 
 
 def grew(sides: Sides) -> bool:
-    """Say whether one trade may lose more than before."""
+    """Say whether one trade may lose more than before, be it below the same bound."""
     was, now = (worst_of(each) for each in sides.both)
     if was is None or now is None or was.amount is None:
         return False
-    return now.amount is None or round(now.amount) > round(was.amount)
+    if now.amount is None or round(now.amount) != round(was.amount):
+        return now.amount is None or now.amount > was.amount
+    before, after = (loss_of_example(each) for each in sides.both)
+    return before is not None and after is not None and round(after) > round(before)
 
 
 # ---------------------------------------------------------------- strikes

@@ -458,6 +458,13 @@ def test_what_some_legs_cost_from_the_start_is_told() -> None:
     assert "true as soon as the position is open" in told(text)
 
 
+def test_a_wider_structure_below_the_same_limit_is_marked() -> None:
+    text = edited(CONDOR, ("  require:\n    - credit: {at_least: 0.50}\n", ""))
+    (change,) = compared(text, edited(text, ("by: 10 pts", "by: 15 pts"))).changes
+    assert (change.path, change.is_worse) == ("legs.long_put.strike", True)
+    assert "the example could lose $" in change.words
+
+
 def test_exits_that_are_called_after_a_renamed_leg_are_told() -> None:
     old = edited(CONDOR, (BREACH, "  - breach: {spot_within: 5 pts, of: short_put}\n"))
     (change,) = compared(old, old.replace("short_put", "sold_put")).changes
