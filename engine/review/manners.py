@@ -9,6 +9,7 @@ from engine.compile.plan import Argument, Arithmetic, Call, Compare, Constant, N
 from engine.compile.units import number_quantity
 from engine.evaluate.phrases import Cast, Words, phrase
 from engine.evaluate.wording import OP_WORDS
+from engine.model.events import PROJECTIONS
 from engine.model.session import DayTime, Sessions
 from engine.review import amounts
 from engine.review.numbers import bound_words, number_words, operand_words
@@ -230,9 +231,16 @@ def _around(words: Words, between: str) -> str:
     """Return the time in which an event counts; a span `before` it is what lies ahead of now."""
     spans = ((words.given("before"), "in the next"), (words.given("after"), "in the last"))
     said = [_span(span, when) for span, when in spans if span]
+    lasts = "; one without a time lasts its whole day" if said and _may_lack_a_time(words) else ""
     if words.given("until") == "expiry":
         said.append("from today until the expiry")
-    return f" {between} ".join(said) or "today"
+    return f"{f' {between} '.join(said)}{lasts}" or "today"
+
+
+def _may_lack_a_time(words: Words) -> bool:
+    """Say whether one of the events is of a calendar that somebody brings: those that are shipped have their times."""
+    of = words.given("of")
+    return not set(of if isinstance(of, tuple) else (str(of),)) <= PROJECTIONS.keys()
 
 
 def _span(span: Argument, when: str) -> str:

@@ -199,8 +199,16 @@ CALENDAR = (
             formula=formula,
         )
         for name, formula in (
-            ("no_event", "None of the named events is today, or now within before / after, or until the expiry."),
-            ("event", "One of the named events is today, or now within before / after, or until the expiry."),
+            (
+                "no_event",
+                "None of the named events is today, or now within before / after, or until the expiry; "
+                "one without a time lasts its whole day.",
+            ),
+            (
+                "event",
+                "One of the named events is today, or now within before / after, or until the expiry; "
+                "one without a time lasts its whole day.",
+            ),
         )
     ),
     Measure(

@@ -56,6 +56,10 @@ def leaves(condition: str) -> str:
             "no_event: {of: [FOMC], before: 3d, after: 1d}",
             "no FOMC up to this time 3 sessions ahead nor since this time of the session before",
         ),
+        (
+            "event: {of: [earnings], before: 1d}",
+            "earnings up to this time of the next session; one without a time lasts its whole day",
+        ),
         ("no_event: {of: [CPI], until: expiry}", "no CPI from today until the expiry"),
         ("session: {is: half}", "a half session"),
         ("sma: {window: 50, below: 6000}", "the simple average over 50 days is below 6000"),
