@@ -1,6 +1,6 @@
 """`rulebot status`: what is open, what protects it, what works, and whether the engine may trade."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -32,14 +32,20 @@ def status(store: Place | None, form: str) -> None:
 
 
 def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
-    """Return everything that is shown, as plain data."""
+    """Return everything that is shown, as plain data.
+
+    realized_today and open_today are what was made since the session began, as on the page; unrealized is since each
+    position was opened.
+    """
     orders = reader.view("pending_orders")
     day = reader.last_day()
-    daily = reader.view("daily_summary", date=str(day)) if day else []
-    positions = [_position(row, orders) for row in reader.view("open_positions")]
+    held = reader.view("open_positions")
+    positions = [_position(row, orders) for row in held]
     resting = {order["ref"] for position in positions for order in position["protection"]}
-    marks = [position["unrealized_pnl"] for position in positions if position["unrealized_pnl"] is not None]
     state = (reader.view("system_state") or [{}])[0]
+    bases = reader.marked_before(day) if day else {}
+    closed = [row for row in reader.view("trades", status="CLOSED") if str(row["exit_time"])[:10] == str(day)]
+    valued = [row for row in held if row["unrealized_pnl"] is not None]
     return {
         "engine": run.state(),
         "mark": run.mark,
@@ -47,8 +53,9 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
         "date": None if day is None else str(day),
         "as_of": state.get("last_updated"),
         "alarms_today": state.get("errors_today", 0),
-        "realized_today": daily[0]["net_pnl"] if daily else 0.0,
-        "unrealized": round(sum(marks), 6),
+        "realized_today": _since(bases, closed, "final_pnl"),
+        "open_today": _since(bases, valued, "unrealized_pnl"),
+        "unrealized": _since({}, valued, "unrealized_pnl"),
         "reload": None if run.state() == "stopped" else _reload(run.reload),
         "positions": positions,
         "orders": [_order(row) for row in orders if row["ref"] not in resting],
@@ -58,6 +65,11 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
             if row["halted"]
         ],
     }
+
+
+def _since(bases: Mapping[str, float], rows: Sequence[Row], column: str) -> float:
+    """Return dollars that positions have made since the session began, by what each had made until then."""
+    return round(sum((float(row[column]) - bases.get(row["position"], 0.0) for row in rows), 0.0), 6)
 
 
 def _reload(record: Record | None) -> dict[str, Any] | None:
@@ -95,7 +107,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
     lines = [
         *([f" {document['mark']}"] if document["mark"] else []),
         f" {document['engine']}, trading {document['trading']}, as of {document['as_of'] or 'never'} New York"
-        f"   today {signed(document['realized_today'])} realised, open {signed(document['unrealized'])}",
+        f"   today {signed(document['realized_today'])} realised, {signed(document['open_today'])} open",
         "",
         *(_position_lines(document["positions"]) or [" nothing is open"]),
     ]

@@ -19,7 +19,7 @@ from engine.store.finance.books import Books, books_of, positions_of
 from engine.store.open import is_in_use, read_store
 from engine.store.place import Place
 from engine.store.recall import COLUMNS, Recalled, certain, read_rows, readable, recall
-from engine.store.tables import bot_day_rows, journal, trade_rows
+from engine.store.tables import bot_day_rows, journal, snapshot_rows, trade_rows
 from engine.store.tally import Known, Tally, tally
 
 Row = Mapping[str, Any]
@@ -274,6 +274,15 @@ class StoreReader:
         with self._connection.begin():
             row = self._connection.execute(query.order_by(journal.c.seq.desc()).limit(1)).first()
         return None if row is None else (row[0], certain(*row[1:]))
+
+    def marked_before(self, day: date) -> dict[str, float]:
+        """Return the profit of each position as it was last marked before a New York day, in dollars."""
+        of = snapshot_rows.c
+        midnight = at_exchange_time(day, datetime.min.time())
+        last = select(func.max(of.seq)).where(of.at < midnight, of.profit.is_not(None)).group_by(of.position)
+        with self._connection.begin():
+            found = self._connection.execute(select(of.position, of.profit).where(of.seq.in_(last)))
+            return {str(name): float(profit) for name, profit in found}
 
     def rolls(self, position: str) -> Rolls:
         """Return what a position was rolled from, and into."""

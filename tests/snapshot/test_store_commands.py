@@ -1,18 +1,23 @@
 """What `list`, `status`, `summary` and `why` print of the small hand-made day, to the letter."""
 
+import json
 from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from store_day import CONDOR, SELLER, WATCHER
+from store_day import CONDOR, DAY, SELLER, WATCHER, at
 from syrupy.assertion import SnapshotAssertion
 
 from engine.cli.main import main
 from engine.record.record import Json, Kind, Record
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
+from engine.store.queries import StoreReader
 from engine.web.bot_page import bot_page
+from engine.web.picture_of_store import picture_of_store
 
 COMMANDS = {
     "list": "list",
@@ -89,6 +94,23 @@ def test_a_bot_that_is_run_no_more_is_stopping_while_it_holds_something(
 def test_misuse(day_store: Path, command: str, code: int, words: str) -> None:
     found = CliRunner().invoke(main, [*command.split(), "--store", str(day_store)])
     assert (found.exit_code, words in found.stderr) == (code, True), found.output
+
+
+def test_status_says_of_today_what_was_made_since_the_session_began(day_store: Path) -> None:
+    """It set what a position had made since it was opened, days ago, beside the word today."""
+    journal = SqlJournal(open_store(day_store))
+    tomorrow = DAY + timedelta(days=1)
+    mark = next(r for r in reversed(list(journal.read((Kind.MARK,)))) if r.bot == SELLER)
+    journal.append([replace(mark, at=at("10:00", tomorrow), data={**mark.data, "profit": "12.00"})], durable=True)
+    journal.close()
+    found = CliRunner().invoke(main, ["status", "--format", "json", "--store", str(day_store)])
+    told = json.loads(found.stdout)
+    assert (told["realized_today"], told["open_today"], told["unrealized"]) == (0.0, 5.0, 12.0)
+    text = CliRunner().invoke(main, ["status", "--store", str(day_store)]).stdout
+    assert "today +$0.00 realised, +$5.00 open" in text
+    with StoreReader(day_store) as reader:
+        picture = picture_of_store(reader)
+    assert (picture.realized, picture.unrealized) == (0.0, 5.0)
 
 
 @pytest.mark.parametrize("command", ["list", "status", "summary", "why calm_tape_condor"])
