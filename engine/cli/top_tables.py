@@ -64,7 +64,7 @@ def _bot_cells(bot: BotLine, is_wide: bool) -> tuple[str, ...]:
 def position_table(picture: Picture, width: int) -> Table:
     """Return a line a position: entry, what it costs now, profit, days to expiry, its greeks; and the sums of all."""
     cells = [_cells(each) for each in picture.positions]
-    sums = ("", "", "", signed(picture.unrealized), *(_number(picture.greeks[name], name) for name in GREEKS))
+    sums = ("", "", "", signed(picture.profit), *(_number(picture.greeks[name], name) for name in GREEKS))
     heads = ("DTE", "entry", "now", "P/L", *GREEKS)
     rows = [heads, *cells, *([sums] if len(cells) > 1 else [])]
     widths = [max(len(row[at]) for row in rows) for at in range(len(heads))]
@@ -88,7 +88,7 @@ def position_table(picture: Picture, width: int) -> Table:
         for each, row in zip(picture.positions, cells, strict=True)
     ]
     if len(cells) > 1:
-        found.append((None, line("all", sums, "", "", picture.unrealized)))
+        found.append((None, line("all", sums, "", "", picture.profit)))
     heading = line("open position", heads, "bot", "exits", None)
     heading.stylize("dim")
     return heading, found

@@ -62,6 +62,13 @@ def drawn(seen: Seen, focus: Focus, width: int, height: int) -> str:
     return "\n".join(line.rstrip() for line in shown)
 
 
+def test_the_sum_of_the_profits_is_that_of_the_lines_above_it() -> None:
+    """It was today's, beside lines of positions that were opened days ago."""
+    shown = drawn(replace(SEEN, picture=replace(PICTURE, unrealized=14.57)), Focus(), *SIZES[1])
+    (line,) = (each for each in shown.splitlines() if each.startswith(" all "))
+    assert "+$1,214.57" in line
+
+
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_screen(width: int, height: int, snapshot: SnapshotAssertion) -> None:
     assert drawn(SEEN, Focus(chosen=Row("dte0_condor", "dte0_condor-1")), width, height) == snapshot
