@@ -81,7 +81,7 @@ def glance(program: Program, state: State, at: datetime, first: datetime, last: 
         progress=progress(state.session, at, first, last),
         net_liquidation=state.facts.account.net_liquidation if state.facts.account else None,
         levels=tuple(_levels(program, state.board, at)),
-        realized=sum((bot.day.realized for bot in state.bots.values()), ZERO),
+        realized=realized_today(state),
         open_profit=open_today(state, at),
         rows=tuple(row for name in state.bots for row in _rows(program, state, name, at)),
         notice=_notice(state),
@@ -108,6 +108,12 @@ def today_of(state: State, position: Position, at: datetime) -> Decimal | None:
     if made is None:
         made = state.marks.get(position.id)
     return None if made is None else made - state.bases.get(position.id, ZERO)
+
+
+def realized_today(state: State) -> Decimal:
+    """Return what positions that were closed since the session began have made since then, of any bot."""
+    closed = (position for position in state.positions.values() if position.state == "closed")
+    return sum((position.net - state.bases.get(position.id, ZERO) for position in closed), ZERO)
 
 
 def open_today(state: State, at: datetime) -> Decimal:

@@ -12,7 +12,7 @@ from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.model.values import dataclass
-from engine.run.glance import one_line, today_of
+from engine.run.glance import one_line, realized_today, today_of
 from engine.run.position_text import (
     entry_text,
     exit_text,
@@ -75,7 +75,7 @@ def day_outcome(state: State, at: datetime | None) -> DayOutcome:
     return DayOutcome(
         date=state.session.date,
         bots=tuple(_bot(state, name, bot, profits) for name, bot in state.bots.items()),
-        realized=sum((bot.day.realized for bot in state.bots.values()), ZERO),
+        realized=realized_today(state),
         open_profit=sum((profits[name] or ZERO for name in alive), ZERO),
         entries=sum(bot.day.entries for bot in state.bots.values()),
         exits=sum(position.state == "closed" for position in traded),

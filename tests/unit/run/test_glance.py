@@ -40,6 +40,15 @@ def test_a_watching_bot_says_what_is_missing() -> None:
     assert rows[WATCHER].waits == "day_range 29.8 pts, below 27.7 (the open's expected move): 2.1 too much"
 
 
+def test_what_a_bot_that_runs_no_more_has_realised_is_counted() -> None:
+    """It left the day's open profit when it was closed, and was in no other figure."""
+    state = day_state("15:00")
+    made = seen(state, "15:00").realized
+    assert made == day_outcome(state, None).realized == state.bots[CONDOR].day.realized != 0
+    orphaned = state._replace(bots={name: bot for name, bot in state.bots.items() if name != CONDOR})
+    assert seen(orphaned, "15:00").realized == day_outcome(orphaned, None).realized == made
+
+
 def test_entering_shows_the_try() -> None:
     state = day_state("11:42")
     orders = {
