@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from engine.model.errors import StoreError
 from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
 from engine.run.happening import Happening
@@ -74,6 +75,7 @@ class Live:
         self._looked_at = float("-inf")
         self._head: tuple[int, str] | None = None
         self._shown_head: tuple[int, str] | None = None
+        self._fault: StoreError | None = None
         self._alerts = AlertList()
         self._shown: Shown | None = None
         self._of: object = None
@@ -141,8 +143,8 @@ class Live:
             picture = self._picture
             key = (id(picture), self._count, self._head, self._alerts, self._waits_for())
             if self._shown is None or key != self._of or (picture is not None and picture is not self._shown.picture):
-                self._of = key
                 self._shown = self._made(picture)
+                self._of = key
             return self._shown
 
     def _waits_for(self) -> str | None:
@@ -152,14 +154,21 @@ class Live:
         return f"the engine waits for its gateway and tries again by itself: {self.heartbeat.words or 'it connects'}"
 
     def _look(self) -> None:
-        """Read the store's head again when it is time; what was made of an older one is made anew."""
+        """Read the store's head again when it is time; what was made of an older one is made anew.
+
+        A store that cannot be read is said to all until the next look: nobody is shown what was read before it.
+        """
         now = self._elapsed()
-        if now - self._looked_at < LOOK_EVERY:
-            return
-        self._looked_at = now
-        with StoreReader(self._store) as reader:
-            self._head = (reader.head()[0], reader.run().state())
-        self._alerts = alert_list(self._store)
+        if now - self._looked_at >= LOOK_EVERY:
+            self._looked_at, self._fault = now, None
+            try:
+                with StoreReader(self._store) as reader:
+                    self._head = (reader.head()[0], reader.run().state())
+            except StoreError as error:
+                self._fault = error
+            self._alerts = alert_list(self._store)
+        if self._fault is not None:
+            raise self._fault.with_traceback(None)
 
     def _made(self, picture: Picture | None) -> Shown:
         number = 1 if self._shown is None else self._shown.number + 1
@@ -173,7 +182,6 @@ class Live:
                 days=old.days,
                 alerts=self._alerts,
             )
-        self._shown_head = self._head
         with StoreReader(self._store) as reader:
             trades = tuple(reader.view("trades")[::-1][:TRADES_SHOWN])
             days = tuple((str(row["date"]), float(row["net_pnl"])) for row in reader.view("daily_summary"))
@@ -182,6 +190,7 @@ class Live:
                 trading = reader.run().asked
                 seen = replace(seen, engine=Stage.CONNECTING.value, trading=trading, is_linked=False, notice=waits)
             told = tuple(self._told) or alarms_of(reader)
+        self._shown_head = self._head
         return Shown(number=number, picture=seen, told=told, trades=trades, days=days, alerts=self._alerts)
 
 

@@ -1,6 +1,7 @@
 """The pages a person looks at, and the push that keeps them true: parts of a page, sent again when they change."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import date
 from pathlib import Path
@@ -12,6 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.routing import Mount
 
+from engine.model.errors import StoreError
 from engine.model.money import cents, dollars
 from engine.run import asking_words
 from engine.run.periods import SPANS
@@ -21,6 +23,8 @@ from engine.web.bot_page import bot_page
 from engine.web.chart import days_svg
 from engine.web.live import Live, Shown
 from engine.web.trades_page import STATES, trades_page
+
+log = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
 PARTS = ("status", "controls", "account", "prices", "bots", "positions", "orders", "alerts", "told", "trades", "days")
@@ -41,6 +45,8 @@ def routers(store: Place, live: Live, stopping: Callable[[], bool] = lambda: Fal
 
     @router.get("/live")
     async def push(request: Request) -> StreamingResponse:
+        await asyncio.to_thread(made.now)  # what cannot be shown is said at once, not in the middle of a stream
+
         async def gone() -> bool:
             return stopping() or await request.is_disconnected()
 
@@ -103,12 +109,19 @@ def _part(name: str, shown: Shown) -> str:
 
 
 async def _events(made: Parts, gone: Any) -> AsyncIterator[str]:
-    """Yield what changes as server-sent events; at first everything, since a page may be old when it connects."""
+    """Yield what changes as server-sent events; at first everything, since a page may be old when it connects.
+
+    They end when the store cannot be read any more: the page asks again, and is told why.
+    """
     sent: dict[str, str] = {}
     number, quiet = 0, 0.0
     yield "retry: 1000\n\n"
     while not await gone():
-        now, parts = await asyncio.to_thread(made.now)
+        try:
+            now, parts = await asyncio.to_thread(made.now)
+        except StoreError as error:
+            log.warning("the page is pushed nothing more: %s", error.message)
+            return
         if now != number:
             number = now
             for name, html in parts.items():

@@ -17,8 +17,11 @@ function watch() {
 async function again() {
   try {
     const answer = await fetch("/", { redirect: "follow" });
-    if (answer.ok || answer.status === 401) location.reload(); else setTimeout(again, 2000);
-  } catch { setTimeout(again, 2000); }
+    if (answer.ok || answer.status === 401) { location.reload(); return; }
+    const { message } = await answer.json();
+    if (message) byId("lost").textContent = `What the page shows is old: ${message}. It is tried again by itself.`;
+  } catch { /* the server is not there yet */ }
+  setTimeout(again, 2000);
 }
 
 // While a button is held down nothing is replaced: the click would be lost with the button.

@@ -2,16 +2,19 @@
 
 import http.client
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from run_day import day_program, day_state
 from store_day import at, small_day
 from web_client import TOKEN, Client
 
+from engine.model.errors import StoreError
 from engine.model.money import dollars
 from engine.record.record import Kind
 from engine.run.happening import Happening, Tone
@@ -160,6 +163,31 @@ def events(client: Client, count: int) -> Iterator[str]:
 
 def test_a_page_that_connects_is_sent_everything_once(client: Client) -> None:
     assert tuple(events(client, len(PARTS))) == PARTS
+
+
+def test_a_store_that_cannot_be_read_is_said_to_everybody(client: Client) -> None:
+    """Who asked within a second after the first was given the old page, and /live began as if all were well."""
+    assert isinstance(client.place, Path)
+    with closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=20)) as stream:
+        stream.request("GET", "/live", headers={"Authorization": f"Bearer {TOKEN}"})
+        answer = stream.getresponse()
+        client.place.rename(client.place.with_name("elsewhere.db"))
+        answer.read()  # it ends
+    for path in ("/", "/live", "/api/account", "/"):
+        assert client.get(path).status == 503
+        assert "there is no store" in client.get(path).json["message"]
+    client.place.with_name("elsewhere.db").rename(client.place)
+
+
+def test_a_page_that_could_not_be_made_is_made_again(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    live.now()
+    live.show(run_at("12:00"), at("12:00"))
+    with monkeypatch.context() as patched:
+        patched.setattr(live, "_made", Mock(side_effect=StoreError("the disk is gone")))
+        for _ in range(2):
+            with pytest.raises(StoreError):
+                live.now()
+    assert live.now().picture.engine == "running"
 
 
 def test_profit_by_day_is_drawn_with_its_words() -> None:
