@@ -36,8 +36,8 @@ def leave(store: Place, request: Request, bot: str = "", position: str = "", ide
     """Leave a request for the engine of a store; "" is all bots, and a position names its bot.
 
     identity: names the request where it may be left twice; it acts once.
-    Raises: UnknownNameError, NoEngineError for an entry; MisuseError for a position that is owed or makes no sense;
-    StoreError.
+    Raises: UnknownNameError, NoEngineError for an entry; MisuseError for a position that is owed, makes no sense or is
+    another bot's; StoreError.
     """
     if (request is Request.CLOSE) is not bool(position):
         raise MisuseError("close says which position, by its `position`; nothing else does")
@@ -45,7 +45,10 @@ def leave(store: Place, request: Request, bot: str = "", position: str = "", ide
         if request is Request.ENTER and reader.run().state() == "stopped":
             raise NoEngineError("no engine runs: there is nobody to enter")
         if position:
-            bot = _bot_of(reader, position)
+            owner = _bot_of(reader, position)
+            if bot not in ("", owner):
+                raise MisuseError(f"{position} is a position of {owner}, not of {bot[:60]}")
+            bot = owner
         if bot and bot not in reader.bots():
             raise UnknownNameError(f"this store knows no bot '{bot[:60]}'")
     is_running = post(store, request, bot, identity, position)

@@ -4,7 +4,8 @@ import hashlib
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from fastapi import HTTPException
 
@@ -27,9 +28,6 @@ _ACTIONS = {
     "close": Request.CLOSE,
     "close_all": Request.FLATTEN,
 }
-ACTIONS = tuple(_ACTIONS)
-ENTER = "enter"
-_ALL = {**_ACTIONS, ENTER: Request.ENTER}
 
 
 class Actions:
@@ -43,49 +41,49 @@ class Actions:
     def leave(self, name: str, bot: str, key: str, position: str = "") -> Asked:
         """Leave a request; a key that was used gives the answer that it gave then.
 
-        Raises: HTTPException 404 for another name, bot or position, 409 for a key that asked for something else or an
-        entry without an engine, 422 for a position that is owed or makes no sense; StoreError.
+        Raises: HTTPException 404 for another name, bot or position, 409 for a key that asked for something else, 422
+        for a position that is owed, makes no sense or is another bot's; StoreError.
         """
-        if name not in _ALL:
-            raise HTTPException(404, f"'{name[:40]}' is no action; they are {', '.join(ACTIONS)}")
-        with self._lock:
-            if (found := self._asked.get(key)) is not None:
-                if found[0] != (name, bot, position):
-                    raise HTTPException(409, "this key has asked for something else: take a new one")
-                return found[1]
-            identity = f"web-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
-            asked = self._left(_ALL[name], bot, position, identity)
-            self._asked[key] = ((name, bot, position), asked)
-            if len(self._asked) > KEPT:
-                self._asked.popitem(last=False)
-            return asked
+        if name not in _ACTIONS:
+            raise HTTPException(404, f"'{name[:40]}' is no action; they are {', '.join(_ACTIONS)}")
+        ask = partial(self._left, _ACTIONS[name], bot, position)
+        return self._once(key, (name, bot, position), ask)
 
     def enter(self, bot: str, key: str) -> Asked:
-        """Ask a bot to enter at once; "" is the one bot of the store. Raises: as `leave`."""
+        """Ask a bot to enter at once; "" is the one bot of the store. Raises: as `leave`; 409 without an engine."""
         if not bot:
             with StoreReader(self._store) as reader:
                 known = sorted(reader.run().specs)
             if len(known) != 1:
                 raise HTTPException(422, f"name the bot: {', '.join(known)}" if known else "no bot runs on this store")
             bot = known[0]
-        return self.leave(ENTER, bot, key)
+        return self._once(key, ("enter", bot, ""), partial(self._left, Request.ENTER, bot, ""))
 
     def set_values(self, bot: str, values: Mapping[str, str], key: str) -> Asked:
         """Ask for other parameters of a bot. Raises: as `preview`; HTTPException 409 without an engine, or a key."""
         preview(self._store, bot, values)
-        said = json.dumps(dict(values), sort_keys=True)
+        ask = partial(self._left_values, bot, values)
+        return self._once(key, ("set", bot, json.dumps(dict(values), sort_keys=True)), ask)
+
+    def _once(self, key: str, what: tuple[str, str, str], ask: Callable[[str], Asked]) -> Asked:
+        """Ask under the identity of a key, unless that was done. Raises: HTTPException 409 for a key with two uses."""
         with self._lock:
             if (found := self._asked.get(key)) is not None:
-                if found[0] != ("set", bot, said):
+                if found[0] != what:
                     raise HTTPException(409, "this key has asked for something else: take a new one")
                 return found[1]
-            if not is_in_use(self._store):
-                raise HTTPException(409, "no engine runs: there is nobody to take it up")
-            identity = f"web-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
-            post(self._store, Request.SET, bot, identity, values=values)
-            message = f"{bot} is asked to take it up as soon as it has nothing in flight"
-            asked = self._asked[key] = ("set", bot, said), Asked(id=identity, message=message, engine_runs=True)
-            return asked[1]
+            asked = ask(f"web-{hashlib.sha256(key.encode()).hexdigest()[:32]}")
+            self._asked[key] = (what, asked)
+            if len(self._asked) > KEPT:
+                self._asked.popitem(last=False)
+            return asked
+
+    def _left_values(self, bot: str, values: Mapping[str, str], identity: str) -> Asked:
+        if not is_in_use(self._store):
+            raise HTTPException(409, "no engine runs: there is nobody to take it up")
+        post(self._store, Request.SET, bot, identity, values=values)
+        message = f"{bot} is asked to take it up as soon as it has nothing in flight"
+        return Asked(id=identity, message=message, engine_runs=True)
 
     def _left(self, request: Request, bot: str, position: str, identity: str) -> Asked:
         try:

@@ -74,6 +74,7 @@ def test_an_action_needs_a_key(client: Client, key: str) -> None:
         ("close", {"position": "nobody-20261118-1"}, 404),
         ("close", {"position": "P1"}, 404),  # it is closed
         ("stop", {"position": "P2"}, 422),
+        ("close", {"position": "P2", "bot": "dte0_condor"}, 422),  # it is another bot's
     ],
 )
 def test_what_nobody_can_do_is_refused(client: Client, name: str, body: object, status: int) -> None:
@@ -103,6 +104,7 @@ def test_an_entry_by_hand_is_left_for_the_engine(client: Client) -> None:
     journal = SqlJournal(open_store(client.place))  # an engine holds the store
     try:
         assert client.post("/api/trade/trigger", {"bot": "nobody"}, key="another-key").status == 404
+        assert client.post("/api/action/enter", {}, key="another-key").status == 404  # of all bots at once
         many = client.post("/api/trade/trigger", {}, key="another-key")
         assert (many.status, "name the bot" in many.json["message"]) == (422, True)
         answer = client.post("/api/trade/trigger", {"bot": "dte0_condor"}, key=KEY)
