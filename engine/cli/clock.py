@@ -8,6 +8,7 @@ from typing import Any, cast
 import click
 
 from engine.adapters.clock import Clock, WallClock
+from engine.model.session import CalendarError, check_day
 
 
 class ClockParam(click.ParamType[time]):
@@ -44,7 +45,21 @@ class DayParam(click.ParamType[date]):
         raise click.BadParameter(f"a day is written 2026-10-21, is '{value}'", ctx, param)
 
 
+class SessionDayParam(DayParam):
+    """A day that the exchange calendar covers."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Return the day."""
+        found = super().convert(value, param, ctx)
+        try:
+            check_day(found)
+        except CalendarError as error:
+            raise click.BadParameter(str(error), ctx, param) from None
+        return found
+
+
 DAY = DayParam()
+SESSION_DAY = SessionDayParam()
 
 
 def clock_of(ctx: click.Context) -> Clock:

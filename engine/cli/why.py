@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from engine.cli.clock import CLOCK, DAY
+from engine.cli.clock import CLOCK, SESSION_DAY
 from engine.cli.stores import check_bot, print_json, reads_store
 from engine.cli.width import echo
 from engine.model.session import at_exchange_time
@@ -29,7 +29,7 @@ from engine.store.queries import Row, StoreReader
 
 @click.command("why", short_help="Say why a bot did, or did not, trade.")
 @click.argument("bot")
-@click.option("--date", "day", type=DAY, metavar="DAY", help="The session (default: the bot's last one).")
+@click.option("--date", "day", type=SESSION_DAY, metavar="DAY", help="The session (default: the bot's last one).")
 @click.option(
     "--at",
     "clock",

@@ -79,14 +79,15 @@ def restarts_over(at: datetime) -> datetime | None:
     return at_exchange_time(day, RESTARTS_END)
 
 
-def _check(day: date) -> None:
+def check_day(day: date) -> None:
+    """Refuse a day of which nobody knows here whether the exchange trades on it. Raises: CalendarError."""
     if not FIRST_YEAR <= day.year <= LAST_YEAR:
         raise CalendarError(f"the exchange calendar covers {FIRST_YEAR} to {LAST_YEAR}; {day} is outside")
 
 
 def is_session(day: date) -> bool:
     """Say whether the exchange trades on `day`. Raises: CalendarError outside the table."""
-    _check(day)
+    check_day(day)
     return day.weekday() < 5 and day not in _special_days()[0]
 
 

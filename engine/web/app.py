@@ -3,8 +3,9 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from http import HTTPStatus
 from urllib.parse import parse_qs
 
 from fastapi import FastAPI, Request, Response
@@ -154,13 +155,21 @@ async def _failed(request: Request, error: Exception) -> Response:
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = _CODES.get(error.status_code, "refused")
-    return _answer(request, error.status_code, _body(code, str(error.detail)), error.headers)
+    words = str(error.detail)
+    if words == HTTPStatus(error.status_code).phrase:  # of an address that no route has, or of another method
+        words = f"nothing answers {request.method} {request.url.path[:100]}"
+    return _answer(request, error.status_code, _body(code, words), error.headers)
 
 
 async def _unreadable(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    found = [f"{'.'.join(str(each) for each in one['loc'])}: {one['msg']}" for one in error.errors()]
+    found = [_misread(one["loc"][1:] or one["loc"], one["msg"]) for one in error.errors()]
     return _answer(request, 422, _body("parameter", "; ".join(found)[:500]))
+
+
+def _misread(place: Sequence[object], message: str) -> str:
+    """Return what is wrong with a parameter; pydantic says of our own checks whose they are."""
+    return f"{'.'.join(map(str, place))}: {message.removeprefix('Value error, ')}"
 
 
 async def _broken(request: Request, error: Exception) -> Response:

@@ -13,7 +13,7 @@ from engine.run.chart.pine import pine_script
 from engine.run.chart.svg import chart_svg, mark_words
 from engine.store.place import Place
 from engine.store.queries import StoreReader
-from engine.web.pages import TEMPLATES, day_of
+from engine.web.pages import TEMPLATES, session_of
 
 Number = Annotated[int, Path(ge=1, le=2**31)]
 
@@ -65,7 +65,7 @@ def router(store: Place) -> APIRouter:
     @found.get("/bots/{name}/chart.pine")
     def bot_script(name: str, day: str = "") -> Response:
         with StoreReader(store) as reader:
-            session = day_of(day) or reader.last_day(name)
+            session = session_of(day) or reader.last_day(name)
             if name not in reader.bots() or session is None:
                 raise HTTPException(404, f"this store knows no bot '{name[:60]}'")
             chart = chart_of_day(reader, name, session)

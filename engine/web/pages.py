@@ -15,6 +15,7 @@ from starlette.routing import Mount
 
 from engine.model.errors import StoreError
 from engine.model.money import cents, dollars
+from engine.model.session import CalendarError, check_day
 from engine.run import asking_words
 from engine.run.periods import SPANS
 from engine.run.trade_text import structure_of
@@ -54,7 +55,7 @@ def routers(store: Place, live: Live, stopping: Callable[[], bool] = lambda: Fal
 
     @router.get("/bots/{name}", response_class=HTMLResponse)
     def one_bot(name: str, day: str = "") -> HTMLResponse:
-        found = bot_page(store, name, day_of(day))
+        found = bot_page(store, name, session_of(day))
         if found is None:
             raise HTTPException(404, f"this store knows no bot '{name[:60]}'")
         return HTMLResponse(TEMPLATES.get_template("bot.html").render(**found))
@@ -86,6 +87,17 @@ def day_of(text: str) -> date | None:
         return date.fromisoformat(text) if text else None
     except ValueError as error:
         raise HTTPException(400, f"a day is written 2026-10-21, is '{text[:20]}'") from error
+
+
+def session_of(text: str) -> date | None:
+    """Return the day of a session as it is written, None for none. Raises: HTTPException 400."""
+    day = day_of(text)
+    try:
+        if day is not None:
+            check_day(day)
+    except CalendarError as error:
+        raise HTTPException(400, str(error)) from error
+    return day
 
 
 class Parts:

@@ -165,8 +165,8 @@ def test_errors_say_what_to_do_and_nothing_of_the_inside(client: Client) -> None
     [
         ("/bots/nobody", KNOWN, 404, "this store knows no bot &#39;nobody&#39;"),
         ("/bots/dte0_condor?day=<b>", KNOWN, 400, "a day is written 2026-10-21, is &#39;&lt;b&gt;&#39;"),
-        ("/trades/abc", KNOWN, 422, "path.number"),
-        ("/nowhere", KNOWN, 404, "Not Found"),
+        ("/trades/abc", KNOWN, 422, "number: Input should be a valid integer"),
+        ("/nowhere", KNOWN, 404, "nothing answers GET /nowhere"),
         ("/", {**KNOWN, "Host": "evil.example"}, 403, "this page is not served under that name"),
     ],
 )

@@ -144,6 +144,10 @@ def test_the_first_page_and_a_bot(client: Client) -> None:
     assert "traded on 2026-11-18" in bot
     assert client.get("/bots/nobody").status == 404
     assert client.get("/bots/dte0_condor?day=someday").status == 400
+    for day in ("0001-01-01", "1992-12-31", "9999-12-31"):
+        answer = client.get(f"/bots/dte0_condor?day={day}")
+        assert (answer.status, f"{day} is outside" in answer.json["message"]) == (400, True)
+        assert client.get(f"/bots/dte0_condor/chart.pine?day={day}").status == 400
     assert client.get("/bots/..%2F..%2Fetc%2Fpasswd").status == 404
     assert client.get("/static/..%2Fpages.py").status == 404
 

@@ -184,7 +184,12 @@ def test_a_week_is_named_by_its_monday(client: Client) -> None:
 def test_a_parameter_that_cannot_be_read_is_said(client: Client, asked: str) -> None:
     answer = client.get(f"/api/trades?{asked}")
     assert answer.status == 422
-    assert asked.partition("=")[0] in answer.json["message"]
+    assert answer.json["message"].startswith(f"{asked.partition('=')[0]}: ")
+
+
+def test_a_refusal_is_a_plain_sentence(client: Client) -> None:
+    assert client.get("/api/trades?from=21.10.2026").json["message"] == "from: a day is written 2026-10-21"
+    assert client.post("/api/status", {}, key="a-key-of-a-test").json["message"] == "nothing answers POST /api/status"
 
 
 def test_health_needs_no_token_and_tells_nothing_of_the_account(client: Client) -> None:
