@@ -210,7 +210,10 @@ def _is_origin_allowed(headers: Mapping[bytes, str], access: Access) -> bool:
     site = headers.get(b"sec-fetch-site", "")
     origin = headers.get(b"origin")
     if origin is not None:
-        parts = urlsplit(origin)
+        try:
+            parts = urlsplit(origin)
+        except ValueError:  # of brackets without an end
+            return False
         is_same = parts.netloc.lower() == headers.get(b"host", "").strip().lower()
         return is_same and parts.scheme in ("http", "https")
     is_visit = headers.get(b"sec-fetch-mode") == "navigate" and headers.get(b"sec-fetch-dest") == "document"

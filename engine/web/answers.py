@@ -3,7 +3,9 @@
 Money is dollars, prices are per share, times are those of New York, as in the views of the store (docs/store.md).
 """
 
-from pydantic import BaseModel, Field
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, Field
 
 
 class Health(BaseModel):
@@ -179,18 +181,28 @@ class Performance(BaseModel):
     active_positions: int
 
 
+def _whole_letters(given: str) -> str:
+    """Return a text; JSON can write half a letter, which no store keeps."""
+    if any("\ud800" <= each <= "\udfff" for each in given):
+        raise ValueError("it holds half a letter")
+    return given
+
+
+Text = Annotated[str, AfterValidator(_whole_letters)]
+
+
 class Ask(BaseModel):
     """What an action may say beside its name. bot: "" means all; position: which one to close."""
 
-    bot: str = ""
-    position: str = ""
+    bot: Text = ""
+    position: Text = ""
 
 
 class Values(BaseModel):
     """Parameters of a bot, as its spec would write them; "" goes back to what the file says."""
 
-    bot: str
-    values: dict[str, str] = Field(min_length=1, max_length=100)
+    bot: Text
+    values: dict[Text, Text] = Field(min_length=1, max_length=100)
 
 
 class Preview(BaseModel):
@@ -203,7 +215,7 @@ class Preview(BaseModel):
 class Trigger(BaseModel):
     """Which bot is to enter; "" is the only one of the store."""
 
-    bot: str = ""
+    bot: Text = ""
 
 
 class Asked(BaseModel):

@@ -56,7 +56,7 @@ def test_this_machine_and_what_was_allowed_are_served(client: Client, host: str)
     assert client.get("/health", Host=host).status == 200
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "file://"])
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "file://", "http://[::1"])
 def test_a_page_of_another_site_asks_for_nothing(client: Client, origin: str) -> None:
     assert client.get("/api/status", Origin=origin).status == 403
     assert client.get("/live", Origin=origin).status == 403

@@ -73,6 +73,8 @@ def test_an_action_needs_a_key(client: Client, key: str) -> None:
         ("close", {}, 422),
         ("close", {"position": "nobody-20261118-1"}, 404),
         ("close", {"position": "P1"}, 404),  # it is closed
+        ("close", {"position": "\ud800"}, 422),  # JSON can write half a letter
+        ("stop", {"bot": "\ud800"}, 422),
         ("stop", {"position": "P2"}, 422),
         ("close", {"position": "P2", "bot": "dte0_condor"}, 422),  # it is another bot's
     ],
