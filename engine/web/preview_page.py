@@ -66,8 +66,9 @@ def router(store: Place, live: Live) -> APIRouter:
             raise HTTPException(404, f"neither an engine, nor this store, nor the last scan knows a bot '{bot[:60]}'")
         shown = _better(seen, None if kept is None or head is None else preview_of_row(kept, head))
         file = str((run.specs.get(bot) or {}).get("path") or (head and _file_of(head, bot)) or "SPEC")
-        is_simulated = head is not None and _is_simulated(head)
-        way = next_step(bot, shown, live.now().picture, file, store, is_simulated=is_simulated)
+        picture = live.now().picture
+        is_simulated = picture.is_simulated if head is None else _is_simulated(head)
+        way = next_step(bot, shown, picture, file, store, is_simulated=is_simulated)
         context = {"bot": bot, "is_known": is_known, "row": kept, "seen": shown, "engine": seen, "way": way}
         return HTMLResponse(TEMPLATES.get_template("preview.html").render(**context, **_drawn(shown)))
 

@@ -8,16 +8,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from conftest import served
 from hand_desk import Desk, text_of
 from scan_rows import kept, row
-from store_day import CONDOR
+from store_day import CONDOR, small_day
 from web_client import Client
 
 import engine.web.live as live_module
 from engine.model.errors import InvariantError
 from engine.run.looking.shown import ShownLeg
 from engine.run.preview import preview_now
+from engine.store.journal import SqlJournal
 from engine.store.latest import DATA_VARIABLE, remember_store
+from engine.store.open import open_store
 from engine.web.live import Live
 from engine.web.picture import BotLine, Picture
 from engine.web.preview_page import next_step
@@ -91,6 +94,16 @@ def test_a_bot_of_the_store_without_a_scan_has_its_next_command(client: Client) 
     text = page(client, f"/preview/{CONDOR}")
     assert "No legs are known" in text
     assert "rulebot serve --paper" in text
+
+
+def test_the_next_command_of_a_simulated_run_is_simulated_too(tmp_path: Path) -> None:
+    """It named the paper account's gateway."""
+    started, *others = small_day()
+    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    journal.append([replace(started, data={**started.data, "simulated": True}), *others], durable=True)
+    journal.close()
+    with served(tmp_path / "a.db") as client:
+        assert "rulebot serve --paper --sim" in page(client, f"/preview/{CONDOR}")
 
 
 @pytest.mark.parametrize("path", ["/preview/nobody", "/preview/of_all?scan=9&row=0", "/preview/of_all?scan=1&row=5"])
