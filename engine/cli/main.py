@@ -135,6 +135,14 @@ class Commands(click.Group):
             _print_nowhere()
             sys.exit(THE_WORLD_FAILED)
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the arguments; `--help` and `--version` print already here."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except BrokenPipeError:
+            _print_nowhere()
+            sys.exit(NOBODY_READS)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what is wrong with the world becomes one line, an interrupt none."""
         try:

@@ -32,7 +32,7 @@ def test_a_full_disk_is_one_line(words: tuple[str, ...]) -> None:
     assert (found.returncode, said.count("\n"), "No space left" in said) == (3, 1, True)
 
 
-@pytest.mark.parametrize("words", [("explain", "vix"), ("explain", "--help")])
+@pytest.mark.parametrize("words", [("explain", "vix"), ("explain", "--help"), ("--help",), ("--version",)])
 def test_nobody_reads_on(words: tuple[str, ...]) -> None:
     read, write = os.pipe()
     os.close(read)
