@@ -202,6 +202,12 @@ def test_profit_by_day_is_drawn_with_its_words() -> None:
     assert days_svg([]) == ""
 
 
+def test_profit_by_day_is_written_below_its_drawing(live: Live) -> None:
+    """A bar told its dollars to a mouse that rested on it, and to no telephone."""
+    days = Parts(live).now()[1]["days"]
+    assert '2026-11-18 <b class="good">+$36.80</b>' in days
+
+
 def test_a_day_without_profit_is_drawn_too() -> None:
     assert "<rect" in days_svg([("2026-11-17", 0.0)])
 
