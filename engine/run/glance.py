@@ -1,7 +1,7 @@
 """What a person wants to see of a run at a glance: one value made from its state, with nothing of a terminal in it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -149,8 +149,9 @@ def _rows(program: Program, state: State, name: str, at: datetime) -> Iterator[B
         rest = held[SHOWN_POSITIONS:]
         total = sum((today_of(state, position, at) or ZERO for position in rest), ZERO)
         yield BotRow(bot=name, doing=Doing.OPEN, position=f"+{len(rest)} more", profit=total)
-    if not held or bot.is_watching:
-        yield _bot_row(state, name, bot, is_alone=not held)
+    closed = [p for p in state.positions.values() if p.bot == name and p.state == "closed" and p.opened_at is not None]
+    if not held or bot.is_watching or bot.day.halted or closed:
+        yield _bot_row(state, name, bot, closed)
 
 
 def _counts(state: State, position: Position) -> bool:
@@ -158,8 +159,8 @@ def _counts(state: State, position: Position) -> bool:
     return position.state != "flat" and (not position.is_flat or position.state in ("entering", "exiting"))
 
 
-def _bot_row(state: State, name: str, bot: BotState, *, is_alone: bool) -> BotRow:
-    closed = [p for p in state.positions.values() if p.bot == name and p.state == "closed" and p.opened_at is not None]
+def _bot_row(state: State, name: str, bot: BotState, closed: Sequence[Position]) -> BotRow:
+    """Return the line of the bot itself, with what it has realised today by the positions that are closed."""
     if bot.day.halted:
         doing, waits = Doing.HALTED, bot.day.halted
     elif state.standing.paused & {"", name}:
@@ -168,9 +169,8 @@ def _bot_row(state: State, name: str, bot: BotState, *, is_alone: bool) -> BotRo
         doing, waits = Doing.WATCHING, bot.waits
     else:
         doing, waits = Doing.FLAT, _flat_text(bot)
-    traded = bool(closed) and is_alone
-    position = f"closed: {closed[-1].exit_reason}" if traded else ""
-    realized = bot.day.realized if traded else None
+    position = f"closed: {closed[-1].exit_reason}" if closed else ""
+    realized = bot.day.realized if closed else None
     return BotRow(bot=name, doing=doing, since=bot.since, position=position, profit=realized, waits=one_line(waits))
 
 

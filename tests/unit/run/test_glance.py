@@ -5,13 +5,14 @@ from decimal import Decimal
 
 import pytest
 from run_day import day_program, day_state
-from store_day import CONDOR, SELLER, WATCHER, at
+from store_day import CONDOR, DAY, SELLER, WATCHER, at
 
+from engine.decide.bot_day import BotDay
 from engine.model.order import OrderStatus, Purpose
 from engine.model.session import session_on
 from engine.run.glance import Doing, Glance, glance, one_line, progress
 from engine.run.outcome import day_outcome
-from engine.turn.state import Standing, State, Trading
+from engine.turn.state import BotState, Standing, State, Trading
 
 PROGRAM = day_program()
 
@@ -38,6 +39,26 @@ def test_a_watching_bot_says_what_is_missing() -> None:
     rows = {row.bot: row for row in seen(day_state("11:42"), "11:42").rows}
     assert rows[WATCHER].doing is Doing.WATCHING
     assert rows[WATCHER].waits == "day_range 29.8 pts, below 27.7 (the open's expected move): 2.1 too much"
+
+
+def test_a_bot_that_holds_something_shows_what_it_has_realised_and_that_it_is_halted() -> None:
+    """Its one line was that of its position: a loss of this morning stood in the sum alone, and a halt nowhere."""
+    state = day_state("15:00")
+    lost = next(each for each in state.positions.values() if each.state == "closed")
+    made = state.bots[CONDOR].day.realized
+    bots = {
+        CONDOR: BotState(day=BotDay(bot=CONDOR, date=DAY)),
+        SELLER: replace(state.bots[SELLER], day=replace(state.bots[SELLER].day, realized=made)),
+    }
+    positions = {**state.positions, lost.id: replace(lost, bot=SELLER)}
+    shown = seen(state._replace(bots=bots, positions=positions), "15:00")
+    rows = [row for row in shown.rows if row.bot == SELLER]
+    assert [(row.doing, row.position) for row in rows][1] == (Doing.FLAT, "closed: target")
+    assert sum(row.profit or 0 for row in shown.rows) == shown.today
+    halted = replace(state.bots[SELLER], day=replace(state.bots[SELLER].day, halted="its daily loss"))
+    rows = [row for row in seen(state._replace(bots={SELLER: halted}), "15:00").rows if row.bot == SELLER]
+    assert [row.doing for row in rows] == [Doing.OPEN, Doing.HALTED]
+    assert rows[1].waits == "its daily loss"
 
 
 def test_what_a_bot_that_runs_no_more_has_realised_is_counted() -> None:
