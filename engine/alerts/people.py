@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from engine.alerts.alert import FOR_PEOPLE, Grade
-from engine.model.errors import SpecError, StoreError
+from engine.model.errors import SpecError, StoreError, unread
 from engine.model.values import dataclass
 from engine.run.redaction import redacted
 from engine.spec.suggest import did_you_mean
@@ -98,7 +98,7 @@ def read_people(file: Path, environ: Mapping[str, str] = os.environ) -> People:
         text = file.read_text(encoding="utf-8")
         is_open = _is_open(file)
     except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{file} cannot be read: {error}") from error
+        raise StoreError(f"{file} cannot be read: {unread(error)}") from error
     found = people_of(text, str(file), file.parent, environ)
     if is_open and _has_addresses(tomllib.loads(text)):
         raise StoreError(f"{file} can be read by others, and addresses are secrets", f"chmod 600 {file}")
@@ -260,7 +260,7 @@ def _secret(table: Mapping[str, Any], key: str, folder: Path, environ: Mapping[s
             value = file.read_text(encoding="utf-8").strip()
             is_open = _is_open(file)
         except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"the file cannot be read: {error}") from None
+            raise ValueError(f"the file cannot be read: {unread(error)}") from None
         if is_open:
             raise ValueError(f"{file} can be read by others, and holds a secret: chmod 600 {file}")
     return value

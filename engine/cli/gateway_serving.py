@@ -26,7 +26,7 @@ def serve(ctx: click.Context, settings: "GatewaySettings", given: "Given | None"
         click.echo("stopped")
     except (ValueError, CalendarError) as problem:
         click.echo(f"error: {problem}", err=True)
-        ctx.exit(1)
+        ctx.exit(2)
     except OSError as problem:
         click.echo(f"error: {_plainly(settings, problem)}", err=True)
         ctx.exit(3)

@@ -57,8 +57,9 @@ def ask(port: int, *, is_secure: bool = False) -> tuple[int, dict[str, Any]]:
         answer = connection.getresponse()
         found = json.loads(answer.read(65536))
     except (OSError, HTTPException, ValueError) as error:
+        why = (isinstance(error, OSError) and error.strerror) or error or type(error).__name__
         raise UnreachableError(
-            f"no page answers at {OURS}:{port}: {error or type(error).__name__}", "is 'rulebot serve' running there?"
+            f"no page answers at {OURS}:{port}: {why}", "is 'rulebot serve' running there?"
         ) from error
     finally:
         connection.close()

@@ -38,3 +38,10 @@ class StoreError(RulebotError):
 
 class InvariantError(RulebotError):
     """Our fault: what can never be was found. Halt, never go on."""
+
+
+def unread(error: OSError | UnicodeDecodeError) -> str:
+    """Return why a file could not be read as text, in words and without its name."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    return error.strerror or str(error)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.model.errors import StoreError
+from engine.model.errors import StoreError, unread
 from engine.model.values import dataclass
 
 ATTRIBUTES = "specs/*.yaml diff=rulebot"
@@ -58,7 +58,7 @@ def _lines(file: Path) -> list[str]:
     try:
         return file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"cannot read '{file}': {error}") from error
+        raise StoreError(f"cannot read '{file}': {unread(error)}") from error
 
 
 def _write(file: Path, lines: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.adapters.ib.settings import LINES, MESSAGE_LIMIT, Share
-from engine.model.errors import MisuseError, SpecError, StoreError
+from engine.model.errors import MisuseError, SpecError, StoreError, unread
 from engine.model.values import dataclass
 from engine.spec.diagnostic import Diagnostic, Severity, in_file_order, render
 from engine.spec.suggest import did_you_mean
@@ -114,7 +114,7 @@ def read_settings(
     try:
         text = found.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{found} cannot be read: {error}") from error
+        raise StoreError(f"{found} cannot be read: {unread(error)}") from error
     return load_settings(text, str(found), environ, flags, data)
 
 

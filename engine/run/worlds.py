@@ -14,7 +14,7 @@ from pathlib import Path
 from engine.adapters.ib.settings import WHOLE, IbSettings, Share
 from engine.adapters.ib.trouble import nothing_listens
 from engine.adapters.ib.world import IbWorld, ib_world
-from engine.model.errors import BrokerError
+from engine.model.errors import MisuseError
 from engine.model.values import dataclass
 from engine.ports import Broker, Feed, Link
 from engine.run.connecting import patiently
@@ -94,7 +94,7 @@ class World:
 
 @asynccontextmanager
 async def simulated(settings: SimSettings, client_id: int) -> AsyncIterator[World]:
-    """Yield a world of our own: a gateway in this loop, in lockstep. Raises: BrokerError."""
+    """Yield a world of our own: a gateway in this loop, in lockstep. Raises: BrokerError, MisuseError."""
     wanted = GatewaySettings(
         first_day=settings.first_day,
         days=settings.days,
@@ -113,7 +113,7 @@ async def simulated(settings: SimSettings, client_id: int) -> AsyncIterator[Worl
         market = None if settings.given is None else GivenMarket(settings.given)
         gateway = await start_gateway(wanted, market=market)
     except ValueError as error:
-        raise BrokerError(f"the simulated market cannot be set up: {error}") from error
+        raise MisuseError(f"the simulated market cannot be set up: {error}") from error
     ib = ib_world(replace(patient(gateway.port, client_id), sends_orders=settings.sends_orders))
     try:
         yield World(ib, gateway)

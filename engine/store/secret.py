@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from engine.model.errors import MisuseError, StoreError
+from engine.model.errors import MisuseError, StoreError, unread
 
 DATABASE_PASSWORD = "RULEBOT_DB_PASSWORD"
 HOOK_SECRET = "RULEBOT_HOOK_SECRET"
@@ -27,7 +27,7 @@ def read_secret(name: str, environ: Mapping[str, str] = os.environ) -> tuple[str
     try:
         text = Path(file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{file}, which {name}{_FILE} names, cannot be read: {error}") from error
+        raise StoreError(f"{file}, which {name}{_FILE} names, cannot be read: {unread(error)}") from error
     if not text:
         raise MisuseError(f"{file}, which {name}{_FILE} names, is empty")
     return text, file
@@ -78,7 +78,7 @@ def kept_secret(file: Path) -> str:
             raise MisuseError(f"{file} can be read by others, and holds a secret", f"chmod 600 {file}")
         return checked_secret(file.read_text(encoding="ascii").strip(), str(file))
     except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{file} cannot be read: {error}") from error
+        raise StoreError(f"{file} cannot be read: {unread(error)}") from error
 
 
 def checked_secret(text: str, where: str) -> str:

@@ -1136,5 +1136,5 @@ def test_the_command_refuses_a_plan_that_cannot_be_used(tmp_path):
     path = tmp_path / "plan.yaml"
     path.write_text("faults:\n  - kind: cutt\n")
     done = CliRunner().invoke(gateway, ["--port", "0", "--date", "2025-11-24", "--faults", str(path)])
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "error: plan.yaml: faults[1].kind: is 'cutt'; did you mean 'cut'?" in done.output

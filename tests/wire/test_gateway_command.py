@@ -27,7 +27,10 @@ def test_ports_of_the_real_tws_are_refused(port):
         (["--speed", "fast"], "above 0"),
         (["--data-seconds", "5", "--fence-seconds", "2"], "does not fall on fences"),
         (["--date", "tomorrow"], "tomorrow"),
-        (["--account", "mine"], "an account is letters and digits, as in U1234567 or DU1234567, is 'mine'"),
+        (
+            ["--account", "mine"],
+            "an account is one to three capitals and four to ten digits, as in DU1234567, is 'mine'",
+        ),
     ],
 )
 def test_misuse_is_2(options, said):
@@ -48,7 +51,7 @@ def test_a_port_in_use_is_one_plain_sentence():
 
 def test_a_market_file_that_is_not_there_is_a_problem_of_the_user():
     done = CliRunner().invoke(gateway, ["--port", "0", "--date", "2025-11-24", "--market", "no-such.yaml"])
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "no-such.yaml" in done.output
 
 

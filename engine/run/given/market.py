@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from engine.model.counted import counted
-from engine.model.errors import StoreError
+from engine.model.errors import StoreError, unread
 from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
 from engine.run.given.captured import standing_day
@@ -35,7 +35,7 @@ def chain_of(file: Path) -> Chain:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{file} cannot be read: {error}") from error
+        raise StoreError(f"{file} cannot be read: {unread(error)}") from error
     return read_chain(text, str(file))
 
 

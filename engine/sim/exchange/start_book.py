@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+from engine.model.errors import unread
 from engine.model.values import dataclass
 from engine.sim.instrument import Instrument
 from engine.sim.seams import Catalogue, Ticket
@@ -42,8 +43,10 @@ def load_positions(path: Path | str, catalogue: Catalogue) -> StartBook:
     """Return the start positions and orders of a file. Raises: PositionsError."""
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PositionsError(f"{path}: cannot be read as JSON: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise PositionsError(f"{path}: cannot be read: {unread(error)}") from error
+    except ValueError as error:
+        raise PositionsError(f"{path}: is no JSON: {error}") from error
     if isinstance(document, list):
         document = {"positions": document}
     if not isinstance(document, dict):

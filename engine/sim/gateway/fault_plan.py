@@ -15,6 +15,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from engine.model.errors import unread
 from engine.model.values import dataclass
 from engine.sim.exchange.chance import chance
 from engine.sim.gateway.fault_kinds import AT, CONNECT, EVENTS, KINDS, STANDING, Kind, Param, label
@@ -102,7 +103,7 @@ def load_faults(path: Path | str) -> FaultPlan:
     try:
         return read_faults(path.read_text(encoding="utf-8-sig"), path.name)
     except (OSError, UnicodeDecodeError) as problem:
-        raise FaultError(f"{path}: cannot be read as UTF-8 text: {problem}") from problem
+        raise FaultError(f"{path}: cannot be read: {unread(problem)}") from problem
 
 
 def read_faults(text: str, name: str = "faults.yaml") -> FaultPlan:

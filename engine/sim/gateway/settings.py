@@ -54,6 +54,8 @@ class GatewaySettings:
         if self.speed is not None and self.speed <= 0:
             raise ValueError(f"a speed is above 0, is {self.speed}")
         if self.account and not _ACCOUNT.fullmatch(self.account):
-            raise ValueError(f"an account is letters and digits, as in U1234567 or DU1234567, is {self.account!r}")
+            raise ValueError(
+                f"an account is one to three capitals and four to ten digits, as in DU1234567, is '{self.account}'"
+            )
         if self.bag_details_code not in (200, 321):
             raise ValueError(f"contract details of a combo are refused with 200 or 321, is {self.bag_details_code}")

@@ -14,6 +14,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from engine.model.errors import unread
 from engine.model.session import FULL_CLOSE, OPEN_TIME
 from engine.sim.market.scenario import Distortion, Move, Outage, Scenario, ScenarioError, Span, Tape
 from engine.sim.market.universe import ASSETS, UNDERLYINGS
@@ -45,7 +46,7 @@ def load_market_file(name_or_path: str | Path) -> Scenario:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as problem:
-        raise ScenarioError(f"{name}: cannot be read as UTF-8 text: {problem}") from problem
+        raise ScenarioError(f"{name}: cannot be read: {unread(problem)}") from problem
     if path.suffix.lower() == ".csv":
         return read_bars(text, path.name)
     if path.suffix.lower() in (".yaml", ".yml"):

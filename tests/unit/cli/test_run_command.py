@@ -44,7 +44,7 @@ def test_no_simulated_gateway_listens() -> None:
 
 def test_unknown_scenario() -> None:
     found = run("--paper", "--sim", "--market", "nosuch", SPEC)
-    assert (found.exit_code, "no such market file" in found.stderr) == (3, True)
+    assert (found.exit_code, "no such market file" in found.stderr) == (2, True)
 
 
 def test_a_second_engine_on_the_same_store(tmp_path: Path) -> None:
@@ -88,3 +88,20 @@ def test_problems_are_shown_as_validate_shows_them() -> None:
 def test_misuse(arguments: tuple[str, ...], words: str) -> None:
     found = run(*arguments)
     assert (found.exit_code, words in found.stderr) == (2, True), found.output
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("--settings", "error: nosuch cannot be read: No such file or directory\n"),
+        ("--positions", "cannot be set up: nosuch: cannot be read: No such file or directory\n"),
+    ],
+)
+def test_a_file_that_is_not_there_is_named_once_and_the_reason_in_words(option: str, told: str) -> None:
+    assert run("--paper", "--sim", option, "nosuch", SPEC).stderr.endswith(told)
+
+
+def test_a_settings_file_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "rulebot.toml").write_bytes(b"\xff\xfe")
+    found = run("--paper", "--sim", "--settings", str(tmp_path / "rulebot.toml"), SPEC)
+    assert (found.exit_code, "cannot be read: it is not UTF-8 text\n" in found.stderr) == (3, True)

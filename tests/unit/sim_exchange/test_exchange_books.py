@@ -406,7 +406,7 @@ def test_errors_of_a_start_file_say_where(tmp_path: Path, change: dict[str, Any]
 
 
 def test_a_start_file_must_be_readable(tmp_path: Path) -> None:
-    with pytest.raises(PositionsError, match="cannot be read as JSON"):
+    with pytest.raises(PositionsError, match=r"none\.json: cannot be read: No such file or directory$"):
         load_positions(tmp_path / "none.json", FakeMarket().catalogue)
     with pytest.raises(PositionsError, match="must be a list"):
         load_positions(written(tmp_path, 3), FakeMarket().catalogue)
