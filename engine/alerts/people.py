@@ -95,7 +95,7 @@ class People:
 def read_people(file: Path, environ: Mapping[str, str] = os.environ) -> People:
     """Return the people of a file. Raises: StoreError when it cannot be read, or others can; SpecError, all faults."""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
         is_open = _is_open(file)
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"{file} cannot be read: {unread(error)}") from error

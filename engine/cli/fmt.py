@@ -1,5 +1,6 @@
 """`rulebot fmt`: documents in the layout that all have, so that a diff shows what was meant."""
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from difflib import unified_diff
 from pathlib import Path
@@ -81,7 +82,9 @@ def _diff(file: Path, before: bytes, after: bytes) -> Iterator[str]:
 
 
 def _lines(content: bytes) -> list[str]:
-    return content.decode("utf-8-sig").replace("\r\n", "\n").splitlines(keepends=True)
+    """Return the lines as a diff shows them: line ends do not change, and a byte order mark, which goes, is seen."""
+    mark = "<byte order mark>" if content.startswith(BOM_UTF8) else ""
+    return (mark + content.decode("utf-8-sig")).replace("\r\n", "\n").splitlines(keepends=True)
 
 
 def _summary(counts: dict[str, int], *, would: bool) -> str:

@@ -112,7 +112,7 @@ def read_settings(
     if file is None and not found.is_file():
         return load_settings(environ=environ, flags=flags, data=data)
     try:
-        text = found.read_text(encoding="utf-8")
+        text = found.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"{found} cannot be read: {unread(error)}") from error
     return load_settings(text, str(found), environ, flags, data)

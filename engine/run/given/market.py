@@ -33,7 +33,7 @@ def files_of(recording: str, store: Place | None) -> list[Path]:
 def chain_of(file: Path) -> Chain:
     """Return the captured chain of a file. Raises: SpecError when it is none, StoreError when it cannot be read."""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"{file} cannot be read: {unread(error)}") from error
     return read_chain(text, str(file))

@@ -42,7 +42,7 @@ class StartBook:
 def load_positions(path: Path | str, catalogue: Catalogue) -> StartBook:
     """Return the start positions and orders of a file. Raises: PositionsError."""
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        document = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise PositionsError(f"{path}: cannot be read: {unread(error)}") from error
     except ValueError as error:

@@ -82,6 +82,8 @@ def test_line_ends_and_rights_stay(file: Path) -> None:
 
 def test_a_byte_order_mark_goes(file: Path) -> None:
     file.write_bytes(b"\xef\xbb\xbf" + SPEC.encode())
+    first = SPEC.partition("\n")[0]
+    assert f"-<byte order mark>{first}\n+{first}\n" in fmt("--diff", file).stdout
     assert fmt(file).exit_code == 0
     assert file.read_bytes() == SPEC.encode()
 

@@ -101,6 +101,12 @@ def test_a_file_that_is_not_there_is_named_once_and_the_reason_in_words(option: 
     assert run("--paper", "--sim", option, "nosuch", SPEC).stderr.endswith(told)
 
 
+def test_a_settings_file_of_a_windows_editor(tmp_path: Path) -> None:
+    (tmp_path / "rulebot.toml").write_bytes(f"port = {free_port()}\r\n".encode("utf-8-sig"))
+    found = run("--paper", "--settings", str(tmp_path / "rulebot.toml"), SPEC)
+    assert (found.exit_code, "nothing listens on 127.0.0.1" in found.stderr) == (3, True), found.output
+
+
 def test_a_settings_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "rulebot.toml").write_bytes(b"\xff\xfe")
     found = run("--paper", "--sim", "--settings", str(tmp_path / "rulebot.toml"), SPEC)
