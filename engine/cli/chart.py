@@ -62,7 +62,9 @@ def _gathered(path: Place, bot: str | None, day: date | None, trade: int | None)
     from engine.store.queries import StoreReader
 
     if (bot is None) is (trade is None):
-        raise MisuseError("name a bot, or a trade with --trade", "'rulebot list' lists bots")
+        both = "a trade is of one bot: leave the bot out, or --trade"
+        message = "name a bot, or a trade with --trade" if bot is None else both
+        raise MisuseError(message, "'rulebot list' lists bots")
     with StoreReader(path) as reader:
         if trade is not None:
             if day is not None:

@@ -104,6 +104,19 @@ class Commands(click.Group):
             command: click.Command = getattr(import_module(_module(entry)), entry.target.partition(":")[2])
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the first word names. Raises: UsageError, which says what may have been meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from engine.spec.suggest import did_you_mean
+
+            if hint := did_you_mean(args[0], COMMANDS):
+                raise click.UsageError(f"there is no command '{args[0]}'; {hint}", ctx) from error
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands by what a person is about, without importing any."""
         there = set(self.list_commands(ctx))

@@ -8,6 +8,7 @@ from pathlib import Path as File
 
 from engine.model.errors import RulebotError
 from engine.spec.shipped import shipped
+from engine.spec.suggest import did_you_mean
 
 SUFFIXES = (".yaml", ".yml")
 TEST_SUFFIXES = (".test.yaml", ".test.yml")
@@ -46,7 +47,14 @@ def _under(path: str, tests: bool) -> list[File]:
         return [found for match in matches for found in _under(match, tests)]
     if (came_along := shipped("specs") / f"{path}.yaml").is_file() and _PLAIN.fullmatch(path):
         return [came_along]
-    raise NoSuchFiles(f"there is no '{path}'", f"shipped with rulebot: {', '.join(shipped_names())}")
+    raise NoSuchFiles(f"there is no '{path}'", _instead_of(path))
+
+
+def _instead_of(path: str) -> str:
+    """Return which file may have been meant: one of that folder, or a shipped one; else all that are shipped."""
+    file, names = File(path), shipped_names()
+    beside = (str(each) for each in file.parent.glob("*") if each.suffix in SUFFIXES)
+    return did_you_mean(path, (*names, *beside)) or f"shipped with rulebot: {', '.join(names)}"
 
 
 def _matches(pattern: str) -> list[str]:

@@ -42,6 +42,28 @@ def test_no_simulated_gateway_listens() -> None:
     assert (found.exit_code, "start 'rulebot gateway' first" in found.stderr) == (3, True)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("run", "--paper", "--sim", "put_lte"), "there is no 'put_lte'\n  = help: did you mean 'put_lite'?"),
+        (("validate", "own.yml"), "there is no 'own.yml'\n  = help: did you mean 'own.yaml'?"),
+        (("validate", "mine/ow.yaml"), "there is no 'mine/ow.yaml'\n  = help: did you mean 'mine/own.yaml'?"),
+        (("validate", "nothing_like_it"), "= help: shipped with rulebot: calm_tape_condor, "),
+        (("validat", "mine"), "there is no command 'validat'; did you mean 'validate'?"),
+        (("xyzzy",), "No such command 'xyzzy'"),
+        (("chart", "put_lite", "--trade", "1", "--store", "own.yaml"), "a trade is of one bot"),
+    ],
+)
+def test_what_is_misspelt_is_answered_with_what_may_have_been_meant(
+    tmp_path: Path, arguments: tuple[str, ...], told: str
+) -> None:
+    (tmp_path / "mine").mkdir()
+    for folder in (tmp_path, tmp_path / "mine"):
+        (folder / "own.yaml").write_text("")
+    found = CliRunner().invoke(main, arguments)
+    assert (found.exit_code, told in found.stderr) == (2, True), found.output
+
+
 def test_unknown_scenario() -> None:
     found = run("--paper", "--sim", "--market", "nosuch", SPEC)
     assert (found.exit_code, "no such market file" in found.stderr) == (2, True)

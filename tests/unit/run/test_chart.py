@@ -324,7 +324,7 @@ def test_the_command_lists_writes_and_draws(store: Path) -> None:
     ("arguments", "words"),
     [
         ((), "name a bot, or a trade"),
-        ((CONDOR, "--trade", "1"), "name a bot, or a trade"),
+        ((CONDOR, "--trade", "1"), "a trade is of one bot"),
         (("--trade", "99"), "there is no trade 99"),
         (("--trade", "1", "--date", "2026-11-18"), "a trade has its own dates"),
         (("condor",), "no bot 'condor'"),
