@@ -31,7 +31,6 @@ def live_world(
 
     options: `yes_i_mean`, `exits_only`, `logs` and `wait_for_gateway` of the command.
     """
-    from engine.run.log_file import LogLimits
     from engine.run.start import RunOptions
     from engine.run.worlds import attached
     from engine.store.latest import accounts_folder
@@ -55,7 +54,7 @@ def live_world(
         line_limit=settings.lines,
         accounts=None if offered.is_simulated else accounts_folder(),
         settings=said,
-        log=LogLimits(settings.log_size, settings.log_files),
+        log=settings.log_limits,
     )
 
 

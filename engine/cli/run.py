@@ -318,14 +318,13 @@ def _paper_world(
 ) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
     """Return the world of a paper account or a simulated market; where a run observes, nothing can be sent in it."""
     from engine.run.given.market import recorded
-    from engine.run.log_file import LogLimits
     from engine.run.start import RunOptions
     from engine.run.worlds import DEFAULT_DATE, DEFAULT_SEED, SimSettings, attached, simulated
     from engine.store.latest import accounts_folder, data_folder, new_sim_store
     from engine.store.open import is_in_use, is_there
 
     host, port = gateway_address(options["address"])
-    log = LogLimits(settings.log_size, settings.log_files)
+    log = settings.log_limits
     observes, client_id = options["observe"], settings.client_id
     if observes and options["client_id"] is None:
         client_id += 1  # the engine that trades has the other one

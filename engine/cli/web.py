@@ -88,13 +88,13 @@ def web(store: Place | None, **where: Any) -> None:
 
     Exit code: 0 after Ctrl+C, 2 for misuse, 3 when the store cannot be read or the port is taken.
     """
-    from engine.run.log_file import PAGE, LogFile, LogLimits, write_logs
+    from engine.run.log_file import PAGE, LogFile, write_logs
     from engine.run.settings import read_settings
     from engine.store.latest import chosen_store, data_folder
     from engine.store.queries import StoreReader
 
     settings = read_settings(None, Path.cwd(), data_folder())
-    write_logs(LogFile(settings.logs, PAGE, LogLimits(settings.log_size, settings.log_files)))
+    write_logs(LogFile(settings.logs, PAGE, settings.log_limits))
     found = chosen_store(store)
     with StoreReader(found):
         pass  # what is wrong with it is said before anything listens

@@ -17,14 +17,18 @@ from engine.run.redaction import keep_environment_secret, redacted
 ENGINE, PAGE = "rulebot.jsonl", "web.jsonl"
 """Names of the files: of an engine with its page, and of a page alone."""
 MEGABYTE = 1_000_000
+LEVELS = ("info", "warning", "error")
 
 
 @dataclass(frozen=True, slots=True)
 class LogLimits:
-    """How large a log may grow: megabytes of a file, and files, the one that is written included."""
+    """How large a log may grow, and what goes into it: megabytes of a file, files (the one that is written included),
+    and the least of LEVELS that is kept.
+    """
 
     size: int = 10
     files: int = 5
+    level: str = "info"
 
 
 class JsonFormatter(logging.Formatter):
@@ -56,6 +60,7 @@ class LogFile(RotatingFileHandler):
         except OSError as error:
             raise StoreError(f"the log {path} cannot be written: {error.strerror}", "see to its folder") from error
         self.setFormatter(JsonFormatter())
+        self.setLevel(limits.level.upper())
         self._has_failed = False
         keep_environment_secret()
 

@@ -14,6 +14,7 @@ from typing import Any
 from engine.adapters.ib.settings import LINES, MESSAGE_LIMIT, Share
 from engine.model.errors import MisuseError, SpecError, StoreError, unread
 from engine.model.values import dataclass
+from engine.run.log_file import LEVELS, LogLimits
 from engine.spec.diagnostic import Diagnostic, Severity, in_file_order, render
 from engine.spec.suggest import did_you_mean
 from engine.store.place import Place, Server, beside, place_of, without_link, without_urls
@@ -32,7 +33,8 @@ class Settings:
     db_host ... db_user: a database of a PostgreSQL server as the store, said in parts; its password is a secret, and no
     setting (`store/secret.py`).
     lines, messages: of what the broker allows a user, contracts streamed at once and messages in a second.
-    log_size, log_files: megabytes of a file of the program's own log, and how many files are kept.
+    log_size, log_files, log_level: megabytes of a file of the program's own log, how many files are kept, and the least
+    of what goes into them.
     """
 
     host: str = "127.0.0.1"
@@ -53,6 +55,12 @@ class Settings:
     messages: int = MESSAGE_LIMIT
     log_size: int = 10
     log_files: int = 5
+    log_level: str = "info"
+
+    @property
+    def log_limits(self) -> LogLimits:
+        """How large the program's own log may grow, and what goes into it."""
+        return LogLimits(self.log_size, self.log_files, self.log_level)
 
     @property
     def share(self) -> Share:
@@ -164,6 +172,15 @@ def _number(low: int, high: int) -> Callable[[object], int]:
     return number
 
 
+def _one_of(words: tuple[str, ...]) -> Callable[[object], str]:
+    def word(value: object) -> str:
+        if isinstance(value, str) and value in words:
+            return value
+        raise ValueError(f"one of {', '.join(words)} is owed")
+
+    return word
+
+
 def _path(value: object) -> Path:
     if isinstance(value, (str, Path)) and str(value):
         return Path(value).expanduser()
@@ -202,6 +219,7 @@ _CHECKS: Mapping[str, Callable[[object], object]] = {
     "messages": _number(1, MESSAGE_LIMIT),
     "log_size": _number(1, 1000),
     "log_files": _number(2, 100),
+    "log_level": _one_of(LEVELS),
 }
 _PARTS = ("db_host", "db_port", "db_name", "db_live_name", "db_user")
 assert set(_CHECKS) == {field.name for field in fields(Settings)}

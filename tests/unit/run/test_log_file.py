@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from engine.model.errors import StoreError
+from engine.model.errors import MisuseError, StoreError
 from engine.run import log_file
 from engine.run.log_file import LogFile, LogLimits, write_logs
 from engine.run.redaction import keep_address_secret, keep_environment_secret, keep_secret, redacted
+from engine.run.settings import load_settings
 
 log = logging.getLogger("rulebot.test")
 
@@ -76,6 +77,15 @@ def test_a_full_file_is_moved_away_and_the_oldest_goes(tmp_path: Path, monkeypat
     assert lines(path)[-1]["text"] == "message 99"
     kept = [line for name in reversed(found) for line in lines(tmp_path / name)]
     assert [line["text"] for line in kept] == [f"message {number}" for number in range(100 - len(kept), 100)]
+
+
+def test_what_is_below_the_level_does_not_go_into_it(tmp_path: Path) -> None:
+    path = begin(tmp_path, load_settings(environ={"RULEBOT_LOG_LEVEL": "warning"}).log_limits)
+    log.info("connected")
+    log.warning("the connection is lost")
+    assert [line["text"] for line in lines(path)] == ["the connection is lost"]
+    with pytest.raises(MisuseError, match=r"one of info, warning, error is owed, is 'debug'"):
+        load_settings(environ={"RULEBOT_LOG_LEVEL": "debug"})
 
 
 def test_what_cannot_be_written_is_said_once_and_stops_nothing(

@@ -49,6 +49,7 @@ def test_every_setting_has_its_variable() -> None:
         "RULEBOT_MESSAGES": "20",
         "RULEBOT_LOG_SIZE": "2",
         "RULEBOT_LOG_FILES": "3",
+        "RULEBOT_LOG_LEVEL": "warning",
     }
     assert load_settings(environ=environ) == Settings(
         host="gateway",
@@ -64,6 +65,7 @@ def test_every_setting_has_its_variable() -> None:
         messages=20,
         log_size=2,
         log_files=3,
+        log_level="warning",
     )
 
 
