@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("specs", nargs=-1, required=True, type=SPECS)
-@click.option("--paper", is_flag=True, help="Trade a paper account (refuses any other).")
+@click.option("--paper", is_flag=True, help="Trade a paper account (refuses any other): the default.")
 @click.option("--live", is_flag=True, help="Trade real money, with promoted bots only (docs/live.md).")
 @click.option(
     "--observe", is_flag=True, help="Send nothing: decide, and follow what would have been (docs/observe.md)."
@@ -143,6 +143,7 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
     from engine.cli.run_together import check_together
 
     check_together(options)
+    options = {**options, "paper": not options["live"] and not options["observe"]}
     from engine.cli.validate import parse_settings, show_problems
     from engine.run.desk import Desk, ProblemsError, check_overrides, load_desk
     from engine.run.heartbeat import Heartbeat

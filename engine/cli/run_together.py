@@ -27,11 +27,6 @@ def check_together(options: Mapping[str, Any]) -> None:
             "--sim is no real money: --live does not go with it",
             "to try --live, let 'rulebot gateway --account U1234567' play the account (docs/live.md)",
         )
-    if not options["paper"] and not options["live"] and not options["observe"]:
-        raise MisuseError(
-            "say which account is meant: --paper or --live",
-            "add --sim to trade a simulated market; --observe sends nothing to any",
-        )
     if options["yes_i_mean"] is not None and not options["live"]:
         raise MisuseError("--yes-i-mean confirms the account of --live")
     if not options["sim"]:

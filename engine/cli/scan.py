@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.adapters.ib.settings import MOST_LINES
 from engine.cli.clock import CLOCK
 from engine.cli.paths import SPECS
 from engine.cli.stores import STORE
@@ -63,9 +64,9 @@ _OF_A_SCAN = {
 @click.option("--sort", metavar="MEASURE", default="", help="Go by this measure (default: the spec's own rank).")
 @click.option(
     "--lines",
-    type=click.IntRange(1, 100),
+    type=click.IntRange(1, MOST_LINES),
     metavar="N",
-    help="Market data lines to use at most (default 90; 10 while an engine runs on this machine).",
+    help="Market data lines to use at most (default: the setting, 90; 10 while an engine runs on this machine).",
 )
 @click.option("--settings", type=click.Path(path_type=Path), help="The settings file (default: rulebot.toml).")
 @click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the specs.")

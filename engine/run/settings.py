@@ -11,7 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from engine.adapters.ib.settings import LINES, MESSAGE_LIMIT, Share
+from engine.adapters.ib.settings import LINES, MESSAGE_LIMIT, MOST_LINES, Share
 from engine.model.errors import MisuseError, SpecError, StoreError, unread
 from engine.model.values import dataclass
 from engine.run.log_file import LEVELS, LogLimits
@@ -215,7 +215,7 @@ _CHECKS: Mapping[str, Callable[[object], object]] = {
     "db_name": _name,
     "db_live_name": _name,
     "db_user": _name,
-    "lines": _number(1, 2000),
+    "lines": _number(1, MOST_LINES),
     "messages": _number(1, MESSAGE_LIMIT),
     "log_size": _number(1, 1000),
     "log_files": _number(2, 100),

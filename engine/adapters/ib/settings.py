@@ -7,8 +7,8 @@ MESSAGE_LIMIT = 45
 """Messages in a second, orders apart; TWS warns from 50 on and then closes the socket."""
 
 
-LINES = 90
-"""Contracts streamed at once; the broker allows 100 by default, for all programs of a user together."""
+LINES, MOST_LINES = 90, 2000
+"""Contracts streamed at once: the broker allows a user 100 for all programs together, and more for money."""
 
 
 @dataclass(frozen=True, slots=True)

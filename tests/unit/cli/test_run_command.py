@@ -37,6 +37,16 @@ def test_no_gateway_listens() -> None:
     assert "start TWS or IB Gateway" in found.stderr
 
 
+def test_without_a_mode_it_is_paper() -> None:
+    port = free_port()
+    said = [run(*mode, "--gateway", f"127.0.0.1:{port}", SPEC) for mode in ((), ("--paper",))]
+    assert [(found.exit_code, found.stdout, found.stderr) for found in said[:1]] == [
+        (found.exit_code, found.stdout, found.stderr) for found in said[1:]
+    ]
+    assert said[0].exit_code == 3
+    assert "nothing listens" in said[0].stderr
+
+
 def test_no_simulated_gateway_listens() -> None:
     found = run("--paper", "--sim", "--gateway", f"127.0.0.1:{free_port()}", "--store", "a.db", SPEC)
     assert (found.exit_code, "start 'rulebot gateway' first" in found.stderr) == (3, True)
@@ -99,7 +109,6 @@ def test_problems_are_shown_as_validate_shows_them() -> None:
         (("--live", "--seed", "3", SPEC), "--seed is for the simulated market"),
         (("--paper", "--sim", "--exits-only", SPEC), "--exits-only has nothing to watch in a new simulated market"),
         (("--paper", "--yes-i-mean", "U1234567", SPEC), "--yes-i-mean confirms the account of --live"),
-        ((SPEC,), "say which account is meant: --paper"),
         (("--paper", "--seed", "3", SPEC), "--seed is for the simulated market: add --sim"),
         (("--paper", "--sim", "--gateway", "nowhere", SPEC), "--gateway is HOST:PORT, is 'nowhere'"),
         (("--paper", "--sim", "--speed", "fast", SPEC), "--speed is a number above 0, or max, is 'fast'"),
