@@ -23,7 +23,7 @@ from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.record.record import Kind, Record
 from engine.run.diary import Diary
 from engine.run.glance import glance
-from engine.run.happening import Happening, happening
+from engine.run.happening import Happening, Tone, happening
 from engine.run.observe.telling import observed, title
 from engine.run.redaction import redacted
 from engine.run.start import release
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from engine.run.desk import Desk
     from engine.run.start import Run, RunOptions
 
+EVENTS = logging.getLogger("rulebot.events")
+"""What happens, line by line, for the program's own log: an alarm is a warning there."""
 STOPPING = "stopping: entries are cancelled, exits stay at the broker (Ctrl+C again ends at once)"
 ENDED = "the end of the last session"
 """The loop's reason for an end that needs no words."""
@@ -97,6 +99,8 @@ class Screen:
         """Show the end of a batch."""
         assert self._diary is not None
         found = self._diary.note(run.loop.state, at)
+        for told in found:
+            note(told)
         if self._page is not None:
             self._page.show(run, at, found)
         if self._table is None:
@@ -260,11 +264,18 @@ def _dollars(amount: object) -> str:
     return dollars(Decimal(str(amount)))
 
 
+def note(told: Happening) -> None:
+    """Write a line into the program's own log, with its day."""
+    level = logging.WARNING if told.tone is Tone.ALARM else logging.INFO
+    EVENTS.log(level, "%s%s", exchange_date(told.at), happening_line(told).plain)
+
+
 class ScreenHandler(logging.Handler):
     """Sends warnings of the log to the screen, where they do not break what is drawn."""
 
     def __init__(self, screen: Screen) -> None:
         super().__init__(logging.WARNING)
+        self.addFilter(lambda record: record.name != EVENTS.name)  # those are shown already
         self._screen = screen
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -3,13 +3,17 @@
 import json
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from engine.cli.screen import ScreenHandler, note
 from engine.model.errors import MisuseError, StoreError
 from engine.run import log_file
+from engine.run.happening import Happening, Tone
 from engine.run.log_file import LogFile, LogLimits, write_logs
 from engine.run.redaction import keep_address_secret, keep_environment_secret, keep_secret, redacted
 from engine.run.settings import load_settings
@@ -77,6 +81,23 @@ def test_a_full_file_is_moved_away_and_the_oldest_goes(tmp_path: Path, monkeypat
     assert lines(path)[-1]["text"] == "message 99"
     kept = [line for name in reversed(found) for line in lines(tmp_path / name)]
     assert [line["text"] for line in kept] == [f"message {number}" for number in range(100 - len(kept), 100)]
+
+
+def test_what_happens_is_in_it_and_not_shown_once_more(tmp_path: Path) -> None:
+    shown: list[str] = []
+    path = tmp_path / log_file.ENGINE
+    screen: Any = SimpleNamespace(warn=shown.append)
+    write_logs(LogFile(tmp_path, log_file.ENGINE, LogLimits()), ScreenHandler(screen))
+    at = datetime(2026, 11, 18, 14, 52, 25, tzinfo=UTC)
+    note(Happening(at, "dte0_condor", "filled: sold 5890/5900p at 0.55", Tone.GOOD))
+    note(Happening(at, "dte0_condor", "alarm: no quote for 60 s", Tone.ALARM))
+    log.warning("the connection is lost")
+    assert [(line["level"], line["text"]) for line in lines(path)] == [
+        ("info", "2026-11-18 09:52:25  dte0_condor  filled: sold 5890/5900p at 0.55"),
+        ("warning", "2026-11-18 09:52:25  dte0_condor  alarm: no quote for 60 s"),
+        ("warning", "the connection is lost"),
+    ]
+    assert shown == ["the connection is lost"]
 
 
 def test_what_is_below_the_level_does_not_go_into_it(tmp_path: Path) -> None:
