@@ -35,14 +35,16 @@ def select(
     view: View,
     expected_move: ExpectedMove,
     avoid: frozenset[Option] = frozenset(),
+    taken: frozenset[tuple[Option, int]] = frozenset(),
     *,
     explain: bool = False,
 ) -> Selection:
     """Return the structure that the legs' selectors choose at this instant.
 
     `legs` are in the order their references require. `expected_move` is the measure for the legs' expiry. `avoid` are
-    contracts in which the broker refuses an order of our side: their strikes are passed over. `explain` adds the
-    candidates of every leg: wanted on record, not at every quote.
+    contracts in which the broker refuses an order of our side: their strikes are passed over. `taken` are contracts
+    with the sign of the side that would close what some position holds: a leg of that sign goes to the next strike out.
+    `explain` adds the candidates of every leg: wanted on record, not at every quote.
     """
     chosen: dict[str, Option] = {}
     choices: list[LegChoice] = []
@@ -52,7 +54,7 @@ def select(
             choices.append(LegChoice(leg.name, f"{leg.ratio} shares", chosen[leg.name]))
             continue
         partner = _partner(leg, legs)
-        choice = Chooser(leg, view, expected_move, chosen, avoid, explain=explain, partner=partner).choose()
+        choice = Chooser(leg, view, expected_move, chosen, avoid, taken, explain=explain, partner=partner).choose()
         choices.append(choice)
         if choice.option is None:
             return Selection((), tuple(choices), choice.missing, choice.refused)

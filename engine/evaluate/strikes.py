@@ -34,6 +34,8 @@ from engine.spec.nouns.legs import Bound, Round, StrikeBy
 REACH = 12
 """Strikes on each side of a wanted level that are looked at: those that `multiple_of` leaves."""
 
+NONE_FREE = "no strike further out that qualifies is free of what is held the other way round"
+
 
 class Chooser:
     """Chooses one leg's strike; holds what all its small steps share.
@@ -48,11 +50,13 @@ class Chooser:
         expected_move: ExpectedMove,
         chosen: Mapping[str, Option],
         avoid: frozenset[Option],
+        taken: frozenset[tuple[Option, int]] = frozenset(),
         *,
         explain: bool,
         partner: LegPlan | None = None,
     ) -> None:
-        self.leg, self.view, self.chosen, self.avoid, self.explain = leg, view, chosen, avoid, explain
+        self.leg, self.view, self.chosen, self.explain = leg, view, chosen, explain
+        self.avoid, self.taken = avoid, taken
         self.expected_move, self.partner = expected_move, partner
         self.listing, self.expiry = listing_of(leg, view)
         self.spot = view.level(leg.symbol)
@@ -128,6 +132,9 @@ class Chooser:
         best, problem = self._inside_edges(self._preferred(ranked[0], strikes), strikes, ranked[0])
         if best is None:
             return self._unedged(asked, problem, shown)
+        best, asked = self._shifted(best, strikes, ranked[0], asked)
+        if best is None:
+            return self._refused(asked, f"{leg.name}: {NONE_FREE}", shown)
         within = leg.strike.within if within is None else within
         if within is not None and abs(float(best) - target) > float(within) * unit + HAIR:
             return self._refused(asked, f"{leg.name}: nearest strike {best:f} is too far from {asked}", shown)
@@ -201,6 +208,9 @@ class Chooser:
         best, problem = self._inside_edges(best, strikes, first)
         if best is None:
             return self._unedged(asked, problem, shown)
+        best, asked = self._shifted(best, strikes, first, asked)
+        if best is None:
+            return self._refused(asked, f"{leg.name}: {NONE_FREE}", shown)
         if within is not None and (best not in known or abs(known[best] - target) > float(within) + HAIR):
             found = f"{known[best]:.3f}" if best in known else "unknown"
             noun = noun.strip("|")
@@ -228,7 +238,8 @@ class Chooser:
             if not self._on_grid(strike):
                 continue
             chosen = {**self.chosen, self.leg.name: option_of(self.leg, self.expiry, strike)}
-            long = Chooser(self.partner, self.view, self.expected_move, chosen, self.avoid, explain=False).choose()
+            shared = chosen, self.avoid, self.taken
+            long = Chooser(self.partner, self.view, self.expected_move, *shared, explain=False).choose()
             row = -1 if long.option is None else self.view.board.rows.get(long.option, -1)
             if (other := mid_of(self.view, row)) is not None:
                 found[strike] = round(self.leg.ratio * mid - self.partner.ratio * other, 9)
@@ -318,6 +329,30 @@ class Chooser:
         inside = all(sign * (float(found) - level) >= -HAIR for level, sign, _ in levels)
         stays = self._is_allowed(found) and self._is_far_enough(found) and self._keeps_bound(found, first)
         return inside and stays and self._on_grid(found)
+
+    def _shifted(
+        self, strike: Decimal, strikes: tuple[Decimal, ...], first: Decimal, asked: str
+    ) -> tuple[Decimal | None, str]:
+        """Return the strike, or the first further out that no position holds the other way round; and what was asked.
+
+        first: what the selector took, whose bound is kept.
+        """
+        if not self._is_taken(strike):
+            return strike, asked
+        if self.leg.strike.by is StrikeBy.AT_LEG:  # at that leg's strike, or no trade
+            return None, asked
+        further = outward(self.leg, list(self._near(strikes, float(strike))))
+        further = further[further.index(strike) + 1 :] if strike in further else []
+        free = (found for found in further if not self._is_taken(found) and self._may_shift(found, strikes, first))
+        return next(free, None), f"{asked}, further out than {strike:f}, which is held the other way round"
+
+    def _is_taken(self, strike: Decimal) -> bool:
+        assert self.expiry is not None
+        return bool(self.taken) and (option_of(self.leg, self.expiry, strike), self.leg.sign) in self.taken
+
+    def _may_shift(self, found: Decimal, strikes: tuple[Decimal, ...], first: Decimal) -> bool:
+        is_fit = self._is_allowed(found) and self._on_grid(found) and self._keeps_bound(found, first)
+        return is_fit and self._inside_edges(found, strikes, first)[0] == found
 
     def _unedged(self, asked: str, problem: str, shown: tuple[Candidate, ...]) -> LegChoice:
         if problem.startswith("?"):

@@ -25,6 +25,7 @@ VALUES: Mapping[str, str] = {
     "any": "whatever the entry before came to",
     "skip": "no trade while a bot holds one of the contracts the other way round",
     "allow": "it is done all the same, with its risk",
+    "shift": "the leg takes the next strike out of the money that no position holds the other way round",
     "hold": "nothing is done but to raise the alarm; of a roll, the position stays as it is until the next session",
     "exit": "it acts as if it were true, and raises the alarm",
     "all": "the whole position",

@@ -17,6 +17,7 @@ from engine.model.values import replace
 from engine.order.ladder import last_net, start_net
 from engine.order.price import NetQuote, Part, net_quote
 from engine.record.record import Json, Kind
+from engine.spec.nouns.legs import IfHeld
 from engine.spec.spec import Fits
 from engine.turn.alternatives import PLACE as CHOICE
 from engine.turn.alternatives import still_takes
@@ -30,6 +31,14 @@ from engine.turn.program import CompiledBot, CompiledRule
 from engine.turn.refusing import halted, skip
 from engine.turn.state import Confirming, Reading
 from engine.turn.work import Work
+
+
+def taken_for(work: Work, bot: CompiledBot) -> frozenset[tuple[Option, int]]:
+    """Return what positions hold, with the sign of the side that would close it, where the spec shifts from that."""
+    if bot.plan.if_held is not IfHeld.SHIFT:
+        return frozenset()
+    held = (leg for position in work.active_positions() for leg in position.legs if leg.held)
+    return frozenset((leg.option, -leg.sign) for leg in held)
 
 
 def note_selection(work: Work, bot: CompiledBot, view: View, selection: Selection, reason: str) -> None:
@@ -49,7 +58,7 @@ def record_selection(
     """Record what each leg asked for and the strikes it looked at: the same choice once more, explained."""
     plan = bot.plan
     avoid = work.blocked_for(plan.name)
-    choices = select(plan.legs, view, bot.expected_move, avoid, explain=True).choices
+    choices = select(plan.legs, view, bot.expected_move, avoid, taken_for(work, bot), explain=True).choices
     legs: list[Json] = []
     for choice in choices if selection.choices else ():
         candidates: list[Json] = [

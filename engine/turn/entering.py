@@ -13,7 +13,7 @@ from engine.model.values import replace
 from engine.record.codec import utc_text
 from engine.record.record import WATCH, Json, Kind
 from engine.turn.alternatives import take_alternative
-from engine.turn.choosing import note_missed, note_selection, price_legs, require_holds
+from engine.turn.choosing import note_missed, note_selection, price_legs, require_holds, taken_for
 from engine.turn.daily import day_at_hand
 from engine.turn.gate import entry_refusal
 from engine.turn.judging import confirmed, failing, judge_all, wake
@@ -180,7 +180,7 @@ def choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[Re
     plan = bot.plan
     name = plan.name
     avoid = work.blocked_for(name)
-    selection = select(plan.legs, view, bot.expected_move, avoid)
+    selection = select(plan.legs, view, bot.expected_move, avoid, taken_for(work, bot))
     work.set_bot(name, replace(work.bots[name], selection=selection))
     if not selection.is_complete:
         work.set_bot(name, replace(work.bots[name], waits=selection.missing or selection.refused))

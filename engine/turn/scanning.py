@@ -18,7 +18,7 @@ from engine.evaluate.wording import describe
 from engine.model.values import replace
 from engine.record.record import Json, Kind
 from engine.turn.alternatives import Taken, take_alternative, takes_none
-from engine.turn.choosing import opening_commission, price_legs, show_candidate
+from engine.turn.choosing import opening_commission, price_legs, show_candidate, taken_for
 from engine.turn.entering import choose_and_send, is_entering, is_to_be_judged
 from engine.turn.judging import confirmed, failing, judge_all, rounded
 from engine.turn.missing import miss
@@ -116,7 +116,7 @@ def _price(work: Work, candidate: Candidate) -> str:
     """Let the view see the legs that the candidate would take, at the price its order starts from, or say why not."""
     bot, view = candidate.taken[0], candidate.view
     plan = bot.plan
-    selection = select(plan.legs, view, bot.expected_move, work.blocked_for(plan.name))
+    selection = select(plan.legs, view, bot.expected_move, work.blocked_for(plan.name), taken_for(work, bot))
     if not selection.is_complete:
         return selection.missing or selection.refused
     show_candidate(view, plan, selection, price_legs(selection, view))

@@ -106,7 +106,10 @@ def _held_the_other_way(stakes: list[Stake]) -> Iterator[tuple[int, Problem]]:
                 f"'{stake.leg.name}' {_dealt(stake.leg)} the option that {_named(found)} {_dealt(found[0].leg)} at the "
                 "same time: what one holds the other skips"
             )
-            help_text = "choose another strike, expiry or time; 'if_held: allow' lets the broker net the two"
+            help_text = (
+                "choose another strike, expiry or time; 'if_held: shift' takes the next strike out, 'allow' lets the "
+                "broker net the two"
+            )
             yield stake.bot, Problem("RB350", stake.leg.path, message, help_text, None, True)
 
 

@@ -315,6 +315,8 @@ LEGS: Keys = {
         judge=lambda edit: (
             Verdict("the broker nets contracts that another bot holds the other way round", is_worse=True)
             if edit.new is IfHeld.ALLOW
+            else Verdict("another strike, further out, where a bot holds a contract the other way round", is_worse=True)
+            if edit.new is IfHeld.SHIFT
             else Verdict("no trade while another bot holds a contract the other way round")
         ),
     ),

@@ -154,6 +154,7 @@ class IfHeld(Enum):
     """What to do when any bot holds the contract the other way round."""
 
     SKIP = "skip"
+    SHIFT = "shift"
     ALLOW = "allow"
 
 

@@ -21,14 +21,18 @@ def view_of(desk: Desk) -> View:
 
 
 def chosen(
-    strike: str, side: str = "put", desk: Desk | None = None, avoid: frozenset[Option] = frozenset()
+    strike: str,
+    side: str = "put",
+    desk: Desk | None = None,
+    avoid: frozenset[Option] = frozenset(),
+    taken: frozenset[tuple[Option, int]] = frozenset(),
 ) -> Selection:
     """Return the selection of one sold leg with this strike."""
     legs = f"\n  expiry: {{dte: 0}}\n  short: {{sell: {side}, strike: {strike}}}\n"
     exits = '\n  - time: "15:45"\n'
     plan = bot_of(text_of(legs=legs, exits=exits, risk="{undefined_risk: allow}"))
     desk = desk or Desk()
-    return select(plan.plan.legs, view_of(desk), plan.expected_move, avoid)
+    return select(plan.plan.legs, view_of(desk), plan.expected_move, avoid, taken)
 
 
 def strike_of(selection: Selection) -> int | str:
@@ -120,6 +124,31 @@ def test_within(within: str, is_found: bool) -> None:
     found = chosen(f"{{delta: 0.10, within: {within}}}", desk=deltas({5950: -0.12, 5945: -0.095}))
     assert found.is_complete is is_found
     assert is_found or "not within" in found.refused
+
+
+FALLING = {5950: -0.12, 5945: -0.095, 5940: -0.08, 5935: -0.06}
+
+
+@pytest.mark.parametrize(
+    ("strike", "held", "found"),
+    [
+        ("{delta: 0.10}", {}, 5945),
+        ("{delta: 0.10}", {5945: -1}, 5940),
+        ("{delta: 0.10}", {5945: -1, 5940: -1}, 5935),
+        ("{delta: 0.10}", {5945: 1}, 5945),
+        ("{delta: {at_most: 0.10}}", {5945: -1}, 5940),
+        ("{delta: {at_least: 0.09}}", {5945: -1}, "free of what is held"),
+        ("{delta: 0.10, within: 0.01}", {5945: -1}, "is not within 0.01"),
+        ("{delta: 0.10, not_below: 5945}", {5945: -1}, "free of what is held"),
+        ("{otm: 55 pts}", {5945: -1}, 5940),
+    ],
+)
+def test_a_contract_that_is_held_the_other_way_round_is_shifted_from_outward(
+    strike: str, held: dict[int, int], found: int | str
+) -> None:
+    taken = frozenset((put(each), sign) for each, sign in held.items())
+    seen = strike_of(chosen(strike, desk=deltas(FALLING), taken=taken))
+    assert seen == found or (isinstance(found, str) and found in str(seen))
 
 
 def test_a_contract_to_avoid_is_passed_over() -> None:

@@ -105,6 +105,11 @@ def told(text: str = CONDOR) -> str:
             "it enters also while a bot, this one included, holds one of these contracts the other way round",
         ),
         (
+            "  require:\n",
+            "  if_held: shift\n  require:\n",
+            "a leg whose contract any bot holds the other way round goes to the next strike out that nobody does",
+        ),
+        (
             "tries: 6",
             "tries: 6, pause: 30s",
             "6 tries and a pause of 30 s between two (0.25 from mid at the last), never past natural",

@@ -490,3 +490,29 @@ def test_a_time_that_an_entry_requires_is_heeded_to_the_second_while_nothing_mov
         desk.freshen()
         desk.send(MarketMoved(desk.now, ()))
     assert (len(desk.submitted), desk.now) == (1, clock("10:30"))
+
+
+@pytest.mark.parametrize(("if_held", "sold"), [("skip", None), ("allow", (5935, 5925)), ("shift", (5930, 5920))])
+def test_a_contract_that_another_bot_holds_the_other_way_round(if_held: str, sold: tuple[int, int] | None) -> None:
+    first = text_of()
+    second = text_of(
+        "second",
+        entry='{at: "10:05"}',
+        legs=f"""
+  expiry: {{dte: 0}}
+  short_put: {{sell: put, strike: {{delta: 0.08}}}}
+  long_put: {{buy: put, strike: {{below: short_put, by: 10 pts}}}}
+  if_held: {if_held}
+""",
+    )
+    desk = Desk((first, second))
+    assert [leg.option.strike for leg in desk.opened().legs] == [5945, 5935]
+    desk.board.delta[desk.board.rows[put(5935)]] = -0.08
+    desk.until("10:05")
+    entered = [order for order in desk.submitted if order.bot == "second"]
+    strikes = {leg.name: leg.option.strike for order in entered for leg in order.legs}
+    assert strikes == ({} if sold is None else {"short_put": sold[0], "long_put": sold[1]})
+    said = [str(record.data) for record in desk.said(Kind.SELECTION) if record.bot == "second"]
+    assert any("further out than 5935, which is held the other way round" in each for each in said) is (
+        if_held == "shift"
+    )
