@@ -1,6 +1,7 @@
 """`rulebot events`: the days on which scheduled news falls, and how to bring new dates."""
 
 import json
+import sys
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from engine.model.errors import RulebotError
 from engine.model.events import events_between, expiry_warnings
 from engine.model.facts import EventCalendar, EventDay
 from engine.model.session import EXCHANGE_ZONE
-from engine.run.calendars import import_calendar, load_calendar
+from engine.run.calendars import import_calendar, import_feed, load_calendar
+from engine.spec.text import MAX_BYTES
 from engine.store.latest import data_folder
 
 SHOWN_DAYS = 60
@@ -43,11 +45,19 @@ def list_events(first: date | None, last: date | None, form: str) -> None:
 
 
 @events.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 def import_events(file: Path) -> None:
-    """Check FILE, a calendar in JSON, and keep a copy of it; its dates replace projected ones."""
+    """Check FILE, a calendar in JSON, and keep a copy of it; its dates replace projected ones.
+
+    FILE - reads what another program writes, a feed: it is kept under the name of its event.
+    """
     try:
-        done = import_calendar(file, data_folder())
+        is_feed = str(file) == "-"
+        done = (
+            import_feed(sys.stdin.buffer.read(MAX_BYTES + 1), data_folder())
+            if is_feed
+            else import_calendar(file, data_folder())
+        )
     except RulebotError as error:
         raise _leave(error) from error
     for line in done.changes or ("nothing changed: these dates were known",):

@@ -70,7 +70,7 @@ def _laid_out(published: tuple[Published, ...]) -> EventCalendar:
 
 
 def import_calendar(path: Path, data: Path) -> Imported:
-    """Check a calendar file and copy it into the data folder, whole or not at all.
+    """Check a calendar file and copy it into the data folder under its name.
 
     Raises: SpecError when the file is not fit, StoreError at the disk.
     """
@@ -78,9 +78,22 @@ def import_calendar(path: Path, data: Path) -> Imported:
         help = "letters, digits, '.', '_' and '-', ending in .json"
         raise MisuseError(f"the file's name cannot be kept as it is: {path.name}", help)
     content = _bytes_of(path)
-    fresh = _all_of(read_calendar(content, str(path)))
-    target = calendar_folder(data) / path.name
-    kept = [dates for other in _imported_files(data) if other.name != path.name for dates in _all_of(_read(other))]
+    return _keep(content, _all_of(read_calendar(content, str(path))), path.name, data)
+
+
+def import_feed(content: bytes, data: Path) -> Imported:
+    """Check a calendar that a feed gave and keep it, in the place of the one that it gave before.
+
+    Raises: SpecError when it is not fit, StoreError at the disk.
+    """
+    fresh = _all_of(read_calendar(content, "-"))
+    return _keep(content, fresh, f"{fresh[0].name.partition('.')[0].lower()}.json", data)
+
+
+def _keep(content: bytes, fresh: tuple[Published, ...], name: str, data: Path) -> Imported:
+    """Write an imported file, whole or not at all, and say what it changes. Raises: StoreError."""
+    target = calendar_folder(data) / name
+    kept = [dates for other in _imported_files(data) if other.name != name for dates in _all_of(_read(other))]
     replaced = _read(target).published if target.exists() else ()
     before = event_calendar((*shipped_dates(), *kept, *replaced))
     after = event_calendar((*shipped_dates(), *kept, *fresh))

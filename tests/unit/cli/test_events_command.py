@@ -102,3 +102,16 @@ def test_a_broken_file_in_the_data_folder_is_shown_by_list(tmp_path: Path) -> No
     folder.mkdir(parents=True)
     (folder / "cpi.json").write_text("[]", encoding="utf-8")
     assert run("list").exit_code == 1
+
+
+def test_a_feed_is_kept_under_the_name_of_its_event_and_replaces_what_it_gave_before(tmp_path: Path) -> None:
+    tree = {"rulebot_calendar": 1, "name": "earnings", "verified": "2026-11-15", "published_until": "2027-06-30"}
+    for day in ("2027-01-28", "2027-01-29"):
+        text = json.dumps({**tree, "by_symbol": {"AAPL": [day]}})
+        done = CliRunner().invoke(events, ["import", "-"], input=text)
+        assert done.exit_code == 0, done.output
+        assert done.stdout.endswith(f"kept as {tmp_path / 'data' / 'calendars' / 'earnings.json'}\n")
+    shown = json.loads(run("list", "--from", "2027-01-01", "--to", "2027-01-31", "--format", "json").stdout)
+    assert [each["day"] for each in shown["events"] if each["name"] == "earnings.AAPL"] == ["2027-01-29"]
+    broken = CliRunner().invoke(events, ["import", "-"], input="{")
+    assert (broken.exit_code, "-:1:" in broken.stderr) == (1, True)
