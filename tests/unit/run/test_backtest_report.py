@@ -169,6 +169,14 @@ def test_a_report_without_a_trade_or_a_session_is_a_page_all_the_same() -> None:
     read(curves("one", ["2026-09-01"], {"a": [1.0]}) + histogram([0.0], "n") + calendar([]))
 
 
+def test_an_account_that_never_fell_has_no_axis_of_less_than_a_dollar() -> None:
+    """It was drawn from $0 by -$0 to -$1, above an empty table of trades."""
+    report = report_page(document() | {"days": [document()["days"][0]], "trades": []}, {})
+    assert "The account was never below its best" in report
+    assert "-$1<" not in report
+    assert "<th>entered</th>" not in report
+
+
 def test_an_axis_has_round_steps_and_holds_what_is_drawn() -> None:
     assert steps(0.0, 100.0) == [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]
     assert steps(5.0, 5.0) == [5.0]

@@ -50,7 +50,9 @@ def _tips(scale: Scale, days: Sequence[str], values: Sequence[float], label: str
 
 
 def falls(days: Sequence[str], values: Sequence[float], height: int = 150) -> str:
-    """Return how far the account stood below its best so far, as an area that hangs from zero."""
+    """Return how far the account stood below its best so far, an area that hangs from zero; words if it never did."""
+    if not any(values):
+        return '<p class="soft">The account was never below its best at the end of a session.</p>'
     below = [-value for value in values]
     scale = scale_of([below], height, zero=True)
     points = " ".join(f"{scale.x(place):.1f},{scale.y(value):.1f}" for place, value in enumerate(below))

@@ -126,6 +126,9 @@ def _fills(trades: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def _trades(trades: Sequence[Mapping[str, Any]], whys: Mapping[str, str]) -> Iterator[str]:
     yield "<h2>Trades</h2>"
+    if not trades:
+        yield '<p class="soft">None.</p>'
+        return
     rows = [
         (
             f'<a href="#{escape(trade["name"])}">{escape(trade["entered"][:16])}</a>',
@@ -141,8 +144,7 @@ def _trades(trades: Sequence[Mapping[str, Any]], whys: Mapping[str, str]) -> Ite
     ]
     head = ("entered", "bot", "structure", "price", "left", "price", "exit", "net")
     yield tables.table(head, rows, frozenset((1, 2, 4, 6)))
-    if trades:
-        yield "<h2>Why</h2>"
+    yield "<h2>Why</h2>"
     for trade in trades:
         words = whys.get(trade["name"], f"{NO_WHY} {trade['bot']} --date {trade['entered'][:10]}")
         line = f"{trade['entered'][:16]} {trade['bot']} {trade['structure']}"

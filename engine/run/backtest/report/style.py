@@ -17,7 +17,7 @@ background:var(--box)} a{color:inherit}
 .wide{overflow-x:auto} table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:.25rem .5rem;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}
 th{font-weight:600;color:var(--soft)} th:first-child,td:first-child,.left{text-align:left}
-.words{white-space:normal;text-align:left}
+.words{white-space:normal;text-align:left;min-width:14rem}
 svg{display:block;width:100%;height:auto} svg.bar{display:inline-block;width:7.5rem;height:.75rem;vertical-align:middle}
 svg text{font:11px system-ui,sans-serif;fill:var(--soft)} svg text.strong{fill:var(--ink);font-weight:600}
 .grid{stroke:var(--rule)} .axis{stroke:var(--soft)} .curve{fill:none;stroke-width:1.8} .tip{fill:transparent}
