@@ -11,7 +11,7 @@ _WILL = {
     Request.PAUSE: "to enter nothing more; positions stay, and their exits go on",
     Request.RESUME: "to enter again when the spec says so",
     Request.CLOSE: "is closed as soon as it can be; its bot may enter again when its spec says so",
-    Request.FLATTEN: "to close what is held, and to open nothing until the next start",
+    Request.FLATTEN: "to close what is held, and to open nothing until Start or 'rulebot resume', also after a restart",
     Request.ENTER: "to enter at once; its limits and what its legs must offer hold",
 }
 

@@ -23,6 +23,11 @@ def store(tmp_path: Path) -> Path:
     return tmp_path / "a.db"
 
 
+def test_what_closes_all_says_what_ends_it(store: Path) -> None:
+    """A restart does not."""
+    assert "until Start or 'rulebot resume', also after a restart" in leave(store, Request.FLATTEN).message
+
+
 def asked(store: Path) -> list[dict[str, str]]:
     return [json.loads(body) for _, body in box_of(store).found()]
 
