@@ -17,6 +17,7 @@ from engine.model.errors import StoreError
 from engine.model.money import cents, dollars
 from engine.model.session import CalendarError, check_day
 from engine.run import asking_words
+from engine.run.columns import price
 from engine.run.periods import SPANS
 from engine.run.trade_text import structure_of
 from engine.store.place import Place
@@ -191,6 +192,6 @@ TEMPLATES = Environment(
 )
 TEMPLATES.filters |= {
     "dollars": _dollars, "signed": _signed, "tone": _tone, "number": _number, "price": _price, "percent": _percent,
-    "structure": structure_of,
+    "structure": structure_of, "exact": price,
 }  # fmt: skip
 TEMPLATES.globals["words"] = asking_words

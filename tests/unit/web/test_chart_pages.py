@@ -42,6 +42,8 @@ def test_a_trade_has_a_page_that_the_lists_lead_to(shared: Client) -> None:
         'class="chart"',
     ):
         assert words in text, words
+    legs = text.partition("<h2>Legs</h2>")[2].partition("</table>")[0]
+    assert '<td class="n">0.60</td><td class="n">0.35</td>' in legs  # it was 0.6
     assert f'href="/bots/{CONDOR}?day=2026-11-18#why"' in text
     assert 'id="why"' in page(shared, f"/bots/{CONDOR}?day=2026-11-18")
 
