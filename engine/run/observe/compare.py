@@ -130,7 +130,7 @@ def _side(trades: Sequence[Row], days: Sequence[_Day], dates: Sequence[date]) ->
     opened = [row for day in days for row in day.trades]
     closed = [row for row in trades if row["status"] == "CLOSED" and str(row["exit_time"] or "")[:10] in within]
     made = [float(row["final_pnl"]) for row in closed]
-    net = sum(made)
+    net = sum(made, 0.0)
     return Side(
         entries=len(opened),
         unfilled=sum(len(day.unfilled) for day in days),
@@ -139,7 +139,7 @@ def _side(trades: Sequence[Row], days: Sequence[_Day], dates: Sequence[date]) ->
         still_open=sum(row["status"] == "OPEN" for row in trades),
         entry_to_mid=_mean(_less(row["entry_price"], row["entry_mid"]) for row in opened),
         exit_to_mid=_mean(_less(row["expected_exit_price"], row["exit_price"]) for row in closed),
-        commissions=round(sum(float(row["commissions"] or 0.0) for row in closed), 2),
+        commissions=round(sum((float(row["commissions"] or 0.0) for row in closed), 0.0), 2),
         net=round(net, 2),
         average=round(net / len(closed), 2) if closed else None,
         month=round(net / len(dates) * MONTH, 2) if dates else 0.0,

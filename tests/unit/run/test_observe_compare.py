@@ -1,4 +1,4 @@
-"""`summary --compare`: a trade that the two left on a later day than they entered it."""
+"""`summary --compare`: a trade that the two left on a later day than they entered it, and none at all."""
 
 import json
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
+from engine.cli.compare import _lines
 from engine.model.session import exchange_date
 from engine.record.record import Kind, Record
 from engine.run.observe.compare import compare
@@ -52,6 +53,16 @@ class Told:
         return [record for record in self._records if record.bot == bot and exchange_date(record.at) == day]
 
 
+class Nothing(Told):
+    """A store in which nothing was traded in both sessions."""
+
+    def __init__(self) -> None:
+        super().__init__(at(DAYS[1], 10, 27), [])
+
+    def view(self, name: str, **_: str) -> list[dict[str, Any]]:
+        return []
+
+
 def test_an_exit_on_a_later_day_has_its_own_date_and_the_reason() -> None:
     soon, late = at(DAYS[1], 10, 24), at(DAYS[1], 10, 27)
     held = of_rule(at(DAYS[1], 9, 30), value=143.4, truth=False)
@@ -61,3 +72,13 @@ def test_an_exit_on_a_later_day_has_its_own_date_and_the_reason() -> None:
     assert (differed.date, differed.clock, differed.what) == (DAYS[1], "10:24:00", "exit")
     assert (differed.live, differed.shadow) == ("stop 10:27:00", "stop 10:24:00")
     assert differed.why == "the live one's: 143.4 at least 200% (so since 09:30:00)"
+
+
+def test_where_nothing_is_closed_money_is_dollars_too() -> None:
+    late = at(DAYS[1], 10, 27)
+    live, shadow = Told(late, []), Told(late, [])
+    (found,) = compare(cast(StoreReader, live), cast(StoreReader, shadow), [BOT], None)
+    (none,) = compare(cast(StoreReader, Nothing()), cast(StoreReader, Nothing()), [BOT], None)
+    assert (found.live.net, none.live.net) == (-675.0, 0.0)
+    cells = [line.split()[-1] for line in _lines(none) if line.split()[:1] in (["commissions"], ["net"])]
+    assert cells == ["$0.00", "$0.00"]
