@@ -44,9 +44,12 @@ def reload(store: Place | None) -> None:
         raise StoreError(f"no engine is running on {found}", "nothing is to be done: the next start reads the files")
     with StoreReader(found) as reader:
         run, kept = reader.run(), kept_in(reader)
-    if run.started is not None and run.ended is not None:
-        raise StoreError(f"the engine of {found} is only starting", "it reads its files now; ask again if they change")
-    told = run.started.data if run.started is not None else {}
+    if run.started is None or run.ended is not None:
+        raise StoreError(
+            f"the engine of {found} is only starting, or waits for its gateway",
+            "it has read its files by now: ask again once it is connected, or start it anew",
+        )
+    told = run.started.data
     sources = sources_of(told.get("sources"))
     if sources is None:
         raise StoreError(

@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from engine.model.errors import StoreError
 from engine.model.event import HookCame, OperatorRequest, Request
 from engine.store.open import is_in_use, is_there
 from engine.store.place import Place, Server
-from engine.store.requests import box_of
+from engine.store.requests import Box, box_of
 
 Asked = OperatorRequest | HookCame
 POLL_SECONDS = 0.2
@@ -72,11 +72,23 @@ def _is_known(store: Place) -> bool:
     return is_there(store) if isinstance(store, Server) else store.is_file()
 
 
-class Inbox:
-    """The engine's side: looks into the box a few times a second of `clock`.
+def clear_box(store: Place) -> None:
+    """Remove what was left for an engine that is gone, once the store is ours. Raises: StoreError.
 
-    A stop or a reload that was left for an engine that is gone is removed at the start: it is not meant for the next
-    one, which reads the files anyway. What else was asked for while none ran is. is_simulated: the time of the run is
+    A stop or a reload is not meant for the next engine, which reads the files anyway; what else was asked for while
+    none ran is. All that comes from now on is meant for us, also while we wait for the gateway.
+    """
+    box = box_of(store)
+    try:
+        _remove(box, MEANT_FOR_THIS_ONE)
+    finally:
+        box.close()
+
+
+class Inbox:
+    """The engine's side, once it is connected: looks into the box a few times a second of `clock`.
+
+    An entry by hand that was left before is removed: it was meant for that moment. is_simulated: the time of the run is
     made up.
     """
 
@@ -90,9 +102,7 @@ class Inbox:
     ) -> None:
         self._clock, self._wall, self._is_simulated = clock, wall, is_simulated
         self._box = box_of(store)
-        for name, body in self._box.found():
-            if _is_for_another(body):
-                self._box.remove(name)
+        _remove(self._box, (Request.ENTER,))
         self._looked = -POLL_SECONDS
         self._taken: list[str] = []
         self._own: list[Request] = []
@@ -141,9 +151,15 @@ class Inbox:
         return HookCame(at=at, id=str(data["id"]), name=str(data["hook"]), says=str(data["says"]), came=came)
 
 
-def _is_for_another(body: str) -> bool:
+def _remove(box: Box, requests: Collection[Request]) -> None:
+    for name, body in box.found():
+        if _asks_for(body, requests):
+            box.remove(name)
+
+
+def _asks_for(body: str, requests: Collection[Request]) -> bool:
     try:
-        return Request(json.loads(body)["request"]) in MEANT_FOR_THIS_ONE
+        return Request(json.loads(body)["request"]) in requests
     except (ValueError, KeyError, TypeError):
         return False
 

@@ -25,7 +25,7 @@ from engine.run.crash_loop import TELLING, WITHIN, WORDS, is_crash_loop
 from engine.run.desk import Desk, compile_text
 from engine.run.guard import Guard
 from engine.run.heartbeat import Heartbeat
-from engine.run.inbox import Inbox
+from engine.run.inbox import Inbox, clear_box
 from engine.run.log_file import LogLimits
 from engine.run.loop import INBOX_EVERY, STOPPED, Loop
 from engine.run.observe.memory import read_memory
@@ -120,6 +120,7 @@ async def execute(
     heartbeat.waits("")
     waiting = heartbeat.waits if options.waits_for_gateway else None
     try:
+        clear_box(options.store)
         async with heartbeat.attended(), AsyncExitStack() as stack:
             async with _told_when_unwatched(options, journal):
                 opened = await stack.enter_async_context(world)

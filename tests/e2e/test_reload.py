@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import date, datetime
 from pathlib import Path
 
@@ -22,14 +23,16 @@ from engine.run.aftermath.day import Day, read_day
 from engine.run.aftermath.findings import offences
 from engine.run.audit.audit import audit_store
 from engine.run.desk import load_desk
-from engine.run.inbox import POLL_SECONDS
+from engine.run.inbox import POLL_SECONDS, post
+from engine.run.loop import STOPPED
 from engine.run.start import Run, RunOptions, execute
-from engine.run.worlds import attached
+from engine.run.worlds import World, attached
 from engine.sim.gateway.embed import RunningGateway, start_gateway
 from engine.sim.gateway.settings import GatewaySettings
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
+from engine.store.sqlite import hold_store
 from tests.e2e.test_real_time import free_running
 from tests.e2e.test_restart import in_loop, new_york
 from tests.e2e.worlds import check_replays
@@ -356,6 +359,33 @@ def test_an_engine_that_is_only_starting_is_not_asked(day_store: Path) -> None:
     journal.close()
     assert result.exit_code == 3
     assert "is only starting" in result.output
+
+
+def test_a_stop_while_the_gateway_is_waited_for_is_heeded(tmp_path: Path) -> None:
+    """One that was left for an engine before it is not."""
+
+    async def body(gateway: RunningGateway, folder: Path) -> None:
+        desk = load_desk([str(specs_in(folder, one=bot("one")))], {}, None)
+        options = RunOptions(store=folder / "s.db", logs=None, sessions=1)
+
+        @asynccontextmanager
+        async def waited_for(*requests: Request) -> AsyncIterator[World]:
+            for request in requests:
+                post(folder / "s.db", request)
+            async with attached("127.0.0.1", gateway.port, 1, "", lockstep=True) as world:
+                yield world
+
+        run = await execute(desk, options, waited_for(Request.STOP), lambda run: None, steps((at(9, 40), stop)))
+        assert run.loop.reason == STOPPED
+        assert run.loop.at is not None
+        assert run.loop.at < new_york(9, 35)
+        with hold_store(folder / "s.db"):
+            post(folder / "s.db", Request.STOP)
+        run = await execute(desk, options, waited_for(), lambda run: None, steps((at(9, 40), stop)))
+        assert run.loop.at is not None
+        assert run.loop.at >= new_york(9, 40)
+
+    in_loop(body, tmp_path, seed=7)
 
 
 def test_the_command_shows_what_changes_and_the_engine_does_it(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from engine.model.errors import StoreError
 from engine.model.event import Request
-from engine.run.inbox import Inbox, post
+from engine.run.inbox import Inbox, clear_box, post
 from engine.store.requests import folder_of
 from engine.store.sqlite import hold_store
 
@@ -46,7 +46,16 @@ def test_a_stop_is_for_an_engine_that_runs(store: Path) -> None:
         post(store, Request.STOP)
     with hold_store(store):
         post(store, Request.STOP)
+    clear_box(store)
     assert asked(Inbox(store)) == []
+
+
+def test_what_comes_while_an_engine_waits_for_its_gateway_is_meant_for_it_but_for_an_entry(store: Path) -> None:
+    with hold_store(store):
+        clear_box(store)
+        for request in (Request.SET, Request.ENTER, Request.RELOAD, Request.STOP):
+            post(store, request, "condor")
+        assert [request for request, _ in asked(Inbox(store))] == [Request.SET, Request.RELOAD, Request.STOP]
 
 
 def test_a_store_that_is_not_there_takes_no_requests(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from engine.model.event import OperatorRequest, Request
 from engine.model.facts import Listing
 from engine.record.record import Kind, Record
 from engine.run.desk import Sources, load_desk
-from engine.run.inbox import Inbox, post
+from engine.run.inbox import clear_box, post
 from engine.run.loop import Loop
 from engine.run.reload import ASK_AGAIN, Reloader
 from engine.run.reread import LiveRun, limit_words, refuse_account, reread, sources_of, told_limits, told_sources
@@ -331,5 +331,5 @@ def test_a_reload_is_for_an_engine_that_runs(tmp_path: Path) -> None:
         post(store, Request.RELOAD)
     with hold_store(store):
         assert post(store, Request.RELOAD)
-        Inbox(store)
+        clear_box(store)
     assert not list(folder_of(store).glob("*.json"))

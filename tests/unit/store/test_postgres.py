@@ -17,7 +17,7 @@ from store_day import at, small_day
 from engine.model.errors import StoreError
 from engine.model.event import Request
 from engine.record.record import Kind, Record
-from engine.run.inbox import Inbox, post
+from engine.run.inbox import Inbox, clear_box, post
 from engine.store import postgres
 from engine.store.dialect import POSTGRES, SQLITE
 from engine.store.journal import SqlJournal
@@ -331,6 +331,7 @@ def test_what_is_asked_while_no_engine_runs(server: Server) -> None:
     with pytest.raises(StoreError, match="no engine is running"):
         post(server, Request.STOP)
     run(server, "INSERT INTO requests VALUES ('0', 'no json'), ('1', '{\"request\": \"stop\", \"id\": \"1\"}')")
+    clear_box(server)
     inbox = Inbox(server)
     assert [each.request for each in inbox.read(at("12:00"))] == [Request.KILL]
     assert [row["name"] for row in rows(server, "SELECT name FROM requests")] != []
