@@ -112,6 +112,9 @@ class Loop:
         left = STOP_PATIENCE
         while True:
             batch = await self._next()
+            if batch is None:
+                self.reason = STOPPED
+                return
             self.at = batch.at
             self._take(batch)
             self._take_requests(batch.at)
@@ -131,8 +134,8 @@ class Loop:
                     self.reason = STOPPED
                     return
 
-    async def _next(self) -> Batch:
-        """Return the next batch; after a lost connection, the first one of the new connection.
+    async def _next(self) -> Batch | None:
+        """Return the next batch; after a lost connection, the first one of the new one, None when stopped before.
 
         In lockstep the gateway's clock stands still without us, so there is nothing to wait for: the run ends.
         """
@@ -151,7 +154,7 @@ class Loop:
             return None
         return min(state.wake_at, self.at + RESTS)
 
-    async def _reconnect(self) -> Batch:
+    async def _reconnect(self) -> Batch | None:
         clock, told = asyncio.get_running_loop().time, False
         lost = clock()
         self.heartbeat.waits("")
@@ -166,7 +169,8 @@ class Loop:
                 away = clock() - lost
                 if away >= UNWATCHED and not told:
                     told = self._tell_unwatched(away)
-                await self._wait_for_requests(wait)
+                if await self._is_stopped_within(wait):
+                    return None
         raise AssertionError("waits never end")
 
     def _tell_unwatched(self, away: float) -> bool:
@@ -178,14 +182,16 @@ class Loop:
             self.note(told)
         return True
 
-    async def _wait_for_requests(self, seconds: float) -> None:
-        """Let time pass while there is no broker; a person may still end the run. Raises: LostError."""
+    async def _is_stopped_within(self, seconds: float) -> bool:
+        """Let time pass while there is no broker; say whether a person ends the run meanwhile."""
         for _ in range(int(seconds)):
             await asyncio.sleep(1.0)
             if self.at is not None:
                 self._take_requests(self.at)
             if self.state.is_stopping:
-                raise LostError("stopped while the broker could not be reached", "the next run goes on from here")
+                log.warning("stopped while the broker could not be reached: the next run goes on from here")
+                return True
+        return False
 
     def _take_requests(self, at: datetime) -> None:
         self.guard()

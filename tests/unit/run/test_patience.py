@@ -1,14 +1,16 @@
-"""A service whose gateway is there and cannot answer yet: what a person's run ends with, it asks again for."""
+"""A service whose gateway cannot answer yet, or is gone: what it asks again for, and that it can be ended meanwhile."""
 
 import asyncio
 from typing import Any
 
 import pytest
+from hand_desk import Desk
 from store_day import at
 
 from engine.model.errors import BrokerError
+from engine.model.event import OperatorRequest, Request
 from engine.record.record import Kind, Record
-from engine.run.loop import PREPARE_AGAIN, Loop
+from engine.run.loop import PREPARE_AGAIN, STOPPED, Loop
 
 
 class Link:
@@ -16,6 +18,15 @@ class Link:
 
     is_lockstep = False
     is_up = True
+
+
+class LostLink(Link):
+    """A connection to a gateway that is gone."""
+
+    is_up = False
+
+    async def connect(self) -> Any:
+        raise BrokerError("nothing listens on 127.0.0.1:4002")
 
 
 class Journal:
@@ -66,3 +77,14 @@ def test_a_service_asks_again_and_tells_it_once() -> None:
     text = "SPX has no options yet; it is asked again every minute, and no bot enters before the answer"
     assert [(record.kind, record.data["text"]) for record in journal.kept] == [(Kind.ALARM, text)]
     assert loop._prepare_again == at("09:00") + 3 * PREPARE_AGAIN
+
+
+def test_a_stop_while_the_gateway_is_gone_ends_the_run_as_any_stop_does() -> None:
+    """A failure would have a service manager start it again."""
+    desk, link, nothing = Desk(), LostLink(), Journal()
+    asked_for = [OperatorRequest(desk.now, "1", Request.STOP)]
+    ports: Any = {"link": link, "feed": nothing, "broker": nothing, "journal": nothing}
+    loop = Loop(desk.program, desk.state, inbox=lambda at: asked_for, watcher=lambda loop, at: None, **ports)
+    loop.at = desk.now
+    asyncio.run(loop._go_on(lambda at: ""))
+    assert loop.reason == STOPPED
