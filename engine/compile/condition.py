@@ -19,7 +19,7 @@ from engine.compile.plan import (
     Truth,
 )
 from engine.compile.problem import Fault, Problem, did_you_mean
-from engine.compile.reads import reads_of
+from engine.compile.reads import calls_of, reads_of
 from engine.compile.scope import Scope, call_of, measure_named
 from engine.compile.units import WRITTEN, coerce, is_comparable, number_quantity, scaled, written
 from engine.model.session import DayTime
@@ -136,6 +136,9 @@ def _compare(test: MeasureTest, comparison: Comparison, measure: Measure, call: 
         retyped = coerce(left, quantity)
         if retyped is None or (right and not is_comparable(number_quantity(right[0]), quantity)):
             raise Fault(Problem("RB203", path, _mismatch(test.said, left, number), _units_help(measure)))
+        if any(each in (left, retyped) for each in calls_of(number)):
+            message = f"'{test.said}' is compared with itself: whatever it is, the answer is the same"
+            raise Fault(Problem("RB203", path, message, "compare it with a number, or with another measure"))
         left = retyped
         right.append(number)
     _in_order(test, comparison, right)

@@ -124,10 +124,13 @@ def test_a_number_has_no_comparison_of_its_own() -> None:
     assert [found.code for found in load_text(text).diagnostics] == ["RB112"]
 
 
-@pytest.mark.parametrize("let", ["{skew: {of: SPX}}", "{crowding: {of: SPX}}", "{put_call_volume: {of: SPX}}"])
-def test_a_let_may_name_what_is_read_before_an_entry_only(let: str) -> None:
+BEFORE = [("{skew: {of: SPX}}", "4%"), ("{crowding: {of: SPX}}", "60"), ("{put_call_volume: {of: SPX}}", "1.2")]
+
+
+@pytest.mark.parametrize(("let", "bound"), BEFORE)
+def test_a_let_may_name_what_is_read_before_an_entry_only(let: str, bound: str) -> None:
     text = NAMED.replace("let:\n", f"let:\n  heat: {let}\n")
-    entering = text.replace("    - vix:", "    - heat: {above: heat}\n    - vix:")
+    entering = text.replace("    - vix:", f"    - heat: {{above: {bound}}}\n    - vix:")
     assert [each for each in problems(entering) if each.code != "RB302"] == []
-    leaving = text.replace("  - breach: {spot_within: 5 pts}", "  - heat: {above: heat}")
+    leaving = text.replace("  - breach: {spot_within: 5 pts}", f"  - heat: {{above: {bound}}}")
     assert ("RB206" in [each.code for each in problems(leaving)]) is ("put_call" not in let)
