@@ -14,10 +14,10 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from engine.model.values import dataclass
-from engine.spec.conditions import ENDINGS, LEAVING
+from engine.spec.conditions import ENDINGS, JUDGING, LEAVING
 from engine.spec.diagnostic import Diagnostic
 from engine.spec.fits import lets_of, schema_with
-from engine.spec.misfit import scalar_problem, shown
+from engine.spec.misfit import owed_words, scalar_problem, shown
 from engine.spec.nouns.condition import Path
 from engine.spec.sections import NOT_LEGS
 from engine.spec.source import Plain, Source
@@ -164,6 +164,10 @@ def _kinds(error: Any) -> list[str]:
 
 
 def _elsewhere(path: Path, key: str) -> str | None:
+    measured = str(path[-1]) if path else ""
+    is_measured = measured in MEASURES or measured in ENDINGS
+    if is_measured and (key in JUDGING or (key in LEAVING and path[0] == "exits")):
+        return f"'{key}' stands beside '{measured}', not in its braces"
     if key in ENDINGS or key in LEAVING:
         return f"'{key}' belongs to an exit, under 'exits'"
     if key in KEYS_ELSEWHERE or key in MEASURES:
@@ -254,14 +258,20 @@ def _wants_collection(error: Any) -> bool:
     return error.validator == "type" and wanted in ("object", "array", ["array", "object"], ["string", "array"])
 
 
+_COLLECTIONS = ("object", "array", ["array", "object"])
+"""Types of places whose owed words are a noun; those of a single value are a sentence."""
+
+
 def _wrong_shape(look: _Look, path: Path, error: Any) -> Diagnostic:
     instance = error.instance
     is_what = f"'{shown(instance)}'"
     if isinstance(instance, dict | list):
         is_what = "a mapping" if isinstance(instance, dict) else "a list"
     owed = _owed(error) or "one value"
+    is_noun = not owed.startswith("this is ") and _schema(error).get("type") in _COLLECTIONS
+    said = f"{_called(path)} owes {owed}" if is_noun else owed_words(owed, path)
     help = _example(path, _schema(error))
-    return look.source.diagnostic("RB120", path, f"{_called(path)} owes {owed}, is {is_what}", help)
+    return look.source.diagnostic("RB120", path, f"{said}, is {is_what}", help)
 
 
 def _example(path: Path, schema: Mapping[str, Any]) -> str | None:
