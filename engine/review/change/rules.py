@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from engine.compile.plan import AllOf, AnyOf, Arithmetic, Call, Compare, Holds, Not, Rule, Truth
+from engine.compile.plan import AllOf, AnyOf, Arithmetic, Call, Compare, Constant, Holds, Not, Rule, Truth
 from engine.model.values import replace
 from engine.review import amounts
 from engine.review.change.facet import Edit, Facet, Judge, Part, Verdict
@@ -131,7 +131,10 @@ def head(value: Any, said: str, judge: Judge) -> Facet:
 
 
 def in_one_order(test: Any) -> Any:
-    """Return a test with what its measures list in one order: that of legs, events and symbols means nothing."""
+    """Return a test with what its measures list in one order, which means nothing, and once a measure as itself."""
+    match test:
+        case Arithmetic("*", (Constant(1), measure)):
+            return in_one_order(measure)
     if isinstance(test, Call):
         listed = ((name, tuple(sorted(each)) if isinstance(each, tuple) else each) for name, each in test.arguments)
         return replace(test, arguments=tuple(listed))

@@ -17,6 +17,8 @@ SAME = [
     ("exits:\n", "exit_order: {start: mid, step: 0.05, wait: 10s, tries: 6}\nexits:\n"),
     (STOP, STOP + "    close: all\n    grace: 30s\n    unknown: hold\n    enabled: true\n"),
     ("wait: 10s", "wait: 10.0s"),
+    ("target: {profit: 50%}", "target: {profit: 50.0%}"),
+    ("    - vix: {between: [12, 22]}\n", "    - vix: {between: [12.0, 22]}\n"),
     ("sell: put, strike: {delta: 0.10,", "sell: put, ratio: 1, strike: {delta: 0.100,"),
     ("expiry: {dte: 0}", "expiry: {dte: 0, class: SPXW}"),
     ('"15:30"', '"15:30:00"'),
@@ -463,6 +465,11 @@ def test_a_wider_structure_below_the_same_limit_is_marked() -> None:
     (change,) = compared(text, edited(text, ("by: 10 pts", "by: 15 pts"))).changes
     assert (change.path, change.is_worse) == ("legs.long_put.strike", True)
     assert "the example could lose $" in change.words
+
+
+def test_once_a_measure_is_the_measure() -> None:
+    old = edited(CONDOR, ("below: 0.6x day_move", "below: day_move"))
+    assert compared(old, edited(old, ("below: day_move", "below: 1x day_move"))).changes == ()
 
 
 def test_exits_that_are_called_after_a_renamed_leg_are_told() -> None:
