@@ -1,18 +1,21 @@
 """What of a store is worth telling: alarms, halts, lost connections, trades, engines that died, each day's digest."""
 
+import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from engine.alerts.alert import Alert, Grade
+from engine.fill.apply import DELIVERING
 from engine.model.money import CENT, signed_dollars
-from engine.model.session import EXCHANGE_ZONE
+from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.model.values import dataclass
 from engine.record.codec import utc_time
 from engine.record.record import Json, Kind, Record
 from engine.run.columns import price
-from engine.run.trade_text import is_opened, structure_of
+from engine.run.position_text import shares_moved
+from engine.run.trade_text import is_opened, option_of, structure_of
 from engine.store.queries import Row, Run, StoreReader
 
 KINDS = (Kind.ALARM, Kind.DECISION, Kind.LINK, Kind.OPERATOR, Kind.RUN_ENDED, Kind.SESSION)
@@ -59,6 +62,8 @@ def find(reader: StoreReader, after: int, now: datetime) -> Found:
     alerts: list[Alert] = []
     for number, record in reader.numbered_after(after, KINDS):
         alerts += _of_record(number, record)
+    for number, record in reader.numbered_after(after, (Kind.SETTLEMENT,)):
+        alerts += _of_settlement(reader, number, record)
     changed = dict.fromkeys(record.position for _, record in reader.numbered_after(after, (Kind.POSITION,)))
     for position in changed:
         alerts += _trades(reader.view("trades", position=position))
@@ -92,6 +97,25 @@ def _of_record(number: int, record: Record) -> Iterator[Alert]:
     if text:
         more: dict[str, Json] = {"event": event, "position": record.position} if record.position else {"event": event}
         yield Alert(key=f"{kind.value} {number}", at=record.at, grade=grade, bot=bot, text=text, data=more)
+
+
+def _of_settlement(reader: StoreReader, number: int, record: Record) -> Iterator[Alert]:
+    """Yield which shares came or went at an expiry for an option that was assigned or exercised.
+
+    They are in no profit of its trade. Of what was assigned earlier an alarm tells.
+    """
+    how, name, count = str(record.data["how"]), record.data["leg"], int(str(record.data["quantity"]))
+    if how not in DELIVERING or Decimal(str(record.data["price"])):
+        return
+    for row in reader.view("trades", position=record.position):
+        leg = next(leg for leg in json.loads(row["legs"]) if leg["name"] == name)
+        option = option_of(leg)
+        if option.expiry <= exchange_date(record.at):
+            text = f"{name}: {count} {how}, {shares_moved(option, leg['sign'] * count)}"
+            data: dict[str, Json] = {"event": how, "position": record.position}
+            yield Alert(
+                key=f"settlement {number}", at=record.at, grade=Grade.WARNING, bot=record.bot, text=text, data=data
+            )
 
 
 def _trades(rows: list[Row]) -> Iterator[Alert]:

@@ -4,7 +4,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from engine.fill.book import Booked
-from engine.model.contract import Option, Right, Settlement, product
+from engine.model.contract import Option, Settlement, product
+from engine.model.cover import moved_by
 from engine.model.money import CENT, ZERO
 from engine.model.order import Order
 from engine.model.payoff import intrinsic
@@ -154,8 +155,7 @@ def _moved(leg: PositionLeg, level: Decimal) -> int:
     """Return the shares that come (+) or go (-) at the end of a leg that is assigned or exercised at this level."""
     if how_settled(leg, level) == "worthless":
         return 0
-    contracts = leg.sign * (leg.held + leg.settled)
-    return contracts * leg.option.multiplier * (1 if leg.option.right is Right.CALL else -1)
+    return moved_by(leg.option, leg.sign * (leg.held + leg.settled))
 
 
 def delivered(position: Position, option: Option, count: int) -> Settled | None:
@@ -163,7 +163,7 @@ def delivered(position: Position, option: Option, count: int) -> Settled | None:
 
     None when no leg of it is shares that go that way: then they come to, or leave, the account alone.
     """
-    shares = count * option.multiplier * (1 if option.right is Right.CALL else -1)
+    shares = moved_by(option, count)
     legs = (leg for leg in position.legs if leg.option.is_share and leg.option.symbol == option.symbol)
     leg = next((leg for leg in legs if leg.signed_held * shares < 0), None)
     if leg is None:

@@ -60,6 +60,11 @@ def delivers(option: Option) -> bool:
     return product(option.symbol).settlement is Settlement.SHARES
 
 
+def moved_by(option: Option, count: int) -> int:
+    """Return the shares that come (+) or go (-) when so many options (+ long) are exercised, or assigned."""
+    return count * option.multiplier * (1 if option.right is Right.CALL else -1)
+
+
 def needed_by(way: Iterable[Holding], symbol: str) -> int:
     """Return the shares that short calls of one position need beyond its long ones.
 

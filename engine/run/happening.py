@@ -16,7 +16,7 @@ from engine.record.codec import decode
 from engine.record.record import Kind, Record
 from engine.run.after_close import DRIFT, compared_words, unexplained
 from engine.run.glance import one_line
-from engine.run.position_text import entry_text, exit_text, order_price, provisional_text, structure
+from engine.run.position_text import entry_text, exit_text, order_price, provisional_text, shares_moved, structure
 from engine.turn.reloading import BotChange
 from engine.turn.resting import RESTING
 from engine.turn.state import State
@@ -110,14 +110,17 @@ def _deal(order: Order, state: State) -> str:
     return f"{order.side.value} {count}{option.symbol} {option.strike.normalize():f}{option.right.letter.lower()}"
 
 
-def _settlement(record: Record, _: State) -> Happening | None:
-    how = record.data["how"]
-    if how not in DELIVERING:
+def _settlement(record: Record, state: State) -> Happening | None:
+    """Tell what was assigned or exercised, and which shares came or went for it."""
+    how, name, count = record.data["how"], record.data["leg"], int(str(record.data["quantity"]))
+    position = state.positions.get(record.position)
+    leg = next((leg for leg in position.legs if leg.name == name), None) if position is not None else None
+    if how not in DELIVERING or leg is None:
         return None
-    said = f"{record.data['leg']}: {record.data['quantity']} {how}"
+    said = f"{name}: {count} {how}"
     if Decimal(str(record.data["price"])):
         return Happening(record.at, record.bot, f"{said}, and its shares go by another leg")
-    return Happening(record.at, record.bot, f"{said}; the shares are in the account", Tone.ALARM)
+    return Happening(record.at, record.bot, f"{said}, {shares_moved(leg.option, leg.sign * count)}", Tone.ALARM)
 
 
 def _operator(record: Record, _: State) -> Happening:

@@ -6,8 +6,9 @@ from engine.compile.plan import Compare, ExitPlan, Holds, Rule
 from engine.evaluate.wording import shown
 from engine.fill.apply import DELIVERING
 from engine.fill.pnl import open_value
-from engine.model.contract import LOT
+from engine.model.contract import LOT, Option
 from engine.model.counted import counted
+from engine.model.cover import moved_by
 from engine.model.market import Board
 from engine.model.money import CENT
 from engine.model.order import Order, OrderType, Purpose
@@ -55,6 +56,12 @@ def exit_text(position: Position) -> str:
     verb = "sold" if entry is not None and entry < 0 else "bought back"
     words = verb if paid is None else f"{verb} at {price(paid)}"
     return f"{words} (the rest expired)" if settled else words
+
+
+def shares_moved(option: Option, count: int) -> str:
+    """Return `200 SPY shares came at 598.00`: what assignment, or exercise, of so many options (+ long) moves."""
+    shares = moved_by(option, count)
+    return f"{abs(shares):,} {option.symbol} shares {'came' if shares > 0 else 'went'} at {price(option.strike)}"
 
 
 def price(amount: Decimal | float) -> str:

@@ -5,15 +5,23 @@ Like `5920/5930p 6065/6075c`, `547p 2027-02-19`.
 
 import json
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from engine.model.contract import Option, Right
 from engine.model.structure import Strike, structure_text
 
 
 def is_opened(trade: Mapping[str, Any]) -> bool:
     """Say whether the entry of a row of `trades` is over and has filled, wholly or in part."""
     return bool(trade["entry_time"]) and trade["state"] != "entering"
+
+
+def option_of(leg: Mapping[str, Any]) -> Option:
+    """Return the contract of a leg that is an option, as `legs` of a row of `trades` has it."""
+    expiry, right = date.fromisoformat(leg["expiry"]), Right(leg["right"])
+    return Option(leg["symbol"], leg["symbol"], expiry, Decimal(str(leg["strike"])), right)
 
 
 def structure_of(trade: Mapping[str, Any]) -> str:

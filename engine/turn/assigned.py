@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from engine.fill.apply import ASSIGNED
 from engine.model.contract import Option, Right, Underlying
-from engine.model.cover import delivers
+from engine.model.cover import delivers, moved_by
 from engine.model.money import ZERO
 from engine.model.position import Position, PositionLeg
 from engine.model.session import exchange_date, session_from
@@ -79,7 +79,7 @@ def _assigned(work: Work, symbol: str, due: Iterable[Option]) -> list[_Gone]:
     now = held.get(Underlying(symbol), ZERO)
     if shift is None or any(count >= 0 for count in lacking.values()):
         return []
-    moved = sum(n * option.multiplier * (1 if option.right is Right.CALL else -1) for option, n in lacking.items())
+    moved = sum(moved_by(option, count) for option, count in lacking.items())
     is_near = all(abs(shift.at - work.state.doubts[option]) <= DOUBT for option in lacking)
     if now - shift.before != moved or not is_near or (abs(now) < abs(shift.before) and _may_be_dealt(work, lacking)):
         return []

@@ -146,7 +146,7 @@ class Period(BaseModel):
 
 
 class Account(BaseModel):
-    """The account as the broker last told."""
+    """The account as the broker last told. shares: by symbol, with those that assignment and exercise have left."""
 
     account_id: str
     net_liquidation: float | None
@@ -154,6 +154,7 @@ class Account(BaseModel):
     available_funds: float | None
     buying_power: float | None
     maintenance_margin: float | None
+    shares: dict[str, float]
 
 
 class Market(BaseModel):

@@ -103,6 +103,7 @@ class Picture:
     available_funds: float | None = None
     buying_power: float | None = None
     maintenance_margin: float | None = None
+    shares: tuple[tuple[str, float], ...] = ()
     realized: float = 0.0
     unrealized: float = 0.0
     levels: tuple[tuple[str, float | None], ...] = ()

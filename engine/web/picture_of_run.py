@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from engine.fill.pnl import profit
+from engine.model.contract import Underlying
 from engine.model.market import Board
 from engine.model.position import Position
 from engine.run.glance import BotRow, Glance, glance
@@ -45,6 +46,7 @@ def picture_of_run(run: "Run", at: datetime) -> Picture:
         available_funds=_number(account and account.available_funds),
         buying_power=_number(account and account.buying_power),
         maintenance_margin=_number(account and account.maintenance_margin),
+        shares=_shares(state),
         realized=float(seen.realized),
         unrealized=float(seen.open_profit),
         levels=seen.levels,
@@ -67,6 +69,12 @@ def bot_lines(program: Program, state: State, seen: Glance, at: datetime) -> tup
 def position_lines(program: Program, state: State, at: datetime) -> tuple[PositionLine, ...]:
     """Return a line for each position that is open."""
     return tuple(_position_line(program, state, each, at) for each in state.positions.values() if _is_open(each))
+
+
+def _shares(state: State) -> tuple[tuple[str, float], ...]:
+    """Return the shares of the account by symbol, those that came or went by assignment and exercise among them."""
+    held = ((each.symbol, float(n)) for each, n in state.holdings.items() if isinstance(each, Underlying) and n)
+    return tuple(sorted(held))
 
 
 def _number(amount: object) -> float | None:

@@ -428,6 +428,20 @@ def test_decisions_that_do_not_reach_a_program_are_counted_with_why(desk: World)
     assert desk.outbox.untold_decisions() == []
 
 
+@pytest.mark.parametrize(
+    ("how", "price", "count"), [("assigned", "0", 1), ("assigned", "3.2", 0), ("worthless", "0", 0)]
+)
+def test_shares_that_came_by_an_assignment_are_told(tmp_path: Path, how: str, price: str, count: int) -> None:
+    """That they went by another leg, at a price, leaves none in the account."""
+    place, expires = tmp_path / "a.db", datetime(2027, 2, 19, 21, 5, tzinfo=UTC)
+    data: dict[str, Json] = {"leg": "short_put", "quantity": 1, "price": price, "how": how}
+    settled = Record(expires, Kind.SETTLEMENT, "spy_put_seller", "P2", data)
+    SqlJournal(open_store(place)).append([*small_day(), settled], durable=True)
+    with StoreReader(place) as reader:
+        found = [each for each in find(reader, 0, expires).alerts if each.key.startswith("settlement")]
+    assert [each.text for each in found] == ["short_put: 1 assigned, 100 SPY shares came at 547.00"] * count
+
+
 def test_trades_come_with_their_numbers(desk: World) -> None:
     desk.journal.append(small_day()[1:], durable=True)
     found = events(desk.after(1))

@@ -1,14 +1,17 @@
-"""What is told of an order while it leaves."""
+"""What is told of an order while it leaves, and of an option that moves shares."""
 
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
 from store_day import CONDOR, DAY, at, condor, entity, position
 
+from engine.model.contract import Option, Right
 from engine.model.market import Board
 from engine.model.order import OrderStatus, Purpose
+from engine.model.position import PositionLeg
 from engine.model.session import session_from
-from engine.record.record import Kind
+from engine.record.record import Json, Kind, Record
 from engine.run.happening import happening
 from engine.turn.state import State
 
@@ -25,3 +28,18 @@ def test_an_entry_is_told_when_it_is_sent_and_not_when_the_broker_says_more_of_i
     assert (told.bot, told.text.startswith("entry sent: ")) == (CONDOR, True)
     later = replace(sending, message="201 Order rejected", changed_at=at("09:53"))
     assert happening(entity(Kind.ORDER, at("09:53"), later), state) is None
+
+
+@pytest.mark.parametrize(("sign", "right", "words"), [
+    (-1, Right.PUT, "put: 2 assigned, 200 SPY shares came at 598.00"),
+    (-1, Right.CALL, "put: 2 assigned, 200 SPY shares went at 598.00"),
+    (1, Right.PUT, "put: 2 exercised, 200 SPY shares went at 598.00"),
+])  # fmt: skip
+def test_an_assignment_says_which_shares_came_or_went(sign: int, right: Right, words: str) -> None:
+    leg = PositionLeg(name="put", option=Option("SPY", "SPY", DAY, Decimal(598), right), sign=sign, ratio=1)
+    held = replace(position("closed", True, True), id="P9", legs=(leg,))
+    state = State(session=session_from(DAY), board=Board(), positions={"P9": held})
+    data: dict[str, Json] = {"leg": "put", "quantity": 2, "price": "0", "how": "assigned" if sign < 0 else "exercised"}
+    told = happening(Record(at("16:05"), Kind.SETTLEMENT, CONDOR, "P9", data), state)
+    assert told is not None
+    assert told.text == words

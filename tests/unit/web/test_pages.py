@@ -4,6 +4,7 @@ import http.client
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from run_day import day_program, day_state
 from store_day import at, small_day
 from web_client import TOKEN, Client
 
+from engine.model.contract import Underlying
 from engine.model.errors import StoreError
 from engine.model.money import dollars
 from engine.record.record import Kind
@@ -51,6 +53,13 @@ def test_a_run_is_shown_as_it_stands() -> None:
     assert condor.at_stop < 0 < condor.at_target
     assert (seller.bot, seller.dte) == ("spy_put_seller", 93)
     assert "calm_tape_condor" in [row.bot for row in picture.bots]
+
+
+def test_shares_that_an_assignment_has_left_are_shown_with_the_account() -> None:
+    run = run_at("12:00")
+    assert picture_of_run(run, at("12:00")).shares == ()
+    run.loop.state = run.loop.state._replace(holdings={Underlying("SPY"): Decimal(-200), Underlying("QQQ"): Decimal(0)})
+    assert picture_of_run(run, at("12:00")).shares == (("SPY", -200.0),)
 
 
 def test_what_is_not_known_is_not_made_up() -> None:

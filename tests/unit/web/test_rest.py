@@ -45,7 +45,7 @@ ASKED = {
         "trade_id", "entry_time", "spy_strike", "spx_strike", "entry_credit", "current_pnl", "status",
     },
     "/api/trades": {"id", "trade_date", "entry_credit", "final_pnl", "exit_reason", "status"},
-    "/api/account": {"account_id", "net_liquidation", "total_cash", "available_funds", "buying_power"},
+    "/api/account": {"account_id", "net_liquidation", "total_cash", "available_funds", "buying_power", "shares"},
     "/api/market": {"spy_price", "spx_price"},
     "/api/performance": {
         "daily_realized_pnl", "unrealized_pnl", "total_pnl", "max_daily_loss", "risk_breached", "trades_count",
