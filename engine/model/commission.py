@@ -2,8 +2,11 @@
 
 Source: IBKR Pro fixed pricing, US options (0.65 a contract from a premium of 0.10, 0.50 from 0.05, 0.25 below; 1.00 an
 order at least), with the exchange's fee for options on SPX (0.57 below a premium of 1.00, 0.66 from there; of the class
-SPXW 0.49 and 0.58, as IBKR lists weeklies) and 0.05 of clearing and regulatory fees a contract. The broker's own
-commission reports replace the estimate as soon as they come; nothing is booked from it.
+SPXW 0.49 and 0.58, as IBKR lists weeklies) and 0.05 of clearing and regulatory fees a contract. Shares: the same for US
+stocks (0.005 a share, at most 1 % of what they are worth), and what is passed on of sales: the fee of section 31 (20.60
+a million dollars from 4 April 2026: SEC release 34-104909) and FINRA's trading activity fee (0.000195 a share in 2026:
+SR-FINRA-2024-019). The broker's own commission reports replace the estimate as soon as they come; nothing is booked
+from it.
 """
 
 from decimal import Decimal
@@ -17,14 +20,16 @@ _CLASS_FEE = {"SPX": (Decimal("0.57"), Decimal("0.66")), "SPXW": (Decimal("0.49"
 """Dollars a contract below a premium of 1.00, and from there."""
 EDGES = (0.05, 0.10, 1.0)
 """Premiums from which on a contract costs another commission; between two of them it is the same."""
-PER_SHARE = Decimal("0.005")
-"""Source: IBKR Pro fixed pricing, US stocks."""
+PER_SHARE, PART_OF_WORTH = Decimal("0.005"), Decimal("0.01")
+"""Dollars of a share, and the most of its worth."""
+SECTION_31, TRADING_ACTIVITY = Decimal("0.0000206"), Decimal("0.000195")
+"""Of a share that is sold: a part of its price, and dollars."""
 
 
 def per_contract(option: Option, premium: float) -> Decimal:
     """Return the dollars of one contract at this premium per share, or of one share."""
     if option.is_share:
-        return PER_SHARE
+        return min(PER_SHARE, PART_OF_WORTH * Decimal(f"{premium:.4f}"))
     if premium >= 0.10:
         base = Decimal("0.65")
     elif premium >= 0.05:
@@ -35,7 +40,19 @@ def per_contract(option: Option, premium: float) -> Decimal:
     return base + (dear if premium >= 1.0 else cheap) + REGULATORY
 
 
+def passed_on(option: Option, count: int, price: float) -> Decimal:
+    """Return the dollars of fees on so many shares (- sold), beside the commission; 0 of options, whose it has them."""
+    if not option.is_share or count >= 0:
+        return ZERO
+    return -count * (SECTION_31 * Decimal(f"{price:.4f}") + TRADING_ACTIVITY)
+
+
+def dealt(option: Option, count: int, price: float) -> Decimal:
+    """Return the dollars of so many contracts, or shares (- sold), before the least of an order."""
+    return per_contract(option, price) * abs(count) + passed_on(option, count, price)
+
+
 def estimate(parts: list[tuple[Option, int, float]]) -> Decimal:
-    """Return the dollars of one order over (option, contracts, premium per share) of its legs."""
-    total = sum((per_contract(option, premium) * count for option, count, premium in parts), Decimal(0))
-    return max(total, LEAST_PER_ORDER)
+    """Return the dollars of one order over (option, contracts, premium per share) of its legs; - is sold."""
+    fees = sum((passed_on(*part) for part in parts), ZERO)
+    return max(sum((dealt(*part) for part in parts), ZERO) - fees, LEAST_PER_ORDER) + fees

@@ -71,7 +71,7 @@ class Example:
         """Return an estimate of the dollars of closing: each leg's price goes with that of the whole."""
         times = abs(float(net / self.net)) if self.net else 1.0
         legs = zip(self.position.legs, self.mids, strict=True)
-        return _commission([(leg.option, leg.opened, mid * times) for leg, mid in legs])
+        return _commission([(leg.option, -leg.sign * leg.opened, mid * times) for leg, mid in legs])
 
 
 def _commission(parts: list[tuple[Option, int, float]]) -> Decimal:

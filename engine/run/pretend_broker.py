@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit
-from engine.model.commission import per_contract
+from engine.model.commission import dealt
 from engine.model.contract import LOT, Contract, Option, Right, Underlying
 from engine.model.cover import delivers
 from engine.model.event import (
@@ -196,7 +196,11 @@ class PretendBroker(ABC):
         prices = self.leg_prices(order, net)
         counts = [count * leg.ratio for leg in order.legs]
         paid = self.commissions(
-            found, [(leg.option, n, p) for leg, n, p in zip(order.legs, counts, prices, strict=True)]
+            found,
+            [
+                (leg.option, order.side_of(leg).sign * n, p)
+                for leg, n, p in zip(order.legs, counts, prices, strict=True)
+            ],
         )
         for leg, number, price, commission in zip(order.legs, counts, prices, paid, strict=True):
             is_buy = order.side_of(leg) is Side.BUY
@@ -209,8 +213,8 @@ class PretendBroker(ABC):
                     yield from self.cancelled(other.order, at)
 
     def commissions(self, found: Working, parts: list[tuple[Option, int, Decimal]]) -> list[Decimal]:
-        """Return the dollars of each execution of a fill: option, contracts and price of its legs."""
-        return [per_contract(option, float(price)) * count for option, count, price in parts]
+        """Return the dollars of each execution of a fill: option, contracts (- sold) and price of its legs."""
+        return [dealt(option, count, float(price)) for option, count, price in parts]
 
     def leg_prices(self, order: Order, net: Decimal) -> list[Decimal]:
         """Return a price for each leg: its mid, and the dearest one makes up what the net price differs."""

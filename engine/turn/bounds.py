@@ -109,5 +109,5 @@ def _commission(position: Position, work: Work) -> Decimal:
             continue
         row = work.state.board.rows.get(leg.option, -1)
         ask = work.state.board.ask[row] if row >= 0 else 0.0
-        total += estimate([(leg.option, missing, ask if ask == ask else 0.0)])
+        total += estimate([(leg.option, leg.sign * missing, ask if ask == ask else 0.0)])
     return total

@@ -264,5 +264,5 @@ def opening_commission(selection: Selection, view: View, quantity: int) -> Decim
     for leg in selection.legs:
         bid, ask = (view.board.bid[leg.row], view.board.ask[leg.row]) if leg.row >= 0 else (0.0, 0.0)
         premium = (bid + ask) / 2 if bid == bid and ask == ask else 0.0
-        by_symbol.setdefault(leg.option.symbol, []).append((leg.option, leg.ratio * quantity, premium))
+        by_symbol.setdefault(leg.option.symbol, []).append((leg.option, leg.sign * leg.ratio * quantity, premium))
     return sum((estimate(parts) for parts in by_symbol.values()), Decimal(0))

@@ -212,7 +212,7 @@ def _commission(work: Work, legs: Iterable[OrderLeg], quantity: int) -> Decimal:
     for leg in legs:
         row = board.rows.get(leg.option, -1)
         mid = (board.bid[row] + board.ask[row]) / 2 if row >= 0 else 0.0
-        parts.append((leg.option, leg.ratio * quantity, mid if mid == mid else 0.0))
+        parts.append((leg.option, leg.side.sign * leg.ratio * quantity, mid if mid == mid else 0.0))
     return estimate(parts)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from engine.model.commission import LEAST_PER_ORDER, per_contract
+from engine.model.commission import LEAST_PER_ORDER, dealt, passed_on
 from engine.model.contract import Contract, Option
 from engine.model.cover import delivers
 from engine.model.event import Event
@@ -130,11 +130,12 @@ class BacktestBroker(PretendBroker):
 
 
 def commissions_of(parts: Sequence[tuple[Option, int, Decimal]], before: Decimal = ZERO) -> list[Decimal]:
-    """Return the dollars of each execution of one order: option, contracts and price of its legs.
+    """Return the dollars of each execution of one order: option, contracts (- sold) and price of its legs.
 
     before: what the order has cost already; what its first fill lacks of the least is told with its first execution.
     """
-    told = [per_contract(option, float(price)) * count for option, count, price in parts]
+    told = [dealt(option, count, float(price)) for option, count, price in parts]
     if not before:
-        told[0] += max(LEAST_PER_ORDER - sum(told, ZERO), ZERO)
+        fees = sum((passed_on(option, count, float(price)) for option, count, price in parts), ZERO)
+        told[0] += max(LEAST_PER_ORDER + fees - sum(told, ZERO), ZERO)
     return told

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.fill.apply import DELIVERING
-from engine.model.commission import per_contract
+from engine.model.commission import dealt
 from engine.model.contract import Right
 from engine.model.facts import EventCalendar
 from engine.model.market import Board
@@ -61,5 +61,6 @@ def _unpaid(state: State) -> tuple[tuple[str, Decimal], ...]:
         leg = next((leg for leg in position.legs if leg.name == booked.leg), None) if position is not None else None
         if leg is not None and not booked.is_paid and booked.quantity:
             price = abs(booked.cash) / (booked.quantity * leg.option.multiplier)
-            found.append((booked.exec_id, per_contract(leg.option, float(price)) * booked.quantity))
+            count = booked.quantity if booked.cash < 0 else -booked.quantity
+            found.append((booked.exec_id, dealt(leg.option, count, float(price))))
     return tuple(found)

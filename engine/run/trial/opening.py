@@ -12,7 +12,7 @@ from engine.evaluate.listings import expiry_on
 from engine.evaluate.select import select
 from engine.evaluate.snapshot import View
 from engine.evaluate.strike_terms import option_of
-from engine.model.commission import per_contract
+from engine.model.commission import dealt
 from engine.model.contract import LOT, Contract, Option, listed, share
 from engine.model.errors import SpecError
 from engine.model.facts import Facts
@@ -129,7 +129,7 @@ def _quantity(opening: Opening, bot: CompiledBot, options: dict[str, Option], fa
         net=opening.net,
         worst=worst_case(legs, opening.net),
         shares=LOT,
-        commission=lambda count: sum((per_contract(o, price) * abs(n) * count for o, n in legs), ZERO),
+        commission=lambda count: sum((dealt(o, n * count, price) for o, n in legs), ZERO),
     )
     return max(fitting(plan.size, plan.quantity, one, facts.account.net_liquidation).count, 1)
 
@@ -144,7 +144,7 @@ def _legs(
         worth = market.worth(option, at)
         price = Decimal(f"{worth if worth == worth else 1.0:.4f}")
         cash = (-leg.sign * count * price * option.multiplier).quantize(CENT)
-        paid = per_contract(option, float(price)) * count
+        paid = dealt(option, leg.sign * count, float(price))
         legs.append(
             PositionLeg(
                 name=leg.name,

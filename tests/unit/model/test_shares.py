@@ -62,7 +62,15 @@ def test_shares_are_lost_at_the_price_at_which_their_calls_settle() -> None:
 
 def test_what_an_order_of_shares_costs_and_its_price_grid() -> None:
     assert estimate([(STOCK, 100, 600.0)]) == Decimal("1.00")
-    assert estimate([(STOCK, 400, 600.0), (CALL, 4, 2.0)]) == Decimal("4.80")
+    assert estimate([(STOCK, 400, 600.0), (CALL, -4, 2.0)]) == Decimal("4.80")
+
+
+def test_a_share_costs_no_more_than_a_hundredth_of_it_and_its_sale_the_fees_of_regulators() -> None:
+    """Interactive Brokers' own example: 1,000 shares at 0.25 cost 2.50. Fees come on top of the least of an order."""
+    assert estimate([(STOCK, 1000, 25.0)]) == Decimal("5.00")
+    assert estimate([(STOCK, 1000, 0.25)]) == Decimal("2.50")
+    assert estimate([(STOCK, -100, 600.0)]) == Decimal("2.2555")
+    assert estimate([(STOCK, -400, 600.0), (CALL, 4, 2.0)]) == Decimal("9.8220")
     assert ticks_of((Part(STOCK, -1, 1),)).tick(Decimal(600)) == Decimal("0.01")
 
 
