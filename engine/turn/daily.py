@@ -89,6 +89,7 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
         "hook_ids": work.state.hook_ids if resumed else frozenset(),
         "watch_at": None,
         "mark_at": None,
+        "closing": NOTHING,
     }
 
 

@@ -1,11 +1,12 @@
 """Options that expire: taken out of every position that holds them, at what they are worth."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from engine.compile.series import DAY
 from engine.fill.apply import ASSIGNED, DELIVERING, Settled, assigned, delivered, how_settled, settled
-from engine.model.contract import Option, Underlying
+from engine.model.contract import Option, Settlement, Underlying, product
 from engine.model.position import CLOSED_BY_HAND, Position, PositionLeg
 from engine.model.session import Session, exchange_date, session_after, session_before, session_from
 from engine.model.values import replace
@@ -19,6 +20,8 @@ from engine.turn.work import Work
 
 SETTLED_AFTER = timedelta(minutes=5)
 """After the close, by when the account no longer has what has expired."""
+AT_THE_CLOSE = timedelta(seconds=30)
+"""By when the closing auction of shares has been printed."""
 OPENED_AFTER = timedelta(minutes=30)
 """After the open, by when the opening level is known at which options of the class SPX settle."""
 
@@ -108,12 +111,25 @@ def _level_of_bar(work: Work, option: Option) -> Decimal | None:
 
 
 def closing_level(work: Work, symbol: str) -> Decimal | None:
-    """Return the last print of the underlying, however old."""
+    """Return the last print of the underlying, however old; of shares, which trade on, the last one of the session."""
     board = work.state.board
     row = board.rows.get(Underlying(symbol), -1)
     if row < 0 or board.last[row] != board.last[row]:
         return None
-    return Decimal(f"{board.last[row]:.4f}")
+    is_later = board.last_at[row] > (work.state.session.close + AT_THE_CLOSE).timestamp()
+    kept = work.state.closing.get(symbol) if is_later else None
+    return Decimal(f"{board.last[row] if kept is None else kept:.4f}")
+
+
+def keep_closing(work: Work) -> Mapping[str, float]:
+    """Return the last prints of the session, by symbol, of shares that options are held on: later ones are no close."""
+    close, board = work.state.session.close, work.state.board
+    if not close <= work.at <= close + AT_THE_CLOSE:
+        return work.state.closing
+    held = {leg.option.symbol for position in work.active_positions() for leg in position.legs if leg.held}
+    shares = (symbol for symbol in sorted(held) if product(symbol).settlement is Settlement.SHARES)
+    rows = ((symbol, board.rows.get(Underlying(symbol), -1)) for symbol in shares)
+    return {symbol: board.last[row] for symbol, row in rows if row >= 0 and board.last[row] == board.last[row]}
 
 
 def _settle_leg(work: Work, name: str, leg: PositionLeg, level: Decimal) -> None:

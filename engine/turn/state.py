@@ -252,6 +252,7 @@ class State(NamedTuple):
     or bots are due although nothing moves; wake_at: the same, with marks and what is streamed. costs: average dollars a
     share of the account's shares, by symbol (`holdings` has them also as legs); uncovered: symbols of which it has
     fewer than calls need that were sold against them, and since when; shifts: how its shares last changed, by symbol.
+    closing: the last prints of the session of shares that options were held on, by symbol.
     """
 
     session: Session
@@ -271,6 +272,7 @@ class State(NamedTuple):
     doubts: Mapping[Option, datetime] = NOTHING
     uncovered: Mapping[str, datetime] = NOTHING
     shifts: Mapping[str, Shift] = NOTHING
+    closing: Mapping[str, float] = NOTHING
     requests: frozenset[str] = frozenset()
     hook_ids: frozenset[str] = frozenset()
     accepted: frozenset[str] = frozenset()

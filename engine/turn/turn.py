@@ -187,6 +187,9 @@ def _by_the_clock(work: Work, changes: dict[str, Any], *, moved: bool) -> None:
         changes["mark_at"] = daily.next_mark(state.mark_at, work.at)
     if not in_hours and state.mark_at is not None and work.at >= state.mark_at:
         changes["mark_at"] = None
+    if (closing := settling.keep_closing(work)) is not state.closing:
+        changes["closing"] = closing
+        work.state = work.state._replace(closing=closing)
     watch_at = state.watch_at
     if work.indexed != state.board.version or state.aims is None or state.doubts or state.uncovered:
         changes["watch_at"] = watch_at = watching.sooner(watch_at, work.at)

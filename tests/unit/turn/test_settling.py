@@ -3,6 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
 from hand_desk import Desk, text_of
 
 from engine.model.contract import Underlying
@@ -53,6 +54,30 @@ def test_what_settles_at_opening_prints_takes_the_open_of_the_day_after_its_last
     assert (desk.position.state, desk.position.exit_reason) == ("closed", "expired_worthless")
     assert sum((leg.exit_cash for leg in desk.position.legs), Decimal(0)) == 0
     assert not [text for text in desk.alarms if "settlement level" in text]
+
+
+@pytest.mark.parametrize("evening", [602.0, 590.0])
+def test_shares_that_trade_on_in_the_evening_have_closed_before(evening: float) -> None:
+    """The broker books assignments in the night; the last print was then one of the evening, not the close."""
+    sections = {
+        "underlying": "SPY",
+        "legs": "\n  expiry: {dte: 0}\n  short_put: {sell: put, strike: {at: spot}}\n",
+        "exits": "\n  - at_expiry: settle\n",
+        "order": "{start: mid, step: 0.01, wait: 10s, tries: 3, then: cancel}",
+        "risk": "{daily_loss: $500, undefined_risk: allow}",
+    }
+    desk = Desk((text_of(**sections),))
+    row = desk.board.rows[Underlying("SPY")]
+    option = desk.opened().legs[0].option
+    desk.until("15:59")
+    desk.board.last[row] = 598.0
+    desk.until("16:00")
+    desk.until("16:01")
+    desk.board.last[row] = evening
+    desk.until("20:00")
+    desk.holds(option, 0)
+    assert [level for _, level in settled(desk)] == ["598.0000"]
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "assigned")
 
 
 def test_what_leaves_the_account_later_in_that_session_settles_at_once() -> None:
