@@ -7,6 +7,7 @@ import click
 
 from engine.cli.clock import SESSION_DAY
 from engine.cli.stores import STORE, check_bot, print_json
+from engine.cli.width import echo
 from engine.model.errors import MisuseError
 from engine.store.latest import chosen_store, naming
 from engine.store.place import Place
@@ -92,14 +93,14 @@ def _script(found: "Chart", symbol: str | None) -> str:
 def _show(found: "Chart", trade: int | None, named_store: str) -> None:
     from engine.run.chart.svg import mark_words, summary
 
-    click.echo(summary(found))
+    echo(summary(found))
     for mark in found.marks:
-        click.echo(f"  {'' if found.first == found.last else f'{mark.at.date()} '}{mark_words(mark)}")
+        echo(f"  {'' if found.first == found.last else f'{mark.at.date()} '}{mark_words(mark)}")
     for held in found.held:
         levels = ", ".join(f"{name} {level:.2f}" for name, level in held.levels) or "none with a price"
-        click.echo(f"  trade {held.trade}, {held.structure}: exits {levels}")
+        echo(f"  trade {held.trade}, {held.structure}: exits {levels}")
     named = f"{found.bot} --date {found.first}" if trade is None else f"--trade {trade}"
-    click.echo(f"next: rulebot chart {named}{named_store} --format pine")
+    echo(f"next: rulebot chart {named}{named_store} --format pine")
 
 
 def _document(found: "Chart") -> dict[str, Any]:

@@ -6,9 +6,9 @@ import click
 
 from engine.cli.paths import SPECS
 from engine.cli.stores import print_json, reads_store
+from engine.cli.width import echo, table, terminal_width
 from engine.model.errors import StoreError
 from engine.model.session import EXCHANGE_ZONE
-from engine.run.columns import aligned
 from engine.store.latest import shown_store
 from engine.store.place import Place, shown_path
 from engine.store.queries import StoreReader
@@ -89,7 +89,7 @@ def _of_files(specs: tuple[str, ...]) -> dict[str, dict[str, Any]]:
 
 def _show(rows: list[dict[str, Any]]) -> None:
     head = ("bot", "state", "mode", "spec", "last activity", "file")
-    table = [head] + [
+    shown = [head] + [
         (
             row["bot"],
             row["state"],
@@ -100,5 +100,6 @@ def _show(rows: list[dict[str, Any]]) -> None:
         )
         for row in rows
     ]
-    for line in aligned(table) if rows else [" no bot has run here"]:
-        click.echo(line)
+    lines = table(shown, terminal_width(), (3, 2, 4), right=frozenset(), whole="--format json")
+    for line in lines if rows else [" no bot has run here"]:
+        echo(line)

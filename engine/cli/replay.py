@@ -333,7 +333,7 @@ def _list(folder: Path, *, is_json: bool) -> None:
     if not known:
         click.echo(f"nothing is recorded in {shown_path(folder)}")
     for each in known:
-        click.echo(tape_line(each))
+        echo(tape_line(each))
 
 
 def _trim(folder: Path, days: int, *, is_json: bool) -> None:

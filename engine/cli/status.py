@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from engine.cli.stores import print_json, reads_store
+from engine.cli.width import echo, table, terminal_width
 from engine.record.record import Record
 from engine.run.columns import aligned, price, signed
 from engine.run.trade_text import structure_of
@@ -28,7 +29,7 @@ def status(store: Place | None, form: str) -> None:
         print_json(document)
         return
     for line in _lines(document):
-        click.echo(line)
+        echo(line)
 
 
 def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
@@ -140,7 +141,8 @@ def _position_lines(positions: Sequence[dict[str, Any]]) -> list[str]:
         )
         for one in positions
     ]
-    return aligned([head, *rows], right=frozenset((4, 5, 7)))
+    right, going = frozenset((4, 5, 7)), (3, 6, 5, 4, 2)
+    return table([head, *rows], terminal_width(), going, right=right, whole="--format json")
 
 
 def _resting(order: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.cli.width import echo
 from engine.model.collector import no_collection
 from engine.model.errors import StoreError
 
@@ -77,7 +78,7 @@ def _run(files: "Sequence[TrialFile]", part: str, form: str) -> "tuple[dict[str,
                 result = run_trial(planned, perf_counter)
             results.setdefault(each.file, []).append(result)
             for line in result_lines(result) if form == "text" else ():
-                click.echo(line)
+                echo(line)
     return results, perf_counter() - began
 
 

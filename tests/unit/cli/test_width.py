@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from engine.cli.main import main
+from engine.cli.status import _position_lines
 from engine.cli.summary import NOTHING, tables
 from engine.cli.sweep_text import sweep_lines
 from engine.cli.width import LEAST, fitted, prose_width, table, terminal_width
@@ -53,6 +54,34 @@ def test_what_is_read_fits_the_terminal(words: tuple[str, ...], monkeypatch: pyt
     assert narrow.split() == whole.split()
 
 
+def test_bots_and_positions_fit_the_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RULEBOT_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("engine.cli.list.terminal_width", lambda: 60)
+    shown = CliRunner().invoke(main, ["list", str(SPECS / "put_lite.yaml")]).output
+    assert shown.startswith(" bot       state    file\n put_lite  stopped  "), shown
+    assert " not in 60 columns: spec, mode, last activity; --format json has all\n" in shown
+    monkeypatch.setattr("engine.cli.status.terminal_width", lambda: 90)
+    [head, row, lacking] = _position_lines([POSITION])
+    assert head.split() == ["bot", "position", "state", "entry", "P/L", "protection", "at", "the", "broker"]
+    assert (row.split()[-4:], max(len(head), len(row)) <= 90) == (["target", "1.89,", "stop", "14.16"], True)
+    assert lacking == " not in 90 columns: since, at, mark; --format json has all"
+
+
+POSITION = {
+    "bot": "calm_tape_condor",
+    "structure": "5920/5930p 6005/6015c",
+    "state": "open",
+    "entry_time": "2026-10-21 10:30:25",
+    "entry_price": 1.65,
+    "mark": 1.57,
+    "mark_time": "2026-10-21 15:59:00",
+    "unrealized_pnl": 2.38,
+    "protection": [
+        {"reason": "target", "purpose": "target", "limit_price": 1.89, "stop_price": None, "state": "working"},
+        {"reason": "stop", "purpose": "stop", "limit_price": None, "stop_price": 14.16, "state": "working"},
+    ],
+}
 ROWS = (
     ("", "trades", "net", "price"),
     ("condor", "12", "+$1,234.50", "0.95"),
