@@ -111,6 +111,7 @@ def test_an_instant_can_be_looked_at(store: Path) -> None:
     told = replay(store, "2026-10-21", "--at", "10:45").output
     assert "2026-10-21  10:45:00" in told
     assert "put_lite, if it were to enter now:" in told
+    assert "   iv_over_rv  unknown  above 1.0: SPXW 2026-10-21 " in told
     found = json.loads(replay(store, "2026-10-21", "--at", "10:45", "--format", "json").output)
     assert found["quotes"]["VIX"]["last"] > 5
     said = {each["rule"]: each["truth"] for each in found["bots"]["put_lite"]}

@@ -27,7 +27,8 @@ def view_lines(found: Replayed, at: datetime) -> Iterator[str]:
         yield f" {name}, if it were to enter now:"
         width = max(len(rule.rule.name) for rule, _ in verdicts)
         for rule, verdict in verdicts:
-            yield f"   {rule.rule.name:<{width}}  {_TRUTHS[verdict.truth]:<7}  {describe(rule.rule, verdict)}"
+            words = describe(rule.rule, verdict).removeprefix("unknown").lstrip()
+            yield f"   {rule.rule.name:<{width}}  {_TRUTHS[verdict.truth]:<7}  {words}"
     yield ""
     yield " what was streamed:"
     for name, row in sorted((str(contract), row) for contract, row in found.state.board.rows.items()):
