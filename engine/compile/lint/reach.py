@@ -179,12 +179,13 @@ def places_of(spec: Spec, plan: Plan, worth: Worth, bounds: PriceBounds, terms: 
     fewest, most = min(each[0] for each in days), max(each[1] for each in days)
     later = max((dte_range(each.expiry)[1] for each in rolls if each.expiry is not None), default=most)
     longest = max(most, later)
+    over = fewest - most if len(days) > 1 else 0.0  # that of a leg which is over, while those that end later live on
     lasting = stretch(0.0, day - start) if is_same_day else NOT_NEGATIVE
     nights = FALSE if is_same_day else stretch(0.0, longest)
     return Places(
         halt=_reach(in_window | {TIME: stretch(0.0, day, high_open=True)}),
         entry=_reach(in_window | _prices(plan, worth)),
-        open=_reach(held, {"dte": stretch(0.0, longest), "time_in_trade": lasting, "sessions_in_trade": nights}),
+        open=_reach(held, {"dte": stretch(over, longest), "time_in_trade": lasting, "sessions_in_trade": nights}),
         opened=_reach(
             held | in_window | _UNMOVED,
             {"dte": stretch(fewest, most), "time_in_trade": FALSE, "sessions_in_trade": FALSE},

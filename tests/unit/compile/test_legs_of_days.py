@@ -7,11 +7,13 @@ from itertools import combinations, product
 
 import pytest
 
-from engine.compile.build import build_plan
+from engine.compile.build import build_plan, check
 from engine.compile.expiries import ends_no_earlier
+from engine.compile.lint.look import Outside
 from engine.compile.plan import Plan
 from engine.evaluate.listings import expiry_on, is_monthly
 from engine.model.contract import Option, Right
+from engine.model.facts import EventCalendar
 from engine.model.payoff import best_case, worst_case
 from engine.spec.load import load_text
 from engine.spec.nouns.legs import DteRule, Expiry
@@ -20,7 +22,7 @@ FRONT = "front: {sell: put, expiry: {dte: {nearest: 4}}, strike: {delta: 0.30}}"
 BACK = "back: {buy: put, expiry: {dte: {nearest: 11}}, strike: {at: front}}"
 
 
-def found(*legs: str, shared: str = "", **changes: str) -> tuple[Plan | None, list[tuple[str, str]]]:
+def document(*legs: str, shared: str = "", **changes: str) -> str:
     given = {"exits": "[{dte: {at_most: 0}}]", "risk": "{daily_loss: $500}", **changes}
     if "underlyings" not in given:
         given["underlying"] = "SPX"
@@ -28,7 +30,11 @@ def found(*legs: str, shared: str = "", **changes: str) -> tuple[Plan | None, li
         f"{key}: {value}\n" for key, value in given.items()
     )
     text += 'entry: {at: "10:00", max_open: 2}\norder: {start: mid, tries: 3}\nlegs:\n' + shared
-    loaded = load_text(text + "".join(f"  {leg}\n" for leg in legs))
+    return text + "".join(f"  {leg}\n" for leg in legs)
+
+
+def found(*legs: str, shared: str = "", **changes: str) -> tuple[Plan | None, list[tuple[str, str]]]:
+    loaded = load_text(document(*legs, shared=shared, **changes))
     if loaded.spec is None:
         return None, [(each.code, each.message) for each in loaded.diagnostics]
     plan, problems = build_plan(loaded.spec, loaded.source)
@@ -126,6 +132,13 @@ def test_what_covers_never_ends_first_whatever_is_listed() -> None:
             sure += 1
         held += holds
     assert sure > 0.85 * held
+
+
+@pytest.mark.parametrize(("legs", "codes"), [((FRONT, BACK), []), ((FRONT,), ["RB333"])])
+def test_an_exit_that_waits_until_a_leg_is_over_can_act(legs: tuple[str, ...], codes: list[str]) -> None:
+    exits = "[{name: over, dte: {of: front, below: 0}}, {dte: {at_most: 0}}]"
+    loaded = load_text(document(*legs, exits=exits, risk="{undefined_risk: allow, daily_loss: $500}"))
+    assert [each.code for each in check(loaded, Outside(date(2026, 11, 2), (), EventCalendar))] == codes
 
 
 def test_another_cycle_has_other_days() -> None:
