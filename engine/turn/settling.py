@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from math import nan
 
 from engine.compile.series import DAY
 from engine.fill.apply import ASSIGNED, DELIVERING, Settled, assigned, delivered, how_settled, settled
@@ -111,14 +112,19 @@ def _level_of_bar(work: Work, option: Option) -> Decimal | None:
 
 
 def closing_level(work: Work, symbol: str) -> Decimal | None:
-    """Return the last print of the underlying, however old; of shares, which trade on, the last one of the session."""
+    """Return the last print of the underlying, however old; of shares, which trade on, the last one of the session.
+
+    None while its data is not live, and the close was not seen: the print may be of any time.
+    """
     board = work.state.board
     row = board.rows.get(Underlying(symbol), -1)
-    if row < 0 or board.last[row] != board.last[row]:
+    if row < 0:
         return None
+    last, kept = board.last[row], work.state.closing.get(symbol)
     is_later = board.last_at[row] > (work.state.session.close + AT_THE_CLOSE).timestamp()
-    kept = work.state.closing.get(symbol) if is_later else None
-    return Decimal(f"{board.last[row] if kept is None else kept:.4f}")
+    if row in board.frozen or (is_later and kept is not None):
+        last = nan if kept is None else kept
+    return None if last != last else Decimal(f"{last:.4f}")
 
 
 def keep_closing(work: Work) -> Mapping[str, float]:
@@ -129,7 +135,8 @@ def keep_closing(work: Work) -> Mapping[str, float]:
     held = {leg.option.symbol for position in work.active_positions() for leg in position.legs if leg.held}
     shares = (symbol for symbol in sorted(held) if product(symbol).settlement is Settlement.SHARES)
     rows = ((symbol, board.rows.get(Underlying(symbol), -1)) for symbol in shares)
-    return {symbol: board.last[row] for symbol, row in rows if row >= 0 and board.last[row] == board.last[row]}
+    seen = ((symbol, board.last[row]) for symbol, row in rows if row >= 0 and row not in board.frozen)
+    return {symbol: last for symbol, last in seen if last == last}
 
 
 def _settle_leg(work: Work, name: str, leg: PositionLeg, level: Decimal) -> None:

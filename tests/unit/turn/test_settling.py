@@ -97,3 +97,20 @@ def test_an_open_that_nobody_told_is_an_alarm() -> None:
         desk.holds(leg.option, 0)
     assert not settled(desk)
     assert [text for text in desk.alarms if "its settlement level is not known" in text]
+
+
+def test_a_print_that_is_not_live_at_the_close_settles_nothing() -> None:
+    """A market data farm was broken since 15:50: what had expired was booked at the level of then, for good."""
+    desk = Desk((text_of(exits="\n  - at_expiry: settle\n"),))
+    desk.opened()
+    desk.until("15:59")
+    row = desk.board.rows[Underlying("SPX")]
+    desk.board.last[row] = 5940.0
+    desk.board.frozen.add(row)
+    desk.until("16:00")
+    for leg in desk.position.legs:
+        desk.holds(leg.option, 0)
+    assert not settled(desk)
+    assert [text for text in desk.alarms if "its settlement level is not known" in text]
+    until_morning(desk, 0)
+    assert settled(desk) == [("cash", "5930.0000")] * 2, "at the close of its last day"
