@@ -188,12 +188,13 @@ class Work:
         self.records.append(Record(self.at, kind, bot, position, data))
 
     def alarm(self, bot: str, text: str, position: str = "") -> None:
-        """Record something a person should know, once a session for the same words."""
+        """Record something a person should know, once a session for the same words about the same position."""
         state = self.bots.get(bot)
         if state is not None:
-            if text in state.alarmed:
+            key = f"{position}: {text}"
+            if key in state.alarmed:
                 return
-            self.set_bot(bot, replace(state, alarmed=state.alarmed | {text}))
+            self.set_bot(bot, replace(state, alarmed=state.alarmed | {key}))
         self.record(Kind.ALARM, bot, position, text=text)
 
     def alarm_of_price(self, bot: str, text: str, position: str) -> None:

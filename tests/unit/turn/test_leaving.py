@@ -4,7 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from hand_desk import Desk, call, put, text_of
+from hand_desk import SECTIONS, Desk, call, put, text_of
 
 from engine.model.contract import Underlying
 from engine.model.order import OrderStatus, OrderType, Purpose, Side
@@ -233,6 +233,21 @@ def test_unknown_holds_and_raises_the_alarm_after_its_grace() -> None:
     desk.tick(30)
     assert len([text for text in desk.alarms if "stop cannot be judged" in text]) == 1
     assert not exits(desk)
+
+
+def test_each_position_that_has_no_price_to_close_at_is_told_of() -> None:
+    """The second had lost its resting orders to the exit, and nobody was told: the words were those of the first."""
+    entry = '{window: {from: "10:00", to: "11:00"}, per_day: 2, again: {after: [filled], wait: 1m}}'
+    legs = SECTIONS["legs"] + "  if_held: allow\n"
+    desk = Desk((text_of(entry=entry, legs=legs, exits='[{time: "15:45"}]'),), at="10:00")
+    for _ in range(2):
+        desk.tick(61)
+        desk.fill(desk.submitted[-1])
+    desk.blind(*(leg.option for position in desk.state.positions.values() for leg in position.legs))
+    desk.until("15:45")
+    assert len(desk.submitted) == 2
+    told = [record.position for record in desk.said(Kind.ALARM) if "no price to close at" in str(record.data["text"])]
+    assert sorted(told) == sorted(desk.state.positions)
 
 
 def test_unknown_exits_when_the_spec_says_so() -> None:
