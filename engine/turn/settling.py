@@ -14,7 +14,7 @@ from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import is_stopped
 from engine.turn.doubting import doubt_anew
-from engine.turn.ended import closed
+from engine.turn.ended import closed, count_realized
 from engine.turn.leaving import UNWIND, leave
 from engine.turn.resting import option_has_expired
 from engine.turn.work import Work
@@ -30,6 +30,7 @@ OPENED_AFTER = timedelta(minutes=30)
 def settle(work: Work, option: Option) -> None:
     """Take an expired option out of every position that holds it, at what it is worth.
 
+    A closed one holds it when the broker has closed more than was held.
     Cash-settled: intrinsic value at the closing level of the index, or at the opening level of the day after its last
     session; until that is known it waits (`settle_missed`). Shares: nothing is paid for the option; in the
     money by a cent or more it is assigned (short) or exercised (long), else it is worthless. What that moves of the
@@ -39,7 +40,7 @@ def settle(work: Work, option: Option) -> None:
     if not _is_over(work, option):
         return
     level = settlement_level(work, option)
-    for position in work.active_positions():
+    for position in [each for each in work.positions.values() if not each.is_flat]:
         for leg in position.legs:
             if leg.held and leg.option == option:
                 if level is None:
@@ -178,7 +179,10 @@ def _book(work: Work, found: Settled, leg: str, level: Decimal | None, how: str)
 def _after_settlement(work: Work, position: Position) -> None:
     if leave_shares(work, position):
         return
-    if position.state == "closed" or not any(leg.settled for leg in position.legs) or not position.is_flat:
+    if position.state == "closed":
+        count_realized(work, position.bot)
+        return
+    if not any(leg.settled for leg in position.legs) or not position.is_flat:
         return
     levels_of = ((leg, settlement_level(work, leg.option)) for leg in position.legs if leg.settled)
     hows = {how_settled(leg, level) for leg, level in levels_of if level is not None}

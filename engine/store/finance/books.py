@@ -89,7 +89,10 @@ class Fill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """Contracts of a leg that left without a trade. price: dollars a share. how: a word of `HOW`."""
+    """Contracts of a leg that left without a trade. price: dollars a share. how: a word of `HOW`.
+
+    quantity: negative where the broker had closed more of the leg than was held, and that is gone.
+    """
 
     of: Held
     quantity: int

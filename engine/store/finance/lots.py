@@ -138,7 +138,7 @@ def _of_ending(ending: Ending) -> _Move:
         ended=ending.how,
         exec_id="",
         is_opening=False,
-        left=ending.quantity,
+        left=abs(ending.signed),
     )
 
 

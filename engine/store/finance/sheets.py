@@ -74,8 +74,8 @@ _EXECUTIONS: tuple[_Field, ...] = (
 )
 _SETTLEMENTS: tuple[_Field, ...] = (
     *_of_contract(_contract_of),
-    _Field("held", Holds.TEXT, lambda ending: "long" if ending.of.sign > 0 else "short"),
-    _Field("quantity", Holds.WHOLE, lambda ending: ending.quantity),
+    _Field("held", Holds.TEXT, lambda ending: "long" if ending.signed < 0 else "short"),
+    _Field("quantity", Holds.WHOLE, lambda ending: abs(ending.signed)),
     _Field("how", Holds.TEXT, lambda ending: ending.how),
     _Field("price", Holds.MONEY, lambda ending: ending.price),
     _Field("cash", Holds.MONEY, lambda ending: ending.cash),

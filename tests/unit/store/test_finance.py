@@ -67,6 +67,16 @@ def total(rows: list[dict[str, str]], column: str) -> Decimal:
     return sum((Decimal(row[column] or 0) for row in rows), ZERO)
 
 
+def test_what_was_closed_beyond_what_was_held_is_a_lot_the_other_way() -> None:
+    bought = (fill(SHORT, "10:00", -1, "5.00"), fill(SHORT, "15:45", 2, "6.00", "2.00"))
+    found = lots(*bought, endings=(ending(SHORT, -1, "15.00", "cash settled", at("16:00")),))
+    assert shown(found) == [
+        (1, "499.00", "601.00", "-102.00", "closed"),
+        (1, "1500.00", "601.00", "899.00", "cash settled"),
+    ]
+    assert [lot.is_long for lot in found] == [False, True]
+
+
 def test_sums_are_those_of_the_views(day_place: Place, tmp_path: Path) -> None:
     list(export_sheets(day_place, tmp_path, ("trades", "fills", "daily_summary"), "csv"))
     executions, found = read(tmp_path, "executions"), read(tmp_path, "tax_lots")

@@ -114,3 +114,23 @@ def test_a_print_that_is_not_live_at_the_close_settles_nothing() -> None:
     assert [text for text in desk.alarms if "its settlement level is not known" in text]
     until_morning(desk, 0)
     assert settled(desk) == [("cash", "5930.0000")] * 2, "at the close of its last day"
+
+
+def test_what_was_closed_beyond_what_was_held_settles_too() -> None:
+    """The broker filled an exit twice: what that left expired in the account, and never came out of our books."""
+    desk = Desk((text_of(exits='[{time: "15:45"}]'),))
+    desk.opened()
+    desk.until("15:45")
+    exit = desk.submitted[-1]
+    desk.fill(exit)
+    for execution in desk.executions_of(exit, 1):
+        desk.send(execution)
+    assert (desk.position.state, [leg.held for leg in desk.position.legs]) == ("closed", [-1, -1])
+    before = desk.state.bots["spread"].day.realized
+    desk.until("15:59")
+    desk.board.last[desk.board.rows[Underlying("SPX")]] = 5930.0
+    desk.until("16:00")
+    for leg in desk.position.legs:
+        desk.holds(leg.option, 0)
+    assert [leg.held for leg in desk.position.legs] == [0, 0]
+    assert desk.state.bots["spread"].day.realized - before == 15 * 100 - 5 * 100, "long 5945, short 5935"
