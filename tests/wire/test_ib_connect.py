@@ -313,6 +313,26 @@ def test_the_broker_out_of_reach_of_its_gateway_and_back() -> None:
     run(scenario())
 
 
+def test_a_broker_that_is_lost_again_at_once_is_down_until_it_is_back_for_good() -> None:
+    """Lost, found and lost again within one batch counted as found, and 1102 before many farms was not heard."""
+
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
+            world.feed.watch([Underlying("SPX")])
+            await fake.until_asked("1")
+            for code in (1100, 1101, 1100):
+                fake.push(4, 2, -1, code, f"notice {code}", "")
+            events = await wait_for(world, LinkDown)
+            assert not [event for event in events if isinstance(event, LinkUp)]
+            fake.push(4, 2, -1, 1102, "Connectivity has been restored - data maintained.", "")
+            for farm in range(25):
+                fake.push(4, 2, -1, 2104, f"Market data farm connection is OK:farm{farm}", "")
+            assert isinstance((await wait_for(world, LinkUp))[-1], LinkUp)
+            assert len(await fake.until_asked("1", 2)) == 2, "what 1101 said of the lines still holds"
+
+    run(scenario())
+
+
 def test_the_count_of_order_ids_is_asked_for_anew_and_told_of_a_new_connection_alone() -> None:
     """After 1101 orders of ours may wait to leave on the same connection: it proves nothing there."""
 

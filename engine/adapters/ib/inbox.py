@@ -16,6 +16,8 @@ TOLD_AGAIN = (11, 59)
 """Those of the day, all of which are told whenever executions are asked for."""
 ENDS = {53: "open orders", 54: "account values", 55: "executions", 62: "positions", 102: "completed orders"}
 NEXT_VALID_ID = 9
+MOST_NOTICES = 1000
+"""What the broker says on no id within one batch, at most: with the news that it is back come those of every farm."""
 
 
 class Inbox:
@@ -27,7 +29,7 @@ class Inbox:
     def __init__(self, refuse: Callable[[list[str]], bool]) -> None:
         self.queue: deque[list[str]] = deque()
         self.ends: set[str] = set()
-        self.notices: deque[tuple[int, str]] = deque(maxlen=20)
+        self.notices: deque[tuple[int, str]] = deque(maxlen=MOST_NOTICES)
         self.next_valid_id = self.counted_id = 0
         self._refuse = refuse
 

@@ -7,6 +7,7 @@ cycle of the event loop, stamped by the clock that was handed in.
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from datetime import datetime
 
 from ib_async import ExecutionFilter
@@ -45,7 +46,8 @@ log = logging.getLogger("rulebot.ib")
 
 BROKEN = frozenset((1100, 2110))
 """The gateway has lost the broker; the socket stays."""
-RESTORED = frozenset((1101, 1102))
+LINES_LOST = 1101
+RESTORED = frozenset((LINES_LOST, 1102))
 OPEN_ORDER, OPEN_ORDERS_END, EXECUTION, COMMISSION = "5", "53", "11", "59"
 EXECUTION_ID = {EXECUTION: 14, COMMISSION: 2}
 """Messages that are told again whenever executions are asked for, and where they have the execution's id."""
@@ -72,7 +74,7 @@ class IbLink:
         self._refs: dict[int, str] = {}
         self._next_order_id = 0
         self._positions: dict[Contract, PositionReport] = {}
-        self._told_down = False
+        self._told_down = self._lost_lines = False
         self._listed: set[str] | None = None
 
     @property
@@ -143,7 +145,7 @@ class IbLink:
         self._readers = dict(readers(wire.version, self._account))
         self._values = AccountValues(self._account)
         self._seen.clear()
-        self._told_down = False
+        self._told_down = self._lost_lines = False
         self._listed = None
         wire.inbox.queue.clear()  # every list is asked for again, complete
 
@@ -215,14 +217,13 @@ class IbLink:
             raise BrokerError(wire.quotes.failures[0])
         events += _dividends(wire, at)
         events.append(MarketMoved(at, rows))
-        codes = [code for code, _ in wire.inbox.notices]
-        texts = dict(wire.inbox.notices)
+        told = [each for each in wire.inbox.notices if each[0] in BROKEN | RESTORED]
         wire.inbox.notices.clear()
-        broken = next((code for code in codes if code in BROKEN), None)
-        if broken is not None:
-            events.append(LinkDown(at, f"{texts[broken]} (error {broken})"))
-        if any(code in RESTORED for code in codes):
-            events += await self._restored(wire, lost_lines=1101 in codes)
+        self._lost_lines |= any(code == LINES_LOST for code, _ in told)
+        if (broken := _first_broken(told)) is not None:
+            events.append(LinkDown(at, broken))
+        if told and told[-1][0] in RESTORED:
+            events += await self._restored(wire)
         if not self.is_lockstep:
             events += self._check_clock(wire)
         if wire.lost is not None:
@@ -241,11 +242,17 @@ class IbLink:
         ahead = None if told is None else self._time.heard(told)
         return [] if ahead is None else [ClocksApart(self._now, ahead)]
 
-    async def _restored(self, wire: Wire, *, lost_lines: bool) -> list[Event]:
-        """Read every list again after the gateway found the broker; fills may have happened meanwhile."""
+    async def _restored(self, wire: Wire) -> list[Event]:
+        """Read every list again after the gateway found the broker; fills may have happened meanwhile.
+
+        It may lose the broker again while they are read: then what follows is told by the next batch.
+        """
         events = await self._settled(wire)
-        if lost_lines:
+        if _first_broken(wire.inbox.notices) is not None:
+            return events
+        if self._lost_lines:
             self._feed.attach(wire, self)
+            self._lost_lines = False
         return [*events, self._up(wire)]
 
     def _down(self, wire: Wire, events: list[Event] | None = None) -> Batch:
@@ -336,6 +343,11 @@ class IbLink:
         if wire is not None:
             self._feed.detach()
             await wire.close()
+
+
+def _first_broken(notices: Iterable[tuple[int, str]]) -> str | None:
+    """Return in words that the gateway has lost the broker, None where no notice says so."""
+    return next((f"{text} (error {code})" for code, text in notices if code in BROKEN), None)
 
 
 def _dividends(wire: Wire, at: datetime) -> list[Event]:
