@@ -28,6 +28,7 @@ SHOWN = 3
 @click.option("--seed", "first", type=click.IntRange(0), default=1, show_default=True, help="The first seed.")
 @click.option("--faults", "kinds", metavar="KIND,...", help="Only these kinds (docs/faults.md; crash, power_cut).")
 @click.option("--whole-day", is_flag=True, help="Whole sessions instead of the time around an entry window.")
+@click.option("--overnight", is_flag=True, help="From an evening to the next morning: expiry, assignment, a new day.")
 @click.option("--account", type=click.Path(path_type=Path), help="The account document: limits over all bots.")
 @click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the specs.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
@@ -39,6 +40,7 @@ def chaos(
     first: int,
     kinds: str | None,
     whole_day: bool,
+    overnight: bool,
     account: Path | None,
     overrides: tuple[str, ...],
     form: str,
@@ -58,7 +60,14 @@ def chaos(
     from engine.run.desk import ProblemsError, check_overrides
 
     settings = parse_settings(overrides)
-    asked = Asked(specs=specs, overrides=settings, kinds=chosen_kinds(kinds), account=account, whole_day=whole_day)
+    asked = Asked(
+        specs=specs,
+        overrides=settings,
+        kinds=chosen_kinds(kinds),
+        account=account,
+        whole_day=whole_day,
+        overnight=overnight,
+    )
     try:
         check_overrides(asked.desk(), settings)
     except ProblemsError as error:
@@ -156,6 +165,7 @@ def _command(asked: "Asked", kinds: str | None, overrides: Sequence[str]) -> str
     words = ["rulebot", "chaos", "--seeds", "1", "--seed", "SEED"]
     words += ["--faults", kinds] if kinds is not None else []
     words += ["--whole-day"] if asked.whole_day else []
+    words += ["--overnight"] if asked.overnight else []
     words += ["--account", str(asked.account)] if asked.account is not None else []
     words += [word for each in overrides for word in ("--set", each)]
     text = shlex.join([*words, *asked.specs]).replace("{", "{{").replace("}", "}}")

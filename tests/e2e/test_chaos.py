@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 from engine.cli.main import main
 from engine.model.order import OrderStatus, Purpose
-from engine.model.session import session_from
+from engine.model.session import session_after, session_from
 from engine.record.record import Kind
 from engine.run.chaos.aftermath import Aftermath
 from engine.run.chaos.draw import CHOICE, NEED_TIME, draw
@@ -269,3 +269,21 @@ def test_the_shipped_bots_come_through_many_seeds() -> None:
 def test_the_shipped_bots_come_through_whole_days() -> None:
     done = chaos("--seeds", "20", "--seed", "1000", "--whole-day", *spec_files(SHIPPED))
     assert done.exit_code == 0, done.output
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_ci_what_is_held_comes_through_nights() -> None:
+    done = chaos("--seeds", "6", "--seed", "3000", "--overnight", *spec_files(["put_lite", SELLER]))
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.long
+def test_ci_what_nobody_was_there_to_hear_is_compared_by_what_is_held(desk: Desk, tmp_path: Path) -> None:
+    """The engine dies with its entry under way and is back the next morning: its fill is told to nobody any more."""
+    died = Crash(moment=Moment.AFTER_COMMAND, number=1, away=60 * 60 * 7)
+    night = replace(morning(desk, crashes=(died,)), calm_at=session_after(SESSION.date).open + timedelta(minutes=1))
+    left = live_through(night, desk, tmp_path)
+    assert any(row["kind"] == "execution" for row in left.unheard)
+    assert judge(left, desk) == {}
+    assert {4, 6} <= set(judge(replace(left, unheard=()), desk))

@@ -1,11 +1,12 @@
 """The engine's books against the ledger of its broker: cash, commissions, holdings and every execution, to the cent."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
 from engine.fill.apply import DELIVERING
+from engine.fill.book import UNSEEN
 from engine.model.money import CENT, ZERO
 from engine.record.record import Kind
 from engine.run.aftermath.day import Day
@@ -20,11 +21,14 @@ PREFIX = "rb:"
 """How the reference of each of our orders begins."""
 
 
-def compare_books(day: Day, untold: Iterable[Row] = (), rows: Iterable[Row] = ()) -> list[str]:
+def compare_books(
+    day: Day, untold: Iterable[Row] = (), rows: Iterable[Row] = (), unheard: Collection[str] = ()
+) -> list[str]:
     """Return every difference between the engine's books and the gateway's ledger, to the cent.
 
     untold: commission rows of the ledger that the broker has kept from us so far; our books cannot have them. rows: of
-    the ledger; what others did in the account is taken out of its figures.
+    the ledger; what others did in the account is taken out of its figures. unheard: executions, without their revision,
+    that nobody was there to hear on their day; at what they traded is not compared.
     """
     rows = list(rows)
     others = _of_others(rows, _settled(day))
@@ -51,11 +55,17 @@ def compare_books(day: Day, untold: Iterable[Row] = (), rows: Iterable[Row] = ()
     )
     known = {key for key in (*cash, *day.ledger.cash_flow, *day.ledger.positions) if key not in UNDERLYINGS}
     dealt = set() if any(_is_early(row) for row in rows) else _shares_dealt(day)
+    guessed = {int(str(row["con_id"])) for row in executions(rows) if base_of(row["exec_id"]) in unheard}
+    ended = {leg.option.con_id for position in day.positions.values() for leg in position.legs if leg.settled}
+    ended |= {int(str(row["con_id"])) for row in rows if row["kind"] == "settlement" and not _is_early(row)}
+    shared = {key for key in ended if others.get(("held", key))}  # what others have of it is settled with ours
     return [
         f"{what} of {key}: ours {ours.get(key, ZERO)}, the ledger's {theirs.get(key, ZERO)}"
         for key in sorted(known | dealt)
         for what, ours, theirs in sums
         if not (key in dealt and what == "held")  # the account may hold others
+        and not (key in guessed and what != "held")
+        and not (key in shared and what != "commission")
         and abs(ours.get(key, ZERO) - theirs.get(key, ZERO) + others.get((what, key), ZERO)) >= CENT / 2
     ]
 
@@ -125,12 +135,15 @@ def executions(rows: Iterable[Row]) -> Iterator[Row]:
             yield row
 
 
-def fills_that_differ(day: Day, rows: Iterable[Row]) -> Iterator[str]:
+def fills_that_differ(day: Day, rows: Iterable[Row], unheard: Collection[str] = ()) -> Iterator[str]:
     """Return executions that are counted twice, not at all, or otherwise than the ledger has them.
 
     A correction takes the place of what it corrects, on both sides; what was booked unseen and then taken back for the
-    true execution is none.
+    true execution is none. unheard: as in `compare_books`; what was taken up from the account in their place is left
+    out with them.
     """
+    rows = list(rows)
+    taken_up = {str(row["order_ref"]) for row in executions(rows) if base_of(row["exec_id"]) in unheard}
     fills = [record.data for record in day.records if record.kind is Kind.FILL]
     for exec_id, count in Counter(str(fill["exec_id"]) for fill in fills).items():
         if count > 1:
@@ -144,7 +157,9 @@ def fills_that_differ(day: Day, rows: Iterable[Row]) -> Iterator[str]:
         for row in executions(rows)
     }
     for base in sorted({*ours, *theirs}):
-        if base not in theirs and ours[base].quantity == 0:
+        if base in unheard or (base not in theirs and ours[base].quantity == 0):
+            continue
+        if base.startswith(UNSEEN) and ours[base].ref in taken_up:
             continue
         if ours.get(base) != theirs.get(base):
             yield f"the execution {base}: ours {_shown(ours.get(base))}, the ledger's {_shown(theirs.get(base))}"

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from engine.model.contract import Option, Right
 from engine.model.order import Order, Purpose
+from engine.model.session import exchange_date
 from engine.record.codec import decode
 from engine.record.record import Kind
 from engine.run.aftermath.books import PREFIX, base_of, executions
@@ -55,10 +56,12 @@ def uncovered_shorts(
         owner = day.positions.get(position)
         if owner is None or owner.bot in allowed or position in busted:
             continue
+        today = exchange_date(datetime.fromisoformat(at))
         for right in Right:
             if right is Right.CALL and owner.bot in by_shares:
                 continue
-            held = [count for option, count in holding.held.items() if option.right is right]
+            alive = [option for option in holding.held if option.right is right and option.expiry >= today]
+            held = [holding.held[option] for option in alive]
             if sum(held) < 0:
                 yield f"{position} of {owner.bot} was short {-sum(held)} {right.value} without a long one at {at}"
 

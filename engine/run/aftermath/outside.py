@@ -1,7 +1,7 @@
 """The orders in a store against those at its broker: none twice, none unknown to either side."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -104,12 +104,12 @@ def filled_after_cancel(day: Day, rows: Sequence[Row]) -> set[str]:
     return found
 
 
-def unknown_to_store(orders: Mapping[str, Order], rows: Sequence[Row]) -> Iterator[str]:
-    """Return orders at the broker that no order row tells of."""
+def unknown_to_store(orders: Mapping[str, Order], rows: Sequence[Row], unheard: Collection[str] = ()) -> Iterator[str]:
+    """Return orders at the broker that no order row tells of. unheard: those whose permanent id nobody could learn."""
     for ref, ids in orders_at_broker(rows).items():
         if ref not in orders:
             yield f"{ref} is at the broker and in no order row"
-        elif orders[ref].perm_id not in ids:
+        elif orders[ref].perm_id not in ids and (orders[ref].perm_id or ref not in unheard):
             yield f"{ref} has the permanent id {orders[ref].perm_id}, at the broker {sorted(ids)}"
 
 

@@ -19,8 +19,9 @@ class Aftermath:
     """The store's day, what is outside of it, and what was seen from without.
 
     tables: those that differ from their journal. starts: what the next one would know otherwise. untold: commissions
-    that the broker kept from us. fired: how often each fault did something, by its place. deaths: crashes and acts
-    that happened. points: where it could have died. troubles: what no engine may do, in words.
+    that the broker kept from us. unheard: orders, executions and commissions of an earlier session that no engine was
+    there to hear, and that nobody tells the next day. fired: how often each fault did something, by its place. deaths:
+    crashes and acts that happened. points: where it could have died. troubles: what no engine may do, in words.
     """
 
     storm: Storm
@@ -29,6 +30,7 @@ class Aftermath:
     tables: tuple[str, ...]
     starts: tuple[str, ...]
     untold: tuple[Row, ...]
+    unheard: tuple[Row, ...] = ()
     fired: Mapping[int, int]
     deaths: tuple[str, ...]
     lives: int

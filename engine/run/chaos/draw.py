@@ -3,14 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from random import Random
+from typing import NamedTuple
 
 from engine.model.errors import MisuseError
-from engine.model.session import EXCHANGE_ZONE, Session, session_from
+from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, session_after, session_from
 from engine.run.chaos.acts import ACTS, REQUESTS, Act
 from engine.run.chaos.storm import Crash, Entry, Moment, Storm
 from engine.run.desk import Desk
 from engine.sim.gateway.fault_kinds import KINDS, STANDING, labels
-from engine.sim.gateway.timeline import BEFORE_OPEN
+from engine.sim.gateway.timeline import AFTER_CLOSE, BEFORE_OPEN
 from engine.spec.suggest import did_you_mean
 
 Value = str | int | float | bool
@@ -26,6 +27,8 @@ DELAYS = (0.0, 0.0, 0.002, 0.05, 0.4)
 
 DAYS = (date(2026, 10, 21), date(2026, 10, 21), date(2026, 10, 22), date(2026, 11, 3), date(2026, 11, 27))
 """The last one closes at 13:00."""
+EVES = (date(2026, 10, 21), date(2026, 10, 22), date(2026, 10, 30), date(2026, 11, 25))
+"""Days before a night: one before the clocks change over a week-end, one before a holiday and a half day."""
 SHARES = 1000
 MARKETS = (None, None, None, "whipsaw", "calm", "trend_down", "trend_up", "bad_quotes", "vix_spike", "dislocation")
 LISTS = ("orders", "positions", "executions", "completed")
@@ -37,6 +40,11 @@ SYMBOLS = ("all", "all", "SPX", "SPY")
 STRETCHES = (12, 20, 30, 45)
 """Minutes in which things go wrong."""
 CALM_BEFORE_CLOSE = timedelta(minutes=20)
+EVENINGS, MORNINGS = (15, 30, 45), (1, 5, 15, 30)
+"""Minutes before a close and after the next open in which things go wrong over a night."""
+LEFT_OF_A_WINDOW = timedelta(minutes=10)
+NEAR_NIGHT = 600
+"""Seconds before and after a night that a third of the instants fall into."""
 MANY = frozenset({"duplicate", "execution_first", "late_commission", "unset_commission", "no_commission", "warning"})
 MANY |= {"late_fill", "correction", "no_summary", "late_summary", "late_leg", "lost_execution"}
 """Kinds of orders and fills that may meet each of them; others meet one, or an engine could never do anything."""
@@ -70,12 +78,39 @@ def labels_of(kinds: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False) -> Storm:
+class Stretch(NamedTuple):
+    """When things go wrong. night: from the last instant of one session to the first of the next; it is not lived."""
+
+    begins: datetime
+    calm_at: datetime
+    night: tuple[datetime, datetime] | None = None
+
+    @property
+    def seconds(self) -> int:
+        """How long it is, without the night."""
+        return int((self.calm_at - self.begins - self._away).total_seconds())
+
+    @property
+    def evening(self) -> int:
+        """How many seconds of it come before the night."""
+        return 0 if self.night is None else int((self.night[0] - self.begins).total_seconds())
+
+    def after(self, seconds: int) -> datetime:
+        """Return the instant so many seconds after it began."""
+        at = self.begins + timedelta(seconds=seconds)
+        return at if self.night is None or at <= self.night[0] else at + self._away
+
+    @property
+    def _away(self) -> timedelta:
+        return timedelta(0) if self.night is None else self.night[1] - self.night[0]
+
+
+def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False, overnight: bool = False) -> Storm:
     """Return the trial of a seed."""
     chance = Random(f"chaos {seed}")
-    session = session_from(chance.choice(DAYS))
+    session = session_from(chance.choice(EVES if overnight else DAYS))
     market = chance.choice(MARKETS)
-    begins, calm_at = _stretch(chance, desk, session, whole_day=whole_day)
+    stretch = (_over_night if overnight else _stretch)(chance, desk, session, whole_day=whole_day)
     gateway = [kind for kind in kinds if kind not in CRASHES and kind not in ACTS]
     shares = shares_wanted(desk)
     structures = (each.plan for bot in desk.bots.values() for each in bot.structures())
@@ -84,11 +119,11 @@ def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False
     acting = [kind for kind in kinds if kind in ACTS]
     crashing = [kind for kind in kinds if kind in CRASHES]
     count = chance.choice((1, 1, 2, 2, 3, 4, 6)) if gateway else 0
-    faults = tuple(_fault(chance, chance.choice(gateway), begins, calm_at) for _ in range(count))
+    faults = tuple(_fault(chance, chance.choice(gateway), stretch) for _ in range(count))
     ends = chance.choice((0, 1, 1, 2, 3, 5) if gateway else (1, 2, 3, 5)) if crashing else 0
-    crashes = tuple(_crash(chance, chance.choice(crashing), begins, calm_at) for _ in range(ends))
+    crashes = tuple(_crash(chance, chance.choice(crashing), stretch) for _ in range(ends))
     doing = chance.choice((0, 0, 1, 1, 2) if gateway or crashing else (1, 2, 3)) if acting else 0
-    acts = tuple(_act(chance, chance.choice(acting), begins, calm_at) for _ in range(doing))
+    acts = tuple(_act(chance, chance.choice(acting), stretch) for _ in range(doing))
     lockstep = not any(fault["kind"] in NEED_TIME for fault in faults) and chance.random() < 0.5
     if not lockstep:
         faults = tuple(_without_lockstep(chance, fault) for fault in faults)
@@ -96,8 +131,8 @@ def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False
         seed=seed,
         day=session.date,
         market=market,
-        begins=begins,
-        calm_at=calm_at,
+        begins=stretch.begins,
+        calm_at=stretch.calm_at,
         ends_with_day=whole_day,
         faults=faults,
         crashes=crashes,
@@ -115,39 +150,58 @@ def shares_wanted(desk: Desk) -> tuple[tuple[str, int], ...]:
     return tuple((symbol, SHARES) for symbol in sorted(symbols))
 
 
-def _stretch(chance: Random, desk: Desk, session: Session, *, whole_day: bool) -> tuple[datetime, datetime]:
+def _stretch(chance: Random, desk: Desk, session: Session, *, whole_day: bool) -> Stretch:
     """Return from when to when things go wrong: from minutes before one bot's window on, or the whole day."""
     earliest, latest = session.open - timedelta(seconds=BEFORE_OPEN), session.close - CALM_BEFORE_CLOSE
     if whole_day:
-        return earliest, latest
+        return Stretch(earliest, latest)
     start, end = chance.choice([span for bot in desk.bots.values() for span in bot.windows(session)])
     if end - start > timedelta(hours=1) and chance.random() < 0.3:
         start += timedelta(minutes=chance.randint(1, int((end - start) / timedelta(minutes=1)) - 30))
     begins = max(start - timedelta(seconds=chance.choice((20, 60, 180, 300))), earliest)
     if begins >= latest:  # its window is empty on a half day, or so late that nothing could go wrong before it
         begins = latest - timedelta(minutes=min(STRETCHES))
-    return begins, min(begins + timedelta(minutes=chance.choice(STRETCHES)), latest)
+    return Stretch(begins, min(begins + timedelta(minutes=chance.choice(STRETCHES)), latest))
+
+
+def _over_night(chance: Random, desk: Desk, session: Session, *, whole_day: bool) -> Stretch:
+    """Return a stretch from an evening to the next morning; it begins within a bot's last window, or shortly before."""
+    following = session_after(session.date)
+    earliest = session.open - timedelta(seconds=BEFORE_OPEN)
+    night = session.close + timedelta(seconds=AFTER_CLOSE), following.open - timedelta(seconds=BEFORE_OPEN)
+    if whole_day:
+        return Stretch(earliest, following.close - CALM_BEFORE_CLOSE, night)
+    start, end = chance.choice([bot.windows(session)[-1] for bot in desk.bots.values()])
+    evening = session.close - timedelta(minutes=chance.choice(EVENINGS))
+    begins = max(start - timedelta(seconds=chance.choice((20, 60, 180))), min(evening, end - LEFT_OF_A_WINDOW))
+    calm_at = following.open + timedelta(minutes=chance.choice(MORNINGS))
+    return Stretch(max(begins, earliest), calm_at, night)
 
 
 # ---------------------------------------------------------------- faults
 
 
-def _fault(chance: Random, kind: str, begins: datetime, calm_at: datetime) -> Entry:
+def _fault(chance: Random, kind: str, stretch: Stretch) -> Entry:
     triggers = [each for each in KINDS[kind].triggers if each != STANDING]
     on = chance.choice([*triggers, "at", "order"] if {"at", "order"} <= set(triggers) else triggers)
     entry: dict[str, Value] = {"kind": kind}
     if on == "at":
-        entry["at"] = f"{_instant(chance, begins, calm_at).astimezone(EXCHANGE_ZONE):%H:%M:%S}"
+        at = _instant(chance, stretch)
+        entry["at"] = f"{at.astimezone(EXCHANGE_ZONE):%H:%M:%S}"
+        if exchange_date(at) != exchange_date(stretch.begins):
+            entry["session"] = 2
     else:
         entry["on"] = on
         entry |= _which(chance, kind, on)
     return entry | PARAMETERS.get(kind, _nothing)(chance)
 
 
-def _instant(chance: Random, begins: datetime, calm_at: datetime) -> datetime:
-    """Return an instant, more often an early one: that is where the entries are."""
-    reach = int((calm_at - begins).total_seconds())
-    return begins + timedelta(seconds=chance.randint(1, chance.choice((min(reach, 420), reach))))
+def _instant(chance: Random, stretch: Stretch) -> datetime:
+    """Return an instant, more often an early one, where the entries are, or one near the night."""
+    reach, night = stretch.seconds, stretch.evening
+    if night and chance.random() < 1 / 3:
+        return stretch.after(chance.randint(max(night - NEAR_NIGHT, 1), min(night + NEAR_NIGHT, reach)))
+    return stretch.after(chance.randint(1, chance.choice((min(reach, 420), reach))))
 
 
 def _without_lockstep(chance: Random, fault: Entry) -> Entry:
@@ -271,12 +325,12 @@ PARAMETERS: Mapping[str, Callable[[Random], dict[str, Value]]] = {
 # ---------------------------------------------------------------- crashes and acts
 
 
-def _act(chance: Random, kind: str, begins: datetime, calm_at: datetime) -> Act:
-    at = _instant(chance, begins, calm_at)
+def _act(chance: Random, kind: str, stretch: Stretch) -> Act:
+    at = _instant(chance, stretch)
     return Act(kind=kind, at=at, request=chance.choice(tuple(REQUESTS)), times=chance.choice((1, 1, 2)))
 
 
-def _crash(chance: Random, kind: str, begins: datetime, calm_at: datetime) -> Crash:
+def _crash(chance: Random, kind: str, stretch: Stretch) -> Crash:
     moment = chance.choice(tuple(Moment))
     number = chance.randint(1, chance.choice((3, 12, 40)))
     if moment is Moment.AFTER_COMMAND:
@@ -293,7 +347,7 @@ def _crash(chance: Random, kind: str, begins: datetime, calm_at: datetime) -> Cr
     return Crash(
         moment=moment,
         number=1 if is_timed else number,
-        at=_instant(chance, begins, calm_at) if is_timed else None,
+        at=_instant(chance, stretch) if is_timed else None,
         arrives=chance.random() < 0.6,
         power=kind == "power_cut",
         away=chance.choice((0, 0, 1, 3, 20, 90, 400)),

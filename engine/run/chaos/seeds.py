@@ -28,13 +28,18 @@ Violations = Mapping[int, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What to try: specs, overrides of their parameters, the account document, kinds of faults, and how long a day."""
+    """What to try: specs, overrides of their parameters, the account document, kinds of faults, and which hours."""
 
     specs: tuple[str, ...]
     overrides: Mapping[str, str]
     kinds: tuple[str, ...]
     account: Path | None = None
     whole_day: bool = False
+    overnight: bool = False
+
+    def storm(self, seed: int, desk: Desk) -> Storm:
+        """Return the trial of a seed."""
+        return draw(seed, desk, self.kinds, whole_day=self.whole_day, overnight=self.overnight)
 
     def desk(self) -> Desk:
         """Return the bots, compiled. Raises: SpecError, MisuseError, StoreError."""
@@ -148,7 +153,7 @@ def worth_shrinking(tried: Sequence[Tried]) -> list[int]:
 
 def try_seed(seed: int, asked: Asked, desk: Desk) -> Tried:
     """Draw a seed's trial, live through it and judge it."""
-    return try_storm(draw(seed, desk, asked.kinds, whole_day=asked.whole_day), desk)
+    return try_storm(asked.storm(seed, desk), desk)
 
 
 def try_storm(storm: Storm, desk: Desk) -> Tried:
@@ -172,7 +177,7 @@ def try_storm(storm: Storm, desk: Desk) -> Tried:
 
 def shrink_seed(seed: int, asked: Asked, desk: Desk) -> Smallest:
     """Return the smallest trial of a failing seed."""
-    storm = draw(seed, desk, asked.kinds, whole_day=asked.whole_day)
+    storm = asked.storm(seed, desk)
     broken = set(try_storm(storm, desk).violations)
     found = shrink(storm, lambda smaller: bool(broken & set(try_storm(smaller, desk).violations)))
     return Smallest(seed, yaml_of(found), try_storm(found, desk).violations)

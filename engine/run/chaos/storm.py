@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from enum import Enum
 
-from engine.model.session import EXCHANGE_ZONE
+from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, sessions
 from engine.model.values import dataclass
 from engine.run.chaos.acts import Act
 from engine.sim.gateway.fault_plan import FaultPlan, read_faults
@@ -72,7 +72,8 @@ class Crash:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storm:
-    """One trial. Engine and faults begin at `begins`, faults end at `calm_at`; the trial ends soon after that.
+    """One trial. Engine and faults begin at `begins`, faults end at `calm_at`, perhaps in the next session; the trial
+    ends soon after that.
 
     lockstep: time waits for the engine; else it runs by itself, and what was said is under way for `delay` seconds.
     shares: what the account holds at the start, by symbol.
@@ -90,6 +91,11 @@ class Storm:
     lockstep: bool = True
     delay: float = 0.0
     shares: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """The sessions that it lasts."""
+        return tuple(sessions(self.day, exchange_date(self.calm_at)))
 
     @property
     def plan(self) -> FaultPlan:
@@ -114,6 +120,8 @@ class Storm:
 def yaml_of(storm: Storm) -> str:
     """Return the file that `rulebot gateway --faults` takes; crashes and acts, not the gateway's, as comments."""
     lines = [] if storm.lockstep else [f"# time runs by itself, and all that is said takes {storm.delay:g} s"]
+    if len(storm.sessions) > 1:
+        lines.append(f"# over a night: --date {storm.day} --days {len(storm.sessions)}")
     lines += [f"# {each}" for each in (*storm.crashes, *storm.acts)]
     lines.append("faults:" if storm.faults else "faults: []")
     for entry in storm.faults:

@@ -6,9 +6,9 @@ real broker: by its clock, with heartbeats, and connecting again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from engine.adapters.ib.world import ib_world
 from engine.model.collector import no_collection
 from engine.model.errors import InvariantError, RulebotError, StoreError
 from engine.model.order import OrderStatus
+from engine.model.session import exchange_date
 from engine.run.aftermath.day import read_day
 from engine.run.aftermath.outside import Outside
 from engine.run.audit.starts import differing_starts
@@ -29,6 +30,7 @@ from engine.run.chaos.virtual_loop import VirtualLoop, run_virtually
 from engine.run.desk import Desk
 from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import World, patient
+from engine.sim.exchange.ledger import Row
 from engine.sim.gateway.embed import RunningGateway, start_gateway
 from engine.sim.gateway.settings import GatewaySettings
 from engine.store.place import Place
@@ -40,10 +42,14 @@ QUIET, LONGEST_QUIET = timedelta(minutes=3), timedelta(minutes=15)
 """How long an engine is left alone after the last fault, at least, and until it has nothing under way."""
 TOO_LATE = timedelta(minutes=25)
 """How long after the last fault an engine must have been seen."""
+TOLD_WITHIN = timedelta(minutes=4)
+"""What happened so long before the last instant with a connection was told in that session, or was asked for."""
 AWAY = 5
 """Virtual seconds until an engine that ended by itself is started again."""
 INBOX_EVERY = timedelta(seconds=1)
 """How often requests of people are looked for where time runs by itself: a quarter of the looks of a real engine."""
+A_NIGHT = 3600.0
+"""Seconds by which the gateway's time is ahead of the loop's when a night was passed over."""
 MOST_LIVES = 40
 MOST_FAILURES = 3
 MOST_STEPS = 3_000_000
@@ -100,6 +106,7 @@ class _Trial:
         self.lives = 0
         self.failures = 0
         self.is_calm = False
+        self.connected: dict[date, datetime] = {}
         self.engine: asyncio.Future[None] | None = None
         self.loop: VirtualLoop | None = None
         self.burial: asyncio.Handle | None = None
@@ -123,7 +130,12 @@ class _Trial:
         storm = self.storm
         speed = None if storm.lockstep else 1.0
         settings = GatewaySettings(
-            first_day=storm.day, seed=storm.seed, market_file=storm.market, speed=speed, shares=storm.shares
+            first_day=storm.day,
+            days=len(storm.sessions),
+            seed=storm.seed,
+            market_file=storm.market,
+            speed=speed,
+            shares=storm.shares,
         )
         gateway = await start_gateway(settings, faults=storm.plan)
         try:
@@ -146,12 +158,23 @@ class _Trial:
             tables=tuple(differing_tables(self.store)),
             starts=tuple(differing_starts(self.store)),
             untold=gateway.untold,
+            unheard=tuple(self._missed(gateway.ledger.rows)),
             fired=dict(gateway.fired),
             deaths=(*(crash.label for crash in self.fate.deaths), *self.acts.done),
             lives=self.lives,
             points=self.fate.points,
             troubles=(*self.troubles, *self.heard.found),
         )
+
+    def _missed(self, rows: Sequence[Row]) -> Iterator[Row]:
+        """Yield what happened in an earlier session when no engine was connected any more, or only for a while."""
+        last = self.storm.sessions[-1].date
+        for row in rows:
+            at = datetime.fromisoformat(str(row["at"]))
+            told_until = self.connected.get(exchange_date(at), datetime.min.replace(tzinfo=UTC) + TOLD_WITHIN)
+            is_earlier = row["kind"] in ("order", "execution", "commission") and exchange_date(at) < last
+            if is_earlier and at > told_until - TOLD_WITHIN:
+                yield row
 
     # ------------------------------------------------------------ lives
 
@@ -194,8 +217,9 @@ class _Trial:
         return False
 
     async def _engine(self, gateway: RunningGateway) -> None:
+        left = sum(each.date >= exchange_date(_now(gateway)) for each in self.storm.sessions)
         options = RunOptions(
-            store=self.store, logs=None, sessions=1, install=f"c{self.storm.seed}", inbox_every=INBOX_EVERY
+            store=self.store, logs=None, sessions=left, install=f"c{self.storm.seed}", inbox_every=INBOX_EVERY
         )
         await execute(
             self.desk,
@@ -267,6 +291,8 @@ class _Trial:
 
     def _after_instant(self, run: Run, at: datetime, gateway: RunningGateway) -> None:
         """Look at the clock after each instant: a crash, the calm or the end may be due."""
+        if run.loop.state.is_ready:
+            self.connected[exchange_date(at)] = at
         if at >= self.storm.calm_at:
             self._calm(gateway)
         self.fate.after_instant(at)
@@ -318,14 +344,17 @@ class _Trial:
 
 
 class _LoopClock:
-    """The gateway's time between its instants too, by the loop."""
+    """The gateway's time between its instants too, by the loop; over a night it jumps, as when a machine sleeps."""
 
     def __init__(self, gateway: RunningGateway) -> None:
         self._time = asyncio.get_running_loop().time
+        self._gateway = gateway
         self._ahead = gateway.now - int(self._time())
 
     def now(self) -> datetime:
         """Return the present instant, UTC."""
+        if self._gateway.now - self._ahead - self._time() > A_NIGHT:
+            self._ahead = self._gateway.now - int(self._time())
         return datetime.fromtimestamp(self._ahead + self._time(), UTC)
 
     def elapsed(self) -> float:

@@ -7,9 +7,9 @@ from itertools import islice
 from engine.compile.size import loss_budget
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
-from engine.model.session import session_from
+from engine.model.session import exchange_date, session_from
 from engine.model.values import dataclass
-from engine.run.aftermath.books import PREFIX, compare_books, fills_that_differ
+from engine.run.aftermath.books import PREFIX, base_of, compare_books, fills_that_differ
 from engine.run.aftermath.covered import calls_without_shares
 from engine.run.aftermath.day import Day
 from engine.run.aftermath.delivered import deliveries_that_differ
@@ -32,6 +32,7 @@ from engine.run.desk import Desk
 
 PATIENCE = timedelta(minutes=1)
 """How long an order may be neither at work nor over in the quiet without anything being done about it."""
+RESTING = (Purpose.TARGET, Purpose.STOP, Purpose.PROTECT)
 SHOWN = 3
 """Offences that are kept of one invariant and trial."""
 
@@ -76,16 +77,22 @@ def _nothing(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
 def _identities(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
     rows, orders = aftermath.outside.rows, aftermath.day.orders
     yield from twice_at_broker(rows)
-    yield from unknown_to_store(orders, rows)
+    unheard = {str(row["order_ref"]) for row in aftermath.unheard if row["kind"] == "order"}
+    yield from unknown_to_store(orders, rows, unheard)
 
 
 def _books(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
     day, rows = aftermath.day, aftermath.outside.rows
-    return (*compare_books(day, aftermath.untold, rows), *deliveries_that_differ(day, rows))
+    untold = *aftermath.untold, *(row for row in aftermath.unheard if row["kind"] == "commission")
+    return (*compare_books(day, untold, rows, _unheard(aftermath)), *deliveries_that_differ(day, rows))
 
 
 def _executions(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
-    return fills_that_differ(aftermath.day, aftermath.outside.rows)
+    return fills_that_differ(aftermath.day, aftermath.outside.rows, _unheard(aftermath))
+
+
+def _unheard(aftermath: Aftermath) -> set[str]:
+    return {base_of(row["exec_id"]) for row in aftermath.unheard if row["kind"] == "execution"}
 
 
 def _covered(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
@@ -101,15 +108,16 @@ def _reduced(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
 
 
 def _in_session(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
-    """Return orders that the broker first heard of outside the session."""
-    seen: set[str] = set()
+    """Return orders that the broker first heard of outside the session; what is to rest may wait there for an open."""
+    orders = aftermath.day.orders
+    seen = {ref for ref, order in orders.items() if order.purpose in RESTING}
     for row in aftermath.outside.rows:
         ref = str(row.get("order_ref", ""))
         if row["kind"] != "order" or not ref.startswith(PREFIX) or ref in seen:
             continue
         seen.add(ref)
         at = datetime.fromisoformat(str(row["at"]))
-        session = session_from(aftermath.storm.day)
+        session = session_from(exchange_date(at))
         if not session.open <= at < session.close:
             yield f"{ref} reached the broker at {at:%H:%M:%S} UTC, outside the session"
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from engine.model.errors import MisuseError
 from engine.model.session import session_from
 from engine.record.record import Kind, Record
 from engine.run.chaos.acts import ACTS
-from engine.run.chaos.draw import CHOICE, CRASHES, NEED_TIME, SELLS_SHARES, chosen_kinds, draw
+from engine.run.chaos.draw import CHOICE, CRASHES, EVES, NEED_TIME, SELLS_SHARES, chosen_kinds, draw
 from engine.run.chaos.fate import CrashedError, Fate, MortalJournal
 from engine.run.chaos.shrink import shrink
 from engine.run.chaos.storm import Crash, Moment, Storm, yaml_of
@@ -88,6 +88,19 @@ def test_whole_days_begin_before_the_open(desk: Desk) -> None:
     found = draw(3, desk, CHOICE, whole_day=True)
     assert found.ends_with_day
     assert found.begins < session_from(found.day).open
+
+
+def test_a_night_lies_between_the_evening_and_the_morning_and_nothing_happens_in_it(desk: Desk) -> None:
+    drawn = [draw(seed, desk, CHOICE, overnight=True) for seed in range(300)]
+    for found in drawn:
+        first, second = found.sessions
+        assert found.begins < first.close < second.open < found.calm_at
+        acts = [each.at for each in (*found.crashes, *found.acts) if each.at is not None]
+        assert not [at for at in acts if first.close + timedelta(minutes=6) < at < second.open - timedelta(minutes=1)]
+    timed = [entry for found in drawn for entry in found.faults if "at" in entry]
+    assert {entry.get("session") for entry in timed} == {None, 2}
+    assert {found.day for found in drawn} == set(EVES)
+    assert "--days 2" in yaml_of(drawn[0])
 
 
 def test_a_window_that_a_half_day_leaves_nothing_of_is_drawn_all_the_same() -> None:
