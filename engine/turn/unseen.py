@@ -3,14 +3,15 @@
 The broker tells the executions of the current day only (TWS API, reqExecutions). An order of an earlier day that works
 no more has filled, or it has ended: only the account's holdings say which. Where they differ from our books by what our
 orders would have made of them, and in no other way, those orders have filled. An entry is booked at the account's
-average cost, which holds its commission; an exit at the limit or stop price it had, since nothing else is known. Where
+average cost, which holds its commission; an exit at the limit or stop price it had, since nothing else is known; of a
+roll what it opens as an entry, and what it closes at the rest of its price. Where
 more than one order could be meant nothing is booked: a person must look.
 
 An order of this day that the broker calls filled, and whose executions it does not tell when it is asked, is booked by
 its word, at the average price that came with it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -142,7 +143,7 @@ def _is_whole(order: Order, counts: Mapping[int, int]) -> bool:
 
 def _book(work: Work, order: Order, counts: Mapping[int, int], costs: Mapping[Option, Decimal]) -> None:
     is_entry = order.purpose is Purpose.ENTRY and all(costs.get(leg.option) for leg in order.legs)
-    prices = _average_costs(order, costs) if is_entry else _own_prices(work, order, counts)
+    prices = _average_costs(order, costs) if is_entry else _own_prices(work, order, counts, costs)
     named = {option: option for option in costs}  # as the account has it, with the broker's number
     position = work.positions[order.into or order.position]
     if order.opens(position.id) and position.opened_at is None:
@@ -160,24 +161,39 @@ def _book(work: Work, order: Order, counts: Mapping[int, int], costs: Mapping[Op
     work.alarm(order.bot, f"{text}. {help}", order.position)
 
 
-def _average_costs(order: Order, costs: Mapping[Option, Decimal]) -> list[Decimal]:
-    return [(abs(costs[leg.option]) / leg.option.multiplier).quantize(CENT * CENT) for leg in order.legs]
+def _average_costs(order: Order, costs: Mapping[Option, Decimal], places: Sequence[int] | None = None) -> list[Decimal]:
+    legs = order.legs if places is None else [order.legs[at] for at in places]
+    return [(abs(costs[leg.option]) / leg.option.multiplier).quantize(CENT * CENT) for leg in legs]
 
 
-def _own_prices(work: Work, order: Order, counts: Mapping[int, int]) -> list[Decimal]:
+def _own_prices(work: Work, order: Order, counts: Mapping[int, int], costs: Mapping[Option, Decimal]) -> list[Decimal]:
     """Return what the legs traded at, per share, so that the order had its price: the broker's average, else its own.
 
-    Legs that were told have their prices; what is left of a combo's price stands at the first of the others.
+    Legs that were told have their prices, those that a roll opens what they have cost the account; what is left of a
+    combo's price stands at the first of the others.
     """
     price = _own_price(order)
     if not order.is_combo:
         return [price]
     weights = [leg.weight * leg.side.sign * order.side.sign for leg in order.legs]
     prices = [ZERO if counts[at] else _told_price(work, order, at) for at in range(len(order.legs))]
-    first = next(at for at, count in counts.items() if count)
+    untold = [at for at, count in counts.items() if count]
+    first = next((at for at in untold if not order.legs[at].opens), untold[0])
+    for at, opened_at in _opened_at(work, order, [at for at in untold if order.legs[at].opens], costs).items():
+        prices[at] = ZERO if at == first else opened_at
     known = sum((weight * told for weight, told in zip(weights, prices, strict=True)), ZERO)
     prices[first] = (price - known) / weights[first]
     return prices
+
+
+def _opened_at(work: Work, order: Order, opening: list[int], costs: Mapping[Option, Decimal]) -> dict[int, Decimal]:
+    """Return at what a roll opened legs: as the account has them, else all of it at the first, as it was quoted."""
+    if all(costs.get(order.legs[at].option) for at in opening):
+        average = _average_costs(order, costs, opening)
+        return dict(zip(opening, average, strict=True))
+    quoted = work.positions[order.into].entry_mid
+    leg = order.legs[opening[0]]
+    return {} if quoted is None else {opening[0]: -quoted / (leg.weight * leg.side.sign)}
 
 
 def _own_price(order: Order) -> Decimal:

@@ -7,7 +7,7 @@ from hand_desk import SELLER, Desk, call, put, text_of
 
 from engine.model.contract import Option
 from engine.model.event import BrokerStatus, MarketMoved
-from engine.model.order import OrderStatus, Purpose
+from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.model.session import session_after
 from engine.model.values import replace
@@ -267,3 +267,48 @@ def test_a_cancel_that_won_leaves_nothing() -> None:
 
 def _is_empty(position: Position) -> bool:
     return position.state == "closed" and position.opened_at is None
+
+
+ROLLS = """
+  - dte: {at_most: 5}
+  - vix: {above: 20}
+    roll: {strikes: {short_put: {delta: 0.10}}}
+    order: {start: mid, step: 0.01, wait: 300s, tries: 3}
+"""
+
+
+def rolled() -> tuple[Desk, Order]:
+    """A put that was sold, and the order that rolls it down, which the broker has."""
+    desk = seller(exits=ROLLS)
+    desk.fill(desk.enter("10:01"))
+    desk.level("VIX", 21.0)
+    desk.tick(1)
+    order = desk.submitted[-1]
+    assert order.purpose is Purpose.ROLL
+    desk.ack(order)
+    return desk, order
+
+
+def test_a_roll_that_filled_in_the_evening_opens_at_what_the_account_has_it_at() -> None:
+    """What it opened was booked at nothing, and what it closed at less than nothing: its stop and target were of 0."""
+    desk, order = rolled()
+    new = next(leg.option for leg in order.legs if leg.opens)
+    night(desk)
+    desk.link([], {new: -1}, [(new, "250.00")])
+    opened = desk.state.positions[order.into]
+    assert (opened.state, opened.entry_price) == ("open", Decimal("2.5"))
+    assert order.limit_price is not None
+    assert desk.state.positions[order.position].legs[0].exit_cash == -250 - order.limit_price * 100
+
+
+def test_a_roll_whose_executions_are_not_told_opens_as_it_was_quoted() -> None:
+    desk, order = rolled()
+    assert order.limit_price is not None
+    desk.report(order, BrokerStatus.FILLED, 1, order.limit_price)
+    for _ in range(3):
+        desk.tick(60)
+        desk.listed()
+    opened = desk.state.positions[order.into]
+    assert opened.entry_mid is not None
+    assert (opened.state, opened.entry_price) == ("open", opened.entry_mid)
+    assert desk.state.positions[order.position].legs[0].exit_cash == -opened.entry_mid * 100 - order.limit_price * 100
