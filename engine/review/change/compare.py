@@ -10,7 +10,7 @@ from engine.review.change.choices import PLACE, changes_between, most_of
 from engine.review.change.difference import Change, Difference, Kind, Loss, Status
 from engine.review.change.entering import open_worst, trade_worst
 from engine.review.change.facet import Sides
-from engine.review.change.names import aligned, leg_names, structures
+from engine.review.change.names import aligned, alternative_names, leg_names, structures, with_alternatives_called
 from engine.review.change.parameters import split
 from engine.review.change.reach import reach_of
 from engine.review.risks import worst_day_amount
@@ -30,12 +30,14 @@ class Bot:
 
 def compare_bots(was: Bot, now: Bot) -> Difference:
     """Return what becomes of a bot."""
-    names = leg_names(was.spec, now.spec)
+    alternatives = alternative_names(was.spec, now.spec)
     bare, by_parameter = split(was, now)
+    new, bare = (with_alternatives_called(each, alternatives) for each in (now.spec, bare))
+    names = leg_names(was.spec, new)
     symbol = shared_symbol(was.spec, now.spec)
     sides = Sides(subject(was.spec, symbol), subject(aligned(bare, was.spec, names), symbol))
-    whole = Sides(sides.was, subject(aligned(now.spec, was.spec, names), symbol))
-    changes = (*_renamed_legs(names, now.spec), *by_parameter, *_changes(sides))
+    whole = Sides(sides.was, subject(aligned(new, was.spec, names), symbol))
+    changes = (*_renamed_alternatives(alternatives), *_renamed_legs(names, new), *by_parameter, *_changes(sides))
     return Difference(
         name=now.spec.name,
         was_name=was.spec.name,
@@ -87,6 +89,15 @@ def _renamed_legs(names: Mapping[str, str], now: Spec) -> Iterator[Change]:
             words="; ".join(part for part in (words, exits) if part),
             is_worse=bool(exits),
             applies=reach_of("legs"),
+        )
+
+
+def _renamed_alternatives(names: Mapping[str, str]) -> Iterator[Change]:
+    for new, old in names.items():
+        words = f"the same structure; what is recorded stays under {old}, and here it is called so as before"
+        path, was_path = (f"{PLACE}.{each}" for each in (new, old))
+        yield Change(
+            kind=Kind.RENAMED, path=path, was_path=was_path, old=old, new=new, words=words, applies=reach_of("legs")
         )
 
 

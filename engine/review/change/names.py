@@ -6,8 +6,8 @@ from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any
 
-from engine.spec.nouns.condition import ExpressionTest
-from engine.spec.nouns.legs import Leg
+from engine.spec.nouns.condition import Condition, ExpressionTest, Group
+from engine.spec.nouns.legs import Alternative, Leg
 from engine.spec.spec import Spec
 
 
@@ -56,7 +56,9 @@ def _is_same(was: Leg, now: Leg, names: Mapping[str, str]) -> bool:
 
 
 def _placeless(value: Any) -> Any:
-    """Return a leg, or a part of it, without where it stands."""
+    """Return a leg, an alternative, or a part of it, without where it stands."""
+    if isinstance(value, tuple):
+        return tuple(_placeless(each) for each in value)
     if not is_dataclass(value) or isinstance(value, type):
         return value
     kept = {f.name: _placeless(getattr(value, f.name)) for f in fields(value)}
@@ -69,6 +71,41 @@ def _means_one(
     """Say whether a new name is that of the same old leg wherever it stands."""
     standing = [each for each, found in legs.items() if name in (leg.name for leg in found)]
     return all(twins[each].get(name) == was for each in standing if each in twins)
+
+
+def alternative_names(was: Spec, now: Spec) -> dict[str, str]:
+    """Return the old name of every alternative that has another name and is the same otherwise, by its new one."""
+    old, new = ({each.name: each for each in spec.legs.choose} for spec in (was, now))
+    gone = {name: _placeless(each) for name, each in old.items() if name not in new}
+    found: dict[str, str] = {}
+    for name, each in new.items():
+        left = [other for other in gone if name not in old and other not in found.values()]
+        twin = next((other for other in left if _placeless(_called(each, other)) == gone[other]), None)
+        if twin is not None:
+            found[name] = twin
+    return found
+
+
+def _called(alternative: Alternative, name: str) -> Alternative:
+    """Return an alternative by another name, which its rules begin with."""
+    found: Alternative = _prefixed(replace(alternative, name=name), f"{alternative.name}.", f"{name}.")
+    return found
+
+
+def _prefixed(value: Any, was: str, now: str) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_prefixed(each, was, now) for each in value)
+    if isinstance(value, Condition) and value.name.startswith(was):
+        value = replace(value, name=f"{now}{value.name.removeprefix(was)}")
+    if not isinstance(value, Alternative | Condition | Group):
+        return value
+    return replace(value, **{f.name: _prefixed(getattr(value, f.name), was, now) for f in fields(value)})
+
+
+def with_alternatives_called(spec: Spec, names: Mapping[str, str]) -> Spec:
+    """Return the spec with its alternatives called by their old names."""
+    choose = tuple(_called(each, names.get(each.name, each.name)) for each in spec.legs.choose)
+    return replace(spec, legs=replace(spec.legs, choose=choose)) if names else spec
 
 
 def aligned(spec: Spec, was: Spec, names: Mapping[str, str]) -> Spec:

@@ -155,6 +155,12 @@ def test_a_leg_that_one_alternative_alone_has_is_followed() -> None:
     assert (change.path, change.words[:13]) == ("legs.choose.cheap.lower", "the same leg;")
 
 
+def test_an_alternative_that_is_only_renamed_is_the_same_structure() -> None:
+    new = PUTS.replace("name: dear", "name: rich").replace("tries: 6", "tries: 5")
+    found = {each.path: each.kind for each in compared(PUTS, new).changes}
+    assert found == {"legs.choose.rich": Kind.RENAMED, "order.tries": Kind.CHANGED}
+
+
 def test_one_name_for_other_legs_of_two_alternatives_follows_neither() -> None:
     found = compared(PUTS, PUTS.replace("far_put", "bought").replace("long_put", "bought"))
     assert {change.words for change in found.changes} == {"only its name"}
