@@ -8,6 +8,7 @@ import click
 
 from engine.cli.clock import DAY
 from engine.cli.past_options import asked_cash, asked_fills, cores, session_range, sessions_bar
+from engine.cli.paths import SPECS
 from engine.model.counted import counted
 from engine.model.errors import MisuseError, StoreError
 
@@ -27,7 +28,7 @@ GOALS = SORTED[:-1]
 
 
 @click.command("sweep", short_help="Try variants of a bot over past sessions.")
-@click.argument("spec", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("spec", type=SPECS)
 @click.option("--data", required=True, metavar="SOURCE", help="The past sessions (docs/history-data.md).")
 @click.option(
     "--vary",
@@ -72,7 +73,7 @@ GOALS = SORTED[:-1]
 @click.option("--scheduler", metavar="ADDRESS", help="Run on a dask.distributed scheduler: tcp://HOST:PORT.")
 @click.option("--every-turn", is_flag=True, help="Live through every session turn by turn, also the plain ones.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
-def sweep(spec: Path, **options: Any) -> None:
+def sweep(spec: str, **options: Any) -> None:
     """Run variants of SPEC over past sessions: every combination of the values, each with an account of its own.
 
     --random tries some of them, --bayes searches among them.
@@ -93,16 +94,17 @@ def sweep(spec: Path, **options: Any) -> None:
     if len({each.name for each in axes}) < len(axes):
         raise MisuseError("each place is varied once")
     parts, search = _stretch(options["forward"]), _search(options)
-    terms = _terms(spec, options)
-    found = _finder(spec, axes, search, terms, options)
+    file = _one(spec)
+    terms = _terms(file, options)
+    found = _finder(file, axes, search, terms, options)
     workers = options["workers"] or cores()
     places = in_processes(workers) if options["scheduler"] is None else on_cluster(options["scheduler"])
-    kept = None if options["out"] is None else Kept(options["out"], _about(spec, axes, search, options, terms))
+    kept = None if options["out"] is None else Kept(options["out"], _about(file, axes, search, options, terms))
     with sessions_bar(options["form"]) as told, places as runs:
         variants = found(runs, told, kept, workers)
     options["sort"] = options["sort"] or (search.goal if search else "sharpe")
     walked = None if parts is None else _walk(variants, *parts, options["purge"])
-    data = _data(spec, terms)
+    data = _data(file, terms)
     _show(variants, axes, walked, search, data, options)
     if options["html"] is not None:
         _write_page(variants, axes, walked, data, options)
@@ -155,6 +157,16 @@ def _finder(
     if search.goal == "sharpe" and sessions < LEAST_SESSIONS:
         raise MisuseError(f"a Sharpe ratio is of {LEAST_SESSIONS} sessions at least, is of {sessions}", "--for net")
     return partial(search_for, search, axes, text_of, terms)
+
+
+def _one(spec: str) -> Path:
+    """Return the one file that is meant. Raises: NoSuchFiles, MisuseError."""
+    from engine.spec.files import find_files
+
+    files = find_files([spec])
+    if len(files) > 1:
+        raise MisuseError(f"a sweep is of one bot, and {spec} holds {len(files)} files")
+    return files[0]
 
 
 def _terms(spec: Path, options: Mapping[str, Any]) -> "Terms":

@@ -99,6 +99,7 @@ def test_modelled_prices_are_called_so(tmp_path: Path) -> None:
         (("--vary", "delta"), "NAME=FROM..TO/STEP"),
         (("--vary", "delta=1,2", "--vary", "delta=3,4"), "varied once"),
         (("--vary", "nothing=1,2"), "has nothing at 'nothing'"),
+        (("--vary", "delta=0.05,0.06", "--scheduler", "here"), "address is tcp://HOST:PORT, is 'here'"),
         (("--vary", "delta=0.05,0.06", "--walk-forward", "5"), "--walk-forward is CHOSEN/TRIED"),
         (("--vary", "delta=0.05,0.06", "--walk-forward", "20/5", "--workers", "1"), "hold no stretch"),
         (("--vary", "delta=0.05,0.06", "--for", "net"), "--for goes with --bayes N"),
@@ -112,6 +113,16 @@ def test_modelled_prices_are_called_so(tmp_path: Path) -> None:
 )
 def test_what_makes_no_sense_is_said_in_a_sentence(words: tuple[str, ...], says: str, data: Path) -> None:
     found = typed(SPEC, "--data", data, *words)
+    assert (found.exit_code, says in found.stderr) == (2, True), found.output
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [("put_lite", "has nothing at 'nothing'"), ("put_lte", "did you mean 'put_lite'?"), ("specs", "is of one bot")],
+)
+def test_a_shipped_spec_goes_by_its_name(spec: str, says: str, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(SPEC.parent.parent)
+    found = typed(spec, "--data", data, "--vary", "nothing=1,2")
     assert (found.exit_code, says in found.stderr) == (2, True), found.output
 
 

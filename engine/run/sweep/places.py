@@ -1,5 +1,6 @@
 """Where tasks run: in this process, in others of this machine, or on a distributed engine."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import contextmanager
@@ -7,7 +8,7 @@ from functools import partial
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
-from engine.model.errors import StoreError
+from engine.model.errors import MisuseError, StoreError
 from engine.run.processes import deaf, several
 from engine.run.sweep.compiling import Terms
 from engine.run.sweep.evaluate import Passed, live_through
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 Runs = Callable[[Sequence[Task], Terms, Passed], Iterator[list[Part]]]
 """Runs tasks: yields what came of each as it comes, in any order, and tells how many sessions have passed meanwhile."""
+_ADDRESS = re.compile(r"(\w+://)?[^\s/]+:\d+")
 LOOKS = 0.25
 """Seconds between two looks at how far other processes are."""
 
@@ -81,8 +83,11 @@ def _in_process(task: Task, terms: Terms) -> list[Part]:
 def on_cluster(address: str) -> Iterator[Runs]:
     """Yield how to run tasks on a distributed engine; a worker that dies loses only its task, which is done again.
 
-    Sessions are told when their task has ended. Raises: StoreError without the package, and when nothing answers.
+    Sessions are told when their task has ended. Raises: MisuseError for what is no address, StoreError without the
+    package, and when nothing answers.
     """
+    if not _ADDRESS.fullmatch(address):
+        raise MisuseError(f"a scheduler's address is tcp://HOST:PORT, is '{address}'")
     try:
         from distributed import Client
         from distributed import as_completed as ended
