@@ -69,5 +69,6 @@ _REWORDED = (
     ("found unknown escape character", "no such escape in a double-quoted text", "use single quotes", False),
     ("expected alphabetic or numeric character", "anchors and aliases are not part of the language", None, False),
     ("sequence entries are not allowed here", "a list begins where none can", "put '- ' on a line of its own", False),
+    ("expected '<document start>'", "what stands above this is no key", "begin it with '#' if it is a comment", False),
     ("found a tab character", "a tab stands where spaces indent", "indent with two spaces", False),
 )

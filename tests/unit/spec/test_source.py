@@ -106,9 +106,10 @@ def test_what_is_refused(content: bytes, code: str) -> None:
         (b"a:\n  -\tb: 1", "a tab stands where spaces indent"),
         (b"a:\t1", "a tab stands between words"),
         (b"a: b\tc", "a tab stands between words"),
+        (b'"a"\nb: 1', "what stands above this is no key"),
     ],
 )
-def test_a_tab_is_told_for_what_it_is(content: bytes, said: str) -> None:
+def test_what_is_no_yaml_is_told_in_plain_words(content: bytes, said: str) -> None:
     assert [one.message for one in read_source(content, "spec.yaml").problems] == [said]
 
 
