@@ -153,5 +153,11 @@ document.addEventListener("input", (event) => {
 document.addEventListener("change", (event) => { if (isSlider(event.target)) showMoment(event.target); });
 if (document.querySelector("[data-again]")) setTimeout(() => location.reload(), 1500);
 
+// What somebody has hidden stays hidden in this browser; where it keeps nothing, as long as the page stands.
+for (const box of document.querySelectorAll(".hides input")) {
+  try { box.checked = localStorage.getItem(box.id) === "yes"; } catch { box.checked = false; }
+  box.addEventListener("change", () => { try { localStorage.setItem(box.id, box.checked ? "yes" : "no"); } catch { say("This browser keeps nothing"); } });
+}
+
 // Until here nobody would have heard a button: they can be pressed from now on (page.css).
 document.body.dataset.heard = "yes";

@@ -225,3 +225,11 @@ def test_the_clock_of_a_run_is_new_yorks() -> None:
     picture = picture_of_run(run_at("09:26"), at("09:26"))
     assert picture.session == "opens 09:30"
     assert isinstance(picture.at, datetime)
+
+
+def test_greeks_and_the_chart_can_be_hidden(client: Client) -> None:
+    shown = client.get("/").body.decode()
+    for what in ("greeks", "chart"):
+        assert shown.count(f'<input type="checkbox" id="hide-{what}">') == 1
+        assert f"#hide-{what}:checked" in client.get("/static/page.css").body.decode()
+    assert [shown.count(f'<th class="n greek">{name}</th>') for name in ("delta", "gamma", "theta", "vega")] == [1] * 4
