@@ -10,7 +10,6 @@ from engine.adapters.history.day import Columns
 from engine.compile.series import DAY
 from engine.model.session import Session
 from engine.run.prepare import needed_bars
-from engine.turn.daily import OPENING_MINUTES
 from engine.turn.program import Program
 from engine.turn.settling import OPENED_AFTER
 from engine.turn.state import HALTS, NEVER, BotState, State, position_of
@@ -81,12 +80,13 @@ def _is_judged(state: State, bot: BotState, place: str) -> bool:
 def idle_until(state: State, session: Session, now: datetime) -> datetime | None:
     """Return until when a turn could do nothing but ask the broker of what is over; None while one could do more.
 
-    So it is while nothing is held and no order works, once the open's move is known, for bots whose day is done or
-    whose window is far. What is streamed, and who is looked at by the clock, the state itself says.
+    So it is while nothing is held and no order works, for bots whose day is done or whose window is far. What is
+    streamed, and who is looked at by the clock, the state itself says; while the open's move may come, what it is read
+    from is chosen every few seconds.
     """
     if state.active or state.live or state.doubts or state.uncovered or state.indexed != state.board.version:
         return None
-    if now < session.open + OPENING_MINUTES or state.watch_at is None:
+    if state.watch_at is None:
         return None
     if any(state.dependents.get(row) for row in state.board.rows.values()):
         return None
