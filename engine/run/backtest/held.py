@@ -4,7 +4,6 @@ The arrays decide nothing. An instant at which an exit may be true, or may not b
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 
@@ -21,6 +20,7 @@ from engine.record.record import Json, Kind, Record
 from engine.run.arrays import measures
 from engine.run.arrays.may_hold import Mask, Series, may_hold
 from engine.run.backtest.market import DayMarket
+from engine.run.backtest.waking import Instant
 from engine.turn.judging import rounded
 from engine.turn.program import CompiledBot
 from engine.turn.state import Structure
@@ -116,35 +116,37 @@ class HeldPosition:
             total += part.contracts * mid * part.option.multiplier
         return total
 
-    @cached_property
-    def _values(self) -> list[float]:
-        found: list[float] = self.value.tolist()
+    def made(self, places: Sequence[int]) -> list[Decimal]:
+        """Return the dollars it has made at instants at which no quote is odd."""
+        return [self._net + Decimal(f"{value:.4f}").quantize(CENT) for value in self.value[places].tolist()]
+
+    def marks(self, instants: Sequence[Instant]) -> list[Record]:
+        """Return its snapshots, as `turn.daily` would record them at these instants."""
+        bot, name, structures = self.position.bot, self.position.id, self._structures
+        places = [place for _, place in instants]
+        columns = rounded_columns(self._shown[:, places])
+        found = []
+        for (at, _), made, bid, ask, mid, delta, gamma, theta, vega, iv, spot in zip(
+            instants, self.made(places), *columns, strict=True
+        ):
+            data: dict[str, Json] = {
+                "bid": bid,
+                "ask": ask,
+                "mid": mid,
+                "delta": delta,
+                "gamma": gamma,
+                "theta": theta,
+                "vega": vega,
+                "iv": iv,
+                "spot": spot,
+                "profit": str(made),
+                "quantity": structures,
+            }
+            found.append(Record(at, Kind.MARK, bot, name, data))
         return found
 
-    def made(self, place: int) -> Decimal:
-        """Return the dollars it has made at an instant at which no quote is odd."""
-        return self._net + Decimal(f"{self._values[place]:.4f}").quantize(CENT)
-
-    def mark(self, place: int, at: datetime) -> Record:
-        """Return its snapshot, as `turn.daily` would record it at that instant."""
-        bid, ask, mid, delta, gamma, theta, vega, iv, spot = self._shown
-        data: dict[str, Json] = {
-            "bid": bid[place],
-            "ask": ask[place],
-            "mid": mid[place],
-            "delta": delta[place],
-            "gamma": gamma[place],
-            "theta": theta[place],
-            "vega": vega[place],
-            "iv": iv[place],
-            "spot": spot[place],
-            "profit": str(self.made(place)),
-            "quantity": self._structures,
-        }
-        return Record(at, Kind.MARK, self.position.bot, self.position.id, data)
-
     @cached_property
-    def _shown(self) -> list[list[float | None]]:
+    def _shown(self) -> Columns:
         """What its snapshots show of the market, in their order, at all instants."""
         bids, asks, given = np.nan_to_num(self._bids, nan=0.0), self._asks, self._columns.given
         is_long = np.array(self._weights)[:, None] > 0
@@ -157,7 +159,7 @@ class HeldPosition:
         sums[2] /= 2  # of bid and ask
         sold = next((number for number, part in enumerate(self._parts) if part.sign < 0), None)
         iv = np.full_like(self._spot, np.nan) if sold is None else given("iv")[sold]
-        return rounded_columns(np.array((*sums, iv, self._spot)))
+        return np.array((*sums, iv, self._spot))
 
 
 def rounded_columns(columns: Columns) -> list[list[float | None]]:

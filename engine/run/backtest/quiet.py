@@ -9,6 +9,7 @@ which the engine is woken by its clock: a turn says when. Where data comes next 
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice, takewhile
+from operator import attrgetter
 
 import numpy as np
 
@@ -92,16 +93,19 @@ class Quiet:
         held = self._all_held(state)
         assert held
         asked_at, _ = self._asked(state, instants)
-        mark_at, marked, records = state.mark_at, -1, []
-        for at, place in instants:
+        mark_at, marked = state.mark_at, list[Instant]()
+        for instant in instants:
+            at, _ = instant
             if mark_at is None or at >= mark_at:
                 if is_mark_due(mark_at, at):
-                    marked = place
-                    records += [
-                        each.mark(place, at) for each in held if is_snapshot_due(state.session, each.expiry, at)
-                    ]
+                    marked.append(instant)
                 mark_at = next_mark(mark_at, at)
-        marks = {} if marked < 0 else {each.position.id: each.made(marked) for each in held}
+        last = [place for _, place in marked[-1:]]
+        marks = {each.position.id: made for each in held for made in each.made(last)}
+        records: list[Record] = []
+        for each in held:
+            records += each.marks([one for one in marked if is_snapshot_due(state.session, each.expiry, one[0])])
+        records.sort(key=attrgetter("at"))
         return state._replace(asked_at=asked_at, mark_at=mark_at, marks={**state.marks, **marks}), records
 
     # ------------------------------------------------------------ when a turn does nothing
