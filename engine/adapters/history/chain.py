@@ -5,6 +5,7 @@ settled (`2026-10-21.settled.csv`) and a folder `daily/`. A day is read when it 
 memory does not grow with the days.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -50,7 +51,8 @@ class ChainSource:
                 if day in self._files or (have and have[0][0] != file):
                     self._several[day] = (self._files.get(day) or have[0][0], file)
                 have.extend((file, group) for group in groups)
-        if not self._files and not self._groups:
+        self._days = sorted({*self._files, *self._groups})
+        if not self._days:
             raise StoreError(f"{path} holds no Parquet file of a chain", "docs/history-data.md has their columns")
 
     @property
@@ -63,7 +65,7 @@ class ChainSource:
         return [day for day in self._all(first, last) if session_on(day) is not None]
 
     def _all(self, first: date, last: date) -> list[date]:
-        return sorted(day for day in {*self._files, *self._groups} if first <= day <= last)
+        return self._days[bisect_left(self._days, first) : bisect_right(self._days, last)]
 
     def gaps(self, first: date, last: date) -> Sequence[Finding]:
         """Return sessions that are missing, days that are none, and what is wrong with daily files."""

@@ -77,17 +77,18 @@ def sound(rows: Rows) -> tuple[Rows, list[Finding]]:
     A bid of 0 beside an ask is no bid, as the exchange sends it, and no finding. One below 0 is told, and none at all.
     """
     bid, ask = rows.values["bid"], rows.values["ask"]
-    crossed, no_ask = bid > ask, ~(ask > 0)
+    crossed, has_bid, has_ask = bid > ask, bid > 0, ask > 0
     findings = []
-    if (below := np.flatnonzero((bid < 0) & ~no_ask)).size:
-        text = "a bid is below 0: it is taken for no bid"
-        findings.append(told(rows.file, int(rows.row[below[0]]), text, int(below.size)))
-    elif not (bid > 0).any() and not no_ask.all():
-        findings.append(told(rows.file, 0, "not one option has a bid: is this the column of bids?"))
+    if not has_bid.all():
+        if (below := np.flatnonzero((bid < 0) & has_ask)).size:
+            text = "a bid is below 0: it is taken for no bid"
+            findings.append(told(rows.file, int(rows.row[below[0]]), text, int(below.size)))
+        elif has_ask.any() and not has_bid.any():
+            findings.append(told(rows.file, 0, "not one option has a bid: is this the column of bids?"))
     values = dict(rows.values)
-    if crossed.any() or no_ask.any():
-        crossed &= ~no_ask
-        empty = no_ask & ~(bid > 0)
+    if crossed.any() or not has_ask.all():
+        crossed, no_ask = crossed & has_ask, ~has_ask
+        empty = no_ask & ~has_bid
         for mask, text in (
             (crossed, "the bid is above the ask"),
             (empty & ~(np.isnan(bid) & np.isnan(ask)), "there is neither bid nor ask"),

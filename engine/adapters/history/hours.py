@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.adapters.history.day import Columns
 from engine.adapters.history.middle import median
-from engine.adapters.history.pairs import Pair
+from engine.adapters.history.pairs import Pair, gaps
 
 _LEAST = 90
 """Instants a session needs for a judgement."""
@@ -47,7 +47,7 @@ def parity_forward(level: Columns, pairs: Sequence[Pair], bid: Columns, ask: Col
     pairs = sorted(pairs, key=lambda pair: abs(pair.strike - middle))[:_PAIRS]
     if not pairs:
         return None
-    rows = np.array([pair.strike + pair.gap(bid, ask) for pair in pairs])
+    rows = np.array([[pair.strike] for pair in pairs]) + gaps(pairs, bid, ask)
     known = ~np.isnan(rows)
     count = known.sum(axis=0)
     found: Columns = np.where(count > 0, np.where(known, rows, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)

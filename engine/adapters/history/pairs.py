@@ -13,6 +13,8 @@ from engine.adapters.history.middle import median
 from engine.model.contract import Option, Right
 
 _NEAR = 0.015
+Terms = tuple[date, str, float]
+"""Expiry, trading class and strike."""
 
 
 class Pair(NamedTuple):
@@ -22,10 +24,12 @@ class Pair(NamedTuple):
     call: int
     put: int
 
-    def gap(self, bid: Columns, ask: Columns) -> Columns:
-        """Return call - put at mid at each instant."""
-        found: Columns = (bid[:, self.call] + ask[:, self.call] - bid[:, self.put] - ask[:, self.put]) / 2.0
-        return found
+
+def gaps(pairs: Sequence[Pair], bid: Columns, ask: Columns) -> Columns:
+    """Return call - put at mid of each pair. Shape: pairs x instants."""
+    calls, puts = [pair.call for pair in pairs], [pair.put for pair in pairs]
+    found: Columns = (bid[:, calls] + ask[:, calls] - bid[:, puts] - ask[:, puts]) / 2.0
+    return found.T
 
 
 def near_pairs(options: Sequence[Option], level: Columns | None) -> list[Pair]:
@@ -34,18 +38,11 @@ def near_pairs(options: Sequence[Option], level: Columns | None) -> list[Pair]:
     Shape: level (T,).
     """
     middle = nan if level is None else median(level)
-    strikes = np.array([float(option.strike) for option in options])
-    known: dict[tuple[date, str], dict[float, dict[Right, int]]] = {}
-    for place in np.flatnonzero(np.abs(strikes - middle) < _NEAR * middle).tolist():
+    strikes = [float(option.strike) for option in options]
+    calls, puts = dict[Terms, int](), dict[Terms, int]()
+    for place in np.flatnonzero(np.abs(np.array(strikes) - middle) < _NEAR * middle).tolist():
         option = options[place]
-        of_expiry = known.setdefault((option.expiry, option.trading_class), {})
-        of_expiry.setdefault(strikes[place], {})[option.right] = place
-    for key in sorted(known):
-        full = [
-            Pair(strike, both[Right.CALL], both[Right.PUT])
-            for strike, both in sorted(known[key].items())
-            if len(both) == len(Right)
-        ]
-        if full:
-            return full
-    return []
+        of_right = calls if option.right is Right.CALL else puts
+        of_right[option.expiry, option.trading_class, strikes[place]] = place
+    both = sorted(key for key in calls if key in puts)
+    return [Pair(key[2], calls[key], puts[key]) for key in both if key[:2] == both[0][:2]]

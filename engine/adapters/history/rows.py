@@ -111,13 +111,20 @@ def renamed(rows: Rows, numbers: dict[str, int]) -> Whole:
     return found
 
 
-def option_of(key: int, symbol: str, classes: Sequence[str]) -> Option:
-    """Return the option of a number."""
-    units, rest = key & _STRIKE_MASK, key >> _STRIKE_BITS
-    is_call, rest = bool(rest & 1), rest >> 1
-    strike = strike_of(units / _UNIT)
-    day = date.fromordinal(rest & _DAY_MASK)
-    return listed(symbol, classes[rest >> _DAY_BITS], day, strike, is_call)
+def options_of(numbers: Whole, symbol: str, classes: Sequence[str]) -> tuple[Option, ...]:
+    """Return the options of these numbers."""
+    ordinals = expiry_of(numbers).tolist()
+    days = {each: date.fromordinal(each) for each in set(ordinals)}
+    found = zip(
+        (numbers >> (_STRIKE_BITS + 1 + _DAY_BITS)).tolist(),
+        ordinals,
+        ((numbers & _STRIKE_MASK) / _UNIT).tolist(),
+        ((numbers >> _STRIKE_BITS) & 1).astype(bool).tolist(),
+        strict=True,
+    )
+    return tuple(
+        [listed(symbol, classes[code], days[day], strike_of(strike), is_call) for code, day, strike, is_call in found]
+    )
 
 
 @lru_cache(maxsize=8192)
@@ -166,7 +173,7 @@ def grid(rows: Rows) -> tuple[Columns, tuple[Option, ...], dict[str, Columns]]:
     Shape: of each instant and option there is one row at most (`checks.ordered`). Even rows are not sorted.
     """
     if (width := width_of(rows)) is not None:
-        options = tuple(option_of(key, rows.symbol, rows.classes) for key in rows.index.keys[:width].tolist())
+        options = options_of(rows.index.keys[:width], rows.symbol, rows.classes)
         even = {name: values.reshape(-1, width) for name, values in rows.values.items()}
         times = rows.index.times if rows.index.width else rows.time[::width].copy()
         return times, options, even
@@ -176,4 +183,4 @@ def grid(rows: Rows) -> tuple[Columns, tuple[Option, ...], dict[str, Columns]]:
     for name, values in rows.values.items():
         columns[name] = np.full((len(times), len(found)), np.nan)
         columns[name][at, of] = values
-    return times, tuple(option_of(key, rows.symbol, rows.classes) for key in found.tolist()), columns
+    return times, options_of(found, rows.symbol, rows.classes), columns

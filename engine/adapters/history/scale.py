@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.adapters.history.day import Columns
 from engine.adapters.history.middle import median
-from engine.adapters.history.pairs import Pair
+from engine.adapters.history.pairs import Pair, gaps
 from engine.model.contract import Option, Right
 
 _INSIDE = 0.05
@@ -48,8 +48,8 @@ def scaled(pairs: Sequence[Pair], columns: Mapping[str, Columns]) -> str | None:
     if len(pairs) < 2:
         return None
     low, high = pairs[0], pairs[-1]
-    bid, ask = columns["bid"], columns["ask"]
-    falls = (low.gap(bid, ask) - high.gap(bid, ask)) / (high.strike - low.strike)
+    of_low, of_high = gaps((low, high), columns["bid"], columns["ask"])
+    falls = (of_low - of_high) / (high.strike - low.strike)
     times = median(falls[~np.isnan(falls)])
     power = log10(times) if times > 0.0 else nan
     if not (abs(power - round(power, 0)) < _SURE and abs(power) > 0.5):

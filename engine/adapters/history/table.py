@@ -181,10 +181,10 @@ class ArrowTable:
     def texts(self, name: str) -> tuple[Whole, list[str]]:
         arrow, _ = pyarrow()
         column = self.column(name)
-        if arrow.types.is_dictionary(column.type):
-            column = column.unify_dictionaries().combine_chunks()
-        else:
-            column = column.cast(arrow.string()).combine_chunks().dictionary_encode()
+        if not arrow.types.is_dictionary(column.type):
+            plain = column if arrow.types.is_string(column.type) else column.cast(arrow.string())
+            column = plain.dictionary_encode()
+        column = column.chunk(0) if column.num_chunks == 1 else column.unify_dictionaries().combine_chunks()
         if isinstance(column, arrow.ChunkedArray):
             if column.num_chunks == 0:
                 return np.zeros(0, dtype=np.int64), []
@@ -225,7 +225,7 @@ def parquet_file(path: Path, columns: Sequence[str] = ()) -> Any:
         opened = parquet.ParquetFile(arrow.OSFile(str(path)), pre_buffer=False, page_checksum_verification=True)
         texts = [
             field.name
-            for field in opened.schema_arrow
+            for field in (opened.schema_arrow if columns else ())
             if field.name.lower() in columns
             and (arrow.types.is_string(field.type) or arrow.types.is_large_string(field.type))
         ]
