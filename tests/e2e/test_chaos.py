@@ -266,15 +266,9 @@ def test_the_shipped_bots_come_through_many_seeds() -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-def test_the_shipped_bots_come_through_whole_days() -> None:
-    done = chaos("--seeds", "20", "--seed", "1000", "--whole-day", *spec_files(SHIPPED))
-    assert done.exit_code == 0, done.output
-
-
-@pytest.mark.long
-@pytest.mark.timeout(900)
-def test_ci_what_is_held_comes_through_nights() -> None:
-    done = chaos("--seeds", "6", "--seed", "3000", "--overnight", *spec_files(["put_lite", SELLER]))
+@pytest.mark.parametrize("hours", ["--whole-day", "--overnight"])
+def test_the_shipped_bots_come_through_whole_days_and_nights(hours: str) -> None:
+    done = chaos("--seeds", "20", "--seed", "1000", hours, *spec_files(SHIPPED))
     assert done.exit_code == 0, done.output
 
 
