@@ -3,12 +3,14 @@
 import re
 from contextlib import suppress
 from datetime import date, time
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from engine.adapters.clock import Clock, WallClock
 from engine.model.session import CalendarError, check_day
+
+if TYPE_CHECKING:
+    from engine.adapters.clock import Clock
 
 
 class ClockParam(click.ParamType[time]):
@@ -62,6 +64,8 @@ DAY = DayParam()
 SESSION_DAY = SessionDayParam()
 
 
-def clock_of(ctx: click.Context) -> Clock:
+def clock_of(ctx: click.Context) -> "Clock":
     """Return the clock that was passed in as the object of the command line, else the machine's."""
-    return WallClock() if ctx.obj is None else cast(Clock, ctx.obj)
+    from engine.adapters.clock import WallClock
+
+    return WallClock() if ctx.obj is None else cast("Clock", ctx.obj)
