@@ -39,7 +39,9 @@ def agenda_of(program: Program, session: Session, times: Columns, now: datetime,
     settles: something held may settle at the opening prints; without it they need no instant beside one of the data.
     """
     begins, ends = now.timestamp(), (session.close + ENDS).timestamp()
-    data = [(_EPOCH + timedelta(0, at), place) for place, at in enumerate(times.tolist()) if begins <= at <= ends]
+    places = np.flatnonzero((times >= begins) & (times <= ends))
+    since = np.rint(times[places] * 1e6).astype("m8[us]").tolist()  # in a third of the time of a `timedelta` of each
+    data = [(_EPOCH + each, place) for each, place in zip(since, places.tolist(), strict=True)]
     clock = {session.open, session.close, session.close + SETTLES, session.close + ENDS}
     if settles or not any(at == session.open + AM_SETTLES for at, _ in data):
         clock.add(session.open + AM_SETTLES)
