@@ -31,6 +31,10 @@ class Levels:
         self._times, self._levels, self._session = day.times, dict(day.levels), session
         self._made: dict[Series, tuple[Bar, ...]] = {}
 
+    def __contains__(self, symbol: str) -> bool:
+        """Say whether the session has levels of an underlying."""
+        return symbol in self._levels
+
     def bars(self, symbol: str, seconds: int) -> tuple[Bar, ...]:
         """Return the bars of the whole session; those without a level are not there."""
         if (found := self._made.get((symbol, seconds))) is None:
@@ -144,7 +148,7 @@ class HistoryFeed:
             except CalendarError:
                 break
             levels = self._levels_of(earlier)
-            if levels is None:
+            if levels is None or symbol not in levels:
                 break
             found = [*levels.bars(symbol, seconds), *found]
         return tuple(found[-count:]) if count else ()

@@ -640,6 +640,16 @@ def test_bots_that_read_much_are_lived_through(name: str) -> None:
     assert any(record.kind is Kind.VERDICT for record in found)
 
 
+def test_bars_of_an_underlying_without_levels_are_looked_for_in_one_session_before() -> None:
+    source, session = PastDays(every=5, strikes=5), session_on(LAST)
+    assert session is not None
+    feed, until = HistoryFeed(source, Board()), session.open.timestamp()
+    feed.begin(source.day(LAST), session)
+    assert feed.bars_until("SPY", 300, 100, until).bars == ()
+    assert len(source.made) == 2
+    assert len(feed.bars_until("SPX", 300, 100, until).bars) == 100
+
+
 def with_funds(day: HistoryDay) -> HistoryDay:
     """Return the day with the levels of two funds that follow the index."""
     index = day.levels["SPX"]
