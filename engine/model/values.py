@@ -52,6 +52,10 @@ class KnowsItsHash:
     __slots__ = ("_hash",)
     _hash: int
 
+    def __getstate__(self) -> object:
+        """Return what is pickled: not the hash, since another process has another one of the same texts."""
+        return None, {name: getattr(self, name) for name in self.__dataclass_fields__}  # type: ignore[attr-defined]
+
 
 def _key(names: list[str]) -> Callable[[Any], Any]:
     """Return what a value is compared by, as a tuple."""

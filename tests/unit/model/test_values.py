@@ -1,10 +1,14 @@
 """Values compare, hash and show themselves as standard dataclasses do."""
 
 import dataclasses
+import pickle
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from engine.model.contract import listed
 from engine.model.values import dataclass, replace
 
 
@@ -82,3 +86,13 @@ def test_a_changed_value_keeps_what_it_has_from_its_base() -> None:
 
     changed = replace(More(1, "a", 7, 2.5), aside=3)
     assert (changed.one, changed.other, changed.aside, changed.last) == (1, "a", 3, 2.5)
+
+
+def test_a_pickled_value_asks_for_its_hash_anew() -> None:
+    """Texts hash otherwise in each process: a contract that came from another one was not found by an equal one."""
+    option = listed("SPX", "SPXW", date(2026, 1, 5), Decimal(5000), is_call=True)
+    hash(option)
+    told = pickle.loads(pickle.dumps(option))
+    assert told == option
+    assert not hasattr(told, "_hash")
+    assert {option: 1}[told] == 1
