@@ -7,8 +7,10 @@ from engine.model.contract import Option
 from engine.model.money import ZERO
 from engine.model.values import dataclass
 
-CLOSED_BY_HAND = "closed_by_hand"
-"""The exit reason of what the account had no more before it expired: at what price nobody has told."""
+FLATTENED, CLOSED_BY_HAND = "flattened", "closed_by_hand"
+"""The exit reasons of what a person closed: by us (nothing of the spec takes over any more), and past us, so that the
+account had it no more before it expired and nobody has told at what price."""
+BY_A_PERSON = frozenset((FLATTENED, CLOSED_BY_HAND))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

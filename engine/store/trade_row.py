@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.model.contract import LOT
-from engine.model.position import CLOSED_BY_HAND, Position, PositionLeg
+from engine.model.position import BY_A_PERSON, CLOSED_BY_HAND, Position, PositionLeg
 from engine.model.structure import SHARES
 from engine.model.values import dataclass
 from engine.record.codec import json_text
@@ -20,7 +20,6 @@ from engine.store.order_row import money, step_or_none
 
 _TARGET = re.compile(r"(target|take_profit)(_\d+)?")
 _STOP = re.compile(r"(stop|stop_loss)(_\d+)?")
-_MANUAL = frozenset({"flattened", CLOSED_BY_HAND})
 _COLUMN_SYMBOLS = ("SPY", "SPX")
 
 
@@ -95,7 +94,7 @@ def exit_reason(position: Position, beside: Beside) -> str | None:
         return "TAKE_PROFIT"
     if purposes == {"stop"} or "stop" in kinds or _STOP.fullmatch(name):
         return "STOP_LOSS"
-    if name in _MANUAL:
+    if name in BY_A_PERSON:
         return "MANUAL"
     return re.sub(r"\W+", "_", name).upper() or None
 

@@ -13,7 +13,7 @@ from engine.compile.plan import ExitPlan
 from engine.evaluate.evaluation import NOT_OPEN
 from engine.evaluate.snapshot import View
 from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose
-from engine.model.position import Position, PositionLeg
+from engine.model.position import FLATTENED, Position, PositionLeg
 from engine.model.quotes import NO_BID, quote_problem
 from engine.model.values import replace
 from engine.order.draft import closing_legs, draft, parts_of
@@ -37,8 +37,6 @@ from engine.turn.work import Work
 
 CLOSING = (Purpose.EXIT, Purpose.UNWIND, Purpose.ROLL)
 UNWIND = "unwind"
-FLATTENED = "flattened"
-"""The operator closes it: nothing of the spec takes over any more."""
 RECHECK = 15.0
 """Seconds after which a position is looked at again, if nothing that it reads moves before."""
 STOP_ORDER = Ladder(start=Start.MARKET, path=("exits",))

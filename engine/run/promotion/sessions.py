@@ -11,14 +11,13 @@ from decimal import Decimal
 
 from engine.model.errors import RulebotError
 from engine.model.money import ZERO, dollars
-from engine.model.position import CLOSED_BY_HAND, Position
+from engine.model.position import BY_A_PERSON, Position
 from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, session_on
 from engine.model.values import dataclass
 from engine.run.audit.audit import Verdict
 from engine.run.audit.tape import Tape
 from engine.run.desk import compile_text
 from engine.run.promotion.paper import Key, Paper, Span, was_opened
-from engine.turn.leaving import FLATTENED
 from engine.turn.program import CompiledBot
 from engine.turn.protecting import UNPROTECTED
 
@@ -26,8 +25,6 @@ PATIENCE = timedelta(minutes=5)
 """How long the engine, or its connection, may be away within a session that is whole."""
 Audited = Mapping[tuple[str, date | None], Sequence[str]]
 """What an audit found, by bot ("": all) and session (None: all)."""
-BY_HAND = frozenset({FLATTENED, CLOSED_BY_HAND})
-"""Exits that a person made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +119,7 @@ def _by_hand(paper: Paper, own: Sequence[Position], day: date) -> Iterator[str]:
     contracts = {str(leg.option) for position in own for leg in position.legs}
     yield from (f"by hand: {text}" for contract, text in paper.outside.get(day, ()) if contract in contracts)
     for position in own:
-        if _ended(position, day) and position.exit_reason in BY_HAND:
+        if _ended(position, day) and position.exit_reason in BY_A_PERSON:
             yield f"{position.id} was closed by hand"
         elif _ended(position, day) and not position.is_flat:
             yield f"{position.id} is over, and something of it is still held"
