@@ -170,16 +170,19 @@ FROM peak GROUP BY grouped
 
 
 def _bot_days(sql: Dialect) -> str:
-    same_day = f"orders.strategy_id = bot_day_rows.bot AND {sql.day('orders.prepared_at')} = {sql.date('date')}"
+    """Return the view of days. One whose entry was not filled says so, with the last word on its order."""
     return f"""
-CREATE VIEW bot_days AS SELECT
-  bot AS strategy_id, {sql.date("date")} AS date, entries, opened, agains, last_end, decided, halted,
-  CASE WHEN skipped = '' AND opened = 0 THEN coalesce(
-    (SELECT 'not filled' || CASE message WHEN '' THEN '' ELSE ': ' || message END FROM orders
-     WHERE {same_day} AND purpose = 'entry' AND status = 'CANCELLED' ORDER BY id DESC LIMIT 1), '')
-  ELSE skipped END AS skipped,
+CREATE VIEW bot_days AS WITH
+given_up AS (SELECT strategy_id, {sql.day("prepared_at")} AS day, max(id) AS id FROM orders
+  WHERE purpose = 'entry' AND status = 'CANCELLED' GROUP BY 1, 2)
+SELECT
+  d.bot AS strategy_id, {sql.date("d.date")} AS date, entries, opened, agains, last_end, decided, halted,
+  CASE WHEN skipped = '' AND opened = 0 AND o.id IS NOT NULL
+    THEN 'not filled' || CASE o.message WHEN '' THEN '' ELSE ': ' || o.message END ELSE skipped END AS skipped,
   {_money(sql, "realized")}
-FROM bot_day_rows
+FROM bot_day_rows AS d
+LEFT JOIN given_up AS g ON g.strategy_id = d.bot AND g.day = {sql.date("d.date")}
+LEFT JOIN orders AS o ON o.id = g.id
 """
 
 
