@@ -344,10 +344,14 @@ def _paper_world(
         )
         said: dict[str, Any] = {"mode": "paper", "gateway": f"{settings.host}:{settings.port or '4002 or 7497'}"}
         said |= {"client_id": client_id, "exits_only": options["exits_only"]}
-        locks = accounts_folder()
-        lines = settings.lines
         return where, RunOptions(
-            store=store, logs=logs, sessions=sessions, line_limit=lines, settings=said, accounts=locks, log=log
+            store=store,
+            logs=logs,
+            sessions=sessions,
+            line_limit=settings.lines,
+            settings=said,
+            accounts=accounts_folder(),
+            log=log,
         )
     seed = DEFAULT_SEED if options["seed"] is None else options["seed"]
     given = None if options["recording"] is None or options["address"] else recorded(options["recording"]).market
@@ -368,8 +372,9 @@ def _paper_world(
         )
         said = {"mode": "paper", "gateway": options["address"], "sim": True, "client_id": client_id}
         said["exits_only"] = options["exits_only"]
-        lines = settings.lines
-        return where, RunOptions(store=store, logs=logs, sessions=sessions, line_limit=lines, settings=said, log=log)
+        return where, RunOptions(
+            store=store, logs=logs, sessions=sessions, line_limit=settings.lines, settings=said, log=log
+        )
     if is_there(store) and not is_in_use(store):
         raise MisuseError(
             f"{store} holds an earlier run, and the account of a new --sim run knows nothing of it",

@@ -9,6 +9,7 @@ SR-FINRA-2024-019). The broker's own commission reports replace the estimate as 
 from it.
 """
 
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from engine.model.contract import Option
@@ -52,7 +53,12 @@ def dealt(option: Option, count: int, price: float) -> Decimal:
     return per_contract(option, price) * abs(count) + passed_on(option, count, price)
 
 
-def estimate(parts: list[tuple[Option, int, float]]) -> Decimal:
+def short_of_least(parts: Iterable[tuple[Option, int, float]]) -> Decimal:
+    """Return the dollars that the commissions of an order lack of its least; fees that are passed on are none."""
+    commissions = (per_contract(option, price) * abs(count) for option, count, price in parts)
+    return max(LEAST_PER_ORDER - sum(commissions, ZERO), ZERO)
+
+
+def estimate(parts: Sequence[tuple[Option, int, float]]) -> Decimal:
     """Return the dollars of one order over (option, contracts, premium per share) of its legs; - is sold."""
-    fees = sum((passed_on(*part) for part in parts), ZERO)
-    return max(sum((dealt(*part) for part in parts), ZERO) - fees, LEAST_PER_ORDER) + fees
+    return sum((dealt(*part) for part in parts), short_of_least(parts))

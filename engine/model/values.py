@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from functools import cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass
@@ -51,10 +51,11 @@ class KnowsItsHash:
 
     __slots__ = ("_hash",)
     _hash: int
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def __getstate__(self) -> object:
         """Return what is pickled: not the hash, since another process has another one of the same texts."""
-        return None, {name: getattr(self, name) for name in self.__dataclass_fields__}  # type: ignore[attr-defined]
+        return None, {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
 def _key(names: list[str]) -> Callable[[Any], Any]:

@@ -11,14 +11,14 @@ An order of this day that the broker calls filled, and whose executions it does 
 its word, at the average price that came with it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
 from engine.model.contract import Option
 from engine.model.event import ExecutionReport
 from engine.model.money import CENT, ZERO
-from engine.model.order import Order, OrderStatus, Purpose, Side
+from engine.model.order import Order, OrderLeg, OrderStatus, Purpose, Side
 from engine.model.session import exchange_date
 from engine.model.values import replace
 from engine.turn.doubting import our_books
@@ -143,7 +143,7 @@ def _is_whole(order: Order, counts: Mapping[int, int]) -> bool:
 
 def _book(work: Work, order: Order, counts: Mapping[int, int], costs: Mapping[Option, Decimal]) -> None:
     is_entry = order.purpose is Purpose.ENTRY and all(costs.get(leg.option) for leg in order.legs)
-    prices = _average_costs(order, costs) if is_entry else _own_prices(work, order, counts, costs)
+    prices = _average_costs(order.legs, costs) if is_entry else _own_prices(work, order, counts, costs)
     named = {option: option for option in costs}  # as the account has it, with the broker's number
     position = work.positions[order.into or order.position]
     if order.opens(position.id) and position.opened_at is None:
@@ -161,8 +161,7 @@ def _book(work: Work, order: Order, counts: Mapping[int, int], costs: Mapping[Op
     work.alarm(order.bot, f"{text}. {help}", order.position)
 
 
-def _average_costs(order: Order, costs: Mapping[Option, Decimal], places: Sequence[int] | None = None) -> list[Decimal]:
-    legs = order.legs if places is None else [order.legs[at] for at in places]
+def _average_costs(legs: Iterable[OrderLeg], costs: Mapping[Option, Decimal]) -> list[Decimal]:
     return [(abs(costs[leg.option]) / leg.option.multiplier).quantize(CENT * CENT) for leg in legs]
 
 
@@ -188,12 +187,11 @@ def _own_prices(work: Work, order: Order, counts: Mapping[int, int], costs: Mapp
 
 def _opened_at(work: Work, order: Order, opening: list[int], costs: Mapping[Option, Decimal]) -> dict[int, Decimal]:
     """Return at what a roll opened legs: as the account has them, else all of it at the first, as it was quoted."""
-    if all(costs.get(order.legs[at].option) for at in opening):
-        average = _average_costs(order, costs, opening)
-        return dict(zip(opening, average, strict=True))
+    legs = [order.legs[at] for at in opening]
+    if all(costs.get(leg.option) for leg in legs):
+        return dict(zip(opening, _average_costs(legs, costs), strict=True))
     quoted = work.positions[order.into].entry_mid
-    leg = order.legs[opening[0]]
-    return {} if quoted is None else {opening[0]: -quoted / (leg.weight * leg.side.sign)}
+    return {} if quoted is None else {opening[0]: -quoted / (legs[0].weight * legs[0].side.sign)}
 
 
 def _own_price(order: Order) -> Decimal:

@@ -196,20 +196,10 @@ CALENDAR = (
             max_age=None,
             places=EVERYWHERE,
             reads=("facts", "time"),
-            formula=formula,
+            formula=f"{many} of the named events is today, or now within before / after, or until the expiry; "
+            "one without a time lasts its whole day.",
         )
-        for name, formula in (
-            (
-                "no_event",
-                "None of the named events is today, or now within before / after, or until the expiry; "
-                "one without a time lasts its whole day.",
-            ),
-            (
-                "event",
-                "One of the named events is today, or now within before / after, or until the expiry; "
-                "one without a time lasts its whole day.",
-            ),
-        )
+        for name, many in (("no_event", "None"), ("event", "One"))
     ),
     Measure(
         name="time",

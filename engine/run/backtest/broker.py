@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from engine.model.commission import LEAST_PER_ORDER, dealt, passed_on
+from engine.model.commission import dealt, short_of_least
 from engine.model.contract import Contract, Option
 from engine.model.cover import delivers
 from engine.model.event import Event
@@ -134,8 +134,8 @@ def commissions_of(parts: Sequence[tuple[Option, int, Decimal]], before: Decimal
 
     before: what the order has cost already; what its first fill lacks of the least is told with its first execution.
     """
-    told = [dealt(option, count, float(price)) for option, count, price in parts]
+    priced = [(option, count, float(price)) for option, count, price in parts]
+    told = [dealt(*part) for part in priced]
     if not before:
-        fees = sum((passed_on(option, count, float(price)) for option, count, price in parts), ZERO)
-        told[0] += max(LEAST_PER_ORDER + fees - sum(told, ZERO), ZERO)
+        told[0] += short_of_least(priced)
     return told
