@@ -109,7 +109,9 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
         _by_the_clock(work, changes, moved=bool(event.rows))
     step_at = watching.next_step(work) if not is_quiet or work.indexed != state.board.version else state.step_at
     if work.indexed != state.board.version:
-        changes |= {"dependents": watching.index_rows(work), "structures": structures(work), "aims": None}
+        if work.indexed < 0:  # what is wished for may differ, and not only what is streamed of it
+            changes["aims"] = None
+        changes |= {"dependents": watching.index_rows(work), "structures": structures(work)}
         changes["watch_at"] = watching.sooner(changes.get("watch_at", state.watch_at), at + datetime.resolution)
     wake_at = min(step_at, changes.get("watch_at", state.watch_at) or NEVER)
     if work.active:
