@@ -71,7 +71,7 @@ def _day(day: date, chance: np.random.Generator) -> HistoryDay:
         delta, *_ = greeks(spot[:, None], strikes[None, :].astype(float), years, iv, signs)
         sides.append((bid, np.round(ask, 2), np.round(delta, 6), iv))
     bid, ask, delta, volatility = (np.hstack(each) for each in zip(*sides, strict=True))
-    none = np.zeros_like(bid)
+    none = np.full_like(bid, np.nan)  # the workload has iv and delta, and no other greeks
     times = session.open.timestamp() + 60.0 * np.arange(MINUTES, dtype=np.float64)
     levels = {"SPX": spot, "VIX": vix}
     return HistoryDay(

@@ -20,6 +20,8 @@ from engine.model.values import dataclass
 
 EVEN = "rulebot_even"
 """Key of what a file says of itself: its times in microseconds since 1970, and how many options each has."""
+_ARROW = "parquet-cpp-arrow "
+_FLOATS = ("DOUBLE", "FLOAT")
 _IDENTITY = ("symbol", "trading_class", "expiry", "right", "strike")
 
 
@@ -50,14 +52,35 @@ def read_even(path: Path) -> Even | None:
     if not _agrees(schema, metadata, times):
         return None
     names = [name for name in BY_QUOTE if name in schema.names]
+    unknown = [name for name in names if name not in names[:2] and _is_unknown(schema, metadata, name)]
     identity = [name for name in schema.names if name.lower() in _IDENTITY]
     with whole(path):
-        quotes = opened.read(columns=names, use_threads=False)
+        quotes = opened.read(columns=[name for name in names if name not in unknown], use_threads=False)
         first = opened.read_row_group(0, columns=identity, use_threads=False)
     for name in names[:2]:
         first = first.append_column(name, quotes.column(name).slice(0, wide))
-    table = ArrowTable(path.name, quotes)
-    return Even(ArrowTable(path.name, first), times / 1e6, {name: table.numbers(name) for name in names})
+    table, nothing = ArrowTable(path.name, quotes), np.broadcast_to(np.nan, (metadata.num_rows,))
+    values = {name: nothing if name in unknown else table.numbers(name) for name in names}
+    return Even(ArrowTable(path.name, first), times / 1e6, values)
+
+
+def _is_unknown(schema: Any, metadata: Any, name: str) -> bool:
+    """Say whether a column has no number at all, by what the file says of it; such a column is not read.
+
+    Arrow states no least and greatest of a group in which all are nan or missing. Other writers leave them out as soon
+    as one is nan: of theirs only what is missing throughout counts.
+    """
+    place, is_arrow = schema.get_field_index(name), str(metadata.created_by).startswith(_ARROW)
+    for group in range(metadata.num_row_groups):
+        column = metadata.row_group(group).column(place)
+        told = column.statistics
+        if column.path_in_schema != name or column.physical_type not in _FLOATS:
+            return False
+        if told is None or not told.has_null_count or told.has_min_max:
+            return False
+        if not is_arrow and told.null_count != column.num_values:
+            return False
+    return True
 
 
 def _agrees(schema: Any, metadata: Any, times: Whole) -> bool:

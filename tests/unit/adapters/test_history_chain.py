@@ -13,7 +13,7 @@ from pyarrow import parquet
 
 from engine.adapters.history.daily import NO_BARS
 from engine.adapters.history.day import HistoryDay, Severity
-from engine.adapters.history.even import EVEN
+from engine.adapters.history.even import EVEN, read_even
 from engine.adapters.history.open import open_source
 from engine.adapters.history.parity import replaced
 from engine.adapters.history.write import write_day
@@ -325,6 +325,43 @@ def test_a_file_that_was_changed_is_read_like_anybodys(tmp_path: Path) -> None:
     again = open_source(str(file)).day(DAY)
     assert np.isnan(again.bid[0]).all()
     assert again.bid[1:].tolist() == own.bid[1:].tolist()
+
+
+NOTHING = np.full((40, len(OPTIONS)), np.nan)
+
+
+def test_a_column_in_which_nothing_is_known_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = NOTHING.copy()
+    one[-1, -1] = 0.25
+    file = tmp_path / f"{DAY}.parquet"
+    write_day(a_day(40, delta=one, gamma=NOTHING, vega=np.zeros_like(NOTHING), bid_size=None), file)
+    asked, read = list[str](), parquet.ParquetFile.read
+
+    def noted(self: parquet.ParquetFile, columns: list[str] | None = None, **others: object) -> object:
+        asked.extend(columns or ())
+        return read(self, columns=columns, **others)
+
+    monkeypatch.setattr(parquet.ParquetFile, "read", noted)
+    found = open_source(str(file)).day(DAY)
+    assert asked == ["bid", "ask", "iv", "delta", "vega"]
+    assert found.delta is not None
+    assert (float(found.delta[-1, -1]), np.isnan(found.delta).sum()) == (0.25, one.size - 1)
+    assert found.gamma is not None
+    assert np.isnan(found.gamma).all()
+    assert found.gamma.shape == found.bid.shape
+    assert found.vega is not None
+    assert not found.vega.any()
+
+
+def test_other_writers_leave_the_limits_of_a_column_out_as_soon_as_one_value_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / f"{DAY}.parquet"
+    write_day(a_day(40, gamma=NOTHING), file)
+    monkeypatch.setattr("engine.adapters.history.even._ARROW", "another writer ")
+    found = read_even(file)
+    assert found is not None
+    assert found.values["gamma"].strides == (8,)  # read: one number stands for all of those that are not
 
 
 def test_times_without_their_zone_are_the_exchanges_clock(tmp_path: Path) -> None:
