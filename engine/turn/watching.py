@@ -24,8 +24,10 @@ SOON = timedelta(seconds=1)
 """How soon what is due, and was not done, is looked at again."""
 WATCH_EARLY = timedelta(seconds=1)
 """So long before it is due the choice is made together with what quotes that come then lead to."""
-WATCH_AHEAD = timedelta(minutes=10)
-"""How long before its window a bot's contracts are streamed."""
+WATCH_AHEAD = timedelta(minutes=5)
+"""How long before its window a bot's contracts are streamed; a few choices find its strikes, and lines are scarce."""
+MEMBERS_AHEAD = timedelta(minutes=10)
+"""The same of a universe, whose symbols may have to take turns (`turn/looking.py`)."""
 
 
 def next_watch(work: Work, *, is_moving: bool) -> datetime:
@@ -38,11 +40,11 @@ def next_watch(work: Work, *, is_moving: bool) -> datetime:
     if work.at >= session.close:
         settles = session.close + SETTLED_AFTER + SOON  # by then a backtest has told the official level
         return settles if work.at < settles and _nets_off(work) else NEVER
-    soon = max(work.at + WATCH_EVERY, session.open - WATCH_AHEAD)
+    soon = max(work.at + WATCH_EVERY, session.open - MEMBERS_AHEAD)
     if is_moving:
         return soon
     bots = work.program.bots.values()
-    reached = (start - WATCH_AHEAD for bot in bots for start, _ in bot.windows(session))
+    reached = (start - _ahead_of(bot) for bot in bots for start, _ in bot.windows(session))
     coming = min((at for at in reached if at > work.at), default=session.close)
     return soon + max(-((soon - coming) // WATCH_EVERY), 0) * WATCH_EVERY
 
@@ -163,9 +165,14 @@ def _is_in_reach(work: Work, bot: CompiledBot, is_entering: bool) -> bool:
     if is_entering or state.by_hand is not None:
         return True
     start, end = bot.window(session, at)
-    if at < end and start - WATCH_AHEAD <= at and not _is_over(work, bot):
+    if at < end and start - _ahead_of(bot) <= at and not _is_over(work, bot):
         return True
     return bool(bot.plan.needs.opening_move) and at < session.open + OPENING_MINUTES
+
+
+def _ahead_of(bot: CompiledBot) -> timedelta:
+    """Return how long before its window a bot's contracts are streamed."""
+    return MEMBERS_AHEAD if bot.members else WATCH_AHEAD
 
 
 def _is_over(work: Work, bot: CompiledBot) -> bool:

@@ -229,6 +229,13 @@ def test_a_day_of_before_has_no_members() -> None:
     assert decode(BotDay, data).members == ()
 
 
+@pytest.mark.parametrize(("minute", "is_streamed"), [("10:49:54", False), ("10:50:05", True)])
+def test_symbols_that_may_take_turns_are_streamed_ten_minutes_before_the_window(minute: str, is_streamed: bool) -> None:
+    desk = desk_of("{symbols: [SPY, SPX]}", entry='{window: {from: "11:00", to: "11:30"}, per_day: 2}')
+    desk.until(minute)
+    assert any(isinstance(each, Option) for each in desk.state.streamed) is is_streamed
+
+
 def test_what_is_streamed_stays_within_the_lines() -> None:
     desk = desk_of("{symbols: [SPY, SPX]}")
     desk.program = replace(desk.program, line_limit=9)

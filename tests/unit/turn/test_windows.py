@@ -7,6 +7,7 @@ import pytest
 from hand_desk import SELLER, Desk, clock, put, text_of
 
 from engine.decide.opportunity import opportunity
+from engine.model.contract import Option
 from engine.model.event import Request
 from engine.model.order import Purpose
 from engine.record.record import Kind
@@ -203,3 +204,10 @@ def test_what_nets_off_in_the_account_is_settled_on_its_day() -> None:
     assert [(each.state, each.exit_reason) for each in desk.state.positions.values()] == [
         ("closed", "expired_worthless")
     ] * 2
+
+
+@pytest.mark.parametrize(("minute", "is_streamed"), [("10:54:54", False), ("10:55:05", True)])
+def test_options_are_streamed_five_minutes_before_a_window(minute: str, is_streamed: bool) -> None:
+    desk = desk_of('{window: {from: "11:00", to: "11:30"}}')
+    desk.until(minute)
+    assert any(isinstance(each, Option) for each in desk.state.streamed) is is_streamed
