@@ -2,7 +2,8 @@
 
 An exit that somebody cancels, or whose fills the exchange takes back, is sent again; after the third time in a session
 it is no longer a mishap, and sending on would fight a person or deal for ever: nothing more is sent for the position
-until `rulebot resume`. A refusal is answered by longer and longer waits, never by giving up.
+until `rulebot resume`. A refusal is answered by longer and longer waits, never by giving up. Where nothing is quoted no
+limit can be laid: a ladder that ends at market goes there once its tries would have been over, any other one waits.
 """
 
 from datetime import timedelta
@@ -15,6 +16,9 @@ from engine.model.session import Session
 from engine.model.values import replace
 from engine.order.band import price_band
 from engine.order.price import NetQuote, Part
+from engine.spec.nouns.order import Order as Ladder
+from engine.spec.nouns.order import Then
+from engine.turn.judging import wake
 from engine.turn.resting import cancel
 from engine.turn.work import Work
 
@@ -23,6 +27,8 @@ SETBACKS = 3
 BUSTED = "the exchange took a closing fill back"
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=10), timedelta(minutes=5)
 """How long after the broker refused a closing order it is sent again: doubled from the first to the longest."""
+NO_PRICE = "no price"
+"""Under this name it is kept since when a position has had no price to close at."""
 
 
 def is_stopped(position: Position) -> bool:
@@ -108,3 +114,27 @@ def check_exit_price(
     if price < mid and price_problem(price, mid, band):
         text = f"{position.id} is closed at a price further from the mid than price_band: look at its quotes"
         work.alarm(position.bot, text, position.id)
+
+
+def has_waited_for_price(work: Work, position: Position, ladder: Ladder, attempt: int) -> bool:
+    """Say whether a ladder that ends at market has been without a price for as long as its tries from `attempt` on."""
+    state = work.bots.get(position.bot)
+    if ladder.then is not Then.MARKET or state is None or not work.state.streamed:
+        return False
+    key = (position.id, NO_PRICE)
+    since = state.unknown_since.get(key, work.at)
+    if key not in state.unknown_since:
+        work.set_bot(position.bot, replace(state, unknown_since={**state.unknown_since, key: since}))
+    left = ladder.wait * (ladder.tries + 1 - attempt) - (work.at - since).total_seconds()
+    if left > 0:
+        wake(work, position.bot, left)
+    return left <= 0
+
+
+def price_is_there(work: Work, position: Position) -> None:
+    """Forget since when a position has had no price to close at."""
+    state = work.bots.get(position.bot)
+    key = (position.id, NO_PRICE)
+    if state is not None and key in state.unknown_since:
+        rest = {found: since for found, since in state.unknown_since.items() if found != key}
+        work.set_bot(position.bot, replace(state, unknown_since=rest))

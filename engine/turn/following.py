@@ -13,6 +13,7 @@ from engine.order.price import net_quote
 from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Then
 from engine.turn.bounds import credit_floor
+from engine.turn.caution import has_waited_for_price, price_is_there
 from engine.turn.choosing import still_holds
 from engine.turn.ended import broker_words
 from engine.turn.judging import wake
@@ -172,12 +173,24 @@ def _reprice(work: Work, order: Order, ladder: Ladder, floor: Decimal | None) ->
         else:
             text = f"no price for the next try: {quote.missing.split(' for ')[0]}"
             work.alarm_of_price(order.bot, text, order.position)
+            if closing:
+                _go_to_market_blind(work, order, ladder)
         return
+    if closing:
+        price_is_there(work, work.positions[order.position])
     if order.purpose is Purpose.ENTRY and (reason := no_price(work, parts, quote, net)):
         work.alarm_of_price(order.bot, f"no price for the next try: {reason}", order.position)
         cancel(work, order, f"its next try would be {reason}")
         return
     _offer(work, order, ladder, net)
+
+
+def _go_to_market_blind(work: Work, order: Order, ladder: Ladder) -> None:
+    """Take a closing order back whose ladder ends at market once its tries would be over, though none has a price."""
+    position = work.positions[order.position]
+    if has_waited_for_price(work, position, ladder, order.attempt + 1):
+        work.put_position(replace(position, attempts=ladder.tries))
+        cancel(work, order, "nothing is quoted for its tries: a market order follows")
 
 
 def _offer(work: Work, order: Order, ladder: Ladder, net: Decimal) -> None:

@@ -23,7 +23,7 @@ from engine.record.record import Kind
 from engine.spec.nouns.exits import ExitKind, IfUnknown, Otherwise
 from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Start, Then
-from engine.turn.caution import check_exit_price
+from engine.turn.caution import check_exit_price, has_waited_for_price, price_is_there
 from engine.turn.judging import confirmed, first_missing, judge, wake
 from engine.turn.opening import ticket
 from engine.turn.profit import structure
@@ -398,10 +398,13 @@ def _send_closing(work: Work, position: Position) -> None:
     quote = net_quote(parts, work.state.board, work.now, closing=True)
     net = None if at_market else rung(ladder, quote, parts, attempt, None)
     if net is None and not at_market:
-        text = f"no price to close at: {quote.missing.split(' for ')[0]}"
+        text = f"no price to close at: {quote.missing.split(' for ')[0]}; '{position.exit_reason}' waits for one"
         work.alarm_of_price(position.bot, text, position.id)
-        wake(work, position.bot, RECHECK)  # a quote that comes has it judged at once
-        return
+        if not has_waited_for_price(work, position, ladder, attempt):
+            wake(work, position.bot, RECHECK)  # a quote that comes has it judged at once
+            return
+        at_market, attempt = True, ladder.tries + 1
+    price_is_there(work, position)
     check_exit_price(work, position, parts, quote, net)
     position = work.positions[position.id]
     mid = None if quote.mid is None else Decimal(f"{quote.mid:.4f}")

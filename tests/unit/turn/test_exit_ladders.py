@@ -70,6 +70,66 @@ def test_at_the_end_comes_a_market_order() -> None:
     assert [order.kind for order in closing(desk)] == [OrderType.LIMIT, OrderType.MARKET]
 
 
+BLIND = (put(5945), put(5935))
+
+
+def test_without_quotes_the_market_order_comes_when_the_tries_would_be_over() -> None:
+    """It never came: no try could be priced, so none was used up."""
+    own = "{start: natural, wait: 5s, tries: 3, then: market}"
+    desk = Desk((text_of(exits=f'\n  - at_expiry: settle\n  - time: "11:00"\n    order: {own}\n'),))
+    desk.opened()
+    desk.until("10:59:59")
+    desk.blind(*BLIND)
+    desk.until("11:00")
+    desk.settle(14)
+    assert not closing(desk)
+    desk.settle(1.1)
+    assert [order.kind for order in closing(desk)] == [OrderType.MARKET]
+
+
+def test_quotes_that_come_back_have_the_ladder_start_at_once() -> None:
+    own = "{start: natural, wait: 5s, tries: 3, then: market}"
+    desk = Desk((text_of(exits=f'\n  - at_expiry: settle\n  - time: "11:00"\n    order: {own}\n'),))
+    desk.opened()
+    desk.until("10:59:59")
+    desk.blind(*BLIND)
+    desk.until("11:00")
+    desk.settle(9)
+    desk.quote(put(5945), 1.80, 2.00, -0.25)
+    desk.quote(put(5935), 0.25, 0.35, -0.07)
+    desk.tick(0)
+    assert [order.kind for order in closing(desk)] == [OrderType.LIMIT]
+
+
+def test_a_ladder_that_loses_its_quotes_half_way_ends_at_market_too() -> None:
+    desk = held("{start: natural, wait: 5s, tries: 3, then: market}")
+    first = closing(desk)[0]
+    desk.ack(first)
+    desk.blind(*BLIND)
+    wait(desk, 5)
+    desk.settle(9)
+    assert not desk.cancels, "two tries are left"
+    desk.settle(1.1)
+    assert [order.ref for order in desk.cancels] == [first.ref]
+    desk.cancelled(desk.order(first.ref))
+    desk.tick(0)
+    assert [order.kind for order in closing(desk)] == [OrderType.LIMIT, OrderType.MARKET]
+
+
+def test_without_quotes_a_ladder_that_goes_on_waits_and_each_exit_says_so() -> None:
+    """The later exit said nothing: its words were those of the one before."""
+    exits = '\n  - time: "11:00"\n  - stop: {cost: 2x credit}\n    unknown: exit\n    grace: 10s\n'
+    desk = Desk((text_of(exits=exits),))
+    desk.opened()
+    desk.blind(*BLIND)
+    desk.tick(0)
+    desk.settle(11)
+    desk.until("11:00")
+    assert not closing(desk)
+    told = [text for text in desk.alarms if text.startswith("no price to close at: ")]
+    assert [text.rpartition("; ")[2] for text in told] == ["'stop' waits for one", "'time' waits for one"]
+
+
 def test_order_market_is_a_market_order_at_once() -> None:
     assert [order.kind for order in closing(held("market"))] == [OrderType.MARKET]
 
