@@ -76,8 +76,8 @@ def on_order(work: Work, event: OrderReport) -> None:
         told_to_work(work, order)
         return
     check_terms(work, order, event, is_first=is_first)
-    order = work.orders[order.ref]
-    if order.ended is not OrderStatus.REFUSED or has_reason(order):
+    order = _refused_instead(work, work.orders[order.ref])
+    if not _waits_for_words(order):
         conclude(work, order)
 
 
@@ -85,6 +85,31 @@ def has_reason(order: Order) -> bool:
     """Say whether the broker has said why it refuses: Inactive, alone or beside a warning, may be an order it holds."""
     code = order.message.partition(" ")[0]
     return code.isdigit() and int(code) in REFUSALS
+
+
+def _ended_by_itself(order: Order) -> bool:
+    """Say whether the broker calls an order cancelled that we did not want back: a refusal may come so, too."""
+    return order.status.is_live and order.ended is OrderStatus.CANCELLED and order.status is not OrderStatus.CANCELLING
+
+
+def _waits_for_words(order: Order) -> bool:
+    """Say whether the message that says why an order is over may still come: it may follow the status.
+
+    Of one that has worked the status says enough: somebody, or the exchange, has cancelled it.
+    """
+    if order.ended is OrderStatus.REFUSED:
+        return not has_reason(order)
+    return _ended_by_itself(order) and order.status is not OrderStatus.WORKING and not broker_words(order)
+
+
+def _refused_instead(work: Work, order: Order) -> Order:
+    """Take an order as refused that the broker calls cancelled beside the code of a refusal.
+
+    Of one that was changed the code may be of the change, and somebody has cancelled it.
+    """
+    if _ended_by_itself(order) and has_reason(order) and not order.former:
+        return work.put_order(replace(order, ended=OrderStatus.REFUSED))
+    return order
 
 
 def _with_status(order: Order, status: BrokerStatus | None) -> Order:
@@ -120,6 +145,8 @@ def on_message(work: Work, event: OrderMessage) -> None:
         return
     work.record(Kind.MESSAGE, order.bot, order.position, code=event.code, text=event.text, ref=order.ref)
     if event.code in INFORMATION and not _tells_why(order, event):
+        if event.code == CANCELLED and order.ended is OrderStatus.CANCELLED:
+            conclude(work, order)
         return
     if event.code == CANCELLED:
         work.alarm(order.bot, f"the broker has cancelled {order.ref}: {event.text}", order.position)
@@ -135,6 +162,8 @@ def on_message(work: Work, event: OrderMessage) -> None:
         work.ask_broker()  # its lists decide
     elif order.ended is OrderStatus.REFUSED and has_reason(order):
         conclude(work, order)
+    elif _ended_by_itself(order):
+        conclude(work, _refused_instead(work, order))
     elif event.code in REFUSALS and order.status is OrderStatus.WORKING:
         work.alarm(order.bot, f"the broker refused a change of {order.ref}: {event.text}", order.position)
 

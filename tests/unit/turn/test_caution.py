@@ -75,6 +75,19 @@ def test_an_exit_that_somebody_cancels_again_and_again_is_not_fought() -> None:
     assert len(desk.submitted) == sent == 4
 
 
+def test_an_exit_that_is_refused_as_cancelled_is_sent_again_and_not_given_up() -> None:
+    """The third time it was put on hold, as if somebody had cancelled it: nobody closed the position any more."""
+    desk = exiting()
+    for number in range(1, 6):
+        desk.cancelled(desk.last)
+        desk.message(desk.last, 201, "Order rejected - reason:no")
+        assert desk.last.status is OrderStatus.REFUSED
+        desk.settle(10 * 2 ** (number - 1) + 1)
+        assert len(desk.submitted) == 2 + number
+    assert not desk.position.on_hold
+    assert not any("not by us" in text for text in desk.alarms)
+
+
 def test_a_refused_exit_is_sent_again_after_longer_and_longer_waits() -> None:
     desk = exiting()
     waits = []

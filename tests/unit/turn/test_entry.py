@@ -6,7 +6,7 @@ import pytest
 from hand_desk import HALF_DAY, Desk, clock, put, text_of
 
 from engine.model.contract import Underlying
-from engine.model.event import MarketMoved
+from engine.model.event import BrokerStatus, MarketMoved
 from engine.model.order import OrderStatus, Purpose, Side
 from engine.record.record import Kind
 from engine.run.happening import happening
@@ -47,6 +47,41 @@ def test_an_entry_that_the_broker_cancels_says_why(is_told_first: bool) -> None:
     words = ": 202 Order Canceled - reason:The exchange is closed" if is_told_first else ""
     assert ended.data["reason"] == f"cancelled at the broker, and not by us{words}"
     assert desk.alarms == [f"the broker has cancelled {order.ref}: Order Canceled - reason:The exchange is closed"]
+
+
+MARGIN = "Order rejected - reason:The account lacks margin"
+
+
+@pytest.mark.parametrize("is_told_first", [True, False])
+@pytest.mark.parametrize("is_acknowledged", [True, False])
+def test_an_entry_that_is_refused_as_cancelled_says_why(is_told_first: bool, is_acknowledged: bool) -> None:
+    """It was "cancelled at the broker, and not by us", without the broker's words and without an alarm."""
+    desk = Desk()
+    order = desk.enter()
+    if is_acknowledged:
+        desk.report(order, BrokerStatus.PENDING, 0)
+    if is_told_first:
+        desk.message(order, 201, MARGIN)
+    desk.cancelled(order)
+    if not is_told_first:
+        assert not desk.said(Kind.DECISION, "unfilled"), "the words may still come"
+        desk.message(order, 201, MARGIN)
+    (ended,) = desk.said(Kind.DECISION, "unfilled")
+    assert ended.data["reason"] == f"201 {MARGIN}"
+    assert desk.alarms == [f"the broker refused the entry: 201 {MARGIN}"]
+    assert desk.order(order.ref).status is OrderStatus.REFUSED
+
+
+def test_an_order_that_is_cancelled_at_once_waits_a_second_for_the_words_and_no_longer() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.cancelled(order)
+    desk.settle(0.9)
+    assert desk.order(order.ref).status.is_live
+    desk.settle(0.2)
+    assert desk.order(order.ref).status is OrderStatus.CANCELLED
+    (ended,) = desk.said(Kind.DECISION, "unfilled")
+    assert ended.data["reason"] == "cancelled at the broker, and not by us"
 
 
 def test_an_entry_that_a_person_cancels_is_over_and_says_so() -> None:

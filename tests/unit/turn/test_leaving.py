@@ -417,6 +417,7 @@ def test_an_exit_that_the_broker_cancels_at_once_is_not_sent_in_a_circle() -> No
     for _ in range(5):
         if desk.last.status.is_live:
             desk.cancelled(desk.last)
+            desk.message(desk.last, 202, "Order Canceled - reason:No market price")
         desk.tick(0)
     assert len(desk.submitted) == 2
     desk.tick(10)
