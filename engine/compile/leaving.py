@@ -123,7 +123,11 @@ def named_legs(names: tuple[str, ...], spec: Spec) -> set[str]:
 
 
 def basis_problems(spec: Spec) -> Iterator[Problem]:
-    """Yield RB205 where credit is asked of what is bought, or debit of what is sold."""
+    """Yield RB205 where credit is asked of what is bought, or debit of what is sold.
+
+    Legs that are named are what they are by themselves: what is bought has a value, whatever the whole brings.
+    """
+    yield from _alone_otherwise(spec)
     direction = certain_direction(spec) or _required_direction(spec)
     if direction is None:
         return
@@ -132,17 +136,44 @@ def basis_problems(spec: Spec) -> Iterator[Problem]:
     for conditions in lists:
         for wrong, meant in _OTHER_WAY[direction]:
             message = f"this structure is {made}, and has no {wrong}"
-            for path in _named_at(conditions, wrong):
-                yield Problem("RB205", path, message, f"did you mean '{meant}'?")
+            for test in _tests_of(conditions):
+                if test.measure != wrong or _side_of(test, spec) is None:
+                    for path in _named_in(test, wrong):
+                        yield Problem("RB205", path, message, f"did you mean '{meant}'?")
+
+
+def _alone_otherwise(spec: Spec) -> Iterator[Problem]:
+    """Yield RB205 where the cost of what is only bought is asked for, or the value of what is only sold."""
+    for test in _tests_of(tuple(rule.condition for rule in spec.exits if rule.condition)):
+        side = _side_of(test, spec)
+        if side is not None and (test.measure, side) in (("cost", Side.BUY), ("value", Side.SELL)):
+            is_bought = side is Side.BUY
+            made = "bought: closing it brings something" if is_bought else "sold: closing it costs something"
+            message = f"what 'of' names is {made}, and has no {test.measure}"
+            yield Problem("RB205", test.path, message, f"did you mean '{'value' if is_bought else 'cost'}'?")
+
+
+def _side_of(test: MeasureTest, spec: Spec) -> Side | None:
+    """Return the side of the legs that a test names, where they are legs by name and all of one side."""
+    of = test.arguments.get("of")
+    names = (of,) if isinstance(of, str) else of if isinstance(of, tuple) else ()
+    if names in (("short_legs",), ("long_legs",)):
+        return Side.SELL if names == ("short_legs",) else Side.BUY
+    sides = {leg.side for leg in spec.legs.legs if leg.name in names}
+    return sides.pop() if len(sides) == 1 and {leg.name for leg in spec.legs.legs} >= set(names) else None
+
+
+def _tests_of(conditions: tuple[Condition, ...]) -> Iterator[MeasureTest]:
+    for condition in conditions:
+        if isinstance(condition.test, Group):
+            yield from _tests_of(condition.test.members)
+        elif isinstance(condition.test, MeasureTest):
+            yield condition.test
 
 
 def _named_at(conditions: tuple[Condition, ...], name: str) -> Iterator[Path]:
-    for condition in conditions:
-        test = condition.test
-        if isinstance(test, Group):
-            yield from _named_at(test.members, name)
-        elif isinstance(test, MeasureTest):
-            yield from _named_in(test, name)
+    for test in _tests_of(conditions):
+        yield from _named_in(test, name)
 
 
 def _named_in(test: MeasureTest, name: str) -> Iterator[Path]:

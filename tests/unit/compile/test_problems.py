@@ -61,6 +61,14 @@ CASES = [
     (expr("1" + "+1" * 120 + " > 2"), "RB213", None),
     (changed("- credit: {at_least: 0.50}", "- debit: {at_least: 0.50}"), "RB205", "{at_least: 0.50}"),
     (changed("stop: {loss: $50}", "stop: {value: 0.50}"), "RB205", "0.50"),
+    (changed("target: {profit: 50%}", "cost: {of: long_put, below: 0.05}"), "RB205", "{of: long_put, below: 0.05}"),
+    (changed("target: {profit: 50%}", "cost: {of: long_legs, below: 0.05}"), "RB205", "{of: long_legs, below: 0.05}"),
+    (changed("target: {profit: 50%}", "value: {of: short_put, below: 2}"), "RB205", "{of: short_put, below: 2}"),
+    (
+        changed("target: {profit: 50%}", "value: {of: [short_put, long_put], below: 2}"),
+        "RB205",
+        "{of: [short_put, long_put], below: 2}",
+    ),
     (changed('  - time: "15:30"\n', ""), "RB208", "exits"),
     (changed('- time: "15:30"\n', '- time: "15:30"\n    enabled: false\n'), "RB208", "exits"),
     (changed("  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}\n", ""), "RB209", "short_put"),
@@ -121,6 +129,12 @@ def test_a_position_that_outlives_its_day_needs_max_open() -> None:
     text = changed("dte: 0", "dte: {at_least: 40}").replace('- time: "15:30"', "- dte: {at_most: 20}")
     assert [code for code, _ in places(text)] == ["RB241"]
     assert places(text.replace("per_day: 1", "per_day: 1\n  max_open: 3")) == []
+
+
+@pytest.mark.parametrize("of", ["long_put", "long_legs", "[long_put, long_call]"])
+def test_legs_that_are_bought_have_a_value_in_what_is_sold(of: str) -> None:
+    """It was refused, and 'cost' was offered, which is true from the first moment on."""
+    assert problems(changed("target: {profit: 50%}", f"value: {{of: {of}, below: 0.05}}")) == []
 
 
 def test_undefined_risk_allows_a_naked_option() -> None:
