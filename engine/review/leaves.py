@@ -17,6 +17,7 @@ from engine.review.spoken import cast_for, each_words
 from engine.review.structure import has_several
 from engine.review.subject import Subject
 from engine.spec.nouns.exits import Exit, ExitKind, IfUnknown
+from engine.spec.nouns.order import Start
 
 
 def leaves(subject: Subject) -> Section:
@@ -160,6 +161,17 @@ def _unknown(subject: Subject) -> Iterator[Line]:
             names = tuple(each.name for each in judged if (each.if_unknown, each.grace) == (does, grace))
             does_what = words[len(names) > 1]
             yield Line(words=f"{amounts.duration(grace)} without data: {listed(names, 'and')} {does_what}")
+    for planned in judged:
+        if planned.if_unknown is IfUnknown.EXIT and planned.roll is None and (sends := _unquoted(planned)):
+            yield Line(words=f"while a leg is not quoted {planned.name} {sends}")
+
+
+def _unquoted(planned: ExitPlan) -> str:
+    """Return what the order of an exit does that acts without quotes; "" for one at market, which needs none."""
+    order = planned.order
+    if not order.ends_at_market:
+        return "sends nothing: its order is a limit, which waits for quotes"
+    return "" if order.start is Start.MARKET else f"goes to market {amounts.duration(order.tries * order.wait)} later"
 
 
 def _needs_data(planned: ExitPlan) -> bool:

@@ -11,7 +11,7 @@ from engine.compile.lint.exits import idle, idle_halts
 from engine.compile.lint.look import Check, Outside, look_at
 from engine.compile.lint.names import unused_lets
 from engine.compile.lint.news import short_blackouts, unknown_events
-from engine.compile.lint.orders import hardly_protected, naked_between, on_one_reading
+from engine.compile.lint.orders import hardly_protected, naked_between, on_one_reading, waiting_for_quotes
 from engine.compile.lint.prices import off_tick
 from engine.compile.plan import Plan
 from engine.compile.problem import CODES, Problem, did_you_mean
@@ -38,6 +38,7 @@ CHECKS: tuple[Check, ...] = (
     against_the_whole,
     unended,
     on_one_reading,
+    waiting_for_quotes,
     hardly_protected,
 )
 

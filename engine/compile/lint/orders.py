@@ -1,4 +1,6 @@
-"""Orders that do what their author hardly means: at market on one reading, or short without cover between two legs."""
+"""Orders that do what their author hardly means: at market on one reading, not without quotes, or short without cover
+between two legs.
+"""
 
 from collections.abc import Iterator
 
@@ -6,6 +8,7 @@ from engine.compile.lint.look import Look
 from engine.compile.lint.wording import duration
 from engine.compile.problem import Problem
 from engine.compile.structure import symbol_of
+from engine.spec.nouns.exits import ExitKind, IfUnknown
 from engine.spec.nouns.legs import Leg, Side
 from engine.spec.nouns.order import Order, Start
 from engine.spec.spec import Spec
@@ -29,6 +32,17 @@ def on_one_reading(look: Look) -> Iterator[Problem]:
             where = (*rule.path, "order") if own[name] is not None else rule.path
             help_text = "add 'confirm: 2 quotes', or accept it: 'accept: {RB310: \"reason\"}'"
             yield Problem("RB310", where, message, help_text)
+
+
+def waiting_for_quotes(look: Look) -> Iterator[Problem]:
+    """Yield RB343 for a stop or target that acts while its legs are not quoted, by a limit that needs their quotes."""
+    by_name = {planned.written: (planned, rule) for planned, rule in look.exit_rules()}
+    for name, (planned, rule) in by_name.items():
+        is_of_quotes = planned.kind in (ExitKind.STOP, ExitKind.TARGET) and planned.roll is None
+        if is_of_quotes and planned.if_unknown is IfUnknown.EXIT and not planned.order.ends_at_market:
+            message = f"'{name}' acts while its legs are not quoted, and its order waits for their quotes"
+            help_text = "give it 'order: market', or a ladder with 'then: market'"
+            yield Problem("RB343", (*rule.path, "unknown"), message, help_text)
 
 
 # ---------------------------------------------------------------- one leg after the other

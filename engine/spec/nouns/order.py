@@ -50,3 +50,8 @@ class Order:
     adaptive: tuple[Priority, ...] = ()
     leg_by_leg: tuple[str, ...] = ()
     path: Path
+
+    @property
+    def ends_at_market(self) -> bool:
+        """Say whether it comes to a market order, which needs no quotes."""
+        return self.start is Start.MARKET or self.then is Then.MARKET

@@ -235,6 +235,8 @@ FOUND = [
     ),
     # orders and prices
     (changed((BREACH, f"{BREACH}    order: market\n")), "RB310", "market"),
+    (exits(LAST, "- {stop: {cost: 2x credit}, unknown: exit}"), "RB343", "exit"),
+    (exits(LAST, "- {stop: {cost: 2x credit, of: each_side}, unknown: exit, order: {step: 0.10}}"), "RB343", "exit"),
     (changed((BREACH, "  - breach: {spot_within: 5 pts, of: each_side}\n    order: market\n")), "RB310", "market"),
     (changed(("step: 0.05", "step: 0.01")), "RB340", "0.01"),
     (changed(("step: 0.05", "step: 0.12")), "RB340", "0.12"),
@@ -277,7 +279,7 @@ QUIET = [
     exits(LAST, within(15, ", of: short_put"), f"- {{name: n, {OF_PUT}, close: all}}"),
     exits(LAST, "- target: {profit: 30%}", "- {name: e, all: [{profit: {above: 40%}}, {time_in_trade: {above: 1h}}]}"),
     exits(LAST, "- {target: {profit: 40%}, max_age: 2s}", "- {name: more, target: {profit: 50%}}"),
-    exits(LAST, "- {stop: {cost: 2x credit}, unknown: exit}", "- target: {cost: 0.4x credit}"),
+    exits(LAST, "- {stop: {cost: 2x credit}, unknown: exit, order: {then: market}}", "- target: {cost: 0.4x credit}"),
     exits(LAST, "- stop: {loss: 300%}"),
     exits(LAST, "- stop: {loss: $900}"),
     exits(LAST, "- leg_delta: {beyond: 0.12}"),
@@ -292,7 +294,9 @@ QUIET = [
     legs(BROKEN_WING).replace("profit: 50%", "profit: 150%"),
     exits(LAST, f"- {{name: n, {OF_PUT}}}", "- stop: {loss: $1500}"),
     exits(LAST, f"- {{{within(15)[2:]}}}", f"- {{name: n, {OF_PUT}, unknown: exit}}"),
-    exits(LAST, "- {stop: {cost: 12.00}, unknown: exit}"),
+    exits(LAST, "- {stop: {cost: 12.00}, unknown: exit, order: {then: market}}"),
+    exits(LAST, "- {stop: {cost: 2x credit}, unknown: exit, order: market, confirm: 2 quotes}"),
+    exits(LAST, "- {vix: {above: 30}, unknown: exit}"),
     changed((RISK, RISK + '  halt_when:\n    - not: {time: "09:45"}\n')),
 ]
 

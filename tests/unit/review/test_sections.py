@@ -138,6 +138,16 @@ def told(text: str = CONDOR) -> str:
         ),
         (
             "  - breach: {spot_within: 5 pts}\n",
+            "  - breach: {spot_within: 5 pts}\n    unknown: exit\n    grace: 1m\n",
+            "while a leg is not quoted breach sends nothing: its order is a limit, which waits for quotes",
+        ),
+        (
+            "  - breach: {spot_within: 5 pts}\n",
+            "  - breach: {spot_within: 5 pts}\n    unknown: exit\n    order: {wait: 5s, tries: 3, then: market}\n",
+            "while a leg is not quoted breach goes to market 15 s later",
+        ),
+        (
+            "  - breach: {spot_within: 5 pts}\n",
             "  - breach: {spot_within: 5 pts}\n    enabled: false\n",
             "switched off: breach",
         ),
