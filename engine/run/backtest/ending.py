@@ -39,15 +39,15 @@ def settlement(option: Option, session: Session, day: HistoryDay, source: Source
     return bars[-1].open if at_open else bars[-1].close
 
 
-def was_split(option: Option, entered: date, session: Session, source: Source) -> bool:
-    """Say whether the shares of an option were split since a day, by the daily bars: it is another contract now."""
-    if product(option.symbol).settlement is not Settlement.SHARES:
+def was_split(symbol: str, since: date, session: Session, source: Source) -> bool:
+    """Say whether shares were split after a day, by the daily bars: an option on them is another contract now."""
+    if product(symbol).settlement is not Settlement.SHARES:
         return False
-    count = sessions_after(entered, session.date) + 1
-    bars = source.daily(option.symbol, session.date + timedelta(days=1), count)
-    if not bars or bars[0].date <= entered:
+    count = sessions_after(since, session.date) + 1
+    bars = source.daily(symbol, session.date + timedelta(days=1), count)
+    if not bars or bars[0].date <= since:
         return False
-    return bool(source.daily(option.symbol, bars[0].date, 1))  # bars begin there since those of before it do not count
+    return bool(source.daily(symbol, bars[0].date, 1))  # bars begin there since those of before it do not count
 
 
 def _nearest_level(symbol: str, session: Session, day: HistoryDay, *, at_open: bool) -> float | None:

@@ -20,7 +20,7 @@ from engine.model.errors import InvariantError, StoreError
 from engine.model.event import AccountReport, BarsReport, Event, MarketMoved
 from engine.model.facts import EventCalendar, Facts
 from engine.model.market import Board
-from engine.model.session import Session, sessions
+from engine.model.session import Session, session_before, sessions
 from engine.record.record import Kind, Record
 from engine.run.backtest.broker import ACCOUNT, BacktestBroker
 from engine.run.backtest.ending import empty_day, keep_marks, settlement, told_at, was_split
@@ -97,6 +97,7 @@ class Walk(Hearing):
         self.noted: date | None = None
         self.shares: dict[str, int] = {}
         self.is_taken_up = False
+        self.over_night: frozenset[str] = frozenset()
 
     # ------------------------------------------------------------ sessions
 
@@ -139,6 +140,12 @@ class Walk(Hearing):
     def _holds_something(self) -> bool:
         return self.broker is not None and any(self._held().values())
 
+    def _symbols_held(self) -> frozenset[str]:
+        """Return the underlyings of all that is held."""
+        if not self._holds_something():
+            return frozenset()
+        return frozenset(contract.symbol for contract, count in self._held().items() if count)
+
     def _held(self) -> Mapping[Contract, int]:
         """Return how many of each contract the account or the positions hold, whichever is more.
 
@@ -156,6 +163,7 @@ class Walk(Hearing):
     def live_through(self, day: HistoryDay, session: Session, findings: Sequence[Finding] = ()) -> DayDone:
         """Live through one session, from a minute before the open to the settlement after the close."""
         market = self.feed.begin(day, session)
+        self.over_night = self._symbols_held()
         self._open(session, market)
         self._run(session, market)
         records, self.records = tuple(self.records), []
@@ -286,6 +294,7 @@ class Walk(Hearing):
             self.queue.extend(self.broker.end_of_day(self.now))
             self._settle_queue()
         if self.now == session.close + SETTLES:
+            self._tell_splits(session)
             self._settle(session, day, at_open=False)
             keep_marks(self.marks, self.broker.holdings, session, day)
             self._hear(AccountReport(self.now, self.broker.told(self.marks)))
@@ -300,12 +309,24 @@ class Walk(Hearing):
                 self.records.append(Record(self.now, Kind.FACTS, data={"symbol": symbol, "what": HELD, "value": count}))
         self.shares = held
 
+    def _tell_splits(self, session: Session) -> None:
+        """Say which shares were split while they, or options on them, were held: nobody turns those into the new ones.
+
+        It is the session's own daily bar that tells it, which is known after the close.
+        """
+        before = session_before(session.date).date
+        for symbol in sorted(self.over_night):
+            if was_split(symbol, before, session, self.source):
+                text = f"{symbol} was split, by its daily bars: what was held of it over the night counts as before it"
+                text += ", and the account's worth, drawdown and Sharpe ratio are wrong from here on"
+                self.records.append(Record(self.now, Kind.ALARM, data={"text": text}))
+
     def _settle(self, session: Session, day: HistoryDay, *, at_open: bool) -> None:
         """Let account and positions lose what has expired, at the level its class settles at; without one it stays."""
         assert self.broker is not None
         for option in sorted(self._settling(session, at_open=at_open), key=str):
             level = settlement(option, session, day, self.source)
-            was_other = was_split(option, self._entered(option, session), session, self.source)
+            was_other = was_split(option.symbol, self._entered(option, session), session, self.source)
             if level is None or was_other:
                 text = f"{option} has expired and its settlement level is not known"
                 text += f": {option.symbol} was split while it was held" if was_other else ""

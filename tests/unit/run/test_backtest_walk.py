@@ -417,6 +417,16 @@ def test_what_was_held_over_a_split_is_another_contract(tmp_path: Path) -> None:
     assert [text for text in done.alarms if text.endswith("not known: SPY was split while it was held")]
 
 
+def test_a_split_of_what_is_held_is_told_on_its_day(tmp_path: Path) -> None:
+    """Shares that were assigned the day before stay as many, at a price of after it: no loss, and it looks like one."""
+    source = Split(every=3, expiries=3, strikes=25, symbol="SPY", trading_class="SPY")
+    text = ASSIGNED.replace("strike: {at: spot, multiple_of: 5}", "strike: {delta: 0.9}")
+    found = records(desk_of(tmp_path, text), source, last=date(2026, 9, 3))
+    told = [record for record in found if "was split, by its daily bars" in str(record.data.get("text"))]
+    assert [(record.kind, record.at.date()) for record in told] == [(Kind.ALARM, date(2026, 9, 2))]
+    assert str(told[0].data["text"]).endswith("drawdown and Sharpe ratio are wrong from here on")
+
+
 def test_no_later_session_says_what_an_option_settled_at(tmp_path: Path) -> None:
     gone = date(2026, 9, 2)
     source = WithoutBars(every=3, expiries=3, strikes=25, missing=frozenset((gone,)))
