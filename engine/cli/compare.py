@@ -15,12 +15,14 @@ from engine.store.place import Place, shown_path
 if TYPE_CHECKING:
     from engine.run.observe.compare import Compared, Side
 
+_ALONE = "entered_alone"
 _ROWS = (
     ("entries", "entries"),
     ("not filled", "unfilled"),
     ("closed", "closed"),
     ("won", "wins"),
     ("still open", "still_open"),
+    ("entered where one ran alone, not counted", _ALONE),
     ("entry against mid", "entry_to_mid"),
     ("exit against mid", "exit_to_mid"),
     ("commissions", "commissions"),
@@ -69,7 +71,8 @@ def _lines(found: "Compared") -> Iterator[str]:
     from engine.cli.shadow import ENDING
 
     table = [("", found.bot, f"{found.bot}{ENDING}")]
-    table += [(words, _cell(found.live, name), _cell(found.shadow, name)) for words, name in _ROWS]
+    told = [row for row in _ROWS if row[1] != _ALONE or found.live.entered_alone or found.shadow.entered_alone]
+    table += [(words, _cell(found.live, name), _cell(found.shadow, name)) for words, name in told]
     yield from aligned(table, right=frozenset((1, 2)), indent="   ")
     yield ""
     if not found.differences:

@@ -26,6 +26,8 @@ class Side:
     """What one of the two came to in the sessions. Money in dollars.
 
     entry_to_mid, exit_to_mid: price points by which fills were better than the mid, on average; None without any.
+    entered_alone: trades that are open, or were left in the sessions, and were entered in one that the other side did
+    not live through, so that it could not have them; they count in nothing else.
     month: what a month of MONTH sessions makes at the average of these.
     """
 
@@ -34,6 +36,7 @@ class Side:
     closed: int
     wins: int
     still_open: int
+    entered_alone: int
     entry_to_mid: float | None
     exit_to_mid: float | None
     commissions: float
@@ -71,14 +74,16 @@ def compare(live: StoreReader, shadow: StoreReader, bots: Iterable[str], session
     """Return the comparison of these bots over the last so many sessions that are in both stores, None: all."""
     both = sorted(_sessions(live) & _sessions(shadow))
     days = tuple(both if sessions is None else both[-sessions:])
-    return tuple(_compared(live, shadow, bot, days) for bot in bots)
+    return tuple(_compared(live, shadow, bot, days, frozenset(both)) for bot in bots)
 
 
 def _sessions(reader: StoreReader) -> set[date]:
     return {date.fromisoformat(str(record.data["date"])) for record in reader.records((Kind.SESSION,))}
 
 
-def _compared(live: StoreReader, shadow: StoreReader, bot: str, days: tuple[date, ...]) -> Compared:
+def _compared(
+    live: StoreReader, shadow: StoreReader, bot: str, days: tuple[date, ...], both: frozenset[date]
+) -> Compared:
     of_live, of_shadow = (each.view("trades", strategy_id=bot) for each in (live, shadow))
     told = [(day, _Day(live, bot, day, of_live), _Day(shadow, bot, day, of_shadow)) for day in days]
     found = [each for day, one, other in told for each in _differences(day, one, other)]
@@ -86,8 +91,8 @@ def _compared(live: StoreReader, shadow: StoreReader, bot: str, days: tuple[date
         bot=bot,
         sessions=days,
         is_same_text=_digest(live, bot) == _digest(shadow, bot),
-        live=_side(of_live, [own for _, own, _ in told], days),
-        shadow=_side(of_shadow, [own for _, _, own in told], days),
+        live=_side(of_live, [own for _, own, _ in told], days, both),
+        shadow=_side(of_shadow, [own for _, _, own in told], days, both),
         differences=tuple(sorted(found, key=lambda each: (each.date, each.clock))),
     )
 
@@ -125,10 +130,13 @@ def _decisions(records: Iterable[Record], what: str) -> list[Record]:
 # ---------------------------------------------------------------- what each came to
 
 
-def _side(trades: Sequence[Row], days: Sequence[_Day], dates: Sequence[date]) -> Side:
-    within = {day.isoformat() for day in dates}
+def _side(trades: Sequence[Row], days: Sequence[_Day], dates: Sequence[date], both: frozenset[date]) -> Side:
+    """Return what one side came to. both: the sessions of both stores; a trade of another one has no counterpart."""
+    within, shared = ({day.isoformat() for day in each} for each in (dates, both))
     opened = [row for day in days for row in day.trades]
-    closed = [row for row in trades if row["status"] == "CLOSED" and str(row["exit_time"] or "")[:10] in within]
+    ended = [row for row in trades if row["status"] == "CLOSED" and str(row["exit_time"] or "")[:10] in within]
+    still = [row for row in trades if row["status"] == "OPEN"]
+    closed = [row for row in ended if _entered_on(row) in shared]
     made = [float(row["final_pnl"]) for row in closed]
     net = sum(made, 0.0)
     return Side(
@@ -136,7 +144,8 @@ def _side(trades: Sequence[Row], days: Sequence[_Day], dates: Sequence[date]) ->
         unfilled=sum(len(day.unfilled) for day in days),
         closed=len(closed),
         wins=sum(each > 0 for each in made),
-        still_open=sum(row["status"] == "OPEN" for row in trades),
+        still_open=sum(_entered_on(row) in shared for row in still),
+        entered_alone=sum(_entered_on(row) not in shared for row in (*ended, *still)),
         entry_to_mid=_mean(_less(row["entry_price"], row["entry_mid"]) for row in opened),
         exit_to_mid=_mean(_less(row["expected_exit_price"], row["exit_price"]) for row in closed),
         commissions=round(sum((float(row["commissions"] or 0.0) for row in closed), 0.0), 2),
@@ -144,6 +153,10 @@ def _side(trades: Sequence[Row], days: Sequence[_Day], dates: Sequence[date]) ->
         average=round(net / len(closed), 2) if closed else None,
         month=round(net / len(dates) * MONTH, 2) if dates else 0.0,
     )
+
+
+def _entered_on(row: Row) -> str:
+    return str(row["entry_time"] or "")[:10]
 
 
 def _less(price: float | None, mid: float | None) -> float | None:

@@ -82,3 +82,26 @@ def test_where_nothing_is_closed_money_is_dollars_too() -> None:
     assert (found.live.net, none.live.net) == (-675.0, 0.0)
     cells = [line.split()[-1] for line in _lines(none) if line.split()[:1] in (["commissions"], ["net"])]
     assert cells == ["$0.00", "$0.00"]
+
+
+class FromTheSecondDay(Nothing):
+    """A store that begins on the second day, and in which nothing was traded."""
+
+    def records(self, kinds: Sequence[Kind]) -> list[Record]:
+        return [record for record in super().records(kinds) if exchange_date(record.at) == DAYS[1]]
+
+
+def test_a_trade_that_was_held_before_the_shadow_began_is_no_part_of_what_is_compared() -> None:
+    live, shadow = Told(at(DAYS[1], 10, 27), []), FromTheSecondDay()
+    (found,) = compare(cast(StoreReader, live), cast(StoreReader, shadow), [BOT], None)
+    assert found.sessions == DAYS[1:]
+    assert (found.live.closed, found.live.net, found.live.average, found.live.month) == (0, 0.0, None, 0.0)
+    assert (found.live.entered_alone, found.shadow.entered_alone) == (1, 0)
+    assert next(line.split() for line in _lines(found) if "ran alone" in line)[-2:] == ["1", "0"]
+
+
+def test_of_the_last_sessions_a_trade_counts_that_was_entered_before_them() -> None:
+    live, shadow = Told(at(DAYS[1], 10, 27), []), Nothing()
+    (found,) = compare(cast(StoreReader, live), cast(StoreReader, shadow), [BOT], 1)
+    assert (found.sessions, found.live.closed, found.live.net) == (DAYS[1:], 1, -675.0)
+    assert not [line for line in _lines(found) if "ran alone" in line]
