@@ -13,10 +13,9 @@ from engine.model.counted import counted
 from engine.run.columns import aligned, signed
 from engine.run.sweep.statistics import Forward, deflated, ratio
 from engine.run.sweep.sweep import findings_of
-from engine.run.sweep.variant import Variant
+from engine.run.sweep.variant import FALLING, Variant
 from engine.run.sweep.vary import Axis
 
-FALLING = ("max_drawdown",)
 _FIGURES = ("trades", "won", "net", "average", "drawdown", "Sharpe", "deflated")
 _SORTED_BY = {"win_rate": "won", "expectancy": "average", "max_drawdown": "drawdown"}
 _FIRST_TO_GO = ("average", "won", "drawdown", "trades")

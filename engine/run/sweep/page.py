@@ -12,7 +12,7 @@ from engine.run.backtest.report.page import html_page
 from engine.run.backtest.report.tables import coloured, percent, ratio, table
 from engine.run.backtest.report.tables import findings as told_findings
 from engine.run.sweep.statistics import Forward
-from engine.run.sweep.variant import Variant
+from engine.run.sweep.variant import FALLING, Variant
 from engine.run.sweep.vary import Axis
 
 SHOWN = 500
@@ -54,8 +54,8 @@ def _body(
         places = [str(number + 1) for number in range(len(best[0].profits))]
         made = {", ".join(best[0].point): list(accumulate(best[0].profits))}
         if walked is not None and walked.profits:
-            lead = len(places) - len(walked.profits)
-            made["walking forward"] = [0.0] * lead + list(accumulate(walked.profits))
+            after = [0.0] * (len(places) - walked.first - len(walked.profits))  # sessions that fill no stretch
+            made["walking forward"] = list(accumulate([*[0.0] * walked.first, *walked.profits, *after]))
         yield "<h2>Profit by session</h2>" + curves("profit by session", places, made)
         keys = "".join(f'<span class="key k{n}"></span>{escape(name)} &nbsp; ' for n, name in enumerate(made))
         yield f"<p>{keys}</p>"
@@ -116,6 +116,6 @@ def _cell(value: float | None, most: float, by: str) -> str:
     if value is None:
         return "-"
     shown = f"{value:.2f}" if by in _FRACTIONS else f"{value:,.0f}"
-    kind = "gain" if value >= 0.0 else "loss"
+    kind = "gain" if value >= 0.0 and by not in FALLING else "loss"
     depth = 0.08 + 0.6 * abs(value) / most
     return f'<span class="heat"><i class="{kind}" style="opacity:{depth:.2f}"></i><b>{shown}</b></span>'

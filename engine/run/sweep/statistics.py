@@ -78,10 +78,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """A walk: its steps, and what the sessions of the tried stretches made in a row."""
+    """A walk: its steps, and what the sessions of the tried stretches made in a row, the first of them at `first`."""
 
     steps: tuple[Step, ...]
     profits: tuple[float, ...]
+    first: int
 
     @property
     def sharpe(self) -> float | None:
@@ -117,4 +118,4 @@ def walk_forward(profits: Mapping[int, Sequence[float]], parts: Sequence[Stretch
         after = profits[best][part.first : part.last]
         steps.append(Step(part, best, known[best] * sqrt(SESSIONS_IN_A_YEAR), sum(after)))
         made += after
-    return Forward(tuple(steps), tuple(made))
+    return Forward(tuple(steps), tuple(made), parts[0].first)

@@ -11,6 +11,9 @@ from engine.model.money import CENT, ZERO
 from engine.model.performance import expectancy, sharpe, win_rate
 from engine.model.values import dataclass
 
+FALLING = ("max_drawdown",)
+"""Figures of which less is better."""
+
 
 class Trade(NamedTuple):
     """A closed trade: dollars after commissions, the sessions in which it was entered and left."""

@@ -1,5 +1,6 @@
 """Sweeps: what is varied, what comes of it, and how much to believe of the best."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
@@ -22,6 +23,7 @@ from engine.run.calendars import shipped_dates
 from engine.run.desk import load_desk
 from engine.run.sweep.compiling import Terms, Way
 from engine.run.sweep.evaluate import Passed, Span, evaluate
+from engine.run.sweep.page import sweep_page
 from engine.run.sweep.places import here, in_processes
 from engine.run.sweep.statistics import deflated, expected_best, ratio, stretches, walk_forward
 from engine.run.sweep.sweep import Kept, sweep
@@ -357,6 +359,26 @@ def test_a_walk_takes_what_was_best_before_and_counts_what_came_after() -> None:
     assert [step.variant for step in found.steps] == [0, 0]
     assert found.profits == (-1.0,) * 20
     assert found.steps[0].made == -10.0
+
+
+def test_a_page_draws_a_walk_at_its_own_sessions() -> None:
+    """Sessions at the end that fill no stretch are none of it: it stays where it was, and is not moved to the end."""
+    chance = Random(3)
+    profits = tuple(chance.gauss(5.0, 1.0) for _ in range(47))
+    walked = walk_forward({0: profits}, stretches(47, 20, 10, 3))
+    best = Variant(number=0, point=("1",), profits=profits)
+    page = sweep_page("a", [best], [axis("a=1,2")], "sharpe", {}, walked, [], [])
+    drawn_at = {int(found[1]): found[2] for found in re.finditer(r"<title>walking forward (\d+) (\S+)</title>", page)}
+    made = sum(profits[23:43])
+    assert (drawn_at[23], drawn_at[24]) == ("$0", f"${profits[23]:.0f}")
+    assert drawn_at[43] == drawn_at[47] == f"${made:.0f}"
+
+
+def test_a_map_of_drawdowns_shows_the_deepest_as_the_worst() -> None:
+    found = [Variant(number=place, point=(f"{place}", "1"), max_drawdown=100.0 * place) for place in (1, 2)]
+    page = sweep_page("a", found, [axis("a=1,2"), axis("b=1,2")], "max_drawdown", {}, None, [], [])
+    cells = re.findall(r'<i class="(\w+)" style="opacity:([\d.]+)"></i><b>(\d+)</b>', page)
+    assert cells == [("loss", "0.38", "100"), ("loss", "0.68", "200")]
 
 
 def test_a_variant_is_kept_as_it_is() -> None:
