@@ -216,7 +216,10 @@ def _about(
     """Return what makes this sweep another one. How many trials a search has does not: it goes on with more."""
     import hashlib
 
-    text = hashlib.sha256(spec.read_bytes()).hexdigest()
+    from engine.spec.load import load_document
+    from engine.spec.resolved import governing_text
+
+    text = hashlib.sha256(governing_text(load_document(str(spec)).source).encode()).hexdigest()
     named = {name: options[name] for name in ("data", "cash", "lines", "count", "seed")}
     sessions = {"from": terms.first.isoformat(), "to": terms.last.isoformat(), "fills": terms.fills.name}
     about = {**named, **sessions, "spec": spec.stem, "text": text, "vary": [[each.name, *each.values] for each in axes]}

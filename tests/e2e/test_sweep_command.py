@@ -132,6 +132,19 @@ def test_a_variant_that_cannot_be_run_is_told(data: Path) -> None:
     assert "not run, as 7:" in found.stdout
 
 
+def test_what_is_kept_of_another_parent_is_another_sweep(data: Path, tmp_path: Path) -> None:
+    """A spec says with `extends` what its parent says: the same file beside a changed parent is another text."""
+    above = tmp_path / "above.yaml"
+    above.write_text(SPEC.read_text(encoding="utf-8").replace("name: dte0_condor", "name: above"), encoding="utf-8")
+    spec = tmp_path / "kid.yaml"
+    spec.write_text("rulebot: 1\nname: kid\nabout: As its parent.\nextends: above\n", encoding="utf-8")
+    words = (spec, "--data", data, "--vary", "delta=0.06", "--workers", 1, "--out", tmp_path / "s.jsonl")
+    assert [typed(*words).exit_code for _ in range(2)] == [0, 0]
+    above.write_text(above.read_text(encoding="utf-8").replace("cost: 2x", "cost: 3x"), encoding="utf-8")
+    other = typed(*words)
+    assert (other.exit_code, "holds another sweep" in other.stderr) == (2, True)
+
+
 def test_a_search_is_kept_and_goes_on_with_more_trials(data: Path, tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     words = (SPEC, "--data", data, "--vary", "delta=0.05..0.12/0.01", "--vary", "exits.target.profit=40,60")
