@@ -12,7 +12,7 @@ from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.model.values import dataclass
-from engine.run.glance import one_line, realized_today, today_of
+from engine.run.glance import is_in_full, one_line, realized_today, today_of
 from engine.run.position_text import (
     entry_text,
     exit_text,
@@ -165,7 +165,8 @@ def _why_nothing(state: State, name: str, bot: BotState) -> tuple[str, ...]:
         clock = nearest.at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")
         return (f"{clock} came nearest: {nearest.rule} {one_line(nearest.text)}",)
     waited = "waited for " if bot.waits.startswith(AHEAD) else ""
-    return (waited + one_line(bot.waits or day.skipped or "nothing was judged"),)
+    words = day.skipped if is_in_full(bot) else bot.waits or day.skipped or "nothing was judged"
+    return (waited + one_line(words),)
 
 
 def _clock(at: datetime | None, state: State) -> str:

@@ -65,7 +65,7 @@ def is_to_be_judged(work: Work, bot: CompiledBot) -> bool:
         confirming = {**of_positions(state.confirming), **halting}
         first, grid = _grid_point(work, bot), state.grid_since or work.at
         state = replace(state, is_watching=True, since=work.at, judge_at=first, grid_since=grid, confirming=confirming)
-        work.set_bot(name, state)
+        work.set_bot(name, replace(state, waits=""))
     if not _is_due(work, bot):
         return False
     wake(work, name, RECHECK)

@@ -5,7 +5,7 @@ from engine.model.values import replace
 from engine.record.record import Json, Kind
 from engine.turn.judging import first_missing, reading_data
 from engine.turn.program import CompiledBot
-from engine.turn.state import Nearest, Reading
+from engine.turn.state import BotState, Nearest, Reading
 from engine.turn.work import Work
 
 
@@ -51,6 +51,11 @@ def end_watch(work: Work, name: str, reason: str) -> None:
         record_nearest(work, name, state.nearest)
     work.record(Kind.DECISION, name, what="stop watching", reason=reason, values=[])
     if not state.day.opened:
-        nearest = state.nearest
-        words = f"{reason}; nearest {nearest.rule}: {nearest.text}" if nearest else reason
-        work.put_day(replace(state.day, skipped=words))
+        work.put_day(replace(state.day, skipped="; ".join(filter(None, (reason, _came_of(state))))))
+
+
+def _came_of(state: BotState) -> str:
+    """Return what came nearest; where nothing did, since what it lacked was unknown to the end, that."""
+    if nearest := state.nearest:
+        return f"nearest {nearest.rule}: {nearest.text}"
+    return f"waited for {state.waits}" if state.waits else ""

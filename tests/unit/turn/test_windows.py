@@ -11,6 +11,8 @@ from engine.model.contract import Option
 from engine.model.event import Request
 from engine.model.order import Purpose
 from engine.record.record import Kind
+from engine.run.glance import glance
+from engine.run.outcome import day_outcome
 
 THURSDAY, MONDAY = date(2026, 11, 19), date(2026, 11, 23)
 EXITS = '\n  - time: "15:45"\n'
@@ -134,6 +136,20 @@ def test_a_watch_that_began_once_a_position_was_closed_says_why_it_brought_nothi
     desk.level("VIX", 90.0)
     desk.until("11:05", step=60)
     assert desk.state.bots["seller"].day.skipped.startswith("its window is over; nearest ")
+
+
+def test_a_watch_in_which_a_condition_was_unknown_to_the_end_says_so() -> None:
+    """It said that its window was over: the digest and the report of a day without VIX had no word of VIX."""
+    desk = desk_of(TWO)
+    desk.level("VIX", float("nan"))
+    desk.until("10:31", step=60)
+    said = "its window is over; waited for vix VIX: no price"
+    assert desk.state.bots["spread"].day.skipped == said
+    desk.until("11:31", step=60)
+    (row,) = glance(desk.program, desk.state, desk.now, clock("09:29"), clock("16:06")).rows
+    assert row.waits == said
+    (bot,) = day_outcome(desk.state, None).bots
+    assert bot.lines[0].parts == (said,)
 
 
 def test_a_cap_of_the_week_counts_what_earlier_days_opened() -> None:
