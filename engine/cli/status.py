@@ -41,7 +41,8 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
     orders = reader.view("pending_orders")
     day = reader.last_day()
     held = reader.view("open_positions")
-    positions = [_position(row, orders) for row in held]
+    on_hold = reader.on_hold()
+    positions = [_position(row, orders, on_hold) for row in held]
     resting = {order["ref"] for position in positions for order in position["protection"]}
     state = (reader.view("system_state") or [{}])[0]
     bases = reader.marked_before(day) if day else {}
@@ -81,7 +82,7 @@ def _reload(record: Record | None) -> dict[str, Any] | None:
     return {"what": "refused" if record.data["what"] == "refused" else "waits", "reason": reason}
 
 
-def _position(row: Row, orders: Sequence[Row]) -> dict[str, Any]:
+def _position(row: Row, orders: Sequence[Row], on_hold: Mapping[str, str]) -> dict[str, Any]:
     resting = [o for o in orders if o["position"] == row["position"] and o["purpose"] in _RESTING]
     return {
         "bot": row["strategy_id"],
@@ -95,6 +96,7 @@ def _position(row: Row, orders: Sequence[Row]) -> dict[str, Any]:
         "mark_time": row["snapshot_time"],
         "unrealized_pnl": row["unrealized_pnl"],
         "protection": [_order(order) for order in resting],
+        "on_hold": on_hold.get(row["position"], ""),
     }
 
 
@@ -114,6 +116,11 @@ def _lines(document: dict[str, Any]) -> list[str]:
     ]
     if document["orders"]:
         lines += ["", *_order_lines(document["orders"])]
+    lines += [
+        f" on hold: {one['bot']} {one['structure']}: {one['on_hold']}"
+        for one in document["positions"]
+        if one["on_hold"]
+    ]
     lines += [f" halted: {halt['bot']}: {halt['reason']}" for halt in document["halts"]]
     if reload := document["reload"]:
         words = "reload refused: " if reload["what"] == "refused" else "reload waits for "

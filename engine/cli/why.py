@@ -16,6 +16,7 @@ from engine.run.why_text import (
     condition_document,
     instant_document,
     instant_lines,
+    is_held,
     rule_lines,
     selection_lines,
     story_document,
@@ -61,10 +62,11 @@ def why(
             records = _of_symbol(records, symbol, others)
             every = [row for row in every if row["symbol"] == symbol]
         trades = [row for row in every if _is_of(row, session)]
-        held = [row for row in every if _is_held(row, session)]
+        held = [row for row in every if is_held(row, session)]
         is_story = session is not None and clock is None and rule is None
         away = reader.outages(session) if session and is_story else ()
         blind = reader.data_troubles(session) if session and is_story else ()
+        on_hold = reader.on_hold() if is_story else {}
         mark = reader.run().mark
     if session is None or not records:
         document: dict[str, Any] = {"bot": bot, "date": session and str(session), "records": 0}
@@ -79,8 +81,8 @@ def why(
     else:
         told = story(records)
         document, lines = (
-            story_document(bot, session, told, trades, held, away, blind),
-            story_lines(" ".join(filter(None, (bot, symbol))), session, told, trades, held, away, blind),
+            story_document(bot, session, told, trades, held, away, blind, on_hold),
+            story_lines(" ".join(filter(None, (bot, symbol))), session, told, trades, held, away, blind, on_hold),
         )
     _show(document | {"mark": mark}, lines, path, form)
 
@@ -105,11 +107,6 @@ def _is_judged(record: Record) -> bool:
 def _is_of(trade: Row, session: date | None) -> bool:
     """Say whether a trade was opened or closed on that date."""
     return str(session) in (str(trade["trade_date"]), str(trade["exit_time"] or "")[:10])
-
-
-def _is_held(trade: Row, session: date | None) -> bool:
-    """Say whether a trade was open all that day."""
-    return str(trade["entry_time"] or "9")[:10] < str(session) < str(trade["exit_time"] or "9")[:10]
 
 
 def _show(document: dict[str, Any], lines: Sequence[str], path: Place, form: str) -> None:

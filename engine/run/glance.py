@@ -15,7 +15,15 @@ from engine.model.position import Position
 from engine.model.quotes import level_of
 from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, sessions
 from engine.model.values import dataclass
-from engine.run.position_text import exits_text, live_orders, opening_orders, order_price, price, structure
+from engine.run.position_text import (
+    exits_text,
+    hold_text,
+    live_orders,
+    opening_orders,
+    order_price,
+    price,
+    structure,
+)
 from engine.turn.leaving import CLOSING, exit_ladder
 from engine.turn.program import Program
 from engine.turn.state import BotState, State, Trading
@@ -226,6 +234,8 @@ def _entering(program: Program, position: Position, order: Order | None) -> tupl
 
 
 def _exiting(state: State, position: Position) -> str:
+    if position.on_hold:
+        return hold_text(position)
     orders = live_orders(state, position, *CLOSING)
     reason = position.exit_reason
     if orders:

@@ -16,6 +16,7 @@ from engine.run.glance import is_in_full, one_line, realized_today, today_of
 from engine.run.position_text import (
     entry_text,
     exit_text,
+    hold_text,
     live_orders,
     opening_orders,
     order_price,
@@ -137,6 +138,8 @@ def _protection(state: State, position: Position) -> str:
     """Return what stands at the broker for an open position, or that nothing does."""
     resting = resting_text(state, position).replace(", ", " and ")
     working = [*live_orders(state, position, *CLOSING), *opening_orders(state, position)]
+    if position.on_hold:
+        return hold_text(position) + (f"; {resting} rest at the broker" if resting else "")
     if resting:
         return f"{resting} rest at the broker"
     if working:

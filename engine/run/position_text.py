@@ -93,6 +93,11 @@ def opening_orders(state: State, position: Position) -> list[Order]:
     return [order for order in state.orders.values() if order.opens(position.id) and order.status.is_live]
 
 
+def hold_text(position: Position) -> str:
+    """Return why nothing is sent for a position that is on hold."""
+    return f"on hold: {position.on_hold}"
+
+
 def resting_text(state: State, position: Position) -> str:
     """Return what rests at the broker for a position: `target 2.03, stop 15.21`, "" when nothing does."""
     found = []
@@ -113,9 +118,11 @@ def close_price(position: Position, board: Board, now: float) -> float | None:
 
 
 def exits_text(program: Program, state: State, position: Position, now: float) -> str:
-    """Return each exit of an open position with its level and the present value."""
+    """Return each exit of an open position with its level and the present value; of one on hold, that none acts."""
     bot = program.governing(position)
     resting = resting_text(state, position)
+    if position.on_hold:
+        return hold_text(position) + (f"; resting: {resting}" if resting else "")
     parts = [f"resting: {resting}"] if resting else []
     is_said = False
     for planned in sorted(bot.plan.exits, key=_rank):

@@ -1,8 +1,9 @@
 """The words of `rulebot why`, and the same as plain data. Times are those of New York."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from engine.model.money import dollars
@@ -40,15 +41,19 @@ def story_lines(
     held: Sequence[Row] = (),
     away: Sequence[Span] = (),
     blind: Sequence[Told] = (),
+    on_hold: Mapping[str, str] = MappingProxyType({}),
 ) -> list[str]:
     """Return a day's story: the headline, the nearest miss in full, what was unknown, what came of it.
 
     held: trades of earlier days that were still open when the day was over. away: when no engine was connected; blind:
-    why market data did not come; both are told of a bot that did not trade.
+    why market data did not come; both are told of a bot that did not trade. on_hold: positions for which nothing is
+    sent, and why.
     """
     lines = [_headline(bot, session, told, trades)]
-    lines += [f"  {_trade_line(trade, session)}" for trade in trades]
-    lines += [f"  held {structure_of(trade)} since {str(trade['entry_time'])[:10]}" for trade in held]
+    lines += [f"  {_trade_line(trade, session)}{_hold_words(trade, on_hold)}" for trade in trades]
+    for trade in held:
+        since = str(trade["entry_time"])[:10]
+        lines.append(f"  held {structure_of(trade)} since {since}{_hold_words(trade, on_hold)}")
     if not _opened(session, trades):
         lines += _away_lines(away)
         lines += [f"  {clock(at)}   {text}" for at, text in blind[:_REASONS_SHOWN]]
@@ -140,6 +145,10 @@ def _trade_line(trade: Row, session: date) -> str:
     return f"{line}   {signed(trade['final_pnl'])} after commissions of {dollars(trade['commissions'])}"
 
 
+def _hold_words(trade: Row, on_hold: Mapping[str, str]) -> str:
+    return f", on hold: {why}" if (why := on_hold.get(str(trade.get("position")))) else ""
+
+
 def _on(at: Any, session: date) -> str:
     """Return the clock time of a view's instant, with its date where that is another one."""
     text = str(at or "")
@@ -164,6 +173,11 @@ def _end_words(trade: Row, verb: str, session: date) -> str:
 def _is_dealt(trade: Row) -> bool:
     """Say whether a part of it was closed by an order before the rest expired."""
     return any(leg["closed"] != leg["settled"] for leg in json.loads(trade["legs"]))
+
+
+def is_held(trade: Row, session: date | None) -> bool:
+    """Say whether a trade was open all that day."""
+    return str(trade["entry_time"] or "9")[:10] < str(session) < str(trade["exit_time"] or "9")[:10]
 
 
 def moment_lines(moment: Moment) -> list[str]:
@@ -310,6 +324,7 @@ def story_document(
     held: Sequence[Row] = (),
     away: Sequence[Span] = (),
     blind: Sequence[Told] = (),
+    on_hold: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return a day's story as plain data."""
     return {
@@ -330,11 +345,16 @@ def story_document(
         "skipped": told.skipped,
         "trades": [dict(trade) for trade in trades],
         **({"held": [dict(trade) for trade in held]} if held else {}),
+        **({"on_hold": told_of} if (told_of := _holds_of((*trades, *held), on_hold)) else {}),
         **({"away": [_span(span) for span in away]} if away else {}),
         **({"market_data": [{"at": at.isoformat(), "told": text} for at, text in blind]} if blind else {}),
         **({"blind": [condition_document(one) for one in told.blind]} if told.blind else {}),
         **({"ranked": [{"at": at.isoformat(), "ranking": words} for at, words in told.ranked]} if told.ranked else {}),
     }
+
+
+def _holds_of(trades: Sequence[Row], on_hold: Mapping[str, str]) -> dict[str, str]:
+    return {name: on_hold[name] for trade in trades if (name := str(trade.get("position"))) in on_hold}
 
 
 def instant_document(bot: str, moment: Moment) -> dict[str, Any]:

@@ -275,6 +275,15 @@ class StoreReader:
             row = self._connection.execute(query.order_by(journal.c.seq.desc()).limit(1)).first()
         return None if row is None else (row[0], certain(*row[1:]))
 
+    def on_hold(self) -> dict[str, str]:
+        """Return why nothing is sent for open positions that are on hold, by position."""
+        still_open = select(trade_rows.c.position).where(trade_rows.c.status == "OPEN")
+        of_one = (journal.c.kind == Kind.POSITION.value, journal.c.position.in_(still_open))
+        last = select(func.max(journal.c.seq)).where(*of_one).group_by(journal.c.position)
+        with self._connection.begin():
+            found = self._records(select(*COLUMNS).where(journal.c.seq.in_(last)))
+        return {each.position: str(each.data["on_hold"]) for each in found if each.data.get("on_hold")}
+
     def marked_before(self, day: date) -> dict[str, float]:
         """Return the profit of each position as it was last marked before a New York day, in dollars."""
         of = snapshot_rows.c

@@ -14,7 +14,7 @@ from engine.review.text import text_of
 from engine.run.chart.gather import chart_of_day
 from engine.run.chart.svg import chart_svg, mark_words
 from engine.run.overrides import kept_in
-from engine.run.why_text import story_lines
+from engine.run.why_text import is_held, story_lines
 from engine.spec.load import load_text
 from engine.store.place import Place
 from engine.store.queries import StoreReader
@@ -41,13 +41,15 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
         away = reader.outages(session) if session else ()
         blind = reader.data_troubles(session) if session else ()
         chart = chart_of_day(reader, name, session) if session else None
-        held = [str(row["state"]) for row in reader.view("open_positions", strategy_id=name)]
+        states = [str(row["state"]) for row in reader.view("open_positions", strategy_id=name)]
+        on_hold = reader.on_hold()
     text = run.specs.get(name) or {}
-    lit = frozenset(held or ("flat",))
+    lit = frozenset(states or ("flat",))
     explained, drawing = _explained(
         str(text.get("text") or ""), tuple(sorted(dict(text.get("overrides") or {}).items())), lit
     )
     of_day = [row for row in trades if session is None or session.isoformat() in _days_of(row)]
+    held = [row for row in trades if is_held(row, session)]
     verdicts = [
         {
             "clock": f"{record.at.astimezone(EXCHANGE_ZONE):%H:%M:%S}",
@@ -64,9 +66,9 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
         "mark": run.mark,
         "path": str(text.get("path") or ""),
         "text": str(text.get("text") or ""),
-        "state": run.state(name, holds=bool(held)),
+        "state": run.state(name, holds=bool(states)),
         "session": session,
-        "why": "\n".join(story_lines(name, session, story(records), of_day, away=away, blind=blind))
+        "why": "\n".join(story_lines(name, session, story(records), of_day, held, away, blind, on_hold))
         if session and records
         else "",
         "chart": "" if chart is None else chart_svg(chart),

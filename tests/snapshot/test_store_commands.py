@@ -115,6 +115,26 @@ def test_status_says_of_today_what_was_made_since_the_session_began(day_store: P
     assert (picture.realized, picture.unrealized) == (0.0, 5.0)
 
 
+def test_a_position_on_hold_says_so_wherever_it_is_shown(day_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stood as open, with its profit and its exits: nothing told it from what the account holds."""
+    why = "the account holds less SPY 547P than our books: closed by hand? nothing is sent for it any more"
+    tomorrow = DAY + timedelta(days=1)
+    with closing(SqlJournal(open_store(day_store))) as journal:
+        last = next(r for r in reversed(list(journal.read((Kind.POSITION,)))) if r.bot == SELLER)
+        judged = Record(
+            at("10:00", tomorrow), Kind.VERDICT, SELLER, "", {"rule": "vix", "place": "when", "truth": True}
+        )
+        journal.append([replace(last, data={**last.data, "on_hold": why}), judged], durable=True)
+    assert f"on hold: {SELLER} 547p 2027-02-19: {why}" in run(day_store, "status", monkeypatch)
+    assert f"; open, on hold: {why}" in run(day_store, f"why {SELLER} --date {DAY}", monkeypatch)
+    held = f"held 547p 2027-02-19 since {DAY}, on hold: {why}"
+    assert held in run(day_store, f"why {SELLER}", monkeypatch)
+    assert json.loads(run(day_store, f"why {SELLER} --format json", monkeypatch))["on_hold"] == {"P2": why}
+    page = bot_page(day_store, SELLER, None)
+    assert page is not None
+    assert held in page["why"]
+
+
 @pytest.mark.parametrize("command", ["list", "status", "summary", "why calm_tape_condor"])
 def test_no_store_is_one_sentence(tmp_path: Path, command: str) -> None:
     found = CliRunner(env={"RULEBOT_DATA": str(tmp_path)}).invoke(main, command.split())

@@ -29,6 +29,20 @@ def test_an_open_condor_shows_each_exit_with_its_level_and_the_present_value() -
     assert row.profit == Decimal("26.90")
 
 
+def test_a_position_on_hold_says_why_nothing_is_sent_for_it() -> None:
+    """Its line went on with the levels of exits of which none acts, and at the end that they act while rulebot runs."""
+    state = day_state("11:42")
+    why = "the account holds less than our books: closed by hand? nothing is sent for it any more"
+    positions = {name: replace(each, on_hold=why) for name, each in state.positions.items()}
+    state = state._replace(positions=positions)
+    rows = {row.bot: row for row in seen(state, "11:42").rows}
+    assert rows[CONDOR].waits == f"on hold: {why}"
+    assert rows[SELLER].waits == f"on hold: {why}; resting: target 2.03, stop 15.21"
+    told = {bot.bot: bot.lines[0].parts for bot in day_outcome(state, at("11:42")).bots}
+    assert f"on hold: {why}" in told[CONDOR]
+    assert f"on hold: {why}; target 2.03 and stop 15.21 rest at the broker" in told[SELLER]
+
+
 def test_resting_exits_show_what_is_at_the_broker() -> None:
     rows = {row.bot: row for row in seen(day_state("11:42"), "11:42").rows}
     assert rows[SELLER].position == "547p 2027-02-19  5.07"
