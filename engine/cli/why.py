@@ -10,6 +10,7 @@ from engine.cli.clock import CLOCK, SESSION_DAY
 from engine.cli.stores import check_bot, print_json, reads_store
 from engine.cli.width import echo
 from engine.model.session import at_exchange_time
+from engine.record.doing import doing_at
 from engine.record.explain import history, left_within, of_symbol, selection_at, state_at, story
 from engine.record.record import Kind, Record
 from engine.run.why_text import (
@@ -36,7 +37,7 @@ from engine.store.queries import Row, StoreReader
     "clock",
     type=CLOCK,
     metavar="HH:MM[:SS]",
-    help="The instant, New York time: what each rule said then.",
+    help="The instant, New York time: what it did, and each rule said, then.",
 )
 @click.option("--rule", help="One rule, or one leg (how its strike was chosen).")
 @click.option("--symbol", help="One symbol of a universe.")
@@ -77,7 +78,9 @@ def why(
         moment = state_at(records, at_exchange_time(session, clock))
         soon = left_within(records, moment.at, moment.at.replace(second=59, microsecond=999999))
         named_store = naming(path, lambda: run_store(None))
-        document, lines = instant_document(bot, moment), instant_lines(bot, moment, soon, named_store)
+        doing = doing_at(records, moment.at)
+        document = instant_document(bot, moment, doing)
+        lines = instant_lines(bot, moment, soon, named_store, doing)
     else:
         told = story(records)
         document, lines = (

@@ -89,7 +89,8 @@ class Story:
     as they were judged last. ends: why watching ended. refused: what the gate or the legs' requirements said, each text
     once. unfilled: entries that ended without a fill, and why. rolled: what exits rolled, or why they did not. ranked:
     which symbols of a universe were taken, which passed over. reloaded: when its text was another from then on, by
-    digests. blind: halts that were unknown to the end, which keep a bot out. halted, skipped: from the bot's day.
+    digests. blind: halts that were unknown to the end, which keep a bot out. halted, skipped: from the bot's day, and
+    when it halted.
     """
 
     watched: tuple[Span, ...]
@@ -107,6 +108,7 @@ class Story:
     reloaded: tuple[tuple[datetime, str], ...]
     blind: tuple[Condition, ...]
     halted: str
+    halted_at: datetime | None
     skipped: str
 
 
@@ -125,13 +127,14 @@ def story(records: Sequence[Record]) -> Story:
         last=state_at(records, watched[-1].end if watched else records[-1].at, ENTRY_PLACES),
         unknown=_unknown(records, watched),
         ends=tuple(dict.fromkeys(_reason(record) for record in _decisions(records, "stop watching"))),
-        refused=_refused(records),
+        refused=refusals(records),
         unfilled=tuple((record.at, _reason(record)) for record in _decisions(records, "unfilled")),
         rolled=tuple((each.at, _reason(each)) for each in _decisions(records, "roll", "no_roll")),
         ranked=tuple((record.at, _reason(record)) for record in _decisions(records, "rank")),
         reloaded=tuple((record.at, _reload_words(record)) for record in records if record.kind is Kind.RELOAD),
         blind=tuple(one for one in state_at(records, records[-1].at, ("halts",)).conditions if one.truth is None),
         halted=_on_one_line(day.get("halted")),
+        halted_at=next((record.at for record in _decisions(records, "halt")), None),
         skipped=_on_one_line(day.get("skipped") or day.get("decided")),
     )
 
@@ -351,7 +354,7 @@ def _while_watching(span: Span, watched: Sequence[Span]) -> Iterator[Span]:
             begin = max(span.start, after.start)
 
 
-def _refused(records: Iterable[Record]) -> tuple[tuple[datetime, str], ...]:
+def refusals(records: Iterable[Record]) -> tuple[tuple[datetime, str], ...]:
     """Return when the gate or the legs refused, each text once."""
     found: dict[str, datetime] = {}
     for record in records:

@@ -9,6 +9,7 @@ from typing import Any
 from engine.model.money import dollars
 from engine.model.position import CLOSED_BY_HAND
 from engine.model.session import EXCHANGE_ZONE, exchange_date
+from engine.record.doing import Doing, Told
 from engine.record.explain import Condition, Leaving, Moment, Span, Story, total
 from engine.run.columns import aligned, price, signed
 from engine.run.trade_text import structure_of
@@ -27,10 +28,6 @@ def clock(at: datetime, *, seconds: bool = True) -> str:
     """Return New York clock time."""
     local = at.astimezone(EXCHANGE_ZONE)
     return local.strftime("%H:%M:%S" if seconds or local.second else "%H:%M")
-
-
-Told = tuple[datetime, str]
-"""When something was told, and its words."""
 
 
 def story_lines(
@@ -70,7 +67,7 @@ def story_lines(
     lines += [f"  {clock(at)}   not filled: {text}" for at, text in told.unfilled]
     lines += [f"  {clock(at)}   {text}" for at, text in told.rolled]
     if told.halted:
-        lines.append(f"  halted: {told.halted}")
+        lines.append(f"  {f'{clock(told.halted_at)}   ' if told.halted_at else ''}halted: {told.halted}")
     if told.skipped and told.watched and not _opened(session, trades) and told.nearest is None:
         lines.append(f"  {told.skipped}")
     return lines
@@ -215,19 +212,35 @@ def _duration(length: timedelta) -> str:
     return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
 
 
-def instant_lines(bot: str, moment: Moment, soon: Sequence[Leaving] = (), named_store: str = "") -> list[str]:
-    """Return what every rule said at one instant, by place.
+def instant_lines(
+    bot: str, moment: Moment, soon: Sequence[Leaving] = (), named_store: str = "", doing: Doing | None = None
+) -> list[str]:
+    """Return what a bot did at one instant, and what every rule said then, by place.
 
     soon: what was left later in that minute. named_store: the option of the next command that names this store.
     """
+    did = _doing_lines(doing) if doing else []
     if not moment.conditions and not moment.leaving:
-        return [f"{bot} had judged no rule by {_instant(moment.at)}.", *_soon_lines(soon)]
-    lines = [f"{bot}, {_instant(moment.at)}", *place_lines(moment)]
+        return [f"{bot} had judged no rule by {_instant(moment.at)}.", *did, *_soon_lines(soon)]
+    lines = [f"{bot}, {_instant(moment.at)}", *did, *place_lines(moment)]
     if any(one.since is not None and one.since < moment.at for one in moment.conditions):
         at = clock(moment.at)
         again = f"rulebot replay {exchange_date(moment.at)} --at {at}{named_store}"
         lines.append(f"  numbers are of each 'since'; those of {at}: {again}, where recorded")
     return lines + _soon_lines(soon)
+
+
+def _doing_lines(doing: Doing) -> list[str]:
+    """Return whether a bot watched, what was at work and held, and what kept it out."""
+    parts = [f"watching since {clock(doing.watching)}"] if doing.watching else []
+    parts += [f"not watching since {clock(at)}: {why}" for at, why in filter(None, (doing.ended,))]
+    parts += [f"entering {name} since {clock(at)}" for at, name in doing.entering]
+    parts += [f"holding {name} since {clock(at)}" for at, name in doing.held]
+    lines = [f"  {'; '.join(parts)}"] if parts else []
+    lines += [f"  {name} acted at {clock(at)}, and left it open" for at, name in doing.passed]
+    lines += [f"  not filled at {clock(at)}: {why}" for at, why in filter(None, (doing.unfilled,))]
+    lines += [f"  refused, first at {clock(at)}: {why}" for at, why in doing.refused[-_REASONS_SHOWN:]]
+    return lines + [f"  halted since {clock(at)}: {why}" for at, why in filter(None, (doing.halted,))]
 
 
 def place_lines(moment: Moment) -> list[str]:
@@ -348,6 +361,7 @@ def story_document(
         **({"on_hold": told_of} if (told_of := _holds_of((*trades, *held), on_hold)) else {}),
         **({"away": [_span(span) for span in away]} if away else {}),
         **({"market_data": [{"at": at.isoformat(), "told": text} for at, text in blind]} if blind else {}),
+        **({"halted_at": told.halted_at.isoformat()} if told.halted_at else {}),
         **({"blind": [condition_document(one) for one in told.blind]} if told.blind else {}),
         **({"ranked": [{"at": at.isoformat(), "ranking": words} for at, words in told.ranked]} if told.ranked else {}),
     }
@@ -357,14 +371,28 @@ def _holds_of(trades: Sequence[Row], on_hold: Mapping[str, str]) -> dict[str, st
     return {name: on_hold[name] for trade in trades if (name := str(trade.get("position"))) in on_hold}
 
 
-def instant_document(bot: str, moment: Moment) -> dict[str, Any]:
-    """Return the conditions at one instant as plain data."""
+def instant_document(bot: str, moment: Moment, doing: Doing | None = None) -> dict[str, Any]:
+    """Return the conditions at one instant as plain data, and what the bot did then."""
     return {
         "bot": bot,
         "at": moment.at.isoformat(),
         "conditions": [condition_document(condition) for condition in moment.conditions],
         **({"leaving": [_leaving_document(one) for one in moment.leaving]} if moment.leaving else {}),
+        **({"doing": did} if (did := _doing_document(doing) if doing else {}) else {}),
     }
+
+
+def _doing_document(doing: Doing) -> dict[str, Any]:
+    """Return what a bot did at one instant as plain data; what it did not is left out."""
+    found: dict[str, Any] = {"watching": doing.watching.isoformat()} if doing.watching else {}
+    single = {"ended": doing.ended, "halted": doing.halted, "unfilled": doing.unfilled}
+    found |= {name: _told(each) for name, each in single.items() if each}
+    several = {"entering": doing.entering, "held": doing.held, "passed": doing.passed, "refused": doing.refused}
+    return found | {name: [_told(one) for one in each] for name, each in several.items() if each}
+
+
+def _told(told: Told) -> dict[str, str]:
+    return {"at": told[0].isoformat(), "what": told[1]}
 
 
 def _leaving_document(leaving: Leaving) -> dict[str, Any]:
