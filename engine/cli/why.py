@@ -13,6 +13,7 @@ from engine.model.session import at_exchange_time
 from engine.record.doing import doing_at
 from engine.record.explain import history, left_within, of_symbol, selection_at, state_at, story
 from engine.record.record import Kind, Record
+from engine.run.trade_text import with_parts
 from engine.run.why_text import (
     condition_document,
     instant_document,
@@ -62,7 +63,9 @@ def why(
             others = {str(row["position"]) for row in every if row["symbol"] != symbol}
             records = _of_symbol(records, symbol, others)
             every = [row for row in every if row["symbol"] == symbol]
-        trades = [row for row in every if _is_of(row, session)]
+        trades = [
+            with_parts(row, reader.view("orders", position=row["position"])) for row in every if _is_of(row, session)
+        ]
         held = [row for row in every if is_held(row, session)]
         is_story = session is not None and clock is None and rule is None
         away = reader.outages(session) if session and is_story else ()

@@ -4,18 +4,47 @@ Like `5920/5930p 6065/6075c`, `547p 2027-02-19`.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from engine.model.contract import Option, Right
+from engine.model.order import Purpose
 from engine.model.structure import Strike, structure_text
+
+_NO_PART = (Purpose.ENTRY.value, Purpose.UNWIND.value, Purpose.ROLL.value)
+"""What orders are for whose fills close no part of a trade that goes on."""
 
 
 def is_opened(trade: Mapping[str, Any]) -> bool:
     """Say whether the entry of a row of `trades` is over and has filled, wholly or in part."""
     return bool(trade["entry_time"]) and trade["state"] != "entering"
+
+
+def parts_closed(trade: Mapping[str, Any], orders: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return which exits closed a part of a row of `trades` that went on: name, count, price, time.
+
+    orders: rows of `orders` of its position.
+    """
+    closing = (each for each in orders if each["fill_time"] and each["purpose"] not in _NO_PART)
+    found = [
+        {
+            "exit": each["reason"],
+            "quantity": each["filled"],
+            "price": each["fill_price"],
+            "time": each["fill_time"],
+        }
+        for each in closing
+        if not trade["exit_time"] or each["reason"] != trade["exit_name"]
+    ]
+    return sorted(found, key=lambda each: str(each["time"]))
+
+
+def with_parts(trade: Mapping[str, Any], orders: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return a row of `trades` with the parts of it that exits closed, where there are some."""
+    parts = parts_closed(trade, orders)
+    return {**trade, "parts": parts} if parts else trade
 
 
 def option_of(leg: Mapping[str, Any]) -> Option:

@@ -136,14 +136,23 @@ def _trade_line(trade: Row, session: date) -> str:
     if trade["entry_mid"] is not None:
         line += f" (mid {price(abs(trade['entry_mid']))})"
     line += f" {opened}"
+    closes = "sold" if verb == "bought" else "bought back"
+    parts = trade.get("parts") or ()
+    line += "".join(f", {_part_words(trade, part, closes, session)}" for part in parts)
     if trade["status"] != "CLOSED":
         return f"{line}; {str(trade['status']).lower()}"
-    line += f", {_end_words(trade, 'sold' if verb == 'bought' else 'bought back', session)}"
+    line += f", {_end_words(trade, f'{closes} in all' if parts else closes, session)}"
     return f"{line}   {signed(trade['final_pnl'])} after commissions of {dollars(trade['commissions'])}"
 
 
 def _hold_words(trade: Row, on_hold: Mapping[str, str]) -> str:
     return f", on hold: {why}" if (why := on_hold.get(str(trade.get("position")))) else ""
+
+
+def _part_words(trade: Row, part: Mapping[str, Any], verb: str, session: date) -> str:
+    """Return `2 of 4 bought back at 1.65 10:31: half`."""
+    count = f"{part['quantity']} of {trade['quantity']}" if part["quantity"] < trade["quantity"] else "a part"
+    return f"{count} {verb} at {price(abs(part['price']))} {_on(part['time'], session)}: {part['exit']}"
 
 
 def _on(at: Any, session: date) -> str:

@@ -14,6 +14,7 @@ from engine.review.text import text_of
 from engine.run.chart.gather import chart_of_day
 from engine.run.chart.svg import chart_svg, mark_words
 from engine.run.overrides import kept_in
+from engine.run.trade_text import with_parts
 from engine.run.why_text import is_held, story_lines
 from engine.spec.load import load_text
 from engine.store.place import Place
@@ -43,12 +44,16 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
         chart = chart_of_day(reader, name, session) if session else None
         states = [str(row["state"]) for row in reader.view("open_positions", strategy_id=name)]
         on_hold = reader.on_hold()
+        of_day = [
+            with_parts(row, reader.view("orders", position=row["position"]))
+            for row in trades
+            if session is None or session.isoformat() in _days_of(row)
+        ]
     text = run.specs.get(name) or {}
     lit = frozenset(states or ("flat",))
     explained, drawing = _explained(
         str(text.get("text") or ""), tuple(sorted(dict(text.get("overrides") or {}).items())), lit
     )
-    of_day = [row for row in trades if session is None or session.isoformat() in _days_of(row)]
     held = [row for row in trades if is_held(row, session)]
     verdicts = [
         {

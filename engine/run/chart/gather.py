@@ -21,14 +21,13 @@ from engine.run.chart.chart import Chart, Held, Mark, MarkKind, Point
 from engine.run.columns import price, signed
 from engine.run.desk import SpecText, compile_text
 from engine.run.resume import spec_texts
-from engine.run.trade_text import structure_of
+from engine.run.trade_text import parts_closed, structure_of
 from engine.store.queries import Row, StoreReader
 from engine.turn.program import CompiledBot
 from engine.turn.resting import level_net
 
 NEAR = timedelta(minutes=10)
 """How far from a decision a price may lie to be that of the decision."""
-_OPENING = (Purpose.ENTRY.value, Purpose.UNWIND.value)
 _SETTLED = ("EXPIRED_WORTHLESS", "CASH_SETTLED", "ASSIGNED", "EXERCISED")
 MOST_POINTS = 800
 """Points of a line at most; more say nothing on a drawing."""
@@ -103,13 +102,9 @@ def _left_at(reader: StoreReader, row: Row) -> datetime | None:
 
 def _parts(reader: StoreReader, row: Row) -> list[tuple[datetime, str]]:
     """Return when exits closed a part of a trade that went on, and at which price."""
-    found = []
-    for order in reader.view("orders", position=row["position"]):
-        at = _time(order["fill_time"])
-        is_last = bool(row["exit_time"]) and order["reason"] == row["exit_name"]
-        if at is not None and order["purpose"] not in _OPENING and not is_last:
-            found.append((at, f"{order['reason']}: a part at {_price(order['fill_price'])}"))
-    return found
+    parts = parts_closed(row, reader.view("orders", position=row["position"]))
+    told = ((_time(each["time"]), f"{each['exit']}: a part at {_price(each['price'])}") for each in parts)
+    return [(at, words) for at, words in told if at is not None]
 
 
 def _marks(

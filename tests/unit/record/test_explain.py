@@ -7,6 +7,7 @@ from store_day import DAY, WATCHER, at, condor_records, verdict, watcher_records
 
 from engine.record.explain import Span, history, left_within, of_symbol, outages, selection_at, state_at, story, total
 from engine.record.record import Json, Kind, Record
+from engine.run.trade_text import with_parts
 from engine.run.why_text import instant_lines, rule_lines, story_lines
 
 
@@ -146,6 +147,45 @@ def test_what_kept_a_bot_from_watching_is_told() -> None:
     capped = replace(told, skipped="1 of 1 open at once")
     assert story_lines(WATCHER, DAY, capped, (), held)[0].endswith("It did not watch: 1 of 1 open at once.")
     assert "at 2.70 2026-11-16 10:00; open" in story_lines(WATCHER, DAY, told, held)[1], "a day of its own is named"
+
+
+def test_parts_of_a_trade_that_exits_closed_are_told() -> None:
+    """Four sold, two bought back by the first target: the last exit was said to have bought back all."""
+    legs = [{"symbol": "SPX", "right": "put", "strike": 5950, "ratio": 1, "name": "p", "closed": 4, "settled": 0}]
+    row = {
+        "position": "P1",
+        "legs": json.dumps(legs),
+        "expiration": str(DAY),
+        "quantity": 4,
+        "entry_price": 2.0,
+        "entry_mid": None,
+        "entry_time": f"{DAY} 09:45:25",
+        "exit_time": None,
+        "exit_price": None,
+        "exit_name": None,
+        "exit_reason": None,
+        "status": "OPEN",
+        "final_pnl": None,
+        "commissions": 40.0,
+    }
+    left = {"exit_time": f"{DAY} 12:40:45", "exit_price": 1.4, "exit_name": "rest", "exit_reason": "TAKE_PROFIT"}
+    orders = [
+        {"purpose": what, "reason": why, "filled": count, "fill_price": paid, "fill_time": when and f"{DAY} {when}"}
+        for what, why, count, paid, when in (
+            ("entry", "entry", 4, -2.0, "09:45:25"),
+            ("exit", "half", 2, 1.65, "10:31:30"),
+            ("exit", "half", 0, None, None),
+            ("exit", "rest", 2, 1.15, "12:40:45"),
+        )
+    ]
+    told = story([decision("09:45", "watch"), decision("09:45", "enter")])
+    part = "sold 4 x 5950p at 2.00 09:45, 2 of 4 bought back at 1.65 10:31: half"
+    (_, line) = story_lines(WATCHER, DAY, told, [with_parts(row, orders[:3])])
+    assert line == f"  {part}; open"
+    closed = {**row, **left, "status": "CLOSED", "final_pnl": 199.91}
+    (_, line) = story_lines(WATCHER, DAY, told, [with_parts(closed, orders)])
+    assert line.startswith(f"  {part}, bought back in all at 1.40 12:40: rest   +$199.91")
+    assert with_parts(closed, orders[:1]) == closed
 
 
 def outage_record(clock: str, kind: Kind, **data: Json) -> Record:
