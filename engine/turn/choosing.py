@@ -137,7 +137,7 @@ def require_holds(
             work.put_day(work.bots[plan.name].day.note(bot.symbol, decided=f"{missed[0].rule.name} {words}"))
     elif quote.missing:
         work.set_bot(plan.name, replace(work.bots[plan.name], waits=quote.missing))
-        all_held_but(work, bot, "price", quote.missing, (*readings, *required))
+        all_held_but(work, bot, "price", quote.missing, (*readings, *required), is_known=False)
         note_selection(work, bot, view, selection, f"price: {quote.missing}")
     else:
         work.set_bot(plan.name, replace(work.bots[plan.name], waits="confirmation"))

@@ -26,13 +26,19 @@ def miss(work: Work, bot: CompiledBot, missed: list[Reading], readings: tuple[Re
     work.set_bot(name, state)
 
 
-def all_held_but(work: Work, bot: CompiledBot, what: str, reason: str, readings: tuple[Reading, ...]) -> None:
-    """Remember as the nearest miss that every condition held, and what stood in the way all the same."""
+def all_held_but(
+    work: Work, bot: CompiledBot, what: str, reason: str, readings: tuple[Reading, ...], *, is_known: bool = True
+) -> None:
+    """Remember as the nearest miss that every condition held, and what stood in the way all the same.
+
+    A price that is not known may have lasted a moment: it counts as one rule that is far off.
+    """
     name = bot.plan.name
     state = work.bots[name]
-    if state.nearest is None or state.nearest.failed:
+    failed, off = (0, 0.0) if is_known else (1, 1.0)
+    if state.nearest is None or (failed, off) < (state.nearest.failed, state.nearest.shortfall):
         rule = " ".join(filter(None, (bot.symbol, what)))
-        nearest = Nearest(work.at, 0, 0.0, rule, reason, readings, bot.symbol)
+        nearest = Nearest(work.at, failed, off, rule, reason, readings, bot.symbol)
         work.set_bot(name, replace(state, nearest=nearest))
 
 

@@ -314,6 +314,21 @@ def test_orders_per_minute() -> None:
     assert len(desk.submitted) == 2
 
 
+def test_a_price_that_was_missing_for_a_moment_is_not_what_came_nearest() -> None:
+    """After a restart the day's reason was that a leg was not streamed; what a limit refused all day was forgotten."""
+    desk = Desk((text_of(risk="{max_loss_per_trade: $500}"),))
+    desk.blind(put(5935))
+    desk.until("10:00:10")
+    nearest = desk.state.bots["spread"].nearest
+    assert nearest is not None
+    assert nearest.rule == "price"
+    desk.option(put(5935), 65)
+    desk.until("10:01")
+    nearest = desk.state.bots["spread"].nearest
+    assert nearest is not None
+    assert (nearest.rule, "max_loss_per_trade" in nearest.text) == ("limits", True)
+
+
 def test_if_held_the_other_way_round_is_skipped() -> None:
     buyer = """
   expiry: {dte: 0}
