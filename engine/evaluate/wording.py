@@ -1,7 +1,7 @@
 """A verdict in words, for `why`, and how far a rule is from passing, for the nearest miss."""
 
 from collections.abc import Callable
-from math import isfinite
+from math import isclose, isfinite
 
 from engine.compile.plan import (
     AllOf,
@@ -28,6 +28,8 @@ from engine.spec.nouns.condition import Unit
 OP_WORDS = {op: op.value.replace("_", " ") for op in Op} | {Op.BETWEEN: "in"}
 """How a comparison is said, before its bound."""
 _LEVELS = ("spot", "strike", "sma", "ema", "vwap")
+_MORE = range(4)
+"""How many digits more may be shown."""
 _LEAST_MISS = 1e-9
 """What a rule lacks whose value lies on a bound that it must pass."""
 
@@ -68,11 +70,12 @@ def _words_of(test: Truth) -> str:
 
 
 def _compared(test: Compare, verdict: Verdict, text: str) -> str:
-    words = _bound_words(test, verdict, text)
+    more = _more_digits(test, verdict)
+    words = _bound_words(test, verdict, text, more)
     if verdict.value is None or verdict.truth is None:
         is_word = test.op is Op.IS and verdict.truth is not None
         return f"{verdict.detail}   {words}" if is_word else _unknown(verdict, words)
-    parts = [f"{shown(verdict.value, test.left)}   {words}{_miss(test, verdict)}"]
+    parts = [f"{shown(verdict.value, test.left, more=more)}   {words}{_miss(test, verdict, more)}"]
     if verdict.detail:
         parts.append(f"({verdict.detail})")
     return "   ".join(parts)
@@ -82,25 +85,35 @@ def _unknown(verdict: Verdict, words: str) -> str:
     return f"unknown   {words}: {verdict.missing}" if verdict.missing else f"unknown   {words}"
 
 
-def _bound_words(test: Compare, verdict: Verdict, text: str) -> str:
+def _more_digits(test: Compare, verdict: Verdict) -> int:
+    """Return how many digits more than usual tell the value from a bound that it is not: 8.04 is above 8.0."""
+    if verdict.value is None or test.op is Op.IS:
+        return 0
+    value = abs(verdict.value) if test.op is Op.BEYOND else verdict.value
+    near = [end for end in (verdict.low, verdict.high) if end is not None and not isclose(value, end, abs_tol=1e-9)]
+    seen = ({shown(value, test.left, more=more)} & {shown(end, test.left, more=more) for end in near} for more in _MORE)
+    return next((more for more, alike in zip(_MORE, seen, strict=True) if not alike), 0)
+
+
+def _bound_words(test: Compare, verdict: Verdict, text: str, more: int) -> str:
     bound = test.right[0]
     if all(not isinstance(number, Call | Arithmetic) for number in test.right) or verdict.low is None:
         return text
     op = OP_WORDS[test.op]
     if len(test.right) > 1:
-        ends = [shown(end, test.left, bare=True) for end in (verdict.low, verdict.high) if end is not None]
+        ends = [shown(end, test.left, bare=True, more=more) for end in (verdict.low, verdict.high) if end is not None]
         return f"{op} {' to '.join(ends)}"
     match bound:
         case Arithmetic("*", (Constant(factor), Call() as call)) if factor:
             times = f"{factor:g} x {shown(verdict.low / factor, call, bare=True)}"
-            return f"{op} {times} = {shown(verdict.low, call, bare=True)} ({phrase(call)})"
+            return f"{op} {times} = {shown(verdict.low, call, bare=True, more=more)} ({phrase(call)})"
         case Call():
-            return f"{op} {shown(verdict.low, bound, bare=True)} ({phrase(bound)})"
+            return f"{op} {shown(verdict.low, bound, bare=True, more=more)} ({phrase(bound)})"
         case _:
-            return f"{op} {shown(verdict.low, test.left, bare=True)}"
+            return f"{op} {shown(verdict.low, test.left, bare=True, more=more)}"
 
 
-def _miss(test: Compare, verdict: Verdict) -> str:
+def _miss(test: Compare, verdict: Verdict, more: int) -> str:
     if verdict.truth is not False or verdict.value is None or verdict.low is None:
         return ""
     value = abs(verdict.value) if test.op is Op.BEYOND else verdict.value
@@ -109,7 +122,7 @@ def _miss(test: Compare, verdict: Verdict) -> str:
     too_much = test.op in (Op.BELOW, Op.AT_MOST) or (verdict.high is not None and value > verdict.high)
     bound = verdict.high if too_much and verdict.high is not None else verdict.low
     gap = abs(value - bound)
-    return f": {shown(gap, test.left, bare=True)} too {'much' if too_much else 'little'}" if gap else ""
+    return f": {shown(gap, test.left, bare=True, more=more)} too {'much' if too_much else 'little'}" if gap else ""
 
 
 def _held(call: Call, verdict: Verdict, text: str) -> str:
@@ -138,14 +151,20 @@ def _grouped(members: tuple[Truth, ...], names: tuple[str, ...], verdict: Verdic
 # ---------------------------------------------------------------- numbers
 
 
-def shown(value: float, number: Number, bare: bool = False) -> str:
-    """Return a number as its measure is written: `28.4 pts`, `16.82`, `$131`, `12.5%`; `bare` leaves the unit out."""
+def shown(value: float, number: Number, bare: bool = False, more: int = 0) -> str:
+    """Return a number as its measure is written: `28.4 pts`, `16.82`, `$131`, `12.5%`.
+
+    bare: leave the unit out. more: digits beside the usual ones, of what has a usual number of them.
+    """
     quantity = number_quantity(number)
     if isinstance(number, Call) and number.measure in _LEVELS:
-        return f"{value:.2f}"
+        return f"{value:.{2 + more}f}"
     if quantity is Quantity.LEVEL:
         is_change = isinstance(number, Call) and VOCABULARY[number.measure].units[0][0] is Unit.POINTS
-        return f"{value:.2f} pts" if is_change and not bare else f"{value:.2f}"
+        return f"{value:.{2 + more}f} pts" if is_change and not bare else f"{value:.{2 + more}f}"
+    if quantity in _DIGITS:
+        digits, times, unit = _DIGITS[quantity]
+        return f"{value * times:.{digits + more}f}{'' if bare and unit == ' pts' else unit}"
     return _FORMATS[quantity](value, bare)
 
 
@@ -165,15 +184,17 @@ def _plain(value: float) -> str:
     return f"{value:.3f}".rstrip("0").rstrip(".")
 
 
+_DIGITS: dict[Quantity, tuple[int, float, str]] = {
+    Quantity.POINTS: (1, 1.0, " pts"),
+    Quantity.PRICE: (2, 1.0, ""),
+    Quantity.FRACTION: (1, 100.0, "%"),
+    Quantity.PERCENT: (1, 1.0, "%"),
+    Quantity.DELTA: (2, 1.0, ""),
+}
+"""How many digits follow the point, what the number is multiplied by, and the unit behind it."""
 _FORMATS: dict[Quantity, Callable[[float, bool], str]] = {
     Quantity.PLAIN: lambda value, bare: _plain(value),
-    Quantity.LEVEL: lambda value, bare: f"{value:.2f}",
-    Quantity.POINTS: lambda value, bare: f"{value:.1f}" if bare else f"{value:.1f} pts",
-    Quantity.PRICE: lambda value, bare: f"{value:.2f}",
     Quantity.DOLLARS: lambda value, bare: _dollars(value),
-    Quantity.FRACTION: lambda value, bare: f"{value * 100:.1f}%",
-    Quantity.PERCENT: lambda value, bare: f"{value:.1f}%",
-    Quantity.DELTA: lambda value, bare: f"{value:.2f}",
     Quantity.SECONDS: lambda value, bare: _duration(value),
     Quantity.DAYS: lambda value, bare: f"{value:.0f}",
     Quantity.TRUTH: lambda value, bare: str(bool(value)).lower(),

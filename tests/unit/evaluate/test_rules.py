@@ -364,3 +364,29 @@ def test_a_bound_by_the_credit_is_that_of_the_position_that_is_looked_at() -> No
         assert judge(at).low == 2 * brought
     candidate = condor(view(), held=False)
     assert judge(candidate).low == 2.0  # what the structure would bring now
+
+
+@pytest.mark.parametrize(
+    ("op", "measure", "quantity", "found", "bound", "words"),
+    [
+        (Op.ABOVE, "day_range", Quantity.POINTS, 8.04, 8.0, "8.04 pts   above"),
+        (Op.BEYOND, "leg_delta", Quantity.DELTA, 0.3304, 0.33, "0.3304   above"),
+        (Op.AT_LEAST, "vix_change", Quantity.FRACTION, 0.11998, 0.12, "11.998%   above: 0.002% too little"),
+        (Op.BELOW, "vix", Quantity.LEVEL, 20.0, 20.0, "20.00   above"),
+        (Op.ABOVE, "day_range", Quantity.POINTS, 8.4, 8.0, "8.4 pts   above"),
+        (Op.AT_LEAST, "credit", Quantity.PRICE, 0.5, 0.5, "0.50   above"),
+    ],
+)
+def test_a_value_is_told_from_a_bound_that_it_is_not(
+    op: Op, measure: str, quantity: Quantity, found: float, bound: float, words: str
+) -> None:
+    """A halt was told as 'day_range 8.0 pts above 8 pts', a target that had not come as '12.0%, at least 12%'."""
+    test = Compare(op, Call(measure, (), quantity), (Constant(bound, quantity),))
+    truth = {Op.ABOVE: found > bound, Op.BEYOND: found > bound, Op.BELOW: found < bound}.get(op, found >= bound)
+    assert describe(rule(test, "above"), Verdict(truth, found, bound)) == words
+
+
+def test_a_bound_that_is_computed_has_as_many_digits_as_the_value_that_misses_it() -> None:
+    half = Arithmetic("*", (Constant(0.5, Quantity.PLAIN), MOVE), Quantity.POINTS)
+    said = describe(rule(Compare(Op.BELOW, RANGE, (half,)), "below"), Verdict(False, 27.72, 27.68))
+    assert said == "27.72 pts   below 0.5 x 55.4 = 27.68 (the open's expected move): 0.04 too much"
