@@ -250,9 +250,21 @@ def of_symbol(records: Sequence[Record], symbol: str, others: Collection[str] = 
         if record.kind is Kind.DECISION and record.data.get("what") == "enter" and _is_of_another(record, symbol):
             reason = f"an entry of {record.data['symbol']}"
             found.append(replace(record, position="", data={"what": "stop watching", "reason": reason, "values": []}))
+        elif record.kind is Kind.DECISION and record.data.get("what") == "rank":
+            found.append(_placed(record, symbol))
         elif record.position not in others and not _is_of_another(record, symbol):
             found.append(record)
     return tuple(found)
+
+
+def _placed(record: Record, symbol: str) -> Record:
+    """Return a ranking with the place of a symbol that was ranked and not taken, which its words leave out."""
+    values: Any = record.data.get("values") or ()
+    ranked = {str(each["symbol"]): each["value"] for each in values}
+    if symbol not in ranked or symbol in _reason(record).replace(",", " ").split():
+        return record
+    place = f"{symbol} is number {list(ranked).index(symbol) + 1} of {len(ranked)}, with {ranked[symbol]:g}"
+    return replace(record, data={**record.data, "reason": f"{_reason(record)}; {place}"})
 
 
 def _is_of_another(record: Record, symbol: str) -> bool:

@@ -337,6 +337,16 @@ def of(clock: str, kind: Kind, position: str = "", **data: Json) -> Record:
     return Record(at(clock), kind, WATCHER, position, data)
 
 
+def test_a_symbol_that_was_ranked_and_not_taken_is_told_its_place() -> None:
+    """All its conditions held, and nothing said why it was not entered: a ranking names what is taken."""
+    ranks = {"SPY": 1.71, "QQQ": 1.52, "AAPL": 1.16}
+    values: list[Json] = [{"symbol": name, "value": value} for name, value in ranks.items()]
+    words = "SPY iv_over_rv 1.71, QQQ iv_over_rv 1.52"
+    records = [of("10:00", Kind.DECISION, what="rank", reason=words, values=values, passed=[])]
+    told = {name: story(of_symbol(records, name)).ranked[0][1] for name in ("SPY", "AAPL", "MSFT")}
+    assert told == {"SPY": words, "MSFT": words, "AAPL": f"{words}; AAPL is number 3 of 3, with 1.16"}
+
+
 def test_the_story_of_one_symbol_is_without_what_the_others_did() -> None:
     """AAPL is entered after a look at both; SPY never held, and its strikes were refused once."""
     records = [
