@@ -22,7 +22,7 @@ from engine.run.connecting import waits
 from engine.run.heartbeat import Heartbeat
 from engine.run.inbox import Asked
 from engine.run.prepare import prepare
-from engine.run.unwatched import UNWATCHED, unwatched_text
+from engine.turn.linking import UNWATCHED, unwatched_text
 from engine.turn.program import Program
 from engine.turn.state import State
 from engine.turn.turn import begin, turn
@@ -155,7 +155,7 @@ class Loop:
         return min(state.wake_at, self.at + RESTS)
 
     async def _reconnect(self) -> Batch | None:
-        clock, told = asyncio.get_running_loop().time, False
+        clock, told = asyncio.get_running_loop().time, self.state.is_unwatched_told
         lost = clock()
         self.heartbeat.waits("")
         for wait in waits(self.program.install):
@@ -167,7 +167,7 @@ class Loop:
                 log.warning("%s; tried again in %.0f s", error.message, wait)
                 self.heartbeat.waits(error.message)
                 away = clock() - lost
-                if away >= UNWATCHED and not told:
+                if away >= UNWATCHED.total_seconds() and not told:
                     told = self._tell_unwatched(away)
                 if await self._is_stopped_within(wait):
                     return None

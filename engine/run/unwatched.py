@@ -6,24 +6,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from engine.adapters.clock import Clock, WallClock
-from engine.model.counted import counted
 from engine.model.errors import StoreError
 from engine.record.record import Kind, Record
 from engine.store.journal import SqlJournal
 from engine.store.open import is_there, open_store
 from engine.store.place import Place
 from engine.store.queries import StoreReader
-
-UNWATCHED = 600.0
-"""Seconds without a broker after which a person is told that nobody watches what is open."""
+from engine.turn.linking import UNWATCHED, unwatched_text
 
 log = logging.getLogger("rulebot.run")
-
-
-def unwatched_text(seconds: float, count: int) -> str:
-    """Return what a person is told of so many open positions."""
-    held = counted(count, "open position")
-    return f"no connection to the broker for {seconds / 60:.0f} minutes: nobody watches {held}"
 
 
 @asynccontextmanager
@@ -42,12 +33,12 @@ async def told_when_unwatched(
 
 
 async def _tell(store: Place, write: Callable[[Record], None], clock: Clock) -> None:
-    await asyncio.sleep(UNWATCHED)
+    await asyncio.sleep(UNWATCHED.total_seconds())
     try:
         with StoreReader(store) as reader:
             count = len(reader.view("open_positions"))
         if count:
-            text = unwatched_text(UNWATCHED, count)
+            text = unwatched_text(UNWATCHED.total_seconds(), count)
             log.warning(text)
             write(Record(clock.now(), Kind.ALARM, data={"text": text}))
     except StoreError as error:

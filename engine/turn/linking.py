@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.decide.limits import clock_words
 from engine.model.contract import Option, Underlying, share
+from engine.model.counted import counted
 from engine.model.event import ClocksApart, LinkDown, LinkUp
 from engine.model.money import ZERO
 from engine.model.order import OrderStatus
@@ -23,11 +24,13 @@ from engine.turn.caution import remind
 from engine.turn.doubting import doubt_anew, doubted, hold, note_numbers, our_books
 from engine.turn.judging import wake
 from engine.turn.resting import cancel_entries
-from engine.turn.state import Trading
+from engine.turn.state import NEVER, State, Trading
 from engine.turn.unseen import book_unseen
 from engine.turn.work import Work
 
 TOLD_AWAY = timedelta(minutes=1)
+UNWATCHED = timedelta(minutes=10)
+"""How long there may be no broker until a person is told that nobody watches what is open."""
 
 
 def link_down(work: Work, event: LinkDown) -> dict[str, Any]:
@@ -68,6 +71,7 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     return {
         "is_linked": True,
         "down_at": None,
+        "is_unwatched_told": False,
         "is_ready": True,
         "account": event.account,
         "client_id": event.client_id,
@@ -80,6 +84,35 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
         "aims": None,
         "watch_at": None,
     }
+
+
+def unwatched_text(seconds: float, count: int) -> str:
+    """Return what a person is told of so many open positions."""
+    held = counted(count, "open position")
+    return f"no connection to the broker for {seconds / 60:.0f} minutes: nobody watches {held}"
+
+
+def unwatched_at(state: State) -> datetime:
+    """Return when a person is to be told that nobody watches what is open; NEVER while linked, and once it was told."""
+    if state.down_at is None or state.is_unwatched_told:
+        return NEVER
+    return max(state.down_at, state.session.open) + UNWATCHED
+
+
+def tell_unwatched(work: Work) -> dict[str, Any]:
+    """Tell it once of a broker who is away behind a gateway that is there: no other alarm comes while he is.
+
+    Only in the session: outside of it no exit acts, and the broker resets his servers every night.
+    """
+    session = work.state.session
+    if not unwatched_at(work.state) <= work.at < session.close:
+        return {}
+    count = sum(not position.is_flat for position in work.active_positions())
+    if not count:
+        return {}
+    away = work.at - max(work.state.down_at or work.at, session.open)
+    work.record(Kind.ALARM, text=unwatched_text(away.total_seconds(), count))
+    return {"is_unwatched_told": True}
 
 
 def _tell_other_ids(work: Work, event: LinkUp) -> None:

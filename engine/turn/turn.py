@@ -51,7 +51,7 @@ from engine.turn.entering import step_entry
 from engine.turn.following import follow
 from engine.turn.hooks import hook_came
 from engine.turn.leaving import protect_the_rest, pursue, step_exits
-from engine.turn.linking import clocks_apart, link_down, link_up
+from engine.turn.linking import clocks_apart, link_down, link_up, tell_unwatched, unwatched_at
 from engine.turn.margin import on_margin, take_refusal
 from engine.turn.opening import entry_due
 from engine.turn.profit import structures
@@ -117,7 +117,8 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
     if work.active:
         wake_at = min(wake_at, changes.get("mark_at", state.mark_at) or NEVER)
     if not work.state.is_linked:
-        wake_at = max(wake_at, at + UNLINKED_AGAIN)
+        changes |= tell_unwatched(work)
+        wake_at = max(min(wake_at, unwatched_at(state)), at + UNLINKED_AGAIN)
     return work.finish(step_at=step_at, wake_at=wake_at, **changes)
 
 

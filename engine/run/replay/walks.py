@@ -109,6 +109,7 @@ def _stand(walk: Walk, recording: Recording, stood: Stood) -> None:
         rivals=frozenset(),
         clocks_apart=0.0,
         down_at=None,
+        is_unwatched_told=False,
         absent=frozenset(),
         risen=frozenset(),
         dependents={},

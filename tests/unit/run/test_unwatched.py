@@ -27,7 +27,7 @@ class Clock:
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unwatched, "UNWATCHED", 0.01)
+    monkeypatch.setattr(unwatched, "UNWATCHED", timedelta(seconds=0.01))
 
 
 @pytest.fixture

@@ -74,6 +74,32 @@ def test_what_the_broker_never_had_is_given_up_after_its_grace_and_not_sent_agai
     assert len(desk.submitted) == 1
 
 
+def test_a_broker_who_stays_away_behind_the_gateway_is_told_once_while_he_is_away() -> None:
+    """Code 1100 and nothing after it: the socket stands, so no other alarm comes; each time away is one of its own."""
+    text = "no connection to the broker for 10 minutes: nobody watches 1 open position"
+    desk = Desk()
+    desk.opened()
+    for lost, back in (("11:00", "11:30"), ("12:00", "12:30")):
+        desk.until(lost)
+        told = desk.alarms.count(text)
+        desk.unlink()
+        desk.until(f"{lost[:3]}09:59", step=10)
+        assert desk.alarms.count(text) == told
+        desk.until(back, step=10)
+        assert desk.alarms.count(text) == told + 1
+        desk.link()
+
+
+@pytest.mark.parametrize("at", ["15:55", "16:30"])
+def test_a_broker_who_is_away_at_night_is_no_alarm(at: str) -> None:
+    desk = Desk()
+    desk.opened()
+    desk.until(at)
+    desk.unlink()
+    desk.until("23:59", step=60)
+    assert not any("nobody watches" in text for text in desk.alarms)
+
+
 def test_a_given_up_order_in_the_next_list_is_taken_back() -> None:
     desk = Desk()
     order = desk.enter()
