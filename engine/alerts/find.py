@@ -90,6 +90,8 @@ def _of_record(number: int, record: Record) -> Iterator[Alert]:
         text = f"{words}: {data['reason']}" if data["reason"] else words
     elif kind is Kind.LINK and not data["up"]:
         text = f"the connection to the broker was lost: {data.get('reason') or 'no reason is known'}"
+    elif kind is Kind.LINK and data.get("reason"):
+        text = "connected to the broker again"
     elif kind is Kind.OPERATOR:
         bot, text = bot or str(data.get("bot") or ""), f"asked by the operator: {data['request']}"
     elif kind is Kind.RUN_ENDED and not data.get("is_clean", True):

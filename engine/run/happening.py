@@ -79,7 +79,8 @@ def _alarm(record: Record, _: State) -> Happening:
 def _link(record: Record, state: State) -> Happening | None:
     if not record.data["up"]:
         return Happening(record.at, "", f"the connection was lost: {record.data.get('reason')}", Tone.ALARM)
-    return None
+    words = str(record.data.get("reason") or "")  # none at a start
+    return Happening(record.at, "", words) if words else None
 
 
 def _order(record: Record, state: State) -> Happening | None:

@@ -28,6 +28,7 @@ from engine.turn.state import NEVER, State, Trading
 from engine.turn.unseen import book_unseen
 from engine.turn.work import Work
 
+CONNECTED_AGAIN = "connected again"
 TOLD_AWAY = timedelta(minutes=1)
 UNWATCHED = timedelta(minutes=10)
 """How long there may be no broker until a person is told that nobody watches what is open."""
@@ -45,7 +46,8 @@ def link_down(work: Work, event: LinkDown) -> dict[str, Any]:
 
 def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     """Adopt what the broker has, doubt what it does not list, and compare positions; then READY."""
-    work.record(Kind.LINK, up=True, reason="", account=event.account, lockstep=event.lockstep)
+    again = "" if work.state.down_at is None else CONNECTED_AGAIN
+    work.record(Kind.LINK, up=True, reason=again, account=event.account, lockstep=event.lockstep)
     costs = {held.symbol: cost for held, cost in event.costs if isinstance(held, Underlying)}
     holdings = dict(event.positions)
     holdings |= {share(held.symbol): count for held, count in event.positions if isinstance(held, Underlying)}

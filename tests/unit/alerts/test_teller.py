@@ -350,6 +350,8 @@ def test_a_connection_that_stays_lost_is_grave_while_an_engine_runs(world: World
     world.record(Kind.LINK, up=False, reason="reset", account="")
     assert "the connection to the broker was lost: reset" in world.after(1)[0][2]
     assert "has been lost for 5 minutes" in world.after(300)[0][2]
+    world.record(Kind.LINK, up=True, reason="connected again", account="")
+    assert any("connected to the broker again" in body for _, _, body in world.after(60))
 
 
 def test_a_connection_that_was_lost_when_the_engine_ended_is_not_grave_afterwards(world: World) -> None:

@@ -30,6 +30,17 @@ def test_an_entry_is_told_when_it_is_sent_and_not_when_the_broker_says_more_of_i
     assert happening(entity(Kind.ORDER, at("09:53"), later), state) is None
 
 
+def test_a_connection_that_comes_back_is_told_and_that_of_a_start_is_not() -> None:
+    state = State(session=session_from(DAY), board=Board())
+    for up, reason, words in (
+        (True, "", None),
+        (False, "1100", "the connection was lost: 1100"),
+        (True, "again", "again"),
+    ):
+        told = happening(Record(at("11:00"), Kind.LINK, data={"up": up, "reason": reason}), state)
+        assert (None if told is None else told.text) == words
+
+
 @pytest.mark.parametrize(("sign", "right", "words"), [
     (-1, Right.PUT, "put: 2 assigned, 200 SPY shares came at 598.00"),
     (-1, Right.CALL, "put: 2 assigned, 200 SPY shares went at 598.00"),

@@ -88,6 +88,7 @@ def test_a_broker_who_stays_away_behind_the_gateway_is_told_once_while_he_is_awa
         desk.until(back, step=10)
         assert desk.alarms.count(text) == told + 1
         desk.link()
+    assert [record.data["reason"] for record in desk.said(Kind.LINK) if record.data["up"]][-1] == "connected again"
 
 
 @pytest.mark.parametrize("at", ["15:55", "16:30"])
