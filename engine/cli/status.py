@@ -9,6 +9,7 @@ from engine.cli.stores import print_json, reads_store
 from engine.cli.width import echo, table, terminal_width
 from engine.record.record import Record
 from engine.run.columns import aligned, price, signed
+from engine.run.connected import connected
 from engine.run.trade_text import structure_of
 from engine.store.latest import shown_store
 from engine.store.place import Place, shown_path
@@ -39,7 +40,7 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
     position was opened.
     """
     orders = reader.view("pending_orders")
-    day = reader.last_day()
+    day, link = reader.last_day(), connected(reader, run)
     held = reader.view("open_positions")
     on_hold = reader.on_hold()
     positions = [_position(row, orders, on_hold) for row in held]
@@ -52,6 +53,8 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
         "engine": run.state(),
         "mark": run.mark,
         "trading": run.trading,
+        "connected": link.is_linked,
+        "connection": link.words,
         "date": None if day is None else str(day),
         "as_of": state.get("last_updated"),
         "alarms_today": state.get("errors_today", 0),
@@ -111,6 +114,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
         *([f" {document['mark']}"] if document["mark"] else []),
         f" {document['engine']}, trading {document['trading']}, as of {document['as_of'] or 'never'} New York"
         f"   today {signed(document['realized_today'])} realised, {signed(document['open_today'])} open",
+        *([f" {document['connection']}"] if document["connection"] else []),
         "",
         *(_position_lines(document["positions"]) or [" nothing is open"]),
     ]

@@ -19,7 +19,7 @@ from engine.store.finance.books import Books, books_of, positions_of
 from engine.store.open import is_in_use, read_store
 from engine.store.place import Place
 from engine.store.recall import COLUMNS, Recalled, certain, read_rows, readable, recall
-from engine.store.tables import bot_day_rows, journal, snapshot_rows, trade_rows
+from engine.store.tables import bot_day_rows, journal, lease, snapshot_rows, trade_rows
 from engine.store.tally import Known, Tally, tally
 
 Row = Mapping[str, Any]
@@ -47,7 +47,7 @@ class Run:
     """The last run of a store: its first record, what operators asked since, and whether an engine is alive now.
 
     earlier: what operators asked before it began, which holds over restarts. reloads: what came of each reload that was
-    asked for, in order.
+    asked for, in order. is_waiting: an engine that has begun no run yet has the store, since no gateway lets it in.
     """
 
     started: Record | None
@@ -57,6 +57,7 @@ class Run:
     reloads: tuple[Record, ...] = ()
     has_session: bool
     is_alive: bool
+    is_waiting: bool = False
 
     @property
     def specs(self) -> Mapping[str, Any]:
@@ -96,6 +97,8 @@ class Run:
         """
         if self.started is None or self.ended is not None or not self.is_alive:
             return "stopped"
+        if self.is_waiting:
+            return "starting"
         if bot and bot not in self.specs:
             return "stopping" if holds else "stopped"
         if any(record.data.get("request") == "stop" for record in self.requests if record.bot in ("", bot)):
@@ -162,15 +165,20 @@ class StoreReader:
             )
             of_operators = journal.c.kind == Kind.OPERATOR.value
             earlier = self._records(select(*COLUMNS).where(of_operators, journal.c.seq < since))
+            epoch = self._connection.execute(select(func.max(lease.c.epoch))).scalar()
         by_kind = {kind: [record for record in found if record.kind is kind] for kind in Kind}
+        started = next(iter(by_kind[Kind.RUN_STARTED]), None)
+        began = None if started is None else started.data.get("epoch")
+        is_alive = is_in_use(self.path)
         return Run(
-            started=next(iter(by_kind[Kind.RUN_STARTED]), None),
+            started=started,
             ended=next(iter(by_kind[Kind.RUN_ENDED]), None),
             requests=tuple(by_kind[Kind.OPERATOR]),
             earlier=tuple(earlier),
             reloads=tuple(record for record in by_kind[Kind.RELOAD] if not record.bot),
             has_session=bool(by_kind[Kind.SESSION]),
-            is_alive=is_in_use(self.path),
+            is_alive=is_alive,
+            is_waiting=is_alive and epoch is not None and began is not None and epoch > int(str(began)),
         )
 
     def bots(self) -> list[str]:

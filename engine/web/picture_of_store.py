@@ -7,6 +7,7 @@ from typing import Any
 from engine.model.session import EXCHANGE_ZONE
 from engine.record.record import Kind
 from engine.run.columns import price
+from engine.run.connected import connected
 from engine.run.levels import dollars_at
 from engine.run.position_text import exits_text
 from engine.run.trade_text import structure_of
@@ -25,6 +26,7 @@ TOLD = 40
 def picture_of_store(reader: StoreReader) -> Picture:
     """Return what the page shows when no engine runs in this process."""
     run = reader.run()
+    link = connected(reader, run)
     positions, orders = reader.view("open_positions"), reader.view("pending_orders")
     system = next(iter(reader.view("system_state")), None)
     at = None if system is None else _instant(system["last_updated"])
@@ -40,7 +42,8 @@ def picture_of_store(reader: StoreReader) -> Picture:
         mode=str(settings.get("mode") or ""),
         mark=run.mark,
         is_simulated=bool(started.get("simulated")),
-        notice=_notice(run, _trading(run, found)),
+        is_linked=link.is_linked,
+        notice=link.words or _notice(run, _trading(run, found)),
         account=str(started.get("account") or ""),
         net_liquidation=account["net_liquidation"],
         cash=account["cash"],

@@ -66,6 +66,37 @@ def test_a_running_engine_shows_as_running(day_store: Path, monkeypatch: pytest.
     assert "stopped, trading stopped" in run(day_store, "status", monkeypatch)
 
 
+def test_a_lost_broker_is_told_by_status_while_an_engine_runs(day_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(SqlJournal(open_store(day_store))) as journal:
+        last = journal.read()[-1].at
+        for up, reason in ((False, "error 1100"), (True, ""), (False, "error 1100")):
+            journal.append([Record(last, Kind.LINK, data={"up": up, "reason": reason})], durable=True)
+            told = json.loads(run(day_store, "status --format json", monkeypatch))
+            assert (told["connected"], bool(told["connection"])) == (up, not up)
+            with StoreReader(day_store) as reader:
+                page = picture_of_store(reader)
+            assert (page.is_linked, page.notice) == (up, told["connection"])
+        assert "not connected to the broker since 2026-11-18 " in run(day_store, "status", monkeypatch)
+        assert "no other exit acts (error 1100)" in run(day_store, "status", monkeypatch)
+    told = json.loads(run(day_store, "status --format json", monkeypatch))
+    assert (told["engine"], told["connected"], told["connection"]) == ("stopped", None, "")
+
+
+def test_an_engine_that_waits_for_its_gateway_after_one_that_died_is_starting(
+    day_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one before it was killed, so the store's last run has no end."""
+    with closing(SqlJournal(open_store(day_store))) as journal:
+        begun = replace(journal.read((Kind.RUN_STARTED,))[-1], at=journal.read()[-1].at)
+        journal.append([replace(begun, data={**begun.data, "epoch": journal.epoch})], durable=True)
+        assert "starting, trading active" in run(day_store, "status", monkeypatch)
+        assert "waits for its gateway" not in run(day_store, "status", monkeypatch)
+    with closing(SqlJournal(open_store(day_store))):
+        assert "starting, trading active" in run(day_store, "status", monkeypatch)
+        assert "waits for its gateway" in run(day_store, "status", monkeypatch)
+        assert " starting " in run(day_store, "list", monkeypatch)
+
+
 def test_a_bot_that_is_run_no_more_is_stopping_while_it_holds_something(
     day_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
