@@ -4,7 +4,7 @@ Exits stand in order of priority. An exit that has acted goes on until it has cl
 or any other when a target is at work, takes over (language.md section 7).
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from math import ceil
@@ -39,6 +39,8 @@ CLOSING = (Purpose.EXIT, Purpose.UNWIND, Purpose.ROLL)
 UNWIND = "unwind"
 RECHECK = 15.0
 """Seconds after which a position is looked at again, if nothing that it reads moves before."""
+TOLD_AGAIN = timedelta(minutes=10)
+"""How long after an alarm that an exit cannot be judged it comes again, if it could be judged in between."""
 STOP_ORDER = Ladder(start=Start.MARKET, path=("exits",))
 """A resting stop that the engine watches for a while acts as the stop order would: at market."""
 UNWIND_LADDER = Ladder(start=Start.NATURAL, wait=5.0, tries=3, then=Then.MARKET, path=("order",))
@@ -182,9 +184,21 @@ def _unknown(work: Work, position: Position, planned: ExitPlan, reading: Reading
     if left > 0:
         wake(work, position.bot, left)
         return False
-    missing = first_missing(reading.verdict)
-    work.alarm(position.bot, f"exit {planned.name} cannot be judged: {missing.split(' for ')[0]}", position.id)
+    _tell_unknown(work, position, planned, since, first_missing(reading.verdict))
     return planned.if_unknown is IfUnknown.EXIT
+
+
+def _tell_unknown(work: Work, position: Position, planned: ExitPlan, since: datetime, missing: str) -> None:
+    """Raise the alarm that an exit cannot be judged: once for each time that is so, and none soon after another."""
+    state = work.bots[position.bot]
+    key = (position.id, planned.name)
+    words = f"exit {planned.name} cannot be judged: "
+    told = state.told_unknown.get(key)
+    if told is None or (told < since and work.at >= told + TOLD_AGAIN):
+        alarmed = frozenset(each for each in state.alarmed if not each.startswith(f"{position.id}: {words}"))
+        state = replace(state, alarmed=alarmed, told_unknown={**state.told_unknown, key: work.at})
+        work.set_bot(position.bot, state)
+    work.alarm(position.bot, f"{words}{missing.split(' for ')[0]}", position.id)
 
 
 def _known_again(work: Work, position: Position, name: str) -> None:

@@ -185,9 +185,10 @@ class BotState:
     clock times of the session still ahead. blocked: contracts in which the broker refused our side today. is_clearing:
     it waits only for resting orders of the other side to be taken back, or for an answer on margin. margins: what was
     asked about margin lately, of each structure the last. trailing: the last reading for a best profit, by position and
-    by what is measured. ranks: symbols of a universe that were taken last, and passed over. ranked: what each was
-    ranked by last, and when. focus: symbols worth lines for their strikes, the best first. by_hand: until when an entry
-    that an operator has asked for is tried; hand_entered: the position that came of the last such one.
+    by what is measured. told_unknown: when a person was last told that an exit cannot be judged, by position and exit.
+    ranks: symbols of a universe that were taken last, and passed over. ranked: what each was ranked by last, and when.
+    focus: symbols worth lines for their strikes, the best first. by_hand: until when an entry that an operator has
+    asked for is tried; hand_entered: the position that came of the last such one.
     """
 
     day: BotDay
@@ -197,6 +198,7 @@ class BotState:
     readings: Mapping[tuple[str, str], Reading] = field(default_factory=dict)
     confirming: Mapping[tuple[str, str], Confirming] = field(default_factory=dict)
     unknown_since: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    told_unknown: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     trailing: Mapping[tuple[str, str], Seen] = field(default_factory=dict)
     alarmed: frozenset[str] = frozenset()
     nearest: Nearest | None = None
