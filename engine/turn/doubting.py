@@ -14,6 +14,7 @@ from engine.model.money import ZERO
 from engine.model.order import Purpose
 from engine.model.position import Position, PositionLeg
 from engine.model.values import replace
+from engine.record.record import Kind
 from engine.turn.caution import is_stopped, stop
 from engine.turn.resting import cancel, option_has_expired
 from engine.turn.work import Work
@@ -80,9 +81,13 @@ def hold(work: Work, missing: set[Option], doubtful: set[Option]) -> None:
             others = (leg for leg in position.legs if leg.held and leg.option not in gone)
             left = ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in others)
             rest = f"; nobody closes what is left of it, {left}" if left else ""
-            work.alarm(position.bot, f"{text}{rest}", position.id)
-            work.put_position(replace(position, on_hold=f"{text}{rest}"))
+            words = f"{text}{rest}"
+            work.record(Kind.ALARM, position.bot, position.id, text=words)  # each time, also in the same words
+            work.put_position(replace(position, on_hold=words))
         elif position.on_hold and not is_stopped(position) and _is_there_again(work, position, doubtful):
+            names = ", ".join(str(leg.option) for leg in position.legs if leg.held)
+            text = f"the account holds {names} again: the exits of {position.id} go on"
+            work.record(Kind.ALARM, position.bot, position.id, text=text)
             work.put_position(replace(position, on_hold=""))
         for order in work.live_orders(position.id) if gone else ():
             if order.purpose is not Purpose.PROTECT or order.legs[0].option in missing:

@@ -14,6 +14,7 @@ from engine.model.facts import Bar, Bars
 from engine.model.order import OrderStatus, Purpose
 from engine.model.session import EXCHANGE_ZONE, restarts_over, session_after, session_on
 from engine.record.record import Kind
+from engine.run.position_text import exits_text
 from engine.turn.state import Trading
 
 AGAIN = '{window: {from: "10:00", to: "11:00"}, again: {after: [unfilled], wait: 1m}}'
@@ -248,8 +249,31 @@ def test_it_goes_on_when_the_account_has_it_again() -> None:
     desk.unlink()
     desk.link([], [(put(5945), -1), (put(5935), 1)])
     assert not desk.position.on_hold
+    again = f"the account holds {put(5945)}, {put(5935)} again: the exits of {desk.position.id} go on"
+    assert desk.alarms[-1] == again
     desk.until("15:45")
     assert desk.last.purpose is Purpose.EXIT
+
+
+def test_a_position_that_is_put_on_hold_again_is_told_again() -> None:
+    """A person was told that nothing is sent for it, exits went on, and the second time nobody heard of it."""
+    desk = Desk()
+    desk.opened()
+    for count in (1, 2):
+        desk.unlink()
+        desk.link([], [])
+        assert len([text for text in desk.alarms if "closed by hand?" in text]) == count
+        desk.unlink()
+        desk.link([], [(put(5945), -1), (put(5935), 1)])
+
+
+def test_a_position_on_hold_is_shown_as_that() -> None:
+    desk = Desk()
+    desk.opened()
+    desk.unlink()
+    desk.link([], [])
+    said = exits_text(desk.program, desk.state, desk.position, desk.now.timestamp())
+    assert said.startswith("on hold: the account holds less ")
 
 
 def test_closed_by_hand_while_we_watch_is_put_on_hold_after_a_while() -> None:
