@@ -14,7 +14,7 @@ from ib_session import DAY, SPX, chain, connected, gateway, leg, near, order, pl
 from engine.adapters.ib import convert, feed
 from engine.model.contract import Option, Right, Underlying
 from engine.model.errors import BrokerError
-from engine.model.event import DividendReport, Event, MarketMoved
+from engine.model.event import DataTrouble, DividendReport, Event, MarketMoved
 from engine.model.facts import Dividend
 from engine.model.market import Extra
 from engine.model.order import Side
@@ -358,6 +358,58 @@ def test_59_a_line_that_is_refused_for_now_is_asked_for_anew(
             assert caplog.text.count(f"error {code}") == 1
 
     monkeypatch.setattr(feed, "ASK_AGAIN", timedelta(seconds=0.03))
+    run(scenario())
+
+
+def test_59_a_line_that_streams_again_is_told_and_so_is_its_next_refusal(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The second time that another session had the data nobody was told, and never that it was back."""
+    asked: list[Fields] = []
+
+    def answer(fields: Fields) -> list[tuple[object, ...]]:
+        asked.append(fields)
+        kind = (58, 1, fields[2], 1)  # comes on a line that is refused, too
+        return [kind, *_trouble(10197)(fields)] if len(asked) < 3 else [(1, 6, fields[2], 4, 6000.0, 0, 0)]
+
+    async def scenario() -> None:
+        async with fake_tws(answers={"1": answer}) as fake, connected(fake.port, lockstep=False) as (world, _):
+            world.feed.watch([SPX])
+            told: list[str] = []
+
+            async def until(count: int) -> None:
+                while len(told) < count:
+                    batch = await world.link.next(world.link.now + timedelta(seconds=0.01))
+                    told.extend(each.text for each in batch.events if isinstance(each, DataTrouble))
+
+            away = "SPX: another session of this user has the market data (error 10197)"
+            await until(2)
+            assert told == [away, "market data is back: SPX"]
+            fake.push(4, 2, asked[-1][2], 10197, "No market data during competing live session", "")
+            await until(4)
+            assert told[2:] == told[:2]
+            assert caplog.text.count("market data is back: SPX") == 2
+
+    monkeypatch.setattr(feed, "ASK_AGAIN", timedelta(seconds=0.01))
+    run(scenario())
+
+
+def test_59_a_line_that_is_not_subscribed_is_asked_for_anew_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that has just logged in may not know its subscriptions yet; it never asked again until a restart."""
+    asked: list[Fields] = []
+
+    def answer(fields: Fields) -> list[tuple[object, ...]]:
+        asked.append(fields)
+        return _trouble(354)(fields) if len(asked) < 2 else [(1, 6, fields[2], 4, 6000.0, 0, 0)]
+
+    async def scenario() -> None:
+        async with fake_tws(answers={"1": answer}) as fake, connected(fake.port, lockstep=False) as (world, _):
+            world.feed.watch([SPX])
+            while world.feed.board.last[0] != 6000.0:
+                await world.link.next(world.link.now + timedelta(seconds=0.01))
+            assert (len(asked), world.feed.troubles, world.feed.board.frozen) == (2, {}, set())
+
+    monkeypatch.setattr(feed, "ASK_LATER", timedelta(seconds=0.01))
     run(scenario())
 
 

@@ -33,8 +33,11 @@ UNKNOWN_TICKER = 300
 FOR_NOW = frozenset((LINES_USED_UP, ELSEWHERE))
 """Refusals that end when somebody else gives up the lines or logs out. The broker does not say so, and a line that was
 refused stays dead then: it must be asked for anew."""
-ASK_AGAIN = timedelta(minutes=1)
-"""How long after such a refusal."""
+ASK_AGAIN, ASK_LATER = timedelta(minutes=1), timedelta(minutes=10)
+"""How long after such a refusal; after one for want of a subscription, which may be bought, or not be loaded yet where
+the gateway has just logged in."""
+NAMED = 5
+"""Contracts that are named at most of those whose data is back."""
 DIVIDENDS = "456"
 """The generic tick of a stock's dividends, which come as tick 59. Source: TWS API, available tick types."""
 COUNTS = "101"
@@ -67,6 +70,11 @@ def line_trouble(contract: Contract, code: int, text: str) -> str:
     return f"{contract}: {text} (error {code})"
 
 
+def _has_price(board: Board, row: int) -> bool:
+    """Say whether a row has any price: what comes on a line before its refusal has none."""
+    return any(column[row] == column[row] for column in (board.bid, board.ask, board.last))
+
+
 class IbFeed:
     """The Feed port. `unwatched` are contracts beyond the line limit, `troubles` what does not stream, and why."""
 
@@ -84,7 +92,8 @@ class IbFeed:
         self.troubles: dict[Contract, str] = {}
         self._broken_farms: set[str] = set()
         self._held_back: set[int] = set()
-        self._refused_at: dict[Contract, datetime] = {}
+        self._ask_at: dict[Contract, datetime] = {}
+        self._away: dict[Contract, str] = {}
         self._logged: set[str] = set()
 
     @property
@@ -110,6 +119,7 @@ class IbFeed:
         self._broken_farms.clear()
         self._held_back.clear()
         self._logged.clear()
+        self._away.clear()
         self._wire = None
 
     # ------------------------------------------------------------ lines
@@ -130,6 +140,7 @@ class IbFeed:
             return  # the next connection streams them
         stays = set(kept)
         for contract in [each for each in self._lines if each not in stays or self._asked[each] != self._ticks(each)]:
+            self._away.pop(contract, None)
             self._cancel(self._wire, contract)
         for contract in kept:
             if contract not in self._lines:
@@ -158,11 +169,11 @@ class IbFeed:
         self._drop(contract)
 
     def ask_again(self, now: datetime) -> None:
-        """Ask anew for lines that were refused for now, a minute after that."""
+        """Ask anew for lines that were refused, a while after that."""
         wire = self._wire
-        if not self._refused_at or wire is None or not wire.is_up:
+        if not self._ask_at or wire is None or not wire.is_up:
             return
-        due = [contract for contract, at in self._refused_at.items() if now - at >= ASK_AGAIN]
+        due = [contract for contract, at in self._ask_at.items() if now >= at]
         for contract in due:
             self._cancel(wire, contract)
         for contract in due:
@@ -172,7 +183,7 @@ class IbFeed:
         """Give up a line and its row, which may be used again at once."""
         req_id = self._lines.pop(contract)
         self._asked.pop(contract)
-        self._refused_at.pop(contract, None)
+        self._ask_at.pop(contract, None)
         self.troubles.pop(contract, None)
         if self._wire is not None:
             row = self._wire.quotes.rows.pop(str(req_id))
@@ -197,9 +208,12 @@ class IbFeed:
             row = self._board.rows[contract]
             wire.quotes.freeze(row)
             self._held_back.discard(row)
-        if code in FOR_NOW:
-            self._refused_at[contract] = self._present()
-        return self._note(contract, line_trouble(contract, code, text), at)
+        if code in FOR_NOW or code == DELAYED or code in NOT_SUBSCRIBED:
+            self._ask_at[contract] = self._present() + (ASK_AGAIN if code in FOR_NOW else ASK_LATER)
+        words = line_trouble(contract, code, text)
+        if code != PARTLY:
+            self._away[contract] = words
+        return self._note(contract, words, at)
 
     def _farm(self, wire: Wire, farm: str, at: datetime, *, is_broken: bool) -> DataTrouble | None:
         """Hold back every row while a market data farm is broken: which contracts it serves is not told."""
@@ -218,10 +232,28 @@ class IbFeed:
             for row in self._held_back:
                 wire.quotes.thaw(row)
             self._held_back.clear()
-        return DataTrouble(at, "", f"market data farm {farm} is back")
+        text = f"market data farm {farm} is back"
+        log.warning("%s", text)
+        return DataTrouble(at, "", text)
+
+    def returned(self, rows: Sequence[int], at: datetime) -> DataTrouble | None:
+        """Say which of the lines that were refused stream again, by the rows that have changed; None of none."""
+        if not self._away:
+            return None
+        board = self._board
+        priced = {row for row in rows if row not in board.frozen and _has_price(board, row)}
+        found = [each for each in self._away if board.rows.get(each) in priced]
+        if not found:
+            return None
+        for contract in found:
+            self._logged.discard(self._away.pop(contract))  # the next time it is told again
+        names = ", ".join(map(str, found[:NAMED])) + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")
+        text = f"market data is back: {names}"
+        log.warning("%s", text)
+        return DataTrouble(at, "", text)
 
     def _note(self, contract: Contract, words: str, at: datetime) -> DataTrouble | None:
-        """Keep why a line does not stream; each reason is told once a connection."""
+        """Keep why a line does not stream; each reason is told once, until it streams again."""
         self.troubles[contract] = words
         if words in self._logged:
             return None

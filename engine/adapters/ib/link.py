@@ -215,6 +215,8 @@ class IbLink:
         rows = wire.quotes.settle(at.timestamp())
         if wire.quotes.failures:
             raise BrokerError(wire.quotes.failures[0])
+        if (back := self._feed.returned(rows, at)) is not None:
+            events.append(back)
         events += _dividends(wire, at)
         events.append(MarketMoved(at, rows))
         told = [each for each in wire.inbox.notices if each[0] in BROKEN | RESTORED]
