@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit, Watch
 from engine.model.errors import BrokerError, RulebotError
@@ -48,6 +49,13 @@ class Spent:
     turns: float = 0.0
     journal: float = 0.0
     events: int = 0
+
+
+class _Lost(NamedTuple):
+    """When the connection was lost: by the event loop's clock, and the instant of the last batch."""
+
+    since: float
+    at: datetime | None
 
 
 async def _nothing(_: datetime) -> None:
@@ -156,7 +164,7 @@ class Loop:
 
     async def _reconnect(self) -> Batch | None:
         clock, told = asyncio.get_running_loop().time, self.state.is_unwatched_told
-        lost = clock()
+        lost = _Lost(clock(), self.at)
         self.heartbeat.waits("")
         for wait in waits(self.program.install):
             try:
@@ -166,27 +174,29 @@ class Loop:
             except BrokerError as error:
                 log.warning("%s; tried again in %.0f s", error.message, wait)
                 self.heartbeat.waits(error.message)
-                away = clock() - lost
+                away = clock() - lost.since
                 if away >= UNWATCHED.total_seconds() and not told:
-                    told = self._tell_unwatched(away)
-                if await self._is_stopped_within(wait):
+                    told = self._tell_unwatched(away, lost)
+                if await self._is_stopped_within(wait, lost):
                     return None
         raise AssertionError("waits never end")
 
-    def _tell_unwatched(self, away: float) -> bool:
+    def _tell_unwatched(self, away: float, lost: "_Lost") -> bool:
         """Record that nobody watches what is open; True, since once is enough."""
         held = [self.state.positions[name] for name in self.state.active]
         count = sum(not position.is_flat for position in held)
-        if count and self.at is not None:
-            told = Record(self.at + timedelta(seconds=away), Kind.ALARM, data={"text": unwatched_text(away, count)})
+        if count and lost.at is not None:
+            told = Record(lost.at + timedelta(seconds=away), Kind.ALARM, data={"text": unwatched_text(away, count)})
             self.note(told)
         return True
 
-    async def _is_stopped_within(self, seconds: float) -> bool:
+    async def _is_stopped_within(self, seconds: float, lost: "_Lost") -> bool:
         """Let time pass while there is no broker; say whether a person ends the run meanwhile."""
+        clock = asyncio.get_running_loop().time
         for _ in range(int(seconds)):
             await asyncio.sleep(1.0)
-            if self.at is not None:
+            if lost.at is not None:
+                self.at = lost.at + timedelta(seconds=clock() - lost.since)
                 self._take_requests(self.at)
             if self.state.is_stopping:
                 log.warning("stopped while the broker could not be reached: the next run goes on from here")

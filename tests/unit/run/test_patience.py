@@ -1,6 +1,7 @@
 """A service whose gateway cannot answer yet, or is gone: what it asks again for, and that it can be ended meanwhile."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -82,9 +83,17 @@ def test_a_service_asks_again_and_tells_it_once() -> None:
 def test_a_stop_while_the_gateway_is_gone_ends_the_run_as_any_stop_does() -> None:
     """A failure would have a service manager start it again."""
     desk, link, nothing = Desk(), LostLink(), Journal()
-    asked_for = [OperatorRequest(desk.now, "1", Request.STOP)]
+    began = desk.now
+    seen: list[Any] = []
+
+    def asked_for(at: Any) -> list[OperatorRequest]:
+        seen.append(at)
+        return [OperatorRequest(at, "1", Request.STOP)]
+
     ports: Any = {"link": link, "feed": nothing, "broker": nothing, "journal": nothing}
-    loop = Loop(desk.program, desk.state, inbox=lambda at: asked_for, watcher=lambda loop, at: None, **ports)
+    loop = Loop(desk.program, desk.state, inbox=asked_for, watcher=lambda loop, at: None, **ports)
     loop.at = desk.now
     asyncio.run(loop._go_on(lambda at: ""))
     assert loop.reason == STOPPED
+    assert seen == [loop.at]
+    assert seen[0] - began >= timedelta(seconds=1)  # the time goes on while there is no broker
