@@ -14,6 +14,8 @@ _STORE = click.option(
 )
 
 
+_SENDS = (Request.STOP, Request.KILL, Request.FLATTEN)
+"""Requests that take something back at the broker, or close it."""
 LATER = "no engine runs on {}: the next one does so before anything else"
 
 
@@ -26,6 +28,23 @@ def _leave(request: Request, bot: str, store: Place | None, said: str) -> None:
     _check_bot(bot, found)
     is_running = post(found, request, bot)
     click.echo(f"asked the engine of {found} to {said}" if is_running else LATER.format(found))
+    if is_running and request in _SENDS:
+        _tell_unlinked(found)
+
+
+def _tell_unlinked(found: Place) -> None:
+    """Say of an engine that has no broker that it can do nothing there yet."""
+    from engine.model.errors import StoreError
+    from engine.run.connected import connected
+    from engine.store.queries import StoreReader
+
+    try:
+        with StoreReader(found) as reader:
+            told = connected(reader, reader.run())
+    except StoreError:
+        return
+    if told.is_linked is False:
+        click.echo(f"{told.words}\nnothing is cancelled or closed until it is back: what cannot wait, do in TWS")
 
 
 def _check_bot(bot: str, found: Place) -> None:

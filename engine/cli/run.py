@@ -214,6 +214,7 @@ def close_all(store: Place, bot: str = "") -> None:
             "attach runs to a 'rulebot gateway' to go on after their end",
         )
     click.echo(f"no engine runs on {store}: one is started that only closes")
+    click.echo("what it cannot close the next one closes before anything else, unless 'rulebot resume' comes first")
     post(store, Request.FLATTEN, bot)
     host, _, port = gateway.rpartition(":")
     is_live = settings.get("mode") == "live"

@@ -1,13 +1,19 @@
 """`rulebot pause`, `resume` and `kill` of a bot: a name that nobody has is refused, not left for an engine."""
 
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from engine.cli.main import main
+from engine.record.record import Kind, Record
+from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
+
+AT = datetime(2026, 11, 18, 15, 31, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -35,6 +41,22 @@ def test_a_name_that_nobody_has_is_refused(store: Path, words: tuple[str, ...]) 
 def test_what_is_known_is_left(store: Path, words: tuple[str, ...]) -> None:
     found = call(*words, "--store", str(store))
     assert (found.exit_code, "the next one does so" in found.output) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "is_told"), [(("kill", "--flatten"), True), (("kill",), True), (("stop",), True), (("pause",), False)]
+)
+def test_what_needs_the_broker_says_that_he_is_away(store: Path, words: tuple[str, ...], is_told: bool) -> None:
+    """`kill --flatten` said that the engine was asked to close all, while it could close nothing."""
+    with closing(SqlJournal(open_store(store))) as journal:
+        started = Record(AT, Kind.RUN_STARTED, data={"account": "DU1", "specs": {}, "epoch": journal.epoch})
+        for up in (False, True):
+            link = Record(AT, Kind.LINK, data={"up": up, "reason": "" if up else "error 1100"})
+            journal.append([started, link], durable=True)
+            said = call(*words, "--store", str(store)).output
+            assert said.startswith("asked the engine of ")
+            assert ("not connected to the broker since" in said) is (is_told and not up)
+            assert ("nothing is cancelled or closed until it is back" in said) is (is_told and not up)
 
 
 def test_a_store_that_knows_no_bot_yet_refuses_none(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
