@@ -13,7 +13,7 @@ from engine.model.session import at_exchange_time
 from engine.record.doing import doing_at
 from engine.record.explain import history, left_within, of_symbol, selection_at, state_at, story
 from engine.record.record import Kind, Record
-from engine.run.trade_text import with_parts
+from engine.run.trade_text import asked_at, with_parts
 from engine.run.why_text import (
     condition_document,
     instant_document,
@@ -71,25 +71,30 @@ def why(
         away = reader.outages(session) if session and is_story else ()
         blind = reader.data_troubles(session) if session and is_story else ()
         on_hold = reader.on_hold() if is_story else {}
+        told = story(records) if is_story and records else None
+        asked = {each: asked_at(reader.view("orders", position=each)) for each in (told.tried if told else ())}
         mark = reader.run().mark
-    if session is None or not records:
-        document: dict[str, Any] = {"bot": bot, "date": session and str(session), "records": 0}
+    document: dict[str, Any]
+    if session is not None and told is not None:
+        document, lines = (
+            story_document(bot, session, told, trades, held, away, blind, on_hold, asked),
+            story_lines(
+                " ".join(filter(None, (bot, symbol))), session, told, trades, held, away, blind, on_hold, asked
+            ),
+        )
+    elif session is None or not records:
+        document = {"bot": bot, "date": session and str(session), "records": 0}
         lines = [f"{bot} left no record{f' on {session}' if session else ''}: it did not run, or nothing was judged."]
     elif rule is not None:
         document, lines = _rule(bot, session, records, rule, clock)
-    elif clock is not None:
+    else:
+        assert clock is not None  # without it and a rule the day was told above
         moment = state_at(records, at_exchange_time(session, clock))
         soon = left_within(records, moment.at, moment.at.replace(second=59, microsecond=999999))
         named_store = naming(path, lambda: run_store(None))
         doing = doing_at(records, moment.at)
         document = instant_document(bot, moment, doing)
         lines = instant_lines(bot, moment, soon, named_store, doing)
-    else:
-        told = story(records)
-        document, lines = (
-            story_document(bot, session, told, trades, held, away, blind, on_hold),
-            story_lines(" ".join(filter(None, (bot, symbol))), session, told, trades, held, away, blind, on_hold),
-        )
     _show(document | {"mark": mark}, lines, path, form)
 
 

@@ -85,12 +85,12 @@ class Span:
 class Story:
     """One bot on one day.
 
-    entered: instants at which an entry was decided; by_hand: those at which an operator did. last: the entry conditions
-    as they were judged last. ends: why watching ended. refused: what the gate or the legs' requirements said, each text
-    once. unfilled: entries that ended without a fill, and why. rolled: what exits rolled, or why they did not. ranked:
-    which symbols of a universe were taken, which passed over. reloaded: when its text was another from then on, by
-    digests. blind: halts that were unknown to the end, which keep a bot out. halted, skipped: from the bot's day, and
-    when it halted.
+    entered: instants at which an entry was decided; by_hand: those at which an operator did. last: the entry
+    conditions as they were judged last. ends: why watching ended. refused: what the gate or the legs' requirements
+    said, each text once. unfilled: entries that ended without a fill, and why; tried: their positions. rolled: what
+    exits rolled, or why they did not. ranked: which symbols of a universe were taken, which passed over. reloaded:
+    when its text was another from then on, by digests. blind: halts that were unknown to the end, which keep a bot
+    out. halted, skipped: from the bot's day, and when it halted.
     """
 
     watched: tuple[Span, ...]
@@ -103,6 +103,7 @@ class Story:
     ends: tuple[str, ...]
     refused: tuple[tuple[datetime, str], ...]
     unfilled: tuple[tuple[datetime, str], ...]
+    tried: tuple[str, ...]
     rolled: tuple[tuple[datetime, str], ...]
     ranked: tuple[tuple[datetime, str], ...]
     reloaded: tuple[tuple[datetime, str], ...]
@@ -129,6 +130,7 @@ def story(records: Sequence[Record]) -> Story:
         ends=tuple(dict.fromkeys(_reason(record) for record in _decisions(records, "stop watching"))),
         refused=refusals(records),
         unfilled=tuple((record.at, _reason(record)) for record in _decisions(records, "unfilled")),
+        tried=tuple(record.position for record in _decisions(records, "unfilled")),
         rolled=tuple((each.at, _reason(each)) for each in _decisions(records, "roll", "no_roll")),
         ranked=tuple((record.at, _reason(record)) for record in _decisions(records, "rank")),
         reloaded=tuple((record.at, _reload_words(record)) for record in records if record.kind is Kind.RELOAD),

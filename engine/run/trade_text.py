@@ -12,6 +12,7 @@ from typing import Any
 from engine.model.contract import Option, Right
 from engine.model.order import Purpose
 from engine.model.structure import Strike, structure_text
+from engine.run.columns import price
 
 _NO_PART = (Purpose.ENTRY.value, Purpose.UNWIND.value, Purpose.ROLL.value)
 """What orders are for whose fills close no part of a trade that goes on."""
@@ -20,6 +21,21 @@ _NO_PART = (Purpose.ENTRY.value, Purpose.UNWIND.value, Purpose.ROLL.value)
 def is_opened(trade: Mapping[str, Any]) -> bool:
     """Say whether the entry of a row of `trades` is over and has filled, wholly or in part."""
     return bool(trade["entry_time"]) and trade["state"] != "entering"
+
+
+def asked_at(orders: Iterable[Mapping[str, Any]]) -> str:
+    """Return what the last order of an entry asked for: `last at 4.19, try 2; mid 4.21 when it began`, "" of none.
+
+    orders: rows of `orders` of its position, in their order.
+    """
+    entries = [each for each in orders if each["purpose"] == Purpose.ENTRY.value]
+    if not entries:
+        return ""
+    last = entries[-1]
+    limit, mid = last["limit_price"], last["mid"]
+    words = "at market" if limit is None else f"last at {price(abs(limit))}"
+    words += f", try {last['attempt']}" if last["attempt"] else ""
+    return words if mid is None else f"{words}; mid {price(abs(mid))} when it began"
 
 
 def parts_closed(trade: Mapping[str, Any], orders: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

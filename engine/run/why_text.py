@@ -39,18 +39,21 @@ def story_lines(
     away: Sequence[Span] = (),
     blind: Sequence[Told] = (),
     on_hold: Mapping[str, str] = MappingProxyType({}),
+    asked: Mapping[str, str] = MappingProxyType({}),
 ) -> list[str]:
     """Return a day's story: the headline, the nearest miss in full, what was unknown, what came of it.
 
     held: trades of earlier days that were still open when the day was over. away: when no engine was connected; blind:
     why market data did not come; both are told of a bot that did not trade. on_hold: positions for which nothing is
-    sent, and why.
+    sent, and why. asked: what entries asked for that did not fill, by position.
     """
     lines = [_headline(bot, session, told, trades)]
     lines += [f"  {_trade_line(trade, session)}{_hold_words(trade, on_hold)}" for trade in trades]
     for trade in held:
         since = str(trade["entry_time"])[:10]
         lines.append(f"  held {structure_of(trade)} since {since}{_hold_words(trade, on_hold)}")
+    for (at, text), position in zip(told.unfilled, told.tried, strict=True):
+        lines.append(f"  {clock(at)}   not filled: {text}{f' ({asked[position]})' if asked.get(position) else ''}")
     if not _opened(session, trades):
         lines += _away_lines(away)
         lines += [f"  {clock(at)}   {text}" for at, text in blind[:_REASONS_SHOWN]]
@@ -58,13 +61,12 @@ def story_lines(
     if not told.watched and not told.entered:
         lines += [f"  its halt {one.name} was unknown: {one.bound}" for one in told.blind]
     if not _opened(session, trades) and (moment := told.nearest or _last_look(told)):
-        lines += ["", *moment_lines(moment)]
+        lines += ["", *moment_lines(moment)] if moment.conditions else []
     lines += [f"  {clock(at)}   ranked: {words}" for at, words in told.ranked[-_RANKINGS_SHOWN:]]
     lines += [f"  {clock(at)}   {words}" for at, words in told.reloaded]
     lines += _unknown_lines(told.unknown)
     told_already = {one.rule for one in told.nearest.conditions} if told.nearest else set()
     lines += [f"  {clock(at)}   refused: {text}" for at, text in told.refused if text not in told_already]
-    lines += [f"  {clock(at)}   not filled: {text}" for at, text in told.unfilled]
     lines += [f"  {clock(at)}   {text}" for at, text in told.rolled]
     if told.halted:
         lines.append(f"  {f'{clock(told.halted_at)}   ' if told.halted_at else ''}halted: {told.halted}")
@@ -347,6 +349,7 @@ def story_document(
     away: Sequence[Span] = (),
     blind: Sequence[Told] = (),
     on_hold: Mapping[str, str] = MappingProxyType({}),
+    asked: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return a day's story as plain data."""
     return {
@@ -359,7 +362,10 @@ def story_document(
         "unknown": [_span(span) | {"rule": span.rule} for span in told.unknown],
         "unknown_seconds": total(told.unknown).total_seconds(),
         "refused": [{"at": at.isoformat(), "reason": text} for at, text in told.refused],
-        "unfilled": [{"at": at.isoformat(), "reason": text} for at, text in told.unfilled],
+        "unfilled": [
+            {"at": at.isoformat(), "reason": text, "asked": asked.get(position, "")}
+            for (at, text), position in zip(told.unfilled, told.tried, strict=True)
+        ],
         "rolled": [{"at": at.isoformat(), "reason": text} for at, text in told.rolled],
         "reloaded": [{"at": at.isoformat(), "what": words} for at, words in told.reloaded],
         "ends": list(told.ends),

@@ -14,7 +14,7 @@ from engine.review.text import text_of
 from engine.run.chart.gather import chart_of_day
 from engine.run.chart.svg import chart_svg, mark_words
 from engine.run.overrides import kept_in
-from engine.run.trade_text import with_parts
+from engine.run.trade_text import asked_at, with_parts
 from engine.run.why_text import is_held, story_lines
 from engine.spec.load import load_text
 from engine.store.place import Place
@@ -44,6 +44,8 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
         chart = chart_of_day(reader, name, session) if session else None
         states = [str(row["state"]) for row in reader.view("open_positions", strategy_id=name)]
         on_hold = reader.on_hold()
+        told = story(records) if session and records else None
+        asked = {each: asked_at(reader.view("orders", position=each)) for each in (told.tried if told else ())}
         of_day = [
             with_parts(row, reader.view("orders", position=row["position"]))
             for row in trades
@@ -73,8 +75,8 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
         "text": str(text.get("text") or ""),
         "state": run.state(name, holds=bool(states)),
         "session": session,
-        "why": "\n".join(story_lines(name, session, story(records), of_day, held, away, blind, on_hold))
-        if session and records
+        "why": "\n".join(story_lines(name, session, told, of_day, held, away, blind, on_hold, asked))
+        if session and told
         else "",
         "chart": "" if chart is None else chart_svg(chart),
         "marks": () if chart is None else tuple((mark, mark_words(mark)) for mark in chart.marks),

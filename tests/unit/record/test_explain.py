@@ -7,7 +7,7 @@ from store_day import DAY, WATCHER, at, condor_records, verdict, watcher_records
 
 from engine.record.explain import Span, history, left_within, of_symbol, outages, selection_at, state_at, story, total
 from engine.record.record import Json, Kind, Record
-from engine.run.trade_text import with_parts
+from engine.run.trade_text import asked_at, with_parts
 from engine.run.why_text import instant_lines, rule_lines, story_lines
 
 
@@ -186,6 +186,29 @@ def test_parts_of_a_trade_that_exits_closed_are_told() -> None:
     (_, line) = story_lines(WATCHER, DAY, told, [with_parts(closed, orders)])
     assert line.startswith(f"  {part}, bought back in all at 1.40 12:40: rest   +$199.91")
     assert with_parts(closed, orders[:1]) == closed
+
+
+def test_an_entry_that_was_not_filled_says_what_was_asked_before_all_else() -> None:
+    """It said that its tries were used up, without a price, and below what had happened hours later."""
+    ended = Record(
+        at("09:36:01"), Kind.DECISION, WATCHER, "P1", {"what": "unfilled", "reason": "its tries are used up"}
+    )
+    told = story([decision("09:31", "watch"), decision("09:31", "enter"), ended])
+    order = {"purpose": "entry", "limit_price": -4.25, "mid": -4.21, "attempt": 1}
+    last = {**order, "limit_price": -4.15, "attempt": 3}
+    away = (Span(start=at("11:31"), end=at("11:32"), why="the connection was lost"),)
+    asked = asked_at([order, last, {**order, "purpose": "exit"}])
+    assert asked == "last at 4.15, try 3; mid 4.21 when it began"
+    lines = story_lines(WATCHER, DAY, told, (), away=away, asked={"P1": asked})
+    assert lines[1] == f"  09:36:01   not filled: its tries are used up ({asked})"
+    assert asked_at([{**order, "limit_price": None, "mid": None}]) == "at market, try 1"
+    assert story_lines(WATCHER, DAY, told, ())[1] == "  09:36:01   not filled: its tries are used up"
+
+
+def test_a_bot_without_conditions_is_told_what_refused_it_and_no_count_of_conditions() -> None:
+    near = Record(at("10:30"), Kind.NEAREST, WATCHER, "", {"rule": "limits", "text": "no", "readings": []})
+    records = [decision("10:00", "watch"), decision("10:00", "skip", "could lose $922.56"), near]
+    assert not any("0 of 0" in line for line in story_lines(WATCHER, DAY, story(records), ()))
 
 
 def outage_record(clock: str, kind: Kind, **data: Json) -> Record:
