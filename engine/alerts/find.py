@@ -14,6 +14,7 @@ from engine.model.values import dataclass
 from engine.record.codec import utc_time
 from engine.record.record import Json, Kind, Record
 from engine.run.columns import price
+from engine.run.glance import one_line
 from engine.run.position_text import shares_moved
 from engine.run.trade_text import is_opened, option_of, structure_of
 from engine.store.queries import Row, Run, StoreReader
@@ -212,9 +213,9 @@ def _day_of(bot: str, date: str, trades: list[Row], day: Row | None) -> str:
         if str(row["exit_time"] or "").startswith(date) and row["status"] == "CLOSED":
             parts.append(f"closed by {row['exit_name'] or row['exit_reason']}, {_made(row['final_pnl'])}")
     if day is not None and day["halted"]:
-        parts.append(f"halted: {day['halted']}")
+        parts.append(f"halted: {one_line(day['halted'])}")
     if not parts:
         why = day["skipped"] if day is not None and day["skipped"] else "'rulebot why' tells what it waited for"
-        parts.append(f"no trade: {why}")
+        parts.append(f"no trade: {one_line(why)}")
     held = sum(row["status"] == "OPEN" for row in own)
     return "; ".join(parts) + (f"; {held} open" if held else "")

@@ -155,6 +155,17 @@ def _note_unwatched(work: Work, name: str, found: Opportunity) -> None:
         work.put_day(replace(day, skipped=found.reason))
 
 
+def note_blocked(work: Work, bot: CompiledBot, reason: str) -> None:
+    """Let a bot wait that may not enter now; within its window the day keeps why, should it come to no watch."""
+    name = bot.plan.name
+    work.set_bot(name, replace(work.bots[name], waits=reason))
+    if work.bots[name].is_watching or work.bots[name].day.skipped:
+        return
+    session, day, held = work.state.session, day_at_hand(work, bot), len(work.positions_of(name))
+    if opportunity(bot.plan.entry, session, bot.windows(session)[day.window], day, held, work.at).is_open:
+        _note_unwatched(work, name, Opportunity(False, reason))
+
+
 def _judge_entry(work: Work, bot: CompiledBot) -> None:
     plan = bot.plan
     name = plan.name

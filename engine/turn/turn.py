@@ -47,7 +47,7 @@ from engine.turn.by_hand import ask_entry, step_by_hand
 from engine.turn.caution import go_on
 from engine.turn.dividends import warn_of_dividends
 from engine.turn.ended import next_opening
-from engine.turn.entering import step_entry
+from engine.turn.entering import note_blocked, step_entry
 from engine.turn.following import follow
 from engine.turn.hooks import hook_came
 from engine.turn.leaving import protect_the_rest, pursue, step_exits
@@ -174,7 +174,7 @@ def _halt_and_enter(work: Work, bots: list[tuple[str, CompiledBot]]) -> None:
         if work.bots[name].by_hand is not None:
             step_by_hand(work, bot, blocked[name])
         elif blocked[name]:
-            work.set_bot(name, replace(work.bots[name], waits=blocked[name]))
+            note_blocked(work, bot, blocked[name])
         else:
             (step_universe if bot.members else step_entry)(work, bot)
 

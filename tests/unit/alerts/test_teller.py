@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_day import DAY, at, small_day
+from store_day import DAY, at, entity, small_day
 
 from engine.alerts.alert import Alert, Grade
-from engine.alerts.find import find
+from engine.alerts.find import digest, find
 from engine.alerts.outbox import Outbox
 from engine.alerts.people import Manner, People, Person
 from engine.alerts.post import NotSentError
 from engine.alerts.teller import Teller, outbox_path
+from engine.decide.bot_day import BotDay
 from engine.model.errors import MisuseError
 from engine.record.codec import utc_text, utc_time
 from engine.record.record import Json, Kind, Record
@@ -376,6 +377,15 @@ def test_a_days_digest_says_of_each_bot_what_it_did_or_why_not(tmp_path: Path) -
     assert "closed by target, +$" in lines["dte0_condor"]
     assert lines["calm_tape_condor"].startswith("no trade: ")
     assert "1 open" in lines["spy_put_seller"]
+
+
+def test_a_digest_closes_up_the_columns_of_a_verdict(tmp_path: Path) -> None:
+    day = BotDay(bot="calm_tape_condor", date=DAY, halted="day_range 8.7 pts   above 8 pts")
+    with closing(SqlJournal(open_store(tmp_path / "a.db"))) as journal:
+        journal.append([entity(Kind.BOT_DAY, at("11:00"), day)], durable=True)
+    with StoreReader(tmp_path / "a.db") as reader:
+        text = digest(reader, str(DAY), ["calm_tape_condor"])
+    assert text.endswith("calm_tape_condor: halted: day_range 8.7 pts, above 8 pts")
 
 
 def test_the_outbox_lies_beside_its_store(tmp_path: Path) -> None:

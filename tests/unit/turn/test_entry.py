@@ -399,6 +399,18 @@ def test_an_unknown_halt_condition_blocks_only_while_it_lasts() -> None:
     assert len(desk.submitted) == 1
 
 
+def test_a_halt_that_is_unknown_in_the_window_is_why_a_bot_did_not_watch() -> None:
+    """The digest of a day without VIX said that 'rulebot why' tells what it waited for, and bot_days nothing."""
+    desk = Desk((text_of(risk="{halt_when: [{vix: {above: 30}}]}"),))
+    desk.board.last[desk.board.rows[Underlying("VIX")]] = float("nan")
+    desk.until("09:59:59")
+    assert not desk.state.bots["spread"].day.skipped, "its window is still to come"
+    desk.until("12:00", step=60)
+    assert desk.state.bots["spread"].day.skipped == "halt condition vix unknown: VIX: no price"
+    (told,) = [each for each in desk.records if each.kind is Kind.BOT_DAY and each.data["skipped"]]
+    assert told.at == clock("10:00:59")
+
+
 def test_exits_go_on_when_halted() -> None:
     desk = Desk((text_of(risk="{halt_when: [{vix: {above: 30}}]}"),))
     desk.opened()
