@@ -25,7 +25,7 @@ def leaves(subject: Subject) -> Section:
     lines = list(_head(subject))
     for at, planned in enumerate(subject.exits, start=1):
         lines += _exit_lines(at, planned, subject)
-    lines += [*_switched_off(subject), *_unknown(subject), *_resting(subject), *_expiry(subject)]
+    lines += [*_switched_off(subject), *_unknown(subject), *_blind(subject), *_resting(subject), *_expiry(subject)]
     return Section("Leaves", tuple(lines))
 
 
@@ -161,17 +161,26 @@ def _unknown(subject: Subject) -> Iterator[Line]:
             names = tuple(each.name for each in judged if (each.if_unknown, each.grace) == (does, grace))
             does_what = words[len(names) > 1]
             yield Line(words=f"{amounts.duration(grace)} without data: {listed(names, 'and')} {does_what}")
-    for planned in judged:
-        if planned.if_unknown is IfUnknown.EXIT and planned.roll is None and (sends := _unquoted(planned)):
-            yield Line(words=f"while a leg is not quoted {planned.name} {sends}")
 
 
-def _unquoted(planned: ExitPlan) -> str:
-    """Return what the order of an exit does that acts without quotes; "" for one at market, which needs none."""
-    order = planned.order
-    if not order.ends_at_market:
-        return "sends nothing: its order is a limit, which waits for quotes"
-    return "" if order.start is Start.MARKET else f"goes to market {amounts.duration(order.tries * order.wait)} later"
+def _blind(subject: Subject) -> Iterator[Line]:
+    """Say what becomes of exits that act without quotes, where their orders are limits: those need a price."""
+    acts = tuple(planned for planned in subject.exits if _acts_blind(planned))
+    waits = tuple(planned.name for planned in acts if not planned.order.ends_at_market)
+    if waits:
+        one = "sends nothing: its order is a limit, which waits for quotes"
+        sends = "send nothing: their orders are limits, which wait for quotes" if len(waits) > 1 else one
+        yield Line(words=f"while a leg is not quoted {listed(waits, 'and')} {sends}")
+    for planned in acts:
+        if planned.order.ends_at_market and planned.order.start is not Start.MARKET:
+            later = amounts.duration(planned.order.tries * planned.order.wait)
+            yield Line(words=f"while a leg is not quoted {planned.name} goes to market {later} later")
+
+
+def _acts_blind(planned: ExitPlan) -> bool:
+    if planned.rule is None or planned.roll is not None:
+        return False
+    return planned.if_unknown is IfUnknown.EXIT or planned.rule.reads <= {"time"}
 
 
 def _needs_data(planned: ExitPlan) -> bool:

@@ -139,7 +139,7 @@ def told(text: str = CONDOR) -> str:
         (
             "  - breach: {spot_within: 5 pts}\n",
             "  - breach: {spot_within: 5 pts}\n    unknown: exit\n    grace: 1m\n",
-            "while a leg is not quoted breach sends nothing: its order is a limit, which waits for quotes",
+            "while a leg is not quoted time and breach send nothing: their orders are limits, which wait for quotes",
         ),
         (
             "  - breach: {spot_within: 5 pts}\n",
