@@ -22,7 +22,7 @@ from engine.spec.nouns.condition import Path
 from engine.spec.sections import NOT_LEGS
 from engine.spec.source import Plain, Source
 from engine.spec.suggest import closest, did_you_mean
-from engine.spec.words import KEYS_ELSEWHERE, KEYS_TO_COME, MEASURES
+from engine.spec.words import BOUNDED, KEYS_ELSEWHERE, KEYS_TO_COME, MEASURES, MEASURES_OF_OTHERS, WORDS_OF_OTHERS
 
 
 @lru_cache(maxsize=8)
@@ -151,7 +151,10 @@ def _unknown_keys(source: Source, path: Path, error: Any) -> Iterator[Diagnostic
         code, word = ("RB112", "measure") if is_measure and key not in NOT_MEASURES else ("RB111", "key")
         likely = schema.get("x-one-besides", known) if not is_measure else known
         help = (
-            _elsewhere(path, key) or did_you_mean(key, likely) or did_you_mean(key, known) or _known(known, is_measure)
+            _elsewhere(path, key, is_measure=is_measure)
+            or did_you_mean(key, likely)
+            or did_you_mean(key, known)
+            or _known(known, is_measure)
         )
         yield source.diagnostic(code, (*path, key), f"unknown {word} '{shown(key)}'", help, at_key=True)
 
@@ -163,7 +166,7 @@ def _kinds(error: Any) -> list[str]:
     return [key for key in error.instance if key in schema.get("properties", {}) and key not in modifiers]
 
 
-def _elsewhere(path: Path, key: str) -> str | None:
+def _elsewhere(path: Path, key: str, *, is_measure: bool = False) -> str | None:
     measured = str(path[-1]) if path else ""
     is_measured = measured in MEASURES or measured in ENDINGS
     if is_measured and (key in JUDGING or (key in LEAVING and path[0] == "exits")):
@@ -172,7 +175,11 @@ def _elsewhere(path: Path, key: str) -> str | None:
         return f"'{key}' belongs to an exit, under 'exits'"
     if key in KEYS_ELSEWHERE or key in MEASURES:
         return f"'{key}' is a word of the language, but not in this place: 'rulebot explain {key}' says where it stands"
-    return KEYS_TO_COME.get((str(path[-1]), key)) if path else None
+    if path and "strike" in path:
+        return BOUNDED.get(str(path[-1])) if key == "between" else None
+    if is_measure and key in MEASURES_OF_OTHERS:
+        return MEASURES_OF_OTHERS[key]
+    return (KEYS_TO_COME.get((str(path[-1]), key)) if path else None) or WORDS_OF_OTHERS.get(key)
 
 
 def _known(known: list[str], measure: bool) -> str:

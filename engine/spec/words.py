@@ -32,3 +32,27 @@ KEYS_TO_COME = {
     ("again", "with"): "'again' does not enter another spec yet: 'choose' with a condition on 'last_exit' says the same"
 }
 """Keys, with the one that they stand under, that the language has and this version has not; and what says the same."""
+WORDS_OF_OTHERS = {
+    "allocation": "a part of the account is 'quantity: {max_loss: 0.05x net_liquidation, at_most: 10}'",
+    "blackout": "'no_event: [CPI, my_days]' under 'when'; days of your own: 'rulebot events import'",
+    "daily_profit": "no gain of the day halts a bot: 'per_day' and 'again' bound its entries, 'daily_loss' is a loss",
+    "days_of_week": "'days: [mon, wed]'",
+    "max_trades": "'per_day' positions in a session, 'max_open' at once",
+}
+"""Words of other programs that are no keys here, and what says the same."""
+MEASURES_OF_OTHERS = {
+    "delta": "of a leg that is 'leg_delta', of the whole structure 'position_delta', under 'exits'",
+    "earnings": "'event: {of: [earnings], before: 1d}', or 'no_event' with the same",
+    "gamma_exposure": "nothing here tells it; another program may send it: 'webhook'",
+    "gex": "nothing here tells it; another program may send it: 'webhook'",
+    "moving_average": "'sma' or 'ema', as in 'spot: {above: sma_20}' with 'let: {sma_20: {sma: {window: 20}}}'",
+    "premium": "of the structure that is 'credit', or 'debit' where it is bought",
+    "trailing_stop": "'stop: {give_back: 10%}', with 'armed_by: {profit: {at_least: 25%}}' from a profit on",
+}
+"""The same, where a measure is owed."""
+BOUNDED = {
+    "delta": "nearest to 0.12 and no more than 0.02 off is 'delta: 0.12' with 'within: 0.02' beside it",
+    "premium": "from 1.00 to 2.00 is 'premium: 1.50' with 'within: 0.50' beside it",
+    "side_credit": "from 1.00 to 2.00 is 'side_credit: 1.50' with 'within: 0.50' beside it",
+}
+"""How a selector of strikes is held between two bounds: it takes one of them only."""

@@ -1,0 +1,63 @@
+"""What is said of words that other programs have: a help that names the words here, which can be written so."""
+
+import pytest
+
+from engine.compile.build import check
+from engine.spec.load import load_text
+from engine.spec.words import BOUNDED, MEASURES, MEASURES_OF_OTHERS, WORDS_OF_OTHERS
+
+SPEC = """\
+rulebot: 1
+name: spread
+about: A spread to try words on.
+underlying: SPX
+let: {sma_20: {sma: {window: 20}}}
+entry: {at: "10:00", when: [spot: {above: sma_20}]}
+legs:
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.12}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+order: {start: mid, then: cancel}
+exits:
+  - time: "15:45"
+  - target: {profit: 50%}
+risk: {max_loss_per_trade: $1000}
+"""
+
+
+def said(old: str, new: str) -> list[tuple[str, str | None]]:
+    assert old in SPEC
+    loaded = load_text(SPEC.replace(old, new, 1), "spread.yaml")
+    return [(each.code, each.help) for each in (*loaded.diagnostics, *check(loaded, None))]
+
+
+@pytest.mark.parametrize("word", MEASURES_OF_OTHERS)
+def test_a_measure_of_another_program_is_answered_with_the_words_here(word: str) -> None:
+    assert word not in MEASURES
+    assert said("target: {profit: 50%}", f"{word}: {{above: 1}}") == [("RB112", MEASURES_OF_OTHERS[word])]
+
+
+@pytest.mark.parametrize("word", WORDS_OF_OTHERS)
+def test_a_key_of_another_program_is_answered_with_the_words_here(word: str) -> None:
+    """`daily_profit` was answered with 'did you mean daily_loss?', which is the opposite."""
+    assert said("risk: {", f"risk: {{{word}: 1, ") == [("RB111", WORDS_OF_OTHERS[word])]
+
+
+@pytest.mark.parametrize("word", BOUNDED)
+def test_two_bounds_of_a_strike_are_answered_with_one_and_how_far_from_it(word: str) -> None:
+    assert said("{delta: 0.12}", f"{{{word}: {{between: [0.10, 0.14]}}}}") == [("RB111", BOUNDED[word])]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("name: spread", "name: spread\nquantity: {max_loss: 0.05x net_liquidation, at_most: 10}"),
+        ("{delta: 0.12}", "{delta: 0.12, within: 0.02}"),
+        ("{delta: 0.12}", "{premium: 1.50, within: 0.50}"),
+        ("{delta: 0.12}", "{side_credit: 1.50, within: 0.50}"),
+        ("target: {profit: 50%}", "{stop: {give_back: 10%}, armed_by: {profit: {at_least: 25%}}}"),
+        ("[spot: {above: sma_20}]", "[spot: {above: sma_20}, no_event: {of: [earnings], before: 1d}]"),
+    ],
+)
+def test_what_is_offered_can_be_written(old: str, new: str) -> None:
+    assert [each for each in said(old, new) if each[0] < "RB3"] == []
