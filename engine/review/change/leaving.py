@@ -223,7 +223,9 @@ def judge_unknown(edit: Edit) -> Verdict:
     if edit.new is IfUnknown.HOLD:
         return Verdict("while quotes are missing it waits: a blind quote keeps the position open", is_worse=True)
     grace = amounts.duration(edit.now.noun.grace)
-    return Verdict(f"{grace} without data close the position")
+    is_sure = edit.now.noun.order.ends_at_market or edit.now.noun.roll is not None
+    waits = "" if is_sure else ", at a limit: while a leg is not quoted nothing is sent"
+    return Verdict(f"{grace} without data close the position{waits}")
 
 
 def judge_grace(edit: Edit) -> Verdict:

@@ -298,6 +298,11 @@ def test_a_blind_quote() -> None:
     change = change_at(compared(old, CONDOR), "exits.breach.unknown")
     assert change.is_worse
     assert "a blind quote keeps the position open" in change.words
+    words = change_at(compared(CONDOR, old), "exits.breach.unknown").words
+    assert words.endswith("30 s without data close the position, at a limit: while a leg is not quoted nothing is sent")
+    sure = edited(old, ("unknown: exit\n", "unknown: exit\n    order: market\n"))
+    words = change_at(compared(CONDOR, sure), "exits.breach.unknown").words
+    assert words.endswith("30 s without data close the position")
     longer = change_at(
         compared(old, edited(old, ("unknown: exit\n", "unknown: exit\n    grace: 2m\n"))), "exits.breach.grace"
     )
