@@ -101,6 +101,21 @@ def test_it_ends_at_market_when_the_limit_does_not_fill() -> None:
     assert desk.is_market(desk.last)
 
 
+def test_it_goes_to_market_though_nothing_is_quoted() -> None:
+    """Nothing was sent while the market data was gone, which is when somebody presses it."""
+    desk = Desk()
+    desk.opened()
+    desk.blind(*(leg.option for leg in desk.position.legs))
+    desk.ask(Request.FLATTEN)
+    desk.tick(1)
+    assert desk.last.purpose is Purpose.ENTRY
+    desk.settle(14)
+    assert desk.last.purpose is Purpose.ENTRY
+    desk.settle(1.1)
+    assert desk.last.purpose is Purpose.EXIT
+    assert desk.is_market(desk.last)
+
+
 def test_after_a_resume_the_bot_may_enter_again() -> None:
     desk = Desk()
     desk.ask(Request.FLATTEN)
