@@ -7,6 +7,7 @@ import click
 
 from engine.cli.stores import print_json, reads_store
 from engine.cli.width import echo, table, terminal_width
+from engine.model.event import Request
 from engine.record.record import Record
 from engine.run.columns import aligned, price, signed
 from engine.run.connected import connected
@@ -14,6 +15,7 @@ from engine.run.trade_text import structure_of
 from engine.store.latest import shown_store
 from engine.store.place import Place, shown_path
 from engine.store.queries import Row, Run, StoreReader
+from engine.turn.state import Standing, after_request
 
 _RESTING = ("target", "stop", "protect")
 
@@ -53,6 +55,7 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
         "engine": run.state(),
         "mark": run.mark,
         "trading": run.trading,
+        "paused": _paused(run),
         "connected": link.is_linked,
         "connection": link.words,
         "date": None if day is None else str(day),
@@ -70,6 +73,14 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
             if row["halted"]
         ],
     }
+
+
+def _paused(run: Run) -> list[str]:
+    """Return the bots that a person has paused or killed by name, sorted; what is asked of all is in `trading`."""
+    standing = Standing()
+    for record in (*run.earlier, *run.requests):
+        standing = after_request(standing, Request(str(record.data["request"])), record.bot)
+    return sorted(standing.paused - {""})
 
 
 def _since(bases: Mapping[str, float], rows: Sequence[Row], column: str) -> float:
@@ -120,6 +131,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
     ]
     if document["orders"]:
         lines += ["", *_order_lines(document["orders"])]
+    lines += [f" paused: {bot} enters nothing until 'rulebot resume {bot}'; exits go on" for bot in document["paused"]]
     lines += [
         f" on hold: {one['bot']} {one['structure']}: {one['on_hold']}"
         for one in document["positions"]

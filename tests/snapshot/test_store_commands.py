@@ -82,6 +82,21 @@ def test_a_lost_broker_is_told_by_status_while_an_engine_runs(day_store: Path, m
     assert (told["engine"], told["connected"], told["connection"]) == ("stopped", None, "")
 
 
+def test_a_bot_that_is_paused_alone_is_told_by_status(day_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = f" paused: {SELLER} enters nothing until 'rulebot resume {SELLER}'; exits go on"
+    with closing(SqlJournal(open_store(day_store))) as journal:
+        last = journal.read()[-1].at
+        for request, bot, is_told in (
+            ("pause", SELLER, True),
+            ("resume", SELLER, False),
+            ("flatten", SELLER, True),
+            ("resume", "", False),
+        ):
+            asked: dict[str, Json] = {"id": f"{request} {bot}", "request": request, "bot": bot}
+            journal.append([Record(last, Kind.OPERATOR, bot, data=asked)], durable=True)
+            assert (words in run(day_store, "status", monkeypatch)) is is_told
+
+
 def test_an_engine_that_waits_for_its_gateway_after_one_that_died_is_starting(
     day_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
