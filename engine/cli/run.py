@@ -203,7 +203,11 @@ def close_all(store: Place, bot: str = "") -> None:
 
     with StoreReader(store) as reader:
         started = reader.run().started
-    told = started.data if started is not None else {}
+    if started is None:
+        raise MisuseError(
+            f"nothing has run on {store}: nothing of it is open", "'rulebot list' shows the last run's store"
+        )
+    told = started.data
     settings: Any = told.get("settings") or {}
     if settings.get("mode") == "observe":
         raise MisuseError(f"{store} is the store of runs that observe: nothing of it is in any account")

@@ -62,3 +62,9 @@ def test_what_needs_the_broker_says_that_he_is_away(store: Path, words: tuple[st
 def test_a_store_that_knows_no_bot_yet_refuses_none(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(StoreReader, "bots", lambda _: [])
     assert call("kill", "put_lite", "--store", str(store)).exit_code == 0
+
+
+def test_a_store_on_which_nothing_has_run_has_nothing_to_close(store: Path) -> None:
+    """It said that a simulated market had ended."""
+    found = call("kill", "--flatten", "--store", str(store))
+    assert (found.exit_code, f"nothing has run on {store}" in found.stderr) == (2, True)
