@@ -117,14 +117,14 @@ def _bot(state: State, name: str, bot: BotState, profits: dict[str, Decimal | No
 def _position(state: State, position: Position) -> Iterator[str]:
     yield f"{entry_text(position)} {_clock(position.opened_at, state)}"
     if position.state == "closed":
-        yield f"{exit_text(position)} {_clock(_left_at(state, position), state)}: {position.exit_reason}"
+        yield f"{exit_text(position)} {_clock(left_at(state, position), state)}: {position.exit_reason}"
     else:
         yield "open" if position.state == "open" else f"{position.exit_reason or 'its entry'} at work"
         yield _protection(state, position)
     yield f"commissions {dollars(position.commissions)}{provisional_text(position)}"
 
 
-def _left_at(state: State, position: Position) -> datetime | None:
+def left_at(state: State, position: Position) -> datetime | None:
     """Return when a closed position was bought back or sold; when it settled, if nothing was dealt."""
     dealt = [
         order.changed_at

@@ -26,6 +26,7 @@ from engine.model.values import dataclass
 from engine.record.codec import utc_time
 from engine.run.backtest.walk import BEFORE_OPEN
 from engine.run.glance import today_of
+from engine.run.outcome import left_at
 from engine.run.position_text import entry_text, exit_text, structure
 from engine.run.replay.causes import MOST, Told
 from engine.run.replay.reasons import SOON, Known, apart, lacking, of_fills, reasons
@@ -177,7 +178,8 @@ def _trades(session: Session, done: State, program: Program, known: Known, natur
     close, would = session.close, known.walked.state or done
     states = done, would, None if natural is None else natural.state
     differing: set[str] = set()
-    for trio in together(session.date, *states):
+    for found in together(session.date, *states):
+        trio = Trio(found.bot, *(_as_left(state, each) for state, each in zip(states, found[1:], strict=True)))
         beside = None
         if natural is not None and not _hears_hooks(program, trio.bot):
             beside = _at_natural(trio, close, known.walked, natural)
@@ -204,6 +206,13 @@ def _trades(session: Session, done: State, program: Program, known: Known, natur
         if trade.differs:
             differing.add(trio.bot)
         yield trade
+
+
+def _as_left(state: State | None, position: Position | None) -> Position | None:
+    """Return a closed position as of its last closing order: what that left over may have expired hours later."""
+    if state is None or position is None or position.state != "closed":
+        return position
+    return replace(position, closed_at=left_at(state, position))
 
 
 def _is_over(position: Position, at: datetime) -> bool:

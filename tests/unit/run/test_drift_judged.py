@@ -1,0 +1,54 @@
+"""When a trade was left that a day is compared by: what its closing order left over expires for both alike."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import cast
+
+from engine.model.contract import Option, Right
+from engine.model.position import Position, PositionLeg
+from engine.run.replay.drift import What, _as_left, _judged
+from engine.turn.state import State
+
+DAY = date(2026, 10, 21)
+OPTION = Option("SPX", "SPXW", DAY, Decimal(5900), Right.PUT)
+OPENED, CLOSE = datetime(2026, 10, 21, 14, 0, tzinfo=UTC), datetime(2026, 10, 21, 20, 0, tzinfo=UTC)
+
+
+def left(after: timedelta | None, *, closed_at: datetime = CLOSE) -> Position:
+    """Return a position that was stopped so long after its entry, or never; a long leg of it expired at the close."""
+    leg = PositionLeg(name="long_put", option=OPTION, sign=1, ratio=1, opened=1)
+    position = Position(
+        id="a-1",
+        bot="a",
+        digest="d",
+        state="closed",
+        session=DAY,
+        quantity=1,
+        legs=(leg,),
+        opened_at=OPENED,
+        closed_at=closed_at,
+        exit_reason="stop",
+    )
+    dealt = SimpleNamespace(
+        is_of=lambda _: True, opens=lambda _: False, has_fills=True, changed_at=OPENED + (after or timedelta())
+    )
+    state = SimpleNamespace(orders={} if after is None else {"r": dealt})
+    found = _as_left(cast(State, state), position)
+    assert found is not None
+    return found
+
+
+def test_a_stop_that_came_an_hour_late_differs_though_the_rest_expired_at_the_close_for_both() -> None:
+    soon, late = timedelta(minutes=10), timedelta(minutes=80)
+    assert _judged(left(late), left(soon), CLOSE) == (What.EXIT, OPENED + soon)
+    assert _judged(left(soon), left(soon), CLOSE) == (What.SAME, OPENED)
+
+
+def test_what_the_broker_tells_of_expired_later_than_a_model_is_no_other_exit() -> None:
+    told_later = left(timedelta(minutes=10), closed_at=CLOSE + timedelta(minutes=5))
+    assert _judged(left(timedelta(minutes=10)), told_later, CLOSE) == (What.SAME, OPENED)
+
+
+def test_what_only_expired_was_left_when_it_did() -> None:
+    assert left(None).closed_at == CLOSE
