@@ -1,12 +1,12 @@
 """What an order will cost in commissions, estimated before it is sent.
 
-Source: IBKR Pro fixed pricing, US options (0.65 a contract from a premium of 0.10, 0.50 from 0.05, 0.25 below; 1.00 an
-order at least), with the exchange's fee for options on SPX (0.57 below a premium of 1.00, 0.66 from there; of the class
-SPXW 0.49 and 0.58, as IBKR lists weeklies) and 0.05 of clearing and regulatory fees a contract. Shares: the same for US
-stocks (0.005 a share, at most 1 % of what they are worth), and what is passed on of sales: the fee of section 31 (20.60
-a million dollars from 4 April 2026: SEC release 34-104909) and FINRA's trading activity fee (0.000195 a share in 2026:
-SR-FINRA-2024-019). The broker's own commission reports replace the estimate as soon as they come; nothing is booked
-from it.
+Source: IBKR Pro pricing, US options, up to 10,000 contracts a month: its own part is 0.65 a contract from a premium of
+0.10, 0.50 from 0.05, 0.25 below, and 1.00 an order at least. On top of that come, of a contract, the exchange's fee for
+options on SPX (0.57 below a premium of 1.00, 0.66 from there; of the class SPXW 0.49 and 0.58, as IBKR lists weeklies)
+and 0.05 of clearing and regulatory fees. Shares: the same for US stocks (0.005 a share, at most 1 % of what they are
+worth), and what is passed on of sales: the fee of section 31 (20.60 a million dollars from 4 April 2026: SEC release
+34-104909) and FINRA's trading activity fee (0.000195 a share in 2026: SR-FINRA-2024-019). The broker's own commission
+reports replace the estimate as soon as they come; nothing is booked from it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,24 +28,27 @@ SECTION_31, TRADING_ACTIVITY = Decimal("0.0000206"), Decimal("0.000195")
 
 
 def per_contract(option: Option, premium: float) -> Decimal:
-    """Return the dollars of one contract at this premium per share, or of one share."""
+    """Return the broker's own dollars of one contract at this premium per share, or of one share."""
     if option.is_share:
         return min(PER_SHARE, PART_OF_WORTH * Decimal(f"{premium:.4f}"))
     if premium >= 0.10:
-        base = Decimal("0.65")
-    elif premium >= 0.05:
-        base = Decimal("0.50")
-    else:
-        base = Decimal("0.25")
+        return Decimal("0.65")
+    return Decimal("0.50") if premium >= 0.05 else Decimal("0.25")
+
+
+def fees_per_contract(option: Option, premium: float) -> Decimal:
+    """Return the dollars of fees on one contract at this premium per share; 0 of shares."""
+    if option.is_share:
+        return ZERO
     cheap, dear = _CLASS_FEE.get(option.trading_class, (ZERO, ZERO))
-    return base + (dear if premium >= 1.0 else cheap) + REGULATORY
+    return (dear if premium >= 1.0 else cheap) + REGULATORY
 
 
 def passed_on(option: Option, count: int, price: float) -> Decimal:
-    """Return the dollars of fees on so many shares (- sold), beside the commission; 0 of options, whose it has them."""
-    if not option.is_share or count >= 0:
-        return ZERO
-    return -count * (SECTION_31 * Decimal(f"{price:.4f}") + TRADING_ACTIVITY)
+    """Return the dollars of fees on so many contracts, or shares (- sold), beside the commission."""
+    if not option.is_share:
+        return fees_per_contract(option, price) * abs(count)
+    return -count * (SECTION_31 * Decimal(f"{price:.4f}") + TRADING_ACTIVITY) if count < 0 else ZERO
 
 
 def dealt(option: Option, count: int, price: float) -> Decimal:

@@ -79,7 +79,7 @@ def test_what_is_bought_is_sold_again() -> None:
         "target": "9.00 bought: sold at 12.60, +$357",
         "stop": "9.00 bought: sold at 4.50, -$453",
     }
-    assert worst_of(subject(text)) == Worst(Decimal("901.28"), Sure.STRIKES, Decimal(0))
+    assert worst_of(subject(text)) == Worst(Decimal("901.63"), Sure.STRIKES, Decimal(0))
 
 
 # ---------------------------------------------------------------- the worst case

@@ -6,7 +6,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from engine.model.commission import EDGES, estimate, per_contract
+from engine.model.commission import EDGES, estimate, fees_per_contract, per_contract
 from engine.model.contract import Option, Right, product
 from engine.model.money import CENT, Rounding
 from engine.model.payoff import least_payoff
@@ -85,11 +85,14 @@ def test_what_lies_next_to_a_step_is_not_clear() -> None:
 
 
 def test_a_commission_changes_at_the_edges_alone() -> None:
+    def of_one(option: Option, premium: float) -> tuple[Decimal, Decimal]:
+        return per_contract(option, premium), fees_per_contract(option, premium)
+
     (option,) = options(1)
     for low, high in zip((0.0, *EDGES), (*EDGES, 500.0), strict=True):
         between = np.linspace(low, high, 50, endpoint=False).tolist()
-        assert len({per_contract(option, premium) for premium in between}) == 1
-    assert len({per_contract(option, edge) for edge in (0.0, *EDGES)}) == len(EDGES) + 1
+        assert len({of_one(option, premium) for premium in between}) == 1
+    assert len({of_one(option, edge) for edge in (0.0, *EDGES)}) == len(EDGES) + 1
 
 
 @pytest.mark.parametrize("symbol", ["SPX", "SPY"])

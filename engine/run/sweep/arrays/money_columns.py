@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns, Places
-from engine.model.commission import EDGES, LEAST_PER_ORDER, per_contract
+from engine.model.commission import EDGES, LEAST_PER_ORDER, fees_per_contract, per_contract
 from engine.model.contract import Option, Right
 from engine.model.money import TickRule
 from engine.run.arrays.may_hold import Mask
@@ -121,11 +121,13 @@ class Quotes(NamedTuple):
         return Amounts(self._commission(prices / UNIT, quantity), is_clear)
 
     def _commission(self, premiums: Columns, quantity: int) -> Cents:
-        total = np.zeros(len(premiums), dtype=np.int64)
+        own, fees = (np.zeros(len(premiums), dtype=np.int64) for _ in range(2))
         for leg, option in enumerate(self.options):
-            rates = np.array([int(per_contract(option, each) * 100) for each in (0.0, *EDGES)], dtype=np.int64)
-            total += rates[np.searchsorted(EDGES, premiums[:, leg], side="right")] * quantity
-        return np.maximum(total, int(LEAST_PER_ORDER * 100))
+            place = np.searchsorted(EDGES, premiums[:, leg], side="right")
+            for total, of_one in ((own, per_contract), (fees, fees_per_contract)):
+                rates = np.array([int(of_one(option, each) * 100) for each in (0.0, *EDGES)], dtype=np.int64)
+                total += rates[place] * quantity
+        return np.maximum(own, int(LEAST_PER_ORDER * 100)) + fees
 
 
 def least_payoffs(strikes: Units, rights: Sequence[Right], signs: Sequence[int]) -> Units | None:
