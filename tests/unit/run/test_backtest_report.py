@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from engine.cli.data_text import finding_lines
-from engine.run.backtest.report.charts import calendar, curves, histogram
+from engine.run.backtest.report.charts import calendar, curves, falls, histogram
 from engine.run.backtest.report.page import comparison_page, falls_of, report_page
-from engine.run.backtest.report.scale import money, scale_of, steps
+from engine.run.backtest.report.scale import money, plain_money, scale_of, steps
 from engine.run.backtest.results import regime
 
 _VOID = {"meta"}
@@ -196,6 +196,14 @@ def test_falls_count_from_the_best_so_far_with_the_start() -> None:
 )
 def test_a_vix_is_told_by_the_edges_between_which_it_lies(vix: float | None, words: str) -> None:
     assert regime(vix) == words
+
+
+def test_figures_of_a_few_dollars_are_not_rounded_and_one_session_is_seen() -> None:
+    """Commissions of $2.80 stood there as $3, and the drawdown of a single session was an empty drawing."""
+    few = (2.8, 52.8, -0.004, 0.0, 20.0, -0.5, 1234.5)
+    assert [plain_money(each) for each in few] == ["$2.80", "$52.80", "$0", "$0", "$20", "-$0.50", "$1,234"]
+    assert "<b>$9</b>" in report_page(document(), {})
+    assert falls(["2026-09-01"], [52.8]).count('<circle class="loss"') == 1
 
 
 def test_dollars_have_cents_where_they_are_few() -> None:

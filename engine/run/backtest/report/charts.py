@@ -59,6 +59,8 @@ def falls(days: Sequence[str], values: Sequence[float], height: int = 150) -> st
     top = scale.y(0.0)
     ends = f"{scale.x(0):.1f},{top:.1f} {points} {scale.x(len(below) - 1):.1f},{top:.1f}"
     body = axis(scale, days) + f'<polygon class="loss soft-fill" points="{ends}"/>'
+    if len(below) == 1:
+        body += f'<circle class="loss" cx="{scale.x(0):.1f}" cy="{scale.y(below[0]):.1f}" r="3"/>'
     return svg("drawdown", height, body + _tips(scale, days, below, ""))
 
 

@@ -58,8 +58,9 @@ def money(amount: float) -> str:
 
 
 def plain_money(amount: float) -> str:
-    """Return `$1,000,250` or `-$12`."""
-    return f"{'-' if amount < 0 else ''}${abs(amount):,.0f}"
+    """Return `$1,000,250` or `-$12`, or with cents below a hundred dollars where there are any."""
+    digits = 2 if abs(amount) < 100 and round(amount, 2) % 1 else 0
+    return f"{'-' if round(amount, digits) < 0 else ''}${abs(amount):,.{digits}f}"
 
 
 def svg(name: str, height: int, body: str, width: int = WIDTH) -> str:
