@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import groupby
 
-from engine.model.contract import Option, Right
+from engine.model.contract import LOT, Option, Right
 from engine.model.order import Order, Purpose
 from engine.model.session import exchange_date
 from engine.record.codec import decode
@@ -44,7 +44,7 @@ class _Count:
 def uncovered_shorts(
     day: Day, rows: Iterable[Row], allowed: Collection[str], by_shares: Collection[str] = ()
 ) -> Iterator[str]:
-    """Return fills after which a position was short more than it was long of one right.
+    """Return fills after which a position was short more than it was long of one right, its shares counted by lots.
 
     allowed: bots whose specs take that risk; by_shares: bots whose calls shares cover (see `covered.py`). A position of
     which the broker itself took a trade back, traded a combo without all its legs, or filled an order that it had
@@ -57,13 +57,27 @@ def uncovered_shorts(
         if owner is None or owner.bot in allowed or position in busted:
             continue
         today = exchange_date(datetime.fromisoformat(at))
-        for right in Right:
-            if right is Right.CALL and owner.bot in by_shares:
-                continue
-            alive = [option for option in holding.held if option.right is right and option.expiry >= today]
-            held = [holding.held[option] for option in alive]
-            if sum(held) < 0:
-                yield f"{position} of {owner.bot} was short {-sum(held)} {right.value} without a long one at {at}"
+        for right, short in _uncovered(holding, today):
+            if right is not Right.CALL or owner.bot not in by_shares:
+                yield f"{position} of {owner.bot} was short {short} {right.value} without a long one at {at}"
+
+
+def _uncovered(holding: _Holding, today: date) -> Iterator[tuple[Right, int]]:
+    """Yield each right of which more is short than long, and how many contracts; a lot of shares covers one.
+
+    Shares that are held cover calls. Shares that were sold cover puts, and need calls as calls that were sold do, until
+    all options of the position are over: what is left is closed then.
+    """
+    alive = [option for option in holding.held if option.expiry >= today]
+    if len(alive) < len(holding.held) and all(option.is_share for option in alive):
+        return
+    shares_sold = -sum(holding.held[option] for option in alive if option.is_share)
+    for right in Right:
+        long = sum(holding.held[option] * option.multiplier for option in alive if option.right is right)
+        if right is Right.PUT:
+            long += max(shares_sold, 0)
+        if long < 0:
+            yield right, -(long // LOT)
 
 
 def closed_too_much(day: Day, rows: Iterable[Row]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from itertools import islice
 from engine.compile.size import loss_budget
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
-from engine.model.session import exchange_date, session_from
+from engine.model.session import exchange_date, session_from, trades_no_more
 from engine.model.values import dataclass
 from engine.run.aftermath.books import PREFIX, base_of, compare_books, fills_that_differ
 from engine.run.aftermath.covered import calls_without_shares
@@ -29,6 +29,7 @@ from engine.run.audit.audit import audit
 from engine.run.audit.tape import Finding
 from engine.run.chaos.aftermath import Aftermath
 from engine.run.desk import Desk
+from engine.turn.protecting import stop_price
 
 PATIENCE = timedelta(minutes=1)
 """How long an order may be neither at work nor over in the quiet without anything being done about it."""
@@ -165,6 +166,7 @@ def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
             yield f"{position.id} of {position.bot} ends closed and holds something"
         if position.state == "open" and not position.suspended:
             yield from _unprotected(position, live, desk)
+            yield from _without_stop(position, live, desk, outside.last)
     excused = {name for name in told if name not in day.positions or day.positions[name].state != "open"}
     yield from (each for each in without_partner(day) if each.partition(" ")[0] not in excused)
     if aftermath.storm.ends_with_day:
@@ -183,12 +185,32 @@ def _is_due(position: Position, now: datetime) -> bool:
 
 
 def _unprotected(position: Position, live: list[Order], desk: Desk) -> Iterator[str]:
-    """Return an open position whose resting exits do not all rest at the broker."""
+    """Return an open position whose resting exits do not all rest at the broker, for all that it holds."""
     bot = desk.bots.get(position.bot)
     wanted = 0 if bot is None else len(bot.resting)
-    resting = sum(order.purpose in (Purpose.TARGET, Purpose.STOP) for order in live)
-    if resting < wanted:
-        yield f"{position.id} of {position.bot} is open with {resting} of {wanted} resting orders"
+    resting = [order for order in live if order.purpose in (Purpose.TARGET, Purpose.STOP)]
+    if len(resting) < wanted:
+        yield f"{position.id} of {position.bot} is open with {len(resting)} of {wanted} resting orders"
+    held = {leg.name: leg.held for leg in position.legs}
+    for order in resting:
+        if order.remaining != held[order.legs[0].name]:
+            yield f"{order.ref} rests for {order.remaining}, {position.id} holds {held[order.legs[0].name]}"
+
+
+def _without_stop(position: Position, live: list[Order], desk: Desk, now: datetime) -> Iterator[str]:
+    """Return short legs of an open position that are to have a stop at the broker, and have none of their size."""
+    bot = desk.bots.get(position.bot)
+    plan = None if bot is None else bot.of(position).plan.risk.protect
+    if plan is None:
+        return
+    session = session_from(exchange_date(now))
+    for leg in position.legs:
+        is_short = leg.sign < 0 and leg.held > 0 and not trades_no_more(leg.option.expiry, session, now)
+        if not is_short or not plan.covers(leg.name) or stop_price(position, leg, plan) is None:
+            continue
+        stops = [order for order in live if order.purpose is Purpose.PROTECT and order.legs[0].name == leg.name]
+        if (stopped := sum(order.remaining for order in stops)) != leg.held:
+            yield f"{position.id} of {position.bot} holds {leg.held} of {leg.name} and has stops for {stopped}"
 
 
 def _troubles(aftermath: Aftermath, desk: Desk) -> Iterable[str]:

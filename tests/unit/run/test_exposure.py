@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from engine_day import FLAT, ID, LEG, PUT, entity, fill, order
 
+from engine.model.contract import LOT, Right, share
 from engine.model.order import OrderLeg, OrderStatus, Purpose, Side
 from engine.run.aftermath.books import fills_that_differ
 from engine.run.aftermath.day import Day
@@ -19,6 +20,15 @@ ENTRY = order(1, Purpose.ENTRY, legs=(OrderLeg("put", PUT, Side.SELL), OrderLeg(
 EXIT = order(2, Purpose.EXIT, legs=(OrderLeg("put", PUT, Side.BUY), OrderLeg("wing", LONG, Side.SELL)))
 NOTHING = LedgerTotals(Decimal(0), Decimal(0), {}, {}, {}, {})
 DAY = Day((), {ID: PAIR}, {ENTRY.ref: ENTRY, EXIT.ref: EXIT}, (), NOTHING, {})
+
+STOCK = replace(LEG, name="stock", option=share("SPY", 13), ratio=LOT)
+CALL = replace(LEG, name="call", option=replace(PUT, right=Right.CALL, con_id=14))
+WRITTEN = order(
+    3,
+    Purpose.ENTRY,
+    legs=tuple(OrderLeg(leg.name, leg.option, Side.SELL, ratio=leg.ratio) for leg in (STOCK, LEG, CALL)),
+)
+SHARES_DAY = Day((), {ID: replace(FLAT, quantity=1, legs=(STOCK, LEG, CALL))}, {WRITTEN.ref: WRITTEN}, (), NOTHING, {})
 
 
 def execution(at: str, ref: str, con_id: int, side: str, exec_id: str, quantity: int = 1) -> Row:
@@ -50,6 +60,29 @@ def test_a_short_leg_without_its_long_one_is_seen_unless_it_is_allowed() -> None
 def test_the_long_one_sold_first_is_seen() -> None:
     (found,) = uncovered_shorts(DAY, [SOLD, COVERED, WING_SOLD], ())
     assert "short 1 put" in found
+
+
+def test_a_lot_of_shares_covers_one_call_and_no_more() -> None:
+    bought = {**execution("15:00", WRITTEN.ref, 13, "BOT", "e.1.02.01", 100), "sec_type": "STK"}
+    sold = execution("15:00", WRITTEN.ref, 14, "SLD", "e.1.03.01")
+    assert list(uncovered_shorts(SHARES_DAY, [bought, sold], ())) == []
+    for rows in ([bought, {**sold, "quantity": "2"}], [{**bought, "quantity": "99"}, sold]):
+        (found,) = uncovered_shorts(SHARES_DAY, rows, ())
+        assert "short 1 call" in found
+
+
+def test_shares_that_were_sold_cover_puts_and_need_calls() -> None:
+    """`rulebot chaos` called every structure with `sell: shares` uncovered."""
+    sold = {**execution("15:00", WRITTEN.ref, 13, "SLD", "e.1.02.01", 100), "sec_type": "STK"}
+    put = execution("15:00", WRITTEN.ref, 11, "SLD", "e.1.03.01")
+    call = execution("15:00", WRITTEN.ref, 14, "BOT", "e.1.04.01")
+    assert list(uncovered_shorts(SHARES_DAY, [sold, put, call], ())) == []
+    (found,) = uncovered_shorts(SHARES_DAY, [sold, put], ())
+    assert "short 1 call" in found
+    (found,) = uncovered_shorts(SHARES_DAY, [sold, {**put, "quantity": "2"}, call], ())
+    assert "short 1 put" in found
+    back = {**sold, "at": "2026-11-19T15:00", "side": "BOT", "exec_id": "e.2.02.01", "quantity": "40"}
+    assert list(uncovered_shorts(SHARES_DAY, [sold, put, call, back], ())) == [], "its options are over"
 
 
 def test_an_exit_that_fills_twice_is_seen() -> None:

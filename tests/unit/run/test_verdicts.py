@@ -1,0 +1,112 @@
+"""What chaos says of a position that is open when all is quiet: its exits and stops at the broker fit what it holds."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import cast
+
+import pytest
+
+from engine.model.contract import Option, Right
+from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
+from engine.model.position import Position, PositionLeg
+from engine.run.aftermath.day import Day
+from engine.run.aftermath.outside import Outside
+from engine.run.chaos.aftermath import Aftermath
+from engine.run.chaos.fate import Points
+from engine.run.chaos.storm import Storm
+from engine.run.chaos.verdicts import CHECKS
+from engine.run.desk import Desk, load_desk
+from engine.sim.exchange.ledger import LedgerTotals
+from engine.spec.shipped import shipped
+
+DAY = date(2026, 10, 21)
+NOON = datetime(2026, 10, 21, 16, 0, tzinfo=UTC)
+NOTHING = LedgerTotals(Decimal(0), Decimal(0), {}, {}, {}, {})
+STORM = Storm(seed=1, day=DAY, market=None, begins=NOON, calm_at=NOON)
+SETTLED = CHECKS[23][1]
+
+
+def leg(name: str, strike: int, sign: int, right: Right = Right.PUT, held: int = 2, symbol: str = "SPX") -> PositionLeg:
+    option = Option(symbol, symbol, DAY, Decimal(strike), right, con_id=strike)
+    brought = Decimal(-100 * sign * held)
+    return PositionLeg(name=name, option=option, sign=sign, ratio=1, opened=held, entry_cash=brought)
+
+
+CONDOR = (
+    leg("short_put", 6600, -1),
+    leg("long_put", 6590, 1),
+    leg("short_call", 6800, -1, Right.CALL),
+    leg("long_call", 6810, 1, Right.CALL),
+)
+CREDIT = (
+    replace(CONDOR[0], entry_cash=Decimal(300)),
+    CONDOR[1],
+    replace(CONDOR[2], entry_cash=Decimal(300)),
+    CONDOR[3],
+)
+
+
+@pytest.fixture(scope="module")
+def desk() -> Desk:
+    files = [shipped("examples") / "protected_condor.yaml", shipped("examples") / "resting_put.yaml"]
+    return load_desk([str(each) for each in files], {}, None)
+
+
+def position(desk: Desk, bot: str, legs: tuple[PositionLeg, ...]) -> Position:
+    digest = desk.bots[bot].plan.digest
+    return Position(id=f"{bot}-1", bot=bot, digest=digest, state="open", session=DAY, quantity=2, legs=legs)
+
+
+def at_broker(held: Position, sizes: Mapping[tuple[Purpose, str], int]) -> dict[str, Order]:
+    """Return orders that buy back so many of a leg each, all at work."""
+    options = {leg.name: leg.option for leg in held.legs}
+    found = {}
+    for number, ((purpose, name), size) in enumerate(sizes.items(), 1):
+        found[f"rb:a:{number}"] = Order(
+            ref=f"rb:a:{number}", number=number, bot=held.bot, position=held.id, purpose=purpose, reason="",
+            legs=(OrderLeg(name, options[name], Side.BUY),), side=Side.BUY, quantity=size, kind=OrderType.LIMIT,
+            status=OrderStatus.WORKING, order_id=number, perm_id=number, prepared_at=NOON, changed_at=NOON,
+            digest=held.digest,
+        )  # fmt: skip
+    return found
+
+
+def said(desk: Desk, held: Position, sizes: Mapping[tuple[Purpose, str], int], word: str) -> list[str]:
+    """Return what is said with this word in it; that the broker has none of these orders is said too."""
+    day = Day((), {held.id: held}, at_broker(held, sizes), (), NOTHING, {})
+    left = Aftermath(
+        storm=STORM, day=day, outside=Outside((), (), NOON), tables=(), starts=(), untold=(), fired={}, deaths=(),
+        lives=1, points=cast(Points, None),
+    )  # fmt: skip
+    return [each for each in SETTLED(left, desk) if word in each]
+
+
+def test_a_short_leg_without_its_stop_of_its_size_is_seen(desk: Desk) -> None:
+    held = position(desk, "protected_condor", CREDIT)
+    both = {(Purpose.PROTECT, "short_put"): 2, (Purpose.PROTECT, "short_call"): 2}
+    assert said(desk, held, both, "and has stops for") == []
+    assert "2 of short_put and has stops for 0" in said(desk, held, {(Purpose.PROTECT, "short_call"): 2}, "stops")[0]
+    (found,) = said(desk, held, {**both, (Purpose.PROTECT, "short_put"): 1}, "and has stops for")
+    assert "holds 2 of short_put and has stops for 1" in found
+
+
+def test_a_short_leg_is_not_missed_where_there_can_be_no_stop(desk: Desk) -> None:
+    held = position(desk, "protected_condor", CREDIT)
+    (put, *_, call, _) = CREDIT
+    gone = replace(held, legs=(replace(put, closed=2), CREDIT[1], replace(call, closed=2), CREDIT[3]))
+    assert said(desk, gone, {}, "and has stops for") == []
+    debit = tuple(replace(each, entry_cash=Decimal(-10)) for each in CREDIT)
+    assert said(desk, replace(held, legs=debit), {}, "and has stops for") == [], "nothing was brought"
+    assert said(desk, replace(held, suspended=True), {}, "and has stops for") == []
+
+
+def test_resting_exits_fit_what_is_held(desk: Desk) -> None:
+    held = position(desk, "resting_put", (leg("short_put", 600, -1, symbol="SPY"),))
+    pair = {(Purpose.TARGET, "short_put"): 2, (Purpose.STOP, "short_put"): 2}
+    assert said(desk, held, pair, "rest") == []
+    (found,) = said(desk, held, {(Purpose.STOP, "short_put"): 2}, "rest")
+    assert "1 of 2 resting orders" in found
+    (found,) = said(desk, held, {**pair, (Purpose.STOP, "short_put"): 1}, "rest")
+    assert "rests for 1, resting_put-1 holds 2" in found
