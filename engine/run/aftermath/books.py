@@ -2,11 +2,14 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
 from engine.fill.apply import DELIVERING
 from engine.fill.book import UNSEEN
+from engine.model.contract import Option
+from engine.model.cover import moved_by
 from engine.model.money import CENT, ZERO
 from engine.record.record import Kind
 from engine.run.aftermath.day import Day
@@ -41,6 +44,8 @@ def compare_books(
             held[key] = held.get(key, ZERO) + leg.signed_held
     for key, amount in _set_off(day):
         cash[key] -= amount
+    for key, amount in _by_account_alone(day):
+        cash[key] += amount
     theirs_paid = dict(day.ledger.commissions)
     of_others = {
         base_of(row["exec_id"]) for row in rows if _is_of_others(row)
@@ -55,6 +60,7 @@ def compare_books(
     )
     known = {key for key in (*cash, *day.ledger.cash_flow, *day.ledger.positions) if key not in UNDERLYINGS}
     dealt = set() if any(_is_early(row) for row in rows) else _shares_dealt(day)
+    waiting = {option.con_id for option in waiting_for_level(day, rows)}
     guessed = {int(str(row["con_id"])) for row in executions(rows) if base_of(row["exec_id"]) in unheard}
     ended = {leg.option.con_id for position in day.positions.values() for leg in position.legs if leg.settled}
     ended |= {int(str(row["con_id"])) for row in rows if row["kind"] == "settlement" and not _is_early(row)}
@@ -66,8 +72,25 @@ def compare_books(
         if not (key in dealt and what == "held")  # the account may hold others
         and not (key in guessed and what != "held")
         and not (key in shared and what != "commission")
+        and not (key in waiting and what != "commission")
         and abs(ours.get(key, ZERO) - theirs.get(key, ZERO) + others.get((what, key), ZERO)) >= CENT / 2
     ]
+
+
+def waiting_for_level(day: Day, rows: Iterable[Row]) -> set[Option]:
+    """Return what has expired and is still in our books, when a person was told of its position since.
+
+    At what it settled nobody could know: its underlying had no live data at the close, nor has it since.
+    """
+    ended = {int(str(row["con_id"])): str(row["at"]) for row in rows if row["kind"] == "settlement"}
+    told = {record.position: record.at for record in day.records if record.kind is Kind.ALARM}
+    return {
+        leg.option
+        for position in day.positions.values()
+        for leg in position.legs
+        if leg.held and leg.option.con_id in ended and position.id in told
+        if told[position.id] >= datetime.fromisoformat(ended[leg.option.con_id])
+    }
 
 
 def _set_off(day: Day) -> Iterator[tuple[int, Decimal]]:
@@ -77,6 +100,24 @@ def _set_off(day: Day) -> Iterator[tuple[int, Decimal]]:
             leg = next(leg for leg in day.positions[record.position].legs if leg.name == record.data["leg"])
             count = leg.sign * int(str(record.data["quantity"])) * leg.option.multiplier
             yield leg.option.con_id, (count * Decimal(str(record.data["price"]))).quantize(CENT)
+
+
+def _by_account_alone(day: Day) -> Iterator[tuple[int, Decimal]]:
+    """Yield dollars of shares that assignment or exercise brought or took, less those that were a leg of a position.
+
+    Of shares that some position has as a leg: the ledger has all of them on the shares, whoever's option it was.
+    """
+    legs = (leg for position in day.positions.values() for leg in position.legs)
+    shares = {leg.option.symbol: leg.option.con_id for leg in legs if leg.option.is_share and leg.option.con_id}
+    for record in day.records:
+        if record.kind is not Kind.SETTLEMENT:
+            continue
+        leg = next(leg for leg in day.positions[record.position].legs if leg.name == record.data["leg"])
+        key, count = shares.get(leg.option.symbol), leg.sign * int(str(record.data["quantity"]))
+        if key is not None and record.data["how"] in DELIVERING:
+            yield key, -moved_by(leg.option, count) * leg.option.strike
+        elif key is not None and leg.option.is_share:
+            yield key, -count * Decimal(str(record.data["price"]))
 
 
 def _settled(day: Day) -> Counter[int]:

@@ -8,7 +8,7 @@ from engine.fill.apply import DELIVERING
 from engine.model.contract import Option, Right
 from engine.model.money import ZERO
 from engine.record.record import Kind
-from engine.run.aftermath.books import PREFIX
+from engine.run.aftermath.books import PREFIX, waiting_for_level
 from engine.run.aftermath.day import Day
 from engine.sim.exchange.ledger import Row, money_of
 from engine.sim.exchange.strangers import EARLY
@@ -17,7 +17,8 @@ from engine.sim.exchange.strangers import EARLY
 def deliveries_that_differ(day: Day, rows: Iterable[Row]) -> Iterator[str]:
     """Yield underlyings of which our settlements moved other shares, or dollars for them, than the ledger says.
 
-    Where somebody else traded in the account, or was assigned early, nothing is compared.
+    Where somebody else traded in the account, or was assigned early, nothing is compared; nor of an underlying with
+    options of which nobody could know at what they settled.
     """
     rows = list(rows)
     if any(_is_of_others(row) for row in rows):
@@ -34,7 +35,7 @@ def deliveries_that_differ(day: Day, rows: Iterable[Row]) -> Iterator[str]:
         if row["kind"] == "settlement" and row["outcome"] == "delivery":
             shares, was = money_of(row, "quantity"), theirs[str(row["name"])]
             theirs[str(row["name"])] = was[0] + shares, was[1] - shares * money_of(row, "price")
-    for symbol in sorted({*ours, *theirs}):
+    for symbol in sorted({*ours, *theirs} - {option.symbol for option in waiting_for_level(day, rows)}):
         if ours[symbol] != theirs[symbol]:
             (count, cash), (their_count, their_cash) = ours[symbol], theirs[symbol]
             yield f"delivered of {symbol}: ours {count} for {cash}, the ledger's {their_count} for {their_cash}"

@@ -1,0 +1,71 @@
+"""The books of shares against the ledger's: what assignment brings to the account is on the same shares as a leg's."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from engine_day import BOT, FLAT, ID, LEG, PUT, at
+
+from engine.model.contract import LOT, Right, share
+from engine.model.position import PositionLeg
+from engine.record.record import Json, Kind, Record
+from engine.run.aftermath.books import compare_books
+from engine.run.aftermath.day import Day
+from engine.run.aftermath.delivered import deliveries_that_differ
+from engine.sim.exchange.ledger import LedgerTotals, Row
+
+STOCK = PositionLeg(
+    name="stock", option=share("SPY", 13), sign=1, ratio=LOT, opened=LOT, entry_cash=Decimal(-60000),
+)  # fmt: skip
+CALL = replace(LEG, name="call", option=replace(PUT, right=Right.CALL, con_id=14), opened=1, entry_cash=Decimal(80))
+WRITTEN = replace(FLAT, id="written-1", bot="written", quantity=1, state="open", legs=(STOCK, CALL))
+SOLD = replace(FLAT, quantity=1, state="closed", legs=(replace(LEG, opened=1, closed=1, settled=1),))
+
+
+def settlement(bot: str, position: str, leg: str, quantity: int, price: str, how: str) -> Record:
+    data: dict[str, Json] = {"leg": leg, "quantity": quantity, "price": price, "level": "589.00", "how": how}
+    return Record(at("16:05"), Kind.SETTLEMENT, bot, position, data)
+
+
+def day(*records: Record, written: PositionLeg, call: PositionLeg, cash: dict[int, int], held: dict[int, int]) -> Day:
+    flow, positions = ({key: Decimal(value) for key, value in each.items()} for each in (cash, held))
+    ledger = LedgerTotals(Decimal(0), Decimal(0), flow, {}, positions, {})
+    positions_of = {ID: SOLD, WRITTEN.id: replace(WRITTEN, legs=(written, call))}
+    return Day(records, positions_of, {}, (), ledger, {})
+
+
+ASSIGNED = settlement(BOT, ID, "put", 1, "0", "assigned")
+
+
+def test_shares_that_a_put_brings_stand_beside_those_of_a_buy_write() -> None:
+    """The cash of both is one sum in the ledger (`rulebot chaos` called such books wrong)."""
+    cash = {13: -60000 - 59000, 14: 80}
+    sound = day(ASSIGNED, written=STOCK, call=CALL, cash=cash, held={13: 200, 14: -1})
+    assert compare_books(sound) == []
+    (found,) = compare_books(day(written=STOCK, call=CALL, cash=cash, held={13: 200, 14: -1}))
+    assert found == "cash of 13: ours -60000, the ledger's -119000"
+
+
+def test_shares_of_a_position_that_its_own_call_takes_count_once() -> None:
+    gone = replace(STOCK, closed=LOT, settled=LOT, exit_cash=Decimal(59000))
+    over = replace(CALL, closed=1, settled=1)
+    records = (
+        ASSIGNED,
+        settlement("written", WRITTEN.id, "call", 1, "0", "assigned"),
+        settlement("written", WRITTEN.id, "stock", LOT, "590", "delivered"),
+    )
+    cash = {13: -60000 - 59000 + 59000, 14: 80}
+    assert compare_books(day(*records, written=gone, call=over, cash=cash, held={13: 100})) == []
+
+
+def test_what_nobody_could_settle_is_not_missed_once_a_person_was_told() -> None:
+    """Its underlying had delayed data alone, in the evening and the next morning (`rulebot chaos --overnight`)."""
+    held = replace(SOLD, state="open", legs=(replace(LEG, opened=1, entry_cash=Decimal(100)),))
+    totals = LedgerTotals(Decimal(0), Decimal(0), {11: Decimal(100)}, {}, {11: Decimal(0)}, {})
+    row: Row = {"kind": "settlement", "at": at("16:02").isoformat(), "con_id": 11, "name": "SPY"}
+    row |= {"outcome": "delivery", "quantity": "100", "price": "590"}
+    told = Record(at("16:05"), Kind.ALARM, BOT, ID, {"text": "its settlement level is not known"})
+    earlier = replace(told, at=at("15:00"))
+    for record, count in ((told, 0), (earlier, 1)):
+        left = Day((record,), {ID: held}, {}, (), totals, {})
+        assert len(compare_books(left, rows=[row])) == count
+        assert len(list(deliveries_that_differ(left, [row]))) == count
