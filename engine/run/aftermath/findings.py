@@ -75,7 +75,7 @@ def without_partner(day: Day) -> list[str]:
         for position in day.positions.values()
         if not position.waits_for_expiry and not position.on_hold
         for leg in position.legs
-        if leg.held > position.open_structures * leg.ratio or _is_naked(position, leg)
+        if leg.held > max(position.open_structures, 0) * leg.ratio or _is_naked(position, leg)
     ]
 
 

@@ -55,3 +55,9 @@ def test_a_side_or_a_short_leg_that_was_closed_leaves_nothing_torn(closed: dict[
 )
 def test_a_leg_beyond_its_partners_is_torn(opened: int, closed: dict[str, int], name: str) -> None:
     assert f"a-1 holds {name} without its partner" in found(opened, **closed)
+
+
+def test_what_was_closed_beyond_what_was_held_leaves_nothing_torn() -> None:
+    """The broker filled the exit of one side twice: of the other side, which was closed, nothing is held."""
+    assert found(short_put=1, long_put=1, short_call=2, long_call=2) == []
+    assert found(short_call=2, long_call=2, long_put=1) == ["a-1 holds short_put without its partner"]
