@@ -69,7 +69,8 @@ def chaos(
         overnight=overnight,
     )
     try:
-        check_overrides(asked.desk(), settings)
+        desk = asked.desk()
+        check_overrides(desk, settings)
     except ProblemsError as error:
         show_problems(error.found, "text", err=True)
         raise click.exceptions.Exit(error.exit_code) from error
@@ -79,10 +80,10 @@ def chaos(
         smallest = tuple(_smallest(found, worth_shrinking(tried)))
     tally = Tally(tried, smallest)
     if form == "json":
-        print_json(_document(tally, asked))
+        print_json(_document(tally, asked, tuple(desk.bots)))
     else:
         again = _command(asked, kinds, overrides)
-        for line in _lines(tally, asked.kinds, again, time.monotonic() - began):
+        for line in _lines(tally, asked.kinds, tuple(desk.bots), again, time.monotonic() - began):
             click.echo(line)
     ctx.exit(0 if tally.holds else 1)
 
@@ -115,7 +116,7 @@ def _progress(text: str) -> None:
 # ---------------------------------------------------------------- for eyes
 
 
-def _lines(tally: "Tally", kinds: Sequence[str], again: str, seconds: float) -> Iterator[str]:
+def _lines(tally: "Tally", kinds: Sequence[str], bots: Sequence[str], again: str, seconds: float) -> Iterator[str]:
     from engine.run.chaos.verdicts import INVARIANTS
 
     smallest = {each.seed: each for each in tally.smallest}
@@ -138,6 +139,8 @@ def _lines(tally: "Tally", kinds: Sequence[str], again: str, seconds: float) -> 
     yield f"\n what fired ({kinds_fired}, {times}): " + (_counts(+fired) or "nothing")
     if never := tally.never_fired(kinds):
         yield f" what never fired ({counted(len(never), 'kind')}): {', '.join(never)}"
+    if idle := tally.never_opened(bots):
+        yield f" what never opened a position ({counted(len(idle), 'bot')}): {', '.join(idle)}"
     yield f" {_totals(tally)} in {seconds:.0f} s"
 
 
@@ -175,7 +178,7 @@ def _command(asked: "Asked", kinds: str | None, overrides: Sequence[str]) -> str
 # ---------------------------------------------------------------- for machines
 
 
-def _document(tally: "Tally", asked: "Asked") -> dict[str, Any]:
+def _document(tally: "Tally", asked: "Asked", bots: Sequence[str]) -> dict[str, Any]:
     from engine.run.chaos.verdicts import INVARIANTS
 
     return {
@@ -196,6 +199,7 @@ def _document(tally: "Tally", asked: "Asked") -> dict[str, Any]:
         ],
         "fired": dict(tally.fired),
         "never_fired": tally.never_fired(asked.kinds),
+        "never_opened": tally.never_opened(bots),
     }
 
 
@@ -208,6 +212,7 @@ def _seed_document(tried: "Tried") -> dict[str, Any]:
         "starts": tried.starts,
         "orders": tried.orders,
         "executions": tried.fills,
+        "opened": sorted(tried.opened),
         "plan": tried.drawn,
     }
 

@@ -4,7 +4,7 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import field
@@ -48,7 +48,9 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """What came of one seed. fired: how often each kind did something. Units: `seconds` are real."""
+    """What came of one seed. fired: how often each kind did something. opened: bots that opened a position. Units:
+    `seconds` are real.
+    """
 
     seed: int
     violations: Violations
@@ -59,6 +61,7 @@ class Tried:
     trace: str
     seconds: float
     drawn: str
+    opened: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,11 @@ class Tally:
         """Return what could have fired of these kinds and never did."""
         fired = self.fired
         return [each for each in labels_of(kinds) if not fired[each]]
+
+    def never_opened(self, bots: Iterable[str]) -> list[str]:
+        """Return which of these bots opened no position in any seed: of them nothing was tried but their start."""
+        opened = frozenset[str]().union(*(each.opened for each in self.tried))
+        return [bot for bot in bots if bot not in opened]
 
     def breakers(self, number: int) -> list[Tried]:
         """Return the seeds that broke an invariant."""
@@ -172,6 +180,7 @@ def try_storm(storm: Storm, desk: Desk) -> Tried:
         trace=left.trace,
         seconds=time.perf_counter() - began,
         drawn=yaml_of(storm),
+        opened=frozenset(left.day.entered),
     )
 
 

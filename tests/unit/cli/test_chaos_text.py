@@ -18,6 +18,7 @@ def tried(seed: int, *broken: int) -> Tried:
         trace="f" * 64,
         seconds=1.0,
         drawn=PLAN,
+        opened=frozenset({"a"} if seed == 3 else ()),
     )
 
 
@@ -31,7 +32,7 @@ def test_each_set_of_invariants_is_shrunk_once() -> None:
 
 
 def test_a_broken_invariant_has_its_first_seeds_and_the_smallest_plan() -> None:
-    text = "\n".join(_lines(TALLY, ("cut", "crash"), "rulebot chaos --seed {seed}", 3.0))
+    text = "\n".join(_lines(TALLY, ("cut", "crash"), ("a", "b", "c"), "rulebot chaos --seed {seed}", 3.0))
     assert "  4  BROKEN     1 of 5  books equal" in text
     assert " 23  BROKEN     4 of 5  " in text
     assert "  8  holds      5 of 5  " in text
@@ -41,6 +42,7 @@ def test_a_broken_invariant_has_its_first_seeds_and_the_smallest_plan() -> None:
     assert '     # crash: after write 2\n     faults:\n       - kind: "cut"\n         at: "10:31:00"' in text
     assert " what fired (2 kinds, 20 times): crash at 15, cut fin 5" in text
     assert " what never fired (10 kinds): cut mid_frame, cut reset, crash before write, crash after write, " in text
+    assert " what never opened a position (2 bots): b, c" in text
     assert " 5 seeds, 10 starts, 15 orders, 5 executions in 3 s" in text
 
 
@@ -50,7 +52,7 @@ def test_the_command_repeats_a_seed_as_it_was_asked_for() -> None:
 
 
 def test_machines_get_traces_and_plans() -> None:
-    found = _document(TALLY, ASKED)
+    found = _document(TALLY, ASKED, ("a", "b"))
     assert found["holds"] is False
     assert found["seeds"][1]["trace"] == "f" * 64
     assert found["seeds"][1]["violations"] == {"4": ["what is wrong with 4"]}
@@ -59,3 +61,5 @@ def test_machines_get_traces_and_plans() -> None:
     assert found["fired"] == {"cut fin": 5, "crash at": 15}
     assert "cut reset" in found["never_fired"]
     assert "cut fin" not in found["never_fired"]
+    assert found["never_opened"] == ["b"]
+    assert [each["opened"] for each in found["seeds"]] == [[], [], ["a"], [], []]
