@@ -22,6 +22,7 @@ from engine.turn.work import Work
 AGAIN_AFTER = timedelta(minutes=1)
 """How long after an exit with more contracts than were meant was taken back the next one is sent."""
 
+_PRESETS = "look at the presets of TWS"
 _WORKS = (BrokerStatus.PRE_SUBMITTED, BrokerStatus.SUBMITTED)
 
 
@@ -53,8 +54,9 @@ def check_terms(work: Work, order: Order, event: OrderReport, *, is_first: bool)
     found = _differences(order, event)
     if not found:
         return
-    why = "look at the presets of TWS" if is_first else "somebody has changed it"
-    text = f"the broker has {order.ref} as {', '.join(found)} ({why})"
+    told = f"the broker has {order.ref} as {', '.join(found)}"
+    why = _PRESETS if is_first or _is_of_presets(work, order, told) else "somebody has changed it"
+    text = f"{told} ({why})"
     position = work.positions[order.position]
     if order.may_open:
         distrust(work, position, f"{text}: it is taken back")
@@ -69,6 +71,12 @@ def check_terms(work: Work, order: Order, event: OrderReport, *, is_first: bool)
             cancel(work, order, "it would close more than was meant")
     else:
         work.alarm(order.bot, f"{text}: it is left as it is", position.id)
+
+
+def _is_of_presets(work: Work, order: Order, told: str) -> bool:
+    """Say whether the presets were named as the cause of this before: the broker says it again, no person did it."""
+    state = work.bots.get(order.bot)
+    return state is not None and any(f"{told} ({_PRESETS})" in alarm for alarm in state.alarmed)
 
 
 def _differences(order: Order, event: OrderReport) -> list[str]:

@@ -72,6 +72,18 @@ def test_51_an_entry_that_a_preset_changed_is_taken_back(changes: dict[str, Any]
     assert len(desk.submitted) == 1
 
 
+def test_51_what_a_preset_changed_is_no_doing_of_a_person_when_it_is_told_again() -> None:
+    """The broker tells an order more than once: a second later it was somebody who had changed it."""
+    desk = Desk()
+    order = desk.enter()
+    for _ in range(2):
+        desk.send(echo(desk, order, limit_price=Decimal("-9.00")))
+    (told,) = desk.alarms
+    assert "look at the presets" in told
+    desk.send(echo(desk, order, limit_price=Decimal("-8.00")))
+    assert "somebody has changed it" in desk.alarms[-1]
+
+
 def test_51_an_echo_of_the_price_before_a_change_is_no_surprise() -> None:
     desk = Desk()
     order = desk.enter()
