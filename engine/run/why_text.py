@@ -152,9 +152,10 @@ def _hold_words(trade: Row, on_hold: Mapping[str, str]) -> str:
 
 
 def _part_words(trade: Row, part: Mapping[str, Any], verb: str, session: date) -> str:
-    """Return `2 of 4 bought back at 1.65 10:31: half`."""
+    """Return `2 of 4 bought back at 1.65 10:31: half`; a model that fills leg by leg tells no price of the whole."""
     count = f"{part['quantity']} of {trade['quantity']}" if part["quantity"] < trade["quantity"] else "a part"
-    return f"{count} {verb} at {price(abs(part['price']))} {_on(part['time'], session)}: {part['exit']}"
+    at = "" if part["price"] is None else f" at {price(abs(part['price']))}"
+    return f"{count} {verb}{at} {_on(part['time'], session)}: {part['exit']}"
 
 
 def _on(at: Any, session: date) -> str:

@@ -186,6 +186,8 @@ def test_parts_of_a_trade_that_exits_closed_are_told() -> None:
     (_, line) = story_lines(WATCHER, DAY, told, [with_parts(closed, orders)])
     assert line.startswith(f"  {part}, bought back in all at 1.40 12:40: rest   +$199.91")
     assert with_parts(closed, orders[:1]) == closed
+    (_, line) = story_lines(WATCHER, DAY, told, [with_parts(row, [{**orders[1], "fill_price": None}])])
+    assert line == "  sold 4 x 5950p at 2.00 09:45, 2 of 4 bought back 10:31: half; open", "as where nothing is sent"
 
 
 def test_an_entry_that_was_not_filled_says_what_was_asked_before_all_else() -> None:
