@@ -61,7 +61,7 @@ def reasons(bot: str, at: datetime, done: Position | None, would: Position | Non
     elif done.on_hold:
         yield from _since_it_is_held(done, at, known)
     if (would is None or is_late) and bot in walked.lacks:
-        yield f"the recording lacks what it would have traded: {walked.lacks[bot][0][1]}"
+        yield f"the recording lacks what it would have traded: {walked.lacks[bot][0].text}"
     yield from _words(told.reloads(bot, at))
     yield from _since_it_left(bot, at, known)
 
@@ -105,9 +105,10 @@ def lacking(position: Position, walked: Walked) -> str:
     Lines of what a bot held are given up when it has left: another walk that holds it longer sees nothing of it.
     """
     opened, closed = position.opened_at, position.closed_at
-    for at, text in walked.lacks.get(position.bot, ()):
-        if opened is not None and opened <= at and (closed is None or at <= closed):
-            return f"{clock(at)} the recording lacks what it would have held: {text}"
+    for each in walked.lacks.get(position.bot, ()):
+        is_its = each.position in ("", position.id)
+        if is_its and opened is not None and opened <= each.at and (closed is None or each.at <= closed):
+            return f"{clock(each.at)} the recording lacks what it would have held: {each.text}"
     return ""
 
 

@@ -39,6 +39,15 @@ class Stood:
     records: Sequence[Record]
 
 
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """An alarm of a walk that was none then, in words. position: which it is about, "" for all of the bot."""
+
+    at: datetime
+    text: str
+    position: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Walked:
     """What a walk came to. state: None when it had no session. said: its alarms, and reasons of its bots' own.
@@ -51,7 +60,7 @@ class Walked:
     tries: Tries
     said: frozenset[Said]
     unfilled: Mapping[str, tuple[datetime, str]]
-    lacks: Mapping[str, Sequence[tuple[datetime, str]]]
+    lacks: Mapping[str, Sequence[Lack]]
     left: Mapping[str, tuple[datetime, str]]
 
 
@@ -82,14 +91,14 @@ def _walked(walk: Walk, recording: Recording, stood: Stood) -> Walked:
     then = {said_of(each) for each in stood.records}
     said: set[Said] = set()
     unfilled: dict[str, tuple[datetime, str]] = {}
-    lacks: dict[str, list[tuple[datetime, str]]] = {}
+    lacks: dict[str, list[Lack]] = {}
     tries = Tries()
     for record in chain.from_iterable(day.records for day in walk.through(recording.day, recording.day)):
         tries.take(record)
         if (words := said_of(record)) is not None:
             said.add(words)
         if record.kind is Kind.ALARM and words not in then:
-            lacks.setdefault(record.bot, []).append((record.at, str(record.data["text"])))
+            lacks.setdefault(record.bot, []).append(Lack(record.at, str(record.data["text"]), record.position))
         elif record.kind is Kind.DECISION and record.data.get("what") == "unfilled":
             unfilled.setdefault(record.bot, (record.at, str(record.data["reason"])))
     left = walk.left if isinstance(walk, RecordedWalk) else {}

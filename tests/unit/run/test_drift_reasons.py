@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from engine.run.replay.causes import Line, Said, Told, Tries
-from engine.run.replay.reasons import Known, reasons
-from engine.run.replay.walks import Walked
+from engine.run.replay.reasons import Known, lacking, reasons
+from engine.run.replay.walks import Lack, Walked
+from tests.store_day import position
 
 AT = datetime(2026, 10, 21, 15, 30, tzinfo=UTC)
 HALT: Said = ("a", "halt", "daily loss")
@@ -24,7 +25,7 @@ def told(*lines: Line) -> Told:
 def walked(
     *, said: frozenset[Said] = frozenset(), left: Mapping[str, tuple[datetime, str]] | None = None, lacks: str = ""
 ) -> Walked:
-    alarms = {"a": [(AT, lacks)]} if lacks else {}
+    alarms = {"a": [Lack(AT, lacks)]} if lacks else {}
     return Walked(state=None, tries=Tries(), said=said, unfilled={}, lacks=alarms, left=left or {})
 
 
@@ -77,3 +78,21 @@ def test_the_edges_of_a_recording_explain_what_lies_at_them_and_no_more() -> Non
 
 def test_what_the_recording_lacks_is_a_cause() -> None:
     assert found(told(), walked(lacks="no quotes")) == ["the recording lacks what it would have traded: no quotes"]
+
+
+def test_a_position_lacks_what_is_told_of_it_or_of_all_of_its_bot_and_nothing_of_another() -> None:
+    held = position("open", entries=True, exits=False, opened_at=earlier(60))
+
+    def lacks(of: str) -> str:
+        walk = Walked(
+            state=None,
+            tries=Tries(),
+            said=frozenset(),
+            unfilled={},
+            lacks={held.bot: [Lack(AT, "no quote", of)]},
+            left={},
+        )
+        return lacking(held, walk)
+
+    assert lacks(held.id) == lacks("") == "11:30:00 the recording lacks what it would have held: no quote"
+    assert lacks("another") == ""
