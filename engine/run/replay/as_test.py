@@ -72,7 +72,7 @@ def seen_day(recording: Recording, text: SpecText, at: datetime, others: Sequenc
         markets=tuple(markets(found, watch, plan, session)),
         outcome=outcome,
         orders=orders,
-        state=watch.state,
+        state=watch.state_after(found),
         truths=watch.truths,
         notes=(*_of_the_day(recording, session, others), *_notes(found, watch, plan, session)),
     )

@@ -69,7 +69,7 @@ class Watch:
     levels: dict[str, list[float]] = field(default_factory=dict)
     quotes: list[Quotes] = field(default_factory=list)
     spots: list[Mapping[str, float]] = field(default_factory=list)
-    state: str = "flat"
+    state: str | None = None
     truths: dict[str, bool] = field(default_factory=dict)
     legs: tuple[Option, ...] = ()
     board: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
@@ -85,8 +85,15 @@ class Watch:
         if at == self.at:
             self._see_moment(found)
         elif at == self.at + MINUTE:
-            alive = [each.state for each in found.state.positions.values() if each.bot == self.bot]
-            self.state = next((state for state in alive if state != "closed"), "flat")
+            self.state = self._state_in(found)
+
+    def state_after(self, found: Replayed) -> str:
+        """Return what the bot was in when the moment's minute ended, or the recording before it."""
+        return self._state_in(found) if self.state is None else self.state
+
+    def _state_in(self, found: Replayed) -> str:
+        alive = [each.state for each in found.state.positions.values() if each.bot == self.bot]
+        return next((state for state in alive if state != "closed"), "flat")
 
     def _see_moment(self, found: Replayed) -> None:
         if self.bot not in found.state.bots:

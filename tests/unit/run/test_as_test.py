@@ -3,6 +3,8 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from math import nan
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -12,12 +14,15 @@ from engine.model.black import delta, price, years_until
 from engine.model.contract import Option, Right
 from engine.model.market import Board
 from engine.model.session import session_on
+from engine.run.replay.as_test_market import MINUTE, Watch
 from engine.run.replay.as_test_smile import By, SmileSeen, seen_smile
 from engine.run.replay.as_test_volatility import OptionSeen, fitted, of_opening_move
+from engine.run.replay.replay import Replayed
 from engine.run.replay.series_text import MOST, told_series
 from engine.run.trial.market import LEAST, Market
 from engine.spec.load import load_text
 from engine.spec.series import series
+from tests.store_day import position
 
 DAY = date(2026, 10, 21)
 LEVELS = st.lists(st.one_of(st.just(nan), st.integers(10, 999_999).map(lambda n: n / 100)), min_size=1, max_size=391)
@@ -158,3 +163,13 @@ def test_strikes_on_a_line_between_others_are_left_out() -> None:
     seen = seen_smile(flat, "SPX", DAY, (), LEVEL, MOMENT.timestamp(), 60, By.MID)
     assert seen is not None
     assert (seen.iv, seen.smile.points) == (20.0, (0.0, 0.0, 0.0))
+
+
+def test_a_recording_that_ends_within_the_minute_has_the_bot_in_what_it_was_then() -> None:
+    held = position("open", entries=True, exits=False)
+    found = SimpleNamespace(state=SimpleNamespace(positions={held.id: held}, board=Board()))
+    at = datetime(2026, 10, 21, 14, 30, tzinfo=UTC)
+    watch = Watch(bot=held.bot, at=at, symbols=())
+    assert watch.state_after(cast(Replayed, found)) == "open"
+    watch.see(cast(Replayed, found), at + MINUTE)
+    assert watch.state_after(cast(Replayed, SimpleNamespace(state=SimpleNamespace(positions={})))) == "open"
