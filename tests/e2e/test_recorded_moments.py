@@ -70,6 +70,9 @@ def test_what_was_not_streamed_is_unknown(store: Path) -> None:
     done = command(store, "scan", PUT_LITE, "--all", "--recording", "2026-10-21", "--at", "09:35")
     assert "were streamed then, for put_lite, crowding; of anything else nothing is known" in done.output
     assert "no market data line was taken" in done.output
+    assert "its recording ends" not in done.output
+    late = command(store, "scan", PUT_LITE, "--recording", "2026-10-21", "--at", "17:30")
+    assert re.search(r"its recording ends at 16:05:\d\d: nothing is known of what came after", late.output)
 
 
 def test_a_scan_of_a_recording_is_not_kept(store: Path) -> None:

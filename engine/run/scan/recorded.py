@@ -3,11 +3,12 @@
 Only what was streamed and asked for then is there; the rest is unknown, with the reason, as it would be for a bot.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from engine.adapters.clock import Clock, WallClock
+from engine.adapters.recorded.file import instant, span
 from engine.evaluate.snapshot import View
 from engine.model.contract import Option, Underlying
 from engine.model.counted import counted
@@ -15,12 +16,13 @@ from engine.model.session import EXCHANGE_ZONE
 from engine.run.desk import Desk, check_overrides, load_desk
 from engine.run.looking.candidate import Candidate, judge
 from engine.run.looking.visit import INSTALL
-from engine.run.replay.moment import lived_until
+from engine.run.replay.moment import lived_until, recording_at
 from engine.run.scan.measures import widened
 from engine.run.scan.measuring import Measuring
 from engine.run.scan.ranking import ranked
 from engine.run.scan.row import Scan
 from engine.run.scan.scan import Wanted, hours_notes
+from engine.run.why_text import clock as clock_text
 from engine.turn.state import State
 from engine.turn.turn import begin
 from engine.turn.work import Work
@@ -87,5 +89,12 @@ def scan_recorded(wanted: Wanted, files: Sequence[Path], at: datetime, clock: Cl
         rows=tuple(rows),
         structures=len(candidates),
         seconds=clock.elapsed() - began,
-        notes=(told, *hours_notes(sight.session, at, desk)),
+        notes=(told, *_end_notes(files, at), *hours_notes(sight.session, at, desk)),
     )
+
+
+def _end_notes(files: Sequence[Path], at: datetime) -> Iterator[str]:
+    """Yield that an instant lies after the end of the recording that was scanned."""
+    ends = instant(span(recording_at(files, at).files[-1])[1])
+    if at > ends:
+        yield f"its recording ends at {clock_text(ends)}: nothing is known of what came after"

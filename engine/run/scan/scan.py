@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from engine.model.facts import EventCalendar
-from engine.model.session import EXCHANGE_ZONE, Session
+from engine.model.session import EXCHANGE_ZONE, Session, session_after
 from engine.model.values import dataclass
 from engine.run.calendars import load_calendar
 from engine.run.connecting import first_batch
@@ -142,7 +142,8 @@ def _notes(visit: Visit, desk: Desk, looked: Looked) -> Iterator[str]:
 def hours_notes(session: Session, at: datetime, desk: Desk) -> Iterator[str]:
     """Yield that the exchange is closed, and which windows are not on."""
     if not session.open <= at < session.close:
-        opens = session.open.astimezone(EXCHANGE_ZONE)
+        coming = session if at < session.open else session_after(session.date)
+        opens = coming.open.astimezone(EXCHANGE_ZONE)
         yield f"the exchange is closed: the next session opens on {opens:%Y-%m-%d} at {opens:%H:%M}"
     for name, bot in desk.bots.items():
         start, end = bot.window(session, at)

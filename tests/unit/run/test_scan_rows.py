@@ -1,6 +1,6 @@
 """Rows of a scan from what was judged and measured: which alternative, whether all holds, in which place."""
 
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from engine.evaluate.select import Selection
 from engine.evaluate.snapshot import LegView
 from engine.model.contract import Option, Right
 from engine.model.errors import MisuseError
+from engine.model.session import at_exchange_time, session_from
 from engine.order.price import NetQuote
 from engine.run.desk import load_desk
 from engine.run.looking.candidate import Candidate, Judged
@@ -22,6 +23,7 @@ from engine.run.scan.measures import MEASURES, calls, widened
 from engine.run.scan.measuring import Measured
 from engine.run.scan.ranking import rows_of
 from engine.run.scan.row import ScanRow
+from engine.run.scan.scan import hours_notes
 from engine.turn.program import CompiledBot
 
 ROOT = Path(__file__).parents[3]
@@ -263,3 +265,13 @@ def test_a_narrow_terminal_does_without_some_columns_and_says_so() -> None:
     least = lines(10)
     assert least[1].split() == ["symbol", "trade", "price", "iv", "pctl"]  # it is ranked by pctl
     assert least[4].startswith(" not in 10 columns: gamma, vega, ror; ")
+
+
+@pytest.mark.parametrize(
+    ("clock", "opens"), [("08:00", "2026-10-21"), ("16:00", "2026-10-22"), ("17:30", "2026-10-22")]
+)
+def test_after_the_close_the_next_session_is_that_of_another_day(clock: str, opens: str) -> None:
+    session = session_from(date(2026, 10, 21))
+    at = at_exchange_time(session.date, time.fromisoformat(clock))
+    desk = load_desk([str(ROOT / "examples/by_category.yaml")], {}, None)
+    assert next(hours_notes(session, at, desk)) == f"the exchange is closed: the next session opens on {opens} at 09:30"
