@@ -105,9 +105,18 @@ def _shown(seen: Timeline, day: date, clock: time | None) -> dict[str, Any]:
         "after": _link(day, seen.after(at)),
         "told": [(_clock(each.at, seconds=True), each) for each in reversed(told[-MOST_HAPPENED:])],
         "left_out": max(len(told) - MOST_HAPPENED, 0),
-        "problem": seen.problem if moment.at == seen.instants[-1] else "",
+        "problem": seen.problem if moment.at == seen.instants[-1] else _gap_words(seen, at),
         "conditions": {bot: [each for each in moment.conditions if each.bot == bot] for bot in seen.bots},
     }
+
+
+def _gap_words(seen: Timeline, at: datetime) -> str:
+    """Return from when to when nothing is recorded, as when the engine was down; "" where something is."""
+    gap = seen.gap(at)
+    if gap is None:
+        return ""
+    since, until = (_clock(each, seconds=True) for each in gap)
+    return f"nothing is recorded from {since} to {until}: this is what stood before"
 
 
 def _link(day: date, what: Happened | None) -> dict[str, str] | None:

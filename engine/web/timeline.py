@@ -62,7 +62,8 @@ class Happened:
 class Timeline:
     """A day: its instants, rising, each with a `Moment` packed. bots: those that ran, in the order of the run.
 
-    problem: why it ends where it does, "" at the end of what is recorded.
+    problem: why it ends where it does, "" at the end of what is recorded. gaps: from when to when nothing is recorded,
+    since one run had ended and the next had not begun.
     """
 
     instants: tuple[datetime, ...]
@@ -70,6 +71,7 @@ class Timeline:
     happened: tuple[Happened, ...]
     bots: tuple[str, ...]
     problem: str = ""
+    gaps: tuple[tuple[datetime, datetime], ...] = ()
 
     @property
     def size(self) -> int:
@@ -82,6 +84,11 @@ class Timeline:
         found = pickle.loads(zlib.decompress(self.packed[place]))  # made by a process of our own
         assert isinstance(found, Moment)
         return found
+
+    def gap(self, wanted: datetime) -> tuple[datetime, datetime] | None:
+        """Return from when to when nothing is recorded, if the moment of an instant is of before that."""
+        place = max(bisect_right(self.instants, wanted) - 1, 0)
+        return next((each for each in self.gaps if each[0] <= wanted and self.instants[place] < each[1]), None)
 
     def before(self, wanted: datetime) -> Happened | None:
         """Return the last thing that happened before an instant."""
@@ -138,8 +145,13 @@ def live_through(files: Sequence[Path], told: Callable[[datetime], None] = lambd
     happened: list[Happened] = []
     bots: dict[str, None] = {}
     problem = ""
+    gaps: list[tuple[datetime, datetime]] = []
+    ended: datetime | None = None
     for file in files:
         first, last = (instant(each) for each in span(file)[:2])
+        if ended is not None and ended < first:
+            gaps.append((ended, first))
+        ended = last
         recording = open_recording(file)
         keeper = _Keeper(first, deque(_minutes(recording.day, first, last)), told)
         found = replay(recording, marks=keeper.marks, glimpse=keeper.glimpse, watcher=keeper.see)
@@ -152,7 +164,7 @@ def live_through(files: Sequence[Path], told: Callable[[datetime], None] = lambd
         if found.difference is not None:
             problem = "this version of rulebot decides otherwise from here on: 'rulebot replay' shows the difference"
     instants = tuple(sorted(moments))
-    return Timeline(instants, tuple(moments[at] for at in instants), tuple(happened), tuple(bots), problem)
+    return Timeline(instants, tuple(moments[at] for at in instants), tuple(happened), tuple(bots), problem, tuple(gaps))
 
 
 def _minutes(day: date, first: datetime, last: datetime) -> list[datetime]:
