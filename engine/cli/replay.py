@@ -174,10 +174,10 @@ class _Stepper:
     def see(self, found: "Replayed", _: datetime) -> bool:
         """Show what is new; True ends the replay."""
         from engine.cli.glance_text import happening_line
-        from engine.run.happening import happening
+        from engine.run.happening import retold
 
         fresh, self.seen = found.records[self.seen :], len(found.records)
-        lines = [told for record in fresh if (told := happening(record, found.state)) is not None]
+        lines = [told for record in fresh if (told := retold(record, found.state)) is not None]
         for told in lines:
             click.echo(happening_line(told).plain)
         if not lines or not sys.stdin.isatty():

@@ -155,6 +155,17 @@ def _reload(record: Record, _: State) -> Happening | None:
     return Happening(record.at, "", text, tone)
 
 
+def retold(record: Record, state: State) -> Happening | None:
+    """Return what a record of turns that are made again tells, None for nothing.
+
+    As in a run, but for texts that take over, a line for each bot: who asked for all of them is no turn.
+    """
+    if record.kind is Kind.RELOAD and record.bot:
+        change = BotChange(record.bot, str(record.data["was"]), str(record.data["now"]))
+        return Happening(record.at, "", f"reloaded: {change.words}", Tone.GOOD)
+    return happening(record, state)
+
+
 def _facts(record: Record, _: State) -> Happening | None:
     """Tell of a day that was compared with its specs."""
     if record.data["what"] != DRIFT:

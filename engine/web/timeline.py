@@ -24,7 +24,7 @@ from engine.adapters.recorded.recording import open_recording
 from engine.model.errors import RulebotError, StoreError
 from engine.model.session import session_on
 from engine.model.values import dataclass
-from engine.run.happening import happening
+from engine.run.happening import retold
 from engine.run.replay.replay import Replayed, replay
 from engine.run.replay.tapes import Tape, listed
 from engine.web.moment import Moment, moment_of
@@ -123,7 +123,7 @@ class _Keeper:
         self._tell(at)
         if at < self._from:
             return False
-        lines = [told for record in fresh if (told := happening(record, found.state)) is not None]
+        lines = [told for record in fresh if (told := retold(record, found.state)) is not None]
         if lines:
             self.happened += [Happened(at, told.bot, told.text, told.tone.value) for told in lines]
             if not self.marks or self.marks[0] != at:

@@ -12,7 +12,7 @@ from engine.model.order import OrderStatus, Purpose
 from engine.model.position import PositionLeg
 from engine.model.session import session_from
 from engine.record.record import Json, Kind, Record
-from engine.run.happening import happening
+from engine.run.happening import happening, retold
 from engine.turn.state import State
 
 
@@ -54,3 +54,12 @@ def test_an_assignment_says_which_shares_came_or_went(sign: int, right: Right, w
     told = happening(Record(at("16:05"), Kind.SETTLEMENT, CONDOR, "P9", data), state)
     assert told is not None
     assert told.text == words
+
+
+def test_a_day_that_is_lived_through_again_tells_which_text_took_over() -> None:
+    state = State(session=session_from(DAY), board=Board())
+    taken_up = Record(at("11:42"), Kind.RELOAD, CONDOR, data={"what": "changed", "was": "1" * 64, "now": "2" * 64})
+    assert happening(taken_up, state) is None  # a run tells of all of them in one line
+    told = retold(taken_up, state)
+    assert told is not None
+    assert (told.bot, told.text) == ("", f"reloaded: {CONDOR} changed, 11111111 to 22222222")
