@@ -29,7 +29,7 @@ from engine.run.glance import today_of
 from engine.run.outcome import left_at
 from engine.run.position_text import entry_text, exit_text, structure
 from engine.run.replay.causes import MOST, Told
-from engine.run.replay.reasons import SOON, Known, apart, lacking, of_fills, reasons
+from engine.run.replay.reasons import SOON, Known, apart, lacking, never_tried, of_fills, reasons
 from engine.run.replay.replay import Replayed, replay
 from engine.run.replay.trios import Trio, together
 from engine.run.replay.walks import Stood, Walked, answered, at_natural
@@ -245,8 +245,9 @@ def _at_natural(trio: Trio, close: datetime, walked: Walked, natural: Walked) ->
     bot, _, would, could = trio
     if would is None and could is None:
         return None
-    what, lacks = _judged(would, could, close)[0], "" if could is None else lacking(could, natural)
-    differs = what not in _HARMLESS and not (lacks and what is What.EXIT)
+    what = _judged(would, could, close)[0]
+    lacks = never_tried(bot, walked, natural) if could is None else lacking(could, natural)
+    differs = what not in _HARMLESS and not (lacks and (could is None or what is What.EXIT))
     causes = of_fills(bot, would, could, walked, natural) if what not in _HARMLESS else ()
     return AtNatural(
         would=_words(could, lacks),

@@ -112,6 +112,16 @@ def lacking(position: Position, walked: Walked) -> str:
     return ""
 
 
+def never_tried(bot: str, walked: Walked, natural: Walked) -> str:
+    """Return that a bot which set out to enter never does so at natural, "" where it does: then no fill is the reason.
+
+    Such a walk has an instant every five seconds, and bars, volumes and volatilities of what was streamed alone.
+    """
+    if bot in natural.tries.entries or bot not in walked.tries.entries:
+        return ""
+    return "at natural it never sets out to enter: what it reads is not all made of an instant every five seconds"
+
+
 def of_fills(
     bot: str, would: Position | None, could: Position | None, walked: Walked, natural: Walked
 ) -> Iterator[str]:

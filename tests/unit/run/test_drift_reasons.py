@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from engine.run.replay.causes import Line, Said, Told, Tries
-from engine.run.replay.reasons import Known, lacking, reasons
+from engine.run.replay.reasons import Known, lacking, never_tried, reasons
 from engine.run.replay.walks import Lack, Walked
 from tests.store_day import position
 
@@ -96,3 +96,12 @@ def test_a_position_lacks_what_is_told_of_it_or_of_all_of_its_bot_and_nothing_of
 
     assert lacks(held.id) == lacks("") == "11:30:00 the recording lacks what it would have held: no quote"
     assert lacks("another") == ""
+
+
+def test_a_bot_that_never_sets_out_to_enter_at_natural_is_not_led_elsewhere_by_fills() -> None:
+    then, natural = walked(), walked()
+    assert never_tried("a", then, natural) == ""
+    then.tries.entries["a"] = [AT]
+    assert never_tried("a", then, natural).startswith("at natural it never sets out to enter")
+    natural.tries.entries["a"] = [earlier(-10)]  # its fills may have kept it out until then
+    assert never_tried("a", then, natural) == ""
