@@ -25,6 +25,8 @@ class StoreParam(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the place."""
+        if value == "":
+            self.fail("an empty name is no store", param, ctx)
         if not isinstance(value, str) or not is_url(value):
             return without_link(Path(os.fsdecode(super().convert(value, param, ctx))))
         try:

@@ -36,6 +36,8 @@ def find_files(paths: Iterable[str | File], *, tests: bool = False) -> list[File
 
 def _under(path: str, tests: bool) -> list[File]:
     file = File(path)
+    if not path:
+        raise NoSuchFiles("an empty path names no file", "is a variable of the shell empty? '.' is this folder")
     if file.is_dir():
         below = sorted(each for each in _in_folder(file) if tests or not is_test(each))
         if not below:

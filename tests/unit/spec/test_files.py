@@ -34,6 +34,13 @@ def test_what_is_not_there_is_misuse(folder: Path, path: str) -> None:
     assert caught.value.exit_code == 2
 
 
+def test_an_empty_path_is_not_this_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert len(find_files(["."])) == 3
+    with pytest.raises(NoSuchFiles, match="an empty path"):
+        find_files([""])
+
+
 def test_an_empty_folder_is_misuse(tmp_path: Path) -> None:
     with pytest.raises(NoSuchFiles):
         find_files([tmp_path])

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import click
 import pytest
 
 from engine.cli.stores import STORE
@@ -73,6 +74,11 @@ def test_what_is_no_such_url_is_refused_without_repeating_it(text: str, words: s
     with pytest.raises(Exception, match=words) as told:
         STORE.convert(text, None, None)
     assert "secret" not in str(told.value)
+
+
+def test_an_empty_name_is_no_store() -> None:
+    with pytest.raises(click.BadParameter, match="an empty name is no store"):
+        STORE.convert("", None, None)
 
 
 def test_what_lies_beside_a_store() -> None:
