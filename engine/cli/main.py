@@ -135,6 +135,7 @@ class Commands(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the program; a sign that the terminal's encoding lacks is a question mark, and ends nothing."""
+        _open_what_is_closed()
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
                 stream.reconfigure(errors="replace")
@@ -168,6 +169,21 @@ class Commands(click.Group):
         except BrokenPipeError:
             _print_nowhere()
             ctx.exit(NOBODY_READS)
+
+
+def _open_what_is_closed() -> None:
+    """Give a process that was started without input, output or errors (`>&-`) such as go nowhere.
+
+    Its next file would be opened under their number, and what is printed would be written into it.
+    """
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+    sys.stdin = sys.stdin or os.fdopen(os.open(os.devnull, os.O_RDONLY), encoding="utf-8")
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+    sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
 
 
 def _print_nowhere() -> None:

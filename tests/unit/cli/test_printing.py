@@ -41,6 +41,18 @@ def test_nobody_reads_on(words: tuple[str, ...]) -> None:
     assert (found.returncode, found.stderr) == (141, b"")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a shell of its own")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_what_is_closed_goes_nowhere(closed: str) -> None:
+    there = subprocess.run(
+        ["sh", "-c", f'"$0" -m engine.cli.main explain vix --format text {closed}', sys.executable],
+        capture_output=True,
+        timeout=100,
+        check=False,
+    )
+    assert (there.returncode, there.stderr, bool(there.stdout)) == (0, b"", " >&-" not in f" {closed}")
+
+
 def test_a_sign_that_the_encoding_lacks_is_a_question_mark() -> None:
     found = rulebot("explain", "--diagram", "text", "put_lite", PYTHONIOENCODING="latin-1")
     assert (found.returncode, found.stderr, b"?" in found.stdout) == (0, b"", True)
