@@ -69,8 +69,11 @@ class Ledger:
 
 
 def open_ledger(path: Path | str | None) -> Ledger:
-    """Return a ledger that appends to `path`, or keeps its rows in memory alone."""
-    return Ledger(Path(path) if path is not None else None)
+    """Return a ledger that appends to `path`, or keeps its rows in memory alone. Raises: LedgerError."""
+    try:
+        return Ledger(Path(path) if path is not None else None)
+    except OSError as error:
+        raise LedgerError(f"the ledger {path} cannot be written: {error.strerror}") from error
 
 
 def read_ledger(path: Path | str) -> list[Row]:

@@ -444,3 +444,8 @@ def test_options_beyond_the_calendar_can_be_held_and_traded() -> None:
     desk.step()
     desk.to(CLOSE + timedelta(minutes=5))
     assert desk.broker.positions()[0].quantity == 1
+
+
+def test_a_ledger_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="cannot be written: No such file"):
+        open_ledger(tmp_path / "nowhere" / "ledger.jsonl")
