@@ -42,6 +42,8 @@ def _under(path: str, tests: bool) -> list[File]:
         below = sorted(each for each in _in_folder(file) if tests or not is_test(each))
         if not below:
             raise NoSuchFiles(f"the folder '{path}' holds no {' or '.join(SUFFIXES)} file")
+        if pipe := next((each for each in below if each.is_fifo()), None):
+            raise NoSuchFiles(f"'{pipe}' is a pipe, from which nothing may ever come", "name it alone to read from it")
         return below
     if file.exists():
         return [file]
@@ -49,6 +51,8 @@ def _under(path: str, tests: bool) -> list[File]:
         return [found for match in matches for found in _under(match, tests)]
     if (came_along := shipped("specs") / f"{path}.yaml").is_file() and _PLAIN.fullmatch(path):
         return [came_along]
+    if file.is_symlink():
+        raise NoSuchFiles(f"'{path}' is a link to what is not there", f"it leads to '{os.readlink(path)}'")
     raise NoSuchFiles(f"there is no '{path}'", _instead_of(path))
 
 

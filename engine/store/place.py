@@ -4,6 +4,7 @@ What a person reads of a server, and what rulebot keeps of it, never has its pas
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -101,7 +102,7 @@ def place_of(text: str | Path) -> Place:
 
 def without_link(place: Place) -> Place:
     """Return the file itself where a path is a link to it: lock, requests and recordings lie beside the file."""
-    return place.resolve() if isinstance(place, Path) and place.is_symlink() else place
+    return Path(os.path.realpath(place)) if isinstance(place, Path) and place.is_symlink() else place
 
 
 def full_name(place: Place) -> str:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,21 @@ def test_an_empty_path_is_not_this_folder(folder: Path, monkeypatch: pytest.Monk
     assert len(find_files(["."])) == 3
     with pytest.raises(NoSuchFiles, match="an empty path"):
         find_files([""])
+
+
+def test_a_link_to_nothing_is_said(folder: Path) -> None:
+    (folder / "c.yaml").symlink_to("gone.yaml")
+    with pytest.raises(NoSuchFiles, match="is a link to what is not there") as caught:
+        find_files([folder / "c.yaml"])
+    assert caught.value.help == "it leads to 'gone.yaml'"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders here")
+def test_a_pipe_in_a_folder_is_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "c.yaml")
+    assert find_files([folder / "c.yaml"]) == [folder / "c.yaml"]
+    with pytest.raises(NoSuchFiles, match="is a pipe"):
+        find_files([folder])
 
 
 def test_an_empty_folder_is_misuse(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from engine.cli.stores import STORE
 from engine.model.errors import MisuseError
-from engine.store.place import Server, beside, full_name, place_of, without_urls
+from engine.store.place import Server, beside, full_name, place_of, without_link, without_urls
 
 
 def server(text: str) -> Server:
@@ -74,6 +74,12 @@ def test_what_is_no_such_url_is_refused_without_repeating_it(text: str, words: s
     with pytest.raises(Exception, match=words) as told:
         STORE.convert(text, None, None)
     assert "secret" not in str(told.value)
+
+
+def test_a_link_that_leads_to_itself_is_a_place_like_others(tmp_path: Path) -> None:
+    loop = tmp_path / "loop.db"
+    loop.symlink_to(loop)
+    assert without_link(loop) == loop
 
 
 def test_an_empty_name_is_no_store() -> None:
