@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from engine.cli.clock import DAY
-from engine.model.errors import RulebotError
+from engine.model.errors import RulebotError, SpecError
 from engine.model.events import events_between, expiry_warnings
 from engine.model.facts import EventCalendar, EventDay
 from engine.model.session import EXCHANGE_ZONE
@@ -32,7 +32,7 @@ def list_events(first: date | None, last: date | None, form: str) -> None:
     """Show the events from one day to another, published and projected."""
     today = datetime.now(EXCHANGE_ZONE).date()
     start = first or today
-    end = start + timedelta(days=SHOWN_DAYS) if last is None else last
+    end = start + min(timedelta(days=SHOWN_DAYS), date.max - start) if last is None else last
     if end < start:
         raise click.UsageError(f"--to {end} is before --from {start}")
     calendar = _or_exit(data_folder())
@@ -73,7 +73,7 @@ def _or_exit(data: Path) -> EventCalendar:
 
 
 def _leave(error: RulebotError) -> click.exceptions.Exit:
-    click.echo(error.message, err=True)
+    click.echo(error.message if isinstance(error, SpecError) else f"error: {error.message}", err=True)
     if error.help:
         click.echo(f"   = help: {error.help}", err=True)
     return click.exceptions.Exit(error.exit_code)

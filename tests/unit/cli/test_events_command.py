@@ -115,3 +115,14 @@ def test_a_feed_is_kept_under_the_name_of_its_event_and_replaces_what_it_gave_be
     assert [each["day"] for each in shown["events"] if each["name"] == "earnings.AAPL"] == ["2027-01-29"]
     broken = CliRunner().invoke(events, ["import", "-"], input="{")
     assert (broken.exit_code, "-:1:" in broken.stderr) == (1, True)
+
+
+def test_what_is_no_problem_of_a_place_begins_with_error(tmp_path: Path) -> None:
+    named = tmp_path / "a b.json"
+    named.write_text("{}", encoding="utf-8")
+    found = run("import", str(named))
+    assert (found.exit_code, found.stderr.startswith("error: the file's name")) == (2, True), found.output
+
+
+def test_the_last_day_of_all_is_a_day() -> None:
+    assert run("list", "--from", "9999-12-31").exit_code == 0
