@@ -142,3 +142,20 @@ def test_a_settings_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "rulebot.toml").write_bytes(b"\xff\xfe")
     found = run("--paper", "--sim", "--settings", str(tmp_path / "rulebot.toml"), SPEC)
     assert (found.exit_code, "cannot be read: it is not UTF-8 text\n" in found.stderr) == (3, True)
+
+
+def test_a_simulated_run_that_could_not_begin_is_begun_again_on_its_store() -> None:
+    Path("market.yaml").write_text("- 1\n", encoding="utf-8")
+    said = [run("--sim", "--market", "market.yaml", "--store", "a.db", SPEC) for _ in range(2)]
+    assert [(found.exit_code, "cannot be set up" in found.stderr) for found in said] == [(2, True)] * 2
+
+
+def test_the_store_of_a_simulated_run_is_named_after_the_session_that_is_lived_through() -> None:
+    Path("market.yaml").write_text("- 1\n", encoding="utf-8")
+    run("--sim", "--date", "2026-11-26", "--market", "market.yaml", SPEC)
+    assert [path.name for path in Path("runs").glob("*.db")] == ["2026-11-27-7.db"]
+
+
+def test_a_day_that_no_calendar_has_is_refused_before_a_store_is_made() -> None:
+    found = run("--sim", "--date", "1900-01-01", SPEC)
+    assert (found.exit_code, "the exchange calendar covers" in found.stderr, Path("runs").exists()) == (2, True, False)
