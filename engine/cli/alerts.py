@@ -9,6 +9,7 @@ import click
 
 from engine.cli.stores import print_json, reads_store
 from engine.cli.typed import is_typed
+from engine.cli.width import hung
 from engine.model.errors import MisuseError
 from engine.model.session import EXCHANGE_ZONE
 from engine.store.place import Place, shown_path
@@ -198,13 +199,12 @@ def _show(place: Place, form: str) -> None:
         clock = f"{alert.at.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M}"
         times = f" ({kept.count} times)" if kept.count > 1 else ""
         first, *rest = alert.text.split("\n")
-        click.echo(
-            f"{kept.id:>6}  {clock}  {alert.grade.value:<8}{alert.bot + ': ' if alert.bot else ''}{first}{times}{seen}"
-        )
+        lead = f"{kept.id:>6}  {clock}  {alert.grade.value:<8}"
+        click.echo(hung(lead, f"{alert.bot + ': ' if alert.bot else ''}{first}{times}{seen}"))
         for line in rest:
-            click.echo(f"{'':34}{line}")
+            click.echo(hung(" " * len(lead), line))
         if fates:
-            click.echo(f"{'':34}{'; '.join(fates)}")
+            click.echo(hung(" " * len(lead), "; ".join(fates)))
 
 
 def _document(kept: "Kept", fates: tuple[str, ...]) -> dict[str, Any]:

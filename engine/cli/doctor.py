@@ -9,6 +9,7 @@ import click
 
 from engine.cli.paths import SPECS
 from engine.cli.stores import STORE, print_json
+from engine.cli.width import hung
 from engine.model.errors import MisuseError
 
 if TYPE_CHECKING:
@@ -150,9 +151,11 @@ def _show(group: "list[Finding]", form: str) -> None:
     width = max(len(finding.name) for finding in group)
     for finding, after in zip(group, [*group[1:], None], strict=True):
         word = finding.level.value
-        click.echo(f"  {click.style(word.ljust(11), fg=_COLOURS[word])}  {finding.name.ljust(width)}  {finding.text}")
+        name = finding.name.ljust(width)
+        shown = f"  {click.style(word.ljust(11), fg=_COLOURS[word])}  {name}  "
+        click.echo(hung(f"  {word:11}  {name}  ", finding.text, shown=shown))
         if finding.mend and (after is None or after.mend != finding.mend):  # one for several that need the same
-            click.echo(f"  {' ' * 11}  {' ' * width}  = help: {finding.mend}")
+            click.echo(hung(f"  {' ' * 11}  {' ' * width}  = help: ", finding.mend))
 
 
 def summary(found: "list[Finding]") -> str:

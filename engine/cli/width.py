@@ -33,6 +33,26 @@ def fitted(line: str) -> list[str]:
     return wrap(line, width, subsequent_indent=below, break_on_hyphens=False, break_long_words=False) or [line]
 
 
+def hung(lead: str, text: str, *, shown: str | None = None) -> str:
+    """Return `lead` and `text` as they fit: what goes over stands below the beginning of the text.
+
+    shown: the lead where it is in colour, with which it is as wide as without.
+    """
+    width, head = terminal_width(), lead if shown is None else shown
+    if width is None or len(lead) + len(text) <= width:
+        return head + text
+    indent = " " * len(lead)
+    lines = wrap(
+        text,
+        max(width, LEAST),
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+    return "\n".join(lines).replace(indent, head, 1)
+
+
 def echo(line: str) -> None:
     """Write a line as it fits."""
     click.echo("\n".join(fitted(line)))

@@ -11,7 +11,7 @@ from engine.cli.main import main
 from engine.cli.status import _position_lines
 from engine.cli.summary import NOTHING, tables
 from engine.cli.sweep_text import sweep_lines
-from engine.cli.width import LEAST, fitted, prose_width, table, terminal_width
+from engine.cli.width import LEAST, fitted, hung, prose_width, table, terminal_width
 from engine.run.sweep.variant import Variant
 from engine.run.sweep.vary import axis
 
@@ -142,3 +142,15 @@ def test_sums_of_many_bots_are_tables_that_fit() -> None:
     assert max(len(line) for part in parts for line in part) <= 80 < len(whole[0])
     assert [name for part in parts for name in part[0].split()] == list(found)
     assert [each[0].split() for each in tables(found, 10)] == [[name] for name in found]
+
+
+def test_what_goes_over_hangs_below_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "net liquidation 1,000,000.00 USD, and what else there is to be said of an account"
+    assert hung("  ok  account  ", text, shown="  OK  account  ") == "  OK  account  " + text
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setenv("COLUMNS", "70")
+    assert hung("  ok  account  ", text, shown="  OK  account  ").split("\n") == [
+        "  OK  account  net liquidation 1,000,000.00 USD, and what else there",
+        "               is to be said of an account",
+    ]
+    assert hung("    ", "short") == "    short"
