@@ -208,7 +208,6 @@ def load(specs: tuple[str, ...], settings: tuple[str, ...], account: Path | None
 def options_of(options: dict[str, Any]) -> "BacktestOptions":
     """Return the options. Raises: MisuseError, StoreError."""
     from engine.adapters.history.open import open_source
-    from engine.run.backtest.fills import RECORDED
     from engine.run.backtest.run import BacktestOptions
 
     opens = partial(open_source, options["data"])
@@ -221,7 +220,7 @@ def options_of(options: dict[str, Any]) -> "BacktestOptions":
         first=first,
         last=last,
         store=options["store"] or _new_store(first, last),
-        fills=RECORDED if options["fills"] == RECORDED.name else asked_fills(options["fills"]),
+        fills=asked_fills(options["fills"], recorded=True),
         cash=asked_cash(options["cash"]),
         lines=options["lines"],
         workers=options["workers"] or cores(),

@@ -28,13 +28,18 @@ def session_range(source: "Source", name: str, first: date | None, last: date | 
     return first or days[0], last or days[-1]
 
 
-def asked_fills(text: str) -> "FillModel":
-    """Return the fill model of the words, or of the entries that a store holds. Raises: MisuseError, StoreError."""
-    from engine.run.backtest.fills import fill_model
+def asked_fills(text: str, *, recorded: bool = False) -> "FillModel":
+    """Return the fill model of the words, or of the entries that a store holds.
 
+    recorded: what a recording answered can be asked for, too. Raises: MisuseError, StoreError.
+    """
+    from engine.run.backtest.fills import RECORDED, WORDS, fill_model
+
+    if recorded and text == RECORDED.name:
+        return RECORDED
     kind, _, store = text.partition(":")
     if kind != "from" or not store:
-        return fill_model(text)
+        return fill_model(text, (*WORDS, "from:STORE", *([RECORDED.name] if recorded else [])))
     from engine.run.backtest.calibrate import calibrated
     from engine.store.place import place_of
 

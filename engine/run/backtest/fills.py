@@ -6,6 +6,7 @@ and stop orders always pay the natural price.
 """
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 
 from engine.model.errors import MisuseError
@@ -54,8 +55,14 @@ RECORDED = FillModel(NATURAL_PART, "recorded")
 """What a recording answered to the same order, natural where it has none; needs a walk of `recorded/`."""
 
 
-def fill_model(text: str) -> FillModel:
-    """Return the model of `natural`, `mid` or `mid+0.3` (parts of the width, 0.5 at most). Raises: MisuseError."""
+WORDS = ("natural", "mid", "mid+PART")
+
+
+def fill_model(text: str, words: Sequence[str] = WORDS) -> FillModel:
+    """Return the model of `natural`, `mid` or `mid+0.3` (parts of the width, 0.5 at most).
+
+    words: all that the caller takes, for the error. Raises: MisuseError.
+    """
     if text == "natural":
         return NATURAL
     if text == "mid":
@@ -63,6 +70,7 @@ def fill_model(text: str) -> FillModel:
     found = _PART.fullmatch(text)
     if found is None or float(found[1]) > NATURAL_PART:
         raise MisuseError(
-            f"--fills is natural, mid or mid+PART, is '{text}'", "mid+0.3 is three tenths of the width from the mid"
+            f"--fills is {', '.join(words[:-1])} or {words[-1]}, is '{text}'",
+            "mid+0.3 is three tenths of the width from the mid",
         )
     return FillModel(float(found[1]), text)

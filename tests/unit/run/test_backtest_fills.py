@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from engine.adapters.history.blackscholes import black, normal
+from engine.cli.past_options import asked_fills
 from engine.model.black import delta, implied_volatility, sensitivities
 from engine.model.contract import Option, Right
 from engine.model.errors import MisuseError
@@ -124,3 +125,16 @@ def test_columns_say_what_the_model_says_of_one_option() -> None:
         assert columns[0][place] == pytest.approx(delta(*of, float(iv[place]), bool(sign[place] > 0)), abs=1e-12)
         gamma, theta, vega = sensitivities(*of, float(iv[place]))
         assert [column[place] for column in columns[1:]] == pytest.approx([gamma, theta, vega], rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "words"),
+    [
+        (False, "--fills is natural, mid, mid+PART or from:STORE, is 'best'"),
+        (True, "--fills is natural, mid, mid+PART, from:STORE or recorded, is 'best'"),
+    ],
+)
+def test_a_wrong_model_is_answered_with_all_that_there_are(recorded: bool, words: str) -> None:
+    with pytest.raises(MisuseError) as caught:
+        asked_fills("best", recorded=recorded)
+    assert caught.value.message == words
