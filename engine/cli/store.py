@@ -11,6 +11,7 @@ import click
 from engine.cli.stores import STORE, print_json, reads_store
 from engine.model.counted import counted
 from engine.model.errors import MisuseError
+from engine.model.session import EXCHANGE_ZONE
 from engine.store.latest import chosen_store, run_store
 from engine.store.place import Place, shown_path
 from engine.store.queries import StoreReader
@@ -87,7 +88,11 @@ def restore_store(file: Path, named: Place | None) -> None:
 
     path = run_store(named)
     done = restore(file, path)
-    last = "" if done.sound.last is None else f", the last of {done.sound.last:%Y-%m-%d %H:%M:%S} UTC"
+    last = (
+        ""
+        if done.sound.last is None
+        else f", the last of {done.sound.last.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S} New York"
+    )
     click.echo(f"{shown_path(path)} is restored: {done.sound.records} records{last}")
     if done.kept is not None:
         click.echo(f"what was there before is kept as {shown_path(done.kept)}")

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
+from engine.model.counted import counted
 from engine.model.money import dollars
 from engine.model.position import CLOSED_BY_HAND
 from engine.model.session import EXCHANGE_ZONE, exchange_date
@@ -192,7 +193,7 @@ def is_held(trade: Row, session: date | None) -> bool:
 def moment_lines(moment: Moment) -> list[str]:
     """Return every condition at one instant: verdict, value, bound."""
     count = len(moment.conditions)
-    lines = [f"  {clock(moment.at)}   {moment.held} of {count} conditions held"]
+    lines = [f"  {clock(moment.at)}   {moment.held} of {counted(count, 'condition')} held"]
     return lines + _condition_lines(moment.conditions, indent="    ")
 
 

@@ -59,7 +59,7 @@ def chosen_kinds(text: str | None) -> tuple[str, ...]:
         if name not in CHOICE:
             hint = did_you_mean(name, CHOICE)
             listed = f"there is {', '.join(CHOICE)}"
-            raise MisuseError(f"no kind of fault is '{name}'", f"{hint}; {listed}" if hint else listed)
+            raise MisuseError(f"no kind of fault is '{name}'", f"{hint} {listed}" if hint else listed)
     if not names:
         raise MisuseError("--faults names no kind", f"there is {', '.join(CHOICE)}")
     return tuple(dict.fromkeys(names))

@@ -92,7 +92,7 @@ def test_backup_and_restore(sound: Path) -> None:
     change(sound, "DELETE FROM journal WHERE seq = 12")
     done = run("restore", "copy.db", "--store", str(sound))
     assert done.stdout.split("\n") == [
-        "day.db is restored: 29 records, the last of 2026-11-18 21:02:00 UTC",
+        "day.db is restored: 29 records, the last of 2026-11-18 16:02:00 New York",
         "what was there before is kept as day.before-restore-1.db",
         "",
     ]
