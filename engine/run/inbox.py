@@ -14,7 +14,7 @@ from typing import Any
 
 from engine.model.errors import StoreError
 from engine.model.event import HookCame, OperatorRequest, Request
-from engine.store.open import is_in_use, is_there
+from engine.store.open import is_in_use, is_there, read_store
 from engine.store.place import Place, Server
 from engine.store.requests import Box, box_of
 
@@ -37,11 +37,14 @@ def post(
     """Leave a request for the engine of `store`; return whether one runs: else the next one acts on it first.
 
     identity: names the request where it may be left twice; it acts once.
-    Raises: StoreError when it cannot be left, or an engine is to stop, reload, enter or be set and none runs.
+    Raises: StoreError when it cannot be left, when an engine is to stop, reload, enter or be set and none runs, or when
+    what is named is no store, or a broken one.
     """
     is_running = is_in_use(store)
     if not is_running and (request in MEANT_FOR_THIS_ONE or not _is_known(store)):
         raise StoreError(f"no engine is running on {store}", "'rulebot list' shows the bots of a store")
+    if not is_running and is_there(store):
+        read_store(store).close()  # beside what is no store nobody would ever read it
     stamp = time.time_ns()
     name = f"{stamp:020d}-{os.getpid()}"
     said = {"id": identity or name, "request": request.value, "bot": bot, "position": position}

@@ -68,3 +68,11 @@ def test_a_store_on_which_nothing_has_run_has_nothing_to_close(store: Path) -> N
     """It said that a simulated market had ended."""
     found = call("kill", "--flatten", "--store", str(store))
     assert (found.exit_code, f"nothing has run on {store}" in found.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("words", [("kill",), ("pause",), ("resume", "put_lite")])
+@pytest.mark.parametrize("content", [b"rulebot: 1\n", b"SQLite format 3\0" + bytes(4000)])
+def test_what_is_no_store_takes_no_request(tmp_path: Path, words: tuple[str, ...], content: bytes) -> None:
+    (tmp_path / "other.db").write_bytes(content)
+    found = call(*words, "--store", str(tmp_path / "other.db"))
+    assert (found.exit_code, "error: " in found.stderr, "the next one" in found.stdout) == (3, True, False)
