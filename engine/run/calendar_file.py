@@ -70,7 +70,7 @@ def _not_json(content: bytes, file: str) -> Diagnostic | None:
         text = content.decode("utf-8-sig").replace("\r\n", "\n")
         span = Span(error.lineno, error.colno, error.colno + 1)
         return Source(file=file, text=text).diagnostic_at("RB601", span, f"this is not JSON: {error.msg}")
-    except (UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # no UTF-8, a number of thousands of digits: the located reader says where
         return None
     return None
 

@@ -36,6 +36,8 @@ def read_document(file: Path) -> Mapping[str, Any]:
         raise StoreError(f"{file} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise MisuseError(f"{file} is no JSON: {error}") from error
+    except RecursionError as error:
+        raise MisuseError(f"{file} is nested too deep") from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise MisuseError(f"{file} is no result of a backtest", "'rulebot backtest --format json' writes one")
     return found

@@ -137,6 +137,8 @@ def read_chain(text: str, name: str) -> Chain:
         told = json.loads(text)
     except ValueError as error:
         raise SpecError(f"{name}: is not JSON: {error}") from error
+    except RecursionError as error:
+        raise SpecError(f"{name}: is nested too deep") from error
     if not isinstance(told, dict) or told.get("format") != FORMAT:
         raise SpecError(
             f"{name}: is no captured chain: its 'format' is not '{FORMAT}'", "make one with rulebot capture"

@@ -84,6 +84,8 @@ def read_ledger(path: Path | str) -> list[Row]:
             row = json.loads(line)
         except json.JSONDecodeError as error:
             raise LedgerError(f"{path}:{number}: not a ledger row: {error.msg}") from error
+        except (ValueError, RecursionError) as error:
+            raise LedgerError(f"{path}:{number}: not a ledger row: nothing like it was ever written there") from error
         if not isinstance(row, dict) or "kind" not in row:
             raise LedgerError(f"{path}:{number}: not a ledger row: no 'kind'")
         rows.append(row)

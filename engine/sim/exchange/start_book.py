@@ -47,6 +47,8 @@ def load_positions(path: Path | str, catalogue: Catalogue) -> StartBook:
         raise PositionsError(f"{path}: cannot be read: {unread(error)}") from error
     except ValueError as error:
         raise PositionsError(f"{path}: is no JSON: {error}") from error
+    except RecursionError as error:
+        raise PositionsError(f"{path}: is nested too deep") from error
     if isinstance(document, list):
         document = {"positions": document}
     if not isinstance(document, dict):

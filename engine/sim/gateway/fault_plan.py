@@ -125,6 +125,8 @@ def _parsed(text: str, name: str) -> Any:
     except (YAMLError, ValueError) as problem:
         words = str(problem).replace("\n", " ")
         raise FaultError(f"{name}: is not {'JSON' if name.lower().endswith('.json') else 'YAML'}: {words}") from problem
+    except RecursionError as problem:
+        raise FaultError(f"{name}: is nested too deep") from problem
 
 
 class _Entry:

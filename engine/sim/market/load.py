@@ -154,9 +154,11 @@ def read_scenario(text: str, name: str) -> Scenario:
     """Return the scenario of a YAML text; `name` is for messages. Raises: ScenarioError."""
     try:
         loaded = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as problem:
+    except (YAMLError, ValueError) as problem:
         first = str(problem).replace("\n", " ")
         raise ScenarioError(f"{name}: is not YAML: {first}") from problem
+    except RecursionError as problem:
+        raise ScenarioError(f"{name}: is nested too deep") from problem
     keys = _Keys(loaded, name)
     if keys.take("market") != 1:
         raise ScenarioError(f"{name}: market: is missing or unknown; begin the file with `market: 1`")
