@@ -30,7 +30,10 @@ class BotStatus(BaseModel):
 
 
 class Status(BaseModel):
-    """The whole at a glance. is_connected: None when no engine has said. mark: what must stand beside all of it."""
+    """The whole at a glance. is_connected: None when no engine has said. mark: what must stand beside all of it.
+
+    state: stopped, waiting (for a gateway), starting, running or stopping.
+    """
 
     is_trading: bool
     is_connected: bool | None

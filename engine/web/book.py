@@ -6,6 +6,7 @@ from itertools import accumulate, groupby
 from typing import Any
 
 from engine.model.session import EXCHANGE_ZONE
+from engine.run.heartbeat import Stage
 from engine.run.levels import dollars_at
 from engine.run.periods import period_of
 from engine.run.trade_text import structure_of
@@ -30,6 +31,7 @@ from engine.web.known import bot_of, expiry_of, held_of, known, next_window
 from engine.web.picture import GREEKS, Picture
 
 PERIODS = ("day", "week", "month")
+WAITING = Stage.CONNECTING.value
 ACTIVE = "ACTIVE"
 """The word of this interface for the status of a trade that the view `trades` calls OPEN."""
 
@@ -42,12 +44,13 @@ def status(reader: StoreReader, picture: Picture) -> Status:
         BotStatus(bot=name, state=run.state(name), next_scheduled_time=_next(run, name, at))
         for name in sorted(run.specs)
     ]
+    waits = picture.engine == WAITING
     coming = [each.next_scheduled_time for each in bots if each.next_scheduled_time]
     return Status(
         is_trading=run.trading == "active" and run.state() != "stopping",
         is_connected=picture.is_linked,
-        trading=run.trading,
-        state=run.state(),
+        trading=picture.trading if waits else run.trading,
+        state=WAITING if waits else run.state(),
         mark=run.mark,
         open_positions=int(system.get("open_positions") or 0),
         trades_today=int(system.get("trades_today") or 0),

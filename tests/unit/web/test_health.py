@@ -13,8 +13,10 @@ from engine.cli.main import main
 from engine.run.heartbeat import HUNG_AFTER, Heartbeat
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
+from engine.store.queries import StoreReader
 from engine.web.access import Access
 from engine.web.app import application
+from engine.web.book import status
 from engine.web.live import Live
 from engine.web.server import Bind, Server
 
@@ -65,6 +67,16 @@ def test_an_engine_that_waits_for_its_gateway_is_well_and_the_page_says_so(place
     assert picture.notice.endswith("tries again by itself: nothing listens on ib-gateway:4004")
     with page(place, heartbeat) as port:
         assert asked(port) == (0, "ok   engine waiting, not connected")
+
+
+def test_the_status_of_an_engine_that_waits_is_that_of_the_page(place: Path) -> None:
+    heartbeat = Heartbeat()
+    live = Live(place, heartbeat=heartbeat)
+    with StoreReader(place) as reader:
+        assert status(reader, live.now().picture).state == "stopped"
+        heartbeat.waits("nothing listens on ib-gateway:4004")
+        told = status(reader, live.now().picture)
+    assert (told.state, told.trading, told.is_trading, told.is_connected) == ("waiting", "active", False, False)
 
 
 def test_another_reason_for_waiting_is_another_page(place: Path) -> None:
