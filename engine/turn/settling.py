@@ -115,7 +115,7 @@ def _level_of_bar(work: Work, option: Option) -> Decimal | None:
 def closing_level(work: Work, symbol: str) -> Decimal | None:
     """Return the last print of the underlying, however old; of shares, which trade on, the last one of the session.
 
-    None while its data is not live, and the close was not seen: the print may be of any time.
+    None where the close was not seen and its data is not live, or the print of shares came later: of any time then.
     """
     board = work.state.board
     row = board.rows.get(Underlying(symbol), -1)
@@ -123,7 +123,7 @@ def closing_level(work: Work, symbol: str) -> Decimal | None:
         return None
     last, kept = board.last[row], work.state.closing.get(symbol)
     is_later = board.last_at[row] > (work.state.session.close + AT_THE_CLOSE).timestamp()
-    if row in board.frozen or (is_later and kept is not None):
+    if row in board.frozen or (is_later and product(symbol).settlement is Settlement.SHARES):
         last = nan if kept is None else kept
     return None if last != last else Decimal(f"{last:.4f}")
 

@@ -163,11 +163,14 @@ class Market:
 
     def breathe(self, at: datetime) -> None:
         """Tell the levels again: the feed lives, and nothing has changed."""
-        now = at.timestamp()
-        self.board.alive_at = now
+        self.board.alive_at = at.timestamp()
         for contract, row in self.board.rows.items():
             if isinstance(contract, Underlying) and not isnan(self.board.last[row]):
-                self.board.last_at[row] = now
+                self.board.last_at[row] = self._printed(at)
+
+    def _printed(self, at: datetime) -> float:
+        """Return when levels were printed last, epoch seconds: nothing trades after the close."""
+        return min(at, self.session.close).timestamp()
 
     def _write(self, contract: Contract, at: datetime) -> None:
         if isinstance(contract, Option) and contract.is_share:
@@ -180,7 +183,7 @@ class Market:
     def _write_level(self, contract: Underlying, at: datetime) -> None:
         board, row, symbol = self.board, self.board.rows[contract], contract.symbol
         level = self.level(symbol)
-        board.last[row], board.last_at[row] = level, nan if isnan(level) else at.timestamp()
+        board.last[row], board.last_at[row] = level, nan if isnan(level) else self._printed(at)
         seen = level_of(self.given, symbol).until(self.minute)
         if seen and self.minute >= 0:
             board.open[row], board.high[row], board.low[row] = seen[0], max(seen), min(seen)

@@ -221,6 +221,7 @@ def test_assigned_at_expiry_the_calls_are_gone_with_the_shares() -> None:
     desk.until("15:59")
     row = desk.board.rows[SPY]
     desk.board.last[row] = float(option.strike) + 2
+    desk.until("16:00")
     desk.until("16:05")
     shares(desk, 500)
     desk.holds(option, 0)

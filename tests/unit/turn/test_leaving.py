@@ -541,6 +541,7 @@ def test_cash_settlement_of_a_spread() -> None:
 
 def test_a_worthless_expiry() -> None:
     desk = held("\n  - at_expiry: settle\n")
+    desk.until("16:00")
     desk.until("16:05")
     desk.holds(put(5945), 0)
     desk.holds(put(5935), 0)
@@ -565,6 +566,7 @@ def at_expiry(legs: str, level: float) -> Desk:
     desk.opened()
     desk.quote(Underlying("SPY"), level - 0.01, level + 0.01)
     desk.level("SPY", level)
+    desk.until("16:00")
     desk.until("16:05")
     for leg in desk.position.legs:
         desk.holds(leg.option, 0)

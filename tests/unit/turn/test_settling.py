@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, text_of
 
-from engine.model.contract import Underlying
+from engine.model.contract import Option, Underlying
 from engine.model.session import session_after
 from engine.model.values import replace
 from engine.record.record import Kind
@@ -56,9 +56,8 @@ def test_what_settles_at_opening_prints_takes_the_open_of_the_day_after_its_last
     assert not [text for text in desk.alarms if "settlement level" in text]
 
 
-@pytest.mark.parametrize("evening", [602.0, 590.0])
-def test_shares_that_trade_on_in_the_evening_have_closed_before(evening: float) -> None:
-    """The broker books assignments in the night; the last print was then one of the evening, not the close."""
+def of_shares() -> tuple[Desk, Option]:
+    """A put on SPY that was sold at 600 on its last day."""
     sections = {
         "underlying": "SPY",
         "legs": "\n  expiry: {dte: 0}\n  short_put: {sell: put, strike: {at: spot}}\n",
@@ -67,8 +66,14 @@ def test_shares_that_trade_on_in_the_evening_have_closed_before(evening: float) 
         "risk": "{daily_loss: $500, undefined_risk: allow}",
     }
     desk = Desk((text_of(**sections),))
+    return desk, desk.opened().legs[0].option
+
+
+@pytest.mark.parametrize("evening", [602.0, 590.0])
+def test_shares_that_trade_on_in_the_evening_have_closed_before(evening: float) -> None:
+    """The broker books assignments in the night; the last print was then one of the evening, not the close."""
+    desk, option = of_shares()
     row = desk.board.rows[Underlying("SPY")]
-    option = desk.opened().legs[0].option
     desk.until("15:59")
     desk.board.last[row] = 598.0
     desk.until("16:00")
@@ -78,6 +83,23 @@ def test_shares_that_trade_on_in_the_evening_have_closed_before(evening: float) 
     desk.holds(option, 0)
     assert [level for _, level in settled(desk)] == ["598.0000"]
     assert (desk.position.state, desk.position.exit_reason) == ("closed", "assigned")
+
+
+def test_an_engine_that_has_not_seen_the_close_of_shares_waits_for_it() -> None:
+    """Started anew in the evening it booked the last print of then as the close: a put assigned that had not been."""
+    desk, option = of_shares()
+    row = desk.board.rows[Underlying("SPY")]
+    desk.until("16:00")
+    desk.until("17:00")
+    desk.state = desk.state._replace(closing={})
+    desk.board.last[row], desk.board.last_at[row] = 598.0, desk.now.timestamp()
+    desk.holds(option, 0)
+    assert not settled(desk)
+    assert [text for text in desk.alarms if "its settlement level is not known" in text]
+    desk.now = session_after(desk.day).open
+    desk.board.previous_close[row] = 602.0
+    desk.tick(0)
+    assert settled(desk) == [("worthless", "602.0000")]
 
 
 def test_what_leaves_the_account_later_in_that_session_settles_at_once() -> None:

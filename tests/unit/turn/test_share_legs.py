@@ -141,11 +141,18 @@ def test_an_assigned_call_takes_the_shares_and_what_is_left_is_sold(level: float
     desk.until("10:00")
     filled(desk)
     desk.until("15:58")
-    desk.board.last[desk.board.rows[SPY]] = level
+    row = desk.board.rows[SPY]
     desk.unlink()
     desk.until("16:06")
+    desk.board.last[row] = 1210.0 - level  # of the evening: it says the contrary
     desk.link(positions=[] if net else [(SPY, 100)])
     desk.tick(60)
+    assert not desk.said(Kind.SETTLEMENT), "nobody has seen the close"
+    desk.now = session_after(desk.day).open + timedelta(minutes=1)
+    desk.board.previous_close[row] = level
+    for _ in range(9):
+        desk.freshen()
+        desk.tick(5)
     found = position(desk)
     assert found.exit_reason == reason
     hows = [(record.data["leg"], record.data["how"]) for record in desk.said(Kind.SETTLEMENT)]
@@ -167,6 +174,7 @@ def test_shares_that_went_with_a_call_assigned_early_are_not_sold_once_more() ->
     desk.until("15:58")
     assert position(desk).on_hold
     desk.board.last[desk.board.rows[SPY]] = 597.0
+    desk.until("16:00")
     desk.until("16:01")
     desk.tick(5)
     assert position(desk).on_hold
