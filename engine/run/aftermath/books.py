@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import NamedTuple
 
 from engine.fill.apply import DELIVERING
@@ -20,6 +21,8 @@ from engine.sim.market.universe import ASSETS
 UNDERLYINGS = frozenset(asset.instrument.con_id for asset in ASSETS.values())
 """Contract ids that are no options: their cash flows come from deliveries, and somebody may hold shares of them."""
 MULTIPLIERS = {"OPT": 100, "STK": 1}
+DELIVERY = "delivery"
+"""The outcome, in the ledger, of what the shares of a settled option moved."""
 PREFIX = "rb:"
 """How the reference of each of our orders begins."""
 
@@ -65,6 +68,7 @@ def compare_books(
     ended = {leg.option.con_id for position in day.positions.values() for leg in position.legs if leg.settled}
     ended |= {int(str(row["con_id"])) for row in rows if row["kind"] == "settlement" and not _is_early(row)}
     shared = {key for key in ended if others.get(("held", key))}  # what others have of it is settled with ours
+    dealt -= _moved_by(rows, shared)
     return [
         f"{what} of {key}: ours {ours.get(key, ZERO)}, the ledger's {theirs.get(key, ZERO)}"
         for key in sorted(known | dealt)
@@ -91,6 +95,13 @@ def waiting_for_level(day: Day, rows: Iterable[Row]) -> set[Option]:
         if leg.held and leg.option.con_id in ended and position.id in told
         if told[position.id] >= datetime.fromisoformat(ended[leg.option.con_id])
     }
+
+
+def _moved_by(rows: Iterable[Row], options: Collection[int]) -> set[int]:
+    """Return the shares that the assignment or exercise of these options has moved: the row after the option's own."""
+    settled = [row for row in rows if row["kind"] == "settlement"]
+    pairs = ((int(str(option["con_id"])), moved) for option, moved in pairwise(settled) if moved["outcome"] == DELIVERY)
+    return {int(str(moved["con_id"])) for option, moved in pairs if option in options}
 
 
 def _set_off(day: Day) -> Iterator[tuple[int, Decimal]]:

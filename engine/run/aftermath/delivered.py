@@ -8,7 +8,7 @@ from engine.fill.apply import DELIVERING
 from engine.model.contract import Option, Right
 from engine.model.money import ZERO
 from engine.record.record import Kind
-from engine.run.aftermath.books import PREFIX, waiting_for_level
+from engine.run.aftermath.books import DELIVERY, PREFIX, waiting_for_level
 from engine.run.aftermath.day import Day
 from engine.sim.exchange.ledger import Row, money_of
 from engine.sim.exchange.strangers import EARLY
@@ -32,7 +32,7 @@ def deliveries_that_differ(day: Day, rows: Iterable[Row]) -> Iterator[str]:
             ours[leg.option.symbol] = was[0] + shares, was[1] - shares * leg.option.strike
     theirs: dict[str, tuple[Decimal, Decimal]] = defaultdict(lambda: (ZERO, ZERO))
     for row in rows:
-        if row["kind"] == "settlement" and row["outcome"] == "delivery":
+        if row["kind"] == "settlement" and row["outcome"] == DELIVERY:
             shares, was = money_of(row, "quantity"), theirs[str(row["name"])]
             theirs[str(row["name"])] = was[0] + shares, was[1] - shares * money_of(row, "price")
     for symbol in sorted({*ours, *theirs} - {option.symbol for option in waiting_for_level(day, rows)}):

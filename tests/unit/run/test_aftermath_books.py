@@ -8,7 +8,7 @@ from engine_day import BOT, FLAT, ID, LEG, PUT, at
 from engine.model.contract import LOT, Right, share
 from engine.model.position import PositionLeg
 from engine.record.record import Json, Kind, Record
-from engine.run.aftermath.books import compare_books
+from engine.run.aftermath.books import UNDERLYINGS, compare_books
 from engine.run.aftermath.day import Day
 from engine.run.aftermath.delivered import deliveries_that_differ
 from engine.sim.exchange.ledger import LedgerTotals, Row
@@ -69,3 +69,26 @@ def test_what_nobody_could_settle_is_not_missed_once_a_person_was_told() -> None
         left = Day((record,), {ID: held}, {}, (), totals, {})
         assert len(compare_books(left, rows=[row])) == count
         assert len(list(deliveries_that_differ(left, [row]))) == count
+
+
+def test_shares_that_came_by_anothers_put_with_ours_are_not_compared() -> None:
+    """A person had sold one more of the put that was assigned: the ledger has the shares of both as one delivery."""
+    spy = min(UNDERLYINGS)
+    stock = replace(STOCK, option=share("SPY", spy))
+    cash = {spy: -60000 - 118000, 14: 80, 11: 150}
+    trade: Row = {
+        "kind": "execution",
+        "sec_type": "OPT",
+        "order_ref": "",
+        "exec_id": "p.1",
+        "con_id": 11,
+        "side": "SLD",
+    }
+    trade |= {"quantity": "1", "price": "1.50"}
+    rows: list[Row] = [trade]
+    for con_id, outcome in ((11, "assigned"), (spy, "delivery")):
+        row: Row = {"kind": "settlement", "at": at("16:02").isoformat(), "con_id": con_id, "outcome": outcome}
+        rows.append({**row, "quantity": "200", "price": "590"})
+    found = day(ASSIGNED, written=stock, call=CALL, cash=cash, held={spy: 300, 14: -1})
+    assert compare_books(found, rows=rows) == []
+    assert compare_books(found, rows=rows[:2]) == [f"cash of {spy}: ours -119000, the ledger's -178000"]
