@@ -21,7 +21,7 @@ from engine.run.backtest.surface import GREEKS, surface_of
 SHARE_SPREAD = 0.02
 """Dollars between bid and ask of a share, of which sources of options bring the level alone."""
 AHEAD = 16
-"""Instants whose quotes are gathered at once; the board has those of one."""
+"""Instants whose quotes are gathered at once at most; the board has those of one."""
 _QUOTE = ("bid", "ask", "bid_size", "ask_size")
 _TOLD = (*_QUOTE, "volume", "open_interest")
 
@@ -97,7 +97,7 @@ class DayMarket:
         if self._surface is not None:
             self._surface.make(places)
             self._given = {**self._surface.columns, **self._given}
-        self._gathered, self._since = np.empty((0, 0, 0)), 0
+        self._gathered, self._since, self._ahead = np.empty((0, 0, 0)), 0, 1
 
     def _holding(self, places: Places) -> tuple[dict[str, Columns], Places]:
         """Return columns that hold the options at these places, instants x options, and where each is in them."""
@@ -133,10 +133,10 @@ class DayMarket:
     def forget(self) -> None:
         """Begin the day: nothing of the session before stands on the board but its closes."""
         board = self.board
-        for row in board.rows.values():
-            for name in ("bid", "ask", "bid_size", "ask_size", "last", "open", "high", "low", *GREEKS):
-                getattr(board, name)[row] = nan
-            board.quote_at[row] = board.last_at[row] = board.model_at[row] = nan
+        for name in (*_QUOTE, "last", "open", "high", "low", *GREEKS, "quote_at", "last_at", "model_at"):
+            column = getattr(board, name)
+            for row in board.rows.values():
+                column[row] = nan
         for row, contract in self._levels:
             board.previous_close[row] = self.previous.get(contract.symbol, nan)
 
@@ -220,7 +220,8 @@ class DayMarket:
 
         Shape: (the stamp of the quotes, the columns of the source, the stamp of the model) x instants x options.
         """
-        span = slice(place, place + AHEAD)
+        self._ahead = min(2 * self._ahead, AHEAD)  # few after a change of lines: another may follow
+        span = slice(place, place + self._ahead)
         given = with_sizes({name: column[span].take(self._places, axis=1) for name, column in self._given.items()})
         self._names = (*given, "model_at")
         at = self.day.times[span, None]
