@@ -14,15 +14,13 @@ from engine.model.cover import moved_by
 from engine.model.money import CENT, ZERO
 from engine.record.record import Kind
 from engine.run.aftermath.day import Day
-from engine.sim.exchange.ledger import Row, money_of
+from engine.sim.exchange.ledger import DELIVERY, Row, money_of
 from engine.sim.exchange.strangers import EARLY
 from engine.sim.market.universe import ASSETS
 
 UNDERLYINGS = frozenset(asset.instrument.con_id for asset in ASSETS.values())
 """Contract ids that are no options: their cash flows come from deliveries, and somebody may hold shares of them."""
 MULTIPLIERS = {"OPT": 100, "STK": 1}
-DELIVERY = "delivery"
-"""The outcome, in the ledger, of what the shares of a settled option moved."""
 PREFIX = "rb:"
 """How the reference of each of our orders begins."""
 

@@ -8,9 +8,9 @@ from engine.fill.apply import DELIVERING
 from engine.model.contract import Option, Right
 from engine.model.money import ZERO
 from engine.record.record import Kind
-from engine.run.aftermath.books import DELIVERY, PREFIX, waiting_for_level
+from engine.run.aftermath.books import PREFIX, waiting_for_level
 from engine.run.aftermath.day import Day
-from engine.sim.exchange.ledger import Row, money_of
+from engine.sim.exchange.ledger import DELIVERY, Row, money_of
 from engine.sim.exchange.strangers import EARLY
 
 

@@ -14,7 +14,7 @@ from xml.sax.saxutils import quoteattr
 
 from engine.model.money import ZERO
 from engine.model.session import EXCHANGE_ZONE
-from engine.sim.exchange.ledger import Row, latest_run, money_of
+from engine.sim.exchange.ledger import DELIVERY, Row, latest_run, money_of
 
 _OCC_LENGTH = 21
 _UNDERLYINGS = {"SPXW": "SPX", "VIXW": "VIX"}
@@ -110,7 +110,7 @@ def _cash(pages: _Pages, row: Row) -> None:
     amount, con_id = money_of(row, "amount"), row["con_id"]
     if row["reason"] == "settlement":
         pages.settled[str(con_id)] = amount
-    elif row["reason"] == "delivery":
+    elif row["reason"] == DELIVERY:
         _delivered(pages, row)
     else:
         trade = next(trade for trade in reversed(pages.trades) if trade.row["con_id"] == con_id)
@@ -122,7 +122,7 @@ def _cash(pages: _Pages, row: Row) -> None:
 
 def _settlement(pages: _Pages, row: Row) -> None:
     outcome, change = str(row["outcome"]), money_of(row, "quantity")
-    if outcome == "delivery":
+    if outcome == DELIVERY:
         return
     pages.option = row
     is_cash = outcome == "cash"

@@ -19,6 +19,8 @@ from typing import TextIO
 from engine.model.money import ZERO
 
 Row = dict[str, object]
+DELIVERY = "delivery"
+"""What the assignment or exercise of an option does to its shares: an outcome, and the reason of their cash."""
 
 
 class LedgerError(ValueError):

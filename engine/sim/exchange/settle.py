@@ -13,6 +13,7 @@ from decimal import Decimal
 from engine.model.money import CENT, ZERO
 from engine.sim.exchange.agenda import hours_of
 from engine.sim.exchange.desk import Desk, contract_name
+from engine.sim.exchange.ledger import DELIVERY
 from engine.sim.exchange.settings import ExchangeSettings
 from engine.sim.exchange.touch import exact
 from engine.sim.instrument import Instrument, Settle
@@ -72,8 +73,8 @@ def _deliver(desk: Desk, instrument: Instrument, level: Decimal, strike: Decimal
     shares = held * instrument.multiplier * (1 if instrument.right == "C" else -1)
     reports = _end(desk, instrument, level, ZERO, "exercised" if held > 0 else "assigned")
     realized = desk.account.trade(instrument.underlying_id, shares, shares * strike, ZERO)
-    desk.cash(instrument.underlying_id, -shares * strike, "delivery")
-    _record(desk, desk.instrument(instrument.underlying_id), shares, strike, realized, "delivery")
+    desk.cash(instrument.underlying_id, -shares * strike, DELIVERY)
+    _record(desk, desk.instrument(instrument.underlying_id), shares, strike, realized, DELIVERY)
     desk.position(instrument.underlying_id)
     return [*reports, PositionChanged(instrument.underlying_id)]
 

@@ -11,6 +11,7 @@ from engine.sim.exchange.book import WorkingOrder
 from engine.sim.exchange.combo import order_touch, weighted
 from engine.sim.exchange.desk import Desk, contract_name
 from engine.sim.exchange.execution import execute, parts_of
+from engine.sim.exchange.ledger import DELIVERY
 from engine.sim.exchange.matching import REMOVED, Fill
 from engine.sim.exchange.tick_rules import tick_rule
 from engine.sim.instrument import Settle
@@ -82,6 +83,6 @@ def assign(desk: Desk, con_id: int) -> list[Report]:
     desk.ledger.write("settlement", desk.now, **fields, realized=realized, outcome=EARLY)
     desk.position(con_id)
     desk.account.trade(instrument.underlying_id, shares, shares * strike, ZERO)
-    desk.cash(instrument.underlying_id, -shares * strike, "delivery")
+    desk.cash(instrument.underlying_id, -shares * strike, DELIVERY)
     desk.position(instrument.underlying_id)
     return [PositionChanged(con_id), PositionChanged(instrument.underlying_id)]
