@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from engine.model.session import CalendarError, check_day
+from engine.model.errors import MisuseError
+from engine.model.session import CalendarError, check_day, session_from
 
 if TYPE_CHECKING:
     from engine.adapters.clock import Clock
@@ -69,3 +70,11 @@ def clock_of(ctx: click.Context) -> "Clock":
     from engine.adapters.clock import WallClock
 
     return WallClock() if ctx.obj is None else cast("Clock", ctx.obj)
+
+
+def first_session(day: date) -> date:
+    """Return the session of `day`, or the first one after it: the day that is lived through. Raises: MisuseError."""
+    try:
+        return session_from(day).date
+    except CalendarError as error:
+        raise MisuseError(str(error)) from error

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.clock import DAY
+from engine.cli.clock import DAY, first_session
 from engine.cli.observe import check_store, observed_world
 from engine.cli.paths import SPECS
 from engine.cli.shares import shares_option
 from engine.cli.stopper import Stopper
-from engine.cli.stores import STORE
+from engine.cli.stores import STORE, is_written
 from engine.model.errors import MisuseError, StoreError
 from engine.store.place import Place, Server, beside
 
@@ -360,7 +360,7 @@ def _paper_world(
         )
     seed = DEFAULT_SEED if options["seed"] is None else options["seed"]
     given = None if options["recording"] is None or options["address"] else recorded(options["recording"]).market
-    day: date = given.day if given is not None else _first_session(options["day"] or DEFAULT_DATE)
+    day: date = given.day if given is not None else first_session(options["day"] or DEFAULT_DATE)
     store = options["store"] or new_sim_store(day, seed)
     check_store(store, observes=observes)
     logs = options["logs"] or beside(store, data_folder(), "-logs")
@@ -380,7 +380,7 @@ def _paper_world(
         return where, RunOptions(
             store=store, logs=logs, sessions=sessions, line_limit=settings.lines, settings=said, log=log
         )
-    if _is_written(store) and not is_in_use(store):
+    if is_written(store) and not is_in_use(store):
         raise MisuseError(
             f"{store} holds an earlier run, and the account of a new --sim run knows nothing of it",
             "leave --store out, or let 'rulebot gateway' stand and attach to it with --gateway",
@@ -404,27 +404,6 @@ def _paper_world(
     return simulated(sim, client_id), RunOptions(
         store=store, logs=logs, sessions=sessions, install=install, settings=said, log=log
     )
-
-
-def _is_written(store: Place) -> bool:
-    """Say whether anything is recorded there: a run that could not begin leaves an empty store. Raises: StoreError."""
-    from engine.store.open import is_there
-    from engine.store.queries import StoreReader
-
-    if not is_there(store):
-        return False
-    with StoreReader(store) as reader:
-        return reader.last_at() is not None
-
-
-def _first_session(day: date) -> date:
-    """Return the session of `day`, or the first one after it: the day that is lived through. Raises: MisuseError."""
-    from engine.model.session import CalendarError, session_from
-
-    try:
-        return session_from(day).date
-    except CalendarError as error:
-        raise MisuseError(str(error)) from error
 
 
 def gateway_address(text: str | None) -> tuple[str | None, int | None]:

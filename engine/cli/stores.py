@@ -48,6 +48,17 @@ def reads_store(command: F) -> F:
     return store(form(command))
 
 
+def is_written(store: Place) -> bool:
+    """Say whether anything is recorded there: a run that could not begin leaves an empty store. Raises: StoreError."""
+    from engine.store.open import is_there
+    from engine.store.queries import StoreReader
+
+    if not is_there(store):
+        return False
+    with StoreReader(store) as reader:
+        return reader.last_at() is not None
+
+
 def check_bot(bot: str, known: Iterable[str], path: Place) -> None:
     """Raise click.UsageError for a bot that the store does not know."""
     names = list(known)
