@@ -181,7 +181,7 @@ class Loop:
                     return None
         raise AssertionError("waits never end")
 
-    def _tell_unwatched(self, away: float, lost: "_Lost") -> bool:
+    def _tell_unwatched(self, away: float, lost: _Lost) -> bool:
         """Record that nobody watches what is open; True, since once is enough."""
         held = [self.state.positions[name] for name in self.state.active]
         count = sum(not position.is_flat for position in held)
@@ -190,7 +190,7 @@ class Loop:
             self.note(told)
         return True
 
-    async def _is_stopped_within(self, seconds: float, lost: "_Lost") -> bool:
+    async def _is_stopped_within(self, seconds: float, lost: _Lost) -> bool:
         """Let time pass while there is no broker; say whether a person ends the run meanwhile."""
         clock = asyncio.get_running_loop().time
         for _ in range(int(seconds)):

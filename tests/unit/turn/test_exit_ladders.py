@@ -71,16 +71,22 @@ def test_at_the_end_comes_a_market_order() -> None:
 
 
 BLIND = (put(5945), put(5935))
+THREE_TRIES = "{start: natural, wait: 5s, tries: 3, then: market}"
 
 
-def test_without_quotes_the_market_order_comes_when_the_tries_would_be_over() -> None:
-    """It never came: no try could be priced, so none was used up."""
-    own = "{start: natural, wait: 5s, tries: 3, then: market}"
-    desk = Desk((text_of(exits=f'\n  - at_expiry: settle\n  - time: "11:00"\n    order: {own}\n'),))
+def blind_at_its_time() -> Desk:
+    """Return a desk whose time exit acts now, at a ladder that ends at market, and nothing is quoted."""
+    desk = Desk((text_of(exits=f'\n  - at_expiry: settle\n  - time: "11:00"\n    order: {THREE_TRIES}\n'),))
     desk.opened()
     desk.until("10:59:59")
     desk.blind(*BLIND)
     desk.until("11:00")
+    return desk
+
+
+def test_without_quotes_the_market_order_comes_when_the_tries_would_be_over() -> None:
+    """It never came: no try could be priced, so none was used up."""
+    desk = blind_at_its_time()
     desk.settle(14)
     assert not closing(desk)
     desk.settle(1.1)
@@ -88,12 +94,7 @@ def test_without_quotes_the_market_order_comes_when_the_tries_would_be_over() ->
 
 
 def test_quotes_that_come_back_have_the_ladder_start_at_once() -> None:
-    own = "{start: natural, wait: 5s, tries: 3, then: market}"
-    desk = Desk((text_of(exits=f'\n  - at_expiry: settle\n  - time: "11:00"\n    order: {own}\n'),))
-    desk.opened()
-    desk.until("10:59:59")
-    desk.blind(*BLIND)
-    desk.until("11:00")
+    desk = blind_at_its_time()
     desk.settle(9)
     desk.quote(put(5945), 1.80, 2.00, -0.25)
     desk.quote(put(5935), 0.25, 0.35, -0.07)
@@ -102,7 +103,7 @@ def test_quotes_that_come_back_have_the_ladder_start_at_once() -> None:
 
 
 def test_a_ladder_that_loses_its_quotes_half_way_ends_at_market_too() -> None:
-    desk = held("{start: natural, wait: 5s, tries: 3, then: market}")
+    desk = held(THREE_TRIES)
     first = closing(desk)[0]
     desk.ack(first)
     desk.blind(*BLIND)
