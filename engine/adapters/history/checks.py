@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.adapters.history.day import Columns, Finding
+from engine.adapters.history.day import Columns, Finding, is_unknown
 from engine.adapters.history.finding import left_out, refusal, refused, told
 from engine.adapters.history.middle import median
 from engine.adapters.history.rows import Rows, expiry_of, width_of
@@ -109,7 +109,7 @@ def sound(rows: Rows) -> tuple[Rows, list[Finding]]:
 def endless(rows: Rows) -> Iterator[Finding]:
     """Yield where a value is infinite."""
     for name, values in rows.values.items():
-        if (is_none := np.isinf(values)).any():
+        if not is_unknown(values) and (is_none := np.isinf(values)).any():
             none = int(is_none.argmax())
             yield refused(rows.file, int(rows.row[none]), f"{name} is a number, is {values[none]:g}")
 

@@ -28,6 +28,11 @@ BY_OPTION = ("bid", "ask", "bid_size", "ask_size", "volume", "open_interest", "i
 """What columns of options a session can have."""
 
 
+def is_unknown(column: Columns) -> bool:
+    """Say whether a column is one nan stretched over its whole shape: its source has not a single number of it."""
+    return bool(column.size) and not any(column.strides) and bool(np.isnan(column.flat[0]))
+
+
 class Severity(Enum):
     """What a finding in the data does: the day is refused, a row is left out, or it is told and used."""
 

@@ -51,9 +51,10 @@ def read_even(path: Path) -> Even | None:
         return None
     if not _agrees(schema, metadata, times):
         return None
-    names = [name for name in BY_QUOTE if name in schema.names]
+    there = schema.names
+    names = [name for name in BY_QUOTE if name in there]
     unknown = [name for name in names if name not in names[:2] and _is_unknown(schema, metadata, name)]
-    identity = [name for name in schema.names if name.lower() in _IDENTITY]
+    identity = [name for name in there if name.lower() in _IDENTITY]
     with whole(path):
         quotes = opened.read(columns=[name for name in names if name not in unknown], use_threads=False)
         first = opened.read_row_group(0, columns=identity, use_threads=False)

@@ -164,11 +164,14 @@ class HeldPosition:
 
 def rounded_columns(columns: Columns) -> list[list[float | None]]:
     """Return what `rounded` makes of each value: at once, but for those that are nan or next to a half step."""
+    is_unknown = np.logical_and.reduce(np.isnan(columns), axis=1)  # a source without some greeks
     steps = columns * _STEPS
     whole = np.rint(steps)
     found: list[list[float | None]] = (whole / _STEPS).tolist()
+    for number in np.flatnonzero(is_unknown).tolist():
+        found[number] = [None] * columns.shape[1]
     sure = (np.abs(np.abs(steps - whole) - 0.5) > _DOUBT) & (np.abs(steps) < _LARGE)
-    for number, place in np.argwhere(~sure).tolist():
+    for number, place in np.argwhere(~(sure | is_unknown[:, None])).tolist():
         found[number][place] = rounded(float(columns[number, place]))
     return found
 

@@ -10,7 +10,7 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.adapters.history.day import Columns, HistoryDay, Places
+from engine.adapters.history.day import Columns, HistoryDay, Places, is_unknown
 from engine.adapters.history.middle import median
 from engine.model.contract import Contract, Option, Right, Underlying
 from engine.model.market import Board
@@ -24,6 +24,10 @@ AHEAD = 16
 """Instants whose quotes are gathered at once at most; the board has those of one."""
 _QUOTE = ("bid", "ask", "bid_size", "ask_size")
 _TOLD = (*_QUOTE, "volume", "open_interest")
+_STAMPS = ("quote_at", "last_at", "model_at")
+_OF_A_DAY = (*_TOLD, "call_volume", "put_volume", "last", "open", "high", "low", *GREEKS, *_STAMPS)
+_STAMPED = ("bid", "ask", "delta")
+"""What is always gathered: by them is told what has a quote, and greeks."""
 
 
 class DayMarket:
@@ -97,6 +101,7 @@ class DayMarket:
         if self._surface is not None:
             self._surface.make(places)
             self._given = {**self._surface.columns, **self._given}
+        self._told = {n: column for n, column in self._given.items() if n in _STAMPED or not is_unknown(column)}
         self._gathered, self._since, self._ahead = np.empty((0, 0, 0)), 0, 1
 
     def _holding(self, places: Places) -> tuple[dict[str, Columns], Places]:
@@ -133,10 +138,9 @@ class DayMarket:
     def forget(self) -> None:
         """Begin the day: nothing of the session before stands on the board but its closes."""
         board = self.board
-        for name in (*_QUOTE, "last", "open", "high", "low", *GREEKS, "quote_at", "last_at", "model_at"):
-            column = getattr(board, name)
-            for row in board.rows.values():
-                column[row] = nan
+        rows = list(board.rows.values())
+        for name in _OF_A_DAY if rows else ():
+            np.frombuffer(getattr(board, name))[rows] = nan
         for row, contract in self._levels:
             board.previous_close[row] = self.previous.get(contract.symbol, nan)
 
@@ -219,10 +223,11 @@ class DayMarket:
         """Return what some instants from a place on say of the options that are followed.
 
         Shape: (the stamp of the quotes, the columns of the source, the stamp of the model) x instants x options.
+        Columns without any number are left: rows are nan since they are there, and since the day began.
         """
         self._ahead = min(2 * self._ahead, AHEAD)  # few after a change of lines: another may follow
         span = slice(place, place + self._ahead)
-        given = with_sizes({name: column[span].take(self._places, axis=1) for name, column in self._given.items()})
+        given = with_sizes({name: column[span].take(self._places, axis=1) for name, column in self._told.items()})
         self._names = (*given, "model_at")
         at = self.day.times[span, None]
         quoted, modelled = (np.where(np.isnan(given[name]), nan, at) for name in ("ask", "delta"))
@@ -262,7 +267,7 @@ def with_sizes(given: dict[str, Columns]) -> dict[str, Columns]:
 
 def _is_running(volume: Columns | None) -> bool:
     """Say whether a volume is told instant by instant: one for the whole day is not known before its end."""
-    return volume is not None and volume.ndim == 2
+    return volume is not None and volume.ndim == 2 and not is_unknown(volume)
 
 
 def ranges(times: Columns, level: Columns, session: Session) -> list[list[float]]:

@@ -251,8 +251,11 @@ class Walk(Hearing):
             self.state, passed = self.quiet.pass_by(agenda, self.state, self.now)
             self.records += passed
             return False
+        last = -1
         while agenda and agenda[0][1] >= 0 and agenda[0][0] < until:
-            market.skip(agenda.popleft()[1])
+            _, last = agenda.popleft()
+        if last >= 0:
+            market.skip(last)
         return True
 
     def _step(self, session: Session, market: DayMarket, place: int) -> None:

@@ -14,6 +14,7 @@ from past_days import PastDays
 from benchmarks.engine_desk import compiled
 from benchmarks.task import variants
 from engine.adapters.history.day import Columns, DailyBar, HistoryDay, Source
+from engine.model.contract import Underlying
 from engine.model.errors import MisuseError
 from engine.model.events import event_calendar
 from engine.model.market import Board
@@ -291,6 +292,32 @@ def test_an_ask_alone_is_no_bid_where_the_source_has_no_sizes() -> None:
         pytest.approx(np.nan, nan_ok=True),
     ]
     assert market.given_of(day.options[:1])["bid_size"][5].tolist() == [0.0]
+
+
+def test_a_session_knows_nothing_that_only_the_one_before_has_been_told() -> None:
+    """Whole columns without a number are not written instant by instant: what stood there is gone when it begins."""
+
+    def counted(day: HistoryDay) -> HistoryDay:
+        one = np.ones_like(day.bid)
+        return replace(day, volume=one, open_interest=one, gamma=one)
+
+    def uncounted(day: HistoryDay) -> HistoryDay:
+        nothing = np.broadcast_to(np.nan, day.bid.shape)
+        return replace(day, volume=nothing, open_interest=None, gamma=nothing)
+
+    board, session = Board(), session_on(FIRST)
+    assert session is not None
+    found = []
+    for change in (counted, uncounted):
+        day = PastDays(change=change).day(FIRST)
+        market = markets.DayMarket(day, session, board, {})
+        market.forget()
+        market.watch((Underlying("SPX"), *day.options[:1]))
+        market.write(5)
+        underlying, option = board.rows[Underlying("SPX")], board.rows[day.options[0]]
+        told = (board.volume[option], board.open_interest[option], board.gamma[option], board.call_volume[underlying])
+        found.append([value == value for value in told])
+    assert found == [[True] * 4, [False] * 4]
 
 
 # ---------------------------------------------------------------- expiry

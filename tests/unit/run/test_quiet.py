@@ -81,7 +81,8 @@ def test_columns_are_rounded_as_single_values_are() -> None:
     chance = np.random.default_rng(7)
     halves = np.round(chance.uniform(-50, 50, 3000), 6) + 5e-7
     values = np.concatenate((chance.uniform(-9, 9, 3000), halves, chance.normal(0, 1e9, 300), [np.nan, -1e-9, 0]))
-    for told, column in zip(rounded_columns(values.reshape(3, -1)), values.reshape(3, -1), strict=True):
+    columns = np.vstack((values.reshape(3, -1), np.full(len(values) // 3, np.nan)))
+    for told, column in zip(rounded_columns(columns), columns, strict=True):
         assert [str(each) for each in told] == [str(rounded(float(value))) for value in column]
 
 
