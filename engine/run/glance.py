@@ -251,9 +251,12 @@ def _notice(state: State) -> str:
         return "stopping: entries are cancelled, exits stay at the broker"
     if not state.is_linked:
         return "the connection to the gateway is lost; it is tried again, exits that rest stay at the broker"
-    if state.standing.flattening:
-        whose = ", ".join(sorted(state.standing.flattening - {""})) or "all bots"
-        return f"flattened: what {whose} hold is closed, nothing is opened; 'rulebot resume' lets bots enter again"
-    if state.standing.trading is not Trading.ACTIVE:
+    standing = state.standing
+    if "" in standing.flattening:
+        return "flattened: what all bots hold is closed, nothing is opened; 'rulebot resume' lets bots enter again"
+    if standing.trading is not Trading.ACTIVE:
         return "killed: nothing is opened, exits go on; 'rulebot resume' lets bots enter again"
+    if standing.flattening:
+        whose = ", ".join(sorted(standing.flattening))
+        return f"flattened: what {whose} held is closed, other bots go on; 'rulebot resume' of it lets it enter again"
     return ""

@@ -107,7 +107,7 @@ class Run:
 
     @property
     def trading(self) -> str:
-        """Return active, or reducing (exits only) once paused, stopped or killed; stopped when no engine runs."""
+        """Return active, or reducing (exits only) once all are paused or killed; stopped when no engine runs."""
         return "stopped" if self.state() == "stopped" else self.asked
 
     @property

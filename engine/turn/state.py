@@ -52,6 +52,11 @@ class Standing(NamedTuple):
     flattening: frozenset[str] = frozenset()
     closing: frozenset[str] = frozenset()
 
+    @property
+    def is_active(self) -> bool:
+        """Say whether bots may open something, those aside that were paused, killed or closed by name."""
+        return self.may_enter("")
+
     def may_enter(self, bot: str) -> bool:
         """Say whether the bot may open anything."""
         return self.trading is Trading.ACTIVE and "" not in self.paused and bot not in self.paused

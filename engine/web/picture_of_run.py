@@ -13,7 +13,7 @@ from engine.run.observe.telling import title
 from engine.run.position_text import close_price, exits_text, order_price, structure
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.program import Program
-from engine.turn.state import State, Trading
+from engine.turn.state import State
 from engine.turn.work import Work
 from engine.web.gauges import gauges
 from engine.web.picture import GREEKS, BotLine, OrderLine, Picture, PositionLine, clock_text
@@ -27,12 +27,10 @@ def picture_of_run(run: "Run", at: datetime) -> Picture:
     state, program = run.loop.state, run.loop.program
     seen = glance(program, state, at, run.first, run.last)
     account = state.facts.account
-    standing = state.standing
-    is_active = standing.trading is Trading.ACTIVE and "" not in standing.paused and not standing.flattening
     return Picture(
         at=at,
         engine="stopping" if state.is_stopping else "running",
-        trading="active" if is_active else "reducing",
+        trading="active" if state.standing.is_active else "reducing",
         mode=str(run.options.settings.get("mode") or ""),
         mark=title(run.options.settings),
         is_linked=state.is_linked,

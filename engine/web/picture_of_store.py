@@ -13,7 +13,6 @@ from engine.run.position_text import exits_text
 from engine.run.trade_text import structure_of
 from engine.spec.nouns.exits import ExitKind
 from engine.store.queries import Row, Run, StoreReader
-from engine.turn.state import Trading
 from engine.web.bots_of_store import bot_lines
 from engine.web.known import Known, expiry_of, held_of, known
 from engine.web.picture import GREEKS, OrderLine, Picture, PositionLine, Told, clock_text
@@ -87,9 +86,7 @@ def _trading(run: Run, found: Known | None) -> str:
     """Return active, reducing or stopped; what stands holds over restarts."""
     if run.state() == "stopped" or found is None:
         return "stopped" if run.state() == "stopped" else run.trading
-    standing = found.state.standing
-    is_active = standing.trading is Trading.ACTIVE and "" not in standing.paused and not standing.flattening
-    return "active" if is_active else "reducing"
+    return "active" if found.state.standing.is_active else "reducing"
 
 
 def _notice(run: Run, trading: str) -> str:

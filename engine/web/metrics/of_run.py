@@ -19,7 +19,7 @@ from engine.model.position import Position, PositionLeg
 from engine.run.glance import Doing, today_of
 from engine.run.start import Run
 from engine.run.vitals import Vitals
-from engine.turn.state import State, Trading
+from engine.turn.state import State
 from engine.web.metrics.catalogue import Sample
 from engine.web.picture import Picture
 
@@ -50,11 +50,10 @@ def samples_of_run(vitals: Vitals, picture: Picture, silence: float) -> list[Sam
 
 def _engine(vitals: Vitals, state: State, at: datetime, silence: float) -> Iterator[Sample]:
     run, standing, session = vitals.run, state.standing, state.session
-    is_active = standing.trading is Trading.ACTIVE and "" not in standing.paused and not standing.flattening
     link = run.world.ib.link
     info = (str(run.options.settings.get("mode") or ""), "yes" if link.is_simulated else "no")
     yield Sample("rulebot_engine_info", 1, info)
-    yield Sample("rulebot_trading_active", is_active)
+    yield Sample("rulebot_trading_active", standing.is_active)
     yield Sample("rulebot_engine_silence_seconds", silence)
     yield Sample("rulebot_engine_events", run.loop.spent.events)
     yield Sample("rulebot_engine_turn_seconds", run.loop.spent.turns)

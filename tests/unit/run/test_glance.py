@@ -135,6 +135,23 @@ def test_notices() -> None:
     assert "killed" in seen(state._replace(standing=Standing(Trading.REDUCING)), "11:42").notice
 
 
+def test_a_notice_that_bots_were_closed_says_whether_others_go_on() -> None:
+    state, one, every = day_state("11:42"), frozenset({WATCHER}), frozenset({""})
+    told = {
+        standing: seen(state._replace(standing=standing), "11:42").notice
+        for standing in (
+            Standing(paused=one, flattening=one),
+            Standing(Trading.REDUCING, paused=one, flattening=one),
+            Standing(Trading.REDUCING, paused=one, flattening=one | every),
+        )
+    }
+    assert [notice.split(";")[0] for notice in told.values()] == [
+        f"flattened: what {WATCHER} held is closed, other bots go on",
+        "killed: nothing is opened, exits go on",
+        "flattened: what all bots hold is closed, nothing is opened",
+    ]
+
+
 def test_today_is_realised_and_open() -> None:
     shown = seen(day_state("14:00"), "14:00")
     assert shown.realized == Decimal("36.80")

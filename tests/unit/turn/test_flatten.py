@@ -15,9 +15,9 @@ def test_what_stands_is_folded_from_requests() -> None:
     standing = after_request(Standing(), Request.FLATTEN, "one")
     assert standing.is_flattening("one")
     assert not standing.is_flattening("two")
-    assert (standing.may_enter("one"), standing.may_enter("two")) == (False, True)
+    assert (standing.may_enter("one"), standing.may_enter("two"), standing.is_active) == (False, True, True)
     standing = after_request(standing, Request.FLATTEN, "")
-    assert standing.trading is Trading.REDUCING
+    assert (standing.trading, standing.is_active) == (Trading.REDUCING, False)
     assert standing.is_flattening("two")
     assert after_request(standing, Request.RESUME, "") == Standing()
 
