@@ -11,14 +11,13 @@ from engine.cli.stores import check_bot, print_json, reads_store
 from engine.cli.width import echo
 from engine.model.session import at_exchange_time
 from engine.record.doing import doing_at
-from engine.record.explain import history, left_within, of_symbol, selection_at, state_at, story
+from engine.record.explain import history, left_within, of_symbol, selection_at, state_at
 from engine.record.record import Kind, Record
-from engine.run.trade_text import asked_at, with_parts
+from engine.run.why_day import why_day
 from engine.run.why_text import (
     condition_document,
     instant_document,
     instant_lines,
-    is_held,
     rule_lines,
     selection_lines,
     story_document,
@@ -27,7 +26,7 @@ from engine.run.why_text import (
 from engine.spec.suggest import did_you_mean
 from engine.store.latest import chosen_store, naming, run_store
 from engine.store.place import Place, shown_path
-from engine.store.queries import Row, StoreReader
+from engine.store.queries import StoreReader
 
 
 @click.command("why", short_help="Say why a bot did, or did not, trade.")
@@ -63,25 +62,13 @@ def why(
             others = {str(row["position"]) for row in every if row["symbol"] != symbol}
             records = _of_symbol(records, symbol, others)
             every = [row for row in every if row["symbol"] == symbol]
-        trades = [
-            with_parts(row, reader.view("orders", position=row["position"])) for row in every if _is_of(row, session)
-        ]
-        held = [row for row in every if is_held(row, session)]
-        is_story = session is not None and clock is None and rule is None
-        away = reader.outages(session) if session and is_story else ()
-        blind = reader.data_troubles(session) if session and is_story else ()
-        on_hold = reader.on_hold() if is_story else {}
-        told = story(records) if is_story and records else None
-        asked = {each: asked_at(reader.view("orders", position=each)) for each in (told.tried if told else ())}
+        is_story = clock is None and rule is None
+        told = why_day(reader, session, records, every) if session and records and is_story else None
         mark = reader.run().mark
     document: dict[str, Any]
     if session is not None and told is not None:
-        document, lines = (
-            story_document(bot, session, told, trades, held, away, blind, on_hold, asked),
-            story_lines(
-                " ".join(filter(None, (bot, symbol))), session, told, trades, held, away, blind, on_hold, asked
-            ),
-        )
+        document = story_document(bot, session, told)
+        lines = story_lines(" ".join(filter(None, (bot, symbol))), session, told)
     elif session is None or not records:
         document = {"bot": bot, "date": session and str(session), "records": 0}
         lines = [f"{bot} left no record{f' on {session}' if session else ''}: it did not run, or nothing was judged."]
@@ -113,11 +100,6 @@ def _of_symbol(records: Sequence[Record], symbol: str, others: Collection[str]) 
 
 def _is_judged(record: Record) -> bool:
     return record.kind is Kind.VERDICT and "symbol" in record.data
-
-
-def _is_of(trade: Row, session: date | None) -> bool:
-    """Say whether a trade was opened or closed on that date."""
-    return str(session) in (str(trade["trade_date"]), str(trade["exit_time"] or "")[:10])
 
 
 def _show(document: dict[str, Any], lines: Sequence[str], path: Place, form: str) -> None:

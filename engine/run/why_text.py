@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from types import MappingProxyType
 from typing import Any
 
 from engine.model.counted import counted
@@ -14,6 +13,7 @@ from engine.record.doing import Doing, Told
 from engine.record.explain import Condition, Leaving, Moment, Span, Story, total
 from engine.run.columns import aligned, price, signed
 from engine.run.trade_text import structure_of
+from engine.run.why_day import WhyDay
 from engine.store.queries import Row
 
 _TRUTH = {True: "true", False: "FALSE", None: "unknown"}
@@ -31,32 +31,21 @@ def clock(at: datetime, *, seconds: bool = True) -> str:
     return local.strftime("%H:%M:%S" if seconds or local.second else "%H:%M")
 
 
-def story_lines(
-    bot: str,
-    session: date,
-    told: Story,
-    trades: Sequence[Row],
-    held: Sequence[Row] = (),
-    away: Sequence[Span] = (),
-    blind: Sequence[Told] = (),
-    on_hold: Mapping[str, str] = MappingProxyType({}),
-    asked: Mapping[str, str] = MappingProxyType({}),
-) -> list[str]:
+def story_lines(bot: str, session: date, day: WhyDay) -> list[str]:
     """Return a day's story: the headline, the nearest miss in full, what was unknown, what came of it.
 
-    held: trades of earlier days that were still open when the day was over. away: when no engine was connected; blind:
-    why market data did not come; both are told of a bot that did not trade. on_hold: positions for which nothing is
-    sent, and why. asked: what entries asked for that did not fill, by position.
+    What was away and what was blind is told of a bot that did not trade.
     """
+    told, trades, on_hold, asked, blind = day.told, day.trades, day.on_hold, day.asked, day.blind
     lines = [_headline(bot, session, told, trades)]
     lines += [f"  {_trade_line(trade, session)}{_hold_words(trade, on_hold)}" for trade in trades]
-    for trade in held:
+    for trade in day.held:
         since = str(trade["entry_time"])[:10]
         lines.append(f"  held {structure_of(trade)} since {since}{_hold_words(trade, on_hold)}")
     for (at, text), position in zip(told.unfilled, told.tried, strict=True):
         lines.append(f"  {clock(at)}   not filled: {text}{f' ({asked[position]})' if asked.get(position) else ''}")
     if not _opened(session, trades):
-        lines += _away_lines(away)
+        lines += _away_lines(day.away)
         lines += [f"  {clock(at)}   {text}" for at, text in blind[:_REASONS_SHOWN]]
         lines += [f"  and {len(blind) - _REASONS_SHOWN} more of market data"] if len(blind) > _REASONS_SHOWN else []
     if not told.watched and not told.entered:
@@ -183,11 +172,6 @@ def _end_words(trade: Row, verb: str, session: date) -> str:
 def _is_dealt(trade: Row) -> bool:
     """Say whether a part of it was closed by an order before the rest expired."""
     return any(leg["closed"] != leg["settled"] for leg in json.loads(trade["legs"]))
-
-
-def is_held(trade: Row, session: date | None) -> bool:
-    """Say whether a trade was open all that day."""
-    return str(trade["entry_time"] or "9")[:10] < str(session) < str(trade["exit_time"] or "9")[:10]
 
 
 def moment_lines(moment: Moment) -> list[str]:
@@ -342,18 +326,9 @@ def _number(value: Any) -> float | None:
 # The same as plain data
 
 
-def story_document(
-    bot: str,
-    session: date,
-    told: Story,
-    trades: Sequence[Row],
-    held: Sequence[Row] = (),
-    away: Sequence[Span] = (),
-    blind: Sequence[Told] = (),
-    on_hold: Mapping[str, str] = MappingProxyType({}),
-    asked: Mapping[str, str] = MappingProxyType({}),
-) -> dict[str, Any]:
+def story_document(bot: str, session: date, day: WhyDay) -> dict[str, Any]:
     """Return a day's story as plain data."""
+    told, trades, held = day.told, day.trades, day.held
     return {
         "bot": bot,
         "date": str(session),
@@ -365,7 +340,7 @@ def story_document(
         "unknown_seconds": total(told.unknown).total_seconds(),
         "refused": [{"at": at.isoformat(), "reason": text} for at, text in told.refused],
         "unfilled": [
-            {"at": at.isoformat(), "reason": text, "asked": asked.get(position, "")}
+            {"at": at.isoformat(), "reason": text, "asked": day.asked.get(position, "")}
             for (at, text), position in zip(told.unfilled, told.tried, strict=True)
         ],
         "rolled": [{"at": at.isoformat(), "reason": text} for at, text in told.rolled],
@@ -375,9 +350,9 @@ def story_document(
         "skipped": told.skipped,
         "trades": [dict(trade) for trade in trades],
         **({"held": [dict(trade) for trade in held]} if held else {}),
-        **({"on_hold": told_of} if (told_of := _holds_of((*trades, *held), on_hold)) else {}),
-        **({"away": [_span(span) for span in away]} if away else {}),
-        **({"market_data": [{"at": at.isoformat(), "told": text} for at, text in blind]} if blind else {}),
+        **({"on_hold": told_of} if (told_of := _holds_of((*trades, *held), day.on_hold)) else {}),
+        **({"away": [_span(span) for span in day.away]} if day.away else {}),
+        **({"market_data": [{"at": at.isoformat(), "told": text} for at, text in day.blind]} if day.blind else {}),
         **({"halted_at": told.halted_at.isoformat()} if told.halted_at else {}),
         **({"blind": [condition_document(one) for one in told.blind]} if told.blind else {}),
         **({"ranked": [{"at": at.isoformat(), "ranking": words} for at, words in told.ranked]} if told.ranked else {}),

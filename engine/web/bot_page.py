@@ -6,7 +6,6 @@ from typing import Any
 
 from engine.compile.build import build_plan
 from engine.model.session import EXCHANGE_ZONE
-from engine.record.explain import story
 from engine.record.record import Kind
 from engine.review.explain import explain_bot
 from engine.review.state_svg import state_svg
@@ -14,8 +13,8 @@ from engine.review.text import text_of
 from engine.run.chart.gather import chart_of_day
 from engine.run.chart.svg import chart_svg, mark_words
 from engine.run.overrides import kept_in
-from engine.run.trade_text import asked_at, with_parts
-from engine.run.why_text import is_held, story_lines
+from engine.run.why_day import why_day
+from engine.run.why_text import story_lines
 from engine.spec.load import load_text
 from engine.store.place import Place
 from engine.store.queries import StoreReader
@@ -38,25 +37,15 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
         session = day or reader.last_day(name)
         records = reader.day(name, session) if session else ()
         trades = reader.view("trades", strategy_id=name)
+        told = why_day(reader, session, records, trades) if session and records else None
         kept = kept_in(reader)
-        away = reader.outages(session) if session else ()
-        blind = reader.data_troubles(session) if session else ()
         chart = chart_of_day(reader, name, session) if session else None
         states = [str(row["state"]) for row in reader.view("open_positions", strategy_id=name)]
-        on_hold = reader.on_hold()
-        told = story(records) if session and records else None
-        asked = {each: asked_at(reader.view("orders", position=each)) for each in (told.tried if told else ())}
-        of_day = [
-            with_parts(row, reader.view("orders", position=row["position"]))
-            for row in trades
-            if session is None or session.isoformat() in _days_of(row)
-        ]
     text = run.specs.get(name) or {}
     lit = frozenset(states or ("flat",))
     explained, drawing = _explained(
         str(text.get("text") or ""), tuple(sorted(dict(text.get("overrides") or {}).items())), lit
     )
-    held = [row for row in trades if is_held(row, session)]
     verdicts = [
         {
             "clock": f"{record.at.astimezone(EXCHANGE_ZONE):%H:%M:%S}",
@@ -75,9 +64,7 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
         "text": str(text.get("text") or ""),
         "state": run.state(name, holds=bool(states)),
         "session": session,
-        "why": "\n".join(story_lines(name, session, told, of_day, held, away, blind, on_hold, asked))
-        if session and told
-        else "",
+        "why": "\n".join(story_lines(name, session, told)) if session and told else "",
         "chart": "" if chart is None else chart_svg(chart),
         "marks": () if chart is None else tuple((mark, mark_words(mark)) for mark in chart.marks),
         "explained": explained,
@@ -87,10 +74,6 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
         "trades": trades[::-1],
         "parameters": parameter_lines(text, kept, name),
     }
-
-
-def _days_of(row: Any) -> tuple[str, str]:
-    return str(row["entry_time"] or row["trade_date"])[:10], str(row["exit_time"] or "")[:10]
 
 
 @lru_cache(maxsize=64)

@@ -14,6 +14,7 @@ from engine.run.aftermath.day import Day, read_day
 from engine.run.aftermath.findings import offences
 from engine.run.desk import load_desk
 from engine.run.start import Run, RunOptions, execute
+from engine.run.why_day import WhyDay
 from engine.run.why_text import story_lines
 from engine.run.worlds import attached
 from engine.sim.gateway.embed import start_gateway
@@ -88,7 +89,7 @@ def test_why_says_that_market_data_did_not_come_and_why(tmp_path: Path) -> None:
     assert day.orders == {}
     with StoreReader(tmp_path / "s.db") as reader:
         told = reader.data_troubles(DAY)
-        lines = story_lines("spy_put_seller", DAY, story(reader.day("spy_put_seller", DAY)), (), blind=told)
+        lines = story_lines("spy_put_seller", DAY, WhyDay(story(reader.day("spy_put_seller", DAY)), blind=told))
     assert "another session of this user has the market data (error 10197)" in told[0][1]
     assert lines[1].endswith(told[0][1])
 

@@ -5,6 +5,7 @@ from store_day import WATCHER, at
 from engine.record.doing import doing_at
 from engine.record.explain import state_at, story
 from engine.record.record import Json, Kind, Record
+from engine.run.why_day import WhyDay
 from engine.run.why_text import instant_document, instant_lines, story_lines
 
 
@@ -72,4 +73,6 @@ def test_an_exit_that_closed_a_part_has_acted() -> None:
 def test_a_halt_is_told_with_its_time() -> None:
     halted: dict[str, Json] = {"halted": "day_range 8.7 pts   above 8 pts", "skipped": "", "decided": ""}
     told = story([*KEPT_OUT, Record(at("11:00"), Kind.BOT_DAY, WATCHER, "", halted)])
-    assert "  11:00:00   halted: day_range 8.7 pts above 8 pts" in story_lines(WATCHER, at("11:00").date(), told, ())
+    assert "  11:00:00   halted: day_range 8.7 pts above 8 pts" in story_lines(
+        WATCHER, at("11:00").date(), WhyDay(told)
+    )

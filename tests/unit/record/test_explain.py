@@ -8,6 +8,7 @@ from store_day import DAY, WATCHER, at, condor_records, verdict, watcher_records
 from engine.record.explain import Span, history, left_within, of_symbol, outages, selection_at, state_at, story, total
 from engine.record.record import Json, Kind, Record
 from engine.run.trade_text import asked_at, with_parts
+from engine.run.why_day import WhyDay
 from engine.run.why_text import instant_lines, rule_lines, story_lines
 
 
@@ -96,7 +97,7 @@ def test_a_watch_that_ends_by_entering_or_by_the_day() -> None:
 def test_each_window_in_which_it_watched_is_told(clocks: str, words: str) -> None:
     words_of = ("watch", "stop watching")
     told = story([decision(clock, words_of[place % 2]) for place, clock in enumerate(clocks.split())])
-    assert story_lines(WATCHER, DAY, told, ())[0].endswith(f"It watched {words}.")
+    assert story_lines(WATCHER, DAY, WhyDay(told))[0].endswith(f"It watched {words}.")
 
 
 def test_unknown_to_the_end_lasts_until_the_watch_ends() -> None:
@@ -140,13 +141,15 @@ def test_what_kept_a_bot_from_watching_is_told() -> None:
         "status": "OPEN",
     }
     held = [{**row, "entry_time": "2026-11-16 10:00:31", "exit_time": None}]
-    lines = story_lines(WATCHER, DAY, told, (), held)
+    lines = story_lines(WATCHER, DAY, WhyDay(told, (), held))
     assert lines[0].endswith("It did not watch.")
     assert lines[1] == "  held 2200p 2026-12-18 since 2026-11-16"
     assert lines[2:] == ["  its halt move was unknown: beyond 46.4: SPX: no expiry fits"]
     capped = replace(told, skipped="1 of 1 open at once")
-    assert story_lines(WATCHER, DAY, capped, (), held)[0].endswith("It did not watch: 1 of 1 open at once.")
-    assert "at 2.70 2026-11-16 10:00; open" in story_lines(WATCHER, DAY, told, held)[1], "a day of its own is named"
+    assert story_lines(WATCHER, DAY, WhyDay(capped, (), held))[0].endswith("It did not watch: 1 of 1 open at once.")
+    assert "at 2.70 2026-11-16 10:00; open" in story_lines(WATCHER, DAY, WhyDay(told, held))[1], (
+        "a day of its own is named"
+    )
 
 
 def test_parts_of_a_trade_that_exits_closed_are_told() -> None:
@@ -180,13 +183,13 @@ def test_parts_of_a_trade_that_exits_closed_are_told() -> None:
     ]
     told = story([decision("09:45", "watch"), decision("09:45", "enter")])
     part = "sold 4 x 5950p at 2.00 09:45, 2 of 4 bought back at 1.65 10:31: half"
-    (_, line) = story_lines(WATCHER, DAY, told, [with_parts(row, orders[:3])])
+    (_, line) = story_lines(WATCHER, DAY, WhyDay(told, [with_parts(row, orders[:3])]))
     assert line == f"  {part}; open"
     closed = {**row, **left, "status": "CLOSED", "final_pnl": 199.91}
-    (_, line) = story_lines(WATCHER, DAY, told, [with_parts(closed, orders)])
+    (_, line) = story_lines(WATCHER, DAY, WhyDay(told, [with_parts(closed, orders)]))
     assert line.startswith(f"  {part}, bought back in all at 1.40 12:40: rest   +$199.91")
     assert with_parts(closed, orders[:1]) == closed
-    (_, line) = story_lines(WATCHER, DAY, told, [with_parts(row, [{**orders[1], "fill_price": None}])])
+    (_, line) = story_lines(WATCHER, DAY, WhyDay(told, [with_parts(row, [{**orders[1], "fill_price": None}])]))
     assert line == "  sold 4 x 5950p at 2.00 09:45, 2 of 4 bought back 10:31: half; open", "as where nothing is sent"
 
 
@@ -201,16 +204,16 @@ def test_an_entry_that_was_not_filled_says_what_was_asked_before_all_else() -> N
     away = (Span(start=at("11:31"), end=at("11:32"), why="the connection was lost"),)
     asked = asked_at([order, last, {**order, "purpose": "exit"}])
     assert asked == "last at 4.15, try 3; mid 4.21 when it began"
-    lines = story_lines(WATCHER, DAY, told, (), away=away, asked={"P1": asked})
+    lines = story_lines(WATCHER, DAY, WhyDay(told, (), away=away, asked={"P1": asked}))
     assert lines[1] == f"  09:36:01   not filled: its tries are used up ({asked})"
     assert asked_at([{**order, "limit_price": None, "mid": None}]) == "at market, try 1"
-    assert story_lines(WATCHER, DAY, told, ())[1] == "  09:36:01   not filled: its tries are used up"
+    assert story_lines(WATCHER, DAY, WhyDay(told))[1] == "  09:36:01   not filled: its tries are used up"
 
 
 def test_a_bot_without_conditions_is_told_what_refused_it_and_no_count_of_conditions() -> None:
     near = Record(at("10:30"), Kind.NEAREST, WATCHER, "", {"rule": "limits", "text": "no", "readings": []})
     records = [decision("10:00", "watch"), decision("10:00", "skip", "could lose $922.56"), near]
-    assert not any("0 of 0" in line for line in story_lines(WATCHER, DAY, story(records), ()))
+    assert not any("0 of 0" in line for line in story_lines(WATCHER, DAY, WhyDay(story(records))))
 
 
 def outage_record(clock: str, kind: Kind, **data: Json) -> Record:
@@ -230,7 +233,7 @@ def test_a_session_without_a_connection_is_told_of_a_bot_that_did_not_trade() ->
         outage_record("14:05:10", Kind.LINK, **up),
         outage_record("15:00", Kind.RUN_ENDED, reason="stopped by the operator"),
     ]
-    lines = story_lines(WATCHER, DAY, story([records[4]]), (), (), outages(records, session, is_running=False))
+    lines = story_lines(WATCHER, DAY, WhyDay(story([records[4]]), away=outages(records, session, is_running=False)))
     assert lines[1:5] == [
         "  09:30:00   could not watch until 09:40:00: no engine ran",
         "  13:00:00   could not watch until 13:10:00: the connection was lost: error 1100",
@@ -268,13 +271,13 @@ def test_a_trade_of_which_one_side_was_bought_back_did_not_expire_worthless() ->
         "commissions": 7.4,
     }
     told = story([decision("10:30", "watch"), decision("10:31", "enter")])
-    (_, mixed, *_) = story_lines(WATCHER, DAY, told, [{**row, "legs": json.dumps(legs)}])
+    (_, mixed, *_) = story_lines(WATCHER, DAY, WhyDay(told, [{**row, "legs": json.dumps(legs)}]))
     assert "12:00, bought back at 2.40 (the rest expired) 16:00   -$12.40" in mixed
     whole = [{**leg, "settled": 1} for leg in legs]
-    (_, line, *_) = story_lines(WATCHER, DAY, told, [{**row, "legs": json.dumps(whole)}])
+    (_, line, *_) = story_lines(WATCHER, DAY, WhyDay(told, [{**row, "legs": json.dumps(whole)}]))
     assert "12:00, expired worthless 16:00" in line
     left = {**row, "legs": json.dumps(legs), "exit_name": "stop", "exit_reason": "STOP"}
-    (_, line, *_) = story_lines(WATCHER, DAY, told, [left])
+    (_, line, *_) = story_lines(WATCHER, DAY, WhyDay(told, [left]))
     assert "12:00, bought back at 2.40: stop (the rest expired 16:00)   -$12.40" in line
 
 

@@ -1,0 +1,54 @@
+"""What a store knows of one bot on one day, gathered in one way for `rulebot why` and for the bot's page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+from datetime import date
+
+from engine.model.values import dataclass
+from engine.record.doing import Told
+from engine.record.explain import Span, Story, story
+from engine.record.record import Record
+from engine.run.trade_text import asked_at, with_parts
+from engine.store.queries import Row, StoreReader
+
+
+@dataclass(frozen=True, slots=True)
+class WhyDay:
+    """A bot's story and what stands beside it.
+
+    trades: opened or closed on that day, with the parts that exits closed. held: trades of earlier days that were still
+    open when the day was over. away: when no engine was connected; blind: why market data did not come. on_hold:
+    positions for which nothing is sent, and why. asked: what entries asked for that did not fill, by position.
+    """
+
+    told: Story
+    trades: Sequence[Row] = ()
+    held: Sequence[Row] = ()
+    away: Sequence[Span] = ()
+    blind: Sequence[Told] = ()
+    on_hold: Mapping[str, str] = field(default_factory=dict)
+    asked: Mapping[str, str] = field(default_factory=dict)
+
+
+def why_day(reader: StoreReader, session: date, records: Sequence[Record], trades: Sequence[Row]) -> WhyDay:
+    """Return a day of a bot by its records of it (at least one), and its rows of `trades` of all days."""
+    told = story(records)
+    return WhyDay(
+        told,
+        [with_parts(row, reader.view("orders", position=row["position"])) for row in trades if _is_of(row, session)],
+        [row for row in trades if is_held(row, session)],
+        reader.outages(session),
+        reader.data_troubles(session),
+        reader.on_hold(),
+        {each: asked_at(reader.view("orders", position=each)) for each in told.tried},
+    )
+
+
+def is_held(trade: Row, session: date) -> bool:
+    """Say whether a trade was open all that day."""
+    return str(trade["entry_time"] or "9")[:10] < str(session) < str(trade["exit_time"] or "9")[:10]
+
+
+def _is_of(trade: Row, session: date) -> bool:
+    """Say whether a trade was opened or closed on that day."""
+    return str(session) in (str(trade["entry_time"] or trade["trade_date"])[:10], str(trade["exit_time"] or "")[:10])
