@@ -7,15 +7,14 @@ import click
 
 from engine.cli.stores import print_json, reads_store
 from engine.cli.width import echo, table, terminal_width
-from engine.model.event import Request
 from engine.record.record import Record
+from engine.run.asked import standing_of
 from engine.run.columns import aligned, price, signed
 from engine.run.connected import connected
 from engine.run.trade_text import structure_of
 from engine.store.latest import shown_store
 from engine.store.place import Place, shown_path
 from engine.store.queries import Row, Run, StoreReader
-from engine.turn.state import Standing, after_request
 
 _RESTING = ("target", "stop", "protect")
 
@@ -77,10 +76,7 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
 
 def _paused(run: Run) -> list[str]:
     """Return the bots that a person has paused or killed by name, sorted; what is asked of all is in `trading`."""
-    standing = Standing()
-    for record in (*run.earlier, *run.requests):
-        standing = after_request(standing, Request(str(record.data["request"])), record.bot)
-    return sorted(standing.paused - {""})
+    return sorted(standing_of((*run.earlier, *run.requests)).paused - {""})
 
 
 def _since(bases: Mapping[str, float], rows: Sequence[Row], column: str) -> float:

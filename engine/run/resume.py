@@ -13,7 +13,6 @@ from typing import Any
 from engine.decide.bot_day import BotDay
 from engine.fill.book import Booked, owes_none
 from engine.model.contract import LOT, SHARES_NAME
-from engine.model.event import Request
 from engine.model.facts import EventCalendar, Facts
 from engine.model.market import Board
 from engine.model.money import ZERO
@@ -23,10 +22,11 @@ from engine.model.session import at_exchange_time, exchange_date, session_from
 from engine.model.values import dataclass
 from engine.record.codec import decode, utc_time
 from engine.record.record import BY_HAND, GRID, OPENING_MOVE, WATCH, Json, Kind, Record
+from engine.run.asked import after_record
 from engine.run.desk import SpecText
 from engine.turn.daily import is_over, is_same_week
 from engine.turn.hooks import Hooks, after_hook
-from engine.turn.state import BotState, Standing, State, after_request
+from engine.turn.state import BotState, Standing, State
 from engine.turn.work import active_ids, live_refs
 
 RECENT = timedelta(minutes=1)
@@ -109,7 +109,7 @@ def resume(
                 bases[record.position] = marks[record.position]
         elif record.kind is Kind.OPERATOR:
             requests.add(str(data["id"]))
-            standing = after_request(standing, Request(data["request"]), record.bot, str(data.get("position") or ""))
+            standing = after_record(standing, record)
             let_be = data.get("accepted") or []
             assert isinstance(let_be, list)
             accepted.update(str(key) for key in let_be)

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from engine.model.event import Request
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.record.record import Kind
+from engine.run.asked import after_record
 from engine.run.audit.tape import Entry, Finding, Tape
-from engine.turn.state import Standing, after_request
+from engine.turn.state import Standing
 
 _UNTOLD = (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.DENIED)
 _LEAVING = (OrderStatus.PREPARED, OrderStatus.SENDING)
@@ -107,7 +107,7 @@ def only_what_reduces(tape: Tape) -> Iterator[Finding]:
     known: set[str] = set()
     for entry in tape.of(Kind.ORDER, Kind.OPERATOR):
         if entry.order is None:
-            standing = after_request(standing, Request(entry.text("request")), entry.record.bot, entry.text("position"))
+            standing = after_record(standing, entry.record)
         elif entry.order.ref not in known:
             known.add(entry.order.ref)
             is_barred = not standing.may_enter(entry.order.bot)

@@ -1,18 +1,18 @@
 """The store: whether an engine has it, and whether everything in it holds that must hold."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from engine.model.counted import counted
 from engine.model.errors import StoreError
-from engine.model.event import Request
-from engine.record.record import Kind, Record
+from engine.record.record import Kind
+from engine.run.asked import standing_of
 from engine.run.audit.audit import audit_store
 from engine.run.doctor.finding import Finding, Group, fault, fine, outage, unchecked, warning
 from engine.run.promotion.promotion import refuse_live_store
 from engine.store.open import is_there
 from engine.store.place import Place
 from engine.store.queries import StoreReader
-from engine.turn.state import Standing, Trading, after_request
+from engine.turn.state import Standing, Trading
 
 _BROKEN = "stop trading on it; 'rulebot store audit' shows more, 'rulebot store restore' puts a backup back"
 
@@ -48,13 +48,10 @@ def _present(store: Place) -> Iterator[Finding]:
         yield fine(Group.STORE, "engine", "none runs, and the last one ended as it should")
     text = f"{counted(held, 'position')} open and {counted(working, 'order')} at work, by {store}"
     yield fine(Group.STORE, "open", text)
-    yield _standing(asked)
+    yield _standing(standing_of(asked))
 
 
-def _standing(asked: Iterable[Record]) -> Finding:
-    standing = Standing()
-    for record in asked:
-        standing = after_request(standing, Request(record.data["request"]), record.bot)
+def _standing(standing: Standing) -> Finding:
     mend = "'rulebot resume' lets bots enter again"
     if standing.trading is not Trading.ACTIVE:
         return warning(

@@ -7,16 +7,16 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from engine.model.event import Request
 from engine.model.money import ZERO
 from engine.model.position import Position
 from engine.model.session import Session, exchange_date, session_on
 from engine.record.record import Kind, Record
+from engine.run.asked import after_record
 from engine.run.audit.tape import Entry, Tape
 from engine.run.desk import SpecText
 from engine.run.resume import spec_texts
 from engine.store.queries import OBSERVE
-from engine.turn.state import Standing, after_request
+from engine.turn.state import Standing
 
 PAPER, LIVE = "paper", "live"
 OTHERS = ("simulated", "real", LIVE, OBSERVE)
@@ -169,9 +169,7 @@ class _Reader:
             self.paper.passed_over[self.other].add(self.session.date)
 
     def _operator(self, entry: Entry) -> None:
-        self.standing = after_request(
-            self.standing, Request(entry.text("request")), entry.record.bot, entry.text("position")
-        )
+        self.standing = after_record(self.standing, entry.record)
         for bot in {*self.digests, *self.barred_since}:
             self._bar(bot, entry.record.at)
 
