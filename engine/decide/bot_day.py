@@ -54,6 +54,14 @@ class BotDay:
         """Entries sent in the present window."""
         return self.entries - self.before
 
+    def passed_over(self, reason: str, came_of: str) -> "BotDay":
+        """Return the day, over without an entry: why, and what came of the watch that ended so, "" of nothing."""
+        return replace(self, skipped="; ".join(filter(None, (reason, came_of))))
+
+    def tells(self, reason: str) -> bool:
+        """Say whether `skipped` is of a watch that ended for this reason, and tells what came of it."""
+        return bool(reason) and self.skipped.startswith(f"{reason}; ")
+
     def of_member(self, symbol: str) -> "BotDay":
         """Return the day as it is for one symbol: the bot's caps, and the symbol's own opportunity; "" is the bot's."""
         if not symbol:

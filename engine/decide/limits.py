@@ -14,6 +14,9 @@ from engine.model.values import dataclass
 DAY_TRADER_EQUITY = Decimal(25000)
 """Dollars from which on an account may make as many day trades as it likes. Source: as of `_day_trades`."""
 
+DAY_LOSS = "the day's loss"
+"""What a refusal and a halt by a bot's `daily_loss` begin with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cap:
@@ -172,16 +175,22 @@ def account_loss_problem(today: Decimal, limit: Decimal | None) -> str:
     return f"the account's loss today is {dollars(-today)}, its daily_loss is {dollars(limit)}"
 
 
+def day_loss_problem(today: Decimal, limit: Decimal | None) -> str:
+    """Return why a bot that made `today` dollars in this session enters nothing more in it, "" when it may."""
+    if limit is None or today > -limit:
+        return ""
+    return f"{DAY_LOSS} is {dollars(-today)}, daily_loss is {dollars(limit)}"
+
+
 def _daily(proposal: Proposal) -> str:
-    limit = proposal.bot_daily_loss
-    if limit is not None and proposal.bot_today <= -limit:
-        return f"the day's loss is {dollars(-proposal.bot_today)}, daily_loss is {dollars(limit)}"
+    if problem := day_loss_problem(proposal.bot_today, proposal.bot_daily_loss):
+        return problem
     limit = proposal.account_daily_loss
     if problem := account_loss_problem(proposal.account_today, limit):
         return problem
     unknown = proposal.unvalued if proposal.bot_daily_loss is not None else ()
     unknown = proposal.account_unvalued if limit is not None else unknown
-    return f"the day's loss is unknown (daily_loss): no sound quote for {unknown[0]}" if unknown else ""
+    return f"{DAY_LOSS} is unknown (daily_loss): no sound quote for {unknown[0]}" if unknown else ""
 
 
 def _open(proposal: Proposal) -> str:

@@ -21,6 +21,8 @@ ANY_END = "any"
 
 OVER = "its window is over"
 """Why no entry may be judged any more once the window's time has passed."""
+AHEAD = "its window, from"
+"""What a bot waits for whose window is still to come, and what the time of its begin follows."""
 
 
 class Opportunity(NamedTuple):

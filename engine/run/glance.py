@@ -185,14 +185,14 @@ def _bot_row(state: State, name: str, bot: BotState, closed: Sequence[Position])
 def _flat_text(bot: BotState) -> str:
     nearest = bot.nearest
     if nearest is None or bot.day.opened:
-        return bot.day.skipped if is_in_full(bot) else bot.waits
+        return waits_text(bot)
     clock = nearest.at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")
     return f"{bot.waits}; nearest {clock}: {nearest.rule} {nearest.text}"
 
 
-def is_in_full(bot: BotState) -> bool:
-    """Say whether `skipped` of its day tells what it waits for, and more: what was unknown when its watch ended."""
-    return bool(bot.waits) and bot.day.skipped.startswith(f"{bot.waits}; ")
+def waits_text(bot: BotState) -> str:
+    """Return what a bot waits for; after a watch also what came of it, or was unknown when it ended."""
+    return bot.day.skipped if bot.day.tells(bot.waits) else bot.waits
 
 
 def one_line(text: str) -> str:

@@ -21,6 +21,9 @@ from engine.turn.reloading import BotChange
 from engine.turn.resting import RESTING
 from engine.turn.state import State
 
+ENTRY_SENT = "entry sent:"
+"""How the line of an entry order begins."""
+
 
 class Tone(Enum):
     """How a line should look: it says good news, bad news, or something that a person must see to."""
@@ -89,7 +92,7 @@ def _order(record: Record, state: State) -> Happening | None:
         return None
     order = decode(Order, dict(record.data))
     if order.purpose is Purpose.ENTRY:
-        return Happening(record.at, order.bot, f"entry sent: {_deal(order, state)} {order_price(order)}")
+        return Happening(record.at, order.bot, f"{ENTRY_SENT} {_deal(order, state)} {order_price(order)}")
     if order.into:
         return Happening(record.at, order.bot, f"roll sent: {order_price(order)} for both sides, {order.reason}")
     if order.purpose in RESTING:

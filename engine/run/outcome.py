@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 
+from engine.decide.opportunity import AHEAD
 from engine.model.money import ZERO, dollars
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.model.values import dataclass
-from engine.run.glance import is_in_full, one_line, realized_today, today_of
+from engine.run.glance import one_line, realized_today, today_of, waits_text
 from engine.run.position_text import (
     entry_text,
     exit_text,
@@ -26,8 +27,6 @@ from engine.run.position_text import (
 from engine.turn.leaving import CLOSING
 from engine.turn.state import BotState, State
 
-AHEAD = "its window, from"
-"""How a bot that has not begun to watch says what it waits for."""
 SHOWN_OLD = 5
 """Positions opened on earlier days that are told one by one; the others are counted."""
 
@@ -168,8 +167,7 @@ def _why_nothing(state: State, name: str, bot: BotState) -> tuple[str, ...]:
         clock = nearest.at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")
         return (f"{clock} came nearest: {nearest.rule} {one_line(nearest.text)}",)
     waited = "waited for " if bot.waits.startswith(AHEAD) else ""
-    words = day.skipped if is_in_full(bot) else bot.waits or day.skipped or "nothing was judged"
-    return (waited + one_line(words),)
+    return (waited + one_line(waits_text(bot) or day.skipped or "nothing was judged"),)
 
 
 def _clock(at: datetime | None, state: State) -> str:

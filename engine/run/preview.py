@@ -18,6 +18,7 @@ from engine.record.record import Kind, Record
 from engine.review.payoff import Payoff
 from engine.run.looking.candidate import Candidate, Judged, judge
 from engine.run.looking.shown import ShownLeg, payoff_at_expiry, shown_legs, structure_of_legs
+from engine.turn.by_hand import ASKED
 from engine.turn.program import Program
 from engine.turn.state import State
 from engine.turn.turn import turn
@@ -25,8 +26,6 @@ from engine.turn.work import Turn, Work
 
 ENGINE = "the engine"
 OF_A_UNIVERSE = "nobody can have it enter by hand: it chooses among its symbols by its conditions"
-ASKED = "asked by the operator: "
-"""How the reason of an entry that was asked for, and refused, begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

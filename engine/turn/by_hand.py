@@ -20,6 +20,8 @@ from engine.turn.work import Work
 
 PATIENCE = timedelta(seconds=60)
 """How long an entry that was asked for waits until all that it needs is known."""
+ASKED = "asked by the operator: "
+"""How the reason of an entry that was asked for, and refused, begins."""
 LOOK_EVERY = 1.0
 """Seconds between two looks at whether it is."""
 
@@ -81,4 +83,4 @@ def _spent(work: Work, bot: CompiledBot) -> str:
 
 def _end(work: Work, name: str, reason: str) -> None:
     work.set_bot(name, replace(work.bots[name], by_hand=None))
-    work.record(Kind.DECISION, name, what="skip", reason=f"asked by the operator: {reason}", values=[])
+    work.record(Kind.DECISION, name, what="skip", reason=f"{ASKED}{reason}", values=[])

@@ -5,13 +5,13 @@ from decimal import Decimal
 from typing import Any
 
 from engine.decide.bot_day import BotDay
-from engine.decide.limits import account_loss_problem
+from engine.decide.limits import account_loss_problem, day_loss_problem
 from engine.decide.opportunity import at_hand, in_window
 from engine.evaluate.wording import describe
 from engine.fill.pnl import HeldLeg, made
 from engine.model.contract import Option
 from engine.model.facts import Facts
-from engine.model.money import ZERO, dollars
+from engine.model.money import ZERO
 from engine.model.order import Purpose
 from engine.model.position import Position
 from engine.model.quotes import level_of
@@ -173,8 +173,8 @@ def step_halts(work: Work, bot: CompiledBot) -> str:
     if limit is not None or work.program.limits.daily_loss is not None:
         _note_unvalued(work, name)
     today = bot_today(work, name) if limit is not None else ZERO
-    if limit is not None and today <= -limit:
-        halt(work, name, f"the day's loss is {dollars(-today)}, daily_loss is {dollars(limit)}")
+    if reason := day_loss_problem(today, limit):
+        halt(work, name, reason)
         return ""
     if not bot.halts:
         return ""

@@ -4,7 +4,7 @@ import math
 from datetime import datetime, timedelta
 
 from engine.decide.limits import halt_words
-from engine.decide.opportunity import OVER, Opportunity, opportunity
+from engine.decide.opportunity import AHEAD, OVER, Opportunity, opportunity
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
 from engine.evaluate.wording import describe
@@ -139,7 +139,7 @@ def _not_open(work: Work, bot: CompiledBot, found: Opportunity, window: int) -> 
         work.set_bot(name, replace(work.bots[name], is_watching=False, since=work.at))
         end_watch(work, name, found.reason)
     _note_unwatched(work, name, found)
-    waits = found.reason or f"its window, from {bot.plan.entry.windows[window].start}"
+    waits = found.reason or f"{AHEAD} {bot.plan.entry.windows[window].start}"
     state = work.bots[name]
     if waits != state.waits:
         work.set_bot(name, replace(state, waits=waits))

@@ -57,7 +57,7 @@ def end_watch(work: Work, name: str, reason: str) -> None:
         record_nearest(work, name, state.nearest)
     work.record(Kind.DECISION, name, what="stop watching", reason=reason, values=[])
     if not state.day.opened:
-        work.put_day(replace(state.day, skipped="; ".join(filter(None, (reason, _came_of(state))))))
+        work.put_day(state.day.passed_over(reason, _came_of(state)))
 
 
 def _came_of(state: BotState) -> str:

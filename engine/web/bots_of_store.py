@@ -11,6 +11,7 @@ from engine.record.record import Kind, Record
 from engine.run.glance import one_line
 from engine.run.trade_text import structure_of
 from engine.store.queries import Row, Run, StoreReader
+from engine.turn.by_hand import ASKED
 from engine.web.known import Known, bot_of, next_window
 from engine.web.picture import BotLine, PositionLine, clock_text
 
@@ -113,7 +114,7 @@ def _came_of_it(records: Sequence[Record], at: datetime | None) -> str:
             found = "to enter, as asked"
         elif record.kind is Kind.DECISION and what == "unfilled":
             found = f"not filled: {reason}"
-        elif record.kind is Kind.DECISION and (what == "enter" or reason.startswith("asked by the operator: ")):
+        elif record.kind is Kind.DECISION and (what == "enter" or reason.startswith(ASKED)):
             found = "" if what == "enter" else reason
     return found
 

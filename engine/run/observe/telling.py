@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from engine.record.record import Json, Kind, Record
-from engine.run.happening import Happening, happening
+from engine.run.happening import ENTRY_SENT, Happening, happening
 from engine.store.queries import OBSERVE
 from engine.turn.state import State
 
@@ -18,7 +18,7 @@ _WOULD = (
 def observed(record: Record, state: State) -> Happening | None:
     """Return the line of a record of an observing engine; a decision tells of an entry before its order does."""
     told = happening(record, state)
-    if told is None or told.text.startswith("entry sent: "):
+    if told is None or told.text.startswith(ENTRY_SENT):
         return None
     was, now = next(((was, now) for was, now in _WOULD if told.text.startswith(was)), ("", ""))
     return replace(told, text=now + told.text.removeprefix(was)) if was and record.kind is not Kind.ALARM else told

@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
+from engine.decide.limits import DAY_LOSS
 from engine.evaluate.wording import describe
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
@@ -127,7 +128,7 @@ def _happening(record: Record, lived: Lived, seen: set[tuple[str, str]]) -> Happ
         return None
     what, reason = str(data["what"]), str(data["reason"])
     if what == "halt":
-        name = DAILY_LOSS if reason.startswith("the day's loss") else reason.partition(" ")[0]
+        name = DAILY_LOSS if reason.startswith(DAY_LOSS) else reason.partition(" ")[0]
         return Happening(record.at, What.HALTS, name, "", f"halted: {' '.join(reason.split())}")
     if what == "unfilled":
         return Happening(record.at, What.UNFILLED, "", record.position, f"an entry was not filled: {reason}")
