@@ -1,4 +1,4 @@
-"""Many simulated days, and the table of what happened in them: `python -m tests.e2e.figures` writes docs/seeds.md.
+"""Many simulated days, and the table of what happened in them: `python -m tests.e2e.figures` prints it.
 
 `python -m tests.e2e.figures decisions SEED` prints the hash of one day's decisions, for another process to compare.
 """
@@ -20,7 +20,6 @@ from tests.e2e.findings import EXIT_KINDS, exits_of, fired, net_of, problems_of
 from tests.e2e.worlds import run_days, spec_files
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "seeds.md"
 UNWIND_MARKET = Path(__file__).parent / "markets" / "second_leg_runs_away.yaml"
 UNWIND_EXAMPLE = FOLDER / "one_leg_after_the_other.yaml"
 MARKETS = tuple(sorted(file.stem for file in (ROOT / "engine" / "sim" / "scenarios").glob("*.yaml")))
@@ -126,7 +125,7 @@ def _figures(world: World, day: Day) -> Figures:
 
 
 def page(found: Sequence[Figures]) -> str:
-    """Return docs/seeds.md."""
+    """Return the tables: what came of each day, and which exits acted."""
     return "\n".join((*_opening(), *_table(found), "", *_fired(found), ""))
 
 
@@ -137,8 +136,8 @@ def _opening() -> tuple[str, ...]:
         "What the shipped specs and the examples did on simulated days, written by `python -m tests.e2e.figures`. The",
         "net is that of closed positions in dollars, commissions paid; books are equal when cash, commissions and",
         "holdings of every contract agree with the simulated broker's own ledger to the cent. The hash is over every",
-        "decision and everything that happened: the same on every machine. A simulated market says nothing about what",
-        "a real one pays.",
+        "decision and everything that happened: of one version the same on every machine. A simulated market says",
+        "nothing about what a real one pays.",
         "",
     )
 
@@ -162,7 +161,7 @@ def _fired(found: Sequence[Figures]) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Write the page, or print one day's hash."""
+    """Print the page, or one day's hash."""
     with tempfile.TemporaryDirectory() as folder:
         if arguments[:1] == ["decisions"]:
             print(run_days(Path(folder), spec_files(), seed=int(arguments[1])).decisions)
@@ -170,8 +169,12 @@ def main(arguments: Sequence[str]) -> None:
         found = []
         for each in run_everything(Path(folder)):
             found.append(each)
-            print(f"{each.world.label}: {each.entries} entries, {each.seconds:.1f} s {each.problems}", flush=True)
-    PAGE.write_text(page(found), encoding="utf-8")
+            print(
+                f"{each.world.label}: {each.entries} entries, {each.seconds:.1f} s {each.problems}",
+                file=sys.stderr,
+                flush=True,
+            )
+    print(page(found), end="")
 
 
 if __name__ == "__main__":
