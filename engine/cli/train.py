@@ -108,7 +108,7 @@ def train(spec: str, **options: Any) -> None:
     version = library()
     logging.getLogger("rulebot").setLevel(logging.ERROR)
     desk = _desk(spec, options)
-    samples = _samples(desk, spec, options)
+    samples = _samples(desk, options)
     if options["form"] == "text" and samples.findings:
         click.echo("\n".join([*finding_lines(samples.findings), ""]))
     if options["table"] is not None:
@@ -172,7 +172,7 @@ def _desk(spec: str, options: dict[str, Any]) -> "Desk":
     return desk
 
 
-def _samples(desk: "Desk", spec: str, options: dict[str, Any]) -> "Samples":
+def _samples(desk: "Desk", options: dict[str, Any]) -> "Samples":
     """Return the trades to train on, after a backtest if data was named. Raises: MisuseError, StoreError."""
     from tempfile import TemporaryDirectory
 

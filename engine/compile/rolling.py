@@ -39,14 +39,14 @@ def roll_problems(spec: Spec) -> Iterator[Problem]:
     for rule in spec.exits:
         if rule.roll is None:
             continue
-        found = [*_whole(rule, spec), *_one_order(rule, spec), *_moved(rule.roll, spec)]
+        found = [*_whole(rule), *_one_order(rule, spec), *_moved(rule.roll, spec)]
         yield from found
         if not found:
             problems = leg_problems(rolled_into(spec, rule.roll))
             yield from (each for each in problems if each.path[: len(rule.roll.path)] == rule.roll.path)
 
 
-def _whole(rule: Exit, spec: Spec) -> Iterator[Problem]:
+def _whole(rule: Exit) -> Iterator[Problem]:
     """A roll is of the whole position."""
     where = (*rule.path, "roll")
     test = rule.condition.test if rule.condition is not None else None

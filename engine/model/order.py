@@ -18,11 +18,6 @@ class Side(Enum):
     SELL = "sell"
 
     @property
-    def opposite(self) -> "Side":
-        """The other side."""
-        return Side.SELL if self is Side.BUY else Side.BUY
-
-    @property
     def sign(self) -> int:
         """+1 for buy, -1 for sell."""
         return 1 if self is Side.BUY else -1

@@ -149,7 +149,7 @@ def _levels(program: Program, board: Board, at: datetime) -> Iterator[tuple[str,
 
 def _rows(program: Program, state: State, name: str, at: datetime) -> Iterator[BotRow]:
     bot = state.bots[name]
-    held = [p for p in state.positions.values() if p.bot == name and p.state != "closed" and _counts(state, p)]
+    held = [p for p in state.positions.values() if p.bot == name and p.state != "closed" and _counts(p)]
     held.sort(key=lambda p: (p.state == "open", -(p.opened_at or at).timestamp()))
     for position in held[:SHOWN_POSITIONS]:
         yield _position_row(program, state, position, at)
@@ -162,7 +162,7 @@ def _rows(program: Program, state: State, name: str, at: datetime) -> Iterator[B
         yield _bot_row(state, name, bot, closed)
 
 
-def _counts(state: State, position: Position) -> bool:
+def _counts(position: Position) -> bool:
     """Say whether a position holds something or works: one that was left flat by a crash does neither."""
     return position.state != "flat" and (not position.is_flat or position.state in ("entering", "exiting"))
 

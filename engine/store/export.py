@@ -16,14 +16,13 @@ from engine.store.finance.sheets import finance_sheets
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 
-FORMS = ("csv", "json", "parquet")
 _CENTS = -2
 
 
 def export_sheets(path: Place, folder: Path, views: Sequence[str], form: str) -> Iterator[tuple[Path, int]]:
     """Write views of a store and the accountant's sheets into a folder, one file each; yield each file and its rows.
 
-    All are of one instant. form: one of `FORMS`. A file of the same name is replaced once the new one is whole.
+    All are of one instant. form: csv, json or parquet. A file of the same name is replaced once the new one is whole.
     Raises: StoreError.
     """
     if form == "parquet":

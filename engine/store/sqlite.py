@@ -65,7 +65,7 @@ def open_file(path: Path) -> Store:
     try:
         with sentences(path):
             is_new = not path.exists() or path.stat().st_size == 0
-            engine = _engine(path, f"file:{_quoted(path)}?mode=rwc", is_writer=True)
+            engine = _engine(f"file:{_quoted(path)}?mode=rwc", is_writer=True)
             if is_new:
                 _create(engine)
             _check(engine, path, is_writer=True)
@@ -87,7 +87,7 @@ def read_file(path: Path) -> Store:
     with sentences(path):
         if path.stat().st_size == 0:
             raise StoreError(f"{path} is not a store: it is empty", "name another file with --store")
-        engine = _engine(path, uri_to_read(path), is_writer=False)
+        engine = _engine(uri_to_read(path), is_writer=False)
         _check(engine, path, is_writer=False)
         return Store(path, engine)
 
@@ -180,7 +180,7 @@ def _first_engine() -> Engine:
     return engine
 
 
-def _engine(path: Path, uri: str, *, is_writer: bool) -> Engine:
+def _engine(uri: str, *, is_writer: bool) -> Engine:
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(uri, uri=True, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
 

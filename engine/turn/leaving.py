@@ -96,13 +96,13 @@ def step_exits(work: Work, position: Position) -> None:
         if not _may_act(work, position, bot, planned):
             continue
         if planned.roll is None:
-            act(work, position, bot, planned)
+            act(work, position, planned)
             return
         step = _step_roll(work, position, bot, planned)
         position = work.positions[position.id]
         if step is not _Step.NEXT:
             if step is _Step.ACT:
-                act(work, position, bot, planned)
+                act(work, position, planned)
             return
 
 
@@ -210,7 +210,7 @@ def _known_again(work: Work, position: Position, name: str) -> None:
         work.set_bot(position.bot, replace(state, unknown_since=rest))
 
 
-def act(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> None:
+def act(work: Work, position: Position, planned: ExitPlan) -> None:
     """Have this exit close the position, or its part of it."""
     legs = tuple(leg.name for leg in position.legs if leg.held and leg.name in planned.legs)
     position = _begin_closing(work, position, planned.name, planned.kind.value, legs=legs)

@@ -145,7 +145,7 @@ class Gate:
         access, path, method = self._sessions.access, scope["path"], scope["method"]
         if not is_host_allowed(headers.get(b"host", ""), access.hosts):
             return 403, "host", "this page is not served under that name"
-        if not _is_origin_allowed(headers, access):
+        if not _is_origin_allowed(headers):
             return 403, "origin", "a page of another site may not ask this one"
         if int(headers.get(b"content-length", "0") or "0") > MOST_BODY:
             return 413, "size", "the request is too large"
@@ -205,7 +205,7 @@ def _split(host: str) -> tuple[str, str]:
     return name, port
 
 
-def _is_origin_allowed(headers: Mapping[bytes, str], access: Access) -> bool:
+def _is_origin_allowed(headers: Mapping[bytes, str]) -> bool:
     """Say whether a request comes from this page, or from no page at all (row 98, 99)."""
     site = headers.get(b"sec-fetch-site", "")
     origin = headers.get(b"origin")

@@ -30,7 +30,6 @@ from engine.web.answers import (
 from engine.web.known import bot_of, expiry_of, held_of, known, next_window
 from engine.web.picture import GREEKS, Picture
 
-PERIODS = ("day", "week", "month")
 WAITING = Stage.CONNECTING.value
 ACTIVE = "ACTIVE"
 """The word of this interface for the status of a trade that the view `trades` calls OPEN."""

@@ -39,11 +39,6 @@ class Table(Protocol):
         """Return a column of texts as places in the list of different ones."""
 
 
-def read_table(path: Path, columns: Sequence[str] | None = None) -> Table:
-    """Read a file; `columns` are those wanted if they exist. Raises: StoreError when it cannot be read."""
-    return read_parquet(path, columns) if path.suffix == ".parquet" else read_csv(path)
-
-
 # ------------------------------------------------------------------ text
 
 

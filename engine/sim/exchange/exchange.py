@@ -113,10 +113,6 @@ class SimExchange:
         """The broker's own record."""
         return self._desk.ledger
 
-    def highest_order_id(self, client_id: int) -> int:
-        """Return the highest order id this client ever used, 0 when none."""
-        return self._desk.book.highest.get(client_id, 0)
-
     def forget_order_ids(self) -> None:
         """Start every client's order ids afresh, as the user's 'reset API order id sequence' does."""
         self._desk.book.highest.clear()

@@ -228,7 +228,7 @@ def auto_open_orders(hub: Hub, session: Session, fields: Fields) -> None:
     if session.client_id != 0:
         session.error(-1, 321, "Error validating request.-'bB' : cause - Only client 0 can bind open orders")
         return
-    session.wants.auto_bind = fields.flag()
+    fields.flag()
 
 
 def completed_orders(hub: Hub, session: Session, fields: Fields) -> None:

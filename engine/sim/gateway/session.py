@@ -35,7 +35,6 @@ class Subscriptions:
     pnl: set[int] = field(default_factory=set)
     pnl_single: dict[int, int] = field(default_factory=dict)
     data_type: int = 1
-    auto_bind: bool = False
 
 
 class Session:

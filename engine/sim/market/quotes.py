@@ -18,7 +18,6 @@ from engine.sim.market.universe import ASSETS
 Floats = NDArray[np.float64]
 
 _SLOT_SECONDS = 20
-_SLOW_SLOTS = 5
 _SPREADS = {"SPX": (0.04, 0.012, 0.003), "SPY": (0.008, 0.0042, 0.002), "QQQ": (0.01, 0.005, 0.002)}
 _STOCK_SPREAD = (0.02, 0.014, 0.003)
 _NOISE = 0.18
