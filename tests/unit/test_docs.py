@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from engine.cli.main import COMMANDS, main
+from engine.run.chaos.draw import chosen_kinds, labels_of
 from engine.run.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +34,12 @@ def test_every_command_is_documented() -> None:
     texts = [READ[page] for page in PAGES if page.name != "CHANGELOG.md"]
     named = {name for text in texts for code in CODE.findall(text) for name in COMMAND.findall(code)}
     assert sorted(set(COMMANDS) - named) == []
+
+
+def test_as_many_kinds_of_faults_are_told_as_there_are() -> None:
+    kinds = chosen_kinds(None)
+    assert f"{len(labels_of(kinds))} with all kinds on" in READ[ROOT / "docs" / "chaos.md"]
+    assert {80: "under eighty kinds of faults"}[len(kinds)] in READ[ROOT / "README.md"]
 
 
 def test_readme_shows_the_spec_that_is_shipped() -> None:
