@@ -23,8 +23,8 @@ from engine.model.errors import MisuseError, StoreError
 from engine.store.place import Place, Server, beside
 
 if TYPE_CHECKING:
+    from engine.cli.page import Page
     from engine.cli.screen import Screen
-    from engine.cli.serve import Page
     from engine.cli.shadow import Shadow
     from engine.run.chaos.struck import Struck
     from engine.run.desk import Desk
@@ -486,4 +486,4 @@ async def _run(
             await shadow.end()
         screen.close()
         if stopper.run is not None:
-            screen.report(stopper.run, shadow)
+            screen.report(stopper.run, None if shadow is None else shadow.report)

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -34,8 +34,7 @@ from engine.store.place import shown_path
 from engine.store.queries import OBSERVE
 
 if TYPE_CHECKING:
-    from engine.cli.serve import Page
-    from engine.cli.shadow import Shadow
+    from engine.cli.page import Page
     from engine.run.desk import Desk
     from engine.run.start import Run, RunOptions
 
@@ -163,8 +162,8 @@ class Screen:
 
     # ------------------------------------------------------------ the end
 
-    def report(self, run: "Run", shadow: "Shadow | None" = None) -> None:
-        """Say what each bot did and what its shadow would have, what stays open, and what to type next."""
+    def report(self, run: "Run", beside: Callable[[int], Sequence[str]] | None = None) -> None:
+        """Say what each bot did, what stays open, and what to type next; then what is told beside it, for a width."""
         assert self._diary is not None
         at = run.loop.at or run.first
         for told in self._diary.note(run.loop.state, at):
@@ -181,9 +180,8 @@ class Screen:
         store, spent = self._options.store, time.monotonic() - self._began
         for line in report_lines(self._diary.days(), simulated, spent, width, shown_path(store), naming(store)):
             self.say(line)
-        if shadow is not None:
-            for line in shadow.report(width):
-                self.say(line)
+        for line in beside(width) if beside is not None else ():
+            self.say(line)
         if isinstance(run.loop.journal, SqlJournal) and (problem := run.loop.journal.log_problem):
             self.warn(f"{problem.message}; the store has everything")
 

@@ -5,27 +5,18 @@ from decimal import Decimal
 
 from engine.compile.build import build_plan
 from engine.evaluate.phrases import listed
-from engine.model.values import dataclass, replace
+from engine.model.values import replace
 from engine.review.change.choices import PLACE, changes_between, most_of
 from engine.review.change.difference import Change, Difference, Kind, Loss, Status
 from engine.review.change.entering import open_worst, trade_worst
-from engine.review.change.facet import Sides
+from engine.review.change.facet import Bot, Sides
 from engine.review.change.names import aligned, alternative_names, leg_names, structures, with_alternatives_called
 from engine.review.change.parameters import split
 from engine.review.change.reach import reach_of
 from engine.review.risks import worst_day_amount
 from engine.review.states import paths
 from engine.review.subject import Subject, subject_of
-from engine.spec.load import Loaded
 from engine.spec.spec import Spec
-
-
-@dataclass(frozen=True, slots=True)
-class Bot:
-    """One bot of a side, sound: as loaded, and as it might trade."""
-
-    loaded: Loaded
-    spec: Spec
 
 
 def compare_bots(was: Bot, now: Bot) -> Difference:

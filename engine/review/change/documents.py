@@ -5,8 +5,9 @@ from dataclasses import replace
 from pathlib import PurePath
 
 from engine.review.change.account import compare_accounts, lone_account
-from engine.review.change.compare import Bot, alone, compare_bots
+from engine.review.change.compare import alone, compare_bots
 from engine.review.change.difference import Difference, Status
+from engine.review.change.facet import Bot
 from engine.review.change.universe import compare_universes, lone_universe
 from engine.spec.digest import with_digest
 from engine.spec.lineage import Beside

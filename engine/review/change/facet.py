@@ -5,6 +5,8 @@ from typing import Any
 
 from engine.model.values import dataclass
 from engine.review.subject import Subject
+from engine.spec.load import Loaded
+from engine.spec.spec import Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,14 @@ class Verdict:
 
 
 NOTHING = Verdict()
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """One bot of a side, sound: as loaded, and as it might trade."""
+
+    loaded: Loaded
+    spec: Spec
 
 
 @dataclass(frozen=True, slots=True)

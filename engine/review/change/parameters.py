@@ -1,11 +1,9 @@
 """Parameters with another default: each by itself, with every place that it reaches."""
 
-from typing import TYPE_CHECKING
-
 from engine.compile.build import build_plan
 from engine.review.change.choices import changes_between
 from engine.review.change.difference import Change, Kind
-from engine.review.change.facet import Sides
+from engine.review.change.facet import Bot, Sides
 from engine.review.change.reach import ORDER, reach_of
 from engine.review.subject import Subject, subject_of
 from engine.spec.load import load
@@ -13,11 +11,8 @@ from engine.spec.scalar import day_time, operand, seconds
 from engine.spec.spec import Spec
 from engine.spec.walk import plain_scalar
 
-if TYPE_CHECKING:
-    from engine.review.change.compare import Bot
 
-
-def split(was: "Bot", now: "Bot") -> tuple[Spec, tuple[Change, ...]]:
+def split(was: Bot, now: Bot) -> tuple[Spec, tuple[Change, ...]]:
     """Return the new text with the old defaults, and what each new default changes in it.
 
     A default that the new text cannot take as it was is no change of its own: all that it reaches is told by itself.
@@ -56,7 +51,7 @@ def _meaning(text: str) -> object:
     return next((each for each in said if each[1] is not None), plain)
 
 
-def _with(bot: "Bot", defaults: dict[str, str]) -> Subject | None:
+def _with(bot: Bot, defaults: dict[str, str]) -> Subject | None:
     """Return a bot with these values for its parameters, None when its text does not take them."""
     loaded = load(bot.loaded.source, overrides=defaults)
     if loaded.spec is None:
@@ -65,7 +60,7 @@ def _with(bot: "Bot", defaults: dict[str, str]) -> Subject | None:
     return None if plan is None else subject_of(loaded.spec, plan)
 
 
-def _new_default(name: str, now: "Bot", bare: Subject, before: dict[str, str], text: str) -> Change:
+def _new_default(name: str, now: Bot, bare: Subject, before: dict[str, str], text: str) -> Change:
     """Return one default with what it alone changes, all others as they were."""
     alone = _with(now, {other: value for other, value in before.items() if other != name})
     if alone is None:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from engine.review.change.compare import Bot, compare_bots
+from engine.review.change.compare import compare_bots
 from engine.review.change.difference import Change, Difference
+from engine.review.change.facet import Bot
 from engine.spec.load import load_text
 from tests.unit.compile.document import CONDOR
 
