@@ -6,7 +6,6 @@ Where there is none, tests that need it are skipped by name; with RULEBOT_NEEDS_
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from free_port import free_port
 
 from engine.store.place import Server, place_of
 
@@ -49,7 +49,7 @@ class PostgresServer:
             self._who = {"user": _somebody(), "group": None, "extra_groups": []}
             self._bin = _reachable(bin, folder)
             shutil.chown(folder, self._who["user"])
-        self.port = _free_port()
+        self.port = free_port()
         self._count = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._call("initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
@@ -160,9 +160,3 @@ def _reachable(bin: Path, folder: Path) -> Path:
     if (package.parent / libraries).is_dir():
         shutil.copytree(package.parent / libraries, copy.parent / libraries)
     return copy / bin.parent.name / bin.name
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from store_day import SELLER, WATCHER, at, small_day
+from store_day import SELLER, WATCHER, at
 
 from engine.cli.main import main
 from engine.model.event import Request
@@ -45,12 +45,9 @@ main(["top", "--store", sys.argv[1]])
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Path:
+def store(day_store: Path) -> Path:
     """Return the store of the hand-made day."""
-    journal = SqlJournal(open_store(tmp_path / "a.db"))
-    journal.append(small_day(), durable=True)
-    journal.close()
-    return tmp_path / "a.db"
+    return day_store
 
 
 class Terminal:

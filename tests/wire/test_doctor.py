@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from free_port import free_port
 from ib_fake_tws import fake_tws
 from ib_session import connected as client_of
 from ib_session import gateway, run
@@ -45,13 +45,7 @@ IN_HOURS = datetime(2026, 10, 21, 14, 0, tzinfo=UTC)
 SOON_IN_HOURS = datetime(2026, 10, 21, 13, 35, tzinfo=UTC)
 
 
-@pytest.fixture(autouse=True)
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data folder of our own; the folder itself is not there yet."""
-    folder = tmp_path / "data"
-    monkeypatch.setenv("RULEBOT_DATA", str(folder))
-    monkeypatch.chdir(tmp_path)
-    return folder
+pytestmark = pytest.mark.usefixtures("data")
 
 
 def doctor(*words: str) -> Result:
@@ -73,12 +67,6 @@ def at_port(port: int, data: Path, *names: str, sim: bool = True) -> Wanted:
 def of(found: list[Finding], group: Group, name: str) -> Finding:
     (finding,) = [each for each in found if each.group is group and each.name == name]
     return finding
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 async def into_the_day(gw: RunningGateway) -> None:

@@ -1,11 +1,11 @@
 """Connecting, refusing to connect, losing the connection."""
 
 import asyncio
-import socket
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from free_port import free_port
 from ib_fake_tws import fake_tws
 from ib_session import connected, gateway, run
 
@@ -38,13 +38,6 @@ async def refusal(port: int, **changes: object) -> BrokerError:
     with pytest.raises(BrokerError) as caught:
         await world.link.connect()
     return caught.value
-
-
-def free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        port: int = held.getsockname()[1]
-        return port
 
 
 def test_the_first_batch_has_the_account_and_ends_with_link_up() -> None:

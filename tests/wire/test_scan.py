@@ -33,13 +33,7 @@ SOON_IN_HOURS = datetime(2026, 10, 21, 13, 35, tzinfo=UTC)
 SYMBOLS = 22
 
 
-@pytest.fixture(autouse=True)
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data folder of our own."""
-    folder = tmp_path / "data"
-    monkeypatch.setenv("RULEBOT_DATA", str(folder))
-    monkeypatch.chdir(tmp_path)
-    return folder
+pytestmark = pytest.mark.usefixtures("data")
 
 
 @pytest.fixture

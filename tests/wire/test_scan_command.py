@@ -11,14 +11,7 @@ from scan_specs import ROOT, example, put_of_all
 
 from engine.cli.main import main
 
-
-@pytest.fixture(autouse=True)
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data folder of our own."""
-    folder = tmp_path / "data"
-    monkeypatch.setenv("RULEBOT_DATA", str(folder))
-    monkeypatch.chdir(tmp_path)
-    return folder
+pytestmark = pytest.mark.usefixtures("data")
 
 
 def command(*words: str) -> Result:

@@ -1,10 +1,10 @@
 """`rulebot run` when it cannot: one plain sentence, what to do, and the exit code. Nothing here trades."""
 
-import socket
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from free_port import free_port
 
 from engine.cli.main import main
 from engine.store.open import open_store
@@ -22,12 +22,6 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["run", *arguments])
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def test_no_gateway_listens() -> None:

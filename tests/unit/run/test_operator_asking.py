@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from store_day import small_day
 
 from engine.model.errors import MisuseError
 from engine.model.event import Request
@@ -15,12 +14,9 @@ from engine.store.requests import box_of
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Path:
+def store(day_store: Path) -> Path:
     """Return the store of the hand-made day, which no engine has."""
-    journal = SqlJournal(open_store(tmp_path / "a.db"))
-    journal.append(small_day(), durable=True)
-    journal.close()
-    return tmp_path / "a.db"
+    return day_store
 
 
 def test_what_closes_all_says_what_ends_it(store: Path) -> None:

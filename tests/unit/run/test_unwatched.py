@@ -5,13 +5,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from store_day import at, small_day
+from store_day import at
 
 from engine.record.record import Kind, Record
 from engine.run import unwatched
 from engine.run.unwatched import told_when_unwatched
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
 from engine.store.queries import StoreReader
 
 
@@ -31,12 +29,9 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Path:
+def store(day_store: Path) -> Path:
     """Return the store of the hand-made day, which left a put open."""
-    journal = SqlJournal(open_store(tmp_path / "a.db"))
-    journal.append(small_day(), durable=True)
-    journal.close()
-    return tmp_path / "a.db"
+    return day_store
 
 
 def wait(store: Path, told: list[Record] | None, seconds: float = 0.3) -> None:

@@ -6,13 +6,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from store_day import small_day
 from web_client import TOKEN
 
 from engine.cli.main import main
 from engine.run.heartbeat import HUNG_AFTER, Heartbeat
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
 from engine.store.queries import StoreReader
 from engine.web.access import Access
 from engine.web.app import application
@@ -45,12 +42,9 @@ def page(place: Path, heartbeat: Heartbeat) -> Iterator[str]:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def place(day_store: Path) -> Path:
     """Return the store of the hand-made day."""
-    journal = SqlJournal(open_store(tmp_path / "a.db"))
-    journal.append(small_day(), durable=True)
-    journal.close()
-    return tmp_path / "a.db"
+    return day_store
 
 
 def asked(port: str) -> tuple[int, str]:

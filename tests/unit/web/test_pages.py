@@ -13,7 +13,7 @@ from unittest.mock import Mock
 import pytest
 from run_day import day_program, day_state
 from store_day import at, small_day
-from web_client import TOKEN, Client
+from web_client import TOKEN, Client, Elapsed
 
 from engine.model.contract import Underlying
 from engine.model.errors import StoreError
@@ -82,13 +82,6 @@ def test_a_store_alone_is_shown_as_it_was_left(client: Client) -> None:
     assert position.exits.startswith("resting: target")
     resting = {(each.bot, each.words, each.price) for each in picture.orders}
     assert resting == {("spy_put_seller", "target", "at 2.03"), ("spy_put_seller", "stop", "stop 15.21")}
-
-
-class Elapsed:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
