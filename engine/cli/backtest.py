@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.clock import DAY
+from engine.cli.options import set_option
 from engine.cli.past_options import (
     asked_cash,
     asked_fills,
@@ -50,7 +51,7 @@ PROBLEMS = 1
     type=click.Path(path_type=Path),
     help="The account document: limits over all bots (default: account.yaml beside specs/).",
 )
-@click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the specs.")
+@set_option
 @click.option("--store", type=click.Path(dir_okay=False, path_type=Path), help="The store to write.")
 @click.option("--resume", is_flag=True, help="Go on with --store where it was interrupted.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write a report, one HTML file.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.clock import CLOCK, DAY
+from engine.cli.options import settings_option
 from engine.cli.stores import STORE, print_json
 from engine.model.errors import MisuseError, StoreError
 from engine.store.place import shown_path
@@ -51,7 +52,7 @@ _OF_A_GATEWAY = ("trading_class", "expiries", "within", "settings")
     metavar="PERCENT",
     help="Of a gateway: strikes that far from the spot (default 3).",
 )
-@click.option("--settings", type=click.Path(path_type=Path), help="The settings file (default: rulebot.toml).")
+@settings_option
 @click.option(
     "--store", type=STORE, metavar="STORE", help="The store whose recordings DAY means (default: the last run's)."
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.options import set_option
 from engine.cli.paths import SPECS
 from engine.cli.stores import print_json
 from engine.model.counted import counted
@@ -30,7 +31,7 @@ SHOWN = 3
 @click.option("--whole-day", is_flag=True, help="Whole sessions instead of the time around an entry window.")
 @click.option("--overnight", is_flag=True, help="From an evening to the next morning: expiry, assignment, a new day.")
 @click.option("--account", type=click.Path(path_type=Path), help="The account document: limits over all bots.")
-@click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the specs.")
+@set_option
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
 @click.pass_context
 def chaos(

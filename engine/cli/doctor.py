@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.options import gateway_option, set_option, settings_option
 from engine.cli.paths import SPECS
 from engine.cli.stores import STORE, print_json
 from engine.cli.width import hung
@@ -24,21 +25,15 @@ _COLOURS = {"ok": "green", "warning": "yellow", "fault": "red", "not checked": "
 @click.option("--paper", is_flag=True, help="Look at a paper account (what is looked at unless told otherwise).")
 @click.option("--live", is_flag=True, help="Look at the account with real money, and what --live would be refused for.")
 @click.option("--sim", is_flag=True, help="Look at a simulated market: nothing else is needed.")
-@click.option(
-    "--gateway",
-    "address",
-    metavar="HOST:PORT",
-    help="Where IB Gateway or TWS listens (default: port 4002 or 7497 here, live 4001 or 7496); "
-    "with --sim a 'rulebot gateway'.",
-)
+@gateway_option
 @click.option(
     "--account",
     type=click.Path(path_type=Path),
     help="The account document: limits over all bots (default: account.yaml beside specs/).",
 )
 @click.option("--store", type=STORE, metavar="STORE", help="The store that a run would write (default: the settings').")
-@click.option("--settings", type=click.Path(path_type=Path), help="The settings file (default: rulebot.toml).")
-@click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the specs.")
+@settings_option
+@set_option
 @click.option("--probe", is_flag=True, help="Try on a paper account what nobody is sure of: orders that cannot fill.")
 @click.option(
     "--record",

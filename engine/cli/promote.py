@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.clock import clock_of
+from engine.cli.options import set_option
 from engine.cli.stores import STORE, print_json, reads_store
 from engine.model.counted import counted
 from engine.model.errors import MisuseError
@@ -32,7 +33,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--settings", "settings_file", type=_FILE, help="The settings file (default: rulebot.toml).")
 @click.option("--sim", is_flag=True, help="Count sessions at simulated gateways, for a simulated live account only.")
-@click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the specs.")
+@set_option
 @reads_store
 @click.pass_context
 def promote(

@@ -15,6 +15,7 @@ import click
 
 from engine.cli.clock import DAY, first_session
 from engine.cli.observe import check_store, observed_world
+from engine.cli.options import gateway_option, set_option, settings_option
 from engine.cli.paths import SPECS
 from engine.cli.shares import shares_option
 from engine.cli.stopper import Stopper
@@ -57,13 +58,7 @@ if TYPE_CHECKING:
 )
 @click.option("--yes-i-mean", metavar="ACCOUNT", help="Confirm the account of --live where nobody can type it.")
 @click.option("--sim", is_flag=True, help="Trade a simulated market: nothing else is needed.")
-@click.option(
-    "--gateway",
-    "address",
-    metavar="HOST:PORT",
-    help="Where IB Gateway or TWS listens (default: port 4002 or 7497 here, live 4001 or 7496); "
-    "with --sim a 'rulebot gateway'.",
-)
+@gateway_option
 @click.option("--client-id", type=click.IntRange(0, 2**31 - 1), help="The API client id (default 1).", metavar="N")
 @click.option(
     "--account",
@@ -77,7 +72,7 @@ if TYPE_CHECKING:
     help="The store to write: a file or a postgresql:// URL (default: one for each --sim run).",
 )
 @click.option("--logs", type=click.Path(path_type=Path), help="The folder of the JSON Lines logs.")
-@click.option("--settings", type=click.Path(path_type=Path), help="The settings file (default: rulebot.toml).")
+@settings_option
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="The simulated market's seed (default 7).")
 @click.option(
     "--date",
@@ -111,7 +106,7 @@ if TYPE_CHECKING:
     help="After the close compare what was done with what the specs say (default: yes; with --sim no).",
 )
 @click.option("--plain", is_flag=True, help="Plain lines instead of the table, as in a pipe.")
-@click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the specs.")
+@set_option
 def run(**options: Any) -> None:
     """Run the bots of SPECS (files, folders) until Ctrl+C, the close, or the end of the simulated days.
 

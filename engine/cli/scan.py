@@ -13,6 +13,7 @@ import click
 
 from engine.adapters.ib.settings import MOST_LINES
 from engine.cli.clock import CLOCK
+from engine.cli.options import gateway_option, set_option, settings_option
 from engine.cli.paths import SPECS
 from engine.cli.stores import STORE
 from engine.cli.typed import is_typed
@@ -37,13 +38,7 @@ _OF_A_SCAN = {
 @click.argument("specs", nargs=-1, metavar="[SPEC]...", type=SPECS)
 @click.option("--sim", is_flag=True, help="Look at a simulated market: nothing else is needed.")
 @click.option("--live", is_flag=True, help="Look through the gateway of the account with real money.")
-@click.option(
-    "--gateway",
-    "address",
-    metavar="HOST:PORT",
-    help="Where IB Gateway or TWS listens (default: port 4002 or 7497 here, live 4001 or 7496); "
-    "with --sim a 'rulebot gateway'.",
-)
+@gateway_option
 @click.option(
     "--source",
     type=click.Choice(["gateway", "cboe"]),
@@ -68,8 +63,8 @@ _OF_A_SCAN = {
     metavar="N",
     help="Market data lines to use at most (default: the setting, 90; 10 while an engine runs on this machine).",
 )
-@click.option("--settings", type=click.Path(path_type=Path), help="The settings file (default: rulebot.toml).")
-@click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the specs.")
+@settings_option
+@set_option
 @click.option(
     "--history",
     is_flag=False,
