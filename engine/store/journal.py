@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
+from engine.model.collector import seldom_collected
 from engine.model.errors import InvariantError, StoreError
 from engine.record.codec import json_text, line_of, utc_text, utc_time
 from engine.record.record import Kind, Record
@@ -94,7 +95,8 @@ class SqlJournal:
         """Return all records of this store in order, or only those of some kinds or times. What waits is included."""
         stored = read_records(self._connection, kinds, since)
         waiting = (record for record in self._pending if kinds is None or record.kind in kinds)
-        return tuple(chain(stored, (record for record in waiting if since is None or record.at >= since)))
+        with seldom_collected():  # all of it is kept: to look for garbage among it takes a quarter of the time
+            return tuple(chain(stored, (record for record in waiting if since is None or record.at >= since)))
 
     def verify(self) -> ChainBreak | None:
         """Return the first break of the hash chain, None when it is whole."""
