@@ -93,7 +93,7 @@ def begin(program: Program, state: State, at: datetime) -> Turn:
 def _market(program: Program, state: State, event: MarketMoved) -> Turn:
     at = event.at
     dependents = state.dependents
-    touched = {name for row in event.rows for name in dependents.get(row, ())}
+    touched = set().union(*map(dependents.__getitem__, dependents.keys() & event.rows))
     work = Work(program, state, at)
     changes: dict[str, Any] = {}
     coming = daily.roll_due(state.session, at)

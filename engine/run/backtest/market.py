@@ -91,11 +91,11 @@ class DayMarket:
         for each, row in self.board.rows.items():
             if isinstance(each, Underlying):
                 self._levels.append((row, each))
-            elif each.is_share:
-                self._shares.append((row, each))
             elif (place := self._columns.get(each)) is not None:
                 rows.append(row)
                 places.append(place)
+            elif each.is_share:
+                self._shares.append((row, each))
         self._rows = np.array(rows, dtype=np.intp)
         self._given, self._places = self._holding(np.array(places, dtype=np.intp))
         if self._surface is not None:
