@@ -1,6 +1,6 @@
 """`of: each_side` and `of: each_short`: one exit of a spec that is judged part by part, as an exit for each part.
 
-Each part is judged on its own and acts on that one alone (language.md section 3). A side is named `put_side` or
+Each part is judged on its own and acts on that one alone (language.md, Exits). A side is named `put_side` or
 `call_side`, a short leg by its name; the exit of a part is called like the written one with the part's name added.
 """
 

@@ -1,6 +1,6 @@
 """The measures a condition can name: unit, arguments, source, age, place, and the formula each stands for.
 
-This is the whole vocabulary: what is not here is an error. The meaning in words is language.md section 4; the code that
+This is the whole vocabulary: what is not here is an error. The meaning in words is language/words.md; the code that
 computes each stands in `engine.evaluate`. Nothing heavy is imported: `rulebot validate` reads this file.
 """
 

@@ -1,7 +1,7 @@
 """May this bot enter now? Windows, caps and what was already sent, as one pure answer.
 
 Each window of a session is one opportunity, and one opportunity sends one entry, filled or not; only `again:` makes
-more of it (language.md section 6).
+more of it (language.md, Entry).
 """
 
 from collections.abc import Sequence

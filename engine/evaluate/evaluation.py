@@ -1,6 +1,6 @@
 """Verdicts: true, false or unknown, with the numbers behind them.
 
-Three values as in language.md section 3: unknown is None; `all` is false if any is false, else unknown if any is; `any`
+Three values (language.md, Conditions): unknown is None; `all` is false if any is false, else unknown if any is; `any`
 is true if any is true, else unknown if any is; `not unknown` is unknown.
 """
 

@@ -77,7 +77,7 @@ def _gain(call: Call, context: Context, sign: float) -> Read:
 
 
 def _entry_of(view: View, held: Held, names: tuple[str, ...] | None) -> float:
-    """Return the entry price of what is measured and still open (language.md section 7, Bases)."""
+    """Return the entry price of what is measured and still open."""
     if names is None and len(view.legs) >= len(held.legs):
         return held.entry_price
     return sum(held.legs[leg.name].entry_price for leg in view.legs if names is None or leg.name in names)

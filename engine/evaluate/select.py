@@ -1,7 +1,7 @@
 """Which options a structure is made of, right now: expiry by the spec's rule, strikes leg by leg, and why.
 
 Unknown never chooses: when the strikes around the wanted delta are not all quoted, or spot is not known, there is no
-selection, with the reason. Meanings: language.md section 5.
+selection, with the reason. Meanings: language.md, Legs.
 """
 
 from engine.compile.plan import LegPlan

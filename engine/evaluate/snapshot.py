@@ -52,8 +52,8 @@ class Held(NamedTuple):
     Units: `entry_price` is net, per share of one structure, + received (credit), - paid (debit), average of the fills
     without commissions; `quantity` structures still open; `realized` dollars of what was closed; `commissions` dollars
     paid so far; times in epoch seconds; `max_risk` per share of one structure, worst case at expiry. `best`: the best
-    profit so far by what is measured (`measure_best`), as a part of the entry price, or in dollars. `legs`: every leg
-    by name. `is_whole`: all of them are open, in the counts of their ratios. `opened_on`: the session of the entry.
+    profit so far by what is measured (`turn/trailing.py`), as a part of the entry price, or in dollars. `legs`: every
+    leg by name. `is_whole`: all of them are open, in the counts of their ratios. `opened_on`: the session of the entry.
     """
 
     entry_price: float

@@ -47,7 +47,7 @@ def held_legs(position: Position, board: Board) -> tuple[HeldLeg, ...]:
 def open_value(position: Position, board: Board, now: float) -> float | None:
     """Return the dollars that closing everything at mid would bring, None while a quote that matters is not sound.
 
-    A long leg without a bid counts 0; a short leg without an ask is unknown (language.md section 4, cost).
+    A long leg without a bid counts 0; a short leg without an ask is unknown (language/words.md, cost).
     """
     return _value(held_legs(position, board), board, now)
 

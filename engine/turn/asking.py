@@ -2,8 +2,8 @@
 
 A list may be wrong, also the one that comes with a connection, and an order that lives on unseen is worse than one that
 is missed. So an order that it lists is adopted, whatever we thought of it; one that a list lacks is UNKNOWN, and asked
-for again; one that two on end lack is first taken back, and over when the next one lacks it too (faults.md section 2,
-rows 24 to 26, 38 and 44).
+for again; one that two on end lack is first taken back, and over when the next one lacks it too (faults.md rows
+24 to 26, 38 and 44).
 
 It is asked for the rest of the day when all orders are over as well: a fill after the end, or a correction of one, is
 told by itself only once.

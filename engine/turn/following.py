@@ -33,7 +33,7 @@ NOT_FOUND_PATIENCE = timedelta(minutes=1)
 REASON_PATIENCE = timedelta(seconds=1)
 """How long a refused order waits for the message that says why; it may come after the status."""
 SILENCE = timedelta(seconds=10)
-"""How long an order may stay without an answer before it is UNKNOWN (faults.md section 2, step 8)."""
+"""How long an order may stay without an answer before it is UNKNOWN."""
 
 
 def follow(work: Work, order: Order) -> None:

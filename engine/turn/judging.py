@@ -15,7 +15,7 @@ from engine.turn.state import NEVER, Confirming, Reading
 from engine.turn.work import Work
 
 REREAD = 2.0
-"""Seconds after which a reading counts again although a quote it reads is not newer (language.md section 3)."""
+"""Seconds after which a reading counts again although a quote it reads is not newer (language.md, Conditions)."""
 
 
 def judge(work: Work, bot: str, place: str, compiled: CompiledRule, view: View, position: str = "") -> Reading:

@@ -1,7 +1,7 @@
 """From open to closed: which exit acts, and the closing orders until nothing is held.
 
 Exits stand in order of priority. An exit that has acted goes on until it has closed its part; one that stands higher,
-or any other when a target is at work, takes over (language.md section 7).
+or any other when a target is at work, takes over (language.md, Exits).
 """
 
 from datetime import datetime, timedelta

@@ -34,7 +34,7 @@ Asked = tuple[tuple[Option, int], ...]
 """Contracts of an entry, signed, + bought."""
 
 PATIENCE = timedelta(seconds=3)
-"""How long an answer is waited for. Source: faults.md section 2, step 2."""
+"""How long an answer is waited for."""
 GOOD_FOR = timedelta(seconds=15)
 """How old an answer may be: then it is asked for anew."""
 

@@ -1,7 +1,7 @@
 """Protection: a wide stop at the broker on each short leg, or on one, so that a dead engine leaves no naked risk.
 
 Each rests by itself, GTC, as a single-leg stop order: that stops on a combo, or one group across combos, work at the
-broker is not known (language.md section 8). An exit takes them back before it closes (`pursue`). One that fills has
+broker is not known. An exit takes them back before it closes (`pursue`). One that fills has
 bought a short leg back: what is left of the position is closed by the engine.
 """
 

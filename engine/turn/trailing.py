@@ -1,4 +1,4 @@
-"""The best profit so far of a position, from which trailing exits count (language.md section 4, `give_back`).
+"""The best profit so far of a position, from which trailing exits count (language/words.md, `give_back`).
 
 It is the lower of two readings in a row, so that one broken quote makes no peak: a reading counts once every quote it
 reads is newer than at the last one that counted, or two seconds after it. The best is part of the position and on

@@ -1,6 +1,6 @@
-"""One bot, one position, and a broker that answers at random: what must hold after every event (faults.md section 3).
+"""One bot, one position, and a broker that answers at random: what must hold after every event (docs/chaos.md).
 
-Numbers in the names are those of the invariants there.
+Numbers at its checks are those of the invariants there.
 """
 
 import re

@@ -55,6 +55,19 @@ def test_readme_has_the_two_commands_each_on_a_line_of_its_own() -> None:
     assert lines[2:] == [page]
 
 
+def test_what_code_says_stands_in_a_page_stands_there() -> None:
+    """It named numbered sections of pages that have none, and rows of faults.md, which had no table of them."""
+    code = {
+        file: file.read_text(encoding="utf-8") for name in ("engine", "tests") for file in (ROOT / name).rglob("*.py")
+    }
+    assert [file.name for file, text in code.items() if re.search(r"\.md\s+section\s+[0-9]", text)] == []
+    named = {found[1] for text in code.values() for found in re.finditer(r"faults\.md\s+rows?\s([0-9, and to]+)", text)}
+    numbers = {int(number) for each in named for number in re.findall("[0-9]+", each)}
+    rows = {int(number) for number in re.findall(r"^\| ([0-9]+) \|", READ[ROOT / "docs" / "faults.md"], re.MULTILINE)}
+    assert numbers
+    assert numbers <= rows
+
+
 def test_every_setting_and_its_variable_are_documented() -> None:
     text = READ[ROOT / "docs" / "settings.md"]
     for field in fields(Settings):

@@ -1,7 +1,7 @@
 """The lists without which nothing may be traded: orders, positions, account and executions, each seen to its end.
 
 A broker that has only just logged in tells complete lists of an account that it has not loaded yet. So outside lockstep
-every list is read again after some seconds, until two rounds on end say the same (faults.md section 2, step c). In
+every list is read again after some seconds, until two rounds on end say the same. In
 lockstep no time passes between two rounds: one is enough.
 """
 

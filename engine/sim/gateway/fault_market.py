@@ -125,7 +125,7 @@ class ShownMarket(PassedOn):
 
 
 class ShownCatalogue:
-    """What is listed, less the contracts in `hidden_by`, and with an adjusted twin of each option of `adjusted`."""
+    """What is listed, less the holes in it, and with an adjusted twin of each option of `adjusted`."""
 
     FIRST_TWIN = 3_000_000_000
     """Contract ids of twins begin here."""

@@ -65,7 +65,7 @@ Edge = Amount | Word | StrikeOf
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strike:
-    """One strike selector and its modifiers, in the order language.md section 5 applies them.
+    """One strike selector and its modifiers, in the order in which they apply.
 
     Units: `target` is |delta|, a price per share, a multiple of the expected move, or points, as `by` says (OTM:
     percent of spot when `is_percent`); `within` has the unit of `target`. `widths`: those after `target`, in order of

@@ -1,4 +1,4 @@
-"""Exits that exist only once something was true (language.md section 7, `armed_by`)."""
+"""Exits that exist only once something was true (language.md, Exits, `armed_by`)."""
 
 import pytest
 from hand_desk import Desk, bot_of, put, text_of

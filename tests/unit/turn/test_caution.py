@@ -159,7 +159,7 @@ def test_an_opening_fill_that_is_taken_back_after_the_close_is_left_to_a_person(
 
 
 def test_an_entry_at_work_is_taken_back_when_another_bot_has_lost_what_the_account_may() -> None:
-    """Faults row 94."""
+    """faults.md row 94."""
     later = text_of("later", legs=CALLS, entry='{at: "10:05"}')
     desk = Desk((text_of(exits='\n  - time: "15:45"\n'), later), limits=AccountLimits(daily_loss=Decimal(100)))
     desk.opened()

@@ -423,7 +423,7 @@ def test_exits_go_on_when_halted() -> None:
 
 @pytest.mark.parametrize("seconds", [0, 8])
 def test_a_halt_takes_back_the_entry_at_work(seconds: int) -> None:
-    """Faults row 94. Also of a bot that has no other entry left."""
+    """faults.md row 94. Also of a bot that has no other entry left."""
     desk = Desk((text_of(risk="{halt_when: [{vix: {above: 30}}]}"),))
     desk.ack(desk.enter())
     for _ in range(seconds):

@@ -1,4 +1,4 @@
-"""How exits are worked: the ladder of all, an exit's own, pauses, priorities and endings (language.md section 7)."""
+"""How exits are worked: the ladder of all, an exit's own, pauses, priorities and endings (language.md, Exits)."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""Exits that close a part, a side or named legs (language.md section 7)."""
+"""Exits that close a part, a side or named legs (language.md, Exits)."""
 
 import pytest
 from hand_desk import Desk, call, put, text_of

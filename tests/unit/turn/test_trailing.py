@@ -1,4 +1,4 @@
-"""Exits that count from the best profit so far (language.md section 4, `give_back`)."""
+"""Exits that count from the best profit so far (language/words.md, `give_back`)."""
 
 from dataclasses import replace
 from datetime import timedelta

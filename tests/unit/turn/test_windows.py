@@ -1,4 +1,4 @@
-"""Several windows or times a day, week days, and a cap of the week (language.md section 6)."""
+"""Several windows or times a day, week days, and a cap of the week (language.md, Entry)."""
 
 from dataclasses import replace
 from datetime import date

@@ -447,7 +447,7 @@ def test_silence_is_unknown_and_never_sent_again() -> None:
 
 
 def test_a_silent_order_is_taken_back_and_ends_when_the_broker_has_none() -> None:
-    """Faults row 23, invariant 23: every UNKNOWN resolves."""
+    """faults.md row 23, invariant 23: every UNKNOWN resolves."""
     desk = Desk((text_of(entry='{window: {from: "10:00", to: "11:00"}, again: {after: [unfilled], wait: 1m}}'),))
     order = desk.enter()
     for _ in range(45):
