@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 ENGINE = ROOT / "engine"
 MODULES = sorted(ENGINE.rglob("*.py"))
@@ -46,6 +48,21 @@ def attribute_called(call: ast.Call) -> tuple[str, str] | None:
 
 def test_every_module_says_what_it_is_for() -> None:
     assert [shown(path) for path in MODULES if not ast.get_docstring(tree_of(path))] == []
+
+
+@pytest.mark.parametrize("room", ["turn", "compile/lint"])
+def test_every_file_of_these_rooms_has_its_line_in_the_architecture(room: str) -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    files = [file.name for file in (ENGINE / room).glob("*.py") if file.name != "__init__.py"]
+    assert files
+    assert [name for name in files if f"`{name}`" not in page] == []
+
+
+def test_every_room_below_run_is_named_in_the_architecture() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = [file.parent.name for file in (ENGINE / "run").glob("*/__init__.py")]
+    assert rooms
+    assert [room for room in rooms if f"`{room}/`" not in page] == []
 
 
 def test_a_package_file_holds_its_docstring_and_nothing_else() -> None:
