@@ -112,6 +112,8 @@ def kill(bot: str, flatten: bool, store: Place | None) -> None:
         _check_bot(bot, found)
         close_all(found, bot)
     elif flatten:
-        _leave(Request.FLATTEN, bot, found, f"close all that {bot or 'all bots'} hold, and open nothing")
+        held = f"{bot} holds" if bot else "all bots hold"
+        _leave(Request.FLATTEN, bot, found, f"close all that {held}, and open nothing")
     else:
-        _leave(Request.KILL, bot, found, f"kill {bot or 'all bots'}: it only reduces from now on")
+        told = f"{bot}: it only reduces" if bot else "all bots: they only reduce"
+        _leave(Request.KILL, bot, found, f"kill {told} from now on")

@@ -44,6 +44,22 @@ def test_what_is_known_is_left(store: Path, words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        (("kill", "put_lite", "--flatten"), "close all that put_lite holds, and open nothing"),
+        (("kill", "--flatten"), "close all that all bots hold, and open nothing"),
+        (("kill", "put_lite"), "kill put_lite: it only reduces from now on"),
+        (("kill",), "kill all bots: they only reduce from now on"),
+    ],
+)
+def test_one_bot_and_all_are_told_in_their_number(store: Path, words: tuple[str, ...], asked: str) -> None:
+    with closing(SqlJournal(open_store(store))) as journal:
+        started = Record(AT, Kind.RUN_STARTED, data={"account": "DU1", "specs": {}, "epoch": journal.epoch})
+        journal.append([started], durable=True)
+        assert call(*words, "--store", str(store)).output.startswith(f"asked the engine of {store} to {asked}\n")
+
+
+@pytest.mark.parametrize(
     ("words", "is_told"), [(("kill", "--flatten"), True), (("kill",), True), (("stop",), True), (("pause",), False)]
 )
 def test_what_needs_the_broker_says_that_he_is_away(store: Path, words: tuple[str, ...], is_told: bool) -> None:
