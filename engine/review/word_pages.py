@@ -41,7 +41,7 @@ def _kind(word: str) -> str:
 
 def _chapter(title: str, words: list[str]) -> Iterator[str]:
     yield f"## {title}"
-    yield ", ".join(f"[`{word}`](#{word})" for word in words)
+    yield ", ".join(f"[`{word}`](#{word.lower()})" for word in words)
     for word in words:
         page = word_page(word)
         assert page is not None, f"{word} is known and has no page"
