@@ -58,10 +58,10 @@ def _standing(standing: Standing) -> Finding:
             Group.STORE, "trading", "a person has killed trading: nothing is entered, also after a start", mend
         )
     if standing.paused:
-        whose = ", ".join(sorted(standing.paused - {""})) or "all bots"
-        return warning(
-            Group.STORE, "trading", f"a person has paused {whose}: they enter nothing, also after a start", mend
-        )
+        named = sorted(standing.paused)
+        done = "paused all bots" if "" in named else f"paused or killed {', '.join(named)}"
+        who = "it enters" if named[0] and len(named) == 1 else "they enter"
+        return warning(Group.STORE, "trading", f"a person has {done}: {who} nothing, also after a start", mend)
     return fine(Group.STORE, "trading", "nobody has paused or killed it")
 
 

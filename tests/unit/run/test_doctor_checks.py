@@ -2,7 +2,7 @@
 
 import shutil
 from collections import namedtuple
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -270,6 +270,26 @@ def test_trading_that_a_person_has_stopped_is_warned_of(day_store: Path) -> None
     assert (told["engine"].text, is_held(day_store)) == (f"an engine runs on {day_store}", True)
     journal.close()
     assert (told["trading"].level, told["trading"].mend) == (Level.WARNING, "'rulebot resume' lets bots enter again")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ((("pause", "a"),), "a person has paused or killed a: it enters"),
+        ((("pause", "a"), ("kill", "b")), "a person has paused or killed a, b: they enter"),
+        ((("pause", ""),), "a person has paused all bots: they enter"),
+        ((("pause", "a"), ("pause", "")), "a person has paused all bots: they enter"),
+    ],
+)
+def test_bots_that_enter_nothing_are_named(tmp_path: Path, asked: Sequence[tuple[str, str]], said: str) -> None:
+    """Where one was paused by name, a pause of all was told as one of that bot."""
+    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    for number, (request, bot) in enumerate(asked):
+        data: dict[str, Json] = {"id": f"k{number}", "request": request, "bot": bot}
+        journal.append([Record(at("10:00"), Kind.OPERATOR, bot, data=data)], durable=True)
+    journal.close()
+    told = {each.name: each for each in integrity(tmp_path / "a.db", live=False, audits=False)}
+    assert told["trading"].text == f"{said} nothing, also after a start"
 
 
 def test_a_store_that_is_none_or_not_there(tmp_path: Path) -> None:
