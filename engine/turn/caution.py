@@ -20,6 +20,7 @@ from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Then
 from engine.turn.judging import wake
 from engine.turn.resting import cancel
+from engine.turn.turned_away import is_turned_away
 from engine.turn.work import Work
 
 SETBACKS = 3
@@ -88,7 +89,8 @@ def retry_after(work: Work, position: Position) -> timedelta:
     """Return how long to wait after a refusal: by how many closing orders were refused on end."""
     count = 0
     for order in reversed(work.orders_of(position.id)):
-        if order.purpose not in (Purpose.EXIT, Purpose.UNWIND) or order.status is not OrderStatus.REFUSED:
+        is_refused = order.status is OrderStatus.REFUSED or is_turned_away(order)
+        if order.purpose not in (Purpose.EXIT, Purpose.UNWIND) or not is_refused:
             break
         count += 1
     if count == SETBACKS:

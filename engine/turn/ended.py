@@ -32,6 +32,7 @@ from engine.turn.resting import NEXT_TRY, REARM_LIMIT, RESTING, cancel, has_expi
 from engine.turn.rolling import Found
 from engine.turn.runaway import stop_runaway
 from engine.turn.state import Trading
+from engine.turn.turned_away import is_turned_away, taken_back_for
 from engine.turn.work import Work
 
 NOT_BY_US = "cancelled at the broker, and not by us"
@@ -261,8 +262,8 @@ def _unwind(work: Work, position: Position) -> None:
 
 
 def _closing_ended(work: Work, position: Position, order: Order, *, asked: bool) -> None:
-    if order.status is OrderStatus.REFUSED:
-        text = f"the broker refused a closing order: {order.message}"
+    if order.status is OrderStatus.REFUSED or is_turned_away(order):
+        text = f"the broker refused a closing order: {taken_back_for(order.message)}"
         work.alarm(position.bot, text, position.id)
         position = work.put_position(replace(position, retry_at=work.at + retry_after(work, position)))
     elif order.status is OrderStatus.CANCELLED and not asked:
@@ -404,7 +405,7 @@ def _resting_ended(work: Work, position: Position, order: Order, *, asked: bool)
         if not take_back(work, position, "the position is closed"):
             return
         closed(work, replace(position, exit_reason=position.exit_reason or order.reason), "closed_out")
-    elif order.status is OrderStatus.REFUSED:
+    elif order.status is OrderStatus.REFUSED or is_turned_away(order):
         _watched_instead(work, position, order)
     elif position.suspended or has_expired(work, position):
         return
@@ -442,12 +443,19 @@ def _is_closing(work: Work, position: Position, order: Order) -> bool:
 
 
 def _watched_instead(work: Work, position: Position, order: Order) -> None:
-    """The broker will not hold this order: the engine watches its price."""
+    """The broker will not hold this order: the engine watches its price, and tries again.
+
+    Of one that was not refused at once nobody watches the price until it is known to be over: once more, then no more.
+    """
     if position.suspended:
         return
-    work.alarm(position.bot, f"a resting order was refused, the engine watches its price: {order.message}", position.id)
+    count = position.rearmed + is_turned_away(order)
+    then = "the engine watches its price" if count <= REARM_LIMIT else "the engine watches its price from now on"
+    text = f"a resting order was refused, {then}: {taken_back_for(order.message)}"
+    work.alarm(position.bot, text, position.id)
     take_back(work, position, "its partner was refused")
-    work.put_position(replace(position, suspended=True, retry_at=work.at + timedelta(minutes=1)))
+    retry_at = work.at + timedelta(minutes=1)
+    work.put_position(replace(position, suspended=True, rearmed=count, retry_at=retry_at))
 
 
 def _somebody_cancelled(work: Work, position: Position) -> None:

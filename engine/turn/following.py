@@ -23,6 +23,7 @@ from engine.turn.program import CompiledBot
 from engine.turn.reports import conclude, has_reason, is_not_found
 from engine.turn.resting import GRACE, NEXT_TRY, ask_back, cancel
 from engine.turn.rolling import next_rung
+from engine.turn.turned_away import INACTIVE, last_words
 from engine.turn.work import Work
 
 MARKET_PATIENCE, LONGEST_PATIENCE = timedelta(seconds=10), timedelta(seconds=30)
@@ -41,8 +42,11 @@ def follow(work: Work, order: Order) -> None:
     if order.ended is not None:
         left = (order.changed_at + REASON_PATIENCE - work.at).total_seconds()
         if left <= 0 and order.ended is OrderStatus.REFUSED and not has_reason(order):
-            work.alarm(order.bot, f"{order.ref} is inactive, and nobody says why: it is taken back", order.position)
-            cancel(work, replace(order, ended=None), "it was inactive without a reason")
+            said = broker_words(order)
+            why = "and nobody says why: it is taken back"
+            text = f"is inactive and is taken back, the broker says: {said}" if said else f"is inactive, {why}"
+            work.alarm(order.bot, f"{order.ref} {text}", order.position)
+            cancel(work, replace(order, ended=None), f"{INACTIVE}: {said}" if said else f"{INACTIVE} without a reason")
         elif left <= 0:
             conclude(work, order)
         else:
@@ -74,7 +78,7 @@ def _doubt(work: Work, order: Order) -> None:
 
 def _cancel_again(work: Work, order: Order) -> None:
     """Ask once more for an order to be taken back, seldom when the broker has it and does not find it."""
-    said = broker_words(order)
+    said = last_words(broker_words(order))
     if is_not_found(order):
         if order.perm_id and order.ref not in work.absent:
             text = f"the broker has {order.ref} and does not find it to cancel it: a person must cancel it in TWS"

@@ -24,6 +24,7 @@ from engine.turn.mismatch import check_count, check_net_price, check_price, chec
 from engine.turn.resting import cancel, cancel_entries, is_too_early, take_back
 from engine.turn.reviving import adopted, told_to_work
 from engine.turn.rivals import note, note_completed
+from engine.turn.turned_away import answered
 from engine.turn.work import Work
 
 _FINAL = {
@@ -150,9 +151,9 @@ def on_message(work: Work, event: OrderMessage) -> None:
         return
     if event.code == CANCELLED:
         work.alarm(order.bot, f"the broker has cancelled {order.ref}: {event.text}", order.position)
-    before = broker_words(order) if event.code == NOT_FOUND and not is_not_found(order) else ""
     words = f"{event.code} {event.text}"
-    order = work.put_order(replace(order, message=f"{words} (before: {before})" if before else words))
+    is_answer = order.status is OrderStatus.CANCELLING and event.code not in REFUSALS
+    order = work.put_order(replace(order, message=answered(order.message, words) if is_answer else words))
     if event.code in REFUSALS and order.status in _UNANSWERED and not order.perm_id:
         order = work.put_order(replace(order, ended=OrderStatus.REFUSED))
         conclude(work, order)

@@ -290,3 +290,32 @@ def test_in_a_pause_between_two_tries_a_clock_that_is_wrong_keeps_the_next_one_o
         desk.tick(10)
     assert desk.last.ref == first.ref
     assert desk.position.exit_reason == "unfilled"
+
+
+@pytest.mark.parametrize("is_inactive", [True, False])
+def test_an_exit_that_is_turned_away_without_a_refusal_is_sent_again_after_longer_and_longer_waits(
+    is_inactive: bool,
+) -> None:
+    """A code that no list has, beside Inactive or alone: it went on every few seconds, and nobody was told to look."""
+    desk = exiting()
+    waits = []
+    for _ in range(4):
+        order, sent = desk.last, len(desk.submitted)
+        desk.message(order, 436, "You must specify an allocation.")
+        if is_inactive:
+            desk.report(order, BrokerStatus.INACTIVE, 0)
+        while desk.order(order.ref).status is not OrderStatus.CANCELLING:
+            desk.tick(1)
+        over = desk.now
+        if is_inactive:
+            desk.cancelled(order)
+        else:
+            desk.message(order, 10147, "is not found.")
+        while len(desk.submitted) == sent:
+            desk.tick(5)
+        waits.append((desk.now - over) // timedelta(seconds=1))
+    assert waits == [10, 20, 40, 80]
+    assert not desk.position.on_hold
+    assert any("refused 3 closing orders" in text for text in desk.alarms)
+    assert any("the broker says: 436 You must specify an allocation." in text for text in desk.alarms)
+    assert not any("nobody says why" in text for text in desk.alarms)

@@ -3,6 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
+import pytest
 from hand_desk import SELLER, Desk, put, text_of
 
 from engine.model.event import BrokerStatus
@@ -137,6 +138,59 @@ def test_a_refused_pair_is_watched_and_not_sent_in_a_circle() -> None:
     desk.tick(60)
     assert len(desk.submitted) == 5, "and tried again after a while"
     assert any("refused" in text for text in desk.alarms)
+
+
+@pytest.mark.parametrize("is_inactive", [True, False])
+def test_a_stop_that_is_turned_away_without_a_refusal_is_watched_and_not_sent_in_a_circle(is_inactive: bool) -> None:
+    """The pair was sent anew at once and for ever; its target worked meanwhile, so nobody watched the stop."""
+    desk = seller()
+    desk.opened("10:01")
+    target, stop = desk.submitted[-2:]
+    desk.ack(target)
+    desk.message(stop, 436, "You must specify an allocation.")
+    if is_inactive:
+        desk.report(stop, BrokerStatus.INACTIVE, 0)
+    while desk.order(stop.ref).status is not OrderStatus.CANCELLING:
+        desk.tick(1)
+    if is_inactive:
+        desk.cancelled(stop)
+    else:
+        desk.message(stop, 10147, "is not found.")
+    assert [each.ref for each in desk.cancels] == [stop.ref, target.ref]
+    desk.cancelled(target)
+    assert desk.position.suspended
+    words = "it was inactive: 436" if is_inactive else "436"
+    text = f"a resting order was refused, the engine watches its price: {words} You must specify an allocation."
+    assert text in desk.alarms
+    desk.tick(30)
+    assert len(desk.submitted) == 3
+    desk.quote(SHORT, 6.40, 6.60, -0.4)
+    desk.tick(1)
+    assert (desk.last.purpose, desk.last.kind) == (Purpose.EXIT, OrderType.MARKET)
+
+
+@pytest.mark.parametrize("is_inactive", [True, False])
+def test_a_pair_that_is_turned_away_twice_is_watched_from_then_on(is_inactive: bool) -> None:
+    """Each time it takes up to 40 seconds to know, in which nobody watches."""
+    desk = seller()
+    desk.opened("10:01")
+    for _ in range(2):
+        target, stop = desk.submitted[-2:]
+        desk.ack(target)
+        desk.message(stop, 436, "You must specify an allocation.")
+        if is_inactive:
+            desk.report(stop, BrokerStatus.INACTIVE, 0)
+        while desk.order(stop.ref).status is not OrderStatus.CANCELLING:
+            desk.tick(1)
+        if is_inactive:
+            desk.cancelled(stop)
+        else:
+            desk.message(stop, 10147, "is not found.")
+        desk.cancelled(target)
+        desk.tick(61)
+    assert len(desk.submitted) == 5
+    assert desk.position.suspended
+    assert any("the engine watches its price from now on" in text for text in desk.alarms)
 
 
 def test_a_stop_that_cannot_rest_is_watched_at_once() -> None:

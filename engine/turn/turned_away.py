@@ -1,0 +1,39 @@
+"""Orders that the broker will not have, though no refusal says so: inactive, or answered with words that end nothing.
+
+Such an order may be held all the same, so it is taken back and counts until the broker says that it is over. By then
+his last word is the answer to our cancel; why we wanted the order back stands behind it.
+"""
+
+from engine.model.order import Order, OrderStatus
+from engine.turn.message_codes import INFORMATION, NOT_CANCELLED
+
+INACTIVE = "it was inactive"
+_BEFORE = " (before: "
+
+
+def answered(message: str, words: str) -> str:
+    """Return the broker's answer to a cancel, and behind it why the order was taken back."""
+    reason = taken_back_for(message)
+    return f"{words}{_BEFORE}{reason})" if reason else words
+
+
+def taken_back_for(message: str) -> str:
+    """Return why an order was taken back, whatever the broker has answered to its cancel."""
+    _, is_answer, reason = message.partition(_BEFORE)
+    return reason.removesuffix(")") if is_answer else message
+
+
+def last_words(message: str) -> str:
+    """Return the last words on an order, without why it was taken back before them."""
+    return message.partition(_BEFORE)[0]
+
+
+def is_turned_away(order: Order) -> bool:
+    """Say whether an order that is over, and filled nothing, was one that the broker would not have."""
+    if order.status not in (OrderStatus.CANCELLED, OrderStatus.ABANDONED) or order.has_fills:
+        return False
+    reason = taken_back_for(order.message)
+    code = reason.partition(" ")[0]
+    if code.isdigit():  # of one that was changed the words may be of the change
+        return int(code) not in INFORMATION | NOT_CANCELLED and not order.former
+    return reason.startswith(INACTIVE)
