@@ -121,7 +121,10 @@ class Journal(Protocol):
     """The append-only truth."""
 
     def append(self, records: Sequence[Record], *, durable: bool) -> None:
-        """Write; on return with `durable` they survive a power cut. Raises: StoreError (nothing may be sent then)."""
+        """Write; on return with `durable` they survive a power cut.
+
+        Raises: StoreError; nothing may be sent then. UnwrittenError where what works may still be taken back.
+        """
 
     def read(self) -> Sequence[Record]:
         """Return all records of this store, in order."""

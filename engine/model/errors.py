@@ -36,6 +36,10 @@ class StoreError(RulebotError):
     """The world's fault: the database, a file or a folder."""
 
 
+class UnwrittenError(StoreError):
+    """The store is ours, and took no more: what happens from now on is on no record."""
+
+
 class InvariantError(RulebotError):
     """Our fault: what can never be was found. Halt, never go on."""
 

@@ -12,7 +12,8 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit, Watch
-from engine.model.errors import BrokerError, RulebotError
+from engine.model.counted import counted
+from engine.model.errors import BrokerError, RulebotError, UnwrittenError
 from engine.model.event import Event
 from engine.model.facts import Facts
 from engine.model.order import Purpose
@@ -105,12 +106,14 @@ class Loop:
 
         Raises: BrokerError when the link is lost for good, StoreError when nothing more can be recorded.
         """
-        self._begin(first.at)
-        self._take(first)
-        self.at = first.at
         try:
+            self._begin(first.at)
+            self._take(first)
+            self.at = first.at
             await self._prepare(first.at)
             await self._go_on(ends)
+        except UnwrittenError as error:
+            raise UnwrittenError(f"{error.message}{self._take_back_openings()}", error.help) from error
         finally:
             if self._asking is not None:
                 self._asking.cancel()
@@ -141,6 +144,22 @@ class Loop:
                 if left <= 0 or not self._works_on_entries():
                     self.reason = STOPPED
                     return
+
+    def _take_back_openings(self) -> str:
+        """Take back what works to open something, since nobody would write its fill down; return what to tell of it.
+
+        A cancel needs no record: the next start finds the order over, or what it has filled. Exits stay.
+        """
+        orders = self.state.orders.values()
+        openings = [order for order in orders if order.status.is_live and order.may_open and order.sent_at is not None]
+        if not openings:
+            return ""
+        what = f"{counted(len(openings), 'order')} to open something"
+        if not self.link.is_up:
+            return f"; at work there may still be {what}: look in TWS"
+        for order in openings:
+            self.broker.cancel(order)
+        return f"; asked back from the broker, who was not heard any more: {what}: look in TWS"
 
     async def _next(self) -> Batch | None:
         """Return the next batch; after a lost connection, the first one of the new one, None when stopped before.

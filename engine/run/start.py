@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from engine.adapters.recorded.recorder import Recorder
 from engine.model.collector import seldom_collected
-from engine.model.errors import BrokerError, RulebotError, StoreError
+from engine.model.errors import BrokerError, RulebotError, StoreError, UnwrittenError
 from engine.model.event import Request
 from engine.model.session import Session, session_after
 from engine.ports import Batch, NoTape
@@ -119,7 +119,7 @@ async def execute(
     journal, heartbeat = opens(options), options.heartbeat
     heartbeat.waits("")
     waiting = heartbeat.waits if options.waits_for_gateway else None
-    try:
+    with _closed_after(journal):
         clear_box(options.store)
         async with heartbeat.attended(), AsyncExitStack() as stack:
             async with _told_when_unwatched(options, journal):
@@ -137,8 +137,21 @@ async def execute(
                     await _drive(run, first, journal)
             heartbeat.ended(run.loop.reason)
             return run
-    finally:
+
+
+@contextmanager
+def _closed_after(journal: SqlJournal) -> Iterator[None]:
+    """Close the journal in any case; one that takes no more has said so, and what was done about it is not hidden."""
+    try:
+        yield
+    except UnwrittenError:
+        with suppress(StoreError):
+            journal.close()
+        raise
+    except BaseException:
         journal.close()
+        raise
+    journal.close()
 
 
 def _told_when_unwatched(options: RunOptions, journal: SqlJournal) -> AbstractAsyncContextManager[None]:

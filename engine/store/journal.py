@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from engine.model.collector import seldom_collected
-from engine.model.errors import InvariantError, StoreError
+from engine.model.errors import InvariantError, StoreError, UnwrittenError
 from engine.record.codec import json_text, line_of, utc_text, utc_time
 from engine.record.record import Kind, Record
 from engine.store.chain import FIRST_HASH, ChainBreak, chained, verify
@@ -145,7 +145,8 @@ class SqlJournal:
         except failures() as error:
             self._projector.forget()
             if not self._stands_at(head):
-                raise says(error, self._store.path) from error
+                told = says(error, self._store.path)
+                raise UnwrittenError(told.message, told.help) from error
         except SQLAlchemyError as error:
             self._projector.forget()
             raise InvariantError(f"a record has not the fields of its kind: {error!r}") from error

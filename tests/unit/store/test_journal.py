@@ -10,7 +10,7 @@ import pytest
 from places import drop_triggers, records_of, run, spelled
 from store_day import DAY, at, small_day, verdict
 
-from engine.model.errors import InvariantError, StoreError
+from engine.model.errors import InvariantError, StoreError, UnwrittenError
 from engine.record.record import Json, Kind, Record
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store, read_store
@@ -113,7 +113,7 @@ def test_a_full_disk_loses_nothing_that_was_there(tmp_path: Path) -> None:
     journal._connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
     journal._connection.commit()
     big = Record(NOON, Kind.OPERATOR, "", "", {"text": "x" * 100_000})
-    with pytest.raises(StoreError, match="disk is full") as caught:
+    with pytest.raises(UnwrittenError, match="disk is full") as caught:
         journal.append([big], durable=True)
     assert "nothing recorded before was lost" in str(caught.value.help)
     assert records_of(tmp_path / "a.db") == len(small_day())
