@@ -6,6 +6,8 @@ NOT_FOUND = 10147
 """The broker has no order under the id that was to be cancelled."""
 NOT_CANCELLED = frozenset((161, NOT_FOUND, 10148))
 """Codes that say of a cancel that it did nothing: the order is over, or it works on."""
+FILLED_BEFORE, NO_SUCH_ORDER = 104, 135
+"""What a change is answered with that came too late, or whose order is not there: the broker's lists decide."""
 CANCELLED = 202
 """The order is over; behind `reason:` stands why, nothing when somebody has cancelled it."""
 INFORMATION = frozenset((CANCELLED, 399, 404, 10167, 10349, *range(2100, 2200)))

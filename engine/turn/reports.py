@@ -19,9 +19,17 @@ from engine.turn.doubting import doubt_anew
 from engine.turn.ended import broker_words, closed, count_realized, order_ended, position_filled
 from engine.turn.judging import wake
 from engine.turn.leaving import UNWIND, is_unwound, leave
-from engine.turn.message_codes import CANCELLED, INFORMATION, NOT_CANCELLED, NOT_FOUND, REFUSALS
+from engine.turn.message_codes import (
+    CANCELLED,
+    FILLED_BEFORE,
+    INFORMATION,
+    NO_SUCH_ORDER,
+    NOT_CANCELLED,
+    NOT_FOUND,
+    REFUSALS,
+)
 from engine.turn.mismatch import check_count, check_net_price, check_price, check_terms, is_second
-from engine.turn.resting import cancel, cancel_entries, is_too_early, take_back
+from engine.turn.resting import RESTING, cancel, cancel_entries, is_too_early, take_back
 from engine.turn.reviving import adopted, told_to_work
 from engine.turn.rivals import note, note_completed
 from engine.turn.turned_away import answered
@@ -35,6 +43,7 @@ _FINAL = {
 }
 _UNANSWERED = (OrderStatus.SENDING, OrderStatus.UNKNOWN, OrderStatus.CANCELLING)
 _ALIVE = (BrokerStatus.PRE_SUBMITTED, BrokerStatus.SUBMITTED)
+NOT_CHANGED = "its quantity could not be changed"
 
 
 def find_order(work: Work, event: OrderReport | ExecutionReport) -> Order | None:
@@ -165,8 +174,31 @@ def on_message(work: Work, event: OrderMessage) -> None:
         conclude(work, order)
     elif _ended_by_itself(order):
         conclude(work, _refused_instead(work, order))
-    elif event.code in REFUSALS and order.status is OrderStatus.WORKING:
-        work.alarm(order.bot, f"the broker refused a change of {order.ref}: {event.text}", order.position)
+    elif order.status is OrderStatus.WORKING and event.code not in NOT_CANCELLED | {CANCELLED}:
+        _said_of_working(work, order, event)
+
+
+def _said_of_working(work: Work, order: Order, event: OrderMessage) -> None:
+    """Take an error of an order that works on: a change of it was refused, if there was one, so it has its terms of
+    before. Of what rests the quantity matters; it is placed anew.
+    """
+    if event.code in (FILLED_BEFORE, NO_SUCH_ORDER):
+        work.ask_broker()
+    if event.code == FILLED_BEFORE:
+        return
+    is_refused = bool(order.former) and event.code in REFUSALS
+    text = f"the broker says of {order.ref}, which is at work: {event.code} {event.text}"
+    told = f"the broker refused a change of {order.ref}: {event.text}" if is_refused else text
+    work.alarm(order.bot, told, order.position)
+    if not order.former:
+        return
+    before = order.former[-1]
+    if order.purpose not in RESTING:
+        work.put_order(order.with_terms(before.quantity, before.price))
+    elif is_refused and before.quantity != order.quantity and order.purpose is Purpose.PROTECT:
+        cancel(work, order, NOT_CHANGED)
+    elif is_refused and before.quantity != order.quantity:
+        take_back(work, work.positions[order.position], NOT_CHANGED)
 
 
 def _tells_why(order: Order, event: OrderMessage) -> bool:

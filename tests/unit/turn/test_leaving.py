@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from hand_desk import SECTIONS, Desk, call, put, text_of
 
+from engine.model.command import Inquire
 from engine.model.contract import Underlying
 from engine.model.order import OrderStatus, OrderType, Purpose, Side
 from engine.record.record import Kind
@@ -465,8 +466,50 @@ def test_a_change_that_does_not_match_the_order_is_told() -> None:
     desk = held('\n  - time: "15:30"\n    order: {start: mid, step: 0.05, wait: 10s, tries: 3, then: market}\n')
     desk.until("15:30")
     desk.ack(desk.last)
+    desk.tick(10)
+    assert len(desk.replaced) == 1
     desk.message(desk.last, 105, "Order being modified does not match original order")
     assert any(text.startswith(f"the broker refused a change of {desk.last.ref}") for text in desk.alarms)
+
+
+@pytest.mark.parametrize("code", [105, 201, 10318])
+def test_a_change_that_was_refused_is_sent_again_with_the_next_try(code: int) -> None:
+    """At natural the next try had the price that we thought it had, so nothing was sent, and the exit stood."""
+    desk = held('\n  - time: "15:30"\n    order: {start: mid, step: 0.50, wait: 10s, tries: 6, then: market}\n')
+    desk.until("15:30")
+    desk.ack(desk.last)
+    first = desk.last.limit_price
+    desk.tick(10)
+    natural = desk.replaced[-1].limit_price
+    assert natural != first
+    desk.message(desk.last, code, "no")
+    assert desk.last.limit_price == first
+    assert len(desk.alarms) == 1
+    desk.tick(10)
+    assert [order.limit_price for order in desk.replaced] == [natural, natural]
+    desk.tick(10)
+    assert len(desk.replaced) == 2
+
+
+def test_a_change_of_what_has_filled_is_asked_about_and_told_to_nobody() -> None:
+    desk = held('\n  - time: "15:30"\n    order: {start: mid, step: 0.05, wait: 10s, tries: 3, then: market}\n')
+    desk.until("15:30")
+    desk.ack(desk.last)
+    desk.tick(10)
+    said = desk.message(desk.last, 104, "Can't modify a filled order.")
+    assert [type(command) for command in said.commands] == [Inquire]
+    assert desk.alarms == []
+
+
+def test_an_order_that_works_and_that_the_broker_says_something_of_is_told_as_it_is() -> None:
+    """It was told as a change that was refused, where none was sent; a code that no list has was told to nobody."""
+    desk = held('\n  - time: "15:30"\n    order: {start: mid, step: 0.05, wait: 10s, tries: 3, then: market}\n')
+    desk.until("15:30")
+    desk.ack(desk.last)
+    desk.message(desk.last, 201, "Order rejected - reason:x")
+    desk.message(desk.last, 10318, "y")
+    words = f"the broker says of {desk.last.ref}, which is at work:"
+    assert desk.alarms == [f"{words} 201 Order rejected - reason:x", f"{words} 10318 y"]
 
 
 def test_a_cancel_that_is_refused_says_how() -> None:

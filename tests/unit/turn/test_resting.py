@@ -244,6 +244,24 @@ def test_a_stop_shrinks_with_the_position_when_the_group_does_not() -> None:
     assert [(order.ref, order.quantity) for order in desk.replaced] == [(stop.ref, 1)]
 
 
+def test_a_stop_that_may_not_shrink_is_placed_anew() -> None:
+    """It stood for two while one was held, and we thought that it was for one: it would have opened the other side."""
+    desk, target, stop = protected(quantity="2")
+    desk.send(desk.execution(target, target.legs[0], 1, "0.80"))
+    desk.report(target, BrokerStatus.SUBMITTED, 1)
+    desk.tick(0)
+    desk.message(stop, 201, "Order rejected - reason:no")
+    assert {order.ref for order in desk.cancels} == {target.ref, stop.ref}
+    desk.cancelled(target, 1)
+    desk.cancelled(stop)
+    desk.settle()
+    assert [(order.purpose, order.quantity) for order in desk.submitted[-2:]] == [
+        (Purpose.TARGET, 1),
+        (Purpose.STOP, 1),
+    ]
+    assert len(desk.submitted) == 5
+
+
 def test_nothing_rests_before_the_link_is_up() -> None:
     """What is sent before LinkUp would be missing from its lists, given up, and sent a second time."""
     desk = seller()
