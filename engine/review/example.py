@@ -56,7 +56,7 @@ class Example:
     @property
     def structure(self) -> str:
         """The strikes: `5935/5945p 6055/6065c`."""
-        return structure_text(strike_of(leg.option, leg.ratio) for leg in self.position.legs)
+        return structure_text(strike_of(leg.option, leg.ratio, leg.sign) for leg in self.position.legs)
 
     @property
     def verb(self) -> str:

@@ -27,7 +27,7 @@ _FIRST = {ExitKind.TARGET: 0, ExitKind.STOP: 1}
 def structure(position: Position) -> str:
     """Return `2 x 5920/5930p 6065/6075c`, with the expiry when it is not the day it was opened."""
     legs = position.legs
-    text = structure_text(strike_of(x.option, x.ratio) for x in legs)
+    text = structure_text(strike_of(x.option, x.ratio, x.sign) for x in legs)
     expiries = {leg.option.expiry for leg in legs if not leg.option.is_share}
     later = "".join(f" {expiry}" for expiry in expiries if len(expiries) == 1 and expiry != position.session)
     count = f"{position.quantity} x " if position.quantity != 1 else ""

@@ -73,7 +73,14 @@ def structure_of(trade: Mapping[str, Any]) -> str:
     """Return what a row of `trades` or `open_positions` holds: strikes by right, and an expiry that is not its day."""
     legs = json.loads(trade["legs"])
     strikes = (
-        Strike(leg["symbol"], leg["right"], Decimal(str(leg["strike"] or 0)), leg["ratio"], leg.get("expiry"))
+        Strike(
+            leg["symbol"],
+            leg["right"],
+            Decimal(str(leg["strike"] or 0)),
+            leg["ratio"],
+            leg.get("expiry"),
+            leg.get("sign", 0),
+        )
         for leg in legs
     )
     expiry = trade["expiration"]

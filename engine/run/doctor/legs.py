@@ -55,7 +55,7 @@ def _structure(candidate: Candidate) -> str:
     assert candidate.selection is not None
     assert candidate.quote is not None
     legs = candidate.selection.legs
-    text = structure_text(strike_of(leg.option, leg.ratio) for leg in legs)
+    text = structure_text(strike_of(leg.option, leg.ratio, leg.sign) for leg in legs)
     expiries = sorted({leg.option.expiry for leg in legs if not leg.option.is_share})
     of = f" of {expiries[0]}" if len(expiries) == 1 else ""
     mid, natural = candidate.quote.mid or 0.0, candidate.quote.natural or 0.0

@@ -76,7 +76,15 @@ def shown_legs(selection: Selection, board: Board) -> tuple[ShownLeg, ...]:
 def structure_of_legs(legs: Sequence[ShownLeg]) -> str:
     """Return `5920/5930p 6065/6075c`."""
     return structure_text(
-        Strike(leg.symbol, leg.right, Decimal(leg.strike or 0), leg.ratio, leg.expiry) for leg in legs
+        Strike(
+            leg.symbol,
+            leg.right,
+            Decimal(leg.strike or 0),
+            leg.ratio,
+            leg.expiry,
+            1 if leg.side == "buy" else -1,
+        )
+        for leg in legs
     )
 
 

@@ -175,7 +175,8 @@ def _deal(order: Order) -> str:
     if order.is_combo:
         verb = "sell" if order.limit_price is not None and order.limit_price < 0 else "buy"
     count = f"{order.quantity} x " if order.quantity != 1 else ""
-    return f"{verb} {count}{structure_text(strike_of(leg.option, leg.ratio) for leg in order.legs)}"
+    strikes = (strike_of(leg.option, leg.ratio, order.side_of(leg).sign) for leg in order.legs)
+    return f"{verb} {count}{structure_text(strikes)}"
 
 
 def _seen(net: float | None) -> str:

@@ -113,7 +113,7 @@ def _structure(candidate: Candidate) -> str:
     selection = candidate.selection
     if selection is None or not selection.is_complete:
         return ""
-    return structure_text(strike_of(leg.option, leg.ratio) for leg in selection.legs)
+    return structure_text(strike_of(leg.option, leg.ratio, leg.sign) for leg in selection.legs)
 
 
 def _expiry(candidate: Candidate) -> str | None:
