@@ -138,7 +138,7 @@ def _not_open(work: Work, bot: CompiledBot, found: Opportunity, window: int) -> 
     if state.is_watching:
         work.set_bot(name, replace(work.bots[name], is_watching=False, since=work.at))
         end_watch(work, name, found.reason)
-    _note_unwatched(work, name, found)
+    _note_unwatched(work, bot, found, window)
     waits = found.reason or f"{AHEAD} {bot.plan.entry.windows[window].start}"
     state = work.bots[name]
     if waits != state.waits:
@@ -147,12 +147,20 @@ def _not_open(work: Work, bot: CompiledBot, found: Opportunity, window: int) -> 
         wake(work, name, (found.look_again - work.at).total_seconds())
 
 
-def _note_unwatched(work: Work, name: str, found: Opportunity) -> None:
-    """Keep on record what keeps a bot from watching in its window: a cap, or a day on which it does not enter."""
+def _note_unwatched(work: Work, bot: CompiledBot, found: Opportunity, window: int) -> None:
+    """Keep on record what keeps a bot from watching in its window: a cap, or a day on which it does not enter.
+
+    The day keeps it of the first window; a later one that is shut before anything was sent in it is told by itself.
+    """
+    name = bot.plan.name
     day = work.bots[name].day
-    is_told = day.entries or day.halted or day.decided or day.skipped
-    if found.reason and found.reason != OVER and not is_told:
+    if not found.reason or found.reason == OVER:
+        return
+    if not (day.entries or day.halted or day.decided or day.skipped):
         work.put_day(replace(day, skipped=found.reason))
+    elif window and not day.tried:
+        start = bot.plan.entry.windows[window].start
+        skip(work, name, f"its window from {start} is shut: {found.reason}", window=window)
 
 
 def note_blocked(work: Work, bot: CompiledBot, reason: str) -> None:
@@ -163,7 +171,7 @@ def note_blocked(work: Work, bot: CompiledBot, reason: str) -> None:
         return
     session, day, held = work.state.session, day_at_hand(work, bot), len(work.positions_of(name))
     if opportunity(bot.plan.entry, session, bot.windows(session)[day.window], day, held, work.at).is_open:
-        _note_unwatched(work, name, Opportunity(False, reason))
+        _note_unwatched(work, bot, Opportunity(False, reason), day.window)
 
 
 def _judge_entry(work: Work, bot: CompiledBot) -> None:

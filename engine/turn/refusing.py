@@ -27,10 +27,13 @@ def kept_out(work: Work) -> str:
     return lost or rival_words(work.rivals) or clock_problem(work.state.clocks_apart)
 
 
-def skip(work: Work, name: str, reason: str, symbol: str = "") -> None:
-    """Record a refusal, once for the same words whatever their numbers are; of a universe with its `symbol`."""
+def skip(work: Work, name: str, reason: str, symbol: str = "", window: int = 0) -> None:
+    """Record a refusal, once for the same words whatever their numbers are; of a universe with its `symbol`.
+
+    window: of the session, where the same words are told once in each.
+    """
     state = work.bots[name]
-    key = " ".join(filter(None, ("skip", symbol, reason.translate(_NO_DIGITS))))
+    key = " ".join(filter(None, ("skip", symbol, "#" * window, reason.translate(_NO_DIGITS))))
     if key not in state.alarmed:
         work.set_bot(name, replace(state, alarmed=state.alarmed | {key}))
         of: dict[str, Json] = {"symbol": symbol} if symbol else {}

@@ -227,3 +227,46 @@ def test_options_are_streamed_five_minutes_before_a_window(minute: str, is_strea
     desk = desk_of('{window: {from: "11:00", to: "11:30"}}')
     desk.until(minute)
     assert any(isinstance(each, Option) for each in desk.state.streamed) is is_streamed
+
+
+@pytest.mark.parametrize(
+    ("caps", "words"),
+    [
+        ("per_day: 1, max_open: 5", "1 of 1 a day"),
+        ("per_day: 5, max_open: 1", "1 of 1 open at once"),
+    ],
+)
+def test_a_later_window_that_a_cap_has_shut_says_which(caps: str, words: str) -> None:
+    """Nothing was on record of it: `why` said at its every minute that the bot had entered, hours before."""
+    desk = desk_of(TWO.replace("max_open: 5", caps))
+    desk.until("10:05")
+    desk.fill(desk.last)
+    desk.until("10:59")
+    assert not desk.said(Kind.DECISION, "skip")
+    desk.until("11:29", step=60)
+    assert [(record.at, record.data["reason"]) for record in desk.said(Kind.DECISION, "skip")] == [
+        (clock("11:00"), f"its window from 11:00 is shut: {words}")
+    ]
+
+
+def test_a_later_window_of_a_bot_that_has_halted_says_why() -> None:
+    desk = desk_of(TWO)
+    desk.until("10:05")
+    desk.fill(desk.last)
+    state = desk.state.bots["spread"]
+    halted = replace(state, day=replace(state.day, halted="the day's loss is $160, daily_loss is $150"))
+    desk.state = desk.state._replace(bots={**desk.state.bots, "spread": halted})
+    desk.until("11:10", step=60)
+    assert [record.data["reason"] for record in desk.said(Kind.DECISION, "skip")] == [
+        "its window from 11:00 is shut: halted: the day's loss is $160, daily_loss is $150"
+    ]
+
+
+def test_a_window_that_is_over_is_not_told_as_shut() -> None:
+    desk = desk_of(TWO)
+    desk.until("10:05")
+    desk.fill(desk.last)
+    desk.until("11:05")
+    desk.fill(desk.last)
+    desk.until("12:00", step=60)
+    assert not desk.said(Kind.DECISION, "skip")
