@@ -13,7 +13,7 @@ from pathlib import Path
 
 from engine.alerts.alert import Alert, Grade
 from engine.model.counted import counted
-from engine.model.errors import StoreError
+from engine.model.errors import StoreError, in_words
 from engine.model.values import dataclass
 from engine.record.codec import json_text, utc_text, utc_time
 
@@ -321,4 +321,4 @@ def _said(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise StoreError(f"the outbox of alerts {path} cannot be used: {error}") from error
+        raise StoreError(f"the outbox of alerts {path} cannot be used: {in_words(error)}") from error

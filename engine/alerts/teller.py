@@ -19,7 +19,7 @@ from engine.alerts.find import find
 from engine.alerts.message import MOST_LINES, document, message
 from engine.alerts.outbox import Delivery, Outbox
 from engine.alerts.people import People, Person
-from engine.model.errors import MisuseError, StoreError
+from engine.model.errors import MisuseError, StoreError, in_words
 from engine.store.latest import data_folder
 from engine.store.place import Place, beside
 from engine.store.queries import StoreReader
@@ -54,14 +54,14 @@ class Teller:
     def __init__(self, store: Place, people: People, send: Send, now: Callable[[], datetime] = _CLOCK.now) -> None:
         self._store, self._people, self._send, self._now = store, people, send, now
         path = outbox_path(store)
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(path.with_name(path.name + ".lock"), timeout=0, thread_local=False)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire()
         except Timeout as error:
             raise MisuseError("another process tells of this store already", f"it holds {path.name}") from error
         except OSError as error:
-            raise StoreError(f"the outbox of alerts cannot be made: {error}") from error
+            raise StoreError(f"the outbox of alerts cannot be made: {in_words(error)}") from error
         self._pool = ThreadPoolExecutor(AT_ONCE, "rulebot-alerts")
         self._on_way: dict[str, tuple[Future[None], Sequence[Delivery]]] = {}
         self._last: dict[str, datetime] = {}

@@ -44,6 +44,11 @@ class InvariantError(RulebotError):
     """Our fault: what can never be was found. Halt, never go on."""
 
 
+def in_words(error: Exception) -> str:
+    """Return what an error says; that of a file without its number and its name, which the sentence around it has."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 def unread(error: OSError | UnicodeDecodeError) -> str:
     """Return why a file could not be read as text, in words and without its name."""
     if isinstance(error, UnicodeDecodeError):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from engine.model.errors import StoreError
+from engine.model.errors import StoreError, in_words
 from engine.store.place import Place, full_name
 
 log = logging.getLogger("rulebot.store")
@@ -42,7 +42,9 @@ def hold_account(account: str, store: Place, folder: Path | None) -> Iterator[No
             "one engine trades an account: stop that one, or give it these specs too",
         ) from error
     except OSError as error:
-        log.warning("%s cannot be locked (%s): another engine in account %s is not kept out", place, error, account)
+        log.warning(
+            "%s cannot be locked (%s): another engine in account %s is not kept out", place, in_words(error), account
+        )
         yield
         return
     try:

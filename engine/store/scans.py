@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine.model.errors import StoreError
+from engine.model.errors import StoreError, in_words
 from engine.store.latest import data_folder
 
 FILE_NAME = "scans.db"
@@ -184,5 +184,5 @@ def _said(path: Path) -> Iterator[None]:
         yield
     except (sqlite3.Error, OSError, ValueError) as error:
         raise StoreError(
-            f"the scans in {path} cannot be used: {error}", "move the file away, or free its disk"
+            f"the scans in {path} cannot be used: {in_words(error)}", "move the file away, or free its disk"
         ) from error

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from engine.model.errors import MisuseError, StoreError, unread
+from engine.model.errors import MisuseError, StoreError, in_words, unread
 
 DATABASE_PASSWORD = "RULEBOT_DB_PASSWORD"
 HOOK_SECRET = "RULEBOT_HOOK_SECRET"
@@ -68,7 +68,7 @@ def make_secret(file: Path) -> None:
         with os.fdopen(handle, "w", encoding="ascii") as made:
             made.write(secrets.token_urlsafe(24))
     except OSError as error:
-        raise StoreError(f"{file} cannot be made: {error}") from error
+        raise StoreError(f"{file} cannot be made: {in_words(error)}") from error
 
 
 def kept_secret(file: Path) -> str:

@@ -19,7 +19,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.model.errors import StoreError
+from engine.model.errors import StoreError, in_words
 from engine.record.record import Json
 
 FORMAT = 2
@@ -105,7 +105,7 @@ class TapeWriter:
                 self._connection.executemany("INSERT INTO head VALUES (?, ?)", list(rows.items()))
             self._frames = 0
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"no recording can be written to {file}: {error}") from error
+            raise StoreError(f"no recording can be written to {file}: {in_words(error)}") from error
 
     def add(self, frame: Frame) -> None:
         """Write a frame; on return it outlives a crash of this process."""

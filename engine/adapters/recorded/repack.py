@@ -11,7 +11,7 @@ import numpy as np
 from engine.adapters.recorded.columns import Floats, Ints, Numbers, filled, pack, unpack
 from engine.adapters.recorded.file import Frame, TapeWriter, read_frames, read_head, span
 from engine.adapters.recorded.recording import stamps_of
-from engine.model.errors import StoreError
+from engine.model.errors import StoreError, in_words
 from engine.model.market import COLUMNS
 from engine.record.record import Json
 
@@ -33,7 +33,7 @@ def repack(file: Path) -> None:
         _write(file, head, fresh)
         fresh.replace(file)
     except OSError as error:
-        raise StoreError(f"the recording {file} cannot be laid out anew: {error}") from error
+        raise StoreError(f"the recording {file} cannot be laid out anew: {in_words(error)}") from error
 
 
 def _write(file: Path, head: Mapping[str, Json], fresh: Path) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
-from engine.model.errors import MisuseError, StoreError
+from engine.model.errors import MisuseError, StoreError, in_words
 from engine.run.processes import deaf, several
 from engine.run.sweep.compiling import Terms
 from engine.run.sweep.evaluate import Passed, live_through
@@ -96,7 +96,7 @@ def on_cluster(address: str) -> Iterator[Runs]:
     try:
         client = Client(address, timeout="10s", set_as_default=False)
     except (OSError, ValueError) as error:
-        raise StoreError(f"no scheduler answers at {address}: {error}") from error
+        raise StoreError(f"no scheduler answers at {address}: {in_words(error)}") from error
     with client:
 
         def runs(found: Sequence[Task], terms: Terms, passed: Passed) -> Iterator[list[Part]]:
