@@ -12,6 +12,7 @@ from collections.abc import Callable
 from math import nan
 
 from engine.adapters.ib import convert
+from engine.model.contract import Contract, Option, Right
 from engine.model.facts import Dividend
 from engine.model.market import Board
 
@@ -32,6 +33,11 @@ _HALTED = ("49", "90")
 _DIVIDENDS = "59"
 _DELAYED_QUOTES = frozenset(("66", "67", "69", "70", "74"))
 UNSET_GREEK = -2
+
+
+def _is_contrary(contract: Contract | None, delta: float) -> bool:
+    """Say whether an option cannot have this delta: a put's is never above 0, a call's never below."""
+    return delta != 0 and isinstance(contract, Option) and (delta > 0) is (contract.right is Right.PUT)
 
 
 def _between(text: str, low: float, high: float) -> float:
@@ -276,7 +282,7 @@ class Quotes:
     def _model_handler(self) -> Handler:
         board, rows, modelled, fail, partly = self.board, self.rows, self._modelled, self._fail, self._partial_model
         ivs, deltas, gammas, vegas, thetas = board.iv, board.delta, board.gamma, board.vega, board.theta
-        models, number, huge = board.model_price, float, _HUGE
+        models, number, huge, contracts = board.model_price, float, _HUGE, board.contracts
 
         def model(fields: list[str]) -> None:
             try:
@@ -292,8 +298,8 @@ class Quotes:
                     return
                 iv, delta, price = number(fields[4]), number(fields[5]), number(fields[6])
                 gamma, vega, theta = number(fields[8]), number(fields[9]), number(fields[10])
-                sound = iv >= 0 <= price and gamma >= 0 <= vega and -1 <= delta <= 1 and theta != -2
-                if sound and iv + price + gamma + vega + theta < huge:
+                sound = iv > 0 <= price and gamma >= 0 <= vega and -1 <= delta <= 1 and theta != -2
+                if sound and not _is_contrary(contracts[row], delta) and iv + price + gamma + vega + theta < huge:
                     ivs[row] = iv
                     deltas[row] = delta
                     models[row] = price
@@ -308,13 +314,19 @@ class Quotes:
         return model
 
     def _partial_model(self, row: int, fields: list[str]) -> None:
-        """Take a computation of which some parts are unset, each by itself."""
+        """Take a computation of which some parts are unset, each by itself.
+
+        Greeks of no volatility are none: of all strikes the delta is 0 then, or 1. Nor is a delta of the wrong sign.
+        """
         board = self.board
+        if fields[4] and float(fields[4]) == 0:
+            fields = [*fields[:4], "", "", fields[6], fields[7], "", "", "", *fields[11:]]
         for column, text in ((board.iv, fields[4]), (board.model_price, fields[6])):
             column[row] = _between(text, 0.0, _HUGE)
         for column, text in ((board.gamma, fields[8]), (board.vega, fields[9])):
             column[row] = _between(text, 0.0, _HUGE)
-        board.delta[row] = _between(fields[5], -1.0, 1.0)
+        delta = _between(fields[5], -1.0, 1.0)
+        board.delta[row] = nan if _is_contrary(board.contracts[row], delta) else delta
         theta = _between(fields[10], -_HUGE, _HUGE)
         board.theta[row] = nan if theta == UNSET_GREEK else theta
 

@@ -1,11 +1,13 @@
 """Market data messages into the columns: what is a price and what is not."""
 
+from datetime import date
+from decimal import Decimal
 from math import isnan
 
 import pytest
 
 from engine.adapters.ib.quotes import Quotes
-from engine.model.contract import Underlying
+from engine.model.contract import Contract, Option, Right, Underlying
 from engine.model.market import Board
 
 UNSET = "1.7976931348623157E308"
@@ -14,10 +16,10 @@ UNSET = "1.7976931348623157E308"
 class Line:
     """One streamed contract; `send` takes a message without its request id."""
 
-    def __init__(self) -> None:
+    def __init__(self, contract: Contract | None = None) -> None:
         self.board = Board()
         self.quotes = Quotes(self.board)
-        self.quotes.rows["9"] = self.board.add(Underlying("SPY"))
+        self.quotes.rows["9"] = self.board.add(contract or Underlying("SPY"))
         self.handlers = self.quotes.handlers()
 
     def price(self, kind: int, price: object, size: object = 1) -> None:
@@ -127,6 +129,29 @@ def test_parts_of_a_computation_may_be_missing() -> None:
     board = line.board
     assert (board.iv[0], board.model_price[0], board.vega[0]) == (0.25, 4.5, 0.56)
     assert all(isnan(column[0]) for column in (board.delta, board.gamma, board.theta))
+
+
+@pytest.mark.parametrize("iv", ["0", "0.0", "0.000000"])
+def test_58_greeks_of_no_volatility_are_unknown(iv: str) -> None:
+    """Each put had a delta of 0, and the one nearest 0.10 was the deepest in the money: it was sold at 796."""
+    line = Line()
+    line.model("0.25", "-0.30", "4.5", "0.004", "0.56", "-26.9")
+    line.model(iv, "0", "4.5", "0", "0", "-1")
+    board = line.board
+    assert board.model_price[0] == 4.5
+    assert all(isnan(column[0]) for column in (board.iv, board.delta, board.gamma, board.vega, board.theta))
+
+
+@pytest.mark.parametrize(("right", "delta"), [(Right.PUT, "0.30"), (Right.CALL, "-0.30")])
+def test_58_a_delta_of_the_wrong_sign_is_unknown(right: Right, delta: str) -> None:
+    line = Line(Option("SPX", "SPXW", date(2026, 11, 23), Decimal(5900), right))
+    line.model("0.25", delta.lstrip("-") if right is Right.CALL else f"-{delta}", "4.5", "0.004", "0.56", "-26.9")
+    assert abs(line.board.delta[0]) == 0.30
+    line.model("0.25", delta, "4.5", "0.004", "0.56", "-26.9")
+    assert isnan(line.board.delta[0])
+    assert line.board.iv[0] == 0.25
+    line.model("0.25", "0", "4.5", "0.004", "0.56", "-26.9")
+    assert line.board.delta[0] == 0
 
 
 def test_frozen_and_delayed_data_are_marked() -> None:
