@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from engine.model.errors import StoreError
+from engine.model.errors import StoreError, in_words
 from engine.model.values import dataclass
 from engine.run.redaction import keep_environment_secret, redacted
 
@@ -68,7 +68,8 @@ class LogFile(RotatingFileHandler):
         """Say once that nothing can be written: no engine stops for its log."""
         if not self._has_failed:
             self._has_failed = True
-            reason = sys.exc_info()[1]
+            problem = sys.exc_info()[1]
+            reason = in_words(problem) if isinstance(problem, Exception) else problem
             sys.stderr.write(f"warning: the log {self.baseFilename} cannot be written: {reason}\n")
 
 

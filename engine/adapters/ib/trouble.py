@@ -1,5 +1,6 @@
 """One plain sentence for each way a connection fails, with what to do about it."""
 
+import re
 from collections.abc import Sequence
 
 from engine.adapters.ib.settings import IbSettings
@@ -51,6 +52,11 @@ def other_protocol(settings: IbSettings, heard: bytes) -> BrokerError:
 def too_old(settings: IbSettings, version: int) -> BrokerError:
     """The server's protocol is older than ib_async knows."""
     return BrokerError(f"{settings.where} speaks API version {version}, 157 is needed", "update TWS or IB Gateway")
+
+
+def why_lost(reason: str) -> str:
+    """Return why a connection ended, in words: without the number under which the system knows it."""
+    return re.sub(r"^\[(Errno|WinError) \d+\] ", "", reason) or "the broker closed the connection"
 
 
 def turned_away(settings: IbSettings, notices: Sequence[tuple[int, str]], reason: str) -> BrokerError:

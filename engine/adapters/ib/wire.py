@@ -139,11 +139,12 @@ class Wire:
             self.arrived.set()
 
     def _on_disconnect(self, reason: str) -> None:
-        self.lost = self.lost or reason or "the broker closed the connection"
+        self.lost = self.lost or trouble.why_lost(reason)
         self.requests.lose()
         self.fence.lose()
         self.arrived.set()
-        self._refuse(trouble.turned_away(self.settings, self.inbox.notices, reason))
+        words = trouble.why_lost(reason) if reason else ""
+        self._refuse(trouble.turned_away(self.settings, self.inbox.notices, words))
 
     @property
     def is_up(self) -> bool:

@@ -1,0 +1,18 @@
+"""Why a connection failed, in words."""
+
+import pytest
+
+from engine.adapters.ib.trouble import why_lost
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("[Errno 104] Connection reset by peer", "Connection reset by peer"),
+        ("[WinError 10054] An existing connection was closed", "An existing connection was closed"),
+        ("", "the broker closed the connection"),
+        ("its clock stands still", "its clock stands still"),
+    ],
+)
+def test_a_lost_connection_is_told_without_a_number_of_the_system(reason: str, words: str) -> None:
+    assert why_lost(reason) == words
