@@ -168,7 +168,7 @@ def note_alarm(run: Run, words: str) -> None:
 
 
 async def _drive(run: Run, first: Batch, journal: SqlJournal) -> None:
-    is_clean = False
+    is_clean = is_unwritten = False
     days = AfterClose(run)
     days.begin()
     try:
@@ -176,7 +176,7 @@ async def _drive(run: Run, first: Batch, journal: SqlJournal) -> None:
             await run.loop.run(first, lambda at: _is_over(run, at))
         is_clean = True
     except RulebotError as error:
-        run.loop.reason = error.message
+        run.loop.reason, is_unwritten = error.message, isinstance(error, UnwrittenError)
         raise
     finally:
         run.is_over = True
@@ -188,7 +188,8 @@ async def _drive(run: Run, first: Batch, journal: SqlJournal) -> None:
             if is_clean and run.loop.reason != STOPPED:
                 await days.finish()
         finally:
-            _note_end(run, journal, is_clean=is_clean or run.loop.reason == STOPPED)
+            with suppress(UnwrittenError) if is_unwritten else nullcontext():  # what has ended the run is told, once
+                _note_end(run, journal, is_clean=is_clean or run.loop.reason == STOPPED)
 
 
 def _assemble(

@@ -1,15 +1,17 @@
 """A store that takes no more while something works at the broker: what opens is taken back, what closes stays."""
 
 import asyncio
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
-from hand_desk import Desk
+from hand_desk import Desk, clock
 
 from engine.model.errors import StoreError, UnwrittenError
 from engine.model.event import MarketMoved
 from engine.model.order import Order
 from engine.ports import Batch
+from engine.run import start
 from engine.run.loop import Loop
 from engine.run.start import _closed_after
 
@@ -88,6 +90,27 @@ def test_an_engine_whose_store_was_taken_over_takes_nothing_back() -> None:
     desk = Desk()
     desk.ack(desk.enter())
     assert ended(desk, StoreError("taken over")) == ("taken over", [])
+
+
+def test_noting_the_end_does_not_hide_what_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error at the end of the output said that the disk is full, and nothing of the order."""
+
+    class Nothing:
+        def __getattr__(self, name: str) -> Any:
+            return lambda *_: None
+
+    class Ended(Nothing):
+        reason, at, tape = "", None, Nothing()
+
+        async def run(self, *_: Any) -> None:
+            raise UnwrittenError("1 order to open something asked back")
+
+    run: Any = SimpleNamespace(loop=Ended(), first=clock("10:00"), reloader=Nothing(), inbox=Nothing(), is_over=False)
+    first, journal = Batch(clock("10:00"), ()), cast(Any, Journal(UnwrittenError(FULL)))
+    monkeypatch.setattr(start, "AfterClose", lambda run: Nothing())
+    with pytest.raises(UnwrittenError, match="asked back"):
+        asyncio.run(start._drive(run, first, journal))
+    assert run.loop.reason == "1 order to open something asked back"
 
 
 def test_closing_the_store_does_not_hide_what_was_told() -> None:
