@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from engine.model.event import ExecutionReport
 from engine.model.money import ZERO
 from engine.model.values import dataclass
 
@@ -10,7 +11,8 @@ from engine.model.values import dataclass
 class Booked:
     """One execution as it was booked: enough to replace it by its correction and to give it its commission.
 
-    `position` is "" for an execution that is not ours. is_paid: its commission was told, or none will be.
+    `position` is "" for an execution that is not ours: `foreign` is its report then. is_paid: its commission was told,
+    or none will be.
     """
 
     exec_id: str
@@ -21,8 +23,11 @@ class Booked:
     cash: Decimal
     commission: Decimal = ZERO
     is_paid: bool = False
+    foreign: ExecutionReport | None = None
 
 
+BY_OTHERS = "by_others"
+"""The purpose of a fill that is of no order of ours: somebody else has closed what we held."""
 UNSEEN = "unseen:"
 """How the ids of executions begin that nobody told, and that were taken up from the account."""
 

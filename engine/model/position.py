@@ -7,9 +7,9 @@ from engine.model.contract import Option
 from engine.model.money import ZERO
 from engine.model.values import dataclass
 
-FLATTENED, CLOSED_BY_HAND = "flattened", "closed_by_hand"
-"""The exit reasons of what a person closed: by us (nothing of the spec takes over any more), and past us, so that the
-account had it no more before it expired and nobody has told at what price."""
+FLATTENED, CLOSED_BY_HAND, LIQUIDATED = "flattened", "closed_by_hand", "liquidated"
+"""The exit reasons of what a person closed, by us (nothing of the spec takes over any more) and past us, and of what
+the broker closed for want of margin."""
 BY_A_PERSON = frozenset((FLATTENED, CLOSED_BY_HAND))
 
 

@@ -47,7 +47,7 @@ def exit_text(position: Position) -> str:
     """Return `bought back at 0.40`, `expired worthless`, `settled at 5.48`: how a closed position ended."""
     settled = [leg for leg in position.legs if leg.settled]
     if position.exit_reason == CLOSED_BY_HAND:
-        return f"closed by hand, counted as settled at {price(position.exit_price or 0)}"
+        return f"closed by hand{', counted as settled' if settled else ''} at {price(position.exit_price or 0)}"
     if all(leg.settled == leg.closed for leg in position.legs):
         if all(not leg.exit_cash for leg in settled):
             return position.exit_reason if position.exit_reason in DELIVERING else "expired worthless"

@@ -159,7 +159,8 @@ def _end_words(trade: Row, verb: str, session: date) -> str:
     settled = {"EXPIRED_WORTHLESS": f"expired worthless {closed}", "CASH_SETTLED": f"settled at {cost} {closed}"}
     settled |= {word: f"{word.lower()} {closed}" for word in ("ASSIGNED", "EXERCISED")}
     if trade["exit_name"] == CLOSED_BY_HAND:
-        return f"closed by hand, counted as settled at {cost} {closed}"
+        is_settled = any(leg["settled"] for leg in json.loads(trade["legs"]))
+        return f"closed by hand{', counted as settled' if is_settled else ''} at {cost} {closed}"
     if trade["exit_reason"] in ("EXPIRED_WORTHLESS", "CASH_SETTLED") and _is_dealt(trade):
         return f"{verb} at {cost} (the rest expired) {closed}"
     if trade["exit_reason"] in settled:

@@ -57,11 +57,11 @@ def doubt_anew(work: Work) -> None:
     work.state = work.state._replace(doubts=doubted(work, work.state.doubts))
 
 
-def step_doubts(work: Work, waiting: frozenset[Option] = frozenset()) -> dict[Option, datetime]:
+def step_doubts(work: Work, waiting: frozenset[Option] = frozenset()) -> None:
     """Put on hold what the account has not had for a while, unless it waits; go on with what it has again."""
     doubts = doubted(work, work.state.doubts) if work.state.doubts else {}
     hold(work, {option for option, since in doubts.items() if work.at - since >= DOUBT} - waiting, set(doubts))
-    return doubts
+    work.state = work.state._replace(doubts=doubts)
 
 
 def hold(work: Work, missing: set[Option], doubtful: set[Option]) -> None:

@@ -23,6 +23,7 @@ from engine.turn.assigned import book_assigned, note_shares
 from engine.turn.caution import remind
 from engine.turn.doubting import doubt_anew, doubted, hold, note_numbers, our_books
 from engine.turn.judging import wake
+from engine.turn.past_us import book_past_us
 from engine.turn.resting import cancel_entries
 from engine.turn.state import NEVER, State, Trading
 from engine.turn.unseen import book_unseen
@@ -58,7 +59,8 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     book_unseen(work, at_broker, {held: cost for held, cost in event.costs if isinstance(held, Option)})
     note_numbers(work, (contract for contract, _ in event.positions))
     doubt_anew(work)
-    doubts = _compare_positions(work, book_assigned(work, at_once=True))
+    _compare_positions(work, book_assigned(work, at_once=True))
+    book_past_us(work)
     work.unarrived = unarrived(work, event)
     listed_at_first(work, at_broker)
     if work.state.standing.trading is not Trading.ACTIVE:
@@ -81,7 +83,7 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
         "holdings": work.state.holdings,
         "costs": costs,
         "uncovered": {},
-        "doubts": doubts,
+        "doubts": work.state.doubts,
         "streamed": (),
         "aims": None,
         "watch_at": None,
@@ -141,7 +143,7 @@ def _tell_away(work: Work) -> None:
         work.record(Kind.ALARM, text=text)
 
 
-def _compare_positions(work: Work, waiting: frozenset[Option]) -> dict[Option, datetime]:
+def _compare_positions(work: Work, waiting: frozenset[Option]) -> None:
     """Say where the account differs from our books; what it does not have is put on hold, unless it waits."""
     for option, quantity in our_books(work).items():
         held = work.state.holdings.get(option, ZERO)
@@ -149,7 +151,7 @@ def _compare_positions(work: Work, waiting: frozenset[Option]) -> dict[Option, d
             work.record(Kind.ALARM, text=f"our books hold {quantity} {option}, the account holds {held}")
     doubts = doubted(work, {})
     hold(work, set(doubts) - waiting, set(doubts))
-    return doubts
+    work.state = work.state._replace(doubts=doubts)
 
 
 def clocks_apart(work: Work, event: ClocksApart) -> dict[str, Any]:

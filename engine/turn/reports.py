@@ -288,7 +288,7 @@ def _external(work: Work, event: ExecutionReport) -> None:
     base = event.exec_id.rpartition(".")[0]
     if base in work.booked:
         return
-    work.put_booked(base, Booked(event.exec_id, "", "", False, int(event.quantity), ZERO))
+    work.put_booked(base, Booked(event.exec_id, "", "", False, int(event.quantity), ZERO, foreign=event))
     text = f"not ours: {side} {event.quantity} {what} at {event.price}"
     if event.is_liquidation:
         text = f"the broker liquidates: {side} {event.quantity} {what} at {event.price}; no bot enters any more today"
@@ -391,7 +391,7 @@ def on_commission(work: Work, event: CommissionReport) -> None:
     """Add (or correct) the commission of one execution."""
     base = event.exec_id.rpartition(".")[0]
     known = work.booked.get(base)
-    if known is None or not known.position or (known.is_paid and known.commission == event.commission):
+    if known is None or (known.is_paid and known.commission == event.commission):
         return
     difference = event.commission - known.commission
     work.put_booked(base, replace(known, commission=event.commission, is_paid=True))

@@ -40,7 +40,7 @@ from engine.model.event import (
 from engine.model.position import Position
 from engine.model.values import replace
 from engine.record.record import DATA_TROUBLE, OPENING_MOVE, Json, Kind
-from engine.turn import assigned, covering, daily, doubting, settling, watching
+from engine.turn import assigned, covering, daily, doubting, past_us, settling, watching
 from engine.turn.asking import orders_listed, step_asking
 from engine.turn.bars import take_bars, take_implied
 from engine.turn.by_hand import ask_entry, step_by_hand
@@ -199,7 +199,9 @@ def _by_the_clock(work: Work, changes: dict[str, Any], *, moved: bool) -> None:
     if watching.is_due(watch_at, work.at, moved=moved):
         changes |= watching.step_watch(work)
         settling.settle_missed(work)
-        changes["doubts"] = doubting.step_doubts(work, assigned.book_assigned(work))
+        doubting.step_doubts(work, assigned.book_assigned(work))
+        past_us.book_past_us(work)
+        changes["doubts"] = work.state.doubts
         changes["uncovered"] = covering.step_uncovered(work)
 
 

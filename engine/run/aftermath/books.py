@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from engine.fill.apply import DELIVERING
-from engine.fill.book import UNSEEN
+from engine.fill.book import BY_OTHERS, UNSEEN
 from engine.model.contract import Option
 from engine.model.cover import moved_by
 from engine.model.money import CENT, ZERO
@@ -34,8 +34,9 @@ def compare_books(
     the ledger; what others did in the account is taken out of its figures. unheard: executions, without their revision,
     that nobody was there to hear on their day; at what they traded is not compared.
     """
+    past_us = _past_us(day)
     rows = list(rows)
-    others = _of_others(rows, _settled(day))
+    others = _of_others((row for row in rows if base_of(row.get("exec_id", "")) not in past_us), _settled(day))
     cash, paid, held = dict[int, Decimal](), dict[int, Decimal](), dict[int, Decimal]()
     for position in day.positions.values():
         for leg in position.legs:
@@ -49,7 +50,7 @@ def compare_books(
         cash[key] += amount
     theirs_paid = dict(day.ledger.commissions)
     of_others = {
-        base_of(row["exec_id"]) for row in rows if _is_of_others(row)
+        base_of(row["exec_id"]) for row in rows if _is_of_others(row) and base_of(row["exec_id"]) not in past_us
     }  # their commissions are in `others`, told or not
     for row in untold:
         if base_of(row["exec_id"]) not in of_others:
@@ -178,6 +179,12 @@ def _of_others(rows: Iterable[Row], settled: Counter[int]) -> dict[tuple[str, in
     return found
 
 
+def _past_us(day: Day) -> set[str]:
+    """Return the executions of others, without their revision, that have closed what was ours and are booked so."""
+    fills = (record.data for record in day.records if record.kind is Kind.FILL)
+    return {base_of(fill["exec_id"]) for fill in fills if fill["purpose"] == BY_OTHERS}
+
+
 def executions(rows: Iterable[Row]) -> Iterator[Row]:
     """Return the executions of contracts under our references (a combo's summary moves nothing)."""
     for row in rows:
@@ -205,6 +212,12 @@ def fills_that_differ(day: Day, rows: Iterable[Row], unheard: Collection[str] = 
     theirs = {
         base_of(row["exec_id"]): _terms(row["exec_id"], row["order_ref"], row["con_id"], row["quantity"], row["price"])
         for row in executions(rows)
+    }
+    past_us = _past_us(day)
+    theirs |= {
+        base_of(row["exec_id"]): _terms(row["exec_id"], "", row["con_id"], row["quantity"], row["price"])
+        for row in rows
+        if _is_of_others(row) and base_of(row["exec_id"]) in past_us
     }
     for base in sorted({*ours, *theirs}):
         if base in unheard or (base not in theirs and ours[base].quantity == 0):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from engine.fill.book import BY_OTHERS
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.record.record import Kind
 from engine.run.asked import after_record
@@ -72,7 +73,7 @@ def recorded_first(tape: Tape) -> Iterator[Finding]:
     known: set[str] = set()
     for entry in tape.of(Kind.ORDER, Kind.FILL, Kind.MESSAGE):
         if entry.order is None:
-            if entry.text("ref") not in known:
+            if entry.text("ref") not in known and entry.text("purpose") != BY_OTHERS:
                 yield entry.finding(
                     f"a {entry.kind.value} on {entry.text('ref') or 'no order'}: no such order recorded"
                 )

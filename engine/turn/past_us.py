@@ -1,0 +1,119 @@
+"""What somebody else has closed of ours, at the price that the broker tells of it.
+
+A person at the broker's window, another program, or the broker itself for want of margin. The broker tells executions
+of others to client 0 and to the master client, and what it liquidates to all. Where they are just what the account
+lacks, whole and the latest ones, they are booked to the position as its own fills are. What is left of it, if anything,
+waits for a person.
+"""
+
+from collections.abc import Iterable
+
+from engine.fill.apply import add_commission, book
+from engine.fill.book import BY_OTHERS, Booked
+from engine.model.contract import Option
+from engine.model.event import ExecutionReport
+from engine.model.money import ZERO
+from engine.model.position import CLOSED_BY_HAND, LIQUIDATED, Position, PositionLeg
+from engine.model.values import replace
+from engine.record.record import Kind
+from engine.turn.caution import SETBACKS, is_stopped
+from engine.turn.doubting import doubt_anew, our_books
+from engine.turn.ended import closed
+from engine.turn.work import Work
+
+
+def book_past_us(work: Work) -> None:
+    """Book what others have closed of positions that are on hold, where the broker has told it."""
+    told = [booked for booked in work.booked.values() if booked.foreign is not None]
+    if not told or not work.state.doubts:
+        return
+    closed_past_us: dict[str, list[ExecutionReport]] = {}
+    for option in sorted(work.state.doubts, key=str):
+        lacking = our_books(work).get(option, 0) - int(work.state.holdings.get(option, ZERO))
+        holders = [(each, leg) for each in work.active_positions() for leg in each.legs if _is_of(leg, option)]
+        if len(holders) == 1 and _is_at_rest(work, *holders[0]):
+            position, leg = holders[0]
+            for booked in _latest(told, position, option, lacking):
+                _book(work, position.id, leg, booked)
+                closed_past_us.setdefault(position.id, []).extend(filter(None, (booked.foreign,)))
+    for name, reports in closed_past_us.items():
+        _after(work, work.positions[name], reports)
+    if closed_past_us:
+        doubt_anew(work)
+
+
+def _is_of(leg: PositionLeg, option: Option) -> bool:
+    return leg.held > 0 and leg.option == option
+
+
+def _is_at_rest(work: Work, position: Position, leg: PositionLeg) -> bool:
+    """Say whether nothing of ours deals in a leg any more: a fill of it may still be told."""
+    if not position.on_hold or position.state not in ("open", "exiting"):
+        return False
+    return not any(each.name == leg.name for order in work.live_orders(position.id) for each in order.legs)
+
+
+def _latest(told: Iterable[Booked], position: Position, option: Option, lacking: int) -> list[Booked]:
+    """Return the latest executions of others that together are just what the account lacks, - of a short; else none.
+
+    None is older than the position.
+    """
+    since = position.opened_at
+    reports = {each.exec_id: each.foreign for each in told if each.foreign is not None}
+    right = [
+        report
+        for report in reports.values()
+        if report.option == option and report.is_buy is (lacking < 0) and since and report.executed_at >= since
+    ]
+    found: list[str] = []
+    left = abs(lacking)
+    for report in sorted(right, key=lambda each: (each.executed_at, each.exec_id), reverse=True):
+        if left <= 0:
+            break
+        found.append(report.exec_id)
+        left -= int(report.quantity)
+    return [] if left else [each for each in told if each.exec_id in found]
+
+
+def _book(work: Work, name: str, leg: PositionLeg, told: Booked) -> None:
+    report = told.foreign
+    assert report is not None
+    sign = -1 if report.is_buy else 1
+    cash = report.price * told.quantity * leg.option.multiplier * sign
+    booked = replace(told, position=name, leg=leg.name, cash=cash, foreign=None)
+    work.put_booked(told.exec_id.rpartition(".")[0], booked)
+    position = work.put_position(book(work.positions[name], booked, leg.option))
+    work.record(
+        Kind.FILL,
+        position.bot,
+        name,
+        exec_id=told.exec_id,
+        ref="",
+        leg=leg.name,
+        con_id=leg.option.con_id,
+        contract=str(leg.option),
+        is_buy=report.is_buy,
+        quantity=told.quantity,
+        price=str(report.price),
+        executed_at=report.executed_at.isoformat(),
+        purpose=BY_OTHERS,
+    )
+    if told.is_paid:
+        work.put_position(add_commission(position, leg.name, told.commission, is_first=False))
+        amount = str(told.commission)
+        work.record(Kind.COMMISSION, position.bot, name, exec_id=told.exec_id, leg=leg.name, amount=amount)
+
+
+def _after(work: Work, position: Position, reports: Iterable[ExecutionReport]) -> None:
+    """Close the books of a position that holds nothing more; what is left of one waits for a person."""
+    reason = LIQUIDATED if any(report.is_liquidation for report in reports) else CLOSED_BY_HAND
+    if position.is_flat:
+        if not work.live_orders(position.id):
+            closed(work, replace(position, exit_reason=reason), "vanished")
+        return
+    left = ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in position.legs if leg.held)
+    how = "the broker has liquidated" if reason == LIQUIDATED else "somebody has closed"
+    text = f"{how} a part of {position.id}: nothing is sent for what is left, {left}, until 'rulebot resume'"
+    if not is_stopped(position):
+        work.alarm(position.bot, f"{text}. A person must look", position.id)
+    work.put_position(replace(position, on_hold=text, setbacks=SETBACKS))

@@ -1,0 +1,142 @@
+"""What others close of ours: booked at their price where the broker tells it, and only where it is just that."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hand_desk import Desk, put, text_of
+
+from engine.model.contract import Option
+from engine.model.event import CommissionReport, ExecutionReport, Request
+from engine.record.record import Kind
+from engine.run.position_text import exit_text
+
+SHORT, LONG = put(5945), put(5935)
+
+
+def others(
+    desk: Desk, option: Option, count: int, price: str, *, liquidates: bool = False, paid: str = "1.64"
+) -> ExecutionReport:
+    """Let somebody else trade so many contracts (- sold), and the broker tell it with its commission."""
+    desk.executions += 1
+    report = ExecutionReport(
+        at=desk.now,
+        exec_id=f"0009.{desk.executions:04d}.01",
+        ref="",
+        order_id=0,
+        perm_id=77,
+        client_id=0,
+        option=replace(option, con_id=int(option.strike)),
+        is_combo=False,
+        is_buy=count > 0,
+        quantity=Decimal(abs(count)),
+        price=Decimal(price),
+        executed_at=desk.now,
+        is_liquidation=liquidates,
+    )
+    desk.is_shown = False
+    desk.send(report)
+    if paid:
+        desk.send(CommissionReport(desk.now, report.exec_id, Decimal(paid)))
+    return report
+
+
+def gone(desk: Desk, *options: Option) -> None:
+    for option in options:
+        desk.holds(option, 0)
+    for _ in range(7):
+        desk.tick(5)
+
+
+def test_what_a_person_has_closed_is_booked_at_the_price_that_the_broker_tells() -> None:
+    desk = Desk()
+    opened = desk.opened()
+    others(desk, LONG, -1, "4.80")
+    others(desk, SHORT, 1, "7.40")
+    gone(desk, LONG, SHORT)
+    closed = desk.position
+    assert (closed.state, closed.exit_reason, exit_text(closed)) == (
+        "closed",
+        "closed_by_hand",
+        "closed by hand at 2.60",
+    )
+    assert closed.cash == opened.cash + 480 - 740
+    assert closed.commissions - opened.commissions == Decimal("3.28")
+    assert desk.day_of().realized == closed.net
+    assert {each.data["purpose"] for each in desk.said(Kind.FILL)[-2:]} == {"by_others"}
+
+
+def test_a_commission_that_is_told_later_counts_too() -> None:
+    desk = Desk()
+    opened = desk.opened()
+    others(desk, LONG, -1, "4.80")
+    report = others(desk, SHORT, 1, "7.40", paid="")
+    gone(desk, LONG, SHORT)
+    assert (desk.position.state, desk.position.owed - opened.owed) == ("closed", 1)
+    desk.send(CommissionReport(desk.now, report.exec_id, Decimal("1.63")))
+    assert desk.position.commissions - opened.commissions == Decimal("3.27")
+    assert desk.day_of().realized == desk.position.net
+
+
+def test_what_is_left_of_a_position_waits_for_a_person() -> None:
+    desk = Desk()
+    desk.opened()
+    others(desk, LONG, -1, "4.80", liquidates=True)
+    gone(desk, LONG)
+    assert [leg.held for leg in desk.position.legs] == [1, 0]
+    said = "the broker has liquidated a part of spread-20261118-1: nothing is sent for what is left, -1 "
+    assert desk.position.on_hold.startswith(said), desk.position.on_hold
+    desk.until("15:50", step=60)
+    assert (desk.position.state, len(desk.submitted)) == ("open", 1)
+    desk.ask(Request.RESUME, "spread")
+    desk.tick(60)
+    assert (desk.position.on_hold, len(desk.submitted)) == ("", 2)
+    desk.fill(desk.last)
+    assert desk.position.state == "closed"
+
+
+def test_what_the_broker_liquidates_wholly_is_told_as_that() -> None:
+    desk = Desk()
+    desk.opened()
+    others(desk, LONG, -1, "4.80", liquidates=True)
+    others(desk, SHORT, 1, "7.40", liquidates=True)
+    gone(desk, LONG, SHORT)
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "liquidated")
+
+
+@pytest.mark.parametrize("count", [-2, 1])
+def test_an_execution_that_is_not_what_the_account_lacks_is_not_booked(count: int) -> None:
+    """Two contracts sold where one is gone: the other one was somebody's own, and the price may be of it."""
+    desk = Desk()
+    desk.opened()
+    others(desk, LONG, count, "4.80")
+    gone(desk, LONG)
+    assert (desk.position.state, desk.position.legs[1].held) == ("open", 1)
+    assert desk.position.on_hold.startswith("the account holds less ")
+
+
+def test_nothing_is_booked_while_the_account_has_it_or_two_positions_hold_it() -> None:
+    desk = Desk((text_of(), text_of("other")))
+    desk.until("10:00")
+    for order in list(desk.live):
+        desk.fill(order)
+    others(desk, LONG, -1, "4.80")
+    for _ in range(7):
+        desk.tick(5)
+    assert not any(position.on_hold for position in desk.state.positions.values())
+    desk.holds(LONG, 1)
+    for _ in range(7):
+        desk.tick(5)
+    assert all(position.on_hold for position in desk.state.positions.values())
+    assert all(position.legs[1].held == 1 for position in desk.state.positions.values())
+
+
+def test_an_older_trade_of_the_same_contract_is_not_taken_for_the_one_that_closed_ours() -> None:
+    desk = Desk()
+    opened = desk.opened()
+    others(desk, LONG, -1, "9.90")
+    desk.tick(600)
+    others(desk, LONG, -1, "4.80")
+    others(desk, SHORT, 1, "7.40")
+    gone(desk, LONG, SHORT)
+    assert desk.position.cash == opened.cash + 480 - 740
