@@ -107,8 +107,9 @@ def restore_store(file: Path, named: Place | None) -> None:
 def correct_fill(ref: str, price: Decimal, leg: str, commission: Decimal | None, named: Place | None) -> None:
     """Give the fill of order REF, which nobody told, the PRICE (a share) that the account's statement shows.
 
-    Only what was taken up from the account can be corrected, while no engine runs on the store. The fill is recorded
-    anew, as a correction of the exchange is; nothing that was recorded before is changed.
+    REF is a position where somebody else has closed it. Only what was taken up from the account can be corrected, while
+    no engine runs on the store. The fill is recorded anew, as a correction of the exchange is; nothing that was
+    recorded before is changed.
     """
     from engine.run.correct import correct
 

@@ -28,19 +28,20 @@ class HeldLeg(NamedTuple):
 
 
 def held_legs(position: Position, board: Board) -> tuple[HeldLeg, ...]:
-    """Return the legs that are still held, as their prices are read."""
+    """Return the legs that are still held, as their prices are read; not what is counted at the price it went at."""
     rows = board.rows
+    gone = {each.leg: each.contracts for each in position.missed if each.price is not None}
     return tuple(
         HeldLeg(
             rows.get(leg.option, -1),
             leg.option,
             leg.sign,
-            leg.signed_held,
+            leg.sign * (leg.held - gone.get(leg.name, 0)),
             leg.sign * leg.weight,
             usual_age(leg.option),
         )
         for leg in position.legs
-        if leg.held
+        if leg.held != gone.get(leg.name, 0)
     )
 
 
@@ -50,6 +51,13 @@ def open_value(position: Position, board: Board, now: float) -> float | None:
     A long leg without a bid counts 0; a short leg without an ask is unknown (language/words.md, cost).
     """
     return _value(held_legs(position, board), board, now)
+
+
+def open_value_of(leg: PositionLeg, board: Board, now: float) -> float | None:
+    """Return the middle of a leg's quotes per share, None while they are not sound; as in `open_value`."""
+    part = HeldLeg(board.rows.get(leg.option, -1), leg.option, leg.sign, 1, 1, usual_age(leg.option))
+    value = _value((part,), board, now)
+    return None if value is None else value / leg.option.multiplier
 
 
 def _value(legs: Iterable[HeldLeg], board: Board, now: float) -> float | None:
@@ -68,7 +76,7 @@ def _value(legs: Iterable[HeldLeg], board: Board, now: float) -> float | None:
 
 def profit(position: Position, board: Board, now: float) -> Decimal | None:
     """Return the dollars a position has made since it began: cash, what is open at mid, commissions paid so far."""
-    return made(position.net, held_legs(position, board), board, now)
+    return made(position.net + position.missed_cash, held_legs(position, board), board, now)
 
 
 def made(net: Decimal, legs: tuple[HeldLeg, ...], board: Board, now: float) -> Decimal | None:

@@ -10,7 +10,9 @@ from engine.model.values import dataclass
 FLATTENED, CLOSED_BY_HAND, LIQUIDATED = "flattened", "closed_by_hand", "liquidated"
 """The exit reasons of what a person closed, by us (nothing of the spec takes over any more) and past us, and of what
 the broker closed for want of margin."""
-BY_A_PERSON = frozenset((FLATTENED, CLOSED_BY_HAND))
+ESTIMATED = "closed_by_hand_estimated"
+"""That of what was closed past us while nobody has told at what price."""
+BY_A_PERSON = frozenset((FLATTENED, CLOSED_BY_HAND, ESTIMATED))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,19 @@ class Best:
     amount: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """What the account has no more of a leg, seen first at `since`, while nobody has told at what price it went.
+
+    contracts: 0 where nobody can say whose they were. price: the middle of its quotes then, or as soon as it had any.
+    """
+
+    leg: str
+    contracts: int
+    price: Decimal | None
+    since: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
     """One position of a bot. `state` is a state of the lifecycle.
@@ -74,7 +89,7 @@ class Position:
     undefined. best: what trailing exits count from. setbacks: how many of its closing orders somebody cancelled, or the
     exchange took back, in this session. alternative: which one of `choose` it was opened by, "" where its spec has no
     choice. rolled_from: the position that was rolled into this one, "" of none.
-    passed: exits that have found nothing to roll into in this session.
+    passed: exits that have found nothing to roll into in this session. missed: of one on hold, what the account lacks.
     """
 
     id: str
@@ -104,6 +119,7 @@ class Position:
     alternative: str = ""
     rolled_from: str = ""
     passed: tuple[str, ...] = ()
+    missed: tuple[Missed, ...] = ()
 
     @property
     def structures(self) -> int:
@@ -170,6 +186,13 @@ class Position:
     def owed(self) -> int:
         """Executions whose commission is not told yet: until then every profit is provisional."""
         return sum(leg.owed for leg in self.legs)
+
+    @property
+    def missed_cash(self) -> Decimal:
+        """Dollars that what the account has no more is counted at until somebody tells its price."""
+        legs = {leg.name: leg for leg in self.legs}
+        priced = ((legs[each.leg], each.contracts * each.price) for each in self.missed if each.price is not None)
+        return sum((leg.sign * price * leg.option.multiplier for leg, price in priced), ZERO)
 
     @property
     def cash(self) -> Decimal:

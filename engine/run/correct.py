@@ -8,11 +8,16 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from engine.fill.book import UNSEEN
+from engine.fill.apply import add_commission, leg_of, with_leg
+from engine.fill.book import BY_OTHERS, UNSEEN
 from engine.model.errors import InvariantError, MisuseError
 from engine.model.event import CommissionReport, Event, ExecutionReport
 from engine.model.facts import EventCalendar
 from engine.model.market import Board
+from engine.model.money import ZERO
+from engine.model.position import CLOSED_BY_HAND, ESTIMATED, Position
+from engine.model.values import replace
+from engine.record.codec import decode, encode
 from engine.record.record import Kind, Record
 from engine.run.desk import compile_text
 from engine.run.resume import resume
@@ -75,6 +80,8 @@ def _corrected(
     records: Sequence[Record], fill: Record, price: Decimal, commission: Decimal | None, at: datetime
 ) -> tuple[Record, ...]:
     """Return the records of the corrected fill, as the engine would write them."""
+    if fill.data["purpose"] == BY_OTHERS:
+        return _corrected_past_us(records, fill, price, commission, at)
     resumed = resume(records, fill.at, Board(), EventCalendar())
     pinned = {text.digest: compile_text(text) for text in resumed.texts}
     program = Program(bots={}, pinned=pinned, limits=AccountLimits(), install=resumed.install)
@@ -99,8 +106,7 @@ def _corrected(
         executed_at=datetime.fromisoformat(str(data["executed_at"])),
     )
     events: list[Event] = [report] if commission is None else [report, CommissionReport(at, exec_id, commission)]
-    words = f"{order.ref} {data['leg']} at {price}, by hand; it was booked at {data['price']}"
-    found = [Record(at, Kind.DECISION, fill.bot, fill.position, {"what": "corrected", "reason": words, "values": []})]
+    found = [_decision(fill, price, at)]
     for event in events:
         result = turn(program, state, event)
         if result.commands:
@@ -108,3 +114,39 @@ def _corrected(
         state = result.state
         found += result.records
     return tuple(found)
+
+
+def _decision(fill: Record, price: Decimal, at: datetime) -> Record:
+    data = fill.data
+    words = f"{data['ref']} {data['leg']} at {price}, by hand; it was booked at {data['price']}"
+    return Record(at, Kind.DECISION, fill.bot, fill.position, {"what": "corrected", "reason": words, "values": []})
+
+
+def _corrected_past_us(
+    records: Sequence[Record], fill: Record, price: Decimal, commission: Decimal | None, at: datetime
+) -> tuple[Record, ...]:
+    """Return the records of what others have closed of a position at this price: it is of no order."""
+    of_it = [record for record in records if record.position == fill.position]
+    position = decode(Position, dict([record for record in of_it if record.kind is Kind.POSITION][-1].data))
+    base, name = str(fill.data["exec_id"]).rpartition(".")[0], str(fill.data["leg"])
+    told = [record.data for record in of_it if record.kind is Kind.COMMISSION]
+    paid = [Decimal(str(data["amount"])) for data in told if str(data["exec_id"]).rpartition(".")[0] == base]
+    leg = leg_of(position, name)
+    difference = price - Decimal(str(fill.data["price"]))
+    exec_id, count = revised(str(fill.data["exec_id"])), int(str(fill.data["quantity"]))
+    position = with_leg(position, name, exit_cash=leg.exit_cash + leg.sign * difference * count * leg.option.multiplier)
+    found = [
+        _decision(fill, price, at),
+        Record(at, Kind.FILL, fill.bot, fill.position, {**fill.data, "exec_id": exec_id, "price": str(price)}),
+    ]
+    if commission is not None:
+        position = add_commission(position, name, commission - sum(paid[-1:], ZERO), is_first=False)
+        amount = {"exec_id": exec_id, "leg": name, "amount": str(commission)}
+        found.append(Record(at, Kind.COMMISSION, fill.bot, fill.position, amount))
+    newest = {str(data["exec_id"]) for data in (r.data for r in of_it) if data.get("purpose") == BY_OTHERS}
+    left = {each for each in newest if each.startswith(UNSEEN) and revised(each) not in {*newest, exec_id}}
+    if position.exit_reason == ESTIMATED and not any(each.endswith(".01") for each in left):
+        position = replace(position, exit_reason=CLOSED_BY_HAND)
+    entity = encode(position)
+    assert isinstance(entity, dict)
+    return (*found, Record(at, Kind.POSITION, fill.bot, fill.position, entity))

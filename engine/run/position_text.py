@@ -12,7 +12,7 @@ from engine.model.cover import moved_by
 from engine.model.market import Board
 from engine.model.money import CENT
 from engine.model.order import Order, OrderType, Purpose
-from engine.model.position import CLOSED_BY_HAND, Position
+from engine.model.position import CLOSED_BY_HAND, ESTIMATED, Position
 from engine.model.structure import strike_of, structure_text
 from engine.run.levels import has_acted
 from engine.spec.nouns.exits import ExitKind
@@ -46,6 +46,8 @@ def entry_text(position: Position) -> str:
 def exit_text(position: Position) -> str:
     """Return `bought back at 0.40`, `expired worthless`, `settled at 5.48`: how a closed position ended."""
     settled = [leg for leg in position.legs if leg.settled]
+    if position.exit_reason == ESTIMATED:
+        return f"closed by hand, estimated at {price(position.exit_price or 0)}"
     if position.exit_reason == CLOSED_BY_HAND:
         return f"closed by hand{', counted as settled' if settled else ''} at {price(position.exit_price or 0)}"
     if all(leg.settled == leg.closed for leg in position.legs):

@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.model.counted import counted
 from engine.model.money import dollars
-from engine.model.position import CLOSED_BY_HAND
+from engine.model.position import CLOSED_BY_HAND, ESTIMATED
 from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.record.doing import Doing, Told
 from engine.record.explain import Condition, Leaving, Moment, Span, Story, total
@@ -158,6 +158,8 @@ def _end_words(trade: Row, verb: str, session: date) -> str:
     closed, cost = _on(trade["exit_time"], session), price(abs(trade["exit_price"]))
     settled = {"EXPIRED_WORTHLESS": f"expired worthless {closed}", "CASH_SETTLED": f"settled at {cost} {closed}"}
     settled |= {word: f"{word.lower()} {closed}" for word in ("ASSIGNED", "EXERCISED")}
+    if trade["exit_name"] == ESTIMATED:
+        return f"closed by hand, estimated at {cost} {closed}"
     if trade["exit_name"] == CLOSED_BY_HAND:
         is_settled = any(leg["settled"] for leg in json.loads(trade["legs"]))
         return f"closed by hand{', counted as settled' if is_settled else ''} at {cost} {closed}"

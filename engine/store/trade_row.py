@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.model.contract import LOT
-from engine.model.position import BY_A_PERSON, CLOSED_BY_HAND, Position, PositionLeg
+from engine.model.position import BY_A_PERSON, CLOSED_BY_HAND, ESTIMATED, Position, PositionLeg
 from engine.model.structure import SHARES
 from engine.model.values import dataclass
 from engine.record.codec import json_text
@@ -82,7 +82,7 @@ def exit_reason(position: Position, beside: Beside) -> str | None:
     """Return the word of the tables for how a position ended; other exits keep their own name in capitals."""
     hows = {str(one.get("how")) for one in beside.settlements}
     if (
-        position.exit_reason != CLOSED_BY_HAND
+        position.exit_reason not in (CLOSED_BY_HAND, ESTIMATED)
         and hows
         and (hows & {"assigned", "exercised"} or all(leg.settled == leg.closed for leg in position.legs))
     ):

@@ -7,12 +7,14 @@ one of them changes, for a fill may be told after the account has shown it and h
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from engine.fill.apply import with_leg
+from engine.fill.pnl import open_value_of
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.money import ZERO
 from engine.model.order import Purpose
-from engine.model.position import Position, PositionLeg
+from engine.model.position import Missed, Position, PositionLeg
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import is_stopped, stop
@@ -62,6 +64,44 @@ def step_doubts(work: Work, waiting: frozenset[Option] = frozenset()) -> None:
     doubts = doubted(work, work.state.doubts) if work.state.doubts else {}
     hold(work, {option for option, since in doubts.items() if work.at - since >= DOUBT} - waiting, set(doubts))
     work.state = work.state._replace(doubts=doubts)
+    note_missed(work)
+
+
+def note_missed(work: Work) -> None:
+    """Keep what the account has no more of what is on hold, and at what price it was quoted when that was seen.
+
+    Nothing more is told of what has expired.
+    """
+    doubts, ours = work.state.doubts, our_books(work)
+    for position in work.active_positions():
+        if not position.on_hold:
+            continue
+        known = {each.leg: each for each in position.missed}
+        found = []
+        for leg in position.legs:
+            if leg.held and option_has_expired(work, leg.option) and leg.name in known:
+                found.append(known[leg.name])
+            elif leg.held and (since := doubts.get(leg.option)) is not None:
+                before = known.get(leg.name, Missed(leg.name, 0, None, since))
+                count = _lost(work, leg, ours[leg.option])
+                price = _middle(work, leg) if before.price is None else before.price
+                found.append(replace(before, contracts=count, price=price))
+        if tuple(found) != position.missed:
+            work.put_position(replace(position, missed=tuple(found)))
+
+
+def _lost(work: Work, leg: PositionLeg, ours: int) -> int:
+    """Return how many contracts of a leg are gone: those of the only position that holds it, or of all; else 0."""
+    lacking = abs(ours - int(work.state.holdings.get(leg.option, ZERO)))
+    if ours == leg.signed_held:
+        return min(lacking, leg.held)
+    return leg.held if lacking >= abs(ours) else 0
+
+
+def _middle(work: Work, leg: PositionLeg) -> Decimal | None:
+    """Return the middle of the quotes of a leg per share, None while they are not sound."""
+    value = open_value_of(leg, work.state.board, work.now)
+    return None if value is None else Decimal(f"{value:.4f}")
 
 
 def hold(work: Work, missing: set[Option], doubtful: set[Option]) -> None:

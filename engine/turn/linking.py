@@ -21,7 +21,7 @@ from engine.turn.arrival import tell_unprotected, unarrived
 from engine.turn.asking import listed_at_first
 from engine.turn.assigned import book_assigned, note_shares
 from engine.turn.caution import remind
-from engine.turn.doubting import doubt_anew, doubted, hold, note_numbers, our_books
+from engine.turn.doubting import doubt_anew, doubted, hold, note_missed, note_numbers, our_books
 from engine.turn.judging import wake
 from engine.turn.past_us import book_past_us
 from engine.turn.resting import cancel_entries
@@ -152,6 +152,7 @@ def _compare_positions(work: Work, waiting: frozenset[Option]) -> None:
     doubts = doubted(work, {})
     hold(work, set(doubts) - waiting, set(doubts))
     work.state = work.state._replace(doubts=doubts)
+    note_missed(work)
 
 
 def clocks_apart(work: Work, event: ClocksApart) -> dict[str, Any]:

@@ -3,13 +3,16 @@
 A person at the broker's window, another program, or the broker itself for want of margin. The broker tells executions
 of others to client 0 and to the master client, and what it liquidates to all. Where they are just what the account
 lacks, whole and the latest ones, they are booked to the position as its own fills are. What is left of it, if anything,
-waits for a person.
+waits for a person. Where nobody tells a price, the position counts at what was quoted when the account was first seen
+without it, and is booked at that when it expires: an estimate, which a person may correct.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
 
-from engine.fill.apply import add_commission, book
-from engine.fill.book import BY_OTHERS, Booked
+from engine.fill.apply import add_commission, book, leg_of
+from engine.fill.book import BY_OTHERS, UNSEEN, Booked
 from engine.model.contract import Option
 from engine.model.event import ExecutionReport
 from engine.model.money import ZERO
@@ -82,26 +85,64 @@ def _book(work: Work, name: str, leg: PositionLeg, told: Booked) -> None:
     cash = report.price * told.quantity * leg.option.multiplier * sign
     booked = replace(told, position=name, leg=leg.name, cash=cash, foreign=None)
     work.put_booked(told.exec_id.rpartition(".")[0], booked)
-    position = work.put_position(book(work.positions[name], booked, leg.option))
-    work.record(
-        Kind.FILL,
-        position.bot,
-        name,
-        exec_id=told.exec_id,
-        ref="",
-        leg=leg.name,
-        con_id=leg.option.con_id,
-        contract=str(leg.option),
-        is_buy=report.is_buy,
-        quantity=told.quantity,
-        price=str(report.price),
-        executed_at=report.executed_at.isoformat(),
-        purpose=BY_OTHERS,
-    )
+    position = _put(work, name, leg, booked)
+    _record(work, position, leg, booked, "", report.price, report.executed_at)
     if told.is_paid:
         work.put_position(add_commission(position, leg.name, told.commission, is_first=False))
         amount = str(told.commission)
         work.record(Kind.COMMISSION, position.bot, name, exec_id=told.exec_id, leg=leg.name, amount=amount)
+
+
+def book_estimate(work: Work, name: str, leg: PositionLeg) -> PositionLeg:
+    """Book what the account had no more of an expired leg at what it was quoted then; return the leg without it."""
+    missed = next((each for each in work.positions[name].missed if each.leg == leg.name), None)
+    if missed is None or missed.price is None or not missed.contracts:
+        return leg
+    count = min(missed.contracts, leg.held)
+    cash = missed.price * count * leg.option.multiplier * leg.sign
+    base = f"{UNSEEN}{name}:{leg.name}"
+    booked = Booked(f"{base}.01", name, leg.name, False, count, cash, is_paid=True)
+    work.put_booked(base, booked)
+    position = _put(work, name, leg, booked)
+    _record(work, position, leg, booked, name, missed.price, missed.since)
+    price = f"{missed.price.normalize():f}"
+    text = f"{count} {leg.option} of {name} went at a price that nobody has told: booked at {price}, as quoted"
+    help = f"Compare it with the account's statement; 'rulebot store correct {name} PRICE --leg {leg.name}'"
+    work.alarm(position.bot, f"{text} when the account was first seen without it. {help} puts it right", name)
+    return leg_of(position, leg.name)
+
+
+def is_estimated(booked: Booked) -> bool:
+    """Say whether this stands for what others have closed at a price that nobody has told."""
+    is_ours = booked.position and booked.exec_id.startswith(f"{UNSEEN}{booked.position}:")
+    return bool(is_ours and booked.quantity and booked.exec_id.endswith(".01"))
+
+
+def _put(work: Work, name: str, leg: PositionLeg, booked: Booked) -> Position:
+    """Count an execution of others in a position, which misses it no more."""
+    position = book(work.positions[name], booked, leg.option)
+    missed = tuple(each for each in position.missed if each.leg != leg.name)
+    return work.put_position(replace(position, missed=missed))
+
+
+def _record(
+    work: Work, position: Position, leg: PositionLeg, booked: Booked, ref: str, price: Decimal, at: datetime
+) -> None:
+    work.record(
+        Kind.FILL,
+        position.bot,
+        position.id,
+        exec_id=booked.exec_id,
+        ref=ref,
+        leg=leg.name,
+        con_id=leg.option.con_id,
+        contract=str(leg.option),
+        is_buy=leg.sign < 0,
+        quantity=booked.quantity,
+        price=str(price),
+        executed_at=at.isoformat(),
+        purpose=BY_OTHERS,
+    )
 
 
 def _after(work: Work, position: Position, reports: Iterable[ExecutionReport]) -> None:

@@ -64,7 +64,7 @@ def _made(position: Position, board: Board) -> Structure:
         legs=leg_views(position, board),
         held=held(position),
         parts=held_legs(position, board),
-        net=position.net,
+        net=position.net + position.missed_cash,
         quantity=max(position.open_structures, 1),
         expiry=min(leg.option.expiry for leg in position.legs if leg.held or position.is_flat),
     )

@@ -8,7 +8,7 @@ from math import nan
 from engine.compile.series import DAY
 from engine.fill.apply import ASSIGNED, DELIVERING, Settled, assigned, delivered, how_settled, settled
 from engine.model.contract import Option, Settlement, Underlying, product
-from engine.model.position import CLOSED_BY_HAND, Position, PositionLeg
+from engine.model.position import CLOSED_BY_HAND, ESTIMATED, Position, PositionLeg
 from engine.model.session import Session, exchange_date, session_after, session_before, session_from
 from engine.model.values import replace
 from engine.record.record import Kind
@@ -16,6 +16,7 @@ from engine.turn.caution import is_stopped
 from engine.turn.doubting import doubt_anew
 from engine.turn.ended import closed, count_realized
 from engine.turn.leaving import UNWIND, leave
+from engine.turn.past_us import book_estimate, is_estimated
 from engine.turn.resting import option_has_expired
 from engine.turn.work import Work
 
@@ -43,13 +44,16 @@ def settle(work: Work, option: Option) -> None:
     for position in [each for each in work.positions.values() if not each.is_flat]:
         for leg in position.legs:
             if leg.held and leg.option == option:
+                leg = book_estimate(work, position.id, leg)
+                if not leg.held:
+                    continue
                 if level is None:
                     if _is_asked_for(work, option):
                         continue
                     work.alarm(position.bot, f"{option} is gone and its settlement level is not known", position.id)
                     continue
                 _settle_leg(work, position.id, leg, level)
-        if level is not None:
+        if level is not None or work.positions[position.id].is_flat:
             _after_settlement(work, work.positions[position.id])
     doubt_anew(work)
 
@@ -182,11 +186,13 @@ def _after_settlement(work: Work, position: Position) -> None:
     if position.state == "closed":
         count_realized(work, position.bot)
         return
-    if not any(leg.settled for leg in position.legs) or not position.is_flat:
+    is_estimate = any(each.position == position.id and is_estimated(each) for each in work.booked.values())
+    if not position.is_flat or not (is_estimate or any(leg.settled for leg in position.legs)):
         return
     levels_of = ((leg, settlement_level(work, leg.option)) for leg in position.legs if leg.settled)
     hows = {how_settled(leg, level) for leg, level in levels_of if level is not None}
     reason = CLOSED_BY_HAND if position.on_hold and not is_stopped(position) else position.exit_reason
+    reason = ESTIMATED if is_estimate else reason
     if not reason:
         reason = next((how for how in (ASSIGNED, "exercised") if how in hows), "settled")
         reason = "expired_worthless" if hows <= {"worthless"} else reason

@@ -166,7 +166,7 @@ def test_what_a_person_closed_at_the_broker_is_known_long_before_the_text_would_
     in_loop(day, tmp_path, seed=3, faults_file=faults)
     (found,) = days_of(tmp_path / "tapes")
     (trade,) = found.trades
-    assert (trade.what, trade.is_explained, trade.done[-14:]) == (What.EXIT, True, "closed_by_hand"), trade
+    assert (trade.what, trade.is_explained, trade.done[-24:]) == (What.EXIT, True, "closed_by_hand_estimated"), trade
     assert "the account holds less" in trade.causes[0]
 
 

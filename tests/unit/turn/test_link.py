@@ -289,7 +289,7 @@ def test_closed_by_hand_while_we_watch_is_put_on_hold_after_a_while() -> None:
     assert {order.status for order in desk.live} == {OrderStatus.CANCELLING}
 
 
-def test_what_was_closed_by_hand_stays_on_hold_when_it_expires_and_is_settled_as_that() -> None:
+def test_what_was_closed_by_hand_stays_on_hold_when_it_expires_and_ends_as_that() -> None:
     desk = Desk((text_of(exits="\n  - at_expiry: settle\n"),))
     desk.opened()
     for leg in desk.position.legs:
@@ -300,7 +300,7 @@ def test_what_was_closed_by_hand_stays_on_hold_when_it_expires_and_is_settled_as
     assert desk.position.on_hold, "that nothing is told of an expired option is no sign that it is there again"
     for leg in desk.position.legs:
         desk.holds(leg.option, 0)
-    assert (desk.position.state, desk.position.exit_reason) == ("closed", "closed_by_hand")
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "closed_by_hand_estimated")
 
 
 def test_an_exit_waits_while_the_account_holds_less() -> None:

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, put, text_of
 
+from engine.fill.pnl import profit
 from engine.model.contract import Option
 from engine.model.event import CommissionReport, ExecutionReport, Request
 from engine.record.record import Kind
@@ -140,3 +141,62 @@ def test_an_older_trade_of_the_same_contract_is_not_taken_for_the_one_that_close
     others(desk, SHORT, 1, "7.40")
     gone(desk, LONG, SHORT)
     assert desk.position.cash == opened.cash + 480 - 740
+
+
+# ---------------------------------------------------------------- at a price that nobody tells
+
+
+UNTOLD = {"exits": "\n  - at_expiry: settle\n"}
+
+
+def untold() -> Desk:
+    """Return a position that somebody has closed, nobody said at what price: on hold, at 1.20 of today."""
+    desk = Desk((text_of(**UNTOLD),))
+    desk.opened()
+    gone(desk, LONG, SHORT)
+    return desk
+
+
+def test_what_nobody_tells_counts_at_its_quotes_when_it_was_first_missed() -> None:
+    desk = untold()
+    position, then = desk.position, profit_of(desk)
+    assert [each.contracts for each in position.missed] == [1, 1]
+    desk.option(SHORT, 500.0)
+    desk.tick(5)
+    assert profit_of(desk) == then, "the account has it no more: it makes and loses nothing"
+
+
+def test_it_is_booked_at_that_when_it_expires_and_told_as_an_estimate() -> None:
+    desk = untold()
+    then, prices = profit_of(desk), [each.price for each in desk.position.missed]
+    desk.until("16:00:30", step=60)
+    for option in (LONG, SHORT):
+        desk.holds(option, 0)
+    closed = desk.position
+    assert (closed.state, closed.exit_reason, closed.net, closed.missed) == (
+        "closed",
+        "closed_by_hand_estimated",
+        then,
+        (),
+    )
+    assert exit_text(closed).startswith("closed by hand, estimated at ")
+    fills = desk.said(Kind.FILL)[-2:]
+    assert {(Decimal(each.data["price"]), each.data["ref"]) for each in fills} == {(each, closed.id) for each in prices}
+    assert all(str(each.data["exec_id"]).startswith(f"unseen:{closed.id}:") for each in fills)
+    assert sum("rulebot store correct" in text for text in desk.alarms) == 2
+
+
+def test_a_price_that_is_not_quoted_at_first_is_taken_as_soon_as_it_is() -> None:
+    desk = Desk((text_of(**UNTOLD),))
+    desk.opened()
+    desk.blind(LONG, SHORT)
+    gone(desk, LONG, SHORT)
+    assert [each.price for each in desk.position.missed] == [None, None]
+    desk.freshen()
+    desk.market()
+    desk.tick(5)
+    assert None not in [each.price for each in desk.position.missed]
+
+
+def profit_of(desk: Desk) -> Decimal | None:
+    return profit(desk.position, desk.board, desk.now.timestamp())

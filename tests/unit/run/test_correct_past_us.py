@@ -1,0 +1,70 @@
+"""`rulebot store correct` of what somebody has closed at a price that nobody has told."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hand_desk import Desk, put, text_of
+
+from engine.model.errors import MisuseError
+from engine.model.position import Position
+from engine.record.codec import decode
+from engine.record.record import Kind
+from engine.run.audit.books import folded
+from engine.run.audit.tape import tape_of
+from engine.run.correct import correct
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+
+AT = datetime(2026, 11, 19, 14, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Return the store of a day on which somebody has closed a position, and it was booked at an estimate."""
+    desk = Desk((text_of(exits="\n  - at_expiry: settle\n"),))
+    desk.opened()
+    for option in (put(5935), put(5945)):
+        desk.holds(option, 0)
+    for _ in range(7):
+        desk.tick(5)
+    desk.until("16:00:30", step=60)
+    for option in (put(5935), put(5945)):
+        desk.holds(option, 0)
+    assert desk.position.exit_reason == "closed_by_hand_estimated"
+    path = tmp_path / "day.db"
+    journal = SqlJournal(open_store(path))
+    journal.append(tuple(desk.records), durable=True)
+    journal.close()
+    return path
+
+
+def last(store: Path) -> Position:
+    journal = SqlJournal(open_store(store))
+    try:
+        return decode(Position, dict(journal.read((Kind.POSITION,))[-1].data))
+    finally:
+        journal.close()
+
+
+def test_its_legs_are_corrected_one_by_one_with_what_they_cost(store: Path) -> None:
+    before = last(store)
+    correct(store, before.id, Decimal("4.80"), leg="long_put", commission=Decimal("1.63"), at=AT)
+    assert last(store).exit_reason == "closed_by_hand_estimated"
+    said = correct(store, before.id, Decimal("7.40"), leg="short_put", at=AT)
+    assert said.startswith(f"{before.id} short_put: 1 at 7.40 instead of ")
+    entry = sum(leg.entry_cash for leg in before.legs)
+    after = last(store)
+    assert (after.exit_reason, after.cash) == ("closed_by_hand", entry + 480 - 740)
+    assert after.commissions == before.commissions + Decimal("1.63")
+    correct(store, before.id, Decimal("4.80"), leg="long_put", commission=Decimal("1.70"), at=AT)
+    assert last(store).commissions == before.commissions + Decimal("1.70")
+    journal = SqlJournal(open_store(store))
+    assert list(folded(tape_of(tuple(enumerate(journal.read(), 1))))) == []
+    journal.close()
+
+
+def test_a_leg_must_be_named_where_several_are_meant(store: Path) -> None:
+    with pytest.raises(MisuseError, match="which leg of"):
+        correct(store, last(store).id, Decimal("4.80"), at=AT)
