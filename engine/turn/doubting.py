@@ -17,12 +17,14 @@ from engine.model.order import Purpose
 from engine.model.position import Missed, Position, PositionLeg
 from engine.model.values import replace
 from engine.record.record import Kind
-from engine.turn.caution import is_stopped, stop
+from engine.turn.caution import SETBACKS, is_stopped, stop
 from engine.turn.resting import cancel, option_has_expired
 from engine.turn.work import Work
 
 DOUBT = timedelta(seconds=30)
 """How long the account may hold less than our books say: a fill may be told after the position it made."""
+PUT_RIGHT = timedelta(minutes=2)
+"""How soon the account must have again what it lacked for that to have been a list that was wrong, not a trade."""
 
 
 def our_books(work: Work) -> dict[Option, int]:
@@ -125,13 +127,39 @@ def hold(work: Work, missing: set[Option], doubtful: set[Option]) -> None:
             work.record(Kind.ALARM, position.bot, position.id, text=words)  # each time, also in the same words
             work.put_position(replace(position, on_hold=words))
         elif position.on_hold and not is_stopped(position) and _is_there_again(work, position, doubtful):
-            names = ", ".join(str(leg.option) for leg in position.legs if leg.held)
-            text = f"the account holds {names} again: the exits of {position.id} go on"
-            work.record(Kind.ALARM, position.bot, position.id, text=text)
-            work.put_position(replace(position, on_hold=""))
+            _end_hold(work, position)
         for order in work.live_orders(position.id) if gone else ():
             if order.purpose is not Purpose.PROTECT or order.legs[0].option in missing:
                 cancel(work, order, "its position is not in the account")
+
+
+def _end_hold(work: Work, position: Position) -> None:
+    """Let the exits of a position go on, or wait for a person where what is there again may be somebody's own."""
+    names = ", ".join(str(leg.option) for leg in position.legs if leg.held)
+    if _may_be_opened_anew(work, position):
+        what = f"the account holds {names} again, and somebody may have opened it anew"
+        text = f"{what}: nothing is sent for {position.id} until 'rulebot resume'"
+        work.alarm(position.bot, f"{text}. A person must look", position.id)
+        work.put_position(replace(position, on_hold=text, setbacks=SETBACKS, missed=()))
+        return
+    work.record(
+        Kind.ALARM,
+        position.bot,
+        position.id,
+        text=f"the account holds {names} again: the exits of {position.id} go on",
+    )
+    work.put_position(replace(position, on_hold="", missed=()))
+
+
+def _may_be_opened_anew(work: Work, position: Position) -> bool:
+    """Say whether what the account lacked may be there again by a trade of somebody: a list that was wrong is soon put
+    right."""
+    since = min((each.since for each in position.missed), default=None)
+    if since is None or work.at - since > PUT_RIGHT:
+        return True
+    options = {leg.option for leg in position.legs if leg.held}
+    reports = (booked.foreign for booked in work.booked.values())
+    return any(each is not None and each.option in options and each.executed_at >= since for each in reports)
 
 
 def _is_there_again(work: Work, position: Position, doubtful: set[Option]) -> bool:

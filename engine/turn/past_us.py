@@ -19,7 +19,7 @@ from engine.model.money import ZERO
 from engine.model.position import CLOSED_BY_HAND, LIQUIDATED, Position, PositionLeg
 from engine.model.values import replace
 from engine.record.record import Kind
-from engine.turn.caution import SETBACKS, is_stopped
+from engine.turn.caution import SETBACKS
 from engine.turn.doubting import doubt_anew, our_books
 from engine.turn.ended import closed
 from engine.turn.work import Work
@@ -155,6 +155,5 @@ def _after(work: Work, position: Position, reports: Iterable[ExecutionReport]) -
     left = ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in position.legs if leg.held)
     how = "the broker has liquidated" if reason == LIQUIDATED else "somebody has closed"
     text = f"{how} a part of {position.id}: nothing is sent for what is left, {left}, until 'rulebot resume'"
-    if not is_stopped(position):
-        work.alarm(position.bot, f"{text}. A person must look", position.id)
+    work.alarm(position.bot, f"{text}. A person must look", position.id)
     work.put_position(replace(position, on_hold=text, setbacks=SETBACKS))

@@ -200,3 +200,62 @@ def test_a_price_that_is_not_quoted_at_first_is_taken_as_soon_as_it_is() -> None
 
 def profit_of(desk: Desk) -> Decimal | None:
     return profit(desk.position, desk.board, desk.now.timestamp())
+
+
+# ---------------------------------------------------------------- what is there again
+
+
+def back(desk: Desk, after: float) -> None:
+    """Let the account lack both legs for half a minute and so many seconds, and have them again."""
+    gone(desk, LONG, SHORT)
+    assert desk.position.on_hold
+    desk.tick(after)
+    desk.holds(LONG, 1)
+    desk.holds(SHORT, -1)
+    desk.tick(15)
+
+
+def test_a_list_that_was_wrong_for_a_minute_ends_a_hold_by_itself() -> None:
+    desk = Desk((text_of(**UNTOLD),))
+    desk.opened()
+    back(desk, 30)
+    assert (desk.position.on_hold, desk.position.missed) == ("", ())
+    assert any("again: the exits of" in text for text in desk.alarms)
+
+
+def test_what_is_there_again_hours_later_waits_for_a_person() -> None:
+    desk = Desk()
+    desk.opened()
+    back(desk, 7200)
+    said = f"again, and somebody may have opened it anew: nothing is sent for {desk.position.id} until 'rulebot resume'"
+    assert desk.position.on_hold.endswith(said)
+    assert sum(said in text for text in desk.alarms) == 1
+    desk.until("15:50", step=60)
+    assert len(desk.submitted) == 1, "the time exit sells nothing that may be somebody's own"
+    desk.ask(Request.RESUME, "spread")
+    desk.tick(5)
+    assert (desk.position.on_hold, len(desk.submitted)) == ("", 2)
+
+
+def test_a_hold_does_not_end_by_itself_when_somebody_was_heard_to_trade_the_contract() -> None:
+    desk = Desk((text_of(), text_of("other")))
+    desk.until("10:00")
+    for order in list(desk.live):
+        desk.fill(order)
+    desk.holds(LONG, 0)
+    for _ in range(7):
+        desk.tick(5)
+    others(desk, LONG, 2, "4.80")
+    desk.holds(LONG, 2)
+    desk.tick(15)
+    assert all("may have opened it anew" in position.on_hold for position in desk.state.positions.values())
+
+
+def test_a_start_does_not_end_a_hold_of_hours() -> None:
+    desk = Desk((text_of(**UNTOLD),))
+    desk.opened()
+    gone(desk, LONG, SHORT)
+    desk.unlink()
+    desk.tick(3600)
+    desk.link([], [(LONG, 1), (SHORT, -1)])
+    assert "may have opened it anew" in desk.position.on_hold
