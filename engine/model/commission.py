@@ -56,12 +56,24 @@ def dealt(option: Option, count: int, price: float) -> Decimal:
     return per_contract(option, price) * abs(count) + passed_on(option, count, price)
 
 
-def short_of_least(parts: Iterable[tuple[Option, int, float]]) -> Decimal:
-    """Return the dollars that the commissions of an order lack of its least; fees that are passed on are none."""
-    commissions = (per_contract(option, price) * abs(count) for option, count, price in parts)
-    return max(LEAST_PER_ORDER - sum(commissions, ZERO), ZERO)
+def own_part(parts: Iterable[tuple[Option, int, float]]) -> Decimal:
+    """Return the broker's own dollars of an order, before its least; fees that are passed on are none."""
+    return sum((per_contract(option, price) * abs(count) for option, count, price in parts), ZERO)
 
 
-def estimate(parts: Sequence[tuple[Option, int, float]]) -> Decimal:
-    """Return the dollars of one order over (option, contracts, premium per share) of its legs; - is sold."""
-    return sum((dealt(*part) for part in parts), short_of_least(parts))
+def short_of_least(parts: Iterable[tuple[Option, int, float]], before: Decimal = ZERO) -> Decimal:
+    """Return the dollars that the commissions of an order lack of its least.
+
+    before: the broker's own part of what the order has filled already; what that lacked was paid with it and is given
+    back, so that less than nothing may be due.
+    """
+    paid = max(LEAST_PER_ORDER - before, ZERO) if before else ZERO
+    return max(LEAST_PER_ORDER - before - own_part(parts), ZERO) - paid
+
+
+def estimate(parts: Sequence[tuple[Option, int, float]], before: Decimal = ZERO) -> Decimal:
+    """Return the dollars of one order over (option, contracts, premium per share) of its legs; - is sold.
+
+    before: as in `short_of_least`; the estimate is of the rest of the order then.
+    """
+    return sum((dealt(*part) for part in parts), short_of_least(parts, before))

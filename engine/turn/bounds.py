@@ -5,8 +5,8 @@ from decimal import Decimal
 
 from engine.compile.plan import AllOf, Call, Compare, Constant, Op, Quantity, Rule, Truth
 from engine.decide.sizing import Priced, floor_of
-from engine.model.commission import estimate
-from engine.model.contract import LOT
+from engine.model.commission import estimate, own_part
+from engine.model.contract import LOT, Option
 from engine.model.cover import covered_parts
 from engine.model.money import ZERO
 from engine.model.payoff import least_payoff
@@ -39,7 +39,7 @@ def credit_floor(work: Work, bot: CompiledBot, position: Position, legs: tuple[P
 
 def _structure_floor(bot: CompiledBot, position: Position, work: Work) -> Decimal | None:
     shares = LOT * position.quantity
-    commission = _commission(position, work)
+    commission = _commission(position, work, leg_by_leg=bool(bot.plan.order.leg_by_leg))
     parts = tuple((leg.option, leg.sign * leg.weight) for leg in position.legs)
     if bot.plan.overwrite is not None:
         parts = covered_parts(parts)
@@ -100,14 +100,28 @@ def _floor_of(test: Truth, shares: int, commission: Decimal) -> Decimal | None:
     return bound + (_STRICTLY if test.op in (Op.ABOVE, Op.BELOW) else ZERO)
 
 
-def _commission(position: Position, work: Work) -> Decimal:
-    """Return the dollars of opening: what was paid already, and an estimate for the contracts not yet dealt."""
-    total = position.commissions
+def _commission(position: Position, work: Work, *, leg_by_leg: bool) -> Decimal:
+    """Return the dollars of opening: what was paid already, and an estimate for the contracts not yet dealt.
+
+    One order for each underlying, or for each leg; what the one at work has filled counts towards its least.
+    """
+    orders: dict[str, list[tuple[Option, int, float]]] = {}
+    filled: dict[str, list[tuple[Option, int, float]]] = {}
+    at_work = {
+        leg.name: count
+        for order in work.live_orders(position.id)
+        if order.opens(position.id)
+        for leg, count in zip(order.legs, order.counts, strict=True)
+    }
     for leg in position.legs:
+        key = leg.name if leg_by_leg else leg.option.symbol
+        if count := min(at_work.get(leg.name, 0), leg.opened):
+            price = abs(leg.entry_cash) / (leg.opened * leg.option.multiplier)
+            filled.setdefault(key, []).append((leg.option, count, float(price)))
         missing = leg.ratio * position.quantity - leg.opened
-        if missing <= 0:
-            continue
-        row = work.state.board.rows.get(leg.option, -1)
-        ask = work.state.board.ask[row] if row >= 0 else 0.0
-        total += estimate([(leg.option, leg.sign * missing, ask if ask == ask else 0.0)])
-    return total
+        if missing > 0:
+            row = work.state.board.rows.get(leg.option, -1)
+            ask = work.state.board.ask[row] if row >= 0 else 0.0
+            orders.setdefault(key, []).append((leg.option, leg.sign * missing, ask if ask == ask else 0.0))
+    due = (estimate(parts, own_part(filled.get(key, ()))) for key, parts in orders.items())
+    return position.commissions + sum(due, ZERO)

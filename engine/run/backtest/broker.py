@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from engine.model.commission import dealt, short_of_least
+from engine.model.commission import dealt, own_part, short_of_least
 from engine.model.contract import Contract, Option
 from engine.model.cover import delivers
 from engine.model.event import Event
@@ -29,7 +29,10 @@ ACCOUNT = "BACKTEST"
 
 @dataclass
 class BacktestBroker(PretendBroker):
-    """The account of a backtest, in exact dollars, with the day's session and how orders fill."""
+    """The account of a backtest, in exact dollars, with the day's session and how orders fill.
+
+    paid: the broker's own part of what orders have cost so far, before the least of an order.
+    """
 
     fills: FillModel
     session: Session
@@ -82,10 +85,10 @@ class BacktestBroker(PretendBroker):
         self.taken[option] = (stamp, count + (taken if at == stamp else 0))
 
     def commissions(self, found: Working, parts: list[tuple[Option, int, Decimal]]) -> list[Decimal]:
-        """Return the dollars of each execution; what an order lacks of the least is told with its first one."""
+        """Return the dollars of each execution, with what an order lacks of the least."""
         before = self.paid.get(found.order.ref, ZERO)
         told = commissions_of(parts, before)
-        self.paid[found.order.ref] = before + sum(told, ZERO)
+        self.paid[found.order.ref] = before + own_part((option, count, float(price)) for option, count, price in parts)
         return [each.quantize(CENT) for each in told]
 
     def execution_id(self, number: int) -> str:
@@ -132,10 +135,10 @@ class BacktestBroker(PretendBroker):
 def commissions_of(parts: Sequence[tuple[Option, int, Decimal]], before: Decimal = ZERO) -> list[Decimal]:
     """Return the dollars of each execution of one order: option, contracts (- sold) and price of its legs.
 
-    before: what the order has cost already; what its first fill lacks of the least is told with its first execution.
+    before: the broker's own part of what the order has filled already. What a fill lacks of the least of the order is
+    told with its first execution, and given back there when more of the order fills.
     """
     priced = [(option, count, float(price)) for option, count, price in parts]
     told = [dealt(*part) for part in priced]
-    if not before:
-        told[0] += short_of_least(priced)
+    told[0] += short_of_least(priced, before)
     return told

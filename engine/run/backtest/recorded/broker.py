@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit
+from engine.model.commission import own_part
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.event import (
     AccountReport,
@@ -208,6 +209,8 @@ class RecordedBroker(BacktestBroker):
         self.booked.add(execution)
         count = int(event.quantity)
         found.counts[option] = found.counts.get(option, 0) + count
+        own = own_part([(option, count, float(event.price))])
+        self.paid[found.order.ref] = self.paid.get(found.order.ref, ZERO) + own
         signed = count if event.is_buy else -count
         self.cash -= event.price * signed * option.multiplier
         held: Contract = Underlying(option.symbol) if option.is_share else option
@@ -217,7 +220,6 @@ class RecordedBroker(BacktestBroker):
         ref = self.executed.get(event.exec_id)
         if ref is not None:
             self.cash -= event.commission
-            self.paid[ref] = self.paid.get(ref, ZERO) + event.commission
             yield replace(event, at=at)
 
     def _on_position(self, event: PositionReport, at: datetime) -> Iterator[Event]:
