@@ -15,12 +15,14 @@ from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.model.values import dataclass
 from engine.run.glance import one_line, realized_today, today_of, waits_text
 from engine.run.position_text import (
+    closed_parts,
     entry_text,
     exit_text,
     hold_text,
     live_orders,
     opening_orders,
     order_price,
+    part_text,
     provisional_text,
     resting_text,
 )
@@ -115,8 +117,11 @@ def _bot(state: State, name: str, bot: BotState, profits: dict[str, Decimal | No
 
 def _position(state: State, position: Position) -> Iterator[str]:
     yield f"{entry_text(position)} {_clock(position.opened_at, state)}"
+    parts = closed_parts(state, position)
+    yield from (f"{part_text(part, position)} {_clock(part.changed_at, state)}: {part.reason}" for part in parts)
     if position.state == "closed":
-        yield f"{exit_text(position)} {_clock(left_at(state, position), state)}: {position.exit_reason}"
+        how = exit_text(position).replace(" at ", " in all at ", 1) if parts else exit_text(position)
+        yield f"{how} {_clock(left_at(state, position), state)}: {position.exit_reason}"
     else:
         yield "open" if position.state == "open" else f"{position.exit_reason or 'its entry'} at work"
         yield _protection(state, position)

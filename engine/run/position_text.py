@@ -20,6 +20,8 @@ from engine.turn.program import CompiledBot, Program
 from engine.turn.resting import RESTING, level_net
 from engine.turn.state import BotState, Reading, State, exits_of
 
+NO_PART = (Purpose.ENTRY, Purpose.UNWIND, Purpose.ROLL)
+"""What orders are for whose fills close no part of a trade that goes on."""
 _LEVELS = ("profit", "loss", "cost", "value")
 _FIRST = {ExitKind.TARGET: 0, ExitKind.STOP: 1}
 
@@ -58,6 +60,25 @@ def exit_text(position: Position) -> str:
     verb = "sold" if entry is not None and entry < 0 else "bought back"
     words = verb if paid is None else f"{verb} at {price(paid)}"
     return f"{words} (the rest expired)" if settled else words
+
+
+def closed_parts(state: State, position: Position) -> list[Order]:
+    """Return the orders that closed a part of a position that went on, oldest first: not those of its last exit."""
+    closing = (order for order in state.orders.values() if order.is_of(position.id) and not order.opens(position.id))
+    is_over = position.state == "closed"
+    return [
+        order
+        for order in closing
+        if order.has_fills and order.purpose not in NO_PART and not (is_over and order.reason == position.exit_reason)
+    ]
+
+
+def part_text(order: Order, position: Position) -> str:
+    """Return `2 of 4 bought back at 1.65`; a model that fills leg by leg tells no price of the whole."""
+    entry = position.entry_price
+    count = f"{order.filled} of {position.quantity}" if 0 < order.filled < position.quantity else "a part"
+    at = "" if order.average_price is None else f" at {price(order.average_price)}"
+    return f"{count} {'sold' if entry is not None and entry < 0 else 'bought back'}{at}"
 
 
 def shares_moved(option: Option, count: int) -> str:

@@ -57,6 +57,12 @@ def parts_closed(trade: Mapping[str, Any], orders: Iterable[Mapping[str, Any]]) 
     return sorted(found, key=lambda each: str(each["time"]))
 
 
+def part_words(part: Mapping[str, Any], trade: Mapping[str, Any], verb: str) -> str:
+    """Return `2 of 4 bought back at 1.65`; a model that fills leg by leg tells no price of the whole."""
+    count = f"{part['quantity']} of {trade['quantity']}" if 0 < part["quantity"] < trade["quantity"] else "a part"
+    return f"{count} {verb}" + ("" if part["price"] is None else f" at {price(abs(part['price']))}")
+
+
 def with_parts(trade: Mapping[str, Any], orders: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Return a row of `trades` with the parts of it that exits closed, where there are some."""
     parts = parts_closed(trade, orders)

@@ -12,7 +12,7 @@ from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.record.doing import Doing, Told
 from engine.record.explain import Condition, Leaving, Moment, Span, Story, total
 from engine.run.columns import aligned, price, signed
-from engine.run.trade_text import structure_of
+from engine.run.trade_text import part_words, structure_of
 from engine.run.why_day import WhyDay
 from engine.store.queries import Row
 
@@ -142,10 +142,8 @@ def _hold_words(trade: Row, on_hold: Mapping[str, str]) -> str:
 
 
 def _part_words(trade: Row, part: Mapping[str, Any], verb: str, session: date) -> str:
-    """Return `2 of 4 bought back at 1.65 10:31: half`; a model that fills leg by leg tells no price of the whole."""
-    count = f"{part['quantity']} of {trade['quantity']}" if part["quantity"] < trade["quantity"] else "a part"
-    at = "" if part["price"] is None else f" at {price(abs(part['price']))}"
-    return f"{count} {verb}{at} {_on(part['time'], session)}: {part['exit']}"
+    """Return `2 of 4 bought back at 1.65 10:31: half`."""
+    return f"{part_words(part, trade, verb)} {_on(part['time'], session)}: {part['exit']}"
 
 
 def _on(at: Any, session: date) -> str:

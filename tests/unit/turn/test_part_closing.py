@@ -1,13 +1,22 @@
 """Exits that close a part, a side or named legs (language.md, Exits)."""
 
+from decimal import Decimal
+from pathlib import Path
+
 import pytest
 from hand_desk import Desk, call, put, text_of
 
+from engine.alerts.find import digest
+from engine.model.event import BrokerStatus
 from engine.model.order import Order, Purpose
 from engine.record.record import Kind
 from engine.run.levels import dollars_at, worst_at_expiry
+from engine.run.outcome import day_outcome
 from engine.run.position_text import exits_text
 from engine.spec.nouns.exits import ExitKind
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.queries import StoreReader
 
 RISK = "{max_loss_per_trade: $20000}"
 ENDING = '\n  - time: "15:45"\n    order: market\n'
@@ -203,3 +212,39 @@ def test_a_stop_is_shown_to_lose_no_more_than_can_be_lost() -> None:
     worst = worst_at_expiry(desk.position)
     assert worst is not None
     assert dollars_at(bot, desk.position, ExitKind.STOP) == -worst
+
+
+def test_the_report_and_the_digest_tell_each_part_with_its_exit_and_price(tmp_path: Path) -> None:
+    desk = held("  - stop: {cost: 2x credit}\n    close: 50%\n")
+    cost(desk, 1.60)
+    closed_at(desk, "1.60")
+    part = "2 of 3 bought back at 1.60"
+    assert [each for each in told_by(desk) if each.startswith(part)] == [f"{part} 10:00: stop"]
+    desk.until("15:45", step=60)
+    closed_at(desk, "1.80")
+    told = told_by(desk)
+    assert [each for each in told if each.startswith(part)] == [f"{part} 10:00: stop"]
+    assert [each.startswith("bought back in all at ") for each in told if each.endswith(" 15:45: time")] == [True]
+    path = tmp_path / "day.db"
+    journal = SqlJournal(open_store(path))
+    journal.append(tuple(desk.records), durable=True)
+    journal.close()
+    with StoreReader(path) as reader:
+        said = digest(reader, "2026-11-18", ["spread"])
+    assert f"; {part} by stop; closed by time, " in said
+    assert said.endswith(" in all")
+
+
+def closed_at(desk: Desk, price: str) -> None:
+    """Fill the closing order that was sent last, and tell its average price with its end."""
+    order = desk.order(desk.last.ref)
+    desk.ack(order)
+    for report in desk.executions_of(order, order.quantity):
+        desk.send(report)
+    desk.report(order, BrokerStatus.FILLED, order.quantity, Decimal(price))
+    desk.tick(1)
+
+
+def told_by(desk: Desk) -> list[str]:
+    (bot,) = day_outcome(desk.state, None).bots
+    return [part for told in bot.lines for part in told.parts]
