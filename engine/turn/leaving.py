@@ -340,9 +340,9 @@ def at_work(work: Work, position: Position) -> list[Order]:
 
 
 def protect_the_rest(work: Work, position: Position) -> None:
-    """Keep stops on the short legs that an exit leaves open, while it only waits for bids for what it would close."""
+    """Keep stops on the short legs that an exit leaves open: it may have begun before they had any."""
     bot = work.governing(position)
-    if position.state == "exiting" and _has_come_to_its_end(work, position, bot):
+    if position.state == "exiting":
         place_protection(work, position, closing={leg.name for leg, _ in legs_to_close(position, bot)})
 
 

@@ -257,3 +257,22 @@ def test_70_a_leg_closed_by_hand_leaves_the_stop_of_the_other_short_leg() -> Non
     for _ in range(4):
         desk.tick(10)
     assert {order.status for order in guards(desk)} == {OrderStatus.CANCELLING}
+
+
+def test_the_side_that_an_exit_leaves_open_is_protected_though_it_began_as_the_entry_filled() -> None:
+    exits = '\n  - leg_delta: {beyond: 0.05, of: short_put}\n    close: put_side\n  - time: "15:45"\n'
+    desk = Desk((text_of(risk=EACH, legs=CONDOR, exits=exits),), is_shown=False)
+    desk.opened()
+    desk.tick(0)
+    assert (desk.position.state, guards(desk)) == ("exiting", [])
+    for leg in desk.position.legs:
+        desk.holds(leg.option, leg.signed_held)
+    desk.tick(1)
+    (guard,) = guards(desk)
+    assert guard.legs[0].name == "short_call"
+    (closing,) = (each for each in desk.live if each.purpose is Purpose.EXIT)
+    assert {leg.name for leg in closing.legs} == {"short_put", "long_put"}
+    desk.ack(guard)
+    desk.fill(closing)
+    desk.tick(1)
+    assert [each.ref for each in guards(desk)] == [guard.ref]
