@@ -28,6 +28,8 @@ SETBACKS = 3
 BUSTED = "the exchange took a closing fill back"
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=10), timedelta(minutes=5)
 """How long after the broker refused a closing order it is sent again: doubled from the first to the longest."""
+EXIT_NOT_BY_US = "a closing order was cancelled, and not by us"
+"""What is told of that, and begins the words of the hold that the third of them leads to."""
 NO_PRICE = "no price"
 """Under this name it is kept since when a position has had no price to close at."""
 
@@ -41,6 +43,19 @@ def note_setback(work: Work, position: Position, what: str) -> Position:
     """Count a closing order that came to nothing; too many put the position on hold."""
     position = work.put_position(replace(position, setbacks=position.setbacks + 1))
     return stop(work, position, f"{what}, the {SETBACKS}rd time today") if is_stopped(position) else position
+
+
+def take_setback_back(work: Work, position: Position, what: str) -> None:
+    """Count a closing order no more that was counted for this: it has come out that it came to nothing otherwise."""
+    if not position.setbacks or position.state != "exiting":
+        return
+    is_of_it = position.on_hold.startswith(f"{what}, the {SETBACKS}rd time")
+    if is_stopped(position) and not is_of_it:
+        return
+    on_hold = "" if is_of_it else position.on_hold
+    retry_at = max(position.retry_at or work.at, work.at + FIRST_RETRY)
+    work.put_position(replace(position, setbacks=position.setbacks - 1, on_hold=on_hold, retry_at=retry_at))
+    wake(work, position.bot, FIRST_RETRY.total_seconds())
 
 
 def stop(work: Work, position: Position, why: str) -> Position:

@@ -14,11 +14,11 @@ from engine.model.order import Order, OrderLeg, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.model.values import replace
 from engine.record.record import Kind
-from engine.turn.caution import note_bust
+from engine.turn.caution import EXIT_NOT_BY_US, note_bust, take_setback_back
 from engine.turn.doubting import doubt_anew
 from engine.turn.ended import broker_words, closed, count_realized, order_ended, position_filled
 from engine.turn.judging import wake
-from engine.turn.leaving import UNWIND, is_unwound, leave
+from engine.turn.leaving import CLOSING, UNWIND, is_unwound, leave
 from engine.turn.message_codes import (
     CANCELLED,
     FILLED_BEFORE,
@@ -160,6 +160,7 @@ def on_message(work: Work, event: OrderMessage) -> None:
         return
     if event.code == CANCELLED:
         work.alarm(order.bot, f"the broker has cancelled {order.ref}: {event.text}", order.position)
+    is_unasked = order.status is OrderStatus.CANCELLED and order.message == broker_words(order)
     words = f"{event.code} {event.text}"
     is_answer = order.status is OrderStatus.CANCELLING and event.code not in REFUSALS
     order = work.put_order(replace(order, message=answered(order.message, words) if is_answer else words))
@@ -176,6 +177,11 @@ def on_message(work: Work, event: OrderMessage) -> None:
         conclude(work, _refused_instead(work, order))
     elif order.status is OrderStatus.WORKING and event.code not in NOT_CANCELLED | {CANCELLED}:
         _said_of_working(work, order, event)
+    elif event.code in REFUSALS and is_unasked and not order.former:
+        text = f"{order.ref} was not cancelled by somebody, the broker has refused it: {event.text}"
+        work.alarm(order.bot, text, order.position)
+        if order.purpose in CLOSING:
+            take_setback_back(work, work.positions[order.position], EXIT_NOT_BY_US)
 
 
 def _said_of_working(work: Work, order: Order, event: OrderMessage) -> None:

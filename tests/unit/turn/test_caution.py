@@ -88,6 +88,35 @@ def test_an_exit_that_is_refused_as_cancelled_is_sent_again_and_not_given_up() -
     assert not any("not by us" in text for text in desk.alarms)
 
 
+def test_a_worked_exit_that_is_called_cancelled_and_then_refused_is_not_counted_as_cancelled_by_somebody() -> None:
+    desk = exiting()
+    for number in range(1, 5):
+        desk.ack(desk.last)
+        desk.cancelled(desk.last)
+        desk.message(desk.last, 201, "Order rejected - reason:margin")
+        assert not desk.position.on_hold
+        assert desk.position.setbacks == 0
+        desk.settle(31)
+        assert len(desk.submitted) == 2 + number
+    said = "was not cancelled by somebody, the broker has refused it: Order rejected - reason:margin"
+    assert sum(said in text for text in desk.alarms) == 4
+
+
+def test_a_third_one_that_was_refused_after_all_ends_the_hold_that_it_made() -> None:
+    desk = exiting()
+    for _ in range(3):
+        desk.ack(desk.last)
+        desk.cancelled(desk.last)
+        last = desk.last
+        desk.tick(10)
+    assert "the 3rd time today" in desk.position.on_hold
+    sent = len(desk.submitted)
+    desk.message(last, 201, "Order rejected - reason:margin")
+    assert (desk.position.on_hold, desk.position.setbacks) == ("", 2)
+    desk.settle(31)
+    assert len(desk.submitted) >= sent
+
+
 def test_a_refused_exit_is_sent_again_after_longer_and_longer_waits() -> None:
     desk = exiting()
     waits = []
