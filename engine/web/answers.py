@@ -49,7 +49,10 @@ class Status(BaseModel):
 
 
 class OpenPosition(BaseModel):
-    """One open position. status: ACTIVE; state: that of its lifecycle, open or exiting."""
+    """One open position. status: ACTIVE; state: that of its lifecycle, open or exiting.
+
+    on_hold: why nothing is sent for it, "" while all is well.
+    """
 
     trade_id: int
     position: str
@@ -69,6 +72,7 @@ class OpenPosition(BaseModel):
     current_pnl: float | None
     status: str
     state: str
+    on_hold: str
 
 
 class PositionGreeks(BaseModel):

@@ -85,13 +85,20 @@ def positions(reader: StoreReader) -> list[OpenPosition]:
     trades = {row["position"]: row for row in reader.view("trades", status="OPEN")}
     at = last_instant(reader)
     held = {} if at is None else known(reader, at).state.positions
+    why = reader.on_hold()
     return [
-        _position(row, trades.get(row["position"], {}), expiry_of(row, held.get(row["position"])), today)
+        _position(
+            row,
+            trades.get(row["position"], {}),
+            expiry_of(row, held.get(row["position"])),
+            today,
+            why.get(row["position"], ""),
+        )
         for row in reader.view("open_positions")
     ]
 
 
-def _position(row: Row, trade: Row, expiry: date | None, today: date | None) -> OpenPosition:
+def _position(row: Row, trade: Row, expiry: date | None, today: date | None, on_hold: str) -> OpenPosition:
     return OpenPosition(
         trade_id=row["id"],
         position=row["position"],
@@ -111,6 +118,7 @@ def _position(row: Row, trade: Row, expiry: date | None, today: date | None) -> 
         current_pnl=row["unrealized_pnl"],
         status=ACTIVE,
         state=row["state"],
+        on_hold=on_hold,
     )
 
 

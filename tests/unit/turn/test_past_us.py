@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hand_desk import Desk, put, text_of
@@ -11,6 +12,10 @@ from engine.model.contract import Option
 from engine.model.event import CommissionReport, ExecutionReport, Request
 from engine.record.record import Kind
 from engine.run.position_text import exit_text
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.queries import StoreReader
+from engine.web.book import positions
 
 SHORT, LONG = put(5945), put(5935)
 
@@ -259,3 +264,14 @@ def test_a_start_does_not_end_a_hold_of_hours() -> None:
     desk.tick(3600)
     desk.link([], [(LONG, 1), (SHORT, -1)])
     assert "may have opened it anew" in desk.position.on_hold
+
+
+def test_the_interface_says_that_a_position_is_on_hold_and_why(tmp_path: Path) -> None:
+    desk = untold()
+    path = tmp_path / "day.db"
+    journal = SqlJournal(open_store(path))
+    journal.append(tuple(desk.records), durable=True)
+    journal.close()
+    with StoreReader(path) as reader:
+        (told,) = positions(reader)
+    assert told.on_hold == desk.position.on_hold != ""
