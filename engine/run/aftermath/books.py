@@ -55,6 +55,10 @@ def compare_books(
     for row in untold:
         if base_of(row["exec_id"]) not in of_others:
             theirs_paid[int(str(row["con_id"]))] -= money_of(row, "commission")
+    paid_for = {base_of(record.data["exec_id"]) for record in day.records if record.kind is Kind.COMMISSION}
+    for row in rows:  # what others pay is told once: to who is there
+        if row["kind"] == "commission" and base_of(row["exec_id"]) in past_us - paid_for:
+            theirs_paid[int(str(row["con_id"]))] -= money_of(row, "commission")
     sums = (
         ("cash", cash, day.ledger.cash_flow),
         ("commission", paid, theirs_paid),

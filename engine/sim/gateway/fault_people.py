@@ -10,7 +10,7 @@ from engine.sim.gateway.fault_agenda import Agenda
 from engine.sim.gateway.fault_plan import Fault
 from engine.sim.gateway.hub import Hub
 from engine.sim.instrument import SecType
-from engine.sim.seams import Executed, OrderView, PositionView, Report, Ticket
+from engine.sim.seams import Commissioned, Executed, OrderView, PositionView, Report, Ticket
 
 STRANGER = 77
 """The client id of another program in the account."""
@@ -89,6 +89,8 @@ class PeopleFaults:
         for report in found:
             if isinstance(report, Executed):
                 told += [Executed(replace(report.execution, client_id=each)) for each in self._hub.sessions]
+            elif isinstance(report, Commissioned):
+                told += [replace(report, client_id=each) for each in self._hub.sessions]
             else:
                 told.append(report)
         return told
