@@ -16,7 +16,7 @@ from engine.record.codec import decode
 from engine.record.record import Kind, Record
 from engine.run.after_close import DRIFT, compared_words, unexplained
 from engine.run.glance import one_line
-from engine.run.position_text import entry_text, exit_text, order_price, provisional_text, shares_moved, structure
+from engine.run.position_text import ending_text, entry_text, order_price, provisional_text, shares_moved, structure
 from engine.turn.reloading import BotChange
 from engine.turn.resting import RESTING
 from engine.turn.state import State
@@ -229,13 +229,13 @@ def _exit(record: Record, _: State, position: Position | None) -> Told:
     return f"{record.data['reason']}: closing{count}{what}"
 
 
-def _closed(record: Record, _: State, position: Position | None) -> Told:
+def _closed(record: Record, state: State, position: Position | None) -> Told:
     values = record.data["values"]
     assert isinstance(values, list)
     net, paid = Decimal(str(values[0])), Decimal(str(values[1]))
     if position is not None:
         net, paid = position.net, position.commissions
-    how = "" if position is None else f" {exit_text(position)}"
+    how = "" if position is None else f" {ending_text(state, position)}"
     text = f"closed: {record.data['reason']},{how}, {signed_dollars(net)} after {dollars(paid)} of commissions"
     if position is not None:
         text += provisional_text(position)

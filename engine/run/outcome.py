@@ -16,8 +16,8 @@ from engine.model.values import dataclass
 from engine.run.glance import one_line, realized_today, today_of, waits_text
 from engine.run.position_text import (
     closed_parts,
+    ending_text,
     entry_text,
-    exit_text,
     hold_text,
     live_orders,
     opening_orders,
@@ -120,8 +120,7 @@ def _position(state: State, position: Position) -> Iterator[str]:
     parts = closed_parts(state, position)
     yield from (f"{part_text(part, position)} {_clock(part.changed_at, state)}: {part.reason}" for part in parts)
     if position.state == "closed":
-        how = exit_text(position).replace(" at ", " in all at ", 1) if parts else exit_text(position)
-        yield f"{how} {_clock(left_at(state, position), state)}: {position.exit_reason}"
+        yield f"{ending_text(state, position)} {_clock(left_at(state, position), state)}: {position.exit_reason}"
     else:
         yield "open" if position.state == "open" else f"{position.exit_reason or 'its entry'} at work"
         yield _protection(state, position)

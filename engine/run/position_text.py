@@ -73,6 +73,13 @@ def closed_parts(state: State, position: Position) -> list[Order]:
     ]
 
 
+def ending_text(state: State, position: Position) -> str:
+    """Return how a closed position ended; `bought back in all at 4.75` where parts of it were closed before."""
+    return (
+        exit_text(position).replace(" at ", " in all at ", 1) if closed_parts(state, position) else exit_text(position)
+    )
+
+
 def part_text(order: Order, position: Position) -> str:
     """Return `2 of 4 bought back at 1.65`; a model that fills leg by leg tells no price of the whole."""
     entry = position.entry_price

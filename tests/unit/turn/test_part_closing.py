@@ -10,6 +10,7 @@ from engine.alerts.find import digest
 from engine.model.event import BrokerStatus
 from engine.model.order import Order, Purpose
 from engine.record.record import Kind
+from engine.run.happening import happening
 from engine.run.levels import dollars_at, worst_at_expiry
 from engine.run.outcome import day_outcome
 from engine.run.position_text import exits_text
@@ -225,6 +226,9 @@ def test_the_report_and_the_digest_tell_each_part_with_its_exit_and_price(tmp_pa
     told = told_by(desk)
     assert [each for each in told if each.startswith(part)] == [f"{part} 10:00: stop"]
     assert [each.startswith("bought back in all at ") for each in told if each.endswith(" 15:45: time")] == [True]
+    (closed,) = (happening(each, desk.state) for each in desk.said(Kind.DECISION, "closed"))
+    assert closed is not None
+    assert closed.text.startswith("closed: time, bought back in all at ")
     path = tmp_path / "day.db"
     journal = SqlJournal(open_store(path))
     journal.append(tuple(desk.records), durable=True)
