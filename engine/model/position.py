@@ -190,6 +190,8 @@ class Position:
     @property
     def missed_cash(self) -> Decimal:
         """Dollars that what the account has no more is counted at until somebody tells its price."""
+        if not self.missed:
+            return ZERO
         legs = {leg.name: leg for leg in self.legs}
         priced = ((legs[each.leg], each.contracts * each.price) for each in self.missed if each.price is not None)
         return sum((leg.sign * price * leg.option.multiplier for leg, price in priced), ZERO)

@@ -74,10 +74,9 @@ def note_missed(work: Work) -> None:
 
     Nothing more is told of what has expired.
     """
-    doubts, ours = work.state.doubts, our_books(work)
-    for position in work.active_positions():
-        if not position.on_hold:
-            continue
+    on_hold = [position for position in work.active_positions() if position.on_hold]
+    doubts, ours = work.state.doubts, our_books(work) if on_hold else {}
+    for position in on_hold:
         known = {each.leg: each for each in position.missed}
         found = []
         for leg in position.legs:
