@@ -107,7 +107,9 @@ def test_what_nobody_asked_for_then_is_made_of_the_levels_that_were_recorded(tap
     """Bars of five minutes, which the recorded bot did not read: that of 10:30 is told five seconds later."""
     rule = "  when:\n    - sma: {window: 12, bars: 5m, above: 1}\n"
     records, findings = walked(tapes, changed(tapes, "  when:\n", rule))
-    assert [each.text.partition(" on ")[0] for each in findings] == ["from 10:30:05"]
+    unasked = "5m bars of SPX are not recorded: they are made of the levels that were streamed, without volumes"
+    assert [each.text for each in findings if "bars" in each.text] == [f"{day}: {unasked}" for day in (FIRST, LAST)]
+    assert [each.text.partition(" on ")[0] for each in findings if "bars" not in each.text] == ["from 10:30:05"]
     seen = [each.data["truth"] for each in records if each.kind is Kind.VERDICT and each.data["rule"] == "sma"]
     assert seen[0] is None
     assert True in seen

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.model.contract import Option
+from engine.model.facts import Bars
 from engine.model.values import dataclass
 
 Columns = NDArray[np.float64]
@@ -22,8 +23,10 @@ Places = NDArray[np.intp]
 """Where options stand along the second axis of columns."""
 Day = date
 """A date, where a value has a field of that name."""
-OF_UNDERLYING = ("iv", "model_at", "call_volume", "put_volume")
-"""What a broker tells of all options on an underlying together; the board's columns of these names say what each is."""
+OF_UNDERLYING = ("iv", "model_at", "call_volume", "put_volume", "open", "high", "low")
+"""What a broker tells of an underlying beside its level; the board's columns of these names say what each is."""
+ToldBars = tuple[tuple[float, Bars], ...]
+"""Each time bars were told, in order: at which instant (epoch seconds), and all that are known by then."""
 BY_OPTION = ("bid", "ask", "bid_size", "ask_size", "volume", "open_interest", "iv", "delta", "gamma", "theta", "vega")
 """What columns of options a session can have."""
 
@@ -72,7 +75,8 @@ class HistoryDay:
     open_interest (T, C) or (C,). Units: those of the board (`model/market.py`). Missing is nan; None where the source
     has no such column, and iv and greeks are then computed from the mid by `run/backtest/`.
     told: columns (T,) named in OF_UNDERLYING, by underlying, as the broker told them; None where nobody did: then the
-    VIX stands for SPX's 30-day volatility, and `options` are all that there are.
+    VIX stands for SPX's 30-day volatility, ranges are those of the levels, and `options` are all that there are.
+    bars: what a broker told of bars within the session, by (symbol, seconds of one); None where none is asked.
     settled: the official settlement level by (symbol, trading class) where it is known, which is after the close.
     findings: what was wrong with this day's data.
     """
@@ -93,6 +97,7 @@ class HistoryDay:
     volume: Columns | None = None
     open_interest: Columns | None = None
     told: Mapping[str, Mapping[str, Columns]] | None = None
+    bars: Mapping[tuple[str, int], ToldBars] | None = None
     settled: Mapping[tuple[str, str], float] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
 

@@ -58,6 +58,7 @@ def session_day(
         levels=aligned,
         options=options,
         told=None,
+        bars=None,
         settled=settled,
         findings=tuple(all_findings),
         **columns,

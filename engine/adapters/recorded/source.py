@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.adapters.history.day import OF_UNDERLYING, Columns, DailyBar, Finding, HistoryDay
+from engine.adapters.history.day import OF_UNDERLYING, Columns, DailyBar, Finding, HistoryDay, ToldBars
 from engine.adapters.history.finding import told
 from engine.adapters.history.missing import missing_sessions
 from engine.adapters.recorded.file import SUFFIX, day_of, named_day
@@ -23,6 +23,7 @@ from engine.adapters.recorded.recording import Heard, Moved, play
 from engine.model.contract import Option, Underlying
 from engine.model.errors import StoreError
 from engine.model.event import BarsReport, ClosesReport, ImpliedReport
+from engine.model.facts import Bar, Bars
 from engine.model.market import Board
 from engine.model.quotes import level
 from engine.model.session import EXCHANGE_ZONE, CalendarError, exchange_date, session_before, session_on
@@ -108,8 +109,9 @@ class RecordingSource:
         closes = facts.closes.get(symbol, ())
         if not closes and symbol in facts.previous:
             closes = (facts.previous[symbol],)
-        if len(bars) < len(closes):
-            bars = [DailyBar(each, close, close, close, close) for each, close in _dated(closes, before)]
+        known = min((bar.date for bar in bars), default=before)
+        older = [(each, close) for each, close in _dated(closes, before) if each < known]
+        bars = [*(DailyBar(each, close, close, close, close) for each, close in older), *bars]
         return [bar for bar in bars if bar.date < before][-count:] if count else []
 
     def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
@@ -135,6 +137,8 @@ class _Tape:
         self.closes: dict[str, tuple[float, ...]] = {}
         self.implied: dict[str, tuple[float, ...]] = {}
         self.previous: dict[str, float] = {}
+        self.told: dict[tuple[str, int], list[tuple[float, Bars]]] = {}
+        self._same: dict[Bar, Bar] = {}
 
     def read(self, file: Path, close: float) -> None:
         """Take a file; what an earlier one says of the time from its beginning on is left out."""
@@ -165,6 +169,7 @@ class _Tape:
         del self.times[count:], self.frames[count:]
         for column in self.levels.values():
             del column[count:]
+        self.told = {each: [known for known in told if known[0] < at] for each, told in self.told.items()}
 
     def _forget(self, board: Board, now: Columns, levels: dict[_Level, float]) -> None:
         """Let what is not streamed any more be missing."""
@@ -208,6 +213,10 @@ class _Tape:
                 DailyBar(exchange_date(_instant(bar.at)), bar.open, bar.high, bar.low, bar.close)
                 for bar in event.bars.bars
             )
+        elif isinstance(event, BarsReport):
+            bars = tuple(self._same.setdefault(bar, bar) for bar in event.bars.bars)
+            told = self.told.setdefault((event.symbol, event.seconds), [])
+            told.append((step.at.timestamp(), Bars(event.bars.known_until, bars)))
         elif isinstance(event, ClosesReport):
             self.closes[event.symbol] = event.closes
         elif isinstance(event, ImpliedReport):
@@ -223,12 +232,14 @@ class _Tape:
         columns: Any = {name: np.ascontiguousarray(whole[:, place]) for place, name in enumerate(_OPTION)}
         known = {each: np.array(column) for each, column in sorted(self.levels.items())}
         levels = {symbol: column for (symbol, name), column in known.items() if name == LEVEL}
+        bars: dict[tuple[str, int], ToldBars] = {each: tuple(told) for each, told in sorted(self.told.items()) if told}
         return HistoryDay(
             date=day,
             times=np.array(self.times),
             levels=levels,
             told={symbol: {name: known[symbol, name] for name in OF_UNDERLYING} for symbol in levels},
             options=tuple(self.options),
+            bars=bars,
             **columns,
         )
 

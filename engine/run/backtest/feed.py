@@ -1,16 +1,17 @@
 """The feed of a backtest: the board of a past session, and slow facts as they were known on its morning.
 
-Bars within sessions are made of the levels of the source's instants: each from those in it and the one at its end.
+Bars within sessions are those that a broker told, where a source has them, and else made of the levels of its instants:
+each from those in it and the one at its end.
 """
 
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 import numpy as np
 
-from engine.adapters.history.day import HistoryDay, Source
+from engine.adapters.history.day import HistoryDay, Source, ToldBars
 from engine.compile.series import DAY, Series
 from engine.evaluate.measure_bars import last_end
 from engine.model.contract import Contract
@@ -129,6 +130,26 @@ class HistoryFeed:
         today, begun = self._levels.bars(symbol, seconds), last_end(session, seconds, now) - seconds
         ended = today[: bisect_right(today, begun, key=lambda bar: bar.at)]
         return Bars(now, (*self._before(session, symbol, seconds, count), *ended))
+
+    # ------------------------------------------------------------ what a broker told
+
+    def is_told(self, series: Series) -> bool:
+        """Say whether a broker told bars of this series in this session."""
+        return series in self.told()
+
+    def told_at(self) -> list[float]:
+        """Return the instants at which bars were told, epoch seconds."""
+        return [at for told in self.told().values() for at, _ in told]
+
+    def told_by(self, series: Series, now: float) -> tuple[float, Bars] | None:
+        """Return what was told last of a series by `now` (epoch seconds), and when; None before the first time."""
+        told = self.told()[series]
+        count = bisect_right(told, now, key=lambda each: each[0])
+        return told[count - 1] if count else None
+
+    def told(self) -> Mapping[Series, ToldBars]:
+        assert self.market is not None
+        return self.market.day.bars or {}
 
     def _days(self, symbol: str, session: Session, count: int) -> list[Bar]:
         found = []

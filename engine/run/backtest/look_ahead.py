@@ -1,7 +1,8 @@
 """Does anything look ahead? The data after a drawn instant is garbled, and all that was recorded until then must stay.
 
-Garbled are quotes, levels and greeks of later instants and sessions, volumes of the whole day, settlement levels, and
-daily bars and volatilities of that day and later ones. A decision that changes has seen what it could not know.
+Garbled are quotes, levels and greeks of later instants and sessions, volumes of the whole day, settlement levels, bars
+that were told later, and daily bars and volatilities of that day and later ones. A decision that changes has seen what
+it could not know.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay, Source
+from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay, Source, ToldBars
+from engine.model.facts import Bar
 from engine.model.values import dataclass
 from engine.record.record import Record
 from engine.run.backtest.independence import is_independent
@@ -92,15 +94,29 @@ def garbled(day: HistoryDay, later: "np.ndarray", seed: int) -> HistoryDay:
         found[later] *= chance.uniform(0.3, 3.0, found[later].shape)
         return found
 
+    since = float(day.times[later].min())
     given: dict[str, Columns | None] = {name: getattr(day, name) for name in _COLUMNS}
     columns: dict[str, Any] = {name: None if column is None else strange(column) for name, column in given.items()}
     return replace(
         day,
         levels={symbol: strange(level) for symbol, level in day.levels.items()},
         told=None if day.told is None else {symbol: _each(strange, of) for symbol, of in day.told.items()},
+        bars=None if day.bars is None else {series: _strange_bars(each, since) for series, each in day.bars.items()},
         settled={key: _STRANGE * level for key, level in day.settled.items()},
         **columns,
     )
+
+
+def _strange_bars(told: ToldBars, since: float) -> ToldBars:
+    """Return bars of other prices from the first instant on that is garbled."""
+    return tuple(
+        (at, bars if at < since else replace(bars, bars=tuple(map(_strange_bar, bars.bars)))) for at, bars in told
+    )
+
+
+def _strange_bar(bar: Bar) -> Bar:
+    first, high, low, last = (_STRANGE * each for each in (bar.open, bar.high, bar.low, bar.close))
+    return Bar(bar.at, first, high, low, last, bar.volume, _STRANGE * bar.average)
 
 
 def _each(strange: Callable[[Columns], Columns], columns: Mapping[str, Columns]) -> Mapping[str, Columns]:

@@ -1,6 +1,7 @@
 """When an engine in the past is woken: by the data, by the clock, and by itself, unless it could do nothing then."""
 
 from collections import deque
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 
@@ -33,10 +34,19 @@ Instant = tuple[datetime, int]
 Agenda = deque[Instant]
 
 
-def agenda_of(program: Program, session: Session, times: Columns, now: datetime, *, settles: bool = True) -> Agenda:
+def agenda_of(
+    program: Program,
+    session: Session,
+    times: Columns,
+    now: datetime,
+    *,
+    settles: bool = True,
+    told: Iterable[float] = (),
+) -> Agenda:
     """Return when something happens by itself: instants of the data with their places, clock times with -1.
 
     settles: something held may settle at the opening prints; without it they need no instant beside one of the data.
+    told: when a broker told bars, epoch seconds.
     """
     begins, ends = now.timestamp(), (session.close + ENDS).timestamp()
     places = np.flatnonzero((times >= begins) & (times <= ends))
@@ -47,10 +57,11 @@ def agenda_of(program: Program, session: Session, times: Columns, now: datetime,
         clock.add(session.open + AM_SETTLES)
     for bot in chain(program.bots.values(), program.pinned.values()):
         clock.update(bot.instants(session))
-    for _, seconds in needed_bars(program.bots.values()):
+    for _, seconds in needed_bars(chain(program.bots.values(), program.pinned.values())):
         if seconds != DAY:
             ended = np.arange(session.open.timestamp() + seconds, session.close.timestamp() + 1, seconds)
             clock.update(datetime.fromtimestamp(at, UTC) + BARS_LAG for at in ended.tolist())
+    clock.update(datetime.fromtimestamp(at, UTC) for at in told if at <= ends)
     return deque(sorted([*data, *((at, -1) for at in clock if at > now)]))
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from engine.adapters.history.day import Finding, HistoryDay, Severity, Source
+from engine.adapters.history.finding import told
 from engine.compile.series import DAY, Series
 from engine.evaluate.measure_bars import last_end
 from engine.model.contract import Contract, Option, Underlying
@@ -27,6 +28,7 @@ from engine.run.backtest.ending import empty_day, keep_marks, settlement, told_a
 from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.fills import FillModel
 from engine.run.backtest.hearing import SOON, Hearing, at_once
+from engine.run.backtest.lacking import lacking
 from engine.run.backtest.market import DayMarket
 from engine.run.backtest.notes import HELD, REGIME
 from engine.run.backtest.quiet import Quiet
@@ -92,8 +94,6 @@ class Walk(Hearing):
         self.fresh_at: datetime | None = None
         self.told_until: dict[Series, float] = {}
         self.told_series: frozenset[Series] = frozenset()
-        needed = needed_bars(self.program.bots.values()).items()
-        self.series = tuple((symbol, seconds, count) for (symbol, seconds), count in needed if seconds != DAY)
         self.noted: date | None = None
         self.shares: dict[str, int] = {}
         self.is_taken_up = False
@@ -112,6 +112,10 @@ class Walk(Hearing):
     def anew(self) -> "Walk":
         """Return the same walk before its first step: nothing of any session is kept."""
         return replace(self, state=None, board=Board())
+
+    def _needed(self) -> Mapping[Series, int]:
+        """Return how many bars of what its texts read, those too under which something is still open."""
+        return needed_bars((*self.program.bots.values(), *self.program.pinned.values()))
 
     def go_on_with(self, pinned: Mapping[str, CompiledBot]) -> None:
         """Let earlier texts govern what they opened."""
@@ -163,11 +167,17 @@ class Walk(Hearing):
     def live_through(self, day: HistoryDay, session: Session, findings: Sequence[Finding] = ()) -> DayDone:
         """Live through one session, from a minute before the open to the settlement after the close."""
         market = self.feed.begin(day, session)
+        self.series = tuple((series, count) for series, count in self._needed().items() if series[1] != DAY)
         self.over_night = self._symbols_held()
         self._open(session, market)
         self._run(session, market)
         records, self.records = tuple(self.records), []
-        return DayDone(date=session.date, records=records, findings=tuple(findings))
+        return DayDone(date=session.date, records=records, findings=(*findings, *self._lacking(day, session)))
+
+    def _lacking(self, day: HistoryDay, session: Session) -> Iterator[Finding]:
+        """Yield which bars that bots read are not recorded, of a session of which a broker told bars."""
+        for text in () if day.bars is None else lacking(day, session, self._needed(), self.source):
+            yield told(self.source.name, 0, f"{session.date}: {text}")
 
     def _open(self, session: Session, market: DayMarket) -> None:
         self.now = session.open - BEFORE_OPEN
@@ -210,7 +220,7 @@ class Walk(Hearing):
 
     def _run(self, session: Session, market: DayMarket) -> None:
         settles = bool(self._settling(session, at_open=True))
-        agenda = agenda_of(self.program, session, market.day.times, self.now, settles=settles)
+        agenda = agenda_of(self.program, session, market.day.times, self.now, settles=settles, told=self.feed.told_at())
         for _ in range(WAKES_AT_MOST):
             coming = self._next(agenda, market)
             if coming > session.close + ENDS:
@@ -355,8 +365,11 @@ class Walk(Hearing):
     def _tell_bars(self, session: Session) -> None:
         """Tell the engine of bars that have ended since it was last told, and not before live would."""
         assert self.state is not None
-        for symbol, seconds, count in self.series:
+        for (symbol, seconds), count in self.series:
             if (symbol, seconds) in self.told_series:
+                continue
+            if self.feed.is_told((symbol, seconds)):
+                self._tell_again((symbol, seconds))
                 continue
             now = (self.now - BARS_LAG).timestamp()
             ended = last_end(session, seconds, now)
@@ -364,3 +377,10 @@ class Walk(Hearing):
                 self.told_until[symbol, seconds] = ended
                 bars = self.feed.bars_until(symbol, seconds, count, max(now, ended))
                 self._hear(BarsReport(self.now, symbol, seconds, bars))
+
+    def _tell_again(self, series: Series) -> None:
+        """Tell what a broker told of these bars, not before it did."""
+        found = self.feed.told_by(series, self.now.timestamp())
+        if found is not None and self.told_until.get(series) != found[0]:
+            self.told_until[series] = found[0]
+            self._hear(BarsReport(self.now, *series, found[1]))

@@ -134,10 +134,12 @@ class _World:
     since: date
     noted: dict[str, Record] = field(default_factory=dict)
     in_shares: bool = False
+    findings: dict[Finding, None] = dataclasses.field(default_factory=dict)
 
     def live_through(self, day: date) -> None:
         """Live through the sessions up to a day."""
         for done in self.walk.through(self.since, day):
+            self.findings |= dict.fromkeys(done.findings)
             for record in done.records:
                 if record.kind is Kind.FACTS and record.data["what"] == FEATURES:
                     self.noted.setdefault(record.position, record)
@@ -177,6 +179,7 @@ def of_days(asked: Asked, days: Sequence[date]) -> Found:
         for world in worlds:
             is_fresh = world.since == day and world.walk.state is None
             world.live_through(day)
+            source.findings |= world.findings
             if (trade := world.trade) is None:
                 continue
             entered += is_fresh

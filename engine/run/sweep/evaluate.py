@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from itertools import cycle
 
-from engine.adapters.history.day import Source
+from engine.adapters.history.day import Finding, Source
 from engine.model.collector import seldom_collected
 from engine.model.errors import InvariantError, MisuseError
 from engine.model.facts import EventCalendar
@@ -51,6 +51,7 @@ class _Lived:
     profits: list[Decimal] = field(default_factory=list)
     trades: dict[str, Trade] = field(default_factory=dict)
     by_arrays: int = 0
+    findings: dict[Finding, None] = field(default_factory=dict)
 
     def part(self, since: date) -> Part:
         """Return what has come of it."""
@@ -107,6 +108,7 @@ class _Lived:
         lived = alone(walk, day) if self.is_apart else walk.through(self.since, day)
         for done in lived:  # sessions without data before it, too, while something is held
             self._keep_trades(done.date)
+            self.findings |= dict.fromkeys(done.findings)
         self.since = day + timedelta(days=1)
         if walk.state is None or walk.broker is None:
             self.profits.append(ZERO)
@@ -177,7 +179,8 @@ def live_through(
         passed(len(lived) + broken)
     found |= {each.number: each.part(first) for each in lived}
     every = [found[number] for number, _, _ in asked]
-    return [dataclasses.replace(each, findings=tuple(source.findings)) for each in every[:1]] + every[1:]
+    findings = source.findings | {finding: None for each in lived for finding in each.findings}
+    return [dataclasses.replace(each, findings=tuple(findings)) for each in every[:1]] + every[1:]
 
 
 def _shared(source: Source, day: date, calendar: EventCalendar, terms: Terms) -> ArraySession | None:

@@ -129,3 +129,47 @@ def test_the_past_is_what_the_broker_told_of_it(tmp_path: Path) -> None:
 def test_a_day_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="nothing is recorded of 2026-10-21"):
         RecordingSource(tmp_path).day(DAY)
+
+
+def test_bars_within_the_session_are_those_that_the_broker_told_when_it_told_them(tmp_path: Path) -> None:
+    told = []
+    for name, moments in (("1", (0, 70, 130)), ("2", (100, 190))):
+        run = Run(tmp_path, name)
+        for moment in moments:
+            run.sees(moment, spx=5900.0)
+            bars = Bars(OPEN.timestamp() + moment, (Bar(OPEN.timestamp(), 1.0, 3.0, 0.5, 2.0, float(name), 1.5),))
+            run.recorder.took(BarsReport(OPEN + timedelta(seconds=moment), "SPY", 60, bars), (), changed=True)
+            told.append((OPEN.timestamp() + moment, bars))
+        run.recorder.close()
+    found = RecordingSource(tmp_path).day(DAY).bars
+    assert found is not None
+    assert found["SPY", 60] == (told[0], told[1], told[3], told[4]), "what a later run was told counts from then on"
+
+
+def test_open_high_and_low_are_those_that_the_broker_told(tmp_path: Path) -> None:
+    run = Run(tmp_path, "a")
+    run.hears(open=5950.0, high=5960.0, low=5890.0)
+    run.sees(3600, spx=5900.0)
+    run.recorder.close()
+    board = Board()
+    board.hold((SPX,))
+    market = DayMarket(RecordingSource(tmp_path).day(DAY), session_from(DAY), board, {})
+    market.write(0)
+    row = board.rows[SPX]
+    assert (board.open[row], board.high[row], board.low[row]) == (5950.0, 5960.0, 5890.0)
+
+
+def test_closes_reach_further_back_than_the_daily_bars_and_do_not_stand_for_them(tmp_path: Path) -> None:
+    run = Run(tmp_path, "a")
+    run.sees(0, spx=5900.0)
+    before = datetime(2026, 10, 20, 13, 30, tzinfo=UTC).timestamp()
+    run.recorder.took(ClosesReport(OPEN, "SPX", (1.0, 1.5, 2.0)), (), changed=True)
+    bars = Bars(OPEN.timestamp(), (Bar(before, 1.0, 3.0, 0.5, 2.0, 0.0, 0.0),))
+    run.recorder.took(BarsReport(OPEN, "SPX", 86400, bars), (), changed=True)
+    run.recorder.close()
+    found = RecordingSource(tmp_path).daily("SPX", DAY, 3)
+    assert [(bar.date.day, bar.low, bar.high, bar.close) for bar in found] == [
+        (16, 1.0, 1.0, 1.0),
+        (19, 1.5, 1.5, 1.5),
+        (20, 0.5, 3.0, 2.0),
+    ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache, partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from engine.adapters.history.day import Columns, DailyBar, HistoryDay, Source
 from engine.model.contract import Underlying
 from engine.model.errors import MisuseError
 from engine.model.events import event_calendar
+from engine.model.facts import Bar, Bars
 from engine.model.market import Board
 from engine.model.session import Session, at_exchange_time, exchange_date, session_on
 from engine.record.record import Kind, Record
@@ -27,7 +28,7 @@ from engine.run.backtest.document import text_of
 from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.fills import fill_model
 from engine.run.backtest.independence import is_independent
-from engine.run.backtest.look_ahead import check_look_ahead
+from engine.run.backtest.look_ahead import check_look_ahead, garbled
 from engine.run.backtest.results import Results, read_results
 from engine.run.backtest.run import BacktestOptions, run_backtest
 from engine.run.backtest.walk import Walk
@@ -691,3 +692,61 @@ def with_funds(day: HistoryDay) -> HistoryDay:
     """Return the day with the levels of two funds that follow the index."""
     index = day.levels["SPX"]
     return replace(day, levels={**day.levels, "SPY": index / 10.0, "QQQ": index / 12.0})
+
+
+# ---------------------------------------------------------------- bars that were recorded
+
+ABOVE_AVERAGE = HELD.replace("    - vix: {between: [10, 30]}", "    - spot: {above: vwap}").replace("held", "above")
+
+
+def recorded(told: bool, day: HistoryDay) -> HistoryDay:
+    """Return a day as a recording has it: minutes that were told ten seconds after each had ended, or none."""
+    if not told:
+        return replace(day, bars={})
+    opened = session_on(day.date).open.timestamp()
+    minutes = [opened + 60.0 * each for each in range(60)]
+    bars = tuple(Bar(at, 1.0, 1.0, 1.0, 1.0, 100.0, 1.0) for at in minutes)
+    cheap = [(at + 70.0, Bars(at + 70.0, bars[: place + 1])) for place, at in enumerate(minutes)]
+    return replace(day, bars={(symbol, 60): tuple(cheap) for symbol in ("SPX", "SPY")})
+
+
+def entries(found: Sequence[Record]) -> list[datetime]:
+    return [each.at for each in found if each.kind is Kind.DECISION and each.data["what"] == "enter"]
+
+
+def test_bars_that_were_recorded_are_read_with_their_volumes(tmp_path: Path) -> None:
+    desk = desk_of(tmp_path, ABOVE_AVERAGE)
+    (done,) = walk(desk, PastDays(expiries=2, change=partial(recorded, True))).through(FIRST, FIRST)
+    assert len(entries(done.records)) == 1
+    assert [each.text for each in done.findings] == [
+        f"{FIRST}: 1m bars of {symbol} are recorded until 10:30:10 only" for symbol in ("SPX", "SPY")
+    ]
+
+
+def test_bars_that_were_not_recorded_are_told(tmp_path: Path) -> None:
+    desk = desk_of(tmp_path, ABOVE_AVERAGE)
+    (done,) = walk(desk, PastDays(expiries=2, change=partial(recorded, False))).through(FIRST, FIRST)
+    assert entries(done.records) == []
+    assert [each.text for each in done.findings] == [
+        f"{FIRST}: 1m bars of SPX are not recorded: they are made of the levels that were streamed, without volumes",
+        f"{FIRST}: 1m bars of SPY are not recorded, nor is its level",
+    ]
+
+
+def test_recorded_bars_are_told_no_earlier_than_then(tmp_path: Path) -> None:
+    desk = desk_of(tmp_path, ABOVE_AVERAGE)
+    found = records(desk, PastDays(change=partial(recorded, True)), FIRST, FIRST)
+    told = [each.at for each in found if each.kind is Kind.FACTS and each.data["what"] == "bars 1m"]
+    opened = session_on(FIRST).open
+    assert told[:2] == [opened + timedelta(seconds=70)] * 2
+    assert told[2:4] == [opened + timedelta(seconds=130)] * 2
+
+
+def test_recorded_bars_are_garbled_too_when_looking_for_what_is_ahead(tmp_path: Path) -> None:
+    day = recorded(True, PastDays().day(FIRST))
+    later = day.times > day.times[5]
+    strange = garbled(day, later, 7)
+    was, now = day.bars["SPY", 60], strange.bars["SPY", 60]
+    same = [at for (at, bars), (_, others) in zip(was, now, strict=True) if bars == others]
+    assert max(same) < day.times[later].min()
+    assert len(same) < len(was)

@@ -70,6 +70,8 @@ class ArrayDay:
         self._ranges: dict[str, Columns] = {}
 
     def _problem(self) -> str:
+        if self.day.told is not None:
+            return "its data is a recording"
         gaps = np.diff(self.times[self.first : self.end])
         if not len(gaps) or self._market.is_dense or gaps.min() < LEAST_SPACING:
             return "its data is dense"
