@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.model.contract import Option
-from engine.model.facts import Bars
+from engine.model.facts import Bars, Listing
 from engine.model.values import dataclass
 
 Columns = NDArray[np.float64]
@@ -75,8 +75,9 @@ class HistoryDay:
     open_interest (T, C) or (C,). Units: those of the board (`model/market.py`). Missing is nan; None where the source
     has no such column, and iv and greeks are then computed from the mid by `run/backtest/`.
     told: columns (T,) named in OF_UNDERLYING, by underlying, as the broker told them; None where nobody did: then the
-    VIX stands for SPX's 30-day volatility, ranges are those of the levels, and `options` are all that there are.
+    VIX stands for SPX's 30-day volatility, and ranges are those of the levels.
     bars: what a broker told of bars within the session, by (symbol, seconds of one); None where none is asked.
+    listings: what one told of what is listed, by (symbol, trading class); None likewise: `options` are all.
     settled: the official settlement level by (symbol, trading class) where it is known, which is after the close.
     findings: what was wrong with this day's data.
     """
@@ -98,6 +99,7 @@ class HistoryDay:
     open_interest: Columns | None = None
     told: Mapping[str, Mapping[str, Columns]] | None = None
     bars: Mapping[tuple[str, int], ToldBars] | None = None
+    listings: Mapping[tuple[str, str], Listing] | None = None
     settled: Mapping[tuple[str, str], float] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
 

@@ -59,6 +59,7 @@ def session_day(
         options=options,
         told=None,
         bars=None,
+        listings=None,
         settled=settled,
         findings=tuple(all_findings),
         **columns,

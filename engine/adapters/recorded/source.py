@@ -22,8 +22,8 @@ from engine.adapters.recorded.file import SUFFIX, day_of, named_day
 from engine.adapters.recorded.recording import Heard, Moved, play
 from engine.model.contract import Option, Underlying
 from engine.model.errors import StoreError
-from engine.model.event import BarsReport, ClosesReport, ImpliedReport
-from engine.model.facts import Bar, Bars
+from engine.model.event import BarsReport, ClosesReport, ImpliedReport, ListingReport
+from engine.model.facts import Bar, Bars, Listing
 from engine.model.market import Board
 from engine.model.quotes import level
 from engine.model.session import EXCHANGE_ZONE, CalendarError, exchange_date, session_before, session_on
@@ -138,6 +138,7 @@ class _Tape:
         self.implied: dict[str, tuple[float, ...]] = {}
         self.previous: dict[str, float] = {}
         self.told: dict[tuple[str, int], list[tuple[float, Bars]]] = {}
+        self.listings: dict[tuple[str, str], Listing] = {}
         self._same: dict[Bar, Bar] = {}
 
     def read(self, file: Path, close: float) -> None:
@@ -221,6 +222,11 @@ class _Tape:
             self.closes[event.symbol] = event.closes
         elif isinstance(event, ImpliedReport):
             self.implied[event.symbol] = event.values
+        elif isinstance(event, ListingReport):
+            listing = event.listing
+            key = listing.symbol, listing.trading_class
+            known = self.listings[key].strikes if key in self.listings else {}
+            self.listings[key] = replace(listing, strikes={**known, **listing.strikes})
 
     def day(self, day: date) -> HistoryDay:
         """Return everything as columns."""
@@ -240,6 +246,7 @@ class _Tape:
             told={symbol: {name: known[symbol, name] for name in OF_UNDERLYING} for symbol in levels},
             options=tuple(self.options),
             bars=bars,
+            listings=self.listings,
             **columns,
         )
 

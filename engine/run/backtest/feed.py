@@ -58,13 +58,17 @@ class Levels:
 
 
 class HistoryFeed:
-    """Market data of one session after the other (see `ports.Feed`); nothing that it answers lies after its session."""
+    """Market data of one session after the other (see `ports.Feed`); nothing that it answers lies after its session.
+
+    lacks: what was asked of a recorded session that nobody had asked for then.
+    """
 
     def __init__(self, source: Source, board: Board) -> None:
         self._source = source
         self.board = board
         self._past: OrderedDict[date, Levels | None] = OrderedDict()
         self.market: DayMarket | None = None
+        self.lacks: dict[str, None] = {}
         self._levels: Levels
 
     def begin(self, day: HistoryDay, session: Session) -> DayMarket:
@@ -76,6 +80,7 @@ class HistoryFeed:
                 previous[symbol] = float(bars[-1].close)
         self.market = DayMarket(day, session, self.board, previous)
         self._levels = Levels(day, session)
+        self.lacks.clear()
         self._keep(session.date, self._levels)
         return self.market
 
@@ -92,16 +97,33 @@ class HistoryFeed:
     # ------------------------------------------------------------ slow facts
 
     async def listing(self, symbol: str, trading_class: str) -> Listing:
-        """Return the expiries that the session has of a class, none where it has no such options."""
+        """Return the expiries of a class as a broker told them, else those that the session has, if any."""
         assert self.market is not None
+        if (told := self._told_listing(symbol, trading_class)) is not None:
+            return Listing(symbol, trading_class, told.expiries)
+        self._lacks_listing(f"what is listed of {symbol} {trading_class}")
         return Listing(symbol, trading_class, tuple(self.market.day.expiries(symbol, trading_class)))
 
     async def strikes(self, listing: Listing, expiry: date) -> Listing:
         """Return the listing with the strikes of an expiry."""
         assert self.market is not None
-        found = self.market.day.strikes(listing.symbol, listing.trading_class, expiry)
-        strikes = {**listing.strikes, expiry: tuple(found)}
+        told = self._told_listing(listing.symbol, listing.trading_class)
+        if told is not None and expiry in told.strikes:
+            found = told.strikes[expiry]
+        else:
+            found = tuple(self.market.day.strikes(listing.symbol, listing.trading_class, expiry))
+            self._lacks_listing(f"which strikes are listed of {listing.symbol} {listing.trading_class} {expiry}")
+        strikes = {**listing.strikes, expiry: found}
         return Listing(listing.symbol, listing.trading_class, listing.expiries, strikes)
+
+    def _told_listing(self, symbol: str, trading_class: str) -> Listing | None:
+        assert self.market is not None
+        return (self.market.day.listings or {}).get((symbol, trading_class))
+
+    def _lacks_listing(self, what: str) -> None:
+        assert self.market is not None
+        if self.market.day.listings is not None:
+            self.lacks[f"{what} is not recorded: taken for it is what was streamed"] = None
 
     async def closes(self, symbol: str, sessions: int) -> tuple[float, ...]:
         """Return daily closes of sessions before this one."""

@@ -175,8 +175,9 @@ class Walk(Hearing):
         return DayDone(date=session.date, records=records, findings=(*findings, *self._lacking(day, session)))
 
     def _lacking(self, day: HistoryDay, session: Session) -> Iterator[Finding]:
-        """Yield which bars that bots read are not recorded, of a session of which a broker told bars."""
-        for text in () if day.bars is None else lacking(day, session, self._needed(), self.source):
+        """Yield what bots read of a recorded session, and nobody had asked for then: listings, and bars."""
+        bars = () if day.bars is None else lacking(day, session, self._needed(), self.source)
+        for text in (*self.feed.lacks, *bars):
             yield told(self.source.name, 0, f"{session.date}: {text}")
 
     def _open(self, session: Session, market: DayMarket) -> None:

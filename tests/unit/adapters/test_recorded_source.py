@@ -12,8 +12,8 @@ from engine.adapters.recorded.recorder import Recorder
 from engine.adapters.recorded.source import RecordingSource
 from engine.model.contract import Contract, Option, Right, Underlying
 from engine.model.errors import StoreError
-from engine.model.event import BarsReport, ClosesReport, ImpliedReport, MarketMoved
-from engine.model.facts import Bar, Bars
+from engine.model.event import BarsReport, ClosesReport, ImpliedReport, ListingReport, MarketMoved
+from engine.model.facts import Bar, Bars, Listing
 from engine.model.market import Board
 from engine.model.session import session_from
 from engine.run.backtest.market import DayMarket
@@ -173,3 +173,14 @@ def test_closes_reach_further_back_than_the_daily_bars_and_do_not_stand_for_them
         (19, 1.5, 1.5, 1.5),
         (20, 0.5, 3.0, 2.0),
     ]
+
+
+def test_what_is_listed_is_what_the_broker_told_be_it_streamed_or_not(tmp_path: Path) -> None:
+    run = Run(tmp_path, "a")
+    run.sees(0, spx=5900.0, put=1.05)
+    later, both = date(2026, 10, 22), (DAY, date(2026, 10, 22))
+    for strikes in ({DAY: (Decimal(5895), Decimal(5900))}, {later: (Decimal(5800),)}):
+        run.recorder.took(ListingReport(OPEN, Listing("SPX", "SPXW", both, strikes)), (), changed=True)
+    run.recorder.close()
+    told = {DAY: (Decimal(5895), Decimal(5900)), later: (Decimal(5800),)}
+    assert RecordingSource(tmp_path).day(DAY).listings == {("SPX", "SPXW"): Listing("SPX", "SPXW", both, told)}

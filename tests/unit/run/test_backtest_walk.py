@@ -17,7 +17,7 @@ from engine.adapters.history.day import Columns, DailyBar, HistoryDay, Source
 from engine.model.contract import Underlying
 from engine.model.errors import MisuseError
 from engine.model.events import event_calendar
-from engine.model.facts import Bar, Bars
+from engine.model.facts import Bar, Bars, Listing
 from engine.model.market import Board
 from engine.model.session import Session, at_exchange_time, exchange_date, session_on
 from engine.record.record import Kind, Record
@@ -750,3 +750,29 @@ def test_recorded_bars_are_garbled_too_when_looking_for_what_is_ahead(tmp_path: 
     same = [at for (at, bars), (_, others) in zip(was, now, strict=True) if bars == others]
     assert max(same) < day.times[later].min()
     assert len(same) < len(was)
+
+
+def streamed(is_told: bool, day: HistoryDay) -> HistoryDay:
+    """Return a day as a recording that has each second strike alone; told is that all of them were listed."""
+    places = [place for place, each in enumerate(day.options) if each.strike % 10 == 0]
+    columns = {name: column[:, places] for name, column in day.columns().items()}
+    strikes = {each: tuple(day.strikes("SPX", "SPXW", each)) for each in day.expiries("SPX", "SPXW")}
+    told = {("SPX", "SPXW"): Listing("SPX", "SPXW", tuple(strikes), strikes)} if is_told else {}
+    return replace(day, options=tuple(day.options[place] for place in places), listings=told, **columns)
+
+
+NARROW = CONDOR.replace("10 pts", "5 pts").replace("condor", "narrow")
+
+
+def test_a_strike_that_was_listed_and_not_streamed_has_no_quote_and_no_other_takes_its_place(tmp_path: Path) -> None:
+    (done,) = walk(desk_of(tmp_path, NARROW), PastDays(change=partial(streamed, True))).through(FIRST, FIRST)
+    assert entries(done.records) == []
+    assert done.findings == ()
+
+
+def test_listings_that_were_not_recorded_are_told(tmp_path: Path) -> None:
+    (done,) = walk(desk_of(tmp_path, NARROW), PastDays(change=partial(streamed, False))).through(FIRST, FIRST)
+    assert [each.text for each in done.findings] == [
+        f"{FIRST}: what is listed of SPX SPXW is not recorded: taken for it is what was streamed",
+        f"{FIRST}: which strikes are listed of SPX SPXW {FIRST} is not recorded: taken for it is what was streamed",
+    ]
