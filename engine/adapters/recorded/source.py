@@ -4,7 +4,7 @@ Only what was streamed is there: some ninety contracts at a time, chosen for the
 up again is missing from then on. Of what several runs recorded of a day, each instant is that of the last run to begin.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -144,7 +144,7 @@ class _Tape:
     def read(self, file: Path, close: float) -> None:
         """Take a file; what an earlier one says of the time from its beginning on is left out."""
         board, now, levels = Board(), np.full((len(_OPTION), len(self.options)), nan), dict[_Level, float]()
-        at, version = nan, -1
+        at, version, frozen = nan, -1, set[int]()
         for step in play((file,), board):
             if isinstance(step, Heard):
                 self._take(step)
@@ -160,7 +160,9 @@ class _Tape:
             if board.version != version:
                 version = board.version
                 self._forget(board, now, levels)
-            at, now = stamp, self._write(board, now, levels, step.rows, stamp)
+            rows, frozen = {*step.rows, *(board.frozen ^ frozen)}, set(board.frozen)
+            at, now = stamp, self._write(board, now, rows)
+            self._look(board, levels, stamp)
         if at == at:
             self._keep(at, now, levels)
 
@@ -181,22 +183,25 @@ class _Tape:
         for each in [each for each in levels if each[0] not in streamed]:
             del levels[each]
 
-    def _write(
-        self, board: Board, now: Columns, levels: dict[_Level, float], rows: Sequence[int], at: float
-    ) -> Columns:
-        for row in rows:
-            contract = board.contracts[row]
+    def _look(self, board: Board, levels: dict[_Level, float], at: float) -> None:
+        """Take the levels of this instant, also of what was silent: one that has grown old is none."""
+        for contract, row in board.rows.items():
             if isinstance(contract, Underlying):
                 value = level(board, row, at)
                 levels[contract.symbol, LEVEL] = nan if value is None else value
                 levels |= {(contract.symbol, name): getattr(board, name)[row] for name in OF_UNDERLYING}
                 if (close := board.previous_close[row]) == close:
                     self.previous[contract.symbol] = close
-            elif contract is not None and not contract.is_share:
+
+    def _write(self, board: Board, now: Columns, rows: Iterable[int]) -> Columns:
+        """Write what these rows of options say; of one whose data is not live nothing, as no rule reads it."""
+        for row in rows:
+            contract = board.contracts[row]
+            if isinstance(contract, Option) and not contract.is_share:
                 place = self.options.setdefault(contract, len(self.options))
                 if place >= now.shape[1]:
                     now = np.hstack((now, np.full((len(_OPTION), place + 32 - now.shape[1]), nan)))
-                now[:, place] = [getattr(board, name)[row] for name in _OPTION]
+                now[:, place] = nan if row in board.frozen else [getattr(board, name)[row] for name in _OPTION]
         return now
 
     def _keep(self, at: float, now: Columns, levels: Mapping[_Level, float]) -> None:

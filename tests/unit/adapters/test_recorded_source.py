@@ -184,3 +184,27 @@ def test_what_is_listed_is_what_the_broker_told_be_it_streamed_or_not(tmp_path: 
     run.recorder.close()
     told = {DAY: (Decimal(5895), Decimal(5900)), later: (Decimal(5800),)}
     assert RecordingSource(tmp_path).day(DAY).listings == {("SPX", "SPXW"): Listing("SPX", "SPXW", both, told)}
+
+
+def test_a_level_that_has_grown_old_is_none_though_options_go_on(tmp_path: Path) -> None:
+    run = Run(tmp_path, "a")
+    run.sees(0, spx=5900.0, put=1.05)
+    for seconds in (20, 40, 60):
+        run.sees(seconds, put=1.05)
+    run.sees(80, spx=5950.0)
+    run.recorder.close()
+    levels = RecordingSource(tmp_path).day(DAY).levels["SPX"].tolist()
+    assert [None if isnan(level) else level for level in levels] == [5900.0, 5900.0, None, None, 5950.0]
+
+
+def test_data_that_was_not_live_is_none(tmp_path: Path) -> None:
+    """That a line turned delayed is written by itself: no value of it need have changed."""
+    run = Run(tmp_path, "a")
+    run.sees(0, spx=5900.0, put=1.05)
+    run.board.frozen.add(run.board.rows[PUT])
+    run.sees(10, spx=5901.0)
+    run.board.frozen.clear()
+    run.sees(20, spx=5902.0)
+    run.recorder.close()
+    bids = RecordingSource(tmp_path).day(DAY).bid[:, 0].tolist()
+    assert [None if isnan(bid) else bid for bid in bids] == [1.05, None, 1.05]
