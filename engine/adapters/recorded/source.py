@@ -22,7 +22,7 @@ from engine.adapters.recorded.file import SUFFIX, day_of, named_day
 from engine.adapters.recorded.recording import Heard, Moved, play
 from engine.model.contract import Option, Underlying
 from engine.model.errors import StoreError
-from engine.model.event import BarsReport, ClosesReport, ImpliedReport, ListingReport
+from engine.model.event import BarsReport, ClocksApart, ClosesReport, ImpliedReport, ListingReport
 from engine.model.facts import Bar, Bars, Listing
 from engine.model.market import Board
 from engine.model.quotes import level
@@ -100,7 +100,7 @@ class RecordingSource:
             tape.read(file, session.close.timestamp())
         found, self._facts[day] = tape.day(day), tape.facts(day)
         holes = _holes(files, found.times, session.open.timestamp(), session.close.timestamp())
-        return replace(found, findings=holes)
+        return replace(found, findings=(*tape.findings, *holes))
 
     def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
         """Return finished sessions before a day as the broker told them on it; bare closes are bars of one price."""
@@ -129,6 +129,7 @@ class _Tape:
     """What files of one day hold, instant by instant."""
 
     def __init__(self) -> None:
+        self.findings: list[Finding] = []
         self.times: list[float] = []
         self.options: dict[Option, int] = {}
         self.levels: dict[_Level, list[float]] = {}
@@ -148,10 +149,15 @@ class _Tape:
         for step in play((file,), board):
             if isinstance(step, Heard):
                 self._take(step)
+                self._tell_clocks(step, file)
             if not isinstance(step, Moved):
                 continue
             stamp = step.at.timestamp()
             if at != at:
+                self._cut(stamp)
+            elif stamp < at:
+                text = f"the clock went back from {_clock(at)} to {_clock(stamp)}: what was recorded from then on"
+                self.findings.append(told(str(file), 0, f"{text} counts, and not what stood at these times before"))
                 self._cut(stamp)
             elif ceil(stamp / EVERY) > ceil(at / EVERY):
                 self._keep(at, now, levels)
@@ -166,8 +172,15 @@ class _Tape:
         if at == at:
             self._keep(at, now, levels)
 
+    def _tell_clocks(self, step: Heard, file: Path) -> None:
+        """Tell when the engine saw that its clock was wrong: its times are those of that clock."""
+        if isinstance(step.event, ClocksApart) and step.event.seconds:
+            side = "ahead of" if step.event.seconds > 0 else "behind"
+            apart = f"{abs(step.event.seconds):,.0f} s {side} the broker's"
+            self.findings.append(told(str(file), 0, f"at {_clock(step.at.timestamp())} its clock was {apart}"))
+
     def _cut(self, at: float) -> None:
-        """Forget what another file says of the time from `at` on."""
+        """Forget what was said of the time from `at` on: by another file, or by a clock that has been set back."""
         count = int(np.searchsorted(self.times, at))
         del self.times[count:], self.frames[count:]
         for column in self.levels.values():

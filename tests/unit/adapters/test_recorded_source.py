@@ -12,7 +12,7 @@ from engine.adapters.recorded.recorder import Recorder
 from engine.adapters.recorded.source import RecordingSource
 from engine.model.contract import Contract, Option, Right, Underlying
 from engine.model.errors import StoreError
-from engine.model.event import BarsReport, ClosesReport, ImpliedReport, ListingReport, MarketMoved
+from engine.model.event import BarsReport, ClocksApart, ClosesReport, ImpliedReport, ListingReport, MarketMoved
 from engine.model.facts import Bar, Bars, Listing
 from engine.model.market import Board
 from engine.model.session import session_from
@@ -208,3 +208,29 @@ def test_data_that_was_not_live_is_none(tmp_path: Path) -> None:
     run.recorder.close()
     bids = RecordingSource(tmp_path).day(DAY).bid[:, 0].tolist()
     assert [None if isnan(bid) else bid for bid in bids] == [1.05, None, 1.05]
+
+
+def test_a_clock_that_was_set_back_is_told_and_its_times_rise(tmp_path: Path) -> None:
+    run = Run(tmp_path, "a")
+    for level, seconds in enumerate((0, 10, 3610, 3620, 20, 30)):
+        run.sees(seconds, spx=float(level))
+    run.recorder.close()
+    day = RecordingSource(tmp_path).day(DAY)
+    assert [at - OPEN.timestamp() for at in day.times] == [0.0, 10.0, 20.0, 30.0]
+    assert day.levels["SPX"].tolist() == [0.0, 1.0, 4.0, 5.0]
+    text = "the clock went back from 10:30:20 to 09:30:20: what was recorded from then on counts, and not what stood at"
+    assert [each.text for each in day.findings] == [
+        f"{text} these times before",
+        "nothing is recorded from 09:30:30 to 16:00:00",
+    ]
+
+
+def test_a_clock_apart_from_the_brokers_is_told(tmp_path: Path) -> None:
+    run = Run(tmp_path, "a")
+    run.sees(0, spx=5900.0)
+    for seconds in (-600.0, 0.0):
+        run.recorder.took(ClocksApart(OPEN, seconds), (), changed=True)
+    run.recorder.close()
+    assert [each.text for each in RecordingSource(tmp_path).day(DAY).findings][:1] == [
+        "at 09:30:00 its clock was 600 s behind the broker's"
+    ]
