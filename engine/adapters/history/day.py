@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.model.contract import Option
+from engine.model.event import OpeningMoveReport
 from engine.model.facts import Bars, Listing
 from engine.model.values import dataclass
 
@@ -78,6 +79,7 @@ class HistoryDay:
     VIX stands for SPX's 30-day volatility, and ranges are those of the levels.
     bars: what a broker told of bars within the session, by (symbol, seconds of one); None where none is asked.
     listings: what one told of what is listed, by (symbol, trading class); None likewise: `options` are all.
+    moves: expected moves of the open as an engine measured them, or was told, each when it was known.
     settled: the official settlement level by (symbol, trading class) where it is known, which is after the close.
     findings: what was wrong with this day's data.
     """
@@ -100,6 +102,7 @@ class HistoryDay:
     told: Mapping[str, Mapping[str, Columns]] | None = None
     bars: Mapping[tuple[str, int], ToldBars] | None = None
     listings: Mapping[tuple[str, str], Listing] | None = None
+    moves: tuple[OpeningMoveReport, ...] = ()
     settled: Mapping[tuple[str, str], float] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
 

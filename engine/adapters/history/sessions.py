@@ -60,6 +60,7 @@ def session_day(
         told=None,
         bars=None,
         listings=None,
+        moves=(),
         settled=settled,
         findings=tuple(all_findings),
         **columns,

@@ -4,7 +4,7 @@ Only what was streamed is there: some ninety contracts at a time, chosen for the
 up again is missing from then on. Of what several runs recorded of a day, each instant is that of the last run to begin.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -19,15 +19,17 @@ from engine.adapters.history.day import OF_UNDERLYING, Columns, DailyBar, Findin
 from engine.adapters.history.finding import told
 from engine.adapters.history.missing import missing_sessions
 from engine.adapters.recorded.file import SUFFIX, day_of, named_day
-from engine.adapters.recorded.recording import Heard, Moved, play
+from engine.adapters.recorded.recording import Decided, Heard, Moved, play
 from engine.model.contract import Option, Underlying
 from engine.model.errors import StoreError
-from engine.model.event import BarsReport, ClocksApart, ClosesReport, ImpliedReport, ListingReport
+from engine.model.event import BarsReport, ClocksApart, ClosesReport, ImpliedReport, ListingReport, OpeningMoveReport
 from engine.model.facts import Bar, Bars, Listing
 from engine.model.market import Board
 from engine.model.quotes import level
 from engine.model.session import EXCHANGE_ZONE, CalendarError, exchange_date, session_before, session_on
 from engine.model.values import dataclass
+from engine.record.codec import CodecError, record_of
+from engine.record.record import OPENING_MOVE, Kind
 
 DAY = 86_400
 EVERY = 5.0
@@ -140,6 +142,7 @@ class _Tape:
         self.previous: dict[str, float] = {}
         self.told: dict[tuple[str, int], list[tuple[float, Bars]]] = {}
         self.listings: dict[tuple[str, str], Listing] = {}
+        self.moves: list[OpeningMoveReport] = []
         self._same: dict[Bar, Bar] = {}
 
     def read(self, file: Path, close: float) -> None:
@@ -147,6 +150,8 @@ class _Tape:
         board, now, levels = Board(), np.full((len(_OPTION), len(self.options)), nan), dict[_Level, float]()
         at, version, frozen = nan, -1, set[int]()
         for step in play((file,), board):
+            if isinstance(step, Decided):
+                self.moves += _measured(step)
             if isinstance(step, Heard):
                 self._take(step)
                 self._tell_clocks(step, file)
@@ -265,12 +270,27 @@ class _Tape:
             options=tuple(self.options),
             bars=bars,
             listings=self.listings,
+            moves=tuple(sorted(self.moves, key=lambda each: each.at)),
             **columns,
         )
 
     def facts(self, day: date) -> Facts:
         """Return what was told of the past."""
         return Facts(self.bars, self.closes, self.implied, self.previous)
+
+
+def _measured(step: Decided) -> Iterator[OpeningMoveReport]:
+    """Yield the expected moves of the open that the engine measured or was told then. Raises: StoreError."""
+    for line in step.lines:
+        if f'"{OPENING_MOVE}"' in line:
+            try:
+                record = record_of(line)
+                told = record.data
+                if record.kind is Kind.FACTS and told.get("what") == OPENING_MOVE:
+                    expiry = date.fromisoformat(str(told["expiry"]))
+                    yield OpeningMoveReport(record.at, str(told["symbol"]), expiry, float(str(told["value"])))
+            except (CodecError, LookupError, ValueError) as error:
+                raise StoreError(f"a recorded expected move cannot be read: {error}") from error
 
 
 def _dated(closes: Sequence[float], before: date) -> list[tuple[date, float]]:

@@ -160,8 +160,10 @@ class HistoryFeed:
         return series in self.told()
 
     def told_at(self) -> list[float]:
-        """Return the instants at which bars were told, epoch seconds."""
-        return [at for told in self.told().values() for at, _ in told]
+        """Return the instants at which bars and expected moves of the open became known, epoch seconds."""
+        assert self.market is not None
+        moves = (each.at.timestamp() for each in self.market.day.moves)
+        return [*(at for told in self.told().values() for at, _ in told), *moves]
 
     def told_by(self, series: Series, now: float) -> tuple[float, Bars] | None:
         """Return what was told last of a series by `now` (epoch seconds), and when; None before the first time."""

@@ -102,6 +102,9 @@ def garbled(day: HistoryDay, later: "np.ndarray", seed: int) -> HistoryDay:
         levels={symbol: strange(level) for symbol, level in day.levels.items()},
         told=None if day.told is None else {symbol: _each(strange, of) for symbol, of in day.told.items()},
         bars=None if day.bars is None else {series: _strange_bars(each, since) for series, each in day.bars.items()},
+        moves=tuple(
+            each if each.at.timestamp() < since else replace(each, points=_STRANGE * each.points) for each in day.moves
+        ),
         settled={key: _STRANGE * level for key, level in day.settled.items()},
         **columns,
     )

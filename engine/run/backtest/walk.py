@@ -93,6 +93,7 @@ class Walk(Hearing):
         self.marks: dict[Contract, float] = {}
         self.fresh_at: datetime | None = None
         self.told_until: dict[Series, float] = {}
+        self.moves_told = 0
         self.told_series: frozenset[Series] = frozenset()
         self.noted: date | None = None
         self.shares: dict[str, int] = {}
@@ -183,6 +184,7 @@ class Walk(Hearing):
     def _open(self, session: Session, market: DayMarket) -> None:
         self.now = session.open - BEFORE_OPEN
         self.told_until.clear()
+        self.moves_told = 0
         self.quiet = Quiet(self.program, market)
         self.fresh_at = None
         market.forget()
@@ -284,6 +286,7 @@ class Walk(Hearing):
         self.queue.extend(self.broker.fill(self.now))
         self._settle_queue()
         self._tell_bars(session)
+        self._tell_moves(market.day)
         self._hear(MarketMoved(self.now, rows))
         self._end(session, market.day)
 
@@ -378,6 +381,16 @@ class Walk(Hearing):
                 self.told_until[symbol, seconds] = ended
                 bars = self.feed.bars_until(symbol, seconds, count, max(now, ended))
                 self._hear(BarsReport(self.now, symbol, seconds, bars))
+
+    def _tell_moves(self, day: HistoryDay) -> None:
+        """Tell which expected moves of the open were recorded, not before they were: the first that is known counts."""
+        texts = (*self.program.bots.values(), *self.program.pinned.values())
+        read = {symbol for bot in texts for symbol in bot.plan.needs.opening_move}
+        while self.moves_told < len(day.moves) and day.moves[self.moves_told].at <= self.now:
+            found = day.moves[self.moves_told]
+            self.moves_told += 1
+            if found.symbol in read:
+                self._hear(replace(found, at=self.now))
 
     def _tell_again(self, series: Series) -> None:
         """Tell what a broker told of these bars, not before it did."""

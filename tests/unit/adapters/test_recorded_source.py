@@ -12,10 +12,19 @@ from engine.adapters.recorded.recorder import Recorder
 from engine.adapters.recorded.source import RecordingSource
 from engine.model.contract import Contract, Option, Right, Underlying
 from engine.model.errors import StoreError
-from engine.model.event import BarsReport, ClocksApart, ClosesReport, ImpliedReport, ListingReport, MarketMoved
+from engine.model.event import (
+    BarsReport,
+    ClocksApart,
+    ClosesReport,
+    ImpliedReport,
+    ListingReport,
+    MarketMoved,
+    OpeningMoveReport,
+)
 from engine.model.facts import Bar, Bars, Listing
 from engine.model.market import Board
 from engine.model.session import session_from
+from engine.record.record import Kind, Record
 from engine.run.backtest.market import DayMarket
 
 OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)
@@ -234,3 +243,12 @@ def test_a_clock_apart_from_the_brokers_is_told(tmp_path: Path) -> None:
     assert [each.text for each in RecordingSource(tmp_path).day(DAY).findings][:1] == [
         "at 09:30:00 its clock was 600 s behind the broker's"
     ]
+
+
+def test_the_opens_expected_move_is_that_which_the_engine_measured(tmp_path: Path) -> None:
+    run = Run(tmp_path, "a")
+    run.sees(0, spx=5900.0)
+    at, told = OPEN + timedelta(seconds=1), {"symbol": "SPX", "what": "opening_move", "value": 32.1, "expiry": str(DAY)}
+    run.recorder.took(MarketMoved(at), (Record(at, Kind.FACTS, "put_lite", data=told),), changed=True)
+    run.recorder.close()
+    assert RecordingSource(tmp_path).day(DAY).moves == (OpeningMoveReport(at, "SPX", DAY, 32.1),)

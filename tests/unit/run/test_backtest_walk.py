@@ -16,6 +16,7 @@ from benchmarks.task import variants
 from engine.adapters.history.day import Columns, DailyBar, HistoryDay, Source
 from engine.model.contract import Underlying
 from engine.model.errors import MisuseError
+from engine.model.event import OpeningMoveReport
 from engine.model.events import event_calendar
 from engine.model.facts import Bar, Bars, Listing
 from engine.model.market import Board
@@ -776,3 +777,21 @@ def test_listings_that_were_not_recorded_are_told(tmp_path: Path) -> None:
         f"{FIRST}: what is listed of SPX SPXW is not recorded: taken for it is what was streamed",
         f"{FIRST}: which strikes are listed of SPX SPXW {FIRST} is not recorded: taken for it is what was streamed",
     ]
+
+
+MOVED = CONDOR.replace("    - vix: {between: [10, 30]}", "    - day_range: {below: day_move}").replace(
+    "entry:", "let: {day_move: {expected_move: {asof: open}}}\nentry:", 1
+)
+
+
+def measured(day: HistoryDay) -> HistoryDay:
+    """Return a day of which an engine measured 32.1 points a second after the open, between two instants."""
+    at = session_on(day.date).open + timedelta(seconds=1)
+    later = replace(day, times=np.concatenate((day.times[:1], day.times[1:] + 1.0)))
+    return replace(later, moves=(OpeningMoveReport(at, "SPX", day.date, 32.1),))
+
+
+def test_the_opens_expected_move_that_was_recorded_counts(tmp_path: Path) -> None:
+    found = records(desk_of(tmp_path, MOVED.replace("condor", "moved")), PastDays(change=measured), FIRST, FIRST)
+    moves = [each.data["value"] for each in found if each.kind is Kind.FACTS and each.data["what"] == "opening_move"]
+    assert moves == [32.1]
