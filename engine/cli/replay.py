@@ -124,8 +124,11 @@ def _compare(what: str, folder: Path, *, verify: bool, step: bool, is_json: bool
     from engine.adapters.recorded.recording import open_recording
     from engine.run.replay.tapes import EMPTY, listed, meant
 
+    empty: list[Path] = []
     if verify and not what:
-        files = [each.file for each in listed(folder) if each.problem != EMPTY]
+        known = listed(folder)
+        files = [each.file for each in known if each.problem != EMPTY]
+        empty = [each.file for each in known if each.problem == EMPTY]
     else:
         files = meant(what, folder)
     told, unread = [], []
@@ -144,6 +147,8 @@ def _compare(what: str, folder: Path, *, verify: bool, step: bool, is_json: bool
         if not is_json:
             for line in replay_lines(told[-1], found.difference, short=verify):
                 click.echo(line)
+    for file in () if is_json else empty:
+        click.echo(f" {shown_path(file)}: {EMPTY}")
     differs = any(each["difference"] for each in told)
     if is_json:
         print_json({"replays": told, **({"unread": unread} if verify else {})})

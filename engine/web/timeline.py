@@ -272,7 +272,12 @@ class Days:
         raise StoreError(f"{day}: {found}")
 
     def _built(self, day: date, files: Sequence[Path]) -> _Building:
-        key = tuple((file, each.stat().st_size) for file in files for each in sorted(file.parent.glob(f"{file.name}*")))
+        key = tuple(
+            (file, each.stat().st_size)
+            for file in files
+            for each in sorted(file.parent.glob(f"{file.name}*"))
+            if each.is_file()
+        )
         now = self._elapsed()
         with self._lock:
             known = self._known.get(day)

@@ -44,7 +44,7 @@ def listed(folder: Path, day: date | None = None) -> list[Tape]:
 
 
 def _tape(file: Path, day: date) -> Tape:
-    size = sum(each.stat().st_size for each in file.parent.glob(f"{file.name}*"))
+    size = sum(each.stat().st_size for each in file.parent.glob(f"{file.name}*") if each.is_file())
     try:
         head = read_head(file)
         first, last, entries, frames = span(file)
@@ -62,6 +62,8 @@ def meant(what: str, folder: Path) -> list[Path]:
     Raises: MisuseError, StoreError.
     """
     if what.endswith(SUFFIX):
+        if _tape(Path(what), date.min).problem == EMPTY:
+            raise StoreError(f"nothing of {what} can be replayed: {EMPTY}")
         return [Path(what)]
     known = sorted({day for file in folder.glob(f"*/*{SUFFIX}") if (day := named_day(file)) is not None})
     try:
