@@ -198,10 +198,10 @@ def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) ->
     from engine.review.change.behaviour import behaviour_lines, flaw_lines
     from engine.review.change.document import days_document
     from engine.run.behaviour import relive
+    from engine.run.columns import clock
     from engine.run.replay.tapes import meant
     from engine.run.replay.texts import known_texts, reigns
     from engine.run.revisions import Text, side_of
-    from engine.run.why_text import clock
 
     file = meant(what, folder)[-1]
     recording = open_recording(file)
@@ -297,8 +297,8 @@ def _at(what: str, folder: Path, clock: time, *, is_json: bool) -> None:
         print_json(view_document(found, at))
         return
     from engine.cli.glance_text import glance_lines
+    from engine.run.columns import clock as why_clock
     from engine.run.glance import glance
-    from engine.run.why_text import clock as why_clock
 
     shown = glance(found.program, found.state, at, at - timedelta(days=1), None)
     for line in (*(each.plain.rstrip() for each in glance_lines(shown, 100)), *view_lines(found, at)):

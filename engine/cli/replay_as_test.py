@@ -54,7 +54,7 @@ def as_test(files: Sequence[Path], clock: time, bot: str, out: Path | None) -> N
 
 def _text_at(known: "Sequence[Reign]", name: str, at: datetime) -> "SpecText":
     """Return the text that a bot had at a moment. Raises: MisuseError when it did not run then."""
-    from engine.run.why_text import clock
+    from engine.run.columns import clock
 
     reign = ([each for each in known if each.since <= at] or known)[-1 if known[0].since <= at else 0]
     if name in reign.texts:

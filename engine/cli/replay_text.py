@@ -38,7 +38,7 @@ def replay_document(recording: "Recording", found: "Replayed", seconds: float) -
 
 
 def replay_lines(told: dict[str, Any], differs: "Difference | None", *, short: bool) -> Iterator[str]:
-    from engine.run.why_text import clock
+    from engine.run.columns import clock
 
     counts = f"{told['decisions']} records of {told['turns']} turns"
     last = datetime.fromisoformat(told["until"])
@@ -118,7 +118,7 @@ def tape_document(tape: "Tape") -> dict[str, Any]:
 
 
 def tape_line(tape: "Tape") -> str:
-    from engine.run.why_text import clock
+    from engine.run.columns import clock
 
     size = f"{tape.size / BYTES:.1f} MB"
     if tape.first is None or tape.last is None:
@@ -130,8 +130,8 @@ def tape_line(tape: "Tape") -> str:
 
 def drift_lines(compared: "Compared") -> Iterator[str]:
     """Yield each trade: what was done, what the spec would have done, and what was recorded where they part."""
+    from engine.run.columns import clock
     from engine.run.replay.drift import by_fills, total
-    from engine.run.why_text import clock
 
     day, found = compared.day, compared.trades
     if compared.since is not None:

@@ -9,7 +9,8 @@ from xml.sax.saxutils import quoteattr
 from engine.model.counted import counted
 from engine.record.explain import ENTRY_PLACES, Moment, selection_at, state_at, story
 from engine.record.record import Record
-from engine.run.why_text import clock, condition_document, place_lines
+from engine.run.columns import clock
+from engine.run.why_text import condition_document, place_lines
 
 if TYPE_CHECKING:
     from engine.run.trial.coverage import Covered

@@ -1,8 +1,10 @@
-"""Aligned text: columns as wide as their content, numbers to the right."""
+"""Aligned text: columns as wide as their content, numbers to the right; how amounts and times read in it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from engine.model.money import signed_dollars
+from engine.model.session import EXCHANGE_ZONE
 
 GAP = "  "
 
@@ -30,3 +32,9 @@ def price(amount: float | None) -> str:
         return "-"
     text = f"{amount:.4f}".rstrip("0")
     return text + "0" * max(0, 2 - len(text.partition(".")[2]))
+
+
+def clock(at: datetime, *, seconds: bool = True) -> str:
+    """Return New York clock time."""
+    local = at.astimezone(EXCHANGE_ZONE)
+    return local.strftime("%H:%M:%S" if seconds or local.second else "%H:%M")

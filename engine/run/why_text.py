@@ -8,10 +8,10 @@ from typing import Any
 from engine.model.counted import counted
 from engine.model.money import dollars
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED
-from engine.model.session import EXCHANGE_ZONE, exchange_date
+from engine.model.session import exchange_date
 from engine.record.doing import Doing, Told
 from engine.record.explain import Condition, Leaving, Moment, Span, Story, total
-from engine.run.columns import aligned, price, signed
+from engine.run.columns import aligned, clock, price, signed
 from engine.run.trade_text import part_words, structure_of
 from engine.run.why_day import WhyDay
 from engine.store.queries import Row
@@ -23,12 +23,6 @@ _SPANS = 3
 """Stretches of watching that are told one by one; of more, how many they were."""
 _GAP = timedelta(minutes=1)
 """What lies between two stretches that are told as one: an entry that was tried, a restart."""
-
-
-def clock(at: datetime, *, seconds: bool = True) -> str:
-    """Return New York clock time."""
-    local = at.astimezone(EXCHANGE_ZONE)
-    return local.strftime("%H:%M:%S" if seconds or local.second else "%H:%M")
 
 
 def story_lines(bot: str, session: date, day: WhyDay) -> list[str]:

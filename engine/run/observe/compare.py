@@ -10,8 +10,8 @@ from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.model.values import dataclass
 from engine.record.explain import ENTRY_PLACES, Condition, selection_at, state_at, story
 from engine.record.record import Kind, Record
+from engine.run.columns import clock
 from engine.run.trade_text import is_opened, structure_of
-from engine.run.why_text import clock
 from engine.store.queries import Row, StoreReader
 
 MONTH = 21

@@ -11,12 +11,12 @@ from engine.model.errors import MisuseError
 from engine.model.session import Session, session_on
 from engine.model.values import dataclass
 from engine.record.codec import utc_time
+from engine.run.columns import clock
 from engine.run.desk import SpecText, compile_text
 from engine.run.replay.as_test_market import MINUTE, MarketSeen, Watch, markets
 from engine.run.replay.replay import Replayed, replay
 from engine.run.trial.day import Lived
 from engine.run.trial.outcome import Happening, Outcome
-from engine.run.why_text import clock
 
 AFTER = timedelta(minutes=5)
 

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from engine.model.order import Purpose
 from engine.model.values import dataclass
 from engine.record.record import Kind, Record
+from engine.run.columns import clock
 from engine.run.happening import happening
 from engine.run.replay.replay import Replayed
-from engine.run.why_text import clock
 from engine.turn.reloading import BotChange
 from engine.turn.state import State
 

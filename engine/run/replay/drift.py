@@ -25,6 +25,7 @@ from engine.model.session import Session, session_on
 from engine.model.values import dataclass
 from engine.record.codec import utc_time
 from engine.run.backtest.walk import BEFORE_OPEN
+from engine.run.columns import clock
 from engine.run.glance import today_of
 from engine.run.outcome import left_at
 from engine.run.position_text import entry_text, exit_text, structure
@@ -33,7 +34,6 @@ from engine.run.replay.reasons import SOON, Known, apart, lacking, never_tried, 
 from engine.run.replay.replay import Replayed, replay
 from engine.run.replay.trios import Trio, together
 from engine.run.replay.walks import Stood, Walked, answered, at_natural
-from engine.run.why_text import clock
 from engine.turn.program import Program
 from engine.turn.state import State
 

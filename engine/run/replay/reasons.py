@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from engine.model.position import Position
 from engine.model.values import dataclass
+from engine.run.columns import clock
 from engine.run.replay.causes import Line, Told
 from engine.run.replay.walks import Walked
-from engine.run.why_text import clock
 
 SOON = timedelta(minutes=1)
 """What differs by less is the same instant."""

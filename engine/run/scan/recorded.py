@@ -13,6 +13,7 @@ from engine.evaluate.snapshot import View
 from engine.model.contract import Option, Underlying
 from engine.model.counted import counted
 from engine.model.session import EXCHANGE_ZONE
+from engine.run.columns import clock as clock_text
 from engine.run.desk import Desk, check_overrides, load_desk
 from engine.run.looking.candidate import Candidate, judge
 from engine.run.looking.visit import INSTALL
@@ -22,7 +23,6 @@ from engine.run.scan.measuring import Measuring
 from engine.run.scan.ranking import ranked
 from engine.run.scan.row import Scan
 from engine.run.scan.scan import Wanted, hours_notes
-from engine.run.why_text import clock as clock_text
 from engine.turn.state import State
 from engine.turn.turn import begin
 from engine.turn.work import Work

@@ -30,8 +30,8 @@ from engine.run.backtest.recorded.mirror import Mirror
 from engine.run.backtest.recorded.told import LATE, Told, fact_of
 from engine.run.backtest.waking import ENDS, agenda_of
 from engine.run.backtest.walk import BEFORE_OPEN, WAKES_AT_MOST, DayDone, Walk
+from engine.run.columns import clock
 from engine.run.prepare import prepare
-from engine.run.why_text import clock
 from engine.turn.state import NEVER
 
 
