@@ -123,14 +123,14 @@ class HistoryDay:
 
     def expiries(self, symbol: str, trading_class: str) -> Sequence[Day]:
         """Return the expiries of a class, earliest first."""
-        return sorted({each.expiry for each in self._of_class(symbol, trading_class)})
+        of_class = (symbol, trading_class)
+        return sorted({each.expiry for each in self.options if (each.symbol, each.trading_class) == of_class})
 
     def strikes(self, symbol: str, trading_class: str, expiry: Day) -> Sequence[Decimal]:
         """Return the strikes of an expiry of a class, lowest first."""
-        return sorted({each.strike for each in self._of_class(symbol, trading_class) if each.expiry == expiry})
-
-    def _of_class(self, symbol: str, trading_class: str) -> list[Option]:
-        return [each for each in self.options if each.trading_class == trading_class and each.symbol == symbol]
+        of_class = (symbol, trading_class)
+        expiring = (each for each in self.options if each.expiry == expiry)
+        return sorted({each.strike for each in expiring if (each.symbol, each.trading_class) == of_class})
 
 
 class Source(Protocol):
