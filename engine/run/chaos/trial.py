@@ -46,8 +46,9 @@ TOLD_WITHIN = timedelta(minutes=4)
 """What happened so long before the last instant with a connection was told in that session, or was asked for."""
 AWAY = 5
 """Virtual seconds until an engine that ended by itself is started again."""
-INBOX_EVERY = timedelta(seconds=1)
-"""How often requests of people are looked for where time runs by itself: a quarter of the looks of a real engine."""
+INBOX_EVERY = timedelta(seconds=3)
+"""How often requests of people are looked for where time runs by itself and nothing comes: once between two moves of
+the market."""
 A_NIGHT = 3600.0
 """Seconds by which the gateway's time is ahead of the loop's when a night was passed over."""
 MOST_LIVES = 40
