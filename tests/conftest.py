@@ -28,7 +28,7 @@ SIGNS = {
 
 _WITHOUT_SIGN = pytest.StashKey[list[str]]()
 
-gc.set_threshold(4_000, 20, 20)  # thousands of tests and modules live to the end: looking through them finds nothing
+gc.set_threshold(50_000, 20, 20)  # thousands of tests and modules live to the end: looking through them finds nothing
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

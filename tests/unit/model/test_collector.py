@@ -1,8 +1,20 @@
 """When garbage is collected."""
 
 import gc
+from collections.abc import Iterator
+
+import pytest
 
 from engine.model.collector import no_collection, seldom_collected
+
+
+@pytest.fixture(autouse=True)
+def as_often_as_ever() -> Iterator[None]:
+    """Collect as often as Python does by itself; among all tests it is seldom."""
+    kept = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)
+    yield
+    gc.set_threshold(*kept)
 
 
 def test_a_run_collects_seldom_and_leaves_all_as_it_was() -> None:
