@@ -15,6 +15,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tries import tries
 
 from engine.decide.bot_day import BotDay
 from engine.model.contract import Option
@@ -63,7 +64,7 @@ VALUES = st.one_of(*(made(kind) for kind in (Order, Position, BotDay, Option, Or
 
 
 @given(VALUES)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=tries(50), deadline=None)
 def test_values_survive_their_json(value: Order | Position | BotDay) -> None:
     data = json.loads(json_text(encode(value)))
     again = decode(type(value), data)
@@ -74,7 +75,7 @@ def test_values_survive_their_json(value: Order | Position | BotDay) -> None:
 
 
 @given(RECORDS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=tries(75), deadline=None)
 def test_records_survive_their_line(record: Record) -> None:
     text = line(record)
     assert "\n" not in text
@@ -83,7 +84,7 @@ def test_records_survive_their_line(record: Record) -> None:
 
 
 @given(st.lists(RECORDS, min_size=1, max_size=6), st.data())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=tries(10), deadline=None)
 def test_a_flipped_character_is_found(records: list[Record], data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.db"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from tries import tries
 
 from engine.compile.build import build_plan
 from engine.review.document import document_of
@@ -39,7 +40,7 @@ VALUES += ["{at_most: 5}", "{at_least: 30}", "{nearest: 900}", "1.2x", "true", "
 
 
 @given(st.sampled_from(TEXTS), st.integers(0, 500), st.sampled_from(VALUES))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(30), deadline=None)
 def test_a_sound_spec_with_another_value_is_explained(text: str, which: int, value: str) -> None:
     places = list(SCALAR.finditer(text))
     place = places[which % len(places)]

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from street import Known, Street
+from tries import tries
 
 from engine.compile.lifecycle import LIFECYCLE
 from engine.model.contract import Underlying, product
@@ -467,7 +468,9 @@ class EachSide(OnePosition):
         return "10:00", "10:05"
 
 
-limits = settings(max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+limits = settings(
+    max_examples=tries(25), stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 TestOnePosition = OnePosition.TestCase
 TestOnePosition.settings = limits
 TestProtected = Protected.TestCase

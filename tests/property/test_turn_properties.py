@@ -7,6 +7,7 @@ from decimal import Decimal
 from hand_desk import Desk, put, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tries import tries
 
 from engine.compile.plan import ExitPlan, Quantity
 from engine.model.contract import product
@@ -25,7 +26,7 @@ from engine.turn.turn import turn
 
 PRICES = st.decimals("0.05", "9", places=2)
 FEES = st.decimals("0", "5", places=2)
-QUICK = settings(max_examples=40, deadline=None)
+QUICK = settings(max_examples=tries(25), deadline=None)
 
 
 def split(total: int, cuts: Iterable[int]) -> list[int]:

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tries import tries
 
 from engine.model.contract import Option, Right
 from engine.model.money import ZERO
@@ -28,7 +29,7 @@ WAYS: st.SearchStrategy[list[Way]] = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=tries(75), deadline=None)
 @given(positions=WAYS, data=st.data())
 def test_no_outcome_is_worse(positions: list[Way], data: st.DataObject) -> None:
     worst = worst_together([[way] for way in positions])
@@ -51,7 +52,7 @@ def worth(option: Option, count: int, way: Way, spots: dict[tuple[str, date], De
     return intrinsic(option, spots["SPX" if is_at_open else "SPXW", day]) * count * option.multiplier
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=tries(50), deadline=None)
 @given(positions=WAYS)
 def test_one_position_more_never_lowers_it(positions: list[Way]) -> None:
     fewer = worst_together([[way] for way in positions[1:]])
