@@ -39,5 +39,9 @@ def terms(source: PastDays, days: int, fills: str = "natural") -> Terms:
 
 def both(texts: list[str], asked: Terms) -> tuple[list[Variant], list[Variant]]:
     """Return what comes of these variants by arrays, and turn by turn."""
-    variants = [(number, (f"{number}",), text) for number, text in enumerate(texts)]
-    return evaluate(variants, asked), evaluate(variants, replace(asked, every_turn=True))
+    return by_arrays(texts, asked), by_arrays(texts, replace(asked, every_turn=True))
+
+
+def by_arrays(texts: list[str], asked: Terms) -> list[Variant]:
+    """Return what comes of these variants; by turns too where `asked` wants every turn."""
+    return evaluate([(number, (f"{number}",), text) for number, text in enumerate(texts)], asked)

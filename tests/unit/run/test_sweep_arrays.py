@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from both_ways import FILLS, FIRST, both, calendar, terms
+from both_ways import FILLS, FIRST, both, by_arrays, calendar, terms
 from past_days import PastDays, crossed
 from plain_specs import alike_specs, random_spec
 
@@ -27,6 +27,7 @@ from engine.run.sweep.arrays.suits import unsuited
 from engine.run.sweep.compiling import program_of
 from engine.run.sweep.evaluate import evaluate
 from engine.run.sweep.shared import Shared
+from engine.run.sweep.variant import Variant
 
 PLAIN = """rulebot: 1
 name: plain
@@ -50,6 +51,11 @@ risk:
 def compare(seeds: range, days: int, source: PastDays, fills: str) -> int:
     """Assert that random specs come to the same, and return how many sessions went by arrays."""
     fast, slow = both([random_spec(seed) for seed in seeds], terms(source, days, fills))
+    return same(seeds, fast, slow)
+
+
+def same(seeds: range, fast: list[Variant], slow: list[Variant]) -> int:
+    """Assert that random specs have come to the same, and return how many sessions went by arrays."""
     for seed, one, other in zip(seeds, fast, slow, strict=True):
         assert not one.problem, f"seed {seed}: {one.problem}"
         assert one == other, f"seed {seed}: {random_spec(seed)}"
@@ -63,15 +69,15 @@ def together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(groups, "FEWEST", 1)
 
 
-@pytest.mark.parametrize("fewest", [1, 1_000])
 @pytest.mark.parametrize("number", range(3))
-def test_random_bots_come_to_the_same_by_arrays_and_by_turns(
-    number: int, fewest: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(groups, "FEWEST", fewest)
+def test_random_bots_come_to_the_same_by_arrays_and_by_turns(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     seeds = range(10 * number, 10 * number + 10)
-    source = PastDays(strikes=30, seed=number + 1, has_greeks=number != 1)
-    assert compare(seeds, 2, source, FILLS[number]) >= 10
+    texts = [random_spec(seed) for seed in seeds]
+    asked = terms(PastDays(strikes=30, seed=number + 1, has_greeks=number != 1), 2, FILLS[number])
+    together, slow = both(texts, asked)
+    assert same(seeds, together, slow) >= 10
+    monkeypatch.setattr(groups, "FEWEST", 1_000)
+    assert same(seeds, by_arrays(texts, asked), slow) >= 10
 
 
 def compare_alike(seeds: Iterable[int], days: int, source: PastDays, fills: str) -> tuple[int, int]:
@@ -104,7 +110,7 @@ def test_many_bots_that_differ_in_numbers_come_to_the_same(number: int) -> None:
 
 
 @pytest.mark.long
-def test_ci_random_bots_on_more_days() -> None:
+def test_random_bots_on_more_days() -> None:
     assert compare(range(100, 125), 4, PastDays(seed=9), "natural") > 50
 
 

@@ -80,7 +80,7 @@ def test_where_spot_leaps_what_is_streamed_yet_decides() -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("source", [PastDays(seed=9, change=with_spy), Leaps(strikes=60, seed=8, change=with_spy)])
-def test_ci_bots_that_read_options_at_the_money_on_more_days(source: PastDays) -> None:
+def test_bots_that_read_options_at_the_money_on_more_days(source: PastDays) -> None:
     assert compare_calm(range(100, 112), 3, source, "mid+0.3")[1] > 20
 
 
