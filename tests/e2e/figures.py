@@ -1,6 +1,7 @@
 """Many simulated days, and the table of what happened in them: `python -m tests.e2e.figures` prints it.
 
-`python -m tests.e2e.figures decisions SEED` prints the hash of one day's decisions, for another process to compare.
+`python -m tests.e2e.figures decisions SEED DATA_SECONDS` prints the hash of one day's decisions, for another process to
+compare.
 """
 
 import sys
@@ -24,6 +25,8 @@ UNWIND_MARKET = Path(__file__).parent / "markets" / "second_leg_runs_away.yaml"
 UNWIND_EXAMPLE = FOLDER / "one_leg_after_the_other.yaml"
 MARKETS = tuple(sorted(file.stem for file in (ROOT / "engine" / "sim" / "scenarios").glob("*.yaml")))
 SEEDS = range(1, 21)
+AS_TYPED = 5
+"""Seconds between the quotes of a day that `rulebot run --sim` lives through."""
 
 
 @dataclass(frozen=True)
@@ -79,23 +82,30 @@ def alone(shown: Shown) -> World:
     return World(label, (shown.file,), shown.seed, shown.market, shown.days, shown.shares)
 
 
-def run_world(folder: Path, world: World) -> Figures:
+def run_world(folder: Path, world: World, data_seconds: int = AS_TYPED) -> Figures:
     """Run one world in a folder of its own."""
     place = Path(tempfile.mkdtemp(dir=folder))
     symbol, _, count = world.shares.partition("=")
     shares = ((symbol, int(count)),) if count else ()
-    day = run_days(place, world.specs, seed=world.seed, market=world.market, days=world.days, shares=shares)
+    day = run_days(
+        place,
+        world.specs,
+        seed=world.seed,
+        market=world.market,
+        days=world.days,
+        shares=shares,
+        data_seconds=data_seconds,
+    )
     return _figures(world, day)
 
 
-def run_with_rest(folder: Path, world: World) -> list[Figures]:
-    """Run a world of examples, then alone each that others kept out by what they held."""
-    found = [run_world(folder, world)]
+def run_with_rest(folder: Path, world: World, data_seconds: int = AS_TYPED) -> list[Figures]:
+    """Run a world of examples, then as its command says each that others kept out, or quotes that were few."""
+    found = [run_world(folder, world, data_seconds)]
     for file in world.specs:
-        if Path(file).stem not in found[0].entered:
-            found.append(
-                run_world(folder, alone(Shown(Path(file).stem, world.seed, world.market, world.days, world.shares)))
-            )
+        if (name := Path(file).stem) not in found[0].entered:
+            by_itself = alone(Shown(name, world.seed, world.market, world.days, world.shares))
+            found.append(run_world(folder, by_itself))
     return found
 
 
@@ -164,7 +174,8 @@ def main(arguments: Sequence[str]) -> None:
     """Print the page, or one day's hash."""
     with tempfile.TemporaryDirectory() as folder:
         if arguments[:1] == ["decisions"]:
-            print(run_days(Path(folder), spec_files(), seed=int(arguments[1])).decisions)
+            seed, data_seconds = map(int, arguments[1:])
+            print(run_days(Path(folder), spec_files(), seed=seed, data_seconds=data_seconds).decisions)
             return
         found = []
         for each in run_everything(Path(folder)):

@@ -55,7 +55,7 @@ REAL_JITTER = 0.006
 class Trial:
     """One store from the first session to the last, and how often its engine is to be killed.
 
-    away: virtual seconds at most that may pass before the engine is started again.
+    away: virtual seconds at most that may pass before the engine is started again. data_seconds: between two quotes.
     """
 
     seed: int
@@ -65,6 +65,7 @@ class Trial:
     specs: tuple[str, ...] = SPECS
     first_day: date = FIRST_DAY
     away: int = 90
+    data_seconds: int = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,9 @@ class Plan:
 
 def settings_of(trial: Trial) -> GatewaySettings:
     """Return the gateway of a trial: as fast as the engine goes, and still while none holds its clock."""
-    return GatewaySettings(first_day=trial.first_day, days=trial.days, seed=trial.seed, speed=None)
+    return GatewaySettings(
+        first_day=trial.first_day, days=trial.days, seed=trial.seed, speed=None, data_seconds=trial.data_seconds
+    )
 
 
 async def open_gateway(trial: Trial) -> tuple[RunningGateway, WatchedLedger]:

@@ -132,7 +132,8 @@ def test_ci_each_alarm_is_told_at_least_once_under_kills(tmp_path: Path) -> None
 def test_ci_a_day_is_told_as_it_passes_and_summed_up(tmp_path: Path) -> None:
     with services() as (http, mail):
         file = people_file(tmp_path, http.url, mail.url)
-        run = command("serve", "--paper", "--sim", "--seed", "7", "--plain", "--port", "0", "--alerts", str(file))
+        sim = ("--paper", "--sim", "--seed", "7", "--date", "2026-11-27")  # which closes at 13:00
+        run = command("serve", *sim, "--plain", "--port", "0", "--alerts", str(file))
         environment = {**os.environ, "RULEBOT_DATA": str(tmp_path), "RULEBOT_WEB_TOKEN": "a-token-of-a-test-of-alerts"}
         store = tmp_path / "day.db"
         serving = subprocess.Popen(
@@ -148,8 +149,8 @@ def test_ci_a_day_is_told_as_it_passes_and_summed_up(tmp_path: Path) -> None:
         serving.communicate(timeout=60)
         told = "\n".join(http.taken)
         assert "[simulated] rulebot" in told
-        assert "dte0_condor: opened 5890/5900p 6035/6045c at 0.55" in told
-        assert "2026-10-21: realised" in told
-        assert "\n".join(mail.taken).count("2026-10-21: realised") == 1
+        assert "dte0_condor: opened 5895/5905p 6000/6010c at 0.60" in told
+        assert "2026-11-27: realised" in told
+        assert "\n".join(mail.taken).count("2026-11-27: realised") == 1
         shown = CliRunner().invoke(main, ["alerts", "--store", str(store), "--format", "json"])
         assert '"phone told"' in shown.stdout

@@ -15,6 +15,8 @@ from engine.store.latest import remember_store
 from engine.store.sqlite import hold_store
 
 SPEC = str(Path(__file__).parents[2] / "specs" / "put_lite.yaml")
+HALF_DAY = "2026-11-27"
+"""The session after Thanksgiving closes at 13:00: what happens in a day, in half the time."""
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +24,8 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path]:
     """Return what a run of put_lite printed, and its store."""
     store = tmp_path_factory.mktemp("run") / "day.db"
     environment = {"RULEBOT_DATA": str(store.parent / "data")}
-    arguments = ["run", "--paper", "--sim", "--seed", "7", "--speed", "max", "--store", str(store), SPEC]
+    sim = ["--paper", "--sim", "--seed", "7", "--speed", "max", "--date", HALF_DAY]
+    arguments = ["run", *sim, "--store", str(store), SPEC]
     return CliRunner(env=environment).invoke(main, arguments), store
 
 
@@ -42,9 +45,9 @@ def test_the_day_is_told_line_by_line(day: tuple[Result, Path]) -> None:
         f" store {store}",
         " Ctrl+C stops: entries are cancelled, exits stay at the broker",
         " net liquidation $1,000,000.00",
-        " 09:30:00  the session of 2026-10-21 opens",
+        " 09:30:00  the session of 2026-11-27 opens, a half day",
         " 10:30:00  put_lite  watching: its window is open",
-        " 16:00:00  the session of 2026-10-21 closes",
+        " 13:00:00  the session of 2026-11-27 closes",
     ):
         assert wanted in lines
     assert any("put_lite  filled: sold " in line for line in lines)
@@ -52,7 +55,7 @@ def test_the_day_is_told_line_by_line(day: tuple[Result, Path]) -> None:
 
 
 def test_the_report_says_what_the_bot_did(day: tuple[Result, Path]) -> None:
-    report = day[0].stdout.partition("the session of 2026-10-21 closes\n")[2]
+    report = day[0].stdout.partition("the session of 2026-11-27 closes\n")[2]
     assert " put_lite  " in report
     assert "sold 5" in report
     assert "commissions $" in report
@@ -66,7 +69,7 @@ def test_the_store_answers(day: tuple[Result, Path]) -> None:
     assert " put_lite  stopped  paper" in asked(store, "list")
     assert "nothing is open" in asked(store, "status")
     assert " total_trades" in asked(store, "summary")
-    assert "put_lite traded on 2026-10-21." in asked(store, "why", "put_lite")
+    assert "put_lite traded on 2026-11-27." in asked(store, "why", "put_lite")
 
 
 def test_a_later_backtest_is_not_asked_in_the_place_of_the_engine(day: tuple[Result, Path], tmp_path: Path) -> None:
@@ -95,10 +98,11 @@ def test_a_later_backtest_is_not_asked_in_the_place_of_the_engine(day: tuple[Res
 
 @pytest.mark.long
 def test_ci_a_second_day_begins(tmp_path: Path) -> None:
-    arguments = ["run", "--paper", "--sim", "--days", "2", "--store", str(tmp_path / "two.db"), SPEC]
+    sim = ["--paper", "--sim", "--date", HALF_DAY, "--days", "2"]
+    arguments = ["run", *sim, "--store", str(tmp_path / "two.db"), SPEC]
     result = CliRunner(env={"RULEBOT_DATA": str(tmp_path / "data")}).invoke(main, arguments)
     assert result.exit_code == 0, result.output
-    assert " 09:30:00  the session of 2026-10-22 opens" in result.stdout.splitlines()
+    assert " 09:30:00  the session of 2026-11-30 opens" in result.stdout.splitlines()
     assert result.stdout.count("put_lite  watching: its window is open") == 2
     assert "held something on " in result.stdout
 

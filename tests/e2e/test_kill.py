@@ -26,7 +26,7 @@ pytestmark = [
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """Return a day of the seller and both condors whose engine was killed six times."""
     folder = tmp_path_factory.mktemp("killed")
-    outcome = asyncio.run(run_trial(Trial(seed=7, kills=6, first_day=HALF_DAY), folder))
+    outcome = asyncio.run(run_trial(Trial(seed=7, kills=6, first_day=HALF_DAY, data_seconds=15), folder))
     if outcome.problems:
         print((folder / "output.txt").read_text())
     return outcome

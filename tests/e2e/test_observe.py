@@ -82,7 +82,7 @@ def day(store: Path, kills_at: Sequence[datetime] = ()) -> list[Tally]:
     """Observe a day on a gateway of its own, with these kills in it; return what the gateway was asked each time."""
 
     async def body() -> list[Tally]:
-        gateway = await start_gateway(GatewaySettings(first_day=DAY, seed=7))
+        gateway = await start_gateway(GatewaySettings(first_day=DAY, seed=7, data_seconds=15))
         tallies = []
         try:
             for at in (*kills_at, NEVER):

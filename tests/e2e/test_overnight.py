@@ -81,7 +81,9 @@ def over_a_night(
     kept: list[RunningGateway] = []
 
     async def body() -> Day:
-        gateway = await start_gateway(GatewaySettings(first_day=DAY, days=2, seed=7, market_file=market))
+        gateway = await start_gateway(
+            GatewaySettings(first_day=DAY, days=2, seed=7, market_file=market, data_seconds=15)
+        )
         kept.append(gateway)
         try:
             await run(gateway, store, ends)
@@ -171,7 +173,7 @@ def test_ci_a_protective_stop_acts_without_the_engine_and_the_rest_is_closed_whe
     store = tmp_path / "s.db"
 
     async def body() -> Day:
-        gateway = await start_gateway(GatewaySettings(first_day=DAY, seed=7, market_file="trend_down"))
+        gateway = await start_gateway(GatewaySettings(first_day=DAY, seed=7, market_file="trend_down", data_seconds=15))
         try:
             await run(gateway, store, stop_at(new_york(10, 30)), spec)
             (resting,) = {view.ticket.order_type for view in gateway.exchange.open_orders()}

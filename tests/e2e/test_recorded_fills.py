@@ -25,18 +25,16 @@ from engine.sim.gateway.embed import RunningGateway
 from engine.spec.shipped import shipped
 from engine.turn.program import Program
 from tests.e2e.test_restart import in_loop, new_york, run_until
-from tests.e2e.worlds import run_days, spec_files
+from tests.e2e.worlds import spec_files
 
 FIRST, LAST = date(2026, 10, 21), date(2026, 10, 22)
 PUT_LITE = (shipped("specs") / "put_lite.yaml").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def tapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tapes(two_days: Path) -> Path:
     """Return the recordings of two sessions of one bot."""
-    folder = tmp_path_factory.mktemp("recorded")
-    run_days(folder, spec_files(["put_lite"]), seed=3, days=2, data_seconds=15, tapes=folder / "tapes")
-    return folder / "tapes"
+    return two_days / "s-tapes"
 
 
 def walked(tapes: Path, program: Program | None = None) -> tuple[list[Record], list[Finding]]:

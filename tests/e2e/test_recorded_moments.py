@@ -148,7 +148,7 @@ def test_ci_a_bot_that_selects_by_delta_chooses_as_then(
     bot: str, seed: int, clock: str, said: str, tmp_path: Path
 ) -> None:
     """With one volatility the condor takes other puts; the put of 90 days needs the listed expiries, and the deltas."""
-    run_days(tmp_path, spec_files([bot]), seed=seed, tapes=tmp_path / "s-tapes")
+    run_days(tmp_path, spec_files([bot]), seed=seed, data_seconds=15, tapes=tmp_path / "s-tapes")
     place = next(tmp_path.glob("*.db")).rename(tmp_path / "s.db")
     out = tmp_path / "a.test.yaml"
     done = command(place, "replay", "2026-10-21", "--as-test", clock, "--out", str(out))

@@ -27,6 +27,8 @@ from tests.e2e.worlds import FIRST_BOTS, check_replays, run_days, spec_files
 
 STILL_MARKET = Path(__file__).parent / "markets" / "standing_still.yaml"
 NOT_OF_TURNS = (Kind.RUN_STARTED, Kind.RUN_ENDED, Kind.PRICES)
+DATA_SECONDS = 15
+"""A third of the quotes that a simulated day has by itself: decisions are as many, and the day takes half as long."""
 FAST = 4000.0
 """Simulated seconds in a second, for a day that is paced by the clock and still short."""
 
@@ -35,7 +37,8 @@ def run_in(folder: Path, name: str, seed: int, *, market: str | None = None, spe
     """Run a day of all shipped specs in a folder of its own, and record it."""
     place = folder / name
     place.mkdir()
-    return run_days(place, spec_files(), seed=seed, market=market, speed=speed, tapes=place / "tapes")
+    tapes = place / "tapes"
+    return run_days(place, spec_files(), seed=seed, market=market, speed=speed, data_seconds=DATA_SECONDS, tapes=tapes)
 
 
 # ---------------------------------------------------------------- always
@@ -115,7 +118,8 @@ def test_the_index_of_the_examples_names_them_all() -> None:
 
 
 def test_a_leg_without_its_partner_is_closed(tmp_path: Path) -> None:
-    found = run_days(tmp_path, [str(figures.UNWIND_EXAMPLE)], seed=7, market=str(figures.UNWIND_MARKET))
+    market = str(figures.UNWIND_MARKET)
+    found = run_days(tmp_path, [str(figures.UNWIND_EXAMPLE)], seed=7, market=market, data_seconds=DATA_SECONDS)
     (position,) = found.positions.values()
     assert (position.exit_reason, position.is_flat) == ("unwind", True)
     assert [leg.opened for leg in position.legs] == [0, 1]
@@ -129,7 +133,7 @@ def test_a_leg_without_its_partner_is_closed(tmp_path: Path) -> None:
 def test_ci_an_exit_reads_what_is_no_part_of_its_position(tmp_path: Path) -> None:
     """Options at the money are streamed for it, wherever the money has gone since."""
     example = next(shown.file for shown in promises() if shown.example == "exit_with_expr")
-    found = run_days(tmp_path, [example], seed=7, market="trend_down")
+    found = run_days(tmp_path, [example], seed=7, market="trend_down", data_seconds=DATA_SECONDS)
     assert [record.data["text"] for record in found.records if record.kind is Kind.ALARM] == []
     assert fired(found, load_desk([example], {}, None))["expression"] == 1
 
@@ -159,7 +163,7 @@ def test_ci_the_order_of_sets_does_not_matter(plain: Day) -> None:
 
 def decisions_of_another_process(seed: int) -> str:
     """Return the hash of a day that a Python with another order of its sets has run."""
-    words = [sys.executable, "-m", "tests.e2e.figures", "decisions", str(seed)]
+    words = [sys.executable, "-m", "tests.e2e.figures", "decisions", str(seed), str(DATA_SECONDS)]
     settings = {**os.environ, "PYTHONHASHSEED": "4711"}
     done = subprocess.run(words, env=settings, cwd=figures.ROOT, capture_output=True, text=True, timeout=90, check=True)
     return done.stdout.strip()
@@ -177,7 +181,7 @@ def test_ci_the_parity_bot_takes_a_dislocation(market: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("world", [w for w in example_worlds() if w.days == 1], ids=lambda world: world.label)
 def test_ci_examples_trade(world: World, tmp_path: Path) -> None:
     """Examples of one market share a run; one that holds what another wants the other way round runs alone."""
-    found = run_with_rest(tmp_path, world)
+    found = run_with_rest(tmp_path, world, DATA_SECONDS)
     assert [problem for each in found for problem in each.problems] == []
     assert frozenset().union(*(each.entered for each in found)) == {Path(file).stem for file in world.specs}
 

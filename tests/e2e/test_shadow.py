@@ -18,6 +18,8 @@ from engine.store.queries import StoreReader
 from tests.e2e.worlds import check_replays
 
 SPECS = Path(__file__).parents[2] / "specs"
+HALF_DAY = "2026-12-24"
+"""The session before Christmas closes at 13:00: what happens in a day, in half the time."""
 NEW = {
     "put_lite": (r"vix_change: \{.*\}", "vix_change: {below: -50%}"),
     "dte0_condor": ("delta: 0.06", "delta: 0.08"),
@@ -27,7 +29,7 @@ NEW = {
 def run(folder: Path, *words: str) -> Result:
     environment = {"RULEBOT_DATA": str(folder / "data")}
     specs = [str(SPECS / f"{name}.yaml") for name in NEW]
-    arguments = ["run", "--paper", "--sim", "--store", str(folder / "s.db"), *words, *specs]
+    arguments = ["run", "--paper", "--sim", "--date", HALF_DAY, "--store", str(folder / "s.db"), *words, *specs]
     return CliRunner(env=environment).invoke(main, arguments)
 
 
@@ -63,8 +65,8 @@ def beside(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
 def test_both_are_told_under_names_of_their_own(beside: tuple[Path, Result]) -> None:
     said = beside[1].output
     assert "beside them dte0_condor~shadow, put_lite~shadow: SHADOW of " in said
-    assert re.search(r"09:45:00  dte0_condor  entry sent: sell 5890/5900p 6035/6045c at 0.70", said)
-    assert re.search(r"09:45:00  dte0_condor~shadow  would enter: sell 5900/5910p 6030/6040c at 0.95", said)
+    assert re.search(r"09:45:00  dte0_condor  entry sent: sell 6000/6010p 6130/6140c at 0.65", said)
+    assert re.search(r"09:45:00  dte0_condor~shadow  would enter: sell 6010/6020p 6125/6135c at 0.90", said)
     assert "the shadows, of which nothing was sent" in said
 
 
@@ -89,7 +91,7 @@ def test_any_instant_of_a_shadow_can_be_looked_at(beside: tuple[Path, Result]) -
     assert "put_lite, if it were to enter now:" in told.output, told.output
     assert "below -50%" in told.output
     test = CliRunner().invoke(main, ["replay", "--as-test", "09:45", "--bot", "dte0_condor", *store])
-    assert "enters: {short_put: 5910, long_put: 5900, short_call: 6030, long_call: 6040}" in test.stdout
+    assert "enters: {short_put: 6020, long_put: 6010, short_call: 6125, long_call: 6135}" in test.stdout
     assert test.exit_code == 0, test.output
 
 
@@ -108,9 +110,9 @@ def test_they_are_kept_apart(beside: tuple[Path, Result]) -> None:
 
 def test_compare_says_what_differed_and_why(beside: tuple[Path, Result]) -> None:
     told = asked(beside[0], "summary", "--compare").output
-    assert "dte0_condor over 1 session, 2026-10-21" in told
+    assert "dte0_condor over 1 session, 2026-12-24" in told
     assert re.search(r"entries +1 +0", told)
-    assert re.search(r"entry +5905/5910p +none +vix_change +", told)
+    assert re.search(r"entry +6030/6035p +none +vix_change +", told)
     assert "short_put  |delta| nearest 0.06; the shadow |delta| nearest 0.08" in told
     assert "observed, a shadow of" in told
 

@@ -47,7 +47,7 @@ def test_every_point_ends_the_process_and_loses_nothing(point: str, tmp_path: Pa
     assert point.rpartition(" ")[0] in {each.value for each in POINTS}
 
     async def body() -> None:
-        gateway, ledger = await open_gateway(Trial(seed=7, kills=0, first_day=HALF_DAY))
+        gateway, ledger = await open_gateway(Trial(seed=7, kills=0, first_day=HALF_DAY, data_seconds=15))
         engine = Engine(tmp_path, gateway.port, spec_files(["spy_put_seller", "dte0_condor"]), {VARIABLE: point})
         try:
             assert await (await engine.start(1)).wait() == KILLED

@@ -111,7 +111,7 @@ def lived(body: Callable[[RunningGateway], object]) -> None:
     """Let a test live with a gateway of its own."""
 
     async def live() -> None:
-        gateway = await start_gateway(GatewaySettings(first_day=date(2026, 10, 21)))
+        gateway = await start_gateway(GatewaySettings(first_day=date(2026, 10, 21), data_seconds=15))
         try:
             await body(gateway)  # type: ignore[misc]
         finally:

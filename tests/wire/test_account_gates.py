@@ -126,7 +126,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "market.yml").write_text(MARKET, encoding="utf-8")
     desk = load_desk([str(folder / f"{name}.yaml") for name in BOTS], {}, folder / "account.yml")
     options = RunOptions(store=folder / "day.db", logs=None, sessions=1, install="g")
-    sim = SimSettings(first_day=DAY, cash=Decimal(20000), market=str(folder / "market.yml"))
+    sim = SimSettings(first_day=DAY, cash=Decimal(20000), market=str(folder / "market.yml"), data_seconds=15)
 
     def ignore(*_: object) -> None: ...
 
