@@ -155,8 +155,8 @@ def test_two_runs_of_a_seed_leave_the_same_trace(desk: Desk) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", [1, 3, 8])
-def test_ci_the_connection_in_memory_leaves_the_trace_that_sockets_leave(seed: int, desk: Desk, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", [1, 3, 8], ids=["1", "ci 3", "ci 8"])
+def test_the_connection_in_memory_leaves_the_trace_that_sockets_leave(seed: int, desk: Desk, tmp_path: Path) -> None:
     """In lockstep, with all that happens at times, commands or writes; only our own loop counts steps and sends."""
     kinds = (Moment.AT_STEP, Moment.START_STEP, Moment.BEFORE_SEND, Moment.AFTER_SEND)
     drawn = draw(seed, desk, [kind for kind in CHOICE if kind not in NEED_TIME])
@@ -169,7 +169,7 @@ def test_ci_the_connection_in_memory_leaves_the_trace_that_sockets_leave(seed: i
 
 @pytest.mark.long
 def test_ci_traces_do_not_depend_on_the_process_or_its_hash_seed() -> None:
-    assert differing(6, 1, spec_files([SELLER])) == []
+    assert differing(3, 1, spec_files([SELLER])) == []
 
 
 # ---------------------------------------------------------------- the command
@@ -218,7 +218,7 @@ def test_a_spec_with_problems_is_told_and_not_run(tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_ci_the_shipped_bots_come_through() -> None:
-    done = chaos("--seeds", "12", "--seed", "160", *spec_files(SHIPPED))
+    done = chaos("--seeds", "4", "--seed", "160", *spec_files(SHIPPED))
     assert done.exit_code == 0, done.output
 
 
@@ -227,7 +227,7 @@ def test_ci_the_shipped_bots_come_through() -> None:
 @pytest.mark.parametrize(("seed", "names"), [(20_000, ["put_lite"]), (21_000, ["dte0_condor"]), (22_000, [SELLER])])
 def test_ci_single_bots_come_through(seed: int, names: list[str]) -> None:
     """With those above 500 seeds, on every commit."""
-    done = chaos("--seeds", "163", "--seed", str(seed), *spec_files(names))
+    done = chaos("--seeds", "166", "--seed", str(seed), *spec_files(names))
     assert done.exit_code == 0, done.output
 
 

@@ -18,7 +18,7 @@ CONDOR = (shipped("specs") / "calm_tape_condor.yaml").read_bytes()
 pytestmark = pytest.mark.long
 
 
-def test_a_day_is_the_same_again_ci() -> None:
+def test_a_day_is_the_same_again() -> None:
     task = Task(Text("calm_tape_condor.yaml", CONDOR), 1)
     first = live_through(task)
     assert first == live_through(task)

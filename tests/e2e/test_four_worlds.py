@@ -120,8 +120,10 @@ def count(lived: Lived, what: str) -> int:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("seed", "until"), [(14, None), (5, time(11)), (17, time(11))])
-def test_ci_a_half_day_is_the_same_in_each_world(seed: int, until: time | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("seed", "until"), [(14, None), (5, time(11)), (17, time(11))], ids=["ci whole", "ci until 11:00", "until 11:00"]
+)
+def test_a_half_day_is_the_same_in_each_world(seed: int, until: time | None, tmp_path: Path) -> None:
     """Three entries and an exit at least. The last two runs end before their session, which goes on without them."""
     lived = live(tmp_path, seed, HALF_DAY, 15, None if until is None else at_exchange_time(HALF_DAY, until))
     assert count(lived, "enter") >= 3

@@ -35,7 +35,7 @@ def test_ci_whatever_is_sent_is_answered_as_described(tmp_path: Path) -> None:
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{address}api/openapi.json"),
         *(part for name, value in headers.items() for part in ("--header", f"{name}: {value}")),
-        *("--seed", "1", "--max-examples", os.environ.get("RULEBOT_FUZZ", "8"), "--no-color"),
+        *("--seed", "1", "--max-examples", os.environ.get("RULEBOT_FUZZ", "5"), "--no-color"),
         *("--checks", "all", "--exclude-checks", NOT_CHECKED),
     ]
     try:

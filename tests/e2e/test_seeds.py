@@ -147,7 +147,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Day:
 
 
 @pytest.mark.long
-def test_ci_the_same_seed_gives_the_same_day(plain: Day, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_day(plain: Day, tmp_path: Path) -> None:
     assert run_in(tmp_path, "again", 3).decisions == plain.decisions
 
 
@@ -170,8 +170,8 @@ def decisions_of_another_process(seed: int) -> str:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("market", ["dislocation", "assignment_up"])
-def test_ci_the_parity_bot_takes_a_dislocation(market: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("market", ["dislocation", "assignment_up"], ids=["ci dislocation", "assignment_up"])
+def test_the_parity_bot_takes_a_dislocation(market: str, tmp_path: Path) -> None:
     found = run_in(tmp_path, market, 7, market=market)
     assert problems_of(found) == []
     assert "spx_spy_parity" in found.entered

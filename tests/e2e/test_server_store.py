@@ -56,8 +56,8 @@ def test_ci_a_day_on_a_server_is_that_in_a_file(tmp_path: Path, postgres_server:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(11, 15))
-def test_ci_a_storm_on_a_server_ends_as_in_a_file(seed: int, tmp_path: Path, postgres_server: PostgresServer) -> None:
+@pytest.mark.parametrize("seed", range(11, 15), ids=["ci 11", "ci 12", "13", "14"])
+def test_a_storm_on_a_server_ends_as_in_a_file(seed: int, tmp_path: Path, postgres_server: PostgresServer) -> None:
     """A whole drawn trial with its faults, and the engine killed at its first orders: nothing is lost on either.
 
     What a drawn trial does to the store itself it does to a file; `test_lost_server.py` does it to a server.
