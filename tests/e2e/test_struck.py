@@ -41,7 +41,7 @@ def test_a_broker_that_is_not_simulated_is_spared() -> None:
 @pytest.mark.parametrize(
     "point",
     ["before write 6", "after write 7", "after command 2", "before send 60", "after send 90"],
-    ids="ci {}".format,
+    ids=["ci before write", "after write", "after command", "before send", "ci after send"],
 )
 def test_every_point_ends_the_process_and_loses_nothing(point: str, tmp_path: Path) -> None:
     assert point.rpartition(" ")[0] in {each.value for each in POINTS}

@@ -111,7 +111,7 @@ def bots() -> list[Path]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("number", [pytest.param(n, id=f"{'' if n % 8 else 'ci '}{n}") for n in range(len(bots()))])
+@pytest.mark.parametrize("number", [pytest.param(n, id=f"{'' if n % 16 else 'ci '}{n}") for n in range(len(bots()))])
 def test_every_bot_that_is_shipped_acts_all_at_once(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     file = bots()[number]
     source = source_of(file.read_text(encoding="utf-8"), Leaps, seed=1)
