@@ -121,7 +121,7 @@ def count(lived: Lived, what: str) -> int:
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("seed", "until"), [(14, None), (5, time(11)), (17, time(11))], ids=["ci whole", "ci until 11:00", "until 11:00"]
+    ("seed", "until"), [(14, None), (5, time(11)), (17, time(11))], ids=["ci whole", "ci until 11:00", "ci once more"]
 )
 def test_a_half_day_is_the_same_in_each_world(seed: int, until: time | None, tmp_path: Path) -> None:
     """Three entries and an exit at least. The last two runs end before their session, which goes on without them."""
