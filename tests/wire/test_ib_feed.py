@@ -334,6 +334,32 @@ def test_a_line_that_does_not_stream_says_why(code: int, words: str, caplog: pyt
     run(scenario())
 
 
+def test_lines_that_are_refused_alike_are_told_together() -> None:
+    """Another session that takes the data of ninety lines is one thing to know, and was ninety lines of text."""
+    asked: list[str] = []
+
+    def answer(fields: Fields) -> list[tuple[object, ...]]:
+        asked.append(fields[2])
+        return []
+
+    async def scenario() -> None:
+        async with fake_tws(answers={"1": answer}) as fake, connected(fake.port, lockstep=False) as (world, _):
+            world.feed.watch([SPX, *(Underlying(f"S{number}", number) for number in range(1, 8))])
+            while len(asked) < 8:
+                await world.link.next(world.link.now + timedelta(seconds=0.01))
+            told = []
+            for lines, code in ((asked[:7], "10197"), (asked[7:], "101"), (asked[:1], "10197")):
+                for line in lines:
+                    assert world.feed.refused(["4", "2", line, code, "No market data", ""], world.link.now) is None
+                told += [each.text for each in world.feed.stopped(world.link.now)]
+            assert told == [
+                "SPX, S1, S2, S3, S4 and 2 more: another session of this user has the market data (error 10197)",
+                "S7: the broker's market data lines are used up (error 101)",
+            ]
+
+    run(scenario())
+
+
 @pytest.mark.parametrize(("code", "is_asked_again"), [(10197, True), (101, True), (354, False)])
 def test_59_a_line_that_is_refused_for_now_is_asked_for_anew(
     code: int, is_asked_again: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

@@ -55,19 +55,25 @@ class HasTime(Protocol):
         """The instant of the last batch."""
 
 
-def line_trouble(contract: Contract, code: int, text: str) -> str:
-    """Return one sentence on why a contract does not stream as it should."""
+def why_not(contract: Contract, code: int, text: str) -> str:
+    """Return in words why a contract does not stream as it should."""
     if code in NOT_SUBSCRIBED:
-        return f"{contract}: no market data subscription; it needs {subscription(contract)} (error {code}: {text})"
+        return f"no market data subscription; it needs {subscription(contract)} (error {code}: {text})"
     if code == DELAYED:
-        return f"{contract}: delayed data only, never traded on; it needs {subscription(contract)} (error {code})"
+        return f"delayed data only, never traded on; it needs {subscription(contract)} (error {code})"
     if code == PARTLY:
-        return f"{contract}: not all data is subscribed; it needs {subscription(contract)} (error {code}: {text})"
+        return f"not all data is subscribed; it needs {subscription(contract)} (error {code}: {text})"
     if code == ELSEWHERE:
-        return f"{contract}: another session of this user has the market data (error {code})"
+        return f"another session of this user has the market data (error {code})"
     if code == LINES_USED_UP:
-        return f"{contract}: the broker's market data lines are used up (error {code})"
-    return f"{contract}: {text} (error {code})"
+        return f"the broker's market data lines are used up (error {code})"
+    return f"{text} (error {code})"
+
+
+def _named(contracts: Sequence[Contract]) -> str:
+    """Return the first of these contracts by name, and how many more there are."""
+    more = f" and {len(contracts) - NAMED} more" if len(contracts) > NAMED else ""
+    return f"{', '.join(map(str, contracts[:NAMED]))}{more}"
 
 
 def _has_price(board: Board, row: int) -> bool:
@@ -95,6 +101,7 @@ class IbFeed:
         self._ask_at: dict[Contract, datetime] = {}
         self._away: dict[Contract, str] = {}
         self._logged: set[str] = set()
+        self._stopped: dict[str, list[Contract]] = {}
 
     @property
     def board(self) -> Board:
@@ -192,7 +199,7 @@ class IbFeed:
         self._board.drop(contract)
 
     def refused(self, fields: list[str], at: datetime) -> DataTrouble | None:
-        """Take an errMsg on the id of a line, or on none; return what is to be told of it, once a connection."""
+        """Take an errMsg on the id of a line, or on none; return what is to be told at once (of a line: `stopped`)."""
         req_id, code, text = convert.whole(fields[2]), convert.whole(fields[3]), convert.plain_text(fields[4])
         wire = self._wire
         if req_id < REQUEST_IDS:
@@ -210,10 +217,10 @@ class IbFeed:
             self._held_back.discard(row)
         if code in FOR_NOW or code == DELAYED or code in NOT_SUBSCRIBED:
             self._ask_at[contract] = self._present() + (ASK_AGAIN if code in FOR_NOW else ASK_LATER)
-        words = line_trouble(contract, code, text)
+        words = self._note(contract, why_not(contract, code, text))
         if code != PARTLY:
             self._away[contract] = words
-        return self._note(contract, words, at)
+        return None
 
     def _farm(self, wire: Wire, farm: str, at: datetime, *, is_broken: bool) -> DataTrouble | None:
         """Hold back every row while a market data farm is broken: which contracts it serves is not told."""
@@ -247,19 +254,28 @@ class IbFeed:
             return None
         for contract in found:
             self._logged.discard(self._away.pop(contract))  # the next time it is told again
-        names = ", ".join(map(str, found[:NAMED])) + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")
-        text = f"market data is back: {names}"
+        text = f"market data is back: {_named(found)}"
         log.warning("%s", text)
         return DataTrouble(at, "", text)
 
-    def _note(self, contract: Contract, words: str, at: datetime) -> DataTrouble | None:
-        """Keep why a line does not stream; each reason is told once, until it streams again."""
-        self.troubles[contract] = words
-        if words in self._logged:
-            return None
-        log.warning("%s", words)
-        self._logged.add(words)
-        return DataTrouble(at, contract.symbol, words)
+    def _note(self, contract: Contract, why: str) -> str:
+        """Keep why a line does not stream, and return it; each reason is told once, until the line streams again."""
+        words = self.troubles[contract] = f"{contract}: {why}"
+        if words not in self._logged:
+            self._logged.add(words)
+            self._stopped.setdefault(why, []).append(contract)
+        return words
+
+    def stopped(self, at: datetime) -> list[DataTrouble]:
+        """Return which lines have been refused since this was asked last: for each reason all of them at once."""
+        found = []
+        for why, contracts in self._stopped.items():
+            words = f"{_named(contracts)}: {why}"
+            log.warning("%s", words)
+            symbols = {contract.symbol for contract in contracts}
+            found.append(DataTrouble(at, symbols.pop() if len(symbols) == 1 else "", words))
+        self._stopped.clear()
+        return found
 
     # ------------------------------------------------------------ slow facts
 

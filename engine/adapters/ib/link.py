@@ -296,6 +296,7 @@ class IbLink:
                 raise BrokerError(f"a message of the broker could not be read: {fields}: {problem!r}") from problem
             if event is not None:
                 events.append(event)
+        events += self._feed.stopped(self._now)
         if self._values.changed:
             events.append(AccountReport(self._now, self._values.take()))
         return events
