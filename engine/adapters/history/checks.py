@@ -4,7 +4,7 @@ What cannot be so is refused (units, columns that hold something else); rows tha
 (expired, crossed, without either side); what is merely odd is told.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -23,6 +23,7 @@ _SCALES = 8.0
 _PERCENT = 3.0
 _NEAR = 0.01
 _HOUR, _AN_HOUR_OFF = 3600.0, 120.0
+_GREEKS = ("delta", "gamma", "vega", "theta")
 
 
 def ordered(rows: Rows) -> tuple[Rows, list[Finding]]:
@@ -102,8 +103,18 @@ def sound(rows: Rows) -> tuple[Rows, list[Finding]]:
                 values[name] = np.where(bad, np.nan, values[name])
     for name in ("bid", "iv"):
         if name in values and not (values[name] > 0).all():
+            if name == "iv" and (flat := np.flatnonzero(values[name] <= 0)).size:
+                text = "the volatility is 0: its greeks are not used"
+                findings.append(told(rows.file, int(rows.row[flat[0]]), text, int(flat.size)))
+                values |= _without_greeks(values)
             values[name] = np.where(values[name] > 0, values[name], np.nan)
     return rows.of(values), findings
+
+
+def _without_greeks(values: Mapping[str, Columns]) -> dict[str, Columns]:
+    """Return the greeks, unknown where the volatility is 0: by them the strike nearest a delta lies anywhere."""
+    is_flat = values["iv"] <= 0
+    return {name: np.where(is_flat, np.nan, values[name]) for name in _GREEKS if name in values}
 
 
 def endless(rows: Rows) -> Iterator[Finding]:

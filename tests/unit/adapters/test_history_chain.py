@@ -63,6 +63,21 @@ def changed(tmp_path: Path, change: object, minutes: int = 20) -> HistoryDay:
     return open_source(str(tmp_path)).day(DAY)
 
 
+def test_greeks_of_no_volatility_are_unknown(tmp_path: Path) -> None:
+    """Each put has a delta of 0 by them: a bot that looks for 0.10 would take the one that is deepest in the money."""
+    iv, delta = np.full((390, 4), 0.16), np.tile([-0.3, -0.6, 0.6, 0.3], (390, 1))
+    iv[7, 1], delta[7, 1] = 0.0, 0.0
+    write_day(a_day(iv=iv, delta=delta), tmp_path / f"{DAY}.parquet")
+    found = open_source(f"parquet:{tmp_path}").day(DAY)
+    assert [(each.text, each.row, each.count) for each in found.findings] == [
+        ("the volatility is 0: its greeks are not used", 7 * 4 + 2, 1)
+    ]
+    assert found.iv is not None
+    assert found.delta is not None
+    assert np.argwhere(np.isnan(found.iv)).tolist() == np.argwhere(np.isnan(found.delta)).tolist() == [[7, 1]]
+    assert not np.isnan(found.bid).any()
+
+
 def test_a_day_that_was_written_is_read_again_to_the_bit(tmp_path: Path) -> None:
     day = a_day()
     write_day(day, tmp_path / f"{DAY}.parquet")
