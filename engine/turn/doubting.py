@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from engine.fill.apply import with_leg
+from engine.fill.apply import leg_of, with_leg
 from engine.fill.pnl import open_value_of
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.money import ZERO
@@ -74,9 +74,9 @@ def note_missed(work: Work) -> None:
 
     Nothing more is told of what has expired.
     """
-    on_hold = [position for position in work.active_positions() if position.on_hold]
-    doubts, ours = work.state.doubts, our_books(work) if on_hold else {}
-    for position in on_hold:
+    noted = [position for position in work.active_positions() if position.on_hold]
+    doubts, ours = work.state.doubts, our_books(work) if noted else {}
+    for position in noted:
         known = {each.leg: each for each in position.missed}
         found = []
         for leg in position.legs:
@@ -89,6 +89,22 @@ def note_missed(work: Work) -> None:
                 found.append(replace(before, contracts=count, price=price))
         if tuple(found) != position.missed:
             work.put_position(replace(position, missed=tuple(found)))
+
+
+def fill_told(work: Work, name: str, leg: str) -> None:
+    """Miss no more what a fill of ours, told late, has taken from our books too; a hold for that alone ends."""
+    position = work.positions[name]
+    doubts = work.state.doubts
+    is_there = leg_of(position, leg).option not in doubts
+    missed = tuple(each for each in position.missed if not (is_there and each.leg == leg))
+    if missed == position.missed:
+        return
+    position = work.put_position(replace(position, missed=missed))
+    if missed or not position.on_hold or is_stopped(position) or not _is_there_again(work, position, set(doubts)):
+        return
+    text = f"the fills of ours that {name} was on hold for are told: its exits go on"
+    work.record(Kind.ALARM, position.bot, name, text=text)
+    work.put_position(replace(position, on_hold=""))
 
 
 def _lost(work: Work, leg: PositionLeg, ours: int) -> int:

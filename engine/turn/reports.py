@@ -15,7 +15,7 @@ from engine.model.position import Position
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import EXIT_NOT_BY_US, note_bust, take_setback_back
-from engine.turn.doubting import doubt_anew
+from engine.turn.doubting import doubt_anew, fill_told
 from engine.turn.ended import broker_words, closed, count_realized, order_ended, position_filled
 from engine.turn.judging import wake
 from engine.turn.leaving import CLOSING, UNWIND, is_unwound, leave
@@ -326,9 +326,11 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     booked = Booked(event.exec_id, holder, leg.name, is_entry, count, cash, commission, is_paid)
     work.put_booked(base, booked)
     order = work.put_order(add_fill(order, index, count))
-    position = work.put_position(book(work.positions[holder], booked, event.option))
+    work.put_position(book(work.positions[holder], booked, event.option))
     _record_fill(work, order, event, leg)
     doubt_anew(work)
+    fill_told(work, holder, leg.name)
+    position = work.positions[holder]
     wake(work, order.bot, 0.0)
     is_same = corrected is not None and corrected.quantity == count
     if not is_same:

@@ -266,6 +266,31 @@ def test_a_start_does_not_end_a_hold_of_hours() -> None:
     assert "may have opened it anew" in desk.position.on_hold
 
 
+def test_a_hold_ends_where_fills_of_ours_are_told_minutes_later() -> None:
+    """The account was right all the while: nobody has opened anything anew, and what is left is to be closed."""
+    desk = Desk((text_of(quantity="2", risk="{max_loss_per_trade: $5000}"),))
+    desk.opened()
+    desk.is_shown = False
+    desk.until("15:45:01")
+    desk.tick(1)
+    (order,) = desk.live
+    desk.ack(order)
+    late = desk.executions_of(order, 1)
+    desk.holds(LONG, 1)
+    desk.holds(SHORT, -1)
+    for _ in range(7):
+        desk.tick(5)
+    desk.cancelled(order)
+    desk.tick(180)
+    assert desk.position.on_hold
+    desk.send(late[0])
+    assert desk.position.on_hold, "the other leg is not told yet"
+    desk.send(late[1])
+    assert (desk.position.on_hold, desk.position.missed) == ("", ())
+    desk.tick(60)
+    assert (len(desk.submitted), desk.last.quantity) == (3, 1)
+
+
 def test_the_interface_says_that_a_position_is_on_hold_and_why(tmp_path: Path) -> None:
     desk = untold()
     path = tmp_path / "day.db"
