@@ -72,9 +72,9 @@ def step_doubts(work: Work, waiting: frozenset[Option] = frozenset()) -> None:
 def note_missed(work: Work) -> None:
     """Keep what the account has no more of what is on hold, and at what price it was quoted when that was seen.
 
-    Nothing more is told of what has expired.
+    Nothing more is told of what has expired. Of what a person lets go on nothing is missed.
     """
-    noted = [position for position in work.active_positions() if position.on_hold]
+    noted = [position for position in work.active_positions() if position.on_hold or position.missed]
     doubts, ours = work.state.doubts, our_books(work) if noted else {}
     for position in noted:
         known = {each.leg: each for each in position.missed}
@@ -82,7 +82,7 @@ def note_missed(work: Work) -> None:
         for leg in position.legs:
             if leg.held and option_has_expired(work, leg.option) and leg.name in known:
                 found.append(known[leg.name])
-            elif leg.held and (since := doubts.get(leg.option)) is not None:
+            elif position.on_hold and leg.held and (since := doubts.get(leg.option)) is not None:
                 before = known.get(leg.name, Missed(leg.name, 0, None, since))
                 count = _lost(work, leg, ours[leg.option])
                 price = _middle(work, leg) if before.price is None else before.price

@@ -291,6 +291,20 @@ def test_a_hold_ends_where_fills_of_ours_are_told_minutes_later() -> None:
     assert (len(desk.submitted), desk.last.quantity) == (3, 1)
 
 
+def test_what_a_person_lets_go_on_is_not_counted_as_gone() -> None:
+    """It was there again a moment before: at its expiry it settles, and is not booked as closed by others."""
+    desk = Desk()
+    desk.opened()
+    others(desk, LONG, -1, "4.80")
+    gone(desk, LONG)
+    gone(desk, SHORT)
+    assert [each.leg for each in desk.position.missed] == ["short_put"]
+    desk.holds(SHORT, -1)
+    desk.ask(Request.RESUME, "spread")
+    desk.tick(5)
+    assert (desk.position.on_hold, desk.position.missed) == ("", ())
+
+
 def test_the_interface_says_that_a_position_is_on_hold_and_why(tmp_path: Path) -> None:
     desk = untold()
     path = tmp_path / "day.db"
