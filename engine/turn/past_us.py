@@ -2,8 +2,8 @@
 
 A person at the broker's window, another program, or the broker itself for want of margin. The broker tells executions
 of others to client 0 and to the master client, and what it liquidates to all. Where they are just what the account
-lacks, whole and the latest ones, they are booked to the position as its own fills are. What is left of it, if anything,
-waits for a person. Where nobody tells a price, the position counts at what was quoted when the account was first seen
+lacks, whole and the latest ones, and no more than was held, they are booked to the position as its own fills are. What
+is left of it, if anything, waits for a person. Where nobody tells a price, the position counts at what was quoted when the account was first seen
 without it, and is booked at that when it expires: an estimate, which a person may correct.
 """
 
@@ -34,8 +34,10 @@ def book_past_us(work: Work) -> None:
     for option in sorted(work.state.doubts, key=str):
         lacking = our_books(work).get(option, 0) - int(work.state.holdings.get(option, ZERO))
         holders = [(each, leg) for each in work.active_positions() for leg in each.legs if _is_of(leg, option)]
-        if len(holders) == 1 and _is_at_rest(work, *holders[0]):
-            position, leg = holders[0]
+        if len(holders) != 1 or abs(lacking) > holders[0][1].held:  # beyond it somebody has opened something
+            continue
+        position, leg = holders[0]
+        if _is_at_rest(work, position, leg):
             for booked in _latest(told, position, option, lacking):
                 _book(work, position.id, leg, booked)
                 closed_past_us.setdefault(position.id, []).extend(filter(None, (booked.foreign,)))

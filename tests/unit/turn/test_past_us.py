@@ -121,6 +121,23 @@ def test_an_execution_that_is_not_what_the_account_lacks_is_not_booked(count: in
     assert desk.position.on_hold.startswith("the account holds less ")
 
 
+def test_what_goes_beyond_ours_is_not_booked() -> None:
+    """Two contracts sold where one was held: somebody is short one now, and it is none of ours."""
+    desk = Desk()
+    desk.opened()
+    others(desk, LONG, -2, "4.80")
+    others(desk, SHORT, 1, "7.40")
+    desk.holds(LONG, -1)
+    desk.holds(SHORT, 0)
+    for _ in range(7):
+        desk.tick(5)
+    assert [leg.held for leg in desk.position.legs] == [0, 1]
+    assert (desk.position.missed[0].contracts, desk.position.is_let_be) == (1, True)
+    desk.holds(LONG, 0)
+    desk.tick(5)
+    assert desk.position.legs[1].held == 1, "of two that were sold nobody can say which one was ours"
+
+
 def test_nothing_is_booked_while_the_account_has_it_or_two_positions_hold_it() -> None:
     desk = Desk((text_of(), text_of("other")))
     desk.until("10:00")
