@@ -41,10 +41,10 @@ def book_past_us(work: Work) -> None:
             for booked in _latest(told, position, option, lacking):
                 _book(work, position.id, leg, booked)
                 closed_past_us.setdefault(position.id, []).extend(filter(None, (booked.foreign,)))
-    for name, reports in closed_past_us.items():
-        _after(work, work.positions[name], reports)
     if closed_past_us:
         doubt_anew(work)
+    for name, reports in closed_past_us.items():
+        _after(work, work.positions[name], reports)
 
 
 def _is_of(leg: PositionLeg, option: Option) -> bool:
@@ -148,14 +148,20 @@ def _record(
 
 
 def _after(work: Work, position: Position, reports: Iterable[ExecutionReport]) -> None:
-    """Close the books of a position that holds nothing more; what is left of one waits for a person."""
+    """Close the books of a position that holds nothing more; what is left of one waits for a person.
+
+    What the account lacks as well is not left: an order of ours that deals in it must be over before that is booked.
+    """
     reason = LIQUIDATED if any(report.is_liquidation for report in reports) else CLOSED_BY_HAND
     if position.is_flat:
         if not work.live_orders(position.id):
             closed(work, replace(position, exit_reason=reason), "vanished")
         return
-    left = ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in position.legs if leg.held)
+    held = [leg for leg in position.legs if leg.held]
+    left = ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in held if leg.option not in work.state.doubts)
     how = "the broker has liquidated" if reason == LIQUIDATED else "somebody has closed"
-    text = f"{how} a part of {position.id}: nothing is sent for what is left, {left}, until 'rulebot resume'"
-    work.alarm(position.bot, f"{text}. A person must look", position.id)
+    what = f"what is left, {left}," if left else "it"
+    text = f"{how} a part of {position.id}: nothing is sent for {what} until 'rulebot resume'"
+    if left:
+        work.alarm(position.bot, f"{text}. A person must look", position.id)
     work.put_position(replace(position, on_hold=text, setbacks=SETBACKS))

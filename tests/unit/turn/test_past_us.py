@@ -121,6 +121,23 @@ def test_an_execution_that_is_not_what_the_account_lacks_is_not_booked(count: in
     assert desk.position.on_hold.startswith("the account holds less ")
 
 
+def test_what_waits_for_its_stop_to_be_over_is_not_told_as_left() -> None:
+    """All is gone, and the stop of the short leg is on its way back: nobody needs to look at that leg."""
+    desk = Desk((text_of(risk="{max_loss_per_trade: $2000, protect: {cost: 4x credit}}"),))
+    desk.opened()
+    desk.tick(0)
+    (guard,) = desk.live
+    desk.ack(guard)
+    others(desk, LONG, -1, "4.80")
+    others(desk, SHORT, 1, "7.40")
+    gone(desk, LONG, SHORT)
+    assert [leg.held for leg in desk.position.legs] == [1, 0]
+    desk.cancelled(guard)
+    desk.tick(5)
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "closed_by_hand")
+    assert not any("a part of" in text for text in desk.alarms), desk.alarms
+
+
 def test_what_goes_beyond_ours_is_not_booked() -> None:
     """Two contracts sold where one was held: somebody is short one now, and it is none of ours."""
     desk = Desk()
