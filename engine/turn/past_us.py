@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
-from engine.fill.apply import add_commission, book, leg_of
+from engine.fill.apply import add_commission, book, leg_of, unbook
 from engine.fill.book import BY_OTHERS, UNSEEN, Booked
 from engine.model.contract import Option
 from engine.model.event import ExecutionReport
@@ -21,7 +21,7 @@ from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import SETBACKS
 from engine.turn.doubting import doubt_anew, our_books
-from engine.turn.ended import closed
+from engine.turn.ended import closed, count_realized
 from engine.turn.work import Work
 
 
@@ -68,7 +68,11 @@ def _latest(told: Iterable[Booked], position: Position, option: Option, lacking:
     right = [
         report
         for report in reports.values()
-        if report.option == option and report.is_buy is (lacking < 0) and since and report.executed_at >= since
+        if report.quantity
+        and report.option == option
+        and report.is_buy is (lacking < 0)
+        and since
+        and report.executed_at >= since
     ]
     found: list[str] = []
     left = abs(lacking)
@@ -93,6 +97,37 @@ def _book(work: Work, name: str, leg: PositionLeg, told: Booked) -> None:
         work.put_position(add_commission(position, leg.name, told.commission, is_first=False))
         amount = str(told.commission)
         work.record(Kind.COMMISSION, position.bot, name, exec_id=told.exec_id, leg=leg.name, amount=amount)
+
+
+def corrected_past_us(work: Work, base: str, known: Booked, event: ExecutionReport) -> None:
+    """Take what the exchange has corrected of an execution of others; of what is booked to a position, its price.
+
+    Where one that has closed ours is taken back, or changed in its number, a person must look: it may be held again.
+    """
+    position = work.positions.get(known.position)
+    if position is None:
+        changed = replace(known, exec_id=event.exec_id)
+        if known.foreign is not None:
+            changed = replace(changed, quantity=int(event.quantity), foreign=event)
+        work.put_booked(base, changed)
+        return
+    leg = leg_of(position, known.leg)
+    what = f"what others have closed of {position.id}, {leg.option}"
+    if event.quantity != known.quantity:
+        text = (
+            f"the exchange has corrected {what}, from {known.quantity} to {event.quantity}: our books stay as they are"
+        )
+        work.alarm(position.bot, f"{text}. A person must look", position.id)
+        return
+    sign = -1 if event.is_buy else 1
+    cash = event.price * known.quantity * leg.option.multiplier * sign
+    booked = replace(known, exec_id=event.exec_id, cash=cash)
+    work.put_booked(base, booked)
+    position = work.put_position(book(unbook(position, known), booked, leg.option))
+    _record(work, position, leg, booked, "", event.price, event.executed_at)
+    work.alarm(position.bot, f"the exchange has corrected {what}, to {event.price}", position.id)
+    if position.state == "closed":
+        count_realized(work, position.bot)
 
 
 def book_estimate(work: Work, name: str, leg: PositionLeg) -> PositionLeg:

@@ -29,9 +29,10 @@ from engine.turn.message_codes import (
     REFUSALS,
 )
 from engine.turn.mismatch import check_count, check_net_price, check_price, check_terms, is_second
+from engine.turn.past_us import corrected_past_us
 from engine.turn.resting import RESTING, cancel, cancel_entries, is_too_early, take_back
 from engine.turn.reviving import adopted, told_to_work
-from engine.turn.rivals import note, note_completed
+from engine.turn.rivals import is_of_ours, note, note_completed
 from engine.turn.turned_away import answered
 from engine.turn.work import Work
 
@@ -291,8 +292,11 @@ def _replace_guess(work: Work, order: Order, event: ExecutionReport) -> Order:
 def _external(work: Work, event: ExecutionReport) -> None:
     what = event.option or event.symbol
     side = "bought" if event.is_buy else "sold"
-    base = event.exec_id.rpartition(".")[0]
-    if base in work.booked:
+    base, _, revision = event.exec_id.rpartition(".")
+    known = work.booked.get(base)
+    if known is not None:
+        if revision > known.exec_id.rpartition(".")[2] and not is_of_ours(work, event.ref):
+            corrected_past_us(work, base, known, event)
         return
     work.put_booked(base, Booked(event.exec_id, "", "", False, int(event.quantity), ZERO, foreign=event))
     text = f"not ours: {side} {event.quantity} {what} at {event.price}"

@@ -47,6 +47,11 @@ def note_completed(work: Work, ref: str) -> None:
         work.next_number = max(work.next_number, number + 1)
 
 
+def is_of_ours(work: Work, ref: str) -> bool:
+    """Say whether a reference is of an order of this store, also of one that is over and not read back any more."""
+    return _parts(ref)[0] == work.program.install
+
+
 def rival_words(rivals: frozenset[str]) -> str:
     """Return why nothing may be entered, "" when we are alone."""
     if not rivals:

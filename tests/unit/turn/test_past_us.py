@@ -72,6 +72,45 @@ def test_what_a_person_has_closed_is_booked_at_the_price_that_the_broker_tells()
     assert {each.data["purpose"] for each in desk.said(Kind.FILL)[-2:]} == {"by_others"}
 
 
+def corrected(desk: Desk, report: ExecutionReport, price: str, quantity: int = 1) -> None:
+    base = report.exec_id.rpartition(".")[0]
+    told = replace(report, exec_id=f"{base}.02", price=Decimal(price), quantity=Decimal(quantity))
+    desk.send(told)
+    desk.send(told)
+
+
+def test_a_price_that_the_exchange_corrects_counts_whether_it_is_booked_or_not() -> None:
+    desk = Desk()
+    opened = desk.opened()
+    corrected(desk, others(desk, LONG, -1, "4.80"), "4.90")
+    report = others(desk, SHORT, 1, "7.40")
+    gone(desk, LONG, SHORT)
+    assert desk.position.cash == opened.cash + 490 - 740
+    corrected(desk, report, "7.00")
+    closed = desk.position
+    assert (closed.cash, closed.owed) == (opened.cash + 490 - 700, opened.owed)
+    assert closed.commissions - opened.commissions == Decimal("3.28")
+    assert desk.day_of().realized == closed.net
+    fills = [each.data for each in desk.said(Kind.FILL)[-3:]]
+    assert [(str(each["exec_id"])[-2:], each["price"]) for each in fills] == [
+        ("02", "4.90"),
+        ("01", "7.40"),
+        ("02", "7.00"),
+    ]
+
+
+def test_what_others_have_closed_and_the_exchange_takes_back_is_told() -> None:
+    desk = Desk()
+    desk.opened()
+    others(desk, LONG, -1, "4.80")
+    report = others(desk, SHORT, 1, "7.40")
+    gone(desk, LONG, SHORT)
+    before = desk.position
+    corrected(desk, report, "7.40", quantity=0)
+    assert desk.position == before
+    assert sum("from 1 to 0: our books stay as they are. A person must look" in text for text in desk.alarms) == 1
+
+
 def test_a_commission_that_is_told_later_counts_too() -> None:
     desk = Desk()
     opened = desk.opened()
