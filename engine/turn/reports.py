@@ -161,7 +161,9 @@ def on_message(work: Work, event: OrderMessage) -> None:
         return
     if event.code == CANCELLED:
         work.alarm(order.bot, f"the broker has cancelled {order.ref}: {event.text}", order.position)
-    is_unasked = order.status is OrderStatus.CANCELLED and order.message == broker_words(order)
+    is_unasked = (
+        order.status is OrderStatus.CANCELLED and order.message == broker_words(order) and not has_reason(order)
+    )
     words = f"{event.code} {event.text}"
     is_answer = order.status is OrderStatus.CANCELLING and event.code not in REFUSALS
     order = work.put_order(replace(order, message=answered(order.message, words) if is_answer else words))

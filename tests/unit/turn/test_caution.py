@@ -117,6 +117,19 @@ def test_a_third_one_that_was_refused_after_all_ends_the_hold_that_it_made() -> 
     assert len(desk.submitted) >= sent
 
 
+def test_a_refusal_that_is_told_twice_takes_one_setback_back() -> None:
+    desk = exiting()
+    for _ in range(2):
+        desk.ack(desk.last)
+        desk.cancelled(desk.last)
+        last = desk.last
+        desk.tick(10)
+    assert desk.position.setbacks == 2
+    for _ in range(2):
+        desk.message(last, 201, "Order rejected - reason:margin")
+    assert desk.position.setbacks == 1
+
+
 def test_a_refused_exit_is_sent_again_after_longer_and_longer_waits() -> None:
     desk = exiting()
     waits = []
