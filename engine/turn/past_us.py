@@ -3,8 +3,8 @@
 A person at the broker's window, another program, or the broker itself for want of margin. The broker tells executions
 of others to client 0 and to the master client, and what it liquidates to all. Where they are just what the account
 lacks, whole and the latest ones, and no more than was held, they are booked to the position as its own fills are. What
-is left of it, if anything, waits for a person. Where nobody tells a price, the position counts at what was quoted when the account was first seen
-without it, and is booked at that when it expires: an estimate, which a person may correct.
+is left of it, if anything, waits for a person. Where nobody tells a price, the position counts at what was quoted when
+the account was first seen without it, and is booked at that when it expires: an estimate, which a person may correct.
 """
 
 from collections.abc import Iterable
