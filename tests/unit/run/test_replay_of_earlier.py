@@ -1,0 +1,35 @@
+"""A recording of a version that knew less of a position: what it told decides, not how much there is to tell now."""
+
+from dataclasses import replace
+
+from hand_desk import Desk
+
+from engine.record.codec import line
+from engine.record.record import Kind, Record
+from engine.run.replay.replay import as_of_today
+
+
+def told() -> Record:
+    desk = Desk()
+    desk.opened()
+    return desk.said(Kind.POSITION)[-1]
+
+
+def test_what_a_version_has_added_is_no_difference_while_it_comes_to_nothing() -> None:
+    now = told()
+    then = replace(now, data={key: value for key, value in now.data.items() if key != "missed"})
+    assert line(then) != line(now)
+    assert as_of_today(line(then)) == line(now)
+
+
+def test_what_stood_otherwise_is_one() -> None:
+    now = told()
+    for then in (replace(now, data={**now.data, "quantity": 2}), replace(now, data={**now.data, "of_later": 1})):
+        assert as_of_today(line(then)) == line(then)
+
+
+def test_what_is_no_entity_stays_as_it_is() -> None:
+    desk = Desk()
+    desk.opened()
+    decided = line(desk.said(Kind.DECISION)[-1])
+    assert [as_of_today(text) for text in (decided, "{")] == [decided, "{"]
