@@ -4,8 +4,8 @@ The broker tells the executions of the current day only (TWS API, reqExecutions)
 no more has filled, or it has ended: only the account's holdings say which. Where they differ from our books by what our
 orders would have made of them, and in no other way, those orders have filled. An entry is booked at the account's
 average cost, which holds its commission; an exit at the limit or stop price it had, since nothing else is known; of a
-roll what it opens as an entry, and what it closes at the rest of its price. Where
-more than one order could be meant nothing is booked: a person must look.
+roll what it opens as an entry, and what it closes at the rest of its price. What the broker tells of others is theirs.
+Where more than one order could be meant nothing is booked: a person must look.
 
 An order of this day that the broker calls filled, and whose executions it does not tell when it is asked, is booked by
 its word, at the average price that came with it.
@@ -58,6 +58,7 @@ def book_unseen(work: Work, at_broker: frozenset[str], costs: Mapping[Option, De
     ours = our_books(work)
     for option in dict.fromkeys(claim.option for claim in claims):
         differs = int(work.state.holdings.get(option, ZERO) - ours.get(option, ZERO))
+        differs = _beyond(differs, _of_others(work, option))
         _share_out(differs, [claim for claim in claims if claim.option == option], filled, unclear)
     for order in gone:
         counts = {leg: filled.get((order.ref, leg), 0) for leg in range(len(order.legs))}
@@ -118,6 +119,25 @@ def _share_out(differs: int, claims: list[_Claim], filled: dict[tuple[str, int],
     for claim in wanted:
         filled[claim.order.ref, claim.leg] = min(claim.most, left)
         left -= filled[claim.order.ref, claim.leg]
+
+
+def _of_others(work: Work, option: Option) -> int:
+    """Return how many contracts others were told to have bought in this session, - sold, that are booked to nothing."""
+    reports = (booked.foreign for booked in work.booked.values())
+    today = exchange_date(work.at)
+    return sum(
+        int(each.quantity) * (1 if each.is_buy else -1)
+        for each in reports
+        if each is not None and each.option == option and exchange_date(each.executed_at) == today
+    )
+
+
+def _beyond(differs: int, others: int) -> int:
+    """Return by how many contracts the account differs beyond what others have dealt the same way."""
+    if differs * others <= 0:
+        return differs
+    left = max(abs(differs) - abs(others), 0)
+    return left if differs > 0 else -left
 
 
 def _is_of_shares(order: Order) -> bool:

@@ -312,3 +312,21 @@ def test_a_roll_whose_executions_are_not_told_opens_as_it_was_quoted() -> None:
     assert opened.entry_mid is not None
     assert (opened.state, opened.entry_price) == ("open", opened.entry_mid)
     assert desk.state.positions[order.position].legs[0].exit_cash == -opened.entry_mid * 100 - order.limit_price * 100
+
+
+def test_what_the_broker_liquidated_this_morning_is_no_fill_of_an_order_of_yesterday() -> None:
+    """Target and stop went with the position: the stop has not filled, at its price, beside what was told."""
+    desk = seller()
+    desk.fill(desk.enter("10:01"))
+    pair_rests(desk)
+    opened = desk.position
+    night(desk)
+    desk.is_shown = False
+    told = desk.execution(desk.submitted[0], desk.submitted[0].legs[0], 1, "7.25", "0009.0001.01")
+    desk.send(replace(told, ref="", order_id=0, perm_id=77, client_id=0, is_buy=True, is_liquidation=True))
+    desk.link([], {})
+    desk.confirm_gone()
+    desk.tick(5)
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "liquidated")
+    assert desk.position.cash == opened.cash - 725
+    assert not any("nobody listened" in text for text in desk.alarms)
