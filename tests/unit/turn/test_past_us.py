@@ -10,8 +10,11 @@ from hand_desk import Desk, put, text_of
 from engine.fill.pnl import profit
 from engine.model.contract import Option
 from engine.model.event import CommissionReport, ExecutionReport, Request
+from engine.model.facts import EventCalendar
+from engine.model.market import Board
 from engine.record.record import Kind
 from engine.run.position_text import exit_text
+from engine.run.resume import resume
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
@@ -109,6 +112,19 @@ def test_what_others_have_closed_and_the_exchange_takes_back_is_told() -> None:
     corrected(desk, report, "7.40", quantity=0)
     assert desk.position == before
     assert sum("from 1 to 0: our books stay as they are. A person must look" in text for text in desk.alarms) == 1
+
+
+def test_a_start_reads_back_what_others_have_closed_and_what_was_corrected_of_it() -> None:
+    desk = Desk((text_of(quantity="2", risk="{max_loss_per_trade: $5000}"),))
+    desk.opened()
+    report = others(desk, SHORT, 1, "7.40")
+    desk.holds(SHORT, -1)
+    for _ in range(7):
+        desk.tick(5)
+    corrected(desk, report, "7.00")
+    found = resume(desk.records, desk.now, Board(), EventCalendar()).state
+    assert dict(found.positions) == dict(desk.state.positions)
+    assert {base: replace(booked, foreign=None) for base, booked in desk.state.booked.items()} == dict(found.booked)
 
 
 def test_a_commission_that_is_told_later_counts_too() -> None:
