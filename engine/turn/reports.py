@@ -10,7 +10,7 @@ from engine.fill.book import UNSEEN, Booked, owes_none
 from engine.model.contract import Option
 from engine.model.event import BrokerStatus, CommissionReport, ExecutionReport, OrderMessage, OrderReport
 from engine.model.money import ZERO
-from engine.model.order import Order, OrderLeg, OrderStatus, Purpose
+from engine.model.order import TERMS_KEPT, Order, OrderLeg, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.model.values import replace
 from engine.record.record import Kind
@@ -199,11 +199,11 @@ def _said_of_working(work: Work, order: Order, event: OrderMessage) -> None:
     text = f"the broker says of {order.ref}, which is at work: {event.code} {event.text}"
     told = f"the broker refused a change of {order.ref}: {event.text}" if is_refused else text
     work.alarm(order.bot, told, order.position)
-    if not order.former:
+    if not order.former or (before := order.former[-1]) == order.terms:  # so it is when it was said before
         return
-    before = order.former[-1]
     if order.purpose not in RESTING:
-        work.put_order(order.with_terms(before.quantity, before.price))
+        former = (*order.former[:-1], order.terms, before)[-TERMS_KEPT:]
+        work.put_order(replace(order.with_terms(before.quantity, before.price), former=former))
     elif is_refused and before.quantity != order.quantity and order.purpose is Purpose.PROTECT:
         cancel(work, order, NOT_CHANGED)
     elif is_refused and before.quantity != order.quantity:

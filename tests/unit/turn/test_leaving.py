@@ -491,6 +491,21 @@ def test_a_change_that_was_refused_is_sent_again_with_the_next_try(code: int) ->
     assert len(desk.replaced) == 2
 
 
+def test_a_change_whose_refusal_is_told_twice_is_not_taken_as_made() -> None:
+    """The second one took the exit back to the price that was refused: the next try had it, and nothing was sent."""
+    desk = held('\n  - time: "15:30"\n    order: {start: mid, step: 0.50, wait: 10s, tries: 6, then: market}\n')
+    desk.until("15:30")
+    desk.ack(desk.last)
+    first = desk.last.limit_price
+    desk.tick(10)
+    natural = desk.replaced[-1].limit_price
+    desk.message(desk.last, 201, "no")
+    desk.message(desk.last, 10318, "no, once more")
+    assert (desk.last.limit_price, desk.last.worst_limit) == (first, natural)
+    desk.tick(10)
+    assert [order.limit_price for order in desk.replaced] == [natural, natural]
+
+
 def test_a_change_of_what_has_filled_is_asked_about_and_told_to_nobody() -> None:
     desk = held('\n  - time: "15:30"\n    order: {start: mid, step: 0.05, wait: 10s, tries: 3, then: market}\n')
     desk.until("15:30")
