@@ -15,6 +15,7 @@ from engine.model.contract import Contract, Option, Underlying
 from engine.model.money import ZERO
 from engine.model.order import Purpose
 from engine.model.position import Missed, Position, PositionLeg
+from engine.model.session import session_before
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import SETBACKS, is_stopped, stop
@@ -168,13 +169,21 @@ def _end_hold(work: Work, position: Position) -> None:
 
 def _may_be_opened_anew(work: Work, position: Position) -> bool:
     """Say whether what the account lacked may be there again by a trade of somebody: a list that was wrong is soon put
-    right."""
+    right, while the exchange is closed and the broker resets itself in an hour or more.
+    """
     since = min((each.since for each in position.missed), default=None)
-    if since is None or work.at - since > PUT_RIGHT:
+    if since is None or (work.at - since > PUT_RIGHT and not _is_closed_since(work, since)):
         return True
     options = {leg.option for leg in position.legs if leg.held}
     reports = (booked.foreign for booked in work.booked.values())
     return any(each is not None and each.option in options and each.executed_at >= since for each in reports)
+
+
+def _is_closed_since(work: Work, since: datetime) -> bool:
+    """Say whether no session was on from then until now."""
+    session, at = work.state.session, work.at
+    last = session if at >= session.close else session_before(session.date)
+    return since >= last.close and not session.open <= at < session.close
 
 
 def _is_there_again(work: Work, position: Position, doubtful: set[Option]) -> bool:

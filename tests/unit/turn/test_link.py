@@ -509,6 +509,19 @@ def test_each_request_acts_once() -> None:
     assert len(desk.said(Kind.OPERATOR)) == 2
 
 
+@pytest.mark.parametrize(("gone_at", "goes_on"), [("23:50", True), ("15:58", False)])
+def test_what_a_list_of_the_nightly_reset_lacks_is_no_trade_of_somebody(gone_at: str, goes_on: bool) -> None:
+    """The broker resets itself for an hour. What was gone while a session was on, and is there at night, waits."""
+    desk = Desk((text_of("seller", **SELLER),), at="10:00")
+    desk.opened("10:01")
+    for at, positions in ((gone_at, []), ("23:58", [(desk.position.legs[0].option, -1)])):
+        desk.now = clock(at)
+        desk.unlink()
+        desk.link(positions=positions)
+        assert desk.position.on_hold or positions
+    assert (desk.position.on_hold == "") is goes_on
+
+
 # ---------------------------------------------------------------- days
 
 
