@@ -743,6 +743,18 @@ def test_rows_69_70_and_30_others_trade_what_is_held(kind, left):
     main()
 
 
+@at_open(
+    'kind: liquidation, at: "09:30:20", seconds: 5',
+    "kind: correction, on: fill, number: 2, seconds: 5, price_by: 0.05",
+)
+async def test_rows_30_and_68_what_the_exchange_corrects_of_a_liquidation_is_one_too(running, client):
+    """Every client had heard of the first one; of the corrected one nobody heard but the broker's own window."""
+    await held(running, client)
+    first, corrected = of("11", await client.fence(15))
+    assert (first[23], corrected[23]) == ("1", "1")
+    assert Decimal(corrected[20]) - Decimal(first[20]) == Decimal("0.05")
+
+
 @at_open('kind: person_sells_shares, at: "09:30:20", seconds: 5, part: 0.9', shares=(("SPY", 1000),))
 async def test_row_69_somebody_sells_shares(running, client):
     client.send(61, 1)

@@ -43,11 +43,14 @@ def trade(desk: Desk, con_id: int, quantity: int, *, liquidation: bool = False) 
     fill = Fill(price, abs(quantity), REMOVED)
     reports = execute(desk, order, parts_of(order, fill, quotes), fill, quotes)
     kept = [each for each in reports if isinstance(each, Executed | Commissioned | PositionChanged)]
-    return [_liquidating(each) if liquidation and isinstance(each, Executed) else each for each in kept]
+    return [_liquidating(desk, each) if liquidation and isinstance(each, Executed) else each for each in kept]
 
 
-def _liquidating(report: Executed) -> Executed:
-    return Executed(replace(report.execution, liquidation=True))
+def _liquidating(desk: Desk, report: Executed) -> Executed:
+    """Return an execution of the broker's own, which it stays when it is corrected."""
+    marked = replace(report.execution, liquidation=True)
+    desk.executions[desk.executions.index(report.execution)] = marked
+    return Executed(marked)
 
 
 def _ticket(con_id: int, symbol: str, sec_type: str, side: int, quantity: int) -> Ticket:

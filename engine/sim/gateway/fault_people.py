@@ -18,6 +18,19 @@ FIRST_STRANGE_ID = 1000
 Send = Callable[[Fault, list[Report]], None]
 
 
+def told_to_all(hub: Hub, reports: list[Report]) -> list[Report]:
+    """Return the reports with what is of a liquidation, and corrected of one, for every client that is connected."""
+    told: list[Report] = []
+    for report in reports:
+        if isinstance(report, Executed):
+            told += [Executed(replace(report.execution, client_id=each)) for each in hub.sessions]
+        elif isinstance(report, Commissioned):
+            told += [replace(report, client_id=each) for each in hub.sessions]
+        else:
+            told.append(report)
+    return told
+
+
 class PeopleFaults:
     """Acts in the account `seconds` after a fault was triggered. `send` notes a fault that had an effect."""
 
@@ -82,18 +95,9 @@ class PeopleFaults:
         return found
 
     def _liquidate(self, exchange: SimExchange, fault: Fault) -> list[Report]:
-        """Close a position in the broker's name; every client that is connected hears of it, under no order of its."""
+        """Close a position in the broker's name, under no order of a client."""
         one = self._one(fault)
-        found = [] if one is None else exchange.trade(one.con_id, -int(one.quantity), liquidation=True)
-        told: list[Report] = []
-        for report in found:
-            if isinstance(report, Executed):
-                told += [Executed(replace(report.execution, client_id=each)) for each in self._hub.sessions]
-            elif isinstance(report, Commissioned):
-                told += [replace(report, client_id=each) for each in self._hub.sessions]
-            else:
-                told.append(report)
-        return told
+        return told_to_all(self._hub, exchange.trade(one.con_id, -int(one.quantity), liquidation=True) if one else [])
 
     def _assign(self, exchange: SimExchange, fault: Fault) -> list[Report]:
         for each in self._options():

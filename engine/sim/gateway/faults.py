@@ -22,7 +22,7 @@ from engine.sim.gateway.fault_executions import OF_EXECUTIONS, ExecutionFaults
 from engine.sim.gateway.fault_intake import IntakeFaults
 from engine.sim.gateway.fault_kinds import CANCEL, CONNECT, FILL, ORDER
 from engine.sim.gateway.fault_links import LinkFaults
-from engine.sim.gateway.fault_people import OF_PEOPLE, PeopleFaults
+from engine.sim.gateway.fault_people import OF_PEOPLE, PeopleFaults, told_to_all
 from engine.sim.gateway.fault_plan import Fault, FaultError, FaultPlan
 from engine.sim.gateway.fault_quotes import OF_LINES, QuoteFaults
 from engine.sim.gateway.fault_reports import OF_FILLS, OF_ORDERS, Key, ReportFaults
@@ -419,7 +419,9 @@ class Faults:
     def _correct(self, fault: Fault, exec_id: str) -> None:
         assert isinstance(self._hub.exchange, SimExchange)
         price_by = Decimal(str(fault.seconds("price_by")))
-        self._broker_sends(fault, self._hub.exchange.correct(exec_id, price_by, Decimal(fault.whole("quantity_by"))))
+        reports = self._hub.exchange.correct(exec_id, price_by, Decimal(fault.whole("quantity_by")))
+        is_liquidation = any(isinstance(each, Executed) and each.execution.liquidation for each in reports)
+        self._broker_sends(fault, told_to_all(self._hub, reports) if is_liquidation else reports)
 
     def _broker_sends(self, fault: Fault, reports: list[Report]) -> None:
         if reports:
