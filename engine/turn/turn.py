@@ -111,8 +111,8 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
     if work.indexed != state.board.version:
         if work.indexed < 0:  # what is wished for may differ, and not only what is streamed of it
             changes["aims"] = None
-        changes |= {"dependents": watching.index_rows(work), "structures": structures(work)}
-        changes["watch_at"] = watching.sooner(changes.get("watch_at", state.watch_at), at + datetime.resolution)
+            changes["watch_at"] = watching.sooner(changes.get("watch_at", state.watch_at), at + datetime.resolution)
+        changes |= _indexed(work)
     wake_at = min(step_at, changes.get("watch_at", state.watch_at) or NEVER)
     if work.active:
         wake_at = min(wake_at, changes.get("mark_at", state.mark_at) or NEVER)
@@ -194,15 +194,22 @@ def _by_the_clock(work: Work, changes: dict[str, Any], *, moved: bool) -> None:
         changes["closing"] = closing
         work.state = work.state._replace(closing=closing)
     watch_at = state.watch_at
-    if work.indexed != state.board.version or state.aims is None or state.doubts or state.uncovered:
+    if work.indexed < 0 or state.aims is None or state.doubts or state.uncovered:
         changes["watch_at"] = watch_at = watching.sooner(watch_at, work.at)
     if watching.is_due(watch_at, work.at, moved=moved):
         changes |= watching.step_watch(work)
+        if work.indexed < 0:
+            changes |= _indexed(work)
         settling.settle_missed(work)
         doubting.step_doubts(work, assigned.book_assigned(work))
         past_us.book_past_us(work)
         changes["doubts"] = work.state.doubts
         changes["uncovered"] = covering.step_uncovered(work)
+
+
+def _indexed(work: Work) -> dict[str, Any]:
+    """Return what is found by the rows of the board as it is now."""
+    return {"dependents": watching.index_rows(work), "structures": structures(work)}
 
 
 # ---------------------------------------------------------------- slow facts

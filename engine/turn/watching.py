@@ -62,10 +62,15 @@ def is_due(watch_at: datetime | None, at: datetime, *, moved: bool) -> bool:
 
 
 def sooner(watch_at: datetime | None, at: datetime) -> datetime | None:
-    """Return the first of the points every few seconds up to `watch_at` that is not before `at`."""
-    if watch_at is None or watch_at == NEVER:
-        return watch_at
-    return watch_at - max((watch_at - at) // WATCH_EVERY, 0) * WATCH_EVERY
+    """Return when to choose after something has changed at `at`: at once, unless `watch_at` is but seconds away."""
+    is_far = watch_at is not None and watch_at != NEVER and watch_at - at > WATCH_EVERY
+    return at if is_far else watch_at
+
+
+def _is_moving(work: Work) -> bool:
+    """Say whether the choice is made anew every few seconds, as its quotes come in."""
+    watch_at = work.state.watch_at
+    return watch_at is not None and watch_at - work.at <= WATCH_EVERY
 
 
 def step_watch(work: Work) -> dict[str, Any]:
@@ -85,7 +90,8 @@ def step_watch(work: Work) -> dict[str, Any]:
     is_same = aims == work.state.aims and work.indexed == work.state.board.version
     if is_same and not exits and not scanned:
         return changes
-    known = Wishes(NOTHING if work.state.aims is None else work.state.wishes, work.state.facts)
+    is_anew = work.indexed < 0 or work.state.aims is None
+    known = Wishes(NOTHING if is_anew else work.state.wishes, work.state.facts)
     wishes = [known.of(each.key, each.plan, aims[each.key]) for each in plain] + exits
     pinned = _pinned(work)
     if scanned:
@@ -261,7 +267,7 @@ def next_step(work: Work) -> datetime:
     soon = at + SOON
     found = [max(each, soon) for each in due if each is not None]
     found.append(_next_clock(work.state.session, at))
-    if work.indexed != work.state.board.version:
+    if work.indexed != work.state.board.version and _is_moving(work):
         found.append(at + WATCH_EVERY)
     return min(*found, min(work.wakes.values(), default=NEVER))
 

@@ -1,0 +1,41 @@
+"""When what is streamed is chosen anew: every few seconds while the market moves the choice, else when something is."""
+
+from hand_desk import Desk, text_of
+
+from engine.model.command import Watch
+from engine.model.contract import Option
+
+LEGS = """
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.10}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+"""
+
+
+def streamed_options(desk: Desk) -> set[Option]:
+    return {each for each in desk.state.streamed if isinstance(each, Option)}
+
+
+def test_at_once_when_a_position_closes_and_nothing_moves_the_choice() -> None:
+    desk = Desk((text_of(entry='{at: "10:00"}', exits='\n  - time: "11:00"\n', legs=LEGS),))
+    desk.until("10:00")
+    desk.fill(desk.submitted[0])
+    desk.tick(30)
+    assert streamed_options(desk) == {contract for contract, count in desk.books().items() if count}
+    desk.until("11:00")
+    desk.fill(desk.submitted[-1])
+    desk.tick(0.2)
+    assert not streamed_options(desk)
+
+
+def test_no_oftener_than_every_five_seconds_while_the_market_moves_the_choice() -> None:
+    """Lines are not dropped and taken again within seconds, although each fill and each level would change them."""
+    desk = Desk((text_of(entry='{window: {from: "10:00", to: "11:00"}}', legs=LEGS),))
+    desk.until("10:00")
+    begun = len(desk.commands)
+    for level in (6020.0, 6040.0, 6060.0, 6080.0):
+        desk.level("SPX", level)
+        desk.tick(0.5)
+    assert sum(isinstance(each, Watch) for each in desk.commands[begun:]) <= 1
+    desk.tick(5)
+    assert sum(isinstance(each, Watch) for each in desk.commands[begun:]) >= 1
