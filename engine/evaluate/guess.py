@@ -27,7 +27,7 @@ _ALONE = frozenset((StrikeBy.DELTA, StrikeBy.PREMIUM, StrikeBy.EXPECTED_MOVE, St
 """Selectors that look at no other leg."""
 BAND = 2
 """Strikes on each side of a guess that are needed."""
-YEAR_DAYS = 365.0
+YEAR_DAYS, SESSIONS_A_YEAR = 365.0, 252.0
 _FAR = 6.0
 """Deviations from spot beyond which no premium is looked for."""
 
@@ -144,9 +144,18 @@ def _rough_move(about: Guessing) -> float | None:
         if all(row >= 0 and not isnan(board.bid[row] + board.ask[row]) for row in rows):
             return sum((board.bid[row] + board.ask[row]) / 2 for row in rows) * 1.2533
     vix = view.level("VIX")
-    days = max((about.expiry - view.session.date).days, 0)
-    left = days + max(view.session.close.timestamp() - view.now, 600.0) / 86400
-    return None if vix is None else about.spot * vix / 100 * sqrt(left / YEAR_DAYS)
+    return None if vix is None else about.spot * vix / 100 * sqrt(_years(view, about.expiry))
+
+
+def _years(view: View, expiry: date) -> float:
+    """Return the time until expiry by which a volatility tells a move: what is left of a session counts as such.
+
+    Prices move while there is trade (French, Stock Returns and the Weekend Effect, 1980): the six and a half hours of a
+    session are one of 252 in a year, and not one of a thousand.
+    """
+    opened, closed = view.session.open.timestamp(), view.session.close.timestamp()
+    left = max(closed - max(view.now, opened), 600.0) / (closed - opened)
+    return max((expiry - view.session.date).days, 0) / YEAR_DAYS + left / SESSIONS_A_YEAR
 
 
 # ---------------------------------------------------------------- by a value that falls outward
@@ -161,11 +170,27 @@ def _at_delta(about: Guessing) -> Decimal | None:
     target = float(about.leg.strike.target or 0)
     far = _far_deltas(about)
     if far and target < _FAR_DELTA:
-        return _along(about, far, target)
+        return _beyond(about, far, target) or _along(about, far, target)
     move = _rough_move(about)
     if move is None or not 0 < target < 1:
         return None
-    return Decimal(f"{about.spot + about.out * NormalDist().inv_cdf(1 - target) * move:.2f}")
+    return _out_by(about, NormalDist().inv_cdf(1 - target) * move)
+
+
+def _beyond(about: Guessing, known: Sequence[tuple[Decimal, float]], target: float) -> Decimal | None:
+    """Return the strike of a delta beyond those known, as the normal curve through the nearest of them has it.
+
+    None where it lies among them, and where the curve says nothing. It is one step past the last one known at least.
+    """
+    is_out = known[-1][1] > target
+    strike, value = known[-1] if is_out else known[0]
+    away = about.out * (float(strike) - about.spot)
+    if not (is_out or value < target) or not value > 0 or not target > 0 or away <= 0:
+        return None
+    curve = NormalDist().inv_cdf
+    found = _out_by(about, away * curve(1 - target) / curve(1 - value))
+    further = max if (about.out > 0) is is_out else min
+    return further(found, _steps_from(about.strikes, strike, about.out if is_out else -about.out))
 
 
 def _at_premium(about: Guessing) -> Decimal | None:

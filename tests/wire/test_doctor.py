@@ -42,7 +42,7 @@ from engine.store.open import open_store
 SPECS = Path(__file__).parents[2] / "specs"
 SIM_DAY = date(2026, 10, 21)
 IN_HOURS = datetime(2026, 10, 21, 14, 0, tzinfo=UTC)
-SOON_IN_HOURS = datetime(2026, 10, 21, 13, 35, tzinfo=UTC)
+SOON_IN_HOURS = datetime(2026, 10, 21, 13, 30, 30, tzinfo=UTC)
 
 
 pytestmark = pytest.mark.usefixtures("data")
@@ -430,7 +430,7 @@ class GatewayClock:
 def test_without_lockstep_as_at_a_real_gateway(data: Path) -> None:
     async def scenario() -> None:
         desk = load_desk(spec("calm_tape_condor"), {}, None)
-        async with gateway(first_day=SIM_DAY, seed=7, speed=60.0, lockstep=False) as gw:
+        async with gateway(first_day=SIM_DAY, seed=7, speed=20.0, lockstep=False) as gw:
             while gw.now < SOON_IN_HOURS.timestamp():
                 await asyncio.sleep(0.01)
             clock = GatewayClock(gw)

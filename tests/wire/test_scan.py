@@ -29,7 +29,7 @@ from engine.store.open import open_store
 
 SIM_DAY = date(2026, 10, 21)
 IN_HOURS = datetime(2026, 10, 21, 14, 0, tzinfo=UTC)
-SOON_IN_HOURS = datetime(2026, 10, 21, 13, 35, tzinfo=UTC)
+SOON_IN_HOURS = datetime(2026, 10, 21, 13, 30, 30, tzinfo=UTC)
 SYMBOLS = 22
 
 
@@ -243,7 +243,7 @@ class GatewayClock:
 def test_without_lockstep_as_at_a_real_gateway(data: Path) -> None:
     async def scenario() -> None:
         desk = widened(load_desk([str(ROOT / "specs" / "put_lite.yaml")], {}, None))
-        async with gateway(first_day=SIM_DAY, seed=7, speed=60.0, lockstep=False) as gw:
+        async with gateway(first_day=SIM_DAY, seed=7, speed=20.0, lockstep=False) as gw:
             while gw.now < SOON_IN_HOURS.timestamp():
                 await asyncio.sleep(0.01)
             ib = ib_world(IbSettings(port=gw.port, client_id=CLIENT_ID, rounds_apart=0.01), GatewayClock(gw))

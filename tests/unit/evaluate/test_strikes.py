@@ -3,9 +3,10 @@
 from datetime import date
 from decimal import Decimal
 from math import nan
+from statistics import NormalDist
 
 import pytest
-from hand_desk import DAY, Desk, bot_of, put, text_of
+from hand_desk import DAY, Desk, bot_of, call, put, text_of
 
 from engine.evaluate.guess import GUESSES, normal_premium
 from engine.evaluate.listings import expiry_on
@@ -367,4 +368,36 @@ def test_a_leg_in_the_money_is_not_looked_for_among_those_out_of_it() -> None:
     (aim,) = entry_aims(bot.plan, view_of(desk))
     assert aim is not None
     assert aim.centre is not None
-    assert aim.money - 2 <= aim.centre <= aim.money
+    assert aim.money - 4 <= aim.centre <= aim.money, "a quarter of a day's move in the money"
+
+
+def test_the_first_guess_counts_what_is_left_of_a_session_as_so_much_of_a_trading_day() -> None:
+    """Half an hour after the open, VIX 16: a day moves SPX by 1 %, so a delta of 0.10 lies some 75 points away."""
+    legs = "\n  expiry: {dte: 0}\n  one: {buy: put, strike: {delta: 0.10}}\n"
+    bot, desk = bot_of(text_of(legs=legs, exits='\n  - time: "15:45"')), Desk()
+    for option in [each for each in desk.board.rows if isinstance(each, Option)]:
+        desk.blind(option)
+        desk.board.delta[desk.board.rows[option]] = nan
+    (aim,) = entry_aims(bot.plan, view_of(desk))
+    assert aim is not None
+    assert aim.centre is not None
+    assert 13 <= aim.money - aim.centre <= 16
+
+
+@pytest.mark.parametrize(("known", "target"), [(range(0, 25, 5), "0.05"), (range(70, 95, 5), "0.25")])
+def test_a_delta_beyond_those_that_are_known_is_looked_for_where_a_normal_curve_has_it(
+    known: range, target: str
+) -> None:
+    """Not a few strikes further each time, whose quotes have to come before the next guess."""
+    legs = f"\n  expiry: {{dte: 0}}\n  one: {{buy: call, strike: {{delta: {target}}}}}\n"
+    bot, desk = bot_of(text_of(legs=legs, exits='\n  - time: "15:45"')), Desk()
+    for away in range(0, 105, 5):
+        curve = 1 - NormalDist(0, 50).cdf(away)
+        desk.quote(call(6000 + away), 1.0, 1.1, curve if away in known else nan)
+        if away not in known:
+            desk.board.delta[desk.board.rows[call(6000 + away)]] = nan
+    (aim,) = entry_aims(bot.plan, view_of(desk))
+    assert aim is not None
+    assert aim.centre is not None
+    found = 5 * (aim.centre - aim.money)
+    assert abs(found - NormalDist(0, 50).inv_cdf(1 - float(target))) <= 5
