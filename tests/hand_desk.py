@@ -343,6 +343,18 @@ class Desk:
     def message(self, order: Order, code: int, text: str = "") -> Turn:
         return self.send(OrderMessage(self.now, order.order_id, code, text))
 
+    def turn_away(self, order: Order, *, is_inactive: bool) -> None:
+        """Answer an order with a code that no list has, beside Inactive or alone; once it is taken back it is over."""
+        self.message(order, 436, "You must specify an allocation.")
+        if is_inactive:
+            self.report(order, BrokerStatus.INACTIVE, 0)
+        while self.order(order.ref).status is not OrderStatus.CANCELLING:
+            self.tick(1)
+        if is_inactive:
+            self.cancelled(order)
+        else:
+            self.message(order, 10147, "is not found.")
+
     def execution(
         self, order: Order, leg: OrderLeg, count: int, price: str | Decimal, exec_id: str = ""
     ) -> ExecutionReport:

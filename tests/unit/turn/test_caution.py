@@ -102,13 +102,19 @@ def test_a_worked_exit_that_is_called_cancelled_and_then_refused_is_not_counted_
     assert sum(said in text for text in desk.alarms) == 4
 
 
+def worked_and_cancelled(desk: Desk, times: int) -> Order:
+    """Let closing orders work, be called cancelled and be sent again; return the last one that was cancelled."""
+    for _ in range(times):
+        last = desk.last
+        desk.ack(last)
+        desk.cancelled(last)
+        desk.tick(10)
+    return last
+
+
 def test_a_third_one_that_was_refused_after_all_ends_the_hold_that_it_made() -> None:
     desk = exiting()
-    for _ in range(3):
-        desk.ack(desk.last)
-        desk.cancelled(desk.last)
-        last = desk.last
-        desk.tick(10)
+    last = worked_and_cancelled(desk, 3)
     assert "the 3rd time today" in desk.position.on_hold
     sent = len(desk.submitted)
     desk.message(last, 201, "Order rejected - reason:margin")
@@ -119,11 +125,7 @@ def test_a_third_one_that_was_refused_after_all_ends_the_hold_that_it_made() -> 
 
 def test_a_refusal_that_is_told_twice_takes_one_setback_back() -> None:
     desk = exiting()
-    for _ in range(2):
-        desk.ack(desk.last)
-        desk.cancelled(desk.last)
-        last = desk.last
-        desk.tick(10)
+    last = worked_and_cancelled(desk, 2)
     assert desk.position.setbacks == 2
     for _ in range(2):
         desk.message(last, 201, "Order rejected - reason:margin")
@@ -342,17 +344,9 @@ def test_an_exit_that_is_turned_away_without_a_refusal_is_sent_again_after_longe
     desk = exiting()
     waits = []
     for _ in range(4):
-        order, sent = desk.last, len(desk.submitted)
-        desk.message(order, 436, "You must specify an allocation.")
-        if is_inactive:
-            desk.report(order, BrokerStatus.INACTIVE, 0)
-        while desk.order(order.ref).status is not OrderStatus.CANCELLING:
-            desk.tick(1)
+        sent = len(desk.submitted)
+        desk.turn_away(desk.last, is_inactive=is_inactive)
         over = desk.now
-        if is_inactive:
-            desk.cancelled(order)
-        else:
-            desk.message(order, 10147, "is not found.")
         while len(desk.submitted) == sent:
             desk.tick(5)
         waits.append((desk.now - over) // timedelta(seconds=1))

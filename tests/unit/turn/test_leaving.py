@@ -461,11 +461,19 @@ def test_a_market_order_that_waits_is_written_down_twice_a_minute() -> None:
     assert len(desk.submitted) == 2
 
 
-def test_a_change_that_does_not_match_the_order_is_told() -> None:
-    """105: the order works on as it was."""
-    desk = held('\n  - time: "15:30"\n    order: {start: mid, step: 0.05, wait: 10s, tries: 3, then: market}\n')
+def working(step: str, *, tries: int) -> Desk:
+    """Return a desk whose exit works at mid, and comes nearer to natural every ten seconds."""
+    desk = held(
+        f'\n  - time: "15:30"\n    order: {{start: mid, step: {step}, wait: 10s, tries: {tries}, then: market}}\n'
+    )
     desk.until("15:30")
     desk.ack(desk.last)
+    return desk
+
+
+def test_a_change_that_does_not_match_the_order_is_told() -> None:
+    """105: the order works on as it was."""
+    desk = working("0.05", tries=3)
     desk.tick(10)
     assert len(desk.replaced) == 1
     desk.message(desk.last, 105, "Order being modified does not match original order")
@@ -475,9 +483,7 @@ def test_a_change_that_does_not_match_the_order_is_told() -> None:
 @pytest.mark.parametrize("code", [105, 201, 10318])
 def test_a_change_that_was_refused_is_sent_again_with_the_next_try(code: int) -> None:
     """At natural the next try had the price that we thought it had, so nothing was sent, and the exit stood."""
-    desk = held('\n  - time: "15:30"\n    order: {start: mid, step: 0.50, wait: 10s, tries: 6, then: market}\n')
-    desk.until("15:30")
-    desk.ack(desk.last)
+    desk = working("0.50", tries=6)
     first = desk.last.limit_price
     desk.tick(10)
     natural = desk.replaced[-1].limit_price
@@ -493,9 +499,7 @@ def test_a_change_that_was_refused_is_sent_again_with_the_next_try(code: int) ->
 
 def test_a_change_whose_refusal_is_told_twice_is_not_taken_as_made() -> None:
     """The second one took the exit back to the price that was refused: the next try had it, and nothing was sent."""
-    desk = held('\n  - time: "15:30"\n    order: {start: mid, step: 0.50, wait: 10s, tries: 6, then: market}\n')
-    desk.until("15:30")
-    desk.ack(desk.last)
+    desk = working("0.50", tries=6)
     first = desk.last.limit_price
     desk.tick(10)
     natural = desk.replaced[-1].limit_price
@@ -507,9 +511,7 @@ def test_a_change_whose_refusal_is_told_twice_is_not_taken_as_made() -> None:
 
 
 def test_a_change_of_what_has_filled_is_asked_about_and_told_to_nobody() -> None:
-    desk = held('\n  - time: "15:30"\n    order: {start: mid, step: 0.05, wait: 10s, tries: 3, then: market}\n')
-    desk.until("15:30")
-    desk.ack(desk.last)
+    desk = working("0.05", tries=3)
     desk.tick(10)
     said = desk.message(desk.last, 104, "Can't modify a filled order.")
     assert [type(command) for command in said.commands] == [Inquire]
@@ -518,9 +520,7 @@ def test_a_change_of_what_has_filled_is_asked_about_and_told_to_nobody() -> None
 
 def test_an_order_that_works_and_that_the_broker_says_something_of_is_told_as_it_is() -> None:
     """It was told as a change that was refused, where none was sent; a code that no list has was told to nobody."""
-    desk = held('\n  - time: "15:30"\n    order: {start: mid, step: 0.05, wait: 10s, tries: 3, then: market}\n')
-    desk.until("15:30")
-    desk.ack(desk.last)
+    desk = working("0.05", tries=3)
     desk.message(desk.last, 201, "Order rejected - reason:x")
     desk.message(desk.last, 10318, "y")
     words = f"the broker says of {desk.last.ref}, which is at work:"

@@ -147,15 +147,7 @@ def test_a_stop_that_is_turned_away_without_a_refusal_is_watched_and_not_sent_in
     desk.opened("10:01")
     target, stop = desk.submitted[-2:]
     desk.ack(target)
-    desk.message(stop, 436, "You must specify an allocation.")
-    if is_inactive:
-        desk.report(stop, BrokerStatus.INACTIVE, 0)
-    while desk.order(stop.ref).status is not OrderStatus.CANCELLING:
-        desk.tick(1)
-    if is_inactive:
-        desk.cancelled(stop)
-    else:
-        desk.message(stop, 10147, "is not found.")
+    desk.turn_away(stop, is_inactive=is_inactive)
     assert [each.ref for each in desk.cancels] == [stop.ref, target.ref]
     desk.cancelled(target)
     assert desk.position.suspended
@@ -177,15 +169,7 @@ def test_a_pair_that_is_turned_away_twice_is_watched_from_then_on(is_inactive: b
     for _ in range(2):
         target, stop = desk.submitted[-2:]
         desk.ack(target)
-        desk.message(stop, 436, "You must specify an allocation.")
-        if is_inactive:
-            desk.report(stop, BrokerStatus.INACTIVE, 0)
-        while desk.order(stop.ref).status is not OrderStatus.CANCELLING:
-            desk.tick(1)
-        if is_inactive:
-            desk.cancelled(stop)
-        else:
-            desk.message(stop, 10147, "is not found.")
+        desk.turn_away(stop, is_inactive=is_inactive)
         desk.cancelled(target)
         desk.tick(61)
     assert len(desk.submitted) == 5
