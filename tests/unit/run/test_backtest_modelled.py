@@ -7,18 +7,16 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from leaks import FutureQuotes, LeakyFeed
 
-from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay, Source
+from engine.adapters.history.day import DailyBar, Finding, HistoryDay, Source
 from engine.adapters.history.modelled.chain import ModelledChain
 from engine.adapters.history.modelled.day import ModelledDay
 from engine.adapters.history.open import open_source
 from engine.model.events import event_calendar
-from engine.model.session import Session
 from engine.record.record import Kind, Record
-from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.fills import fill_model
 from engine.run.backtest.look_ahead import check_look_ahead
-from engine.run.backtest.market import DayMarket
 from engine.run.backtest.walk import Walk
 from engine.run.calendars import shipped_dates
 from engine.run.desk import load_desk
@@ -90,30 +88,12 @@ def test_nothing_looks_ahead_in_modelled_sessions() -> None:
     assert found.records > 200
 
 
-class FutureQuotes(DayMarket):
-    """A leak: quotes and greeks of the next instant."""
-
-    def _gather(self, place: int) -> Columns:
-        found = super()._gather(place)
-        found[1:-1, :-1] = found[1:-1, 1:]
-        return found
-
-
-class LeakyFeed(HistoryFeed):
-    """A feed whose market looks ahead."""
-
-    def begin(self, day: HistoryDay, session: Session) -> DayMarket:
-        found = super().begin(day, session)
-        self.market = FutureQuotes(day, session, self.board, found.previous)
-        return self.market
-
-
 def test_a_market_that_looks_ahead_in_modelled_sessions_is_caught() -> None:
     program = program_of("specs/put_lite.yaml")
 
     def leaky(source: Source) -> Walk:
         found = walk(program, source)
-        found.feed = LeakyFeed(source, found.board)
+        found.feed = LeakyFeed(source, found.board, FutureQuotes)
         return found
 
     assert check_look_ahead(leaky, open_source(DATA), *CHECKED).leaks

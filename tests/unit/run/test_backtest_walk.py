@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from leaks import FutureQuotes, LeakyFeed
 from past_days import PastDays
 
 from benchmarks.engine_desk import compiled
 from benchmarks.task import variants
-from engine.adapters.history.day import Columns, DailyBar, HistoryDay, Source
+from engine.adapters.history.day import DailyBar, HistoryDay, Source
 from engine.model.contract import Underlying
 from engine.model.errors import MisuseError
 from engine.model.event import OpeningMoveReport
@@ -593,15 +594,6 @@ def test_sessions_of_a_bot_that_looks_at_the_account_are_not_apart(
 # ---------------------------------------------------------------- looking ahead
 
 
-class FutureQuotes(markets.DayMarket):
-    """A leak: greeks of the next instant."""
-
-    def _gather(self, place: int) -> Columns:
-        found = super()._gather(place)
-        found[1:-1, :-1] = found[1:-1, 1:]
-        return found
-
-
 class WholeRange(markets.DayMarket):
     """A leak: the range of the whole session from its first instant on."""
 
@@ -609,17 +601,6 @@ class WholeRange(markets.DayMarket):
         super().__init__(day, session, board, previous)
         for _, _, high, low in self._ranges.values():
             high[:], low[:] = high[-1:] * len(high), low[-1:] * len(low)
-
-
-class LeakyFeed(HistoryFeed):
-    """A feed whose market looks ahead."""
-
-    kind: type[markets.DayMarket]
-
-    def begin(self, day: HistoryDay, session: Session) -> markets.DayMarket:
-        found = super().begin(day, session)
-        self.market = self.kind(day, session, self.board, found.previous)
-        return self.market
 
 
 class TodaysBars:
@@ -642,8 +623,7 @@ RISEN = CONDOR.replace("    - vix: {between: [10, 30]}", "    - vix: {between: [
 def leaky(desk: Desk, source: Source, kind: type[markets.DayMarket]) -> Walk:
     found = walk(desk, source)
     found.skips = False  # what is passed by reads no board
-    found.feed = LeakyFeed(source, found.board)
-    found.feed.kind = kind
+    found.feed = LeakyFeed(source, found.board, kind)
     return found
 
 

@@ -1,0 +1,29 @@
+"""Markets of past sessions that know what comes next: what must be caught where nothing may look ahead."""
+
+from engine.adapters.history.day import Columns, HistoryDay, Source
+from engine.model.market import Board
+from engine.model.session import Session
+from engine.run.backtest.feed import HistoryFeed
+from engine.run.backtest.market import DayMarket
+
+
+class FutureQuotes(DayMarket):
+    """A leak: quotes and greeks of the next instant."""
+
+    def _gather(self, place: int) -> Columns:
+        found = super()._gather(place)
+        found[1:-1, :-1] = found[1:-1, 1:]
+        return found
+
+
+class LeakyFeed(HistoryFeed):
+    """A feed whose market, of such a kind, looks ahead."""
+
+    def __init__(self, source: Source, board: Board, kind: type[DayMarket]) -> None:
+        super().__init__(source, board)
+        self._kind = kind
+
+    def begin(self, day: HistoryDay, session: Session) -> DayMarket:
+        found = super().begin(day, session)
+        self.market = self._kind(day, session, self.board, found.previous)
+        return self.market
