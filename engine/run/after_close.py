@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ from engine.record.record import Json, Kind, Record
 from engine.store.queries import StoreReader
 
 if TYPE_CHECKING:
-    from engine.run.start import Run
+    from engine.run.loop import Loop
 
 AFTER_CLOSE = timedelta(minutes=6)
 """How long after the close a session is over: cash settlement and assignments are known five minutes after it."""
@@ -48,20 +48,29 @@ log = logging.getLogger("rulebot.run")
 class AfterClose:
     """The comparisons of one run; `begin` and `end` around its loop, `finish` when it has ended by itself.
 
+    first: since when it runs. compares: the command that compares a recording with its specs. says: tells a person.
     A failure is told, and raises nothing. Where the run is not recorded, or nobody gave a command, nothing is compared.
     """
 
-    def __init__(self, run: "Run") -> None:
-        tape = run.loop.tape
-        self._run = run
-        self._folder = tape.folder if isinstance(tape, Recorder) and run.options.compares else None
+    def __init__(
+        self,
+        loop: "Loop",
+        first: datetime,
+        compares: Sequence[str],
+        says: Callable[[str], None],
+        *,
+        is_lockstep: bool,
+    ) -> None:
+        self._loop, self._first, self._compares, self._says = loop, first, compares, says
+        self._is_lockstep = is_lockstep
+        self._folder = loop.tape.folder if isinstance(loop.tape, Recorder) and compares else None
         self._done: set[date] = set()
         self._task: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
 
     def begin(self) -> None:
         """Compare each day once it is over, beside the loop, which is where time passes by itself."""
-        if self._folder is not None and not self._run.world.ib.link.is_lockstep:
+        if self._folder is not None and not self._is_lockstep:
             self._task = asyncio.ensure_future(self._watch(self._folder))
 
     def end(self) -> None:
@@ -81,7 +90,7 @@ class AfterClose:
         try:
             for day in self._left(self._folder):
                 left = max(ends - time.monotonic(), 1.0)
-                self._run.says(f" {day} is compared with the specs, for {_long(left)} at most: Ctrl+C ends it")
+                self._says(f" {day} is compared with the specs, for {_long(left)} at most: Ctrl+C ends it")
                 self._note(day, await self._found(self._folder, day, left))
         finally:
             beating.cancel()
@@ -89,7 +98,7 @@ class AfterClose:
     async def _beat(self) -> None:
         """Show that the process is well, now that no batch does."""
         while True:
-            self._run.options.heartbeat.beat()
+            self._loop.heartbeat.beat()
             await asyncio.sleep(1.0)
 
     # ------------------------------------------------------------ which days
@@ -99,11 +108,11 @@ class AfterClose:
         return [day for day in named if (session := session_on(day)) is not None and self._is_due(session)]
 
     def _is_due(self, session: Session) -> bool:
-        at = self._run.loop.at
+        at = self._loop.at
         return (
             at is not None
             and session.date not in self._done
-            and self._run.first < session.close
+            and self._first < session.close
             and at >= session.close + AFTER_CLOSE
         )
 
@@ -116,7 +125,7 @@ class AfterClose:
 
     async def _is_written(self, folder: Path, day: date) -> bool:
         """Say whether all of a day is in its recording, or nothing more of it will come."""
-        session, at = session_on(day), self._run.loop.at
+        session, at = session_on(day), self._loop.at
         assert session is not None
         assert at is not None
         over = session.close + AFTER_CLOSE
@@ -126,7 +135,7 @@ class AfterClose:
 
     async def _found(self, folder: Path, day: date, patience: float) -> dict[str, Any]:
         """Return what `replay --drift` says of a day, or the problem with it."""
-        command = (*self._run.options.compares, str(folder / f"{day}{SUFFIX}"), "--drift", "--format", "json")
+        command = (*self._compares, str(folder / f"{day}{SUFFIX}"), "--drift", "--format", "json")
         try:
             found = await told_by(await self._begun(command), patience)
         except OSError as error:
@@ -150,7 +159,7 @@ class AfterClose:
         """Record a comparison, and an alarm of what nothing explains."""
         data = summed(day, found)
         log.info("%s", compared_words(data))
-        at = self._run.loop.at or self._run.first
+        at = self._loop.at or self._first
         records = [Record(at, Kind.FACTS, data=data)]
         if bots := unexplained(data):
             text = (
@@ -161,7 +170,7 @@ class AfterClose:
         if data["problem"]:
             log.warning("%s", compared_words(data))
         with suppress(StoreError):  # the run meets it too, and ends
-            self._run.loop.note(*records)
+            self._loop.note(*records)
 
 
 def _reaches(file: Path, over: datetime) -> bool:

@@ -4,7 +4,14 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager, nullcontext, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -142,16 +149,15 @@ async def execute(
 @contextmanager
 def _closed_after(journal: SqlJournal) -> Iterator[None]:
     """Close the journal in any case; one that takes no more has said so, and what was done about it is not hidden."""
+    unsaid: AbstractContextManager[object] = nullcontext()
     try:
         yield
     except UnwrittenError:
-        with suppress(StoreError):
+        unsaid = suppress(StoreError)
+        raise
+    finally:
+        with unsaid:
             journal.close()
-        raise
-    except BaseException:
-        journal.close()
-        raise
-    journal.close()
 
 
 def _told_when_unwatched(options: RunOptions, journal: SqlJournal) -> AbstractAsyncContextManager[None]:
@@ -169,7 +175,8 @@ def note_alarm(run: Run, words: str) -> None:
 
 async def _drive(run: Run, first: Batch, journal: SqlJournal) -> None:
     is_clean = is_unwritten = False
-    days = AfterClose(run)
+    is_lockstep = run.world.ib.link.is_lockstep
+    days = AfterClose(run.loop, run.first, run.options.compares, run.says, is_lockstep=is_lockstep)
     days.begin()
     try:
         with seldom_collected():

@@ -48,15 +48,18 @@ class Engine:
     def __init__(self, folder: Path, command: Sequence[str], *, is_lockstep: bool = True) -> None:
         self.noted: list[Record] = []
         tape = Recorder(folder, {}, Board(), lambda words: None)
-        self.loop = SimpleNamespace(tape=tape, at=CLOSE + timedelta(minutes=6), note=self.note)
-        self.options = SimpleNamespace(compares=tuple(command), heartbeat=Heartbeat())
-        self.world = SimpleNamespace(ib=SimpleNamespace(link=SimpleNamespace(is_lockstep=is_lockstep)))
+        at = CLOSE + timedelta(minutes=6)
+        self.loop: Any = SimpleNamespace(tape=tape, at=at, note=self.note, heartbeat=Heartbeat())
+        self.command, self.is_lockstep = command, is_lockstep
         self.first = CLOSE - timedelta(hours=7)
         self.said: list[str] = []
         self.says = self.said.append
 
     def note(self, *records: Record) -> None:
         self.noted += records
+
+    def compared(self) -> AfterClose:
+        return AfterClose(self.loop, self.first, self.command, self.says, is_lockstep=self.is_lockstep)
 
     @property
     def told(self) -> list[tuple[Kind, Any]]:
@@ -69,10 +72,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def finished(engine: Any) -> list[tuple[Kind, Any]]:
-    asyncio.run(AfterClose(engine).finish())
-    told: list[tuple[Kind, Any]] = engine.told
-    return told
+def finished(engine: Engine) -> list[tuple[Kind, Any]]:
+    asyncio.run(engine.compared().finish())
+    return engine.told
 
 
 def test_each_day_is_told_the_time_that_is_left_for_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,8 +171,8 @@ def test_beside_the_loop_it_waits_until_the_day_is_written(tmp_path: Path, monke
     writer = TapeWriter(tmp_path / "2026-10-21.tape", {})
 
     async def body() -> list[int]:
-        engine: Any = Engine(tmp_path, prints(trade("a")), is_lockstep=False)
-        days = AfterClose(engine)
+        engine = Engine(tmp_path, prints(trade("a")), is_lockstep=False)
+        days = engine.compared()
         days.begin()
         await asyncio.sleep(0.1)
         counts = [len(engine.noted)]
@@ -191,9 +193,9 @@ def test_an_engine_that_is_stopped_waits_for_no_comparison(folder: Path, monkeyp
     monkeypatch.setattr(after_close, "LOOK_EVERY", 0.01)
 
     async def body() -> tuple[float, int | None]:
-        engine: Any = Engine(folder, code("import time; time.sleep(60)"), is_lockstep=False)
+        engine = Engine(folder, code("import time; time.sleep(60)"), is_lockstep=False)
         engine.loop.at = CLOSE + timedelta(hours=1)
-        days = AfterClose(engine)
+        days = engine.compared()
         days.begin()
         await until(lambda: days._process is not None)
         began = time.monotonic()
@@ -247,13 +249,12 @@ def test_a_day_whose_evening_was_missed_is_compared_the_next_morning(
     monkeypatch.setattr(after_close, "LOOK_EVERY", 0.01)
 
     async def body() -> list[tuple[Kind, Any]]:
-        engine: Any = Engine(folder, prints(trade("a")), is_lockstep=False)
+        engine = Engine(folder, prints(trade("a")), is_lockstep=False)
         engine.loop.at = CLOSE + timedelta(hours=18)
-        days = AfterClose(engine)
+        days = engine.compared()
         days.begin()
         await until(lambda: engine.noted)
         days.end()
-        told: list[tuple[Kind, Any]] = engine.told
-        return told
+        return engine.told
 
     assert asyncio.run(body()) == [(Kind.FACTS, 0)]

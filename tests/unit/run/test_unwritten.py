@@ -105,9 +105,11 @@ def test_noting_the_end_does_not_hide_what_was_told(monkeypatch: pytest.MonkeyPa
         async def run(self, *_: Any) -> None:
             raise UnwrittenError("1 order to open something asked back")
 
-    run: Any = SimpleNamespace(loop=Ended(), first=clock("10:00"), reloader=Nothing(), inbox=Nothing(), is_over=False)
+    run: Any = SimpleNamespace(loop=Ended(), first=clock("10:00"), is_over=False, says=None)
+    run.reloader = run.inbox = run.options = Nothing()
+    run.world = SimpleNamespace(ib=SimpleNamespace(link=Nothing()))
     first, journal = Batch(clock("10:00"), ()), cast(Any, Journal(UnwrittenError(FULL)))
-    monkeypatch.setattr(start, "AfterClose", lambda run: Nothing())
+    monkeypatch.setattr(start, "AfterClose", lambda *_, **__: Nothing())
     with pytest.raises(UnwrittenError, match="asked back"):
         asyncio.run(start._drive(run, first, journal))
     assert run.loop.reason == "1 order to open something asked back"
