@@ -20,7 +20,7 @@ BYTES = 1 << 20
 
 
 def replay_document(recording: "Recording", found: "Replayed", seconds: float) -> dict[str, Any]:
-    from engine.run.start import release
+    from engine.run.release import release
 
     differs = found.difference
     return {

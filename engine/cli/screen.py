@@ -26,7 +26,7 @@ from engine.run.glance import glance
 from engine.run.happening import Happening, Tone, happening
 from engine.run.observe.telling import observed, title
 from engine.run.redaction import redacted
-from engine.run.start import release
+from engine.run.release import release
 from engine.spec.diagnostic import headline
 from engine.store.journal import SqlJournal
 from engine.store.latest import naming

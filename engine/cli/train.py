@@ -279,7 +279,7 @@ def _origin(
     """Return where a model comes from, for its file."""
     import numpy
 
-    from engine.run.start import release
+    from engine.run.release import release
 
     ((name, digest),) = desk.digests.items()
     head = {

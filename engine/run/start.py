@@ -15,7 +15,6 @@ from contextlib import (
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from engine.adapters.recorded.recorder import Recorder
@@ -37,6 +36,7 @@ from engine.run.log_file import LogLimits
 from engine.run.loop import INBOX_EVERY, STOPPED, Loop
 from engine.run.observe.memory import read_memory
 from engine.run.price_notes import PriceNotes
+from engine.run.release import release
 from engine.run.reload import Reloader
 from engine.run.replay.head import tape_folder, told_head, told_standing
 from engine.run.reread import LiveRun, told_limits, told_sources, told_specs
@@ -338,11 +338,3 @@ def _note_end(run: Run, journal: SqlJournal, *, is_clean: bool) -> None:
     reason = run.loop.reason or "an error"
     log.info("the run ended: %s", reason)
     journal.append([Record(at, Kind.RUN_ENDED, data={"reason": reason, "is_clean": is_clean})], durable=True)
-
-
-def release() -> str:
-    """Return the version of this program."""
-    try:
-        return version("rulebot")
-    except PackageNotFoundError:
-        return "from a checkout"

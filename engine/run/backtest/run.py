@@ -31,8 +31,8 @@ from engine.run.backtest.walk import CASH, DayDone, Walk
 from engine.run.calendars import load_calendar
 from engine.run.desk import Desk, Sources, load_desk
 from engine.run.processes import deaf, several
+from engine.run.release import release
 from engine.run.reread import told_limits, told_sources, told_specs
-from engine.run.start import release
 from engine.store.journal import SqlJournal
 from engine.store.open import is_there, open_store
 from engine.store.queries import StoreReader

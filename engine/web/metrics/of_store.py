@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import product
 
 from engine.model.order import OrderStatus
-from engine.run.start import release
+from engine.run.release import release
 from engine.run.vitals import Spread
 from engine.store.place import Place
 from engine.store.queries import StoreReader
