@@ -219,7 +219,9 @@ def _day_of(bot: str, date: str, trades: list[Row], day: Row | None) -> str:
             parts.append(f"opened {structure_of(row)}")
         verb = "sold" if (row["entry_price"] or 0) < 0 else "bought back"
         dealt = [each for each in row.get("parts", ()) if str(each["time"]).startswith(date)]
-        parts += [f"{part_words(each, row, verb)} by {each['exit']}" for each in dealt]
+        parts += [
+            f"{part_words(each['quantity'], row['quantity'], each['price'], verb)} by {each['exit']}" for each in dealt
+        ]
         if str(row["exit_time"] or "").startswith(date) and row["status"] == "CLOSED":
             made = f"{_made(row['final_pnl'])}{' in all' if row.get('parts') else ''}"
             parts.append(f"closed by {row['exit_name'] or row['exit_reason']}, {made}")

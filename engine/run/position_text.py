@@ -15,13 +15,12 @@ from engine.model.order import Order, OrderType, Purpose
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED, Position
 from engine.model.structure import strike_of, structure_text
 from engine.run.levels import has_acted
+from engine.run.trade_text import NO_PART, part_words
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.program import CompiledBot, Program
 from engine.turn.resting import RESTING, level_net
 from engine.turn.state import BotState, Reading, State, exits_of
 
-NO_PART = (Purpose.ENTRY, Purpose.UNWIND, Purpose.ROLL)
-"""What orders are for whose fills close no part of a trade that goes on."""
 _LEVELS = ("profit", "loss", "cost", "value")
 _FIRST = {ExitKind.TARGET: 0, ExitKind.STOP: 1}
 
@@ -56,8 +55,7 @@ def exit_text(position: Position) -> str:
         if all(not leg.exit_cash for leg in settled):
             return position.exit_reason if position.exit_reason in DELIVERING else "expired worthless"
         return f"settled at {price(position.exit_price or 0)}"
-    entry, paid = position.entry_price, position.exit_price
-    verb = "sold" if entry is not None and entry < 0 else "bought back"
+    verb, paid = _closing_verb(position), position.exit_price
     words = verb if paid is None else f"{verb} at {price(paid)}"
     return f"{words} (the rest expired)" if settled else words
 
@@ -75,17 +73,19 @@ def closed_parts(state: State, position: Position) -> list[Order]:
 
 def ending_text(state: State, position: Position) -> str:
     """Return how a closed position ended; `bought back in all at 4.75` where parts of it were closed before."""
-    return (
-        exit_text(position).replace(" at ", " in all at ", 1) if closed_parts(state, position) else exit_text(position)
-    )
+    words = exit_text(position)
+    return words.replace(" at ", " in all at ", 1) if closed_parts(state, position) else words
 
 
 def part_text(order: Order, position: Position) -> str:
-    """Return `2 of 4 bought back at 1.65`; a model that fills leg by leg tells no price of the whole."""
+    """Return `2 of 4 bought back at 1.65`."""
+    average = None if order.average_price is None else float(order.average_price)
+    return part_words(order.filled, position.quantity, average, _closing_verb(position))
+
+
+def _closing_verb(position: Position) -> str:
     entry = position.entry_price
-    count = f"{order.filled} of {position.quantity}" if 0 < order.filled < position.quantity else "a part"
-    at = "" if order.average_price is None else f" at {price(order.average_price)}"
-    return f"{count} {'sold' if entry is not None and entry < 0 else 'bought back'}{at}"
+    return "sold" if entry is not None and entry < 0 else "bought back"
 
 
 def shares_moved(option: Option, count: int) -> str:

@@ -14,7 +14,7 @@ from engine.model.order import Purpose
 from engine.model.structure import Strike, structure_text
 from engine.run.columns import price
 
-_NO_PART = (Purpose.ENTRY.value, Purpose.UNWIND.value, Purpose.ROLL.value)
+NO_PART = (Purpose.ENTRY, Purpose.UNWIND, Purpose.ROLL)
 """What orders are for whose fills close no part of a trade that goes on."""
 
 
@@ -43,7 +43,7 @@ def parts_closed(trade: Mapping[str, Any], orders: Iterable[Mapping[str, Any]]) 
 
     orders: rows of `orders` of its position.
     """
-    closing = (each for each in orders if each["fill_time"] and each["purpose"] not in _NO_PART)
+    closing = (each for each in orders if each["fill_time"] and Purpose(each["purpose"]) not in NO_PART)
     found = [
         {
             "exit": each["reason"],
@@ -57,10 +57,10 @@ def parts_closed(trade: Mapping[str, Any], orders: Iterable[Mapping[str, Any]]) 
     return sorted(found, key=lambda each: str(each["time"]))
 
 
-def part_words(part: Mapping[str, Any], trade: Mapping[str, Any], verb: str) -> str:
+def part_words(filled: int, of: int, average: float | None, verb: str) -> str:
     """Return `2 of 4 bought back at 1.65`; a model that fills leg by leg tells no price of the whole."""
-    count = f"{part['quantity']} of {trade['quantity']}" if 0 < part["quantity"] < trade["quantity"] else "a part"
-    return f"{count} {verb}" + ("" if part["price"] is None else f" at {price(abs(part['price']))}")
+    count = f"{filled} of {of}" if 0 < filled < of else "a part"
+    return f"{count} {verb}" + ("" if average is None else f" at {price(abs(average))}")
 
 
 def with_parts(trade: Mapping[str, Any], orders: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:

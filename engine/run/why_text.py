@@ -137,7 +137,8 @@ def _hold_words(trade: Row, on_hold: Mapping[str, str]) -> str:
 
 def _part_words(trade: Row, part: Mapping[str, Any], verb: str, session: date) -> str:
     """Return `2 of 4 bought back at 1.65 10:31: half`."""
-    return f"{part_words(part, trade, verb)} {_on(part['time'], session)}: {part['exit']}"
+    words = part_words(part["quantity"], trade["quantity"], part["price"], verb)
+    return f"{words} {_on(part['time'], session)}: {part['exit']}"
 
 
 def _on(at: Any, session: date) -> str:
