@@ -16,7 +16,8 @@ from engine.record.record import Json, Kind, Record
 from engine.run.columns import price
 from engine.run.glance import one_line
 from engine.run.position_text import shares_moved
-from engine.run.trade_text import is_opened, option_of, part_words, structure_of, with_parts
+from engine.run.trade_text import is_opened, option_of, part_of_row, structure_of
+from engine.run.why_day import parts_told
 from engine.store.queries import Row, Run, StoreReader
 
 KINDS = (Kind.ALARM, Kind.DECISION, Kind.LINK, Kind.OPERATOR, Kind.RUN_ENDED, Kind.SESSION)
@@ -200,7 +201,7 @@ def digest(reader: StoreReader, date: str, bots: list[str]) -> str:
     still = [row for row in trades if row["status"] == "OPEN"]
     made = _made(sum(row["final_pnl"] for row in closed))
     lines = [f"{date}: realised {made}, {len(closed)} closed, {len(still)} open"]
-    told = [with_parts(row, reader.view("orders", position=row["position"])) for row in trades if _may_be(row, date)]
+    told = [parts_told(row, reader) for row in trades if _may_be(row, date)]
     lines += [f"{bot}: {_day_of(bot, date, told, days.get(bot))}" for bot in bots]
     return "\n".join(lines)
 
@@ -217,11 +218,8 @@ def _day_of(bot: str, date: str, trades: list[Row], day: Row | None) -> str:
     for row in own:
         if str(row["entry_time"] or "").startswith(date) and is_opened(row):
             parts.append(f"opened {structure_of(row)}")
-        verb = "sold" if (row["entry_price"] or 0) < 0 else "bought back"
         dealt = [each for each in row.get("parts", ()) if str(each["time"]).startswith(date)]
-        parts += [
-            f"{part_words(each['quantity'], row['quantity'], each['price'], verb)} by {each['exit']}" for each in dealt
-        ]
+        parts += [f"{part_of_row(each, row)} by {each['exit']}" for each in dealt]
         if str(row["exit_time"] or "").startswith(date) and row["status"] == "CLOSED":
             made = f"{_made(row['final_pnl'])}{' in all' if row.get('parts') else ''}"
             parts.append(f"closed by {row['exit_name'] or row['exit_reason']}, {made}")

@@ -12,7 +12,7 @@ class Booked:
     """One execution as it was booked: enough to replace it by its correction and to give it its commission.
 
     `position` is "" for an execution that is not ours: `foreign` is its report then. is_paid: its commission was told,
-    or none will be.
+    or none will be. by_others: with it somebody else has closed what we held.
     """
 
     exec_id: str
@@ -24,6 +24,7 @@ class Booked:
     commission: Decimal = ZERO
     is_paid: bool = False
     foreign: ExecutionReport | None = None
+    by_others: bool = False
 
 
 BY_OTHERS = "by_others"

@@ -13,6 +13,8 @@ the broker closed for want of margin."""
 ESTIMATED = "closed_by_hand_estimated"
 """That of what was closed past us while nobody has told at what price."""
 BY_A_PERSON = frozenset((FLATTENED, CLOSED_BY_HAND, ESTIMATED))
+PAST_US = frozenset((CLOSED_BY_HAND, LIQUIDATED, ESTIMATED))
+"""Those of what ended past us, in whole: what others closed of it is no part of a trade that went on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.model.values import dataclass
 from engine.run.glance import one_line, realized_today, today_of, waits_text
 from engine.run.position_text import (
+    closed_by_others,
     closed_parts,
     ending_text,
     entry_text,
@@ -26,6 +27,7 @@ from engine.run.position_text import (
     provisional_text,
     resting_text,
 )
+from engine.run.trade_text import OTHERS
 from engine.turn.leaving import CLOSING
 from engine.turn.state import BotState, State
 
@@ -119,6 +121,7 @@ def _position(state: State, position: Position) -> Iterator[str]:
     yield f"{entry_text(position)} {_clock(position.opened_at, state)}"
     parts = closed_parts(state, position)
     yield from (f"{part_text(part, position)} {_clock(part.changed_at, state)}: {part.reason}" for part in parts)
+    yield from (f"{words} by {OTHERS}" for words in closed_by_others(state, position))
     if position.state == "closed":
         yield f"{ending_text(state, position)} {_clock(left_at(state, position), state)}: {position.exit_reason}"
     else:

@@ -12,10 +12,10 @@ from engine.model.cover import moved_by
 from engine.model.market import Board
 from engine.model.money import CENT
 from engine.model.order import Order, OrderType, Purpose
-from engine.model.position import CLOSED_BY_HAND, ESTIMATED, Position
+from engine.model.position import CLOSED_BY_HAND, ESTIMATED, PAST_US, Position
 from engine.model.structure import strike_of, structure_text
 from engine.run.levels import has_acted
-from engine.run.trade_text import NO_PART, part_words
+from engine.run.trade_text import NO_PART, others_words, part_words
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.program import CompiledBot, Program
 from engine.turn.resting import RESTING, level_net
@@ -71,10 +71,23 @@ def closed_parts(state: State, position: Position) -> list[Order]:
     ]
 
 
+def closed_by_others(state: State, position: Position) -> list[str]:
+    """Return what others have closed of a position that went on: `1 SPXW 2026-10-21 5890P sold at 0.95`, sorted."""
+    if position.exit_reason in PAST_US:
+        return []
+    legs = {leg.name: leg for leg in position.legs}
+    booked = [each for each in state.booked.values() if each.by_others and each.position == position.id]
+    told = ((legs[each.leg], each.quantity, abs(each.cash)) for each in booked if each.quantity)
+    return sorted(
+        others_words(count, str(leg.option), float(cash / count / leg.option.multiplier), is_sale=leg.sign > 0)
+        for leg, count, cash in told
+    )
+
+
 def ending_text(state: State, position: Position) -> str:
     """Return how a closed position ended; `bought back in all at 4.75` where parts of it were closed before."""
-    words = exit_text(position)
-    return words.replace(" at ", " in all at ", 1) if closed_parts(state, position) else words
+    words, has_parts = exit_text(position), closed_parts(state, position) or closed_by_others(state, position)
+    return words.replace(" at ", " in all at ", 1) if has_parts else words
 
 
 def part_text(order: Order, position: Position) -> str:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.decide.bot_day import BotDay
-from engine.fill.book import Booked, owes_none
+from engine.fill.book import BY_OTHERS, Booked, owes_none
 from engine.model.contract import LOT, SHARES_NAME
 from engine.model.facts import EventCalendar, Facts
 from engine.model.market import Board
@@ -192,6 +192,7 @@ def _book(booked: dict[str, Booked], record: Record, orders: Mapping[str, Mappin
         cash=Decimal(str(data["price"])) * count * multiplier * sign,
         commission=corrected.commission if corrected else ZERO,
         is_paid=owes_none(exec_id, count) or (corrected is not None and corrected.is_paid),
+        by_others=data["purpose"] == BY_OTHERS,
     )
     return base
 

@@ -9,13 +9,18 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from engine.fill.book import BY_OTHERS
 from engine.model.contract import Option, Right
 from engine.model.order import Purpose
+from engine.model.position import PAST_US
 from engine.model.structure import Strike, structure_text
 from engine.run.columns import price
 
+Rows = Iterable[Mapping[str, Any]]
 NO_PART = (Purpose.ENTRY, Purpose.UNWIND, Purpose.ROLL)
 """What orders are for whose fills close no part of a trade that goes on."""
+OTHERS = "others"
+"""Stands where the name of an exit does for what was closed past us."""
 
 
 def is_opened(trade: Mapping[str, Any]) -> bool:
@@ -23,7 +28,7 @@ def is_opened(trade: Mapping[str, Any]) -> bool:
     return bool(trade["entry_time"]) and trade["state"] != "entering"
 
 
-def asked_at(orders: Iterable[Mapping[str, Any]]) -> str:
+def asked_at(orders: Rows) -> str:
     """Return what the last order of an entry asked for: `last at 4.19, try 2; mid 4.21 when it began`, "" of none.
 
     orders: rows of `orders` of its position, in their order.
@@ -38,10 +43,10 @@ def asked_at(orders: Iterable[Mapping[str, Any]]) -> str:
     return words if mid is None else f"{words}; mid {price(abs(mid))} when it began"
 
 
-def parts_closed(trade: Mapping[str, Any], orders: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return which exits closed a part of a row of `trades` that went on: name, count, price, time.
+def parts_closed(trade: Mapping[str, Any], orders: Rows, fills: Rows) -> list[dict[str, Any]]:
+    """Return what closed a part of a row of `trades` that went on: which exit, or others; count, price, time.
 
-    orders: rows of `orders` of its position.
+    What others have closed is of one contract, which is named with it. orders, fills: rows of its position.
     """
     closing = (each for each in orders if each["fill_time"] and Purpose(each["purpose"]) not in NO_PART)
     found = [
@@ -54,6 +59,19 @@ def parts_closed(trade: Mapping[str, Any], orders: Iterable[Mapping[str, Any]]) 
         for each in closing
         if not trade["exit_time"] or each["reason"] != trade["exit_name"]
     ]
+    if trade["exit_name"] not in PAST_US:
+        found += [
+            {
+                "exit": OTHERS,
+                "quantity": int(each["quantity"]),
+                "price": each["price"],
+                "time": each["executed_at"],
+                "contract": each["contract"],
+                "action": each["action"],
+            }
+            for each in fills
+            if each["purpose"] == BY_OTHERS
+        ]
     return sorted(found, key=lambda each: str(each["time"]))
 
 
@@ -63,9 +81,22 @@ def part_words(filled: int, of: int, average: float | None, verb: str) -> str:
     return f"{count} {verb}" + ("" if average is None else f" at {price(abs(average))}")
 
 
-def with_parts(trade: Mapping[str, Any], orders: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return a row of `trades` with the parts of it that exits closed, where there are some."""
-    parts = parts_closed(trade, orders)
+def others_words(count: int, contract: str, average: float, *, is_sale: bool) -> str:
+    """Return `1 SPXW 2026-10-21 5890P sold at 0.95`: what others have closed of a trade."""
+    return f"{count} {contract} {'sold' if is_sale else 'bought back'} at {price(average)}"
+
+
+def part_of_row(part: Mapping[str, Any], trade: Mapping[str, Any]) -> str:
+    """Return one of `parts_closed` in words."""
+    if "contract" in part:
+        return others_words(part["quantity"], part["contract"], part["price"], is_sale=part["action"] == "SELL")
+    verb = "sold" if (trade["entry_price"] or 0) < 0 else "bought back"
+    return part_words(part["quantity"], trade["quantity"], part["price"], verb)
+
+
+def with_parts(trade: Mapping[str, Any], orders: Rows, fills: Rows) -> Mapping[str, Any]:
+    """Return a row of `trades` with the parts of it that were closed before its end, where there are some."""
+    parts = parts_closed(trade, orders, fills)
     return {**trade, "parts": parts} if parts else trade
 
 

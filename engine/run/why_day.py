@@ -35,13 +35,19 @@ def why_day(reader: StoreReader, session: date, records: Sequence[Record], trade
     told = story(records)
     return WhyDay(
         told,
-        [with_parts(row, reader.view("orders", position=row["position"])) for row in trades if _is_of(row, session)],
+        [parts_told(row, reader) for row in trades if _is_of(row, session)],
         [row for row in trades if is_held(row, session)],
         reader.outages(session),
         reader.data_troubles(session),
         reader.on_hold(),
         {each: asked_at(reader.view("orders", position=each)) for each in told.tried},
     )
+
+
+def parts_told(trade: Row, reader: StoreReader) -> Row:
+    """Return a row of `trades` with the parts of it that were closed before its end."""
+    of_it = {"position": trade["position"]}
+    return with_parts(trade, reader.view("orders", **of_it), reader.view("fills", **of_it))
 
 
 def is_held(trade: Row, session: date) -> bool:

@@ -12,7 +12,7 @@ from engine.model.session import exchange_date
 from engine.record.doing import Doing, Told
 from engine.record.explain import Condition, Leaving, Moment, Span, Story, total
 from engine.run.columns import aligned, clock, price, signed
-from engine.run.trade_text import part_words, structure_of
+from engine.run.trade_text import part_of_row, structure_of
 from engine.run.why_day import WhyDay
 from engine.store.queries import Row
 
@@ -124,7 +124,7 @@ def _trade_line(trade: Row, session: date) -> str:
     line += f" {opened}"
     closes = "sold" if verb == "bought" else "bought back"
     parts = trade.get("parts") or ()
-    line += "".join(f", {_part_words(trade, part, closes, session)}" for part in parts)
+    line += "".join(f", {_part_words(trade, part, session)}" for part in parts)
     if trade["status"] != "CLOSED":
         return f"{line}; {str(trade['status']).lower()}"
     line += f", {_end_words(trade, f'{closes} in all' if parts else closes, session)}"
@@ -135,10 +135,9 @@ def _hold_words(trade: Row, on_hold: Mapping[str, str]) -> str:
     return f", on hold: {why}" if (why := on_hold.get(str(trade.get("position")))) else ""
 
 
-def _part_words(trade: Row, part: Mapping[str, Any], verb: str, session: date) -> str:
+def _part_words(trade: Row, part: Mapping[str, Any], session: date) -> str:
     """Return `2 of 4 bought back at 1.65 10:31: half`."""
-    words = part_words(part["quantity"], trade["quantity"], part["price"], verb)
-    return f"{words} {_on(part['time'], session)}: {part['exit']}"
+    return f"{part_of_row(part, trade)} {_on(part['time'], session)}: {part['exit']}"
 
 
 def _on(at: Any, session: date) -> str:

@@ -89,7 +89,7 @@ def _book(work: Work, name: str, leg: PositionLeg, told: Booked) -> None:
     assert report is not None
     sign = -1 if report.is_buy else 1
     cash = report.price * told.quantity * leg.option.multiplier * sign
-    booked = replace(told, position=name, leg=leg.name, cash=cash, foreign=None)
+    booked = replace(told, position=name, leg=leg.name, cash=cash, foreign=None, by_others=True)
     work.put_booked(told.exec_id.rpartition(".")[0], booked)
     position = _put(work, name, leg, booked)
     _record(work, position, leg, booked, "", report.price, report.executed_at)
@@ -138,7 +138,7 @@ def book_estimate(work: Work, name: str, leg: PositionLeg) -> PositionLeg:
     count = min(missed.contracts, leg.held)
     cash = missed.price * count * leg.option.multiplier * leg.sign
     base = f"{UNSEEN}{name}:{leg.name}"
-    booked = Booked(f"{base}.01", name, leg.name, False, count, cash, is_paid=True)
+    booked = Booked(f"{base}.01", name, leg.name, False, count, cash, is_paid=True, by_others=True)
     work.put_booked(base, booked)
     position = _put(work, name, leg, booked)
     _record(work, position, leg, booked, name, missed.price, missed.since)

@@ -21,7 +21,8 @@ from engine.run.chart.chart import Chart, Held, Mark, MarkKind, Point
 from engine.run.columns import price, signed
 from engine.run.desk import SpecText, compile_text
 from engine.run.resume import spec_texts
-from engine.run.trade_text import parts_closed, structure_of
+from engine.run.trade_text import structure_of
+from engine.run.why_day import parts_told
 from engine.store.queries import Row, StoreReader
 from engine.turn.program import CompiledBot
 from engine.turn.resting import level_net
@@ -102,7 +103,7 @@ def _left_at(reader: StoreReader, row: Row) -> datetime | None:
 
 def _parts(reader: StoreReader, row: Row) -> list[tuple[datetime, str]]:
     """Return when exits closed a part of a trade that went on, and at which price."""
-    parts = parts_closed(row, reader.view("orders", position=row["position"]))
+    parts = parts_told(row, reader).get("parts", ())
     told = ((_time(each["time"]), f"{each['exit']}: a part at {_price(each['price'])}") for each in parts)
     return [(at, words) for at, words in told if at is not None]
 

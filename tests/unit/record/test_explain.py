@@ -183,13 +183,13 @@ def test_parts_of_a_trade_that_exits_closed_are_told() -> None:
     ]
     told = story([decision("09:45", "watch"), decision("09:45", "enter")])
     part = "sold 4 x 5950p at 2.00 09:45, 2 of 4 bought back at 1.65 10:31: half"
-    (_, line) = story_lines(WATCHER, DAY, WhyDay(told, [with_parts(row, orders[:3])]))
+    (_, line) = story_lines(WATCHER, DAY, WhyDay(told, [with_parts(row, orders[:3], ())]))
     assert line == f"  {part}; open"
     closed = {**row, **left, "status": "CLOSED", "final_pnl": 199.91}
-    (_, line) = story_lines(WATCHER, DAY, WhyDay(told, [with_parts(closed, orders)]))
+    (_, line) = story_lines(WATCHER, DAY, WhyDay(told, [with_parts(closed, orders, ())]))
     assert line.startswith(f"  {part}, bought back in all at 1.40 12:40: rest   +$199.91")
-    assert with_parts(closed, orders[:1]) == closed
-    (_, line) = story_lines(WATCHER, DAY, WhyDay(told, [with_parts(row, [{**orders[1], "fill_price": None}])]))
+    assert with_parts(closed, orders[:1], ()) == closed
+    (_, line) = story_lines(WATCHER, DAY, WhyDay(told, [with_parts(row, [{**orders[1], "fill_price": None}], ())]))
     assert line == "  sold 4 x 5950p at 2.00 09:45, 2 of 4 bought back 10:31: half; open", "as where nothing is sent"
 
 

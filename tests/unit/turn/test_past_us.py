@@ -7,14 +7,18 @@ from pathlib import Path
 import pytest
 from hand_desk import Desk, put, text_of
 
+from engine.alerts.find import digest
 from engine.fill.pnl import profit
 from engine.model.contract import Option
 from engine.model.event import CommissionReport, ExecutionReport, Request
 from engine.model.facts import EventCalendar
 from engine.model.market import Board
 from engine.record.record import Kind
+from engine.run.outcome import day_outcome
 from engine.run.position_text import exit_text
 from engine.run.resume import resume
+from engine.run.why_day import why_day
+from engine.run.why_text import story_lines
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
@@ -154,6 +158,38 @@ def test_what_is_left_of_a_position_waits_for_a_person() -> None:
     assert (desk.position.on_hold, len(desk.submitted)) == ("", 2)
     desk.fill(desk.last)
     assert desk.position.state == "closed"
+
+
+def test_what_others_close_of_a_position_that_goes_on_is_told_as_a_part_of_it(tmp_path: Path) -> None:
+    """The exit that closed the rest seemed to have closed all, at a price which it never paid."""
+    desk = Desk()
+    desk.opened()
+    others(desk, LONG, -1, "4.80", liquidates=True)
+    gone(desk, LONG)
+    desk.ask(Request.RESUME, "spread")
+    desk.tick(1)
+    desk.fill(desk.last)
+    desk.tick(1)
+
+    (bot,) = day_outcome(desk.state, None).bots
+    told = [part for line in bot.lines for part in line.parts]
+    part = f"1 {LONG} sold at 4.80"
+    assert told[1] == f"{part} by others"
+    assert told[2].startswith("bought back in all at ")
+    path = kept(desk, tmp_path)
+    with StoreReader(path) as reader:
+        assert f"; {part} by others; closed by " in digest(reader, "2026-11-18", ["spread"])
+        day = why_day(reader, desk.day, reader.day("spread", desk.day), reader.view("trades"))
+    assert f", {part} 10:00: others, bought back in all at " in "\n".join(story_lines("spread", desk.day, day))
+
+
+def kept(desk: Desk, folder: Path) -> Path:
+    """Return the store of what a desk has recorded."""
+    path = folder / "day.db"
+    journal = SqlJournal(open_store(path))
+    journal.append(tuple(desk.records), durable=True)
+    journal.close()
+    return path
 
 
 def test_what_the_broker_liquidates_wholly_is_told_as_that() -> None:
@@ -396,10 +432,6 @@ def test_what_a_person_lets_go_on_is_not_counted_as_gone() -> None:
 
 def test_the_interface_says_that_a_position_is_on_hold_and_why(tmp_path: Path) -> None:
     desk = untold()
-    path = tmp_path / "day.db"
-    journal = SqlJournal(open_store(path))
-    journal.append(tuple(desk.records), durable=True)
-    journal.close()
-    with StoreReader(path) as reader:
+    with StoreReader(kept(desk, tmp_path)) as reader:
         (told,) = positions(reader)
     assert told.on_hold == desk.position.on_hold != ""
