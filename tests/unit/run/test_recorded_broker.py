@@ -318,10 +318,11 @@ def tape(folder: Path, *told: tuple[Event, list[Record]]) -> list[Path]:
     return list(folder.iterdir())
 
 
-def test_a_recording_tells_orders_facts_and_answers(tmp_path: Path) -> None:
-    def record(found: Order, seconds: float) -> Record:
-        return Record(at(seconds), Kind.ORDER, found.bot, found.position, dict(encode(found)))  # type: ignore[arg-type]
+def record(found: Order, seconds: float) -> Record:
+    return Record(at(seconds), Kind.ORDER, found.bot, found.position, dict(encode(found)))  # type: ignore[arg-type]
 
+
+def test_a_recording_tells_orders_facts_and_answers(tmp_path: Path) -> None:
     cancelling = replace(dearer(order()), status=OrderStatus.CANCELLING)
     margin = MarginReport(at(1), 9, Decimal(900), Decimal(500))
     files = tape(
@@ -335,6 +336,16 @@ def test_a_recording_tells_orders_facts_and_answers(tmp_path: Path) -> None:
     (script,) = told.scripts.values()
     assert script.changes == [(at(10), Terms(1, Decimal("-0.45"))), (at(20), None)]
     assert (told.facts, told.margins) == ({(ClosesReport, "SPX")}, [margin])
+
+
+def test_of_two_recordings_the_earlier_one_counts_until_the_later_one_begins(tmp_path: Path) -> None:
+    """One day that was simulated twice: each order seemed to be changed back and forth, and its fills were lost."""
+    repriced = (MarketMoved(at(10)), [record(dearer(order()), 10)])
+    sent = (MarketMoved(at(5)), [record(order(), 5)])
+    told = Told()
+    told.read((*tape(tmp_path / "1", sent, repriced), *tape(tmp_path / "2", sent, repriced)))
+    (script,) = told.scripts.values()
+    assert script.changes == [(at(10), Terms(1, Decimal("-0.45")))]
 
 
 def test_an_order_of_another_version_is_named(tmp_path: Path) -> None:

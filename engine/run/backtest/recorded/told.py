@@ -1,12 +1,13 @@
 """What a recording tells beside market data: each order with what was changed of it, and which slow facts came."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.adapters.recorded.recording import Decided, Exchanged, play_told
+from engine.adapters.recorded.file import instant, span
+from engine.adapters.recorded.recording import Decided, Exchanged, Heard, play_told
 from engine.model.errors import StoreError
 from engine.model.event import (
     BarsReport,
@@ -21,6 +22,7 @@ from engine.model.event import (
 from engine.model.order import Order, OrderStatus, Terms
 from engine.record.codec import CodecError, decode, record_of
 from engine.record.record import Kind
+from engine.turn.state import NEVER
 
 LATE = timedelta(seconds=1)
 """What lies no further apart was done at the same moment."""
@@ -94,7 +96,7 @@ class Told:
         """Take the recordings of another day; orders of earlier ones may live on. Raises: StoreError."""
         facts: set[Fact] = set()
         self.margins = []
-        for step in play_told(tuple(files)):
+        for step in _until_the_next(files):
             if isinstance(step, Decided):
                 for line in step.lines:
                     if _ORDER in line:
@@ -122,3 +124,20 @@ class Told:
             known.take(order, record.at)
         elif order.sent_at is not None:
             self.scripts[order.ref] = Script(order)
+
+
+def cuts(files: Sequence[Path]) -> Iterator[tuple[Path, datetime]]:
+    """Yield the files, each with the instant from which on another one counts."""
+    known = [file for file in files if span(file)[3]]
+    for place, file in enumerate(known):
+        after = known[place + 1 : place + 2]
+        yield file, min((instant(span(each)[0]) for each in after), default=NEVER)
+
+
+def _until_the_next(files: Sequence[Path]) -> Iterator[Heard | Exchanged | Decided]:
+    """Yield what each file tells until another one counts."""
+    for file, until in cuts(files):
+        for step in play_told((file,)):
+            if step.at >= until:
+                break
+            yield step

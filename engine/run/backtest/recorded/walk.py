@@ -10,13 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import numpy as np
 
 from engine.adapters.history.day import Finding, HistoryDay
 from engine.adapters.history.finding import told
-from engine.adapters.recorded.file import instant, span
 from engine.adapters.recorded.recording import Heard, Moved, Step, play
 from engine.adapters.recorded.source import RecordingSource
 from engine.model.errors import InvariantError
@@ -27,7 +25,7 @@ from engine.run.backtest.hearing import SOON, at_once
 from engine.run.backtest.market import DayMarket
 from engine.run.backtest.recorded.broker import RecordedBroker
 from engine.run.backtest.recorded.mirror import Mirror
-from engine.run.backtest.recorded.told import LATE, Told, fact_of
+from engine.run.backtest.recorded.told import LATE, Told, cuts, fact_of
 from engine.run.backtest.waking import ENDS, agenda_of
 from engine.run.backtest.walk import BEFORE_OPEN, WAKES_AT_MOST, DayDone, Walk
 from engine.run.columns import clock
@@ -120,7 +118,7 @@ class RecordedWalk(Walk):
         ends = session.close + ENDS
         self.clock = deque(at for at, _ in agenda_of(self.program, session, np.empty(0), self.now))
         self.wakes = 0
-        for file, until in _cuts(self.source.files(session.date)):
+        for file, until in cuts(self.source.files(session.date)):
             self.mirror = Mirror(self.board)
             for step in play((file,), self.mirror.recorded):
                 at = max(step.at, self.now)
@@ -203,11 +201,3 @@ class RecordedWalk(Walk):
         self.queue.extend(self._broker.overdue(self.now))
         self._settle_queue()
         self._end(session, market.day)
-
-
-def _cuts(files: Sequence[Path]) -> Iterator[tuple[Path, datetime]]:
-    """Yield the files, each with the instant from which on another one counts."""
-    known = [file for file in files if span(file)[3]]
-    for place, file in enumerate(known):
-        after = known[place + 1 : place + 2]
-        yield file, min((instant(span(each)[0]) for each in after), default=NEVER)
