@@ -20,6 +20,7 @@ from engine.alerts.people import Chat
 from engine.model.errors import RulebotError
 from engine.model.event import Request
 from engine.model.money import dollars
+from engine.run.asked import trading_of
 from engine.run.inbox import post
 from engine.store.place import Place
 from engine.store.queries import StoreReader
@@ -120,7 +121,7 @@ def status_words(store: Place) -> str:
     with StoreReader(store) as reader:
         run, rows = reader.run(), reader.view("system_state")
         held = [str(row["strategy_id"]) for row in reader.view("open_positions")]
-    lines = [f"engine {run.state()}, trading {run.trading}"]
+    lines = [f"engine {run.state()}, trading {trading_of(run)}"]
     if rows:
         row = rows[0]
         lines[0] += f"; today realised {dollars(row['daily_pnl'])}, {len(held)} open"

@@ -8,7 +8,7 @@ import click
 from engine.cli.stores import print_json, reads_store
 from engine.cli.width import echo, table, terminal_width
 from engine.record.record import Record
-from engine.run.asked import standing_of
+from engine.run.asked import standing_of, trading_of
 from engine.run.columns import aligned, price, signed
 from engine.run.connected import connected
 from engine.run.trade_text import structure_of
@@ -53,7 +53,7 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
     return {
         "engine": run.state(),
         "mark": run.mark,
-        "trading": run.trading,
+        "trading": trading_of(run),
         "paused": _paused(run),
         "connected": link.is_linked,
         "connection": link.words,

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from engine.model.event import Request
 from engine.record.record import Record
+from engine.store.queries import Run
 from engine.turn.state import Standing, after_request
 
 
@@ -13,6 +14,16 @@ def standing_of(asked: Iterable[Record]) -> Standing:
     for record in asked:
         standing = after_record(standing, record)
     return standing
+
+
+def trading_of(run: Run) -> str:
+    """Return active, or reducing (exits only) once all are paused or killed; stopped when no engine runs."""
+    return "stopped" if run.state() == "stopped" else asked_of(run)
+
+
+def asked_of(run: Run) -> str:
+    """Return active, or reducing once operators have asked for that, whether an engine runs or not."""
+    return "active" if standing_of((*run.earlier, *run.requests)).is_active else "reducing"
 
 
 def after_record(standing: Standing, record: Record) -> Standing:

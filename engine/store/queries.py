@@ -105,18 +105,6 @@ class Run:
             return "stopping"
         return "running" if self.has_session else "starting"
 
-    @property
-    def trading(self) -> str:
-        """Return active, or reducing (exits only) once all are paused or killed; stopped when no engine runs."""
-        return "stopped" if self.state() == "stopped" else self.asked
-
-    @property
-    def asked(self) -> str:
-        """Return active, or reducing once operators have asked for that, whether an engine runs or not."""
-        asked = [str(record.data.get("request")) for record in (*self.earlier, *self.requests) if not record.bot]
-        standing = [request for request in asked if request in ("pause", "kill", "flatten", "resume")]
-        return "reducing" if standing and standing[-1] != "resume" else "active"
-
 
 class Rolls(NamedTuple):
     """What a position was rolled from, "" of nothing; what it was rolled into; and the orders that opened it so."""

@@ -6,6 +6,7 @@ from itertools import accumulate, groupby
 from typing import Any
 
 from engine.model.session import EXCHANGE_ZONE
+from engine.run.asked import trading_of
 from engine.run.heartbeat import Stage
 from engine.run.levels import dollars_at
 from engine.run.periods import period_of
@@ -46,9 +47,9 @@ def status(reader: StoreReader, picture: Picture) -> Status:
     waits = picture.engine == WAITING
     coming = [each.next_scheduled_time for each in bots if each.next_scheduled_time]
     return Status(
-        is_trading=run.trading == "active" and run.state() != "stopping",
+        is_trading=trading_of(run) == "active" and run.state() != "stopping",
         is_connected=picture.is_linked,
-        trading=picture.trading if waits else run.trading,
+        trading=picture.trading if waits else trading_of(run),
         state=WAITING if waits else run.state(),
         mark=run.mark,
         open_positions=int(system.get("open_positions") or 0),

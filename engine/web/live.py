@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from engine.model.errors import StoreError
 from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
+from engine.run.asked import asked_of
 from engine.run.happening import Happening
 from engine.run.heartbeat import Heartbeat, Stage
 from engine.run.preview import Preview, preview_now
@@ -187,7 +188,7 @@ class Live:
             days = tuple((str(row["date"]), float(row["net_pnl"])) for row in reader.view("daily_summary"))
             seen = picture_of_store(reader) if picture is None else picture
             if (waits := self._waits_for()) is not None:
-                trading = reader.run().asked
+                trading = asked_of(reader.run())
                 seen = replace(seen, engine=Stage.CONNECTING.value, trading=trading, is_linked=False, notice=waits)
             told = tuple(self._told) or alarms_of(reader)
         self._shown_head = self._head

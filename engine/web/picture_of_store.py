@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.model.session import EXCHANGE_ZONE
 from engine.record.record import Kind
+from engine.run.asked import trading_of
 from engine.run.columns import price
 from engine.run.connected import connected
 from engine.run.levels import dollars_at
@@ -25,7 +26,7 @@ TOLD = 40
 def picture_of_store(reader: StoreReader) -> Picture:
     """Return what the page shows when no engine runs in this process."""
     run = reader.run()
-    link = connected(reader, run)
+    link, trading = connected(reader, run), trading_of(run)
     positions, orders = reader.view("open_positions"), reader.view("pending_orders")
     system = next(iter(reader.view("system_state")), None)
     at = None if system is None else _instant(system["last_updated"])
@@ -37,12 +38,12 @@ def picture_of_store(reader: StoreReader) -> Picture:
     return Picture(
         at=at,
         engine=run.state(),
-        trading=_trading(run, found),
+        trading=trading,
         mode=str(settings.get("mode") or ""),
         mark=run.mark,
         is_simulated=bool(started.get("simulated")),
         is_linked=link.is_linked,
-        notice=link.words or _notice(run, _trading(run, found)),
+        notice=link.words or _notice(run, trading),
         account=str(started.get("account") or ""),
         net_liquidation=account["net_liquidation"],
         cash=account["cash"],
@@ -80,13 +81,6 @@ def _account(reader: StoreReader) -> dict[str, float | None]:
     told = reader.last_record(Kind.ACCOUNT)
     data = {} if told is None else told[1].data
     return {name: None if data.get(name) is None else float(str(data[name])) for name in names}
-
-
-def _trading(run: Run, found: Known | None) -> str:
-    """Return active, reducing or stopped; what stands holds over restarts."""
-    if run.state() == "stopped" or found is None:
-        return "stopped" if run.state() == "stopped" else run.trading
-    return "active" if found.state.standing.is_active else "reducing"
 
 
 def _notice(run: Run, trading: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import product
 
 from engine.model.order import OrderStatus
+from engine.run.asked import trading_of
 from engine.run.release import release
 from engine.run.vitals import Spread
 from engine.store.place import Place
@@ -64,7 +65,7 @@ def _standing(reader: StoreReader) -> Iterator[Sample]:
     run, at = reader.run(), last_instant(reader)
     yield Sample("rulebot_build_info", 1, (release(),))
     yield Sample("rulebot_engine_running", run.state() != "stopped")
-    yield Sample("rulebot_trading_active", run.trading == "active")
+    yield Sample("rulebot_trading_active", trading_of(run) == "active")
     yield Sample("rulebot_store_records", reader.head()[0])
     if at is not None:
         yield Sample("rulebot_store_last_record_timestamp_seconds", at.timestamp())
