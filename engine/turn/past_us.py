@@ -27,12 +27,13 @@ from engine.turn.work import Work
 
 def book_past_us(work: Work) -> None:
     """Book what others have closed of positions that are on hold, where the broker has told it."""
-    told = [booked for booked in work.booked.values() if booked.foreign is not None]
-    if not told or not work.state.doubts:
+    told = [booked for booked in work.booked.values() if booked.foreign is not None] if work.state.doubts else []
+    if not told:
         return
     closed_past_us: dict[str, list[ExecutionReport]] = {}
+    ours = our_books(work)
     for option in sorted(work.state.doubts, key=str):
-        lacking = our_books(work).get(option, 0) - int(work.state.holdings.get(option, ZERO))
+        lacking = ours.get(option, 0) - int(work.state.holdings.get(option, ZERO))
         holders = [(each, leg) for each in work.active_positions() for leg in each.legs if _is_of(leg, option)]
         if len(holders) != 1 or abs(lacking) > holders[0][1].held:  # beyond it somebody has opened something
             continue
