@@ -8,16 +8,14 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from engine.fill.apply import add_commission, leg_of, with_leg
+from engine.fill.apply import leg_of
 from engine.fill.book import BY_OTHERS, UNSEEN
+from engine.model.contract import Option
 from engine.model.errors import InvariantError, MisuseError
 from engine.model.event import CommissionReport, Event, ExecutionReport
 from engine.model.facts import EventCalendar
 from engine.model.market import Board
-from engine.model.money import ZERO
-from engine.model.position import CLOSED_BY_HAND, ESTIMATED, Position
 from engine.model.values import replace
-from engine.record.codec import decode, encode
 from engine.record.record import Kind, Record
 from engine.run.desk import compile_text
 from engine.run.resume import resume
@@ -26,6 +24,7 @@ from engine.store.open import open_store
 from engine.store.place import Place
 from engine.turn.program import AccountLimits, Program
 from engine.turn.reports import revised
+from engine.turn.state import State
 from engine.turn.turn import turn
 
 
@@ -41,8 +40,8 @@ def correct(
     journal = SqlJournal(open_store(store))
     try:
         records = journal.read()
-        fill = _estimate(records, ref, leg)
-        found = _corrected(records, fill, price, commission, at)
+        fill, since = _estimate(records, ref, leg)
+        found = _corrected(records, fill, since, price, commission, at)
         journal.append(found, durable=True)
     finally:
         journal.close()
@@ -50,13 +49,16 @@ def correct(
     return f"{ref} {fill.data['leg']}: {fill.data['quantity']} at {price} instead of {fill.data['price']}{paid}"
 
 
-def _estimate(records: Sequence[Record], ref: str, leg: str) -> Record:
-    """Return the newest record of the estimate that is meant. Raises: MisuseError."""
+def _estimate(records: Sequence[Record], ref: str, leg: str) -> tuple[Record, datetime]:
+    """Return the newest record of the estimate that is meant, and when it was taken up. Raises: MisuseError."""
     newest: dict[str, Record] = {}
+    first: dict[str, datetime] = {}
     for record in records:
         exec_id = str(record.data.get("exec_id", ""))
         if record.kind is Kind.FILL and exec_id.startswith(UNSEEN):
-            newest[exec_id.rpartition(".")[0]] = record
+            base = exec_id.rpartition(".")[0]
+            newest[base] = record
+            first.setdefault(base, record.at)
     standing = [record for record in newest.values() if int(str(record.data["quantity"]))]
     ours = [record for record in standing if record.data["ref"] == ref]
     if not ours:
@@ -68,7 +70,7 @@ def _estimate(records: Sequence[Record], ref: str, leg: str) -> Record:
     if len(meant) != 1:
         legs = ", ".join(map(_leg_of, ours))
         raise MisuseError(f"which leg of {ref} is meant is not clear", f"say --leg with one of: {legs}")
-    return meant[0]
+    return meant[0], first[str(meant[0].data["exec_id"]).rpartition(".")[0]]
 
 
 def _leg_of(record: Record) -> str:
@@ -77,36 +79,20 @@ def _leg_of(record: Record) -> str:
 
 
 def _corrected(
-    records: Sequence[Record], fill: Record, price: Decimal, commission: Decimal | None, at: datetime
+    records: Sequence[Record], fill: Record, since: datetime, price: Decimal, commission: Decimal | None, at: datetime
 ) -> tuple[Record, ...]:
-    """Return the records of the corrected fill, as the engine would write them."""
-    if fill.data["purpose"] == BY_OTHERS:
-        return _corrected_past_us(records, fill, price, commission, at)
-    resumed = resume(records, fill.at, Board(), EventCalendar())
+    """Return the records of the corrected fill, as the engine would write them; `since`: when it was taken up."""
+    resumed = resume(records, since, Board(), EventCalendar())
     pinned = {text.digest: compile_text(text) for text in resumed.texts}
     program = Program(bots={}, pinned=pinned, limits=AccountLimits(), install=resumed.install)
     state = resumed.state._replace(bots={})  # what a bot has used up of a day that is over is not recorded again
+    report = _of_others(state, fill, price, at) if fill.data["purpose"] == BY_OTHERS else _ours(state, fill, price, at)
+    events: list[Event] = [report]
+    if commission is not None:
+        events.append(CommissionReport(at, report.exec_id, commission))
     data = fill.data
-    order = state.orders.get(str(data["ref"]))
-    if order is None:
-        raise MisuseError(f"the position of {data['ref']} was closed before the fill was taken up: it stays as it is")
-    exec_id = revised(str(data["exec_id"]))
-    report = ExecutionReport(
-        at=at,
-        exec_id=exec_id,
-        ref=order.ref,
-        order_id=order.order_id,
-        perm_id=order.perm_id,
-        client_id=order.client_id,
-        option=next(leg.option for leg in order.legs if leg.key == _leg_of(fill)),
-        is_combo=False,
-        is_buy=bool(data["is_buy"]),
-        quantity=Decimal(str(data["quantity"])),
-        price=price,
-        executed_at=datetime.fromisoformat(str(data["executed_at"])),
-    )
-    events: list[Event] = [report] if commission is None else [report, CommissionReport(at, exec_id, commission)]
-    found = [_decision(fill, price, at)]
+    words = f"{data['ref']} {data['leg']} at {price}, by hand; it was booked at {data['price']}"
+    found = [Record(at, Kind.DECISION, fill.bot, fill.position, {"what": "corrected", "reason": words, "values": []})]
     for event in events:
         result = turn(program, state, event)
         if result.commands:
@@ -116,37 +102,40 @@ def _corrected(
     return tuple(found)
 
 
-def _decision(fill: Record, price: Decimal, at: datetime) -> Record:
+def _ours(state: State, fill: Record, price: Decimal, at: datetime) -> ExecutionReport:
+    """Return a correction of a fill of an order of ours. Raises: MisuseError when the order is not known any more."""
+    order = state.orders.get(str(fill.data["ref"]))
+    if order is None:
+        name = fill.data["ref"]
+        raise MisuseError(f"the position of {name} was closed before the fill was taken up: it stays as it is")
+    option = next(leg.option for leg in order.legs if leg.key == _leg_of(fill))
+    return replace(
+        _report(fill, option, price, at),
+        ref=order.ref,
+        order_id=order.order_id,
+        perm_id=order.perm_id,
+        client_id=order.client_id,
+    )
+
+
+def _of_others(state: State, fill: Record, price: Decimal, at: datetime) -> ExecutionReport:
+    """Return a correction of what others have closed of a position: it is of no order."""
+    return _report(fill, leg_of(state.positions[fill.position], str(fill.data["leg"])).option, price, at)
+
+
+def _report(fill: Record, option: Option, price: Decimal, at: datetime) -> ExecutionReport:
     data = fill.data
-    words = f"{data['ref']} {data['leg']} at {price}, by hand; it was booked at {data['price']}"
-    return Record(at, Kind.DECISION, fill.bot, fill.position, {"what": "corrected", "reason": words, "values": []})
-
-
-def _corrected_past_us(
-    records: Sequence[Record], fill: Record, price: Decimal, commission: Decimal | None, at: datetime
-) -> tuple[Record, ...]:
-    """Return the records of what others have closed of a position at this price: it is of no order."""
-    of_it = [record for record in records if record.position == fill.position]
-    position = decode(Position, dict([record for record in of_it if record.kind is Kind.POSITION][-1].data))
-    base, name = str(fill.data["exec_id"]).rpartition(".")[0], str(fill.data["leg"])
-    told = [record.data for record in of_it if record.kind is Kind.COMMISSION]
-    paid = [Decimal(str(data["amount"])) for data in told if str(data["exec_id"]).rpartition(".")[0] == base]
-    leg = leg_of(position, name)
-    difference = price - Decimal(str(fill.data["price"]))
-    exec_id, count = revised(str(fill.data["exec_id"])), int(str(fill.data["quantity"]))
-    position = with_leg(position, name, exit_cash=leg.exit_cash + leg.sign * difference * count * leg.option.multiplier)
-    found = [
-        _decision(fill, price, at),
-        Record(at, Kind.FILL, fill.bot, fill.position, {**fill.data, "exec_id": exec_id, "price": str(price)}),
-    ]
-    if commission is not None:
-        position = add_commission(position, name, commission - sum(paid[-1:], ZERO), is_first=False)
-        amount = {"exec_id": exec_id, "leg": name, "amount": str(commission)}
-        found.append(Record(at, Kind.COMMISSION, fill.bot, fill.position, amount))
-    newest = {str(data["exec_id"]) for data in (r.data for r in of_it) if data.get("purpose") == BY_OTHERS}
-    left = {each for each in newest if each.startswith(UNSEEN) and revised(each) not in {*newest, exec_id}}
-    if position.exit_reason == ESTIMATED and not any(each.endswith(".01") for each in left):
-        position = replace(position, exit_reason=CLOSED_BY_HAND)
-    entity = encode(position)
-    assert isinstance(entity, dict)
-    return (*found, Record(at, Kind.POSITION, fill.bot, fill.position, entity))
+    return ExecutionReport(
+        at=at,
+        exec_id=revised(str(data["exec_id"])),
+        ref="",
+        order_id=0,
+        perm_id=0,
+        client_id=0,
+        option=option,
+        is_combo=False,
+        is_buy=bool(data["is_buy"]),
+        quantity=Decimal(str(data["quantity"])),
+        price=price,
+        executed_at=datetime.fromisoformat(str(data["executed_at"])),
+    )

@@ -16,7 +16,7 @@ from engine.fill.book import BY_OTHERS, UNSEEN, Booked
 from engine.model.contract import Option
 from engine.model.event import ExecutionReport
 from engine.model.money import ZERO
-from engine.model.position import CLOSED_BY_HAND, LIQUIDATED, Position, PositionLeg
+from engine.model.position import CLOSED_BY_HAND, ESTIMATED, LIQUIDATED, Position, PositionLeg
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import SETBACKS
@@ -104,6 +104,7 @@ def corrected_past_us(work: Work, base: str, known: Booked, event: ExecutionRepo
     """Take what the exchange has corrected of an execution of others; of what is booked to a position, its price.
 
     Where one that has closed ours is taken back, or changed in its number, a person must look: it may be held again.
+    Of an estimate a person has told the price.
     """
     position = work.positions.get(known.position)
     if position is None:
@@ -125,8 +126,12 @@ def corrected_past_us(work: Work, base: str, known: Booked, event: ExecutionRepo
     booked = replace(known, exec_id=event.exec_id, cash=cash)
     work.put_booked(base, booked)
     position = work.put_position(book(unbook(position, known), booked, leg.option))
-    _record(work, position, leg, booked, "", event.price, event.executed_at)
-    work.alarm(position.bot, f"the exchange has corrected {what}, to {event.price}", position.id)
+    is_estimate = base.startswith(UNSEEN)
+    _record(work, position, leg, booked, position.id if is_estimate else "", event.price, event.executed_at)
+    if not is_estimate:
+        work.alarm(position.bot, f"the exchange has corrected {what}, to {event.price}", position.id)
+    elif position.exit_reason == ESTIMATED and not has_estimates(work, position):
+        work.put_position(replace(position, exit_reason=CLOSED_BY_HAND))
     if position.state == "closed":
         count_realized(work, position.bot)
 
@@ -150,10 +155,10 @@ def book_estimate(work: Work, name: str, leg: PositionLeg) -> PositionLeg:
     return leg_of(position, leg.name)
 
 
-def is_estimated(booked: Booked) -> bool:
-    """Say whether this stands for what others have closed at a price that nobody has told."""
-    is_ours = booked.position and booked.exec_id.startswith(f"{UNSEEN}{booked.position}:")
-    return bool(is_ours and booked.quantity and booked.exec_id.endswith(".01"))
+def has_estimates(work: Work, position: Position) -> bool:
+    """Say whether something of a position stands booked that others have closed at a price that nobody has told."""
+    booked = (each for each in work.booked.values() if each.by_others and each.position == position.id)
+    return any(each.exec_id.startswith(UNSEEN) and each.exec_id.endswith(".01") for each in booked)
 
 
 def _put(work: Work, name: str, leg: PositionLeg, booked: Booked) -> Position:

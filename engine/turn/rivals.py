@@ -49,7 +49,7 @@ def note_completed(work: Work, ref: str) -> None:
 
 def is_of_ours(work: Work, ref: str) -> bool:
     """Say whether a reference is of an order of this store, also of one that is over and not read back any more."""
-    return _parts(ref)[0] == work.program.install
+    return bool(ref) and _parts(ref)[0] == work.program.install
 
 
 def rival_words(rivals: frozenset[str]) -> str:

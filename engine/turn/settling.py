@@ -16,7 +16,7 @@ from engine.turn.caution import is_stopped
 from engine.turn.doubting import doubt_anew
 from engine.turn.ended import closed, count_realized
 from engine.turn.leaving import UNWIND, leave
-from engine.turn.past_us import book_estimate, is_estimated
+from engine.turn.past_us import book_estimate, has_estimates
 from engine.turn.resting import option_has_expired
 from engine.turn.work import Work
 
@@ -186,7 +186,7 @@ def _after_settlement(work: Work, position: Position) -> None:
     if position.state == "closed":
         count_realized(work, position.bot)
         return
-    is_estimate = any(each.position == position.id and is_estimated(each) for each in work.booked.values())
+    is_estimate = has_estimates(work, position)
     if not position.is_flat or not (is_estimate or any(leg.settled for leg in position.legs)):
         return
     levels_of = ((leg, settlement_level(work, leg.option)) for leg in position.legs if leg.settled)

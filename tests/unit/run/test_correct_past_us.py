@@ -1,14 +1,16 @@
 """`rulebot store correct` of what somebody has closed at a price that nobody has told."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hand_desk import Desk, put, text_of
+from hand_desk import SELLER, Desk, put, text_of
 
 from engine.model.errors import MisuseError
+from engine.model.event import MarketMoved
 from engine.model.position import Position
+from engine.model.session import session_after
 from engine.record.codec import decode
 from engine.record.record import Kind
 from engine.run.audit.books import folded
@@ -33,7 +35,11 @@ def store(tmp_path: Path) -> Path:
     for option in (put(5935), put(5945)):
         desk.holds(option, 0)
     assert desk.position.exit_reason == "closed_by_hand_estimated"
-    path = tmp_path / "day.db"
+    return kept(desk, tmp_path)
+
+
+def kept(desk: Desk, folder: Path) -> Path:
+    path = folder / "day.db"
     journal = SqlJournal(open_store(path))
     journal.append(tuple(desk.records), durable=True)
     journal.close()
@@ -63,6 +69,36 @@ def test_its_legs_are_corrected_one_by_one_with_what_they_cost(store: Path) -> N
     journal = SqlJournal(open_store(store))
     assert list(folded(tape_of(tuple(enumerate(journal.read(), 1))))) == []
     journal.close()
+
+
+def test_a_price_that_was_typed_wrong_is_corrected_once_more_also_on_a_later_day(store: Path) -> None:
+    before = last(store)
+    correct(store, before.id, Decimal("4.70"), leg="long_put", at=AT)
+    correct(store, before.id, Decimal("4.80"), leg="long_put", at=AT + timedelta(days=1))
+    estimated = next(leg.exit_cash for leg in before.legs if leg.name == "long_put")
+    assert last(store).cash == before.cash - estimated + 480
+
+
+def test_so_is_one_of_an_order_of_ours(tmp_path: Path) -> None:
+    """It was refused: its position was closed before the fill was taken up, it said."""
+    sections = {"exits": '\n  - time: "15:00"\n', "exit_order": "{start: mid, wait: 600s, tries: 9, then: market}"}
+    desk = Desk((text_of("seller", **{**SELLER, **sections}),), at="10:00")
+    desk.opened("10:01")
+    desk.until("15:00")
+    order = desk.last
+    desk.ack(order)
+    desk.unlink()
+    desk.day = session_after(desk.day).date
+    desk.now = session_after(desk.now.date()).open - timedelta(minutes=30)
+    desk.freshen()
+    desk.send(MarketMoved(desk.now, ()))
+    desk.link([], {})
+    assert desk.position.state == "closed"
+    path = kept(desk, tmp_path)
+    for days, price in enumerate(("2.40", "2.50"), 1):
+        said = correct(path, order.ref, Decimal(price), at=desk.now + timedelta(days=days))
+        assert f" at {price} instead of " in said
+    assert [-leg.exit_cash for leg in last(path).legs] == [250]
 
 
 def test_a_leg_must_be_named_where_several_are_meant(store: Path) -> None:
