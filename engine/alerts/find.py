@@ -7,8 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 from engine.alerts.alert import Alert, Grade
-from engine.fill.apply import DELIVERING
+from engine.fill.apply import ASSIGNED, DELIVERING
 from engine.model.money import CENT, signed_dollars
+from engine.model.position import CLOSED_BY_HAND, ESTIMATED, FLATTENED, LIQUIDATED
 from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.model.values import dataclass
 from engine.record.codec import utc_time
@@ -20,6 +21,17 @@ from engine.run.trade_text import is_opened, option_of, part_of_row, structure_o
 from engine.run.why_day import parts_told
 from engine.store.queries import Row, Run, StoreReader
 
+_WITHOUT_EXIT = {
+    FLATTENED: "flattened",
+    CLOSED_BY_HAND: "closed by hand",
+    ESTIMATED: "closed by hand, at an estimate",
+    LIQUIDATED: "liquidated by the broker",
+    "expired_worthless": "expired worthless",
+    "settled": "settled",
+    ASSIGNED: "assigned",
+    "exercised": "exercised",
+}
+"""How trades end by no exit of their bot, by the reason that the store has."""
 KINDS = (Kind.ALARM, Kind.DECISION, Kind.LINK, Kind.OPERATOR, Kind.RUN_ENDED, Kind.SESSION)
 AFTER_CLOSE = timedelta(minutes=5)
 """How long after the close a day is told of: settlements and assignments are known by then."""
@@ -206,6 +218,11 @@ def digest(reader: StoreReader, date: str, bots: list[str]) -> str:
     return "\n".join(lines)
 
 
+def _ended(reason: str) -> str:
+    """Return how a trade ended: by an exit of its bot, or without one."""
+    return _WITHOUT_EXIT.get(reason) or f"closed by {reason}"
+
+
 def _may_be(row: Row, date: str) -> bool:
     """Say whether a day may have something to tell of a trade."""
     days = (str(row[each] or "")[:10] for each in ("entry_time", "exit_time"))
@@ -222,7 +239,7 @@ def _day_of(bot: str, date: str, trades: list[Row], day: Row | None) -> str:
         parts += [f"{part_of_row(each, row)} by {each['exit']}" for each in dealt]
         if str(row["exit_time"] or "").startswith(date) and row["status"] == "CLOSED":
             made = f"{_made(row['final_pnl'])}{' in all' if row.get('parts') else ''}"
-            parts.append(f"closed by {row['exit_name'] or row['exit_reason']}, {made}")
+            parts.append(f"{_ended(str(row['exit_name'] or row['exit_reason']))}, {made}")
     if day is not None and day["halted"]:
         parts.append(f"halted: {one_line(day['halted'])}")
     if not parts:

@@ -201,6 +201,18 @@ def test_what_the_broker_liquidates_wholly_is_told_as_that() -> None:
     assert (desk.position.state, desk.position.exit_reason) == ("closed", "liquidated")
 
 
+@pytest.mark.parametrize(("liquidates", "words"), [(True, "liquidated by the broker"), (False, "closed by hand")])
+def test_the_digest_says_who_closed_it(liquidates: bool, words: str, tmp_path: Path) -> None:
+    """It was "closed by closed_by_hand"."""
+    desk = Desk()
+    desk.opened()
+    others(desk, LONG, -1, "4.80", liquidates=liquidates)
+    others(desk, SHORT, 1, "7.40", liquidates=liquidates)
+    gone(desk, LONG, SHORT)
+    with StoreReader(kept(desk, tmp_path)) as reader:
+        assert f"; {words}, " in digest(reader, "2026-11-18", ["spread"])
+
+
 @pytest.mark.parametrize("count", [-2, 1])
 def test_an_execution_that_is_not_what_the_account_lacks_is_not_booked(count: int) -> None:
     """Two contracts sold where one is gone: the other one was somebody's own, and the price may be of it."""
