@@ -1,18 +1,20 @@
 """Sessions from Parquet files with documented columns (docs/history-data.md): our own recordings, and anybody's chains.
 
 One file a day (`2026-10-21.parquet`) or one with many days; beside them the levels (`2026-10-21.levels.parquet`), what
-settled (`2026-10-21.settled.csv`) and a folder `daily/`. A day is read when it is asked for and then forgotten, so
-memory does not grow with the days.
+settled (`2026-10-21.settled.csv`), what a broker told that day (`beside.py`) and a folder `daily/`. A day is read when
+it is asked for and then forgotten, so memory does not grow with the days.
 """
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from engine.adapters.history.beside import beside, is_beside, read_implied, read_told, read_underlyings
 from engine.adapters.history.chain_rows import chain_rows
 from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
@@ -79,7 +81,7 @@ class ChainSource:
         if day in self._several:
             raise in_two_files(day, *self._several[day])
         if session is not None and day in self._files and (even := read_even(self._files[day])) is not None:
-            return self._even_day(even, self._files[day], session)
+            return self._told(self._even_day(even, self._files[day], session), self._files[day], session)
         table, file = self._table(day)
         if session is None:
             raise refusal(refused(table.file, 0, f"{day} is no session of the exchange: what it holds is stale"))
@@ -89,13 +91,19 @@ class ChainSource:
         if own is not None:
             rows = rows.only(own)
         levels, findings = self._levels(table, file, rows, session, symbol)
-        return session_day(
+        found = session_day(
             rows,
             session,
             levels=levels,
             findings=[*table.findings, *findings],
             settled=self._settled(file, day, symbol, levels),
         )
+        return self._told(found, self._files[day], session) if day in self._files else found
+
+    def _told(self, day: HistoryDay, file: Path, session: Session) -> HistoryDay:
+        """Return a day with what a broker told on it. Raises: StoreError when that cannot be read."""
+        read_implied(file)
+        return replace(day, told=read_underlyings(file, session, day.times), **read_told(file, session)._asdict())
 
     def _even_day(self, even: Even, file: Path, session: Session) -> HistoryDay:
         symbol = _symbol(even.first)
@@ -119,9 +127,8 @@ class ChainSource:
         """Return instants and levels by symbol: from the file beside it, and from the column `underlying`."""
         found: dict[str, tuple[Columns, Columns]] = {}
         findings: list[Finding] = []
-        beside = file.with_name(f"{file.name.removesuffix('.parquet')}.levels.parquet")
-        if beside.exists():
-            levels = read_parquet(beside)
+        if (there := beside(file, "levels.parquet")).exists():
+            levels = read_parquet(there)
             for name in ("symbol", "level"):
                 if name not in levels.names:
                     raise refusal(refused(levels.file, 0, f"it has no column `{name}`"))
@@ -158,9 +165,8 @@ class ChainSource:
         self, file: Path, day: date, symbol: str, levels: Mapping[str, tuple[Columns, Columns]]
     ) -> dict[tuple[str, str], float]:
         found = self.background.settled(symbol, day, product(symbol).same_day_class)
-        beside = file.with_name(f"{day}.settled.csv")
-        if beside.exists():
-            table = read_csv(beside)
+        if (there := file.with_name(f"{day}.settled.csv")).exists():
+            table = read_csv(there)
             for name in ("symbol", "trading_class", "level"):
                 if name not in table.names:
                     raise refusal(refused(table.file, 1, f"it has no column `{name}`"))
@@ -175,7 +181,10 @@ class ChainSource:
         return self.background.daily(symbol, before, count)
 
     def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
-        """Return the closes of the volatility index from the daily files."""
+        """Return what was told of them on that day, else the closes of the volatility index from the daily files."""
+        file = self._files.get(before)
+        if file is not None and (told := read_implied(file).get(symbol)):
+            return told[-count:] if count else ()
         return self.background.implied(symbol, before, count)
 
 
@@ -248,7 +257,7 @@ def _date_of(table: ArrowTable, codes: Whole, place: int, text: str) -> date:
 def _chain_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    return [file for file in sorted(path.glob("*.parquet")) if not file.name.endswith(".levels.parquet")]
+    return [file for file in sorted(path.glob("*.parquet")) if not is_beside(file)]
 
 
 def _days_of_groups(path: Path) -> dict[date, list[int]]:

@@ -2,14 +2,15 @@
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from engine.adapters.history.day import HistoryDay
+from engine.adapters.history.beside import NAMES, beside, tables
+from engine.adapters.history.day import OF_UNDERLYING, HistoryDay
 from engine.adapters.history.even import EVEN
 from engine.adapters.history.rows import BY_QUOTE, is_morning_settled
 from engine.adapters.history.table import pyarrow
@@ -20,24 +21,27 @@ from engine.model.session import CalendarError, session_after
 _KEPT: Mapping[str, Any] = {"compression": "zstd", "write_page_checksum": True}
 
 
-def write_day(day: HistoryDay, file: Path) -> None:
-    """Write a session: `DAY.parquet`, beside it `DAY.levels.parquet` and, when something settled, `DAY.settled.csv`.
+def write_day(day: HistoryDay, file: Path, implied: Mapping[str, Sequence[float]] | None = None) -> None:
+    """Write a session: `DAY.parquet`, beside it `DAY.levels.parquet` and what else is known of it (`beside.py`).
 
+    implied: volatilities of sessions before, by symbol, oldest first.
     Rows stand instant by instant with the same options in the same order, so that they are read without sorting.
     Raises: StoreError at the disk, or without pyarrow; nothing of it is left then, or when it is interrupted.
     """
     arrow, parquet = pyarrow()
     if len({option.symbol for option in day.options}) > 1:
         raise StoreError(f"{file.name}: a file of a chain is of one underlying; write one for each")
-    levels, settled = _beside(file, "levels.parquet"), _beside(file, "settled.csv")
+    settled = beside(file, "settled.csv")
+    others = {name: beside(file, f"{name}.parquet") for name in NAMES}
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         _write_chain(parquet, _chain(arrow, day), day, file)
-        parquet.write_table(_levels(arrow, day), levels, **_KEPT)
+        for name, table in {"levels": _levels(arrow, day), **tables(day, implied or {})}.items():
+            parquet.write_table(table, others[name], **_KEPT)
         if day.settled:
             _write_settled(day, settled)
     except BaseException as error:
-        for each in (file, levels, settled):
+        for each in (file, settled, *others.values()):
             with suppress(OSError):
                 each.unlink()
         if isinstance(error, OSError):
@@ -56,10 +60,6 @@ def _write_chain(parquet: Any, table: Any, day: HistoryDay, file: Path) -> None:
         writer.write_table(table.slice(0, width))
         if len(table) > width:
             writer.write_table(table.slice(width))
-
-
-def _beside(file: Path, ending: str) -> Path:
-    return file.with_name(f"{file.name.removesuffix('.parquet')}.{ending}")
 
 
 def _times(arrow: Any, times: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Any:
@@ -111,6 +111,11 @@ def _levels(arrow: Any, day: HistoryDay) -> Any:
         "symbol": arrow.array(symbols, type=arrow.string()),
         "level": np.concatenate(values) if values else np.zeros(0),
     }
+    if day.told is not None and values:
+        nothing, told = np.full(len(day.times), np.nan), day.told
+        for name in OF_UNDERLYING:
+            of = [told.get(symbol, {}).get(name, nothing)[known[symbol]] for symbol in day.levels]
+            columns[name] = np.concatenate(of)
     return arrow.table(columns)
 
 

@@ -22,7 +22,7 @@ _BY_OPTION = ("bid", "ask", "bid_size", "ask_size", "iv", "delta", "gamma", "veg
 def export(tape: Path, folder: Path) -> list[tuple[Path, int, int]]:
     """Write the day of a recording; return each chain's file, with its instants and options.
 
-    Levels of everything that was streamed stand beside each; daily bars that the broker told of in a folder `daily`.
+    Levels of everything that was streamed stand beside each, with what else the broker told; daily bars in `daily`.
     Raises: MisuseError for a file that is there already; StoreError when nothing was quoted, at the disk, or without
     pyarrow.
     """
@@ -34,10 +34,11 @@ def export(tape: Path, folder: Path) -> list[tuple[Path, int, int]]:
     found = [(symbol, folder / symbol / f"{day.date}.parquet") for symbol in symbols]
     if there := [file for _, file in found if file.exists()]:
         raise MisuseError(f"{there[0]} is there already", "name another folder: nothing is written over")
+    implied = {each: source.implied(each, day.date, SESSIONS) for each in day.levels}
     written = []
     for symbol, file in found:
         part = of_symbol(day, symbol)
-        write_day(part, file)
+        write_day(part, file, implied)
         written.append((file, len(part.times), len(part.options)))
     for symbol in day.levels:
         _write_daily(folder / DAILY / f"{symbol.lower()}_daily.csv", source.daily(symbol, day.date, SESSIONS))

@@ -1,0 +1,280 @@
+"""What a broker told on a day beside quotes and levels, in Parquet files beside the chain of that day.
+
+`DAY.bars.parquet` has the bars within the session, each time they were told with all that were known then,
+`DAY.listings.parquet` what was listed, `DAY.moves.parquet` expected moves of the open, `DAY.implied.parquet` the
+volatilities of sessions before. What has no file nobody told; docs/history-data.md has their columns.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.adapters.history.day import OF_UNDERLYING, Columns, HistoryDay, ToldBars
+from engine.adapters.history.finding import refusal, refused
+from engine.adapters.history.instants import instants
+from engine.adapters.history.rows import strike_of
+from engine.adapters.history.sessions import at_instants
+from engine.adapters.history.table import ArrowTable, parquet_file, pyarrow, read_parquet
+from engine.model.event import OpeningMoveReport
+from engine.model.facts import Bar, Bars, Listing
+from engine.model.session import Session, exchange_date
+
+_T = TypeVar("_T")
+
+BARS, LISTINGS, MOVES, IMPLIED = "bars", "listings", "moves", "implied"
+NAMES = ("levels", BARS, LISTINGS, MOVES, IMPLIED)
+"""What stands before `.parquet` in the names of files that are no chains."""
+_PRICES = ("open", "high", "low", "close", "volume", "average")
+_PERCENT = 5.0
+"""An annual volatility from which on it is one in percent."""
+
+
+def beside(file: Path, ending: str) -> Path:
+    """Return the file beside a chain, with another ending than its `.parquet`."""
+    return file.with_name(f"{file.name.removesuffix('.parquet')}.{ending}")
+
+
+def is_beside(file: Path) -> bool:
+    """Say whether a Parquet file stands beside a chain, and is none."""
+    return file.name.removesuffix(".parquet").rpartition(".")[2] in NAMES
+
+
+class Told(NamedTuple):
+    """What stands beside a chain, as fields of a HistoryDay."""
+
+    bars: Mapping[tuple[str, int], ToldBars] | None
+    listings: Mapping[tuple[str, str], Listing] | None
+    moves: tuple[OpeningMoveReport, ...]
+
+
+# ------------------------------------------------------------------ writing
+
+
+def tables(day: HistoryDay, implied: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """Return the tables of what was told, by the word in their file's name; of what nobody told none.
+
+    implied: 30-day volatilities at the close of sessions before, oldest first, by symbol. Raises: StoreError without
+    pyarrow.
+    """
+    arrow, _ = pyarrow()
+    found = {}
+    if day.bars is not None:
+        found[BARS] = _bars_table(arrow, day.bars)
+    if day.listings is not None:
+        found[LISTINGS] = _listings_table(arrow, day.listings.values())
+    if day.moves:
+        found[MOVES] = arrow.table(
+            {
+                "time": _times(arrow, [each.at.timestamp() for each in day.moves]),
+                "symbol": arrow.array([each.symbol for each in day.moves], type=arrow.string()),
+                "expiry": arrow.array([each.expiry for each in day.moves], type=arrow.date32()),
+                "points": arrow.array([each.points for each in day.moves], type=arrow.float64()),
+            }
+        )
+    if any(implied.values()):
+        symbols = [symbol for symbol, values in implied.items() for _ in values]
+        numbers = [value for values in implied.values() for value in values]
+        found[IMPLIED] = arrow.table({"symbol": arrow.array(symbols, type=arrow.string()), "iv": arrow.array(numbers)})
+    return found
+
+
+def _bars_table(arrow: Any, bars: Mapping[tuple[str, int], ToldBars]) -> Any:
+    """Return a row for each bar each time it was told; where there was none yet, a row without one."""
+    rows = [
+        (at, symbol, seconds, known.known_until, bar)
+        for (symbol, seconds), told in bars.items()
+        for at, known in sorted(dict(told).items())  # of two at one instant the later one counts
+        for bar in known.bars or (None,)
+    ]
+    begins = [None if bar is None else bar.at for *_, bar in rows]
+    columns = {
+        "time": _times(arrow, [row[0] for row in rows]),
+        "symbol": arrow.array([row[1] for row in rows], type=arrow.string()),
+        "seconds": arrow.array([row[2] for row in rows], type=arrow.int32()),
+        "known_until": _times(arrow, [row[3] for row in rows]),
+        "begin": _times(arrow, begins),
+    }
+    for name in _PRICES:
+        values = [None if bar is None else getattr(bar, name) for *_, bar in rows]
+        columns[name] = arrow.array(values, type=arrow.float64())
+    return arrow.table(columns)
+
+
+def _listings_table(arrow: Any, listings: Iterable[Listing]) -> Any:
+    rows = [
+        (each.symbol, each.trading_class, expiry, None if expiry is None else each.strikes.get(expiry))
+        for each in listings
+        for expiry in each.expiries or (None,)
+    ]
+    strikes = [None if row[3] is None else [float(strike) for strike in row[3]] for row in rows]
+    return arrow.table(
+        {
+            "symbol": arrow.array([row[0] for row in rows], type=arrow.string()),
+            "trading_class": arrow.array([row[1] for row in rows], type=arrow.string()),
+            "last_day": arrow.array([row[2] for row in rows], type=arrow.date32()),
+            "strikes": arrow.array(strikes, type=arrow.list_(arrow.float64())),
+        }
+    )
+
+
+def _times(arrow: Any, at: Sequence[float | None]) -> Any:
+    micro = [None if each is None else round(each * 1e6) for each in at]
+    return arrow.array(micro, type=arrow.int64()).cast(arrow.timestamp("us", tz="UTC"))
+
+
+# ------------------------------------------------------------------ reading
+
+
+def read_told(chain: Path, session: Session) -> Told:
+    """Return what stands beside a chain of this session. Raises: StoreError naming file and row when it is refused."""
+    return Told(
+        bars=_read(beside(chain, f"{BARS}.parquet"), lambda table: _bars(table, session)),
+        listings=_read(beside(chain, f"{LISTINGS}.parquet"), _listings),
+        moves=_read(beside(chain, f"{MOVES}.parquet"), lambda table: _moves(table, session)) or (),
+    )
+
+
+def read_underlyings(chain: Path, session: Session, times: Columns) -> Mapping[str, Mapping[str, Columns]] | None:
+    """Return what was told of underlyings beside their levels, at these instants, None where nobody was.
+
+    Raises: StoreError.
+    """
+    file = beside(chain, "levels.parquet")
+    names = [name for name in OF_UNDERLYING if file.exists() and name in parquet_file(file).schema_arrow.names]
+    if not names:
+        return None
+    table = read_parquet(file, ("time", "symbol", *names))
+    columns = {name: table.numbers(name) for name in names}
+    for name, column in columns.items():
+        _refuse(table, np.isinf(column), f"{name} is infinite")
+    at, (codes, symbols) = instants(table, session), table.texts("symbol")
+    found = {}
+    for place, symbol in enumerate(symbols):
+        of = np.flatnonzero(codes == place)
+        stamps, firsts = np.unique(at[of], return_index=True)
+        found[symbol] = {name: at_instants(times, stamps, column[of][firsts]) for name, column in columns.items()}
+    return found
+
+
+def read_implied(chain: Path) -> Mapping[str, Sequence[float]]:
+    """Return volatilities of sessions before that of a chain, oldest first, by symbol. Raises: StoreError."""
+    return _read(beside(chain, f"{IMPLIED}.parquet"), _implied) or {}
+
+
+def _read(file: Path, of: Callable[[ArrowTable], _T]) -> _T | None:
+    return of(read_parquet(file)) if file.exists() else None
+
+
+def _bars(table: ArrowTable, session: Session) -> dict[tuple[str, int], ToldBars]:
+    _demand(table, "time", "symbol", "seconds", "known_until", "begin", *_PRICES)
+    sizes, until, begins = table.numbers("seconds"), _stamps(table, "known_until"), _stamps(table, "begin")
+    _refuse(table, ~(sizes >= 1) | (sizes != np.rint(sizes)), "seconds is the size of a bar, a whole number")
+    _refuse(table, np.isnan(until), "known_until is missing")
+    columns = {name: table.numbers(name) for name in _PRICES}
+    is_sound = (columns["low"] > 0) & (columns["low"] <= columns["high"])
+    for column in columns.values():
+        is_sound &= np.isfinite(column)
+    _refuse(table, ~np.isnan(begins) & ~is_sound, "a price of the bar is missing, or its low is above its high")
+    series = zip(_texts(table, "symbol"), sizes.astype(int).tolist(), strict=True)
+    numbers = zip(*(column.tolist() for column in columns.values()), strict=True)
+    rows = zip(series, _of_day(table, session).tolist(), until.tolist(), begins.tolist(), numbers, strict=True)
+    found: dict[tuple[str, int], dict[float, Bars]] = {}
+    same: dict[Bar, Bar] = {}
+    for (each, at, known), told in groupby(rows, key=lambda row: row[:3]):
+        bars = [Bar(begin, *prices) for *_, begin, prices in told if begin == begin]
+        of = found.setdefault(each, {})
+        if any(later.at <= bar.at for bar, later in pairwise(bars)) or (of and at <= max(of)):
+            text = f"{each[1]}-second bars of {each[0]} are not in the order in which they began and were told"
+            raise refusal(refused(table.file, 0, text))
+        of[at] = Bars(known, tuple(same.setdefault(bar, bar) for bar in bars))
+    return {each: tuple(told.items()) for each, told in found.items()}
+
+
+def _listings(table: ArrowTable) -> dict[tuple[str, str], Listing]:
+    _demand(table, "symbol", "trading_class", "last_day", "strikes")
+    names = zip(_texts(table, "symbol"), _texts(table, "trading_class"), strict=True)
+    days, strikes = _dates(table, "last_day"), table.column("strikes").to_pylist()
+    found: dict[tuple[str, str], Listing] = {}
+    for place, (key, day, listed) in enumerate(zip(names, days, strikes, strict=True)):
+        known = found.get(key, Listing(*key, ()))
+        told = dict(known.strikes)
+        if listed is not None and day is not None:
+            if not all(isinstance(each, float) and 0.0 < each < float("inf") for each in listed):
+                raise refusal(refused(table.file, place + 1, "strikes are numbers above 0"))
+            told[day] = tuple(strike_of(each) for each in listed)
+        if day is not None and known.expiries and not day > known.expiries[-1]:
+            raise refusal(refused(table.file, place + 1, f"{day} is no later than the day before"))
+        found[key] = Listing(*key, known.expiries if day is None else (*known.expiries, day), told)
+    return found
+
+
+def _moves(table: ArrowTable, session: Session) -> tuple[OpeningMoveReport, ...]:
+    _demand(table, "time", "symbol", "expiry", "points")
+    points, expiries = table.numbers("points"), _dates(table, "expiry")
+    _refuse(table, ~(np.isfinite(points) & (points > 0)), "points is an expected move, a number above 0")
+    _refuse(table, np.array([each is None for each in expiries], dtype=bool), "expiry is missing")
+    rows = zip(_of_day(table, session).tolist(), _texts(table, "symbol"), expiries, points.tolist(), strict=True)
+    told = [
+        OpeningMoveReport(datetime.fromtimestamp(at, UTC), symbol, expiry, value)
+        for at, symbol, expiry, value in rows
+        if expiry is not None
+    ]
+    return tuple(sorted(told, key=lambda each: each.at))
+
+
+def _implied(table: ArrowTable) -> dict[str, tuple[float, ...]]:
+    _demand(table, "symbol", "iv")
+    values = table.numbers("iv")
+    _refuse(table, ~((values > 0) & (values < _PERCENT)), "iv is an annual fraction")
+    pairs = list(zip(_texts(table, "symbol"), values.tolist(), strict=True))
+    return {symbol: tuple(value for name, value in pairs if name == symbol) for symbol in dict(pairs)}
+
+
+def _demand(table: ArrowTable, *names: str) -> None:
+    for name in names:
+        if name not in table.names:
+            raise refusal(refused(table.file, 0, f"it has no column `{name}`"))
+
+
+def _refuse(table: ArrowTable, wrong: NDArray[np.bool_], text: str) -> None:
+    if (places := np.flatnonzero(wrong)).size:
+        raise refusal(refused(table.file, int(table.rows[places[0]]), text))
+
+
+def _of_day(table: ArrowTable, session: Session) -> Columns:
+    """Return when each row was told. Raises: StoreError when it was on another day."""
+    at = instants(table, session)
+    for each in np.unique(at).tolist():
+        day = exchange_date(datetime.fromtimestamp(each, UTC))
+        _refuse(table, (at == each) & (day != session.date), f"the row is of {day}, the file of {session.date}")
+    return at
+
+
+def _stamps(table: ArrowTable, name: str) -> Columns:
+    """Return instants of a column, epoch seconds; nan where it is empty. Raises: StoreError."""
+    arrow, _ = pyarrow()
+    column = table.column(name)
+    if not arrow.types.is_timestamp(column.type) or column.type.tz is None:
+        text = f"{name} is a timestamp with a zone, is {column.type}"
+        raise refusal(refused(table.file, 0, text))
+    micro = column.cast(arrow.timestamp("us", tz="UTC")).cast(arrow.int64()).to_pylist()
+    return np.array([np.nan if each is None else each / 1e6 for each in micro], dtype=np.float64)
+
+
+def _texts(table: ArrowTable, name: str) -> Iterator[str]:
+    codes, texts = table.texts(name)
+    return (texts[code] for code in codes.tolist())
+
+
+def _dates(table: ArrowTable, name: str) -> list[date | None]:
+    """Return the days of a column; None where it is empty. Raises: StoreError."""
+    arrow, _ = pyarrow()
+    column = table.column(name)
+    if not arrow.types.is_date(column.type):
+        raise refusal(refused(table.file, 0, f"{name} is a date, is {column.type}"))
+    return [None if each is None else each for each in column.cast(arrow.date32()).to_pylist()]
