@@ -168,12 +168,20 @@ class PretendBroker(ABC):
             return
         for ref in list(self.working):
             found = self.working.get(ref)
-            if found is None or at < found.ready_at:
+            if found is None or at < found.ready_at or self._is_halted(found.order):
                 continue
             net = self.price(found, at)
             if net is not None and (count := self.count(found, at)) > 0:
                 yield from self._filled(found, count, net, at)
             found.is_resting = True
+
+    def _is_halted(self, order: Order) -> bool:
+        """Say whether trading is halted in a leg of an order, or in what it is on: then nothing of it fills."""
+        board = self.board
+        if not board.halted:
+            return False
+        rows = ((board.rows.get(leg.option, -1), board.level_row(leg.option.symbol)) for leg in order.legs)
+        return any(row in board.halted for both in rows for row in both)
 
     @abstractmethod
     def is_open(self, at: datetime) -> bool:

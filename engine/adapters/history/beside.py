@@ -1,8 +1,9 @@
 """What a broker told on a day beside quotes and levels, in Parquet files beside the chain of that day.
 
 `DAY.bars.parquet` has the bars within the session, each time they were told with all that were known then,
-`DAY.listings.parquet` what was listed, `DAY.moves.parquet` expected moves of the open, `DAY.implied.parquet` the
-volatilities of sessions before. What has no file nobody told; docs/history-data.md has their columns.
+`DAY.listings.parquet` what was listed, `DAY.moves.parquet` expected moves of the open, `DAY.halts.parquet` in what
+trading was halted, `DAY.implied.parquet` the volatilities of sessions before. What has no file nobody told;
+docs/history-data.md has their columns.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,22 +15,24 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.adapters.history.day import OF_UNDERLYING, Columns, HistoryDay, ToldBars
+from engine.adapters.history.day import OF_UNDERLYING, Columns, Halts, HistoryDay, ToldBars
 from engine.adapters.history.finding import refusal, refused
 from engine.adapters.history.instants import instants
 from engine.adapters.history.rows import strike_of
 from engine.adapters.history.sessions import at_instants
 from engine.adapters.history.table import ArrowTable, parquet_file, pyarrow, read_parquet
+from engine.model.contract import Contract, Option, Right, Underlying
 from engine.model.event import OpeningMoveReport
 from engine.model.facts import Bar, Bars, Listing
 from engine.model.session import Session, exchange_date
 
 _T = TypeVar("_T")
 
-BARS, LISTINGS, MOVES, IMPLIED = "bars", "listings", "moves", "implied"
-NAMES = ("levels", BARS, LISTINGS, MOVES, IMPLIED)
+BARS, LISTINGS, MOVES, HALTS, IMPLIED = "bars", "listings", "moves", "halts", "implied"
+NAMES = ("levels", BARS, LISTINGS, MOVES, HALTS, IMPLIED)
 """What stands before `.parquet` in the names of files that are no chains."""
 _PRICES = ("open", "high", "low", "close", "volume", "average")
+_RIGHTS = frozenset(right.value for right in Right)
 _PERCENT = 5.0
 """An annual volatility from which on it is one in percent."""
 
@@ -50,6 +53,7 @@ class Told(NamedTuple):
     bars: Mapping[tuple[str, int], ToldBars] | None
     listings: Mapping[tuple[str, str], Listing] | None
     moves: tuple[OpeningMoveReport, ...]
+    halts: Halts
 
 
 # ------------------------------------------------------------------ writing
@@ -76,6 +80,8 @@ def tables(day: HistoryDay, implied: Mapping[str, Sequence[float]]) -> dict[str,
                 "points": arrow.array([each.points for each in day.moves], type=arrow.float64()),
             }
         )
+    if day.halts:
+        found[HALTS] = _halts_table(arrow, day.halts)
     if any(implied.values()):
         symbols = [symbol for symbol, values in implied.items() for _ in values]
         numbers = [value for values in implied.values() for value in values]
@@ -122,6 +128,27 @@ def _listings_table(arrow: Any, listings: Iterable[Listing]) -> Any:
     )
 
 
+def _halts_table(arrow: Any, halts: Halts) -> Any:
+    """Return a row for each contract that is halted from an instant on; where none is any more, a row without one."""
+    rows = [(at, each) for at, halted in halts for each in sorted(halted, key=str) or (None,)]
+    options = [each if isinstance(each, Option) else None for _, each in rows]
+    texts = {
+        "symbol": [None if each is None else each.symbol for _, each in rows],
+        "trading_class": [None if each is None else each.trading_class for each in options],
+        "right": [None if each is None else each.right.value for each in options],
+    }
+    return arrow.table(
+        {
+            "time": _times(arrow, [at for at, _ in rows]),
+            **{name: arrow.array(values, type=arrow.string()) for name, values in texts.items()},
+            "last_day": arrow.array([None if each is None else each.expiry for each in options], type=arrow.date32()),
+            "strike": arrow.array(
+                [None if each is None else float(each.strike) for each in options], type=arrow.float64()
+            ),
+        }
+    )
+
+
 def _times(arrow: Any, at: Sequence[float | None]) -> Any:
     micro = [None if each is None else round(each * 1e6) for each in at]
     return arrow.array(micro, type=arrow.int64()).cast(arrow.timestamp("us", tz="UTC"))
@@ -136,6 +163,7 @@ def read_told(chain: Path, session: Session) -> Told:
         bars=_read(beside(chain, f"{BARS}.parquet"), lambda table: _bars(table, session)),
         listings=_read(beside(chain, f"{LISTINGS}.parquet"), _listings),
         moves=_read(beside(chain, f"{MOVES}.parquet"), lambda table: _moves(table, session)) or (),
+        halts=_read(beside(chain, f"{HALTS}.parquet"), lambda table: _halts(table, session)) or (),
     )
 
 
@@ -225,6 +253,27 @@ def _moves(table: ArrowTable, session: Session) -> tuple[OpeningMoveReport, ...]
         if expiry is not None
     ]
     return tuple(sorted(told, key=lambda each: each.at))
+
+
+def _halts(table: ArrowTable, session: Session) -> Halts:
+    _demand(table, "time", "symbol", "trading_class", "last_day", "right", "strike")
+    at, days, strikes = _of_day(table, session), _dates(table, "last_day"), table.numbers("strike").tolist()
+    _refuse(table, np.diff(at, prepend=-np.inf) < 0, "the time is earlier than that before")
+    texts = (table.column(name).to_pylist() for name in ("symbol", "trading_class", "right"))
+    found: dict[float, frozenset[Contract]] = {}
+    for place, (since, symbol, of, right, day, strike) in enumerate(
+        zip(at.tolist(), *texts, days, strikes, strict=True)
+    ):
+        known = found.setdefault(since, frozenset())
+        if symbol is None:
+            continue
+        if of is None:
+            found[since] = known | {Underlying(symbol)}
+        elif day is not None and strike > 0 and right in _RIGHTS:
+            found[since] = known | {Option(symbol, of, day, strike_of(strike), Right(right))}
+        else:
+            raise refusal(refused(table.file, place + 1, "an option has its last_day, right (call, put) and strike"))
+    return tuple(found.items())
 
 
 def _implied(table: ArrowTable) -> dict[str, tuple[float, ...]]:

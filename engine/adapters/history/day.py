@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.model.contract import Option
+from engine.model.contract import Contract, Option
 from engine.model.event import OpeningMoveReport
 from engine.model.facts import Bars, Listing
 from engine.model.values import dataclass
@@ -28,6 +28,8 @@ OF_UNDERLYING = ("iv", "model_at", "call_volume", "put_volume", "open", "high", 
 """What a broker tells of an underlying beside its level; the board's columns of these names say what each is."""
 ToldBars = tuple[tuple[float, Bars], ...]
 """Each time bars were told, in order: at which instant (epoch seconds), and all that are known by then."""
+Halts = tuple[tuple[float, frozenset[Contract]], ...]
+"""Each time it changed, in order: at which instant (epoch seconds), and in which contracts trading is halted since."""
 BY_OPTION = ("bid", "ask", "bid_size", "ask_size", "volume", "open_interest", "iv", "delta", "gamma", "theta", "vega")
 """What columns of options a session can have."""
 
@@ -80,6 +82,7 @@ class HistoryDay:
     bars: what a broker told of bars within the session, by (symbol, seconds of one); None where none is asked.
     listings: what one told of what is listed, by (symbol, trading class); None likewise: `options` are all.
     moves: expected moves of the open as an engine measured them, or was told, each when it was known.
+    halts: in which contracts trading was halted, as a broker told it.
     settled: the official settlement level by (symbol, trading class) where it is known, which is after the close.
     findings: what was wrong with this day's data.
     """
@@ -103,6 +106,7 @@ class HistoryDay:
     bars: Mapping[tuple[str, int], ToldBars] | None = None
     listings: Mapping[tuple[str, str], Listing] | None = None
     moves: tuple[OpeningMoveReport, ...] = ()
+    halts: Halts = ()
     settled: Mapping[tuple[str, str], float] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
 

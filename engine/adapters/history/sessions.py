@@ -61,6 +61,7 @@ def session_day(
         bars=None,
         listings=None,
         moves=(),
+        halts=(),
         settled=settled,
         findings=tuple(all_findings),
         **columns,

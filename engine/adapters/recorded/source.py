@@ -20,7 +20,7 @@ from engine.adapters.history.finding import told
 from engine.adapters.history.missing import missing_sessions
 from engine.adapters.recorded.file import SUFFIX, day_of, named_day
 from engine.adapters.recorded.recording import Decided, Heard, Moved, play
-from engine.model.contract import Option, Underlying
+from engine.model.contract import Contract, Option, Underlying
 from engine.model.errors import StoreError
 from engine.model.event import BarsReport, ClocksApart, ClosesReport, ImpliedReport, ListingReport, OpeningMoveReport
 from engine.model.facts import Bar, Bars, Listing
@@ -143,6 +143,7 @@ class _Tape:
         self.told: dict[tuple[str, int], list[tuple[float, Bars]]] = {}
         self.listings: dict[tuple[str, str], Listing] = {}
         self.moves: list[OpeningMoveReport] = []
+        self.halts: list[tuple[float, frozenset[Contract]]] = []
         self._same: dict[Bar, Bar] = {}
 
     def read(self, file: Path, close: float) -> None:
@@ -174,6 +175,7 @@ class _Tape:
             rows, frozen = {*step.rows, *(board.frozen ^ frozen)}, set(board.frozen)
             at, now = stamp, self._write(board, now, rows)
             self._look(board, levels, stamp)
+            self._note_halts(board, stamp)
         if at == at:
             self._keep(at, now, levels)
 
@@ -191,6 +193,7 @@ class _Tape:
         for column in self.levels.values():
             del column[count:]
         self.told = {each: [known for known in told if known[0] < at] for each, told in self.told.items()}
+        self.halts = [each for each in self.halts if each[0] < at]
 
     def _forget(self, board: Board, now: Columns, levels: dict[_Level, float]) -> None:
         """Let what is not streamed any more be missing."""
@@ -210,6 +213,12 @@ class _Tape:
                 levels |= {(contract.symbol, name): getattr(board, name)[row] for name in OF_UNDERLYING}
                 if (close := board.previous_close[row]) == close:
                     self.previous[contract.symbol] = close
+
+    def _note_halts(self, board: Board, at: float) -> None:
+        """Note in which contracts trading is halted from this instant on, where that has changed."""
+        halted = frozenset(contract for row in board.halted if (contract := board.contracts[row]) is not None)
+        if halted != (self.halts[-1][1] if self.halts else frozenset()):
+            self.halts.append((at, halted))
 
     def _write(self, board: Board, now: Columns, rows: Iterable[int]) -> Columns:
         """Write what these rows of options say; of one whose data is not live nothing, as no rule reads it."""
@@ -271,6 +280,7 @@ class _Tape:
             bars=bars,
             listings=self.listings,
             moves=tuple(sorted(self.moves, key=lambda each: each.at)),
+            halts=tuple(self.halts),
             **columns,
         )
 

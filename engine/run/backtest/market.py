@@ -4,6 +4,7 @@ Between two instants of sparse data (a quote a minute, say) the last ones stand 
 does; of dense data (`is_dense`) a quiet row grows old as live.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from math import nan
 
@@ -138,6 +139,7 @@ class DayMarket:
     def forget(self) -> None:
         """Begin the day: nothing of the session before stands on the board but its closes."""
         board = self.board
+        board.halted.clear()
         rows = list(board.rows.values())
         for name in _OF_A_DAY if rows else ():
             np.frombuffer(getattr(board, name))[rows] = nan
@@ -166,6 +168,8 @@ class DayMarket:
         board, place = self.board, self.place
         at = self._times[place]
         board.alive_at = at
+        if self.day.halts:
+            board.halted = self._halted(at)
         told = self.write_levels()
         for row, share in self._shares:
             level = self._level(share.symbol, place)
@@ -175,6 +179,12 @@ class DayMarket:
             told.append(row)
         told += self._write_options(place, is_new=is_new)
         return tuple(told)
+
+    def _halted(self, at: float) -> set[int]:
+        """Return the rows in which trading is halted at an instant."""
+        count = bisect_right(self.day.halts, at, key=lambda each: each[0])
+        halted = self.day.halts[count - 1][1] if count else ()
+        return {row for each in halted if (row := self.board.rows.get(each)) is not None}
 
     def write_levels(self) -> list[int]:
         """Write the levels of this instant, of which those stand on that the next one has not; return their rows."""

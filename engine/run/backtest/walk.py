@@ -255,7 +255,7 @@ class Walk(Hearing):
         """Pass by the instants of the data at which nobody reads anything; say whether it is such a time."""
         assert self.state is not None
         assert self.broker is not None
-        if not self.skips or market.is_dense or self.broker.working or self.fresh_at is not None:
+        if not self.skips or market.is_dense or market.day.halts or self.broker.working or self.fresh_at is not None:
             return False
         if self.noted != market.session.date and REGIME in market.day.levels:
             return False

@@ -18,6 +18,7 @@ from engine.adapters.history.chain import ChainSource
 from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import OF_UNDERLYING, HistoryDay, Source
 from engine.adapters.history.write import write_day
+from engine.model.contract import Underlying
 from engine.model.errors import StoreError
 from engine.model.event import OpeningMoveReport
 from engine.model.events import event_calendar
@@ -81,6 +82,11 @@ def told_day(day: HistoryDay) -> HistoryDay:
             ("SPY", "SPY"): Listing("SPY", "SPY", ()),
         },
         moves=(OpeningMoveReport(OPEN + timedelta(seconds=1), "SPX", DAY, 12.25),),
+        halts=(
+            (seconds(900), frozenset((Underlying("SPX"), Underlying("SPY")))),
+            (seconds(960), frozenset(day.options[:2])),
+            (seconds(3600), frozenset()),
+        ),
     )
 
 
@@ -103,6 +109,7 @@ def test_what_was_told_is_read_again_as_it_was(tmp_path: Path) -> None:
     assert found.bars == was.bars
     assert found.listings == was.listings
     assert found.moves == was.moves
+    assert found.halts == was.halts
     assert found.told is not None
     assert was.told is not None
     for symbol in ("SPX", "VIX"):
@@ -113,10 +120,10 @@ def test_what_was_told_is_read_again_as_it_was(tmp_path: Path) -> None:
 
 
 def test_what_nobody_told_has_no_file(tmp_path: Path) -> None:
-    write_day(replace(made(), told=None, bars=None, listings=None, moves=()), tmp_path / f"{DAY}.parquet")
+    write_day(replace(made(), told=None, bars=None, listings=None, moves=(), halts=()), tmp_path / f"{DAY}.parquet")
     assert sorted(file.name for file in tmp_path.iterdir()) == [f"{DAY}.levels.parquet", f"{DAY}.parquet"]
     found = ChainSource(tmp_path, Daily(())).day(DAY)
-    assert (found.told, found.bars, found.listings, found.moves) == (None, None, None, ())
+    assert (found.told, found.bars, found.listings, found.moves, found.halts) == (None, None, None, (), ())
 
 
 def test_of_bars_that_were_told_twice_at_one_instant_the_later_ones_are_written(tmp_path: Path) -> None:
@@ -141,7 +148,7 @@ def test_a_backtest_over_what_was_written_decides_as_over_what_was_recorded(tmp_
         record for record in here if record.kind is not Kind.ACCOUNT
     ]
     assert any(record.kind is Kind.DECISION and record.data["what"] == "enter" for record in here)
-    for name in ("bars", "listings", "moves"):
+    for name in ("bars", "listings", "moves", "halts"):
         (folder / f"{DAY}.{name}.parquet").unlink()
     assert lived(ChainSource(folder, Daily(())), tmp_path) != there
 
@@ -181,6 +188,8 @@ Change = Callable[[dict[str, Any]], object]
         ("listings", lambda rows: rows["last_day"].__setitem__(1, DAY), "listings.parquet:2: 2026-09-01 is no later"),
         ("moves", lambda rows: rows["points"].__setitem__(0, -1.0), "moves.parquet:1: points is an expected move"),
         ("moves", lambda rows: rows.update(expiry=["x"]), "moves.parquet: expiry is a date, is string"),
+        ("halts", lambda rows: rows["strike"].__setitem__(2, None), "halts.parquet:3: an option has its last_day"),
+        ("halts", lambda rows: rows["time"].reverse(), "halts.parquet:2: the time is earlier than that before"),
         ("levels", lambda rows: rows["open"].__setitem__(3, float("inf")), "levels.parquet:4: open is infinite"),
     ],
 )
@@ -193,7 +202,7 @@ def test_what_is_damaged_is_refused(tmp_path: Path, name: str, change: Change, s
         source.day(DAY)
 
 
-@pytest.mark.parametrize("name", ["bars", "listings", "moves", "implied"])
+@pytest.mark.parametrize("name", ["bars", "listings", "moves", "halts", "implied"])
 def test_what_is_cut_off_is_refused(tmp_path: Path, name: str) -> None:
     source, file = written(tmp_path), tmp_path / f"{DAY}.{name}.parquet"
     file.write_bytes(file.read_bytes()[:-40])

@@ -252,3 +252,29 @@ def test_the_opens_expected_move_is_that_which_the_engine_measured(tmp_path: Pat
     run.recorder.took(MarketMoved(at), (Record(at, Kind.FACTS, "put_lite", data=told),), changed=True)
     run.recorder.close()
     assert RecordingSource(tmp_path).day(DAY).moves == (OpeningMoveReport(at, "SPX", DAY, 32.1),)
+
+
+def test_in_what_trading_was_halted_is_known_while_it_was(tmp_path: Path) -> None:
+    for name, start in (("1", 0), ("2", 100)):
+        run = Run(tmp_path, name)
+        run.sees(start, spx=5900.0, put=1.05)
+        run.board.halted.add(run.board.rows[SPX])
+        run.sees(start + 20, spx=5900.0)
+        run.sees(start + 40, spx=5900.0)
+        run.board.halted.clear()
+        run.sees(start + 90, spx=5901.0)
+        run.sees(start + 120, spx=5902.0)
+        run.recorder.close()
+    opened, halted = OPEN.timestamp(), frozenset((SPX,))
+    day = RecordingSource(tmp_path).day(DAY)
+    assert day.halts == tuple((opened + at, halted if at in (20, 120) else frozenset()) for at in (20, 90, 120, 190))
+    board = Board()
+    board.hold((SPX, PUT))
+    market = DayMarket(day, session_from(DAY), board, {})
+    seen = []
+    for place in range(len(day.times)):
+        market.write(place)
+        seen.append(set(board.halted))
+    assert seen == [{board.rows[SPX]} if at - opened in (20, 40, 120, 140) else set() for at in day.times]
+    market.forget()
+    assert not board.halted

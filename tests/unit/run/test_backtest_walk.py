@@ -21,7 +21,7 @@ from engine.model.event import OpeningMoveReport
 from engine.model.events import event_calendar
 from engine.model.facts import Bar, Bars, Listing
 from engine.model.market import Board
-from engine.model.session import Session, at_exchange_time, exchange_date, session_on
+from engine.model.session import EXCHANGE_ZONE, Session, at_exchange_time, exchange_date, session_on
 from engine.record.record import Kind, Record
 from engine.run.audit.audit import audit_store
 from engine.run.backtest import market as markets
@@ -775,3 +775,32 @@ def test_the_opens_expected_move_that_was_recorded_counts(tmp_path: Path) -> Non
     found = records(desk_of(tmp_path, MOVED.replace("condor", "moved")), PastDays(change=measured), FIRST, FIRST)
     moves = [each.data["value"] for each in found if each.kind is Kind.FACTS and each.data["what"] == "opening_move"]
     assert moves == [32.1]
+
+
+def halted_over_the_window(day: HistoryDay) -> HistoryDay:
+    """Return a day on which trading in SPX is halted from 09:40 to 09:55, and from 15:44 to 15:50."""
+    session = session_on(day.date)
+    stops, spx = ((time(9, 40), time(9, 55)), (time(15, 44), time(15, 50))), frozenset((Underlying("SPX"),))
+    return replace(
+        day,
+        halts=tuple(
+            (session.at(clock).timestamp(), contracts)
+            for stop in stops
+            for clock, contracts in zip(stop, (spx, frozenset()), strict=True)
+        ),
+    )
+
+
+def test_nothing_is_entered_and_nothing_fills_while_trading_was_halted(tmp_path: Path) -> None:
+    text = CONDOR.replace("  - target: {profit: 50%}\n", "").replace("2x credit", "40x credit")
+    found = records(desk_of(tmp_path, text), PastDays(change=halted_over_the_window), FIRST, FIRST)
+    told = [(str(each.data["what"]), str(each.data["reason"])) for each in found if each.kind is Kind.DECISION]
+    assert told[1:3] == [("skip", "trading is halted in SPX"), ("enter", "all conditions hold")], told
+    fills = [exchange_clock(each.at) for each in found if each.kind is Kind.FILL]
+    assert fills
+    assert all(clock >= time(9, 55) and not time(15, 44) <= clock < time(15, 50) for clock in fills)
+    assert any(clock >= time(15, 50) for clock in fills), fills
+
+
+def exchange_clock(at: datetime) -> time:
+    return at.astimezone(EXCHANGE_ZONE).time()
