@@ -22,7 +22,15 @@ from engine.adapters.recorded.file import SUFFIX, day_of, named_day
 from engine.adapters.recorded.recording import Decided, Heard, Moved, play
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.errors import StoreError
-from engine.model.event import BarsReport, ClocksApart, ClosesReport, ImpliedReport, ListingReport, OpeningMoveReport
+from engine.model.event import (
+    BarsReport,
+    ClocksApart,
+    ClosesReport,
+    ImpliedReport,
+    LinkDown,
+    ListingReport,
+    OpeningMoveReport,
+)
 from engine.model.facts import Bar, Bars, Listing
 from engine.model.market import Board
 from engine.model.quotes import level
@@ -101,7 +109,7 @@ class RecordingSource:
         for file in files:
             tape.read(file, session.close.timestamp())
         found, self._facts[day] = tape.day(day), tape.facts(day)
-        holes = _holes(files, found.times, session.open.timestamp(), session.close.timestamp())
+        holes = _holes(files, found.times, session.open.timestamp(), session.close.timestamp(), tape.lost)
         return replace(found, findings=(*tape.findings, *holes))
 
     def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
@@ -143,6 +151,7 @@ class _Tape:
         self.told: dict[tuple[str, int], list[tuple[float, Bars]]] = {}
         self.listings: dict[tuple[str, str], Listing] = {}
         self.moves: list[OpeningMoveReport] = []
+        self.lost: list[tuple[float, str]] = []
         self.halts: list[tuple[float, frozenset[Contract]]] = []
         self._same: dict[Bar, Bar] = {}
 
@@ -180,11 +189,13 @@ class _Tape:
             self._keep(at, now, levels)
 
     def _tell_clocks(self, step: Heard, file: Path) -> None:
-        """Tell when the engine saw that its clock was wrong: its times are those of that clock."""
-        if isinstance(step.event, ClocksApart) and step.event.seconds:
-            side = "ahead of" if step.event.seconds > 0 else "behind"
-            apart = f"{abs(step.event.seconds):,.0f} s {side} the broker's"
-            self.findings.append(told(str(file), 0, f"at {_clock(step.at.timestamp())} its clock was {apart}"))
+        """Tell when the engine saw that its clock was wrong, or no more so: its times are those of that clock."""
+        if not isinstance(step.event, ClocksApart):
+            return
+        side = "ahead of" if step.event.seconds > 0 else "behind"
+        apart = f"was {abs(step.event.seconds):,.0f} s {side} the broker's"
+        text = apart if step.event.seconds else "agreed with the broker's again"
+        self.findings.append(told(str(file), 0, f"at {_clock(step.at.timestamp())} its clock {text}"))
 
     def _cut(self, at: float) -> None:
         """Forget what was said of the time from `at` on: by another file, or by a clock that has been set back."""
@@ -241,7 +252,9 @@ class _Tape:
 
     def _take(self, step: Heard) -> None:
         event = step.event
-        if isinstance(event, BarsReport) and event.seconds == DAY:
+        if isinstance(event, LinkDown):
+            self.lost.append((step.at.timestamp(), event.reason))
+        elif isinstance(event, BarsReport) and event.seconds == DAY:
             self.bars[event.symbol] = tuple(
                 DailyBar(exchange_date(_instant(bar.at)), bar.open, bar.high, bar.low, bar.close)
                 for bar in event.bars.bars
@@ -316,14 +329,26 @@ def _dated(closes: Sequence[float], before: date) -> list[tuple[date, float]]:
     return found
 
 
-def _holes(files: Sequence[Path], times: Columns, opened: float, closed: float) -> tuple[Finding, ...]:
-    """Return which parts of the session of more than a minute nothing is recorded of."""
+def _holes(
+    files: Sequence[Path], times: Columns, opened: float, closed: float, lost: Sequence[tuple[float, str]]
+) -> tuple[Finding, ...]:
+    """Return which parts of the session of more than a minute nothing is recorded of, and why where that was told.
+
+    lost: when the connection was given up (epoch seconds), and why: so is it where the clock has jumped.
+    """
     inside = times[(times >= opened) & (times <= closed)]
     edges = np.concatenate(([opened], inside, [closed]))
     gaps = [(start, end) for start, end in pairwise(edges) if end - start > LONGEST]
     return tuple(
-        told(str(files[0]), 0, f"nothing is recorded from {_clock(start)} to {_clock(end)}") for start, end in gaps
+        told(str(files[0]), 0, f"nothing is recorded from {_clock(start)} to {_clock(end)}{_because(lost, start, end)}")
+        for start, end in gaps
     )
+
+
+def _because(lost: Sequence[tuple[float, str]], start: float, end: float) -> str:
+    """Return why the connection was given up in a hole, "" where it was not."""
+    reasons = [reason for at, reason in lost if start <= at <= end]
+    return f": {reasons[0]}" if reasons else ""
 
 
 def _instant(at: float) -> datetime:

@@ -17,6 +17,7 @@ from engine.model.event import (
     ClocksApart,
     ClosesReport,
     ImpliedReport,
+    LinkDown,
     ListingReport,
     MarketMoved,
     OpeningMoveReport,
@@ -234,14 +235,31 @@ def test_a_clock_that_was_set_back_is_told_and_its_times_rise(tmp_path: Path) ->
     ]
 
 
+def test_a_gap_is_told_with_why_the_connection_was_given_up(tmp_path: Path) -> None:
+    """A clock that is set forward leaves a gap in which nothing is missing; the engine reads everything again then."""
+    run, jumped = Run(tmp_path, "a"), "the computer slept, or its clock was set forward: 600 s are missing"
+    run.sees(0, spx=5900.0)
+    run.recorder.took(LinkDown(OPEN + timedelta(seconds=601), jumped), (), changed=True)
+    run.sees(602, spx=5900.0)
+    run.sees(900, spx=5900.0)
+    run.recorder.took(LinkDown(OPEN + timedelta(seconds=904), "the gateway closed the connection"), (), changed=True)
+    run.recorder.close()
+    assert [each.text for each in RecordingSource(tmp_path).day(DAY).findings] == [
+        f"nothing is recorded from 09:30:00 to 09:40:02: {jumped}",
+        "nothing is recorded from 09:40:02 to 09:45:00",
+        "nothing is recorded from 09:45:00 to 16:00:00: the gateway closed the connection",
+    ]
+
+
 def test_a_clock_apart_from_the_brokers_is_told(tmp_path: Path) -> None:
     run = Run(tmp_path, "a")
     run.sees(0, spx=5900.0)
     for seconds in (-600.0, 0.0):
         run.recorder.took(ClocksApart(OPEN, seconds), (), changed=True)
     run.recorder.close()
-    assert [each.text for each in RecordingSource(tmp_path).day(DAY).findings][:1] == [
-        "at 09:30:00 its clock was 600 s behind the broker's"
+    assert [each.text for each in RecordingSource(tmp_path).day(DAY).findings][:2] == [
+        "at 09:30:00 its clock was 600 s behind the broker's",
+        "at 09:30:00 its clock agreed with the broker's again",
     ]
 
 
