@@ -315,10 +315,7 @@ def _export(what: str, folder: Path, target: Path, *, is_json: bool) -> None:
     from engine.run.replay.export import export
     from engine.run.replay.tapes import meant
 
-    files = meant(what, folder)
-    if len(files) > 1:
-        raise MisuseError(f"{len(files)} runs recorded that day", f"name one: {' | '.join(map(shown_path, files))}")
-    written = export(files[0], target)
+    written = export(meant(what, folder), target)
     if is_json:
         rows = [{"file": shown_path(file), "instants": many, "options": wide} for file, many, wide in written]
         print_json({"written": rows})

@@ -62,13 +62,13 @@ class Facts:
 
 
 class RecordingSource:
-    """A Source of the recordings of a folder, or of one file of them."""
+    """A Source of the recordings of a folder, of one file, or of several of one day, the first run's in front."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *more: Path) -> None:
         self._path = path
         self._files: dict[date, list[Path]] = {}
         if path.is_file():
-            self._files[day_of(path)] = [path]
+            self._files[day_of(path)] = [path, *more]
         for file in sorted(path.rglob(f"*{SUFFIX}")):
             if (day := named_day(file)) is not None:
                 self._files.setdefault(day, []).append(file)

@@ -19,15 +19,15 @@ SESSIONS = 400
 _BY_OPTION = ("bid", "ask", "bid_size", "ask_size", "iv", "delta", "gamma", "vega", "theta", "volume", "open_interest")
 
 
-def export(tape: Path, folder: Path) -> list[tuple[Path, int, int]]:
-    """Write the day of a recording; return each chain's file, with its instants and options.
+def export(tapes: Sequence[Path], folder: Path) -> list[tuple[Path, int, int]]:
+    """Write a day as its recordings have it, the first run's in front; return each chain's file, instants and options.
 
     Levels of everything that was streamed stand beside each, with what else the broker told; daily bars in `daily`.
     Raises: MisuseError for a file that is there already; StoreError when nothing was quoted, at the disk, or without
     pyarrow.
     """
-    source = RecordingSource(tape)
-    day = source.day(day_of(tape))
+    source = RecordingSource(*tapes)
+    day = source.day(day_of(tapes[0]))
     symbols = sorted({option.symbol for option in day.options})
     if not symbols:
         raise StoreError(f"no option was streamed on {day.date}", "a chain is of options")

@@ -1,0 +1,55 @@
+"""A recorded day as Parquet: what several runs have recorded of it is one day there."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from engine.adapters.history.open import open_source
+from engine.adapters.recorded.recorder import Recorder
+from engine.adapters.recorded.source import RecordingSource
+from engine.model.contract import Option, Right, Underlying
+from engine.model.event import BarsReport, ImpliedReport, MarketMoved
+from engine.model.facts import Bar, Bars
+from engine.model.market import Board
+from engine.run.replay.export import export
+from engine.run.replay.tapes import meant
+
+OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)
+DAY = date(2026, 10, 21)
+PUT = Option("SPX", "SPXW", DAY, Decimal(5900), Right.PUT)
+
+
+def recorded(folder: Path, name: str, *minutes: int) -> None:
+    """Record a run with quotes of SPX and a put at these minutes; a bar and volatilities are told at the first."""
+    board = Board()
+    recorder = Recorder(folder / name, {}, board, pytest.fail)
+    spx, put = board.add(Underlying("SPX")), board.add(PUT)
+    for minute in minutes:
+        at = OPEN + timedelta(minutes=minute)
+        board.last[spx], board.last_at[spx] = 5900.0 + minute, at.timestamp()
+        board.bid[put], board.ask[put], board.quote_at[put] = 10.0 + minute / 10, 11.0 + minute / 10, at.timestamp()
+        board.alive_at = at.timestamp()
+        board.unread |= {spx, put}
+        recorder.took(MarketMoved(at, (spx, put)), (), changed=True)
+        if minute == minutes[0]:
+            bar = Bar(OPEN.timestamp(), 5900.0, 5910.0, 5890.0, 5900.0 + minute, 0.0, 0.0)
+            recorder.took(BarsReport(at, "SPX", 60, Bars(at.timestamp(), (bar,))), (), changed=True)
+            recorder.took(ImpliedReport(at, "SPX", (0.15, 0.16)), (), changed=True)
+    recorder.close()
+
+
+def test_what_several_runs_have_recorded_is_one_day(tmp_path: Path) -> None:
+    tapes, out = tmp_path / "tapes", tmp_path / "out"
+    recorded(tapes, "2026-10-21T133000Z", 1, 2, 3)
+    recorded(tapes, "2026-10-21T140000Z", 30, 31)
+    ((file, instants, options),) = export(meant("2026-10-21", tapes), out)
+    assert (file, instants, options) == (out / "SPX" / "2026-10-21.parquet", 5, 1)
+    source, whole = open_source(f"parquet:{out / 'SPX'}"), RecordingSource(tapes).day(DAY)
+    found = source.day(DAY)
+    assert found.times.tolist() == whole.times.tolist()
+    assert found.bid.tolist() == whole.bid.tolist()
+    assert found.bars == whole.bars
+    assert [at for at, _ in (found.bars or {})["SPX", 60]] == [found.times[0], found.times[3]]
+    assert source.implied("SPX", DAY, 2) == (0.15, 0.16)
