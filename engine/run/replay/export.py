@@ -46,7 +46,10 @@ def export(tapes: Sequence[Path], folder: Path) -> list[tuple[Path, int, int]]:
 
 
 def _write_daily(file: Path, bars: Sequence[DailyBar]) -> None:
-    """Write the finished sessions that the broker told of, with those of the file that is there from another day."""
+    """Write the finished sessions that the broker told of, with those of the file that is there from another day.
+
+    Of a session of which this day has a close alone, a whole bar that is there stays.
+    """
     if not bars:
         return
     try:
@@ -54,12 +57,18 @@ def _write_daily(file: Path, bars: Sequence[DailyBar]) -> None:
         if file.exists():
             with file.open(newline="") as stream:
                 known = {row[0]: row for row in list(csv.reader(stream))[1:]}
-        known |= {str(bar.date): [str(bar.date), *map(repr, (bar.open, bar.high, bar.low, bar.close))] for bar in bars}
+        told = {str(bar.date): [str(bar.date), *map(repr, (bar.open, bar.high, bar.low, bar.close))] for bar in bars}
+        known |= {day: row for day, row in told.items() if day not in known or _is_whole(row)}
         file.parent.mkdir(parents=True, exist_ok=True)
         rows = (("date", "open", "high", "low", "close"), *(known[day] for day in sorted(known)))
         write_whole(file, "".join(f"{','.join(row)}\n" for row in rows).encode())
     except OSError as error:
         raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
+
+
+def _is_whole(row: Sequence[str]) -> bool:
+    """Say whether a row of a daily file has more than one price."""
+    return len(set(row[1:])) > 1
 
 
 def of_symbol(day: HistoryDay, symbol: str) -> HistoryDay:

@@ -10,7 +10,7 @@ from engine.adapters.history.open import open_source
 from engine.adapters.recorded.recorder import Recorder
 from engine.adapters.recorded.source import RecordingSource
 from engine.model.contract import Option, Right, Underlying
-from engine.model.event import BarsReport, ImpliedReport, MarketMoved
+from engine.model.event import BarsReport, ClosesReport, ImpliedReport, MarketMoved
 from engine.model.facts import Bar, Bars
 from engine.model.market import Board
 from engine.run.replay.export import export
@@ -21,21 +21,30 @@ DAY = date(2026, 10, 21)
 PUT = Option("SPX", "SPXW", DAY, Decimal(5900), Right.PUT)
 
 
-def recorded(folder: Path, name: str, *minutes: int) -> None:
-    """Record a run with quotes of SPX and a put at these minutes; a bar and volatilities are told at the first."""
+def recorded(folder: Path, name: str, *minutes: int, day: date = DAY, first_bar: date | None = None) -> None:
+    """Record a run with quotes of SPX and a put at these minutes; a bar and volatilities are told at the first.
+
+    first_bar: a daily bar of this session is told too, and closes of three sessions.
+    """
+    opened = OPEN + (day - DAY)
     board = Board()
     recorder = Recorder(folder / name, {}, board, pytest.fail)
     spx, put = board.add(Underlying("SPX")), board.add(PUT)
     for minute in minutes:
-        at = OPEN + timedelta(minutes=minute)
+        at = opened + timedelta(minutes=minute)
         board.last[spx], board.last_at[spx] = 5900.0 + minute, at.timestamp()
         board.bid[put], board.ask[put], board.quote_at[put] = 10.0 + minute / 10, 11.0 + minute / 10, at.timestamp()
         board.alive_at = at.timestamp()
         board.unread |= {spx, put}
         recorder.took(MarketMoved(at, (spx, put)), (), changed=True)
         if minute == minutes[0]:
-            bar = Bar(OPEN.timestamp(), 5900.0, 5910.0, 5890.0, 5900.0 + minute, 0.0, 0.0)
+            bar = Bar(opened.timestamp(), 5900.0, 5910.0, 5890.0, 5900.0 + minute, 0.0, 0.0)
             recorder.took(BarsReport(at, "SPX", 60, Bars(at.timestamp(), (bar,))), (), changed=True)
+            if first_bar is not None:
+                daily = Bar((OPEN + (first_bar - DAY)).timestamp(), 1.0, 4.0, 0.5, 2.0, 0.0, 0.0)
+                told = Bars(at.timestamp(), (daily,))
+                recorder.took(BarsReport(at, "SPX", 86_400, told), (), changed=True)
+                recorder.took(ClosesReport(at, "SPX", (2.0, 2.0, 5.0)), (), changed=True)
             recorder.took(ImpliedReport(at, "SPX", (0.15, 0.16)), (), changed=True)
     recorder.close()
 
@@ -53,3 +62,18 @@ def test_what_several_runs_have_recorded_is_one_day(tmp_path: Path) -> None:
     assert found.bars == whole.bars
     assert [at for at, _ in (found.bars or {})["SPX", 60]] == [found.times[0], found.times[3]]
     assert source.implied("SPX", DAY, 2) == (0.15, 0.16)
+
+
+def test_a_close_alone_of_a_later_day_takes_no_whole_bar_away(tmp_path: Path) -> None:
+    """A broker tells so many bars and closes of more sessions: what was the oldest bar is a close a day later."""
+    tapes, out = tmp_path / "tapes", tmp_path / "out"
+    for day, name in ((DAY, "1"), (date(2026, 10, 22), "2")):
+        recorded(tapes, name, 1, 2, day=day, first_bar=date(2026, 10, 19) if name == "1" else date(2026, 10, 20))
+        export(meant(day.isoformat(), tapes), out)
+    rows = (out / "daily" / "spx_daily.csv").read_text(encoding="utf-8").split()
+    assert rows == [
+        "date,open,high,low,close",
+        "2026-10-16,2.0,2.0,2.0,2.0",
+        "2026-10-19,1.0,4.0,0.5,2.0",
+        "2026-10-20,1.0,4.0,0.5,2.0",
+    ]
