@@ -18,7 +18,7 @@ import numpy as np
 from engine.adapters.history.day import OF_UNDERLYING, Columns, DailyBar, Finding, HistoryDay, ToldBars
 from engine.adapters.history.finding import told
 from engine.adapters.history.missing import missing_sessions
-from engine.adapters.recorded.file import SUFFIX, day_of, named_day
+from engine.adapters.recorded.file import SUFFIX, day_of, named_day, read_head
 from engine.adapters.recorded.recording import Decided, Heard, Moved, play
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.errors import StoreError
@@ -157,6 +157,7 @@ class _Tape:
 
     def read(self, file: Path, close: float) -> None:
         """Take a file; what an earlier one says of the time from its beginning on is left out."""
+        self.moves += _recalled(file)
         board, now, levels = Board(), np.full((len(_OPTION), len(self.options)), nan), dict[_Level, float]()
         at, version, frozen = nan, -1, set[int]()
         for step in play((file,), board):
@@ -292,7 +293,7 @@ class _Tape:
             options=tuple(self.options),
             bars=bars,
             listings=self.listings,
-            moves=tuple(sorted(self.moves, key=lambda each: each.at)),
+            moves=tuple(sorted(dict.fromkeys(self.moves), key=lambda each: each.at)),
             halts=tuple(self.halts),
             **columns,
         )
@@ -300,6 +301,12 @@ class _Tape:
     def facts(self, day: date) -> Facts:
         """Return what was told of the past."""
         return Facts(self.bars, self.closes, self.implied, self.previous)
+
+
+def _recalled(file: Path) -> list[OpeningMoveReport]:
+    """Return the expected moves of the open that a run took over from its store when it began, those of its day."""
+    lines = tuple(map(str, read_head(file).get("records", ())))
+    return [each for each in _measured(Decided(_instant(0.0), lines)) if exchange_date(each.at) == day_of(file)]
 
 
 def _measured(step: Decided) -> Iterator[OpeningMoveReport]:

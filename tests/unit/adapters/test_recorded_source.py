@@ -25,7 +25,8 @@ from engine.model.event import (
 from engine.model.facts import Bar, Bars, Listing
 from engine.model.market import Board
 from engine.model.session import session_from
-from engine.record.record import Kind, Record
+from engine.record.codec import line
+from engine.record.record import Json, Kind, Record
 from engine.run.backtest.market import DayMarket
 
 OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)
@@ -37,9 +38,9 @@ PUT = Option("SPX", "SPXW", DAY, Decimal(5900), Right.PUT)
 class Run:
     """A run that records what a test says it saw."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, **head: Json) -> None:
         self.board = Board()
-        self.recorder = Recorder(folder / name, {}, self.board, pytest.fail)
+        self.recorder = Recorder(folder / name, head, self.board, pytest.fail)
 
     def hears(self, **values: float) -> None:
         """Let the broker tell something of all options on SPX, which the next instant brings."""
@@ -296,3 +297,14 @@ def test_in_what_trading_was_halted_is_known_while_it_was(tmp_path: Path) -> Non
     assert seen == [{board.rows[SPX]} if at - opened in (20, 40, 120, 140) else set() for at in day.times]
     market.forget()
     assert not board.halted
+
+
+def test_a_run_that_began_in_mid_session_knew_the_opens_expected_move_from_its_store(tmp_path: Path) -> None:
+    yesterday, early = OPEN - timedelta(days=1), OPEN + timedelta(seconds=1)
+    data = {"symbol": "SPX", "what": "opening_move", "value": 32.1, "expiry": str(DAY)}
+    recalled = [line(Record(at, Kind.FACTS, "put_lite", data=data)) for at in (yesterday, early)]
+    for name in ("1", "2"):
+        run = Run(tmp_path, name, records=recalled)
+        run.sees(3600 * int(name), spx=5900.0)
+        run.recorder.close()
+    assert RecordingSource(tmp_path).day(DAY).moves == (OpeningMoveReport(early, "SPX", DAY, 32.1),)

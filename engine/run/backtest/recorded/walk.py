@@ -15,6 +15,7 @@ import numpy as np
 
 from engine.adapters.history.day import Finding, HistoryDay
 from engine.adapters.history.finding import told
+from engine.adapters.recorded.file import instant, span
 from engine.adapters.recorded.recording import Heard, Moved, Step, play
 from engine.adapters.recorded.source import RecordingSource
 from engine.model.errors import InvariantError
@@ -120,6 +121,7 @@ class RecordedWalk(Walk):
         self.wakes = 0
         for file, until in cuts(self.source.files(session.date)):
             self.mirror = Mirror(self.board)
+            begins = instant(span(file)[0])
             for step in play((file,), self.mirror.recorded):
                 at = max(step.at, self.now)
                 if at >= until or at > ends:
@@ -127,10 +129,19 @@ class RecordedWalk(Walk):
                 if at > self.now:
                     self._pass_to(at, session, market)
                     self.now = at
+                if step.at <= begins:
+                    self._recall(begins, market.day)
                 self._take(step, session, market)
         self.queue.extend(self._broker.ends(self.now))
         self._settle_queue()
         self._pass_to(ends + 2 * LATE, session, market)
+
+    def _recall(self, begins: datetime, day: HistoryDay) -> None:
+        """Tell what the recorded run knew of the open when it began in mid-session, where it is not known yet."""
+        assert self.state is not None
+        for each in day.moves:
+            if each.at < begins and (each.symbol, each.expiry) not in self.state.facts.opening_moves:
+                self._hear(replace(each, at=self.now))
 
     def _take(self, step: Step, session: Session, market: DayMarket) -> None:
         """Take one step of the recording; before the session only what lasts counts."""
