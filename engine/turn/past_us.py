@@ -8,7 +8,7 @@ the account was first seen without it, and is booked at that when it expires: an
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from engine.fill.apply import add_commission, book, leg_of, unbook
@@ -17,12 +17,16 @@ from engine.model.contract import Option
 from engine.model.event import ExecutionReport
 from engine.model.money import ZERO
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED, LIQUIDATED, Position, PositionLeg
+from engine.model.session import session_from
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import SETBACKS
 from engine.turn.doubting import doubt_anew, our_books
 from engine.turn.ended import closed, count_realized
 from engine.turn.work import Work
+
+TOO_LATE_TO_SEE = timedelta(minutes=1)
+"""So shortly before its last day is over nobody sees any more that the account lacks an option."""
 
 
 def book_past_us(work: Work) -> None:
@@ -59,12 +63,46 @@ def _is_at_rest(work: Work, position: Position, leg: PositionLeg) -> bool:
     return not any(each.name == leg.name for order in work.live_orders(position.id) for each in order.legs)
 
 
+def book_before_expiry(work: Work, option: Option, last: Decimal = ZERO) -> dict[str, str]:
+    """Book what others have closed of an option before it expired; return by position how it was closed.
+
+    The account says no more what it lacks. What it was seen without counts, else by what it differed in the end (`last`
+    is what it had then), else what was told when nobody could see it any more. Of what was told in time it was seen
+    that the account had ours all the same.
+    """
+    told = [booked for booked in work.booked.values() if booked.foreign is not None and booked.foreign.option == option]
+    holders = [(each, leg) for each in work.active_positions() for leg in each.legs if _is_of(leg, option)]
+    if not told or len(holders) != 1:
+        return {}
+    position, leg = holders[0]
+    missed = sum(each.contracts for each in position.missed if each.leg == leg.name)
+    if missed:
+        lacking = leg.sign * missed
+    elif last:
+        lacking = leg.signed_held - int(last)
+    else:
+        since = session_from(option.expiry).close - TOO_LATE_TO_SEE
+        late = [report for each in told if (report := each.foreign) is not None and report.at >= since]
+        lacking = sum(int(each.quantity) * (-1 if each.is_buy else 1) for each in late)
+    if lacking * leg.sign <= 0 or abs(lacking) > leg.held:
+        return {}
+    found = _latest(told, position, option, lacking)
+    reports = [booked.foreign for booked in found if booked.foreign is not None]
+    for booked in found:
+        _book(work, position.id, leg, booked)
+    if reports:
+        who = "the broker has liquidated" if _reason(reports) == LIQUIDATED else "somebody has closed"
+        text = f"{who} {abs(lacking)} {option} of {position.id} before the expiry: booked at {_prices(reports)}"
+        work.alarm(position.bot, f"{text}, as the broker tells", position.id)
+    return {position.id: _reason(reports)} if reports else {}
+
+
 def _latest(told: Iterable[Booked], position: Position, option: Option, lacking: int) -> list[Booked]:
     """Return the latest executions of others that together are just what the account lacks, - of a short; else none.
 
-    None is older than the position.
+    None is older than the position, or of what is no trade any more: its option has expired.
     """
-    since = position.opened_at
+    since, until = position.opened_at, session_from(option.expiry).close
     reports = {each.exec_id: each.foreign for each in told if each.foreign is not None}
     right = [
         report
@@ -73,7 +111,7 @@ def _latest(told: Iterable[Booked], position: Position, option: Option, lacking:
         and report.option == option
         and report.is_buy is (lacking < 0)
         and since
-        and report.executed_at >= since
+        and since <= report.executed_at < until
     ]
     found: list[str] = []
     left = abs(lacking)
@@ -164,7 +202,11 @@ def has_estimates(work: Work, position: Position) -> bool:
 def _put(work: Work, name: str, leg: PositionLeg, booked: Booked) -> Position:
     """Count an execution of others in a position, which misses it no more."""
     position = book(work.positions[name], booked, leg.option)
-    missed = tuple(each for each in position.missed if each.leg != leg.name)
+    left = (
+        replace(each, contracts=each.contracts - booked.quantity) if each.leg == leg.name else each
+        for each in position.missed
+    )
+    missed = tuple(each for each in left if each.leg != leg.name or each.contracts > 0)
     return work.put_position(replace(position, missed=missed))
 
 
@@ -188,12 +230,21 @@ def _record(
     )
 
 
+def _prices(reports: Iterable[ExecutionReport]) -> str:
+    return ", ".join(dict.fromkeys(str(report.price) for report in reports))
+
+
+def _reason(reports: Iterable[ExecutionReport]) -> str:
+    """Return how others have closed something, as the exit reason of a position."""
+    return LIQUIDATED if any(report.is_liquidation for report in reports) else CLOSED_BY_HAND
+
+
 def _after(work: Work, position: Position, reports: Iterable[ExecutionReport]) -> None:
     """Close the books of a position that holds nothing more; what is left of one waits for a person.
 
     What the account lacks as well is not left: an order of ours that deals in it must be over before that is booked.
     """
-    reason = LIQUIDATED if any(report.is_liquidation for report in reports) else CLOSED_BY_HAND
+    reason = _reason(reports)
     if position.is_flat:
         if not work.live_orders(position.id):
             closed(work, replace(position, exit_reason=reason), "vanished")

@@ -8,6 +8,7 @@ from math import nan
 from engine.compile.series import DAY
 from engine.fill.apply import ASSIGNED, DELIVERING, Settled, assigned, delivered, how_settled, settled
 from engine.model.contract import Option, Settlement, Underlying, product
+from engine.model.money import ZERO
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED, Position, PositionLeg
 from engine.model.session import Session, exchange_date, session_after, session_before, session_from
 from engine.model.values import replace
@@ -16,7 +17,7 @@ from engine.turn.caution import is_stopped
 from engine.turn.doubting import doubt_anew
 from engine.turn.ended import closed, count_realized
 from engine.turn.leaving import UNWIND, leave
-from engine.turn.past_us import book_estimate, has_estimates
+from engine.turn.past_us import book_before_expiry, book_estimate, has_estimates
 from engine.turn.resting import option_has_expired
 from engine.turn.work import Work
 
@@ -28,7 +29,7 @@ OPENED_AFTER = timedelta(minutes=30)
 """After the open, by when the opening level is known at which options of the class SPX settle."""
 
 
-def settle(work: Work, option: Option) -> None:
+def settle(work: Work, option: Option, last: Decimal = ZERO) -> None:
     """Take an expired option out of every position that holds it, at what it is worth.
 
     A closed one holds it when the broker has closed more than was held.
@@ -36,12 +37,14 @@ def settle(work: Work, option: Option) -> None:
     session; until that is known it waits (`settle_missed`). Shares: nothing is paid for the option; in the
     money by a cent or more it is assigned (short) or exercised (long), else it is worthless. What that moves of the
     position's own shares leaves it at the strike; of options whose shares come by one and go by another the position
-    has the difference of the strikes.
+    has the difference of the strikes. What others have closed of it before has left at the price that is told of it.
+    last: what the account had of it until now.
     """
     if not _is_over(work, option):
         return
+    told = book_before_expiry(work, option, last)
     level = settlement_level(work, option)
-    for position in [each for each in work.positions.values() if not each.is_flat]:
+    for position in [each for each in work.positions.values() if not each.is_flat or each.id in told]:
         for leg in position.legs:
             if leg.held and leg.option == option:
                 leg = book_estimate(work, position.id, leg)
@@ -54,7 +57,7 @@ def settle(work: Work, option: Option) -> None:
                     continue
                 _settle_leg(work, position.id, leg, level)
         if level is not None or work.positions[position.id].is_flat:
-            _after_settlement(work, work.positions[position.id])
+            _after_settlement(work, work.positions[position.id], told.get(position.id, ""))
     doubt_anew(work)
 
 
@@ -180,19 +183,20 @@ def _book(work: Work, found: Settled, leg: str, level: Decimal | None, how: str)
     )
 
 
-def _after_settlement(work: Work, position: Position) -> None:
+def _after_settlement(work: Work, position: Position, told: str) -> None:
+    """Close the books of a position that holds nothing more. told: how others have closed it, "" if not."""
     if leave_shares(work, position):
         return
     if position.state == "closed":
         count_realized(work, position.bot)
         return
-    is_estimate = has_estimates(work, position)
-    if not position.is_flat or not (is_estimate or any(leg.settled for leg in position.legs)):
+    is_estimate, is_settled = has_estimates(work, position), any(leg.settled for leg in position.legs)
+    if not position.is_flat or not (is_estimate or is_settled or told):
         return
     levels_of = ((leg, settlement_level(work, leg.option)) for leg in position.legs if leg.settled)
     hows = {how_settled(leg, level) for leg, level in levels_of if level is not None}
     reason = CLOSED_BY_HAND if position.on_hold and not is_stopped(position) else position.exit_reason
-    reason = ESTIMATED if is_estimate else reason
+    reason = ESTIMATED if is_estimate else reason if is_settled else told
     if not reason:
         reason = next((how for how in (ASSIGNED, "exercised") if how in hows), "settled")
         reason = "expired_worthless" if hows <= {"worthless"} else reason

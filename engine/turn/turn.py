@@ -37,6 +37,7 @@ from engine.model.event import (
     PositionReport,
     Request,
 )
+from engine.model.money import ZERO
 from engine.model.position import Position
 from engine.model.values import replace
 from engine.record.record import DATA_TROUBLE, OPENING_MOVE, Json, Kind
@@ -274,10 +275,11 @@ def _on_message(work: Work, event: OrderMessage) -> None:
 def _on_position(work: Work, event: PositionReport) -> dict[str, Any]:
     if isinstance(event.contract, Underlying):
         assigned.note_shares(work, event.contract.symbol, event.quantity)
+    last = work.state.holdings.get(event.contract, ZERO)
     holdings = {**work.state.holdings, event.contract: event.quantity}
     work.state = work.state._replace(holdings=holdings)
     if isinstance(event.contract, Option) and not event.quantity and option_has_expired(work, event.contract):
-        settling.settle(work, event.contract)
+        settling.settle(work, event.contract, last)
     changes: dict[str, Any] = {"holdings": holdings}
     if isinstance(event.contract, Underlying):
         changes["holdings"] = holdings = {**holdings, share(event.contract.symbol): event.quantity}

@@ -1,6 +1,7 @@
 """What others close of ours: booked at their price where the broker tells it, and only where it is just that."""
 
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -28,9 +29,16 @@ SHORT, LONG = put(5945), put(5935)
 
 
 def others(
-    desk: Desk, option: Option, count: int, price: str, *, liquidates: bool = False, paid: str = "1.64"
+    desk: Desk,
+    option: Option,
+    count: int,
+    price: str,
+    *,
+    liquidates: bool = False,
+    paid: str = "1.64",
+    at: datetime | None = None,
 ) -> ExecutionReport:
-    """Let somebody else trade so many contracts (- sold), and the broker tell it with its commission."""
+    """Let somebody else trade so many contracts (- sold), `at` a time, and the broker tell it with its commission."""
     desk.executions += 1
     report = ExecutionReport(
         at=desk.now,
@@ -44,7 +52,7 @@ def others(
         is_buy=count > 0,
         quantity=Decimal(abs(count)),
         price=Decimal(price),
-        executed_at=desk.now,
+        executed_at=at or desk.now,
         is_liquidation=liquidates,
     )
     desk.is_shown = False
@@ -338,6 +346,92 @@ def test_a_price_that_is_not_quoted_at_first_is_taken_as_soon_as_it_is() -> None
     desk.market()
     desk.tick(5)
     assert None not in [each.price for each in desk.position.missed]
+
+
+# ---------------------------------------------------------------- told when it has expired
+
+
+def evening(desk: Desk) -> datetime:
+    """Lose the connection for the rest of the day; return a time of it at which somebody may have traded."""
+    desk.is_shown = False
+    desk.unlink()
+    desk.tick(3600)
+    at = desk.now
+    desk.until("16:20")
+    return at
+
+
+def connected(desk: Desk, *positions: tuple[Option, int]) -> None:
+    desk.link([], positions)
+    for _ in range(3):
+        desk.tick(5)
+
+
+@pytest.mark.parametrize("liquidates", [False, True])
+def test_what_was_closed_while_no_engine_ran_is_booked_at_its_price_after_its_expiry_too(liquidates: bool) -> None:
+    """It was settled at what it was worth at the close, which nobody had got."""
+    desk = Desk((text_of(**UNTOLD),))
+    before, at = desk.opened().cash, evening(desk)
+    others(desk, LONG, -1, "4.80", liquidates=liquidates, at=at)
+    others(desk, SHORT, 1, "7.40", liquidates=liquidates, at=at)
+    connected(desk)
+    closed = desk.position
+    assert (closed.state, closed.exit_reason) == ("closed", "liquidated" if liquidates else "closed_by_hand")
+    assert (closed.cash, desk.day_of().realized) == (before + 480 - 740, closed.net)
+    assert not desk.said(Kind.SETTLEMENT)
+    assert desk.alarms[-1].endswith(f"1 {SHORT} of {closed.id} before the expiry: booked at 7.40, as the broker tells")
+
+
+def test_of_two_contracts_the_one_that_nobody_closed_is_settled() -> None:
+    desk = Desk((text_of(**UNTOLD, quantity="2", risk="{max_loss_per_trade: $5000}"),))
+    desk.opened()
+    others(desk, SHORT, 1, "7.40", at=evening(desk))
+    connected(desk)
+    found = {each.data["leg"]: each.data["quantity"] for each in desk.said(Kind.SETTLEMENT)}
+    assert found == {"short_put": 1, "long_put": 2}
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "expired_worthless")
+
+
+@pytest.mark.parametrize("count", [2, -1], ids=["more than was held", "the other way"])
+def test_what_cannot_have_closed_ours_is_not_booked_at_its_expiry(count: int) -> None:
+    desk = Desk((text_of(**UNTOLD),))
+    desk.opened()
+    others(desk, SHORT, count, "7.40", at=evening(desk))
+    connected(desk)
+    assert (desk.position.exit_reason, len(desk.said(Kind.SETTLEMENT))) == ("expired_worthless", 2)
+
+
+def test_what_the_account_had_all_the_same_is_not_booked_at_its_expiry() -> None:
+    """Somebody has sold one of his own: the account has ours in the evening, until the broker settles it."""
+    desk = Desk((text_of(**UNTOLD),))
+    desk.opened()
+    others(desk, LONG, -1, "4.80", at=evening(desk))
+    connected(desk, (LONG, 1), (SHORT, -1))
+    assert desk.position.state == "open"
+    for option in (LONG, SHORT):
+        desk.holds(option, 0)
+    assert (desk.position.exit_reason, len(desk.said(Kind.SETTLEMENT))) == ("expired_worthless", 2)
+
+
+def test_what_was_traded_while_the_account_was_seen_to_have_ours_is_not_booked_at_its_expiry() -> None:
+    desk = Desk((text_of(**UNTOLD),))
+    desk.opened()
+    others(desk, LONG, -1, "4.80")
+    evening(desk)
+    connected(desk)
+    assert (desk.position.exit_reason, len(desk.said(Kind.SETTLEMENT))) == ("expired_worthless", 2)
+
+
+def test_the_price_that_is_told_at_last_counts_and_no_estimate() -> None:
+    """Somebody closed it, nobody said at what price, and the broker tells it in the evening, before it is settled."""
+    desk = untold()
+    before, at = desk.position.cash, desk.now
+    evening(desk)
+    others(desk, LONG, -1, "4.80", at=at)
+    others(desk, SHORT, 1, "7.40", at=at)
+    connected(desk)
+    assert (desk.position.exit_reason, desk.position.cash) == ("closed_by_hand", before + 480 - 740)
+    assert not any("nobody has told" in text for text in desk.alarms)
 
 
 def profit_of(desk: Desk) -> Decimal | None:
