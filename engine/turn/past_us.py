@@ -4,7 +4,8 @@ A person at the broker's window, another program, or the broker itself for want 
 of others to client 0 and to the master client, and what it liquidates to all. Where they are just what the account
 lacks, whole and the latest ones, and no more than was held, they are booked to the position as its own fills are. What
 is left of it, if anything, waits for a person. Where nobody tells a price, the position counts at what was quoted when
-the account was first seen without it, and is booked at that when it expires: an estimate, which a person may correct.
+the account was first seen without it, and is booked at that when it expires: an estimate, which a person may correct,
+and which the price takes the place of that is told later.
 """
 
 from collections.abc import Iterable
@@ -193,10 +194,46 @@ def book_estimate(work: Work, name: str, leg: PositionLeg) -> PositionLeg:
     return leg_of(position, leg.name)
 
 
+def replace_estimates(work: Work) -> None:
+    """Put what others are told to have closed after all in the place of what was booked at a price that nobody told."""
+    told = [booked for booked in work.booked.values() if booked.foreign is not None]
+    for base, guess in [(base, booked) for base, booked in work.booked.items() if _is_estimated(booked)]:
+        if (position := work.positions.get(guess.position)) is None:
+            continue
+        leg = leg_of(position, guess.leg)
+        if found := _latest(told, position, leg.option, leg.sign * guess.quantity):
+            _replace_estimate(work, base, guess, leg, found)
+
+
+def _replace_estimate(work: Work, base: str, guess: Booked, leg: PositionLeg, found: Iterable[Booked]) -> None:
+    name = guess.position
+    unbooked = replace(guess, exec_id=f"{base}.02", quantity=0, cash=ZERO)
+    work.put_booked(base, unbooked)
+    position = work.put_position(unbook(work.positions[name], guess))
+    _record(work, position, leg, unbooked, name, ZERO, work.at)
+    reports = [booked.foreign for booked in found if booked.foreign is not None]
+    for booked in found:
+        _book(work, name, leg, booked)
+    position = work.positions[name]
+    if position.exit_reason == ESTIMATED and not has_estimates(work, position):
+        position = work.put_position(replace(position, exit_reason=_reason(reports)))
+    difference = leg_of(position, leg.name).exit_cash - leg.exit_cash
+    at = ", ".join(dict.fromkeys(str(report.price) for report in reports))
+    text = f"{guess.quantity} {leg.option} of {name} went at {at}, as the broker tells now: that is booked"
+    was = abs(guess.cash / (guess.quantity * leg.option.multiplier)).normalize()
+    work.alarm(position.bot, f"{text} instead of the estimate, {was:f} ({difference:+.2f} dollars)", name)
+    if position.state == "closed":
+        count_realized(work, position.bot)
+
+
 def has_estimates(work: Work, position: Position) -> bool:
     """Say whether something of a position stands booked that others have closed at a price that nobody has told."""
-    booked = (each for each in work.booked.values() if each.by_others and each.position == position.id)
-    return any(each.exec_id.startswith(UNSEEN) and each.exec_id.endswith(".01") for each in booked)
+    return any(each.position == position.id and _is_estimated(each) for each in work.booked.values())
+
+
+def _is_estimated(booked: Booked) -> bool:
+    is_told = not booked.exec_id.startswith(UNSEEN) or not booked.exec_id.endswith(".01")
+    return booked.by_others and booked.quantity > 0 and not is_told
 
 
 def _put(work: Work, name: str, leg: PositionLeg, booked: Booked) -> Position:

@@ -29,7 +29,7 @@ from engine.turn.message_codes import (
     REFUSALS,
 )
 from engine.turn.mismatch import check_count, check_net_price, check_price, check_terms, is_second
-from engine.turn.past_us import corrected_past_us
+from engine.turn.past_us import corrected_past_us, replace_estimates
 from engine.turn.resting import RESTING, cancel, cancel_entries, is_too_early, take_back
 from engine.turn.reviving import adopted, told_to_work
 from engine.turn.rivals import is_of_ours, note, note_completed
@@ -309,6 +309,7 @@ def _external(work: Work, event: ExecutionReport) -> None:
         cancel_entries(work, "", "the broker liquidates")
     work.record(Kind.ALARM, "", "", text=text, contract=str(what))
     note(work, event.ref, f"{side} {event.quantity} {what} today")
+    replace_estimates(work)
 
 
 def _leg_index(order: Order, option: Option) -> int:

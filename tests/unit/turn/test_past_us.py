@@ -434,6 +434,37 @@ def test_the_price_that_is_told_at_last_counts_and_no_estimate() -> None:
     assert not any("nobody has told" in text for text in desk.alarms)
 
 
+def test_a_price_that_is_told_later_takes_the_place_of_an_estimate_once() -> None:
+    desk = untold()
+    before, at = desk.position.cash, desk.now
+    desk.is_shown = False
+    desk.until("16:00:30", step=60)
+    for option in (LONG, SHORT):
+        desk.holds(option, 0)
+    estimated = desk.position
+    assert estimated.exit_reason == "closed_by_hand_estimated"
+    desk.tick(600)
+    sold = others(desk, LONG, -1, "4.80", at=at)
+    assert desk.position.exit_reason == "closed_by_hand_estimated", "the other leg is not told yet"
+    bought = others(desk, SHORT, 1, "7.40", at=at)
+    assert (desk.position.exit_reason, desk.position.cash) == ("closed_by_hand", before + 480 - 740)
+    assert desk.position.commissions - estimated.commissions == Decimal("3.28")
+    assert desk.day_of().realized == desk.position.net
+    (told,) = (text for text in desk.alarms if str(SHORT) in text and "as the broker tells now" in text)
+    guess = abs(estimated.legs[0].exit_cash) / 100
+    difference = 100 * (guess - Decimal("7.40"))
+    assert told.endswith(f"that is booked instead of the estimate, {guess.normalize():f} ({difference:+.2f} dollars)")
+    count, position = len(desk.records), desk.position
+    for report in (sold, bought):
+        desk.send(report)
+    assert (len(desk.records), desk.position) == (count, position)
+    corrected(desk, bought, "7.00")
+    assert desk.position.cash == before + 480 - 700
+    found = resume(desk.records, desk.now, Board(), EventCalendar()).state
+    assert dict(found.positions) == dict(desk.state.positions)
+    assert {base: replace(booked, foreign=None) for base, booked in desk.state.booked.items()} == dict(found.booked)
+
+
 def profit_of(desk: Desk) -> Decimal | None:
     return profit(desk.position, desk.board, desk.now.timestamp())
 
