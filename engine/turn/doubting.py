@@ -1,8 +1,10 @@
 """What our books hold against what the account has.
 
 Where it holds less of an option, fills are waited for, then the position is put on hold. Nothing new is sent for the
-position meanwhile: to close what the account does not hold would open the other side. Both sides are compared whenever
-one of them changes, for a fill may be told after the account has shown it and has lost it again.
+position meanwhile: to close what the account does not hold would open the other side. An exit that works already is
+taken back after a few seconds, before it fills beside what somebody else has closed; one that did so is told. Both
+sides are compared whenever one of them changes, for a fill may be told after the account has shown it and has lost it
+again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,11 +21,16 @@ from engine.model.session import session_before
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import SETBACKS, is_stopped, stop
+from engine.turn.leaving import CLOSING
 from engine.turn.resting import cancel, option_has_expired
 from engine.turn.work import Work
 
 DOUBT = timedelta(seconds=30)
 """How long the account may hold less than our books say: a fill may be told after the position it made."""
+TOO_MUCH = timedelta(seconds=5)
+"""The same while an exit works that would close more than the account holds: fills of it are told sooner."""
+TURNED = timedelta(minutes=1)
+"""How soon after a position was closed the account shows that somebody else had closed it, too."""
 PUT_RIGHT = timedelta(minutes=2)
 """How soon the account must have again what it lacked for that to have been a list that was wrong, not a trade."""
 
@@ -51,10 +58,34 @@ def _told_of(work: Work, position: Position) -> list[PositionLeg]:
 
 
 def doubted(work: Work, doubts: Mapping[Option, datetime]) -> dict[Option, datetime]:
-    """Return the options of which the account holds less than our books say, and since when."""
-    held = work.state.holdings
-    short = (option for option, count in our_books(work).items() if held.get(option, ZERO) * count < count * count)
-    return {option: doubts.get(option, work.at) for option in short}
+    """Return the options of which the account holds less than our books say, and since when.
+
+    Of what was closed a moment ago, that is also what it holds on the other side.
+    """
+    held, ours = work.state.holdings, our_books(work)
+    short = [option for option, count in ours.items() if held.get(option, ZERO) * count < count * count]
+    turned = (leg.option for _, leg in _closed_twice(work, doubts, ours))
+    return {option: doubts.get(option, work.at) for option in (*short, *turned)}
+
+
+def _closed_twice(
+    work: Work, doubts: Mapping[Option, datetime], ours: Mapping[Option, int]
+) -> list[tuple[Position, PositionLeg]]:
+    """Return the legs that were closed a moment ago, and of which the account holds the other side since."""
+    late = TURNED + DOUBT
+    just_closed = [
+        each
+        for each in work.positions.values()
+        if each.state == "closed" and each.closed_at is not None and work.at - each.closed_at <= late
+    ]
+    return [
+        (position, leg)
+        for position in just_closed
+        for leg in position.legs
+        if leg.closed > leg.settled and not leg.option.is_share and not option_has_expired(work, leg.option)
+        if (work.state.holdings.get(leg.option, ZERO) - ours.get(leg.option, 0)) * leg.sign < 0
+        if leg.option in doubts or work.at - (position.closed_at or work.at) <= TURNED
+    ]
 
 
 def doubt_anew(work: Work) -> None:
@@ -65,9 +96,38 @@ def doubt_anew(work: Work) -> None:
 def step_doubts(work: Work, waiting: frozenset[Option] = frozenset()) -> None:
     """Put on hold what the account has not had for a while, unless it waits; go on with what it has again."""
     doubts = doubted(work, work.state.doubts) if work.state.doubts else {}
+    _take_exits_back(work, {option for option, since in doubts.items() if work.at - since >= TOO_MUCH})
+    _tell_closed_twice(work, {option: since for option, since in doubts.items() if work.at - since >= DOUBT})
     hold(work, {option for option, since in doubts.items() if work.at - since >= DOUBT} - waiting, set(doubts))
     work.state = work.state._replace(doubts=doubts)
     note_missed(work)
+
+
+def _take_exits_back(work: Work, doubtful: set[Option]) -> None:
+    """Take back the exits at work that would together close more of a contract than the account holds."""
+    if not doubtful:
+        return
+    exits = [order for order in work.all_live_orders() if order.purpose in CLOSING]
+    for option in sorted(doubtful, key=str):
+        of_it = [order for order in exits if any(leg.option == option and not leg.opens for leg in order.legs)]
+        left = sum(
+            order.remaining * leg.ratio
+            for order in of_it
+            for leg in order.legs
+            if leg.option == option and not leg.opens
+        )
+        if left > abs(work.state.holdings.get(option, ZERO)):
+            for order in of_it:
+                cancel(work, work.orders[order.ref], "the account holds less than it would close")
+
+
+def _tell_closed_twice(work: Work, doubts: Mapping[Option, datetime]) -> None:
+    """Tell a person what was closed twice, by an exit of ours and past us: what the account holds now is nobody's."""
+    for position, leg in _closed_twice(work, doubts, our_books(work)) if doubts else ():
+        if leg.option in doubts:
+            held = work.state.holdings[leg.option]
+            text = f"{position.id} is closed, and the account holds {held} {leg.option}: closed by hand, too?"
+            work.alarm(position.bot, f"{text} Nobody watches it: a person must look", position.id)
 
 
 def note_missed(work: Work) -> None:

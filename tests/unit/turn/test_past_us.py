@@ -348,6 +348,86 @@ def test_a_price_that_is_not_quoted_at_first_is_taken_as_soon_as_it_is() -> None
     assert None not in [each.price for each in desk.position.missed]
 
 
+# ---------------------------------------------------------------- while an exit of ours works
+
+
+def leaving(desk: Desk) -> None:
+    """Let the positions be open, and their time exits work at 15:45:01."""
+    desk.until("10:00")
+    for order in list(desk.live):
+        desk.fill(order)
+    desk.is_shown = False
+    desk.until("15:45:01")
+    desk.tick(1)
+    for order in desk.live:
+        desk.ack(order)
+
+
+LIMITED = {"exits": '\n  - time: "15:45"\n', "order": "{start: mid, step: 0.05, wait: 300s, tries: 3, then: cancel}"}
+
+
+def test_an_exit_at_work_is_taken_back_before_it_fills_beside_what_a_person_has_closed() -> None:
+    """It worked on for half a minute, at better and better prices: filled, the account held the other side of it."""
+    desk = Desk((text_of(**LIMITED),))
+    leaving(desk)
+    (order,) = desk.live
+    desk.holds(SHORT, 0)
+    desk.holds(LONG, 0)
+    desk.tick(4)
+    assert not desk.cancels, "fills of it may be told after the account has shown them"
+    desk.tick(6)
+    assert [each.ref for each in desk.cancels] == [order.ref]
+    desk.cancelled(order)
+    for _ in range(20):
+        desk.tick(5)
+    assert (len(desk.submitted), desk.position.is_let_be) == (2, True)
+
+
+def test_exits_go_on_while_the_account_has_enough_for_them() -> None:
+    """Two bots hold the same, a person has closed as much as one of them had: one exit of one contract can fill."""
+    desk = Desk((text_of(**LIMITED), text_of("other", **{**LIMITED, "exits": '\n  - time: "15:50"\n'})))
+    leaving(desk)
+    desk.holds(SHORT, -1)
+    desk.holds(LONG, 1)
+    for _ in range(3):
+        desk.tick(5)
+    assert not desk.cancels
+    for _ in range(5):
+        desk.tick(5)
+    assert {each.position for each in desk.cancels} == {"spread-20261118-1"}, "it is on hold now"
+
+
+def test_two_exits_that_would_close_more_than_is_left_are_both_taken_back() -> None:
+    desk = Desk((text_of(**LIMITED), text_of("other", **LIMITED)))
+    leaving(desk)
+    desk.holds(SHORT, -1)
+    desk.holds(LONG, 1)
+    desk.tick(5)
+    desk.tick(5)
+    assert len(desk.cancels) == 2
+
+
+def closed_twice(desk: Desk, account: int) -> list[str]:
+    """Fill the exit of a position of which the account then has so many of the short leg; return what is told of it."""
+    (order,) = desk.live
+    desk.fill(order)
+    desk.holds(SHORT, account)
+    desk.holds(LONG, 0)
+    for _ in range(30):
+        desk.tick(5)
+    return [text for text in desk.alarms if "closed by hand, too?" in text]
+
+
+@pytest.mark.parametrize("account", [1, 0, -1])
+def test_what_an_exit_has_closed_beside_a_person_is_told(account: int) -> None:
+    """The exit filled in the moment the person closed it: nobody watched what the account held then, and none knew."""
+    desk = Desk((text_of(**LIMITED),))
+    leaving(desk)
+    told = closed_twice(desk, account)
+    said = f"{desk.position.id} is closed, and the account holds 1 {SHORT}: closed by hand, too? Nobody watches it"
+    assert told == ([f"{said}: a person must look"] if account > 0 else [])
+
+
 # ---------------------------------------------------------------- told when it has expired
 
 
