@@ -431,6 +431,31 @@ async def test_row_44_a_cancel_is_refused_although_the_order_works(running, clie
     assert len(running.exchange.open_orders()) == 1
 
 
+@at_open("kind: refuse_cancel, on: cancel, code: 161")
+async def test_row_44_a_cancel_is_answered_by_the_code_of_the_plan(running, client):
+    client.send(*buy(running, limit="0.05"))
+    await client.fence(2)
+    client.send(4, 1, 1)
+    assert errors(await client.fence(2)) == [161]
+    assert len(running.exchange.open_orders()) == 1
+
+
+@pytest.mark.parametrize("made", ["true", "false"])
+def test_row_45_a_change_is_answered_by_the_code_of_the_plan_whether_it_is_made_or_not(made):
+    @at_open(f"kind: warning, on: order, of: change, code: 436, made: {made}")
+    async def main(running, client):
+        client.send(*buy(running, limit="0.05"))
+        assert errors(await client.fence(2)) == []
+        for limit in ("0.10", "0.15"):
+            client.send(*buy(running, limit=limit))
+            found = errors(await client.fence(2))
+            assert found == ([436] if limit == "0.10" else [])
+            (view,) = running.exchange.open_orders()
+            assert str(view.ticket.limit_price) == (limit if made == "true" or limit == "0.15" else "0.05")
+
+    main()
+
+
 @at_open("kind: pending_cancel, on: cancel, seconds: 20")
 async def test_row_46_a_cancel_stays_pending(running, client):
     client.send(*buy(running, limit="0.05"))

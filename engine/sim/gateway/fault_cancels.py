@@ -29,7 +29,7 @@ class CancelFaults:
             return []
         if fault.kind == "refuse_cancel":
             words = f"OrderId {key[1]} that needs to be cancelled cannot be cancelled, state: {view.status.value}."
-            return [OrderError(*key, 10148, words)]
+            return [OrderError(*key, fault.whole("code"), fault.text("text") or words)]
         if key not in self._pending:
             self._pending.add(key)
             if (seconds := fault.seconds()) != NEVER_ENDS:

@@ -107,7 +107,7 @@ KINDS: dict[str, Kind] = {
     "no_summary": Kind((FILL,)),
     "late_summary": Kind((FILL,), {"seconds": _for(20.0)}),
     "swallow_cancel": Kind((CANCEL,)),
-    "refuse_cancel": Kind((CANCEL,)),
+    "refuse_cancel": Kind((CANCEL,), {"code": Param(10148.0), "text": Param("")}),
     "pending_cancel": Kind((CANCEL,), {"seconds": Param(45.0)}),
     "late_fill": Kind((CANCEL,), {"seconds": Param(5.0)}),
     "correction": Kind(
@@ -132,6 +132,8 @@ KINDS: dict[str, Kind] = {
         {
             "code": Param(399.0, apart=("202", "399", "2109", "10148", "10349")),
             "text": Param("Order Message:\nWarning: nothing has changed"),
+            "of": Param("order", ("order", "change")),
+            "made": Param(True),
         },
     ),
     "farm_down": Kind(LINK, {"seconds": _for(30.0), "farm": Param("usopt")}),

@@ -87,6 +87,7 @@ class Faults:
         self._asleep_until = 0
         self._late: dict[Key, Ticket] = {}
         self._tickets: dict[Key, Ticket] = {}
+        self._of_changes: dict[Key, Fault] = {}
         self._greeted: dict[Session, list[Fault]] = {}
         self._intake = IntakeFaults(self._note)
         self._cancels = CancelFaults(hub.exchange, self._agenda.later, self._broker_says)
@@ -326,7 +327,7 @@ class Faults:
         self._tickets[key] = ticket
         if known:
             again = OrderError(*key, 103, "Duplicate order id")
-            return [again] if self._intake.is_refused(key) else self._hub.exchange.place(ticket)
+            return [again] if self._intake.is_refused(key) else self._change(key, ticket)
         hits = self._hits(ORDER, ticket.client_id, ticket)
         for fault in hits:
             if (answer := self._intake.keeps(fault, ticket)) is not None:
@@ -339,13 +340,24 @@ class Faults:
         for fault in hits:
             self._begin(fault, key)
         warned = [each for each in hits if each.kind == "warning"]
-        for fault in warned:
-            self._note(fault)
-        warnings = [OrderError(*key, each.whole("code"), each.text("text")) for each in warned]
+        self._of_changes.update((key, each) for each in warned if each.text("of") == "change")
+        warnings = [self._warning(each, key) for each in warned if each.text("of") == "order"]
         reports = self._hub.exchange.place(self._intake.taken_as(hits, ticket))
         if isinstance(self._hub.exchange, SimExchange):
             self._intake.hinder(hits, ticket, self._hub.exchange)
         return [*reports, *warnings]
+
+    def _change(self, key: Key, ticket: Ticket) -> list[Report]:
+        """Give a change of an order to the broker, unless a fault answers it otherwise."""
+        fault = self._of_changes.pop(key, None)
+        if fault is None:
+            return self._hub.exchange.place(ticket)
+        made = self._hub.exchange.place(ticket) if fault.flag("made") else []
+        return [*made, self._warning(fault, key)]
+
+    def _warning(self, fault: Fault, key: Key) -> Report:
+        self._note(fault)
+        return OrderError(*key, fault.whole("code"), fault.text("text"))
 
     def _arrive(self, key: Key) -> None:
         """Let an order reach the broker after all."""
