@@ -10,7 +10,7 @@ from engine.fill.book import UNSEEN, Booked, owes_none
 from engine.model.contract import Option
 from engine.model.event import BrokerStatus, CommissionReport, ExecutionReport, OrderMessage, OrderReport
 from engine.model.money import ZERO
-from engine.model.order import TERMS_KEPT, Order, OrderLeg, OrderStatus, Purpose
+from engine.model.order import TERMS_KEPT, Order, OrderLeg, OrderStatus, OrderType, Purpose, Terms
 from engine.model.position import Position
 from engine.model.values import replace
 from engine.record.record import Kind
@@ -86,6 +86,7 @@ def on_order(work: Work, event: OrderReport) -> None:
     if not order.status.is_live and event.status in _ALIVE:
         told_to_work(work, order)
         return
+    order = _as_told(work, order, event)
     check_terms(work, order, event, is_first=is_first)
     order = _refused_instead(work, work.orders[order.ref])
     if not _waits_for_words(order):
@@ -191,7 +192,7 @@ def _said_of_working(work: Work, order: Order, event: OrderMessage) -> None:
     """Take an error of an order that works on: a change of it was refused, if there was one, so it has its terms of
     before. Of what rests the quantity matters; it is placed anew.
     """
-    if event.code in (FILLED_BEFORE, NO_SUCH_ORDER):
+    if event.code in (FILLED_BEFORE, NO_SUCH_ORDER) or _is_in_question(order):
         work.ask_broker()
     if event.code == FILLED_BEFORE:
         return
@@ -204,10 +205,43 @@ def _said_of_working(work: Work, order: Order, event: OrderMessage) -> None:
     if order.purpose not in RESTING:
         former = (*order.former[:-1], order.terms, before)[-TERMS_KEPT:]
         work.put_order(replace(order.with_terms(before.quantity, before.price), former=former))
-    elif is_refused and before.quantity != order.quantity and order.purpose is Purpose.PROTECT:
+    elif is_refused:
+        _place_anew(work, order, before)
+
+
+def _place_anew(work: Work, order: Order, before: Terms) -> None:
+    """Take a resting order back that the broker works in another quantity than is held."""
+    if before.quantity != order.quantity and order.purpose is Purpose.PROTECT:
         cancel(work, order, NOT_CHANGED)
-    elif is_refused and before.quantity != order.quantity:
+    elif before.quantity != order.quantity:
         take_back(work, work.positions[order.position], NOT_CHANGED)
+
+
+def _is_in_question(order: Order) -> bool:
+    """Say whether the broker has said of an order that was changed what no list of codes has: it may be a refusal."""
+    code = order.message.partition(" ")[0]
+    known = REFUSALS | NOT_CANCELLED | INFORMATION | {FILLED_BEFORE}
+    return bool(order.former) and code.isdigit() and int(code) not in known
+
+
+def _as_told(work: Work, order: Order, event: OrderReport) -> Order:
+    """Take an order whose change is in question as the broker says that it works: with the change, or without."""
+    if event.quantity is None or event.status not in _ALIVE or order.status is not OrderStatus.WORKING:
+        return order
+    if not _is_in_question(order):
+        return order
+    told = Terms(int(event.quantity), event.stop_price if order.kind is OrderType.STOP else event.limit_price)
+    is_taken_back = order.former[-1] == order.terms
+    other = order.former[-2] if is_taken_back and len(order.former) > 1 else order.former[-1]
+    if told not in (order.terms, other):
+        return order
+    order = work.put_order(replace(order, message=""))
+    if told == order.terms:
+        return order
+    if order.purpose in RESTING:
+        _place_anew(work, order, told)
+        return work.orders[order.ref]
+    return work.put_order(order.with_terms(told.quantity, told.price))
 
 
 def _tells_why(order: Order, event: OrderMessage) -> bool:

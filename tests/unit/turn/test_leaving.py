@@ -8,7 +8,8 @@ from hand_desk import SECTIONS, Desk, call, put, text_of
 
 from engine.model.command import Inquire
 from engine.model.contract import Underlying
-from engine.model.order import OrderStatus, OrderType, Purpose, Side
+from engine.model.event import BrokerStatus, OrderReport
+from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side
 from engine.record.record import Kind
 
 CONDOR = """
@@ -461,6 +462,23 @@ def test_a_market_order_that_waits_is_written_down_twice_a_minute() -> None:
     assert len(desk.submitted) == 2
 
 
+def told(desk: Desk, order: Order, price: Decimal | None) -> None:
+    """List an order at this limit."""
+    working = OrderReport(
+        at=desk.now,
+        ref=order.ref,
+        order_id=order.order_id,
+        perm_id=5000 + order.number,
+        client_id=7,
+        status=BrokerStatus.SUBMITTED,
+        filled=Decimal(0),
+        quantity=Decimal(order.quantity),
+        limit_price=price,
+        side=order.wire_side,
+    )
+    desk.send(working)
+
+
 def working(step: str, *, tries: int) -> Desk:
     """Return a desk whose exit works at mid, and comes nearer to natural every ten seconds."""
     desk = held(
@@ -508,6 +526,26 @@ def test_a_change_whose_refusal_is_told_twice_is_not_taken_as_made() -> None:
     assert (desk.last.limit_price, desk.last.worst_limit) == (first, natural)
     desk.tick(10)
     assert [order.limit_price for order in desk.replaced] == [natural, natural]
+
+
+@pytest.mark.parametrize("is_made", [True, False])
+def test_a_change_that_is_answered_by_an_unknown_code_is_shown_as_the_broker_works_it(is_made: bool) -> None:
+    """It was shown at the price before the change until its next try, though the broker worked the new one."""
+    desk = held('\n  - time: "15:30"\n    order: {start: mid, step: 0.05, wait: 30s, tries: 3, then: market}\n')
+    desk.until("15:30")
+    desk.ack(desk.last)
+    first = desk.last.limit_price
+    desk.tick(30)
+    changed = desk.replaced[-1].limit_price
+    said = desk.message(desk.last, 10318, "something")
+    assert [type(command) for command in said.commands] == [Inquire]
+    assert desk.last.limit_price == first, "it may have been refused"
+    told(desk, desk.last, changed if is_made else first)
+    assert (desk.last.limit_price, desk.last.message) == (changed if is_made else first, "")
+    desk.tick(30)
+    assert len(desk.replaced) == 2
+    told(desk, desk.last, first)
+    assert desk.last.limit_price == desk.replaced[-1].limit_price, "an old report"
 
 
 def test_a_change_of_what_has_filled_is_asked_about_and_told_to_nobody() -> None:

@@ -2,8 +2,10 @@
 
 from decimal import Decimal
 
+import pytest
 from hand_desk import Desk, call, put, text_of
 
+from engine.model.event import BrokerStatus, OrderReport, Request
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
 
 CONDOR = """
@@ -276,3 +278,140 @@ def test_the_side_that_an_exit_leaves_open_is_protected_though_it_began_as_the_e
     desk.fill(closing)
     desk.tick(1)
     assert [each.ref for each in guards(desk)] == [guard.ref]
+
+
+# ---------------------------------------------------------------- what the broker answers, code by code
+
+REFUSING = (103, 105, 110, 200, 201, 321, 382, 383, 388, 460)
+UNLISTED = (135, 136, 434, 436, 10318)
+HARMLESS = (399, 404, 10349, 2109)
+OF_CANCELS = (161, 10147, 10148)
+
+
+@pytest.mark.parametrize("code", REFUSING)
+def test_a_stop_that_is_refused_at_once_is_told_and_put_back_once(code: int) -> None:
+    desk = opened()
+    for again in ("it is put back", "it is not put back again: a person must look"):
+        (guard,) = guards(desk)
+        desk.message(guard, code, "words")
+        assert desk.alarms[-1] == f"the protective stop of {put(5945)} was refused: {again} ({code} words)"
+        assert not guards(desk)
+        for _ in range(13):
+            desk.tick(5)
+    assert not guards(desk)
+    assert len(protecting(desk)) == 2
+
+
+@pytest.mark.parametrize("code", [*UNLISTED, *HARMLESS, *OF_CANCELS])
+def test_a_stop_that_nobody_acknowledges_beside_other_words_is_one_until_it_is_known_to_be_over(code: int) -> None:
+    desk = opened()
+    (guard,) = guards(desk)
+    desk.message(guard, code, "words")
+    for _ in range(20):
+        desk.tick(5)
+        desk.listed()
+    assert sum(guard.ref in text for text in desk.alarms) >= 1
+    assert len(protecting(desk)) == 1
+    desk.message(guard, 10147, "OrderId that needs to be cancelled is not found.")
+    assert desk.order(guard.ref).status is OrderStatus.ABANDONED
+    assert ("protective stop" in desk.alarms[-1]) is (code in UNLISTED)
+    for _ in range(13):
+        desk.tick(5)
+    assert len(protecting(desk)) == 2
+
+
+@pytest.mark.parametrize("code", [*REFUSING, *UNLISTED, *HARMLESS, *OF_CANCELS])
+def test_a_stop_that_works_on_whatever_is_said_of_it_is_the_only_one(code: int) -> None:
+    desk = opened()
+    ack_all(desk)
+    (guard,) = guards(desk)
+    desk.message(guard, code, "words")
+    for _ in range(24):
+        desk.tick(5)
+    assert (guards(desk), len(protecting(desk)), desk.cancels) == ([desk.order(guard.ref)], 1, [])
+    assert any(f"{code} words" in text for text in desk.alarms) is (code in REFUSING + UNLISTED)
+
+
+def changing() -> Desk:
+    """Return a stop on one contract that is changed to two, since the second one filled after its entry was over."""
+    desk = Desk((text_of(risk="{max_loss_per_trade: $5000, protect: {cost: 4x credit}}", quantity="2"),))
+    entry = desk.enter()
+    desk.fill(entry, 1)
+    for _ in range(6):
+        desk.tick(10)
+    desk.cancelled(entry, 1)
+    desk.tick(0)
+    ack_all(desk)
+    for report in desk.executions_of(entry, 1):
+        desk.send(report)
+    desk.tick(0)
+    assert [order.quantity for order in guards(desk)] == [2]
+    return desk
+
+
+def listed_as(desk: Desk, order: Order, quantity: int) -> None:
+    """List a stop that works with this quantity."""
+    working = OrderReport(
+        at=desk.now,
+        ref=order.ref,
+        order_id=order.order_id,
+        perm_id=5000 + order.number,
+        client_id=7,
+        status=BrokerStatus.PRE_SUBMITTED,
+        filled=Decimal(0),
+        quantity=Decimal(quantity),
+        stop_price=order.stop_price,
+        side=order.side,
+    )
+    desk.send(working)
+    desk.listed(order.ref)
+
+
+@pytest.mark.parametrize("code", [*REFUSING, *UNLISTED])
+def test_a_stop_whose_change_is_not_made_is_placed_anew_whatever_the_code(code: int) -> None:
+    """By a code that no list has it was left, at one contract of two, and in our books it was on both."""
+    desk = changing()
+    (guard,) = guards(desk)
+    desk.message(guard, code, "words")
+    listed_as(desk, guard, 1)
+    assert desk.order(guard.ref).status is OrderStatus.CANCELLING
+    desk.cancelled(guard)
+    desk.tick(0)
+    assert [(order.quantity, order.ref != guard.ref) for order in guards(desk)] == [(2, True)]
+    assert any("words" in text for text in desk.alarms)
+
+
+@pytest.mark.parametrize("code", [*UNLISTED, *HARMLESS])
+def test_a_stop_whose_change_is_made_all_the_same_stays(code: int) -> None:
+    desk = changing()
+    (guard,) = guards(desk)
+    desk.message(guard, code, "words")
+    listed_as(desk, guard, 2)
+    desk.tick(5)
+    listed_as(desk, guard, 1)  # an old report
+    assert [order.ref for order in guards(desk)] == [guard.ref]
+    assert guard.ref not in [order.ref for order in desk.cancels]
+
+
+@pytest.mark.parametrize("code", [*REFUSING, *UNLISTED, *OF_CANCELS])
+def test_a_stop_whose_cancel_is_answered_otherwise_keeps_the_exit_waiting_and_is_told(code: int) -> None:
+    """Two orders would close one leg twice."""
+    desk = opened()
+    ack_all(desk)
+    (guard,) = guards(desk)
+    desk.ask(Request.FLATTEN, "spread")
+    desk.tick(0)
+    for _ in range(7):
+        desk.message(guard, code, "words")
+        desk.tick(5)
+        listed_as(desk, guard, 1)
+    assert any(guard.ref in text for text in desk.alarms), desk.alarms
+    assert len(desk.submitted) == 2
+    desk.cancelled(guard)
+    desk.tick(0)
+    assert (desk.last.purpose, desk.last.quantity) == (Purpose.EXIT, 1)
+
+
+def protecting(desk: Desk) -> list[Order]:
+    """Return every protective stop that was ever sent."""
+    return [order for order in desk.submitted if order.purpose is Purpose.PROTECT]
