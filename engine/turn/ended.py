@@ -207,7 +207,7 @@ def _entry_over(work: Work, position: Position, reason: str, *, refused: bool) -
 def _tries_again(work: Work, position: Position, order: Order) -> bool:
     """Say whether a further try follows as a new order (another priority, or after a pause)."""
     ladder = work.governing(position).plan.order
-    if order.message != NEXT_TRY or order.attempt >= ladder.tries:
+    if taken_back_for(order.message) != NEXT_TRY or order.attempt >= ladder.tries:
         return False
     due = work.at + timedelta(seconds=ladder.pause)
     work.put_position(replace(position, retry_at=due, attempts=order.attempt + 1))
@@ -275,7 +275,7 @@ def _closing_ended(work: Work, position: Position, order: Order, *, asked: bool)
             position = note_setback(work, position, "a closing order was cancelled, and not by us")
     elif order.status is OrderStatus.FILLED:
         position = work.put_position(replace(position, attempts=0))
-    elif order.message == NEXT_TRY and order.reason == position.exit_reason:
+    elif taken_back_for(order.message) == NEXT_TRY and order.reason == position.exit_reason:
         pause = exit_ladder(work.governing(position), order.reason).pause
         position = work.put_position(replace(position, retry_at=work.at + timedelta(seconds=pause)))
     _after_closing(work, position)

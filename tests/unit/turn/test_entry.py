@@ -578,3 +578,47 @@ def test_a_contract_that_another_bot_holds_the_other_way_round(if_held: str, sol
     assert any("further out than 5935, which is held the other way round" in each for each in said) is (
         if_held == "shift"
     )
+
+
+@pytest.mark.parametrize("code", [161, 10147, 10148])
+def test_a_further_try_follows_whatever_the_broker_has_answered_to_the_cancel_of_the_one_before(code: int) -> None:
+    """Its answer was taken for why the entry was over: no try followed, though the order was gone without a fill."""
+    desk = Desk((text_of(order="{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 5s, then: cancel}"),))
+    order = desk.enter()
+    desk.ack(order)
+    desk.tick(10)
+    assert desk.order(order.ref).status is OrderStatus.CANCELLING
+    desk.message(order, code, "words")
+    desk.cancelled(order)
+    desk.tick(4)
+    assert len(desk.submitted) == 1
+    desk.tick(1)
+    assert [each.attempt for each in desk.submitted] == [1, 2]
+
+
+def test_no_further_try_follows_one_that_has_filled_while_it_was_taken_back() -> None:
+    desk = Desk((text_of(order="{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 5s, then: cancel}"),))
+    order = desk.enter()
+    desk.ack(order)
+    desk.tick(10)
+    desk.message(order, 161, "Cancel attempted when order is not in a cancellable state")
+    desk.fill(order)
+    desk.tick(60)
+    assert (len(desk.submitted), desk.position.state) == (1, "open")
+
+
+def test_no_further_try_follows_one_that_the_broker_does_not_find_while_the_account_holds_what_it_opens() -> None:
+    desk = Desk((text_of(order="{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 5s, then: cancel}"),))
+    order = desk.enter()
+    desk.ack(order)
+    desk.tick(10)
+    desk.message(order, 10147, "OrderId that needs to be cancelled is not found.")
+    for leg in order.legs:
+        desk.holds(leg.option, 1 if leg.side is Side.BUY else -1)
+    for _ in range(3):
+        desk.tick(3)
+        desk.listed()
+    assert desk.order(order.ref).status is OrderStatus.CANCELLED
+    desk.tick(60)
+    assert len(desk.submitted) == 1
+    assert "may have filled unseen" in desk.day_of().halted
