@@ -8,8 +8,10 @@ import click
 
 from engine.cli.stores import check_bot, print_json, reads_store
 from engine.cli.width import terminal_width
+from engine.model.counted import counted
 from engine.model.errors import MisuseError
 from engine.model.money import dollars
+from engine.model.position import ESTIMATED
 from engine.run.columns import aligned, signed
 from engine.run.periods import Period
 from engine.store.latest import chosen_store
@@ -75,6 +77,7 @@ def summary(
     with StoreReader(path) as reader:
         known, mark = reader.bots(), reader.run().mark
         drift = last_compared(reader)
+        estimated = _estimated(reader, bot)
         by_bot = {str(row["strategy_id"]): _fields(row) for row in reader.view("strategy_summary")}
         together = [_fields(row) for row in reader.view("account_summary")]
     if bot is not None:
@@ -82,13 +85,26 @@ def summary(
     found = {name: by_bot.get(name, NOTHING) for name in ([bot] if bot else known)}
     total = None if bot else (together or [NOTHING])[0]
     if form == "json":
-        told = {"bots": found, "mark": mark, "drift": drift, "store": shown_path(path)}
+        told = {"bots": found, "estimated": estimated, "mark": mark, "drift": drift, "store": shown_path(path)}
         print_json(told | ({"all": total} if total else {}))
         return
     _show(found | ({"all": total} if total and len(found) > 1 else {}))
+    _tell_estimated(estimated)
     if drift is not None:
         click.echo(f"\n {compared_words(drift)}")
     click.echo(f"\n store {shown_path(path)}{_beside(mark)}")
+
+
+def _estimated(reader: StoreReader, bot: str | None) -> list[str]:
+    """Return the positions that others have closed at a price that nobody has told, so that it was estimated."""
+    rows = reader.view("trades", exit_name=ESTIMATED)
+    return [str(row["position"]) for row in rows if bot in (None, row["strategy_id"])]
+
+
+def _tell_estimated(positions: Sequence[str]) -> None:
+    if positions:
+        count = counted(len(positions), "trade")
+        click.echo(f"\n {count} closed by hand, at an estimated price: {', '.join(positions)}")
 
 
 def _beside(mark: str) -> str:
@@ -105,12 +121,21 @@ def _by_period(path: Place, bot: str | None, span: str, account: Path | None, fo
     with StoreReader(path) as reader:
         if bot is not None:
             check_bot(bot, reader.bots(), path)
+        estimated = _estimated(reader, bot)
         expected = () if document is None or document.live is None else document.live.require
         found = periods(reader, span, bot or "", expected)
         mark = reader.run().mark
     if form == "json":
         rows = [{name: getattr(each, name) for name in Period.__dataclass_fields__} for each in found]
-        print_json({"by": span, "bot": bot, "mark": mark, "periods": rows, "store": shown_path(path)})
+        told = {
+            "by": span,
+            "bot": bot,
+            "mark": mark,
+            "periods": rows,
+            "estimated": estimated,
+            "store": shown_path(path),
+        }
+        print_json(told)
         return
     head = (span, "sessions", "idle", "trades", "won", "average", "net", "drawdown", "alarms", "short of")
     table = [head, *(_period_row(each, is_judged=bool(expected)) for each in found)]
@@ -118,6 +143,7 @@ def _by_period(path: Place, bot: str | None, span: str, account: Path | None, fo
         click.echo(line)
     if not found:
         click.echo(" nothing has run here")
+    _tell_estimated(estimated)
     click.echo(f"\n store {shown_path(path)}{_beside(mark)}")
 
 

@@ -1,14 +1,17 @@
 """What others close of ours: booked at their price where the broker tells it, and only where it is just that."""
 
+import json
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hand_desk import Desk, put, text_of
 
 from engine.alerts.find import digest
+from engine.cli.summary import summary
 from engine.fill.pnl import profit
 from engine.model.contract import Option
 from engine.model.event import CommissionReport, ExecutionReport, Request
@@ -652,3 +655,23 @@ def test_the_interface_says_that_a_position_is_on_hold_and_why(tmp_path: Path) -
     with StoreReader(kept(desk, tmp_path)) as reader:
         (told,) = positions(reader)
     assert told.on_hold == desk.position.on_hold != ""
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_sums_say_which_of_their_trades_are_estimates(tmp_path: Path, is_told: bool) -> None:
+    desk = untold()
+    at = desk.now
+    desk.is_shown = False
+    desk.until("16:00:30", step=60)
+    for option in (LONG, SHORT):
+        desk.holds(option, 0)
+    for option, count, price in ((LONG, -1, "4.80"), (SHORT, 1, "7.40")) if is_told else ():
+        others(desk, option, count, price, at=at)
+    path = kept(desk, tmp_path)
+    found = [] if is_told else [desk.position.id]
+    line = f" 1 trade closed by hand, at an estimated price: {desk.position.id}"
+    for options in ([], ["--by", "month"], ["spread"]):
+        done = CliRunner().invoke(summary, ["--store", str(path), *options])
+        assert (line in done.stdout.splitlines()) is not is_told
+        done = CliRunner().invoke(summary, ["--store", str(path), "--format", "json", *options])
+        assert json.loads(done.stdout)["estimated"] == found
