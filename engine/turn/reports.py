@@ -107,11 +107,14 @@ def _ended_by_itself(order: Order) -> bool:
 def _waits_for_words(order: Order) -> bool:
     """Say whether the message that says why an order is over may still come: it may follow the status.
 
-    Of one that has worked the status says enough: somebody, or the exchange, has cancelled it.
+    Of one that has worked the status says enough, somebody or the exchange has cancelled it, but for an exit and a
+    protective stop: no other is sent at once. Of one that was changed no message would say more (`_refused_instead`).
     """
     if order.ended is OrderStatus.REFUSED:
         return not has_reason(order)
-    return _ended_by_itself(order) and order.status is not OrderStatus.WORKING and not broker_words(order)
+    if order.status is OrderStatus.WORKING and (order.former or order.purpose not in (*CLOSING, Purpose.PROTECT)):
+        return False
+    return _ended_by_itself(order) and not broker_words(order)
 
 
 def _refused_instead(work: Work, order: Order) -> Order:

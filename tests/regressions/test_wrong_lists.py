@@ -289,6 +289,7 @@ def test_a_closing_order_that_was_over_and_works_after_all_goes_with_the_one_sen
     first = desk.last
     desk.ack(first)
     desk.cancelled(first)
+    desk.tick(1)
     desk.tick(11)
     second = desk.last
     assert second.ref != first.ref

@@ -68,6 +68,7 @@ def test_an_exit_that_somebody_cancels_again_and_again_is_not_fought() -> None:
     for _ in range(3):
         desk.ack(desk.last)
         desk.cancelled(desk.last)
+        desk.tick(1)
         desk.tick(10)
     sent = len(desk.submitted)
     assert "cancelled, and not by us, the 3rd time today" in desk.position.on_hold
@@ -93,6 +94,7 @@ def test_a_worked_exit_that_is_called_cancelled_and_then_refused_is_not_counted_
     for number in range(1, 5):
         desk.ack(desk.last)
         desk.cancelled(desk.last)
+        desk.tick(1)
         desk.message(desk.last, 201, "Order rejected - reason:margin")
         assert not desk.position.on_hold
         assert desk.position.setbacks == 0
@@ -102,12 +104,29 @@ def test_a_worked_exit_that_is_called_cancelled_and_then_refused_is_not_counted_
     assert sum(said in text for text in desk.alarms) == 4
 
 
+@pytest.mark.parametrize(
+    ("code", "said"), [(201, "the broker refused a closing order: 201"), (202, "cancelled, and not by us")]
+)
+def test_what_comes_within_a_second_of_the_end_of_a_worked_exit_is_told_in_one_alarm(code: int, said: str) -> None:
+    """It was told as cancelled by somebody, and then, in a second alarm, as refused."""
+    desk = exiting()
+    desk.ack(desk.last)
+    desk.cancelled(desk.last)
+    assert not desk.alarms
+    desk.message(desk.last, code, "Order rejected - reason:" if code == 201 else "Order Canceled - reason:")
+    desk.tick(1)
+    assert len(desk.alarms) == 1
+    assert said in desk.alarms[0]
+    assert desk.position.setbacks == (code == 202)
+
+
 def worked_and_cancelled(desk: Desk, times: int) -> Order:
     """Let closing orders work, be called cancelled and be sent again; return the last one that was cancelled."""
     for _ in range(times):
         last = desk.last
         desk.ack(last)
         desk.cancelled(last)
+        desk.tick(1)
         desk.tick(10)
     return last
 

@@ -410,6 +410,7 @@ def test_a_partly_filled_exit_goes_on_with_the_rest() -> None:
     desk.fill(order, 1)
     assert desk.position.state == "exiting"
     desk.cancelled(desk.order(order.ref), filled=1)
+    desk.tick(1)
     desk.tick(15)
     assert desk.last.quantity == 2
 

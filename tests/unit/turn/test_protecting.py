@@ -135,10 +135,21 @@ def test_a_guard_somebody_cancelled_is_put_back_once() -> None:
     for expected in (1, 0):
         (guard,) = guards(desk)
         desk.cancelled(guard)
+        desk.tick(1)
         desk.tick(61)
         assert len(guards(desk)) == expected
         ack_all(desk)
     assert any("a person must look" in text for text in desk.alarms)
+
+
+def test_a_guard_that_is_called_cancelled_and_then_refused_is_told_as_refused() -> None:
+    desk = opened()
+    ack_all(desk)
+    (guard,) = guards(desk)
+    desk.cancelled(guard)
+    desk.message(guard, 201, "no")
+    desk.tick(1)
+    assert desk.alarms == [f"the protective stop of {put(5945)} was refused: it is put back (201 no)"]
 
 
 def test_it_comes_back_after_a_restart_of_the_link() -> None:
