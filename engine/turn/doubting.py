@@ -107,7 +107,7 @@ def _take_exits_back(work: Work, doubtful: set[Option]) -> None:
     """Take back the exits at work that would together close more of a contract than the account holds."""
     if not doubtful:
         return
-    exits = [order for order in work.all_live_orders() if order.purpose in CLOSING]
+    exits = [order for order in work.all_live_orders() if order.purpose in CLOSING and order.ended is None]
     for option in sorted(doubtful, key=str):
         of_it = [order for order in exits if any(leg.option == option and not leg.opens for leg in order.legs)]
         left = sum(

@@ -73,18 +73,23 @@ def book_before_expiry(work: Work, option: Option, last: Decimal = ZERO) -> dict
     """
     told = [booked for booked in work.booked.values() if booked.foreign is not None and booked.foreign.option == option]
     holders = [(each, leg) for each in work.active_positions() for leg in each.legs if _is_of(leg, option)]
-    if not told or len(holders) != 1:
+    if not told or not holders:
         return {}
     position, leg = holders[0]
     missed = sum(each.contracts for each in position.missed if each.leg == leg.name)
     if missed:
         lacking = leg.sign * missed
     elif last:
-        lacking = leg.signed_held - int(last)
+        lacking = sum(each.signed_held for _, each in holders) - int(last)
     else:
         since = session_from(option.expiry).close - TOO_LATE_TO_SEE
         late = [report for each in told if (report := each.foreign) is not None and report.at >= since]
         lacking = sum(int(each.quantity) * (-1 if each.is_buy else 1) for each in late)
+    if len(holders) > 1:
+        for each, held in holders:
+            if lacking * held.sign > 0 and not each.missed:
+                _tell_shared(work, each, option)
+        return {}
     if lacking * leg.sign <= 0 or abs(lacking) > leg.held:
         return {}
     found = _latest(told, position, option, lacking)
@@ -178,6 +183,8 @@ def corrected_past_us(work: Work, base: str, known: Booked, event: ExecutionRepo
 def book_estimate(work: Work, name: str, leg: PositionLeg) -> PositionLeg:
     """Book what the account had no more of an expired leg at what it was quoted then; return the leg without it."""
     missed = next((each for each in work.positions[name].missed if each.leg == leg.name), None)
+    if missed is not None and not missed.contracts:
+        _tell_shared(work, work.positions[name], leg.option)
     if missed is None or missed.price is None or not missed.contracts:
         return leg
     count = min(missed.contracts, leg.held)
@@ -192,6 +199,13 @@ def book_estimate(work: Work, name: str, leg: PositionLeg) -> PositionLeg:
     help = f"Compare it with the account's statement; 'rulebot store correct {name} PRICE --leg {leg.name}'"
     work.alarm(position.bot, f"{text} when the account was first seen without it. {help} puts it right", name)
     return leg_of(position, leg.name)
+
+
+def _tell_shared(work: Work, position: Position, option: Option) -> None:
+    """Tell a person that others have closed of an option that several positions held, and nobody knows of which."""
+    text = f"{option} of {position.id} has expired, and others had closed a part of what several positions held of it"
+    how = "nobody can say whose: it is booked as kept until then"
+    work.alarm(position.bot, f"{text}; {how}. Compare it with the account's statement", position.id)
 
 
 def replace_estimates(work: Work) -> None:

@@ -484,6 +484,30 @@ def test_what_cannot_have_closed_ours_is_not_booked_at_its_expiry(count: int) ->
     assert (desk.position.exit_reason, len(desk.said(Kind.SETTLEMENT))) == ("expired_worthless", 2)
 
 
+@pytest.mark.parametrize("is_seen", [True, False], ids=["seen", "while no engine ran"])
+def test_what_was_closed_of_two_positions_is_told_as_nobodys_when_it_expires(is_seen: bool) -> None:
+    """Both were booked as kept until then, without a word."""
+    desk = Desk((text_of(**UNTOLD), text_of("other", **UNTOLD)))
+    desk.until("10:00")
+    for order in list(desk.live):
+        desk.fill(order)
+    desk.is_shown = False
+    if is_seen:
+        desk.holds(SHORT, -1)
+        for _ in range(8):
+            desk.tick(5)
+        assert all(position.on_hold for position in desk.state.positions.values())
+    at = evening(desk)
+    if not is_seen:
+        others(desk, SHORT, 1, "7.40", at=at)
+    connected(desk)
+    told = [text for text in desk.alarms if "nobody can say whose: it is booked as kept until then" in text]
+    assert [text.split(" has expired")[0] for text in told] == [
+        f"{SHORT} of {name}" for name in ("spread-20261118-1", "other-20261118-1")
+    ]
+    assert {position.state for position in desk.state.positions.values()} == {"closed"}
+
+
 def test_what_the_account_had_all_the_same_is_not_booked_at_its_expiry() -> None:
     """Somebody has sold one of his own: the account has ours in the evening, until the broker settles it."""
     desk = Desk((text_of(**UNTOLD),))
