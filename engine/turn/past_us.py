@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from engine.fill.apply import add_commission, book, leg_of, unbook
-from engine.fill.book import BY_OTHERS, UNSEEN, Booked
+from engine.fill.book import BY_OTHERS, UNSEEN, Booked, owes_none
 from engine.model.contract import Option
 from engine.model.event import ExecutionReport
 from engine.model.money import ZERO
@@ -147,8 +147,8 @@ def _book(work: Work, name: str, leg: PositionLeg, told: Booked) -> None:
 def corrected_past_us(work: Work, base: str, known: Booked, event: ExecutionReport) -> None:
     """Take what the exchange has corrected of an execution of others; of what is booked to a position, its price.
 
-    Where one that has closed ours is taken back, or changed in its number, a person must look: it may be held again.
-    Of an estimate a person has told the price.
+    Where one that has closed ours is taken back, wholly or in part, ours is held again, and waits for a person. Of an
+    estimate a person has told the price.
     """
     position = work.positions.get(known.position)
     if position is None:
@@ -159,25 +159,38 @@ def corrected_past_us(work: Work, base: str, known: Booked, event: ExecutionRepo
         return
     leg = leg_of(position, known.leg)
     what = f"what others have closed of {position.id}, {leg.option}"
-    if event.quantity != known.quantity:
+    if event.quantity > known.quantity:
         text = (
             f"the exchange has corrected {what}, from {known.quantity} to {event.quantity}: our books stay as they are"
         )
         work.alarm(position.bot, f"{text}. A person must look", position.id)
         return
-    sign = -1 if event.is_buy else 1
-    cash = event.price * known.quantity * leg.option.multiplier * sign
-    booked = replace(known, exec_id=event.exec_id, cash=cash)
+    count = int(event.quantity)
+    cash = event.price * count * leg.option.multiplier * (-1 if event.is_buy else 1)
+    is_paid = known.is_paid or owes_none(event.exec_id, count)
+    booked = replace(known, exec_id=event.exec_id, quantity=count, cash=cash, is_paid=is_paid)
     work.put_booked(base, booked)
     position = work.put_position(book(unbook(position, known), booked, leg.option))
     is_estimate = base.startswith(UNSEEN)
     _record(work, position, leg, booked, position.id if is_estimate else "", event.price, event.executed_at)
-    if not is_estimate:
+    if count < known.quantity:
+        text = f"the exchange has taken back {what}: nothing is sent for it until 'rulebot resume'"
+        work.alarm(position.bot, f"{text}. A person must look", position.id)
+        _held_again(work, position, text)
+    elif not is_estimate:
         work.alarm(position.bot, f"the exchange has corrected {what}, to {event.price}", position.id)
     elif position.exit_reason == ESTIMATED and not has_estimates(work, position):
         work.put_position(replace(position, exit_reason=CLOSED_BY_HAND))
     if position.state == "closed":
         count_realized(work, position.bot)
+
+
+def _held_again(work: Work, position: Position, why: str) -> None:
+    """Let a position be open, and wait for a person, since a trade of others that had closed it was none."""
+    if position.state == "closed":
+        position = work.move(replace(position, closed_at=None, exit_reason=""), "late_fill")
+    work.put_position(replace(position, on_hold=why, setbacks=SETBACKS))
+    doubt_anew(work)
 
 
 def book_estimate(work: Work, name: str, leg: PositionLeg) -> PositionLeg:

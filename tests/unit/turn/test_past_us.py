@@ -117,16 +117,42 @@ def test_a_price_that_the_exchange_corrects_counts_whether_it_is_booked_or_not()
     ]
 
 
-def test_what_others_have_closed_and_the_exchange_takes_back_is_told() -> None:
+@pytest.mark.parametrize("left", [0, 1])
+def test_what_others_have_closed_and_the_exchange_takes_back_is_held_again_and_waits_for_a_person(left: int) -> None:
+    """The books kept it closed: the account had it, and no exit acted on it, whatever a person said."""
+    desk = Desk((text_of(quantity="2", risk="{max_loss_per_trade: $5000}"),))
+    opened = desk.opened()
+    others(desk, LONG, -2, "4.80")
+    report = others(desk, SHORT, 2, "7.40")
+    gone(desk, LONG, SHORT)
+    assert desk.position.state == "closed"
+    corrected(desk, report, "7.40", quantity=left)
+    desk.holds(SHORT, left - 2)
+    for _ in range(8):
+        desk.tick(5)
+    position = desk.position
+    assert (position.state, [leg.held for leg in position.legs]) == ("open", [2 - left, 0])
+    assert position.cash == opened.cash + 960 - 740 * left
+    assert position.on_hold.startswith(f"the exchange has taken back what others have closed of {position.id}, {SHORT}")
+    assert sum("the exchange has taken back" in text for text in desk.alarms) == 1
+    assert (desk.day_of().realized, len(desk.submitted)) == (0, 1)
+    found = resume(desk.records, desk.now, Board(), EventCalendar()).state
+    assert dict(found.positions) == dict(desk.state.positions)
+    desk.ask(Request.RESUME, "spread")
+    desk.until("15:46", step=60)
+    assert (desk.last.purpose.value, desk.last.quantity, desk.last.side.value) == ("exit", 2 - left, "buy")
+
+
+def test_more_than_was_told_first_is_not_booked_when_it_is_corrected() -> None:
     desk = Desk()
     desk.opened()
     others(desk, LONG, -1, "4.80")
     report = others(desk, SHORT, 1, "7.40")
     gone(desk, LONG, SHORT)
     before = desk.position
-    corrected(desk, report, "7.40", quantity=0)
+    corrected(desk, report, "7.40", quantity=2)
     assert desk.position == before
-    assert sum("from 1 to 0: our books stay as they are. A person must look" in text for text in desk.alarms) == 1
+    assert sum("from 1 to 2: our books stay as they are. A person must look" in text for text in desk.alarms) == 1
 
 
 def test_a_start_reads_back_what_others_have_closed_and_what_was_corrected_of_it() -> None:
