@@ -1,5 +1,6 @@
 """What goes by the clock: a new trading day, halts, the open's expected move, snapshots of open positions."""
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -274,16 +275,27 @@ def _noted(work: Work, facts: Facts, bot: str, symbol: str, expiry: date, points
 # ---------------------------------------------------------------- snapshots
 
 
-def next_mark(mark_at: datetime | None, at: datetime) -> datetime:
+def held_since(positions: Iterable[Position]) -> datetime | None:
+    """Return when the oldest of these positions was opened, None when nothing of them is held."""
+    return min((each.opened_at for each in positions if each.opened_at is not None and not each.is_flat), default=None)
+
+
+def next_mark(mark_at: datetime | None, at: datetime, since: datetime | None) -> datetime:
     """Return when positions are marked next: once a minute, and while there was none the minutes went on."""
-    if mark_at is None or at - mark_at < MARK_EVERY:
+    if mark_at is None or is_mark_due(mark_at, at, since):
         return at + MARK_EVERY
     return at + MARK_EVERY - (at - mark_at) % MARK_EVERY
 
 
-def is_mark_due(mark_at: datetime | None, at: datetime) -> bool:
-    """Say whether positions are marked now: not when a minute went by unseen, for want of a position."""
-    return mark_at is None or at - mark_at < MARK_EVERY or (at - mark_at) % MARK_EVERY == timedelta(0)
+def is_mark_due(mark_at: datetime | None, at: datetime, since: datetime | None) -> bool:
+    """Say whether positions are marked now: not when a minute went by unseen, for want of a position.
+
+    since: when the oldest of what is held was opened. If that was before the minute nothing was seen for want of an
+    instant, as in data of every fifth minute, and the mark is late.
+    """
+    if mark_at is None or at - mark_at < MARK_EVERY or (at - mark_at) % MARK_EVERY == timedelta(0):
+        return True
+    return since is not None and since <= mark_at
 
 
 def is_snapshot_due(session: Session, expiry: date, at: datetime) -> bool:

@@ -21,7 +21,7 @@ from engine.run.backtest.held import HeldPosition, rules_of
 from engine.run.backtest.market import DayMarket
 from engine.run.backtest.waking import LOOKS_AGAIN, Agenda, Instant, only_looks_again
 from engine.turn.asking import ASK_EVERY, ask_at
-from engine.turn.daily import OPENING_MINUTES, is_mark_due, is_snapshot_due, next_mark
+from engine.turn.daily import OPENING_MINUTES, held_since, is_mark_due, is_snapshot_due, next_mark
 from engine.turn.profit import bot_today
 from engine.turn.program import CompiledBot, Program
 from engine.turn.state import Standing, State, Structure, exits_of
@@ -94,12 +94,13 @@ class Quiet:
         assert held
         asked_at, _ = self._asked(state, instants)
         mark_at, marked = state.mark_at, list[Instant]()
+        since = held_since(each.position for each in held)
         for instant in instants:
             at, _ = instant
             if mark_at is None or at >= mark_at:
-                if is_mark_due(mark_at, at):
+                if is_mark_due(mark_at, at, since):
                     marked.append(instant)
-                mark_at = next_mark(mark_at, at)
+                mark_at = next_mark(mark_at, at, since)
         last = [place for _, place in marked[-1:]]
         marks = {each.position.id: made for each in held for made in each.made(last)}
         records: list[Record] = []

@@ -103,6 +103,13 @@ def test_what_is_held_over_nights_is_the_same(tmp_path: Path) -> None:
     assert sum(record.kind is Kind.MARK for record in told) > 500
 
 
+def test_what_is_held_among_instants_five_minutes_apart_is_the_same(tmp_path: Path) -> None:
+    source = PastDays(strikes=30, expiries=3, every=5)
+    told, every = both(program_of(tmp_path, random_spec(59, dte=2)), source, 3, "mid+0.3")
+    assert not difference(told, every)
+    assert sum(record.kind is Kind.MARK for record in told) > 100
+
+
 def test_a_group_of_what_changes_and_what_does_not_is_the_same(tmp_path: Path) -> None:
     """How many sessions a position has been held is one number all day; what stands beside it changes."""
     example = Path(__file__).parents[3] / "examples" / "morning_after.yaml"

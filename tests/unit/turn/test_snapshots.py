@@ -5,6 +5,7 @@ from datetime import timedelta
 from hand_desk import SELLER, Desk, clock, text_of
 
 from engine.record.record import Kind
+from engine.turn.daily import is_mark_due
 
 
 def minutes_of(desk: Desk) -> list[str]:
@@ -20,6 +21,26 @@ def test_what_expires_soon_has_one_a_minute() -> None:
     found = minutes_of(desk)
     assert len(found) == len(set(found))
     assert len(found) in (19, 20)
+
+
+def test_instants_five_minutes_apart_have_one_each() -> None:
+    """As in data of every fifth minute: the minutes count from when a ladder stepped, and no instant is on one."""
+    desk = Desk()
+    desk.opened()
+    assert desk.state.mark_at is not None
+    desk.tick((desk.state.mark_at - desk.now).total_seconds() + 2)
+    desk.records.clear()
+    desk.until("10:10")
+    desk.until("10:30", step=300)
+    assert minutes_of(desk) == ["10:10", "10:15", "10:20", "10:25", "10:30"]
+
+
+def test_a_minute_that_went_by_without_a_position_is_not_made_up_for() -> None:
+    minute = clock("10:06:02")
+    late = minute + timedelta(seconds=178)
+    assert not is_mark_due(minute, late, None)
+    assert not is_mark_due(minute, late, minute + timedelta(seconds=60))
+    assert is_mark_due(minute, late, minute)
 
 
 def test_what_expires_in_months_has_one_in_five_minutes_and_one_before_the_close() -> None:
