@@ -1,6 +1,6 @@
 """`rulebot summary --compare`: bots and their shadows side by side."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,8 @@ _ROWS = (
     ("a trade", "average"),
     ("a month of 21 sessions", "month"),
 )
+SHOWN = 8
+"""Letters of a digest that are shown."""
 _POINTS = ("entry_to_mid", "exit_to_mid")
 
 
@@ -75,6 +77,10 @@ def _lines(found: "Compared") -> Iterator[str]:
     table += [(words, _cell(found.live, name), _cell(found.shadow, name)) for words, name in told]
     yield from aligned(table, right=frozenset((1, 2)), indent="   ")
     yield ""
+    if len(found.texts) > 1:
+        yield "   texts were changed in between, and the figures are of all of them; --sessions N is of the last N"
+        yield from aligned(list(_texts(found)), indent="   ")
+        yield ""
     if not found.differences:
         yield "   no decision differed"
     else:
@@ -86,6 +92,22 @@ def _lines(found: "Compared") -> Iterator[str]:
         ]
         yield from aligned([head, *rows], indent="   ")
     yield ""
+
+
+def _texts(found: "Compared") -> Iterator[tuple[str, ...]]:
+    """Yield which texts ran on each side from when to when, and where the two changed places."""
+    from engine.cli.shadow import ENDING
+
+    yield ("sessions", found.bot, f"{found.bot}{ENDING}", "")
+    for before, each in zip((None, *found.texts), found.texts, strict=False):
+        span = f"{each.first} to {each.last}" if each.last > each.first else f"{each.first}"
+        is_swap = before is not None and (each.live, each.shadow) == (before.shadow, before.live)
+        words = "the two changed places" if is_swap else "the same text" if each.live == each.shadow else ""
+        yield (span, _named(each.live), _named(each.shadow), words)
+
+
+def _named(digests: Sequence[str]) -> str:
+    return ", then ".join(digest[:SHOWN] or "none" for digest in digests) or "none"
 
 
 def _cell(side: "Side", name: str) -> str:

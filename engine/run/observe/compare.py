@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from itertools import zip_longest
+from itertools import groupby, zip_longest
+from operator import itemgetter
 from statistics import fmean
 from typing import Any
 
-from engine.model.session import EXCHANGE_ZONE, exchange_date
+from engine.model.session import EXCHANGE_ZONE, exchange_date, session_on
 from engine.model.values import dataclass
 from engine.record.explain import ENTRY_PLACES, Condition, selection_at, state_at, story
 from engine.record.record import Kind, Record
@@ -59,12 +60,26 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Texts:
+    """Sessions in a row in which each side ran one text: their digests; of several in one session, the one by one."""
+
+    first: date
+    last: date
+    live: tuple[str, ...]
+    shadow: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """A bot and its shadow over the sessions that both lived through. is_same_text: the two run one text."""
+    """A bot and its shadow over the sessions that both lived through. is_same_text: the two run one text.
+
+    texts: what each side ran, more than one where a text was changed in between; then the sums are of all of them.
+    """
 
     bot: str
     sessions: tuple[date, ...]
     is_same_text: bool
+    texts: tuple[Texts, ...]
     live: Side
     shadow: Side
     differences: tuple[Difference, ...]
@@ -86,19 +101,45 @@ def _compared(
 ) -> Compared:
     of_live, of_shadow = (each.view("trades", strategy_id=bot) for each in (live, shadow))
     told = [(day, _Day(live, bot, day, of_live), _Day(shadow, bot, day, of_shadow)) for day in days]
+    texts = _texts(days, _digests(live, bot), _digests(shadow, bot))
     found = [each for day, one, other in told for each in _differences(day, one, other)]
     return Compared(
         bot=bot,
         sessions=days,
-        is_same_text=_digest(live, bot) == _digest(shadow, bot),
+        is_same_text=all(each.live == each.shadow for each in texts),
+        texts=texts,
         live=_side(of_live, [own for _, own, _ in told], days, both),
         shadow=_side(of_shadow, [own for _, _, own in told], days, both),
         differences=tuple(sorted(found, key=lambda each: (each.date, each.clock))),
     )
 
 
-def _digest(reader: StoreReader, bot: str) -> str:
-    return str((reader.run().specs.get(bot) or {}).get("digest"))
+def _digests(reader: StoreReader, bot: str) -> dict[date, tuple[str, ...]]:
+    """Return the digests of the texts that a bot ran in each session, one after the other; none from its close on."""
+    found: dict[date, tuple[str, ...]] = {}
+    digest, day = "", None
+    for record in reader.records((Kind.RUN_STARTED, Kind.RELOAD, Kind.SESSION)):
+        specs: Any = record.data.get("specs")
+        if record.kind is Kind.RUN_STARTED:
+            day = None
+        elif record.kind is Kind.SESSION:
+            day = date.fromisoformat(str(record.data["date"]))
+        if specs is not None:
+            digest = str((specs.get(bot) or {}).get("digest") or "")
+        if day is not None and (session := session_on(day)) is not None and record.at >= session.close:
+            day = None
+        if day is not None and digest not in found.get(day, ())[-1:]:
+            found[day] = (*found.get(day, ()), digest)
+    return found
+
+
+def _texts(
+    days: Iterable[date], live: Mapping[date, tuple[str, ...]], shadow: Mapping[date, tuple[str, ...]]
+) -> tuple[Texts, ...]:
+    """Return which texts each side ran, the sessions in a row with the same ones together."""
+    by_day = ((day, (live.get(day, ()), shadow.get(day, ()))) for day in days)
+    stretches = [(ran, [day for day, _ in row]) for ran, row in groupby(by_day, itemgetter(1))]
+    return tuple(Texts(first=row[0], last=row[-1], live=ran[0], shadow=ran[1]) for ran, row in stretches)
 
 
 class _Day:

@@ -105,3 +105,59 @@ def test_of_the_last_sessions_a_trade_counts_that_was_entered_before_them() -> N
     (found,) = compare(cast(StoreReader, live), cast(StoreReader, shadow), [BOT], 1)
     assert (found.sessions, found.live.closed, found.live.net) == (DAYS[1:], 1, -675.0)
     assert not [line for line in _lines(found) if "ran alone" in line]
+
+
+class Ran(Nothing):
+    """A store whose bot ran each session under these texts, one after the other; nothing was traded."""
+
+    def __init__(self, *days: Sequence[str]) -> None:
+        super().__init__()
+        for day, digests in zip(DAYS, days, strict=True):
+            specs = [{"specs": {BOT: {"digest": digest}}} for digest in digests]
+            self._records.append(Record(at(day, 8, 0), Kind.RUN_STARTED, data=specs[0]))
+            self._records += [
+                Record(at(day, 11, 0), Kind.RELOAD, data={"what": "applied", **each}) for each in specs[1:]
+            ]
+        self._records.sort(key=lambda record: record.at)
+
+
+def told_of(live: Nothing, shadow: Nothing) -> tuple[bool, list[str]]:
+    """Return whether both ran the same text, and the lines about texts."""
+    (found,) = compare(cast(StoreReader, live), cast(StoreReader, shadow), [BOT], None)
+    lines = [" ".join(line.split()) for line in _lines(found)]
+    return found.is_same_text, [line for line in lines if "aaaaaaaa" in line or "figures are of all" in line]
+
+
+def test_texts_that_changed_places_in_between_are_told() -> None:
+    old, new = "a" * 64, "b" * 64
+    assert told_of(Ran([old], [old]), Ran([new], [new])) == (False, [])
+    assert told_of(Ran([old], [old]), Ran([old], [old])) == (True, [])
+    is_same, lines = told_of(Ran([old], [new]), Ran([new], [old]))
+    assert not is_same
+    assert lines[1:] == ["2026-10-21 aaaaaaaa bbbbbbbb", "2026-10-22 bbbbbbbb aaaaaaaa the two changed places"]
+
+
+def test_a_text_that_was_taken_up_within_a_session_is_told() -> None:
+    old, new = "a" * 64, "b" * 64
+    is_same, lines = told_of(Ran([old], [old, new]), Ran([new], [new]))
+    assert not is_same
+    assert lines[1:] == ["2026-10-21 aaaaaaaa bbbbbbbb", "2026-10-22 aaaaaaaa, then bbbbbbbb bbbbbbbb"]
+
+
+def test_a_text_of_a_run_that_began_after_the_close_ran_in_the_next_session() -> None:
+    old, new = "a" * 64, "b" * 64
+    live = Ran([old], [new])
+    specs = {"specs": {BOT: {"digest": new}}}
+    evening = Record(at(DAYS[0], 16, 30), Kind.SESSION, data={"date": DAYS[0].isoformat()})
+    live._records = sorted(
+        [*live._records, Record(at(DAYS[0], 16, 30), Kind.RUN_STARTED, data=specs), evening], key=lambda each: each.at
+    )
+    assert told_of(live, Ran([new], [old]))[1][1:] == [
+        "2026-10-21 aaaaaaaa bbbbbbbb",
+        "2026-10-22 bbbbbbbb aaaaaaaa the two changed places",
+    ]
+
+
+def test_the_same_text_on_both_sides_at_the_end_is_not_the_same_all_along() -> None:
+    old, new = "a" * 64, "b" * 64
+    assert not told_of(Ran([old], [new]), Ran([new], [new]))[0]
