@@ -145,6 +145,17 @@ def test_backtests_are_set_side_by_side() -> None:
         assert words in found.text
 
 
+def test_backtests_of_other_sessions_say_so_and_have_their_dates() -> None:
+    other = document()
+    other["days"] = other["days"][:1]
+    found = read(comparison_page({"one": document(), "two": other}))
+    assert "not of the same sessions" in found.text
+    first, last = (document()["days"][place]["date"] for place in (0, -1))
+    assert f"x (modelled), {first} to {last}" in found.text
+    assert f"x (modelled), {first} to {first}" in found.text
+    assert "not of the same sessions" not in comparison_page({"one": document(), "two": document()})
+
+
 def test_days_that_were_refused_are_told_before_what_is_merely_odd() -> None:
     odd = [
         {"file": "a.csv", "row": row, "severity": "told", "text": "theta is a year", "count": 1} for row in range(300)
@@ -159,7 +170,7 @@ def test_days_that_were_refused_are_told_before_what_is_merely_odd() -> None:
 
 def test_sentences_in_tables_wrap_instead_of_pushing_figures_out_of_sight() -> None:
     assert '<td class="words">crossed &lt;' in report_page(document(), {})
-    assert '<td class="words">x (modelled)</td>' in comparison_page({"one": document(), "two": document()})
+    assert '<td class="words">x (modelled), 2026' in comparison_page({"one": document(), "two": document()})
     assert ".words{white-space:normal" in report_page(document(), {})
 
 

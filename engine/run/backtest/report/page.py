@@ -179,7 +179,23 @@ def _several(documents: Mapping[str, Document]) -> Iterator[str]:
         "profit of each account by session", names, {name: _made(each, names) for name, each in documents.items()}
     )
     told = [_row(name, each) for name, each in documents.items()]
-    head = ("", "data", "fills", "sessions", "trades", "won", "account", "average", "factor", "drawdown", "Sharpe")
+    if len({tuple(day["date"] for day in each["days"]) for each in documents.values()}) > 1:
+        yield '<p class="warn">They are <b>not of the same sessions</b>: each sum is of its own.</p>'
+    head = (
+        "",
+        "data",
+        "fills",
+        "first",
+        "last",
+        "sessions",
+        "trades",
+        "won",
+        "account",
+        "average",
+        "factor",
+        "drawdown",
+        "Sharpe",
+    )
     yield "<h2>Side by side</h2>" + tables.table(head, told, frozenset((0, 2)), frozenset((1,)))
     for title, group in (("By exit", "by_reason"), ("By VIX at the open", "by_vix")):
         yield f"<h2>{title}</h2>" + _grouped(documents, group)
@@ -198,11 +214,13 @@ def _made(document: Document, names: Sequence[str]) -> list[float]:
 def _row(name: str, document: Document) -> tuple[str, ...]:
     told, trades, sharpe = document["settings"], document["all"], document["sharpe"]
     source = f"{told['source']}{' (modelled)' if told['is_modelled'] else ''}"
+    if days := document["days"]:
+        source += f", {days[0]['date']} to {days[-1]['date']}"
     return (
         escape(name),
         escape(source),
         escape(told["fills"]),
-        str(len(document["days"])),
+        str(len(days)),
         str(trades["trades"]),
         tables.percent(trades["win_rate"]),
         tables.coloured(document["profit"]),
