@@ -1,15 +1,17 @@
 """What came of a backtest: its sums are those of the store, and a recorded account begins with what it was worth."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from store_day import at, small_day
+from store_day import CONDOR, DAY, at, small_day
 
 from engine.record.record import Kind, Record
-from engine.run.backtest.results import Results, read_results
+from engine.run.backtest.report.whys import whys_of
+from engine.run.backtest.results import Results, Trade, read_results
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
@@ -52,3 +54,25 @@ def test_parts_of_cents_add_up_to_the_sums_of_the_store(tmp_path: Path) -> None:
     assert found.all.commissions == Decimal(str(summary["total_commission"]))
     assert found.all.net != round(found.all.net, 2)
     assert found.all.expectancy == round(found.all.net, 2)
+
+
+def why_of(store: Path, left: str) -> str:
+    """Return the why of a trade whose stop acted at 15:45 of the first day, and which was left then."""
+    exit = {"what": "exit", "kind": "stop", "reason": "stop", "values": []}
+    acted = Record(at("15:45"), Kind.DECISION, CONDOR, "P9", data=exit)
+    journal = SqlJournal(open_store(store))
+    journal.append([*small_day(), acted], durable=True)
+    journal.close()
+    figures: Any = dict.fromkeys(("entry", "exit", "given", "vix"), None)
+    money: Any = dict.fromkeys(("commissions", "net"), Decimal(0))
+    words = {"symbol": "SPX", "structure": "5920/5930p", "entered": f"{DAY} 10:00:00", "why": "rulebot why"}
+    trade = Trade(name="P9", bot=CONDOR, quantity=1, left=left, reason="stop", **words, **figures, **money)
+    return whys_of(store, [trade])["P9"]
+
+
+def test_of_a_leg_that_was_left_over_for_days_the_why_is_of_when_the_exit_acted(tmp_path: Path) -> None:
+    """Its trade is left when that leg expires, on a day whose records know nothing of the exit."""
+    late = why_of(tmp_path / "late.db", f"{DAY + timedelta(days=1)} 16:05:00")
+    assert late.index("entered 2026-11-18 10:00:00") < late.index("stop acted 2026-11-18 15:45:00")
+    assert late.index("stop acted 2026-11-18 15:45:00") < late.index("left 2026-11-19 16:05:00")
+    assert "stop acted 2026" not in why_of(tmp_path / "once.db", f"{DAY} 15:45:20")
