@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,10 @@ _WITHOUT_SIGN = pytest.StashKey[list[str]]()
 
 gc.set_threshold(50_000, 20, 20)  # thousands of tests and modules live to the end: looking through them finds nothing
 
+_program = sys.modules["__main__"]  # pytest, which each process that a test spawns would import again before its work
+_program.__spec__ = None
+vars(_program).pop("__file__", None)
+
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Pass over files that hold no test of the one mark that is asked for, unless they are named."""
@@ -53,6 +58,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for path in {item.path for item in items if item.get_closest_marker(mark)}
         if not sign.search(path.read_text(encoding="utf-8"))
     )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """Look for garbage once: pytest does so again behind this, and Python as it ends, through all there is."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
