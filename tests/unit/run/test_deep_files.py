@@ -16,7 +16,7 @@ from engine.sim.gateway.fault_plan import load_faults
 from engine.sim.market.load import read_scenario
 from engine.sim.market.market import SimMarket
 
-DEEP, LONG = "[" * 100_000, '{"a": ' + "9" * 5000 + "}"
+DEEP, LONG = "[\n" * 100_000, '{"a": ' + "9" * 5000 + "}"
 READERS: dict[str, Callable[[Path], object]] = {
     "results of a backtest": read_document,
     "a captured chain": lambda path: read_chain(path.read_text(encoding="utf-8"), path.name),
