@@ -11,6 +11,7 @@ from contextlib import closing
 from datetime import date, datetime
 from html import unescape
 from pathlib import Path
+from threading import Event
 
 import pytest
 from click.testing import CliRunner
@@ -170,15 +171,32 @@ def test_a_later_day_of_a_run_has_its_own_moments_alone(store: Path) -> None:
     assert all(each.at >= found.instants[0] for each in found.happened)
 
 
-def test_a_day_under_way_says_so_and_only_some_are_kept(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def may_come(monkeypatch: pytest.MonkeyPatch) -> Event:
+    """Return what lets days come, which then nobody lives through: the pages above have them from processes."""
+    may = Event()
+
+    def answer(_: object) -> Timeline | None:
+        return Timeline((), (), (), ()) if may.wait(60.0) else None
+
+    monkeypatch.setattr(timeline._Building, "_answer", answer)
+    return may
+
+
+def test_a_day_under_way_says_so_and_only_some_are_kept(
+    store: Path, may_come: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(timeline, "KEPT_DAYS", 1)
     days = Days(store.with_name("s-tapes"))
     assert isinstance(days.timeline(DAY, 0.0), Underway)
+    may_come.set()
     first = come(days, DAY)
     assert days.timeline(DAY, 0.0) is first
     come(days, NEXT)
+    may_come.clear()
     assert isinstance(days.timeline(DAY, 0.0), Underway)
-    come(days, DAY)
+    may_come.set()
+    assert come(days, DAY) is not first
 
 
 def test_a_damaged_recording_is_told_and_tried_again(store: Path, tmp_path: Path) -> None:
@@ -194,12 +212,15 @@ def test_a_damaged_recording_is_told_and_tried_again(store: Path, tmp_path: Path
             days.timeline(DAY, 60.0)
 
 
-def test_not_too_many_days_are_lived_through_at_once(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_not_too_many_days_are_lived_through_at_once(
+    store: Path, may_come: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(timeline, "MOST_WAITING", 1)
     days = Days(store.with_name("s-tapes"))
     days.timeline(DAY, 0.0)
     with pytest.raises(StoreError, match="other days are being lived through"):
         days.timeline(NEXT, 0.0)
+    may_come.set()
     come(days, DAY)
 
 
