@@ -158,6 +158,7 @@ def test_another_text_is_tried_on_the_day(store: Path, tmp_path: Path) -> None:
     assert (twice.exit_code, "are both the bot put_lite" in twice.output) == (2, True), twice.output
 
 
+@pytest.mark.usefixtures("one_core")
 def test_a_recording_under_another_name_is_read_alike(store: Path, tmp_path: Path) -> None:
     sent = shutil.copy(listed(store.with_name("s-tapes"))[0].file, tmp_path / "sent to somebody.tape")
     for words in (["--at", "11:00"], ["--drift"], ["--as-test", "10:30"], ["--export", str(tmp_path / "as")]):
