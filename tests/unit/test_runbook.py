@@ -94,6 +94,7 @@ def text_of(call: ast.Call) -> ast.expr | None:
     return data.values[0] if isinstance(data, ast.Dict) else told["text"]
 
 
+@cache
 def alarms() -> list[tuple[str, str]]:
     """Return every text that an alarm can have, with the place that raises it."""
     found = {
