@@ -1,6 +1,8 @@
 """What a new store is made of, and which versions of it are known."""
 
-from sqlalchemy import Connection
+from typing import Any
+
+from sqlalchemy import Connection, create_mock_engine
 
 from engine.model.errors import StoreError
 from engine.store.dialect import dialect_of
@@ -9,14 +11,29 @@ from engine.store.place import Place
 from engine.store.tables import SCHEMA_VERSION, metadata, schema_version
 from engine.store.views import views
 
+_TABLES: dict[str, tuple[str, ...]] = {}
+"""Statements that make all tables and indexes, by the name of the dialect: a process makes many stores of one kind."""
+
 
 def create(connection: Connection) -> None:
     """Make tables, triggers and views, in the transaction that is open."""
     sql = dialect_of(connection)
-    metadata.create_all(connection, checkfirst=not sql.is_server)
-    for statement in (*sql.append_only, *views(sql)):
+    for statement in (*_tables(connection), *sql.append_only, *views(sql)):
         connection.exec_driver_sql(statement)
     connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
+
+
+def _tables(connection: Connection) -> tuple[str, ...]:
+    dialect = connection.dialect
+    if dialect.name not in _TABLES:
+        found: list[str] = []
+
+        def keep(made: Any, *_: object, **__: object) -> None:
+            found.append(str(made.compile(dialect=dialect)))
+
+        metadata.create_all(create_mock_engine(f"{dialect.name}://", keep), checkfirst=False)
+        _TABLES[dialect.name] = tuple(found)
+    return _TABLES[dialect.name]
 
 
 def check_version(connection: Connection, place: Place) -> None:
