@@ -357,6 +357,7 @@ def test_closing_orders_that_came_to_nothing_are_counted_anew_by_an_engine_that_
     for _ in range(2):
         desk.ack(desk.last)
         desk.cancelled(desk.last)
+        desk.tick(1)
         desk.tick(12)
     assert desk.position.setbacks == 2
     for _ in range(2):  # a second start on the same day changes nothing
