@@ -72,6 +72,15 @@ def test_a_path_keeps_to_its_bar(seed: int) -> None:
     assert (level_path(bar, 390) == path).all()
 
 
+def test_no_single_minute_is_a_crash_that_the_next_one_takes_back() -> None:
+    """What little of a path lay beyond the close was stretched to the low: 3.2 % down and 2.9 % up, in two minutes."""
+    for bar in open_source(f"model:{Path(__file__).parents[3] / 'examples' / 'data' / 'daily'}").daily(
+        "SPX", date(2018, 3, 1), 200
+    ):
+        path = np.log(level_path(bar, 390))
+        assert np.abs(np.diff(path)).max() < 0.3 * math.log(bar.high / bar.low)
+
+
 def test_a_day_is_the_same_each_time_and_holds_its_bar(folder: Path) -> None:
     day, again = day_of(folder, date(2014, 3, 12)), day_of(folder, date(2014, 3, 12))
     bar = open_source(f"model:{folder}").daily("SPX", date(2014, 3, 13), 1)[0]

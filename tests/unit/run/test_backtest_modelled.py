@@ -30,7 +30,7 @@ BOTS = {
     "examples/index/cboe_cndr.yaml": (date(2017, 6, 15), date(2017, 6, 19)),
 }
 """Bots, and sessions in which they trade: within a day, and held over nights and a settlement at the open."""
-CHECKED = date(2014, 1, 23), date(2014, 1, 31)
+CHECKED = date(2014, 1, 27), date(2014, 2, 5)
 
 
 class Whole:
