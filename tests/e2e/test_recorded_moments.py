@@ -141,7 +141,7 @@ def test_what_the_modelled_market_does_not_lead_to_is_told(store: Path, tmp_path
     ("bot", "seed", "clock", "said"),
     [
         ("dte0_condor", 4, "09:45", "options are quoted as at 09:45, by strike"),
-        ("spy_put_seller", 3, "09:31", "options have the deltas of 09:31, by strike"),
+        ("spy_put_seller", 1, "09:31", "options have the deltas of 09:31, by strike"),
     ],
 )
 def test_ci_a_bot_that_selects_by_delta_chooses_as_then(
