@@ -7,7 +7,7 @@ expires is settled.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -194,14 +194,18 @@ class Walk(Hearing):
         self.broker.session = session
         self._hear(MarketMoved(self.now))
         self._hear(AccountReport(self.now, self.broker.told(self.marks)))
-        held = tuple(self.state.positions.values()) if self.state is not None else ()
-        for event in at_once(prepare(self.program, self.feed, session, self.now, positions=held)):
+        for event in self._prepared(session):
             self._hear(event)
         self._tell_bars(session)
         if self.is_taken_up:  # which rows wake whom is known once what was held is streamed again: before the open
             self.is_taken_up = False
             self.now += SOON
             self._hear(MarketMoved(self.now))
+
+    def _prepared(self, session: Session) -> Iterable[Event]:
+        """Return what is told before a session to those who hold what they hold now."""
+        held = tuple(self.state.positions.values()) if self.state is not None else ()
+        return at_once(prepare(self.program, self.feed, session, self.now, positions=held))
 
     def _start(self, session: Session) -> None:
         """Start the engine: the first session begins, and the broker is there."""
@@ -384,6 +388,8 @@ class Walk(Hearing):
 
     def _tell_moves(self, day: HistoryDay) -> None:
         """Tell which expected moves of the open were recorded, not before they were: the first that is known counts."""
+        if not day.moves:
+            return
         texts = (*self.program.bots.values(), *self.program.pinned.values())
         read = {symbol for bot in texts for symbol in bot.plan.needs.opening_move}
         while self.moves_told < len(day.moves) and day.moves[self.moves_told].at <= self.now:

@@ -22,7 +22,7 @@ from engine.model.errors import InvariantError
 from engine.model.event import AccountReport, BarsReport, MarketMoved
 from engine.model.session import Session
 from engine.run.backtest.broker import ACCOUNT, BacktestBroker
-from engine.run.backtest.hearing import SOON, at_once
+from engine.run.backtest.hearing import SOON
 from engine.run.backtest.market import DayMarket
 from engine.run.backtest.recorded.broker import RecordedBroker
 from engine.run.backtest.recorded.mirror import Mirror
@@ -30,7 +30,6 @@ from engine.run.backtest.recorded.told import LATE, Told, cuts, fact_of
 from engine.run.backtest.waking import ENDS, agenda_of
 from engine.run.backtest.walk import BEFORE_OPEN, WAKES_AT_MOST, DayDone, Walk
 from engine.run.columns import clock
-from engine.run.prepare import prepare
 from engine.turn.state import NEVER
 
 
@@ -98,8 +97,7 @@ class RecordedWalk(Walk):
         self.told_series = frozenset((fact[1], fact[2]) for fact in self.told_there.facts if fact[0] is BarsReport)
         if broker.has_left or not files:
             self._hear(AccountReport(self.now, broker.told(self.marks)))
-        held = tuple(self.state.positions.values()) if self.state is not None else ()
-        for event in at_once(prepare(self.program, self.feed, session, self.now, positions=held)):
+        for event in self._prepared(session):
             if fact_of(event) not in self.told_there.facts:
                 self._hear(event)
         self._tell_bars(session)
