@@ -20,7 +20,7 @@ from engine.adapters.history.finding import refusal, refused
 from engine.adapters.history.instants import instants
 from engine.adapters.history.rows import strike_of
 from engine.adapters.history.sessions import at_instants
-from engine.adapters.history.table import ArrowTable, parquet_file, pyarrow, read_parquet
+from engine.adapters.history.table import ArrowTable, pyarrow, read_parquet
 from engine.model.contract import Contract, Option, Right, Underlying
 from engine.model.event import OpeningMoveReport
 from engine.model.facts import Bar, Bars, Listing
@@ -44,7 +44,18 @@ def beside(file: Path, ending: str) -> Path:
 
 def is_beside(file: Path) -> bool:
     """Say whether a Parquet file stands beside a chain, and is none."""
-    return file.name.removesuffix(".parquet").rpartition(".")[2] in NAMES
+    return _parts(file)[1] in NAMES
+
+
+def told_beside(file: Path) -> str | None:
+    """Return the name of the chain beside which a file of what was told stands, None for chains and levels."""
+    chain, word = _parts(file)
+    return f"{chain}.parquet" if word in NAMES[1:] else None
+
+
+def _parts(file: Path) -> tuple[str, str]:
+    chain, _, word = file.name.removesuffix(".parquet").rpartition(".")
+    return chain, word
 
 
 class Told(NamedTuple):
@@ -167,16 +178,14 @@ def read_told(chain: Path, session: Session) -> Told:
     )
 
 
-def read_underlyings(chain: Path, session: Session, times: Columns) -> Mapping[str, Mapping[str, Columns]] | None:
-    """Return what was told of underlyings beside their levels, at these instants, None where nobody was.
+def read_underlyings(table: ArrowTable, session: Session, times: Columns) -> Mapping[str, Mapping[str, Columns]] | None:
+    """Return what a table of levels tells of underlyings beside them, at these instants, None where nothing is told.
 
     Raises: StoreError.
     """
-    file = beside(chain, "levels.parquet")
-    names = [name for name in OF_UNDERLYING if file.exists() and name in parquet_file(file).schema_arrow.names]
+    names = [name for name in OF_UNDERLYING if name in table.names]
     if not names:
         return None
-    table = read_parquet(file, ("time", "symbol", *names))
     columns = {name: table.numbers(name) for name in names}
     for name, column in columns.items():
         _refuse(table, np.isinf(column), f"{name} is infinite")

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from engine.adapters.history.beside import beside, is_beside, read_implied, read_told, read_underlyings
+from engine.adapters.history.beside import beside, is_beside, read_implied, read_told, read_underlyings, told_beside
 from engine.adapters.history.chain_rows import chain_rows
 from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
-from engine.adapters.history.even import Even, read_even
+from engine.adapters.history.even import read_even
 from engine.adapters.history.finding import left_out, refusal, refused, told
 from engine.adapters.history.instants import instants
 from engine.adapters.history.levels import check_settled, known_level, sound_levels
@@ -42,10 +42,11 @@ class ChainSource:
         self.path, self.background = path, daily
         self._files: dict[date, Path] = {}
         self._several: dict[date, tuple[Path, Path]] = {}
-        for file in _chain_files(path):
+        chains, self._told = _chains(path)
+        for file in chains:
             if (day := day_of_name(file.name)) is not None and (other := self._files.setdefault(day, file)) != file:
                 self._several[day] = (other, file)
-        self._many = [file for file in _chain_files(path) if day_of_name(file.name) is None]
+        self._many = [file for file in chains if day_of_name(file.name) is None]
         self._groups: dict[date, list[tuple[Path, int]]] = {}
         for file in self._many:
             for day, groups in _days_of_groups(file).items():
@@ -77,40 +78,33 @@ class ChainSource:
 
     def day(self, day: date) -> HistoryDay:
         """Return one session. Raises: StoreError when it is refused."""
-        session = session_on(day)
+        session, mine = session_on(day), self._files.get(day)
         if day in self._several:
             raise in_two_files(day, *self._several[day])
-        if session is not None and day in self._files and (even := read_even(self._files[day])) is not None:
-            return self._told(self._even_day(even, self._files[day], session), self._files[day], session)
-        table, file = self._table(day)
-        if session is None:
-            raise refusal(refused(table.file, 0, f"{day} is no session of the exchange: what it holds is stale"))
-        own = _own_rows(table, day, is_whole=day in self._files)
-        symbol = _symbol(table)
-        rows = chain_rows(table, session, symbol)
-        if own is not None:
-            rows = rows.only(own)
-        levels, findings = self._levels(table, file, rows, session, symbol)
-        found = session_day(
-            rows,
-            session,
-            levels=levels,
-            findings=[*table.findings, *findings],
-            settled=self._settled(file, day, symbol, levels),
-        )
-        return self._told(found, self._files[day], session) if day in self._files else found
-
-    def _told(self, day: HistoryDay, file: Path, session: Session) -> HistoryDay:
-        """Return a day with what a broker told on it. Raises: StoreError when that cannot be read."""
-        read_implied(file)
-        return replace(day, told=read_underlyings(file, session, day.times), **read_told(file, session)._asdict())
-
-    def _even_day(self, even: Even, file: Path, session: Session) -> HistoryDay:
-        symbol = _symbol(even.first)
-        rows = even.spread(chain_rows(even.first, session, symbol, at=float(even.times[0])))
-        levels, findings = self._levels(even.first, file, rows, session, symbol)
-        settled = self._settled(file, session.date, symbol, levels)
-        return session_day(rows, session, levels=levels, findings=findings, settled=settled)
+        if session is not None and mine is not None and (even := read_even(mine)) is not None:
+            table, file, symbol = even.first, mine, _symbol(even.first)
+            rows = even.spread(chain_rows(table, session, symbol, at=float(even.times[0])))
+        else:
+            table, file = self._table(day)
+            if session is None:
+                raise refusal(refused(table.file, 0, f"{day} is no session of the exchange: what it holds is stale"))
+            own = _own_rows(table, day, is_whole=file is mine)
+            symbol = _symbol(table)
+            rows = chain_rows(table, session, symbol)
+            if own is not None:
+                rows = rows.only(own)
+        of_levels = _table_of_levels(file)
+        levels, findings = _levels(table, of_levels, rows, session, symbol)
+        settled = self._settled(file, day, symbol, levels)
+        found = session_day(rows, session, levels=levels, findings=[*table.findings, *findings], settled=settled)
+        if file is not mine:
+            return found
+        if of_levels is not None and (told := read_underlyings(of_levels, session, found.times)) is not None:
+            found = replace(found, told=told)
+        if file.name in self._told:
+            read_implied(file)  # what is wrong with it is said with the day it stands beside
+            found = replace(found, **read_told(file, session)._asdict())
+        return found
 
     def _table(self, day: date) -> tuple[ArrowTable, Path]:
         columns = (*IDENTITY, *BY_QUOTE)
@@ -120,46 +114,6 @@ class ChainSource:
             raise StoreError(f"{self.path} has nothing of {day}")
         file = self._groups[day][0][0]
         return _read_groups(file, [group for _, group in self._groups[day]], columns), file
-
-    def _levels(
-        self, table: ArrowTable, file: Path, rows: Rows, session: Session, symbol: str
-    ) -> tuple[dict[str, tuple[Columns, Columns]], list[Finding]]:
-        """Return instants and levels by symbol: from the file beside it, and from the column `underlying`."""
-        found: dict[str, tuple[Columns, Columns]] = {}
-        findings: list[Finding] = []
-        if (there := beside(file, "levels.parquet")).exists():
-            levels = read_parquet(there)
-            for name in ("symbol", "level"):
-                if name not in levels.names:
-                    raise refusal(refused(levels.file, 0, f"it has no column `{name}`"))
-            at = instants(levels, session)
-            codes, symbols = levels.texts("symbol")
-            values = levels.numbers("level")
-            mine = (at >= session.open.timestamp()) & (at <= session.close.timestamp())
-            for place, name in enumerate(symbols):
-                of = np.flatnonzero(codes == place)
-                if not mine[of].any():
-                    row = int(levels.rows[of[0]])
-                    findings.append(told(levels.file, row, f"no level of {name} is of this session", len(of)))
-                of = of[mine[of]]
-                found[name] = _of_symbol(levels, name, at[of], values[of], of, findings)
-        if "underlying" in table.names and symbol not in found:
-            level = rows.values.get("underlying")
-            if level is not None:
-                times, firsts, places = np.unique(rows.time, return_index=True, return_inverse=True)
-                first = level[firsts]
-                other = np.flatnonzero((level != first[places]) & ~(np.isnan(level) & np.isnan(first[places])))
-                if other.size:
-                    text = "another level stands at the same time before: the first one counts"
-                    findings.append(told(table.file, int(rows.row[other[0]]), text, int(other.size)))
-                first, more = sound_levels(table.file, rows.row[firsts], first, symbol)
-                found[symbol] = (times, first)
-                findings += more
-        if symbol not in found:
-            findings.append(
-                refused(table.file, 0, f"there is no level of {symbol}: no file of levels, no `underlying`")
-            )
-        return found, findings
 
     def _settled(
         self, file: Path, day: date, symbol: str, levels: Mapping[str, tuple[Columns, Columns]]
@@ -183,9 +137,52 @@ class ChainSource:
     def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
         """Return what was told of them on that day, else the closes of the volatility index from the daily files."""
         file = self._files.get(before)
-        if file is not None and (told := read_implied(file).get(symbol)):
+        if file is not None and file.name in self._told and (told := read_implied(file).get(symbol)):
             return told[-count:] if count else ()
         return self.background.implied(symbol, before, count)
+
+
+def _table_of_levels(file: Path) -> ArrowTable | None:
+    there = beside(file, "levels.parquet")
+    return read_parquet(there) if there.exists() else None
+
+
+def _levels(
+    table: ArrowTable, levels: ArrowTable | None, rows: Rows, session: Session, symbol: str
+) -> tuple[dict[str, tuple[Columns, Columns]], list[Finding]]:
+    """Return instants and levels by symbol: of the table beside a chain, and from its column `underlying`."""
+    found: dict[str, tuple[Columns, Columns]] = {}
+    findings: list[Finding] = []
+    if levels is not None:
+        for name in ("symbol", "level"):
+            if name not in levels.names:
+                raise refusal(refused(levels.file, 0, f"it has no column `{name}`"))
+        at = instants(levels, session)
+        codes, symbols = levels.texts("symbol")
+        values = levels.numbers("level")
+        mine = (at >= session.open.timestamp()) & (at <= session.close.timestamp())
+        for place, name in enumerate(symbols):
+            of = np.flatnonzero(codes == place)
+            if not mine[of].any():
+                row = int(levels.rows[of[0]])
+                findings.append(told(levels.file, row, f"no level of {name} is of this session", len(of)))
+            of = of[mine[of]]
+            found[name] = _of_symbol(levels, name, at[of], values[of], of, findings)
+    if "underlying" in table.names and symbol not in found:
+        level = rows.values.get("underlying")
+        if level is not None:
+            times, firsts, places = np.unique(rows.time, return_index=True, return_inverse=True)
+            first = level[firsts]
+            other = np.flatnonzero((level != first[places]) & ~(np.isnan(level) & np.isnan(first[places])))
+            if other.size:
+                text = "another level stands at the same time before: the first one counts"
+                findings.append(told(table.file, int(rows.row[other[0]]), text, int(other.size)))
+            first, more = sound_levels(table.file, rows.row[firsts], first, symbol)
+            found[symbol] = (times, first)
+            findings += more
+    if symbol not in found:
+        findings.append(refused(table.file, 0, f"there is no level of {symbol}: no file of levels, no `underlying`"))
+    return found, findings
 
 
 def _symbol(table: ArrowTable) -> str:
@@ -254,10 +251,11 @@ def _date_of(table: ArrowTable, codes: Whole, place: int, text: str) -> date:
         raise refusal(refused(table.file, row, f"a date is like 2019-05-24, is {text!r}")) from None
 
 
-def _chain_files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    return [file for file in sorted(path.glob("*.parquet")) if not is_beside(file)]
+def _chains(path: Path) -> tuple[list[Path], frozenset[str]]:
+    """Return the chains, and the names of those beside which files of what was told stand."""
+    files = sorted((path.parent if path.is_file() else path).glob("*.parquet"))
+    told = frozenset(name for file in files if (name := told_beside(file)) is not None)
+    return [path] if path.is_file() else [file for file in files if not is_beside(file)], told
 
 
 def _days_of_groups(path: Path) -> dict[date, list[int]]:
