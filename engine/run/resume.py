@@ -76,12 +76,13 @@ def resume(
     takes_hooks: web hooks can come.
     """
     session = session_from(exchange_date(at))
-    forgotten = at_exchange_time(session.date, time()) - FILLS_KEPT
+    midnight = at_exchange_time(session.date, time())
+    forgotten = midnight - FILLS_KEPT
     entities: dict[Kind, dict[str, Mapping[str, Json]]] = {Kind.ORDER: {}, Kind.POSITION: {}, Kind.BOT_DAY: {}}
     filled_at: dict[str, datetime] = {}
     booked: dict[str, Booked] = {}
-    marks: dict[str, Decimal] = {}
-    bases: dict[str, Decimal] = {}
+    marks: dict[str, Json] = {}
+    bases: dict[str, Json] = {}
     texts: dict[str, SpecText] = {}
     requests: set[str] = set()
     accepted: set[str] = set()
@@ -104,9 +105,9 @@ def resume(
             if base in booked:
                 booked[base] = replace(booked[base], commission=Decimal(str(data["amount"])), is_paid=True)
         elif record.kind is Kind.MARK and data.get("profit") is not None:
-            marks[record.position] = Decimal(str(data["profit"]))
-            if exchange_date(record.at) < session.date:
-                bases[record.position] = marks[record.position]
+            marks[record.position] = data["profit"]
+            if record.at < midnight:
+                bases[record.position] = data["profit"]
         elif record.kind is Kind.OPERATOR:
             requests.add(str(data["id"]))
             standing = after_record(standing, record)
@@ -150,8 +151,8 @@ def resume(
         by_id={o.order_id: ref for ref, o in known.items() if o.order_id},
         booked={base: b for base, b in booked.items() if b.position in kept or filled_at[base] >= forgotten},
         sent=tuple(sent),
-        marks={name: made for name, made in marks.items() if name in kept},
-        bases={name: made for name, made in bases.items() if name in kept},
+        marks={name: Decimal(str(made)) for name, made in marks.items() if name in kept},
+        bases={name: Decimal(str(made)) for name, made in bases.items() if name in kept},
         bots={
             name: BotState(
                 day=day,

@@ -24,7 +24,7 @@ from engine.store.failures import failures, says, sentences
 from engine.store.jsonlines import KINDS, JsonLines
 from engine.store.lease import check_lease, take_lease
 from engine.store.project import Projector
-from engine.store.recall import COLUMNS, Recalled, read_rows, recall, recall_lines
+from engine.store.recall import COLUMNS, Recalled, of_kinds, read_rows, recall, recall_lines
 from engine.store.store import Store
 from engine.store.tables import PROJECTIONS, journal
 
@@ -198,7 +198,7 @@ def read_records(
     """Yield the stored records in order."""
     query = select(*COLUMNS)
     if kinds is not None:
-        query = query.where(journal.c.kind.in_(sorted(kind.value for kind in kinds)))
+        query = query.where(journal.c.seq.in_(of_kinds(kinds)))
     if since is not None:
         query = query.where(journal.c.at >= utc_text(since))
     with connection.begin():

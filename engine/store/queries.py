@@ -18,7 +18,7 @@ from engine.store.finance.books import KINDS as BOOKED
 from engine.store.finance.books import Books, books_of, positions_of
 from engine.store.open import is_in_use, read_store
 from engine.store.place import Place
-from engine.store.recall import COLUMNS, Recalled, certain, read_rows, readable, recall
+from engine.store.recall import COLUMNS, Recalled, certain, of_kinds, read_rows, readable, recall
 from engine.store.tables import bot_day_rows, journal, lease, snapshot_rows, trade_rows
 from engine.store.tally import Known, Tally, tally
 
@@ -243,13 +243,13 @@ class StoreReader:
         last = select(func.max(journal.c.seq)).where(journal.c.kind == Kind.POSITION.value).group_by(journal.c.position)
         with self._connection.begin():
             positions = self._records(select(*COLUMNS).where(journal.c.seq.in_(last)))
-            told = self._records(select(*COLUMNS).where(journal.c.kind.in_(_values(BOOKED))))
+            told = self._records(select(*COLUMNS).where(journal.c.seq.in_(of_kinds(BOOKED))))
             return books_of(told, positions_of(positions)), self._tables(views)
 
     def records(self, kinds: Collection[Kind]) -> Sequence[Record]:
         """Return all records of some kinds, in order. Raises: StoreError for one that cannot be read."""
         with self._connection.begin():
-            return self._records(select(*COLUMNS).where(journal.c.kind.in_(_values(kinds))))
+            return self._records(select(*COLUMNS).where(journal.c.seq.in_(of_kinds(kinds))))
 
     def numbered_after(self, number: int, kinds: Collection[Kind]) -> list[tuple[int, Record]]:
         """Return the records of some kinds after a number, with their own. Raises: StoreError for an unreadable one."""

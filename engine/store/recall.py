@@ -26,6 +26,8 @@ LINES_KEPT = timedelta(days=10)
 _AT_ONCE = 500
 COLUMNS = (journal.c.at, journal.c.kind, journal.c.bot, journal.c.position, journal.c.data)
 _OF_POSITIONS = (Kind.POSITION, Kind.ORDER, Kind.FILL, Kind.COMMISSION)
+_KIND = {kind.value: kind for kind in Kind}
+_DECODER = json.JSONDecoder()
 _LIVE = tuple(status.value for status in OrderStatus if status.is_live)
 
 
@@ -45,15 +47,15 @@ def recall(connection: Connection, at: datetime) -> Recalled:
     is_of_grid = or_(*(place_in(journal.c.data, literal(f'"what":"{what}"')) > 0 for what in GRID))
     tells_move = place_in(journal.c.data, literal(f'"what":"{OPENING_MOVE}"')) > 0
     parts = [
-        _of_kinds((Kind.OPERATOR,)),
-        _of_kinds((Kind.WEBHOOK,), journal.c.at >= utc_text(midnight)),
-        _of_kinds((Kind.FACTS,), journal.c.at >= utc_text(midnight), tells_move),
-        _of_kinds((Kind.DECISION,), journal.c.at >= utc_text(midnight), is_of_grid),
+        of_kinds((Kind.OPERATOR,)),
+        of_kinds((Kind.WEBHOOK,), journal.c.at >= utc_text(midnight)),
+        of_kinds((Kind.FACTS,), journal.c.at >= utc_text(midnight), tells_move),
+        of_kinds((Kind.DECISION,), journal.c.at >= utc_text(midnight), is_of_grid),
         select(func.max(journal.c.seq)).where(journal.c.kind == Kind.RUN_STARTED.value),
         _texts_of(stands),
-        _of_kinds((Kind.BOT_DAY,), journal.c.at >= utc_text(midnight - LINES_KEPT)),
+        of_kinds((Kind.BOT_DAY,), journal.c.at >= utc_text(midnight - LINES_KEPT)),
         _of_positions(stands),
-        _of_kinds((Kind.FILL, Kind.COMMISSION), journal.c.at >= utc_text(midnight - FILLS_KEPT)),
+        of_kinds((Kind.FILL, Kind.COMMISSION), journal.c.at >= utc_text(midnight - FILLS_KEPT)),
         _entered_by_hand(stands),
         _last_marks(stands),
         _last_marks(stands, snapshot_rows.c.at < midnight),
@@ -72,7 +74,7 @@ def recall_lines(connection: Connection, kinds: Iterable[Kind]) -> tuple[Record,
             return ()
         started = select(func.max(journal.c.at)).where(journal.c.kind == Kind.RUN_STARTED.value)
         since = min(_ago(last, LINES_KEPT), connection.execute(started).scalar() or last)
-        recent = _of_kinds(tuple(kinds), journal.c.at >= since)
+        recent = of_kinds(tuple(kinds), journal.c.at >= since)
         rows = _numbered(connection, union(recent, _of_positions(_standing(None))))
         return tuple(certain(*row[1:]) for row in rows)
 
@@ -90,18 +92,19 @@ def _standing(midnight: datetime | None) -> Select[tuple[str]]:
     return select(union(select(trade_rows.c.position).where(is_open), working).subquery().c.position)
 
 
-def _of_kinds(kinds: tuple[Kind, ...], *conditions: ColumnElement[bool]) -> Select[tuple[int]]:
-    return select(journal.c.seq).where(journal.c.kind.in_([kind.value for kind in kinds]), *conditions)
+def of_kinds(kinds: Iterable[Kind], *conditions: ColumnElement[bool]) -> Select[tuple[int]]:
+    """Return the numbers of all records of some kinds; read by them, they come in order without being sorted."""
+    return select(journal.c.seq).where(journal.c.kind.in_(sorted(kind.value for kind in kinds)), *conditions)
 
 
 def _of_positions(stands: Select[tuple[str]]) -> Select[tuple[int]]:
     is_of_one = journal.c.position != ""  # lets SQLite use the index, which leaves out the others
-    return _of_kinds(_OF_POSITIONS, is_of_one, journal.c.position.in_(stands))
+    return of_kinds(_OF_POSITIONS, is_of_one, journal.c.position.in_(stands))
 
 
 def _entered_by_hand(stands: Select[tuple[str]]) -> Select[tuple[int]]:
     is_by_hand = place_in(journal.c.data, literal(f'"{BY_HAND}":true')) > 0
-    return _of_kinds((Kind.DECISION,), journal.c.position != "", journal.c.position.in_(stands), is_by_hand)
+    return of_kinds((Kind.DECISION,), journal.c.position != "", journal.c.position.in_(stands), is_by_hand)
 
 
 def _texts_of(stands: Select[tuple[str]]) -> Select[tuple[int]]:
@@ -164,9 +167,11 @@ def certain(*columns: str) -> Record:
 def readable(at: str, kind: str, bot: str, position: str, data: str) -> Record | str:
     """Return the record of `COLUMNS`, or why it cannot be read."""
     try:
-        found = json.loads(data)
+        found, end = _DECODER.raw_decode(data)
+        if end != len(data):
+            json.loads(data)  # says what comes after
         if isinstance(found, dict):
-            return Record(utc_time(at), Kind(kind), bot, position, found)
+            return Record(utc_time(at), _KIND.get(kind) or Kind(kind), bot, position, found)
     except (TypeError, ValueError) as error:
         return f"it cannot be read: {error}"
     return "it cannot be read: its data is no object"
