@@ -1,10 +1,10 @@
 """What our books hold against what the account has.
 
 Where it holds less of an option, fills are waited for, then the position is put on hold. Nothing new is sent for the
-position meanwhile: to close what the account does not hold would open the other side. An exit that works already is
-taken back after a few seconds, before it fills beside what somebody else has closed; one that did so is told. Both
-sides are compared whenever one of them changes, for a fill may be told after the account has shown it and has lost it
-again.
+position meanwhile: to close what the account does not hold would open the other side. An exit that works already, a
+target or a stop that rests, is taken back after a few seconds, before it fills beside what somebody else has closed,
+and at once where the broker tells that somebody has; one that did so is told. Both sides are compared whenever one of
+them changes, for a fill may be told after the account has shown it and has lost it again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,20 +15,22 @@ from engine.fill.apply import leg_of, with_leg
 from engine.fill.pnl import open_value_of
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.money import ZERO
-from engine.model.order import Purpose
+from engine.model.order import Order, Purpose
 from engine.model.position import Missed, Position, PositionLeg
 from engine.model.session import session_before
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import SETBACKS, is_stopped, stop
 from engine.turn.leaving import CLOSING
-from engine.turn.resting import cancel, option_has_expired
+from engine.turn.resting import RESTING, cancel, option_has_expired
 from engine.turn.work import Work
 
+CLOSES = (*CLOSING, *RESTING)
+"""The purposes of orders that close something."""
 DOUBT = timedelta(seconds=30)
 """How long the account may hold less than our books say: a fill may be told after the position it made."""
 TOO_MUCH = timedelta(seconds=5)
-"""The same while an exit works that would close more than the account holds: fills of it are told sooner."""
+"""The same while orders of ours would close more than the account holds: fills of theirs are told sooner."""
 TURNED = timedelta(minutes=1)
 """How soon after a position was closed the account shows that somebody else had closed it, too."""
 PUT_RIGHT = timedelta(minutes=2)
@@ -96,29 +98,43 @@ def doubt_anew(work: Work) -> None:
 def step_doubts(work: Work, waiting: frozenset[Option] = frozenset()) -> None:
     """Put on hold what the account has not had for a while, unless it waits; go on with what it has again."""
     doubts = doubted(work, work.state.doubts) if work.state.doubts else {}
-    _take_exits_back(work, {option for option, since in doubts.items() if work.at - since >= TOO_MUCH})
+    take_orders_back(work, doubts)
     _tell_closed_twice(work, {option: since for option, since in doubts.items() if work.at - since >= DOUBT})
     hold(work, {option for option, since in doubts.items() if work.at - since >= DOUBT} - waiting, set(doubts))
     work.state = work.state._replace(doubts=doubts)
     note_missed(work)
 
 
-def _take_exits_back(work: Work, doubtful: set[Option]) -> None:
-    """Take back the exits at work that would together close more of a contract than the account holds."""
+def take_orders_back(work: Work, doubts: Mapping[Option, datetime]) -> None:
+    """Take back the orders at work that would together close more of a contract than the account holds.
+
+    After a few seconds, and at once where the broker has told that others have dealt in it.
+    """
+    told = _dealt_by_others(work) if doubts else frozenset()
+    doubtful = [option for option, since in doubts.items() if option in told or work.at - since >= TOO_MUCH]
     if not doubtful:
         return
-    exits = [order for order in work.all_live_orders() if order.purpose in CLOSING and order.ended is None]
+    closing = [order for order in work.all_live_orders() if order.purpose in CLOSES and order.ended is None]
     for option in sorted(doubtful, key=str):
-        of_it = [order for order in exits if any(leg.option == option and not leg.opens for leg in order.legs)]
-        left = sum(
-            order.remaining * leg.ratio
-            for order in of_it
-            for leg in order.legs
-            if leg.option == option and not leg.opens
-        )
-        if left > abs(work.state.holdings.get(option, ZERO)):
-            for order in of_it:
-                cancel(work, work.orders[order.ref], "the account holds less than it would close")
+        of_it = {order.ref: _would_close(order, option) for order in closing if _would_close(order, option)}
+        groups: dict[str, int] = {}
+        for ref, count in of_it.items():  # of an OCA group one alone fills
+            group = work.orders[ref].oca_group or ref
+            groups[group] = max(groups.get(group, 0), count)
+        if sum(groups.values()) > abs(work.state.holdings.get(option, ZERO)):
+            for ref in of_it:
+                cancel(work, work.orders[ref], "the account holds less than it would close")
+
+
+def _would_close(order: Order, option: Option) -> int:
+    """Return how many contracts of an option an order has still to close."""
+    return sum(order.remaining * leg.ratio for leg in order.legs if leg.option == option and not leg.opens)
+
+
+def _dealt_by_others(work: Work) -> frozenset[Option]:
+    """Return the options in which others were told to have dealt a moment ago, and that is booked to nothing."""
+    reports = (booked.foreign for booked in work.booked.values())
+    return frozenset(each.option for each in reports if each and each.option and work.at - each.at <= DOUBT)
 
 
 def _tell_closed_twice(work: Work, doubts: Mapping[Option, datetime]) -> None:

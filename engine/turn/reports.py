@@ -15,7 +15,7 @@ from engine.model.position import Position
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import EXIT_NOT_BY_US, note_bust, take_setback_back
-from engine.turn.doubting import doubt_anew, fill_told
+from engine.turn.doubting import doubt_anew, fill_told, take_orders_back
 from engine.turn.ended import broker_words, closed, count_realized, order_ended, position_filled
 from engine.turn.judging import wake
 from engine.turn.leaving import CLOSING, UNWIND, is_unwound, leave
@@ -346,6 +346,7 @@ def _external(work: Work, event: ExecutionReport) -> None:
         cancel_entries(work, "", "the broker liquidates")
     work.record(Kind.ALARM, "", "", text=text, contract=str(what))
     note(work, event.ref, f"{side} {event.quantity} {what} today")
+    take_orders_back(work, work.state.doubts)
     replace_estimates(work)
 
 

@@ -289,7 +289,9 @@ def _on_position(work: Work, event: PositionReport) -> dict[str, Any]:
         work.state = work.state._replace(costs=changes["costs"])
         changes["uncovered"] = covering.shares_changed(work, event.contract.symbol)
     doubting.note_numbers(work, [event.contract])
-    return {**changes, "doubts": doubting.doubted(work, work.state.doubts)}
+    changes["doubts"] = doubts = doubting.doubted(work, work.state.doubts)
+    doubting.take_orders_back(work, doubts)
+    return changes
 
 
 # ---------------------------------------------------------------- people

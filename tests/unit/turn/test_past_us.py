@@ -2,13 +2,13 @@
 
 import json
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hand_desk import Desk, put, text_of
+from hand_desk import SELLER, Desk, put, text_of
 
 from engine.alerts.find import digest
 from engine.cli.summary import summary
@@ -17,6 +17,7 @@ from engine.model.contract import Option
 from engine.model.event import CommissionReport, ExecutionReport, Request
 from engine.model.facts import EventCalendar
 from engine.model.market import Board
+from engine.model.order import Purpose
 from engine.record.record import Kind
 from engine.run.outcome import day_outcome
 from engine.run.position_text import exit_text
@@ -29,6 +30,7 @@ from engine.store.queries import StoreReader
 from engine.web.book import positions
 
 SHORT, LONG = put(5945), put(5935)
+SOLD = put(586, "SPY", date(2027, 2, 19))
 
 
 def others(
@@ -434,6 +436,75 @@ def test_two_exits_that_would_close_more_than_is_left_are_both_taken_back() -> N
     desk.tick(5)
     desk.tick(5)
     assert len(desk.cancels) == 2
+
+
+def resting(name: str = "seller") -> Desk:
+    """Return a desk with a put that was sold, and its target and stop at work."""
+    desk = Desk((text_of(name, **SELLER),), at="10:00")
+    desk.opened("10:01")
+    for order in desk.submitted[-2:]:
+        desk.ack(order)
+    desk.is_shown = False
+    return desk
+
+
+@pytest.mark.parametrize("first", ["execution", "account"])
+def test_what_rests_is_taken_back_as_soon_as_a_person_is_told_to_have_closed_it(first: str) -> None:
+    """They rested for half a minute: one that filled opened the other side."""
+    desk = resting()
+    if first == "account":
+        desk.holds(SOLD, 0)
+    others(desk, SOLD, 1, "1.20")
+    desk.tick(0)
+    assert bool(desk.cancels) is (first == "account"), "of his own, perhaps, until the account lacks ours"
+    desk.holds(SOLD, 0)
+    desk.tick(0)
+    assert {each.ref for each in desk.cancels} == {each.ref for each in desk.submitted[-2:]}
+    for order in desk.submitted[-2:]:
+        desk.cancelled(order)
+    for _ in range(20):
+        desk.tick(5)
+    assert (len(desk.submitted), desk.position.exit_reason) == (3, "closed_by_hand")
+
+
+def test_what_rests_waits_a_few_seconds_for_its_own_fill_where_nobody_else_is_told_to_have_dealt() -> None:
+    desk = resting()
+    others(desk, SOLD, 1, "1.20")
+    desk.tick(60)
+    desk.holds(SOLD, 0)
+    desk.tick(4)
+    assert not desk.cancels, "that one was told long before"
+    desk.tick(6)
+    assert len(desk.cancels) == 2
+
+
+def test_what_rests_stays_while_the_account_has_enough_for_it() -> None:
+    """Two bots hold the same, and one of them has a target and a stop: together they close one contract, not two."""
+    second = {**SELLER, "exits": '\n  - time: "15:45"\n'}
+    desk = Desk((text_of("seller", **SELLER), text_of("second", **second)), at="10:00")
+    desk.until("10:01")
+    for order in list(desk.live):
+        desk.fill(order)
+    for order in desk.submitted[-2:]:
+        desk.ack(order)
+    desk.is_shown = False
+    others(desk, SOLD, 1, "1.20")
+    desk.holds(SOLD, -1)
+    desk.tick(0)
+    desk.tick(10)
+    assert not desk.cancels
+
+
+def test_a_protective_stop_of_what_a_person_has_closed_is_taken_back_at_once() -> None:
+    desk = Desk((text_of(risk="{max_loss_per_trade: $2000, protect: {cost: 4x credit}}"),))
+    desk.opened()
+    desk.tick(1)
+    (guard,) = [each for each in desk.live if each.purpose is Purpose.PROTECT]
+    desk.ack(guard)
+    others(desk, SHORT, 1, "7.40")
+    desk.holds(SHORT, 0)
+    desk.tick(0)
+    assert [each.ref for each in desk.cancels] == [guard.ref]
 
 
 def closed_twice(desk: Desk, account: int) -> list[str]:
