@@ -80,6 +80,8 @@ OPENING_MOVE = "opening_move"
 """What a record of facts is about that tells the expected move of the open: it is fixed for the day."""
 DATA_TROUBLE = "market data"
 """What a record of facts is about that tells why market data does not come."""
+CORRECTED = "corrected"
+"""What a decision is about that a person has made of a fill at an estimated price ('rulebot store correct')."""
 WATCH = "watch"
 """What a decision is about that begins a watch; with `since` in its data it goes on with one that was cut."""
 GRID = (WATCH, "stop watching", "enter")

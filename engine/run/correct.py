@@ -16,7 +16,7 @@ from engine.model.event import CommissionReport, Event, ExecutionReport
 from engine.model.facts import EventCalendar
 from engine.model.market import Board
 from engine.model.values import replace
-from engine.record.record import Kind, Record
+from engine.record.record import CORRECTED, Kind, Record
 from engine.run.desk import compile_text
 from engine.run.resume import resume
 from engine.store.journal import SqlJournal
@@ -92,7 +92,7 @@ def _corrected(
         events.append(CommissionReport(at, report.exec_id, commission))
     data = fill.data
     words = f"{data['ref']} {data['leg']} at {price}, by hand; it was booked at {data['price']}"
-    found = [Record(at, Kind.DECISION, fill.bot, fill.position, {"what": "corrected", "reason": words, "values": []})]
+    found = [Record(at, Kind.DECISION, fill.bot, fill.position, {"what": CORRECTED, "reason": words, "values": []})]
     for event in events:
         result = turn(program, state, event)
         if result.commands:

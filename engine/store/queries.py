@@ -11,7 +11,7 @@ from engine.model.session import at_exchange_time, exchange_date
 from engine.model.values import dataclass
 from engine.record.codec import utc_text, utc_time
 from engine.record.explain import OF_LINKS, Span, outages
-from engine.record.record import DATA_TROUBLE, Kind, Record
+from engine.record.record import CORRECTED, DATA_TROUBLE, Kind, Record
 from engine.store.chain import ChainBreak, verify
 from engine.store.failures import failures, says
 from engine.store.finance.books import KINDS as BOOKED
@@ -176,20 +176,28 @@ class StoreReader:
             names = set(self._connection.execute(known).scalars())
         return sorted(names | set(self.run().specs))
 
-    def last_activity(self, bot: str) -> datetime | None:
-        """Return the time of a bot's last record."""
+    def last_activity(self, bot: str, before: datetime | None = None) -> datetime | None:
+        """Return the time of a bot's last record, or of its last one before an instant."""
         query = select(func.max(journal.c.at)).where(journal.c.kind.in_(_values(Kind)), journal.c.bot == bot)
+        if before is not None:
+            query = query.where(journal.c.at < utc_text(before))
         with self._connection.begin():
             found = self._connection.execute(query).scalar()
         return None if found is None else utc_time(found)
 
     def last_day(self, bot: str = "") -> date | None:
-        """Return the exchange date of a bot's last record, or of the store's."""
-        if bot:
-            at = self.last_activity(bot)
-            return None if at is None else exchange_date(at)
-        at = self.last_at()
+        """Return the exchange date of a bot's last record, or of the store's.
+
+        Of a bot what a person has corrected since does not count: it did nothing then.
+        """
+        at = self.last_activity(bot) if bot else self.last_at()
+        while at is not None and bot and self._is_correction(bot, at):
+            at = self.last_activity(bot, at)
         return None if at is None else exchange_date(at)
+
+    def _is_correction(self, bot: str, at: datetime) -> bool:
+        """Say whether what was recorded of a bot at an instant is a person's correction of a fill."""
+        return any(each.data["what"] == CORRECTED for each in self.between(Kind.DECISION, at, at, bot))
 
     def day(
         self, bot: str, day: date, kinds: Collection[Kind] = STORY_KINDS, last: int | None = None
@@ -257,9 +265,9 @@ class StoreReader:
         with self._connection.begin():
             return [(row[0], certain(*row[1:])) for row in self._connection.execute(query.order_by(journal.c.seq))]
 
-    def between(self, kind: Kind, first: datetime, last: datetime) -> Sequence[Record]:
-        """Return the records of a kind and of no bot between two instants, both included."""
-        within = (journal.c.bot == "", journal.c.at >= utc_text(first), journal.c.at <= utc_text(last))
+    def between(self, kind: Kind, first: datetime, last: datetime, bot: str = "") -> Sequence[Record]:
+        """Return the records of a kind, of one bot or of none, between two instants, both included."""
+        within = (journal.c.bot == bot, journal.c.at >= utc_text(first), journal.c.at <= utc_text(last))
         with self._connection.begin():
             return self._records(select(*COLUMNS).where(journal.c.kind == kind.value, *within))
 

@@ -5,8 +5,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hand_desk import SELLER, Desk, put, text_of
+from click.testing import CliRunner
+from hand_desk import DAY, SELLER, Desk, put, text_of
 
+from engine.cli.why import why
 from engine.model.errors import MisuseError
 from engine.model.event import MarketMoved
 from engine.model.position import Position
@@ -18,6 +20,7 @@ from engine.run.audit.tape import tape_of
 from engine.run.correct import correct
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
+from engine.store.queries import StoreReader
 
 AT = datetime(2026, 11, 19, 14, tzinfo=UTC)
 
@@ -77,6 +80,17 @@ def test_a_price_that_was_typed_wrong_is_corrected_once_more_also_on_a_later_day
     correct(store, before.id, Decimal("4.80"), leg="long_put", at=AT + timedelta(days=1))
     estimated = next(leg.exit_cash for leg in before.legs if leg.name == "long_put")
     assert last(store).cash == before.cash - estimated + 480
+
+
+def test_the_last_day_of_a_bot_is_the_one_on_which_it_did_something(store: Path) -> None:
+    """Asked without a date, `why` told of the day of the correction."""
+    name = last(store).id
+    correct(store, name, Decimal("4.70"), leg="long_put", at=AT)
+    correct(store, name, Decimal("7.40"), leg="short_put", at=AT + timedelta(days=1))
+    with StoreReader(store) as reader:
+        assert (reader.last_day("spread"), reader.last_day()) == (DAY, DAY + timedelta(days=2))
+    told = CliRunner().invoke(why, ["spread", "--store", str(store)]).output
+    assert str(DAY) in told.splitlines()[0]
 
 
 def test_so_is_one_of_an_order_of_ours(tmp_path: Path) -> None:
