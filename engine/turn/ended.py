@@ -32,7 +32,7 @@ from engine.turn.resting import NEXT_TRY, REARM_LIMIT, RESTING, cancel, has_expi
 from engine.turn.rolling import Found
 from engine.turn.runaway import stop_runaway
 from engine.turn.state import Trading
-from engine.turn.turned_away import is_turned_away, taken_back_for
+from engine.turn.turned_away import is_lost_again, is_turned_away, taken_back_for
 from engine.turn.work import Work
 
 NOT_BY_US = "cancelled at the broker, and not by us"
@@ -406,7 +406,9 @@ def _resting_ended(work: Work, position: Position, order: Order, *, asked: bool)
             return
         closed(work, replace(position, exit_reason=position.exit_reason or order.reason), "closed_out")
     elif order.status is OrderStatus.REFUSED or is_turned_away(order):
-        _watched_instead(work, position, order)
+        _watched_instead(work, position, order, "refused")
+    elif is_lost_again(order, work.orders_of(position.id)):
+        _watched_instead(work, position, order, "sent twice, and the broker has none")
     elif position.suspended or has_expired(work, position):
         return
     elif asked or order.status is not OrderStatus.CANCELLED:
@@ -442,18 +444,18 @@ def _is_closing(work: Work, position: Position, order: Order) -> bool:
     return planned is None or not planned.legs or order.legs[0].name in planned.legs
 
 
-def _watched_instead(work: Work, position: Position, order: Order) -> None:
-    """The broker will not hold this order: the engine watches its price, and tries again.
+def _watched_instead(work: Work, position: Position, order: Order, how: str) -> None:
+    """The broker will not hold this order, or has none: the engine watches its price, and tries again.
 
     Of one that was not refused at once nobody watches the price until it is known to be over: once more, then no more.
     """
     if position.suspended:
         return
-    count = position.rearmed + is_turned_away(order)
+    count = position.rearmed + (order.status is not OrderStatus.REFUSED)
     then = "the engine watches its price" if count <= REARM_LIMIT else "the engine watches its price from now on"
-    text = f"a resting order was refused, {then}: {taken_back_for(order.message)}"
+    text = f"a resting order was {how}, {then}: {taken_back_for(order.message)}"
     work.alarm(position.bot, text, position.id)
-    take_back(work, position, "its partner was refused")
+    take_back(work, position, f"its partner was {how}")
     retry_at = work.at + timedelta(minutes=1)
     work.put_position(replace(position, suspended=True, rearmed=count, retry_at=retry_at))
 

@@ -20,7 +20,7 @@ from engine.order.draft import closing_legs, draft
 from engine.turn.judging import wake
 from engine.turn.opening import ticket
 from engine.turn.resting import REARM_LIMIT, has_expired, is_restarting
-from engine.turn.turned_away import is_turned_away, taken_back_for
+from engine.turn.turned_away import is_lost_again, is_turned_away, taken_back_for
 from engine.turn.work import Work
 
 PROTECT = "protect"
@@ -134,12 +134,13 @@ def is_unprotected_too_long(work: Work, position: Position, limit: float) -> boo
 def note_gone(work: Work, position: Position, order: Order, *, asked: bool) -> None:
     """Say that an open position has lost a protective stop, and not by a fill: it is put back once."""
     is_refused = order.status is OrderStatus.REFUSED or is_turned_away(order)
-    if (asked and not is_refused) or position.suspended or has_expired(work, position):
+    is_lost = not is_refused and is_lost_again(order, work.orders_of(position.id))
+    if (asked and not (is_refused or is_lost)) or position.suspended or has_expired(work, position):
         return
     count = position.rearmed + 1
     retry_at = work.at + ASK_AGAIN if position.state == "open" else position.retry_at  # an exit does not wait for it
     position = work.put_position(replace(position, rearmed=count, retry_at=retry_at))
-    how = "refused" if is_refused else "cancelled, and not by us"
+    how = "refused" if is_refused else "sent twice, and the broker has none" if is_lost else "cancelled, and not by us"
     then = "it is put back" if count <= REARM_LIMIT else "it is not put back again: a person must look"
     text = f"the protective stop of {order.legs[0].option} was {how}: {then}"
     words = taken_back_for(order.message)

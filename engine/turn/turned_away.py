@@ -4,6 +4,8 @@ Such an order may be held all the same, so it is taken back and counts until the
 his last word is the answer to our cancel; why we wanted the order back stands behind it.
 """
 
+from collections.abc import Sequence
+
 from engine.model.order import Order, OrderStatus
 from engine.turn.message_codes import INFORMATION, NOT_CANCELLED
 
@@ -37,3 +39,12 @@ def is_turned_away(order: Order) -> bool:
     if code.isdigit():  # of one that was changed the words may be of the change
         return int(code) not in INFORMATION | NOT_CANCELLED and not order.former
     return reason.startswith(INACTIVE)
+
+
+def is_lost_again(order: Order, orders: Sequence[Order]) -> bool:
+    """Say whether the broker has had neither this order nor the one before it for the same, of a position's `orders`.
+
+    One alone was lost on its way; of a broker who has none of them no answer is to be hoped for.
+    """
+    alike = [each for each in orders if (each.reason, each.legs) == (order.reason, order.legs)]
+    return [each.status for each in alike[-2:]] == [OrderStatus.ABANDONED] * 2

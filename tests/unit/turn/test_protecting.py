@@ -426,3 +426,20 @@ def test_a_stop_whose_cancel_is_answered_otherwise_keeps_the_exit_waiting_and_is
 def protecting(desk: Desk) -> list[Order]:
     """Return every protective stop that was ever sent."""
     return [order for order in desk.submitted if order.purpose is Purpose.PROTECT]
+
+
+def test_a_guard_that_the_broker_swallows_is_sent_three_times_and_a_person_is_told() -> None:
+    """It was sent every 45 seconds for ever, and only that each of them had no answer was told."""
+    desk = opened()
+    for _ in range(60):
+        desk.tick(10)
+        for guard in guards(desk):
+            if guard.status is OrderStatus.CANCELLING:
+                desk.message(guard, 10147, "OrderId that needs to be cancelled is not found.")
+    sent = [order for order in desk.submitted if order.purpose is Purpose.PROTECT]
+    told = [text for text in desk.alarms if "sent twice, and the broker has none" in text]
+    assert len(sent) == 3
+    assert [text.partition(": ")[2] for text in told] == [
+        "it is put back (nobody answers for it)",
+        "it is not put back again: a person must look (nobody answers for it)",
+    ]

@@ -462,3 +462,44 @@ def test_parts_of_the_credit_rest_where_they_are_when_commissions_come() -> None
     desk.commission(sold, "5.00")
     desk.tick(1)
     assert desk.replaced == []
+
+
+def swallowed(desk: Desk) -> None:
+    """Answer nothing for what was sent last, and to its cancel that there is none."""
+    orders = [order for order in desk.live if not order.perm_id]
+    while any(desk.order(order.ref).status is not OrderStatus.CANCELLING for order in orders):
+        desk.tick(10)
+    for order in orders:
+        desk.message(order, 10147, "OrderId that needs to be cancelled is not found.")
+
+
+def test_what_the_broker_swallows_twice_is_watched_and_sent_once_more() -> None:
+    """It was sent every 45 seconds for ever, and nobody watched its price."""
+    desk = seller()
+    desk.opened("10:01")
+    for count in (2, 4):
+        assert len(desk.submitted) == 1 + count
+        swallowed(desk)
+    assert (len(desk.submitted), desk.position.suspended) == (5, True)
+    assert desk.alarms[-1].startswith("a resting order was sent twice, and the broker has none, the engine watches its")
+    desk.tick(61)
+    assert (len(desk.submitted), desk.position.suspended) == (7, False)
+    swallowed(desk)
+    assert "the engine watches its price from now on" in desk.alarms[-1]
+    for _ in range(10):
+        desk.tick(60)
+    assert (len(desk.submitted), desk.position.suspended) == (7, True)
+    desk.quote(SHORT, 8.90, 9.10)
+    for _ in range(3):
+        desk.tick(1)
+    assert (desk.last.purpose, desk.position.exit_reason) == (Purpose.EXIT, "stop")
+
+
+def test_what_comes_to_the_broker_at_the_second_try_rests() -> None:
+    desk = seller()
+    desk.opened("10:01")
+    swallowed(desk)
+    for order in desk.live:
+        desk.ack(order)
+    desk.tick(60)
+    assert (len(desk.live), desk.position.suspended, desk.position.rearmed) == (2, False, 0)
