@@ -132,13 +132,18 @@ def is_unprotected_too_long(work: Work, position: Position, limit: float) -> boo
 
 
 def note_gone(work: Work, position: Position, order: Order, *, asked: bool) -> None:
-    """Say that an open position has lost a protective stop, and not by a fill: it is put back once."""
+    """Say that an open position has lost a protective stop, and not by a fill: it is put back once.
+
+    Those of several legs that are lost together, before any is put back, are one loss.
+    """
     is_refused = order.status is OrderStatus.REFUSED or is_turned_away(order)
     is_lost = not is_refused and is_lost_again(order, work.orders_of(position.id))
     if (asked and not (is_refused or is_lost)) or position.suspended or has_expired(work, position):
         return
-    count = position.rearmed + 1
-    retry_at = work.at + ASK_AGAIN if position.state == "open" else position.retry_at  # an exit does not wait for it
+    is_open = position.state == "open"
+    is_together = is_open and position.retry_at is not None and work.at < position.retry_at
+    count = position.rearmed + (not is_together)
+    retry_at = work.at + ASK_AGAIN if is_open else position.retry_at  # an exit does not wait for it
     position = work.put_position(replace(position, rearmed=count, retry_at=retry_at))
     how = "refused" if is_refused else "sent twice, and the broker has none" if is_lost else "cancelled, and not by us"
     then = "it is put back" if count <= REARM_LIMIT else "it is not put back again: a person must look"

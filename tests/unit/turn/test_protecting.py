@@ -443,3 +443,17 @@ def test_a_guard_that_the_broker_swallows_is_sent_three_times_and_a_person_is_to
         "it is put back (nobody answers for it)",
         "it is not put back again: a person must look (nobody answers for it)",
     ]
+
+
+def test_guards_of_two_legs_that_are_refused_together_are_both_put_back() -> None:
+    """The first was told to be put back, and with the second none was."""
+    desk = opened(EACH, legs=CONDOR)
+    for text in ("it is put back", "it is not put back again: a person must look"):
+        alive = guards(desk)
+        assert len(alive) == 2
+        for guard in alive:
+            desk.refuse(guard)
+        told = [each for each in desk.alarms if "the protective stop of" in each][-2:]
+        assert [each.partition(": ")[2].partition(" (")[0] for each in told] == [text, text]
+        desk.tick(61)
+    assert not guards(desk)
