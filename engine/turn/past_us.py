@@ -208,10 +208,21 @@ def book_estimate(work: Work, name: str, leg: PositionLeg) -> PositionLeg:
     position = _put(work, name, leg, booked)
     _record(work, position, leg, booked, name, missed.price, missed.since)
     price = f"{missed.price.normalize():f}"
-    text = f"{count} {leg.option} of {name} went at a price that nobody has told: booked at {price}, as quoted"
+    how = "went at a price that nobody has told"
+    if told := _told_of(work, position, leg):
+        how = f"went at {_prices(told)}, as the broker tells, and nobody can say which of it was of this position"
+    text = f"{count} {leg.option} of {name} {how}: booked at {price}, as quoted"
     help = f"Compare it with the account's statement; 'rulebot store correct {name} PRICE --leg {leg.name}'"
     work.alarm(position.bot, f"{text} when the account was first seen without it. {help} puts it right", name)
     return leg_of(position, leg.name)
+
+
+def _told_of(work: Work, position: Position, leg: PositionLeg) -> list[ExecutionReport]:
+    """Return what others were told to have closed of an option since a position of it was opened, booked to none."""
+    reports = [booked.foreign for booked in work.booked.values() if booked.foreign is not None]
+    since = position.opened_at or work.at
+    of_it = [each for each in reports if each.option == leg.option and each.is_buy is (leg.sign < 0)]
+    return [each for each in of_it if each.quantity and each.executed_at >= since]
 
 
 def _tell_shared(work: Work, position: Position, option: Option) -> None:

@@ -605,6 +605,22 @@ def test_what_was_closed_of_two_positions_is_told_as_nobodys_when_it_expires(is_
     assert {position.state for position in desk.state.positions.values()} == {"closed"}
 
 
+def test_an_estimate_of_what_several_positions_held_says_at_what_price_all_of_it_went() -> None:
+    """It said that nobody had told the price, which the broker had."""
+    desk = Desk((text_of(**UNTOLD), text_of("other", **UNTOLD)))
+    desk.until("10:00")
+    for order in list(desk.live):
+        desk.fill(order)
+    others(desk, SHORT, 2, "7.40")
+    gone(desk, LONG, SHORT)
+    evening(desk)
+    connected(desk)
+    short = [text for text in desk.alarms if text.startswith(f"1 {SHORT} of ")]
+    said = "at 7.40, as the broker tells, and nobody can say which of it was of this position: booked at"
+    assert [said in text for text in short] == [True, True]
+    assert sum("went at a price that nobody has told: booked at" in text for text in desk.alarms) == 2
+
+
 def test_what_the_account_had_all_the_same_is_not_booked_at_its_expiry() -> None:
     """Somebody has sold one of his own: the account has ours in the evening, until the broker settles it."""
     desk = Desk((text_of(**UNTOLD),))
