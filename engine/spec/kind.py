@@ -19,6 +19,10 @@ class Kind(Enum):
     UNIVERSE = "rulebot_universe"
 
 
+_TOLD_BY = {"account": Kind.ACCOUNT, "live": Kind.ACCOUNT, "tests": Kind.TEST, "categories": Kind.UNIVERSE}
+"""Keys that documents of one kind alone have."""
+
+
 def kind_of_document(source: Source) -> tuple[Kind | None, tuple[Diagnostic, ...]]:
     """Return the kind of a document, and why it is not one that can be read."""
     tree = source.tree
@@ -33,7 +37,8 @@ def kind_of_document(source: Source) -> tuple[Kind | None, tuple[Diagnostic, ...
 def _problems(source: Source, tree: dict[str, Plain], kinds: list[str]) -> Iterator[Diagnostic]:
     if not kinds:
         near = next((key for key in tree if closest(key, [kind.value for kind in Kind], 0.75)), None)
-        help = "add 'rulebot: 1'" if near is None else "did you mean 'rulebot: 1'?"
+        meant = next((_TOLD_BY[key] for key in tree if key in _TOLD_BY), Kind.STRATEGY).value
+        help = f"add '{meant}: {VERSION}'" if near is None else f"did you mean '{meant}: {VERSION}'?"
         yield source.diagnostic(
             "RB119", (near,) if near else (), "the document does not say its version", help, at_key=True
         )

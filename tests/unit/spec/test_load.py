@@ -308,3 +308,19 @@ def test_a_parameter_is_no_other_parameter(overrides: dict[str, str]) -> None:
     (found,) = load_text(text, "condor.yaml", overrides).diagnostics
     assert (found.code, found.line, found.col) == ("RB152", 6, 21)
     assert "not another parameter" in found.message
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("live: {account: U1234567}", "rulebot_account"),
+        ("account: DU1234567", "rulebot_account"),
+        ("tests: []", "rulebot_test"),
+        ("categories: {}", "rulebot_universe"),
+        ("name: condor", "rulebot"),
+    ],
+)
+def test_a_document_without_a_version_is_told_the_one_that_its_keys_are_of(text: str, key: str) -> None:
+    """An account document was told to begin with 'rulebot: 1', and then to have legs."""
+    (problem,) = load_text(text, "some.yaml").diagnostics
+    assert (problem.code, problem.help) == ("RB119", f"add '{key}: 1'")
