@@ -25,6 +25,7 @@ from engine.turn.doubting import doubt_anew, doubted, hold, note_missed, note_nu
 from engine.turn.judging import wake
 from engine.turn.past_us import book_past_us
 from engine.turn.resting import cancel_entries
+from engine.turn.set_back import take_time_back
 from engine.turn.state import NEVER, State, Trading
 from engine.turn.unseen import book_unseen
 from engine.turn.work import Work
@@ -49,6 +50,7 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     """Adopt what the broker has, doubt what it does not list, and compare positions; then READY."""
     again = "" if work.state.down_at is None else CONNECTED_AGAIN
     work.record(Kind.LINK, up=True, reason=again, account=event.account, lockstep=event.lockstep)
+    take_time_back(work)
     costs = {held.symbol: cost for held, cost in event.costs if isinstance(held, Underlying)}
     holdings = dict(event.positions)
     holdings |= {share(held.symbol): count for held, count in event.positions if isinstance(held, Underlying)}
