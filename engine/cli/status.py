@@ -11,7 +11,7 @@ from engine.record.record import Record
 from engine.run.asked import standing_of, trading_of
 from engine.run.columns import aligned, price, signed
 from engine.run.connected import connected
-from engine.run.trade_text import structure_of
+from engine.run.trade_text import holding_of
 from engine.store.latest import shown_store
 from engine.store.place import Place, shown_path
 from engine.store.queries import Row, Run, StoreReader
@@ -97,7 +97,7 @@ def _position(row: Row, orders: Sequence[Row], on_hold: Mapping[str, str]) -> di
     return {
         "bot": row["strategy_id"],
         "position": row["position"],
-        "structure": structure_of(row),
+        "structure": holding_of(row),
         "quantity": row["quantity"],
         "state": row["state"],
         "entry_time": row["entry_time"],

@@ -17,12 +17,12 @@ from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, sessions
 from engine.model.values import dataclass
 from engine.run.position_text import (
     exits_text,
+    held_text,
     hold_text,
     live_orders,
     opening_orders,
     order_price,
     price,
-    structure,
 )
 from engine.turn.leaving import CLOSING, exit_ladder
 from engine.turn.program import Program
@@ -201,7 +201,7 @@ def one_line(text: str) -> str:
 
 
 def _position_row(program: Program, state: State, position: Position, at: datetime) -> BotRow:
-    words = structure(position)
+    words = held_text(position)
     if position.state == "entering":
         orders = opening_orders(state, position)
         tried, waits = _entering(program, position, orders[0] if orders else None)

@@ -16,7 +16,16 @@ from engine.record.codec import decode
 from engine.record.record import Kind, Record
 from engine.run.after_close import DRIFT, compared_words, unexplained
 from engine.run.glance import one_line
-from engine.run.position_text import ending_text, entry_text, order_price, provisional_text, shares_moved, structure
+from engine.run.position_text import (
+    ending_text,
+    entry_text,
+    opened_count,
+    opened_text,
+    order_price,
+    provisional_text,
+    shares_moved,
+    structure,
+)
 from engine.turn.reloading import BotChange
 from engine.turn.resting import RESTING
 from engine.turn.state import State
@@ -205,7 +214,7 @@ def _stop_watching(record: Record, state: State, _: Position | None) -> Told:
 
 def _moved(record: Record, _: State, position: Position | None) -> Told:
     if record.data["reason"] == "ended" and position is not None and position.structures:
-        return f"its part is closed: {position.structures} of {position.quantity} stay open"
+        return f"its part is closed: {position.structures} of {opened_count(position)} stay open"
     if record.data["reason"] not in ("filled", "ended_partly") or position is None or position.state == "closed":
         return None
     values = record.data["values"]
@@ -223,9 +232,9 @@ def _closing(record: Record, position: Position) -> Position:
 
 
 def _exit(record: Record, _: State, position: Position | None) -> Told:
-    what = "" if position is None else f" {structure(_closing(record, position))}"
+    what = "" if position is None else f" {opened_text(_closing(record, position))}"
     closing = 0 if position is None else position.structures - position.keep
-    count = f" {closing} of" if position is not None and 0 < closing < position.quantity else ""
+    count = f" {closing} of" if position is not None and 0 < closing < opened_count(position) else ""
     return f"{record.data['reason']}: closing{count}{what}"
 
 

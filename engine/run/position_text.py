@@ -15,7 +15,7 @@ from engine.model.order import Order, OrderType, Purpose
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED, PAST_US, Position
 from engine.model.structure import strike_of, structure_text
 from engine.run.levels import has_acted
-from engine.run.trade_text import NO_PART, others_words, part_words
+from engine.run.trade_text import NO_PART, others_words, part_held, part_words
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.program import CompiledBot, Program
 from engine.turn.resting import RESTING, level_net
@@ -26,13 +26,38 @@ _FIRST = {ExitKind.TARGET: 0, ExitKind.STOP: 1}
 
 
 def structure(position: Position) -> str:
-    """Return `2 x 5920/5930p 6065/6075c`, with the expiry when it is not the day it was opened."""
+    """Return what was asked for, `2 x 5920/5930p 6065/6075c`, with the expiry when it is not the day it was opened."""
+    return _counted(position.quantity) + _without_count(position)
+
+
+def opened_text(position: Position) -> str:
+    """Return what was opened, as `structure` does: the rest of what was asked for has not filled."""
+    return _counted(opened_count(position)) + _without_count(position)
+
+
+def held_text(position: Position) -> str:
+    """Return what is held, as `structure` does: `1 of 2 x 5920/5930p` once a part of it is closed."""
+    if position.state == "entering":
+        return structure(position)
+    part = part_held((leg.ratio, leg.opened, leg.held) for leg in position.legs)
+    return part + opened_text(position)
+
+
+def opened_count(position: Position) -> int:
+    """Return how many structures were opened; while none is, how many were asked for."""
+    return min((leg.opened // leg.ratio for leg in position.legs), default=0) or position.quantity
+
+
+def _counted(count: int) -> str:
+    return f"{count} x " if count != 1 else ""
+
+
+def _without_count(position: Position) -> str:
     legs = position.legs
     text = structure_text(strike_of(x.option, x.ratio, x.sign) for x in legs)
     expiries = {leg.option.expiry for leg in legs if not leg.option.is_share}
     later = "".join(f" {expiry}" for expiry in expiries if len(expiries) == 1 and expiry != position.session)
-    count = f"{position.quantity} x " if position.quantity != 1 else ""
-    return f"{count}{text}{later}"
+    return f"{text}{later}"
 
 
 def entry_text(position: Position) -> str:
@@ -41,7 +66,7 @@ def entry_text(position: Position) -> str:
     if entry is None:
         return f"part of {structure(position)}"
     mid = "" if position.entry_mid is None else f" (mid {price(position.entry_mid)})"
-    return f"{'sold' if entry > 0 else 'bought'} {structure(position)} at {price(entry)}{mid}"
+    return f"{'sold' if entry > 0 else 'bought'} {opened_text(position)} at {price(entry)}{mid}"
 
 
 def exit_text(position: Position) -> str:

@@ -125,3 +125,22 @@ def structure_of(trade: Mapping[str, Any]) -> str:
     later = f" {expiry}" if expiry and opened and expiry != opened else ""
     count = f"{trade['quantity']} x " if trade["quantity"] != 1 else ""
     return count + structure_text(strikes) + later
+
+
+def part_held(legs: Iterable[tuple[int, int, int]]) -> str:
+    """Return `1 of ` of so many structures that were opened; "" where all of them are held, or legs differ.
+
+    legs: of each its ratio, and contracts opened and held.
+    """
+    counts = {(opened // ratio, held / ratio) for ratio, opened, held in legs}
+    opened, held = next(iter(counts), (0, 0))
+    return f"{held:.0f} of " if len(counts) == 1 and 0 < held < opened and held == int(held) else ""
+
+
+def holding_of(trade: Mapping[str, Any]) -> str:
+    """Return what a row of `open_positions` holds: `1 of 2 x 546p` once a part of what was opened is closed."""
+    if trade["state"] == "entering":
+        return structure_of(trade)
+    legs = json.loads(trade["legs"])
+    part = part_held((leg["ratio"], leg["opened"], leg["opened"] - leg["closed"]) for leg in legs)
+    return part + structure_of(trade)

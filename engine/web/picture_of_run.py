@@ -10,7 +10,7 @@ from engine.model.position import Position
 from engine.run.glance import BotRow, Glance, glance
 from engine.run.levels import dollars_at, worst_at_expiry
 from engine.run.observe.telling import title
-from engine.run.position_text import close_price, exits_text, order_price, structure
+from engine.run.position_text import close_price, exits_text, held_text, order_price
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.program import Program
 from engine.turn.state import State
@@ -116,7 +116,7 @@ def _position_line(program: Program, state: State, position: Position, at: datet
     return PositionLine(
         id=position.id,
         bot=position.bot,
-        structure=structure(position),
+        structure=held_text(position),
         state=position.state,
         since=clock_text(position.opened_at, at),
         dte=None if expiry is None else (expiry - state.session.date).days,

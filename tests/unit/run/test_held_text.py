@@ -1,0 +1,84 @@
+"""How many structures a position is said to hold: what has filled counts, and what of it is still open."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hand_desk import Desk, text_of
+
+from engine.cli.status import status
+from engine.model.order import Order, OrderStatus
+from engine.run.glance import glance
+from engine.run.happening import happening
+from engine.run.position_text import entry_text
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.web.picture_of_run import position_lines
+
+STRIKES = "5935/5945p"
+PART = '\n  - target: {profit: 50%}\n    close: 50%\n  - time: "15:45"\n'
+
+
+def opened(quantity: int, filled: int, **sections: str) -> Desk:
+    """Return a desk with an entry of which so many have filled, and the rest was cancelled."""
+    desk = Desk((text_of(quantity=str(quantity), risk="{max_loss_per_trade: $9000}", **sections),))
+    order = desk.enter()
+    desk.fill(order, filled)
+    while desk.live:
+        desk.tick(10)
+        for each in desk.live:
+            if each.status is OrderStatus.CANCELLING:
+                desk.cancelled(each, filled)
+    return desk
+
+
+def told(desk: Desk) -> list[str]:
+    """Return what terminal, page and report say of the position, and what was told last of it."""
+    (line,) = position_lines(desk.program, desk.state, desk.now)
+    rows = glance(desk.program, desk.state, desk.now, desk.now, None).rows
+    position = desk.position.id
+    news = [happening(record, desk.state) for record in desk.records if record.position == position]
+    return [
+        line.structure,
+        rows[0].position.partition("  ")[0],
+        entry_text(desk.position),
+        next(each.text for each in reversed(news) if each),
+    ]
+
+
+def shown(desk: Desk, folder: Path) -> str:
+    """Return the row of the position in `rulebot status`."""
+    journal = SqlJournal(open_store(folder / "day.db"))
+    journal.append(tuple(desk.records), durable=True)
+    journal.close()
+    said = CliRunner().invoke(status, ["--store", str(folder / "day.db")]).output
+    return next(line for line in said.splitlines() if STRIKES in line)
+
+
+def test_an_entry_that_filled_in_part_is_what_has_filled(tmp_path: Path) -> None:
+    """It was told as all that had been asked for, and one that was open as two."""
+    desk = opened(2, 1)
+    sold = f"sold {STRIKES} at 0.70 (mid 0.70)"
+    assert told(desk) == [STRIKES, STRIKES, sold, f"filled (1 of 2): {sold}"]
+    assert f" {STRIKES} " in shown(desk, tmp_path)
+
+
+def filled_exit(desk: Desk) -> Order:
+    desk.tick(1)
+    order = desk.last
+    desk.fill(order)
+    desk.tick(1)
+    return order
+
+
+@pytest.mark.parametrize("filled", [4, 2])
+def test_a_position_of_which_a_part_is_closed_is_what_is_left_of_it(filled: int, tmp_path: Path) -> None:
+    desk = opened(4, filled, exits=PART)
+    desk.until("12:00", step=60)
+    for option in list(desk.books()):
+        desk.quote(option, 0.05, 0.10)
+    filled_exit(desk)
+    left = f"{filled // 2} of {filled} x {STRIKES}"
+    sold = f"sold {filled} x {STRIKES} at 0.70 (mid 0.70)"
+    assert told(desk) == [left, left, sold, f"its part is closed: {filled // 2} of {filled} stay open"]
+    assert f" {left} " in shown(desk, tmp_path)
