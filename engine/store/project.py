@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BindParameter, Connection, Insert, Table, Update, bindparam, case, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from engine.model.order import Order, OrderStatus
 from engine.model.position import Position
@@ -22,6 +22,9 @@ from engine.store.dialect import dialect_of, members
 from engine.store.order_row import dollars_of_a_point, execution, fill_row, money, order_row
 from engine.store.tables import bot_day_rows, fill_rows, journal, order_rows, snapshot_rows, trade_rows
 from engine.store.trade_row import Beside, Closing, trade_row
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 _BESIDE = tuple(kind.value for kind in (Kind.SELECTION, Kind.SETTLEMENT, Kind.DECISION))
 _GREEKS = ("delta", "gamma", "theta", "vega", "iv")
@@ -80,9 +83,15 @@ def _upsert(connection: Connection, table: Table, rows: Sequence[dict[str, objec
 @cache
 def _upsert_statement(table: Table, names: tuple[str, ...], is_server: bool) -> Insert:
     keys = [column.name for column in table.primary_key]
-    statement = postgresql.insert(table) if is_server else sqlite.insert(table)
+    statement = _insert_of_server(table) if is_server else sqlite.insert(table)
     changed = {name: statement.excluded[name] for name in names if name not in keys}
     return statement.on_conflict_do_update(index_elements=keys, set_=changed)
+
+
+def _insert_of_server(table: Table) -> "postgresql.Insert":
+    from sqlalchemy.dialects import postgresql  # a tenth of what a store imports, which most have no use for
+
+    return postgresql.insert(table)
 
 
 def _snapshots(connection: Connection, marks: Numbered) -> None:

@@ -8,7 +8,7 @@ from engine.model.errors import StoreError
 from engine.store.dialect import dialect_of
 from engine.store.failures import RESTORE
 from engine.store.place import Place
-from engine.store.tables import SCHEMA_VERSION, metadata, schema_version
+from engine.store.tables import OF_ONE, SCHEMA_VERSION, journal_position, metadata, schema_version
 from engine.store.views import views
 
 _TABLES: dict[str, tuple[str, ...]] = {}
@@ -31,6 +31,8 @@ def _tables(connection: Connection) -> tuple[str, ...]:
         def keep(made: Any, *_: object, **__: object) -> None:
             found.append(str(made.compile(dialect=dialect)))
 
+        if dialect_of(connection).is_server:
+            journal_position.dialect_kwargs["postgresql_where"] = OF_ONE
         metadata.create_all(create_mock_engine(f"{dialect.name}://", keep), checkfirst=False)
         _TABLES[dialect.name] = tuple(found)
     return _TABLES[dialect.name]

@@ -37,8 +37,9 @@ journal = Table(
     Column("hash", WORDS, nullable=False),
 )
 Index("journal_kind", journal.c.kind, journal.c.bot, journal.c.at)
-_OF_ONE = journal.c.position != ""
-Index("journal_position", journal.c.position, journal.c.kind, sqlite_where=_OF_ONE, postgresql_where=_OF_ONE)
+OF_ONE = journal.c.position != ""
+journal_position = Index("journal_position", journal.c.position, journal.c.kind, sqlite_where=OF_ONE)
+"""On a server, too, of `OF_ONE` alone: `schema.py` says so, since who says it here imports the dialect of servers."""
 
 order_rows = Table(
     "order_rows",

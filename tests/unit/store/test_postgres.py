@@ -247,12 +247,26 @@ def test_without_its_driver_it_says_what_to_install(server: Server, monkeypatch:
         assert caught.value.help == "pip install 'rulebot[postgres]'"
 
 
-def test_the_driver_is_loaded_for_a_server_only() -> None:
-    program = (
-        "import sys, engine.store.journal, engine.store.queries, engine.run.start; print('psycopg' in sys.modules)"
-    )
+def test_what_speaks_with_a_server_is_loaded_for_one_only(tmp_path: Path) -> None:
+    program = f"""
+import sys
+from pathlib import Path
+import engine.run.start, engine.store.queries
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+SqlJournal(open_store(Path({str(tmp_path / "a.db")!r}))).close()
+print(sorted({{"psycopg", "sqlalchemy.dialects.postgresql"}} & set(sys.modules)))
+"""
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
+    assert done.stdout == "[]\n"
+
+
+def test_the_index_of_positions_leaves_out_what_belongs_to_none(server: Server) -> None:
+    open_store(server).close()
+    with session_of(server) as session:
+        found = session.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'journal_position'").fetchone()
+    assert found is not None
+    assert str(found[0]).endswith("WHERE (\"position\" <> ''::text)")
 
 
 # ---------------------------------------------------------------- upkeep and requests
