@@ -7,9 +7,23 @@ fold of the whole journal (`run/resume.py`), which a test holds it to.
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, time, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, func, literal, or_, select, union
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Select,
+    Text,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    union,
+)
 
 from engine.model.errors import StoreError
 from engine.model.order import FILLS_KEPT, OrderStatus
@@ -21,6 +35,7 @@ from engine.store.chain import FIRST_HASH, LAST, NOT_WRITTEN, is_link
 from engine.store.dialect import dialect_of, place_in
 from engine.store.failures import RESTORE
 from engine.store.tables import journal, order_rows, snapshot_rows, trade_rows
+from engine.store.types import UtcText
 
 LINES_KEPT = timedelta(days=10)
 _AT_ONCE = 500
@@ -43,27 +58,43 @@ class Recalled:
 def recall(connection: Connection, at: datetime) -> Recalled:
     """Return what a start at `at` goes on from. Raises: StoreError for a record that is not what was written."""
     midnight = at_exchange_time(session_from(exchange_date(at)).date, time())
+    times = {
+        "midnight": midnight,
+        "today": utc_text(midnight),
+        "of_lines": utc_text(midnight - LINES_KEPT),
+        "of_fills": utc_text(midnight - FILLS_KEPT),
+    }
+    with connection.begin():
+        records = _sound(connection, connection.execute(_needed(), times).all())
+        highest = connection.execute(select(func.max(order_rows.c.number), func.max(order_rows.c.order_id))).one()
+    return Recalled(records, highest[0] or 0, highest[1] or 0)
+
+
+@cache
+def _needed() -> Select[Any]:
+    """Return the query for what a start needs, put together once for a process, which takes as long as to run it.
+
+    It is given midnight of the session's day, as a time and as a text (`today`), and since when lines and fills count.
+    """
+    midnight, today = bindparam("midnight", type_=UtcText()), bindparam("today", type_=Text())
     stands = _standing(midnight)
     is_of_grid = or_(*(place_in(journal.c.data, literal(f'"what":"{what}"')) > 0 for what in GRID))
     tells_move = place_in(journal.c.data, literal(f'"what":"{OPENING_MOVE}"')) > 0
     parts = [
         of_kinds((Kind.OPERATOR,)),
-        of_kinds((Kind.WEBHOOK,), journal.c.at >= utc_text(midnight)),
-        of_kinds((Kind.FACTS,), journal.c.at >= utc_text(midnight), tells_move),
-        of_kinds((Kind.DECISION,), journal.c.at >= utc_text(midnight), is_of_grid),
+        of_kinds((Kind.WEBHOOK,), journal.c.at >= today),
+        of_kinds((Kind.FACTS,), journal.c.at >= today, tells_move),
+        of_kinds((Kind.DECISION,), journal.c.at >= today, is_of_grid),
         select(func.max(journal.c.seq)).where(journal.c.kind == Kind.RUN_STARTED.value),
         _texts_of(stands),
-        of_kinds((Kind.BOT_DAY,), journal.c.at >= utc_text(midnight - LINES_KEPT)),
+        of_kinds((Kind.BOT_DAY,), journal.c.at >= bindparam("of_lines")),
         _of_positions(stands),
-        of_kinds((Kind.FILL, Kind.COMMISSION), journal.c.at >= utc_text(midnight - FILLS_KEPT)),
+        of_kinds((Kind.FILL, Kind.COMMISSION), journal.c.at >= bindparam("of_fills")),
         _entered_by_hand(stands),
         _last_marks(stands),
         _last_marks(stands, snapshot_rows.c.at < midnight),
     ]
-    with connection.begin():
-        records = _sound(connection, union(*parts))
-        highest = connection.execute(select(func.max(order_rows.c.number), func.max(order_rows.c.order_id))).one()
-    return Recalled(records, highest[0] or 0, highest[1] or 0)
+    return _numbered(union(*parts))
 
 
 def recall_lines(connection: Connection, kinds: Iterable[Kind]) -> tuple[Record, ...]:
@@ -75,7 +106,7 @@ def recall_lines(connection: Connection, kinds: Iterable[Kind]) -> tuple[Record,
         started = select(func.max(journal.c.at)).where(journal.c.kind == Kind.RUN_STARTED.value)
         since = min(_ago(last, LINES_KEPT), connection.execute(started).scalar() or last)
         recent = of_kinds(tuple(kinds), journal.c.at >= since)
-        rows = _numbered(connection, union(recent, _of_positions(_standing(None))))
+        rows = connection.execute(_numbered(union(recent, _of_positions(_standing(None)))))
         return tuple(certain(*row[1:]) for row in rows)
 
 
@@ -83,7 +114,7 @@ def _ago(at: str, span: timedelta) -> str:
     return utc_text(datetime.fromisoformat(at) - span)
 
 
-def _standing(midnight: datetime | None) -> Select[tuple[str]]:
+def _standing(midnight: BindParameter[datetime] | None) -> Select[tuple[str]]:
     """Return the positions that are not over, and those of working orders."""
     is_open: ColumnElement[bool] = trade_rows.c.state != "closed"
     if midnight is not None:
@@ -122,16 +153,15 @@ def _last_marks(stands: Select[tuple[str]], *conditions: ColumnElement[bool]) ->
     return select(last.where(*told).group_by(snapshot_rows.c.position).subquery().c.seq)
 
 
-def _numbered(connection: Connection, numbers: CompoundSelect[int]) -> Sequence[Any]:
-    """Return the number and columns of these records, in order."""
+def _numbered(numbers: CompoundSelect[int]) -> Select[Any]:
+    """Return the query for the number and columns of these records, in order."""
     found = numbers.subquery()
     query = select(journal.c.seq, *COLUMNS).where(journal.c.seq.in_(select(found.c.seq)))
-    return connection.execute(query.order_by(journal.c.seq)).all()
+    return query.order_by(journal.c.seq)
 
 
-def _sound(connection: Connection, numbers: CompoundSelect[int]) -> tuple[Record, ...]:
-    """Return the records of these numbers, each held to its hash; the last ones of a file were, when it was opened."""
-    rows = _numbered(connection, numbers)
+def _sound(connection: Connection, rows: Sequence[Any]) -> tuple[Record, ...]:
+    """Return the numbered records, each held to its hash; the last ones of a file were, when it was opened."""
     highest = connection.scalar(select(func.max(journal.c.seq))) or 0
     bound = highest if dialect_of(connection).is_server else highest - LAST
     older = [row for row in rows if row[0] <= bound]
