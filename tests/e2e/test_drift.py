@@ -177,7 +177,7 @@ def test_a_computer_that_slept_is_the_cause_of_what_it_did_when_it_woke(tmp_path
     )
 
     async def day(gateway: RunningGateway, folder: Path) -> None:
-        await run_until(gateway, folder / "s.db", new_york(16, 6), ("put_lite",))
+        await run_until(gateway, folder / "s.db", new_york(11, 15), ("put_lite",))
 
     in_loop(day, tmp_path, seed=3, faults_file=faults)
     (file,) = (each.file for each in listed(tmp_path / "tapes"))
