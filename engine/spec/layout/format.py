@@ -26,6 +26,8 @@ def formatted(text: str, file: str, kind: Kind) -> str:
     page = read_page(text)
     arrange(page, _slot(kind))
     new = write(page)
+    if new == text:
+        return text
     before, after = read_source(text.encode(), file), read_source(new.encode(), file)
     if after.problems or _ordered(before.tree) != _ordered(after.tree):
         raise InvariantError(f"another layout of {file} would change what it says", "it is left as it is")
