@@ -2,10 +2,29 @@
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from engine.run.aftermath.day import Day
+from tests.e2e.findings import problems_of
 from tests.e2e.worlds import run_days, spec_files
+
+
+class Lived(NamedTuple):
+    """A day, and the store that it left. Nobody changes it."""
+
+    day: Day
+    store: Path
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Lived:
+    """Return a day of five bots as it is usually run, which others are compared with."""
+    store = tmp_path_factory.mktemp("plain") / "plain.db"
+    found = run_days(store.parent, spec_files(), seed=7, data_seconds=15, place=store)
+    assert problems_of(found) == []
+    return Lived(found, store)
 
 
 @pytest.fixture(scope="session")

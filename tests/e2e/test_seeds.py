@@ -20,6 +20,7 @@ from engine.run.aftermath.day import Day
 from engine.run.aftermath.findings import offences, unprotected
 from engine.run.desk import load_desk
 from tests.e2e import figures
+from tests.e2e.conftest import Lived
 from tests.e2e.examples import FOLDER, NOT_BOTS, TOLD, Shown, names, promises
 from tests.e2e.figures import World, alone, example_worlds, run_everything, run_with_rest, run_world
 from tests.e2e.findings import EXIT_KINDS, fired, problems_of
@@ -138,27 +139,19 @@ def test_ci_an_exit_reads_what_is_no_part_of_its_position(tmp_path: Path) -> Non
     assert fired(found, load_desk([example], {}, None))["expression"] == 1
 
 
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Day:
-    """Return a day as it is usually run, which others are compared with."""
-    found = run_in(tmp_path_factory.mktemp("plain"), "plain", 3)
-    assert problems_of(found) == []
-    return found
+@pytest.mark.long
+def test_the_same_seed_gives_the_same_day(plain: Lived, tmp_path: Path) -> None:
+    assert run_in(tmp_path, "again", 7).decisions == plain.day.decisions
 
 
 @pytest.mark.long
-def test_the_same_seed_gives_the_same_day(plain: Day, tmp_path: Path) -> None:
-    assert run_in(tmp_path, "again", 3).decisions == plain.decisions
+def test_ci_the_pace_does_not_matter(plain: Lived, tmp_path: Path) -> None:
+    assert run_in(tmp_path, "paced", 7, speed=FAST).decisions == plain.day.decisions
 
 
 @pytest.mark.long
-def test_ci_the_pace_does_not_matter(plain: Day, tmp_path: Path) -> None:
-    assert run_in(tmp_path, "paced", 3, speed=FAST).decisions == plain.decisions
-
-
-@pytest.mark.long
-def test_ci_the_order_of_sets_does_not_matter(plain: Day) -> None:
-    assert decisions_of_another_process(3) == plain.decisions
+def test_ci_the_order_of_sets_does_not_matter(plain: Lived) -> None:
+    assert decisions_of_another_process(7) == plain.day.decisions
 
 
 def decisions_of_another_process(seed: int) -> str:

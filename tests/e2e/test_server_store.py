@@ -29,6 +29,7 @@ from engine.store.open import open_store
 from engine.store.place import Server
 from engine.store.queries import StoreReader
 from engine.store.views import NAMES
+from tests.e2e.conftest import Lived
 from tests.e2e.findings import problems_of
 from tests.e2e.test_restart import in_loop, new_york, run_until, working
 from tests.e2e.worlds import run_days, spec_files
@@ -40,14 +41,13 @@ STORED = "SELECT seq, at, kind, bot, position, data, hash FROM journal ORDER BY 
 
 
 @pytest.mark.long
-def test_ci_a_day_on_a_server_is_that_in_a_file(tmp_path: Path, postgres_server: PostgresServer) -> None:
+def test_ci_a_day_on_a_server_is_that_in_a_file(tmp_path: Path, postgres_server: PostgresServer, plain: Lived) -> None:
     place = postgres_server.place()
     there = run_days(tmp_path, spec_files(), seed=7, data_seconds=15, place=place)
-    here = run_days(tmp_path, spec_files(), seed=7, data_seconds=15, place=tmp_path / "a.db")
-    assert there.decisions == here.decisions
+    assert there.decisions == plain.day.decisions
     assert len(there.records) > 1000
-    assert rows(place, STORED) == rows(tmp_path / "a.db", STORED)
-    with StoreReader(place) as one, StoreReader(tmp_path / "a.db") as other:
+    assert rows(place, STORED) == rows(plain.store, STORED)
+    with StoreReader(place) as one, StoreReader(plain.store) as other:
         assert one.tables(NAMES) == other.tables(NAMES)
         assert len(one.view("trades")) > 3
     assert problems_of(there) == []
