@@ -339,7 +339,7 @@ def _list(folder: Path, *, is_json: bool) -> None:
 
 
 def _trim(folder: Path, days: int, *, is_json: bool) -> None:
-    from engine.run.replay.tapes import trimmed
+    from engine.run.replay.trim import trimmed
 
     gone = list(trimmed(folder, days))
     for tape in gone:

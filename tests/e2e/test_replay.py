@@ -75,13 +75,19 @@ def test_a_later_day_begins_where_the_engine_stood(store: Path) -> None:
     assert lines == [line(record) for record in whole.records][-len(lines) :]
 
 
-def test_what_another_version_stood_at_is_lived_through_from_the_start(store: Path, tmp_path: Path) -> None:
-    run = Path(shutil.copytree(listed(store.with_name("s-tapes"))[0].file.parent, tmp_path / "o-tapes" / "run"))
+def of_another_version(store: Path, folder: Path) -> tuple[Path, Path]:
+    """Copy the two days beside a store into a folder, as a version wrote them that had another state."""
+    run = Path(shutil.copytree(listed(store.with_name("s-tapes"))[0].file.parent, folder / "o-tapes" / "run"))
     first, second = sorted(run.glob("*.tape"))
     with closing(sqlite3.connect(second)) as file, file:
         (told,) = file.execute("SELECT value FROM head WHERE name = 'state'").fetchone()
         other = json.dumps({name: value for name, value in json.loads(told).items() if name != "wakes"})
     rewrite(second, "UPDATE head SET value = ? WHERE name = 'state'", (other,))
+    return first, second
+
+
+def test_what_another_version_stood_at_is_lived_through_from_the_start(store: Path, tmp_path: Path) -> None:
+    first, second = of_another_version(store, tmp_path)
     found = live_through(open_recording(second))
     assert (found.difference, found.at.date()) == (None, date(2026, 10, 22))
     assert found.turns == live_through(open_recording(second, whole=True)).turns
@@ -334,6 +340,13 @@ def test_trim_keeps_what_a_replay_needs(store: Path, tmp_path: Path) -> None:
     assert "1 deleted" in done.output
     assert [each.file.name for each in listed(tmp_path / "l-tapes")] == ["2026-10-22.tape"]
     assert replay(tmp_path / "l.db").exit_code == 0
+
+
+def test_trim_keeps_the_days_before_one_that_another_version_wrote(store: Path, tmp_path: Path) -> None:
+    of_another_version(store, tmp_path)
+    done = CliRunner().invoke(main, ["replay", "--trim", "1", "--store", str(tmp_path / "o.db")])
+    assert (done.exit_code, done.output) == (0, " nothing is older than that\n")
+    assert [each.file.name for each in listed(tmp_path / "o-tapes")] == ["2026-10-21.tape", "2026-10-22.tape"]
 
 
 def test_trim_deletes_nothing_below_the_folder_in_which_a_file_was_named(

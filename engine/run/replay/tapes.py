@@ -1,11 +1,9 @@
-"""The recordings beside a store: which there are, which one a person means, and which are to go."""
+"""The recordings beside a store: which there are, and which one a person means."""
 
-from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 
 from engine.adapters.recorded.file import SUFFIX, instant, named_day, read_head, span
-from engine.adapters.recorded.recording import open_recording
 from engine.model.errors import MisuseError, StoreError
 from engine.model.values import dataclass
 from engine.store.latest import data_folder
@@ -80,18 +78,3 @@ def meant(what: str, folder: Path) -> list[Path]:
     if what and known:
         raise StoreError(f"nothing is recorded of {days[0]}", f"recorded are {known[0]} to {known[-1]}")
     raise StoreError(f"nothing is recorded in {folder}", "'rulebot run' records unless told not to")
-
-
-def trimmed(folder: Path, days: int) -> Sequence[Tape]:
-    """Return the files that are not of the last so many recorded days, nor needed to replay one of those."""
-    known = listed(folder)
-    kept = set(sorted({each.day for each in known})[-days:])
-    needed = {file for each in known if each.day in kept for file in _needed(each.file)}
-    return [each for each in known if each.file not in needed]
-
-
-def _needed(file: Path) -> tuple[Path, ...]:
-    try:
-        return open_recording(file).files
-    except StoreError:
-        return (file,)
