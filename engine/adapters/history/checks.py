@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engine.adapters.history.day import Columns, Finding, is_unknown
 from engine.adapters.history.finding import left_out, refusal, refused, told
 from engine.adapters.history.middle import median
-from engine.adapters.history.rows import Rows, expiry_of, width_of
+from engine.adapters.history.rows import Rows, expiry_of, is_call_of, width_of
 from engine.model.session import EXCHANGE_ZONE, Session
 
 Mask = NDArray[np.bool_]
@@ -108,6 +108,10 @@ def sound(rows: Rows) -> tuple[Rows, list[Finding]]:
                 findings.append(told(rows.file, int(rows.row[flat[0]]), text, int(flat.size)))
                 values |= _without_greeks(values)
             values[name] = np.where(values[name] > 0, values[name], np.nan)
+    if (contrary := _contrary(rows, values.get("delta"))).any():
+        text = "the delta has the wrong sign: it is not used"
+        findings.append(told(rows.file, int(rows.row[contrary.argmax()]), text, int(contrary.sum())))
+        values["delta"] = np.where(contrary, np.nan, values["delta"])
     return rows.of(values), findings
 
 
@@ -115,6 +119,16 @@ def _without_greeks(values: Mapping[str, Columns]) -> dict[str, Columns]:
     """Return the greeks, unknown where the volatility is 0: by them the strike nearest a delta lies anywhere."""
     is_flat = values["iv"] <= 0
     return {name: np.where(is_flat, np.nan, values[name]) for name in _GREEKS if name in values}
+
+
+def _contrary(rows: Rows, delta: Columns | None) -> Mask:
+    """Return which deltas cannot be: a put's is never above 0, a call's never below. Live they are unknown as well."""
+    if delta is None or is_unknown(delta):
+        return np.zeros(0, dtype=bool)
+    calls = is_call_of(rows.index.keys[: rows.index.width or None])
+    by_instant = delta.reshape(-1, len(calls))
+    found: Mask = np.where(calls, by_instant < 0, by_instant > 0).ravel()
+    return found
 
 
 def endless(rows: Rows) -> Iterator[Finding]:

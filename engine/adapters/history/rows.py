@@ -81,7 +81,7 @@ class Rows:
     @property
     def is_call(self) -> NDArray[np.bool_]:
         """True where the option is a call."""
-        return ((self.key >> _STRIKE_BITS) & 1).astype(bool)
+        return is_call_of(self.key)
 
     @property
     def expiry(self) -> Whole:
@@ -93,6 +93,11 @@ def expiry_of(keys: Whole) -> Whole:
     """Return the last day that options trade, as ordinals."""
     found: Whole = (keys >> (_STRIKE_BITS + 1)) & _DAY_MASK
     return found
+
+
+def is_call_of(keys: Whole) -> NDArray[np.bool_]:
+    """Return which options are calls."""
+    return ((keys >> _STRIKE_BITS) & 1).astype(bool)
 
 
 def keys(class_code: Whole, expiry: Whole, is_call: NDArray[np.bool_], strike: Columns) -> Whole:

@@ -78,6 +78,24 @@ def test_greeks_of_no_volatility_are_unknown(tmp_path: Path) -> None:
     assert not np.isnan(found.bid).any()
 
 
+@pytest.mark.parametrize("change", [lambda rows: None, lambda rows: [column.reverse() for column in rows.values()]])
+def test_a_delta_of_the_wrong_sign_is_unknown_as_it_is_live(tmp_path: Path, change: object) -> None:
+    """Whether the rows stand instant by instant or in any order."""
+    delta = np.tile([-0.3, -0.6, 0.6, 0.3], (20, 1))
+    delta[7, 1], delta[9, 2], delta[11, 0] = 0.6, -0.6, 0.0
+    file = tmp_path / f"{DAY}.parquet"
+    write_day(a_day(20, delta=delta), file)
+    columns = rows_of(file)
+    change(columns)  # type: ignore[operator]
+    parquet.write_table(pyarrow.table(columns), file)
+    found = open_source(f"parquet:{tmp_path}").day(DAY)
+    assert ("the delta has the wrong sign: it is not used", 2) in [(each.text, each.count) for each in found.findings]
+    assert found.delta is not None
+    unknown = [(int(at), found.options[place]) for at, place in np.argwhere(np.isnan(found.delta))]
+    assert unknown == [(7, OPTIONS[1]), (9, OPTIONS[2])]
+    assert not np.isnan(found.bid).any()
+
+
 def test_a_day_that_was_written_is_read_again_to_the_bit(tmp_path: Path) -> None:
     day = a_day()
     write_day(day, tmp_path / f"{DAY}.parquet")
