@@ -139,7 +139,7 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
         all=sums(closed),
         by_bot={name: sums([each for each in closed if each.bot == name]) for name in bots},
         by_reason=_grouped(closed, lambda trade: trade.reason),
-        by_vix=_grouped(closed, lambda trade: regime(trade.vix)),
+        by_vix=by_regime(closed),
         by_hour=_grouped(closed, lambda trade: trade.entered[11:13] + ":00"),
         profit=sum(profits, ZERO),
         max_drawdown=max((fall for _, fall in drawdowns(days)), default=ZERO),
@@ -189,6 +189,16 @@ def regime(vix: float | None) -> str:
     if not below:
         return f"VIX below {above[0]:.0f}"
     return f"VIX {below[-1]:.0f} to {above[0]:.0f}" if above else f"VIX from {below[-1]:.0f}"
+
+
+REGIMES = (regime(0.0), *map(regime, VIX_EDGES), regime(None))
+"""What `regime` returns, from the lowest VIX to the highest, and last where it is not known."""
+
+
+def by_regime(trades: Iterable[Trade]) -> dict[str, Sums]:
+    """Return what the trades of each regime add up to, the lowest VIX first."""
+    found = _grouped(trades, lambda trade: regime(trade.vix))
+    return {name: found[name] for name in REGIMES if name in found}
 
 
 def _grouped(trades: Iterable[Trade], name: Callable[[Trade], str]) -> dict[str, Sums]:

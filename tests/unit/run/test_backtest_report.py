@@ -145,6 +145,13 @@ def test_backtests_are_set_side_by_side() -> None:
         assert words in found.text
 
 
+def test_sums_by_vix_stand_side_by_side_from_the_lowest_on() -> None:
+    low = document() | {"by_vix": {"VIX 12 to 15": SUMS, "VIX below 12": SUMS}}
+    page = comparison_page({"one": document(), "two": low})
+    places = [page.index(f"<td>{name}</td>") for name in ("VIX below 12", "VIX 12 to 15", "VIX 15 to 20")]
+    assert places == sorted(places)
+
+
 def test_backtests_of_other_sessions_say_so_and_have_their_dates() -> None:
     other = document()
     other["days"] = other["days"][:1]

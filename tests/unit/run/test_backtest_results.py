@@ -11,7 +11,7 @@ from store_day import CONDOR, DAY, at, small_day
 
 from engine.record.record import Kind, Record
 from engine.run.backtest.report.whys import whys_of
-from engine.run.backtest.results import Results, Trade, read_results
+from engine.run.backtest.results import Results, Trade, by_regime, read_results
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
@@ -63,11 +63,15 @@ def why_of(store: Path, left: str) -> str:
     journal = SqlJournal(open_store(store))
     journal.append([*small_day(), acted], durable=True)
     journal.close()
-    figures: Any = dict.fromkeys(("entry", "exit", "given", "vix"), None)
+    return whys_of(store, [trade(left)])["P9"]
+
+
+def trade(left: str, vix: float | None = None) -> Trade:
+    """Return a trade that was left at an instant."""
+    figures: Any = dict.fromkeys(("entry", "exit", "given"), None)
     money: Any = dict.fromkeys(("commissions", "net"), Decimal(0))
     words = {"symbol": "SPX", "structure": "5920/5930p", "entered": f"{DAY} 10:00:00", "why": "rulebot why"}
-    trade = Trade(name="P9", bot=CONDOR, quantity=1, left=left, reason="stop", **words, **figures, **money)
-    return whys_of(store, [trade])["P9"]
+    return Trade(name="P9", bot=CONDOR, quantity=1, left=left, reason="stop", vix=vix, **words, **figures, **money)
 
 
 def test_of_a_leg_that_was_left_over_for_days_the_why_is_of_when_the_exit_acted(tmp_path: Path) -> None:
@@ -76,3 +80,9 @@ def test_of_a_leg_that_was_left_over_for_days_the_why_is_of_when_the_exit_acted(
     assert late.index("entered 2026-11-18 10:00:00") < late.index("stop acted 2026-11-18 15:45:00")
     assert late.index("stop acted 2026-11-18 15:45:00") < late.index("left 2026-11-19 16:05:00")
     assert "stop acted 2026" not in why_of(tmp_path / "once.db", f"{DAY} 15:45:20")
+
+
+def test_sums_by_vix_begin_with_the_lowest() -> None:
+    """Sorted as text, VIX below 12 stood behind VIX 25 to 35."""
+    found = by_regime([trade(f"{DAY} 15:45:00", vix) for vix in (None, 40.0, 22.0, 11.0, 13.0)])
+    assert [*found] == ["VIX below 12", "VIX 12 to 15", "VIX 20 to 25", "VIX from 35", "VIX unknown"]

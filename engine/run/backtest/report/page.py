@@ -9,6 +9,7 @@ from engine.run.backtest.report import tables
 from engine.run.backtest.report.charts import calendar, curves, falls, histogram
 from engine.run.backtest.report.scale import money, plain_money
 from engine.run.backtest.report.style import STYLE
+from engine.run.backtest.results import REGIMES
 
 Document = Mapping[str, Any]
 NO_WHY = "Why is in its store: rulebot why"
@@ -232,7 +233,8 @@ def _row(name: str, document: Document) -> tuple[str, ...]:
 
 
 def _grouped(documents: Mapping[str, Document], group: str) -> str:
-    names = sorted({name for each in documents.values() for name in each[group]})
+    found = {name for each in documents.values() for name in each[group]}
+    names = [name for name in REGIMES if name in found] if group == "by_vix" else sorted(found)
     rows = [
         (
             escape(name),
