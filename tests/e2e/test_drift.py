@@ -62,8 +62,7 @@ def test_a_run_that_went_on_after_a_restart_is_compared_from_where_it_stood(tmp_
     in_loop(twice, tmp_path, seed=3)
     first, second = days_of(tmp_path / "tapes")
     cut, sold = first.trades
-    assert (cut.what, cut.is_explained, sold.what) == (What.EXIT, True, What.SAME)
-    assert cut.causes[0] == "only what came before 10:45:05 is recorded"
+    assert [(each.what, each.done[-6:]) for each in (cut, sold)] == [(What.SAME, "; open"), (What.SAME, "; open")]
     assert first.until == second.since
     assert [each.what for each in second.trades] == [What.SAME, What.SAME]
     assert [each.done[-6:] for each in second.trades] == ["target", "; open"]
@@ -112,13 +111,13 @@ def test_a_position_that_a_person_closed_names_that_instant(tmp_path: Path) -> N
     assert not any("entry sent" in cause for cause in trade.causes), "they part at the exit, not at the entry"
 
 
-def test_what_is_held_when_the_recording_ends_is_explained_by_its_end(tmp_path: Path) -> None:
-    """The walk sees no close to settle by, and goes on to its exit at 15:30, which nobody recorded."""
+def test_what_is_held_when_the_recording_ends_is_not_left_otherwise(tmp_path: Path) -> None:
+    """The walk sees no close to settle by, and goes on to its exit at 15:30, which nobody could record."""
     (spec,) = spec_files(["put_lite"])
     found = lived(tmp_path, spec, new_york(10, 50), lambda run: run.inbox.ask(Request.STOP))
     (trade,) = found.trades
-    assert (trade.what, trade.is_explained, trade.is_known) == (What.EXIT, True, False)
-    assert trade.causes[0].startswith("only what came before 10:50:0")
+    assert (trade.what, trade.done[-6:], trade.made) == (What.SAME, "; open", trade.would_make)
+    assert found.until is not None
 
 
 @pytest.mark.long

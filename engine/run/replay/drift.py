@@ -187,7 +187,7 @@ def _trades(session: Session, done: State, program: Program, known: Known, natur
             continue
         if known.since is not None and trio.done is not None and _is_over(trio.done, known.since):
             continue  # it was another run's: nothing of it is in this recording
-        what, at = _judged(trio.done, trio.would, close, trio.could)
+        what, at = _judged(trio.done, trio.would, close, trio.could, known.until)
         made = _made(done, trio.done, close)
         lacks = "" if trio.would is None or what is What.SAME else lacking(trio.would, known.walked)
         trade = Drift(
@@ -259,11 +259,16 @@ def _at_natural(trio: Trio, close: datetime, walked: Walked, natural: Walked) ->
 
 
 def _judged(
-    done: Position | None, would: Position | None, close: datetime, could: Position | None = None
+    done: Position | None,
+    would: Position | None,
+    close: datetime,
+    could: Position | None = None,
+    until: datetime | None = None,
 ) -> tuple[What, datetime]:
     """Return how two trades differ first, and when. Where there is neither, fills alone kept a third from being one.
 
-    Two that are both held to the end, one of them on its way out, differ there.
+    Two that are both held to the end, one of them on its way out, differ there. until: when the recording ended, if the
+    session was open: how one is left after it is not known of the other.
     """
     if done is None or would is None:
         alone = done or would or could
@@ -279,7 +284,10 @@ def _judged(
     if structure(done) != structure(would):
         return What.LEGS, first
     if done.exit_reason != would.exit_reason or apart(done.closed_at, would.closed_at):
-        return What.EXIT, min((at for at in (done.closed_at, would.closed_at) if at is not None), default=close)
+        at = min((at for at in (done.closed_at, would.closed_at) if at is not None), default=close)
+        if until is None or at < until or done.entry_price != would.entry_price:
+            return What.EXIT, at
+        return What.SAME, first
     return (What.SAME if done.net == would.net else What.PRICE), first
 
 

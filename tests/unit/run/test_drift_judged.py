@@ -1,5 +1,6 @@
 """When a trade was left that a day is compared by: what its closing order left over expires for both alike."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -52,3 +53,12 @@ def test_what_the_broker_tells_of_expired_later_than_a_model_is_no_other_exit() 
 
 def test_what_only_expired_was_left_when_it_did() -> None:
     assert left(None).closed_at == CLOSE
+
+
+def test_an_exit_after_the_end_of_a_recording_is_no_other_one() -> None:
+    """The engine was stopped at noon, say, and the walk goes on to the close."""
+    held, noon = replace(left(None), state="open", closed_at=None, exit_reason=""), OPENED + timedelta(hours=2)
+    late, soon = left(timedelta(hours=3)), left(timedelta(hours=1))
+    assert _judged(held, late, CLOSE, until=noon) == (What.SAME, OPENED)
+    assert _judged(held, soon, CLOSE, until=noon) == (What.EXIT, OPENED + timedelta(hours=1))
+    assert _judged(held, late, CLOSE) == (What.EXIT, OPENED + timedelta(hours=3))
