@@ -14,13 +14,14 @@ from typing import Any
 from engine.model.errors import StoreError
 from engine.model.money import ZERO, cents
 from engine.model.performance import expectancy, sharpe, sharpe_error, win_rate
-from engine.model.session import exchange_date
+from engine.model.session import exchange_date, session_from
 from engine.model.values import dataclass
 from engine.record.record import Kind, Record
 from engine.run.backtest import funnel
 from engine.run.backtest.fills import RECORDED
 from engine.run.backtest.funnel import Funnel
 from engine.run.backtest.notes import FINDING, REGIME
+from engine.run.backtest.waking import SETTLES
 from engine.run.periods import Period, periods
 from engine.run.trade_text import is_opened, structure_of
 from engine.spec.nouns.account import Demand
@@ -249,28 +250,19 @@ def _trade(row: Row, vix: Mapping[date, float], shown: str) -> Trade:
 def _days(
     records: Iterable[Record], settings: Mapping[str, Any], vix: Mapping[date, float], trades: Sequence[Trade]
 ) -> tuple[Day, ...]:
-    """Return the sessions of the account. Where they are apart, each began with the same; what they made adds up.
-
-    It begins with its cash; a recorded account may have held more, and begins with what it was worth.
-    """
-    started: dict[date, Decimal] = {}
-    ended: dict[date, Decimal] = {}
-    order: dict[date, None] = {}
-    for record in records:
-        day = exchange_date(record.at)
-        if record.kind is Kind.SESSION:
-            order[day] = None
-        elif record.kind is Kind.ACCOUNT and record.data.get("net_liquidation") is not None:
-            worth = Decimal(str(record.data["net_liquidation"]))
-            started.setdefault(day, worth)
-            ended[day] = worth
-    equity, found = Decimal(str(settings["cash"])), []
-    if settings["fills"] == RECORDED.name:
-        equity = next((started[day] for day in order if day in started), equity)
+    """Return the sessions of the account. Where they are apart, each began with the same; what they made adds up."""
+    every = list(records)
+    is_recorded = settings["fills"] == RECORDED.name
+    started, ended = _worths(every, is_recorded=is_recorded)
+    order = dict.fromkeys(exchange_date(record.at) for record in every if record.kind is Kind.SESSION)
+    equity = cash = Decimal(str(settings["cash"]))
+    if is_recorded:
+        equity = next((started[day] for day in order if day in started), cash)
+    found = []
     for day in order:
         before = equity
         if settings["sessions_apart"]:
-            equity += ended.get(day, ZERO) - started.get(day, ZERO)
+            equity += ended[day] - started.get(day, cash) if day in ended else ZERO
         else:
             equity = ended.get(day, equity)
         found.append(
@@ -284,6 +276,28 @@ def _days(
             )
         )
     return tuple(found)
+
+
+def _worths(records: Iterable[Record], *, is_recorded: bool) -> tuple[dict[date, Decimal], dict[date, Decimal]]:
+    """Return what the account was worth when each session began, and when it was over.
+
+    A recorded account is told as it was, with all that others held and did in it. Of that the cash counts with which it
+    began; what its bots have made of it is told when a session is settled.
+    """
+    started: dict[date, Decimal] = {}
+    ended: dict[date, Decimal] = {}
+    for record in records:
+        if record.kind is not Kind.ACCOUNT or record.data.get("net_liquidation") is None:
+            continue
+        day, worth = exchange_date(record.at), Decimal(str(record.data["net_liquidation"]))
+        settled = session_from(day).close + SETTLES
+        if not is_recorded or record.at == settled:
+            ended[day] = worth
+        if not is_recorded:
+            started.setdefault(day, worth)
+        elif record.at < settled and record.data.get("cash") is not None:
+            started.setdefault(day, Decimal(str(record.data["cash"])))
+    return started, ended
 
 
 def _alarms(records: Iterable[Record]) -> dict[str, int]:

@@ -176,13 +176,27 @@ def test_fills_move_the_account_once() -> None:
     for place, (option, is_buy) in enumerate(((PUT, False), (FAR, True))):
         says(broker, execution(option, is_buy=is_buy, number=place), 1)
         says(broker, CommissionReport(START, f"e.{place}.01", Decimal("1.50")), 1)
-    says(broker, execution(PUT, is_buy=False, number=0, revision="02"), 2)
+    says(broker, CommissionReport(START, "e.0.01", Decimal("1.50")), 2)
+    corrected = replace(execution(PUT, is_buy=False, number=0, revision="02"), price=Decimal("1.00"))
+    for told in (corrected, execution(PUT, is_buy=False, number=0), corrected):
+        says(broker, told, 2)
     assert broker.holdings == {PUT: -1, FAR: 1}
-    assert broker.cash == Decimal(1000) + Decimal(50) - Decimal(3)
+    assert broker.cash == Decimal(1000) + Decimal(45) - Decimal(3)
     (told,) = says(broker, PositionReport(START, PUT, Decimal(-1), Decimal("103.5")), 3)
     assert told == PositionReport(at(3), PUT, Decimal(-1), Decimal("103.5"))
     (told,) = says(broker, PositionReport(START, FAR, Decimal(4), Decimal(9)), 3)
     assert told == PositionReport(at(3), FAR, Decimal(1), Decimal(0))
+
+
+def test_the_account_begins_with_the_recorded_cash_and_counts_what_its_bots_do() -> None:
+    """What other bots and people made in the recorded account was told as made by these."""
+    broker = broker_of(recorded())
+    for seconds, cash in ((0, 5000), (2, 9000)):
+        (told,) = says(broker, AccountReport(START, Account("DU1", cash=Decimal(cash))), seconds)
+        assert told == AccountReport(at(seconds), Account(ACCOUNT, cash=Decimal(cash)))
+        takes(broker, Submit(mine()))
+        says(broker, execution(PUT, is_buy=False), 1)
+    assert broker.cash == Decimal(5000) + Decimal(105)
 
 
 def test_changes_and_cancels_are_as_recorded_or_the_bot_leaves() -> None:

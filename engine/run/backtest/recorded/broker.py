@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit
 from engine.model.commission import own_part
@@ -38,12 +39,21 @@ ANSWERS = timedelta(seconds=30)
 OVER = frozenset((BrokerStatus.FILLED, BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED, BrokerStatus.INACTIVE))
 
 
+class Booked(NamedTuple):
+    """An execution in the account: which revision of it, contracts (- sold), and dollars paid for them."""
+
+    revision: str
+    contracts: int
+    paid: Decimal
+
+
 @dataclass
 class RecordedBroker(BacktestBroker):
     """left: bots that do otherwise than the recording, since when, and what they did. asked: our questions of margin by
-    the recorded ones. executed: whose order an execution is of; booked: those in the account, without their revision.
-    has_left: some bot did so, be it in an earlier session. has_ended: the recording has nothing more of this session,
-    which goes on.
+    the recorded ones. executed: whose order an execution is of; booked: those in the account, without their revision;
+    charged: the commission of each. has_begun: the recorded cash with which it begins is told; what others did with it
+    since is not of these bots. has_left: some bot did so, be it in an earlier session. has_ended: the recording has
+    nothing more of this session, which goes on.
     """
 
     told_there: Told = field(default_factory=Told, kw_only=True)
@@ -51,8 +61,10 @@ class RecordedBroker(BacktestBroker):
     left: dict[str, tuple[datetime, str]] = field(default_factory=dict, kw_only=True)
     asked: dict[int, int] = field(default_factory=dict, kw_only=True)
     executed: dict[str, str] = field(default_factory=dict, kw_only=True)
-    booked: set[str] = field(default_factory=set, kw_only=True)
+    booked: dict[str, Booked] = field(default_factory=dict, kw_only=True)
+    charged: dict[str, Decimal] = field(default_factory=dict, kw_only=True)
     perm_ids: dict[str, int] = field(default_factory=dict, kw_only=True)
+    has_begun: bool = field(default=False, kw_only=True)
     has_left: bool = field(default=False, kw_only=True)
     has_ended: bool = field(default=False, kw_only=True)
 
@@ -201,25 +213,29 @@ class RecordedBroker(BacktestBroker):
         yield replace(event, at=at, ref=ref, order_id=found.order.order_id, client_id=CLIENT)
 
     def _book(self, found: Followed, event: ExecutionReport, option: Option) -> None:
-        """Take an execution into the account; a correction of one changes its price alone."""
+        """Take an execution into the account; a later revision takes the place of the one before."""
         self.executed[event.exec_id] = found.order.ref
-        execution = event.exec_id.rpartition(".")[0]
-        if execution in self.booked:
-            return
-        self.booked.add(execution)
+        execution, _, revision = event.exec_id.rpartition(".")
+        before = self.booked.get(execution)
         count = int(event.quantity)
-        found.counts[option] = found.counts.get(option, 0) + count
-        own = own_part([(option, count, float(event.price))])
-        self.paid[found.order.ref] = self.paid.get(found.order.ref, ZERO) + own
+        if before is None:
+            found.counts[option] = found.counts.get(option, 0) + count
+            own = own_part([(option, count, float(event.price))])
+            self.paid[found.order.ref] = self.paid.get(found.order.ref, ZERO) + own
+        elif revision <= before.revision:
+            return
         signed = count if event.is_buy else -count
-        self.cash -= event.price * signed * option.multiplier
+        now = self.booked[execution] = Booked(revision, signed, event.price * signed * option.multiplier)
+        self.cash -= now.paid - (ZERO if before is None else before.paid)
         held: Contract = Underlying(option.symbol) if option.is_share else option
-        self.holdings[held] = self.holdings.get(held, 0) + signed
+        self.holdings[held] = self.holdings.get(held, 0) + signed - (0 if before is None else before.contracts)
 
     def _on_commission(self, event: CommissionReport, at: datetime) -> Iterator[Event]:
         ref = self.executed.get(event.exec_id)
         if ref is not None:
-            self.cash -= event.commission
+            execution = event.exec_id.rpartition(".")[0]
+            self.cash -= event.commission - self.charged.get(execution, ZERO)
+            self.charged[execution] = event.commission
             yield replace(event, at=at)
 
     def _on_position(self, event: PositionReport, at: datetime) -> Iterator[Event]:
@@ -243,11 +259,11 @@ class RecordedBroker(BacktestBroker):
         return None if level != level else Decimal(f"{level:.4f}")
 
     def _on_account(self, event: AccountReport, at: datetime) -> Iterator[Event]:
-        """Yield the values of the account while it is the recorded one."""
+        """Yield the values of the account while it is the recorded one; what these bots make counts from its start."""
         if self.has_left:
             return
-        if event.account.cash is not None:
-            self.cash = event.account.cash
+        if event.account.cash is not None and not self.has_begun:
+            self.has_begun, self.cash = True, event.account.cash
         yield AccountReport(at, replace(event.account, id=ACCOUNT))
 
     def _on_listed(self, event: OrdersListed, at: datetime) -> Iterator[Event]:
