@@ -29,6 +29,7 @@ from engine.model.event import (
 from engine.model.facts import Account
 from engine.model.market import Board
 from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side, Terms, TimeInForce
+from engine.model.position import ESTIMATED, LIQUIDATED
 from engine.model.session import session_on
 from engine.record.codec import encode
 from engine.record.record import Kind, Record
@@ -350,6 +351,16 @@ def test_a_recording_tells_orders_facts_and_answers(tmp_path: Path) -> None:
     (script,) = told.scripts.values()
     assert script.changes == [(at(10), Terms(1, Decimal("-0.45"))), (at(20), None)]
     assert (told.facts, told.margins) == ({(ClosesReport, "SPX")}, [margin])
+
+
+def test_a_recording_tells_which_positions_others_closed(tmp_path: Path) -> None:
+    noted = [
+        Record(at(seconds), Kind.POSITION, bot, f"{bot}-1", {"exit_reason": reason})
+        for seconds, bot, reason in ((5, "a", "target"), (6, "b", ESTIMATED), (7, "b", ESTIMATED), (8, "c", LIQUIDATED))
+    ]
+    told = Told()
+    told.read(tape(tmp_path, (MarketMoved(at(5)), noted)))
+    assert told.past_us == {"b-1": ("b", at(6)), "c-1": ("c", at(8))}
 
 
 def test_of_two_recordings_the_earlier_one_counts_until_the_later_one_begins(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
-"""A walk through a recording that begins in mid-session knows what its run had taken over from the store."""
+"""A walk through a recording knows what its run had taken over from the store, and tells what it does not repeat."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -11,11 +12,12 @@ from engine.model.contract import Underlying
 from engine.model.event import MarketMoved
 from engine.model.events import event_calendar
 from engine.model.market import Board
+from engine.model.position import CLOSED_BY_HAND
 from engine.record.codec import line
 from engine.record.record import Json, Kind, Record
 from engine.run.backtest.fills import NATURAL, RECORDED, FillModel
 from engine.run.backtest.recorded.walk import RecordedWalk
-from engine.run.backtest.walk import CASH, Walk
+from engine.run.backtest.walk import CASH, DayDone, Walk
 from engine.run.calendars import shipped_dates
 from engine.run.desk import load_desk
 from engine.spec.shipped import shipped
@@ -32,15 +34,42 @@ def test_the_opens_expected_move_is_known_from_the_runs_store(
     recalled = line(Record(OPEN + timedelta(seconds=1), Kind.FACTS, "put_lite", data=data))
     board = Board()
     recorder = Recorder(tmp_path / "run", {"records": [recalled]}, board, pytest.fail)
+    done = lived(recorder, board, tmp_path, kind, fills)
+    facts = [each for each in done.records if each.kind is Kind.FACTS and each.data["what"] == "opening_move"]
+    assert [each.data["value"] for each in facts] == [32.1]
+
+
+def lived(
+    recorder: Recorder,
+    board: Board,
+    folder: Path,
+    kind: type[Walk] = RecordedWalk,
+    fills: FillModel = RECORDED,
+    records: Sequence[Record] = (),
+) -> DayDone:
+    """Record two minutes from an hour after the open on, the second with these records, and live through that day."""
     spx = board.add(Underlying("SPX"))
-    for minute in (60, 61):
+    for minute, told in ((60, ()), (61, records)):
         at = OPEN + timedelta(minutes=minute)
         board.last[spx], board.last_at[spx], board.alive_at = 5900.0 + minute, at.timestamp(), at.timestamp()
         board.unread.add(spx)
-        recorder.took(MarketMoved(at, (spx,)), (), changed=True)
+        recorder.took(MarketMoved(at, (spx,)), told, changed=True)
     recorder.close()
     program = load_desk([str(shipped("specs") / "put_lite.yaml")], {}, None).program("t", {}, 90)
-    walk = kind(program, RecordingSource(tmp_path), event_calendar(shipped_dates()), fills, CASH)
+    walk = kind(program, RecordingSource(folder), event_calendar(shipped_dates()), fills, CASH)
     (done,) = walk.through(DAY, DAY)
-    facts = [each for each in done.records if each.kind is Kind.FACTS and each.data["what"] == "opening_move"]
-    assert [each.data["value"] for each in facts] == [32.1]
+    return done
+
+
+def test_what_others_closed_then_is_told_since_it_is_not_repeated(tmp_path: Path) -> None:
+    """Of another bot, which is not lived through here, nothing is told."""
+    board = Board()
+    recorder = Recorder(tmp_path / "run", {}, board, pytest.fail)
+    gone = [
+        Record(OPEN + timedelta(minutes=61), Kind.POSITION, bot, f"{bot}-1", {"exit_reason": CLOSED_BY_HAND})
+        for bot in ("put_lite", "another")
+    ]
+    found = [each.text for each in lived(recorder, board, tmp_path, records=gone).findings]
+    assert [text for text in found if "others" in text] == [
+        "a position of put_lite was closed by others, as was noted at 10:31:00: that is not repeated"
+    ]

@@ -20,6 +20,7 @@ from engine.model.event import (
     OpeningMoveReport,
 )
 from engine.model.order import Order, OrderStatus, Terms
+from engine.model.position import PAST_US
 from engine.record.codec import CodecError, decode, record_of
 from engine.record.record import Kind
 from engine.turn.state import NEVER
@@ -27,6 +28,7 @@ from engine.turn.state import NEVER
 LATE = timedelta(seconds=1)
 """What lies no further apart was done at the same moment."""
 _ORDER = f'"kind":"{Kind.ORDER.value}"'
+_PAST_US = tuple(f'"exit_reason":"{each}"' for each in sorted(PAST_US))
 
 Fact = tuple[Any, ...]
 
@@ -86,21 +88,26 @@ def _same(order: Order) -> tuple[Any, ...]:
 
 @dataclass
 class Told:
-    """scripts: the orders, by ref. facts: those of `fact_of` that came on this day. margins: answers, in order."""
+    """scripts: the orders, by ref. facts: those of `fact_of` that came on this day. margins: answers, in order.
+    past_us: positions that others closed on this day: whose it was, and when that was noted.
+    """
 
     scripts: dict[str, Script] = field(default_factory=dict)
     facts: frozenset[Fact] = frozenset()
     margins: list[MarginReport] = field(default_factory=list)
+    past_us: dict[str, tuple[str, datetime]] = field(default_factory=dict)
 
     def read(self, files: Sequence[Path]) -> None:
         """Take the recordings of another day; orders of earlier ones may live on. Raises: StoreError."""
         facts: set[Fact] = set()
-        self.margins = []
+        self.margins, self.past_us = [], {}
         for step in _until_the_next(files):
             if isinstance(step, Decided):
                 for line in step.lines:
                     if _ORDER in line:
                         self._take(line)
+                    elif any(reason in line for reason in _PAST_US):
+                        self._note_past_us(line)
             elif isinstance(step, Exchanged):
                 continue
             elif isinstance(step.event, MarginReport):
@@ -112,6 +119,13 @@ class Told:
     def keep(self, refs: Iterable[str]) -> None:
         """Forget all orders but these."""
         self.scripts = {ref: self.scripts[ref] for ref in refs}
+
+    def _note_past_us(self, line: str) -> None:
+        try:
+            record = record_of(line)
+        except CodecError as error:
+            raise StoreError(f"a recorded position cannot be read: {error}") from error
+        self.past_us.setdefault(record.position, (record.bot, record.at))
 
     def _take(self, line: str) -> None:
         try:

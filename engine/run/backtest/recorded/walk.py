@@ -60,9 +60,16 @@ class RecordedWalk(Walk):
         return RecordedBroker(self.board, ACCOUNT, self.fills, session, cash=cash, told_there=self.told_there)
 
     def live_through(self, day: HistoryDay, session: Session, findings: Sequence[Finding] = ()) -> DayDone:
-        """Live through one session, and tell which bots did otherwise than the recording."""
+        """Live through one session, and tell which bots did otherwise than the recording, and what is not repeated."""
         done = super().live_through(day, session, findings)
-        return replace(done, findings=(*done.findings, *self._departures(session)))
+        return replace(done, findings=(*done.findings, *self._past_us(session), *self._departures(session)))
+
+    def _past_us(self, session: Session) -> Iterator[Finding]:
+        """Yield which positions others closed then: people and the broker, who are no part of the market."""
+        for bot, at in self.told_there.past_us.values():
+            if bot in self.program.bots:
+                text = f"a position of {bot} was closed by others, as was noted at {clock(at)}: that is not repeated"
+                yield told(str(self.source.files(session.date)[-1]), 0, text)
 
     def _departures(self, session: Session) -> Iterator[Finding]:
         for bot, (at, why) in self._broker.left.items():
