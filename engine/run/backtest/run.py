@@ -90,15 +90,16 @@ def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
     days = source.dates(first, options.last)
     if not days and not options.resumes:
         raise MisuseError(f"{source.name} has no session from {options.first} to {options.last}")
+    known = _known_findings(options.store)
     with closing(SqlJournal(open_store(options.store), lag=LAG)) as journal, seldom_collected():
-        if first == options.first:
-            gaps = [_found(started.at, gap) for gap in source.gaps(options.first, options.last)]
-            journal.append([started, *gaps], durable=True)
-        else:
-            journal.append([replace(started, at=_begin(first))], durable=True)
-        ended = started.at if first == options.first else _begin(first)
+        ended = _begin(first)
+        gaps = [_found(ended, gap) for gap in source.gaps(options.first, options.last)]
+        of_before = {finding for _, finding in known}
+        news = [each for each in gaps if _of_finding(each) not in of_before]
+        journal.append([replace(started, at=ended), *news], durable=True)
         for number, done in enumerate(_sessions(desk, program, source, options, first, journal), 1):
-            records = [*(_found(_begin(done.date), finding) for finding in done.findings), *done.records]
+            found = [_found(_begin(done.date), finding) for finding in done.findings]
+            records = [*(each for each in found if (each.at, _of_finding(each)) not in known), *done.records]
             journal.append(records, durable=False)
             ended = max((record.at for record in done.records), default=ended)
             told(done, number, len(days))
@@ -189,6 +190,19 @@ def _found(at: datetime, finding: Finding) -> Record:
         "text": finding.text,
     }
     return Record(at, Kind.FACTS, data=data)
+
+
+def _of_finding(record: Record) -> tuple[Json, ...]:
+    return tuple(record.data[name] for name in ("file", "row", "severity", "text", "value"))
+
+
+def _known_findings(store: Path) -> frozenset[tuple[datetime, tuple[Json, ...]]]:
+    """Return what is told already of a backtest that is gone on with: it is told once, whenever it was ended."""
+    if not is_there(store):
+        return frozenset()
+    with StoreReader(store) as reader:
+        told = [each for each in reader.records((Kind.FACTS,)) if each.data["what"] == FINDING]
+    return frozenset((each.at, _of_finding(each)) for each in told)
 
 
 def _start_record(desk: Desk, program: Program, source: Source, options: BacktestOptions) -> Record:

@@ -14,7 +14,8 @@ from past_days import PastDays
 
 from benchmarks.engine_desk import compiled
 from benchmarks.task import variants
-from engine.adapters.history.day import DailyBar, HistoryDay, Source
+from engine.adapters.history.day import DailyBar, Finding, HistoryDay, Source
+from engine.adapters.history.finding import told
 from engine.model.contract import Underlying
 from engine.model.errors import MisuseError
 from engine.model.event import OpeningMoveReport
@@ -214,6 +215,28 @@ def test_interruptions_after_every_session_change_nothing(text: str, source: Pas
     assert len(told) > 2
     assert [(trade.name, trade.net, trade.left) for trade in went_on.trades] == told
     assert [day.equity for day in went_on.days] == [day.equity for day in whole.days]
+    assert went_on.findings == whole.findings
+
+
+def test_a_backtest_that_ended_before_its_first_session_tells_once_what_its_data_lacks(tmp_path: Path) -> None:
+    """A model of years needs a while until the first session is over."""
+    desk, whole = desk_of(tmp_path, CONDOR), Lacking(every=3, strikes=25, last=FIRST)
+    with pytest.raises(KeyboardInterrupt):
+        run(desk, tmp_path / "two.db", replace(whole, change=interrupted), last=FIRST)
+    went_on = run(desk, tmp_path / "two.db", whole, last=FIRST, resumes=True)
+    assert [each["text"] for each in went_on.findings] == ["no data of a day"]
+    assert text_of(went_on) == text_of(run(desk, tmp_path / "one.db", whole, last=FIRST))
+
+
+class Lacking(PastDays):
+    """Past days of which something is wrong as a whole."""
+
+    def gaps(self, first: date, last: date) -> Sequence[Finding]:
+        return (told("past", 0, "no data of a day"),)
+
+
+def interrupted(day: HistoryDay) -> HistoryDay:
+    raise KeyboardInterrupt
 
 
 def test_a_store_is_not_written_twice_nor_gone_on_with_otherwise(tmp_path: Path) -> None:
