@@ -18,6 +18,19 @@ EACH = ("each_side", "each_short")
 SIDES = {"put_side": "put", "call_side": "call"}
 OF_SHORTS = ("breach", "leg_delta")
 """Measures that are of short legs unless they name others: of a side too its short legs are judged."""
+JUDGES_LEGS = (
+    "breach",
+    "leg_delta",
+    "quote_width",
+    "volume",
+    "open_interest",
+    "profit",
+    "loss",
+    "give_back",
+    "cost",
+    "value",
+)
+"""Measures of which an exit closes the legs that `of` names; of others it names a symbol, events, or whose day."""
 
 
 @dataclass(frozen=True, slots=True)

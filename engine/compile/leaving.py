@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from engine.compile.alone import SIDES, alone, each_of
+from engine.compile.alone import JUDGES_LEGS, SIDES, alone, each_of
 from engine.compile.condition import rule_of, rules_of
 from engine.compile.orders import exit_order_of, ordered_out
 from engine.compile.plan import Call, Constant, ExitPlan, Order, Quantity
@@ -16,18 +16,6 @@ from engine.spec.nouns.exits import Exit, ExitKind
 from engine.spec.nouns.legs import Leg, Side
 from engine.spec.spec import Spec
 
-_JUDGES_LEGS = (
-    "breach",
-    "leg_delta",
-    "quote_width",
-    "volume",
-    "open_interest",
-    "profit",
-    "loss",
-    "give_back",
-    "cost",
-    "value",
-)
 _NEEDS_NO_DATA = ("time", "dte", "sessions_in_trade")
 _OTHER_WAY = {
     "credit": (("debit", "credit"), ("value", "cost")),
@@ -305,4 +293,4 @@ def _closed_legs(rule: Exit, spec: Spec, calls: list[Call]) -> tuple[str, ...]:
     if not isinstance(test, MeasureTest) or "of" not in test.arguments or not calls:
         return ()
     of = dict(calls[0].arguments).get("of")
-    return of if isinstance(of, tuple) and calls[0].measure in _JUDGES_LEGS else ()
+    return of if isinstance(of, tuple) and calls[0].measure in JUDGES_LEGS else ()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from engine.compile.alone import JUDGES_LEGS
 from engine.compile.condition import rules_of
 from engine.compile.distance import REFERRING
 from engine.compile.measures.measure import Place
@@ -12,7 +13,7 @@ from engine.compile.problem import Problem, did_you_mean
 from engine.compile.reads import calls_of
 from engine.compile.scope import scope_of
 from engine.compile.structure import MAX_LEGS, leg_plans, leg_problems
-from engine.spec.nouns.condition import Amount, Path
+from engine.spec.nouns.condition import Amount, MeasureTest, Path
 from engine.spec.nouns.exits import Exit, Roll
 from engine.spec.nouns.legs import Strike, StrikeBy
 from engine.spec.nouns.order import Start
@@ -50,10 +51,11 @@ def _whole(rule: Exit) -> Iterator[Problem]:
     """A roll is of the whole position."""
     where = (*rule.path, "roll")
     test = rule.condition.test if rule.condition is not None else None
+    judges_legs = isinstance(test, MeasureTest) and test.measure in JUDGES_LEGS and "of" in test.arguments
     if rule.close_part not in (None, 1) or rule.close_legs:
         message = f"'{rule.name}' rolls, and a roll is of the whole position"
         yield Problem("RB228", (*rule.path, "close"), message, "take away 'close' or 'roll'", on_key=True)
-    elif "of" in getattr(test, "arguments", {}) and not rule.close_all:
+    elif judges_legs and not rule.close_all:
         message = f"'{rule.name}' closes the legs that its 'of' judges, and a roll is of the whole position"
         yield Problem("RB228", where, message, "add 'close: all'", on_key=True)
     if rule.resting:

@@ -200,3 +200,20 @@ def test_a_parameter_called_like_a_measure_is_not_read_in_its_place() -> None:
 def test_a_multiple_of_a_measure_is_no_number_in_an_expression() -> None:
     text = changed("{floor: 30 pts}", "{floor: 30 pts, calm: 2x vix}").replace(VIX, '- {name: e, expr: "vix9d < calm"}')
     assert places(text) == [("RB112", "calm")]
+
+
+@pytest.mark.parametrize(
+    ("judged", "code"),
+    [
+        ("event: {of: [FOMC], before: 1d}", ""),
+        ("dte: {of: short_put, at_most: 7}", ""),
+        ("spot: {of: SPX, below: 5000}", ""),
+        ("leg_delta: {of: short_put, beyond: 0.40}", "RB228"),
+    ],
+)
+def test_of_keeps_a_roll_out_only_where_it_names_the_legs_that_are_closed(judged: str, code: str) -> None:
+    text = changed(BREACH, f"- {judged}\n    roll: {{expiry: {{dte: {{nearest: 35}}}}}}").replace("dte: 0}", "dte: 21}")
+    head, calls = text.split("  short_call:")
+    text = head + "  require:" + calls.split("  require:")[1].replace('time: "15:30"', "dte: {at_most: 1}")
+    found = [each.code for each in problems(text.replace("per_day: 1", "max_open: 1"))]
+    assert [each for each in found if not each.startswith("RB3")] == ([code] if code else [])
