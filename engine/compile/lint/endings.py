@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from engine.compile.lint.clauses import Clause, holding
+from engine.compile.lint.clauses import Clause, can_hold, holding
 from engine.compile.lint.literals import TIME, Terms
 from engine.compile.lint.look import Look
 from engine.compile.lint.reach import Places
-from engine.compile.lint.wording import dates
+from engine.compile.lint.wording import dates, said
 from engine.compile.problem import Problem
 from engine.compile.structure import symbol_of
 from engine.spec.nouns.exits import ExitKind, Otherwise
@@ -33,12 +33,19 @@ def _without_data(look: Look) -> Iterator[Problem]:
     help_text = "add 'time: close - 15m', or 'at_expiry: settle' if it may be held to the end"
     if not ends(look, look.terms, look.places):
         message = "no exit that needs no market data is ever reached: blind, the short options would stay open"
-        yield Problem("RB335", where, message, help_text, None, True)
+        yield Problem("RB335", where, f"{message}{_at_no_hour(look)}", help_text, None, True)
         return
     found = [terms.session for terms, places in look.halves if not ends(look, terms, places)]
     if found:
         message = f"on {dates(found)} no exit that needs no market data is reached: the short options would stay open"
         yield Problem("RB335", where, message, help_text, None, True)
+
+
+def _at_no_hour(look: Look) -> str:
+    """Return which exits by the clock alone wait for an hour at which nothing trades, "" where none does."""
+    clocks = [rule for _, rule in look.exit_rules() if rule.reads == frozenset({"time"})]
+    never = [said(rule) for rule in clocks if not can_hold([(rule.test, True)], look.places.open, look.terms)]
+    return f"; never true from 09:30 to 16:00 New York: {', '.join(never)}" if never else ""
 
 
 def ends(look: Look, terms: Terms, places: Places) -> bool:

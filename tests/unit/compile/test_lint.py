@@ -251,6 +251,12 @@ FOUND = [
 ]
 
 
+def test_an_exit_at_an_hour_at_which_nothing_trades_is_named_where_no_other_ends_the_position() -> None:
+    (found,) = warnings(changed((TIME, '  - time: "20:45"\n')))
+    assert found.code == "RB335"
+    assert found.message.endswith("; never true from 09:30 to 16:00 New York: 'time' (20:45)")
+
+
 @pytest.mark.parametrize(("text", "code", "marked"), FOUND, ids=[f"{n}-{case[1]}" for n, case in enumerate(FOUND)])
 def test_one_warning_at_its_place(text: str, code: str, marked: str | None) -> None:
     found = places(text)
