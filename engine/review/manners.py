@@ -145,8 +145,11 @@ def _absolute(test: Compare, cast: Cast) -> str:
 
 
 def _days(test: Compare, cast: Cast) -> str:
+    assert isinstance(test.left, Call)
+    words = Words(test.left, cast)
     bounds = [bound_words(bound, test.left, cast) for bound in test.right]
-    return f"{OP_WORDS[test.op]} {' to '.join(bounds)} to the expiry"
+    whose = f" of {words.all_legs()}" if words.given("of") is not None else ""
+    return f"{OP_WORDS[test.op]} {' to '.join(bounds)} to the expiry{whose}"
 
 
 def _sessions(test: Compare, cast: Cast) -> str:

@@ -184,6 +184,8 @@ def test_requirements(condition: str, words: str) -> None:
             "cost: {above: 2x credit}\n    confirm: 2 quotes",
             "the cost of closing is above 2 times the credit, 2 readings in a row",
         ),
+        ("dte: {at_most: 0}", "at most 0 days to the expiry"),
+        ("dte: {of: short_put, at_most: 1}", "at most 1 day to the expiry of short_put"),
         (
             "vix: {above: 30}\n    confirm: 5s\n    max_age: 30s",
             "VIX is above 30, for 5 s without a break, on data at most 30 s old",
