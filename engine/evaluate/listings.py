@@ -23,7 +23,7 @@ _SETTLED_AT_THE_OPEN = ("SPX",)
 @lru_cache(maxsize=256)
 def expiry_on(rule: Expiry, expiries: tuple[date, ...], today: date) -> date | None:
     """Return the expiry that `rule` means on `today`, None when none is listed that qualifies."""
-    ahead = [day for day in expiries if day >= today and (not rule.is_monthly or is_monthly(day, rule.trading_class))]
+    ahead = _ahead(rule, expiries, today)
     wanted = rule.days[0]
     distances = {day: (day - today).days for day in ahead}
     if rule.rule is DteRule.NEAREST:
@@ -37,6 +37,20 @@ def expiry_on(rule: Expiry, expiries: tuple[date, ...], today: date) -> date | N
     test = tests[rule.rule]
     first_or_last = max if rule.is_latest else min
     return first_or_last((day for day in ahead if test(distances[day])), default=None)
+
+
+@lru_cache(maxsize=256)
+def nearest_listed(rule: Expiry, expiries: tuple[date, ...], today: date) -> str:
+    """Return the expiries on both sides of what `rule` asks for, as `2026-12-04 (39 days) and 2026-12-18 (53 days)`."""
+    ahead = sorted(_ahead(rule, expiries, today))
+    at = bisect_left(ahead, today + timedelta(days=rule.days[0]))
+    around = [(day, (day - today).days) for day in ahead[max(0, at - 1) : at + 1]]
+    return " and ".join(f"{day} ({days} day{'' if days == 1 else 's'})" for day, days in around) or "none"
+
+
+def _ahead(rule: Expiry, expiries: tuple[date, ...], today: date) -> list[date]:
+    """Return the expiries that are not over, of a monthly rule the monthly ones."""
+    return [day for day in expiries if day >= today and (not rule.is_monthly or is_monthly(day, rule.trading_class))]
 
 
 @lru_cache(maxsize=1024)

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from engine.compile.plan import LegPlan
 from engine.evaluate.choice import Candidate, LegChoice
-from engine.evaluate.listings import listing_of, multiples, neighbours
+from engine.evaluate.listings import listing_of, multiples, nearest_listed, neighbours
 from engine.evaluate.snapshot import View
 from engine.evaluate.strike_target import ExpectedMove, bounded, target_of
 from engine.evaluate.strike_terms import (
@@ -68,7 +68,8 @@ class Chooser:
         if self.listing is None:
             return self._missing("", f"{leg.trading_class} options are not listed yet")
         if self.expiry is None:
-            return self._refused("", f"no {leg.trading_class} expiry matches")
+            around = nearest_listed(leg.expiry, self.listing.expiries, self.view.session.date)
+            return self._refused("", f"no {leg.trading_class} expiry matches; nearest listed: {around}")
         strikes = self.listing.strikes.get(self.expiry, ())
         if not strikes:
             return self._missing("", f"strikes of {leg.trading_class} {self.expiry} are not known yet")

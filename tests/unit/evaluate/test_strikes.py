@@ -9,7 +9,7 @@ import pytest
 from hand_desk import DAY, Desk, bot_of, call, put, text_of
 
 from engine.evaluate.guess import GUESSES, normal_premium
-from engine.evaluate.listings import expiry_on
+from engine.evaluate.listings import expiry_on, nearest_listed
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
 from engine.evaluate.watch import entry_aims, entry_wish
@@ -21,9 +21,9 @@ def view_of(desk: Desk) -> View:
     return View(now=desk.now.timestamp(), session=desk.state.session, board=desk.board, facts=desk.state.facts)
 
 
-def chosen(*legs: str, desk: Desk | None = None, spot: float = 6000.0) -> Selection:
+def chosen(*legs: str, desk: Desk | None = None, spot: float = 6000.0, dte: int = 0) -> Selection:
     """Return the selection of legs written as `sell put {delta: 0.10}`, called one, two, and so on."""
-    lines = ["", "  expiry: {dte: 0}"]
+    lines = ["", f"  expiry: {{dte: {dte}}}"]
     for name, leg in zip(("one", "two", "three"), legs, strict=False):
         side, right, strike = leg.split(" ", 2)
         lines.append(f"  {name}: {{{side}: {right}, strike: {strike}}}")
@@ -267,6 +267,27 @@ def test_a_monthly_expiry_before_a_holiday() -> None:
         rule = Expiry(rule=DteRule.AT_LEAST, days=(0,), is_monthly=True, path=())
         week = tuple(last.replace(day=last.day + away) for away in (-3, -2, -1, 0))
         assert expiry_on(rule, (*week, closed), last.replace(day=1)) == last
+
+
+@pytest.mark.parametrize(
+    ("rule", "days", "extra", "said"),
+    [
+        (DteRule.EXACT, (10,), {}, "2026-11-20 (2 days) and 2026-12-11 (23 days)"),
+        (DteRule.AT_LEAST, (300,), {}, "2026-12-24 (36 days)"),
+        (DteRule.AT_MOST, (1,), {"is_monthly": True}, "2026-11-20 (2 days)"),
+        (DteRule.BETWEEN, (20, 29), {"is_monthly": True}, "2026-11-20 (2 days) and 2026-12-18 (30 days)"),
+    ],
+)
+def test_what_is_listed_around_what_no_expiry_matches(
+    rule: DteRule, days: tuple[int, ...], extra: dict[str, bool], said: str
+) -> None:
+    found = Expiry(rule=rule, days=days, path=(), **extra)  # type: ignore[arg-type]
+    assert nearest_listed(found, LISTED, DAY) == said
+
+
+def test_a_leg_without_an_expiry_says_which_are_listed() -> None:
+    found = strikes(chosen("sell put {at: spot}", dte=45))
+    assert found == "no SPXW expiry matches; nearest listed: 2026-11-18 (0 days) and 2027-02-19 (93 days)"
 
 
 # ---------------------------------------------------------------- what is streamed meanwhile
