@@ -102,7 +102,7 @@ def _cells(position: PositionLine) -> tuple[str, ...]:
     return (
         "-" if position.dte is None else str(position.dte),
         _number(_unsigned(position.entry), "price"),
-        _number(_unsigned(position.mark), "price"),
+        _number(position.mark, "price"),
         signed(position.profit),
         *(_number(getattr(position, name), name) for name in GREEKS),
     )

@@ -15,7 +15,7 @@ from engine.model.order import Order, OrderType, Purpose
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED, PAST_US, Position
 from engine.model.structure import strike_of, structure_text
 from engine.run.levels import has_acted
-from engine.run.trade_text import NO_PART, others_words, part_held, part_words
+from engine.run.trade_text import NO_PART, closing_text, others_words, part_held, part_words
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.program import CompiledBot, Program
 from engine.turn.resting import RESTING, level_net
@@ -71,17 +71,17 @@ def entry_text(position: Position) -> str:
 
 def exit_text(position: Position) -> str:
     """Return `bought back at 0.40`, `expired worthless`, `settled at 5.48`: how a closed position ended."""
-    settled = [leg for leg in position.legs if leg.settled]
+    settled, paid = [leg for leg in position.legs if leg.settled], position.exit_price
+    at = closes_at(position, -float(paid or 0))
     if position.exit_reason == ESTIMATED:
-        return f"closed by hand, estimated at {price(position.exit_price or 0)}"
+        return f"closed by hand, estimated at {at}"
     if position.exit_reason == CLOSED_BY_HAND:
-        return f"closed by hand{', counted as settled' if settled else ''} at {price(position.exit_price or 0)}"
+        return f"closed by hand{', counted as settled' if settled else ''} at {at}"
     if all(leg.settled == leg.closed for leg in position.legs):
         if all(not leg.exit_cash for leg in settled):
             return position.exit_reason if position.exit_reason in DELIVERING else "expired worthless"
-        return f"settled at {price(position.exit_price or 0)}"
-    verb, paid = _closing_verb(position), position.exit_price
-    words = verb if paid is None else f"{verb} at {price(paid)}"
+        return f"settled at {at}"
+    words = _closing_verb(position) if paid is None else f"{_closing_verb(position)} at {at}"
     return f"{words} (the rest expired)" if settled else words
 
 
@@ -119,6 +119,11 @@ def part_text(order: Order, position: Position) -> str:
     """Return `2 of 4 bought back at 1.65`."""
     average = None if order.average_price is None else float(order.average_price)
     return part_words(order.filled, position.quantity, average, _closing_verb(position))
+
+
+def closes_at(position: Position, cost: float) -> str:
+    """Return a price per share at which a position closes, as `closing_text` writes it beside its entry."""
+    return closing_text(cost, float(position.entry_price or 0))
 
 
 def _closing_verb(position: Position) -> str:
@@ -205,7 +210,8 @@ def exits_text(program: Program, state: State, position: Position, now: float) -
             continue
         present = None if is_said else close_price(position, state.board, now)
         is_said = is_said or present is not None
-        parts.append(f"{planned.name} {abs(level):.2f}" + ("" if present is None else f" (now {abs(present):.2f})"))
+        beside = "" if present is None else f" (now {closes_at(position, float(f'{present:.2f}'))})"
+        parts.append(f"{planned.name} {closes_at(position, float(f'{-level:.2f}'))}{beside}")
     return "; ".join(parts) or _only_expiry(bot, position)
 
 

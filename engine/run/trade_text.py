@@ -75,6 +75,21 @@ def parts_closed(trade: Mapping[str, Any], orders: Rows, fills: Rows) -> list[di
     return sorted(found, key=lambda each: str(each["time"]))
 
 
+def closing(cost: float, entry: float) -> float:
+    """Return a price at which a structure closes beside that of its entry, both without the sign of what was dealt.
+
+    It is negative where closing goes the other way: what was sold brings still more, what was bought costs again.
+    cost: per share, negative when closing brings. entry: what opening brought, negative when it cost.
+    """
+    return cost if entry >= 0 else -cost
+
+
+def closing_text(cost: float, entry: float) -> str:
+    """Return that price in words: `1.85`, or the other way `a credit of 1.85`, of what was bought `a debit of 0.10`."""
+    words = price(abs(cost))
+    return words if round(closing(cost, entry), 4) >= 0 else f"a {'credit' if entry >= 0 else 'debit'} of {words}"
+
+
 def part_words(filled: int, of: int, average: float | None, verb: str) -> str:
     """Return `2 of 4 bought back at 1.65`; a model that fills leg by leg tells no price of the whole."""
     count = f"{filled} of {of}" if 0 < filled < of else "a part"

@@ -12,7 +12,7 @@ from engine.model.session import exchange_date
 from engine.record.doing import Doing, Told
 from engine.record.explain import Condition, Leaving, Moment, Span, Story, total
 from engine.run.columns import aligned, clock, price, signed
-from engine.run.trade_text import part_of_row, structure_of
+from engine.run.trade_text import closing_text, part_of_row, structure_of
 from engine.run.why_day import WhyDay
 from engine.store.queries import Row
 
@@ -147,7 +147,7 @@ def _on(at: Any, session: date) -> str:
 
 
 def _end_words(trade: Row, verb: str, session: date) -> str:
-    closed, cost = _on(trade["exit_time"], session), price(abs(trade["exit_price"]))
+    closed, cost = _on(trade["exit_time"], session), closing_text(trade["exit_price"], trade["entry_price"])
     settled = {"EXPIRED_WORTHLESS": f"expired worthless {closed}", "CASH_SETTLED": f"settled at {cost} {closed}"}
     settled |= {word: f"{word.lower()} {closed}" for word in ("ASSIGNED", "EXERCISED")}
     if trade["exit_name"] == ESTIMATED:

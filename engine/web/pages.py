@@ -19,7 +19,7 @@ from engine.model.session import CalendarError, check_day
 from engine.run import asking_words
 from engine.run.columns import price
 from engine.run.periods import SPANS
-from engine.run.trade_text import structure_of
+from engine.run.trade_text import closing, structure_of
 from engine.store.place import Place
 from engine.web.bot_page import bot_page
 from engine.web.chart import days_svg
@@ -179,6 +179,11 @@ def _price(amount: float | None) -> str:
     return "–" if amount is None else f"{abs(amount):,.2f}"
 
 
+def _closing(cost: float | None, entry: float | None) -> str:
+    """Return at what a trade closed beside its entry: negative where it went the other way."""
+    return "–" if cost is None else _number(closing(cost, entry or 0.0) + 0.0)
+
+
 def _percent(part: float | None) -> str:
     return "–" if part is None else f"{part:.1%}"
 
@@ -192,6 +197,6 @@ TEMPLATES = Environment(
 )
 TEMPLATES.filters |= {
     "dollars": _dollars, "signed": _signed, "tone": _tone, "number": _number, "price": _price, "percent": _percent,
-    "structure": structure_of, "exact": price,
+    "closing": _closing, "structure": structure_of, "exact": price,
 }  # fmt: skip
 TEMPLATES.globals["words"] = asking_words

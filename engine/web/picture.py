@@ -33,8 +33,9 @@ class PositionLine:
     """One open position. Prices are net per share; greeks are of the whole position: greek x contracts x 100.
 
     dte: calendar days to the nearest expiry. exits: each exit with its level and the present value. profit: dollars
-    since it was opened. max_loss: dollars at expiry, None when it is not bounded or not known. at_target, at_stop:
-    dollars that the position makes when these act, before commissions, None without a price.
+    since it was opened. mark: what closing costs of what was sold, or brings of what was bought. max_loss: dollars at
+    expiry, None when it is not bounded or not known. at_target, at_stop: dollars that the position makes when these
+    act, before commissions, None without a price.
     """
 
     id: str

@@ -11,6 +11,7 @@ from engine.run.glance import BotRow, Glance, glance
 from engine.run.levels import dollars_at, worst_at_expiry
 from engine.run.observe.telling import title
 from engine.run.position_text import close_price, exits_text, held_text, order_price
+from engine.run.trade_text import closing
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.program import Program
 from engine.turn.state import State
@@ -121,7 +122,7 @@ def _position_line(program: Program, state: State, position: Position, at: datet
         since=clock_text(position.opened_at, at),
         dte=None if expiry is None else (expiry - state.session.date).days,
         entry=_number(position.entry_price),
-        mark=None if mark is None else round(mark, 4),
+        mark=None if mark is None else round(closing(mark, float(position.entry_price or 0)), 4) + 0.0,
         profit=_number(profit(position, state.board, now)),
         **{name: _greek(position, state.board, name) for name in GREEKS},
         exits=exits_text(program, state, position, now),

@@ -11,7 +11,7 @@ from engine.run.columns import price
 from engine.run.connected import connected
 from engine.run.levels import dollars_at
 from engine.run.position_text import exits_text
-from engine.run.trade_text import holding_of
+from engine.run.trade_text import closing, holding_of
 from engine.spec.nouns.exits import ExitKind
 from engine.store.queries import Row, Run, StoreReader
 from engine.web.bots_of_store import bot_lines
@@ -121,7 +121,7 @@ def _position_line(row: Row, orders: Sequence[Row], found: Known | None, at: dat
         since=clock_text(_instant(row["entry_time"]), at),
         dte=None if expiry is None or at is None else (expiry - at.date()).days,
         entry=row["entry_price"],
-        mark=None if mark is None else -mark,
+        mark=None if mark is None else closing(mark, row["entry_price"] or 0.0) + 0.0,
         profit=row["unrealized_pnl"],
         delta=greeks["delta"],
         gamma=greeks["gamma"],

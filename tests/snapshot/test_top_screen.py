@@ -13,13 +13,13 @@ from engine.web.picture import BotLine, OrderLine, Picture, PositionLine, Told
 
 CONDOR = PositionLine(
     id="dte0_condor-1", bot="dte0_condor", structure="5890/5900p 6035/6045c", state="open", since="09:45", dte=0,
-    entry=0.55, mark=-0.7, profit=-19.93, delta=-0.66, gamma=-0.158, theta=445.6, vega=-9.71,
+    entry=0.55, mark=0.7, profit=-19.93, delta=-0.66, gamma=-0.158, theta=445.6, vega=-9.71,
     exits="target 0.28; stop 1.10; time 15:45; breach spot_within 15 pts; leg_delta beyond 0.15", max_loss=930.0,
     at_target=27.5, at_stop=-55.0,
 )  # fmt: skip
 PUT = PositionLine(
     id="spy_put_seller-1", bot="spy_put_seller", structure="12 x 546p 2027-01-15", state="exiting",
-    since="Oct 20 09:32", dte=86, entry=4.72, mark=-4.685, profit=1_234.5, delta=15.1, gamma=None, theta=7.8,
+    since="Oct 20 09:32", dte=86, entry=4.72, mark=4.685, profit=1_234.5, delta=15.1, gamma=None, theta=7.8,
     vega=-1067.6,
     exits="resting: target 1.89, stop 14.16",
 )  # fmt: skip

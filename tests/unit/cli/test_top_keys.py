@@ -13,7 +13,7 @@ from engine.web.picture import BotLine, Picture, PositionLine
 
 def position(bot: str, number: int = 1, state: str = "open") -> PositionLine:
     return PositionLine(
-        id=f"{bot}-{number}", bot=bot, structure=f"{number}p", state=state, since="10:00", dte=0, entry=1.0, mark=-0.5,
+        id=f"{bot}-{number}", bot=bot, structure=f"{number}p", state=state, since="10:00", dte=0, entry=1.0, mark=0.5,
         profit=50.0,
     )  # fmt: skip
 
