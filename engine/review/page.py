@@ -26,8 +26,8 @@ p{margin:.2rem 0} nav{margin:1rem 0} nav a{margin-right:1rem} a{color:inherit}
 table{border-collapse:collapse;margin:.3rem 0} th{font-weight:normal;text-align:left;color:var(--soft)}
 td,th{padding:.15rem 1rem .15rem 0;vertical-align:top}
 .name{font-family:ui-monospace,monospace;font-size:.9rem;white-space:nowrap} .mark,.note,.about{color:var(--soft)}
-.drawing{overflow-x:auto} svg{display:block;width:100%;min-width:34rem;height:auto;margin:.5rem 0}
-svg.payoff{max-width:50rem} svg.states{max-width:42rem}
+.drawing{overflow-x:auto} svg{display:block;width:100%;min-width:23rem;height:auto;margin:.5rem 0}
+svg.payoff{max-width:40rem} svg.states{max-width:36rem}
 footer{color:var(--soft);font-size:.85rem;margin:3rem 0}
 @media(max-width:36rem){body{margin:1rem auto} tr{display:block;margin:.3rem 0} tr.head{display:none}
 td{display:block;padding:0 0 0 1.2rem} td.mark{float:left;padding:0} td.name{padding:0 0 0 1.2rem;white-space:normal}

@@ -1,4 +1,7 @@
-"""The payoff at expiry as SVG: gain and loss filled, strikes, break-evens and spot named, dollars at its corners."""
+"""The payoff at expiry as SVG: gain and loss filled, strikes, break-evens and spot named, dollars at its corners.
+
+It is as narrow as its words allow: a telephone shows the whole, with letters that can be read.
+"""
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -8,7 +11,7 @@ from engine.model.money import ZERO
 from engine.review import amounts
 from engine.review.payoff import Payoff
 
-_WIDTH, _HEIGHT = 760, 320
+_WIDTH, _HEIGHT = 520, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 84, 20, 44, 76
 _LETTER = 8.3
 """Points of a digit in a wide face."""
@@ -105,7 +108,9 @@ def _spot(payoff: Payoff, scale: _Scale) -> Iterator[str]:
     if scale.first <= payoff.spot <= scale.last:
         x = scale.x(payoff.spot)
         yield f'<path class="dot" d="M{x:.1f} {_TOP}l-5 -8h10z"/>'
-        yield _text(x, _TOP - 14, f"{payoff.symbol} {amounts.plain(payoff.spot)} at entry", kind="soft")
+        words = f"{payoff.symbol} {amounts.plain(payoff.spot)} at entry"
+        half = len(words) * _LETTER / 2
+        yield _text(min(max(x, half), _WIDTH - half), _TOP - 14, words, kind="soft")
 
 
 def _strikes(payoff: Payoff, scale: _Scale) -> Iterator[str]:

@@ -14,7 +14,7 @@ from engine.review.diagram import Labels, arrows
 _BOX_WIDTH, _BOX_HEIGHT = 112, 40
 _LINE, _LETTER = 15, 7.0
 """Points of a line of a label, and of a letter, nearly."""
-_ROOM = 215.0
+_ROOM = 100.0
 """Points that a label may be wide before it is cut."""
 _LANE, _CORNER = 16, 8
 _GAP, _MARGIN = 44, 12

@@ -1,6 +1,7 @@
 """Diagrams and the page: whole, well-formed, and made of nothing but themselves."""
 
 import re
+from decimal import Decimal
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,6 +16,8 @@ from engine.review.explain import explain_bot
 from engine.review.explanation import Explanation
 from engine.review.members import explain_universe
 from engine.review.page import page_of
+from engine.review.payoff import Payoff
+from engine.review.payoff_svg import payoff_svg
 from engine.review.state_svg import state_svg
 from engine.review.states import TRIGGERS
 from engine.review.word_page import word_page
@@ -149,6 +152,20 @@ def test_nothing_is_written_over_anything_nor_cut_off(file: Path) -> None:
             assert left <= box[0] < box[2] <= left + width, text
             assert top <= box[1] < box[3] <= top + height, text
             assert not [other for other, room in texts[at + 1 :] if touch(box, room)], text
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_letters_can_be_read_on_a_telephone_that_shows_the_whole(file: Path) -> None:
+    """At 23rem, the least that a page gives a drawing and what 400 points have room for, letters have nearly nine."""
+    for drawing in (each for each in body(page_of([explained(file)])).iter() if each.tag.endswith("}svg")):
+        size = {"payoff": 13, "states": 12}[drawing.attrib["class"]]
+        assert size * 23 * 16 / float(drawing.attrib["viewBox"].split()[2]) >= 8.8
+
+
+def test_where_the_underlying_stands_is_not_cut_off_at_the_edge() -> None:
+    points = ((Decimal(5875), Decimal(-1975)), (Decimal(5995), Decimal(-5)), (Decimal(6000), Decimal(0)))
+    found = Payoff(symbol="SPX", points=points, break_evens=(), best=None, worst=None, spot=Decimal(6000))
+    assert all(0 <= box[0] < box[2] <= 520 for _, box in written(ElementTree.fromstring(payoff_svg(found))))
 
 
 def test_many_exits_with_long_names_find_room() -> None:
