@@ -1,7 +1,7 @@
 """The engine's books against the ledger of its broker: cash, commissions, holdings and every execution, to the cent."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -12,7 +12,7 @@ from engine.fill.book import BY_OTHERS, UNSEEN
 from engine.model.contract import Option
 from engine.model.cover import moved_by
 from engine.model.money import CENT, ZERO
-from engine.record.record import Kind
+from engine.record.record import Json, Kind
 from engine.run.aftermath.day import Day
 from engine.sim.exchange.ledger import DELIVERY, Row, money_of
 from engine.sim.exchange.strangers import EARLY
@@ -32,11 +32,15 @@ def compare_books(
 
     untold: commission rows of the ledger that the broker has kept from us so far; our books cannot have them. rows: of
     the ledger; what others did in the account is taken out of its figures. unheard: executions, without their revision,
-    that nobody was there to hear on their day; at what they traded is not compared.
+    that nobody was there to hear on their day; at what they traded is not compared, nor is what others have closed at a
+    price that nobody has told.
     """
     past_us = _past_us(day)
     rows = list(rows)
     others = _of_others((row for row in rows if base_of(row.get("exec_id", "")) not in past_us), _settled(day))
+    estimated = _estimated(day)
+    for key, count in estimated.items():
+        others["held", key] -= count
     cash, paid, held = dict[int, Decimal](), dict[int, Decimal](), dict[int, Decimal]()
     for position in day.positions.values():
         for leg in position.legs:
@@ -78,6 +82,7 @@ def compare_books(
         for what, ours, theirs in sums
         if not (key in dealt and what == "held")  # the account may hold others
         and not (key in guessed and what != "held")
+        and not (key in estimated and what == "cash")
         and not (key in shared and what != "commission")
         and not (key in waiting and what != "commission")
         and abs(ours.get(key, ZERO) - theirs.get(key, ZERO) + others.get((what, key), ZERO)) >= CENT / 2
@@ -189,6 +194,20 @@ def _past_us(day: Day) -> set[str]:
     return {base_of(fill["exec_id"]) for fill in fills if fill["purpose"] == BY_OTHERS}
 
 
+def _estimated(day: Day) -> dict[int, int]:
+    """Return how many contracts others have bought of ours, - sold, at prices that nobody has told, by contract."""
+    found: dict[int, int] = defaultdict(int)
+    told = (record.data for record in day.records if record.kind is Kind.FILL)
+    newest = {base_of(fill["exec_id"]): fill for fill in told if _is_estimate(fill)}
+    for fill in newest.values():
+        found[int(str(fill["con_id"]))] += int(str(fill["quantity"])) * (1 if fill["is_buy"] else -1)
+    return {key: count for key, count in found.items() if count}
+
+
+def _is_estimate(fill: Mapping[str, Json]) -> bool:
+    return fill["purpose"] == BY_OTHERS and str(fill["exec_id"]).startswith(UNSEEN)
+
+
 def executions(rows: Iterable[Row]) -> Iterator[Row]:
     """Return the executions of contracts under our references (a combo's summary moves nothing)."""
     for row in rows:
@@ -218,6 +237,8 @@ def fills_that_differ(day: Day, rows: Iterable[Row], unheard: Collection[str] = 
         for row in executions(rows)
     }
     past_us = _past_us(day)
+    dealt = {int(str(row["con_id"])) for row in rows if _is_of_others(row)}
+    estimates = {base_of(fill["exec_id"]) for fill in fills if _is_estimate(fill) and int(str(fill["con_id"])) in dealt}
     theirs |= {
         base_of(row["exec_id"]): _terms(row["exec_id"], "", row["con_id"], row["quantity"], row["price"])
         for row in rows
@@ -226,7 +247,7 @@ def fills_that_differ(day: Day, rows: Iterable[Row], unheard: Collection[str] = 
     for base in sorted({*ours, *theirs}):
         if base in unheard or (base not in theirs and ours[base].quantity == 0):
             continue
-        if base.startswith(UNSEEN) and ours[base].ref in taken_up:
+        if base in estimates or (base.startswith(UNSEEN) and ours[base].ref in taken_up):
             continue
         if ours.get(base) != theirs.get(base):
             yield f"the execution {base}: ours {_shown(ours.get(base))}, the ledger's {_shown(theirs.get(base))}"

@@ -3,12 +3,13 @@
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
 from engine_day import BOT, FLAT, ID, LEG, PUT, at
 
 from engine.model.contract import LOT, Right, share
 from engine.model.position import PositionLeg
 from engine.record.record import Json, Kind, Record
-from engine.run.aftermath.books import UNDERLYINGS, compare_books
+from engine.run.aftermath.books import UNDERLYINGS, compare_books, fills_that_differ
 from engine.run.aftermath.day import Day
 from engine.run.aftermath.delivered import deliveries_that_differ
 from engine.sim.exchange.ledger import LedgerTotals, Row
@@ -92,3 +93,18 @@ def test_shares_that_came_by_anothers_put_with_ours_are_not_compared() -> None:
     found = day(ASSIGNED, written=stock, call=CALL, cash=cash, held={spy: 300, 14: -1})
     assert compare_books(found, rows=rows) == []
     assert compare_books(found, rows=rows[:2]) == [f"cash of {spy}: ours -119000, the ledger's -178000"]
+
+
+@pytest.mark.parametrize("bought", [1, 2, 0])
+def test_what_others_have_closed_at_an_untold_price_is_compared_by_what_is_held_alone(bought: int) -> None:
+    """A person had closed it, and only the account said so (`rulebot chaos --overnight` called such books wrong)."""
+    leg = replace(LEG, opened=1, closed=1, entry_cash=Decimal(100), exit_cash=Decimal(-60))
+    data: dict[str, Json] = {"exec_id": f"unseen:{ID}:put.01", "ref": ID, "leg": "put", "con_id": 11, "is_buy": True}
+    data |= {"quantity": 1, "price": "0.60", "purpose": "by_others"}
+    guess = Record(at("16:05"), Kind.FILL, BOT, ID, data)
+    row: Row = {"kind": "execution", "sec_type": "OPT", "order_ref": "", "exec_id": "p.1", "con_id": 11, "side": "BOT"}
+    rows: list[Row] = [{**row, "quantity": str(bought), "price": "0.70"}] if bought else []
+    totals = LedgerTotals(Decimal(0), Decimal(0), {11: Decimal(100 - 70 * bought)}, {}, {11: Decimal(bought - 1)}, {})
+    left = Day((guess,), {ID: replace(SOLD, legs=(leg,))}, {}, (), totals, {})
+    found = [*compare_books(left, rows=rows), *fills_that_differ(left, rows)]
+    assert bool(found) is (bought == 0)  # of two, one was his own
