@@ -224,8 +224,9 @@ def halt(work: Work, name: str, reason: str) -> None:
     work.put_day(replace(state.day, halted=reason))
     work.record(Kind.DECISION, name, what="halt", reason=reason, values=[])
     cancel_entries(work, name, f"halted: {reason}")
+    work.set_bot(name, replace(work.bots[name], since=work.at))
     if work.bots[name].is_watching:
-        work.set_bot(name, replace(work.bots[name], is_watching=False, grid_since=None, since=work.at))
+        work.set_bot(name, replace(work.bots[name], is_watching=False, grid_since=None))
         end_watch(work, name, f"halted: {reason}")
 
 

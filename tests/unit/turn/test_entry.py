@@ -411,13 +411,16 @@ def test_a_halt_that_is_unknown_in_the_window_is_why_a_bot_did_not_watch() -> No
     assert told.at == clock("10:00:59")
 
 
-def test_exits_go_on_when_halted() -> None:
+def test_exits_go_on_when_halted_and_it_is_halted_since_then() -> None:
+    """The table showed the halt beside the minute at which the watch for its entry had begun."""
     desk = Desk((text_of(risk="{halt_when: [{vix: {above: 30}}]}"),))
     desk.opened()
+    desk.tick(60)
     desk.level("VIX", 31.0)
     desk.quote(put(5945), 3.9, 4.1, -0.2)
     desk.tick(1)
     assert desk.state.bots["spread"].day.halted
+    assert desk.state.bots["spread"].since == desk.now
     assert desk.last.purpose is Purpose.EXIT
 
 
