@@ -14,8 +14,7 @@ from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.model.values import dataclass
 from engine.record.codec import utc_time
 from engine.record.record import Json, Kind, Record
-from engine.run.columns import price
-from engine.run.glance import one_line
+from engine.run.columns import one_line, price
 from engine.run.position_text import shares_moved
 from engine.run.trade_text import is_opened, option_of, part_of_row, structure_of
 from engine.run.why_day import parts_told

@@ -9,7 +9,7 @@ from engine.cli.stores import print_json, reads_store
 from engine.cli.width import echo, table, terminal_width
 from engine.record.record import Record
 from engine.run.asked import standing_of, trading_of
-from engine.run.columns import aligned, price, signed
+from engine.run.columns import aligned, one_line, price, signed
 from engine.run.connected import connected
 from engine.run.trade_text import holding_of
 from engine.store.latest import shown_store
@@ -67,7 +67,7 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
         "positions": positions,
         "orders": [_order(row) for row in orders if row["ref"] not in resting],
         "halts": [
-            {"bot": row["strategy_id"], "reason": " ".join(row["halted"].split())}
+            {"bot": row["strategy_id"], "reason": one_line(row["halted"])}
             for row in (reader.view("bot_days", date=str(day)) if day else [])
             if row["halted"]
         ],

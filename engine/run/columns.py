@@ -1,5 +1,6 @@
 """Aligned text: columns as wide as their content, numbers to the right; how amounts and times read in it."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -32,6 +33,11 @@ def price(amount: float | None) -> str:
         return "-"
     text = f"{amount:.4f}".rstrip("0")
     return text + "0" * max(0, 2 - len(text.partition(".")[2]))
+
+
+def one_line(text: str) -> str:
+    """Return words of a verdict with their columns closed up: `day_range 29.8 pts, below 27.7: 2.1 too much`."""
+    return re.sub(r"\s{2,}", ", ", text).replace(", (", " (")
 
 
 def clock(at: datetime, *, seconds: bool = True) -> str:

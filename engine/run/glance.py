@@ -1,6 +1,5 @@
 """What a person wants to see of a run at a glance: one value made from its state, with nothing of a terminal in it."""
 
-import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -15,6 +14,7 @@ from engine.model.position import Position
 from engine.model.quotes import level_of
 from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, sessions
 from engine.model.values import dataclass
+from engine.run.columns import one_line
 from engine.run.position_text import (
     exits_text,
     held_text,
@@ -193,11 +193,6 @@ def _flat_text(bot: BotState) -> str:
 def waits_text(bot: BotState) -> str:
     """Return what a bot waits for; after a watch also what came of it, or was unknown when it ended."""
     return bot.day.skipped if bot.day.tells(bot.waits) else bot.waits
-
-
-def one_line(text: str) -> str:
-    """Return words of a verdict with their columns closed up: `day_range 29.8 pts, below 27.7: 2.1 too much`."""
-    return re.sub(r"\s{2,}", ", ", text).replace(", (", " (")
 
 
 def _position_row(program: Program, state: State, position: Position, at: datetime) -> BotRow:

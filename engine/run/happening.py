@@ -15,7 +15,7 @@ from engine.model.values import dataclass
 from engine.record.codec import decode
 from engine.record.record import Kind, Record
 from engine.run.after_close import DRIFT, compared_words, unexplained
-from engine.run.glance import one_line
+from engine.run.columns import one_line
 from engine.run.position_text import (
     ending_text,
     entry_text,

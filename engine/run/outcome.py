@@ -13,7 +13,8 @@ from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.model.values import dataclass
-from engine.run.glance import one_line, realized_today, today_of, waits_text
+from engine.run.columns import one_line
+from engine.run.glance import realized_today, today_of, waits_text
 from engine.run.position_text import (
     closed_by_others,
     closed_parts,

@@ -8,7 +8,7 @@ from engine.model.position import Position
 from engine.model.session import EXCHANGE_ZONE
 from engine.record.explain import ENTRY_PLACES, Condition, state_at
 from engine.record.record import Kind, Record
-from engine.run.glance import one_line
+from engine.run.columns import one_line
 from engine.run.trade_text import structure_of
 from engine.store.queries import Row, Run, StoreReader
 from engine.turn.by_hand import ASKED

@@ -7,7 +7,8 @@ from engine.evaluate.wording import describe
 from engine.model.contract import Underlying
 from engine.model.market import Board
 from engine.model.values import dataclass
-from engine.run.glance import glance, one_line
+from engine.run.columns import one_line
+from engine.run.glance import glance
 from engine.run.replay.replay import Replayed
 from engine.run.replay.view import entry_verdicts, known_number
 from engine.turn.judging import first_missing

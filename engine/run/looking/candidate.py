@@ -10,7 +10,7 @@ from engine.evaluate.snapshot import View
 from engine.evaluate.watch import Aim
 from engine.evaluate.wording import describe
 from engine.order.price import NetQuote
-from engine.run.glance import one_line
+from engine.run.columns import one_line
 from engine.turn.choosing import how_many, opening_commission, price_legs, show_candidate
 from engine.turn.judging import first_missing
 from engine.turn.offering import at_the_money

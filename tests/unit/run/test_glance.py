@@ -10,7 +10,8 @@ from store_day import CONDOR, DAY, SELLER, WATCHER, at
 from engine.decide.bot_day import BotDay
 from engine.model.order import OrderStatus, Purpose
 from engine.model.session import session_on
-from engine.run.glance import Doing, Glance, glance, one_line, progress
+from engine.run.columns import one_line
+from engine.run.glance import Doing, Glance, glance, progress
 from engine.run.outcome import day_outcome
 from engine.turn.state import BotState, Standing, State, Trading
 
