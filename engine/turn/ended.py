@@ -32,9 +32,11 @@ from engine.turn.resting import NEXT_TRY, REARM_LIMIT, RESTING, cancel, has_expi
 from engine.turn.rolling import Found
 from engine.turn.runaway import stop_runaway
 from engine.turn.state import Trading
-from engine.turn.turned_away import is_lost_again, is_turned_away, taken_back_for
+from engine.turn.turned_away import is_lost_again, is_turned_away, lost_on_end, taken_back_for
 from engine.turn.work import Work
 
+TOLD_LOST = 2
+"""Closing orders that get lost on end until a person is told: once, for they are sent on and on."""
 NOT_BY_US = "cancelled at the broker, and not by us"
 OTHER_SIDE = "both sides of the same"
 """The words of the broker's refusal when an order of the other side works in the contract (requirement A4)."""
@@ -262,6 +264,9 @@ def _unwind(work: Work, position: Position) -> None:
 
 
 def _closing_ended(work: Work, position: Position, order: Order, *, asked: bool) -> None:
+    if lost_on_end(order, work.orders_of(position.id)) == TOLD_LOST:
+        text = "closing orders do not get through: two were sent on end, and the broker has none; they are sent again"
+        work.alarm(position.bot, f"{text} until one does. A person must look", position.id)
     if order.status is OrderStatus.REFUSED or is_turned_away(order):
         text = f"the broker refused a closing order: {taken_back_for(order.message)}"
         work.alarm(position.bot, text, position.id)

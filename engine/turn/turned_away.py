@@ -5,6 +5,7 @@ his last word is the answer to our cancel; why we wanted the order back stands b
 """
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 from engine.model.order import Order, OrderStatus
 from engine.turn.message_codes import INFORMATION, NOT_CANCELLED
@@ -46,5 +47,10 @@ def is_lost_again(order: Order, orders: Sequence[Order]) -> bool:
 
     One alone was lost on its way; of a broker who has none of them no answer is to be hoped for.
     """
-    alike = [each for each in orders if (each.reason, each.legs) == (order.reason, order.legs)]
-    return [each.status for each in alike[-2:]] == [OrderStatus.ABANDONED] * 2
+    return lost_on_end(order, orders) > 1
+
+
+def lost_on_end(order: Order, orders: Sequence[Order]) -> int:
+    """Return how many orders for the same, up to the last one, the broker has never had, of a position's `orders`."""
+    alike = (each for each in reversed(orders) if (each.reason, each.legs) == (order.reason, order.legs))
+    return sum(1 for _ in takewhile(lambda each: each.status is OrderStatus.ABANDONED, alike))

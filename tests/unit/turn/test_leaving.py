@@ -578,6 +578,22 @@ def test_a_cancel_that_is_refused_says_how() -> None:
     assert f"{desk.last.ref} was not cancelled, the broker says: 161 not in a cancellable state" in desk.alarms
 
 
+def test_closing_orders_that_the_broker_swallows_are_sent_on_and_a_person_is_told_once() -> None:
+    """Only that each of them had no answer was told, all afternoon."""
+    desk = held('\n  - time: "15:45"\n  - target: {profit: 50%}\n')
+    cost(desk, 0.30)
+    for _ in range(60):
+        desk.tick(10)
+        for order in desk.live:
+            if order.status is OrderStatus.CANCELLING:
+                desk.message(order, 10147, "OrderId that needs to be cancelled is not found.")
+    assert len(desk.submitted) > 8
+    assert [text for text in desk.alarms if "do not get through" in text] == [
+        "closing orders do not get through: two were sent on end, and the broker has none; they are sent again "
+        "until one does. A person must look"
+    ]
+
+
 def test_one_closing_order_at_a_time() -> None:
     desk = held('\n  - stop: {cost: 2x credit}\n  - time: "15:45"\n')
     cost(desk, 3.0)
