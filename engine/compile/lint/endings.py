@@ -79,7 +79,10 @@ def _without_bound(look: Look) -> Iterator[Problem]:
             continue
         if not any(_watches(look)):
             message = f"the call sold by '{sold[-1].name}' can lose without bound, and no exit acts when it does"
-            help_text = "add a stop, a breach or 'protect: {cost: 4x credit}'"
+            help_text = (
+                "add a stop, a breach or 'protect: {cost: 4x credit}'; "
+                "against shares that the account holds 'quantity: {overwrite: {between: [50%, 100%]}}'"
+            )
             yield Problem("RB336", sold[-1].path, message, help_text, None, True)
 
 
