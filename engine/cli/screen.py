@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -241,7 +242,14 @@ def resumed_lines(run: "Run") -> list[str]:
     state = run.resumed.state
     held = sum(not position.is_flat for position in state.positions.values())
     orders = sum(order.status.is_live for order in state.orders.values())
-    return [f" taken up from the last run: {counted(held, 'open position')}, {counted(orders, 'order')} at work"]
+    lines = [f" taken up from the last run: {counted(held, 'open position')}, {counted(orders, 'order')} at work"]
+    bots = Counter(position.bot for position in state.positions.values() if not position.is_flat)
+    strange = [
+        f"{counted(count, 'position')} of {bot}" for bot, count in bots.items() if bot not in run.loop.program.bots
+    ]
+    if strange:
+        lines.append(f" of bots that are not run: {', '.join(strange)}; exits go on, and no bot counts them as its own")
+    return lines
 
 
 def warnings(desk: "Desk", run: "Run") -> list[str]:

@@ -49,5 +49,18 @@ def test_an_entry_at_work_is_taken_up_as_an_order_and_not_as_a_position() -> Non
     entering = SimpleNamespace(positions={"P1": position("entering", False, False)}, orders={"rb-1": entry})
     held = SimpleNamespace(positions={"P1": position("open", True, False)}, orders={})
     for state, words in ((entering, "0 open positions, 1 order"), (held, "1 open position, 0 orders")):
-        started: Any = SimpleNamespace(resumed=SimpleNamespace(is_fresh=False, state=state))
-        assert resumed_lines(started) == [f" taken up from the last run: {words} at work"]
+        assert resumed_lines(resumed(state, "dte0_condor")) == [f" taken up from the last run: {words} at work"]
+
+
+def test_what_a_bot_of_another_name_has_opened_is_named() -> None:
+    """A renamed bot entered the same once more, and nothing said that its old position was nobody's."""
+    held = SimpleNamespace(positions={"P1": position("open", True, False)}, orders={})
+    assert resumed_lines(resumed(held, "renamed"))[1:] == [
+        " of bots that are not run: 1 position of dte0_condor; exits go on, and no bot counts them as its own"
+    ]
+
+
+def resumed(state: object, bot: str) -> Any:
+    """Return a start of one bot that takes up a state."""
+    loop = SimpleNamespace(program=SimpleNamespace(bots={bot: None}))
+    return SimpleNamespace(resumed=SimpleNamespace(is_fresh=False, state=state), loop=loop)
