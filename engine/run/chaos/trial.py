@@ -35,6 +35,8 @@ from engine.sim.gateway.embed import RunningGateway, start_gateway
 from engine.sim.gateway.settings import GatewaySettings
 from engine.store.place import Place
 from engine.store.upkeep import differing_tables
+from engine.turn.asking import ASK_AGAIN
+from engine.turn.doubting import DOUBT
 
 CLIENT_ID = 1
 STORE = "chaos.db"
@@ -300,7 +302,7 @@ class _Trial:
         if self.storm.ends_with_day:
             return
         quiet = at - self.storm.calm_at
-        if quiet >= LONGEST_QUIET or (quiet >= QUIET and not _is_busy(run)):
+        if quiet >= LONGEST_QUIET or (quiet >= QUIET and not _is_busy(run, at)):
             raise _OverError
 
     def _calm(self, gateway: RunningGateway) -> None:
@@ -363,9 +365,11 @@ class _LoopClock:
         return self._time()
 
 
-def _is_busy(run: Run) -> bool:
-    """Say whether an engine has something under way that it will end by itself."""
+def _is_busy(run: Run, at: datetime) -> bool:
+    """Say whether an engine has something under way that it will end by itself, or soon put on hold."""
     state = run.loop.state
+    if any(at - since <= DOUBT + ASK_AGAIN for since in state.doubts.values()):
+        return True
     moving = any(position.state in ("entering", "exiting") for position in state.positions.values())
     return moving or any(order.status in UNDER_WAY for order in state.orders.values())
 
