@@ -127,6 +127,9 @@ def _contrary(rows: Rows, delta: Columns | None) -> Mask:
         return np.zeros(0, dtype=bool)
     calls = is_call_of(rows.index.keys[: rows.index.width or None])
     by_instant = delta.reshape(-1, len(calls))
+    least, most = np.fmin.reduce(by_instant, axis=0), np.fmax.reduce(by_instant, axis=0)
+    if not np.where(calls, least < 0, most > 0).any():
+        return np.zeros(0, dtype=bool)
     found: Mask = np.where(calls, by_instant < 0, by_instant > 0).ravel()
     return found
 
