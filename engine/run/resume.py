@@ -95,6 +95,12 @@ def resume(
     install = ""
     for record in records:
         data = record.data
+        if record.kind is Kind.MARK:  # nearly all records are
+            if data.get("profit") is not None:
+                marks[record.position] = data["profit"]
+                if record.at < midnight:
+                    bases[record.position] = data["profit"]
+            continue
         if (key := _KEYS.get(record.kind)) is not None:
             entities[record.kind][str(data[key])] = data
         elif record.kind is Kind.FILL:
@@ -104,10 +110,6 @@ def resume(
             base = str(data["exec_id"]).rpartition(".")[0]
             if base in booked:
                 booked[base] = replace(booked[base], commission=Decimal(str(data["amount"])), is_paid=True)
-        elif record.kind is Kind.MARK and data.get("profit") is not None:
-            marks[record.position] = data["profit"]
-            if record.at < midnight:
-                bases[record.position] = data["profit"]
         elif record.kind is Kind.OPERATOR:
             requests.add(str(data["id"]))
             standing = after_record(standing, record)

@@ -7,7 +7,7 @@ fold of the whole journal (`run/resume.py`), which a test holds it to.
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -43,6 +43,7 @@ COLUMNS = (journal.c.at, journal.c.kind, journal.c.bot, journal.c.position, jour
 _OF_POSITIONS = (Kind.POSITION, Kind.ORDER, Kind.FILL, Kind.COMMISSION)
 _KIND = {kind.value: kind for kind in Kind}
 _DECODER = json.JSONDecoder()
+_instant = lru_cache(maxsize=16)(utc_time)  # many records in a row are of one instant
 _LIVE = tuple(status.value for status in OrderStatus if status.is_live)
 
 
@@ -183,7 +184,8 @@ def _hashes(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:
 def read_rows(connection: Connection, query: Select[Any]) -> Iterator[Record]:
     """Yield the records of a query for `COLUMNS`, in order. Raises: StoreError when one cannot be read."""
     for row in connection.execute(query.order_by(journal.c.seq)).all():
-        yield certain(*row)
+        found = readable(*row)
+        yield found if isinstance(found, Record) else certain(*row)
 
 
 def certain(*columns: str) -> Record:
@@ -201,7 +203,7 @@ def readable(at: str, kind: str, bot: str, position: str, data: str) -> Record |
         if end != len(data):
             json.loads(data)  # says what comes after
         if isinstance(found, dict):
-            return Record(utc_time(at), _KIND.get(kind) or Kind(kind), bot, position, found)
+            return Record(_instant(at), _KIND.get(kind) or Kind(kind), bot, position, found)
     except (TypeError, ValueError) as error:
         return f"it cannot be read: {error}"
     return "it cannot be read: its data is no object"
