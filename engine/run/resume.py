@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.decide.bot_day import BotDay
 from engine.fill.book import BY_OTHERS, Booked, owes_none
+from engine.model.collector import seldom_collected
 from engine.model.contract import LOT, SHARES_NAME
 from engine.model.facts import EventCalendar, Facts
 from engine.model.market import Board
@@ -59,6 +60,7 @@ class Resumed:
     is_fresh: bool
 
 
+@seldom_collected()
 def resume(
     records: Sequence[Record],
     at: datetime,
