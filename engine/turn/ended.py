@@ -265,8 +265,8 @@ def _unwind(work: Work, position: Position) -> None:
 
 def _closing_ended(work: Work, position: Position, order: Order, *, asked: bool) -> None:
     if lost_on_end(order, work.orders_of(position.id)) == TOLD_LOST:
-        text = "closing orders do not get through: two were sent on end, and the broker has none; they are sent again"
-        work.alarm(position.bot, f"{text} until one does. A person must look", position.id)
+        lost = "closing orders do not get through: two were sent on end, and the broker has none; they are sent again"
+        work.alarm(position.bot, f"{lost} until one does. A person must look", position.id)
     if order.status is OrderStatus.REFUSED or is_turned_away(order):
         text = f"the broker refused a closing order: {taken_back_for(order.message)}"
         work.alarm(position.bot, text, position.id)
