@@ -175,9 +175,15 @@ def test_ci_a_worker_that_dies_loses_nothing(data: Path) -> None:
         n_workers=3, threads_per_worker=1, dashboard_address=None, silence_logs=False
     ) as cluster:
         client = distributed.Client(cluster, set_as_default=False)  # a user's process has none either
-        pids = client.run(os.getpid)
-        killed = next(iter(pids.values()))
-        client.loop.call_later(1.5, os.kill, killed, signal.SIGKILL)
+        worker, killed = next(iter(client.run(os.getpid).items()))
+
+        def kill_at_work() -> None:
+            if cluster.scheduler.workers[worker].processing:
+                os.kill(killed, signal.SIGKILL)
+            else:
+                client.loop.call_later(0.01, kill_at_work)
+
+        client.loop.add_callback(kill_at_work)
         shared = typed(*words, "--scheduler", cluster.scheduler_address, "--workers", 3)
         left = client.run(os.getpid)
         client.close()
