@@ -98,7 +98,7 @@ def admitted(
 
 async def _awaited(settings: "Settings", heartbeat: "Heartbeat") -> "tuple[int, Greeting, str]":
     """Return the same once a gateway answers."""
-    from engine.adapters.ib.greeting import greeting
+    from engine.adapters.ib.greet import greeting
     from engine.run.connecting import patiently
     from engine.run.unwatched import told_when_unwatched
     from engine.run.worlds import LIVE_PORTS, listening_port
@@ -114,7 +114,7 @@ async def _awaited(settings: "Settings", heartbeat: "Heartbeat") -> "tuple[int, 
 
 async def _offered(settings: "Settings") -> "tuple[int | None, Greeting | None, str]":
     """Return the port, what the gateway says there, and why nothing does."""
-    from engine.adapters.ib.greeting import greeting
+    from engine.adapters.ib.greet import greeting
     from engine.run.worlds import LIVE_PORTS, listening_port
 
     port = settings.live_port

@@ -9,7 +9,8 @@ from free_port import free_port
 from ib_fake_tws import fake_tws
 from ib_session import connected, gateway, run
 
-from engine.adapters.ib.greeting import Greeting, greeting
+from engine.adapters.ib.greet import greeting
+from engine.adapters.ib.greeting import Greeting
 from engine.adapters.ib.settings import IbSettings
 from engine.adapters.ib.world import IbWorld, ib_world
 from engine.model.contract import Underlying

@@ -1,15 +1,11 @@
-"""What a gateway says before anything is asked of it: whose accounts it has, and whether it is a simulated one."""
+"""What a gateway says before anything is asked of it: whose accounts it has, and whether it is a simulated one.
 
-import secrets
+A noun alone, so that whoever judges it needs no client of a gateway.
+"""
+
 from datetime import datetime
 
-from engine.adapters.ib.settings import MAX_CLIENT_ID, IbSettings
-from engine.adapters.ib.wire import Wire
-from engine.model.market import Board
 from engine.model.values import dataclass
-
-FIRST_ID = 1_000_000
-"""Client ids from here on are drawn for a greeting, so that the run's own id is free when the run comes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,16 +15,3 @@ class Greeting:
     accounts: tuple[str, ...]
     is_simulated: bool
     told_at: datetime | None
-
-
-async def greeting(host: str, port: int) -> Greeting:
-    """Connect, listen and disconnect; nothing is asked for. Raises: BrokerError."""
-    client_id = FIRST_ID + secrets.randbelow(MAX_CLIENT_ID - FIRST_ID)
-    wire = Wire(IbSettings(host=host, port=port, client_id=client_id), Board())
-    accounts = await wire.greet()
-    try:
-        is_simulated = wire.offers_lockstep
-        told_at = wire.greeted_at if is_simulated else None
-    finally:
-        await wire.close()
-    return Greeting(accounts=accounts, is_simulated=is_simulated, told_at=told_at)

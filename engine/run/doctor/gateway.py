@@ -1,6 +1,7 @@
 """The gateway: whether anything listens, whether it is one, and whether it lets us in as a run would be."""
 
-from engine.adapters.ib.greeting import Greeting, greeting
+from engine.adapters.ib.greet import greeting
+from engine.adapters.ib.greeting import Greeting
 from engine.adapters.ib.self_check import check_seams
 from engine.model.errors import BrokerError
 from engine.run.doctor.finding import Finding, Group, fine, outage, warning

@@ -1,0 +1,24 @@
+"""Hear what a gateway says before anything is asked of it."""
+
+import secrets
+
+from engine.adapters.ib.greeting import Greeting
+from engine.adapters.ib.settings import MAX_CLIENT_ID, IbSettings
+from engine.adapters.ib.wire import Wire
+from engine.model.market import Board
+
+FIRST_ID = 1_000_000
+"""Client ids from here on are drawn for a greeting, so that the run's own id is free when the run comes."""
+
+
+async def greeting(host: str, port: int) -> Greeting:
+    """Connect, listen and disconnect; nothing is asked for. Raises: BrokerError."""
+    client_id = FIRST_ID + secrets.randbelow(MAX_CLIENT_ID - FIRST_ID)
+    wire = Wire(IbSettings(host=host, port=port, client_id=client_id), Board())
+    accounts = await wire.greet()
+    try:
+        is_simulated = wire.offers_lockstep
+        told_at = wire.greeted_at if is_simulated else None
+    finally:
+        await wire.close()
+    return Greeting(accounts=accounts, is_simulated=is_simulated, told_at=told_at)
