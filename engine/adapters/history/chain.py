@@ -144,7 +144,7 @@ class ChainSource:
 
 def _table_of_levels(file: Path) -> ArrowTable | None:
     there = beside(file, "levels.parquet")
-    return read_parquet(there) if there.exists() else None
+    return read_parquet(there, text="symbol") if there.exists() else None
 
 
 def _levels(

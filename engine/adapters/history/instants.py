@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.adapters.history.day import Columns
 from engine.adapters.history.finding import refusal, refused
-from engine.adapters.history.table import ArrowTable, Table, pyarrow
+from engine.adapters.history.table import ArrowTable, Table, flat, pyarrow
 from engine.model.session import Session, at_exchange_time
 
 _DAY = 86400.0
@@ -31,17 +31,17 @@ def instants(table: Table, session: Session) -> Columns:
 def _of_arrow(table: ArrowTable, session: Session) -> Columns | None:
     arrow, _ = pyarrow()
     column = table.column("time")
-    kind = column.type
+    kind, whole = column.type, arrow.int64()
     if arrow.types.is_timestamp(kind):
         micro = column if kind.unit == "us" else column.cast(arrow.timestamp("us", tz=kind.tz))
-        seconds = micro.cast(arrow.int64()).to_numpy() / 1e6
+        seconds = flat(arrow.chunked_array([each.view(whole) for each in micro.chunks], type=whole)) / 1e6
         if kind.tz is not None:
             return np.asarray(seconds, dtype=np.float64)
         day = datetime.combine(session.date, time(), UTC).timestamp()
         return np.asarray(seconds - day + midnight(session), dtype=np.float64)
     if arrow.types.is_time(kind):
-        micro = column.cast(arrow.time64("us")).cast(arrow.int64()).to_numpy()
-        return np.asarray(micro / 1e6 + midnight(session), dtype=np.float64)
+        micro = column.cast(arrow.time64("us")).cast(whole)
+        return np.asarray(flat(micro) / 1e6 + midnight(session), dtype=np.float64)
     if arrow.types.is_integer(kind) or arrow.types.is_floating(kind):
         seconds = table.numbers("time")
         if len(seconds) and not _is_of(seconds, session):

@@ -6,7 +6,7 @@ Rows are named as a person finds them: the line of a text file (its header is li
 import csv
 import gzip
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 from zlib import error as ZlibError
@@ -171,7 +171,7 @@ class ArrowTable:
         except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError) as error:
             text = f"{name} is a column of numbers, is one of {column.type}"
             raise refusal(refused(self.file, 1, text)) from error
-        return np.asarray(found.to_numpy(), dtype=np.float64)
+        return np.asarray(flat(found), dtype=np.float64)
 
     def texts(self, name: str) -> tuple[Whole, list[str]]:
         arrow, _ = pyarrow()
@@ -187,13 +187,29 @@ class ArrowTable:
         if column.null_count:
             row = int(self.rows[np.flatnonzero(np.asarray(column.is_null()))[0]])
             raise refusal(refused(self.file, row, f"{name} is missing"))
-        codes = np.asarray(column.indices.to_numpy(zero_copy_only=False), dtype=np.int64)
+        codes = np.asarray(np.from_dlpack(column.indices), dtype=np.int64)
         return codes, [str(value) for value in column.dictionary.to_pylist()]
 
 
-def read_parquet(path: Path, columns: Sequence[str] | None = None) -> ArrowTable:
-    """Read a whole Parquet file, or those of its columns that are wanted. Raises: StoreError."""
-    with_file = parquet_file(path, columns or ())
+def flat(column: Any) -> NDArray[Any]:
+    """Return a column of numbers as numpy has it; of one with missing ones floats, with nan for those.
+
+    Its own `to_numpy` imports pandas where that is installed, which takes longer than a backtest of some sessions.
+    """
+    arrow, _ = pyarrow()
+    known = column.cast(arrow.float64()).fill_null(np.nan) if column.null_count else column
+    pieces = [np.from_dlpack(piece) for piece in known.chunks]
+    if len(pieces) == 1:
+        return pieces[0]
+    return np.concatenate(pieces) if pieces else np.zeros(0)
+
+
+def read_parquet(path: Path, columns: Sequence[str] | None = None, *, text: str | None = None) -> ArrowTable:
+    """Read a whole Parquet file, or those of its columns that are wanted; `text` is likely among its texts.
+
+    Raises: StoreError.
+    """
+    with_file = parquet_file(path, columns or (), text=text)
     wanted = None
     if columns is not None:
         wanted = [name for name in with_file.schema_arrow.names if name.lower() in columns]
@@ -210,14 +226,15 @@ def whole(path: Path) -> Iterator[None]:
         raise refusal(refused(path.name, 0, f"the file is damaged or cut off: {error}")) from error
 
 
-def parquet_file(path: Path, columns: Sequence[str] = ()) -> Any:
+def parquet_file(path: Path, columns: Sequence[str] = (), *, text: str | None = None) -> Any:
     """Open a Parquet file; texts of these columns are read as places among the different ones, as the file keeps them.
 
+    text: the same of one column that is likely there, without a first look at which columns are texts.
     Raises: StoreError when it is none, or pyarrow is not installed.
     """
     arrow, parquet = pyarrow()
     try:
-        opened = parquet.ParquetFile(arrow.OSFile(str(path)), pre_buffer=False, page_checksum_verification=True)
+        opened = _opened(path, text)
         texts = [
             field.name
             for field in (opened.schema_arrow if columns else ())
@@ -237,6 +254,15 @@ def parquet_file(path: Path, columns: Sequence[str] = ()) -> Any:
         raise StoreError(f"{path} does not exist") from error
     except (OSError, ValueError) as error:
         raise refusal(refused(path.name, 0, f"this is no whole Parquet file: {error}")) from error
+
+
+def _opened(path: Path, text: str | None) -> Any:
+    arrow, parquet = pyarrow()
+    known = {"pre_buffer": False, "page_checksum_verification": True}
+    if text is not None:
+        with suppress(KeyError):  # the file has no such column
+            return parquet.ParquetFile(arrow.OSFile(str(path)), read_dictionary=[text], **known)
+    return parquet.ParquetFile(arrow.OSFile(str(path)), **known)
 
 
 def pyarrow() -> tuple[Any, Any]:
