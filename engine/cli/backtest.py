@@ -68,7 +68,11 @@ PROBLEMS = 1
     type=click.Choice(["when", "require"]),
     help="Note what a model there could know at each entry, for 'rulebot train --store'.",
 )
-@click.option("--workers", type=click.IntRange(1), help="Processes, where sessions are apart (default: the cores).")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Processes, where sessions are apart (default: the cores, once they save time).",
+)
 @click.option(
     "--check-look-ahead",
     is_flag=True,
@@ -208,6 +212,7 @@ def load(specs: tuple[str, ...], settings: tuple[str, ...], account: Path | None
 
 def options_of(options: dict[str, Any]) -> "BacktestOptions":
     """Return the options. Raises: MisuseError, StoreError."""
+    from engine.adapters.clock import WallClock
     from engine.adapters.history.open import open_source
     from engine.run.backtest.run import BacktestOptions
 
@@ -225,6 +230,7 @@ def options_of(options: dict[str, Any]) -> "BacktestOptions":
         cash=asked_cash(options["cash"]),
         lines=options["lines"],
         workers=options["workers"] or cores(),
+        elapsed=None if options["workers"] else WallClock().elapsed,
         resumes=options["resume"],
         sampling=options["sampling"],
     )

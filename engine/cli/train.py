@@ -32,7 +32,11 @@ DATA = ("source", "is_modelled", "fills")
 @click.option("--to", "last", type=DAY, metavar="DAY", help="The last session (default: the data's last).")
 @click.option("--fills", default="natural", show_default=True, metavar="MODEL", help="As 'rulebot backtest' has it.")
 @click.option("--lines", type=click.IntRange(1), default=90, show_default=True, help="Market data lines at most.")
-@click.option("--workers", type=click.IntRange(1), help="Processes, where sessions are apart (default: the cores).")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Processes, where sessions are apart (default: the cores, once they save time).",
+)
 @click.option(
     "--store",
     type=click.Path(dir_okay=False, path_type=Path),

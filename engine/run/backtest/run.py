@@ -4,7 +4,7 @@ A session's records are written in one piece, so a backtest that is interrupted 
 way it is done, in one process or in several, changes nothing of what is recorded.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import field, replace
 from datetime import date, datetime, time, timedelta
@@ -46,6 +46,10 @@ NUMBERS = 1000
 _SAME = ("data", "from", "fills", "cash", "lines", "features", "place")
 """Settings of a backtest with which it is gone on alone."""
 _FIRST = date(2000, 1, 1).toordinal()
+TRIED = 3
+"""Sessions lived through here before it is known what one takes; the first of them imports what it needs."""
+SAVED = 2.0
+"""Seconds that processes must save: they take about one to begin."""
 
 Opens = Callable[[], Source]
 Told = Callable[[DayDone, int, int], None]
@@ -55,6 +59,7 @@ Told = Callable[[DayDone, int, int], None]
 class BacktestOptions:
     """What a backtest was asked to do. opens: the source, opened anew in each process. workers: processes at most.
 
+    elapsed: seconds that count up, by which other processes begin once that saves time; None: they begin at once.
     sampling: which features of entries are noted beside, None: none.
     """
 
@@ -67,6 +72,7 @@ class BacktestOptions:
     cash: Decimal = CASH
     lines: int = 90
     workers: int = 1
+    elapsed: Callable[[], float] | None = None
     resumes: bool = False
     calendar: Callable[[], EventCalendar] = field(default=load_calendar)
     sampling: Sampling | None = None
@@ -139,12 +145,35 @@ def _sessions(
 
 def _apart(desk: Desk, program: Program, source: Source, options: BacktestOptions, first: date) -> Iterator[DayDone]:
     days = source.dates(first, options.last)
-    if options.workers <= 1 or len(days) < 2 or desk.sources is None:
-        walk = _walk(program, source, options)
-        for day in days:
-            yield from alone(walk, day)
-        return
-    made = partial(_begin_worker, desk.sources, options)
+    workers = min(options.workers, len(days)) if desk.sources is not None else 1
+    at_once = workers > 1 and options.elapsed is None
+    lived = 0 if at_once else (yield from _lived_here(_walk(program, source, options), days, workers, options.elapsed))
+    if desk.sources is not None and lived < len(days):
+        yield from _shared_out(desk.sources, options, days[lived:])
+
+
+def _lived_here(
+    walk: Walk, days: Sequence[date], workers: int, elapsed: Callable[[], float] | None
+) -> Generator[DayDone, None, int]:
+    """Yield sessions lived through in this process, until several would be done sooner; return how many there were."""
+    since = 0.0
+    for lived, day in enumerate(days):
+        if elapsed is not None and workers > 1:
+            if lived == 1:
+                since = elapsed()
+            elif lived >= TRIED and _saved(elapsed() - since, lived - 1, len(days) - lived, workers) > SAVED:
+                return lived
+        yield from alone(walk, day)
+    return len(days)
+
+
+def _saved(spent: float, lived: int, left: int, workers: int) -> float:
+    """Return the seconds that several processes would save, by what the sessions lived through so far took."""
+    return spent / lived * left * (1.0 - 1.0 / workers)
+
+
+def _shared_out(sources: Sources, options: BacktestOptions, days: Sequence[date]) -> Iterator[DayDone]:
+    made = partial(_begin_worker, sources, replace(options, elapsed=None))
     workers = min(options.workers, len(days))
     with several(workers, made) as pool:
         with deaf():

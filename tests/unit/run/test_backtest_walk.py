@@ -1,10 +1,11 @@
 """Bots over made-up past sessions: the same whichever way it is done, settled as options are, never ahead of time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache, partial
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from engine.model.session import EXCHANGE_ZONE, Session, at_exchange_time, excha
 from engine.record.record import Kind, Record
 from engine.run.audit.audit import audit_store
 from engine.run.backtest import market as markets
+from engine.run.backtest import run as backtest
 from engine.run.backtest.calibrate import calibrated
 from engine.run.backtest.document import text_of
 from engine.run.backtest.feed import HistoryFeed
@@ -33,8 +35,8 @@ from engine.run.backtest.fills import fill_model
 from engine.run.backtest.independence import is_independent
 from engine.run.backtest.look_ahead import check_look_ahead, garbled
 from engine.run.backtest.results import Results, read_results
-from engine.run.backtest.run import BacktestOptions, run_backtest
-from engine.run.backtest.walk import Walk
+from engine.run.backtest.run import BacktestOptions, alone, run_backtest
+from engine.run.backtest.walk import DayDone, Walk
 from engine.run.calendars import shipped_dates
 from engine.run.desk import Desk, load_desk
 
@@ -157,6 +159,30 @@ def test_ci_several_processes_record_what_one_does(tmp_path: Path) -> None:
     desk, source = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25)
     whole = text_of(run(desk, tmp_path / "one.db", source))
     assert text_of(run(desk, tmp_path / "two.db", source, workers=2)) == whole
+
+
+def test_sessions_of_which_one_takes_long_go_to_processes_by_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared: list[Sequence[date]] = []
+
+    def share(sources: object, options: BacktestOptions, days: Sequence[date]) -> Iterator[DayDone]:
+        shared.append(days)
+        alone_here = Walk(desk.program("bt", {}, 90), options.opens(), calendar(), fill_model("mid"), options.cash)
+        for day in days:
+            yield from alone(alone_here, day)
+
+    monkeypatch.setattr(backtest, "_shared_out", share)
+    desk, source = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25)
+    days = source.dates(FIRST, LAST)
+    whole = text_of(run(desk, tmp_path / "one.db", source))
+    for name, seconds, expected in (("quick", 0.1, []), ("slow", 3.0, [days[3:]])):
+        shared.clear()
+        found = run(desk, tmp_path / f"{name}.db", source, workers=2, elapsed=partial(next, count(0.0, seconds)))
+        assert shared == expected
+        assert text_of(found) == whole
+    run(desk, tmp_path / "told.db", source, workers=2)
+    assert shared[-1] == days  # whoever names a number of processes has them at once
 
 
 def test_an_interruption_changes_nothing(tmp_path: Path) -> None:
