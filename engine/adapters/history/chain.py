@@ -6,7 +6,7 @@ it is asked for and then forgotten, so memory does not grow with the days.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -22,6 +22,7 @@ from engine.adapters.history.even import read_even
 from engine.adapters.history.finding import left_out, refusal, refused, told
 from engine.adapters.history.instants import instants
 from engine.adapters.history.levels import check_settled, known_level, sound_levels
+from engine.adapters.history.middle import median
 from engine.adapters.history.missing import day_of_name, in_two_files, missing_sessions, parse_known_day
 from engine.adapters.history.rows import BY_QUOTE, Rows
 from engine.adapters.history.sessions import session_day
@@ -95,7 +96,9 @@ class ChainSource:
                 rows = rows.only(own)
         of_levels = _table_of_levels(file)
         levels, findings = _levels(table, of_levels, rows, session, symbol)
-        settled = self._settled(file, day, symbol, levels)
+        level = levels[symbol][1] if symbol in levels else np.zeros(0)
+        findings += self.background.against(symbol, day, median(level), table.file)
+        settled = self._settled(file, day, symbol, level)
         found = session_day(rows, session, levels=levels, findings=[*table.findings, *findings], settled=settled)
         if file is not mine:
             return found
@@ -115,10 +118,8 @@ class ChainSource:
         file = self._groups[day][0][0]
         return _read_groups(file, [group for _, group in self._groups[day]], columns), file
 
-    def _settled(
-        self, file: Path, day: date, symbol: str, levels: Mapping[str, tuple[Columns, Columns]]
-    ) -> dict[tuple[str, str], float]:
-        found = self.background.settled(symbol, day, product(symbol).same_day_class)
+    def _settled(self, file: Path, day: date, symbol: str, level: Columns) -> dict[tuple[str, str], float]:
+        found = self.background.settled(symbol, day, product(symbol).same_day_class, median(level))
         if (there := file.with_name(f"{day}.settled.csv")).exists():
             table = read_csv(there)
             for name in ("symbol", "trading_class", "level"):
@@ -126,7 +127,7 @@ class ChainSource:
                     raise refusal(refused(table.file, 1, f"it has no column `{name}`"))
             names, classes = (table.texts(name) for name in ("symbol", "trading_class"))
             of = [(names[1][one], classes[1][other]) for one, other in zip(names[0], classes[0], strict=True)]
-            middle = known_level(file.name, symbol, levels[symbol][1] if symbol in levels else np.zeros(0))
+            middle = known_level(file.name, symbol, level)
             found |= check_settled(table.file, table.rows, table.numbers("level"), middle, of, symbol)
         return found
 

@@ -28,6 +28,8 @@ _STALE = 10
 """Days after which a bar is no longer the one of the session before: a long weekend, and a few that are missing."""
 _FAR = 0.92
 """A close that is 2.5 times both of its neighbours, or less than their 2.5th part, is none."""
+_RANGE = 5e-4
+"""The part of it by which a level may lie outside of a day's range without a word: files round."""
 _SPLIT_SLACK = 0.08
 _SPLITS = (1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 30.0, 50.0)
 IMPLIED_BY = {"SPX": "VIX", "SPXW": "VIX", "SPY": "VIX", "XSP": "VIX", "QQQ": "VXN", "NDX": "VXN", "RUT": "RVX"}
@@ -135,16 +137,31 @@ class Daily:
         bars = self.daily(IMPLIED_BY.get(symbol, ""), before, count)
         return [bar.close / 100.0 for bar in bars]
 
-    def settled(self, symbol: str, day: date, same_day_class: str) -> dict[tuple[str, str], float]:
+    def _on(self, symbol: str, day: date) -> DailyBar | None:
+        series = self.series.get(symbol)
+        return None if series is None else series.on(day)
+
+    def against(self, symbol: str, day: date, level: float, file: str) -> Iterator[Finding]:
+        """Yield how the bar of a day does not go with a level that a chain has in the middle of that session."""
+        bar = self._on(symbol, day)
+        if bar is None or not bar.outside(level) > _RANGE:
+            return
+        text = f"the level {level:g} is outside of the day's range, {bar.low:g} to {bar.high:g}"
+        if bar.is_far(level):
+            text = f"the bar of {day}, {bar.low:g} to {bar.high:g}, is far from the level {level:g} of its session in "
+            yield left_out(f"{symbol} daily", [0], f"{text}{file}: nothing settles at it; is it of another scale?")
+            return
+        yield told(file, 0, text)
+
+    def settled(self, symbol: str, day: date, same_day_class: str, level: float) -> dict[tuple[str, str], float]:
         """Return what settles on a day: at its close, and at its open the class named like its index.
 
-        The opening prints of an index (SOQ) are no column of any file here; its open is the nearest thing.
+        level: of the session's middle; nothing settles at a bar that is far from it. The opening prints of an index
+        (SOQ) are no column of any file here; its open is the nearest thing.
         """
-        series = self.series.get(symbol)
         found: dict[tuple[str, str], float] = {}
-        if series is None:
-            return found
-        if (bar := series.on(day)) is not None:
+        bar = self._on(symbol, day)
+        if bar is not None and not bar.is_far(level):
             found[symbol, same_day_class] = bar.close
             if same_day_class != symbol:
                 found[symbol, symbol] = bar.open

@@ -32,6 +32,8 @@ Halts = tuple[tuple[float, frozenset[Contract]], ...]
 """Each time it changed, in order: at which instant (epoch seconds), and in which contracts trading is halted since."""
 BY_OPTION = ("bid", "ask", "bid_size", "ask_size", "volume", "open_interest", "iv", "delta", "gamma", "theta", "vega")
 """What columns of options a session can have."""
+FAR = 0.02
+"""A level that lies farther outside of a daily bar than this part of it is of another session, scale or underlying."""
 
 
 def is_unknown(column: Columns) -> bool:
@@ -67,6 +69,15 @@ class DailyBar:
     high: float
     low: float
     close: float
+
+    def outside(self, level: float) -> float:
+        """Return by which part a level lies outside of its range, 0 within it; a bare close has some room around it."""
+        room = FAR if self.low == self.high else 0.0
+        return max(1.0 - level / (self.low * (1.0 - room)), level / (self.high * (1.0 + room)) - 1.0, 0.0)
+
+    def is_far(self, level: float) -> bool:
+        """Say whether it can be no bar of a session that stood at a level: of another scale, or of something else."""
+        return self.outside(level) > FAR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,6 @@ STANDS = 10
 """Minutes for which the one state of a day is taken to stand, so that orders can walk their ladders."""
 _STALE = 0.6
 _KEPT = 0.5
-_RANGE = 5e-4
 _JUMP = 1.4
 
 
@@ -197,7 +196,8 @@ class EodSource:
         rows = rows.of({**rows.values, "underlying": underlying})
         level = known_level(table.file, table.symbol, underlying)
         table.findings = (*table.findings, *odd)
-        findings = [*table.findings, *self._against_before(rows, day), *self._against_daily(table, level, day)]
+        against = self.background.against(table.symbol, day, level, table.file)
+        findings = [*table.findings, *self._against_before(rows, day), *against]
         rows, more = in_our_units(rows, level, day.toordinal())
         findings += more
         at = rows.time[:1]
@@ -206,7 +206,7 @@ class EodSource:
             session,
             levels={table.symbol: (at, np.array([level]))},
             findings=findings,
-            settled=self.background.settled(table.symbol, day, product(table.symbol).same_day_class),
+            settled=self.background.settled(table.symbol, day, product(table.symbol).same_day_class, level),
         )
         return self._standing(with_index(with_parity(found, table.file, level)), session)
 
@@ -245,13 +245,6 @@ class EodSource:
         if ratio > _JUMP:
             text = f"the underlying is at {now.level:g} after {then.level:g} on {then.date}, as after a split of "
             yield told(rows.file, int(rows.row[0]), f"{text}{ratio:.2g}: contracts of before it are others now")
-
-    def _against_daily(self, table: VendorTable, level: float, day: date) -> Iterable[Finding]:
-        bars = self.background.series.get(table.symbol)
-        bar = bars.on(day) if bars is not None else None
-        if bar is not None and not bar.low * (1 - _RANGE) <= level <= bar.high * (1 + _RANGE):
-            text = f"the level {level:g} is outside of the day's range, {bar.low:g} to {bar.high:g}"
-            yield told(table.file, int(table.rows[0]), text)
 
     def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
         """Return finished sessions from the daily files."""

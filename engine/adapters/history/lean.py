@@ -152,10 +152,12 @@ class LeanSource:
         ):
             if words is not None:
                 raise refusal(refused(file, 0, words))
+        findings += self.background.against(self.symbol, session.date, middle, file)
         volume, interest = self._counts(session.date, clock, options)
         if interest is not None and is_price(interest, middle):
             text = f"open_interest holds the price of the underlying ({middle:g}), not a count of contracts"
             raise refusal(refused(file, 0, text))
+        same_day_class = product(self.symbol).same_day_class
         return HistoryDay(
             date=session.date,
             times=clock.times,
@@ -167,7 +169,7 @@ class LeanSource:
             ask_size=ask_size,
             volume=volume,
             open_interest=interest,
-            settled=self.background.settled(self.symbol, session.date, product(self.symbol).same_day_class),
+            settled=self.background.settled(self.symbol, session.date, same_day_class, middle),
             findings=tuple(findings),
         )
 

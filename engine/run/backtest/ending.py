@@ -7,14 +7,17 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.adapters.history.day import Columns, HistoryDay, Source
+from engine.adapters.history.day import Columns, DailyBar, HistoryDay, Source
 from engine.adapters.history.middle import median
 from engine.model.contract import Contract, Option, Settlement, Underlying, product
+from engine.model.errors import StoreError
 from engine.model.market import Board
 from engine.model.session import Session, session_after, session_from, sessions_after
 
 NEAR = 900.0
 """Seconds from the open or close within which a level may stand for it, or one and a half distances of two instants."""
+LOOKS_BACK = timedelta(days=10)
+"""How far back a session with levels may lie by which daily bars are judged: a long weekend, and some without data."""
 AT_THE_OPEN = ("SPX",)
 """Trading classes that settle at opening prints. Source: Cboe SPX contract specification."""
 
@@ -33,10 +36,28 @@ def settlement(option: Option, session: Session, day: HistoryDay, source: Source
             return official
         if (found := _nearest_level(option.symbol, session, day, at_open=at_open)) is not None:
             return found
-    bars = source.daily(option.symbol, ends.date + timedelta(days=1), 1)
-    if not bars or bars[-1].date != ends.date:
+    bar = _bar(option.symbol, ends.date, source)
+    if bar is None or _is_far(bar, option.symbol, day, source):
         return None
-    return bars[-1].open if at_open else bars[-1].close
+    return bar.open if at_open else bar.close
+
+
+def _bar(symbol: str, day: date, source: Source) -> DailyBar | None:
+    bars = source.daily(symbol, day + timedelta(days=1), 1)
+    return bars[-1] if bars and bars[-1].date == day else None
+
+
+def _is_far(bar: DailyBar, symbol: str, day: HistoryDay, source: Source) -> bool:
+    """Say whether daily bars are far from the levels of their sessions, by the last one until a bar that has levels."""
+    for each in reversed(source.dates(bar.date - LOOKS_BACK, bar.date)):
+        try:
+            level = (day if each == day.date else source.day(each)).levels.get(symbol)
+        except StoreError:  # a session that was refused
+            continue
+        if level is not None and (middle := median(level)) == middle:
+            of_it = bar if each == bar.date else _bar(symbol, each, source)
+            return of_it is not None and of_it.is_far(middle)
+    return False
 
 
 def was_split(symbol: str, since: date, session: Session, source: Source) -> bool:

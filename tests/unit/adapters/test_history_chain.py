@@ -117,6 +117,25 @@ def test_a_day_that_was_written_is_read_again_to_the_bit(tmp_path: Path) -> None
     assert not source.is_modelled
 
 
+@pytest.mark.parametrize("factor", [0.1, 0.95, 10.0])
+def test_daily_bars_of_another_scale_settle_nothing_and_are_told(tmp_path: Path, factor: float) -> None:
+    write_day(a_day(settled={}), tmp_path / f"{DAY}.parquet")
+    (tmp_path / "daily").mkdir()
+    prices = ",".join(f"{price * factor}" for price in (2832, 2841, 2820, 2826.06))
+    (tmp_path / "daily" / "spx_daily.csv").write_text(f"date,open,high,low,close\n{DAY},{prices}\n")
+    found = open_source(f"parquet:{tmp_path}").day(DAY)
+    assert found.settled == {}
+    assert [
+        (each.file, each.severity, each.text.partition(", is far from the level")[2]) for each in found.findings
+    ] == [
+        (
+            "SPX daily",
+            Severity.LEFT_OUT,
+            f" 2826.01 of its session in {DAY}.parquet: nothing settles at it; is it of another scale?",
+        )
+    ]
+
+
 def test_a_session_is_read_without_what_takes_longer_to_import(tmp_path: Path) -> None:
     """pyarrow imports pandas for numpy's arrays, and a third of a second goes by; its own functions take a tenth."""
     write_day(a_day(), tmp_path / f"{DAY}.parquet")

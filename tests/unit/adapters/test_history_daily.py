@@ -1,6 +1,7 @@
 """Daily bars beside chains: what is no session, no bar or no price is left out; splits and differences are told."""
 
 from datetime import date
+from math import nan
 from pathlib import Path
 
 import pytest
@@ -110,7 +111,7 @@ def test_bars_of_before_a_split_are_not_used(tmp_path: Path) -> None:
     assert [bar.close for bar in bars] == [93.7, 94.25, 93.86]
     earlier = daily.daily("AAPL", date(2025, 1, 8), 9)
     assert [bar.close for bar in earlier] == [640.0, 645.57], "what comes later changes nothing on a day of before it"
-    assert daily.settled("AAPL", MONDAY, "AAPL") == {("AAPL", "AAPL"): 640.0}
+    assert daily.settled("AAPL", MONDAY, "AAPL", 640.0) == {("AAPL", "AAPL"): 640.0}
     ((_, _, severity, text),) = told(daily)
     assert severity is Severity.TOLD
     assert text.startswith("AAPL closes at 93.7 on 2025-01-08 after 645.57, as after a split of 7")
@@ -130,8 +131,39 @@ def test_a_volatility_that_doubles_is_no_split(tmp_path: Path) -> None:
 
 def test_options_settle_at_the_close_and_those_of_the_morning_at_the_open(tmp_path: Path) -> None:
     daily = made(tmp_path, spx=[HEAD, "2025-01-17,5995,6014,5978,5996.66"])
-    assert daily.settled("SPX", date(2025, 1, 17), "SPXW") == {("SPX", "SPXW"): 5996.66, ("SPX", "SPX"): 5995.0}
-    assert daily.settled("SPX", date(2025, 1, 16), "SPXW") == {}
+    friday = date(2025, 1, 17)
+    assert daily.settled("SPX", friday, "SPXW", 5990.0) == {("SPX", "SPXW"): 5996.66, ("SPX", "SPX"): 5995.0}
+    assert daily.settled("SPX", friday, "SPXW", nan) == daily.settled("SPX", friday, "SPXW", 5990.0)
+    assert daily.settled("SPX", date(2025, 1, 16), "SPXW", 5990.0) == {}
+
+
+@pytest.mark.parametrize("level", [5990.0 * factor for factor in (0.1, 0.95, 1.05, 10.0)])
+def test_nothing_settles_at_a_bar_that_is_far_from_its_session(level: float, tmp_path: Path) -> None:
+    """Bars of another scale, or adjusted for dividends: by them what expires out of the money is worth much."""
+    daily, friday = made(tmp_path, spx=[HEAD, "2025-01-17,5995,6014,5978,5996.66"]), date(2025, 1, 17)
+    assert daily.settled("SPX", friday, "SPXW", level) == {}
+    ((file, severity, text),) = [(e.file, e.severity, e.text) for e in daily.against("SPX", friday, level, "a.parquet")]
+    assert (file, severity) == ("SPX daily", Severity.LEFT_OUT)
+    assert text == (
+        f"the bar of 2025-01-17, 5978 to 6014, is far from the level {level:g} of its session in a.parquet: "
+        "nothing settles at it; is it of another scale?"
+    )
+
+
+def test_a_bar_that_is_near_its_session_is_used_and_told(tmp_path: Path) -> None:
+    daily, friday = made(tmp_path, spx=[HEAD, "2025-01-17,5995,6014,5978,5996.66"]), date(2025, 1, 17)
+    assert [each.severity for each in daily.against("SPX", friday, 5940.0, "a.parquet")] == [Severity.TOLD]
+    assert daily.settled("SPX", friday, "SPXW", 5940.0)
+    assert not list(daily.against("SPX", friday, 5976.0, "a.parquet"))
+
+
+def test_a_bare_close_has_room_for_the_day_before_it(tmp_path: Path) -> None:
+    """Its range is not known: the middle of most sessions lies within two percent of it."""
+    daily, friday = made(tmp_path, closes=["date,spx", "2025-01-17,6000"]), date(2025, 1, 17)
+    levels = (6110.0, 6200.0, 6300.0)
+    found = [[each.severity for each in daily.against("SPX", friday, level, "a")] for level in levels]
+    assert found == [[], [Severity.TOLD], [Severity.LEFT_OUT]]
+    assert [bool(daily.settled("SPX", friday, "SPXW", level)) for level in levels] == [True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -208,3 +208,15 @@ def test_the_shipped_half_day_is_whole_and_sound() -> None:
     assert day.settled == {("GOOG", "GOOG"): 748.4}
     bars = source.daily("GOOG", date(2015, 12, 24), 500)
     assert (bars[0].date, bars[-1].date, bars[-1].close) == (date(2014, 4, 3), date(2015, 12, 23), 750.31)
+
+
+@pytest.mark.parametrize(("factor", "is_used"), [(1.0, True), (0.95, False), (10.0, False)])
+def test_daily_bars_of_another_scale_settle_nothing_and_are_told(tmp_path: Path, factor: float, is_used: bool) -> None:
+    root(tmp_path, index=index_lines())
+    prices = ",".join(f"{factor * each}" for each in (levels()[0], max(levels()), min(levels()), levels()[-1]))
+    (tmp_path / "daily").mkdir()
+    (tmp_path / "daily" / "spx_daily.csv").write_text(f"date,open,high,low,close\n{DAY},{prices}\n")
+    day = open_source(f"lean:{tmp_path}").day(DAY)
+    assert day.settled == ({("SPX", "SPXW"): levels()[-1], ("SPX", "SPX"): levels()[0]} if is_used else {})
+    words = [each.text.partition("is far from")[2].partition("; ")[2] for each in day.findings]
+    assert words == ([] if is_used else ["is it of another scale?"])

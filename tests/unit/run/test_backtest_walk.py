@@ -478,6 +478,29 @@ def test_a_level_of_noon_is_no_close(tmp_path: Path) -> None:
     assert any("settlement level is not known" in text for text in done.alarms)
 
 
+class Scaled(PastDays):
+    """A source whose daily bars are of another scale than its levels."""
+
+    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
+        bars = super().daily(symbol, before, count)
+        if symbol != "SPX":
+            return bars
+        return [DailyBar(bar.date, *(0.95 * each for each in (bar.open, bar.high, bar.low, bar.close))) for bar in bars]
+
+
+@pytest.mark.parametrize("given", [{"change": until_noon}, {"missing": frozenset((date(2026, 9, 2),))}])
+def test_daily_bars_of_another_scale_settle_nothing(given: dict[str, object], tmp_path: Path) -> None:
+    """A put spread that expires worthless would be worth ten points by them: the position stays, and it is told."""
+    source = replace(Scaled(every=3, expiries=3, strikes=25), **given)
+    done = run(desk_of(tmp_path, HELD), tmp_path / "x.db", source, last=date(2026, 9, 2))
+    assert [trade.left for trade in done.trades] == [None] * len(done.trades)
+    assert any("settlement level is not known" in text for text in done.alarms)
+    sound = replace(PastDays(every=3, expiries=3, strikes=25), **given)
+    done = run(desk_of(tmp_path, HELD), tmp_path / "sound.db", sound, last=date(2026, 9, 2))
+    assert done.trades[0].left is not None
+    assert not done.alarms
+
+
 class Split(PastDays):
     """A source whose daily bars begin anew on the second of September."""
 
