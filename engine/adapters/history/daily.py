@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.adapters.history.day import Columns, DailyBar, Finding
-from engine.adapters.history.finding import left_out, refused, told
+from engine.adapters.history.day import SLACK, Columns, DailyBar, Finding
+from engine.adapters.history.finding import OUTSIDE, left_out, refused, told
 from engine.adapters.history.missing import parse_day
 from engine.adapters.history.table import CsvTable, Whole, read_csv
 from engine.model.contract import Kind, product
@@ -162,9 +162,8 @@ class Daily:
         found: dict[tuple[str, str], float] = {}
         bar = self._on(symbol, day)
         if bar is not None and not bar.is_far(level):
-            found[symbol, same_day_class] = bar.close
-            if same_day_class != symbol:
-                found[symbol, symbol] = bar.open
+            at = {symbol: bar.settles_at(at_open=True), same_day_class: bar.settles_at(at_open=False)}
+            found |= {(symbol, each): level for each, level in at.items() if level is not None}
         return found
 
 
@@ -191,7 +190,9 @@ def _series(table: CsvTable, path: Path, findings: list[Finding]) -> Iterator[tu
         return
     for name in table.names:
         if name not in _NO_SYMBOL:
-            yield name.upper(), _bars(table, days, [table.numbers(name)] * 4, findings)
+            closes = table.numbers(name)
+            there = np.where(np.isnan(closes), 0, days)
+            yield name.upper(), _bars(table, there, [closes] * 4, findings)
 
 
 def _days(table: CsvTable, findings: list[Finding]) -> Whole:
@@ -233,18 +234,27 @@ def _trades(day: date) -> bool:
 def _bars(
     table: CsvTable, days: Whole, columns: Sequence[Columns], findings: list[Finding]
 ) -> dict[int, tuple[float, ...]]:
+    """Return the bars by day. Where high and low are empty it is a bare close; where the open is no price it is nan."""
     matrix = np.column_stack(columns) if len(days) else np.zeros((0, 4))
+    is_bare = np.isnan(matrix[:, 1]) & np.isnan(matrix[:, 2])
+    matrix[is_bare] = matrix[is_bare][:, 3:]
     opened, high, low, close = matrix.T
-    known = (days > 0) & ~np.isnan(close)
-    slack = 1e-9 + 1e-4 * np.abs(close)
-    none = known & ((close <= 0) | (low <= 0) | (low > high + slack))
-    if none.any():
-        findings.append(left_out(table.file, table.rows[none].tolist(), "this is no bar: a low above the high, or a 0"))
-    known &= ~none
-    odd = known & ((low > np.minimum(opened, close) + slack) | (high < np.maximum(opened, close) - slack))
-    if odd.any():
-        text = "open or close is outside of low to high; they are used as they stand"
-        findings.append(told(table.file, int(table.rows[odd][0]), text, int(odd.sum())))
+    slack = 1e-9 + SLACK * np.abs(close)
+    sound = (low > 0) & (close > 0) & (low <= high + slack) & np.isfinite(high) & np.isfinite(close)
+    if (none := (days > 0) & ~sound).any():
+        text = "this is no bar: without a close, a low above the high, a price that is none, or a 0"
+        findings.append(left_out(table.file, table.rows[none].tolist(), text))
+    known = (days > 0) & sound
+    no_open = known & ~((opened > 0) & np.isfinite(opened))
+    opened[no_open] = np.nan
+    odd = known & ((low > np.fmin(opened, close) + slack) | (high < np.fmax(opened, close) - slack))
+    for mask, text in (
+        (known & is_bare, "it has a close alone, without high and low: nothing settles at its open"),
+        (no_open, "its open is no price: nothing settles at it"),
+        (odd, OUTSIDE),
+    ):
+        if mask.any():
+            findings.append(told(table.file, int(table.rows[mask][0]), text, int(mask.sum())))
     return {int(day): tuple(bar) for day, bar in zip(days[known], matrix[known].tolist(), strict=True)}
 
 
@@ -265,7 +275,8 @@ def _merge(
         findings.append(told(file, 0, text, len(apart)))
     for day, bar in more.items():
         kept = have.get(day)
-        if kept is None or (kept[0] == kept[1] == kept[2] == kept[3] and day not in apart):
+        lacks_open = kept is not None and (kept[0] != kept[0] or len(set(kept)) == 1)
+        if kept is None or (lacks_open and day not in apart):
             have[day] = bar
 
 

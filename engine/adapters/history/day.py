@@ -32,6 +32,8 @@ Halts = tuple[tuple[float, frozenset[Contract]], ...]
 """Each time it changed, in order: at which instant (epoch seconds), and in which contracts trading is halted since."""
 BY_OPTION = ("bid", "ask", "bid_size", "ask_size", "volume", "open_interest", "iv", "delta", "gamma", "theta", "vega")
 """What columns of options a session can have."""
+SLACK = 1e-4
+"""The part of it by which open or close may lie outside of low to high: files round."""
 FAR = 0.02
 """A level that lies farther outside of a daily bar than this part of it is of another session, scale or underlying."""
 
@@ -62,13 +64,22 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class DailyBar:
-    """A finished session of an underlying: points or dollars."""
+    """A finished session of an underlying: points or dollars. `open` is nan where nobody says it."""
 
     date: date
     open: float
     high: float
     low: float
     close: float
+
+    def settles_at(self, *, at_open: bool) -> float | None:
+        """Return its open or close, None where that is none: not known, outside of its range, the open of a bare close.
+
+        A file of closes has no opens, and its bars are all close.
+        """
+        value = self.open if at_open else self.close
+        is_bare = at_open and self.low == self.high
+        return None if is_bare or not self.low * (1.0 - SLACK) <= value <= self.high * (1.0 + SLACK) else value
 
     def outside(self, level: float) -> float:
         """Return by which part a level lies outside of its range, 0 within it; a bare close has some room around it."""

@@ -8,6 +8,7 @@ from typing import Any
 from engine.adapters.history.day import Finding, Severity
 from engine.model.errors import StoreError
 
+OUTSIDE = "open or close is outside of low to high: rules read it as it stands, nothing settles at it"
 _SHOWN = 5
 
 

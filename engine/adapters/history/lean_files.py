@@ -13,8 +13,8 @@ from zlib import error as ZlibError
 
 import numpy as np
 
-from engine.adapters.history.day import Columns, Finding
-from engine.adapters.history.finding import left_out, refusal, refused, told
+from engine.adapters.history.day import SLACK, Columns, Finding
+from engine.adapters.history.finding import OUTSIDE, left_out, refusal, refused, told
 from engine.adapters.history.levels import known_level, sound_levels
 from engine.adapters.history.table import Whole
 
@@ -147,7 +147,7 @@ def open_interest(where: str, content: bytes) -> float | None:
 
 def day_bars(where: str, content: bytes, findings: list[Finding]) -> Iterator[tuple[date, Sequence[float]]]:
     """Yield day and prices of a file whose bars begin with `20140606 00:00`, each day once; what is none is told."""
-    odd, again, seen = [], [], set[date]()
+    odd, again, outside, seen = [], [], [], set[date]()
     for row, line in enumerate(content.decode("ascii", "replace").splitlines(), 1):
         text, *fields = line.split(",")
         try:
@@ -162,11 +162,16 @@ def day_bars(where: str, content: bytes, findings: list[Finding]) -> Iterator[tu
             again.append(row)
         else:
             seen.add(day)
+            opened, high, low, close = prices
+            if not low * (1.0 - SLACK) <= min(opened, close) <= max(opened, close) <= high * (1.0 + SLACK):
+                outside.append(row)
             yield day, prices
     if odd:
         findings.append(left_out(where, odd, "this is no bar: a day, and four prices above 0"))
     if again:
         findings.append(left_out(where, again, "the same day stands there before"))
+    if outside:
+        findings.append(told(where, outside[0], OUTSIDE, len(outside)))
 
 
 CROSSED = "the bid is above the ask"

@@ -39,7 +39,7 @@ def settlement(option: Option, session: Session, day: HistoryDay, source: Source
     bar = _bar(option.symbol, ends.date, source)
     if bar is None or _is_far(bar, option.symbol, day, source):
         return None
-    return bar.open if at_open else bar.close
+    return bar.settles_at(at_open=at_open)
 
 
 def _bar(symbol: str, day: date, source: Source) -> DailyBar | None:

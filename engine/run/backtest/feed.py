@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from math import isnan
 
 import numpy as np
 
@@ -180,7 +181,8 @@ class HistoryFeed:
         for each in self._source.daily(symbol, session.date, count):
             opened = session_on(each.date)
             if opened is not None:
-                first, high, low, last = (float(price) for price in (each.open, each.high, each.low, each.close))
+                first = each.close if isnan(each.open) else each.open
+                first, high, low, last = (float(price) for price in (first, each.high, each.low, each.close))
                 found.append(Bar(opened.open.timestamp(), first, high, low, last, 0.0, 0.0))
         return found
 

@@ -75,7 +75,12 @@ def test_repeated_mixed_and_impossible_rows_are_told_by_their_line(tmp_path: Pat
     assert set(told(daily)) == {
         ("spx.csv", 3, Severity.TOLD, "the days are out of order; they are sorted"),
         ("spx.csv", 4, Severity.LEFT_OUT, "the same day stands there before"),
-        ("spx.csv", 5, Severity.LEFT_OUT, "this is no bar: a low above the high, or a 0"),
+        (
+            "spx.csv",
+            5,
+            Severity.LEFT_OUT,
+            "this is no bar: without a close, a low above the high, a price that is none, or a 0",
+        ),
         ("spx.csv", 6, Severity.LEFT_OUT, "a date is like 2019-05-24, is 'soon'"),
     }
     assert [bar.close for bar in daily.daily("SPX", date(2025, 1, 14), 9)] == [2.0, 4.0]
@@ -135,6 +140,54 @@ def test_options_settle_at_the_close_and_those_of_the_morning_at_the_open(tmp_pa
     assert daily.settled("SPX", friday, "SPXW", 5990.0) == {("SPX", "SPXW"): 5996.66, ("SPX", "SPX"): 5995.0}
     assert daily.settled("SPX", friday, "SPXW", nan) == daily.settled("SPX", friday, "SPXW", 5990.0)
     assert daily.settled("SPX", date(2025, 1, 16), "SPXW", 5990.0) == {}
+
+
+@pytest.mark.parametrize("opened", ["0", "-1", "59950", "", "nan", "inf", "6016"])
+def test_nothing_settles_at_an_open_that_is_none(opened: str, tmp_path: Path) -> None:
+    daily = made(tmp_path, spx=[HEAD, "2025-01-16,5960,5970,5950,5965", f"2025-01-17,{opened},6014,5978,5996.66"])
+    friday = date(2025, 1, 17)
+    assert daily.settled("SPX", friday, "SPXW", 5990.0) == {("SPX", "SPXW"): 5996.66}
+    assert [bar.close for bar in daily.daily("SPX", date(2025, 1, 18), 9)] == [5965.0, 5996.66], "rules read its close"
+    outside = "open or close is outside of low to high: rules read it as it stands, nothing settles at it"
+    text = outside if opened in ("59950", "6016") else "its open is no price: nothing settles at it"
+    assert told(daily) == [("spx.csv", 3, Severity.TOLD, text)]
+
+
+@pytest.mark.parametrize(
+    "bar", ["5995,,5978,5996", "5995,inf,5978,5996", "5995,6014,-1,5996", "5995,6014,5978,", ",,,"]
+)
+def test_a_row_without_a_price_of_its_own_is_no_bar(bar: str, tmp_path: Path) -> None:
+    daily = made(tmp_path, spx=[HEAD, f"2025-01-17,{bar}"])
+    text = "this is no bar: without a close, a low above the high, a price that is none, or a 0"
+    assert told(daily) == [("spx.csv", 2, Severity.LEFT_OUT, text)]
+    assert daily.settled("SPX", date(2025, 1, 17), "SPXW", 5990.0) == {}
+
+
+def test_nothing_settles_at_a_close_outside_of_its_range(tmp_path: Path) -> None:
+    daily = made(tmp_path, spx=[HEAD, "2025-01-17,5995,6014,5978,6096.66"])
+    assert daily.settled("SPX", date(2025, 1, 17), "SPXW", 5990.0) == {("SPX", "SPX"): 5995.0}
+    assert [each[1:3] for each in told(daily)] == [(2, Severity.TOLD)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "texts"),
+    [
+        (["date,spx", "2025-01-17,5996.66"], []),
+        ([HEAD, "2025-01-17,,,,5996.66"], ["it has a close alone, without high and low: nothing settles at its open"]),
+    ],
+)
+def test_a_bare_close_has_no_open_to_settle_at(lines: list[str], texts: list[str], tmp_path: Path) -> None:
+    daily = made(tmp_path, spx=lines)
+    assert daily.settled("SPX", date(2025, 1, 17), "SPXW", 5990.0) == {("SPX", "SPXW"): 5996.66}
+    assert daily.daily("SPX", date(2025, 1, 18), 9) == [DailyBar(date(2025, 1, 17), *[5996.66] * 4)]
+    assert [each[3] for each in told(daily)] == texts
+
+
+def test_an_open_that_one_file_lacks_is_that_of_another(tmp_path: Path) -> None:
+    daily = made(
+        tmp_path, spx_a=[HEAD, "2025-01-17,,6014,5978,5996.66"], spx_b=[HEAD, "2025-01-17,5995,6014,5978,5996.66"]
+    )
+    assert daily.settled("SPX", date(2025, 1, 17), "SPXW", 5990.0)["SPX", "SPX"] == 5995.0
 
 
 @pytest.mark.parametrize("level", [5990.0 * factor for factor in (0.1, 0.95, 1.05, 10.0)])

@@ -1,6 +1,8 @@
 """The modelled market: paths keep to their bars, options to the volatility index, and it says that it is a model."""
 
 import math
+import re
+import shutil
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -90,6 +92,17 @@ def test_a_day_is_the_same_each_time_and_holds_its_bar(folder: Path) -> None:
     assert day.levels["SPX"][-1] == bar.close
     assert bar.low <= day.levels["SPX"].min() <= day.levels["SPX"].max() <= bar.high
     assert day.settled == {("SPX", "SPXW"): bar.close, ("SPX", "SPX"): bar.open}
+
+
+@pytest.mark.parametrize("symbol", ["spx", "vix"])
+def test_a_day_without_an_open_is_refused(folder: Path, tmp_path: Path, symbol: str) -> None:
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    file = tmp_path / f"{symbol}_daily.csv"
+    lines = [re.sub(r"^(2014-03-12),[^,]*", r"\1,", line) for line in file.read_text().splitlines()]
+    file.write_text("\n".join(lines) + "\n")
+    with pytest.raises(StoreError, match=f"there is no open of {symbol.upper()} on 2014-03-12"):
+        day_of(tmp_path, date(2014, 3, 12))
+    assert day_of(tmp_path, date(2014, 3, 13)).levels
 
 
 def test_minutes_and_expiries_are_made_as_asked(folder: Path) -> None:

@@ -6,6 +6,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache, partial
 from itertools import count
+from math import nan
 from pathlib import Path
 
 import numpy as np
@@ -555,6 +556,25 @@ def test_options_of_the_morning_settlement_end_with_the_next_open(tmp_path: Path
     assert {f"{record.at:%H:%M}" for record in settled} == {"14:00"}
     assert {record.data["level"] for record in of_that_day} == {f"{morning.levels['SPX'][0]:.4f}"}
     assert settled[0].at.date() == date(2026, 9, 3)
+
+
+class WithoutOpens(PastDays):
+    """A source whose daily bars have no opens."""
+
+    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
+        return [replace(bar, open=nan) for bar in super().daily(symbol, before, count)]
+
+
+def test_an_open_that_nobody_knows_settles_nothing(tmp_path: Path) -> None:
+    """On a day without data the daily bar says what the class of the morning settles at; an empty cell does not."""
+    gone = date(2026, 9, 3)
+    given = {"every": 3, "expiries": 3, "strikes": 25, "trading_class": "SPX", "missing": frozenset((gone,))}
+    desk = desk_of(tmp_path, HELD.replace("{dte: 1}", "{dte: 1, class: SPX}"))
+    done = run(desk, tmp_path / "x.db", WithoutOpens(**given), last=gone)
+    assert [text for text in done.alarms if "its settlement level is not known" in text]
+    assert not [
+        text for text in run(desk, tmp_path / "y.db", PastDays(**given), last=gone).alarms if "not known" in text
+    ]
 
 
 def test_shares_that_are_assigned_count_in_the_account_by_their_price(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ the day's open, high, low and close.
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cached_property
+from math import isnan
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,9 @@ class ModelSource:
         index, vix = self.background.series[SYMBOL].on(day), self.background.series["VIX"].on(day)
         if session is None or index is None or vix is None:
             raise refusal(refused(self.path.name, 0, f"there is no bar of SPX and VIX on {day}"))
+        for symbol, bar in ((SYMBOL, index), ("VIX", vix)):
+            if isnan(bar.open):
+                raise refusal(refused(self.path.name, 0, f"there is no open of {symbol} on {day}"))
         opening = self._opening(index)
         index = replaced_open(index, opening)
         path = level_path(index, session.minutes)
@@ -123,7 +127,8 @@ class ModelSource:
         """
         fund = self.background.series.get("SPY")
         bar = fund.on(index.date) if fund is not None else None
-        return index.open if bar is None else round(index.close * bar.open / bar.close, 2)
+        opened = None if bar is None else bar.settles_at(at_open=True)
+        return index.open if bar is None or opened is None else round(index.close * opened / bar.close, 2)
 
     def _minutes(self, length: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """Return the minutes that are made: the first one, each step, and the last one."""
@@ -134,7 +139,7 @@ class ModelSource:
         found = {SYMBOL: level, **{name: term.indices[name] * 100.0 for name in NODES}}
         fund = self.background.series.get("SPY")
         bar = fund.on(day) if fund is not None else None
-        if bar is not None:
+        if bar is not None and not isnan(bar.open):
             opened, closed = bar.open / index.open, bar.close / index.close
             found["SPY"] = level * (opened + (closed - opened) * part)
         return found
