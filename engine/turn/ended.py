@@ -94,12 +94,18 @@ def _take_back_too_much(work: Work, position: Position, order: Order) -> None:
 
 
 def _closed_after_all(work: Work, position: Position, order: Order) -> None:
-    """An order that was over has closed something after all: what works for the same contracts would close too much."""
+    """An order that was over has closed something after all: what works for the same contracts would close too much.
+
+    Of a protective stop what is left is closed, as if it had been hit while it was known to rest.
+    """
     live = work.live_orders(position.id)
     for other in live:
         cancel(work, other, "an earlier order has filled after all")
     if position.is_flat and not live and position.state in ("open", "exiting"):
         closed(work, position, "closed_out")
+    elif _leaves_a_rest(work, position, order):
+        what = f"the protective stop of {order.legs[0].option} was over and has filled after all"
+        leave(work, position, PROTECT, what)
 
 
 def order_ended(work: Work, order: Order, *, asked: bool = False) -> None:
@@ -426,27 +432,33 @@ def _resting_ended(work: Work, position: Position, order: Order, *, asked: bool)
 
 def _protection_ended(work: Work, position: Position, order: Order, *, asked: bool) -> None:
     """A protective stop that was hit has bought one short leg back: what is left of the position is closed."""
-    if position.state == "exiting":
-        if order.has_fills and not position.is_flat and not _is_closing(work, position, order):
-            leave(work, position, PROTECT, f"the protective stop of {order.legs[0].option} was hit")
-        else:
-            if all(leg.name != order.legs[0].name for leg, _ in legs_to_close(position, work.governing(position))):
-                note_gone(work, position, order, asked=asked)
-            _after_closing(work, work.positions[position.id])
-    elif position.state == "open" and order.has_fills:
-        if not position.is_flat:
-            leave(work, position, PROTECT, f"the protective stop of {order.legs[0].option} was hit")
-        elif take_back(work, position, "the position is closed"):
+    if _leaves_a_rest(work, position, order):
+        leave(work, position, PROTECT, f"the protective stop of {order.legs[0].option} was hit")
+    elif position.state == "exiting":
+        if all(leg.name != order.legs[0].name for leg, _ in legs_to_close(position, work.governing(position))):
+            note_gone(work, position, order, asked=asked)
+        _after_closing(work, work.positions[position.id])
+    elif position.state == "open" and position.is_flat:
+        if take_back(work, position, "the position is closed"):
             closed(work, replace(position, exit_reason=PROTECT), "closed_out")
     elif position.state == "open":
         note_gone(work, position, order, asked=asked)
 
 
+def _leaves_a_rest(work: Work, position: Position, order: Order) -> bool:
+    """Say whether a protective stop has filled and left something that no exit at work closes."""
+    if order.purpose is not Purpose.PROTECT or not order.has_fills or position.is_flat:
+        return False
+    return position.state == "open" or (position.state == "exiting" and not _is_closing(work, position, order))
+
+
 def _is_closing(work: Work, position: Position, order: Order) -> bool:
-    """Say whether the exit at work closes the leg of a protective stop, too."""
+    """Say whether the exit at work closes the leg of a protective stop, too, and nothing of it stays open."""
     plan = work.governing(position).plan
     planned = next((each for each in plan.exits if each.name == position.exit_reason), None)
-    return planned is None or not planned.legs or order.legs[0].name in planned.legs
+    if planned is None:
+        return True
+    return planned.part is None and (not planned.legs or order.legs[0].name in planned.legs)
 
 
 def _watched_instead(work: Work, position: Position, order: Order, how: str) -> None:

@@ -129,6 +129,159 @@ def test_when_it_is_hit_the_rest_is_closed() -> None:
     assert desk.position.is_flat
 
 
+# ---------------------------------------------------------------- a stop that was over fills after all
+
+TWO = {"risk": "{max_loss_per_trade: $5000, protect: {cost: 4x credit}}", "quantity": "2"}
+NAKED = "\n  expiry: {dte: 0}\n  short_put: {sell: put, strike: {delta: 0.10}}\n"
+NAKED_RISK = "{undefined_risk: allow, protect: {cost: 4x credit}}"
+LATE = f"the protective stop of {put(5945)} was over and has filled after all: the position is closed"
+
+
+def called_cancelled(desk: Desk, leg: str = "short_put") -> Order:
+    """Return the stop of a leg, which the broker calls cancelled; it is to be put back in a minute."""
+    ack_all(desk)
+    guard = next(order for order in guards(desk) if order.legs[0].name == leg)
+    desk.cancelled(guard)
+    desk.tick(1)
+    assert not desk.order(guard.ref).status.is_live
+    return guard
+
+
+def fills_late(desk: Desk, order: Order, count: int) -> None:
+    for report in desk.executions_of(order, count):
+        desk.send(report)
+
+
+def work_off(desk: Desk) -> None:
+    """Take back what is to be taken back, and fill what closes."""
+    for _ in range(6):
+        for order in desk.live:
+            if order.status is OrderStatus.CANCELLING:
+                desk.cancelled(order)
+            elif order.purpose is Purpose.EXIT:
+                desk.fill(order)
+        desk.tick(5)
+
+
+@pytest.mark.parametrize("is_put_back", [False, True])
+@pytest.mark.parametrize("legs", ["", CONDOR])
+def test_28_what_a_stop_leaves_that_fills_after_it_was_over_is_closed(legs: str, is_put_back: bool) -> None:
+    """It was left, the long leg alone and the other side, until some exit came true."""
+    desk = opened(EACH, legs=legs) if legs else opened(EACH)
+    guard = called_cancelled(desk)
+    if is_put_back:
+        desk.tick(61)
+        ack_all(desk)
+    assert ("short_put" in [order.legs[0].name for order in guards(desk)]) is is_put_back
+    fills_late(desk, guard, 1)
+    assert (desk.position.state, desk.position.exit_reason) == ("exiting", "protect")
+    assert all(order.status is OrderStatus.CANCELLING for order in guards(desk))
+    work_off(desk)
+    assert (desk.position.state, desk.position.is_flat, desk.live) == ("closed", True, [])
+    assert desk.alarms[-1] == LATE
+
+
+def test_28_a_part_that_a_stop_fills_after_it_was_over_closes_all() -> None:
+    """The second contract, told while the rest is closed, takes that order back: it would buy one too many."""
+    desk = opened(TWO["risk"], quantity=TWO["quantity"])
+    guard = called_cancelled(desk)
+    fills_late(desk, guard, 1)
+    closing = desk.last
+    assert (closing.purpose, closing.quantity, closing.is_combo) == (Purpose.EXIT, 1, True)
+    fills_late(desk, guard, 1)
+    assert desk.order(closing.ref).status is OrderStatus.CANCELLING
+    desk.cancelled(closing)
+    desk.tick(0)
+    assert [(leg.name, desk.last.quantity) for leg in desk.last.legs] == [("long_put", 2)]
+    work_off(desk)
+    assert (desk.position.state, desk.position.is_flat) == ("closed", True)
+
+
+def test_28_an_exit_that_works_goes_on_with_what_a_late_stop_has_left() -> None:
+    desk = opened()
+    ack_all(desk)
+    (guard,) = guards(desk)
+    desk.until("15:45")
+    desk.cancelled(guard)
+    desk.tick(1)
+    closing = desk.last
+    desk.ack(closing)
+    fills_late(desk, guard, 1)
+    assert desk.order(closing.ref).status is OrderStatus.CANCELLING
+    desk.cancelled(closing)
+    desk.tick(0)
+    assert ([leg.name for leg in desk.last.legs], desk.position.exit_reason) == (["long_put"], "time")
+    work_off(desk)
+    assert (desk.position.state, desk.position.is_flat) == ("closed", True)
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+def test_28_an_exit_of_one_side_is_followed_by_the_rest_of_the_side_whose_stop_filled_late(is_done: bool) -> None:
+    exits = '\n  - {name: side, time: "10:00:30", close: call_side}\n  - time: "15:45"\n'
+    desk = opened(EACH, legs=CONDOR, exits=exits)
+    guard = called_cancelled(desk)
+    desk.until("10:00:30")
+    desk.cancelled(next(order for order in guards(desk) if order.legs[0].name == "short_call"))
+    desk.tick(1)
+    assert {leg.name for leg in desk.last.legs} == {"short_call", "long_call"}
+    if is_done:
+        desk.fill(desk.last)
+    else:
+        desk.ack(desk.last)
+    fills_late(desk, guard, 1)
+    assert (desk.position.state, desk.position.exit_reason) == ("exiting", "protect")
+    work_off(desk)
+    assert (desk.position.state, desk.position.is_flat) == ("closed", True)
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_stop_that_fills_while_a_part_is_closed_leaves_no_leg_alone(is_late: bool) -> None:
+    """Half of the long legs was closed, as if the short ones were there, and the other half stayed."""
+    desk = opened(TWO["risk"], quantity="2", exits='\n  - {name: half, time: "15:00", close: 50%}\n  - time: "15:45"\n')
+    ack_all(desk)
+    (guard,) = guards(desk)
+    desk.until("15:00")
+    if is_late:
+        desk.cancelled(guard)
+        desk.tick(1)
+        fills_late(desk, guard, 2)
+    else:
+        desk.fill(guard, price="6.00")
+    assert (desk.position.state, desk.position.exit_reason) == ("exiting", "protect")
+    work_off(desk)
+    assert (desk.position.state, desk.position.is_flat) == ("closed", True)
+
+
+def test_28_a_late_stop_of_all_that_is_held_ends_the_position_once_the_one_put_back_is_over() -> None:
+    """It stayed open, and held nothing."""
+    desk = opened(NAKED_RISK, legs=NAKED)
+    guard = called_cancelled(desk)
+    desk.tick(61)
+    (again,) = guards(desk)
+    desk.ack(again)
+    fills_late(desk, guard, 1)
+    assert desk.order(again.ref).status is OrderStatus.CANCELLING
+    assert desk.position.state == "open"
+    desk.cancelled(again)
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "protect")
+
+
+def test_28_a_stop_that_fills_after_the_exit_is_told_and_nothing_is_traded_for_it() -> None:
+    desk = opened()
+    ack_all(desk)
+    (guard,) = guards(desk)
+    desk.until("15:45")
+    desk.cancelled(guard)
+    desk.tick(1)
+    desk.fill(desk.last)
+    sent = len(desk.submitted)
+    fills_late(desk, guard, 1)
+    desk.tick(60)
+    assert (desk.position.state, len(desk.submitted)) == ("closed", sent)
+    assert desk.alarms[-1].startswith(f"more was closed of {desk.position.id} than was held")
+    assert desk.alarms[-1].endswith("a person must look")
+
+
 def test_a_guard_somebody_cancelled_is_put_back_once() -> None:
     desk = opened()
     ack_all(desk)
