@@ -2,6 +2,9 @@
 
 REFUSALS = frozenset((103, 105, 109, 110, 200, 201, 203, 321, 382, 383, 387, 388, 460, 10268, 10269, 10326))
 """Codes that refuse an order which was never acknowledged."""
+NOT_VALID = 321
+"""The gateway itself has refused a request, as where its API is read-only: of an order that was acknowledged what was
+asked of it since, not the order."""
 NOT_FOUND = 10147
 """The broker has no order under the id that was to be cancelled."""
 NOT_CANCELLED = frozenset((161, NOT_FOUND, 10148))

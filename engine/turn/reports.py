@@ -26,6 +26,7 @@ from engine.turn.message_codes import (
     NO_SUCH_ORDER,
     NOT_CANCELLED,
     NOT_FOUND,
+    NOT_VALID,
     REFUSALS,
 )
 from engine.turn.mismatch import check_count, check_net_price, check_price, check_terms, is_second
@@ -169,8 +170,8 @@ def on_message(work: Work, event: OrderMessage) -> None:
         order.status is OrderStatus.CANCELLED and order.message == broker_words(order) and not has_reason(order)
     )
     words = f"{event.code} {event.text}"
-    is_answer = order.status is OrderStatus.CANCELLING and event.code not in REFUSALS
-    order = work.put_order(replace(order, message=answered(order.message, words) if is_answer else words))
+    message = answered(order.message, words) if _answers_cancel(order, event.code) else words
+    order = work.put_order(replace(order, message=message))
     if event.code in REFUSALS and order.status in _UNANSWERED and not order.perm_id:
         order = work.put_order(replace(order, ended=OrderStatus.REFUSED))
         conclude(work, order)
@@ -189,6 +190,13 @@ def on_message(work: Work, event: OrderMessage) -> None:
         work.alarm(order.bot, text, order.position)
         if order.purpose in CLOSING:
             take_setback_back(work, work.positions[order.position], EXIT_NOT_BY_US)
+
+
+def _answers_cancel(order: Order, code: int) -> bool:
+    """Say whether a code answers the cancel of an order, and does not say why the broker refuses the order itself."""
+    if order.status is not OrderStatus.CANCELLING:
+        return False
+    return code not in REFUSALS or (code == NOT_VALID and bool(order.perm_id))
 
 
 def _said_of_working(work: Work, order: Order, event: OrderMessage) -> None:

@@ -583,7 +583,7 @@ def test_a_contract_that_another_bot_holds_the_other_way_round(if_held: str, sol
     )
 
 
-@pytest.mark.parametrize("code", [161, 10147, 10148])
+@pytest.mark.parametrize("code", [161, 321, 10147, 10148])
 def test_a_further_try_follows_whatever_the_broker_has_answered_to_the_cancel_of_the_one_before(code: int) -> None:
     """Its answer was taken for why the entry was over: no try followed, though the order was gone without a fill."""
     desk = Desk((text_of(order="{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 5s, then: cancel}"),))
@@ -597,6 +597,18 @@ def test_a_further_try_follows_whatever_the_broker_has_answered_to_the_cancel_of
     assert len(desk.submitted) == 1
     desk.tick(1)
     assert [each.attempt for each in desk.submitted] == [1, 2]
+
+
+def test_a_further_try_follows_one_that_is_refused_as_it_works_only_if_it_was_taken_back_for_one() -> None:
+    """The exchange may refuse it at the moment at which it is taken back: then it says why the entry is over."""
+    desk = Desk((text_of(order="{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 5s, then: cancel}"),))
+    order = desk.enter()
+    desk.ack(order)
+    desk.tick(10)
+    desk.message(order, 201, "Order rejected - reason: no")
+    desk.cancelled(order)
+    desk.tick(60)
+    assert len(desk.submitted) == 1
 
 
 def test_no_further_try_follows_one_that_has_filled_while_it_was_taken_back() -> None:

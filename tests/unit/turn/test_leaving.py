@@ -8,7 +8,7 @@ from hand_desk import SECTIONS, Desk, call, put, text_of
 
 from engine.model.command import Inquire
 from engine.model.contract import Underlying
-from engine.model.event import BrokerStatus, OrderReport
+from engine.model.event import BrokerStatus, OrderReport, Request
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side
 from engine.record.record import Kind
 
@@ -576,6 +576,26 @@ def test_a_cancel_that_is_refused_says_how() -> None:
     desk.tick(10)
     assert len(desk.cancels) == 2
     assert f"{desk.last.ref} was not cancelled, the broker says: 161 not in a cancellable state" in desk.alarms
+
+
+READ_ONLY = "Error validating request.-'bB' : cause - The API interface is currently in Read-Only mode."
+
+
+def test_37_an_exit_whose_cancel_a_read_only_gateway_refuses_was_not_refused_itself() -> None:
+    """What takes over waited ten seconds more, and a person was told that the broker refuses to close."""
+    desk = held('\n  - {name: out, time: "15:45"}\n', exit_order="{start: mid, wait: 600s, tries: 3, then: again}")
+    desk.until("15:45")
+    first = desk.last
+    desk.ack(first)
+    desk.ask(Request.FLATTEN, "spread")
+    desk.tick(0)
+    desk.message(first, 321, READ_ONLY)
+    desk.tick(10)
+    assert desk.alarms == [f"{first.ref} was not cancelled, the broker says: 321 {READ_ONLY}"]
+    desk.cancelled(first)
+    desk.tick(0)
+    assert (desk.last.ref != first.ref, desk.last.reason) == (True, "flattened")
+    assert not any("refused a closing order" in text for text in desk.alarms)
 
 
 def test_closing_orders_that_the_broker_swallows_are_sent_on_and_a_person_is_told_once() -> None:
