@@ -35,6 +35,7 @@ from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Side
 from engine.model.position import Position
 from engine.model.session import at_exchange_time, session_from
 from engine.record.record import Kind, Record
+from engine.run.resume import resume
 from engine.spec.load import load_text
 from engine.turn.program import AccountLimits, CompiledBot, Program, compile_bot
 from engine.turn.state import State
@@ -158,6 +159,12 @@ class Desk:
             self.link()
 
     # ------------------------------------------------------------ the engine
+
+    def start_again(self) -> Turn:
+        """Let another engine go on from what is on record, without a connection; the market is as it was."""
+        facts = self.state.facts
+        self.state = resume(self.records, self.now, self.board, facts.events).state._replace(facts=facts)
+        return self.take(begin(self.program, self.state, self.now))
 
     def take(self, result: Turn) -> Turn:
         self.state = result.state

@@ -27,6 +27,11 @@ class Booked:
     by_others: bool = False
 
 
+def of_others(report: ExecutionReport) -> Booked:
+    """Return an execution that is not ours, booked to nothing."""
+    return Booked(report.exec_id, "", "", False, int(report.quantity), ZERO, foreign=report)
+
+
 BY_OTHERS = "by_others"
 """The purpose of a fill that is of no order of ours: somebody else has closed what we held."""
 UNSEEN = "unseen:"

@@ -34,7 +34,8 @@ class Kind(Enum):
     mark          bid, ask, mid, spot, delta, gamma, theta, vega, iv, profit     a snapshot of an open position
     settlement    position, leg, quantity, price, how (worthless, cash, assigned, exercised)
     message       code, text, ref                     a broker message on an order
-    alarm         text, contract of a fill not ours   something a person should know
+    alarm         text; of a fill not ours contract,  something a person should know
+                  execution: the whole ExecutionReport
     operator      id, request, bot, position, accepted (who else may trade this account, with a resume)
     webhook       id, name, says, came                another program has sent one
     reload        of a bot: what (added, changed, removed), was, now (digests); of the engine: what (asked, waits,
@@ -76,6 +77,8 @@ class Kind(Enum):
 
 BY_HAND = "by_hand"
 """In the data of a decision to enter: an operator has asked for it."""
+EXECUTION = "execution"
+"""In the data of an alarm: the whole report of an execution of others, which a start goes by."""
 OPENING_MOVE = "opening_move"
 """What a record of facts is about that tells the expected move of the open: it is fixed for the day."""
 DATA_TROUBLE = "market data"

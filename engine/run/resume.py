@@ -11,9 +11,10 @@ from decimal import Decimal
 from typing import Any
 
 from engine.decide.bot_day import BotDay
-from engine.fill.book import BY_OTHERS, Booked, owes_none
+from engine.fill.book import BY_OTHERS, Booked, of_others, owes_none
 from engine.model.collector import seldom_collected
 from engine.model.contract import LOT, SHARES_NAME
+from engine.model.event import ExecutionReport
 from engine.model.facts import EventCalendar, Facts
 from engine.model.market import Board
 from engine.model.money import ZERO
@@ -22,7 +23,7 @@ from engine.model.position import Position
 from engine.model.session import at_exchange_time, exchange_date, session_from
 from engine.model.values import dataclass
 from engine.record.codec import decode, utc_time
-from engine.record.record import BY_HAND, GRID, OPENING_MOVE, WATCH, Json, Kind, Record
+from engine.record.record import BY_HAND, EXECUTION, GRID, OPENING_MOVE, WATCH, Json, Kind, Record
 from engine.run.asked import after_record
 from engine.run.desk import SpecText
 from engine.turn.daily import is_over, is_same_week
@@ -46,6 +47,7 @@ RESUMED = (
     Kind.RELOAD,
     Kind.FACTS,
     Kind.DECISION,
+    Kind.ALARM,
 )
 """The kinds that a state follows from; of the others nothing needs to be read."""
 
@@ -112,6 +114,12 @@ def resume(
             base = str(data["exec_id"]).rpartition(".")[0]
             if base in booked:
                 booked[base] = replace(booked[base], commission=Decimal(str(data["amount"])), is_paid=True)
+        elif record.kind is Kind.ALARM:
+            if (told := data.get(EXECUTION)) is not None:
+                report = decode(ExecutionReport, told)
+                base = report.exec_id.rpartition(".")[0]
+                booked[base] = of_others(report)
+                filled_at[base] = record.at
         elif record.kind is Kind.OPERATOR:
             requests.add(str(data["id"]))
             standing = after_record(standing, record)

@@ -6,14 +6,15 @@ move positions: the summary execution of a combo is passed over.
 """
 
 from engine.fill.apply import add_commission, add_fill, book, unbook
-from engine.fill.book import UNSEEN, Booked, owes_none
+from engine.fill.book import UNSEEN, Booked, of_others, owes_none
 from engine.model.contract import Option
 from engine.model.event import BrokerStatus, CommissionReport, ExecutionReport, OrderMessage, OrderReport
 from engine.model.money import ZERO
 from engine.model.order import TERMS_KEPT, Order, OrderLeg, OrderStatus, OrderType, Purpose, Terms
 from engine.model.position import Position
 from engine.model.values import replace
-from engine.record.record import Kind
+from engine.record.codec import encode
+from engine.record.record import EXECUTION, Json, Kind
 from engine.turn.caution import EXIT_NOT_BY_US, note_bust, take_setback_back
 from engine.turn.doubting import doubt_anew, fill_told, take_orders_back
 from engine.turn.ended import broker_words, closed, count_realized, order_ended, position_filled
@@ -337,25 +338,31 @@ def _replace_guess(work: Work, order: Order, event: ExecutionReport) -> Order:
 
 
 def _external(work: Work, event: ExecutionReport) -> None:
-    what = event.option or event.symbol
-    side = "bought" if event.is_buy else "sold"
     base, _, revision = event.exec_id.rpartition(".")
     known = work.booked.get(base)
     if known is not None:
+        if known.foreign is not None:
+            note(work, event.ref, f"{_dealt(event)} today")
         if revision > known.exec_id.rpartition(".")[2] and not is_of_ours(work, event.ref):
             corrected_past_us(work, base, known, event)
         return
-    work.put_booked(base, Booked(event.exec_id, "", "", False, int(event.quantity), ZERO, foreign=event))
-    text = f"not ours: {side} {event.quantity} {what} at {event.price}"
+    work.put_booked(base, of_others(event))
+    text = f"not ours: {_dealt(event)} at {event.price}"
     if event.is_liquidation:
-        text = f"the broker liquidates: {side} {event.quantity} {what} at {event.price}; no bot enters any more today"
+        text = f"the broker liquidates: {_dealt(event)} at {event.price}; no bot enters any more today"
         for name in list(work.bots):
             work.put_day(replace(work.bots[name].day, halted="the broker liquidates in this account"))
         cancel_entries(work, "", "the broker liquidates")
-    work.record(Kind.ALARM, "", "", text=text, contract=str(what))
-    note(work, event.ref, f"{side} {event.quantity} {what} today")
+    data: dict[str, Json] = {"contract": str(event.option or event.symbol), EXECUTION: encode(event)}
+    work.record(Kind.ALARM, "", "", text=text, **data)
+    note(work, event.ref, f"{_dealt(event)} today")
     take_orders_back(work, work.state.doubts)
     replace_estimates(work)
+
+
+def _dealt(event: ExecutionReport) -> str:
+    """Return in words what others have dealt."""
+    return f"{'bought' if event.is_buy else 'sold'} {event.quantity} {event.option or event.symbol}"
 
 
 def _leg_index(order: Order, option: Option) -> int:

@@ -1,6 +1,7 @@
 """What a start reads of a long journal: all that stands, the last weeks, and nothing else."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,12 @@ from engine_day import at, sound_day
 from places import run
 
 from engine.decide.bot_day import BotDay
+from engine.model.contract import Option, Right
+from engine.model.event import ExecutionReport
 from engine.model.facts import EventCalendar, Hook
 from engine.model.market import Board
 from engine.record.codec import encode, utc_text
-from engine.record.record import Kind, Record
+from engine.record.record import EXECUTION, Kind, Record
 from engine.run.audit.audit import audit_store
 from engine.run.audit.starts import differing_starts
 from engine.run.resume import Resumed, resume
@@ -153,6 +156,36 @@ def test_web_hooks_of_today_are_known_again_and_those_before_are_not_read(place:
     assert found.state.hook_ids == {"h2", "h3"}
     assert found.state.facts.hooks == {"trend": Hook((today + timedelta(minutes=1)).timestamp(), "down")}
     assert [r.data["id"] for r in journal.recall(NOON).records if r.kind is Kind.WEBHOOK] == ["h2", "h3"]
+    journal.close()
+
+
+def test_executions_of_others_are_known_again_for_as_long_as_fills_are(place: Place) -> None:
+    def told(days: int) -> Record:
+        when = NOON - timedelta(days=days)
+        option = Option("SPX", "SPXW", NOON.date(), Decimal(5945), Right.PUT, 5945)
+        report = ExecutionReport(
+            at=when,
+            exec_id=f"0009.{days:04d}.01",
+            ref="",
+            order_id=0,
+            perm_id=77,
+            client_id=0,
+            option=option,
+            is_combo=False,
+            is_buy=True,
+            quantity=Decimal(1),
+            price=Decimal("7.40"),
+            executed_at=when,
+        )
+        return Record(when, Kind.ALARM, data={"text": "not ours", "contract": str(option), EXECUTION: encode(report)})
+
+    journal = written(place)
+    journal.append([told(40), told(2), told(0), Record(NOON, Kind.ALARM, data={"text": "another"})], durable=True)
+    board = Board()
+    found = from_what_stands(journal, NOON, board)
+    assert found == from_all(journal, NOON, board)
+    assert [base for base, each in found.state.booked.items() if each.foreign] == ["0009.0002", "0009.0000"]
+    assert sum(r.kind is Kind.ALARM for r in journal.recall(NOON).records) == 2
     journal.close()
 
 

@@ -167,7 +167,7 @@ def test_a_start_reads_back_what_others_have_closed_and_what_was_corrected_of_it
     corrected(desk, report, "7.00")
     found = resume(desk.records, desk.now, Board(), EventCalendar()).state
     assert dict(found.positions) == dict(desk.state.positions)
-    assert {base: replace(booked, foreign=None) for base, booked in desk.state.booked.items()} == dict(found.booked)
+    assert dict(found.booked) == dict(desk.state.booked)
 
 
 def test_a_commission_that_is_told_later_counts_too() -> None:
@@ -642,6 +642,31 @@ def test_what_was_traded_while_the_account_was_seen_to_have_ours_is_not_booked_a
     assert (desk.position.exit_reason, len(desk.said(Kind.SETTLEMENT))) == ("expired_worthless", 2)
 
 
+def test_a_start_knows_when_it_was_told_what_others_have_dealt() -> None:
+    """In the evening a trade of the morning was told as if it were new, and taken for the one that had closed ours."""
+    desk = Desk((text_of(**UNTOLD),))
+    desk.opened()
+    report = others(desk, LONG, -1, "4.80")
+    evening(desk)
+    told = desk.alarms
+    desk.start_again()
+    desk.send(replace(report, at=desk.now))
+    assert desk.alarms == told
+    connected(desk)
+    assert (desk.position.exit_reason, len(desk.said(Kind.SETTLEMENT))) == ("expired_worthless", 2)
+
+
+def test_what_was_closed_while_no_engine_ran_is_booked_at_its_price_after_a_start_too() -> None:
+    desk = Desk((text_of(**UNTOLD),))
+    before, at = desk.opened().cash, evening(desk)
+    desk.start_again()
+    others(desk, LONG, -1, "4.80", at=at)
+    others(desk, SHORT, 1, "7.40", at=at)
+    connected(desk)
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "closed_by_hand")
+    assert desk.position.cash == before + 480 - 740
+
+
 def test_the_price_that_is_told_at_last_counts_and_no_estimate() -> None:
     """Somebody closed it, nobody said at what price, and the broker tells it in the evening, before it is settled."""
     desk = untold()
@@ -682,7 +707,7 @@ def test_a_price_that_is_told_later_takes_the_place_of_an_estimate_once() -> Non
     assert desk.position.cash == before + 480 - 700
     found = resume(desk.records, desk.now, Board(), EventCalendar()).state
     assert dict(found.positions) == dict(desk.state.positions)
-    assert {base: replace(booked, foreign=None) for base, booked in desk.state.booked.items()} == dict(found.booked)
+    assert dict(found.booked) == dict(desk.state.booked)
 
 
 def profit_of(desk: Desk) -> Decimal | None:

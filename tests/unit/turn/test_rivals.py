@@ -90,6 +90,26 @@ def test_their_fill_takes_our_entry_back_and_leaves_exits_alone() -> None:
     assert [order.purpose for order in desk.submitted] == [Purpose.ENTRY, Purpose.ENTRY, Purpose.EXIT]
 
 
+def test_their_fill_of_today_keeps_entries_out_after_a_start_too() -> None:
+    desk = Desk((text_of("one"), text_of("two", entry='{window: {from: "10:05", to: "11:00"}}')))
+    desk.until("10:00")
+    first = desk.last
+    desk.fill(first)
+    (theirs, *_) = desk.executions_of(of_another(first, "rb:other:000007"), 1)
+    desk.send(theirs)
+    desk.start_again()
+    desk.send(theirs)
+    desk.link()
+    desk.until("10:06", step=5)
+    assert [order.bot for order in desk.submitted] == ["one"]
+    desk.ask(Request.RESUME)
+    desk.start_again()
+    desk.send(theirs)
+    desk.link()
+    desk.until("10:07", step=5)
+    assert [order.bot for order in desk.submitted] == ["one", "two"]
+
+
 def test_their_order_in_an_answer_is_noticed_while_we_run() -> None:
     desk = Desk((text_of(entry=AGAIN),))
     entry = desk.enter()
