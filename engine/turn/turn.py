@@ -279,7 +279,8 @@ def _on_position(work: Work, event: PositionReport) -> dict[str, Any]:
     last = work.state.holdings.get(event.contract, ZERO)
     holdings = {**work.state.holdings, event.contract: event.quantity}
     work.state = work.state._replace(holdings=holdings)
-    if isinstance(event.contract, Option) and not event.quantity and option_has_expired(work, event.contract):
+    is_gone = work.state.is_ready and not event.quantity  # at a start executions of others are still to be told
+    if is_gone and isinstance(event.contract, Option) and option_has_expired(work, event.contract):
         settling.settle(work, event.contract, last)
     changes: dict[str, Any] = {"holdings": holdings}
     if isinstance(event.contract, Underlying):

@@ -562,6 +562,24 @@ def test_what_was_closed_while_no_engine_ran_is_booked_at_its_price_after_its_ex
     assert desk.alarms[-1].endswith(f"1 {SHORT} of {closed.id} before the expiry: booked at 7.40, as the broker tells")
 
 
+@pytest.mark.parametrize("is_start", [False, True])
+def test_what_was_closed_while_nobody_listened_is_booked_at_its_price_where_a_list_has_nothing_of_it(
+    is_start: bool,
+) -> None:
+    """The list of positions comes before that of executions: it was settled at once, at what it was worth."""
+    desk = Desk((text_of(**UNTOLD),))
+    before, at = desk.opened().cash, evening(desk)
+    if is_start:
+        desk.start_again()
+    for option in (LONG, SHORT):
+        desk.holds(option, 0)
+    others(desk, LONG, -1, "4.80", at=at)
+    others(desk, SHORT, 1, "7.40", at=at)
+    connected(desk)
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "closed_by_hand")
+    assert (desk.position.cash, desk.said(Kind.SETTLEMENT)) == (before + 480 - 740, [])
+
+
 def test_of_two_contracts_the_one_that_nobody_closed_is_settled() -> None:
     desk = Desk((text_of(**UNTOLD, quantity="2", risk="{max_loss_per_trade: $5000}"),))
     desk.opened()
