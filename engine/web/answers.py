@@ -6,6 +6,7 @@ Money is dollars, prices are per share, times are those of New York, as in the v
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field
+from starlette.exceptions import HTTPException
 
 
 class Health(BaseModel):
@@ -266,3 +267,11 @@ class Refused(BaseModel):
     code: str
     message: str
     help: str = ""
+
+
+class HelpfulError(HTTPException):
+    """A refusal that knows what to do next."""
+
+    def __init__(self, status: int, message: str, help: str) -> None:
+        super().__init__(status, message)
+        self.help = help

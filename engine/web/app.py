@@ -17,6 +17,7 @@ from engine.model.errors import RulebotError
 from engine.store.place import Place
 from engine.web import chart_pages, days_page, hooks, pages, preview_page, rest, scan_page
 from engine.web.access import COOKIE, HEADERS, NOT_KEPT, Access, Gate, Scope, Sessions
+from engine.web.answers import HelpfulError
 from engine.web.hooks import Door
 from engine.web.live import Live
 from engine.web.metrics import exposition as metrics
@@ -158,7 +159,8 @@ async def _refused(request: Request, error: Exception) -> Response:
     words = str(error.detail)
     if words == HTTPStatus(error.status_code).phrase:  # of an address that no route has, or of another method
         words = f"nothing answers {request.method} {request.url.path[:100]}"
-    return _answer(request, error.status_code, _body(code, words), error.headers)
+    help = error.help if isinstance(error, HelpfulError) else ""
+    return _answer(request, error.status_code, _body(code, words, help), error.headers)
 
 
 async def _unreadable(request: Request, error: Exception) -> Response:

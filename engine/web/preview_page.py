@@ -16,6 +16,7 @@ from engine.store.latest import engine_store, naming
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.store.scans import Row, rows_of, scan_numbered, scans, scans_file
+from engine.web.answers import HelpfulError
 from engine.web.live import Live
 from engine.web.pages import TEMPLATES
 from engine.web.picture import BotLine, Picture
@@ -41,22 +42,22 @@ class Way:
     commands: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What is known of a trade. row: of a scan; engine: what the engine sees; shown: the better of both; way: next."""
+
+    is_known: bool
+    row: Row | None
+    engine: Preview | None
+    shown: Preview | None
+    way: Way
+
+
 def router(store: Place, live: Live) -> APIRouter:
     """Return the route of the page."""
     found = APIRouter(responses=REFUSALS)
 
-    @found.get("/api/preview/{bot}")
-    def preview(bot: str, scan: Scan = 0, row: Number = None) -> PreviewTold:
-        """What a bot would trade now: as its engine sees it, else as a scan did (the last one, unless it is named)."""
-        head, kept = _kept(bot, scan, row)
-        seen = live.preview(bot, "" if kept is None else str(kept["symbol"]))
-        shown = _better(seen, None if kept is None or head is None else preview_of_row(kept, head))
-        if shown is None:
-            raise HTTPException(404, f"neither an engine of this page nor the last scan knows a bot '{bot[:60]}'")
-        return _told(shown)
-
-    @found.get("/preview/{bot}", response_class=HTMLResponse, include_in_schema=False)
-    def page(bot: str, scan: Scan = 0, row: Number = None) -> HTMLResponse:
+    def look(bot: str, scan: int, row: int | None) -> Look:
         head, kept = _kept(bot, scan, row)
         seen = live.preview(bot, "" if kept is None else str(kept["symbol"]))
         with StoreReader(store) as reader:
@@ -69,8 +70,30 @@ def router(store: Place, live: Live) -> APIRouter:
         picture = live.now().picture
         is_simulated = picture.is_simulated if head is None else _is_simulated(head)
         way = next_step(bot, shown, picture, file, store, is_simulated=is_simulated)
-        context = {"bot": bot, "is_known": is_known, "row": kept, "seen": shown, "engine": seen, "way": way}
-        return HTMLResponse(TEMPLATES.get_template("preview.html").render(**context, **_drawn(shown)))
+        return Look(is_known=is_known, row=kept, engine=seen, shown=shown, way=way)
+
+    @found.get("/api/preview/{bot}")
+    def preview(bot: str, scan: Scan = 0, row: Number = None) -> PreviewTold:
+        """What a bot would trade now: as its engine sees it, else as a scan did (the last one, unless it is named)."""
+        found = look(bot, scan, row)
+        if found.shown is None:
+            why = found.way.why or "the engine gave no answer"
+            help = " or ".join(f"'{command}'" for command in found.way.commands) or "ask again"
+            raise HelpfulError(404, f"nothing shows what {bot} would trade: no row of the last scan, and {why}", help)
+        return _told(found.shown)
+
+    @found.get("/preview/{bot}", response_class=HTMLResponse, include_in_schema=False)
+    def page(bot: str, scan: Scan = 0, row: Number = None) -> HTMLResponse:
+        found = look(bot, scan, row)
+        context = {
+            "bot": bot,
+            "is_known": found.is_known,
+            "row": found.row,
+            "seen": found.shown,
+            "engine": found.engine,
+            "way": found.way,
+        }
+        return HTMLResponse(TEMPLATES.get_template("preview.html").render(**context, **_drawn(found.shown)))
 
     return found
 

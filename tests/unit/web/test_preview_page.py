@@ -253,6 +253,14 @@ def test_rest_knows_no_other_row(client: Client, path: str) -> None:
     assert client.get(f"/api/preview/{path}").status == 404
 
 
+def test_rest_names_the_next_command_of_a_bot_that_nobody_runs(client: Client) -> None:
+    """It said that nobody knows the bot, which had run on this store, and no help."""
+    found = client.get(f"/api/preview/{CONDOR}")
+    assert found.status == 404
+    assert found.json["message"].endswith("no row of the last scan, and no engine runs on this store")
+    assert "'rulebot serve --paper " in found.json["help"]
+
+
 def test_a_number_that_no_file_could_hold_is_refused(client: Client) -> None:
     assert client.get(f"/api/preview/of_all?scan={10**30}&row=0").status == 422
     assert client.get(f"/preview/of_all?scan=1&row={10**30}").status == 422
