@@ -69,7 +69,7 @@ GOALS = SORTED[:-1]
     help="Also choose by stretches of so many sessions, and try the choice in the next: 60/20.",
 )
 @click.option("--purge", type=click.IntRange(0), help="Sessions left out between them (default: the longest trade's).")
-@click.option("--workers", type=click.IntRange(1), help="Processes (default: the cores).")
+@click.option("--workers", type=click.IntRange(1), help="Processes (default: the cores, once they save time).")
 @click.option("--scheduler", metavar="ADDRESS", help="Run on a dask.distributed scheduler: tcp://HOST:PORT.")
 @click.option("--every-turn", is_flag=True, help="Live through every session turn by turn, also the plain ones.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
@@ -85,6 +85,7 @@ def sweep(spec: str, **options: Any) -> None:
     """
     import logging
 
+    from engine.adapters.clock import WallClock
     from engine.run.sweep.places import in_processes, on_cluster
     from engine.run.sweep.sweep import Kept
     from engine.run.sweep.vary import axis
@@ -98,7 +99,8 @@ def sweep(spec: str, **options: Any) -> None:
     terms = _terms(file, options)
     found = _finder(file, axes, search, terms, options)
     workers = options["workers"] or cores()
-    places = in_processes(workers) if options["scheduler"] is None else on_cluster(options["scheduler"])
+    elapsed = None if options["workers"] else WallClock().elapsed
+    places = in_processes(workers, elapsed) if options["scheduler"] is None else on_cluster(options["scheduler"])
     kept = None if options["out"] is None else Kept(options["out"], _about(file, axes, search, options, terms))
     with sessions_bar(options["form"]) as told, places as runs:
         variants = found(runs, told, kept, workers)

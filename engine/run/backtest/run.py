@@ -30,7 +30,7 @@ from engine.run.backtest.sampling import Sampler, Sampling, streaming
 from engine.run.backtest.walk import CASH, DayDone, Walk
 from engine.run.calendars import load_calendar
 from engine.run.desk import Desk, Sources, load_desk
-from engine.run.processes import deaf, several
+from engine.run.processes import TRIED, deaf, is_sooner, several
 from engine.run.release import release
 from engine.run.reread import told_limits, told_sources, told_specs
 from engine.store.journal import SqlJournal
@@ -46,10 +46,6 @@ NUMBERS = 1000
 _SAME = ("data", "from", "fills", "cash", "lines", "features", "place")
 """Settings of a backtest with which it is gone on alone."""
 _FIRST = date(2000, 1, 1).toordinal()
-TRIED = 3
-"""Sessions lived through here before it is known what one takes; the first of them imports what it needs."""
-SAVED = 2.0
-"""Seconds that processes must save: they take about one to begin."""
 
 Opens = Callable[[], Source]
 Told = Callable[[DayDone, int, int], None]
@@ -161,15 +157,10 @@ def _lived_here(
         if elapsed is not None and workers > 1:
             if lived == 1:
                 since = elapsed()
-            elif lived >= TRIED and _saved(elapsed() - since, lived - 1, len(days) - lived, workers) > SAVED:
+            elif lived >= TRIED and is_sooner((elapsed() - since) / (lived - 1) * (len(days) - lived), workers):
                 return lived
         yield from alone(walk, day)
     return len(days)
-
-
-def _saved(spent: float, lived: int, left: int, workers: int) -> float:
-    """Return the seconds that several processes would save, by what the sessions lived through so far took."""
-    return spent / lived * left * (1.0 - 1.0 / workers)
 
 
 def _shared_out(sources: Sources, options: BacktestOptions, days: Sequence[date]) -> Iterator[DayDone]:

@@ -1,6 +1,7 @@
 """Where tasks run: in this process, in others of this machine, or on a distributed engine."""
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 from engine.model.errors import MisuseError, StoreError, in_words
-from engine.run.processes import deaf, several
+from engine.run.processes import TRIED, deaf, is_sooner, several
 from engine.run.sweep.compiling import Terms
 from engine.run.sweep.evaluate import Passed, live_through
 from engine.run.sweep.tasks import Task
@@ -35,8 +36,11 @@ def here(found: Sequence[Task], terms: Terms, passed: Passed) -> Iterator[list[P
 
 
 @contextmanager
-def in_processes(workers: int) -> Iterator[Runs]:
-    """Yield how to run tasks in processes of this machine, which live until the end of the block."""
+def in_processes(workers: int, elapsed: Callable[[], float] | None = None) -> Iterator[Runs]:
+    """Yield how to run tasks in processes of this machine, which live until the end of the block.
+
+    elapsed: seconds that count up, by which they begin once that saves time; None: they begin at once.
+    """
     if workers <= 1:
         yield here
         return
@@ -55,7 +59,60 @@ def in_processes(workers: int) -> Iterator[Runs]:
                 for each in ended:
                     yield each.result()
 
-        yield runs
+        yield runs if elapsed is None else _HereFirst(workers, elapsed, runs)
+
+
+class _HereFirst:
+    """Runs tasks in this process until several would end sooner; then those begin, and have what is left.
+
+    A search asks for more when its tasks are done, so what was spent on those before counts like what is left.
+    """
+
+    def __init__(self, workers: int, elapsed: Callable[[], float], others: Runs) -> None:
+        self._workers, self._elapsed, self._others = workers, elapsed, others
+        self._spent = 0.0
+        self._have_begun = False
+
+    def __call__(self, found: Sequence[Task], terms: Terms, passed: Passed) -> Iterator[list[Part]]:
+        """Run tasks; the one that is at hand when the others begin is theirs from its beginning."""
+        since, waiting = self._elapsed(), deque(found)
+        looks = [(since, sum(task.sessions for task in found))]
+        while waiting and not self._have_begun:
+            parts = self._lived(waiting[0], terms, passed, looks)
+            if parts is not None:
+                waiting.popleft()
+                yield parts
+        self._spent += self._elapsed() - since
+        self._have_begun = self._have_begun or is_sooner(self._spent, self._workers)
+        if waiting:
+            yield from self._others(tuple(waiting), terms, passed)
+
+    def _lived(self, task: Task, terms: Terms, passed: Passed, looks: list[tuple[float, int]]) -> list[Part] | None:
+        """Return what came of a task, None when the others are to begin. looks: when how many sessions were left."""
+        before = looks[-1][1]
+
+        def look(sessions: int) -> None:
+            passed(sessions)
+            looks.append((self._elapsed(), looks[-1][1] - sessions))
+            if len(looks) > TRIED and is_sooner(self._spent + _seconds_left(looks[1:]), self._workers):
+                raise _OthersAreSoonerError
+
+        try:
+            return live_through(task.asked, terms, task.span, look)
+        except _OthersAreSoonerError:
+            self._have_begun = True
+            passed(looks[-1][1] - before)
+            return None
+
+
+class _OthersAreSoonerError(Exception):
+    """Leaves a task in its midst."""
+
+
+def _seconds_left(looks: Sequence[tuple[float, int]]) -> float:
+    """Return how long what is left would take here, by what the sessions after the first took, which imports."""
+    (since, first), (now, left) = looks[0], looks[-1]
+    return (now - since) / max(first - left, 1) * left
 
 
 _OF_PROCESS: list["Synchronized[int]"] = []

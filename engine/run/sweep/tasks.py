@@ -9,10 +9,11 @@ from engine.run.sweep.evaluate import Asked, Span
 
 
 class Task(NamedTuple):
-    """Some variants, to be lived through the sessions of a span."""
+    """Some variants, to be lived through the sessions of a span. sessions: how many, each once for each variant."""
 
     asked: Sequence[Asked]
     span: Span
+    sessions: int
 
 
 class Manner(NamedTuple):
@@ -72,4 +73,7 @@ def tasks(asked: Sequence[Asked], terms: Terms, days: Sequence[date], workers: i
     shape = shape_of(len(asked), max(len(divided), 1), workers, BY_ARRAYS if way.by_arrays else BY_TURNS)
     size = -(-len(asked) // shape.variants)
     chunks = [asked[begin : begin + size] for begin in range(0, len(asked), size)]
-    return [Task(chunk, span) for chunk in chunks for span in spans_of(divided, terms, shape.sessions)]
+    spans = [
+        (span, sum(span[0] <= day <= span[1] for day in days)) for span in spans_of(divided, terms, shape.sessions)
+    ]
+    return [Task(chunk, span, len(chunk) * count) for chunk in chunks for span, count in spans]

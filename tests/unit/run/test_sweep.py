@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -9,6 +11,7 @@ from functools import cache, partial
 from math import isclose
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 from past_days import PastDays
@@ -21,8 +24,9 @@ from engine.run.backtest.results import read_results
 from engine.run.backtest.run import BacktestOptions, run_backtest
 from engine.run.calendars import shipped_dates
 from engine.run.desk import load_desk
+from engine.run.sweep import places
 from engine.run.sweep.compiling import Terms, Way
-from engine.run.sweep.evaluate import Passed, Span, evaluate
+from engine.run.sweep.evaluate import Passed, Span, evaluate, live_through
 from engine.run.sweep.page import sweep_page
 from engine.run.sweep.places import here, in_processes
 from engine.run.sweep.statistics import deflated, expected_best, ratio, stretches, walk_forward
@@ -214,6 +218,54 @@ def test_ci_where_and_in_what_order_tasks_run_changes_nothing(tmp_path: Path) ->
         assert sweep(every, base, runs, lambda *now: told.append(now), None, 2) == whole
     assert (told[0], told[-1]) == ((0, 4 * len(DAYS)), (4 * len(DAYS), 4 * len(DAYS)))
     assert [each.number for each in whole] == [0, 1, 2, 3]
+
+
+class Clock:
+    """Seconds that pass with each look."""
+
+    def __init__(self, seconds: float) -> None:
+        self.now, self.seconds = 0.0, seconds
+
+    def __call__(self) -> float:
+        self.now += self.seconds
+        return self.now
+
+
+def test_processes_begin_once_they_save_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep that one process does in a second waited as long again for others to begin."""
+    shared: list[Task] = []
+
+    @contextmanager
+    def stand_ins(*_: object) -> Iterator[object]:
+        yield SimpleNamespace(submit=submit)
+
+    def submit(_: object, task: Task, base: Terms) -> Future[list[Part]]:
+        shared.append(task)
+        done: Future[list[Part]] = Future()
+        done.set_result(live_through(task.asked, base, task.span))
+        return done
+
+    monkeypatch.setattr(places, "several", stand_ins)
+    every, base = asked("0.05", "0.06", "0.08", "0.10"), terms(last=date(2026, 9, 10))
+    days = base.opens().dates(base.first, base.last)
+    whole = sweep(every, base, here, lambda done, count: None, None, 1)
+    all_of_them = tasks(every, base, days, 2, Way(by_arrays=True, is_apart=True))
+    told: list[int] = []
+    for seconds, expected, counted in ((0.1, [], 4 * len(days)), (30.0, all_of_them, 0)):
+        shared.clear()
+        with in_processes(2, Clock(seconds)) as runs:
+            assert sweep(every, base, runs, lambda done, count: told.append(done), None, 2) == whole
+        assert shared == expected
+        assert told[-1] == counted  # what the others do anew is counted by them
+    with in_processes(2, Clock(0.3)) as runs:  # a search asks in batches: what was spent on those before counts
+        for expected in ([], [], all_of_them):
+            shared.clear()
+            assert sweep(every, base, runs, lambda done, count: None, None, 2) == whole
+            assert shared == expected
+    shared.clear()
+    with in_processes(2) as runs:
+        assert sweep(every, base, runs, lambda done, count: None, None, 2) == whole
+    assert shared == all_of_them  # whoever names a number of processes has them at once
 
 
 def test_tasks_are_made_so_that_little_is_read_and_compiled_twice() -> None:
