@@ -20,6 +20,7 @@ from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
 from engine.adapters.history.even import read_even
 from engine.adapters.history.finding import left_out, refusal, refused, told
+from engine.adapters.history.hours import other_zone
 from engine.adapters.history.instants import instants
 from engine.adapters.history.levels import check_settled, known_level, sound_levels
 from engine.adapters.history.middle import median
@@ -164,6 +165,8 @@ def _levels(
         mine = (at >= session.open.timestamp()) & (at <= session.close.timestamp())
         for place, name in enumerate(symbols):
             of = np.flatnonzero(codes == place)
+            if not mine[of].all() and (words := _other_zone(at[of], session)) is not None:
+                findings.append(refused(levels.file, int(levels.rows[of[0]]), f"the levels of {name} are of {words}"))
             if not mine[of].any():
                 row = int(levels.rows[of[0]])
                 findings.append(told(levels.file, row, f"no level of {name} is of this session", len(of)))
@@ -184,6 +187,11 @@ def _levels(
     if symbol not in found:
         findings.append(refused(table.file, 0, f"there is no level of {symbol}: no file of levels, no `underlying`"))
     return found, findings
+
+
+def _other_zone(at: Columns, session: Session) -> str | None:
+    each = np.unique(at)
+    return other_zone(float(each[0]), float(each[-1]), median(np.diff(each)), session)
 
 
 def _symbol(table: ArrowTable) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns, Finding, is_unknown
 from engine.adapters.history.finding import left_out, refusal, refused, told
+from engine.adapters.history.hours import other_zone
 from engine.adapters.history.middle import median
 from engine.adapters.history.rows import Rows, expiry_of, is_call_of, width_of
 from engine.model.session import EXCHANGE_ZONE, Session
@@ -22,7 +23,6 @@ _MOST = 0.9
 _SCALES = 8.0
 _PERCENT = 3.0
 _NEAR = 0.01
-_HOUR, _AN_HOUR_OFF = 3600.0, 120.0
 _GREEKS = ("delta", "gamma", "vega", "theta")
 
 
@@ -228,16 +228,15 @@ def _share(mask: Mask) -> float:
 def within(rows: Rows, session: Session) -> tuple[Rows, list[Finding]]:
     """Return the rows of regular hours: after the open, up to the close.
 
-    Raises: StoreError where there is none, and where the whole day lies an hour too early, as Chicago's clock has it.
+    Raises: StoreError where there is none, and where the whole day lies hours beside it, as Chicago's clock has it.
     """
     opened, closed = session.open.timestamp(), session.close.timestamp()
     times = rows.index.times
     if not len(times) or (times.min() >= opened and times.max() <= closed):
         return rows, []
-    if all(abs(edge - found - _HOUR) <= _AN_HOUR_OFF for edge, found in ((opened, times.min()), (closed, times.max()))):
-        span = " to ".join(_clock(float(at), session) for at in (times.min(), times.max()))
-        text = f"its rows are of {span}, an hour before the session: are they in Central time?"
-        raise refusal(refused(rows.file, int(rows.row[0]), text))
+    each = np.unique(times)
+    if (words := other_zone(float(each[0]), float(each[-1]), median(np.diff(each)), session)) is not None:
+        raise refusal(refused(rows.file, int(rows.row[0]), f"its rows are of {words}"))
     outside = (rows.time < opened) | (rows.time > closed)
     if outside.all():
         first = datetime.fromtimestamp(float(times.min()), UTC).astimezone(EXCHANGE_ZONE)

@@ -1,10 +1,12 @@
-"""Whether levels and quotes of a session are an hour apart, as when one is in Central and the other in Eastern time.
+"""Whether a session is by the clock of another zone, and whether its levels and quotes are an hour apart.
 
-Put-call parity says where the forward is at each instant; its changes follow those of the underlying. When they follow
-it an hour shifted, and not as they stand, the zones differ.
+Instants that begin and end whole hours before the session, or after it, are by the clock of another zone. Where one of
+the two is in Central and the other in Eastern time put-call parity says it: where the forward is at each instant; its
+changes follow those of the underlying. When they follow it an hour shifted, and not as they stand, the zones differ.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from math import sqrt
 
 import numpy as np
@@ -12,13 +14,32 @@ import numpy as np
 from engine.adapters.history.day import Columns
 from engine.adapters.history.middle import median
 from engine.adapters.history.pairs import Pair, gaps
+from engine.model.session import EXCHANGE_ZONE, Session
 
 _LEAST = 90
 """Instants a session needs for a judgement."""
-_HOUR = 3600.0
+_HOUR, _EDGE, _WIDEST_EDGE = 3600.0, 120.0, 1500.0
+_ZONES = {-1: "Central time", -2: "Mountain time", -3: "Pacific time"}
 _FOLLOWS, _DOES_NOT = 0.5, 0.3
 _STRIDE = 5
 _PAIRS = 5
+
+
+def other_zone(first: float, last: float, step: float, session: Session) -> str | None:
+    """Return in words how many whole hours instants lie beside their session, at both ends; None where they do not.
+
+    Units: epoch seconds of the first and the last one; step: usual seconds between two.
+    """
+    allowed = min(max(_EDGE, 1.1 * step), _WIDEST_EDGE)
+    early, late = first - session.open.timestamp(), last - session.close.timestamp()
+    hours = round(early / _HOUR)
+    if hours == 0 or any(abs(each - hours * _HOUR) > allowed for each in (early, late)):
+        return None
+    span = " to ".join(f"{datetime.fromtimestamp(at, UTC).astimezone(EXCHANGE_ZONE):%H:%M}" for at in (first, last))
+    count = "an hour" if abs(hours) == 1 else f"{abs(hours)} hours"
+    offset = session.open.astimezone(EXCHANGE_ZONE).utcoffset()
+    zone = "UTC" if offset == timedelta(hours=-hours) else _ZONES.get(hours, "the time of another zone")
+    return f"{span}, {count} {'before' if hours < 0 else 'after'} the session: are they in {zone}?"
 
 
 def hour_off(

@@ -116,9 +116,8 @@ class LeanSource:
             raise refusal(refused(file.name, 0, "there is no option that trades on this day"))
         if count and sum(late) == count:
             raise refusal(refused(file.name, 0, "no bar of an option is within the session"))
-        if clock.is_early(first, last):
-            text = "the bars of options are those of an hour before the session: are they in Central time?"
-            raise refusal(refused(file.name, 0, text))
+        if count and (words := clock.other_zone(first, last)) is not None:
+            raise refusal(refused(file.name, 0, f"the bars of options are of {words}"))
         crossed = sum(each.count for each in findings if each.text.startswith(CROSSED))
         if crossed > count / 2:
             raise refusal(refused(file.name, 0, "most bids are above their asks: are the columns exchanged?"))

@@ -6,6 +6,7 @@ import numpy as np
 
 from engine.adapters.history.day import Columns, Finding
 from engine.adapters.history.finding import told
+from engine.adapters.history.hours import other_zone
 from engine.adapters.history.instants import midnight
 from engine.adapters.history.lean_files import Bars
 from engine.model.session import Session
@@ -56,9 +57,10 @@ class LeanClock:
         early = abs(bars.begins[0] + HOUR - self._open) <= _SLACK
         return bool(early and not (bars.begins >= self._close - _QUIET).any())
 
-    def is_early(self, first: float, last: float) -> bool:
-        """Say whether bars from first to last, seconds since midnight, are those of a session an hour before."""
-        return abs(first + HOUR - self._open) <= _SLACK and abs(last + HOUR + MINUTE - self._close) <= _SLACK
+    def other_zone(self, first: float, last: float) -> str | None:
+        """Return in words how many hours bars from first to last, seconds since midnight, are beside the session."""
+        ends = last + MINUTE
+        return other_zone(self._midnight + first, self._midnight + ends, _SLACK, self.session)
 
     def quiet(self, bars: Bars) -> Iterator[Finding]:
         """Yield where the underlying has no bar for long, at the edges or in between."""

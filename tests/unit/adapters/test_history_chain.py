@@ -325,16 +325,48 @@ def test_rows_of_another_day_are_refused(tmp_path: Path) -> None:
         changed(tmp_path, spoil)
 
 
-def test_a_day_by_the_clock_of_chicago_is_refused(tmp_path: Path) -> None:
-    """Quotes and level agree with each other, so parity sees nothing; what is called 10:30 would be 11:30."""
+@pytest.mark.parametrize("minutes", [1, 15])
+@pytest.mark.parametrize(
+    ("hours", "says"),
+    [
+        (-1, "08:{} to 15:00, an hour before the session: are they in Central time"),
+        (-3, "06:{} to 13:00, 3 hours before the session: are they in Pacific time"),
+        (4, "13:{} to 20:00, 4 hours after the session: are they in UTC"),
+        (5, "14:{} to 21:00, 5 hours after the session: are they in the time of another zone"),
+    ],
+)
+def test_a_day_by_the_clock_of_another_zone_is_refused(hours: int, says: str, minutes: int, tmp_path: Path) -> None:
+    """Quotes and level agree with each other, so parity sees nothing; called 10:30 is what was 11:30."""
 
     def spoil(rows: dict[str, list[object]]) -> None:
-        rows["time"] = [at - timedelta(hours=1) for at in rows["time"]]  # type: ignore[operator]
+        kept = [at.minute % minutes == 0 for at in rows["time"]]  # type: ignore[attr-defined]
+        for name, column in rows.items():
+            rows[name] = [value for value, is_kept in zip(column, kept, strict=True) if is_kept]
+        rows["time"] = [at + timedelta(hours=hours) for at in rows["time"]]  # type: ignore[operator]
 
-    with pytest.raises(
-        StoreError, match="its rows are of 08:31 to 15:00, an hour before the session: are they in Central"
-    ):
+    with pytest.raises(StoreError, match="its rows are of " + says.format(30 + minutes)):
         changed(tmp_path, spoil, 390)
+
+
+def test_levels_by_the_clock_of_another_zone_are_refused(tmp_path: Path) -> None:
+    write_day(a_day(390), tmp_path / f"{DAY}.parquet")
+    beside = tmp_path / f"{DAY}.levels.parquet"
+    levels = parquet.read_table(beside).to_pydict()
+    levels["time"] = [at - timedelta(hours=3) for at in levels["time"]]
+    parquet.write_table(pyarrow.table(levels), beside)
+    with pytest.raises(StoreError, match="the levels of SPX are of 06:31 to 13:00, 3 hours before the session"):
+        open_source(str(tmp_path)).day(DAY)
+
+
+def test_rows_before_and_after_the_session_are_of_no_other_zone(tmp_path: Path) -> None:
+    """From 08:31 to 16:15, as some record them: hours before the open, and not before the close."""
+
+    def spoil(rows: dict[str, list[object]]) -> None:
+        rows["time"][:4] = [at - timedelta(hours=1) for at in rows["time"][:4]]  # type: ignore[operator]
+        rows["time"][-4:] = [at + timedelta(minutes=15) for at in rows["time"][-4:]]  # type: ignore[operator]
+
+    found = changed(tmp_path, spoil, 390)
+    assert [each.text[:34] for each in found.findings] == ["this is outside of regular hours ("]
 
 
 @pytest.mark.parametrize(

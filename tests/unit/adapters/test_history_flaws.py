@@ -174,9 +174,9 @@ def moved(texts: Mapping[str, str], place: int, value: str) -> dict[str, str]:
     return found
 
 
-def earlier(text: str) -> str:
+def earlier(text: str, hours: int = 1) -> str:
     lines = [line.partition(",") for line in text.splitlines()]
-    return "".join(f"{int(time) - 3_600_000},{rest}\n" for time, _, rest in lines)
+    return "".join(f"{int(time) - 3_600_000 * hours},{rest}\n" for time, _, rest in lines)
 
 
 INTEREST = NAME.format("openinterest", 7000000)
@@ -205,6 +205,10 @@ INTEREST = NAME.format("openinterest", 7000000)
             "the entry is of aapl, the file of GOOG",
         ),
         ({"quotes": {name: earlier(text) for name, text in QUOTES.items()}}, "are they in Central time"),
+        (
+            {"quotes": {name: earlier(text, 3) for name, text in QUOTES.items()}},
+            "of 06:30 to 13:00, 3 hours before the session: are they in Pacific time",
+        ),
         ({"quotes": moved(QUOTES, 0, "34200")}, "no bar of an option is within the session"),
         ({"quotes": moved(QUOTES, 4, "99999999")}, "are the columns exchanged"),
         ({"quotes": moved(QUOTES, 9, "1000000000")}, "most quotes are dearer than the underlying"),
