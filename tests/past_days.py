@@ -86,6 +86,10 @@ class PastDays:
         """Return VIX at the close, as a fraction."""
         return [bar.close / 100.0 for bar in self.daily("VIX", before, count)]
 
+    def was_split(self, symbol: str, since: date, until: date) -> bool:
+        """Say that nothing was."""
+        return False
+
     # ------------------------------------------------------------ the numbers
 
     def _level(self, day: date, symbol: str) -> Columns:

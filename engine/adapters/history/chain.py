@@ -143,6 +143,10 @@ class ChainSource:
             return told[-count:] if count else ()
         return self.background.implied(symbol, before, count)
 
+    def was_split(self, symbol: str, since: date, until: date) -> bool:
+        """Say whether the daily bars tell a split after one day and up to another."""
+        return self.background.was_split(symbol, since, until)
+
 
 def _table_of_levels(file: Path) -> ArrowTable | None:
     there = beside(file, "levels.parquet")

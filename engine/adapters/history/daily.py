@@ -137,6 +137,13 @@ class Daily:
         bars = self.daily(IMPLIED_BY.get(symbol, ""), before, count)
         return [bar.close / 100.0 for bar in bars]
 
+    def was_split(self, symbol: str, since: date, until: date) -> bool:
+        """Say whether there is a first bar after a split later than one day, and not later than another."""
+        series = self.series.get(symbol)
+        if series is None:
+            return False
+        return any(since.toordinal() < int(series.days[place]) <= until.toordinal() for place in series.splits)
+
     def _on(self, symbol: str, day: date) -> DailyBar | None:
         series = self.series.get(symbol)
         return None if series is None else series.on(day)
@@ -280,6 +287,12 @@ def _merge(
             have[day] = bar
 
 
+def split_of(before: float, after: float) -> float | None:
+    """Return by how much shares were split, or merged, that closed at one level and then at another; None where not."""
+    factor = max(before / after, after / before)
+    return next((each for each in _SPLITS if abs(factor / each - 1.0) < _SPLIT_SLACK), None)
+
+
 def without_jumps(symbol: str, days: Whole, bars: Columns, findings: list[Finding]) -> DailySeries:
     """Return the series with its splits, without closes that stand alone far from both of their neighbours."""
     file = f"{symbol} daily"
@@ -296,8 +309,7 @@ def without_jumps(symbol: str, days: Whole, bars: Columns, findings: list[Findin
         return DailySeries(days, bars)
     splits = []
     for place in range(1, len(days)):
-        factor = max(bars[place, 3] / bars[place - 1, 3], bars[place - 1, 3] / bars[place, 3])
-        split = next((each for each in _SPLITS if abs(factor / each - 1.0) < _SPLIT_SLACK), None)
+        split = split_of(float(bars[place - 1, 3]), float(bars[place, 3]))
         if split is not None:
             splits.append(place)
             text = f"{symbol} closes at {bars[place, 3]:g} on {date.fromordinal(int(days[place]))} after "

@@ -184,3 +184,6 @@ class Source(Protocol):
 
     def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
         """Return 30-day implied volatility at the close of sessions before a day, annual fractions, oldest first."""
+
+    def was_split(self, symbol: str, since: date, until: date) -> bool:
+        """Say whether shares were split after one session and up to another, by what is known after its close."""

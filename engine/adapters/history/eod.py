@@ -254,6 +254,10 @@ class EodSource:
         """Return the closes of the volatility index from the daily files."""
         return self.background.implied(symbol, before, count)
 
+    def was_split(self, symbol: str, since: date, until: date) -> bool:
+        """Say whether the daily bars tell a split after one day and up to another."""
+        return self.background.was_split(symbol, since, until)
+
 
 def with_index(day: HistoryDay) -> HistoryDay:
     """Return a session of SPX with the VIX of its chain, which such files do not bring."""

@@ -233,6 +233,10 @@ class LeanSource:
         """Return the closes of the volatility index from the daily files."""
         return self.background.implied(symbol, before, count)
 
+    def was_split(self, symbol: str, since: date, until: date) -> bool:
+        """Say whether the daily bars tell a split after one day and up to another."""
+        return self.background.was_split(symbol, since, until)
+
 
 def gathered(findings: Sequence[Finding]) -> list[Finding]:
     """Return findings of contracts that say the same as one: the first of them, with how many there are."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.adapters.history.daily import split_of
 from engine.adapters.history.day import OF_UNDERLYING, Columns, DailyBar, Finding, HistoryDay, ToldBars
 from engine.adapters.history.finding import told
 from engine.adapters.history.missing import missing_sessions
@@ -53,12 +54,16 @@ _Level = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the broker told of the past on a day: daily bars, bare closes, the last one of them, and volatilities."""
+    """What the broker told of the past on a day: daily bars, bare closes, the last one of them, and volatilities.
+
+    last: at what each underlying stood last on that day itself.
+    """
 
     bars: Mapping[str, tuple[DailyBar, ...]]
     closes: Mapping[str, tuple[float, ...]]
     implied: Mapping[str, tuple[float, ...]]
     previous: Mapping[str, float]
+    last: Mapping[str, float]
 
 
 class RecordingSource:
@@ -128,11 +133,20 @@ class RecordingSource:
         """Return volatilities of sessions before a day as the broker told them on it."""
         return self._facts_of(before).implied.get(symbol, ())[-count:] if count else ()
 
+    def was_split(self, symbol: str, since: date, until: date) -> bool:
+        """Say whether the last levels of two recorded days on end are apart as by a split.
+
+        What a broker told of days before is of the shares as they were then: it has split them as well.
+        """
+        days = [day for day in sorted(self._files) if since <= day <= until]
+        last = [level for day in days if (level := self._facts_of(day).last.get(symbol)) is not None]
+        return any(split_of(before, after) is not None for before, after in pairwise(last))
+
     def _facts_of(self, day: date) -> Facts:
         if day not in self._facts and day in self._files:
             with suppress(StoreError):
                 self.day(day)
-        return self._facts.get(day, Facts({}, {}, {}, {}))
+        return self._facts.get(day, Facts({}, {}, {}, {}, {}))
 
 
 class _Tape:
@@ -300,7 +314,10 @@ class _Tape:
 
     def facts(self, day: date) -> Facts:
         """Return what was told of the past."""
-        return Facts(self.bars, self.closes, self.implied, self.previous)
+        levels = {symbol: column for (symbol, name), column in self.levels.items() if name == LEVEL}
+        known = {symbol: [level for level in column if level == level] for symbol, column in levels.items()}
+        last = {symbol: column[-1] for symbol, column in known.items() if column}
+        return Facts(self.bars, self.closes, self.implied, self.previous, last)
 
 
 def _recalled(file: Path) -> list[OpeningMoveReport]:

@@ -12,7 +12,7 @@ from engine.adapters.history.middle import median
 from engine.model.contract import Contract, Option, Settlement, Underlying, product
 from engine.model.errors import StoreError
 from engine.model.market import Board
-from engine.model.session import Session, session_after, session_from, sessions_after
+from engine.model.session import Session, session_after, session_from
 
 NEAR = 900.0
 """Seconds from the open or close within which a level may stand for it, or one and a half distances of two instants."""
@@ -61,14 +61,8 @@ def _is_far(bar: DailyBar, symbol: str, day: HistoryDay, source: Source) -> bool
 
 
 def was_split(symbol: str, since: date, session: Session, source: Source) -> bool:
-    """Say whether shares were split after a day, by the daily bars: an option on them is another contract now."""
-    if product(symbol).settlement is not Settlement.SHARES:
-        return False
-    count = sessions_after(since, session.date) + 1
-    bars = source.daily(symbol, session.date + timedelta(days=1), count)
-    if not bars or bars[0].date <= since:
-        return False
-    return bool(source.daily(symbol, bars[0].date, 1))  # bars begin there since those of before it do not count
+    """Say whether shares were split after a day: an option on them is another contract now."""
+    return product(symbol).settlement is Settlement.SHARES and source.was_split(symbol, since, session.date)
 
 
 def _nearest_level(symbol: str, session: Session, day: HistoryDay, *, at_open: bool) -> float | None:

@@ -82,6 +82,10 @@ class Garbled:
         found = self._source.implied(symbol, before, count)
         return found if before <= self._until.date() else [_STRANGE * each for each in found]
 
+    def was_split(self, symbol: str, since: date, until: date) -> bool:
+        """Say it as it was: it is told after the close alone."""
+        return self._source.was_split(symbol, since, until)
+
 
 def garbled(day: HistoryDay, later: "np.ndarray", seed: int) -> HistoryDay:
     """Return the session with other numbers at the instants that are `later`."""

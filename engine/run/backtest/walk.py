@@ -333,12 +333,12 @@ class Walk(Hearing):
     def _tell_splits(self, session: Session) -> None:
         """Say which shares were split while they, or options on them, were held: nobody turns those into the new ones.
 
-        It is the session's own daily bar that tells it, which is known after the close.
+        It is the session's own close that tells it.
         """
         before = session_before(session.date).date
         for symbol in sorted(self.over_night):
             if was_split(symbol, before, session, self.source):
-                text = f"{symbol} was split, by its daily bars: what was held of it over the night counts as before it"
+                text = f"{symbol} was split, by its closes: what was held of it over the night counts as before it"
                 text += ", and the account's worth, drawdown and Sharpe ratio are wrong from here on"
                 self.records.append(Record(self.now, Kind.ALARM, data={"text": text}))
 

@@ -57,3 +57,7 @@ class Shared:
     def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
         """Return volatilities."""
         return self._source.implied(symbol, before, count)
+
+    def was_split(self, symbol: str, since: date, until: date) -> bool:
+        """Say whether shares were split."""
+        return self._source.was_split(symbol, since, until)

@@ -117,6 +117,9 @@ def test_bars_of_before_a_split_are_not_used(tmp_path: Path) -> None:
     earlier = daily.daily("AAPL", date(2025, 1, 8), 9)
     assert [bar.close for bar in earlier] == [640.0, 645.57], "what comes later changes nothing on a day of before it"
     assert daily.settled("AAPL", MONDAY, "AAPL", 640.0) == {("AAPL", "AAPL"): 640.0}
+    spans = [(MONDAY, date(2025, 1, 7)), (date(2025, 1, 7), date(2025, 1, 8)), (date(2025, 1, 8), date(2025, 1, 14))]
+    assert [daily.was_split("AAPL", *span) for span in spans] == [False, True, False]
+    assert not daily.was_split("SPY", MONDAY, date(2025, 1, 14))
     ((_, _, severity, text),) = told(daily)
     assert severity is Severity.TOLD
     assert text.startswith("AAPL closes at 93.7 on 2025-01-08 after 645.57, as after a split of 7")

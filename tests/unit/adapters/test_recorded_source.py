@@ -308,3 +308,21 @@ def test_a_run_that_began_in_mid_session_knew_the_opens_expected_move_from_its_s
         run.sees(3600 * int(name), spx=5900.0)
         run.recorder.close()
     assert RecordingSource(tmp_path).day(DAY).moves == (OpeningMoveReport(early, "SPX", DAY, 32.1),)
+
+
+@pytest.mark.parametrize(("after", "is_split"), [(5850.0, False), (1475.0, True), (590.2, True)])
+def test_a_split_is_told_by_the_last_levels_of_two_days(tmp_path: Path, after: float, is_split: bool) -> None:
+    """The broker tells one close of before a day where rules read no more, and has split it where shares were split."""
+    for days, (close, level) in {0: (5890.0, 5900.0), 1: (after, after), 2: (after, after * 1.01)}.items():
+        run = Run(tmp_path, f"{days}")
+        run.board.add(SPX)
+        run.hears(previous_close=close)
+        for seconds in (0, 60, 120):
+            run.sees(86400 * days + seconds, spx=level)
+        run.recorder.close()
+    source = RecordingSource(tmp_path)
+    first, second, third = (DAY + timedelta(days=days) for days in range(3))
+    assert source.daily("SPX", third, 9)[-1].close == after
+    assert source.was_split("SPX", first, second) is source.was_split("SPX", first, third) is is_split
+    assert not source.was_split("SPX", second, third)
+    assert not source.was_split("SPY", first, third)

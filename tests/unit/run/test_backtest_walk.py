@@ -503,12 +503,10 @@ def test_daily_bars_of_another_scale_settle_nothing(given: dict[str, object], tm
 
 
 class Split(PastDays):
-    """A source whose daily bars begin anew on the second of September."""
+    """A source whose shares were split on the second of September."""
 
-    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
-        begins = date(2026, 9, 2)
-        found = super().daily(symbol, before, count)
-        return [bar for bar in found if (bar.date >= begins) is (before > begins)]
+    def was_split(self, symbol: str, since: date, until: date) -> bool:
+        return since < date(2026, 9, 2) <= until
 
 
 def test_what_was_held_over_a_split_is_another_contract(tmp_path: Path) -> None:
@@ -525,7 +523,7 @@ def test_a_split_of_what_is_held_is_told_on_its_day(tmp_path: Path) -> None:
     source = Split(every=3, expiries=3, strikes=25, symbol="SPY", trading_class="SPY")
     text = ASSIGNED.replace("strike: {at: spot, multiple_of: 5}", "strike: {delta: 0.9}")
     found = records(desk_of(tmp_path, text), source, last=date(2026, 9, 3))
-    told = [record for record in found if "was split, by its daily bars" in str(record.data.get("text"))]
+    told = [record for record in found if "was split, by its closes" in str(record.data.get("text"))]
     assert [(record.kind, record.at.date()) for record in told] == [(Kind.ALARM, date(2026, 9, 2))]
     assert str(told[0].data["text"]).endswith("drawdown and Sharpe ratio are wrong from here on")
 

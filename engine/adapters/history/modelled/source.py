@@ -157,6 +157,10 @@ class ModelSource:
         """Return the closes of the VIX from the daily files."""
         return self.background.implied(symbol, before, count)
 
+    def was_split(self, symbol: str, since: date, until: date) -> bool:
+        """Say whether the daily bars tell a split after one day and up to another."""
+        return self.background.was_split(symbol, since, until)
+
 
 def replaced_open(bar: DailyBar, opening: float) -> DailyBar:
     """Return a bar that begins at a level, held within its range."""
