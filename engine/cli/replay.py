@@ -139,9 +139,9 @@ def _compare(what: str, folder: Path, *, verify: bool, step: bool, is_json: bool
         except StoreError as error:
             if not verify:
                 raise
-            unread.append({"file": shown_path(file), "problem": error.message})
+            unread.append({"file": shown_path(file), "problem": error.whole})
             if not is_json:
-                click.echo(f" {shown_path(file)}: NOT REPLAYED: {error.message}")
+                click.echo(f" {shown_path(file)}: NOT REPLAYED: {error.whole}")
             continue
         told.append(replay_document(recording, found, seconds))
         if not is_json:

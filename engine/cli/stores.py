@@ -32,7 +32,7 @@ class StoreParam(click.Path):
         try:
             return place_of(value)
         except MisuseError as error:
-            self.fail(f"{error.message}; {error.help}" if error.help else error.message, param, ctx)
+            self.fail(error.whole, param, ctx)
 
 
 STORE = StoreParam()

@@ -11,6 +11,11 @@ class RulebotError(Exception):
         self.message = message
         self.help = help
 
+    @property
+    def whole(self) -> str:
+        """What went wrong and what to do, where there is one line for both."""
+        return f"{self.message}; {self.help}" if self.help else self.message
+
 
 class SpecError(RulebotError):
     """The author's fault: a document that cannot be used as it stands."""

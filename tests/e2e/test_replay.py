@@ -192,6 +192,18 @@ def test_a_damaged_day_is_named_and_no_other_one_taken(store: Path, tmp_path: Pa
         assert (done.exit_code, "2026-10-22.tape is no recording" in done.output) == (3, True), done.output
 
 
+def test_two_recordings_joined_to_one_file_are_refused_by_whoever_reads_them(store: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(store.with_name("s-tapes"), tmp_path / "j-tapes"))
+    file = listed(folder)[-1].file
+    file.write_bytes(file.read_bytes() * 2)
+    for words, code in (((), 3), (("--list",), 0), (("--verify",), 3), (("--at", "11:00"), 3)):
+        done = replay(tmp_path / "j.db", *words)
+        assert (done.exit_code, "bytes behind its end" in done.output) == (code, True), done.output
+        assert "keep each recording in a file of its own" in done.output
+    done = CliRunner().invoke(main, ["backtest", *spec_files(["put_lite"]), "--data", f"tapes:{folder}"])
+    assert "bytes behind its end" in done.output, done.output
+
+
 def test_a_day_of_which_nothing_was_written_is_no_day_that_is_recorded(tmp_path: Path) -> None:
     TapeWriter(tmp_path / "e-tapes" / "run" / "2026-10-21.tape", {"day": "2026-10-21"}).close()
     done = replay(tmp_path / "e.db", "2026-10-21")

@@ -153,10 +153,11 @@ def read_head(file: Path) -> dict[str, Any]:
 def _head(file: Path, connection: sqlite3.Connection) -> dict[str, str]:
     """Return the head's values as they are written, all of them whole."""
     try:
+        _check_end(file, connection)
         head = dict(connection.execute("SELECT name, value FROM head").fetchall())
         plain = {name: json.loads(text) for name, text in head.items()}
-    except (sqlite3.Error, ValueError, TypeError) as error:
-        raise StoreError(f"{file} is no recording: {error}") from error
+    except (sqlite3.Error, OSError, ValueError, TypeError) as error:
+        raise StoreError(f"{file} is no recording: {in_words(error)}") from error
     if (format := plain.get("format")) not in (FORMAT, _UNCHECKED):
         raise StoreError(
             f"{file} is a recording of format {format}, and this version reads {FORMAT}",
@@ -168,6 +169,17 @@ def _head(file: Path, connection: sqlite3.Connection) -> dict[str, str]:
     if (named := named_day(file)) is not None and (day := plain.get("day", named.isoformat())) != named.isoformat():
         raise StoreError(f"{file} is the recording of {day}, named for another day", f"call it {day}{SUFFIX} again")
     return head
+
+
+def _check_end(file: Path, connection: sqlite3.Connection) -> None:
+    """Refuse a file with more behind its end, of which SQLite would read nothing. Its log makes it no longer."""
+    size = file.stat().st_size  # before its pages are counted, which only become more while it is written
+    (pages,), (of_a_page,) = (connection.execute(f"PRAGMA page_{each}").fetchone() for each in ("count", "size"))
+    if (more := size - pages * of_a_page) > 0:
+        raise StoreError(
+            f"{file} has {more:,} bytes behind its end, as where another recording was joined to it",
+            "keep each recording in a file of its own: '--data tapes:FOLDER' takes all in the folders below it",
+        )
 
 
 def head_crc(head: Mapping[str, str]) -> int:

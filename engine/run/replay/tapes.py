@@ -47,7 +47,7 @@ def _tape(file: Path, day: date) -> Tape:
         head = read_head(file)
         first, last, entries, frames = span(file)
     except StoreError as error:
-        return Tape(file=file, day=day, size=size, problem=error.message)
+        return Tape(file=file, day=day, size=size, problem=error.whole)
     if not frames:
         return Tape(file=file, day=day, size=size, problem=EMPTY)
     bots = tuple(head.get("specs") or ())

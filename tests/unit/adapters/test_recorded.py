@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
+from shutil import copy
 
 import pytest
 
@@ -288,6 +289,36 @@ def test_what_is_no_recording_is_named(tmp_path: Path) -> None:
         open_recording(text)
     with pytest.raises(StoreError, match="there is no recording"):
         open_recording(tmp_path / "2026-10-22.tape")
+
+
+def test_two_recordings_in_one_file_are_refused(desk: Desk, tmp_path: Path) -> None:
+    """SQLite reads the first and says nothing of the second."""
+    live(desk)
+    desk.recorder.close()
+    (file,) = (tmp_path / "run").glob("*.tape")
+    size = file.stat().st_size
+    file.write_bytes(file.read_bytes() * 2)
+    for read in (open_recording, lambda each: list(read_frames(each))):
+        with pytest.raises(StoreError, match=f"has {size:,} bytes behind its end"):
+            read(file)
+    assert ["keep each recording in a file of its own" in each.problem for each in listed(tmp_path)] == [True]
+
+
+def test_what_a_crash_left_is_read_with_its_log_though_a_part_of_it_has_come_into_the_file(tmp_path: Path) -> None:
+    file, left = tmp_path / "run" / "2026-10-21.tape", tmp_path / "left" / "2026-10-21.tape"
+    left.parent.mkdir()
+    writer = TapeWriter(file, {"version": "1", "day": "2026-10-21"})
+    frames = [Frame(place, place, 0, bytes(9000), bytes(9000)) for place in range(1, 9)]
+    for number, frame in enumerate(frames, 1):
+        writer.add(frame)
+        if number % 3 == 0:
+            with closing(sqlite3.connect(file)) as connection:
+                connection.execute("PRAGMA wal_checkpoint")
+        for each in (file, file.with_name(f"{file.name}-wal")):
+            copy(each, left.parent)
+        assert list(read_frames(file)) == list(read_frames(left)) == frames[:number]
+        left.with_name(f"{left.name}-shm").unlink(missing_ok=True)
+    writer.close()
 
 
 def test_a_newer_format_is_refused(desk: Desk, tmp_path: Path) -> None:
