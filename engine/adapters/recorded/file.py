@@ -154,10 +154,16 @@ def _head(file: Path, connection: sqlite3.Connection) -> dict[str, str]:
     """Return the head's values as they are written, all of them whole."""
     try:
         _check_end(file, connection)
-        head = dict(connection.execute("SELECT name, value FROM head").fetchall())
+        is_begun = connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
+        head = dict(connection.execute("SELECT name, value FROM head").fetchall()) if is_begun else {}
         plain = {name: json.loads(text) for name, text in head.items()}
     except (sqlite3.Error, OSError, ValueError, TypeError) as error:
         raise StoreError(f"{file} is no recording: {in_words(error)}") from error
+    if not head:
+        raise StoreError(
+            f"{file} holds nothing: it was copied without {file.name}-wal, or its run was killed before it began",
+            f"until its day is over all that a run records may stand in {file.name}-wal: copy both",
+        )
     if (format := plain.get("format")) not in (FORMAT, _UNCHECKED):
         raise StoreError(
             f"{file} is a recording of format {format}, and this version reads {FORMAT}",

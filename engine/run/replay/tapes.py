@@ -73,8 +73,8 @@ def meant(what: str, folder: Path) -> list[Path]:
     for day in days:  # the heads of other days, which may be hundreds, are not read
         if found := [each.file for each in listed(folder, day) if each.problem != EMPTY]:
             return found
-    if what and days[0] in known:
+    if known and days[0] in known:
         raise StoreError(f"nothing of {days[0]} can be replayed: {EMPTY}")
-    if what and known:
+    if known:
         raise StoreError(f"nothing is recorded of {days[0]}", f"recorded are {known[0]} to {known[-1]}")
     raise StoreError(f"nothing is recorded in {folder}", "'rulebot run' records unless told not to")

@@ -1,6 +1,7 @@
 """Recordings that hold nothing, or lead nowhere, beside a store: each is named, and none is called the same."""
 
 from pathlib import Path
+from shutil import copy
 
 import pytest
 from click.testing import CliRunner
@@ -29,6 +30,31 @@ def test_a_recording_without_a_frame_has_its_line_among_those_that_are_verified(
     file = written(tmp_path / "a-tapes")
     done = CliRunner().invoke(main, ["replay", "--verify", "--store", str(tmp_path / "a.db")])
     assert (done.exit_code, done.output) == (0, f" {file}: {EMPTY}\n")
+
+
+def test_where_nothing_but_such_a_recording_is_that_is_said_of_it(tmp_path: Path) -> None:
+    """Nothing was recorded would send a person looking for a switch that is on."""
+    written(tmp_path)
+    with pytest.raises(StoreError, match=f"nothing of 2026-10-21 can be replayed: {EMPTY}"):
+        meant("", tmp_path)
+
+
+def test_a_recording_without_what_stood_beside_it_says_what_is_missing(tmp_path: Path) -> None:
+    writer, copied = TapeWriter(tmp_path / DAY, {"day": "2026-10-21"}), tmp_path / "run" / DAY
+    copied.parent.mkdir()
+    copy(writer.file, copied)
+    for _ in range(2):  # who reads it leaves an empty one
+        (problem,) = (each.problem for each in listed(tmp_path))
+        assert problem.startswith(f"{copied} holds nothing: it was copied without {DAY}-wal")
+    copy(writer.file.with_name(f"{DAY}-wal"), copied.parent)
+    assert [each.problem for each in listed(tmp_path)] == [EMPTY]
+    writer.close()
+
+
+def test_a_recording_whose_run_was_killed_before_it_began_says_so(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / DAY).touch()
+    assert ["or its run was killed" in each.problem for each in listed(tmp_path)] == [True]
 
 
 def test_a_link_that_leads_nowhere_is_listed_with_what_is_wrong(tmp_path: Path) -> None:
