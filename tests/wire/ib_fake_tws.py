@@ -13,6 +13,21 @@ def frame(*fields: object) -> bytes:
     return len(payload).to_bytes(4, "big") + payload
 
 
+WORKING = (
+    "5|{order_id}|265598|AAPL|STK||0|?||SMART|USD|AAPL|NMS|BUY|100|MKT|0.0|0.0|DAY||{account}||0|{ref}|1|{perm_id}|0|0|0||"
+    "{perm_id}.0/{account}/100||||||||||0||-1|0||||||2147483647|0|0|0||3|0|0||0|0||0|None||0||||?|0|0||0|0||||||0|0|0"
+    "|2147483647|2147483647|||0||IB|0|0||0|0|PendingSubmit|M|M|M|M|M|M|M|M|M||||||0|0|0|None|M|M|M|M|M|M|0||||0|1|0|0|"
+    "0|||0||100|0.02||"
+)
+"""An open order of server version 173, as it was recorded."""
+
+
+def open_order(account: str, order_id: int, ref: str, perm_id: int) -> list[object]:
+    """Return openOrder (5) of version 173."""
+    text = WORKING.format(account=account, order_id=order_id, ref=ref, perm_id=perm_id)
+    return ["1.7976931348623157E308" if field == "M" else field for field in text.split("|")]
+
+
 def _answers(account: str) -> dict[str, Callable[[Fields], list[tuple[object, ...]]]]:
     return {
         "61": lambda _: [(62, 1)],

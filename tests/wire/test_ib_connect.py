@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 from free_port import free_port
-from ib_fake_tws import fake_tws
+from ib_fake_tws import fake_tws, open_order
 from ib_session import connected, gateway, run
 
 from engine.adapters.ib.greet import greeting
@@ -176,6 +176,23 @@ def test_positions_that_never_come() -> None:
     async def scenario() -> None:
         async with fake_tws(answers={"61": lambda _: []}) as fake:
             assert "positions" in (await refusal(fake.port, connect_seconds=0.2)).message
+
+    run(scenario())
+
+
+def test_orders_that_have_no_permanent_id_yet_are_all_listed() -> None:
+    """The last of them took the place of the others, which then were unknown."""
+
+    async def scenario() -> None:
+        rows = [tuple(open_order("DU1", number, f"rb.t.{number}", 0)) for number in (7, 8)]
+        answers = {"16": lambda _: [*rows, (53, 1)]}
+        async with (
+            fake_tws(version=173, answers=answers) as fake,
+            connected(fake.port, lockstep=False) as (_, events),
+        ):
+            up = events[-1]
+            assert isinstance(up, LinkUp)
+            assert up.order_refs == ("rb.t.7", "rb.t.8")
 
     run(scenario())
 

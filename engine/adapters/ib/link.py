@@ -71,7 +71,7 @@ class IbLink:
         self._readers: dict[str, Reader] = {}
         self._values = AccountValues("")
         self._seen: set[tuple[str, str]] = set()
-        self._refs: dict[int, str] = {}
+        self._orders: set[tuple[int, str]] = set()
         self._next_order_id = 0
         self._positions: dict[Contract, PositionReport] = {}
         self._told_down = self._lost_lines = False
@@ -152,12 +152,12 @@ class IbLink:
     async def _settled(self, wire: Wire) -> list[Event]:
         """Read every list until they agree; all of them count as of the first."""
         return await settled(
-            self._settings, lambda: self._lists(wire), lambda: (dict(self._refs), dict(self._positions))
+            self._settings, lambda: self._lists(wire), lambda: (set(self._orders), dict(self._positions))
         )
 
     async def _lists(self, wire: Wire) -> list[Event]:
         """Ask for every list, see each one's end, and return what they said in the order it came."""
-        self._refs.clear()
+        self._orders.clear()
         self._positions.clear()
         wire.inbox.counted_id = 0
         wire.client.reqIds(1)  # answered before the lists that are asked for after it
@@ -172,7 +172,7 @@ class IbLink:
             account=self._account,
             client_id=self._settings.client_id,
             next_order_id=max(wire.inbox.next_valid_id, self._next_order_id),
-            order_refs=tuple(sorted({ref for ref in self._refs.values() if ref})),
+            order_refs=tuple(sorted({ref for _, ref in self._orders if ref})),
             positions=tuple((each.contract, each.quantity) for each in held),
             costs=tuple((each.contract, each.average_cost) for each in held),
             lockstep=self.is_lockstep,
@@ -333,7 +333,7 @@ class IbLink:
             self._book.learn(event.contract)
             self._positions[event.contract] = event
         elif isinstance(event, OrderReport) and kind == OPEN_ORDER:
-            self._refs[event.perm_id] = event.ref
+            self._orders.add((event.perm_id, event.ref))  # several may have no permanent id yet
             if self._listed is not None:
                 self._listed.add(event.ref)
             if event.client_id == self._settings.client_id:
