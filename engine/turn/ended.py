@@ -102,7 +102,7 @@ def _closed_after_all(work: Work, position: Position, order: Order) -> None:
     for other in live:
         cancel(work, other, "an earlier order has filled after all")
     if position.is_flat and not live and position.state in ("open", "exiting"):
-        closed(work, position, "closed_out")
+        closed(work, replace(position, exit_reason=position.exit_reason or order.reason), "closed_out")
     elif _leaves_a_rest(work, position, order):
         what = f"the protective stop of {order.legs[0].option} was over and has filled after all"
         leave(work, position, PROTECT, what)

@@ -56,6 +56,27 @@ def test_half_of_three_is_two_and_the_rest_stays_open() -> None:
     assert len(closing(desk)) == 1, "once per exit"
 
 
+def test_28_a_part_that_is_closed_once_more_by_an_order_that_was_over_ends_the_position_by_its_name() -> None:
+    """It was closed for no reason, and 'again' did not follow it."""
+    again = '{window: {from: "10:00", to: "11:00"}, per_day: 2, again: {after: [half], wait: 1m}}'
+    desk = held("  - name: half\n    stop: {cost: 2x credit}\n    close: 50%\n", quantity=2, entry=again)
+    cost(desk, 1.60)
+    first = desk.last
+    desk.ack(first)
+    desk.cancelled(first)
+    for _ in range(12):
+        cost(desk, 1.60)
+    desk.fill(desk.last)
+    assert (desk.position.state, desk.position.structures) == ("open", 1)
+    for report in desk.executions_of(first, 1):
+        desk.send(report)
+    (closed,) = desk.said(Kind.DECISION, "closed")
+    assert (desk.position.state, closed.data["reason"]) == ("closed", "half")
+    cost(desk, 0.70)
+    desk.tick(61)
+    assert len([order for order in desk.submitted if order.purpose is Purpose.ENTRY]) == 2
+
+
 def test_half_of_one_is_all() -> None:
     desk = held("  - stop: {cost: 2x credit}\n    close: 50%\n", quantity=1)
     cost(desk, 1.60)
