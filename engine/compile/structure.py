@@ -9,7 +9,7 @@ from engine.compile.expiries import ends_no_earlier, expiry_problems
 from engine.compile.plan import LegPlan
 from engine.compile.problem import Problem, did_you_mean
 from engine.compile.strikes import modifier_problems, side_problems, width_problems
-from engine.model.contract import LOT, UNKNOWN_INDICES, Right, product
+from engine.model.contract import CLASSES_OF_INDICES, LOT, UNKNOWN_INDICES, Right, product
 from engine.spec.nouns.condition import Path
 from engine.spec.nouns.exits import ExitKind
 from engine.spec.nouns.legs import Bound, Leg, Side, Strike, StrikeBy
@@ -46,12 +46,17 @@ def leg_problems(spec: Spec) -> Iterator[Problem]:
 def _unknown_indices(spec: Spec) -> Iterator[Problem]:
     """Options on these would be taken for those on a stock: assigned in shares, with other price steps."""
     for at, symbol in enumerate(spec.underlyings):
-        if symbol in UNKNOWN_INDICES:
-            path: Path = ("underlyings", at) if len(spec.underlyings) > 1 else ("underlying",)
+        path: Path = ("underlyings", at) if len(spec.underlyings) > 1 else ("underlying",)
+        where = path if spec.universe is None else ("universe",)
+        index = CLASSES_OF_INDICES.get(symbol, symbol)
+        if index in UNKNOWN_INDICES:
             message = f"{symbol} is an index, and the only one whose options this engine knows is SPX"
-            yield Problem(
-                "RB232", path if spec.universe is None else ("universe",), message, "take an ETF, such as SPY"
-            )
+            if index != symbol:
+                message = f"{symbol} is a class of options on {index}, and the only index known here is SPX"
+            yield Problem("RB232", where, message, "take an ETF, such as SPY")
+        elif index != symbol:
+            message = f"{symbol} is a class of options, and the underlying of them is {index}"
+            yield Problem("RB232", where, message, f"write '{index}'; 'expiry: {{dte: 0}}' takes {symbol} by itself")
 
 
 def _share_problems(spec: Spec) -> Iterator[Problem]:

@@ -101,6 +101,9 @@ UNKNOWN_INDICES = frozenset(
 Sources: lists of index options of Cboe and Nasdaq.
 """
 
+CLASSES_OF_INDICES = {"SPXW": "SPX", "NDXP": "NDX", "RUTW": "RUT", "VIXW": "VIX"}
+"""Trading classes that are no underlyings, each with the index that its options are on."""
+
 _ETFS = ("SPY", "QQQ", "XLF", "XLE", "XLV", "SMH")
 _PENNY_ETFS = ("SPY", "QQQ")
 

@@ -87,6 +87,8 @@ CASES = [
     (changed(BREACH, f"{BREACH}\n    order: market"), "RB310", "market"),
     (changed(BREACH, "- breach: {spot_within: 5 pts, of: short_pit}"), "RB201", "short_pit"),
     (changed("underlying: SPX", "underlying: XSP"), "RB232", "XSP"),
+    (changed("underlying: SPX", "underlying: SPXW"), "RB232", "SPXW"),
+    (changed("underlying: SPX", "underlying: NDXP"), "RB232", "NDXP"),
     (changed("start: mid", "start: market"), "RB223", "market"),
     (changed("then: cancel", "then: unwind"), "RB224", "unwind"),
     (changed("then: cancel", "then: cancel, adaptive: normal"), "RB222", "normal"),
