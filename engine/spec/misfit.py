@@ -71,6 +71,8 @@ def _percent(part: Decimal) -> str:
 
 
 def _words(value: Plain, schema: Mapping[str, Any]) -> str | None:
+    if "enum" in schema:
+        return did_you_mean(str(value), schema["enum"])
     words = schema.get("x-words") or next((one["enum"] for one in schema.get("anyOf", ()) if "enum" in one), None)
     if not words:
         return None

@@ -5,7 +5,7 @@ Annotations of ours carry what a schema cannot say: `x-owed` (what the place owe
 passes over them. Never `anyOf` of condition kinds: its one error says nothing.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -56,7 +56,7 @@ def _one_besides(_: Any, names: list[str], instance: Any, __: Any) -> Iterator[V
 
 def schema_problems(source: Source, tree: Plain, kind: str, places: Mapping[Path, str]) -> list[Diagnostic]:
     """Return what the schema finds in `tree`; `places` says which parameter stands where."""
-    look = _Look(source, places)
+    look = _Look(source, places, validator(kind).schema)
     found: list[Diagnostic] = []
     for error in validator(kind, lets_of(tree)).iter_errors(tree):
         path: Path = tuple(error.absolute_path)
@@ -69,9 +69,12 @@ def schema_problems(source: Source, tree: Plain, kind: str, places: Mapping[Path
 class _Look:
     source: Source
     places: Mapping[Path, str]
+    whole: Mapping[str, Any]
 
 
 _RANGE = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
+SECTIONS = ("entry", "order", "exit_order", "risk")
+"""Where a key is looked for that stands in a wrong place."""
 NOT_MEASURES = KEYS_ELSEWHERE | ENDINGS | LEAVING
 _LENGTH = frozenset({"minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"})
 
@@ -82,7 +85,7 @@ def _diagnose(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
     elif (word := _misspelt_section(path)) is not None:
         yield look.source.diagnostic("RB111", path[:2], f"unknown key '{path[1]}'", word, at_key=True)
     elif error.validator == "additionalProperties":
-        yield from _unknown_keys(look.source, path, error)
+        yield from _unknown_keys(look, path, error)
     elif error.validator in ("required", "dependentRequired"):
         yield from _missing_keys(look.source, path, error)
     elif error.validator in ("x-exactly-one", "x-one-besides"):
@@ -141,8 +144,8 @@ def _bad_name(source: Source, path: Path, error: Any) -> Diagnostic:
     return source.diagnostic("RB116", place, message, help, at_key=True)
 
 
-def _unknown_keys(source: Source, path: Path, error: Any) -> Iterator[Diagnostic]:
-    schema = _schema(error)
+def _unknown_keys(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
+    source, schema = look.source, _schema(error)
     known = list(schema.get("properties", {}))
     is_measure = schema.get("x-unknown") == "measure" and not _kinds(error)
     for key in error.instance:
@@ -151,7 +154,8 @@ def _unknown_keys(source: Source, path: Path, error: Any) -> Iterator[Diagnostic
         code, word = ("RB112", "measure") if is_measure and key not in NOT_MEASURES else ("RB111", "key")
         likely = schema.get("x-one-besides", known) if not is_measure else known
         help = (
-            _elsewhere(path, key, is_measure=is_measure)
+            _home(look.whole, schema, path, key)
+            or _elsewhere(path, key, is_measure=is_measure)
             or did_you_mean(key, likely)
             or did_you_mean(key, known)
             or _known(known, is_measure)
@@ -164,6 +168,29 @@ def _kinds(error: Any) -> list[str]:
     schema = _schema(error)
     modifiers = schema.get("x-one-besides", ())
     return [key for key in error.instance if key in schema.get("properties", {}) and key not in modifiers]
+
+
+def _home(whole: Mapping[str, Any], schema: Mapping[str, Any], path: Path, key: str) -> str | None:
+    """Return where a key belongs that stands one step too high, or in another section."""
+    beside = [name for name, each in schema.get("properties", {}).items() if key in _keys_of(whole, each)]
+    if len(beside) == 1:
+        return f"'{key}' stands under '{beside[0]}', as in '{beside[0]}: {{{key}: ..}}'"
+    if len(path) > 1 and isinstance(path[-1], str):
+        return None  # whoever wrote that meant a key of this place
+    known = whole["properties"]
+    sections = [name for name in SECTIONS if name in known and key in _keys_of(whole, known[name])]
+    if sections:
+        named = " or ".join(f"'{name}'" for name in sections)
+        return f"'{key}' stands under {named}"
+    return f"'{key}' stands by itself, at the left" if key in known and path else None
+
+
+def _keys_of(whole: Mapping[str, Any], schema: Mapping[str, Any]) -> Collection[str]:
+    """Return the keys of what a schema describes."""
+    if "$ref" in schema:
+        schema = whole["$defs"][schema["$ref"].rpartition("/")[2]]
+    keys: Mapping[str, Any] = schema.get("properties", {})
+    return keys
 
 
 def _elsewhere(path: Path, key: str, *, is_measure: bool = False) -> str | None:

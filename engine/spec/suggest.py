@@ -4,11 +4,12 @@ from collections.abc import Iterable
 
 
 def closest(word: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
-    """Return the known word nearest to `word`, or None when none is near."""
+    """Return the known word nearest to `word`, or None when none is near; VIX is as near to vix as can be."""
     from difflib import get_close_matches  # only what is wrong needs it
 
-    found = get_close_matches(word[:60], list(known), n=1, cutoff=likeness)
-    return found[0] if found else None
+    folded = {each.casefold(): each for each in known}
+    found = get_close_matches(word[:60].casefold(), folded, n=1, cutoff=likeness)
+    return folded[found[0]] if found else None
 
 
 def did_you_mean(word: str, known: Iterable[str], mark: str = "") -> str | None:

@@ -32,12 +32,18 @@ KEYS_TO_COME = {
     ("again", "with"): "'again' does not enter another spec yet: 'choose' with a condition on 'last_exit' says the same"
 }
 """Keys, with the one that they stand under, that the language has and this version has not; and what says the same."""
+_SIDE_AND_RIGHT = "'sell: put' and 'buy: call' say side and right in one"
 WORDS_OF_OTHERS = {
+    "action": _SIDE_AND_RIGHT,
     "allocation": "a part of the account is 'quantity: {max_loss: 0.05x net_liquidation, at_most: 10}'",
     "blackout": "'no_event: [CPI, my_days]' under 'when'; days of your own: 'rulebot events import'",
     "daily_profit": "no gain of the day halts a bot: 'per_day' and 'again' bound its entries, 'daily_loss' is a loss",
     "days_of_week": "'days: [mon, wed]'",
+    "long": "what is bought is 'buy: put' or 'buy: call'",
     "max_trades": "'per_day' positions in a session, 'max_open' at once",
+    "right": _SIDE_AND_RIGHT,
+    "short": "what is sold is 'sell: put' or 'sell: call'",
+    "side": _SIDE_AND_RIGHT,
 }
 """Words of other programs that are no keys here, and what says the same."""
 MEASURES_OF_OTHERS = {
@@ -47,6 +53,9 @@ MEASURES_OF_OTHERS = {
     "gex": "nothing here tells it; another program may send it: 'webhook'",
     "moving_average": "'sma' or 'ema', as in 'spot: {above: sma_20}' with 'let: {sma_20: {sma: {window: 20}}}'",
     "premium": "of the structure that is 'credit', or 'debit' where it is bought",
+    "profit_target": "'target: {profit: 50%}'",
+    "stop_loss": "'stop: {loss: 200%}' buys 1.00 back at 3.00, 'stop: {cost: 2x credit}' at 2.00",
+    "take_profit": "'target: {profit: 50%}'",
     "trailing_stop": "'stop: {give_back: 10%}', with 'armed_by: {profit: {at_least: 25%}}' from a profit on",
 }
 """The same, where a measure is owed."""

@@ -49,6 +49,41 @@ def test_two_bounds_of_a_strike_are_answered_with_one_and_how_far_from_it(word: 
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "help"),
+    [
+        ("risk: {", "risk: {per_day: 1, ", "'per_day' stands under 'entry'"),
+        ("entry: {", "entry: {daily_loss: $100, ", "'daily_loss' stands under 'risk'"),
+        ("entry: {", "entry: {quantity: 1, ", "'quantity' stands by itself, at the left"),
+        ("entry: {", 'entry: {from: "10:00", ', "'from' stands under 'window', as in 'window: {from: ..}'"),
+        ("name:", "tries: 3\nname:", "'tries' stands under 'order' or 'exit_order'"),
+        ("name:", "days: [mon]\nname:", "'days' stands under 'entry', as in 'entry: {days: ..}'"),
+        ("strike: {delta: 0.12}", "delta: 0.12", "'delta' stands under 'strike', as in 'strike: {delta: ..}'"),
+        ("entry: {at", "entry: {again: {after: [target], pause: 5m}, at", "known here: after, wait, until, at_most"),
+    ],
+)
+def test_a_key_in_a_wrong_place_is_answered_with_its_own(old: str, new: str, help: str) -> None:
+    """What belongs to another section was answered with the keys known here, or with one that reads alike."""
+    assert help in [each for _, each in said(old, new)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "word"),
+    [
+        ("spot:", "SPOT:", "spot"),
+        ("sell: put", "SELL: put", "sell"),
+        ("sell: put", "sell: PUT", "put"),
+        ("then: cancel", "then: Cancel", "cancel"),
+        ("exits:", "Exits:", "exits"),
+        ('at: "10:00"', 'at: "10:00", days: [Mon]', "mon"),
+        ('at: "10:00"', 'at: "10:00", days: [monday]', "mon"),
+    ],
+)
+def test_a_word_in_capitals_is_known_in_the_help(old: str, new: str, word: str) -> None:
+    """VIX was answered with where all measures are listed."""
+    assert f"did you mean '{word}'?" in [help for _, help in said(old, new)]
+
+
+@pytest.mark.parametrize(
     ("old", "new"),
     [
         ("name: spread", "name: spread\nquantity: {max_loss: 0.05x net_liquidation, at_most: 10}"),
