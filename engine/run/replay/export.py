@@ -11,6 +11,7 @@ from engine.adapters.history.write import write_day
 from engine.adapters.recorded.file import day_of
 from engine.adapters.recorded.source import RecordingSource
 from engine.model.errors import MisuseError, StoreError
+from engine.model.session import session_from
 from engine.spec.whole_file import write_whole
 
 DAILY = "daily"
@@ -22,18 +23,21 @@ _BY_OPTION = ("bid", "ask", "bid_size", "ask_size", "iv", "delta", "gamma", "veg
 def export(tapes: Sequence[Path], folder: Path) -> list[tuple[Path, int, int]]:
     """Write a day as its recordings have it, the first run's in front; return each chain's file, instants and options.
 
-    Levels of everything that was streamed stand beside each, with what else the broker told; daily bars in `daily`.
+    Instants are those of the session, which is all that a source of chains has. Levels of everything that was streamed
+    stand beside each, with what else the broker told; daily bars in `daily`.
     Raises: MisuseError for a file that is there already; StoreError when nothing was quoted, at the disk, or without
     pyarrow.
     """
     source = RecordingSource(*tapes)
-    day = source.day(day_of(tapes[0]))
+    day = _within_session(source.day(day_of(tapes[0])))
     symbols = sorted({option.symbol for option in day.options})
     if not symbols:
         raise StoreError(f"no option was streamed on {day.date}", "a chain is of options")
     found = [(symbol, folder / symbol / f"{day.date}.parquet") for symbol in symbols]
     if there := [file for _, file in found if file.exists()]:
         raise MisuseError(f"{there[0]} is there already", "name another folder: nothing is written over")
+    if not len(day.times):
+        raise StoreError(f"nothing is recorded of {day.date} within its session", "a chain has quotes of regular hours")
     implied = {each: source.implied(each, day.date, SESSIONS) for each in day.levels}
     written = []
     for symbol, file in found:
@@ -69,6 +73,23 @@ def _write_daily(file: Path, bars: Sequence[DailyBar]) -> None:
 def _is_whole(row: Sequence[str]) -> bool:
     """Say whether a row of a daily file has more than one price."""
     return len(set(row[1:])) > 1
+
+
+def _within_session(day: HistoryDay) -> HistoryDay:
+    """Return a day without what was streamed before the open."""
+    session = session_from(day.date)
+    kept = (day.times >= session.open.timestamp()) & (day.times <= session.close.timestamp())
+    if kept.all():
+        return day
+    columns: dict[str, Any] = {name: getattr(day, name) for name in _BY_OPTION}
+    told = day.told or {}
+    return replace(
+        day,
+        times=day.times[kept],
+        levels={symbol: level[kept] for symbol, level in day.levels.items()},
+        told={symbol: {name: column[kept] for name, column in of.items()} for symbol, of in told.items()},
+        **{name: values[kept] for name, values in columns.items() if values is not None},
+    )
 
 
 def of_symbol(day: HistoryDay, symbol: str) -> HistoryDay:

@@ -10,6 +10,7 @@ from engine.adapters.history.open import open_source
 from engine.adapters.recorded.recorder import Recorder
 from engine.adapters.recorded.source import RecordingSource
 from engine.model.contract import Option, Right, Underlying
+from engine.model.errors import StoreError
 from engine.model.event import BarsReport, ClosesReport, ImpliedReport, MarketMoved
 from engine.model.facts import Bar, Bars
 from engine.model.market import Board
@@ -62,6 +63,29 @@ def test_what_several_runs_have_recorded_is_one_day(tmp_path: Path) -> None:
     assert found.bars == whole.bars
     assert [at for at, _ in (found.bars or {})["SPX", 60]] == [found.times[0], found.times[3]]
     assert source.implied("SPX", DAY, 2) == (0.15, 0.16)
+
+
+def test_what_was_streamed_before_the_open_is_not_exported(tmp_path: Path) -> None:
+    """A run begins a minute before the open: a backtest of the export told rows outside of regular hours each day."""
+    tapes, out = tmp_path / "tapes", tmp_path / "out"
+    recorded(tapes, "2026-10-21T132900Z", -1, 0, 1, 2, 390, 391)
+    ((_, instants, _),) = export(meant("2026-10-21", tapes), out)
+    assert instants == 4
+    found, tape = open_source(f"parquet:{out / 'SPX'}").day(DAY), RecordingSource(tapes).day(DAY)
+    assert not [each for each in found.findings if "regular hours" in each.text]
+    assert found.times.tolist() == tape.times[1:].tolist()
+    assert found.bid.tolist() == tape.bid[1:].tolist()
+    assert found.levels["SPX"].tolist() == tape.levels["SPX"][1:].tolist()
+    assert found.told is not None
+    assert tape.told is not None
+    assert found.told["SPX"].keys() == tape.told["SPX"].keys()
+    assert found.bars == tape.bars, "what was told before the open is"
+
+
+def test_a_recording_of_the_time_before_the_open_is_no_chain(tmp_path: Path) -> None:
+    recorded(tmp_path / "tapes", "2026-10-21T132800Z", -2, -1)
+    with pytest.raises(StoreError, match="nothing is recorded of 2026-10-21 within its session"):
+        export(meant("2026-10-21", tmp_path / "tapes"), tmp_path / "out")
 
 
 def test_a_close_alone_of_a_later_day_takes_no_whole_bar_away(tmp_path: Path) -> None:
