@@ -218,13 +218,24 @@ def _about(
     """Return what makes this sweep another one. How many trials a search has does not: it goes on with more."""
     import hashlib
 
+    from engine.adapters.history.open import written
+    from engine.run.release import release
+    from engine.run.sweep.sweep import FILES
     from engine.spec.load import load_document
     from engine.spec.resolved import governing_text
 
     text = hashlib.sha256(governing_text(load_document(str(spec)).source).encode()).hexdigest()
     named = {name: options[name] for name in ("data", "cash", "lines", "count", "seed")}
     sessions = {"from": terms.first.isoformat(), "to": terms.last.isoformat(), "fills": terms.fills.name}
-    about = {**named, **sessions, "spec": spec.stem, "text": text, "vary": [[each.name, *each.values] for each in axes]}
+    state = {"version": release(), FILES: written(options["data"], terms.last)}
+    about = {
+        **named,
+        **sessions,
+        **state,
+        "spec": spec.stem,
+        "text": text,
+        "vary": [[each.name, *each.values] for each in axes],
+    }
     return about if search is None else {**about, "bayes": {"for": search.goal, "batch": search.batch}}
 
 

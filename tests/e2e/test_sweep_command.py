@@ -145,6 +145,27 @@ def test_what_is_kept_of_another_parent_is_another_sweep(data: Path, tmp_path: P
     assert (other.exit_code, "holds another sweep" in other.stderr) == (2, True)
 
 
+def test_what_is_kept_of_data_that_was_repaired_since_is_told(data: Path, tmp_path: Path) -> None:
+    """Results of before and after would stand beside each other: which is the best would depend on which were kept."""
+    shutil.copytree(data, tmp_path / "chains")
+    first, second = sorted((tmp_path / "chains").glob("????-??-??.parquet"))[:2]
+    whole = first.read_bytes()
+    first.write_bytes(whole[:500])
+    words = (SPEC, "--data", tmp_path / "chains", "--vary", "delta=0.06", "--workers", 1, "--out", tmp_path / "s.jsonl")
+    words = (*words, "--from", "2026-09-01", "--to", "2026-09-02")
+    assert [typed(*words).exit_code for _ in range(2)] == [0, 0]
+    shutil.copy(second, second.with_name("2026-09-03.parquet"))
+    assert typed(*words).exit_code == 0, "a day after those of the sweep is none of its data"
+    first.write_bytes(whole)
+    other = typed(*words)
+    assert other.exit_code == 2
+    assert f"s.jsonl was begun before the data was written anew: {first}" in other.stderr
+    assert "name another --out" in other.stderr
+    (tmp_path / "chains" / "daily").mkdir()
+    (tmp_path / "chains" / "daily" / "spx_daily.csv").write_text("date,open,high,low,close\n")
+    assert " and 1 more" in typed(*words).stderr
+
+
 def test_a_search_is_kept_and_goes_on_with_more_trials(data: Path, tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     words = (SPEC, "--data", data, "--vary", "delta=0.05..0.12/0.01", "--vary", "exits.target.profit=40,60")

@@ -1,6 +1,8 @@
 """From what a person writes after `--data` to a source: `PATH`, or `parquet:PATH`, with `?daily=FOLDER` behind it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qsl
@@ -17,6 +19,8 @@ from engine.adapters.history.modelled.source import ModelOptions, ModelSource
 from engine.adapters.recorded.file import SUFFIX
 from engine.adapters.recorded.source import RecordingSource
 from engine.model.errors import MisuseError, StoreError
+
+_OF_DATA = (".parquet", ".csv", ".csv.gz", ".zip", SUFFIX)
 
 
 class Asked(NamedTuple):
@@ -37,16 +41,46 @@ class Kind(NamedTuple):
 
 def open_source(text: str) -> Source:
     """Return the source that a text names. Raises: MisuseError at a text like none, StoreError at what lies there."""
-    asked = _asked(text)
+    asked = _known(_asked(text))
+    return KINDS[asked.kind].make(asked, Daily(_daily_folders(asked)))
+
+
+def written(text: str, last: date) -> dict[str, list[int]]:
+    """Return size and time of writing (ns) of each file that sessions up to a day may be made of, by path.
+
+    No file is opened. Raises: MisuseError and StoreError as `open_source`.
+    """
+    asked = _known(_asked(text))
+    own = _own_files(asked.path)
+    daily = (file for folder in _daily_folders(asked) for file in folder.glob("*.csv"))
+    rates = [Path(asked.options["rates"]).expanduser()] if "rates" in asked.options else []
+    found = {}
+    for file in sorted({*own, *daily, *rates}):
+        day = day_of_name(file.name)
+        if day is None or day <= last:
+            with suppress(OSError):  # it is gone, or cannot be read: the source says so
+                known = file.stat()
+                found[str(file)] = [known.st_size, known.st_mtime_ns]
+    return found
+
+
+def _own_files(path: Path) -> Iterator[Path]:
+    """Yield the files of data in a folder; of one file those that stand beside it and begin as its name does."""
+    begins = "" if path.is_dir() else path.name.partition(".")[0]
+    for file in path.rglob("*") if path.is_dir() else path.parent.iterdir():
+        if file.name.startswith(begins) and file.name.endswith(_OF_DATA):
+            yield file
+
+
+def _known(asked: Asked) -> Asked:
+    """Return what was asked for with its kind. Raises: MisuseError at an option that it has not, StoreError."""
     if not asked.path.exists():
         raise StoreError(f"{asked.path} does not exist", _HELP)
     name = asked.kind or _guessed(asked.path)
-    kind = KINDS[name]
-    known = ("daily", *kind.options)
+    known = ("daily", *KINDS[name].options)
     if unknown := [option for option in asked.options if option not in known]:
         raise MisuseError(f"{name}: has no option {unknown[0]!r}", f"its options are {', '.join(known)}")
-    asked = asked._replace(kind=name)
-    return kind.make(asked, Daily(_daily_folders(asked)))
+    return asked._replace(kind=name)
 
 
 def _asked(text: str) -> Asked:

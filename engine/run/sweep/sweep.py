@@ -25,6 +25,8 @@ from engine.run.sweep.vary import Axis, Point
 Told = Callable[[int, int], None]
 """Is told how many sessions have passed, and how many there are: each counts once for each variant."""
 FORMAT = "rulebot-sweep-1"
+FILES = "files"
+"""What of a sweep's data is kept: size and time of writing of each file, by its path."""
 
 
 def sweep(
@@ -141,13 +143,23 @@ class Kept:
         except OSError as error:
             raise StoreError(f"{self.file} cannot be read: {error.strerror}") from error
         told = list(_whole(lines))
-        if not told or told[0] != json.loads(json.dumps(self.about)):
+        now = json.loads(json.dumps(self.about))
+        if told and isinstance(told[0].get(FILES), dict) and {**told[0], FILES: now.get(FILES)} == now:
+            self._refuse_changed(told[0][FILES], now[FILES])
+        if not told or told[0] != now:
             raise MisuseError(
                 f"{self.file} holds another sweep, or none", "name another --out, or give the same options"
             )
         if len(told) < len(lines):  # the last line was cut off
             self._write(told, "w")
         return [variant_of(each) for each in told[1:]]
+
+    def _refuse_changed(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        """Refuse to go on over other data: results of both would stand beside each other. Raises: MisuseError."""
+        if changed := sorted(file for file in {*before, *now} if before.get(file) != now.get(file)):
+            more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+            text = f"{self.file} was begun before the data was written anew: {changed[0]}{more}"
+            raise MisuseError(text, "name another --out: what is kept came of the data as it was")
 
     def add(self, variants: Iterable[Variant]) -> None:
         """Keep variants. Raises: StoreError."""
