@@ -4,6 +4,7 @@ A file has `date, open, high, low, close` and is named after its symbol (`spx_da
 closes for each symbol (`date, vix, vix9d`). Rows of days without a session are left out, and told.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import cached_property
@@ -23,6 +24,7 @@ from engine.model.values import dataclass
 NO_BARS = "there are no daily bars: previous closes, averages and ranks of volatility are unknown"
 _PRICES = ("open", "high", "low", "close")
 _NO_SYMBOL = frozenset(("date", *_PRICES, "volume", "adj_close", "symbol"))
+_SYMBOL = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _VOLATILITIES = frozenset(("VIX", "VIX1D", "VIX9D", "VIX3M", "VIX6M", "VVIX", "VXN", "RVX", "VXO", "SKEW"))
 _STALE = 10
 """Days after which a bar is no longer the one of the session before: a long weekend, and a few that are missing."""
@@ -185,21 +187,31 @@ def _files(folders: Sequence[Path]) -> Iterator[Path]:
 
 def _series(table: CsvTable, path: Path, findings: list[Finding]) -> Iterator[tuple[str, dict[int, tuple[float, ...]]]]:
     if "date" not in table.names:
+        findings.append(refused(table.file, 1, f"a daily file has a column `date`, this has {_shown(table.names)}"))
         return
     days = _days(table, findings)
-    if "close" in table.names:
+    if not set(_PRICES).isdisjoint(table.names):
         symbol = path.name.partition("_")[0].partition(".")[0].upper()
         lacking = [name for name in _PRICES if name not in table.names]
         if lacking:
-            findings.append(refused(table.file, 1, f"a daily file has open, high, low and close, lacks {lacking[0]}"))
+            text = f"a daily file has open, high, low and close, lacks {lacking[0]}: it has {_shown(table.names)}"
+            findings.append(refused(table.file, 1, text))
             return
         yield symbol, _bars(table, days, [table.numbers(name) for name in _PRICES], findings)
         return
+    none = [name for name in table.names if name not in _NO_SYMBOL and not _SYMBOL.fullmatch(name)]
+    if none:
+        text = f"a column of closes is named after its symbol, as vix, not {_shown(none)}: it is not read"
+        findings.append(told(table.file, 1, text, len(none)))
     for name in table.names:
-        if name not in _NO_SYMBOL:
+        if name not in _NO_SYMBOL and name not in none:
             closes = table.numbers(name)
             there = np.where(np.isnan(closes), 0, days)
             yield name.upper(), _bars(table, there, [closes] * 4, findings)
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _days(table: CsvTable, findings: list[Finding]) -> Whole:

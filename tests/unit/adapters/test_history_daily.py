@@ -92,6 +92,33 @@ def test_a_column_for_each_symbol_is_one_of_closes(tmp_path: Path) -> None:
     assert len(daily.daily("VIX", date(2025, 1, 9), 9)) == 2
 
 
+@pytest.mark.parametrize(
+    ("header", "severity", "text"),
+    [
+        (
+            "Date,Close/Last,Volume,Open,High,Low",
+            Severity.REFUSED,
+            "a daily file has open, high, low and close, lacks close: "
+            "it has `date`, `close/last`, `volume`, `open`, `high`, `low`",
+        ),
+        (
+            "day,open,high,low,close,x",
+            Severity.REFUSED,
+            "a daily file has a column `date`, this has `day`, `open`, `high`, `low`, `close`, `x`",
+        ),
+        (
+            "date,Close/Last,a b,volume,adj_close,symbol",
+            Severity.TOLD,
+            "a column of closes is named after its symbol, as vix, not `close/last`, `a b`: it is not read",
+        ),
+    ],
+)
+def test_a_file_whose_columns_are_others_is_told(tmp_path: Path, header: str, severity: Severity, text: str) -> None:
+    daily = made(tmp_path, spx=[header, "2025-01-06,1,2,3,4,5"])
+    assert told(daily)[1:] == [("spx.csv", 1, severity, text)]
+    assert not daily.series, "no series of CLOSE/LAST"
+
+
 def test_of_two_files_that_differ_the_first_counts_and_bars_fill_bare_closes(tmp_path: Path) -> None:
     daily = made(
         tmp_path,
