@@ -1,6 +1,6 @@
 """What goes by the clock: a new trading day, halts, the open's expected move, snapshots of open positions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from engine.decide.bot_day import BotDay
 from engine.decide.limits import account_loss_problem, day_loss_problem
 from engine.decide.opportunity import at_hand, in_window
+from engine.evaluate.snapshot import LegView
 from engine.evaluate.wording import describe
 from engine.fill.pnl import HeldLeg, made
 from engine.model.contract import Option
@@ -238,26 +239,41 @@ def note_opening_moves(work: Work) -> Facts:
 
     It is that of the expiries that may be entered today, and of those that are held and whose exits read it.
     """
-    facts = work.state.facts
-    session = work.state.session
+    facts, session = work.state.facts, work.state.session
     if not session.open <= work.at < session.open + OPENING_MINUTES:
         return facts
+    for name, bot, symbol, expiry, legs in _opening_moves(work):
+        if (symbol, expiry) not in facts.opening_moves:
+            view = work.view()
+            view.legs = legs
+            facts = _noted(work, facts, name, symbol, expiry, bot.expected_move(view, symbol))
+    return facts
+
+
+def awaited_opening_moves(work: Work) -> frozenset[str]:
+    """Return the symbols of which an expected move of the open is not known yet, and may still come."""
+    if work.at >= work.state.session.open + OPENING_MINUTES:
+        return frozenset()
+    known = work.state.facts.opening_moves
+    return frozenset(symbol for _, _, symbol, expiry, _ in _opening_moves(work) if (symbol, expiry) not in known)
+
+
+def _opening_moves(work: Work) -> Iterator[tuple[str, CompiledBot, str, date, tuple[LegView, ...]]]:
+    """Yield the bot, its text, the symbol, the expiry and the legs held of each that is read."""
+    facts, session = work.state.facts, work.state.session
     texts = ((name, each) for name, bot in work.program.bots.items() for each in bot.expiries())
     for name, bot in texts:
         for symbol in bot.plan.needs.opening_move:
             expiry = bot.legs_expiry(facts, session, symbol)
-            if expiry is None or (symbol, expiry) in facts.opening_moves:
-                continue
-            facts = _noted(work, facts, name, symbol, expiry, bot.expected_move(work.view(), symbol))
+            if expiry is not None:
+                yield name, bot, symbol, expiry, ()
     for position in work.active_positions():
         bot = work.governing(position)
         for symbol in sorted(bot.exit_moves):
-            view = work.view()
-            view.legs = structure(work, position).legs
-            expiry = min((leg.option.expiry for leg in view.legs if _is_option_of(leg.option, symbol)), default=None)
-            if expiry is not None and (symbol, expiry) not in facts.opening_moves:
-                facts = _noted(work, facts, position.bot, symbol, expiry, bot.expected_move(view, symbol))
-    return facts
+            legs = structure(work, position).legs
+            expiry = min((leg.option.expiry for leg in legs if _is_option_of(leg.option, symbol)), default=None)
+            if expiry is not None:
+                yield position.bot, bot, symbol, expiry, legs
 
 
 def _is_option_of(option: Option, symbol: str) -> bool:

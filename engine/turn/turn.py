@@ -114,6 +114,8 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
             changes["aims"] = None
             changes["watch_at"] = watching.sooner(changes.get("watch_at", state.watch_at), at + datetime.resolution)
         changes |= _indexed(work)
+    elif "facts" in changes:  # the open's move has come, and nothing waits for it any more
+        changes |= _indexed(work)
     wake_at = min(step_at, changes.get("watch_at", state.watch_at) or NEVER)
     if work.active:
         wake_at = min(wake_at, changes.get("mark_at", state.mark_at) or NEVER)
@@ -235,6 +237,7 @@ def _on_listing(work: Work, event: ListingReport) -> dict[str, Any]:
     key = (event.listing.symbol, event.listing.trading_class)
     strikes = sum(len(found) for found in event.listing.strikes.values())
     work.record(Kind.FACTS, symbol=key[0], what=f"listing {key[1]}", value=strikes)
+    work.indexed = -1
     return {"facts": replace(facts, listings={**facts.listings, key: event.listing}), "aims": None}
 
 

@@ -10,7 +10,7 @@ from engine.model.command import Watch
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.session import Session, at_exchange_time
 from engine.turn.asking import ask_at
-from engine.turn.daily import OPENING_MINUTES, day_at_hand
+from engine.turn.daily import OPENING_MINUTES, awaited_opening_moves, day_at_hand
 from engine.turn.looking import Wishes, has_members, lines_of, member_wishes
 from engine.turn.program import CompiledBot
 from engine.turn.resting import option_has_expired, resting_orders
@@ -190,13 +190,17 @@ def _is_over(work: Work, bot: CompiledBot) -> bool:
 
 
 def index_rows(work: Work) -> dict[int, tuple[str, ...]]:
-    """Return the bots by the board rows that can change what they do."""
+    """Return the bots by the board rows that can change what they do, none where a row tells the open's move alone."""
     board = work.state.board
     dependents: dict[int, list[str]] = {}
     entering = _entering(work)
     for name in work.bots:
         for row in _entry_rows(work, name, is_entering=name in entering) | _position_rows(work, name):
             dependents.setdefault(row, []).append(name)
+    if symbols := awaited_opening_moves(work):
+        for contract, row in board.rows.items():
+            if contract.symbol in symbols:
+                dependents.setdefault(row, [])
     work.indexed = board.version
     return {row: tuple(names) for row, names in dependents.items()}
 

@@ -79,6 +79,16 @@ def test_a_recording_of_each_replays(beside: tuple[Path, Result]) -> None:
         assert decisions == len(of_turns) > 100
 
 
+def test_both_measure_the_expected_move_of_the_open_at_the_same_instant(beside: tuple[Path, Result]) -> None:
+    """The shadow finds the options at the money streamed already: it looked at them four seconds later."""
+    told = []
+    for name in ("s", "s-shadow"):
+        with StoreReader(beside[0] / f"{name}.db") as reader:
+            facts = [each for each in reader.records((Kind.FACTS,)) if each.data["what"] == "opening_move"]
+        told.append([(each.at, each.data["symbol"], each.data["value"]) for each in facts])
+    assert told[0] == told[1] != []
+
+
 def is_note(record: Record) -> bool:
     """Say whether a record is none of a turn: of the run, of prices, or what the observing broker says of an order."""
     noted = (Kind.RUN_STARTED, Kind.RUN_ENDED, Kind.PRICES)

@@ -101,7 +101,7 @@ def idle_until(state: State, session: Session, now: datetime) -> datetime | None
         return None
     if state.watch_at is None:
         return None
-    if any(map(state.dependents.get, state.board.rows.values())):
+    if any(row in state.dependents for row in state.board.rows.values()):
         return None
     choosing = state.watch_at - LOOKS_AGAIN  # before that what is streamed has been chosen
     until = min(choosing, session.close, min(state.wakes.values(), default=NEVER))

@@ -8,6 +8,8 @@ from hand_desk import DAY, Desk, bot_of, text_of
 
 from engine.evaluate.select import select
 from engine.evaluate.snapshot import View
+from engine.model.contract import Option
+from engine.model.event import MarketMoved
 from engine.record.record import Kind
 
 MOVES = {"SPX": 50.38, "SPY": 5.26}
@@ -44,3 +46,19 @@ def test_the_move_of_the_open_is_that_of_the_underlying_that_is_named(symbol: st
     told = [each.data for each in desk.records if each.kind is Kind.FACTS and each.data["what"] == "opening_move"]
     assert [(each["symbol"], round(float(each["value"]), 2)) for each in told] == [(symbol, move)]
     assert {key: round(value, 2) for key, value in desk.state.facts.opening_moves.items()} == {(symbol, DAY): move}
+
+
+def test_the_move_of_the_open_is_read_at_the_first_instant_that_shows_it_whatever_was_streamed_before() -> None:
+    """Who finds its options streamed already, as a shadow does, is woken by no change of the board."""
+    desk = Desk((pair("expected_move: {of: SPX, asof: open, at_least: 1 pts}"),), at="09:29")
+    options = [each for each in desk.board.rows if isinstance(each, Option)]
+    desk.blind(*options)
+    desk.until("09:30")
+    desk.settle(0.5)
+    assert not desk.state.facts.opening_moves
+    desk.market()
+    desk.freshen()
+    rows = tuple(desk.board.rows[each] for each in options)
+    desk.send(MarketMoved(desk.now, rows))
+    assert {key: round(value, 2) for key, value in desk.state.facts.opening_moves.items()} == {("SPX", DAY): 50.38}
+    assert desk.state.dependents.keys().isdisjoint(rows)
