@@ -343,8 +343,9 @@ def _external(work: Work, event: ExecutionReport) -> None:
     if known is not None:
         if known.foreign is not None:
             note(work, event.ref, f"{_dealt(event)} today")
-        if revision > known.exec_id.rpartition(".")[2] and not is_of_ours(work, event.ref):
-            corrected_past_us(work, base, known, event)
+        if revision > known.exec_id.rpartition(".")[2]:
+            is_over = known.position and (is_of_ours(work, event.ref) or known.position not in work.positions)
+            (_corrected_too_late if is_over else corrected_past_us)(work, base, known, event)
         return
     work.put_booked(base, of_others(event))
     text = f"not ours: {_dealt(event)} at {event.price}"
@@ -358,6 +359,16 @@ def _external(work: Work, event: ExecutionReport) -> None:
     note(work, event.ref, f"{_dealt(event)} today")
     take_orders_back(work, work.state.doubts)
     replace_estimates(work)
+
+
+def _corrected_too_late(work: Work, base: str, known: Booked, event: ExecutionReport) -> None:
+    """Tell a person what the exchange corrects of an order, or a position, that is over since an earlier day."""
+    work.put_booked(base, replace(known, exec_id=event.exec_id))
+    text = f"the exchange has taken back an older fill of {known.position}, {event.option or event.symbol}"
+    if event.quantity:
+        text = f"the exchange has corrected an older fill of {known.position}, it {_dealt(event)} at {event.price}"
+    help = "our books stay as they are. Compare them with the account's statement: a person must look"
+    work.record(Kind.ALARM, text=f"{text}: {help}")
 
 
 def _dealt(event: ExecutionReport) -> str:

@@ -1,10 +1,11 @@
 """An order at work: its ladder, and what the broker reports about it in whatever order."""
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 import pytest
-from hand_desk import SELLER, Desk, call, put, text_of
+from hand_desk import SELLER, Desk, call, clock, put, text_of
 
 from engine.model.event import BrokerStatus, CommissionReport
 from engine.model.facts import EventCalendar
@@ -319,6 +320,36 @@ def test_a_correction_replaces() -> None:
     assert desk.position.legs[0].opened == 1
     assert desk.position.legs[0].entry_cash == Decimal("250.00")
     assert desk.position.state == "open"
+
+
+@pytest.mark.parametrize("is_start", [False, True])
+def test_29_what_is_corrected_of_a_position_that_was_over_yesterday_is_told_once_and_changes_no_books(
+    is_start: bool,
+) -> None:
+    """It was passed over without a word."""
+    desk = Desk()
+    desk.opened()
+    desk.until("15:45")
+    closing = desk.last
+    told = desk.executions_of(closing, 1)
+    for report in told:
+        desk.send(report)
+    desk.report(closing, BrokerStatus.FILLED, 1)
+    desk.now = clock("09:00", date(2026, 11, 19))
+    desk.tick()
+    if is_start:
+        desk.start_again()
+        desk.link()
+    assert not desk.state.positions
+    base = told[0].exec_id.removesuffix("01")
+    corrected = replace(told[0], exec_id=f"{base}02", price=Decimal("9.99"))
+    for report in (corrected, corrected, replace(corrected, exec_id=f"{base}03", quantity=Decimal(0))):
+        desk.send(report)
+    stays = "our books stay as they are. Compare them with the account's statement: a person must look"
+    assert desk.alarms == [
+        f"the exchange has corrected an older fill of spread-20261118-1, it bought 1 {put(5945)} at 9.99: {stays}",
+        f"the exchange has taken back an older fill of spread-20261118-1, {put(5945)}: {stays}",
+    ]
 
 
 def test_a_correction_keeps_its_commission() -> None:
