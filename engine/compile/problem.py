@@ -71,6 +71,7 @@ CODES = {
     "RB341": "A `max_unprotected` shorter than what the orders of the spec take.",
     "RB342": "Legs sent one by one, of which one is sold before its cover is bought.",
     "RB343": "An exit that acts without quotes, by an order that waits for them.",
+    "RB344": "Dollars of a whole position that are less than its price changes by.",
     "RB350": "A contract that another bot of the call holds the other way round.",
     "RB351": "Orders resting at the broker that an entry of another bot of the call takes back.",
 }

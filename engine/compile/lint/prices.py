@@ -1,18 +1,23 @@
-"""Prices that no order can have: the exchange deals in ticks, and the engine rounds what lies between."""
+"""Prices that no order can have, and dollars that are hardly any: the exchange deals in ticks of a price per share."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
 from engine.compile.lint.look import Look
 from engine.compile.problem import Problem
 from engine.compile.structure import symbol_of
-from engine.model.contract import product
+from engine.model.contract import LOT, product
 from engine.model.money import Rounding, TickRule, on_tick
 from engine.spec.nouns.condition import Amount, Condition, Group, MeasureTest, Path, Unit
 from engine.spec.nouns.legs import Leg
 from engine.spec.nouns.order import Order
 from engine.spec.spec import Spec
+
+PRICED = frozenset({"credit", "debit", "profit", "loss", "give_back"})
+"""What is said per share, or as a part, and with `$` of the whole position."""
+LEAST = Decimal("0.05")
+"""A share: what the price of most structures changes by."""
 
 
 def off_tick(look: Look) -> Iterator[Problem]:
@@ -28,8 +33,22 @@ def off_tick(look: Look) -> Iterator[Problem]:
         *((each, ("credit", "debit")) for each in spec.legs.require),
         *((each, ("cost", "value")) for each in resting),
     ):
-        for path, price in _prices(condition, measures):
+        for path, price in _amounts(condition, measures, Unit.NUMBER):
             yield from _between_ticks(path, price, _whole(spec))
+
+
+def of_a_share(look: Look) -> Iterator[Problem]:
+    """Yield RB344 for dollars of a whole position that are less than the least change of its price."""
+    spec = look.spec
+    shares = LOT * (1 if spec.size or spec.overwrite else spec.quantity)
+    judged = (*spec.legs.require, *(rule.condition for rule in spec.exits if rule.condition is not None))
+    for path, dollars in (found for each in judged for found in _amounts(each, PRICED, Unit.DOLLARS)):
+        if 0 < abs(dollars) < LEAST * shares:
+            message = f"${abs(dollars):f} is of the whole position: {abs(dollars) / shares:.3f} a share"
+            help = f"{abs(dollars):f} a share is ${abs(dollars) * shares:.0f}"
+            if "credit" in path or "debit" in path:
+                help += f", or '{abs(dollars):f}' without '$'"
+            yield Problem("RB344", path, message, help)
 
 
 def _order_prices(order: Order, spec: Spec) -> Iterator[Problem]:
@@ -77,17 +96,17 @@ def _between_ticks(path: Path, price: Decimal, grid: Grid) -> Iterator[Problem]:
     yield Problem("RB340", path, message, help_text)
 
 
-def _prices(condition: Condition, measures: tuple[str, ...]) -> Iterator[tuple[Path, Decimal]]:
-    """Yield the prices per share that a condition compares one of these measures with."""
+def _amounts(condition: Condition, measures: Collection[str], unit: Unit) -> Iterator[tuple[Path, Decimal]]:
+    """Yield the amounts in a unit that a condition compares one of these measures with."""
     test = condition.test
     if isinstance(test, Group):
         for member in test.members:
-            yield from _prices(member, measures)
+            yield from _amounts(member, measures, unit)
     if not isinstance(test, MeasureTest) or test.measure not in measures or test.comparison is None:
         return
     several = len(test.comparison.operands) > 1
     for at, operand in enumerate(test.comparison.operands):
-        if isinstance(operand, Amount) and operand.unit is Unit.NUMBER:
+        if isinstance(operand, Amount) and operand.unit is unit:
             yield _bound_path(test, at if several else None), operand.value
 
 

@@ -244,6 +244,14 @@ FOUND = [
     (changed((REQUIRE, "    - credit: {at_least: 0.52}\n")), "RB340", "0.52"),
     (changed((REQUIRE, "    - credit: {between: [0.50, 0.93]}\n")), "RB340", "0.93"),
     (changed((BREACH, f"{BREACH}    order: {{step: 0.02}}\n")), "RB340", "0.02"),
+    (changed((REQUIRE, "    - credit: {at_least: $0.50}\n")), "RB344", "$0.50"),
+    (changed((REQUIRE, "    - credit: {between: [$1.20, $400]}\n")), "RB344", "$1.20"),
+    (changed((TARGET, "  - target: {profit: $0.25}\n")), "RB344", "$0.25"),
+    (
+        changed(("underlying: SPX", "underlying: SPX\nquantity: 3"), (TARGET, "  - target: {profit: $14}\n")),
+        "RB344",
+        "$14",
+    ),
     (changed((RISK, RISK + "  protect: {cost: 4x credit}\n  max_unprotected: 1s\n")), "RB341", "1s"),
     (changed((RISK, PROTECTED), ("underlying: SPX", "underlying: SPX\nquantity: 3")), "RB341", "5s"),
     (changed((RISK, PROTECTED), (BREACH, BREACH + "    order: {pause: 10s}\n")), "RB341", "5s"),
@@ -269,6 +277,8 @@ def test_a_sound_spec_has_no_warning() -> None:
 
 
 QUIET = [
+    changed((REQUIRE, "    - credit: {at_least: $30}\n")),
+    exits(LAST, "- {stop: {loss: $0}, armed_by: {profit: {at_least: 30%}}}"),
     when("vix: {below: 20}", "{name: again, vix: {above: 12}}"),
     when("vix: {at_most: 20}", "{name: again, vix: {at_least: 20}}"),
     when("vix: {above: 20}", "vix9d: {below: 12}"),
