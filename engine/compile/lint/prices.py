@@ -16,8 +16,6 @@ from engine.spec.spec import Spec
 
 PRICED = frozenset({"credit", "debit", "profit", "loss", "give_back"})
 """What is said per share, or as a part, and with `$` of the whole position."""
-LEAST = Decimal("0.05")
-"""A share: what the price of most structures changes by."""
 
 
 def off_tick(look: Look) -> Iterator[Problem]:
@@ -41,9 +39,10 @@ def of_a_share(look: Look) -> Iterator[Problem]:
     """Yield RB344 for dollars of a whole position that are less than the least change of its price."""
     spec = look.spec
     shares = LOT * (1 if spec.size or spec.overwrite else spec.quantity)
+    tick = _whole(spec).ticks.steps[0][1]
     judged = (*spec.legs.require, *(rule.condition for rule in spec.exits if rule.condition is not None))
     for path, dollars in (found for each in judged for found in _amounts(each, PRICED, Unit.DOLLARS)):
-        if 0 < abs(dollars) < LEAST * shares:
+        if 0 < abs(dollars) < tick * shares:
             message = f"${abs(dollars):f} is of the whole position: {abs(dollars) / shares:.3f} a share"
             help = f"{abs(dollars):f} a share is ${abs(dollars) * shares:.0f}"
             if "credit" in path or "debit" in path:

@@ -278,6 +278,7 @@ def test_a_sound_spec_has_no_warning() -> None:
 
 QUIET = [
     changed((REQUIRE, "    - credit: {at_least: $30}\n")),
+    changed(("underlying: SPX", "underlying: SPY"), (REQUIRE, "    - credit: {at_least: $3}\n")),
     exits(LAST, "- {stop: {loss: $0}, armed_by: {profit: {at_least: 30%}}}"),
     when("vix: {below: 20}", "{name: again, vix: {above: 12}}"),
     when("vix: {at_most: 20}", "{name: again, vix: {at_least: 20}}"),
