@@ -1,12 +1,41 @@
-"""Which bars that rules read are not recorded, in the words in which a backtest tells what is wrong with its data."""
+"""Which bars that rules read are not there, in the words in which a backtest tells what is wrong with its data."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 
-from engine.adapters.history.day import DailyBar, HistoryDay, Source, ToldBars
+from engine.adapters.history import finding
+from engine.adapters.history.daily import IMPLIED_BY, NO_BARS
+from engine.adapters.history.day import DailyBar, Finding, HistoryDay, Source, ToldBars
+from engine.adapters.recorded.source import RecordingSource
 from engine.compile.series import DAY, Series, name_of
 from engine.evaluate.measure_bars import last_end
 from engine.model.session import EXCHANGE_ZONE, Session
+from engine.turn.program import CompiledBot
+
+
+def gaps_of(bots: Sequence[CompiledBot], source: Source, first: date, last: date) -> Iterator[Finding]:
+    """Yield what is wrong with the data of a range as a whole, and what bots read of days before that it has not.
+
+    What a broker told of days before is looked at with each recorded day.
+    """
+    gaps = source.gaps(first, last)
+    yield from gaps
+    if not isinstance(source, RecordingSource) and all(gap.text != NO_BARS for gap in gaps):
+        yield from _without_daily(bots, source, source.dates(first, last))
+
+
+def _without_daily(bots: Iterable[CompiledBot], source: Source, days: Sequence[date]) -> Iterator[Finding]:
+    """Yield of which symbols that bots trade or read there are no daily bars before any of these sessions."""
+    read = [bot.plan.needs for bot in bots]
+    of_days = (symbol for needs in read for symbol, seconds in needs.bars if seconds == DAY)
+    for symbol in sorted({*of_days, *(symbol for needs in read for symbol in (*needs.symbols, *needs.daily))}):
+        if not any(source.daily(symbol, day, 1) for day in days):
+            text = f"there are no daily bars of {symbol}: its previous closes and averages are unknown"
+            yield finding.told("daily", 0, text)
+    for symbol in sorted({symbol for needs in read for symbol in needs.implied}):
+        if not any(source.implied(symbol, day, 1) for day in days):
+            index = f"daily bars of {IMPLIED_BY[symbol]}" if symbol in IMPLIED_BY else "volatilities of days before"
+            yield finding.told("daily", 0, f"there are no {index}: ranks of volatility of {symbol} are unknown")
 
 
 def lacking(day: HistoryDay, session: Session, needed: Mapping[Series, int], source: Source) -> Iterator[str]:

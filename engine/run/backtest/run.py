@@ -23,6 +23,7 @@ from engine.record.record import Json, Kind, Record
 from engine.run.backtest.broker import ACCOUNT
 from engine.run.backtest.fills import NATURAL, RECORDED, FillModel
 from engine.run.backtest.independence import is_independent
+from engine.run.backtest.lacking import gaps_of
 from engine.run.backtest.notes import FINDING
 from engine.run.backtest.recorded.walk import RecordedWalk
 from engine.run.backtest.resuming import continued
@@ -95,7 +96,8 @@ def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
     known = _known_findings(options.store)
     with closing(SqlJournal(open_store(options.store), lag=LAG)) as journal, seldom_collected():
         ended = _begin(first)
-        gaps = [_found(ended, gap) for gap in source.gaps(options.first, options.last)]
+        lacks = gaps_of(tuple(program.bots.values()), source, options.first, options.last)
+        gaps = [_found(ended, gap) for gap in lacks]
         of_before = {finding for _, finding in known}
         news = [each for each in gaps if _of_finding(each) not in of_before]
         journal.append([replace(started, at=ended), *news], durable=True)

@@ -14,6 +14,7 @@ from engine.model.facts import EventCalendar
 from engine.model.money import ZERO
 from engine.model.session import session_on, sessions_after
 from engine.run.backtest.independence import is_independent
+from engine.run.backtest.lacking import gaps_of
 from engine.run.backtest.run import alone
 from engine.run.backtest.walk import Walk
 from engine.run.sweep.allocator import memory_kept
@@ -25,6 +26,7 @@ from engine.run.sweep.arrays.suits import unsuited
 from engine.run.sweep.compiling import Compiling, Terms
 from engine.run.sweep.shared import Shared
 from engine.run.sweep.variant import Part, Trade, Variant, whole
+from engine.turn.program import CompiledBot
 
 Asked = tuple[int, tuple[str, ...], str]
 """One variant to be tried: its number, its values, its text."""
@@ -145,20 +147,21 @@ def live_through(
     Raises: StoreError, InvariantError when arrays and turns differ in a session that is checked.
     """
     first, last = span
-    source = Shared(terms.opens())
+    origin = terms.opens()
+    source = Shared(origin)
     calendar = terms.calendar()
     numbers, checks = Numbers(), cycle([True, *[False] * (CHECKED - 1)])
     found: dict[int, Part] = {}
     lived: list[_Lived] = []
-    if first == terms.first:
-        source.gaps(terms.first, terms.last)
     compiling = Compiling(terms)
+    bots: list[CompiledBot] = []
     for number, point, text in asked:
         try:
             program = compiling.program(text)
         except MisuseError as error:
             found[number] = Part(number=number, point=point, since=first, problem=error.message)
             continue
+        bots += program.bots.values()
         is_apart = is_independent(program)
         if not is_apart and span != (terms.first, terms.last):
             found[number] = Part(number=number, point=point, since=first, is_apart=False)
@@ -167,6 +170,8 @@ def live_through(
         by_turns = "" if terms.every_turn else unsuited(program, terms.fills)
         bot = None if terms.every_turn or by_turns else ArrayBot(program, numbers)
         lived.append(_Lived(number, point, walk, is_apart, terms.cash, first, bot, by_turns))
+    if first == terms.first:
+        source.findings |= dict.fromkeys(gaps_of(bots, origin, terms.first, terms.last))
     by_arrays = {each.number: each.bot for each in lived if each.bot is not None}
     groups = Groups(by_arrays)
     broken = sum(bool(each.problem) for each in found.values())

@@ -479,6 +479,25 @@ def test_a_level_of_noon_is_no_close(tmp_path: Path) -> None:
     assert any("settlement level is not known" in text for text in done.alarms)
 
 
+def test_daily_bars_that_a_bot_reads_and_that_are_not_there_are_told(tmp_path: Path) -> None:
+    """Daily files of the VIX alone are some: that there are none was not said, and SPX had no closes."""
+    text = CONDOR.replace("  when:\n", "  when:\n    - iv_rank: {above: 0}\n", 1)
+
+    class WithoutVolatility(WithoutBars):
+        """A source that has no volatilities either."""
+
+        def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
+            return ()
+
+    told = [
+        [str(each["text"]) for each in run(desk_of(tmp_path, text), tmp_path / f"{n}.db", source, last=FIRST).findings]
+        for n, source in enumerate((WithoutVolatility(every=3), WithoutBars(every=3), PastDays(every=3)))
+    ]
+    no_bars = "there are no daily bars of SPX: its previous closes and averages are unknown"
+    no_index = "there are no daily bars of VIX: ranks of volatility of SPX are unknown"
+    assert told == [[no_bars, no_index], [no_bars], []]
+
+
 class Scaled(PastDays):
     """A source whose daily bars are of another scale than its levels."""
 

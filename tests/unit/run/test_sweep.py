@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 from past_days import PastDays
 
+from engine.adapters.history.day import DailyBar
 from engine.adapters.history.finding import told
 from engine.model.errors import MisuseError
 from engine.model.events import event_calendar
@@ -338,6 +339,19 @@ def test_a_variant_tells_what_was_wrong_in_all_of_its_parts(problem: str) -> Non
         for day, flaw in zip(DAYS, flaws, strict=False)
     ]
     assert whole(parts).findings == tuple(flaws)
+
+
+class WithoutBars(PastDays):
+    """A source without any daily bars."""
+
+    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
+        return ()
+
+
+def test_daily_bars_that_no_session_has_are_told_once() -> None:
+    found = evaluate(asked("0.05", "0.06"), terms(opens=partial(WithoutBars, strikes=25, every=3)))
+    text = "there are no daily bars of SPX: its previous closes and averages are unknown"
+    assert [each.text for part in found for each in part.findings] == [text]
 
 
 def test_what_is_kept_is_not_done_again_and_a_torn_line_is(tmp_path: Path) -> None:
