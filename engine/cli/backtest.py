@@ -213,7 +213,7 @@ def load(specs: tuple[str, ...], settings: tuple[str, ...], account: Path | None
 def options_of(options: dict[str, Any]) -> "BacktestOptions":
     """Return the options. Raises: MisuseError, StoreError."""
     from engine.adapters.clock import WallClock
-    from engine.adapters.history.open import open_source
+    from engine.adapters.history.open import open_source, written
     from engine.run.backtest.run import BacktestOptions
 
     opens = partial(open_source, options["data"])
@@ -233,6 +233,7 @@ def options_of(options: dict[str, Any]) -> "BacktestOptions":
         elapsed=None if options["workers"] else WallClock().elapsed,
         resumes=options["resume"],
         sampling=options["sampling"],
+        files=written(options["data"], last),
     )
 
 

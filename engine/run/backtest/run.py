@@ -4,7 +4,7 @@ A session's records are written in one piece, so a backtest that is interrupted 
 way it is done, in one process or in several, changes nothing of what is recorded.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import field, replace
 from datetime import date, datetime, time, timedelta
@@ -12,7 +12,9 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
+from engine.adapters.history import finding
 from engine.adapters.history.day import Finding, Source
+from engine.adapters.history.missing import day_of_name
 from engine.adapters.recorded.source import RecordingSource
 from engine.model.collector import seldom_collected
 from engine.model.errors import MisuseError, StoreError
@@ -57,7 +59,8 @@ class BacktestOptions:
     """What a backtest was asked to do. opens: the source, opened anew in each process. workers: processes at most.
 
     elapsed: seconds that count up, by which other processes begin once that saves time; None: they begin at once.
-    sampling: which features of entries are noted beside, None: none.
+    sampling: which features of entries are noted beside, None: none. files: size and time of writing of each file that
+    sessions are made of, by its path.
     """
 
     opens: Opens
@@ -73,6 +76,7 @@ class BacktestOptions:
     resumes: bool = False
     calendar: Callable[[], EventCalendar] = field(default=load_calendar)
     sampling: Sampling | None = None
+    files: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
@@ -93,11 +97,11 @@ def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
     days = source.dates(first, options.last)
     if not days and not options.resumes:
         raise MisuseError(f"{source.name} has no session from {options.first} to {options.last}")
-    known = _known_findings(options.store)
+    known, anew = _known_findings(options.store), tuple(_written_anew(options, first))
     with closing(SqlJournal(open_store(options.store), lag=LAG)) as journal, seldom_collected():
         ended = _begin(first)
         lacks = gaps_of(tuple(program.bots.values()), source, options.first, options.last)
-        gaps = [_found(ended, gap) for gap in lacks]
+        gaps = [_found(ended, gap) for gap in (*lacks, *anew)]
         of_before = {finding for _, finding in known}
         news = [each for each in gaps if _of_finding(each) not in of_before]
         journal.append([replace(started, at=ended), *news], durable=True)
@@ -227,6 +231,19 @@ def _known_findings(store: Path) -> frozenset[tuple[datetime, tuple[Json, ...]]]
     return frozenset((each.at, _of_finding(each)) for each in told)
 
 
+def _written_anew(options: BacktestOptions, first: date) -> Iterator[Finding]:
+    """Return the files that sessions before one came of and that are others now: those sessions stay as they are."""
+    if first == options.first or not is_there(options.store):
+        return
+    with StoreReader(options.store) as reader:
+        before = reader.records((Kind.RUN_STARTED,))[-1].data.get("files")
+    for file, state in before.items() if isinstance(before, dict) else ():
+        day = day_of_name(Path(file).name)
+        if options.files.get(file) != state and (day is None or day < first):
+            text = f"it was written anew since: sessions before {first} came of it as it was, and stay so"
+            yield finding.told(file, 0, text)
+
+
 def _start_record(desk: Desk, program: Program, source: Source, options: BacktestOptions) -> Record:
     settings: dict[str, Json] = {
         "mode": "backtest",
@@ -254,6 +271,7 @@ def _start_record(desk: Desk, program: Program, source: Source, options: Backtes
         "session": session_from(options.first).date.isoformat(),
         "lockstep": True,
         "simulated": True,
+        "files": {file: [*state] for file, state in options.files.items()},
     }
     return Record(_begin(options.first), Kind.RUN_STARTED, data=data)
 

@@ -275,6 +275,20 @@ def test_a_store_is_not_written_twice_nor_gone_on_with_otherwise(tmp_path: Path)
         run(desk, store, source, resumes=True, fills=fill_model("natural"))
 
 
+def test_data_that_was_written_anew_between_two_parts_of_a_backtest_is_told(tmp_path: Path) -> None:
+    """What was lived through stays as it came of the data before; a day that is still to come may be repaired."""
+    desk, source, store = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25), tmp_path / "x.db"
+    names = ("chains/2026-09-01.parquet", "chains/2026-09-02.parquet", "daily/spx.csv", "daily/vix.csv")
+    run(desk, store, source, last=FIRST, files={name: [5, 1] for name in names})
+    anew = {name: [5, 2] for name in names[:3]} | {names[3]: [5, 1], "chains/2026-09-03.parquet": [5, 1]}
+    found = run(desk, store, source, last=date(2026, 9, 2), resumes=True, files=anew)
+    text = "it was written anew since: sessions before 2026-09-02 came of it as it was, and stay so"
+    told = [(each["file"], each["severity"], each["text"]) for each in found.findings]
+    assert told == [(names[0], "told", text), (names[2], "told", text)]
+    found = run(desk, store, source, last=date(2026, 9, 3), resumes=True, files=anew)
+    assert len(found.findings) == 2, "told once"
+
+
 def test_greeks_that_the_source_lacks_are_those_of_the_model(tmp_path: Path) -> None:
     desk = desk_of(tmp_path, CONDOR)
     given = run(desk, tmp_path / "one.db", PastDays(every=3))
