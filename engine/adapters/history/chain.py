@@ -22,7 +22,7 @@ from engine.adapters.history.even import read_even
 from engine.adapters.history.finding import left_out, refusal, refused, told
 from engine.adapters.history.hours import other_zone
 from engine.adapters.history.instants import instants
-from engine.adapters.history.levels import check_settled, known_level, sound_levels
+from engine.adapters.history.levels import check_settled, known_level, settled_outside, sound_levels
 from engine.adapters.history.middle import median
 from engine.adapters.history.missing import day_of_name, in_two_files, missing_sessions, parse_known_day
 from engine.adapters.history.rows import BY_QUOTE, Rows
@@ -99,7 +99,7 @@ class ChainSource:
         levels, findings = _levels(table, of_levels, rows, session, symbol)
         level = levels[symbol][1] if symbol in levels else np.zeros(0)
         findings += self.background.against(symbol, day, median(level), table.file)
-        settled = self._settled(file, day, symbol, level)
+        settled = self._settled(file, day, symbol, level, findings)
         found = session_day(rows, session, levels=levels, findings=[*table.findings, *findings], settled=settled)
         if file is not mine:
             return found
@@ -119,7 +119,9 @@ class ChainSource:
         file = self._groups[day][0][0]
         return _read_groups(file, [group for _, group in self._groups[day]], columns), file
 
-    def _settled(self, file: Path, day: date, symbol: str, level: Columns) -> dict[tuple[str, str], float]:
+    def _settled(
+        self, file: Path, day: date, symbol: str, level: Columns, findings: list[Finding]
+    ) -> dict[tuple[str, str], float]:
         found = self.background.settled(symbol, day, product(symbol).same_day_class, median(level))
         if (there := file.with_name(f"{day}.settled.csv")).exists():
             table = read_csv(there)
@@ -130,6 +132,7 @@ class ChainSource:
             of = [(names[1][one], classes[1][other]) for one, other in zip(names[0], classes[0], strict=True)]
             middle = known_level(file.name, symbol, level)
             found |= check_settled(table.file, table.rows, table.numbers("level"), middle, of, symbol)
+            findings += settled_outside(table.file, table.rows, table.numbers("level"), level, of, symbol)
         return found
 
     def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:

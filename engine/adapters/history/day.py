@@ -34,7 +34,7 @@ BY_OPTION = ("bid", "ask", "bid_size", "ask_size", "volume", "open_interest", "i
 """What columns of options a session can have."""
 SLACK = 1e-4
 """The part of it by which open or close may lie outside of low to high: files round."""
-FAR = 0.02
+FAR_OUTSIDE = 0.02
 """A level that lies farther outside of a daily bar than this part of it is of another session, scale or underlying."""
 
 
@@ -83,12 +83,12 @@ class DailyBar:
 
     def outside(self, level: float) -> float:
         """Return by which part a level lies outside of its range, 0 within it; a bare close has some room around it."""
-        room = FAR if self.low == self.high else 0.0
+        room = FAR_OUTSIDE if self.low == self.high else 0.0
         return max(1.0 - level / (self.low * (1.0 - room)), level / (self.high * (1.0 + room)) - 1.0, 0.0)
 
     def is_far(self, level: float) -> bool:
         """Say whether it can be no bar of a session that stood at a level: of another scale, or of something else."""
-        return self.outside(level) > FAR
+        return self.outside(level) > FAR_OUTSIDE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

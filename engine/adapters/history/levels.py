@@ -1,11 +1,11 @@
 """Levels of an underlying that can be none: 0 or less, infinite, or far from all others of their session."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from engine.adapters.history.day import Columns, Finding
-from engine.adapters.history.finding import left_out, refusal, refused
+from engine.adapters.history.day import FAR_OUTSIDE, Columns, Finding
+from engine.adapters.history.finding import left_out, refusal, refused, told
 from engine.adapters.history.middle import median
 from engine.adapters.history.table import Whole
 
@@ -54,3 +54,16 @@ def check_settled(
         if found.setdefault(key, level) != level:
             raise refusal(refused(file, row, f"{key[1]} settles at {level:g}, and at {found[key]:g} above"))
     return found
+
+
+def settled_outside(
+    file: str, rows: Whole, levels: Columns, seen: Columns, of: Sequence[tuple[str, str]], symbol: str
+) -> Iterator[Finding]:
+    """Yield what settles far outside of the levels that were seen in the session; it is used. Shape: seen (T,)."""
+    least, most = float(np.nanmin(seen)), float(np.nanmax(seen))
+    for row, key, level in zip(rows.tolist(), of, levels.tolist(), strict=True):
+        if key[0] == symbol and not least * (1.0 - FAR_OUTSIDE) <= level <= most * (1.0 + FAR_OUTSIDE):
+            text = (
+                f"{key[1]} settles at {level:g}, the underlying stood at {least:g} to {most:g}: is it of another scale?"
+            )
+            yield told(file, row, text)

@@ -130,6 +130,18 @@ def test_a_settlement_that_cannot_be_is_refused(tmp_path: Path, text: str, said:
         read(f"parquet:{tmp_path}")
 
 
+@pytest.mark.parametrize(("level", "count"), [(748 * 0.95, 1), (748 * 1.05, 1), (740.0, 0), (757.0, 0)])
+def test_a_settlement_far_outside_of_the_session_is_told(tmp_path: Path, level: float, count: int) -> None:
+    """Levels that were adjusted, or are of another day, are near enough to pass for those of the day."""
+    write(tmp_path, chain())
+    text = f"symbol,trading_class,level\nSPX,SPXW,2000\nGOOG,GOOG,{level}\n"
+    (tmp_path / f"{DAY}.settled.csv").write_text(text, encoding="utf-8")
+    found = read(f"parquet:{tmp_path}")
+    assert found.settled["GOOG", "GOOG"] == level
+    odd = [(each.file, each.row, each.severity) for each in found.findings if "is it of another scale" in each.text]
+    assert odd == [(f"{DAY}.settled.csv", 3, Severity.TOLD)] * count
+
+
 # ---------------------------------------------------------------- Lean
 
 NAME = "20151223_goog_minute_{}_american_call_{}_20160115.csv"
