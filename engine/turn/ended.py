@@ -94,13 +94,14 @@ def _take_back_too_much(work: Work, position: Position, order: Order) -> None:
 
 
 def _closed_after_all(work: Work, position: Position, order: Order) -> None:
-    """An order that was over has closed something after all: what works for the same contracts would close too much.
+    """An order that was over has closed something after all: what works for the same legs would close too much.
 
     Of a protective stop what is left is closed, as if it had been hit while it was known to rest.
     """
-    live = work.live_orders(position.id)
+    live, names = work.live_orders(position.id), {leg.name for leg in order.legs}
     for other in live:
-        cancel(work, other, "an earlier order has filled after all")
+        if position.is_flat or names & {leg.name for leg in other.legs}:
+            cancel(work, other, "an earlier order has filled after all")
     if position.is_flat and not live and position.state in ("open", "exiting"):
         closed(work, replace(position, exit_reason=position.exit_reason or order.reason), "closed_out")
     elif _leaves_a_rest(work, position, order):
@@ -446,8 +447,13 @@ def _protection_ended(work: Work, position: Position, order: Order, *, asked: bo
 
 
 def _leaves_a_rest(work: Work, position: Position, order: Order) -> bool:
-    """Say whether a protective stop has filled and left something that no exit at work closes."""
+    """Say whether a protective stop has filled and left something that no exit at work closes.
+
+    Where it has closed more than was held, nothing is sent any more.
+    """
     if order.purpose is not Purpose.PROTECT or not order.has_fills or position.is_flat:
+        return False
+    if any(leg.held < 0 for leg in position.legs):
         return False
     return position.state == "open" or (position.state == "exiting" and not _is_closing(work, position, order))
 

@@ -266,6 +266,24 @@ def test_28_a_late_stop_of_all_that_is_held_ends_the_position_once_the_one_put_b
     assert (desk.position.state, desk.position.exit_reason) == ("closed", "protect")
 
 
+def test_28_a_stop_that_fills_after_its_side_was_closed_leaves_the_other_side_its_own() -> None:
+    """It was taken back, and of a position of which more was closed than was held none is sent anew."""
+    exits = '\n  - {name: side, time: "10:00:30", close: put_side}\n  - time: "15:45"\n'
+    desk = opened(EACH, legs=CONDOR, exits=exits)
+    ack_all(desk)
+    late, other = sorted(guards(desk), key=lambda order: order.legs[0].name, reverse=True)
+    desk.until("10:00:30")
+    desk.cancelled(late)
+    desk.tick(1)
+    desk.fill(desk.last)
+    desk.tick(1)
+    assert (desk.position.state, guards(desk)) == ("open", [desk.order(other.ref)])
+    fills_late(desk, late, 1)
+    desk.tick(60)
+    assert [(order.ref, order.status) for order in guards(desk)] == [(other.ref, OrderStatus.WORKING)]
+    assert desk.alarms[-1].startswith(f"more was closed of {desk.position.id} than was held")
+
+
 def test_28_a_stop_that_fills_after_the_exit_is_told_and_nothing_is_traded_for_it() -> None:
     desk = opened()
     ack_all(desk)
