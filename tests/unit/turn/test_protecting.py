@@ -281,7 +281,8 @@ def test_28_a_stop_that_fills_after_its_side_was_closed_leaves_the_other_side_it
     fills_late(desk, late, 1)
     desk.tick(60)
     assert [(order.ref, order.status) for order in guards(desk)] == [(other.ref, OrderStatus.WORKING)]
-    assert desk.alarms[-1].startswith(f"more was closed of {desk.position.id} than was held")
+    left = f"nobody closes what is left of it, -1 {call(6055)}, +1 {call(6065)}"
+    assert f"more was closed of {desk.position.id} than was held, and {left}. spread enters" in desk.alarms[-1]
 
 
 def test_28_a_stop_that_fills_after_the_exit_is_told_and_nothing_is_traded_for_it() -> None:
