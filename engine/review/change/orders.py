@@ -78,11 +78,34 @@ def _start(value: Any, subject: Subject) -> str:
     return value.value if isinstance(value, Start) else amounts.price(value)
 
 
+def is_slower(was: Order, now: Order) -> bool:
+    """Say whether an order by which exits leave comes later to its last price: until it does a loss runs on."""
+    steps_less = was.step is not None and now.step is not None and now.step < was.step
+    waits_for_market = was.then is Then.MARKET and now.then is Then.MARKET and now.tries > was.tries
+    return now.wait > was.wait or now.pause > was.pause or steps_less or waits_for_market
+
+
+SLOWER = "a closing order comes later to its last price, and until then a loss runs on"
+
+
 def _judged(leaving: bool) -> Judge:
     def judge(edit: Edit) -> Verdict:
-        worse = _is_worse(edit.was.noun, edit.now.noun, leaving)
-        words = worst_words(edit, leaving)
-        return Verdict(f"{words}{_also_out(edit, leaving)}", is_worse=worse)
+        was, now = edit.was.noun, edit.now.noun
+        words = f"{worst_words(edit, leaving)}{_also_out(edit, leaving)}"
+        if leaving and is_slower(was, now):
+            return Verdict(f"{words}; {SLOWER}", is_worse=True)
+        return Verdict(words, is_worse=_is_worse(was, now, leaving))
+
+    return judge
+
+
+def _paced(leaving: bool, words: str, field: str) -> Judge:
+    """Return the judge of how long an order takes: what leaves late goes on losing."""
+
+    def judge(edit: Edit) -> Verdict:
+        out = _also_out(edit, leaving)
+        is_later = bool(leaving or out) and getattr(edit.now.noun, field) > getattr(edit.was.noun, field)
+        return Verdict(f"{words}{out}{f'; {SLOWER}' if is_later else ''}", is_worse=is_later)
 
     return judge
 
@@ -121,9 +144,17 @@ def keys_of_order(leaving: bool) -> Keys:
         "start": Key(key="start", said=_start, judge=priced, read=_first),
         "price": Within("start"),
         "step": Key(key="step", said=lambda value, _: amounts.price(value), judge=priced),
-        "wait": Key(key="wait", said=lambda value, _: amounts.duration(value), judge=told("how long each try works")),
+        "wait": Key(
+            key="wait",
+            said=lambda value, _: amounts.duration(value),
+            judge=_paced(leaving, "how long each try works", "wait"),
+        ),
         "tries": Key(key="tries", said=lambda value, _: amounts.plain(value), judge=priced, read=_tries(leaving)),
-        "pause": Key(key="pause", said=lambda value, _: amounts.duration(value), judge=told("between two tries")),
+        "pause": Key(
+            key="pause",
+            said=lambda value, _: amounts.duration(value),
+            judge=_paced(leaving, "between two tries", "pause"),
+        ),
         "then": Key(key="then", said=lambda value, _: value.value, judge=judge_then(leaving)),
         "adaptive": Key(
             key="adaptive",
@@ -149,6 +180,8 @@ def judge_own_order(edit: Edit) -> Verdict:
         return Verdict(f"worst price {worst_price(now, True, edit.sides.now)}", is_worse=unbounded)
     words = (worst_price(was, True, edit.sides.was), worst_price(now, True, edit.sides.now))
     said = f"worst price {words[1]}" if words[0] == words[1] else f"worst price {words[0]} -> {words[1]}"
+    if is_slower(was, now):
+        return Verdict(f"{said}; {SLOWER}", is_worse=True)
     return Verdict(said, is_worse=_is_worse(was, now, True))
 
 

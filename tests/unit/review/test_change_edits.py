@@ -441,6 +441,39 @@ def test_an_exit_that_no_longer_steps_may_never_be_filled(place: tuple[str, str]
     assert back.words == "worst price mid, however long it takes -> natural"
 
 
+@pytest.mark.parametrize(
+    ("place", "path"),
+    [
+        (("exits:\n", "exit_order: LADDER\nexits:\n"), "exit_order"),
+        ((BREACH, BREACH + "    order: LADDER\n"), "exits.breach.order"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [("wait: 10s", "wait: 60s", "wait"), ("step: 0.05", "step: 0.05, pause: 1m", "pause"), ("0.10", "0.05", "step")],
+)
+def test_an_exit_that_takes_longer_goes_on_losing(
+    place: tuple[str, str], path: str, old: str, new: str, key: str
+) -> None:
+    """A closing order that worked a minute at each price, in place of ten seconds, was marked as no risk."""
+    ladder = LADDER.replace("0.05", "0.10") if key == "step" else LADDER
+    texts = [edited(CONDOR, place).replace("LADDER", each) for each in (ladder, ladder.replace(old, new))]
+    (change,) = compared(*texts).changes
+    assert (change.path, change.is_worse) == (f"{path}.{key}" if path == "exit_order" else path, True)
+    assert change.words.endswith("until then a loss runs on")
+    (back,) = compared(*reversed(texts)).changes
+    assert "a loss runs on" not in back.words
+
+
+def test_an_entry_that_takes_longer_is_told_to_slow_the_exits_that_leave_by_its_ladder() -> None:
+    (change,) = compared(CONDOR, edited(CONDOR, ("wait: 10s", "wait: 60s"))).changes
+    assert (change.path, change.is_worse) == ("order.wait", True)
+    assert "exits leave by the same ladder" in change.words
+    own = edited(CONDOR, ("exits:\n", f"exit_order: {LADDER}\nexits:\n"))
+    (change,) = compared(own, edited(own, ("wait: 10s", "wait: 60s"))).changes
+    assert (change.words, change.is_worse) == ("how long each try works", False)
+
+
 def test_a_renamed_leg_with_an_expiry_of_its_own_is_the_same_leg() -> None:
     text = (Path(__file__).parents[3] / "examples/double_calendar.yaml").read_text()
     found = compared(text, text.replace("back_put", "later_put"))
