@@ -244,7 +244,9 @@ def judge_part(edit: Edit) -> Verdict:
 
 
 def _share(value: Any, subject: Subject) -> float:
-    legs, part = value
+    legs, part, each = value
+    if each:
+        return 0.5
     return (len(legs) / len(subject.plan.legs) if legs else 1.0) * float(1 if part is None else part)
 
 
@@ -309,11 +311,19 @@ def _rolled(noun: Exit, field: str, subject: Subject) -> Any:
 
 
 def _closed(noun: Exit, field: str, subject: Subject) -> Any:
-    """Return the legs and the part that an exit closes."""
+    """Return the legs and the part that an exit closes, and of which kind is each that it closes by itself."""
     planned = planned_of(noun.name, subject)
     if planned is None:
         return None
-    return tuple(leg.name for leg in subject.plan.legs if leg.name in planned.legs), planned.part
+    each = "" if noun.close_all else planned.each
+    return tuple(leg.name for leg in subject.plan.legs if leg.name in planned.legs), planned.part, each
+
+
+def _closed_words(value: Any, subject: Subject) -> str:
+    legs, part, each = value
+    if each:
+        return f"the {'side' if each == 'each_side' else 'short leg'} that it is true of, alone"
+    return closed_words(legs, part)
 
 
 def _order(noun: Exit, field: str, subject: Subject) -> Any:
@@ -350,7 +360,7 @@ EXIT: Keys = {
     "if_unknown": Key(key="unknown", said=lambda value, _: value.value, judge=judge_unknown),
     "grace": Key(key="grace", said=lambda value, _: amounts.duration(value), judge=judge_grace),
     "close_all": Within("close"),
-    "close_part": Key(key="close", said=lambda value, _: closed_words(*value), judge=judge_part, read=_closed),
+    "close_part": Key(key="close", said=_closed_words, judge=judge_part, read=_closed),
     "close_legs": Within("close"),
     "repeat": Key(key="repeat", said=_yes, judge=judge_repeat),
     "armed_by": Key(key="armed_by", said=_armed_words, judge=judge_armed_by, read=_armed_by),

@@ -474,6 +474,19 @@ def test_an_entry_that_takes_longer_is_told_to_slow_the_exits_that_leave_by_its_
     assert (change.words, change.is_worse) == ("how long each try works", False)
 
 
+def test_an_exit_of_each_side_closes_the_one_that_it_is_true_of() -> None:
+    """All four legs were named, and alone."""
+    each = BREACH.replace("5 pts", "5 pts, of: each_side")
+    change = change_at(compared(CONDOR, edited(CONDOR, (BREACH, each))), "exits.breach.close")
+    assert (change.old, change.new) == ("the whole position", "the side that it is true of, alone")
+    short = BREACH.replace("5 pts", "5 pts, of: each_short")
+    change = change_at(compared(CONDOR, edited(CONDOR, (BREACH, short))), "exits.breach.close")
+    assert change.new == "the short leg that it is true of, alone"
+    everything = edited(CONDOR, (BREACH, f"{each}    close: all\n"))
+    (change,) = compared(edited(CONDOR, (BREACH, each)), everything).changes
+    assert (change.new, change.is_worse) == ("the whole position", False)
+
+
 def test_a_renamed_leg_with_an_expiry_of_its_own_is_the_same_leg() -> None:
     text = (Path(__file__).parents[3] / "examples/double_calendar.yaml").read_text()
     found = compared(text, text.replace("back_put", "later_put"))
