@@ -19,6 +19,9 @@ from engine.run.columns import price
 Rows = Iterable[Mapping[str, Any]]
 NO_PART = (Purpose.ENTRY, Purpose.UNWIND, Purpose.ROLL)
 """What orders are for whose fills close no part of a trade that goes on."""
+CLOSING = tuple(each.value for each in Purpose if each not in NO_PART)
+SETTLED = ("EXPIRED_WORTHLESS", "CASH_SETTLED", "ASSIGNED", "EXERCISED")
+"""Reasons for which a trade ended that no exit had closed before."""
 OTHERS = "others"
 """Stands where the name of an exit does for what was closed past us."""
 
@@ -109,10 +112,28 @@ def part_of_row(part: Mapping[str, Any], trade: Mapping[str, Any]) -> str:
     return part_words(part["quantity"], trade["quantity"], part["price"], verb)
 
 
+def left_at(trade: Mapping[str, Any], fills: Rows) -> str | None:
+    """Return when a row of `trades` was left: its end, or when its exit last filled and only wings expired after it.
+
+    fills: rows of its position. None while it is open.
+    """
+    end = None if trade["exit_time"] is None else str(trade["exit_time"])
+    if end is None or trade["exit_reason"] in SETTLED or not any(leg["settled"] for leg in json.loads(trade["legs"])):
+        return end
+    return max((str(each["executed_at"]) for each in fills if each["purpose"] in CLOSING), default=end)
+
+
 def with_parts(trade: Mapping[str, Any], orders: Rows, fills: Rows) -> Mapping[str, Any]:
-    """Return a row of `trades` with the parts of it that were closed before its end, where there are some."""
-    parts = parts_closed(trade, orders, fills)
-    return {**trade, "parts": parts} if parts else trade
+    """Return a row of `trades` with the parts of it that were closed before its end, where there are some.
+
+    `left` is added where that was before its end.
+    """
+    told, parts, left = dict(trade), parts_closed(trade, orders, fills), left_at(trade, fills)
+    if parts:
+        told["parts"] = parts
+    if left is not None and left != str(trade["exit_time"]):
+        told["left"] = left
+    return told
 
 
 def option_of(leg: Mapping[str, Any]) -> Option:

@@ -160,7 +160,8 @@ def _end_words(trade: Row, verb: str, session: date) -> str:
     if trade["exit_reason"] in settled:
         return settled[trade["exit_reason"]]
     if any(leg["settled"] for leg in json.loads(trade["legs"])):
-        return f"{verb} at {cost}: {trade['exit_name']} (the rest expired {closed})"
+        left = f" {_on(trade['left'], session)}" if "left" in trade else ""
+        return f"{verb} at {cost}{left}: {trade['exit_name']} (the rest expired {closed})"
     return f"{verb} at {cost} {closed}: {trade['exit_name']}"
 
 

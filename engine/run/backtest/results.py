@@ -23,7 +23,7 @@ from engine.run.backtest.funnel import Funnel
 from engine.run.backtest.notes import FINDING, REGIME
 from engine.run.backtest.waking import SETTLES
 from engine.run.periods import Period, periods
-from engine.run.trade_text import is_opened, structure_of
+from engine.run.trade_text import is_opened, left_at, structure_of
 from engine.spec.nouns.account import Demand
 from engine.store.place import Place
 from engine.store.queries import Row, StoreReader
@@ -35,7 +35,7 @@ _KINDS = (*funnel.KINDS, Kind.ACCOUNT, Kind.FACTS, Kind.ALARM, Kind.RUN_STARTED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trade:
-    """One position from its first fill to its end, or to the last session if it is open then (`left` is None).
+    """One position from its first fill until it was left, or to the last session if it is open then (`left` is None).
 
     Units: entry and exit are net prices per share as the views have them; given: how far from the mid its entry filled,
     in dollars a share, positive when it cost something. vix: at the first instant of the session.
@@ -117,7 +117,7 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
     """
     with StoreReader(store) as reader:
         records = reader.records(_KINDS)
-        trades = reader.view("trades")
+        trades, fills = reader.view("trades"), _by_position(reader.view("fills"))
         bots = reader.bots()
         months = periods(reader, "month", expected=expected)
     started = next((record for record in reversed(records) if record.kind is Kind.RUN_STARTED), None)
@@ -125,7 +125,7 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
     if started is None or not settings or settings.get("mode") != "backtest":
         raise StoreError(f"{shown} holds no backtest", "'rulebot summary' sums up what a run has traded")
     vix = _vix(records)
-    found = tuple(_trade(row, vix, shown) for row in trades if is_opened(row))
+    found = tuple(_trade(row, fills.get(row["position"], ()), vix, shown) for row in trades if is_opened(row))
     closed = [trade for trade in found if trade.left is not None]
     days = _days(records, settings, vix, found)
     profits = [day.profit for day in days]
@@ -224,7 +224,14 @@ def _vix(records: Iterable[Record]) -> dict[date, float]:
     }
 
 
-def _trade(row: Row, vix: Mapping[date, float], shown: str) -> Trade:
+def _by_position(fills: Iterable[Row]) -> Mapping[str, Sequence[Row]]:
+    found: dict[str, list[Row]] = {}
+    for each in fills:
+        found.setdefault(str(each["position"]), []).append(each)
+    return found
+
+
+def _trade(row: Row, fills: Sequence[Row], vix: Mapping[date, float], shown: str) -> Trade:
     entered = str(row["entry_time"])
     day, is_closed = _day_of(entered), row["exit_time"] is not None and row["final_pnl"] is not None
     filled, mid = row["entry_price"], row["entry_mid"]
@@ -235,7 +242,7 @@ def _trade(row: Row, vix: Mapping[date, float], shown: str) -> Trade:
         structure=structure_of(row),
         quantity=int(row["quantity"]),
         entered=entered,
-        left=str(row["exit_time"]) if is_closed else None,
+        left=left_at(row, fills) if is_closed else None,
         entry=filled,
         exit=row["exit_price"] if is_closed else None,
         given=None if filled is None or mid is None else round(float(mid) - float(filled), 4),

@@ -21,7 +21,7 @@ from engine.run.chart.chart import Chart, Held, Mark, MarkKind, Point
 from engine.run.columns import price, signed
 from engine.run.desk import SpecText, compile_text
 from engine.run.resume import spec_texts
-from engine.run.trade_text import structure_of
+from engine.run.trade_text import SETTLED, structure_of
 from engine.run.why_day import parts_told
 from engine.store.queries import Row, StoreReader
 from engine.turn.program import CompiledBot
@@ -29,7 +29,6 @@ from engine.turn.resting import level_net
 
 NEAR = timedelta(minutes=10)
 """How far from a decision a price may lie to be that of the decision."""
-_SETTLED = ("EXPIRED_WORTHLESS", "CASH_SETTLED", "ASSIGNED", "EXERCISED")
 MOST_POINTS = 800
 """Points of a line at most; more say nothing on a drawing."""
 
@@ -91,7 +90,7 @@ def _left_at(reader: StoreReader, row: Row) -> datetime | None:
     """Return when a trade that is over was left: its settlement, or the last fill where an exit ended it."""
     if not row["exit_time"]:
         return None
-    if row["exit_reason"] in _SETTLED:
+    if row["exit_reason"] in SETTLED:
         return _time(row["exit_time"])
     fills = [
         each["executed_at"]

@@ -11,13 +11,17 @@ from store_day import CONDOR, DAY, at, small_day
 from engine.record.record import Kind, Record
 from engine.run.backtest.report.whys import whys_of
 from engine.run.backtest.results import Results, Trade, by_regime, read_results
+from engine.run.why_day import parts_told
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
 
 
-def backtest(store: Path, fills: str) -> Results:
-    """Write a day as one of a backtest: 10,000 in cash beside 50,000 in shares; one commission has part of a cent."""
+def backtest(store: Path, fills: str, *, wing_expires: bool = False) -> Results:
+    """Write a day as one of a backtest: 10,000 in cash beside 50,000 in shares; one commission has part of a cent.
+
+    wing_expires: a bought leg of the condor is left to expire.
+    """
     settings: Any = {"mode": "backtest", "cash": "1000000", "fills": fills, "sessions_apart": False}
     records = []
     for record in small_day():
@@ -26,6 +30,9 @@ def backtest(store: Path, fills: str) -> Results:
             data["settings"] = settings
         if record.kind is Kind.POSITION and record.position == "P1":
             data["legs"] = [{**data["legs"][0], "commissions": "2.0573"}, *data["legs"][1:]]
+            if wing_expires and data["state"] == "closed":
+                data |= {"closed_at": at("16:05").isoformat()}
+                data["legs"] = [*data["legs"][:-1], {**data["legs"][-1], "settled": 1}]
         records.append(replace(record, data=data))
     worth = [
         Record(at(clock), Kind.ACCOUNT, data={"cash": cash, "net_liquidation": told}) for clock, cash, told in WORTH
@@ -60,6 +67,16 @@ def test_parts_of_cents_add_up_to_the_sums_of_the_store(tmp_path: Path) -> None:
     assert found.all.commissions == Decimal(str(summary["total_commission"]))
     assert found.all.net != round(found.all.net, 2)
     assert found.all.expectancy == round(found.all.net, 2)
+
+
+def test_a_trade_was_left_when_its_exit_filled_though_a_wing_expired_later(tmp_path: Path) -> None:
+    """A target of the morning stood at 16:05 in the table, after the time exit of its bot."""
+    for wing_expires in (False, True):
+        found = backtest(tmp_path / f"{wing_expires}.db", "mid", wing_expires=wing_expires)
+        assert [each.left for each in found.trades if each.name == "P1"] == [f"{DAY} 13:07:00"]
+    with StoreReader(tmp_path / "True.db") as reader:
+        (row, *_) = (parts_told(each, reader) for each in reader.view("trades") if each["position"] == "P1")
+        assert (row["exit_time"], row["left"]) == (f"{DAY} 16:05:00", f"{DAY} 13:07:00")
 
 
 def why_of(store: Path, left: str) -> str:
