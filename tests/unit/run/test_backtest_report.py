@@ -1,6 +1,7 @@
 """The report of backtests as a page: whole, escaped, and the same each time."""
 
 import json
+import re
 from html.parser import HTMLParser
 from typing import Any
 
@@ -143,6 +144,25 @@ def test_backtests_are_set_side_by_side() -> None:
     found = read(comparison_page({"one": document(), "<two>": other}))
     for words in ("one", "<two>", "target", "stop", "x (modelled)"):
         assert words in found.text
+
+
+def rows_of(page: str) -> list[list[list[str]]]:
+    """Return the tables of a page: rows of cells, without their marks."""
+    tables = [re.findall(r"<tr>(.*?)</tr>", each) for each in re.findall(r"<table>(.*?)</table>", page)]
+    return [
+        [[re.sub("<[^>]*>", "", cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in rows]
+        for rows in tables
+    ]
+
+
+def test_each_figure_stands_under_its_name() -> None:
+    """Two names without figures were at the head of a comparison: the account's profit stood under 'trades'."""
+    side_by_side = comparison_page({"one": document(), "two": document()})
+    for head, *rows in (*rows_of(side_by_side), *rows_of(report_page(document(), {}))):
+        assert {len(row) for row in rows} <= {len(head)}
+    head, one, _ = rows_of(side_by_side)[0]
+    told = dict(zip(head, one, strict=True))
+    assert (told["sessions"], told["trades"], told["won"]) == ("2", "2", "50 %")
 
 
 def test_sums_by_vix_stand_side_by_side_from_the_lowest_on() -> None:

@@ -182,21 +182,7 @@ def _several(documents: Mapping[str, Document]) -> Iterator[str]:
     told = [_row(name, each) for name, each in documents.items()]
     if len({tuple(day["date"] for day in each["days"]) for each in documents.values()}) > 1:
         yield '<p class="warn">They are <b>not of the same sessions</b>: each sum is of its own.</p>'
-    head = (
-        "",
-        "data",
-        "fills",
-        "first",
-        "last",
-        "sessions",
-        "trades",
-        "won",
-        "account",
-        "average",
-        "factor",
-        "drawdown",
-        "Sharpe",
-    )
+    head = ("", "data", "fills", "sessions", "trades", "won", "account", "average", "factor", "drawdown", "Sharpe")
     yield "<h2>Side by side</h2>" + tables.table(head, told, frozenset((0, 2)), frozenset((1,)))
     for title, group in (("By exit", "by_reason"), ("By VIX at the open", "by_vix")):
         yield f"<h2>{title}</h2>" + _grouped(documents, group)
