@@ -100,6 +100,8 @@ def backtest(specs: tuple[str, ...], **options: Any) -> None:
     _check(specs, options)
     if not specs:
         _compare(options["compared"], options["out"])
+        if options["form"] == "text":
+            click.echo(f" report {options['out']}")
         return
     logging.getLogger("rulebot").setLevel(logging.ERROR)
     desk = load(specs, options["overrides"], options["account"])

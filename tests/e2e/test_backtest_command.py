@@ -72,7 +72,8 @@ def test_for_machines_it_is_the_same_bytes_each_time(data: Path, tmp_path: Path)
     for name, result in zip(("a", "b"), told, strict=True):
         (tmp_path / f"{name}.json").write_text(result.stdout, encoding="utf-8")
     compared = ("--compare", tmp_path / "a.json", "--compare", tmp_path / "b.db")
-    assert typed(*compared, "--out", tmp_path / "ab.html").exit_code == 0
+    told = typed(*compared, "--out", tmp_path / "ab.html")
+    assert (told.exit_code, told.stdout) == (0, f" report {tmp_path / 'ab.html'}\n")
     assert "2 backtests compared" in (tmp_path / "ab.html").read_text(encoding="utf-8")
 
 
