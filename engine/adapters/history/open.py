@@ -1,6 +1,6 @@
 """From what a person writes after `--data` to a source: `PATH`, or `parquet:PATH`, with `?daily=FOLDER` behind it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -32,11 +32,12 @@ class Asked(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """A kind of source: how it is made, whether a path looks like one, and its options beside `daily`."""
+    """A kind of source: how it is made, whether a path looks like one, options beside `daily`, and its own files."""
 
     make: Callable[[Asked, Daily], Source]
     fits: Callable[[Path], bool]
     options: tuple[str, ...] = ()
+    files: Callable[[Asked], Iterable[Path]] = lambda asked: _files_of(asked.path)
 
 
 def open_source(text: str) -> Source:
@@ -51,7 +52,7 @@ def written(text: str, last: date) -> dict[str, list[int]]:
     No file is opened. Raises: MisuseError and StoreError as `open_source`.
     """
     asked = _known(_asked(text))
-    own = _own_files(asked.path)
+    own = KINDS[asked.kind].files(asked)
     daily = (file for folder in _daily_folders(asked) for file in folder.glob("*.csv"))
     rates = [Path(asked.options["rates"]).expanduser()] if "rates" in asked.options else []
     found = {}
@@ -64,12 +65,25 @@ def written(text: str, last: date) -> dict[str, list[int]]:
     return found
 
 
-def _own_files(path: Path) -> Iterator[Path]:
+def _files_of(path: Path) -> Iterator[Path]:
     """Yield the files of data in a folder; of one file those that stand beside it and begin as its name does."""
     begins = "" if path.is_dir() else path.name.partition(".")[0]
     for file in path.rglob("*") if path.is_dir() else path.parent.iterdir():
         if file.name.startswith(begins) and file.name.endswith(_OF_DATA):
             yield file
+
+
+def _lean_files(asked: Asked) -> Iterator[Path]:
+    """Yield the files of the symbol that was asked for: a whole folder of Lean has those of thousands."""
+    symbol = asked.options.get("symbol", "").lower()
+    for file in _files_of(asked.path):
+        if file.parent.name.startswith(symbol) or file.name.startswith(symbol):
+            yield file
+
+
+def _no_files(asked: Asked) -> tuple[Path, ...]:
+    """Return nothing: it is made of daily files alone."""
+    return ()
 
 
 def _known(asked: Asked) -> Asked:
@@ -188,10 +202,10 @@ def _is_recorded(path: Path) -> bool:
 
 KINDS: Mapping[str, Kind] = {
     "tapes": Kind(lambda asked, daily: RecordingSource(asked.path), _is_recorded),
-    "lean": Kind(_lean, looks_like_lean, ("symbol", "bars", "at", "stands")),
+    "lean": Kind(_lean, looks_like_lean, ("symbol", "bars", "at", "stands"), _lean_files),
     "snapshots": Kind(_snapshots, looks_like_snapshots, ("at", "stands")),
     "parquet": Kind(lambda asked, daily: ChainSource(asked.path, daily), _is_chain),
     "eod": Kind(_end_of_day, looks_like_days, ("at", "stands")),
-    "model": Kind(_model, _has_daily, ("rates", "step", "dte", "width")),
+    "model": Kind(_model, _has_daily, ("rates", "step", "dte", "width"), _no_files),
 }
 _HELP = f"write a path, or one of {', '.join(f'{name}:PATH' for name in KINDS)}; docs/history-data.md describes them"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.adapters.history.day import HistoryDay, Severity
-from engine.adapters.history.open import open_source
+from engine.adapters.history.open import open_source, written
 from engine.model.contract import Right
 from engine.model.errors import MisuseError, StoreError
 from engine.model.session import session_on
@@ -192,6 +192,16 @@ def test_a_folder_of_several_symbols_asks_for_one(tmp_path: Path) -> None:
     assert open_source(str(tmp_path / "indexoption" / "usa" / "minute" / "spxw")).name == "Lean minutes of SPX"
     with pytest.raises(MisuseError, match="no minutes of quotes of AAPL"):
         open_source(f"lean:{tmp_path}?symbol=aapl")
+
+
+def test_files_of_other_symbols_are_none_of_what_its_sessions_are_made_of(tmp_path: Path) -> None:
+    """A sweep over one symbol went on no more once another one's file was written anew."""
+    root(tmp_path)
+    other = tmp_path / "equity" / "usa" / "minute" / "goog" / "20210104_trade.zip"
+    zipped(other, {"20210104_goog_minute_trade.csv": ["1"]})
+    found = [Path(file).parent.name for file in written(f"lean:{tmp_path}?symbol=SPX", DAY)]
+    assert sorted(found) == ["spx", "spxw"]
+    assert str(other) in written(f"lean:{tmp_path}", DAY)
 
 
 def test_the_shipped_half_day_is_whole_and_sound() -> None:
