@@ -436,13 +436,14 @@ def _protection_ended(work: Work, position: Position, order: Order, *, asked: bo
     if _leaves_a_rest(work, position, order):
         leave(work, position, PROTECT, f"the protective stop of {order.legs[0].option} was hit")
     elif position.state == "exiting":
-        if all(leg.name != order.legs[0].name for leg, _ in legs_to_close(position, work.governing(position))):
+        closing = {leg.name for leg, _ in legs_to_close(position, work.governing(position))}
+        if not order.has_fills and order.legs[0].name not in closing:
             note_gone(work, position, order, asked=asked)
         _after_closing(work, work.positions[position.id])
     elif position.state == "open" and position.is_flat:
         if take_back(work, position, "the position is closed"):
             closed(work, replace(position, exit_reason=PROTECT), "closed_out")
-    elif position.state == "open":
+    elif position.state == "open" and not order.has_fills:
         note_gone(work, position, order, asked=asked)
 
 

@@ -285,6 +285,18 @@ def test_28_a_stop_that_fills_after_its_side_was_closed_leaves_the_other_side_it
     assert f"more was closed of {desk.position.id} than was held, and {left}. spread enters" in desk.alarms[-1]
 
 
+def test_50_a_stop_that_fills_more_than_was_held_is_told_as_that_alone() -> None:
+    desk = opened(EACH, legs=CONDOR)
+    ack_all(desk)
+    guard = next(order for order in guards(desk) if order.legs[0].name == "short_put")
+    desk.send(desk.execution(guard, guard.legs[0], 2, "6.00"))
+    desk.report(guard, BrokerStatus.FILLED, 1)
+    desk.tick(1)
+    (told,) = desk.alarms
+    assert told.startswith(f"more was closed of {desk.position.id} than was held, and nobody closes what is left of it")
+    assert [(order.legs[0].name, order.status) for order in guards(desk)] == [("short_call", OrderStatus.WORKING)]
+
+
 def test_28_a_stop_that_fills_after_the_exit_is_told_and_nothing_is_traded_for_it() -> None:
     desk = opened()
     ack_all(desk)
