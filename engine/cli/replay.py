@@ -203,9 +203,10 @@ def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) ->
     from engine.run.replay.texts import known_texts, reigns
     from engine.run.revisions import Text, side_of
 
-    file = meant(what, folder)[-1]
-    recording = open_recording(file)
-    then = known_texts(reigns(recording))
+    files = meant(what, folder)
+    recordings = [open_recording(file) for file in files]
+    day, then = recordings[-1].day, known_texts([each for recording in recordings for each in reigns(recording)])
+    market = f"tapes:{files[0] if what.endswith('.tape') else folder}"
     told = {}
     texts: dict[str, Text] = {}
     for text in (each for spec in specs for each in side_of(spec)):
@@ -215,16 +216,16 @@ def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) ->
         texts[name] = text
     for name, text in texts.items():
         if name not in then:
-            raise MisuseError(f"no bot {name} ran on {recording.day}", f"there ran {', '.join(then)}")
+            raise MisuseError(f"no bot {name} ran on {day}", f"there ran {', '.join(then)}")
         since, was = then[name][-1]
-        click.echo(f"{name}: walking twice through {recording.day} ...", err=True)
+        click.echo(f"{name}: walking twice through {day} ...", err=True)
         if len(then[name]) > 1:
             click.echo(
                 f"{name}: {len(then[name])} texts of it ran that day; compared is the last, since {clock(since)}",
                 err=True,
             )
         pair = (Text(f"{name} as recorded", was.text.encode()), text)
-        told[name] = relive(pair, f"tapes:{file}", (recording.day,), (was.overrides, {}))
+        told[name] = relive(pair, market, (day,), (was.overrides, {}))
     if is_json:
         print_json({"compared": {name: days_document(*found.sides) for name, found in told.items()}})
     for name, found in told.items() if not is_json else ():

@@ -4,20 +4,24 @@ import asyncio
 import json
 import shutil
 import sqlite3
+import zlib
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.adapters.recorded.file import TapeWriter
+from engine.adapters.recorded.columns import Numbers, pack
+from engine.adapters.recorded.file import Frame, TapeWriter, micros, read_head
 from engine.adapters.recorded.recording import open_recording
 from engine.adapters.recorded.source import RecordingSource
 from engine.cli.main import main
 from engine.model.event import Request
+from engine.model.market import COLUMNS
 from engine.model.session import EXCHANGE_ZONE
 from engine.record.codec import line
 from engine.run.backtest.fills import NATURAL
@@ -162,6 +166,25 @@ def test_another_text_is_tried_on_the_day(store: Path, tmp_path: Path) -> None:
     assert found["old"][0]["trades"] != found["new"][0]["trades"]
     twice = replay(store, "2026-10-21", file, str(other))
     assert (twice.exit_code, "are both the bot put_lite" in twice.output) == (2, True), twice.output
+
+
+@pytest.mark.usefixtures("one_core")
+def test_another_text_is_tried_on_all_that_several_runs_have_recorded_of_a_day(store: Path, tmp_path: Path) -> None:
+    """As after a restart in the afternoon, which saw nothing of the morning and ran one bot less."""
+    folder = Path(shutil.copytree(store.with_name("s-tapes"), tmp_path / "t-tapes"))
+    first = listed(folder)[0].file
+    head = {name: value for name, value in read_head(first).items() if name != "format"}
+    writer = TapeWriter(folder / "later" / first.name, head | {"specs": {}})
+    at = micros(datetime(2026, 10, 21, 15, 50, tzinfo=EXCHANGE_ZONE))
+    none = Numbers(np.array([], dtype=np.int64), np.array([]), np.empty((0, len(COLUMNS))))
+    frame = pack(none, np.full((0, len(COLUMNS)), np.nan), 1)
+    writer.add(Frame(at, at, 0, zlib.compress(json.dumps([["m", at, []]]).encode()), frame))
+    writer.close()
+    assert listed(folder, date(2026, 10, 21))[-1].file == writer.file
+    done = replay(tmp_path / "t.db", "2026-10-21", *spec_files(["put_lite"]))
+    assert "every one the same: 1 entry" in done.output, done.output
+    nobody = replay(tmp_path / "t.db", "2026-10-21", *spec_files(["dte0_condor"]))
+    assert "no bot dte0_condor ran on 2026-10-21" in nobody.output, nobody.output
 
 
 @pytest.mark.usefixtures("one_core")
