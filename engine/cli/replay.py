@@ -20,7 +20,7 @@ from engine.cli.replay_text import (
 )
 from engine.cli.stores import print_json, reads_store
 from engine.cli.width import echo
-from engine.model.errors import MisuseError, StoreError
+from engine.model.errors import MisuseError, StoreError, in_words
 from engine.store.latest import run_store
 from engine.store.place import Place, shown_path
 
@@ -345,7 +345,7 @@ def _trim(folder: Path, days: int, *, is_json: bool) -> None:
     gone = list(trimmed(folder, days))
     for tape in gone:
         for file in tape.file.parent.glob(f"{tape.file.name}*"):
-            file.unlink(missing_ok=True)
+            _delete(file)
     for parent in {tape.file.parent for tape in gone}:
         if not any(parent.iterdir()):
             parent.rmdir()
@@ -354,3 +354,13 @@ def _trim(folder: Path, days: int, *, is_json: bool) -> None:
         return
     size = sum(tape.size for tape in gone) / BYTES
     click.echo(f" {len(gone)} deleted, {size:.1f} MB" if gone else " nothing is older than that")
+
+
+def _delete(file: Path) -> None:
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"{shown_path(file)} cannot be deleted: {in_words(error)}",
+            "what is older has been deleted; mend that, and trim once more",
+        ) from error

@@ -394,6 +394,15 @@ def test_trim_deletes_nothing_below_the_folder_in_which_a_file_was_named(
         assert (done.exit_code, len(listed(Path()))) == (2, 2), done.output
 
 
+def test_what_cannot_be_deleted_is_named(store: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(store.with_name("s-tapes"), tmp_path / "u-tapes"))
+    first = listed(folder)[0].file
+    (first.with_name(f"{first.name}-of-somebody")).mkdir()
+    done = replay(tmp_path / "u.db", "--trim", "1")
+    assert (done.exit_code, type(done.exception)) == (3, SystemExit), done.exception
+    assert f"{first.name}-of-somebody cannot be deleted: " in done.output
+
+
 def test_trim_keeps_the_last_days_of_all_runs(store: Path, tmp_path: Path) -> None:
     for run, day in (("a", 19), ("b", 20), ("c", 21)):
         folder = tmp_path / "t-tapes" / run
