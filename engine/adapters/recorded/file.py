@@ -158,6 +158,11 @@ def _head(file: Path, connection: sqlite3.Connection) -> dict[str, str]:
         head = dict(connection.execute("SELECT name, value FROM head").fetchall()) if is_begun else {}
         plain = {name: json.loads(text) for name, text in head.items()}
     except (sqlite3.Error, OSError, ValueError, TypeError) as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CANTOPEN:
+            raise StoreError(
+                f"{file} cannot be read where it is: its run did not close it, and nothing can be written beside it",
+                f"copy it and {file.name}-wal to a folder that can be written",
+            ) from error
         raise StoreError(f"{file} is no recording: {in_words(error)}") from error
     if not head:
         raise StoreError(

@@ -51,6 +51,18 @@ def test_a_recording_without_what_stood_beside_it_says_what_is_missing(tmp_path:
     writer.close()
 
 
+def test_what_a_kill_left_where_nothing_can_be_written_says_how_it_is_read(tmp_path: Path) -> None:
+    writer, left = TapeWriter(tmp_path / DAY, {"day": "2026-10-21"}), tmp_path / "run" / DAY
+    left.parent.mkdir()
+    for file in (writer.file, writer.file.with_name(f"{DAY}-wal")):
+        copy(file, left.parent)
+    writer.close()
+    left.with_name(f"{DAY}-shm").symlink_to(tmp_path / "nowhere")  # cannot be made, as in a folder that is read only
+    (problem,) = (each.problem for each in listed(tmp_path))
+    assert problem.startswith(f"{left} cannot be read where it is: ")
+    assert f"copy it and {DAY}-wal to a folder that can be written" in problem
+
+
 def test_a_recording_whose_run_was_killed_before_it_began_says_so(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / DAY).touch()
