@@ -37,14 +37,17 @@ def several(workers: int, begins: Callable[[], None] | None = None) -> Iterator[
     context = get_context("spawn")
     stands, holds = context.Pipe(duplex=False)
     with stands, holds:
-        made = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_process, initargs=(stands, begins))
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_process, initargs=(stands, begins))
         try:
-            with made as pool:
-                try:
-                    yield pool
-                except BaseException:
-                    holds.close()  # what waits for them fails with them
-                    raise
+            try:
+                yield pool
+            except BaseException:
+                pool.shutdown(
+                    wait=False, cancel_futures=True
+                )  # first: its thread fails what waits, not what is cancelled
+                holds.close()  # what waits for them fails with them
+                raise
+            pool.shutdown()
         except BrokenProcessPool as error:
             raise StoreError("a process that shares the work has died", "--workers 1 takes less memory") from error
 

@@ -32,6 +32,25 @@ def test_an_interrupt_waits_for_no_work() -> None:
     assert time.monotonic() - began < 60
 
 
+MAPPED = """
+import time
+from engine.run.processes import several
+with several(2) as pool:
+    pool.submit(int).result()
+    done = pool.map(time.sleep, [0.0, *[90] * 30])
+    next(done)
+    done.close()
+    raise KeyboardInterrupt
+"""
+
+
+def test_an_interrupt_shows_nothing_of_the_thread_that_shared_the_work_out() -> None:
+    """What a map had not begun was cancelled, then failed with the processes: a thread died of it, with a traceback."""
+    done = subprocess.run([sys.executable, "-c", MAPPED], capture_output=True, text=True, timeout=60, check=False)
+    assert "KeyboardInterrupt" in done.stderr
+    assert "InvalidStateError" not in done.stderr
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends no process by a signal")
 def test_a_kill_leaves_nobody_at_work() -> None:
     """Whoever is left would hold the pipe, and this would wait for it."""
