@@ -17,6 +17,7 @@ from engine.cli.past_options import (
     cores,
     session_range,
     sessions_bar,
+    stopped_by_hand,
     write_file,
 )
 from engine.cli.paths import SPECS
@@ -110,7 +111,8 @@ def backtest(specs: tuple[str, ...], **options: Any) -> None:
         _check_look_ahead(desk, asked)
         return
     _make_folder(asked.store)
-    with progress(options["form"]) as told:
+    goes_on = f"the same with --resume --store {asked.store} goes on after the last whole session"
+    with stopped_by_hand(goes_on), progress(options["form"]) as told:
         run_backtest(desk, asked, told)
     remember_store(asked.store)
     live = None if desk.account is None else desk.account.live

@@ -7,6 +7,8 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import click
+
 from engine.model.errors import MisuseError, StoreError
 
 if TYPE_CHECKING:
@@ -81,6 +83,16 @@ class Bar(Protocol):
 
     def __call__(self, done: int, count: int, what: str = "sessions") -> None:
         """Show it. what: stands before it."""
+
+
+@contextmanager
+def stopped_by_hand(how: str) -> Iterator[None]:
+    """Say how to go on when Ctrl+C ends what is done here."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f" stopped: {how}", err=True)
+        raise
 
 
 @contextmanager

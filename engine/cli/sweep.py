@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.clock import DAY
-from engine.cli.past_options import asked_cash, asked_fills, cores, session_range, sessions_bar
+from engine.cli.past_options import asked_cash, asked_fills, cores, session_range, sessions_bar, stopped_by_hand
 from engine.cli.paths import SPECS
 from engine.model.counted import counted
 from engine.model.errors import MisuseError, StoreError
@@ -102,7 +102,10 @@ def sweep(spec: str, **options: Any) -> None:
     elapsed = None if options["workers"] else WallClock().elapsed
     places = in_processes(workers, elapsed) if options["scheduler"] is None else on_cluster(options["scheduler"])
     kept = None if options["out"] is None else Kept(options["out"], _about(file, axes, search, options, terms))
-    with sessions_bar(options["form"]) as told, places as runs:
+    goes_on = "--out FILE keeps what is done, for the same command to go on with"
+    if kept is not None:
+        goes_on = f"the same command goes on with what {kept.file} keeps"
+    with stopped_by_hand(goes_on), sessions_bar(options["form"]) as told, places as runs:
         variants = found(runs, told, kept, workers)
     options["sort"] = options["sort"] or (search.goal if search else "sharpe")
     walked = None if parts is None else _walk(variants, *parts, options["purge"])

@@ -46,6 +46,22 @@ def test_a_sweep_is_a_table_with_a_map(data: Path, tmp_path: Path) -> None:
     assert len(json.loads(told.stdout)["variants"]) == 4
 
 
+def test_ctrl_c_tells_how_to_go_on(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("engine.run.sweep.places.live_through", interrupted)
+    words = (SPEC, "--data", data, "--vary", "delta=0.05,0.08", "--workers", 1)
+    found = typed(*words)
+    assert (found.exit_code, "--out FILE keeps what is done" in found.stderr) == (130, True)
+    assert f"goes on with what {tmp_path / 's.jsonl'} keeps" in typed(*words, "--out", tmp_path / "s.jsonl").stderr
+    monkeypatch.setattr("engine.run.backtest.run.run_backtest", interrupted)
+    asked = ["backtest", str(SPEC), "--data", str(data), "--store", str(tmp_path / "a.db")]
+    found = CliRunner().invoke(main, asked)
+    assert found.exit_code == 130
+    assert f"the same with --resume --store {tmp_path / 'a.db'} goes on after the last whole session" in found.stderr
+
+
 def test_what_is_wrong_with_the_data_is_told_also_of_what_was_kept(data: Path, tmp_path: Path) -> None:
     """A sweep over fewer days than there are files, or over made-up prices, says so wherever it is shown."""
     shutil.copytree(data, tmp_path / "chains")
