@@ -118,7 +118,10 @@ def _neither(word: str) -> click.UsageError:
     from engine.review.word_page import did_you_mean
     from engine.spec.files import shipped_names
 
+    written = Path(f"{word}.yaml")
     hint = did_you_mean(word, shipped_names()) or "it takes files, shipped specs, measures and keys"
+    if written.is_file():
+        hint = f"did you mean '{written}'?"
     return click.UsageError(f"'{word}' is neither a file nor a word of the language; {hint}")
 
 

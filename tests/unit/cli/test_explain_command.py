@@ -171,3 +171,12 @@ def test_resolved_prints_what_a_bot_extends_laid_under_it(tmp_path: Path) -> Non
 def test_resolved_is_of_specs_alone() -> None:
     assert rulebot("--resolved", "vix_spike").exit_code == 2
     assert rulebot("--resolved", "--format", "json", "put_lite").exit_code == 2
+
+
+def test_a_bot_of_this_folder_without_its_suffix_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After `rulebot new mine`, `rulebot explain mine` was answered with 'did you mean min?'."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text("rulebot: 1", encoding="utf-8")
+    found = CliRunner().invoke(main, ["explain", "mine"])
+    assert found.exit_code == 2
+    assert "did you mean 'mine.yaml'?" in found.stderr
