@@ -42,10 +42,8 @@ def several(workers: int, begins: Callable[[], None] | None = None) -> Iterator[
             try:
                 yield pool
             except BaseException:
-                pool.shutdown(
-                    wait=False, cancel_futures=True
-                )  # first: its thread fails what waits, not what is cancelled
-                holds.close()  # what waits for them fails with them
+                pool.shutdown(wait=False, cancel_futures=True)  # first, since what still waits would fail with them
+                holds.close()
                 raise
             pool.shutdown()
         except BrokenProcessPool as error:
