@@ -1,7 +1,10 @@
 """What one trade may lose at most, and how sure that is: by its strikes, by its limit, or only in the example."""
 
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from enum import Enum
+from itertools import product
+from math import prod
 
 from engine.compile.distance import keeps_its_width, place_of
 from engine.compile.plan import LegPlan
@@ -13,8 +16,9 @@ from engine.model.values import dataclass, replace
 from engine.review.example import Example
 from engine.review.subject import Subject
 from engine.spec.nouns.legs import Leg, StrikeBy
-from engine.spec.spec import Spec
 
+MOST_CHOICES = 1000
+"""Choices among the widths of several legs that are looked at; of more the example speaks."""
 _REFERRING = (StrikeBy.AT_LEG, StrikeBy.BELOW, StrikeBy.ABOVE)
 
 
@@ -74,11 +78,17 @@ def _bounded(subject: Subject, example: Example, of_example: Decimal) -> Worst:
 
 
 def _by_strikes(subject: Subject, example: Example, of_example: Decimal, times: Decimal) -> Worst | None:
-    """Return what the widths in the text bound: less the least credit or with the largest debit, where one is given."""
-    if not is_fixed(subject.plan.legs):
+    """Return what the widths in the text bound: less the least credit or with the largest debit, where one is given.
+
+    Of several widths of a leg, of which the first that is listed is taken, any may be.
+    """
+    legs = subject.plan.legs
+    if not is_fixed(tuple(replace(leg, strike=replace(leg.strike, widths=())) for leg in legs)):
+        return None
+    if prod(1 + len(leg.strike.widths) for leg in legs) > MOST_CHOICES:
         return None
     listed = gross(example)
-    width = max(listed, _as_written(subject.spec, example))
+    width = max(listed, *(_as_written(each, example) for each in _each_of_several(subject.spec.legs.legs)))
     if example.is_bound:
         return Worst((of_example + (width - listed) * example.shares) * times, Sure.STRIKES, width)
     if example.net >= 0:
@@ -91,7 +101,7 @@ def loss_of_example(subject: Subject) -> Decimal | None:
     example = subject.example
     if example is None or example.worst is None or subject.plan.overwrite is not None:
         return None
-    wider = _as_written(subject.spec, example) - gross(example) if is_fixed(subject.plan.legs) else ZERO
+    wider = _as_written(subject.spec.legs.legs, example) - gross(example) if is_fixed(subject.plan.legs) else ZERO
     return example.worst + max(wider, ZERO) * example.shares
 
 
@@ -100,12 +110,21 @@ def gross(example: Example) -> Decimal:
     return worst_case([(leg.option, _count(leg)) for leg in example.position.legs], ZERO) or ZERO
 
 
-def _as_written(spec: Spec, example: Example) -> Decimal:
+def _each_of_several(legs: Sequence[Leg]) -> Iterator[Sequence[Leg]]:
+    """Yield the legs with one width each, for every choice among the widths that their text names."""
+    each = (
+        [replace(leg.strike, target=one, widths=()) for one in (leg.strike.target, *leg.strike.widths)] for leg in legs
+    )
+    for strikes in product(*each):
+        yield [replace(leg, strike=strike) for leg, strike in zip(legs, strikes, strict=True)]
+
+
+def _as_written(legs: Sequence[Leg], example: Example) -> Decimal:
     """Return the same with every strike as far from the one it counts from as the text says, be it listed or not."""
     held = {leg.name: leg for leg in example.position.legs}
     parts = []
-    for leg in spec.legs.legs:
-        option, group = held[leg.name].option, [each for each in spec.legs.legs if _is_of_a_kind(each, leg)]
+    for leg in legs:
+        option, group = held[leg.name].option, [each for each in legs if _is_of_a_kind(each, leg)]
         root, points = place_of(leg, group)
         parts.append((replace(option, strike=held[root.name].option.strike + points), _count(held[leg.name])))
     return worst_case(parts, ZERO) or ZERO

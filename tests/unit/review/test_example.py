@@ -114,6 +114,15 @@ def test_a_width_that_is_not_listed_counts_as_it_is_written() -> None:
     assert worst == Worst(Decimal("995.12"), Sure.STRIKES, Decimal("10.4"))
 
 
+def test_of_several_widths_the_widest_counts() -> None:
+    """A day's worst case was said of the first that is listed in the example, a fifth of what the last one can lose."""
+    text = changed("above: short_call, by: 10 pts", "above: short_call, by: [10 pts, 50 pts]")
+    text = text.replace("  max_loss_per_trade: $1000", "  daily_loss: $500")
+    assert worst_of(subject(text)) == Worst(Decimal("4955.12"), Sure.STRIKES, Decimal(50))
+    limited = text.replace("  daily_loss: $500", "  max_loss_per_trade: $3000")
+    assert worst_of(subject(limited)) == Worst(Decimal(3000), Sure.LIMIT)
+
+
 def test_without_a_limit_it_is_said_that_the_nearest_strike_may_be_further_away() -> None:
     words = "where no strike is listed so far apart the nearest is taken"
     text = changed("  max_loss_per_trade: $1000", "  daily_loss: $500")
