@@ -5,6 +5,7 @@ Annotations of ours carry what a schema cannot say: `x-owed` (what the place owe
 passes over them. Never `anyOf` of condition kinds: its one error says nothing.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -154,13 +155,23 @@ def _unknown_keys(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
         code, word = ("RB112", "measure") if is_measure and key not in NOT_MEASURES else ("RB111", "key")
         likely = schema.get("x-one-besides", known) if not is_measure else known
         help = (
-            _home(look.whole, schema, path, key)
+            _with_a_point(error.instance, key)
+            or _home(look.whole, schema, path, key)
             or _elsewhere(path, key, is_measure=is_measure)
             or did_you_mean(key, likely)
             or did_you_mean(key, known)
             or _known(known, is_measure)
         )
         yield source.diagnostic(code, (*path, key), f"unknown {word} '{shown(key)}'", help, at_key=True)
+
+
+def _with_a_point(instance: Mapping[str, Plain], key: str) -> str | None:
+    """Return how a number is written whose comma ended it in braces: what is behind it stands there as a key."""
+    keys = list(instance)
+    before = keys[keys.index(key) - 1]
+    if instance[key] is not None or not key.isdigit() or before == key or not isinstance(instance[before], int):
+        return None
+    return f"a number has a point, as in '{before}: {instance[before]}.{key}'"
 
 
 def _kinds(error: Any) -> list[str]:
@@ -304,8 +315,20 @@ def _wrong_shape(look: _Look, path: Path, error: Any) -> Diagnostic:
     owed = _owed(error) or "one value"
     is_noun = not owed.startswith("this is ") and _schema(error).get("type") in _COLLECTIONS
     said = f"{_called(path)} owes {owed}" if is_noun else owed_words(owed, path)
-    help = _example(path, _schema(error))
+    help = _by_a_sign(path, instance) or _example(path, _schema(error))
     return look.source.diagnostic("RB120", path, f"{said}, is {is_what}", help)
+
+
+_SIGNS = {">": "above", ">=": "at_least", "<": "below", "<=": "at_most"}
+_BY_SIGN = re.compile(r"([<>]=?) ?([$0-9.][^ ]*)")
+
+
+def _by_a_sign(path: Path, instance: Plain) -> str | None:
+    """Return in braces what was compared by a sign, as in `vix: < 20`."""
+    found = _BY_SIGN.fullmatch(instance) if isinstance(instance, str) else None
+    if found is None or not path or not isinstance(path[-1], str):
+        return None
+    return f"write '{path[-1]}: {{{_SIGNS[found[1]]}: {found[2]}}}'"
 
 
 def _example(path: Path, schema: Mapping[str, Any]) -> str | None:

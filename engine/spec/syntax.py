@@ -16,6 +16,8 @@ class Complaint(NamedTuple):
     span: Span
 
 
+NO_COLON = "a key without ':'"
+_JOINED = re.compile(r"[ -]*([A-Za-z_]\w*):([^\s:].*)$")
 _BAD_START = re.compile(r"found character '(.*)' that cannot start any token", re.DOTALL)
 
 
@@ -25,6 +27,20 @@ def complaint(error: Any, lines: Sequence[str]) -> Complaint:
     line = lines[found.span.line - 1] if found.span.line <= len(lines) else ""
     if found.code == "RB104" and line[: found.span.col - 1].strip(" -\t"):
         return found._replace(message="a tab stands between words", help="write a space, or put the text in quotes")
+    if found.message == NO_COLON:
+        return _without_space(found, line)
+    return found
+
+
+def _without_space(found: Complaint, line: str) -> Complaint:
+    """Return the complaint of a key without a colon, said of what a person sees: the colon is there, a space is not."""
+    if (place := line.find("\u00a0")) >= 0:
+        span = Span(found.span.line, place + 1, place + 2)
+        return found._replace(message="a no-break space stands here", help="write a space in its place", span=span)
+    if (joined := _JOINED.match(line)) is not None:
+        key, value = joined.groups()
+        message = f"behind '{key}:' a space is missing"
+        return found._replace(message=message, help=f"write '{key}: {value[:40]}'")
     return found
 
 
@@ -65,7 +81,7 @@ _REWORDED = (
     ("expected ',' or ']'", "a '[' is not closed, or a ',' or a quote is missing", "close the list with ']'", True),
     ("expected ',' or '}'", "a '{' is not closed, or a ',' or a quote is missing", "close the mapping with '}'", True),
     ("expected <block end>", "this does not fit what stands around it", "check its indentation and brackets", False),
-    ("could not find expected ':'", "a key without ':'", "write 'key: value'", True),
+    ("could not find expected ':'", NO_COLON, "write 'key: value'", True),
     ("found unknown escape character", "no such escape in a double-quoted text", "use single quotes", False),
     ("expected alphabetic or numeric character", "anchors and aliases are not part of the language", None, False),
     ("sequence entries are not allowed here", "a list begins where none can", "put '- ' on a line of its own", False),

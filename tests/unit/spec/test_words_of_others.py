@@ -84,6 +84,21 @@ def test_a_word_in_capitals_is_known_in_the_help(old: str, new: str, word: str) 
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "help"),
+    [
+        ("{delta: 0.12}", "{delta: 0,12}", "a number has a point, as in 'delta: 0.12'"),
+        ("[spot: {above: sma_20}]", "[vix: < 20]", "write 'vix: {below: 20}'"),
+        ("[spot: {above: sma_20}]", '[vix: ">= 14.5"]', "write 'vix: {at_least: 14.5}'"),
+        ("name: spread", "name:spread", "write 'name: spread'"),
+        ("name: spread", "name:\u00a0spread", "write a space in its place"),
+    ],
+)
+def test_what_is_written_as_elsewhere_is_answered_with_how_it_is_here(old: str, new: str, help: str) -> None:
+    """What was behind a comma was an unknown key, and of a key without a space it was said that it has no colon."""
+    assert help in [each for _, each in said(old, new)]
+
+
+@pytest.mark.parametrize(
     ("old", "new"),
     [
         ("name: spread", "name: spread\nquantity: {max_loss: 0.05x net_liquidation, at_most: 10}"),
