@@ -72,7 +72,7 @@ def _percent(part: Decimal) -> str:
 
 def _words(value: Plain, schema: Mapping[str, Any]) -> str | None:
     if "enum" in schema:
-        return did_you_mean(str(value), schema["enum"])
+        return did_you_mean(str(value), [each for each in schema["enum"] if isinstance(each, str)])
     words = schema.get("x-words") or next((one["enum"] for one in schema.get("anyOf", ()) if "enum" in one), None)
     if not words:
         return None

@@ -175,3 +175,13 @@ def test_a_time_at_which_a_test_does_not_live_is_refused(date: str, expected: st
 )
 def test_what_lies_before_a_test_begins_or_after_it_ends_is_refused(given: str, found: list[str]) -> None:
     assert codes(document(f"  - {{name: a, {given}}}")) == found
+
+
+@pytest.mark.parametrize(
+    ("word", "help"), [("unknwon", "did you mean 'unknown'?"), ("tru", "as in true, false, unknown")]
+)
+def test_a_truth_that_is_none_is_answered_with_a_word_that_is_near(word: str, help: str) -> None:
+    """Of true and false, which are no words, it was a traceback."""
+    lines = ("  - name: a", "    market: {vix: 15}", f"    expect: [{{after_quote: 1, because: {{stop: {word}}}}}]")
+    found = load_text(document(*lines), "put_lite.test.yaml").diagnostics
+    assert [each.help for each in found if f"'{word}'" in each.message] == [help]
