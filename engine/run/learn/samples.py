@@ -22,6 +22,7 @@ from engine.store.queries import StoreReader
 class Sample:
     """One closed trade. values: its features, None where one was not known. net: dollars a structure, after all.
 
+    left: when its last leg was over, be it a wing that expires: what it made is not known before.
     in_shares: it was assigned or exercised; what the shares made or lost is no part of `net`.
     """
 
@@ -67,6 +68,7 @@ def read_samples(store: Place, bot: str, digest: str) -> Samples:
     with StoreReader(store) as reader:
         noted = [each for each in reader.records((Kind.FACTS,)) if each.data["what"] == FEATURES and each.bot == bot]
         delivered = {each.position for each in reader.records((Kind.SETTLEMENT,)) if ends_in_shares(each)}
+        over = {str(row["position"]): str(row["exit_time"]) for row in reader.view("trades", strategy_id=bot)}
     if "features" not in results.settings:
         raise MisuseError(f"{store} holds a backtest without features", "run it with --features when, or require")
     known: dict[str, Record] = {}
@@ -78,7 +80,7 @@ def read_samples(store: Place, bot: str, digest: str) -> Samples:
     rows = [
         Sample(
             entered=known[trade.name].at,
-            left=max(known[trade.name].at, _instant(str(trade.left))),
+            left=max(known[trade.name].at, _instant(over[trade.name])),
             values=_values(known[trade.name].data["value"]),
             net=float(trade.net) / trade.quantity,
             in_shares=trade.name in delivered,
