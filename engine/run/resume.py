@@ -118,8 +118,11 @@ def resume(
             if (told := data.get(EXECUTION)) is not None:
                 report = decode(ExecutionReport, told)
                 base = report.exec_id.rpartition(".")[0]
-                booked[base] = of_others(report)
-                filled_at[base] = record.at
+                if not record.position:
+                    booked[base] = of_others(report)
+                    filled_at[base] = record.at
+                elif base in booked:  # what was ours was corrected too late: nothing but its name changes
+                    booked[base] = replace(booked[base], exec_id=report.exec_id)
         elif record.kind is Kind.OPERATOR:
             requests.add(str(data["id"]))
             standing = after_record(standing, record)

@@ -32,6 +32,8 @@ from engine.turn.work import Work
 
 MARK_EVERY = timedelta(seconds=60)
 DAILY_LOSS = "daily_loss"
+LIQUIDATES = "the broker liquidates in this account"
+"""Why all bots are halted, those that are added later on the same day too."""
 UNVALUED_GRACE = timedelta(seconds=30)
 """How long a position may be without a sound quote before a person is told that daily_loss does not see it."""
 FAR_EVERY, FAR = 5, timedelta(days=7)
@@ -77,7 +79,7 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
     for name in (*work.program.bots, *sorted({p.bot for p in work.positions.values()} - work.program.bots.keys())):
         previous = work.bots.get(name)
         kept = previous.day if previous is not None and previous.day.date == session.date else None
-        day = kept or BotDay(bot=name, date=session.date, week=_opened_this_week(previous, session))
+        day = kept or fresh_day(work, name, session, week=_opened_this_week(previous, session))
         hand_entered = "" if previous is None else previous.hand_entered
         begun = BotState(day=day, agenda=agenda_of(work, name, session), hand_entered=hand_entered)
         if resumed and previous is not None:
@@ -101,6 +103,13 @@ def _of_day(work: Work, session: Session) -> Facts:
     if session.date == work.state.session.date:
         return facts
     return replace(facts, closes={}, implied={}, opening_moves={})
+
+
+def fresh_day(work: Work, name: str, session: Session, *, week: int = 0) -> BotDay:
+    """Return the day of a bot that begins it: halted while others are since the broker has liquidated today."""
+    days = [state.day for state in work.bots.values() if state.day.date == session.date]
+    halted = LIQUIDATES if any(day.halted == LIQUIDATES for day in days) else ""
+    return BotDay(bot=name, date=session.date, week=week, halted=halted)
 
 
 def _opened_this_week(previous: BotState | None, session: Session) -> int:

@@ -145,18 +145,12 @@ def _book(work: Work, name: str, leg: PositionLeg, told: Booked) -> None:
 
 
 def corrected_past_us(work: Work, base: str, known: Booked, event: ExecutionReport) -> None:
-    """Take what the exchange has corrected of an execution of others; of what is booked to a position, its price.
+    """Take what the exchange has corrected of an execution of others that is booked to a position.
 
     Where one that has closed ours is taken back, wholly or in part, ours is held again, and waits for a person. Of an
     estimate a person has told the price.
     """
-    position = work.positions.get(known.position)
-    if position is None:
-        changed = replace(known, exec_id=event.exec_id)
-        if known.foreign is not None:
-            changed = replace(changed, quantity=int(event.quantity), foreign=event)
-        work.put_booked(base, changed)
-        return
+    position = work.positions[known.position]
     leg = leg_of(position, known.leg)
     what = f"what others have closed of {position.id}, {leg.option}"
     if event.quantity > known.quantity:

@@ -9,11 +9,10 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from engine.decide.bot_day import BotDay
 from engine.model.order import OrderStatus
 from engine.model.values import dataclass, replace
 from engine.record.record import Json, Kind
-from engine.turn.daily import agenda_of
+from engine.turn.daily import agenda_of, fresh_day
 from engine.turn.missing import end_watch
 from engine.turn.program import Program
 from engine.turn.state import NEVER, BotState, State, of_positions
@@ -93,7 +92,7 @@ def _begin(work: Work, name: str) -> None:
     session = work.state.session
     before = work.bots.get(name)
     if before is None or before.day.date != session.date:
-        before = BotState(day=BotDay(bot=name, date=session.date))
+        before = BotState(day=fresh_day(work, name, session))
     work.set_bot(
         name,
         BotState(

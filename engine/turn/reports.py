@@ -16,6 +16,7 @@ from engine.model.values import replace
 from engine.record.codec import encode
 from engine.record.record import EXECUTION, Json, Kind
 from engine.turn.caution import EXIT_NOT_BY_US, note_bust, take_setback_back
+from engine.turn.daily import LIQUIDATES
 from engine.turn.doubting import doubt_anew, fill_told, take_orders_back
 from engine.turn.ended import broker_words, closed, count_realized, order_ended, position_filled
 from engine.turn.judging import wake
@@ -341,24 +342,42 @@ def _external(work: Work, event: ExecutionReport) -> None:
     base, _, revision = event.exec_id.rpartition(".")
     known = work.booked.get(base)
     if known is not None:
-        if known.foreign is not None:
+        if known.foreign is not None or known.by_others:
             note(work, event.ref, f"{_dealt(event)} today")
         if revision > known.exec_id.rpartition(".")[2]:
-            is_over = known.position and (is_of_ours(work, event.ref) or known.position not in work.positions)
-            (_corrected_too_late if is_over else corrected_past_us)(work, base, known, event)
+            _corrected(work, base, known, event)
         return
     work.put_booked(base, of_others(event))
     text = f"not ours: {_dealt(event)} at {event.price}"
     if event.is_liquidation:
         text = f"the broker liquidates: {_dealt(event)} at {event.price}; no bot enters any more today"
         for name in list(work.bots):
-            work.put_day(replace(work.bots[name].day, halted="the broker liquidates in this account"))
+            work.put_day(replace(work.bots[name].day, halted=LIQUIDATES))
         cancel_entries(work, "", "the broker liquidates")
-    data: dict[str, Json] = {"contract": str(event.option or event.symbol), EXECUTION: encode(event)}
-    work.record(Kind.ALARM, "", "", text=text, **data)
+    _tell_of_others(work, event, text)
     note(work, event.ref, f"{_dealt(event)} today")
     take_orders_back(work, work.state.doubts)
     replace_estimates(work)
+
+
+def _tell_of_others(work: Work, event: ExecutionReport, text: str, position: str = "") -> None:
+    """Alarm of an execution with the whole of it: a start reads it back. position: of ours that it is of, if any."""
+    data: dict[str, Json] = {"contract": str(event.option or event.symbol), EXECUTION: encode(event)}
+    work.record(Kind.ALARM, "", position, text=text, **data)
+
+
+def _corrected(work: Work, base: str, known: Booked, event: ExecutionReport) -> None:
+    """Take what the exchange corrects of an execution that is of no order at hand."""
+    if known.foreign is not None:
+        work.put_booked(base, replace(known, exec_id=event.exec_id, quantity=int(event.quantity), foreign=event))
+        how = f"taken it back: {_dealt(known.foreign)}"
+        if event.quantity:
+            how = f"corrected it: {_dealt(event)} at {event.price}"
+        _tell_of_others(work, event, f"not ours, and the exchange has {how}")
+    elif is_of_ours(work, event.ref) or known.position not in work.positions:
+        _corrected_too_late(work, base, known, event)
+    else:
+        corrected_past_us(work, base, known, event)
 
 
 def _corrected_too_late(work: Work, base: str, known: Booked, event: ExecutionReport) -> None:
@@ -368,7 +387,7 @@ def _corrected_too_late(work: Work, base: str, known: Booked, event: ExecutionRe
     if event.quantity:
         text = f"the exchange has corrected an older fill of {known.position}, it {_dealt(event)} at {event.price}"
     help = "our books stay as they are. Compare them with the account's statement: a person must look"
-    work.record(Kind.ALARM, text=f"{text}: {help}")
+    _tell_of_others(work, event, f"{text}: {help}", known.position)
 
 
 def _dealt(event: ExecutionReport) -> str:

@@ -16,7 +16,16 @@ PAGE = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
 RUNBOOK = " ".join(PAGE.split())
 SHORTEST = 12
 """Signs that a part of a text has at the least to be looked for, when another part of it has as many."""
-RAISES = {"alarm": 1, "alarm_of_price": 1, "distrust": 2, "stop": 2, "note_setback": 2, "leave": 3, "tell": 0}
+RAISES = {
+    "alarm": 1,
+    "alarm_of_price": 1,
+    "distrust": 2,
+    "stop": 2,
+    "note_setback": 2,
+    "leave": 3,
+    "tell": 0,
+    "_tell_of_others": 2,
+}
 """Functions that raise an alarm, by where its text stands among their arguments."""
 FILLED_IN = "\0"
 QUOTED = re.compile(r"\*\*(.+?)\*\*")
@@ -122,7 +131,7 @@ def test_alarms_are_found_where_they_are_raised() -> None:
     found = alarms()
     assert len({place for place, _ in found}) >= 60
     handed_on = {place.partition(":")[0] for place, text in found if not parts(text)}
-    assert handed_on == {"start.py", "work.py"}, "each gives on a text that another place has made"
+    assert handed_on == {"reports.py", "start.py", "work.py"}, "each gives on a text that another place has made"
     told = [parts(text) for _, text in found]
     assert ["no answer about order"] in told
     assert [

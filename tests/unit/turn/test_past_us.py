@@ -674,6 +674,41 @@ def test_a_start_knows_when_it_was_told_what_others_have_dealt() -> None:
     assert (desk.position.exit_reason, len(desk.said(Kind.SETTLEMENT))) == ("expired_worthless", 2)
 
 
+@pytest.mark.parametrize(("price", "quantity"), [("0", 0), ("4.60", 1)])
+def test_what_the_exchange_corrects_of_a_trade_of_others_is_so_after_a_start_too(price: str, quantity: int) -> None:
+    """A trade that was taken back stood as one after a start, and was booked as what had closed ours."""
+    desk = Desk((text_of(**UNTOLD),))
+    desk.opened()
+    report = others(desk, LONG, -1, "4.80", paid="")
+    corrected(desk, report, price, quantity)
+    known = desk.state.booked
+    desk.start_again()
+    assert desk.state.booked == known
+    assert [text.partition(": ")[0] for text in desk.alarms[-2:]] == [
+        "not ours",
+        f"not ours, and the exchange has {'corrected it' if quantity else 'taken it back'}",
+    ]
+
+
+@pytest.mark.parametrize("is_resumed", [False, True])
+def test_a_bot_that_is_added_on_the_day_of_a_liquidation_enters_no_more_either(is_resumed: bool) -> None:
+    """The execution is known after a start, and halted those bots alone that had run when it was told."""
+    texts = (text_of("one"), text_of("two", entry='{window: {from: "10:05", to: "11:00"}}'))
+    desk = Desk(texts[:1])
+    desk.until("10:00")
+    desk.fill(desk.last)
+    report = others(desk, put(5900), 1, "1.00", liquidates=True)
+    if is_resumed:
+        desk.ask(Request.RESUME)
+    desk.program = Desk(texts).program
+    desk.start_again()
+    desk.send(replace(report, at=desk.now))
+    desk.link()
+    desk.until("10:06", step=5)
+    entered = [order.bot for order in desk.submitted if order.purpose is Purpose.ENTRY]
+    assert entered == (["one", "two"] if is_resumed else ["one"])
+
+
 def test_what_was_closed_while_no_engine_ran_is_booked_at_its_price_after_a_start_too() -> None:
     desk = Desk((text_of(**UNTOLD),))
     before, at = desk.opened().cash, evening(desk)

@@ -110,6 +110,33 @@ def test_their_fill_of_today_keeps_entries_out_after_a_start_too() -> None:
     assert [order.bot for order in desk.submitted] == ["one", "two"]
 
 
+def test_their_fill_that_closed_ours_keeps_entries_out_after_a_start_too() -> None:
+    """Booked to the position it was known as that alone, and nobody asked any more whose it was."""
+    settles = "\n  - {at_expiry: settle}\n  - stop: {cost: 9x credit}\n"
+    desk = Desk((text_of("one", exits=settles), text_of("two", entry='{window: {from: "10:05", to: "11:00"}}')))
+    desk.until("10:00")
+    first = desk.last
+    desk.fill(first)
+    for leg in desk.position.legs:
+        desk.holds(leg.option, 0)
+    desk.tick(1)
+    theirs = [
+        replace(each, is_buy=not each.is_buy) for each in desk.executions_of(of_another(first, "rb:other:000007"), 1)
+    ]
+    desk.is_shown = False
+    for each in theirs:
+        desk.send(each)
+    desk.until("10:01", step=5)
+    assert desk.position.state == "closed"
+    desk.start_again()
+    for each in theirs:
+        desk.send(each)
+    desk.link()
+    assert desk.state.rivals == {"other"}
+    desk.until("10:06", step=5)
+    assert [order.bot for order in desk.submitted] == ["one"]
+
+
 def test_their_order_in_an_answer_is_noticed_while_we_run() -> None:
     desk = Desk((text_of(entry=AGAIN),))
     entry = desk.enter()
