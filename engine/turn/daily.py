@@ -260,8 +260,9 @@ def note_opening_moves(work: Work) -> Facts:
 
 
 def awaited_opening_moves(work: Work) -> frozenset[str]:
-    """Return the symbols of which an expected move of the open is not known yet, and may still come."""
-    if work.at >= work.state.session.open + OPENING_MINUTES:
+    """Return the symbols of which an expected move of the open is not known yet, and may come now."""
+    opened = work.state.session.open
+    if not opened <= work.at < opened + OPENING_MINUTES:
         return frozenset()
     known = work.state.facts.opening_moves
     return frozenset(symbol for _, _, symbol, expiry, _ in _opening_moves(work) if (symbol, expiry) not in known)

@@ -114,8 +114,8 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
             changes["aims"] = None
             changes["watch_at"] = watching.sooner(changes.get("watch_at", state.watch_at), at + datetime.resolution)
         changes |= _indexed(work)
-    elif "facts" in changes:  # the open's move has come, and nothing waits for it any more
-        changes |= _indexed(work)
+    elif "facts" in changes or (not is_quiet and state.step_at <= work.state.session.open <= at):
+        changes |= _indexed(work)  # the open's move has come, or is waited for from now on
     wake_at = min(step_at, changes.get("watch_at", state.watch_at) or NEVER)
     if work.active:
         wake_at = min(wake_at, changes.get("mark_at", state.mark_at) or NEVER)
