@@ -98,6 +98,8 @@ def _closed_after_all(work: Work, position: Position, order: Order) -> None:
 
     Of a protective stop what is left is closed, as if it had been hit while it was known to rest.
     """
+    if position.is_flat and position.state == "open":  # so it ends by this order, not by what is taken back beside it
+        position = work.put_position(replace(position, exit_reason=order.reason))
     live, names = work.live_orders(position.id), {leg.name for leg in order.legs}
     for other in live:
         if position.is_flat or names & {leg.name for leg in other.legs}:
@@ -442,7 +444,7 @@ def _protection_ended(work: Work, position: Position, order: Order, *, asked: bo
         _after_closing(work, work.positions[position.id])
     elif position.state == "open" and position.is_flat:
         if take_back(work, position, "the position is closed"):
-            closed(work, replace(position, exit_reason=PROTECT), "closed_out")
+            closed(work, replace(position, exit_reason=position.exit_reason or PROTECT), "closed_out")
     elif position.state == "open" and not order.has_fills:
         note_gone(work, position, order, asked=asked)
 

@@ -8,7 +8,7 @@ from hand_desk import Desk, call, put, text_of
 
 from engine.alerts.find import digest
 from engine.model.event import BrokerStatus
-from engine.model.order import Order, Purpose
+from engine.model.order import Order, OrderStatus, Purpose
 from engine.record.record import Kind
 from engine.run.happening import happening
 from engine.run.levels import dollars_at, worst_at_expiry
@@ -37,6 +37,14 @@ def cost(desk: Desk, amount: float) -> None:
     desk.tick(1)
 
 
+def settle_stops(desk: Desk) -> None:
+    """Let the broker have protective stops, and take back those that are wanted back."""
+    for order in desk.live:
+        if order.purpose is Purpose.PROTECT:
+            (desk.cancelled if order.status is OrderStatus.CANCELLING else desk.ack)(order)
+    desk.tick(1)
+
+
 def closing(desk: Desk) -> list[Order]:
     return [order for order in desk.submitted if order.purpose is Purpose.EXIT]
 
@@ -56,20 +64,31 @@ def test_half_of_three_is_two_and_the_rest_stays_open() -> None:
     assert len(closing(desk)) == 1, "once per exit"
 
 
-def test_28_a_part_that_is_closed_once_more_by_an_order_that_was_over_ends_the_position_by_its_name() -> None:
-    """It was closed for no reason, and 'again' did not follow it."""
+@pytest.mark.parametrize("protect", ["", ", protect: {cost: 4x credit}"])
+def test_28_a_part_that_is_closed_once_more_by_an_order_that_was_over_ends_the_position_by_its_name(
+    protect: str,
+) -> None:
+    """It was closed for no reason, or by the stop that was taken back beside it, and 'again' did not follow it."""
     again = '{window: {from: "10:00", to: "11:00"}, per_day: 2, again: {after: [half], wait: 1m}}'
-    desk = held("  - name: half\n    stop: {cost: 2x credit}\n    close: 50%\n", quantity=2, entry=again)
+    exits = "  - name: half\n    stop: {cost: 2x credit}\n    close: 50%\n"
+    risk = RISK.replace("}", f"{protect}}}")
+    desk = Desk((text_of(exits=ENDING + exits, quantity="2", risk=risk, entry=again),))
+    desk.opened()
     cost(desk, 1.60)
+    settle_stops(desk)
     first = desk.last
     desk.ack(first)
     desk.cancelled(first)
-    for _ in range(12):
+    for _ in range(15):
         cost(desk, 1.60)
     desk.fill(desk.last)
+    cost(desk, 1.60)
+    settle_stops(desk)
     assert (desk.position.state, desk.position.structures) == ("open", 1)
+    assert bool(desk.live) is bool(protect)
     for report in desk.executions_of(first, 1):
         desk.send(report)
+    settle_stops(desk)
     (closed,) = desk.said(Kind.DECISION, "closed")
     assert (desk.position.state, closed.data["reason"]) == ("closed", "half")
     cost(desk, 0.70)
