@@ -178,7 +178,7 @@ def test_what_lies_before_a_test_begins_or_after_it_ends_is_refused(given: str, 
 
 
 @pytest.mark.parametrize(
-    ("word", "help"), [("unknwon", "did you mean 'unknown'?"), ("tru", "as in true, false, unknown")]
+    ("word", "help"), [("unknownn", "did you mean 'unknown'?"), ("perhaps", "as in true, false, unknown")]
 )
 def test_a_truth_that_is_none_is_answered_with_a_word_that_is_near(word: str, help: str) -> None:
     """Of true and false, which are no words, it was a traceback."""
