@@ -112,15 +112,25 @@ def part_of_row(part: Mapping[str, Any], trade: Mapping[str, Any]) -> str:
     return part_words(part["quantity"], trade["quantity"], part["price"], verb)
 
 
-def left_at(trade: Mapping[str, Any], fills: Rows) -> str | None:
-    """Return when a row of `trades` was left: its end, or when its exit last filled and only wings expired after it.
+def left_at(trade: Mapping[str, Any], orders: Rows) -> str | None:
+    """Return when a row of `trades` was left: when its exit last filled, where nothing or only wings expired after it.
 
-    fills: rows of its position. None while it is open.
+    A wing is what was bought beside something that was sold. Else it is its end. orders: rows of its position. None
+    while it is open.
     """
     end = None if trade["exit_time"] is None else str(trade["exit_time"])
-    if end is None or trade["exit_reason"] in SETTLED or not any(leg["settled"] for leg in json.loads(trade["legs"])):
+    if end is None or trade["exit_reason"] in SETTLED:
         return end
-    return max((str(each["executed_at"]) for each in fills if each["purpose"] in CLOSING), default=end)
+    legs = json.loads(trade["legs"])
+    expired = [leg for leg in legs if leg["settled"]]
+    if expired and (any(leg["sign"] < 0 for leg in expired) or all(leg["sign"] > 0 for leg in legs)):
+        return end
+    filled = (
+        str(each["fill_time"])
+        for each in orders
+        if each["fill_time"] and each["purpose"] in CLOSING and each["reason"] == trade["exit_name"]
+    )
+    return max(filled, default=end)
 
 
 def with_parts(trade: Mapping[str, Any], orders: Rows, fills: Rows) -> Mapping[str, Any]:
@@ -128,10 +138,10 @@ def with_parts(trade: Mapping[str, Any], orders: Rows, fills: Rows) -> Mapping[s
 
     `left` is added where that was before its end.
     """
-    told, parts, left = dict(trade), parts_closed(trade, orders, fills), left_at(trade, fills)
+    told, parts, left = dict(trade), parts_closed(trade, orders, fills), left_at(trade, orders)
     if parts:
         told["parts"] = parts
-    if left is not None and left != str(trade["exit_time"]):
+    if left is not None and left < str(trade["exit_time"]):
         told["left"] = left
     return told
 

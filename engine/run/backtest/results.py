@@ -117,7 +117,7 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
     """
     with StoreReader(store) as reader:
         records = reader.records(_KINDS)
-        trades, fills = reader.view("trades"), _by_position(reader.view("fills"))
+        trades, orders = reader.view("trades"), _by_position(reader.view("orders"))
         bots = reader.bots()
         months = periods(reader, "month", expected=expected)
     started = next((record for record in reversed(records) if record.kind is Kind.RUN_STARTED), None)
@@ -125,7 +125,7 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
     if started is None or not settings or settings.get("mode") != "backtest":
         raise StoreError(f"{shown} holds no backtest", "'rulebot summary' sums up what a run has traded")
     vix = _vix(records)
-    found = tuple(_trade(row, fills.get(row["position"], ()), vix, shown) for row in trades if is_opened(row))
+    found = tuple(_trade(row, orders.get(row["position"], ()), vix, shown) for row in trades if is_opened(row))
     closed = [trade for trade in found if trade.left is not None]
     days = _days(records, settings, vix, found)
     profits = [day.profit for day in days]
@@ -224,14 +224,14 @@ def _vix(records: Iterable[Record]) -> dict[date, float]:
     }
 
 
-def _by_position(fills: Iterable[Row]) -> Mapping[str, Sequence[Row]]:
+def _by_position(orders: Iterable[Row]) -> Mapping[str, Sequence[Row]]:
     found: dict[str, list[Row]] = {}
-    for each in fills:
+    for each in orders:
         found.setdefault(str(each["position"]), []).append(each)
     return found
 
 
-def _trade(row: Row, fills: Sequence[Row], vix: Mapping[date, float], shown: str) -> Trade:
+def _trade(row: Row, orders: Sequence[Row], vix: Mapping[date, float], shown: str) -> Trade:
     entered = str(row["entry_time"])
     day, is_closed = _day_of(entered), row["exit_time"] is not None and row["final_pnl"] is not None
     filled, mid = row["entry_price"], row["entry_mid"]
@@ -242,7 +242,7 @@ def _trade(row: Row, fills: Sequence[Row], vix: Mapping[date, float], shown: str
         structure=structure_of(row),
         quantity=int(row["quantity"]),
         entered=entered,
-        left=left_at(row, fills) if is_closed else None,
+        left=left_at(row, orders) if is_closed else None,
         entry=filled,
         exit=row["exit_price"] if is_closed else None,
         given=None if filled is None or mid is None else round(float(mid) - float(filled), 4),

@@ -21,7 +21,7 @@ from engine.run.chart.chart import Chart, Held, Mark, MarkKind, Point
 from engine.run.columns import price, signed
 from engine.run.desk import SpecText, compile_text
 from engine.run.resume import spec_texts
-from engine.run.trade_text import SETTLED, structure_of
+from engine.run.trade_text import left_at, structure_of
 from engine.run.why_day import parts_told
 from engine.store.queries import Row, StoreReader
 from engine.turn.program import CompiledBot
@@ -53,7 +53,7 @@ def chart_of_trade(reader: StoreReader, number: int) -> Chart | None:
 def _chart(
     reader: StoreReader, bot: str, first: date, last: date, trades: Sequence[Row], *, is_one: bool = False
 ) -> Chart:
-    ends = {row["id"]: _left_at(reader, row) for row in trades}
+    ends = {row["id"]: _time(left_at(row, reader.view("orders", position=row["position"]))) for row in trades}
     held = [_held(reader, row, first, last, ends[row["id"]]) for row in trades if row["entry_time"]]
     lines = _lines(reader, bot, first, last, trades)
     known = dict(lines)
@@ -84,20 +84,6 @@ def _time(text: object) -> datetime | None:
 
 
 # ---------------------------------------------------------------- what was decided
-
-
-def _left_at(reader: StoreReader, row: Row) -> datetime | None:
-    """Return when a trade that is over was left: its settlement, or the last fill where an exit ended it."""
-    if not row["exit_time"]:
-        return None
-    if row["exit_reason"] in SETTLED:
-        return _time(row["exit_time"])
-    fills = [
-        each["executed_at"]
-        for each in reader.view("fills", position=row["position"])
-        if each["purpose"] != Purpose.ENTRY.value
-    ]
-    return _time(max(fills)) if fills else _time(row["exit_time"])
 
 
 def _parts(reader: StoreReader, row: Row) -> list[tuple[datetime, str]]:

@@ -1,6 +1,7 @@
 """Bots over made-up past sessions: the same whichever way it is done, settled as options are, never ahead of time."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -39,7 +40,10 @@ from engine.run.backtest.results import Results, read_results
 from engine.run.backtest.run import BacktestOptions, alone, run_backtest
 from engine.run.backtest.walk import DayDone, Walk
 from engine.run.calendars import shipped_dates
+from engine.run.chart.gather import chart_of_day
 from engine.run.desk import Desk, load_desk
+from engine.run.why_day import parts_told
+from engine.store.queries import StoreReader
 
 SPECS = Path(__file__).parents[3] / "specs"
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -653,6 +657,66 @@ def test_an_entry_that_filled_in_part_is_a_trade(tmp_path: Path) -> None:
     assert len(found.trades) == sum(day.opened for day in found.days) == found.funnels[0].entered == 7
     assert found.all.net == found.profit == sum(month.net for month in found.months)
     assert [month.idle for month in found.months] == [0]
+
+
+HALVES = (
+    HELD.replace("underlying: SPX", "underlying: SPX\nquantity: 2")
+    .replace("dte: 1", "dte: 0")
+    .replace("delta: 0.20", "delta: 0.45")
+    .replace("$2000", "$12000")
+)
+HALF = """exits:
+  - name: early
+    time_in_trade: {at_least: 30m}
+    close: 50%
+"""
+BOUGHT = (
+    HALVES.replace("  short_put: {sell: put, strike: {delta: 0.45}}\n", "")
+    .replace("{below: short_put, by: 10 pts}", "{delta: 0.45}")
+    .replace("at_expiry: settle", 'time: "15:45"')
+)
+
+
+def without_quotes(day: HistoryDay, *, after: time, size: float = 2.0) -> HistoryDay:
+    """Return a day whose options have no quotes after a time, and at 15:45 so many contracts at each."""
+    quoted = (day.times <= at_exchange_time(day.date, after).timestamp())[:, None]
+    late = (day.times >= at_exchange_time(day.date, time(15, 45)).timestamp())[:, None]
+    sizes = np.where(late, size, np.full(day.bid.shape, 2.0))
+    bid, ask = (np.where(quoted, each, np.nan) for each in (day.bid, day.ask))
+    return replace(day, bid=bid, ask=ask, bid_size=sizes, ask_size=sizes)
+
+
+@pytest.mark.parametrize(
+    ("text", "change"),
+    [
+        pytest.param(
+            HALVES.replace("exits:\n", HALF),
+            partial(without_quotes, after=time(16)),
+            id="half of it is closed by an exit, half of its short leg settles",
+        ),
+        pytest.param(
+            HALVES.replace("exits:\n", HALF).replace("at_expiry: settle", 'time: "15:45"'),
+            partial(without_quotes, after=time(15, 40)),
+            id="the exit that should close the rest closes nothing",
+        ),
+        pytest.param(
+            BOUGHT, partial(without_quotes, after=time(15, 46), size=1.0), id="of two puts that were bought one is sold"
+        ),
+    ],
+)
+def test_a_trade_is_not_left_while_more_than_a_wing_is_held(
+    text: str, change: Callable[[HistoryDay], HistoryDay], tmp_path: Path
+) -> None:
+    """Half of a spread was closed by one exit in the morning, which stood for the end of the whole trade."""
+    source = PastDays(every=3, expiries=3, strikes=25, change=change)
+    found = run(desk_of(tmp_path, text), tmp_path / "x.db", source, last=FIRST)
+    assert [trade.left for trade in found.trades] == [f"{FIRST} 16:05:00"]
+    with StoreReader(tmp_path / "x.db") as reader:
+        (row,) = reader.view("trades")
+        assert any(leg["settled"] == 1 < leg["closed"] for leg in json.loads(row["legs"]))
+        assert "left" not in parts_told(row, reader)
+        (held,) = chart_of_day(reader, found.trades[0].bot, FIRST).held
+        assert held.exit_at == at_exchange_time(FIRST, time(16, 5))
 
 
 # ---------------------------------------------------------------- the funnel
