@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import pairwise
-from math import ceil, nan
+from math import ceil, isfinite, nan
 from pathlib import Path
 from typing import Any
 
@@ -136,11 +136,16 @@ class RecordingSource:
     def was_split(self, symbol: str, since: date, until: date) -> bool:
         """Say whether the last levels of two recorded days on end are apart as by a split.
 
-        What a broker told of days before is of the shares as they were then: it has split them as well.
+        What a broker told of days before is of the shares as they were then: it has split them as well. The first of
+        these days is the last one that has a level at or before `since`, which may not be recorded.
         """
-        days = [day for day in sorted(self._files) if since <= day <= until]
-        last = [level for day in days if (level := self._facts_of(day).last.get(symbol)) is not None]
-        return any(split_of(before, after) is not None for before, after in pairwise(last))
+        last: list[float] = []
+        for day in sorted((day for day in self._files if day <= until), reverse=True):
+            if (level := self._facts_of(day).last.get(symbol)) is not None:
+                last.append(level)
+                if day <= since:
+                    break
+        return any(split_of(before, after) is not None for after, before in pairwise(last))
 
     def _facts_of(self, day: date) -> Facts:
         if day not in self._facts and day in self._files:
@@ -315,7 +320,9 @@ class _Tape:
     def facts(self, day: date) -> Facts:
         """Return what was told of the past."""
         levels = {symbol: column for (symbol, name), column in self.levels.items() if name == LEVEL}
-        known = {symbol: [level for level in column if level == level] for symbol, column in levels.items()}
+        known = {
+            symbol: [level for level in column if level > 0 and isfinite(level)] for symbol, column in levels.items()
+        }
         last = {symbol: column[-1] for symbol, column in known.items() if column}
         return Facts(self.bars, self.closes, self.implied, self.previous, last)
 

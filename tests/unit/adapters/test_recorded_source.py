@@ -1,9 +1,11 @@
 """A recording as a past session: each instant holds what was known then, and holes are told."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from math import isnan
+from itertools import pairwise
+from math import inf, isnan
 from pathlib import Path
 
 import pytest
@@ -310,19 +312,34 @@ def test_a_run_that_began_in_mid_session_knew_the_opens_expected_move_from_its_s
     assert RecordingSource(tmp_path).day(DAY).moves == (OpeningMoveReport(early, "SPX", DAY, 32.1),)
 
 
-@pytest.mark.parametrize(("after", "is_split"), [(5850.0, False), (1475.0, True), (590.2, True)])
-def test_a_split_is_told_by_the_last_levels_of_two_days(tmp_path: Path, after: float, is_split: bool) -> None:
-    """The broker tells one close of before a day where rules read no more, and has split it where shares were split."""
-    for days, (close, level) in {0: (5890.0, 5900.0), 1: (after, after), 2: (after, after * 1.01)}.items():
-        run = Run(tmp_path, f"{days}")
+def days_of(folder: Path, told: Mapping[int, tuple[float, float]]) -> RecordingSource:
+    """Return recordings of days, by their number: each with the close of the day before, and its level all day."""
+    for days, (close, level) in told.items():
+        run = Run(folder, f"{days}")
         run.board.add(SPX)
         run.hears(previous_close=close)
         for seconds in (0, 60, 120):
             run.sees(86400 * days + seconds, spx=level)
         run.recorder.close()
-    source = RecordingSource(tmp_path)
+    return RecordingSource(folder)
+
+
+@pytest.mark.parametrize(("after", "is_split"), [(5850.0, False), (1475.0, True), (590.2, True)])
+def test_a_split_is_told_by_the_last_levels_of_two_days(tmp_path: Path, after: float, is_split: bool) -> None:
+    """The broker tells one close of before a day where rules read no more, and has split it where shares were split."""
+    source = days_of(tmp_path, {0: (5890.0, 5900.0), 1: (after, after), 2: (after, after * 1.01)})
     first, second, third = (DAY + timedelta(days=days) for days in range(3))
     assert source.daily("SPX", third, 9)[-1].close == after
     assert source.was_split("SPX", first, second) is source.was_split("SPX", first, third) is is_split
     assert not source.was_split("SPX", second, third)
     assert not source.was_split("SPY", first, third)
+
+
+@pytest.mark.parametrize("level", [None, 0.0, inf], ids=["not recorded", "0", "infinite"])
+def test_a_split_is_told_over_a_day_without_a_level(tmp_path: Path, level: float | None) -> None:
+    """A level of 0 ended a backtest, and of a split over a day that was not recorded nothing was told."""
+    between = {} if level is None else {1: (5890.0, level)}
+    source = days_of(tmp_path, {0: (5890.0, 5900.0), **between, 2: (1475.0, 1475.0), 3: (1475.0, 1480.0)})
+    days = [DAY + timedelta(days=days) for days in range(4)]
+    assert [source.was_split("SPX", since, until) for since, until in pairwise(days)] == [False, True, False]
+    assert source.was_split("SPX", days[0], days[3])
