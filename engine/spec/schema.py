@@ -155,7 +155,7 @@ def _unknown_keys(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
         code, word = ("RB112", "measure") if is_measure and key not in NOT_MEASURES else ("RB111", "key")
         likely = schema.get("x-one-besides", known) if not is_measure else known
         help = (
-            _with_a_point(error.instance, key)
+            _without_commas(source, (*path, key))
             or _home(look.whole, schema, path, key)
             or _elsewhere(path, key, is_measure=is_measure)
             or did_you_mean(key, likely)
@@ -165,13 +165,22 @@ def _unknown_keys(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
         yield source.diagnostic(code, (*path, key), f"unknown {word} '{shown(key)}'", help, at_key=True)
 
 
-def _with_a_point(instance: Mapping[str, Plain], key: str) -> str | None:
+_WITH_COMMAS = re.compile(r"([a-z0-9_]+): *([-$]{0,2}[0-9]+(?:,[0-9]+)+(?:\.[0-9]+)?%?)")
+_THOUSANDS = re.compile(r"[-$]{0,2}[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]+)?%?")
+
+
+def _without_commas(source: Source, path: Path) -> str | None:
     """Return how a number is written whose comma ended it in braces: what is behind it stands there as a key."""
-    keys = list(instance)
-    before = keys[keys.index(key) - 1]
-    if instance[key] is not None or not key.isdigit() or before == key or not isinstance(instance[before], int):
+    span = source.span(path, key=True)
+    written = _WITH_COMMAS.finditer(source.holder(span).line(span.line))
+    found = next((each for each in written if each.start(2) < span.col - 1 < each.end()), None)
+    if found is None:
         return None
-    return f"a number has a point, as in '{before}: {instance[before]}.{key}'"
+    name, number = found.groups()
+    if _THOUSANDS.fullmatch(number):
+        return f"write the number without a comma, as in '{name}: {number.replace(',', '')}'"
+    is_decimal = number.count(",") == 1 and "." not in number
+    return f"a number has a point, as in '{name}: {number.replace(',', '.')}'" if is_decimal else None
 
 
 def _kinds(error: Any) -> list[str]:

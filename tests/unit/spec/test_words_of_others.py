@@ -99,6 +99,33 @@ def test_what_is_written_as_elsewhere_is_answered_with_how_it_is_here(old: str, 
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "help"),
+    [
+        ("$1000", "1,000", "write the number without a comma, as in 'max_loss_per_trade: 1000'"),
+        ("$1000", "$1,000", "write the number without a comma, as in 'max_loss_per_trade: $1000'"),
+        ("$1000", "$12,500.50", "write the number without a comma, as in 'max_loss_per_trade: $12500.50'"),
+        ("$1000", "$1,250,000", "write the number without a comma, as in 'max_loss_per_trade: $1250000'"),
+        ("$1000", "$1,000,000", "write the number without a comma, as in 'max_loss_per_trade: $1000000'"),
+        ("above: sma_20", "above: 6,000", "write the number without a comma, as in 'above: 6000'"),
+        ("delta: 0.12", "delta: 0,125", "a number has a point, as in 'delta: 0.125'"),
+        ("profit: 50%", "profit: 12,5%", "a number has a point, as in 'profit: 12.5%'"),
+        ("profit: 50%", "profit: $0,50", "a number has a point, as in 'profit: $0.50'"),
+        ("profit: 50%", "profit: $1,50", "a number has a point, as in 'profit: $1.50'"),
+    ],
+)
+def test_a_comma_of_thousands_is_answered_with_all_of_the_number(old: str, new: str, help: str) -> None:
+    """A limit of `1,000` was answered with 1.000: who wrote that had one of a dollar; `$1,000` was not known at all."""
+    assert help in [each for _, each in said(old, new)]
+
+
+def test_a_number_that_stands_first_is_behind_no_comma() -> None:
+    """It was answered with the last value of its braces: 'profit: 3.50'."""
+    helps = [each for _, each in said("{profit: 50%}", "{50, profit: 3}")]
+    assert [each for each in helps if each and "a number has" in each] == []
+    assert "known here: profit, cost, value, of" in helps
+
+
+@pytest.mark.parametrize(
     ("old", "new"),
     [
         ("name: spread", "name: spread\nquantity: {max_loss: 0.05x net_liquidation, at_most: 10}"),
