@@ -74,7 +74,7 @@ class _Look:
 
 
 _RANGE = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
-SECTIONS = ("entry", "order", "exit_order", "risk")
+SECTIONS = ("entry", "legs", "order", "exit_order", "risk")
 """Where a key is looked for that stands in a wrong place."""
 NOT_MEASURES = KEYS_ELSEWHERE | ENDINGS | LEAVING
 _LENGTH = frozenset({"minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"})
