@@ -1,9 +1,11 @@
 """Edits of orders: the worst price that may now be paid."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from engine.compile.orders import exit_order_of
 from engine.compile.plan import Order
 from engine.review import amounts
 from engine.review.change.facet import Edit, Judge, Verdict, told
@@ -80,21 +82,60 @@ def _start(value: Any, subject: Subject) -> str:
 
 def is_slower(was: Order, now: Order) -> bool:
     """Say whether an order by which exits leave comes later to its last price: until it does a loss runs on."""
-    steps_less = was.step is not None and now.step is not None and now.step < was.step
-    waits_for_market = was.then is Then.MARKET and now.then is Then.MARKET and now.tries > was.tries
-    return now.wait > was.wait or now.pause > was.pause or steps_less or waits_for_market
+    if was.ends_at_market and now.ends_at_market:
+        return _until_market(now) > _until_market(was)
+    if was.start is not now.start:
+        return _BOLDNESS[now.start] < _BOLDNESS[was.start] and _walks(now)
+    if now.start is Start.MARKET or _walks(was) != _walks(now):
+        return False
+    return _stride(now) * _round(was) < _stride(was) * _round(now)
+
+
+def _walks(order: Order) -> bool:
+    return order.start is Start.MID and order.step is not None
+
+
+def _stride(order: Order) -> Decimal:
+    """Return how far it goes with each try; all that are set anew to the quote alone go alike."""
+    return Decimal(1) if order.step is None or not _walks(order) else order.step
+
+
+def _round(order: Order) -> Decimal:
+    """Return how many seconds lie between two tries."""
+    return Decimal(f"{order.wait + order.pause}")
+
+
+def _until_market(order: Order) -> float:
+    """Return after how many seconds an order that ends at market is there."""
+    return 0.0 if order.start is Start.MARKET else order.tries * order.wait + (order.tries - 1) * order.pause
+
+
+_PACE = ("start", "step", "wait", "tries", "pause", "then")
+
+
+def _slowed_by(edit: Edit, leaving: bool) -> str:
+    """Return the field by which closing orders come later to their last price, "" when they do not."""
+    was, now = edit.was.noun, edit.now.noun
+    if not leaving:
+        if not _also_out(edit, leaving):
+            return ""
+        was, now = (exit_order_of(side.spec) for side in edit.sides.both)
+    if not is_slower(was, now):
+        return ""
+    changed = [field for field in _PACE if getattr(was, field) != getattr(now, field)]
+    alone = (field for field in changed if is_slower(was, replace(was, **{field: getattr(now, field)})))
+    return next(alone, changed[0])
 
 
 SLOWER = "a closing order comes later to its last price, and until then a loss runs on"
 
 
-def _judged(leaving: bool) -> Judge:
+def _judged(leaving: bool, field: str) -> Judge:
     def judge(edit: Edit) -> Verdict:
-        was, now = edit.was.noun, edit.now.noun
         words = f"{worst_words(edit, leaving)}{_also_out(edit, leaving)}"
-        if leaving and is_slower(was, now):
+        if _slowed_by(edit, leaving) == field:
             return Verdict(f"{words}; {SLOWER}", is_worse=True)
-        return Verdict(words, is_worse=_is_worse(was, now, leaving))
+        return Verdict(words, is_worse=_is_worse(edit.was.noun, edit.now.noun, leaving))
 
     return judge
 
@@ -103,9 +144,8 @@ def _paced(leaving: bool, words: str, field: str) -> Judge:
     """Return the judge of how long an order takes: what leaves late goes on losing."""
 
     def judge(edit: Edit) -> Verdict:
-        out = _also_out(edit, leaving)
-        is_later = bool(leaving or out) and getattr(edit.now.noun, field) > getattr(edit.was.noun, field)
-        return Verdict(f"{words}{out}{f'; {SLOWER}' if is_later else ''}", is_worse=is_later)
+        is_later = _slowed_by(edit, leaving) == field
+        return Verdict(f"{words}{_also_out(edit, leaving)}{f'; {SLOWER}' if is_later else ''}", is_worse=is_later)
 
     return judge
 
@@ -139,17 +179,21 @@ def judge_sequence(edit: Edit) -> Verdict:
 
 def keys_of_order(leaving: bool) -> Keys:
     """Return every field of an order: of the entry's, or of the one by which exits leave; a test asks for each."""
-    priced = _judged(leaving)
     return {
-        "start": Key(key="start", said=_start, judge=priced, read=_first),
+        "start": Key(key="start", said=_start, judge=_judged(leaving, "start"), read=_first),
         "price": Within("start"),
-        "step": Key(key="step", said=lambda value, _: amounts.price(value), judge=priced),
+        "step": Key(key="step", said=lambda value, _: amounts.price(value), judge=_judged(leaving, "step")),
         "wait": Key(
             key="wait",
             said=lambda value, _: amounts.duration(value),
             judge=_paced(leaving, "how long each try works", "wait"),
         ),
-        "tries": Key(key="tries", said=lambda value, _: amounts.plain(value), judge=priced, read=_tries(leaving)),
+        "tries": Key(
+            key="tries",
+            said=lambda value, _: amounts.plain(value),
+            judge=_judged(leaving, "tries"),
+            read=_tries(leaving),
+        ),
         "pause": Key(
             key="pause",
             said=lambda value, _: amounts.duration(value),

@@ -465,6 +465,59 @@ def test_an_exit_that_takes_longer_goes_on_losing(
     assert "a loss runs on" not in back.words
 
 
+TO_MARKET = "{start: mid, step: 0.05, wait: 10s, tries: 6, then: market}"
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "key"),
+    [
+        ("{start: natural, wait: 5s}", "{start: mid, step: 0.05, wait: 5s}", "start"),
+        ("{start: market}", "{start: mid, step: 0.05, wait: 60s}", "start"),
+        ("{start: market}", TO_MARKET, "start"),
+        ("{start: mid, step: 0.05, wait: 10s}", "{start: mid, step: 0.10, wait: 30s}", "wait"),
+        ("{start: mid, step: 0.10, wait: 20s}", "{start: mid, step: 0.02, wait: 10s}", "step"),
+        ("{start: natural, step: 0.05, wait: 10s}", "{start: natural, step: 0.10, wait: 30s}", "wait"),
+        (TO_MARKET, TO_MARKET.replace("tries: 6", "tries: 9"), "tries"),
+        (TO_MARKET, TO_MARKET.replace("tries: 6", "tries: 5, pause: 10s"), "pause"),
+        (TO_MARKET, TO_MARKET.replace("wait: 10s", "wait: 8s"), ""),
+        (TO_MARKET, "{start: natural, wait: 15s, tries: 1, then: market}", ""),
+        (TO_MARKET, "{start: mid, step: 0.05, wait: 20s, tries: 2, then: market}", ""),
+        (TO_MARKET, TO_MARKET.replace("0.05", "0.02"), ""),
+        (TO_MARKET, "{start: market}", ""),
+        ("{start: mid, step: 0.05, wait: 10s}", "{start: mid, step: 0.20, wait: 20s}", ""),
+        ("{start: mid, step: 0.05, wait: 10s}", "{start: natural, wait: 60s}", ""),
+        ("{start: natural, step: 0.10, wait: 10s}", "{start: natural, step: 0.05, wait: 10s}", ""),
+        ("{start: market, wait: 10s}", "{start: market, wait: 60s}", ""),
+    ],
+)
+def test_an_exit_is_told_once_to_come_later_to_its_last_price_and_only_if_it_does(was: str, now: str, key: str) -> None:
+    """It was said of what came sooner, on four lines at once, and not of an exit that now walks from mid to natural."""
+    section = [edited(CONDOR, ("exits:\n", f"exit_order: {each}\nexits:\n")) for each in (was, now)]
+    slowed = [each for each in compared(*section).changes if "until then a loss runs on" in each.words]
+    assert [(each.path, each.is_worse) for each in slowed] == ([(f"exit_order.{key}", True)] if key else [])
+    own = [edited(CONDOR, (BREACH, f"{BREACH}    order: {each}\n")) for each in (was, now)]
+    is_slowed = ["until then a loss runs on" in each.words and each.is_worse for each in compared(*own).changes]
+    assert is_slowed in ([bool(key)], [])
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "key"),
+    [
+        ("step: 0.05", "step: 0.02", "step"),
+        ("start: mid", "start: natural", ""),
+        ("step: 0.05, wait: 10s", "step: 0.20, wait: 20s", ""),
+        ("start: natural", "start: mid", "start"),
+    ],
+)
+def test_exits_that_leave_by_the_ladder_of_the_entry_come_later_by_its_step_and_start(
+    was: str, now: str, key: str
+) -> None:
+    """A smaller step was not marked there, and a quicker walk was for its longer wait."""
+    text = CONDOR if was in CONDOR else edited(CONDOR, (now, was))
+    slowed = [each for each in compared(text, edited(text, (was, now))).changes if "a loss runs on" in each.words]
+    assert [(each.path, each.is_worse) for each in slowed] == ([(f"order.{key}", True)] if key else [])
+
+
 def test_an_entry_that_takes_longer_is_told_to_slow_the_exits_that_leave_by_its_ladder() -> None:
     (change,) = compared(CONDOR, edited(CONDOR, ("wait: 10s", "wait: 60s"))).changes
     assert (change.path, change.is_worse) == ("order.wait", True)
