@@ -22,11 +22,14 @@ AT_THE_OPEN = ("SPX",)
 """Trading classes that settle at opening prints. Source: Cboe SPX contract specification."""
 
 
-def settlement(option: Option, session: Session, day: HistoryDay, source: Source) -> float | None:
+def settlement(
+    option: Option, session: Session, day: HistoryDay, source: Source, far: dict[tuple[str, date], bool]
+) -> float | None:
     """Return what an option settles at: the official level, else the open's first or the close's last.
 
     None where neither the data of the session that it settles in nor its daily bar says it. A level of hours before the
-    close is no close: data that ends at noon would make winners of what nobody knows.
+    close is no close: data that ends at noon would make winners of what nobody knows. far: keeps of which bars it was
+    looked up whether they are far from their sessions, since that may read a day, and what stays is asked for again.
     """
     at_open = option.settles_at_open
     ends = session_after(option.expiry) if at_open else session_from(option.expiry)
@@ -37,9 +40,13 @@ def settlement(option: Option, session: Session, day: HistoryDay, source: Source
         if (found := _nearest_level(option.symbol, session, day, at_open=at_open)) is not None:
             return found
     bar = _bar(option.symbol, ends.date, source)
-    if bar is None or _is_far(bar, option.symbol, day, source):
+    level = None if bar is None else bar.settles_at(at_open=at_open)
+    if bar is None or level is None:
         return None
-    return bar.settles_at(at_open=at_open)
+    key = option.symbol, bar.date
+    if key not in far:
+        far[key] = _is_far(bar, option.symbol, day, source)
+    return None if far[key] else level
 
 
 def _bar(symbol: str, day: date, source: Source) -> DailyBar | None:

@@ -99,6 +99,7 @@ class Walk(Hearing):
         self.shares: dict[str, int] = {}
         self.is_taken_up = False
         self.over_night: frozenset[str] = frozenset()
+        self.far: dict[tuple[str, date], bool] = {}
 
     # ------------------------------------------------------------ sessions
 
@@ -346,7 +347,7 @@ class Walk(Hearing):
         """Let account and positions lose what has expired, at the level its class settles at; without one it stays."""
         assert self.broker is not None
         for option in sorted(self._settling(session, at_open=at_open), key=str):
-            level = settlement(option, session, day, self.source)
+            level = settlement(option, session, day, self.source, self.far)
             was_other = was_split(option.symbol, self._entered(option, session), session, self.source)
             if level is None or was_other:
                 text = f"{option} has expired and its settlement level is not known"

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache, partial
@@ -25,7 +25,7 @@ from engine.model.event import OpeningMoveReport
 from engine.model.events import event_calendar
 from engine.model.facts import Bar, Bars, Listing
 from engine.model.market import Board
-from engine.model.session import EXCHANGE_ZONE, Session, at_exchange_time, exchange_date, session_on
+from engine.model.session import EXCHANGE_ZONE, Session, at_exchange_time, exchange_date, session_before, session_on
 from engine.record.record import Kind, Record
 from engine.run.audit.audit import audit_store
 from engine.run.backtest import market as markets
@@ -537,6 +537,40 @@ def test_daily_bars_of_another_scale_settle_nothing(given: dict[str, object], tm
     done = run(desk_of(tmp_path, HELD), tmp_path / "sound.db", sound, last=date(2026, 9, 2))
     assert done.trades[0].left is not None
     assert not done.alarms
+
+
+@dataclass
+class Counting(Scaled):
+    """A source that notes which days are read; bars without opens are no bars of another scale."""
+
+    reads: list[date] = field(default_factory=list)
+    has_opens: bool = True
+
+    def day(self, day: date) -> HistoryDay:
+        self.reads.append(day)
+        return super().day(day)
+
+    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
+        bars = super().daily(symbol, before, count)
+        return bars if self.has_opens else [replace(bar, open=nan) for bar in bars]
+
+
+@pytest.mark.parametrize(
+    ("trading_class", "gone", "has_opens", "reads"),
+    [("SPXW", date(2026, 9, 2), True, 2), ("SPX", date(2026, 9, 3), True, 2), ("SPX", date(2026, 9, 3), False, 1)],
+)
+def test_whether_a_bar_fits_is_looked_up_once(
+    trading_class: str, gone: date, has_opens: bool, reads: int, tmp_path: Path
+) -> None:
+    """What cannot be settled is tried in each later session, and a day of weeks ago was read for each option anew.
+
+    A bar that has no open settles nothing in the morning, whether it fits or not.
+    """
+    given = {"missing": frozenset((gone,)), "trading_class": trading_class, "has_opens": has_opens}
+    source = Counting(every=3, expiries=3, strikes=25, **given)
+    found = records(desk_of(tmp_path, HELD.replace("dte: 1", f"dte: 1, class: {trading_class}")), source)
+    assert sum("settlement level is not known" in str(record.data.get("text")) for record in found) > 4
+    assert source.reads.count(session_before(gone).date) == reads
 
 
 class Split(PastDays):

@@ -175,7 +175,7 @@ class ArraySession:
         """Return the level at which an option of today settles, None where it is not known."""
         key = (option.symbol, option.trading_class)
         if key not in self._settled:
-            self._settled[key] = settlement(option, self.day.session, self.day.day, self.day.source)
+            self._settled[key] = settlement(option, self.day.session, self.day.day, self.day.source, {})
         return self._settled[key]
 
     def _over(self, entered: Entered, cash: Decimal, commissions: Sequence[Decimal]) -> Lived:
