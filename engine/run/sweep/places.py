@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 from engine.model.errors import MisuseError, StoreError, in_words
-from engine.run.processes import TRIED, deaf, is_sooner, several
+from engine.run.processes import SAVED, TRIED, deaf, is_sooner, several
 from engine.run.sweep.compiling import Terms
 from engine.run.sweep.evaluate import Passed, live_through
 from engine.run.sweep.tasks import Task
@@ -24,6 +24,8 @@ Runs = Callable[[Sequence[Task], Terms, Passed], Iterator[list[Part]]]
 _ADDRESS = re.compile(r"(\w+://)?[^\s/]+:\d+")
 LOOKS = 0.25
 """Seconds between two looks at how far other processes are."""
+MANY = 300
+"""Variants to compile, each once in every task, at which others begin at once: that alone takes seconds."""
 
 
 def here(found: Sequence[Task], terms: Terms, passed: Passed) -> Iterator[list[Part]]:
@@ -77,6 +79,7 @@ class _HereFirst:
         """Run tasks; the one that is at hand when the others begin is theirs from its beginning."""
         since, waiting = self._elapsed(), deque(found)
         looks = [(since, sum(task.sessions for task in found))]
+        self._have_begun = self._have_begun or sum(len(task.asked) for task in found) >= MANY
         while waiting and not self._have_begun:
             parts = self._lived(waiting[0], terms, passed, looks)
             if parts is not None:
@@ -94,7 +97,8 @@ class _HereFirst:
         def look(sessions: int) -> None:
             passed(sessions)
             looks.append((self._elapsed(), looks[-1][1] - sessions))
-            if len(looks) > TRIED and is_sooner(self._spent + _seconds_left(looks[1:]), self._workers):
+            left = _seconds_left(looks)
+            if left is not None and is_sooner(self._spent + left, self._workers):
                 raise _OthersAreSoonerError
 
         try:
@@ -109,10 +113,14 @@ class _OthersAreSoonerError(Exception):
     """Leaves a task in its midst."""
 
 
-def _seconds_left(looks: Sequence[tuple[float, int]]) -> float:
-    """Return how long what is left would take here, by what the sessions after the first took, which imports."""
-    (since, first), (now, left) = looks[0], looks[-1]
-    return (now - since) / max(first - left, 1) * left
+def _seconds_left(looks: Sequence[tuple[float, int]]) -> float | None:
+    """Return how long what is left would take here, None when that is not known yet.
+
+    The first session imports and compiles: it does not count, unless as much was spent as is to be saved.
+    """
+    is_known = len(looks) > TRIED
+    (since, first), (now, left) = looks[1 if is_known else 0], looks[-1]
+    return (now - since) / max(first - left, 1) * left if is_known or now - since > SAVED else None
 
 
 _OF_PROCESS: list["Synchronized[int]"] = []

@@ -263,6 +263,14 @@ def test_processes_begin_once_they_save_time(monkeypatch: pytest.MonkeyPatch) ->
             shared.clear()
             assert sweep(every, base, runs, lambda done, count: None, None, 2) == whole
             assert shared == expected
+    # what two seconds have begun is known after the first session, and hundreds of variants before it
+    for seconds, many, looks in ((30.0, 100, 3), (0.1, 8, 2)):
+        shared.clear()
+        monkeypatch.setattr(places, "MANY", many)
+        clock = Clock(seconds)
+        with in_processes(2, clock) as runs:
+            assert sweep(every, base, runs, lambda done, count: None, None, 2) == whole
+        assert (shared, round(clock.now / seconds)) == (all_of_them, looks)
     shared.clear()
     with in_processes(2) as runs:
         assert sweep(every, base, runs, lambda done, count: None, None, 2) == whole
