@@ -10,6 +10,7 @@ from datetime import datetime, time, timedelta
 from functools import cache, lru_cache
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
@@ -42,7 +43,7 @@ _AT_ONCE = 500
 COLUMNS = (journal.c.at, journal.c.kind, journal.c.bot, journal.c.position, journal.c.data)
 _OF_POSITIONS = (Kind.POSITION, Kind.ORDER, Kind.FILL, Kind.COMMISSION)
 _KIND = {kind.value: kind for kind in Kind}
-_DECODER = json.JSONDecoder()
+_JSON = msgspec.json.Decoder()
 _instant = lru_cache(maxsize=16)(utc_time)  # many records in a row are of one instant
 _LIVE = tuple(status.value for status in OrderStatus if status.is_live)
 
@@ -201,11 +202,17 @@ def certain(*columns: str) -> Record:
 def readable(at: str, kind: str, bot: str, position: str, data: str) -> Record | str:
     """Return the record of `COLUMNS`, or why it cannot be read."""
     try:
-        found, end = _DECODER.raw_decode(data)
-        if end != len(data):
-            json.loads(data)  # says what comes after
+        found = _value(data)
         if isinstance(found, dict):
             return Record(_instant(at), _KIND.get(kind) or Kind(kind), bot, position, found)
     except (TypeError, ValueError) as error:
         return f"it cannot be read: {error}"
     return "it cannot be read: its data is no object"
+
+
+def _value(text: str) -> Any:
+    """Return the value of a JSON text. The standard decoder has what the quick one refuses. Raises: ValueError."""
+    try:
+        return _JSON.decode(text)
+    except (msgspec.MsgspecError, UnicodeError):
+        return json.loads(text)

@@ -13,7 +13,7 @@ from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tries import tries
 
@@ -26,6 +26,7 @@ from engine.record.codec import decode, encode, json_text, line, record_of
 from engine.record.record import Json, Kind, Record
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
+from engine.store.recall import readable
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
 MONEY = st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-99999, max_value=99999)
@@ -81,6 +82,32 @@ def test_records_survive_their_line(record: Record) -> None:
     assert "\n" not in text
     assert record_of(text) == record
     assert line(record_of(text)) == text
+
+
+@given(st.dictionaries(WORDS, JSON, max_size=4).map(json_text), st.data())
+@settings(max_examples=tries(100), deadline=None)
+@example('{"a":"\\ud800"}', None)  # what our codec may write and the quick decoder refuses
+@example('{"a":123456789012345678901234567890,"a":-0.0,"b":1e16}', None)
+@example('{"a":NaN,"b":1e400} ', None)
+@example('{"a":1}{', None)
+@example("[1]", None)
+@example("", None)
+def test_a_stored_text_reads_as_the_standard_decoder_reads_it(text: str, data: st.DataObject | None) -> None:
+    if data is not None and data.draw(st.booleans()):
+        place = data.draw(st.integers(0, len(text)))
+        text = (
+            text[:place] + data.draw(st.sampled_from(["", "x", "1", "e", ".", '"', "}", ",", "\\"])) + text[place + 1 :]
+        )
+    found = readable("2026-10-22T14:00:00.000000Z", "verdict", "bot", "", text)
+    assert repr(found.data if isinstance(found, Record) else found) == _as_the_standard_decoder_has_it(text)
+
+
+def _as_the_standard_decoder_has_it(text: str) -> str:
+    try:
+        wanted = json.loads(text)
+    except ValueError as error:
+        return repr(f"it cannot be read: {error}")
+    return repr(wanted if isinstance(wanted, dict) else "it cannot be read: its data is no object")
 
 
 @given(st.lists(RECORDS, min_size=1, max_size=6), st.data())
