@@ -92,6 +92,7 @@ class Position:
     exchange took back, in this session. alternative: which one of `choose` it was opened by, "" where its spec has no
     choice. rolled_from: the position that was rolled into this one, "" of none.
     passed: exits that have found nothing to roll into in this session. missed: of one on hold, what the account lacks.
+    unprotected_since: since when its short legs have stood without protection, where its spec limits that.
     """
 
     id: str
@@ -122,6 +123,7 @@ class Position:
     rolled_from: str = ""
     passed: tuple[str, ...] = ()
     missed: tuple[Missed, ...] = ()
+    unprotected_since: datetime | None = None
 
     @property
     def structures(self) -> int:

@@ -84,7 +84,8 @@ def _tell(work: Work, position: Position, doubted: list[Order]) -> None:
     if until <= work.at:
         return
     limit = work.governing(position).plan.risk.max_unprotected
-    is_closed = position.state == "exiting" or (limit is not None and until >= work.at + timedelta(seconds=limit))
+    began = position.unprotected_since or work.at
+    is_closed = position.state == "exiting" or (limit is not None and until >= began + timedelta(seconds=limit))
     refs = " and ".join(order.ref for order in doubted)
     text = (
         f"its short legs may stand without protection since {since.astimezone(EXCHANGE_ZONE):%H:%M:%S}: "

@@ -28,7 +28,7 @@ from engine.turn.judging import confirmed, first_missing, judge, wake
 from engine.turn.opening import ticket
 from engine.turn.profit import structure
 from engine.turn.program import CompiledBot, CompiledRule
-from engine.turn.protecting import UNPROTECTED, is_unprotected_too_long, place_protection
+from engine.turn.protecting import UNPROTECTED, is_unprotected_too_long, note_protection, place_protection
 from engine.turn.resting import cancel, resting_orders
 from engine.turn.rolling import Found, begin_to_look, end_looking, note_nothing, seek, send_roll
 from engine.turn.state import Reading, exits_of
@@ -59,9 +59,11 @@ def step_exits(work: Work, position: Position) -> None:
             leave(work, position, FLATTENED)
         return
     limit = bot.plan.risk.max_unprotected
-    if limit is not None and is_unprotected_too_long(work, position, limit) and position.exit_reason != UNPROTECTED:
-        leave(work, position, UNPROTECTED, "a short leg has stood without protection for too long")
-        return
+    if limit is not None:
+        position = note_protection(work, position)
+        if is_unprotected_too_long(work, position, limit) and position.exit_reason != UNPROTECTED:
+            leave(work, position, UNPROTECTED, "a short leg has stood without protection for too long")
+            return
     view = work.view()
     found = structure(work, position)
     view.legs, view.held, view.quantity = found.legs, found.held, found.quantity

@@ -115,17 +115,19 @@ def _covers(order: Order, leg: PositionLeg) -> int:
     return sum(order.remaining * found.ratio for found in order.legs if found.name == leg.name and not found.opens)
 
 
+def note_protection(work: Work, position: Position) -> Position:
+    """Keep with a position since when a short leg of it has stood without protection."""
+    is_bare = not is_protected(work, position)
+    if is_bare is (position.unprotected_since is not None):
+        return position
+    return work.put_position(replace(position, unprotected_since=work.at if is_bare else None))
+
+
 def is_unprotected_too_long(work: Work, position: Position, limit: float) -> bool:
-    """Count how long a short leg has stood without protection; say whether that is longer than `limit` seconds."""
-    since = work.unprotected.get(position.id)
-    if is_protected(work, position):
-        if since is not None:
-            work.set_unprotected(position.id, None)
+    """Say whether a short leg has stood without protection for longer than `limit` seconds."""
+    if position.unprotected_since is None:
         return False
-    if since is None:
-        since = work.at
-        work.set_unprotected(position.id, since)
-    left = limit - (work.at - since).total_seconds()
+    left = limit - (work.at - position.unprotected_since).total_seconds()
     if left > 0:
         wake(work, position.bot, left)
     return left <= 0

@@ -19,16 +19,15 @@ def take_time_back(work: Work) -> None:
     for name, state in list(work.bots.items()):
         if (changed := _bot(work, state)) != state:
             work.set_bot(name, changed)
-    for position, since in list(work.unprotected.items()):
-        if since > work.at:
-            work.set_unprotected(position, work.at)
 
 
 def _orders_and_positions(work: Work) -> None:
     for position in work.active_positions():
         changed_at = max((order.changed_at for order in work.orders_of(position.id)), default=work.at)
         if position.retry_at is not None and changed_at > work.at:
-            work.put_position(replace(position, retry_at=position.retry_at - (changed_at - work.at)))
+            position = work.put_position(replace(position, retry_at=position.retry_at - (changed_at - work.at)))
+        if position.unprotected_since is not None and position.unprotected_since > work.at:
+            work.put_position(replace(position, unprotected_since=work.at))
     for order in work.all_live_orders():
         back = order.changed_at - work.at
         if order.attempt_until is not None and back > timedelta(0):

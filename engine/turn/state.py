@@ -248,8 +248,7 @@ class State(NamedTuple):
     the last one known. sent: times of orders sent in the last minute. asked_at: when the broker was last asked what it
     has; absent: refs of live orders that were not in its answer; risen: refs of orders that are over and that it has
     told to work since; unarrived: of live orders that by the gateway's own count never came there. early: by ref,
-    cancels still to be answered that left while their order may have been on its way. unprotected: since when a
-    position's short legs have stood without protection, where the spec limits that.
+    cancels still to be answered that left while their order may have been on its way.
     rivals: installs of others who trade this account, and refs of ours that no record knows; accepted: those that a
     person lets be. clocks_apart: seconds our clock is ahead of the broker's. down_at: when the connection was lost,
     None while it stands; is_unwatched_told: a person knows that nobody watches since. hook_ids: of today's web hooks.
@@ -309,7 +308,6 @@ class State(NamedTuple):
     indexed: int = -1
     bases: Mapping[str, Decimal] = NOTHING
     marks: Mapping[str, Decimal] = NOTHING
-    unprotected: Mapping[str, datetime] = NOTHING
     asked_at: datetime | None = None
     absent: frozenset[str] = frozenset()
     early: Mapping[str, int] = NOTHING

@@ -69,7 +69,6 @@ class Work:
         self.indexed = state.indexed
         self.bases: Mapping[str, Decimal] = state.bases
         self.marks: Mapping[str, Decimal] = state.marks
-        self.unprotected: Mapping[str, datetime] = state.unprotected
         self.asked_at = state.asked_at
         self.absent, self.risen, self.unarrived = state.absent, state.risen, state.unarrived
         self.early: Mapping[str, int] = state.early
@@ -267,14 +266,6 @@ class Work:
     def put_mark(self, position: str, made: Decimal) -> None:
         """Keep the last known profit of a position."""
         self._table("marks")[position] = made
-
-    def set_unprotected(self, position: str, since: datetime | None) -> None:
-        """Keep since when a position has stood without protection, None once it is protected."""
-        table = self._table("unprotected")
-        if since is None:
-            table.pop(position, None)
-        else:
-            table[position] = since
 
     def count_early(self, ref: str, change: int) -> None:
         """Keep one more, or one less, cancel of an order that left too early for its answer to say anything."""

@@ -170,8 +170,8 @@ def unprotected_since(state: State, position: Position) -> datetime | None:
     working = [each for each in orders if each.status is OrderStatus.WORKING and each.ended is None]
     if all(_covered(working, leg) >= leg.held for leg in position.legs if leg.sign < 0 and leg.held > 0):
         return None
-    if (told := state.unprotected.get(position.id)) is not None:
-        return told
+    if position.unprotected_since is not None:
+        return position.unprotected_since
     over = [each.changed_at for each in orders if not each.status.is_live and each.sent_at is not None]
     return max([*over, *([position.opened_at] if position.opened_at else [])], default=None)
 

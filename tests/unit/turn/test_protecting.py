@@ -378,6 +378,36 @@ def test_a_refused_guard_leaves_it_unprotected() -> None:
     assert desk.is_market(desk.last)
 
 
+@pytest.mark.parametrize("is_started_again", [False, True])
+def test_12_how_long_a_short_leg_stands_alone_is_counted_over_a_start(is_started_again: bool) -> None:
+    """It began anew with each."""
+    desk = opened(LIMITED)
+    desk.tick(3)
+    if is_started_again:
+        desk.start_again()
+        desk.link([])
+    desk.tick(1)
+    assert (desk.position.state, desk.position.exit_reason) == ("open", "")
+    desk.tick(1)
+    assert (desk.position.state, desk.position.exit_reason) == ("exiting", "unprotected")
+
+
+def test_12_a_stop_that_works_in_time_begins_the_count_anew() -> None:
+    desk = opened(LIMITED)
+    desk.tick(3)
+    ack_all(desk)
+    assert desk.position.unprotected_since is None
+    (guard,) = guards(desk)
+    desk.cancelled(guard)
+    desk.tick(0)
+    desk.start_again()
+    desk.link()
+    desk.tick(4)
+    assert desk.position.state == "open"
+    desk.tick(1)
+    assert desk.position.exit_reason == "unprotected"
+
+
 def test_a_closing_order_at_work_is_protection() -> None:
     desk = opened(
         LIMITED, exits='\n  - {name: out, time: "15:00"}\n', exit_order="{start: mid, wait: 60s, tries: 9, then: again}"

@@ -318,8 +318,8 @@ def test_protection_counts_from_the_last_order_that_covered() -> None:
         for ref, order in state.orders.items()
     }
     assert unprotected_since(state._replace(orders=orders), position) == over
-    told = state._replace(orders=orders, unprotected={position.id: at("10:20")})
-    assert unprotected_since(told, position) == at("10:20")
+    told = replace(position, unprotected_since=at("10:20"))
+    assert unprotected_since(state._replace(orders=orders), told) == at("10:20")
 
 
 # ---------------------------------------------------------------- vitals
