@@ -29,20 +29,24 @@ def _leave(request: Request, bot: str, store: Place | None, said: str) -> None:
     is_running = post(found, request, bot)
     click.echo(f"asked the engine of {found} to {said}" if is_running else LATER.format(found))
     if is_running and request in _SENDS:
-        _tell_unlinked(found)
+        _tell_undone(request, bot, found)
 
 
-def _tell_unlinked(found: Place) -> None:
-    """Say of an engine that has no broker that it can do nothing there yet."""
+def _tell_undone(request: Request, bot: str, found: Place) -> None:
+    """Say which positions are not closed all the same, and of an engine without a broker that it can do nothing yet."""
     from engine.model.errors import StoreError
+    from engine.run.asking import held_back
     from engine.run.connected import connected
     from engine.store.queries import StoreReader
 
     try:
         with StoreReader(found) as reader:
+            held = [*held_back(reader, bot)] if request is Request.FLATTEN else []
             told = connected(reader, reader.run())
     except StoreError:
         return
+    for text in held:
+        click.echo(f"not closed: {text}")
     if told.is_linked is False:
         click.echo(f"{told.words}\nnothing is cancelled or closed until it is back: what cannot wait, do in TWS")
 

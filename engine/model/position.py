@@ -147,9 +147,22 @@ class Position:
         return all(leg.opened == leg.closed for leg in self.legs)
 
     @property
+    def is_closed_too_far(self) -> bool:
+        """True when the broker has closed more of a leg than was held, which nobody asked for."""
+        return any(leg.opened < leg.closed for leg in self.legs)
+
+    @property
     def is_let_be(self) -> bool:
         """True when nothing is sent for it: it is on hold, or the broker has closed more of it than was held."""
-        return bool(self.on_hold) or any(leg.opened < leg.closed for leg in self.legs)
+        return bool(self.on_hold) or self.is_closed_too_far
+
+    @property
+    def let_be(self) -> str:
+        """Why nothing is sent for it, "" while something may be."""
+        if self.on_hold or not self.is_closed_too_far:
+            return self.on_hold
+        left = ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in self.legs if leg.held)
+        return f"more was closed of it than was held, nothing is sent for what is left of it, {left}"
 
     @property
     def waits_for_expiry(self) -> bool:

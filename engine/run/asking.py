@@ -1,5 +1,7 @@
 """What a person asks of an engine from the page or the terminal: checked, left in its box, and said."""
 
+from collections.abc import Iterator
+
 from engine.model.errors import MisuseError, RulebotError
 from engine.model.event import Request
 from engine.model.values import dataclass
@@ -51,10 +53,19 @@ def leave(store: Place, request: Request, bot: str = "", position: str = "", ide
             bot = owner
         if bot and bot not in reader.bots():
             raise UnknownNameError(f"this store knows no bot '{bot[:60]}'")
+        closes = request in (Request.CLOSE, Request.FLATTEN)
+        held = [*held_back(reader, bot, position)] if closes else []
     is_running = post(store, request, bot, identity, position)
     whose = position or (f"{bot} is asked" if bot else "all bots are asked")
     later = "" if is_running else "; no engine runs: the next one does so before anything else"
-    return Left(f"{whose} {_WILL[request]}{later}", is_running)
+    return Left("; but ".join([f"{whose} {_WILL[request]}{later}", *held]), is_running)
+
+
+def held_back(reader: StoreReader, bot: str = "", position: str = "") -> Iterator[str]:
+    """Yield of each open position that is to be closed, and for which nothing is sent, why that is so."""
+    for name, why in reader.on_hold().items():
+        if name == position or (not position and bot in ("", _bot_of(reader, name))):
+            yield f"{name} is on hold: {why}"
 
 
 def _bot_of(reader: StoreReader, position: str) -> str:

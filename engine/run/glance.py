@@ -229,7 +229,7 @@ def _entering(program: Program, position: Position, order: Order | None) -> tupl
 
 
 def _exiting(state: State, position: Position) -> str:
-    if position.on_hold:
+    if position.is_let_be:
         return hold_text(position)
     orders = live_orders(state, position, *CLOSING)
     reason = position.exit_reason

@@ -145,7 +145,7 @@ def _protection(state: State, position: Position) -> str:
     """Return what stands at the broker for an open position, or that nothing does."""
     resting = resting_text(state, position).replace(", ", " and ")
     working = [*live_orders(state, position, *CLOSING), *opening_orders(state, position)]
-    if position.on_hold:
+    if position.is_let_be:
         return hold_text(position) + (f"; {resting} rest at the broker" if resting else "")
     if resting:
         return f"{resting} rest at the broker"

@@ -167,8 +167,8 @@ def opening_orders(state: State, position: Position) -> list[Order]:
 
 
 def hold_text(position: Position) -> str:
-    """Return why nothing is sent for a position that is on hold."""
-    return f"on hold: {position.on_hold}"
+    """Return why nothing is sent for a position that is let be."""
+    return f"on hold: {position.let_be}"
 
 
 def resting_text(state: State, position: Position) -> str:
@@ -194,7 +194,7 @@ def exits_text(program: Program, state: State, position: Position, now: float) -
     """Return each exit of an open position with its level and the present value; of one on hold, that none acts."""
     bot = program.governing(position)
     resting = resting_text(state, position)
-    if position.on_hold:
+    if position.is_let_be:
         return hold_text(position) + (f"; resting: {resting}" if resting else "")
     parts = [f"resting: {resting}"] if resting else []
     is_said = False

@@ -303,7 +303,7 @@ def _is_over(run: Run, at: datetime) -> str:
         return ""
     positions = (state.positions[name] for name in state.active)
     closable = (position for position in positions if standing.is_flattening(position.bot))
-    if any(not position.is_flat and not position.on_hold and not position.waits_for_expiry for position in closable):
+    if any(not position.is_flat and not position.is_let_be and not position.waits_for_expiry for position in closable):
         return ""
     return "all that can be closed is closed"
 

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple, Self
 
 from sqlalchemy import Select, func, select, text, union
 
+from engine.model.position import Position
 from engine.model.session import at_exchange_time, exchange_date
 from engine.model.values import dataclass
-from engine.record.codec import utc_text, utc_time
+from engine.record.codec import decode, utc_text, utc_time
 from engine.record.explain import OF_LINKS, Span, outages
 from engine.record.record import CORRECTED, DATA_TROUBLE, Kind, Record
 from engine.store.chain import ChainBreak, verify
@@ -280,13 +281,14 @@ class StoreReader:
         return None if row is None else (row[0], certain(*row[1:]))
 
     def on_hold(self) -> dict[str, str]:
-        """Return why nothing is sent for open positions that are on hold, by position."""
+        """Return why nothing is sent for open positions that are let be, by position."""
         still_open = select(trade_rows.c.position).where(trade_rows.c.status == "OPEN")
         of_one = (journal.c.kind == Kind.POSITION.value, journal.c.position.in_(still_open))
         last = select(func.max(journal.c.seq)).where(*of_one).group_by(journal.c.position)
         with self._connection.begin():
             found = self._records(select(*COLUMNS).where(journal.c.seq.in_(last)))
-        return {each.position: str(each.data["on_hold"]) for each in found if each.data.get("on_hold")}
+        positions = (decode(Position, dict(each.data)) for each in found)
+        return {each.id: each.let_be for each in positions if each.is_let_be}
 
     def marked_before(self, day: date) -> dict[str, float]:
         """Return the profit of each position as it was last marked before a New York day, in dollars."""

@@ -96,8 +96,8 @@ def begin_session(work: Work, session: Session) -> None:
 def remind(work: Work) -> None:
     """Say again, on a new day, after a start or a lost connection, which positions nobody closes."""
     for position in work.active_positions():
-        if is_stopped(position):
-            work.alarm(position.bot, f"{position.on_hold}. A person must look", position.id)
+        if is_stopped(position) or position.is_closed_too_far:
+            work.alarm(position.bot, f"{position.let_be}. A person must look", position.id)
 
 
 def retry_after(work: Work, position: Position) -> timedelta:

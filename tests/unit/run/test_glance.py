@@ -44,6 +44,19 @@ def test_a_position_on_hold_says_why_nothing_is_sent_for_it() -> None:
     assert f"on hold: {why}; target 2.03 and stop 15.21 rest at the broker" in told[SELLER]
 
 
+def test_a_position_of_which_more_was_closed_than_was_held_says_what_is_left_that_nothing_is_sent_for() -> None:
+    """It went on with the levels of exits of which none acts."""
+    state = day_state("11:42")
+    (each,) = [each for each in state.positions.values() if each.bot == SELLER]
+    too_far = replace(each, legs=(replace(each.legs[0], closed=each.legs[0].opened + 1),), exit_reason="protect")
+    state = state._replace(positions={too_far.id: too_far})
+    rows = {row.bot: row for row in seen(state, "11:42").rows}
+    left = f"nothing is sent for what is left of it, +1 {each.legs[0].option}"
+    assert rows[SELLER].waits.startswith(f"on hold: more was closed of it than was held, {left}")
+    told = {bot.bot: bot.lines[0].parts for bot in day_outcome(state, at("11:42")).bots}
+    assert any(left in part for part in told[SELLER])
+
+
 def test_resting_exits_show_what_is_at_the_broker() -> None:
     rows = {row.bot: row for row in seen(day_state("11:42"), "11:42").rows}
     assert rows[SELLER].position == "547p 2027-02-19  5.07"

@@ -1,15 +1,21 @@
 """Requests as the page and the terminal leave them: what is there is asked, and what is said is what will happen."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from store_day import entity
 
 from engine.model.errors import MisuseError
 from engine.model.event import Request
+from engine.model.position import Position
+from engine.record.codec import decode
+from engine.record.record import Kind
 from engine.run.asking import NoEngineError, UnknownNameError, leave
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
+from engine.store.queries import StoreReader
 from engine.store.requests import box_of
 
 
@@ -34,6 +40,24 @@ def test_a_position_names_its_bot(store: Path) -> None:
     assert left.message.startswith("P2 is closed as soon as it can be")
     assert left.message.endswith("no engine runs: the next one does so before anything else")
     assert asked(store) == [{"id": "t-1", "request": "close", "bot": "spy_put_seller", "position": "P2"}]
+
+
+def test_of_a_position_that_nothing_is_sent_for_it_is_said_that_it_is_not_closed(store: Path) -> None:
+    """It was called closed as soon as it can be, and nothing ever came."""
+    journal = SqlJournal(open_store(store))
+    with StoreReader(store) as reader:
+        found = reader.last_record(Kind.POSITION, "P2")
+    assert found is not None
+    held = decode(Position, dict(found[1].data))
+    too_far = replace(held, legs=tuple(replace(leg, closed=leg.opened + 1) for leg in held.legs))
+    journal.append([entity(Kind.POSITION, found[1].at, too_far)], durable=True)
+    journal.close()
+    left = f"nothing is sent for what is left of it, +1 {held.legs[0].option}"
+    why = f"but P2 is on hold: more was closed of it than was held, {left}"
+    for request, position in ((Request.CLOSE, "P2"), (Request.FLATTEN, "")):
+        assert leave(store, request, position=position).message.endswith(why)
+    assert "on hold" not in leave(store, Request.FLATTEN, "dte0_condor").message
+    assert "on hold" not in leave(store, Request.PAUSE).message
 
 
 @pytest.mark.parametrize(

@@ -295,6 +295,10 @@ def test_50_a_stop_that_fills_more_than_was_held_is_told_as_that_alone() -> None
     (told,) = desk.alarms
     assert told.startswith(f"more was closed of {desk.position.id} than was held, and nobody closes what is left of it")
     assert [(order.legs[0].name, order.status) for order in guards(desk)] == [("short_call", OrderStatus.WORKING)]
+    desk.start_again()
+    desk.link()
+    left = f"nothing is sent for what is left of it, +1 {put(5945)}, +1 {put(5935)}, -1 {call(6055)}, +1 {call(6065)}"
+    assert desk.alarms[1:] == [f"more was closed of it than was held, {left}. A person must look"], "it was told once"
 
 
 def test_28_a_stop_that_fills_after_the_exit_is_told_and_nothing_is_traded_for_it() -> None:
