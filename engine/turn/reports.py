@@ -5,7 +5,7 @@ order never blocks a fill. Executions are counted once by execId without its las
 move positions: the summary execution of a combo is passed over.
 """
 
-from engine.fill.apply import add_commission, add_fill, book, unbook
+from engine.fill.apply import add_commission, add_fill, book, leg_of, unbook
 from engine.fill.book import UNSEEN, Booked, of_others, owes_none
 from engine.model.contract import Option
 from engine.model.event import BrokerStatus, CommissionReport, ExecutionReport, OrderMessage, OrderReport
@@ -331,8 +331,9 @@ def _replace_guess(work: Work, order: Order, event: ExecutionReport) -> Order:
         return order
     _unbook(work, order, guess)
     taken = replace(event, exec_id=revised(guess.exec_id), quantity=ZERO)
-    work.put_booked(unseen_id(order.ref, leg), replace(guess, exec_id=taken.exec_id, quantity=0, cash=ZERO))
-    _record_fill(work, order, taken, leg)
+    unbooked = replace(guess, exec_id=taken.exec_id, quantity=0, cash=ZERO)
+    work.put_booked(unseen_id(order.ref, leg), unbooked)
+    _record_fill(work, taken, unbooked, event.option or leg.option, order.ref, order.purpose)
     if guess.commission:  # a person had put it in; that of the fill itself is told with it
         on_commission(work, CommissionReport(event.at, taken.exec_id, ZERO))
     return work.orders[order.ref]
@@ -374,10 +375,34 @@ def _corrected(work: Work, base: str, known: Booked, event: ExecutionReport) -> 
         if event.quantity:
             how = f"corrected it: {_dealt(event)} at {event.price}"
         _tell_of_others(work, event, f"not ours, and the exchange has {how}")
-    elif is_of_ours(work, event.ref) or known.position not in work.positions:
+    elif known.position not in work.positions:
+        _corrected_too_late(work, base, known, event)
+    elif not is_of_ours(work, event.ref):
+        corrected_past_us(work, base, known, event)
+    elif event.quantity > known.quantity:
         _corrected_too_late(work, base, known, event)
     else:
-        corrected_past_us(work, base, known, event)
+        _corrected_roll(work, base, known, event)
+
+
+def _corrected_roll(work: Work, base: str, known: Booked, event: ExecutionReport) -> None:
+    """Book what the exchange corrects of a fill of a position that is at hand, by a roll that is not any more: what it
+    closed was over on an earlier day.
+    """
+    leg = leg_of(work.positions[known.position], known.leg)
+    count = int(event.quantity)
+    cash = event.price * count * leg.option.multiplier * (-1 if event.is_buy else 1)
+    is_paid = known.is_paid or owes_none(event.exec_id, count)
+    booked = replace(known, exec_id=event.exec_id, quantity=count, cash=cash, is_paid=is_paid)
+    work.put_booked(base, booked)
+    position = work.put_position(book(unbook(work.positions[known.position], known), booked, leg.option))
+    _record_fill(work, event, booked, event.option or leg.option, event.ref, Purpose.ROLL)
+    doubt_anew(work)
+    wake(work, position.bot, 0.0)
+    if position.state == "closed":
+        count_realized(work, position.bot)
+    if count != known.quantity:
+        _after_correction(work, position)
 
 
 def _corrected_too_late(work: Work, base: str, known: Booked, event: ExecutionReport) -> None:
@@ -417,7 +442,7 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     work.put_booked(base, booked)
     order = work.put_order(add_fill(order, index, count))
     work.put_position(book(work.positions[holder], booked, event.option))
-    _record_fill(work, order, event, leg)
+    _record_fill(work, event, booked, event.option, order.ref, order.purpose)
     doubt_anew(work)
     fill_told(work, holder, leg.name)
     position = work.positions[holder]
@@ -433,24 +458,24 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
         _after_correction(work, work.positions[holder])
 
 
-def _record_fill(work: Work, order: Order, event: ExecutionReport, leg: OrderLeg) -> None:
+def _record_fill(
+    work: Work, event: ExecutionReport, booked: Booked, option: Option, ref: str, purpose: Purpose
+) -> None:
     """Record a fill with the position it is of; what a roll opens is told as the entry of its new position."""
-    assert event.option is not None
-    holder = order.position_of(leg)
     work.record(
         Kind.FILL,
-        order.bot,
-        holder,
+        work.positions[booked.position].bot,
+        booked.position,
         exec_id=event.exec_id,
-        ref=order.ref,
-        leg=leg.name,
-        con_id=event.option.con_id,
-        contract=str(event.option),
+        ref=ref,
+        leg=booked.leg,
+        con_id=option.con_id,
+        contract=str(option),
         is_buy=event.is_buy,
         quantity=int(event.quantity),
         price=str(event.price),
         executed_at=event.executed_at.isoformat(),
-        purpose=(Purpose.ENTRY if order.opens(holder) else order.purpose).value,
+        purpose=(Purpose.ENTRY if booked.is_entry else purpose).value,
     )
 
 

@@ -1,5 +1,6 @@
 """Exits that roll: one order closes a position and opens the same legs anew (language.md, "Leaving")."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -7,7 +8,7 @@ import pytest
 from hand_desk import SELLER, Desk, clock, put, text_of
 
 from engine.decide.bot_day import BotDay
-from engine.model.event import Request
+from engine.model.event import BrokerStatus, Request
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, Purpose, Side
 from engine.model.position import Position
@@ -323,6 +324,35 @@ def test_a_roll_survives_a_restart_as_it_was_recorded() -> None:
     assert decode(Order, encode(order)) == order  # type: ignore[arg-type]
     assert decode(Position, encode(new)) == new  # type: ignore[arg-type]
     assert order.status is OrderStatus.SENDING
+
+
+@pytest.mark.parametrize("is_start", [False, True])
+def test_29_what_is_corrected_of_yesterdays_roll_is_booked_to_what_it_opened(is_start: bool) -> None:
+    """It was told, and our books stayed as they were: of what it closed they must, that was over."""
+    desk = held()
+    frighten(desk)
+    reports = desk.executions_of(desk.last, 2)
+    for report in reports:
+        desk.send(report)
+    desk.report(desk.last, BrokerStatus.FILLED, 2)
+    desk.now = clock("09:00", date(2026, 11, 19))
+    desk.tick()
+    if is_start:
+        desk.start_again()
+        desk.link()
+    bought, short = (next(each for each in reports if each.option == option) for option in (SHORT, NEW_SHORT))
+    desk.send(replace(short, exec_id=f"{short.exec_id[:-1]}2", price=Decimal("4.10")))
+    assert desk.position.legs[0].entry_cash == Decimal(820)
+    assert (desk.position.state, desk.alarms) == ("open", [])
+    (told,) = desk.said(Kind.FILL)[-1:]
+    assert (told.position, told.data["purpose"], told.data["price"]) == (desk.position.id, "entry", "4.10")
+    desk.start_again()
+    desk.link()
+    assert desk.position.legs[0].entry_cash == Decimal(820)
+    desk.send(replace(bought, exec_id=f"{bought.exec_id[:-1]}2", price=Decimal("9.99")))
+    assert "the exchange has corrected an older fill of spread-20261118-1, it bought 2" in desk.alarms[-1]
+    desk.send(replace(short, exec_id=f"{short.exec_id[:-1]}3", quantity=Decimal(0)))
+    assert (desk.position.state, desk.position.exit_reason) == ("exiting", "unwind")
 
 
 def test_the_next_session_lets_it_try_again() -> None:
