@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from engine.adapters.history.open import open_source
 from engine.adapters.recorded.source import RecordingSource
 from engine.cli.main import main
+from engine.run.replay.as_test_market import Watch
 from engine.run.replay.export import of_symbol
 from engine.store.queries import StoreReader
 from engine.store.scans import scans_file
@@ -126,8 +127,20 @@ def test_a_minute_without_a_decision_becomes_a_test_of_that(store: Path, tmp_pat
     assert CliRunner().invoke(main, ["test", str(out)]).exit_code == 0
 
 
-def test_what_the_modelled_market_does_not_lead_to_is_told(store: Path, tmp_path: Path) -> None:
-    """The target was reached by a quote between two minutes: no market of one volatility a minute has it."""
+def test_an_exit_between_two_minutes_becomes_a_test_that_passes(store: Path, tmp_path: Path) -> None:
+    """The target was reached by a quote at 11:00:25, and neither 11:00 nor 11:01 had it."""
+    out = tmp_path / "exit.test.yaml"
+    done = as_test(store, "11:00", out)
+    assert done.exit_code == 0, done.output
+    assert '{at: "11:00", exits: target}' in out.read_text(encoding="utf-8")
+    assert CliRunner().invoke(main, ["test", str(out)]).exit_code == 0
+
+
+def test_what_the_modelled_market_does_not_lead_to_is_told(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of levels and quotes of full minutes alone, which do not reach the target."""
+    monkeypatch.setattr(Watch, "act", lambda *_: False)
     out = tmp_path / "exit.test.yaml"
     done = as_test(store, "11:00", out)
     assert done.exit_code == 1

@@ -57,7 +57,7 @@ def seen_day(recording: Recording, text: SpecText, at: datetime, others: Sequenc
     name, plan = text.name, _plan_of(text)
     symbols = tuple(dict.fromkeys((*plan.needs.symbols, *plan.needs.indices)))
     watch = Watch(name, at, symbols)
-    found = replay(recording, until=session.close + AFTER, marks=deque(minutes), glimpse=watch.see)
+    found = replay(recording, until=session.close + AFTER, marks=deque(minutes), glimpse=watch.see, watcher=watch.act)
     if not watch.board:
         raise MisuseError(
             f"nothing is recorded of {recording.day} at that time", "'rulebot replay --list' shows what is"
@@ -100,7 +100,7 @@ def _of_the_day(recording: Recording, session: Session, others: Sequence[datetim
 
 
 def _notes(found: Replayed, watch: Watch, plan: Plan, session: Session) -> Iterator[str]:
-    yield "levels are those of each full minute: a high or low between two of them is not there"
+    yield "levels are those of each full minute, or of when the bot acted within it: a high or low between is not there"
     if any(levels and levels[0] != levels[0] for levels in watch.levels.values()):
         yield "a level that was not known at the open stands where it was first known"
     if plan.needs.daily:

@@ -21,6 +21,7 @@ from engine.model.position import Position
 from engine.model.quotes import level_of
 from engine.model.session import EXCHANGE_ZONE, CalendarError, Session, session_on
 from engine.model.values import dataclass
+from engine.record.record import Kind, Record
 from engine.run.replay.as_test_smile import By, SmileSeen, seen_smile
 from engine.run.replay.as_test_volatility import OptionSeen, Quotes, fitted, of_opening_move
 from engine.run.replay.replay import Replayed
@@ -61,7 +62,7 @@ class MarketSeen:
 
 @mutable(slots=True)
 class Watch:
-    """What is kept of each minute."""
+    """What is kept of each minute: how it began, or the instant in which the bot acted. told: records seen so far."""
 
     bot: str
     at: datetime
@@ -73,6 +74,8 @@ class Watch:
     truths: dict[str, bool] = field(default_factory=dict)
     legs: tuple[Option, ...] = ()
     board: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    told: int = 0
+    acted: set[int] = field(default_factory=set)
 
     def see(self, found: Replayed, at: datetime) -> None:
         """Keep a minute."""
@@ -86,6 +89,20 @@ class Watch:
             self._see_moment(found)
         elif at == self.at + MINUTE:
             self.state = self._state_in(found)
+
+    def act(self, found: Replayed, at: datetime) -> bool:
+        """Keep the instant in which the bot first acts within a minute in that minute's place."""
+        told, self.told = self.told, len(found.records)
+        if any(each.bot == self.bot and _acts(each) for each in found.records[told:]):
+            minute, rest = divmod(at - found.state.session.open, MINUTE)
+            if minute not in self.acted and rest and 0 <= minute < len(self.quotes):
+                levels = {symbol: level_of(found.state.board, symbol, at.timestamp()) for symbol in self.symbols}
+                self.spots[minute] = {name: nan if level is None else level for name, level in levels.items()}
+                self.quotes[minute] = dict(_quotes(found.state.board))
+                for symbol, level in self.spots[minute].items():
+                    self.levels[symbol][minute] = level
+            self.acted.add(minute)
+        return False
 
     def state_after(self, found: Replayed) -> str:
         """Return what the bot was in when the moment's minute ended, or the recording before it."""
@@ -111,6 +128,10 @@ class Watch:
             str(contract): {name: known_number(board, name, row) for name in wanted}
             for contract, row in board.rows.items()
         }
+
+
+def _acts(record: Record) -> bool:
+    return record.is_leaving or record.kind is Kind.FILL
 
 
 def _quotes(board: Board) -> Iterator[tuple[Option, OptionSeen]]:
