@@ -30,3 +30,8 @@ class LegChoice:
     candidates: tuple[Candidate, ...] = ()
     missing: str = ""
     refused: str = ""
+
+    @property
+    def is_without_expiry(self) -> bool:
+        """True when no listed expiry matches: no strike was asked for."""
+        return bool(self.refused) and not self.asked

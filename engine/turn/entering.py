@@ -204,7 +204,8 @@ def choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[Re
     if not selection.is_complete:
         work.set_bot(name, replace(work.bots[name], waits=selection.missing or selection.refused))
         if selection.refused:
-            all_held_but(work, bot, "strikes", selection.refused, readings)
+            what = "expiry" if selection.choices[-1].is_without_expiry else "strikes"
+            all_held_but(work, bot, what, selection.refused, readings)
         note_selection(work, bot, view, selection, selection.missing or selection.refused)
         if plan.entry.once and selection.refused:
             work.put_day(work.bots[name].day.note(bot.symbol, decided=selection.refused))

@@ -314,6 +314,23 @@ def test_orders_per_minute() -> None:
     assert len(desk.submitted) == 2
 
 
+@pytest.mark.parametrize(
+    ("expiry", "strike", "rule", "text"),
+    [
+        ("{dte: 7}", "{delta: 0.10}", "expiry", "no SPXW expiry matches"),
+        ("{dte: 0}", "{delta: 0.10, within: 0.001}", "strikes", "is not within 0.001"),
+    ],
+)
+def test_what_came_nearest_is_named_after_what_was_not_there(expiry: str, strike: str, rule: str, text: str) -> None:
+    """A day without a listed expiry was called one of strikes, here and in what kept a bot out of a backtest."""
+    legs = f"\n  expiry: {expiry}\n  long_put: {{buy: put, strike: {strike}}}\n"
+    desk = Desk((text_of(legs=legs, exits='\n  - time: "15:45"\n'),))
+    desk.until("10:01")
+    nearest = desk.state.bots["spread"].nearest
+    assert nearest is not None
+    assert (nearest.rule, text in nearest.text) == (rule, True), nearest.text
+
+
 def test_a_price_that_was_missing_for_a_moment_is_not_what_came_nearest() -> None:
     """After a restart the day's reason was that a leg was not streamed; what a limit refused all day was forgotten."""
     desk = Desk((text_of(risk="{max_loss_per_trade: $500}"),))
