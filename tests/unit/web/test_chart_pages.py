@@ -1,8 +1,17 @@
 """The page of a trade, the drawing on a bot's page, and both as scripts for TradingView."""
 
+from dataclasses import replace
+
 import pytest
-from store_day import CONDOR, SELLER, WATCHER
+from store_day import CONDOR, SELLER, WATCHER, at, entity
 from web_client import Client
+
+from engine.model.position import Position
+from engine.record.codec import decode
+from engine.record.record import Kind
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.queries import StoreReader
 
 
 def page(client: Client, path: str) -> str:
@@ -46,6 +55,23 @@ def test_a_trade_has_a_page_that_the_lists_lead_to(shared: Client) -> None:
     assert '<td class="n">0.60</td><td class="n">0.35</td>' in legs  # it was 0.6
     assert f'href="/bots/{CONDOR}?day=2026-11-18#why"' in text
     assert 'id="why"' in page(shared, f"/bots/{CONDOR}?day=2026-11-18")
+
+
+def test_a_trade_whose_wing_expired_says_when_it_was_left_as_a_backtest_does(client: Client) -> None:
+    """The page had its end alone, and the table of a backtest when its exit filled."""
+    assert "<dt>left</dt>" not in page(client, "/trades/2")
+    with StoreReader(client.place) as reader:
+        found = reader.last_record(Kind.POSITION, "P1")
+    assert found is not None
+    closed = decode(Position, dict(found[1].data))
+    legs = (*closed.legs[:-1], replace(closed.legs[-1], settled=1))
+    journal = SqlJournal(open_store(client.place))
+    ended = replace(closed, legs=legs, closed_at=at("16:05"))
+    journal.append([entity(Kind.POSITION, at("16:05"), ended)], durable=True)
+    journal.close()
+    text = page(client, "/trades/2")
+    assert "<dt>left</dt><dd>2026-11-18 13:07:" in text
+    assert "<dt>closed</dt><dd>2026-11-18 16:05:" in text
 
 
 def test_an_open_position_leads_to_its_trade(shared: Client) -> None:
