@@ -1,9 +1,10 @@
 """The expiries of a structure: what is wrong with them, and which of two surely ends first."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from math import inf
 
 from engine.compile.problem import Problem, did_you_mean
+from engine.compile.timing import WEEK_DAYS
 from engine.model.contract import Kind, product
 from engine.spec.nouns.legs import DteRule, Expiry, Side
 from engine.spec.spec import Spec
@@ -15,7 +16,7 @@ def expiry_problems(spec: Spec) -> Iterator[Problem]:
     """Yield RB260 for days, classes and expiries of single legs that cannot be."""
     written = [each for each in (spec.legs.expiry, *(leg.expiry for leg in spec.legs.legs)) if each is not None]
     for expiry in written:
-        yield from _problems_of(expiry, spec)
+        yield from list(_problems_of(expiry, spec)) or _weekend_problems(expiry, spec.entry.days or WEEK_DAYS)
     if len(spec.legs.expiries) > 1:
         yield from _several_problems(spec)
 
@@ -34,6 +35,18 @@ def _problems_of(expiry: Expiry, spec: Spec) -> Iterator[Problem]:
         yield from _class_problems(expiry, expiry.trading_class, spec)
 
 
+def _weekend_problems(expiry: Expiry, days: Collection[str]) -> Iterator[Problem]:
+    """Yield RB260 where all days that the rule can choose are Saturdays and Sundays, on which nothing expires."""
+    fewest, most = dte_range(expiry)
+    if most - fewest > 1:
+        return
+    starts = [place for place, day in enumerate(WEEK_DAYS) if day in days]
+    if any((start + ahead) % 7 < len(WEEK_DAYS) for start in starts for ahead in range(int(fewest), int(most) + 1)):
+        return
+    message = f"from an entry on {' and '.join(days)} an expiry in {_days(expiry)} days is on a weekend: there is none"
+    yield Problem("RB260", (*expiry.path, "dte"), message, "take other 'days', or more days to expiry")
+
+
 def _days(expiry: Expiry) -> str:
     return " and ".join(str(day) for day in expiry.days) or "nothing"
 
@@ -48,7 +61,7 @@ def _class_problems(expiry: Expiry, trading_class: str, spec: Spec) -> Iterator[
     if product(symbol).kind is Kind.INDEX and trading_class not in known:
         message = f"{symbol} has no options of class '{trading_class}'"
         yield Problem("RB260", where, message, did_you_mean(trading_class, known))
-    elif trading_class == "SPX" and symbol == "SPX" and expiry.rule is DteRule.EXACT and expiry.days == (0,):
+    elif trading_class == "SPX" and symbol == "SPX" and dte_range(expiry)[1] == 0:
         message = "SPX options of class SPX settle at the open and do not trade on that day"
         yield Problem("RB260", where, message, "SPXW expires at the close of its last day")
 

@@ -55,6 +55,7 @@ CODES = {
     "RB313": "A blackout that looks at today's events only, for a position of weeks.",
     "RB314": "An event that no calendar has.",
     "RB315": "An event whose published dates have ended, or end within 30 days.",
+    "RB316": "A limit on a trade below what it could lose at the best price: no entry would ever be made.",
     "RB320": "A window of which nothing is left on half days of the coming year.",
     "RB321": "An exit that half days of the coming year end before.",
     "RB322": "An `again` for which the window leaves no time, or a cap no room.",

@@ -1,6 +1,7 @@
 """Conditions of entry under which no entry is ever made, and sessions without a window."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from engine.compile.lint.clauses import can_hold, holding, stuck
 from engine.compile.lint.literals import KIND, TIME, Subject
@@ -8,8 +9,10 @@ from engine.compile.lint.look import Look
 from engine.compile.lint.ranges import ALL, TRUE
 from engine.compile.lint.reach import window_seconds
 from engine.compile.lint.wording import dates, said, window_words
+from engine.compile.lint.worth import MULTIPLIER
 from engine.compile.plan import Quantity, Rule, Truth
 from engine.compile.problem import Problem
+from engine.model.money import dollars
 from engine.spec.nouns.condition import Path
 
 NO_ENTRY = "no entry would ever be made"
@@ -57,6 +60,19 @@ def _why_never(look: Look, test: Truth) -> str:
 def _priced(look: Look, subjects: set[Subject], most: float) -> str:
     in_dollars = any(subject.quantity is Quantity.DOLLARS for subject in subjects)
     return f"${most * 100 * look.plan.quantity:g}" if in_dollars else f"{most:.2f}"
+
+
+def unaffordable(look: Look) -> Iterator[Problem]:
+    """Yield RB316 where the structure could lose more than `max_loss_per_trade` lets it, whatever it brings."""
+    limit = look.plan.risk.max_loss_per_trade
+    count = 1 if look.plan.size is not None else look.plan.quantity
+    least = look.least_loss * MULTIPLIER * count
+    if limit is None or least <= limit:
+        return
+    could = dollars(Decimal(f"{least:.2f}"))
+    message = f"'max_loss_per_trade' is {dollars(limit)}, and these legs could lose {could} at least: {NO_ENTRY}"
+    help_text = f"a structure could lose {look.least_loss:.2f} a share at expiry, at the best price there can be"
+    yield Problem("RB316", (*look.spec.risk.path, "max_loss_per_trade"), message, help_text)
 
 
 def _halting(look: Look, rules: tuple[Rule, ...]) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ from engine.compile.lint.ages import ageless
 from engine.compile.lint.bases import against_the_whole
 from engine.compile.lint.caps import out_of_reach
 from engine.compile.lint.endings import unended
-from engine.compile.lint.entering import excluded, windowless
+from engine.compile.lint.entering import excluded, unaffordable, windowless
 from engine.compile.lint.exits import idle, idle_halts
 from engine.compile.lint.look import Check, Outside, look_at
 from engine.compile.lint.names import unused_lets
@@ -27,6 +27,7 @@ CHECKS: tuple[Check, ...] = (
     unused_lets,
     ageless,
     excluded,
+    unaffordable,
     windowless,
     out_of_reach,
     unknown_events,

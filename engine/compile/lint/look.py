@@ -7,7 +7,7 @@ from datetime import date
 from engine.compile.condition import is_ending
 from engine.compile.lint.clauses import can_hold
 from engine.compile.lint.literals import Terms
-from engine.compile.lint.reach import Places, PriceBounds, places_of, price_bounds, window_seconds
+from engine.compile.lint.reach import Places, PriceBounds, least_loss, places_of, price_bounds, window_seconds
 from engine.compile.lint.worth import Worth, worth_of
 from engine.compile.plan import ExitPlan, Plan, Rule
 from engine.compile.problem import Problem
@@ -35,6 +35,7 @@ class Outside:
 class Look:
     """One bot as lint sees it, on a full session. `bounds` are those of `require` on its price.
 
+    least_loss: what one structure can lose at least, per share.
     `outside` None: nothing is said that depends on the day or on calendars. `halves`: the half days of the coming year
     on which the bot may enter and be done with it, each with what subjects can be on it.
     """
@@ -47,6 +48,7 @@ class Look:
     bounds: PriceBounds
     terms: Terms
     places: Places
+    least_loss: float
     halves: tuple[tuple[Terms, Places], ...] = ()
 
     def marked(self, rule: Rule) -> Path:
@@ -60,7 +62,7 @@ class Look:
 
     def entry_rules(self) -> tuple[Rule, ...]:
         """Return everything that must hold before an entry is sent."""
-        return (*self.plan.entry.when, *self.plan.require)
+        return (*self.plan.entry.when, *self.plan.require, *self.plan.risk.require)
 
     def exit_rules(self) -> tuple[tuple[ExitPlan, Rule], ...]:
         """Return the exits that are judged, in their order."""
@@ -77,7 +79,8 @@ def look_at(spec: Spec, plan: Plan, outside: Outside | None) -> Look:
     bounds = price_bounds(plan, worth, terms)
     judged = (*spec.entry.when, *spec.legs.require, *spec.risk.halt_when, *spec.risk.require, *_judged_exits(spec))
     conditions = {condition.path: condition for condition in judged}
-    look = Look(spec, plan, outside, conditions, worth, bounds, terms, places_of(spec, plan, worth, bounds, terms))
+    places, least = places_of(spec, plan, worth, bounds, terms), least_loss(spec, plan, worth, bounds)
+    look = Look(spec, plan, outside, conditions, worth, bounds, terms, places, least)
     return replace(look, halves=tuple(_halves(look)))
 
 

@@ -22,7 +22,7 @@ from engine.compile.lint.ranges import (
     meet,
     stretch,
 )
-from engine.compile.lint.worth import COMMISSION, MULTIPLIER, Worth
+from engine.compile.lint.worth import COMMISSION, MULTIPLIER, NEAR, Worth, most_brought
 from engine.compile.plan import AllOf, Compare, Plan, Quantity, Rule, Truth
 from engine.compile.structure import certain_direction
 from engine.compile.timing import first_time_exit, outlives_its_day, windows_of
@@ -103,8 +103,6 @@ NATURE: Mapping[str, Range] = {
 
 _CHANGES = ("vix_change", "move", "gap")
 _LOST_WHOLE = stretch(-1.0, inf, low_open=True)
-_NEAR = 0.75
-"""A strike chosen by delta has at least so much of it: no listed strike lies further off."""
 
 
 def by_nature(subject: Subject) -> Range:
@@ -184,7 +182,7 @@ def places_of(spec: Spec, plan: Plan, worth: Worth, bounds: PriceBounds, terms: 
     nights = FALSE if is_same_day else stretch(0.0, longest)
     return Places(
         halt=_reach(in_window | {TIME: stretch(0.0, day, high_open=True)}),
-        entry=_reach(in_window | _prices(plan, worth)),
+        entry=_reach(in_window | _prices(plan, worth) | _risks(plan, least_loss(spec, plan, worth, bounds))),
         open=_reach(held, {"dte": stretch(over, longest), "time_in_trade": lasting, "sessions_in_trade": nights}),
         opened=_reach(
             held | in_window | _UNMOVED,
@@ -267,6 +265,29 @@ def _prices(plan: Plan, worth: Worth) -> dict[Subject, Range]:
     }
 
 
+def least_loss(spec: Spec, plan: Plan, worth: Worth, bounds: PriceBounds) -> float:
+    """Return what one structure can lose at expiry at least, per share, whatever it brings; 0 where nothing is sure."""
+    if plan.overwrite is not None or any(leg.is_shares for leg in spec.legs.legs):
+        return 0.0
+    if plan.opens_for == "debit":
+        return bounds.least
+    brought = most_brought(spec, worth)
+    if brought is None or worth.most_cost is None:
+        return 0.0
+    return worth.most_cost - min(brought, bounds.most)
+
+
+def _risks(plan: Plan, least: float) -> dict[Subject, Range]:
+    """At entry: what the structure, and so the bot with it, may lose at expiry at least."""
+    count = 1 if plan.size is not None else plan.quantity
+    dollars = stretch(least * MULTIPLIER * count, inf)
+    return {
+        Subject("max_risk", Quantity.PRICE): stretch(least, inf),
+        Subject("max_risk", Quantity.DOLLARS): dollars,
+        Subject("worst_case_at_expiry", Quantity.DOLLARS): dollars,
+    }
+
+
 def _money(plan: Plan, worth: Worth, bounds: PriceBounds, terms: Terms) -> dict[Subject, Range]:
     """While it is open: what closing it may cost, and what follows for its profit and loss.
 
@@ -327,7 +348,7 @@ def _delta_chosen(strike: Strike) -> Range:
     moved = moved or strike.bound is Bound.AT_MOST or strike.round is Round.AWAY
     if strike.by is not StrikeBy.DELTA or strike.target is None or moved:
         return stretch(0.0, 1.0)
-    return stretch(float(strike.target) * _NEAR, 1.0)
+    return stretch(float(strike.target) * NEAR, 1.0)
 
 
 def _is_edged(strike: Strike) -> bool:

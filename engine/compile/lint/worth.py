@@ -5,14 +5,24 @@ A structure whose strikes all hang on one of them pays off within known bounds: 
 """
 
 from decimal import Decimal
+from math import sqrt
+from statistics import NormalDist
 
 from engine.compile.distance import NOTHING, Ends, ends_of, place_of
+from engine.compile.expiries import dte_range
 from engine.compile.structure import group_direction, symbol_of
 from engine.model.values import dataclass
-from engine.spec.nouns.legs import Bound, Leg, StrikeBy
+from engine.spec.nouns.legs import Bound, Leg, Side, StrikeBy
 from engine.spec.spec import Spec
 
 MULTIPLIER = 100
+NEAR = 0.75
+"""A strike chosen by delta has at least so much of it, and at most so much more: no listed strike lies further off."""
+AT_THE_MONEY = 0.5
+"""The delta there."""
+MOST_VOLATILITY, MOST_DEVIATION = 5.0, 1.0
+"""A year's, and until expiry, of log returns: beyond all markets. By so much an option is more probably in the money
+than its delta says."""
 COMMISSION = Decimal("1.40")
 """Dollars a contract and side, more than any product's: what a stop in dollars may be missed by."""
 
@@ -38,6 +48,37 @@ def worth_of(spec: Spec) -> Worth:
     ends = [_together(sides) for sides in groups.values()]
     least, most = _added([each[0] for each in ends]), _added([each[1] for each in ends])
     return Worth(None if least is None else float(-least), None if most is None else float(most))
+
+
+def most_brought(spec: Spec, worth: Worth) -> float | None:
+    """Return the most that selling one structure can bring, per share; None where its worst case has no sure width.
+
+    A spread is worth no more than its width times how probable its sold strike is. Source: Breeden and Litzenberger,
+    "Prices of State-Contingent Claims Implicit in Option Prices".
+    """
+    sides: dict[str, list[Leg]] = {}
+    for leg in spec.legs.legs:
+        sides.setdefault(leg.right, []).append(leg)
+    is_apart = _stand_apart(sides) if len(sides) > 1 else all(map(_is_outward, spec.legs.legs))
+    if worth.most_cost is None or len(spec.underlyings) != 1 or not is_apart:
+        return None
+    last = max(dte_range(each)[1] for each in spec.legs.expiries)
+    deviation = min(MOST_VOLATILITY * sqrt((last + 1) / 365), MOST_DEVIATION)
+    costs = [(_ends(legs)[0], _probable(legs, deviation)) for legs in sides.values()]
+    brought = sum(-float(least or NOTHING) * probable for least, probable in costs)
+    return min(brought, worth.most_cost)
+
+
+def _probable(legs: list[Leg], deviation: float) -> float:
+    """Return how probable it is at most that what is sold on one side is in the money at its end."""
+    root = place_of(legs[0], legs)[0]
+    strike = root.strike
+    if root.side is not Side.SELL or not _is_out_of_the_money(root) or strike.by is StrikeBy.AT_LEG:
+        return 1.0
+    target = AT_THE_MONEY
+    if strike.by is StrikeBy.DELTA and strike.target is not None and strike.multiple_of is None:
+        target = min(float(strike.target) / NEAR, AT_THE_MONEY)
+    return NormalDist().cdf(NormalDist().inv_cdf(target) + deviation)
 
 
 def _added(parts: list[Decimal | None]) -> Decimal | None:

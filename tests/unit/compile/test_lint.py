@@ -122,6 +122,7 @@ OF_PUT = "breach: {spot_within: 5 pts, of: short_put}"
 DELTA = "- leg_delta: {beyond: 0.20}"
 OPEN = "  max_open: 30\n"
 RESTING = "  - stop: {loss: 200%}\n    resting: true\n"
+DEEPER = ("max_loss_per_trade: $1000", "max_loss_per_trade: $9000")
 PROTECTED = RISK + "  protect: {cost: 4x credit}\n  max_unprotected: 5s\n"
 TWO_OF_THREE = "{start: mid, adaptive: [patient, normal, urgent], tries: 2, then: market}"
 """The third priority is of no try."""
@@ -192,7 +193,7 @@ FOUND = [
     (exits(LAST, "- loss: {at_least: 1900%}"), "RB331", "1900%"),
     (exits(LAST, "- loss: {above: 1x max_risk}"), "RB331", "1x max_risk"),
     (
-        legs(BROKEN_WING).replace("profit: 50%", "profit: $1100").replace("credit: {at_least: 0.50}", WIDE),
+        legs(BROKEN_WING).replace("profit: 50%", "profit: $1100").replace(REQUIRE[6:-1], WIDE).replace(*DEEPER),
         "RB330",
         "$1100",
     ),
@@ -248,13 +249,22 @@ FOUND = [
     (changed((REQUIRE, "    - credit: {between: [$1.20, $400]}\n")), "RB344", "$1.20"),
     (changed((TARGET, "  - target: {profit: $0.25}\n")), "RB344", "$0.25"),
     (
-        changed(("underlying: SPX", "underlying: SPX\nquantity: 3"), (TARGET, "  - target: {profit: $14}\n")),
+        changed(("underlying: SPX", "underlying: SPX\nquantity: 3"), (TARGET, "  - target: {profit: $14}\n"), DEEPER),
         "RB344",
         "$14",
     ),
     (changed((RISK, RISK + "  protect: {cost: 4x credit}\n  max_unprotected: 1s\n")), "RB341", "1s"),
-    (changed((RISK, PROTECTED), ("underlying: SPX", "underlying: SPX\nquantity: 3")), "RB341", "5s"),
+    (changed((RISK, PROTECTED), ("underlying: SPX", "underlying: SPX\nquantity: 3"), DEEPER), "RB341", "5s"),
     (changed((RISK, PROTECTED), (BREACH, BREACH + "    order: {pause: 10s}\n")), "RB341", "5s"),
+    # what structure and limits leave no room for
+    (changed((RISK, "  max_loss_per_trade: $100\n")), "RB316", "$100"),
+    (changed((RISK, RISK + "  require:\n    - worst_case_at_expiry: {at_most: $100}\n")), "RB311", "$100"),
+    (changed((REQUIRE, "    - max_risk: {at_most: $300}\n")), "RB311", "$300"),
+    (
+        changed((REQUIRE, "    - credit: {between: [0.50, 2.00]}\n"), (RISK, "  max_loss_per_trade: $795\n")),
+        "RB316",
+        "$795",
+    ),
     (changed(("then: cancel", f"leg_by_leg: [{ONE_BY_ONE}], then: unwind")), "RB342", "short_call"),
 ]
 
@@ -277,6 +287,8 @@ def test_a_sound_spec_has_no_warning() -> None:
 
 
 QUIET = [
+    changed((REQUIRE, "    - credit: {between: [0.50, 2.50]}\n"), (RISK, "  max_loss_per_trade: $795\n")),
+    changed((RISK, RISK + "  require:\n    - worst_case_at_expiry: {at_most: $900}\n")),
     changed((REQUIRE, "    - credit: {at_least: $30}\n")),
     changed(("underlying: SPX", "underlying: SPY"), (REQUIRE, "    - credit: {at_least: $3}\n")),
     exits(LAST, "- {stop: {loss: $0}, armed_by: {profit: {at_least: 30%}}}"),

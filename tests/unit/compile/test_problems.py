@@ -103,6 +103,8 @@ CASES = [
     (changed("about:", "accept: {RB310: fine}\nabout:"), "RB300", "RB310"),
     (changed("dte: 0", "dte: {between: [9, 3]}"), "RB260", "{between: [9, 3]}"),
     (changed("dte: 0}", "dte: 0, class: SPXX}"), "RB260", "SPXX"),
+    (changed("dte: 0}", "dte: {at_most: 0}, class: SPX}"), "RB260", "SPX"),
+    (changed("dte: 0}", "dte: 1}").replace("per_day: 1\n", "max_open: 1\n  days: [fri]\n"), "RB260", "1"),
 ]
 
 
