@@ -237,7 +237,7 @@ def options_of(options: dict[str, Any]) -> "BacktestOptions":
         elapsed=None if options["workers"] else WallClock().elapsed,
         resumes=options["resume"],
         sampling=options["sampling"],
-        files=written(options["data"], last),
+        files=partial(written, options["data"]),
     )
 
 

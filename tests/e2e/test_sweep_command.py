@@ -175,11 +175,18 @@ def test_what_is_kept_of_data_that_was_repaired_since_is_told(data: Path, tmp_pa
     first.write_bytes(whole)
     other = typed(*words)
     assert other.exit_code == 2
-    assert f"s.jsonl was begun before the data was written anew: {first}" in other.stderr
+    assert f"s.jsonl was begun before the data changed or grew: {first}" in other.stderr
     assert "name another --out" in other.stderr
-    (tmp_path / "chains" / "daily").mkdir()
-    (tmp_path / "chains" / "daily" / "spx_daily.csv").write_text("date,open,high,low,close\n")
+    daily = tmp_path / "chains" / "daily" / "spx_daily.csv"
+    daily.parent.mkdir()
+    daily.write_text("date,open,high,low,close\n2026-09-02,5900,5910,5890,5905\n")
     assert " and 1 more" in typed(*words).stderr
+    words = (*words[:-5], tmp_path / "t.jsonl", *words[-4:])
+    assert typed(*words).exit_code == 0
+    daily.write_text(f"{daily.read_text()}2026-09-03,5905,5910,5890,5900\n")
+    assert typed(*words).exit_code == 0, "nor is a row of such a day"
+    daily.write_text(daily.read_text().replace("5905\n", "5906\n"))
+    assert f"t.jsonl was begun before the data changed or grew: {daily}" in typed(*words).stderr
 
 
 def test_a_search_is_kept_and_goes_on_with_more_trials(data: Path, tmp_path: Path) -> None:

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 
 from engine.adapters.history.day import SLACK, Columns, DailyBar, Finding
 from engine.adapters.history.finding import OUTSIDE, left_out, refused, told
 from engine.adapters.history.missing import parse_day
-from engine.adapters.history.table import CsvTable, Whole, read_csv
+from engine.adapters.history.table import CsvTable, Whole, fields_of, header_of, read_csv, reading
 from engine.model.contract import Kind, product
 from engine.model.errors import StoreError
 from engine.model.session import CalendarError, is_session
@@ -174,6 +175,30 @@ class Daily:
             at = {symbol: bar.settles_at(at_open=True), same_day_class: bar.settles_at(at_open=False)}
             found |= {(symbol, each): level for each, level in at.items() if level is not None}
         return found
+
+
+def state_until(file: Path, last: date) -> list[int]:
+    """Return how many rows of a daily file are not of later days, and their checksum. Raises: StoreError.
+
+    A file that has grown since is another one only for sessions that are later than what it had.
+    """
+    count, checksum, place = 0, 0, -1
+    with reading(file) as lines:
+        for number, line in enumerate(each for each in lines if not each.startswith("#") and each.strip()):
+            if number == 0:
+                place = next((at for at, name in enumerate(header_of(line)) if name == "date"), -1)
+            elif place >= 0 and _is_later(fields_of(line), place, last):
+                continue
+            count, checksum = count + 1, crc32(line.rstrip("\r\n").encode(), checksum)
+    return [count, checksum]
+
+
+def _is_later(fields: Sequence[str], place: int, last: date) -> bool:
+    """Say whether a row is of a later day; one without a day is not."""
+    try:
+        return parse_day(fields[place].strip()) > last
+    except (ValueError, IndexError):
+        return False
 
 
 def _files(folders: Sequence[Path]) -> Iterator[Path]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from engine.adapters.history.chain import ChainSource
-from engine.adapters.history.daily import Daily
+from engine.adapters.history.daily import Daily, state_until
 from engine.adapters.history.day import Source
 from engine.adapters.history.eod import STANDS, EodSource, looks_like_days, looks_like_snapshots
 from engine.adapters.history.lean import LeanSource, looks_like_lean
@@ -47,22 +47,32 @@ def open_source(text: str) -> Source:
 
 
 def written(text: str, last: date) -> dict[str, list[int]]:
-    """Return size and time of writing (ns) of each file that sessions up to a day may be made of, by path.
+    """Return by path what tells whether a file is another one now, of each that sessions up to a day may be made of.
 
-    No file is opened. Raises: MisuseError and StoreError as `open_source`.
+    Of daily bars it is how many rows there are up to that day, and their checksum: such a file grows with each session.
+    Of others it is their size and time of writing (ns), and none is opened. Raises: MisuseError and StoreError as
+    `open_source`.
     """
     asked = _known(_asked(text))
     own = KINDS[asked.kind].files(asked)
-    daily = (file for folder in _daily_folders(asked) for file in folder.glob("*.csv"))
+    daily = {file: file.resolve() for folder in _daily_folders(asked) for file in folder.glob("*.csv")}
     rates = [Path(asked.options["rates"]).expanduser()] if "rates" in asked.options else []
-    found = {}
+    rows, found = frozenset(daily.values()), {}
     for file in sorted({*own, *daily, *rates}):
         day = day_of_name(file.name)
         if day is None or day <= last:
             with suppress(OSError):  # it is gone, or cannot be read: the source says so
-                known = file.stat()
-                found[str(file)] = [known.st_size, known.st_mtime_ns]
+                found[str(file)] = _state(file, last if file.resolve() in rows else None)
     return found
+
+
+def _state(file: Path, last: date | None) -> list[int]:
+    """Return the state of a file, with a day that of its rows up to it. Raises: OSError."""
+    if last is not None:
+        with suppress(StoreError):  # it is no table: the source says so
+            return state_until(file, last)
+    known = file.stat()
+    return [known.st_size, known.st_mtime_ns]
 
 
 def _files_of(path: Path) -> Iterator[Path]:

@@ -54,13 +54,18 @@ Opens = Callable[[], Source]
 Told = Callable[[DayDone, int, int], None]
 
 
+def _no_files(last: date) -> Mapping[str, Sequence[int]]:
+    """Return nothing: nobody says what the data is made of."""
+    return {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestOptions:
     """What a backtest was asked to do. opens: the source, opened anew in each process. workers: processes at most.
 
     elapsed: seconds that count up, by which other processes begin once that saves time; None: they begin at once.
-    sampling: which features of entries are noted beside, None: none. files: size and time of writing of each file that
-    sessions are made of, by its path.
+    sampling: which features of entries are noted beside, None: none. files: of each file that sessions up to a day are
+    made of, by its path, what tells whether it is another one now.
     """
 
     opens: Opens
@@ -76,7 +81,7 @@ class BacktestOptions:
     resumes: bool = False
     calendar: Callable[[], EventCalendar] = field(default=load_calendar)
     sampling: Sampling | None = None
-    files: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    files: Callable[[date], Mapping[str, Sequence[int]]] = field(default=_no_files)
 
 
 def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
@@ -236,11 +241,15 @@ def _written_anew(options: BacktestOptions, first: date) -> Iterator[Finding]:
     if first == options.first or not is_there(options.store):
         return
     with StoreReader(options.store) as reader:
-        before = reader.records((Kind.RUN_STARTED,))[-1].data.get("files")
-    for file, state in before.items() if isinstance(before, dict) else ():
+        begun = reader.records((Kind.RUN_STARTED,))[-1].data
+    before, until = begun.get("files"), begun.get("files_until")
+    if not isinstance(before, dict) or not isinstance(until, str):
+        return
+    now = options.files(date.fromisoformat(until))
+    for file, state in before.items():
         day = day_of_name(Path(file).name)
-        if options.files.get(file) != state and (day is None or day < first):
-            text = f"it was written anew since: sessions before {first} came of it as it was, and stay so"
+        if now.get(file) != state and (day is None or day < first):
+            text = f"it has changed or grown since: sessions before {first} came of it as it was, and stay so"
             yield finding.told(file, 0, text)
 
 
@@ -259,6 +268,7 @@ def _start_record(desk: Desk, program: Program, source: Source, options: Backtes
     }
     if options.sampling is not None:
         settings |= {"features": [*options.sampling.features], "place": options.sampling.place}
+    until = (*source.dates(options.first, options.last)[-1:], options.last)[0]
     data: dict[str, Json] = {
         "version": release(),
         "specs": told_specs(desk),
@@ -271,7 +281,8 @@ def _start_record(desk: Desk, program: Program, source: Source, options: Backtes
         "session": session_from(options.first).date.isoformat(),
         "lockstep": True,
         "simulated": True,
-        "files": {file: [*state] for file, state in options.files.items()},
+        "files": {file: [*state] for file, state in options.files(until).items()},
+        "files_until": until.isoformat(),
     }
     return Record(_begin(options.first), Kind.RUN_STARTED, data=data)
 

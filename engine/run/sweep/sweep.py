@@ -158,7 +158,7 @@ class Kept:
         """Refuse to go on over other data: results of both would stand beside each other. Raises: MisuseError."""
         if changed := sorted(file for file in {*before, *now} if before.get(file) != now.get(file)):
             more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-            text = f"{self.file} was begun before the data was written anew: {changed[0]}{more}"
+            text = f"{self.file} was begun before the data changed or grew: {changed[0]}{more}"
             raise MisuseError(text, "name another --out: what is kept came of the data as it was")
 
     def add(self, variants: Iterable[Variant]) -> None:

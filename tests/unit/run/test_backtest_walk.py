@@ -19,6 +19,7 @@ from benchmarks.engine_desk import compiled
 from benchmarks.task import variants
 from engine.adapters.history.day import DailyBar, Finding, HistoryDay, Source
 from engine.adapters.history.finding import told
+from engine.adapters.history.open import written
 from engine.model.contract import Underlying
 from engine.model.errors import MisuseError
 from engine.model.event import OpeningMoveReport
@@ -283,14 +284,38 @@ def test_data_that_was_written_anew_between_two_parts_of_a_backtest_is_told(tmp_
     """What was lived through stays as it came of the data before; a day that is still to come may be repaired."""
     desk, source, store = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25), tmp_path / "x.db"
     names = ("chains/2026-09-01.parquet", "chains/2026-09-02.parquet", "daily/spx.csv", "daily/vix.csv")
-    run(desk, store, source, last=FIRST, files={name: [5, 1] for name in names})
+    run(desk, store, source, last=FIRST, files=lambda until: {name: [5, 1] for name in names})
     anew = {name: [5, 2] for name in names[:3]} | {names[3]: [5, 1], "chains/2026-09-03.parquet": [5, 1]}
-    found = run(desk, store, source, last=date(2026, 9, 2), resumes=True, files=anew)
-    text = "it was written anew since: sessions before 2026-09-02 came of it as it was, and stay so"
+    found = run(desk, store, source, last=date(2026, 9, 2), resumes=True, files=lambda until: anew)
+    text = "it has changed or grown since: sessions before 2026-09-02 came of it as it was, and stay so"
     told = [(each["file"], each["severity"], each["text"]) for each in found.findings]
     assert told == [(names[0], "told", text), (names[2], "told", text)]
-    found = run(desk, store, source, last=date(2026, 9, 3), resumes=True, files=anew)
+    found = run(desk, store, source, last=date(2026, 9, 3), resumes=True, files=lambda until: anew)
     assert len(found.findings) == 2, "told once"
+
+
+@pytest.mark.parametrize("last", [date(2026, 9, 2), date(2026, 9, 30)], ids=["to its last session", "to a later day"])
+def test_a_daily_file_that_has_grown_is_told_where_sessions_that_were_lived_through_had_not_all_of_it(
+    last: date, tmp_path: Path
+) -> None:
+    """It gets a row with each session, and was told as written anew with each part of a backtest."""
+    (tmp_path / "data" / "daily").mkdir(parents=True)
+    for day in (FIRST, date(2026, 9, 2), date(2026, 9, 3)):
+        (tmp_path / "data" / f"{day}.csv").touch()
+    spx, vix = (tmp_path / "data" / "daily" / f"{name}.csv" for name in ("spx", "vix"))
+    spx.write_text("date,open,high,low,close\n2026-08-31,1,2,1,2\n2026-09-01,2,3,2,3\n2026-09-02,3,4,3,4")
+    vix.write_text("date,vix\n2026-08-31,16\n")
+    desk, store = desk_of(tmp_path, CONDOR), tmp_path / "x.db"
+    files = partial(written, f"eod:{tmp_path / 'data'}")
+    run(desk, store, PastDays(every=3, strikes=25, last=date(2026, 9, 2)), last=last, files=files)
+    with spx.open("a") as more:
+        more.write("\n2026-09-03,4,5,4,5\n")
+    with vix.open("a") as more:
+        more.write("2026-09-02,17\n2026-09-03,18\n")
+    source = PastDays(every=3, strikes=25, last=date(2026, 9, 3))
+    found = run(desk, store, source, last=date(2026, 9, 3), resumes=True, files=files)
+    text = "it has changed or grown since: sessions before 2026-09-03 came of it as it was, and stay so"
+    assert [(each["file"], each["text"]) for each in found.findings] == [(str(vix), text)]
 
 
 def test_greeks_that_the_source_lacks_are_those_of_the_model(tmp_path: Path) -> None:
