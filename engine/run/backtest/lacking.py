@@ -25,17 +25,21 @@ def gaps_of(bots: Sequence[CompiledBot], source: Source, first: date, last: date
 
 
 def _without_daily(bots: Iterable[CompiledBot], source: Source, days: Sequence[date]) -> Iterator[Finding]:
-    """Yield of which symbols that bots trade or read there are no daily bars before any of these sessions."""
+    """Yield of which symbols that bots trade or read there are no daily bars before any of these sessions.
+
+    There may be some that end long before, or begin later.
+    """
     read = [bot.plan.needs for bot in bots]
     of_days = (symbol for needs in read for symbol, seconds in needs.bars if seconds == DAY)
     for symbol in sorted({*of_days, *(symbol for needs in read for symbol in (*needs.symbols, *needs.daily))}):
         if not any(source.daily(symbol, day, 1) for day in days):
-            text = f"there are no daily bars of {symbol}: its previous closes and averages are unknown"
+            text = f"no session has daily bars of {symbol} before it: its previous closes and averages are unknown"
             yield finding.told("daily", 0, text)
     for symbol in sorted({symbol for needs in read for symbol in needs.implied}):
         if not any(source.implied(symbol, day, 1) for day in days):
-            index = f"daily bars of {IMPLIED_BY[symbol]}" if symbol in IMPLIED_BY else "volatilities of days before"
-            yield finding.told("daily", 0, f"there are no {index}: ranks of volatility of {symbol} are unknown")
+            index = f"daily bars of {IMPLIED_BY[symbol]}" if symbol in IMPLIED_BY else "volatilities of days"
+            text = f"no session has {index} before it: ranks of volatility of {symbol} are unknown"
+            yield finding.told("daily", 0, text)
 
 
 def lacking(day: HistoryDay, session: Session, needed: Mapping[Series, int], source: Source) -> Iterator[str]:

@@ -536,8 +536,8 @@ def test_daily_bars_that_a_bot_reads_and_that_are_not_there_are_told(tmp_path: P
         [str(each["text"]) for each in run(desk_of(tmp_path, text), tmp_path / f"{n}.db", source, last=FIRST).findings]
         for n, source in enumerate((WithoutVolatility(every=3), WithoutBars(every=3), PastDays(every=3)))
     ]
-    no_bars = "there are no daily bars of SPX: its previous closes and averages are unknown"
-    no_index = "there are no daily bars of VIX: ranks of volatility of SPX are unknown"
+    no_bars = "no session has daily bars of SPX before it: its previous closes and averages are unknown"
+    no_index = "no session has daily bars of VIX before it: ranks of volatility of SPX are unknown"
     assert told == [[no_bars, no_index], [no_bars], []]
 
 

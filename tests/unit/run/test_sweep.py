@@ -358,7 +358,7 @@ class WithoutBars(PastDays):
 
 def test_daily_bars_that_no_session_has_are_told_once() -> None:
     found = evaluate(asked("0.05", "0.06"), terms(opens=partial(WithoutBars, strikes=25, every=3)))
-    text = "there are no daily bars of SPX: its previous closes and averages are unknown"
+    text = "no session has daily bars of SPX before it: its previous closes and averages are unknown"
     assert [each.text for part in found for each in part.findings] == [text]
 
 
