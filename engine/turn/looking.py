@@ -60,11 +60,6 @@ def lines_of(pinned: Iterable[Contract], wishes: Iterable[Wish]) -> int:
     return len({*pinned, *(contract for wish in wishes for contract in wish.need)})
 
 
-def has_members(work: Work) -> bool:
-    """Say whether any bot has a universe: then what is streamed may change with time alone."""
-    return any(bot.members for bot in work.program.bots.values())
-
-
 def member_wishes(work: Work, bots: Iterable[CompiledBot], room: int, wishes: Wishes, view: View) -> list[Wish]:
     """Return what these bots with a universe want and `room` lines allow."""
     found = list[Wish]()

@@ -11,7 +11,7 @@ from engine.model.contract import Contract, Option, Underlying
 from engine.model.session import Session, at_exchange_time
 from engine.turn.asking import ask_at
 from engine.turn.daily import OPENING_MINUTES, awaited_opening_moves, day_at_hand
-from engine.turn.looking import Wishes, has_members, lines_of, member_wishes
+from engine.turn.looking import Wishes, lines_of, member_wishes
 from engine.turn.program import CompiledBot
 from engine.turn.resting import option_has_expired, resting_orders
 from engine.turn.rolling import looks, roll_wishes
@@ -128,11 +128,10 @@ def _stream(work: Work, wishes: list[Wish], pinned: dict[Contract, None]) -> tup
     """Return what is streamed from now on."""
     limit = work.program.line_limit
     wanted = watch_list(wishes, pinned, work.state.streamed)
-    if len(wanted) > limit and has_members(work) and lines_of(pinned, wishes) <= limit:
-        wanted = wanted[:limit]  # what is only kept goes without a word
     if len(wanted) > limit:
-        text = f"{len(wanted)} market data lines are wanted, {limit} may be used: the least important wait"
-        work.alarm(next(iter(work.bots), ""), text)
+        if lines_of(pinned, wishes) > limit:  # what is only kept goes without a word
+            text = f"more market data lines are wanted than the {limit} that may be used: the least important wait"
+            work.alarm(next(iter(work.bots), ""), text)
         wanted = wanted[:limit]
     if wanted != work.state.streamed:
         work.commands.append(Watch(wanted))

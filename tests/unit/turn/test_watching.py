@@ -4,6 +4,7 @@ from hand_desk import Desk, text_of
 
 from engine.model.command import Watch
 from engine.model.contract import Option
+from engine.model.values import replace
 
 LEGS = """
   expiry: {dte: 0}
@@ -39,3 +40,21 @@ def test_no_oftener_than_every_five_seconds_while_the_market_moves_the_choice() 
     assert sum(isinstance(each, Watch) for each in desk.commands[begun:]) <= 1
     desk.tick(5)
     assert sum(isinstance(each, Watch) for each in desk.commands[begun:]) >= 1
+
+
+def test_too_few_lines_are_told_once_a_session_and_only_of_what_is_needed() -> None:
+    """How many are wanted changes with each quote; what would only be kept goes without a word."""
+    desk = Desk((text_of(entry='{window: {from: "10:00", to: "11:00"}}', legs=LEGS),))
+    desk.until("09:58")
+    desk.program = replace(desk.program, line_limit=len(desk.state.streamed))
+    for level in (6005.0, 6010.0, 6005.0, 6015.0):
+        desk.level("SPX", level)
+        desk.tick(5)
+    assert len(desk.state.streamed) == desk.program.line_limit
+    assert [words for words in desk.alarms if "lines" in words] == []
+    desk.program = replace(desk.program, line_limit=6)
+    for level in (6090.0, 6020.0, 6060.0, 6085.0):
+        desk.level("SPX", level)
+        desk.tick(5)
+    told = "more market data lines are wanted than the 6 that may be used: the least important wait"
+    assert [words for words in desk.alarms if "lines" in words] == [told]
