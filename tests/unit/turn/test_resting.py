@@ -503,3 +503,18 @@ def test_what_comes_to_the_broker_at_the_second_try_rests() -> None:
         desk.ack(order)
     desk.tick(60)
     assert (len(desk.live), desk.position.suspended, desk.position.rearmed) == (2, False, 0)
+
+
+@pytest.mark.parametrize(("at", "told"), [("15:59", 1), ("16:00:01", 0)])
+def test_that_it_ends_with_its_option_is_no_alarm(at: str, told: int) -> None:
+    legs = "\n  expiry: {dte: 0}\n  short_put: {sell: put, strike: {delta: 0.15}}\n"
+    desk = seller(legs=legs, exits="\n  - target: {profit: 60%}\n    resting: true\n  - at_expiry: settle\n")
+    desk.opened("10:01")
+    target = desk.submitted[-1]
+    desk.ack(target)
+    desk.until(at)
+    desk.message(target, 202, "Order Canceled - reason:Order has expired")
+    desk.cancelled(desk.order(target.ref))
+    assert desk.order(target.ref).status is OrderStatus.CANCELLED
+    assert sum("the broker has cancelled" in words for words in desk.alarms) == told
+    assert len(desk.alarms) == 2 * told, "and that it is put back"
