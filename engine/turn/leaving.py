@@ -29,7 +29,7 @@ from engine.turn.opening import ticket
 from engine.turn.profit import structure
 from engine.turn.program import CompiledBot, CompiledRule
 from engine.turn.protecting import UNPROTECTED, is_unprotected_too_long, note_protection, place_protection
-from engine.turn.resting import cancel, resting_orders
+from engine.turn.resting import cancel, has_expired, resting_orders
 from engine.turn.rolling import Found, begin_to_look, end_looking, note_nothing, seek, send_roll
 from engine.turn.state import Reading, exits_of
 from engine.turn.trailing import note_best
@@ -48,8 +48,14 @@ UNWIND_LADDER = Ladder(start=Start.NATURAL, wait=5.0, tries=3, then=Then.MARKET,
 
 
 def step_exits(work: Work, position: Position) -> None:
-    """Judge the exits of a position that holds something; the first that is true acts."""
+    """Judge the exits of a position that holds something; the first that is true acts.
+
+    Of what has expired while nobody looked the settlement is still to come.
+    """
     if position.is_flat or position.is_let_be or not is_trading(work):
+        return
+    found = structure(work, position)
+    if found.expiry < work.state.session.date and has_expired(work, position):
         return
     bot = work.governing(position)
     if _only_waits_for_expiry(work, position):
@@ -65,7 +71,6 @@ def step_exits(work: Work, position: Position) -> None:
             leave(work, position, UNPROTECTED, "a short leg has stood without protection for too long")
             return
     view = work.view()
-    found = structure(work, position)
     view.legs, view.held, view.quantity = found.legs, found.held, found.quantity
     if bot.trailing:
         position = note_best(work, position, bot, view)

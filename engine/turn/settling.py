@@ -53,7 +53,8 @@ def settle(work: Work, option: Option, last: Decimal = ZERO) -> None:
                 if level is None:
                     if _is_asked_for(work, option):
                         continue
-                    work.alarm(position.bot, f"{option} is gone and its settlement level is not known", position.id)
+                    text = f"{option} is gone and its settlement level is not known"
+                    work.alarm_of_price(position.bot, text, position.id)
                     continue
                 _settle_leg(work, position.id, leg, level)
         if level is not None or work.positions[position.id].is_flat:

@@ -56,12 +56,12 @@ def test_what_settles_at_opening_prints_takes_the_open_of_the_day_after_its_last
     assert not [text for text in desk.alarms if "settlement level" in text]
 
 
-def of_shares() -> tuple[Desk, Option]:
+def of_shares(exits: str = "") -> tuple[Desk, Option]:
     """A put on SPY that was sold at 600 on its last day."""
     sections = {
         "underlying": "SPY",
         "legs": "\n  expiry: {dte: 0}\n  short_put: {sell: put, strike: {at: spot}}\n",
-        "exits": "\n  - at_expiry: settle\n",
+        "exits": f"\n{exits}  - at_expiry: settle\n",
         "order": "{start: mid, step: 0.01, wait: 10s, tries: 3, then: cancel}",
         "risk": "{daily_loss: $500, undefined_risk: allow}",
     }
@@ -156,3 +156,20 @@ def test_what_was_closed_beyond_what_was_held_settles_too() -> None:
         desk.holds(leg.option, 0)
     assert [leg.held for leg in desk.position.legs] == [0, 0]
     assert desk.state.bots["spread"].day.realized - before == 15 * 100 - 5 * 100, "long 5945, short 5935"
+
+
+def test_no_exit_closes_what_has_expired_while_nobody_looked() -> None:
+    """An exit by time began to close it, and gave the trade its name; its level was missed before it was asked for."""
+    desk, _ = of_shares('  - time: "15:30"\n')
+    desk.until("15:00")
+    desk.unlink()
+    until_morning(desk, 365)
+    desk.board.previous_close[desk.board.rows[Underlying("SPY")]] = float("nan")
+    desk.link([], {})
+    desk.tick(1)
+    assert (desk.position.state, desk.position.exit_reason) == ("open", "")
+    assert not [text for text in desk.alarms if "settlement level" in text or "no price" in text]
+    desk.board.previous_close[desk.board.rows[Underlying("SPY")]] = 598.0
+    desk.tick(5)
+    assert settled(desk) == [("assigned", "598.0000")]
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "assigned")
