@@ -20,7 +20,7 @@ from engine.model.values import replace
 from engine.turn.doubting import DOUBT, our_books
 from engine.turn.ended import order_ended, stop_for_today
 from engine.turn.judging import wake
-from engine.turn.resting import ask_back, cancel, option_has_expired
+from engine.turn.resting import ask_back, cancel, has_run_out, option_has_expired
 from engine.turn.reviving import adopted, revive
 from engine.turn.rivals import note_refs
 from engine.turn.torn import torn_entries
@@ -155,7 +155,8 @@ def _missed_once(work: Work, order: Order) -> None:
 def _missed_again(work: Work, order: Order) -> None:
     """Two lists on end lack an order: one that was acknowledged is first taken back."""
     is_asked = order.status is OrderStatus.CANCELLING
-    if order.perm_id and order.ended is None and order.filled < order.quantity and not is_asked:
+    is_left = order.filled < order.quantity and not has_run_out(work, order)
+    if order.perm_id and order.ended is None and is_left and not is_asked:
         work.alarm(order.bot, f"the broker does not list {order.ref} any more: it is taken back", order.position)
         cancel(work, order, "the broker does not list it any more")
     elif order.status.is_live:
@@ -199,7 +200,7 @@ def not_found(work: Work, order: Order) -> None:
             work.put_order(replace(order, status=OrderStatus.UNKNOWN, message=UNLISTED))
         return
     text = f"{order.ref} is not at the broker any more: {ended.value}"
-    if order.filled < order.quantity:
+    if order.filled < order.quantity and not has_run_out(work, order):
         work.alarm(order.bot, text, order.position)
     message = order.message if asked else text
     order = work.put_order(replace(order, status=ended, ended=ended, message=message, attempt_until=None))

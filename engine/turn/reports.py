@@ -33,7 +33,7 @@ from engine.turn.message_codes import (
 )
 from engine.turn.mismatch import check_count, check_net_price, check_price, check_terms, is_second
 from engine.turn.past_us import corrected_past_us, replace_estimates
-from engine.turn.resting import RESTING, cancel, cancel_entries, is_too_early, option_has_expired, take_back
+from engine.turn.resting import RESTING, cancel, cancel_entries, has_run_out, is_too_early, take_back
 from engine.turn.reviving import adopted, told_to_work
 from engine.turn.rivals import is_of_ours, note, note_completed
 from engine.turn.turned_away import answered
@@ -166,7 +166,7 @@ def on_message(work: Work, event: OrderMessage) -> None:
         if event.code == CANCELLED and order.ended is OrderStatus.CANCELLED:
             conclude(work, order)
         return
-    if event.code == CANCELLED and not _has_run_out(work, order):
+    if event.code == CANCELLED and not has_run_out(work, order):
         work.alarm(order.bot, f"the broker has cancelled {order.ref}: {event.text}", order.position)
     is_unasked = (
         order.status is OrderStatus.CANCELLED and order.message == broker_words(order) and not has_reason(order)
@@ -262,11 +262,6 @@ def _tells_why(order: Order, event: OrderMessage) -> bool:
     is_over = order.status is OrderStatus.CANCELLED and not order.message  # ours says why we wanted it back
     is_unasked = is_over or (order.status.is_live and order.status is not OrderStatus.CANCELLING)
     return event.code == CANCELLED and is_unasked and bool(event.text.rpartition("reason:")[2].strip())
-
-
-def _has_run_out(work: Work, order: Order) -> bool:
-    """Say whether an order rests in what trades no more: that it ends then is no news."""
-    return order.purpose in RESTING and all(option_has_expired(work, leg.option) for leg in order.legs)
 
 
 def is_not_found(order: Order) -> bool:

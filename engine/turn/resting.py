@@ -142,6 +142,11 @@ def option_has_expired(work: Work, option: Option) -> bool:
     return trades_no_more(option.expiry, work.state.session, work.at)
 
 
+def has_run_out(work: Work, order: Order) -> bool:
+    """Say whether an order rests in what trades no more: that it ends then is no news."""
+    return order.purpose in RESTING and all(option_has_expired(work, leg.option) for leg in order.legs)
+
+
 def _fit(work: Work, position: Position, live: list[Order]) -> None:
     """Change resting orders that are larger or smaller than what is held, or priced otherwise than by all fills and
     commissions so far."""

@@ -70,9 +70,10 @@ def book_unseen(work: Work, at_broker: frozenset[str], costs: Mapping[Option, De
             _book(work, order, counts, costs)
             if work.positions[order.position].is_flat:
                 work.put_base(order.position, work.positions[order.position].net)  # it was not made today
-        elif order.purpose is Purpose.ENTRY and _has_expired(work, order):
+        elif _has_expired(work, order):
             text = f"whether {order.ref} filled is not told any more, and its options have expired"
-            work.alarm(order.bot, f"{text}: look at the account's statement", order.position)
+            kept = "" if order.opens(order.position) else " what it closes is booked as kept until then,"
+            work.alarm(order.bot, f"{text}:{kept} look at the account's statement", order.position)
 
 
 def _may_have_filled(work: Work, order: Order, at_broker: frozenset[str], today: bool) -> bool:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from hand_desk import SELLER, Desk, call, put, text_of
 
-from engine.model.contract import Option
+from engine.model.contract import Option, Underlying
 from engine.model.event import BrokerStatus, MarketMoved
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
@@ -187,6 +187,26 @@ def test_what_may_have_filled_and_has_expired_since_is_said() -> None:
     desk.link([], {})
     assert desk.position.state == "closed"
     assert any("its options have expired" in text for text in desk.alarms)
+
+
+def test_a_target_that_may_have_filled_before_its_option_expired_is_said_in_one_alarm() -> None:
+    """The engine was away on the last day: the option was booked as worthless, and the target had filled."""
+    legs = "\n  expiry: {dte: 0}\n  short_put: {sell: put, strike: {delta: 0.15}}\n"
+    desk = seller(legs=legs, exits="\n  - target: {profit: 60%}\n    resting: true\n  - at_expiry: settle\n")
+    desk.opened("10:01")
+    pair_rests(desk)
+    ref = desk.live[0].ref
+    night(desk)
+    desk.link([], {})
+    desk.confirm_gone()
+    desk.board.previous_close[desk.board.rows[Underlying("SPY")]] = 600.0
+    desk.until("09:31", step=5)
+    assert desk.alarms == [
+        f"whether {ref} filled is not told any more, and its options have expired: what it closes is booked as kept"
+        " until then, look at the account's statement"
+    ]
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "expired_worthless")
+    assert not desk.live
 
 
 def test_on_the_same_day_the_broker_tells_its_executions_and_nothing_is_guessed() -> None:
