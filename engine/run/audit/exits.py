@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from engine.model.order import Order, OrderStatus, Purpose
+from engine.model.position import PositionLeg
+from engine.model.session import session_from
 from engine.record.record import Kind
 from engine.run.audit.books import Books
 from engine.run.audit.given_up import GivenUp
@@ -80,7 +83,7 @@ def never_more_at_work(tape: Tape) -> Iterator[Finding]:
 
     Where the broker has taken back a trade, or an exit that was over has filled after all, one that is being cancelled
     for it counts no more. Neither does one that was given up and has come to life, while it is being taken back beside
-    exits that had been sent before.
+    exits that had been sent before, nor what rests in an option that trades no more.
     """
     books = Books()
     busted: set[str] = set()
@@ -104,7 +107,7 @@ def never_more_at_work(tape: Tape) -> Iterator[Finding]:
         for position, entry in touched.items():
             live = [each for each in working.values() if each.order.position == position]
             counted = [each for each in live if not each.is_leaving or (position not in busted and _counts(each, live))]
-            if (text := _too_much(books, counted, position)) and position not in told:
+            if (text := _too_much(books, counted, position, entry.record.at)) and position not in told:
                 told.add(position)
                 yield entry.finding(f"{position}: {text}")
 
@@ -152,7 +155,7 @@ def _note_order(working: dict[str, _Working], order: Order, given_up: GivenUp) -
         known.order = order
 
 
-def _too_much(books: Books, live: list[_Working], position: str) -> str:
+def _too_much(books: Books, live: list[_Working], position: str, at: datetime) -> str:
     for name in {leg.name: None for each in live for leg in each.order.legs}:
         groups: dict[str, int] = {}
         for each in live:
@@ -160,7 +163,13 @@ def _too_much(books: Books, live: list[_Working], position: str) -> str:
             groups[key] = max(groups.get(key, 0), each.remaining(name))
         leg = books.leg(position, name)
         held, total = leg.opened - leg.closed, sum(groups.values())
-        if total > max(held, 0):  # what the broker filled beyond an order is not at work any more
+        is_over = total > max(held, 0)  # what the broker filled beyond an order is not at work any more
+        if is_over and not _has_expired(books.contracts.get((position, name)), at):
             refs = ", ".join(each.order.ref for each in live)
             return f"{total} of {name} work to be closed ({refs}), {held} are held"
     return ""
+
+
+def _has_expired(leg: PositionLeg | None, at: datetime) -> bool:
+    """Say whether a leg trades no more: no order can fill in it, and the broker may end what rests there later."""
+    return leg is not None and not leg.option.is_share and at >= session_from(leg.option.expiry).close

@@ -246,6 +246,17 @@ def test_the_larger_of_an_oca_group_counts_and_its_fills_with_it() -> None:
     assert 9 in broken([*whole, bare])
 
 
+@pytest.mark.parametrize(("when", "is_sound"), [("15:59", False), ("16:01", True)])
+def test_orders_that_the_broker_ends_after_the_settlement_of_their_option_are_not_too_much(
+    when: str, is_sound: bool
+) -> None:
+    day = sound_day()
+    first = index_of(day, of(Kind.ORDER, status="cancelled"))
+    settled = [replace(each, at=at(when)) for each in day[first + 2 : -1]]
+    ended = [replace(each, at=at("16:01:30")) for each in day[first : first + 2]]
+    assert (9 not in broken([*day[:first], *settled, *ended, day[-1]])) is is_sound
+
+
 def test_a_correction_replaces_what_it_corrects() -> None:
     day = sound_day()
     index = index_of(day, of(Kind.FILL), 1)
