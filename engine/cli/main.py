@@ -85,6 +85,17 @@ SECTIONS = {
 }
 """Every command, by what a person is about."""
 COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
+_CLOSING = (
+    "'rulebot kill --flatten [BOT]' closes all that is open; one position is closed on the page or in 'rulebot top'"
+)
+_HALTING = "'rulebot pause [BOT]' lets no bot enter, 'rulebot kill [BOT]' also cancels entries at work"
+_ELSEWHERE = {
+    "close": _CLOSING,
+    "flatten": _CLOSING,
+    "enter": "one entry is asked for on the page or in 'rulebot top'",
+    "halt": _HALTING,
+}
+"""What is no command, and what a person who types it in a bad moment wants."""
 _WIDEST = max(len(name) for name in COMMANDS)
 
 
@@ -113,7 +124,7 @@ class Commands(click.Group):
         except click.UsageError as error:
             from engine.spec.suggest import did_you_mean
 
-            if hint := did_you_mean(args[0], COMMANDS):
+            if hint := _ELSEWHERE.get(args[0]) or did_you_mean(args[0], COMMANDS):
                 raise click.UsageError(f"there is no command '{args[0]}'; {hint}", ctx) from error
             raise
 

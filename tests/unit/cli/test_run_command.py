@@ -54,6 +54,11 @@ def test_no_simulated_gateway_listens() -> None:
         (("validate", "mine/ow.yaml"), "there is no 'mine/ow.yaml'\n  = help: did you mean 'mine/own.yaml'?"),
         (("validate", "nothing_like_it"), "= help: shipped with rulebot: calm_tape_condor, "),
         (("validat", "mine"), "there is no command 'validat'; did you mean 'validate'?"),
+        (
+            ("close", "--store", "a.db"),
+            "no command 'close'; 'rulebot kill --flatten [BOT]' closes all that is open; one",
+        ),
+        (("halt",), "no command 'halt'; 'rulebot pause [BOT]' lets no bot enter, "),
         (("xyzzy",), "No such command 'xyzzy'"),
         (("chart", "put_lite", "--trade", "1", "--store", "own.yaml"), "a trade is of one bot"),
     ],
