@@ -244,37 +244,41 @@ class Walk(Hearing):
         """Return the next instant: of the data or the clock, or one that the engine or the broker waits for."""
         assert self.state is not None
         assert self.broker is not None
-        is_idle = self._pass_by(agenda, market)
+        idle_at = self._pass_by(agenda, market)
         coming = agenda[0][0] if agenda else datetime.max.replace(tzinfo=UTC)
         found = [at for at in (self.fresh_at, self.broker.next_at(self.now)) if at is not None]
-        if is_idle:
-            found.append(min(self.state.wakes.values(), default=NEVER))
-        elif not only_looks_again(self.program, self.state, self.now):
-            found.append(self.state.step_at if self.state.step_at > self.now else self.now + SOON)
+        waking, at = self.state, self.now
+        if idle_at is not None:
+            waking, at = waking._replace(step_at=min(waking.wakes.values(), default=NEVER)), idle_at
+        if not only_looks_again(self.program, waking, at):
+            found.append(waking.step_at if waking.step_at > at else at + SOON)
         soonest = min(found, default=coming)
         if soonest >= coming:
             return coming
         return soonest if market.is_dense or market.stands(soonest.timestamp()) else coming
 
-    def _pass_by(self, agenda: Agenda, market: DayMarket) -> bool:
-        """Pass by the instants of the data at which nobody reads anything; say whether it is such a time."""
+    def _pass_by(self, agenda: Agenda, market: DayMarket) -> datetime | None:
+        """Pass by the instants of the data at which nobody reads anything; return the last one, now without any.
+
+        None where it is no such time.
+        """
         assert self.state is not None
         assert self.broker is not None
         if not self.skips or market.is_dense or market.day.halts or self.broker.working or self.fresh_at is not None:
-            return False
+            return None
         if self.noted != market.session.date and REGIME in market.day.levels:
-            return False
+            return None
         until = idle_until(self.state, market.session, self.now)
         if until is None:
             self.state, passed = self.quiet.pass_by(agenda, self.state, self.now)
             self.records += passed
-            return False
-        last = -1
+            return None
+        at, last = self.now, -1
         while agenda and agenda[0][1] >= 0 and agenda[0][0] < until:
-            _, last = agenda.popleft()
+            at, last = agenda.popleft()
         if last >= 0:
             market.skip(last)
-        return True
+        return at
 
     def _step(self, session: Session, market: DayMarket, place: int) -> None:
         assert self.broker is not None

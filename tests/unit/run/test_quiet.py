@@ -24,6 +24,19 @@ from engine.turn.program import Program
 FIRST = date(2026, 9, 1)
 FILLS = ("natural", "mid", "mid+0.3")
 
+LOOKS_ONCE = """rulebot: 1
+name: plain
+about: Looks once, and halts by options at the money.
+underlying: SPX
+entry: {at: "10:07", for: 30m, try: once, when: [{vix: {above: 90}}]}
+legs:
+  expiry: {dte: 0}
+  long_put: {buy: put, strike: {at: spot}}
+order: {start: mid, step: 0.05, wait: 5s, tries: 4, then: cancel}
+exits: [{time: "15:30"}]
+risk: {halt_when: [{day_range: {above: 1x expected_move}}]}
+"""
+
 
 def odd(day: HistoryDay) -> HistoryDay:
     """Return the day with holes: quotes without a bid or an ask, crossed ones, deltas and levels that are missing."""
@@ -117,6 +130,15 @@ def test_a_group_of_what_changes_and_what_does_not_is_the_same(tmp_path: Path) -
     told, every = both(program_of(tmp_path, text), PastDays(strikes=60, expiries=6), 3, "mid")
     assert not difference(told, every)
     assert sum(record.kind is Kind.MARK for record in told) > 20
+
+
+def test_a_day_that_is_over_for_a_bot_is_looked_at_again_no_sooner(tmp_path: Path) -> None:
+    """Its halt reads options at the money, which are streamed no more once it has looked its only time."""
+    program = program_of(tmp_path, LOOKS_ONCE)
+    told, every = both(program, PastDays(strikes=30), 1, "natural")
+    assert not difference(told, every)
+    halts = [each for each in every if each.kind is Kind.VERDICT and each.data["place"] == "halts"]
+    assert [each.data["truth"] for each in halts][-2:] == [False, None]
 
 
 def test_what_is_held_is_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
