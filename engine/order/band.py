@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from math import isnan
 
 from engine.model.market import Board
 from engine.order.price import Part
@@ -16,6 +17,7 @@ def price_band(limit: Amount, parts: Iterable[Part], board: Board) -> Decimal | 
 
     A percentage is of the legs' mids added up, long and short alike: the net of a spread may be near 0, while the width
     of its quotes goes with what its legs are worth. Shares do not count: their quotes are no wider for what they cost.
+    Nobody bidding counts as a bid of 0, as where such a leg is closed (`price.net_quote`).
     """
     if limit.unit is not Unit.PERCENT:
         return limit.value
@@ -24,7 +26,8 @@ def price_band(limit: Amount, parts: Iterable[Part], board: Board) -> Decimal | 
         row = board.rows.get(option, -1)
         if row < 0:
             return None
-        worth += 0.0 if option.is_share else weight * (board.bid[row] + board.ask[row]) / 2
+        bid = 0.0 if isnan(board.bid[row]) else board.bid[row]
+        worth += 0.0 if option.is_share else weight * (bid + board.ask[row]) / 2
     if worth != worth:
         return None
     return max(limit.value / 100 * Decimal(f"{worth:.4f}"), LEAST_BAND)

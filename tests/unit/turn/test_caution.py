@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from math import nan
 
 import pytest
 from hand_desk import Desk, call, put, text_of
@@ -178,6 +179,17 @@ def test_an_exit_far_from_the_mid_is_sent_and_said() -> None:
 
 def test_an_exit_at_the_usual_width_says_nothing() -> None:
     assert not exiting().alarms
+
+
+def test_a_short_leg_that_nobody_bids_for_is_bought_back_without_a_word() -> None:
+    """Its mid is half of its ask: 0.05 is no further from it than the usual band allows."""
+    desk = Desk()
+    desk.opened()
+    for leg in desk.position.legs:
+        desk.quote(leg.option, nan, 0.05)
+    desk.until("15:45")
+    assert desk.position.state == "exiting"
+    assert not desk.alarms
 
 
 # ---------------------------------------------------------------- the day's loss
