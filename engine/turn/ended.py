@@ -282,6 +282,10 @@ def _closing_ended(work: Work, position: Position, order: Order, *, asked: bool)
         position = work.put_position(replace(position, retry_at=work.at + retry_after(work, position)))
     elif order.status is OrderStatus.CANCELLED and not asked:
         text = "a closing order was cancelled, and not by us: it is sent again"
+        if work.at >= work.state.session.close:  # all orders of the day end there
+            text = "a closing order was at work up to the close: it is sent again at the next open"
+            if has_expired(work, position):
+                text = "a closing order was at work up to the close: what it was to close has expired"
         words = broker_words(order)
         work.alarm(position.bot, f"{text} ({words})" if words else text, position.id)
         position = work.put_position(replace(position, retry_at=work.at + FIRST_RETRY))

@@ -441,6 +441,18 @@ def test_an_exit_that_the_broker_cancels_at_once_is_not_sent_in_a_circle() -> No
     assert any("cancelled" in text for text in desk.alarms)
 
 
+def test_an_exit_at_work_up_to_the_close_of_its_last_day_is_not_sent_again_and_says_so() -> None:
+    desk = held('\n  - time: "15:59"\n')
+    desk.until("15:59")
+    desk.ack(desk.last)
+    desk.until("16:00", step=10)
+    desk.cancelled(desk.last)
+    desk.message(desk.last, 202, "Order Canceled - reason:Order has expired")
+    desk.tick(1)
+    said = "a closing order was at work up to the close: what it was to close has expired"
+    assert [text for text in desk.alarms if "closing order" in text] == [said]
+
+
 def test_a_cancel_without_an_answer_is_asked_again_and_said() -> None:
     desk = held('\n  - time: "15:45"\n    order: market\n  - stop: {cost: 2x credit}\n')
     cost(desk, 2.0)

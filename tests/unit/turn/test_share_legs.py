@@ -59,6 +59,18 @@ def position(desk: Desk):  # type: ignore[no-untyped-def]
     return found
 
 
+def test_shares_that_an_order_has_not_sold_by_the_close_are_sold_at_the_next_open_and_it_says_so() -> None:
+    desk = desk_of(exits='\n  - time: "15:59"\n')
+    desk.until("10:00")
+    filled(desk)
+    desk.until("15:59")
+    desk.ack(desk.last)
+    desk.until("16:00", step=10)
+    desk.cancelled(desk.last)
+    desk.tick(1)
+    assert desk.alarms[-1] == "a closing order was at work up to the close: it is sent again at the next open"
+
+
 def test_a_buy_write_is_one_combo_priced_per_share() -> None:
     desk = desk_of()
     desk.until("10:00")
