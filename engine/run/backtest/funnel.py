@@ -1,22 +1,19 @@
 """The entry funnel: which condition kept a bot out, for how many minutes and on how many sessions.
 
-Told from what was recorded: verdicts whenever one changed, and when a bot watched. Of several conditions that do not
-hold the first counts, as the spec has them, so that minutes add up.
+Told from what was recorded: verdicts whenever one changed, when a bot watched, and why it did not. Of several
+conditions that do not hold the first counts, as the spec has them, so that minutes add up.
 """
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from typing import Any
 
 from engine.model.session import exchange_date
 from engine.model.values import dataclass
 from engine.record.record import Kind, Record
 
-KINDS = (Kind.VERDICT, Kind.DECISION, Kind.NEAREST, Kind.SESSION)
+KINDS = (Kind.VERDICT, Kind.DECISION, Kind.NEAREST, Kind.SESSION, Kind.BOT_DAY)
 HALTED = "halted"
 NOT_JUDGED = "nothing was judged"
-HELD = "positions of earlier sessions"
-"""Nothing was judged while something was held from before: as much as may be open at once."""
 LATER = "what comes after its conditions"
 """Minutes in which all conditions held: legs, limits or the order stood in the way."""
 UNFILLED = "not filled"
@@ -59,8 +56,7 @@ class _Bot:
         self.halted: set[date] = set()
         self.watching_minutes = 0.0
         self.by_day: dict[date, dict[str, float]] = {}
-        self.open: set[str] = set()
-        self.held: set[date] = set()
+        self.skipped: dict[date, str] = {}
         self.blind: dict[date, dict[str, bool]] = {}
 
     def until(self, at: datetime) -> None:
@@ -89,7 +85,8 @@ class _Bot:
             self.blind.setdefault(day, {})[f"halt {data['rule']}"] = data["truth"] is None
         elif record.kind is Kind.DECISION:
             self._decision(str(data["what"]), record.at, day)
-            self._position(record)
+        elif record.kind is Kind.BOT_DAY:
+            self.skipped[day] = str(data["skipped"])
 
     def _decision(self, what: str, at: datetime, day: date) -> None:
         if what == "watch":
@@ -102,17 +99,11 @@ class _Bot:
         elif what == "halt":
             self.halted.add(day)
 
-    def _position(self, record: Record) -> None:
-        """Follow what is open."""
-        values: Any = record.data.get("values") or ()
-        if record.data["what"] == "state" and values:
-            if values[-1] == "closed":
-                self.open.discard(record.position)
-            else:
-                self.open.add(record.position)
-
     def stopper(self, day: date) -> str:
-        """Return what kept it out on a session: what came nearest, a halt, else what stood in the way longest."""
+        """Return what kept it out on a session: what came nearest, a halt, else what stood in the way longest.
+
+        Where it never watched, a halt that could not be judged, or what the day says: its week day, a cap.
+        """
         if day in self.tried:
             return UNFILLED
         if (nearest := self.nearest.get(day)) is not None:
@@ -122,13 +113,11 @@ class _Bot:
         minutes = self.by_day.get(day, {})
         if minutes:
             return max(minutes, key=lambda rule: minutes[rule])
-        if day in self.held:
-            return HELD
-        return next((rule for rule, is_blind in self.blind.get(day, {}).items() if is_blind), NOT_JUDGED)
+        blind = (rule for rule, is_blind in self.blind.get(day, {}).items() if is_blind)
+        return next(blind, self.skipped.get(day) or NOT_JUDGED)
 
-    def new_day(self, day: date) -> None:
+    def new_day(self) -> None:
         """Forget the verdicts of the session before: all are judged anew."""
-        self.held |= {day} if self.open else set()
         self.truths.clear()
         self.watches_since = None
 
@@ -144,7 +133,7 @@ def funnels(
             day = date.fromisoformat(str(record.data["date"]))
             days.add(day)
             for each in found.values():
-                each.new_day(day)
+                each.new_day()
         elif record.bot in found:
             found[record.bot].take(record)
     return tuple(_funnel(name, each, days, entered.get(name, frozenset())) for name, each in found.items())

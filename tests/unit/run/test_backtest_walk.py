@@ -781,14 +781,16 @@ def test_a_trade_is_not_left_while_more_than_a_wing_is_held(
 # ---------------------------------------------------------------- the funnel
 
 
-def test_the_funnel_names_what_was_held_and_halts_that_nobody_could_judge(tmp_path: Path) -> None:
-    """A bot that never watched has a reason too: 'nothing was judged' is none."""
-    one = HELD.replace("max_open: 3", "max_open: 1")
+def test_the_funnel_names_caps_and_week_days_and_halts_that_nobody_could_judge(tmp_path: Path) -> None:
+    """A bot that never watched has a reason too, as why says it: 'nothing was judged' is none."""
+    one = HELD.replace("max_open: 3", "max_open: 1\n  days: [tue, wed]")
     source = PastDays(every=3, strikes=25, expiries=3)
     (found,) = run(desk_of(tmp_path, one), tmp_path / "x.db", source, last=date(2026, 9, 4)).funnels
-    assert (found.sessions, found.entered) == (4, 2)
+    assert (found.sessions, found.entered) == (4, 1)
     assert [(each.rule, each.sessions) for each in found.stopped if each.sessions] == [
-        ("positions of earlier sessions", 2)
+        ("1 of 1 open at once", 1),
+        ("it does not enter on a Friday", 1),
+        ("it does not enter on a Thursday", 1),
     ]
     halts = CONDOR.replace("risk:\n", "risk:\n  halt_when: [{move: {beyond: 1.25x far}}]\n").replace(
         "entry:\n", "let: {far: {expected_move: {asof: open}}}\nentry:\n", 1
