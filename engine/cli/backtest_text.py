@@ -7,7 +7,7 @@ from engine.cli.width import table
 from engine.model.counted import counted
 from engine.model.money import dollars
 from engine.run.backtest.funnel import Funnel
-from engine.run.backtest.results import Results, Sums, Trade
+from engine.run.backtest.results import Results, Sums, Trade, in_shares_words
 from engine.run.columns import aligned, price, signed
 
 SHOWN_RULES, SHOWN_ALARMS = 8, 5
@@ -47,6 +47,8 @@ def _head(results: Results) -> Iterator[str]:
     yield f" fills {told['fills']}; account {signed(float(results.profit))}, drawdown {drawdown}, Sharpe {sharpe}"
     if still := sum(trade.left is None for trade in results.trades):
         yield f" open at the end: {counted(still, 'position')}, which the account counts at the last mid"
+    if words := in_shares_words(sum(trade.in_shares for trade in results.trades)):
+        yield f" {words}"
 
 
 def _sums(results: Results, width: int | None) -> Iterator[str]:

@@ -11,6 +11,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from engine.fill.apply import DELIVERING
+from engine.model.counted import counted
 from engine.model.errors import StoreError
 from engine.model.money import ZERO, cents
 from engine.model.performance import expectancy, sharpe, sharpe_error, win_rate
@@ -30,7 +32,7 @@ from engine.store.queries import Row, StoreReader
 
 VIX_EDGES = (12.0, 15.0, 20.0, 25.0, 35.0)
 """Between which a session's first VIX is told apart."""
-_KINDS = (*funnel.KINDS, Kind.ACCOUNT, Kind.FACTS, Kind.ALARM, Kind.RUN_STARTED)
+_KINDS = (*funnel.KINDS, Kind.ACCOUNT, Kind.FACTS, Kind.ALARM, Kind.RUN_STARTED, Kind.SETTLEMENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,8 @@ class Trade:
     """One position from its first fill until it was left, or to the last session if it is open then (`left` is None).
 
     Units: entry and exit are net prices per share as the views have them; given: how far from the mid its entry filled,
-    in dollars a share, positive when it cost something. vix: at the first instant of the session.
+    in dollars a share, positive when it cost something. vix: at the first instant of the session. in_shares: it was
+    assigned or exercised; what the shares make or lose is in the account, and no part of `net`.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Trade:
     commissions: Decimal
     net: Decimal
     vix: float | None
+    in_shares: bool
     why: str
 
 
@@ -125,7 +129,12 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
     if started is None or not settings or settings.get("mode") != "backtest":
         raise StoreError(f"{shown} holds no backtest", "'rulebot summary' sums up what a run has traded")
     vix = _vix(records)
-    found = tuple(_trade(row, orders.get(row["position"], ()), vix, shown) for row in trades if is_opened(row))
+    delivered = {record.position for record in records if ends_in_shares(record)}
+    found = tuple(
+        _trade(row, orders.get(row["position"], ()), vix, shown, in_shares=row["position"] in delivered)
+        for row in trades
+        if is_opened(row)
+    )
     closed = [trade for trade in found if trade.left is not None]
     days = _days(records, settings, vix, found)
     profits = [day.profit for day in days]
@@ -152,6 +161,17 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
         findings=tuple(_finding(record) for record in records if _is_fact(record, FINDING)),
         shown=shown,
     )
+
+
+def ends_in_shares(record: Record) -> bool:
+    """Say whether a record tells of options that became shares; those that set each other off have their price."""
+    is_delivery = record.kind is Kind.SETTLEMENT and record.data["how"] in DELIVERING
+    return is_delivery and not Decimal(str(record.data["price"]))
+
+
+def in_shares_words(count: int) -> str:
+    """Return what to say of so many trades that ended in shares, "" of none."""
+    return f"ended in shares: {counted(count, 'trade')}; what the shares made is in the account alone" if count else ""
 
 
 def sums(trades: Sequence[Trade]) -> Sums:
@@ -231,7 +251,7 @@ def _by_position(orders: Iterable[Row]) -> Mapping[str, Sequence[Row]]:
     return found
 
 
-def _trade(row: Row, orders: Sequence[Row], vix: Mapping[date, float], shown: str) -> Trade:
+def _trade(row: Row, orders: Sequence[Row], vix: Mapping[date, float], shown: str, *, in_shares: bool) -> Trade:
     entered = str(row["entry_time"])
     day, is_closed = _day_of(entered), row["exit_time"] is not None and row["final_pnl"] is not None
     filled, mid = row["entry_price"], row["entry_mid"]
@@ -250,6 +270,7 @@ def _trade(row: Row, orders: Sequence[Row], vix: Mapping[date, float], shown: st
         commissions=_money(row["commissions"]),
         net=_money(row["final_pnl"]) if is_closed else ZERO,
         vix=vix.get(day),
+        in_shares=in_shares,
         why=f"rulebot why {row['strategy_id']} --date {day} --at {entered[11:19]} --store {shown}",
     )
 

@@ -3,11 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 from engine.compile.features import VERSION
-from engine.fill.apply import DELIVERING
 from engine.model.errors import MisuseError, StoreError
 from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.model.values import dataclass
@@ -31,12 +29,6 @@ class Sample:
     values: tuple[float | None, ...]
     net: float
     in_shares: bool = False
-
-
-def ends_in_shares(record: Record) -> bool:
-    """Say whether a record tells of options that became shares; those that set each other off have their price."""
-    is_delivery = record.kind is Kind.SETTLEMENT and record.data["how"] in DELIVERING
-    return is_delivery and not Decimal(str(record.data["price"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +59,6 @@ def read_samples(store: Place, bot: str, digest: str) -> Samples:
         raise MisuseError(f"{store} holds no backtest of {bot} as it is written now", "run the backtest again")
     with StoreReader(store) as reader:
         noted = [each for each in reader.records((Kind.FACTS,)) if each.data["what"] == FEATURES and each.bot == bot]
-        delivered = {each.position for each in reader.records((Kind.SETTLEMENT,)) if ends_in_shares(each)}
         over = {str(row["position"]): str(row["exit_time"]) for row in reader.view("trades", strategy_id=bot)}
     if "features" not in results.settings:
         raise MisuseError(f"{store} holds a backtest without features", "run it with --features when, or require")
@@ -83,7 +74,7 @@ def read_samples(store: Place, bot: str, digest: str) -> Samples:
             left=max(known[trade.name].at, _instant(over[trade.name])),
             values=_values(known[trade.name].data["value"]),
             net=float(trade.net) / trade.quantity,
-            in_shares=trade.name in delivered,
+            in_shares=trade.in_shares,
         )
         for trade in closed
     ]

@@ -43,6 +43,7 @@ def trade(number: int, net: float, left: str | None = "2026-09-02 12:00:00") -> 
         "commissions": 4.5,
         "net": net,
         "vix": 17.0,
+        "in_shares": number == 2,
     }
 
 
@@ -131,6 +132,7 @@ def test_a_report_is_one_file_whose_trades_lead_to_their_why() -> None:
         "crossed <",
         "a.csv:7",
         "no sum of trades: 1 position.",
+        "Ended in shares: 1 trade;",
     ):
         assert words in found.text
     assert found.text.index("often") < found.text.index("seldom")

@@ -20,6 +20,7 @@ from benchmarks.task import variants
 from engine.adapters.history.day import DailyBar, Finding, HistoryDay, Source
 from engine.adapters.history.finding import told
 from engine.adapters.history.open import written
+from engine.cli.backtest_text import result_lines
 from engine.model.contract import Underlying
 from engine.model.errors import MisuseError
 from engine.model.event import OpeningMoveReport
@@ -681,7 +682,8 @@ def test_shares_that_are_assigned_count_in_the_account_by_their_price(tmp_path: 
     (trade,), day = found.trades, source.day(FIRST)
     strike = float(trade.structure.partition("p")[0])
     lost = 100.0 * (strike - float(day.levels["SPY"][-1]))
-    assert (trade.reason, trade.net > 0) == ("assigned", True)
+    assert (trade.reason, trade.net > 0, trade.in_shares) == ("assigned", True, True)
+    assert " ended in shares: 1 trade; what the shares made is in the account alone" in result_lines(found)
     assert float(found.profit) == pytest.approx(float(trade.net) - lost, abs=0.01)
     went_on = run(desk_of(tmp_path, ASSIGNED), tmp_path / "x.db", source, last=date(2026, 9, 2), resumes=True)
     whole = run(desk_of(tmp_path, ASSIGNED), tmp_path / "y.db", source, last=date(2026, 9, 2))
