@@ -12,7 +12,7 @@ from engine.model.values import dataclass
 from engine.record.explain import ENTRY_PLACES, Condition, selection_at, state_at, story
 from engine.record.record import Kind, Record
 from engine.run.columns import clock
-from engine.run.trade_text import is_opened, structure_of
+from engine.run.trade_text import is_opened, left_at, structure_of
 from engine.store.queries import Row, StoreReader
 
 MONTH = 21
@@ -152,6 +152,10 @@ class _Day:
         own = [row for row in trades if str(row["entry_time"] or "")[:10] == day.isoformat() and is_opened(row)]
         self.trades = sorted(own, key=lambda row: str(row["entry_time"]))
         self.unfilled = self.decided("unfilled")
+
+    def left_at(self, trade: Row) -> str | None:
+        """Return when a trade was left, New York time; None while it is open."""
+        return left_at(trade, self._reader.view("orders", position=trade["position"]))
 
     def told_on(self, day: date) -> Sequence[Record]:
         """Return the records of this session, or of a later one on which a trade of it was left."""
@@ -310,9 +314,10 @@ def _when(at: datetime, day: date) -> str:
 
 def _left(day: _Day, trade: Row) -> tuple[datetime, str]:
     """Return when it was decided to leave a trade, and by what; of one that is open the end of time."""
-    if not trade["exit_time"]:
+    left = day.left_at(trade)
+    if left is None:
         return _NEVER, ""
-    filled = _instant(trade["exit_time"])
+    filled = _instant(left)
     records = day.told_on(exchange_date(filled))
     decided = [each for each in _decisions(records, "exit") if each.position == trade["position"]]
     return decided[-1].at if decided else filled, str(trade["exit_name"] or trade["exit_reason"])

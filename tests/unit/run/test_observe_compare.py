@@ -14,7 +14,7 @@ from engine.store.queries import StoreReader
 
 BOT, POSITION = "swing", "swing-1"
 DAYS = (date(2026, 10, 21), date(2026, 10, 22))
-LEG = {"symbol": "SPX", "right": "put", "strike": "5870", "ratio": 1}
+LEG = {"symbol": "SPX", "right": "put", "strike": "5870", "ratio": 1, "sign": -1, "settled": 0}
 
 
 def at(day: date, hour: int, minute: int) -> datetime:
@@ -38,19 +38,37 @@ class Told:
         row = {"position": POSITION, "state": "closed", "status": "CLOSED", "quantity": 1, "legs": json.dumps([LEG])}
         row |= {"entry_time": f"{DAYS[0]} 10:00:05", "exit_time": f"{DAYS[1]} {clock}", "exit_name": "stop"}
         row |= {"expiration": "2026-10-28", "entry_price": 3.2, "entry_mid": 3.4, "exit_price": 9.9}
+        row |= {"exit_reason": "STOP_LOSS"}
         self._trade = row | {"expected_exit_price": 9.7, "commissions": 5.0, "final_pnl": -675.0}
 
     def run(self) -> Any:
         return SimpleNamespace(specs={})
 
     def view(self, name: str, **_: str) -> list[dict[str, Any]]:
-        return [self._trade]
+        return [self._trade] if name == "trades" else []
 
     def records(self, kinds: Sequence[Kind]) -> list[Record]:
         return [record for record in self._records if record.kind in kinds]
 
     def day(self, bot: str, day: date) -> list[Record]:
         return [record for record in self._records if record.bot == bot and exchange_date(record.at) == day]
+
+
+class WithWing(Told):
+    """A store whose trade is left on the first day, the same minute as `left`; its long leg expires on the second."""
+
+    def __init__(self, left: datetime, expires: date) -> None:
+        super().__init__(left, [])
+        self._order = {
+            "purpose": "exit",
+            "reason": "stop",
+            "fill_time": f"{DAYS[0]} {left.hour - 4:02}:{left.minute:02}:10",
+        }
+        wing = {**LEG, "strike": "5860", "sign": 1, "settled": 1}
+        self._trade |= {"legs": json.dumps([LEG, wing]), "exit_time": f"{expires} 16:05:00"}
+
+    def view(self, name: str, **_: str) -> list[dict[str, Any]]:
+        return [self._order] if name == "orders" else super().view(name)
 
 
 class Nothing(Told):
@@ -72,6 +90,12 @@ def test_an_exit_on_a_later_day_has_its_own_date_and_the_reason() -> None:
     assert (differed.date, differed.clock, differed.what) == (DAYS[1], "10:24:00", "exit")
     assert (differed.live, differed.shadow) == ("stop 10:27:00", "stop 10:24:00")
     assert differed.why == "the live one's: 143.4 at least 200% (so since 09:30:00)"
+
+
+def test_a_wing_that_expires_on_a_later_day_is_no_other_exit() -> None:
+    left = at(DAYS[0], 12, 0)
+    sides = [cast(StoreReader, WithWing(left, expires)) for expires in reversed(DAYS)]
+    assert compare(*sides, [BOT], None)[0].differences == ()
 
 
 def test_where_nothing_is_closed_money_is_dollars_too() -> None:
