@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 PROBLEMS = 1
 
+_KEEPING = {"store": "--store", "resume": "--resume", "out": "--out", "compared": "--compare"}
+"""Options that say what is done with the results of a backtest."""
+
 
 @click.command("backtest", short_help="Run bots over past sessions.")
 @click.argument("specs", nargs=-1, type=SPECS)
@@ -143,6 +146,12 @@ def _check(specs: tuple[str, ...], options: dict[str, Any]) -> None:
         raise MisuseError("no spec was named", "name specs, or several --compare and --out to compare them")
     if options["fills"] == "recorded" and options["check_look_ahead"]:
         raise MisuseError("what was recorded does not fit garbled data", "--check-look-ahead with --fills natural")
+    if options["check_look_ahead"]:
+        for name, word in _KEEPING.items():
+            if options[name]:
+                raise MisuseError(
+                    f"--check-look-ahead keeps and writes nothing: {word} says what to do with a backtest"
+                )
     if options["compared"] and options["out"] is None:
         raise MisuseError("--compare is for a report: name its file with --out")
 
@@ -165,18 +174,11 @@ def _compare(files: tuple[Path, ...], out: Path) -> None:
 
 def _check_look_ahead(desk: "Desk", asked: "BacktestOptions") -> None:
     """Say whether anything changed before the instants whose future was garbled. Raises: click's Exit when it did."""
-    from engine.adapters.history.day import Source
     from engine.model.session import EXCHANGE_ZONE
     from engine.run.backtest.look_ahead import check_look_ahead
-    from engine.run.backtest.run import INSTALL
-    from engine.run.backtest.walk import Walk
+    from engine.run.backtest.run import walks_of
 
-    program, calendar = desk.program(INSTALL, {}, asked.lines), asked.calendar()
-
-    def walks(source: Source) -> Walk:
-        return Walk(program, source, calendar, asked.fills, asked.cash)
-
-    found = check_look_ahead(walks, asked.opens(), asked.first, asked.last)
+    found = check_look_ahead(walks_of(desk, asked), asked.opens(), asked.first, asked.last)
     click.echo(f" {found.draws} instants drawn, {found.records:,} records before them compared")
     for leak in found.leaks:
         known = leak.was or leak.now

@@ -93,6 +93,7 @@ def test_nothing_looks_ahead(data: Path) -> None:
         ((SPEC, "--data", "DATA", "--resume"), "name it with --store"),
         ((SPEC, "--data", "DATA", "--from", "2030-01-02"), "has no session"),
         ((SPEC, "--data", "DATA", "--compare", SPEC), "name its file with --out"),
+        ((SPEC, "--data", "DATA", "--check-look-ahead", "--out", "x.html"), "keeps and writes nothing: --out"),
     ],
 )
 def test_what_makes_no_sense_is_said_in_a_sentence(words: tuple[str, ...], says: str, data: Path) -> None:

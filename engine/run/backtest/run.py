@@ -121,6 +121,12 @@ def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
         )
 
 
+def walks_of(desk: Desk, options: BacktestOptions) -> Callable[[Source], Walk]:
+    """Return what makes the walk of this backtest over a source. Raises: MisuseError."""
+    program = _program(desk, options)
+    return lambda source: _walk(program, source, options)
+
+
 def _program(desk: Desk, options: BacktestOptions) -> Program:
     program = desk.program(INSTALL, {}, options.lines)
     return program if options.sampling is None else streaming(program, options.sampling)

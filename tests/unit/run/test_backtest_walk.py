@@ -39,7 +39,8 @@ from engine.run.backtest.fills import fill_model
 from engine.run.backtest.independence import is_independent
 from engine.run.backtest.look_ahead import check_look_ahead, garbled
 from engine.run.backtest.results import Results, read_results
-from engine.run.backtest.run import BacktestOptions, alone, run_backtest
+from engine.run.backtest.run import BacktestOptions, alone, run_backtest, walks_of
+from engine.run.backtest.sampling import sampling
 from engine.run.backtest.walk import DayDone, Walk
 from engine.run.calendars import shipped_dates
 from engine.run.chart.gather import chart_of_day
@@ -887,6 +888,13 @@ def test_nothing_looks_ahead(tmp_path: Path) -> None:
         assert found.leaks == ()
         assert found.draws == 4
         assert found.records > 200
+
+
+def test_features_that_are_noted_are_looked_at_too(tmp_path: Path) -> None:
+    desk, source, days = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25), (FIRST, date(2026, 9, 2))
+    plain, noting = (options(tmp_path / "x.db", source, sampling=each) for each in (None, sampling("when", ["vix"])))
+    counts = [check_look_ahead(walks_of(desk, each), source, *days).records for each in (plain, noting)]
+    assert counts[1] == counts[0] + 2
 
 
 @pytest.mark.parametrize(("kind", "text"), [(FutureQuotes, CONDOR), (WholeRange, RANGED)])
