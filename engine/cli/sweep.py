@@ -87,6 +87,7 @@ def sweep(spec: str, **options: Any) -> None:
 
     from engine.adapters.clock import WallClock
     from engine.run.sweep.places import in_processes, on_cluster
+    from engine.run.sweep.statistics import stretches
     from engine.run.sweep.sweep import Kept
     from engine.run.sweep.vary import axis
 
@@ -95,8 +96,12 @@ def sweep(spec: str, **options: Any) -> None:
     if len({each.name for each in axes}) < len(axes):
         raise MisuseError("each place is varied once")
     parts, search = _stretch(options["forward"]), _search(options)
+    if parts is None and options["purge"] is not None:
+        raise MisuseError("--purge says how many sessions --walk-forward leaves out", "give --walk-forward 60/20 too")
     file = _one(spec)
     terms = _terms(file, options)
+    if parts is not None:
+        stretches(len(terms.opens().dates(terms.first, terms.last)), *parts, options["purge"] or 0)
     found = _finder(file, axes, search, terms, options)
     workers = options["workers"] or cores()
     elapsed = None if options["workers"] else WallClock().elapsed
@@ -108,11 +113,18 @@ def sweep(spec: str, **options: Any) -> None:
     with stopped_by_hand(goes_on), sessions_bar(options["form"]) as told, places as runs:
         variants = found(runs, told, kept, workers)
     options["sort"] = options["sort"] or (search.goal if search else "sharpe")
-    walked = None if parts is None else _walk(variants, *parts, options["purge"])
+    walked, misfit = None, None
+    if parts is not None:
+        try:
+            walked = _walk(variants, *parts, options["purge"])
+        except MisuseError as error:  # what was tried is shown all the same
+            misfit = error
     data = _data(file, terms)
     _show(variants, axes, walked, search, data, options)
     if options["html"] is not None:
         _write_page(variants, axes, walked, data, options)
+    if misfit is not None:
+        raise misfit
     if not any(each.profits or each.problem for each in variants):
         raise StoreError("no session could be lived through", "what was wrong with each is told above")
     if any(each.problem for each in variants):
@@ -252,12 +264,13 @@ def _stretch(text: str | None) -> tuple[int, int] | None:
     return int(chosen), int(tried)
 
 
-def _walk(found: "Sequence[Variant]", chosen: int, tried: int, purged: int | None) -> "Forward":
+def _walk(found: "Sequence[Variant]", chosen: int, tried: int, purged: int | None) -> "Forward | None":
+    """Return the walk, None where no variant could be run. Raises: MisuseError when no stretch fits."""
     from engine.run.sweep.statistics import stretches, walk_forward
 
     fine = [each for each in found if not each.problem]
     if not fine:
-        raise MisuseError("no variant could be run")
+        return None
     gap = max(each.longest for each in fine) if purged is None else purged
     parts = stretches(len(fine[0].profits), chosen, tried, gap)
     return walk_forward({each.number: each.profits for each in fine}, parts)

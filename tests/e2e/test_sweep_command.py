@@ -14,6 +14,7 @@ from past_days import PastDays
 
 from engine.adapters.history.write import write_day
 from engine.cli.main import main
+from engine.run.sweep.statistics import stretches
 
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "specs" / "dte0_condor.yaml"
@@ -118,6 +119,7 @@ def test_modelled_prices_are_called_so(tmp_path: Path) -> None:
         (("--vary", "delta=0.05,0.06", "--scheduler", "here"), "address is tcp://HOST:PORT, is 'here'"),
         (("--vary", "delta=0.05,0.06", "--walk-forward", "5"), "--walk-forward is CHOSEN/TRIED"),
         (("--vary", "delta=0.05,0.06", "--walk-forward", "20/5", "--workers", "1"), "hold no stretch"),
+        (("--vary", "delta=0.05,0.06", "--purge", "3"), "--purge says how many sessions --walk-forward leaves out"),
         (("--vary", "delta=0.05,0.06", "--for", "net"), "--for goes with --bayes N"),
         (("--vary", "delta=0.05,0.06", "--batch", "3"), "--batch goes with --bayes N"),
         (("--vary", "delta=0.05,0.06", "--bayes", "2", "--random", "2"), "each choose the combinations"),
@@ -130,6 +132,22 @@ def test_modelled_prices_are_called_so(tmp_path: Path) -> None:
 def test_what_makes_no_sense_is_said_in_a_sentence(words: tuple[str, ...], says: str, data: Path) -> None:
     found = typed(SPEC, "--data", data, *words)
     assert (found.exit_code, says in found.stderr) == (2, True), found.output
+
+
+def test_stretches_that_do_not_fit_cost_no_result(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too few sessions are told before any is lived through; how long trades were held is known after them."""
+    words = (SPEC, "--data", data, "--vary", "delta=0.05,0.08", "--workers", 1, "--walk-forward", "20/5")
+    with monkeypatch.context() as patched:
+        patched.setattr("engine.run.sweep.places.live_through", None)
+        found = typed(*words)
+        assert (found.exit_code, "2 sessions hold no stretch of 20" in found.stderr) == (2, True), found.output
+    known = iter([[None]])  # the first look finds room
+    monkeypatch.setattr(
+        "engine.run.sweep.statistics.stretches", lambda *sessions: next(known, None) or stretches(*sessions)
+    )
+    found = typed(*words)
+    assert (found.exit_code, "2 sessions hold no stretch of 20" in found.stderr) == (2, True), found.output
+    assert "2 of 2 variants" in found.stdout
 
 
 @pytest.mark.parametrize(
