@@ -137,13 +137,15 @@ def _walked(walked: Forward, found: Sequence[Variant]) -> Iterator[str]:
     points = {each.number: each.point for each in found}
     sharpe = "-" if walked.sharpe is None else f"{walked.sharpe:.2f}"
     made = signed(sum(walked.profits))
-    yield f" walking forward: {made} in {counted(len(walked.profits), 'session')} that chose nothing, Sharpe {sharpe}"
+    sessions = counted(len(walked.profits), "session")
+    yield f" walking forward: {made} in {sessions}, each after those that its variant was chosen by, Sharpe {sharpe}"
     rows = [("sessions", "tried", "variant", "Sharpe then", "made")]
     for step in walked.steps:
         part = step.stretch
-        chosen = ", ".join(points[step.variant])
+        chosen = "none: nobody traded" if step.variant is None else ", ".join(points[step.variant])
+        then = "-" if step.chosen_for is None else f"{step.chosen_for:.2f}"
         spans = (f"{part.begin + 1} to {part.end}", f"{part.first + 1} to {part.last}")
-        rows.append((*spans, chosen, f"{step.chosen_for:.2f}", signed(step.made)))
+        rows.append((*spans, chosen, then, signed(step.made)))
     yield from aligned(rows, right=frozenset((3, 4)))
 
 

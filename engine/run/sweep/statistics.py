@@ -68,11 +68,14 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a walk: the variant that was chosen, its ratio of a year then, and what it made thereafter."""
+    """One step of a walk: the variant that was chosen, its ratio of a year then, and what it made thereafter.
+
+    variant, chosen_for: None where none had a ratio to be chosen by; then nothing is tried.
+    """
 
     stretch: Stretch
-    variant: int
-    chosen_for: float
+    variant: int | None
+    chosen_for: float | None
     made: float
 
 
@@ -112,6 +115,7 @@ def walk_forward(profits: Mapping[int, Sequence[float]], parts: Sequence[Stretch
         ratios = {key: ratio(each[part.begin : part.end]) for key, each in profits.items()}
         known = {key: each for key, each in ratios.items() if each is not None}
         if not known:
+            steps.append(Step(part, None, None, 0.0))
             made += [0.0] * (part.last - part.first)
             continue
         best = max(known, key=lambda key: known[key])

@@ -18,6 +18,7 @@ from past_days import PastDays
 
 from engine.adapters.history.day import DailyBar
 from engine.adapters.history.finding import told
+from engine.cli.sweep_text import sweep_lines
 from engine.model.errors import MisuseError
 from engine.model.events import event_calendar
 from engine.run.backtest.fills import fill_model
@@ -433,6 +434,17 @@ def test_a_walk_takes_what_was_best_before_and_counts_what_came_after() -> None:
     assert [step.variant for step in found.steps] == [0, 0]
     assert found.profits == (-1.0,) * 20
     assert found.steps[0].made == -10.0
+
+
+def test_a_walk_tells_a_stretch_by_which_nothing_could_be_chosen() -> None:
+    """Nobody traded in the first forty sessions: its row was missing, and its sessions counted as 0 all the same."""
+    chance = Random(3)
+    profits = tuple([0.0] * 40 + [chance.gauss(5.0, 1.0) for _ in range(20)])
+    walked = walk_forward({0: profits}, stretches(60, 40, 10, 0))
+    assert [(step.stretch.first, step.variant) for step in walked.steps] == [(40, None), (50, 0)]
+    lines = list(sweep_lines([Variant(number=0, point=("1",), profits=profits)], [axis("a=1,2")], walked, "net", 20))
+    (row,) = (line for line in lines if "41 to 50" in line)
+    assert row.split() == ["1", "to", "40", "41", "to", "50", "none:", "nobody", "traded", "-", "+$0.00"]
 
 
 def test_a_page_draws_a_walk_at_its_own_sessions() -> None:
