@@ -1,7 +1,8 @@
 """The entry funnel: which condition kept a bot out, for how many minutes and on how many sessions.
 
 Told from what was recorded: verdicts whenever one changed, when a bot watched, and why it did not. Of several
-conditions that do not hold the first counts, as the spec has them, so that minutes add up.
+conditions that do not hold the first counts, as the spec has them, so that minutes add up; of a universe that of its
+first symbol, as long as all of them lack one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,10 +15,10 @@ from engine.record.record import Kind, Record
 KINDS = (Kind.VERDICT, Kind.DECISION, Kind.NEAREST, Kind.SESSION, Kind.BOT_DAY)
 HALTED = "halted"
 NOT_JUDGED = "nothing was judged"
-LATER = "what comes after its conditions"
-"""Minutes in which all conditions held: legs, limits or the order stood in the way."""
+LATER = "choice, legs, limits or order"
+"""Minutes in which all conditions held: what it would have traded, a limit or the order stood in the way."""
 UNFILLED = "not filled"
-_PLACES = ("when", "require", "risk")
+_PLACES = ("universe", "when", "require", "risk")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ class _Bot:
     """One bot while its records are read."""
 
     def __init__(self) -> None:
-        self.truths: dict[str, bool | None] = {}
+        self.truths: dict[str, dict[str, bool | None]] = {}
         self.watches_since: datetime | None = None
         self.minutes: dict[str, list[float]] = {}
         self.watched: set[date] = set()
@@ -66,10 +67,22 @@ class _Bot:
         minutes = (at - self.watches_since).total_seconds() / 60.0
         self.watches_since = at
         self.watching_minutes += minutes
-        found = next(((rule, truth) for rule, truth in self.truths.items() if truth is not True), (LATER, False))
-        self.minutes.setdefault(found[0], [0.0, 0.0])[found[1] is None] += minutes
+        rule, truth = self._in_the_way()
+        self.minutes.setdefault(rule, [0.0, 0.0])[truth is None] += minutes
         of_day = self.by_day.setdefault(exchange_date(at), {})
-        of_day[found[0]] = of_day.get(found[0], 0.0) + minutes
+        of_day[rule] = of_day.get(rule, 0.0) + minutes
+
+    def _in_the_way(self) -> tuple[str, bool | None]:
+        """Return the first condition that does not hold; of a universe one for which all hold is enough."""
+        firsts = {
+            symbol: next(((rule, truth) for rule, truth in truths.items() if truth is not True), None)
+            for symbol, truths in self.truths.items()
+        }
+        of_bot = firsts.pop("", None)
+        missed = [each for each in firsts.values() if each is not None]
+        if missed and len(missed) == len(firsts):
+            return missed[0]
+        return of_bot or (LATER, False)
 
     def take(self, record: Record) -> None:
         """Follow one record."""
@@ -78,9 +91,9 @@ class _Bot:
             self.nearest[day] = str(data["rule"])
         elif record.kind is Kind.VERDICT and data["place"] in _PLACES:
             self.until(record.at)
-            name = " ".join(filter(None, (str(data.get("symbol") or ""), str(data["rule"]))))
-            truth = data["truth"]
-            self.truths[name] = truth if isinstance(truth, bool) else None
+            symbol, truth = str(data.get("symbol") or ""), data["truth"]
+            name = " ".join(filter(None, (symbol, str(data["rule"]))))
+            self.truths.setdefault(symbol, {})[name] = truth if isinstance(truth, bool) else None
         elif record.kind is Kind.VERDICT and data["place"] == "halts":
             self.blind.setdefault(day, {})[f"halt {data['rule']}"] = data["truth"] is None
         elif record.kind is Kind.DECISION:

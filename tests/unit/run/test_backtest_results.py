@@ -9,6 +9,7 @@ from typing import Any
 from store_day import CONDOR, DAY, at, small_day
 
 from engine.record.record import Kind, Record
+from engine.run.backtest.funnel import LATER, funnels
 from engine.run.backtest.report.whys import whys_of
 from engine.run.backtest.results import Results, Trade, by_regime, read_results
 from engine.run.why_day import parts_told
@@ -109,3 +110,23 @@ def test_sums_by_vix_begin_with_the_lowest() -> None:
     """Sorted as text, VIX below 12 stood behind VIX 25 to 35."""
     found = by_regime([trade(f"{DAY} 15:45:00", vix) for vix in (None, 40.0, 22.0, 11.0, 13.0)])
     assert [*found] == ["VIX below 12", "VIX 12 to 15", "VIX 20 to 25", "VIX from 35", "VIX unknown"]
+
+
+def test_one_symbol_of_a_universe_whose_conditions_hold_is_kept_out_by_none_of_another() -> None:
+    """The first of two symbols lacked a move for an hour; for half of it all held for the other."""
+
+    def told(clock: str, kind: Kind, **data: Any) -> Record:
+        return Record(at(clock), kind, "scan", data=data)
+
+    def verdict(clock: str, symbol: str, *, truth: bool) -> Record:
+        return told(clock, Kind.VERDICT, place="when", rule="move", symbol=symbol, truth=truth)
+
+    records = [
+        Record(at("09:29"), Kind.SESSION, data={"date": DAY.isoformat()}),
+        told("10:00", Kind.DECISION, what="watch"),
+        *(verdict("10:00", symbol, truth=symbol == "QQQ") for symbol in ("SPY", "QQQ")),
+        verdict("10:30", "QQQ", truth=False),
+        told("11:00", Kind.DECISION, what="stop watching"),
+    ]
+    (found,) = funnels(records, ["scan"], {})
+    assert [(each.rule, each.false) for each in found.stopped] == [(LATER, 30.0), ("SPY move", 30.0)]
