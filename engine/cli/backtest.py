@@ -21,6 +21,7 @@ from engine.cli.past_options import (
     write_file,
 )
 from engine.cli.paths import SPECS
+from engine.cli.typed import is_typed
 from engine.model.errors import MisuseError, StoreError
 
 if TYPE_CHECKING:
@@ -33,6 +34,22 @@ PROBLEMS = 1
 
 _KEEPING = {"store": "--store", "resume": "--resume", "out": "--out", "compared": "--compare"}
 """Options that say what is done with the results of a backtest."""
+_OF_ONE = {
+    "data": "--data",
+    "first": "--from",
+    "last": "--to",
+    "fills": "--fills",
+    "cash": "--cash",
+    "lines": "--lines",
+    "account": "--account",
+    "overrides": "--set",
+    "store": "--store",
+    "resume": "--resume",
+    "features": "--features",
+    "workers": "--workers",
+    "check_look_ahead": "--check-look-ahead",
+}
+"""Options that say how a backtest is run."""
 
 
 @click.command("backtest", short_help="Run bots over past sessions.")
@@ -144,6 +161,9 @@ def _check(specs: tuple[str, ...], options: dict[str, Any]) -> None:
         raise MisuseError("a backtest needs past sessions", "name them with --data (docs/history-data.md)")
     if not specs and (len(options["compared"]) < 2 or options["out"] is None):
         raise MisuseError("no spec was named", "name specs, or several --compare and --out to compare them")
+    for name, word in () if specs else _OF_ONE.items():
+        if is_typed(name):
+            raise MisuseError(f"{word} is of a backtest, and no spec was named", "name specs, or leave it out")
     if options["fills"] == "recorded" and options["check_look_ahead"]:
         raise MisuseError("what was recorded does not fit garbled data", "--check-look-ahead with --fills natural")
     if options["check_look_ahead"]:

@@ -93,6 +93,10 @@ def test_nothing_looks_ahead(data: Path) -> None:
         ((SPEC, "--data", "DATA", "--resume"), "name it with --store"),
         ((SPEC, "--data", "DATA", "--from", "2030-01-02"), "has no session"),
         ((SPEC, "--data", "DATA", "--compare", SPEC), "name its file with --out"),
+        (
+            ("--compare", SPEC, "--compare", SPEC, "--out", "x.html", "--data", "DATA"),
+            "--data is of a backtest",
+        ),
         ((SPEC, "--data", "DATA", "--check-look-ahead", "--out", "x.html"), "keeps and writes nothing: --out"),
     ],
 )
