@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from engine.model.collector import no_collection
+from engine.model.collector import as_a_program, leave_at_end, no_collection
 from engine.model.errors import RulebotError
 
 if TYPE_CHECKING:
@@ -150,8 +150,10 @@ class Commands(click.Group):
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
                 stream.reconfigure(errors="replace")
+        leave_at_end()
         try:
-            return super().main(*args, **kwargs)
+            with as_a_program():
+                return super().main(*args, **kwargs)
         except OSError as error:
             if error.filename is not None or error.errno not in _UNWRITTEN:
                 raise

@@ -1,10 +1,13 @@
 """The garbage collector, kept out of where it would only cost time, or end forgotten things at moments of its own."""
 
+import atexit
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from engine.model.while_asked import WhileAsked
+
+SELDOM = (50_000, 20, 20)
 
 
 @contextmanager
@@ -35,7 +38,7 @@ def seldom_collected() -> Iterator[None]:
 def _look_seldom() -> Callable[[], None]:
     before = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(*SELDOM)
 
     def put_back() -> None:
         gc.set_threshold(*before)
@@ -45,3 +48,25 @@ def _look_seldom() -> Callable[[], None]:
 
 
 _seldom = WhileAsked(_look_seldom)
+
+
+@contextmanager
+def as_a_program() -> Iterator[None]:
+    """Look at new things seldom: what a program imports and makes, it mostly keeps until it ends."""
+    with _programs.asked():
+        yield
+
+
+def _look_less() -> Callable[[], None]:
+    before = gc.get_threshold()
+    gc.set_threshold(*SELDOM)
+    return lambda: gc.set_threshold(*before)
+
+
+_programs = WhileAsked(_look_less)
+
+
+def leave_at_end() -> None:
+    """Leave what this process holds to the system when it ends: looking through all of it first finds nothing."""
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from engine.adapters.history.finding import place
 from engine.adapters.history.open import open_source
 from engine.compile.build import build_plan
+from engine.model.collector import leave_at_end
 from engine.model.errors import StoreError
 from engine.model.money import ZERO
 from engine.model.position import Position
@@ -54,7 +55,7 @@ def simulate(texts: Sequence[Text], seeds: int) -> tuple[tuple[TriedDay, ...], .
     """Return what each text did on the days of seeds 1 to `seeds`. Raises: RulebotError when a run fails."""
     tasks = [Task(text, seed) for text in map(whole, texts) for seed in range(1, seeds + 1)]
     processes = min(os.cpu_count() or 1, len(tasks))
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), leave_at_end) as pool:
         days = list(pool.map(live_through, tasks))
     return tuple(tuple(days[at : at + seeds]) for at in range(0, len(days), seeds))
 
@@ -97,7 +98,7 @@ def _relive(tasks: Sequence[PastTask]) -> list[tuple[tuple[TriedDay, ...], tuple
     beside = min(os.cpu_count() or 1, len(tasks)) - 1
     if not beside:
         return [relived(task) for task in tasks]
-    with ProcessPoolExecutor(beside, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(beside, get_context("spawn"), leave_at_end) as pool:
         others = [pool.submit(relived, task) for task in tasks[1:]]
         return [relived(tasks[0]), *(each.result() for each in others)]
 

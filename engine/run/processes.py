@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
+from engine.model.collector import leave_at_end
 from engine.model.errors import StoreError
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def deaf() -> Iterator[None]:
 
 def _begin_process(stands: "Connection", begins: Callable[[], None] | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_at_end()
     threading.Thread(target=_end_with, args=(stands,), daemon=True).start()
     if begins is not None:
         begins()

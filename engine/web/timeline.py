@@ -21,6 +21,7 @@ from pathlib import Path
 
 from engine.adapters.recorded.file import SUFFIX, instant, span
 from engine.adapters.recorded.recording import open_recording
+from engine.model.collector import leave_at_end
 from engine.model.errors import RulebotError, StoreError
 from engine.model.session import session_on
 from engine.model.values import dataclass
@@ -182,6 +183,7 @@ def _minutes(day: date, first: datetime, last: datetime) -> list[datetime]:
 def work(files: Sequence[Path], answers: Connection) -> None:
     """Live through a day, and send how far it has come, then the timeline, or a message for who asked."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    leave_at_end()
     with suppress(OSError, AttributeError):
         os.nice(NICE)
     with suppress(BrokenPipeError):

@@ -12,6 +12,7 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
 
+from engine.model.collector import leave_at_end
 from engine.model.values import dataclass
 from engine.run.chaos.draw import draw, labels_of
 from engine.run.chaos.shrink import shrink
@@ -199,6 +200,7 @@ _KNOWN: list[tuple[Asked, Desk]] = []
 
 
 def _begin(asked: Asked) -> None:
+    leave_at_end()
     Thread(target=_end_with_parent, daemon=True).start()
     _KNOWN.append((asked, asked.desk()))
 
