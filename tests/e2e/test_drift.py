@@ -84,7 +84,10 @@ def test_ci_each_run_of_a_day_is_compared_and_not_what_was_over_before(tmp_path:
 
 
 def lived(folder: Path, spec: str, at: datetime, does: Callable[[Run], None]) -> Compared:
-    """Return the day of one bot, during which a person does something, beside its spec."""
+    """Return the morning of one bot, during which a person does something, beside its spec, which exits by eleven."""
+
+    def until_noon(run: Run) -> None:
+        run.last = new_york(12, 0)
 
     async def body() -> None:
         options = RunOptions(store=folder / "s.db", logs=None, sessions=1, install="x", tapes=folder / "tapes")
@@ -95,7 +98,7 @@ def lived(folder: Path, spec: str, at: datetime, does: Callable[[Run], None]) ->
                 left.pop()(run)
 
         world = simulated(SimSettings(seed=3, data_seconds=15), 1)
-        await execute(load_desk([spec], {}, None), options, world, lambda run: None, watcher)
+        await execute(load_desk([spec], {}, None), options, world, until_noon, watcher)
 
     asyncio.run(body())
     (found,) = days_of(folder / "tapes")
