@@ -13,7 +13,7 @@ from engine.model.counted import counted
 from engine.run.columns import aligned, signed
 from engine.run.sweep.statistics import Forward, deflated, ratio
 from engine.run.sweep.sweep import findings_of
-from engine.run.sweep.variant import FALLING, Variant
+from engine.run.sweep.variant import FALLING, Variant, open_words
 from engine.run.sweep.vary import Axis
 
 _FIGURES = ("trades", "won", "net", "average", "drawdown", "Sharpe", "deflated")
@@ -67,6 +67,8 @@ def sweep_lines(
     elif why := next((each.by_turns for each in best if each.by_turns), ""):
         yield f" all turn by turn: {why}"
         yield " what goes by arrays is many times as fast: docs/backtest.md"
+    if still := open_words(best):
+        yield f" {still}"
     if sessions and not any(each.trades for each in best):
         yield " none of them ever traded: 'rulebot backtest' on these sessions says what kept the bot out"
     if len(axes) == 2 and max(len(each.values) for each in axes) <= WIDEST:

@@ -12,6 +12,7 @@ from engine.model.collector import seldom_collected
 from engine.model.errors import InvariantError, MisuseError
 from engine.model.facts import EventCalendar
 from engine.model.money import ZERO
+from engine.model.position import Position
 from engine.model.session import session_on, sessions_after
 from engine.run.backtest.independence import is_independent
 from engine.run.backtest.lacking import gaps_of
@@ -65,6 +66,7 @@ class _Lived:
             profits=tuple(self.profits),
             trades=tuple(self.trades.values()),
             longest=self._longest(),
+            still_open=len(self._open()),
             by_arrays=self.by_arrays,
             by_turns=self.by_turns,
         )
@@ -72,11 +74,14 @@ class _Lived:
     def _longest(self) -> int:
         """Return how many sessions its longest trade was held over; one that is open was held up to the last."""
         spans = {(trade.entered, trade.left) for trade in self.trades.values()}
-        state, last = self.walk.state, self.since - timedelta(days=1)
-        for position in () if state is None else state.positions.values():
-            if position.state != "closed" and position.opened_at is not None:
-                spans.add((position.session, last))
+        last = self.since - timedelta(days=1)
+        spans |= {(position.session, last) for position in self._open()}
         return max((sessions_after(entered, left) for entered, left in spans), default=0)
+
+    def _open(self) -> list[Position]:
+        """Return the positions that are open."""
+        known = () if self.walk.state is None else self.walk.state.positions.values()
+        return [each for each in known if each.state != "closed" and each.opened_at is not None]
 
     def pass_session(self, day: date, found: Lived | None, checks: Iterator[bool]) -> None:
         """Keep what came of one session by arrays, or live through it. checks: whether the next by arrays is checked.

@@ -12,7 +12,7 @@ from engine.run.backtest.report.page import html_page
 from engine.run.backtest.report.tables import coloured, percent, ratio, table
 from engine.run.backtest.report.tables import findings as told_findings
 from engine.run.sweep.statistics import Forward
-from engine.run.sweep.variant import FALLING, Variant
+from engine.run.sweep.variant import FALLING, Variant, open_words
 from engine.run.sweep.vary import Axis
 
 SHOWN = 500
@@ -50,6 +50,8 @@ def _body(
 ) -> Iterator[str]:
     yield "".join(f"<p>{escape(line.strip())}</p>" for line in data)
     yield f"<p>{counted(len(best), 'variant')}, each with an account of its own; ordered by {escape(by)}.</p>"
+    if still := open_words(best):
+        yield f"<p>{escape(still)}.</p>"
     if best:
         places = [str(number + 1) for number in range(len(best[0].profits))]
         made = {", ".join(best[0].point): list(accumulate(best[0].profits))}

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from engine.adapters.history.day import Finding
+from engine.model.counted import counted
 from engine.model.money import CENT, ZERO
 from engine.model.performance import expectancy, sharpe, win_rate
 from engine.model.values import dataclass
@@ -28,8 +29,9 @@ class Part:
     """What came of a variant in some sessions that follow each other, the first of them asked for at `since`.
 
     profits: the account's change by session. longest: sessions that its longest position was held over, one that is
-    still open among them. is_apart: false where its sessions are not apart from each other: then it
-    was not lived through, unless all sessions were asked for. by_turns, findings: see `Variant`.
+    still open among them. still_open: positions that are open at the end. is_apart: false where its sessions are not
+    apart from each other: then it was not lived through, unless all sessions were asked for. by_turns, findings: see
+    `Variant`.
     """
 
     number: int
@@ -40,6 +42,7 @@ class Part:
     profits: tuple[Decimal, ...] = ()
     trades: tuple[Trade, ...] = ()
     longest: int = 0
+    still_open: int = 0
     by_arrays: int = 0
     by_turns: str = ""
     findings: tuple[Finding, ...] = ()
@@ -50,7 +53,8 @@ class Variant:
     """What came of one variant: the account's change by session in dollars, and its closed trades' sums.
 
     problem: why it could not be run; then nothing else is told. longest: sessions that its longest trade was held over,
-    one that is still open among them. by_arrays: sessions that were lived through by arrays, not turn by turn.
+    one that is still open among them. still_open: positions that are open at the end, which count in `profits` by their
+    mids and in no sum of trades. by_arrays: sessions that were lived through by arrays, not turn by turn.
     by_turns: why none of them can be. findings: what was wrong with the data, as the first variant of a task tells it
     for all, which read the same.
     """
@@ -67,6 +71,7 @@ class Variant:
     max_drawdown: float = 0.0
     sharpe: float | None = None
     longest: int = 0
+    still_open: int = 0
     by_arrays: int = field(default=0, compare=False)
     by_turns: str = field(default="", compare=False)
     findings: tuple[Finding, ...] = field(default=(), compare=False)
@@ -93,10 +98,20 @@ def whole(parts: Sequence[Part]) -> Variant:
         max_drawdown=float(_drawdown(profits)),
         sharpe=sharpe(profits),
         longest=max(each.longest for each in parts),
+        still_open=parts[-1].still_open,
         by_arrays=sum(each.by_arrays for each in parts),
         by_turns=first.by_turns,
         findings=findings,
     )
+
+
+def open_words(found: Sequence[Variant]) -> str:
+    """Return how many variants hold something at the end, and where that counts; "" where none does."""
+    holding = sum(each.still_open > 0 for each in found)
+    if not holding:
+        return ""
+    words = f"{holding} of {counted(len(found), 'variant')} {'holds' if holding == 1 else 'hold'} positions at the end"
+    return f"{words}: by their mids in drawdown and Sharpe, and in no net"
 
 
 def _drawdown(profits: Sequence[Decimal]) -> Decimal:

@@ -199,16 +199,21 @@ def test_what_ends_in_a_session_without_data_is_a_trade_too(tmp_path: Path) -> N
     alone = read_results(store, "x")
     assert any(trade.left is not None and trade.left.startswith("2026-09-04") for trade in alone.trades)
     assert (found.trades, found.net) == (alone.all.trades, float(alone.all.net))
+    assert found.still_open == sum(trade.left is None for trade in alone.trades)
     assert sum(found.profits) == pytest.approx(float(alone.profit))
 
 
-@pytest.mark.parametrize(("last", "sessions", "ended"), [(date(2026, 9, 9), 3, True), (date(2026, 9, 3), 2, False)])
-def test_the_longest_trade_is_told_in_sessions_and_may_still_be_open(last: date, sessions: int, ended: bool) -> None:
+@pytest.mark.parametrize(
+    ("last", "sessions", "ended", "still"), [(date(2026, 9, 9), 3, True, 2), (date(2026, 9, 3), 2, False, 3)]
+)
+def test_the_longest_trade_is_told_in_sessions_and_may_still_be_open(
+    last: date, sessions: int, ended: bool, still: int
+) -> None:
     """From the second over a long weekend to the eighth are three sessions, and what is open counts up to the last."""
     text = HELD.replace("dte: 2", "dte: {at_least: 3}")
     given = terms(opens=partial(PastDays, strikes=25, every=3, expiries=6), last=last, file="held.yaml")
     found = evaluate([(0, ("held",), text)], given)[0]
-    assert (found.longest, found.trades > 0) == (sessions, ended)
+    assert (found.longest, found.trades > 0, found.still_open) == (sessions, ended, still)
 
 
 @pytest.mark.long
