@@ -92,14 +92,16 @@ def _left(trade: Trade) -> str:
 def _funnel(found: Funnel) -> Iterator[str]:
     counts = f"watched in {found.watched}, tried in {found.tried}, entered in {found.entered}"
     yield f" {found.bot}: {counted(found.sessions, 'session')}, {counts}"
+    rules = [each for each in found.stopped if each.sessions or each.false >= 0.5 or each.unknown >= 0.5]
     rows: list[tuple[str, ...]] = [("  kept out by", "sessions", "minutes false", "unknown")]
     rows += [
         (f"  {each.rule}", str(each.sessions), f"{each.false:.0f}", f"{each.unknown:.0f}")
-        for each in found.stopped[:SHOWN_RULES]
-        if each.sessions or each.false >= 0.5 or each.unknown >= 0.5
+        for each in rules[:SHOWN_RULES]
     ]
-    if len(rows) > 1:
+    if rules:
         yield from aligned(rows, right=frozenset((1, 2, 3)))
+    if len(rules) > SHOWN_RULES:
+        yield f"   and {counted(len(rules) - SHOWN_RULES, 'other')}; {_WHOLE} has all"
 
 
 def _alarms(alarms: Mapping[str, int]) -> Iterator[str]:

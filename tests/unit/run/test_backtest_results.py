@@ -8,8 +8,9 @@ from typing import Any
 
 from store_day import CONDOR, DAY, at, small_day
 
+from engine.cli.backtest_text import SHOWN_RULES, result_lines
 from engine.record.record import Kind, Record
-from engine.run.backtest.funnel import LATER, funnels
+from engine.run.backtest.funnel import LATER, Funnel, Stopped, funnels
 from engine.run.backtest.report.whys import whys_of
 from engine.run.backtest.results import Results, Trade, by_regime, read_results
 from engine.run.why_day import parts_told
@@ -130,3 +131,12 @@ def test_one_symbol_of_a_universe_whose_conditions_hold_is_kept_out_by_none_of_a
     ]
     (found,) = funnels(records, ["scan"], {})
     assert [(each.rule, each.false) for each in found.stopped] == [(LATER, 30.0), ("SPY move", 30.0)]
+
+
+def test_what_kept_a_bot_out_beyond_the_rules_that_are_shown_is_counted(tmp_path: Path) -> None:
+    of_days = [Stopped(rule=f"rule {number}", false=0.0, unknown=0.0, sessions=9) for number in range(SHOWN_RULES + 2)]
+    counts = dict.fromkeys(("sessions", "watched", "tried", "entered"), 0)
+    found = Funnel(bot=CONDOR, minutes=0.0, stopped=tuple(of_days), **counts)
+    settings = {"source": "made up", "is_modelled": False, "from": DAY, "to": DAY, "fills": "mid"}
+    results = replace(backtest(tmp_path / "x.db", "mid"), funnels=(found,), settings=settings)
+    assert "   and 2 others; --format json has all" in result_lines(results)
