@@ -153,7 +153,7 @@ def test_a_problem_of_meaning_too(folder: Path) -> None:
 
 def test_what_is_covered_is_not_judged(folder: Path) -> None:
     (folder / "condor.yaml").write_text(VALID.replace("max_loss_per_trade: $1000", "max_loss_per_trade: 1000"))
-    assert places(loaded(folder, CHILD + "risk: {max_loss_per_trade: $500}\n")) == []
+    assert places(loaded(folder, CHILD + "risk: {max_loss_per_trade: $800}\n")) == []
 
 
 def test_what_is_nobodys_is_missed_in_the_child(folder: Path) -> None:
