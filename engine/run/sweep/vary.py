@@ -127,15 +127,25 @@ def _fits(path: Path, wanted: Sequence[str]) -> bool:
 def with_values(source: Source, values: Mapping[str, str]) -> str:
     """Return the text with these values at their places. Raises: MisuseError."""
     lines = list(source.lines)
-    edits = [(place_of(source, name), value) for name, value in values.items()]
+    edits = [
+        (place, _formed(name, place.form, value))
+        for name, value in values.items()
+        for place in [place_of(source, name)]
+    ]
     for place, value in sorted(edits, key=lambda each: (each[0].span.line, each[0].span.col), reverse=True):
         at, span = place.span.line - 1, place.span
-        lines[at] = lines[at][: span.col - 1] + _formed(place.form, value) + lines[at][span.end_col - 1 :]
+        lines[at] = lines[at][: span.col - 1] + value + lines[at][span.end_col - 1 :]
     return "\n".join(lines)
 
 
-def _formed(form: str, value: str) -> str:
-    """Return a value in the form of the one that stood there; one that is no bare number is taken as it is."""
-    if not _NUMBER.fullmatch(value) or not _NUMBER.search(form):
+def _formed(name: str, form: str, value: str) -> str:
+    """Return a value in the form of the one that stood there; one that is no bare number is taken as it is.
+
+    Raises: MisuseError for a number where several stand, as in `10:30`: which of them is meant, nothing says.
+    """
+    stands = _NUMBER.findall(form)
+    if not _NUMBER.fullmatch(value) or not stands:
         return value
-    return _NUMBER.sub(value, form, count=1)
+    if len(stands) > 1:
+        raise MisuseError(f"{value} cannot take the place of {form}, the value of {name}", "write each value whole")
+    return _NUMBER.sub(value, form)

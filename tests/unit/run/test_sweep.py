@@ -134,6 +134,12 @@ def test_a_value_takes_the_form_of_the_one_that_stands_there(name: str, value: s
     assert line in with_values(source(), {name: value}).split("\n")
 
 
+def test_a_number_where_several_stand_is_refused() -> None:
+    """An hour of 11 in the place of 10:15 was 11:15."""
+    with pytest.raises(MisuseError, match=r"11 cannot take the place of .*, the value of entry.window.to"):
+        with_values(source(), {"entry.window.to": "11"})
+
+
 def test_several_values_of_one_line_are_set_together() -> None:
     text = with_values(source(), {"delta": "0.123", "floor": "5", "wing": "100"})
     assert "parameters: {delta: 0.123, wing: 100 pts, floor: 5 pts}" in text
