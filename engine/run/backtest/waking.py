@@ -73,7 +73,7 @@ def only_looks_again(program: Program, state: State, now: datetime) -> bool:
         return False
     for name, bot in program.bots.items():
         of_bot, entry = state.bots[name], bot.plan.entry
-        if of_bot.unknown_since:
+        if any(position in state.active for position, _ in of_bot.unknown_since):
             return False
         if (entry.every is not None or entry.again) and may_enter(Work(program, state, now), name):
             return False

@@ -1,7 +1,7 @@
 """Instants that pass by while something is held: everything on record is what turns at each of them record."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from plain_specs import random_spec
 
 from engine.adapters.history.day import HistoryDay
 from engine.model.events import event_calendar
+from engine.model.session import at_exchange_time
 from engine.record.record import Kind, Record
 from engine.run.backtest.fills import fill_model
 from engine.run.backtest.held import rounded_columns
@@ -35,6 +36,20 @@ legs:
 order: {start: mid, step: 0.05, wait: 5s, tries: 4, then: cancel}
 exits: [{time: "15:30"}]
 risk: {halt_when: [{day_range: {above: 1x expected_move}}]}
+"""
+
+BOUGHT = """rulebot: 1
+name: {name}
+about: Buys a put for some time.
+underlying: SPX
+entry: {{at: "{at}"}}
+legs:
+  expiry: {{dte: 0}}
+  if_held: allow
+  long_put: {{buy: put, strike: {{at: spot}}}}
+order: {{start: mid, step: 0.05, wait: 5s, tries: 4, then: cancel}}
+exits: {exits}
+risk: {{max_loss_per_trade: $9000}}
 """
 
 
@@ -161,6 +176,27 @@ def test_what_comes_before_an_exit_is_passed_by_to_the_last(tmp_path: Path, monk
     marks = [each for done in walk.through(FIRST, FIRST) for each in done.records if each.kind is Kind.MARK]
     assert len(marks) > 200
     assert sum(lived) <= 8
+
+
+def test_an_exit_that_could_not_be_judged_is_no_more_waited_for_once_its_position_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another bot holds from 11:00 on: of its instants those of entry and exit alone are lived through."""
+    lived: list[datetime] = []
+    step = Walk._step
+    monkeypatch.setattr(Walk, "_step", lambda walk, *where: (lived.append(walk.now), step(walk, *where)))
+    blind = BOUGHT.format(name="blind", at="10:00", exits='[{put_call_volume: {above: 3}}, {time: "10:30"}]')
+    plain = BOUGHT.format(name="plain", at="11:00", exits='[{target: {profit: 900%}}, {time: "15:30"}]')
+    files = [tmp_path / f"{name}.yaml" for name in ("blind", "plain")]
+    for file, text in zip(files, (blind, plain), strict=True):
+        file.write_text(text, encoding="utf-8")
+    program = load_desk([str(file) for file in files], {}, None).program("t", {}, 90)
+    calendar = event_calendar(shipped_dates())
+    walk = Walk(program, PastDays(strikes=30), calendar, fill_model("mid"), Decimal(1_000_000))
+    (done,) = walk.through(FIRST, FIRST)
+    assert [each.data["reason"] for each in done.records if each.data.get("what") == "exit"] == ["time", "time"]
+    held = [at for at in lived if at_exchange_time(FIRST, time(11, 2)) < at < at_exchange_time(FIRST, time(15, 30))]
+    assert len(held) < 5
 
 
 @pytest.mark.long
