@@ -122,7 +122,7 @@ class Quiet:
             return False
         if now < state.session.open + OPENING_MINUTES or state.watch_at is None or state.aims is None:
             return False
-        return only_looks_again(self._program, state, now)
+        return only_looks_again(self._program, state, now, state.step_at)
 
     def _all_held(self, state: State) -> tuple[HeldPosition, ...] | None:
         """Return what is held, None when some of it is none of what arrays can tell, or waits for something."""

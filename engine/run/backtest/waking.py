@@ -65,9 +65,9 @@ def agenda_of(
     return deque(sorted([*data, *((at, -1) for at in clock if at > now)]))
 
 
-def only_looks_again(program: Program, state: State, now: datetime) -> bool:
-    """Say whether the engine is woken only to look at the same market again, as it does every 15 seconds."""
-    if state.step_at < now + LOOKS_AGAIN or state.indexed != state.board.version or state.live:
+def only_looks_again(program: Program, state: State, now: datetime, step_at: datetime) -> bool:
+    """Say whether the engine, due at `step_at`, is woken only to look at the same market again, every 15 seconds."""
+    if step_at < now + LOOKS_AGAIN or state.indexed != state.board.version or state.live:
         return False
     if any(state.positions[name].state != "open" for name in state.active):
         return False

@@ -37,6 +37,7 @@ from engine.run.backtest.waking import (
     AM_SETTLES,
     BARS_LAG,
     ENDS,
+    LOOKS_AGAIN,
     SETTLES,
     Agenda,
     agenda_of,
@@ -45,9 +46,11 @@ from engine.run.backtest.waking import (
 )
 from engine.run.prepare import needed_bars, prepare
 from engine.run.pretend_broker import expired
+from engine.turn.asking import ASK_EVERY, ask_at
 from engine.turn.program import CompiledBot, Program
 from engine.turn.state import NEVER, State
 from engine.turn.turn import begin
+from engine.turn.work import Work
 
 BEFORE_OPEN = timedelta(minutes=1)
 WAKES_AT_MOST = 200_000
@@ -244,23 +247,21 @@ class Walk(Hearing):
         """Return the next instant: of the data or the clock, or one that the engine or the broker waits for."""
         assert self.state is not None
         assert self.broker is not None
-        idle_at = self._pass_by(agenda, market)
+        idle = self._pass_by(agenda, market)
         coming = agenda[0][0] if agenda else datetime.max.replace(tzinfo=UTC)
         found = [at for at in (self.fresh_at, self.broker.next_at(self.now)) if at is not None]
-        waking, at = self.state, self.now
-        if idle_at is not None:
-            waking, at = waking._replace(step_at=min(waking.wakes.values(), default=NEVER)), idle_at
-        if not only_looks_again(self.program, waking, at):
-            found.append(waking.step_at if waking.step_at > at else at + SOON)
+        at, step_at = (self.now, self.state.step_at) if idle is None else idle
+        if not only_looks_again(self.program, self.state, at, step_at):
+            found.append(step_at if step_at > at else at + SOON)
         soonest = min(found, default=coming)
         if soonest >= coming:
             return coming
         return soonest if market.is_dense or market.stands(soonest.timestamp()) else coming
 
-    def _pass_by(self, agenda: Agenda, market: DayMarket) -> datetime | None:
+    def _pass_by(self, agenda: Agenda, market: DayMarket) -> tuple[datetime, datetime] | None:
         """Pass by the instants of the data at which nobody reads anything; return the last one, now without any.
 
-        None where it is no such time.
+        Beside it stands when the engine is due next. None where it is no such time.
         """
         assert self.state is not None
         assert self.broker is not None
@@ -274,11 +275,17 @@ class Walk(Hearing):
             self.records += passed
             return None
         at, last = self.now, -1
+        asked_at, ask = self.state.asked_at, ask_at(Work(self.program, self.state, at))
         while agenda and agenda[0][1] >= 0 and agenda[0][0] < until:
+            if ask is not None and ask < min(at + LOOKS_AGAIN, agenda[0][0]):
+                break
             at, last = agenda.popleft()
+            if ask is not None and at >= ask:
+                ask, asked_at = at + ASK_EVERY, at
         if last >= 0:
             market.skip(last)
-        return at
+            self.state = self.state._replace(asked_at=asked_at)
+        return at, min(ask or NEVER, *self.state.wakes.values(), NEVER)
 
     def _step(self, session: Session, market: DayMarket, place: int) -> None:
         assert self.broker is not None

@@ -178,6 +178,28 @@ def test_what_comes_before_an_exit_is_passed_by_to_the_last(tmp_path: Path, monk
     assert sum(lived) <= 8
 
 
+def test_the_broker_is_asked_at_the_same_times_where_nothing_is_held_or_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When it is asked again is an instant at which what is held later may be noted."""
+    asked: dict[bool, dict[datetime, datetime | None]] = {True: {}, False: {}}
+    step = Walk._step
+
+    def noted(walk: Walk, *where: object) -> None:
+        step(walk, *where)  # type: ignore[arg-type]
+        assert walk.state is not None
+        asked[walk.skips][walk.now] = walk.state.asked_at
+
+    monkeypatch.setattr(Walk, "_step", noted)
+    text = BOUGHT.format(name="plain", at="10:00", exits='[{sma: {window: 2, bars: 5m, below: 1}}, {time: "10:30"}]')
+    told, every = both(program_of(tmp_path, text), PastDays(strikes=30), 1, "mid")
+    assert not difference(told, every)
+    since = at_exchange_time(FIRST, time(10, 35))
+    assert {at: when for at, when in asked[False].items() if at in asked[True] and at > since} == {
+        at: when for at, when in asked[True].items() if at > since
+    }
+
+
 def test_an_exit_that_could_not_be_judged_is_no_more_waited_for_once_its_position_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
