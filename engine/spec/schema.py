@@ -7,6 +7,8 @@ passes over them. Never `anyOf` of condition kinds: its one error says nothing.
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -104,7 +106,9 @@ def _diagnose(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
     elif isinstance(error.instance, dict | list) or _wants_collection(error):
         yield _wrong_shape(look, path, error)
     else:
-        yield scalar_problem(look.source, path, error.instance, _schema(error), look.places.get(path))
+        found = scalar_problem(look.source, path, error.instance, _schema(error), look.places.get(path))
+        whole = _of_thousands(look.source, path)
+        yield found if whole is None else replace(found, help=_whole_help(look, path, whole, _schema(error)))
 
 
 def _schema(error: Any) -> dict[str, Any]:
@@ -166,6 +170,9 @@ def _unknown_keys(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
 
 
 _WITH_COMMAS = re.compile(r"([a-z0-9_]+): *([-$]{0,2}[0-9]+(?:,[0-9]+)+(?:\.[0-9]+)?%?)")
+_NUMBER = re.compile(r"[-$]{0,2}[0-9]+(?:,[0-9]+)*(?:\.[0-9]+)?%?(?: pts)?")
+_PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_LIST, _BETWEEN = re.compile(r"\[([^\[\]]*)\]"), re.compile(r", +")
 _THOUSANDS = re.compile(r"[-$]{0,2}[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]+)?%?")
 
 
@@ -181,6 +188,37 @@ def _without_commas(source: Source, path: Path) -> str | None:
         return f"write the number without a comma, as in '{name}: {number.replace(',', '')}'"
     is_decimal = number.count(",") == 1 and "." not in number
     return f"a number has a point, as in '{name}: {number.replace(',', '.')}'" if is_decimal else None
+
+
+def _of_thousands(source: Source, path: Path) -> str | None:
+    """Return the number that is written at a place with commas of thousands, without them; in braces one ends it."""
+    span = source.span(path)
+    found = _NUMBER.match(source.holder(span).line(span.line), span.col - 1)
+    return found[0].replace(",", "") if found is not None and _THOUSANDS.fullmatch(found[0]) else None
+
+
+def _whole_help(look: _Look, path: Path, whole: str, schema: Mapping[str, Any]) -> str | None:
+    """Return what to write in the place of a number with commas, with the unit that the place asks for."""
+    number: Plain = Decimal(whole) if _PLAIN.fullmatch(whole) else whole
+    if validator("strategy").evolve(schema=schema).is_valid(number):
+        return f"write '{whole}'"
+    return scalar_problem(look.source, path, number, schema, None).help
+
+
+def _without_commas_each(source: Source, path: Path, most: int) -> str | None:
+    """Return how a list is written that has too many items since its numbers have commas."""
+    span = source.span(path, key=True)
+    found = _LIST.search(source.holder(span).line(span.line), span.col - 1)
+    items = [] if found is None else _BETWEEN.split(found[1].strip())
+    if not 0 < len(items) <= most or not all(_NUMBER.fullmatch(item) for item in items):
+        return None
+    if all("," not in item or _THOUSANDS.fullmatch(item) for item in items):
+        return (
+            f"write the numbers without a comma, as in '{path[-1]}: [{', '.join(x.replace(',', '') for x in items)}]'"
+        )
+    if all(item.count(",") <= 1 and "." not in item for item in items):
+        return f"a number has a point, as in '{path[-1]}: [{', '.join(x.replace(',', '.') for x in items)}]'"
+    return None
 
 
 def _kinds(error: Any) -> list[str]:
@@ -289,7 +327,8 @@ def _wrong_length(source: Source, path: Path, error: Any) -> Diagnostic:
         return source.diagnostic("RB121", path, "'legs' has no leg", help, at_key=True)
     bound = "at least" if str(rule).startswith("min") else "at most"
     message = f"{_called(path)} holds {bound} {value}, is {len(error.instance)}"
-    return source.diagnostic("RB121", path, message, _owed(error), at_key=True)
+    written = _without_commas_each(source, path, int(value)) if rule == "maxItems" else None
+    return source.diagnostic("RB121", path, message, written or _owed(error), at_key=True)
 
 
 def _repeated(source: Source, path: Path, items: list[Plain]) -> Diagnostic:

@@ -122,6 +122,23 @@ def test_a_comma_of_thousands_is_answered_with_all_of_the_number(old: str, new: 
     assert help in [each for _, each in said(old, new)]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "help"),
+    [
+        ("$1000", "1,000", "write '$1000'"),
+        ("{max_loss_per_trade: $1000}", "\n  max_loss_per_trade: $1,000", "write '$1000'"),
+        ("{above: sma_20}", "{between: [5,900, 6,100]}", "without a comma, as in 'between: [5900, 6100]'"),
+        ("{above: sma_20}", "{between: [5900,5, 6000]}", "a number has a point, as in 'between: [5900.5, 6000]'"),
+        ("max_loss_per_trade: $1000", "max_loss: $1000", "did you mean 'max_loss_per_trade'?"),
+    ],
+)
+def test_what_stands_before_a_comma_and_in_a_list_is_answered_with_all_of_it(old: str, new: str, help: str) -> None:
+    """Beside the right help for `1,000` stood a limit of one dollar, "write '$1'"; a list had too many items."""
+    helps = [each for _, each in said(old, new) if each]
+    assert [each for each in helps if each.endswith(help)], helps
+    assert "write '$1'" not in helps
+
+
 def test_a_number_that_stands_first_is_behind_no_comma() -> None:
     """It was answered with the last value of its braces: 'profit: 3.50'."""
     helps = [each for _, each in said("{profit: 50%}", "{50, profit: 3}")]
