@@ -9,6 +9,7 @@ from engine.decide.bot_day import BotDay
 from engine.decide.limits import account_loss_problem, day_loss_problem
 from engine.decide.opportunity import at_hand, in_window
 from engine.evaluate.snapshot import LegView
+from engine.evaluate.strike_target import ExpectedMove
 from engine.evaluate.wording import describe
 from engine.fill.pnl import HeldLeg, made
 from engine.model.contract import Option
@@ -251,9 +252,10 @@ def note_opening_moves(work: Work) -> Facts:
     facts, session = work.state.facts, work.state.session
     if not session.open <= work.at < session.open + OPENING_MINUTES:
         return facts
+    view = None
     for name, bot, symbol, expiry, legs in _opening_moves(work):
         if (symbol, expiry) not in facts.opening_moves:
-            view = work.view()
+            view = view or work.view()  # one for all: the straddle of an expiry is read once
             view.legs = legs
             facts = _noted(work, facts, name, symbol, expiry, bot.expected_move(view, symbol))
     return facts
@@ -269,11 +271,19 @@ def awaited_opening_moves(work: Work) -> frozenset[str]:
 
 
 def _opening_moves(work: Work) -> Iterator[tuple[str, CompiledBot, str, date, tuple[LegView, ...]]]:
-    """Yield the bot, its text, the symbol, the expiry and the legs held of each that is read."""
+    """Yield the bot, its text, the symbol, the expiry and the legs held of each that is read.
+
+    Bots that are compiled together have one reader for the same expiry of the same class: the first of them stands for
+    all.
+    """
     facts, session = work.state.facts, work.state.session
     texts = ((name, each) for name, bot in work.program.bots.items() for each in bot.expiries())
+    seen: set[tuple[ExpectedMove, str]] = set()
     for name, bot in texts:
         for symbol in bot.plan.needs.opening_move:
+            if (bot.expected_move, symbol) in seen:
+                continue
+            seen.add((bot.expected_move, symbol))
             expiry = bot.legs_expiry(facts, session, symbol)
             if expiry is not None:
                 yield name, bot, symbol, expiry, ()

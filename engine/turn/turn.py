@@ -94,7 +94,8 @@ def begin(program: Program, state: State, at: datetime) -> Turn:
 def _market(program: Program, state: State, event: MarketMoved) -> Turn:
     at = event.at
     dependents = state.dependents
-    touched = set().union(*map(dependents.__getitem__, dependents.keys() & event.rows))
+    moved = dependents.keys() & event.rows
+    touched = set().union(*map(dependents.__getitem__, moved))
     work = Work(program, state, at)
     changes: dict[str, Any] = {}
     coming = daily.roll_due(state.session, at)
@@ -116,6 +117,8 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
         changes |= _indexed(work)
     elif "facts" in changes or (not is_quiet and state.step_at <= work.state.session.open <= at):
         changes |= _indexed(work)  # the open's move has come, or is waited for from now on
+    elif moved and not touched and at >= state.session.open + daily.OPENING_MINUTES:
+        changes |= _indexed(work)  # it has not come, and is waited for no more
     wake_at = min(step_at, changes.get("watch_at", state.watch_at) or NEVER)
     if work.active:
         wake_at = min(wake_at, changes.get("mark_at", state.mark_at) or NEVER)

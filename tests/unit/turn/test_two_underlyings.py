@@ -3,8 +3,10 @@
 At the money SPX calls and puts cost 20.1 each, SPY's 2.1: expected moves of 40.2 and 4.2 x sqrt(pi / 2).
 """
 
+from dataclasses import replace
+
 import pytest
-from hand_desk import DAY, Desk, bot_of, text_of
+from hand_desk import DAY, Desk, bot_of, clock, text_of
 
 from engine.evaluate.select import select
 from engine.evaluate.snapshot import View
@@ -62,3 +64,38 @@ def test_the_move_of_the_open_is_read_at_the_first_instant_that_shows_it_whateve
     desk.send(MarketMoved(desk.now, rows))
     assert {key: round(value, 2) for key, value in desk.state.facts.opening_moves.items()} == {("SPX", DAY): 50.38}
     assert desk.state.dependents.keys().isdisjoint(rows)
+
+
+def test_quotes_after_the_first_minutes_are_waited_for_no_more_where_the_move_of_the_open_never_came() -> None:
+    """Each of them made a turn that could do nothing, until something else changed."""
+    desk = Desk((pair("expected_move: {of: SPX, asof: open, at_least: 1 pts}"),), at="09:29")
+    options = [each for each in desk.board.rows if isinstance(each, Option)]
+    desk.blind(*options)
+    desk.until("09:31")
+    rows = {desk.board.rows[each] for each in options if each.symbol == "SPX"}
+    desk.send(MarketMoved(desk.now, tuple(rows)))
+    assert rows <= desk.state.dependents.keys()
+    desk.now = clock("09:35")
+    desk.send(MarketMoved(desk.now, tuple(rows)))
+    assert rows.isdisjoint(desk.state.dependents)
+
+
+def test_one_bot_reads_the_move_of_the_open_for_all_that_read_the_same() -> None:
+    """Twenty bots took 0.4 ms for each quote until it came."""
+    read: list[str] = []
+
+    def reads(view: View, symbol: str) -> float | None:
+        read.append(symbol)
+        return None if len(read) < 3 else 50.0
+
+    condition = "expected_move: {of: SPX, asof: open, at_least: 1 pts}"
+    texts = (pair(condition).replace("name: pair", f"name: bot_{number}") for number in range(3))
+    desk = Desk(tuple(texts), at="09:29")
+    bots = {name: replace(bot, expected_move=reads) for name, bot in desk.program.bots.items()}
+    desk.program = replace(desk.program, bots=bots)
+    for count in (1, 2, 3):
+        desk.now = clock(f"09:30:0{count}")
+        desk.send(MarketMoved(desk.now, tuple(desk.board.rows.values())))
+        assert read == ["SPX"] * count
+    told = [each for each in desk.records if each.kind is Kind.FACTS and each.data["what"] == "opening_move"]
+    assert [(each.bot, each.data["value"]) for each in told] == [("bot_0", 50.0)]
