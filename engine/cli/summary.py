@@ -11,7 +11,6 @@ from engine.cli.width import terminal_width
 from engine.model.counted import counted
 from engine.model.errors import MisuseError
 from engine.model.money import dollars
-from engine.model.position import ESTIMATED
 from engine.run.columns import aligned, signed
 from engine.run.periods import Period
 from engine.store.latest import chosen_store
@@ -77,7 +76,7 @@ def summary(
     with StoreReader(path) as reader:
         known, mark = reader.bots(), reader.run().mark
         drift = last_compared(reader)
-        estimated = _estimated(reader, bot)
+        estimated = reader.estimated(bot or "")
         by_bot = {str(row["strategy_id"]): _fields(row) for row in reader.view("strategy_summary")}
         together = [_fields(row) for row in reader.view("account_summary")]
     if bot is not None:
@@ -95,16 +94,11 @@ def summary(
     click.echo(f"\n store {shown_path(path)}{_beside(mark)}")
 
 
-def _estimated(reader: StoreReader, bot: str | None) -> list[str]:
-    """Return the positions that others have closed at a price that nobody has told, so that it was estimated."""
-    rows = reader.view("trades", exit_name=ESTIMATED)
-    return [str(row["position"]) for row in rows if bot in (None, row["strategy_id"])]
-
-
 def _tell_estimated(positions: Sequence[str]) -> None:
     if positions:
         count = counted(len(positions), "trade")
-        click.echo(f"\n {count} closed by hand, at an estimated price: {', '.join(positions)}")
+        named = ", ".join(positions)
+        click.echo(f"\n {count} at a price that nobody has told: the sums have an estimate of {named}")
 
 
 def _beside(mark: str) -> str:
@@ -121,7 +115,7 @@ def _by_period(path: Place, bot: str | None, span: str, account: Path | None, fo
     with StoreReader(path) as reader:
         if bot is not None:
             check_bot(bot, reader.bots(), path)
-        estimated = _estimated(reader, bot)
+        estimated = reader.estimated(bot or "")
         expected = () if document is None or document.live is None else document.live.require
         found = periods(reader, span, bot or "", expected)
         mark = reader.run().mark

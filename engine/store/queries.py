@@ -18,9 +18,10 @@ from engine.store.failures import failures, says
 from engine.store.finance.books import KINDS as BOOKED
 from engine.store.finance.books import Books, books_of, positions_of
 from engine.store.open import is_in_use, read_store
+from engine.store.order_row import ESTIMATE
 from engine.store.place import Place
 from engine.store.recall import COLUMNS, Recalled, certain, of_kinds, read_rows, readable, recall
-from engine.store.tables import bot_day_rows, journal, lease, snapshot_rows, trade_rows
+from engine.store.tables import bot_day_rows, fill_rows, journal, lease, snapshot_rows, trade_rows
 from engine.store.tally import Known, Tally, tally
 
 Row = Mapping[str, Any]
@@ -289,6 +290,18 @@ class StoreReader:
             found = self._records(select(*COLUMNS).where(journal.c.seq.in_(last)))
         positions = (decode(Position, dict(each.data)) for each in found)
         return {each.id: each.let_be for each in positions if each.is_let_be}
+
+    def estimated(self, bot: str = "") -> list[str]:
+        """Return the positions that are over, "" of all bots, with a fill at a price that nobody has told, in order.
+
+        Such a fill has its first revision until somebody tells it, or a person corrects it.
+        """
+        is_guess = fill_rows.c.exec_id.startswith(ESTIMATE), fill_rows.c.exec_id.endswith(".01")
+        guessed = select(fill_rows.c.position).where(*is_guess, fill_rows.c.quantity != "0")
+        is_over = trade_rows.c.exit_time.is_not(None), trade_rows.c.position.in_(guessed)
+        query = select(trade_rows.c.position).where(*is_over, *((trade_rows.c.bot == bot,) if bot else ()))
+        with self._connection.begin():
+            return [str(name) for name in self._connection.execute(query.order_by(trade_rows.c.id)).scalars()]
 
     def marked_before(self, day: date) -> dict[str, float]:
         """Return the profit of each position as it was last marked before a New York day, in dollars."""

@@ -884,7 +884,7 @@ def test_sums_say_which_of_their_trades_are_estimates(tmp_path: Path, is_told: b
         others(desk, option, count, price, at=at)
     path = kept(desk, tmp_path)
     found = [] if is_told else [desk.position.id]
-    line = f" 1 trade closed by hand, at an estimated price: {desk.position.id}"
+    line = f" 1 trade at a price that nobody has told: the sums have an estimate of {desk.position.id}"
     for options in ([], ["--by", "month"], ["spread"]):
         done = CliRunner().invoke(summary, ["--store", str(path), *options])
         assert (line in done.stdout.splitlines()) is not is_told

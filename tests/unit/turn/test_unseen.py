@@ -2,16 +2,21 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
+import pytest
 from hand_desk import SELLER, Desk, call, put, text_of
 
 from engine.model.contract import Option, Underlying
-from engine.model.event import BrokerStatus, MarketMoved
+from engine.model.event import BrokerStatus, MarketMoved, Request
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.model.session import session_after
 from engine.model.values import replace
 from engine.record.record import Kind
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.queries import StoreReader
 
 SPREAD = {
     "legs": """
@@ -66,6 +71,30 @@ def test_an_entry_that_filled_in_the_evening_is_a_position_with_its_exits_in_the
     assert resting(desk) == [Purpose.STOP, Purpose.TARGET]
     assert desk.state.bots["seller"].day.opened == 0
     assert not position.on_hold
+
+
+@pytest.mark.parametrize("is_told", [False, True])
+def test_sums_say_that_an_entry_was_booked_at_the_accounts_average_cost(tmp_path: Path, is_told: bool) -> None:
+    """They named what others had closed at an estimate alone."""
+    desk = seller()
+    order = desk.enter("10:01")
+    desk.ack(order)
+    option = order.legs[0].option
+    told = desk.execution(order, order.legs[0], 1, "4.20")
+    night(desk)
+    desk.link([], {option: -1}, [(option, "411.35")])
+    if is_told:
+        desk.send(told)
+    desk.ask(Request.CLOSE, position=desk.position.id)
+    desk.until("09:31")
+    desk.fill(desk.last)
+    assert desk.position.state == "closed"
+    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    journal.append(tuple(desk.records), durable=True)
+    journal.close()
+    with StoreReader(tmp_path / "a.db") as reader:
+        assert reader.estimated() == reader.estimated("seller") == ([] if is_told else [desk.position.id])
+        assert reader.estimated("other") == []
 
 
 def test_todays_own_entry_still_happens() -> None:
