@@ -8,13 +8,14 @@ import click
 from engine.cli.stores import print_json, reads_store
 from engine.cli.width import echo, table, terminal_width
 from engine.record.record import Record
-from engine.run.asked import standing_of, trading_of
+from engine.run.asked import TO_BE_CLOSED, standing_of, trading_of
 from engine.run.columns import aligned, one_line, price, signed
 from engine.run.connected import connected
 from engine.run.trade_text import holding_of
 from engine.store.latest import shown_store
 from engine.store.place import Place, shown_path
 from engine.store.queries import Row, Run, StoreReader
+from engine.turn.state import Standing
 
 _RESTING = ("target", "stop", "protect")
 
@@ -38,13 +39,13 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
     """Return everything that is shown, as plain data.
 
     realized_today and open_today are what was made since the session began, as on the page; unrealized is since each
-    position was opened.
+    position was opened. paused: bots that a person has paused or killed by name; what is asked of all is in `trading`.
     """
     orders = reader.view("pending_orders")
     day, link = reader.last_day(), connected(reader, run)
     held = reader.view("open_positions")
-    on_hold = reader.on_hold()
-    positions = [_position(row, orders, on_hold) for row in held]
+    on_hold, standing = reader.on_hold(), standing_of((*run.earlier, *run.requests))
+    positions = [_position(row, orders, on_hold, standing) for row in held]
     resting = {order["ref"] for position in positions for order in position["protection"]}
     state = (reader.view("system_state") or [{}])[0]
     bases = reader.marked_before(day) if day else {}
@@ -54,7 +55,7 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
         "engine": run.state(),
         "mark": run.mark,
         "trading": trading_of(run),
-        "paused": _paused(run),
+        "paused": sorted(standing.paused - {""}),
         "connected": link.is_linked,
         "connection": link.words,
         "date": None if day is None else str(day),
@@ -74,11 +75,6 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
     }
 
 
-def _paused(run: Run) -> list[str]:
-    """Return the bots that a person has paused or killed by name, sorted; what is asked of all is in `trading`."""
-    return sorted(standing_of((*run.earlier, *run.requests)).paused - {""})
-
-
 def _since(bases: Mapping[str, float], rows: Sequence[Row], column: str) -> float:
     """Return dollars that positions have made since the session began, by what each had made until then."""
     return round(sum((float(row[column]) - bases.get(row["position"], 0.0) for row in rows), 0.0), 6)
@@ -92,8 +88,9 @@ def _reload(record: Record | None) -> dict[str, Any] | None:
     return {"what": "refused" if record.data["what"] == "refused" else "waits", "reason": reason}
 
 
-def _position(row: Row, orders: Sequence[Row], on_hold: Mapping[str, str]) -> dict[str, Any]:
+def _position(row: Row, orders: Sequence[Row], on_hold: Mapping[str, str], standing: Standing) -> dict[str, Any]:
     resting = [o for o in orders if o["position"] == row["position"] and o["purpose"] in _RESTING]
+    is_open = row["state"] == "open" and row["position"] not in on_hold
     return {
         "bot": row["strategy_id"],
         "position": row["position"],
@@ -107,6 +104,7 @@ def _position(row: Row, orders: Sequence[Row], on_hold: Mapping[str, str]) -> di
         "unrealized_pnl": row["unrealized_pnl"],
         "protection": [_order(order) for order in resting],
         "on_hold": on_hold.get(row["position"], ""),
+        "to_be_closed": is_open and standing.must_close(row["strategy_id"], row["position"]),
     }
 
 
@@ -128,6 +126,9 @@ def _lines(document: dict[str, Any]) -> list[str]:
     if document["orders"]:
         lines += ["", *_order_lines(document["orders"])]
     lines += [f" paused: {bot} enters nothing until 'rulebot resume {bot}'; exits go on" for bot in document["paused"]]
+    lines += [
+        f" {one['bot']} {one['structure']}: {TO_BE_CLOSED}" for one in document["positions"] if one["to_be_closed"]
+    ]
     lines += [
         f" on hold: {one['bot']} {one['structure']}: {one['on_hold']}"
         for one in document["positions"]

@@ -7,6 +7,9 @@ from engine.record.record import Record
 from engine.store.queries import Run
 from engine.turn.state import Standing, after_request
 
+TO_BE_CLOSED = "to be closed, as asked, once the session is on and the broker is there"
+"""What an open position waits for that a person has asked to be closed."""
+
 
 def standing_of(asked: Iterable[Record]) -> Standing:
     """Return what stands after the records of operators, in order."""

@@ -14,6 +14,7 @@ from engine.model.position import Position
 from engine.model.quotes import level_of
 from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, sessions
 from engine.model.values import dataclass
+from engine.run.asked import TO_BE_CLOSED
 from engine.run.columns import one_line
 from engine.run.position_text import (
     exits_text,
@@ -208,9 +209,11 @@ def _position_row(program: Program, state: State, position: Position, at: dateti
     if position.state == "exiting":
         since, waits = position.opened_at, _exiting(state, position)
         return BotRow(bot=position.bot, doing=Doing.EXITING, since=since, position=words, profit=made, waits=waits)
-    waits = exits_text(program, state, position, at.timestamp())
-    if position.suspended:
-        waits += "; watched by the engine for now"
+    if state.standing.must_close(position.bot, position.id) and not position.is_let_be:
+        waits = TO_BE_CLOSED
+    else:
+        waits = exits_text(program, state, position, at.timestamp())
+        waits += "; watched by the engine for now" if position.suspended else ""
     return BotRow(
         bot=position.bot, doing=Doing.OPEN, since=position.opened_at, position=words, profit=made, waits=waits
     )

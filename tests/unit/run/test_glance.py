@@ -57,6 +57,15 @@ def test_a_position_of_which_more_was_closed_than_was_held_says_what_is_left_tha
     assert any(left in part for part in told[SELLER])
 
 
+def test_a_position_that_a_person_has_asked_to_be_closed_says_what_that_waits_for() -> None:
+    """Asked in the evening nothing showed it: the next one to look saw an open position, and in the morning none."""
+    state = day_state("11:42")
+    (asked,) = (name for name, each in state.positions.items() if each.bot == CONDOR and each.state == "open")
+    rows = {row.bot: row for row in seen(state._replace(standing=Standing(closing=frozenset({asked}))), "11:42").rows}
+    assert rows[CONDOR].waits == "to be closed, as asked, once the session is on and the broker is there"
+    assert rows[SELLER].waits == "resting: target 2.03, stop 15.21"
+
+
 def test_resting_exits_show_what_is_at_the_broker() -> None:
     rows = {row.bot: row for row in seen(day_state("11:42"), "11:42").rows}
     assert rows[SELLER].position == "547p 2027-02-19  5.07"
