@@ -22,6 +22,8 @@ PATIENCE = timedelta(seconds=60)
 """How long an entry that was asked for waits until all that it needs is known."""
 ASKED = "asked by the operator: "
 """How the reason of an entry that was asked for, and refused, begins."""
+NO_BROKER = "there was no connection to the broker"
+"""Why one that was asked for came to nothing, where none came back in time."""
 LOOK_EVERY = 1.0
 """Seconds between two looks at whether it is."""
 
@@ -36,7 +38,8 @@ def ask_entry(work: Work, name: str) -> None:
     elif reason := _spent(work, bot):
         _end(work, name, reason)
     else:
-        work.set_bot(name, replace(work.bots[name], by_hand=work.at + PATIENCE, waits="to enter, as asked"))
+        waits = "to enter, as asked" if work.state.is_linked else NO_BROKER
+        work.set_bot(name, replace(work.bots[name], by_hand=work.at + PATIENCE, waits=waits))
         work.set_wake(name, work.at)
         work.indexed = -1
 

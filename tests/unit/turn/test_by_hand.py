@@ -210,6 +210,22 @@ def test_out_of_hours_it_is_refused() -> None:
     assert skipped(desk) == ["asked by the operator: the market is closed"]
 
 
+@pytest.mark.parametrize(
+    ("away", "told"), [(20, []), (90, ["asked by the operator: there was no connection to the broker"])]
+)
+def test_without_a_broker_it_waits_a_minute_for_one(away: float, told: list[str]) -> None:
+    """That it was not sent was said to be for this: to enter, as asked."""
+    desk = Desk((text_of(entry=LATER),))
+    desk.until("10:30")
+    desk.unlink()
+    desk.ask(Request.ENTER, "spread")
+    desk.tick(away)
+    desk.link()
+    desk.tick(1)
+    assert skipped(desk) == told
+    assert bool(desk.submitted) is not bool(told)
+
+
 def test_the_same_request_enters_once() -> None:
     desk = Desk((text_of(entry='{window: {from: "12:00", to: "13:00"}, per_day: 3, max_open: 3}'),))
     desk.until("10:30")
