@@ -64,10 +64,11 @@ class Found:
     began: datetime | None
 
 
-def find(reader: StoreReader, after: int, now: datetime) -> Found:
+def find(reader: StoreReader, after: int, now: datetime, digested: str = "") -> Found:
     """Return what is worth telling of the records after number `after`, and what has lasted too long by now.
 
-    What was returned before is returned again with the same key. Raises: StoreError.
+    What was returned before is returned again with the same key, but for the digest of the day `digested`, which is
+    not made again: it reads every trade. Raises: StoreError.
     """
     head, run = reader.head()[0], reader.run()
     data: Any = {} if run.started is None else run.started.data
@@ -86,7 +87,7 @@ def find(reader: StoreReader, after: int, now: datetime) -> Found:
         alerts += _gone(run, last)
         if run.ended is None and run.is_alive:  # else nobody wants a connection
             alerts += _lost(reader, at)
-        alerts += _digest(reader, at, run)
+        alerts += _digest(reader, at, run, digested)
     began = run.started.at if run.started is not None and run.is_alive else None
     return Found(tuple(alerts), head, is_simulated, bool(run.mark), began)
 
@@ -193,12 +194,14 @@ def _lost(reader: StoreReader, at: datetime) -> Iterator[Alert]:
     yield Alert(key=f"lost {told[0]}", at=at, grade=Grade.GRAVE, text=text, data={"event": "lost"})
 
 
-def _digest(reader: StoreReader, at: datetime, run: Run) -> Iterator[Alert]:
+def _digest(reader: StoreReader, at: datetime, run: Run, digested: str) -> Iterator[Alert]:
     """Yield what each bot did on the last day, or why it did not, once the day is over."""
     told = reader.last_record(Kind.SESSION)
     if told is None:
         return
     date, close = str(told[1].data["date"]), utc_time(str(told[1].data["close"]))
+    if date == digested:
+        return
     if at < close + AFTER_CLOSE and (run.ended is None or run.ended.at < close):
         return
     text = digest(reader, date, sorted(run.specs))

@@ -66,6 +66,7 @@ class Teller:
         self._on_way: dict[str, tuple[Future[None], Sequence[Delivery]]] = {}
         self._last: dict[str, datetime] = {}
         self._is_simulated = self._is_observed = False
+        self._digested = ""
         self.trouble = ""
 
     def chat(self) -> TelegramChat | None:
@@ -111,7 +112,7 @@ class Teller:
     def _look(self, outbox: Outbox, now: datetime) -> None:
         head = outbox.head
         with StoreReader(self._store) as reader:
-            found = find(reader, head or 0, now)
+            found = find(reader, head or 0, now, self._digested)
         self._is_simulated, self._is_observed = found.is_simulated, found.is_observed
         is_wanted = any(grade is Grade.DECISION for _, grade in self._people.wants)
         owed = [each for each in found.alerts if is_wanted or each.grade is not Grade.DECISION]
@@ -119,6 +120,8 @@ class Teller:
             old = [each for each in owed if found.began is None or each.at < found.began]
             outbox.add(old, found.head, (), now)
         outbox.add(owed, found.head, self._people.wants, now)
+        days = (str(each.data["date"]) for each in found.alerts if each.grade is Grade.DIGEST)
+        self._digested = next(days, self._digested)
 
     def _who(self, round: int) -> list[str]:
         people = (each for each in self._people.people if not each.is_program)

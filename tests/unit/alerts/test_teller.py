@@ -379,6 +379,17 @@ def test_a_days_digest_says_of_each_bot_what_it_did_or_why_not(tmp_path: Path) -
     assert "1 open" in lines["spy_put_seller"]
 
 
+def test_a_days_digest_is_made_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was made anew every second of a night or a weekend, of all trades that there ever were."""
+    made: list[str] = []
+    monkeypatch.setattr("engine.alerts.find.digest", lambda _, date, __: made.append(date) or "a day")
+    world.journal.append(small_day()[1:], durable=True)
+    world.now = at("16:06")
+    assert any("a day" in body for _, _, body in world.after(0))
+    world.after(20)
+    assert made == [str(DAY)]
+
+
 def test_a_digest_closes_up_the_columns_of_a_verdict(tmp_path: Path) -> None:
     day = BotDay(bot="calm_tape_condor", date=DAY, halted="day_range 8.7 pts   above 8 pts")
     with closing(SqlJournal(open_store(tmp_path / "a.db"))) as journal:
