@@ -244,8 +244,10 @@ def _closed(record: Record, state: State, position: Position | None) -> Told:
     net, paid = Decimal(str(values[0])), Decimal(str(values[1]))
     if position is not None:
         net, paid = position.net, position.commissions
-    how = "" if position is None else f" {ending_text(state, position)}"
-    text = f"closed: {record.data['reason']},{how}, {signed_dollars(net)} after {dollars(paid)} of commissions"
+    reason = str(record.data["reason"])
+    how = reason.replace("_", " ") if position is None else ending_text(state, position)
+    words = how if how == reason.replace("_", " ") else f"{reason}, {how}"
+    text = f"closed: {words}, {signed_dollars(net)} after {dollars(paid)} of commissions"
     if position is not None:
         text += provisional_text(position)
     return text, Tone.BAD if net < 0 else Tone.GOOD

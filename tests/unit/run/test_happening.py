@@ -63,3 +63,18 @@ def test_a_day_that_is_lived_through_again_tells_which_text_took_over() -> None:
     told = retold(taken_up, state)
     assert told is not None
     assert (told.bot, told.text) == ("", f"reloaded: {CONDOR} changed, 11111111 to 22222222")
+
+
+def test_what_settled_is_told_once() -> None:
+    """It stood there as closed: expired_worthless, expired worthless."""
+    held = position("closed", False, False)
+    legs = tuple(replace(leg, opened=1, settled=1, closed=1, exit_cash=Decimal(0)) for leg in held.legs)
+    state = State(
+        session=session_from(DAY),
+        board=Board(),
+        positions={held.id: replace(held, legs=legs, exit_reason="expired_worthless", state="closed")},
+    )
+    data: dict[str, Json] = {"what": "closed", "reason": "expired_worthless", "values": ["85.00", "4.80"]}
+    told = happening(Record(at("16:05"), Kind.DECISION, CONDOR, held.id, data), state)
+    assert told is not None
+    assert told.text.startswith("closed: expired worthless, ")
