@@ -51,6 +51,10 @@ class Instrument:
     underlying_id: int = 0
     currency: str = "USD"
 
+    def __hash__(self) -> int:
+        """Return what tells contracts apart: all other fields follow from it, and whole chains are looked up."""
+        return self.con_id
+
     @property
     def is_option(self) -> bool:
         """True for OPT."""

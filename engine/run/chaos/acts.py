@@ -75,6 +75,8 @@ class Acts:
         loop.inbox = lambda at: [*own(at), *self._due(at, loop)]
 
     def _due(self, at: datetime, loop: Loop) -> list[OperatorRequest]:
+        if not (self._requests or self._again):
+            return []
         found, self._again = [replace(each, at=at) for each in self._again], []
         while self._requests and self._requests[0].at <= at:
             act = self._requests.pop(0)

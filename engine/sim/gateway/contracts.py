@@ -1,5 +1,6 @@
 """Contract requests: details, option chains, symbols, market rules, smart components."""
 
+from engine.model.session import exchange_date
 from engine.sim.gateway.encode_contracts import RULES, contract_data
 from engine.sim.gateway.encode_orders import strike
 from engine.sim.gateway.hub import Hub
@@ -34,8 +35,9 @@ def contract_details(hub: Hub, session: Session, fields: Fields) -> None:
     if not found:
         session.error(req_id, 200, no_contract(0, query))
         return
+    today = exchange_date(hub.at)
     for each in found:
-        session.send(*contract_data(hub, session.version, req_id, each))
+        session.send(*contract_data(hub, session.version, req_id, each, today))
     session.send(52, 1, req_id)
 
 

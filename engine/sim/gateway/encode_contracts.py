@@ -6,7 +6,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from engine.model.money import TickRule
-from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, session_on
+from engine.model.session import EXCHANGE_ZONE, Session, session_on
 from engine.sim.exchange.tick_rules import EQUITY_OPTION, INDEX_OPTION, PENNY, tick_rule
 from engine.sim.gateway.encode_orders import day, strike
 from engine.sim.gateway.hub import Hub
@@ -81,11 +81,11 @@ def hours(zone: ZoneInfo, is_stock: bool, today: date) -> tuple[str, str]:
     return ";".join(trading), ";".join(liquid)
 
 
-def contract_data(hub: Hub, version: int, req_id: int, found: Instrument) -> list[Value]:
+def contract_data(hub: Hub, version: int, req_id: int, found: Instrument, today: date) -> list[Value]:
     """Return the fields of contractData for a client's version; all after the id are one value, joined already."""
     under = hub.market.catalogue.by_id(found.underlying_id) if found.is_option else None
     head = (10, 8) if version < 164 else (10,)
-    return [*head, req_id, _described(found, under, version, exchange_date(hub.at))]
+    return [*head, req_id, _described(found, under, version, today)]
 
 
 @lru_cache(maxsize=8192)

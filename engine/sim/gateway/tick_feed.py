@@ -7,6 +7,8 @@ printed, once for all clients, and each line puts its request id between head an
 from collections.abc import Callable, Iterable
 from functools import partial
 
+import numpy as np
+
 from engine.sim.gateway.combo_quotes import combo_pieces
 from engine.sim.gateway.lines import Line
 from engine.sim.gateway.session import Session
@@ -152,13 +154,13 @@ class TickFeed:
             (PRICE, self._bids.column(bids, moved.bid)),
             (PRICE, self._asks.column(asks, moved.ask)),
         ]
-        if moved.bid_size.any():
+        if np.count_nonzero(moved.bid_size):
             out.append((SIZE, self._bid_sizes.column(new.bid_sizes(), moved.bid_size)))
-        if moved.ask_size.any():
+        if np.count_nonzero(moved.ask_size):
             out.append((SIZE, self._ask_sizes.column(new.ask_sizes(), moved.ask_size)))
-        if moved.last.any():
+        if np.count_nonzero(moved.last):
             out.append((PRICE, self._last_column(new, moved.last)))
-        if moved.greeks.any():
+        if np.count_nonzero(moved.greeks):
             out.append((COMPUTATION, self._greeks_column(new, moved.greeks)))
         return out
 

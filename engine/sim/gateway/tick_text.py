@@ -94,7 +94,7 @@ def board(ticks: Ticks) -> Board:
     values = np.array(ticks)
     steps = np.rint(values * _SCALES)
     missing = np.isnan(steps)
-    if missing.any():
+    if np.count_nonzero(missing):
         steps = np.where(missing, _MISSING, steps)
     return Board(values, steps)
 
@@ -114,7 +114,7 @@ def changes(old: Board, new: Board) -> Changes:
     """Compare two boards as they are printed."""
     moved = old.steps != new.steps
     bid, ask = moved[_BID], moved[_ASK]
-    greeks = moved[_IV:].any(axis=0)
+    greeks = np.logical_or.reduce(moved[_IV:])
     return Changes(bid, moved[_BID_SIZE] & ~bid, ask, moved[_ASK_SIZE] & ~ask, moved[_LAST], greeks)
 
 
@@ -162,7 +162,7 @@ class GreeksPrinter:
         wanted = values.take(self._places)
         tails = (self._template % tuple(wanted.tolist())).split(_BETWEEN)
         del tails[-1]
-        if np.isnan(wanted).any():
+        if np.count_nonzero(np.isnan(wanted)):
             return [_UNSET_TAIL if b"nan" in tail else tail for tail in tails]
         return tails
 

@@ -38,10 +38,12 @@ def field_names(words: str) -> tuple[str, ...]:
 
 def text(value: Value) -> str:
     """Print one field: booleans as 1 and 0, None as empty, Decimals without exponent or trailing zeros."""
-    if value is None:
-        return ""
     if isinstance(value, str):
         return value
+    if value.__class__ is int or value.__class__ is float:
+        return repr(value)
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return "1" if value else "0"
     if isinstance(value, Decimal):

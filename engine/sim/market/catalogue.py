@@ -5,6 +5,7 @@ its class (12). So ids never depend on the seed, the day or the order of asking,
 """
 
 from datetime import date, timedelta
+from functools import lru_cache
 
 from engine.sim.instrument import Instrument, Settle
 from engine.sim.instrument import SecType as Kind
@@ -37,6 +38,11 @@ def option_id(option_class: OptionClass, settles: date, right: str, strike: floa
 def expiry_code(con_id: int) -> int:
     """Return the part of an option's id that all options of its class and expiry share."""
     return con_id >> (_STRIKE_BITS + 1)
+
+
+@lru_cache(maxsize=4096)
+def _written(day: date | None) -> str:
+    return f"{day:%Y%m%d}"
 
 
 def _local_symbol(name: str, settles: date, right: str, strike: float) -> str:
@@ -251,7 +257,7 @@ class Listings:
             and trading_class in ("", each.trading_class)
             and side in ("", each.right)
             and strike in (0.0, each.strike)
-            and f"{each.last_trade_date:%Y%m%d}".startswith(last_trade)
+            and _written(each.last_trade_date).startswith(last_trade)
         ]
 
     def _candidates(
@@ -262,7 +268,7 @@ class Listings:
             if symbol not in ("", option_class.symbol) or trading_class not in ("", option_class.name):
                 continue
             for settles in self._expiries(option_class, include_expired):
-                if not f"{self._last_trade(option_class, settles):%Y%m%d}".startswith(last_trade):
+                if not _written(self._last_trade(option_class, settles)).startswith(last_trade):
                     continue
                 if strike:
                     sides = (side,) if side else ("C", "P")

@@ -71,6 +71,7 @@ class SimMarket:
         self._floor = Floor(self._seed, session, ordinal, previous, self._scenario)
         self._tape = self._floor.tape
         self._catalogue.open_day(session.date, previous)
+        self._night = session_after(session.date).at(_MIDNIGHT)
         self._plans.clear()
         self._terms.clear()
         self._totals.clear()
@@ -97,9 +98,9 @@ class SimMarket:
         """
         if at < self._now:
             raise ValueError(f"the market cannot go back from {self._now} to {at}")
-        while at >= (following := session_after(self._tape.session.date)).at(_MIDNIGHT):
+        while at >= self._night:
             self._history.close_day(self._tape)
-            self._start_day(following, self._floor.ordinal + 1, self._tape.closes())
+            self._start_day(session_after(self._tape.session.date), self._floor.ordinal + 1, self._tape.closes())
         self._now = at.astimezone(UTC)
         self._terms.clear()
         self._frozen.clear()
