@@ -29,6 +29,7 @@ from engine.run.chaos.trial import live_through, live_through_sockets
 from engine.run.chaos.verdicts import judge
 from engine.run.desk import Desk, load_desk
 from engine.run.worlds import DEFAULT_DATE
+from engine.sim.gateway.clock import Clock
 from tests.e2e.trace_check import differing
 from tests.e2e.worlds import SHIPPED, spec_files
 
@@ -146,6 +147,26 @@ def test_an_engine_whose_connection_is_cut_is_started_again(desk: Desk) -> None:
     cut: dict[str, str | int] = {"kind": "cut", "at": "09:31:10"}
     found = try_storm(morning(desk, **faults(cut)), desk)
     assert (found.violations, found.fired, found.starts) == ({}, {"cut reset": 1}, 2)
+
+
+@pytest.mark.parametrize("moves", [0, 60], ids=["before an engine is there", "while one trades"])
+def test_a_gateway_that_fails_ends_the_trial(
+    moves: int, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its time stands still then: what waits for it waited for millions of steps, and an engine connected for hours."""
+    left, move = [moves], Clock._move_market
+
+    def fails(clock: Clock) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise RuntimeError("of our own")
+        move(clock)
+
+    monkeypatch.setattr(Clock, "_move_market", fails)
+    monkeypatch.setattr("engine.run.chaos.trial.MOST_STEPS", 100_000)
+    found = live_through(morning(desk, lockstep=False, delay=0.01), desk, tmp_path)
+    assert any("the simulated gateway failed: " in each and "of our own" in each for each in found.troubles)
+    assert not any("steps of the loop" in each for each in found.troubles)
 
 
 def test_two_runs_of_a_seed_leave_the_same_trace(desk: Desk) -> None:

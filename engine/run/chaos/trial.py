@@ -245,6 +245,8 @@ class _Trial:
                 engine.cancel()  # it took the first time for the end of what it waited for
             elif self.storm.lockstep and gateway.now == seen:
                 self._give_up(f"an engine held the clock for {STALLED:.0f} s at {_now(gateway):%H:%M:%S} UTC")
+            elif gateway.gateway.failure.done():
+                self._give_up("time stands still")
             elif not self.storm.ends_with_day and _now(gateway) > self.storm.calm_at + TOO_LATE:
                 self._give_up(f"an engine was not back at {_now(gateway):%H:%M:%S} UTC")
             seen = gateway.now
@@ -332,7 +334,7 @@ class _Trial:
 
     async def _pass(self, gateway: RunningGateway, until: datetime) -> None:
         """Let time come to `until`, faults that end on the way."""
-        while _now(gateway) < until and not gateway.finished:
+        while _now(gateway) < until and not gateway.finished and not gateway.gateway.failure.done():
             if self.storm.lockstep:
                 gateway.gateway.clock.turn()
             else:
