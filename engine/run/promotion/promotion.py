@@ -40,7 +40,10 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveStore:
-    """What a live run must know of its store before it opens it: promotions by bot, newest last, and what is wrong."""
+    """What a live run must know of its store before it opens it: promotions by bot, newest last, and what is wrong.
+
+    held: positions open in it, which no engine watches; of a store of other runs none, since live ones are not theirs.
+    """
 
     promotions: dict[str, tuple[Promotion, ...]]
     problem: str = ""
@@ -75,7 +78,8 @@ def read_live_store(path: Place, account: str, *, simulated: bool, verifies: boo
             text = f"the journal of {path} is not what was written, from number {broken.seq} on ({broken.why})"
             return LiveStore(promotions={}, problem=f"{text}: its promotions prove nothing")
         records = reader.records((Kind.PROMOTION, Kind.RUN_STARTED))
-        held = len(reader.view("open_positions"))
+        is_of_live = all(mode_of(each) == LIVE for each in records if each.kind is Kind.RUN_STARTED)
+        held = len(reader.view("open_positions")) if is_of_live else 0
     problem = _foreign(records, path, account, simulated)
     return LiveStore(promotions=_promotions(records), problem=problem, held=held)
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 from math import sqrt
+from pathlib import Path
 
 import pytest
 from paper_days import BOT, FIRST, alarm, at, days, entity, halt, position, put, request, session, spec_text, together
@@ -14,10 +15,12 @@ from engine.run.audit.audit import audit_tape
 from engine.run.audit.tape import tape_of
 from engine.run.promotion.figures import Figures, compare, figures
 from engine.run.promotion.paper import Key, Paper, closed_trades, read_paper
-from engine.run.promotion.promotion import good_until
+from engine.run.promotion.promotion import good_until, read_live_store
 from engine.run.promotion.sessions import BotSession, audit_faults, judge
 from engine.spec.nouns.account import Demand, Shown
 from engine.spec.nouns.condition import Op
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
 
 KEY = Key(BOT, spec_text().digest)
 A, B, C = days(3)
@@ -204,6 +207,16 @@ def test_open_positions_count_at_their_marks() -> None:
     found = judged(*first, *session(B, None, entity(at(B, "12:00"), closed)))
     assert [each.profit for each in found] == [Decimal(-40), Decimal(65)]
     assert [each.closed for each in found] == [0, 1]
+
+
+@pytest.mark.parametrize(("mode", "count"), [("live", 1), ("paper", 0)])
+def test_positions_of_paper_are_none_that_a_live_run_could_watch(mode: str, count: int, tmp_path: Path) -> None:
+    """A live run that named the store of paper runs was told to watch them by --exits-only."""
+    held = position(A, "0", state="open", closed_at=None, legs=(replace(position(A, "0").legs[0], closed=0),))
+    journal = SqlJournal(open_store(tmp_path / "s.db"))
+    journal.append(together(session(A, None, entity(at(A, "10:30"), held), mode=mode)), durable=True)
+    journal.close()
+    assert read_live_store(tmp_path / "s.db", "U1", simulated=False).held == count
 
 
 # ---------------------------------------------------------------- what they come to
