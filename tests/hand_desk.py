@@ -9,6 +9,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from math import exp, nan
+from pathlib import Path
 
 from engine.compile.build import build_plan
 from engine.model.command import Cancel, Command, Replace, Submit
@@ -37,6 +38,8 @@ from engine.model.session import at_exchange_time, session_from
 from engine.record.record import Kind, Record
 from engine.run.resume import resume
 from engine.spec.load import load_text
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
 from engine.turn.program import AccountLimits, CompiledBot, Program, compile_bot
 from engine.turn.state import State
 from engine.turn.turn import begin, turn
@@ -476,3 +479,12 @@ class Desk:
 
     def is_market(self, order: Order) -> bool:
         return order.kind is OrderType.MARKET
+
+
+def kept(desk: Desk, folder: Path) -> Path:
+    """Return the store of what a desk has recorded."""
+    path = folder / "day.db"
+    journal = SqlJournal(open_store(path))
+    journal.append(tuple(desk.records), durable=True)
+    journal.close()
+    return path

@@ -4,21 +4,10 @@ import json
 from pathlib import Path
 
 from click.testing import CliRunner
-from hand_desk import Desk, text_of
+from hand_desk import Desk, kept, text_of
 
 from engine.cli.status import status
 from engine.model.event import Request
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
-
-
-def kept(desk: Desk, folder: Path) -> str:
-    """Return the store that has the records of a desk."""
-    path = folder / "day.db"
-    journal = SqlJournal(open_store(path))
-    journal.append(tuple(desk.records), durable=True)
-    journal.close()
-    return str(path)
 
 
 def test_a_halt_reads_as_in_the_report_of_the_run(tmp_path: Path) -> None:
@@ -26,7 +15,7 @@ def test_a_halt_reads_as_in_the_report_of_the_run(tmp_path: Path) -> None:
     desk.opened()
     desk.level("VIX", 31.0)
     desk.tick(1)
-    found = CliRunner().invoke(status, ["--store", kept(desk, tmp_path), "--format", "json"])
+    found = CliRunner().invoke(status, ["--store", str(kept(desk, tmp_path)), "--format", "json"])
     assert json.loads(found.output)["halts"] == [{"bot": "spread", "reason": "vix 31.00, above 30"}]
 
 
@@ -36,5 +25,5 @@ def test_a_position_that_is_asked_to_be_closed_while_the_broker_is_away_says_so(
     desk.unlink()
     desk.ask(Request.CLOSE, position=name)
     desk.tick(1)
-    found = CliRunner().invoke(status, ["--store", kept(desk, tmp_path)])
+    found = CliRunner().invoke(status, ["--store", str(kept(desk, tmp_path))])
     assert "to be closed, as asked, once the session is on and the broker is there" in found.output

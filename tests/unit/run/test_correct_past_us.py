@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hand_desk import DAY, SELLER, Desk, put, text_of
+from hand_desk import DAY, SELLER, Desk, kept, put, text_of
 
 from engine.cli.why import why
 from engine.model.errors import MisuseError
@@ -39,14 +39,6 @@ def store(tmp_path: Path) -> Path:
         desk.holds(option, 0)
     assert desk.position.exit_reason == "closed_by_hand_estimated"
     return kept(desk, tmp_path)
-
-
-def kept(desk: Desk, folder: Path) -> Path:
-    path = folder / "day.db"
-    journal = SqlJournal(open_store(path))
-    journal.append(tuple(desk.records), durable=True)
-    journal.close()
-    return path
 
 
 def last(store: Path) -> Position:

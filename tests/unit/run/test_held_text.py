@@ -4,15 +4,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hand_desk import Desk, text_of
+from hand_desk import Desk, kept, text_of
 
 from engine.cli.status import status
 from engine.model.order import Order, OrderStatus
 from engine.run.glance import glance
 from engine.run.happening import happening
 from engine.run.position_text import entry_text
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
 from engine.web.picture_of_run import position_lines
 
 STRIKES = "5935/5945p"
@@ -48,10 +46,7 @@ def told(desk: Desk) -> list[str]:
 
 def shown(desk: Desk, folder: Path) -> str:
     """Return the row of the position in `rulebot status`."""
-    journal = SqlJournal(open_store(folder / "day.db"))
-    journal.append(tuple(desk.records), durable=True)
-    journal.close()
-    said = CliRunner().invoke(status, ["--store", str(folder / "day.db")]).output
+    said = CliRunner().invoke(status, ["--store", str(kept(desk, folder))]).output
     return next(line for line in said.splitlines() if STRIKES in line)
 
 

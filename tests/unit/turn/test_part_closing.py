@@ -4,7 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hand_desk import Desk, call, put, text_of
+from hand_desk import Desk, call, kept, put, text_of
 
 from engine.alerts.find import digest
 from engine.model.event import BrokerStatus
@@ -15,8 +15,6 @@ from engine.run.levels import dollars_at, worst_at_expiry
 from engine.run.outcome import day_outcome
 from engine.run.position_text import exits_text
 from engine.spec.nouns.exits import ExitKind
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
 from engine.store.queries import StoreReader
 
 RISK = "{max_loss_per_trade: $20000}"
@@ -269,11 +267,7 @@ def test_the_report_and_the_digest_tell_each_part_with_its_exit_and_price(tmp_pa
     (closed,) = (happening(each, desk.state) for each in desk.said(Kind.DECISION, "closed"))
     assert closed is not None
     assert closed.text.startswith("closed: time, bought back in all at ")
-    path = tmp_path / "day.db"
-    journal = SqlJournal(open_store(path))
-    journal.append(tuple(desk.records), durable=True)
-    journal.close()
-    with StoreReader(path) as reader:
+    with StoreReader(kept(desk, tmp_path)) as reader:
         said = digest(reader, "2026-11-18", ["spread"])
     assert f"; {part} by stop; closed by time, " in said
     assert said.endswith(" in all")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hand_desk import SELLER, Desk, put, text_of
+from hand_desk import SELLER, Desk, kept, put, text_of
 
 from engine.alerts.find import digest
 from engine.cli.summary import summary
@@ -24,8 +24,6 @@ from engine.run.position_text import exit_text
 from engine.run.resume import resume
 from engine.run.why_day import why_day
 from engine.run.why_text import story_lines
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
 from engine.store.queries import StoreReader
 from engine.web.book import positions
 
@@ -220,15 +218,6 @@ def test_what_others_close_of_a_position_that_goes_on_is_told_as_a_part_of_it(tm
         assert f"; {part} by others; closed by " in digest(reader, "2026-11-18", ["spread"])
         day = why_day(reader, desk.day, reader.day("spread", desk.day), reader.view("trades"))
     assert f", {part} 10:00: others, bought back in all at " in "\n".join(story_lines("spread", desk.day, day))
-
-
-def kept(desk: Desk, folder: Path) -> Path:
-    """Return the store of what a desk has recorded."""
-    path = folder / "day.db"
-    journal = SqlJournal(open_store(path))
-    journal.append(tuple(desk.records), durable=True)
-    journal.close()
-    return path
 
 
 def test_what_the_broker_liquidates_wholly_is_told_as_that() -> None:

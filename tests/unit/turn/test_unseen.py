@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hand_desk import SELLER, Desk, call, put, text_of
+from hand_desk import SELLER, Desk, call, kept, put, text_of
 
 from engine.model.contract import Option, Underlying
 from engine.model.event import BrokerStatus, MarketMoved, Request
@@ -14,8 +14,6 @@ from engine.model.position import Position
 from engine.model.session import session_after
 from engine.model.values import replace
 from engine.record.record import Kind
-from engine.store.journal import SqlJournal
-from engine.store.open import open_store
 from engine.store.queries import StoreReader
 
 SPREAD = {
@@ -89,10 +87,7 @@ def test_sums_say_that_an_entry_was_booked_at_the_accounts_average_cost(tmp_path
     desk.until("09:31")
     desk.fill(desk.last)
     assert desk.position.state == "closed"
-    journal = SqlJournal(open_store(tmp_path / "a.db"))
-    journal.append(tuple(desk.records), durable=True)
-    journal.close()
-    with StoreReader(tmp_path / "a.db") as reader:
+    with StoreReader(kept(desk, tmp_path)) as reader:
         assert reader.estimated() == reader.estimated("seller") == ([] if is_told else [desk.position.id])
         assert reader.estimated("other") == []
 
