@@ -245,8 +245,9 @@ def _closed(record: Record, state: State, position: Position | None) -> Told:
     if position is not None:
         net, paid = position.net, position.commissions
     reason = str(record.data["reason"])
-    how = reason.replace("_", " ") if position is None else ending_text(state, position)
-    words = how if how == reason.replace("_", " ") else f"{reason}, {how}"
+    plain = reason.replace("_", " ")
+    how = plain if position is None else ending_text(state, position)
+    words = how if how == plain else f"{reason}, {how}"
     text = f"closed: {words}, {signed_dollars(net)} after {dollars(paid)} of commissions"
     if position is not None:
         text += provisional_text(position)

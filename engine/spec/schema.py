@@ -6,7 +6,7 @@ passes over them. Never `anyOf` of condition kinds: its one error says nothing.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
@@ -184,10 +184,17 @@ def _without_commas(source: Source, path: Path) -> str | None:
     if found is None:
         return None
     name, number = found.groups()
-    if _THOUSANDS.fullmatch(number):
-        return f"write the number without a comma, as in '{name}: {number.replace(',', '')}'"
-    is_decimal = number.count(",") == 1 and "." not in number
-    return f"a number has a point, as in '{name}: {number.replace(',', '.')}'" if is_decimal else None
+    told = _respelt("number", [number])
+    return None if told is None else f"{told[0]}, as in '{name}: {told[1]}'"
+
+
+def _respelt(word: str, numbers: Sequence[str]) -> tuple[str, str] | None:
+    """Return what is wrong with the commas in some numbers, and how these are written; None where nothing says."""
+    if all("," not in each or _THOUSANDS.fullmatch(each) for each in numbers):
+        return f"write the {word} without a comma", ", ".join(each.replace(",", "") for each in numbers)
+    if all(each.count(",") <= 1 and "." not in each for each in numbers):
+        return "a number has a point", ", ".join(each.replace(",", ".") for each in numbers)
+    return None
 
 
 def _of_thousands(source: Source, path: Path) -> str | None:
@@ -212,13 +219,8 @@ def _without_commas_each(source: Source, path: Path, most: int) -> str | None:
     items = [] if found is None else _BETWEEN.split(found[1].strip())
     if not 0 < len(items) <= most or not all(_NUMBER.fullmatch(item) for item in items):
         return None
-    if all("," not in item or _THOUSANDS.fullmatch(item) for item in items):
-        return (
-            f"write the numbers without a comma, as in '{path[-1]}: [{', '.join(x.replace(',', '') for x in items)}]'"
-        )
-    if all(item.count(",") <= 1 and "." not in item for item in items):
-        return f"a number has a point, as in '{path[-1]}: [{', '.join(x.replace(',', '.') for x in items)}]'"
-    return None
+    told = _respelt("numbers", items)
+    return None if told is None else f"{told[0]}, as in '{path[-1]}: [{told[1]}]'"
 
 
 def _kinds(error: Any) -> list[str]:

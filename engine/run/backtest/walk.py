@@ -285,7 +285,7 @@ class Walk(Hearing):
         if last >= 0:
             market.skip(last)
             self.state = self.state._replace(asked_at=asked_at)
-        return at, min(ask or NEVER, *self.state.wakes.values(), NEVER)
+        return at, min([ask or NEVER, *self.state.wakes.values()])
 
     def _step(self, session: Session, market: DayMarket, place: int) -> None:
         assert self.broker is not None

@@ -127,14 +127,10 @@ def _fits(path: Path, wanted: Sequence[str]) -> bool:
 def with_values(source: Source, values: Mapping[str, str]) -> str:
     """Return the text with these values at their places. Raises: MisuseError."""
     lines = list(source.lines)
-    edits = [
-        (place, _formed(name, place.form, value))
-        for name, value in values.items()
-        for place in [place_of(source, name)]
-    ]
-    for place, value in sorted(edits, key=lambda each: (each[0].span.line, each[0].span.col), reverse=True):
+    edits = [(place_of(source, name), name, value) for name, value in values.items()]
+    for place, name, value in sorted(edits, key=lambda each: (each[0].span.line, each[0].span.col), reverse=True):
         at, span = place.span.line - 1, place.span
-        lines[at] = lines[at][: span.col - 1] + value + lines[at][span.end_col - 1 :]
+        lines[at] = lines[at][: span.col - 1] + _formed(name, place.form, value) + lines[at][span.end_col - 1 :]
     return "\n".join(lines)
 
 
