@@ -169,11 +169,11 @@ def _unknown_keys(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
         yield source.diagnostic(code, (*path, key), f"unknown {word} '{shown(key)}'", help, at_key=True)
 
 
-_WITH_COMMAS = re.compile(r"([a-z0-9_]+): *([-$]{0,2}[0-9]+(?:,[0-9]+)+(?:\.[0-9]+)?%?)")
+_WITH_COMMAS = re.compile(r"([a-z0-9_]+): *([-$]{0,2}[0-9]+(?:,[0-9]+)+(?:\.[0-9]+)?%?(?: pts)?)")
 _NUMBER = re.compile(r"[-$]{0,2}[0-9]+(?:,[0-9]+)*(?:\.[0-9]+)?%?(?: pts)?")
 _PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _LIST, _BETWEEN = re.compile(r"\[([^\[\]]*)\]"), re.compile(r", +")
-_THOUSANDS = re.compile(r"[-$]{0,2}[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]+)?%?")
+_THOUSANDS = re.compile(r"[-$]{0,2}[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]+)?%?(?: pts)?")
 
 
 def _without_commas(source: Source, path: Path) -> str | None:

@@ -129,6 +129,8 @@ def test_a_comma_of_thousands_is_answered_with_all_of_the_number(old: str, new: 
         ("{max_loss_per_trade: $1000}", "\n  max_loss_per_trade: $1,000", "write '$1000'"),
         ("{above: sma_20}", "{between: [5,900, 6,100]}", "without a comma, as in 'between: [5900, 6100]'"),
         ("{above: sma_20}", "{between: [5900,5, 6000]}", "a number has a point, as in 'between: [5900.5, 6000]'"),
+        ("{above: sma_20}", "{between: [5,900 pts, 6,100 pts]}", "comma, as in 'between: [5900 pts, 6100 pts]'"),
+        ("{above: sma_20}", "{above: 5,900 pts}", "without a comma, as in 'above: 5900 pts'"),
         ("max_loss_per_trade: $1000", "max_loss: $1000", "did you mean 'max_loss_per_trade'?"),
     ],
 )
