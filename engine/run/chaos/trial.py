@@ -184,7 +184,7 @@ class _Trial:
     async def _lives(self, gateway: RunningGateway) -> None:
         """Start engine after engine until the last one is done."""
         while not await self._life(gateway):
-            if self.lives >= MOST_LIVES or self.failures >= MOST_FAILURES or gateway.gateway.failure.done():
+            if self.lives >= MOST_LIVES or self.failures >= MOST_FAILURES or gateway.has_failed:
                 self.troubles.append(f"given up at {_now(gateway):%H:%M:%S} UTC after {self.lives} starts")
                 return
 
@@ -243,10 +243,10 @@ class _Trial:
         while not (await asyncio.wait((engine,), timeout=STALLED if self.fate.died is None else 1.0))[0]:
             if self.fate.died is not None:
                 engine.cancel()  # it took the first time for the end of what it waited for
+            elif gateway.has_failed:
+                self._give_up("time stands still")
             elif self.storm.lockstep and gateway.now == seen:
                 self._give_up(f"an engine held the clock for {STALLED:.0f} s at {_now(gateway):%H:%M:%S} UTC")
-            elif gateway.gateway.failure.done():
-                self._give_up("time stands still")
             elif not self.storm.ends_with_day and _now(gateway) > self.storm.calm_at + TOO_LATE:
                 self._give_up(f"an engine was not back at {_now(gateway):%H:%M:%S} UTC")
             seen = gateway.now
@@ -334,7 +334,7 @@ class _Trial:
 
     async def _pass(self, gateway: RunningGateway, until: datetime) -> None:
         """Let time come to `until`, faults that end on the way."""
-        while _now(gateway) < until and not gateway.finished and not gateway.gateway.failure.done():
+        while _now(gateway) < until and not gateway.finished and not gateway.has_failed:
             if self.storm.lockstep:
                 gateway.gateway.clock.turn()
             else:

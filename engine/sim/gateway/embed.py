@@ -49,6 +49,11 @@ class RunningGateway:
         return self.gateway.clock.finished
 
     @property
+    def has_failed(self) -> bool:
+        """True once an error of our own has ended the run: its time stands still from then on."""
+        return self.gateway.failure.done() and not self.gateway.failure.cancelled()
+
+    @property
     def statistics(self) -> Traffic:
         """Messages, fences and seconds so far."""
         return self.gateway.hub.traffic
