@@ -22,8 +22,8 @@ from engine.run.resume import resume
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.place import Place
+from engine.turn.executions import revised
 from engine.turn.program import AccountLimits, Program
-from engine.turn.reports import revised
 from engine.turn.state import State
 from engine.turn.turn import turn
 

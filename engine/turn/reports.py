@@ -1,26 +1,17 @@
-"""What the broker reports, reduced: orders, executions, commissions, positions.
+"""What the broker reports of orders, reduced.
 
 An order is final only when the broker has given a final status and every execution it owes has been counted; a done
-order never blocks a fill. Executions are counted once by execId without its last part; a correction replaces. Only legs
-move positions: the summary execution of a combo is passed over.
+order never blocks a fill (`executions`).
 """
 
-from engine.fill.apply import add_commission, add_fill, book, leg_of, unbook
-from engine.fill.book import UNSEEN, Booked, of_others, owes_none
-from engine.model.contract import Option
-from engine.model.event import BrokerStatus, CommissionReport, ExecutionReport, OrderMessage, OrderReport
-from engine.model.money import ZERO
-from engine.model.order import TERMS_KEPT, Order, OrderLeg, OrderStatus, OrderType, Purpose, Terms
-from engine.model.position import Position
+from engine.model.event import BrokerStatus, ExecutionReport, OrderMessage, OrderReport
+from engine.model.order import TERMS_KEPT, Order, OrderStatus, OrderType, Purpose, Terms
 from engine.model.values import replace
-from engine.record.codec import encode
-from engine.record.record import EXECUTION, Json, Kind
-from engine.turn.caution import EXIT_NOT_BY_US, note_bust, take_setback_back
-from engine.turn.daily import LIQUIDATES
-from engine.turn.doubting import doubt_anew, fill_told, take_orders_back
-from engine.turn.ended import broker_words, closed, count_realized, order_ended, position_filled
+from engine.record.record import Kind
+from engine.turn.caution import EXIT_NOT_BY_US, take_setback_back
+from engine.turn.ended import broker_words, order_ended
 from engine.turn.judging import wake
-from engine.turn.leaving import CLOSING, UNWIND, is_unwound, leave
+from engine.turn.leaving import CLOSING
 from engine.turn.message_codes import (
     CANCELLED,
     FILLED_BEFORE,
@@ -31,11 +22,10 @@ from engine.turn.message_codes import (
     NOT_VALID,
     REFUSALS,
 )
-from engine.turn.mismatch import check_count, check_net_price, check_price, check_terms, is_second
-from engine.turn.past_us import corrected_past_us, replace_estimates
-from engine.turn.resting import RESTING, cancel, cancel_entries, has_run_out, is_too_early, take_back
+from engine.turn.mismatch import check_net_price, check_terms, is_second
+from engine.turn.resting import RESTING, cancel, has_run_out, is_too_early, take_back
 from engine.turn.reviving import adopted, told_to_work
-from engine.turn.rivals import is_of_ours, note, note_completed
+from engine.turn.rivals import note_completed
 from engine.turn.turned_away import answered
 from engine.turn.work import Work
 
@@ -276,259 +266,3 @@ def _not_there(work: Work, order: Order) -> None:
         work.alarm(order.bot, text, order.position)
         return
     conclude(work, work.put_order(replace(order, ended=OrderStatus.ABANDONED)))
-
-
-# ---------------------------------------------------------------- executions
-
-
-def on_execution(work: Work, event: ExecutionReport) -> None:
-    """Count one fill, once; a correction replaces what it corrects."""
-    if event.is_combo:
-        return
-    order = find_order(work, event)
-    if order is None or event.option is None:
-        _external(work, event)
-        return
-    base, _, revision = event.exec_id.rpartition(".")
-    known = work.booked.get(base)
-    if known is not None:
-        if known.exec_id.rpartition(".")[2] >= revision:
-            return
-        _unbook(work, order, known)
-        order = work.orders[order.ref]
-        if event.quantity < known.quantity:
-            order = work.put_order(replace(order, reported=order.filled))  # what was called filled is not, any more
-            if not known.is_entry:
-                note_bust(work, order)
-                order = work.orders[order.ref]
-    else:
-        order = _replace_guess(work, order, event)
-        check_price(work, order, event.price)
-    _book(work, order, event, base, known)
-
-
-def count_fill(work: Work, order: Order, event: ExecutionReport) -> None:
-    """Count a fill that was not counted before."""
-    _book(work, order, event, event.exec_id.rpartition(".")[0], None)
-
-
-def unseen_id(ref: str, leg: OrderLeg) -> str:
-    """Return the execution id, without its revision, that is given to what a leg of an order filled unseen."""
-    return f"{UNSEEN}{ref}:{leg.key}"
-
-
-def revised(exec_id: str) -> str:
-    """Return the id of an execution that replaces this one."""
-    base, _, revision = exec_id.rpartition(".")
-    return f"{base}.{int(revision) + 1:02d}"
-
-
-def _replace_guess(work: Work, order: Order, event: ExecutionReport) -> Order:
-    """Take out what was booked for this leg when nobody had heard its fills: now they are told."""
-    leg = next((leg for leg in order.legs if leg.option == event.option), None)
-    guess = None if leg is None else work.booked.get(unseen_id(order.ref, leg))
-    if leg is None or guess is None or not guess.quantity:
-        return order
-    _unbook(work, order, guess)
-    taken = replace(event, exec_id=revised(guess.exec_id), quantity=ZERO)
-    unbooked = replace(guess, exec_id=taken.exec_id, quantity=0, cash=ZERO)
-    work.put_booked(unseen_id(order.ref, leg), unbooked)
-    _record_fill(work, taken, unbooked, event.option or leg.option, order.ref, order.purpose)
-    if guess.commission:  # a person had put it in; that of the fill itself is told with it
-        on_commission(work, CommissionReport(event.at, taken.exec_id, ZERO))
-    return work.orders[order.ref]
-
-
-def _external(work: Work, event: ExecutionReport) -> None:
-    base, _, revision = event.exec_id.rpartition(".")
-    known = work.booked.get(base)
-    if known is not None:
-        if known.foreign is not None or known.by_others:
-            note(work, event.ref, f"{_dealt(event)} today")
-        if revision > known.exec_id.rpartition(".")[2]:
-            _corrected(work, base, known, event)
-        return
-    work.put_booked(base, of_others(event))
-    text = f"not ours: {_dealt(event)} at {event.price}"
-    if event.is_liquidation:
-        text = f"the broker liquidates: {_dealt(event)} at {event.price}; no bot enters any more today"
-        for name in list(work.bots):
-            work.put_day(replace(work.bots[name].day, halted=LIQUIDATES))
-        cancel_entries(work, "", "the broker liquidates")
-    _tell_of_others(work, event, text)
-    note(work, event.ref, f"{_dealt(event)} today")
-    take_orders_back(work, work.state.doubts)
-    replace_estimates(work)
-
-
-def _tell_of_others(work: Work, event: ExecutionReport, text: str, position: str = "") -> None:
-    """Alarm of an execution with the whole of it: a start reads it back. position: of ours that it is of, if any."""
-    data: dict[str, Json] = {"contract": str(event.option or event.symbol), EXECUTION: encode(event)}
-    work.record(Kind.ALARM, "", position, text=text, **data)
-
-
-def _corrected(work: Work, base: str, known: Booked, event: ExecutionReport) -> None:
-    """Take what the exchange corrects of an execution that is of no order at hand."""
-    if known.foreign is not None:
-        work.put_booked(base, replace(known, exec_id=event.exec_id, quantity=int(event.quantity), foreign=event))
-        how = f"taken it back: {_dealt(known.foreign)}"
-        if event.quantity:
-            how = f"corrected it: {_dealt(event)} at {event.price}"
-        _tell_of_others(work, event, f"not ours, and the exchange has {how}")
-    elif known.position not in work.positions:
-        _corrected_too_late(work, base, known, event)
-    elif not is_of_ours(work, event.ref):
-        corrected_past_us(work, base, known, event)
-    elif event.quantity > known.quantity:
-        _corrected_too_late(work, base, known, event)
-    else:
-        _corrected_roll(work, base, known, event)
-
-
-def _corrected_roll(work: Work, base: str, known: Booked, event: ExecutionReport) -> None:
-    """Book what the exchange corrects of a fill of a position that is at hand, by a roll that is not any more: what it
-    closed was over on an earlier day.
-    """
-    leg = leg_of(work.positions[known.position], known.leg)
-    count = int(event.quantity)
-    cash = event.price * count * leg.option.multiplier * (-1 if event.is_buy else 1)
-    is_paid = known.is_paid or owes_none(event.exec_id, count)
-    booked = replace(known, exec_id=event.exec_id, quantity=count, cash=cash, is_paid=is_paid)
-    work.put_booked(base, booked)
-    position = work.put_position(book(unbook(work.positions[known.position], known), booked, leg.option))
-    _record_fill(work, event, booked, event.option or leg.option, event.ref, Purpose.ROLL)
-    doubt_anew(work)
-    wake(work, position.bot, 0.0)
-    if position.state == "closed":
-        count_realized(work, position.bot)
-    if count != known.quantity:
-        _after_correction(work, position)
-
-
-def _corrected_too_late(work: Work, base: str, known: Booked, event: ExecutionReport) -> None:
-    """Tell a person what the exchange corrects of an order, or a position, that is over since an earlier day."""
-    work.put_booked(base, replace(known, exec_id=event.exec_id))
-    text = f"the exchange has taken back an older fill of {known.position}, {event.option or event.symbol}"
-    if event.quantity:
-        text = f"the exchange has corrected an older fill of {known.position}, it {_dealt(event)} at {event.price}"
-    help = "our books stay as they are. Compare them with the account's statement: a person must look"
-    _tell_of_others(work, event, f"{text}: {help}", known.position)
-
-
-def _dealt(event: ExecutionReport) -> str:
-    """Return in words what others have dealt."""
-    return f"{'bought' if event.is_buy else 'sold'} {event.quantity} {event.option or event.symbol}"
-
-
-def _leg_index(order: Order, option: Option) -> int:
-    return next((index for index, leg in enumerate(order.legs) if leg.option == option), -1)
-
-
-def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected: Booked | None) -> None:
-    assert event.option is not None
-    index = _leg_index(order, event.option)
-    if index < 0:
-        work.alarm(order.bot, f"a fill of {event.option} under {order.ref}, which has no such leg", order.position)
-        return
-    count = int(event.quantity)
-    sign = -1 if event.is_buy else 1
-    cash = event.price * count * event.option.multiplier * sign
-    leg = order.legs[index]
-    holder = order.position_of(leg)
-    is_entry = order.opens(holder)
-    commission = corrected.commission if corrected else ZERO
-    is_paid = owes_none(event.exec_id, count) or (corrected is not None and corrected.is_paid)
-    booked = Booked(event.exec_id, holder, leg.name, is_entry, count, cash, commission, is_paid)
-    work.put_booked(base, booked)
-    order = work.put_order(add_fill(order, index, count))
-    work.put_position(book(work.positions[holder], booked, event.option))
-    _record_fill(work, event, booked, event.option, order.ref, order.purpose)
-    doubt_anew(work)
-    fill_told(work, holder, leg.name)
-    position = work.positions[holder]
-    wake(work, order.bot, 0.0)
-    is_same = corrected is not None and corrected.quantity == count
-    if not is_same:
-        check_count(work, order, position)
-        position_filled(work, position, work.orders[order.ref])
-    if position.state == "closed":
-        count_realized(work, position.bot)
-    conclude(work, work.orders[order.ref])
-    if corrected is not None and not is_same:
-        _after_correction(work, work.positions[holder])
-
-
-def _record_fill(
-    work: Work, event: ExecutionReport, booked: Booked, option: Option, ref: str, purpose: Purpose
-) -> None:
-    """Record a fill with the position it is of; what a roll opens is told as the entry of its new position."""
-    work.record(
-        Kind.FILL,
-        work.positions[booked.position].bot,
-        booked.position,
-        exec_id=event.exec_id,
-        ref=ref,
-        leg=booked.leg,
-        con_id=option.con_id,
-        contract=str(option),
-        is_buy=event.is_buy,
-        quantity=int(event.quantity),
-        price=str(event.price),
-        executed_at=event.executed_at.isoformat(),
-        purpose=(Purpose.ENTRY if booked.is_entry else purpose).value,
-    )
-
-
-def _after_correction(work: Work, position: Position) -> None:
-    """A bust may leave nothing, a leg without its partner, or open again what was closed: that is closed once more."""
-    if position.state == "closed" and any(leg.held > 0 for leg in position.legs):
-        reason = position.exit_reason or UNWIND
-        position = work.move(replace(position, closed_at=None), "late_fill")
-        count_realized(work, position.bot)
-        leave(work, position, reason, "the exchange took a closing fill back after the position was closed")
-        return
-    if position.state == "exiting" and not is_unwound(position):
-        for order in work.live_orders(position.id):
-            if order.into:
-                cancel(work, order, "legs stand without their partners")
-    if position.state != "open":
-        return
-    if not position.is_flat:
-        if not is_unwound(position):
-            leave(work, position, UNWIND, "the exchange took a fill back, and a leg stands without its partner")
-        return
-    take_back(work, position, "its fills were taken back")
-    work.alarm(position.bot, f"the exchange took the fills of {position.id} back", position.id)
-    closed(work, replace(position, exit_reason=position.exit_reason or "busted"), "vanished")
-
-
-def _unbook(work: Work, order: Order, known: Booked) -> None:
-    """Take a corrected execution out again."""
-    told = (known.position, known.leg)
-    index = next(i for i, leg in enumerate(order.legs) if (order.position_of(leg), leg.name) == told)
-    work.put_order(add_fill(order, index, -known.quantity))
-    work.put_position(unbook(work.positions[known.position], known))
-
-
-def on_commission(work: Work, event: CommissionReport) -> None:
-    """Add (or correct) the commission of one execution."""
-    base = event.exec_id.rpartition(".")[0]
-    known = work.booked.get(base)
-    if known is None or (known.is_paid and known.commission == event.commission):
-        return
-    difference = event.commission - known.commission
-    work.put_booked(base, replace(known, commission=event.commission, is_paid=True))
-    position = work.positions.get(known.position)
-    if position is None:
-        return
-    work.put_position(add_commission(position, known.leg, difference, is_first=not known.is_paid))
-    work.record(
-        Kind.COMMISSION,
-        position.bot,
-        position.id,
-        exec_id=event.exec_id,
-        leg=known.leg,
-        amount=str(event.commission),
-    )
-    if position.state == "closed":
-        count_realized(work, position.bot)

@@ -49,6 +49,7 @@ from engine.turn.caution import go_on
 from engine.turn.dividends import warn_of_dividends
 from engine.turn.ended import next_opening
 from engine.turn.entering import note_blocked, step_entry
+from engine.turn.executions import on_commission, on_execution
 from engine.turn.following import follow
 from engine.turn.hooks import hook_came
 from engine.turn.leaving import protect_the_rest, pursue, step_exits
@@ -58,7 +59,7 @@ from engine.turn.opening import entry_due
 from engine.turn.profit import structures
 from engine.turn.program import CompiledBot, Program
 from engine.turn.protecting import place_protection
-from engine.turn.reports import on_commission, on_execution, on_message, on_order
+from engine.turn.reports import on_message, on_order
 from engine.turn.resting import cancel, cancel_entries, option_has_expired, place_resting, put_back
 from engine.turn.scanning import step_universe
 from engine.turn.state import NEVER, State, after_request

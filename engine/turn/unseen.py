@@ -22,7 +22,7 @@ from engine.model.order import Order, OrderLeg, OrderStatus, Purpose, Side
 from engine.model.session import exchange_date
 from engine.model.values import replace
 from engine.turn.doubting import our_books
-from engine.turn.reports import count_fill, unseen_id
+from engine.turn.executions import count_fill, unseen_id
 from engine.turn.resting import option_has_expired
 from engine.turn.work import Work
 

@@ -28,7 +28,7 @@ def test_ci_chaos_sees_a_safeguard_that_is_off(name: str) -> None:
 
 def test_everything_is_back_in_its_place_afterwards() -> None:
     from engine.turn import turn
-    from engine.turn.reports import on_execution
+    from engine.turn.executions import on_execution
 
     safeguard = BY_NAME["a correction replaces"]
     with safeguard.off():

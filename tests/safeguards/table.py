@@ -19,6 +19,7 @@ from engine.turn import (
     asking,
     doubting,
     entering,
+    executions,
     following,
     leaving,
     linking,
@@ -136,7 +137,7 @@ def _only_of_live_orders(at_work: work.Work, event: ExecutionReport) -> None:
         _ON_EXECUTION(at_work, event)
 
 
-_ON_EXECUTION = reports.on_execution
+_ON_EXECUTION = executions.on_execution
 
 
 def _seen_or_not(self: IbLink, fields: list[str]) -> Any:
@@ -150,7 +151,7 @@ _READ = IbLink._read
 @contextmanager
 def _counted_again() -> Any:
     with ExitStack() as both:
-        both.enter_context(swapped((reports.on_execution, _every_time)))
+        both.enter_context(swapped((executions.on_execution, _every_time)))
         both.enter_context(method(IbLink, "_read", _seen_or_not))
         yield
 
@@ -163,13 +164,13 @@ def _commission_again(at_work: work.Work, event: Any) -> None:
     _ON_COMMISSION(at_work, event)
 
 
-_ON_COMMISSION = reports.on_commission
+_ON_COMMISSION = executions.on_commission
 
 
 @contextmanager
 def _commissions_again() -> Any:
     with ExitStack() as both:
-        both.enter_context(swapped((reports.on_commission, _commission_again)))
+        both.enter_context(swapped((executions.on_commission, _commission_again)))
         both.enter_context(method(IbLink, "_read", _seen_or_not))
         yield
 
@@ -251,11 +252,13 @@ SAFEGUARDS = (
         "late_order",
     ),
     Safeguard("an execution counts once", "it counts as often as it is told", _counted_again, "duplicate,crash"),
-    Safeguard("a correction replaces", "it is added", _off((reports.on_execution, _corrections_added)), "correction"),
+    Safeguard(
+        "a correction replaces", "it is added", _off((executions.on_execution, _corrections_added)), "correction"
+    ),
     Safeguard(
         "a combo's own execution moves nothing",
         "it is booked as a leg's",
-        _off((reports.on_execution, _summary_counted)),
+        _off((executions.on_execution, _summary_counted)),
         "duplicate",
         CONDOR,
     ),
@@ -263,7 +266,7 @@ SAFEGUARDS = (
     Safeguard(
         "a done order's fill counts",
         "it is passed over",
-        _off((reports.on_execution, _only_of_live_orders)),
+        _off((executions.on_execution, _only_of_live_orders)),
         "late_fill,late_leg,flatten",
     ),
     Safeguard(
