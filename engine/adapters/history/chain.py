@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from engine.adapters.history.beside import beside, is_beside, read_implied, read_told, read_underlyings, told_beside
-from engine.adapters.history.chain_rows import chain_rows
+from engine.adapters.history.chain_rows import chain_rows, symbol_of
 from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
 from engine.adapters.history.even import read_even
@@ -84,23 +84,21 @@ class ChainSource:
         if day in self._several:
             raise in_two_files(day, *self._several[day])
         if session is not None and mine is not None and (even := read_even(mine)) is not None:
-            table, file, symbol = even.first, mine, _symbol(even.first)
-            rows = even.spread(chain_rows(table, session, symbol, at=float(even.times[0])))
+            rows, file, odd = even, mine, list[Finding]()
         else:
             table, file = self._table(day)
             if session is None:
                 raise refusal(refused(table.file, 0, f"{day} is no session of the exchange: what it holds is stale"))
-            own = _own_rows(table, day, is_whole=file is mine)
-            symbol = _symbol(table)
-            rows = chain_rows(table, session, symbol)
+            own, odd = _own_rows(table, day, is_whole=file is mine), [*table.findings]
+            rows = chain_rows(table, session, symbol_of(table))
             if own is not None:
                 rows = rows.only(own)
-        of_levels = _table_of_levels(file)
-        levels, findings = _levels(table, of_levels, rows, session, symbol)
+        of_levels, symbol = _table_of_levels(file), rows.symbol
+        levels, findings = _levels(of_levels, rows, session)
         level = levels[symbol][1] if symbol in levels else np.zeros(0)
-        findings += self.background.against(symbol, day, median(level), table.file)
+        findings += self.background.against(symbol, day, median(level), rows.file)
         settled = self._settled(file, day, symbol, level, findings)
-        found = session_day(rows, session, levels=levels, findings=[*table.findings, *findings], settled=settled)
+        found = session_day(rows, session, levels=levels, findings=[*odd, *findings], settled=settled)
         if file is not mine:
             return found
         if of_levels is not None and (told := read_underlyings(of_levels, session, found.times)) is not None:
@@ -157,9 +155,10 @@ def _table_of_levels(file: Path) -> ArrowTable | None:
 
 
 def _levels(
-    table: ArrowTable, levels: ArrowTable | None, rows: Rows, session: Session, symbol: str
+    levels: ArrowTable | None, rows: Rows, session: Session
 ) -> tuple[dict[str, tuple[Columns, Columns]], list[Finding]]:
     """Return instants and levels by symbol: of the table beside a chain, and from its column `underlying`."""
+    symbol = rows.symbol
     found: dict[str, tuple[Columns, Columns]] = {}
     findings: list[Finding] = []
     if levels is not None:
@@ -179,43 +178,24 @@ def _levels(
                 findings.append(told(levels.file, row, f"no level of {name} is of this session", len(of)))
             of = of[mine[of]]
             found[name] = _of_symbol(levels, name, at[of], values[of], of, findings)
-    if "underlying" in table.names and symbol not in found:
-        level = rows.values.get("underlying")
-        if level is not None:
-            times, firsts, places = np.unique(rows.time, return_index=True, return_inverse=True)
-            first = level[firsts]
-            other = np.flatnonzero((level != first[places]) & ~(np.isnan(level) & np.isnan(first[places])))
-            if other.size:
-                text = "another level stands at the same time before: the first one counts"
-                findings.append(told(table.file, int(rows.row[other[0]]), text, int(other.size)))
-            first, more = sound_levels(table.file, rows.row[firsts], first, symbol)
-            found[symbol] = (times, first)
-            findings += more
+    if (level := rows.values.get("underlying")) is not None and symbol not in found:
+        times, firsts, places = np.unique(rows.time, return_index=True, return_inverse=True)
+        first = level[firsts]
+        other = np.flatnonzero((level != first[places]) & ~(np.isnan(level) & np.isnan(first[places])))
+        if other.size:
+            text = "another level stands at the same time before: the first one counts"
+            findings.append(told(rows.file, int(rows.row[other[0]]), text, int(other.size)))
+        first, more = sound_levels(rows.file, rows.row[firsts], first, symbol)
+        found[symbol] = (times, first)
+        findings += more
     if symbol not in found:
-        findings.append(refused(table.file, 0, f"there is no level of {symbol}: no file of levels, no `underlying`"))
+        findings.append(refused(rows.file, 0, f"there is no level of {symbol}: no file of levels, no `underlying`"))
     return found, findings
 
 
 def _other_zone(at: Columns, session: Session) -> str | None:
     each = np.unique(at)
     return other_zone(float(each[0]), float(each[-1]), median(np.diff(each)), session)
-
-
-def _symbol(table: ArrowTable) -> str:
-    if "symbol" in table.names:
-        _, symbols = table.texts("symbol")
-        if len(symbols) != 1:
-            raise refusal(
-                refused(table.file, 1, f"a chain is of one underlying, this is of {', '.join(symbols) or 'none'}")
-            )
-        return symbols[0].upper()
-    if "trading_class" in table.names:
-        _, classes = table.texts("trading_class")
-        if set(classes) <= {"SPX", "SPXW"}:
-            return "SPX"
-        if len(classes) == 1:
-            return classes[0].upper()
-    raise refusal(refused(table.file, 0, "it has no column `symbol`"))
 
 
 def _of_symbol(

@@ -52,6 +52,24 @@ def chain_rows(table: Table, session: Session | None, symbol: str, at: float | N
     )
 
 
+def symbol_of(table: Table) -> str:
+    """Return the underlying of a table. Raises: StoreError when it names none, or several."""
+    if "symbol" in table.names:
+        _, symbols = table.texts("symbol")
+        if len(symbols) != 1:
+            raise refusal(
+                refused(table.file, 1, f"a chain is of one underlying, this is of {', '.join(symbols) or 'none'}")
+            )
+        return symbols[0].upper()
+    if "trading_class" in table.names:
+        _, classes = table.texts("trading_class")
+        if set(classes) <= {"SPX", "SPXW"}:
+            return "SPX"
+        if len(classes) == 1:
+            return classes[0].upper()
+    raise refusal(refused(table.file, 0, "it has no column `symbol`"))
+
+
 def _times(table: Table, session: Session | None, at: float | None) -> Columns:
     if at is not None or session is None:
         return np.full(len(table.rows), 0.0 if at is None else at)

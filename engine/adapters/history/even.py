@@ -1,68 +1,101 @@
 """Parquet files of ours, in which each instant has the same options in the same order: read without sorting.
 
-The file says so of itself. That is believed while its groups of rows are those that were written (the first instant by
-itself, then all others) and hold the times they should; a program that sorts, filters or adds rows writes other groups,
-and then the file is read like anybody's.
+The file says so of itself, with its times and which options these are. That is believed while its groups of rows are
+those that were written (the first instant by itself, then all others) and hold the times and strikes they should; a
+program that sorts, filters or adds rows writes other groups, and then the file is read like anybody's.
 """
 
 import json
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from datetime import date
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from engine.adapters.history.chain_rows import chain_rows, symbol_of
 from engine.adapters.history.day import Columns
 from engine.adapters.history.index import GridIndex
-from engine.adapters.history.rows import BY_QUOTE, Rows
+from engine.adapters.history.rows import BY_QUOTE, Rows, keys, last_day
 from engine.adapters.history.table import ArrowTable, Whole, parquet_file, pyarrow, whole
 from engine.model.values import dataclass
 
 EVEN = "rulebot_even"
-"""Key of what a file says of itself: its times in microseconds since 1970, and how many options each has."""
+"""Key of what a file says of itself: its times in microseconds since 1970, how many options each has, and which."""
+Part = tuple[str, str, str, list[float]]
+"""Options that stand behind each other: trading class, the day in their name, call or put, and their strikes."""
 _ARROW = "parquet-cpp-arrow "
 _FLOATS = ("DOUBLE", "FLOAT")
 _IDENTITY = ("symbol", "trading_class", "expiry", "right", "strike")
 
 
 @dataclass(frozen=True, slots=True)
-class Even:
-    """Such a file: the rows of its first instant, its times, and all values. Shape: values (instants x options,)."""
+class _Known:
+    """What a file says of itself. Shape: times (T,), microseconds since 1970. parts: None in those of earlier days."""
 
-    first: ArrowTable
-    times: Columns
-    values: dict[str, Columns]
-
-    def spread(self, rows: Rows) -> Rows:
-        """Return the rows of all instants, out of those of the first."""
-        return replace(rows, index=GridIndex(self.times, rows.key), values=self.values)
+    times: Whole
+    options: int
+    symbol: str
+    parts: list[Part] | None
 
 
-def read_even(path: Path) -> Even | None:
+def told(times: Columns, symbol: str, options: Iterable[tuple[str, str, str, float]]) -> str:
+    """Return what a file is to say of itself. Units: times in epoch seconds; options as `Part` has them, one by one."""
+    listed = list(options)
+    parts = [(*terms, [strike for *_, strike in each]) for terms, each in groupby(listed, key=lambda each: each[:3])]
+    micro = np.rint(times * 1e6).astype(np.int64).tolist()
+    return json.dumps({"times": micro, "options": len(listed), "symbol": symbol, "chain": parts})
+
+
+def read_even(path: Path) -> Rows | None:
     """Read such a file; None when it is none. Raises: StoreError when it is damaged."""
     opened = parquet_file(path)
     schema, metadata = opened.schema_arrow, opened.metadata
-    told = (schema.metadata or {}).get(EVEN.encode())
-    if told is None:
+    text = (schema.metadata or {}).get(EVEN.encode())
+    if text is None:
         return None
-    known = json.loads(told)
-    times, wide = np.array(known["times"], dtype=np.int64), int(known["options"])
-    if not wide or metadata.num_rows != len(times) * wide or metadata.row_group(0).num_rows != wide:
+    found = json.loads(text)
+    times = np.array(found["times"], dtype=np.int64)
+    known = _Known(times, int(found["options"]), found.get("symbol", ""), found.get("chain"))
+    if not known.options or metadata.num_rows != len(times) * known.options:
         return None
-    if not _agrees(schema, metadata, times):
+    if metadata.row_group(0).num_rows != known.options or not _agrees(schema, metadata, known):
         return None
     there = schema.names
     names = [name for name in BY_QUOTE if name in there]
     unknown = [name for name in names if name not in names[:2] and _is_unknown(schema, metadata, name)]
-    identity = [name for name in there if name.lower() in _IDENTITY]
     with whole(path):
         quotes = opened.read(columns=[name for name in names if name not in unknown], use_threads=False)
-        first = opened.read_row_group(0, columns=identity, use_threads=False)
-    for name in names[:2]:
-        first = first.append_column(name, quotes.column(name).slice(0, wide))
     table, nothing = ArrowTable(path.name, quotes), np.broadcast_to(np.nan, (metadata.num_rows,))
     values = {name: nothing if name in unknown else table.numbers(name) for name in names}
-    return Even(ArrowTable(path.name, first), times / 1e6, values)
+    if known.parts is None:
+        symbol, classes, numbers = _first(
+            path, opened, quotes.select(names[:2]).slice(0, known.options), times[0] / 1e6
+        )
+    else:
+        symbol, classes = known.symbol, tuple(dict.fromkeys(trading_class for trading_class, *_ in known.parts))
+        numbers = np.concatenate([*_numbers(symbol, classes, known.parts)])
+    return Rows(file=path.name, symbol=symbol, classes=classes, index=GridIndex(times / 1e6, numbers), values=values)
+
+
+def _numbers(symbol: str, classes: tuple[str, ...], parts: list[Part]) -> Iterator[Whole]:
+    """Yield the numbers of the options of each part."""
+    for trading_class, expires, right, strikes in parts:
+        last = last_day(symbol, trading_class, date.fromisoformat(expires)).toordinal()
+        yield keys(classes.index(trading_class), last, right == "call", np.array(strikes))
+
+
+def _first(path: Path, opened: Any, quotes: Any, at: float) -> tuple[str, tuple[str, ...], Whole]:
+    """Return the symbol, the classes and the numbers of options of a file that does not name them itself."""
+    names = [name for name in opened.schema_arrow.names if name.lower() in _IDENTITY]
+    with whole(path):
+        first = opened.read_row_group(0, columns=names, use_threads=False)
+    for name in quotes.column_names:
+        first = first.append_column(name, quotes.column(name))
+    table = ArrowTable(path.name, first)
+    rows = chain_rows(table, None, symbol_of(table), at=at)
+    return rows.symbol, rows.classes, rows.key
 
 
 def _is_unknown(schema: Any, metadata: Any, name: str) -> bool:
@@ -84,16 +117,22 @@ def _is_unknown(schema: Any, metadata: Any, name: str) -> bool:
     return True
 
 
-def _agrees(schema: Any, metadata: Any, times: Whole) -> bool:
-    """Say whether the first and the last time of each group are those of the whole."""
+def _agrees(schema: Any, metadata: Any, known: _Known) -> bool:
+    """Say whether the first and the last time of each group, and the outer strikes, are those of the whole."""
     arrow, _ = pyarrow()
-    place = schema.get_field_index("time")
-    if place < 0 or schema.field(place).type != arrow.timestamp("us", tz="UTC"):
+    place, groups, times = schema.get_field_index("time"), metadata.num_row_groups, known.times
+    if place < 0 or groups > 2 or schema.field(place).type != arrow.timestamp("us", tz="UTC"):
         return False
-    groups = metadata.num_row_groups
     found = [metadata.row_group(group).column(place).statistics for group in range(groups)]
     if any(each is None or not each.has_min_max for each in found):
         return False
     edges = [value for each in found for value in (each.min_raw, each.max_raw)]
     expected = [times[0], times[0], times[1], times[-1]] if groups == 2 else [times[0], times[-1]]
-    return groups <= 2 and edges == [int(each) for each in expected]
+    if edges != [int(each) for each in expected]:
+        return False
+    if known.parts is None:
+        return True
+    strikes = [strike for *_, each in known.parts for strike in each]
+    outer, at = [min(strikes), max(strikes)], schema.get_field_index("strike")
+    told = [metadata.row_group(group).column(at).statistics for group in range(groups)] if at >= 0 else [None]
+    return all(each is not None and each.has_min_max and [each.min, each.max] == outer for each in told)

@@ -100,8 +100,10 @@ def is_call_of(keys: Whole) -> NDArray[np.bool_]:
     return ((keys >> _STRIKE_BITS) & 1).astype(bool)
 
 
-def keys(class_code: Whole, expiry: Whole, is_call: NDArray[np.bool_], strike: Columns) -> Whole:
-    """Return the numbers of options. Units: expiry as ordinals of the last day they trade."""
+def keys(class_code: Whole | int, expiry: Whole | int, is_call: NDArray[np.bool_] | bool, strike: Columns) -> Whole:
+    """Return the numbers of options; what all have alike may be a number. Units: expiry as ordinals of the last day
+    they trade.
+    """
     units = np.rint(strike * _UNIT).astype(np.int64)
     day = (class_code << _DAY_BITS) | expiry
     found: Whole = (((day << 1) | is_call) << _STRIKE_BITS) | units

@@ -1,7 +1,6 @@
 """A session into Parquet files with the columns that `chain.py` reads: recordings and models for other programs."""
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 
 from engine.adapters.history.beside import NAMES, beside, tables
 from engine.adapters.history.day import OF_UNDERLYING, HistoryDay
-from engine.adapters.history.even import EVEN
+from engine.adapters.history.even import EVEN, told
 from engine.adapters.history.rows import BY_QUOTE, is_morning_settled
 from engine.adapters.history.table import pyarrow
 from engine.model.contract import Option, Right
@@ -51,10 +50,9 @@ def write_day(day: HistoryDay, file: Path, implied: Mapping[str, Sequence[float]
 
 def _write_chain(parquet: Any, table: Any, day: HistoryDay, file: Path) -> None:
     """Write the rows, the first instant as a group of its own: it names the options of all others."""
-    kept = {
-        EVEN: json.dumps({"times": np.rint(day.times * 1e6).astype(np.int64).tolist(), "options": len(day.options)})
-    }
-    table = table.replace_schema_metadata(kept)
+    symbols = {option.symbol for option in day.options}
+    options = ((each.trading_class, _expires(each), _right(each), float(each.strike)) for each in day.options)
+    table = table.replace_schema_metadata({EVEN: told(day.times, "".join(symbols), options)})
     with parquet.ParquetWriter(file, table.schema, **_KEPT) as writer:
         width = len(day.options)
         writer.write_table(table.slice(0, width))
@@ -81,7 +79,7 @@ def _chain(arrow: Any, day: HistoryDay) -> Any:
         "symbol": repeated([option.symbol for option in day.options]),
         "trading_class": repeated([option.trading_class for option in day.options]),
         "expiry": repeated([_expires(option) for option in day.options]),
-        "right": repeated(["call" if option.right is Right.CALL else "put" for option in day.options]),
+        "right": repeated([_right(option) for option in day.options]),
         "strike": np.tile(np.array([float(option.strike) for option in day.options]), many),
     }
     for name in BY_QUOTE:
@@ -89,6 +87,10 @@ def _chain(arrow: Any, day: HistoryDay) -> Any:
         if values is not None:
             columns[name] = np.broadcast_to(values, (many, wide)).ravel()
     return arrow.table(columns)
+
+
+def _right(option: Option) -> str:
+    return "call" if option.right is Right.CALL else "put"
 
 
 def _expires(option: Option) -> str:

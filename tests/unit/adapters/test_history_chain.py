@@ -1,5 +1,6 @@
 """Parquet chains: what is written is read again, and every flaw is told by file and row."""
 
+import json
 import subprocess
 import sys
 import tracemalloc
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow
+import pyarrow.compute
 import pytest
 from past_days import PastDays
 from pyarrow import parquet
@@ -436,6 +438,43 @@ def test_a_file_that_was_changed_is_read_like_anybodys(tmp_path: Path) -> None:
     assert again.bid[1:].tolist() == own.bid[1:].tolist()
 
 
+def in_two_groups(table: pyarrow.Table, file: Path) -> None:
+    """Write rows as we do: those of the first instant as a group of their own."""
+    with parquet.ParquetWriter(file, table.schema) as writer:
+        writer.write_table(table.slice(0, len(OPTIONS)))
+        writer.write_table(table.slice(len(OPTIONS)))
+
+
+def test_a_file_that_does_not_name_its_options_itself_is_read_by_its_first_rows(tmp_path: Path) -> None:
+    """So those of earlier days are."""
+    file = tmp_path / f"{DAY}.parquet"
+    write_day(a_day(40), file)
+    own = open_source(str(file)).day(DAY)
+    table = parquet.read_table(file)
+    told = json.loads(table.schema.metadata[EVEN.encode()])
+    assert [part[:3] for part in told.pop("chain")] == [["SPXW", f"{DAY}", "put"], ["SPXW", f"{DAY}", "call"]]
+    assert told.pop("symbol") == "SPX"
+    in_two_groups(table.replace_schema_metadata({EVEN: json.dumps(told)}), file)
+    found = read_even(file)
+    assert found is not None
+    assert found.symbol == "SPX"
+    again = open_source(str(file)).day(DAY)
+    assert again.options == own.options == OPTIONS
+    assert np.array_equal(again.bid, own.bid, equal_nan=True)
+
+
+def test_a_file_with_other_strikes_than_it_says_is_read_by_its_rows(tmp_path: Path) -> None:
+    file = tmp_path / f"{DAY}.parquet"
+    write_day(a_day(40), file)
+    table = parquet.read_table(file)
+    place = table.schema.get_field_index("strike")
+    moved = pyarrow.compute.add(table.column("strike"), 5.0)
+    in_two_groups(table.set_column(place, "strike", moved), file)
+    assert read_even(file) is None
+    again = open_source(str(file)).day(DAY)
+    assert {option.strike for option in again.options} == {option.strike + 5 for option in OPTIONS}
+
+
 NOTHING = np.full((40, len(OPTIONS)), np.nan)
 
 
@@ -480,9 +519,7 @@ def test_times_without_their_zone_are_the_exchanges_clock(tmp_path: Path) -> Non
     own = open_source(str(file)).day(DAY)
     table = parquet.read_table(file)
     naive = table.set_column(0, "time", table.column("time").cast(pyarrow.timestamp("us")))
-    with parquet.ParquetWriter(file, naive.schema) as writer:
-        writer.write_table(naive.slice(0, len(OPTIONS)))
-        writer.write_table(naive.slice(len(OPTIONS)))
+    in_two_groups(naive, file)
     again = open_source(str(file)).day(DAY)
     quoted = again.times[~np.isnan(again.ask).all(axis=1)]
     assert (quoted == own.times + 4 * 3600).all()
