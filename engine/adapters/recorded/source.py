@@ -1,7 +1,9 @@
 """Recordings as past sessions: what the engine streamed, as columns that any spec can be tried on.
 
 Only what was streamed is there: some ninety contracts at a time, chosen for the bots that ran. An option that was given
-up again is missing from then on. Of what several runs recorded of a day, each instant is that of the last run to begin.
+up again is missing from the next instant on: a bot that looks at full instants finds its strikes a moment later than the
+one that ran, and what that one had seen on the way. Of what several runs recorded of a day, each instant is that of the
+last run to begin.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -172,6 +174,7 @@ class _Tape:
         self.moves: list[OpeningMoveReport] = []
         self.lost: list[tuple[float, str]] = []
         self.halts: list[tuple[float, frozenset[Contract]]] = []
+        self._given_up: set[int] = set()
         self._same: dict[Bar, Bar] = {}
 
     def read(self, file: Path, close: float) -> None:
@@ -179,6 +182,7 @@ class _Tape:
         self.moves += _recalled(file)
         board, now, levels = Board(), np.full((len(_OPTION), len(self.options)), nan), dict[_Level, float]()
         at, version, frozen = nan, -1, set[int]()
+        self._given_up.clear()
         for step in play((file,), board):
             if isinstance(step, Decided):
                 self.moves += _measured(step)
@@ -201,6 +205,8 @@ class _Tape:
             if board.version != version:
                 version = board.version
                 self._forget(board, now, levels)
+                if not stamp - at <= EVERY:  # when it was given up nobody knows
+                    self._miss(now)
             rows, frozen = {*step.rows, *(board.frozen ^ frozen)}, set(board.frozen)
             at, now = stamp, self._write(board, now, rows)
             self._look(board, levels, stamp)
@@ -227,10 +233,9 @@ class _Tape:
         self.halts = [each for each in self.halts if each[0] < at]
 
     def _forget(self, board: Board, now: Columns, levels: dict[_Level, float]) -> None:
-        """Let what is not streamed any more be missing."""
-        for option, place in self.options.items():
-            if place < now.shape[1] and option not in board.rows:
-                now[:, place] = nan
+        """Let what is not streamed any more be missing: levels at once, options from the next instant on."""
+        gone = (place for option, place in self.options.items() if option not in board.rows)
+        self._given_up.update(place for place in gone if place < now.shape[1])
         streamed = {contract.symbol for contract in board.rows if isinstance(contract, Underlying)}
         for each in [each for each in levels if each[0] not in streamed]:
             del levels[each]
@@ -259,6 +264,7 @@ class _Tape:
                 place = self.options.setdefault(contract, len(self.options))
                 if place >= now.shape[1]:
                     now = np.hstack((now, np.full((len(_OPTION), place + 32 - now.shape[1]), nan)))
+                self._given_up.discard(place)
                 now[:, place] = nan if row in board.frozen else [getattr(board, name)[row] for name in _OPTION]
         return now
 
@@ -269,6 +275,12 @@ class _Tape:
         for each in levels.keys() | self.levels.keys():
             column = self.levels.setdefault(each, [nan] * (len(self.times) - 1))
             column.append(levels.get(each, nan))
+        self._miss(now)
+
+    def _miss(self, now: Columns) -> None:
+        """Let options be missing that were given up."""
+        now[:, [*self._given_up]] = nan
+        self._given_up.clear()
 
     def _take(self, step: Heard) -> None:
         event = step.event

@@ -80,6 +80,20 @@ def test_each_instant_holds_what_was_known_then(tmp_path: Path) -> None:
     assert [None if isnan(bid) else bid for bid in day.bid[:, 0]] == [None, 1.05, 1.05, None]
 
 
+def test_an_option_is_missing_from_the_instant_on_that_comes_after_it_was_given_up(tmp_path: Path) -> None:
+    """A bot that looks at full instants finds its strikes seconds later than the one that ran, by the same quotes."""
+    run = Run(tmp_path, "a")
+    run.sees(0, spx=5900.0)
+    run.sees(5, spx=5901.0, put=1.05)
+    run.board.drop(PUT)
+    run.sees(7, spx=5902.0)
+    run.sees(12, spx=5903.0)
+    run.recorder.close()
+    day = RecordingSource(tmp_path).day(DAY)
+    assert [at - OPEN.timestamp() for at in day.times] == [0.0, 5.0, 7.0, 12.0]
+    assert [None if isnan(bid) else bid for bid in day.bid[:, 0]] == [None, 1.05, 1.05, None]
+
+
 def test_what_the_broker_told_of_all_options_is_what_stands_on_the_board(tmp_path: Path) -> None:
     run = Run(tmp_path, "a")
     run.sees(0, spx=5900.0, put=1.05)
