@@ -25,7 +25,7 @@ from engine.run.position_text import (
     order_price,
     price,
 )
-from engine.turn.leaving import CLOSING, exit_ladder
+from engine.turn.closing import CLOSING, exit_ladder
 from engine.turn.program import Program
 from engine.turn.state import BotState, State, Trading
 

@@ -29,7 +29,7 @@ from engine.run.position_text import (
     resting_text,
 )
 from engine.run.trade_text import OTHERS
-from engine.turn.leaving import CLOSING
+from engine.turn.closing import CLOSING
 from engine.turn.state import BotState, State
 
 SHOWN_OLD = 5

@@ -15,11 +15,12 @@ from engine.model.values import replace
 from engine.record.codec import encode
 from engine.record.record import EXECUTION, Json, Kind
 from engine.turn.caution import note_bust
+from engine.turn.closing import UNWIND, is_unwound
 from engine.turn.daily import LIQUIDATES
 from engine.turn.doubting import doubt_anew, fill_told, take_orders_back
 from engine.turn.ended import closed, count_realized, position_filled
 from engine.turn.judging import wake
-from engine.turn.leaving import UNWIND, is_unwound, leave
+from engine.turn.leaving import leave
 from engine.turn.mismatch import check_count, check_price
 from engine.turn.past_us import corrected_past_us, replace_estimates
 from engine.turn.reports import conclude, find_order

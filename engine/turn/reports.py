@@ -9,9 +9,9 @@ from engine.model.order import TERMS_KEPT, Order, OrderStatus, OrderType, Purpos
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import EXIT_NOT_BY_US, take_setback_back
-from engine.turn.ended import broker_words, order_ended
+from engine.turn.closing import CLOSING
+from engine.turn.ended import order_ended
 from engine.turn.judging import wake
-from engine.turn.leaving import CLOSING
 from engine.turn.message_codes import (
     CANCELLED,
     FILLED_BEFORE,
@@ -26,7 +26,7 @@ from engine.turn.mismatch import check_net_price, check_terms, is_second
 from engine.turn.resting import RESTING, cancel, has_run_out, is_too_early, take_back
 from engine.turn.reviving import adopted, told_to_work
 from engine.turn.rivals import note_completed
-from engine.turn.turned_away import answered
+from engine.turn.turned_away import answered, broker_words
 from engine.turn.work import Work
 
 _FINAL = {

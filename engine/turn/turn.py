@@ -47,7 +47,7 @@ from engine.turn.bars import take_bars, take_implied
 from engine.turn.by_hand import ask_entry, step_by_hand
 from engine.turn.caution import go_on
 from engine.turn.dividends import warn_of_dividends
-from engine.turn.ended import next_opening
+from engine.turn.entered import next_opening
 from engine.turn.entering import note_blocked, step_entry
 from engine.turn.executions import on_commission, on_execution
 from engine.turn.following import follow
