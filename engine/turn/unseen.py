@@ -20,9 +20,10 @@ from engine.model.event import ExecutionReport
 from engine.model.money import CENT, ZERO
 from engine.model.order import Order, OrderLeg, OrderStatus, Purpose, Side
 from engine.model.session import exchange_date
+from engine.model.unseen import first_revision, unseen_base
 from engine.model.values import replace
 from engine.turn.doubting import our_books
-from engine.turn.executions import count_fill, unseen_id
+from engine.turn.executions import count_fill
 from engine.turn.resting import option_has_expired
 from engine.turn.work import Work
 
@@ -255,7 +256,7 @@ def _execution(work: Work, order: Order, option: Option, at: int, count: int, pr
     leg = order.legs[at]
     return ExecutionReport(
         at=work.at,
-        exec_id=f"{unseen_id(order.ref, leg)}.01",
+        exec_id=first_revision(unseen_base(order.ref, leg.key)),
         ref=order.ref,
         order_id=order.order_id,
         perm_id=order.perm_id,
