@@ -92,7 +92,7 @@ def glance(program: Program, state: State, at: datetime, first: datetime, last: 
         levels=tuple(_levels(program, state.board, at)),
         realized=realized_today(state),
         open_profit=open_today(state, at),
-        rows=tuple(row for name in state.bots for row in _rows(program, state, name, at)),
+        rows=tuple(row for name in state.present for row in _rows(program, state, name, at)),
         notice=_notice(state),
     )
 

@@ -135,7 +135,7 @@ def _leave_out(work: Work, name: str, state: BotState, session: Session) -> None
     """Forget a bot that runs no more, but for what it has opened in this week: that counts should it be added again."""
     work.drop_bot(name)
     if week := _opened_this_week(state, session):
-        work.set_bot(name, BotState(day=BotDay(bot=name, date=session.date, week=week)))
+        work.set_bot(name, BotState(day=BotDay(bot=name, date=session.date, week=week), is_gone=True))
 
 
 def agenda_of(work: Work, name: str, session: Session) -> tuple[datetime, ...]:

@@ -193,7 +193,8 @@ class BotState:
     by what is measured. told_unknown: when a person was last told that an exit cannot be judged, by position and exit.
     ranks: symbols of a universe that were taken last, and passed over. ranked: what each was ranked by last, and when.
     focus: symbols worth lines for their strikes, the best first. by_hand: until when an entry that an operator has
-    asked for is tried; hand_entered: the position that came of the last such one.
+    asked for is tried; hand_entered: the position that came of the last such one. is_gone: it runs no more and has
+    nothing of today; what it has opened this week counts should it be added again.
     """
 
     day: BotDay
@@ -219,6 +220,7 @@ class BotState:
     by_hand: datetime | None = None
     hand_entered: str = ""
     focus: tuple[str, ...] = ()
+    is_gone: bool = False
 
 
 class Structure(NamedTuple):
@@ -314,3 +316,8 @@ class State(NamedTuple):
     risen: frozenset[str] = frozenset()
     unarrived: frozenset[str] = frozenset()
     rivals: frozenset[str] = frozenset()
+
+    @property
+    def present(self) -> dict[str, BotState]:
+        """The bots that run, and those that have something of today though they run no more."""
+        return {name: bot for name, bot in self.bots.items() if not bot.is_gone}
