@@ -93,6 +93,7 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
         "facts": _of_day(work, session),
         "hook_ids": work.state.hook_ids if resumed else frozenset(),
         "watch_at": None,
+        "is_short_told": False,
         "mark_at": None,
         "closing": NOTHING,
     }

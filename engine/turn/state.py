@@ -253,7 +253,8 @@ class State(NamedTuple):
     cancels still to be answered that left while their order may have been on its way.
     rivals: installs of others who trade this account, and refs of ours that no record knows; accepted: those that a
     person lets be. clocks_apart: seconds our clock is ahead of the broker's. down_at: when the connection was lost,
-    None while it stands; is_unwatched_told: a person knows that nobody watches since. hook_ids: of today's web hooks.
+    None while it stands; is_unwatched_told: a person knows that nobody watches since; is_short_told: and in this
+    session that market data lines do not do. hook_ids: of today's web hooks.
     indexed: the version of the board that `dependents` (bots by board row) and `structures` (what rules see of
     positions, by id) were made for, -1 when they must be made anew. aims: where the bots' strikes lay when `streamed`
     was chosen, None when it must be chosen anew; wishes: what each of them wanted then. step_at: when orders, positions
@@ -272,6 +273,7 @@ class State(NamedTuple):
     clocks_apart: float = 0.0
     down_at: datetime | None = None
     is_unwatched_told: bool = False
+    is_short_told: bool = False
     account: str = ""
     client_id: int = 0
     standing: Standing = Standing()
