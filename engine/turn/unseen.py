@@ -22,6 +22,7 @@ from engine.model.order import Order, OrderLeg, OrderStatus, Purpose, Side
 from engine.model.session import exchange_date
 from engine.model.unseen import first_revision, unseen_base
 from engine.model.values import replace
+from engine.turn.daily import is_same_week
 from engine.turn.doubting import our_books
 from engine.turn.executions import count_fill
 from engine.turn.resting import option_has_expired
@@ -170,6 +171,7 @@ def _book(work: Work, order: Order, counts: Mapping[int, int], costs: Mapping[Op
     position = work.positions[order.into or order.position]
     if order.opens(position.id) and position.opened_at is None:
         work.put_position(replace(position, opened_at=order.sent_at))
+        _count_opened(work, order)
     for at, count in counts.items():
         if count:
             option = named.get(order.legs[at].option, order.legs[at].option)
@@ -181,6 +183,17 @@ def _book(work: Work, order: Order, counts: Mapping[int, int], costs: Mapping[Op
     text = f"{order.ref} {fact}: {max(counts.values())} booked {how}, {shown}"
     help = f"Compare it with the account's statement; 'rulebot store correct {order.ref} PRICE' puts it right"
     work.alarm(order.bot, f"{text}. {help}", order.position)
+
+
+def _count_opened(work: Work, order: Order) -> None:
+    """Count what an entry has opened unseen against its bot's caps: of the day it was sent on, and of its week."""
+    if order.bot not in work.bots or order.into or order.sent_at is None:
+        return
+    day, sent_on = work.bots[order.bot].day, exchange_date(order.sent_at)
+    if sent_on == day.date:
+        work.put_day(replace(day, opened=day.opened + 1))
+    elif is_same_week(sent_on, day.date):
+        work.put_day(replace(day, week=day.week + 1))
 
 
 def _average_costs(legs: Iterable[OrderLeg], costs: Mapping[Option, Decimal]) -> list[Decimal]:
