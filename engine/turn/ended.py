@@ -1,6 +1,6 @@
 """What follows when an order ends or a position's holdings change: the moves of its lifecycle."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import ceil
 
 from engine.model.money import ZERO
@@ -19,16 +19,18 @@ from engine.turn.rolling import Found
 from engine.turn.turned_away import broker_words, is_lost_again, is_turned_away, lost_on_end, taken_back_for
 from engine.turn.work import Work
 
+TOLD_LATE = timedelta(seconds=10)
+"""How much older than its report a fill is that was dealt while nobody listened."""
 TOLD_LOST = 2
 """Closing orders that get lost on end until a person is told: once, for they are sent on and on."""
 
 
-def position_filled(work: Work, position: Position, order: Order) -> None:
+def position_filled(work: Work, position: Position, order: Order, executed_at: datetime) -> None:
     """Note what a fill changes at once: the day's count, and a position that was thought closed."""
-    is_opening = order.opens(position.id)
-    if is_opening and position.opened_at is None:
-        position = work.put_position(replace(position, opened_at=work.at))
-        if position.bot in work.bots and not order.into:
+    is_opening, is_first = order.opens(position.id), position.opened_at is None
+    if is_opening:
+        position = _opened(work, position, order, executed_at)
+        if is_first and position.bot in work.bots and not order.into:
             day = work.bots[position.bot].day
             work.put_day(replace(day, opened=day.opened + 1))
     if position.state == "entering":
@@ -49,6 +51,15 @@ def position_filled(work: Work, position: Position, order: Order) -> None:
         work.move(position, "partly_filled")
     if not is_opening:
         (_take_back_too_much if order.status.is_live else _closed_after_all)(work, work.positions[position.id], order)
+
+
+def _opened(work: Work, position: Position, order: Order, executed_at: datetime) -> Position:
+    """Keep with a position when it was opened: as its first fill was told, or was dealt where that was told late."""
+    is_late = work.at - executed_at >= TOLD_LATE
+    at = max(executed_at, order.sent_at or executed_at) if is_late else work.at
+    if position.opened_at is not None and position.opened_at <= at:
+        return position
+    return work.put_position(replace(position, opened_at=at))
 
 
 def _take_back_further_tries(work: Work, position: Position) -> None:

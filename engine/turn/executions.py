@@ -188,7 +188,7 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     is_same = corrected is not None and corrected.quantity == count
     if not is_same:
         check_count(work, order, position)
-        position_filled(work, position, work.orders[order.ref])
+        position_filled(work, position, work.orders[order.ref], event.executed_at)
     if position.state == "closed":
         count_realized(work, position.bot)
     conclude(work, work.orders[order.ref])
