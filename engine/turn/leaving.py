@@ -34,6 +34,7 @@ from engine.turn.closing import (
     rolling_exit,
     stands_apart,
 )
+from engine.turn.giving_way import clear_for_exit
 from engine.turn.judging import confirmed, first_missing, judge, wake
 from engine.turn.opening import ticket
 from engine.turn.profit import structure
@@ -395,6 +396,8 @@ def _send_closing(work: Work, position: Position) -> None:
     if found is None:
         return
     legs, structures = found
+    if not clear_for_exit(work, position, legs):
+        return
     ladder = exit_ladder(bot, position.exit_reason)
     attempt = position.attempts + 1
     at_market = ladder.start is Start.MARKET or (ladder.then is Then.MARKET and attempt > ladder.tries)
