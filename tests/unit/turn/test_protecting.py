@@ -568,6 +568,28 @@ def test_the_side_that_an_exit_leaves_open_is_protected_though_it_began_as_the_e
     assert [each.ref for each in guards(desk)] == [guard.ref]
 
 
+def test_a_stop_that_an_exit_leaves_open_does_not_wait_with_a_closing_order_that_was_refused() -> None:
+    """It was told to be put back, and the leg stood without it for as long as the other side's order waited."""
+    exits = '\n  - name: puts\n    time: "11:00"\n    close: put_side\n  - time: "15:45"\n'
+    desk = opened(EACH, legs=CONDOR, exits=exits)
+    ack_all(desk)
+    desk.until("11:00")
+    desk.cancelled(next(order for order in guards(desk) if order.status is OrderStatus.CANCELLING))
+    desk.tick(1)
+    for wait in (10, 20, 40, 80):
+        desk.refuse(desk.last)
+        desk.tick(wait)
+    desk.refuse(desk.last)
+    (guard,) = guards(desk)
+    desk.cancelled(guard)
+    desk.tick(1)
+    assert any(f"{call(6055)} was cancelled, and not by us: it is put back" in text for text in desk.alarms)
+    desk.tick(1)
+    (again,) = guards(desk)
+    assert (again.legs[0].option, again.status) == (call(6055), OrderStatus.SENDING)
+    assert desk.position.state == "exiting"
+
+
 # ---------------------------------------------------------------- what the broker answers, code by code
 
 REFUSING = (103, 105, 110, 200, 201, 321, 382, 383, 388, 460)
