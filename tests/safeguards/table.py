@@ -321,7 +321,7 @@ SAFEGUARDS = (
     Safeguard(
         "a kill lasts over a restart",
         "the next start enters",
-        lambda: method(resume, "after_request", lambda standing, *_: standing),
+        lambda: method(resume, "after_record", lambda standing, *_: standing),
         "kill,crash",
     ),
     Safeguard("a kill stops entries", "they go on", _off((limits._trading, lambda _: "")), "kill,pause"),
