@@ -34,6 +34,7 @@ _WITHOUT_EXIT = {
 KINDS = (Kind.ALARM, Kind.DECISION, Kind.LINK, Kind.OPERATOR, Kind.RUN_ENDED, Kind.SESSION)
 AFTER_CLOSE = timedelta(minutes=5)
 """How long after the close a day is told of: settlements and assignments are known by then."""
+WAITED = "'rulebot why' tells what it waited for"
 LOST_FOR = timedelta(minutes=5)
 """How long a connection may be lost until it is grave."""
 
@@ -209,7 +210,9 @@ def _digest(reader: StoreReader, at: datetime, run: Run, digested: str) -> Itera
 
 
 def digest(reader: StoreReader, date: str, bots: list[str]) -> str:
-    """Return a day in a few lines: its profit, then each bot."""
+    """Return a day in a few lines: its profit, then each of the bots, and those that run no more and hold something or
+    have closed it that day.
+    """
     trades, days = reader.view("trades"), {row["strategy_id"]: row for row in reader.view("bot_days", date=date)}
     closed = [row for row in trades if str(row["exit_time"] or "").startswith(date) and row["status"] == "CLOSED"]
     still = [row for row in trades if row["status"] == "OPEN"]
@@ -217,6 +220,8 @@ def digest(reader: StoreReader, date: str, bots: list[str]) -> str:
     lines = [f"{date}: realised {made}, {len(closed)} closed, {len(still)} open"]
     told = [parts_told(row, reader) for row in trades if _may_be(row, date)]
     lines += [f"{bot}: {_day_of(bot, date, told, days.get(bot))}" for bot in bots]
+    gone = sorted({str(row["strategy_id"]) for row in told if is_opened(row)} - {*bots})
+    lines += [f"{bot}: {_day_of(bot, date, told, days.get(bot), waits='it runs no more')}" for bot in gone]
     return "\n".join(lines)
 
 
@@ -231,7 +236,7 @@ def _may_be(row: Row, date: str) -> bool:
     return row["status"] in ("OPEN", "PENDING") or date in days
 
 
-def _day_of(bot: str, date: str, trades: list[Row], day: Row | None) -> str:
+def _day_of(bot: str, date: str, trades: list[Row], day: Row | None, waits: str = WAITED) -> str:
     own = [row for row in trades if row["strategy_id"] == bot]
     parts = []
     for row in own:
@@ -245,7 +250,7 @@ def _day_of(bot: str, date: str, trades: list[Row], day: Row | None) -> str:
     if day is not None and day["halted"]:
         parts.append(f"halted: {one_line(day['halted'])}")
     if not parts:
-        why = day["skipped"] if day is not None and day["skipped"] else "'rulebot why' tells what it waited for"
+        why = day["skipped"] if day is not None and day["skipped"] else waits
         parts.append(f"no trade: {one_line(why)}")
     held = sum(row["status"] == "OPEN" for row in own)
     return "; ".join(parts) + (f"; {held} open" if held else "")

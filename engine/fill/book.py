@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from engine.model.event import ExecutionReport
 from engine.model.money import ZERO
+from engine.model.unseen import is_unseen
 from engine.model.values import dataclass
 
 
@@ -34,10 +35,8 @@ def of_others(report: ExecutionReport) -> Booked:
 
 BY_OTHERS = "by_others"
 """The purpose of a fill that is of no order of ours: somebody else has closed what we held."""
-UNSEEN = "unseen:"
-"""How the ids of executions begin that nobody told, and that were taken up from the account."""
 
 
 def owes_none(exec_id: str, quantity: int) -> bool:
     """Say whether no commission will be told of an execution: it was taken back, or taken up from the account."""
-    return not quantity or exec_id.startswith(UNSEEN)
+    return not quantity or is_unseen(exec_id)

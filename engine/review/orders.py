@@ -11,7 +11,7 @@ from engine.review.explanation import Line, Section, sentence_line
 from engine.review.subject import Subject
 from engine.review.worst import is_fixed
 from engine.spec.nouns.order import Start, Then
-from engine.turn.leaving import UNWIND_LADDER
+from engine.turn.closing import UNWIND_LADDER
 
 
 def orders(subject: Subject) -> Section:

@@ -9,12 +9,13 @@ from decimal import Decimal
 from pathlib import Path
 
 from engine.fill.apply import leg_of
-from engine.fill.book import BY_OTHERS, UNSEEN
+from engine.fill.book import BY_OTHERS
 from engine.model.contract import Option
 from engine.model.errors import InvariantError, MisuseError
 from engine.model.event import CommissionReport, Event, ExecutionReport
 from engine.model.facts import EventCalendar
 from engine.model.market import Board
+from engine.model.unseen import is_unseen, next_revision
 from engine.model.values import replace
 from engine.record.record import CORRECTED, Kind, Record
 from engine.run.desk import compile_text
@@ -22,7 +23,6 @@ from engine.run.resume import resume
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.place import Place
-from engine.turn.executions import revised
 from engine.turn.program import AccountLimits, Program
 from engine.turn.state import State
 from engine.turn.turn import turn
@@ -55,7 +55,7 @@ def _estimate(records: Sequence[Record], ref: str, leg: str) -> tuple[Record, da
     first: dict[str, datetime] = {}
     for record in records:
         exec_id = str(record.data.get("exec_id", ""))
-        if record.kind is Kind.FILL and exec_id.startswith(UNSEEN):
+        if record.kind is Kind.FILL and is_unseen(exec_id):
             base = exec_id.rpartition(".")[0]
             newest[base] = record
             first.setdefault(base, record.at)
@@ -127,7 +127,7 @@ def _report(fill: Record, option: Option, price: Decimal, at: datetime) -> Execu
     data = fill.data
     return ExecutionReport(
         at=at,
-        exec_id=revised(str(data["exec_id"])),
+        exec_id=next_revision(str(data["exec_id"])),
         ref="",
         order_id=0,
         perm_id=0,

@@ -25,7 +25,7 @@ from engine.run.position_text import (
     order_price,
     price,
 )
-from engine.turn.leaving import CLOSING, exit_ladder
+from engine.turn.closing import CLOSING, exit_ladder
 from engine.turn.program import Program
 from engine.turn.state import BotState, State, Trading
 
@@ -92,7 +92,7 @@ def glance(program: Program, state: State, at: datetime, first: datetime, last: 
         levels=tuple(_levels(program, state.board, at)),
         realized=realized_today(state),
         open_profit=open_today(state, at),
-        rows=tuple(row for name in state.bots for row in _rows(program, state, name, at)),
+        rows=tuple(row for name in state.present for row in _rows(program, state, name, at)),
         notice=_notice(state),
     )
 

@@ -29,7 +29,7 @@ from engine.run.position_text import (
     resting_text,
 )
 from engine.run.trade_text import OTHERS
-from engine.turn.leaving import CLOSING
+from engine.turn.closing import CLOSING
 from engine.turn.state import BotState, State
 
 SHOWN_OLD = 5
@@ -79,7 +79,7 @@ def day_outcome(state: State, at: datetime | None) -> DayOutcome:
     traded = [position for position in state.positions.values() if position.opened_at is not None]
     return DayOutcome(
         date=state.session.date,
-        bots=tuple(_bot(state, name, bot, profits) for name, bot in state.bots.items()),
+        bots=tuple(_bot(state, name, bot, profits) for name, bot in state.present.items()),
         realized=realized_today(state),
         open_profit=sum((profits[name] or ZERO for name in alive), ZERO),
         entries=sum(bot.day.entries for bot in state.bots.values()),

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 from engine.model.contract import Right
 from engine.model.errors import StoreError
 from engine.model.order import Order, Purpose, Side
+from engine.model.unseen import is_unseen
 from engine.record.codec import decode, json_text, utc_text
 from engine.record.record import Json, Kind, Record
-from engine.store.order_row import ESTIMATE, execution
+from engine.store.order_row import execution
 
 TRADES, RISKS = "trades.jsonl", "risk_events.jsonl"
 ENGINE = "engine"
@@ -79,7 +80,7 @@ class LineMaker:
             exec_id = str(record.data["exec_id"])
             base = execution(exec_id)
             self._by_execution[base] = traded
-            is_owed = int(str(record.data["quantity"])) > 0 and not exec_id.startswith(ESTIMATE)
+            is_owed = int(str(record.data["quantity"])) > 0 and not is_unseen(exec_id)
             (traded.executions.add if is_owed else traded.executions.discard)(base)
 
     def _order(self, record: Record) -> Iterator[Line]:

@@ -6,13 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 from engine.model.order import Order
+from engine.model.unseen import is_unseen
 from engine.record.codec import encode, json_text, utc_time
 from engine.record.record import Json, Record
 from engine.store.types import to_step
 
 _PARTS_OF_AN_EXECUTION = 4
-ESTIMATE = "unseen:"
-"""How the execution ids begin of what nobody told and was taken up from the account (`engine/fill/book.py`)."""
 
 
 def order_row(order: Order) -> dict[str, object]:
@@ -70,7 +69,7 @@ def fill_row(record: Record) -> dict[str, object]:
 def execution(exec_id: str) -> str:
     """Return an execution id without its revision: `0000e0d5.6582.01` of `0000e0d5.6582.01.02`; of an estimate too."""
     parts = exec_id.split(".")
-    has_revision = len(parts) >= _PARTS_OF_AN_EXECUTION or exec_id.startswith(ESTIMATE)
+    has_revision = len(parts) >= _PARTS_OF_AN_EXECUTION or is_unseen(exec_id)
     return ".".join(parts[:-1]) if has_revision else exec_id
 
 

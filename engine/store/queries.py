@@ -9,6 +9,7 @@ from sqlalchemy import Select, func, select, text, union
 
 from engine.model.position import Position
 from engine.model.session import at_exchange_time, exchange_date
+from engine.model.unseen import FIRST_REVISION, UNSEEN
 from engine.model.values import dataclass
 from engine.record.codec import decode, utc_text, utc_time
 from engine.record.explain import OF_LINKS, Span, outages
@@ -18,7 +19,6 @@ from engine.store.failures import failures, says
 from engine.store.finance.books import KINDS as BOOKED
 from engine.store.finance.books import Books, books_of, positions_of
 from engine.store.open import is_in_use, read_store
-from engine.store.order_row import ESTIMATE
 from engine.store.place import Place
 from engine.store.recall import COLUMNS, Recalled, certain, of_kinds, read_rows, readable, recall
 from engine.store.tables import bot_day_rows, fill_rows, journal, lease, snapshot_rows, trade_rows
@@ -296,7 +296,7 @@ class StoreReader:
 
         Such a fill has its first revision until somebody tells it, or a person corrects it.
         """
-        is_guess = fill_rows.c.exec_id.startswith(ESTIMATE), fill_rows.c.exec_id.endswith(".01")
+        is_guess = fill_rows.c.exec_id.startswith(UNSEEN), fill_rows.c.exec_id.endswith(FIRST_REVISION)
         guessed = select(fill_rows.c.position).where(*is_guess, fill_rows.c.quantity != "0")
         is_over = trade_rows.c.exit_time.is_not(None), trade_rows.c.position.in_(guessed)
         query = select(trade_rows.c.position).where(*is_over, *((trade_rows.c.bot == bot,) if bot else ()))

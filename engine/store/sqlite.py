@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import cache
@@ -19,6 +20,9 @@ from engine.store.failures import RESTORE, says, sentences
 from engine.store.schema import check_version, create
 from engine.store.store import Store
 from engine.store.tables import APPLICATION_ID
+
+if sys.platform != "win32":
+    import fcntl
 
 BUSY_MS = 5000
 _PATIENCE = 0.3
@@ -106,9 +110,33 @@ def file_is_in_use(path: Path) -> bool:
     lock = FileLock(f"{path}.lock", thread_local=False)
     try:
         lock.acquire(timeout=0)
-    except (Timeout, OSError):
+    except Timeout:
         return True
+    except OSError:
+        return _is_held(Path(f"{path}.lock"))
     lock.release()
+    return False
+
+
+def _is_held(lock: Path) -> bool:
+    """Say whether somebody has a lock that cannot be taken, as where nothing can be written; where nobody can say, yes.
+
+    An engine that writes to the store by another way, as from the host of a container, holds it here, too: the lock
+    is of the file itself (flock). A shared one keeps nobody out who only looks as well, and needs no file that can be
+    written to.
+    """
+    if sys.platform == "win32":
+        return True
+    try:
+        handle = os.open(lock, os.O_RDONLY)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
     return False
 
 

@@ -18,7 +18,8 @@ from engine.model.order import Order, OrderStatus, TimeInForce
 from engine.model.session import exchange_date
 from engine.model.values import replace
 from engine.turn.doubting import DOUBT, our_books
-from engine.turn.ended import order_ended, stop_for_today
+from engine.turn.ended import order_ended
+from engine.turn.entered import stop_for_today
 from engine.turn.judging import wake
 from engine.turn.resting import ask_back, cancel, has_run_out, option_has_expired
 from engine.turn.reviving import adopted, revive

@@ -93,6 +93,7 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
         "facts": _of_day(work, session),
         "hook_ids": work.state.hook_ids if resumed else frozenset(),
         "watch_at": None,
+        "is_short_told": False,
         "mark_at": None,
         "closing": NOTHING,
     }
@@ -135,7 +136,7 @@ def _leave_out(work: Work, name: str, state: BotState, session: Session) -> None
     """Forget a bot that runs no more, but for what it has opened in this week: that counts should it be added again."""
     work.drop_bot(name)
     if week := _opened_this_week(state, session):
-        work.set_bot(name, BotState(day=BotDay(bot=name, date=session.date, week=week)))
+        work.set_bot(name, BotState(day=BotDay(bot=name, date=session.date, week=week), is_gone=True))
 
 
 def agenda_of(work: Work, name: str, session: Session) -> tuple[datetime, ...]:

@@ -21,7 +21,7 @@ from engine.model.session import session_before
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import SETBACKS, is_stopped, stop
-from engine.turn.leaving import CLOSING
+from engine.turn.closing import CLOSING
 from engine.turn.resting import RESTING, cancel, option_has_expired
 from engine.turn.work import Work
 

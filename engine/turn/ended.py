@@ -1,6 +1,6 @@
 """What follows when an order ends or a position's holdings change: the moves of its lifecycle."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import ceil
 
 from engine.model.money import ZERO
@@ -9,45 +9,28 @@ from engine.model.position import Position
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import FIRST_RETRY, note_setback, retry_after
-from engine.turn.choosing import still_holds
+from engine.turn.closing import CLOSING, UNWIND, at_work, exit_ladder, is_unwound, legs_to_close, rolling_exit
+from engine.turn.entered import end_of_entry, entry_ended, stop_for_today, unwind, why_over
 from engine.turn.judging import wake
-from engine.turn.leaving import (
-    CLOSING,
-    UNWIND,
-    at_work,
-    exit_ladder,
-    is_trading,
-    is_unwound,
-    leave,
-    legs_to_close,
-    nothing_to_roll_into,
-    pursue,
-    rolling_exit,
-)
-from engine.turn.opening import next_stage, send_opening
-from engine.turn.program import CompiledBot
+from engine.turn.leaving import is_trading, leave, nothing_to_roll_into, pursue
 from engine.turn.protecting import PROTECT, note_gone
-from engine.turn.refusing import kept_out
 from engine.turn.resting import NEXT_TRY, REARM_LIMIT, RESTING, cancel, has_expired, place_resting, take_back
 from engine.turn.rolling import Found
-from engine.turn.runaway import stop_runaway
-from engine.turn.state import Trading
-from engine.turn.turned_away import is_lost_again, is_turned_away, lost_on_end, taken_back_for
+from engine.turn.turned_away import broker_words, is_lost_again, is_turned_away, lost_on_end, taken_back_for
 from engine.turn.work import Work
 
+TOLD_LATE = timedelta(seconds=10)
+"""How much older than its report a fill is that was dealt while nobody listened."""
 TOLD_LOST = 2
 """Closing orders that get lost on end until a person is told: once, for they are sent on and on."""
-NOT_BY_US = "cancelled at the broker, and not by us"
-OTHER_SIDE = "both sides of the same"
-"""The words of the broker's refusal when an order of the other side works in the contract (requirement A4)."""
 
 
-def position_filled(work: Work, position: Position, order: Order) -> None:
+def position_filled(work: Work, position: Position, order: Order, executed_at: datetime) -> None:
     """Note what a fill changes at once: the day's count, and a position that was thought closed."""
-    is_opening = order.opens(position.id)
-    if is_opening and position.opened_at is None:
-        position = work.put_position(replace(position, opened_at=work.at))
-        if position.bot in work.bots and not order.into:
+    is_opening, is_first = order.opens(position.id), position.opened_at is None
+    if is_opening:
+        position = _opened(work, position, order, executed_at)
+        if is_first and position.bot in work.bots and not order.into:
             day = work.bots[position.bot].day
             work.put_day(replace(day, opened=day.opened + 1))
     if position.state == "entering":
@@ -68,6 +51,15 @@ def position_filled(work: Work, position: Position, order: Order) -> None:
         work.move(position, "partly_filled")
     if not is_opening:
         (_take_back_too_much if order.status.is_live else _closed_after_all)(work, work.positions[position.id], order)
+
+
+def _opened(work: Work, position: Position, order: Order, executed_at: datetime) -> Position:
+    """Keep with a position when it was opened: as its first fill was told, or was dealt where that was told late."""
+    is_late = work.at - executed_at >= TOLD_LATE
+    at = max(executed_at, order.sent_at or executed_at) if is_late else work.at
+    if position.opened_at is not None and position.opened_at <= at:
+        return position
+    return work.put_position(replace(position, opened_at=at))
 
 
 def _take_back_further_tries(work: Work, position: Position) -> None:
@@ -114,8 +106,10 @@ def _closed_after_all(work: Work, position: Position, order: Order) -> None:
 def order_ended(work: Work, order: Order, *, asked: bool = False) -> None:
     """Take the step that the end of an order leads to. `asked`: we wanted it to be cancelled."""
     position = work.positions[order.position]
-    if order.purpose is Purpose.ENTRY:
-        _entry_ended(work, position, order, asked=asked)
+    if order.purpose is Purpose.ENTRY and position.state == "exiting":
+        _after_closing(work, position)
+    elif order.purpose is Purpose.ENTRY:
+        entry_ended(work, position, order, asked=asked)
     elif order.into:
         _roll_ended(work, position, order, asked=asked)
     elif order.purpose in CLOSING:
@@ -124,149 +118,6 @@ def order_ended(work: Work, order: Order, *, asked: bool = False) -> None:
         _protection_ended(work, position, order, asked=asked)
     else:
         _resting_ended(work, position, order, asked=asked)
-
-
-# ---------------------------------------------------------------- entry
-
-
-def _entry_ended(work: Work, position: Position, order: Order, *, asked: bool) -> None:
-    if position.state == "exiting":
-        _after_closing(work, position)
-        return
-    if position.state != "entering" or work.has_live_entry(position.id):
-        return  # of two that work at once, since one came back to life, the last one ends it
-    if order.status is OrderStatus.ABANDONED:
-        stop_for_today(work, position, f"{order.ref} was never acknowledged and may still come to life")
-    elif order.status is not OrderStatus.FILLED and _tries_again(work, position, order):
-        return
-    bot = work.governing(position)
-    if bot.plan.order.leg_by_leg and next_stage(work, bot, position) is not None:
-        next_opening(work, work.put_position(replace(position, attempts=1, retry_at=work.at)))
-        return
-    refused = order.status in (OrderStatus.REFUSED, OrderStatus.DENIED)
-    _entry_over(work, position, _why_over(order, asked=asked), refused=refused)
-
-
-def broker_words(order: Order) -> str:
-    """Return the broker's message on an order, with its code; "" when the last words on it are our own."""
-    return order.message if order.message.partition(" ")[0].isdigit() else ""
-
-
-def _why_over(order: Order, *, asked: bool) -> str:
-    """Return why an entry is over; `asked`: we wanted it back."""
-    words = broker_words(order)
-    if order.status is OrderStatus.CANCELLED and not asked and words == order.message:
-        return f"{NOT_BY_US}: {words}" if words else NOT_BY_US
-    is_refused = order.status in (OrderStatus.REFUSED, OrderStatus.DENIED)
-    return order.message or ("refused" if is_refused else "not filled")
-
-
-def next_opening(work: Work, position: Position) -> None:
-    """Send the opening order that is due, or end the entry when nothing more may be opened."""
-    if not work.state.is_linked:
-        return
-    bot = work.governing(position)
-    if position.bot in work.bots and not work.bots[position.bot].day.halted:
-        stop_runaway(work, position.bot)
-    if reason := _no_more(work, bot, position):
-        _entry_over(work, position, reason, refused=False)
-    else:
-        send_opening(work, bot, position, position.attempts)
-
-
-def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:
-    """Return why no further order of this entry may be sent, "" when one may."""
-    if next_stage(work, bot, position) is None:
-        return "nothing is left to be opened"
-    if not bot.plan.order.leg_by_leg and not is_unwound(position):
-        return "an earlier try has filled after all, without all its legs"
-    if not is_trading(work):
-        return "the session is over"
-    if work.state.standing.trading is not Trading.ACTIVE or work.state.is_stopping:
-        return "only reducing"
-    if {"", position.bot} & work.state.standing.paused:
-        return "paused by the operator"
-    if (state := work.bots.get(position.bot)) is not None and state.day.halted:
-        return f"halted: {state.day.halted}"
-    if reason := kept_out(work):
-        return reason
-    if position.is_flat and not still_holds(work, bot, position):
-        return "its conditions no longer hold"
-    return ""
-
-
-def stop_for_today(work: Work, position: Position, reason: str) -> None:
-    """Let the position's bot enter nothing more today."""
-    if position.bot in work.bots:
-        work.put_day(replace(work.bots[position.bot].day, halted=reason))
-
-
-def _entry_over(work: Work, position: Position, reason: str, *, refused: bool) -> None:
-    """No order of the entry works any more: what has filled decides what the position is."""
-    position = work.put_position(replace(position, retry_at=None))
-    if all(not leg.opened for leg in position.legs):
-        _entry_empty(work, position, reason, refused=refused)
-    elif not is_unwound(position):
-        _unwind(work, position)
-    else:
-        full = position.structures >= position.quantity
-        position = work.move(position, "filled" if full else "ended_partly")
-        _end_of_entry(work, position, "filled")
-        place_resting(work, position, at_once=True)
-
-
-def _tries_again(work: Work, position: Position, order: Order) -> bool:
-    """Say whether a further try follows as a new order (another priority, or after a pause)."""
-    ladder = work.governing(position).plan.order
-    if taken_back_for(order.message) != NEXT_TRY or order.attempt >= ladder.tries:
-        return False
-    due = work.at + timedelta(seconds=ladder.pause)
-    work.put_position(replace(position, retry_at=due, attempts=order.attempt + 1))
-    wake(work, position.bot, ladder.pause)
-    return True
-
-
-def _entry_empty(work: Work, position: Position, reason: str, *, refused: bool) -> None:
-    work.record(Kind.DECISION, position.bot, position.id, what="unfilled", reason=reason, values=[])
-    position = replace(position, exit_reason="refused" if refused else "unfilled")
-    work.move(position, "refused" if refused else "ended_empty")
-    if OTHER_SIDE in reason and position.bot in work.bots:
-        _try_another_strike(work, position)
-        return
-    if refused:
-        work.alarm(position.bot, f"the broker refused the entry: {reason}", position.id)
-    _end_of_entry(work, position, "unfilled")
-
-
-def _try_another_strike(work: Work, position: Position) -> None:
-    """Orders that are not ours work on the other side of this contract: nothing was sold, the next strike is tried."""
-    state = work.bots[position.bot]
-    blocked = state.blocked | {leg.option for leg in position.legs}
-    day = state.day.count(work.governing(position).symbol, -1)
-    work.set_bot(position.bot, replace(state, blocked=blocked))
-    work.put_day(day)
-    text = f"{position.legs[0].option} has orders of the other side that are not ours: another strike is tried"
-    work.record(Kind.DECISION, position.bot, position.id, what="shift", reason=text, values=[])
-    wake(work, position.bot, 0.0)
-
-
-def _end_of_entry(work: Work, position: Position, how: str) -> None:
-    if position.bot not in work.bots:
-        return
-    state = work.bots[position.bot]
-    work.put_day(state.day.note(work.governing(position).symbol, last_end=how, last_end_at=work.at))
-    waits = "its exits" if how == "filled" else "not filled"
-    work.set_bot(position.bot, replace(work.bots[position.bot], waits=waits, since=work.at))
-    wake(work, position.bot, 0.0)
-
-
-def _unwind(work: Work, position: Position) -> None:
-    """Legs stand without their partners: close those."""
-    reason = "a leg was not filled: what has no partner is closed"
-    work.record(Kind.DECISION, position.bot, position.id, what="unwind", reason=reason, values=[])
-    position = replace(position, exit_reason=UNWIND, attempts=0, retry_at=None)
-    position = work.move(position, "unwind")
-    pursue(work, position)
 
 
 # ---------------------------------------------------------------- exits
@@ -312,7 +163,7 @@ def _after_closing(work: Work, position: Position) -> None:
         acted = _acted(work, position)
         position = work.move(replace(position, exit_reason="", attempts=0, keep=0, acted=acted), "ended")
         if was_unwinding:
-            _end_of_entry(work, position, "filled")
+            end_of_entry(work, position, "filled")
     else:
         pursue(work, position)
 
@@ -384,9 +235,9 @@ def _roll_ended(work: Work, position: Position, order: Order, *, asked: bool) ->
         _after_closing(work, work.put_position(replace(work.positions[position.id], attempts=0)))
         return
     if order.status is OrderStatus.REFUSED or (order.status is OrderStatus.CANCELLED and not asked):
-        work.alarm(position.bot, f"{order.ref} to roll {position.id}: {_why_over(order, asked=asked)}", position.id)
+        work.alarm(position.bot, f"{order.ref} to roll {position.id}: {why_over(order, asked=asked)}", position.id)
     assert planned is not None
-    found = Found(None, refused=_why_over(order, asked=asked))
+    found = Found(None, refused=why_over(order, asked=asked))
     nothing_to_roll_into(work, work.positions[position.id], planned, found)
     place_resting(work, work.positions[position.id])
 
@@ -398,13 +249,13 @@ def _rolled_into(work: Work, position: Position, order: Order) -> None:
     if position.state != "entering":
         return
     if all(not leg.opened for leg in position.legs):
-        reason = _why_over(order, asked=True)
+        reason = why_over(order, asked=True)
         work.record(Kind.DECISION, position.bot, position.id, what="unfilled", reason=reason, values=[])
         refused = order.status in (OrderStatus.REFUSED, OrderStatus.DENIED)
         how = ("refused", "refused") if refused else ("unfilled", "ended_empty")
         work.move(replace(position, exit_reason=how[0]), how[1])
     elif not is_unwound(position):
-        _unwind(work, position)
+        unwind(work, position)
     else:
         full = position.structures >= position.quantity
         place_resting(work, work.move(position, "filled" if full else "ended_partly"), at_once=True)

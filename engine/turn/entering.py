@@ -16,6 +16,7 @@ from engine.turn.alternatives import take_alternative
 from engine.turn.choosing import note_missed, note_selection, price_legs, require_holds, taken_for
 from engine.turn.daily import day_at_hand
 from engine.turn.gate import entry_refusal
+from engine.turn.giving_way import clear_the_way, in_the_way
 from engine.turn.judging import confirmed, failing, judge_all, wake
 from engine.turn.margin import ask_margin, is_told
 from engine.turn.missing import all_held_but, end_watch, miss
@@ -23,7 +24,6 @@ from engine.turn.net import exposure_with
 from engine.turn.opening import send_entry
 from engine.turn.program import CompiledBot
 from engine.turn.refusing import halted, skip
-from engine.turn.resting import clear_the_way, in_the_way
 from engine.turn.runaway import stop_runaway
 from engine.turn.state import HALTS, Reading, of_positions
 from engine.turn.work import Work

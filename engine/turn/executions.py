@@ -5,21 +5,23 @@ summary execution of a combo is passed over.
 """
 
 from engine.fill.apply import add_commission, add_fill, book, leg_of, unbook
-from engine.fill.book import UNSEEN, Booked, of_others, owes_none
+from engine.fill.book import Booked, of_others, owes_none
 from engine.model.contract import Option
 from engine.model.event import CommissionReport, ExecutionReport
 from engine.model.money import ZERO
-from engine.model.order import Order, OrderLeg, Purpose
+from engine.model.order import Order, Purpose
 from engine.model.position import Position
+from engine.model.unseen import next_revision, unseen_base
 from engine.model.values import replace
 from engine.record.codec import encode
 from engine.record.record import EXECUTION, Json, Kind
 from engine.turn.caution import note_bust
+from engine.turn.closing import UNWIND, is_unwound
 from engine.turn.daily import LIQUIDATES
 from engine.turn.doubting import doubt_anew, fill_told, take_orders_back
 from engine.turn.ended import closed, count_realized, position_filled
 from engine.turn.judging import wake
-from engine.turn.leaving import UNWIND, is_unwound, leave
+from engine.turn.leaving import leave
 from engine.turn.mismatch import check_count, check_price
 from engine.turn.past_us import corrected_past_us, replace_estimates
 from engine.turn.reports import conclude, find_order
@@ -59,27 +61,16 @@ def count_fill(work: Work, order: Order, event: ExecutionReport) -> None:
     _book(work, order, event, event.exec_id.rpartition(".")[0], None)
 
 
-def unseen_id(ref: str, leg: OrderLeg) -> str:
-    """Return the execution id, without its revision, that is given to what a leg of an order filled unseen."""
-    return f"{UNSEEN}{ref}:{leg.key}"
-
-
-def revised(exec_id: str) -> str:
-    """Return the id of an execution that replaces this one."""
-    base, _, revision = exec_id.rpartition(".")
-    return f"{base}.{int(revision) + 1:02d}"
-
-
 def _replace_guess(work: Work, order: Order, event: ExecutionReport) -> Order:
     """Take out what was booked for this leg when nobody had heard its fills: now they are told."""
     leg = next((leg for leg in order.legs if leg.option == event.option), None)
-    guess = None if leg is None else work.booked.get(unseen_id(order.ref, leg))
+    guess = None if leg is None else work.booked.get(unseen_base(order.ref, leg.key))
     if leg is None or guess is None or not guess.quantity:
         return order
     _unbook(work, order, guess)
-    taken = replace(event, exec_id=revised(guess.exec_id), quantity=ZERO)
+    taken = replace(event, exec_id=next_revision(guess.exec_id), quantity=ZERO)
     unbooked = replace(guess, exec_id=taken.exec_id, quantity=0, cash=ZERO)
-    work.put_booked(unseen_id(order.ref, leg), unbooked)
+    work.put_booked(unseen_base(order.ref, leg.key), unbooked)
     _record_fill(work, taken, unbooked, event.option or leg.option, order.ref, order.purpose)
     if guess.commission:  # a person had put it in; that of the fill itself is told with it
         on_commission(work, CommissionReport(event.at, taken.exec_id, ZERO))
@@ -197,7 +188,7 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     is_same = corrected is not None and corrected.quantity == count
     if not is_same:
         check_count(work, order, position)
-        position_filled(work, position, work.orders[order.ref])
+        position_filled(work, position, work.orders[order.ref], event.executed_at)
     if position.state == "closed":
         count_realized(work, position.bot)
     conclude(work, work.orders[order.ref])

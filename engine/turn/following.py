@@ -15,15 +15,14 @@ from engine.spec.nouns.order import Then
 from engine.turn.bounds import credit_floor
 from engine.turn.caution import has_waited_for_price, price_is_there
 from engine.turn.choosing import still_holds
-from engine.turn.ended import broker_words
+from engine.turn.closing import CLOSING, exit_ladder
 from engine.turn.judging import wake
-from engine.turn.leaving import CLOSING, exit_ladder
 from engine.turn.opening import no_price
 from engine.turn.program import CompiledBot
 from engine.turn.reports import conclude, has_reason, is_not_found
 from engine.turn.resting import GRACE, NEXT_TRY, ask_back, cancel
 from engine.turn.rolling import next_rung
-from engine.turn.turned_away import INACTIVE, last_words
+from engine.turn.turned_away import INACTIVE, broker_words, last_words
 from engine.turn.work import Work
 
 MARKET_PATIENCE, LONGEST_PATIENCE = timedelta(seconds=10), timedelta(seconds=30)

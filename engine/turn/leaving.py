@@ -12,18 +12,29 @@ from math import ceil
 from engine.compile.plan import ExitPlan
 from engine.evaluate.evaluation import NOT_OPEN
 from engine.evaluate.snapshot import View
-from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose
-from engine.model.position import FLATTENED, Position, PositionLeg
-from engine.model.quotes import NO_BID, quote_problem
+from engine.model.order import Order, OrderLeg, OrderType, Purpose
+from engine.model.position import FLATTENED, Position
 from engine.model.values import replace
-from engine.order.draft import closing_legs, draft, parts_of
+from engine.order.draft import draft, parts_of
 from engine.order.ladder import priority, rung
 from engine.order.price import net_quote
 from engine.record.record import Kind
 from engine.spec.nouns.exits import ExitKind, IfUnknown, Otherwise
-from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Start, Then
 from engine.turn.caution import check_exit_price, has_waited_for_price, price_is_there
+from engine.turn.closing import (
+    CLOSING,
+    UNWIND,
+    at_work,
+    closing_stage,
+    exit_ladder,
+    is_dead,
+    is_unwound,
+    legs_to_close,
+    rolling_exit,
+    stands_apart,
+)
+from engine.turn.giving_way import clear_for_exit
 from engine.turn.judging import confirmed, first_missing, judge, wake
 from engine.turn.opening import ticket
 from engine.turn.profit import structure
@@ -35,16 +46,10 @@ from engine.turn.state import Reading, exits_of
 from engine.turn.trailing import note_best
 from engine.turn.work import Work
 
-CLOSING = (Purpose.EXIT, Purpose.UNWIND, Purpose.ROLL)
-UNWIND = "unwind"
 RECHECK = 15.0
 """Seconds after which a position is looked at again, if nothing that it reads moves before."""
 TOLD_AGAIN = timedelta(minutes=10)
 """How long after an alarm that an exit cannot be judged it comes again, if it could be judged in between."""
-STOP_ORDER = Ladder(start=Start.MARKET, path=("exits",))
-"""A resting stop that the engine watches for a while acts as the stop order would: at market."""
-UNWIND_LADDER = Ladder(start=Start.NATURAL, wait=5.0, tries=3, then=Then.MARKET, path=("order",))
-"""How legs without their partners are closed: at natural, and as a market order after 15 seconds."""
 
 
 def step_exits(work: Work, position: Position) -> None:
@@ -165,7 +170,7 @@ def _only_waits_for_expiry(work: Work, position: Position) -> bool:
     """Say whether an exit has closed all that anybody bids for: what is left needs no further exit."""
     if position.state != "exiting" or work.live_orders(position.id):
         return False
-    return all(_is_dead(work, leg) for leg in position.legs if leg.held)
+    return all(is_dead(work, leg) for leg in position.legs if leg.held)
 
 
 def _has_come_to_its_end(work: Work, position: Position, bot: CompiledBot) -> bool:
@@ -256,7 +261,7 @@ def _begin_closing(
 def _may_act(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> bool:
     """Say whether a true exit has something to close, and takes over the one that is at work, if one is."""
     legs = [leg for leg in position.legs if leg.held and leg.name in planned.legs]
-    if planned.legs and all(_is_dead(work, leg) for leg in legs):
+    if planned.legs and all(is_dead(work, leg) for leg in legs):
         return False
     if planned.name in position.acted:
         return False
@@ -332,20 +337,6 @@ def _closes_too_much(work: Work, position: Position, order: Order) -> bool:
     return any(order.quantity * leg.ratio - done > alone.get(leg.name, 0) for leg, done in left)
 
 
-def stands_apart(work: Work, position: Position, order: Order) -> bool:
-    """Say whether an order is a protective stop on a leg that the present exit leaves open: it stays where it is."""
-    if order.purpose is not Purpose.PROTECT or order.status is OrderStatus.CANCELLING:
-        return False
-    closing = {leg.name for leg, _ in legs_to_close(position, work.governing(position))}
-    held = {leg.name for leg in position.legs if leg.held}
-    return order.legs[0].name in held - closing
-
-
-def at_work(work: Work, position: Position) -> list[Order]:
-    """Return the position's live orders but for protective stops on legs that the present exit leaves open."""
-    return [order for order in work.live_orders(position.id) if not stands_apart(work, position, order)]
-
-
 def protect_the_rest(work: Work, position: Position) -> None:
     """Keep stops on the short legs that an exit leaves open: it may have begun before they had any."""
     bot = work.governing(position)
@@ -396,13 +387,6 @@ def _open_again(work: Work, position: Position) -> None:
         leave(work, position, UNWIND, "legs stand without their partners")
 
 
-def rolling_exit(bot: CompiledBot, position: Position) -> ExitPlan | None:
-    """Return the exit at work if it rolls the position, None when it closes."""
-    planned = next((each for each in bot.plan.exits if each.name == position.exit_reason), None)
-    is_rolling = planned is not None and planned.roll is not None and planned.name not in position.passed
-    return planned if is_rolling else None
-
-
 def _send_closing(work: Work, position: Position) -> None:
     bot = work.governing(position)
     if (rolling := rolling_exit(bot, position)) is not None:
@@ -412,6 +396,8 @@ def _send_closing(work: Work, position: Position) -> None:
     if found is None:
         return
     legs, structures = found
+    if not clear_for_exit(work, position, legs):
+        return
     ladder = exit_ladder(bot, position.exit_reason)
     attempt = position.attempts + 1
     at_market = ladder.start is Start.MARKET or (ladder.then is Then.MARKET and attempt > ladder.tries)
@@ -451,56 +437,3 @@ def _of_structure(position: Position, legs: tuple[OrderLeg, ...], mid: Decimal |
     if mid is None or len(legs) > 1:
         return mid
     return mid * next(leg.weight for leg in position.legs if leg.name == legs[0].name)
-
-
-def exit_ladder(bot: CompiledBot, reason: str) -> Ladder:
-    """Return how this exit is worked."""
-    if reason == UNPROTECTED:
-        return STOP_ORDER
-    planned = next((found for found in bot.plan.exits if found.name == reason), None)
-    if planned is None:
-        return UNWIND_LADDER
-    if planned.resting and planned.kind is ExitKind.STOP:
-        return STOP_ORDER
-    return planned.order
-
-
-def closing_stage(work: Work, position: Position, bot: CompiledBot) -> tuple[tuple[OrderLeg, ...], int] | None:
-    """Return the legs to close next and how many structures of them; None when only what nobody bids for is left.
-
-    Whole structures go as one order; leg by leg, or when counts do not match, short legs go first, one at a time. An
-    unwinding position closes only what has no partner.
-    """
-    held_legs = legs_to_close(position, bot)
-    alive = [leg for leg, _ in held_legs if not _is_dead(work, leg)]
-    counts = {leg.name: count for leg, count in held_legs}
-    if not alive:
-        return None
-    symbols = {leg.option.symbol for leg in alive}
-    structures = min(counts[leg.name] // leg.ratio for leg in alive)
-    if structures and len(symbols) == 1 and not bot.plan.order.leg_by_leg:
-        return closing_legs(alive), structures
-    first = next((leg for leg in alive if leg.sign < 0), alive[0])
-    (closing,) = closing_legs((first,))
-    return (OrderLeg(closing.name, closing.option, closing.side, 1),), counts[first.name]
-
-
-def legs_to_close(position: Position, bot: CompiledBot) -> list[tuple[PositionLeg, int]]:
-    """Return the legs the present exit closes, with their contracts; empty once its part is done."""
-    keep = position.structures if position.exit_reason == UNWIND else position.keep
-    planned = next((found for found in bot.plan.exits if found.name == position.exit_reason), None)
-    names = planned.legs if planned is not None and planned.legs else tuple(leg.name for leg in position.legs)
-    found = ((leg, leg.held - keep * leg.ratio) for leg in position.legs if leg.name in names)
-    return [(leg, count) for leg, count in found if count > 0]
-
-
-def _is_dead(work: Work, leg: PositionLeg) -> bool:
-    """Say whether a long leg has an ask but nobody bids for it: it is left to expire, the shorts are bought back."""
-    board = work.state.board
-    row = board.rows.get(leg.option, -1)
-    return leg.sign > 0 and row >= 0 and quote_problem(board, row, work.now) == NO_BID
-
-
-def is_unwound(position: Position) -> bool:
-    """Say whether an unwinding position holds whole structures only."""
-    return not position.is_uneven

@@ -15,7 +15,7 @@ from engine.model.order import Order, OrderType, Purpose
 from engine.model.position import Position
 from engine.model.values import replace
 from engine.order.draft import net_price
-from engine.turn.ended import stop_for_today
+from engine.turn.entered import stop_for_today
 from engine.turn.resting import REARM_LIMIT, RESTING, cancel, cancel_entries, take_back
 from engine.turn.work import Work
 

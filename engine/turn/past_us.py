@@ -13,12 +13,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from engine.fill.apply import add_commission, book, leg_of, unbook
-from engine.fill.book import BY_OTHERS, UNSEEN, Booked, owes_none
+from engine.fill.book import BY_OTHERS, Booked, owes_none
 from engine.model.contract import Option
 from engine.model.event import ExecutionReport
 from engine.model.money import ZERO
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED, LIQUIDATED, Position, PositionLeg
 from engine.model.session import session_from
+from engine.model.unseen import first_revision, is_estimate, is_unseen, next_revision, unseen_base
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import SETBACKS
@@ -165,13 +166,13 @@ def corrected_past_us(work: Work, base: str, known: Booked, event: ExecutionRepo
     booked = replace(known, exec_id=event.exec_id, quantity=count, cash=cash, is_paid=is_paid)
     work.put_booked(base, booked)
     position = work.put_position(book(unbook(position, known), booked, leg.option))
-    is_estimate = base.startswith(UNSEEN)
-    _record(work, position, leg, booked, position.id if is_estimate else "", event.price, event.executed_at)
+    is_of_nobody = is_unseen(base)
+    _record(work, position, leg, booked, position.id if is_of_nobody else "", event.price, event.executed_at)
     if count < known.quantity:
         text = f"the exchange has taken back {what}: nothing is sent for it until 'rulebot resume'"
         work.alarm(position.bot, f"{text}. A person must look", position.id)
         _held_again(work, position, text)
-    elif not is_estimate:
+    elif not is_of_nobody:
         work.alarm(position.bot, f"the exchange has corrected {what}, to {event.price}", position.id)
     elif position.exit_reason == ESTIMATED and not has_estimates(work, position):
         work.put_position(replace(position, exit_reason=CLOSED_BY_HAND))
@@ -196,8 +197,8 @@ def book_estimate(work: Work, name: str, leg: PositionLeg) -> PositionLeg:
         return leg
     count = min(missed.contracts, leg.held)
     cash = missed.price * count * leg.option.multiplier * leg.sign
-    base = f"{UNSEEN}{name}:{leg.name}"
-    booked = Booked(f"{base}.01", name, leg.name, False, count, cash, is_paid=True, by_others=True)
+    base = unseen_base(name, leg.name)
+    booked = Booked(first_revision(base), name, leg.name, False, count, cash, is_paid=True, by_others=True)
     work.put_booked(base, booked)
     position = _put(work, name, leg, booked)
     _record(work, position, leg, booked, name, missed.price, missed.since)
@@ -239,7 +240,7 @@ def replace_estimates(work: Work) -> None:
 
 def _replace_estimate(work: Work, base: str, guess: Booked, leg: PositionLeg, found: Iterable[Booked]) -> None:
     name = guess.position
-    unbooked = replace(guess, exec_id=f"{base}.02", quantity=0, cash=ZERO)
+    unbooked = replace(guess, exec_id=next_revision(guess.exec_id), quantity=0, cash=ZERO)
     work.put_booked(base, unbooked)
     position = work.put_position(unbook(work.positions[name], guess))
     _record(work, position, leg, unbooked, name, ZERO, work.at)
@@ -264,8 +265,7 @@ def has_estimates(work: Work, position: Position) -> bool:
 
 
 def _is_estimated(booked: Booked) -> bool:
-    is_told = not booked.exec_id.startswith(UNSEEN) or not booked.exec_id.endswith(".01")
-    return booked.by_others and booked.quantity > 0 and not is_told
+    return booked.by_others and booked.quantity > 0 and is_estimate(booked.exec_id)
 
 
 def _put(work: Work, name: str, leg: PositionLeg, booked: Booked) -> Position:

@@ -44,7 +44,8 @@ def place_protection(work: Work, position: Position, closing: Collection[str] = 
         return
     if work.is_doubted(position):
         return
-    if position.retry_at is not None and work.at < position.retry_at:
+    is_exiting = position.state == "exiting"  # then it is the closing order that waits, of other legs
+    if not is_exiting and position.retry_at is not None and work.at < position.retry_at:
         return
     if is_restarting(work, position.bot):
         return

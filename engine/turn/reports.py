@@ -9,9 +9,9 @@ from engine.model.order import TERMS_KEPT, Order, OrderStatus, OrderType, Purpos
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import EXIT_NOT_BY_US, take_setback_back
-from engine.turn.ended import broker_words, order_ended
+from engine.turn.closing import CLOSING
+from engine.turn.ended import order_ended
 from engine.turn.judging import wake
-from engine.turn.leaving import CLOSING
 from engine.turn.message_codes import (
     CANCELLED,
     FILLED_BEFORE,
@@ -26,7 +26,7 @@ from engine.turn.mismatch import check_net_price, check_terms, is_second
 from engine.turn.resting import RESTING, cancel, has_run_out, is_too_early, take_back
 from engine.turn.reviving import adopted, told_to_work
 from engine.turn.rivals import note_completed
-from engine.turn.turned_away import answered
+from engine.turn.turned_away import answered, broker_words
 from engine.turn.work import Work
 
 _FINAL = {
@@ -37,6 +37,8 @@ _FINAL = {
 }
 _UNANSWERED = (OrderStatus.SENDING, OrderStatus.UNKNOWN, OrderStatus.CANCELLING)
 _ALIVE = (BrokerStatus.PRE_SUBMITTED, BrokerStatus.SUBMITTED)
+TOLD_AT_THE_END = (*CLOSING, Purpose.PROTECT)
+"""Orders of which why the broker has cancelled them is told with what follows: one alarm for both."""
 NOT_CHANGED = "its quantity could not be changed"
 
 
@@ -101,11 +103,11 @@ def _waits_for_words(order: Order) -> bool:
     """Say whether the message that says why an order is over may still come: it may follow the status.
 
     Of one that has worked the status says enough, somebody or the exchange has cancelled it, but for an exit and a
-    protective stop: no other is sent at once. Of one that was changed no message would say more (`_refused_instead`).
+    protective stop: no other is sent at once.
     """
     if order.ended is OrderStatus.REFUSED:
         return not has_reason(order)
-    if order.status is OrderStatus.WORKING and (order.former or order.purpose not in (*CLOSING, Purpose.PROTECT)):
+    if order.status is OrderStatus.WORKING and order.purpose not in TOLD_AT_THE_END:
         return False
     return _ended_by_itself(order) and not broker_words(order)
 
@@ -144,6 +146,15 @@ def conclude(work: Work, order: Order) -> None:
     wake(work, order.bot, 0.0)
     check_net_price(work, order)
     order_ended(work, order, asked=asked)
+    if order.purpose in TOLD_AT_THE_END:
+        code, _, text = order.message.partition(" ")
+        if code == str(CANCELLED) and not work.has_alarmed(order.position, order.message):
+            _tell_cancelled(work, order, text)
+
+
+def _tell_cancelled(work: Work, order: Order, text: str) -> None:
+    if not has_run_out(work, order):
+        work.alarm(order.bot, f"the broker has cancelled {order.ref}: {text}", order.position)
 
 
 def on_message(work: Work, event: OrderMessage) -> None:
@@ -156,8 +167,8 @@ def on_message(work: Work, event: OrderMessage) -> None:
         if event.code == CANCELLED and order.ended is OrderStatus.CANCELLED:
             conclude(work, order)
         return
-    if event.code == CANCELLED and not has_run_out(work, order):
-        work.alarm(order.bot, f"the broker has cancelled {order.ref}: {event.text}", order.position)
+    if event.code == CANCELLED and not (order.status.is_live and order.purpose in TOLD_AT_THE_END):
+        _tell_cancelled(work, order, event.text)
     is_unasked = (
         order.status is OrderStatus.CANCELLED and order.message == broker_words(order) and not has_reason(order)
     )
@@ -175,7 +186,9 @@ def on_message(work: Work, event: OrderMessage) -> None:
         conclude(work, order)
     elif _ended_by_itself(order):
         conclude(work, _refused_instead(work, order))
-    elif order.status is OrderStatus.WORKING and event.code not in NOT_CANCELLED | {CANCELLED}:
+    elif order.status is OrderStatus.WORKING and event.code == CANCELLED:
+        work.ask_broker()  # no status says so yet
+    elif order.status is OrderStatus.WORKING and event.code not in NOT_CANCELLED:
         _said_of_working(work, order, event)
     elif event.code in REFUSALS and is_unasked and not order.former:
         text = f"{order.ref} was not cancelled by somebody, the broker has refused it: {event.text}"

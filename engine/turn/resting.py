@@ -9,7 +9,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 from engine.compile.plan import ExitPlan, Quantity
-from engine.evaluate.select import Selection
 from engine.fill.pnl import realized
 from engine.model.command import Cancel
 from engine.model.command import Replace as ReplaceOrder
@@ -20,7 +19,6 @@ from engine.model.position import Position, PositionLeg
 from engine.model.session import restarts_over, trades_no_more
 from engine.model.values import replace
 from engine.order.draft import Ticket, closing_legs, draft
-from engine.record.record import Kind
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.judging import wake
 from engine.turn.work import Work
@@ -250,66 +248,3 @@ def take_back(work: Work, position: Position, reason: str) -> bool:
     for order in live:
         cancel(work, order, reason)
     return not live
-
-
-# ---------------------------------------------------------------- the other side's orders
-
-
-def in_the_way(work: Work, selection: Selection) -> bool:
-    """Say whether resting orders of ours would make the broker refuse this entry."""
-    return bool(_in_the_way(work, selection))
-
-
-def _in_the_way(work: Work, selection: Selection) -> list[Order]:
-    if len(selection.legs) > 1:
-        return []
-    wanted = {leg.option: Side.BUY if leg.sign > 0 else Side.SELL for leg in selection.legs}
-    return [
-        order
-        for order in work.all_live_orders()
-        if order.purpose in RESTING and wanted.get(order.legs[0].option, order.side) is not order.side
-    ]
-
-
-def clear_the_way(work: Work, selection: Selection) -> None:
-    """Take back the resting orders that stand against this entry; the engine watches their prices meanwhile."""
-    for name in {order.position for order in _in_the_way(work, selection)}:
-        position = work.positions[name]
-        if not position.suspended:
-            reason = f"resting orders in {position.legs[0].option} are watched by the engine while an entry works"
-            work.record(Kind.DECISION, position.bot, position.id, what="suspend", reason=reason, values=[])
-            position = work.put_position(replace(position, suspended=True))
-        take_back(work, position, "an entry of the other side is to be sent")
-
-
-def put_back(work: Work) -> None:
-    """Put suspended resting orders back as soon as nothing of the other side works in their contract."""
-    for position in work.active_positions():
-        if not position.suspended or position.state != "open" or not _may_be_put_back(work, position):
-            continue
-        contracts = {leg.option for leg in position.legs if leg.held}
-        if _is_wanted(work, contracts) or resting_orders(work, position.id):
-            continue
-        work.record(Kind.DECISION, position.bot, position.id, what="resume", reason="its contract is free", values=[])
-        place_resting(work, work.put_position(replace(position, suspended=False, retry_at=None)))
-        work.set_wake(position.bot, work.at)
-
-
-def _may_be_put_back(work: Work, position: Position) -> bool:
-    """Say no to what has expired, was refused a moment ago, or was cancelled by somebody too often."""
-    waits = position.retry_at is not None and work.at < position.retry_at
-    return not waits and not position.is_let_be and position.rearmed <= REARM_LIMIT and not has_expired(work, position)
-
-
-def _is_wanted(work: Work, contracts: set[Option]) -> bool:
-    """Say whether an entry in one of these contracts works, or is about to be sent."""
-    for order in work.all_live_orders():
-        opened = {leg.option for leg in order.legs if order.opens(order.position_of(leg))}
-        if contracts & opened:
-            return True
-    for name, state in work.bots.items():
-        if not state.is_watching or state.selection is None or not state.selection.is_complete:
-            continue
-        if contracts & {leg.option for leg in state.selection.legs} and work.is_about_to_enter(name):
-            return True
-    return False

@@ -2,7 +2,7 @@
 
 from engine.model.order import Order, OrderStatus
 from engine.model.values import replace
-from engine.turn.leaving import CLOSING
+from engine.turn.closing import CLOSING
 from engine.turn.mismatch import distrust
 from engine.turn.resting import cancel
 from engine.turn.work import Work

@@ -14,9 +14,10 @@ from engine.model.session import Session, exchange_date, session_after, session_
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import is_stopped
+from engine.turn.closing import UNWIND
 from engine.turn.doubting import doubt_anew
 from engine.turn.ended import closed, count_realized
-from engine.turn.leaving import UNWIND, leave
+from engine.turn.leaving import leave
 from engine.turn.past_us import book_before_expiry, book_estimate, has_estimates
 from engine.turn.resting import option_has_expired
 from engine.turn.work import Work

@@ -193,7 +193,8 @@ class BotState:
     by what is measured. told_unknown: when a person was last told that an exit cannot be judged, by position and exit.
     ranks: symbols of a universe that were taken last, and passed over. ranked: what each was ranked by last, and when.
     focus: symbols worth lines for their strikes, the best first. by_hand: until when an entry that an operator has
-    asked for is tried; hand_entered: the position that came of the last such one.
+    asked for is tried; hand_entered: the position that came of the last such one. is_gone: it runs no more and has
+    nothing of today; what it has opened this week counts should it be added again.
     """
 
     day: BotDay
@@ -219,6 +220,7 @@ class BotState:
     by_hand: datetime | None = None
     hand_entered: str = ""
     focus: tuple[str, ...] = ()
+    is_gone: bool = False
 
 
 class Structure(NamedTuple):
@@ -251,7 +253,8 @@ class State(NamedTuple):
     cancels still to be answered that left while their order may have been on its way.
     rivals: installs of others who trade this account, and refs of ours that no record knows; accepted: those that a
     person lets be. clocks_apart: seconds our clock is ahead of the broker's. down_at: when the connection was lost,
-    None while it stands; is_unwatched_told: a person knows that nobody watches since. hook_ids: of today's web hooks.
+    None while it stands; is_unwatched_told: a person knows that nobody watches since; is_short_told: and in this
+    session that market data lines do not do. hook_ids: of today's web hooks.
     indexed: the version of the board that `dependents` (bots by board row) and `structures` (what rules see of
     positions, by id) were made for, -1 when they must be made anew. aims: where the bots' strikes lay when `streamed`
     was chosen, None when it must be chosen anew; wishes: what each of them wanted then. step_at: when orders, positions
@@ -270,6 +273,7 @@ class State(NamedTuple):
     clocks_apart: float = 0.0
     down_at: datetime | None = None
     is_unwatched_told: bool = False
+    is_short_told: bool = False
     account: str = ""
     client_id: int = 0
     standing: Standing = Standing()
@@ -314,3 +318,8 @@ class State(NamedTuple):
     risen: frozenset[str] = frozenset()
     unarrived: frozenset[str] = frozenset()
     rivals: frozenset[str] = frozenset()
+
+    @property
+    def present(self) -> dict[str, BotState]:
+        """The bots that run, and those that have something of today though they run no more."""
+        return {name: bot for name, bot in self.bots.items() if not bot.is_gone}

@@ -9,10 +9,11 @@ from datetime import datetime
 
 from engine.model.order import Order, Purpose
 from engine.model.position import Position
+from engine.turn.closing import UNWIND, is_unwound
 from engine.turn.doubting import DOUBT
-from engine.turn.ended import next_opening
+from engine.turn.entered import next_opening
 from engine.turn.judging import wake
-from engine.turn.leaving import UNWIND, is_unwound, leave
+from engine.turn.leaving import leave
 from engine.turn.resting import has_expired
 from engine.turn.unseen import owes_fills
 from engine.turn.work import Work

@@ -47,10 +47,11 @@ from engine.turn.bars import take_bars, take_implied
 from engine.turn.by_hand import ask_entry, step_by_hand
 from engine.turn.caution import go_on
 from engine.turn.dividends import warn_of_dividends
-from engine.turn.ended import next_opening
+from engine.turn.entered import next_opening
 from engine.turn.entering import note_blocked, step_entry
 from engine.turn.executions import on_commission, on_execution
 from engine.turn.following import follow
+from engine.turn.giving_way import put_back
 from engine.turn.hooks import hook_came
 from engine.turn.leaving import protect_the_rest, pursue, step_exits
 from engine.turn.linking import clocks_apart, link_down, link_up, tell_unwatched, unwatched_at
@@ -60,7 +61,7 @@ from engine.turn.profit import structures
 from engine.turn.program import CompiledBot, Program
 from engine.turn.protecting import place_protection
 from engine.turn.reports import on_message, on_order
-from engine.turn.resting import cancel, cancel_entries, option_has_expired, place_resting, put_back
+from engine.turn.resting import cancel, cancel_entries, option_has_expired, place_resting
 from engine.turn.scanning import step_universe
 from engine.turn.state import NEVER, State, after_request
 from engine.turn.torn import step_torn

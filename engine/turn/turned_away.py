@@ -31,6 +31,11 @@ def last_words(message: str) -> str:
     return message.partition(_BEFORE)[0]
 
 
+def broker_words(order: Order) -> str:
+    """Return the broker's message on an order, with its code; "" when the last words on it are our own."""
+    return order.message if order.message.partition(" ")[0].isdigit() else ""
+
+
 def is_turned_away(order: Order) -> bool:
     """Say whether an order that is over, and filled nothing, was one that the broker would not have."""
     if order.status not in (OrderStatus.CANCELLED, OrderStatus.ABANDONED) or order.has_fills:

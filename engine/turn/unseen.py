@@ -20,9 +20,11 @@ from engine.model.event import ExecutionReport
 from engine.model.money import CENT, ZERO
 from engine.model.order import Order, OrderLeg, OrderStatus, Purpose, Side
 from engine.model.session import exchange_date
+from engine.model.unseen import first_revision, unseen_base
 from engine.model.values import replace
+from engine.turn.daily import is_same_week
 from engine.turn.doubting import our_books
-from engine.turn.executions import count_fill, unseen_id
+from engine.turn.executions import count_fill
 from engine.turn.resting import option_has_expired
 from engine.turn.work import Work
 
@@ -169,6 +171,7 @@ def _book(work: Work, order: Order, counts: Mapping[int, int], costs: Mapping[Op
     position = work.positions[order.into or order.position]
     if order.opens(position.id) and position.opened_at is None:
         work.put_position(replace(position, opened_at=order.sent_at))
+        _count_opened(work, order)
     for at, count in counts.items():
         if count:
             option = named.get(order.legs[at].option, order.legs[at].option)
@@ -180,6 +183,17 @@ def _book(work: Work, order: Order, counts: Mapping[int, int], costs: Mapping[Op
     text = f"{order.ref} {fact}: {max(counts.values())} booked {how}, {shown}"
     help = f"Compare it with the account's statement; 'rulebot store correct {order.ref} PRICE' puts it right"
     work.alarm(order.bot, f"{text}. {help}", order.position)
+
+
+def _count_opened(work: Work, order: Order) -> None:
+    """Count what an entry has opened unseen against its bot's caps: of the day it was sent on, and of its week."""
+    if order.bot not in work.bots or order.into or order.sent_at is None:
+        return
+    day, sent_on = work.bots[order.bot].day, exchange_date(order.sent_at)
+    if sent_on == day.date:
+        work.put_day(replace(day, opened=day.opened + 1))
+    elif is_same_week(sent_on, day.date):
+        work.put_day(replace(day, week=day.week + 1))
 
 
 def _average_costs(legs: Iterable[OrderLeg], costs: Mapping[Option, Decimal]) -> list[Decimal]:
@@ -255,7 +269,7 @@ def _execution(work: Work, order: Order, option: Option, at: int, count: int, pr
     leg = order.legs[at]
     return ExecutionReport(
         at=work.at,
-        exec_id=f"{unseen_id(order.ref, leg)}.01",
+        exec_id=first_revision(unseen_base(order.ref, leg.key)),
         ref=order.ref,
         order_id=order.order_id,
         perm_id=order.perm_id,

@@ -9,6 +9,7 @@ from engine.evaluate.watch import Wish, entry_aims, money_wish, watch_list
 from engine.model.command import Watch
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.session import Session, at_exchange_time
+from engine.record.record import Kind
 from engine.turn.asking import ask_at
 from engine.turn.daily import OPENING_MINUTES, awaited_opening_moves, day_at_hand
 from engine.turn.looking import Wishes, lines_of, member_wishes
@@ -97,8 +98,7 @@ def step_watch(work: Work) -> dict[str, Any]:
     if scanned:
         room = work.program.line_limit - lines_of(pinned, wishes)
         wishes += member_wishes(work, scanned, room, known, view)
-    streamed = _stream(work, wishes, pinned)
-    return {**changes, "streamed": streamed, "aims": aims, "wishes": known.used}
+    return {**changes, **_stream(work, wishes, pinned), "aims": aims, "wishes": known.used}
 
 
 def _has_missed(work: Work) -> bool:
@@ -124,18 +124,19 @@ def _pinned(work: Work) -> dict[Contract, None]:
     return pinned
 
 
-def _stream(work: Work, wishes: list[Wish], pinned: dict[Contract, None]) -> tuple[Contract, ...]:
-    """Return what is streamed from now on."""
-    limit = work.program.line_limit
+def _stream(work: Work, wishes: list[Wish], pinned: dict[Contract, None]) -> dict[str, Any]:
+    """Return what is streamed from now on, and whether a person was told in this session that lines are short."""
+    limit, is_told = work.program.line_limit, work.state.is_short_told
     wanted = watch_list(wishes, pinned, work.state.streamed)
     if len(wanted) > limit:
-        if lines_of(pinned, wishes) > limit:  # what is only kept goes without a word
+        if lines_of(pinned, wishes) > limit and not is_told:  # what is only kept goes without a word
             text = f"more market data lines are wanted than the {limit} that may be used: the least important wait"
-            work.alarm(next(iter(work.bots), ""), text)
+            work.record(Kind.ALARM, text=text)
+            is_told = True
         wanted = wanted[:limit]
     if wanted != work.state.streamed:
         work.commands.append(Watch(wanted))
-    return wanted
+    return {"streamed": wanted, "is_short_told": is_told}
 
 
 def _exit_wishes(work: Work, view: View) -> list[Wish]:

@@ -196,6 +196,11 @@ class Work:
             self.set_bot(bot, replace(state, alarmed=state.alarmed | {key}))
         self.record(Kind.ALARM, bot, position, text=text)
 
+    def has_alarmed(self, position: str, words: str) -> bool:
+        """Say whether this turn has raised an alarm about a position that has these words in it."""
+        alarms = (each for each in self.records if each.kind is Kind.ALARM and each.position == position)
+        return any(words in str(each.data["text"]) for each in alarms)
+
     def alarm_of_price(self, bot: str, text: str, position: str) -> None:
         """Alarm that a price is missing, unless nothing is streamed yet: then the connection has only just come."""
         if self.state.streamed:

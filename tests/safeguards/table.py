@@ -17,6 +17,7 @@ from engine.order import price
 from engine.run import loop, resume
 from engine.turn import (
     asking,
+    closing,
     doubting,
     entering,
     executions,
@@ -222,7 +223,7 @@ _LINK_UP = linking.link_up
 
 def _at_once(at_work: work.Work, position: Any) -> None:
     """Send the closing order while everything else of the position still works."""
-    closing = [each for each in at_work.live_orders(position.id) if each.purpose in leaving.CLOSING]
+    closing = [each for each in at_work.live_orders(position.id) if each.purpose in closing.CLOSING]
     if position.state == "exiting" and not position.on_hold and leaving.is_trading(at_work) and not closing:
         leaving._send_closing(at_work, position)
 
@@ -285,7 +286,7 @@ SAFEGUARDS = (
     Safeguard(
         "an exit is no larger than what is held",
         "one more is closed",
-        _switch(leaving.legs_to_close, _one_more),
+        _switch(closing.legs_to_close, _one_more),
         "flatten",
     ),
     Safeguard(
@@ -320,7 +321,7 @@ SAFEGUARDS = (
     Safeguard(
         "a kill lasts over a restart",
         "the next start enters",
-        lambda: method(resume, "after_request", lambda standing, *_: standing),
+        lambda: method(resume, "after_record", lambda standing, *_: standing),
         "kill,crash",
     ),
     Safeguard("a kill stops entries", "they go on", _off((limits._trading, lambda _: "")), "kill,pause"),
@@ -336,7 +337,7 @@ SAFEGUARDS = (
     Safeguard(
         "what has no partner is closed",
         "a leg stands alone",
-        _off((leaving.is_unwound, lambda _: True)),
+        _off((closing.is_unwound, lambda _: True)),
         "one_leg,correction",
         CONDOR,
     ),

@@ -8,10 +8,11 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from engine.fill.apply import DELIVERING
-from engine.fill.book import BY_OTHERS, UNSEEN
+from engine.fill.book import BY_OTHERS
 from engine.model.contract import Option
 from engine.model.cover import moved_by
 from engine.model.money import CENT, ZERO
+from engine.model.unseen import is_unseen
 from engine.record.record import Json, Kind
 from engine.run.aftermath.day import Day
 from engine.sim.exchange.ledger import DELIVERY, Row, money_of
@@ -205,7 +206,7 @@ def _estimated(day: Day) -> dict[int, int]:
 
 
 def _is_estimate(fill: Mapping[str, Json]) -> bool:
-    return fill["purpose"] == BY_OTHERS and str(fill["exec_id"]).startswith(UNSEEN)
+    return fill["purpose"] == BY_OTHERS and is_unseen(str(fill["exec_id"]))
 
 
 def executions(rows: Iterable[Row]) -> Iterator[Row]:
@@ -247,7 +248,7 @@ def fills_that_differ(day: Day, rows: Iterable[Row], unheard: Collection[str] = 
     for base in sorted({*ours, *theirs}):
         if base in unheard or (base not in theirs and ours[base].quantity == 0):
             continue
-        if base in estimates or (base.startswith(UNSEEN) and ours[base].ref in taken_up):
+        if base in estimates or (is_unseen(base) and ours[base].ref in taken_up):
             continue
         if ours.get(base) != theirs.get(base):
             yield f"the execution {base}: ours {_shown(ours.get(base))}, the ledger's {_shown(theirs.get(base))}"

@@ -5,7 +5,7 @@ conditions that do not hold the first counts, as the spec has them, so that minu
 first symbol, as long as all of them lack one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import date, datetime
 
 from engine.model.session import exchange_date
@@ -15,10 +15,16 @@ from engine.record.record import Kind, Record
 KINDS = (Kind.VERDICT, Kind.DECISION, Kind.NEAREST, Kind.SESSION, Kind.BOT_DAY)
 HALTED = "halted"
 NOT_JUDGED = "nothing was judged"
-LATER = "choice, legs, limits or order"
-"""Minutes in which all conditions held: what it would have traded, a limit or the order stood in the way."""
+LATER = "legs, limits or order"
+"""Minutes in which all conditions held, of `choose` those of one alternative: what it would have traded, a limit or the
+order stood in the way."""
 UNFILLED = "not filled"
-_PLACES = ("universe", "when", "require", "risk")
+_FIRST, CHOICE, _LAST = ("universe", "when"), "choose", ("require", "risk")
+"""Where conditions stand, in the order in which they are judged."""
+_PLACES = (*_FIRST, CHOICE, *_LAST)
+
+Missed = tuple[str, bool | None]
+"""A condition that does not hold: its name, and whether it is false or unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +53,9 @@ class Funnel:
 class _Bot:
     """One bot while its records are read."""
 
-    def __init__(self) -> None:
-        self.truths: dict[str, dict[str, bool | None]] = {}
+    def __init__(self, *, is_free: bool) -> None:
+        self.is_free = is_free
+        self.truths: dict[str, dict[str, dict[str, bool | None]]] = {}
         self.watches_since: datetime | None = None
         self.minutes: dict[str, list[float]] = {}
         self.watched: set[date] = set()
@@ -72,17 +79,23 @@ class _Bot:
         of_day = self.by_day.setdefault(exchange_date(at), {})
         of_day[rule] = of_day.get(rule, 0.0) + minutes
 
-    def _in_the_way(self) -> tuple[str, bool | None]:
+    def _in_the_way(self) -> Missed:
         """Return the first condition that does not hold; of a universe one for which all hold is enough."""
-        firsts = {
-            symbol: next(((rule, truth) for rule, truth in truths.items() if truth is not True), None)
-            for symbol, truths in self.truths.items()
-        }
+        firsts = {symbol: self._first(symbol, truths) for symbol, truths in self.truths.items()}
         of_bot = firsts.pop("", None)
         missed = [each for each in firsts.values() if each is not None]
         if missed and len(missed) == len(firsts):
             return missed[0]
         return of_bot or (LATER, False)
+
+    def _first(self, symbol: str, truths: Mapping[str, Mapping[str, bool | None]]) -> Missed | None:
+        """Return the first condition that does not hold, by place and rule; of `choose` where none is taken."""
+        for place in (*_FIRST, CHOICE, *_LAST):
+            found = truths.get(place, {})
+            missed = _no_alternative(found, symbol) if place == CHOICE else _missed(found)
+            if missed is not None and not (place == CHOICE and missed[1] is False and self.is_free):
+                return missed
+        return None
 
     def take(self, record: Record) -> None:
         """Follow one record."""
@@ -93,7 +106,8 @@ class _Bot:
             self.until(record.at)
             symbol, truth = str(data.get("symbol") or ""), data["truth"]
             name = " ".join(filter(None, (symbol, str(data["rule"]))))
-            self.truths.setdefault(symbol, {})[name] = truth if isinstance(truth, bool) else None
+            found = self.truths.setdefault(symbol, {}).setdefault(str(data["place"]), {})
+            found[name] = truth if isinstance(truth, bool) else None
         elif record.kind is Kind.VERDICT and data["place"] == "halts":
             self.blind.setdefault(day, {})[f"halt {data['rule']}"] = data["truth"] is None
         elif record.kind is Kind.DECISION:
@@ -135,11 +149,39 @@ class _Bot:
         self.watches_since = None
 
 
+def _missed(truths: Mapping[str, bool | None]) -> Missed | None:
+    return next(((rule, truth) for rule, truth in truths.items() if truth is not True), None)
+
+
+def _no_alternative(truths: Mapping[str, bool | None], symbol: str) -> Missed | None:
+    """Return why no alternative of `choose` is taken, None when one is: its first condition that does not hold.
+
+    The first alternative all of whose conditions hold is taken; one that is unknown, and not false, ends the choice.
+    truths: of conditions under the names of their symbol and alternative, `SPY calm.vix`, in the order of the spec.
+    """
+    by_alternative: dict[str, dict[str, bool | None]] = {}
+    for rule, truth in truths.items():
+        alternative = rule.removeprefix(f"{symbol} ").partition(".")[0]
+        by_alternative.setdefault(alternative, {})[rule] = truth
+    for own in by_alternative.values():
+        missed = _missed(own)
+        if missed is None or False not in own.values():
+            return missed
+    return _missed({rule: truth for rule, truth in truths.items() if truth is False})
+
+
 def funnels(
-    records: Iterable[Record], bots: Iterable[str], entered: Mapping[str, frozenset[date]]
+    records: Iterable[Record],
+    bots: Iterable[str],
+    entered: Mapping[str, frozenset[date]],
+    free: Container[str] = (),
 ) -> tuple[Funnel, ...]:
-    """Return the funnel of each bot. entered: sessions in which it opened a position."""
-    found = {name: _Bot() for name in bots}
+    """Return the funnel of each bot.
+
+    entered: sessions in which it opened a position. free: bots that have an alternative of `choose` without conditions,
+    which is taken where all others are false.
+    """
+    found = {name: _Bot(is_free=name in free) for name in bots}
     days: set[date] = set()
     for record in records:
         if record.kind is Kind.SESSION:

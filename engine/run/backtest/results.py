@@ -7,6 +7,7 @@ a trade.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -24,7 +25,9 @@ from engine.run.backtest.fills import RECORDED
 from engine.run.backtest.funnel import Funnel
 from engine.run.backtest.notes import FINDING, REGIME
 from engine.run.backtest.waking import SETTLES
+from engine.run.desk import compile_text
 from engine.run.periods import Period, periods
+from engine.run.resume import spec_texts
 from engine.run.trade_text import is_opened, left_at, structure_of
 from engine.spec.nouns.account import Demand
 from engine.store.place import Place
@@ -156,7 +159,7 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
         sharpe=sharpe(profits),
         sharpe_error=sharpe_error(profits),
         months=months,
-        funnels=funnel.funnels(records, bots, entered),
+        funnels=funnel.funnels(records, bots, entered, choosing_freely(records, specs)),
         alarms=_alarms(records),
         findings=tuple(_finding(record) for record in records if _is_fact(record, FINDING)),
         shown=shown,
@@ -230,6 +233,18 @@ def _grouped(trades: Iterable[Trade], name: Callable[[Trade], str]) -> dict[str,
 
 
 # ---------------------------------------------------------------- read from records
+
+
+def choosing_freely(records: Iterable[Record], specs: Mapping[str, Any]) -> frozenset[str]:
+    """Return the bots that have an alternative of `choose` without conditions: it is taken where no other one is."""
+    choosing = {each.bot for each in records if each.kind is Kind.VERDICT and each.data["place"] == funnel.CHOICE}
+    found = set()
+    for text in spec_texts({name: told for name, told in specs.items() if name in choosing}):
+        with suppress(StoreError):  # of a version that read it otherwise
+            bot = compile_text(text)
+            shapes = (bot, *(member.bot for member in bot.members))
+            found |= {text.name for shape in shapes if any(not choice.when for choice in shape.choices)}
+    return frozenset(found)
 
 
 def _is_fact(record: Record, what: str) -> bool:

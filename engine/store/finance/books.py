@@ -13,10 +13,10 @@ from engine.model.errors import StoreError
 from engine.model.money import CENT, ZERO
 from engine.model.position import Position, PositionLeg
 from engine.model.session import exchange_date, session_after
+from engine.model.unseen import is_unseen
 from engine.model.values import dataclass
 from engine.record.codec import decode, utc_time
 from engine.record.record import Kind, Record
-from engine.store.order_row import ESTIMATE
 from engine.store.types import to_step
 
 KINDS = frozenset((Kind.RUN_STARTED, Kind.LINK, Kind.FILL, Kind.COMMISSION, Kind.SETTLEMENT))
@@ -69,7 +69,7 @@ class Fill:
     @property
     def is_estimate(self) -> bool:
         """True when nobody told it: price and time are what the account and the order give."""
-        return self.exec_id.startswith(ESTIMATE)
+        return is_unseen(self.exec_id)
 
     @property
     def proceeds(self) -> Decimal:

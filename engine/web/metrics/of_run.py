@@ -128,13 +128,13 @@ def _bots(picture: Picture, state: State, at: datetime) -> Iterator[Sample]:
     for position in _open(state):
         held[position.bot] += 1
         profits[position.bot] += today_of(state, position, at) or ZERO
-    for name, bot in state.bots.items():
+    for name, bot in state.present.items():
         doing = next((each for each in _BY_IMPORTANCE if each.value in rows[name]), Doing.FLAT)
         for each in Doing:
             yield Sample("rulebot_bot_state", each is doing, (name, each.value))
         yield Sample("rulebot_bot_realized_profit_dollars", float(bot.day.realized), (name,))
         yield Sample("rulebot_bot_entries_today", bot.day.entries, (name,))
-    for name in {*state.bots, *held}:
+    for name in {*state.present, *held}:
         yield Sample("rulebot_positions_open", held[name], (name,))
         yield Sample("rulebot_bot_open_profit_dollars", float(profits[name]), (name,))
 
@@ -154,7 +154,7 @@ def _protection(run: Run, state: State, at: datetime) -> Iterator[Sample]:
         limit = run.loop.program.governing(position).plan.risk.max_unprotected
         if limit is not None:
             limits[position.bot] = min(limit, limits.get(position.bot, limit))
-    for bot in {*state.bots, *resting, *longest}:
+    for bot in {*state.present, *resting, *longest}:
         yield Sample("rulebot_orders_resting", resting[bot], (bot,))
         yield Sample("rulebot_position_unprotected_seconds", longest[bot], (bot,))
     for bot, limit in limits.items():

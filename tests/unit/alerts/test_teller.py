@@ -379,6 +379,17 @@ def test_a_days_digest_says_of_each_bot_what_it_did_or_why_not(tmp_path: Path) -
     assert "1 open" in lines["spy_put_seller"]
 
 
+def test_a_days_digest_tells_of_bots_that_run_no_more_what_they_closed_and_hold(tmp_path: Path) -> None:
+    with closing(SqlJournal(open_store(tmp_path / "a.db"))) as journal:
+        journal.append(small_day(), durable=True)
+    with StoreReader(tmp_path / "a.db") as reader:
+        lines = digest(reader, str(DAY), ["calm_tape_condor"]).split("\n")
+        later = digest(reader, str(DAY + timedelta(days=1)), ["calm_tape_condor"]).split("\n")
+    assert [line.partition(":")[0] for line in lines[1:]] == ["calm_tape_condor", "dte0_condor", "spy_put_seller"]
+    assert "closed by target, +$" in lines[2]
+    assert later[2:] == ["spy_put_seller: no trade: it runs no more; 1 open"]
+
+
 def test_a_days_digest_is_made_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It was made anew every second of a night or a weekend, of all trades that there ever were."""
     made: list[str] = []

@@ -6,13 +6,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from hand_desk import bot_of, text_of
 from store_day import CONDOR, DAY, at, small_day
 
 from engine.cli.backtest_text import SHOWN_RULES, result_lines
 from engine.record.record import Kind, Record
 from engine.run.backtest.funnel import LATER, Funnel, Stopped, funnels
 from engine.run.backtest.report.whys import whys_of
-from engine.run.backtest.results import Results, Trade, by_regime, read_results
+from engine.run.backtest.results import Results, Trade, by_regime, choosing_freely, read_results
 from engine.run.why_day import parts_told
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
@@ -131,6 +132,80 @@ def test_one_symbol_of_a_universe_whose_conditions_hold_is_kept_out_by_none_of_a
     ]
     (found,) = funnels(records, ["scan"], {})
     assert [(each.rule, each.false) for each in found.stopped] == [(LATER, 30.0), ("SPY move", 30.0)]
+
+
+def choosing(
+    *verdicts: tuple[str, str, str, bool | None], free: tuple[str, ...] = ()
+) -> list[tuple[str, float, float]]:
+    """Return what kept a bot with a choice out from 10:00 to 11:00: each verdict by clock, place and rule."""
+    told = [
+        Record(at(clock), Kind.VERDICT, "pick", data={"place": place, "rule": rule, "truth": truth})
+        for clock, place, rule, truth in verdicts
+    ]
+    records = [
+        Record(at("09:29"), Kind.SESSION, data={"date": DAY.isoformat()}),
+        Record(at("10:00"), Kind.DECISION, "pick", data={"what": "watch"}),
+        *told,
+        Record(at("11:00"), Kind.DECISION, "pick", data={"what": "stop watching"}),
+    ]
+    (found,) = funnels(records, ["pick"], {}, free)
+    return [(each.rule, each.false, each.unknown) for each in found.stopped]
+
+
+WHEN = ("10:00", "when", "vix", True)
+WILD, CALM = ("10:00", "choose", "wild.vix", False), ("10:00", "choose", "calm.vix", False)
+
+
+def test_minutes_without_an_alternative_stand_under_its_first_condition() -> None:
+    """They stood beside those of the legs, the limits and the order."""
+    assert choosing(WHEN, WILD, CALM) == [("wild.vix", 60.0, 0.0)]
+    taken = ("10:40", "choose", "calm.vix", True)
+    assert choosing(WHEN, WILD, CALM, taken) == [("wild.vix", 40.0, 0.0), (LATER, 20.0, 0.0)]
+
+
+def test_an_unknown_alternative_ends_the_choice_and_a_false_one_does_not() -> None:
+    unknown, dear = ("10:00", "choose", "calm.vix", None), ("10:00", "choose", "dear.vix", True)
+    assert choosing(WHEN, WILD, unknown, dear) == [("calm.vix", 0.0, 60.0)]
+    both = ("10:00", "choose", "calm.skew", False)
+    assert choosing(WHEN, WILD, unknown, both, dear) == [(LATER, 60.0, 0.0)]
+
+
+def test_what_is_asked_before_the_choice_comes_first_and_what_is_required_after_it() -> None:
+    credit = ("10:00", "require", "credit", False)
+    assert choosing(("10:00", "when", "vix", False), WILD, credit) == [("vix", 60.0, 0.0)]
+    assert choosing(WHEN, WILD, credit) == [("wild.vix", 60.0, 0.0)]
+    assert choosing(WHEN, WILD, ("10:00", "choose", "calm.vix", True), credit) == [("credit", 60.0, 0.0)]
+
+
+ALTERNATIVES = """
+  expiry: {dte: 0}
+  choose:
+    - name: wild
+      when: [{vix: {above: 30}}]
+      short_put: {sell: put, strike: {delta: 0.10}}
+      long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+    - name: calm
+      short_call: {sell: call, strike: {delta: 0.10}}
+      long_call: {buy: call, strike: {above: short_call, by: 10 pts}}
+"""
+
+
+def test_an_alternative_without_conditions_is_known_by_the_text_of_its_bot() -> None:
+    asking = ALTERNATIVES.replace("calm\n", "calm\n      when: [{vix: {below: 20}}]\n")
+    texts = {name: text_of(name, legs=legs) for name, legs in (("free", ALTERNATIVES), ("asks", asking))}
+    specs = {
+        name: {"path": f"{name}.yaml", "text": text, "digest": bot_of(text).plan.digest} for name, text in texts.items()
+    }
+    judged = [Record(at("10:00"), Kind.VERDICT, name, data={"place": "choose"}) for name in texts]
+    assert choosing_freely(judged, specs) == {"free"}
+    assert choosing_freely(judged[1:], specs) == set(), "no choice of it was judged"
+    assert choosing_freely(judged, {"free": {**specs["free"], "digest": "of another version"}}) == set()
+
+
+def test_an_alternative_without_conditions_is_taken_where_no_other_one_is() -> None:
+    assert choosing(WHEN, WILD, free=("pick",)) == [(LATER, 60.0, 0.0)]
+    unknown = ("10:00", "choose", "wild.vix", None)
+    assert choosing(WHEN, unknown, free=("pick",)) == [("wild.vix", 0.0, 60.0)]
 
 
 def test_what_kept_a_bot_out_beyond_the_rules_that_are_shown_is_counted(tmp_path: Path) -> None:

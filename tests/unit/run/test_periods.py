@@ -1,11 +1,12 @@
 """Trading by day, week and month, beside what was expected."""
 
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from store_day import at, small_day
+from store_day import at, entity, position, small_day
 
 from engine.cli.main import main
 from engine.record.record import Kind, Record
@@ -49,6 +50,21 @@ def test_a_month_says_what_is_to_be_tracked(store: Path) -> None:
     assert (found.sessions, found.idle, found.trades, found.wins) == (1, 0, 1, 1)
     assert found.net == found.average == Decimal(str(closed[0]["final_pnl"]))
     assert (found.win_rate, found.drawdown, found.errors) == (1, 0, alarms)
+
+
+def test_a_trade_counts_where_nothing_of_it_is_held_any_more_as_in_the_sums_of_days(tmp_path: Path) -> None:
+    """Its target filled on the 18th; a wing that it left expired in December, and only then its profit was final."""
+    records = [each for each in small_day() if each.position != "P1" or each.kind is not Kind.POSITION]
+    over = at("16:00", date(2026, 12, 18))
+    ended = position("closed", True, True, opened_at=at("09:52"), closed_at=over, exit_reason="target")
+    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    journal.append([*records, entity(Kind.POSITION, over, ended)], durable=True)
+    journal.close()
+    with StoreReader(tmp_path / "a.db") as reader:
+        found = {each.name: (each.trades, each.net) for each in periods(reader, "month")}
+        days = {row["date"]: Decimal(str(row["net_pnl"])) for row in reader.view("daily_summary")}
+    assert {name: count for name, (count, _) in found.items()} == {"2026-11": 0, "2026-12": 1}
+    assert days == {"2026-12-18": found["2026-12"][1]}
 
 
 def test_a_bot_that_only_watched_was_idle(store: Path) -> None:

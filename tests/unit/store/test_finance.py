@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from store_day import CONDOR, DAY, at, call, entity, position, put
 
-from engine.fill.book import UNSEEN
 from engine.model.contract import Option, Right, share
 from engine.model.errors import StoreError
 from engine.model.money import ZERO
+from engine.model.unseen import UNSEEN
 from engine.record.record import Kind, Record
 from engine.run.tie.finding import What
 from engine.run.tie.flex import EVENT_FIELDS, TRADE_FIELDS
@@ -25,7 +25,6 @@ from engine.store.finance.lots import Lot, lots_of
 from engine.store.finance.sheets import NAMES, finance_sheets
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
-from engine.store.order_row import ESTIMATE
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 
@@ -269,7 +268,6 @@ def test_a_correction_takes_the_place_and_keeps_the_commission() -> None:
 
 
 def test_an_estimate_that_was_told_after_all_is_gone() -> None:
-    assert ESTIMATE == UNSEEN
     guess = f"{UNSEEN}rb:1:short_put"
     assert [each.is_estimate for each in records(told(f"{guess}.01", 1)).fills] == [True]
     found = records(told(f"{guess}.01", 1), told(f"{guess}.02", 0), told("a.b.01.01", 1)).fills

@@ -1,3 +1,4 @@
+import errno
 import os
 import sqlite3
 import subprocess
@@ -5,8 +6,10 @@ import sys
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from filelock import FileLock
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
@@ -52,6 +55,30 @@ def test_a_second_writer_is_refused_by_name(tmp_path: Path) -> None:
     store.close()
     assert not is_in_use(tmp_path / "a.db")
     open_store(tmp_path / "a.db").close()
+
+
+class Unwritable(FileLock):
+    """A lock where nothing can be written."""
+
+    def acquire(self, *_: object, **__: object) -> Any:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a lock can only be asked for by taking it")
+def test_whether_an_engine_runs_is_known_where_nothing_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store on a read-only disk was one that an engine writes: `why` did not say that it had ended without a word."""
+    path = tmp_path / "a.db"
+    store = open_store(path)
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.store.sqlite.FileLock", Unwritable)
+        assert is_in_use(path)
+        assert is_in_use(path), "to ask takes nothing from it"
+    store.close()
+    Path(f"{path}.lock").touch()  # it stays where an engine was killed
+    monkeypatch.setattr("engine.store.sqlite.FileLock", Unwritable)
+    assert not is_in_use(path)
 
 
 def test_a_reader_beside_the_writer_leaves_it_its_log(tmp_path: Path) -> None:

@@ -106,15 +106,26 @@ def test_a_worked_exit_that_is_called_cancelled_and_then_refused_is_not_counted_
 
 
 @pytest.mark.parametrize(
-    ("code", "said"), [(201, "the broker refused a closing order: 201"), (202, "cancelled, and not by us")]
+    ("code", "text", "said"),
+    [
+        (201, "Order rejected - reason:", "the broker refused a closing order: 201"),
+        (202, "Order Canceled - reason:", "cancelled, and not by us"),
+        (
+            202,
+            "Order Canceled - reason:No market",
+            "not by us: it is sent again (202 Order Canceled - reason:No market)",
+        ),
+    ],
 )
-def test_what_comes_within_a_second_of_the_end_of_a_worked_exit_is_told_in_one_alarm(code: int, said: str) -> None:
+def test_what_comes_within_a_second_of_the_end_of_a_worked_exit_is_told_in_one_alarm(
+    code: int, text: str, said: str
+) -> None:
     """It was told as cancelled by somebody, and then, in a second alarm, as refused."""
     desk = exiting()
     desk.ack(desk.last)
     desk.cancelled(desk.last)
     assert not desk.alarms
-    desk.message(desk.last, code, "Order rejected - reason:" if code == 201 else "Order Canceled - reason:")
+    desk.message(desk.last, code, text)
     desk.tick(1)
     assert len(desk.alarms) == 1
     assert said in desk.alarms[0]

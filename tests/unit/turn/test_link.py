@@ -202,6 +202,32 @@ def test_fills_that_are_owed_and_told_in_time_are_counted_as_they_are() -> None:
     assert not any("nobody listened" in text for text in desk.alarms)
 
 
+def test_a_fill_that_was_dealt_while_nobody_listened_opened_its_position_then() -> None:
+    """A time in trade counted from when the fill was told: an exit came hours late, or not on its day."""
+    desk = Desk((text_of(exits='\n  - time_in_trade: {at_least: 2h}\n  - time: "15:45"\n'),))
+    order = desk.enter("10:00")
+    desk.ack(order)
+    desk.unlink()
+    dealt = clock("10:00:40")
+    desk.now = clock("12:30")
+    for at, report in enumerate(reversed(desk.executions_of(order, 1))):
+        desk.send(replace(report, executed_at=dealt + timedelta(seconds=1 - at)))
+    desk.link([])
+    assert (desk.position.state, desk.position.opened_at) == ("open", dealt)
+    assert desk.day_of() == replace(desk.state.bots["spread"].day, opened=1)
+    desk.tick(1)
+    assert [each.purpose for each in desk.submitted] == [Purpose.ENTRY, Purpose.EXIT]
+
+
+def test_a_fill_by_a_broker_whose_clock_is_behind_opened_nothing_before_it_was_sent() -> None:
+    desk = Desk()
+    order = desk.enter("10:00")
+    desk.ack(order)
+    for report in desk.executions_of(order, 1):
+        desk.send(replace(report, executed_at=clock("09:59:30")))
+    assert desk.position.opened_at == order.sent_at
+
+
 def test_nothing_is_sent_while_unlinked() -> None:
     desk = Desk()
     desk.opened()

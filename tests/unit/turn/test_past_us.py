@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hand_desk import SELLER, Desk, kept, put, text_of
+from hand_desk import SELLER, Desk, clock, kept, put, text_of
 
 from engine.alerts.find import digest
 from engine.cli.summary import summary
@@ -88,6 +88,24 @@ def test_what_a_person_has_closed_is_booked_at_the_price_that_the_broker_tells()
     assert closed.commissions - opened.commissions == Decimal("3.28")
     assert desk.day_of().realized == closed.net
     assert {each.data["purpose"] for each in desk.said(Kind.FILL)[-2:]} == {"by_others"}
+
+
+def test_what_a_person_has_closed_while_no_engine_ran_is_booked_where_the_entry_is_told_as_late() -> None:
+    """The position was taken for opened when its fills were told, so what closed it before was none of it."""
+    desk = Desk()
+    order = desk.enter("10:00")
+    desk.ack(order)
+    desk.unlink()
+    desk.now = clock("12:30")
+    desk.is_shown = False
+    for report in desk.executions_of(order, 1):
+        desk.send(replace(report, executed_at=clock("10:00:40")))
+    others(desk, LONG, -1, "4.80", at=clock("11:00"))
+    others(desk, SHORT, 1, "7.40", at=clock("11:00"))
+    desk.link([], {})
+    for _ in range(7):
+        desk.tick(5)
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "closed_by_hand")
 
 
 def corrected(desk: Desk, report: ExecutionReport, price: str, quantity: int = 1) -> None:

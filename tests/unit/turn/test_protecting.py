@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, call, put, text_of
 
+from engine.model.command import Inquire
 from engine.model.event import BrokerStatus, OrderReport, Request
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
 
@@ -340,6 +341,64 @@ def test_a_guard_that_is_called_cancelled_and_then_refused_is_told_as_refused() 
     assert desk.alarms == [f"the protective stop of {put(5945)} was refused: it is put back (201 no)"]
 
 
+def asks(desk: Desk) -> int:
+    """Return how often the broker was asked what it has."""
+    return sum(isinstance(command, Inquire) for command in desk.commands)
+
+
+CANCELLED = "202 Order Canceled - reason:No security definition has been found"
+
+
+@pytest.mark.parametrize("is_said_first", [False, True])
+def test_a_guard_that_the_broker_cancels_and_says_why_is_told_in_one_alarm(*, is_said_first: bool) -> None:
+    """It was told that the broker has cancelled it, and then, in a second alarm, what is done."""
+    desk = opened()
+    ack_all(desk)
+    for then in ("it is put back", "it is not put back again: a person must look"):
+        (guard,) = guards(desk)
+        told = len(desk.alarms)
+        if is_said_first:
+            desk.message(guard, 202, CANCELLED.removeprefix("202 "))
+            assert len(desk.alarms) == told
+        desk.cancelled(guard)
+        if not is_said_first:
+            desk.message(guard, 202, CANCELLED.removeprefix("202 "))
+        desk.tick(1)
+        said = f"the protective stop of {put(5945)} was cancelled, and not by us: {then} ({CANCELLED})"
+        assert desk.alarms[told:] == [said]
+        desk.tick(61)
+        ack_all(desk)
+    assert len(protecting(desk)) == 2
+
+
+def test_a_guard_that_is_only_said_to_be_cancelled_is_asked_for_at_once() -> None:
+    desk = opened()
+    ack_all(desk)
+    (guard,) = guards(desk)
+    desk.tick(5)
+    asked = asks(desk)
+    desk.message(guard, 202, CANCELLED.removeprefix("202 "))
+    assert asks(desk) == asked + 1
+    assert desk.order(guard.ref).status is OrderStatus.WORKING
+    for _ in range(3):
+        desk.listed()
+        desk.tick(5)
+    assert f"the broker does not list {guard.ref} any more: it is taken back" in desk.alarms
+
+
+def test_why_the_broker_cancels_the_rest_of_a_guard_that_was_hit_is_told_beside_it() -> None:
+    desk = opened(RISK.replace("2000", "9000"), quantity="2")
+    ack_all(desk)
+    (guard,) = guards(desk)
+    desk.send(desk.execution(guard, guard.legs[0], 1, "6.00"))
+    desk.cancelled(guard, 1)
+    desk.message(guard, 202, CANCELLED.removeprefix("202 "))
+    assert desk.alarms == [
+        f"the protective stop of {put(5945)} was hit: the position is closed",
+        f"the broker has cancelled {guard.ref}: {CANCELLED.removeprefix('202 ')}",
+    ]
+
+
 def test_it_comes_back_after_a_restart_of_the_link() -> None:
     desk = opened()
     ack_all(desk)
@@ -507,6 +566,28 @@ def test_the_side_that_an_exit_leaves_open_is_protected_though_it_began_as_the_e
     desk.fill(closing)
     desk.tick(1)
     assert [each.ref for each in guards(desk)] == [guard.ref]
+
+
+def test_a_stop_that_an_exit_leaves_open_does_not_wait_with_a_closing_order_that_was_refused() -> None:
+    """It was told to be put back, and the leg stood without it for as long as the other side's order waited."""
+    exits = '\n  - name: puts\n    time: "11:00"\n    close: put_side\n  - time: "15:45"\n'
+    desk = opened(EACH, legs=CONDOR, exits=exits)
+    ack_all(desk)
+    desk.until("11:00")
+    desk.cancelled(next(order for order in guards(desk) if order.status is OrderStatus.CANCELLING))
+    desk.tick(1)
+    for wait in (10, 20, 40, 80):
+        desk.refuse(desk.last)
+        desk.tick(wait)
+    desk.refuse(desk.last)
+    (guard,) = guards(desk)
+    desk.cancelled(guard)
+    desk.tick(1)
+    assert any(f"{call(6055)} was cancelled, and not by us: it is put back" in text for text in desk.alarms)
+    desk.tick(1)
+    (again,) = guards(desk)
+    assert (again.legs[0].option, again.status) == (call(6055), OrderStatus.SENDING)
+    assert desk.position.state == "exiting"
 
 
 # ---------------------------------------------------------------- what the broker answers, code by code

@@ -13,6 +13,8 @@ from engine.model.session import session_after
 from engine.record.record import Kind, Record
 from engine.run.audit.rules import unknown_is_never_true
 from engine.run.audit.tape import tape_of
+from engine.run.glance import glance
+from engine.run.outcome import day_outcome
 from engine.run.resume import resume
 from engine.turn.program import Program
 from engine.turn.reloading import changes_between, not_quiet, reload
@@ -194,6 +196,29 @@ def test_a_removed_bot_that_watched_says_what_came_of_it_and_is_gone_the_next_da
     desk.now = tomorrow.open
     desk.tick(1)
     assert set(desk.state.bots) == {"two"}
+
+
+def test_a_removed_bot_whose_trades_are_closed_is_in_no_report_of_the_next_day_and_its_week_counts_on() -> None:
+    """It stood there as a bot that had judged nothing."""
+    desk = Desk((text_of("one"), text_of("two", entry=CALM)))
+    desk.opened()
+    desk.until("15:45")
+    desk.fill(desk.last)
+    assert desk.position.state == "closed"
+    reloaded(desk, text_of("two", entry=CALM))
+    names = [each.bot for each in day_outcome(desk.state, desk.now).bots]
+    assert sorted(names) == ["one", "two"], "it has traded today"
+    desk.day = session_after(desk.day).date
+    desk.now = clock("09:00", desk.day)
+    for again in (desk, restarted(desk, text_of("two", entry=CALM))):
+        again.now = clock("09:31", desk.day)
+        again.tick(1)
+        assert [each.bot for each in day_outcome(again.state, again.now).bots] == ["two"]
+        shown = glance(again.program, again.state, again.now, again.now, None)
+        assert {row.bot for row in shown.rows} == {"two"}
+    reloaded(desk, text_of("one"), text_of("two", entry=CALM))
+    assert desk.state.bots["one"].day.week == 1
+    assert sorted(desk.state.present) == ["one", "two"]
 
 
 def test_unchanged_bots_go_on_as_if_nothing_had_been() -> None:

@@ -13,7 +13,7 @@ from engine.model.order import Side
 from engine.model.session import session_after
 from engine.record.record import Kind
 from engine.spec.nouns.condition import Amount, Unit
-from engine.turn.leaving import UNWIND
+from engine.turn.closing import UNWIND
 from engine.turn.program import AccountLimits
 
 SPY = Underlying("SPY")

@@ -71,6 +71,41 @@ def test_an_entry_that_filled_in_the_evening_is_a_position_with_its_exits_in_the
     assert not position.on_hold
 
 
+AGAIN = '{window: {from: "10:00", to: "13:00"}, per_day: 1, max_open: 5, again: {after: [filled], wait: 1m}}'
+
+
+def test_an_entry_whose_fills_nobody_tells_counts_among_those_of_the_day() -> None:
+    """The bot entered once more than `per_day` allows."""
+    desk = Desk((text_of(entry=AGAIN),))
+    order = desk.enter()
+    desk.ack(order)
+    desk.report(order, BrokerStatus.FILLED, 1, Decimal("-1.00"))
+    for leg in order.legs:
+        desk.holds(leg.option, leg.side.sign)
+    for _ in range(3):
+        desk.tick(11)
+        desk.listed()
+    assert (desk.position.state, desk.state.bots["spread"].day.opened) == ("open", 1)
+    told = desk.executions_of(order, 1)
+    for report in told:
+        desk.send(report)
+    assert desk.state.bots["spread"].day.opened == 1, "told after all it is the same one"
+    for _ in range(10):
+        desk.tick(30)
+    assert [each.purpose for each in desk.submitted] == [Purpose.ENTRY]
+
+
+def test_an_entry_that_filled_on_an_earlier_day_counts_among_those_of_the_week() -> None:
+    desk = seller(entry="{at: open + 31m, max_open: 5, per_week: 1}")
+    order = desk.enter("10:01")
+    desk.ack(order)
+    night(desk)
+    desk.link([], {order.legs[0].option: -1}, [(order.legs[0].option, "411.35")])
+    assert (desk.state.bots["seller"].day.opened, desk.state.bots["seller"].day.week) == (0, 1)
+    desk.until("10:05", step=30)
+    assert [each.ref for each in desk.submitted if each.purpose is Purpose.ENTRY] == [order.ref]
+
+
 @pytest.mark.parametrize("is_told", [False, True])
 def test_sums_say_that_an_entry_was_booked_at_the_accounts_average_cost(tmp_path: Path, is_told: bool) -> None:
     """They named what others had closed at an estimate alone."""

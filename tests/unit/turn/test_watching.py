@@ -4,7 +4,10 @@ from hand_desk import Desk, text_of
 
 from engine.model.command import Watch
 from engine.model.contract import Option
+from engine.model.event import ListingReport
+from engine.model.session import session_after
 from engine.model.values import replace
+from engine.record.record import Kind
 
 LEGS = """
   expiry: {dte: 0}
@@ -57,4 +60,14 @@ def test_too_few_lines_are_told_once_a_session_and_only_of_what_is_needed() -> N
         desk.level("SPX", level)
         desk.tick(5)
     told = "more market data lines are wanted than the 6 that may be used: the least important wait"
-    assert [words for words in desk.alarms if "lines" in words] == [told]
+    found = [each for each in desk.said(Kind.ALARM) if "lines" in str(each.data["text"])]
+    assert [(each.bot, each.position, each.data["text"]) for each in found] == [("", "", told)], "it is of no bot alone"
+    desk.day = session_after(desk.day).date
+    desk.until("09:57", step=60 * 60)
+    desk.market()
+    for listing in desk.listings():
+        desk.send(ListingReport(desk.now, listing))
+    for level in (6000.0, 6085.0, 6020.0):
+        desk.level("SPX", level)
+        desk.tick(5)
+    assert [words for words in desk.alarms if "lines" in words] == [told, told], "on another day it is told again"

@@ -1,0 +1,97 @@
+"""How a position is closed: its legs that the exit at work closes, in which order, and the ladder that it is worked by.
+
+What closes it, and when, is decided in `leaving`; nothing here sends or records.
+"""
+
+from engine.compile.plan import ExitPlan
+from engine.model.order import Order, OrderLeg, OrderStatus, Purpose
+from engine.model.position import Position, PositionLeg
+from engine.model.quotes import NO_BID, quote_problem
+from engine.order.draft import closing_legs
+from engine.spec.nouns.exits import ExitKind
+from engine.spec.nouns.order import Order as Ladder
+from engine.spec.nouns.order import Start, Then
+from engine.turn.program import CompiledBot
+from engine.turn.protecting import UNPROTECTED
+from engine.turn.work import Work
+
+CLOSING = (Purpose.EXIT, Purpose.UNWIND, Purpose.ROLL)
+UNWIND = "unwind"
+STOP_ORDER = Ladder(start=Start.MARKET, path=("exits",))
+"""A resting stop that the engine watches for a while acts as the stop order would: at market."""
+UNWIND_LADDER = Ladder(start=Start.NATURAL, wait=5.0, tries=3, then=Then.MARKET, path=("order",))
+"""How legs without their partners are closed: at natural, and as a market order after 15 seconds."""
+
+
+def exit_ladder(bot: CompiledBot, reason: str) -> Ladder:
+    """Return how this exit is worked."""
+    if reason == UNPROTECTED:
+        return STOP_ORDER
+    planned = next((found for found in bot.plan.exits if found.name == reason), None)
+    if planned is None:
+        return UNWIND_LADDER
+    if planned.resting and planned.kind is ExitKind.STOP:
+        return STOP_ORDER
+    return planned.order
+
+
+def rolling_exit(bot: CompiledBot, position: Position) -> ExitPlan | None:
+    """Return the exit at work if it rolls the position, None when it closes."""
+    planned = next((each for each in bot.plan.exits if each.name == position.exit_reason), None)
+    is_rolling = planned is not None and planned.roll is not None and planned.name not in position.passed
+    return planned if is_rolling else None
+
+
+def closing_stage(work: Work, position: Position, bot: CompiledBot) -> tuple[tuple[OrderLeg, ...], int] | None:
+    """Return the legs to close next and how many structures of them; None when only what nobody bids for is left.
+
+    Whole structures go as one order; leg by leg, or when counts do not match, short legs go first, one at a time. An
+    unwinding position closes only what has no partner.
+    """
+    held_legs = legs_to_close(position, bot)
+    alive = [leg for leg, _ in held_legs if not is_dead(work, leg)]
+    counts = {leg.name: count for leg, count in held_legs}
+    if not alive:
+        return None
+    symbols = {leg.option.symbol for leg in alive}
+    structures = min(counts[leg.name] // leg.ratio for leg in alive)
+    if structures and len(symbols) == 1 and not bot.plan.order.leg_by_leg:
+        return closing_legs(alive), structures
+    first = next((leg for leg in alive if leg.sign < 0), alive[0])
+    (closing,) = closing_legs((first,))
+    return (OrderLeg(closing.name, closing.option, closing.side, 1),), counts[first.name]
+
+
+def legs_to_close(position: Position, bot: CompiledBot) -> list[tuple[PositionLeg, int]]:
+    """Return the legs the present exit closes, with their contracts; empty once its part is done."""
+    keep = position.structures if position.exit_reason == UNWIND else position.keep
+    planned = next((found for found in bot.plan.exits if found.name == position.exit_reason), None)
+    names = planned.legs if planned is not None and planned.legs else tuple(leg.name for leg in position.legs)
+    found = ((leg, leg.held - keep * leg.ratio) for leg in position.legs if leg.name in names)
+    return [(leg, count) for leg, count in found if count > 0]
+
+
+def is_dead(work: Work, leg: PositionLeg) -> bool:
+    """Say whether a long leg has an ask but nobody bids for it: it is left to expire, the shorts are bought back."""
+    board = work.state.board
+    row = board.rows.get(leg.option, -1)
+    return leg.sign > 0 and row >= 0 and quote_problem(board, row, work.now) == NO_BID
+
+
+def is_unwound(position: Position) -> bool:
+    """Say whether an unwinding position holds whole structures only."""
+    return not position.is_uneven
+
+
+def stands_apart(work: Work, position: Position, order: Order) -> bool:
+    """Say whether an order is a protective stop on a leg that the present exit leaves open: it stays where it is."""
+    if order.purpose is not Purpose.PROTECT or order.status is OrderStatus.CANCELLING:
+        return False
+    closing = {leg.name for leg, _ in legs_to_close(position, work.governing(position))}
+    held = {leg.name for leg in position.legs if leg.held}
+    return order.legs[0].name in held - closing
+
+
+def at_work(work: Work, position: Position) -> list[Order]:
+    """Return the position's live orders but for protective stops on legs that the present exit leaves open."""
+    return [order for order in work.live_orders(position.id) if not stands_apart(work, position, order)]

@@ -1,0 +1,157 @@
+"""What follows when an order that opens is over: its next try or stage, or what the position is by what has filled."""
+
+from datetime import timedelta
+
+from engine.model.order import Order, OrderStatus
+from engine.model.position import Position
+from engine.model.values import replace
+from engine.record.record import Kind
+from engine.turn.choosing import still_holds
+from engine.turn.closing import UNWIND, is_unwound
+from engine.turn.judging import wake
+from engine.turn.leaving import is_trading, pursue
+from engine.turn.opening import next_stage, send_opening
+from engine.turn.program import CompiledBot
+from engine.turn.refusing import kept_out
+from engine.turn.resting import NEXT_TRY, place_resting
+from engine.turn.runaway import stop_runaway
+from engine.turn.state import Trading
+from engine.turn.turned_away import broker_words, taken_back_for
+from engine.turn.work import Work
+
+NOT_BY_US = "cancelled at the broker, and not by us"
+OTHER_SIDE = "both sides of the same"
+"""The words of the broker's refusal when an order of the other side works in the contract (requirement A4)."""
+
+
+def entry_ended(work: Work, position: Position, order: Order, *, asked: bool) -> None:
+    """Take the next try or stage of an entry of which an order is over; without one the entry is over, too."""
+    if position.state != "entering" or work.has_live_entry(position.id):
+        return  # of two that work at once, since one came back to life, the last one ends it
+    if order.status is OrderStatus.ABANDONED:
+        stop_for_today(work, position, f"{order.ref} was never acknowledged and may still come to life")
+    elif order.status is not OrderStatus.FILLED and _tries_again(work, position, order):
+        return
+    bot = work.governing(position)
+    if bot.plan.order.leg_by_leg and next_stage(work, bot, position) is not None:
+        next_opening(work, work.put_position(replace(position, attempts=1, retry_at=work.at)))
+        return
+    refused = order.status in (OrderStatus.REFUSED, OrderStatus.DENIED)
+    _entry_over(work, position, why_over(order, asked=asked), refused=refused)
+
+
+def why_over(order: Order, *, asked: bool) -> str:
+    """Return why an entry is over; `asked`: we wanted it back."""
+    words = broker_words(order)
+    if order.status is OrderStatus.CANCELLED and not asked and words == order.message:
+        return f"{NOT_BY_US}: {words}" if words else NOT_BY_US
+    is_refused = order.status in (OrderStatus.REFUSED, OrderStatus.DENIED)
+    return order.message or ("refused" if is_refused else "not filled")
+
+
+def next_opening(work: Work, position: Position) -> None:
+    """Send the opening order that is due, or end the entry when nothing more may be opened."""
+    if not work.state.is_linked:
+        return
+    bot = work.governing(position)
+    if position.bot in work.bots and not work.bots[position.bot].day.halted:
+        stop_runaway(work, position.bot)
+    if reason := _no_more(work, bot, position):
+        _entry_over(work, position, reason, refused=False)
+    else:
+        send_opening(work, bot, position, position.attempts)
+
+
+def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:
+    """Return why no further order of this entry may be sent, "" when one may."""
+    if next_stage(work, bot, position) is None:
+        return "nothing is left to be opened"
+    if not bot.plan.order.leg_by_leg and not is_unwound(position):
+        return "an earlier try has filled after all, without all its legs"
+    if not is_trading(work):
+        return "the session is over"
+    if work.state.standing.trading is not Trading.ACTIVE or work.state.is_stopping:
+        return "only reducing"
+    if {"", position.bot} & work.state.standing.paused:
+        return "paused by the operator"
+    if (state := work.bots.get(position.bot)) is not None and state.day.halted:
+        return f"halted: {state.day.halted}"
+    if reason := kept_out(work):
+        return reason
+    if position.is_flat and not still_holds(work, bot, position):
+        return "its conditions no longer hold"
+    return ""
+
+
+def stop_for_today(work: Work, position: Position, reason: str) -> None:
+    """Let the position's bot enter nothing more today."""
+    if position.bot in work.bots:
+        work.put_day(replace(work.bots[position.bot].day, halted=reason))
+
+
+def _entry_over(work: Work, position: Position, reason: str, *, refused: bool) -> None:
+    """No order of the entry works any more: what has filled decides what the position is."""
+    position = work.put_position(replace(position, retry_at=None))
+    if all(not leg.opened for leg in position.legs):
+        _entry_empty(work, position, reason, refused=refused)
+    elif not is_unwound(position):
+        unwind(work, position)
+    else:
+        full = position.structures >= position.quantity
+        position = work.move(position, "filled" if full else "ended_partly")
+        end_of_entry(work, position, "filled")
+        place_resting(work, position, at_once=True)
+
+
+def _tries_again(work: Work, position: Position, order: Order) -> bool:
+    """Say whether a further try follows as a new order (another priority, or after a pause)."""
+    ladder = work.governing(position).plan.order
+    if taken_back_for(order.message) != NEXT_TRY or order.attempt >= ladder.tries:
+        return False
+    due = work.at + timedelta(seconds=ladder.pause)
+    work.put_position(replace(position, retry_at=due, attempts=order.attempt + 1))
+    wake(work, position.bot, ladder.pause)
+    return True
+
+
+def _entry_empty(work: Work, position: Position, reason: str, *, refused: bool) -> None:
+    work.record(Kind.DECISION, position.bot, position.id, what="unfilled", reason=reason, values=[])
+    position = replace(position, exit_reason="refused" if refused else "unfilled")
+    work.move(position, "refused" if refused else "ended_empty")
+    if OTHER_SIDE in reason and position.bot in work.bots:
+        _try_another_strike(work, position)
+        return
+    if refused:
+        work.alarm(position.bot, f"the broker refused the entry: {reason}", position.id)
+    end_of_entry(work, position, "unfilled")
+
+
+def _try_another_strike(work: Work, position: Position) -> None:
+    """Orders that are not ours work on the other side of this contract: nothing was sold, the next strike is tried."""
+    state = work.bots[position.bot]
+    blocked = state.blocked | {leg.option for leg in position.legs}
+    day = state.day.count(work.governing(position).symbol, -1)
+    work.set_bot(position.bot, replace(state, blocked=blocked))
+    work.put_day(day)
+    text = f"{position.legs[0].option} has orders of the other side that are not ours: another strike is tried"
+    work.record(Kind.DECISION, position.bot, position.id, what="shift", reason=text, values=[])
+    wake(work, position.bot, 0.0)
+
+
+def end_of_entry(work: Work, position: Position, how: str) -> None:
+    if position.bot not in work.bots:
+        return
+    state = work.bots[position.bot]
+    work.put_day(state.day.note(work.governing(position).symbol, last_end=how, last_end_at=work.at))
+    waits = "its exits" if how == "filled" else "not filled"
+    work.set_bot(position.bot, replace(work.bots[position.bot], waits=waits, since=work.at))
+    wake(work, position.bot, 0.0)
+
+
+def unwind(work: Work, position: Position) -> None:
+    """Legs stand without their partners: close those."""
+    reason = "a leg was not filled: what has no partner is closed"
+    work.record(Kind.DECISION, position.bot, position.id, what="unwind", reason=reason, values=[])
+    position = replace(position, exit_reason=UNWIND, attempts=0, retry_at=None)
+    position = work.move(position, "unwind")
+    pursue(work, position)

@@ -1,0 +1,111 @@
+"""Orders of ours on both sides of one option: what rests gives way to an entry, or an exit, of one leg.
+
+The broker refuses an order while one of the other side works in the same option (requirement A4). What is taken back is
+watched by the engine, and put back as soon as its contract is free.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from engine.evaluate.select import Selection
+from engine.model.contract import Option
+from engine.model.order import Order, OrderLeg, Purpose, Side
+from engine.model.position import Position
+from engine.model.values import replace
+from engine.record.record import Kind
+from engine.turn.closing import is_dead, legs_to_close
+from engine.turn.resting import REARM_LIMIT, RESTING, has_expired, place_resting, resting_orders, take_back
+from engine.turn.work import Work
+
+
+def in_the_way(work: Work, selection: Selection) -> bool:
+    """Say whether resting orders of ours would make the broker refuse this entry."""
+    return bool(_in_the_way(work, selection))
+
+
+def _in_the_way(work: Work, selection: Selection) -> list[Order]:
+    if len(selection.legs) > 1:
+        return []
+    wanted = {leg.option: Side.BUY if leg.sign > 0 else Side.SELL for leg in selection.legs}
+    return [
+        order
+        for order in work.all_live_orders()
+        if order.purpose in RESTING and wanted.get(order.legs[0].option, order.side) is not order.side
+    ]
+
+
+def clear_the_way(work: Work, selection: Selection) -> None:
+    """Take back the resting orders that stand against this entry; the engine watches their prices meanwhile."""
+    _give_way(work, _in_the_way(work, selection), "an entry")
+
+
+def clear_for_exit(work: Work, position: Position, legs: Sequence[OrderLeg]) -> bool:
+    """Take back what rests of other positions against a closing order of these legs; say whether nothing does.
+
+    The broker would refuse it as long as that works. A protective stop stays where a long leg is to be sold: that leg
+    can lose no more than it is worth, and a short one without its stop more than that.
+    """
+    if len(legs) > 1:
+        return True
+    against = [
+        order
+        for order in work.all_live_orders()
+        if order.position != position.id and order.purpose in RESTING and order.legs[0].option == legs[0].option
+        if order.side is not legs[0].side and not (order.purpose is Purpose.PROTECT and legs[0].side is Side.SELL)
+    ]
+    _give_way(work, against, "an exit")
+    return not against
+
+
+def _give_way(work: Work, orders: Iterable[Order], to: str) -> None:
+    for name in {order.position for order in orders}:
+        position = work.positions[name]
+        if not position.suspended:
+            reason = f"resting orders in {position.legs[0].option} are watched by the engine while {to} works"
+            work.record(Kind.DECISION, position.bot, position.id, what="suspend", reason=reason, values=[])
+            position = work.put_position(replace(position, suspended=True))
+        take_back(work, position, f"{to} of the other side is to be sent")
+
+
+def put_back(work: Work) -> None:
+    """Put suspended resting orders back as soon as nothing of the other side works in their contract."""
+    for position in work.active_positions():
+        if not position.suspended or position.state != "open" or not _may_be_put_back(work, position):
+            continue
+        contracts = {leg.option for leg in position.legs if leg.held}
+        if resting_orders(work, position.id) or _is_wanted(work, contracts) or _is_left(work, position):
+            continue
+        work.record(Kind.DECISION, position.bot, position.id, what="resume", reason="its contract is free", values=[])
+        place_resting(work, work.put_position(replace(position, suspended=False, retry_at=None)))
+        work.set_wake(position.bot, work.at)
+
+
+def _may_be_put_back(work: Work, position: Position) -> bool:
+    """Say no to what has expired, was refused a moment ago, or was cancelled by somebody too often."""
+    waits = position.retry_at is not None and work.at < position.retry_at
+    return not waits and not position.is_let_be and position.rearmed <= REARM_LIMIT and not has_expired(work, position)
+
+
+def _is_wanted(work: Work, contracts: set[Option]) -> bool:
+    """Say whether an entry in one of these contracts works, or is about to be sent."""
+    for order in work.all_live_orders():
+        opened = {leg.option for leg in order.legs if order.opens(order.position_of(leg))}
+        if contracts & opened:
+            return True
+    for name, state in work.bots.items():
+        if not state.is_watching or state.selection is None or not state.selection.is_complete:
+            continue
+        if contracts & {leg.option for leg in state.selection.legs} and work.is_about_to_enter(name):
+            return True
+    return False
+
+
+def _is_left(work: Work, position: Position) -> bool:
+    """Say whether an exit of another position closes what this one holds on the other side."""
+    held = {leg.option: leg.sign for leg in position.legs if leg.held}
+    for other in work.active_positions():
+        if other.id == position.id or other.state != "exiting" or other.is_let_be:
+            continue
+        closing = (leg for leg, _ in legs_to_close(other, work.governing(other)))
+        if any(held.get(leg.option, leg.sign) != leg.sign and not is_dead(work, leg) for leg in closing):
+            return True
+    return False
