@@ -1,9 +1,9 @@
 """Recordings as past sessions: what the engine streamed, as columns that any spec can be tried on.
 
 Only what was streamed is there: some ninety contracts at a time, chosen for the bots that ran. An option that was given
-up again is missing from the next instant on: a bot that looks at full instants finds its strikes a moment later than the
-one that ran, and what that one had seen on the way. Of what several runs recorded of a day, each instant is that of the
-last run to begin.
+up again is missing from the next instant on: a bot that looks at full instants finds its strikes a moment later than
+the one that ran, and by what that one had seen on its way. Of what several runs recorded of a day, each instant is that
+of the last run to begin.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
