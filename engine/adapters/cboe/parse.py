@@ -14,7 +14,7 @@ from decimal import Decimal
 from math import isfinite, nan
 from typing import Any
 
-from engine.model.contract import Option, Right
+from engine.model.contract import INDICES, Option, Right
 from engine.model.errors import RulebotError
 from engine.model.session import at_exchange_time
 from engine.model.values import dataclass
@@ -30,7 +30,7 @@ NUMBERS = ("bid", "ask", "bid_size", "ask_size", "iv", "open_interest", "volume"
 """The fields of an option that are read."""
 GREEKS = ("delta", "gamma", "vega", "theta")
 OF_UNDERLYING = ("current_price", "bid", "ask", "open", "high", "low", "prev_day_close", "iv30")
-CLASSES: Mapping[str, frozenset[str]] = {"SPX": frozenset({"SPX", "SPXW"})}
+CLASSES: Mapping[str, frozenset[str]] = {symbol: frozenset(each.classes) for symbol, each in INDICES.items()}
 """Trading classes of an underlying where they are not its symbol alone; adjusted ones are left out."""
 
 

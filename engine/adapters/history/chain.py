@@ -28,7 +28,7 @@ from engine.adapters.history.missing import day_of_name, in_two_files, missing_s
 from engine.adapters.history.rows import BY_QUOTE, Rows
 from engine.adapters.history.sessions import session_day
 from engine.adapters.history.table import ArrowTable, Whole, parquet_file, read_csv, read_parquet, whole
-from engine.model.contract import product
+from engine.model.contract import INDICES, product
 from engine.model.errors import StoreError
 from engine.model.session import Session, session_on
 
@@ -211,8 +211,9 @@ def _symbol(table: ArrowTable) -> str:
         return symbols[0].upper()
     if "trading_class" in table.names:
         _, classes = table.texts("trading_class")
-        if set(classes) <= {"SPX", "SPXW"}:
-            return "SPX"
+        for index in INDICES.values():
+            if set(classes) <= set(index.classes):
+                return index.symbol
         if len(classes) == 1:
             return classes[0].upper()
     raise refusal(refused(table.file, 0, "it has no column `symbol`"))
