@@ -1,12 +1,15 @@
 """Options on XSP, NDX and RUT over the wire: condors that settle in cash, at the close and at the next day's open."""
 
+import json
 from datetime import date, time
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from engine.adapters.recorded.recording import open_recording
+from engine.cli.main import main
 from engine.model.session import session_on
 from engine.record.record import Kind
 from engine.run.aftermath.books import compare_books
@@ -130,3 +133,30 @@ def test_ci_monthlies_settle_at_the_open_of_the_third_friday(tmp_path: Path) -> 
         assert session is not None
         assert ended == session.at(time(10, 0))
     assert compare_books(lived) == []
+
+
+@pytest.mark.long
+def test_ci_a_condor_on_xsp_over_modelled_sessions_as_a_backtest_and_in_a_sweep(tmp_path: Path) -> None:
+    """What is settled is the tenth of the index's bar; a sweep, by its arrays, comes to the same dollars."""
+    folder = Path(__file__).parents[2] / "examples" / "data" / "daily"
+    past = [
+        "--data",
+        f"model:{folder}?symbol=XSP&dte=0",
+        "--from",
+        "2018-03-01",
+        "--to",
+        "2018-03-16",
+        "--fills",
+        "mid",
+    ]
+    given = [*past, "--format", "json"]
+    spec = written(tmp_path, "xsp", "dte: 0", "0.35", symbol="XSP", quantity=1, width=1, step="0.01")
+    runner = CliRunner(env={"RULEBOT_DATA": str(tmp_path / "data")})
+    found = runner.invoke(main, ["backtest", *given, spec, "--store", str(tmp_path / "past.db")])
+    assert found.exit_code == 0, found.output
+    told = json.loads(found.stdout)
+    assert {each["reason"] for each in told["trades"]} == {"settled", "expired_worthless"}
+    variants = runner.invoke(main, ["sweep", *given, spec, "--vary", "legs.short_put.strike.delta=0.35,0.15"])
+    assert variants.exit_code == 0, variants.output
+    first = json.loads(variants.stdout)["variants"][0]
+    assert (first["net"], first["trades"], first["by_arrays"]) == (told["all"]["net"], len(told["trades"]), 12)
