@@ -14,6 +14,7 @@ from decimal import Decimal
 from math import isfinite, nan
 from typing import Any
 
+from engine.adapters.history.rows import last_day
 from engine.model.contract import INDICES, Option, Right
 from engine.model.errors import RulebotError
 from engine.model.session import at_exchange_time
@@ -153,7 +154,10 @@ def _options(symbol: str, rows: list[Any]) -> tuple[tuple[DelayedOption, ...], i
 
 
 def _option(symbol: str, name: str) -> Option | None:
-    """Return the option of an OSI symbol, None where it is none."""
+    """Return the option of an OSI symbol, None where it is none.
+
+    The day in the name is that on which it settles: what settles at the open trades last on the session before.
+    """
     parts = OSI.fullmatch(name)
     if parts is None:
         return None
@@ -165,7 +169,7 @@ def _option(symbol: str, name: str) -> Option | None:
     price = Decimal(int(strike)) / 1000
     if not price:
         return None
-    return Option(symbol, root, expiry, price, Right.CALL if right == "C" else Right.PUT)
+    return Option(symbol, root, last_day(symbol, root, expiry), price, Right.CALL if right == "C" else Right.PUT)
 
 
 def _cleaned(numbers: dict[str, float]) -> dict[str, float]:
