@@ -1,5 +1,6 @@
 """Options on XSP, NDX and RUT over the wire: condors that settle in cash, at the close and at the next day's open."""
 
+import csv
 import json
 from datetime import date, time
 from decimal import Decimal
@@ -160,3 +161,25 @@ def test_ci_a_condor_on_xsp_over_modelled_sessions_as_a_backtest_and_in_a_sweep(
     assert variants.exit_code == 0, variants.output
     first = json.loads(variants.stdout)["variants"][0]
     assert (first["net"], first["trades"], first["by_arrays"]) == (told["all"]["net"], len(told["trades"]), 12)
+
+
+@pytest.mark.long
+def test_ci_the_statement_of_a_day_ties_and_its_tax_sheet_is_of_section_1256(tmp_path: Path) -> None:
+    runner = CliRunner(env={"RULEBOT_DATA": str(tmp_path / "data")})
+    specs = [written(tmp_path, name, "dte: 0", "0.20", **given) for name, given in SAME_DAY.items()]
+    store, ledger, statement = (str(tmp_path / name) for name in ("day.db", "day.jsonl", "day.xml"))
+    run = ["run", "--paper", "--sim", "--seed", "7", "--speed", "max", "--store", store, "--ledger", ledger]
+    assert runner.invoke(main, [*run, *specs]).exit_code == 0
+    assert runner.invoke(main, ["gateway", "--ledger", ledger, "--flex", statement]).exit_code == 0
+    tied = runner.invoke(main, ["store", "tie", statement, "--store", store])
+    assert tied.exit_code == 0, tied.output
+    told = Path(statement).read_text(encoding="utf-8")
+    assert all(f'underlyingSymbol="{given["symbol"]}"' in told for given in SAME_DAY.values())
+    assert 'underlyingSymbol="NDXP"' not in told
+    out = tmp_path / "sheets"
+    sheets = runner.invoke(main, ["store", "export", "--store", store, "--to", str(out)])
+    assert sheets.exit_code == 0, sheets.output
+    with next(out.glob("*lots*.csv")).open(encoding="utf-8", newline="") as file:
+        lots = list(csv.DictReader(file))
+    assert len(lots) >= 4 * len(SAME_DAY)
+    assert {lot["section_1256"] for lot in lots} == {"yes"}
