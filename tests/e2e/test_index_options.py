@@ -115,7 +115,8 @@ def test_ci_monthlies_settle_at_the_open_of_the_third_friday(tmp_path: Path) -> 
             tmp_path, "rut", "dte: 1, class: RUT", "0.35", wednesday, symbol="RUT", quantity=1, width=10, step=0.05
         ),
     ]
-    lived = run_days(tmp_path, specs, seed=7, days=3, first_day=WEDNESDAY, data_seconds=15)
+    tapes = tmp_path / "tapes"
+    lived = run_days(tmp_path, specs, seed=7, days=3, first_day=WEDNESDAY, data_seconds=15, tapes=tapes)
     assert [each.data["text"] for each in lived.records if each.kind is Kind.ALARM] == []
     for name, symbol in (("ndx", "NDX"), ("rut", "RUT")):
         (position,) = [each for each in lived.positions.values() if each.bot == name]
@@ -134,6 +135,7 @@ def test_ci_monthlies_settle_at_the_open_of_the_third_friday(tmp_path: Path) -> 
         assert session is not None
         assert ended == session.at(time(10, 0))
     assert compare_books(lived) == []
+    assert check_replays(tapes) >= 2
 
 
 @pytest.mark.long
