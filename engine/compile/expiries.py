@@ -57,13 +57,16 @@ def _class_problems(expiry: Expiry, trading_class: str, spec: Spec) -> Iterator[
         yield Problem("RB260", where, "one trading class cannot be that of two underlyings")
         return
     symbol = spec.underlyings[0]
-    known = ("SPX", "SPXW") if symbol == "SPX" else (product(symbol).same_day_class,)
-    if product(symbol).kind is Kind.INDEX and trading_class not in known:
+    facts = product(symbol)
+    if facts.kind is Kind.INDEX and trading_class not in facts.classes:
         message = f"{symbol} has no options of class '{trading_class}'"
-        yield Problem("RB260", where, message, did_you_mean(trading_class, known))
-    elif trading_class == "SPX" and symbol == "SPX" and dte_range(expiry)[1] == 0:
-        message = "SPX options of class SPX settle at the open and do not trade on that day"
-        yield Problem("RB260", where, message, "SPXW expires at the close of its last day")
+        help_text = did_you_mean(trading_class, facts.classes) or f"its classes are {' and '.join(facts.classes)}"
+        if len(facts.classes) == 1:
+            help_text = f"all options on {symbol} are of class {facts.same_day_class}: leave 'class' out"
+        yield Problem("RB260", where, message, help_text)
+    elif trading_class == facts.opening_class and dte_range(expiry)[1] == 0:
+        message = f"{symbol} options of class {trading_class} settle at the open and do not trade on that day"
+        yield Problem("RB260", where, message, f"{facts.same_day_class} expires at the close of its last day")
 
 
 def _several_problems(spec: Spec) -> Iterator[Problem]:

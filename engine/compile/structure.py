@@ -9,12 +9,14 @@ from engine.compile.expiries import ends_no_earlier, expiry_problems
 from engine.compile.plan import LegPlan
 from engine.compile.problem import Problem, did_you_mean
 from engine.compile.strikes import modifier_problems, side_problems, width_problems
-from engine.model.contract import CLASSES_OF_INDICES, LOT, UNKNOWN_INDICES, Right, product
+from engine.model.contract import CLASSES_OF_INDICES, INDICES, LOT, UNKNOWN_INDICES, Right, product
 from engine.spec.nouns.condition import Path
 from engine.spec.nouns.exits import ExitKind
 from engine.spec.nouns.legs import Bound, Leg, Side, Strike, StrikeBy
 from engine.spec.spec import Spec
 
+*_FIRST, _LAST = INDICES
+_KNOWN = f"{', '.join(_FIRST)} and {_LAST}"
 MAX_LEGS = 8
 MAX_RATIO = 100
 
@@ -50,10 +52,10 @@ def _unknown_indices(spec: Spec) -> Iterator[Problem]:
         where = path if spec.universe is None else ("universe",)
         index = CLASSES_OF_INDICES.get(symbol, symbol)
         if index in UNKNOWN_INDICES:
-            message = f"{symbol} is an index, and the only one whose options this engine knows is SPX"
+            message = f"{symbol} is an index, and the only ones whose options this engine knows are {_KNOWN}"
             if index != symbol:
-                message = f"{symbol} is a class of options on {index}, and the only index known here is SPX"
-            yield Problem("RB232", where, message, "take an ETF, such as SPY")
+                message = f"{symbol} is a class of options on {index}, and the only indices known here are {_KNOWN}"
+            yield Problem("RB232", where, message, "take one of these, or an ETF such as SPY")
         elif index != symbol:
             message = f"{symbol} is a class of options, and the underlying of them is {index}"
             yield Problem("RB232", where, message, f"write '{index}'; 'expiry: {{dte: 0}}' takes {symbol} by itself")

@@ -11,7 +11,7 @@ from engine.spec.nouns.condition import Path
 from engine.spec.trial import DAILY_LOSS, ENDINGS, Expectation, Opening, Trial, TrialMarket
 from engine.spec.trial_document import NOT_LEVELS
 
-KNOWN_LEVELS = ("SPX", "SPY", "VIX", "VIX9D", "VIX1D", "VIX3M")
+KNOWN_LEVELS = ("SPX", "SPY", "XSP", "VIX", "VIX9D", "VIX1D", "VIX3M")
 """Levels that a market has although a test does not give them."""
 
 
@@ -58,7 +58,7 @@ def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path)
             yield Problem("RB281", (*path, name), "this bot reads no daily closes", "remove it", on_key=True)
         elif name in NOT_LEVELS:
             continue
-        elif symbol not in read and not (symbol == "SPX" and "SPY" in read):
+        elif symbol not in read and not (symbol == "SPX" and {"SPY", "XSP"} & read):
             yield _not_read(symbol, read, (*path, name))
     for key, of, known in (
         ("iv", market.ivs, priced),

@@ -9,15 +9,13 @@ from typing import TypeVar, cast
 
 from engine.compile.plan import Expiry, LegPlan
 from engine.evaluate.snapshot import View
-from engine.model.contract import Option, listed
+from engine.model.contract import OPENING_CLASSES, Option, listed
 from engine.model.facts import Listing
 from engine.model.session import CalendarError, is_session
 from engine.spec.nouns.legs import DteRule
 
 T = TypeVar("T")
 _FRIDAY = 4
-_SETTLED_AT_THE_OPEN = ("SPX",)
-"""Trading classes that settle at opening prints. Source: Cboe SPX contract specification."""
 
 
 @lru_cache(maxsize=256)
@@ -62,7 +60,7 @@ def is_monthly(day: date, trading_class: str | None) -> bool:
     """
     third = _third_friday(day)
     settles = third if _trades(third) else _session_before(third)
-    return day == (_session_before(settles) if trading_class in _SETTLED_AT_THE_OPEN else settles)
+    return day == (_session_before(settles) if trading_class in OPENING_CLASSES else settles)
 
 
 def _third_friday(day: date) -> date:

@@ -1,12 +1,16 @@
 """What an order will cost in commissions, estimated before it is sent.
 
 Source: IBKR Pro pricing, US options, up to 10,000 contracts a month: its own part is 0.65 a contract from a premium of
-0.10, 0.50 from 0.05, 0.25 below, and 1.00 an order at least. On top of that come, of a contract, the exchange's fee for
-options on SPX (0.57 below a premium of 1.00, 0.66 from there; of the class SPXW 0.49 and 0.58, as IBKR lists weeklies)
-and 0.05 of clearing and regulatory fees. Shares: the same for US stocks (0.005 a share, at most 1 % of what they are
-worth), and what is passed on of sales: the fee of section 31 (20.60 a million dollars from 4 April 2026: SEC release
-34-104909) and FINRA's trading activity fee (0.000195 a share in 2026: SR-FINRA-2024-019). The broker's own commission
-reports replace the estimate as soon as they come; nothing is booked from it.
+0.10, 0.50 from 0.05, 0.25 below, and 1.00 an order at least. On top of that come, of a contract, the exchange's fee
+for options on SPX (0.57 below a premium of 1.00, 0.66 from there; of the class SPXW 0.49 and 0.58, as IBKR lists
+weeklies), on RUT (0.18: Cboe's fee for customers, which IBKR lists) and on NDX (0.50: 0.25 that Nasdaq ISE takes of
+customers, 90 FR 26380, and 0.25 more of complex orders, as IBKR lists it; of a single option that is 0.25 too much),
+and 0.05 of clearing and regulatory fees. XSP has no fee of the exchange: Cboe takes one of customers from ten
+contracts an order on (0.04 in its schedule of September 2021, the newest that could be read), which is left out.
+Shares: the same for US stocks (0.005 a share, at most 1 % of what they are worth), and what is passed on of sales: the
+fee of section 31 (20.60 a million dollars from 4 April 2026: SEC release 34-104909) and FINRA's trading activity fee
+(0.000195 a share in 2026: SR-FINRA-2024-019). The broker's own commission reports replace the estimate as soon as they
+come; nothing is booked from it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,7 +21,13 @@ from engine.model.money import ZERO
 
 LEAST_PER_ORDER = Decimal("1.00")
 REGULATORY = Decimal("0.05")
-_CLASS_FEE = {"SPX": (Decimal("0.57"), Decimal("0.66")), "SPXW": (Decimal("0.49"), Decimal("0.58"))}
+_RUT, _NDX = Decimal("0.18"), Decimal("0.50")
+_CLASS_FEE = {
+    "SPX": (Decimal("0.57"), Decimal("0.66")),
+    "SPXW": (Decimal("0.49"), Decimal("0.58")),
+    **dict.fromkeys(("RUT", "RUTW"), (_RUT, _RUT)),
+    **dict.fromkeys(("NDX", "NDXP"), (_NDX, _NDX)),
+}
 """Dollars a contract below a premium of 1.00, and from there."""
 EDGES = (0.05, 0.10, 1.0)
 """Premiums from which on a contract costs another commission; between two of them it is the same."""

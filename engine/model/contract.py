@@ -1,8 +1,11 @@
 """What is traded: underlyings and options, and the product facts the exchange fixes.
 
-Sources: Cboe SPX and SPXW contract specifications (ticks 0.05 below 3.00, 0.10 from there; SPX is AM-settled, last
-trade the day before; SPXW is PM-settled, trades on its last day to 16:00 ET); OCC equity option specifications (SPY,
-QQQ: penny ticks, American, physical delivery of 100 shares).
+Sources: contract specifications of Cboe (SPX and SPXW; XSP; RUT and RUTW) and Nasdaq (NDX and NDXP): 100 times the
+index, European, settled in cash. Ticks are 0.05 below 3.00 and 0.10 from there, of XSP 0.01 at every price. SPX, RUT
+and NDX settle at the opening prints of the third Friday and trade last the day before; SPXW, RUTW, NDXP and all of XSP
+at the close of their last day, on which they trade to 16:00 ET. Prices of combos: Cboe rule 5.4(b), 0.01 or what the
+exchange sets for a class, of SPX 0.05; of RUT and NDX 0.05 is taken, which a grid of 0.01 has too. OCC equity option
+specifications (SPY, QQQ: penny ticks, American, physical delivery of 100 shares).
 """
 
 from dataclasses import field
@@ -62,6 +65,15 @@ class Product:
     combo_ticks: TickRule
     same_day_class: str
     """Trading class whose options expire at the close of their last day."""
+    opening_class: str = ""
+    """Trading class whose options settle at the opening prints of the day after their last one; "" where none do."""
+    strike_step: int = 1
+    """Points between listed strikes near the money, as markets that are made up list them."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Its trading classes: that of the opening prints first."""
+        return tuple(name for name in (self.opening_class, self.same_day_class) if name)
 
     @property
     def settlement(self) -> Settlement:
@@ -74,26 +86,21 @@ class Product:
         return self.kind is not Kind.INDEX
 
 
+INDICES = {
+    found.symbol: found
+    for found in (
+        Product("SPX", Kind.INDEX, _INDEX_OPTION, _COMBO_INDEX, "SPXW", "SPX", 5),
+        Product("XSP", Kind.INDEX, _PENNY, _PENNY, "XSP", "", 1),
+        Product("NDX", Kind.INDEX, _INDEX_OPTION, _COMBO_INDEX, "NDXP", "NDX", 10),
+        Product("RUT", Kind.INDEX, _INDEX_OPTION, _COMBO_INDEX, "RUTW", "RUT", 5),
+    )
+}
+"""The indices whose options are traded here, by symbol."""
+
 UNKNOWN_INDICES = frozenset(
     (
-        *("XSP", "NANOS", "OEX", "XEO", "DJX", "VIX", "SPEQX", "SPESG", "CBTX", "MBTX"),
-        *(
-            "NDX",
-            "XND",
-            "NQX",
-            "VXN",
-            "RUT",
-            "MRUT",
-            "RUI",
-            "RLG",
-            "RLV",
-            "RVX",
-            "MXEA",
-            "MXEF",
-            "MXUSA",
-            "MXWLD",
-            "MXACW",
-        ),
+        *("NANOS", "OEX", "XEO", "DJX", "VIX", "SPEQX", "SPESG", "CBTX", "MBTX", "XND", "NQX", "VXN"),
+        *("MRUT", "RUI", "RLG", "RLV", "RVX", "MXEA", "MXEF", "MXUSA", "MXWLD", "MXACW"),
     )
 )
 """Indices with cash-settled options whose ticks, classes and settlement nobody has told this engine.
@@ -101,8 +108,13 @@ UNKNOWN_INDICES = frozenset(
 Sources: lists of index options of Cboe and Nasdaq.
 """
 
-CLASSES_OF_INDICES = {"SPXW": "SPX", "NDXP": "NDX", "RUTW": "RUT", "VIXW": "VIX"}
+CLASSES_OF_INDICES = {
+    name: each.symbol for each in INDICES.values() for name in each.classes if name != each.symbol
+} | {"VIXW": "VIX"}
 """Trading classes that are no underlyings, each with the index that its options are on."""
+
+OPENING_CLASSES = frozenset(each.opening_class for each in INDICES.values() if each.opening_class)
+"""Trading classes that settle at opening prints; that of an index is named like it."""
 
 _ETFS = ("SPY", "QQQ", "XLF", "XLE", "XLV", "SMH")
 _PENNY_ETFS = ("SPY", "QQQ")
@@ -110,8 +122,8 @@ _PENNY_ETFS = ("SPY", "QQQ")
 
 def product(symbol: str) -> Product:
     """Return the product of an underlying symbol; any unknown symbol is a US stock (but see UNKNOWN_INDICES)."""
-    if symbol == "SPX":
-        return Product(symbol, Kind.INDEX, _INDEX_OPTION, _COMBO_INDEX, "SPXW")
+    if (index := INDICES.get(symbol)) is not None:
+        return index
     if symbol in _ETFS:
         ticks = _PENNY if symbol in _PENNY_ETFS else _EQUITY_OPTION
         return Product(symbol, Kind.ETF, ticks, _PENNY, symbol)
@@ -130,7 +142,7 @@ SHARES_NAME = " shares"
 class Option(KnowsItsHash):
     """One listed option. Identity is class, expiry, strike and right; `con_id` is the broker's number for it.
 
-    Units: `expiry` is the last day it trades (for AM-settled SPX the day before settlement).
+    Units: `expiry` is the last day it trades (of SPX, NDX and RUT, settled at the open, the day before settlement).
     """
 
     symbol: str

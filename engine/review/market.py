@@ -20,10 +20,9 @@ from engine.model.money import Rounding
 from engine.model.session import sessions
 from engine.review.amounts import FULL_DAY
 
-LEVELS = {"SPX": 6000, "SPY": 600, "QQQ": 520}
+LEVELS = {"SPX": 6000, "SPY": 600, "QQQ": 520, "XSP": 600, "NDX": 21370, "RUT": 2400}
 USUAL_LEVEL = 100
 """What an underlying stands at in the example: an index and its fund in their usual ratio, anything else at 100."""
-STRIKE_STEP = {"SPX": 5}
 NEAR_VOLATILITY, FAR_VOLATILITY = 0.10, 0.16
 """A year's, of sessions: of options up to a week, and longer ones.
 
@@ -117,7 +116,7 @@ def _volatility(expiry: date) -> float:
 
 
 def _strikes(symbol: str, expiry: date, at: datetime) -> tuple[Decimal, ...]:
-    step = STRIKE_STEP.get(symbol, 1)
+    step = product(symbol).strike_step
     spot = level(symbol)
     reach = max(int(deviation(symbol, expiry, at) * _REACH // step), 20)
     return tuple(Decimal(strike) for at in range(-reach, reach + 1) if (strike := spot + at * step) > 0)

@@ -85,7 +85,8 @@ def _number(value: Plain) -> Decimal:
 def _market(tree: Tree) -> TrialMarket:
     given = {**USUAL, **tree}
     levels = {name.upper(): series(value) for name, value in given.items() if name not in NOT_LEVELS}
-    levels.setdefault("SPY", levels["SPX"].times(0.1))
+    for tenth in ("SPY", "XSP"):
+        levels.setdefault(tenth, levels["SPX"].times(0.1))
     ivs = given["iv"] if isinstance(given["iv"], dict) else {}
     rv = str(given["rv"]).removesuffix("%")
     return TrialMarket(

@@ -14,7 +14,8 @@ from decimal import Decimal
 from math import isfinite, nan
 from typing import Any
 
-from engine.model.contract import Option, Right
+from engine.adapters.history.rows import last_day
+from engine.model.contract import INDICES, Option, Right
 from engine.model.errors import RulebotError
 from engine.model.session import at_exchange_time
 from engine.model.values import dataclass
@@ -30,7 +31,7 @@ NUMBERS = ("bid", "ask", "bid_size", "ask_size", "iv", "open_interest", "volume"
 """The fields of an option that are read."""
 GREEKS = ("delta", "gamma", "vega", "theta")
 OF_UNDERLYING = ("current_price", "bid", "ask", "open", "high", "low", "prev_day_close", "iv30")
-CLASSES: Mapping[str, frozenset[str]] = {"SPX": frozenset({"SPX", "SPXW"})}
+CLASSES: Mapping[str, frozenset[str]] = {symbol: frozenset(each.classes) for symbol, each in INDICES.items()}
 """Trading classes of an underlying where they are not its symbol alone; adjusted ones are left out."""
 
 
@@ -153,7 +154,10 @@ def _options(symbol: str, rows: list[Any]) -> tuple[tuple[DelayedOption, ...], i
 
 
 def _option(symbol: str, name: str) -> Option | None:
-    """Return the option of an OSI symbol, None where it is none."""
+    """Return the option of an OSI symbol, None where it is none.
+
+    The day in the name is that on which it settles: what settles at the open trades last on the session before.
+    """
     parts = OSI.fullmatch(name)
     if parts is None:
         return None
@@ -165,7 +169,7 @@ def _option(symbol: str, name: str) -> Option | None:
     price = Decimal(int(strike)) / 1000
     if not price:
         return None
-    return Option(symbol, root, expiry, price, Right.CALL if right == "C" else Right.PUT)
+    return Option(symbol, root, last_day(symbol, root, expiry), price, Right.CALL if right == "C" else Right.PUT)
 
 
 def _cleaned(numbers: dict[str, float]) -> dict[str, float]:

@@ -12,7 +12,7 @@ from engine.adapters.history.instants import instants
 from engine.adapters.history.missing import parse_day
 from engine.adapters.history.rows import BY_QUOTE, HIGHEST_STRIKE, LATEST_DAY, Rows, keys, last_day
 from engine.adapters.history.table import Table, Whole
-from engine.model.contract import product
+from engine.model.contract import INDICES, product
 from engine.model.session import Session
 
 _RIGHTS = {"c": True, "call": True, "p": False, "put": False}
@@ -63,8 +63,9 @@ def symbol_of(table: Table) -> str:
         return symbols[0].upper()
     if "trading_class" in table.names:
         _, classes = table.texts("trading_class")
-        if set(classes) <= {"SPX", "SPXW"}:
-            return "SPX"
+        for index in INDICES.values():
+            if set(classes) <= set(index.classes):
+                return index.symbol
         if len(classes) == 1:
             return classes[0].upper()
     raise refusal(refused(table.file, 0, "it has no column `symbol`"))

@@ -17,7 +17,7 @@ from engine.adapters.history.day import SLACK, Columns, DailyBar, Finding
 from engine.adapters.history.finding import OUTSIDE, left_out, refused, told
 from engine.adapters.history.missing import parse_day
 from engine.adapters.history.table import CsvTable, Whole, fields_of, header_of, read_csv, reading
-from engine.model.contract import Kind, product
+from engine.model.contract import INDICES, Kind, product
 from engine.model.errors import StoreError
 from engine.model.session import CalendarError, is_session
 from engine.model.values import dataclass
@@ -37,6 +37,8 @@ _SPLIT_SLACK = 0.08
 _SPLITS = (1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 30.0, 50.0)
 IMPLIED_BY = {"SPX": "VIX", "SPXW": "VIX", "SPY": "VIX", "XSP": "VIX", "QQQ": "VXN", "NDX": "VXN", "RUT": "RVX"}
 """The index of 30-day implied volatility by underlying."""
+SHOWN_BY = {symbol: IMPLIED_BY[symbol] for symbol in INDICES}
+"""The index whose level is the volatility that a board shows of an index."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,11 +36,11 @@ from engine.adapters.history.missing import day_of_name, missing_sessions
 from engine.adapters.history.pairs import near_pairs
 from engine.adapters.history.rows import last_day, strike_of
 from engine.adapters.history.scale import impossible, scaled
-from engine.model.contract import Kind, Option, Right, product
+from engine.model.contract import INDICES, Kind, Option, Right, product
 from engine.model.errors import MisuseError, StoreError
 from engine.model.session import Session, session_on
 
-_CLASSES = {"SPX": ("spx", "spxw")}
+CLASSES = {symbol: tuple(name.lower() for name in each.classes) for symbol, each in INDICES.items()}
 _KINDS = ("option", "indexoption")
 
 
@@ -270,13 +270,13 @@ def data_root(path: Path) -> tuple[Path, str]:
 
 
 def _option_folders(root: Path, symbol: str) -> list[tuple[str, Path]]:
-    names = _CLASSES.get(symbol, (symbol.lower(),))
+    names = CLASSES.get(symbol, (symbol.lower(),))
     found = [(name.upper(), root / kind / "usa" / "minute" / name) for kind in _KINDS for name in names]
     return [(name, folder) for name, folder in found if folder.is_dir()]
 
 
 def _chosen(root: Path, symbol: str) -> str:
-    own = {name: symbol for symbol, names in _CLASSES.items() for name in names}
+    own = {name: symbol for symbol, names in CLASSES.items() for name in names}
     found = sorted(
         {
             own.get(folder.name, folder.name.upper())

@@ -15,14 +15,14 @@ from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import Finding
 from engine.adapters.history.eod import EodSource, at_time
 from engine.adapters.history.finding import left_out, refusal, refused
-from engine.adapters.history.lean import daily_series, data_root
+from engine.adapters.history.lean import CLASSES, daily_series, data_root
 from engine.adapters.history.lean_files import SCALE, contract_of, entries
 from engine.adapters.history.table import CsvTable, Table
 from engine.model.contract import Kind, product
 from engine.model.errors import MisuseError
 
 KINDS = ("option", "indexoption")
-CLASSES = {"SPX": ("spx", "spxw")}
+
 _HEADER = ("date", "symbol", "root", "spot", "expiration", "type", "strike", "bid", "ask", "volume", "open_interest")
 _QUOTE, _BID, _ASK = 10, 3, 8
 _TRADE, _VOLUME = 5, 4

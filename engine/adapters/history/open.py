@@ -14,6 +14,7 @@ from engine.adapters.history.eod import STANDS, EodSource, looks_like_days, look
 from engine.adapters.history.lean import LeanSource, looks_like_lean
 from engine.adapters.history.lean_daily import LeanDailySource
 from engine.adapters.history.missing import day_of_name
+from engine.adapters.history.modelled.listing import MODELLED, SYMBOL
 from engine.adapters.history.modelled.rates import Rates, read_rates
 from engine.adapters.history.modelled.source import ModelOptions, ModelSource
 from engine.adapters.recorded.file import SUFFIX
@@ -173,7 +174,13 @@ def _model(asked: Asked, daily: Daily) -> Source:
     given = asked.options
     rates = read_rates(Path(given["rates"]).expanduser()) if "rates" in given else Rates()
     shortest, longest = _dte(given.get("dte", ""))
+    symbol = given.get("symbol", SYMBOL).upper()
+    if symbol not in MODELLED:
+        raise MisuseError(
+            f"symbol= is one of {' and '.join(MODELLED)}, to whose options the model is fitted, is {symbol!r}"
+        )
     options = ModelOptions(
+        symbol=symbol,
         step=_whole("step", given.get("step", "5"), 1, 390),
         shortest=shortest,
         longest=longest,
@@ -216,6 +223,6 @@ KINDS: Mapping[str, Kind] = {
     "snapshots": Kind(_snapshots, looks_like_snapshots, ("at", "stands")),
     "parquet": Kind(lambda asked, daily: ChainSource(asked.path, daily), _is_chain),
     "eod": Kind(_end_of_day, looks_like_days, ("at", "stands")),
-    "model": Kind(_model, _has_daily, ("rates", "step", "dte", "width"), _no_files),
+    "model": Kind(_model, _has_daily, ("symbol", "rates", "step", "dte", "width"), _no_files),
 }
 _HELP = f"write a path, or one of {', '.join(f'{name}:PATH' for name in KINDS)}; docs/history-data.md describes them"

@@ -9,6 +9,7 @@ from engine.adapters.history.day import Columns, Finding
 from engine.adapters.history.finding import refusal, refused, told
 from engine.adapters.history.middle import median
 from engine.adapters.history.table import Table, Whole
+from engine.model.contract import CLASSES_OF_INDICES
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     "date": ("quotedate", "quote_date", "date", "trade_date"),
@@ -32,7 +33,7 @@ NEEDED = ("date", "underlying", "expiry", "right", "strike", "bid", "ask")
 SYMBOLS = ("underlying", "symbol", "root")
 CONTRACTS = ("optionroot", "option_symbol", "optionsymbol", "contract")
 _CLASS = re.compile(r"([A-Z.]+[0-9]?)\s*[0-9]{6}[CP][0-9]{8}")
-_INDEX_CLASSES = {"SPXW": "SPX", "SPXQ": "SPX", "NDXP": "NDX", "RUTW": "RUT"}
+_INDEX_CLASSES = {**CLASSES_OF_INDICES, "SPXQ": "SPX"}
 _MOST, _NEAR = 0.9, 0.01
 
 

@@ -18,8 +18,6 @@ NEAR = 900.0
 """Seconds from the open or close within which a level may stand for it, or one and a half distances of two instants."""
 LOOKS_BACK = timedelta(days=10)
 """How far back a session with levels may lie by which daily bars are judged: a long weekend, and some without data."""
-AT_THE_OPEN = ("SPX",)
-"""Trading classes that settle at opening prints. Source: Cboe SPX contract specification."""
 
 
 def settlement(

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from engine.compile.plan import Plan, Rule
 from engine.compile.reads import calls_of
 from engine.compile.universe import rules_of_members
-from engine.model.contract import Settlement, product
-from engine.run.backtest.ending import AT_THE_OPEN
+from engine.model.contract import OPENING_CLASSES, Settlement, product
 from engine.spec.nouns.legs import DteRule
 from engine.turn.program import Program
 
@@ -55,7 +54,7 @@ def _outliving(plan: Plan) -> Iterator[str]:
             yield f"shares of {leg.symbol}"
         elif leg.expiry.days[-1] or leg.expiry.rule not in (DteRule.EXACT, DteRule.AT_MOST):
             yield f"{leg.name}, which may be of a later day"
-        elif leg.trading_class in AT_THE_OPEN:
+        elif leg.trading_class in OPENING_CLASSES:
             yield f"{leg.name}, which settles in the morning after its last session"
 
 

@@ -11,6 +11,7 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.adapters.history.daily import SHOWN_BY
 from engine.adapters.history.day import Columns, HistoryDay, Places, is_unknown
 from engine.adapters.history.middle import median
 from engine.model.contract import Contract, Option, Right, Underlying
@@ -205,7 +206,7 @@ class DayMarket:
         if self.day.told is not None:
             for name, column in self.day.told.get(symbol, {}).items():
                 getattr(board, name)[row] = column[place]
-        elif symbol == "SPX" and (index := self._level("VIX", place)) == index:
+        elif symbol in SHOWN_BY and (index := self._level(SHOWN_BY[symbol], place)) == index:
             board.iv[row], board.model_at[row] = index / 100.0, at
         return True
 

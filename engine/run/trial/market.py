@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from engine.compile.plan import Plan
 from engine.model.black import MEAN_MOVE, delta, price, sensitivities, years_until
-from engine.model.contract import Contract, Kind, Option, Right, Underlying, product
+from engine.model.contract import SHARE_TICKS, Contract, Option, Right, Underlying, product
 from engine.model.facts import Listing
 from engine.model.market import Board
 from engine.model.position import PositionLeg
@@ -134,7 +134,7 @@ class Market:
         spot = self.opened(symbol)
         if isnan(spot):
             return ()
-        step = 5 if product(symbol).kind is Kind.INDEX else 1
+        step = product(symbol).strike_step
         low, high = floor(spot * (1 - REACH) / step), floor(spot * (1 + REACH) / step)
         return tuple(Decimal(each * step) for each in range(low, high + 1))
 
@@ -226,7 +226,7 @@ class Market:
 
     def width(self, symbol: str) -> float:
         """Return how wide options on this underlying are quoted, a price per share."""
-        usual = 0.10 if product(symbol).kind is Kind.INDEX else 0.02
+        usual = 0.02 if product(symbol).combo_ticks == SHARE_TICKS else 0.10
         return self.given.widths.get(symbol, usual)
 
     # ------------------------------------------------------------ prices

@@ -1,12 +1,14 @@
 """Commissions and fees, as the broker charges US customers.
 
-Sources: Interactive Brokers "Commissions: Options, United States", tiered, up to 10,000 contracts a month,
-smart routed, as listed in early 2024 (0.65 a contract from a premium of 0.10, 0.50 from 0.05, 0.25 below, at
-least 1.00 an order; ORF 0.02685 and OCC clearing 0.02 a contract; SEC 0.000008 of sales; FINRA TAF 0.00279 a
-contract sold), and for stocks its fixed plan (0.005 a share, at least 1.00, at most 1 % of the trade). Cboe fee
-schedule of that year for customers' SPX: 0.36 a contract below a premium of 1.00 and 0.45 from there, plus the
-execution surcharge of 0.21 (SPX) or 0.13 (SPXW), which Interactive Brokers lists as 0.49 and 0.58 for weeklies;
-VIX by its own table (simple orders). The minimum is per order and is taken for single orders only; exercise,
+Sources: Interactive Brokers "Commissions: Options, United States", tiered, up to 10,000 contracts a month, smart
+routed, as listed in early 2024 (0.65 a contract from a premium of 0.10, 0.50 from 0.05, 0.25 below, at least 1.00 an
+order; ORF 0.02685 and OCC clearing 0.02 a contract; SEC 0.000008 of sales; FINRA TAF 0.00279 a contract sold), and for
+stocks its fixed plan (0.005 a share, at least 1.00, at most 1 % of the trade). Cboe fee schedule of that year for
+customers' SPX: 0.36 a contract below a premium of 1.00 and 0.45 from there, plus the execution surcharge of 0.21 (SPX)
+or 0.13 (SPXW), which Interactive Brokers lists as 0.49 and 0.58 for weeklies; VIX by its own table (simple orders).
+RUT 0.18, as Cboe's schedule and Interactive Brokers list it; NDX 0.25 a contract, and 0.25 more of complex orders, as
+Interactive Brokers lists Nasdaq ISE for public customers. XSP nothing: Cboe takes a fee of customers from ten
+contracts an order on, which is left out. The minimum is per order and is taken for single orders only; exercise,
 assignment and settlement are free.
 """
 
@@ -42,6 +44,9 @@ _CLASS_FEE: dict[str, Steps] = {
     ),
 }
 _CLASS_FEE["VIXW"] = _CLASS_FEE["VIX"]
+_CLASS_FEE["RUT"] = _CLASS_FEE["RUTW"] = ((ZERO, Decimal("0.18")),)
+_CLASS_FEE["NDX"] = _CLASS_FEE["NDXP"] = ((ZERO, Decimal("0.25")),)
+_COMPLEX_FEE = {"NDX": Decimal("0.25"), "NDXP": Decimal("0.25")}
 
 
 def _step(steps: Steps, price: Decimal) -> Decimal:
@@ -59,13 +64,17 @@ def broker_fee(instrument: Instrument, quantity: Decimal, price: Decimal) -> Dec
     return min(quantity * SHARE, max(ORDER_MINIMUM, quantity * price * SHARE_CAP))
 
 
-def third_party_fee(instrument: Instrument, quantity: Decimal, price: Decimal, *, sold: bool) -> Decimal:
-    """Return exchange, clearing and regulatory fees in dollars."""
+def third_party_fee(
+    instrument: Instrument, quantity: Decimal, price: Decimal, *, sold: bool, single: bool = True
+) -> Decimal:
+    """Return exchange, clearing and regulatory fees in dollars; single: it is no leg of a combo."""
     fee = ZERO
     if instrument.is_option:
         fee += quantity * (ORF + CLEARING)
         if (steps := _CLASS_FEE.get(instrument.trading_class)) is not None:
             fee += quantity * _step(steps, price)
+        if not single:
+            fee += quantity * _COMPLEX_FEE.get(instrument.trading_class, ZERO)
     if sold:
         fee += quantity * price * instrument.multiplier * SEC_RATE
         fee += quantity * (TAF_OPTION if instrument.is_option else TAF_SHARE)
@@ -80,7 +89,7 @@ def charge(
     The first fill of a single order bears the minimum; later fills pay only what exceeds it.
     Units: dollars, to a hundredth of a cent.
     """
-    fee = third_party_fee(instrument, quantity, price, sold=sold)
+    fee = third_party_fee(instrument, quantity, price, sold=sold, single=single)
     total = paid + broker_fee(instrument, quantity, price)
     floor = ORDER_MINIMUM if single else ZERO
     before = max(floor, paid) if paid else ZERO

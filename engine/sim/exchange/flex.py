@@ -17,7 +17,7 @@ from engine.model.session import EXCHANGE_ZONE
 from engine.sim.exchange.ledger import DELIVERY, Row, latest_run, money_of
 
 _OCC_LENGTH = 21
-_UNDERLYINGS = {"SPXW": "SPX", "VIXW": "VIX"}
+_UNDERLYINGS = {"SPXW": "SPX", "NDXP": "NDX", "RUTW": "RUT", "VIXW": "VIX"}
 _SHARE = "STK"
 _NOTES = {"Assignment": "A", "Exercise": "Ex", "Expiration": "Ep"}
 _ENDS = {"expired": "Expiration", "exercised": "Exercise", "assigned": "Assignment", "assigned early": "Assignment"}

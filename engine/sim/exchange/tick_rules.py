@@ -1,8 +1,9 @@
 """Price steps of the simulated exchange.
 
-Sources: Cboe SPX, SPXW and VIX option specifications (0.05 below 3.00, 0.10 from there; VIX combos and SPX
-combos trade in 0.05); penny interval programme (SPY, QQQ and IWM 0.01 at every price; other classes of the
-programme 0.01 below 3.00, 0.05 from there).
+Sources: option specifications of Cboe for SPX, SPXW, RUT and VIX, and of Nasdaq for NDX (0.05 below 3.00, 0.10 from
+there; VIX combos and SPX combos trade in 0.05, and here those of RUT and NDX too), of Cboe for XSP (0.01 at every
+price); penny interval programme (SPY, QQQ and IWM 0.01 at every price; other classes of the programme 0.01 below
+3.00, 0.05 from there).
 """
 
 from collections.abc import Sequence
@@ -16,20 +17,20 @@ NICKEL = TickRule(((Decimal(0), Decimal("0.05")),))
 INDEX_OPTION = TickRule(((Decimal(0), Decimal("0.05")), (Decimal(3), Decimal("0.10"))))
 EQUITY_OPTION = TickRule(((Decimal(0), Decimal("0.01")), (Decimal(3), Decimal("0.05"))))
 
-_INDEX_SYMBOLS = frozenset({"SPX", "VIX", "RUT", "NDX", "XSP"})
-_PENNY_SYMBOLS = frozenset({"SPY", "QQQ", "IWM"})
+_NICKEL_SYMBOLS = frozenset({"SPX", "VIX", "RUT", "NDX"})
+_PENNY_SYMBOLS = frozenset({"SPY", "QQQ", "IWM", "XSP"})
 
 
 def tick_rule(instrument: Instrument) -> TickRule:
     """Return the price steps of one contract."""
     if instrument.sec_type is not SecType.OPTION or instrument.symbol in _PENNY_SYMBOLS:
         return PENNY
-    return INDEX_OPTION if instrument.symbol in _INDEX_SYMBOLS else EQUITY_OPTION
+    return INDEX_OPTION if instrument.symbol in _NICKEL_SYMBOLS else EQUITY_OPTION
 
 
 def combo_tick_rule(instruments: Sequence[Instrument]) -> TickRule:
-    """Return the price steps of a combo: nickels when every leg is an index option, else pennies."""
-    return NICKEL if all(leg.symbol in _INDEX_SYMBOLS for leg in instruments) else PENNY
+    """Return the price steps of a combo: nickels when options trade in nickels on every leg's index, else pennies."""
+    return NICKEL if all(leg.symbol in _NICKEL_SYMBOLS for leg in instruments) else PENNY
 
 
 def on_grid(price: Decimal, rule: TickRule) -> bool:

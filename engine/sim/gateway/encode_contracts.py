@@ -23,7 +23,11 @@ _ETFS = frozenset({"SPY", "QQQ", "IWM"})
 
 _ORDER_TYPES = "ALGO,DAY,GAT,GTC,GTD,IOC,LMT,MKT,NGCOMB,NONALGO,OCA,STP,STPLMT,WHATIF"
 """What the simulated broker takes; the real one lists more."""
-_INDEX_OPTION_EXCHANGES = "SMART,CBOE"
+_CBOE_ONLY = frozenset({"SPX", "SPXW", "XSP", "RUT", "RUTW", "VIX", "VIXW"})
+_BY_NIGHT = frozenset({"SPX", "SPXW", "XSP", "VIX", "VIXW"})
+"""Classes that Cboe trades before and after the regular hours too."""
+_NASDAQ_ONLY = frozenset({"NDX", "NDXP"})
+_CBOE_EXCHANGES, _NASDAQ_EXCHANGES = "SMART,CBOE", "SMART,PHLX,ISE,GEMINI"
 _OPTION_EXCHANGES = "SMART,AMEX,CBOE,PHLX,PSE,ISE,BOX,BATS,NASDAQOM,CBOE2,MIAX,EDGX"
 _STOCK_EXCHANGES = "SMART,AMEX,NYSE,CBOE,PHLX,ISE,CHX,ARCA,ISLAND,DRCTEDGE,BEX,BATS,EDGEA,IEX,PSX"
 
@@ -43,7 +47,9 @@ def _exchanges(found: Instrument) -> str:
         return found.exchange
     if not found.is_option:
         return _STOCK_EXCHANGES
-    return _INDEX_OPTION_EXCHANGES if found.trading_class.startswith(("SPX", "VIX")) else _OPTION_EXCHANGES
+    if found.trading_class in _NASDAQ_ONLY:
+        return _NASDAQ_EXCHANGES
+    return _CBOE_EXCHANGES if found.trading_class in _CBOE_ONLY else _OPTION_EXCHANGES
 
 
 def _span(first: datetime, last: datetime, zone: ZoneInfo) -> str:
@@ -62,7 +68,7 @@ def _wide(session: Session, *, zone: ZoneInfo, is_stock: bool) -> str:
 
 
 def _zone(found: Instrument) -> ZoneInfo:
-    return CHICAGO if found.trading_class in ("SPX", "SPXW", "VIX", "VIXW") and found.is_option else EXCHANGE_ZONE
+    return CHICAGO if found.trading_class in _BY_NIGHT and found.is_option else EXCHANGE_ZONE
 
 
 @lru_cache(maxsize=16)

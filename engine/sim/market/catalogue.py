@@ -1,7 +1,8 @@
 """What is listed today. A contract's id is the contract itself, packed into 31 bits.
 
 Layout from the top: class number (5 bits), settlement day counted from 2015-01-01 (13), put (1), strike in units of
-its class (12). So ids never depend on the seed, the day or the order of asking, and no two contracts share one.
+its class (12), counted from the first step of the class: two classes with few strikes share a number. So ids never
+depend on the seed, the day or the order of asking, and no two contracts share one.
 """
 
 from datetime import date, timedelta
@@ -11,26 +12,30 @@ from engine.sim.instrument import Instrument, Settle
 from engine.sim.instrument import SecType as Kind
 from engine.sim.market import listing
 from engine.sim.market.universe import (
-    CLASS_BY_NUMBER,
     CLASSES_OF,
     OPTION_CLASSES,
     UNDERLYING_BY_ID,
     UNDERLYINGS,
     Ladder,
     OptionClass,
+    class_of_step,
+    last_step,
 )
 from engine.sim.seams import OptionParams
 
 _EPOCH = date(2015, 1, 1)
 _STRIKE_BITS, _DAY_BITS = 12, 13
+CLASS_BITS = _STRIKE_BITS + 1 + _DAY_BITS
+"""Bits of an id below the number of its class."""
 _STRIKE_MASK, _DAY_MASK = (1 << _STRIKE_BITS) - 1, (1 << _DAY_BITS) - 1
 _MULTIPLIER = 100
+_ROUND = {"SPX": 100.0, "NDX": 250.0, "RUT": 50.0}
 _RIGHTS = {"C": "C", "P": "P", "CALL": "C", "PUT": "P"}
 
 
 def option_id(option_class: OptionClass, settles: date, right: str, strike: float) -> int:
     """Return the contract id of an option. Units: strike is a multiple of the class's strike unit."""
-    steps = round(strike / option_class.strike_unit)
+    steps = option_class.first_step + round(strike / option_class.strike_unit)
     packed = (option_class.number << _DAY_BITS) | (settles - _EPOCH).days
     return (((packed << 1) | (right == "P")) << _STRIKE_BITS) | steps
 
@@ -52,7 +57,7 @@ def _local_symbol(name: str, settles: date, right: str, strike: float) -> str:
 def _option(option_class: OptionClass, settles: date, right: str, strike: float) -> Instrument:
     """Build an option. Source: OCC symbology, 21 characters."""
     under = UNDERLYINGS[option_class.symbol]
-    is_am = option_class.ladder is Ladder.SPX_AM
+    is_am = option_class.ladder is Ladder.INDEX_AM
     settle = Settle.SHARES if under.sec_type is Kind.STOCK else Settle.AM if is_am else Settle.PM
     return Instrument(
         con_id=option_id(option_class, settles, right, strike),
@@ -88,7 +93,7 @@ def _parse_local(local_symbol: str) -> tuple[OptionClass, date, str, float] | No
 
 def _reference(symbol: str, level: float) -> float:
     """Return a round level, so that ladders keep still while prices move a little."""
-    step = 100.0 if symbol == "SPX" else 10.0 if level > 100 else 5.0
+    step = _ROUND.get(symbol, 10.0 if level > 100 else 5.0)
     return max(round(level / step), 1) * step
 
 
@@ -126,11 +131,12 @@ class Listings:
     def _unpack(self, con_id: int) -> Instrument | None:
         steps, rest = con_id & _STRIKE_MASK, con_id >> _STRIKE_BITS
         right, rest = "P" if rest & 1 else "C", rest >> 1
-        option_class = CLASS_BY_NUMBER.get(rest >> _DAY_BITS)
+        option_class = class_of_step(rest >> _DAY_BITS, steps)
         if con_id < 0 or option_class is None:
             return None
         settles = _EPOCH + timedelta(days=rest & _DAY_MASK)
-        return self._exact(option_class, settles, right, steps * option_class.strike_unit, include_expired=True)
+        strike = (steps - option_class.first_step) * option_class.strike_unit
+        return self._exact(option_class, settles, right, strike, include_expired=True)
 
     def _exact(
         self, option_class: OptionClass, settles: date, right: str, strike: float, *, include_expired: bool
@@ -144,7 +150,7 @@ class Listings:
 
     def _listing_day(self, option_class: OptionClass, settles: date) -> date | None:
         """Return the last day of this run on which an expiry was listed."""
-        last = listing.trading_day_before(settles) if option_class.ladder is Ladder.SPX_AM else settles
+        last = listing.trading_day_before(settles) if option_class.ladder is Ladder.INDEX_AM else settles
         day = min(self._today, last)
         if day < self._first_day or settles not in listing.expiries(option_class.ladder, day):
             return None
@@ -155,9 +161,10 @@ class Listings:
         near = listing.days_class(days)
         key = (option_class.name, near)
         if key not in self._ladders:
-            levels = self._seen[option_class.symbol]
-            found = (listing.strikes(option_class.ladder, near, level) for level in levels)
-            self._ladders[key] = frozenset[float]().union(*found)
+            levels, unit = self._seen[option_class.symbol], option_class.strike_unit
+            found = (listing.strikes(option_class.ladder, near, level, unit) for level in levels)
+            highest = last_step(option_class) * unit
+            self._ladders[key] = frozenset(each for strikes in found for each in strikes if each <= highest)
         return self._ladders[key]
 
     def underlying(self, symbol: str) -> Instrument | None:
@@ -202,7 +209,7 @@ class Listings:
 
     @staticmethod
     def _last_trade(option_class: OptionClass, settles: date) -> date:
-        return listing.trading_day_before(settles) if option_class.ladder is Ladder.SPX_AM else settles
+        return listing.trading_day_before(settles) if option_class.ladder is Ladder.INDEX_AM else settles
 
     def search(
         self,

@@ -18,7 +18,9 @@ from engine.sim.market.universe import ASSETS
 
 Floats = NDArray[np.float64]
 
-_ACTIVE = ("SPX", "SPY", "QQQ")
+_BUSIEST = {"SPX": 150_000.0, "SPY": 150_000.0, "QQQ": 150_000.0, "XSP": 12_000.0, "NDX": 4_000.0, "RUT": 6_000.0}
+"""What the busiest option of an underlying trades in a session, where its shares do not tell it."""
+_ROUND = {"SPX": 25.0, "NDX": 100.0, "RUT": 25.0}
 
 
 class Floor:
@@ -90,7 +92,7 @@ class Floor:
         terms = self.surface.closing_terms(expiry)
         distance = np.abs(np.log(strikes / terms.forward)) / max(terms.deviation, 0.004)
         days = max((expiry.settles - self.date).days, 0)
-        is_round = strikes % (25.0 if expiry.symbol == "SPX" else 5.0) == 0.0
+        is_round = strikes % _ROUND.get(expiry.symbol, 5.0) == 0.0
         words = scramble(ids.astype(np.uint64) + np.uint64(self.seed) * np.uint64(0x10001))
         busy: Floats = (0.5 + fractions(words, 0)) * (0.8 + 0.8 * is_round) * np.exp(-1.1 * distance)
         return busy / (1.0 + days)
@@ -119,7 +121,7 @@ class Floor:
 
 def _usual_volume(symbol: str) -> float:
     """Return what the busiest option of an underlying trades in a session; roughly it goes with what its shares do."""
-    return 150000.0 if symbol in _ACTIVE else max(ASSETS[symbol].shares / 1000.0, 1500.0)
+    return _BUSIEST.get(symbol) or max(ASSETS[symbol].shares / 1000.0, 1500.0)
 
 
 def _single(option: Instrument) -> tuple[Floats, NDArray[np.int64]]:

@@ -5,13 +5,13 @@ from datetime import date
 
 from engine.model.session import session_after
 from engine.sim.instrument import Instrument, SecType, Settle
-from engine.sim.market.catalogue import option_id
-from engine.sim.market.universe import OPTION_CLASSES, UNDERLYINGS
+from engine.sim.market.catalogue import CLASS_BITS, option_id
+from engine.sim.market.universe import LAST_NUMBER, OPTION_CLASSES, UNDERLYINGS, last_step
 from engine.sim.seams import OptionParams
 
-FIRST_FREE_ID = 2_000_000_000
+FIRST_FREE_ID = (LAST_NUMBER + 1) << CLASS_BITS
 """Ids from here on are given to what neither its source nor the simulated exchange has a number for."""
-_LARGEST_STEP, _FIRST_YEAR, _LAST_YEAR = 4095, 2015, 2036
+_FIRST_YEAR, _LAST_YEAR = 2015, 2036
 _AM_CLASSES = frozenset({"SPX", "NDX", "RUT", "VIX"})
 
 
@@ -64,7 +64,7 @@ def _number(trading_class: str, settles: date, right: str, strike: float) -> int
     if known is None or not _FIRST_YEAR <= settles.year <= _LAST_YEAR:
         return 0
     steps = strike / known.strike_unit
-    return option_id(known, settles, right, strike) if steps == round(steps) and steps <= _LARGEST_STEP else 0
+    return option_id(known, settles, right, strike) if steps == round(steps) and steps <= last_step(known) else 0
 
 
 class GivenListings:

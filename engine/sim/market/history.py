@@ -16,7 +16,7 @@ from engine.model.values import dataclass
 from engine.sim.market.chance import generator, stable_fraction
 from engine.sim.market.path import DayTape, spx_spy_ratio, vix_relative
 from engine.sim.market.surface import at_the_money
-from engine.sim.market.universe import ASSETS, VOLATILITY_INDICES
+from engine.sim.market.universe import ASSETS, FOLLOWERS, VOLATILITY_INDICES
 from engine.sim.seams import Bar
 
 Floats = NDArray[np.float64]
@@ -158,8 +158,21 @@ class History:
 
     def _past(self, symbol: str) -> Past:
         if symbol not in self._drawn:
-            self._drawn[symbol] = self._around(symbol, np.maximum(self._closes(symbol), 0.01))
+            if symbol in FOLLOWERS:
+                self._drawn[symbol] = self._following(symbol)
+            else:
+                self._drawn[symbol] = self._around(symbol, np.maximum(self._closes(symbol), 0.01))
         return self._drawn[symbol]
+
+    def _following(self, symbol: str) -> Past:
+        """Return the days of an underlying that is always so many times another one."""
+        leader, times = FOLLOWERS[symbol]
+        past = self._past(leader)
+        opens, highs, lows, closes = (
+            _rounded(each * times) for each in (past.opens, past.highs, past.lows, past.closes)
+        )
+        volumes = [self.day_volume(symbol, each.date) for each in self._sessions]
+        return Past(opens, highs, lows, closes, np.array(volumes, dtype=np.float64))
 
     def _closes(self, symbol: str) -> Floats:
         if symbol == "SPX":
@@ -205,6 +218,9 @@ class History:
         kept = self._tapes.get(day)
         if kept is not None:
             return kept.levels(symbol)
+        if symbol in FOLLOWERS:
+            leader, times = FOLLOWERS[symbol]
+            return _rounded(self.levels(leader, day) * times)
         moments = self._moments(symbol, day)
         held = np.repeat(moments[:-1], 10)
         return np.append(held, moments[-1])

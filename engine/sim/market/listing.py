@@ -13,12 +13,12 @@ from engine.model.exchange_days import LAST_YEAR
 from engine.model.session import is_session
 from engine.sim.market.universe import Ladder
 
-_DAILY_REACH = {Ladder.SPX_PM: 35, Ladder.ETF_DAILY: 14}
-_FRIDAY_REACH = {Ladder.SPX_PM: 90, Ladder.ETF_DAILY: 56, Ladder.STOCK: 45}
-_MONTH_END_REACH = {Ladder.SPX_PM: 365, Ladder.ETF_DAILY: 60}
-_QUARTER_END_REACH = {Ladder.SPX_PM: 550, Ladder.ETF_DAILY: 540}
-_MONTHLY_REACH = {Ladder.SPX_AM: 365, Ladder.SPX_PM: 190, Ladder.ETF_DAILY: 330, Ladder.STOCK: 270}
-_HALF_YEAR_REACH = {Ladder.SPX_AM: 1100, Ladder.ETF_DAILY: 915, Ladder.STOCK: 800}
+_DAILY_REACH = {Ladder.INDEX_PM: 35, Ladder.ETF_DAILY: 14}
+_FRIDAY_REACH = {Ladder.INDEX_PM: 90, Ladder.ETF_DAILY: 56, Ladder.STOCK: 45}
+_MONTH_END_REACH = {Ladder.INDEX_PM: 365, Ladder.ETF_DAILY: 60}
+_QUARTER_END_REACH = {Ladder.INDEX_PM: 550, Ladder.ETF_DAILY: 540}
+_MONTHLY_REACH = {Ladder.INDEX_AM: 365, Ladder.INDEX_PM: 190, Ladder.ETF_DAILY: 330, Ladder.STOCK: 270}
+_HALF_YEAR_REACH = {Ladder.INDEX_AM: 1100, Ladder.ETF_DAILY: 915, Ladder.STOCK: 800}
 
 
 def is_tabled(day: date) -> bool:
@@ -89,7 +89,7 @@ def expiries(ladder: Ladder, today: date) -> tuple[date, ...]:
     for year, month in _months(today, 1100):
         month += 1
         found |= _monthly(ladder, today, year, month)
-    last_trade = {day: trading_day_before(day) if ladder is Ladder.SPX_AM else day for day in found}
+    last_trade = {day: trading_day_before(day) if ladder is Ladder.INDEX_AM else day for day in found}
     return tuple(sorted(day for day, last in last_trade.items() if last >= today))
 
 
@@ -111,9 +111,10 @@ def _band(reference: float, low: float, high: float, step: float) -> np.ndarray[
     return np.arange(first, last + 1) * step
 
 
-_SPX_FAR = ((0.80, 1.15, 25.0), (0.20, 1.60, 100.0))
-_SPX_MIDDLE = ((0.90, 1.08, 5.0), (0.80, 1.15, 10.0), (0.50, 1.40, 25.0), *_SPX_FAR)
-_SPX_NEAR = ((0.85, 1.10, 5.0), (0.75, 1.15, 10.0), *_SPX_MIDDLE)
+_INDEX_FAR = ((0.80, 1.15, 5.0), (0.20, 1.60, 20.0))
+_INDEX_MIDDLE = ((0.90, 1.08, 1.0), (0.80, 1.15, 2.0), (0.50, 1.40, 5.0), *_INDEX_FAR)
+_INDEX_NEAR = ((0.85, 1.10, 1.0), (0.75, 1.15, 2.0), *_INDEX_MIDDLE)
+"""Parts of the level, and the units between strikes within them; a unit of SPX is 5 points."""
 _ETF_FAR = ((0.92, 1.08, 1.0), (0.40, 1.50, 5.0))
 _ETF_NEAR = ((0.80, 1.15, 1.0), *_ETF_FAR)
 
@@ -127,14 +128,16 @@ def stock_step(price: float) -> float:
 
 
 @lru_cache(maxsize=4096)
-def strikes(ladder: Ladder, days: int, reference: float) -> tuple[float, ...]:
+def strikes(ladder: Ladder, days: int, reference: float, unit: float = 5.0) -> tuple[float, ...]:
     """Return the strikes of an expiry `days` ahead for a price level near `reference`, in order.
 
-    What is listed far ahead is listed nearer too, so no strike is ever taken away.
+    What is listed far ahead is listed nearer too, so no strike is ever taken away. unit: points between the strikes of
+    an index that are nearest to one another.
     """
     bands: tuple[tuple[float, float, float], ...]
-    if ladder in (Ladder.SPX_AM, Ladder.SPX_PM):
-        bands = _SPX_NEAR if days <= 45 else _SPX_MIDDLE if days <= 200 else _SPX_FAR
+    if ladder in (Ladder.INDEX_AM, Ladder.INDEX_PM):
+        found = _INDEX_NEAR if days <= 45 else _INDEX_MIDDLE if days <= 200 else _INDEX_FAR
+        bands = tuple((low, high, units * unit) for low, high, units in found)
     elif ladder is Ladder.ETF_DAILY:
         bands = _ETF_NEAR if days <= 200 else _ETF_FAR
     else:

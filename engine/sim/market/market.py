@@ -278,7 +278,7 @@ class SimMarket:
         for option_class, settles in self._catalogue.listed(symbol):
             strikes = np.array(self._catalogue.strikes(option_class, settles))
             steps = np.rint(strikes / option_class.strike_unit).astype(np.int64)
-            expiry = Expiry(symbol, settles, option_class.ladder is Ladder.SPX_AM)
+            expiry = Expiry(symbol, settles, option_class.ladder is Ladder.INDEX_AM)
             for right in "CP":
                 ids = option_id(option_class, settles, right, 0.0) + steps
                 volume[right] += int(self._floor.volumes(expiry, strikes, ids).sum())

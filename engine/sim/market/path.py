@@ -5,7 +5,8 @@ seed and the second alone, whoever asks and however the clock gets there. What o
 levels, rounded as printed.
 
 SPX moves by a diffusion over a U-shaped variance clock, scaled by the day's character; VIX moves against it; stocks
-follow by beta and add their own noise; SPY keeps to SPX within a fraction of a basis point.
+follow by beta and add their own noise; SPY keeps to SPX within a fraction of a basis point. XSP is a tenth of SPX, NDX
+a multiple of QQQ and IWM a part of RUT, to the cent.
 """
 
 import math
@@ -20,7 +21,7 @@ from engine.model.values import dataclass
 from engine.sim.market.chance import generator, stable_fraction
 from engine.sim.market.reporting import EARNINGS_MOVE, earnings_around
 from engine.sim.market.scenario import Scenario
-from engine.sim.market.universe import ASSETS, VOLATILITY_INDICES, Asset
+from engine.sim.market.universe import ASSETS, FOLLOWERS, VOLATILITY_INDICES, Asset
 
 Floats = NDArray[np.float64]
 
@@ -137,6 +138,9 @@ class DayTape:
             return _rounded(self._printed_vix())
         if symbol in VOLATILITY_INDICES:
             return self._follow(symbol, self._volatility_index(symbol))
+        if symbol in FOLLOWERS:
+            leader, times = FOLLOWERS[symbol]
+            return self._follow(symbol, self.levels(leader) * times)
         asset = ASSETS[symbol]
         path = self._spy_path() if symbol == "SPY" else self._stock_path(asset)
         return self._follow(symbol, path)
@@ -230,6 +234,8 @@ def starting_levels(seed: int, first_day: date, scenario: Scenario) -> dict[str,
         if symbol not in found:
             found[symbol] = scenario.previous(symbol) or round(asset.price * math.exp(0.03 * draw), 2)
     found["SPY"] = scenario.previous("SPY") or round(spx / spx_spy_ratio(seed), 2)
+    for symbol, (leader, times) in FOLLOWERS.items():
+        found[symbol] = scenario.previous(symbol) or round(found[leader] * times, 2)
     found["VIX"] = vix
     for symbol in ("VIX9D", "VIX1D", "VIX3M"):
         drawn = round(float(vix_relative(symbol, np.array([vix], dtype=np.float64))[0]), 2)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.sim.instrument import Instrument
+from engine.sim.instrument import Instrument, SecType
 from engine.sim.market.black import Greeks, black_price, greeks
 from engine.sim.market.chance import Words, all_fractions, scramble
 from engine.sim.market.surface import Terms, smile
@@ -18,8 +18,17 @@ from engine.sim.market.universe import ASSETS
 Floats = NDArray[np.float64]
 
 _SLOT_SECONDS = 20
-_SPREADS = {"SPX": (0.04, 0.012, 0.003), "SPY": (0.008, 0.0042, 0.002), "QQQ": (0.01, 0.005, 0.002)}
+_SPREADS = {
+    "SPX": (0.04, 0.012, 0.003),
+    "SPY": (0.008, 0.0042, 0.002),
+    "QQQ": (0.01, 0.005, 0.002),
+    "XSP": (0.012, 0.012, 0.003),
+    "NDX": (0.25, 0.018, 0.003),
+    "RUT": (0.08, 0.018, 0.003),
+}
 _STOCK_SPREAD = (0.02, 0.014, 0.003)
+_DEPTHS = {"SPX": 25.0, "XSP": 25.0, "NDX": 5.0, "RUT": 12.0}
+_USUAL_DEPTH = 120.0
 _NOISE = 0.18
 _SIDES = np.array([[-0.5], [0.5]])
 
@@ -60,9 +69,10 @@ class Quotes(NamedTuple):
 
 def ticks_of(symbol: str) -> tuple[float, float]:
     """Return the price step below 3.00 and from there. Source: Cboe, NYSE Arca and penny programme rules."""
-    if symbol == "SPX":
-        return 0.05, 0.10
-    return (0.01, 0.01) if ASSETS[symbol].fine_tick else (0.01, 0.05)
+    asset = ASSETS[symbol]
+    if asset.fine_tick:
+        return 0.01, 0.01
+    return (0.05, 0.10) if asset.instrument.sec_type is SecType.INDEX else (0.01, 0.05)
 
 
 def screen(options: list[Instrument], seed: int) -> Screen:
@@ -80,7 +90,7 @@ def screen(options: list[Instrument], seed: int) -> Screen:
         base_width=spreads[:, 0].copy(),
         value_width=spreads[:, 1].copy(),
         intrinsic_width=spreads[:, 2].copy(),
-        depth=np.array([25.0 if each.symbol == "SPX" else 120.0 for each in options]),
+        depth=np.array([_DEPTHS.get(each.symbol, _USUAL_DEPTH) for each in options]),
     )
 
 

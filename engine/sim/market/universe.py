@@ -9,8 +9,8 @@ from engine.sim.instrument import Instrument, SecType
 class Ladder(Enum):
     """Which rule lists an option class's strikes and expiries."""
 
-    SPX_AM = "monthlies, AM settled"
-    SPX_PM = "dailies, weeklies and month ends, PM settled"
+    INDEX_AM = "monthlies, AM settled"
+    INDEX_PM = "dailies, weeklies, monthlies and month ends, PM settled"
     ETF_DAILY = "dailies, weeklies, monthlies, quarter ends"
     STOCK = "weeklies and monthlies"
 
@@ -41,17 +41,22 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class OptionClass:
-    """One trading class. `number` is part of every contract id for ever: append, never renumber."""
+    """One trading class. `number` and `first_step` are part of every contract id for ever: append, never renumber.
+
+    strike_unit: points; every strike is a multiple of it. first_step: where its strikes begin among the steps of its
+    number, of which two classes with few strikes share one.
+    """
 
     number: int
     name: str
     symbol: str
     ladder: Ladder
     strike_unit: float
+    first_step: int = 0
 
 
-def _index(con_id: int, symbol: str, name: str) -> Instrument:
-    return Instrument(con_id, symbol, SecType.INDEX, symbol, symbol, "CBOE", "", name)
+def _index(con_id: int, symbol: str, name: str, exchange: str = "CBOE") -> Instrument:
+    return Instrument(con_id, symbol, SecType.INDEX, symbol, symbol, exchange, "", name)
 
 
 def _stock(con_id: int, symbol: str, listed: str, name: str) -> Instrument:
@@ -60,18 +65,29 @@ def _stock(con_id: int, symbol: str, listed: str, name: str) -> Instrument:
 
 
 SPX = _index(416904, "SPX", "S&P 500 Stock Index")
+XSP = _index(137851301, "XSP", "Mini SPX Index")
+NDX = _index(416843, "NDX", "NASDAQ 100 Stock Index", "NASDAQ")
+RUT = _index(416888, "RUT", "Russell 2000 Stock Index", "RUSSELL")
 VIX = _index(13455763, "VIX", "CBOE Volatility Index")
 VIX9D = _index(109390951, "VIX9D", "CBOE 9-Day Volatility Index")
 VIX1D = _index(318987210, "VIX1D", "CBOE 1-Day Volatility Index")
 VIX3M = _index(47207310, "VIX3M", "CBOE 3-Month Volatility Index")
 SPY = _stock(756733, "SPY", "ARCA", "SPDR S&P 500 ETF TRUST")
 QQQ = _stock(320227571, "QQQ", "NASDAQ", "INVESCO QQQ TRUST SERIES 1")
+IWM = _stock(9579970, "IWM", "ARCA", "ISHARES RUSSELL 2000 ETF")
 
 VOLATILITY_INDICES = {each.symbol: each for each in (VIX, VIX9D, VIX1D, VIX3M)}
 
 SPX_ASSET = Asset(SPX, 6000.0, 0.137, 1.0, 0.0, 0, 0.0125)
 SPY_ASSET = Asset(SPY, 598.8, 0.137, 1.0, 0.0, 60_000_000, 0.0125, fine_tick=True)
 QQQ_ASSET = Asset(QQQ, 510.0, 0.175, 1.2, 0.05, 38_000_000, 0.006, fine_tick=True)
+XSP_ASSET = Asset(XSP, 600.0, 0.137, 1.0, 0.0, 0, 0.0125, fine_tick=True)
+NDX_ASSET = Asset(NDX, 20_961.0, 0.175, 1.2, 0.05, 0, 0.006)
+RUT_ASSET = Asset(RUT, 2_300.0, 0.185, 1.15, 0.09, 0, 0.013)
+IWM_ASSET = Asset(IWM, 228.85, 0.185, 1.15, 0.09, 30_000_000, 0.013, fine_tick=True)
+
+FOLLOWERS: dict[str, tuple[str, float]] = {"XSP": ("SPX", 0.1), "NDX": ("QQQ", 41.1), "IWM": ("RUT", 0.0995)}
+"""Underlyings that are always so many times another one, to the cent. Source of XSP's tenth: Cboe's specification."""
 
 
 def _company(
@@ -112,14 +128,20 @@ ASSETS: dict[str, Asset] = {
         _company(272800, "ORCL", "NYSE", "ORACLE CORP", 180.0, 0.34, 1.1, 8_500_000, 0.01),
         _company(272997, "COST", "NASDAQ", "COSTCO WHOLESALE CORP", 940.0, 0.20, 0.8, 1_900_000, 0.005),
         _company(13824, "WMT", "NASDAQ", "WALMART INC", 90.0, 0.19, 0.6, 16_000_000, 0.01),
+        XSP_ASSET,
+        NDX_ASSET,
+        RUT_ASSET,
+        IWM_ASSET,
     )
 }
 
 _FIRST_CLASS_NUMBER = 5
+_HALF = 2048
+"""Steps of a number that the first of two classes has."""
 
 OPTION_CLASSES: dict[str, OptionClass] = {
-    "SPX": OptionClass(_FIRST_CLASS_NUMBER, "SPX", "SPX", Ladder.SPX_AM, 5.0),
-    "SPXW": OptionClass(_FIRST_CLASS_NUMBER + 1, "SPXW", "SPX", Ladder.SPX_PM, 5.0),
+    "SPX": OptionClass(_FIRST_CLASS_NUMBER, "SPX", "SPX", Ladder.INDEX_AM, 5.0),
+    "SPXW": OptionClass(_FIRST_CLASS_NUMBER + 1, "SPXW", "SPX", Ladder.INDEX_PM, 5.0),
     "SPY": OptionClass(_FIRST_CLASS_NUMBER + 2, "SPY", "SPY", Ladder.ETF_DAILY, 0.5),
     "QQQ": OptionClass(_FIRST_CLASS_NUMBER + 3, "QQQ", "QQQ", Ladder.ETF_DAILY, 0.5),
 } | {
@@ -131,7 +153,33 @@ OPTION_CLASSES: dict[str, OptionClass] = {
         )
     )
 }
-CLASS_BY_NUMBER = {each.number: each for each in OPTION_CLASSES.values()}
+OPTION_CLASSES |= {
+    each.name: each
+    for each in (
+        OptionClass(28, "XSP", "XSP", Ladder.INDEX_PM, 1.0),
+        OptionClass(28, "RUTW", "RUT", Ladder.INDEX_PM, 5.0, _HALF),
+        OptionClass(29, "NDX", "NDX", Ladder.INDEX_AM, 25.0),
+        OptionClass(29, "RUT", "RUT", Ladder.INDEX_AM, 5.0, _HALF),
+        OptionClass(30, "NDXP", "NDX", Ladder.INDEX_PM, 10.0),
+    )
+}
+LAST_NUMBER = max(each.number for each in OPTION_CLASSES.values())
+_ALL_STEPS = 4096
+
+
+def last_step(option_class: OptionClass) -> int:
+    """Return the largest multiple of its strike unit that a class has a contract id for."""
+    number, first = option_class.number, option_class.first_step
+    others = [each.first_step for each in OPTION_CLASSES.values() if each.number == number]
+    return min([each for each in others if each > first], default=_ALL_STEPS) - first - 1
+
+
+def class_of_step(number: int, step: int) -> OptionClass | None:
+    """Return the class of a number that has this step, None for a number of no class."""
+    found = [each for each in OPTION_CLASSES.values() if each.number == number and each.first_step <= step]
+    return max(found, key=lambda each: each.first_step, default=None)
+
+
 CLASSES_OF: dict[str, tuple[OptionClass, ...]] = {
     symbol: tuple(each for each in OPTION_CLASSES.values() if each.symbol == symbol) for symbol in ASSETS
 }

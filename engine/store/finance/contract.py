@@ -27,6 +27,7 @@ def security_type(option: Option) -> str:
 def is_section_1256(option: Option) -> bool:
     """Say whether gains are 60 % long term and 40 % short term, however long it was held.
 
-    Source: Internal Revenue Code, section 1256(b)(1)(C) and (g)(3): options on a broad-based index (SPX).
+    Source: Internal Revenue Code, section 1256(b)(1)(C) and (g)(3): options on a broad-based index (SPX, XSP,
+    NDX, RUT).
     """
     return not option.is_share and product(option.symbol).kind is Kind.INDEX

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tracemalloc
+from dataclasses import replace
 from datetime import date, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -266,6 +267,27 @@ def test_exchanged_columns_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(StoreError, match="are the columns exchanged"):
         changed(tmp_path, spoil)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "classes"), [("SPX", ("SPX", "SPXW")), ("NDX", ("NDX", "NDXP")), ("RUT", ("RUTW",)), ("XSP", ("XSP",))]
+)
+def test_a_chain_without_a_symbol_is_of_the_index_that_its_classes_are_on(
+    symbol: str, classes: tuple[str, ...], tmp_path: Path
+) -> None:
+    file = tmp_path / f"{DAY}.parquet"
+    options = tuple(replace(each, symbol=symbol, trading_class=classes[-1]) for each in OPTIONS)
+    day = a_day(20, options=options, settled={})
+    write_day(replace(day, levels={symbol: day.levels["SPX"]}), file)
+    columns = rows_of(file)
+    del columns["symbol"]
+    columns["trading_class"] = [classes[place % len(classes)] for place in range(len(columns["bid"]))]
+    parquet.write_table(pyarrow.table(columns), file)
+    found = open_source(f"parquet:{tmp_path}").day(DAY)
+    assert {option.symbol for option in found.options} == {symbol}
+    assert {option.trading_class for option in found.options} <= set(classes)
+    for option in found.options:
+        assert option.settles_at_open is (option.trading_class == symbol != "XSP")
 
 
 def test_options_that_have_expired_are_left_out(tmp_path: Path) -> None:

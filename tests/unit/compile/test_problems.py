@@ -12,6 +12,12 @@ ALL_LEGS = "short_put, long_put, short_call, long_call"
 BREACH = "- breach: {spot_within: 5 pts}"
 
 
+def on(symbol: str, expiry: str) -> str:
+    """Return the condor on an index, with this expiry; it is closed on the day, whatever day it expires on."""
+    text = changed("underlying: SPX", f"underlying: {symbol}").replace("dte: 0}", f"{expiry}}}", 1)
+    return text.replace("per_day: 1", "per_day: 1\n  max_open: 1", 1)
+
+
 def expr(text: str) -> str:
     return changed(VIX, f"- {{name: e, expr: '{text}'}}")
 
@@ -86,7 +92,9 @@ CASES = [
     (changed("target: {profit: 50%}", "target: {profit: 50%}\n    resting: true"), "RB220", "true"),
     (changed(BREACH, f"{BREACH}\n    order: market"), "RB310", "market"),
     (changed(BREACH, "- breach: {spot_within: 5 pts, of: short_pit}"), "RB201", "short_pit"),
-    (changed("underlying: SPX", "underlying: XSP"), "RB232", "XSP"),
+    (changed("underlying: SPX", "underlying: VIX"), "RB232", "VIX"),
+    (changed("underlying: SPX", "underlying: VIXW"), "RB232", "VIXW"),
+    (changed("underlying: SPX", "underlying: MRUT"), "RB232", "MRUT"),
     (changed("underlying: SPX", "underlying: SPXW"), "RB232", "SPXW"),
     (changed("underlying: SPX", "underlying: NDXP"), "RB232", "NDXP"),
     (changed("start: mid", "start: market"), "RB223", "market"),
@@ -104,8 +112,39 @@ CASES = [
     (changed("dte: 0", "dte: {between: [9, 3]}"), "RB260", "{between: [9, 3]}"),
     (changed("dte: 0}", "dte: 0, class: SPXX}"), "RB260", "SPXX"),
     (changed("dte: 0}", "dte: {at_most: 0}, class: SPX}"), "RB260", "SPX"),
+    (on("XSP", "dte: 0, class: XSPW"), "RB260", "XSPW"),
+    (on("NDX", "dte: 0, class: NDX"), "RB260", "NDX"),
+    (on("RUT", "dte: 0, class: RUT"), "RB260", "RUT"),
+    (on("RUT", "dte: 0, class: NDXP"), "RB260", "NDXP"),
     (changed("dte: 0}", "dte: 1}").replace("per_day: 1\n", "max_open: 1\n  days: [fri]\n"), "RB260", "1"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "expiry"),
+    [
+        ("XSP", "dte: 0"),
+        ("XSP", "dte: {nearest: 45}, cycle: monthly"),
+        ("NDX", "dte: 0"),
+        ("NDX", "dte: 0, class: NDXP"),
+        ("NDX", "dte: 1, class: NDX"),
+        ("RUT", "dte: 0, class: RUTW"),
+        ("RUT", "dte: {nearest: 45}, class: RUT, cycle: monthly"),
+    ],
+)
+def test_options_on_these_indices_and_of_their_classes_are_sound(symbol: str, expiry: str) -> None:
+    assert problems(on(symbol, expiry)) == []
+
+
+def test_what_can_be_traded_is_named_where_an_index_is_not() -> None:
+    (found,) = problems(changed("underlying: SPX", "underlying: VIX"))
+    assert (
+        found.message == "VIX is an index, and the only ones whose options this engine knows are SPX, XSP, NDX and RUT"
+    )
+    (found,) = problems(changed("underlying: SPX", "underlying: NDXP"))
+    assert found.help == "write 'NDX'; 'expiry: {dte: 0}' takes NDXP by itself"
+    (found,) = problems(on("XSP", "dte: 0, class: SPXW"))
+    assert found.help == "all options on XSP are of class XSP: leave 'class' out"
 
 
 @pytest.mark.parametrize(("text", "code", "marked"), CASES, ids=[f"{n}-{case[1]}" for n, case in enumerate(CASES)])

@@ -37,6 +37,13 @@ def test_vwap_of_an_index_asks_for_its_etf_too_and_only_for_today() -> None:
     assert needs("opening_range: {first: 30m, is: formed}").bars == {("SPX", 60): 0}
 
 
+@pytest.mark.parametrize(("symbol", "fund"), [("XSP", "SPY"), ("NDX", "QQQ"), ("RUT", "IWM")])
+def test_vwap_of_another_index_asks_for_the_etf_on_it(symbol: str, fund: str) -> None:
+    whole = changed(WHEN, "    - vwap: {above: 500}\n    - {name: other, expected_move: {below: day_move}}\n")
+    found = plan_of(whole.replace("underlying: SPX", f"underlying: {symbol}")).needs
+    assert found.bars == {(symbol, 60): 0, (fund, 60): 0}
+
+
 def test_breadth_asks_for_symbols_that_the_bot_does_not_trade() -> None:
     found = needs("breadth: {of: [AAPL, MSFT], window: 20, above: 50%}")
     assert found.bars == {("AAPL", DAY): 20, ("MSFT", DAY): 20}

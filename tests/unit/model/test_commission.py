@@ -19,6 +19,12 @@ from engine.model.contract import Option, Right
         ("SPXW", 2.00, 1, "1.63"),
         ("SPXW", 0.03, -1, "1.54"),
         ("SPX", 2.00, 2, "2.72"),
+        ("XSP", 2.00, 2, "1.40"),
+        ("XSP", 0.50, 10, "7.00"),
+        ("RUTW", 2.00, 2, "1.76"),
+        ("RUT", 0.50, 2, "1.76"),
+        ("NDXP", 20.00, 1, "1.55"),
+        ("NDX", 20.00, 2, "2.40"),
     ],
 )
 def test_the_least_is_of_the_brokers_part_and_fees_come_on_top(

@@ -418,6 +418,34 @@ def test_a_session_knows_nothing_that_only_the_one_before_has_been_told() -> Non
     assert found == [[True] * 4, [False] * 4]
 
 
+@pytest.mark.parametrize(
+    ("symbol", "trading_class", "index", "shown"),
+    [
+        ("SPX", "SPXW", "VIX", 0.17),
+        ("XSP", "XSP", "VIX", 0.17),
+        ("NDX", "NDXP", "VXN", 0.21),
+        ("RUT", "RUTW", "RVX", 0.21),
+        ("NDX", "NDXP", "RVX", None),
+        ("SPY", "SPY", "VIX", None),
+    ],
+)
+def test_an_index_shows_the_volatility_of_its_own_index(
+    symbol: str, trading_class: str, index: str, shown: float | None
+) -> None:
+    def told(day: HistoryDay) -> HistoryDay:
+        of = {"VIX": np.full(len(day.times), 17.0), index: np.full(len(day.times), 17.0 if index == "VIX" else 21.0)}
+        return replace(day, levels={symbol: day.levels[symbol], **of})
+
+    source = PastDays(symbol=symbol, trading_class=trading_class, change=told)
+    day, session = source.day(FIRST), session_on(FIRST)
+    assert session is not None
+    market = markets.DayMarket(day, session, Board(), {})
+    market.watch((Underlying(symbol),))
+    market.write(5)
+    row = market.board.rows[Underlying(symbol)]
+    assert market.board.iv[row] == pytest.approx(np.nan if shown is None else shown, nan_ok=True)
+
+
 # ---------------------------------------------------------------- expiry
 
 

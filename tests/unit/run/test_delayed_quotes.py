@@ -25,11 +25,13 @@ from engine.adapters.cboe.fetch import VARIABLE, fetch, place
 from engine.adapters.cboe.parse import DelayedChain, DelayedDataError, parse
 from engine.adapters.clock import WallClock
 from engine.cli.main import main
+from engine.evaluate.listings import is_monthly
 from engine.model.contract import Option, Right, Underlying
 from engine.model.errors import MisuseError
 from engine.model.facts import EventCalendar
 from engine.run.desk import load_desk
 from engine.run.looking.delayed import WORLD, DelayedSight, read_delayed, symbols_of
+from engine.store.finance.contract import occ_symbol
 from engine.store.scans import rows_of, scans, scans_file
 
 ROOT = Path(__file__).parents[3]
@@ -91,10 +93,34 @@ def test_what_stands_for_nothing_is_nothing() -> None:
 
 def test_strikes_of_a_fraction_and_classes_of_others() -> None:
     assert read(with_option(0, option="SPX261218P05982500")).options[0].option == Option(
-        "SPX", "SPX", date(2026, 12, 18), Decimal("5982.5"), Right.PUT
+        "SPX", "SPX", date(2026, 12, 17), Decimal("5982.5"), Right.PUT
     )
     assert len(read(with_option(0, option="XSP261118P00598000")).options) == 323
     assert len(read(with_option(0, option="SPX1261118P00598000")).options) == 323  # adjusted: left out, not unreadable
+
+
+@pytest.mark.parametrize(
+    ("symbol", "name", "last"),
+    [
+        ("SPX", "SPX261218P05980000", date(2026, 12, 17)),
+        ("SPX", "SPXW261218P05980000", date(2026, 12, 18)),
+        ("XSP", "XSP261218P00598000", date(2026, 12, 18)),
+        ("NDX", "NDX261218P21000000", date(2026, 12, 17)),
+        ("NDX", "NDXP261218P21000000", date(2026, 12, 18)),
+        ("RUT", "RUT261218P02300000", date(2026, 12, 17)),
+        ("RUT", "RUTW261218P02300000", date(2026, 12, 18)),
+        ("SPX", "SPX311219P05980000", date(2031, 12, 18)),  # beyond the calendar
+    ],
+)
+def test_options_of_an_index_end_on_their_last_day_of_trading(symbol: str, name: str, last: date) -> None:
+    """What settles at the open had the day after it, which no rule of a monthly expiry finds."""
+    found = deepcopy(document(symbol, 5980.0, AT, TODAY))
+    found["data"]["options"][0]["option"] = name
+    chain = parse(symbol, bytes_of(found), NOW)
+    option = chain.options[0].option
+    assert (option.symbol, option.expiry) == (symbol, last)
+    assert last.year > 2027 or occ_symbol(option).replace(" ", "") == name
+    assert is_monthly(option.expiry, option.trading_class)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Money: commissions, positions, margin, settlement, the ledger, start positions."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -69,6 +70,25 @@ def known(con_id: int) -> Instrument:
 )
 def test_commission_of_one_order(con_id: int, quantity: int, price: str, sold: bool, expected: str) -> None:
     paid, _ = charge(known(con_id), D(quantity), D(price), sold=sold, paid=D(0), single=True)
+    assert paid == D(expected)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "trading_class", "single", "expected"),
+    [
+        ("XSP", "XSP", True, "1.3937"),  # 2 x (0.65 + 0.04685)
+        ("XSP", "XSP", False, "1.3937"),
+        ("RUT", "RUTW", True, "1.7537"),  # + 2 x 0.18
+        ("RUT", "RUT", False, "1.7537"),
+        ("NDX", "NDXP", True, "1.8937"),  # + 2 x 0.25
+        ("NDX", "NDX", False, "2.3937"),  # + 2 x 0.25 of a complex order
+    ],
+)
+def test_commission_of_two_options_on_other_indices(
+    symbol: str, trading_class: str, single: bool, expected: str
+) -> None:
+    instrument = replace(known(P5000), symbol=symbol, trading_class=trading_class)
+    paid, _ = charge(instrument, D(2), D("2.00"), sold=False, paid=D(0), single=single)
     assert paid == D(expected)
 
 

@@ -13,7 +13,7 @@ from engine.sim.market.universe import OPTION_CLASSES, UNDERLYINGS
 from .market_day import DAY
 
 UNIVERSE = {
-    *("SPX", "VIX", "VIX9D", "VIX1D", "VIX3M", "SPY", "QQQ"),
+    *("SPX", "VIX", "VIX9D", "VIX1D", "VIX3M", "SPY", "QQQ", "XSP", "NDX", "RUT", "IWM"),
     *("AAPL", "MSFT", "NVDA", "TSLA", "AMZN", "META", "GOOGL", "XLF", "XLE", "XLV", "SMH"),
     *("AMD", "NFLX", "SHOP", "BA", "CRM", "ORCL", "COST", "WMT"),
 }

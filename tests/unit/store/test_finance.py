@@ -232,6 +232,27 @@ def test_symbols_of_the_clearing_house() -> None:
     assert not is_section_1256(put(547, "SPY", "SPY"))
 
 
+@pytest.mark.parametrize(
+    ("symbol", "trading_class", "name"),
+    [
+        ("XSP", "XSP", "XSP   261217C00600000"),
+        ("NDX", "NDXP", "NDXP  261217C00600000"),
+        ("NDX", "NDX", "NDX   261218C00600000"),
+        ("RUT", "RUTW", "RUTW  261217C00600000"),
+        ("RUT", "RUT", "RUT   261218C00600000"),
+    ],
+)
+def test_options_on_other_indices_are_called_by_the_day_they_settle_and_are_under_section_1256(
+    symbol: str, trading_class: str, name: str
+) -> None:
+    option = Option(symbol, trading_class, date(2026, 12, 17), Decimal(600), Right.CALL)
+    assert occ_symbol(option) == name
+    assert is_section_1256(option)
+    of = Held(account="DU1", bot="a", position="P", leg="long_call", option=option, sign=1)
+    (lot,) = lots(fill(of, "10:00", 1, "2.00", "0.70"), fill(of, "11:00", -1, "3.00", "0.70"))
+    assert (lot.gain, lot.long_term, lot.short_term) == (Decimal("98.60"), Decimal("59.16"), Decimal("39.44"))
+
+
 def test_what_settles_at_opening_prints_ends_on_the_day_after_its_last() -> None:
     """As the broker's statement has it; of the last day alone it was missing there."""
     friday = date(2026, 11, 20)

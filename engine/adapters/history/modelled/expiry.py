@@ -8,12 +8,12 @@ from functools import cached_property
 import numpy as np
 
 from engine.adapters.history.day import Columns
-from engine.adapters.history.modelled.listing import SYMBOL, Expiry, strikes
-from engine.adapters.history.modelled.quotes import Quotes, at_the_money, quotes
+from engine.adapters.history.modelled.listing import Expiry, Modelled, strikes
+from engine.adapters.history.modelled.quotes import QUOTED_ON, Quotes, at_the_money, quotes
 from engine.adapters.history.modelled.term import Term
 from engine.adapters.history.rows import strike_of
 from engine.model.black import YEAR_SECONDS, years_until
-from engine.model.contract import Option, Right, listed
+from engine.model.contract import OPENING_CLASSES, Option, Right, listed
 from engine.model.session import Session, session_after, session_on, sessions_after
 from engine.model.values import dataclass
 
@@ -33,10 +33,12 @@ OVERNIGHT = 1.0 - _LEFT[0]
 class Conditions:
     """What options of a session are priced from. opened: the index at the opening prints. left: see `variance_left`.
 
+    of: the index; `opened` and `level` are in its own points.
     rate: of interest, an annual fraction. width: of quotes, as a factor of the usual one.
     """
 
     session: Session
+    of: Modelled
     opened: float
     times: Columns
     level: Columns
@@ -66,19 +68,19 @@ class ModelledExpiry:
         spread = _passing(self._variance_years(), self._calendar)
         total = at.term.total(max(self._days, 1.0)) / max(self._days, 1.0) * 365.0 * spread
         self._deviation = np.maximum(at_the_money(total, self._days), 1e-5)
-        self.strikes = strikes(at.opened, float(self._deviation[0]), (self.last - at.session.date).days)
+        self.strikes = strikes(at.opened, float(self._deviation[0]), (self.last - at.session.date).days, at.of.unit)
 
     def _variance_years(self) -> Columns:
         """Return the years of variance to the settlement: sessions and the nights before them, of 252 a year."""
         nights = sessions_after(self._conditions.session.date, self.last)
-        whole = nights + (OVERNIGHT if self.trading_class == SYMBOL else 0.0)
+        whole = nights + (OVERNIGHT if self.trading_class in OPENING_CLASSES else 0.0)
         return (self._conditions.left + whole) / 252.0
 
     # ------------------------------------------------------------ its options
 
     def is_of(self, symbol: str, trading_class: str) -> bool:
         """Say whether its options are on an underlying and of a class."""
-        return symbol == SYMBOL and trading_class == self.trading_class
+        return symbol == self._conditions.of.symbol and trading_class == self.trading_class
 
     def exact_strikes(self) -> Sequence[Decimal]:
         """Return the strikes, lowest first."""
@@ -91,7 +93,7 @@ class ModelledExpiry:
                 yield self._option(strike, right)
 
     def _option(self, strike: Decimal, right: Right) -> Option:
-        return listed(SYMBOL, self.trading_class, self.last, strike, right is Right.CALL)
+        return listed(self._conditions.of.symbol, self.trading_class, self.last, strike, right is Right.CALL)
 
     def place_of(self, option: Option) -> int | None:
         """Return where an option stands among its options; None when it is none of them."""
@@ -113,6 +115,8 @@ class ModelledExpiry:
             years=self._traded,
             discount=float(np.exp(-at.rate * self._calendar[0])),
             width=at.width,
+            part=at.of.part,
+            ticks=QUOTED_ON[at.of.symbol],
         )
 
     @cached_property
@@ -134,7 +138,7 @@ def settles_at(expiry: Expiry) -> float | None:
     session = session_on(expiry.last)
     if session is None:
         return None
-    if expiry.trading_class != SYMBOL:
+    if expiry.trading_class not in OPENING_CLASSES:
         return session.close.timestamp()
     return session_after(expiry.last).open.timestamp()
 

@@ -1,9 +1,13 @@
-"""Which SPX options were listed on a day: monthly ones that settle at the open, weekly ones as they were introduced.
+"""Which options were listed on a day: monthly ones of SPX that settle at the open, weekly ones as they were introduced.
 
 Source: Cboe product histories. SPX: third Fridays, settled at the opening prints, last traded the day before. SPXW
 settled at the close: Fridays from December 2010, Wednesdays from 2016-02-23, Mondays from 2016-08-15, Tuesdays from
 2022-04-18, Thursdays from 2022-05-11; here Fridays five weeks ahead, others ten days. A day on which the exchange is
 closed gives way to the session before it (a Monday to the one after).
+
+XSP is a tenth of SPX: options on it that settle at the close are listed from 2013-11-05, on third Fridays, and on the
+days of SPXW, Tuesdays and Thursdays from 2022-09-21 (SEC release in 87 FR 57745); when the other weekly ones began
+could not be read.
 """
 
 from collections.abc import Iterator
@@ -11,11 +15,12 @@ from datetime import date, timedelta
 from functools import lru_cache
 from math import ceil, exp, floor
 
+from engine.model.contract import product
 from engine.model.session import is_session, session_after, session_before
 from engine.model.values import dataclass
 
 SYMBOL = "SPX"
-"""The underlying, and the class of its monthly options."""
+"""The index that daily bars are of, and the class of its monthly options."""
 _MONDAY, _WEDNESDAY, _FRIDAY = 0, 2, 4
 _WEEKLIES = (
     (_FRIDAY, date(2010, 12, 1)),
@@ -24,6 +29,26 @@ _WEEKLIES = (
     (1, date(2022, 4, 18)),
     (3, date(2022, 5, 11)),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Modelled:
+    """An index whose options are modelled. part: of a point of SPX; unit: points between its nearest strikes."""
+
+    symbol: str
+    part: float
+    unit: float
+    since: date
+    weeklies: tuple[tuple[int, date], ...]
+
+
+MODELLED = {
+    each.symbol: each
+    for each in (
+        Modelled(SYMBOL, 1.0, 5.0, date.min, _WEEKLIES),
+        Modelled("XSP", 0.1, 1.0, date(2013, 11, 5), (*_WEEKLIES[:3], (1, date(2022, 9, 21)), (3, date(2022, 9, 21)))),
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,34 +68,38 @@ def third_friday(year: int, month: int) -> date:
 
 
 @lru_cache(maxsize=512)
-def expiries(day: date, shortest: int, longest: int) -> tuple[Expiry, ...]:
-    """Return the expiries that trade on a day with that many days to their last one."""
-    found = [*_monthlies(day), *_weeklies(day, longest)]
+def expiries(day: date, shortest: int, longest: int, symbol: str = SYMBOL) -> tuple[Expiry, ...]:
+    """Return the expiries of an index that trade on a day with that many days to their last one."""
+    of = MODELLED[symbol]
+    if day < of.since:
+        return ()
+    found = dict.fromkeys([*_monthlies(day, symbol), *_weeklies(day, longest, of)])
     return tuple(each for each in found if shortest <= (each.last - day).days <= longest)
 
 
-def _monthlies(day: date) -> Iterator[Expiry]:
+def _monthlies(day: date, symbol: str) -> Iterator[Expiry]:
+    facts = product(symbol)
     for ahead in range(_MONTHS_LISTED):
         year, month = divmod(day.year * 12 + day.month - 1 + ahead, 12)
         try:
             settles = third_friday(year, month + 1)
         except ValueError:
             return
-        last = session_before(settles).date
+        last = session_before(settles).date if facts.opening_class else settles
         if last >= day:
-            yield Expiry(SYMBOL, last, settles)
+            yield Expiry(facts.classes[0], last, settles)
 
 
 _MONTHS_LISTED = 12
 
 
-def _weeklies(day: date, longest: int) -> Iterator[Expiry]:
-    seen = set()
+def _weeklies(day: date, longest: int, of: Modelled) -> Iterator[Expiry]:
+    seen, trading_class = set(), product(of.symbol).same_day_class
     for ahead in range(-_MOVES, min(longest, _WEEKS_LISTED * 7) + _MOVES + 1):
         named = day + timedelta(days=ahead)
         if ahead > _OTHERS_LISTED and named.weekday() != _FRIDAY:
             continue
-        if not any(named.weekday() == weekday and day >= since for weekday, since in _WEEKLIES):
+        if not any(named.weekday() == weekday and day >= since for weekday, since in of.weeklies):
             continue
         try:
             last = _moved(named)
@@ -78,7 +107,7 @@ def _weeklies(day: date, longest: int) -> Iterator[Expiry]:
             continue
         if last >= day and last not in seen:
             seen.add(last)
-            yield Expiry("SPXW", last, last)
+            yield Expiry(trading_class, last, last)
 
 
 _MOVES = 4
@@ -93,8 +122,8 @@ def _moved(named: date) -> date:
     return session_after(named).date if named.weekday() == _MONDAY else session_before(named).date
 
 
-def strikes(level: float, deviation: float, days: int) -> list[float]:
-    """Return the strikes listed around a level: every 5 points near it, every 25 far away.
+def strikes(level: float, deviation: float, days: int, unit: float = 5.0) -> list[float]:
+    """Return the strikes listed around a level: a unit apart near it, five units far away.
 
     They reach seven deviations down and five up, and at least as far as strikes stay when the market has moved away.
     """
@@ -102,11 +131,12 @@ def strikes(level: float, deviation: float, days: int) -> list[float]:
     up = max(5.0 * deviation, _STAYS_UP if days > _SOON else _STAYS_SOON)
     lowest, highest = level * exp(-min(down, 1.0)), level * exp(min(up, 0.5))
     near_low, near_high = max(lowest, level * exp(-_STAYS_DOWN)), min(highest, level * exp(_STAYS_UP))
-    fine = range(ceil(near_low / 5.0), floor(near_high / 5.0) + 1)
-    coarse = range(ceil(lowest / 25.0), floor(highest / 25.0) + 1)
-    below = [25.0 * step for step in coarse if 25 * step < 5 * fine.start]
-    above = [25.0 * step for step in coarse if 25 * step >= 5 * fine.stop]
-    return [*below, *(5.0 * step for step in fine), *above]
+    far = 5.0 * unit
+    fine = range(ceil(near_low / unit), floor(near_high / unit) + 1)
+    coarse = range(ceil(lowest / far), floor(highest / far) + 1)
+    below = [far * step for step in coarse if 5 * step < fine.start]
+    above = [far * step for step in coarse if 5 * step >= fine.stop]
+    return [*below, *(unit * step for step in fine), *above]
 
 
 _SOON = 7

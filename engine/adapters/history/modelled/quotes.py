@@ -1,5 +1,6 @@
 """What options of one expiry are quoted at: Black's formula on the surface, a width around it, on ticks."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -7,11 +8,17 @@ import numpy as np
 from engine.adapters.history.blackscholes import d1_of, normal
 from engine.adapters.history.day import Columns
 from engine.adapters.history.modelled.skew import index_over_money, ratio
-from engine.model.contract import Right
+from engine.model.contract import INDICES, Right
 
 _PRICES = (0.1, 0.35, 0.75, 1.5, 2.5, 4.0, 7.5, 15.0, 30.0, 60.0, 115.0, 225.0, 500.0)
 _WIDTHS = (0.05, 0.05, 0.10, 0.10, 0.15, 0.20, 0.30, 0.30, 0.40, 0.60, 1.9, 2.4, 4.0)
 """Usual widths of SPX quotes by price, medians of 13 days of 2019."""
+
+Ticks = tuple[float, float]
+"""The price step below 3.00, and from there."""
+QUOTED_ON: Mapping[str, Ticks] = {
+    symbol: (float(each.option_ticks.tick(0.0)), float(each.option_ticks.tick(3.0))) for symbol, each in INDICES.items()
+}
 
 _ROUNDS = 3
 
@@ -49,9 +56,12 @@ def quotes(
     years: Columns,
     discount: float,
     width: float,
+    part: float = 1.0,
+    ticks: Ticks = QUOTED_ON["SPX"],
 ) -> dict[Right, Quotes]:
     """Return the quotes of calls and of puts; what does not depend on the right they have in common.
 
+    part: a point of the index as a part of one of SPX, to which widths are scaled.
     Shape: forward, deviation, years (T,); strike (C,). Units: `years` of trading time, as the greeks of the engine.
     """
     f, dev, t = forward[:, None], deviation[:, None], np.maximum(years, 1e-9)[:, None]
@@ -66,16 +76,16 @@ def quotes(
     for right, sign in ((Right.CALL, 1.0), (Right.PUT, -1.0)):
         chance = normal(sign * d1)
         price = discount * sign * (f * chance - strike * normal(sign * (d1 - own)))
-        half = width / 2.0 * np.interp(price, _PRICES, _WIDTHS)
-        bid, ask = on_ticks(price - half, up=False), on_ticks(price + half, up=True)
+        half = width / 2.0 * part * np.interp(price / part, _PRICES, _WIDTHS)
+        bid, ask = on_ticks(price - half, ticks, up=False), on_ticks(price + half, ticks, up=True)
         bid = np.where(bid > 0, bid, np.nan)
         found[right] = Quotes(bid=bid, ask=ask, iv=iv, delta=sign * chance, gamma=gamma, vega=vega, theta=theta)
     return found
 
 
-def on_ticks(price: Columns, *, up: bool) -> Columns:
-    """Return prices on 0.05 below 3 and on 0.10 from there, away from the middle."""
-    tick = np.where(price < 3.0, 0.05, 0.10)
+def on_ticks(price: Columns, ticks: Ticks = QUOTED_ON["SPX"], *, up: bool) -> Columns:
+    """Return prices on the steps below 3 and from there, away from the middle."""
+    tick = np.where(price < 3.0, *ticks)
     steps = price / tick
     rounded = np.ceil(steps - 1e-9) if up else np.floor(steps + 1e-9)
-    return np.maximum(np.round(rounded * tick, 2), 0.05 if up else 0.0)
+    return np.maximum(np.round(rounded * tick, 2), ticks[0] if up else 0.0)

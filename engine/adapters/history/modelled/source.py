@@ -1,4 +1,4 @@
-"""Sessions of SPX that nobody has chains of: daily bars and volatility indices in, a modelled chain out.
+"""Sessions of SPX, or XSP, that nobody has chains of: daily bars and volatility indices in, a modelled chain out.
 
 Everything about options here is computed; reports say so (`is_modelled`). Levels within a day are a random path between
 the day's open, high, low and close.
@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.adapters.history.daily import Daily
+from engine.adapters.history.daily import Daily, DailySeries
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
 from engine.adapters.history.finding import refusal, refused, told
 from engine.adapters.history.missing import missing_sessions
 from engine.adapters.history.modelled.chain import ModelledChain
 from engine.adapters.history.modelled.day import ModelledDay
 from engine.adapters.history.modelled.expiry import Conditions, ModelledExpiry, settles_at, variance_left
-from engine.adapters.history.modelled.listing import SYMBOL, expiries
+from engine.adapters.history.modelled.listing import MODELLED, SYMBOL, expiries
 from engine.adapters.history.modelled.path import level_path, vix_path
 from engine.adapters.history.modelled.rates import Rates
 from engine.adapters.history.modelled.term import NODES, Term, term_of
@@ -31,32 +31,44 @@ from engine.model.values import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelOptions:
-    """What the model makes: instants that many minutes apart, expiries of so many days, widths times a factor."""
+    """What the model makes: instants that many minutes apart, expiries of so many days, widths times a factor.
+
+    symbol: the index that the options are on.
+    """
 
     step: int = 5
     shortest: int = 0
     longest: int = 60
     width: float = 1.0
+    symbol: str = SYMBOL
 
 
 class ModelSource:
-    """Modelled sessions of SPX."""
+    """Modelled sessions of SPX, with options on it or on its tenth."""
 
     is_modelled = True
 
     def __init__(self, path: Path, daily: Daily, rates: Rates, options: ModelOptions) -> None:
         self.path, self.background, self.rates, self.options = path, daily, rates, options
+        self._of = MODELLED[options.symbol]
         for symbol in (SYMBOL, "VIX"):
             if symbol not in daily.series:
                 raise StoreError(
                     f"{path} has no daily bars of {symbol}",
                     "the model needs spx_*.csv and vix_*.csv with date, open, high, low, close",
                 )
+        if options.symbol != SYMBOL:
+            whole = daily.series[SYMBOL]
+            daily.add(options.symbol, DailySeries(whole.days, np.round(whole.bars * self._of.part, 2)), ())
 
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return "a model of SPX from daily bars and the VIX"
+        return f"a model of {self._of.symbol} from daily bars{self._whose} and the VIX"
+
+    @property
+    def _whose(self) -> str:
+        return "" if self._of.symbol == SYMBOL else f" of {SYMBOL}"
 
     @cached_property
     def _days(self) -> list[date]:
@@ -73,6 +85,14 @@ class ModelSource:
     def gaps(self, first: date, last: date) -> Sequence[Finding]:
         """Return what is missing in the daily bars, and what is assumed."""
         lines = [told(self.path.name, 0, "option prices are modelled, and so is the path of each day")]
+        if self._of.symbol != SYMBOL:
+            text = (
+                f"levels, volatilities and widths of {self._of.symbol} are those of {SYMBOL}, to scale: its own widths"
+            )
+            lines.append(told(self.path.name, 0, f"{text} were measured by nobody here"))
+            if first < self._of.since:
+                text = f"no options on {self._of.symbol} are listed before {self._of.since}"
+                lines.append(told(self.path.name, 0, f"{text}, since when they settle at the close"))
         if not self.rates.is_known:
             lines.append(
                 told(self.path.name, 0, f"there is no file of interest rates: {self.rates.on(first):.1%} is taken")
@@ -103,9 +123,10 @@ class ModelSource:
             raise refusal(refused(self.path.name, 0, f"there is no VIX before {day}"))
         conditions = Conditions(
             session=session,
-            opened=index.open,
+            of=self._of,
+            opened=index.open * self._of.part,
             times=times,
-            level=level,
+            level=level * self._of.part,
             left=variance_left(session, times),
             term=term,
             rate=self.rates.on(day),
@@ -116,8 +137,14 @@ class ModelSource:
             date=day,
             times=times,
             levels=self._levels(day, index, level, term, at / session.minutes),
-            settled={(SYMBOL, product(SYMBOL).same_day_class): index.close, (SYMBOL, SYMBOL): opening},
+            settled=self._settled(index.close, opening),
         )
+
+    def _settled(self, close: float, opening: float) -> Mapping[tuple[str, str], float]:
+        symbol, facts = self._of.symbol, product(self._of.symbol)
+        if symbol == SYMBOL:
+            return {(SYMBOL, facts.same_day_class): close, (SYMBOL, SYMBOL): opening}
+        return {(symbol, facts.same_day_class): round(close * self._of.part, 2)}
 
     def _opening(self, index: DailyBar) -> float:
         """Return the index at the opening prints of its stocks: from the fund on it, whose open is a trade.
@@ -137,6 +164,8 @@ class ModelSource:
 
     def _levels(self, day: date, index: DailyBar, level: Columns, term: Term, part: Columns) -> Mapping[str, Columns]:
         found = {SYMBOL: level, **{name: term.indices[name] * 100.0 for name in NODES}}
+        if self._of.symbol != SYMBOL:
+            found[self._of.symbol] = np.round(level * self._of.part, 2)
         fund = self.background.series.get("SPY")
         bar = fund.on(day) if fund is not None else None
         if bar is not None and not isnan(bar.open):
@@ -145,7 +174,8 @@ class ModelSource:
         return found
 
     def _chain(self, conditions: Conditions) -> ModelledChain:
-        listed = expiries(conditions.session.date, self.options.shortest, self.options.longest)
+        asked = self.options
+        listed = expiries(conditions.session.date, asked.shortest, asked.longest, asked.symbol)
         ending = [(each, ends) for each in listed if (ends := settles_at(each)) is not None]
         return ModelledChain(len(conditions.times), [ModelledExpiry(*each, conditions) for each in ending])
 
