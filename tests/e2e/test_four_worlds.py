@@ -19,7 +19,7 @@ from typing import NamedTuple
 import pytest
 
 from engine.adapters.recorded.recording import Recording, open_recording
-from engine.adapters.recorded.source import RecordingSource
+from engine.adapters.recorded.source import EVERY, RecordingSource
 from engine.model.market import Board
 from engine.model.order import Order, Purpose
 from engine.model.session import at_exchange_time
@@ -33,11 +33,18 @@ from engine.run.replay.head import beginning
 from engine.run.replay.replay import replay
 from engine.run.replay.tapes import listed
 from engine.run.worlds import DEFAULT_DATE
+from tests.e2e.examples import Shown, promises
 from tests.e2e.worlds import SHIPPED, run_days, spec_files
 
 HALF_DAY = date(2026, 11, 27)
 """The day after Thanksgiving, which ends at 13:00."""
 OF_NO_TURN = (Kind.RUN_STARTED, Kind.RUN_ENDED, Kind.PRICES)
+
+OF_THE_ACCOUNT = ("overwrite", "collar", "side_by_side")
+"""Examples that read what a person has brought: shares, and a buying power that a past session has not."""
+ONE_DAY = [each for each in promises() if each.days == 1 and each.example not in OF_THE_ACCOUNT]
+FOUND_BY = ("one_one_two", "settle_spy")
+"""Examples whose worlds once differed: in where strikes lay that were given up, and in the account at the end."""
 
 Sent = tuple[datetime, tuple[tuple[str, int, str], ...], Decimal | None]
 
@@ -110,6 +117,17 @@ def first_sent(records: list[Record]) -> dict[str, Sent]:
     return found
 
 
+def check_likeness(lived: Lived) -> None:
+    """Walk through the day with fills of a model: each bot sends the same first, within an instant of the recording."""
+    recording, wire = lived
+    state, program, _ = beginning(recording.head, Board())
+    walk = Walk(program, RecordingSource(recording.files[-1]), state.facts.events, NATURAL, CASH)
+    walked = [record for done in walk.through(recording.day, recording.day) for record in done.records]
+    ours, theirs = first_sent(walked), first_sent(wire)
+    assert {name: sent[1:] for name, sent in ours.items()} == {name: sent[1:] for name, sent in theirs.items()}
+    assert all(abs((sent[0] - theirs[name][0]).total_seconds()) <= EVERY for name, sent in ours.items())
+
+
 def _of(bots: set[str], sent: dict[str, Sent]) -> dict[str, Sent]:
     return {name: each for name, each in sent.items() if name in bots}
 
@@ -139,3 +157,20 @@ def test_days_are_the_same_in_each_world(seed: int, tmp_path: Path) -> None:
     lived = live(tmp_path, seed)
     assert check_worlds(lived) == []
     check_first_orders(lived)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "shown",
+    ONE_DAY,
+    ids=lambda shown: f"{'ci ' if shown.example in FOUND_BY else ''}{shown.example} {shown.market or ''}",
+)
+def test_an_example_does_the_same_in_each_world(shown: Shown, tmp_path: Path) -> None:
+    """The day on which its comment says that it trades: live, replayed, and as a past session."""
+    tapes = tmp_path / "tapes"
+    lived = run_days(tmp_path, [shown.file], seed=shown.seed, market=shown.market, tapes=tapes)
+    day = Lived(open_recording(listed(tapes)[0].file), list(lived.records))
+    assert count(day, "enter") >= 1
+    told = check_worlds(day)
+    assert all(text.startswith("nothing is recorded from ") for text in told)
+    check_likeness(day)
