@@ -1,12 +1,14 @@
 """Past sessions for tests, made up: an index that wanders, VIX, and same-day options priced by Black's model.
 
-A day depends on its own date and seed alone. Nothing here is a market.
+A day depends on its own date and seed alone, so it is made once for all tests, which cannot write to its numbers.
+Nothing here is a market.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from math import sqrt
 
 import numpy as np
@@ -20,6 +22,8 @@ from engine.run.backtest.black_columns import greeks
 
 MINUTES = 390
 STEP = 5
+MOST_KEPT = 60
+_MADE: dict[object, HistoryDay] = {}
 
 
 def unchanged(day: HistoryDay) -> HistoryDay:
@@ -69,7 +73,7 @@ class PastDays:
         if day in self.refused:
             raise StoreError(f"{day}.csv:7: the row is stale")
         if day not in self.made:
-            self.made[day] = self.change(self._made(day))
+            self.made[day] = self.change(self._made_once(day))
         return self.made[day]
 
     def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
@@ -93,13 +97,20 @@ class PastDays:
     # ------------------------------------------------------------ the numbers
 
     def _level(self, day: date, symbol: str) -> Columns:
-        chance = np.random.default_rng([self.seed, day.toordinal()])
-        vix = np.round(18.0 + chance.normal(0, 2.5) + np.cumsum(chance.normal(0, 0.03, MINUTES + 1)), 2)
-        if symbol == "VIX":
-            return vix
-        start = 5900.0 * np.exp(chance.normal(0, 0.004))
-        steps = chance.normal(0, 1, MINUTES + 1) * vix / 100 * 0.8 / sqrt(252 * MINUTES)
-        return np.round(start * np.exp(np.cumsum(steps)), 2)
+        return _wandered(self.seed, day, symbol == "VIX")
+
+    def _made_once(self, day: date) -> HistoryDay:
+        numbers = (self.strikes, self.has_greeks, self.seed, self.expiries, self.every)
+        key = (type(self), numbers, self.symbol, self.trading_class, day)
+        if key not in _MADE:
+            if len(_MADE) >= MOST_KEPT:
+                del _MADE[next(iter(_MADE))]
+            _MADE[key] = found = self._made(day)
+            columns = (found.bid, found.ask, found.iv, found.delta, found.gamma, found.theta, found.vega)
+            for each in (found.times, *found.levels.values(), *columns):
+                if each is not None:
+                    each.flags.writeable = False
+        return replace(_MADE[key])
 
     def _made(self, day: date) -> HistoryDay:
         session = session_on(day)
@@ -138,6 +149,17 @@ class PastDays:
         ask = np.maximum(np.round(np.ceil((worth + half) / 0.05 - 1e-9) * 0.05, 2), bid + 0.05)
         delta, gamma, theta, vega = greeks(forward, strikes[None, :], years, iv, signs)
         return np.where(bid > 0, bid, np.nan), ask, iv, delta, gamma, theta, vega
+
+
+@lru_cache(maxsize=5_000)
+def _wandered(seed: int, day: date, is_vix: bool) -> Columns:
+    chance = np.random.default_rng([seed, day.toordinal()])
+    vix = np.round(18.0 + chance.normal(0, 2.5) + np.cumsum(chance.normal(0, 0.03, MINUTES + 1)), 2)
+    start = 5900.0 * np.exp(chance.normal(0, 0.004))
+    steps = chance.normal(0, 1, MINUTES + 1) * vix / 100 * 0.8 / sqrt(252 * MINUTES)
+    found = vix if is_vix else np.round(start * np.exp(np.cumsum(steps)), 2)
+    found.flags.writeable = False
+    return found
 
 
 def thinned(day: HistoryDay, every: int) -> HistoryDay:

@@ -36,8 +36,8 @@ log = logging.getLogger("rulebot.run")
 
 INBOX_EVERY = timedelta(seconds=0.25)
 """How often requests of people are looked for while nothing moves, in real time."""
-RESTS = timedelta(seconds=5)
-"""How long we do without the simulated gateway's clock at most: then people's requests are looked for."""
+RESTS = timedelta(seconds=15)
+"""How long we do without the simulated gateway's clock at most, in its time: then people's requests are looked for."""
 PREPARE_AHEAD, PREPARE_AGAIN = timedelta(hours=1), timedelta(minutes=1)
 STOP_PATIENCE = 30
 """Batches after a stop was asked for in which cancels of entries may still be answered."""
@@ -86,6 +86,7 @@ class Loop:
     guard: Callable[[], None] = lambda: None
     between: Callable[[datetime], Awaitable[None]] = _nothing
     inbox_every: timedelta = INBOX_EVERY
+    rests: timedelta = RESTS
     is_patient: bool = False
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
     tape: Tape = field(default_factory=NoTape)
@@ -179,7 +180,7 @@ class Loop:
         state = self.state
         if self.at is None or state.is_stopping or state.indexed != state.board.version:
             return None
-        return min(state.wake_at, self.at + RESTS)
+        return min(state.wake_at, self.at + self.rests)
 
     async def _reconnect(self) -> Batch | None:
         clock, told = asyncio.get_running_loop().time, self.state.is_unwatched_told

@@ -33,7 +33,7 @@ from engine.run.guard import Guard
 from engine.run.heartbeat import Heartbeat
 from engine.run.inbox import Inbox, clear_box
 from engine.run.log_file import LogLimits
-from engine.run.loop import INBOX_EVERY, STOPPED, Loop
+from engine.run.loop import INBOX_EVERY, RESTS, STOPPED, Loop
 from engine.run.observe.memory import read_memory
 from engine.run.price_notes import PriceNotes
 from engine.run.release import release
@@ -59,7 +59,8 @@ class RunOptions:
     that can be closed is open any more. accounts: the folder of the locks of accounts, None where accounts are made up.
     tapes: the folder in which each run makes a folder for its recordings, None for no recording. taped_first: the
     recorder of another engine on the same board, whose turns come before ours.
-    inbox_every: how often requests of people are looked for while nothing moves. waits_for_gateway: as a service does,
+    inbox_every: how often requests of people are looked for while nothing moves. rests: the same where the gateway's
+    clock stands for us, in its time. waits_for_gateway: as a service does,
     however long no gateway lets us in. takes_hooks: web hooks can come, since a secret for them is set.
     log: limits of the program's own log. compares: the command that compares a recording with its specs, or none.
     """
@@ -74,6 +75,7 @@ class RunOptions:
     tapes: Path | None = None
     taped_first: Recorder | None = None
     inbox_every: timedelta = INBOX_EVERY
+    rests: timedelta = RESTS
     waits_for_gateway: bool = False
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
     takes_hooks: bool = False
@@ -241,6 +243,7 @@ def _assemble(
         watcher=lambda _, now: _watched(run, prices, watcher, now),
         guard=Guard(journal.check_held).look,
         inbox_every=options.inbox_every,
+        rests=options.rests,
         is_patient=options.waits_for_gateway,
         heartbeat=options.heartbeat,
         tape=tape,

@@ -62,16 +62,18 @@ def application(
         redoc_url=None,
         openapi_url="/api/openapi.json",
     )
-    app.include_router(rest.router(store, live))
-    app.include_router(scan_page.router(store))
-    app.include_router(preview_page.router(store, live))
-    app.include_router(chart_pages.router(store))
-    app.include_router(days_page.router(store))
-    app.include_router(metrics.router(store, live))
-    if door is not None:
-        app.include_router(hooks.router(door))
-    for router in pages.routers(store, live, stopping):
-        app.include_router(router)
+    routers = [
+        rest.router(store, live),
+        scan_page.router(store),
+        preview_page.router(store, live),
+        chart_pages.router(store),
+        days_page.router(store),
+        metrics.router(store, live),
+        *([hooks.router(door)] if door is not None else []),
+        *pages.routers(store, live, stopping),
+    ]
+    for router in routers:
+        app.router.routes.extend(router.routes)  # as they are: `include_router` makes each anew, with all its models
     _add_login(app, sessions)
     app.add_exception_handler(RulebotError, _failed)
     app.add_exception_handler(HTTPException, _refused)

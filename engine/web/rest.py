@@ -64,8 +64,9 @@ class Span(Enum):
     MONTH = "month"
 
 
+_OF_REFUSED = {"application/json": {"schema": {"$ref": f"#/components/schemas/{answers.Refused.__name__}"}}}
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": answers.Refused, "description": words}
+    status: {"description": words, "content": _OF_REFUSED}
     for status, words in {
         400: "what was asked cannot be read",
         401: "no token, or a wrong one",
@@ -79,6 +80,11 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         503: "the store cannot be read or written",
     }.items()
 }
+"""What each route may refuse, by status. Their shape is named: given as a model, FastAPI makes one for each of them."""
+DESCRIBES_REFUSED: dict[int | str, dict[str, Any]] = {
+    400: {"model": answers.Refused, "description": REFUSALS[400]["description"]}
+}
+"""What one route of an application has beside these, so that the shape they name is described."""
 
 
 def health_of(live: Live, recorded: str) -> answers.Health:
@@ -104,7 +110,7 @@ def router(store: Place, live: Live) -> APIRouter:
         with StoreReader(store) as reader:
             return ask(reader)
 
-    @found.get("/health", responses={503: {"model": answers.Health}})
+    @found.get("/health", responses=DESCRIBES_REFUSED | {503: {"model": answers.Health}})
     def health(response: Response) -> answers.Health:
         """Say whether this program can do its work; needs no token and tells nothing of the account."""
         try:

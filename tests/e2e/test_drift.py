@@ -110,7 +110,7 @@ def test_a_position_that_a_person_closed_names_that_instant(tmp_path: Path) -> N
     found = lived(tmp_path, spec, new_york(10, 50), lambda run: run.inbox.ask(Request.FLATTEN))
     (trade,) = found.trades
     assert (trade.what, trade.is_explained) == (What.EXIT, True)
-    assert any(cause.startswith("10:50:0") and "flatten" in cause for cause in trade.causes), trade.causes
+    assert any(cause.startswith("10:50:1") and "flatten" in cause for cause in trade.causes), trade.causes
     assert not any("entry sent" in cause for cause in trade.causes), "they part at the exit, not at the entry"
 
 
@@ -135,7 +135,7 @@ def test_ci_a_text_that_took_over_in_the_morning_is_the_cause_of_what_follows(tm
 
     (trade,) = lived(tmp_path, str(spec), new_york(10, 0), reload).trades
     assert (trade.what, trade.is_explained, trade.done[-5:]) == (What.EXIT, True, "early")
-    assert trade.causes[0].startswith("10:00:0")
+    assert trade.causes[0].startswith("10:00:1")
     assert "reloaded: put_lite" in trade.causes[0]
 
 

@@ -44,14 +44,14 @@ def test_a_bot_that_was_added_is_known_to_have_run(store: Path, tmp_path: Path) 
     done = replay(store, str(store.with_name("specs") / "two.yaml"))
     assert (done.exit_code, "every one the same: 1 entry" in done.output) == (0, True), done.output
     early = replay(store, "--as-test", "09:50", "--bot", "two")
-    assert (early.exit_code, "it ran from 10:00:05 on" in early.output) == (2, True), early.output
+    assert (early.exit_code, "it ran from 10:00:15 on" in early.output) == (2, True), early.output
 
 
 def test_a_test_has_the_text_of_its_moment(store: Path) -> None:
     """What `one` opened at 9:45 its first text closed; the second would have done so at 11:15."""
     first = replay(store, "--as-test", "09:45", "--bot", "one")
     assert (first.exit_code, '{at: "10:40", exits: time}' in first.output) == (0, True), first.output
-    assert "another text of the bot ran from 10:00:05 on" in first.output
+    assert "another text of the bot ran from 10:00:15 on" in first.output
     second = replay(store, "--as-test", "10:30", "--bot", "one")
     assert 'then, and not in the modelled market: {by: "10:45", exits: time}' in second.output, second.output
     gone = replay(store, "--as-test", "11:10", "--bot", "one")
@@ -62,7 +62,7 @@ def test_a_test_has_the_text_of_its_moment(store: Path) -> None:
 def test_another_text_is_compared_with_the_last_of_the_day(store: Path, tmp_path: Path) -> None:
     (tmp_path / "one.yaml").write_text(bot("one", leave="11:15"), encoding="utf-8")
     done = replay(store, str(tmp_path / "one.yaml"))
-    assert (done.exit_code, "2 texts of it ran that day; compared is the last, since 10:00:05" in done.output) == (
+    assert (done.exit_code, "2 texts of it ran that day; compared is the last, since 10:00:15" in done.output) == (
         0,
         True,
     )
@@ -73,7 +73,7 @@ def test_another_text_is_compared_with_the_last_of_the_day(store: Path, tmp_path
 
 def test_what_came_after_a_recording_is_not_known(store: Path) -> None:
     late, before = (replay(store, "--at", clock).output for clock in ("12:00", "11:10"))
-    assert "its recording ends at 11:20:0" in late
+    assert "its recording ends at 11:20:1" in late
     assert "its recording ends" not in before
     done = replay(store, "--step", "--format", "json")
     assert (done.exit_code, "--step is for eyes" in done.output) == (2, True), done.output

@@ -51,6 +51,8 @@ AWAY = 5
 INBOX_EVERY = timedelta(seconds=3)
 """How often requests of people are looked for where time runs by itself and nothing comes: once between two moves of
 the market."""
+RESTS = timedelta(seconds=5)
+"""The same where the clock stands for us: crashes come by steps of the loop, and acts of people between them."""
 A_NIGHT = 3600.0
 """Seconds by which the gateway's time is ahead of the loop's when a night was passed over."""
 MOST_LIVES = 40
@@ -222,7 +224,12 @@ class _Trial:
     async def _engine(self, gateway: RunningGateway) -> None:
         left = sum(each.date >= exchange_date(_now(gateway)) for each in self.storm.sessions)
         options = RunOptions(
-            store=self.store, logs=None, sessions=left, install=f"c{self.storm.seed}", inbox_every=INBOX_EVERY
+            store=self.store,
+            logs=None,
+            sessions=left,
+            install=f"c{self.storm.seed}",
+            inbox_every=INBOX_EVERY,
+            rests=RESTS,
         )
         await execute(
             self.desk,

@@ -1,5 +1,7 @@
 """A small sound spec as text, and its problems after one change."""
 
+from functools import lru_cache
+
 from engine.compile.build import build_plan, check
 from engine.compile.plan import Plan
 from engine.spec.diagnostic import Diagnostic
@@ -57,6 +59,7 @@ def places(text: str) -> list[tuple[str, str]]:
     return [(found.code, found.text[found.col - 1 : found.end_col - 1]) for found in problems(text)]
 
 
+@lru_cache(maxsize=200)
 def plan_of(text: str) -> Plan:
     """Return the plan of a sound text."""
     loaded = load_text(text)

@@ -1,5 +1,7 @@
 """Every edit that looks harmless and is not: it is marked, at its place, with the words that say why."""
 
+from functools import lru_cache
+
 import pytest
 
 from engine.review.change.compare import compare_bots
@@ -31,6 +33,7 @@ risk:
 """
 
 
+@lru_cache(maxsize=200)
 def bot(text: str) -> Bot:
     loaded = load_text(text)
     assert loaded.spec is not None, [found.message for found in loaded.diagnostics]

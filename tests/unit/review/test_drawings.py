@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -28,6 +29,7 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 FILES = [*sorted(shipped("specs").glob("*.yaml")), *sorted(EXAMPLES.glob("*.yaml"))]
 
 
+@cache
 def explained(file: Path) -> Explanation:
     loaded = load_document(file)
     if loaded.account is not None:

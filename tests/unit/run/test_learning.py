@@ -7,10 +7,10 @@ from random import Random
 import pytest
 
 from engine.model.errors import SpecError
-from engine.model.learned import Kind, digest_of, model_of
+from engine.model.learned import Kind, LearnedModel, digest_of, model_of
 from engine.run.learn.fit import fitted
 from engine.run.learn.folds import walk_forward
-from engine.run.learn.report import figures
+from engine.run.learn.report import Report, figures
 from engine.run.learn.samples import Sample, Samples
 from engine.run.learn.train import Asked, _forecast, train
 from engine.run.learn.write import text_of_model
@@ -33,6 +33,12 @@ def samples(count: int = 300, *, pull: float = 1.5, seed: int = 4, gap: bool = F
             Sample(entered=entered, left=entered + timedelta(hours=4), values=values, net=80.0 if won else -90.0)
         )
     return Samples(names=("gap", "vix", "iv"), place="when", rows=tuple(rows), settings={})
+
+
+@pytest.fixture(scope="module")
+def learned() -> tuple[LearnedModel, Report]:
+    """Return what the plain trades come to, and how that did. Nobody changes it."""
+    return train(samples(), Asked())
 
 
 def test_a_trial_comes_after_all_that_was_trained_on() -> None:
@@ -74,8 +80,8 @@ def test_trades_that_ended_in_shares_are_counted() -> None:
     assert train(some, Asked())[1].in_shares == 2
 
 
-def test_what_is_there_is_learned_and_calibrated() -> None:
-    model, report = train(samples(), Asked())
+def test_what_is_there_is_learned_and_calibrated(learned: tuple[LearnedModel, Report]) -> None:
+    model, report = learned
     assert report.taken.auc > 0.7
     assert report.taken.is_better_than_chance
     assert report.weights[0].name == "gap"
@@ -89,17 +95,17 @@ def test_of_noise_nothing_is_claimed() -> None:
     assert not any(claimed)
 
 
-def test_the_weighted_sum_is_taken_unless_trees_are_clearly_better() -> None:
-    assert train(samples(), Asked())[1].kind == "logistic"
+def test_the_weighted_sum_is_taken_unless_trees_are_clearly_better(learned: tuple[LearnedModel, Report]) -> None:
+    assert learned[1].kind == "logistic"
     bent = samples(600)
     folded = tuple(replace(row, net=90.0 if abs(row.values[0] or 0.0) > 0.7 else -80.0) for row in bent.rows)
     assert train(replace(bent, rows=folded), Asked())[1].kind == "trees"
 
 
-def test_the_past_is_judged_alike_whatever_comes_later() -> None:
+def test_the_past_is_judged_alike_whatever_comes_later(learned: tuple[LearnedModel, Report]) -> None:
     known = samples()
     rows = (*known.rows[:250], *(replace(row, net=-row.net) for row in known.rows[250:]))
-    was, now = train(known, Asked())[1], train(replace(known, rows=rows), Asked())[1]
+    was, now = learned[1], train(replace(known, rows=rows), Asked())[1]
     assert was.folds[:4] == now.folds[:4]
     assert was.folds[4] != now.folds[4]
 
@@ -131,8 +137,8 @@ def test_boosted_trees_agree_with_the_library_that_grew_them() -> None:
         assert model.probability(row) == pytest.approx(probability, abs=1e-9)
 
 
-def test_the_same_trades_and_seed_give_the_same_bytes() -> None:
-    texts = {text_of_model(model, figures(report)) for model, report in (train(samples(), Asked()) for _ in range(2))}
+def test_the_same_trades_and_seed_give_the_same_bytes(learned: tuple[LearnedModel, Report]) -> None:
+    texts = {text_of_model(model, figures(report)) for model, report in (learned, train(samples(), Asked()))}
     assert len({digest_of(text) for text in texts}) == 1
 
 
@@ -180,8 +186,8 @@ def of_minutes(count: int, each: int, *, pull: float) -> Samples:
     return replace(known, rows=tuple(rows), every=30)
 
 
-def test_minutes_of_one_session_count_as_one() -> None:
-    alone, crowded = train(samples(), Asked())[1], train(of_minutes(300, 6, pull=1.5), Asked())[1]
+def test_minutes_of_one_session_count_as_one(learned: tuple[LearnedModel, Report]) -> None:
+    alone, crowded = learned[1], train(of_minutes(300, 6, pull=1.5), Asked())[1]
     assert crowded.samples == 6 * alone.samples
     assert (crowded.every, crowded.sessions) == (30, 300)
     assert crowded.kinds[0].auc_error == pytest.approx(alone.kinds[0].auc_error, rel=0.15)

@@ -247,6 +247,7 @@ class Clock:
 def test_processes_begin_once_they_save_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sweep that one process does in a second waited as long again for others to begin."""
     shared: list[Task] = []
+    known: list[tuple[Task, list[Part]]] = []  # what others make of the same task is the same each time
 
     @contextmanager
     def stand_ins(*_: object) -> Iterator[object]:
@@ -254,8 +255,10 @@ def test_processes_begin_once_they_save_time(monkeypatch: pytest.MonkeyPatch) ->
 
     def submit(_: object, task: Task, base: Terms) -> Future[list[Part]]:
         shared.append(task)
+        if task not in [each for each, _ in known]:
+            known.append((task, live_through(task.asked, base, task.span)))
         done: Future[list[Part]] = Future()
-        done.set_result(live_through(task.asked, base, task.span))
+        done.set_result(next(parts for each, parts in known if each == task))
         return done
 
     monkeypatch.setattr(places, "several", stand_ins)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -198,9 +199,13 @@ def test_health_needs_no_token_and_tells_nothing_of_the_account(client: Client) 
 
 
 def test_the_interface_describes_itself(client: Client) -> None:
-    paths = client.get("/api/openapi.json").json["paths"]
+    answer = client.get("/api/openapi.json")
+    paths, shapes = answer.json["paths"], answer.json["components"]["schemas"]
     assert {*GETS, "/health", "/api/action/{name}", "/api/trade/trigger"} <= set(paths)
     assert not {"/", "/login", "/live"} & set(paths)
+    named = set(re.findall(r'"#/components/schemas/(\w+)"', answer.body.decode()))
+    assert "Refused" in named <= set(shapes)
+    assert set(shapes["Refused"]["required"]) == {"code", "message"}
 
 
 @pytest.mark.parametrize("day", ["0", "1761004800", "2026-10-21T00:00:00", "21.10.2026", "2026-13-01"])
