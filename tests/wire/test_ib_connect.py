@@ -1,6 +1,7 @@
 """Connecting, refusing to connect, losing the connection."""
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -9,6 +10,7 @@ from free_port import free_port
 from ib_fake_tws import fake_tws, open_order
 from ib_session import connected, gateway, run
 
+from engine.adapters.ib import standstill
 from engine.adapters.ib.greet import greeting
 from engine.adapters.ib.greeting import Greeting
 from engine.adapters.ib.settings import IbSettings
@@ -453,13 +455,45 @@ def test_62_63_a_clock_that_jumps_is_a_lost_connection(seconds: int, words: str)
             clock.ran += 30
             assert isinstance((await world.link.next(clock.at)).events[-1], MarketMoved)
             clock.at += timedelta(seconds=seconds)
-            down = (await world.link.next(clock.at)).events[-1]
+            (down,) = (await world.link.next(clock.at)).events  # nothing is decided by what waited in the socket
             assert isinstance(down, LinkDown)
             assert words in down.reason
             up = (await world.link.connect()).events[-1]
             assert isinstance(up, LinkUp)
             assert up.at == clock.at
             await world.link.close()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("is_read", [False, True], ids=["blocked before it read", "blocked after it read"])
+def test_15_63_a_process_that_stood_still_decides_nothing_by_the_quotes_that_waited(
+    monkeypatch: pytest.MonkeyPatch, *, is_read: bool
+) -> None:
+    """Suspended and gone on, all clocks have gone on too; what is in the socket is old, and looks new."""
+    monkeypatch.setattr(standstill, "EVERY", 0.05)
+    monkeypatch.setattr(standstill, "LIMIT", 0.3)
+
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
+            world.feed.watch([Underlying("SPY")])
+            (asked,) = await fake.until_asked("1")
+            fake.push(1, 6, asked[2], 1, 600.25, 3, 0)
+            (moved,) = (await world.link.next(None)).events
+            assert isinstance(moved, MarketMoved)
+            assert moved.rows
+            fake.push(1, 6, asked[2], 1, 601.5, 3, 0)
+            if is_read:
+                await asyncio.sleep(0.03)
+            time.sleep(0.8)  # the event loop itself is to stand still
+            (down,) = (await world.link.next(None)).events
+            assert isinstance(down, LinkDown)
+            assert "this process stood still for " in down.reason
+            again = await world.link.connect()
+            assert isinstance(again.events[-1], LinkUp)
+            _, asked = await fake.until_asked("1", 2)
+            fake.push(1, 6, asked[2], 1, 602.0, 3, 0)
+            assert isinstance((await world.link.next(None)).events[-1], MarketMoved)
 
     run(scenario())
 

@@ -209,6 +209,9 @@ class IbLink:
 
     async def _batch(self, wire: Wire) -> Batch:
         at = self._now
+        if not self.is_lockstep and (stood := self._time.look() or wire.stood_still()):
+            wire.give_up(stood)  # and nothing is decided by the quotes that waited: nobody knows how old they are
+            return self._down(wire)
         wire.pace.release(at.timestamp())
         events = self._drain(wire)
         self._feed.ask_again(at)
@@ -233,9 +236,7 @@ class IbLink:
         return Batch(at, tuple(events))
 
     def _check_clock(self, wire: Wire) -> list[Event]:
-        """Give the connection up when our clock has jumped; return what is new about the broker's clock and ours."""
-        if jumped := self._time.look():
-            wire.give_up(jumped)
+        """Return what is new about the broker's clock and ours."""
         told = wire.fence.take()
         if self.is_simulated or not wire.is_up:
             return []
