@@ -120,6 +120,12 @@ def is_paper(account: str) -> bool:
     return account.startswith(PAPER_PREFIXES)
 
 
+NAME_IT = (
+    "name it: account = \"DU1234567\" in rulebot.toml or RULEBOT_ACCOUNT, for a run also as 'account' of the account "
+    "document; one engine trades one account"
+)
+
+
 def check_account(settings: IbSettings, accounts: Sequence[str]) -> str:
     """Return the account to use. Raises: BrokerError when it is not there, not chosen, or real money on paper."""
     if settings.account and settings.account not in accounts:
@@ -127,11 +133,10 @@ def check_account(settings: IbSettings, accounts: Sequence[str]) -> str:
             f"account {settings.account} is not behind {settings.where}; there is {', '.join(accounts)}",
             "log in with the other user, or correct the account id",
         )
-    if not settings.account and len(accounts) != 1:
-        raise BrokerError(
-            f"{settings.where} has several accounts: {', '.join(accounts)}", "say which one by its account id"
-        )
-    chosen = settings.account or accounts[0]
+    chosen = settings.account or (accounts[0] if len(accounts) == 1 else settings.among)
+    if chosen not in accounts:
+        other = f", and {chosen} is none of them" if chosen else ", and nothing says which one is meant"
+        raise BrokerError(f"{settings.where} has several accounts: {', '.join(accounts)}{other}", NAME_IT)
     if settings.paper and not is_paper(chosen):
         raise BrokerError(
             f"account {chosen} is not a paper account (those begin with DU or DF), and the mode is paper",

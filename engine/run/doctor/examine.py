@@ -114,7 +114,7 @@ async def _examined(wanted: Wanted, clock: Clock, desk: Desk, said: Iterable[Fin
 def _settings(wanted: Wanted, desk: Desk) -> tuple[Settings | None, list[Finding]]:
     """Return the settings of a run of these specs: their file lies beside the folder of the first one."""
     flags = dict(wanted.flags)
-    if desk.account is not None and not wanted.live and not wanted.sim and flags.get("account") is None:
+    if desk.account is not None and not wanted.live and flags.get("account") is None:
         flags["account"] = desk.account.account
     return found_settings(wanted.settings, _folder(wanted, desk), wanted.data, flags, wanted.environ)
 
@@ -172,9 +172,16 @@ def _attached(
 ) -> AbstractAsyncContextManager[World]:
     rules = None if desk.account is None else desk.account.live
     name = settings.account if not wanted.live else "" if rules is None else rules.account
-    name = "" if wanted.sim else name
-    is_simulated = wanted.sim or offered.is_simulated
-    return attached(settings.host, port, CLIENT_ID, name, lockstep=is_simulated, live=wanted.live, share=settings.share)
+    return attached(
+        settings.host,
+        port,
+        CLIENT_ID,
+        "" if wanted.sim else name,
+        lockstep=wanted.sim or offered.is_simulated,
+        among=name,
+        live=wanted.live,
+        share=settings.share,
+    )
 
 
 def _unasked(told: set[Group]) -> list[Finding]:

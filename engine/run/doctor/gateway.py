@@ -30,8 +30,9 @@ async def greeted(settings: Settings, *, live: bool, sim: bool) -> tuple[int | N
 
 
 def _answer(where: str, offered: Greeting, *, sim: bool) -> Finding:
-    accounts = ", ".join(offered.accounts)
+    word = "account" if len(offered.accounts) == 1 else "accounts"
+    accounts = f"{word} {', '.join(offered.accounts)}"
     if offered.is_simulated and not sim:
-        text = f"{where} is a simulated gateway with account {accounts}: what follows is about a market that is made up"
+        text = f"{where} is a simulated gateway with {accounts}: what follows is about a market that is made up"
         return warning(Group.GATEWAY, "connection", text, "add --sim if that is meant; else give IB's own port")
-    return fine(Group.GATEWAY, "connection", f"{where} answers, with account {accounts}")
+    return fine(Group.GATEWAY, "connection", f"{where} answers, with {accounts}")
