@@ -524,6 +524,43 @@ def test_62_a_clock_that_disagrees_with_the_brokers_is_told_and_told_again_when_
     run(scenario())
 
 
+@pytest.mark.parametrize(
+    ("set_by", "told"), [(-3600, [3600, 0]), (0, [3600]), (-7200, [3600, -3600])], ids=["right", "not", "wrong"]
+)
+def test_62_a_clock_that_is_set_counts_as_it_is_then_though_its_jump_ends_the_connection(
+    set_by: int, told: list[int]
+) -> None:
+    """Who does as he was told sets the clock: nothing said that it agreed, and nothing was entered until a restart."""
+
+    async def scenario() -> None:
+        clock, ahead = HandClock(), 3600.0
+        real = clock.at.timestamp() - ahead
+        answers = {"49": lambda _: [(49, 1, int(real + clock.ran))]}
+        found: list[float] = []
+
+        async def pass_seconds(world: IbWorld) -> None:
+            for _ in range(150):
+                clock.at += timedelta(seconds=1)
+                clock.ran += 1
+                batch = await world.link.next(clock.at)
+                await asyncio.sleep(0)
+                found.extend(event.seconds for event in batch.events if isinstance(event, ClocksApart))
+
+        async with fake_tws(answers=answers) as fake:
+            world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
+            await world.link.connect()
+            await pass_seconds(world)
+            clock.at += timedelta(seconds=set_by)
+            if set_by:
+                assert isinstance((await world.link.next(clock.at)).events[-1], LinkDown)
+            await world.link.connect()
+            await pass_seconds(world)
+            await world.link.close()
+        assert found == [pytest.approx(each, abs=5) for each in told]
+
+    run(scenario())
+
+
 def test_free_running_waits_until_a_timer_is_due() -> None:
     class Still:
         def now(self) -> datetime:

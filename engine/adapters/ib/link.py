@@ -140,7 +140,7 @@ class IbLink:
 
     def _begin(self, wire: Wire) -> None:
         self._now = wire.greeted_at if self.is_lockstep else self._clock.now()
-        self._time = Timekeeper(self._clock)
+        self._time = Timekeeper(self._clock, self._time.apart)
         wire.pace.release(self._now.timestamp())
         self._readers = dict(readers(wire.version, self._account))
         self._values = AccountValues(self._account)

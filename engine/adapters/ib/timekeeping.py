@@ -13,18 +13,23 @@ JUMP = 2.0
 APART = 2.0
 """Seconds by which the broker's clock may lie outside of the time between a question and its answer."""
 ASK_EVERY = 60.0
+OTHERWISE = 60.0
+"""Seconds by which the difference must have changed to be told anew: who sets a clock may set it wrong."""
 
 
 class Timekeeper:
-    """One for each connection; `look` is asked at every batch, `heard` is told the broker's time."""
+    """One for each connection; `look` is asked at every batch, `heard` is told the broker's time.
 
-    def __init__(self, clock: Clock) -> None:
+    apart: seconds that were told last, which count until others are: also those that the connection before has told.
+    """
+
+    def __init__(self, clock: Clock, apart: float = 0.0) -> None:
         self._clock = clock
         self._now, self._elapsed = clock.now(), clock.elapsed()
         self._asked: float | None = None
         self._asked_at = self._now
         self._doubts = 0
-        self.apart = 0.0
+        self.apart = apart
 
     def look(self) -> str:
         """Return how the clock has jumped since the last look, "" when it has not."""
@@ -52,7 +57,8 @@ class Timekeeper:
         behind = (told - self._clock.now()).total_seconds()
         found = ahead if ahead > APART else -behind if behind > APART else 0.0
         self._doubts = self._doubts + 1 if found else 0
-        if self._doubts == 1 or bool(found) is bool(self.apart):
+        is_known = bool(found) is bool(self.apart) and abs(found - self.apart) < OTHERWISE
+        if self._doubts == 1 or is_known:
             return None
         self.apart = found
         return found
