@@ -22,7 +22,7 @@ from engine.adapters.ib.quotes import FAULTS
 from engine.adapters.ib.reports import Reader, readers
 from engine.adapters.ib.self_check import check_seams
 from engine.adapters.ib.settings import IbSettings
-from engine.adapters.ib.timekeeping import Timekeeper
+from engine.adapters.ib.timekeeping import DAY_IN_DOUBT, Timekeeper
 from engine.adapters.ib.wire import REQUEST_IDS, Wire
 from engine.model.contract import Contract, Option
 from engine.model.errors import BrokerError
@@ -132,6 +132,8 @@ class IbLink:
         self._begin(wire)
         try:
             events = await self._settled(wire)
+            if abs(self._time.apart) > DAY_IN_DOUBT:
+                raise trouble.other_day(self._settings, self._time.apart)
         except BaseException:
             await self.close()
             raise
@@ -160,9 +162,14 @@ class IbLink:
         self._orders.clear()
         self._positions.clear()
         wire.inbox.counted_id = 0
-        wire.client.reqIds(1)  # answered before the lists that are asked for after it
+        wire.client.reqIds(1)  # answered before the lists that are asked for after it, and so is the time
+        asks_time = not (self.is_lockstep or self.is_simulated)
+        if asks_time:
+            self._time.asks()
+            wire.client.reqCurrentTime()
         await ask_all(wire, self._account)
-        return self._drain(wire)
+        told = self._clocks(wire) if asks_time else []
+        return [*told, *self._drain(wire)]
 
     def _up(self, wire: Wire, counted_id: int = 0) -> LinkUp:
         """Return what the lists come to. `counted_id`: of a new connection alone: on others orders may wait."""
@@ -237,11 +244,17 @@ class IbLink:
 
     def _check_clock(self, wire: Wire) -> list[Event]:
         """Return what is new about the broker's clock and ours."""
-        told = wire.fence.take()
         if self.is_simulated or not wire.is_up:
+            wire.fence.take()
             return []
+        found = self._clocks(wire)
         if self._time.is_due():
             wire.client.reqCurrentTime()
+        return found
+
+    def _clocks(self, wire: Wire) -> list[Event]:
+        """Return what the broker's time says of our clock, if it was told and that is new."""
+        told = wire.fence.take()
         ahead = None if told is None else self._time.heard(told)
         return [] if ahead is None else [ClocksApart(self._now, ahead)]
 

@@ -17,6 +17,11 @@ OTHERWISE = 60.0
 """Seconds by which the difference must have changed to be told anew: who sets a clock may set it wrong."""
 
 
+DAY_IN_DOUBT = 7200.0
+"""Seconds of difference from which nobody is let in: sessions, days of options and of orders would be of another day.
+An hour is what a wrong zone makes of a clock that is right: watched levels still count then, and it is told."""
+
+
 class Timekeeper:
     """One for each connection; `look` is asked at every batch, `heard` is told the broker's time.
 
@@ -45,8 +50,12 @@ class Timekeeper:
         elapsed = self._clock.elapsed()
         if self._asked is not None and elapsed - self._asked < (1.0 if self._doubts == 1 else ASK_EVERY):
             return False
-        self._asked, self._asked_at = elapsed, self._clock.now()
+        self.asks()
         return True
+
+    def asks(self) -> None:
+        """Note that the broker is asked for his time now."""
+        self._asked, self._asked_at = self._clock.elapsed(), self._clock.now()
 
     def heard(self, told: datetime) -> float | None:
         """Take the broker's time; return by how many seconds we are ahead when that is new, 0.0 when all is well again.

@@ -115,6 +115,16 @@ def other_account(settings: IbSettings, found: str, before: str) -> BrokerError:
     )
 
 
+def other_day(settings: IbSettings, ahead: float) -> BrokerError:
+    """This computer's clock is so far from the broker's that days, sessions and expiries would be wrong."""
+    way = "ahead of" if ahead > 0 else "behind"
+    return BrokerError(
+        f"this computer's clock is {abs(ahead) / 3600:,.1f} hours {way} the broker's at {settings.where}: what is of "
+        "today, and what has expired, would be wrong",
+        "set the clock and its time zone (NTP); an engine that runs, or waits for its gateway, then goes on by itself",
+    )
+
+
 def is_paper(account: str) -> bool:
     """Say whether an account id is one of paper trading."""
     return account.startswith(PAPER_PREFIXES)
