@@ -90,6 +90,19 @@ def incomplete(settings: IbSettings, missing: Sequence[str]) -> BrokerError:
     )
 
 
+def is_read_only(words: str) -> bool:
+    """Say whether the gateway refuses something since its API is read-only; the code of that (321) has many causes."""
+    return "Read-Only mode" in words
+
+
+def read_only(settings: IbSettings) -> BrokerError:
+    """Connected, but the API is read-only, so that lists of orders are refused, and orders would be."""
+    return BrokerError(
+        f"{settings.where} is connected, and its API is read-only: neither orders nor lists of them",
+        "in TWS or IB Gateway: Configure, API, Settings: switch off 'Read-Only API' (containers: READ_ONLY_API: no)",
+    )
+
+
 def unsettled(settings: IbSettings) -> BrokerError:
     """Every list came, and came otherwise each time."""
     return BrokerError(

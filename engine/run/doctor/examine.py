@@ -26,7 +26,7 @@ from engine.run.doctor.dates import events_ahead, found_calendar, sessions_ahead
 from engine.run.doctor.delayed import delayed_data
 from engine.run.doctor.disk import room
 from engine.run.doctor.finding import Finding, Group, Level, fault, outage, unchecked
-from engine.run.doctor.gateway import codec, greeted
+from engine.run.doctor.gateway import codec, greeted, own_id
 from engine.run.doctor.hooks import hooks_received
 from engine.run.doctor.legs import chosen_legs
 from engine.run.doctor.packages import python_and_packages
@@ -138,6 +138,7 @@ async def _at_the_gateway(
     wanted: Wanted, desk: Desk, settings: Settings, calendar: EventCalendar, clock: Clock
 ) -> AsyncIterator[Finding]:
     world: AbstractAsyncContextManager[World]
+    has_neighbour = not wanted.sim and is_held(settings.live_store if wanted.live else settings.store)
     if wanted.is_embedded:
         world = simulated(SimSettings(), CLIENT_ID)
     else:
@@ -152,8 +153,7 @@ async def _at_the_gateway(
                 yield finding
             return
         world = _attached(wanted, desk, settings, port, offered)
-    store = settings.live_store if wanted.live else settings.store
-    has_neighbour = not wanted.sim and is_held(store)
+        yield await own_id(settings, port, has_engine=has_neighbour, sim=wanted.sim)
     told: set[Group] = set()
     try:
         async with world as entered:

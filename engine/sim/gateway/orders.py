@@ -215,7 +215,16 @@ def all_open_orders(hub: Hub, session: Session, fields: Fields) -> None:
     _send_orders(hub, session, own_only=False)
 
 
+def _is_refused(hub: Hub, session: Session) -> bool:
+    """Refuse a list of orders where the API is read-only, as the real gateway does: on no id, and without an end."""
+    if hub.settings.read_only:
+        session.error(-1, 321, f"Error validating request.-'cA' : cause - {READ_ONLY}")
+    return hub.settings.read_only
+
+
 def _send_orders(hub: Hub, session: Session, *, own_only: bool) -> None:
+    if _is_refused(hub, session):
+        return
     views = [each for each in _open(hub) if not own_only or each.ticket.client_id == session.client_id]
     for view in hub.told(session, "orders", views, nothing):
         send_open_order(hub, session, view)
@@ -250,6 +259,8 @@ def auto_open_orders(hub: Hub, session: Session, fields: Fields) -> None:
 
 def completed_orders(hub: Hub, session: Session, fields: Fields) -> None:
     """Message 99: today's finished orders of every account."""
+    if _is_refused(hub, session):
+        return
     views = [view for broker in hub.brokers for view in broker.completed_orders()]
     for view in hub.told(session, "completed", views, nothing):
         session.send(*encode_orders.completed_order(session.version, view, _instrument(hub, view.ticket)))
