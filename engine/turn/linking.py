@@ -44,7 +44,7 @@ def link_down(work: Work, event: LinkDown) -> dict[str, Any]:
     for order in work.all_live_orders():
         if order.status is OrderStatus.SENDING:
             work.put_order(replace(order, status=OrderStatus.UNKNOWN, message="the link went down"))
-    return {"is_linked": False, "is_ready": False, "down_at": work.state.down_at or event.at}
+    return {"is_linked": False, "is_ready": False, "down_at": work.state.down_at or event.since or event.at}
 
 
 def link_up(work: Work, event: LinkUp) -> dict[str, Any]:

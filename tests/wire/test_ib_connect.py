@@ -459,6 +459,7 @@ def test_62_63_a_clock_that_jumps_is_a_lost_connection(seconds: int, words: str)
             clock.at += timedelta(seconds=seconds)
             (down,) = (await world.link.next(clock.at)).events  # nothing is decided by what waited in the socket
             assert isinstance(down, LinkDown)
+            assert down.since == clock.at - timedelta(seconds=seconds)
             assert words in down.reason
             up = (await world.link.connect()).events[-1]
             assert isinstance(up, LinkUp)

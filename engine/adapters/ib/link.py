@@ -67,7 +67,7 @@ class IbLink:
         self._time = Timekeeper(clock)
         self._account = settings.account
         self._is_simulated: bool | None = None
-        self._now = clock.now()
+        self._now = self._seen_until = clock.now()
         self._readers: dict[str, Reader] = {}
         self._values = AccountValues("")
         self._seen: set[tuple[str, str]] = set()
@@ -141,7 +141,7 @@ class IbLink:
         return Batch(self._now, (*events, self._up(wire, wire.inbox.counted_id)))
 
     def _begin(self, wire: Wire) -> None:
-        self._now = wire.greeted_at if self.is_lockstep else self._clock.now()
+        self._now = self._seen_until = wire.greeted_at if self.is_lockstep else self._clock.now()
         self._time = Timekeeper(self._clock, self._time.apart)
         wire.pace.release(self._now.timestamp())
         self._readers = dict(readers(wire.version, self._account))
@@ -218,7 +218,8 @@ class IbLink:
         at = self._now
         if not self.is_lockstep and (stood := self._time.look() or wire.stood_still()):
             wire.give_up(stood)  # and nothing is decided by the quotes that waited: nobody knows how old they are
-            return self._down(wire)
+            return self._down(wire, since=self._seen_until)
+        self._seen_until = at
         wire.pace.release(at.timestamp())
         events = self._drain(wire)
         self._feed.ask_again(at)
@@ -271,11 +272,11 @@ class IbLink:
             self._lost_lines = False
         return [*events, self._up(wire)]
 
-    def _down(self, wire: Wire, events: list[Event] | None = None) -> Batch:
+    def _down(self, wire: Wire, events: list[Event] | None = None, since: datetime | None = None) -> Batch:
         found = self._drain(wire) if events is None else events
         self._told_down = True
         reason = wire.lost or "the connection is gone"
-        return Batch(self._now, (*found, LinkDown(self._now, reason)))
+        return Batch(self._now, (*found, LinkDown(self._now, reason, since)))
 
     async def _wait(self, wire: Wire, until: datetime | None) -> None:
         """Wait for news or `until`; messages that wait for their second are sent meanwhile."""
