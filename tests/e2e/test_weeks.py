@@ -4,6 +4,7 @@ The simulated gateway jumps over nights; here they are lived, by an engine that 
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -158,9 +159,10 @@ FRIDAY, SUNDAY, MONDAY = date(2026, 10, 30), date(2026, 11, 1), date(2026, 11, 2
 BEFORE, HALF = date(2026, 11, 25), date(2026, 11, 27)
 """The days around Thanksgiving, of which the second ends at 13:00."""
 TOO_LATE = [
-    "11-02 09:40 no connection to the broker for 10 minutes: nobody watches 1 open position",
-    "11-02 10:32 connected again: an open position was not watched for 62 min of the session",
+    r"11-02 09:4[01] no connection to the broker for 1[01] minutes: nobody watches 1 open position",
+    r"11-02 10:3[23] connected again: an open position was not watched for 6[23] min of the session",
 ]
+"""It is looked for with each attempt to connect, which comes within a minute and a quarter."""
 
 
 @pytest.mark.long
@@ -195,7 +197,9 @@ def test_what_must_be_told_is_told_once_and_nothing_at_night(
     alarms: list[str],
 ) -> None:
     found = live(tmp_path, monkeypatch, sessions[0], len(sessions), acts)
-    assert found.alarms() == alarms
+    told = found.alarms()
+    assert len(told) == len(alarms), told
+    assert all(re.fullmatch(words, each) for words, each in zip(alarms, told, strict=True)), told
     assert [each.data["date"] for each in found.of(Kind.SESSION)] == [f"{day}" for day in sessions]
     assert compare_books(found.day) == []
     assert [verdict.first for verdict in audit_store(found.store) if not verdict.holds] == []
