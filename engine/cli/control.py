@@ -49,6 +49,8 @@ def _tell_undone(request: Request, bot: str, found: Place) -> None:
         click.echo(f"not closed: {text}")
     if told.is_linked is False:
         click.echo(f"{told.words}\nnothing is cancelled or closed until it is back: what cannot wait, do in TWS")
+    elif told.words:
+        click.echo(f"{told.words}\nlook whether it does what was asked: what cannot wait, do in TWS")
 
 
 def _check_bot(bot: str, found: Place) -> None:

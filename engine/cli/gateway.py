@@ -92,8 +92,9 @@ def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | No
 @click.option(
     "--account",
     metavar="ID",
-    default="",
-    help="The account's id (default: DU and the seed). With U1234567 it plays a live account, still simulated.",
+    multiple=True,
+    help="The account's id (default: DU and the seed). With U1234567 it plays a live account, still simulated. Given "
+    "again: further accounts behind the same login, each with its own cash.",
 )
 @click.option(
     "--positions",
@@ -157,7 +158,7 @@ def gateway(
     chains: tuple[Path, ...],
     store: Place | None,
     cash: float,
-    account: str,
+    account: tuple[str, ...],
     positions: Path | None,
     shares: tuple[tuple[str, int], ...] | None,
     faults: Path | None,
@@ -199,7 +200,8 @@ def gateway(
             fence_seconds=fence_seconds,
             holders=holders,
             cash=Decimal(str(cash)),
-            account=account or (given.account if given is not None else ""),
+            account=account[0] if account else given.account if given is not None else "",
+            more_accounts=account[1:],
             market_file=market,
             positions_file=positions,
             shares=shares or (),

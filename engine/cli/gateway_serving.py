@@ -75,8 +75,13 @@ def _banner(settings: "GatewaySettings", running: "RunningGateway") -> str:
     first = running.gateway.hub.timeline.sessions[0].date
     return (
         f"SIMULATED TWS gateway on 127.0.0.1:{running.port} - no real market, no real money\n"
-        f"SIMULATED account {running.exchange.account}, {length} from {first}, {pace}, seed {settings.seed}"
+        f"SIMULATED {_accounts(running)}, {length} from {first}, {pace}, seed {settings.seed}"
     )
+
+
+def _accounts(running: "RunningGateway") -> str:
+    names = [each.account for each in running.gateway.hub.brokers]
+    return f"account{'' if len(names) == 1 else 's'} {', '.join(names)}"
 
 
 def _farewell(running: "RunningGateway") -> str:

@@ -223,6 +223,7 @@ def close_all(store: Place, bot: str = "") -> None:
         int(settings.get("client_id") or 1),
         "" if settings.get("sim") and not is_live else str(told["account"]),
         lockstep=bool(settings.get("sim")),
+        among=str(told["account"]),
         live=is_live,
     )
     said = {**settings, "flatten": True}
@@ -279,9 +280,7 @@ def _settings(options: Mapping[str, Any], desk: "Desk", folder: Path) -> "Settin
         "client_id": options["client_id"],
         store: options["store"],
         "logs": options["logs"],
-        "account": desk.account.account
-        if desk.account is not None and options["paper"] and not options["sim"]
-        else None,
+        "account": desk.account.account if desk.account is not None and options["paper"] else None,
     }
     return read_settings(options["settings"], folder, data_folder(), flags=flags)
 
@@ -366,6 +365,7 @@ def _paper_world(
             port or 0,
             *who,
             lockstep=True,
+            among=settings.account,
             sends_orders=not observes,
             share=settings.share,
             waiting=waiting,

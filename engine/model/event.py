@@ -213,10 +213,14 @@ class MarginReport:
 
 @dataclass(frozen=True, slots=True)
 class LinkDown:
-    """The connection is gone; nothing more arrives until LinkUp."""
+    """The connection is gone; nothing more arrives until LinkUp.
+
+    since: from when on nothing was seen any more, where that is before `at`, as while the computer slept.
+    """
 
     at: datetime
     reason: str
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

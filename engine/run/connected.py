@@ -1,11 +1,15 @@
 """Whether the engine of a store has its broker, as far as its records tell: for those who look from another process."""
 
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from engine.model.session import EXCHANGE_ZONE
+from engine.adapters.clock import WallClock
+from engine.model.session import EXCHANGE_ZONE, exchange_date, session_from
 from engine.record.record import Kind
 from engine.store.queries import Run, StoreReader
 
+QUIET = timedelta(minutes=3)
+"""How long no price may have been recorded in the session: an engine that sees any records them each minute."""
 _UNWATCHED = "only orders at the broker work, no other exit acts"
 
 
@@ -16,8 +20,8 @@ class Connected(NamedTuple):
     words: str
 
 
-def connected(reader: StoreReader, run: Run) -> Connected:
-    """Return how the connection of a store's engine stands."""
+def connected(reader: StoreReader, run: Run, now: datetime | None = None) -> Connected:
+    """Return how the connection of a store's engine stands; `now`: by this computer's clock unless another is given."""
     if run.state() == "stopped":
         return Connected(None, "")
     if run.is_waiting:
@@ -27,6 +31,23 @@ def connected(reader: StoreReader, run: Run) -> Connected:
         return Connected(None, "")
     link = told[1]
     if link.data["up"]:
-        return Connected(True, "")
+        return Connected(True, _quiet(reader, run, WallClock().now() if now is None else now))
     since, why = link.at.astimezone(EXCHANGE_ZONE), link.data.get("reason") or "no reason is known"
     return Connected(False, f"not connected to the broker since {since:%Y-%m-%d %H:%M:%S}: {_UNWATCHED} ({why})")
+
+
+def _quiet(reader: StoreReader, run: Run, now: datetime) -> str:
+    """Return in words that an engine has recorded no price for long, "" where it has, or its time is not ours.
+
+    A process that is suspended, and one that hangs, look as alive as any other.
+    """
+    if run.started is None or run.started.data.get("lockstep"):
+        return ""
+    told, session = reader.last_record(Kind.PRICES), session_from(exchange_date(now))
+    if told is None or not session.open <= told[1].at <= now - QUIET or now >= session.close:
+        return ""
+    last, minutes = told[1].at.astimezone(EXCHANGE_ZONE), (now - told[1].at) // timedelta(minutes=1)
+    return (
+        f"no price was recorded for {minutes} min, since {last:%H:%M}: the engine is suspended, or hangs, or has no "
+        f"market data. While it is so {_UNWATCHED}"
+    )

@@ -17,6 +17,7 @@ from engine.model.errors import BrokerError, RulebotError, UnwrittenError
 from engine.model.event import Event
 from engine.model.facts import Facts
 from engine.model.order import Purpose
+from engine.model.session import exchange_date
 from engine.ports import Batch, Broker, Feed, Journal, Link, NoTape, Tape
 from engine.record.record import DURABLE, Json, Kind, Record
 from engine.run.bars import BarWatch
@@ -24,6 +25,7 @@ from engine.run.connecting import waits
 from engine.run.heartbeat import Heartbeat
 from engine.run.inbox import Asked
 from engine.run.prepare import prepare
+from engine.run.unwatched import unwatched_for
 from engine.turn.linking import UNWATCHED, unwatched_text
 from engine.turn.program import Program
 from engine.turn.state import State
@@ -183,7 +185,8 @@ class Loop:
         return min(state.wake_at, self.at + self.rests)
 
     async def _reconnect(self) -> Batch | None:
-        clock, told = asyncio.get_running_loop().time, self.state.is_unwatched_told
+        clock = asyncio.get_running_loop().time
+        told = self.state.session.date if self.state.is_unwatched_told else None
         lost = _Lost(clock(), self.at)
         self.heartbeat.waits("")
         for wait in waits(self.program.install):
@@ -194,21 +197,22 @@ class Loop:
             except BrokerError as error:
                 log.warning("%s; tried again in %.0f s", error.message, wait)
                 self.heartbeat.waits(error.message)
-                away = clock() - lost.since
-                if away >= UNWATCHED.total_seconds() and not told:
-                    told = self._tell_unwatched(away, lost)
+                told = self._tell_unwatched(clock() - lost.since, lost, told)
                 if await self._is_stopped_within(wait, lost):
                     return None
         raise AssertionError("waits never end")
 
-    def _tell_unwatched(self, away: float, lost: _Lost) -> bool:
-        """Record that nobody watches what is open; True, since once is enough."""
-        held = [self.state.positions[name] for name in self.state.active]
-        count = sum(not position.is_flat for position in held)
-        if count and lost.at is not None:
-            told = Record(lost.at + timedelta(seconds=away), Kind.ALARM, data={"text": unwatched_text(away, count)})
-            self.note(told)
-        return True
+    def _tell_unwatched(self, away: float, lost: _Lost, told: date | None) -> date | None:
+        """Record, once in a session, that nobody watches what is open; return the day on which it was told last."""
+        if lost.at is None:
+            return told
+        now = lost.at + timedelta(seconds=away)
+        seconds, today = unwatched_for(lost.at, now), exchange_date(now)
+        if seconds < UNWATCHED.total_seconds() or told == today:
+            return told
+        if count := sum(not self.state.positions[name].is_flat for name in self.state.active):
+            self.note(Record(now, Kind.ALARM, data={"text": unwatched_text(seconds, count)}))
+        return today
 
     async def _is_stopped_within(self, seconds: float, lost: _Lost) -> bool:
         """Let time pass while there is no broker; say whether a person ends the run meanwhile."""

@@ -1,12 +1,18 @@
-"""A service whose gateway stays away while positions are open: a person is told, though no engine runs yet."""
+"""Positions that are open while the gateway stays away: a person is told, in the session alone.
+
+Outside of it no exit acts, and gateways restart every night and wait for a login over every weekend. Where that lasts
+into a session it is told then; a service says half an hour before the open what is wrong, too (`before_open.py`).
+"""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 from engine.adapters.clock import Clock, WallClock
 from engine.model.errors import StoreError
+from engine.model.session import exchange_date, session_from
 from engine.record.record import Kind, Record
 from engine.store.journal import SqlJournal
 from engine.store.open import is_there, open_store
@@ -15,6 +21,15 @@ from engine.store.queries import StoreReader
 from engine.turn.linking import UNWATCHED, unwatched_text
 
 log = logging.getLogger("rulebot.run")
+
+LOOK_EVERY = 5.0
+"""Seconds between two looks at the clock while a start waits."""
+
+
+def unwatched_for(since: datetime, now: datetime) -> float:
+    """Return for how many seconds of the session that is on nobody has watched what is open; 0.0 where none is on."""
+    session = session_from(exchange_date(now))
+    return (now - max(since, session.open)).total_seconds() if session.open <= now < session.close else 0.0
 
 
 @asynccontextmanager
@@ -33,12 +48,14 @@ async def told_when_unwatched(
 
 
 async def _tell(store: Place, write: Callable[[Record], None], clock: Clock) -> None:
-    await asyncio.sleep(UNWATCHED.total_seconds())
+    since = clock.now()
+    while (seconds := unwatched_for(since, clock.now())) < UNWATCHED.total_seconds():
+        await asyncio.sleep(LOOK_EVERY)
     try:
         with StoreReader(store) as reader:
             count = len(reader.view("open_positions"))
         if count:
-            text = unwatched_text(UNWATCHED.total_seconds(), count)
+            text = unwatched_text(seconds, count)
             log.warning(text)
             write(Record(clock.now(), Kind.ALARM, data={"text": text}))
     except StoreError as error:

@@ -66,7 +66,7 @@ async def _beat(pulse: Pulse, tell: Callable[[str], None]) -> None:
     while True:
         await asyncio.sleep(EVERY)
         if stood := pulse.beat(time.monotonic()):
-            tell(f"the engine stood still for {stood:.0f} s: is the computer overloaded, or its disk slow?")
+            tell(f"the engine stood still for {stood:.0f} s: was the computer asleep or overloaded, or its disk slow?")
 
 
 def _look(pulse: Pulse, done: Event, silence: Callable[[], float]) -> None:

@@ -167,6 +167,7 @@ async def attached(
     account: str,
     *,
     lockstep: bool,
+    among: str = "",
     live: bool = False,
     sends_orders: bool = True,
     share: Share = WHOLE,
@@ -174,6 +175,7 @@ async def attached(
 ) -> AsyncIterator[World]:
     """Yield a world behind a gateway that runs elsewhere: IB's, or `rulebot gateway` with `lockstep`.
 
+    among: which account to take where none must be the one, and there are several.
     It is a paper account, with `live` never one; where no orders are sent, either. `port` None takes the first of their
     usual ports at which something listens; a service waits until one does, and `waiting` is told so.
     """
@@ -185,6 +187,7 @@ async def attached(
         port=port,
         client_id=client_id,
         account=account,
+        among=among,
         paper=not live if sends_orders else None,
         sends_orders=sends_orders,
         lockstep=lockstep,

@@ -31,6 +31,7 @@ from engine.turn.unseen import book_unseen
 from engine.turn.work import Work
 
 CONNECTED_AGAIN = "connected again"
+APART = "our clock and the broker's disagree"
 TOLD_AWAY = timedelta(minutes=1)
 UNWATCHED = timedelta(minutes=10)
 """How long there may be no broker until a person is told that nobody watches what is open."""
@@ -43,7 +44,7 @@ def link_down(work: Work, event: LinkDown) -> dict[str, Any]:
     for order in work.all_live_orders():
         if order.status is OrderStatus.SENDING:
             work.put_order(replace(order, status=OrderStatus.UNKNOWN, message="the link went down"))
-    return {"is_linked": False, "is_ready": False, "down_at": work.state.down_at or event.at}
+    return {"is_linked": False, "is_ready": False, "down_at": work.state.down_at or event.since or event.at}
 
 
 def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
@@ -67,6 +68,8 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     listed_at_first(work, at_broker)
     if work.state.standing.trading is not Trading.ACTIVE:
         cancel_entries(work, "", "only what reduces may work")
+    elif work.state.clocks_apart:
+        cancel_entries(work, "", APART)
     _tell_other_ids(work, event)
     _tell_away(work)
     tell_unprotected(work)
@@ -162,7 +165,8 @@ def clocks_apart(work: Work, event: ClocksApart) -> dict[str, Any]:
     if event.seconds:
         text = f"this computer's clock is {clock_words(event.seconds)} the broker's: set it (NTP)"
         work.record(Kind.ALARM, text=f"{text}; nothing is entered until they agree, exits go on by this one")
-        cancel_entries(work, "", "our clock and the broker's disagree")
+        if work.state.is_linked:  # else at LinkUp: it may be told with the lists
+            cancel_entries(work, "", APART)
     else:
         work.record(Kind.ALARM, text="this computer's clock and the broker's agree again")
     for name in work.bots:

@@ -144,7 +144,7 @@ async def _events(made: Parts, gone: Any) -> AsyncIterator[str]:
                     yield _event(name, html)
         if quiet >= QUIET:
             quiet = 0.0
-            yield ": still here\n\n"
+            yield _event("beat", "still here")
         await asyncio.sleep(LOOK_EVERY)
         quiet += LOOK_EVERY
 

@@ -127,6 +127,15 @@ def test_the_store_and_the_logs_are_on_a_volume() -> None:
     assert "RULEBOT_DATA=/data" in (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
 
 
+def test_new_yorks_time_comes_along_where_the_system_brings_none() -> None:
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    assert "tzdata" in asked
+    words = "from engine.model.session import EXCHANGE_ZONE as zone; print(zone.key)"
+    without = {**os.environ, "PYTHONTZPATH": ""}
+    done = subprocess.run([sys.executable, "-c", words], env=without, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "America/New_York"), done.stderr
+
+
 def test_example_env_has_every_variable_and_no_other() -> None:
     written = set(re.findall(r"^#?([A-Z_]+)=", (DEPLOY / "example.env").read_text(encoding="utf-8"), re.MULTILINE))
     asked = {name for file in COMPOSE for name in VARIABLE.findall(file.read_text(encoding="utf-8"))}

@@ -139,7 +139,7 @@ def test_alarms_are_found_where_they_are_raised() -> None:
         "the broker's: set it (NTP",
         "nothing is entered until they agree, exits go on by this one",
     ] in told
-    assert ["the engine stood still for", "s: is the computer overloaded, or its disk slow?"] in told
+    assert ["the engine stood still for", "s: was the computer asleep or overloaded, or its disk slow?"] in told
 
 
 def test_what_the_runbook_says_of_alarms_can_be_raised() -> None:

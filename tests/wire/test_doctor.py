@@ -300,6 +300,38 @@ def test_another_account_than_the_settings_name_is_refused(data: Path) -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize(("sim", "level"), [(False, Level.FAULT), (True, Level.WARNING)], ids=["paper", "sim"])
+def test_a_client_id_that_another_program_has_is_named(data: Path, *, sim: bool, level: Level) -> None:
+    """The check-up connects as another client, and found nothing wrong where a run would have been refused."""
+
+    async def scenario() -> None:
+        async with gateway(first_day=SIM_DAY) as gw:
+            wanted = at_port(gw.port, data, "put_lite", sim=sim)
+            free = of(await found_by(wanted), Group.GATEWAY, "client id")
+            assert (free.level, free.text) == (Level.OK, "1 is free")
+            async with client_of(gw.port, client_id=1, lockstep=False):
+                taken = of(await found_by(wanted), Group.GATEWAY, "client id")
+                assert taken.level is level
+                assert taken.text == f"client id 1 is in use on 127.0.0.1:{gw.port}"
+                assert taken.mend.startswith("another program, or an older run of this one, is connected with it")
+
+    run(scenario())
+
+
+def test_a_gateway_whose_api_is_read_only_is_named_at_once(data: Path) -> None:
+    async def scenario() -> None:
+        async with gateway(first_day=SIM_DAY, read_only=True) as gw:
+            found = await found_by(at_port(gw.port, data, "put_lite"))
+            _, refused = [each for each in found if each.name == "connection"]
+            assert refused.text == (
+                f"127.0.0.1:{gw.port} is connected, and its API is read-only: neither orders nor lists of them"
+            )
+            assert "switch off 'Read-Only API'" in refused.mend
+            assert exit_code(found) == 3
+
+    run(scenario())
+
+
 def fields_of(wanted: Wanted) -> dict[str, object]:
     return {name: getattr(wanted, name) for name in ("specs", "sim", "data", "flags", "environ")}
 

@@ -1,6 +1,8 @@
 """Connecting, refusing to connect, losing the connection."""
 
 import asyncio
+import time
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -9,6 +11,7 @@ from free_port import free_port
 from ib_fake_tws import fake_tws, open_order
 from ib_session import connected, gateway, run
 
+from engine.adapters.ib import standstill
 from engine.adapters.ib.greet import greeting
 from engine.adapters.ib.greeting import Greeting
 from engine.adapters.ib.settings import IbSettings
@@ -18,6 +21,7 @@ from engine.model.errors import BrokerError
 from engine.model.event import (
     AccountReport,
     ClocksApart,
+    Event,
     ExecutionReport,
     LinkDown,
     LinkUp,
@@ -453,8 +457,9 @@ def test_62_63_a_clock_that_jumps_is_a_lost_connection(seconds: int, words: str)
             clock.ran += 30
             assert isinstance((await world.link.next(clock.at)).events[-1], MarketMoved)
             clock.at += timedelta(seconds=seconds)
-            down = (await world.link.next(clock.at)).events[-1]
+            (down,) = (await world.link.next(clock.at)).events  # nothing is decided by what waited in the socket
             assert isinstance(down, LinkDown)
+            assert down.since == clock.at - timedelta(seconds=seconds)
             assert words in down.reason
             up = (await world.link.connect()).events[-1]
             assert isinstance(up, LinkUp)
@@ -464,15 +469,53 @@ def test_62_63_a_clock_that_jumps_is_a_lost_connection(seconds: int, words: str)
     run(scenario())
 
 
+@pytest.mark.parametrize("is_read", [False, True], ids=["blocked before it read", "blocked after it read"])
+def test_15_63_a_process_that_stood_still_decides_nothing_by_the_quotes_that_waited(
+    monkeypatch: pytest.MonkeyPatch, *, is_read: bool
+) -> None:
+    """Suspended and gone on, all clocks have gone on too; what is in the socket is old, and looks new."""
+    monkeypatch.setattr(standstill, "EVERY", 0.05)
+    monkeypatch.setattr(standstill, "LIMIT", 0.3)
+
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
+            world.feed.watch([Underlying("SPY")])
+            (asked,) = await fake.until_asked("1")
+            fake.push(1, 6, asked[2], 1, 600.25, 3, 0)
+            (moved,) = (await world.link.next(None)).events
+            assert isinstance(moved, MarketMoved)
+            assert moved.rows
+            fake.push(1, 6, asked[2], 1, 601.5, 3, 0)
+            if is_read:
+                await asyncio.sleep(0.03)
+            time.sleep(0.8)  # the event loop itself is to stand still
+            (down,) = (await world.link.next(None)).events
+            assert isinstance(down, LinkDown)
+            assert "this process stood still for " in down.reason
+            again = await world.link.connect()
+            assert isinstance(again.events[-1], LinkUp)
+            _, asked = await fake.until_asked("1", 2)
+            fake.push(1, 6, asked[2], 1, 602.0, 3, 0)
+            assert isinstance((await world.link.next(None)).events[-1], MarketMoved)
+
+    run(scenario())
+
+
+def apart(events: Iterable[Event]) -> list[float]:
+    """Return what is told of our clock and the broker's."""
+    return [event.seconds for event in events if isinstance(event, ClocksApart)]
+
+
 def test_62_a_clock_that_disagrees_with_the_brokers_is_told_and_told_again_when_it_is_right() -> None:
     async def scenario() -> None:
         clock = HandClock()
         broker = {"at": clock.at.timestamp() + 3600}
         answers = {"49": lambda _: [(49, 1, int(broker["at"]))]}
-        found: list[float] = []
         async with fake_tws(answers=answers) as fake:
             world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
-            await world.link.connect()
+            events = (await world.link.connect()).events
+            assert isinstance(events[-1], LinkUp)  # told before it: nothing is entered by a clock that is not trusted
+            found = apart(events)
             for number in range(400):
                 clock.at += timedelta(seconds=1)
                 clock.ran += 1
@@ -481,11 +524,68 @@ def test_62_a_clock_that_disagrees_with_the_brokers_is_told_and_told_again_when_
                     broker["at"] -= 3600
                 batch = await world.link.next(clock.at)
                 await asyncio.sleep(0)
-                found += [event.seconds for event in batch.events if isinstance(event, ClocksApart)]
+                found += apart(batch.events)
             await world.link.close()
         assert len(found) == 2
         assert -3605 < found[0] < -3595
         assert found[1] == 0.0
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("set_by", "told"), [(-3600, [3600, 0]), (0, [3600]), (-7200, [3600, -3600])], ids=["right", "not", "wrong"]
+)
+def test_62_a_clock_that_is_set_counts_as_it_is_then_though_its_jump_ends_the_connection(
+    set_by: int, told: list[int]
+) -> None:
+    """Who does as he was told sets the clock: nothing said that it agreed, and nothing was entered until a restart."""
+
+    async def scenario() -> None:
+        clock, ahead = HandClock(), 3600.0
+        real = clock.at.timestamp() - ahead
+        answers = {"49": lambda _: [(49, 1, int(real + clock.ran))]}
+        found: list[float] = []
+
+        async def connect_and_live(world: IbWorld) -> None:
+            found.extend(apart((await world.link.connect()).events))
+            for _ in range(150):
+                clock.at += timedelta(seconds=1)
+                clock.ran += 1
+                found.extend(apart((await world.link.next(clock.at)).events))
+                await asyncio.sleep(0)
+
+        async with fake_tws(answers=answers) as fake:
+            world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
+            await connect_and_live(world)
+            clock.at += timedelta(seconds=set_by)
+            if set_by:
+                assert isinstance((await world.link.next(clock.at)).events[-1], LinkDown)
+            await connect_and_live(world)
+            await world.link.close()
+        assert found == [pytest.approx(each, abs=5) for each in told]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("hours", "way"), [(24, "24.0 hours ahead of"), (-5, "5.0 hours behind")])
+def test_62_nobody_is_let_in_by_a_clock_that_has_another_day_until_it_is_set(hours: int, way: str) -> None:
+    async def scenario() -> None:
+        clock = HandClock()
+        real = clock.at.timestamp()
+        async with fake_tws(answers={"49": lambda _: [(49, 1, int(real))]}) as fake:
+            world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
+            clock.at += timedelta(hours=hours)
+            for _ in range(2):
+                with pytest.raises(BrokerError) as caught:
+                    await world.link.connect()
+                assert f"this computer's clock is {way} the broker's" in caught.value.message
+                assert not world.link.is_up
+            clock.at -= timedelta(hours=hours)
+            events = (await world.link.connect()).events
+            assert apart(events) == [0.0]
+            assert isinstance(events[-1], LinkUp)
+            await world.link.close()
 
     run(scenario())
 
@@ -529,7 +629,7 @@ def test_row_20_a_connection_that_carries_nothing_any_more_is_given_up() -> None
 def test_row_20_a_quiet_connection_that_answers_is_kept() -> None:
     async def scenario() -> None:
         async with fake_tws() as fake:
-            fake.answers["49"] = lambda _: [(49, 1, 1764000000)]
+            fake.answers["49"] = lambda _: [(49, 1, int(time.time()))]
             async with connected(fake.port, lockstep=False, heartbeat_seconds=5.0) as (world, _):
                 waiting = asyncio.ensure_future(world.link.next(None))
                 await fake.until_asked("49", 5)

@@ -9,7 +9,7 @@ from math import isclose, isnan, pi, sqrt
 
 import pytest
 from ib_fake_tws import Fields, fake_tws
-from ib_session import DAY, SPX, chain, connected, gateway, leg, near, order, play, put, run
+from ib_session import DAY, SPX, chain, connected, gateway, leg, near, order, play, put, run, telling_our_time
 
 from engine.adapters.ib import convert, feed
 from engine.model.contract import Option, Right, Underlying
@@ -68,7 +68,11 @@ def test_watch_sends_only_the_difference_and_cancels_first() -> None:
 
 def test_without_lockstep_batches_follow_what_arrives() -> None:
     async def scenario() -> None:
-        async with gateway(lockstep=False, speed=1000.0) as gw, connected(gw.port, lockstep=False) as (world, first):
+        async with (
+            gateway(lockstep=False, speed=1000.0) as gw,
+            telling_our_time(gw),
+            connected(gw.port, lockstep=False) as (world, first),
+        ):
             assert not world.link.is_lockstep
             world.feed.watch([SPX, Underlying("SPY")])
             times = [first[-1].at]

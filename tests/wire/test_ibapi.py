@@ -55,12 +55,12 @@ for _name in " ".join(HEARD).split():
 
 
 @pytest.fixture
-def app():
+def app(request):
     """A connected client beside a gateway that runs by itself, each in its thread."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    settings = GatewaySettings(first_day=date(2025, 11, 24), speed=600.0)
+    settings = GatewaySettings(first_day=date(2025, 11, 24), speed=600.0, **getattr(request, "param", {}))
     running = asyncio.run_coroutine_threadsafe(start_gateway(settings), loop).result(SECONDS)
     client = App()
     client.running = running
@@ -171,3 +171,25 @@ def test_a_combo_is_placed_filled_and_another_cancelled(app):
     assert app.wait_for("error", lambda number, code, *rest: number == 101)[1] == 202
     app.reqCompletedOrders(False)
     app.wait_for("completedOrdersEnd")
+
+
+@pytest.mark.parametrize(
+    "app", [{"account": "DU1000", "more_accounts": ("DU2000",)}], indirect=True, ids=["two accounts"]
+)
+def test_each_of_two_accounts_is_told_apart(app):
+    contract = _details(app, 1, _option(5890.0)).contract
+    app.reqManagedAccts()
+    assert app.wait_for("managedAccounts") == ("DU1000,DU2000",)
+    app.reqAccountUpdates(True, "DU2000")
+    assert app.wait_for("updateAccountValue")[3] == "DU2000"
+    assert app.wait_for("accountDownloadEnd") == ("DU2000",)
+    app.reqAccountSummary(3, "All", "NetLiquidation")
+    assert [app.wait_for("accountSummary")[1] for _ in range(2)] == ["DU1000", "DU2000"]
+    order = _limit("BUY", 0.05)
+    app.placeOrder(100, contract, order)
+    assert app.wait_for("error", lambda number, *rest: number == 100)[1:3] == (435, "You must specify an account.")
+    order.account = "DU2000"
+    app.placeOrder(101, contract, order)
+    assert app.wait_for("openOrder")[2].account == "DU2000"
+    app.reqGlobalCancel()
+    app.wait_for("orderStatus", lambda number, status, *rest: (number, status) == (101, "Cancelled"))

@@ -11,9 +11,13 @@ FIRST_ID = 1_000_000
 """Client ids from here on are drawn for a greeting, so that the run's own id is free when the run comes."""
 
 
-async def greeting(host: str, port: int) -> Greeting:
-    """Connect, listen and disconnect; nothing is asked for. Raises: BrokerError."""
-    client_id = FIRST_ID + secrets.randbelow(MAX_CLIENT_ID - FIRST_ID)
+async def greeting(host: str, port: int, client_id: int | None = None) -> Greeting:
+    """Connect, listen and disconnect; nothing is asked for. Raises: BrokerError, IdInUseError for an id in use.
+
+    client_id: whose turn it is to be heard; one is drawn where none is given.
+    """
+    if client_id is None:
+        client_id = FIRST_ID + secrets.randbelow(MAX_CLIENT_ID - FIRST_ID)
     wire = Wire(IbSettings(host=host, port=port, client_id=client_id), Board())
     accounts = await wire.greet()
     try:

@@ -23,6 +23,7 @@ MOST_NOTICES = 1000
 class Inbox:
     """`queue` holds raw messages; `ends` the lists whose end was seen; `notices` what the broker said on no id.
 
+    `noticed` is told of each of those while somebody waits for lists.
     `next_valid_id` is the last one told, `counted_id` the same, or 0 while it was not told since it was asked for anew.
     """
 
@@ -31,6 +32,7 @@ class Inbox:
         self.ends: set[str] = set()
         self.notices: deque[tuple[int, str]] = deque(maxlen=MOST_NOTICES)
         self.next_valid_id = self.counted_id = 0
+        self.noticed: Callable[[str], None] | None = None
         self._refuse = refuse
 
     def handlers(self, old: dict[int, Handler]) -> dict[int, Handler]:
@@ -68,7 +70,10 @@ class Inbox:
             if not self._refuse(fields):
                 self.queue.append(list(fields))
                 if fields[2] == "-1":
-                    self.notices.append((convert.whole(fields[3]), convert.plain_text(fields[4])))
+                    words = convert.plain_text(fields[4])
+                    self.notices.append((convert.whole(fields[3]), words))
+                    if self.noticed is not None:
+                        self.noticed(words)
             old(fields)
 
         return handler

@@ -22,7 +22,7 @@ from engine.adapters.ib.quotes import FAULTS
 from engine.adapters.ib.reports import Reader, readers
 from engine.adapters.ib.self_check import check_seams
 from engine.adapters.ib.settings import IbSettings
-from engine.adapters.ib.timekeeping import Timekeeper
+from engine.adapters.ib.timekeeping import DAY_IN_DOUBT, Timekeeper
 from engine.adapters.ib.wire import REQUEST_IDS, Wire
 from engine.model.contract import Contract, Option
 from engine.model.errors import BrokerError
@@ -67,7 +67,7 @@ class IbLink:
         self._time = Timekeeper(clock)
         self._account = settings.account
         self._is_simulated: bool | None = None
-        self._now = clock.now()
+        self._now = self._seen_until = clock.now()
         self._readers: dict[str, Reader] = {}
         self._values = AccountValues("")
         self._seen: set[tuple[str, str]] = set()
@@ -132,6 +132,8 @@ class IbLink:
         self._begin(wire)
         try:
             events = await self._settled(wire)
+            if abs(self._time.apart) > DAY_IN_DOUBT:
+                raise trouble.other_day(self._settings, self._time.apart)
         except BaseException:
             await self.close()
             raise
@@ -139,8 +141,8 @@ class IbLink:
         return Batch(self._now, (*events, self._up(wire, wire.inbox.counted_id)))
 
     def _begin(self, wire: Wire) -> None:
-        self._now = wire.greeted_at if self.is_lockstep else self._clock.now()
-        self._time = Timekeeper(self._clock)
+        self._now = self._seen_until = wire.greeted_at if self.is_lockstep else self._clock.now()
+        self._time = Timekeeper(self._clock, self._time.apart)
         wire.pace.release(self._now.timestamp())
         self._readers = dict(readers(wire.version, self._account))
         self._values = AccountValues(self._account)
@@ -160,9 +162,14 @@ class IbLink:
         self._orders.clear()
         self._positions.clear()
         wire.inbox.counted_id = 0
-        wire.client.reqIds(1)  # answered before the lists that are asked for after it
+        wire.client.reqIds(1)  # answered before the lists that are asked for after it, and so is the time
+        asks_time = not (self.is_lockstep or self.is_simulated)
+        if asks_time:
+            self._time.asks()
+            wire.client.reqCurrentTime()
         await ask_all(wire, self._account)
-        return self._drain(wire)
+        told = self._clocks(wire) if asks_time else []
+        return [*told, *self._drain(wire)]
 
     def _up(self, wire: Wire, counted_id: int = 0) -> LinkUp:
         """Return what the lists come to. `counted_id`: of a new connection alone: on others orders may wait."""
@@ -209,6 +216,10 @@ class IbLink:
 
     async def _batch(self, wire: Wire) -> Batch:
         at = self._now
+        if not self.is_lockstep and (stood := self._time.look() or wire.stood_still()):
+            wire.give_up(stood)  # and nothing is decided by the quotes that waited: nobody knows how old they are
+            return self._down(wire, since=self._seen_until)
+        self._seen_until = at
         wire.pace.release(at.timestamp())
         events = self._drain(wire)
         self._feed.ask_again(at)
@@ -233,14 +244,18 @@ class IbLink:
         return Batch(at, tuple(events))
 
     def _check_clock(self, wire: Wire) -> list[Event]:
-        """Give the connection up when our clock has jumped; return what is new about the broker's clock and ours."""
-        if jumped := self._time.look():
-            wire.give_up(jumped)
-        told = wire.fence.take()
+        """Return what is new about the broker's clock and ours."""
         if self.is_simulated or not wire.is_up:
+            wire.fence.take()
             return []
+        found = self._clocks(wire)
         if self._time.is_due():
             wire.client.reqCurrentTime()
+        return found
+
+    def _clocks(self, wire: Wire) -> list[Event]:
+        """Return what the broker's time says of our clock, if it was told and that is new."""
+        told = wire.fence.take()
         ahead = None if told is None else self._time.heard(told)
         return [] if ahead is None else [ClocksApart(self._now, ahead)]
 
@@ -257,11 +272,11 @@ class IbLink:
             self._lost_lines = False
         return [*events, self._up(wire)]
 
-    def _down(self, wire: Wire, events: list[Event] | None = None) -> Batch:
+    def _down(self, wire: Wire, events: list[Event] | None = None, since: datetime | None = None) -> Batch:
         found = self._drain(wire) if events is None else events
         self._told_down = True
         reason = wire.lost or "the connection is gone"
-        return Batch(self._now, (*found, LinkDown(self._now, reason)))
+        return Batch(self._now, (*found, LinkDown(self._now, reason, since)))
 
     async def _wait(self, wire: Wire, until: datetime | None) -> None:
         """Wait for news or `until`; messages that wait for their second are sent meanwhile."""

@@ -50,12 +50,23 @@ async def ask_all(wire: Wire, account: str) -> None:
         lambda: ib.reqAccountUpdatesAsync(account),
         lambda: ib.reqExecutionsAsync(ours),
     )
+    refused: list[str] = []
+
+    def noticed(words: str) -> None:
+        if trouble.is_read_only(words):
+            refused.append(words)
+            wire.give_up("its API is read-only")  # no end of a list will come
+
     wire.inbox.ends.clear()
+    wire.inbox.noticed = noticed
     for question in questions:
         try:
             await asyncio.wait_for(question(), wire.settings.request_seconds)
         except (TimeoutError, ConnectionError):
             break
+    wire.inbox.noticed = None
     missing = [name for name in ENDS.values() if name not in wire.inbox.ends]
+    if refused:
+        raise trouble.read_only(wire.settings)
     if missing:
         raise trouble.incomplete(wire.settings, missing)

@@ -27,9 +27,10 @@ class IbSettings:
     """Where TWS or IB Gateway is, who we are there, and what we may use.
 
     port: TWS 7496 live, 7497 paper; IB Gateway 4001, 4002. client_id: 0 binds orders typed into TWS by hand.
-    account: "" takes the only one there is. paper: refuse accounts with real money; False refuses those without, None
-    takes either. sends_orders: False lets no order leave, nor a change or a cancel of one. lockstep: ask a simulated
-    gateway to let its clock wait for us. max_lines: contracts streamed at once.
+    account: "" takes the only one there is; where there are several, the one of `among`, which else counts for nothing.
+    paper: refuse accounts with real money; False refuses those without, None takes either. sends_orders: False lets no
+    order leave, nor a change or a cancel of one. lockstep: ask a simulated gateway to let its clock wait for us.
+    max_lines: contracts streamed at once.
     heartbeat_seconds: after so much silence the broker is asked for the time; after three times as much the connection
     is given up (faults.md row 20). rounds_apart: between two readings of every list, which must agree.
     Units: seconds of real time, also in lockstep; they guard against a broker that never answers.
@@ -39,6 +40,7 @@ class IbSettings:
     port: int = 7497
     client_id: int = 1
     account: str = ""
+    among: str = ""
     paper: bool | None = True
     sends_orders: bool = True
     lockstep: bool = False

@@ -90,6 +90,19 @@ def incomplete(settings: IbSettings, missing: Sequence[str]) -> BrokerError:
     )
 
 
+def is_read_only(words: str) -> bool:
+    """Say whether the gateway refuses something since its API is read-only; the code of that (321) has many causes."""
+    return "Read-Only mode" in words
+
+
+def read_only(settings: IbSettings) -> BrokerError:
+    """Connected, but the API is read-only, so that lists of orders are refused, and orders would be."""
+    return BrokerError(
+        f"{settings.where} is connected, and its API is read-only: neither orders nor lists of them",
+        "in TWS or IB Gateway: Configure, API, Settings: switch off 'Read-Only API' (containers: READ_ONLY_API: no)",
+    )
+
+
 def unsettled(settings: IbSettings) -> BrokerError:
     """Every list came, and came otherwise each time."""
     return BrokerError(
@@ -115,9 +128,25 @@ def other_account(settings: IbSettings, found: str, before: str) -> BrokerError:
     )
 
 
+def other_day(settings: IbSettings, ahead: float) -> BrokerError:
+    """This computer's clock is so far from the broker's that days, sessions and expiries would be wrong."""
+    way = "ahead of" if ahead > 0 else "behind"
+    return BrokerError(
+        f"this computer's clock is {abs(ahead) / 3600:,.1f} hours {way} the broker's at {settings.where}: what is of "
+        "today, and what has expired, would be wrong",
+        "set the clock and its time zone (NTP); an engine that runs, or waits for its gateway, then goes on by itself",
+    )
+
+
 def is_paper(account: str) -> bool:
     """Say whether an account id is one of paper trading."""
     return account.startswith(PAPER_PREFIXES)
+
+
+NAME_IT = (
+    "name it: account = \"DU1234567\" in rulebot.toml or RULEBOT_ACCOUNT, for a run also as 'account' of the account "
+    "document; one engine trades one account"
+)
 
 
 def check_account(settings: IbSettings, accounts: Sequence[str]) -> str:
@@ -127,11 +156,10 @@ def check_account(settings: IbSettings, accounts: Sequence[str]) -> str:
             f"account {settings.account} is not behind {settings.where}; there is {', '.join(accounts)}",
             "log in with the other user, or correct the account id",
         )
-    if not settings.account and len(accounts) != 1:
-        raise BrokerError(
-            f"{settings.where} has several accounts: {', '.join(accounts)}", "say which one by its account id"
-        )
-    chosen = settings.account or accounts[0]
+    chosen = settings.account or (accounts[0] if len(accounts) == 1 else settings.among)
+    if chosen not in accounts:
+        other = f", and {chosen} is none of them" if chosen else ", and nothing says which one is meant"
+        raise BrokerError(f"{settings.where} has several accounts: {', '.join(accounts)}{other}", NAME_IT)
     if settings.paper and not is_paper(chosen):
         raise BrokerError(
             f"account {chosen} is not a paper account (those begin with DU or DF), and the mode is paper",

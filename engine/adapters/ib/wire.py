@@ -19,6 +19,7 @@ from engine.adapters.ib.pace import Pace
 from engine.adapters.ib.quotes import Handler, Quotes
 from engine.adapters.ib.requests import Requests
 from engine.adapters.ib.settings import IbSettings
+from engine.adapters.ib.standstill import Standstill
 from engine.model.errors import BrokerError
 from engine.model.market import Board
 from engine.model.session import EXCHANGE_ZONE
@@ -90,6 +91,7 @@ class Wire:
         self._messages: int | None = None
         self._refused: asyncio.Future[BrokerError] = asyncio.get_running_loop().create_future()
         self._greeting = _Greeting(settings, self._refuse)
+        self._standstill: Standstill | None = None
         self._listen()
         install(self.client, self.quotes, self.inbox, self.requests, self.fence)
 
@@ -122,6 +124,10 @@ class Wire:
             self.asked_at = now
             self.client.reqCurrentTime()
         return every
+
+    def stood_still(self) -> str:
+        """Return in words that this process stood still since it was connected, "" where it did not."""
+        return "" if self._standstill is None else self._standstill.words()
 
     def give_up(self, reason: str) -> None:
         """Drop the connection at once; `lost` says why."""
@@ -185,6 +191,8 @@ class Wire:
             self.client.setConnectOptions(LOCKSTEP_OPTION)
         try:
             await self._connect()
+            if not self.settings.lockstep:
+                self._standstill = Standstill()
             return self._check()
         except BaseException:
             await self.close()
@@ -244,6 +252,8 @@ class Wire:
         """Disconnect and wait until the socket is closed."""
         connection = self.client.conn
         self.pace.clear()
+        if self._standstill is not None:
+            self._standstill.stop()
         if not connection.isConnected():
             return
         closed = asyncio.Event()

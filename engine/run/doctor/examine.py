@@ -26,7 +26,7 @@ from engine.run.doctor.dates import events_ahead, found_calendar, sessions_ahead
 from engine.run.doctor.delayed import delayed_data
 from engine.run.doctor.disk import room
 from engine.run.doctor.finding import Finding, Group, Level, fault, outage, unchecked
-from engine.run.doctor.gateway import codec, greeted
+from engine.run.doctor.gateway import codec, greeted, own_id
 from engine.run.doctor.hooks import hooks_received
 from engine.run.doctor.legs import chosen_legs
 from engine.run.doctor.packages import python_and_packages
@@ -114,7 +114,7 @@ async def _examined(wanted: Wanted, clock: Clock, desk: Desk, said: Iterable[Fin
 def _settings(wanted: Wanted, desk: Desk) -> tuple[Settings | None, list[Finding]]:
     """Return the settings of a run of these specs: their file lies beside the folder of the first one."""
     flags = dict(wanted.flags)
-    if desk.account is not None and not wanted.live and not wanted.sim and flags.get("account") is None:
+    if desk.account is not None and not wanted.live and flags.get("account") is None:
         flags["account"] = desk.account.account
     return found_settings(wanted.settings, _folder(wanted, desk), wanted.data, flags, wanted.environ)
 
@@ -138,6 +138,7 @@ async def _at_the_gateway(
     wanted: Wanted, desk: Desk, settings: Settings, calendar: EventCalendar, clock: Clock
 ) -> AsyncIterator[Finding]:
     world: AbstractAsyncContextManager[World]
+    has_neighbour = not wanted.sim and is_held(settings.live_store if wanted.live else settings.store)
     if wanted.is_embedded:
         world = simulated(SimSettings(), CLIENT_ID)
     else:
@@ -152,8 +153,7 @@ async def _at_the_gateway(
                 yield finding
             return
         world = _attached(wanted, desk, settings, port, offered)
-    store = settings.live_store if wanted.live else settings.store
-    has_neighbour = not wanted.sim and is_held(store)
+        yield await own_id(settings, port, has_engine=has_neighbour, sim=wanted.sim)
     told: set[Group] = set()
     try:
         async with world as entered:
@@ -172,9 +172,16 @@ def _attached(
 ) -> AbstractAsyncContextManager[World]:
     rules = None if desk.account is None else desk.account.live
     name = settings.account if not wanted.live else "" if rules is None else rules.account
-    name = "" if wanted.sim else name
-    is_simulated = wanted.sim or offered.is_simulated
-    return attached(settings.host, port, CLIENT_ID, name, lockstep=is_simulated, live=wanted.live, share=settings.share)
+    return attached(
+        settings.host,
+        port,
+        CLIENT_ID,
+        "" if wanted.sim else name,
+        lockstep=wanted.sim or offered.is_simulated,
+        among=name,
+        live=wanted.live,
+        share=settings.share,
+    )
 
 
 def _unasked(told: set[Group]) -> list[Finding]:

@@ -3,8 +3,8 @@
 from engine.adapters.ib.greet import greeting
 from engine.adapters.ib.greeting import Greeting
 from engine.adapters.ib.self_check import check_seams
-from engine.model.errors import BrokerError
-from engine.run.doctor.finding import Finding, Group, fine, outage, warning
+from engine.model.errors import BrokerError, IdInUseError
+from engine.run.doctor.finding import Finding, Group, fault, fine, outage, unchecked, warning
 from engine.run.settings import Settings
 from engine.run.worlds import LIVE_PORTS, PAPER_PORTS, listening_port
 
@@ -29,9 +29,27 @@ async def greeted(settings: Settings, *, live: bool, sim: bool) -> tuple[int | N
     return port, offered, [_answer(f"{settings.host}:{port}", offered, sim=sim)]
 
 
+async def own_id(settings: Settings, port: int, *, has_engine: bool, sim: bool) -> Finding:
+    """Say whether the client id of a run is free: it is the one that an engine connects with, and never another.
+
+    has_engine: one runs on the store, and has it. sim: nobody knows whose run has it, which may be the person's own.
+    """
+    name, number = "client id", settings.client_id
+    if has_engine:
+        return fine(Group.GATEWAY, name, f"{number}, which the engine that runs on this store has")
+    try:
+        await greeting(settings.host, port, number)
+    except IdInUseError as error:
+        return (warning if sim else fault)(Group.GATEWAY, name, error.message, error.help or "")
+    except BrokerError as error:
+        return unchecked(Group.GATEWAY, name, f"whether {number} is free: {error.message}", error.help or "")
+    return fine(Group.GATEWAY, name, f"{number} is free")
+
+
 def _answer(where: str, offered: Greeting, *, sim: bool) -> Finding:
-    accounts = ", ".join(offered.accounts)
+    word = "account" if len(offered.accounts) == 1 else "accounts"
+    accounts = f"{word} {', '.join(offered.accounts)}"
     if offered.is_simulated and not sim:
-        text = f"{where} is a simulated gateway with account {accounts}: what follows is about a market that is made up"
+        text = f"{where} is a simulated gateway with {accounts}: what follows is about a market that is made up"
         return warning(Group.GATEWAY, "connection", text, "add --sim if that is meant; else give IB's own port")
-    return fine(Group.GATEWAY, "connection", f"{where} answers, with account {accounts}")
+    return fine(Group.GATEWAY, "connection", f"{where} answers, with {accounts}")

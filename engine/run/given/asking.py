@@ -77,7 +77,16 @@ def _world(asked: Asked, settings: Settings) -> AbstractAsyncContextManager[Worl
         return simulated(SimSettings(), CLIENT_ID)
     port = settings.live_port if asked.live else settings.port
     account = "" if asked.sim or asked.live else settings.account
-    return attached(settings.host, port, CLIENT_ID, account, lockstep=asked.sim, live=asked.live, share=settings.share)
+    return attached(
+        settings.host,
+        port,
+        CLIENT_ID,
+        account,
+        lockstep=asked.sim,
+        among=settings.account,
+        live=asked.live,
+        share=settings.share,
+    )
 
 
 async def _until(visit: Visit, clock: time | None) -> None:

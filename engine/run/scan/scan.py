@@ -88,7 +88,14 @@ def _world(wanted: Wanted, settings: Settings) -> AbstractAsyncContextManager[Wo
     port = settings.live_port if wanted.live else settings.port
     account = "" if wanted.sim or wanted.live else settings.account
     return attached(
-        settings.host, port, CLIENT_ID, account, lockstep=wanted.sim, live=wanted.live, share=settings.share
+        settings.host,
+        port,
+        CLIENT_ID,
+        account,
+        lockstep=wanted.sim,
+        among=settings.account,
+        live=wanted.live,
+        share=settings.share,
     )
 
 

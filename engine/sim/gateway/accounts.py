@@ -1,5 +1,10 @@
-"""The account: values, portfolio, positions, summaries and profit, asked for and kept up to date."""
+"""The accounts: values, portfolio, positions, summaries and profit, asked for and kept up to date.
 
+A login may have several. Positions and summaries are told of all of them, the rest of the one that is named; who names
+none where there are several is told of the first.
+"""
+
+from collections.abc import Iterable
 from decimal import Decimal
 
 from engine.model.session import EXCHANGE_ZONE
@@ -7,7 +12,7 @@ from engine.sim.gateway.encode_orders import contract_row
 from engine.sim.gateway.hub import Hub
 from engine.sim.gateway.session import Session
 from engine.sim.gateway.wire import UNSET_DOUBLE, Fields, Value
-from engine.sim.seams import PositionView
+from engine.sim.seams import Exchange, PositionView
 
 REFRESH_SECONDS = 180
 """Account values and summaries are sent again this often, virtual time."""
@@ -16,13 +21,15 @@ BASE_KEYS = frozenset({"TotalCashBalance", "CashBalance", "NetLiquidationByCurre
 PLAIN_KEYS = frozenset(
     {"AccountCode", "AccountType", "AccountReady", "AccountOrGroup", "Cushion", "DayTradesRemaining"}
 )
+ALL = "All"
 _ZERO = Decimal(0)
+Held = tuple[Exchange, PositionView]
 
 
-def _values(hub: Hub) -> list[tuple[str, str, str]]:
+def _values(broker: Exchange) -> list[tuple[str, str, str]]:
     """Return key, value and currency of every account value."""
     out = []
-    for key, value in hub.exchange.account_values().items():
+    for key, value in broker.account_values().items():
         words = key in PLAIN_KEYS or not value.lstrip("-").replace(".", "", 1).isdigit()
         out.append((key, value, "" if words else "USD"))
         if key in BASE_KEYS:
@@ -32,54 +39,71 @@ def _values(hub: Hub) -> list[tuple[str, str, str]]:
 
 def managed_accounts(hub: Hub, session: Session, fields: Fields) -> None:
     """Message 17."""
-    session.send(15, 1, hub.exchange.account)
+    session.send(15, 1, hub.accounts)
 
 
-def _foreign(hub: Hub, session: Session, req_id: int, account: str) -> bool:
-    """Refuse an account that is not ours; blank and All are."""
-    if account.rstrip(",") in ("", "All", hub.exchange.account):
-        return False
-    session.error(req_id, 321, "Error validating request.-'bS' : cause - Invalid account code")
-    return True
+def _named(hub: Hub, session: Session, req_id: int, account: str) -> tuple[Exchange, ...]:
+    """Return the accounts that are meant: blank and All are all; one that is not here is refused, and none."""
+    account = account.rstrip(",")
+    if account in ("", ALL):
+        return hub.brokers
+    found = hub.broker_of(account)
+    if found is None:
+        session.error(req_id, 321, "Error validating request.-'bS' : cause - Invalid account code")
+        return ()
+    return (found,)
+
+
+def _known(hub: Hub, account: str) -> Exchange:
+    """Return an account that was asked for before, and was here."""
+    found = hub.broker_of(account)
+    assert found is not None
+    return found
+
+
+def _held(brokers: Iterable[Exchange]) -> list[Held]:
+    return [(broker, held) for broker in brokers for held in broker.positions()]
 
 
 # ---------------------------------------------------------------- account updates
 
 
 def account_updates(hub: Hub, session: Session, fields: Fields) -> None:
-    """Message 6: values, portfolio rows, time and End; then changes until cancelled."""
+    """Message 6: values, portfolio rows, time and End; then changes until cancelled, or another account is named."""
     fields.skip()
     subscribe, account = fields.flag(), fields.text()
     if not subscribe:
-        session.wants.account = False
+        session.wants.account = ""
         return
-    if _foreign(hub, session, -1, account):
+    brokers = _named(hub, session, -1, account)
+    if not brokers:
         return
-    session.wants.account = True
-    _send_values(hub, session)
-    for held in hub.exchange.positions():
-        _send_portfolio(hub, session, held)
+    broker = brokers[0]
+    session.wants.account = broker.account
+    _send_values(session, broker)
+    for held in broker.positions():
+        _send_portfolio(hub, session, broker, held)
     _send_clock(hub, session)
     if hub.ends(session, "account"):
-        session.send(54, 1, hub.exchange.account)
+        session.send(54, 1, broker.account)
 
 
-def _send_values(hub: Hub, session: Session) -> None:
-    for key, value, currency in _values(hub):
-        session.send(6, 2, key, value, currency, hub.exchange.account)
+def _send_values(session: Session, broker: Exchange) -> None:
+    for key, value, currency in _values(broker):
+        session.send(6, 2, key, value, currency, broker.account)
 
 
 def _send_clock(hub: Hub, session: Session) -> None:
     session.send(8, 1, f"{hub.at.astimezone(EXCHANGE_ZONE):%H:%M}")
 
 
-def _send_portfolio(hub: Hub, session: Session, held: PositionView) -> None:
+def _send_portfolio(hub: Hub, session: Session, broker: Exchange, held: PositionView) -> None:
     found = hub.market.catalogue.by_id(held.con_id)
     if found is None:
         return
     row = contract_row(found, found.primary_exchange or found.exchange, right="0")
     money: list[Value] = [held.market_price or 0, _money(held.market_value), held.average_cost]
-    money += [_money(held.unrealized), held.realized, hub.exchange.account]
+    money += [_money(held.unrealized), held.realized, broker.account]
     session.send(7, 8, *row, held.quantity, *money)
 
 
@@ -91,16 +115,17 @@ def account_updates_multi(hub: Hub, session: Session, fields: Fields) -> None:
     """Message 76: the values for one account or model, and End."""
     fields.skip()
     req_id, account, model = fields.integer(), fields.text(), fields.text()
-    if _foreign(hub, session, req_id, account):
+    brokers = _named(hub, session, req_id, account)
+    if not brokers:
         return
-    session.wants.multi[req_id] = model
-    _send_multi(hub, session, req_id, model)
+    session.wants.multi[req_id] = brokers[0].account, model
+    _send_multi(session, req_id, brokers[0], model)
     session.send(74, 1, req_id)
 
 
-def _send_multi(hub: Hub, session: Session, req_id: int, model: str) -> None:
-    for key, value, currency in _values(hub):
-        session.send(73, 1, req_id, hub.exchange.account, model, key, value, currency)
+def _send_multi(session: Session, req_id: int, broker: Exchange, model: str) -> None:
+    for key, value, currency in _values(broker):
+        session.send(73, 1, req_id, broker.account, model, key, value, currency)
 
 
 def cancel_account_updates_multi(hub: Hub, session: Session, fields: Fields) -> None:
@@ -113,7 +138,10 @@ def cancel_account_updates_multi(hub: Hub, session: Session, fields: Fields) -> 
 
 
 def account_summary(hub: Hub, session: Session, fields: Fields) -> None:
-    """Message 62: the tags asked for, then refreshed; at most two at once (322)."""
+    """Message 62: the tags asked for of every account, then refreshed; at most two at once (322).
+
+    There are no groups of an adviser: each that is named is All.
+    """
     fields.skip()
     req_id, _, tags = fields.integer(), fields.text(), fields.text()
     if req_id not in session.wants.summaries and len(session.wants.summaries) >= 2:
@@ -128,9 +156,10 @@ def account_summary(hub: Hub, session: Session, fields: Fields) -> None:
 def _send_summary(hub: Hub, session: Session, req_id: int, tags: str) -> None:
     wanted = {tag.strip() for tag in tags.split(",")}
     ledger = any(tag.startswith("$LEDGER") for tag in wanted)
-    for key, value, currency in _values(hub):
-        if (key in wanted and currency != "BASE") or (ledger and key in BASE_KEYS):
-            session.send(63, 1, req_id, hub.exchange.account, key, value, currency)
+    for broker in hub.brokers:
+        for key, value, currency in _values(broker):
+            if (key in wanted and currency != "BASE") or (ledger and key in BASE_KEYS):
+                session.send(63, 1, req_id, broker.account, key, value, currency)
 
 
 def cancel_account_summary(hub: Hub, session: Session, fields: Fields) -> None:
@@ -143,18 +172,18 @@ def cancel_account_summary(hub: Hub, session: Session, fields: Fields) -> None:
 
 
 def positions(hub: Hub, session: Session, fields: Fields) -> None:
-    """Message 61: all rows and End, then every change."""
+    """Message 61: all rows of all accounts and End, then every change."""
     session.wants.positions = True
 
-    def send(rows: list[PositionView]) -> None:
-        for held in rows:
-            _send_position(hub, session, held)
+    def send(rows: list[Held]) -> None:
+        for broker, held in rows:
+            _send_position(hub, session, broker, held)
 
-    def send_late(rows: list[PositionView]) -> None:
-        left_out = {held.con_id for held in rows}
-        send([held for held in hub.exchange.positions() if held.con_id in left_out])  # as they are by then
+    def send_late(rows: list[Held]) -> None:
+        left_out = {(broker.account, held.con_id) for broker, held in rows}
+        send([each for each in _held(hub.brokers) if (each[0].account, each[1].con_id) in left_out])  # as they are then
 
-    send(hub.told(session, "positions", hub.exchange.positions(), send_late))
+    send(hub.told(session, "positions", _held(hub.brokers), send_late))
     if hub.ends(session, "positions"):
         session.send(62, 1)
 
@@ -164,32 +193,35 @@ def cancel_positions(hub: Hub, session: Session, fields: Fields) -> None:
     session.wants.positions = False
 
 
-def _send_position(hub: Hub, session: Session, held: PositionView) -> None:
+def _send_position(hub: Hub, session: Session, broker: Exchange, held: PositionView) -> None:
     found = hub.market.catalogue.by_id(held.con_id)
     if found is None:
         return
     row = contract_row(found, "", right="")
-    session.send(61, 3, hub.exchange.account, *row, held.quantity, held.average_cost)
+    session.send(61, 3, broker.account, *row, held.quantity, held.average_cost)
 
 
 def positions_multi(hub: Hub, session: Session, fields: Fields) -> None:
-    """Message 74: positions of one account or model, and End."""
+    """Message 74: positions of one account or model, and End; of all accounts where none is named."""
     fields.skip()
     req_id, account, model = fields.integer(), fields.text(), fields.text()
-    if _foreign(hub, session, req_id, account):
+    brokers = _named(hub, session, req_id, account)
+    if not brokers:
         return
-    session.wants.position_multi[req_id] = model
-    for held in hub.exchange.positions():
-        _send_position_multi(hub, session, req_id, model, held)
+    session.wants.position_multi[req_id] = brokers[0].account if len(brokers) == 1 else "", model
+    for broker, held in _held(brokers):
+        _send_position_multi(hub, session, req_id, model, broker, held)
     session.send(72, 1, req_id)
 
 
-def _send_position_multi(hub: Hub, session: Session, req_id: int, model: str, held: PositionView) -> None:
+def _send_position_multi(
+    hub: Hub, session: Session, req_id: int, model: str, broker: Exchange, held: PositionView
+) -> None:
     found = hub.market.catalogue.by_id(held.con_id)
     if found is None:
         return
     row = contract_row(found, "", right="")
-    session.send(71, 1, req_id, hub.exchange.account, *row, held.quantity, held.average_cost, model)
+    session.send(71, 1, req_id, broker.account, *row, held.quantity, held.average_cost, model)
 
 
 def cancel_positions_multi(hub: Hub, session: Session, fields: Fields) -> None:
@@ -198,20 +230,21 @@ def cancel_positions_multi(hub: Hub, session: Session, fields: Fields) -> None:
     session.wants.position_multi.pop(fields.integer(), None)
 
 
-def send_position_change(hub: Hub, con_id: int) -> None:
-    """Tell subscribers of a changed position, also when it is gone."""
+def send_position_change(hub: Hub, con_id: int, broker: Exchange) -> None:
+    """Tell subscribers of a changed position of this account, also when it is gone."""
     held: PositionView | None = None
     for session in hub.sessions.values():
         wants = session.wants
-        if not (wants.positions or wants.account or wants.position_multi):
+        if not (wants.positions or wants.account == broker.account or wants.position_multi):
             continue
-        held = held or hub.exchange.position(con_id)
+        held = held or broker.position(con_id)
         if wants.positions:
-            _send_position(hub, session, held)
-        for req_id, model in wants.position_multi.items():
-            _send_position_multi(hub, session, req_id, model, held)
-        if wants.account:
-            _send_portfolio(hub, session, held)
+            _send_position(hub, session, broker, held)
+        for req_id, (account, model) in wants.position_multi.items():
+            if account in ("", broker.account):
+                _send_position_multi(hub, session, req_id, model, broker, held)
+        if wants.account == broker.account:
+            _send_portfolio(hub, session, broker, held)
 
 
 # ---------------------------------------------------------------- profit
@@ -220,31 +253,29 @@ def send_position_change(hub: Hub, con_id: int) -> None:
 def pnl(hub: Hub, session: Session, fields: Fields) -> None:
     """Message 92: the account's profit now, then at each move of the market."""
     req_id, account = fields.integer(), fields.text()
-    if _foreign(hub, session, req_id, account):
-        return
-    session.wants.pnl.add(req_id)
-    _send_pnl(hub, session, req_id, hub.exchange.positions())
+    if brokers := _named(hub, session, req_id, account):
+        session.wants.pnl[req_id] = brokers[0].account
+        _send_pnl(session, req_id, brokers[0])
 
 
 def cancel_pnl(hub: Hub, session: Session, fields: Fields) -> None:
     """Message 93."""
-    session.wants.pnl.discard(fields.integer())
+    session.wants.pnl.pop(fields.integer(), None)
 
 
-def _send_pnl(hub: Hub, session: Session, req_id: int, held: list[PositionView]) -> None:
-    values = hub.exchange.account_values()
+def _send_pnl(session: Session, req_id: int, broker: Exchange) -> None:
+    held, values = broker.positions(), broker.account_values()
     unrealized = values.get("UnrealizedPnL") or str(sum((each.unrealized or _ZERO for each in held), _ZERO))
     realized = values.get("RealizedPnL") or str(sum((each.realized for each in held), _ZERO))
-    session.send(94, req_id, hub.exchange.daily_profit(), unrealized, realized)
+    session.send(94, req_id, broker.daily_profit(), unrealized, realized)
 
 
 def pnl_single(hub: Hub, session: Session, fields: Fields) -> None:
     """Message 94: the profit of one position now, then at each move of the market."""
     req_id, account, _, con_id = fields.integer(), fields.text(), fields.text(), fields.integer()
-    if _foreign(hub, session, req_id, account):
-        return
-    session.wants.pnl_single[req_id] = con_id
-    _send_pnl_single(hub, session, req_id, hub.exchange.position(con_id))
+    if brokers := _named(hub, session, req_id, account):
+        session.wants.pnl_single[req_id] = brokers[0].account, con_id
+        _send_pnl_single(session, req_id, brokers[0].position(con_id))
 
 
 def cancel_pnl_single(hub: Hub, session: Session, fields: Fields) -> None:
@@ -252,7 +283,7 @@ def cancel_pnl_single(hub: Hub, session: Session, fields: Fields) -> None:
     session.wants.pnl_single.pop(fields.integer(), None)
 
 
-def _send_pnl_single(hub: Hub, session: Session, req_id: int, held: PositionView) -> None:
+def _send_pnl_single(session: Session, req_id: int, held: PositionView) -> None:
     unrealized: Value = UNSET_DOUBLE if held.unrealized is None else held.unrealized
     daily: Value = UNSET_DOUBLE if held.daily is None else held.daily
     value: Value = UNSET_DOUBLE if held.market_value is None else held.market_value
@@ -263,34 +294,26 @@ def _send_pnl_single(hub: Hub, session: Session, req_id: int, held: PositionView
 
 
 def after_move(hub: Hub) -> None:
-    """Send profits after a move of the market, and the account's values every three minutes."""
-    held: list[PositionView] | None = None
+    """Send profits after a move of the market, and the accounts' values every three minutes."""
     refresh = hub.now % REFRESH_SECONDS == 0
     for session in hub.sessions.values():
-        wants = session.wants
-        if wants.pnl or wants.pnl_single:
-            held = hub.exchange.positions() if held is None else held
-            _send_profits(hub, session, held)
+        for req_id, account in sorted(session.wants.pnl.items()):
+            _send_pnl(session, req_id, _known(hub, account))
+        for req_id, (account, con_id) in session.wants.pnl_single.items():
+            _send_pnl_single(session, req_id, _known(hub, account).position(con_id))
         if refresh:
             _refresh(hub, session)
-
-
-def _send_profits(hub: Hub, session: Session, held: list[PositionView]) -> None:
-    by_id = {each.con_id: each for each in held}
-    for req_id in sorted(session.wants.pnl):
-        _send_pnl(hub, session, req_id, held)
-    for req_id, con_id in session.wants.pnl_single.items():
-        _send_pnl_single(hub, session, req_id, by_id.get(con_id) or hub.exchange.position(con_id))
 
 
 def _refresh(hub: Hub, session: Session) -> None:
     wants = session.wants
     if wants.account:
-        _send_values(hub, session)
-        for held in hub.exchange.positions():
-            _send_portfolio(hub, session, held)
+        broker = _known(hub, wants.account)
+        _send_values(session, broker)
+        for held in broker.positions():
+            _send_portfolio(hub, session, broker, held)
         _send_clock(hub, session)
     for req_id, tags in wants.summaries.items():
         _send_summary(hub, session, req_id, tags)
-    for req_id, model in wants.multi.items():
-        _send_multi(hub, session, req_id, model)
+    for req_id, (account, model) in wants.multi.items():
+        _send_multi(session, req_id, _known(hub, account), model)

@@ -15,7 +15,7 @@ from time import perf_counter
 from engine.sim.gateway import accounts, generic_ticks, history
 from engine.sim.gateway.hub import Hub
 from engine.sim.gateway.market_data import send_day_changes, send_halts
-from engine.sim.gateway.orders import deliver, run_commands
+from engine.sim.gateway.orders import deliver, deliver_unchanged, run_commands
 from engine.sim.gateway.session import Session
 from engine.sim.gateway.wire import from_epoch
 
@@ -193,6 +193,8 @@ class Clock:
             self._move_market()
         if reports := hub.exchange.advance(from_epoch(at)):
             deliver(hub, reports)
+        for broker in hub.others.values():
+            deliver_unchanged(hub, broker.advance(from_epoch(at)), broker)
         if data:
             accounts.after_move(hub)
         if hub.faults is not None:

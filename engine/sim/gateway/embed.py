@@ -122,6 +122,20 @@ def _exchange(settings: GatewaySettings, market: Market) -> SimExchange:
     )
 
 
+OTHER_SEEDS = 7919
+"""How far the seeds of the accounts of one login lie from each other: their ids of orders and fills differ."""
+
+
+def _others(settings: GatewaySettings, market: Market, first: Exchange) -> dict[str, Exchange]:
+    """Return the further accounts of the login. Raises: ValueError when one has the first one's name."""
+    if first.account in settings.more_accounts:
+        raise ValueError(f"an account is named twice: {first.account}")
+    return {
+        name: SimExchange(market, seed=settings.seed + place * OTHER_SEEDS, cash=Decimal(settings.cash), account=name)
+        for place, name in enumerate(settings.more_accounts, 1)
+    }
+
+
 def _shares(settings: GatewaySettings, market: Market) -> Iterator[StartPosition]:
     """Yield the shares of the start, which have cost the previous close. Raises: PositionsError."""
     for symbol, count in settings.shares:
@@ -148,6 +162,9 @@ def build_hub(
     market.advance(from_epoch(timeline.first))
     exchange = exchange or _exchange(settings, market)
     exchange.advance(from_epoch(timeline.first))
+    others = _others(settings, market, exchange)
+    for other in others.values():
+        other.advance(from_epoch(timeline.first))
     hub = Hub(
         settings=settings,
         market=shown or market,
@@ -155,6 +172,7 @@ def build_hub(
         timeline=timeline,
         feed=TickFeed(shown or market),
         now=timeline.first,
+        others=others,
     )
     for view in (*exchange.open_orders(), *exchange.completed_orders()):
         ticket = view.ticket

@@ -249,6 +249,7 @@ class Faults:
         hub.used_ids -= forgotten
         for key in forgotten:
             self._tickets.pop(key, None)
+            hub.owners.pop(key, None)
         if isinstance(hub.exchange, SimExchange):
             hub.exchange.forget_order_ids()
 

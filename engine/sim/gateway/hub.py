@@ -22,7 +22,11 @@ Command = Callable[[], list[Report]]
 
 @dataclass(slots=True)
 class Hub:
-    """The state of one gateway. `now` is virtual time in epoch seconds."""
+    """The state of one gateway. `now` is virtual time in epoch seconds.
+
+    exchange: the account that the ledger is of, and that faults and people act on. others: further accounts behind the
+    same login, by id.
+    """
 
     settings: GatewaySettings
     market: Market
@@ -30,6 +34,8 @@ class Hub:
     timeline: Timeline
     feed: TickFeed
     now: int
+    others: dict[str, Exchange] = field(default_factory=dict)
+    owners: dict[tuple[int, int], str] = field(default_factory=dict)
     traffic: Traffic = field(default_factory=Traffic)
     sessions: dict[int, Session] = field(default_factory=dict)
     highest_id: dict[int, int] = field(default_factory=dict)
@@ -43,6 +49,20 @@ class Hub:
     def at(self) -> datetime:
         """The virtual instant, UTC."""
         return from_epoch(self.now)
+
+    @property
+    def brokers(self) -> tuple[Exchange, ...]:
+        """Every account behind this login, in the order in which clients are told of them."""
+        return (self.exchange, *self.others.values())
+
+    @property
+    def accounts(self) -> str:
+        """The ids of all accounts as clients are told them, with commas between them."""
+        return ",".join((self.exchange.account, *self.others))
+
+    def broker_of(self, account: str) -> Exchange | None:
+        """Return the account of this id, None when there is no such one behind this login."""
+        return self.exchange if account == self.exchange.account else self.others.get(account)
 
     @property
     def holders(self) -> list[Session]:

@@ -8,11 +8,13 @@ from engine.sim.gateway.accounts import send_position_change
 from engine.sim.gateway.hub import Command, Hub
 from engine.sim.gateway.parse_contracts import ContractQuery, matches, no_contract
 from engine.sim.gateway.parse_orders import placed_order
+from engine.sim.gateway.policy import Policy
 from engine.sim.gateway.session import Session
 from engine.sim.gateway.wire import Fields, request_time
 from engine.sim.instrument import Instrument
 from engine.sim.seams import (
     Commissioned,
+    Exchange,
     Executed,
     Execution,
     OrderChanged,
@@ -25,6 +27,7 @@ from engine.sim.seams import (
 )
 
 READ_ONLY = "The API interface is currently in Read-Only mode."
+NO_ACCOUNT = "You must specify an account."
 NO_PRICE = "Error validating request.-'bA' : cause - Please enter a valid price"
 
 
@@ -40,8 +43,8 @@ def deliver(hub: Hub, reports: list[Report]) -> None:
     deliver_unchanged(hub, reports if hub.faults is None else hub.faults.reports(reports))
 
 
-def deliver_unchanged(hub: Hub, reports: list[Report]) -> None:
-    """Send each report to whom it concerns, as it stands."""
+def deliver_unchanged(hub: Hub, reports: list[Report], broker: Exchange | None = None) -> None:
+    """Send each report of an account, of the first unless another is named, to whom it concerns, as it stands."""
     for report in reports:
         if isinstance(report, OrderChanged):
             _order_changed(hub, report)
@@ -54,7 +57,7 @@ def deliver_unchanged(hub: Hub, reports: list[Report]) -> None:
             if (owner := hub.sessions.get(report.client_id)) is not None:
                 owner.error(report.order_id, report.code, report.text)
         elif isinstance(report, PositionChanged):
-            send_position_change(hub, report.con_id)
+            send_position_change(hub, report.con_id, broker or hub.exchange)
         else:
             _margins(hub, report)
 
@@ -144,6 +147,8 @@ def _refused(ticket: Ticket, code: int, words: str) -> Report:
 
 def _resolved(hub: Hub, ticket: Ticket, query: ContractQuery) -> Ticket | Report:
     """Return the ticket with its contract's own id and names, or the error that answers it."""
+    if not ticket.account and hub.others:
+        return _refused(ticket, 435, NO_ACCOUNT)
     if hub.settings.read_only:
         return _refused(ticket, 321, f"Error validating request.-'bA' : cause - {READ_ONLY}")
     if ticket.order_type == "LMT" and ticket.limit_price is None:
@@ -168,25 +173,33 @@ def _placed(hub: Hub, ticket: Ticket, query: ContractQuery) -> list[Report]:
     found = _resolved(hub, ticket, query)
     if not isinstance(found, Ticket):
         return [found]
+    owner = hub.owners.setdefault((found.client_id, found.order_id), found.account)
+    if owner != found.account:
+        return [_refused(ticket, 105, "Order being modified does not match original order")]
+    if (other := hub.others.get(owner)) is not None:
+        return other.place(found)
     return hub.exchange.place(found) if hub.faults is None else hub.faults.place(found)
 
 
 def _asked(hub: Hub, ticket: Ticket, query: ContractQuery) -> list[Report]:
     found = _resolved(hub, ticket, query)
-    return hub.exchange.what_if(found) if isinstance(found, Ticket) else [found]
+    if not isinstance(found, Ticket):
+        return [found]
+    return hub.others.get(found.account, hub.exchange).what_if(found)
 
 
 def cancel_order(hub: Hub, session: Session, fields: Fields) -> None:
     """Message 4; from version 169 a manual cancel time follows, which is read and not used."""
     fields.skip()
     order_id, client_id = fields.integer(), session.client_id
-    broker = hub.exchange if hub.faults is None else hub.faults
+    broker: Exchange | Policy | None = hub.others.get(hub.owners.get((client_id, order_id), ""))
+    broker = broker or (hub.exchange if hub.faults is None else hub.faults)
     submit(hub, client_id, lambda: broker.cancel(client_id, order_id))
 
 
 def global_cancel(hub: Hub, session: Session, fields: Fields) -> None:
-    """Message 58: everything on the account."""
-    submit(hub, session.client_id, hub.exchange.cancel_all)
+    """Message 58: everything, in every account."""
+    submit(hub, session.client_id, lambda: [report for each in hub.brokers for report in each.cancel_all()])
 
 
 # ---------------------------------------------------------------- questions
@@ -202,13 +215,26 @@ def all_open_orders(hub: Hub, session: Session, fields: Fields) -> None:
     _send_orders(hub, session, own_only=False)
 
 
+def _is_refused(hub: Hub, session: Session) -> bool:
+    """Refuse a list of orders where the API is read-only, as the real gateway does: on no id, and without an end."""
+    if hub.settings.read_only:
+        session.error(-1, 321, f"Error validating request.-'cA' : cause - {READ_ONLY}")
+    return hub.settings.read_only
+
+
 def _send_orders(hub: Hub, session: Session, *, own_only: bool) -> None:
-    views = [each for each in hub.exchange.open_orders() if not own_only or each.ticket.client_id == session.client_id]
+    if _is_refused(hub, session):
+        return
+    views = [each for each in _open(hub) if not own_only or each.ticket.client_id == session.client_id]
     for view in hub.told(session, "orders", views, nothing):
         send_open_order(hub, session, view)
         encode_orders.send_status(session, view)
     if hub.ends(session, "orders"):
         session.send(53, 1)
+
+
+def _open(hub: Hub) -> list[OrderView]:
+    return [view for broker in hub.brokers for view in broker.open_orders()]
 
 
 def nothing(rows: Sequence[object]) -> None:
@@ -217,7 +243,7 @@ def nothing(rows: Sequence[object]) -> None:
 
 def open_orders_unasked(hub: Hub, session: Session) -> None:
     """Tell client 0 or the master at connect what works, without an End."""
-    for view in hub.exchange.open_orders():
+    for view in _open(hub):
         send_open_order(hub, session, view)
         encode_orders.send_status(session, view)
 
@@ -232,8 +258,11 @@ def auto_open_orders(hub: Hub, session: Session, fields: Fields) -> None:
 
 
 def completed_orders(hub: Hub, session: Session, fields: Fields) -> None:
-    """Message 99: today's finished orders of the account."""
-    for view in hub.told(session, "completed", hub.exchange.completed_orders(), nothing):
+    """Message 99: today's finished orders of every account."""
+    if _is_refused(hub, session):
+        return
+    views = [view for broker in hub.brokers for view in broker.completed_orders()]
+    for view in hub.told(session, "completed", views, nothing):
         session.send(*encode_orders.completed_order(session.version, view, _instrument(hub, view.ticket)))
     if hub.ends(session, "completed"):
         session.send(102)
@@ -248,7 +277,8 @@ def executions(hub: Hub, session: Session, fields: Fields) -> None:
     symbol, sec_type, _, side = fields.text().upper(), fields.text().upper(), fields.text(), fields.text().upper()
     sees_all = session.client_id in (0, hub.settings.master_client_id)
     side = {"BUY": "BOT", "SELL": "SLD", "SSHORT": "SLD"}.get(side, side)
-    for done in hub.told(session, "executions", hub.exchange.executions(), nothing):
+    made = [done for broker in hub.brokers for done in broker.executions()]
+    for done in hub.told(session, "executions", made, nothing):
         wanted = (
             (sees_all or done.client_id == session.client_id)
             and client_id in (0, done.client_id)
@@ -262,7 +292,8 @@ def executions(hub: Hub, session: Session, fields: Fields) -> None:
             continue
         _send_execution(hub, session, req_id, done)
         hidden = hub.faults is not None and not hub.faults.shows_commission(done.exec_id)
-        if not hidden and (paid := hub.exchange.commission_of(done.exec_id)) is not None:
+        broker = hub.broker_of(done.account)
+        if not hidden and broker is not None and (paid := broker.commission_of(done.exec_id)) is not None:
             encode_orders.send_commission(session, paid)
     if hub.ends(session, "executions"):
         session.send(55, 1, req_id)

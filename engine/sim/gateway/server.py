@@ -113,7 +113,7 @@ class Gateway:
         role = ", holds the clock" if hub.settings.lockstep and session.asks_lockstep else ""
         log.info("client %d connected (API version %d%s)", client_id, session.version, role)
         hub.sessions[client_id] = session
-        own = hub.exchange.account
+        own = hub.accounts
         session.send(15, 1, own if hub.faults is None else hub.faults.accounts(session, own))
         session.send(9, 1, hub.next_id(client_id))
         for code, words in FARMS:

@@ -24,16 +24,20 @@ class Traffic:
 
 @dataclass(slots=True)
 class Subscriptions:
-    """What a client wants to hear of."""
+    """What a client wants to hear of.
+
+    account: the one whose updates are sent, "" for none. multi, position_multi: account ("" is each) and model.
+    pnl: account. pnl_single: account and contract id.
+    """
 
     lines: dict[int, Line] = field(default_factory=dict)
-    account: bool = False
+    account: str = ""
     positions: bool = False
     summaries: dict[int, str] = field(default_factory=dict)
-    multi: dict[int, str] = field(default_factory=dict)
-    position_multi: dict[int, str] = field(default_factory=dict)
-    pnl: set[int] = field(default_factory=set)
-    pnl_single: dict[int, int] = field(default_factory=dict)
+    multi: dict[int, tuple[str, str]] = field(default_factory=dict)
+    position_multi: dict[int, tuple[str, str]] = field(default_factory=dict)
+    pnl: dict[int, str] = field(default_factory=dict)
+    pnl_single: dict[int, tuple[str, int]] = field(default_factory=dict)
     data_type: int = 1
 
 

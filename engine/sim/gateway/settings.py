@@ -18,7 +18,8 @@ class GatewaySettings:
 
     Units: `speed` is simulated seconds in a real second, None is as fast as the clients go; `watchdog_seconds` are
     real, `data_seconds` and `fence_seconds` simulated. Port 0 takes any free one. `holders` is how many clock
-    holders must have asked before time first moves (0: no wait). `account` "" is a paper account named by the seed.
+    holders must have asked before time first moves (0: no wait). `account` "" is a paper account named by the seed;
+    `more_accounts` are others behind the same login, each with the same cash and nothing else.
     `shares` are symbols with how many of them the account holds at the start, beside what the positions file says.
     """
 
@@ -33,6 +34,7 @@ class GatewaySettings:
     holders: int = 0
     cash: Decimal = Decimal(1_000_000)
     account: str = ""
+    more_accounts: tuple[str, ...] = ()
     market_file: Path | str | None = None
     positions_file: Path | None = None
     shares: tuple[tuple[str, int], ...] = ()
@@ -53,9 +55,13 @@ class GatewaySettings:
             raise ValueError(f"data every {self.data_seconds} s does not fall on fences every {self.fence_seconds} s")
         if self.speed is not None and self.speed <= 0:
             raise ValueError(f"a speed is above 0, is {self.speed}")
-        if self.account and not _ACCOUNT.fullmatch(self.account):
-            raise ValueError(
-                f"an account is one to three capitals and four to ten digits, as in DU1234567, is '{self.account}'"
-            )
+        named = [each for each in (self.account, *self.more_accounts) if each]
+        for each in named:
+            if not _ACCOUNT.fullmatch(each):
+                raise ValueError(
+                    f"an account is one to three capitals and four to ten digits, as in DU1234567, is '{each}'"
+                )
+        if len(set(named)) < len(named):
+            raise ValueError(f"an account is named twice: {', '.join(named)}")
         if self.bag_details_code not in (200, 321):
             raise ValueError(f"contract details of a combo are refused with 200 or 321, is {self.bag_details_code}")

@@ -17,8 +17,9 @@ def user_info(hub: Hub, session: Session, fields: Fields) -> None:
 
 
 def family_codes(hub: Hub, session: Session, fields: Fields) -> None:
-    """Message 80: one account, no family."""
-    session.send(78, 1, hub.exchange.account, "")
+    """Message 80: the accounts, no family."""
+    names = [each.account for each in hub.brokers]
+    session.send(78, len(names), *(field for name in names for field in (name, "")))
 
 
 def soft_dollar_tiers(hub: Hub, session: Session, fields: Fields) -> None:

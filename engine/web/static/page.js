@@ -2,12 +2,20 @@
 
 const byId = (id) => document.getElementById(id);
 
+// A server that is suspended, or a network that is gone, closes no connection: then nothing at all comes, not even a beat.
+const SILENT = 45_000;
+
 function watch() {
   const lost = byId("lost");
   const source = new EventSource("/live");
-  const alive = () => { lost.hidden = true; document.body.dataset.live = "yes"; };
+  let silence;
+  const lose = () => { lost.hidden = false; document.body.dataset.live = "no"; };
+  const wait = () => { clearTimeout(silence); silence = setTimeout(() => { lose(); source.close(); watch(); }, SILENT); };
+  const alive = () => { lost.hidden = true; document.body.dataset.live = "yes"; wait(); };
+  wait();
   source.addEventListener("open", alive);
-  source.addEventListener("error", () => { lost.hidden = false; document.body.dataset.live = "no"; if (source.readyState === EventSource.CLOSED) setTimeout(again, 2000); });
+  source.addEventListener("beat", alive);
+  source.addEventListener("error", () => { lose(); if (source.readyState === EventSource.CLOSED) { clearTimeout(silence); setTimeout(again, 2000); } });
   for (const place of document.querySelectorAll("[id^='part-']")) {
     source.addEventListener(place.id.slice("part-".length), (event) => { alive(); replace(place, event.data); });
   }

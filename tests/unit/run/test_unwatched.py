@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from store_day import at
 
+from engine.model.session import EXCHANGE_ZONE
 from engine.record.record import Kind, Record
 from engine.run import unwatched
 from engine.run.unwatched import told_when_unwatched
@@ -14,10 +15,14 @@ from engine.store.queries import StoreReader
 
 
 class Clock:
-    """The morning after the hand-made day."""
+    """From so many hours after the end of the hand-made day on, a minute later each time it is asked."""
+
+    def __init__(self, hours: float = 17.0) -> None:
+        self.at = at("16:30").astimezone(UTC) + timedelta(hours=hours)
 
     def now(self) -> datetime:
-        return at("16:30").astimezone(UTC) + timedelta(hours=16)
+        self.at += timedelta(minutes=1)
+        return self.at
 
     def elapsed(self) -> float:
         return 0.0
@@ -25,7 +30,7 @@ class Clock:
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unwatched, "UNWATCHED", timedelta(seconds=0.01))
+    monkeypatch.setattr(unwatched, "LOOK_EVERY", 0.001)
 
 
 @pytest.fixture
@@ -34,9 +39,9 @@ def store(day_store: Path) -> Path:
     return day_store
 
 
-def wait(store: Path, told: list[Record] | None, seconds: float = 0.3) -> None:
+def wait(store: Path, told: list[Record] | None, seconds: float = 0.3, clock: Clock | None = None) -> None:
     async def waiting() -> None:
-        async with told_when_unwatched(store, None if told is None else told.append, Clock()):
+        async with told_when_unwatched(store, None if told is None else told.append, clock or Clock()):
             await asyncio.sleep(seconds)
 
     asyncio.run(waiting())
@@ -45,7 +50,9 @@ def wait(store: Path, told: list[Record] | None, seconds: float = 0.3) -> None:
 def test_who_waits_long_with_a_position_open_is_told_once(store: Path) -> None:
     told: list[Record] = []
     wait(store, told)
-    assert [(record.kind, record.at) for record in told] == [(Kind.ALARM, Clock().now())]
+    ((kind, instant),) = [(record.kind, record.at) for record in told]
+    assert kind is Kind.ALARM
+    assert timedelta(minutes=10) <= instant - Clock().at <= timedelta(minutes=13)
     assert "nobody watches 1 open position" in str(told[0].data["text"])
 
 
@@ -53,6 +60,16 @@ def test_where_no_engine_has_the_store_open_it_is_opened_for_the_alarm(store: Pa
     wait(store, None)
     with StoreReader(store) as reader:
         assert "nobody watches 1 open position" in str(reader.records((Kind.ALARM,))[-1].data["text"])
+
+
+@pytest.mark.parametrize("hours", [1.0, 16.5], ids=["from the evening on", "from half an hour before the open"])
+def test_at_night_nobody_is_told_and_ten_minutes_into_the_session_he_is(store: Path, hours: float) -> None:
+    """A gateway that restarts, or waits for a login, rang at 23:55 and on Sunday morning, and on Monday no more."""
+    told: list[Record] = []
+    wait(store, told, 3.0, Clock(hours))
+    (record,) = told
+    assert "09:40" <= f"{record.at.astimezone(EXCHANGE_ZONE):%H:%M}" <= "09:42"
+    assert "no connection to the broker for 1" in str(record.data["text"])
 
 
 def test_who_is_let_in_before_is_not_told(store: Path) -> None:

@@ -365,6 +365,21 @@ def test_62_nothing_is_entered_while_the_clocks_disagree() -> None:
     assert len(desk.submitted) == 1
 
 
+def test_62_clocks_that_are_found_apart_while_connecting_take_an_entry_back_once_the_broker_is_there() -> None:
+    """The broker's time is asked for with the lists, and told before LinkUp."""
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    desk.unlink()
+    desk.send(ClocksApart(desk.now, 3600.4))
+    assert desk.cancels == []
+    desk.link()
+    assert [each.ref for each in desk.cancels] == [order.ref]
+    desk.cancelled(order)
+    desk.until("10:30", step=30)
+    assert len(desk.submitted) == 1
+
+
 def test_in_a_pause_between_two_tries_a_clock_that_is_wrong_keeps_the_next_one_out() -> None:
     desk = Desk((text_of(order="{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 30s, then: cancel}"),))
     first = desk.enter()

@@ -9,7 +9,16 @@ from hand_desk import SELLER, Desk, clock, put, text_of
 
 from engine.model.command import Submit
 from engine.model.contract import Underlying
-from engine.model.event import BarsReport, BrokerStatus, ClosesReport, ImpliedReport, MarketMoved, OrdersListed, Request
+from engine.model.event import (
+    BarsReport,
+    BrokerStatus,
+    ClosesReport,
+    ImpliedReport,
+    LinkDown,
+    MarketMoved,
+    OrdersListed,
+    Request,
+)
 from engine.model.facts import Bar, Bars
 from engine.model.order import OrderStatus, Purpose
 from engine.model.session import EXCHANGE_ZONE, restarts_over, session_after, session_on
@@ -100,6 +109,17 @@ def test_a_broker_who_is_away_at_night_is_no_alarm(at: str) -> None:
     desk.unlink()
     desk.until("23:59", step=60)
     assert not any("nobody watches" in text for text in desk.alarms)
+
+
+def test_what_nobody_watched_while_the_computer_slept_is_told_though_the_connection_is_back_at_once() -> None:
+    desk = Desk()
+    desk.opened()
+    slept = desk.now
+    desk.now += timedelta(hours=1)
+    desk.send(LinkDown(desk.now, "the computer slept", slept))
+    desk.now += timedelta(seconds=5)
+    desk.link()
+    assert desk.alarms[-1] == "connected again: an open position was not watched for 60 min of the session"
 
 
 def test_a_given_up_order_in_the_next_list_is_taken_back() -> None:

@@ -1,4 +1,4 @@
-// @stoqey/ib against the simulated gateway: place, fill and cancel a combo. Usage: node combo.cjs PORT
+// @stoqey/ib against the simulated gateway: place, fill and cancel a combo. Usage: node combo.cjs PORT EXPIRY STRIKE [ACCOUNT]
 const { IBApi, EventName, SecType, OptionType, OrderAction, OrderType, TimeInForce } = require("@stoqey/ib");
 
 const port = Number(process.argv[2]);
@@ -23,6 +23,7 @@ function place(id, price, tif) {
   };
   api.placeOrder(id, bag, {
     action: OrderAction.BUY, orderType: OrderType.LMT, totalQuantity: 1, lmtPrice: price, tif, transmit: true,
+    account: process.argv[5] || "",
   });
 }
 
@@ -44,6 +45,6 @@ api.on(EventName.orderStatus, (id, status) => {
   if (id === next + 1 && status === "Submitted") api.cancelOrder(next + 1);
   if (id === next + 1 && status === "Cancelled") { say("cancelled"); api.reqPositions(); }
 });
-api.on(EventName.position, (account, contract, quantity) => say(`position ${contract.strike} ${quantity}`));
+api.on(EventName.position, (account, contract, quantity) => say(`position ${contract.strike} ${quantity}${process.argv[5] ? ` ${account}` : ""}`));
 api.on(EventName.positionEnd, () => { api.disconnect(); process.exit(0); });
 api.connect();
