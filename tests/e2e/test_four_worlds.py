@@ -22,12 +22,13 @@ from engine.adapters.recorded.recording import Recording, open_recording
 from engine.adapters.recorded.source import EVERY, RecordingSource
 from engine.model.market import Board
 from engine.model.order import Order, Purpose
-from engine.model.session import at_exchange_time
+from engine.model.session import at_exchange_time, exchange_date, session_from
 from engine.record.codec import decode, line
 from engine.record.record import Kind, Record
 from engine.run.backtest.fills import NATURAL, RECORDED
 from engine.run.backtest.notes import HELD, REGIME
 from engine.run.backtest.recorded.walk import RecordedWalk
+from engine.run.backtest.waking import SETTLES
 from engine.run.backtest.walk import CASH, Walk
 from engine.run.replay.head import beginning
 from engine.run.replay.replay import replay
@@ -44,7 +45,7 @@ OF_THE_ACCOUNT = ("overwrite", "collar", "side_by_side")
 """Examples that read what a person has brought: shares, and a buying power that a past session has not."""
 ONE_DAY = [each for each in promises() if each.days == 1 and each.example not in OF_THE_ACCOUNT]
 FOUND_BY = ("one_one_two", "settle_spy")
-"""Examples whose worlds once differed: in where strikes lay that were given up, and in the account at the end."""
+"""An example whose worlds once differed, in where strikes lay that were given up, and one that is assigned."""
 
 Sent = tuple[datetime, tuple[tuple[str, int, str], ...], Decimal | None]
 
@@ -84,13 +85,16 @@ def check_worlds(lived: Lived) -> list[str]:
 def of_turns(records: Iterable[Record]) -> list[str]:
     """Return the records of turns as lines, but those that name the account, which has another name in the past.
 
-    Nor those that a past session notes beside the turns: the first VIX of the day, and shares held at its end.
+    Nor those that a past session notes beside the turns: the first VIX of the day, shares held at its end, and what
+    the account is worth by what these bots have made once all has settled.
     """
     return [line(each) for each in records if each.kind is not Kind.LINK and not _is_note(each)]
 
 
 def _is_note(record: Record) -> bool:
     what = record.data.get("what"), record.data.get("symbol")
+    if record.kind is Kind.ACCOUNT:
+        return record.at == session_from(exchange_date(record.at)).close + SETTLES
     return record.kind is Kind.FACTS and (what == ("open", REGIME) or what[0] == HELD)
 
 

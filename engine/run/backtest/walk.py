@@ -330,13 +330,8 @@ class Walk(Hearing):
             self._tell_splits(session)
             self._settle(session, day, at_open=False)
             keep_marks(self.marks, self.broker.holdings, session, day)
-            if self._is_account_made(session):
-                self._hear(AccountReport(self.now, self.broker.told(self.marks)))
+            self._hear(AccountReport(self.now, self.broker.told(self.marks)))
             self._note_shares()
-
-    def _is_account_made(self, session: Session) -> bool:
-        """Say whether what the account is worth is what this walk has made of it."""
-        return True
 
     def _note_shares(self) -> None:
         """Record how many shares the account holds, whenever that has changed: no position may say so."""

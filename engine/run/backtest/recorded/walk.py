@@ -109,11 +109,6 @@ class RecordedWalk(Walk):
                 self._hear(event)
         self._tell_bars(session)
 
-    def _is_account_made(self, session: Session) -> bool:
-        """Say no while all do as they did then and the recording goes on to the end of the day: it has its worth."""
-        files = self.source.files(session.date)
-        return self._broker.has_left or not files or instant(span(files[-1])[1]) < session.close + ENDS
-
     def _come_back(self) -> None:
         """Let bots that hold nothing be compared with the recording of this session anew."""
         assert self.state is not None
