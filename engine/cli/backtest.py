@@ -21,7 +21,9 @@ from engine.cli.past_options import (
     write_file,
 )
 from engine.cli.paths import SPECS
+from engine.cli.shares import Shares, backtest_shares_option
 from engine.cli.typed import is_typed
+from engine.model.contract import product
 from engine.model.errors import MisuseError, StoreError
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ _OF_ONE = {
     "last": "--to",
     "fills": "--fills",
     "cash": "--cash",
+    "shares": "--shares",
     "lines": "--lines",
     "account": "--account",
     "overrides": "--set",
@@ -66,6 +69,7 @@ _OF_ONE = {
     "recordings, recorded (what was answered then to the same order).",
 )
 @click.option("--cash", default="1000000", show_default=True, metavar="DOLLARS", help="What the account begins with.")
+@backtest_shares_option
 @click.option("--lines", type=click.IntRange(1), default=90, show_default=True, help="Market data lines at most.")
 @click.option(
     "--account",
@@ -260,7 +264,16 @@ def options_of(options: dict[str, Any]) -> "BacktestOptions":
         resumes=options["resume"],
         sampling=options["sampling"],
         files=partial(written, options["data"]),
+        shares=_brought(options.get("shares") or ()),
     )
+
+
+def _brought(shares: Shares) -> Shares:
+    """Return the shares that an account begins with. Raises: MisuseError for what has none."""
+    for symbol, _ in shares:
+        if not product(symbol).is_tradable:
+            raise MisuseError(f"{symbol} is an index: nobody holds shares of it", "--shares takes stocks and ETFs")
+    return shares
 
 
 def _sampling(place: str | None) -> "Sampling | None":

@@ -1,9 +1,12 @@
 """`--shares SPY=1000`: what a simulated account holds when its first day begins."""
 
 import re
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
+F = TypeVar("F", bound=Callable[..., Any])
 Shares = tuple[tuple[str, int], ...]
 _PAIR = re.compile(r"([A-Z][A-Z0-9.]{0,9})=([1-9][0-9]{0,6})")
 
@@ -21,10 +24,11 @@ def read_shares(ctx: click.Context, param: click.Parameter, value: tuple[str, ..
     return tuple(found.items()) or None
 
 
-shares_option = click.option(
-    "--shares",
-    multiple=True,
-    callback=read_shares,
-    metavar="SYMBOL=COUNT",
-    help="Shares the simulated account starts with, at the previous close, as SPY=1000.",
+def _option(help_text: str) -> Callable[[F], F]:
+    return click.option("--shares", multiple=True, callback=read_shares, metavar="SYMBOL=COUNT", help=help_text)
+
+
+shares_option = _option("Shares the simulated account starts with, at the previous close, as SPY=1000.")
+backtest_shares_option = _option(
+    "Shares the account begins with, as SPY=1000: bought at the close before, out of --cash."
 )

@@ -25,7 +25,7 @@ def continued(walk: Walk, journal: SqlJournal, first: date) -> None:
     found = resume(recalled.records, at, walk.board, walk.calendar, recalled.number, recalled.order_id)
     walk.go_on_with({text.digest: compile_text(text) for text in found.texts})
     broker = walk.broker_of(session, _cash(journal))
-    shares = _shares(journal)
+    shares, broker.costs = _shares(journal)
     broker.holdings = dict(shares.items())
     walk.shares = {share.symbol: count for share, count in shares.items()}
     for position in found.state.positions.values():
@@ -49,13 +49,17 @@ def _cash(journal: SqlJournal) -> Decimal:
     return Decimal(str(told[-1]))
 
 
-def _shares(journal: SqlJournal) -> dict[Underlying, int]:
-    """Return the shares that the account held at the end of the last session."""
+def _shares(journal: SqlJournal) -> tuple[dict[Underlying, int], dict[Contract, Decimal]]:
+    """Return the shares that the account held at the end of the last session, and what one has cost in dollars."""
     found: dict[Underlying, int] = {}
+    costs: dict[Contract, Decimal] = {}
     for record in journal.read((Kind.FACTS,)):
         if record.data["what"] == HELD:
-            found[Underlying(str(record.data["symbol"]))] = int(str(record.data["value"]))
-    return {share: count for share, count in found.items() if count}
+            share = Underlying(str(record.data["symbol"]))
+            found[share] = int(str(record.data["value"]))
+            costs[share] = Decimal(str(record.data.get("cost", 0)))
+    held = {share: count for share, count in found.items() if count}
+    return held, {share: costs[share] for share in held if costs[share]}
 
 
 def _marks(walk: Walk, holdings: dict[Contract, int], first: date) -> dict[Contract, float]:

@@ -46,7 +46,7 @@ LAG = timedelta(days=36_500)
 """Records wait until a session is over: nothing leaves for a broker that could be lost."""
 NUMBERS = 1000
 """Orders of a session, where sessions are apart: each has numbers of its own."""
-_SAME = ("data", "from", "fills", "cash", "lines", "features", "place")
+_SAME = ("data", "from", "fills", "cash", "shares", "lines", "features", "place")
 """Settings of a backtest with which it is gone on alone."""
 _FIRST = date(2000, 1, 1).toordinal()
 
@@ -65,7 +65,8 @@ class BacktestOptions:
 
     elapsed: seconds that count up, by which other processes begin once that saves time; None: they begin at once.
     sampling: which features of entries are noted beside, None: none. files: of each file that sessions up to a day are
-    made of, by its path, what tells whether it is another one now.
+    made of, by its path, what tells whether it is another one now. shares: those of each symbol that the account begins
+    with, paid for out of `cash`.
     """
 
     opens: Opens
@@ -82,6 +83,7 @@ class BacktestOptions:
     calendar: Callable[[], EventCalendar] = field(default=load_calendar)
     sampling: Sampling | None = None
     files: Callable[[date], Mapping[str, Sequence[int]]] = field(default=_no_files)
+    shares: tuple[tuple[str, int], ...] = ()
 
 
 def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
@@ -89,6 +91,9 @@ def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
 
     Raises: MisuseError for a store that is there or that does not fit, StoreError.
     """
+    if options.fills == RECORDED and options.shares:
+        text = "--shares goes with fills of a model: with --fills recorded the account is the recorded one"
+        raise MisuseError(text, "leave --fills out")
     source = options.opens()
     if options.fills == RECORDED and not isinstance(source, RecordingSource):
         raise MisuseError(f"{source.name} has no recorded fills", "--fills recorded needs --data tapes:FOLDER")
@@ -136,7 +141,8 @@ def _walk(program: Program, source: Source, options: BacktestOptions) -> Walk:
     sampler = None if options.sampling is None else Sampler(program, options.sampling)
     if isinstance(source, RecordingSource) and options.fills == RECORDED:
         return RecordedWalk(program, source, options.calendar(), options.fills, options.cash, sampler=sampler)
-    return Walk(program, source, options.calendar(), options.fills, options.cash, sampler=sampler)
+    brought = dict(options.shares)
+    return Walk(program, source, options.calendar(), options.fills, options.cash, sampler=sampler, brought=brought)
 
 
 def _sessions(
@@ -272,6 +278,8 @@ def _start_record(desk: Desk, program: Program, source: Source, options: Backtes
         "lines": options.lines,
         "sessions_apart": is_independent(program),
     }
+    if options.shares:
+        settings["shares"] = dict(options.shares)
     if options.sampling is not None:
         settings |= {"features": [*options.sampling.features], "place": options.sampling.place}
     until = (*source.dates(options.first, options.last)[-1:], options.last)[0]

@@ -17,12 +17,13 @@ from engine.adapters.history.finding import told
 from engine.compile.series import DAY, Series
 from engine.evaluate.measure_bars import last_end
 from engine.model.contract import Contract, Option, Underlying
-from engine.model.errors import InvariantError, StoreError
+from engine.model.errors import InvariantError, MisuseError, StoreError
 from engine.model.event import AccountReport, BarsReport, Event, MarketMoved
 from engine.model.facts import EventCalendar, Facts
 from engine.model.market import Board
+from engine.model.money import ZERO
 from engine.model.session import Session, session_before, sessions
-from engine.record.record import Kind, Record
+from engine.record.record import Json, Kind, Record
 from engine.run.backtest.broker import ACCOUNT, BacktestBroker
 from engine.run.backtest.ending import empty_day, keep_marks, settlement, told_at, was_split
 from engine.run.backtest.feed import HistoryFeed
@@ -74,7 +75,7 @@ class Walk(Hearing):
     """An engine that lives in the past. `state` None has not begun; `begin` starts it, from a state if one is kept.
 
     number: of its first order. skips: passes instants by at which nobody reads anything. sampler: notes the features of
-    entries.
+    entries. brought: shares of each symbol that the account begins with; they are paid for out of `cash`.
     """
 
     program: Program
@@ -87,6 +88,7 @@ class Walk(Hearing):
     state: State | None = None
     board: Board = field(default_factory=Board)
     sampler: Sampler | None = None
+    brought: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.feed = HistoryFeed(self.source, self.board)
@@ -215,7 +217,27 @@ class Walk(Hearing):
         """Start the engine: the first session begins, and the broker is there."""
         state = State(session=session, board=self.board, facts=Facts(events=self.calendar))
         state = state._replace(next_number=self.number, next_order_id=self.number)
-        self.begin(state, self.broker_of(session, self.cash), self.now)
+        broker = self.broker_of(session, self.cash)
+        for symbol, count in self.brought.items():
+            self._bring(broker, symbol, count, session)
+        self.begin(state, broker, self.now)
+
+    def _bring(self, broker: BacktestBroker, symbol: str, count: int, session: Session) -> None:
+        """Have the account hold shares, bought at the close before the session. Raises: StoreError, MisuseError."""
+        bars = self.source.daily(symbol, session.date, 1)
+        price = Decimal(f"{bars[-1].close:.4f}") if bars else None
+        if price is None:
+            text = f"{self.source.name} has no close of {symbol} before {session.date}, at which its shares were bought"
+            raise StoreError(
+                text, f"daily bars of {symbol} tell it; docs/history-data.md says where they are read from"
+            )
+        if price * count > broker.cash:
+            text = f"{count:,} shares of {symbol} cost ${price * count:,.2f}, and the account has ${broker.cash:,.2f}"
+            raise MisuseError(text, "give it more --cash")
+        held = Underlying(symbol)
+        broker.holdings[held], broker.costs[held] = count, price
+        broker.cash -= price * count
+        self.marks[held] = float(price)
 
     def broker_of(self, session: Session, cash: Decimal) -> BacktestBroker:
         """Return a broker for this walk that holds nothing yet."""
@@ -334,12 +356,17 @@ class Walk(Hearing):
             self._note_shares()
 
     def _note_shares(self) -> None:
-        """Record how many shares the account holds, whenever that has changed: no position may say so."""
+        """Record how many shares the account holds, and what one has cost, whenever their number has changed.
+
+        No position may say so.
+        """
         assert self.broker is not None
         held = {each.symbol: n for each, n in self.broker.holdings.items() if isinstance(each, Underlying)}
         for symbol, count in held.items():
             if self.shares.get(symbol, 0) != count:
-                self.records.append(Record(self.now, Kind.FACTS, data={"symbol": symbol, "what": HELD, "value": count}))
+                cost = f"{self.broker.costs.get(Underlying(symbol), ZERO)}"
+                data: dict[str, Json] = {"symbol": symbol, "what": HELD, "value": count, "cost": cost}
+                self.records.append(Record(self.now, Kind.FACTS, data=data))
         self.shares = held
 
     def _tell_splits(self, session: Session) -> None:

@@ -1,0 +1,99 @@
+"""`rulebot backtest --shares`: an account that begins with shares, as calls against them need."""
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+
+import pytest
+from past_days import PastDays
+
+from engine.adapters.history.day import DailyBar
+from engine.model.errors import MisuseError, StoreError
+from engine.model.events import event_calendar
+from engine.run.backtest.fills import RECORDED, fill_model
+from engine.run.backtest.results import Results, read_results
+from engine.run.backtest.run import BacktestOptions, run_backtest
+from engine.run.calendars import shipped_dates
+from engine.run.desk import load_desk
+
+FIRST, LAST = date(2026, 9, 1), date(2026, 9, 4)
+OVERWRITE = """
+rulebot: 1
+name: overwrite
+about: Sells same-day SPY calls against half of the shares held.
+underlying: SPY
+quantity: {overwrite: {between: [25%, 50%]}}
+entry:
+  at: "10:00"
+  for: 5m
+  when:
+    - shares_held: {at_least: 200}
+    - spot: {above: 0.90x cost_basis}
+legs:
+  expiry: {dte: 0}
+  short_call: {sell: call, strike: {delta: 0.20}}
+order: {start: mid, step: 0.01, wait: 15s, tries: 8, then: cancel}
+exits:
+  - time: "15:30"
+risk: {daily_loss: $2000}
+"""
+OF_SPY = PastDays(every=5, strikes=25, symbol="SPY", trading_class="SPY")
+SHARES, CASH = (("SPY", 1000),), Decimal(10_000_000)
+
+
+class WithoutBars(PastDays):
+    """Sessions of which no daily bars are known."""
+
+    def daily(self, symbol: str, before: date, count: int) -> list[DailyBar]:
+        """Return nothing."""
+        return []
+
+
+def run(folder: Path, source: PastDays, name: str = "one", text: str = OVERWRITE, **given: object) -> Results:
+    file, store = folder / "overwrite.yaml", folder / f"{name}.db"
+    file.write_text(text, encoding="utf-8")
+    base = BacktestOptions(
+        opens=partial(replace, source, made={}),
+        data="made up",
+        first=FIRST,
+        last=LAST,
+        store=store,
+        cash=CASH,
+        fills=fill_model("mid"),
+        calendar=lambda: event_calendar(shipped_dates()),
+    )
+    run_backtest(load_desk([str(file)], {}, None), replace(base, **given), lambda done, number, count: None)
+    return read_results(store, "the store")
+
+
+def test_calls_are_sold_against_shares_that_the_account_begins_with(tmp_path: Path) -> None:
+    """They were bought at the close before, so the account begins with its cash and then goes with their price."""
+    bare, found = run(tmp_path, OF_SPY, "bare"), run(tmp_path, OF_SPY, shares=SHARES)
+    assert not bare.trades
+    assert [trade.quantity for trade in found.trades] == [5] * 4
+    before = OF_SPY.daily("SPY", FIRST, 1)[-1].close
+    last = float(OF_SPY.day(LAST).levels["SPY"][-1])
+    made = 1000 * (last - before) + sum(float(trade.net) for trade in found.trades)
+    assert float(found.days[-1].equity) == pytest.approx(float(CASH) + made, abs=0.05)
+    assert float(found.profit) == pytest.approx(made, abs=0.05)
+
+
+def test_an_interruption_changes_nothing_of_shares_and_of_what_they_have_cost(tmp_path: Path) -> None:
+    whole = run(tmp_path, OF_SPY, "one", shares=SHARES)
+    for day in OF_SPY.dates(FIRST, LAST):
+        went_on = run(tmp_path, OF_SPY, "many", shares=SHARES, last=day, resumes=True)
+    assert [(each.name, each.net) for each in went_on.trades] == [(each.name, each.net) for each in whole.trades]
+    assert [day.equity for day in went_on.days] == [day.equity for day in whole.days]
+    with pytest.raises(MisuseError, match="begun with other options: shares"):
+        run(tmp_path, OF_SPY, "many", resumes=True)
+
+
+def test_shares_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(MisuseError, match=r"1,000 shares of SPY cost .*, and the account has"):
+        run(tmp_path, OF_SPY, "dear", shares=SHARES, cash=Decimal(100_000))
+    with pytest.raises(StoreError, match="has no close of SPY before 2026-09-01, at which its shares were bought"):
+        run(tmp_path, WithoutBars(every=5, strikes=25, symbol="SPY", trading_class="SPY"), "bars", shares=SHARES)
+    with pytest.raises(MisuseError, match="--shares goes with fills of a model"):
+        run(tmp_path, OF_SPY, "recorded", shares=SHARES, fills=RECORDED)
