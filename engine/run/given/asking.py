@@ -1,7 +1,6 @@
 """A chain asked of a gateway now, by a connection that only looks: options take turns on the market data lines."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import field
 from datetime import date, time
 from math import isnan
@@ -21,8 +20,8 @@ from engine.run.given.recorded import NAMES
 from engine.run.looking.choosing import CLOSED_PATIENCE, PATIENCE
 from engine.run.looking.neighbour import is_held
 from engine.run.looking.visit import FEW_LINES, Visit, into_the_day
-from engine.run.settings import Settings, read_settings
-from engine.run.worlds import SimSettings, World, attached, simulated
+from engine.run.looking.world import world_to_look_at
+from engine.run.settings import read_settings
 
 CLIENT_ID = 76
 """Which client captures: neither the one that an engine trades as, nor that of another command."""
@@ -61,7 +60,8 @@ async def asked_chain(asked: Asked) -> Chain:
     settings = read_settings(asked.settings, Path(), asked.data, flags=dict(asked.flags))
     stores = () if asked.sim else (settings.store, settings.live_store)
     lines = FEW_LINES if any(is_held(each) for each in stores) else settings.lines
-    async with _world(asked, settings) as world:
+    looked_at = world_to_look_at(settings, CLIENT_ID, sim=asked.sim, live=asked.live, is_embedded=asked.is_embedded)
+    async with looked_at as world:
         first = await first_batch(world.ib.link, "capture")
         visit = Visit(world, Desk({}, (), None, ()), EventCalendar(), first, lines)
         try:
@@ -70,23 +70,6 @@ async def asked_chain(asked: Asked) -> Chain:
             return await _captured(visit, asked)
         finally:
             visit.close()
-
-
-def _world(asked: Asked, settings: Settings) -> AbstractAsyncContextManager[World]:
-    if asked.is_embedded:
-        return simulated(SimSettings(), CLIENT_ID)
-    port = settings.live_port if asked.live else settings.port
-    account = "" if asked.sim or asked.live else settings.account
-    return attached(
-        settings.host,
-        port,
-        CLIENT_ID,
-        account,
-        lockstep=asked.sim,
-        among=settings.account,
-        live=asked.live,
-        share=settings.share,
-    )
 
 
 async def _until(visit: Visit, clock: time | None) -> None:

@@ -4,7 +4,6 @@ Nothing is sent but questions. A scan is a reader: its numbers may be delayed, a
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import field
 from datetime import datetime
 from functools import partial
@@ -19,12 +18,13 @@ from engine.run.desk import Desk, check_overrides, load_desk
 from engine.run.looking.choosing import Looked, facts_of, look
 from engine.run.looking.neighbour import is_held
 from engine.run.looking.visit import FEW_LINES, Visit, into_the_day
+from engine.run.looking.world import world_to_look_at
 from engine.run.scan.measures import widened
 from engine.run.scan.measuring import Measuring, is_delayed
 from engine.run.scan.ranking import ranked
 from engine.run.scan.row import Scan
 from engine.run.settings import Settings, read_settings
-from engine.run.worlds import SimSettings, World, attached, simulated
+from engine.run.worlds import World
 
 CLIENT_ID = 73
 """Which client scans: neither the one that an engine trades as, nor that of another command."""
@@ -63,7 +63,8 @@ async def scan(wanted: Wanted) -> Scan:
     folder = Path(desk.texts[0].file).parent.parent
     settings = read_settings(wanted.settings, folder, wanted.data, flags=dict(wanted.flags))
     limit, note = allowed_lines(wanted, settings)
-    async with _world(wanted, settings) as world:
+    looked_at = world_to_look_at(settings, CLIENT_ID, sim=wanted.sim, live=wanted.live, is_embedded=wanted.is_embedded)
+    async with looked_at as world:
         found = await scanned(world, desk, load_calendar(wanted.data), wanted, limit)
     return found.noting(note) if note else found
 
@@ -79,23 +80,6 @@ def allowed_lines(wanted: Wanted, settings: Settings) -> tuple[int, str]:
     return (
         FEW_LINES,
         f"an engine runs on {held}, and a user has 100 lines: {FEW_LINES} may be used; --lines allows more",
-    )
-
-
-def _world(wanted: Wanted, settings: Settings) -> AbstractAsyncContextManager[World]:
-    if wanted.is_embedded:
-        return simulated(SimSettings(), CLIENT_ID)
-    port = settings.live_port if wanted.live else settings.port
-    account = "" if wanted.sim or wanted.live else settings.account
-    return attached(
-        settings.host,
-        port,
-        CLIENT_ID,
-        account,
-        lockstep=wanted.sim,
-        among=settings.account,
-        live=wanted.live,
-        share=settings.share,
     )
 
 
