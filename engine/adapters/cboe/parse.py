@@ -14,9 +14,9 @@ from decimal import Decimal
 from math import isfinite, nan
 from typing import Any
 
-from engine.adapters.history.rows import last_day
 from engine.model.contract import INDICES, Option, Right
 from engine.model.errors import RulebotError
+from engine.model.named_day import last_day
 from engine.model.session import at_exchange_time
 from engine.model.values import dataclass
 

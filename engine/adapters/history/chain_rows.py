@@ -10,9 +10,10 @@ from engine.adapters.history.finding import refusal, refused
 from engine.adapters.history.index import RowIndex
 from engine.adapters.history.instants import instants
 from engine.adapters.history.missing import parse_day
-from engine.adapters.history.rows import BY_QUOTE, HIGHEST_STRIKE, LATEST_DAY, Rows, keys, last_day
+from engine.adapters.history.rows import BY_QUOTE, HIGHEST_STRIKE, LATEST_DAY, Rows, keys
 from engine.adapters.history.table import Table, Whole
 from engine.model.contract import INDICES, product
+from engine.model.named_day import last_day
 from engine.model.session import Session
 
 _RIGHTS = {"c": True, "call": True, "p": False, "put": False}

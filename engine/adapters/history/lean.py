@@ -34,10 +34,11 @@ from engine.adapters.history.levels import known_level
 from engine.adapters.history.middle import median
 from engine.adapters.history.missing import day_of_name, missing_sessions
 from engine.adapters.history.pairs import near_pairs
-from engine.adapters.history.rows import last_day, strike_of
+from engine.adapters.history.rows import strike_of
 from engine.adapters.history.scale import impossible, scaled
 from engine.model.contract import INDICES, Kind, Option, Right, product
 from engine.model.errors import MisuseError, StoreError
+from engine.model.named_day import last_day
 from engine.model.session import Session, session_on
 
 CLASSES = {symbol: tuple(name.lower() for name in each.classes) for symbol, each in INDICES.items()}

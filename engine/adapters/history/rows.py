@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 from engine.adapters.history.day import Columns
 from engine.adapters.history.index import Index, Kept
 from engine.adapters.history.table import Whole
-from engine.model.contract import Option, listed, product
-from engine.model.contract import Settlement as Ends
-from engine.model.session import CalendarError, is_session, session_before
+from engine.model.contract import Option, listed
 from engine.model.values import dataclass
 
 BY_QUOTE = ("bid", "ask", "bid_size", "ask_size", "iv", "delta", "gamma", "vega", "theta", "volume", "open_interest")
@@ -138,26 +136,6 @@ def options_of(numbers: Whole, symbol: str, classes: Sequence[str]) -> tuple[Opt
 def strike_of(strike: float) -> Decimal:
     """Return a strike as exact as it is written: 2800, 62.5."""
     return Decimal(int(strike)) if strike == int(strike) else Decimal(f"{strike:.3f}").normalize()
-
-
-def is_morning_settled(symbol: str, trading_class: str) -> bool:
-    """Say whether options of a class stop trading the session before the day in their name."""
-    facts = product(symbol)
-    return facts.settlement is Ends.PM_CASH and trading_class != facts.same_day_class
-
-
-@lru_cache(maxsize=4096)
-def last_day(symbol: str, trading_class: str, expires: date) -> date:
-    """Return the last day an option trades whose name has the day `expires`.
-
-    That is the session before a Saturday or holiday (names had the Saturday until 2015), and one more before it for
-    classes that settle at the open.
-    """
-    try:
-        day = expires if is_session(expires) else session_before(expires).date
-        return session_before(day).date if is_morning_settled(symbol, trading_class) else day
-    except CalendarError:
-        return date.fromordinal(expires.toordinal() - is_morning_settled(symbol, trading_class))
 
 
 def width_of(rows: Rows) -> int | None:

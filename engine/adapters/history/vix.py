@@ -12,8 +12,8 @@ from math import exp, sqrt
 import numpy as np
 
 from engine.adapters.history.day import HistoryDay
-from engine.adapters.history.rows import is_morning_settled
 from engine.model.contract import Right
+from engine.model.named_day import is_morning_settled
 from engine.model.session import session_after, session_on
 
 _MINUTES = 525_600.0

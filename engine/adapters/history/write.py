@@ -11,10 +11,11 @@ import numpy as np
 from engine.adapters.history.beside import NAMES, beside, tables
 from engine.adapters.history.day import OF_UNDERLYING, HistoryDay
 from engine.adapters.history.even import EVEN, told
-from engine.adapters.history.rows import BY_QUOTE, is_morning_settled
+from engine.adapters.history.rows import BY_QUOTE
 from engine.adapters.history.table import pyarrow
 from engine.model.contract import Option, Right
 from engine.model.errors import StoreError
+from engine.model.named_day import is_morning_settled
 from engine.model.session import CalendarError, session_after
 
 _KEPT: Mapping[str, Any] = {"compression": "zstd", "write_page_checksum": True}

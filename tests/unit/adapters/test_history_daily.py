@@ -8,7 +8,7 @@ import pytest
 
 from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import DailyBar, Severity
-from engine.adapters.history.rows import is_morning_settled, last_day
+from engine.model.named_day import is_morning_settled, last_day
 from engine.model.session import sessions
 
 HEAD = "date,open,high,low,close"
