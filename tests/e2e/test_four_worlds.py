@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -34,6 +34,7 @@ from engine.run.replay.head import beginning
 from engine.run.replay.replay import replay
 from engine.run.replay.tapes import listed
 from engine.run.worlds import DEFAULT_DATE
+from engine.turn.program import Program
 from tests.e2e.examples import Shown, promises
 from tests.e2e.worlds import SHIPPED, run_days, spec_files
 
@@ -61,9 +62,14 @@ def live(
     folder: Path, seed: int, day: date = DEFAULT_DATE, data_seconds: int = 5, until: datetime | None = None
 ) -> Lived:
     """Run a day of all shipped bots on the wire, or the part of it up to an instant."""
-    tapes = folder / "tapes"
     bots = spec_files(SHIPPED)
-    lived = run_days(folder, bots, seed=seed, first_day=day, data_seconds=data_seconds, tapes=tapes, until=until)
+    return lived_through(folder, bots, seed=seed, first_day=day, data_seconds=data_seconds, until=until)
+
+
+def lived_through(folder: Path, specs: list[str], **given: Any) -> Lived:
+    """Run a day on the wire, as `run_days` does, and record it."""
+    tapes = folder / "tapes"
+    lived = run_days(folder, specs, tapes=tapes, **given)
     return Lived(open_recording(listed(tapes)[0].file), list(lived.records))
 
 
@@ -100,13 +106,17 @@ def _is_note(record: Record) -> bool:
 
 def check_first_orders(lived: Lived) -> None:
     """Walk through the day with fills of a model: what was sent first is the same."""
-    recording, wire = lived
-    state, program, _ = beginning(recording.head, Board())
-    source = RecordingSource(recording.files[-1])
-    walk = Walk(program, source, state.facts.events, NATURAL, CASH)
-    walked = [record for done in walk.through(recording.day, recording.day) for record in done.records]
+    program, walked = sent_by_the_model(lived.recording)
     alone = {name for name, bot in program.bots.items() if not bot.members}
-    assert _of(alone, first_sent(walked)) == _of(alone, first_sent(wire))
+    assert _of(alone, walked) == _of(alone, first_sent(lived.wire))
+
+
+def sent_by_the_model(recording: Recording) -> tuple[Program, dict[str, Sent]]:
+    """Return what the bots of a recording send first in a walk through it with fills of a model."""
+    state, program, _ = beginning(recording.head, Board())
+    walk = Walk(program, RecordingSource(recording.files[-1]), state.facts.events, NATURAL, CASH)
+    walked = [record for done in walk.through(recording.day, recording.day) for record in done.records]
+    return program, first_sent(walked)
 
 
 def first_sent(records: list[Record]) -> dict[str, Sent]:
@@ -123,11 +133,7 @@ def first_sent(records: list[Record]) -> dict[str, Sent]:
 
 def check_likeness(lived: Lived) -> None:
     """Walk through the day with fills of a model: each bot sends the same first, within an instant of the recording."""
-    recording, wire = lived
-    state, program, _ = beginning(recording.head, Board())
-    walk = Walk(program, RecordingSource(recording.files[-1]), state.facts.events, NATURAL, CASH)
-    walked = [record for done in walk.through(recording.day, recording.day) for record in done.records]
-    ours, theirs = first_sent(walked), first_sent(wire)
+    (_, ours), theirs = sent_by_the_model(lived.recording), first_sent(lived.wire)
     assert {name: sent[1:] for name, sent in ours.items()} == {name: sent[1:] for name, sent in theirs.items()}
     assert all(abs((sent[0] - theirs[name][0]).total_seconds()) <= EVERY for name, sent in ours.items())
 
@@ -171,10 +177,8 @@ def test_days_are_the_same_in_each_world(seed: int, tmp_path: Path) -> None:
 )
 def test_an_example_does_the_same_in_each_world(shown: Shown, tmp_path: Path) -> None:
     """The day on which its comment says that it trades: live, replayed, and as a past session."""
-    tapes = tmp_path / "tapes"
-    lived = run_days(tmp_path, [shown.file], seed=shown.seed, market=shown.market, tapes=tapes)
-    day = Lived(open_recording(listed(tapes)[0].file), list(lived.records))
-    assert count(day, "enter") >= 1
-    told = check_worlds(day)
+    lived = lived_through(tmp_path, [shown.file], seed=shown.seed, market=shown.market)
+    assert count(lived, "enter") >= 1
+    told = check_worlds(lived)
     assert all(text.startswith("nothing is recorded from ") for text in told)
-    check_likeness(day)
+    check_likeness(lived)

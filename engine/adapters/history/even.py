@@ -41,7 +41,7 @@ class _Known:
     parts: list[Part] | None
 
 
-def told(times: Columns, symbol: str, options: Iterable[tuple[str, str, str, float]]) -> str:
+def of_itself(times: Columns, symbol: str, options: Iterable[tuple[str, str, str, float]]) -> str:
     """Return what a file is to say of itself. Units: times in epoch seconds; options as `Part` has them, one by one."""
     listed = list(options)
     parts = [(*terms, [strike for *_, strike in each]) for terms, each in groupby(listed, key=lambda each: each[:3])]

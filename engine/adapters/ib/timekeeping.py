@@ -15,8 +15,6 @@ APART = 2.0
 ASK_EVERY = 60.0
 OTHERWISE = 60.0
 """Seconds by which the difference must have changed to be told anew: who sets a clock may set it wrong."""
-
-
 DAY_IN_DOUBT = 7200.0
 """Seconds of difference from which nobody is let in: sessions, days of options and of orders would be of another day.
 An hour is what a wrong zone makes of a clock that is right: watched levels still count then, and it is told."""

@@ -19,9 +19,9 @@ LATER = "legs, limits or order"
 """Minutes in which all conditions held, of `choose` those of one alternative: what it would have traded, a limit or the
 order stood in the way."""
 UNFILLED = "not filled"
-_FIRST, CHOICE, _LAST = ("universe", "when"), "choose", ("require", "risk")
+CHOICE = "choose"
+_PLACES = ("universe", "when", CHOICE, "require", "risk")
 """Where conditions stand, in the order in which they are judged."""
-_PLACES = (*_FIRST, CHOICE, *_LAST)
 
 Missed = tuple[str, bool | None]
 """A condition that does not hold: its name, and whether it is false or unknown."""
@@ -90,7 +90,7 @@ class _Bot:
 
     def _first(self, symbol: str, truths: Mapping[str, Mapping[str, bool | None]]) -> Missed | None:
         """Return the first condition that does not hold, by place and rule; of `choose` where none is taken."""
-        for place in (*_FIRST, CHOICE, *_LAST):
+        for place in _PLACES:
             found = truths.get(place, {})
             missed = _no_alternative(found, symbol) if place == CHOICE else _missed(found)
             if missed is not None and not (place == CHOICE and missed[1] is False and self.is_free):

@@ -225,12 +225,12 @@ class Walk(Hearing):
     def _bring(self, broker: BacktestBroker, symbol: str, count: int, session: Session) -> None:
         """Have the account hold shares, bought at the close before the session. Raises: StoreError, MisuseError."""
         bars = self.source.daily(symbol, session.date, 1)
-        price = Decimal(f"{bars[-1].close:.4f}") if bars else None
-        if price is None:
+        if not bars:
             text = f"{self.source.name} has no close of {symbol} before {session.date}, at which its shares were bought"
             raise StoreError(
                 text, f"daily bars of {symbol} tell it; docs/history-data.md says where they are read from"
             )
+        price = Decimal(f"{bars[-1].close:.4f}")
         if price * count > broker.cash:
             text = f"{count:,} shares of {symbol} cost ${price * count:,.2f}, and the account has ${broker.cash:,.2f}"
             raise MisuseError(text, "give it more --cash")
