@@ -139,6 +139,7 @@ def _try_another_strike(work: Work, position: Position) -> None:
 
 
 def end_of_entry(work: Work, position: Position, how: str) -> None:
+    """Note with its bot how an entry has ended, "filled" or "unfilled", and judge the bot again at once."""
     if position.bot not in work.bots:
         return
     state = work.bots[position.bot]
