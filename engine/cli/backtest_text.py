@@ -7,7 +7,7 @@ from engine.cli.width import table
 from engine.model.counted import counted
 from engine.model.money import dollars
 from engine.run.backtest.funnel import Funnel
-from engine.run.backtest.results import Results, Sums, Trade, in_shares_words
+from engine.run.backtest.results import Results, Sums, Trade, brought_words, in_shares_words
 from engine.run.columns import aligned, price, signed
 
 SHOWN_RULES, SHOWN_ALARMS = 8, 5
@@ -45,6 +45,8 @@ def _head(results: Results) -> Iterator[str]:
     sharpe = "-" if results.sharpe is None else f"{results.sharpe:.2f} +/- {results.sharpe_error or 0.0:.2f}"
     drawdown = dollars(results.max_drawdown)
     yield f" fills {told['fills']}; account {signed(float(results.profit))}, drawdown {drawdown}, Sharpe {sharpe}"
+    if words := brought_words(told):
+        yield f" {words}"
     if still := sum(trade.left is None for trade in results.trades):
         yield f" open at the end: {counted(still, 'position')}, which the account counts at the last mid"
     if words := in_shares_words(sum(trade.in_shares for trade in results.trades)):

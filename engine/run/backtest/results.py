@@ -177,6 +177,12 @@ def in_shares_words(count: int) -> str:
     return f"ended in shares: {counted(count, 'trade')}; what the shares made is in the account alone" if count else ""
 
 
+def brought_words(settings: Mapping[str, Any]) -> str:
+    """Return what to say of the shares that the account began with, "" of none."""
+    shares = ", ".join(f"{count:,} {symbol}" for symbol, count in settings.get("shares", {}).items())
+    return f"began with shares: {shares}; what they made is in the account alone" if shares else ""
+
+
 def sums(trades: Sequence[Trade]) -> Sums:
     """Return what closed trades add up to."""
     made = [trade.net for trade in trades]

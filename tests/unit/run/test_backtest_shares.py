@@ -1,5 +1,6 @@
 """`rulebot backtest --shares`: an account that begins with shares, as calls against them need."""
 
+import json
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -10,9 +11,12 @@ import pytest
 from past_days import PastDays
 
 from engine.adapters.history.day import DailyBar
+from engine.cli.backtest_text import result_lines
 from engine.model.errors import MisuseError, StoreError
 from engine.model.events import event_calendar
+from engine.run.backtest.document import text_of
 from engine.run.backtest.fills import RECORDED, fill_model
+from engine.run.backtest.report.page import report_page
 from engine.run.backtest.results import Results, read_results
 from engine.run.backtest.run import BacktestOptions, run_backtest
 from engine.run.calendars import shipped_dates
@@ -78,6 +82,10 @@ def test_calls_are_sold_against_shares_that_the_account_begins_with(tmp_path: Pa
     made = 1000 * (last - before) + sum(float(trade.net) for trade in found.trades)
     assert float(found.days[-1].equity) == pytest.approx(float(CASH) + made, abs=0.05)
     assert float(found.profit) == pytest.approx(made, abs=0.05)
+    said = "began with shares: 1,000 SPY; what they made is in the account alone"
+    assert f" {said}" in result_lines(found)
+    assert f"<p>B{said[1:]}.</p>" in report_page(json.loads(text_of(found)), {})
+    assert not any("began with" in line for line in result_lines(bare))
 
 
 def test_an_interruption_changes_nothing_of_shares_and_of_what_they_have_cost(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from engine.run.backtest.report import tables
 from engine.run.backtest.report.charts import calendar, curves, falls, histogram
 from engine.run.backtest.report.scale import money, plain_money
 from engine.run.backtest.report.style import STYLE
-from engine.run.backtest.results import REGIMES, in_shares_words
+from engine.run.backtest.results import REGIMES, brought_words, in_shares_words
 
 Document = Mapping[str, Any]
 NO_WHY = "Why is in its store: rulebot why"
@@ -95,8 +95,9 @@ def _about(document: Document) -> str:
         words += '<p class="warn">Its option prices are <b>modelled</b>: nobody ever quoted them.</p>'
     if still := sum(trade["left"] is None for trade in document["trades"]):
         words += f"<p>Open at the end, and in no sum of trades: {counted(still, 'position')}.</p>"
-    if said := in_shares_words(sum(trade["in_shares"] for trade in document["trades"])):
-        words += f"<p>{escape(said.capitalize())}.</p>"
+    ended = in_shares_words(sum(trade["in_shares"] for trade in document["trades"]))
+    for said in filter(None, (brought_words(told), ended)):
+        words += f"<p>{escape(said[0].upper() + said[1:])}.</p>"
     return words
 
 
