@@ -1,6 +1,7 @@
 """A web server in a thread of its own, so that an engine's loop in the same process never waits for it."""
 
 import logging
+import os
 import socket
 import threading
 import time
@@ -15,7 +16,9 @@ from engine.model.values import dataclass
 
 START_SECONDS = 20.0
 CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
-"""Files that Docker and Podman put into every container."""
+"""Files that Docker and Podman put into a container; Podman into none whose root cannot be written to."""
+CONTAINER_VARIABLE = "container"
+"""What Podman sets in every container, and our own image. Source: systemd.io/CONTAINER_INTERFACE."""
 
 
 class ServerError(RulebotError):
@@ -50,13 +53,18 @@ class Bind:
         """Refuse to be reached from other machines in the clear (faults.md row 102). Raises: MisuseError."""
         if bool(self.certificate) is not bool(self.key):
             raise MisuseError("a certificate and its key belong together", "give --tls-cert and --tls-key")
-        if self.in_container and not any(Path(mark).exists() for mark in CONTAINER_MARKS):
+        if self.in_container and not is_container():
             raise MisuseError("--in-container is for a container, and this is none", "leave it out")
         if not self.is_loopback and not self.is_secure and not self.in_container:
             raise MisuseError(
                 f"{self.host} can be reached from other machines, and nothing would be encrypted",
                 "use an ssh tunnel to 127.0.0.1, or give --tls-cert and --tls-key, or --trusted-proxy ADDRESS",
             )
+
+
+def is_container() -> bool:
+    """Say whether this process runs in a container."""
+    return bool(os.environ.get(CONTAINER_VARIABLE)) or any(Path(mark).exists() for mark in CONTAINER_MARKS)
 
 
 class Server:

@@ -24,6 +24,7 @@ DEPLOY = ROOT / "deploy"
 COMPOSE = sorted(DEPLOY.glob("docker-compose*.yml"))
 SCRIPTS = sorted(DEPLOY.glob("*.sh"))
 VARIABLE = re.compile(r"\$\{([A-Z_]+)")
+SECRETS = ("tws_password", "web_token", "grafana_password")
 NEEDED = bool(os.environ.get("RULEBOT_NEEDS_LINTERS"))
 """Set where linters are owed: then the absence of one is a fault, and no skip."""
 
@@ -240,6 +241,31 @@ def test_what_the_image_is_made_of_is_let_in() -> None:
         for source in line.split()[:-1]:
             assert (ROOT / source).exists(), source
             assert f"\n!{source}\n" in let_in, source
+
+
+# ---------------------------------------------------------------- what a person types first
+
+
+def test_the_user_inside_reads_what_the_first_commands_make(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "service.md").read_text(encoding="utf-8").partition("\n## Containers\n")[2]
+    typed = text.split("```\n")[1].partition("docker compose")[0]
+    folder = tmp_path / "deploy"
+    folder.mkdir()
+    shutil.copy(DEPLOY / "example.env", folder)
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs" / "put_lite.yaml").touch()
+    stub = tmp_path / "bin" / "openssl"
+    stub.parent.mkdir()
+    stub.write_text("#!/bin/sh\necho secret\n", encoding="utf-8")
+    stub.chmod(0o755)
+    script = f"set -e; umask 077; PATH={stub.parent}:$PATH\n{typed}"
+    done = subprocess.run([program("bash"), "-c", script], cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in ("desk", "desk/specs", "desk/specs/put_lite.yaml", *(f"secrets/{each}" for each in SECRETS)):
+        found = folder / name
+        assert found.stat().st_mode & stat.S_IROTH, name
+        assert not found.is_dir() or found.stat().st_mode & stat.S_IXOTH, name
+    assert stat.S_IMODE((folder / "secrets").stat().st_mode) == 0o700
 
 
 # ---------------------------------------------------------------- starters

@@ -29,11 +29,15 @@ def test_a_containers_own_address_is_served_in_a_container_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bind = Bind(host="0.0.0.0", in_container=True)
+    monkeypatch.delenv("container", raising=False)
     monkeypatch.setattr("engine.web.server.CONTAINER_MARKS", (str(tmp_path / "gone"),))
     with pytest.raises(MisuseError, match="this is none"):
         bind.check()
     (tmp_path / "mark").touch()
     monkeypatch.setattr("engine.web.server.CONTAINER_MARKS", (str(tmp_path / "gone"), str(tmp_path / "mark")))
+    bind.check()
+    (tmp_path / "mark").unlink()
+    monkeypatch.setenv("container", "podman")  # its mark is not there where the root cannot be written to
     bind.check()
 
 
