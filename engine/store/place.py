@@ -127,6 +127,9 @@ def shown_path(path: Place) -> str:
     """Return a path as a person in this folder would write it, or a URL without its password."""
     if not isinstance(path, Path):
         return str(path)
+    here, whole = Path.cwd(), path.absolute()
+    if here == here.parent:  # from the root it is the whole path less its stroke
+        return str(whole)
     with suppress(ValueError):
-        return str(path.absolute().relative_to(Path.cwd()))
+        return str(whole.relative_to(here))
     return str(path)

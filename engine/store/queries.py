@@ -97,10 +97,10 @@ class Run:
 
         holds: the bot has open positions. An engine that does not run it closes them as their texts say.
         """
-        if self.started is None or self.ended is not None or not self.is_alive:
-            return "stopped"
         if self.is_waiting:
             return "starting"
+        if self.started is None or self.ended is not None or not self.is_alive:
+            return "stopped"
         if bot and bot not in self.specs:
             return "stopping" if holds else "stopped"
         if any(record.data.get("request") == "stop" for record in self.requests if record.bot in ("", bot)):
@@ -158,7 +158,7 @@ class StoreReader:
             epoch = self._connection.execute(select(func.max(lease.c.epoch))).scalar()
         by_kind = {kind: [record for record in found if record.kind is kind] for kind in Kind}
         started = next(iter(by_kind[Kind.RUN_STARTED]), None)
-        began = None if started is None else started.data.get("epoch")
+        began = 0 if started is None else started.data.get("epoch")  # without one it tells nothing
         is_alive = is_in_use(self.path)
         return Run(
             started=started,

@@ -112,6 +112,22 @@ def test_an_engine_that_waits_for_its_gateway_after_one_that_died_is_starting(
         assert " starting " in run(day_store, "list", monkeypatch)
 
 
+def test_an_engine_that_waits_for_its_gateway_is_starting_whatever_was_before(
+    day_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a machine was started again: the run before has ended, or there was none."""
+    with closing(SqlJournal(open_store(day_store))) as journal:
+        begun = replace(journal.read((Kind.RUN_STARTED,))[-1], at=journal.read()[-1].at)
+        ended = Record(begun.at, Kind.RUN_ENDED, data={"reason": "stopped"})
+        journal.append([replace(begun, data={**begun.data, "epoch": journal.epoch}), ended], durable=True)
+    assert "stopped, trading stopped" in run(day_store, "status", monkeypatch)
+    for store in (day_store, tmp_path / "new.db"):
+        with closing(SqlJournal(open_store(store))):
+            told = run(store, "status", monkeypatch)
+        assert "starting, trading active" in told
+        assert "waits for its gateway" in told
+
+
 def test_a_bot_that_is_run_no_more_is_stopping_while_it_holds_something(
     day_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

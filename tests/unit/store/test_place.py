@@ -7,7 +7,7 @@ import pytest
 
 from engine.cli.stores import STORE
 from engine.model.errors import MisuseError
-from engine.store.place import Server, beside, full_name, place_of, without_link, without_urls
+from engine.store.place import Server, beside, full_name, place_of, shown_path, without_link, without_urls
 
 
 def server(text: str) -> Server:
@@ -100,3 +100,11 @@ def test_a_line_that_is_shown_ends_where_a_url_begins() -> None:
     assert without_urls("x 'mysql://me:secret@db/y'") == "x 'mysql://..."
     assert without_urls("host = 'http://here'") == "host = 'http://here'"
     assert without_urls("store = 'runs/a.db'") == "store = 'runs/a.db'"
+
+
+def test_a_path_is_shown_as_it_would_be_written_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = tmp_path / "runs" / "a.db"
+    monkeypatch.chdir(tmp_path)
+    assert shown_path(store) == "runs/a.db"
+    monkeypatch.chdir(tmp_path.anchor)
+    assert shown_path(store) == str(store)
