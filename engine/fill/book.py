@@ -1,5 +1,6 @@
 """The noun of this room: one execution as it was booked."""
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from engine.model.event import ExecutionReport
@@ -13,7 +14,7 @@ class Booked:
     """One execution as it was booked: enough to replace it by its correction and to give it its commission.
 
     `position` is "" for an execution that is not ours: `foreign` is its report then. is_paid: its commission was told,
-    or none will be. by_others: with it somebody else has closed what we held.
+    or none will be. by_others: with it somebody else has closed what we held. dealt_at: see `when_dealt`.
     """
 
     exec_id: str
@@ -26,15 +27,31 @@ class Booked:
     is_paid: bool = False
     foreign: ExecutionReport | None = None
     by_others: bool = False
+    dealt_at: datetime | None = None
 
 
 def of_others(report: ExecutionReport) -> Booked:
     """Return an execution that is not ours, booked to nothing."""
-    return Booked(report.exec_id, "", "", False, int(report.quantity), ZERO, foreign=report)
+    count, at = int(report.quantity), report.executed_at
+    return Booked(report.exec_id, "", "", False, count, ZERO, foreign=report, dealt_at=at)
 
 
 BY_OTHERS = "by_others"
 """The purpose of a fill that is of no order of ours: somebody else has closed what we held."""
+
+
+TOLD_LATE = timedelta(seconds=10)
+"""How much older than its report a fill is that was dealt while nobody listened."""
+
+
+def when_dealt(told_at: datetime, executed_at: datetime, sent_at: datetime | None) -> datetime:
+    """Return when a fill of ours was dealt: as it was told, or by the broker's clock where that was told late.
+
+    That clock may be behind: nothing is dealt before its order was sent.
+    """
+    if told_at - executed_at < TOLD_LATE:
+        return told_at
+    return executed_at if sent_at is None else max(executed_at, sent_at)
 
 
 def owes_none(exec_id: str, quantity: int) -> bool:

@@ -138,7 +138,8 @@ def left_at(state: State, position: Position) -> datetime | None:
         for order in state.orders.values()
         if order.is_of(position.id) and not order.opens(position.id) and order.has_fills
     ]
-    return max(dealt, default=position.closed_at)
+    told = max(dealt, default=position.closed_at)
+    return told if told is None or position.closed_at is None else min(told, position.closed_at)
 
 
 def _protection(state: State, position: Position) -> str:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.decide.bot_day import BotDay
-from engine.fill.book import BY_OTHERS, Booked, of_others, owes_none
+from engine.fill.book import BY_OTHERS, Booked, of_others, owes_none, when_dealt
 from engine.model.collector import seldom_collected
 from engine.model.contract import LOT, SHARES_NAME
 from engine.model.event import ExecutionReport
@@ -209,8 +209,19 @@ def _book(booked: dict[str, Booked], record: Record, orders: Mapping[str, Mappin
         commission=corrected.commission if corrected else ZERO,
         is_paid=owes_none(exec_id, count) or (corrected is not None and corrected.is_paid),
         by_others=data["purpose"] == BY_OTHERS,
+        dealt_at=corrected.dealt_at if corrected else _dealt_at(record, order),
     )
     return base
+
+
+def _dealt_at(record: Record, order: Any) -> datetime:
+    """Return when a recorded fill was dealt. order: as it was recorded last, None of a fill by others."""
+    told = record.data.get("executed_at")
+    executed_at = utc_time(str(told)) if told else record.at
+    if record.data["purpose"] == BY_OTHERS:
+        return executed_at
+    sent_at = order and order["sent_at"]
+    return when_dealt(record.at, executed_at, utc_time(str(sent_at)) if sent_at else None)
 
 
 def spec_texts(data: Json) -> list[SpecText]:

@@ -74,20 +74,30 @@ def _closed_twice(
     work: Work, doubts: Mapping[Option, datetime], ours: Mapping[Option, int]
 ) -> list[tuple[Position, PositionLeg]]:
     """Return the legs that were closed a moment ago, and of which the account holds the other side since."""
-    late = TURNED + DOUBT
-    just_closed = [
-        each
-        for each in work.positions.values()
-        if each.state == "closed" and each.closed_at is not None and work.at - each.closed_at <= late
-    ]
+    told = _closed_as_told(work, work.at - TURNED - DOUBT)
     return [
         (position, leg)
-        for position in just_closed
+        for position in map(work.positions.__getitem__, told)
         for leg in position.legs
         if leg.closed > leg.settled and not leg.option.is_share and not option_has_expired(work, leg.option)
         if (work.state.holdings.get(leg.option, ZERO) - ours.get(leg.option, 0)) * leg.sign < 0
-        if leg.option in doubts or work.at - (position.closed_at or work.at) <= TURNED
+        if leg.option in doubts or work.at - told[position.id] <= TURNED
     ]
+
+
+def _closed_as_told(work: Work, since: datetime) -> dict[str, datetime]:
+    """Return the positions of which it was told since then that they are closed, and when: they may be so for hours."""
+    told = {
+        each.id: each.closed_at
+        for each in work.positions.values()
+        if each.state == "closed" and each.closed_at is not None and each.closed_at >= since
+    }
+    for order in work.orders.values():
+        if order.changed_at >= since and order.has_fills and order.purpose in CLOSES:
+            name = order.position
+            if (position := work.positions.get(name)) is not None and position.state == "closed":
+                told[name] = max(told.get(name, order.changed_at), order.changed_at)
+    return told
 
 
 def doubt_anew(work: Work) -> None:

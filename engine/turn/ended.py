@@ -3,9 +3,11 @@
 from datetime import datetime, timedelta
 from math import ceil
 
+from engine.fill.book import TOLD_LATE, when_dealt
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
+from engine.model.session import exchange_date
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import FIRST_RETRY, note_setback, retry_after
@@ -19,8 +21,6 @@ from engine.turn.rolling import Found
 from engine.turn.turned_away import broker_words, is_lost_again, is_turned_away, lost_on_end, taken_back_for
 from engine.turn.work import Work
 
-TOLD_LATE = timedelta(seconds=10)
-"""How much older than its report a fill is that was dealt while nobody listened."""
 TOLD_LOST = 2
 """Closing orders that get lost on end until a person is told: once, for they are sent on and on."""
 
@@ -55,8 +55,7 @@ def position_filled(work: Work, position: Position, order: Order, executed_at: d
 
 def _opened(work: Work, position: Position, order: Order, executed_at: datetime) -> Position:
     """Keep with a position when it was opened: as its first fill was told, or was dealt where that was told late."""
-    is_late = work.at - executed_at >= TOLD_LATE
-    at = max(executed_at, order.sent_at or executed_at) if is_late else work.at
+    at = when_dealt(work.at, executed_at, order.sent_at)
     if position.opened_at is not None and position.opened_at <= at:
         return position
     return work.put_position(replace(position, opened_at=at))
@@ -177,6 +176,10 @@ def _acted(work: Work, position: Position) -> tuple[str, ...]:
 def closed(work: Work, position: Position, trigger: str) -> None:
     """The position holds nothing more: its books are closed and the day's count is kept."""
     position = work.move(position, trigger)
+    left_at = _left_at(work, position, trigger)
+    position = work.put_position(replace(position, closed_at=left_at))
+    if exchange_date(left_at) < work.state.session.date:
+        work.put_base(position.id, position.net)  # it was not made today
     values = [str(position.net), str(position.commissions)]
     work.record(Kind.DECISION, position.bot, position.id, what="closed", reason=position.exit_reason, values=[*values])
     if position.bot in work.bots:
@@ -184,10 +187,23 @@ def closed(work: Work, position: Position, trigger: str) -> None:
         bot = work.governing(position)
         if not _is_rolled(work, position) and _counts_for_again(work, position):
             end = bot.plan.written_name(position.exit_reason)
-            work.put_day(state.day.note(bot.symbol, last_end=end, last_end_at=work.at))
+            work.put_day(state.day.note(bot.symbol, last_end=end, last_end_at=left_at))
         count_realized(work, position.bot)
         work.set_bot(position.bot, replace(work.bots[position.bot], waits="", since=work.at))
         wake(work, position.bot, 0.0)
+
+
+def _left_at(work: Work, position: Position, trigger: str) -> datetime:
+    """Return when the last of a position was dealt; now, where that is told at once or its last leg has settled."""
+    if trigger == "settled" and any(leg.settled for leg in position.legs):
+        return work.at
+    dealt = (
+        booked.dealt_at
+        for booked in work.booked.values()
+        if booked.position == position.id and booked.quantity and not booked.is_entry and booked.dealt_at is not None
+    )
+    last = max(dealt, default=work.at)
+    return last if work.at - last >= TOLD_LATE else work.at
 
 
 def _is_rolled(work: Work, position: Position) -> bool:

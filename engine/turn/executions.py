@@ -5,7 +5,7 @@ summary execution of a combo is passed over.
 """
 
 from engine.fill.apply import add_commission, add_fill, book, leg_of, unbook
-from engine.fill.book import Booked, of_others, owes_none
+from engine.fill.book import Booked, of_others, owes_none, when_dealt
 from engine.model.contract import Option
 from engine.model.event import CommissionReport, ExecutionReport
 from engine.model.money import ZERO
@@ -176,7 +176,8 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     is_entry = order.opens(holder)
     commission = corrected.commission if corrected else ZERO
     is_paid = owes_none(event.exec_id, count) or (corrected is not None and corrected.is_paid)
-    booked = Booked(event.exec_id, holder, leg.name, is_entry, count, cash, commission, is_paid)
+    dealt_at = corrected.dealt_at if corrected else when_dealt(work.at, event.executed_at, order.sent_at)
+    booked = Booked(event.exec_id, holder, leg.name, is_entry, count, cash, commission, is_paid, dealt_at=dealt_at)
     work.put_booked(base, booked)
     order = work.put_order(add_fill(order, index, count))
     work.put_position(book(work.positions[holder], booked, event.option))

@@ -198,7 +198,8 @@ def book_estimate(work: Work, name: str, leg: PositionLeg) -> PositionLeg:
     count = min(missed.contracts, leg.held)
     cash = missed.price * count * leg.option.multiplier * leg.sign
     base = unseen_base(name, leg.name)
-    booked = Booked(first_revision(base), name, leg.name, False, count, cash, is_paid=True, by_others=True)
+    exec_id, since = first_revision(base), missed.since
+    booked = Booked(exec_id, name, leg.name, False, count, cash, is_paid=True, by_others=True, dealt_at=since)
     work.put_booked(base, booked)
     position = _put(work, name, leg, booked)
     _record(work, position, leg, booked, name, missed.price, missed.since)

@@ -21,8 +21,10 @@ from engine.model.event import (
 )
 from engine.model.facts import Bar, Bars
 from engine.model.order import OrderStatus, Purpose
+from engine.model.position import Position
 from engine.model.session import EXCHANGE_ZONE, restarts_over, session_after, session_on
 from engine.record.record import Kind
+from engine.run.outcome import left_at
 from engine.run.position_text import exits_text
 from engine.turn.state import Trading
 
@@ -246,6 +248,96 @@ def test_a_fill_by_a_broker_whose_clock_is_behind_opened_nothing_before_it_was_s
     for report in desk.executions_of(order, 1):
         desk.send(replace(report, executed_at=clock("09:59:30")))
     assert desk.position.opened_at == order.sent_at
+
+
+WAITS = {
+    "entry": '{window: {from: "10:00", to: "14:00"}, per_day: 2, max_open: 1, again: {after: [any], wait: 1h}}',
+    "exits": '\n  - time_in_trade: {at_least: 5m}\n  - time: "15:45"\n',
+}
+
+
+def left_unheard(desk: Desk, dealt: str) -> Position:
+    """Let the order that closes the position fill in an outage, and hear of it at 12:30; return what it is then."""
+    order = desk.last
+    desk.ack(order)
+    desk.unlink()
+    desk.now = clock("12:30")
+    for report in desk.executions_of(order, 1):
+        desk.send(replace(report, executed_at=clock(dealt)))
+    desk.link([])
+    return desk.position
+
+
+def test_an_exit_that_was_dealt_while_nobody_listened_closed_its_position_then() -> None:
+    """It was closed as it was told: what waits after an exit began hours late, and the trade ended twice."""
+    desk = Desk((text_of(**WAITS),))
+    desk.opened("10:00")
+    desk.until("10:10")
+    closed = left_unheard(desk, "10:40")
+    assert (closed.state, closed.closed_at) == ("closed", clock("10:40"))
+    assert desk.state.bots["spread"].day.last_end_at == clock("10:40")
+    assert left_at(desk.state, closed) == clock("10:40")
+    desk.tick(1)
+    assert [each.purpose for each in desk.submitted] == [Purpose.ENTRY, Purpose.EXIT, Purpose.ENTRY]
+
+
+def test_after_an_exit_the_wait_for_the_next_entry_goes_on_over_an_outage() -> None:
+    desk = Desk((text_of(**WAITS),))
+    desk.opened("10:00")
+    desk.until("10:10")
+    left_unheard(desk, "11:40")
+    desk.until("12:39:59")
+    assert len(desk.submitted) == 2
+    desk.tick(1)
+    assert desk.last.purpose is Purpose.ENTRY
+
+
+def test_an_exit_by_a_broker_whose_clock_is_behind_closed_nothing_before_it_was_sent() -> None:
+    desk = Desk((text_of(**WAITS),))
+    desk.opened("10:00")
+    desk.until("10:10")
+    assert left_unheard(desk, "10:09").closed_at == clock("10:10")
+
+
+def test_when_an_exit_was_dealt_is_known_over_a_start_before_its_end_is_told() -> None:
+    desk = Desk((text_of(**WAITS),))
+    desk.opened("10:00")
+    desk.until("10:10")
+    order = desk.last
+    desk.ack(order)
+    desk.unlink()
+    desk.now = clock("12:30")
+    first, second = desk.executions_of(order, 1)
+    desk.send(replace(first, executed_at=clock("10:40")))
+    desk.now += timedelta(minutes=5)
+    booked = dict(desk.state.booked)
+    desk.start_again()
+    assert dict(desk.state.booked) == booked
+    desk.send(replace(second, at=desk.now, executed_at=clock("10:39")))
+    desk.link([])
+    assert (desk.position.state, desk.position.closed_at) == ("closed", clock("10:40"))
+
+
+def test_an_exit_that_was_dealt_on_an_earlier_day_is_of_that_day() -> None:
+    """TWS may be set to tell the executions of earlier days, too: what it lost counted against today's `daily_loss`."""
+    desk = Desk((text_of("seller", **SELLER),))
+    desk.opened("10:01")
+    stop = next(order for order in desk.live if order.purpose is Purpose.STOP)
+    for order in desk.live:
+        desk.ack(order)
+    desk.unlink()
+    desk.now = session_after(desk.day).open + timedelta(hours=1)
+    desk.tick()
+    report = desk.execution(stop, stop.legs[0], 1, "9.00")
+    desk.send(replace(report, executed_at=clock("15:50")))
+    desk.report(stop, BrokerStatus.FILLED, 1)
+    desk.link([])
+    desk.tick(1)
+    for order in desk.live:
+        desk.cancelled(order)
+    desk.tick(1)
+    assert (desk.position.state, desk.position.closed_at) == ("closed", clock("15:50"))
+    assert desk.state.bots["seller"].day.realized == 0
 
 
 def test_nothing_is_sent_while_unlinked() -> None:

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from engine.alerts.find import digest
 from engine.cli.summary import summary
 from engine.fill.pnl import profit
 from engine.model.contract import Option
-from engine.model.event import CommissionReport, ExecutionReport, Request
+from engine.model.event import BrokerStatus, CommissionReport, ExecutionReport, Request
 from engine.model.facts import EventCalendar
 from engine.model.market import Board
 from engine.model.order import Purpose
@@ -106,6 +106,7 @@ def test_what_a_person_has_closed_while_no_engine_ran_is_booked_where_the_entry_
     for _ in range(7):
         desk.tick(5)
     assert (desk.position.state, desk.position.exit_reason) == ("closed", "closed_by_hand")
+    assert desk.position.closed_at == clock("11:00")
 
 
 def corrected(desk: Desk, report: ExecutionReport, price: str, quantity: int = 1) -> None:
@@ -535,6 +536,26 @@ def test_what_an_exit_has_closed_beside_a_person_is_told(account: int) -> None:
     assert told == ([f"{said}: a person must look"] if account > 0 else [])
 
 
+def test_what_an_exit_has_closed_in_an_outage_beside_a_person_is_told() -> None:
+    """Both are told together, long after: the position is closed for minutes by then."""
+    desk = Desk((text_of(**LIMITED),))
+    leaving(desk)
+    (order,) = desk.live
+    dealt = desk.now + timedelta(seconds=30)
+    desk.unlink()
+    desk.tick(600)
+    desk.is_shown = False
+    for report in desk.executions_of(order, 1):
+        desk.send(replace(report, executed_at=dealt))
+    desk.report(order, BrokerStatus.FILLED, 1)
+    desk.link([], {SHORT: 1})
+    for _ in range(10):
+        desk.tick(5)
+    assert (desk.position.state, desk.position.closed_at) == ("closed", dealt)
+    said = f"{desk.position.id} is closed, and the account holds 1 {SHORT}: closed by hand, too? Nobody watches it"
+    assert f"{said}: a person must look" in desk.alarms
+
+
 # ---------------------------------------------------------------- told when it has expired
 
 
@@ -565,6 +586,7 @@ def test_what_was_closed_while_no_engine_ran_is_booked_at_its_price_after_its_ex
     closed = desk.position
     assert (closed.state, closed.exit_reason) == ("closed", "liquidated" if liquidates else "closed_by_hand")
     assert (closed.cash, desk.day_of().realized) == (before + 480 - 740, closed.net)
+    assert closed.closed_at == at
     assert not desk.said(Kind.SETTLEMENT)
     assert desk.alarms[-1].endswith(f"1 {SHORT} of {closed.id} before the expiry: booked at 7.40, as the broker tells")
 
