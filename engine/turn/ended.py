@@ -16,7 +16,16 @@ from engine.turn.entered import end_of_entry, entry_ended, stop_for_today, unwin
 from engine.turn.judging import wake
 from engine.turn.leaving import is_trading, leave, nothing_to_roll_into, pursue
 from engine.turn.protecting import PROTECT, note_gone
-from engine.turn.resting import NEXT_TRY, REARM_LIMIT, RESTING, cancel, has_expired, place_resting, take_back
+from engine.turn.resting import (
+    NEXT_TRY,
+    REARM_LIMIT,
+    RESTING,
+    cancel,
+    has_expired,
+    partner_has_filled,
+    place_resting,
+    take_back,
+)
 from engine.turn.rolling import Found
 from engine.turn.turned_away import broker_words, is_lost_again, is_turned_away, lost_on_end, taken_back_for
 from engine.turn.work import Work
@@ -298,10 +307,10 @@ def _resting_ended(work: Work, position: Position, order: Order, *, asked: bool)
         return
     elif asked or order.status is not OrderStatus.CANCELLED:
         place_resting(work, position)
-    elif any(other.oca_group == order.oca_group and other.has_fills for other in work.orders_of(position.id)):
+    elif order.has_fills or partner_has_filled(work, order):
         _put_back_anew(work, position, "a part of its group has filled")
     else:
-        _somebody_cancelled(work, position)
+        _somebody_cancelled(work, position, order)
 
 
 def _protection_ended(work: Work, position: Position, order: Order, *, asked: bool) -> None:
@@ -357,13 +366,14 @@ def _watched_instead(work: Work, position: Position, order: Order, how: str) -> 
     work.put_position(replace(position, suspended=True, rearmed=count, retry_at=retry_at))
 
 
-def _somebody_cancelled(work: Work, position: Position) -> None:
+def _somebody_cancelled(work: Work, position: Position, order: Order) -> None:
     """A resting order was cancelled, and not by us: once it is put back, then a person must look."""
     count = position.rearmed + 1
     position = work.put_position(replace(position, rearmed=count, suspended=count > REARM_LIMIT))
     text = f"a resting order of {position.legs[0].option} was cancelled at the broker"
     then = " again: the engine watches its price" if position.suspended else ": it is put back once"
-    work.alarm(position.bot, text + then, position.id)
+    words = broker_words(order)
+    work.alarm(position.bot, text + then + (f" ({words})" if words else ""), position.id)
     _put_back_anew(work, position, "its partner was cancelled")
 
 

@@ -55,7 +55,7 @@ def place_protection(work: Work, position: Position, closing: Collection[str] = 
             continue
         if (order := live.get(leg.name)) is None:
             _place(work, position, leg, plan)
-        elif order.status is OrderStatus.WORKING and order.remaining != leg.held:
+        elif order.status is OrderStatus.WORKING and order.ended is None and order.remaining != leg.held:
             changed = work.put_order(order.with_terms(order.filled + leg.held, order.stop_price))
             work.commands.append(Replace(changed))
 

@@ -23,7 +23,7 @@ from engine.turn.message_codes import (
     REFUSALS,
 )
 from engine.turn.mismatch import check_net_price, check_terms, is_second
-from engine.turn.resting import RESTING, cancel, has_run_out, is_too_early, take_back
+from engine.turn.resting import RESTING, cancel, has_run_out, is_too_early, partner_has_filled, take_back
 from engine.turn.reviving import adopted, told_to_work
 from engine.turn.rivals import note_completed
 from engine.turn.turned_away import answered, broker_words
@@ -37,7 +37,7 @@ _FINAL = {
 }
 _UNANSWERED = (OrderStatus.SENDING, OrderStatus.UNKNOWN, OrderStatus.CANCELLING)
 _ALIVE = (BrokerStatus.PRE_SUBMITTED, BrokerStatus.SUBMITTED)
-TOLD_AT_THE_END = (*CLOSING, Purpose.PROTECT)
+TOLD_AT_THE_END = (*CLOSING, *RESTING)
 """Orders of which why the broker has cancelled them is told with what follows: one alarm for both."""
 NOT_CHANGED = "its quantity could not be changed"
 
@@ -84,7 +84,7 @@ def on_order(work: Work, event: OrderReport) -> None:
     order = _as_told(work, order, event)
     check_terms(work, order, event, is_first=is_first)
     order = _refused_instead(work, work.orders[order.ref])
-    if not _waits_for_words(order):
+    if not _waits_for_words(work, order):
         conclude(work, order)
 
 
@@ -99,17 +99,19 @@ def _ended_by_itself(order: Order) -> bool:
     return order.status.is_live and order.ended is OrderStatus.CANCELLED and order.status is not OrderStatus.CANCELLING
 
 
-def _waits_for_words(order: Order) -> bool:
+def _waits_for_words(work: Work, order: Order) -> bool:
     """Say whether the message that says why an order is over may still come: it may follow the status.
 
-    Of one that has worked the status says enough, somebody or the exchange has cancelled it, but for an exit and a
-    protective stop: no other is sent at once.
+    Of one that has worked the status says enough, somebody or the exchange has cancelled it, but for an exit and what
+    rests: no other is sent at once, unless its partner has filled.
     """
     if order.ended is OrderStatus.REFUSED:
         return not has_reason(order)
+    if not _ended_by_itself(order) or broker_words(order):
+        return False
     if order.status is OrderStatus.WORKING and order.purpose not in TOLD_AT_THE_END:
         return False
-    return _ended_by_itself(order) and not broker_words(order)
+    return not partner_has_filled(work, order)
 
 
 def _refused_instead(work: Work, order: Order) -> Order:
@@ -150,10 +152,13 @@ def conclude(work: Work, order: Order) -> None:
         code, _, text = order.message.partition(" ")
         if code == str(CANCELLED) and not work.has_alarmed(order.position, order.message):
             _tell_cancelled(work, order, text)
+    for other in work.live_orders(order.position):  # what has been taken back by that may be over already
+        if other.status is OrderStatus.CANCELLING and other.ended is OrderStatus.CANCELLED:
+            conclude(work, other)
 
 
 def _tell_cancelled(work: Work, order: Order, text: str) -> None:
-    if not has_run_out(work, order):
+    if not (has_run_out(work, order) or partner_has_filled(work, order)):
         work.alarm(order.bot, f"the broker has cancelled {order.ref}: {text}", order.position)
 
 

@@ -35,11 +35,11 @@ REARM_LIMIT = 1
 
 
 def cancel(work: Work, order: Order, reason: str) -> Order:
-    """Ask for an order to be taken back, once; fills may still win."""
+    """Ask for an order to be taken back, once; fills may still win. One that is over at the broker needs no asking."""
     if not order.status.is_live or order.status is OrderStatus.CANCELLING:
         return order
     order = work.put_order(replace(order, status=OrderStatus.CANCELLING, message=reason))
-    return ask_back(work, order)
+    return order if order.ended is OrderStatus.CANCELLED else ask_back(work, order)
 
 
 def ask_back(work: Work, order: Order, patience: timedelta = CANCEL_PATIENCE) -> Order:
@@ -140,6 +140,12 @@ def option_has_expired(work: Work, option: Option) -> bool:
     return trades_no_more(option.expiry, work.state.session, work.at)
 
 
+def partner_has_filled(work: Work, order: Order) -> bool:
+    """Say whether another order of its group has filled: that the broker cancels this one then is no news."""
+    others = (other for other in work.orders_of(order.position) if other.oca_group == order.oca_group != "")
+    return any(other.has_fills for other in others if other.ref != order.ref)
+
+
 def has_run_out(work: Work, order: Order) -> bool:
     """Say whether an order rests in what trades no more: that it ends then is no news."""
     return order.purpose in RESTING and all(option_has_expired(work, leg.option) for leg in order.legs)
@@ -154,7 +160,7 @@ def _fit(work: Work, position: Position, live: list[Order]) -> None:
     by_name = {planned.name: planned for planned in work.governing(position).resting}
     for order in live:
         planned = by_name.get(order.reason)
-        if planned is None or order.status is not OrderStatus.WORKING:
+        if planned is None or order.status is not OrderStatus.WORKING or order.ended is not None:
             continue
         price = level_price(position, leg, planned)
         if price is None or (order.remaining, order.terms.price) == (leg.held, price):

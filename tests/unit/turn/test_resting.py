@@ -126,6 +126,81 @@ def test_cancelled_by_somebody_is_put_back_once_then_watched() -> None:
     assert (desk.last.purpose, desk.last.kind) == (Purpose.EXIT, OrderType.MARKET)
 
 
+NO_MARKET = "Order Canceled - reason:No market"
+
+
+@pytest.mark.parametrize("is_said_first", [False, True])
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_resting_order_that_the_broker_cancels_and_says_why_is_told_in_one_alarm(
+    which: int, *, is_said_first: bool
+) -> None:
+    """It was told that the broker has cancelled it, and, in a second alarm, what is done."""
+    desk, *_ = protected()
+    for then in (": it is put back once", " again: the engine watches its price"):
+        pair = desk.submitted[-2:]
+        order, partner = desk.order(pair[which].ref), pair[1 - which]
+        told = len(desk.alarms)
+        if is_said_first:
+            desk.message(order, 202, NO_MARKET)
+            assert len(desk.alarms) == told
+        desk.cancelled(order)
+        if not is_said_first:
+            desk.message(order, 202, NO_MARKET)
+        said = f"a resting order of {SHORT} was cancelled at the broker{then} (202 {NO_MARKET})"
+        assert desk.alarms[told:] == [said]
+        desk.cancelled(partner)
+        desk.message(partner, 202, NO_MARKET)
+        for placed in desk.submitted[-2:]:
+            desk.ack(placed)
+        desk.tick(1)
+        assert len(desk.alarms) == told + 1
+    assert len(desk.submitted) == 5
+    assert desk.position.suspended
+
+
+@pytest.mark.parametrize("are_said_last", [False, True])
+def test_a_pair_that_the_broker_cancels_together_is_one_loss(*, are_said_last: bool) -> None:
+    desk, *pair = protected()
+    for order in pair:
+        desk.cancelled(order)
+        if not are_said_last:
+            desk.message(order, 202, NO_MARKET)
+    for order in pair:
+        if are_said_last:
+            desk.message(order, 202, NO_MARKET)
+    assert desk.alarms == [
+        f"a resting order of {SHORT} was cancelled at the broker: it is put back once (202 {NO_MARKET})"
+    ]
+    desk.tick(1)
+    assert (len(desk.submitted), desk.position.rearmed) == (5, 1)
+    assert len([order for order in desk.cancels if order.ref in {each.ref for each in pair}]) == (not are_said_last)
+
+
+def test_a_resting_order_that_is_called_cancelled_and_then_refused_is_told_as_refused() -> None:
+    desk, target, stop = protected()
+    desk.cancelled(target)
+    desk.refuse(target, 201, "no")
+    desk.cancelled(stop)
+    assert desk.alarms == ["a resting order was refused, the engine watches its price: 201 no"]
+    assert desk.position.suspended
+
+
+@pytest.mark.parametrize("is_filled_first", [False, True])
+def test_that_a_group_cancels_its_rest_is_no_alarm(*, is_filled_first: bool) -> None:
+    desk, target, stop = protected()
+    if is_filled_first:
+        desk.send(desk.execution(target, target.legs[0], 1, "0.80"))
+    desk.cancelled(stop)
+    if not is_filled_first:
+        desk.send(desk.execution(target, target.legs[0], 1, "0.80"))
+    desk.report(target, BrokerStatus.FILLED, 1)
+    desk.message(stop, 202, "Order Canceled - reason:OCA group member was filled")
+    desk.tick(1)
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "target")
+    assert not desk.alarms
+    assert not [order for order in desk.cancels if order.ref == stop.ref]
+
+
 def test_a_refused_pair_is_watched_and_not_sent_in_a_circle() -> None:
     desk = seller()
     desk.opened("10:01")
@@ -516,5 +591,5 @@ def test_that_it_ends_with_its_option_is_no_alarm(at: str, told: int) -> None:
     desk.message(target, 202, "Order Canceled - reason:Order has expired")
     desk.cancelled(desk.order(target.ref))
     assert desk.order(target.ref).status is OrderStatus.CANCELLED
-    assert sum("the broker has cancelled" in words for words in desk.alarms) == told
-    assert len(desk.alarms) == 2 * told, "and that it is put back"
+    assert len(desk.alarms) == told
+    assert all("it is put back once (202 Order Canceled - reason:Order has expired)" in text for text in desk.alarms)
