@@ -12,7 +12,7 @@ from engine.spec.nouns.exits import ExitKind
 from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Start, Then
 from engine.turn.program import CompiledBot
-from engine.turn.protecting import UNPROTECTED
+from engine.turn.protecting import AT_MARKET
 from engine.turn.work import Work
 
 CLOSING = (Purpose.EXIT, Purpose.UNWIND, Purpose.ROLL)
@@ -25,7 +25,7 @@ UNWIND_LADDER = Ladder(start=Start.NATURAL, wait=5.0, tries=3, then=Then.MARKET,
 
 def exit_ladder(bot: CompiledBot, reason: str) -> Ladder:
     """Return how this exit is worked."""
-    if reason == UNPROTECTED:
+    if reason in AT_MARKET:
         return STOP_ORDER
     planned = next((found for found in bot.plan.exits if found.name == reason), None)
     if planned is None:

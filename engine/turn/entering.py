@@ -16,7 +16,7 @@ from engine.turn.alternatives import take_alternative
 from engine.turn.choosing import note_missed, note_selection, price_legs, require_holds, taken_for
 from engine.turn.daily import day_at_hand
 from engine.turn.gate import entry_refusal
-from engine.turn.giving_way import clear_the_way, in_the_way
+from engine.turn.giving_way import clear_the_way, in_the_way, opposing_exit
 from engine.turn.judging import confirmed, failing, judge_all, wake
 from engine.turn.margin import ask_margin, is_told
 from engine.turn.missing import all_held_but, end_watch, miss
@@ -224,6 +224,10 @@ def choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[Re
         return
     if not is_told(work, bot, selection, view.quantity):
         ask_margin(work, bot, view, selection)
+        return
+    if leaving := opposing_exit(work, selection):
+        work.set_bot(name, replace(work.bots[name], waits=f"the exit of {leaving} in the same option to be over"))
+        wake(work, name, 1.0)
         return
     if in_the_way(work, selection):
         clear_the_way(work, selection)

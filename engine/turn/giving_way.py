@@ -4,7 +4,7 @@ The broker refuses an order while one of the other side works in the same option
 watched by the engine, and put back as soon as its contract is free.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from engine.evaluate.select import Selection
 from engine.model.contract import Option
@@ -31,6 +31,25 @@ def _in_the_way(work: Work, selection: Selection) -> list[Order]:
         for order in work.all_live_orders()
         if order.purpose in RESTING and wanted.get(order.legs[0].option, order.side) is not order.side
     ]
+
+
+def opposing_exit(work: Work, selection: Selection) -> str:
+    """Return the position whose exit closes what this entry would open, on the other side; "" if none.
+
+    The broker would refuse the entry: an exit goes first, and what an entry was to be cleared for may lead to one.
+    """
+    if len(selection.legs) > 1:
+        return ""
+    wanted = {leg.option: leg.sign for leg in selection.legs}
+    leaving = (each for each in work.active_positions() if each.state == "exiting" and not each.is_let_be)
+    opposed = (each.id for each in leaving if _closes(work, each, wanted))
+    return next(opposed, "")
+
+
+def _closes(work: Work, position: Position, signs: Mapping[Option, int]) -> bool:
+    """Say whether the exit of a position closes an option that is held with this sign."""
+    closing = (leg for leg, _ in legs_to_close(position, work.governing(position)))
+    return any(signs.get(leg.option) == leg.sign and not is_dead(work, leg) for leg in closing)
 
 
 def clear_the_way(work: Work, selection: Selection) -> None:
@@ -105,7 +124,6 @@ def _is_left(work: Work, position: Position) -> bool:
     for other in work.active_positions():
         if other.id == position.id or other.state != "exiting" or other.is_let_be:
             continue
-        closing = (leg for leg, _ in legs_to_close(other, work.governing(other)))
-        if any(held.get(leg.option, leg.sign) != leg.sign and not is_dead(work, leg) for leg in closing):
+        if _closes(work, other, {option: -sign for option, sign in held.items()}):
             return True
     return False

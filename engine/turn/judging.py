@@ -51,7 +51,7 @@ def confirmed(work: Work, bot: str, place: str, reading: Reading, view: View) ->
     if truth is None:
         after = replace(before, lost_at=before.lost_at or view.now) if before.count else before
     else:
-        after = _counted(_found_again(before, view), rule, view) if truth else Confirming()
+        after = counted(_found_again(before, view), _oldest(rule, view), view.now) if truth else Confirming()
     if after != before:
         work.set_bot(bot, replace(state, confirming={**state.confirming, key: after}))
     if not truth:
@@ -74,12 +74,19 @@ def _found_again(before: Confirming, view: View) -> Confirming:
     return replace(before, since=before.since + view.now - before.lost_at, lost_at=0.0)
 
 
-def _counted(before: Confirming, rule: Rule, view: View) -> Confirming:
+def counted(before: Confirming, quoted_at: float, now: float) -> Confirming:
+    """Return how far it has come with one more reading of what was quoted then, if that counts again.
+
+    Units: epoch seconds.
+    """
     if before.count == 0:
-        return Confirming(1, view.now, view.now)
-    oldest = min((_stamp(view, row) for row in rows_read(rule, view)), default=view.now)
-    again = oldest > before.counted_at or view.now - before.counted_at >= REREAD
-    return Confirming(before.count + 1, before.since, view.now) if again else before
+        return Confirming(1, now, now)
+    again = quoted_at > before.counted_at or now - before.counted_at >= REREAD
+    return Confirming(before.count + 1, before.since, now) if again else before
+
+
+def _oldest(rule: Rule, view: View) -> float:
+    return min((_stamp(view, row) for row in rows_read(rule, view)), default=view.now)
 
 
 def _stamp(view: View, row: int) -> float:

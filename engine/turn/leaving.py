@@ -39,7 +39,15 @@ from engine.turn.judging import confirmed, first_missing, judge, wake
 from engine.turn.opening import ticket
 from engine.turn.profit import structure
 from engine.turn.program import CompiledBot, CompiledRule
-from engine.turn.protecting import UNPROTECTED, is_unprotected_too_long, note_protection, place_protection
+from engine.turn.protecting import (
+    AT_MARKET,
+    UNPROTECTED,
+    WATCHED_STOP,
+    is_unprotected_too_long,
+    note_protection,
+    place_protection,
+    watched_stop_hit,
+)
 from engine.turn.resting import cancel, has_expired, resting_orders
 from engine.turn.rolling import Found, begin_to_look, end_looking, note_nothing, seek, send_roll
 from engine.turn.state import Reading, exits_of
@@ -75,6 +83,10 @@ def step_exits(work: Work, position: Position) -> None:
         if is_unprotected_too_long(work, position, limit) and position.exit_reason != UNPROTECTED:
             leave(work, position, UNPROTECTED, "a short leg has stood without protection for too long")
             return
+    if hit := watched_stop_hit(work, position):
+        where = "where its protective stop stood that has given way to an entry"
+        leave(work, position, WATCHED_STOP, f"{hit.option} is bid at {hit.price:f}, {where}")
+        return
     view = work.view()
     view.legs, view.held, view.quantity = found.legs, found.held, found.quantity
     if bot.trailing:
@@ -275,10 +287,10 @@ def _may_act(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan
 def _takes_over(bot: CompiledBot, position: Position, planned: ExitPlan) -> bool:
     """Say whether an exit stands higher than the one at work, or that one is a target or closes less.
 
-    A target never takes over what is no target, and nothing what closes all at market since it stands unprotected: the
-    two would take each other's orders back for ever.
+    A target never takes over what is no target, and nothing what closes all at market for want of a stop: the two
+    would take each other's orders back for ever.
     """
-    if position.exit_reason == UNPROTECTED:
+    if position.exit_reason in AT_MARKET:
         return False
     names = [each.name for each in bot.plan.exits]
     if position.exit_reason not in names:

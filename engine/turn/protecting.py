@@ -2,30 +2,41 @@
 
 Each rests by itself, GTC, as a single-leg stop order: that stops on a combo, or one group across combos, work at the
 broker is not known. An exit takes them back before it closes (`pursue`). One that fills has
-bought a short leg back: what is left of the position is closed by the engine.
+bought a short leg back: what is left of the position is closed by the engine. While one has given way to an entry the
+engine watches its price, and closes the position where the stop would have been hit.
 """
 
 from collections.abc import Collection
 from datetime import timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from engine.compile.plan import ProtectPlan
 from engine.model.command import Replace
-from engine.model.contract import product
+from engine.model.contract import Option, product
 from engine.model.money import Rounding
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
 from engine.model.position import Position, PositionLeg
+from engine.model.quotes import NO_BID, quote_problem
 from engine.model.values import replace
 from engine.order.draft import closing_legs, draft
-from engine.turn.judging import wake
+from engine.turn.judging import REREAD, counted, wake
 from engine.turn.opening import ticket
 from engine.turn.resting import REARM_LIMIT, has_expired, is_restarting
+from engine.turn.state import Confirming, exits_of
 from engine.turn.turned_away import is_lost_again, is_turned_away, taken_back_for
 from engine.turn.work import Work
 
 PROTECT = "protect"
 UNPROTECTED = "unprotected"
-"""Reasons of an exit: a protective stop was hit; a short leg stood too long without protection."""
+WATCHED_STOP = "watched_stop"
+"""Reasons of an exit: a protective stop was hit; a short leg stood too long without protection; the price of a stop
+that has given way to an entry was reached."""
+AT_MARKET = (UNPROTECTED, WATCHED_STOP)
+"""Those that close all at market."""
+HITS = 2
+"""How many bids in a row trigger a stop that buys an option. Source: Interactive Brokers, "Modify the Stop Trigger
+Method": double bid/ask is the default of US options."""
 GUARDING = (Purpose.EXIT, Purpose.UNWIND, Purpose.ROLL, Purpose.STOP, Purpose.PROTECT)
 """Orders that take a short leg's risk away while they work."""
 ASK_AGAIN = timedelta(minutes=1)
@@ -92,6 +103,50 @@ def stop_price(position: Position, leg: PositionLeg, plan: ProtectPlan) -> Decim
     if brought is None or brought <= 0:
         return None
     return product(leg.option.symbol).option_ticks.round(brought * plan.times, Rounding.UP)
+
+
+# ---------------------------------------------------------------- while a stop has given way
+
+
+class Hit(NamedTuple):
+    """An option that is bid at the price of its protective stop."""
+
+    option: Option
+    price: Decimal
+
+
+def watched_stop_hit(work: Work, position: Position) -> Hit | None:
+    """Return which protective stop of a position, taken back for a while, would have been hit."""
+    plan = work.governing(position).plan.risk.protect
+    if plan is None or not position.suspended or position.state != "open":
+        return None
+    for leg in position.legs:
+        if leg.sign < 0 and leg.held > 0 and plan.covers(leg.name):
+            price = _price_of_last(work, position, leg) or stop_price(position, leg, plan)
+            if price is not None and _is_bid(work, position, leg, price):
+                return Hit(leg.option, price)
+    return None
+
+
+def _price_of_last(work: Work, position: Position, leg: PositionLeg) -> Decimal | None:
+    stops = (order for order in work.orders_of(position.id) if order.purpose is Purpose.PROTECT)
+    return next((order.stop_price for order in reversed([*stops]) if order.legs[0].name == leg.name), None)
+
+
+def _is_bid(work: Work, position: Position, leg: PositionLeg, price: Decimal) -> bool:
+    """Say whether so much was bid in as many quotes as trigger a stop; what is not known neither counts nor ends it."""
+    board = work.state.board
+    row = board.rows.get(leg.option, -1)
+    if (problem := quote_problem(board, row, work.now)) and problem != NO_BID:
+        return False
+    key, state = (exits_of(position.id), f"{WATCHED_STOP} {leg.name}"), work.bots[position.bot]
+    before, is_bid = state.confirming.get(key, Confirming()), board.bid[row] >= float(price)
+    after = counted(before, float(board.quote_at[row]), work.now) if is_bid else Confirming()
+    if after != before:
+        work.set_bot(position.bot, replace(state, confirming={**state.confirming, key: after}))
+    if 0 < after.count < HITS:
+        wake(work, position.bot, REREAD)
+    return after.count >= HITS
 
 
 # ---------------------------------------------------------------- how long a short leg may stand alone

@@ -1,8 +1,13 @@
 """Bots on both sides of one option: what rests at the broker gives way to an exit, and is put back after it."""
 
+from collections.abc import Callable
+
+import pytest
 from hand_desk import SELLER, Desk, text_of
 
-from engine.model.order import Order, OrderStatus, Purpose, Side
+from engine.model.contract import Option
+from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side
+from engine.record.record import Kind
 
 BOUGHT = {
     "underlying": "SPY",
@@ -78,3 +83,172 @@ def test_an_exit_of_what_is_bought_leaves_the_protective_stop_of_what_is_sold() 
     desk.until("15:00")
     assert guard.ref not in [order.ref for order in desk.cancels]
     assert (desk.last.bot, desk.last.purpose, desk.last.side) == ("second", Purpose.EXIT, Side.SELL)
+
+
+# ---------------------------------------------------------------- the price of a protective stop that has given way
+
+KEPT = "\n  - at_expiry: settle\n"
+GUARDED = {
+    **SOLD,
+    "entry": "{at: open + 31m, max_open: 5}",
+    "exits": KEPT,
+    "risk": "{undefined_risk: allow, protect: {cost: 4x credit}}",
+}
+MORE = {**SOLD, "exits": KEPT}
+
+
+def asked_for_more(**first: str) -> tuple[Desk, Order]:
+    """Return a desk on which a short put has a stop, and the second bot is about to sell more of that put; the stop."""
+    desk = Desk((text_of("first", **{**GUARDED, **first}), text_of("second", **MORE)), at="10:00")
+    desk.opened("10:01")
+    desk.tick(1)
+    guard = resting(desk)
+    desk.ack(guard)
+    desk.until("10:30")
+    assert desk.order(guard.ref).status is OrderStatus.CANCELLING
+    return desk, guard
+
+
+def given_way(**first: str) -> tuple[Desk, Order, Order]:
+    """Return the same with the stop gone and the entry at work; the stop, and the entry."""
+    desk, guard = asked_for_more(**first)
+    desk.cancelled(guard)
+    desk.settle(1.0)
+    entry = desk.last
+    assert (entry.bot, entry.purpose, entry.legs[0].option) == ("second", Purpose.ENTRY, guard.legs[0].option)
+    desk.ack(entry)
+    return desk, guard, entry
+
+
+def bid(desk: Desk, guard: Order, away: float = 0.0) -> Option:
+    """Bid for the put what its stop stood at, and so much more."""
+    assert guard.stop_price is not None
+    at = float(guard.stop_price) + away
+    desk.quote(guard.legs[0].option, at, at + 0.2, -0.15)
+    return guard.legs[0].option
+
+
+def test_a_protective_stop_that_has_given_way_to_an_entry_is_watched_and_the_entry_goes_first() -> None:
+    """Nobody watched its price for as long as the entry worked, five minutes here."""
+    desk, guard, entry = given_way()
+    option = bid(desk, guard)
+    desk.tick(1)
+    assert desk.state.positions[guard.position].state == "open", "a stop is triggered by two bids in a row"
+    desk.tick(1)
+    position = desk.state.positions[guard.position]
+    assert (position.state, position.exit_reason, position.suspended) == ("exiting", "watched_stop", False)
+    said = f"{option} is bid at {guard.stop_price:f}, where its protective stop stood that has given way to an entry"
+    assert desk.alarms == [f"{said}: the position is closed"]
+    assert desk.cancels[-1].ref == entry.ref
+    assert desk.order(entry.ref).message == f"watched_stop of {guard.position} goes first"
+    assert desk.last.ref == entry.ref, "the broker would refuse both sides at once"
+    desk.cancelled(entry)
+    desk.tick(0)
+    closing = desk.last
+    assert (closing.position, closing.purpose, closing.side) == (guard.position, Purpose.EXIT, Side.BUY)
+    assert (closing.kind, closing.quantity) == (OrderType.MARKET, 1)
+    desk.fill(closing)
+    position = desk.state.positions[guard.position]
+    assert (position.state, position.exit_reason) == ("closed", "watched_stop")
+    (unfilled,) = desk.said(Kind.DECISION, "unfilled")
+    assert unfilled.data["reason"] == f"watched_stop of {guard.position} goes first"
+
+
+def one_below(desk: Desk, guard: Order) -> None:
+    bid(desk, guard)
+    desk.tick(1)
+    bid(desk, guard, -0.05)
+    desk.tick(1)
+    bid(desk, guard)
+    desk.tick(1)
+
+
+def asked_alone(desk: Desk, guard: Order) -> None:
+    bid(desk, guard, -0.1)
+    desk.tick(1)
+    desk.tick(1)
+
+
+def unsound(desk: Desk, guard: Order) -> None:
+    price = float(guard.stop_price or 0)
+    desk.quote(guard.legs[0].option, price + 5, price + 1, -0.15)  # crossed
+    desk.tick(1)
+    desk.tick(3)
+
+
+@pytest.mark.parametrize("what", [one_below, asked_alone, unsound])
+def test_a_stop_that_has_given_way_is_not_hit_by_less_than_would_have_triggered_it(
+    what: Callable[[Desk, Order], None],
+) -> None:
+    desk, guard, entry = given_way()
+    what(desk, guard)
+    assert desk.state.positions[guard.position].state == "open"
+    assert not desk.alarms
+    assert entry.ref not in [order.ref for order in desk.cancels]
+
+
+def test_a_stop_whose_quote_stands_still_at_its_price_is_hit_all_the_same() -> None:
+    desk, guard, _ = given_way()
+    bid(desk, guard)
+    desk.tick(1)
+    desk.tick(2, quiet=True)
+    assert desk.state.positions[guard.position].exit_reason == "watched_stop"
+
+
+def test_the_price_of_a_stop_is_watched_while_its_cancel_is_under_way_and_no_entry_follows() -> None:
+    """The stop may still fill: nothing is sent until it is known to be over, and what it gave way for waits."""
+    desk, guard = asked_for_more()
+    bid(desk, guard)
+    desk.tick(1)
+    desk.tick(1)
+    assert desk.state.positions[guard.position].exit_reason == "watched_stop"
+    assert [order.bot for order in desk.submitted] == ["first", "first"]
+    desk.cancelled(guard)
+    desk.tick(1)
+    closing = desk.last
+    assert (closing.bot, closing.purpose, closing.kind) == ("first", Purpose.EXIT, OrderType.MARKET)
+    desk.ack(closing)
+    desk.tick(5)
+    assert desk.last.ref == closing.ref
+    assert desk.state.bots["second"].waits == f"the exit of {guard.position} in the same option to be over"
+    desk.fill(closing)
+    desk.tick(1)
+    assert (desk.last.bot, desk.last.purpose) == ("second", Purpose.ENTRY)
+
+
+def test_a_stop_that_fills_while_its_cancel_is_under_way_leaves_nothing_to_close() -> None:
+    desk, guard = asked_for_more()
+    bid(desk, guard)
+    desk.tick(1)
+    desk.tick(1)
+    desk.fill(guard)
+    desk.tick(1)
+    position = desk.state.positions[guard.position]
+    assert (position.state, position.is_flat) == ("closed", True)
+    assert not [order for order in desk.submitted if order.purpose is Purpose.EXIT]
+
+
+def test_a_watched_stop_is_not_taken_over_by_another_exit() -> None:
+    desk, guard, entry = given_way(exits='\n  - time: "10:31"\n')
+    bid(desk, guard)
+    desk.tick(1)
+    desk.tick(1)
+    desk.until("10:31")
+    desk.cancelled(entry)
+    desk.tick(0)
+    assert (desk.last.reason, desk.last.kind) == ("watched_stop", OrderType.MARKET)
+
+
+def test_a_stop_that_is_back_is_watched_by_the_broker_alone() -> None:
+    desk, guard, entry = given_way()
+    desk.fill(entry)
+    desk.tick(1)
+    desk.tick(0)
+    again = resting(desk)
+    assert again.ref != guard.ref
+    desk.ack(again)
+    bid(desk, again, 1.0)
+    for _ in range(3):
+        desk.tick(1)
+    assert desk.state.positions[guard.position].state == "open"
+    assert not desk.alarms
