@@ -4,7 +4,7 @@ The broker refuses an order while one of the other side works in the same option
 watched by the engine, and put back as soon as its contract is free.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from engine.evaluate.select import Selection
 from engine.model.contract import Option
@@ -13,6 +13,7 @@ from engine.model.position import Position
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.closing import is_dead, legs_to_close
+from engine.turn.judging import wake
 from engine.turn.resting import REARM_LIMIT, RESTING, has_expired, place_resting, resting_orders, take_back
 from engine.turn.work import Work
 
@@ -75,9 +76,16 @@ def clear_for_exit(work: Work, position: Position, legs: Sequence[OrderLeg]) -> 
     return not against
 
 
-def _give_way(work: Work, orders: Iterable[Order], to: str) -> None:
-    for name in {order.position for order in orders}:
+def _give_way(work: Work, orders: Sequence[Order], to: str) -> None:
+    """Take these back, with all that rests of their positions; what was sent in this instant a moment later.
+
+    An order is on record before the broker hears of it, as one that is sent.
+    """
+    for name in dict.fromkeys(order.position for order in orders):
         position = work.positions[name]
+        if any(order.sent_at == work.at for order in resting_orders(work, name)):
+            wake(work, position.bot, 1.0)
+            continue
         if not position.suspended:
             reason = f"resting orders in {position.legs[0].option} are watched by the engine while {to} works"
             work.record(Kind.DECISION, position.bot, position.id, what="suspend", reason=reason, values=[])

@@ -252,3 +252,22 @@ def test_a_stop_that_is_back_is_watched_by_the_broker_alone() -> None:
         desk.tick(1)
     assert desk.state.positions[guard.position].state == "open"
     assert not desk.alarms
+
+
+def test_a_stop_is_not_taken_back_in_the_turn_in_which_it_is_sent() -> None:
+    """Its first record said that it was being cancelled, after it had left."""
+    desk = Desk((text_of("first", **GUARDED), text_of("second", **MORE)), at="10:00")
+    desk.opened("10:01")
+    desk.until("10:30")
+    guard = resting(desk)
+    assert (guard.purpose, guard.status) == (Purpose.PROTECT, OrderStatus.SENDING)
+    assert not desk.cancels
+    desk.ack(guard)
+    desk.settle(2.0)
+    assert [order.ref for order in desk.cancels] == [guard.ref]
+    assert desk.last.ref == guard.ref
+    desk.cancelled(guard)
+    desk.settle(1.0)
+    assert (desk.last.bot, desk.last.purpose) == ("second", Purpose.ENTRY)
+    told = [record.data["status"] for record in desk.said(Kind.ORDER) if record.data["ref"] == guard.ref]
+    assert told[:2] == ["sending", "working"]
