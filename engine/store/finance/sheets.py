@@ -49,9 +49,9 @@ def _contract_of(row: Fill | Ending | Lot) -> Held:
     return row.of
 
 
-def _settles(traded: date) -> date | None:
+def _settles(fill: Fill) -> date | None:
     try:
-        return settlement_date(traded)
+        return settlement_date(fill.date, is_share=fill.of.option.is_share)
     except CalendarError:
         return None
 
@@ -67,7 +67,7 @@ _EXECUTIONS: tuple[_Field, ...] = (
     _Field("net_cash", Holds.MONEY, lambda fill: fill.net_cash),
     _Field("trade_time", Holds.NEW_YORK, lambda fill: fill.executed_at),
     _Field("trade_time_utc", Holds.UTC, lambda fill: fill.executed_at),
-    _Field("settlement_date", Holds.DATE, lambda fill: _settles(fill.date)),
+    _Field("settlement_date", Holds.DATE, _settles),
     _Field("order_ref", Holds.TEXT, lambda fill: fill.ref),
     _Field("exec_id", Holds.TEXT, lambda fill: fill.exec_id),
     _Field("estimate", Holds.TEXT, lambda fill: _yes(fill.is_estimate)),

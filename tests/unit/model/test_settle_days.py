@@ -21,7 +21,25 @@ from engine.model.settle_days import is_bank_holiday, settlement_date
     ],
 )
 def test_a_trade_settles_a_day_on_which_banks_are_open(traded: date, settles: date) -> None:
-    assert settlement_date(traded) == settles
+    assert settlement_date(traded, is_share=False) == settles
+    assert settlement_date(traded, is_share=True) == settles
+
+
+@pytest.mark.parametrize(
+    ("traded", "option", "shares"),
+    [
+        (date(2017, 9, 1), date(2017, 9, 5), date(2017, 9, 7)),  # the last day of T+3, over Labor Day
+        (date(2017, 9, 5), date(2017, 9, 6), date(2017, 9, 7)),  # the first of T+2 settles beside it
+        (date(2017, 10, 6), date(2017, 10, 10), date(2017, 10, 11)),  # over Columbus Day
+        (date(2017, 10, 9), date(2017, 10, 10), date(2017, 10, 11)),  # on it: a session
+        (date(2016, 11, 9), date(2016, 11, 10), date(2016, 11, 15)),  # T+3 over Veterans Day and a weekend
+        (date(2024, 5, 24), date(2024, 5, 28), date(2024, 5, 29)),  # the last day of T+2, over Memorial Day
+        (date(2024, 5, 28), date(2024, 5, 29), date(2024, 5, 29)),  # the first of T+1
+    ],
+)
+def test_shares_settled_later_than_options_in_earlier_years(traded: date, option: date, shares: date) -> None:
+    assert settlement_date(traded, is_share=False) == option
+    assert settlement_date(traded, is_share=True) == shares
 
 
 def test_veterans_day_of_a_sunday_is_kept_on_monday_and_of_a_saturday_not_at_all() -> None:
@@ -33,4 +51,4 @@ def test_veterans_day_of_a_sunday_is_kept_on_monday_and_of_a_saturday_not_at_all
 
 def test_past_the_table_nobody_knows() -> None:
     with pytest.raises(CalendarError):
-        settlement_date(date(2027, 12, 31))
+        settlement_date(date(2027, 12, 31), is_share=False)

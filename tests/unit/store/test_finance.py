@@ -199,6 +199,16 @@ def test_shares_that_were_called_away() -> None:
     assert (found[0].is_section_1256, found[0].long_term) == (False, None)
 
 
+def test_shares_of_an_earlier_year_settle_later_than_the_option_beside_them() -> None:
+    day = date(2023, 11, 15)
+    of = Held(account="", bot="a", position="P", leg="shares", option=share("SPY"), sign=1)
+    sheet = finance_sheets(Books((fill(of, "10:00", 100, "450", day=day), fill(SHORT, "10:00", -1, "2", day=day)), ()))[
+        0
+    ]
+    at_column = [column.name for column in sheet.columns].index("settlement_date")
+    assert [row[at_column] for row in sheet.rows] == [date(2023, 11, 17), date(2023, 11, 16)]
+
+
 def test_what_was_taken_back_leaves_its_commission() -> None:
     assert shown(lots(fill(SHORT, "10:00", 0, "2.50"))) == [(0, "0.00", "1.00", "-1.00", "busted")]
 
