@@ -12,6 +12,7 @@ from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import FIRST_RETRY, note_setback, retry_after
 from engine.turn.closing import CLOSING, UNWIND, at_work, exit_ladder, is_unwound, legs_to_close, rolling_exit
+from engine.turn.daily import is_same_week
 from engine.turn.entered import end_of_entry, entry_ended, stop_for_today, unwind, why_over
 from engine.turn.judging import wake
 from engine.turn.leaving import is_trading, leave, nothing_to_roll_into, pursue
@@ -39,9 +40,8 @@ def position_filled(work: Work, position: Position, order: Order, executed_at: d
     is_opening, is_first = order.opens(position.id), position.opened_at is None
     if is_opening:
         position = _opened(work, position, order, executed_at)
-        if is_first and position.bot in work.bots and not order.into:
-            day = work.bots[position.bot].day
-            work.put_day(replace(day, opened=day.opened + 1))
+        if is_first and position.opened_at is not None:
+            count_opened(work, order, position.opened_at)
     if position.state == "entering":
         work.move(position, "partly_filled")
         if not order.status.is_live:
@@ -68,6 +68,20 @@ def _opened(work: Work, position: Position, order: Order, executed_at: datetime)
     if position.opened_at is not None and position.opened_at <= at:
         return position
     return work.put_position(replace(position, opened_at=at))
+
+
+def count_opened(work: Work, order: Order, at: datetime) -> None:
+    """Count what an entry has opened against `per_day` and `per_week`; at: of its first fill, however late it is told.
+
+    It is of the session in which that was. What a roll opens counts for nothing.
+    """
+    if order.into or order.bot not in work.bots:
+        return
+    day, opened_on = work.bots[order.bot].day, exchange_date(at)
+    if opened_on == day.date:
+        work.put_day(replace(day, opened=day.opened + 1))
+    elif is_same_week(opened_on, day.date):
+        work.put_day(replace(day, week=day.week + 1))
 
 
 def _take_back_further_tries(work: Work, position: Position) -> None:

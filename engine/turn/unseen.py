@@ -22,8 +22,8 @@ from engine.model.order import Order, OrderLeg, OrderStatus, Purpose, Side
 from engine.model.session import exchange_date
 from engine.model.unseen import first_revision, unseen_base
 from engine.model.values import replace
-from engine.turn.daily import is_same_week
 from engine.turn.doubting import our_books
+from engine.turn.ended import count_opened
 from engine.turn.executions import count_fill
 from engine.turn.resting import option_has_expired
 from engine.turn.work import Work
@@ -169,9 +169,9 @@ def _book(work: Work, order: Order, counts: Mapping[int, int], costs: Mapping[Op
     prices = _average_costs(order.legs, costs) if is_entry else _own_prices(work, order, counts, costs)
     named = {option: option for option in costs}  # as the account has it, with the broker's number
     position = work.positions[order.into or order.position]
-    if order.opens(position.id) and position.opened_at is None:
+    if order.opens(position.id) and position.opened_at is None and order.sent_at is not None:
         work.put_position(replace(position, opened_at=order.sent_at))
-        _count_opened(work, order)
+        count_opened(work, order, order.sent_at)
     for at, count in counts.items():
         if count:
             option = named.get(order.legs[at].option, order.legs[at].option)
@@ -183,17 +183,6 @@ def _book(work: Work, order: Order, counts: Mapping[int, int], costs: Mapping[Op
     text = f"{order.ref} {fact}: {max(counts.values())} booked {how}, {shown}"
     help = f"Compare it with the account's statement; 'rulebot store correct {order.ref} PRICE' puts it right"
     work.alarm(order.bot, f"{text}. {help}", order.position)
-
-
-def _count_opened(work: Work, order: Order) -> None:
-    """Count what an entry has opened unseen against its bot's caps: of the day it was sent on, and of its week."""
-    if order.bot not in work.bots or order.into or order.sent_at is None:
-        return
-    day, sent_on = work.bots[order.bot].day, exchange_date(order.sent_at)
-    if sent_on == day.date:
-        work.put_day(replace(day, opened=day.opened + 1))
-    elif is_same_week(sent_on, day.date):
-        work.put_day(replace(day, week=day.week + 1))
 
 
 def _average_costs(legs: Iterable[OrderLeg], costs: Mapping[Option, Decimal]) -> list[Decimal]:

@@ -106,6 +106,32 @@ def test_an_entry_that_filled_on_an_earlier_day_counts_among_those_of_the_week()
     assert [each.ref for each in desk.submitted if each.purpose is Purpose.ENTRY] == [order.ref]
 
 
+@pytest.mark.parametrize(("nights", "opened", "week"), [(0, 1, 0), (1, 0, 1), (4, 0, 0)])
+def test_an_entry_counts_in_the_session_of_its_first_fill_however_late_that_is_told(
+    nights: int, opened: int, week: int
+) -> None:
+    """Told on the next morning it used that day's `per_day` up, and the bot did not enter."""
+    desk = seller(entry="{at: open + 31m, max_open: 5, per_day: 1}", exits="\n  - {dte: {at_most: 30}}\n")
+    order = desk.enter("10:01")
+    desk.ack(order)
+    fill = desk.execution(desk.order(order.ref), order.legs[0], 1, "4.12")
+    desk.tick(11)
+    for _ in range(nights):
+        night(desk)
+    if nights:
+        desk.send(replace(fill, at=desk.now))
+        desk.link([], {order.legs[0].option: -1})
+    else:
+        desk.send(fill)
+    assert desk.position.opened_at == fill.executed_at
+    day = desk.state.bots["seller"].day
+    assert (day.date, day.opened, day.week) == (desk.day, opened, week)
+    if nights:
+        desk.until("10:05", step=30)
+        entered = [each.ref for each in desk.submitted if each.purpose is Purpose.ENTRY]
+        assert (entered[0], len(entered)) == (order.ref, 2)
+
+
 @pytest.mark.parametrize("is_told", [False, True])
 def test_sums_say_that_an_entry_was_booked_at_the_accounts_average_cost(tmp_path: Path, is_told: bool) -> None:
     """They named what others had closed at an estimate alone."""
