@@ -13,7 +13,7 @@ from engine.model.position import CLOSED_BY_HAND, ESTIMATED, FLATTENED, LIQUIDAT
 from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.model.values import dataclass
 from engine.record.codec import utc_time
-from engine.record.record import Json, Kind, Record
+from engine.record.record import TAKEN_BACK, Json, Kind, Record
 from engine.run.columns import one_line, price
 from engine.run.position_text import shares_moved
 from engine.run.trade_text import is_opened, option_of, part_of_row, structure_of
@@ -122,7 +122,7 @@ def _of_settlement(reader: StoreReader, number: int, record: Record) -> Iterator
     They are in no profit of its trade. Of what was assigned earlier an alarm tells.
     """
     how, name, count = str(record.data["how"]), record.data["leg"], int(str(record.data["quantity"]))
-    if how not in DELIVERING or Decimal(str(record.data["price"])):
+    if record.data.get(TAKEN_BACK) or how not in DELIVERING or Decimal(str(record.data["price"])):
         return
     for row in reader.view("trades", position=record.position):
         leg = next(leg for leg in json.loads(row["legs"]) if leg["name"] == name)

@@ -1,13 +1,14 @@
 """`rulebot store`: audit what is recorded, back it up, put a backup in place, write files, tie it to a statement."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.clock import DAY
 from engine.cli.stores import STORE, print_json, reads_store
 from engine.model.counted import counted
 from engine.model.errors import MisuseError
@@ -98,22 +99,44 @@ def restore_store(file: Path, named: Place | None) -> None:
         click.echo(f"what was there before is kept as {shown_path(done.kept)}")
 
 
-@store.command("correct", short_help="correct a fill that was taken up from the account")
+@store.command("correct", short_help="correct a fill that nobody told")
 @click.argument("ref")
 @click.argument("price", callback=_price)
-@click.option("--leg", default="", help="Which leg, when several were taken up.")
+@click.option("--leg", default="", help="Which leg, when several are meant.")
 @click.option("--commission", callback=_price, help="Dollars of commission that the statement shows beside the price.")
+@click.option(
+    "--contracts",
+    type=click.IntRange(1),
+    help="How many were traded before an expiry (default: all of it).",
+)
+@click.option(
+    "--day",
+    type=DAY,
+    metavar="DAY",
+    help="The day of a trade before the expiry (default: that of a day order, else the option's last one).",
+)
 @_named_store
-def correct_fill(ref: str, price: Decimal, leg: str, commission: Decimal | None, named: Place | None) -> None:
+def correct_fill(
+    ref: str,
+    price: Decimal,
+    leg: str,
+    commission: Decimal | None,
+    contracts: int | None,
+    day: date | None,
+    named: Place | None,
+) -> None:
     """Give the fill of order REF, which nobody told, the PRICE (a share) that the account's statement shows.
 
-    REF is a position where somebody else has closed it. Only what was taken up from the account can be corrected, while
-    no engine runs on the store. The fill is recorded anew, as a correction of the exchange is; nothing that was
-    recorded before is changed.
+    REF is a position where somebody else has closed it. Two kinds of fills can be corrected, while no engine runs on
+    the store: one that was taken up from the account, and one before an expiry that was never told, so that the option
+    is booked as expired, settled, assigned or exercised: the trade takes the place of that. Nothing that was recorded
+    before is changed.
     """
     from engine.run.correct import correct
 
-    click.echo(correct(run_store(named), ref, price, leg=leg, commission=commission, at=datetime.now(UTC)))
+    at = datetime.now(UTC)
+    said = correct(run_store(named), ref, price, leg=leg, commission=commission, contracts=contracts, on=day, at=at)
+    click.echo(said)
 
 
 @store.command("export", short_help="write tables as CSV, JSON or Parquet")

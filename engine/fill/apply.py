@@ -109,6 +109,11 @@ def assigned(position: Position, name: str, count: int) -> Settled:
     return _ended(position, leg_of(position, name), count, ZERO, ASSIGNED)
 
 
+def unsettled(position: Position, name: str, count: int, price: Decimal, how: str) -> Settled:
+    """Put contracts back that had left a leg by expiry at this price; their count is negative in what is returned."""
+    return _ended(position, leg_of(position, name), -count, price, how)
+
+
 def _ended(position: Position, leg: PositionLeg, count: int, price: Decimal, how: str) -> Settled:
     cash = leg.sign * count * price * leg.option.multiplier
     changed = with_leg(

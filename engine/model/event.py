@@ -283,6 +283,24 @@ class HookCame:
     came: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndingCorrected:
+    """A person says that contracts which are booked as ended with their option were traded before that.
+
+    leg: of the position. fill: as the account's statement has it, under an id of ours (`model/unseen.py`); its `ref` is
+    that of our order, "" where others have dealt. price, how: of the settlement whose place it takes. left_at: when the
+    last was traded that has closed something of the position, with this.
+    """
+
+    at: datetime
+    position: str
+    leg: str
+    fill: ExecutionReport
+    price: Decimal
+    how: str
+    left_at: datetime
+
+
 Event = (
     MarketMoved
     | OrderReport
@@ -304,5 +322,6 @@ Event = (
     | ClocksApart
     | DataTrouble
     | OperatorRequest
+    | EndingCorrected
     | HookCame
 )

@@ -85,6 +85,8 @@ DATA_TROUBLE = "market data"
 """What a record of facts is about that tells why market data does not come."""
 CORRECTED = "corrected"
 """What a decision is about that a person has made of a fill at an estimated price ('rulebot store correct')."""
+TAKEN_BACK = "taken_back"
+"""In the data of a settlement: it takes back, with a negative quantity, one of the same leg, price and `how`."""
 WATCH = "watch"
 """What a decision is about that begins a watch; with `since` in its data it goes on with one that was cut."""
 GRID = (WATCH, "stop watching", "enter")

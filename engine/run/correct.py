@@ -1,23 +1,28 @@
-"""A fill that nobody told was booked at an estimate: a person puts in what the account's statement says.
+"""A fill that nobody told was booked at an estimate, or not at all: a person puts in what the account's statement says.
 
-It goes the way of a correction of the exchange: through `turn`, as a new revision of the same execution.
+It goes through `turn`: as a new revision of the same execution, as a correction of the exchange does, or in the place
+of the settlement of an option that was thought to be held to its end (`correct_ending.py`).
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import NamedTuple
 
 from engine.fill.apply import leg_of
 from engine.fill.book import BY_OTHERS
 from engine.model.contract import Option
 from engine.model.errors import InvariantError, MisuseError
-from engine.model.event import CommissionReport, Event, ExecutionReport
+from engine.model.event import CommissionReport, EndingCorrected, Event, ExecutionReport
 from engine.model.facts import EventCalendar
 from engine.model.market import Board
+from engine.model.session import exchange_date
 from engine.model.unseen import is_unseen, next_revision
 from engine.model.values import replace
-from engine.record.record import CORRECTED, Kind, Record
+from engine.record.codec import utc_time
+from engine.record.record import CORRECTED, Json, Kind, Record
+from engine.run.correct_ending import Ending, find_ending, traded
 from engine.run.desk import compile_text
 from engine.run.resume import resume
 from engine.store.journal import SqlJournal
@@ -29,77 +34,127 @@ from engine.turn.turn import turn
 
 
 def correct(
-    store: Place, ref: str, price: Decimal, *, leg: str = "", commission: Decimal | None = None, at: datetime
+    store: Place,
+    ref: str,
+    price: Decimal,
+    *,
+    leg: str = "",
+    commission: Decimal | None = None,
+    contracts: int | None = None,
+    on: date | None = None,
+    at: datetime,
 ) -> str:
     """Record the fill anew and return what was done, in words.
 
-    Raises: MisuseError when there is no such estimate; StoreError when an engine runs on the store.
+    contracts, on: how many were traded and on which day, in the place of a settlement.
+    Raises: MisuseError when there is no such estimate or settlement; StoreError when an engine runs on the store.
     """
     if isinstance(store, Path) and not store.is_file():
         raise MisuseError(f"there is no store {store}")
     journal = SqlJournal(open_store(store))
     try:
         records = journal.read()
-        fill, since = _estimate(records, ref, leg)
-        found = _corrected(records, fill, since, price, commission, at)
-        journal.append(found, durable=True)
+        found = _estimates(records, ref)
+        meant = [each for each in found if leg in ("", _leg_of(each))]
+        ending = None if meant else find_ending(records, ref, leg)
+        if ending is not None:
+            done = _in_place_of(records, ending, traded(records, ending, price, contracts, on, at), commission)
+        elif meant and (contracts is not None or on is not None):
+            raise MisuseError(f"a fill of '{ref}' is booked: of that its price and commission can be corrected alone")
+        else:
+            done = _anew(records, _only(records, ref, found, meant), price, commission, at)
+        journal.append(done.records, durable=True)
     finally:
         journal.close()
     paid = "" if commission is None else f", commission {commission}"
-    return f"{ref} {fill.data['leg']}: {fill.data['quantity']} at {price} instead of {fill.data['price']}{paid}"
+    return f"{done.words}{paid}"
 
 
-def _estimate(records: Sequence[Record], ref: str, leg: str) -> tuple[Record, datetime]:
-    """Return the newest record of the estimate that is meant, and when it was taken up. Raises: MisuseError."""
-    newest: dict[str, Record] = {}
-    first: dict[str, datetime] = {}
-    for record in records:
-        exec_id = str(record.data.get("exec_id", ""))
-        if record.kind is Kind.FILL and is_unseen(exec_id):
-            base = exec_id.rpartition(".")[0]
-            newest[base] = record
-            first.setdefault(base, record.at)
-    standing = [record for record in newest.values() if int(str(record.data["quantity"]))]
-    ours = [record for record in standing if record.data["ref"] == ref]
-    if not ours:
-        known = ", ".join(sorted({str(record.data["ref"]) for record in standing})) or "none"
+class _Done(NamedTuple):
+    """What a correction adds to the journal, and in words."""
+
+    records: tuple[Record, ...]
+    words: str
+
+
+def _estimates(records: Sequence[Record], ref: str) -> list[Record]:
+    """Return the newest records of all fills of an order, or position, that nobody told; "" is any."""
+    newest = {
+        _base(record): record
+        for record in records
+        if record.kind is Kind.FILL and is_unseen(str(record.data.get("exec_id", "")))
+    }
+    standing = (record for record in newest.values() if int(str(record.data["quantity"])))
+    return [record for record in standing if ref in ("", record.data["ref"])]
+
+
+def _only(records: Sequence[Record], ref: str, found: Sequence[Record], meant: Sequence[Record]) -> Record:
+    """Return the one estimate that is meant. Raises: MisuseError."""
+    if not found:
+        known = ", ".join(sorted({str(record.data["ref"]) for record in _estimates(records, "")})) or "none"
         raise MisuseError(
-            f"no fill of '{ref}' was taken up from the account", f"fills that were, and that nobody told since: {known}"
+            f"no fill of '{ref}' was taken up from the account, and nothing of it has ended with its option",
+            f"fills that were, and that nobody told since: {known}",
         )
-    meant = [record for record in ours if leg in ("", _leg_of(record))]
     if len(meant) != 1:
-        legs = ", ".join(map(_leg_of, ours))
+        legs = ", ".join(map(_leg_of, found))
         raise MisuseError(f"which leg of {ref} is meant is not clear", f"say --leg with one of: {legs}")
-    return meant[0], first[str(meant[0].data["exec_id"]).rpartition(".")[0]]
+    return meant[0]
+
+
+def _base(fill: Record) -> str:
+    return str(fill.data["exec_id"]).rpartition(".")[0]
 
 
 def _leg_of(record: Record) -> str:
     """Return the leg of a fill as its execution has it: one that a roll has opened ends with `+`."""
-    return str(record.data["exec_id"]).rpartition(".")[0].rpartition(":")[2]
+    return _base(record).rpartition(":")[2]
 
 
-def _corrected(
-    records: Sequence[Record], fill: Record, since: datetime, price: Decimal, commission: Decimal | None, at: datetime
-) -> tuple[Record, ...]:
-    """Return the records of the corrected fill, as the engine would write them; `since`: when it was taken up."""
-    resumed = resume(records, since, Board(), EventCalendar())
-    pinned = {text.digest: compile_text(text) for text in resumed.texts}
-    program = Program(bots={}, pinned=pinned, limits=AccountLimits(), install=resumed.install)
-    state = resumed.state._replace(bots={})  # what a bot has used up of a day that is over is not recorded again
+def _anew(records: Sequence[Record], fill: Record, price: Decimal, commission: Decimal | None, at: datetime) -> _Done:
+    """Return a fill at another price, as the engine would write it."""
+    began = next(each.at for each in records if each.kind is Kind.FILL and _base(each) == _base(fill))
+    program, state = _as_of(records, fill.position, began)
     report = _of_others(state, fill, price, at) if fill.data["purpose"] == BY_OTHERS else _ours(state, fill, price, at)
-    events: list[Event] = [report]
-    if commission is not None:
-        events.append(CommissionReport(at, report.exec_id, commission))
-    data = fill.data
-    words = f"{data['ref']} {data['leg']} at {price}, by hand; it was booked at {data['price']}"
-    found = [Record(at, Kind.DECISION, fill.bot, fill.position, {"what": CORRECTED, "reason": words, "values": []})]
+    words = f"{fill.data['ref']} {fill.data['leg']}: {fill.data['quantity']} at {price} instead of {fill.data['price']}"
+    return _by_turns(program, state, fill.position, _events(report, report.exec_id, commission), words)
+
+
+def _in_place_of(records: Sequence[Record], ending: Ending, event: EndingCorrected, paid: Decimal | None) -> _Done:
+    """Return a trade in the place of a settlement, as the engine would write it."""
+    program, state = _as_of(records, event.position, ending.settled_at)
+    fill, day = event.fill, exchange_date(event.fill.executed_at)
+    ref = fill.ref or event.position
+    words = f"{ref} {event.leg}: {fill.quantity} at {fill.price} on {day} instead of {ending.words}"
+    return _by_turns(program, state, event.position, _events(event, fill.exec_id, paid), words)
+
+
+def _events(event: Event, exec_id: str, commission: Decimal | None) -> list[Event]:
+    return [event] if commission is None else [event, CommissionReport(event.at, exec_id, commission)]
+
+
+def _by_turns(program: Program, state: State, position: str, events: Sequence[Event], words: str) -> _Done:
+    """Return what these events lead to, with a decision before it that says what a person has done."""
+    bot = state.positions[position].bot
+    data: dict[str, Json] = {"what": CORRECTED, "reason": f"{words}, by hand", "values": []}
+    found = [Record(events[0].at, Kind.DECISION, bot, position, data)]
     for event in events:
         result = turn(program, state, event)
         if result.commands:
             raise InvariantError("a correction by hand would trade")
         state = result.state
         found += result.records
-    return tuple(found)
+    return _Done(tuple(found), words)
+
+
+def _as_of(records: Sequence[Record], position: str, at: datetime) -> tuple[Program, State]:
+    """Return what the journal leads to, with a position that may be over since: `at`, or its end, is of its time."""
+    last = next(each for each in reversed(records) if each.kind is Kind.POSITION and each.data["id"] == position)
+    closed_at = last.data.get("closed_at")
+    resumed = resume(records, min(at, utc_time(str(closed_at))) if closed_at else at, Board(), EventCalendar())
+    pinned = {text.digest: compile_text(text) for text in resumed.texts}
+    program = Program(bots={}, pinned=pinned, limits=AccountLimits(), install=resumed.install)
+    return program, resumed.state._replace(bots={})  # what a bot has used up of a day that is over stays as it was
 
 
 def _ours(state: State, fill: Record, price: Decimal, at: datetime) -> ExecutionReport:

@@ -6,7 +6,8 @@ commissions of legs that filled alike. So a short option has two positive prices
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -80,7 +81,7 @@ def status(position: Position) -> str:
 
 def exit_reason(position: Position, beside: Beside) -> str | None:
     """Return the word of the tables for how a position ended; other exits keep their own name in capitals."""
-    hows = {str(one.get("how")) for one in beside.settlements}
+    hows = _hows(beside.settlements)
     if (
         position.exit_reason not in (CLOSED_BY_HAND, ESTIMATED)
         and hows
@@ -97,6 +98,14 @@ def exit_reason(position: Position, beside: Beside) -> str | None:
     if name in BY_A_PERSON:
         return "MANUAL"
     return re.sub(r"\W+", "_", name).upper() or None
+
+
+def _hows(settlements: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return how contracts have left by expiry, those apart of which a person has said that they did not."""
+    counts: Counter[str] = Counter()
+    for one in settlements:
+        counts[str(one.get("how"))] += int(one["quantity"])
+    return {how for how, count in counts.items() if count}
 
 
 def _settled(hows: set[str]) -> str:

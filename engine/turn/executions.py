@@ -71,7 +71,7 @@ def _replace_guess(work: Work, order: Order, event: ExecutionReport) -> Order:
     taken = replace(event, exec_id=next_revision(guess.exec_id), quantity=ZERO)
     unbooked = replace(guess, exec_id=taken.exec_id, quantity=0, cash=ZERO)
     work.put_booked(unseen_base(order.ref, leg.key), unbooked)
-    _record_fill(work, taken, unbooked, event.option or leg.option, order.ref, order.purpose)
+    record_fill(work, taken, unbooked, event.option or leg.option, order.ref, order.purpose.value)
     if guess.commission:  # a person had put it in; that of the fill itself is told with it
         on_commission(work, CommissionReport(event.at, taken.exec_id, ZERO))
     return work.orders[order.ref]
@@ -134,7 +134,7 @@ def _corrected_roll(work: Work, base: str, known: Booked, event: ExecutionReport
     booked = replace(known, exec_id=event.exec_id, quantity=count, cash=cash, is_paid=is_paid)
     work.put_booked(base, booked)
     position = work.put_position(book(unbook(work.positions[known.position], known), booked, leg.option))
-    _record_fill(work, event, booked, event.option or leg.option, event.ref, Purpose.ROLL)
+    record_fill(work, event, booked, event.option or leg.option, event.ref, Purpose.ROLL.value)
     doubt_anew(work)
     wake(work, position.bot, 0.0)
     if position.state == "closed":
@@ -181,7 +181,7 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     work.put_booked(base, booked)
     order = work.put_order(add_fill(order, index, count))
     work.put_position(book(work.positions[holder], booked, event.option))
-    _record_fill(work, event, booked, event.option, order.ref, order.purpose)
+    record_fill(work, event, booked, event.option, order.ref, order.purpose.value)
     doubt_anew(work)
     fill_told(work, holder, leg.name)
     position = work.positions[holder]
@@ -197,9 +197,7 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
         _after_correction(work, work.positions[holder])
 
 
-def _record_fill(
-    work: Work, event: ExecutionReport, booked: Booked, option: Option, ref: str, purpose: Purpose
-) -> None:
+def record_fill(work: Work, event: ExecutionReport, booked: Booked, option: Option, ref: str, purpose: str) -> None:
     """Record a fill with the position it is of; what a roll opens is told as the entry of its new position."""
     work.record(
         Kind.FILL,
@@ -214,7 +212,7 @@ def _record_fill(
         quantity=int(event.quantity),
         price=str(event.price),
         executed_at=event.executed_at.isoformat(),
-        purpose=(Purpose.ENTRY if booked.is_entry else purpose).value,
+        purpose=Purpose.ENTRY.value if booked.is_entry else purpose,
     )
 
 

@@ -225,7 +225,10 @@ def _tell_shared(work: Work, position: Position, option: Option) -> None:
     """Tell a person that others have closed of an option that several positions held, and nobody knows of which."""
     text = f"{option} of {position.id} has expired, and others had closed a part of what several positions held of it"
     how = "nobody can say whose: it is booked as kept until then"
-    work.alarm(position.bot, f"{text}; {how}. Compare it with the account's statement", position.id)
+    help = (
+        f"Compare it with the account's statement; 'rulebot store correct {position.id} PRICE' puts in what was closed"
+    )
+    work.alarm(position.bot, f"{text}; {how}. {help}", position.id)
 
 
 def replace_estimates(work: Work) -> None:

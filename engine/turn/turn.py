@@ -20,6 +20,7 @@ from engine.model.event import (
     CommissionReport,
     DataTrouble,
     DividendReport,
+    EndingCorrected,
     Event,
     ExecutionReport,
     HookCame,
@@ -44,6 +45,7 @@ from engine.record.record import DATA_TROUBLE, OPENING_MOVE, Json, Kind
 from engine.turn import assigned, covering, daily, doubting, past_us, settling, watching
 from engine.turn.asking import orders_listed, step_asking
 from engine.turn.bars import take_bars, take_implied
+from engine.turn.before_expiry import ending_corrected
 from engine.turn.by_hand import ask_entry, step_by_hand
 from engine.turn.caution import go_on
 from engine.turn.dividends import warn_of_dividends
@@ -381,5 +383,6 @@ _HANDLERS: dict[type, Handler] = {
     LinkDown: link_down,
     ClocksApart: clocks_apart,
     OperatorRequest: _on_operator,
+    EndingCorrected: ending_corrected,
     HookCame: hook_came,
 }

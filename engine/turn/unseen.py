@@ -74,8 +74,11 @@ def book_unseen(work: Work, at_broker: frozenset[str], costs: Mapping[Option, De
                 work.put_base(order.position, work.positions[order.position].net)  # it was not made today
         elif _has_expired(work, order):
             text = f"whether {order.ref} filled is not told any more, and its options have expired"
-            kept = "" if order.opens(order.position) else " what it closes is booked as kept until then,"
-            work.alarm(order.bot, f"{text}:{kept} look at the account's statement", order.position)
+            kept, then = "", ""
+            if not order.opens(order.position):
+                kept = " what it closes is booked as kept until then,"
+                then = f"; 'rulebot store correct {order.ref} PRICE' puts in what filled before"
+            work.alarm(order.bot, f"{text}:{kept} look at the account's statement{then}", order.position)
 
 
 def _may_have_filled(work: Work, order: Order, at_broker: frozenset[str], today: bool) -> bool:

@@ -16,7 +16,7 @@ from engine.model.session import exchange_date, session_after
 from engine.model.unseen import is_unseen
 from engine.model.values import dataclass
 from engine.record.codec import decode, utc_time
-from engine.record.record import Kind, Record
+from engine.record.record import TAKEN_BACK, Kind, Record
 from engine.store.types import to_step
 
 KINDS = frozenset((Kind.RUN_STARTED, Kind.LINK, Kind.FILL, Kind.COMMISSION, Kind.SETTLEMENT))
@@ -148,7 +148,8 @@ def books_of(records: Iterable[Record], positions: Mapping[str, Position]) -> Bo
         else:
             of = _held(record, positions, accounts[-1])
             if record.kind is Kind.SETTLEMENT:
-                endings.append(_ending(record, of))
+                ending = _ending(record, of)
+                (_take_back if record.data.get(TAKEN_BACK) else list.append)(endings, ending)
             else:
                 fill = _fill(record, of)
                 base = base_of(fill.exec_id)
@@ -156,6 +157,18 @@ def books_of(records: Iterable[Record], positions: Mapping[str, Position]) -> Bo
     told = (fill for fill in fills.values() if fill.quantity or not fill.is_estimate)
     dealt = sorted(told, key=lambda fill: (fill.executed_at, fill.exec_id))
     return Books(tuple(dealt), tuple(endings), frozenset(accounts) - {""})
+
+
+def _take_back(endings: list[Ending], back: Ending) -> None:
+    """Take contracts out of the latest ending that they had left by; `back` has a negative number of them."""
+    same = (back.of.position, back.of.leg, back.price, back.how)
+    at, found = next(
+        (at, each)
+        for at, each in reversed(list(enumerate(endings)))
+        if (each.of.position, each.of.leg, each.price, each.how) == same
+    )
+    left = found.quantity + back.quantity
+    endings[at : at + 1] = [replace(found, quantity=left)] if left else []
 
 
 def positions_of(records: Iterable[Record]) -> dict[str, Position]:

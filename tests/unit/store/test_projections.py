@@ -221,7 +221,13 @@ def test_a_leg_left_to_expire_does_not_hide_the_exit(place: Place) -> None:
     (data,) = [r.data for r in condor_records() if r.kind is Kind.POSITION and r.data["state"] == "closed"]
     position = decode(Position, dict(data))
     legs = (*position.legs[:3], replace(position.legs[3], settled=1))
-    worthless = Record(at("16:00"), Kind.SETTLEMENT, CONDOR, "P1", {"leg": "long_call", "how": "worthless"})
+    worthless = Record(
+        at("16:00"),
+        Kind.SETTLEMENT,
+        CONDOR,
+        "P1",
+        {"leg": "long_call", "quantity": 1, "price": "0", "how": "worthless"},
+    )
     path = store_of(place, [worthless, entity(Kind.POSITION, at("16:00"), replace(position, legs=legs))])
     assert rows(path, "SELECT exit_reason FROM trades") == [{"exit_reason": "TAKE_PROFIT"}]
 

@@ -288,7 +288,7 @@ def test_a_target_that_may_have_filled_before_its_option_expired_is_said_in_one_
     desk.until("09:31", step=5)
     assert desk.alarms == [
         f"whether {ref} filled is not told any more, and its options have expired: what it closes is booked as kept"
-        " until then, look at the account's statement"
+        f" until then, look at the account's statement; 'rulebot store correct {ref} PRICE' puts in what filled before"
     ]
     assert (desk.position.state, desk.position.exit_reason) == ("closed", "expired_worthless")
     assert not desk.live

@@ -1,0 +1,155 @@
+"""A trade before expiry that nobody told, for `rulebot store correct`: its option is booked as ended."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import NamedTuple, TypeVar
+
+from engine.fill.apply import DELIVERING
+from engine.model.counted import counted
+from engine.model.errors import MisuseError
+from engine.model.event import EndingCorrected, ExecutionReport
+from engine.model.order import Order, TimeInForce
+from engine.model.position import Position, PositionLeg
+from engine.model.session import exchange_date, session_from
+from engine.model.unseen import first_revision, next_revision, unseen_base
+from engine.record.codec import decode, utc_time
+from engine.record.record import Kind, Record
+from engine.store.finance.books import HOW
+
+_T = TypeVar("_T")
+
+
+class Ending(NamedTuple):
+    """A leg that has ended with its option, and how many contracts of it a trade of this order may stand for."""
+
+    position: Position
+    leg: PositionLeg
+    order: Order | None
+    price: Decimal
+    how: str
+    most: int
+    settled_at: datetime
+
+    @property
+    def words(self) -> str:
+        """How it had ended, as the sheets of an export call it."""
+        return f"{HOW[self.how]} at {self.price.normalize():f}" if self.price else HOW[self.how]
+
+
+def find_ending(records: Sequence[Record], ref: str, leg: str) -> Ending | None:
+    """Return the leg of an order, or of a position that others have closed, that ended with its option; None without.
+
+    Raises: MisuseError when it is not clear which one is meant, or a trade cannot take the place of how it ended.
+    """
+    order = _last(records, Kind.ORDER, "ref", ref, Order)
+    position = _last(records, Kind.POSITION, "id", ref if order is None else order.position, Position)
+    if position is None:
+        return None
+    ended = [each for each in position.legs if each.settled > 0 and not each.option.is_share]
+    if order is not None:
+        ended = [each for each in ended if each.name in {own.name for own in order.legs}]
+    found = [each for each in ended if leg in ("", each.name)]
+    if not found:
+        return None
+    if order is not None and order.may_open:
+        raise MisuseError(
+            f"no fill of '{ref}' was taken up from the account, and it opens something",
+            "in the place of a settlement stands what has closed: say the position, or an order that closes",
+        )
+    if len(found) > 1:
+        names = ", ".join(each.name for each in found)
+        raise MisuseError(f"which leg of {ref} is meant is not clear", f"say --leg with one of: {names}")
+    return _of_leg(records, position, found[0], order)
+
+
+def _of_leg(records: Sequence[Record], position: Position, leg: PositionLeg, order: Order | None) -> Ending:
+    of_position = [each for each in records if each.kind is Kind.SETTLEMENT and each.position == position.id]
+    if any(_moves_shares(record) for record in of_position):
+        raise MisuseError(
+            f"{position.id} has ended in shares that its legs gave or took: no trade can take the place of that",
+            "keep the difference to the account's statement beside this store",
+        )
+    counts: Counter[tuple[Decimal, str]] = Counter()
+    for record in of_position:
+        if record.data["leg"] == leg.name:
+            counts[Decimal(str(record.data["price"])), str(record.data["how"])] += int(str(record.data["quantity"]))
+    (price, how), most = next((key, count) for key, count in reversed(counts.items()) if count > 0)
+    if order is not None:
+        of_order = next(
+            (own, count) for own, count in zip(order.legs, order.counts, strict=True) if own.name == leg.name
+        )
+        most = min(most, order.quantity * of_order[0].ratio - of_order[1])
+        if most <= 0:
+            raise MisuseError(f"{order.ref} has filled as a whole: nothing more of it can have been traded")
+    return Ending(position, leg, order, price, how, most, of_position[-1].at)
+
+
+def _moves_shares(record: Record) -> bool:
+    how = record.data["how"]
+    return how == "delivered" or (how in DELIVERING and bool(Decimal(str(record.data["price"]))))
+
+
+def traded(
+    records: Iterable[Record], ending: Ending, price: Decimal, contracts: int | None, on: date | None, at: datetime
+) -> EndingCorrected:
+    """Return the event that puts a trade in its place. on: the day of it. Raises: MisuseError for what cannot be."""
+    position, leg, order = ending.position, ending.leg, ending.order
+    count = ending.most if contracts is None else contracts
+    if not 0 < count <= ending.most:
+        raise MisuseError(f"{counted(ending.most, 'contract')} of {leg.name} may have been traded, not {count}")
+    of_position = [each for each in records if each.kind is Kind.FILL and each.position == position.id]
+    executed_at = session_from(_day(ending, on)).close
+    base = unseen_base(position.id if order is None else order.ref, leg.name)
+    standing = {str(each.data["exec_id"]).rpartition(".")[0]: each for each in of_position}.values()
+    known = [str(each.data["exec_id"]) for each in of_position if str(each.data["exec_id"]).startswith(f"{base}.")]
+    fill = ExecutionReport(
+        at=at,
+        exec_id=next_revision(max(known, default=first_revision(base))),
+        ref="" if order is None else order.ref,
+        order_id=0 if order is None else order.order_id,
+        perm_id=0 if order is None else order.perm_id,
+        client_id=0 if order is None else order.client_id,
+        option=leg.option,
+        is_combo=False,
+        is_buy=leg.sign < 0,
+        quantity=Decimal(count),
+        price=price,
+        executed_at=executed_at,
+    )
+    return EndingCorrected(
+        at=at,
+        position=position.id,
+        leg=leg.name,
+        fill=fill,
+        price=ending.price,
+        how=ending.how,
+        left_at=max([executed_at, *map(_executed_at, filter(_closes, standing))]),
+    )
+
+
+def _day(ending: Ending, on: date | None) -> date:
+    """Return the day of the trade: that of an order for the day, else the last one of the option, unless it is said."""
+    order, last = ending.order, ending.leg.option.expiry
+    if on is None:
+        is_for_the_day = order is not None and order.time_in_force is TimeInForce.DAY and order.sent_at is not None
+        return exchange_date(order.sent_at) if order is not None and is_for_the_day and order.sent_at else last
+    first = exchange_date(ending.position.opened_at) if ending.position.opened_at else ending.position.session
+    if not first <= on <= last or session_from(on).date != on:
+        raise MisuseError(f"{ending.leg.name} was held from {first} to {last}, and {on} is no session of those days")
+    return on
+
+
+def _closes(fill: Record) -> bool:
+    return fill.data["purpose"] != "entry" and bool(int(str(fill.data["quantity"])))
+
+
+def _executed_at(fill: Record) -> datetime:
+    return utc_time(str(fill.data["executed_at"]))
+
+
+def _last(records: Sequence[Record], kind: Kind, key: str, name: str, of: type[_T]) -> _T | None:
+    """Return the last value recorded of an order or a position."""
+    found = next((each for each in reversed(records) if each.kind is kind and each.data[key] == name), None)
+    return None if found is None else decode(of, dict(found.data))

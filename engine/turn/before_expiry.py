@@ -1,0 +1,57 @@
+"""What had left before its expiry, and nobody told: a person says so of contracts that are booked as ended with it.
+
+The settlement is taken back by one of a negative quantity, a reversing entry: whoever adds settlements up has the right
+sum without knowing of it, and the trade takes its place.
+"""
+
+from datetime import datetime
+
+from engine.fill.apply import add_fill, book, leg_of, unsettled
+from engine.fill.book import BY_OTHERS, Booked
+from engine.model.event import EndingCorrected
+from engine.model.order import Order
+from engine.model.position import CLOSED_BY_HAND, Position
+from engine.model.values import replace
+from engine.record.record import TAKEN_BACK, Kind
+from engine.turn.ended import count_realized
+from engine.turn.executions import record_fill
+from engine.turn.work import Work
+
+
+def ending_corrected(work: Work, event: EndingCorrected) -> None:
+    """Book a trade in the place of a settlement; what is closed stays closed, at what it has made now."""
+    fill, count = event.fill, int(event.fill.quantity)
+    position, order = work.positions[event.position], work.orders.get(event.fill.ref)
+    leg = leg_of(position, event.leg)
+    back = unsettled(position, leg.name, count, event.price, event.how)
+    work.record(
+        Kind.SETTLEMENT,
+        position.bot,
+        position.id,
+        leg=leg.name,
+        quantity=back.quantity,
+        price=str(back.price),
+        level=None,
+        how=back.how,
+        **{TAKEN_BACK: True},
+    )
+    cash = leg.sign * fill.price * count * leg.option.multiplier
+    booked = Booked(fill.exec_id, position.id, leg.name, False, count, cash, is_paid=True, by_others=order is None)
+    work.put_booked(fill.exec_id.rpartition(".")[0], booked)
+    work.put_position(_left(book(back.position, booked, leg.option), order, event.left_at))
+    if order is None:
+        record_fill(work, fill, booked, leg.option, position.id, BY_OTHERS)
+    else:
+        at = next(at for at, each in enumerate(order.legs) if each.name == leg.name)
+        work.put_order(add_fill(order, at, count))
+        record_fill(work, fill, booked, leg.option, order.ref, order.purpose.value)
+    if position.state == "closed":
+        count_realized(work, position.bot)
+
+
+def _left(position: Position, order: Order | None, at: datetime) -> Position:
+    """Return a closed position as it ended now: by whom, and when, once nothing of it went with its option."""
+    if position.state != "closed":
+        return position
+    position = replace(position, exit_reason=CLOSED_BY_HAND if order is None else order.reason)
+    return position if any(leg.settled for leg in position.legs) else replace(position, closed_at=at)

@@ -1,0 +1,259 @@
+"""`rulebot store correct` of a trade before expiry that nobody told: its option is booked as ended with it."""
+
+import csv
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hand_desk import DAY, SELLER, Desk, kept, text_of
+
+from engine.alerts.find import find
+from engine.cli.store import store as command
+from engine.model.contract import Underlying
+from engine.model.errors import MisuseError
+from engine.model.event import MarketMoved
+from engine.model.money import ZERO
+from engine.model.order import Order, Purpose
+from engine.model.position import Position
+from engine.model.session import session_after, session_from
+from engine.record.codec import decode
+from engine.record.record import Kind, Record
+from engine.run.audit.audit import audit_store
+from engine.run.correct import correct
+from engine.run.correct_ending import find_ending, traded
+from engine.run.observe.memory import delivered_shares
+from engine.store.export import export_sheets
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.queries import StoreReader
+
+AT = datetime(2026, 11, 20, 14, tzinfo=UTC)
+LEGS = "\n  expiry: {dte: 0}\n  short_put: {sell: put, strike: {delta: 0.15}}\n"
+RESTS = "\n  - target: {profit: 60%}\n    resting: true\n  - at_expiry: settle\n"
+
+
+def slept(desk: Desk, close: float = 600.0) -> Desk:
+    """Let the engine be away from now on, and find in the morning that its options are gone."""
+    desk.unlink()
+    desk.day = session_after(desk.day).date
+    desk.now = session_after(desk.now.date()).open - timedelta(minutes=30)
+    desk.freshen()
+    desk.send(MarketMoved(desk.now, ()))
+    desk.link([], {})
+    desk.confirm_gone()
+    desk.board.previous_close[desk.board.rows[Underlying("SPY")]] = close
+    desk.until("09:31", step=5)
+    assert (desk.position.state, desk.position.exit_reason) == (
+        "closed",
+        "expired_worthless" if close == 600.0 else "assigned",
+    )
+    return desk
+
+
+def seller(quantity: int = 1, close: float = 600.0) -> Desk:
+    """Return a day on which a put with its target at the broker was sold, and was held to its end for all we know."""
+    text = text_of("seller", **{**SELLER, "legs": LEGS, "exits": RESTS, "quantity": str(quantity)})
+    desk = Desk((text,), at="10:00")
+    desk.opened("10:01")
+    for order in desk.live:
+        desk.ack(order)
+    return slept(desk, close)
+
+
+def target_of(desk: Desk) -> Order:
+    return next(order for order in desk.state.orders.values() if order.purpose is Purpose.TARGET)
+
+
+def last(store: Path) -> Position:
+    journal = SqlJournal(open_store(store))
+    try:
+        return decode(Position, dict(journal.read((Kind.POSITION,))[-1].data))
+    finally:
+        journal.close()
+
+
+def exported(store: Path, folder: Path) -> dict[str, list[dict[str, str]]]:
+    list(export_sheets(store, folder, ("trades", "daily_summary", "fills"), "csv"))
+    return {path.stem: list(csv.DictReader(path.open(newline=""))) for path in folder.glob("*.csv")}
+
+
+def total(rows: list[dict[str, str]], column: str) -> Decimal:
+    return sum((Decimal(row[column] or 0) for row in rows), ZERO)
+
+
+def assert_agrees(store: Path, sheets: dict[str, list[dict[str, str]]]) -> None:
+    """The sums of docs/export.md, and every invariant."""
+    (trade,) = sheets["trades"]
+    assert total(sheets["executions"], "proceeds") + total(sheets["settlements"], "cash") == Decimal(
+        trade["realized_pnl"]
+    )
+    assert total(sheets["tax_lots"], "gain") == Decimal(trade["final_pnl"]) == total(sheets["daily_summary"], "net_pnl")
+    assert [verdict.says for verdict in audit_store(store) if not verdict.holds] == []
+
+
+def test_a_target_that_had_filled_takes_the_place_of_the_expiry(tmp_path: Path) -> None:
+    desk = seller()
+    order, store = target_of(desk), kept(desk, tmp_path)
+    before = last(store)
+    said = correct(store, order.ref, Decimal("0.05"), commission=Decimal("0.65"), at=AT)
+    assert said == f"{order.ref} short_put: 1 at 0.05 on {DAY} instead of expired, commission 0.65"
+    after = last(store)
+    assert (after.state, after.exit_reason, after.closed_at) == (
+        "closed",
+        "target",
+        datetime(2026, 11, 18, 21, tzinfo=UTC),
+    )
+    assert after.net == before.net - 5 - Decimal("0.65")
+    sheets = exported(store, tmp_path / "out")
+    assert sheets["settlements"] == []
+    assert [(row["open_close"], row["price"], row["estimate"]) for row in sheets["executions"]][1:] == [
+        ("C", "0.05", "yes")
+    ]
+    assert [(lot["ended"], lot["closed"], lot["close_exec_id"]) for lot in sheets["tax_lots"]] == [
+        ("closed", str(DAY), f"unseen:{order.ref}:short_put.02")
+    ]
+    assert [row["exit_reason"] for row in sheets["trades"]] == ["TAKE_PROFIT"]
+    assert_agrees(store, sheets)
+
+
+def test_what_was_not_assigned_brings_no_shares(tmp_path: Path) -> None:
+    desk = seller(close=500.0)
+    order, store = target_of(desk), kept(desk, tmp_path)
+    head = len(desk.records)
+    assert [row["how"] for row in exported(store, tmp_path / "before")["settlements"]] == ["assigned"]
+    said = correct(store, order.ref, Decimal("0.05"), at=AT)
+    assert said.endswith("instead of assigned")
+    sheets = exported(store, tmp_path / "out")
+    assert (sheets["settlements"], sheets["trades"][0]["exit_reason"]) == ([], "TAKE_PROFIT")
+    assert_agrees(store, sheets)
+    journal = SqlJournal(open_store(store))
+    settled, held = journal.read((Kind.SETTLEMENT,)), journal.read((Kind.POSITION,))
+    journal.close()
+    assert delivered_shares(settled[:1], held) == {"SPY": 100}
+    assert delivered_shares(settled, held) == {}
+    with StoreReader(store) as reader:
+        told = [each.text for each in find(reader, head, AT).alerts]
+    assert not [text for text in told if "assigned" in text]
+
+
+def test_what_has_moved_shares_of_its_position_is_refused(tmp_path: Path) -> None:
+    desk = seller()
+    data = {"leg": "short_put", "quantity": 100, "price": "600", "level": None, "how": "delivered"}
+    desk.records.append(Record(desk.now, Kind.SETTLEMENT, "seller", desk.position.id, data))
+    with pytest.raises(MisuseError, match="has ended in shares that its legs gave or took"):
+        find_ending(desk.records, target_of(desk).ref, "")
+
+
+def test_its_price_and_commission_are_corrected_once_more_on_a_later_day(tmp_path: Path) -> None:
+    desk = seller()
+    order, store = target_of(desk), kept(desk, tmp_path)
+    before = last(store)
+    correct(store, order.ref, Decimal("0.50"), at=AT)
+    said = correct(store, order.ref, Decimal("0.05"), commission=Decimal("0.65"), at=AT + timedelta(days=3))
+    assert "at 0.05 instead of 0.50" in said
+    assert last(store).net == before.net - 5 - Decimal("0.65")
+    assert_agrees(store, exported(store, tmp_path / "out"))
+
+
+def test_what_others_had_closed_is_told_by_its_position(tmp_path: Path) -> None:
+    desk = seller()
+    store = kept(desk, tmp_path)
+    correct(store, desk.position.id, Decimal("0.07"), at=AT)
+    assert last(store).exit_reason == "closed_by_hand"
+    sheets = exported(store, tmp_path / "out")
+    assert [row["purpose"] for row in sheets["fills"]] == ["entry", "by_others"]
+    assert_agrees(store, sheets)
+
+
+def test_a_part_leaves_the_rest_as_it_ended(tmp_path: Path) -> None:
+    desk = seller(3)
+    order, store = target_of(desk), kept(desk, tmp_path)
+    correct(store, order.ref, Decimal("0.05"), contracts=1, at=AT)
+    sheets = exported(store, tmp_path / "out")
+    assert [(row["how"], row["quantity"]) for row in sheets["settlements"]] == [("expired", "2")]
+    assert [(lot["ended"], lot["quantity"]) for lot in sheets["tax_lots"]] == [("closed", "1"), ("expired", "2")]
+    assert_agrees(store, sheets)
+    with pytest.raises(MisuseError, match="is booked: of that its price"):
+        correct(store, order.ref, Decimal("0.05"), contracts=2, at=AT)
+
+
+def test_what_has_settled_in_cash_is_taken_back_at_its_price(tmp_path: Path) -> None:
+    desk = Desk((text_of(exits="\n  - at_expiry: settle\n"),))
+    desk.opened()
+    desk.until("16:00:30", step=60)
+    for leg in desk.position.legs:
+        desk.holds(leg.option, 0)
+    assert desk.position.state == "closed"
+    settled = {str(each.data["leg"]): Decimal(str(each.data["price"])) for each in desk.said(Kind.SETTLEMENT)}
+    store = kept(desk, tmp_path)
+    name = desk.position.id
+    with pytest.raises(MisuseError, match=f"which leg of {name} is meant is not clear") as raised:
+        correct(store, name, Decimal("7.40"), at=AT)
+    assert raised.value.help == "say --leg with one of: short_put, long_put"
+    before = last(store)
+    correct(store, name, Decimal("7.40"), leg="short_put", at=AT)
+    assert last(store).cash == before.cash + (settled["short_put"] - Decimal("7.40")) * 100
+    assert last(store).closed_at == before.closed_at, "a leg of it went with its option"
+    correct(store, name, Decimal("2.10"), leg="long_put", at=AT)
+    sheets = exported(store, tmp_path / "out")
+    assert sheets["settlements"] == []
+    assert_agrees(store, sheets)
+
+
+def test_a_day_before_the_last_is_told_by_name(tmp_path: Path) -> None:
+    """A target of some days: when it filled only the statement knows."""
+    desk = Desk((text_of("seller", **{**SELLER, "exits": RESTS}),), at="10:00")
+    desk.opened("10:01")
+    for order in desk.live:
+        desk.ack(order)
+    expiry = desk.position.legs[0].option.expiry
+    desk.unlink()
+    desk.day, desk.now = expiry, session_from(expiry).open
+    slept(desk)
+    order, store = target_of(desk), kept(desk, tmp_path)
+    for day in (DAY - timedelta(days=1), DAY + timedelta(days=3), expiry + timedelta(days=1)):
+        with pytest.raises(MisuseError, match=f"was held from {DAY} to {expiry}, and {day} is no session"):
+            correct(store, order.ref, Decimal("0.05"), on=day, at=desk.now)
+    correct(store, order.ref, Decimal("0.05"), on=DAY, at=desk.now + timedelta(days=1))
+    sheets = exported(store, tmp_path / "out")
+    assert [row["date"] for row in sheets["daily_summary"]] == [str(DAY)]
+    assert [lot["closed"] for lot in sheets["tax_lots"]] == [str(DAY)]
+    assert_agrees(store, sheets)
+
+
+def test_the_fill_that_the_broker_tells_after_all_takes_the_place_of_what_a_person_has_told() -> None:
+    desk = seller()
+    order, before = target_of(desk), desk.position
+    ending = find_ending(desk.records, order.ref, "")
+    assert ending is not None
+    desk.send(traded(desk.records, ending, Decimal("0.10"), None, None, desk.now))
+    assert desk.position.cash == before.cash - 10
+    fill = desk.execution(order, order.legs[0], 1, "0.05")
+    desk.send(fill)
+    assert (desk.position.cash, desk.position.is_flat) == (before.cash - 5, True)
+    assert desk.order(order.ref).filled == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("nothing", "0.05"), "nothing of it has ended with its option"),
+        (("entry", "0.05"), "opens something"),
+        (("target", "0.05", "--contracts", "2"), "1 contract of short_put may have been traded, not 2"),
+        (("target", "0.05", "--leg", "long_put"), "nothing of it has ended with its option"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_nothing_is_recorded(
+    arguments: tuple[str, ...], words: str, tmp_path: Path
+) -> None:
+    desk = seller()
+    store = kept(desk, tmp_path)
+    refs = {order.purpose.value: order.ref for order in desk.state.orders.values()}
+    asked = ["correct", refs.get(arguments[0], arguments[0]), *arguments[1:], "--store", str(store)]
+    with pytest.raises(MisuseError, match=words):
+        CliRunner().invoke(command, asked, standalone_mode=False, catch_exceptions=False)
+    journal = SqlJournal(open_store(store))
+    assert len(journal.read()) == len(desk.records)
+    journal.close()
