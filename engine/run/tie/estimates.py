@@ -1,4 +1,7 @@
-"""Fills that were taken up from the account at an estimate, against what the broker told of their orders after all."""
+"""Fills that nobody told us, against what the broker's statement has of their orders.
+
+They were taken up from the account at an estimate, or had traded before an expiry that was booked instead.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -7,7 +10,7 @@ from decimal import Decimal
 from engine.model.money import ZERO
 from engine.run.tie.finding import Contracts
 from engine.run.tie.statement import Told
-from engine.store.finance.books import Fill
+from engine.store.finance.books import Ending, Fill
 from engine.store.types import to_step
 
 
@@ -37,6 +40,20 @@ def mend(fill: Fill, told: Told) -> str:
     """Return the command that puts the statement's figures in an estimate's place."""
     paid = f" --commission {told.commission:f}" if told.commission else ""
     return f"rulebot store correct {fill.ref} {told.price.normalize():f} --leg {fill.of.leg}{paid}"
+
+
+def mend_ending(told: Told, unknown: Iterable[Told], endings: Iterable[Ending], contracts: Contracts) -> str:
+    """Return the command that puts a trade in the place of an ending of ours; "" where there is none, or several."""
+    key, way = contracts.key(told.contract), told.signed > 0
+    legs = {each.of.leg for each in endings if contracts.key_of(each.of.option) == key and (each.signed > 0) is way}
+    multipliers = {each.of.option.multiplier for each in endings if contracts.key_of(each.of.option) == key}
+    if not told.ref or len(legs) != 1:
+        return ""
+    alike = tuple(each for each in unknown if each.ref == told.ref and contracts.key(each.contract) == key)
+    one = as_one(alike, multipliers.pop())
+    paid = f" --commission {one.commission:f}" if one.commission else ""
+    what = f"--leg {legs.pop()} --contracts {abs(one.signed):f} --day {one.day}"
+    return f"rulebot store correct {told.ref} {one.price.normalize():f} {what}{paid}"
 
 
 def _total(amounts: Iterable[Decimal]) -> Decimal:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from engine.model.money import CENT, ZERO
 from engine.model.values import dataclass
 from engine.run.tie.endings import endings_that_differ
-from engine.run.tie.estimates import as_one, mend, told_of_estimates
+from engine.run.tie.estimates import as_one, mend, mend_ending, told_of_estimates
 from engine.run.tie.finding import Contracts, Difference, What, amount, dealt
 from engine.run.tie.statement import Event, Statement, Told
 from engine.store.finance.books import Books, Ending, Fill, base_of
@@ -78,7 +78,7 @@ def tie(books: Books, orders: Orders, statement: Statement) -> Tie:
     endings, strange = endings_that_differ(books, statement, contracts, strangers)
     differences = [
         *_of_executions(within, theirs, contracts),
-        *(_lost(told) for told in unknown),
+        *(replace(_lost(told), mend=mend_ending(told, unknown, books.endings, contracts)) for told in unknown),
         *(_cancelled(told) for told in statement.orphans if orders.has(told)),
         *endings,
     ]

@@ -257,6 +257,19 @@ def test_endings_that_differ(events: tuple[Event, ...], says: tuple[str, str, st
     assert shown(found) == [("ended otherwise", *says)]
 
 
+def test_what_had_filled_before_an_ending_of_ours_is_told_with_the_command_that_puts_it_in() -> None:
+    close = fill(SHORT, "x.8.01", 2, "0.05")
+    parts = [told(close, exec_id=f"x.{number}.01", signed=Decimal(1), proceeds=Decimal(-5)) for number in (8, 9)]
+    found = compared(statement(*BOTH, *parts, events=EVENTS[2:]), endings=ENDED)
+    assert [each.what for each in found.differences] == [What.NOT_IN_STORE, What.NOT_IN_STORE, What.ENDING]
+    assert {each.mend for each in found.differences} == {
+        "rulebot store correct rb:1 0.05 --leg short_put --contracts 2 --day 2026-11-18 --commission 2.5612",
+        "",
+    }
+    opened = told(fill(SHORT, "x.8.01", -2, "0.05"))
+    assert [each.mend for each in compared(statement(*BOTH, opened), endings=ENDED[:1]).differences if each.mend] == []
+
+
 def test_an_ending_that_the_store_does_not_have() -> None:
     found = compared(statement(*BOTH, events=(event(SHORT, "Assignment", 2),)))
     assert shown(found) == [("ended otherwise", "quantity", "+0 ended", "+2 assigned")]
