@@ -11,6 +11,8 @@ from engine.run.outcome import BotOutcome, DayOutcome, Told
 
 NARROW = 100
 """Columns below which a bot's lines stand under its name."""
+_CARRIED = " what was held overnight counts with each day's own part; 'rulebot summary' adds up whole trades"
+"""Why the parts of several days have no sum: what is realised on a later day was open before."""
 DETAILED_DAYS = 5
 """Runs of more days show totals only, and the last day in full."""
 
@@ -122,16 +124,17 @@ def _totals(days: Sequence[DayOutcome]) -> list[str]:
         )
         for day in days
     ]
+    is_carried = any(day.open_profit for day in days[:-1])
+    parts = ("realized", "open_profit")
+    sums = {name: sum((getattr(day, name) for day in days), ZERO) for name in ("profit", *parts)}
     together = (
         "all",
-        *(
-            signed_dollars(sum((getattr(day, name) for day in days), ZERO))
-            for name in ("profit", "realized", "open_profit")
-        ),
+        signed_dollars(sums["profit"]),
+        *("" if is_carried else signed_dollars(sums[name]) for name in parts),
         *(str(sum(getattr(day, name) for day in days)) for name in ("entries", "exits", "rejects")),
     )
-    right = frozenset(range(1, 7))
-    return [*aligned([head, *rows, together], right=right), "", *_by_bot(days)]
+    table = aligned([head, *rows, together], right=frozenset(range(1, 7)))
+    return [*table, *([_CARRIED] if is_carried else []), "", *_by_bot(days)]
 
 
 def _by_bot(days: Sequence[DayOutcome]) -> list[str]:

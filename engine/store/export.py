@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.model.errors import StoreError
+from engine.model.money import ZERO
 from engine.model.session import EXCHANGE_ZONE
 from engine.store.finance.parquet import check_installed, write_parquet
 from engine.store.finance.sheet import Holds, Sheet, sheet_of_view
@@ -82,7 +83,8 @@ def _cell(value: Any, holds: Holds) -> Any:
 
 
 def exact(amount: Decimal) -> str:
-    """Return an amount with all its digits and at least cents: 1.05, 1.0534."""
+    """Return an amount with all its digits and at least cents: 1.05, 1.0534; nothing has no sign."""
+    amount = amount or ZERO
     plain = amount.normalize()
     exponent = plain.as_tuple().exponent
     return f"{plain:f}" if isinstance(exponent, int) and exponent <= _CENTS else f"{amount:.2f}"

@@ -180,6 +180,12 @@ def test_first_in_first_out_inside_a_leg() -> None:
     assert [lot.holding_days for lot in found] == [0, 1, 1]
 
 
+def test_a_short_leg_that_expires_pays_nothing_and_not_less() -> None:
+    """Its cash was -0.00 in the sheet."""
+    gone = ending(SHORT, 1, "0", "expired", at("16:00"))
+    assert [exact(amount) for amount in (gone.cash, Decimal("-0.004"), Decimal("-12"))] == ["0.00", "-0.004", "-12.00"]
+
+
 def test_how_a_lot_ended() -> None:
     late = at("09:31", DAY + timedelta(days=1))
     for how, price, gain in (
