@@ -23,7 +23,11 @@ _RESTING = ("target", "stop", "protect")
 @click.command("status", short_help="Show what is open and what protects it.")
 @reads_store
 def status(store: Place | None, form: str) -> None:
-    """Show open positions with their protection, working orders, today's profit, halts and the trading state."""
+    """Show open positions with their protection, working orders, today's profit, halts and the trading state.
+
+    Today's profit is what was made since the session began, after commissions: of a position of an earlier day its part
+    of today. 'rulebot summary --by day' counts the whole of a trade on the day on which it ended.
+    """
     path = shown_store(store)
     with StoreReader(path) as reader:
         document = _document(reader, reader.run())

@@ -53,8 +53,9 @@ def summary(
     With --compare each bot stands beside its shadow: entries, fills against mid, results, and which decisions differed
     by which rule first.
 
-    A win is a trade with a profit after commissions; max_drawdown is the deepest fall of the summed net profit below
-    its best so far.
+    Amounts are dollars: gross before commissions, net after them. A trade counts whole, on the day on which nothing of
+    it was held any more. A win is a trade with a profit after commissions; max_drawdown is the deepest fall of the
+    summed net profit below its best so far.
     """
     path = chosen_store(store)
     if sessions is not None and not compares:
