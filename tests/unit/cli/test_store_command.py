@@ -2,13 +2,16 @@
 
 import json
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 from engine_day import sound_day
 
 from engine.cli.main import main
+from engine.record.record import Kind, Record
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 
@@ -117,6 +120,27 @@ def test_export_writes_a_file_a_view(sound: Path) -> None:
     assert found.stdout.splitlines()[0] == "out/trades.csv: 1 row"
     assert run("export", "--to", "out", "--store", str(sound), "--format", "json").exit_code == 0
     assert json.loads(Path("out/trades.json").read_text())[0]["commissions"] == 2.6
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (
+            {"simulated": True, "settings": {"mode": "backtest"}},
+            "a backtest: its orders were filled by a model: none of it",
+        ),
+        ({"simulated": True, "settings": {"mode": "paper"}}, "a simulated market: none of it belongs into"),
+        ({"simulated": False, "settings": {"mode": "paper"}}, ""),
+    ],
+)
+def test_export_says_that_nothing_of_it_was_traded(data: dict[str, Any], says: str, tmp_path: Path) -> None:
+    """A backtest's sheets looked as an account's do."""
+    journal = SqlJournal(open_store(tmp_path / "s.db"))
+    journal.append((Record(datetime(2026, 11, 18, 14, tzinfo=UTC), Kind.RUN_STARTED, data=data),), durable=True)
+    journal.close()
+    found = run("export", "--to", str(tmp_path / "out"), "--store", str(tmp_path / "s.db"))
+    assert found.exit_code == 0, found.output
+    assert found.stderr.startswith(says) if says else not found.stderr
 
 
 def test_a_store_must_be_named_or_left_by_a_run(sound: Path) -> None:
