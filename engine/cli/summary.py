@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -11,6 +11,7 @@ from engine.cli.width import terminal_width
 from engine.model.counted import counted
 from engine.model.errors import MisuseError
 from engine.model.money import dollars
+from engine.record.record import Kind
 from engine.run.columns import aligned, signed
 from engine.run.periods import Period
 from engine.store.latest import chosen_store
@@ -77,7 +78,7 @@ def summary(
     with StoreReader(path) as reader:
         known, mark = reader.bots(), reader.run().mark
         drift = last_compared(reader)
-        estimated = reader.estimated(bot or "")
+        apart = _Apart.of(reader, bot or "")
         by_bot = {str(row["strategy_id"]): _fields(row) for row in reader.view("strategy_summary")}
         together = [_fields(row) for row in reader.view("account_summary")]
     if bot is not None:
@@ -85,21 +86,37 @@ def summary(
     found = {name: by_bot.get(name, NOTHING) for name in ([bot] if bot else known)}
     total = None if bot else (together or [NOTHING])[0]
     if form == "json":
-        told = {"bots": found, "estimated": estimated, "mark": mark, "drift": drift, "store": shown_path(path)}
+        told = {"bots": found, **apart._asdict(), "mark": mark, "drift": drift, "store": shown_path(path)}
         print_json(told | ({"all": total} if total else {}))
         return
     _show(found | ({"all": total} if total and len(found) > 1 else {}))
-    _tell_estimated(estimated)
+    _tell(apart)
     if drift is not None:
         click.echo(f"\n {compared_words(drift)}")
     click.echo(f"\n store {shown_path(path)}{_beside(mark)}")
 
 
-def _tell_estimated(positions: Sequence[str]) -> None:
-    if positions:
-        count = counted(len(positions), "trade")
-        named = ", ".join(positions)
+class _Apart(NamedTuple):
+    """Closed trades, by position, of which sums do not say all."""
+
+    estimated: list[str]
+    in_shares: list[str]
+
+    @classmethod
+    def of(cls, reader: StoreReader, bot: str) -> "_Apart":
+        """Return those of a bot, or of all."""
+        from engine.run.in_shares import ended_in_shares
+
+        return cls(reader.estimated(bot), ended_in_shares(reader.records((Kind.SETTLEMENT,)), bot))
+
+
+def _tell(apart: _Apart) -> None:
+    if apart.estimated:
+        count, named = counted(len(apart.estimated), "trade"), ", ".join(apart.estimated)
         click.echo(f"\n {count} at a price that nobody has told: the sums have an estimate of {named}")
+    if apart.in_shares:
+        count, named = counted(len(apart.in_shares), "trade"), ", ".join(apart.in_shares)
+        click.echo(f"\n {count} ended in shares, {named}: what the shares made is in the account alone")
 
 
 def _beside(mark: str) -> str:
@@ -116,7 +133,7 @@ def _by_period(path: Place, bot: str | None, span: str, account: Path | None, fo
     with StoreReader(path) as reader:
         if bot is not None:
             check_bot(bot, reader.bots(), path)
-        estimated = reader.estimated(bot or "")
+        apart = _Apart.of(reader, bot or "")
         expected = () if document is None or document.live is None else document.live.require
         found = periods(reader, span, bot or "", expected)
         mark = reader.run().mark
@@ -127,7 +144,7 @@ def _by_period(path: Place, bot: str | None, span: str, account: Path | None, fo
             "bot": bot,
             "mark": mark,
             "periods": rows,
-            "estimated": estimated,
+            **apart._asdict(),
             "store": shown_path(path),
         }
         print_json(told)
@@ -138,7 +155,7 @@ def _by_period(path: Place, bot: str | None, span: str, account: Path | None, fo
         click.echo(line)
     if not found:
         click.echo(" nothing has run here")
-    _tell_estimated(estimated)
+    _tell(apart)
     click.echo(f"\n store {shown_path(path)}{_beside(mark)}")
 
 

@@ -12,7 +12,6 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from engine.fill.apply import DELIVERING
 from engine.model.counted import counted
 from engine.model.errors import StoreError
 from engine.model.money import ZERO, cents
@@ -26,6 +25,7 @@ from engine.run.backtest.funnel import Funnel
 from engine.run.backtest.notes import FINDING, REGIME
 from engine.run.backtest.waking import SETTLES
 from engine.run.desk import compile_text
+from engine.run.in_shares import ended_in_shares
 from engine.run.periods import Period, periods
 from engine.run.resume import spec_texts
 from engine.run.trade_text import is_opened, left_at, structure_of
@@ -132,7 +132,7 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
     if started is None or not settings or settings.get("mode") != "backtest":
         raise StoreError(f"{shown} holds no backtest", "'rulebot summary' sums up what a run has traded")
     vix = _vix(records)
-    delivered = {record.position for record in records if ends_in_shares(record)}
+    delivered = frozenset(ended_in_shares(records))
     found = tuple(
         _trade(row, orders.get(row["position"], ()), vix, shown, in_shares=row["position"] in delivered)
         for row in trades
@@ -164,12 +164,6 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
         findings=tuple(_finding(record) for record in records if _is_fact(record, FINDING)),
         shown=shown,
     )
-
-
-def ends_in_shares(record: Record) -> bool:
-    """Say whether a record tells of options that became shares; those that set each other off have their price."""
-    is_delivery = record.kind is Kind.SETTLEMENT and record.data["how"] in DELIVERING
-    return is_delivery and not Decimal(str(record.data["price"]))
 
 
 def in_shares_words(count: int) -> str:

@@ -25,10 +25,10 @@ from engine.model.values import dataclass
 from engine.record.record import Json, Kind, Record
 from engine.run.backtest.fills import FillModel
 from engine.run.backtest.notes import FEATURES
-from engine.run.backtest.results import ends_in_shares
 from engine.run.backtest.sampling import Sampler, Sampling, streaming
 from engine.run.backtest.walk import CASH, Walk
 from engine.run.desk import Sources, load_desk
+from engine.run.in_shares import ends_in_shares
 from engine.run.learn.samples import Sample, Samples
 from engine.run.processes import deaf, several
 from engine.run.sweep.shared import Shared
