@@ -247,7 +247,7 @@ def _closed(record: Record, state: State, position: Position | None) -> Told:
     reason = str(record.data["reason"])
     plain = reason.replace("_", " ")
     how = plain if position is None else ending_text(state, position)
-    words = how if how == plain else f"{reason}, {how}"
+    words = how if how.startswith(plain) else f"{reason}, {how}"
     text = f"closed: {words}, {signed_dollars(net)} after {dollars(paid)} of commissions"
     if position is not None:
         text += provisional_text(position)

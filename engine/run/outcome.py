@@ -124,7 +124,9 @@ def _position(state: State, position: Position) -> Iterator[str]:
     yield from (f"{part_text(part, position)} {_clock(part.changed_at, state)}: {part.reason}" for part in parts)
     yield from (f"{words} by {OTHERS}" for words in closed_by_others(state, position))
     if position.state == "closed":
-        yield f"{ending_text(state, position)} {_clock(left_at(state, position), state)}: {position.exit_reason}"
+        how, reason = ending_text(state, position), position.exit_reason
+        why = "" if how.startswith(reason.replace("_", " ")) else f": {reason}"
+        yield f"{how} {_clock(left_at(state, position), state)}{why}"
     else:
         yield "open" if position.state == "open" else f"{position.exit_reason or 'its entry'} at work"
         yield _protection(state, position)

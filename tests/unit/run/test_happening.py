@@ -78,3 +78,8 @@ def test_what_settled_is_told_once() -> None:
     told = happening(Record(at("16:05"), Kind.DECISION, CONDOR, held.id, data), state)
     assert told is not None
     assert told.text.startswith("closed: expired worthless, ")
+    priced = tuple(replace(leg, exit_cash=Decimal(-100)) for leg in legs)
+    state = state._replace(positions={held.id: replace(held, legs=priced, exit_reason="settled", state="closed")})
+    told = happening(Record(at("16:05"), Kind.DECISION, CONDOR, held.id, {**data, "reason": "settled"}), state)
+    assert told is not None
+    assert told.text.startswith("closed: settled at ")

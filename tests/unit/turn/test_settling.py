@@ -10,6 +10,8 @@ from engine.model.contract import Option, Underlying
 from engine.model.session import session_after
 from engine.model.values import replace
 from engine.record.record import Kind
+from engine.run.happening import happening
+from engine.run.outcome import day_outcome
 
 
 def of_the_morning() -> Desk:
@@ -83,6 +85,22 @@ def test_shares_that_trade_on_in_the_evening_have_closed_before(evening: float) 
     desk.holds(option, 0)
     assert [level for _, level in settled(desk)] == ["598.0000"]
     assert (desk.position.state, desk.position.exit_reason) == ("closed", "assigned")
+
+
+@pytest.mark.parametrize(("close", "words"), [(598.0, "assigned 16:01"), (602.0, "expired worthless 16:01")])
+def test_the_report_of_the_day_says_once_how_it_ended(close: float, words: str) -> None:
+    """It was `assigned 16:01: assigned`."""
+    desk, option = of_shares()
+    desk.until("15:59")
+    desk.board.last[desk.board.rows[Underlying("SPY")]] = close
+    desk.until("16:00")
+    desk.until("16:01")
+    desk.holds(option, 0)
+    (bot,) = day_outcome(desk.state, desk.now).bots
+    assert bot.lines[0].parts[1] == words
+    (told,) = (happening(record, desk.state) for record in desk.said(Kind.DECISION) if record.data["what"] == "closed")
+    assert told is not None
+    assert told.text.startswith(f"closed: {words[:-6]}, ")
 
 
 def test_an_engine_that_has_not_seen_the_close_of_shares_waits_for_it() -> None:
