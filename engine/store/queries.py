@@ -178,8 +178,14 @@ class StoreReader:
             names = set(self._connection.execute(known).scalars())
         return sorted(names | set(self.run().specs))
 
-    def last_activity(self, bot: str, before: datetime | None = None) -> datetime | None:
-        """Return the time of a bot's last record, or of its last one before an instant."""
+    def last_activity(self, bot: str) -> datetime | None:
+        """Return the time of a bot's last record; what a person has corrected since is nothing that it did."""
+        at = self._last_of(bot)
+        while at is not None and self._is_correction(bot, at):
+            at = self._last_of(bot, at)
+        return at
+
+    def _last_of(self, bot: str, before: datetime | None = None) -> datetime | None:
         query = select(func.max(journal.c.at)).where(journal.c.kind.in_(_values(Kind)), journal.c.bot == bot)
         if before is not None:
             query = query.where(journal.c.at < utc_text(before))
@@ -188,13 +194,8 @@ class StoreReader:
         return None if found is None else utc_time(found)
 
     def last_day(self, bot: str = "") -> date | None:
-        """Return the exchange date of a bot's last record, or of the store's.
-
-        Of a bot what a person has corrected since does not count: it did nothing then.
-        """
+        """Return the exchange date of what a bot did last, or of the store's last record."""
         at = self.last_activity(bot) if bot else self.last_at()
-        while at is not None and bot and self._is_correction(bot, at):
-            at = self.last_activity(bot, at)
         return None if at is None else exchange_date(at)
 
     def _is_correction(self, bot: str, at: datetime) -> bool:

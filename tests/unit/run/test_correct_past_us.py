@@ -81,6 +81,9 @@ def test_the_last_day_of_a_bot_is_the_one_on_which_it_did_something(store: Path)
     correct(store, name, Decimal("7.40"), leg="short_put", at=AT + timedelta(days=1))
     with StoreReader(store) as reader:
         assert (reader.last_day("spread"), reader.last_day()) == (DAY, DAY + timedelta(days=2))
+        activity = reader.last_activity("spread")
+        assert activity is not None
+        assert activity.date() == DAY, "as `rulebot list` has it"
     told = CliRunner().invoke(why, ["spread", "--store", str(store)]).output
     assert str(DAY) in told.splitlines()[0]
 
