@@ -1,20 +1,16 @@
-"""What had left before its expiry, and nobody told: a person says so of contracts that are booked as ended with it.
-
-The settlement is taken back by one of a negative quantity, a reversing entry: whoever adds settlements up has the right
-sum without knowing of it, and the trade takes its place.
-"""
+"""What had left before its expiry, and nobody told: a person says so of contracts that are booked as ended with it."""
 
 from datetime import datetime
 
-from engine.fill.apply import add_fill, book, leg_of, unsettled
+from engine.fill.apply import add_fill, book, leg_of
 from engine.fill.book import BY_OTHERS, Booked
 from engine.model.event import EndingCorrected
 from engine.model.order import Order
 from engine.model.position import CLOSED_BY_HAND, Position
 from engine.model.values import replace
-from engine.record.record import TAKEN_BACK, Kind
 from engine.turn.ended import count_realized
 from engine.turn.executions import record_fill
+from engine.turn.unsettling import take_back
 from engine.turn.work import Work
 
 
@@ -23,22 +19,11 @@ def ending_corrected(work: Work, event: EndingCorrected) -> None:
     fill, count = event.fill, int(event.fill.quantity)
     position, order = work.positions[event.position], work.orders.get(event.fill.ref)
     leg = leg_of(position, event.leg)
-    back = unsettled(position, leg.name, count, event.price, event.how)
-    work.record(
-        Kind.SETTLEMENT,
-        position.bot,
-        position.id,
-        leg=leg.name,
-        quantity=back.quantity,
-        price=str(back.price),
-        level=None,
-        how=back.how,
-        **{TAKEN_BACK: True},
-    )
+    back = take_back(work, position, leg.name, count, event.price, event.how)
     cash = leg.sign * fill.price * count * leg.option.multiplier
     booked = Booked(fill.exec_id, position.id, leg.name, False, count, cash, is_paid=True, by_others=order is None)
     work.put_booked(fill.exec_id.rpartition(".")[0], booked)
-    work.put_position(_left(book(back.position, booked, leg.option), order, event.left_at))
+    work.put_position(_left(book(back, booked, leg.option), order, event.left_at))
     if order is None:
         record_fill(work, fill, booked, leg.option, position.id, BY_OTHERS)
     else:

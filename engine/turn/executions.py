@@ -27,6 +27,7 @@ from engine.turn.past_us import corrected_past_us, replace_estimates
 from engine.turn.reports import conclude, find_order
 from engine.turn.resting import cancel, cancel_entries, take_back
 from engine.turn.rivals import is_of_ours, note
+from engine.turn.unsettling import make_room
 from engine.turn.work import Work
 
 
@@ -174,6 +175,8 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     leg = order.legs[index]
     holder = order.position_of(leg)
     is_entry = order.opens(holder)
+    if not is_entry:
+        make_room(work, order, holder, leg.name, count, event.executed_at)
     commission = corrected.commission if corrected else ZERO
     is_paid = owes_none(event.exec_id, count) or (corrected is not None and corrected.is_paid)
     dealt_at = corrected.dealt_at if corrected else when_dealt(work.at, event.executed_at, order.sent_at)

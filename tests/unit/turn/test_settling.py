@@ -4,12 +4,15 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from hand_desk import Desk, text_of
+from hand_desk import Desk, clock, text_of
 
 from engine.model.contract import Option, Underlying
 from engine.model.session import session_after
 from engine.model.values import replace
 from engine.record.record import Kind
+from engine.run.audit.books import folded
+from engine.run.audit.exits import never_more_than_held
+from engine.run.audit.tape import tape_of
 from engine.run.happening import happening
 from engine.run.outcome import day_outcome
 
@@ -174,6 +177,37 @@ def test_what_was_closed_beyond_what_was_held_settles_too() -> None:
         desk.holds(leg.option, 0)
     assert [leg.held for leg in desk.position.legs] == [0, 0]
     assert desk.state.bots["spread"].day.realized - before == 15 * 100 - 5 * 100, "long 5945, short 5935"
+
+
+@pytest.mark.parametrize(("executed", "is_before"), [("15:59", True), ("16:00", False)])
+def test_a_fill_before_the_expiry_that_is_told_after_it_takes_its_place(executed: str, is_before: bool) -> None:
+    """It counted beside the settlement: more was closed than was held, and the leg was paid for twice."""
+    desk = Desk((text_of(exits='[{time: "15:45"}]'),))
+    desk.opened()
+    desk.until("15:45")
+    exit = desk.submitted[-1]
+    desk.ack(exit)
+    desk.until("15:59")
+    told = [replace(each, executed_at=clock(executed)) for each in desk.executions_of(exit, 1)]
+    desk.board.last[desk.board.rows[Underlying("SPX")]] = 5930.0
+    desk.until("16:01")
+    for leg in desk.position.legs:
+        desk.holds(leg.option, 0)
+    entry = sum((leg.entry_cash for leg in desk.position.legs), Decimal(0))
+    assert [how for how, _ in settled(desk)] == ["cash", "cash"]
+    for execution in told:
+        desk.send(execution)
+    position = desk.position
+    assert ([leg.held for leg in position.legs] == [0, 0]) is is_before
+    assert any("more was closed" in text for text in desk.alarms) is not is_before
+    if is_before:
+        assert position.exit_reason == "time"
+        paid = sum((each.price * 100 * (-1 if each.is_buy else 1) for each in told), Decimal(0))
+        assert position.cash == entry + paid
+        assert desk.state.bots["spread"].day.realized == position.net
+        assert [each.data["quantity"] for each in desk.said(Kind.SETTLEMENT)] == [1, 1, -1, -1]
+        records = tuple(enumerate(desk.records, 1))
+        assert list(folded(tape_of(records))) == list(never_more_than_held(tape_of(records))) == []
 
 
 def test_no_exit_closes_what_has_expired_while_nobody_looked() -> None:

@@ -1,0 +1,74 @@
+"""Settlements that are taken back, since their contracts had been traded before.
+
+One of a negative quantity is recorded, a reversing entry: whoever adds settlements up has the right sum without knowing
+of it.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+
+from engine.fill.apply import how_settled, leg_of, unsettled
+from engine.model.contract import Settlement, product
+from engine.model.money import ZERO
+from engine.model.order import Order
+from engine.model.position import Position, PositionLeg
+from engine.model.session import session_from
+from engine.model.values import replace
+from engine.record.record import TAKEN_BACK, Kind
+from engine.turn.settling import settlement_level
+from engine.turn.work import Work
+
+
+def take_back(work: Work, position: Position, leg: str, count: int, price: Decimal, how: str) -> Position:
+    """Put contracts back into a leg that had left it by expiry, at this price."""
+    back = unsettled(position, leg, count, price, how)
+    work.record(
+        Kind.SETTLEMENT,
+        position.bot,
+        position.id,
+        leg=leg,
+        quantity=back.quantity,
+        price=str(price),
+        level=None,
+        how=how,
+        **{TAKEN_BACK: True},
+    )
+    return work.put_position(back.position)
+
+
+def make_room(work: Work, order: Order, name: str, leg: str, count: int, executed_at: datetime) -> None:
+    """Take back what has settled of a leg where a fill that is told only now had closed it before its expiry.
+
+    Not of a position whose options gave or took shares of its other legs: which of them is not known any more.
+    """
+    position = work.positions[name]
+    found = leg_of(position, leg)
+    beyond = min(count - found.held, found.settled)
+    if beyond <= 0 or executed_at >= session_from(found.option.expiry).close:
+        return
+    settled = _settled_at(work, position, found)
+    if settled is None:
+        return
+    if position.state == "closed":
+        position = replace(position, exit_reason=order.reason)
+    take_back(work, position, leg, beyond, *settled)
+    text = f"{order.ref} had closed {beyond} {found.option} of {name} before the expiry, as the broker tells now"
+    work.alarm(position.bot, f"{text}: that is booked instead of the expiry", name)
+
+
+def _settled_at(work: Work, position: Position, leg: PositionLeg) -> tuple[Decimal, str] | None:
+    """Return at what price a leg has settled, and how; None where that is not known or has moved shares of others."""
+    closings = [
+        booked
+        for booked in work.booked.values()
+        if (booked.position, booked.leg, booked.is_entry) == (position.id, leg.name, False)
+    ]
+    if sum(booked.quantity for booked in closings) != leg.closed - leg.settled:
+        return None
+    cash = leg.exit_cash - sum((booked.cash for booked in closings), ZERO)
+    price = cash / (leg.sign * leg.settled * leg.option.multiplier) if cash else ZERO
+    if product(leg.option.symbol).settlement is not Settlement.SHARES:
+        return price, "cash" if price else "worthless"
+    level = settlement_level(work, leg.option)
+    gave = any(each.option.is_share and each.settled for each in position.legs)
+    return None if price or gave or level is None else (price, how_settled(leg, level))
