@@ -77,13 +77,20 @@ def _of_leg(records: Sequence[Record], position: Position, leg: PositionLeg, ord
             counts[Decimal(str(record.data["price"])), str(record.data["how"])] += int(str(record.data["quantity"]))
     (price, how), most = next((key, count) for key, count in reversed(counts.items()) if count > 0)
     if order is not None:
-        of_order = next(
-            (own, count) for own, count in zip(order.legs, order.counts, strict=True) if own.name == leg.name
-        )
-        most = min(most, order.quantity * of_order[0].ratio - of_order[1])
+        most = min(most, _untold(order, leg.name))
         if most <= 0:
-            raise MisuseError(f"{order.ref} has filled as a whole: nothing more of it can have been traded")
+            raise MisuseError(
+                f"{order.ref} was never sent, or has filled as a whole: no more of it can have been traded"
+            )
     return Ending(position, leg, order, price, how, most, of_position[-1].at)
+
+
+def _untold(order: Order, leg: str) -> int:
+    """Return how many contracts of a leg an order may have filled that nobody told."""
+    if order.sent_at is None:
+        return 0
+    of_leg = zip(order.legs, order.counts, strict=True)
+    return next(order.quantity * own.ratio - count for own, count in of_leg if own.name == leg)
 
 
 def _moves_shares(record: Record) -> bool:

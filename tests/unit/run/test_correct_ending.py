@@ -18,7 +18,8 @@ from engine.model.money import ZERO
 from engine.model.order import Order, Purpose
 from engine.model.position import Position
 from engine.model.session import session_after, session_from
-from engine.record.codec import decode
+from engine.model.values import replace
+from engine.record.codec import decode, encode
 from engine.record.record import Kind, Record
 from engine.run.audit.audit import audit_store
 from engine.run.correct import correct
@@ -144,6 +145,21 @@ def test_what_has_moved_shares_of_its_position_is_refused(tmp_path: Path) -> Non
     desk.records.append(Record(desk.now, Kind.SETTLEMENT, "seller", desk.position.id, data))
     with pytest.raises(MisuseError, match="has ended in shares that its legs gave or took"):
         find_ending(desk.records, target_of(desk).ref, "")
+
+
+def test_an_order_that_was_never_sent_or_has_filled_has_traded_no_more(tmp_path: Path) -> None:
+    desk = seller(2)
+    order, store = target_of(desk), kept(desk, tmp_path)
+    never = replace(order, ref="rb:abc123:000099", sent_at=None)
+    encoded = encode(never)
+    assert isinstance(encoded, dict)
+    desk.records.append(Record(desk.now, Kind.ORDER, "seller", desk.position.id, encoded))
+    with pytest.raises(MisuseError, match="was never sent, or has filled"):
+        find_ending(desk.records, never.ref, "")
+    correct(store, order.ref, Decimal("0.05"), contracts=1, at=AT)
+    correct(store, desk.position.id, Decimal("9.00"), at=AT)
+    assert [(leg.closed, leg.settled) for leg in last(store).legs] == [(2, 0)]
+    assert_agrees(store, exported(store, tmp_path / "out"))
 
 
 def test_its_price_and_commission_are_corrected_once_more_on_a_later_day(tmp_path: Path) -> None:
