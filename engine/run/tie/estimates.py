@@ -28,6 +28,26 @@ def told_of_estimates(
     return {base: told for base, told in found.items() if told}
 
 
+def told_by_others(
+    ours: Mapping[str, Fill], strangers: Iterable[Told], contracts: Contracts
+) -> dict[str, tuple[Told, ...]]:
+    """Return the trades of others that each fill stands for which somebody else has dealt of ours, by its id.
+
+    They have no reference: those of its contract count, and its way, where together they are as many.
+    """
+    found: dict[str, tuple[Told, ...]] = {}
+    left = [told for told in strangers if not told.ref]
+    for base, fill in ours.items():
+        if fill.is_estimate and fill.quantity and fill.ref == fill.of.position:
+            key = contracts.key_of(fill.of.option)
+            alike = [told for told in left if contracts.key(told.contract) == key]
+            right = tuple(told for told in alike if (told.signed > 0) == (fill.signed > 0))
+            if _total(told.signed for told in right) == fill.signed:
+                found[base] = right
+                left = [told for told in left if told not in right]
+    return found
+
+
 def as_one(told: tuple[Told, ...], multiplier: int) -> Told:
     """Return executions of one contract as a single one, at their average price."""
     signed, proceeds = _total(each.signed for each in told), _total(each.proceeds for each in told)

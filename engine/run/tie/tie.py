@@ -13,7 +13,7 @@ from typing import NamedTuple
 from engine.model.money import CENT, ZERO
 from engine.model.values import dataclass
 from engine.run.tie.endings import endings_that_differ
-from engine.run.tie.estimates import as_one, mend, mend_ending, told_of_estimates
+from engine.run.tie.estimates import as_one, mend, mend_ending, told_by_others, told_of_estimates
 from engine.run.tie.finding import Contracts, Difference, What, amount, dealt
 from engine.run.tie.statement import Event, Statement, Told
 from engine.store.finance.books import Books, Ending, Fill, base_of
@@ -71,9 +71,11 @@ def tie(books: Books, orders: Orders, statement: Statement) -> Tie:
     unknown = [told for told in statement.trades if base_of(told.exec_id) not in ours and orders.has(told)]
     strangers = [told for told in statement.trades if base_of(told.exec_id) not in ours and not orders.has(told)]
     contracts = Contracts(books)
-    for base, found in told_of_estimates(ours, unknown, contracts).items():
+    stand_ins = told_of_estimates(ours, unknown, contracts) | told_by_others(ours, strangers, contracts)
+    for base, found in stand_ins.items():
         theirs[base] = as_one(found, ours[base].of.option.multiplier)
         unknown = [told for told in unknown if told not in found]
+        strangers = [told for told in strangers if told not in found]
     within = {base: fill for base, fill in ours.items() if base in theirs or _is_due(fill, statement)}
     endings, strange = endings_that_differ(books, statement, contracts, strangers)
     differences = [

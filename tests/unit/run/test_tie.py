@@ -203,6 +203,31 @@ def test_an_estimate_of_which_the_broker_knows_nothing() -> None:
     ]
 
 
+def test_what_somebody_closed_by_hand_is_compared_with_trades_without_a_reference() -> None:
+    """It was not in the statement, and the trade not ours."""
+    guess = fill(SHORT, "unseen:P:short_put.01", 2, "0.10")
+    guess = replace(guess, ref=SHORT.position, commission=None)
+    by_hand = told(
+        guess,
+        exec_id="z.1.01",
+        ref="",
+        order_id=5,
+        commission=Decimal("1.30"),
+        price=Decimal("0.05"),
+        proceeds=Decimal(-10),
+    )
+    found = compared(statement(*BOTH, by_hand), (*FILLS, guess))
+    assert {each.what for each in found.differences} == {What.ESTIMATE}
+    assert {each.mend for each in found.differences} == {
+        f"rulebot store correct {SHORT.position} 0.05 --leg short_put --commission 1.30"
+    }
+    assert found.strangers == ()
+    more = replace(by_hand, signed=Decimal(3), proceeds=Decimal(-15))
+    assert [each.what for each in compared(statement(*BOTH, more), (*FILLS, guess)).differences][:1] == [
+        What.NOT_IN_STATEMENT
+    ]
+
+
 def test_an_execution_of_ours_without_an_id_is_not_overlooked() -> None:
     found = compared(statement(*BOTH, told(FILLS[0], exec_id="")))
     assert [each.what for each in found.differences] == [What.NOT_IN_STORE]
