@@ -33,6 +33,8 @@ from engine.spec.nouns.legs import Bound, Round, StrikeBy
 
 REACH = 12
 """Strikes on each side of a wanted level that are looked at: those that `multiple_of` leaves."""
+SHOWN = 3
+"""Strikes that are told of those that were looked at: the nearest ones."""
 
 NONE_FREE = "no strike further out that qualifies is free of what is held the other way round"
 
@@ -123,13 +125,13 @@ class Chooser:
         target, asked, unit = target_of(leg, self.view, self.chosen, width, self.expected_move)
         if target is None:
             return self._missing(asked, f"{asked}: unknown")
-        ranked = sorted(
-            self._qualifying(strikes, target),
+        ranked = sorted(  # the nearest ones are among those on either side
+            neighbours(tuple(self._qualifying(strikes, target)), target, SHOWN),
             key=lambda strike: (round(abs(float(strike) - target), 9), -self._distance_out(strike)),
         )
         if not ranked:
             return self._refused(asked, f"{leg.name}: no listed strike qualifies for {asked}")
-        shown = self._shown((strike, abs(float(strike) - target)) for strike in ranked[:3])
+        shown = self._shown((strike, abs(float(strike) - target)) for strike in ranked[:SHOWN])
         best, problem = self._inside_edges(self._preferred(ranked[0], strikes), strikes, ranked[0])
         if best is None:
             return self._unedged(asked, problem, shown)
@@ -365,7 +367,7 @@ class Chooser:
     def _nearest_known(self, known: Mapping[Decimal, float], target: float) -> tuple[Candidate, ...]:
         if not self.explain:
             return ()
-        ranked = nsmallest(3, known, key=lambda strike: abs(known[strike] - target))
+        ranked = nsmallest(SHOWN, known, key=lambda strike: abs(known[strike] - target))
         return self._shown((strike, abs(known[strike] - target)) for strike in ranked)
 
     def _shown(self, found: Iterable[tuple[Decimal, float]]) -> tuple[Candidate, ...]:
