@@ -250,6 +250,8 @@ def _union_encoder(members: tuple[Any, ...]) -> Encoder:
 def _tuple_encoder(members: tuple[Any, ...]) -> Encoder:
     if len(members) == 2 and members[1] is Ellipsis:
         inner = _inner_encoder(members[0])
+        if is_dataclass(members[0]):  # of the legs of an order or a position most are those that were told before
+            inner = _kept(inner)
         return lambda value: [inner(item) for item in value]
     inners = [_inner_encoder(member) for member in members]
     return lambda value: [inner(item) for inner, item in zip(inners, value, strict=True)]
