@@ -318,9 +318,9 @@ def held_since(positions: Iterable[Position]) -> datetime | None:
     return min((each.opened_at for each in positions if each.opened_at is not None and not each.is_flat), default=None)
 
 
-def next_mark(mark_at: datetime | None, at: datetime, since: datetime | None) -> datetime:
+def next_mark(mark_at: datetime | None, at: datetime, *, is_due: bool) -> datetime:
     """Return when positions are marked next: once a minute, and while there was none the minutes went on."""
-    if mark_at is None or is_mark_due(mark_at, at, since):
+    if mark_at is None or is_due:
         return at + MARK_EVERY
     return at + MARK_EVERY - (at - mark_at) % MARK_EVERY
 
@@ -331,9 +331,10 @@ def is_mark_due(mark_at: datetime | None, at: datetime, since: datetime | None) 
     since: when the oldest of what is held was opened. If that was before the minute nothing was seen for want of an
     instant, as in data of every fifth minute, and the mark is late.
     """
-    if mark_at is None or at - mark_at < MARK_EVERY or (at - mark_at) % MARK_EVERY == timedelta(0):
+    if mark_at is None or (since is not None and since <= mark_at):
         return True
-    return since is not None and since <= mark_at
+    late = at - mark_at
+    return late < MARK_EVERY or not late % MARK_EVERY
 
 
 def is_snapshot_due(session: Session, expiry: date, at: datetime) -> bool:

@@ -195,10 +195,11 @@ def _by_the_clock(work: Work, changes: dict[str, Any], *, moved: bool) -> None:
     in_hours = session.open <= work.at < session.close
     if in_hours and (state.mark_at is None or (work.active and work.at >= state.mark_at)):
         since = daily.held_since(work.active_positions())
-        if daily.is_mark_due(state.mark_at, work.at, since):
+        is_due = daily.is_mark_due(state.mark_at, work.at, since)
+        if is_due:
             daily.mark_positions(work)
             warn_of_dividends(work)
-        changes["mark_at"] = daily.next_mark(state.mark_at, work.at, since)
+        changes["mark_at"] = daily.next_mark(state.mark_at, work.at, is_due=is_due)
     if not in_hours and state.mark_at is not None and work.at >= state.mark_at:
         changes["mark_at"] = None
     if (closing := settling.keep_closing(work)) is not state.closing:

@@ -98,9 +98,9 @@ class Quiet:
         for instant in instants:
             at, _ = instant
             if mark_at is None or at >= mark_at:
-                if is_mark_due(mark_at, at, since):
+                if is_due := is_mark_due(mark_at, at, since):
                     marked.append(instant)
-                mark_at = next_mark(mark_at, at, since)
+                mark_at = next_mark(mark_at, at, is_due=is_due)
         last = [place for _, place in marked[-1:]]
         marks = {each.position.id: made for each in held for made in each.made(last)}
         records: list[Record] = []
