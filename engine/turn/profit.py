@@ -46,17 +46,25 @@ def account_today(work: Work) -> Decimal:
 
 def structures(work: Work) -> dict[str, Structure]:
     """Return what rules see of every position that holds something, by id."""
-    board = work.state.board
-    return {position.id: _made(position, board) for position in work.active_positions() if not position.is_flat}
+    return {position.id: structure(work, position) for position in work.active_positions() if not position.is_flat}
 
 
 def structure(work: Work, position: Position) -> Structure:
     """Return what rules see of a position, from the state unless something has changed since it was made."""
-    return _known(work, position) or _made(position, work.state.board)
+    return _known(work, position) or _made_once(work, position)
 
 
 def _known(work: Work, position: Position) -> Structure | None:
     return work.state.structures.get(position.id) if work.indexed == work.state.board.version else None
+
+
+def _made_once(work: Work, position: Position) -> Structure:
+    """Return what is made of a position as it is, once a turn: the board does not change meanwhile."""
+    of, found = work.structures.get(position.id, (None, None))
+    if of is not position or found is None:
+        found = _made(position, work.state.board)
+        work.structures[position.id] = position, found
+    return found
 
 
 def _made(position: Position, board: Board) -> Structure:

@@ -24,7 +24,7 @@ from engine.record.codec import encode
 from engine.record.record import Json, Kind, Record
 from engine.turn.program import CompiledBot, Program
 from engine.turn.shares import account_shares
-from engine.turn.state import NOTHING, BotState, Reading, State
+from engine.turn.state import NOTHING, BotState, Reading, State, Structure
 
 _PLACES = {name: place for place, name in enumerate(State._fields)}
 _OWN_FROM = _PLACES["bots"]
@@ -42,11 +42,14 @@ class Turn(NamedTuple):
 
 
 class Work:
-    """The scratch of one turn. Its tables are the state's own until they change: then they are copied, once."""
+    """The scratch of one turn. Its tables are the state's own until they change: then they are copied, once.
+
+    structures: what rules see of positions, as `turn/profit.py` has made it of these values in this turn.
+    """
 
     __slots__ = (
-        *_OWN_NAMES, "program", "state", "at", "now", "records", "commands", "_own", "_readings", "_dirty_orders",
-        "_dirty_positions", "_dirty_days",
+        *_OWN_NAMES, "program", "state", "at", "now", "records", "commands", "structures", "_own", "_readings",
+        "_dirty_orders", "_dirty_positions", "_dirty_days",
     )  # fmt: skip
 
     def __init__(self, program: Program, state: State, at: datetime) -> None:
@@ -73,6 +76,7 @@ class Work:
         self.absent, self.risen, self.unarrived = state.absent, state.risen, state.unarrived
         self.early: Mapping[str, int] = state.early
         self.rivals = state.rivals
+        self.structures: dict[str, tuple[Position, Structure]] = {}
         self._own: set[str] = set()
         self._readings: dict[str, dict[tuple[str, str], Reading]] = {}
         self._dirty_orders: dict[str, None] = {}
