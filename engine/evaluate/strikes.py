@@ -170,16 +170,18 @@ class Chooser:
         sided = [strike for strike in found if sign * (self._distance_out(strike) - wanted) >= -HAIR]
         return sided or (found if self.leg.strike.bound is Bound.NEAREST and sign < 0 else [])
 
-    def _allowed(self, strikes: tuple[Decimal, ...]) -> Iterable[Decimal]:
-        """Offsets stay strictly on their side of the leg they refer to."""
-        return (found for found in strikes if self._is_allowed(found))
-
-    def _is_allowed(self, found: Decimal) -> bool:
+    def _allowed(self, strikes: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
+        """Return those of rising strikes that stay strictly on their side of the leg that this one counts from."""
         strike = self.leg.strike
         if strike.by not in OFFSETS:
-            return True
+            return strikes
         reference = self.chosen[strike.reference or ""].strike
-        return found < reference if strike.by is StrikeBy.BELOW else found > reference
+        if strike.by is StrikeBy.BELOW:
+            return strikes[: bisect_left(strikes, reference)]
+        return strikes[bisect_right(strikes, reference) :]
+
+    def _is_allowed(self, found: Decimal) -> bool:
+        return bool(self._allowed((found,)))
 
     def _distance_out(self, strike: Decimal) -> float:
         """Return how far out of the money a strike lies (negative: in the money)."""
