@@ -51,10 +51,12 @@ def _counted(position: Position, booked: Booked, option: Option, times: int) -> 
     leg = leg_of(position, booked.leg)
     known = option if option.con_id else leg.option
     count, cash = times * booked.quantity, times * booked.cash
-    position = with_leg(position, leg.name, owed=leg.owed + (0 if booked.is_paid else times))
+    owed = leg.owed + (0 if booked.is_paid else times)
     if booked.is_entry:
-        return with_leg(position, leg.name, option=known, opened=leg.opened + count, entry_cash=leg.entry_cash + cash)
-    return with_leg(position, leg.name, option=known, closed=leg.closed + count, exit_cash=leg.exit_cash + cash)
+        opened, entry_cash = leg.opened + count, leg.entry_cash + cash
+        return with_leg(position, leg.name, option=known, owed=owed, opened=opened, entry_cash=entry_cash)
+    closed, exit_cash = leg.closed + count, leg.exit_cash + cash
+    return with_leg(position, leg.name, option=known, owed=owed, closed=closed, exit_cash=exit_cash)
 
 
 def add_fill(order: Order, leg: int, count: int) -> Order:
