@@ -102,7 +102,12 @@ def _closed_as_told(work: Work, since: datetime) -> dict[str, datetime]:
 
 def doubt_anew(work: Work) -> None:
     """Compare again after a fill, which may be of what somebody has closed before it was told, or a settlement."""
-    work.state = work.state._replace(doubts=doubted(work, work.state.doubts))
+    _keep(work, doubted(work, work.state.doubts))
+
+
+def _keep(work: Work, doubts: Mapping[Option, datetime]) -> None:
+    if doubts != work.state.doubts:
+        work.state = work.state._replace(doubts=doubts)
 
 
 def step_doubts(work: Work, waiting: frozenset[Option] = frozenset()) -> None:
@@ -111,7 +116,7 @@ def step_doubts(work: Work, waiting: frozenset[Option] = frozenset()) -> None:
     take_orders_back(work, doubts)
     _tell_closed_twice(work, {option: since for option, since in doubts.items() if work.at - since >= DOUBT})
     hold(work, {option for option, since in doubts.items() if work.at - since >= DOUBT} - waiting, set(doubts))
-    work.state = work.state._replace(doubts=doubts)
+    _keep(work, doubts)
     note_missed(work)
 
 
