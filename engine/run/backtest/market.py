@@ -4,6 +4,7 @@ Between two instants of sparse data (a quote a minute, say) the last ones stand 
 does; of dense data (`is_dense`) a quiet row grows old as live.
 """
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from math import nan
@@ -281,10 +282,10 @@ def _is_running(volume: Columns | None) -> bool:
     return volume is not None and volume.ndim == 2 and not is_unknown(volume)
 
 
-def ranges(times: Columns, level: Columns, session: Session) -> list[list[float]]:
+def ranges(times: Columns, level: Columns, session: Session) -> list["array[float]"]:
     """Return the level of an underlying, and open, high and low of the session so far; nan before it opens.
 
-    Shape: four of (T,).
+    Shape: four of (T,), as floats of Python, of which most are never asked for.
     """
     seen = np.where(times >= session.open.timestamp(), level, np.nan)
     known = np.flatnonzero(~np.isnan(seen))
@@ -292,4 +293,4 @@ def ranges(times: Columns, level: Columns, session: Session) -> list[list[float]
     if len(known):
         opened[known[0] :] = seen[known[0]]
     columns = (level, opened, np.fmax.accumulate(seen), np.fmin.accumulate(seen))
-    return [column.tolist() for column in columns]
+    return [array("d", column.tobytes()) for column in columns]
