@@ -9,7 +9,7 @@ expires is settled.
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from engine.adapters.history.day import Finding, HistoryDay, Severity, Source
@@ -270,7 +270,7 @@ class Walk(Hearing):
         assert self.state is not None
         assert self.broker is not None
         idle = self._pass_by(agenda, market)
-        coming = agenda[0][0] if agenda else datetime.max.replace(tzinfo=UTC)
+        coming = agenda[0][0] if agenda else NEVER
         found = [at for at in (self.fresh_at, self.broker.next_at(self.now)) if at is not None]
         at, step_at = (self.now, self.state.step_at) if idle is None else idle
         if not only_looks_again(self.program, self.state, at, step_at):
@@ -298,8 +298,9 @@ class Walk(Hearing):
             return None
         at, last = self.now, -1
         asked_at, ask = self.state.asked_at, ask_at(Work(self.program, self.state, at))
-        while agenda and agenda[0][1] >= 0 and agenda[0][0] < until:
-            if ask is not None and ask < min(at + LOOKS_AGAIN, agenda[0][0]):
+        while agenda:
+            coming, place = agenda[0]
+            if place < 0 or coming >= until or (ask is not None and ask < coming and ask < at + LOOKS_AGAIN):
                 break
             at, last = agenda.popleft()
             if ask is not None and at >= ask:
