@@ -149,14 +149,14 @@ class HistoryDay:
 
     def expiries(self, symbol: str, trading_class: str) -> Sequence[Day]:
         """Return the expiries of a class, earliest first."""
-        of_class = (symbol, trading_class)
-        return sorted({each.expiry for each in self.options if (each.symbol, each.trading_class) == of_class})
+        return sorted({each.expiry for each in self._of_class(symbol, trading_class)})
 
     def strikes(self, symbol: str, trading_class: str, expiry: Day) -> Sequence[Decimal]:
         """Return the strikes of an expiry of a class, lowest first."""
-        of_class = (symbol, trading_class)
-        expiring = (each for each in self.options if each.expiry == expiry)
-        return sorted({each.strike for each in expiring if (each.symbol, each.trading_class) == of_class})
+        return sorted({each.strike for each in self._of_class(symbol, trading_class) if each.expiry == expiry})
+
+    def _of_class(self, symbol: str, trading_class: str) -> list[Option]:
+        return [each for each in self.options if each.trading_class == trading_class and each.symbol == symbol]
 
 
 class Source(Protocol):
