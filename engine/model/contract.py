@@ -155,11 +155,11 @@ class Option(KnowsItsHash):
 
     def __hash__(self) -> int:
         try:
-            known: int = self._hash
+            return self._hash
         except AttributeError:
             known = hash((self.trading_class, self.expiry, self.strike, self.right is Right.CALL))
             object.__setattr__(self, "_hash", known)
-        return known
+            return known
 
     @property
     def is_share(self) -> bool:
