@@ -28,7 +28,8 @@ class BotDay:
     position ended ("unfilled", "filled", or the name of an exit) and when; `again` counts from there. agains: entries
     beyond the first. decided: the opportunity was decided once and for all (`try: once`), with the reason. halted: why
     no more entries today, "" while free. realized: dollars of positions closed today, after commissions. skipped: why
-    the day is over without an entry, in words. window: which of the session's windows `tried`, `agains`, `last_end`
+    the day is over without an entry, in words. closing: the exit that a halt with `close: all` comes to, from that halt
+    on: what still fills is closed by it, too. window: which of the session's windows `tried`, `agains`, `last_end`
     and `decided` are of; before: entries sent in earlier ones. week: positions opened earlier in this week. members:
     with a universe each of its symbols has opportunities of its own, and keeps here what is of the present window.
     """
@@ -44,6 +45,7 @@ class BotDay:
     halted: str = ""
     realized: Decimal = ZERO
     skipped: str = ""
+    closing: str = ""
     window: int = 0
     before: int = 0
     week: int = 0

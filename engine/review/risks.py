@@ -17,6 +17,7 @@ from engine.review.leaves import acts_without_engine
 from engine.review.subject import Subject
 from engine.review.worst import Sure, Worst, is_on_the_listing, worst_of
 from engine.spec.nouns.condition import Amount, Unit
+from engine.spec.nouns.exits import HALT
 
 
 def risks(subject: Subject) -> Section:
@@ -196,6 +197,10 @@ def _halts(subject: Subject) -> Iterator[Line]:
         return
     yield Line(words="halts for the day, exits go on, as soon as one of these holds; unknown, no entry meanwhile:")
     yield from rule_lines(rules, subject.cast)
+    closing = [rule.name for rule in rules if any(planned.name == HALT + rule.name for planned in subject.exits)]
+    if closing:
+        closes = f"{listed(tuple(closing), 'and')} {'closes' if len(closing) == 1 else 'close'}"
+        yield Line(words=f"{closes} what is open as well, and what fills after that")
 
 
 def _unwatched(subject: Subject) -> Iterator[Line]:

@@ -169,7 +169,7 @@ def _strategy(replaced: Replaced, taken: Taken | None) -> Spec:
         entry=sections.entry(mapping(tree["entry"])),
         legs=sections.legs(mapping(tree["legs"])),
         order=sections.order(tree["order"], ("order",)),
-        exits=sections.exits(tree["exits"]),
+        exits=(*sections.closing_halts(mapping(tree["risk"])), *sections.exits(tree["exits"])),
         exit_order=None if exit_order is None else sections.order(exit_order, ("exit_order",), leaving=True),
         risk=sections.risk(mapping(tree["risk"])),
         accept={code: str(reason) for code, reason in mapping(tree.get("accept", {})).items()},

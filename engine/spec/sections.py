@@ -18,7 +18,7 @@ from engine.spec.conditions import (
 )
 from engine.spec.nouns.condition import Amount, Condition, Let, Path, Unit
 from engine.spec.nouns.entry import Again, Entry, Window
-from engine.spec.nouns.exits import Exit, ExitKind, IfUnknown, Otherwise, Roll
+from engine.spec.nouns.exits import HALT, Exit, ExitKind, IfUnknown, Otherwise, Roll
 from engine.spec.nouns.legs import Alternative, DteRule, Expiry, IfHeld, Leg, Legs, Side, Strike, StrikeBy
 from engine.spec.nouns.order import Order, Priority, Start, Then
 from engine.spec.scalar import amount, day_time, seconds
@@ -27,6 +27,7 @@ from engine.spec.spec import Fits, Overwrite, Protect, Rank, Risk, Size, Taken, 
 from engine.spec.strikes import number, strike
 
 ATTEMPT_SECONDS = 300.0
+_HALTS: Path = ("risk", "halt_when")
 NOT_LEGS = frozenset({"expiry", "choose", "require", "if_held"})
 NOT_LEGS_OF_ONE = frozenset({"name", "when", "expiry", "require"})
 """Keys of `legs`, and of one of its alternatives, that are no legs."""
@@ -207,6 +208,17 @@ def _exit(tree: Tree, path: Path) -> Exit:
     )
 
 
+def closing_halts(tree: Tree) -> tuple[Exit, ...]:
+    """Return the exits that halts with `close: all` come to: the same conditions, above all that `exits:` lists."""
+    found = []
+    for at, item in enumerate(sequence(tree.get("halt_when"))):
+        halt, path = mapping(item), (*_HALTS, at)
+        if halt.get("close") == "all":
+            judged = condition(halt, path, HALT)
+            found.append(Exit(name=judged.name, kind=ExitKind.CONDITION, condition=judged, close_all=True, path=path))
+    return tuple(found)
+
+
 def _roll(tree: Tree, path: Path) -> Roll:
     strikes = mapping(tree.get("strikes", {}))
     return Roll(
@@ -242,7 +254,7 @@ def risk(tree: Tree) -> Risk:
         max_loss_per_trade=number(tree.get("max_loss_per_trade")),
         daily_loss=_daily_loss(tree.get("daily_loss")),
         require=conditions(tree.get("require"), (*path, "require")),
-        halt_when=conditions(tree.get("halt_when"), (*path, "halt_when")),
+        halt_when=conditions(tree.get("halt_when"), _HALTS),
         undefined_risk=tree.get("undefined_risk") == "allow",
         protect=_protect(mapping(tree["protect"])) if "protect" in tree else None,
         max_unprotected=seconds(tree.get("max_unprotected")),

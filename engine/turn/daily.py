@@ -1,6 +1,6 @@
 """What goes by the clock: a new trading day, halts, the open's expected move, snapshots of open positions."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,6 +21,7 @@ from engine.model.quotes import level_of
 from engine.model.session import Session, exchange_date, session_from
 from engine.model.values import replace
 from engine.record.record import OPENING_MOVE, Kind
+from engine.spec.nouns.exits import HALT
 from engine.turn.caution import begin_session, remind
 from engine.turn.hooks import expiries, of_day
 from engine.turn.judging import confirmed, first_missing, judge_all, rounded, wake
@@ -28,7 +29,7 @@ from engine.turn.missing import end_watch
 from engine.turn.profit import account_today, bot_today, structure, unvalued
 from engine.turn.program import CompiledBot
 from engine.turn.resting import cancel_entries
-from engine.turn.state import HALTS, NOTHING, BotState
+from engine.turn.state import HALTS, NOTHING, BotState, Reading
 from engine.turn.work import Work
 
 MARK_EVERY = timedelta(seconds=60)
@@ -195,13 +196,21 @@ def step_halts(work: Work, bot: CompiledBot) -> str:
     readings = judge_all(work, name, HALTS, bot.halts, view)
     truths = [confirmed(work, name, HALTS, reading, view) for reading in readings]
     if True in truths:
-        true = readings[truths.index(True)]
-        halt(work, name, f"{true.rule.name} {describe(true.rule, true.verdict)}")
+        _halt_by(work, bot, [reading for reading, truth in zip(readings, truths, strict=True) if truth])
         return ""
     unknown = readings[truths.index(None)] if None in truths else None
     if unknown is None:
         return ""
     return f"halt condition {unknown.rule.name} unknown: {first_missing(unknown.verdict)}"
+
+
+def _halt_by(work: Work, bot: CompiledBot, true: Sequence[Reading]) -> None:
+    """Halt a bot for the first of these conditions that closes what is open, else for the first."""
+    exits = {planned.name for planned in bot.plan.exits}
+    found = next((reading for reading in true if HALT + reading.rule.name in exits), true[0])
+    rule, closing = found.rule, HALT + found.rule.name
+    words = f"{rule.name} {describe(rule, found.verdict)}"
+    halt(work, bot.plan.name, words, closing=closing if closing in exits else "")
 
 
 def stop_entering_at_loss(work: Work) -> None:
@@ -230,10 +239,13 @@ def _note_unvalued(work: Work, name: str) -> None:
         work.alarm(name, text, key[0])
 
 
-def halt(work: Work, name: str, reason: str) -> None:
-    """Let a bot enter nothing more today, and take back what it is entering; what is open goes on."""
+def halt(work: Work, name: str, reason: str, *, closing: str = "") -> None:
+    """Let a bot enter nothing more today, and take back what it is entering; what is open goes on under its exits.
+
+    closing: the exit that closes what may still fill.
+    """
     state = work.bots[name]
-    work.put_day(replace(state.day, halted=reason))
+    work.put_day(replace(state.day, halted=reason, closing=closing))
     work.record(Kind.DECISION, name, what="halt", reason=reason, values=[])
     cancel_entries(work, name, f"halted: {reason}")
     work.set_bot(name, replace(work.bots[name], since=work.at))

@@ -94,14 +94,14 @@ def step_exits(work: Work, position: Position) -> None:
         view.held = structure(work, position).held
     true: list[ExitPlan] = []
     protected = bool(bot.resting and resting_orders(work, position.id)) and not position.suspended
-    place = exits_of(position.id)
+    place, closing = exits_of(position.id), work.bots[position.bot].day.closing
     for planned, compiled, arming in zip(bot.plan.exits, bot.exits, bot.arming, strict=True):
         if compiled is None or (planned.resting and protected):
             continue
         if arming and not _is_armed(work, position, planned, arming, view):
             continue
         reading = judge(work, position.bot, place, compiled, view, position.id)
-        truth = confirmed(work, position.bot, place, reading, view)
+        truth = planned.name == closing or confirmed(work, position.bot, place, reading, view)
         if truth is None:
             if first_missing(reading.verdict).endswith(NOT_OPEN):
                 continue

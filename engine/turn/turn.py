@@ -358,7 +358,7 @@ def _end_halts(work: Work, bot: str) -> None:
     """An operator lets bots enter again today, whatever had halted them; what is still so halts them anew."""
     for name, state in list(work.bots.items()):
         if bot in ("", name) and state.day.halted:
-            work.put_day(replace(state.day, halted=""))
+            work.put_day(replace(state.day, halted="", closing=""))
             work.set_wake(name, work.at)
     go_on(work, bot)
 

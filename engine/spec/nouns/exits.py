@@ -25,6 +25,10 @@ class IfUnknown(Enum):
     EXIT = "exit"
 
 
+HALT = "halt."
+"""How the name of an exit begins that a halt with `close: all` comes to; behind it stands the name of that halt."""
+
+
 class Otherwise(Enum):
     """What an exit that rolls does when it finds nothing to roll into."""
 
