@@ -91,7 +91,7 @@ exits:
 risk:
   max_loss_per_trade: $1000
   halt_when:
-    - vix_spike: {{above: {spike} pts}}
+    - vix_spike: {{above: {spike} pts}}{closing}
     - day_range: {{above: {halt}x day_move}}
       name: wide
     - move: {{beyond: {gone}x day_move}}
@@ -123,6 +123,7 @@ def calm_spec(seed: int) -> str:
         step=chance.choice((0.05, 0.15)),
         loss=chance.choice((50, 200)),
         spike=chance.choice((0.3, 0.6, 3)),
+        closing="\n      close: all" if seed % 2 else "",
         halt=chance.choice((0.8, 2, 9)),
         gone=chance.choice((3, 30, 30)),
     )
