@@ -27,7 +27,7 @@ BarsRead = Callable[[View], Bars | Unknown]
 # ---------------------------------------------------------------- the bars
 
 
-def _bars(symbol: str, seconds: int) -> BarsRead:
+def finished_bars(symbol: str, seconds: int) -> BarsRead:
     """Return the reader of the finished bars of one size, unknown when the newest are missing."""
     name = name_of(seconds)
 
@@ -83,7 +83,7 @@ def _formula(name: str) -> Callable[..., Any]:
     return getattr(indicators, name)  # type: ignore[no-any-return]
 
 
-def _kept(make: Callable[..., Any]) -> Callable[..., Any]:
+def kept(make: Callable[..., Any]) -> Callable[..., Any]:
     """Return `make` with its last result kept: as long as it is given the very same values, nothing is made anew."""
     last: list[Any] = [(), None]
 
@@ -104,10 +104,10 @@ def _indicator(call: Call, compute: Callable[[tuple[Bar, ...], int], float]) -> 
 
     def make(found: Bars) -> Reading:
         if len(found.bars) < least:
-            return _too_few(symbol, seconds, len(found.bars), least)
+            return too_few(symbol, seconds, len(found.bars), least)
         return compute(found.bars[-asked:], window)
 
-    bars_of, made = _bars(symbol, seconds), _kept(make)
+    bars_of, made = finished_bars(symbol, seconds), kept(make)
 
     def read(view: View) -> Reading:
         found = bars_of(view)
@@ -116,7 +116,7 @@ def _indicator(call: Call, compute: Callable[[tuple[Bar, ...], int], float]) -> 
     return read
 
 
-def _too_few(symbol: str, seconds: int, count: int, least: int) -> Unknown:
+def too_few(symbol: str, seconds: int, count: int, least: int) -> Unknown:
     return Unknown(f"{symbol}: {count} {name_of(seconds)} bars, {least} are needed")
 
 
@@ -141,7 +141,7 @@ def vwap(call: Call, context: Context) -> Read:
     """Bind `vwap`: of a stock its own; an index has no volume, so each of its minutes weighs what its ETF traded."""
     symbol = str(call.argument("of"))
     fund = FUNDS.get(symbol, symbol)
-    own, traded, made = _bars(symbol, MINUTE), _bars(fund, MINUTE), _kept(_vwap)
+    own, traded, made = finished_bars(symbol, MINUTE), finished_bars(fund, MINUTE), kept(_vwap)
 
     def read(view: View) -> Reading:
         prices, volumes = own(view), traded(view)
@@ -188,7 +188,7 @@ def _average(symbol: str, window: int) -> Call:
 
 
 def _last_close(symbol: str) -> Read:
-    bars_of = _bars(symbol, DAY)
+    bars_of = finished_bars(symbol, DAY)
 
     def read(view: View) -> Reading:
         found = bars_of(view)
@@ -220,7 +220,7 @@ def trend(call: Call, context: Context, word: str) -> Judge:
     def make(found: Bars) -> Verdict:
         bars = found.bars
         if len(bars) < least:
-            return Verdict(None, missing=_too_few(symbol, seconds, len(bars), least).reason)
+            return Verdict(None, missing=too_few(symbol, seconds, len(bars), least).reason)
         closes = _column(bars, "close")
         formula = _formula(average)
         quick, steady = (float(formula(closes[-depth(average, each).asked :], each)) for each in (fast, slow))
@@ -229,7 +229,7 @@ def trend(call: Call, context: Context, word: str) -> Judge:
         words = f"{way}: {average} {fast} {quick:.2f}, {slow} {steady:.2f}, adx {force:.1f}"
         return Verdict(way == word, detail=words)
 
-    bars_of, made = _bars(symbol, seconds), _kept(make)
+    bars_of, made = finished_bars(symbol, seconds), kept(make)
 
     def judge(view: View) -> Verdict:
         found = bars_of(view)
@@ -241,7 +241,7 @@ def trend(call: Call, context: Context, word: str) -> Judge:
 def opening_range(call: Call, context: Context, word: str) -> Judge:
     """Bind `opening_range`: formed once the first minutes are over; until then there is nothing to be above of."""
     symbol, first = str(call.argument("of")), float(str(call.argument("first")))
-    level, bars_of, made = spot_of(symbol, context), _bars(symbol, MINUTE), _kept(_range)
+    level, bars_of, made = spot_of(symbol, context), finished_bars(symbol, MINUTE), kept(_range)
 
     def judge(view: View) -> Verdict:
         until = view.session.open.timestamp() + first

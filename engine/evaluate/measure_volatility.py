@@ -1,4 +1,4 @@
-"""Measures of volatility: implied at the money, realised of daily closes, the expected move.
+"""Measures of volatility: implied at the money, beside what was realised, the expected move.
 
 The expiry is the nearest of the structure's legs; before there is a structure, the one its legs would take today. At
 the money is the listed strike nearest spot with sound quotes on both sides, of the two that enclose spot.
@@ -6,20 +6,19 @@ the money is the listed strike nearest spot with sound quotes on both sides, of 
 
 from collections.abc import Callable
 from datetime import date
-from itertools import pairwise
-from math import log, sqrt
+from math import sqrt
 from typing import NamedTuple
 
 from engine.compile.plan import Call
 from engine.evaluate.listings import expiry_on, neighbours
 from engine.evaluate.measure_market import spot_of
+from engine.evaluate.measure_realised import rv
 from engine.evaluate.reading import Context, Read, Reading, Unknown
 from engine.evaluate.snapshot import View
 from engine.model.black import MEAN_MOVE, implied_volatility, years_until
 from engine.model.contract import Right, product
 from engine.model.quotes import OPTION_AGE, quote_problem
 
-SESSIONS_A_YEAR = 252.0
 _FURTHEST = 0.01
 """Part of spot that the at-the-money strike may lie away from it; where strikes are rarer, half the way between two."""
 
@@ -140,36 +139,6 @@ def outlook(view: View, symbol: str, expiry: date, spot: float, context: Context
 def iv(call: Call, context: Context) -> Read:
     """Bind `iv`."""
     return implied(str(call.argument("of")), context)
-
-
-def realised(symbol: str, window: int) -> Read:
-    """Return the reader of the close-to-close volatility over `window` sessions, percent a year."""
-    key = ("rv", symbol, window)
-
-    def read(view: View) -> Reading:
-        found: Reading | None = view.memo.get(key)
-        if found is None:
-            found = view.memo[key] = _realised(view.facts.closes.get(symbol, ()), symbol, window)
-        return found
-
-    return read
-
-
-def _realised(closes: tuple[float, ...], symbol: str, window: int) -> Reading:
-    used = closes[-window - 1 :]
-    if len(used) < window + 1 or window < 2:
-        return Unknown(f"{symbol}: {len(used)} daily closes, {max(window, 2) + 1} are needed")
-    if not all(close > 0.0 for close in used):
-        return Unknown(f"{symbol}: a daily close is not a price")
-    returns = [log(later / earlier) for earlier, later in pairwise(used)]
-    mean = sum(returns) / window
-    variance = sum((change - mean) ** 2 for change in returns) / (window - 1)
-    return sqrt(variance * SESSIONS_A_YEAR) * 100.0
-
-
-def rv(call: Call, context: Context) -> Read:
-    """Bind `rv`."""
-    return realised(str(call.argument("of")), int(str(call.argument("window"))))
 
 
 def iv_over_rv(call: Call, context: Context) -> Read:
