@@ -339,7 +339,9 @@ class Needs:
 
     symbols: underlyings whose price is read (the legs' own first). indices: VIX and family. chains: (symbol, trading
     class, Expiry) of its legs. daily: sessions of daily closes by symbol. opening_move: symbols whose expected move of
-    the open is read. events: names of event calendars. bars: how many, by symbol and seconds of one bar.
+    the open is read. events: names of event calendars. bars: how many, by symbol and seconds of one bar. today: those
+    within sessions of which bars of the session at hand are read, too. realised: volatilities by symbol, estimator and
+    window.
     implied: symbols whose history of 30-day volatility is read. extras: what lines are asked for beside quotes.
     beside: options that are read though no leg is made of them, chosen as legs are. bots: whose state is read.
     hooks: names of web hooks, each with the seconds for which one counts.
@@ -352,6 +354,8 @@ class Needs:
     opening_move: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
     bars: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    today: frozenset[tuple[str, int]] = frozenset()
+    realised: frozenset[tuple[str, str, int]] = frozenset()
     implied: tuple[str, ...] = ()
     extras: Extras = frozenset()
     beside: tuple[LegPlan, ...] = ()

@@ -18,12 +18,11 @@ from engine.compile.plan import (
     Rule,
     Truth,
 )
-from engine.compile.series import Series, series_of
+from engine.compile.series import CLOSE_TO_CLOSE, DAY, OF_REALISED, Series, estimator_of, reads_today, series_of
 from engine.compile.vocabulary import INDICES, MEASURES
 
 _WHOLE = ("legs", "time", "facts", "hooks", "position", "margin")
 _EXTRA_CLOSES = 1
-_OF_CLOSES = ("rv", "iv_over_rv")
 
 
 def calls_of(test: Truth | Number) -> Iterator[Call]:
@@ -100,6 +99,8 @@ def needs_of(
         opening_move=opening_moves(calls),
         events=tuple(dict.fromkeys(name for call in calls for name in _events(call))),
         bars=_bars(calls),
+        today=frozenset(_of_today(calls)),
+        realised=frozenset(_realised(calls)),
         implied=implied_of(calls),
         extras=frozenset(extras_of(calls, legs, symbol)),
         beside=wings_of(calls, legs, expiry),
@@ -124,6 +125,8 @@ def needs_together(all_needs: Iterable[Needs]) -> Needs:
         daily=daily,
         opening_move=tuple(dict.fromkeys(each for needs in found for each in needs.opening_move)),
         bars=bars,
+        today=frozenset(each for needs in found for each in needs.today),
+        realised=frozenset(each for needs in found for each in needs.realised),
         events=tuple(dict.fromkeys(each for needs in found for each in needs.events)),
         implied=tuple(dict.fromkeys(each for needs in found for each in needs.implied)),
         extras=frozenset(each for needs in found for each in needs.extras),
@@ -141,9 +144,23 @@ def _bars(calls: tuple[Call, ...]) -> dict[Series, int]:
     return wanted
 
 
+def _of_today(calls: tuple[Call, ...]) -> Iterator[Series]:
+    for call in calls:
+        if reads_today(call):
+            yield from (series for series in series_of(call) if series[1] != DAY)
+
+
+def _realised(calls: tuple[Call, ...]) -> Iterator[tuple[str, str, int]]:
+    for call in calls:
+        if call.measure in OF_REALISED:
+            yield str(call.argument("of")), estimator_of(call), int(str(call.argument("window")))
+
+
 def _daily(calls: tuple[Call, ...]) -> dict[str, int]:
     wanted: dict[str, int] = {}
-    for call in (each for each in calls if each.measure in _OF_CLOSES):
+    for call in (each for each in calls if each.measure in OF_REALISED):
+        if estimator_of(call) != CLOSE_TO_CLOSE:
+            continue
         arguments = dict(call.arguments)
         window, symbol = arguments.get("window"), arguments.get("of")
         if isinstance(window, int) and isinstance(symbol, str):

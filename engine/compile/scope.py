@@ -14,7 +14,7 @@ from engine.compile.measures.measure import (
 )
 from engine.compile.plan import Argument, Call
 from engine.compile.problem import Fault, Problem, did_you_mean
-from engine.compile.series import MINUTE, SIZES
+from engine.compile.series import INTRADAY, MINUTE, MOST_SESSIONS, OF_REALISED, SIZES
 from engine.compile.units import written as as_written
 from engine.compile.vocabulary import INDICES, VOCABULARY
 from engine.model.learned import LearnedModel
@@ -126,6 +126,8 @@ def call_of(
             f"the fast average of a trend is over fewer bars than the slow one, is {found['fast']}, {found['slow']}"
         )
         raise Fault(Problem("RB207", path, message, "", columns))
+    if measure.name in OF_REALISED:
+        _refuse_window(found, path, columns)
     if measure.name == "expected_move" and (found.get("asof"), found["method"]) == ("open", "iv"):
         message = "the expected move of the open is that of its straddle: 'method' is of the one now"
         raise Fault(Problem("RB207", path, message, "take away 'asof', or 'method'", columns))
@@ -133,6 +135,18 @@ def call_of(
         message = f"'{measure.name}' is of one underlying, and this bot has {' and '.join(scope.symbols)}"
         raise Fault(Problem("RB207", path, message, "", columns, columns is None))
     return Call(measure.name, tuple(sorted(found.items(), key=lambda item: item[0])), measure.quantity)
+
+
+def _refuse_window(found: Mapping[str, Argument], path: Path, columns: tuple[int, int] | None) -> None:
+    """Refuse sessions of which an estimator makes nothing, or more than the broker tells bars of. Raises: Fault."""
+    window, estimator = int(str(found["window"])), found["estimator"]
+    where = path if columns else (*path, "window")
+    if estimator == "yang_zhang" and window < 2:
+        raise Fault(Problem("RB207", where, f"'yang_zhang' is over 2 sessions at least, is {window}", "", columns))
+    if estimator == INTRADAY and window > MOST_SESSIONS:
+        message = f"'intraday' is over {MOST_SESSIONS} sessions at most, is {window}"
+        help_text = "the broker tells a few thousand bars at a time; the other estimators read one a session"
+        raise Fault(Problem("RB207", where, message, help_text, columns))
 
 
 def _refuse_unknown(

@@ -10,13 +10,22 @@ from typing import NamedTuple
 
 from engine.compile.plan import Call
 
-DAY, MINUTE = 86400, 60
+DAY, MINUTE, FIVE_MINUTES = 86400, 60, 300
 TODAY = 0
 """So many bars of earlier sessions as a measure of this session reads."""
 SIZES = {60: "1m", 120: "2m", 180: "3m", 300: "5m", 600: "10m", 900: "15m", 1800: "30m"}
 """Sizes of bars within a session. Each divides the half hour, so that bars begin with the session."""
 FUNDS = {"SPX": "SPY", "XSP": "SPY", "NDX": "QQQ", "RUT": "IWM"}
 """The ETF whose trades stand for those of an index, which has none of its own."""
+
+CLOSE_TO_CLOSE, INTRADAY = "close_to_close", "intraday"
+ESTIMATORS = (CLOSE_TO_CLOSE, "parkinson", "yang_zhang", INTRADAY)
+"""How realised volatility is estimated; the first is that of closes, which are no bars."""
+OF_REALISED = ("rv", "iv_over_rv")
+MOST_SESSIONS = 40
+"""Sessions of bars of five minutes that are read at most: 3,199 bars. Source: TWS API, historical data limitations: a
+request has to be such that a few thousand bars are returned at most."""
+_BARS_A_SESSION = 78
 
 Series = tuple[str, int]
 """A symbol, and the seconds of one bar."""
@@ -57,11 +66,40 @@ def size_of(call: Call) -> int:
     return DAY if given is None else int(float(str(given)))
 
 
+def estimator_of(call: Call) -> str:
+    """Return how a call estimates realised volatility."""
+    return str(dict(call.arguments).get("estimator", CLOSE_TO_CLOSE))
+
+
+def _of_realised(call: Call) -> Mapping[Series, int]:
+    """Return the bars of an estimator: with the close before the first session where a move over night is read.
+
+    Of five minutes so many as reach back far enough while the session of today is over, whose bars come with them.
+    """
+    symbol, window = str(call.argument("of")), int(str(call.argument("window")))
+    match estimator_of(call):
+        case "parkinson":
+            return {(symbol, DAY): window}
+        case "yang_zhang":
+            return {(symbol, DAY): window + 1}
+        case "intraday":
+            return {(symbol, FIVE_MINUTES): _BARS_A_SESSION * (window + 1) + 1}
+        case _:
+            return {}
+
+
+def reads_today(call: Call) -> bool:
+    """Say whether a call reads the bars of the session at hand, and not those of finished ones alone."""
+    return call.measure not in OF_REALISED
+
+
 def series_of(call: Call) -> Mapping[Series, int]:
     """Return how many bars of what a call reads; none for a measure of anything else."""
     match call.measure:
         case "sma" | "ema" | "rsi" | "adx" | "trend":
             return {(str(call.argument("of")), size_of(call)): depth_of(call).asked}
+        case "rv" | "iv_over_rv":
+            return _of_realised(call)
         case "breadth":
             symbols = call.argument("of")
             return {(symbol, DAY): depth_of(call).asked for symbol in symbols} if isinstance(symbols, tuple) else {}

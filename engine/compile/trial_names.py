@@ -54,8 +54,8 @@ def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path)
     counted = {symbol for symbol, extra in plan.needs.extras if extra is Extra.COUNTS}
     for name in given:
         symbol = name.upper()
-        if name == "rv" and not plan.needs.daily:
-            yield Problem("RB281", (*path, name), "this bot reads no daily closes", "remove it", on_key=True)
+        if name == "rv" and not plan.needs.realised:
+            yield Problem("RB281", (*path, name), "this bot reads no realised volatility", "remove it", on_key=True)
         elif name in NOT_LEVELS:
             continue
         elif symbol not in read and not (symbol == "SPX" and {"SPY", "XSP"} & read):

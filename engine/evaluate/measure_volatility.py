@@ -10,9 +10,11 @@ from math import sqrt
 from typing import NamedTuple
 
 from engine.compile.plan import Call
+from engine.compile.series import estimator_of
 from engine.evaluate.listings import expiry_on, neighbours
 from engine.evaluate.measure_market import spot_of
 from engine.evaluate.measure_realised import rv
+from engine.evaluate.phrases import BY_ESTIMATOR
 from engine.evaluate.reading import Context, Read, Reading, Unknown
 from engine.evaluate.snapshot import View
 from engine.model.black import MEAN_MOVE, implied_volatility, years_until
@@ -157,10 +159,10 @@ def iv_over_rv(call: Call, context: Context) -> Read:
 
 
 def iv_over_rv_detail(call: Call, context: Context) -> Callable[[View], str]:
-    """Return the words behind an iv_over_rv: `iv 12.5%, rv 12.0% over 20 sessions`."""
+    """Return the words behind an iv_over_rv: `iv 12.5%, rv 12.0% over 20 sessions by Parkinson`."""
     above, below = iv(call, context), rv(call, context)
-    window = call.argument("window")
-    return lambda view: f"iv {above(view):.1f}%, rv {below(view):.1f}% over {window} sessions"
+    ending = f"over {call.argument('window')} sessions{BY_ESTIMATOR.get(estimator_of(call), '')}"
+    return lambda view: f"iv {above(view):.1f}%, rv {below(view):.1f}% {ending}"
 
 
 def expected_move(call: Call, context: Context) -> Read:

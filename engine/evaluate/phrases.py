@@ -140,9 +140,18 @@ def _events(words: Words) -> str:
     return listed(of if isinstance(of, tuple) else (str(of),), "or")
 
 
-def _sessions(words: Words) -> str:
-    window = words.given("window")
-    return f" ({window} sessions)" if window is not None else ""
+BY_ESTIMATOR = {
+    "parkinson": " by Parkinson",
+    "yang_zhang": " by Yang and Zhang",
+    "intraday": " by moves of 5 minutes",
+}
+"""How realised volatility is estimated; nothing is said of closes, which everybody expects."""
+
+
+def _realised(words: Words) -> str:
+    """Return ` of SPY by Parkinson (20 sessions)`, as far as it is not what everybody expects."""
+    by, window = BY_ESTIMATOR.get(str(words.given("estimator")), ""), words.given("window")
+    return f"{words.of_symbol}{by}{f' ({window} sessions)' if window is not None else ''}"
 
 
 def _over(words: Words, name: str = "window") -> str:
@@ -184,8 +193,8 @@ PHRASES: Mapping[str, Phrase] = {
     "gap": lambda words: f"the gap of {words.symbol} between the previous close and the open",
     "day_range": lambda words: f"the day's range{words.of_symbol}",
     "iv": lambda words: f"implied volatility{words.of_symbol}",
-    "rv": lambda words: f"realised volatility{words.of_symbol}{_sessions(words)}",
-    "iv_over_rv": lambda words: f"implied over realised volatility{words.of_symbol}{_sessions(words)}",
+    "rv": lambda words: f"realised volatility{_realised(words)}",
+    "iv_over_rv": lambda words: f"implied over realised volatility{_realised(words)}",
     "expected_move": _expected_move,
     "iv_rank": lambda words: f"the rank of implied volatility{words.of_symbol} over a year",
     "iv_percentile": lambda words: f"the percentile of implied volatility{words.of_symbol} over a year",

@@ -13,7 +13,7 @@ from engine.model.event import BarsReport
 from engine.model.facts import Bars, Facts
 from engine.model.session import Session
 from engine.ports import Feed
-from engine.run.prepare import needed_bars
+from engine.run.prepare import needed_bars, read_today
 from engine.turn.program import Program
 
 LAG = timedelta(seconds=5)
@@ -63,10 +63,14 @@ class BarWatch:
     def _due(self, program: Program, facts: Facts, session: Session, at: datetime) -> dict[Series, int]:
         """Return how many bars of what are to be asked for now: all that is needed when that has become more."""
         found: dict[Series, int] = {}
-        for series, count in needed_bars((*program.bots.values(), *program.pinned.values())).items():
+        bots = (*program.bots.values(), *program.pinned.values())
+        of_today = read_today(bots)
+        for series, count in needed_bars(bots).items():
             if series[1] == DAY or at < self._not_before.get(series, at):
                 continue
             known = facts.bars.get(series) if count <= self._counts.get(series, -1) else None
+            if series not in of_today and known is not None and known.known_until >= session.at(time(0)).timestamp():
+                continue
             if wanted := _missing(known, series[1], count, session, at):
                 found[series] = wanted
                 self._counts[series] = max(count, self._counts.get(series, count))

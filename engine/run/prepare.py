@@ -130,6 +130,11 @@ def needed_bars(bots: Iterable[CompiledBot]) -> dict[Series, int]:
     return counts
 
 
+def read_today(bots: Iterable[CompiledBot]) -> frozenset[Series]:
+    """Return the bars within sessions of which these bots read those of the session at hand, too."""
+    return frozenset(series for bot in bots for series in bot.plan.needs.today)
+
+
 def _with_settlements(counts: dict[Series, int], held: Held, session: Session) -> dict[Series, int]:
     """Return how many bars are needed with the daily ones at which options settle whose level is streamed no more."""
     for _, position in held:

@@ -16,12 +16,16 @@ from engine.compile.measures.measure import (
     Takes,
 )
 from engine.compile.plan import Quantity
+from engine.compile.series import CLOSE_TO_CLOSE, ESTIMATORS
 from engine.model.quotes import FEED_SILENCE, IMPLIED_AGE, LEVEL_AGE, OPTION_AGE, VOLATILITY_INDEX_AGE
 from engine.spec.nouns.condition import Unit
 
 
 def _since(default: str) -> Parameter:
     return Parameter(name="since", takes=Takes.CHOICE, default=default, choices=("close", "open"))
+
+
+_ESTIMATOR = Parameter(name="estimator", takes=Takes.CHOICE, default=CLOSE_TO_CLOSE, choices=ESTIMATORS)
 
 
 def _index(name: str) -> Measure:
@@ -126,23 +130,28 @@ VOLATILITIES = (
         parameters=(
             SYMBOL,
             Parameter(name="window", takes=Takes.COUNT, default=20),
-            Parameter(name="estimator", takes=Takes.CHOICE, default="close_to_close", choices=("close_to_close",)),
+            _ESTIMATOR,
         ),
-        source="daily closes of finished sessions",
+        source="closes, daily bars, or bars of five minutes, of finished sessions",
         max_age=None,
         places=EVERYWHERE,
         reads=("facts",),
-        formula="Sample deviation of the last `window` daily log returns x sqrt(252), annualised %.",
+        formula="The root of the variance of a day over the last `window` sessions x 252, annualised %. "
+        "`close_to_close`: the sample variance of log returns between closes. `parkinson`: mean of ln(high / low)^2 / "
+        "(4 ln 2), without the nights. `yang_zhang`: sample variance of ln(open / close before) + k x that of "
+        "ln(close / open) + (1 - k) x mean of ln(high / close) ln(high / open) + ln(low / close) ln(low / open), "
+        "k = 0.34 / (1.34 + (n + 1) / (n - 1)). `intraday`: mean over sessions of the squared log returns of five "
+        "minutes added up, with the square of ln(open / close before).",
     ),
     Measure(
         name="iv_over_rv",
         units=PLAIN,
-        parameters=(SYMBOL, Parameter(name="window", takes=Takes.COUNT, default=20)),
+        parameters=(SYMBOL, Parameter(name="window", takes=Takes.COUNT, default=20), _ESTIMATOR),
         source="as iv and rv",
         max_age=OPTION_AGE,
         places=EVERYWHERE,
         reads=("spot", "strikes", "facts"),
-        formula="iv / rv.",
+        formula="iv / rv, by the same `window` and `estimator`.",
     ),
     Measure(
         name="expected_move",

@@ -8,9 +8,8 @@ from itertools import chain
 import numpy as np
 
 from engine.adapters.history.day import Columns
-from engine.compile.series import DAY
 from engine.model.session import Session
-from engine.run.prepare import needed_bars
+from engine.run.prepare import read_today
 from engine.turn.program import Program
 from engine.turn.settling import OPENED_AFTER
 from engine.turn.state import HALTS, NEVER, BotState, State, position_of
@@ -57,10 +56,9 @@ def agenda_of(
         clock.add(session.open + AM_SETTLES)
     for bot in chain(program.bots.values(), program.pinned.values()):
         clock.update(bot.instants(session))
-    for _, seconds in needed_bars(chain(program.bots.values(), program.pinned.values())):
-        if seconds != DAY:
-            ended = np.arange(session.open.timestamp() + seconds, session.close.timestamp() + 1, seconds)
-            clock.update(datetime.fromtimestamp(at, UTC) + BARS_LAG for at in ended.tolist())
+    for _, seconds in read_today(chain(program.bots.values(), program.pinned.values())):
+        ended = np.arange(session.open.timestamp() + seconds, session.close.timestamp() + 1, seconds)
+        clock.update(datetime.fromtimestamp(at, UTC) + BARS_LAG for at in ended.tolist())
     clock.update(datetime.fromtimestamp(at, UTC) for at in told if at <= ends)
     return deque(sorted([*data, *((at, -1) for at in clock if at > now)]))
 

@@ -45,7 +45,7 @@ from engine.run.backtest.waking import (
     idle_until,
     only_looks_again,
 )
-from engine.run.prepare import needed_bars, prepare
+from engine.run.prepare import needed_bars, prepare, read_today
 from engine.run.pretend_broker import expired
 from engine.turn.asking import ASK_EVERY, ask_at
 from engine.turn.program import CompiledBot, Program
@@ -175,6 +175,7 @@ class Walk(Hearing):
         """Live through one session, from a minute before the open to the settlement after the close."""
         market = self.feed.begin(day, session)
         self.series = tuple((series, count) for series, count in self._needed().items() if series[1] != DAY)
+        self.of_today = read_today((*self.program.bots.values(), *self.program.pinned.values()))
         self.over_night = self._symbols_held()
         self._open(session, market)
         self._run(session, market)
@@ -420,7 +421,8 @@ class Walk(Hearing):
                 self._tell_again((symbol, seconds))
                 continue
             now = (self.now - BARS_LAG).timestamp()
-            ended = last_end(session, seconds, now)
+            is_read = (symbol, seconds) in self.of_today  # else those of earlier sessions are all, and told once
+            ended = last_end(session, seconds, now) if is_read else session.open.timestamp()
             if self.told_until.get((symbol, seconds)) != ended:
                 self.told_until[symbol, seconds] = ended
                 bars = self.feed.bars_until(symbol, seconds, count, max(now, ended))

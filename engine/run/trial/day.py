@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from engine.compile.plan import Rule
-from engine.compile.series import DAY, Series
+from engine.compile.series import Series
 from engine.compile.trial_plans import PlannedTrial
 from engine.evaluate.evaluation import Verdict
 from engine.evaluate.measure_bars import last_end
@@ -25,7 +25,7 @@ from engine.model.order import Order
 from engine.model.position import Position
 from engine.model.session import Session, session_from
 from engine.record.record import Record
-from engine.run.prepare import needed_bars
+from engine.run.prepare import needed_bars, read_today
 from engine.run.pretend_broker import expired
 from engine.run.trial.broker import Broker
 from engine.run.trial.first_facts import ACCOUNT, FirstFacts, first_facts
@@ -119,7 +119,7 @@ class Day:
         self.board = Board()
         self.market = Market(self.trial.market, self.session, self.board)
         self.market.minute = self.market.minute_of(self.now)
-        self.past = PastBars(self.market)
+        self.past = PastBars(self.market, self.bot.plan.needs.realised)
         self.broker = Broker(self.board, ACCOUNT, self.session, self.trial.broker, self.begins)
         self.program = Program(
             bots={self.bot.plan.name: self.bot}, pinned={}, limits=AccountLimits(), install="test", line_limit=1000
@@ -261,9 +261,10 @@ class Day:
 
     def _tell_bars(self) -> None:
         """Tell the engine of bars that have ended since it was last told; daily ones once."""
+        of_today = read_today((self.bot,))
         for (symbol, seconds), count in needed_bars((self.bot,)).items():
             now = self.now.timestamp()
-            ended = 0.0 if seconds == DAY else last_end(self.session, seconds, now)
+            ended = last_end(self.session, seconds, now) if (symbol, seconds) in of_today else 0.0
             if self.told_until.get((symbol, seconds)) != ended:
                 self.told_until[symbol, seconds] = ended
                 self._hear(BarsReport(self.now, symbol, seconds, self.past.of(symbol, seconds, count, now)))

@@ -4,33 +4,51 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 
-from engine.compile.series import DAY
+from engine.compile.series import DAY, FIVE_MINUTES, INTRADAY
 from engine.evaluate.measure_bars import last_end
 from engine.model.facts import Bar, Bars
 from engine.model.session import Session, session_before
 from engine.run.trial.market import Market
+from engine.run.trial.shaped import VOLUME, shaped_days, shaped_sessions
 from engine.spec.trial_document import level_of
-
-VOLUME = 1000.0
-"""Shares of every bar: in a test each minute weighs the same."""
 
 
 @dataclass
 class PastBars:
-    """The bars of one test. What was made of them is kept: a bar that has ended does not change."""
+    """The bars of one test. What was made of them is kept: a bar that has ended does not change.
+
+    realised: which volatilities are read of bars, by symbol, estimator and window: these come to what the test says.
+    """
 
     market: Market
+    realised: frozenset[tuple[str, str, int]] = frozenset()
     before: dict[tuple[str, int, int], tuple[Bar, ...]] = field(default_factory=dict)
     today: dict[tuple[str, int], list[Bar | None]] = field(default_factory=dict)
 
     def of(self, symbol: str, seconds: int, count: int, now: float) -> Bars:
         """Return the finished bars of one size that are known at `now` (epoch seconds), with so many of days before."""
         if seconds == DAY:
-            return Bars(now, _days(self.market, symbol, count))
+            return Bars(now, self._days(symbol, count))
         key = (symbol, seconds, count)
         if key not in self.before:
-            self.before[key] = _before(self.market, symbol, seconds, count)
+            self.before[key] = self._before(symbol, seconds, count)
         return Bars(now, (*self.before[key], *self._today(symbol, seconds, now)))
+
+    def _days(self, symbol: str, count: int) -> tuple[Bar, ...]:
+        windows = [window for of, estimator, window in self.realised if (of, estimator) == (symbol, "yang_zhang")]
+        is_shaped = bool(windows) or any(each[:2] == (symbol, "parkinson") for each in self.realised)
+        bars, rv = _days(self.market, symbol, count), self.market.given.rv
+        if not is_shaped or rv is None or symbol in self.market.given.days:
+            return bars
+        return shaped_days(bars, rv, max(windows, default=0))
+
+    def _before(self, symbol: str, seconds: int, count: int) -> tuple[Bar, ...]:
+        is_shaped = seconds == FIVE_MINUTES and any(each[:2] == (symbol, INTRADAY) for each in self.realised)
+        closes = _closes(self.market, symbol, count) if is_shaped else ()
+        if not closes:
+            return _before(self.market, symbol, seconds, count)
+        rv = None if symbol in self.market.given.days else self.market.given.rv
+        return shaped_sessions(_sessions_before(self.market.session), closes, count, rv)
 
     def _today(self, symbol: str, seconds: int, now: float) -> Iterator[Bar]:
         found, session = self.today.setdefault((symbol, seconds), []), self.market.session

@@ -32,6 +32,22 @@ def test_realised_volatility_asks_for_closes_alone() -> None:
     assert (found.daily, found.bars) == ({"SPX": 31}, {})
 
 
+def test_estimators_of_realised_volatility_ask_for_their_bars() -> None:
+    assert needs("rv: {estimator: parkinson, window: 30, below: 20%}").bars == {("SPX", DAY): 30}
+    assert needs("rv: {estimator: yang_zhang, below: 20%}").bars == {("SPX", DAY): 21}
+    found = needs("iv_over_rv: {estimator: intraday, window: 10, above: 1}")
+    assert (found.daily, found.bars, found.today) == ({}, {("SPX", 300): 78 * 11 + 1}, frozenset())
+    assert found.realised == {("SPX", "intraday", 10)}
+
+
+def test_bars_of_today_are_those_that_anything_but_realised_volatility_reads() -> None:
+    found = needs("rv: {estimator: intraday, window: 2, below: 20%}", "sma: {window: 9, bars: 5m, above: 5000}")
+    assert (found.bars, found.today) == ({("SPX", 300): 235}, {("SPX", 300)})
+    found = needs("rv: {estimator: yang_zhang, below: 20%}", "sma: {window: 50, above: 5000}", "vwap: {above: 5000}")
+    assert found.bars == {("SPX", DAY): 50, ("SPX", 60): 0, ("SPY", 60): 0}
+    assert found.today == {("SPX", 60), ("SPY", 60)}
+
+
 def test_vwap_of_an_index_asks_for_its_etf_too_and_only_for_today() -> None:
     assert needs("vwap: {above: 5000}").bars == {("SPX", 60): 0, ("SPY", 60): 0}
     assert needs("opening_range: {first: 30m, is: formed}").bars == {("SPX", 60): 0}

@@ -45,8 +45,8 @@ class Exchange:
 class Watched:
     """A watch that is stepped, with the facts that it makes."""
 
-    def __init__(self, count: int, feed: Exchange) -> None:
-        needs = SimpleNamespace(bars={SERIES: count})
+    def __init__(self, count: int, feed: Exchange, *, reads_today: bool = True) -> None:
+        needs = SimpleNamespace(bars={SERIES: count}, today={SERIES} if reads_today else set())
         self.program: Any = SimpleNamespace(bots={"one": SimpleNamespace(plan=SimpleNamespace(needs=needs))}, pinned={})
         self.feed, self.facts = feed, Facts()
         self.watch = BarWatch(feed)  # type: ignore[arg-type]
@@ -135,6 +135,48 @@ def test_bars_of_days_long_past_are_let_go() -> None:
     watched.facts = Facts(bars={SERIES: Bars(opened - 100_000, old)})
     watched.at(-100)
     assert watched.closes == [float(at) for at in range(-82, 0)]
+
+
+def test_bars_of_finished_sessions_are_asked_for_once() -> None:
+    """Realised volatility reads none of today: its bars are not asked for whenever one has ended."""
+    watched = Watched(200, Exchange(), reads_today=False)
+    assert len(watched.at(-3600)) == 1
+    for seconds in (0, 305, 605, 3605, 23405):
+        assert watched.at(seconds) == []
+    assert watched.feed.asked == [(-3600, 200)]
+
+
+def test_bars_of_finished_sessions_are_asked_for_at_a_start_within_one() -> None:
+    watched = Watched(200, Exchange(), reads_today=False)
+    assert len(watched.at(3630)) == 1
+    assert len(watched.closes) == 200
+    for seconds in (3905, 4205):
+        assert watched.at(seconds) == []
+
+
+def test_bars_of_yesterday_are_not_those_that_a_new_session_reads() -> None:
+    watched = Watched(200, Exchange(), reads_today=False)
+    watched.facts = Facts(bars={SERIES: Bars((OPEN - timedelta(hours=20)).timestamp(), ())})
+    watched.watch._counts[SERIES] = 200
+    assert len(watched.at(-3600)) == 1
+
+
+def test_a_bot_that_reads_today_has_them_asked_for_again() -> None:
+    watched = Watched(200, Exchange(), reads_today=False)
+    watched.at(3630)
+    watched.program.bots["two"] = SimpleNamespace(
+        plan=SimpleNamespace(needs=SimpleNamespace(bars={SERIES: 10}, today={SERIES}))
+    )
+    assert len(watched.at(3905)) == 1
+    assert watched.closes[-1] == 12.0
+
+
+def test_finished_sessions_are_asked_for_again_where_the_broker_did_not_answer() -> None:
+    watched = Watched(200, Exchange(is_away=True), reads_today=False)
+    assert watched.at(-3600) == []
+    watched.feed.is_away = False
+    assert watched.at(-3580) == []
+    assert len(watched.at(-3540)) == 1
 
 
 def test_days_are_asked_for_before_the_session_and_not_here() -> None:
