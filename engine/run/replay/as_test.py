@@ -103,7 +103,7 @@ def _notes(found: Replayed, watch: Watch, plan: Plan, session: Session) -> Itera
     yield "levels are those of each full minute, or of when the bot acted within it: a high or low between is not there"
     if any(levels and levels[0] != levels[0] for levels in watch.levels.values()):
         yield "a level that was not known at the open stands where it was first known"
-    if plan.needs.daily:
+    if plan.needs.realised:
         yield "realised volatility is scaled, so that it stands to the volatility of options as it did"
     if plan.needs.bars:
         yield "bars of earlier days and within the day are those of a test, not those of then"

@@ -10,10 +10,11 @@ from dataclasses import dataclass as mutable
 from dataclasses import field
 from datetime import date, datetime, timedelta
 from functools import partial
-from itertools import pairwise
-from math import log, nan, sqrt
+from math import nan
 
-from engine.compile.plan import Plan
+from engine.compile.plan import Call, Plan, Quantity
+from engine.evaluate.measure_realised import rv
+from engine.evaluate.reading import context_of
 from engine.model.contract import Option
 from engine.model.market import Board, Extra
 from engine.model.order import Purpose
@@ -26,8 +27,8 @@ from engine.run.replay.as_test_smile import By, SmileSeen, seen_smile
 from engine.run.replay.as_test_volatility import OptionSeen, Quotes, fitted, of_opening_move
 from engine.run.replay.replay import Replayed
 from engine.run.replay.view import entry_verdicts, known_number
-from engine.run.trial.market import SESSIONS_A_YEAR
 from engine.spec.smile import FLAT, Smile
+from engine.turn.work import Work
 
 MINUTE = timedelta(minutes=1)
 MOST_LISTED = 100
@@ -188,8 +189,7 @@ def _market(
     counted = {symbol for symbol, extra in plan.needs.extras if extra is Extra.COUNTS}
     scale = {symbol: _scale(watch, symbol, series[minute]) for symbol, series in volatilities.items()}
     main = plan.underlyings[0]
-    closes = found.state.facts.closes.get(main, ())[-21:]
-    recorded = _deviation(closes)
+    recorded = _realised(found, plan, main)
     return MarketSeen(
         levels={symbol: tuple(levels) for symbol, levels in watch.levels.items()},
         volatilities=volatilities,
@@ -210,7 +210,7 @@ def _market(
             for symbol in plan.needs.implied
             if found.state.facts.implied.get(symbol)
         },
-        rv=None if recorded is None or not plan.needs.daily else recorded * scale.get(main, 1.0),
+        rv=None if recorded is None else recorded * scale.get(main, 1.0),
         note=note,
     )
 
@@ -257,12 +257,15 @@ def _scale(watch: Watch, symbol: str, percent: float) -> float:
     return percent / (own * 100.0) if own else 1.0
 
 
-def _deviation(closes: tuple[float, ...]) -> float | None:
-    returns = [log(later / earlier) for earlier, later in pairwise(closes) if earlier > 0 < later]
-    if len(returns) < 2:
-        return None
-    mean = sum(returns) / len(returns)
-    return sqrt(sum((each - mean) ** 2 for each in returns) / (len(returns) - 1) * SESSIONS_A_YEAR) * 100.0
+def _realised(found: Replayed, plan: Plan, symbol: str) -> float | None:
+    """Return the first of the realised volatilities of an underlying that the bot read, percent a year."""
+    view, context = Work(found.program, found.state, found.at).view(), context_of(plan)
+    for _, estimator, window in sorted(each for each in plan.needs.realised if each[0] == symbol):
+        arguments = ("estimator", estimator), ("of", symbol), ("window", window)
+        value = rv(Call("rv", arguments, Quantity.PERCENT), context)(view)
+        if isinstance(value, float):
+            return value
+    return None
 
 
 def _held(found: Replayed, watch: Watch, session: Session) -> list[Position]:
