@@ -25,7 +25,8 @@ OF_REALISED = ("rv", "iv_over_rv")
 MOST_SESSIONS = 40
 """Sessions of bars of five minutes that are read at most: 3,199 bars. Source: TWS API, historical data limitations: a
 request has to be such that a few thousand bars are returned at most."""
-_BARS_A_SESSION = 78
+BARS_A_SESSION = 78
+"""Bars of five minutes of a full session."""
 
 Series = tuple[str, int]
 """A symbol, and the seconds of one bar."""
@@ -83,7 +84,7 @@ def _of_realised(call: Call) -> Mapping[Series, int]:
         case "yang_zhang":
             return {(symbol, DAY): window + 1}
         case "intraday":
-            return {(symbol, FIVE_MINUTES): _BARS_A_SESSION * (window + 1) + 1}
+            return {(symbol, FIVE_MINUTES): BARS_A_SESSION * (window + 1) + 1}
         case _:
             return {}
 

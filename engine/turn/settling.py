@@ -117,7 +117,8 @@ def _level_of_bar(work: Work, option: Option) -> Decimal | None:
     ends = session_after(option.expiry) if option.settles_at_open else session_from(option.expiry)
     for bar in () if known is None else known.bars:
         if exchange_date(datetime.fromtimestamp(bar.at, UTC)) == ends.date:
-            return Decimal(f"{bar.open if option.settles_at_open else bar.close:.4f}")
+            level = bar.open if option.settles_at_open else bar.close
+            return Decimal(f"{level:.4f}") if level > 0.0 else None
     return None
 
 

@@ -5,7 +5,6 @@ each from those in it and the one at its end.
 """
 
 from bisect import bisect_right
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from math import isnan
@@ -13,7 +12,7 @@ from math import isnan
 import numpy as np
 
 from engine.adapters.history.day import HistoryDay, Source, ToldBars
-from engine.compile.series import DAY, Series
+from engine.compile.series import DAY, MOST_SESSIONS, Series
 from engine.evaluate.measure_bars import last_end
 from engine.model.contract import Contract
 from engine.model.errors import StoreError
@@ -22,8 +21,8 @@ from engine.model.market import Board, Extras
 from engine.model.session import CalendarError, Session, session_before, session_on
 from engine.run.backtest.market import DayMarket
 
-KEPT = 40
-"""Sessions whose levels are remembered for bars that reach into earlier ones."""
+KEPT = MOST_SESSIONS + 20
+"""Sessions whose levels are remembered for bars that reach into earlier ones, the newest."""
 
 
 class Levels:
@@ -67,7 +66,7 @@ class HistoryFeed:
     def __init__(self, source: Source, board: Board) -> None:
         self._source = source
         self.board = board
-        self._past: OrderedDict[date, Levels | None] = OrderedDict()
+        self._past: dict[date, Levels | None] = {}
         self.market: DayMarket | None = None
         self.lacks: dict[str, None] = {}
         self._levels: Levels
@@ -87,8 +86,8 @@ class HistoryFeed:
 
     def _keep(self, day: date, levels: Levels | None) -> None:
         self._past[day] = levels
-        while len(self._past) > KEPT:
-            self._past.popitem(last=False)
+        if len(self._past) > KEPT:
+            del self._past[min(self._past)]
 
     def watch(self, contracts: Sequence[Contract], extras: Extras = frozenset()) -> None:
         """Stream exactly these; all that the source has is brought, whatever was asked for."""
@@ -181,21 +180,23 @@ class HistoryFeed:
         for each in self._source.daily(symbol, session.date, count):
             opened = session_on(each.date)
             if opened is not None:
-                first = each.close if isnan(each.open) else each.open
+                first = 0.0 if isnan(each.open) else each.open  # as a broker tells none: no price, and not the close
                 first, high, low, last = (float(price) for price in (first, each.high, each.low, each.close))
                 found.append(Bar(opened.open.timestamp(), first, high, low, last, 0.0, 0.0))
         return found
 
     def _before(self, session: Session, symbol: str, seconds: int, count: int) -> tuple[Bar, ...]:
+        """Return so many bars of sessions before one, none of before a split: those are of other shares."""
         found: list[Bar] = []
-        earlier = session
+        earlier, last = session, None
         while len(found) < count:
             try:
                 earlier = session_before(earlier.date)
             except CalendarError:
                 break
+            last = last or earlier.date
             levels = self._levels_of(earlier)
-            if levels is None or symbol not in levels:
+            if levels is None or symbol not in levels or self._source.was_split(symbol, earlier.date, last):
                 break
             found = [*levels.bars(symbol, seconds), *found]
         return tuple(found[-count:]) if count else ()
@@ -208,7 +209,9 @@ class HistoryFeed:
                 found = self._source.day(day) if has_it else None
             except StoreError:
                 found = None
-            self._keep(day, None if found is None else Levels(found, session))
+            levels = None if found is None else Levels(found, session)
+            self._keep(day, levels)
+            return levels
         return self._past[day]
 
     def _today(self) -> Session:

@@ -7,7 +7,7 @@ from engine.adapters.history import finding
 from engine.adapters.history.daily import IMPLIED_BY, NO_BARS
 from engine.adapters.history.day import DailyBar, Finding, HistoryDay, Source, ToldBars
 from engine.adapters.recorded.source import RecordingSource
-from engine.compile.series import DAY, Series, name_of
+from engine.compile.series import BARS_A_SESSION, DAY, Series, name_of
 from engine.evaluate.measure_bars import last_end
 from engine.model.session import EXCHANGE_ZONE, Session
 from engine.turn.program import CompiledBot
@@ -42,15 +42,23 @@ def _without_daily(bots: Iterable[CompiledBot], source: Source, days: Sequence[d
             yield finding.told("daily", 0, text)
 
 
-def lacking(day: HistoryDay, session: Session, needed: Mapping[Series, int], source: Source) -> Iterator[str]:
-    """Yield what a broker did not tell of the bars that rules read, and what stands for it."""
+def lacking(
+    day: HistoryDay, session: Session, needed: Mapping[Series, int], today: frozenset[Series], source: Source
+) -> Iterator[str]:
+    """Yield what a broker did not tell of the bars that rules read, and what stands for it.
+
+    today: series of which bars of the session itself are read.
+    """
     told = day.bars or {}
     for (symbol, seconds), count in sorted(needed.items()):
         what = f"{name_of(seconds)} bars of {symbol}"
         if seconds == DAY:
             yield from _daily(what, count, source.daily(symbol, session.date, count))
         elif found := told.get((symbol, seconds)):
-            yield from _partly(what, found, count, seconds, day, session)
+            is_read = (symbol, seconds) in today
+            yield from _partly(what, found, count if is_read else count - BARS_A_SESSION, session)
+            if is_read:
+                yield from _until(what, found[-1][1].known_until, seconds, day, session)
         elif symbol in day.levels:
             yield f"{what} are not recorded: they are made of the levels that were streamed, without volumes"
         else:
@@ -64,10 +72,12 @@ def _daily(what: str, count: int, bars: Sequence[DailyBar]) -> Iterator[str]:
         yield f"of {count} {what} {whole} are recorded{others}"
 
 
-def _partly(what: str, told: ToldBars, count: int, seconds: int, day: HistoryDay, session: Session) -> Iterator[str]:
+def _partly(what: str, told: ToldBars, count: int, session: Session) -> Iterator[str]:
     earlier = max(sum(bar.at < session.open.timestamp() for bar in known.bars) for _, known in told)
     if earlier < count:
         yield f"of {count} {what} of earlier sessions {earlier} are recorded"
-    until = told[-1][1].known_until
+
+
+def _until(what: str, until: float, seconds: int, day: HistoryDay, session: Session) -> Iterator[str]:
     if len(day.times) and until < last_end(session, seconds, float(day.times[-1])) - seconds:
         yield f"{what} are recorded until {datetime.fromtimestamp(until, UTC).astimezone(EXCHANGE_ZONE):%H:%M:%S} only"

@@ -184,7 +184,7 @@ class Walk(Hearing):
 
     def _lacking(self, day: HistoryDay, session: Session) -> Iterator[Finding]:
         """Yield what bots read of a recorded session, and nobody had asked for then: listings, and bars."""
-        bars = () if day.bars is None else lacking(day, session, self._needed(), self.source)
+        bars = () if day.bars is None else lacking(day, session, self._needed(), self.of_today, self.source)
         for text in (*self.feed.lacks, *bars):
             yield told(self.source.name, 0, f"{session.date}: {text}")
 

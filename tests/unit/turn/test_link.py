@@ -576,6 +576,26 @@ def test_what_expired_days_ago_settles_by_the_daily_bars(trading_class: str, rea
     assert desk.position.cash == net
 
 
+def test_a_daily_bar_without_an_open_settles_nothing_at_it() -> None:
+    """A broker tells none as -1, and at that level every put was worth its strike."""
+    desk = Desk((text_of(exits="\n  - at_expiry: settle\n"),))
+    position = desk.opened()
+    legs = tuple(replace(leg, option=replace(leg.option, trading_class="SPX")) for leg in position.legs)
+    desk.state = desk.state._replace(positions={position.id: replace(position, legs=legs)}, holdings={})
+    desk.unlink()
+    days = [session_on(day) for day in (desk.day, date(2026, 11, 19), date(2026, 11, 20))]
+    desk.now = days[-1].open + timedelta(minutes=40)
+    desk.level("SPX", 6100.0)
+    desk.tick(0)
+    desk.link([], [])
+    desk.tick(0)
+    bars = tuple(Bar(day.open.timestamp(), -1.0, 6000.0, 5900.0, 5940.0, 0.0, 0.0) for day in days[:-1])
+    desk.send(BarsReport(desk.now, "SPX", 86400, Bars(desk.now.timestamp(), bars)))
+    desk.tick(60)
+    assert desk.position.state == "open"
+    assert [text for text in desk.alarms if "settlement level" in text]
+
+
 # ---------------------------------------------------------------- people
 
 
