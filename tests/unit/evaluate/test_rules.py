@@ -333,6 +333,13 @@ def test_the_volatilities_behind_a_ratio_are_told() -> None:
     assert "over 20 sessions)" in describe(named, judged(named.test))
 
 
+def test_an_estimator_of_which_bars_are_not_there_says_so_behind_a_ratio() -> None:
+    given = ("estimator", "yang_zhang"), ("of", "SPX"), ("window", 20)
+    ratio = Call("iv_over_rv", given, Quantity.PLAIN)
+    named = rule(Compare(Op.ABOVE, ratio, (Constant(1.0, Quantity.PLAIN),)), "above 1.0")
+    assert describe(named, judged(named.test)) == "unknown   above 1.0: SPX: daily bars are not known yet"
+
+
 def test_unknown_is_told_with_its_reason_and_has_no_shortfall() -> None:
     named = rule(TESTS[None], "above 10")
     verdict = judged(named.test)

@@ -234,6 +234,27 @@ def test_with_two_underlyings_each_is_named() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("estimator", "words"),
+    [
+        ("close_to_close", ""),
+        ("parkinson", " by Parkinson"),
+        ("yang_zhang", " by Yang and Zhang"),
+        ("intraday", " by moves of 5 minutes"),
+    ],
+)
+def test_how_realised_volatility_is_estimated_is_said(estimator: str, words: str) -> None:
+    conditions = f"""    - rv: {{window: 10, estimator: {estimator}, below: 20%}}
+    - iv_over_rv: {{estimator: {estimator}, above: 1.2}}
+    - {{name: other, expected_move: {{below: day_move}}}}
+"""
+    plan = plan_of(changed(WHEN, conditions))
+    assert [rule_words(each, cast_of(plan)) for each in plan.entry.when[:2]] == [
+        f"realised volatility{words} (10 sessions) is below 20%",
+        f"implied over realised volatility{words} (20 sessions) is above 1.2",
+    ]
+
+
 # ---------------------------------------------------------------- nothing is without words
 
 
