@@ -220,8 +220,9 @@ def fills_that_differ(day: Day, rows: Iterable[Row], unheard: Collection[str] = 
     """Return executions that are counted twice, not at all, or otherwise than the ledger has them.
 
     A correction takes the place of what it corrects, on both sides; what was booked unseen and then taken back for the
-    true execution is none. unheard: as in `compare_books`; what was taken up from the account in their place is left
-    out with them.
+    true execution is none. An estimate of what others have dealt, or of what was assigned early while a person might
+    have traded it, is in no ledger. unheard: as in `compare_books`; what was taken up from the account in their place
+    is left out with them.
     """
     rows = list(rows)
     taken_up = {str(row["order_ref"]) for row in executions(rows) if base_of(row["exec_id"]) in unheard}
@@ -238,7 +239,7 @@ def fills_that_differ(day: Day, rows: Iterable[Row], unheard: Collection[str] = 
         for row in executions(rows)
     }
     past_us = _past_us(day)
-    dealt = {int(str(row["con_id"])) for row in rows if _is_of_others(row)}
+    dealt = {int(str(row["con_id"])) for row in rows if _is_of_others(row) or _is_early(row)}
     estimates = {base_of(fill["exec_id"]) for fill in fills if _is_estimate(fill) and int(str(fill["con_id"])) in dealt}
     theirs |= {
         base_of(row["exec_id"]): _terms(row["exec_id"], "", row["con_id"], row["quantity"], row["price"])
