@@ -103,9 +103,11 @@ def closed_what_was_gone(day: Day, rows: Iterable[Row]) -> Iterator[str]:
     """Return exits that closed nothing: the account had not held the contract for a minute when they were sent.
 
     Somebody else had closed it, or it was assigned. Until then a fill may be told after the position that it made. What
-    corrects an execution is no trade.
+    corrects an execution is no trade. Where positions of ours hold both sides of a contract, which the account nets,
+    what it held is counted without the side that the exit does not close.
     """
     held: dict[int, int] = defaultdict(int)
+    sides: dict[tuple[int, int], int] = defaultdict(int)
     changed: dict[int, datetime] = {}
     sent: dict[str, datetime] = {}
     counted: dict[str, int] = {}
@@ -119,10 +121,15 @@ def closed_what_was_gone(day: Day, rows: Iterable[Row]) -> Iterator[str]:
             continue
         con_id = int(str(row["con_id"]))
         order = day.orders.get(ref)
-        is_exit = is_new and order is not None and not _opens(day, order, con_id) and con_id in changed
-        if is_exit and held[con_id] * change >= 0 and sent[ref] - changed[con_id] >= KNOWN:
-            yield f"{ref} traded {change} of {row['name']} at {at}, and the account held {held[con_id]}"
+        is_opening = order is None or _opens(day, order, con_id)
+        side = 1 if (row.get("side") == "BOT") is is_opening else -1
+        if is_new and not is_opening and con_id in changed and sent[ref] - changed[con_id] >= KNOWN:
+            of_side = held[con_id] - sides[con_id, -side]
+            if of_side * change >= 0:
+                yield f"{ref} traded {change} of {row['name']} at {at}, and the account held {of_side}"
         held[con_id] += change
+        if order is not None:
+            sides[con_id, side] += change
         if not ref.startswith(PREFIX):
             changed[con_id] = at
 

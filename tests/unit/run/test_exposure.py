@@ -144,6 +144,18 @@ def test_an_exit_of_what_somebody_else_has_closed_is_seen() -> None:
     assert "the account held 0" in found
 
 
+def test_an_exit_is_judged_by_its_own_side_where_others_of_ours_hold_the_other() -> None:
+    """The account nets them: it held 0 of the put, one that was sold and one that another bot had bought."""
+    other = replace(PAIR, id="other-1", legs=(replace(LEG, sign=1),))
+    bought = replace(ENTRY, ref="rb:x:000009", position=other.id, legs=(OrderLeg("put", PUT, Side.BUY),))
+    day = replace(DAY, positions={ID: PAIR, other.id: other}, orders={**DAY.orders, bought.ref: bought})
+    both = [SOLD, COVERED, execution("15:10", bought.ref, 11, "BOT", "e.9.01.01")]
+    back = {**BOUGHT_BACK, "name": "P"}
+    assert list(closed_what_was_gone(day, [*both, by_hand("15:30", 11, "SLD"), SENT, back])) == []
+    (found,) = closed_what_was_gone(day, [*both, by_hand("15:30", 11, "BOT"), SENT, back])
+    assert "the account held 0" in found
+
+
 def test_an_exit_that_the_exchange_takes_back_has_traded_nothing_anew() -> None:
     """Somebody had closed the contract before, which was taken back too (seed 52023 of `rulebot chaos`)."""
     closed, back = by_hand("15:30", 11, "BOT"), {**BOUGHT_BACK, "name": "P"}
