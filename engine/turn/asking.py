@@ -61,7 +61,7 @@ def _may_hear(work: Work) -> bool:
 def _is_open(work: Work) -> bool:
     """Say whether we wait for the broker's word: on an order, on where contracts have gone, on legs of a combo."""
     stirring, doubts = work.stirring_positions(), work.state.doubts
-    if doubts and any(work.at - since < DOUBT for since in doubts.values()):
+    if doubts and any(work.at - doubt.since < DOUBT for doubt in doubts.values()):
         return True
     if stirring and any(torn_entries(work, position) for position in stirring):
         return True

@@ -55,7 +55,7 @@ def book_assigned(work: Work, *, at_once: bool = False) -> frozenset[Option]:
 
     at_once: however long it has lacked them.
     """
-    due = {option for option, since in work.state.doubts.items() if at_once or work.at - since >= DOUBT}
+    due = {option for option, doubt in work.state.doubts.items() if at_once or work.at - doubt.since >= DOUBT}
     waiting: set[Option] = set()
     for symbol in sorted({option.symbol for option in due if delivers(option) and not option.is_share}):
         of_symbol = sorted((each for each in due if each.symbol == symbol), key=str)
@@ -80,7 +80,7 @@ def _assigned(work: Work, symbol: str, due: Iterable[Option]) -> list[_Gone]:
     if shift is None or any(count >= 0 for count in lacking.values()):
         return []
     moved = sum(moved_by(option, count) for option, count in lacking.items())
-    is_near = all(abs(shift.at - work.state.doubts[option]) <= DOUBT for option in lacking)
+    is_near = all(abs(shift.at - work.state.doubts[option].since) <= DOUBT for option in lacking)
     if now - shift.before != moved or not is_near or (abs(now) < abs(shift.before) and _may_be_dealt(work, lacking)):
         return []
     found = [gone for option, count in lacking.items() for gone in _holders(work, option, -count)]
@@ -90,7 +90,7 @@ def _assigned(work: Work, symbol: str, due: Iterable[Option]) -> list[_Gone]:
 
 def _may_be_dealt(work: Work, lacking: Iterable[Option]) -> bool:
     """Say whether somebody may have traded these options between the time that the account had them and now."""
-    since = min(work.state.doubts[option] for option in lacking)
+    since = min(work.state.doubts[option].since for option in lacking)
     return any(_is_open(at) for at in (since, work.state.down_at or since))
 
 
@@ -100,8 +100,9 @@ def _is_open(at: datetime) -> bool:
 
 
 def _holders(work: Work, option: Option, count: int) -> list[_Gone]:
-    """Return the legs whose contracts are gone: of all positions, or of the only one; else nobody says of which."""
-    held = [(each, leg) for each in work.active_positions() for leg in each.legs if leg.held and leg.option == option]
+    """Return the short legs whose contracts are gone: all of them, or of the only one; else nobody says of which."""
+    legs = ((each, leg) for each in work.active_positions() for leg in each.legs if leg.option == option)
+    held = [(each, leg) for each, leg in legs if leg.held and leg.sign < 0]
     if sum(leg.held for _, leg in held) == count:
         return [_Gone(position, leg, leg.held) for position, leg in held]
     return [_Gone(position, leg, count) for position, leg in held] if len(held) == 1 else []

@@ -3,11 +3,14 @@
 Where it holds less of an option, fills are waited for, then the position is put on hold. Nothing new is sent for the
 position meanwhile: to close what the account does not hold would open the other side. An exit that works already, a
 target or a stop that rests, is taken back after a few seconds, before it fills beside what somebody else has closed,
-and at once where the broker tells that somebody has; one that did so is told. Both sides are compared whenever one of
-them changes, for a fill may be told after the account has shown it and has lost it again.
+and at once where the broker tells that somebody has; one that did so is told. Both are compared whenever one of them
+changes, for a fill may be told after the account has shown it and has lost it again.
+
+What some positions hold long and others short is one count in the account. Which side of it is lacking follows from
+where the count differs: one less than our books is a long contract that is gone, one more a short one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -23,6 +26,7 @@ from engine.record.record import Kind
 from engine.turn.caution import SETBACKS, is_stopped, stop
 from engine.turn.closing import CLOSING
 from engine.turn.resting import RESTING, cancel, option_has_expired
+from engine.turn.state import Doubt
 from engine.turn.work import Work
 
 CLOSES = (*CLOSING, *RESTING)
@@ -59,19 +63,36 @@ def _told_of(work: Work, position: Position) -> list[PositionLeg]:
     return trading if len(trading) == len(held) else [leg for leg in trading if not leg.option.is_share]
 
 
-def doubted(work: Work, doubts: Mapping[Option, datetime]) -> dict[Option, datetime]:
-    """Return the options of which the account holds less than our books say, and since when.
+def doubted(work: Work, doubts: Mapping[Option, Doubt]) -> dict[Option, Doubt]:
+    """Return the options of which the account holds less than our books say.
 
-    Of what was closed a moment ago, that is also what it holds on the other side.
+    Where positions hold both sides of one, that is also a count that differs: one of them has lost what it held. Of
+    what was closed a moment ago, it is what the account holds on the other side.
     """
-    held, ours = work.state.holdings, our_books(work)
-    short = [option for option, count in ours.items() if held.get(option, ZERO) * count < count * count]
-    turned = (leg.option for _, leg in _closed_twice(work, doubts, ours))
-    return {option: doubts.get(option, work.at) for option in (*short, *turned)}
+    ours = our_books(work)
+    apart = {option: lacking for option, count in ours.items() if (lacking := _lacking(work, option, count))}
+    held = [leg for position in work.positions.values() for leg in _told_of(work, position)] if apart else []
+    short = dict.fromkeys(leg.option for leg in held if leg.signed_held * apart.get(leg.option, 0) > 0)
+    found = {option: 1 if apart[option] > 0 else -1 for option in short}
+    found |= {leg.option: leg.sign for _, leg in _closed_twice(work, doubts, ours)}
+    return {option: _since(work, doubts.get(option), side) for option, side in found.items()}
+
+
+def _lacking(work: Work, option: Option, ours: int) -> int:
+    """Return how many contracts the account lacks of what our books hold, - of shorts; 0 where it agrees.
+
+    Others may hold shares in the account, and more of them than our books is nothing that it lacks.
+    """
+    lacking = ours - int(work.state.holdings.get(option, ZERO))
+    return 0 if option.is_share and lacking * ours <= 0 else lacking
+
+
+def _since(work: Work, known: Doubt | None, side: int) -> Doubt:
+    return known if known is not None and known.side == side else Doubt(work.at, side)
 
 
 def _closed_twice(
-    work: Work, doubts: Mapping[Option, datetime], ours: Mapping[Option, int]
+    work: Work, doubts: Mapping[Option, Doubt], ours: Mapping[Option, int]
 ) -> list[tuple[Position, PositionLeg]]:
     """Return the legs that were closed a moment ago, and of which the account holds the other side since."""
     told = _closed_as_told(work, work.at - TURNED - DOUBT)
@@ -105,7 +126,7 @@ def doubt_anew(work: Work) -> None:
     _keep(work, doubted(work, work.state.doubts))
 
 
-def _keep(work: Work, doubts: Mapping[Option, datetime]) -> None:
+def _keep(work: Work, doubts: Mapping[Option, Doubt]) -> None:
     if doubts != work.state.doubts:
         work.state = work.state._replace(doubts=doubts)
 
@@ -113,37 +134,48 @@ def _keep(work: Work, doubts: Mapping[Option, datetime]) -> None:
 def step_doubts(work: Work, waiting: frozenset[Option] = frozenset()) -> None:
     """Put on hold what the account has not had for a while, unless it waits; go on with what it has again."""
     doubts = doubted(work, work.state.doubts) if work.state.doubts else {}
-    take_orders_back(work, doubts)
-    _tell_closed_twice(work, {option: since for option, since in doubts.items() if work.at - since >= DOUBT})
-    hold(work, {option for option, since in doubts.items() if work.at - since >= DOUBT} - waiting, set(doubts))
     _keep(work, doubts)
+    take_orders_back(work, doubts)
+    lasting = {option for option, doubt in doubts.items() if work.at - doubt.since >= DOUBT}
+    _tell_closed_twice(work, lasting)
+    hold(work, lasting - waiting)
     note_missed(work)
 
 
-def take_orders_back(work: Work, doubts: Mapping[Option, datetime]) -> None:
-    """Take back the orders at work that would together close more of a contract than the account holds.
+def take_orders_back(work: Work, doubts: Mapping[Option, Doubt]) -> None:
+    """Take back the orders at work that would together close more of a contract than the account has of its side.
 
     After a few seconds, and at once where the broker has told that others have dealt in it.
     """
     told = _dealt_by_others(work) if doubts else frozenset()
-    doubtful = [option for option, since in doubts.items() if option in told or work.at - since >= TOO_MUCH]
+    doubtful = [option for option, doubt in doubts.items() if option in told or work.at - doubt.since >= TOO_MUCH]
     if not doubtful:
         return
     closing = [order for order in work.all_live_orders() if order.purpose in CLOSES and order.ended is None]
+    ours = our_books(work) if closing else {}
     for option in sorted(doubtful, key=str):
-        of_it = {order.ref: _would_close(order, option) for order in closing if _would_close(order, option)}
+        side = doubts[option].side
+        of_it = {order.ref: count for order in closing if (count := _would_close(order, option, side))}
+        left = _held_of(work, option, side) - _lacking(work, option, ours.get(option, 0)) * side
         groups: dict[str, int] = {}
         for ref, count in of_it.items():  # of an OCA group one alone fills
             group = work.orders[ref].oca_group or ref
             groups[group] = max(groups.get(group, 0), count)
-        if sum(groups.values()) > abs(work.state.holdings.get(option, ZERO)):
+        if sum(groups.values()) > max(left, 0):
             for ref in of_it:
                 cancel(work, work.orders[ref], "the account holds less than it would close")
 
 
-def _would_close(order: Order, option: Option) -> int:
-    """Return how many contracts of an option an order has still to close."""
-    return sum(order.remaining * leg.ratio for leg in order.legs if leg.option == option and not leg.opens)
+def _would_close(order: Order, option: Option, side: int) -> int:
+    """Return how many contracts of an option an order has still to close, of what is long (1) or short (-1)."""
+    closing = (leg for leg in order.legs if leg.option == option and not leg.opens)
+    return sum(order.remaining * leg.ratio for leg in closing if order.side_of(leg).sign == -side)
+
+
+def _held_of(work: Work, option: Option, side: int) -> int:
+    """Return how many contracts of an option our positions hold on one side."""
+    legs = (leg for position in work.positions.values() for leg in _told_of(work, position) if leg.option == option)
+    return sum(max(leg.signed_held * side, 0) for leg in legs)
 
 
 def _dealt_by_others(work: Work) -> frozenset[Option]:
@@ -152,9 +184,9 @@ def _dealt_by_others(work: Work) -> frozenset[Option]:
     return frozenset(each.option for each in reports if each and each.option and work.at - each.at <= DOUBT)
 
 
-def _tell_closed_twice(work: Work, doubts: Mapping[Option, datetime]) -> None:
+def _tell_closed_twice(work: Work, doubts: Collection[Option]) -> None:
     """Tell a person what was closed twice, by an exit of ours and past us: what the account holds now is nobody's."""
-    for position, leg in _closed_twice(work, doubts, our_books(work)) if doubts else ():
+    for position, leg in _closed_twice(work, work.state.doubts, our_books(work)) if doubts else ():
         if leg.option in doubts:
             held = work.state.holdings[leg.option]
             text = f"{position.id} is closed, and the account holds {held} {leg.option}: closed by hand, too?"
@@ -167,15 +199,15 @@ def note_missed(work: Work) -> None:
     Nothing more is told of what has expired. Of what a person lets go on nothing is missed.
     """
     noted = [position for position in work.active_positions() if position.on_hold or position.missed]
-    doubts, ours = work.state.doubts, our_books(work) if noted else {}
+    ours = our_books(work) if noted else {}
     for position in noted:
         known = {each.leg: each for each in position.missed}
         found = []
         for leg in position.legs:
             if leg.held and option_has_expired(work, leg.option) and leg.name in known:
                 found.append(known[leg.name])
-            elif position.on_hold and leg.held and (since := doubts.get(leg.option)) is not None:
-                before = known.get(leg.name, Missed(leg.name, 0, None, since))
+            elif position.on_hold and work.is_lacking(leg):
+                before = known.get(leg.name, Missed(leg.name, 0, None, work.state.doubts[leg.option].since))
                 count = _lost(work, leg, ours[leg.option])
                 price = _middle(work, leg) if before.price is None else before.price
                 found.append(replace(before, contracts=count, price=price))
@@ -186,13 +218,12 @@ def note_missed(work: Work) -> None:
 def fill_told(work: Work, name: str, leg: str) -> None:
     """Miss no more what a fill of ours, told late, has taken from our books too; a hold for that alone ends."""
     position = work.positions[name]
-    doubts = work.state.doubts
-    is_there = leg_of(position, leg).option not in doubts
+    is_there = not work.is_lacking(leg_of(position, leg))
     missed = tuple(each for each in position.missed if not (is_there and each.leg == leg))
     if missed == position.missed:
         return
     position = work.put_position(replace(position, missed=missed))
-    if missed or not position.on_hold or is_stopped(position) or not _is_there_again(work, position, set(doubts)):
+    if missed or not position.on_hold or is_stopped(position) or not _is_there_again(work, position):
         return
     text = f"the fills of ours that {name} was on hold for are told: its exits go on"
     work.record(Kind.ALARM, position.bot, name, text=text)
@@ -200,11 +231,11 @@ def fill_told(work: Work, name: str, leg: str) -> None:
 
 
 def _lost(work: Work, leg: PositionLeg, ours: int) -> int:
-    """Return how many contracts of a leg are gone: those of the only position that holds it, or of all; else 0."""
-    lacking = abs(ours - int(work.state.holdings.get(leg.option, ZERO)))
-    if ours == leg.signed_held:
+    """Return how many contracts of a leg are gone: those of the only one that holds its side, or of all; else 0."""
+    lacking, together = abs(_lacking(work, leg.option, ours)), _held_of(work, leg.option, leg.sign)
+    if together == leg.held:
         return min(lacking, leg.held)
-    return leg.held if lacking >= abs(ours) else 0
+    return leg.held if lacking >= together else 0
 
 
 def _middle(work: Work, leg: PositionLeg) -> Decimal | None:
@@ -213,16 +244,15 @@ def _middle(work: Work, leg: PositionLeg) -> Decimal | None:
     return None if value is None else Decimal(f"{value:.4f}")
 
 
-def hold(work: Work, missing: set[Option], doubtful: set[Option]) -> None:
-    """Put on hold positions in contracts that the account does not have.
+def hold(work: Work, missing: set[Option]) -> None:
+    """Put on hold positions in contracts that the account does not have, of those that it is doubted to have.
 
     Nothing works for them any more but the protective stops of legs that it does have.
     """
     for position in work.active_positions():
         if not missing and not position.on_hold:
             continue
-        options = {leg.option for leg in position.legs if leg.held}
-        gone = sorted(options & missing, key=str)
+        gone = sorted({leg.option for leg in position.legs if leg.option in missing and work.is_lacking(leg)}, key=str)
         if gone and not position.on_hold:
             shares = work.state.holdings.get(Underlying(gone[0].symbol), ZERO)
             how = f"closed by hand, or assigned (it holds {shares} {gone[0].symbol})" if shares else "closed by hand"
@@ -233,10 +263,10 @@ def hold(work: Work, missing: set[Option], doubtful: set[Option]) -> None:
             words = f"{text}{rest}"
             work.record(Kind.ALARM, position.bot, position.id, text=words)  # each time, also in the same words
             work.put_position(replace(position, on_hold=words))
-        elif position.on_hold and not is_stopped(position) and _is_there_again(work, position, doubtful):
+        elif position.on_hold and not is_stopped(position) and _is_there_again(work, position):
             _end_hold(work, position)
         for order in work.live_orders(position.id) if gone else ():
-            if order.purpose is not Purpose.PROTECT or order.legs[0].option in missing:
+            if order.purpose is not Purpose.PROTECT or order.legs[0].option in gone:
                 cancel(work, order, "its position is not in the account")
 
 
@@ -277,10 +307,10 @@ def _is_closed_since(work: Work, since: datetime) -> bool:
     return since >= last.close and not session.open <= at < session.close
 
 
-def _is_there_again(work: Work, position: Position, doubtful: set[Option]) -> bool:
+def _is_there_again(work: Work, position: Position) -> bool:
     """Say whether the account has what a position holds."""
-    known = {leg.option for leg in _told_of(work, position)}
-    return bool(known) and not known & doubtful
+    known = _told_of(work, position)
+    return bool(known) and not any(map(work.is_lacking, known))
 
 
 def note_numbers(work: Work, contracts: Iterable[Contract]) -> None:

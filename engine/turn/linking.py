@@ -155,8 +155,8 @@ def _compare_positions(work: Work, waiting: frozenset[Option]) -> None:
         if held != quantity and not (option.is_share and held * quantity >= quantity * quantity):
             work.record(Kind.ALARM, text=f"our books hold {quantity} {option}, the account holds {held}")
     doubts = doubted(work, {})
-    hold(work, set(doubts) - waiting, set(doubts))
     work.state = work.state._replace(doubts=doubts)
+    hold(work, set(doubts) - waiting)
     note_missed(work)
 
 

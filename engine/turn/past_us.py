@@ -40,7 +40,7 @@ def book_past_us(work: Work) -> None:
     ours = our_books(work)
     for option in sorted(work.state.doubts, key=str):
         lacking = ours.get(option, 0) - int(work.state.holdings.get(option, ZERO))
-        holders = [(each, leg) for each in work.active_positions() for leg in each.legs if _is_of(leg, option)]
+        holders = [(each, leg) for each, leg in _holders(work, option) if leg.sign * lacking > 0]
         if len(holders) != 1 or abs(lacking) > holders[0][1].held:  # beyond it somebody has opened something
             continue
         position, leg = holders[0]
@@ -54,8 +54,10 @@ def book_past_us(work: Work) -> None:
         _after(work, work.positions[name], reports)
 
 
-def _is_of(leg: PositionLeg, option: Option) -> bool:
-    return leg.held > 0 and leg.option == option
+def _holders(work: Work, option: Option) -> list[tuple[Position, PositionLeg]]:
+    """Return the legs that hold an option, with their positions: on both sides of it, maybe."""
+    legs = ((each, leg) for each in work.active_positions() for leg in each.legs if leg.option == option)
+    return [(each, leg) for each, leg in legs if leg.held > 0]
 
 
 def _is_at_rest(work: Work, position: Position, leg: PositionLeg) -> bool:
@@ -73,26 +75,15 @@ def book_before_expiry(work: Work, option: Option, last: Decimal = ZERO) -> dict
     that the account had ours all the same.
     """
     told = [booked for booked in work.booked.values() if booked.foreign is not None and booked.foreign.option == option]
-    holders = [(each, leg) for each in work.active_positions() for leg in each.legs if _is_of(leg, option)]
-    if not told or not holders:
+    lacking = _lacking_at_last(work, option, told, last) if told else 0
+    holders = [(each, leg) for each, leg in _holders(work, option) if leg.sign * lacking > 0]
+    if len(holders) > 1:
+        for each, _ in holders:
+            if not each.missed:
+                _tell_shared(work, each, option)
+    if len(holders) != 1 or abs(lacking) > holders[0][1].held:
         return {}
     position, leg = holders[0]
-    missed = sum(each.contracts for each in position.missed if each.leg == leg.name)
-    if missed:
-        lacking = leg.sign * missed
-    elif last:
-        lacking = sum(each.signed_held for _, each in holders) - int(last)
-    else:
-        since = session_from(option.expiry).close - TOO_LATE_TO_SEE
-        late = [report for each in told if (report := each.foreign) is not None and report.at >= since]
-        lacking = sum(int(each.quantity) * (-1 if each.is_buy else 1) for each in late)
-    if len(holders) > 1:
-        for each, held in holders:
-            if lacking * held.sign > 0 and not each.missed:
-                _tell_shared(work, each, option)
-        return {}
-    if lacking * leg.sign <= 0 or abs(lacking) > leg.held:
-        return {}
     found = _latest(told, position, option, lacking)
     reports = [booked.foreign for booked in found if booked.foreign is not None]
     for booked in found:
@@ -102,6 +93,19 @@ def book_before_expiry(work: Work, option: Option, last: Decimal = ZERO) -> dict
         text = f"{who} {abs(lacking)} {option} of {position.id} before the expiry: booked at {_prices(reports)}"
         work.alarm(position.bot, f"{text}, as the broker tells", position.id)
     return {position.id: _reason(reports)} if reports else {}
+
+
+def _lacking_at_last(work: Work, option: Option, told: Iterable[Booked], last: Decimal) -> int:
+    """Return what the account lacked of an expired option in the end, - of a short."""
+    holders = _holders(work, option)
+    counts = (leg.sign * each.contracts for held, leg in holders for each in held.missed if each.leg == leg.name)
+    if missed := next(filter(None, counts), 0):
+        return missed
+    if last:
+        return sum(leg.signed_held for _, leg in holders) - int(last)
+    since = session_from(option.expiry).close - TOO_LATE_TO_SEE
+    late = [report for each in told if (report := each.foreign) is not None and report.at >= since]
+    return sum(int(each.quantity) * (-1 if each.is_buy else 1) for each in late)
 
 
 def _latest(told: Iterable[Booked], position: Position, option: Option, lacking: int) -> list[Booked]:
@@ -323,7 +327,7 @@ def _after(work: Work, position: Position, reports: Iterable[ExecutionReport]) -
             closed(work, replace(position, exit_reason=reason), "vanished")
         return
     held = [leg for leg in position.legs if leg.held]
-    left = ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in held if leg.option not in work.state.doubts)
+    left = ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in held if not work.is_lacking(leg))
     how = "the broker has liquidated" if reason == LIQUIDATED else "somebody has closed"
     what = f"what is left, {left}," if left else "it"
     text = f"{how} a part of {position.id}: nothing is sent for {what} until 'rulebot resume'"

@@ -100,6 +100,16 @@ def position_of(place: str) -> str:
     return place.rpartition(":")[2] if ":" in place else ""
 
 
+class Doubt(NamedTuple):
+    """What the account holds less of a contract than our books say: since when, and of what is long (1) or short (-1).
+
+    Positions on both sides of a contract are one count in the account: which side it lacks says where it has gone.
+    """
+
+    since: datetime
+    side: int
+
+
 class Shift(NamedTuple):
     """Shares of a symbol that the account held before they last changed, and when they did."""
 
@@ -243,7 +253,7 @@ class State(NamedTuple):
 
     positions: those that hold something, work, or were closed today. orders: live ones and today's, by ref. by_id: our
     order ids of this connection. booked: executions by execId without its last part. holdings: what the account holds
-    over all bots; doubts: options of which it holds less than our books say, and since when. live: refs of the orders
+    over all bots; doubts: options of which it holds less than our books say. live: refs of the orders
     that may still fill, active: ids of the positions that are not closed, both oldest first. stirring: those of the
     active ones that may need something although nothing moved that they read, None when it is not known. wakes: when
     each bot must be judged even if nothing it reads moves. bases: each position's profit when the session began; marks:
@@ -280,7 +290,7 @@ class State(NamedTuple):
     is_stopping: bool = False
     holdings: Mapping[Contract, Decimal] = NOTHING
     costs: Mapping[str, Decimal] = NOTHING
-    doubts: Mapping[Option, datetime] = NOTHING
+    doubts: Mapping[Option, Doubt] = NOTHING
     uncovered: Mapping[str, datetime] = NOTHING
     shifts: Mapping[str, Shift] = NOTHING
     closing: Mapping[str, float] = NOTHING

@@ -18,7 +18,7 @@ from engine.model.command import Command, Inquire, Submit
 from engine.model.contract import Option
 from engine.model.cover import Shares
 from engine.model.order import Order, OrderStatus
-from engine.model.position import Position
+from engine.model.position import Position, PositionLeg
 from engine.model.values import replace
 from engine.record.codec import encode
 from engine.record.record import Json, Kind, Record
@@ -174,7 +174,12 @@ class Work:
 
     def is_doubted(self, position: Position) -> bool:
         """Say whether the account holds less than our books of something that the position holds."""
-        return any(leg.held and leg.option in self.state.doubts for leg in position.legs)
+        return bool(self.state.doubts) and any(map(self.is_lacking, position.legs))
+
+    def is_lacking(self, leg: PositionLeg) -> bool:
+        """Say whether the account holds less than our books of a contract, on the side on which a leg holds it."""
+        doubt = self.state.doubts.get(leg.option)
+        return doubt is not None and leg.signed_held * doubt.side > 0
 
     def is_about_to_enter(self, bot: str) -> bool:
         """Say whether the bot waits only for resting orders to be taken back before it enters."""

@@ -377,7 +377,7 @@ class _LoopClock:
 def _is_busy(run: Run, at: datetime) -> bool:
     """Say whether an engine has something under way that it will end by itself, or soon put on hold."""
     state = run.loop.state
-    if any(at - since <= DOUBT + ASK_AGAIN for since in state.doubts.values()):
+    if any(at - doubt.since <= DOUBT + ASK_AGAIN for doubt in state.doubts.values()):
         return True
     moving = any(position.state in ("entering", "exiting") for position in state.positions.values())
     return moving or any(order.status in UNDER_WAY for order in state.orders.values())

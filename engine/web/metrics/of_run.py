@@ -186,7 +186,7 @@ def _covered(orders: Iterable[Order], leg: PositionLeg) -> int:
 def _reconciling(state: State, at: datetime) -> Iterator[Sample]:
     age = _passed(state.asked_at, at) if state.live else 0.0
     yield Sample("rulebot_reconcile_age_seconds", age)
-    doubts = [*state.doubts.values(), *state.uncovered.values()]
+    doubts = [*(doubt.since for doubt in state.doubts.values()), *state.uncovered.values()]
     yield Sample("rulebot_reconcile_lag_seconds", _passed(min(doubts, default=None), at))
 
 

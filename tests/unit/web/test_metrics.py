@@ -27,6 +27,7 @@ from engine.run.vitals import LAG_BOUNDS, Spread, Vitals
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
+from engine.turn.state import Doubt
 from engine.web.access import Access
 from engine.web.app import application
 from engine.web.live import Live
@@ -285,7 +286,7 @@ def test_profit_of_a_bot_is_that_of_its_positions_today() -> None:
 def test_a_doubt_and_a_question_without_answer_grow_old() -> None:
     run = engine(asked_at=at("10:27"))
     option = next(iter(run.loop.state.positions.values())).legs[0].option
-    run.loop.state = run.loop.state._replace(doubts={option: at("10:29")})
+    run.loop.state = run.loop.state._replace(doubts={option: Doubt(at("10:29"), -1)})
     found = shown(run)
     assert found["rulebot_reconcile_age_seconds", ()] == 180
     assert found["rulebot_reconcile_lag_seconds", ()] == 60
