@@ -11,7 +11,7 @@ from engine.evaluate.wording import describe
 from engine.model.commission import estimate
 from engine.model.contract import LOT, Option
 from engine.model.payoff import worst_case
-from engine.model.position import Position
+from engine.model.position import Position, PositionLeg
 from engine.model.quotes import level_of
 from engine.model.values import replace
 from engine.order.ladder import last_net, start_net
@@ -33,11 +33,16 @@ from engine.turn.state import Confirming, Reading
 from engine.turn.work import Work
 
 
+def held_or_entering(work: Work, position: Position) -> list[PositionLeg]:
+    """Return the legs that a position holds, or that its entry under way may make it hold at any moment."""
+    return list(position.legs) if work.is_opening(position) else [leg for leg in position.legs if leg.held]
+
+
 def taken_for(work: Work, bot: CompiledBot) -> frozenset[tuple[Option, int]]:
     """Return what positions hold, with the sign of the side that would close it, where the spec shifts from that."""
     if bot.plan.if_held is not IfHeld.SHIFT:
         return frozenset()
-    held = (leg for position in work.active_positions() for leg in position.legs if leg.held)
+    held = (leg for position in work.active_positions() for leg in held_or_entering(work, position))
     return frozenset((leg.option, -leg.sign) for leg in held)
 
 

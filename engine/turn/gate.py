@@ -18,7 +18,7 @@ from engine.order.band import price_band
 from engine.order.price import NetQuote
 from engine.spec.nouns.legs import IfHeld
 from engine.spec.nouns.order import Start
-from engine.turn.choosing import opening_parts
+from engine.turn.choosing import held_or_entering, opening_parts
 from engine.turn.covering import cover_of
 from engine.turn.exposure import cash_cap, worst_case_cap
 from engine.turn.margin import margin_cap, margin_told
@@ -70,7 +70,7 @@ def entry_refusal(
             account_daily_loss=limits.daily_loss,
             open_positions=len(others),
             account_max_open=limits.max_open,
-            conflicts=_conflicts(others, bot, selection),
+            conflicts=_conflicts(work, others, bot, selection),
             sent=work.sent,
             orders_per_minute=limits.orders_per_minute,
             stopped=halted(work, plan.underlyings),
@@ -149,8 +149,8 @@ def _needs_day_trade(work: Work, position: Position) -> bool:
     return work.governing(position).closes_on_its_day(session, [leg.option for leg in position.legs], since)
 
 
-def _conflicts(others: list[Position], bot: CompiledBot, selection: Selection) -> tuple[str, ...]:
-    """Return the contracts that some bot holds the other way round, unless the spec allows it."""
+def _conflicts(work: Work, others: list[Position], bot: CompiledBot, selection: Selection) -> tuple[str, ...]:
+    """Return the contracts that some bot holds the other way round, or enters so, unless the spec allows it."""
     if bot.plan.if_held is IfHeld.ALLOW:
         return ()
     wanted = {leg.option: leg.sign for leg in selection.legs}
@@ -158,7 +158,7 @@ def _conflicts(others: list[Position], bot: CompiledBot, selection: Selection) -
     for position in others:
         found += [
             f"{leg.option} by {position.bot}"
-            for leg in position.legs
-            if leg.held and wanted.get(leg.option, leg.sign) != leg.sign
+            for leg in held_or_entering(work, position)
+            if wanted.get(leg.option, leg.sign) != leg.sign
         ]
     return tuple(found)

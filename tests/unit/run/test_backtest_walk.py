@@ -499,6 +499,7 @@ def against(text: str) -> str:
 def net_of_both(folder: Path, text: str, **given: object) -> Results:
     """Return what comes of a bot and one that deals the opposite."""
     files = [folder / "seller.yaml", folder / "buyer.yaml"]
+    text = text.replace("legs:\n", "legs:\n  if_held: allow\n")
     for file, each in zip(files, (text, against(text)), strict=True):
         file.write_text(each, encoding="utf-8")
     desk = load_desk([str(file) for file in files], {}, None)

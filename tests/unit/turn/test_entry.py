@@ -574,9 +574,13 @@ def test_a_time_that_an_entry_requires_is_heeded_to_the_second_while_nothing_mov
     assert (len(desk.submitted), desk.now) == (1, clock("10:30"))
 
 
+@pytest.mark.parametrize("is_filled", [True, False])
 @pytest.mark.parametrize(("if_held", "sold"), [("skip", None), ("allow", (5935, 5925)), ("shift", (5930, 5920))])
-def test_a_contract_that_another_bot_holds_the_other_way_round(if_held: str, sold: tuple[int, int] | None) -> None:
-    first = text_of()
+def test_a_contract_that_another_bot_holds_or_enters_the_other_way_round(
+    if_held: str, sold: tuple[int, int] | None, *, is_filled: bool
+) -> None:
+    """Of two that entered at once neither skipped, and the account netted what both had filled."""
+    first = text_of(order="{start: mid, wait: 600s, tries: 1, then: cancel}")
     second = text_of(
         "second",
         entry='{at: "10:05"}',
@@ -588,7 +592,10 @@ def test_a_contract_that_another_bot_holds_the_other_way_round(if_held: str, sol
 """,
     )
     desk = Desk((first, second))
-    assert [leg.option.strike for leg in desk.opened().legs] == [5945, 5935]
+    order = desk.enter()
+    assert [leg.option.strike for leg in order.legs] == [5945, 5935]
+    if is_filled:
+        desk.fill(order)
     desk.board.delta[desk.board.rows[put(5935)]] = -0.08
     desk.until("10:05")
     entered = [order for order in desk.submitted if order.bot == "second"]
