@@ -68,7 +68,7 @@ def settle_missed(work: Work) -> None:
     session = work.state.session
     if not work.state.is_ready:
         return
-    held = [leg.option for position in work.active_positions() for leg in position.legs if leg.held]
+    held = {leg.option for leg in work.held_legs()}
     gone = {option for option in held if option.expiry <= session.date and option_has_expired(work, option)}
     for option in sorted(gone, key=str):
         is_told_soon = option.expiry == session.date and work.at < session.close + SETTLED_AFTER
@@ -143,7 +143,7 @@ def keep_closing(work: Work) -> Mapping[str, float]:
     close, board = work.state.session.close, work.state.board
     if not close <= work.at <= close + AT_THE_CLOSE:
         return work.state.closing
-    held = {leg.option.symbol for position in work.active_positions() for leg in position.legs if leg.held}
+    held = {leg.option.symbol for leg in work.held_legs()}
     shares = (symbol for symbol in sorted(held) if product(symbol).settlement is Settlement.SHARES)
     rows = ((symbol, board.rows.get(Underlying(symbol), -1)) for symbol in shares)
     seen = ((symbol, board.last[row]) for symbol, row in rows if row >= 0 and row not in board.frozen)

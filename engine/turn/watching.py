@@ -53,7 +53,7 @@ def next_watch(work: Work, *, is_moving: bool) -> datetime:
 def _nets_off(work: Work) -> bool:
     """Say whether positions hold an option that expires today and of which the account has none."""
     today = work.state.session.date
-    held = (leg.option for position in work.active_positions() for leg in position.legs if leg.held)
+    held = (leg.option for leg in work.held_legs())
     return any(option.expiry == today and not work.state.holdings.get(option) for option in held)
 
 
@@ -103,7 +103,7 @@ def step_watch(work: Work) -> dict[str, Any]:
 
 def _has_missed(work: Work) -> bool:
     """Say whether something waits that is looked at together with what is streamed: doubts, options long expired."""
-    held = (leg.option for position in work.active_positions() for leg in position.legs if leg.held)
+    held = (leg.option for leg in work.held_legs())
     return bool(work.state.doubts or work.state.uncovered) or any(option_has_expired(work, option) for option in held)
 
 

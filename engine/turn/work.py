@@ -96,6 +96,10 @@ class Work:
         """Return the account's shares of an underlying, with those that calls need; None while not in step."""
         return account_shares(self.state, self.positions.values(), self.is_opening, self.at, symbol)
 
+    def held_legs(self) -> list[PositionLeg]:
+        """Return the legs that any position holds: a closed one, too, where the broker closed more than was held."""
+        return [leg for position in self.positions.values() for leg in position.legs if leg.held]
+
     def is_opening(self, position: Position) -> bool:
         """Say whether an entry of this position is under way."""
         return position.state == "entering" or self.has_live_entry(position.id)

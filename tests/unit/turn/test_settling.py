@@ -159,8 +159,8 @@ def test_a_print_that_is_not_live_at_the_close_settles_nothing() -> None:
     assert settled(desk) == [("cash", "5930.0000")] * 2, "at the close of its last day"
 
 
-def test_what_was_closed_beyond_what_was_held_settles_too() -> None:
-    """The broker filled an exit twice: what that left expired in the account, and never came out of our books."""
+def closed_beyond() -> Desk:
+    """Return a desk with a spread whose exit the broker has filled twice."""
     desk = Desk((text_of(exits='[{time: "15:45"}]'),))
     desk.opened()
     desk.until("15:45")
@@ -169,6 +169,12 @@ def test_what_was_closed_beyond_what_was_held_settles_too() -> None:
     for execution in desk.executions_of(exit, 1):
         desk.send(execution)
     assert (desk.position.state, [leg.held for leg in desk.position.legs]) == ("closed", [-1, -1])
+    return desk
+
+
+def test_what_was_closed_beyond_what_was_held_settles_too() -> None:
+    """The broker filled an exit twice: what that left expired in the account, and never came out of our books."""
+    desk = closed_beyond()
     before = desk.state.bots["spread"].day.realized
     desk.until("15:59")
     desk.board.last[desk.board.rows[Underlying("SPX")]] = 5930.0
@@ -225,3 +231,21 @@ def test_no_exit_closes_what_has_expired_while_nobody_looked() -> None:
     desk.tick(5)
     assert settled(desk) == [("assigned", "598.0000")]
     assert (desk.position.state, desk.position.exit_reason) == ("closed", "assigned")
+
+
+@pytest.mark.parametrize("is_told", [True, False], ids=["one leg was told", "nothing was told"])
+def test_what_was_closed_beyond_what_was_held_settles_while_nobody_listens_too(is_told: bool) -> None:
+    """The engine ended between its legs, and the account had the others no more (seed 910018 of `rulebot chaos`)."""
+    desk = closed_beyond()
+    desk.until("15:59")
+    desk.board.last[desk.board.rows[Underlying("SPX")]] = 5930.0
+    desk.until("16:00")
+    before = desk.state.bots["spread"].day.realized
+    if is_told:
+        desk.holds(desk.position.legs[0].option, 0)
+    desk.unlink()
+    desk.now = clock("16:01")
+    desk.link([], {})
+    desk.until("16:06", step=5)
+    assert [leg.held for leg in desk.position.legs] == [0, 0]
+    assert desk.state.bots["spread"].day.realized - before == 15 * 100 - 5 * 100
