@@ -84,15 +84,18 @@ def closed_too_much(day: Day, rows: Iterable[Row]) -> Iterator[str]:
     """Return fills after which the exits of a position had closed more of a leg than its entries had opened.
 
     A position of which the broker took a trade back, or filled an exit that it had called cancelled or said it had not,
-    is left out.
+    is left out. What it filled of an exit beyond the size of that nobody can prevent;
+    then a person must have been told.
     """
     busted = _busted(day, rows := list(rows)) | _filled_after_the_end(day)
+    beyond = _filled_beyond(day, rows)
     for at, position, holding in _after_each_fill(day, rows):
         if position in busted:
             continue
         for option, entered in holding.entered.items():
             held = holding.held[option]
-            if held * entered < 0 or abs(held) > abs(entered):
+            is_turned = held * entered < 0 and abs(held) > beyond.get((position, option), 0)
+            if is_turned or abs(held) > abs(entered):
                 yield f"{position} held {held} of {option} at {at}, its entries had made {entered}"
         for option, held in holding.held.items():
             if held and not holding.entered[option]:
@@ -198,6 +201,30 @@ def _busted(day: Day, rows: Sequence[Row]) -> set[str]:
         if base in seen and seen[base] != row["quantity"] and order is not None:
             found |= {*order.positions}
         seen[base] = row["quantity"]
+    return found
+
+
+def _filled_beyond(day: Day, rows: Sequence[Row]) -> dict[tuple[str, Option], int]:
+    """Return how many contracts of a position the broker has closed by single orders beyond what these were for.
+
+    Of positions of which a person was told something.
+    """
+    told = told_of(day)
+    filled: dict[tuple[str, int], dict[str, int]] = defaultdict(dict)
+    for row in executions(rows):
+        key = str(row["order_ref"]), int(str(row["con_id"]))
+        filled[key][base_of(row.get("exec_id", ""))] = int(float(str(row["quantity"])))
+    found: dict[tuple[str, Option], int] = {}
+    for (ref, con_id), counts in filled.items():
+        order = day.orders.get(ref)
+        dealt = None if order is None else dealt_for(day, order, con_id)
+        if order is None or dealt is None or order.opens(dealt[0].id) or dealt[0].id not in told:
+            continue
+        size = max(each.quantity for each in (*order.former, order.terms))
+        ratio = max((leg.ratio for leg in order.legs if leg.option == dealt[1]), default=1)
+        if (more := sum(counts.values()) - size * ratio) > 0:
+            key_of = dealt[0].id, dealt[1]
+            found[key_of] = found.get(key_of, 0) + more
     return found
 
 

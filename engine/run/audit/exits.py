@@ -1,5 +1,6 @@
 """Checks on exits: they reduce what is held, never more of it, however many of them work at once."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,30 +18,62 @@ def never_more_than_held(tape: Tape) -> Iterator[Finding]:
     """8: No fill of an exit, and no settlement, closes more of a leg than is held at that moment.
 
     Where the broker has taken back a trade, or fills an exit that it had called over or said it had not, an exit that
-    was already at work may do so.
+    was already at work may do so. What it fills of one order beyond the size of that nobody can prevent;
+    then a person must have been told.
     """
     books = Books()
     busted: set[str] = set()
     over: set[str] = set()
     given_up = GivenUp()
+    asked = _Asked()
+    told = {entry.record.position for entry in tape.of(Kind.ALARM)}
     for entry in tape.of(Kind.POSITION, Kind.ORDER, Kind.FILL, Kind.COMMISSION, Kind.SETTLEMENT):
         if entry.order is not None:
             (over.discard if entry.order.status.is_live else over.add)(entry.order.ref)
             given_up.note(entry.order, entry.record.at)
+            asked.note(entry.order)
             continue
         is_exit = entry.kind is Kind.FILL and entry.text("purpose") != Purpose.ENTRY.value
         is_late = is_exit and (entry.text("ref") in over or entry.text("ref") in given_up)
         if is_late or (entry.kind is Kind.FILL and _takes_back(books, entry)):
             busted.add(entry.record.position)
+        if is_exit:
+            asked.fill(entry)
         if books.take(entry) or entry.kind not in (Kind.FILL, Kind.SETTLEMENT):
             continue
         name = entry.text("leg")
         leg = books.leg(entry.record.position, name)
-        if leg.closed > leg.opened and entry.record.position not in busted:
+        beyond = asked.beyond[entry.record.position, name] if entry.record.position in told else 0
+        if leg.closed > leg.opened + beyond and entry.record.position not in busted:
             yield entry.finding(f"{entry.record.position}: {leg.closed} of {name} are closed, {leg.opened} were opened")
         if entry.kind is Kind.FILL and _is_wrong_way(books, entry):
             side = "buys" if entry.record.data.get("is_buy") else "sells"
             yield entry.finding(f"{entry.record.position}: its {entry.text('purpose')} {side} {name}")
+
+
+class _Asked:
+    """What exits were to close, and what the broker has filled of each of them beyond that, by position and leg."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[tuple[str, str], int] = {}
+        self._filled: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+        self.beyond: Counter[tuple[str, str]] = Counter()
+
+    def note(self, order: Order) -> None:
+        """Take an order as it was recorded: the largest that it was ever sent as counts."""
+        for leg in order.legs:
+            key = order.ref, leg.name
+            self._sizes[key] = max(self._sizes.get(key, 0), order.quantity * leg.ratio)
+
+    def fill(self, entry: Entry) -> None:
+        """Count a fill of an exit; a correction takes the place of what it corrects."""
+        key = entry.text("ref"), entry.text("leg")
+        if (size := self._sizes.get(key)) is None:
+            return
+        filled = self._filled[key]
+        before = max(sum(filled.values()) - size, 0)
+        filled[entry.text("exec_id").rpartition(".")[0]] = int(str(entry.record.data["quantity"]))
+        self.beyond[entry.record.position, key[1]] += max(sum(filled.values()) - size, 0) - before
 
 
 def _is_wrong_way(books: Books, entry: Entry) -> bool:

@@ -287,7 +287,11 @@ def test_an_exit_that_fills_although_its_entry_was_taken_back_is_the_broker_s_do
     end = index_of(day, of(Kind.FILL), 1)
     bust = fill("10:30", 1, "e.1.02", "1.20", Purpose.ENTRY, 0)
     assert 8 not in broken([*day[:end], bust, day[end]])
-    assert 8 in broken([*day[:end], fill("11:01", 2, "e.9.01", "0.60", Purpose.TARGET, 3)])
+    beyond = [*day[:end], fill("11:01", 2, "e.9.01", "0.60", Purpose.TARGET, 3)]
+    assert 8 in broken(beyond)
+    told = Record(at("11:01"), Kind.ALARM, BOT, ID, {"text": "more was closed than was held"})
+    assert 8 not in broken([*beyond, told]), "it has filled more than the order was for, and a person knows"
+    assert 8 in broken([*changed(beyond, of(Kind.ORDER, number=2), 0, quantity=3), told])
 
 
 def test_an_order_that_was_given_up_may_come_to_life() -> None:

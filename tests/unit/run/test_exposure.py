@@ -4,10 +4,12 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
-from engine_day import FLAT, ID, LEG, PUT, entity, fill, order
+import pytest
+from engine_day import BOT, FLAT, ID, LEG, PUT, at, entity, fill, order
 
 from engine.model.contract import LOT, Right, share
 from engine.model.order import OrderLeg, OrderStatus, Purpose, Side
+from engine.record.record import Kind, Record
 from engine.run.aftermath.books import fills_that_differ
 from engine.run.aftermath.day import Day
 from engine.run.aftermath.exposure import closed_too_much, closed_what_was_gone, uncovered_shorts
@@ -88,6 +90,18 @@ def test_shares_that_were_sold_cover_puts_and_need_calls() -> None:
 def test_an_exit_that_fills_twice_is_seen() -> None:
     again = {**BOUGHT_BACK, "at": "2026-11-18T16:01", "exec_id": "e.3.02.01"}
     assert len(list(closed_too_much(DAY, [*WHOLE, again]))) == 1
+
+
+@pytest.mark.parametrize(("size", "is_told", "count"), [(1, True, 0), (1, False, 1), (2, True, 1)])
+def test_what_the_broker_fills_beyond_the_size_of_an_exit_is_not_our_doing(
+    size: int, is_told: bool, count: int
+) -> None:
+    """A person must have been told; that it called the order filled was lost (seed 914010 of `rulebot chaos`)."""
+    again = [{**each, "exec_id": each["exec_id"].replace("e.2", "e.3")} for each in WHOLE[2:]]
+    told = Record(at("11:00"), Kind.ALARM, BOT, ID, {"text": "more was closed than was held"})
+    orders = {**DAY.orders, EXIT.ref: replace(EXIT, quantity=size)}
+    day = replace(DAY, orders=orders, records=(told,) if is_told else ())
+    assert bool(list(closed_too_much(day, [*WHOLE, *again]))) is bool(count)
 
 
 def test_an_exit_that_was_given_up_and_fills_beside_the_next_one_is_not_our_doing() -> None:
