@@ -22,7 +22,7 @@ from engine.model.values import replace
 from engine.order.draft import closing_legs, draft
 from engine.turn.judging import REREAD, counted, wake
 from engine.turn.opening import ticket
-from engine.turn.resting import REARM_LIMIT, has_expired, is_restarting
+from engine.turn.resting import REARM_LIMIT, has_expired, has_run_out, is_restarting, option_has_expired
 from engine.turn.state import Confirming, exits_of
 from engine.turn.turned_away import is_lost_again, is_turned_away, taken_back_for
 from engine.turn.work import Work
@@ -62,13 +62,18 @@ def place_protection(work: Work, position: Position, closing: Collection[str] = 
         return
     live = {order.legs[0].name: order for order in work.live_orders(position.id) if order.purpose is Purpose.PROTECT}
     for leg in position.legs:
-        if leg.sign > 0 or leg.held <= 0 or leg.name in closing or not plan.covers(leg.name):
+        if not _is_at_risk(work, leg) or leg.name in closing or not plan.covers(leg.name):
             continue
         if (order := live.get(leg.name)) is None:
             _place(work, position, leg, plan)
         elif order.status is OrderStatus.WORKING and order.ended is None and order.remaining != leg.held:
             changed = work.put_order(order.with_terms(order.filled + leg.held, order.stop_price))
             work.commands.append(Replace(changed))
+
+
+def _is_at_risk(work: Work, leg: PositionLeg) -> bool:
+    """Say whether a leg is short in what trades: in what has expired the broker has no order, and takes none."""
+    return leg.sign < 0 and leg.held > 0 and not option_has_expired(work, leg.option)
 
 
 def _place(work: Work, position: Position, leg: PositionLeg, plan: ProtectPlan) -> None:
@@ -121,7 +126,7 @@ def watched_stop_hit(work: Work, position: Position) -> Hit | None:
     if plan is None or not position.suspended or position.state != "open":
         return None
     for leg in position.legs:
-        if leg.sign < 0 and leg.held > 0 and plan.covers(leg.name):
+        if _is_at_risk(work, leg) and plan.covers(leg.name):
             price = _price_of_last(work, position, leg) or stop_price(position, leg, plan)
             if price is not None and _is_bid(work, position, leg, price):
                 return Hit(leg.option, price)
@@ -156,7 +161,7 @@ def is_protected(work: Work, position: Position) -> bool:
     """Say whether each short leg has a stop that rests at the broker, or a closing order that works."""
     guards = [order for order in work.live_orders(position.id) if _guards(order)]
     for leg in position.legs:
-        if leg.sign < 0 and leg.held > 0:
+        if _is_at_risk(work, leg):
             covered = sum(_covers(order, leg) for order in guards)
             if covered < leg.held:
                 return False
@@ -196,7 +201,7 @@ def note_gone(work: Work, position: Position, order: Order, *, asked: bool) -> N
     """
     is_refused = order.status is OrderStatus.REFUSED or is_turned_away(order)
     is_lost = not is_refused and is_lost_again(order, work.orders_of(position.id))
-    if (asked and not (is_refused or is_lost)) or position.suspended or has_expired(work, position):
+    if (asked and not (is_refused or is_lost)) or position.suspended or has_run_out(work, order):
         return
     is_open = position.state == "open"
     is_together = is_open and position.retry_at is not None and work.at < position.retry_at

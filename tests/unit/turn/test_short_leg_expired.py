@@ -1,0 +1,46 @@
+"""A calendar spread whose short leg has expired, and whose long one goes on: nothing protects what is gone."""
+
+from datetime import timedelta
+
+import pytest
+from hand_desk import SELLER, Desk, text_of
+
+from engine.model.contract import Underlying
+from engine.model.event import MarketMoved
+from engine.model.order import Purpose
+from engine.model.session import session_after
+
+CALENDAR = {
+    **SELLER,
+    "legs": """
+  short_put: {sell: put, expiry: {dte: 0}, strike: {delta: 0.15}}
+  long_put: {buy: put, expiry: {dte: {nearest: 90}}, strike: {delta: 0.15}}
+""",
+    "order": "{start: mid, step: 0.01, wait: 300s, tries: 1, then: cancel}",
+    "exits": "\n  - target: {profit: 60%}\n  - at_expiry: settle\n",
+}
+RISK = "{undefined_risk: allow, protect: {cost: 4x credit, of: each_short}%s}"
+
+
+@pytest.mark.parametrize("more", ["", ", max_unprotected: 5s"])
+def test_a_short_leg_that_has_expired_while_no_engine_ran_gets_no_stop_any_more(more: str) -> None:
+    """Until its level was known its stop was sent anew, said to be cancelled by somebody, and missed after seconds."""
+    desk = Desk((text_of("calendar", **{**CALENDAR, "risk": RISK % more}),), at="10:00")
+    desk.opened("10:01")
+    desk.tick(1)
+    (guard,) = desk.live
+    desk.ack(guard)
+    long = desk.position.legs[1].option
+    desk.unlink()
+    desk.day = session_after(desk.day).date
+    desk.now = session_after(desk.now.date()).open - timedelta(minutes=30)
+    desk.freshen()
+    desk.send(MarketMoved(desk.now, ()))
+    desk.link([], {long: 1})
+    desk.confirm_gone()
+    desk.until("09:31", step=5)
+    assert [order.purpose for order in desk.submitted] == [Purpose.ENTRY, Purpose.PROTECT]
+    assert not [text for text in desk.alarms if "protect" in text]
+    desk.board.previous_close[desk.board.rows[Underlying("SPY")]] = 600.0
+    desk.tick(60)
+    assert (desk.position.state, [leg.held for leg in desk.position.legs]) == ("open", [0, 1])
