@@ -15,6 +15,7 @@ from engine.model.position import Position, PositionLeg
 from engine.model.session import session_from
 from engine.model.values import replace
 from engine.record.record import TAKEN_BACK, Kind
+from engine.turn.resting import option_has_expired
 from engine.turn.settling import settlement_level
 from engine.turn.work import Work
 
@@ -39,12 +40,17 @@ def take_back(work: Work, position: Position, leg: str, count: int, price: Decim
 def make_room(work: Work, order: Order, name: str, leg: str, count: int, executed_at: datetime) -> None:
     """Take back what has settled of a leg where a fill that is told only now had closed it before its expiry.
 
-    Not of a position whose options gave or took shares of its other legs: which of them is not known any more.
+    Not of a position whose options gave or took shares of its other legs: which of them is not known any more. What has
+    left before its expiry was assigned: a fill closes more than was held then.
     """
     position = work.positions[name]
     found = leg_of(position, leg)
     beyond = min(count - found.held, found.settled)
-    if beyond <= 0 or executed_at >= session_from(found.option.expiry).close:
+    if (
+        beyond <= 0
+        or not option_has_expired(work, found.option)
+        or executed_at >= session_from(found.option.expiry).close
+    ):
         return
     settled = _settled_at(work, position, found)
     if settled is None:

@@ -132,3 +132,20 @@ def test_shares_and_put_that_somebody_closed_by_hand_look_alike_while_the_market
     else:
         assert found.on_hold
         assert stock.held == found.legs[1].held
+
+
+def test_a_fill_that_is_told_after_an_assignment_on_the_last_day_takes_nothing_of_it_back() -> None:
+    """The trade took the place of the assignment: the account had the shares, and as many puts too many."""
+    legs = "\n  expiry: {dte: 0}\n  short_put: {sell: put, strike: {otm: 4 pts}}\n"
+    desk = desk_of(legs=legs, exits="\n  - target: {profit: 50%}\n    resting: true\n  - at_expiry: settle\n")
+    (resting,) = desk.live
+    desk.board.last[desk.board.rows[SPY]] = 585.0
+    assign(desk, 5)
+    desk.cancelled(desk.order(resting.ref))
+    desk.tick(5)
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "assigned")
+    desk.send(desk.execution(resting, resting.legs[0], 5, "0.25"))
+    (leg,) = desk.position.legs
+    assert (leg.held, leg.settled, desk.position.exit_reason) == (-5, 5, "assigned")
+    assert [record.data["quantity"] for record in desk.said(Kind.SETTLEMENT)] == [5]
+    assert "more was closed" in desk.alarms[-1]

@@ -202,7 +202,7 @@ def test_a_fill_before_the_expiry_that_is_told_after_it_takes_its_place(executed
     entry = sum((leg.entry_cash for leg in desk.position.legs), Decimal(0))
     assert [how for how, _ in settled(desk)] == ["cash", "cash"]
     for execution in told:
-        desk.send(execution)
+        desk.send(replace(execution, at=desk.now))
     position = desk.position
     assert ([leg.held for leg in position.legs] == [0, 0]) is is_before
     assert any("more was closed" in text for text in desk.alarms) is not is_before
