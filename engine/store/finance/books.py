@@ -160,15 +160,18 @@ def books_of(records: Iterable[Record], positions: Mapping[str, Position]) -> Bo
 
 
 def _take_back(endings: list[Ending], back: Ending) -> None:
-    """Take contracts out of the latest ending that they had left by; `back` has a negative number of them."""
-    same = (back.of.position, back.of.leg, back.price, back.how)
-    at, found = next(
-        (at, each)
-        for at, each in reversed(list(enumerate(endings)))
-        if (each.of.position, each.of.leg, each.price, each.how) == same
-    )
-    left = found.quantity + back.quantity
-    endings[at : at + 1] = [replace(found, quantity=left)] if left else []
+    """Take contracts out of the latest endings that they had left by; `back` has a negative number of them.
+
+    What none of them has stands by itself: sums are right then.
+    """
+    same, count = (back.of.position, back.of.leg, back.price, back.how), -back.quantity
+    for at, found in reversed(list(enumerate(endings))):
+        if (found.of.position, found.of.leg, found.price, found.how) == same and found.quantity > 0 and count:
+            left = max(found.quantity - count, 0)
+            count -= found.quantity - left
+            endings[at : at + 1] = [replace(found, quantity=left)] if left else []
+    if count:
+        endings.append(replace(back, quantity=-count))
 
 
 def positions_of(records: Iterable[Record]) -> dict[str, Position]:

@@ -311,6 +311,27 @@ def test_an_estimate_that_was_told_after_all_is_gone() -> None:
     assert [each.exec_id for each in found] == ["a.b.01.01"]
 
 
+def ended(quantity: int, how: str) -> Record:
+    data = {"leg": "short_put", "quantity": quantity, "price": "0", "level": None, "how": how}
+    taken = {"taken_back": True} if quantity < 0 else {}
+    return Record(at("16:01"), Kind.SETTLEMENT, CONDOR, "P1", {**data, **taken})
+
+
+@pytest.mark.parametrize(
+    ("found", "left"),
+    [
+        ((ended(2, "assigned"), ended(3, "assigned"), ended(-4, "assigned")), [(1, "assigned")]),
+        ((ended(2, "assigned"), ended(3, "assigned"), ended(-5, "assigned")), []),
+        ((ended(2, "assigned"), ended(-1, "worthless")), [(2, "assigned"), (-1, "expired")]),
+    ],
+)
+def test_what_was_taken_back_may_have_ended_in_several_ways(
+    found: tuple[Record, ...], left: list[tuple[int, str]]
+) -> None:
+    """Of two nights' assignments the one had -2 in the sheet; what had ended in another way ended every export."""
+    assert [(each.quantity, each.how) for each in records(*found).endings] == left
+
+
 def test_the_account_is_the_one_that_was_connected_at_the_time() -> None:
     first, second = (Record(at("09:30"), Kind.RUN_STARTED, data={"account": name}) for name in ("DU1", "DU2"))
     found = records(first, told("a.b.01.01", 1), second, told("a.b.02.01", 1)).fills
