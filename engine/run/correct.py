@@ -54,7 +54,8 @@ def correct(
     journal = SqlJournal(open_store(store))
     try:
         records = journal.read()
-        found = _estimates(records, ref)
+        every = _estimates(records)
+        found = [each for each in every if each.data["ref"] == ref]
         meant = [each for each in found if leg in ("", _leg_of(each))]
         ending = None if meant else find_ending(records, ref, leg)
         if ending is not None:
@@ -62,7 +63,7 @@ def correct(
         elif meant and (contracts is not None or on is not None):
             raise MisuseError(f"a fill of '{ref}' is booked: of that its price and commission can be corrected alone")
         else:
-            done = _anew(records, _only(records, ref, found, meant), price, commission, at)
+            done = _anew(records, _only(ref, found, meant, every), price, commission, at)
         journal.append(done.records, durable=True)
     finally:
         journal.close()
@@ -77,21 +78,20 @@ class _Done(NamedTuple):
     words: str
 
 
-def _estimates(records: Sequence[Record], ref: str) -> list[Record]:
-    """Return the newest records of all fills of an order, or position, that nobody told; "" is any."""
+def _estimates(records: Sequence[Record]) -> list[Record]:
+    """Return the newest records of all fills that nobody told."""
     newest = {
         _base(record): record
         for record in records
         if record.kind is Kind.FILL and is_unseen(str(record.data.get("exec_id", "")))
     }
-    standing = (record for record in newest.values() if int(str(record.data["quantity"])))
-    return [record for record in standing if ref in ("", record.data["ref"])]
+    return [record for record in newest.values() if int(str(record.data["quantity"]))]
 
 
-def _only(records: Sequence[Record], ref: str, found: Sequence[Record], meant: Sequence[Record]) -> Record:
-    """Return the one estimate that is meant. Raises: MisuseError."""
+def _only(ref: str, found: Sequence[Record], meant: Sequence[Record], every: Sequence[Record]) -> Record:
+    """Return the one estimate that is meant. every: all that there are. Raises: MisuseError."""
     if not found:
-        known = ", ".join(sorted({str(record.data["ref"]) for record in _estimates(records, "")})) or "none"
+        known = ", ".join(sorted({str(record.data["ref"]) for record in every})) or "none"
         raise MisuseError(
             f"no fill of '{ref}' was taken up from the account, and nothing of it has ended with its option",
             f"fills that were, and that nobody told since: {known}",

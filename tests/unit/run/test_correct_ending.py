@@ -183,6 +183,16 @@ def test_what_others_had_closed_is_told_by_its_position(tmp_path: Path) -> None:
     assert_agrees(store, sheets)
 
 
+def test_no_name_means_no_fill(tmp_path: Path) -> None:
+    """An empty variable of a shell put another price on whichever fill was the only one."""
+    desk = seller()
+    store = kept(desk, tmp_path)
+    correct(store, desk.position.id, Decimal("0.07"), at=AT)
+    with pytest.raises(MisuseError, match="no fill of '' was taken up") as raised:
+        correct(store, "", Decimal("7.77"), at=AT)
+    assert raised.value.help == f"fills that were, and that nobody told since: {desk.position.id}"
+
+
 def test_a_part_leaves_the_rest_as_it_ended(tmp_path: Path) -> None:
     desk = seller(3)
     order, store = target_of(desk), kept(desk, tmp_path)
