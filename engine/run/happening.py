@@ -13,7 +13,7 @@ from engine.model.order import Order, Purpose
 from engine.model.position import Position
 from engine.model.values import dataclass
 from engine.record.codec import decode
-from engine.record.record import Kind, Record
+from engine.record.record import TAKEN_BACK, Kind, Record
 from engine.run.after_close import DRIFT, compared_words, unexplained
 from engine.run.columns import one_line
 from engine.run.position_text import (
@@ -130,6 +130,8 @@ def _settlement(record: Record, state: State) -> Happening | None:
     leg = next((leg for leg in position.legs if leg.name == name), None) if position is not None else None
     if how not in DELIVERING or leg is None:
         return None
+    if record.data.get(TAKEN_BACK):
+        return Happening(record.at, record.bot, f"{name}: {-count} not {how} after all")
     said = f"{name}: {count} {how}"
     if Decimal(str(record.data["price"])):
         return Happening(record.at, record.bot, f"{said}, and its shares go by another leg")

@@ -198,11 +198,8 @@ def _acted(work: Work, position: Position) -> tuple[str, ...]:
 
 def closed(work: Work, position: Position, trigger: str) -> None:
     """The position holds nothing more: its books are closed and the day's count is kept."""
-    position = work.move(position, trigger)
     left_at = _left_at(work, position, trigger)
-    position = work.put_position(replace(position, closed_at=left_at))
-    if exchange_date(left_at) < work.state.session.date:
-        work.put_base(position.id, position.net)  # it was not made today
+    position = _left(work, work.move(position, trigger), left_at)
     values = [str(position.net), str(position.commissions)]
     work.record(Kind.DECISION, position.bot, position.id, what="closed", reason=position.exit_reason, values=[*values])
     if position.bot in work.bots:
@@ -214,6 +211,19 @@ def closed(work: Work, position: Position, trigger: str) -> None:
         count_realized(work, position.bot)
         work.set_bot(position.bot, replace(work.bots[position.bot], waits="", since=work.at))
         wake(work, position.bot, 0.0)
+
+
+def left_before_expiry(work: Work, position: Position) -> None:
+    """Keep when a closed position was left of which fills take the place of the expiry, once none of it has expired."""
+    if position.state == "closed" and not any(leg.settled for leg in position.legs):
+        _left(work, position, _left_at(work, position, "closed_out"))
+
+
+def _left(work: Work, position: Position, at: datetime) -> Position:
+    position = work.put_position(replace(position, closed_at=at))
+    if exchange_date(at) < work.state.session.date:
+        work.put_base(position.id, position.net)  # it was not made today
+    return position
 
 
 def _left_at(work: Work, position: Position, trigger: str) -> datetime:

@@ -19,7 +19,7 @@ from engine.turn.caution import note_bust
 from engine.turn.closing import UNWIND, is_unwound
 from engine.turn.daily import LIQUIDATES
 from engine.turn.doubting import doubt_anew, fill_told, take_orders_back
-from engine.turn.ended import closed, count_realized, position_filled
+from engine.turn.ended import closed, count_realized, left_before_expiry, position_filled
 from engine.turn.judging import wake
 from engine.turn.leaving import leave
 from engine.turn.mismatch import check_count, check_price
@@ -175,8 +175,7 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     leg = order.legs[index]
     holder = order.position_of(leg)
     is_entry = order.opens(holder)
-    if not is_entry:
-        make_room(work, order, holder, leg.name, count, event.executed_at)
+    is_instead = not is_entry and make_room(work, order, holder, leg.name, count, event.executed_at)
     commission = corrected.commission if corrected else ZERO
     is_paid = owes_none(event.exec_id, count) or (corrected is not None and corrected.is_paid)
     dealt_at = corrected.dealt_at if corrected else when_dealt(work.at, event.executed_at, order.sent_at)
@@ -185,6 +184,8 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     order = work.put_order(add_fill(order, index, count))
     work.put_position(book(work.positions[holder], booked, event.option))
     record_fill(work, event, booked, event.option, order.ref, order.purpose.value)
+    if is_instead:
+        left_before_expiry(work, work.positions[holder])
     doubt_anew(work)
     fill_told(work, holder, leg.name)
     position = work.positions[holder]

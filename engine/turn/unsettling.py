@@ -37,8 +37,8 @@ def take_back(work: Work, position: Position, leg: str, count: int, price: Decim
     return work.put_position(back.position)
 
 
-def make_room(work: Work, order: Order, name: str, leg: str, count: int, executed_at: datetime) -> None:
-    """Take back what has settled of a leg where a fill that is told only now had closed it before its expiry.
+def make_room(work: Work, order: Order, name: str, leg: str, count: int, executed_at: datetime) -> bool:
+    """Take back what has settled of a leg where a fill that is told only now had closed it before its expiry, if so.
 
     Not of a position whose options gave or took shares of its other legs: which of them is not known any more. What has
     left before its expiry was assigned: a fill closes more than was held then.
@@ -51,15 +51,16 @@ def make_room(work: Work, order: Order, name: str, leg: str, count: int, execute
         or not option_has_expired(work, found.option)
         or executed_at >= session_from(found.option.expiry).close
     ):
-        return
+        return False
     settled = _settled_at(work, position, found)
     if settled is None:
-        return
+        return False
     if position.state == "closed":
         position = replace(position, exit_reason=order.reason)
     take_back(work, position, leg, beyond, *settled)
     text = f"{order.ref} had closed {beyond} {found.option} of {name} before the expiry, as the broker tells now"
     work.alarm(position.bot, f"{text}: that is booked instead of the expiry", name)
+    return True
 
 
 def _settled_at(work: Work, position: Position, leg: PositionLeg) -> tuple[Decimal, str] | None:

@@ -54,6 +54,10 @@ def test_an_assignment_says_which_shares_came_or_went(sign: int, right: Right, w
     told = happening(Record(at("16:05"), Kind.SETTLEMENT, CONDOR, "P9", data), state)
     assert told is not None
     assert told.text == words
+    back = Record(at("17:00"), Kind.SETTLEMENT, CONDOR, "P9", {**data, "quantity": -2, "taken_back": True})
+    told = happening(back, state)
+    assert told is not None
+    assert told.text == f"put: 2 not {data['how']} after all", "it said that the shares went back"
 
 
 def test_a_day_that_is_lived_through_again_tells_which_text_took_over() -> None:

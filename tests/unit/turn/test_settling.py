@@ -207,7 +207,7 @@ def test_a_fill_before_the_expiry_that_is_told_after_it_takes_its_place(executed
     assert ([leg.held for leg in position.legs] == [0, 0]) is is_before
     assert any("more was closed" in text for text in desk.alarms) is not is_before
     if is_before:
-        assert position.exit_reason == "time"
+        assert (position.exit_reason, position.closed_at) == ("time", clock(executed))
         paid = sum((each.price * 100 * (-1 if each.is_buy else 1) for each in told), Decimal(0))
         assert position.cash == entry + paid
         assert desk.state.bots["spread"].day.realized == position.net
