@@ -4,7 +4,7 @@ It goes through `turn`: as a new revision of the same execution, as a correction
 of the settlement of an option that was thought to be held to its end (`correct_ending.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +22,7 @@ from engine.model.unseen import is_unseen, next_revision
 from engine.model.values import replace
 from engine.record.codec import utc_time
 from engine.record.record import CORRECTED, Json, Kind, Record
-from engine.run.correct_ending import Ending, find_ending, traded
+from engine.run.correct_ending import Ending, ended_legs, find_ending, traded
 from engine.run.desk import compile_text
 from engine.run.resume import resume
 from engine.store.journal import SqlJournal
@@ -57,6 +57,8 @@ def correct(
         every = _estimates(records)
         found = [each for each in every if each.data["ref"] == ref]
         meant = [each for each in found if leg in ("", _leg_of(each))]
+        if found and not leg and (others := ended_legs(records, ref) - {*map(_leg_of, found)}):
+            raise _unclear(ref, [*map(_leg_of, found), *sorted(others)])
         ending = None if meant else find_ending(records, ref, leg)
         if ending is not None:
             done = _in_place_of(records, ending, traded(records, ending, price, contracts, on, at), commission)
@@ -97,9 +99,12 @@ def _only(ref: str, found: Sequence[Record], meant: Sequence[Record], every: Seq
             f"fills that were, and that nobody told since: {known}",
         )
     if len(meant) != 1:
-        legs = ", ".join(map(_leg_of, found))
-        raise MisuseError(f"which leg of {ref} is meant is not clear", f"say --leg with one of: {legs}")
+        raise _unclear(ref, map(_leg_of, found))
     return meant[0]
+
+
+def _unclear(ref: str, legs: Iterable[str]) -> MisuseError:
+    return MisuseError(f"which leg of {ref} is meant is not clear", f"say --leg with one of: {', '.join(legs)}")
 
 
 def _base(fill: Record) -> str:

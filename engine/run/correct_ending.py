@@ -43,15 +43,9 @@ def find_ending(records: Sequence[Record], ref: str, leg: str) -> Ending | None:
 
     Raises: MisuseError when it is not clear which one is meant, or a trade cannot take the place of how it ended.
     """
-    order = _last(records, Kind.ORDER, "ref", ref, Order)
-    position = _last(records, Kind.POSITION, "id", ref if order is None else order.position, Position)
-    if position is None:
-        return None
-    ended = [each for each in position.legs if each.settled > 0 and not each.option.is_share]
-    if order is not None:
-        ended = [each for each in ended if each.name in {own.name for own in order.legs}]
-    found = [each for each in ended if leg in ("", each.name)]
-    if not found:
+    order, position = _order_and_position(records, ref)
+    found = [each for each in _ended(order, position) if leg in ("", each.name)]
+    if position is None or not found:
         return None
     if order is not None and order.may_open:
         raise MisuseError(
@@ -62,6 +56,25 @@ def find_ending(records: Sequence[Record], ref: str, leg: str) -> Ending | None:
         names = ", ".join(each.name for each in found)
         raise MisuseError(f"which leg of {ref} is meant is not clear", f"say --leg with one of: {names}")
     return _of_leg(records, position, found[0], order)
+
+
+def ended_legs(records: Sequence[Record], ref: str) -> set[str]:
+    """Return the legs whose ending a trade of this order, or of others in this position, could take the place of."""
+    order, position = _order_and_position(records, ref)
+    if order is not None and order.may_open:
+        return set()
+    return {each.name for each in _ended(order, position) if order is None or _untold(order, each.name) > 0}
+
+
+def _order_and_position(records: Sequence[Record], ref: str) -> tuple[Order | None, Position | None]:
+    order = _last(records, Kind.ORDER, "ref", ref, Order)
+    return order, _last(records, Kind.POSITION, "id", ref if order is None else order.position, Position)
+
+
+def _ended(order: Order | None, position: Position | None) -> list[PositionLeg]:
+    """Return the legs of a position that have ended with their option, those alone that this order is of."""
+    ended = [each for each in position.legs if each.settled > 0 and not each.option.is_share] if position else []
+    return ended if order is None else [each for each in ended if each.name in {own.name for own in order.legs}]
 
 
 def _of_leg(records: Sequence[Record], position: Position, leg: PositionLeg, order: Order | None) -> Ending:

@@ -220,6 +220,9 @@ def test_what_has_settled_in_cash_is_taken_back_at_its_price(tmp_path: Path) -> 
     assert raised.value.help == "say --leg with one of: short_put, long_put"
     before = last(store)
     correct(store, name, Decimal("7.40"), leg="short_put", at=AT)
+    with pytest.raises(MisuseError, match="is not clear") as raised:
+        correct(store, name, Decimal("2.10"), at=AT)  # it put the price of the other leg on the one that was put in
+    assert raised.value.help == "say --leg with one of: short_put, long_put"
     assert last(store).cash == before.cash + (settled["short_put"] - Decimal("7.40")) * 100
     assert last(store).closed_at == before.closed_at, "a leg of it went with its option"
     correct(store, name, Decimal("2.10"), leg="long_put", at=AT)
