@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 from free_port import free_port
-from ib_fake_tws import fake_tws, open_order
+from ib_fake_tws import FakeTws, fake_tws, open_order
 from ib_session import connected, gateway, run
 
 from engine.adapters.ib import standstill
@@ -428,6 +428,27 @@ def test_38_lists_that_never_agree_are_no_start() -> None:
     async def scenario() -> None:
         async with fake_tws(answers={"61": positions}) as fake:
             assert "are others each time" in (await refusal(fake.port)).message
+
+    run(scenario())
+
+
+def test_a_connection_that_is_closed_between_two_rounds_is_a_lost_one() -> None:
+    """What was asked next ended the engine, with a traceback: at a start, and after 1102."""
+
+    async def closed_after(fake: FakeTws, count: int) -> None:
+        await fake.until_asked("7", count)
+        fake.cut()
+
+    async def scenario() -> None:
+        async with fake_tws() as fake:
+            cut = asyncio.create_task(closed_after(fake, 1))
+            assert "closed the connection before it was ready" in (await refusal(fake.port, rounds_apart=0.2)).message
+            await cut
+        async with fake_tws() as fake, connected(fake.port, lockstep=False, rounds_apart=0.2) as (world, _):
+            cut = asyncio.create_task(closed_after(fake, len(await fake.until_asked("7")) + 1))
+            fake.push(4, 2, -1, 1102, "Connectivity has been restored - data maintained.", "")
+            assert "closed the connection" in (await wait_for(world, LinkDown))[-1].reason
+            await cut
 
     run(scenario())
 

@@ -162,11 +162,14 @@ class IbLink:
         self._orders.clear()
         self._positions.clear()
         wire.inbox.counted_id = 0
-        wire.client.reqIds(1)  # answered before the lists that are asked for after it, and so is the time
         asks_time = not (self.is_lockstep or self.is_simulated)
-        if asks_time:
-            self._time.asks()
-            wire.client.reqCurrentTime()
+        try:
+            wire.client.reqIds(1)  # answered before the lists that are asked for after it, and so is the time
+            if asks_time:
+                self._time.asks()
+                wire.client.reqCurrentTime()
+        except ConnectionError as problem:  # it was closed since the lists were read last
+            raise trouble.turned_away(self._settings, wire.inbox.notices, wire.lost or "") from problem
         await ask_all(wire, self._account)
         told = self._clocks(wire) if asks_time else []
         return [*told, *self._drain(wire)]
