@@ -4,7 +4,7 @@ Orders, positions and bot days are entities: the last value recorded is the trut
 broker is compared with at LinkUp.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -20,7 +20,7 @@ from engine.model.market import Board
 from engine.model.money import ZERO
 from engine.model.order import FILLS_KEPT, Order, Purpose
 from engine.model.position import Position
-from engine.model.session import at_exchange_time, exchange_date, session_from
+from engine.model.session import Session, at_exchange_time, exchange_date, session_from
 from engine.model.values import dataclass
 from engine.record.codec import decode, utc_time
 from engine.record.record import BY_HAND, EXECUTION, GRID, OPENING_MOVE, WATCH, Json, Kind, Record
@@ -40,6 +40,7 @@ RESUMED = (
     *_KEYS,
     Kind.FILL,
     Kind.COMMISSION,
+    Kind.SETTLEMENT,
     Kind.MARK,
     Kind.OPERATOR,
     Kind.WEBHOOK,
@@ -94,6 +95,7 @@ def resume(
     hooks: Hooks | None = {} if takes_hooks else None
     hook_ids: set[str] = set()
     moves: dict[tuple[str, date], float] = {}
+    settled: list[Record] = []
     by_hand: dict[str, str] = {}
     watched: dict[str, datetime | None] = {}
     install = ""
@@ -114,6 +116,9 @@ def resume(
             base = str(data["exec_id"]).rpartition(".")[0]
             if base in booked:
                 booked[base] = replace(booked[base], commission=Decimal(str(data["amount"])), is_paid=True)
+        elif record.kind is Kind.SETTLEMENT:
+            if record.at >= session.close and data["level"] is not None:
+                settled.append(record)
         elif record.kind is Kind.ALARM:
             if (told := data.get(EXECUTION)) is not None:
                 report = decode(ExecutionReport, told)
@@ -179,6 +184,7 @@ def resume(
         },
         next_number=max((number, *(o.number for o in orders.values()))) + 1,
         next_order_id=max((order_id, *(o.order_id for o in orders.values()))) + 1,
+        closing=_closing_levels(settled, kept, session),
         requests=frozenset(requests),
         hook_ids=frozenset(hook_ids),
         accepted=frozenset(accepted),
@@ -222,6 +228,17 @@ def _dealt_at(record: Record, order: Any) -> datetime:
         return executed_at
     sent_at = order and order["sent_at"]
     return when_dealt(record.at, executed_at, utc_time(str(sent_at)) if sent_at else None)
+
+
+def _closing_levels(settled: Iterable[Record], held: Mapping[str, Position], session: Session) -> dict[str, float]:
+    """Return at which close of this session the options of positions at hand have settled, by symbol."""
+    found: dict[str, float] = {}
+    for record in settled:
+        legs = held[record.position].legs if record.position in held else ()
+        option = next((leg.option for leg in legs if leg.name == record.data["leg"]), None)
+        if option is not None and option.expiry == session.date and not option.settles_at_open:
+            found[option.symbol] = float(str(record.data["level"]))
+    return found
 
 
 def spec_texts(data: Json) -> list[SpecText]:

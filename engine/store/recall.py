@@ -85,7 +85,7 @@ def _needed() -> Select[Any]:
     tells_move = place_in(journal.c.data, literal(f'"what":"{OPENING_MOVE}"')) > 0
     parts = [
         of_kinds((Kind.OPERATOR,)),
-        of_kinds((Kind.WEBHOOK,), journal.c.at >= today),
+        of_kinds((Kind.WEBHOOK, Kind.SETTLEMENT), journal.c.at >= today),
         of_kinds((Kind.FACTS,), journal.c.at >= today, tells_move),
         of_kinds((Kind.DECISION,), journal.c.at >= today, is_of_grid),
         select(func.max(journal.c.seq)).where(journal.c.kind == Kind.RUN_STARTED.value),

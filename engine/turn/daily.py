@@ -96,7 +96,7 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
         "watch_at": None,
         "is_short_told": False,
         "mark_at": None,
-        "closing": NOTHING,
+        "closing": work.state.closing if resumed else NOTHING,
     }
 
 

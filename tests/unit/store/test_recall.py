@@ -106,7 +106,7 @@ def test_the_audit_finds_a_table_that_would_mislead_a_start(place: Place) -> Non
     closed = "UPDATE trade_rows SET state = 'closed', exit_time = '2020-01-01T00:00:00.000000Z'"
     assert run(place, closed, "UPDATE order_rows SET state = 'filled'") > 0
     offences = {each.number: each.first for each in audit_store(place) if not each.holds}
-    assert "would know other positions" in offences[22][0].text
+    assert any("would know other positions" in each.text for each in offences[22])
 
 
 def test_lines_that_a_killed_run_owes_are_added_from_what_is_recent(place: Place, tmp_path: Path) -> None:

@@ -216,6 +216,31 @@ def test_a_fill_before_the_expiry_that_is_told_after_it_takes_its_place(executed
         assert list(folded(tape_of(records))) == list(never_more_than_held(tape_of(records))) == []
 
 
+@pytest.mark.parametrize(("close", "how"), [(598.0, "assigned"), (602.0, "worthless")])
+def test_a_fill_that_is_told_after_the_expiry_takes_its_place_over_a_start_too(close: float, how: str) -> None:
+    """Nobody knew the close of shares any more: the leg was closed twice, and the bot halted."""
+    desk, option = of_shares('  - time: "15:45"\n')
+    desk.until("15:45")
+    exit = desk.submitted[-1]
+    desk.ack(exit)
+    told = [replace(each, executed_at=clock("15:59")) for each in desk.executions_of(exit, 1)]
+    row = desk.board.rows[Underlying("SPY")]
+    desk.until("15:59")
+    desk.board.last[row] = close
+    desk.until("16:00")
+    desk.until("16:01")
+    desk.holds(option, 0)
+    assert settled(desk) == [(how, f"{close:.4f}")]
+    desk.until("18:00")
+    desk.board.last[row] = 600.0
+    desk.start_again()
+    desk.link([], {})
+    for execution in told:
+        desk.send(replace(execution, at=desk.now))
+    assert ([leg.held for leg in desk.position.legs], desk.position.exit_reason) == ([0], "time")
+    assert [(each.data["quantity"], each.data["how"]) for each in desk.said(Kind.SETTLEMENT)] == [(1, how), (-1, how)]
+
+
 def test_no_exit_closes_what_has_expired_while_nobody_looked() -> None:
     """An exit by time began to close it, and gave the trade its name; its level was missed before it was asked for."""
     desk, _ = of_shares('  - time: "15:30"\n')
