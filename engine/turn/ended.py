@@ -205,7 +205,7 @@ def closed(work: Work, position: Position, trigger: str) -> None:
     if position.bot in work.bots:
         state = work.bots[position.bot]
         bot = work.governing(position)
-        if not _is_rolled(work, position) and _counts_for_again(work, position):
+        if not _is_rolled(work, position) and _counts_for_again(work, position) and _is_last(work, position):
             end = bot.plan.written_name(position.exit_reason)
             work.put_day(state.day.note(bot.symbol, last_end=end, last_end_at=left_at))
         count_realized(work, position.bot)
@@ -243,6 +243,14 @@ def _is_rolled(work: Work, position: Position) -> bool:
     """Say whether a position goes on in another one."""
     rolls = (order for order in work.orders_of(position.id) if order.into and order.position == position.id)
     return any(order.has_fills for order in rolls)
+
+
+def _is_last(work: Work, position: Position) -> bool:
+    """Say whether no other position of its bot was left after this one: of several it may be told in any order."""
+    symbol = work.governing(position).symbol
+    others = (each for each in work.positions.values() if each.bot == position.bot and each.state == "closed")
+    alike = (each for each in others if each.opened_at is not None and work.governing(each).symbol == symbol)
+    return all(each.closed_at <= position.closed_at for each in alike if each.closed_at and position.closed_at)
 
 
 def _counts_for_again(work: Work, position: Position) -> bool:

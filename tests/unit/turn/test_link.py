@@ -292,6 +292,30 @@ def test_after_an_exit_the_wait_for_the_next_entry_goes_on_over_an_outage() -> N
     assert desk.last.purpose is Purpose.ENTRY
 
 
+def test_of_two_exits_in_an_outage_the_later_one_counts_in_whatever_order_they_are_told() -> None:
+    """The one told last counted: the bot waited after the earlier one, and entered again too soon."""
+    entry = '{window: {from: "10:00", to: "15:30"}, per_day: 3, max_open: 2, again: {after: [any], wait: 1h}}'
+    exits = '\n  - time_in_trade: {at_least: 2h}\n    order: market\n  - time: "15:45"\n'
+    desk = Desk((text_of(entry=entry, exits=exits),))
+    desk.opened("10:00")
+    desk.opened("11:00")
+    desk.until("12:00")
+    first = desk.last
+    desk.ack(first)
+    desk.until("13:00")
+    second = desk.last
+    desk.ack(second)
+    desk.unlink()
+    desk.now = clock("13:30")
+    for order, dealt in ((second, "13:20"), (first, "13:10")):
+        for report in desk.executions_of(order, 1):
+            desk.send(replace(report, executed_at=clock(dealt)))
+        desk.report(order, BrokerStatus.FILLED, 1)
+    desk.link([])
+    assert [each.closed_at for each in desk.state.positions.values()] == [clock("13:10"), clock("13:20")]
+    assert desk.state.bots["spread"].day.last_end_at == clock("13:20")
+
+
 def test_an_exit_by_a_broker_whose_clock_is_behind_closed_nothing_before_it_was_sent() -> None:
     desk = Desk((text_of(**WAITS),))
     desk.opened("10:00")
