@@ -115,6 +115,7 @@ def restore_store(file: Path, named: Place | None) -> None:
     metavar="DAY",
     help="The day of a trade before the expiry (default: that of a day order, else the option's last one).",
 )
+@click.option("--dry-run", is_flag=True, help="Say what would be recorded, and record nothing.")
 @_named_store
 def correct_fill(
     ref: str,
@@ -123,6 +124,7 @@ def correct_fill(
     commission: Decimal | None,
     contracts: int | None,
     day: date | None,
+    dry_run: bool,
     named: Place | None,
 ) -> None:
     """Give the fill of order REF, which nobody told, the PRICE (a share) that the account's statement shows.
@@ -134,8 +136,10 @@ def correct_fill(
     """
     from engine.run.correct import correct
 
-    at = datetime.now(UTC)
-    said = correct(run_store(named), ref, price, leg=leg, commission=commission, contracts=contracts, on=day, at=at)
+    at, place = datetime.now(UTC), run_store(named)
+    said = correct(
+        place, ref, price, leg=leg, commission=commission, contracts=contracts, on=day, at=at, dry_run=dry_run
+    )
     click.echo(said)
 
 

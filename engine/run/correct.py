@@ -43,10 +43,11 @@ def correct(
     contracts: int | None = None,
     on: date | None = None,
     at: datetime,
+    dry_run: bool = False,
 ) -> str:
     """Record the fill anew and return what was done, in words.
 
-    contracts, on: how many were traded and on which day, in the place of a settlement.
+    contracts, on: how many were traded and on which day, in the place of a settlement. dry_run: record nothing.
     Raises: MisuseError when there is no such estimate or settlement; StoreError when an engine runs on the store.
     """
     if isinstance(store, Path) and not store.is_file():
@@ -66,11 +67,12 @@ def correct(
             raise MisuseError(f"a fill of '{ref}' is booked: of that its price and commission can be corrected alone")
         else:
             done = _anew(records, _only(ref, found, meant, every), price, commission, at)
-        journal.append(done.records, durable=True)
+        if not dry_run:
+            journal.append(done.records, durable=True)
     finally:
         journal.close()
     paid = "" if commission is None else f", commission {commission}"
-    return f"{done.words}{paid}"
+    return f"{'would record ' if dry_run else ''}{done.words}{paid}"
 
 
 class _Done(NamedTuple):

@@ -193,6 +193,19 @@ def test_no_name_means_no_fill(tmp_path: Path) -> None:
     assert raised.value.help == f"fills that were, and that nobody told since: {desk.position.id}"
 
 
+def test_what_would_be_recorded_is_said_before(tmp_path: Path) -> None:
+    desk = seller(quantity=2)
+    store = kept(desk, tmp_path)
+    asked = ["correct", target_of(desk).ref, "0.05", "--contracts", "1", "--store", str(store)]
+    before = last(store)
+    runner = CliRunner()
+    would = runner.invoke(command, [*asked, "--dry-run"], standalone_mode=False, catch_exceptions=False).output
+    assert last(store) == before
+    said = runner.invoke(command, asked, standalone_mode=False, catch_exceptions=False).output
+    assert would == f"would record {said}"
+    assert last(store) != before
+
+
 def test_a_part_leaves_the_rest_as_it_ended(tmp_path: Path) -> None:
     desk = seller(3)
     order, store = target_of(desk), kept(desk, tmp_path)
