@@ -119,9 +119,10 @@ def _order(row: Row) -> dict[str, Any]:
 
 
 def _lines(document: dict[str, Any]) -> list[str]:
+    when = f"as of {document['as_of']} New York" if document["as_of"] else "nothing is recorded yet"
     lines = [
         *([f" {document['mark']}"] if document["mark"] else []),
-        f" {document['engine']}, trading {document['trading']}, as of {document['as_of'] or 'never'} New York"
+        f" {document['engine']}, trading {document['trading']}, {when}"
         f"   today {signed(document['realized_today'])} realised, {signed(document['open_today'])} open",
         *([f" {document['connection']}"] if document["connection"] else []),
         "",

@@ -8,6 +8,8 @@ from hand_desk import Desk, kept, text_of
 
 from engine.cli.status import status
 from engine.model.event import Request
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
 
 
 def test_a_halt_reads_as_in_the_report_of_the_run(tmp_path: Path) -> None:
@@ -27,3 +29,11 @@ def test_a_position_that_is_asked_to_be_closed_while_the_broker_is_away_says_so(
     desk.tick(1)
     found = CliRunner().invoke(status, ["--store", str(kept(desk, tmp_path))])
     assert "to be closed, as asked, once the session is on and the broker is there" in found.output
+
+
+def test_a_store_in_which_nothing_is_recorded_yet_says_so(tmp_path: Path) -> None:
+    place = tmp_path / "new.db"
+    SqlJournal(open_store(place)).close()
+    found = CliRunner().invoke(status, ["--store", str(place)])
+    assert found.exit_code == 0
+    assert "nothing is recorded yet   today" in found.output
