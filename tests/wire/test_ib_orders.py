@@ -5,9 +5,10 @@ from decimal import Decimal
 
 import pytest
 from ib_async.client import Client
-from ib_session import connected, gateway, leg, near, order, play, play_until, put, run
+from ib_session import DAY, chain, connected, gateway, leg, near, order, play, play_until, put, run
 
 from engine.adapters.ib.world import IbWorld
+from engine.model.errors import BrokerError
 from engine.model.event import (
     BrokerStatus,
     CommissionReport,
@@ -19,6 +20,7 @@ from engine.model.event import (
     PositionReport,
 )
 from engine.model.order import Order, OrderType, Side, TimeInForce
+from engine.model.session import session_after
 
 
 def with_status(status: BrokerStatus, order_id: int):
@@ -280,5 +282,30 @@ def test_what_the_client_library_adds_to_an_order() -> None:
             assert (ticket.account, ticket.order_ref) == (world.link.account, "rb.t.1")
             assert ticket.echo["eTradeOnly"] in ("", "0")
             assert ticket.echo["firmQuoteOnly"] in ("", "0")
+
+    run(scenario())
+
+
+def test_what_only_an_earlier_day_needed_is_forgotten_over_a_night() -> None:
+    async def scenario() -> None:
+        async with gateway(days=2) as gw, connected(gw.port) as (world, _):
+            strike = await near(world, below=20)
+            coming = session_after(DAY)
+            world.broker.submit(order(1, leg(put(strike), Side.BUY), limit_price=(await quote(world, strike))[1] + 1))
+            await play_until(world, lambda event: isinstance(event, CommissionReport))
+            world.feed.watch([])
+            await chain(world, coming.date)
+            link = world.link
+            while link.now < coming.open:
+                await link.next(coming.open)
+            assert (link._seen, link._orders, link._positions) == (set(), set(), {})
+            with pytest.raises(BrokerError, match=f"contract id of SPXW {DAY}"):
+                world.broker.submit(order(2, leg(put(strike), Side.BUY), leg(put(strike - 5), Side.SELL)))
+            world.broker.submit(
+                order(2, leg(put(strike, coming.date), Side.BUY), leg(put(strike - 5, coming.date), Side.SELL))
+            )
+            opened = await play_until(world, lambda event: isinstance(event, OrderReport))
+            assert "rb.t.2" in {event.ref for event in of(OrderReport, opened)}
+            assert (link.wire.ib.trades(), link.wire.ib.fills()) == ([], [])
 
     run(scenario())

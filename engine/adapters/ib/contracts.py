@@ -74,7 +74,7 @@ def option_contract(option: Option, con_id: int) -> ib_async.Contract:
 
 
 class ContractBook:
-    """Contract ids by contract; they are stable for ever, so nothing is forgotten."""
+    """Contract ids by contract; they are stable for ever, and kept until the options have expired."""
 
     def __init__(self) -> None:
         self._ids: dict[Contract, int] = {}
@@ -83,6 +83,12 @@ class ContractBook:
         """Remember the id a contract carries, if it has one."""
         if contract.con_id:
             self._ids[contract] = contract.con_id
+
+    def forget_expired(self, today: date) -> None:
+        """Forget the options that have expired before this day: nothing is dealt in them any more."""
+        self._ids = {
+            each: number for each, number in self._ids.items() if not isinstance(each, Option) or each.expiry >= today
+        }
 
     def con_id(self, contract: Contract) -> int:
         """Return the contract's id, 0 when it is not known."""

@@ -1,7 +1,8 @@
-"""Order and account messages, teed off in arrival order before ib_async reduces them.
+"""Order and account messages, taken in arrival order, raw.
 
-A handler copies the raw fields, enqueues, and calls ib_async's own handler; nothing is decided here. The link turns the
-queue into events when an instant is complete.
+A handler enqueues; nothing is decided here. The link turns the queue into events when an instant is complete. ib_async
+sees none of them: it would keep each order and each execution for as long as the connection lasts. It sees the ends of
+lists and errors, which end its own requests.
 """
 
 from collections import deque
@@ -12,8 +13,6 @@ from engine.adapters.ib.quotes import Handler
 
 ORDERS = (3, 4, 5, 6, 11, 59, 61, 63, 101)
 """orderStatus, errMsg, openOrder, account value, execDetails, commission, position, account summary, completedOrder."""
-TOLD_AGAIN = (11, 59)
-"""Those of the day, all of which are told whenever executions are asked for."""
 ENDS = {53: "open orders", 54: "account values", 55: "executions", 62: "positions", 102: "completed orders"}
 NEXT_VALID_ID = 9
 MOST_NOTICES = 1000
@@ -36,34 +35,15 @@ class Inbox:
         self._refuse = refuse
 
     def handlers(self, old: dict[int, Handler]) -> dict[int, Handler]:
-        """Return the tees by message id."""
-        found = {kind: self._tee(old[kind]) for kind in ORDERS}
-        found |= {kind: self._tee_once(old[kind]) for kind in TOLD_AGAIN}
+        """Return the handlers by message id."""
+        found: dict[int, Handler] = dict.fromkeys(ORDERS, self._take)
         found[4] = self._tee_errors(old[4])
         found |= {kind: self._tee_end(old[kind], name) for kind, name in ENDS.items()}
         found[NEXT_VALID_ID] = self._tee_id(old[NEXT_VALID_ID])
         return found
 
-    def _tee(self, old: Handler) -> Handler:
-        enqueue = self.queue.append
-
-        def handler(fields: list[str]) -> None:
-            enqueue(list(fields))
-            old(fields)
-
-        return handler
-
-    def _tee_once(self, old: Handler) -> Handler:
-        """Return a tee that shows ib_async a message once: the same one again changes nothing there and is dear."""
-        shown: set[tuple[str, ...]] = set()
-
-        def handler(fields: list[str]) -> None:
-            self.queue.append(list(fields))
-            if (told := tuple(fields[2:])) not in shown:  # before that stands the request, or a version
-                shown.add(told)
-                old(fields)
-
-        return handler
+    def _take(self, fields: list[str]) -> None:
+        self.queue.append(list(fields))
 
     def _tee_errors(self, old: Handler) -> Handler:
         def handler(fields: list[str]) -> None:

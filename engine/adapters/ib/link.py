@@ -8,7 +8,7 @@ cycle of the event loop, stamped by the clock that was handed in.
 import asyncio
 import logging
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, time, timedelta
 
 from ib_async import ExecutionFilter
 
@@ -40,6 +40,7 @@ from engine.model.event import (
     OrdersListed,
     PositionReport,
 )
+from engine.model.session import at_exchange_time, exchange_date
 from engine.ports import Batch
 
 log = logging.getLogger("rulebot.ib")
@@ -71,6 +72,7 @@ class IbLink:
         self._readers: dict[str, Reader] = {}
         self._values = AccountValues("")
         self._seen: set[tuple[str, str]] = set()
+        self._rolls_at = self._now
         self._orders: set[tuple[int, str]] = set()
         self._next_order_id = 0
         self._positions: dict[Contract, PositionReport] = {}
@@ -146,7 +148,7 @@ class IbLink:
         wire.pace.release(self._now.timestamp())
         self._readers = dict(readers(wire.version, self._account))
         self._values = AccountValues(self._account)
-        self._seen.clear()
+        self._begin_day(self._now)
         self._told_down = self._lost_lines = False
         self._listed = None
         wire.inbox.queue.clear()  # every list is asked for again, complete
@@ -223,6 +225,8 @@ class IbLink:
             wire.give_up(stood)  # and nothing is decided by the quotes that waited: nobody knows how old they are
             return self._down(wire, since=self._seen_until)
         self._seen_until = at
+        if at >= self._rolls_at:
+            self._begin_day(at)
         wire.pace.release(at.timestamp())
         events = self._drain(wire)
         self._feed.ask_again(at)
@@ -245,6 +249,16 @@ class IbLink:
         if wire.lost is not None:
             return self._down(wire, events)
         return Batch(at, tuple(events))
+
+    def _begin_day(self, at: datetime) -> None:
+        """Forget what only an earlier day needed. Executions that are told once more are for the engine to know; orders
+        and positions are asked for anew before they are needed.
+        """
+        today = exchange_date(at)
+        self._rolls_at = at_exchange_time(today + timedelta(days=1), time())
+        self._book.forget_expired(today)
+        for told in (self._seen, self._orders, self._positions):
+            told.clear()
 
     def _check_clock(self, wire: Wire) -> list[Event]:
         """Return what is new about the broker's clock and ours."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from math import pi, sqrt
@@ -150,16 +151,17 @@ def test_the_self_check_names_what_no_longer_arrives(kind: int, monkeypatch: pyt
     assert str({76: 75}.get(kind, kind)) in caught.value.message
 
 
-@pytest.mark.parametrize("kind", [11, 59])
-def test_an_execution_that_is_told_again_is_decoded_once(kind: int) -> None:
+@pytest.mark.parametrize("kind", [3, 5, 6, 11, 59, 61, 63, 101])
+def test_ib_async_is_told_of_no_order_and_no_execution(kind: int) -> None:
+    """It would keep each of them, with its log, for as long as the connection lasts."""
     shown: list[list[str]] = []
     inbox = Inbox(lambda fields: False)
     hear = inbox.handlers(dict.fromkeys((*ORDERS, *ENDS, NEXT_VALID_ID), shown.append))[kind]
-    first, again, other = ([str(kind), *rest] for rest in (("-1", "e.1", "2"), ("7", "e.1", "2"), ("7", "e.1", "3")))
-    for fields in (first, again, other):
+    first, again = [str(kind), "-1", "e.1", "2"], [str(kind), "7", "e.1", "2"]
+    for fields in (first, again):
         hear(fields)
-    assert shown == [first, other]
-    assert list(inbox.queue) == [first, again, other], "what is new is for the link to say"
+    assert list(inbox.queue) == [first, again], "what is new is for the link to say"
+    assert shown == []
 
 
 @pytest.mark.parametrize(
@@ -260,6 +262,16 @@ def test_orders_that_lack_a_price_or_an_id() -> None:
     book = ContractBook()
     book.learn(SPREAD[0].option)
     assert combo_to_broker(unknown, book).comboLegs[0].conId == 11
+
+
+def test_ids_are_kept_until_their_options_have_expired() -> None:
+    book = ContractBook()
+    yesterday, today = (Option("SPX", "SPXW", DAY - timedelta(days=left), Decimal(6000), Right.PUT) for left in (1, 0))
+    held = share("SPY")
+    for number, contract in enumerate((yesterday, today, Underlying("SPY")), 1):
+        book.learn(replace(contract, con_id=number))
+    book.forget_expired(DAY)
+    assert [book.con_id(each) for each in (yesterday, today, held)] == [0, 2, 3]
 
 
 def test_details_rows_of_old_and_new_servers() -> None:
