@@ -18,7 +18,7 @@ from engine.model.event import ExecutionReport
 from engine.model.facts import EventCalendar, Facts
 from engine.model.market import Board
 from engine.model.money import ZERO
-from engine.model.order import FILLS_KEPT, Order, Purpose
+from engine.model.order import Order, Purpose
 from engine.model.position import Position
 from engine.model.session import Session, at_exchange_time, exchange_date, session_from
 from engine.model.values import dataclass
@@ -26,7 +26,7 @@ from engine.record.codec import decode, utc_time
 from engine.record.record import BY_HAND, EXECUTION, GRID, OPENING_MOVE, WATCH, Json, Kind, Record
 from engine.run.asked import after_record
 from engine.run.desk import SpecText
-from engine.turn.daily import is_over, is_same_week
+from engine.turn.daily import is_over, is_same_week, still_booked
 from engine.turn.hooks import Hooks, after_hook
 from engine.turn.state import BotState, Standing, State
 from engine.turn.work import active_ids, live_refs
@@ -82,9 +82,7 @@ def resume(
     """
     session = session_from(exchange_date(at))
     midnight = at_exchange_time(session.date, time())
-    forgotten = midnight - FILLS_KEPT
     entities: dict[Kind, dict[str, Mapping[str, Json]]] = {Kind.ORDER: {}, Kind.POSITION: {}, Kind.BOT_DAY: {}}
-    filled_at: dict[str, datetime] = {}
     booked: dict[str, Booked] = {}
     marks: dict[str, Json] = {}
     bases: dict[str, Json] = {}
@@ -110,8 +108,7 @@ def resume(
         if (key := _KEYS.get(record.kind)) is not None:
             entities[record.kind][str(data[key])] = data
         elif record.kind is Kind.FILL:
-            base = _book(booked, record, entities[Kind.ORDER])
-            filled_at[base] = record.at
+            _book(booked, record, entities[Kind.ORDER])
         elif record.kind is Kind.COMMISSION:
             base = str(data["exec_id"]).rpartition(".")[0]
             if base in booked:
@@ -125,7 +122,6 @@ def resume(
                 base = report.exec_id.rpartition(".")[0]
                 if not record.position:
                     booked[base] = of_others(report)
-                    filled_at[base] = record.at
                 elif base in booked:  # what was ours was corrected too late: nothing but its name changes
                     booked[base] = replace(booked[base], exec_id=report.exec_id)
         elif record.kind is Kind.OPERATOR:
@@ -169,7 +165,7 @@ def resume(
         live=live_refs(known),
         active=active_ids(kept),
         by_id={o.order_id: ref for ref, o in known.items() if o.order_id},
-        booked={base: b for base, b in booked.items() if b.position in kept or filled_at[base] >= forgotten},
+        booked=still_booked(booked, kept, session),
         sent=tuple(sent),
         marks={name: Decimal(str(made)) for name, made in marks.items() if name in kept},
         bases={name: Decimal(str(made)) for name, made in bases.items() if name in kept},
@@ -193,8 +189,8 @@ def resume(
     return Resumed(state, tuple(texts[d] for d in sorted(needed & texts.keys())), install, not orders and not install)
 
 
-def _book(booked: dict[str, Booked], record: Record, orders: Mapping[str, Mapping[str, Json]]) -> str:
-    """Book a fill; return its execution without its revision."""
+def _book(booked: dict[str, Booked], record: Record, orders: Mapping[str, Mapping[str, Json]]) -> None:
+    """Book a fill."""
     data = record.data
     exec_id = str(data["exec_id"])
     count = int(str(data["quantity"]))
@@ -217,7 +213,6 @@ def _book(booked: dict[str, Booked], record: Record, orders: Mapping[str, Mappin
         by_others=data["purpose"] == BY_OTHERS,
         dealt_at=corrected.dealt_at if corrected else _dealt_at(record, order),
     )
-    return base
 
 
 def _dealt_at(record: Record, order: Any) -> datetime:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from engine.fill.apply import add_fill, book, leg_of
-from engine.fill.book import BY_OTHERS, Booked
+from engine.fill.book import BY_OTHERS, Booked, when_dealt
 from engine.model.event import EndingCorrected
 from engine.model.order import Order
 from engine.model.position import CLOSED_BY_HAND, Position
@@ -21,7 +21,17 @@ def ending_corrected(work: Work, event: EndingCorrected) -> None:
     leg = leg_of(position, event.leg)
     back = take_back(work, position, leg.name, count, event.price, event.how)
     cash = leg.sign * fill.price * count * leg.option.multiplier
-    booked = Booked(fill.exec_id, position.id, leg.name, False, count, cash, is_paid=True, by_others=order is None)
+    booked = Booked(
+        exec_id=fill.exec_id,
+        position=position.id,
+        leg=leg.name,
+        is_entry=False,
+        quantity=count,
+        cash=cash,
+        is_paid=True,
+        by_others=order is None,
+        dealt_at=when_dealt(work.at, fill.executed_at, None if order is None else order.sent_at),
+    )
     work.put_booked(fill.exec_id.rpartition(".")[0], booked)
     work.put_position(_left(book(back, booked, leg.option), order, event.left_at))
     if order is None:

@@ -1,7 +1,7 @@
 """What goes by the clock: a new trading day, halts, the open's expected move, snapshots of open positions."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,14 +11,15 @@ from engine.decide.opportunity import at_hand, in_window
 from engine.evaluate.snapshot import LegView
 from engine.evaluate.strike_target import ExpectedMove
 from engine.evaluate.wording import describe
+from engine.fill.book import Booked
 from engine.fill.pnl import HeldLeg, made
 from engine.model.contract import Option
 from engine.model.facts import Facts
 from engine.model.money import ZERO
-from engine.model.order import Purpose
+from engine.model.order import FILLS_KEPT, Purpose
 from engine.model.position import Position
 from engine.model.quotes import level_of
-from engine.model.session import Session, exchange_date, session_from
+from engine.model.session import Session, at_exchange_time, exchange_date, session_from
 from engine.model.values import replace
 from engine.record.record import OPENING_MOVE, Kind
 from engine.spec.nouns.exits import HALT
@@ -70,7 +71,7 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
     }
     positions = {name: found for name, found in work.positions.items() if name not in gone}
     orders = {ref: o for ref, o in work.orders.items() if o.status.is_live or positions.keys() >= {*o.positions}}
-    work.start_day(positions, orders)
+    work.start_day(positions, orders, still_booked(work.booked, positions, session))
     work.bases = bases
     begin_session(work, session)
     if not resumed:
@@ -163,6 +164,18 @@ def is_over(position: Position, session: Session) -> bool:
     if position.state != "closed" or position.closed_at is None:
         return False
     return session_from(exchange_date(position.closed_at)).date < session.date
+
+
+def still_booked(booked: Mapping[str, Booked], positions: Collection[str], session: Session) -> dict[str, Booked]:
+    """Return the executions that may still be told again or corrected as a day begins: those of the positions at hand,
+    and those that are not too old.
+    """
+    since = at_exchange_time(session.date, time()) - FILLS_KEPT
+    return {
+        base: each
+        for base, each in booked.items()
+        if each.position in positions or each.dealt_at is None or each.dealt_at >= since
+    }
 
 
 def roll_due(session: Session, at: datetime) -> Session | None:

@@ -294,10 +294,14 @@ class Work:
         """Keep what a position had made when the session began."""
         self._table("bases")[position] = made
 
-    def start_day(self, positions: Mapping[str, Position], orders: Mapping[str, Order]) -> None:
-        """Keep only these positions and orders from earlier days."""
-        self.positions, self.orders, self.early = positions, orders, NOTHING
-        self._own -= {"positions", "orders", "early"}
+    def start_day(
+        self, positions: Mapping[str, Position], orders: Mapping[str, Order], booked: Mapping[str, Booked]
+    ) -> None:
+        """Keep only these positions, orders and executions from earlier days, and of the rest what is of them."""
+        self.positions, self.orders, self.booked, self.early = positions, orders, booked, NOTHING
+        self.by_id = {number: ref for number, ref in self.by_id.items() if ref in orders}
+        self.marks = {name: made for name, made in self.marks.items() if name in positions}
+        self._own -= {"positions", "orders", "booked", "early", "by_id", "marks"}
         self.live, self.active, self.stirring = live_refs(orders), active_ids(positions), None
 
     def _table(self, name: str) -> Any:

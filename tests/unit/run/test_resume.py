@@ -216,6 +216,23 @@ def test_executions_corrections_and_commissions_count_once_over_a_restart() -> N
     assert (leg.opened, leg.entry_cash, leg.commissions) == (1, Decimal("240.00"), Decimal("1.30"))
 
 
+@pytest.mark.parametrize("weeks", [0, 5])
+def test_an_engine_that_stands_forgets_what_one_that_starts_would_not_know(weeks: int) -> None:
+    """It kept each execution, order id and last profit for as long as it ran."""
+    desk = Desk()
+    desk.opened()
+    desk.until("15:45", step=600)
+    desk.fill(desk.last)
+    assert desk.position.state == "closed"
+    assert desk.state.marks
+    desk.now = session_after(desk.day + timedelta(weeks=weeks)).open - timedelta(minutes=5)
+    desk.tick(0)
+    found = resumed(desk)
+    assert (len(found.booked) == 0) is (weeks > 0)
+    for name in ("booked", "by_id", "marks", "bases", "orders", "positions"):
+        assert dict(getattr(desk.state, name)) == dict(getattr(found, name)), name
+
+
 def test_orders_of_the_last_minute_still_count() -> None:
     desk = Desk()
     desk.enter()
