@@ -128,6 +128,12 @@ def multiples(strikes: tuple[Decimal, ...], step: Decimal | None) -> tuple[Decim
     return _made_of(strikes, (id(strikes), step), lambda: tuple(each for each in strikes if each % step == 0))
 
 
+def forget_listings() -> None:
+    """Forget what was made of listings: those of another day have come. What is asked for again is made again."""
+    _MADE.clear()
+    listed.cache_clear()
+
+
 def _made_of(strikes: tuple[Decimal, ...], key: tuple[object, ...], make: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
     """Return what is made of strikes, kept; they are told apart by identity, since there are hundreds of them."""
     found = _MADE.get(key)

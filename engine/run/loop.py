@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
+from engine.evaluate.listings import forget_listings
 from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit, Watch
 from engine.model.counted import counted
 from engine.model.errors import BrokerError, RulebotError, UnwrittenError
@@ -282,6 +283,7 @@ class Loop:
                 self.note(Record(at, Kind.ALARM, data={"text": text}))
             self._prepare_again = at + PREPARE_AGAIN
             return
+        forget_listings()
         for event in facts:
             self._handle(replace(event, at=at))
         self._prepared, self._prepare_again = self._asked_for, None

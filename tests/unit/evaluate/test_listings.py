@@ -34,3 +34,14 @@ def test_another_listing_of_the_same_class_is_another_one() -> None:
     found = [options_of("SPX", "SPXW", DAY, strikes(first, first + 5), True) for first in range(5000, 8000, 5)]
     assert [options[0].strike for options in found] == [Decimal(first) for first in range(5000, 8000, 5)]
     assert len(listings._MADE) <= listings._MOST
+
+
+def test_what_was_made_of_listings_is_made_anew_once_it_is_forgotten() -> None:
+    """Options of past days were kept until there were those of 512 listings."""
+    listed = strikes(5900, 5905)
+    calls = options_of("SPX", "SPXW", DAY, listed, True)
+    listings.forget_listings()
+    assert not listings._MADE
+    again = options_of("SPX", "SPXW", DAY, listed, True)
+    assert again == calls
+    assert again[0] is not calls[0]

@@ -1,13 +1,15 @@
 """A service whose gateway cannot answer yet, or is gone: what it asks again for, and that it can be ended meanwhile."""
 
 import asyncio
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hand_desk import Desk
 from store_day import at
 
+from engine.evaluate.listings import options_of
 from engine.model.errors import BrokerError
 from engine.model.event import OperatorRequest, Request
 from engine.record.record import Kind, Record
@@ -78,6 +80,21 @@ def test_a_service_asks_again_and_tells_it_once() -> None:
     text = "SPX has no options yet; it is asked again every minute, and no bot enters before the answer"
     assert [(record.kind, record.data["text"]) for record in journal.kept] == [(Kind.ALARM, text)]
     assert loop._prepare_again == at("09:00") + 3 * PREPARE_AGAIN
+
+
+def test_what_was_made_of_yesterdays_listings_is_forgotten_when_todays_have_come() -> None:
+    strikes = (Decimal(5900), Decimal(5905))
+    calls = options_of("SPX", "SPXW", date(2026, 11, 18), strikes, True)
+
+    async def comes() -> Loop:
+        loop = loop_that_asked(Journal(), is_patient=True)
+        loop._asking = asyncio.ensure_future(asyncio.sleep(0, []))
+        await asyncio.wait((loop._asking,))
+        loop._take_facts(at("09:00"))
+        return loop
+
+    asyncio.run(comes())
+    assert options_of("SPX", "SPXW", date(2026, 11, 18), strikes, True) is not calls
 
 
 def test_a_stop_while_the_gateway_is_gone_ends_the_run_as_any_stop_does() -> None:
