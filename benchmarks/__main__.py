@@ -7,7 +7,21 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import commands, day, gateway, modelled, past, peers, push, recordings, restart, safety, sweeps, turns
+from benchmarks import (
+    commands,
+    day,
+    gateway,
+    modelled,
+    past,
+    peers,
+    push,
+    recordings,
+    restart,
+    safety,
+    sweeps,
+    turns,
+    weeks,
+)
 from benchmarks.anchors import pins
 from benchmarks.measure import Goal
 from benchmarks.page import page, table
@@ -26,6 +40,7 @@ SUITES: dict[str, Callable[[], list[Goal]]] = {
     "restart": restart.measure,
     "safety": safety.measure,
     "sweeps": sweeps.measure,
+    "weeks": weeks.measure,
 }
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 

@@ -6,8 +6,8 @@ OPENING = """# Benchmarks
 
 How fast rulebot is, beside others on the same machine in the same minutes. Run `python -m benchmarks` to measure
 anew; it writes this page. `python -m benchmarks turns` measures one part and only prints it: `commands`, `turns`,
-`growth`, `gateway`, `day`, `past`, `modelled`, `peers`, `push`, `recordings`, `restart`, `safety`, `sweeps`. What is
-compared with is installed into `benchmarks/.anchors` at the first run; without it those rows say so.
+`growth`, `gateway`, `day`, `past`, `modelled`, `peers`, `push`, `recordings`, `restart`, `safety`, `sweeps`, `weeks`.
+What is compared with is installed into `benchmarks/.anchors` at the first run; without it those rows say so.
 
 **How.** Own and other runs alternate in one script, at least five rounds, nine for commands (three for growth); a
 ratio is the median of the rounds' ratios. Read ratios, not milliseconds: on a shared machine the same figure moves
