@@ -7,6 +7,7 @@ run that was killed did not write is added when the store is opened again: the f
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from engine.model.unseen import is_unseen
 from engine.record.codec import decode, json_text, utc_text
 from engine.record.record import Json, Kind, Record
 from engine.store.order_row import execution
+from engine.store.recall import LINES_KEPT
 
 TRADES, RISKS = "trades.jsonl", "risk_events.jsonl"
 ENGINE = "engine"
@@ -71,6 +73,7 @@ class LineMaker:
                 yield from self._commission(record)
             elif record.kind in (Kind.SESSION, Kind.RUN_ENDED):
                 yield from self._rest()
+                self._forget(record.at - LINES_KEPT)
             else:
                 yield from self._risk(record)
 
@@ -112,6 +115,15 @@ class LineMaker:
     def _rest(self) -> Iterator[Line]:
         for traded in self._orders.values():
             yield from self._told(traded, at_last=True)
+
+    def _forget(self, since: datetime) -> None:
+        """Forget what was over before that, and is told: a start does not read it again, either."""
+        old = {
+            ref for ref, each in self._orders.items() if each.order.changed_at < since and not each.order.status.is_live
+        }
+        if old:
+            self._orders = {ref: each for ref, each in self._orders.items() if ref not in old}
+            self._by_execution = {base: each for base, each in self._by_execution.items() if each.order.ref not in old}
 
     def _risk(self, record: Record) -> Iterator[Line]:
         data = record.data

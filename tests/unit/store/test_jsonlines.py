@@ -11,6 +11,7 @@ from engine.record.record import Kind, Record
 from engine.store.journal import SqlJournal
 from engine.store.jsonlines import LineMaker
 from engine.store.open import open_store
+from engine.store.recall import LINES_KEPT
 
 ORDER_FIELDS = {
     "event", "order_id", "action", "expiry", "short_put", "long_put", "short_call", "long_call", "limit_price", "qty",
@@ -100,6 +101,31 @@ def test_what_was_taken_up_and_told_after_all_owes_no_commission() -> None:
         lines += maker.lines([record])
     found = [json.loads(line.text) for line in lines]
     assert [line.get("commission") for line in found if line["event"] == "FILL"] == [4.10, 4.10]
+
+
+def test_what_was_over_ten_days_ago_and_is_told_is_forgotten() -> None:
+    """Each order of a run was kept until it ended."""
+    when = at("09:52")
+    working = Order(
+        ref="rb-3", number=3, bot=SELLER, position="P9", purpose=Purpose.TARGET, reason="target",
+        legs=(OrderLeg("short_put", put(5930), Side.BUY),), side=Side.BUY, quantity=1, kind=OrderType.LIMIT,
+        limit_price=Decimal("0.40"), status=OrderStatus.WORKING, prepared_at=when, sent_at=when, changed_at=when,
+    )  # fmt: skip
+    maker = LineMaker()
+    assert len(list(maker.lines([*condor_records(), entity(Kind.ORDER, when, working)]))) == 5
+    for clock, left in (("09:20", 3), ("09:53", 2), ("16:15", 1)):
+        assert not list(maker.lines([Record(at(clock) + LINES_KEPT, Kind.SESSION)]))
+        assert len(maker._orders) == left
+    assert not maker._by_execution
+    filled = replace(
+        working,
+        status=OrderStatus.FILLED,
+        leg_filled=(1,),
+        average_price=Decimal("0.40"),
+        changed_at=at("16:16") + LINES_KEPT,
+    )
+    late = [entity(Kind.ORDER, filled.changed_at, filled), Record(filled.changed_at, Kind.SESSION)]
+    assert [json.loads(line.text)["event"] for line in maker.lines(late)] == ["FILL"]
 
 
 def test_prices_of_one_leg_alone_are_those_of_the_structure() -> None:
