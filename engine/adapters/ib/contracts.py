@@ -74,27 +74,37 @@ def option_contract(option: Option, con_id: int) -> ib_async.Contract:
 
 
 class ContractBook:
-    """Contract ids by contract; they are stable for ever, and kept until the options have expired."""
+    """Contract ids by contract, stable for ever. Of options those are kept that were told in this session or the one
+    before it: what is dealt in is listed anew each morning, and what is held has its id.
+    """
 
     def __init__(self) -> None:
         self._ids: dict[Contract, int] = {}
+        self._before: dict[Contract, int] = {}
+        self._session: date | None = None
 
     def learn(self, contract: Contract) -> None:
         """Remember the id a contract carries, if it has one."""
         if contract.con_id:
             self._ids[contract] = contract.con_id
 
-    def forget_expired(self, today: date) -> None:
-        """Forget the options that have expired before this day: nothing is dealt in them any more."""
-        self._ids = {
-            each: number for each, number in self._ids.items() if not isinstance(each, Option) or each.expiry >= today
-        }
+    def begin_session(self, day: date) -> None:
+        """Forget the options that have expired, or of which nothing was told since the last session began."""
+        if day == self._session:
+            return
+        self._session = day
+        told, self._ids, self._before = self._ids, {}, {}
+        for contract, number in told.items():
+            if not isinstance(contract, Option):
+                self._ids[contract] = number
+            elif contract.expiry >= day:
+                self._before[contract] = number
 
     def con_id(self, contract: Contract) -> int:
         """Return the contract's id, 0 when it is not known."""
         if isinstance(contract, Option) and contract.is_share:
             contract = Underlying(contract.symbol, contract.con_id)
-        return contract.con_id or self._ids.get(contract, 0)
+        return contract.con_id or self._ids.get(contract) or self._before.get(contract, 0)
 
     def to_broker(self, contract: Contract) -> ib_async.Contract:
         """Return the contract as the broker writes it."""

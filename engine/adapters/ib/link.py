@@ -40,7 +40,7 @@ from engine.model.event import (
     OrdersListed,
     PositionReport,
 )
-from engine.model.session import at_exchange_time, exchange_date
+from engine.model.session import at_exchange_time, exchange_date, session_from
 from engine.ports import Batch
 
 log = logging.getLogger("rulebot.ib")
@@ -252,13 +252,16 @@ class IbLink:
 
     def _begin_day(self, at: datetime) -> None:
         """Forget what only an earlier day needed. Executions that are told once more are for the engine to know; orders
-        and positions are asked for anew before they are needed.
+        are asked for anew before they are needed.
         """
         today = exchange_date(at)
         self._rolls_at = at_exchange_time(today + timedelta(days=1), time())
-        self._book.forget_expired(today)
-        for told in (self._seen, self._orders, self._positions):
-            told.clear()
+        self._seen.clear()
+        self._orders.clear()
+        self._positions = {held: told for held, told in self._positions.items() if told.quantity}
+        self._book.begin_session(session_from(today).date)
+        for held in self._positions:
+            self._book.learn(held)
 
     def _check_clock(self, wire: Wire) -> list[Event]:
         """Return what is new about the broker's clock and ours."""

@@ -264,14 +264,19 @@ def test_orders_that_lack_a_price_or_an_id() -> None:
     assert combo_to_broker(unknown, book).comboLegs[0].conId == 11
 
 
-def test_ids_are_kept_until_their_options_have_expired() -> None:
-    book = ContractBook()
-    yesterday, today = (Option("SPX", "SPXW", DAY - timedelta(days=left), Decimal(6000), Right.PUT) for left in (1, 0))
-    held = share("SPY")
-    for number, contract in enumerate((yesterday, today, Underlying("SPY")), 1):
+def test_ids_of_options_are_kept_for_the_next_session_unless_they_have_expired() -> None:
+    """All of them were kept: some thousands more each session."""
+    book, days = ContractBook(), [DAY + timedelta(days=days) for days in (0, 1, 2)]
+    expired, later = (Option("SPX", "SPXW", days[left], Decimal(6000), Right.PUT) for left in (0, 2))
+    known = expired, later, share("SPY")
+    book.begin_session(days[0])
+    for number, contract in enumerate((expired, later, Underlying("SPY")), 1):
         book.learn(replace(contract, con_id=number))
-    book.forget_expired(DAY)
-    assert [book.con_id(each) for each in (yesterday, today, held)] == [0, 2, 3]
+    found = []
+    for day in (days[0], days[0], days[1], days[1], days[2]):
+        book.begin_session(day)
+        found.append([book.con_id(each) for each in known])
+    assert found == [[1, 2, 3], [1, 2, 3], [0, 2, 3], [0, 2, 3], [0, 0, 3]]
 
 
 def test_details_rows_of_old_and_new_servers() -> None:
