@@ -71,6 +71,8 @@ class Projector:
             if self._positions.get(data["id"]) != shown or data["id"] in touched:
                 self._positions[data["id"]] = shown
                 found.append(record)
+            if shown.get("state") == "closed":  # nothing or little is told of it from now on
+                del self._positions[data["id"]]
         return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -269,6 +270,18 @@ def test_only_a_change_that_shows_is_projected_and_rows_stay_right(place: Place)
     journal.rebuild()
     journal.close()
     assert dump(path) == before
+
+
+def test_positions_that_are_closed_are_remembered_no_more(tmp_path: Path) -> None:
+    """The last value of each stayed for as long as the run."""
+    journal, closed = SqlJournal(open_store(tmp_path / "a.db")), condor_records()
+    remembered = []
+    for records in (seller_records(), closed, [each for each in closed if each.kind is Kind.POSITION]):
+        journal.append(records, durable=True)
+        remembered.append([*journal._projector._positions])
+    journal.close()
+    (held,) = {record.position for record in seller_records() if record.kind is Kind.POSITION}
+    assert remembered == [[held]] * 3
 
 
 def test_an_order_sent_without_a_contract_id_learns_it_from_its_fill(place: Place) -> None:
