@@ -20,6 +20,7 @@ from engine.evaluate.strike_terms import VALUED, edge_of, of_two, preferred, sid
 from engine.evaluate.strike_values import premiums_of
 from engine.model.contract import Right, listed
 from engine.model.money import ZERO
+from engine.model.session import SESSIONS_A_YEAR
 from engine.model.values import dataclass, replace
 from engine.spec.nouns.legs import Round, StrikeBy
 
@@ -27,7 +28,7 @@ _ALONE = frozenset((StrikeBy.DELTA, StrikeBy.PREMIUM, StrikeBy.EXPECTED_MOVE, St
 """Selectors that look at no other leg."""
 BAND = 2
 """Strikes on each side of a guess that are needed."""
-YEAR_DAYS, SESSIONS_A_YEAR = 365.0, 252.0
+YEAR_DAYS = 365.0
 _FAR = 6.0
 """Deviations from spot beyond which no premium is looked for."""
 

@@ -14,6 +14,7 @@ that makes it one of whole days.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from math import inf, log, sqrt
@@ -24,9 +25,16 @@ from engine.evaluate.measure_bars import finished_bars, kept, too_few
 from engine.evaluate.reading import Context, Read, Reading, Unknown
 from engine.evaluate.snapshot import View
 from engine.model.facts import Bar, Bars
-from engine.model.session import EXCHANGE_ZONE, CalendarError, Session, exchange_date, session_before
+from engine.model.session import (
+    EXCHANGE_ZONE,
+    SESSIONS_A_YEAR,
+    CalendarError,
+    Session,
+    exchange_date,
+    session_before,
+    sessions_before,
+)
 
-SESSIONS_A_YEAR = 252.0
 _SLACK = 1e-4
 """The part by which an open or close may lie outside of its bar's high and low: official closes do."""
 
@@ -205,12 +213,8 @@ def _whole_sessions(bars: tuple[Bar, ...], window: int, session: Session, symbol
 
 def _sessions_before(session: Session) -> Iterator[Session]:
     """Yield the sessions before one, as far as the calendar knows, the newest first."""
-    try:
-        while True:
-            session = session_before(session.date)
-            yield session
-    except CalendarError:
-        return
+    with suppress(CalendarError):
+        yield from sessions_before(session.date)
 
 
 def _day(bar: Bar) -> date:

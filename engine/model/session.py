@@ -18,6 +18,8 @@ OPEN_TIME = time(9, 30)
 FULL_CLOSE = time(16, 0)
 HALF_CLOSE = time(13, 0)
 RESTARTS_BEGIN, RESTARTS_END = time(23, 0), time(3, 0)
+SESSIONS_A_YEAR = 252.0
+"""By which volatility is made annual; no year has just as many."""
 
 
 class CalendarError(ValueError):
@@ -115,6 +117,14 @@ def session_before(day: date) -> Session:
         day -= timedelta(days=1)
         if (found := session_on(day)) is not None:
             return found
+
+
+def sessions_before(day: date) -> Iterator[Session]:
+    """Yield the sessions strictly before `day`, the newest first. Raises: CalendarError before the table."""
+    while True:
+        found = session_before(day)
+        yield found
+        day = found.date
 
 
 def session_from(day: date) -> Session:

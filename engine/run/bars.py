@@ -63,9 +63,8 @@ class BarWatch:
     def _due(self, program: Program, facts: Facts, session: Session, at: datetime) -> dict[Series, int]:
         """Return how many bars of what are to be asked for now: all that is needed when that has become more."""
         found: dict[Series, int] = {}
-        bots = (*program.bots.values(), *program.pinned.values())
-        of_today = read_today(bots)
-        for series, count in needed_bars(bots).items():
+        of_today = read_today(program.texts)
+        for series, count in needed_bars(program.texts).items():
             if series[1] == DAY or at < self._not_before.get(series, at):
                 continue
             known = facts.bars.get(series) if count <= self._counts.get(series, -1) else None

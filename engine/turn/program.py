@@ -297,6 +297,11 @@ class Program:
         """Whether the broker is asked about margin before an entry is sent."""
         return self.limits.margin is not None or reads_margin(self.require)
 
+    @property
+    def texts(self) -> tuple[CompiledBot, ...]:
+        """All texts that govern anything: the bots', and those under which something is still open."""
+        return (*self.bots.values(), *self.pinned.values())
+
     def governing(self, position: Position) -> CompiledBot:
         """Return what governs a position: the text it was opened under, and its alternative. Raises: KeyError."""
         return self.text(position.bot, position.digest).of(position)
@@ -310,8 +315,7 @@ class Program:
 
     def extras(self) -> Extras:
         """Return what lines are asked for beside quotes, by all texts that govern anything."""
-        texts = (*self.bots.values(), *self.pinned.values())
-        return frozenset(extra for text in texts for extra in text.plan.needs.extras)
+        return frozenset(extra for text in self.texts for extra in text.plan.needs.extras)
 
 
 def compile_bot(plan: Plan, pool: Pool | None = None) -> CompiledBot:

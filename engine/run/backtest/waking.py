@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from itertools import chain
 
 import numpy as np
 
@@ -54,9 +53,9 @@ def agenda_of(
     clock = {session.open, session.close, session.close + SETTLES, session.close + ENDS}
     if settles or not any(at == session.open + AM_SETTLES for at, _ in data):
         clock.add(session.open + AM_SETTLES)
-    for bot in chain(program.bots.values(), program.pinned.values()):
+    for bot in program.texts:
         clock.update(bot.instants(session))
-    for _, seconds in read_today(chain(program.bots.values(), program.pinned.values())):
+    for _, seconds in read_today(program.texts):
         ended = np.arange(session.open.timestamp() + seconds, session.close.timestamp() + 1, seconds)
         clock.update(datetime.fromtimestamp(at, UTC) + BARS_LAG for at in ended.tolist())
     clock.update(datetime.fromtimestamp(at, UTC) for at in told if at <= ends)

@@ -122,7 +122,7 @@ class Walk(Hearing):
 
     def _needed(self) -> Mapping[Series, int]:
         """Return how many bars of what its texts read, those too under which something is still open."""
-        return needed_bars((*self.program.bots.values(), *self.program.pinned.values()))
+        return needed_bars(self.program.texts)
 
     def go_on_with(self, pinned: Mapping[str, CompiledBot]) -> None:
         """Let earlier texts govern what they opened."""
@@ -175,7 +175,7 @@ class Walk(Hearing):
         """Live through one session, from a minute before the open to the settlement after the close."""
         market = self.feed.begin(day, session)
         self.series = tuple((series, count) for series, count in self._needed().items() if series[1] != DAY)
-        self.of_today = read_today((*self.program.bots.values(), *self.program.pinned.values()))
+        self.of_today = read_today(self.program.texts)
         self.over_night = self._symbols_held()
         self._open(session, market)
         self._run(session, market)
@@ -432,8 +432,7 @@ class Walk(Hearing):
         """Tell which expected moves of the open were recorded, not before they were: the first that is known counts."""
         if not day.moves:
             return
-        texts = (*self.program.bots.values(), *self.program.pinned.values())
-        read = {symbol for bot in texts for symbol in bot.plan.needs.opening_move}
+        read = {symbol for bot in self.program.texts for symbol in bot.plan.needs.opening_move}
         while self.moves_told < len(day.moves) and day.moves[self.moves_told].at <= self.now:
             found = day.moves[self.moves_told]
             self.moves_told += 1

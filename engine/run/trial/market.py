@@ -17,7 +17,7 @@ from engine.model.facts import Listing
 from engine.model.market import Board
 from engine.model.position import PositionLeg
 from engine.model.quotes import OPTION_AGE
-from engine.model.session import Session, is_session, session_before
+from engine.model.session import SESSIONS_A_YEAR, Session, is_session, session_before
 from engine.spec.trial import Hole, Mark, TrialMarket
 from engine.spec.trial_document import level_of
 
@@ -30,7 +30,6 @@ LEAST = 0.02
 """What an option is worth at least: the model knows no smallest price."""
 LEAST_VOLATILITY = 0.001
 """Below which no smile brings an option, an annual fraction."""
-SESSIONS_A_YEAR = 252.0
 COUNT = 1000.0
 """Contracts of an option that were traded and that are open."""
 

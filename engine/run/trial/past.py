@@ -7,7 +7,7 @@ from itertools import islice, pairwise
 from engine.compile.series import DAY, FIVE_MINUTES, INTRADAY
 from engine.evaluate.measure_bars import last_end
 from engine.model.facts import Bar, Bars
-from engine.model.session import Session, session_before
+from engine.model.session import Session, sessions_before
 from engine.run.trial.market import Market
 from engine.run.trial.shaped import VOLUME, shaped_days, shaped_sessions
 from engine.spec.trial_document import level_of
@@ -48,7 +48,7 @@ class PastBars:
         if not closes:
             return _before(self.market, symbol, seconds, count)
         rv = None if symbol in self.market.given.days else self.market.given.rv
-        return shaped_sessions(_sessions_before(self.market.session), closes, count, rv)
+        return shaped_sessions(sessions_before(self.market.session.date), closes, count, rv)
 
     def _today(self, symbol: str, seconds: int, now: float) -> Iterator[Bar]:
         found, session = self.today.setdefault((symbol, seconds), []), self.market.session
@@ -59,7 +59,7 @@ class PastBars:
 
 def _days(market: Market, symbol: str, count: int) -> tuple[Bar, ...]:
     closes = _closes(market, symbol, count)
-    opens = [each.open.timestamp() for each in islice(_sessions_before(market.session), len(closes[1:]))][::-1]
+    opens = [each.open.timestamp() for each in islice(sessions_before(market.session.date), len(closes[1:]))][::-1]
     return tuple(_bar(at, pair) for at, pair in zip(opens, pairwise(closes), strict=True))
 
 
@@ -77,15 +77,9 @@ def _before(market: Market, symbol: str, seconds: int, count: int) -> tuple[Bar,
 
 
 def _starts(session: Session, seconds: int) -> Iterator[float]:
-    for each in _sessions_before(session):
+    for each in sessions_before(session.date):
         opened, closed = int(each.open.timestamp()), int(each.close.timestamp())
         yield from (float(at) for at in reversed(range(opened, closed, seconds)))
-
-
-def _sessions_before(session: Session) -> Iterator[Session]:
-    while True:
-        session = session_before(session.date)
-        yield session
 
 
 def _of_session(market: Market, symbol: str, seconds: int, number: int) -> Bar | None:

@@ -9,8 +9,7 @@ from math import exp, log, sqrt
 
 from engine.compile.series import FIVE_MINUTES
 from engine.model.facts import Bar
-from engine.model.session import Session
-from engine.run.trial.market import SESSIONS_A_YEAR
+from engine.model.session import SESSIONS_A_YEAR, Session
 
 VOLUME = 1000.0
 """Shares of every bar: in a test each minute weighs the same."""

@@ -11,6 +11,7 @@ from engine.model.event import BarsReport
 from engine.model.facts import Bar, Bars, Facts
 from engine.model.session import Session, session_on
 from engine.run.bars import BarWatch
+from engine.turn.program import AccountLimits, Program
 
 
 def session() -> Session:
@@ -47,7 +48,8 @@ class Watched:
 
     def __init__(self, count: int, feed: Exchange, *, reads_today: bool = True) -> None:
         needs = SimpleNamespace(bars={SERIES: count}, today={SERIES} if reads_today else set())
-        self.program: Any = SimpleNamespace(bots={"one": SimpleNamespace(plan=SimpleNamespace(needs=needs))}, pinned={})
+        bot: Any = SimpleNamespace(plan=SimpleNamespace(needs=needs))
+        self.program = Program(bots={"one": bot}, pinned={}, limits=AccountLimits(), install="test")
         self.feed, self.facts = feed, Facts()
         self.watch = BarWatch(feed)  # type: ignore[arg-type]
 

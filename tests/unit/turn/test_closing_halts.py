@@ -17,6 +17,14 @@ def held(risk: str = CLOSING, **sections: str) -> Desk:
     return desk
 
 
+def entering() -> Desk:
+    """Return a desk whose entry works at the broker."""
+    desk = Desk((text_of(risk=CLOSING),))
+    desk.until("10:00:01")
+    desk.ack(desk.last)
+    return desk
+
+
 def vix(desk: Desk, level: float, seconds: int = 1) -> None:
     desk.level("VIX", level)
     desk.tick(seconds)
@@ -62,10 +70,8 @@ def test_of_two_that_hold_the_one_that_closes_is_told() -> None:
 
 
 def test_an_entry_that_fills_while_it_is_taken_back_is_closed_although_the_halt_has_passed() -> None:
-    desk = Desk((text_of(risk=CLOSING),))
-    desk.until("10:00:01")
+    desk = entering()
     entry = desk.last
-    desk.ack(entry)
     vix(desk, 31.0)
     assert desk.order(entry.ref).status is OrderStatus.CANCELLING
     vix(desk, 16.0)
@@ -76,10 +82,8 @@ def test_an_entry_that_fills_while_it_is_taken_back_is_closed_although_the_halt_
 
 
 def test_a_restart_in_between_changes_nothing() -> None:
-    desk = Desk((text_of(risk=CLOSING),))
-    desk.until("10:00:01")
+    desk = entering()
     entry = desk.last
-    desk.ack(entry)
     vix(desk, 31.0)
     vix(desk, 16.0)
     desk.start_again()
@@ -90,8 +94,7 @@ def test_a_restart_in_between_changes_nothing() -> None:
 
 
 def test_an_operator_who_resumes_ends_it() -> None:
-    desk = Desk((text_of(risk=CLOSING),))
-    desk.until("10:00:01")
+    desk = entering()
     vix(desk, 31.0)
     vix(desk, 16.0)
     desk.ask(Request.RESUME, "spread")

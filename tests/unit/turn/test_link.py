@@ -22,7 +22,7 @@ from engine.model.event import (
 from engine.model.facts import Bar, Bars
 from engine.model.order import OrderStatus, Purpose
 from engine.model.position import Position
-from engine.model.session import EXCHANGE_ZONE, restarts_over, session_after, session_on
+from engine.model.session import EXCHANGE_ZONE, Session, restarts_over, session_after, session_on
 from engine.record.record import Kind
 from engine.run.outcome import left_at
 from engine.run.position_text import exits_text
@@ -572,6 +572,19 @@ def test_what_expired_while_we_were_away_settles_at_that_days_close(close: float
     assert (desk.position.state, desk.position.exit_reason) == ("closed", reason)
 
 
+def back_after_two_days(desk: Desk, held: Position) -> list[Session]:
+    """Be away from now on, and come back on the second session after this one; return those three sessions."""
+    desk.state = desk.state._replace(positions={held.id: held}, holdings={})
+    desk.unlink()
+    days = [session_on(day) for day in (desk.day, date(2026, 11, 19), date(2026, 11, 20))]
+    desk.now = days[-1].open + timedelta(minutes=40)
+    desk.level("SPX", 6100.0)
+    desk.tick(0)
+    desk.link([], [])
+    desk.tick(0)
+    return days
+
+
 @pytest.mark.parametrize(
     ("trading_class", "reason", "net"), [("SPXW", "settled", -500), ("SPX", "expired_worthless", 0)]
 )
@@ -583,14 +596,7 @@ def test_what_expired_days_ago_settles_by_the_daily_bars(trading_class: str, rea
         replace(leg, option=replace(leg.option, trading_class=trading_class), entry_cash=Decimal(0))
         for leg in position.legs
     )
-    desk.state = desk.state._replace(positions={position.id: replace(position, legs=legs)}, holdings={})
-    desk.unlink()
-    days = [session_on(day) for day in (desk.day, date(2026, 11, 19), date(2026, 11, 20))]
-    desk.now = days[-1].open + timedelta(minutes=40)
-    desk.level("SPX", 6100.0)
-    desk.tick(0)
-    desk.link([], [])
-    desk.tick(0)
+    days = back_after_two_days(desk, replace(position, legs=legs))
     assert desk.position.state == "open"
     assert not [text for text in desk.alarms if "settlement level" in text], "it is asked for"
     bars = tuple(Bar(day.open.timestamp(), 6000.0, 6000.0, 5900.0, 5940.0, 0.0, 0.0) for day in days[:-1])
@@ -605,14 +611,7 @@ def test_a_daily_bar_without_an_open_settles_nothing_at_it() -> None:
     desk = Desk((text_of(exits="\n  - at_expiry: settle\n"),))
     position = desk.opened()
     legs = tuple(replace(leg, option=replace(leg.option, trading_class="SPX")) for leg in position.legs)
-    desk.state = desk.state._replace(positions={position.id: replace(position, legs=legs)}, holdings={})
-    desk.unlink()
-    days = [session_on(day) for day in (desk.day, date(2026, 11, 19), date(2026, 11, 20))]
-    desk.now = days[-1].open + timedelta(minutes=40)
-    desk.level("SPX", 6100.0)
-    desk.tick(0)
-    desk.link([], [])
-    desk.tick(0)
+    days = back_after_two_days(desk, replace(position, legs=legs))
     bars = tuple(Bar(day.open.timestamp(), -1.0, 6000.0, 5900.0, 5940.0, 0.0, 0.0) for day in days[:-1])
     desk.send(BarsReport(desk.now, "SPX", 86400, Bars(desk.now.timestamp(), bars)))
     desk.tick(60)
