@@ -1,13 +1,13 @@
 """A table with our columns (docs/history-data.md) into rows of quotes; what cannot be read is refused by row."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns
 from engine.adapters.history.finding import refusal, refused
-from engine.adapters.history.index import RowIndex
+from engine.adapters.history.index import GridIndex, Index, RowIndex
 from engine.adapters.history.instants import instants
 from engine.adapters.history.missing import parse_day
 from engine.adapters.history.rows import BY_QUOTE, HIGHEST_STRIKE, LATEST_DAY, Rows, keys
@@ -32,7 +32,7 @@ def chain_rows(table: Table, session: Session | None, symbol: str, at: float | N
         if "trading_class" in table.names
         else (np.zeros(len(table.rows), dtype=np.int64), [product(symbol).same_day_class])
     )
-    rights, letters = table.texts("right")
+    (right_codes, letters), (day_codes, days) = table.texts("right"), table.texts("expiry")
     strike = table.numbers("strike")
     if not len(strike):
         raise refusal(refused(table.file, 0, "it has no rows"))
@@ -40,17 +40,38 @@ def chain_rows(table: Table, session: Session | None, symbol: str, at: float | N
         row = int(table.rows[np.flatnonzero(~((strike > 0) & (strike < HIGHEST_STRIKE)))[0]])
         raise refusal(refused(table.file, row, f"a strike is a number from 0 to {HIGHEST_STRIKE:,.0f}"))
     values = {name: table.numbers(name) for name in (*BY_QUOTE, "underlying") if name in table.names}
+    times = _times(table, session, at)
+    last = _last_days(table, symbol, classes, day_codes, days)
+    is_call = _are_calls(table, right_codes, letters)
+    width = _repeated_after(times, class_codes, day_codes, right_codes, strike)
+    own = slice(width or None)
+    numbers = keys(class_codes[own], last[class_codes[own], day_codes[own]], is_call[right_codes[own]], strike[own])
     return Rows(
         file=table.file,
         symbol=symbol,
         classes=tuple(classes),
-        index=RowIndex(
-            table.rows,
-            _times(table, session, at),
-            keys(class_codes, _expiries(table, symbol, class_codes, classes), _calls(table, rights, letters), strike),
-        ),
+        index=_index(table.rows, times, numbers, width),
         values=values,
     )
+
+
+def _repeated_after(times: Columns, *identity: Columns | Whole) -> int:
+    """Return after how many rows the same options come again, in the same order at each instant; 0 if they do not."""
+    size = len(times)
+    width = int(np.argmax(times != times[0])) or size
+    if size % width:
+        return 0
+    at = times.reshape(-1, width)
+    if (at != at[:, :1]).any() or (np.diff(at[:, 0]) <= 0).any():
+        return 0
+    return width if all((each.reshape(-1, width) == each[:width]).all() for each in identity) else 0
+
+
+def _index(row: Whole, times: Columns, numbers: Whole, width: int) -> Index:
+    """Return which row each quote is; a grid where every instant has these options, each once, in rows without gaps."""
+    if width and len(np.unique(numbers)) == width and int(row[-1]) - int(row[0]) == len(row) - 1:
+        return GridIndex(times[::width].copy(), numbers, int(row[0]))
+    return RowIndex(row, times, np.tile(numbers, len(times) // width) if width else numbers)
 
 
 def symbol_of(table: Table) -> str:
@@ -78,18 +99,18 @@ def _times(table: Table, session: Session | None, at: float | None) -> Columns:
     return instants(table, session)
 
 
-def _calls(table: Table, codes: Whole, letters: Sequence[str]) -> Any:
+def _are_calls(table: Table, codes: Whole, letters: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which of these words for a right are calls."""
     known = [_RIGHTS.get(text.lower()) for text in letters]
     for place, is_call in enumerate(known):
         if is_call is None:
             row = int(table.rows[np.flatnonzero(codes == place)[0]])
             raise refusal(refused(table.file, row, f"right is call or put (C, P), is {letters[place]!r}"))
-    return np.array([bool(each) for each in known], dtype=bool)[codes]
+    return np.array([bool(each) for each in known], dtype=bool)
 
 
-def _expiries(table: Table, symbol: str, class_codes: Whole, classes: Sequence[str]) -> Whole:
-    """Return the last day each option trades, as ordinals."""
-    codes, texts = table.texts("expiry")
+def _last_days(table: Table, symbol: str, classes: Sequence[str], codes: Whole, texts: Sequence[str]) -> Whole:
+    """Return the last day that options of each class trade with each of these days in their name, as ordinals."""
     last = np.zeros((len(classes), len(texts)), dtype=np.int64)
     for place, text in enumerate(texts):
         try:
@@ -102,5 +123,4 @@ def _expiries(table: Table, symbol: str, class_codes: Whole, classes: Sequence[s
             raise refusal(refused(table.file, row, f"no option expires on {expires}"))
         for number, trading_class in enumerate(classes):
             last[number, place] = last_day(symbol, trading_class, expires).toordinal()
-    found: Whole = last[class_codes, codes]
-    return found
+    return last

@@ -98,7 +98,7 @@ class HistoryDay:
     Shape: `times` (T,) epoch seconds rising, of the instants at which something is known; `levels` and `quoted` columns
     (T,) for each underlying; bid, ask, iv, delta, gamma, vega, theta (T, C) in the order of `options`; volume and
     open_interest (T, C) or (C,). Units: those of the board (`model/market.py`). Missing is nan; None where the source
-    has no such column, and iv and greeks are then computed from the mid by `run/backtest/`.
+    has no such column: `run/backtest/` then computes iv from the mid, and greeks from iv.
     told: columns (T,) named in OF_UNDERLYING, by underlying, as the broker told them; None where nobody did: then the
     VIX stands for SPX's 30-day volatility and XSP's, VXN for NDX's, RVX for RUT's, and ranges are those of the levels.
     bars: what a broker told of bars within the session, by (symbol, seconds of one); None where none is asked.

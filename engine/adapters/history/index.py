@@ -81,16 +81,17 @@ class RowIndex:
 
 
 class GridIndex:
-    """That of every option at every instant, from the first row of a file on. Shape: times (T,) rising, keys (C,)."""
+    """That of every option at every instant, from row `first` of a file on. Shape: times (T,) rising, keys (C,)."""
 
-    def __init__(self, times: Columns, keys: Whole) -> None:
+    def __init__(self, times: Columns, keys: Whole, first: int = 1) -> None:
         self.times, self.keys = times, keys
         self.width = len(keys)
+        self._first = first
 
     @cached_property
     def row(self) -> Whole:
         """Rows of the file."""
-        return np.arange(1, len(self.times) * self.width + 1, dtype=np.int64)
+        return np.arange(self._first, self._first + len(self.times) * self.width, dtype=np.int64)
 
     @cached_property
     def time(self) -> Columns:
@@ -108,4 +109,4 @@ class GridIndex:
             places = np.arange(*kept.indices(len(self.times) * self.width))
         else:
             places = np.flatnonzero(kept)
-        return RowIndex(places + 1, self.times[places // self.width], self.keys[places % self.width])
+        return RowIndex(places + self._first, self.times[places // self.width], self.keys[places % self.width])

@@ -36,9 +36,9 @@ def volatilities(value: Columns, forward: Columns, strike: Columns, years: Colum
 
 
 def _solved(value: Columns, forward: Columns, strike: Columns, root: Columns, sign: Columns) -> Columns:
+    found, places = np.empty_like(value), np.arange(len(value))
     low, high = np.full(value.shape, _LOWEST), np.full(value.shape, _HIGHEST)
     volatility = np.clip(value / (0.4 * forward * root), low, high)
-    done = np.zeros(value.shape, dtype=bool)  # each for itself: how long others take must not be seen in its last digit
     for _ in range(_STEPS):
         price, first = black(forward, strike, volatility * root, 1.0, sign)
         error = price - value
@@ -46,12 +46,13 @@ def _solved(value: Columns, forward: Columns, strike: Columns, root: Columns, si
         slope = forward * np.exp(-first * first / 2.0) / sqrt(2.0 * pi) * root
         new = volatility - error / slope
         new = np.where((new > low) & (new < high), new, (low + high) / 2.0)
-        moved = np.abs(new - volatility)
-        volatility = np.where(done, volatility, new)
-        done |= moved < _CLOSE_ENOUGH * volatility
-        if bool(done.all()):
+        found[places] = new
+        going = np.flatnonzero(np.abs(new - volatility) >= _CLOSE_ENOUGH * new)
+        if not len(going):
             break
-    return np.where((volatility > _LOWEST * 1.01) & (volatility < _HIGHEST * 0.99), volatility, np.nan)
+        volatility, low, high, places = new[going], low[going], high[going], places[going]
+        value, forward, strike, root, sign = (each[going] for each in (value, forward, strike, root, sign))
+    return np.where((found > _LOWEST * 1.01) & (found < _HIGHEST * 0.99), found, np.nan)
 
 
 def greeks(

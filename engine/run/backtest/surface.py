@@ -2,12 +2,16 @@
 
 The forward of an expiry comes from put-call parity at the strike whose call and put are nearest to each other; the
 volatility of a strike from whichever of its two options is out of the money, since the other has little time value.
+Greeks are those of the source's own volatility, where it brings one.
 """
 
 from collections.abc import Iterable
 from datetime import date
+from decimal import Decimal
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns, HistoryDay
 from engine.model.black import YEAR_SECONDS, years_until
@@ -59,27 +63,30 @@ class Surface:
         forward = self._forward(options[0])[:, None]
         strikes = np.array([float(option.strike) for option in options])[None, :]
         signs = np.array([1.0 if option.right is Right.CALL else -1.0 for option in options])[None, :]
-        iv = self._volatility(options, forward, strikes, years[:, None])
+        iv = np.full(self._day.bid.shape, np.nan)[:, places] if self._day.iv is None else self._day.iv[:, places]
+        if (unknown := np.isnan(iv)).any():
+            iv = np.where(unknown, self._volatility(options, unknown, forward, strikes, years[:, None]), iv)
         delta, gamma, theta, vega = greeks(forward, strikes, years[:, None], iv, signs)
         for name, column in zip(GREEKS, (iv, delta, gamma, theta, vega), strict=True):
             self.columns[name][:, places] = column
 
-    def _volatility(self, options: list[Option], forward: Columns, strikes: Columns, years: Columns) -> Columns:
-        calls = np.column_stack([self._mid(_as(option, Right.CALL)) for option in options])
-        puts = np.column_stack([self._mid(_as(option, Right.PUT)) for option in options])
+    def _volatility(
+        self, options: list[Option], wanted: NDArray[np.bool_], forward: Columns, strikes: Columns, years: Columns
+    ) -> Columns:
+        """Return the volatilities that quotes come to where they are wanted, nan elsewhere."""
+        calls, puts = self._middle(options, Right.CALL), self._middle(options, Right.PUT)
         is_call = strikes >= forward
         value = np.where(is_call, calls, puts)
         other = np.isnan(value)
         signs = np.where(is_call ^ other, 1.0, -1.0)
-        return volatilities(np.where(other, np.where(is_call, puts, calls), value), forward, strikes, years, signs)
+        value = np.where(wanted, np.where(other, np.where(is_call, puts, calls), value), np.nan)
+        return volatilities(value, forward, strikes, years, signs)
 
-    def _mid(self, option: Option) -> Columns:
-        """Return the middle of an option's quotes; nobody bidding for it counts as a bid of 0."""
-        place = self._places.get(option)
-        if place is None:
-            return np.full(len(self._day.times), np.nan)
-        bid, ask = self._day.bid[:, place], self._day.ask[:, place]
-        found: Columns = (np.where(np.isnan(bid), 0.0, bid) + ask) / 2.0
+    def _middle(self, options: list[Option], right: Right) -> Columns:
+        """Return the middle of the quotes of calls, or puts, at these strikes; nobody bidding counts as a bid of 0."""
+        places = np.array([self._places.get(_as(option, right), -1) for option in options], dtype=np.intp)
+        bid, ask = (column.take(places, axis=1) for column in (self._day.bid, self._day.ask))
+        found: Columns = np.where(places < 0, np.nan, (np.where(np.isnan(bid), 0.0, bid) + ask) / 2.0)
         return found
 
     def _forward(self, option: Option) -> Columns:
@@ -92,23 +99,32 @@ class Surface:
         """Return the forward at each instant; the level of the underlying where no strike has both quotes."""
         spot = self._day.levels.get(symbol)
         spot = np.full(len(self._day.times), np.nan) if spot is None else spot
-        own = [each for each in self._day.options if each.trading_class == trading_class and each.expiry == expiry]
-        pairs = [each for each in own if each.right is Right.CALL and _as(each, Right.PUT) in self._places]
-        if not pairs:
+        calls, puts = (self._sides.get((trading_class, expiry, right), {}) for right in (Right.CALL, Right.PUT))
+        both = [each for each in calls if each in puts]
+        if not both:
             return spot
-        calls = np.column_stack([self._both(each) for each in pairs])
-        puts = np.column_stack([self._both(_as(each, Right.PUT)) for each in pairs])
-        apart = np.abs(calls - puts)
+        call, put = (self._both([side[each] for each in both]) for side in (calls, puts))
+        apart = np.abs(call - put)
         apart = np.where(np.isnan(apart), np.inf, apart)
         nearest = apart.argmin(axis=1)
         rows = np.arange(len(nearest))
-        strikes = np.array([float(each.strike) for each in pairs])
-        found: Columns = strikes[nearest] + (calls - puts)[rows, nearest]
+        strikes = np.array([float(strike) for strike, _ in both])
+        found: Columns = strikes[nearest] + (call - put)[rows, nearest]
         return np.where(np.isinf(apart[rows, nearest]), spot, found)
 
-    def _both(self, option: Option) -> Columns:
-        place = self._places[option]
-        found: Columns = (self._day.bid[:, place] + self._day.ask[:, place]) / 2.0
+    @cached_property
+    def _sides(self) -> dict[tuple[str, date, Right], dict[tuple[Decimal, int], int]]:
+        """Where calls, and puts, of each class and expiry stand, by strike and multiplier."""
+        found: dict[tuple[str, date, Right], dict[tuple[Decimal, int], int]] = {}
+        for place, each in enumerate(self._day.options):
+            of = found.setdefault((each.trading_class, each.expiry, each.right), {})
+            of[each.strike, each.multiplier] = place
+        return found
+
+    def _both(self, places: list[int]) -> Columns:
+        """Return the middle of bid and ask where there are both."""
+        bid, ask = (column.take(places, axis=1) for column in (self._day.bid, self._day.ask))
+        found: Columns = (bid + ask) / 2.0
         return found
 
     def _years(self, expiry: date) -> Columns | None:

@@ -19,6 +19,12 @@ def test_a_grid_is_its_rows() -> None:
     assert grid.width == 4
 
 
+def test_a_grid_that_begins_later_in_its_file_counts_its_rows_from_there() -> None:
+    grid = GridIndex(TIMES, KEYS, first=25)
+    assert grid.row.tolist() == list(range(25, 37))
+    assert grid.only(np.arange(12) == 5).row.tolist() == [30]
+
+
 @pytest.mark.parametrize("kept", [slice(4), slice(None, None, 5), slice(1, 9, 3), np.arange(12) % 7 == 2])
 def test_what_is_kept_of_a_grid_is_what_is_kept_of_its_rows(kept: Kept) -> None:
     assert told(GridIndex(TIMES, KEYS).only(kept)) == told(ROWS.only(kept))

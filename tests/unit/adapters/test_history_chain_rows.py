@@ -1,0 +1,84 @@
+"""A table whose instants all have the same options in the same order is a grid, whoever wrote it; any other is rows."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pytest
+
+from engine.adapters.history.chain_rows import chain_rows
+from engine.adapters.history.table import ArrowTable
+from engine.model.session import session_on
+
+DAY = date(2019, 5, 24)
+SESSION = session_on(DAY)
+assert SESSION is not None
+WIDTH, TIMES = 4, SESSION.open.timestamp() + 60.0 * np.arange(1, 6)
+COLUMNS: dict[str, Any] = {
+    "time": np.repeat(TIMES, WIDTH),
+    "trading_class": ["SPXW"] * 20,
+    "expiry": ["2019-05-24", "2019-05-24", "2019-05-28", "2019-05-28"] * 5,
+    "right": ["put", "call"] * 10,
+    "strike": [2800.0, 2800.0, 2825.0, 2825.0] * 5,
+    "bid": np.arange(20.0),
+    "ask": np.arange(20.0) + 1.0,
+}
+
+
+def found(columns: dict[str, Any], first: int = 1) -> Any:
+    table = ArrowTable("a.parquet", pyarrow.table(columns), rows=np.arange(first, first + len(columns["bid"])))
+    return chain_rows(table, SESSION, "SPX")
+
+
+def changed(name: str, place: int, value: object) -> dict[str, Any]:
+    column = list(COLUMNS[name])
+    column[place] = value
+    return COLUMNS | {name: column}
+
+
+def in_order(order: list[int]) -> dict[str, Any]:
+    return {name: [list(column)[place] for place in order] for name, column in COLUMNS.items()}
+
+
+def test_the_same_options_at_each_instant_are_a_grid() -> None:
+    grid = found(COLUMNS, first=101)
+    assert grid.index.width == WIDTH
+    assert grid.index.times.tolist() == TIMES.tolist()
+    assert grid.row.tolist() == list(range(101, 121))
+
+
+def swapped(first: int, second: int) -> list[int]:
+    order = list(range(20))
+    order[first], order[second] = order[second], order[first]
+    return order
+
+
+ODD = {
+    "another strike": changed("strike", 9, 2850.0),
+    "another right": changed("right", 9, "put"),
+    "another expiry": changed("expiry", 9, "2019-05-29"),
+    "another class": changed("trading_class", 9, "SPX"),
+    "an earlier instant": in_order([*range(12), *range(4, 8), *range(16, 20)]),
+    "another order": in_order(swapped(8, 9)),
+    "a row less": in_order(list(range(19))),
+    "rows of another instant": changed("time", 9, float(TIMES[3])),
+    "an option twice": COLUMNS | {"strike": [2800.0] * 20, "expiry": ["2019-05-24"] * 20},
+}
+
+
+@pytest.mark.parametrize("columns", ODD.values(), ids=ODD)
+def test_anything_else_is_rows_and_each_is_what_it_says(columns: dict[str, Any]) -> None:
+    rows = found(columns)
+    assert rows.index.width == 0
+    assert rows.time.tolist() == list(columns["time"])
+    assert rows.strike.tolist() == list(columns["strike"])
+    assert rows.is_call.tolist() == [each == "call" for each in columns["right"]]
+    assert rows.row.tolist() == list(range(1, 1 + len(columns["bid"])))
+
+
+def test_rows_with_a_gap_keep_their_numbers() -> None:
+    numbers = np.delete(np.arange(1, 22), 2)
+    rows = chain_rows(ArrowTable("a.parquet", pyarrow.table(COLUMNS), rows=numbers), SESSION, "SPX")
+    assert rows.row.tolist() == numbers.tolist()
+    assert rows.strike.tolist() == COLUMNS["strike"]
