@@ -28,11 +28,23 @@ from engine.adapters.history.missing import day_of_name, in_two_files, missing_s
 from engine.adapters.history.rows import BY_QUOTE, Rows
 from engine.adapters.history.sessions import session_day
 from engine.adapters.history.table import ArrowTable, Whole, parquet_file, read_csv, read_parquet, whole
+from engine.adapters.history.vendor import NAMES
 from engine.model.contract import product
 from engine.model.errors import StoreError
 from engine.model.session import Session, session_on
 
 IDENTITY = ("date", "time", "symbol", "trading_class", "expiry", "right", "strike", "underlying")
+NEEDED = ("time", "expiry", "right", "strike", "bid", "ask")
+OTHER_NAMES = {
+    "symbol": ("underlying_symbol", "ticker", "root", "root_symbol", "act_symbol"),
+    "time": ("quote_time", "quote_datetime", "datetime", "timestamp", "ts"),
+    "expiry": (*NAMES["expiry"], "expiration_date", "expiration_time", "exp_date", "exdate", "maturity"),
+    "right": (*NAMES["right"], "cp", "cp_flag", "put_call", "putcall", "option_right", "callput"),
+    "strike": ("strike_price", "k"),
+    "bid": ("bid_price", "best_bid"),
+    "ask": ("ask_price", "best_ask", "offer", "best_offer"),
+}
+"""What the columns of a chain are called by others, who are told how ours are called."""
 
 
 class ChainSource:
@@ -87,6 +99,7 @@ class ChainSource:
             rows, file, odd = even, mine, list[Finding]()
         else:
             table, file = self._table(day)
+            _check_names(table, file)
             if session is None:
                 raise refusal(refused(table.file, 0, f"{day} is no session of the exchange: what it holds is stale"))
             own, odd = _own_rows(table, day, is_whole=file is mine), [*table.findings]
@@ -147,6 +160,22 @@ class ChainSource:
     def was_split(self, symbol: str, since: date, until: date) -> bool:
         """Say whether the daily bars tell a split after one day and up to another."""
         return self.background.was_split(symbol, since, until)
+
+
+def _check_names(table: ArrowTable, file: Path) -> None:
+    """See that a table has the columns that a chain needs. Raises: StoreError that names all it lacks."""
+    lacking = [name for name in NEEDED if name not in table.names]
+    if not {"symbol", "trading_class"} & set(table.names):
+        lacking.insert(0, "symbol")
+    if not lacking:
+        return
+    own = [name for name in parquet_file(file).schema_arrow.names if name.lower() not in (*IDENTITY, *BY_QUOTE)]
+    meant = [f"{name} is perhaps `{ours}`" for ours in lacking for name in own if name.lower() in OTHER_NAMES[ours]]
+    columns = ", ".join(f"`{name}`" for name in lacking)
+    text = f"it has no column{'s' if len(lacking) > 1 else ''} {columns}"
+    if meant:
+        text += f"; {', '.join(meant)}: rename it" if len(meant) == 1 else f"; {', '.join(meant)}: rename them"
+    raise refusal(refused(table.file, 0, f"{text} (docs/history-data.md)"))
 
 
 def _table_of_levels(file: Path) -> ArrowTable | None:

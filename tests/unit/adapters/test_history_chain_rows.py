@@ -1,14 +1,18 @@
 """A table whose instants all have the same options in the same order is a grid, whoever wrote it; any other is rows."""
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow
 import pytest
+from pyarrow import parquet
 
 from engine.adapters.history.chain_rows import chain_rows
+from engine.adapters.history.open import open_source
 from engine.adapters.history.table import ArrowTable
+from engine.model.errors import StoreError
 from engine.model.session import session_on
 
 DAY = date(2019, 5, 24)
@@ -82,3 +86,27 @@ def test_rows_with_a_gap_keep_their_numbers() -> None:
     rows = chain_rows(ArrowTable("a.parquet", pyarrow.table(COLUMNS), rows=numbers), SESSION, "SPX")
     assert rows.row.tolist() == numbers.tolist()
     assert rows.strike.tolist() == COLUMNS["strike"]
+
+
+NAMES_OF_OTHERS = {"time": "quote_time", "expiry": "Expiration", "right": "option_type"}
+LACKS = (
+    r"2019-05-24.parquet: it has no columns `symbol`, `time`, `expiry`, `right`; quote_time is perhaps `time`, "
+    r"Expiration is perhaps `expiry`, option_type is perhaps `right`: rename them \(docs/history-data.md\)$"
+)
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ({**NAMES_OF_OTHERS, "trading_class": "class"}, LACKS),
+        ({"strike": "strike_price"}, r"it has no column `strike`; strike_price is perhaps `strike`: rename it \("),
+        ({"ask": "a"}, r"it has no column `ask` \(docs/history-data.md\)$"),
+    ],
+)
+def test_all_columns_that_are_missing_are_named_and_what_they_may_be_called(
+    names: dict[str, str], says: str, tmp_path: Path
+) -> None:
+    columns = {names.get(name, name): column for name, column in COLUMNS.items()}
+    parquet.write_table(pyarrow.table(columns), tmp_path / f"{DAY}.parquet")
+    with pytest.raises(StoreError, match=says):
+        open_source(f"parquet:{tmp_path}").day(DAY)
