@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from engine.model.counted import counted
+from engine.run.backtest.report.findings import gravest_first, where
 
 SHOWN_FINDINGS = 20
-_GRAVE = ("refused", "left out", "told")
 
 
 def named(source: str, is_modelled: bool) -> str:
@@ -17,21 +17,14 @@ def named(source: str, is_modelled: bool) -> str:
 def finding_lines(findings: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Yield what was wrong with the data, by file and row."""
     found = gravest_first(findings)
-    yield f" the data: {counted(len(found), 'finding')}"
-    for each in found[:SHOWN_FINDINGS]:
-        where = f"{each['file']}:{each['row']}" if each["row"] else str(each["file"])
+    yield f" the data: {counted(sum(1 + each.more for each in found), 'finding')}"
+    for alike in found[:SHOWN_FINDINGS]:
+        each = alike.first
         is_counted = each["count"] == 1 or f"({each['count']} rows: " in each["text"]
         count = "" if is_counted else f" ({each['count']} times)"
-        yield f"  {each['severity']}: {where}: {each['text']}{count}"
-    if len(found) > SHOWN_FINDINGS:
-        yield f"  and {len(found) - SHOWN_FINDINGS} more; --format json has them all"
-
-
-def gravest_first(findings: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return findings with days that were refused before all else; what a file has again and again is one, counted."""
-    found: dict[tuple[str, str, str], Mapping[str, Any]] = {}
-    for each in findings:
-        key = (each["severity"], each["file"], each["text"])
-        count = found[key]["count"] if key in found else 0
-        found[key] = {**found.get(key, each), "count": count + each["count"]}
-    return sorted(found.values(), key=lambda each: _GRAVE.index(each["severity"]))
+        yield f"  {each['severity']}: {where(each)}: {each['text']}{count}{alike.more_like_it}"
+    rest = sum(1 + each.more for each in found[SHOWN_FINDINGS:])
+    if rest:
+        yield f"  and {rest} more; --format json has them all"
+    elif any(each.more for each in found):
+        yield "  --format json has them all"

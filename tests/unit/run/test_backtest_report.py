@@ -197,6 +197,41 @@ def test_days_that_were_refused_are_told_before_what_is_merely_odd() -> None:
     assert "the day is stale" in report_page(document() | {"findings": [*odd, late]}, {})
 
 
+def crossed(day: int, rows: int) -> dict[str, Any]:
+    numbers = f" ({rows} rows: {', '.join(map(str, range(1, rows + 1)))})" if rows > 1 else ""
+    text = f"the bid is above the ask{numbers}"
+    return {"file": f"2024-02-{day:02d}.csv", "row": 1, "severity": "left out", "text": text, "count": rows}
+
+
+def stale(day: int) -> dict[str, Any]:
+    text = f"2024-02-{day:02d} is no session"
+    return {"file": "chains", "row": 0, "severity": "refused", "text": text, "count": 1}
+
+
+def test_what_comes_again_day_by_day_is_told_once_with_its_last_place() -> None:
+    """Four days of crossed quotes, four that are none; three files with the same oddity are named one by one."""
+    few = [{**stale(day), "severity": "told", "file": f"{day}.csv", "text": "it begins late"} for day in (1, 2, 3)]
+    many = [*(crossed(day, day) for day in (1, 2, 3, 4)), *(stale(day) for day in (3, 4, 10, 11)), *few]
+    head, *lines = finding_lines(many)
+    assert head == " the data: 11 findings"
+    assert lines == [
+        "  refused: chains: 2024-02-03 is no session; 3 more like it, the last 2024-02-11",
+        "  left out: 2024-02-01.csv:1: the bid is above the ask; 3 more like it, the last 2024-02-04.csv:1",
+        "  told: 1.csv: it begins late",
+        "  told: 2.csv: it begins late",
+        "  told: 3.csv: it begins late",
+        "  --format json has them all",
+    ]
+    page = read(report_page(document() | {"findings": many}, {})).text
+    assert "the bid is above the ask; 3 more like it, the last 2024-02-04.csv:1" in page
+
+
+def test_findings_in_other_words_are_told_apart() -> None:
+    of = [{**crossed(day, 1), "text": f"the level of {name} is 7"} for day, name in enumerate(("SPX", "VIX") * 2)]
+    _, *lines = finding_lines(of)
+    assert len(lines) == 4
+
+
 def test_sentences_in_tables_wrap_instead_of_pushing_figures_out_of_sight() -> None:
     assert '<td class="words">crossed &lt;' in report_page(document(), {})
     assert '<td class="words">x (modelled), 2026' in comparison_page({"one": document(), "two": document()})

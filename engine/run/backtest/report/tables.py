@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.model.counted import counted
 from engine.run.backtest.report.charts import bar, share
+from engine.run.backtest.report.findings import gravest_first, where
 from engine.run.backtest.report.scale import money
 
 FINDINGS = 200
@@ -108,14 +109,16 @@ def months(found: Sequence[Mapping[str, Any]]) -> str:
 
 def findings(found: Sequence[Mapping[str, Any]]) -> str:
     """Return what was wrong with the data, by file and row."""
+    every = gravest_first(found)
     rows = [
         (
-            escape(each["severity"]),
-            escape(f"{each['file']}:{each['row']}" if each["row"] else each["file"]),
-            f"{each['count']:,}",
-            escape(each["text"]),
+            escape(each.first["severity"]),
+            escape(where(each.first)),
+            f"{each.first['count']:,}",
+            escape(f"{each.first['text']}{each.more_like_it}"),
         )
-        for each in sorted(found, key=lambda each: each["severity"] != "refused")[:FINDINGS]
+        for each in every[:FINDINGS]
     ]
-    more = f"<p>and {len(found) - FINDINGS:,} more</p>" if len(found) > FINDINGS else ""
+    left = sum(1 + each.more for each in every[FINDINGS:])
+    more = f"<p>and {left:,} more</p>" if left else ""
     return table(("", "file and row", "times", "what"), rows, frozenset((1,)), frozenset((3,))) + more
