@@ -10,6 +10,7 @@ from engine.adapters.recorded.source import RecordingSource
 from engine.compile.series import BARS_A_SESSION, DAY, Series, name_of
 from engine.evaluate.measure_bars import last_end
 from engine.model.session import EXCHANGE_ZONE, Session
+from engine.run.backtest.market import DayMarket
 from engine.turn.program import CompiledBot
 
 
@@ -63,6 +64,19 @@ def lacking(
             yield f"{what} are not recorded: they are made of the levels that were streamed, without volumes"
         else:
             yield f"{what} are not recorded, nor is its level"
+
+
+def unseen_windows(bots: Iterable[CompiledBot], market: DayMarket) -> Iterator[str]:
+    """Yield which bots may enter in a session, and not while any quote of it stands."""
+    times, session = market.day.times, market.session
+    if not len(times):
+        return
+    for bot in bots:
+        spans = [span for span in bot.windows(session) if span[0] < span[1]]
+        seen = ((times + market.stands_for >= begin.timestamp()) & (times <= end.timestamp()) for begin, end in spans)
+        if spans and not any(each.any() for each in seen):
+            when = ", ".join(" to ".join(f"{at.astimezone(EXCHANGE_ZONE):%H:%M}" for at in span) for span in spans)
+            yield f"no quote stands while {bot.plan.name} may enter ({when}): it sees nothing then"
 
 
 def _daily(what: str, count: int, bars: Sequence[DailyBar]) -> Iterator[str]:
