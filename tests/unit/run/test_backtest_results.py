@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hand_desk import bot_of, text_of
 from store_day import CONDOR, DAY, at, small_day
 
@@ -215,3 +216,16 @@ def test_what_kept_a_bot_out_beyond_the_rules_that_are_shown_is_counted(tmp_path
     settings = {"source": "made up", "is_modelled": False, "from": DAY, "to": DAY, "fills": "mid"}
     results = replace(backtest(tmp_path / "x.db", "mid"), funnels=(found,), settings=settings)
     assert "   and 2 others; --format json has all" in result_lines(results)
+
+
+@pytest.mark.parametrize(
+    ("fills", "entered", "is_said"), [("natural", 0, True), ("natural", 1, False), ("mid", 0, False)]
+)
+def test_where_natural_fills_let_nothing_in_others_are_named(
+    fills: str, entered: int, is_said: bool, tmp_path: Path
+) -> None:
+    found = Funnel(bot=CONDOR, sessions=9, watched=9, tried=4, entered=entered, minutes=0.0, stopped=())
+    settings = {"source": "made up", "is_modelled": False, "from": DAY, "to": DAY, "fills": fills}
+    results = replace(backtest(tmp_path / "x.db", "mid"), funnels=(found,), settings=settings)
+    said = [line for line in result_lines(results) if line.startswith("  none of its orders filled: natural fills")]
+    assert bool(said) is is_said
