@@ -21,7 +21,7 @@ from engine.adapters.history.greek_units import in_our_units
 from engine.adapters.history.levels import known_level, sound_levels
 from engine.adapters.history.middle import median
 from engine.adapters.history.missing import day_of_name, in_two_files, missing_sessions, parse_day
-from engine.adapters.history.parity import parity, replaced, with_parity
+from engine.adapters.history.parity import Line, parity, replaced, with_parity
 from engine.adapters.history.rows import BY_QUOTE, Rows, renamed
 from engine.adapters.history.sessions import session_day
 from engine.adapters.history.table import Table, Whole, header_of, parquet_file, read_csv, read_parquet, reading
@@ -208,7 +208,8 @@ class EodSource:
             findings=findings,
             settled=self.background.settled(table.symbol, day, product(table.symbol).same_day_class, level),
         )
-        return self._standing(with_index(with_parity(found, table.file, level)), session)
+        line = parity(found)
+        return self._standing(with_index(with_parity(found, line, table.file, level), line), session)
 
     def _standing(self, day: HistoryDay, session: Session) -> HistoryDay:
         """Return the session with its one state once a minute, for as long as it is taken to stand."""
@@ -259,12 +260,11 @@ class EodSource:
         return self.background.was_split(symbol, since, until)
 
 
-def with_index(day: HistoryDay) -> HistoryDay:
-    """Return a session of SPX with the VIX of its chain, which such files do not bring."""
+def with_index(day: HistoryDay, line: Line | None) -> HistoryDay:
+    """Return a session of SPX with the VIX of its chain at the rate of that line, which such files do not bring."""
     if "SPX" not in day.levels or "VIX" in day.levels:
         return day
-    found = parity(day)
-    index = vix_of(day, 0.0 if found is None else found[1])
+    index = vix_of(day, 0.0 if line is None else line.rate)
     if index is None:
         return day
     return replaced(day, levels={**day.levels, "VIX": np.array([index])})

@@ -3,6 +3,7 @@
 from datetime import date
 from decimal import Decimal
 from math import exp, log
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,12 +17,19 @@ _PAIRS = 8
 _DIVIDENDS, _HIGHEST_RATE = 0.03, 0.06
 
 
-def with_parity(day: HistoryDay, file: str, level: float) -> HistoryDay:
+class Line(NamedTuple):
+    """The line of call - put over strikes of one expiry: its forward and rate, and how many years it is away."""
+
+    forward: float
+    rate: float
+    years: float
+
+
+def with_parity(day: HistoryDay, line: Line | None, file: str, level: float) -> HistoryDay:
     """Tell of quotes that are of another time than the level: by put-call parity the forward lies where it cannot."""
-    found = parity(day)
-    if found is None:
+    if line is None:
         return day
-    forward, rate, years = found
+    forward, rate, years = line
     low, high = level * exp((rate - _DIVIDENDS) * years), level * exp(rate * years)
     if low * (1 - _APART) <= forward <= high * (1 + _APART):
         return day
@@ -30,8 +38,8 @@ def with_parity(day: HistoryDay, file: str, level: float) -> HistoryDay:
     return replaced(day, findings=(*day.findings, finding))
 
 
-def parity(day: HistoryDay) -> tuple[float, float, float] | None:
-    """Return forward, rate and years of the nearest expiry after this day with enough pairs of calls and puts.
+def parity(day: HistoryDay) -> Line | None:
+    """Return that of the nearest expiry after this day with enough pairs of calls and puts.
 
     The right of early exercise bends the line: for options on shares the rate is the highest there may be.
     """
@@ -40,8 +48,8 @@ def parity(day: HistoryDay) -> tuple[float, float, float] | None:
         return None
     forward, discount, years = found[min(found)]
     if product(day.options[0].symbol).settlement is Settlement.SHARES:
-        return forward, _HIGHEST_RATE, years
-    return forward, min(-log(discount) / years, _HIGHEST_RATE), years
+        return Line(forward, _HIGHEST_RATE, years)
+    return Line(forward, min(-log(discount) / years, _HIGHEST_RATE), years)
 
 
 def forwards(day: HistoryDay) -> dict[tuple[date, str], tuple[float, float, float]]:
@@ -54,8 +62,11 @@ def forwards(day: HistoryDay) -> dict[tuple[date, str], tuple[float, float, floa
     level = float(day.levels[day.options[0].symbol][-1])
     pairs: dict[tuple[date, str], dict[Decimal, dict[Right, float]]] = {}
     mid = (day.bid[-1] + day.ask[-1]) / 2.0
-    for option, value in zip(day.options, mid.tolist(), strict=True):
-        if option.expiry > day.date and value == value and abs(float(option.strike) / level - 1.0) < _NEAR_MONEY:
+    strike = np.array([float(option.strike) for option in day.options])
+    near = np.flatnonzero(~np.isnan(mid) & (np.abs(strike / level - 1.0) < _NEAR_MONEY))
+    for place, value in zip(near.tolist(), mid[near].tolist(), strict=True):
+        option = day.options[place]
+        if option.expiry > day.date:
             of = pairs.setdefault((option.expiry, option.trading_class), {})
             of.setdefault(option.strike, {})[option.right] = value
     found = {}

@@ -6,7 +6,7 @@ Expiries have 23 to 37 days; those that settle at the open count to 09:30 of the
 """
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from math import exp, sqrt
 
 import numpy as np
@@ -19,6 +19,8 @@ from engine.model.session import session_after, session_on
 _MINUTES = 525_600.0
 _TARGET = 30 * 1440.0
 _NEAREST, _FARTHEST = 23 * 1440.0, 37 * 1440.0
+_DAYS = (16, 38)
+"""Last days that may settle so soon: the open that some settle at may come some days later, over holidays."""
 Strikes = dict[float, dict[Right, tuple[float, float]]]
 
 
@@ -52,10 +54,12 @@ def _between(found: list[tuple[float, float]]) -> float | None:
 
 
 def _chains(day: HistoryDay, place: int) -> dict[tuple[str, date], Strikes]:
+    """Return the quotes at an instant of the expiries that may count, by class and expiry."""
     found: dict[tuple[str, date], Strikes] = {}
+    nearest, farthest = (day.date + timedelta(days=days) for days in _DAYS)
     rows = zip(day.options, day.bid[place].tolist(), day.ask[place].tolist(), strict=True)
     for option, bid, ask in rows:
-        if ask == ask:
+        if nearest <= option.expiry <= farthest and ask == ask:
             of = found.setdefault((option.trading_class, option.expiry), {})
             of.setdefault(float(option.strike), {})[option.right] = (0.0 if bid != bid else bid, ask)
     return found
