@@ -29,7 +29,7 @@ RESERVED = MEASURES | GRAMMAR
 KEYS_ELSEWHERE = _words("""method bars live require overwrite""")
 """Keys that may be taken for measures, each with a place of its own."""
 KEYS_TO_COME = {
-    ("again", "with"): "'again' does not enter another spec yet: 'choose' with a condition on 'last_exit' says the same"
+    ("again", "with"): "another spec waits for this one: 'last_exit: {called: NAME, is: stop}' under its own 'when'"
 }
 """Keys, with the one that they stand under, that the language has and this version has not; and what says the same."""
 _SIDE_AND_RIGHT = "'sell: put' and 'buy: call' say side and right in one"
