@@ -6,7 +6,6 @@ the same loop, as `rulebot run --paper --sim` has it.
 
 import asyncio
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.anchors import environment
-from benchmarks.measure import Goal, Rounds
+from benchmarks.measure import Goal, Rounds, peak_memory
 from engine.evaluate.listings import neighbours
 from engine.model.contract import Contract, Option, Right
 from engine.model.market import Extras
@@ -110,7 +109,7 @@ def live_through(name: str) -> Spent:
         began = time.perf_counter()
         asyncio.run(_run(desk, options, started, watcher))
         spent.wall = time.perf_counter() - began
-    spent.resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    spent.resident = peak_memory()
     return spent
 
 

@@ -1,12 +1,14 @@
 """Rounds that alternate, and what is kept of them. Medians only: one round on a shared machine says nothing."""
 
 import gc
+import resource
 import statistics
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 ROUNDS = 5
 
@@ -69,6 +71,19 @@ def alternate(contenders: Mapping[str, Callable[[], float]], rounds: int = ROUND
         for name, run in contenders.items():
             found.add(name, run())
     return found
+
+
+def peak_memory() -> float:
+    """Return the most memory that this program has had, megabytes.
+
+    Where the system tells it: what getrusage says includes what the process was before it became this program, which
+    may be the fork of a larger one.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        (line,) = (each for each in status.read_text().splitlines() if each.startswith("VmHWM:"))
+        return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def process_seconds(command: Sequence[str], env: Mapping[str, str]) -> float:

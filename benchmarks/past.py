@@ -8,9 +8,10 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from math import sqrt
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +21,7 @@ import pyarrow.parquet as parquet
 
 from benchmarks.anchors import environment
 from benchmarks.engine_desk import compiled
-from benchmarks.measure import Goal, Rounds, quiet_collector
+from benchmarks.measure import Goal, Rounds, peak_memory, quiet_collector
 from benchmarks.task import Task
 from engine.adapters.history.blackscholes import black
 from engine.adapters.history.day import HistoryDay
@@ -47,6 +48,14 @@ def make_days(folder: Path, count: int) -> None:
     days = [each.date for each in every if each.close - each.open == timedelta(minutes=MINUTES)][:count]
     for number, day in enumerate(days):
         write_day(_day(day, np.random.default_rng(20_250_102 + number)), folder / f"{day}.parquet")
+
+
+def as_others_write(folder: Path, to: Path) -> None:
+    """Write the same sessions as other programs do: compressed by snappy, without columns of nothing or our notes."""
+    for file in folder.glob("*.parquet"):
+        table = parquet.read_table(file)
+        nothing = [name for name in ("gamma", "theta", "vega") if name in table.column_names]
+        parquet.write_table(table.drop_columns(nothing).replace_schema_metadata(None), to / file.name)
 
 
 def _day(day: date, chance: np.random.Generator) -> HistoryDay:
@@ -182,35 +191,46 @@ def measure() -> list[Goal]:
     """Return the goals of backtests."""
     found, task = Rounds(), Task("t_000")
     with TemporaryDirectory() as place:
-        many, few = Path(place) / "many", Path(place) / "few"
-        for folder, count in ((many, DAYS), (few, FEW)):
+        many, few, plain = (Path(place) / name for name in ("many", "few", "plain"))
+        for folder in (many, few, plain):
             folder.mkdir()
-            make_days(folder, count)
-        files = sorted(file for file in many.glob("*.parquet") if ".levels" not in file.name)
-        hand, (engine, records) = by_hand(files, task), by_engine(many, task)
-        if hand != engine:
-            raise AssertionError(f"the trades differ: {sorted(set(hand) ^ set(engine))}")
+        make_days(many, DAYS)
+        make_days(few, FEW)
+        as_others_write(many, plain)
+        hand, (engine, records) = by_hand(_chains(many), task), by_engine(many, task)
+        for trades in (engine, by_engine(plain, task)[0], by_hand(_chains(plain), task)):
+            if hand != trades:
+                raise AssertionError(f"the trades differ: {sorted(set(hand) ^ set(trades))}")
         with quiet_collector():
             for _ in range(ROUNDS):
-                found.add("hand", _seconds(lambda: by_hand(files, task)) / DAYS)
-                found.add("engine", _seconds(lambda: by_engine(many, task)) / DAYS)
+                for folder, what in ((many, ""), (plain, " of others")):
+                    found.add(f"hand{what}", _seconds(partial(by_hand, _chains(folder), task)) / DAYS)
+                    found.add(f"engine{what}", _seconds(partial(by_engine, folder, task)) / DAYS)
         for _ in range(3):
             found.add("memory of many", _memory(many))
             found.add("memory of few", _memory(few))
-    shown = ", ".join(f"{name} {found.median(name) * 1e3:.1f} ms a day" for name in ("engine", "hand"))
+
+    def shown(*names: str) -> str:
+        return ", ".join(f"{name} {found.median(name) * 1e3:.1f} ms a day" for name in names)
+
     how = f"{DAYS} sessions of {MINUTES} minutes x {2 * STRIKES} options from Parquet, read and lived through"
     resident = f"{found.median('memory of many'):.0f} MB beside {found.median('memory of few'):.0f} MB"
     return [
         Goal("7", "a backtest, orders, fills and trace included, beside the program by hand", how,
              found.ratio("engine", "hand"), floor=5, stretch=2,
-             note=f"{shown}; {len(hand)} trades equal, {records:,} records"),
+             note=f"{shown('engine', 'hand')}; {len(hand)} trades equal, {records:,} records"),
+        Goal("7", "the same from files that others wrote: three greeks computed, nothing known of their order", how,
+             found.ratio("engine of others", "hand of others"), note=shown("engine of others", "hand of others")),
         Goal("17", f"resident memory of {DAYS} sessions beside {FEW}", how,
              found.ratio("memory of many", "memory of few"), floor=1.1, stretch=1.02, note=resident),
     ]  # fmt: skip
 
 
-def _seconds(run: "object") -> float:
-    assert callable(run)
+def _chains(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.glob("*.parquet") if ".levels" not in file.name)
+
+
+def _seconds(run: Callable[[], object]) -> float:
     began = time.process_time()
     run()
     return time.process_time() - began
@@ -225,10 +245,8 @@ def _memory(folder: Path) -> float:
 
 def main(folder: str) -> None:
     """Run the backtest of a folder and print the megabytes it took at most."""
-    import resource
-
     by_engine(Path(folder), Task("t_000"))
-    print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    print(json.dumps(peak_memory()))
 
 
 if __name__ == "__main__":

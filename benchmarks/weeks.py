@@ -7,7 +7,6 @@ one connection: the memory of one is not that of the other.
 import asyncio
 import json
 import os
-import resource
 import subprocess
 import sys
 from datetime import date, datetime
@@ -15,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.anchors import environment
-from benchmarks.measure import Goal
+from benchmarks.measure import Goal, peak_memory
 from engine.run.desk import load_desk
 from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import attached
@@ -69,7 +68,7 @@ async def stand(port: int) -> list[float]:
     ends: dict[date, float] = {}
 
     def watcher(run: Run, _: datetime) -> None:
-        ends[run.loop.state.session.date] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        ends[run.loop.state.session.date] = peak_memory()
 
     with TemporaryDirectory() as name:
         folder = Path(name)

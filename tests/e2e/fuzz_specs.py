@@ -9,7 +9,6 @@ none may take long: medians, the slowest one and the memory of the processes are
 import argparse
 import os
 import re
-import resource
 import sys
 import time
 import traceback
@@ -23,6 +22,7 @@ from pathlib import Path
 from random import Random
 from statistics import median
 
+from benchmarks.measure import peak_memory
 from engine.compile.build import check
 from engine.compile.lint.look import Outside
 from engine.model.facts import EventCalendar
@@ -173,21 +173,8 @@ def read(number: int) -> Read:
     return Read(number, time.perf_counter() - began, is_fine, trouble)
 
 
-def memory() -> float:
-    """Return the most memory that this program has had, megabytes.
-
-    Where the system tells it: what getrusage says includes what the process was before it became this program, which
-    here is a fork of a whole run of tests.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        (line,) = (each for each in status.read_text().splitlines() if each.startswith("VmHWM:"))
-        return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def _chunk(numbers: range) -> tuple[list[Read], float]:
-    return [read(number) for number in numbers], memory()
+    return [read(number) for number in numbers], peak_memory()
 
 
 def read_many(first: int, count: int) -> tuple[list[Read], float]:
