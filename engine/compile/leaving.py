@@ -8,7 +8,7 @@ from engine.compile.orders import exit_order_of, ordered_out
 from engine.compile.plan import Call, Constant, ExitPlan, Order, Quantity
 from engine.compile.problem import Problem, did_you_mean
 from engine.compile.reads import calls_of
-from engine.compile.rolling import roll_plan
+from engine.compile.rolling import Rolled, roll_plan
 from engine.compile.scope import Scope
 from engine.compile.structure import certain_direction, is_left_bare
 from engine.spec.nouns.condition import Amount, Condition, Group, GroupKind, MeasureTest, Path, Unit, Word
@@ -229,9 +229,10 @@ def _exit_plan(
     problems = [*problems, *more]
     if (compiled is None and rule.condition is not None) or more:
         return None, problems
+    legs = _closed_legs(rule, spec, [] if compiled is None else list(calls_of(compiled.test)))
     roll = None
     if rule.roll is not None:
-        roll, more = roll_plan(rule.roll, spec, scope.values)
+        roll, more = roll_plan(rule, spec, scope.values, _rolled(rule, written, spec, legs))
         problems = [*problems, *more]
     basis, level, quantity, of = _level(rule)
     plan = ExitPlan(
@@ -248,13 +249,21 @@ def _exit_plan(
         level=level,
         level_quantity=quantity,
         level_of=of,
-        legs=_closed_legs(rule, spec, [] if compiled is None else list(calls_of(compiled.test))),
+        legs=legs,
         part=None if rule.close_part == 1 else rule.close_part,
         repeat=rule.repeat,
         armed_by=armed_by,
         roll=roll,
     )
     return plan, problems
+
+
+def _rolled(rule: Exit, written: Exit, spec: Spec, legs: tuple[str, ...]) -> Rolled:
+    """Return the legs that an exit rolls, and those of all its parts: no legs named are all."""
+    every = tuple(leg.name for leg in spec.legs.legs)
+    parts = {name for each in alone(written, spec) for name in each.close_legs} if legs and each_of(written) else legs
+    among = tuple(name for name in every if name in parts)
+    return Rolled(legs or every, among or every, direction_of(spec))
 
 
 def _level(rule: Exit) -> tuple[str | None, float | None, Quantity | None, str | None]:

@@ -134,7 +134,7 @@ def _reference_problems(leg: Leg, spec: Spec) -> Iterator[Problem]:
 
 
 def _circles(legs: tuple[Leg, ...]) -> Iterator[Problem]:
-    references = {leg.name: _references(leg) for leg in legs}
+    references = {leg.name: references_of(leg) for leg in legs}
     told: set[str] = set()
     for leg in legs:
         circle = _circle_from(leg.name, references)
@@ -144,7 +144,7 @@ def _circles(legs: tuple[Leg, ...]) -> Iterator[Problem]:
             yield Problem("RB202", leg.strike.path, message, "one of them needs a strike of its own, such as a delta")
 
 
-def _references(leg: Leg) -> tuple[str, ...]:
+def references_of(leg: Leg) -> tuple[str, ...]:
     """Return the legs whose strikes must be known before this one's."""
     strike = leg.strike
     counted = (strike.reference,) if strike.by in REFERRING and strike.reference is not None else ()
@@ -260,7 +260,7 @@ def leg_plans(spec: Spec) -> tuple[LegPlan, ...]:
     placed: dict[str, Leg] = {}
     waiting = list(spec.legs.legs)
     while waiting:
-        ready = next(leg for leg in waiting if placed.keys() >= set(_references(leg)))
+        ready = next(leg for leg in waiting if placed.keys() >= set(references_of(leg)))
         waiting.remove(ready)
         placed[ready.name] = ready
     return tuple(_leg_plan(leg, spec) for leg in placed.values())

@@ -234,6 +234,8 @@ def dte(call: Call, context: Context) -> Read:
             ending = [leg.option.expiry for leg in legs_named(view, names)]
             if view.held is not None:
                 ending = [leg.expiry for name, leg in view.held.legs.items() if name in names]
+                if not ending:  # a part of another position was rolled into this one
+                    return Unknown(NOT_OPEN)
         return float((min(ending) - view.session.date).days) if ending else Unknown("no option is left")
 
     return read

@@ -1,5 +1,6 @@
 """Positions: one structure a bot holds, with a ledger of its own from its first fill to its last cent."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -87,10 +88,12 @@ class Position:
     say, and nothing is ever traded to make them agree. rearmed: how often resting orders that somebody cancelled were
     put back. retry_at, attempts: when the next order of an entry or exit is due, and how many tries were made.
     keep: structures that the exit at work leaves open. acted: exits that have closed their part and do not again.
-    armed: exits with `armed_by` that exist by now. max_risk: worst case at expiry in dollars a structure, None when
+    parted: legs that exits have closed, or rolled, to the end apart from the others. armed: exits with `armed_by` that
+    exist by now. max_risk: worst case at expiry in dollars a structure, None when
     undefined. best: what trailing exits count from. setbacks: how many of its closing orders somebody cancelled, or the
     exchange took back, in this session. alternative: which one of `choose` it was opened by, "" where its spec has no
-    choice. rolled_from: the position that was rolled into this one, "" of none.
+    choice. rolled_from: the position that was rolled into this one, wholly or in part, "" of none. trade: the position
+    that was entered, from which rolls have led to this one, "" of itself: no cap counts them twice.
     passed: exits that have found nothing to roll into in this session. missed: of one on hold, what the account lacks.
     unprotected_since: since when its short legs have stood without protection, where its spec limits that.
     """
@@ -117,10 +120,12 @@ class Position:
     attempts: int = 0
     keep: int = 0
     acted: tuple[str, ...] = ()
+    parted: tuple[str, ...] = ()
     armed: tuple[str, ...] = ()
     best: tuple[Best, ...] = ()
     alternative: str = ""
     rolled_from: str = ""
+    trade: str = ""
     passed: tuple[str, ...] = ()
     missed: tuple[Missed, ...] = ()
     unprotected_since: datetime | None = None
@@ -222,3 +227,8 @@ class Position:
     def net(self) -> Decimal:
         """Realised profit of a flat position in dollars, after commissions."""
         return self.cash - self.commissions
+
+
+def count_trades(positions: Iterable[Position]) -> int:
+    """Return how many of these were entered: what parts of one were rolled into counts as that one."""
+    return len({position.trade or position.id for position in positions})

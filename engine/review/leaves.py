@@ -103,6 +103,9 @@ def _how(planned: ExitPlan, written: Exit, cast: Cast) -> Iterator[str]:
         yield RESTING[planned.kind]
     elif written.order is not None:
         yield ladder_words(planned.order)
+    if planned.roll is not None and planned.legs:
+        yield "the rest goes on: it and what is opened are positions of their own, each under these exits"
+        return
     if planned.each and not written.close_all:
         yield "that one alone is closed"
     if (planned.legs and not planned.each) or planned.part is not None or written.close_all:

@@ -42,6 +42,7 @@ def _trade(subject: Subject) -> Iterator[Line]:
         yield Line(words="nothing bounds what a trade may lose but its strikes")
         return
     yield Line(words=_words_of(worst, subject))
+    yield from _rolled_apart(subject)
     example = subject.example
     if limit is None and worst.sure is Sure.STRIKES and worst.width and is_on_the_listing(subject):
         yield Line(words="where no strike is listed so far apart the nearest is taken: further apart it may lose more")
@@ -51,6 +52,16 @@ def _trade(subject: Subject) -> Iterator[Line]:
         yield Line(words=f"the example could lose {amounts.money(example.worst)}: it would be refused")
     elif worst.sure is Sure.STRIKES:
         yield Line(words=f"an entry that could lose more than {amounts.money(limit)} is refused (max_loss_per_trade)")
+
+
+def _rolled_apart(subject: Subject) -> Iterator[Line]:
+    """Say that a part which is rolled to another expiry may be lost beside what stays of its position."""
+    names = tuple(each.name for each in subject.exits if each.roll is not None and each.roll.is_moved and each.legs)
+    if names:
+        limit = subject.plan.risk.max_loss_per_trade
+        most = "nothing limits" if limit is None else f"{amounts.money(limit)} limits"
+        rolls = f"{listed(names, 'and')} {'roll' if len(names) > 1 else 'rolls'} a part to another expiry"
+        yield Line(words=f"{rolls}: it may be lost beside what stays, and {most} what both lose (max_loss_per_trade)")
 
 
 def _words_of(worst: Worst, subject: Subject) -> str:

@@ -20,7 +20,11 @@ def rolling_words(planned: ExitPlan, cast: Cast) -> str:
     """Return what an exit opens with what it closes, and what it does when it finds none; it has a roll."""
     assert planned.roll is not None
     tries = "1 try" if planned.order.tries == 1 else f"{planned.order.tries} tries"
-    return f"one order, {tries}, closes it and opens {roll_words(planned.roll, cast)}"
+    words = roll_words(planned.roll, cast)
+    if planned.each and planned.legs:
+        return f"one order, {tries}, closes that one alone and opens its own legs of these: {words}"
+    what = f"{listed(planned.legs, 'and')} alone" if planned.legs else "it"
+    return f"one order, {tries}, closes {what} and opens {words}"
 
 
 def roll_words(roll: RollPlan, cast: Cast) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from engine.compile.alone import OF_SHORTS
-from engine.compile.plan import Argument, Call, Compare, ExitPlan, Holds, Plan, Rule, Truth
+from engine.compile.plan import Argument, Call, Compare, ExitPlan, Holds, Plan, RollPlan, Rule, Truth
 from engine.compile.reads import calls_of
 from engine.evaluate.phrases import Cast
 
@@ -22,7 +22,17 @@ def _merged(name: str, parts: list[ExitPlan]) -> ExitPlan:
     rule, legs = parts[0].rule, tuple(dict.fromkeys(leg for part in parts for leg in part.legs))
     assert rule is not None
     judged = tuple(dict.fromkeys(leg for part in parts for leg in _judged(part)))
-    return replace(parts[0], name=name, legs=legs, rule=replace(rule, name=name, test=_of(rule.test, judged)))
+    rule = replace(rule, name=name, test=_of(rule.test, judged))
+    return replace(parts[0], name=name, legs=legs, rule=rule, roll=_rolled(parts))
+
+
+def _rolled(parts: list[ExitPlan]) -> RollPlan | None:
+    """Return what the parts roll into as one, each leg once; None where they close."""
+    first = parts[0].roll
+    if first is None:
+        return None
+    legs = {leg.name: leg for part in parts if part.roll is not None for leg in part.roll.legs}
+    return replace(first, legs=tuple(legs.values()))
 
 
 def _call(test: Truth) -> Call:

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from engine.decide.limits import halt_words
 from engine.decide.opportunity import opportunity
+from engine.model.position import count_trades
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.alternatives import take_alternative
@@ -79,7 +80,7 @@ def _spent(work: Work, bot: CompiledBot) -> str:
     if not session.open <= work.at < session.close:
         return "the market is closed"
     entry = replace(bot.plan.entry, days=())
-    open_now = len(work.positions_of(name))
+    open_now = count_trades(work.positions_of(name))
     found = opportunity(entry, session, (session.open, session.close), work.bots[name].day, open_now, work.at)
     return "" if found.is_open else found.reason
 

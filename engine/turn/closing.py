@@ -3,6 +3,8 @@
 What closes it, and when, is decided in `leaving`; nothing here sends or records.
 """
 
+from collections.abc import Collection
+
 from engine.compile.plan import ExitPlan
 from engine.model.order import Order, OrderLeg, OrderStatus, Purpose
 from engine.model.position import Position, PositionLeg
@@ -64,11 +66,35 @@ def closing_stage(work: Work, position: Position, bot: CompiledBot) -> tuple[tup
 
 def legs_to_close(position: Position, bot: CompiledBot) -> list[tuple[PositionLeg, int]]:
     """Return the legs the present exit closes, with their contracts; empty once its part is done."""
-    keep = position.structures if position.exit_reason == UNWIND else position.keep
+    if position.exit_reason == UNWIND:
+        return _without_partners(position)
     planned = next((found for found in bot.plan.exits if found.name == position.exit_reason), None)
     names = planned.legs if planned is not None and planned.legs else tuple(leg.name for leg in position.legs)
-    found = ((leg, leg.held - keep * leg.ratio) for leg in position.legs if leg.name in names)
+    found = ((leg, leg.held - position.keep * leg.ratio) for leg in position.legs if leg.name in names)
     return [(leg, count) for leg, count in found if count > 0]
+
+
+def _without_partners(position: Position) -> list[tuple[PositionLeg, int]]:
+    """Return what is held beside whole structures: of legs that were closed apart from the others, all of it."""
+    keep = min((leg.held // leg.ratio for leg in partners(position)), default=0)
+    found = ((leg, leg.held - (0 if leg.name in position.parted else keep * leg.ratio)) for leg in position.legs)
+    return [(leg, count) for leg, count in found if count > 0]
+
+
+def partners(position: Position, names: tuple[str, ...] = ()) -> tuple[PositionLeg, ...]:
+    """Return the legs that are to hold as many structures each; names: of these alone, () of all."""
+    return tuple(leg for leg in position.legs if leg.name not in position.parted and (not names or leg.name in names))
+
+
+def rolled_legs(position: Position, planned: ExitPlan) -> tuple[PositionLeg, ...]:
+    """Return the legs that an exit rolls: those that it would close."""
+    return tuple(leg for leg in position.legs if leg.held and (not planned.legs or leg.name in planned.legs))
+
+
+def are_whole(legs: Collection[PositionLeg]) -> bool:
+    """Say whether legs hold as many structures each, and nothing beside them."""
+    count = min((leg.held // leg.ratio for leg in legs), default=0)
+    return all(leg.held == count * leg.ratio for leg in legs)
 
 
 def is_dead(work: Work, leg: PositionLeg) -> bool:
@@ -79,8 +105,8 @@ def is_dead(work: Work, leg: PositionLeg) -> bool:
 
 
 def is_unwound(position: Position) -> bool:
-    """Say whether an unwinding position holds whole structures only."""
-    return not position.is_uneven
+    """Say whether a position holds whole structures only, and nothing of legs that were closed apart."""
+    return are_whole(partners(position)) and not any(leg.held for leg in position.legs if leg.name in position.parted)
 
 
 def stands_apart(work: Work, position: Position, order: Order) -> bool:

@@ -59,7 +59,21 @@ def position_filled(work: Work, position: Position, order: Order, executed_at: d
     elif order.purpose in CLOSING and position.state == "exiting":
         work.move(position, "partly_filled")
     if not is_opening:
+        _note_parted(work, order)
         (_take_back_too_much if order.status.is_live else _closed_after_all)(work, work.positions[position.id], order)
+
+
+def _note_parted(work: Work, order: Order) -> None:
+    """Keep with a position the legs that an exit has closed to the end apart from the others: they miss no partner."""
+    position = work.positions[order.position]
+    planned = next((each for each in work.governing(position).plan.exits if each.name == order.reason), None)
+    if planned is None or not planned.legs:
+        return
+    legs = [leg for leg in position.legs if leg.name in planned.legs]
+    if len(legs) < len(position.legs) and not any(leg.held for leg in legs):
+        names = (*position.parted, *(leg.name for leg in legs))
+        if (parted := tuple(dict.fromkeys(names))) != position.parted:
+            work.put_position(replace(position, parted=parted))
 
 
 def _opened(work: Work, position: Position, order: Order, executed_at: datetime) -> Position:
@@ -240,9 +254,15 @@ def _left_at(work: Work, position: Position, trigger: str) -> datetime:
 
 
 def _is_rolled(work: Work, position: Position) -> bool:
-    """Say whether a position goes on in another one."""
+    """Say whether a position goes on in another one: what it was rolled into at last, or what is open of its parts."""
     rolls = (order for order in work.orders_of(position.id) if order.into and order.position == position.id)
-    return any(order.has_fills for order in rolls)
+    filled = [order for order in rolls if order.has_fills]
+    return any(order.reason == position.exit_reason or _goes_on(work, order.into) for order in filled)
+
+
+def _goes_on(work: Work, name: str) -> bool:
+    position = work.positions.get(name)
+    return position is not None and (position.state != "closed" or _is_rolled(work, position))
 
 
 def _is_last(work: Work, position: Position) -> bool:

@@ -9,6 +9,7 @@ from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
 from engine.evaluate.wording import describe
 from engine.model.order import Purpose
+from engine.model.position import count_trades
 from engine.model.values import replace
 from engine.record.codec import utc_text
 from engine.record.record import WATCH, Json, Kind
@@ -96,7 +97,7 @@ def enter_window(work: Work, bot: CompiledBot) -> int:
 
 def _opportunity(work: Work, bot: CompiledBot, window: int) -> Opportunity:
     state = work.bots[bot.plan.name]
-    open_now = len(work.positions_of(bot.plan.name))
+    open_now = count_trades(work.positions_of(bot.plan.name))
     session = work.state.session
     day = replace(state.day, before=state.day.entries) if bot.members else state.day  # each has its own
     return opportunity(bot.plan.entry, session, bot.windows(session)[window], day, open_now, work.at)
@@ -169,7 +170,7 @@ def note_blocked(work: Work, bot: CompiledBot, reason: str) -> None:
     work.set_bot(name, replace(work.bots[name], waits=reason))
     if work.bots[name].is_watching or work.bots[name].day.skipped:
         return
-    session, day, held = work.state.session, day_at_hand(work, bot), len(work.positions_of(name))
+    session, day, held = work.state.session, day_at_hand(work, bot), count_trades(work.positions_of(name))
     if opportunity(bot.plan.entry, session, bot.windows(session)[day.window], day, held, work.at).is_open:
         _note_unwatched(work, bot, Opportunity(False, reason), day.window)
 

@@ -16,7 +16,7 @@ from engine.model.values import replace
 from engine.record.codec import encode
 from engine.record.record import EXECUTION, Json, Kind
 from engine.turn.caution import note_bust
-from engine.turn.closing import UNWIND, is_unwound
+from engine.turn.closing import UNWIND, are_whole, is_unwound, legs_to_close, partners
 from engine.turn.daily import LIQUIDATES
 from engine.turn.doubting import doubt_anew, fill_told, take_orders_back
 from engine.turn.ended import closed, count_realized, left_before_expiry, position_filled
@@ -225,12 +225,15 @@ def _after_correction(work: Work, position: Position) -> None:
     if position.state == "closed" and any(leg.held > 0 for leg in position.legs):
         reason = position.exit_reason or UNWIND
         position = work.move(replace(position, closed_at=None), "late_fill")
+        if not legs_to_close(replace(position, exit_reason=reason), work.governing(position)):
+            reason = UNWIND  # it was closed by parts, and not by that exit alone
         count_realized(work, position.bot)
         leave(work, position, reason, "the exchange took a closing fill back after the position was closed")
         return
-    if position.state == "exiting" and not is_unwound(position):
+    if position.state == "exiting":
         for order in work.live_orders(position.id):
-            if order.into:
+            names = tuple(leg.name for leg in order.legs_of(position.id))
+            if order.into and not are_whole(partners(position, names)):
                 cancel(work, order, "legs stand without their partners")
     if position.state != "open":
         return

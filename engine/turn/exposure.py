@@ -55,6 +55,19 @@ def together(
     return worst_together(known), ""
 
 
+def with_the_rest(
+    work: Work, rest: Position, selection: Selection, quantity: int, commission: Decimal
+) -> Decimal | None:
+    """Return what is left of a position and this structure could lose at expiry as one trade, no share being counted.
+
+    None without a bound, or while that is not known. What ends on one day counts together, as in one position.
+    """
+    proposed = _proposed(work, selection, quantity, commission)
+    ways = [None if way is None or proposed is None else (*way, *proposed) for way in _ways(work, rest)]
+    sound = tuple(way for way in ways if way is not None)
+    return worst_together([sound]) if len(sound) == len(ways) else None
+
+
 def filled_count(work: Work, position: Position, leg: PositionLeg) -> int:
     """Return the contracts of a leg (+ long), as if an entry at work had filled to the end."""
     missing = owed(position, leg) if work.is_opening(position) else 0

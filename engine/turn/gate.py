@@ -1,10 +1,12 @@
 """The gate in front of an order that opens something: what it would come to, and what the limits say of it.
 
-An entry passes it, and so does what an exit rolls into; of that the position that is rolled out of counts no more.
+An entry passes it, and so does what an exit rolls into; of that the legs that are rolled count no more.
 """
 
+from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from engine.decide.account_rules import AccountFacts, rules_problem
 from engine.decide.limits import DayTrades, Proposal, refusal
@@ -13,14 +15,14 @@ from engine.evaluate.select import Selection
 from engine.evaluate.snapshot import View
 from engine.model.contract import LOT, Option
 from engine.model.money import ZERO
-from engine.model.position import Position
+from engine.model.position import Position, count_trades
 from engine.order.band import price_band
 from engine.order.price import NetQuote
 from engine.spec.nouns.legs import IfHeld
 from engine.spec.nouns.order import Start
 from engine.turn.choosing import held_or_entering, opening_parts
 from engine.turn.covering import cover_of
-from engine.turn.exposure import cash_cap, worst_case_cap
+from engine.turn.exposure import cash_cap, with_the_rest, worst_case_cap
 from engine.turn.margin import margin_cap, margin_told
 from engine.turn.net import exposure_with
 from engine.turn.opening import entry_worst_case
@@ -35,17 +37,29 @@ ACCOUNT_TOLD = timedelta(minutes=4)
 """How old account values may be. Source: TWS API, reqAccountUpdates: every three minutes."""
 
 
+class Replaced(NamedTuple):
+    """The position of which legs are rolled, and what stays of it, None when nothing does."""
+
+    position: Position
+    rest: Position | None
+
+    def beside(self, positions: Iterable[Position]) -> list[Position]:
+        """Return these positions, of that one what stays."""
+        found = (self.rest if each.id == self.position.id else each for each in positions)
+        return [each for each in found if each is not None]
+
+
 def entry_refusal(
     work: Work,
     bot: CompiledBot,
     view: View,
     selection: Selection,
     quote: NetQuote,
-    replaced: Position | None = None,
+    replaced: Replaced | None = None,
 ) -> str:
     """Return why this structure may not be opened now, "" when it may. replaced: what is rolled into it."""
     plan = bot.plan
-    others = [position for position in work.active_positions() if replaced is None or position.id != replaced.id]
+    others = work.active_positions() if replaced is None else replaced.beside(work.active_positions())
     limits = work.program.limits
     quantity = view.quantity
     worst = entry_worst_case(selection, Decimal(f"{view.start_price or 0.0:.4f}"), is_covered=view.is_covered)
@@ -61,14 +75,14 @@ def entry_refusal(
             is_reducing=work.state.standing.trading is not Trading.ACTIVE or work.state.is_stopping,
             is_paused=plan.name in work.state.standing.paused or "" in work.state.standing.paused,
             halted=state.day.halted,
-            worst_case=None if worst is None else worst * LOT * quantity + commission,
+            worst_case=_worst_case(work, selection, quantity, commission, worst, replaced),
             max_loss_per_trade=plan.risk.max_loss_per_trade,
             undefined_risk=plan.risk.undefined_risk,
             bot_today=bot_today(work, plan.name),
             bot_daily_loss=plan.risk.daily_loss,
             account_today=account_today(work),
             account_daily_loss=limits.daily_loss,
-            open_positions=len(others),
+            open_positions=count_trades(others) - (replaced is not None and replaced.rest is not None),
             account_max_open=limits.max_open,
             conflicts=_conflicts(work, others, bot, selection),
             sent=work.sent,
@@ -96,6 +110,22 @@ def entry_refusal(
             cover=cover_of(work, bot, selection, quantity),
         )
     )
+
+
+def _worst_case(
+    work: Work,
+    selection: Selection,
+    quantity: int,
+    commission: Decimal,
+    worst: Decimal | None,
+    replaced: Replaced | None,
+) -> Decimal | None:
+    """Return what the trade may lose at expiry in dollars, None without a bound: together with what stays of one that
+    is rolled, as both stand at the prices of now.
+    """
+    if replaced is None or replaced.rest is None:
+        return None if worst is None else worst * LOT * quantity + commission
+    return with_the_rest(work, replaced.rest, selection, quantity, commission)
 
 
 def _notional(work: Work, option: Option, count: int) -> Decimal:

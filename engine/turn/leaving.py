@@ -25,12 +25,13 @@ from engine.turn.caution import check_exit_price, has_waited_for_price, price_is
 from engine.turn.closing import (
     CLOSING,
     UNWIND,
+    are_whole,
     at_work,
     closing_stage,
     exit_ladder,
     is_dead,
-    is_unwound,
     legs_to_close,
+    partners,
     rolling_exit,
     stands_apart,
 )
@@ -377,7 +378,7 @@ def _send_roll(work: Work, position: Position, bot: CompiledBot, planned: ExitPl
         send_roll(work, work.positions[position.id], bot, planned, found.offer)
     elif found.missing:
         begin_to_look(work, position, planned, found.missing)
-        _open_again(work, work.positions[position.id])
+        _open_again(work, work.positions[position.id], planned)
     else:
         nothing_to_roll_into(work, position, planned, found)
 
@@ -389,13 +390,13 @@ def nothing_to_roll_into(work: Work, position: Position, planned: ExitPlan, foun
     if planned.roll.otherwise is Otherwise.CLOSE:
         pursue(work, position)
     else:
-        _open_again(work, position)
+        _open_again(work, position, planned)
 
 
-def _open_again(work: Work, position: Position) -> None:
+def _open_again(work: Work, position: Position, planned: ExitPlan) -> None:
     """Let a position that was not rolled be open as before; what has lost its partner meanwhile is closed."""
     position = work.move(replace(position, exit_reason="", attempts=0, keep=0), "ended")
-    if not is_unwound(position):
+    if not are_whole(partners(position, planned.legs)):
         leave(work, position, UNWIND, "legs stand without their partners")
 
 

@@ -165,8 +165,10 @@ def _rolled_at(work: Work, order: Order, position: Position) -> tuple[Decimal, D
     """Return the net price of both sides of a roll, and its limit; None where other orders have dealt in a side."""
     into, total = work.positions[order.into], ZERO
     for each, is_entry in ((position, False), (into, True)):
-        price = _dealt_at(each, {leg.name for leg in each.legs}, is_entry)
-        if price is None or _dealing(work, each, is_entry) != [order]:
+        names = {leg.name for leg in order.legs_of(each.id)}
+        price = _dealt_at(each, names, is_entry)
+        dealing = [one for one in _dealing(work, each, is_entry) if names & {leg.name for leg in one.legs_of(each.id)}]
+        if price is None or dealing != [order]:
             return None
         total += price
     return None if order.worst_limit is None else (total, net_price(order.worst_limit, order.wire_side))

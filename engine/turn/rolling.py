@@ -1,4 +1,7 @@
-"""Exits that roll: one order closes a position and opens the same legs anew, as a position of its own.
+"""Exits that roll: one order closes a position, or a part of it, and opens the same legs anew as one of its own.
+
+A part is what the exit would close without its roll: a side, legs by name, what its `of` judges. The rest of the
+position stays as it is, under its own exits, and for what limits look at it is held beside the new legs.
 
 What it would open is looked for as an entry's legs are, once its condition is true: strikes, price, the conditions of
 `require`, and the gate that entries pass. Where that finds nothing the exit holds until the next session, or only
@@ -11,7 +14,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
-from engine.compile.plan import ExitPlan, LegPlan
+from engine.compile.plan import Call, ExitPlan, LegPlan
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
 from engine.evaluate.watch import Wish, entry_aims, entry_wish
@@ -30,7 +33,8 @@ from engine.spec.nouns.exits import Otherwise
 from engine.spec.nouns.legs import DteRule, Expiry, StrikeBy
 from engine.turn.bounds import stated_floor
 from engine.turn.choosing import record_selection
-from engine.turn.gate import entry_refusal
+from engine.turn.closing import are_whole, partners, rolled_legs
+from engine.turn.gate import Replaced, entry_refusal
 from engine.turn.judging import confirmed, failing, first_missing, judge_all, wake
 from engine.turn.net import exposure_with
 from engine.turn.opening import entry_worst_case, free_id, ticket
@@ -45,8 +49,9 @@ SOON = 1.0
 
 
 class Offer(NamedTuple):
-    """What a roll would deal: the new legs, and both sides together, per share of one structure."""
+    """What a roll would deal: the legs held, the new ones, and both sides together, per share of one structure."""
 
+    rolled: tuple[PositionLeg, ...]
     selection: Selection
     view: View
     legs: tuple[OrderLeg, ...]
@@ -76,28 +81,32 @@ def seek(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) ->
     roll = bot.rolls[planned.name]
     if reason := _kept_out(work, position) or _runs_away(work, position.bot):
         return Found(None, refused=reason, is_final=False)
-    if position.is_uneven:
-        return Found(None, refused="legs of it stand without their partners")
-    if position.structures > position.quantity:
-        return Found(None, refused=f"it holds {position.structures}, and {position.quantity} were asked for")
+    rolled = rolled_legs(position, planned)
+    if reason := _apart(position, planned, rolled, bot):
+        return Found(None, refused=reason)
+    quantity = rolled[0].held // rolled[0].ratio
+    if quantity > position.quantity:
+        return Found(None, refused=f"it holds {quantity}, and {position.quantity} were asked for")
     view = work.view()
-    legs = _legs_into(roll, position, work.state.session.date)
+    legs = _legs_into(roll, rolled, work.state.session.date)
+    if not legs:
+        return Found(None, refused="its legs count from one that it does not hold any more")
     selection = select(legs, view, roll.expected_move)
     if not selection.is_complete:
         return Found(None, selection.missing, selection.refused)
-    held = {leg.option for leg in position.legs}
-    if same := next((leg for leg in selection.legs if leg.option in held), None):
-        return Found(None, refused=f"{same.name} would stay what it is, {same.option}")
-    closing, opening = closing_legs(position.legs), _opening(selection)
+    if reason := _the_same(position, rolled, selection):
+        return Found(None, refused=reason)
+    closing, opening = closing_legs(rolled), _opening(selection)
     quotes = (_quote(work, closing, closing=True), _quote(work, opening, closing=False))
     if missing := next((each.missing for each in quotes if each.missing), ""):
         return Found(None, missing)
-    quantity = position.structures
+    if reason := _turned(bot, rolled, quotes[1]):
+        return Found(None, refused=reason)
     view.legs, view.quantity = selection.legs, quantity
     opens = start_net(planned.order, quotes[1], _parts(opening), None)
     view.start_price = None if opens is None else float(opens)
     view.commission = float(_commission(work, opening, quantity))
-    if reason := _over_the_limits(work, position, bot, view, selection, quotes[1]):
+    if reason := _over_the_limits(work, position, rolled, bot, view, selection, quotes[1]):
         return Found(None, refused=reason, is_final=False)
     commission = _commission(work, (*closing, *opening), quantity)
     view.commission = float(commission)
@@ -107,7 +116,7 @@ def seek(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) ->
     if failed := _require(work, position, roll, planned, view):
         return failed
     floor = _floor(roll, quantity, commission)
-    return Found(Offer(selection, view, (*closing, *opening), quantity, quote, quotes[1], floor))
+    return Found(Offer(rolled, selection, view, (*closing, *opening), quantity, quote, quotes[1], floor))
 
 
 def _kept_out(work: Work, position: Position) -> str:
@@ -126,8 +135,45 @@ def _runs_away(work: Work, bot: str) -> str:
     return f"halted: {work.bots[bot].day.halted}" if stop_runaway(work, bot) else ""
 
 
-def _legs_into(roll: CompiledRoll, position: Position, today: date) -> tuple[LegPlan, ...]:
-    held = tuple((leg.name, leg.option) for leg in position.legs)
+def _apart(position: Position, planned: ExitPlan, rolled: tuple[PositionLeg, ...], bot: CompiledBot) -> str:
+    """Return why these legs are no structure that could be rolled, "" when they are one."""
+    if not rolled:
+        return "it holds none of its legs"
+    if len({leg.opened / leg.ratio for leg in position.legs}) > 1 or not are_whole(partners(position, planned.legs)):
+        return "legs of it stand without their partners"
+    if bot.plan.risk.undefined_risk or len(rolled) == len(bot.plan.legs):
+        return ""
+    for right in dict.fromkeys(leg.option.right for leg in rolled):
+        if sum(leg.sign * leg.ratio for leg in rolled if leg.option.right is right) < 0:
+            return f"what is sold of its {right.value}s would stand without what covers it"
+    return ""
+
+
+def _the_same(position: Position, rolled: tuple[PositionLeg, ...], selection: Selection) -> str:
+    """Return which new leg is a contract that the position holds, "" when none is."""
+    held = {leg.option: leg.name for leg in position.legs if leg.held}
+    same = next((leg for leg in selection.legs if leg.option in held), None)
+    if same is None:
+        return ""
+    if any(leg.option == same.option for leg in rolled):
+        return f"{same.name} would stay what it is, {same.option}"
+    return f"{same.name} would be what {held[same.option]} is, {same.option}"
+
+
+def _turned(bot: CompiledBot, rolled: tuple[PositionLeg, ...], quote: NetQuote) -> str:
+    """Return that a part would open the other way round than the whole did, whose exits it has; "" when it does not."""
+    if len(rolled) == len(bot.plan.legs):
+        return ""
+    is_credit, mid = bot.plan.opens_for == "credit", quote.mid or 0.0
+    if mid > 0 if is_credit else mid < 0:
+        return ""
+    alone, whole = ("a debit", "a credit") if is_credit else ("a credit", "a debit")
+    return f"the new legs alone would open for {alone}, and its exits are of what opens for {whole}"
+
+
+def _legs_into(roll: CompiledRoll, rolled: tuple[PositionLeg, ...], today: date) -> tuple[LegPlan, ...]:
+    """Return what is chosen in the place of these legs; () where it counts from one that is not among them."""
+    held = tuple((leg.name, leg.option) for leg in rolled)
     return _placed(roll.plan.legs, roll.is_moved, held, today)
 
 
@@ -135,12 +181,23 @@ def _legs_into(roll: CompiledRoll, position: Position, today: date) -> tuple[Leg
 def _placed(
     legs: tuple[LegPlan, ...], is_moved: bool, held: tuple[tuple[str, Option], ...], today: date
 ) -> tuple[LegPlan, ...]:
-    """Return the legs with what they keep of the position: the strike of those that are not moved, or its expiry.
+    """Return the legs that are held, with what they keep: the strike of those that are not moved, or the expiry.
 
     They live as long as views do that remember things by them.
     """
     options = dict(held)
-    return tuple(_as_held(leg, options[leg.name], is_moved, today) for leg in legs)
+    if any(not options.keys() >= _counted_from(leg, legs) for leg in legs if leg.name in options):
+        return ()
+    return tuple(_as_held(leg, options[leg.name], is_moved, today) for leg in legs if leg.name in options)
+
+
+def _counted_from(leg: LegPlan, legs: tuple[LegPlan, ...]) -> set[str]:
+    """Return the legs without which the strike of this one is not to be had."""
+    found = {leg.strike.reference} if leg.strike.reference is not None else set()
+    if leg.strike.by is StrikeBy.SIDE_CREDIT:
+        found |= {each.name for each in legs if each.strike.reference == leg.name}
+    edges = (edge for edge in (leg.not_below, leg.not_above) if isinstance(edge, Call) and edge.measure == "strike")
+    return found | {str(edge.argument("of")) for edge in edges}
 
 
 def _as_held(leg: LegPlan, option: Option, is_moved: bool, today: date) -> LegPlan:
@@ -174,18 +231,32 @@ def _together(quotes: tuple[NetQuote, NetQuote]) -> NetQuote:
 
 
 def _over_the_limits(
-    work: Work, position: Position, bot: CompiledBot, view: View, selection: Selection, quote: NetQuote
+    work: Work,
+    position: Position,
+    rolled: tuple[PositionLeg, ...],
+    bot: CompiledBot,
+    view: View,
+    selection: Selection,
+    quote: NetQuote,
 ) -> str:
-    """Return which limit keeps the new legs out, as if the position that is rolled were gone; "" when none does."""
-    if reason := entry_refusal(work, bot, view, selection, quote, position):
+    """Return which limit keeps the new legs out, as if those that are rolled were gone; "" when none does."""
+    replaced = Replaced(position, _without(position, rolled))
+    if reason := entry_refusal(work, bot, view, selection, quote, replaced):
         return reason
     if not bot.risk:
         return ""
-    others = [each for each in work.positions_of(position.bot) if each.id != position.id]
+    others = replaced.beside(work.positions_of(position.bot))
     view.exposure = exposure_with(work, view, selection, others, "the bot")
     readings = judge_all(work, position.bot, f"risk {position.id}", bot.risk, view)
     unmet = next((each for each in readings if each.verdict.truth is not True), None)
     return "" if unmet is None else f"{unmet.rule.name} {describe(unmet.rule, unmet.verdict)}"
+
+
+def _without(position: Position, rolled: tuple[PositionLeg, ...]) -> Position | None:
+    """Return the position as it is without these legs, None when it holds no others."""
+    names = {leg.name for leg in rolled}
+    rest = tuple(leg for leg in position.legs if leg.name not in names)
+    return replace(position, legs=rest) if any(leg.held for leg in rest) else None
 
 
 def _require(work: Work, position: Position, roll: CompiledRoll, planned: ExitPlan, view: View) -> Found | None:
@@ -223,6 +294,8 @@ def looks(work: Work, position: Position, planned: ExitPlan) -> bool:
     """Say whether an exit looks for what it may roll into."""
     if planned.roll is None or planned.name in position.passed or position.bot not in work.bots:
         return False
+    if not rolled_legs(position, planned):
+        return False
     is_waiting = looking_key(position, planned) in work.bots[position.bot].unknown_since
     return is_waiting or (position.state == "exiting" and position.exit_reason == planned.name)
 
@@ -239,7 +312,8 @@ def roll_wishes(work: Work, position: Position, view: View) -> list[Wish]:
     for planned in bot.plan.exits:
         if looks(work, position, planned):
             roll = bot.rolls[planned.name]
-            plan = replace(roll.plan, legs=_legs_into(roll, position, work.state.session.date))
+            legs = _legs_into(roll, rolled_legs(position, planned), work.state.session.date)
+            plan = replace(roll.plan, legs=legs)
             found.append(entry_wish(plan, entry_aims(plan, view), work.state.facts))
     return found
 
@@ -248,14 +322,17 @@ def roll_wishes(work: Work, position: Position, view: View) -> list[Wish]:
 
 
 def send_roll(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan, offer: Offer) -> Order:
-    """Send the one order that closes the position and opens the new one, which stands as entering from now on."""
+    """Send the one order that closes these legs and opens a new position, which stands as entering from now on."""
     parts = _parts(offer.legs)
     net = rung(planned.order, offer.quote, parts, 1, offer.floor)
     new = _new_position(work, position, bot, offer)
-    said = f"{planned.name} rolls {position.id} into {', '.join(str(leg.option) for leg in offer.selection.legs)}"
+    legs, held = offer.rolled, [leg for leg in position.legs if leg.held]
+    part = "" if len(legs) == len(held) else f"{' and '.join(leg.name for leg in legs)} of "
+    into = ", ".join(str(leg.option) for leg in offer.selection.legs)
+    said = f"{planned.name} rolls {part}{position.id} into {into}"
     work.record(Kind.DECISION, position.bot, new.id, what="roll", reason=said, values=[position.id])
     roll = bot.rolls[planned.name]
-    told = replace(bot, plan=replace(roll.plan, legs=_legs_into(roll, position, work.state.session.date)))
+    told = replace(bot, plan=replace(roll.plan, legs=_legs_into(roll, legs, work.state.session.date)))
     record_selection(work, told, offer.view, offer.selection, "", new.id)
     work.put_position(new)
     new = work.move(new, "enter")
@@ -269,10 +346,10 @@ def send_roll(work: Work, position: Position, bot: CompiledBot, planned: ExitPla
         attempt=1,
         attempt_until=work.at + timedelta(seconds=planned.order.wait),
     )
-    exit_mid = _mid(_quote(work, closing_legs(position.legs), closing=True))
-    work.put_position(
-        replace(position, attempts=1, retry_at=None, exit_mid=position.exit_mid if exit_mid is None else exit_mid)
-    )
+    exit_mid = _mid(_quote(work, closing_legs(legs), closing=True))
+    if exit_mid is None or (part and position.exit_mid is not None):
+        exit_mid = position.exit_mid
+    work.put_position(replace(position, attempts=1, retry_at=None, exit_mid=exit_mid))
     return work.send(replace(order, into=new.id))
 
 
@@ -297,6 +374,7 @@ def _new_position(work: Work, position: Position, bot: CompiledBot, offer: Offer
         max_risk=None if worst is None else worst * LOT,
         alternative=position.alternative,
         rolled_from=position.id,
+        trade=position.trade or position.id,
     )
 
 
