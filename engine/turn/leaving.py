@@ -326,7 +326,9 @@ def pursue(work: Work, position: Position) -> None:
         cancel(work, order, f"{position.exit_reason} closes the position")
     closing = [order for order in live if order.purpose in CLOSING]
     for order in closing:
-        if order.reason != position.exit_reason:
+        if order.reason != position.exit_reason and order.ref not in work.state.orders:
+            wake(work, position.bot, 0.0)  # sent in this turn: it is on record as that before it is taken back
+        elif order.reason != position.exit_reason:
             cancel(work, order, f"{position.exit_reason} takes over")
         elif position.exit_reason == UNWIND and _closes_too_much(work, position, order):
             cancel(work, order, "what it closes has its partner now")

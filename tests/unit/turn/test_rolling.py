@@ -173,6 +173,23 @@ def test_a_part_that_filled_is_rolled_and_the_rest_held() -> None:
     assert (new.state, new.structures, new.quantity) == ("open", 1, 2)
 
 
+def test_3_what_closes_instead_is_on_record_as_sent_before_an_exit_above_takes_it_back() -> None:
+    """Both came in one turn, and the order was first recorded as one that is taken back."""
+    roll = "{expiry: {dte: {at_least: 1}}, else: close}"
+    desk = held(roll, above='\n  - time: "10:30"')
+    frighten(desk)
+    desk.ack(desk.last)
+    desk.cancelled(desk.last)
+    desk.until("10:30")
+    closing = [order for order in desk.submitted if order.purpose is Purpose.EXIT]
+    assert [order.reason for order in closing] == ["vix"]
+    statuses = [str(each.data["status"]) for each in desk.said(Kind.ORDER) if each.data["ref"] == closing[0].ref]
+    desk.tick()
+    assert (statuses, [order.ref for order in desk.cancels]) == (["sending"], [closing[0].ref])
+    desk.cancelled(closing[0])
+    assert (desk.last.purpose, desk.last.reason) == (Purpose.EXIT, "time")
+
+
 def test_an_exit_that_stands_above_takes_over() -> None:
     desk = held(above="\n  - stop: {cost: 3x credit}")
     frighten(desk)
