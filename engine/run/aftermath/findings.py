@@ -8,6 +8,7 @@ from engine.model.contract import product
 from engine.model.money import Rounding
 from engine.model.order import Order, Purpose
 from engine.model.position import Position, PositionLeg
+from engine.model.values import replace
 from engine.record.codec import decode
 from engine.record.record import Json, Kind, Record
 from engine.run.aftermath.day import Day
@@ -67,16 +68,26 @@ def unfinished(day: Day) -> list[str]:
 def without_partner(day: Day) -> list[str]:
     """Return positions that end with a leg beyond what whole structures of their open legs hold.
 
-    A side that an exit has closed is none of them, nor a long leg that it has left: nobody bids for it, and it may
-    expire. A short leg whose long one is gone is.
+    A side that an exit has closed is none of them, nor one of which it has rolled a part, nor a long leg that it has
+    left: nobody bids for it, and it may expire. A short leg whose long one is gone is.
     """
+    rolled = {order.position for order in day.orders.values() if order.into and order.has_fills}
     return [
         f"{position.id} holds {leg.name} without its partner"
         for position in day.positions.values()
         if not position.waits_for_expiry and not position.on_hold
         for leg in position.legs
-        if leg.held > max(position.open_structures, 0) * leg.ratio or _is_naked(position, leg)
+        if leg.held > _structures(position, leg, is_rolled=position.id in rolled) * leg.ratio
+        or _is_naked(position, leg)
     ]
+
+
+def _structures(position: Position, leg: PositionLeg, *, is_rolled: bool) -> int:
+    """Return how many whole structures stand with a leg: where exits have rolled, those of its own side."""
+    if is_rolled and len({each.opened / each.ratio for each in position.legs}) == 1:
+        side = tuple(each for each in position.legs if each.option.right is leg.option.right)
+        position = replace(position, legs=side)
+    return max(position.open_structures, 0)
 
 
 def _is_naked(position: Position, short: PositionLeg) -> bool:

@@ -21,8 +21,11 @@ LEGS = (
 )
 
 
-def found(opened: int = 1, **closed: int) -> list[str]:
-    """Return what is said of an open condor of which so many contracts of these legs were closed (-1: never opened)."""
+def found(opened: int = 1, *, is_rolled: bool = False, **closed: int) -> list[str]:
+    """Return what is said of an open condor of which so many contracts of these legs were closed (-1: never opened).
+
+    is_rolled: an order that rolls has filled for it.
+    """
     legs = tuple(
         PositionLeg(
             name=name,
@@ -35,7 +38,9 @@ def found(opened: int = 1, **closed: int) -> list[str]:
         for name, strike, right, sign in LEGS
     )
     position = Position(id="a-1", bot="a", digest="d", state="open", session=DAY, quantity=opened, legs=legs)
-    return without_partner(cast(Day, SimpleNamespace(positions={"a-1": position})))
+    roll = SimpleNamespace(position="a-1", into="a-2", has_fills=True)
+    orders = {"r": roll} if is_rolled else {}
+    return without_partner(cast(Day, SimpleNamespace(positions={"a-1": position}, orders=orders)))
 
 
 @pytest.mark.parametrize("closed", [{}, {"short_put": 1, "long_put": 1}, {"short_call": 1}])
@@ -55,6 +60,16 @@ def test_a_side_or_a_short_leg_that_was_closed_leaves_nothing_torn(closed: dict[
 )
 def test_a_leg_beyond_its_partners_is_torn(opened: int, closed: dict[str, int], name: str) -> None:
     assert f"a-1 holds {name} without its partner" in found(opened, **closed)
+
+
+def test_a_side_of_which_a_part_was_rolled_leaves_nothing_torn() -> None:
+    assert found(3, short_put=1, long_put=1) == [
+        "a-1 holds short_call without its partner",
+        "a-1 holds long_call without its partner",
+    ]
+    assert found(3, is_rolled=True, short_put=1, long_put=1) == []
+    assert found(3, is_rolled=True, short_put=1, long_put=2) == ["a-1 holds short_put without its partner"]
+    assert "a-1 holds long_call without its partner" in found(3, is_rolled=True, short_call=-1)
 
 
 def test_what_was_closed_beyond_what_was_held_leaves_nothing_torn() -> None:
