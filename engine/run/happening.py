@@ -227,9 +227,11 @@ def _moved(record: Record, _: State, position: Position | None) -> Told:
 
 
 def _closing(record: Record, position: Position) -> Position:
-    """Return the position with the legs alone that an exit closes, where it closes some."""
+    """Return the position with the legs alone that an exit closes: those that it names, else all that are left."""
     values = record.data.get("values")
     legs = tuple(leg for leg in position.legs if isinstance(values, list) and leg.name in values)
+    if not legs:
+        legs = tuple(leg for leg in position.legs if leg.name not in position.parted)
     return replace(position, legs=legs) if legs else position
 
 

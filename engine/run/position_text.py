@@ -15,7 +15,7 @@ from engine.model.order import Order, OrderType, Purpose
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED, PAST_US, Position
 from engine.model.structure import strike_of, structure_text
 from engine.run.levels import has_acted
-from engine.run.trade_text import NO_PART, closing_text, others_words, part_held, part_words
+from engine.run.trade_text import NO_PART, closing_text, others_words, part_held, part_words, rolled_words
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.program import CompiledBot, Program
 from engine.turn.resting import RESTING, level_net
@@ -92,8 +92,14 @@ def closed_parts(state: State, position: Position) -> list[Order]:
     return [
         order
         for order in closing
-        if order.has_fills and order.purpose not in NO_PART and not (is_over and order.reason == position.exit_reason)
+        if order.has_fills and (order.purpose not in NO_PART or _rolls_part(order, position))
+        if not (is_over and order.reason == position.exit_reason)
     ]
+
+
+def _rolls_part(order: Order, position: Position) -> bool:
+    """Say whether an order rolled some legs of a position apart from the others."""
+    return order.position == position.id and bool(order.into) and len(order.legs_of(position.id)) < len(position.legs)
 
 
 def closed_by_others(state: State, position: Position) -> list[str]:
@@ -117,6 +123,8 @@ def ending_text(state: State, position: Position) -> str:
 
 def part_text(order: Order, position: Position) -> str:
     """Return `2 of 4 bought back at 1.65`."""
+    if order.into:
+        return rolled_words([leg.name for leg in order.legs_of(position.id)], order.filled, position.quantity)
     average = None if order.average_price is None else float(order.average_price)
     return part_words(order.filled, position.quantity, average, _closing_verb(position))
 

@@ -49,18 +49,22 @@ def asked_at(orders: Rows) -> str:
 def parts_closed(trade: Mapping[str, Any], orders: Rows, fills: Rows) -> list[dict[str, Any]]:
     """Return what closed a part of a row of `trades` that went on: which exit, or others; count, price, time.
 
-    What others have closed is of one contract, which is named with it. orders, fills: rows of its position.
+    What others have closed is of one contract, which is named with it. A part that was rolled has its legs under
+    `rolled`, and no price: that of the order is of what it opened, too. orders, fills: rows of its position.
     """
-    closing = (each for each in orders if each["fill_time"] and Purpose(each["purpose"]) not in NO_PART)
-    found = [
+    count = len(json.loads(trade["legs"]))
+    closing = ((each, rolled_part(each, count)) for each in orders if each["fill_time"])
+    found: list[dict[str, Any]] = [
         {
             "exit": each["reason"],
             "quantity": each["filled"],
-            "price": each["fill_price"],
+            "price": None if rolled else each["fill_price"],
             "time": each["fill_time"],
+            **({"rolled": rolled} if rolled else {}),
         }
-        for each in closing
-        if not trade["exit_time"] or each["reason"] != trade["exit_name"]
+        for each, rolled in closing
+        if (rolled or Purpose(each["purpose"]) not in NO_PART)
+        and (not trade["exit_time"] or each["reason"] != trade["exit_name"])
     ]
     if trade["exit_name"] not in PAST_US:
         found += [
@@ -76,6 +80,14 @@ def parts_closed(trade: Mapping[str, Any], orders: Rows, fills: Rows) -> list[di
             if each["purpose"] == BY_OTHERS
         ]
     return sorted(found, key=lambda each: str(each["time"]))
+
+
+def rolled_part(order: Mapping[str, Any], count: int) -> list[str]:
+    """Return the legs of a position of so many that a row of `orders` rolled apart from the others; [] of any other."""
+    if order["purpose"] != Purpose.ROLL.value:
+        return []
+    names = [leg["name"] for leg in json.loads(order["legs"]) if not leg.get("opens")]
+    return names if len(names) < count else []
 
 
 def closing(cost: float, entry: float) -> float:
@@ -99,6 +111,11 @@ def part_words(filled: int, of: int, average: float | None, verb: str) -> str:
     return f"{count} {verb}" + ("" if average is None else f" at {price(abs(average))}")
 
 
+def rolled_words(legs: Iterable[str], filled: int, of: int) -> str:
+    """Return `short_put and long_put rolled`, of a part of the structures `2 of 3 short_put and long_put rolled`."""
+    return (f"{filled} of {of} " if 0 < filled < of else "") + f"{' and '.join(legs)} rolled"
+
+
 def others_words(count: int, contract: str, average: float, *, is_sale: bool) -> str:
     """Return `1 SPXW 2026-10-21 5890P sold at 0.95`: what others have closed of a trade."""
     return f"{count} {contract} {'sold' if is_sale else 'bought back'} at {price(average)}"
@@ -108,6 +125,8 @@ def part_of_row(part: Mapping[str, Any], trade: Mapping[str, Any]) -> str:
     """Return one of `parts_closed` in words."""
     if "contract" in part:
         return others_words(part["quantity"], part["contract"], part["price"], is_sale=part["action"] == "SELL")
+    if "rolled" in part:
+        return rolled_words(part["rolled"], part["quantity"], trade["quantity"])
     verb = "sold" if (trade["entry_price"] or 0) < 0 else "bought back"
     return part_words(part["quantity"], trade["quantity"], part["price"], verb)
 

@@ -2,7 +2,7 @@
 
 import json
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -89,8 +89,14 @@ def _time(text: object) -> datetime | None:
 def _parts(reader: StoreReader, row: Row) -> list[tuple[datetime, str]]:
     """Return when exits closed a part of a trade that went on, and at which price."""
     parts = parts_told(row, reader).get("parts", ())
-    told = ((_time(each["time"]), f"{each['exit']}: a part at {_price(each['price'])}") for each in parts)
+    told = ((_time(each["time"]), f"{each['exit']}: {_part_words(each)}") for each in parts)
     return [(at, words) for at, words in told if at is not None]
+
+
+def _part_words(part: Mapping[str, Any]) -> str:
+    if "rolled" in part:
+        return f"{' and '.join(part['rolled'])} rolled"
+    return f"a part at {_price(part['price'])}"
 
 
 def _marks(
