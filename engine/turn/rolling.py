@@ -94,7 +94,7 @@ def seek(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) ->
     selection = select(legs, view, roll.expected_move)
     if not selection.is_complete:
         return Found(None, selection.missing, selection.refused)
-    if reason := _the_same(position, rolled, selection):
+    if reason := _the_same(position, selection):
         return Found(None, refused=reason)
     closing, opening = closing_legs(rolled), _opening(selection)
     quotes = (_quote(work, closing, closing=True), _quote(work, opening, closing=False))
@@ -149,13 +149,13 @@ def _apart(position: Position, planned: ExitPlan, rolled: tuple[PositionLeg, ...
     return ""
 
 
-def _the_same(position: Position, rolled: tuple[PositionLeg, ...], selection: Selection) -> str:
+def _the_same(position: Position, selection: Selection) -> str:
     """Return which new leg is a contract that the position holds, "" when none is."""
     held = {leg.option: leg.name for leg in position.legs if leg.held}
     same = next((leg for leg in selection.legs if leg.option in held), None)
     if same is None:
         return ""
-    if any(leg.option == same.option for leg in rolled):
+    if held[same.option] == same.name:
         return f"{same.name} would stay what it is, {same.option}"
     return f"{same.name} would be what {held[same.option]} is, {same.option}"
 

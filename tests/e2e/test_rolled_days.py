@@ -76,3 +76,72 @@ def test_ci_a_spread_is_rolled_by_one_order_and_each_world_says_so(tmp_path: Pat
     tape = listed(tapes)[0]
     of_first = [each for each in records if each.at.date() == tape.day]
     assert check_worlds(Lived(open_recording(tape.file), of_first)) == []
+
+
+SIDES = """\
+rulebot: 1
+name: sides
+about: Sells a condor for the day, moves its puts closer at eleven, rolls its calls to the next day at noon.
+underlying: SPX
+quantity: 2
+entry: {window: {from: "10:00", to: "10:30"}, max_open: 2}
+legs:
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.12}}
+  long_put: {buy: put, strike: {below: short_put, by: 25 pts}}
+  short_call: {sell: call, strike: {delta: 0.12}}
+  long_call: {buy: call, strike: {above: short_call, by: 25 pts}}
+order: {start: mid, step: 0.05, wait: 10s, tries: 8, then: cancel}
+exits:
+  - name: out
+    all:
+      - sessions_in_trade: {at_least: 1}
+      - time: "10:45"
+  - name: puts_closer
+    time: "11:00"
+    close: put_side
+    roll: {strikes: {short_put: {delta: 0.25}, long_put: {below: short_put, by: 20 pts}}}
+  - name: calls_onward
+    all:
+      - dte: {at_most: 0}
+      - time: "12:00"
+    close: [short_call, long_call]
+    roll: {expiry: {dte: {at_least: 1}}, require: [{credit: {at_least: 0.05}}]}
+  - stop: {cost: 8x credit, of: each_side}
+  - at_expiry: settle
+risk: {max_loss_per_trade: $20000}
+"""
+
+
+@pytest.mark.long
+def test_ci_each_side_of_a_condor_is_rolled_by_itself_and_each_world_says_so(tmp_path: Path) -> None:
+    spec, tapes = tmp_path / "sides.yaml", tmp_path / "tapes"
+    spec.write_text(SIDES, encoding="utf-8")
+    lived = run_days(tmp_path, [str(spec)], seed=11, days=2, data_seconds=15, tapes=tapes)
+    records = list(lived.records)
+    assert [each.data["text"] for each in records if each.kind is Kind.ALARM] == []
+
+    opened = [each for each in lived.positions.values() if each.opened_at is not None]
+    first, puts, calls = opened[:3]
+    assert (first.exit_reason, puts.rolled_from, calls.rolled_from) == ("calls_onward", first.id, first.id)
+    assert ([leg.name for leg in puts.legs], [leg.name for leg in calls.legs]) == (
+        ["short_put", "long_put"],
+        ["short_call", "long_call"],
+    )
+    assert (puts.trade, calls.trade) == (first.id, first.id)
+    assert {leg.option.expiry for leg in puts.legs} == {first.session}
+    assert {leg.option.expiry > first.session for leg in calls.legs} == {True}
+    for new, names in ((puts, {"short_put", "long_put"}), (calls, {"short_call", "long_call"})):
+        (order,) = [each for each in lived.orders.values() if each.into == new.id and each.has_fills]
+        assert {leg.name for leg in order.legs} == names
+        assert len(order.legs) == 4
+        with StoreReader(tmp_path / "plain-11-2-max.db") as reader:
+            assert reader.rolls(new.id).came_from == first.id
+    with StoreReader(tmp_path / "plain-11-2-max.db") as reader:
+        assert set(reader.rolls(first.id).went_into) >= {puts.id, calls.id}
+
+    assert compare_books(lived) == []
+    assert check_replays(tapes) >= 3
+    tape = listed(tapes)[0]
+    of_first = [each for each in records if each.at.date() == tape.day]
+    assert check_worlds(Lived(open_recording(tape.file), of_first)) == []

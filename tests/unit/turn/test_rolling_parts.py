@@ -284,21 +284,15 @@ def test_no_cap_counts_the_two_positions_twice() -> None:
     assert any("1 open position" in str(each.data["reason"]) for each in desk.said(Kind.DECISION, "skip"))
 
 
-def test_a_new_strike_that_the_rest_holds_is_no_roll() -> None:
-    legs = CONDOR.replace("{delta: 0.10}", "{at: spot}")
-    rule = """
-  - name: tested
-    vix: {above: 20}
-    close: [short_put, long_put]
-    roll: {strikes: {short_put: {otm: 0 pts}, long_put: {below: short_put, by: 15 pts}}}
-"""
-    desk = Desk((text_of(exits=rule + ENDING, legs=legs, risk="{max_loss_per_trade: $20000}"),))
-    desk.opened()
+def test_a_new_strike_that_another_leg_holds_is_no_roll() -> None:
+    """One order cannot deal twice in one contract."""
+    desk = held(DOWN.replace("otm: 75 pts", "otm: 65 pts"))
     desk.level("VIX", 21.0)
     desk.tick(1)
     assert rolls(desk) == []
-    (said,) = no_rolls(desk)
-    assert "short_put would stay what it is" in said
+    assert no_rolls(desk) == [
+        f"down does not roll: short_put would be what long_put is, {LONG_PUT}: it holds until the next session"
+    ]
 
 
 def test_a_side_that_would_open_for_a_debit_is_no_roll() -> None:
