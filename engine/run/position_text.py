@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from engine.compile.plan import Compare, ExitPlan, Holds, Rule
+from engine.evaluate.evaluation import NOT_OPEN
 from engine.evaluate.wording import shown
 from engine.fill.apply import DELIVERING
 from engine.fill.pnl import open_value
@@ -17,6 +18,7 @@ from engine.model.structure import strike_of, structure_text
 from engine.run.levels import has_acted
 from engine.run.trade_text import NO_PART, closing_text, others_words, part_held, part_words, rolled_words
 from engine.spec.nouns.exits import ExitKind
+from engine.turn.judging import first_missing
 from engine.turn.program import CompiledBot, Program
 from engine.turn.resting import RESTING, level_net
 from engine.turn.state import BotState, Reading, State, exits_of
@@ -209,12 +211,15 @@ def exits_text(program: Program, state: State, position: Position, now: float) -
     for planned in sorted(bot.plan.exits, key=_rank):
         if planned.rule is None or has_acted(position, planned) or (planned.resting and resting):
             continue
+        reading = _reading(state.bots.get(position.bot), position, planned)
+        if reading is not None and first_missing(reading.verdict).endswith(NOT_OPEN):
+            continue  # it judges legs that this position does not have
         if planned.armed_by and planned.name not in position.armed:
             parts.append(f"{planned.name}, once {' and '.join(rule.name for rule in planned.armed_by)} arms it")
             continue
         level = level_net(position, planned) if planned.basis in _LEVELS else None
         if level is None:
-            parts.append(_rule_text(planned, _reading(state.bots.get(position.bot), position, planned)))
+            parts.append(_rule_text(planned, reading))
             continue
         present = None if is_said else close_price(position, state.board, now)
         is_said = is_said or present is not None

@@ -93,6 +93,10 @@ class Position(NamedTuple):
             self.kept[key] = total
         return self.kept[key]
 
+    def _has_any(self, names: tuple[str, ...]) -> bool:
+        """Say whether one of these legs is its own: what a part of a position was rolled into has that part alone."""
+        return any(name in names for name in self.names)
+
     def _of_legs(self, call: Call) -> bool:
         return isinstance(dict(call.arguments).get("of"), tuple)
 
@@ -119,6 +123,8 @@ class Position(NamedTuple):
 
     def _leg_delta(self, call: Call) -> Series | None:
         names = names_of(call)
+        if not self._has_any(names):
+            return None
         key = (self.key, "delta", names)
         if key not in self.kept:
             legs = zip(self.names, self.structure, strict=True)
@@ -135,8 +141,8 @@ class Position(NamedTuple):
         return found if len(found) == len(self.structure) else None
 
     def _dte(self, call: Call) -> Series | None:
-        options = self._options()
-        if options is None:
+        options, of = self._options(), dict(call.arguments).get("of")
+        if options is None or (isinstance(of, tuple) and not self._has_any(of)):
             return None
         expiry = min(option.expiry for option in options)
         return float((expiry - self.day.session.date).days), HAIR

@@ -10,7 +10,9 @@ from engine.record.record import Kind
 from engine.run.chart.gather import chart_of_trade
 from engine.run.happening import happening
 from engine.run.outcome import day_outcome
+from engine.run.position_text import exits_text
 from engine.store.queries import StoreReader
+from engine.web.picture_of_run import position_lines
 
 PART = "short_put and long_put rolled"
 
@@ -34,6 +36,20 @@ def test_a_part_that_was_rolled_is_told_of_the_position_that_goes_on(tmp_path: P
         assert reader.rolls(positions(desk)[0].id).went_into == (positions(desk)[1].id,)
     assert chart is not None
     assert f"tested_call: {PART}" in [mark.words for mark in chart.marks]
+
+
+def test_each_position_is_told_with_the_exits_of_its_own_legs() -> None:
+    desk = held()
+    spot(desk, 6040)
+    desk.fill(desk.last)
+    spot(desk, 6000)
+    now = desk.now.timestamp()
+    old, new = (exits_text(desk.program, desk.state, each, now) for each in positions(desk))
+    assert "tested_call" not in old + new, "its legs are gone from the one, and what it judges from the other"
+    assert ("stop.call_side" in old, "stop.put_side" in old) == (True, False)
+    assert ("stop.put_side" in new, "stop.call_side" in new) == (True, False)
+    lines = position_lines(desk.program, desk.state, desk.now)
+    assert len(lines) == 2
 
 
 def test_a_part_of_the_structures_is_told_with_how_many_they_are() -> None:
