@@ -106,7 +106,12 @@ def is_dead(work: Work, leg: PositionLeg) -> bool:
 
 def is_unwound(position: Position) -> bool:
     """Say whether a position holds whole structures only, and nothing of legs that were closed apart."""
-    return are_whole(partners(position)) and not any(leg.held for leg in position.legs if leg.name in position.parted)
+    return are_whole(partners(position)) and not is_back(position)
+
+
+def is_back(position: Position) -> bool:
+    """Say whether legs that were closed apart from the others hold something again: their partners are gone."""
+    return any(leg.held > 0 for leg in position.legs if leg.name in position.parted)
 
 
 def stands_apart(work: Work, position: Position, order: Order) -> bool:

@@ -11,7 +11,7 @@ from engine.model.session import exchange_date
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import FIRST_RETRY, note_setback, retry_after
-from engine.turn.closing import CLOSING, UNWIND, at_work, exit_ladder, is_unwound, legs_to_close, rolling_exit
+from engine.turn.closing import CLOSING, UNWIND, at_work, exit_ladder, is_back, is_unwound, legs_to_close, rolling_exit
 from engine.turn.daily import is_same_week
 from engine.turn.entered import end_of_entry, entry_ended, stop_for_today, unwind, why_over
 from engine.turn.judging import wake
@@ -200,6 +200,8 @@ def _after_closing(work: Work, position: Position) -> None:
         position = work.move(replace(position, exit_reason="", attempts=0, keep=0, acted=acted), "ended")
         if was_unwinding:
             end_of_entry(work, position, "filled")
+        elif is_back(position):
+            leave(work, position, UNWIND, "the exchange took a fill back, and a leg stands without its partner")
     else:
         pursue(work, position)
 

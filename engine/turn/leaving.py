@@ -29,6 +29,7 @@ from engine.turn.closing import (
     at_work,
     closing_stage,
     exit_ladder,
+    is_back,
     is_dead,
     legs_to_close,
     partners,
@@ -398,7 +399,7 @@ def nothing_to_roll_into(work: Work, position: Position, planned: ExitPlan, foun
 def _open_again(work: Work, position: Position, planned: ExitPlan) -> None:
     """Let a position that was not rolled be open as before; what has lost its partner meanwhile is closed."""
     position = work.move(replace(position, exit_reason="", attempts=0, keep=0), "ended")
-    if not are_whole(partners(position, planned.legs)):
+    if not are_whole(partners(position, planned.legs)) or is_back(position):
         leave(work, position, UNWIND, "legs stand without their partners")
 
 

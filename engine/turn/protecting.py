@@ -159,7 +159,7 @@ def _is_bid(work: Work, position: Position, leg: PositionLeg, price: Decimal) ->
 
 def is_protected(work: Work, position: Position) -> bool:
     """Say whether each short leg has a stop that rests at the broker, or a closing order that works."""
-    guards = [order for order in work.live_orders(position.id) if _guards(order)]
+    guards = [order for order in work.live_orders(position.id) if _guards(order) and not order.opens(position.id)]
     for leg in position.legs:
         if _is_at_risk(work, leg):
             covered = sum(_covers(order, leg) for order in guards)

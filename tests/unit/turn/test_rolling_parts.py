@@ -1,10 +1,8 @@
 """Exits that roll a part of a position: a side, legs by name, what `of` judges (language.md, "Leaving")."""
 
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
-import pytest
 from hand_desk import Desk, call, put, text_of
 
 from engine.model.contract import Option
@@ -305,31 +303,6 @@ def test_a_side_that_would_open_for_a_debit_is_no_roll() -> None:
         "tested_call does not roll: the new legs alone would open for a debit, and its exits are of what opens for a "
         "credit: it holds until the next session"
     ]
-
-
-@pytest.mark.parametrize("busted", ["short_put", "long_put"])
-def test_29_what_is_busted_of_a_roll_of_one_side_is_closed_alone(busted: str) -> None:
-    """The exchange takes a closing fill of the roll back: that side has a leg again, the other one keeps its own."""
-    desk = held()
-    spot(desk, 6040)
-    order = desk.last
-    reports = desk.executions_of(order, 2)
-    desk.ack(order)
-    for report in reports:
-        desk.send(report)
-    (taken,) = [each for each, leg in zip(reports, order.legs, strict=True) if leg.key == busted]
-    desk.fill(desk.order(order.ref), 0)
-    desk.send(replace(taken, exec_id=f"{taken.exec_id[:-1]}2", quantity=Decimal(0)))
-    old, _new = positions(desk)
-    assert (old.state, old.exit_reason, open_legs(old)) == (
-        "exiting",
-        "unwind",
-        [leg.name for leg in old.legs if leg.name in (busted, "short_call", "long_call")],
-    )
-    desk.settle(1)
-    assert ([leg.name for leg in desk.last.legs], desk.last.quantity) == ([busted], 2)
-    desk.fill(desk.last)
-    assert [(each.state, each.is_flat) for each in positions(desk)] == [("open", False), ("open", False)]
 
 
 def test_a_start_in_the_middle_of_it_goes_on_as_it_was() -> None:
