@@ -131,6 +131,11 @@ class Position:
     unprotected_since: datetime | None = None
 
     @property
+    def entered_as(self) -> str:
+        """The position that was entered, of which this one is, or is what a part of it was rolled into."""
+        return self.trade or self.id
+
+    @property
     def structures(self) -> int:
         """Whole structures open now."""
         return min([(leg.opened - leg.closed) // leg.ratio for leg in self.legs], default=0)
@@ -231,4 +236,4 @@ class Position:
 
 def count_trades(positions: Iterable[Position]) -> int:
     """Return how many of these were entered: what parts of one were rolled into counts as that one."""
-    return len({position.trade or position.id for position in positions})
+    return len({position.entered_as for position in positions})

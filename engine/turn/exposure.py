@@ -7,6 +7,7 @@ one of the two.
 
 from collections.abc import Iterable
 from decimal import Decimal
+from itertools import chain, product
 
 from engine.decide.account_rules import bound_in_dollars
 from engine.decide.limits import Cap
@@ -55,17 +56,19 @@ def together(
     return worst_together(known), ""
 
 
-def with_the_rest(
-    work: Work, rest: Position, selection: Selection, quantity: int, commission: Decimal
+def as_one_trade(
+    work: Work, positions: Iterable[Position], selection: Selection, quantity: int, commission: Decimal
 ) -> Decimal | None:
-    """Return what is left of a position and this structure could lose at expiry as one trade, no share being counted.
+    """Return what parts of a trade and this structure could lose at expiry, no share being counted.
 
     None without a bound, or while that is not known. What ends on one day counts together, as in one position.
     """
-    proposed = _proposed(work, selection, quantity, commission)
-    ways = [None if way is None or proposed is None else (*way, *proposed) for way in _ways(work, rest)]
-    sound = tuple(way for way in ways if way is not None)
-    return worst_together([sound]) if len(sound) == len(ways) else None
+    stands = [_ways(work, position) for position in positions]
+    stands.append([_proposed(work, selection, quantity, commission)])
+    known = [[way for way in ways if way is not None] for ways in stands]
+    if any(len(sound) < len(ways) for sound, ways in zip(known, stands, strict=True)):
+        return None
+    return worst_together([tuple(tuple(chain(*ways)) for ways in product(*known))])
 
 
 def filled_count(work: Work, position: Position, leg: PositionLeg) -> int:

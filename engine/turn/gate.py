@@ -22,7 +22,7 @@ from engine.spec.nouns.legs import IfHeld
 from engine.spec.nouns.order import Start
 from engine.turn.choosing import held_or_entering, opening_parts
 from engine.turn.covering import cover_of
-from engine.turn.exposure import cash_cap, with_the_rest, worst_case_cap
+from engine.turn.exposure import as_one_trade, cash_cap, worst_case_cap
 from engine.turn.margin import margin_cap, margin_told
 from engine.turn.net import exposure_with
 from engine.turn.opening import entry_worst_case
@@ -42,6 +42,10 @@ class Replaced(NamedTuple):
 
     position: Position
     rest: Position | None
+
+    def is_of_it(self, position: Position) -> bool:
+        """Say whether a position comes of the same entry."""
+        return position.entered_as == self.position.entered_as
 
     def beside(self, positions: Iterable[Position]) -> list[Position]:
         """Return these positions, of that one what stays."""
@@ -75,14 +79,14 @@ def entry_refusal(
             is_reducing=work.state.standing.trading is not Trading.ACTIVE or work.state.is_stopping,
             is_paused=plan.name in work.state.standing.paused or "" in work.state.standing.paused,
             halted=state.day.halted,
-            worst_case=_worst_case(work, selection, quantity, commission, worst, replaced),
+            worst_case=_worst_case(work, others, selection, quantity, commission, worst, replaced),
             max_loss_per_trade=plan.risk.max_loss_per_trade,
             undefined_risk=plan.risk.undefined_risk,
             bot_today=bot_today(work, plan.name),
             bot_daily_loss=plan.risk.daily_loss,
             account_today=account_today(work),
             account_daily_loss=limits.daily_loss,
-            open_positions=count_trades(others) - (replaced is not None and replaced.rest is not None),
+            open_positions=count_trades(each for each in others if replaced is None or not replaced.is_of_it(each)),
             account_max_open=limits.max_open,
             conflicts=_conflicts(work, others, bot, selection),
             sent=work.sent,
@@ -114,6 +118,7 @@ def entry_refusal(
 
 def _worst_case(
     work: Work,
+    others: list[Position],
     selection: Selection,
     quantity: int,
     commission: Decimal,
@@ -121,11 +126,12 @@ def _worst_case(
     replaced: Replaced | None,
 ) -> Decimal | None:
     """Return what the trade may lose at expiry in dollars, None without a bound: together with what stays of one that
-    is rolled, as both stand at the prices of now.
+    is rolled, and what other parts of it were rolled into, as all stand at the prices of now.
     """
-    if replaced is None or replaced.rest is None:
+    of_it = [] if replaced is None else [each for each in others if replaced.is_of_it(each)]
+    if not of_it:
         return None if worst is None else worst * LOT * quantity + commission
-    return with_the_rest(work, replaced.rest, selection, quantity, commission)
+    return as_one_trade(work, of_it, selection, quantity, commission)
 
 
 def _notional(work: Work, option: Option, count: int) -> Decimal:

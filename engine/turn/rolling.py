@@ -139,7 +139,7 @@ def _apart(position: Position, planned: ExitPlan, rolled: tuple[PositionLeg, ...
     """Return why these legs are no structure that could be rolled, "" when they are one."""
     if not rolled:
         return "it holds none of its legs"
-    if len({leg.opened / leg.ratio for leg in position.legs}) > 1 or not are_whole(partners(position, planned.legs)):
+    if not are_whole(partners(position, planned.legs)):
         return "legs of it stand without their partners"
     if bot.plan.risk.undefined_risk or len(rolled) == len(bot.plan.legs):
         return ""
@@ -374,7 +374,7 @@ def _new_position(work: Work, position: Position, bot: CompiledBot, offer: Offer
         max_risk=None if worst is None else worst * LOT,
         alternative=position.alternative,
         rolled_from=position.id,
-        trade=position.trade or position.id,
+        trade=position.entered_as,
     )
 
 

@@ -270,6 +270,22 @@ def test_the_limit_of_a_trade_is_asked_of_the_new_side_beside_the_one_that_stays
     assert any("max_loss_per_trade" in str(each.data["reason"]) for each in tight.said(Kind.DECISION, "skip"))
 
 
+def test_the_limit_of_a_trade_is_asked_of_all_that_its_parts_were_rolled_into() -> None:
+    """Puts of today and calls of another day may both be lost."""
+    puts = DOWN.partition("  - name: further_down")[0]
+    calls = EACH.replace("each_side}", "short_call}\n    close: call_side")
+    for limit, count in ((2500, 2), (1500, 1)):
+        desk = held(puts + calls, risk=f"{{max_loss_per_trade: ${limit}}}", quantity=1)
+        desk.quote(later(6055), 0.50, 0.60, 0.30)
+        desk.quote(later(6065), 0.10, 0.20, 0.20)
+        desk.level("VIX", 21.0)
+        desk.tick(1)
+        desk.fill(desk.last)
+        desk.level("VIX", 16.0)
+        spot(desk, 6050)
+        assert len(rolls(desk)) == count, limit
+
+
 def test_no_cap_counts_the_two_positions_twice() -> None:
     again = '{window: {from: "10:00", to: "14:00"}, per_day: 3, max_open: 2, again: {after: [filled], wait: 1s}}'
     desk = held(entry=again, limits=AccountLimits(max_open=1))
