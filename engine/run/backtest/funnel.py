@@ -129,19 +129,22 @@ class _Bot:
     def stopper(self, day: date) -> str:
         """Return what kept it out on a session: what came nearest, a halt, else what stood in the way longest.
 
-        Where it never watched, a halt that could not be judged, or what the day says: its week day, a cap.
+        Where it never watched, a halt that could not be judged, also one beside which another halted it later; or what
+        the day says: its week day, a cap.
         """
         if day in self.tried:
             return UNFILLED
         if (nearest := self.nearest.get(day)) is not None:
             return nearest
+        blind = next((rule for rule, is_blind in self.blind.get(day, {}).items() if is_blind), "")
+        if blind and day not in self.watched:
+            return blind
         if day in self.halted:
             return HALTED
         minutes = self.by_day.get(day, {})
         if minutes:
             return max(minutes, key=lambda rule: minutes[rule])
-        blind = (rule for rule, is_blind in self.blind.get(day, {}).items() if is_blind)
-        return next(blind, self.skipped.get(day) or NOT_JUDGED)
+        return blind or self.skipped.get(day) or NOT_JUDGED
 
     def new_day(self) -> None:
         """Forget the verdicts of the session before: all are judged anew."""

@@ -79,6 +79,35 @@ def unseen_windows(bots: Iterable[CompiledBot], market: DayMarket) -> Iterator[s
             yield f"no quote stands while {bot.plan.name} may enter ({when}): it sees nothing then"
 
 
+def not_there(bots: Iterable[CompiledBot], day: HistoryDay) -> Iterator[str]:
+    """Yield of which underlyings and indices that bots read a session has no level, and on which it has no options."""
+    if not len(day.times):
+        return
+    quoted = {option.symbol for option in day.options}
+    unread: dict[str, list[str]] = {}
+    untraded: dict[str, list[str]] = {}
+    for bot in bots:
+        needs = bot.plan.needs
+        for symbol in dict.fromkeys((*needs.symbols, *needs.indices)):
+            if symbol not in day.levels:
+                unread.setdefault(symbol, []).append(bot.plan.name)
+        for symbol in dict.fromkeys(symbol for symbol, _, _ in needs.chains):
+            if quoted and symbol not in quoted:
+                untraded.setdefault(symbol, []).append(bot.plan.name)
+    for names, symbols in _by_bots(unread):
+        yield f"there is no level of {symbols}: what {names} would make of it is unknown"
+    for names, symbols in _by_bots(untraded):
+        yield f"there are no options on {symbols}, of which {names} would make legs"
+
+
+def _by_bots(found: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+    """Yield names of bots, and the symbols that these have in common."""
+    together: dict[str, list[str]] = {}
+    for symbol, names in found.items():
+        together.setdefault(", ".join(names), []).append(symbol)
+    yield from ((names, ", ".join(symbols)) for names, symbols in together.items())
+
+
 def _daily(what: str, count: int, bars: Sequence[DailyBar]) -> Iterator[str]:
     whole = sum(bar.high > bar.low for bar in bars)
     if whole < count:

@@ -135,6 +135,25 @@ def test_one_symbol_of_a_universe_whose_conditions_hold_is_kept_out_by_none_of_a
     assert [(each.rule, each.false) for each in found.stopped] == [(LATER, 30.0), ("SPY move", 30.0)]
 
 
+@pytest.mark.parametrize(("first", "named"), [(None, "halt vix_spike"), (False, "halted")])
+def test_a_halt_that_could_not_be_judged_is_named_where_another_one_halted_later(
+    first: bool | None, named: str
+) -> None:
+    """Of a bot that never watched for want of VIX it was said that it was halted, as it was in the afternoon."""
+
+    def told(clock: str, kind: Kind, **data: Any) -> Record:
+        return Record(at(clock), kind, "calm", data=data)
+
+    records = [
+        Record(at("09:29"), Kind.SESSION, data={"date": DAY.isoformat()}),
+        told("09:30", Kind.VERDICT, place="halts", rule="vix_spike", truth=first),
+        told("14:00", Kind.VERDICT, place="halts", rule="day_range", truth=True),
+        told("14:00", Kind.DECISION, what="halt"),
+    ]
+    (found,) = funnels(records, ["calm"], {})
+    assert [(each.rule, each.sessions) for each in found.stopped] == [(named, 1)]
+
+
 def choosing(
     *verdicts: tuple[str, str, str, bool | None], free: tuple[str, ...] = ()
 ) -> list[tuple[str, float, float]]:

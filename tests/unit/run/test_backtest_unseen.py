@@ -1,4 +1,4 @@
-"""A bot that may enter only while no quote stands sees nothing, and the backtest says so."""
+"""A bot that reads what the data has not, or enters while no quote stands, sees nothing, and the backtest says so."""
 
 from dataclasses import replace
 from datetime import date, time
@@ -11,7 +11,7 @@ from benchmarks.task import Task
 from engine.adapters.history.day import HistoryDay
 from engine.model.market import Board
 from engine.model.session import at_exchange_time, session_on
-from engine.run.backtest.lacking import unseen_windows
+from engine.run.backtest.lacking import not_there, unseen_windows
 from engine.run.backtest.market import DayMarket
 from engine.turn.program import CompiledBot
 
@@ -64,3 +64,23 @@ def test_a_day_on_which_it_does_not_enter_is_not(bot: CompiledBot) -> None:
 
 def test_a_day_without_quotes_is_told_as_such_alone(bot: CompiledBot) -> None:
     assert told(bot, time(20), time(21)) == []
+
+
+def test_an_index_without_levels_is_told_with_the_bots_that_read_it(bot: CompiledBot) -> None:
+    """A bot whose halt reads VIX never watched on chains alone, and was called halted."""
+    whole = PastDays(strikes=3).day(DAY)
+    assert list(not_there([bot], whole)) == []
+    bare = replace(whole, levels={"SPX": whole.levels["SPX"]})
+    other = compiled([Task("t_001")]).bots["t_001"]
+    assert list(not_there([bot, other], bare)) == [
+        "there is no level of VIX: what t_000, t_001 would make of it is unknown"
+    ]
+
+
+def test_a_bot_on_the_data_of_another_symbol_is_told_that_it_has_no_options(bot: CompiledBot) -> None:
+    of_spy = PastDays(strikes=3, symbol="SPY", trading_class="SPY").day(DAY)
+    assert list(not_there([bot], of_spy)) == [
+        "there is no level of SPX: what t_000 would make of it is unknown",
+        "there are no options on SPX, of which t_000 would make legs",
+    ]
+    assert list(not_there([bot], replace(of_spy, times=of_spy.times[:0]))) == [], "a day without data has none at all"
