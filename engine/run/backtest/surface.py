@@ -63,7 +63,8 @@ class Surface:
         forward = self._forward(options[0])[:, None]
         strikes = np.array([float(option.strike) for option in options])[None, :]
         signs = np.array([1.0 if option.right is Right.CALL else -1.0 for option in options])[None, :]
-        iv = np.full(self._day.bid.shape, np.nan)[:, places] if self._day.iv is None else self._day.iv[:, places]
+        shape = (len(self._day.times), len(places))
+        iv = np.full(shape, np.nan) if self._day.iv is None else self._day.iv[:, places]
         if (unknown := np.isnan(iv)).any():
             iv = np.where(unknown, self._volatility(options, unknown, forward, strikes, years[:, None]), iv)
         delta, gamma, theta, vega = greeks(forward, strikes, years[:, None], iv, signs)
