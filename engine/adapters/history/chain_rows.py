@@ -10,7 +10,7 @@ from engine.adapters.history.finding import refusal, refused
 from engine.adapters.history.index import GridIndex, Index, RowIndex
 from engine.adapters.history.instants import instants
 from engine.adapters.history.missing import parse_day
-from engine.adapters.history.rows import BY_QUOTE, HIGHEST_STRIKE, LATEST_DAY, Rows, keys
+from engine.adapters.history.rows import BY_QUOTE, HIGHEST_STRIKE, LATEST_DAY, Rows, keys, repeated_after
 from engine.adapters.history.table import Table, Whole
 from engine.model.contract import INDICES, product
 from engine.model.named_day import last_day
@@ -43,7 +43,7 @@ def chain_rows(table: Table, session: Session | None, symbol: str, at: float | N
     times = _times(table, session, at)
     last = _last_days(table, symbol, classes, day_codes, days)
     is_call = _are_calls(table, right_codes, letters)
-    width = _repeated_after(times, class_codes, day_codes, right_codes, strike)
+    width = repeated_after(times, class_codes, day_codes, right_codes, strike)
     own = slice(width or None)
     numbers = keys(class_codes[own], last[class_codes[own], day_codes[own]], is_call[right_codes[own]], strike[own])
     return Rows(
@@ -53,18 +53,6 @@ def chain_rows(table: Table, session: Session | None, symbol: str, at: float | N
         index=_index(table.rows, times, numbers, width),
         values=values,
     )
-
-
-def _repeated_after(times: Columns, *identity: Columns | Whole) -> int:
-    """Return after how many rows the same options come again, in the same order at each instant; 0 if they do not."""
-    size = len(times)
-    width = int(np.argmax(times != times[0])) or size
-    if size % width:
-        return 0
-    at = times.reshape(-1, width)
-    if (at != at[:, :1]).any() or (np.diff(at[:, 0]) <= 0).any():
-        return 0
-    return width if all((each.reshape(-1, width) == each[:width]).all() for each in identity) else 0
 
 
 def _index(row: Whole, times: Columns, numbers: Whole, width: int) -> Index:

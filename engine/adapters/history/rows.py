@@ -142,14 +142,23 @@ def width_of(rows: Rows) -> int | None:
     """Return how many options each instant has when all have the same ones in the same order, instants rising."""
     if rows.index.width:
         return rows.index.width
-    size = len(rows.time)
-    width = int(np.argmax(rows.time != rows.time[0])) or size if size else 0
+    width = repeated_after(rows.time, rows.key)
+    return width if width and len(np.unique(rows.key[:width])) == width else None
+
+
+def repeated_after(times: Columns, *identity: Columns | Whole) -> int:
+    """Return after how many rows the same options come again, in the same order at each instant; 0 if they do not.
+
+    identity: columns that tell options apart. Instants rise.
+    """
+    size = len(times)
+    width = int(np.argmax(times != times[0])) or size if size else 0
     if not size or size % width:
-        return None
-    time, key = rows.time.reshape(-1, width), rows.key.reshape(-1, width)
-    if (time != time[:, :1]).any() or (key != key[0]).any() or (np.diff(time[:, 0]) <= 0).any():
-        return None
-    return width if len(np.unique(key[0])) == width else None
+        return 0
+    at = times.reshape(-1, width)
+    if (at != at[:, :1]).any() or (np.diff(at[:, 0]) <= 0).any():
+        return 0
+    return width if all((each.reshape(-1, width) == each[:width]).all() for each in identity) else 0
 
 
 def grid(rows: Rows) -> tuple[Columns, tuple[Option, ...], dict[str, Columns]]:
