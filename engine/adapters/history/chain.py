@@ -34,11 +34,11 @@ from engine.model.errors import StoreError
 from engine.model.session import Session, session_on
 
 IDENTITY = ("date", "time", "symbol", "trading_class", "expiry", "right", "strike", "underlying")
-NEEDED = ("time", "expiry", "right", "strike", "bid", "ask")
-OTHER_NAMES = {
+_NEEDED = ("time", "expiry", "right", "strike", "bid", "ask")
+_OTHER_NAMES = {
     "symbol": ("underlying_symbol", "ticker", "root", "root_symbol", "act_symbol"),
     "time": ("quote_time", "quote_datetime", "datetime", "timestamp", "ts"),
-    "expiry": (*NAMES["expiry"], "expiration_date", "expiration_time", "exp_date", "exdate", "maturity"),
+    "expiry": (*NAMES["expiry"], "expiration_time", "exp_date", "exdate", "maturity"),
     "right": (*NAMES["right"], "cp", "cp_flag", "put_call", "putcall", "option_right", "callput"),
     "strike": ("strike_price", "k"),
     "bid": ("bid_price", "best_bid"),
@@ -164,13 +164,13 @@ class ChainSource:
 
 def _check_names(table: ArrowTable, file: Path) -> None:
     """See that a table has the columns that a chain needs. Raises: StoreError that names all it lacks."""
-    lacking = [name for name in NEEDED if name not in table.names]
+    lacking = [name for name in _NEEDED if name not in table.names]
     if not {"symbol", "trading_class"} & set(table.names):
         lacking.insert(0, "symbol")
     if not lacking:
         return
     own = [name for name in parquet_file(file).schema_arrow.names if name.lower() not in (*IDENTITY, *BY_QUOTE)]
-    meant = [f"{name} is perhaps `{ours}`" for ours in lacking for name in own if name.lower() in OTHER_NAMES[ours]]
+    meant = [f"{name} is perhaps `{ours}`" for ours in lacking for name in own if name.lower() in _OTHER_NAMES[ours]]
     columns = ", ".join(f"`{name}`" for name in lacking)
     text = f"it has no column{'s' if len(lacking) > 1 else ''} {columns}"
     if meant:
