@@ -76,7 +76,7 @@ def legs_to_close(position: Position, bot: CompiledBot) -> list[tuple[PositionLe
 
 def _without_partners(position: Position) -> list[tuple[PositionLeg, int]]:
     """Return what is held beside whole structures: of legs that were closed apart from the others, all of it."""
-    keep = min((leg.held // leg.ratio for leg in partners(position)), default=0)
+    keep = _whole(partners(position))
     found = ((leg, leg.held - (0 if leg.name in position.parted else keep * leg.ratio)) for leg in position.legs)
     return [(leg, count) for leg, count in found if count > 0]
 
@@ -93,8 +93,12 @@ def rolled_legs(position: Position, planned: ExitPlan) -> tuple[PositionLeg, ...
 
 def are_whole(legs: Collection[PositionLeg]) -> bool:
     """Say whether legs hold as many structures each, and nothing beside them."""
-    count = min((leg.held // leg.ratio for leg in legs), default=0)
+    count = _whole(legs)
     return all(leg.held == count * leg.ratio for leg in legs)
+
+
+def _whole(legs: Collection[PositionLeg]) -> int:
+    return min((leg.held // leg.ratio for leg in legs), default=0)
 
 
 def is_dead(work: Work, leg: PositionLeg) -> bool:
