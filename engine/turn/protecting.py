@@ -6,7 +6,7 @@ bought a short leg back: what is left of the position is closed by the engine. W
 engine watches its price, and closes the position where the stop would have been hit.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -159,21 +159,20 @@ def _is_bid(work: Work, position: Position, leg: PositionLeg, price: Decimal) ->
 
 def is_protected(work: Work, position: Position) -> bool:
     """Say whether each short leg has a stop that rests at the broker, or a closing order that works."""
-    guards = [order for order in work.live_orders(position.id) if _guards(order) and not order.opens(position.id)]
-    for leg in position.legs:
-        if _is_at_risk(work, leg):
-            covered = sum(_covers(order, leg) for order in guards)
-            if covered < leg.held:
-                return False
-    return True
+    orders = work.live_orders(position.id)
+    return all(guarded(orders, position, leg) >= leg.held for leg in position.legs if _is_at_risk(work, leg))
 
 
-def _guards(order: Order) -> bool:
-    return order.purpose in GUARDING and order.status is OrderStatus.WORKING and order.ended is None
-
-
-def _covers(order: Order, leg: PositionLeg) -> int:
-    return sum(order.remaining * found.ratio for found in order.legs if found.name == leg.name and not found.opens)
+def guarded(orders: Iterable[Order], position: Position, leg: PositionLeg) -> int:
+    """Return how many contracts of a position's leg those of these orders that work at the broker would close."""
+    closing = (
+        order.remaining * found.ratio
+        for order in orders
+        if order.purpose in GUARDING and order.status is OrderStatus.WORKING and order.ended is None
+        for found in order.legs_of(position.id)
+        if found.name == leg.name and not found.opens
+    )
+    return sum(closing)
 
 
 def note_protection(work: Work, position: Position) -> Position:

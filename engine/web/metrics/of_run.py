@@ -6,7 +6,7 @@ another contract makes one sample wrong and nothing else.
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -14,17 +14,17 @@ from engine.model.contract import Underlying
 from engine.model.errors import BrokerError
 from engine.model.market import Board
 from engine.model.money import ZERO
-from engine.model.order import Order, OrderStatus, Purpose
-from engine.model.position import Position, PositionLeg
+from engine.model.order import OrderStatus, Purpose
+from engine.model.position import Position
 from engine.run.glance import Doing, today_of
 from engine.run.start import Run
 from engine.run.vitals import Vitals
+from engine.turn.protecting import GUARDING, guarded
 from engine.turn.state import State
 from engine.web.metrics.catalogue import Sample
 from engine.web.picture import Picture
 
 RESTING = (Purpose.TARGET, Purpose.STOP, Purpose.PROTECT)
-GUARDS = (Purpose.EXIT, Purpose.UNWIND, Purpose.ROLL, Purpose.STOP, Purpose.PROTECT)
 _BY_IMPORTANCE = (
     Doing.HALTED, Doing.PAUSED, Doing.EXITING, Doing.OPEN, Doing.ENTERING, Doing.WATCHING, Doing.FLAT,
 )  # fmt: skip
@@ -166,18 +166,13 @@ def unprotected_since(state: State, position: Position) -> datetime | None:
 
     Since the last order that did is over, or since the position was opened.
     """
-    orders = [each for each in state.orders.values() if each.position == position.id and each.purpose in GUARDS]
-    working = [each for each in orders if each.status is OrderStatus.WORKING and each.ended is None]
-    if all(_covered(working, leg) >= leg.held for leg in position.legs if leg.sign < 0 and leg.held > 0):
+    orders = [each for each in state.orders.values() if each.position == position.id and each.purpose in GUARDING]
+    if all(guarded(orders, position, leg) >= leg.held for leg in position.legs if leg.sign < 0 and leg.held > 0):
         return None
     if position.unprotected_since is not None:
         return position.unprotected_since
     over = [each.changed_at for each in orders if not each.status.is_live and each.sent_at is not None]
     return max([*over, *([position.opened_at] if position.opened_at else [])], default=None)
-
-
-def _covered(orders: Iterable[Order], leg: PositionLeg) -> int:
-    return sum(each.remaining * found.ratio for each in orders for found in each.legs if found.name == leg.name)
 
 
 # ---------------------------------------------------------------- the books and the account

@@ -323,6 +323,17 @@ def test_protection_counts_from_the_last_order_that_covered() -> None:
     assert unprotected_since(state._replace(orders=orders), told) == at("10:20")
 
 
+def test_what_a_roll_opens_covers_nothing_of_what_it_closes() -> None:
+    state = day_state("10:30")
+    (position,) = [each for each in state.positions.values() if each.bot == SELLER]
+    stop = next(order for order in state.orders.values() if order.purpose is Purpose.STOP)
+    both = (*stop.legs, *(replace(leg, opens=True) for leg in stop.legs))
+    state = state._replace(orders={"roll": replace(stop, purpose=Purpose.ROLL, legs=both, into="the next one")})
+    assert unprotected_since(state, position) is None
+    legs = tuple(replace(leg, opened=2 * leg.opened) for leg in position.legs)
+    assert unprotected_since(state, replace(position, legs=legs)) == position.opened_at
+
+
 # ---------------------------------------------------------------- vitals
 
 
