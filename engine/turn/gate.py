@@ -43,10 +43,6 @@ class Replaced(NamedTuple):
     position: Position
     rest: Position | None
 
-    def is_of_it(self, position: Position) -> bool:
-        """Say whether a position comes of the same entry."""
-        return position.entered_as == self.position.entered_as
-
     def beside(self, positions: Iterable[Position]) -> list[Position]:
         """Return these positions, of that one what stays."""
         found = (self.rest if each.id == self.position.id else each for each in positions)
@@ -64,10 +60,15 @@ def entry_refusal(
     """Return why this structure may not be opened now, "" when it may. replaced: what is rolled into it."""
     plan = bot.plan
     others = work.active_positions() if replaced is None else replaced.beside(work.active_positions())
+    of_trade = [] if replaced is None else [p for p in others if p.entered_as == replaced.position.entered_as]
     limits = work.program.limits
     quantity = view.quantity
-    worst = entry_worst_case(selection, Decimal(f"{view.start_price or 0.0:.4f}"), is_covered=view.is_covered)
     commission = Decimal(f"{view.commission:.2f}")
+    if of_trade:  # the trade goes on: all its parts and the new legs count together, at the prices of now
+        worst_case = as_one_trade(work, of_trade, selection, quantity, commission)
+    else:
+        worst = entry_worst_case(selection, Decimal(f"{view.start_price or 0.0:.4f}"), is_covered=view.is_covered)
+        worst_case = None if worst is None else worst * LOT * quantity + commission
     state = work.bots[plan.name]
     counts = [(leg, leg.ratio * quantity) for leg in selection.legs]
     at_once = quote.natural if plan.order.start is Start.MARKET else view.start_price
@@ -79,14 +80,14 @@ def entry_refusal(
             is_reducing=work.state.standing.trading is not Trading.ACTIVE or work.state.is_stopping,
             is_paused=plan.name in work.state.standing.paused or "" in work.state.standing.paused,
             halted=state.day.halted,
-            worst_case=_worst_case(work, others, selection, quantity, commission, worst, replaced),
+            worst_case=worst_case,
             max_loss_per_trade=plan.risk.max_loss_per_trade,
             undefined_risk=plan.risk.undefined_risk,
             bot_today=bot_today(work, plan.name),
             bot_daily_loss=plan.risk.daily_loss,
             account_today=account_today(work),
             account_daily_loss=limits.daily_loss,
-            open_positions=count_trades(each for each in others if replaced is None or not replaced.is_of_it(each)),
+            open_positions=count_trades(others) - bool(of_trade),
             account_max_open=limits.max_open,
             conflicts=_conflicts(work, others, bot, selection),
             sent=work.sent,
@@ -114,24 +115,6 @@ def entry_refusal(
             cover=cover_of(work, bot, selection, quantity),
         )
     )
-
-
-def _worst_case(
-    work: Work,
-    others: list[Position],
-    selection: Selection,
-    quantity: int,
-    commission: Decimal,
-    worst: Decimal | None,
-    replaced: Replaced | None,
-) -> Decimal | None:
-    """Return what the trade may lose at expiry in dollars, None without a bound: together with what stays of one that
-    is rolled, and what other parts of it were rolled into, as all stand at the prices of now.
-    """
-    of_it = [] if replaced is None else [each for each in others if replaced.is_of_it(each)]
-    if not of_it:
-        return None if worst is None else worst * LOT * quantity + commission
-    return as_one_trade(work, of_it, selection, quantity, commission)
 
 
 def _notional(work: Work, option: Option, count: int) -> Decimal:

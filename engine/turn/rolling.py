@@ -106,7 +106,8 @@ def seek(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) ->
     opens = start_net(planned.order, quotes[1], _parts(opening), None)
     view.start_price = None if opens is None else float(opens)
     view.commission = float(_commission(work, opening, quantity))
-    if reason := _over_the_limits(work, position, rolled, bot, view, selection, quotes[1]):
+    replaced = Replaced(position, _without(position, rolled))
+    if reason := _over_the_limits(work, replaced, bot, view, selection, quotes[1]):
         return Found(None, refused=reason, is_final=False)
     commission = _commission(work, (*closing, *opening), quantity)
     view.commission = float(commission)
@@ -231,16 +232,10 @@ def _together(quotes: tuple[NetQuote, NetQuote]) -> NetQuote:
 
 
 def _over_the_limits(
-    work: Work,
-    position: Position,
-    rolled: tuple[PositionLeg, ...],
-    bot: CompiledBot,
-    view: View,
-    selection: Selection,
-    quote: NetQuote,
+    work: Work, replaced: Replaced, bot: CompiledBot, view: View, selection: Selection, quote: NetQuote
 ) -> str:
     """Return which limit keeps the new legs out, as if those that are rolled were gone; "" when none does."""
-    replaced = Replaced(position, _without(position, rolled))
+    position = replaced.position
     if reason := entry_refusal(work, bot, view, selection, quote, replaced):
         return reason
     if not bot.risk:
