@@ -136,7 +136,7 @@ def _expected(position: Position, beside: Beside) -> Decimal | None:
     count, total = _opened(position), Decimal(0)
     if not beside.closings or not count or any(leg.closed != count * leg.ratio for leg in position.legs):
         return None
-    if [closing.purpose for closing in beside.closings] == ["roll"] and not beside.settlements:
+    if [closing.purpose for closing in beside.closings] == ["roll"] and not (beside.settlements or position.parted):
         return None if position.exit_mid is None else step_or_none(-position.exit_mid)
     for closing in beside.closings:
         if closing.expected is None:

@@ -249,6 +249,21 @@ def test_sides_closed_one_by_one_are_expected_at_what_each_was_then(place: Place
     assert (trade["expected_exit_price"], trade["slippage"]) == (0.45, -0.05), "not that of the first side alone"
 
 
+@pytest.mark.parametrize(("parted", "expected"), [((), 0.30), (("short_put", "long_put"), None)])
+def test_a_roll_of_one_side_says_nothing_of_what_others_closed_of_the_other(
+    parted: tuple[str, ...], expected: float | None, place: Place
+) -> None:
+    records = []
+    for record in condor_records():
+        if record.kind is Kind.POSITION and record.data.get("exit_mid"):
+            record = replace(record, data={**record.data, "exit_mid": "-0.30", "parted": list(parted)})
+        if record.kind is Kind.ORDER and record.data["purpose"] != Purpose.ENTRY.value:
+            record = replace(record, data={**record.data, "purpose": Purpose.ROLL.value})
+        records.append(record)
+    (trade,) = rows(store_of(place, records), "SELECT expected_exit_price FROM trades")
+    assert trade["expected_exit_price"] == expected
+
+
 def test_a_second_try_is_expected_at_what_the_first_was(place: Place) -> None:
     records = condor_records()
     first, last = [r for r in records if r.kind is Kind.ORDER and r.data["ref"] == "rb-2"]
