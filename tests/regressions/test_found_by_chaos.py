@@ -19,6 +19,7 @@ from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.session import session_from
 from engine.record.record import Kind
 from engine.run.aftermath.outside import more_than_cap
+from engine.run.chaos import trial
 from engine.run.chaos.acts import Act
 from engine.run.chaos.aftermath import Aftermath
 from engine.run.chaos.draw import CHOICE, draw
@@ -341,4 +342,36 @@ def test_an_exit_that_the_broker_overfills_is_not_more_at_work_than_is_held(tmp_
     )
     left = live_through(replace(draw(86248, desk, CHOICE), faults=faults, crashes=(), acts=()), desk, tmp_path)
     assert "overfill" in {kind.partition(" ")[0] for kind in left.kinds_fired}
+    assert judge(left, desk) == {}
+
+
+def test_a_trial_does_not_wait_for_a_position_that_is_on_hold(tmp_path: Path) -> None:
+    """It waited until its very last instant, at which the bot's next window opened and an order had just been sent."""
+    desk = load_desk([str(shipped("examples/rich_volatility.yaml"))], {}, None)
+    every: dict[str, str | int] = {
+        "kind": "correction",
+        "on": "fill",
+        "number": "each",
+        "seconds": 5,
+        "quantity_by": -1,
+    }
+    storm = replace(draw(1309201, desk, CHOICE, overnight=True), faults=(every,), crashes=(), acts=())
+    left = live_through(storm, desk, tmp_path)
+    (position,) = left.day.positions.values()
+    assert (position.state, bool(position.on_hold)) == ("exiting", True)
+    assert left.outside.last - storm.calm_at == trial.QUIET
+    assert judge(left, desk) == {}
+
+
+def test_a_trial_does_not_end_before_the_answer_to_what_was_sent_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its longest time may be over at the very instant of an entry: of that order nobody could know anything yet."""
+    desk = load_desk(spec_files(["spy_put_seller"]), {}, None)
+    start = desk.bots["spy_put_seller"].windows(session_from(DEFAULT_DATE))[0][0]
+    bare = replace(draw(7, desk, CHOICE), day=DEFAULT_DATE, market=None, faults=(), crashes=(), acts=(), lockstep=True)
+    monkeypatch.setattr(trial, "QUIET", timedelta(0))
+    monkeypatch.setattr(trial, "LONGEST_QUIET", timedelta(0))
+    left = live_through(replace(bare, begins=start - timedelta(minutes=6), calm_at=start), desk, tmp_path)
+    assert [order.status for order in left.day.orders.values()] != [OrderStatus.SENDING]
     assert judge(left, desk) == {}

@@ -42,6 +42,8 @@ CLIENT_ID = 1
 STORE = "chaos.db"
 QUIET, LONGEST_QUIET = timedelta(minutes=3), timedelta(minutes=15)
 """How long an engine is left alone after the last fault, at least, and until it has nothing under way."""
+ANSWERED = timedelta(minutes=1)
+"""How long after that it still waits for the answer to what was sent last: a bot may enter at that very instant."""
 TOO_LATE = timedelta(minutes=25)
 """How long after the last fault an engine must have been seen."""
 TOLD_WITHIN = timedelta(minutes=4)
@@ -311,7 +313,9 @@ class _Trial:
         if self.storm.ends_with_day:
             return
         quiet = at - self.storm.calm_at
-        if quiet >= LONGEST_QUIET or (quiet >= QUIET and not _is_busy(run, at)):
+        if quiet < QUIET or (quiet < LONGEST_QUIET and _is_busy(run, at)):
+            return
+        if quiet >= LONGEST_QUIET + ANSWERED or not _waits_for_an_answer(run, at):
             raise _OverError
 
     def _calm(self, gateway: RunningGateway) -> None:
@@ -379,8 +383,14 @@ def _is_busy(run: Run, at: datetime) -> bool:
     state = run.loop.state
     if any(at - doubt.since <= DOUBT + ASK_AGAIN for doubt in state.doubts.values()):
         return True
-    moving = any(position.state in ("entering", "exiting") for position in state.positions.values())
+    positions = (position for position in state.positions.values() if not position.on_hold)
+    moving = any(position.state in ("entering", "exiting") for position in positions)
     return moving or any(order.status in UNDER_WAY for order in state.orders.values())
+
+
+def _waits_for_an_answer(run: Run, at: datetime) -> bool:
+    orders = run.loop.state.orders.values()
+    return any(order.status in UNDER_WAY and at - order.changed_at < ANSWERED for order in orders)
 
 
 def _now(gateway: RunningGateway) -> datetime:
