@@ -37,12 +37,17 @@ class Opportunity(NamedTuple):
 Span = tuple[datetime, datetime]
 
 
+def is_day_of(entry: EntryPlan, session: Session) -> bool:
+    """Say whether the bot enters on such a day of the week."""
+    return not entry.days or session.date.weekday() in entry.days
+
+
 def spans(entry: EntryPlan, session: Session, latest: datetime) -> tuple[Span, ...]:
     """Return start and end of today's windows in UTC; they end at `latest` (the first time exit) or the close.
 
     On a week day on which the bot does not enter each is empty.
     """
-    if entry.days and session.date.weekday() not in entry.days:
+    if not is_day_of(entry, session):
         return tuple((session.close, session.close) for _ in entry.windows)
     return tuple(_span(each, session, min(latest, session.close)) for each in entry.windows)
 
@@ -96,7 +101,7 @@ def opportunity(
     open_now: counts positions open or working. times: the window at hand, which `day` is in.
     """
     start, end = times
-    if entry.days and session.date.weekday() not in entry.days:
+    if not is_day_of(entry, session):
         return Opportunity(False, f"it does not enter on a {session.date:%A}", None, True)
     if start >= end:
         return Opportunity(False, "its window is empty today (early close)", None, True)

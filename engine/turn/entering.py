@@ -4,7 +4,7 @@ import math
 from datetime import datetime, timedelta
 
 from engine.decide.limits import halt_words
-from engine.decide.opportunity import AHEAD, OVER, Opportunity, opportunity
+from engine.decide.opportunity import AHEAD, OVER, Opportunity, is_day_of, opportunity
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
 from engine.evaluate.wording import describe
@@ -151,7 +151,8 @@ def _not_open(work: Work, bot: CompiledBot, found: Opportunity, window: int) -> 
 def _note_unwatched(work: Work, bot: CompiledBot, found: Opportunity, window: int) -> None:
     """Keep on record what keeps a bot from watching in its window: a cap, or a day on which it does not enter.
 
-    The day keeps it of the first window; a later one that is shut before anything was sent in it is told by itself.
+    The day keeps it of the first window; a later one that is shut before anything was sent in it is told by itself,
+    unless the bot enters in none of them on such a day.
     """
     name = bot.plan.name
     day = work.bots[name].day
@@ -159,7 +160,7 @@ def _note_unwatched(work: Work, bot: CompiledBot, found: Opportunity, window: in
         return
     if not (day.entries or day.halted or day.decided or day.skipped):
         work.put_day(replace(day, skipped=found.reason))
-    elif window and not day.tried:
+    elif window and not day.tried and is_day_of(bot.plan.entry, work.state.session):
         start = bot.plan.entry.windows[window].start
         skip(work, name, f"its window from {start} is shut: {found.reason}", window=window)
 

@@ -262,6 +262,14 @@ def test_a_later_window_of_a_bot_that_has_halted_says_why() -> None:
     ]
 
 
+def test_no_window_is_told_as_shut_on_a_day_on_which_the_bot_enters_in_none() -> None:
+    """The day says so itself; the last of them was told at the first look that anything made the bot take."""
+    desk = desk_of(TWO.replace("max_open: 5", "max_open: 5, days: [mon]"))
+    desk.until("16:00", step=60)
+    assert "Wednesday" in desk.state.bots["spread"].day.skipped
+    assert not desk.said(Kind.DECISION, "skip")
+
+
 def test_a_window_that_is_over_is_not_told_as_shut() -> None:
     desk = desk_of(TWO)
     desk.until("10:05")
