@@ -117,6 +117,8 @@ def step_exits(work: Work, position: Position) -> None:
         elif planned.repeat and truth is False:
             _acts_anew(work, position, planned)
     wake(work, position.bot, RECHECK)
+    if bot.spells and position.opened_at and (due := bot.next_spell(position.opened_at, work.at)) is not None:
+        wake(work, position.bot, (due - work.at).total_seconds())
     position = work.positions[position.id]
     for planned in true:
         if not _may_act(work, position, bot, planned):

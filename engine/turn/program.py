@@ -1,6 +1,6 @@
 """What runs: every bot compiled once, with its rules as closures. Never changes while it runs."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -44,6 +44,8 @@ from engine.spec.nouns.condition import Amount, Condition, Unit
 
 USUAL_BAND = Amount(Decimal(10), Unit.PERCENT)
 """How far from the mid an entry may be priced when the account document does not say: a tenth of what its legs cost."""
+A_MOMENT = 0.001
+"""Seconds after a bound at which what is true at it may be no more, and what is true beyond it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,8 @@ class CompiledBot:
     levels: underlyings and indices that it reads at all; exit_levels: those that its exits read; exit_chains: symbols
     whose options at the money its exits read; exit_moves: symbols whose expected move of the open its exits read;
     resting: exits that rest at the broker; rolls: what exits roll into, by their names; trailing: what its exits count
-    the best profit of. choices: its alternatives, each a bot of its own; `alternative` is which of them this one is. So
-    are members, the symbols of a universe, and `symbol`.
+    the best profit of; spells: seconds in trade at which its exits may change. choices: its alternatives, each a bot of
+    its own; `alternative` is which of them this one is. So are members, the symbols of a universe, and `symbol`.
     """
 
     plan: Plan
@@ -107,6 +109,7 @@ class CompiledBot:
     resting: tuple[ExitPlan, ...]
     trailing: tuple[Trailing, ...]
     rolls: Mapping[str, CompiledRoll]
+    spells: tuple[float, ...] = ()
     choices: tuple["CompiledChoice", ...] = ()
     alternative: str = ""
     members: tuple["CompiledMember", ...] = ()
@@ -205,6 +208,12 @@ class CompiledBot:
         if any(_comes_by_clock(test, since, session.close) for test in rules):
             return True
         return bool(rules) and any(option.expiry == session.date for option in options)
+
+    def next_spell(self, opened_at: datetime, at: datetime) -> datetime | None:
+        """Return when an exit may next change by how long a position has been held, None when by that it will not."""
+        rounds = timedelta.resolution if opened_at.microsecond else timedelta(0)  # of floats, by which rules count
+        found = (opened_at + timedelta(seconds=seconds) + rounds for seconds in self.spells)
+        return next((due for due in found if due > at), None)
 
     def instants(self, session: Session) -> tuple[datetime, ...]:
         """Return the times of this session at which a rule of the bot can change by the clock alone, sorted."""
@@ -367,6 +376,7 @@ def _compiled(plan: Plan, pool: Pool) -> CompiledBot:
         rolls={each.name: _rolling(plan, each.roll) for each in plan.exits if each.roll is not None},
         exit_chains=frozenset(name[8:] for name in exit_reads(plan) if name.startswith("strikes:")),
         exit_moves=exit_moves(plan),
+        spells=_spells(plan),
     )
 
 
@@ -381,6 +391,21 @@ def _trailing(plan: Plan) -> tuple[Trailing, ...]:
     calls = dict.fromkeys(call for rule in rules for call in calls_of(rule.test) if call.measure == "give_back")
     context = context_of(plan)
     return tuple(Trailing(call, bind(replace(call, measure="profit"), context)) for call in calls)
+
+
+def _spells(plan: Plan) -> tuple[float, ...]:
+    """Return the times in trade that its exits, and what arms them, compare with, sorted."""
+    rules = (rule for planned in plan.exits for rule in (planned.rule, *planned.armed_by) if rule is not None)
+    return tuple(sorted({seconds for rule in rules for seconds in _times_in_trade(rule.test)}))
+
+
+def _times_in_trade(test: object) -> Iterator[float]:
+    if isinstance(test, Compare) and isinstance(test.left, Call) and test.left.measure == "time_in_trade":
+        after = 0.0 if test.op in (Op.AT_LEAST, Op.BELOW) else A_MOMENT
+        yield from (each.value + after for each in test.right if isinstance(each, Constant))
+    for member in (*getattr(test, "members", ()), getattr(test, "member", None)):
+        if member is not None:
+            yield from _times_in_trade(member)
 
 
 def _sharing(plan: Plan, pool: Pool) -> Plan:

@@ -11,6 +11,7 @@ import pytest
 from both_ways import FIRST, calendar, terms
 from past_days import Leaps, PastDays, with_spy
 from plain_specs import calm_spec, random_spec
+from rolling_specs import rolling_spec
 
 from engine.model.command import Inquire, Watch
 from engine.model.event import MarketMoved
@@ -123,4 +124,15 @@ def test_every_bot_that_is_shipped_acts_all_at_once(number: int, monkeypatch: py
 def test_random_bots_act_all_at_once(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     source = (PastDays if seed % 2 else Leaps)(strikes=60, seed=seed, change=with_spy)
     text = calm_spec(seed) if seed % 3 == 0 else random_spec(seed)
+    live_through(program_from(text, "plain", source), source, 3, ("natural", "mid")[seed % 2], monkeypatch)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "seed", [pytest.param(each, id=f"{'ci ' if each in (18, 39) else ''}{each}") for each in range(40)]
+)
+def test_random_bots_that_roll_act_all_at_once(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of them were looked at up to 15 seconds after they had been held for the time that an exit asks for."""
+    text = rolling_spec(seed, "plain")
+    source = source_of(text, PastDays if seed % 2 else Leaps, seed)
     live_through(program_from(text, "plain", source), source, 3, ("natural", "mid")[seed % 2], monkeypatch)

@@ -19,7 +19,7 @@ from engine.model.position import Position
 from engine.record.record import Record
 from engine.run.backtest.held import HeldPosition, rules_of
 from engine.run.backtest.market import DayMarket
-from engine.run.backtest.waking import LOOKS_AGAIN, Agenda, Instant, only_looks_again
+from engine.run.backtest.waking import LOOKS_AGAIN, Agenda, Instant, only_looks_again, spells_of
 from engine.turn.asking import ASK_EVERY, ask_at
 from engine.turn.daily import OPENING_MINUTES, held_since, is_mark_due, is_snapshot_due, next_mark
 from engine.turn.profit import bot_today
@@ -77,7 +77,8 @@ class Quiet:
         others = (at for name, at in state.wakes.items() if name not in names)
         agendas = (at for name in names for at in state.bots[name].agenda[:1])
         assert state.watch_at is not None
-        until = min(state.watch_at - LOOKS_AGAIN, state.session.close, *others, *agendas)
+        spells = spells_of(self._program, state, now)
+        until = min(state.watch_at - LOOKS_AGAIN, state.session.close, *others, *agendas, *spells)
         return until, self._next_stir(work, held)
 
     def _asked(self, state: State, instants: Sequence[Instant]) -> tuple[datetime | None, datetime | None]:

@@ -79,6 +79,16 @@ def only_looks_again(program: Program, state: State, now: datetime, step_at: dat
     return True
 
 
+def spells_of(program: Program, state: State, now: datetime) -> list[datetime]:
+    """Return when exits may next change by how long a position has been held, of each that they look at so."""
+    found = []
+    for name in state.active:
+        position = state.positions[name]
+        if position.opened_at is not None and (bot := program.governing(position)).spells:
+            found.append(bot.next_spell(position.opened_at, now))
+    return [each for each in found if each is not None]
+
+
 def _is_judged(state: State, bot: BotState, place: str) -> bool:
     """Say whether rules in this place are judged now: of an entry that is watched for, of a halt, of what is held."""
     position = position_of(place)

@@ -44,6 +44,7 @@ from engine.run.backtest.waking import (
     agenda_of,
     idle_until,
     only_looks_again,
+    spells_of,
 )
 from engine.run.prepare import needed_bars, prepare, read_today
 from engine.run.pretend_broker import expired
@@ -276,6 +277,7 @@ class Walk(Hearing):
         idle = self._pass_by(agenda, market)
         coming = agenda[0][0] if agenda else NEVER
         found = [at for at in (self.fresh_at, self.broker.next_at(self.now)) if at is not None]
+        found += spells_of(self.program, self.state, self.now)
         at, step_at = (self.now, self.state.step_at) if idle is None else idle
         if not only_looks_again(self.program, self.state, at, step_at):
             found.append(step_at if step_at > at else at + SOON)

@@ -221,6 +221,25 @@ def test_an_exit_that_could_not_be_judged_is_no_more_waited_for_once_its_positio
     assert len(held) < 5
 
 
+@pytest.mark.parametrize(
+    ("condition", "seconds"),
+    [
+        ("{time_in_trade: {at_least: 30m}}", 1800.0),
+        ("{time_in_trade: {above: 1850s}}", 1850.001),
+        ("{name: calm, all: [{time_in_trade: {at_least: 21m}}, not: {vix: {above: 99}}]}", 1260.0),
+    ],
+)
+def test_what_has_been_held_for_its_time_is_left_then_and_not_at_the_next_instant(
+    tmp_path: Path, condition: str, seconds: float
+) -> None:
+    text = BOUGHT.format(name="plain", at="10:00", exits=f'[{condition}, {{time: "15:30"}}]')
+    told, every = both(program_of(tmp_path, text), PastDays(strikes=30), 1, "mid")
+    assert not difference(told, every)
+    (opened,) = {each.at for each in told if each.kind is Kind.FILL and each.data["purpose"] == "entry"}
+    (left,) = [each.at for each in told if each.data.get("what") == "exit"]
+    assert (left - opened).total_seconds() == seconds
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("fills", FILLS)
