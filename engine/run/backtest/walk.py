@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from math import isnan
 
 from engine.adapters.history.day import Finding, HistoryDay, Severity, Source
 from engine.adapters.history.finding import told
@@ -340,10 +341,20 @@ class Walk(Hearing):
         level = market.day.levels.get(REGIME)
         if level is None or self.now < session.open or self.noted == session.date:
             return
-        value = float(level[place])
-        if value == value:
-            self.noted = session.date
-            self.records.append(Record(self.now, Kind.FACTS, data={"symbol": REGIME, "what": "open", "value": value}))
+        if not isnan(value := float(level[place])):
+            self._note_open(session, value)
+
+    def _note_open(self, session: Session, value: float) -> None:
+        self.noted = session.date
+        self.records.append(Record(self.now, Kind.FACTS, data={"symbol": REGIME, "what": "open", "value": value}))
+
+    def _note_regime_at_last(self, session: Session) -> None:
+        """Record the open of VIX in its daily bar, where the session has no level: nothing is told by it before."""
+        if self.noted == session.date:
+            return
+        bars = self.source.daily(REGIME, session.date + timedelta(days=1), 1)
+        if bars and bars[-1].date == session.date and not isnan(bars[-1].open):
+            self._note_open(session, float(bars[-1].open))
 
     # ------------------------------------------------------------ the end of a session
 
@@ -361,6 +372,7 @@ class Walk(Hearing):
             keep_marks(self.marks, self.broker.holdings, session, day)
             self._hear(AccountReport(self.now, self.broker.told(self.marks)))
             self._note_shares()
+            self._note_regime_at_last(session)
 
     def _note_shares(self) -> None:
         """Record how many shares the account holds, and what one has cost, whenever their number has changed.

@@ -845,6 +845,20 @@ def test_the_funnel_says_what_kept_a_bot_out(tmp_path: Path) -> None:
     assert [(each.rule, each.sessions, each.false) for each in found.stopped] == [("vix", 7, 105.0)]
 
 
+def test_of_a_session_without_levels_of_vix_the_daily_bar_tells_its_open(tmp_path: Path) -> None:
+    """All trades of such data were of an unknown VIX; nothing of the day may be told by its bar before it is over."""
+
+    def without_vix(day: HistoryDay) -> HistoryDay:
+        return replace(day, levels={name: level for name, level in day.levels.items() if name != "VIX"})
+
+    source = PastDays(every=3, strikes=25, change=without_vix)
+    desk = desk_of(tmp_path, CONDOR.replace("vix: {between: [10, 30]}", "spot: {above: 1}"))
+    trades = run(desk, tmp_path / "x.db", source, last=date(2026, 9, 3)).trades
+    opens = [source.daily("VIX", day, 1)[-1].open for day in (date(2026, 9, 2), date(2026, 9, 3), date(2026, 9, 4))]
+    assert [each.vix for each in trades] == opens
+    assert check_look_ahead(lambda each: walk(desk, each), source, FIRST, date(2026, 9, 3)).leaks == ()
+
+
 def test_margin_that_is_asked_for_is_the_estimate(tmp_path: Path) -> None:
     """It is what the condor could lose at expiry: $1,000 less its credit."""
     source = PastDays(every=3, strikes=25)
