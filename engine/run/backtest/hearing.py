@@ -11,6 +11,7 @@ from engine.record.record import Record
 from engine.run.backtest.broker import BacktestBroker
 from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.sampling import Sampler
+from engine.run.backtest.waking import only_rests
 from engine.turn.program import Program
 from engine.turn.state import State
 from engine.turn.turn import turn
@@ -59,7 +60,7 @@ class Hearing:
     def _is_owed_an_answer(self) -> bool:
         """Say whether a list of open orders could tell the engine anything: here no message is ever lost."""
         assert self.state is not None
-        return bool(self.state.live or self.state.doubts or self.state.risen or self.state.absent)
+        return bool(self.state.doubts) or not only_rests(self.state)
 
 
 def at_once(events: AsyncIterator[Event]) -> Iterator[Event]:

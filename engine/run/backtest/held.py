@@ -14,6 +14,7 @@ from engine.compile.plan import Call, Rule
 from engine.evaluate.reading import context_of
 from engine.model.contract import Option, Underlying
 from engine.model.money import CENT
+from engine.model.order import Order, OrderType, Side
 from engine.model.position import Position
 from engine.model.session import Session
 from engine.record.record import Json, Kind, Record
@@ -27,6 +28,9 @@ from engine.turn.state import Structure
 
 _STEPS, _LARGE, _DOUBT = 1e6, 1e12, 1e-3
 """`rounded` keeps six digits: its steps, how many are told apart, how far from half a step is sure."""
+
+A_STEP = 0.11
+"""Dollars, more than the largest step of an option's price: what rounding may make of one."""
 
 
 class LegColumns:
@@ -73,11 +77,15 @@ class LegColumns:
 class HeldPosition:
     """One position over a session, for as long as nothing of it changes.
 
-    may_act: at which instants an exit may be true, or something that it reads is not known.
+    may_act: at which instants an exit may be true, or something that it reads is not known, or an order that rests at
+    the broker may fill. rules: of exits that are judged; those that rest are not.
     """
 
-    def __init__(self, market: DayMarket, position: Position, found: Structure, bot: CompiledBot) -> None:
-        self.position, self.expiry, self.rules = position, found.expiry, rules_of(bot)
+    def __init__(
+        self, market: DayMarket, position: Position, found: Structure, bot: CompiledBot, resting: Sequence[Order] = ()
+    ) -> None:
+        self.position, self.expiry = position, found.expiry
+        self.rules = rules_of(bot, with_resting=not resting)
         self._parts, self._net, self._structures = found.parts, found.net, position.structures
         self._weights = [part.weight for part in found.parts]
         self._columns = columns = LegColumns(market, [part.option for part in found.parts], self._weights)
@@ -85,6 +93,8 @@ class HeldPosition:
         self._spot = np.full(len(columns.times), np.nan) if level is None else level
         self._bids, self._asks = columns.quoted_bid, columns.quoted_ask
         self.may_act = self._may_act(found, bot)
+        for order in resting:
+            self.may_act = self.may_act | self._may_fill(order)
 
     def _may_act(self, found: Structure, bot: CompiledBot) -> Mask:
         """Return at which instants an exit may be true, or something that it reads is not known."""
@@ -105,6 +115,21 @@ class HeldPosition:
             mask = may_hold(rule.test, known, may.shape)
             may = np.ones_like(may) if mask is None else may | mask
         return may
+
+    def _may_fill(self, order: Order) -> Mask:
+        """Return at which instants an order of one leg that rests may fill by any model of fills (see `fills.py`).
+
+        No model gives more than the mid; with a limit it may be rounded to the next step of its price.
+        """
+        (leg,) = order.legs
+        place = [part.option for part in self._parts].index(leg.option)
+        bid, ask = self._bids[place], self._asks[place]
+        mid = np.where(np.isnan(bid), ask / 2, (bid + ask) / 2)
+        price = order.limit_price if order.kind is OrderType.LIMIT else order.stop_price
+        assert price is not None
+        falls = (order.side is Side.BUY) is (order.kind is OrderType.LIMIT)
+        away: Mask = mid > float(price) + A_STEP if falls else mid < float(price) - A_STEP
+        return ~away
 
     @cached_property
     def value(self) -> Columns:
@@ -176,6 +201,7 @@ def rounded_columns(columns: Columns) -> list[list[float | None]]:
     return found
 
 
-def rules_of(bot: CompiledBot) -> list[Rule]:
-    """Return the rules of a bot's exits."""
-    return [each.rule for each in bot.exits if each is not None]
+def rules_of(bot: CompiledBot, *, with_resting: bool = True) -> list[Rule]:
+    """Return the rules of a bot's exits, those that rest at the broker with the others or not."""
+    exits = zip(bot.plan.exits, bot.exits, strict=True)
+    return [each.rule for planned, each in exits if each is not None and (with_resting or not planned.resting)]

@@ -1,9 +1,10 @@
 """Instants of a past session that pass by while something is held, since no exit can act at them and nothing enters.
 
-The engine judges exits at each instant of the data. Where arrays show that none can be true, and that all they read is
-known, a turn would only keep snapshots and ask the broker of what is over; that much is done here, by the engine's own
-clock. Instants at which anything more could come of a turn are left to turns, and so is the last one of a stretch after
-which the engine is woken by its clock: a turn says when. Where data comes next it is passed by as well.
+The engine judges exits at each instant of the data. Where arrays show that none can be true, that all they read is
+known, and that nothing which rests at the broker can fill, a turn would only keep snapshots and ask the broker of what
+is over; that much is done here, by the engine's own clock. Instants at which anything more could come of a turn are
+left to turns, and so is the last one of a stretch after which the engine is woken by its clock: a turn says when. Where
+data comes next it is passed by as well.
 """
 
 from collections.abc import Sequence
@@ -15,11 +16,12 @@ import numpy as np
 
 from engine.fill.pnl import HeldLeg
 from engine.model.contract import LOT
+from engine.model.order import Order
 from engine.model.position import Position
 from engine.record.record import Record
 from engine.run.backtest.held import HeldPosition, rules_of
 from engine.run.backtest.market import DayMarket
-from engine.run.backtest.waking import LOOKS_AGAIN, Agenda, Instant, only_looks_again, spells_of
+from engine.run.backtest.waking import LOOKS_AGAIN, Agenda, Instant, only_looks_again, only_rests, spells_of
 from engine.turn.asking import ASK_EVERY, ask_at
 from engine.turn.daily import OPENING_MINUTES, held_since, is_mark_due, is_snapshot_due, next_mark
 from engine.turn.profit import bot_today
@@ -37,7 +39,7 @@ class Quiet:
 
     def __init__(self, program: Program, market: DayMarket) -> None:
         self._program, self._market = program, market
-        self._known: dict[str, tuple[Position, HeldPosition | None]] = {}
+        self._known: dict[str, tuple[Position, tuple[Order, ...], HeldPosition | None]] = {}
 
     def pass_by(self, agenda: Agenda, state: State, now: datetime) -> tuple[State, list[Record]]:
         """Pass by what comes first in the agenda, as far as turns would change nothing; return what came of it."""
@@ -46,6 +48,7 @@ class Quiet:
             return state, []
         until, end = found
         passed = list(takewhile(lambda each: each[0] < until and 0 <= each[1] < end, agenda))
+        passed = self._until_asking(state, passed)
         if passed and not self._is_data_next(agenda, state, passed, until):
             passed.pop()
         if not passed:
@@ -81,6 +84,17 @@ class Quiet:
         until = min(state.watch_at - LOOKS_AGAIN, state.session.close, *others, *agendas, *spells)
         return until, self._next_stir(work, held)
 
+    def _until_asking(self, state: State, instants: list[Instant]) -> list[Instant]:
+        """Return the instants up to the first one soon after which the broker is asked by the clock, without data."""
+        ask = ask_at(Work(self._program, state, instants[0][0])) if instants else None
+        for number, (at, _) in enumerate(instants if ask is not None else ()):
+            assert ask is not None
+            if at >= ask:
+                ask = at + ASK_EVERY
+            if ask < at + LOOKS_AGAIN:
+                return instants[: number + 1]
+        return instants
+
     def _asked(self, state: State, instants: Sequence[Instant]) -> tuple[datetime | None, datetime | None]:
         """Return when the broker is last asked at these instants, and when it is to be asked next."""
         asked_at, ask = state.asked_at, ask_at(Work(self._program, state, instants[0][0]))
@@ -113,17 +127,26 @@ class Quiet:
     # ------------------------------------------------------------ when a turn does nothing
 
     def _is_calm(self, state: State, now: datetime) -> bool:
-        """Say whether nothing but exits of open positions could make a turn do anything.
+        """Say whether nothing but exits of open positions, and orders that rest, could make a turn do anything.
 
-        Nothing stirs: positions are open and whole, wait for no retry, and nothing of them rests at the broker.
+        Positions are open and whole, wait for no retry, and what is to rest at the broker does.
         """
-        if not state.active or state.doubts or state.uncovered or state.stirring != () or state.is_stopping:
+        if not state.active or state.doubts or state.uncovered or state.stirring is None or state.is_stopping:
+            return False
+        if not only_rests(state) or not all(self._only_rests(state, state.positions[name]) for name in state.stirring):
             return False
         if not state.is_linked or state.standing != Standing() or state.facts.dividends:
             return False
         if now < state.session.open + OPENING_MINUTES or state.watch_at is None or state.aims is None:
             return False
         return only_looks_again(self._program, state, now, state.step_at)
+
+    def _only_rests(self, state: State, position: Position) -> bool:
+        """Say whether a position stirs only since orders of it rest, each for what its leg holds."""
+        if position.state != "open" or position.suspended or position.retry_at is not None or position.is_uneven:
+            return False
+        held = {leg.name: leg.held for leg in position.legs}
+        return all(order.remaining == held[order.legs[0].name] for order in _resting_of(state, position))
 
     def _all_held(self, state: State) -> tuple[HeldPosition, ...] | None:
         """Return what is held, None when some of it is none of what arrays can tell, or waits for something."""
@@ -138,14 +161,14 @@ class Quiet:
         return None if readers else tuple(found)
 
     def _held(self, state: State, position: Position) -> HeldPosition | None:
-        known = self._known.get(position.id)
-        if known is None or known[0] is not position:
+        known, resting = self._known.get(position.id), _resting_of(state, position)
+        if known is None or known[0] is not position or known[1] != resting:
             bot, structure = self._program.governing(position), state.structures.get(position.id)
             made = None
             if structure is not None and is_plain_bot(bot) and self._is_plain(position, structure):
-                made = HeldPosition(self._market, position, structure, bot)
-            known = self._known[position.id] = (position, made)
-        return known[1]
+                made = HeldPosition(self._market, position, structure, bot, resting)
+            known = self._known[position.id] = (position, resting, made)
+        return known[2]
 
     def _is_plain(self, position: Position, structure: Structure) -> bool:
         """Say whether a position that does not stir is as it was opened, and holds options that have quotes."""
@@ -184,6 +207,11 @@ class Quiet:
                 stirs |= ~(value[first:] > least)
         found = np.flatnonzero(stirs)
         return first + (int(found[0]) if len(found) else len(stirs))
+
+
+def _resting_of(state: State, position: Position) -> tuple[Order, ...]:
+    """Return the orders of a position that may still fill."""
+    return tuple(order for ref in state.live if (order := state.orders[ref]).is_of(position.id))
 
 
 def is_plain_bot(bot: CompiledBot) -> bool:

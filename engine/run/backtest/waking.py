@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from engine.adapters.history.day import Columns
+from engine.model.order import OrderStatus
 from engine.model.session import Session
 from engine.run.prepare import read_today
 from engine.turn.program import Program
+from engine.turn.resting import RESTING
 from engine.turn.settling import OPENED_AFTER
 from engine.turn.state import HALTS, NEVER, BotState, State, position_of
 from engine.turn.watching import may_enter
@@ -64,9 +66,10 @@ def agenda_of(
 
 def only_looks_again(program: Program, state: State, now: datetime, step_at: datetime) -> bool:
     """Say whether the engine, due at `step_at`, is woken only to look at the same market again, every 15 seconds."""
-    if step_at < now + LOOKS_AGAIN or state.indexed != state.board.version or state.live:
+    if step_at < now + LOOKS_AGAIN or state.indexed != state.board.version or not only_rests(state):
         return False
-    if any(state.positions[name].state != "open" for name in state.active):
+    positions = [state.positions[name] for name in state.active]
+    if any(each.state != "open" or each.retry_at is not None or each.unprotected_since for each in positions):
         return False
     for name, bot in program.bots.items():
         of_bot, entry = state.bots[name], bot.plan.entry
@@ -77,6 +80,20 @@ def only_looks_again(program: Program, state: State, now: datetime, step_at: dat
         if any(each.count and _is_judged(state, of_bot, place) for (place, _), each in of_bot.confirming.items()):
             return False
     return True
+
+
+def only_rests(state: State) -> bool:
+    """Say whether all orders that may still fill rest at the broker, who has them as they should be."""
+    orders = [state.orders[ref] for ref in state.live]
+    if state.absent or state.risen:
+        return False
+    return all(
+        order.purpose in RESTING
+        and order.status is OrderStatus.WORKING
+        and order.ended is None
+        and order.attempt_until is None
+        for order in orders
+    )
 
 
 def spells_of(program: Program, state: State, now: datetime) -> list[datetime]:

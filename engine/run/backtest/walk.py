@@ -294,7 +294,9 @@ class Walk(Hearing):
         """
         assert self.state is not None
         assert self.broker is not None
-        if not self.skips or market.is_dense or market.day.halts or self.broker.working or self.fresh_at is not None:
+        if not self.skips or market.is_dense or market.day.halts or self.fresh_at is not None:
+            return None
+        if not all(order.is_resting for order in self.broker.working.values()):
             return None
         if self.noted != market.session.date and REGIME in market.day.levels:
             return None

@@ -1,29 +1,24 @@
 """Instants that pass by while something is held: everything on record is what turns at each of them record."""
 
-from dataclasses import replace
-from datetime import date, datetime, time
+from datetime import datetime, time
 from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pytest
+from passed_by import FILLS, FIRST, both, difference, odd, program_of
 from past_days import PastDays
 from plain_specs import random_spec
 
-from engine.adapters.history.day import HistoryDay
 from engine.model.events import event_calendar
 from engine.model.session import at_exchange_time
-from engine.record.record import Kind, Record
+from engine.record.record import Kind
 from engine.run.backtest.fills import fill_model
 from engine.run.backtest.held import rounded_columns
 from engine.run.backtest.walk import Walk
 from engine.run.calendars import shipped_dates
 from engine.run.desk import load_desk
 from engine.turn.judging import rounded
-from engine.turn.program import Program
-
-FIRST = date(2026, 9, 1)
-FILLS = ("natural", "mid", "mid+0.3")
 
 LOOKS_ONCE = """rulebot: 1
 name: plain
@@ -51,58 +46,6 @@ order: {{start: mid, step: 0.05, wait: 5s, tries: 4, then: cancel}}
 exits: {exits}
 risk: {{max_loss_per_trade: $9000}}
 """
-
-
-def odd(day: HistoryDay) -> HistoryDay:
-    """Return the day with holes: quotes without a bid or an ask, crossed ones, deltas and levels that are missing."""
-    chance = np.random.default_rng(day.date.toordinal())
-    bid, ask = day.bid.copy(), day.ask.copy()
-    size = np.full_like(bid, 5.0)
-    struck = chance.random(bid.shape)
-    late = (np.arange(len(bid)) > 0.6 * len(bid))[:, None] & (ask < 0.3)
-    unwanted = (struck < 0.004) | (late & (struck < 0.7))
-    bid[unwanted], size[unwanted & (struck < 0.6)] = np.nan, 0.0
-    ask[(struck > 0.004) & (struck < 0.006)] = np.nan
-    crossed = (struck > 0.006) & (struck < 0.008)
-    bid[crossed] = ask[crossed] + 0.05
-    delta = None if day.delta is None else np.where(chance.random(bid.shape) < 0.003, np.nan, day.delta)
-    levels = {name: np.where(chance.random(len(level)) < 0.01, np.nan, level) for name, level in day.levels.items()}
-    kept = np.flatnonzero(chance.random(len(bid)) > 0.01)
-    made = replace(day, bid=bid, ask=ask, bid_size=size, ask_size=size, delta=delta, levels=levels)
-    return of_instants(made, kept)
-
-
-def of_instants(day: HistoryDay, kept: np.ndarray) -> HistoryDay:
-    """Return the day with these instants alone."""
-    names = ("bid", "ask", "bid_size", "ask_size", "iv", "delta", "gamma", "vega", "theta")
-    columns = {name: column[kept] for name in names if (column := getattr(day, name)) is not None}
-    levels = {name: level[kept] for name, level in day.levels.items()}
-    return replace(day, times=day.times[kept], levels=levels, **columns)
-
-
-def program_of(folder: Path, text: str) -> Program:
-    file = folder / "plain.yaml"
-    file.write_text(text, encoding="utf-8")
-    return load_desk([str(file)], {}, None).program("t", {}, 90)
-
-
-def both(program: Program, source: PastDays, days: int, fills: str) -> tuple[list[Record], list[Record]]:
-    """Return what is recorded with instants passed by, and without."""
-    last = source.dates(FIRST, date(2026, 9, 30))[days - 1]
-    calendar = event_calendar(shipped_dates())
-    walks = [
-        Walk(program, source, calendar, fill_model(fills), Decimal(1_000_000), skips=skips) for skips in (True, False)
-    ]
-    found = [[record for done in walk.through(FIRST, last) for record in done.records] for walk in walks]
-    return found[0], found[1]
-
-
-def difference(told: list[Record], every: list[Record]) -> str:
-    """Return the first record that differs, "" when none does."""
-    for one, other in zip(told, every, strict=False):
-        if one != other or list(one.data) != list(other.data):
-            return f"{one} is not {other}"
-    return "" if len(told) == len(every) else f"{len(told)} records, not {len(every)}"
 
 
 def test_columns_are_rounded_as_single_values_are() -> None:

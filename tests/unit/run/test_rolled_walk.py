@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
+from passed_by import both, difference, odd, program_of
 from past_days import PastDays
-from test_quiet import both, difference, odd, program_of
 
 from engine.model.order import Purpose
 from engine.record.record import Kind, Record
