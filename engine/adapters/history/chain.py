@@ -1,12 +1,13 @@
 """Sessions from Parquet files with documented columns (docs/history-data.md): our own recordings, and anybody's chains.
 
-One file a day (`2026-10-21.parquet`) or one with many days; beside them the levels (`2026-10-21.levels.parquet`), what
-settled (`2026-10-21.settled.csv`), what a broker told that day (`beside.py`) and a folder `daily/`. A day is read when
-it is asked for and then forgotten, so memory does not grow with the days.
+One file a day (`2026-10-21.parquet`) or one with many days, also in folders like `date=2026-10-21/`; beside them the
+levels (`2026-10-21.levels.parquet`), what settled (`2026-10-21.settled.csv`), what a broker told that day
+(`beside.py`) and a folder `daily/`. A day is read when it is asked for and then forgotten, so memory does not grow with
+the days.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -24,17 +25,20 @@ from engine.adapters.history.hours import other_zone
 from engine.adapters.history.instants import instants
 from engine.adapters.history.levels import check_settled, known_level, settled_outside, sound_levels
 from engine.adapters.history.middle import median
-from engine.adapters.history.missing import day_of_name, in_two_files, missing_sessions, parse_known_day
+from engine.adapters.history.missing import in_two_files, missing_sessions, parse_known_day
+from engine.adapters.history.partitions import called, columns_of, day_of, others_with_parquet, parquet_in
 from engine.adapters.history.rows import BY_QUOTE, Rows
 from engine.adapters.history.sessions import session_day
 from engine.adapters.history.table import ArrowTable, Whole, parquet_file, read_csv, read_parquet, whole
 from engine.adapters.history.vendor import NAMES
 from engine.model.contract import product
+from engine.model.counted import counted
 from engine.model.errors import StoreError
 from engine.model.session import Session, session_on
 
 IDENTITY = ("date", "time", "symbol", "trading_class", "expiry", "right", "strike", "underlying")
 _NEEDED = ("time", "expiry", "right", "strike", "bid", "ask")
+_COLUMNS = "docs/history-data.md has their columns"
 _OTHER_NAMES = {
     "symbol": ("underlying_symbol", "ticker", "root", "root_symbol", "act_symbol"),
     "time": ("quote_time", "quote_datetime", "datetime", "timestamp", "ts"),
@@ -58,9 +62,9 @@ class ChainSource:
         self._several: dict[date, tuple[Path, Path]] = {}
         chains, self._told = _chains(path)
         for file in chains:
-            if (day := day_of_name(file.name)) is not None and (other := self._files.setdefault(day, file)) != file:
+            if (day := day_of(file)) is not None and (other := self._files.setdefault(day, file)) != file:
                 self._several[day] = (other, file)
-        self._many = [file for file in chains if day_of_name(file.name) is None]
+        self._many = [file for file in chains if day_of(file) is None]
         self._groups: dict[date, list[tuple[Path, int]]] = {}
         for file in self._many:
             for day, groups in _days_of_groups(file).items():
@@ -70,7 +74,7 @@ class ChainSource:
                 have.extend((file, group) for group in groups)
         self._days = sorted({*self._files, *self._groups})
         if not self._days:
-            raise StoreError(f"{path} holds no Parquet file of a chain", "docs/history-data.md has their columns")
+            raise StoreError(f"{path} holds no Parquet file of a chain", what_to_write(path) or _COLUMNS)
 
     @property
     def name(self) -> str:
@@ -88,7 +92,12 @@ class ChainSource:
         """Return sessions that are missing, days that are none, and what is wrong with daily files."""
         days = self._all(first, last)
         late = self.background.findings_until(days[-1] if days else None)
-        return (*missing_sessions(self.path.name, days, first, last), *late)
+        return (*missing_sessions(self.path.name, days, first, last), *self._not_entered(), *late)
+
+    def _not_entered(self) -> Iterator[Finding]:
+        if self.path.is_dir() and (others := others_with_parquet(self.path)):
+            names = ", ".join(each.name for each in others)
+            yield told(self.path.name, 0, f"Parquet files in folders below are not read: {names}", len(others))
 
     def day(self, day: date) -> HistoryDay:
         """Return one session. Raises: StoreError when it is refused."""
@@ -116,7 +125,7 @@ class ChainSource:
             return found
         if of_levels is not None and (told := read_underlyings(of_levels, session, found.times)) is not None:
             found = replace(found, told=told)
-        if file.name in self._told:
+        if file in self._told:
             read_implied(file)  # what is wrong with it is said with the day it stands beside
             found = replace(found, **read_told(file, session)._asdict())
         return found
@@ -141,7 +150,7 @@ class ChainSource:
                     raise refusal(refused(table.file, 1, f"it has no column `{name}`"))
             names, classes = (table.texts(name) for name in ("symbol", "trading_class"))
             of = [(names[1][one], classes[1][other]) for one, other in zip(names[0], classes[0], strict=True)]
-            middle = known_level(file.name, symbol, level)
+            middle = known_level(called(file), symbol, level)
             found |= check_settled(table.file, table.rows, table.numbers("level"), middle, of, symbol)
             findings += settled_outside(table.file, table.rows, table.numbers("level"), level, of, symbol)
         return found
@@ -153,7 +162,7 @@ class ChainSource:
     def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
         """Return what was told of them on that day, else the closes of the volatility index from the daily files."""
         file = self._files.get(before)
-        if file is not None and file.name in self._told and (told := read_implied(file).get(symbol)):
+        if file is not None and file in self._told and (told := read_implied(file).get(symbol)):
             return told[-count:] if count else ()
         return self.background.implied(symbol, before, count)
 
@@ -167,15 +176,47 @@ def _check_names(table: ArrowTable, file: Path) -> None:
     lacking = [name for name in _NEEDED if name not in table.names]
     if not {"symbol", "trading_class"} & set(table.names):
         lacking.insert(0, "symbol")
+    own = [name for name in (*IDENTITY[1:], *BY_QUOTE) if name in columns_of(file) and name not in table.names]
+    if own:
+        raise refusal(
+            refused(table.file, 0, f"`{own[0]}` stands in the name of a folder alone: have it in the file, too")
+        )
     if not lacking:
         return
-    own = [name for name in parquet_file(file).schema_arrow.names if name.lower() not in (*IDENTITY, *BY_QUOTE)]
-    meant = [f"{name} is perhaps `{ours}`" for ours in lacking for name in own if name.lower() in _OTHER_NAMES[ours]]
+    others = [name for name in parquet_file(file).schema_arrow.names if name.lower() not in (*IDENTITY, *BY_QUOTE)]
+    meant = [f"{name} is perhaps `{ours}`" for ours in lacking for name in others if name.lower() in _OTHER_NAMES[ours]]
     columns = ", ".join(f"`{name}`" for name in lacking)
     text = f"it has no column{'s' if len(lacking) > 1 else ''} {columns}"
     if meant:
         text += f"; {', '.join(meant)}: rename it" if len(meant) == 1 else f"; {', '.join(meant)}: rename them"
     raise refusal(refused(table.file, 0, f"{text} (docs/history-data.md)"))
+
+
+def looks_like_chain(path: Path) -> bool:
+    """Say whether a file, or what lies in a folder, is a chain: by its name, or by its columns. Raises: StoreError."""
+    if path.is_file():
+        return path.suffix == ".parquet"
+    files = [file for file in parquet_in(path) if not is_beside(file)]
+    return any(day_of(file) or "chain" in file.name for file in files) or not all(map(_lacking, files))
+
+
+def _lacking(file: Path) -> list[str]:
+    """Return what a file lacks of an option and its quote, be it called as we call it or as others do."""
+    names = {name.lower() for name in parquet_file(file).schema_arrow.names}
+    return [ours for ours in _NEEDED if not names & {ours, *_OTHER_NAMES[ours]}]
+
+
+def what_to_write(path: Path) -> str:
+    """Return what helps where a folder has Parquet files, and none of a chain in its place; "" where it has none."""
+    if not path.is_dir():
+        return ""
+    if others := others_with_parquet(path):
+        where = f"Parquet files lie in {counted(len(others), 'folder')} below it: write the path of one, as {others[0]}"
+        return f"{where}; of folders named like date=2024-01-02 or year=2024 all are read"
+    for file in parquet_in(path):
+        columns = ", ".join(f"`{name}`" for name in _lacking(file))
+        return f"{called(file)} is no chain: it has no column {columns}; {_COLUMNS}"
+    return ""
 
 
 def _table_of_levels(file: Path) -> ArrowTable | None:
@@ -276,10 +317,10 @@ def _date_of(table: ArrowTable, codes: Whole, place: int, text: str) -> date:
         raise refusal(refused(table.file, row, f"a date is like 2019-05-24, is {text!r}")) from None
 
 
-def _chains(path: Path) -> tuple[list[Path], frozenset[str]]:
-    """Return the chains, and the names of those beside which files of what was told stand."""
-    files = sorted((path.parent if path.is_file() else path).glob("*.parquet"))
-    told = frozenset(name for file in files if (name := told_beside(file)) is not None)
+def _chains(path: Path) -> tuple[list[Path], frozenset[Path]]:
+    """Return the chains, and those beside which files of what was told stand."""
+    files = sorted(path.parent.glob("*.parquet")) if path.is_file() else parquet_in(path)
+    told = frozenset(file.with_name(name) for file in files if (name := told_beside(file)) is not None)
     return [path] if path.is_file() else [file for file in files if not is_beside(file)], told
 
 
@@ -287,7 +328,7 @@ def _days_of_groups(path: Path) -> dict[date, list[int]]:
     """Return in which row groups the rows of each day lie, by the column `date`, read group by group."""
     opened = parquet_file(path)
     if "date" not in opened.schema_arrow.names:
-        raise refusal(refused(path.name, 0, "a file of many days has a column `date`, or is named after its day"))
+        raise refusal(refused(called(path), 0, "a file of many days has a column `date`, or is named after its day"))
     found: dict[date, list[int]] = {}
     for group in range(opened.num_row_groups):
         table = _read_groups(path, [group], ("date",))
@@ -305,4 +346,4 @@ def _read_groups(path: Path, groups: Sequence[int], columns: Sequence[str]) -> A
     sizes = [opened.metadata.row_group(group).num_rows for group in range(opened.num_row_groups)]
     starts = np.concatenate(([0], np.cumsum(sizes)))
     rows = np.concatenate([np.arange(starts[group], starts[group + 1]) + 1 for group in groups])
-    return ArrowTable(path.name, table, rows=rows.astype(np.int64))
+    return ArrowTable(called(path), table, rows=rows.astype(np.int64))

@@ -17,6 +17,7 @@ import numpy as np
 from engine.adapters.history.chain_rows import chain_rows, symbol_of
 from engine.adapters.history.day import Columns
 from engine.adapters.history.index import GridIndex
+from engine.adapters.history.partitions import called
 from engine.adapters.history.rows import BY_QUOTE, Rows, keys
 from engine.adapters.history.table import ArrowTable, Whole, parquet_file, pyarrow, whole
 from engine.model.named_day import last_day
@@ -68,7 +69,7 @@ def read_even(path: Path) -> Rows | None:
     unknown = [name for name in names if name not in names[:2] and _is_unknown(schema, metadata, name)]
     with whole(path):
         quotes = opened.read(columns=[name for name in names if name not in unknown], use_threads=False)
-    table, nothing = ArrowTable(path.name, quotes), np.broadcast_to(np.nan, (metadata.num_rows,))
+    table, nothing = ArrowTable(called(path), quotes), np.broadcast_to(np.nan, (metadata.num_rows,))
     values = {name: nothing if name in unknown else table.numbers(name) for name in names}
     if known.parts is None:
         symbol, classes, numbers = _first(
@@ -77,7 +78,7 @@ def read_even(path: Path) -> Rows | None:
     else:
         symbol, classes = known.symbol, tuple(dict.fromkeys(trading_class for trading_class, *_ in known.parts))
         numbers = np.concatenate([*_numbers(symbol, classes, known.parts)])
-    return Rows(file=path.name, symbol=symbol, classes=classes, index=GridIndex(times / 1e6, numbers), values=values)
+    return Rows(file=called(path), symbol=symbol, classes=classes, index=GridIndex(times / 1e6, numbers), values=values)
 
 
 def _numbers(symbol: str, classes: tuple[str, ...], parts: list[Part]) -> Iterator[Whole]:
@@ -94,7 +95,7 @@ def _first(path: Path, opened: Any, quotes: Any, at: float) -> tuple[str, tuple[
         first = opened.read_row_group(0, columns=names, use_threads=False)
     for name in quotes.column_names:
         first = first.append_column(name, quotes.column(name))
-    table = ArrowTable(path.name, first)
+    table = ArrowTable(called(path), first)
     rows = chain_rows(table, None, symbol_of(table), at=at)
     return rows.symbol, rows.classes, rows.key
 

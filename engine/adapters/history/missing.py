@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import date
 from itertools import groupby
+from os.path import commonpath
 from pathlib import Path
 
 from engine.adapters.history.day import Finding
@@ -44,7 +45,8 @@ def parse_known_day(text: str) -> date:
 
 def in_two_files(day: date, one: Path, other: Path) -> StoreError:
     """Return the error with which a day is refused that two files have."""
-    return refusal(refused(other.name, 0, f"{day} stands in {one.name} as well: which one counts?"))
+    own, first = (each.relative_to(commonpath((one.parent, other.parent))) for each in (other, one))
+    return refusal(refused(str(own), 0, f"{day} stands in {first} as well: which one counts?"))
 
 
 def missing_sessions(where: str, have: Iterable[date], first: date, last: date) -> Iterator[Finding]:

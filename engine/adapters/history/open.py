@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-from engine.adapters.history.chain import ChainSource
+from engine.adapters.history.chain import ChainSource, looks_like_chain, what_to_write
 from engine.adapters.history.daily import Daily, state_until
 from engine.adapters.history.day import Source
 from engine.adapters.history.eod import STANDS, EodSource, looks_like_days, looks_like_snapshots
 from engine.adapters.history.lean import LeanSource, looks_like_lean
 from engine.adapters.history.lean_daily import LeanDailySource
-from engine.adapters.history.missing import day_of_name
 from engine.adapters.history.modelled.listing import MODELLED, SYMBOL
 from engine.adapters.history.modelled.rates import Rates, read_rates
 from engine.adapters.history.modelled.source import ModelOptions, ModelSource
+from engine.adapters.history.partitions import day_of
 from engine.adapters.recorded.file import SUFFIX
 from engine.adapters.recorded.source import RecordingSource
 from engine.model.errors import MisuseError, StoreError
@@ -60,7 +60,7 @@ def written(text: str, last: date) -> dict[str, list[int]]:
     rates = [Path(asked.options["rates"]).expanduser()] if "rates" in asked.options else []
     rows, found = frozenset(daily.values()), {}
     for file in sorted({*own, *daily, *rates}):
-        day = day_of_name(file.name)
+        day = day_of(file)
         if day is None or day <= last:
             with suppress(OSError):  # it is gone, or cannot be read: the source says so
                 found[str(file)] = _state(file, last if file.resolve() in rows else None)
@@ -123,7 +123,7 @@ def _guessed(path: Path) -> str:
     for name, kind in KINDS.items():
         if kind.fits(path):
             return name
-    raise StoreError(f"nobody can say what kind of data lies in {path}", _HELP)
+    raise StoreError(f"nobody can say what kind of data lies in {path}", what_to_write(path) or _HELP)
 
 
 def _daily_folders(asked: Asked) -> list[Path]:
@@ -139,12 +139,6 @@ def _daily_folders(asked: Asked) -> list[Path]:
     base = asked.path if asked.path.is_dir() else asked.path.parent
     nearest = (above / "daily" for above in (base, *base.resolve().parents[:2]))
     return [folder for folder in nearest if folder.is_dir()][:1]
-
-
-def _is_chain(path: Path) -> bool:
-    if path.is_file():
-        return path.suffix == ".parquet"
-    return any(day_of_name(file.name) or "chain" in file.name for file in path.glob("*.parquet"))
 
 
 def _snapshots(asked: Asked, daily: Daily) -> Source:
@@ -221,7 +215,7 @@ KINDS: Mapping[str, Kind] = {
     "tapes": Kind(lambda asked, daily: RecordingSource(asked.path), _is_recorded),
     "lean": Kind(_lean, looks_like_lean, ("symbol", "bars", "at", "stands"), _lean_files),
     "snapshots": Kind(_snapshots, looks_like_snapshots, ("at", "stands")),
-    "parquet": Kind(lambda asked, daily: ChainSource(asked.path, daily), _is_chain),
+    "parquet": Kind(lambda asked, daily: ChainSource(asked.path, daily), looks_like_chain),
     "eod": Kind(_end_of_day, looks_like_days, ("at", "stands")),
     "model": Kind(_model, _has_daily, ("symbol", "rates", "step", "dte", "width"), _no_files),
 }

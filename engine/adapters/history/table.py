@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns, Finding
 from engine.adapters.history.finding import left_out, refusal, refused, told
+from engine.adapters.history.partitions import called
 from engine.model.errors import StoreError
 
 Whole = NDArray[np.int64]
@@ -214,7 +215,7 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None, *, text: str 
     if columns is not None:
         wanted = [name for name in with_file.schema_arrow.names if name.lower() in columns]
     with whole(path):
-        return ArrowTable(path.name, with_file.read(columns=wanted, use_threads=False))
+        return ArrowTable(called(path), with_file.read(columns=wanted, use_threads=False))
 
 
 @contextmanager
@@ -223,7 +224,7 @@ def whole(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
-        raise refusal(refused(path.name, 0, f"the file is damaged or cut off: {error}")) from error
+        raise refusal(refused(called(path), 0, f"the file is damaged or cut off: {error}")) from error
 
 
 def parquet_file(path: Path, columns: Sequence[str] = (), *, text: str | None = None) -> Any:
@@ -253,7 +254,7 @@ def parquet_file(path: Path, columns: Sequence[str] = (), *, text: str | None = 
     except FileNotFoundError as error:
         raise StoreError(f"{path} does not exist") from error
     except (OSError, ValueError) as error:
-        raise refusal(refused(path.name, 0, f"this is no whole Parquet file: {error}")) from error
+        raise refusal(refused(called(path), 0, f"this is no whole Parquet file: {error}")) from error
 
 
 def _opened(path: Path, text: str | None) -> Any:
