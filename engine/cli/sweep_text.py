@@ -13,13 +13,15 @@ from engine.model.counted import counted
 from engine.run.columns import aligned, signed
 from engine.run.sweep.statistics import Forward, deflated, ratio
 from engine.run.sweep.sweep import findings_of
-from engine.run.sweep.variant import FALLING, Variant, open_words
+from engine.run.sweep.variant import FALLING, Variant, open_words, turned
 from engine.run.sweep.vary import Axis
 
 _FIGURES = ("trades", "won", "net", "average", "drawdown", "Sharpe", "deflated")
 _SORTED_BY = {"win_rate": "won", "expectancy": "average", "max_drawdown": "drawdown"}
 _FIRST_TO_GO = ("average", "won", "drawdown", "trades")
 """Figures that a narrow terminal does without, in this order, unless the variants are sorted by one."""
+REASONS = 6
+"""Reasons for which sessions went turn by turn, the most frequent ones, that are told."""
 WIDEST = 16
 """Values of a place up to which a map is drawn."""
 
@@ -60,13 +62,9 @@ def sweep_lines(
     yield from _table(best, axes, by, top, width)
     sessions = len(best[0].profits) if best else 0
     yield f" {len(best)} of {counted(len(found), 'variant')}, {counted(sessions, 'session')}, by {by}"
-    if arrays := sum(each.by_arrays for each in best):
-        every = len(best) * sessions
-        others = "" if arrays == every else ", the others turn by turn"
-        yield f" {arrays:,} of {counted(every, 'session')} by arrays{others}"
-    elif why := next((each.by_turns for each in best if each.by_turns), ""):
-        yield f" all turn by turn: {why}"
-        yield " what goes by arrays is many times as fast: docs/backtest.md"
+    if len(best) > top:
+        yield f" shown are the first {top}: --top {len(best)} shows all, --format json has them too"
+    yield from _ways(best, sessions)
     if still := open_words(best):
         yield f" {still}"
     if sessions and not any(each.trades for each in best):
@@ -83,6 +81,24 @@ def sweep_lines(
     if findings := findings_of(found):
         yield ""
         yield from finding_lines([data_of(each) for each in findings])
+
+
+def _ways(best: Sequence[Variant], sessions: int) -> Iterator[str]:
+    """Yield how many sessions went by arrays, and what kept the others from it."""
+    arrays, every, why = sum(each.by_arrays for each in best), len(best) * sessions, turned(best)
+    if not arrays and not why:  # as --every-turn asks for
+        return
+    if len(why) == 1 and not arrays:
+        yield f" all turn by turn: {next(iter(why))}"
+    else:
+        others = "" if arrays == every else ", the others turn by turn"
+        yield f" {arrays:,} of {counted(every, 'session')} by arrays{others}"
+        told = list(why.items())
+        yield from (f"   {number:,}: {reason}" for reason, number in told[:REASONS])
+        if more := told[REASONS:]:
+            yield f"   {sum(number for _, number in more):,}: {counted(len(more), 'other reason')}, in --format json"
+    if why:
+        yield " what goes by arrays is many times as fast: docs/backtest.md"
 
 
 def _table(best: Sequence[Variant], axes: Sequence[Axis], by: str, top: int, width: int | None) -> Iterator[str]:

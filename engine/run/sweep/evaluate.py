@@ -1,7 +1,8 @@
 """Variants of a bot lived through the same sessions: each is read once for all, each variant has its account."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -24,6 +25,7 @@ from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.arrays.groups import Groups
 from engine.run.sweep.arrays.lived import ArraySession, Lived
 from engine.run.sweep.arrays.suits import unsuited
+from engine.run.sweep.arrays.working import Unclear
 from engine.run.sweep.compiling import Compiling, Terms
 from engine.run.sweep.shared import Shared
 from engine.run.sweep.variant import Part, Trade, Variant, whole
@@ -54,6 +56,7 @@ class _Lived:
     profits: list[Decimal] = field(default_factory=list)
     trades: dict[str, Trade] = field(default_factory=dict)
     by_arrays: int = 0
+    unclear: Counter[str] = field(default_factory=Counter)
     findings: dict[Finding, None] = field(default_factory=dict)
 
     def part(self, since: date) -> Part:
@@ -69,6 +72,7 @@ class _Lived:
             still_open=len(self._open()),
             by_arrays=self.by_arrays,
             by_turns=self.by_turns,
+            unclear=tuple(self.unclear.items()),
         )
 
     def _longest(self) -> int:
@@ -83,12 +87,16 @@ class _Lived:
         known = () if self.walk.state is None else self.walk.state.positions.values()
         return [each for each in known if each.state != "closed" and each.opened_at is not None]
 
-    def pass_session(self, day: date, found: Lived | None, checks: Iterator[bool]) -> None:
-        """Keep what came of one session by arrays, or live through it. checks: whether the next by arrays is checked.
+    def pass_session(self, day: date, found: Lived | Unclear | None, checks: Iterator[bool]) -> None:
+        """Keep what came of one session by arrays, or live through it.
+
+        found: None where none of its sessions goes by arrays. checks: whether the next by arrays is checked.
 
         Raises: InvariantError when turn by turn something else comes of a session.
         """
-        if found is None:
+        if not isinstance(found, Lived):
+            if found is not None:
+                self.unclear[found.why] += 1
             self._turn_by_turn(day)
             return
         if next(checks):
@@ -182,8 +190,10 @@ def live_through(
     broken = sum(bool(each.problem) for each in found.values())
     for day in source.dates(first, last):
         if lived and source.can_read(day):
-            shared = _shared(source, day, calendar, terms) if by_arrays else None
-            known = {} if shared is None else groups.live(shared)
+            known: Mapping[int, Lived | Unclear] = {}
+            if by_arrays:
+                shared = _shared(source, day, calendar, terms)
+                known = dict.fromkeys(by_arrays, shared) if isinstance(shared, Unclear) else groups.live(shared)
             for each in lived:
                 each.pass_session(day, known.get(each.number), checks)
         passed(len(lived) + broken)
@@ -193,10 +203,10 @@ def live_through(
     return [dataclasses.replace(each, findings=tuple(findings)) for each in every[:1]] + every[1:]
 
 
-def _shared(source: Source, day: date, calendar: EventCalendar, terms: Terms) -> ArraySession | None:
-    """Return a session for variants that are lived through by arrays, None where its data does not allow it."""
+def _shared(source: Source, day: date, calendar: EventCalendar, terms: Terms) -> ArraySession | Unclear:
+    """Return a session for variants that are lived through by arrays, or why its data does not allow it."""
     session = session_on(day)
     if session is None:
-        return None
+        return Unclear("it is no session of the exchange")
     found = ArrayDay(source.day(day), session, source, calendar)
-    return None if found.problem else ArraySession(found, terms.fills)
+    return Unclear(found.problem) if found.problem else ArraySession(found, terms.fills)

@@ -1,6 +1,6 @@
 """What came of one variant of a bot, and its parts: some sessions each, whose sums it is."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from datetime import date
 from decimal import Decimal
@@ -30,8 +30,8 @@ class Part:
 
     profits: the account's change by session. longest: sessions that its longest position was held over, one that is
     still open among them. still_open: positions that are open at the end. is_apart: false where its sessions are not
-    apart from each other: then it was not lived through, unless all sessions were asked for. by_turns, findings: see
-    `Variant`.
+    apart from each other: then it was not lived through, unless all sessions were asked for. by_turns, unclear,
+    findings: see `Variant`.
     """
 
     number: int
@@ -45,6 +45,7 @@ class Part:
     still_open: int = 0
     by_arrays: int = 0
     by_turns: str = ""
+    unclear: tuple[tuple[str, int], ...] = ()
     findings: tuple[Finding, ...] = ()
 
 
@@ -55,8 +56,8 @@ class Variant:
     problem: why it could not be run; then nothing else is told. longest: sessions that its longest trade was held over,
     one that is still open among them. still_open: positions that are open at the end, which count in `profits` by their
     mids and in no sum of trades. by_arrays: sessions that were lived through by arrays, not turn by turn.
-    by_turns: why none of them can be. findings: what was wrong with the data, as the first variant of a task tells it
-    for all, which read the same.
+    by_turns: why none of them can be; unclear: why others were not, and how many sessions for each reason.
+    findings: what was wrong with the data, as the first variant of a task tells it for all, which read the same.
     """
 
     number: int
@@ -74,6 +75,7 @@ class Variant:
     still_open: int = 0
     by_arrays: int = field(default=0, compare=False)
     by_turns: str = field(default="", compare=False)
+    unclear: tuple[tuple[str, int], ...] = field(default=(), compare=False)
     findings: tuple[Finding, ...] = field(default=(), compare=False)
 
 
@@ -101,6 +103,7 @@ def whole(parts: Sequence[Part]) -> Variant:
         still_open=parts[-1].still_open,
         by_arrays=sum(each.by_arrays for each in parts),
         by_turns=first.by_turns,
+        unclear=tuple(_sums(each.unclear for each in parts).items()),
         findings=findings,
     )
 
@@ -112,6 +115,20 @@ def open_words(found: Sequence[Variant]) -> str:
         return ""
     words = f"{holding} of {counted(len(found), 'variant')} {'holds' if holding == 1 else 'hold'} positions at the end"
     return f"{words}: by their mids in drawdown and Sharpe, and in no net"
+
+
+def turned(found: Iterable[Variant]) -> Mapping[str, int]:
+    """Return why sessions went turn by turn where arrays were asked for, and how many did, the most frequent first."""
+    sums = _sums(((each.by_turns, len(each.profits)),) if each.by_turns else each.unclear for each in found)
+    return dict(sorted(sums.items(), key=lambda each: -each[1]))
+
+
+def _sums(parts: Iterable[Iterable[tuple[str, int]]]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for part in parts:
+        for why, sessions in part:
+            found[why] = found.get(why, 0) + sessions
+    return found
 
 
 def _drawdown(profits: Sequence[Decimal]) -> Decimal:

@@ -1,7 +1,8 @@
 """Lines as wide as the terminal: broken between words, and as they are where no terminal is."""
 
+import json
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from engine.cli.status import _position_lines
 from engine.cli.summary import NOTHING, tables
 from engine.cli.sweep_text import sweep_lines
 from engine.cli.width import LEAST, fitted, hung, prose_width, table, terminal_width
+from engine.run.sweep.sweep import variant_of
 from engine.run.sweep.variant import Variant
 from engine.run.sweep.vary import axis
 
@@ -132,6 +134,39 @@ def test_a_sweep_says_why_it_went_turn_by_turn() -> None:
     some = replace(slow, by_turns="", by_arrays=1)
     assert f" all turn by turn: {why}" in sweep_lines([slow], axes, None, "net", 20)
     assert " 1 of 2 sessions by arrays, the others turn by turn" in sweep_lines([some], axes, None, "net", 20)
+
+
+def test_a_sweep_says_how_many_sessions_what_kept_from_arrays() -> None:
+    axes, why = [axis("legs.short_put.strike.delta=0.10,0.12,0.14")], "stop: its order works on while the market moves"
+    many = tuple((f"reason {number}", 1) for number in range(8))
+    found = [
+        Variant(number=0, point=("0.10",), profits=(1.0,) * 4, by_arrays=3, unclear=((why, 1),)),
+        Variant(number=1, point=("0.12",), profits=(1.0,) * 4, by_turns="entry has an order with `pause`"),
+    ]
+    assert list(sweep_lines(found, axes, None, "net", 20))[4:] == [
+        " 3 of 8 sessions by arrays, the others turn by turn",
+        "   4: entry has an order with `pause`",
+        f"   1: {why}",
+        " what goes by arrays is many times as fast: docs/backtest.md",
+        " none of them ever traded: 'rulebot backtest' on these sessions says what kept the bot out",
+    ]
+    unclear = Variant(number=2, point=("0.14",), profits=(1.0,) * 8, unclear=many)
+    lines = list(sweep_lines([unclear], axes, None, "net", 20))
+    assert " 0 of 8 sessions by arrays, the others turn by turn" in lines
+    assert "   2: 2 other reasons, in --format json" in lines
+    known = variant_of(json.loads(json.dumps(asdict(unclear))))
+    assert known.unclear == many
+
+
+def test_a_sweep_says_where_the_variants_are_that_its_table_leaves_out() -> None:
+    axes = [axis("legs.short_put.strike.delta=0.10,0.12")]
+    found = [Variant(number=number, point=(f"{number}",), profits=(1.0,)) for number in range(25)]
+    lines = list(sweep_lines(found, axes, None, "net", 20))
+    assert lines[21:23] == [
+        " 25 of 25 variants, 1 session, by net",
+        " shown are the first 20: --top 25 shows all, --format json has them too",
+    ]
+    assert not [line for line in sweep_lines(found, axes, None, "net", 25) if "shown are" in line]
 
 
 def test_sums_of_many_bots_are_tables_that_fit() -> None:

@@ -188,7 +188,7 @@ def test_sweeps_by_arrays_leave_these_to_turns(estimator: str, tmp_path: Path) -
         ),
     ):
         program = desk_of(tmp_path, text).program("t", {}, 90)
-        assert "data beside quotes, levels and closes" in unsuited(program, fill_model("mid"))
+        assert "it reads bars" in unsuited(program, fill_model("mid"))
 
 
 # ---------------------------------------------------------------- bars that were recorded

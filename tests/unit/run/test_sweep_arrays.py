@@ -27,7 +27,7 @@ from engine.run.sweep.arrays.suits import unsuited
 from engine.run.sweep.compiling import program_of
 from engine.run.sweep.evaluate import evaluate
 from engine.run.sweep.shared import Shared
-from engine.run.sweep.variant import Variant
+from engine.run.sweep.variant import Variant, turned
 
 PLAIN = """rulebot: 1
 name: plain
@@ -262,7 +262,7 @@ def test_a_board_is_that_of_a_market_at_this_instant() -> None:
         ("entry:", "entry:", ""),
         ('"10:30"}', '"10:30"}\n  every: 45s\n  again: {after: [unfilled]}', ""),
         ('"10:30"}', '"10:30"}\n  per_day: 2\n  again: {after: [any]}', "several entries a day"),
-        ('"10:30"}', '"10:30"}\n  try: once', "several windows, or `try: once`"),
+        ('"10:30"}', '"10:30"}\n  try: once', "`try: once`"),
         (
             "{dte: 0}",
             "{dte: {at_least: 7}}",
@@ -274,9 +274,9 @@ def test_a_board_is_that_of_a_market_at_this_instant() -> None:
             '"10:30"}\n  when: [{net_liquidation: {above: $5000}}]',
             "its sessions are not apart, for a condition on net_liquidation",
         ),
-        ("tries: 1,", "tries: 2, pause: 1m,", "an order that is adaptive, leg by leg or with a pause"),
-        ("profit: 50%}", "profit: 50%}\n    close: 50%", "target rests, closes a part, or waits for another"),
-        ("strike: {delta: 0.10}", "strike: {premium: 1.00}", "legs of several classes, of ratios, or chosen"),
+        ("tries: 1,", "tries: 2, pause: 1m,", "entry has an order with `pause`"),
+        ("profit: 50%}", "profit: 50%}\n    close: 50%", "target closes a part"),
+        ("strike: {delta: 0.10}", "strike: {premium: 1.00}", "short_put is chosen by `premium`"),
         ("strike: {delta: 0.10}", "strike: {expected_move: 1x}", ""),
         ('"10:30"}', '"10:30"}\n  when: [{expected_move: {above: 5 pts}}]', ""),
         (
@@ -284,7 +284,7 @@ def test_a_board_is_that_of_a_market_at_this_instant() -> None:
             '"10:30"}\n  when: [{expected_move: {method: iv, above: 5 pts}}]',
             "expected_move reads the expected move by implied volatility",
         ),
-        ("strike: {delta: 0.10}", "strike: {delta: 0.45}", "legs of several classes, of ratios, or chosen"),
+        ("strike: {delta: 0.10}", "strike: {delta: 0.45}", "short_put has a delta above 0.4"),
         ('time: "15:45"', 'time: "15:45"\n  - time_in_trade: {at_least: 90m}', "time_in_trade reads time_in_trade"),
     ],
 )
@@ -336,3 +336,20 @@ def test_ladders_that_outlast_the_quotes_are_left_to_turns() -> None:
     fast, slow = both([PLAIN, slow_ladder], terms(PastDays(), 3))
     assert fast == slow
     assert fast[1].by_arrays < fast[0].by_arrays
+    assert fast[0].by_arrays + sum(number for _, number in fast[0].unclear) == 3
+    assert fast[1].by_arrays + sum(number for _, number in fast[1].unclear) == 3
+    assert turned(fast)["target: its order works on while the market moves"] == 2
+
+
+def test_a_sweep_tells_why_sessions_went_turn_by_turn() -> None:
+    between = PLAIN.replace('time: "15:45"', 'time: "15:45:30"')
+    twice = PLAIN.replace('"10:30"}', '"10:30"}\n  per_day: 2\n  again: {after: [any]}')
+    source = PastDays(change=lambda day: holed(day) if day.date.day == 2 else day)
+    fast = by_arrays([PLAIN, between, twice], terms(source, 3))
+    assert [each.by_arrays for each in fast] == [2, 0, 0]
+    assert turned(fast) == {
+        "several entries a day": 3,
+        "its data has gaps": 2,
+        "15:45:30, a time of the spec, lies between two instants of the data": 2,
+    }
+    assert turned(evaluate([(0, ("x",), twice)], replace(terms(PastDays(), 1), every_turn=True))) == {}

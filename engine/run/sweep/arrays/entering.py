@@ -17,7 +17,7 @@ from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.arrays.looks import Looks
 from engine.run.sweep.arrays.picks import Picked, Picks
 from engine.run.sweep.arrays.window import Entry, Window
-from engine.run.sweep.arrays.working import UNCLEAR
+from engine.run.sweep.arrays.working import Unclear
 
 
 class Entering:
@@ -45,7 +45,7 @@ class Entering:
         day = self.day
         halt = self.conditions.first_halt(bot, facts)
         if halt is None:
-            return UNCLEAR
+            return Unclear("whether `halt_when` halts it is not sure")
         end = min(end, halt)  # halts are judged before entries
         if start >= end:
             return None

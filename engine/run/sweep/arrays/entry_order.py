@@ -13,7 +13,16 @@ from engine.adapters.history.day import Columns
 from engine.decide.limits import price_problem
 from engine.order.ladder import rung
 from engine.run.backtest.fills import FillModel
-from engine.run.sweep.arrays.working import ACKNOWLEDGED, UNCLEAR, Outcome, Quoted, Unclear, Unfilled, filled
+from engine.run.sweep.arrays.working import (
+    ACKNOWLEDGED,
+    NO_PRICE,
+    NOT_QUOTED,
+    Outcome,
+    Quoted,
+    Unclear,
+    Unfilled,
+    filled,
+)
 from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Start
 
@@ -37,6 +46,7 @@ class Met(NamedTuple):
         return bool(price_problem(net, Decimal(f"{self.quoted.net.mid:.4f}"), self.band))
 
 
+WORKS_PAST = Unclear("its order works past the end of the window, a halt or another time of the spec")
 Meets = Callable[[int], Met | Unclear | None]
 """What a try meets at an instant; None where what the order was sent for holds no longer."""
 
@@ -67,23 +77,25 @@ class EntryOrder(NamedTuple):
         for attempt in count(1):
             sent = self.look.at + (attempt - 1) * ladder.wait
             if sent >= self.until:
-                return UNCLEAR
+                return WORKS_PAST
             met = meets(self.day.place_at(sent)) if attempt <= ladder.tries else None
             if met is None:
                 return Unfilled(sent)
             if isinstance(met, Unclear):
-                return UNCLEAR
+                return met
             before, limit = limit, None
             if ladder.start is not Start.MARKET:
                 limit = rung(ladder, met.quoted.net, met.quoted.parts, attempt, met.floor)
                 if limit is None:
-                    return UNCLEAR
+                    return NO_PRICE
                 if attempt > 1 and met.is_too_far(limit):
                     return Unfilled(sent)
             for at, is_resting in self._moments(sent, is_new=limit is None or limit != before):
-                now = quoted(self.day.place_at(at)) if at < self.until else None
+                if at >= self.until:
+                    return WORKS_PAST
+                now = quoted(self.day.place_at(at))
                 if now is None:
-                    return UNCLEAR
+                    return NOT_QUOTED
                 price = self._price(limit, now, is_resting=is_resting)
                 if price is not None:
                     return filled(now, self.quantity, price, at - self.look.at, attempt)

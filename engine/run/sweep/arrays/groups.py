@@ -6,6 +6,7 @@ from engine.run.sweep.arrays.alike import Alike, kind_of
 from engine.run.sweep.arrays.bot import ArrayBot
 from engine.run.sweep.arrays.lived import ArraySession, Lived
 from engine.run.sweep.arrays.together import live_together
+from engine.run.sweep.arrays.working import Unclear
 
 FEWEST = 4
 """Variants of a kind from which on it pays to judge them together."""
@@ -30,8 +31,8 @@ class Groups:
             for part in (numbers[since : since + MOST] for since in range(0, len(numbers), MOST)):
                 self._together.append((part, Alike([bots[number] for number in part])))
 
-    def live(self, session: ArraySession) -> dict[int, Lived | None]:
-        """Return what came of a session for each variant, None where that is not clear."""
+    def live(self, session: ArraySession) -> dict[int, Lived | Unclear]:
+        """Return what came of a session for each variant, or why that is not clear."""
         found = {number: session.live(self._bots[number]) for number in self._alone}
         for numbers, alike in self._together:
             found |= zip(numbers, live_together(session, alike), strict=True)

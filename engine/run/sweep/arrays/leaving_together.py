@@ -14,7 +14,7 @@ from engine.run.arrays.may_hold import Mask, may_hold, surely_holds
 from engine.run.arrays.measures import Position
 from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.arrays.ladder_columns import Orders
-from engine.run.sweep.arrays.lived import TOGETHER, Lived
+from engine.run.sweep.arrays.lived import NO_LEVEL, TOGETHER, Lived
 from engine.run.sweep.arrays.money_columns import UNIT, Cents, Units, payoffs
 from engine.run.sweep.arrays.sheet import Entries, Sheet
 
@@ -144,7 +144,7 @@ class LeavingTogether:
         group = self._group
         level = self._session.settled(self._day.options[held.columns[0, 0]])
         if level is None:
-            self._sheet.leave_to_turns(held.rows)
+            self._sheet.leave_to_turns(held.rows, NO_LEVEL)
             return
         at = np.array([[int(Decimal(f"{level:.4f}") * UNIT)]])
         worth = payoffs(self._sheet.strikes(held.columns), group.rights, group.signs, at)[:, 0]

@@ -6,6 +6,7 @@ whole at a moment that matters, a clock time between two instants.
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from engine.model.contract import Option
 from engine.model.facts import Facts
 from engine.model.money import CENT, ZERO
 from engine.model.payoff import intrinsic
+from engine.model.session import EXCHANGE_ZONE
 from engine.run.arrays.may_hold import Mask, may_hold
 from engine.run.arrays.measures import Position, Structure
 from engine.run.backtest.ending import settlement
@@ -27,7 +29,16 @@ from engine.run.sweep.arrays.bot import ArrayBot, delay_of
 from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.arrays.entering import Entering
 from engine.run.sweep.arrays.window import Entered
-from engine.run.sweep.arrays.working import UNCLEAR, Fill, Outcome, Unclear, Unfilled, lacks_size, quoted_at, work_exit
+from engine.run.sweep.arrays.working import (
+    NOT_QUOTED,
+    Fill,
+    Outcome,
+    Unclear,
+    Unfilled,
+    lacks_size,
+    quoted_at,
+    work_exit,
+)
 from engine.spec.nouns.order import Order
 from engine.turn.judging import first_missing
 
@@ -40,6 +51,7 @@ class Lived(NamedTuple):
 
 
 NOTHING = Lived(ZERO, None)
+NO_LEVEL = Unclear("nobody knows at what its options settle")
 
 
 class Acting(NamedTuple):
@@ -67,28 +79,35 @@ class ArraySession:
         self._closings: dict[object, Outcome] = {}
         self._settled: dict[tuple[str, str], float | None] = {}
 
-    def live(self, bot: ArrayBot) -> Lived | None:
-        """Return what came of the session for a bot, None where that is not clear."""
+    def live(self, bot: ArrayBot) -> Lived | Unclear:
+        """Return what came of the session for a bot."""
         day = self.day
         if not day.is_day_of(bot.plan):
             return NOTHING
         (start, end), instants = bot.clock(day)
         if start >= end:
             return NOTHING
-        if any(0.0 < at < day.length and at not in day.places for at in instants) or start < 0.0:
-            return None
+        if start < 0.0:
+            return Unclear("its window begins before the open")
+        if (
+            between := next((at for at in instants if 0.0 < at < day.length and at not in day.places), None)
+        ) is not None:
+            clock = (day.session.open + timedelta(seconds=between)).astimezone(EXCHANGE_ZONE)
+            return Unclear(f"{clock:%H:%M:%S}, a time of the spec, lies between two instants of the data")
         facts = day.facts_of(bot.program, bot.needs)
         if start < bot.opened_at(facts[1]):
-            return None
+            return Unclear("its window begins before the expected move of the open is known, or that is not sure")
         entered = self.entering.first(bot, start, end, facts)
         if entered is None or isinstance(entered, Unfilled):
             return NOTHING
-        return None if isinstance(entered, Unclear) else self._leave(bot, entered, facts)
+        if isinstance(entered, Unclear):
+            return Unclear(f"entry: {entered.why}")
+        return self._leave(bot, entered, facts)
 
     # ------------------------------------------------------------ leaving
 
-    def _leave(self, bot: ArrayBot, entered: Entered, facts: tuple[int, Facts]) -> Lived | None:
-        """Return what came of a position, None where that is not clear."""
+    def _leave(self, bot: ArrayBot, entered: Entered, facts: tuple[int, Facts]) -> Lived | Unclear:
+        """Return what came of a position."""
         day = self.day
         for place in self._may_leave(bot, entered):
             view = day.view_at(place, facts)
@@ -99,7 +118,7 @@ class ArraySession:
                     continue
                 verdict = compiled.judge(view)
                 if verdict.truth is None and not first_missing(verdict).endswith(NOT_OPEN):
-                    return None
+                    return Unclear(f"{planned.name}: what it reads is not known at an instant")
                 if verdict.truth:
                     true.append(Acting(delay_of(compiled.rule), planned, order))
             if true:
@@ -136,19 +155,21 @@ class ArraySession:
     def _mask(self, test: Truth, position: Position) -> Mask | None:
         return may_hold(test, position.measure, self.day.times.shape)
 
-    def _close(self, entered: Entered, true: list[Acting], place: int) -> Lived | None:
+    def _close(self, entered: Entered, true: list[Acting], place: int) -> Lived | Unclear:
         """Return what came of closing a position by the first of these exits that is confirmed."""
         acting = min(true, key=lambda each: each.delay)  # of several the one that stands higher
         if any(acting.delay < each.delay <= acting.delay + TOGETHER for each in true):
-            return None
+            return Unclear(f"{acting.planned.name}: another exit is true within {TOGETHER:g} seconds")
         begins = acting.delay + (entered.since if place == entered.place else 0.0)
         quantity = entered.held.quantity
         key = (entered.selection.legs, quantity, place, begins, acting.order)
         if key not in self._closings:
             self._closings[key] = self._worked(entered.selection, quantity, acting.planned.order, place, begins)
         fill = self._closings[key]
+        if isinstance(fill, Unclear):
+            return Unclear(f"{acting.planned.name}: {fill.why}")
         if not isinstance(fill, Fill) or (fill.tries > 1 and len(true) > 1):
-            return None
+            return Unclear(f"{acting.planned.name}: another exit is true while its order works")
         cash = ZERO
         for leg, price in zip(entered.selection.legs, fill.prices, strict=True):
             cash += leg.sign * price * quantity * leg.option.multiplier
@@ -158,15 +179,15 @@ class ArraySession:
         """Return what came of a closing order that is sent so many seconds after an instant."""
         quoted = quoted_at(self.day, selection, place, opens=False)
         if quoted is None or lacks_size(self.day, quoted, place, quantity):
-            return UNCLEAR
+            return NOT_QUOTED
         return work_exit(quoted, quantity, order, self.fills, self.day.room(place) - begins)
 
-    def _expire(self, entered: Entered) -> Lived | None:
+    def _expire(self, entered: Entered) -> Lived | Unclear:
         cash = ZERO
         for leg in entered.selection.legs:
             level = self.settled(leg.option)
             if level is None:
-                return None
+                return NO_LEVEL
             worth = intrinsic(leg.option, Decimal(f"{level:.4f}"))
             cash += leg.sign * worth * entered.held.quantity * leg.option.multiplier
         return self._over(entered, cash, ())

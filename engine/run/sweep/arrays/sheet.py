@@ -10,6 +10,7 @@ from engine.run.sweep.arrays.alike import Alike
 from engine.run.sweep.arrays.ladder_columns import Worked
 from engine.run.sweep.arrays.lived import NOTHING, ArraySession, Lived
 from engine.run.sweep.arrays.money_columns import UNIT, Cents, Quotes, Rows, Units
+from engine.run.sweep.arrays.working import Unclear
 
 
 class Entries(NamedTuple):
@@ -40,24 +41,24 @@ class Entries(NamedTuple):
 
 
 class Sheet:
-    """A line for each variant: what came of its session, None where that is not clear.
+    """A line for each variant: what came of its session, or why that is not clear.
 
     alone: the lines of those that are to be judged by themselves.
     """
 
     def __init__(self, session: ArraySession, group: Alike) -> None:
         self.session, self.day, self.group = session, session.day, group
-        self.found: list[Lived | None] = [NOTHING] * len(group.bots)
+        self.found: list[Lived | Unclear] = [NOTHING] * len(group.bots)
         self.alone: list[int] = []
 
     def leave_alone(self, rows: Places) -> None:
         """Have these variants judged by themselves."""
         self.alone += rows.tolist()
 
-    def leave_to_turns(self, rows: Places) -> None:
+    def leave_to_turns(self, rows: Places, why: Unclear) -> None:
         """Tell of these variants that their session is not clear."""
         for row in rows.tolist():
-            self.found[row] = None
+            self.found[row] = why
 
     def quotes(self, columns: Places, places: Places, flows: tuple[int, ...]) -> Quotes:
         """Return the quotes of structures, each at its instant."""

@@ -62,8 +62,8 @@ def _reasons(program: Program, fills: FillModel) -> Iterator[str]:
         yield "limits of the account"
     if fills == RECORDED:
         yield "recorded fills"
-    if plan.members or plan.choices or plan.overwrite is not None or plan.size is not None:
-        yield "a universe, alternatives, or a size that is counted"
+    asked = (("universe", plan.members), ("choose", plan.choices), ("overwrite", plan.overwrite), ("size", plan.size))
+    yield from (f"`{word}`" for word, is_there in asked if is_there)
     yield from _of_entry(plan)
     yield from _of_legs(plan, program.line_limit)
     is_timed = plan.entry.every is not None or plan.entry.again is not None
@@ -83,39 +83,59 @@ def _reasons(program: Program, fills: FillModel) -> Iterator[str]:
         yield from _of_money(rule, plan)
         if any(map(is_at_money, calls_of(rule.test))):
             yield f"{rule.name} reads options at the money"
-    if risk.require or risk.protect is not None or risk.max_unprotected is not None:
-        yield "conditions of risk on the whole, or protection"
+    guards = (
+        ("require", risk.require),
+        ("protect", risk.protect),
+        ("max_unprotected", risk.max_unprotected is not None),
+    )
+    yield from (f"`{word}` under `risk`" for word, is_there in guards if is_there)
     needs = plan.needs
-    if needs.bars or needs.implied or needs.beside or needs.bots or needs.hooks or needs.extras:
-        yield "data beside quotes, levels and closes"
+    read = (
+        (needs.bars, "bars"),
+        (needs.implied, "volatilities of a year"),
+        (needs.beside, "options beside its legs"),
+        (needs.bots, "other bots"),
+        (needs.hooks, "web hooks"),
+        (needs.extras, "volume, open interest and the like"),
+    )
+    yield from (f"it reads {words}" for is_there, words in read if is_there)
 
 
 def _of_entry(plan: Plan) -> Iterator[str]:
     entry = plan.entry
-    if len(entry.windows) > 1 or entry.once:
-        yield "several windows, or `try: once`"
+    if len(entry.windows) > 1:
+        yield "several windows"
+    if entry.once:
+        yield "`try: once`"
     if entry.again is not None and entry.per_day > 1:
         yield "several entries a day"
-    yield from _of_order(plan.order)
+    yield from _of_order("entry", plan.order)
 
 
-def _of_order(order: Order) -> Iterator[str]:
-    if order.adaptive or order.leg_by_leg or order.pause:
-        yield "an order that is adaptive, leg by leg or with a pause"
+def _of_order(name: str, order: Order) -> Iterator[str]:
+    asked = (("adaptive", order.adaptive), ("leg_by_leg", order.leg_by_leg), ("pause", order.pause))
+    yield from (f"{name} has an order with `{word}`" for word, is_there in asked if is_there)
 
 
 def _of_legs(plan: Plan, lines: int) -> Iterator[str]:
-    if len({(leg.symbol, leg.trading_class) for leg in plan.legs}) > 1 or any(map(_is_odd, plan.legs)):
-        yield "legs of several classes, of ratios, or chosen by what is streamed"
+    if len({(leg.symbol, leg.trading_class) for leg in plan.legs}) > 1:
+        yield "legs of several classes"
+    for leg in plan.legs:
+        yield from _of_leg(leg)
     if 2 * (2 * BAND + 1) * len(plan.legs) + SHARED_LINES > lines:  # around what is asked for, and what is taken
         yield f"{lines} market data lines, which may not do"
 
 
-def _is_odd(leg: LegPlan) -> bool:
+def _of_leg(leg: LegPlan) -> Iterator[str]:
     strike = leg.strike
     if strike.by is StrikeBy.DELTA and (strike.target or 0) > MOST_DELTA:
-        return True
-    return strike.by not in SELECTORS or leg.ratio != 1 or leg.not_below is not None or leg.not_above is not None
+        yield f"{leg.name} has a delta above {MOST_DELTA}"
+    if strike.by not in SELECTORS:
+        yield f"{leg.name} is shares" if leg.is_shares else f"{leg.name} is chosen by `{strike.by.value}`"
+    if leg.ratio != 1:
+        yield f"{leg.name} has a ratio of {leg.ratio}"
+    bounds = (("not_below", leg.not_below), ("not_above", leg.not_above))
+    yield from (f"{leg.name} has `{word}`" for word, bound in bounds if bound is not None)
 
 
 def _of_rule(rule: Rule, known: frozenset[str]) -> Iterator[str]:
@@ -149,8 +169,12 @@ def _is_daily(call: Call) -> bool:
 def _of_exit(planned: ExitPlan) -> Iterator[str]:
     if planned.roll is not None:
         yield f"{planned.name} rolls"
-    if planned.resting or planned.each or planned.legs or planned.part is not None or planned.armed_by:
-        yield f"{planned.name} rests, closes a part, or waits for another"
-    yield from _of_order(planned.order)
+    if planned.resting:
+        yield f"{planned.name} rests at the broker"
+    if planned.each or planned.legs or planned.part is not None:
+        yield f"{planned.name} closes a part"
+    if planned.armed_by:
+        yield f"{planned.name} waits until it is armed"
+    yield from _of_order(planned.name, planned.order)
     if planned.rule is not None:
         yield from _of_rule(planned.rule, OF_POSITION | OF_MARKET)

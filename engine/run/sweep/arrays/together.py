@@ -9,10 +9,11 @@ from engine.run.sweep.arrays.entering_together import EnteringTogether
 from engine.run.sweep.arrays.leaving_together import LeavingTogether
 from engine.run.sweep.arrays.lived import ArraySession, Lived
 from engine.run.sweep.arrays.sheet import Sheet
+from engine.run.sweep.arrays.working import Unclear
 
 
-def live_together(session: ArraySession, group: Alike) -> list[Lived | None]:
-    """Return what came of a session for each variant of a kind, None where that is not clear."""
+def live_together(session: ArraySession, group: Alike) -> list[Lived | Unclear]:
+    """Return what came of a session for each variant of a kind."""
     sheet = Sheet(session, group)
     if not session.day.is_day_of(group.plan):
         return sheet.found

@@ -25,7 +25,7 @@ from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.arrays.entry_order import EntryOrder, Look, Meets, Met
 from engine.run.sweep.arrays.looks import Looks
 from engine.run.sweep.arrays.picks import NONE, Picks
-from engine.run.sweep.arrays.working import SLACK, UNCLEAR, Fill, Quoted, Unclear, Unfilled, lacks_size, quoted_at
+from engine.run.sweep.arrays.working import NOT_QUOTED, SLACK, Fill, Quoted, Unclear, Unfilled, lacks_size, quoted_at
 from engine.spec.nouns.order import Start
 from engine.turn.bounds import risk_floor, stated_floor
 from engine.turn.choosing import opening_commission, show_candidate
@@ -54,6 +54,9 @@ class Judged(NamedTuple):
     view: View
 
 
+DISORDER = Unclear("deltas do not fall outward from strike to strike, or an option is not listed on both sides")
+AT_MONEY = Unclear("it is not sure which options at the money are streamed")
+NOT_STREAMED = Unclear("it is not sure whether its legs are streamed yet")
 Entry = Entered | Unfilled | Unclear | None
 """What came of an entry; None where none was sent."""
 
@@ -97,7 +100,7 @@ class Window:
             sent = self._sent(looks)
             if sent is None or not isinstance(sent.came_to, Unfilled) or not looks.again(sent.look, sent.came_to):
                 return None if sent is None else sent.came_to
-        return UNCLEAR  # more would be stopped (`turn.runaway`)
+        return Unclear(f"it sends {MOST} entries")  # more would be stopped (`turn.runaway`)
 
     def _sent(self, looks: Looks) -> Sent | None:
         """Return the next entry that is sent, None without any."""
@@ -106,7 +109,7 @@ class Window:
             if look.place == refused:  # nothing has moved since
                 continue
             if not self._is_plain(look.place):
-                return Sent(look, UNCLEAR)
+                return Sent(look, DISORDER)
             came_to = self._enter(look) if self._is_sure(look) else self._in_doubt(look)
             if came_to is not None:
                 return Sent(look, came_to)
@@ -126,7 +129,7 @@ class Window:
 
     def _in_doubt(self, look: Look) -> Unclear | None:
         """Return None where no entry is sent, whichever strike at the money is streamed already."""
-        return UNCLEAR if any(self._may_send(look.place, hidden=hidden) for hidden in (False, True)) else None
+        return AT_MONEY if any(self._may_send(look.place, hidden=hidden) for hidden in (False, True)) else None
 
     def _may_send(self, place: int, *, hidden: bool) -> bool:
         judged = self._judged(place, hidden=hidden)
@@ -147,7 +150,7 @@ class Window:
             return None
         until = self._until(look, selection)
         if until is None or lacks_size(self.day, quoted, look.place, plan.quantity):
-            return UNCLEAR
+            return NOT_STREAMED if until is None else NOT_QUOTED
         order = EntryOrder(self.day, look, plan.order, plan.quantity, self.fills, until)
         fill = order.work(self._meeting(look, judged, lowest), partial(self._quoted, selection))
         return self._entered(selection, look, fill, worst) if isinstance(fill, Fill) else fill
@@ -169,7 +172,7 @@ class Window:
                 return None
             is_clear &= truth is not None
         if not is_clear:
-            return UNCLEAR
+            return Unclear("whether a condition of `when` is true is not sure")
         view = self.conditions.view_of(bot, place, self.facts, hidden=hidden)
         selection = chosen
         if selection is None:
@@ -196,8 +199,10 @@ class Window:
         def meets(place: int) -> Met | Unclear | None:
             now: Judged | Unclear | None = judged
             if place != look.place:
-                if self._quoted(judged.selection, place) is None or self._reads_unsurely(place):
-                    return UNCLEAR
+                if self._quoted(judged.selection, place) is None:
+                    return NOT_QUOTED
+                if self._reads_unsurely(place):
+                    return AT_MONEY
                 now = self._judged(place, judged.selection)
             if not isinstance(now, Judged):
                 return now

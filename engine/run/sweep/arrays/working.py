@@ -53,10 +53,14 @@ class Unfilled(NamedTuple):
 
 
 class Unclear(NamedTuple):
-    """It would have to be worked for longer than the market stands, or has no price."""
+    """What comes of it is not clear from arrays, for this reason."""
+
+    why: str
 
 
-UNCLEAR = Unclear()
+NOT_QUOTED = Unclear("a quote of a leg is missing, crossed or too small when its order is sent")
+NO_PRICE = Unclear("its order has no price")
+OUTLASTS = Unclear("its order works on while the market moves")
 Outcome = Fill | Unfilled | Unclear
 
 
@@ -67,13 +71,13 @@ def work_exit(quoted: Quoted, quantity: int, ladder: Ladder, fills: FillModel, r
     after = ACKNOWLEDGED
     for attempt in count(1):
         if after > room - SLACK:
-            return UNCLEAR
+            return OUTLASTS
         if ladder.start is Start.MARKET or (ladder.then is Then.MARKET and attempt > ladder.tries):
             price: Decimal | None = Decimal(f"{quote.natural:.4f}")
         else:
             net = rung(ladder, quote, parts, attempt, None)
             if net is None:
-                return UNCLEAR
+                return NO_PRICE
             price = fills.of_limit(net, parts, quote, is_resting=False)
         if price is not None:
             return filled(quoted, quantity, price, after, attempt)
