@@ -6,6 +6,8 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from click.testing import CliRunner, Result
 
 from engine.cli.main import main
 from engine.record.record import Kind, Record
+from engine.run import worlds
 from engine.store.queries import StoreReader
 from tests.e2e.worlds import check_replays
 
@@ -77,6 +80,32 @@ def test_a_recording_of_each_replays(beside: tuple[Path, Result]) -> None:
         with StoreReader(beside[0] / f"{name}.db") as reader:
             of_turns = [each for each in reader.records(tuple(Kind)) if not is_note(each)]
         assert decisions == len(of_turns) > 100
+
+
+def test_a_shadow_knows_that_contracts_of_its_own_are_beyond_the_limit_of_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told a few times, not each time that strikes move; what trades has all of its lines, and hears nothing of it."""
+    patient = worlds.patient
+    monkeypatch.setattr(worlds, "patient", lambda *told: replace(patient(*told), max_lines=24))
+    words = new_versions(tmp_path)[2:]
+    shadow = tmp_path / "dte0_condor.yaml"
+    shadow.write_text(shadow.read_text(encoding="utf-8").replace("delta: 0.08", "delta: 0.25"), encoding="utf-8")
+    done = run(tmp_path, *words)
+    assert done.exit_code == 0, done.output
+    told = {}
+    for name in ("s", "s-shadow"):
+        check_replays(tmp_path / f"{name}-tapes")
+        with StoreReader(tmp_path / f"{name}.db") as reader:
+            told[name] = [words for _, words in reader.data_troubles(date.fromisoformat(HALF_DAY))]
+    assert told["s"] == []
+    assert [re.sub(r"lines: SPXW .* more", "lines", words) for words in told["s-shadow"]] == [
+        "10 contracts are beyond the limit of 24 lines",
+        "14 contracts are beyond the limit of 24 lines",
+        "no contract is beyond the limit of lines any more",
+    ]
+    why = CliRunner().invoke(main, ["why", "dte0_condor", "--store", str(tmp_path / "s-shadow.db")]).output
+    assert "10 contracts are beyond the limit of 24 lines: SPXW" in why
 
 
 def test_both_measure_the_expected_move_of_the_open_at_the_same_instant(beside: tuple[Path, Result]) -> None:

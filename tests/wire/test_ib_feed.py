@@ -19,8 +19,6 @@ from engine.model.facts import Dividend
 from engine.model.market import Extra
 from engine.model.order import Side
 from engine.model.session import session_before, session_on
-from engine.run.settings import load_settings
-from engine.run.worlds import attached
 
 
 def test_underlyings_and_options_stream_into_the_board() -> None:
@@ -84,32 +82,6 @@ def test_without_lockstep_batches_follow_what_arrives() -> None:
                 moved.update(batch.events[-1].rows)
             assert times == sorted(times)
             assert world.feed.board.last[0] > 5000
-
-    run(scenario())
-
-
-def test_the_line_limit_keeps_the_most_important_and_names_the_rest() -> None:
-    async def scenario() -> None:
-        async with fake_tws() as fake, connected(fake.port, lockstep=False, max_lines=2) as (world, _):
-            wanted = [Underlying(symbol) for symbol in ("SPX", "SPY", "VIX", "QQQ")]
-            world.feed.watch(wanted)
-            assert world.feed.unwatched == (Underlying("VIX"), Underlying("QQQ"))
-            assert set(world.feed.board.rows) == {Underlying("SPX"), Underlying("SPY")}
-            world.feed.watch(wanted[2:])
-            assert world.feed.unwatched == ()
-            assert len(await fake.until_asked("1", 4)) == 4
-
-    run(scenario())
-
-
-def test_a_connection_takes_no_more_than_the_share_that_settings_give_it() -> None:
-    async def scenario() -> None:
-        share = load_settings(environ={"RULEBOT_LINES": "2", "RULEBOT_MESSAGES": "20"}).share
-        async with gateway() as gw, attached("127.0.0.1", gw.port, 1, "", lockstep=True, share=share) as world:
-            await world.ib.link.connect()
-            world.ib.feed.watch([Underlying(symbol) for symbol in ("SPX", "SPY", "VIX")])
-            assert world.ib.feed.unwatched == (Underlying("VIX"),)
-            assert world.ib.link.wire.settings.messages_per_second == 20
 
     run(scenario())
 

@@ -36,8 +36,9 @@ refused stays dead then: it must be asked for anew."""
 ASK_AGAIN, ASK_LATER = timedelta(minutes=1), timedelta(minutes=10)
 """How long after such a refusal; after one for want of a subscription, which may be bought, or not be loaded yet where
 the gateway has just logged in."""
+WITHIN = "no contract is beyond the limit of lines any more"
 NAMED = 5
-"""Contracts that are named at most of those whose data is back."""
+"""Contracts that are named at most, of those whose data is back and of those beyond the limit."""
 DIVIDENDS = "456"
 """The generic tick of a stock's dividends, which come as tick 59. Source: TWS API, available tick types."""
 COUNTS = "101"
@@ -82,7 +83,10 @@ def _has_price(board: Board, row: int) -> bool:
 
 
 class IbFeed:
-    """The Feed port. `unwatched` are contracts beyond the line limit, `troubles` what does not stream, and why."""
+    """The Feed port. `unwatched` are contracts beyond the line limit, `troubles` what does not stream, and why.
+
+    shortage: how many were beyond the limit as it was told last, in words; "" while none is.
+    """
 
     def __init__(self, settings: IbSettings, book: ContractBook, board: Board) -> None:
         self._settings = settings
@@ -95,6 +99,8 @@ class IbFeed:
         self._wanted: tuple[Contract, ...] = ()
         self._extras: Extras = frozenset()
         self.unwatched: tuple[Contract, ...] = ()
+        self.shortage = ""
+        self._most_told = 0
         self.troubles: dict[Contract, str] = {}
         self._broken_farms: set[str] = set()
         self._held_back: set[int] = set()
@@ -132,17 +138,15 @@ class IbFeed:
     # ------------------------------------------------------------ lines
 
     def watch(self, contracts: Sequence[Contract], extras: Extras = frozenset()) -> None:
-        """Stream exactly these, most important first, within the line limit; the rest is `unwatched`, and logged.
+        """Stream exactly these, most important first, within the line limit; the rest is `unwatched`, and told.
 
         A line that was asked for with other extras is given up and asked for anew.
         """
         wanted = tuple(dict.fromkeys(contracts))
         self._wanted, self._extras = wanted, extras
         kept, rest = wanted[: self._settings.max_lines], wanted[self._settings.max_lines :]
-        if rest and rest != self.unwatched:
-            names = ", ".join(map(str, rest))
-            log.warning("%d contracts are beyond the limit of %d lines: %s", len(rest), len(kept), names)
         self.unwatched = rest
+        self._tell_shortage()
         if self._wire is None or not self._wire.is_up:
             return  # the next connection streams them
         stays = set(kept)
@@ -152,6 +156,21 @@ class IbFeed:
         for contract in kept:
             if contract not in self._lines:
                 self._subscribe(self._wire, contract)
+
+    def _tell_shortage(self) -> None:
+        """Tell that contracts are beyond the limit, that more are than were told since, and that none is any more.
+
+        Which ones changes whenever strikes move, and is in `unwatched` alone.
+        """
+        rest, limit = self.unwatched, self._settings.max_lines
+        if len(rest) > self._most_told:
+            beyond = "1 contract is" if len(rest) == 1 else f"{len(rest)} contracts are"
+            self.shortage = f"{beyond} beyond the limit of {limit} lines: {_named(rest)}"
+            log.warning("%s", self.shortage)
+        elif self.shortage and not rest:
+            self.shortage = ""
+            log.warning(WITHIN)
+        self._most_told = max(len(rest), self._most_told) if rest else 0
 
     def _subscribe(self, wire: Wire, contract: Contract) -> None:
         req_id = wire.client.getReqId()

@@ -11,8 +11,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
+from engine.adapters.ib.feed import WITHIN
 from engine.model.contract import Contract
 from engine.model.errors import InvariantError
+from engine.model.event import DataTrouble
 from engine.model.facts import Bars, Listing
 from engine.model.market import Board, Extras
 from engine.model.session import Session
@@ -31,7 +33,10 @@ LEFT_ALONE = 0.01
 
 @dataclass
 class Relay:
-    """What one engine hands on to the other. `is_over`: the engine that trades has ended, or the shadow has."""
+    """What one engine hands on to the other. `is_over`: the engine that trades has ended, or the shadow has.
+
+    shortage: what the shadow was told last of contracts beyond the limit of lines, which are all its own.
+    """
 
     world: World | None = None
     until: datetime | None = None
@@ -40,6 +45,7 @@ class Relay:
     wanted: dict[bool, tuple[tuple[Contract, ...], Extras]] = field(default_factory=dict)
     at: datetime | None = None
     is_over: bool = False
+    shortage: str = ""
 
     @asynccontextmanager
     async def trading(self, world: AbstractAsyncContextManager[World]) -> AsyncIterator[World]:
@@ -75,6 +81,14 @@ class Relay:
             self.waits.clear()
             self.batches.put_nowait(batch)
         return batch
+
+    def with_shortage(self, batch: Batch) -> Batch:
+        """Return a batch for the shadow, with what has been told since of contracts beyond the limit of lines."""
+        told = "" if self.world is None else self.world.ib.feed.shortage
+        if told == self.shortage:
+            return batch
+        self.shortage = told
+        return Batch(batch.at, (DataTrouble(batch.at, "", told or WITHIN), *batch.events))
 
     def watch(self, feed: Feed, is_shadow: bool, contracts: Sequence[Contract], extras: Extras) -> None:
         """Stream what both want, the shadow's last."""
@@ -130,7 +144,7 @@ class ShadowLink(LinkAround):
     async def next(self, until: datetime | None) -> Batch:
         """Return the next instant of the other one."""
         self.relay.until = until
-        return await self._next()
+        return self.relay.with_shortage(await self._next())
 
     async def _next(self) -> Batch:
         if self.relay.is_over and self.relay.batches.empty() and self.relay.at is not None:

@@ -1,0 +1,58 @@
+"""The limit of market data lines: what is streamed, and what is told of the rest."""
+
+import pytest
+from ib_fake_tws import fake_tws
+from ib_session import connected, gateway, run
+
+from engine.model.contract import Underlying
+from engine.run.settings import load_settings
+from engine.run.worlds import attached
+
+
+def test_the_line_limit_keeps_the_most_important_and_names_the_rest() -> None:
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False, max_lines=2) as (world, _):
+            wanted = [Underlying(symbol) for symbol in ("SPX", "SPY", "VIX", "QQQ")]
+            world.feed.watch(wanted)
+            assert world.feed.unwatched == (Underlying("VIX"), Underlying("QQQ"))
+            assert set(world.feed.board.rows) == {Underlying("SPX"), Underlying("SPY")}
+            world.feed.watch(wanted[2:])
+            assert world.feed.unwatched == ()
+            assert len(await fake.until_asked("1", 4)) == 4
+
+    run(scenario())
+
+
+def test_contracts_beyond_the_limit_are_told_when_it_begins_when_there_are_more_and_when_it_ends(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Which ones they are changes with each strike that moves; `unwatched` has them at any time."""
+    names = "ABCDEFGHJ"
+
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False, max_lines=1) as (world, _):
+            for wanted in ("ABC", "ABD", "ACBD", "AD", "AEFG", "A", "AB", names):
+                world.feed.watch([Underlying(symbol) for symbol in wanted])
+                assert world.feed.unwatched == tuple(Underlying(symbol) for symbol in wanted[1:])
+
+    run(scenario())
+    told = [each.getMessage() for each in caplog.records if "beyond the limit" in each.getMessage()]
+    assert told == [
+        "2 contracts are beyond the limit of 1 lines: B, C",
+        "3 contracts are beyond the limit of 1 lines: C, B, D",
+        "no contract is beyond the limit of lines any more",
+        "1 contract is beyond the limit of 1 lines: B",
+        "8 contracts are beyond the limit of 1 lines: B, C, D, E, F and 3 more",
+    ]
+
+
+def test_a_connection_takes_no_more_than_the_share_that_settings_give_it() -> None:
+    async def scenario() -> None:
+        share = load_settings(environ={"RULEBOT_LINES": "2", "RULEBOT_MESSAGES": "20"}).share
+        async with gateway() as gw, attached("127.0.0.1", gw.port, 1, "", lockstep=True, share=share) as world:
+            await world.ib.link.connect()
+            world.ib.feed.watch([Underlying(symbol) for symbol in ("SPX", "SPY", "VIX")])
+            assert world.ib.feed.unwatched == (Underlying("VIX"),)
+            assert world.ib.link.wire.settings.messages_per_second == 20
+
+    run(scenario())
