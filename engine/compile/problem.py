@@ -68,6 +68,7 @@ CODES = {
     "RB335": "Short options whose only endings without market data are never reached.",
     "RB336": "A short call that nothing covers, and no exit that acts when it loses.",
     "RB337": "Some legs measured against the credit, or debit, of the whole structure.",
+    "RB338": "An exit that rolls, and is as true of what it opens.",
     "RB340": "A price between two ticks, which no order can have.",
     "RB341": "A `max_unprotected` shorter than what the orders of the spec take.",
     "RB342": "Legs sent one by one, of which one is sold before its cover is bought.",

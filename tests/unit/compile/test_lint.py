@@ -126,6 +126,11 @@ DEEPER = ("max_loss_per_trade: $1000", "max_loss_per_trade: $9000")
 PROTECTED = RISK + "  protect: {cost: 4x credit}\n  max_unprotected: 5s\n"
 TWO_OF_THREE = "{start: mid, adaptive: [patient, normal, urgent], tries: 2, then: market}"
 """The third priority is of no try."""
+CENTRE = """\
+- name: centre
+    all: [{time: open + 3h}]
+    close: put_side
+    roll: {strikes: {short_put: {delta: 0.10}, long_put: {below: short_put, by: 10 pts}}}"""
 ONE_BY_ONE = "long_put, short_put, short_call, long_call"
 
 FOUND = [
@@ -217,6 +222,15 @@ FOUND = [
     (seller(("dte: {at_most: 21}", "dte: {at_most: 60}"), ("nearest: 45", "between: [30, 45]")), "RB334", "60"),
     (exits(LAST, "- stop: {cost: 2x credit, of: short_put}"), "RB337", "2x credit"),
     (exits(LAST, "- {name: c, cost: {above: 1.5x credit, of: [short_put, long_put]}}"), "RB337", "1.5x credit"),
+    (exits(LAST, CENTRE), "RB338", "name: centre"),
+    (exits(LAST, CENTRE.replace("{time: open + 3h}", "{time: open + 3h}, {dte: {at_most: 1}}")), "RB338", None),
+    (
+        exits(LAST, CENTRE.replace("all: [{time: open + 3h}]", "any: [{time: open + 3h}, {leg_delta: {beyond: 0.3}}]")),
+        "RB338",
+        None,
+    ),
+    (exits(LAST, CENTRE.replace("[{time: open + 3h}]", "[{time: open + 3h}, {vix: {above: 20}}]")), "RB338", None),
+    (exits(LAST, CENTRE.replace("  all: [{time: open + 3h}]", "  spot: {below: 5900}")), "RB338", "5900"),
     # endings
     (seller(("dte: {at_most: 21}", "dte: {above: 60}"), ("nearest: 45", "between: [30, 45]")), "RB335", "exits"),
     (changed((TIME, "  - time: open + 4h\n")), "RB335", "exits"),
@@ -327,6 +341,23 @@ QUIET = [
     exits(LAST, "- {stop: {cost: 2x credit}, unknown: exit, order: market, confirm: 2 quotes}"),
     exits(LAST, "- {vix: {above: 30}, unknown: exit}"),
     changed((RISK, RISK + '  halt_when:\n    - not: {time: "09:45"}\n')),
+    exits(
+        LAST,
+        CENTRE.replace("{time: open + 3h}", "{time: open + 3h}, {dte: {at_most: 0}}").replace(
+            "{strikes", "{expiry: {dte: 1}, strikes"
+        ),
+    ),
+    # what is rolled is another position, of which these are not true; and what keeps its strike and day is none
+    exits(LAST, CENTRE.replace("{time: open + 3h}", "{time: open + 3h}, {time_in_trade: {at_least: 1h}}")),
+    exits(LAST, CENTRE.replace("{time: open + 3h}", "{time: open + 3h}, {breach: {spot_within: 5 pts}}")),
+    exits(LAST, CENTRE.replace("{time: open + 3h}", "{time: open + 3h}, {profit: {at_least: 30%}}")),
+    exits(LAST, CENTRE + "\n    armed_by: {profit: {at_least: 30%}}"),
+    exits(
+        LAST,
+        CENTRE.replace(
+            "{strikes: {short_put: {delta: 0.10}, long_put: {below: short_put, by: 10 pts}}}", "{expiry: {dte: 1}}"
+        ),
+    ),
 ]
 
 
