@@ -52,8 +52,9 @@ def taking_over(subject: Subject) -> str:
     watched = _watched(subject)
     if len(watched) < 2:
         return ""
-    more = ", or that closes more," if any(planned.legs or planned.part for planned in watched) else ""
-    words = f"; one above it{more} takes over"
+    words = "; one above it takes over"
+    if any(planned.legs or planned.part for planned in watched):
+        words = "; one above it that closes no less, or any that closes more, takes over"
     kinds = {planned.kind is ExitKind.TARGET for planned in watched}
     return f"{words}; targets give way to all other exits and take over from none" if len(kinds) > 1 else words
 

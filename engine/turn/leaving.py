@@ -291,8 +291,9 @@ def _may_act(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan
 def _takes_over(bot: CompiledBot, position: Position, planned: ExitPlan) -> bool:
     """Say whether an exit stands higher than the one at work, or that one is a target or closes less.
 
-    A target never takes over what is no target, and nothing what closes all at market for want of a stop: the two
-    would take each other's orders back for ever.
+    A target never takes over what is no target, nothing what closes all at market for want of a stop, and what stands
+    higher nothing that closes more (a part aside, which acts once): the two would take each other's orders back for
+    ever.
     """
     if position.exit_reason in AT_MARKET:
         return False
@@ -302,11 +303,12 @@ def _takes_over(bot: CompiledBot, position: Position, planned: ExitPlan) -> bool
     at_work = bot.plan.exits[names.index(position.exit_reason)]
     if planned.each and planned.written == at_work.written:
         return False  # one part after the other
-    if planned.kind is ExitKind.TARGET and at_work.kind is not ExitKind.TARGET:
-        return False
-    if names.index(planned.name) < names.index(at_work.name) or _closes_more(position, planned, at_work):
+    if (planned.kind is ExitKind.TARGET) is not (at_work.kind is ExitKind.TARGET):
+        return at_work.kind is ExitKind.TARGET
+    if _closes_more(position, planned, at_work):
         return True
-    return at_work.kind is ExitKind.TARGET and planned.kind is not ExitKind.TARGET
+    is_higher = names.index(planned.name) < names.index(at_work.name)
+    return is_higher and (at_work.part is not None or not _closes_more(position, at_work, planned))
 
 
 def _closes_more(position: Position, planned: ExitPlan, at_work: ExitPlan) -> bool:

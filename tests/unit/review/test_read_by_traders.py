@@ -151,7 +151,7 @@ def test_without_targets_only_the_order_of_exits_counts() -> None:
 
 def test_what_closes_more_takes_over_too() -> None:
     words = told(changed("breach: {spot_within: 5 pts}", "breach: {spot_within: 5 pts}\n    close: put_side"))
-    assert "one above it, or that closes more, takes over;" in words
+    assert "one above it that closes no less, or any that closes more, takes over;" in words
 
 
 def test_nothing_takes_over_where_the_broker_holds_both() -> None:

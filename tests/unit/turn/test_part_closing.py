@@ -286,3 +286,20 @@ def closed_at(desk: Desk, price: str) -> None:
 def told_by(desk: Desk) -> list[str]:
     (bot,) = day_outcome(desk.state, None).bots
     return [part for told in bot.lines for part in told.parts]
+
+
+def test_a_side_that_stands_higher_takes_nothing_over_from_what_closes_all() -> None:
+    """The two took each other's orders back, turn by turn, and nothing was closed."""
+    exits = "  - name: puts\n    vix: {above: 20}\n    close: put_side\n  - spot: {below: 5990}\n"
+    desk = held(exits, legs=CONDOR)
+    desk.level("VIX", 21.0)
+    desk.tick(1)
+    desk.level("SPX", 5980.0)
+    for _ in range(10):
+        desk.ack(desk.last)
+        desk.tick(1)
+        for order in desk.live:
+            if order.status is OrderStatus.CANCELLING:
+                desk.cancelled(order)
+    assert reasons(desk) == ["puts", "spot"]
+    assert [len(order.legs) for order in closing(desk)] == [2, 4]
