@@ -31,7 +31,7 @@ def test_contracts_beyond_the_limit_are_told_when_it_begins_when_there_are_more_
 
     async def scenario() -> None:
         async with fake_tws() as fake, connected(fake.port, lockstep=False, max_lines=1) as (world, _):
-            for wanted in ("ABC", "ABD", "ACBD", "AD", "AEFG", "A", "AB", names):
+            for wanted in ("ABC", "XYZ", "ACBD", "AD", "AEFG", "A", "AB", names):
                 world.feed.watch([Underlying(symbol) for symbol in wanted])
                 assert world.feed.unwatched == tuple(Underlying(symbol) for symbol in wanted[1:])
 
