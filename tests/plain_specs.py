@@ -38,7 +38,7 @@ def random_spec(seed: int, name: str = "plain", dte: int = 0) -> str:
 def alike_specs(seed: int, count: int) -> list[str]:
     """Return specs that differ in numbers alone, whose strikes are chosen by delta; the same for the same seed."""
     text = re.sub(r"strike: \{(otm|expected_move|at): [^}]*\}", "strike: {delta: 0.15}", random_spec(seed))
-    text = re.sub(r", (within|multiple_of|at_least_from_spot): [0-9.]+( pts)?", "", text)
+    text = re.sub(r", (within|multiple_of|at_least_from_spot): [0-9.]+( pts)?|, until: \"[0-9:]+\"", "", text)
     return [text, *(_varied(text, Random(1_000 * seed + number)) for number in range(1, count))]
 
 

@@ -16,7 +16,7 @@ from engine.run.backtest.fills import FillModel, fill_model
 from engine.run.sweep.arrays.entry_order import EntryOrder, Look, Met
 from engine.run.sweep.arrays.ladder_columns import Orders
 from engine.run.sweep.arrays.money_columns import UNIT, Grid, Quotes, four_digits, least_payoffs
-from engine.run.sweep.arrays.working import SLACK, UNCLEAR, Fill, Outcome, Quoted, Unfilled, work_exit
+from engine.run.sweep.arrays.working import SLACK, Fill, Outcome, Quoted, Unclear, Unfilled, work_exit
 from engine.spec.nouns.order import Order, Start, Then
 
 COUNT = 120
@@ -169,7 +169,7 @@ def _compare(found: Quotes, ladder: Order, fills: FillModel, floor: Decimal | No
         else:
             assert worked.is_unfilled[row] == isinstance(wanted, Unfilled)
             assert not worked.is_filled[row]
-            assert worked.is_unfilled[row] or wanted is UNCLEAR
+            assert worked.is_unfilled[row] or isinstance(wanted, Unclear)
 
 
 def test_prices_at_which_orders_start_are_those_of_the_engine() -> None:
