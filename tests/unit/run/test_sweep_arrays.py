@@ -101,6 +101,36 @@ def test_bots_that_differ_in_numbers_come_to_the_same(fills: str, monkeypatch: p
     assert len(alone) <= 10
 
 
+AT_ONCE = """rulebot: 1
+name: plain
+about: Enters again as soon as an entry has ended unfilled.
+underlying: SPX
+entry:
+  window: {from: "09:40", to: "10:20"}
+  when: [{vix: {between: [15, 17]}}]{EVERY}
+  again: {after: [unfilled], wait: {WAIT}}
+legs:
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.25}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+order: {start: mid, step: 0.05, wait: 5s, tries: 4, then: cancel}
+exits:
+  - time: "14:30"
+  - spot: {below: 5850}
+risk: {max_loss_per_trade: $700000}
+"""
+
+
+@pytest.mark.parametrize("wait", ["0s", "1s", "20s"])
+@pytest.mark.parametrize("every", ["", "\n  every: 40s", "\n  every: 7m"])
+def test_after_an_entry_that_ended_unfilled_the_next_look_is_the_same(every: str, wait: str) -> None:
+    """With a grid and no wait arrays looked where the grid before the entry had its next point."""
+    text = AT_ONCE.replace("{EVERY}", every).replace("{WAIT}", wait)
+    (fast,), (slow,) = both([text], terms(PastDays(seed=20), 5))
+    assert (fast.by_arrays, fast.trades > 0) == (5, True)
+    assert fast == slow
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("number", range(6))

@@ -7,6 +7,7 @@ import numpy as np
 from engine.compile.plan import EntryPlan
 from engine.decide.opportunity import ANY_END
 from engine.run.arrays.may_hold import Mask
+from engine.run.backtest.hearing import SOON
 from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.arrays.entry_order import Look
 from engine.run.sweep.arrays.working import Unfilled
@@ -29,10 +30,10 @@ class Looks:
         while (look := next(self._coming, None)) is not None:
             yield look
 
-    def again(self, look: Look, unfilled: Unfilled) -> bool:
-        """Go on after an entry that was sent at a look; say whether there may be another (`decide.opportunity`).
+    def again(self, unfilled: Unfilled) -> bool:
+        """Go on after an entry that ended unfilled; say whether there may be another (`decide.opportunity`).
 
-        While a bot waits it does not watch: with `every` its grid begins anew.
+        While an entry works the bot does not watch: with `every` its grid begins anew, a second after the end at least.
         """
         again = self._entry.again
         self._sent += 1
@@ -40,11 +41,7 @@ class Looks:
             return False
         if again.at_most is not None and self._sent > again.at_most:
             return False
-        due = unfilled.at + again.wait
-        if again.wait > 0.0:
-            self._grid = due
-        elif self._entry.every is not None:
-            due = max(due, self._on_grid_after(look.at))
+        self._grid = due = unfilled.at + max(again.wait, SOON.total_seconds())
         end = self._end
         if again.until is not None:
             until = again.until.on(self._day.session).timestamp() - self._day.opens_at

@@ -98,7 +98,7 @@ class Window:
         """Return what came of its last entry; None when none is sent."""
         for _ in range(MOST):
             sent = self._sent(looks)
-            if sent is None or not isinstance(sent.came_to, Unfilled) or not looks.again(sent.look, sent.came_to):
+            if sent is None or not isinstance(sent.came_to, Unfilled) or not looks.again(sent.came_to):
                 return None if sent is None else sent.came_to
         return Unclear(f"it sends {MOST} entries")  # more would be stopped (`turn.runaway`)
 
