@@ -231,7 +231,7 @@ def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) ->
     for name, found in told.items() if not is_json else ():
         click.echo(name)
         for line in (*behaviour_lines(*found.sides, is_all=True), *flaw_lines(found.flaws)):
-            click.echo(line)
+            echo(line)
     if any(old[0].trades != new[0].trades for old, new in (found.sides for found in told.values())):
         raise click.exceptions.Exit(1)
 

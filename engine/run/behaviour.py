@@ -7,14 +7,15 @@ one in a process beside this.
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.adapters.history.finding import place
+from engine.adapters.history.day import Finding
+from engine.adapters.history.finding import data_of
 from engine.adapters.history.open import open_source
 from engine.compile.build import build_plan
 from engine.model.collector import leave_at_end
@@ -25,6 +26,7 @@ from engine.model.values import dataclass
 from engine.review.change.behaviour import Trade, TriedDay
 from engine.review.change.documents import read_document
 from engine.run.backtest.fills import NATURAL
+from engine.run.backtest.report.findings import gravest_first, where
 from engine.run.backtest.walk import CASH, Walk
 from engine.run.calendars import load_calendar
 from engine.run.chaos.virtual_loop import run_virtually
@@ -87,13 +89,13 @@ def relive(
     told = [tuple(each.items()) for each in overrides] or [()] * len(texts)
     tasks = [PastTask(text, data, tuple(days), set_) for text, set_ in zip(map(whole, texts), told, strict=True)]
     found = _relive(tasks)
-    flaws = tuple(dict.fromkeys(flaw for _, side in found for flaw in side))
+    flaws = _flaws(finding for _, side in found for finding in side)
     if not all(side for side, _ in found):
         raise StoreError("no session could be lived through", flaws[0] if flaws else None)
     return Relived(aligned([side for side, _ in found]), flaws)
 
 
-def _relive(tasks: Sequence[PastTask]) -> list[tuple[tuple[TriedDay, ...], tuple[str, ...]]]:
+def _relive(tasks: Sequence[PastTask]) -> list[tuple[tuple[TriedDay, ...], tuple[Finding, ...]]]:
     """Walk each text through its sessions; to begin a process takes a second, so this one takes its part."""
     beside = min(os.cpu_count() or 1, len(tasks)) - 1
     if not beside:
@@ -103,14 +105,23 @@ def _relive(tasks: Sequence[PastTask]) -> list[tuple[tuple[TriedDay, ...], tuple
         return [relived(tasks[0]), *(each.result() for each in others)]
 
 
-def relived(task: PastTask) -> tuple[tuple[TriedDay, ...], tuple[str, ...]]:
+def _flaws(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Return what was wrong in words, what refused a day first; what comes again day by day is told once."""
+    alike = gravest_first(map(data_of, dict.fromkeys(findings)))
+    return tuple(
+        f"{each.first['severity']}: {where(each.first)}: {each.first['text']}{each.more_like_it}" for each in alike
+    )
+
+
+def relived(task: PastTask) -> tuple[tuple[TriedDay, ...], tuple[Finding, ...]]:
     """Walk one text through past sessions; return its days, without those that were refused, and what was wrong."""
     desk = desk_of(task.text, dict(task.overrides))
     (name,) = desk.bots
     walk = Walk(desk.program("past", {}, LINES), open_source(task.data), load_calendar(), NATURAL, CASH)
-    days, flaws = [], []
+    days: list[TriedDay] = []
+    flaws: list[Finding] = []
     for done in walk.through(task.days[0], task.days[-1]):
-        flaws += [f"{each.severity.value}: {place(each)}" for each in done.findings]
+        flaws += done.findings
         if done.records and walk.state is not None:
             days.append(_day(walk.state, name, 0, done.date))
     return tuple(days), tuple(flaws)

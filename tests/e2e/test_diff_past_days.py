@@ -2,14 +2,17 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from math import nan
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from past_days import PastDays
 
+from engine.adapters.history.day import HistoryDay
 from engine.adapters.history.write import write_day
 from engine.cli.main import main
 from engine.run.behaviour import PastTask, aligned, relived
@@ -111,3 +114,23 @@ def test_what_is_held_over_days_comes_to_what_a_backtest_of_it_does(
         ((made, ended_by),) = connection.execute("SELECT final_pnl, exit_name FROM trades").fetchall()
     assert sum(day.net for day in was) == Decimal(str(made))
     assert was[2].trades[0].ended_by == ended_by
+
+
+def test_what_was_held_without_quotes_is_told_once_in_lines_that_fit(data: Path, tmp_path: Path) -> None:
+    """Day after day both texts hold on what nobody quotes any more, as where the recorded bot had left."""
+
+    def unquoted(day: HistoryDay) -> HistoryDay:
+        columns = {name: column.copy() for name, column in day.columns().items()}
+        for name in ("bid", "ask"):
+            columns[name][day.times > day.times[0] + 3600] = nan
+        return replace(day, **columns)
+
+    source = PastDays(first=date(2026, 9, 3), last=date(2026, 9, 14), strikes=25, every=5, change=unquoted)
+    for day in source.dates(source.first, source.last):
+        write_day(source.day(day), data / f"{day}.parquet")
+    found = typed(data, tmp_path / "edited.yaml")
+    said = " ".join(found.stdout.split())
+    assert "on there is no quote of SPXW 2026-09-0" in said, found.stdout
+    assert "which dte0_condor held to the close: its exits saw nothing of it; " in said
+    assert "more like it, the last 2026-09-1" in said
+    assert max(map(len, found.stdout.splitlines())) <= 120

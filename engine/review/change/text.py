@@ -28,7 +28,20 @@ def text_of(found: Difference, width: int = WIDTH) -> str:
     lines = [*wrap(head(found), width, subsequent_indent="  "), "", *changed(found.changes, width), ""]
     for title, words in facts(found):
         lines += _flowed(f"  {title}".ljust(14), words, width)
-    return "\n".join([*lines, *found.behaviour]).rstrip()
+    return "\n".join([*lines, *(part for line in found.behaviour for part in _folded(line, width))]).rstrip()
+
+
+def _folded(line: str, width: int) -> list[str]:
+    """Return a line that keeps its indent, and stands further in where it goes on."""
+    indent = line[: len(line) - len(line.lstrip())]
+    return wrap(
+        line.lstrip(),
+        width,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 _CAME = {"bot": "a new bot", "account": "a new account document", "universe": "a new universe"}

@@ -3,15 +3,22 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 
+import numpy as np
+
 from engine.adapters.history import finding
 from engine.adapters.history.daily import IMPLIED_BY, NO_BARS
 from engine.adapters.history.day import DailyBar, Finding, HistoryDay, Source, ToldBars
 from engine.adapters.recorded.source import RecordingSource
 from engine.compile.series import BARS_A_SESSION, DAY, Series, name_of
 from engine.evaluate.measure_bars import last_end
+from engine.model.contract import Option
+from engine.model.position import Position, PositionLeg
 from engine.model.session import EXCHANGE_ZONE, Session
 from engine.run.backtest.market import DayMarket
 from engine.turn.program import CompiledBot
+
+UNSEEN = 15 * 60.0
+"""Seconds without a quote up to the end of a session's data after which what is held was not seen to its end."""
 
 
 def gaps_of(bots: Sequence[CompiledBot], source: Source, first: date, last: date) -> Iterator[Finding]:
@@ -79,6 +86,44 @@ def unseen_windows(bots: Iterable[CompiledBot], market: DayMarket) -> Iterator[s
             yield f"no quote stands while {bot.plan.name} may enter ({when}): it sees nothing then"
 
 
+def held_unseen(positions: Iterable[Position], market: DayMarket) -> Iterator[str]:
+    """Yield what was held to the end of a session though its quotes had ended long before: exits saw nothing of it.
+
+    So it is in a recording whose own bot had left it earlier.
+    """
+    if not len(market.day.times):
+        return
+    until = min(float(market.day.times[-1]), market.session.close.timestamp())
+    for position in positions:
+        legs = _kept(position, market.session)
+        if position.opened_at is None or not legs:
+            continue
+        seen = {leg.option: _seen_until(leg.option, market) for leg in legs}
+        option = min(seen, key=seen.__getitem__)
+        if until - max(seen[option], position.opened_at.timestamp()) > UNSEEN:
+            when = f"from {_clock(seen[option])} on there is no quote" if seen[option] else "there is no quote"
+            yield f"{when} of {option}, which {position.bot} held to the close: its exits saw nothing of it"
+
+
+def _kept(position: Position, session: Session) -> list[PositionLeg]:
+    """Return the legs that a position held to the end of a session that they trade in; short ones, if it has any.
+
+    Wings that an exit left over are none: it had bought the short ones back.
+    """
+    held = [leg for leg in position.legs if (leg.held or leg.settled) and not leg.option.is_share]
+    has_short = any(leg.sign < 0 and not leg.option.is_share for leg in position.legs)
+    return [leg for leg in held if leg.option.expiry >= session.date and (leg.sign < 0 or not has_short)]
+
+
+def _seen_until(option: Option, market: DayMarket) -> float:
+    """Return when an option was quoted last in a session, 0 if it never was."""
+    asks = market.given_of([option]).get("ask")
+    if asks is None or not asks.shape[1]:
+        return 0.0
+    quoted = np.flatnonzero(~np.isnan(asks[:, 0]))
+    return float(market.day.times[quoted[-1]]) if len(quoted) else 0.0
+
+
 def not_there(bots: Iterable[CompiledBot], day: HistoryDay) -> Iterator[str]:
     """Yield of which underlyings and indices that bots read a session has no level, and on which it has no options."""
     if not len(day.times):
@@ -123,4 +168,8 @@ def _partly(what: str, told: ToldBars, count: int, session: Session) -> Iterator
 
 def _until(what: str, until: float, seconds: int, day: HistoryDay, session: Session) -> Iterator[str]:
     if len(day.times) and until < last_end(session, seconds, float(day.times[-1])) - seconds:
-        yield f"{what} are recorded until {datetime.fromtimestamp(until, UTC).astimezone(EXCHANGE_ZONE):%H:%M:%S} only"
+        yield f"{what} are recorded until {_clock(until)} only"
+
+
+def _clock(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC).astimezone(EXCHANGE_ZONE):%H:%M:%S}"

@@ -30,7 +30,7 @@ from engine.run.backtest.ending import empty_day, keep_marks, settlement, told_a
 from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.fills import FillModel
 from engine.run.backtest.hearing import SOON, Hearing, at_once
-from engine.run.backtest.lacking import lacking, not_there, unseen_windows
+from engine.run.backtest.lacking import held_unseen, lacking, not_there, unseen_windows
 from engine.run.backtest.market import DayMarket
 from engine.run.backtest.notes import HELD, REGIME
 from engine.run.backtest.quiet import Quiet
@@ -185,12 +185,14 @@ class Walk(Hearing):
         return DayDone(date=session.date, records=records, findings=(*findings, *self._lacking(day, session)))
 
     def _lacking(self, day: HistoryDay, session: Session) -> Iterator[Finding]:
-        """Yield what bots read and is not there, when no quote stands, and what nobody asked a recorded broker for."""
+        """Yield what bots read and is not there, what they held unseen, and what nobody asked a recorded broker for."""
         assert self.feed.market is not None
+        assert self.state is not None
         bars = () if day.bars is None else lacking(day, session, self._needed(), self.of_today, self.source)
         absent = not_there(self.program.bots.values(), day)
         unseen = unseen_windows(self.program.bots.values(), self.feed.market)
-        for text in (*absent, *unseen, *self.feed.lacks, *bars):
+        held = held_unseen(self.state.positions.values(), self.feed.market)
+        for text in (*absent, *unseen, *held, *self.feed.lacks, *bars):
             yield told(self.source.name, 0, f"{session.date}: {text}")
 
     def _open(self, session: Session, market: DayMarket) -> None:

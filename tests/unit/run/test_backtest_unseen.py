@@ -1,18 +1,29 @@
 """A bot that reads what the data has not, or enters while no quote stands, sees nothing, and the backtest says so."""
 
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, time
+from math import nan
 
+import numpy as np
 import pytest
 from past_days import PastDays
 
 from benchmarks.engine_desk import compiled
 from benchmarks.task import Task
-from engine.adapters.history.day import HistoryDay
+from engine.adapters.history.day import HistoryDay, Severity
+from engine.model.events import event_calendar
 from engine.model.market import Board
 from engine.model.session import at_exchange_time, session_on
+from engine.record.record import Kind
+from engine.run.backtest.fills import NATURAL
 from engine.run.backtest.lacking import not_there, unseen_windows
 from engine.run.backtest.market import DayMarket
+from engine.run.backtest.walk import CASH, DayDone, Walk
+from engine.run.behaviour import desk_of
+from engine.run.calendars import shipped_dates
+from engine.run.revisions import Text
 from engine.turn.program import CompiledBot
 
 DAY = date(2026, 9, 1)
@@ -84,3 +95,78 @@ def test_a_bot_on_the_data_of_another_symbol_is_told_that_it_has_no_options(bot:
         "there are no options on SPX, of which t_000 would make legs",
     ]
     assert list(not_there([bot], replace(of_spy, times=of_spy.times[:0]))) == [], "a day without data has none at all"
+
+
+# ---------------------------------------------------------------- what was held unseen
+
+CONDOR = """rulebot: 1
+name: condor
+about: Sells a same-day condor, and bought wings stay when it leaves.
+underlying: SPX
+entry: {at: "09:45"}
+legs:
+  expiry: {dte: 0}
+  short_put:  {sell: put,  strike: {delta: 0.10}}
+  long_put:   {buy: put,   strike: {below: short_put, by: 10 pts}}
+  short_call: {sell: call, strike: {delta: 0.10}}
+  long_call:  {buy: call,  strike: {above: short_call, by: 10 pts}}
+order: {start: natural, wait: 30s, tries: 2, then: cancel}
+exits:
+  - time: "15:00"
+  - target: {profit: 99%}
+risk: {max_loss_per_trade: $1000}
+"""
+
+
+def walked(change: Callable[[HistoryDay], HistoryDay]) -> DayDone:
+    """Return how the condor lives through a session."""
+    program = desk_of(Text("condor.yaml", CONDOR.encode())).program("t", {}, 90)
+    walk = Walk(program, PastDays(change=change), event_calendar(shipped_dates()), NATURAL, CASH)
+    (done,) = walk.through(DAY, DAY)
+    return done
+
+
+def quoted_until(last: time, places: Callable[[HistoryDay], list[int]]) -> Callable[[HistoryDay], HistoryDay]:
+    """Return what takes away the quotes of some options after a time; levels go on."""
+
+    def change(day: HistoryDay) -> HistoryDay:
+        gone = day.times > at_exchange_time(DAY, last).timestamp()
+        columns = {name: column.copy() for name, column in day.columns().items()}
+        for name in columns.keys() & {"bid", "ask"}:
+            columns[name][np.ix_(gone, places(day))] = nan
+        return replace(day, **columns)
+
+    return change
+
+
+def all_of_them(day: HistoryDay) -> list[int]:
+    return list(range(len(day.options)))
+
+
+def test_what_is_held_on_without_quotes_is_told() -> None:
+    """As where the bot that was recorded had left it: no target or stop could act, and it expired as a win."""
+    (finding,) = walked(quoted_until(time(11), all_of_them)).findings
+    found = re.fullmatch(
+        r"2026-09-01: from 11:00:00 on there is no quote of SPXW 2026-09-01 \d+P, which condor held to the close: "
+        r"its exits saw nothing of it",
+        finding.text,
+    )
+    assert (found is not None, finding.severity) == (True, Severity.TOLD), finding.text
+
+
+def test_what_has_quotes_until_it_is_left_is_not() -> None:
+    assert walked(lambda day: day).findings == ()
+    assert walked(quoted_until(time(15, 30), all_of_them)).findings == ()
+
+
+def test_wings_that_an_exit_left_over_are_none_of_it() -> None:
+    """Nobody buys the wings at 15:00: the exit buys back what is short, and they expire."""
+
+    def unwanted(day: HistoryDay) -> HistoryDay:
+        columns = {name: column.copy() for name, column in day.columns().items()}
+        columns["bid"][day.times > at_exchange_time(DAY, time(14)).timestamp()] = nan
+        return quoted_until(time(15, 30), all_of_them)(replace(day, **columns))
+
+    done = walked(unwanted)
+    assert any(record.kind is Kind.SETTLEMENT for record in done.records)
+    assert done.findings == ()
