@@ -32,7 +32,7 @@ def ordered(found: Sequence[Variant], by: str) -> list[Variant]:
     sign = 1.0 if by in FALLING else -1.0
 
     def key(each: Variant) -> tuple[bool, float, int]:
-        value = getattr(each, by)
+        value = each.figure(by)
         return value is None, 0.0 if value is None else sign * value, each.number
 
     return sorted(fine, key=key)
@@ -145,7 +145,7 @@ def _map(found: Sequence[Variant], axes: Sequence[Axis], by: str) -> Iterator[st
 
 
 def _cell(each: Variant | None, by: str) -> str:
-    value = None if each is None else getattr(each, by)
+    value = None if each is None else each.figure(by)
     if value is None:
         return "-"
     return f"{value:.2f}" if by in ("sharpe", "win_rate") else f"{value:,.0f}"

@@ -109,7 +109,7 @@ def _mean(found: Sequence[Variant], first: int, down: str, second: int, across: 
     values = [
         value
         for each in found
-        if each.point[first] == down and each.point[second] == across and (value := getattr(each, by)) is not None
+        if each.point[first] == down and each.point[second] == across and (value := each.figure(by)) is not None
     ]
     return fmean(values) if values else None
 

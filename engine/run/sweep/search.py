@@ -95,7 +95,7 @@ def _study(
         sampler = TPESampler(seed=seed, n_startup_trials=STARTS, multivariate=True, constant_liar=True)
     study = create_study(direction="maximize", sampler=sampler)
     for each in known:
-        value = None if each.problem else getattr(each, goal)
+        value = None if each.problem else each.figure(goal)
         state = TrialState.PRUNED if value is None else TrialState.COMPLETE
         params = {axis.name: _told(axis, said) for axis, said in zip(axes, each.point, strict=True)}
         study.add_trial(create_trial(state=state, value=value, params=params, distributions=spaces))

@@ -78,6 +78,14 @@ class Variant:
     unclear: tuple[tuple[str, int], ...] = field(default=(), compare=False)
     findings: tuple[Finding, ...] = field(default=(), compare=False)
 
+    def figure(self, name: str) -> float | None:
+        """Return a figure by which variants are compared, None where no trade has closed: doing nothing is no success.
+
+        The Sharpe ratio is of the account, which also counts what is still open.
+        """
+        value: float | None = getattr(self, name)
+        return value if self.trades or name == "sharpe" else None
+
 
 def whole(parts: Sequence[Part]) -> Variant:
     """Return what came of a variant in all of its parts, which follow each other."""

@@ -474,13 +474,6 @@ def test_a_page_draws_a_walk_at_its_own_sessions() -> None:
     assert drawn_at[43] == drawn_at[47] == f"${made:.2f}"
 
 
-def test_a_map_of_drawdowns_shows_the_deepest_as_the_worst() -> None:
-    found = [Variant(number=place, point=(f"{place}", "1"), max_drawdown=100.0 * place) for place in (1, 2)]
-    page = sweep_page("a", found, [axis("a=1,2"), axis("b=1,2")], "max_drawdown", {}, None, [], [])
-    cells = re.findall(r'<i class="(\w+)" style="opacity:([\d.]+)"></i><b>(\d+)</b>', page)
-    assert cells == [("loss", "0.38", "100"), ("loss", "0.68", "200")]
-
-
 def test_a_variant_is_kept_as_it_is() -> None:
     from dataclasses import asdict
 

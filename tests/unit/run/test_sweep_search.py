@@ -16,7 +16,7 @@ from engine.run.backtest.fills import fill_model
 from engine.run.sweep.compiling import Terms
 from engine.run.sweep.evaluate import Asked, Passed
 from engine.run.sweep.places import Runs
-from engine.run.sweep.search import Search, next_batch
+from engine.run.sweep.search import Search, _space, _study, next_batch
 from engine.run.sweep.sweep import Kept, search_for
 from engine.run.sweep.tasks import Task
 from engine.run.sweep.variant import Part, Trade, Variant, whole
@@ -154,3 +154,11 @@ def test_what_cannot_be_run_is_asked_for_less_often_than_chance_would() -> None:
 
 def test_without_any_figure_it_goes_on_by_chance() -> None:
     assert len(found(SEARCH, Hill(lambda point: None).runs)) == 40
+
+
+def test_what_never_trades_is_no_goal_where_all_others_lose() -> None:
+    """It nets $0, more than what loses: a search for net would end where nothing is ever done."""
+    known = [Variant(number=n, point=(f"{n}", "7"), trades=n > 3, net=-10.0 * (n > 3)) for n in range(1, 7)]
+    axes = [axis("a=1..6/1"), axis("b=7")]
+    study = _study(axes, {each.name: _space(each) for each in axes}, "net", known, 1)
+    assert [trial.value for trial in study.trials] == [None, None, None, -10.0, -10.0, -10.0]

@@ -1,0 +1,30 @@
+"""Variants as they are shown: in order, and in maps of two places."""
+
+import re
+
+import pytest
+
+from engine.cli.sweep_text import ordered, sweep_lines
+from engine.run.sweep.page import sweep_page
+from engine.run.sweep.variant import Variant
+from engine.run.sweep.vary import axis
+
+
+def test_a_map_of_drawdowns_shows_the_deepest_as_the_worst() -> None:
+    found = [Variant(number=place, point=(f"{place}", "1"), trades=1, max_drawdown=100.0 * place) for place in (1, 2)]
+    page = sweep_page("a", found, [axis("a=1,2"), axis("b=1,2")], "max_drawdown", {}, None, [], [])
+    cells = re.findall(r'<i class="(\w+)" style="opacity:([\d.]+)"></i><b>(\d+)</b>', page)
+    assert cells == [("loss", "0.38", "100"), ("loss", "0.68", "200")]
+
+
+@pytest.mark.parametrize("by", ["net", "max_drawdown", "expectancy", "win_rate"])
+def test_what_never_traded_is_not_the_best_of_those_that_lost(by: str) -> None:
+    lost = Variant(number=1, point=("1", "1"), trades=2, net=-50.0, expectancy=-25.0, win_rate=0.0, max_drawdown=50.0)
+    never = Variant(number=0, point=("2", "1"))
+    assert ordered([never, lost], by) == [lost, never]
+    axes = [axis("a=1,2"), axis("b=1,2")]
+    lines = list(sweep_lines([never, lost], axes, None, by, 20))
+    rows = [line.split() for line in lines[lines.index(f" {by} by a (down) and b (across)") :]]
+    assert rows[3] == ["2", "-", "-"]
+    page = sweep_page("a", [lost, never], axes, by, {}, None, [], [])
+    assert page.count('class="heat"') == 1
