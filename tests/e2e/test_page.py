@@ -17,8 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from engine.cli.main import main
 from engine.run.looking.shown import ShownLeg
+from engine.spec.shipped import shipped
 from tests.e2e.worlds import run_days, spec_files
 from tests.scan_rows import kept, row
 
@@ -302,3 +305,26 @@ def test_ci_the_page_can_be_used_by_everybody(tmp_path: Path, browser: Any) -> N
                 assert wide <= 0, (name, width)
                 page.screenshot(path=shots / f"{name}-{width}.png", full_page=True)
             context.close()
+
+
+def test_ci_a_report_of_backtests_shows_all_of_its_figures(tmp_path: Path, browser: Any) -> None:
+    """The Sharpe ratio of a comparison was cut off at 1280 pixels; at 400 the path of the data pushed the page out."""
+    data = shipped("examples") / "data" / "goog_2015-12-24"
+    stores = [tmp_path / f"a_store_with_a_name_{name}.db" for name in ("one", "two")]
+    pages = [tmp_path / "one.html", tmp_path / "both.html"]
+    for store, page in zip(stores, (pages[:1], []), strict=True):
+        out = [part for each in page for part in ("--out", str(each))]
+        asked = ("backtest", str(data / "goog_put_spread.yaml"), "--data", str(data), "--store", str(store), *out)
+        done = CliRunner().invoke(main, asked)
+        assert done.exit_code == 0, done.output
+    compared = [part for store in stores for part in ("--compare", str(store))]
+    assert CliRunner().invoke(main, ["backtest", *compared, "--out", str(pages[1])]).exit_code == 0
+    for file in pages:
+        for width in (1280, 400):
+            page = browser.new_page(viewport={"width": width, "height": 900})
+            page.goto(file.as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (file.name, width)
+            cut = "[...document.querySelectorAll('.wide')].filter(each => each.scrollWidth > each.clientWidth).length"
+            if width == 1280:
+                assert page.evaluate(cut) == 0, file.name
+            page.close()

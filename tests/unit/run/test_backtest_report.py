@@ -14,6 +14,7 @@ from engine.run.backtest.report.scale import money, plain_money, scale_of, steps
 from engine.run.backtest.results import regime
 
 _VOID = {"meta"}
+SPANS = (("2026-09-01", "2026-09-02"), ("2026-09-01", "2026-09-02", "2026-09-03"))
 SUMS = {
     "trades": 2,
     "wins": 1,
@@ -283,3 +284,13 @@ def test_figures_of_a_few_dollars_are_not_rounded_and_one_session_is_seen() -> N
 
 def test_dollars_have_cents_where_they_are_few() -> None:
     assert [money(each) for each in (1234.5, -0.004, -12.5, 0.0)] == ["+$1,234", "+$0.00", "-$12.50", "+$0.00"]
+
+
+def test_a_line_of_a_comparison_is_as_long_as_its_backtest() -> None:
+    """One that ended in June went on to December, level, as if its bot had done nothing since."""
+    one, two = ({**document(), "days": [{**document()["days"][0], "date": day} for day in days]} for days in SPANS)
+    page = comparison_page({"one": one, "two": two})
+    first, second = (found.split(" ") for found in re.findall(r'<polyline class="curve c\d" points="([^"]*)"', page))
+    assert (len(first), len(second)) == (2, 3)
+    assert page.count("<title>one ") == 2
+    assert first[-1].split(",")[0] == second[1].split(",")[0]

@@ -26,26 +26,29 @@ CELL = 14
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
-def curves(name: str, days: Sequence[str], series: Mapping[str, Sequence[float]], height: int = 260) -> str:
-    """Return one line for each series over the sessions."""
+def curves(name: str, days: Sequence[str], series: Mapping[str, Sequence[float | None]], height: int = 260) -> str:
+    """Return one line for each series over the sessions; where it has None it is not drawn."""
     scale = scale_of(list(series.values()), height)
     body = axis(scale, days)
     for number, (label, values) in enumerate(series.items()):
-        points = " ".join(f"{scale.x(place):.1f},{scale.y(value):.1f}" for place, value in enumerate(values))
+        known = [(place, value) for place, value in enumerate(values) if value is not None]
+        points = " ".join(f"{scale.x(place):.1f},{scale.y(value):.1f}" for place, value in known)
         body += f'<polyline class="curve c{number % 6}" points="{points}"/>'
-        if len(values) == 1:
-            body += f'<circle class="dot c{number % 6}" cx="{scale.x(0):.1f}" cy="{scale.y(values[0]):.1f}" r="3"/>'
+        if len(known) == 1:
+            place, value = known[0]
+            body += f'<circle class="dot c{number % 6}" cx="{scale.x(place):.1f}" cy="{scale.y(value):.1f}" r="3"/>'
         body += _tips(scale, days, values, label if len(series) > 1 else "")
     return svg(name, height, body)
 
 
-def _tips(scale: Scale, days: Sequence[str], values: Sequence[float], label: str) -> str:
+def _tips(scale: Scale, days: Sequence[str], values: Sequence[float | None], label: str) -> str:
     if len(values) > TIPS:
         return ""
     return "".join(
         f'<circle class="tip" cx="{scale.x(place):.1f}" cy="{scale.y(value):.1f}" r="5">'
         f"<title>{escape(' '.join(filter(None, (label, days[place], plain_money(value)))))}</title></circle>"
         for place, value in enumerate(values)
+        if value is not None
     )
 
 

@@ -193,12 +193,16 @@ def _several(documents: Mapping[str, Document]) -> Iterator[str]:
     yield _formulas()
 
 
-def _made(document: Document, names: Sequence[str]) -> list[float]:
-    """Return what an account had made by each session; one that it did not live through changes nothing."""
-    by_day, total, found = {day["date"]: day["profit"] for day in document["days"]}, 0.0, []
+def _made(document: Document, names: Sequence[str]) -> list[float | None]:
+    """Return what an account had made by each session, None before its first and after its last.
+
+    One between them that it did not live through changes nothing.
+    """
+    by_day, total = {day["date"]: day["profit"] for day in document["days"]}, 0.0
+    found: list[float | None] = []
     for name in names:
         total += by_day.get(name, 0.0)
-        found.append(total)
+        found.append(total if by_day and min(by_day) <= name <= max(by_day) else None)
     return found
 
 

@@ -41,9 +41,9 @@ def steps(low: float, high: float, wanted: int = 5) -> list[float]:
     return [step * (first + number) for number in range(floor(high / step) - first + 1)]
 
 
-def scale_of(series: Sequence[Sequence[float]], height: int, *, zero: bool = False) -> Scale:
+def scale_of(series: Sequence[Sequence[float | None]], height: int, *, zero: bool = False) -> Scale:
     """Return the scale that holds all series, with a little room, and zero if asked."""
-    values = [value for each in series for value in each] + ([0.0] if zero else [])
+    values = [value for each in series for value in each if value is not None] + ([0.0] if zero else [])
     low, high = min(values, default=0.0), max(values, default=0.0)
     room = (high - low) * 0.05 or max(abs(high) * 0.01, 1.0)
     top = high if zero and high == 0.0 else high + room

@@ -6,9 +6,10 @@ STYLE = """
 @media (prefers-color-scheme:dark){:root{--paper:#14171a;--ink:#e6e9ec;--soft:#a3acb5;--rule:#343b42;--box:#1c2125;
 --gain:#6db3f2;--loss:#f09a5a;--c0:#6db3f2;--c1:#f09a5a;--c2:#7ccf9a;--c3:#cf9de6;--c4:#e0c250;--c5:#a3acb5}}
 *{box-sizing:border-box} html{color-scheme:light dark}
-body{margin:0 auto;max-width:62rem;padding:1.5rem 1rem 4rem;background:var(--paper);color:var(--ink);
+body{margin:0 auto;max-width:76rem;padding:1.5rem 1rem 4rem;background:var(--paper);color:var(--ink);
 font:15px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif}
 h1{font-size:1.5rem;margin:.2rem 0} h2{font-size:1.1rem;margin:2.2rem 0 .5rem;border-bottom:1px solid var(--rule)}
+h1,p{overflow-wrap:anywhere}
 p{margin:.3rem 0 .8rem} .soft{color:var(--soft)} .warn{border-left:4px solid var(--loss);padding:.4rem .8rem;
 background:var(--box)} a{color:inherit}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr));gap:.6rem;margin:1rem 0}
