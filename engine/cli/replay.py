@@ -13,6 +13,7 @@ from engine.cli.replay_text import (
     BYTES,
     compared_document,
     drift_lines,
+    named_problem,
     replay_document,
     replay_lines,
     tape_document,
@@ -141,12 +142,12 @@ def _compare(what: str, folder: Path, *, verify: bool, step: bool, is_json: bool
                 raise
             unread.append({"file": shown_path(file), "problem": error.whole})
             if not is_json:
-                click.echo(f" {shown_path(file)}: NOT REPLAYED: {error.whole}")
+                echo(f" NOT REPLAYED: {named_problem(file, error.whole)}")
             continue
         told.append(replay_document(recording, found, seconds))
         if not is_json:
             for line in replay_lines(told[-1], found.difference, short=verify):
-                click.echo(line)
+                echo(line)
     for file in () if is_json else empty:
         click.echo(f" {shown_path(file)}: {EMPTY}")
     differs = any(each["difference"] for each in told)

@@ -10,6 +10,7 @@ from engine.store.place import shown_path
 
 if TYPE_CHECKING:
     from decimal import Decimal
+    from pathlib import Path
 
     from engine.adapters.recorded.recording import Recording
     from engine.run.replay.drift import AtNatural, Compared, Drift
@@ -122,10 +123,15 @@ def tape_line(tape: "Tape") -> str:
 
     size = f"{tape.size / BYTES:.1f} MB"
     if tape.first is None or tape.last is None:
-        return f" {tape.day}  {tape.problem}  {shown_path(tape.file)}"
+        return f" {tape.day}  {named_problem(tape.file, tape.problem)}"
     span = f"{clock(tape.first, seconds=False)} to {clock(tape.last, seconds=False)}"
     bots = ", ".join(tape.bots) if tape.bots else "goes on from the day before"
     return f" {tape.day}  {span}  {tape.entries:>9,} quotes  {size:>9}  {bots}  {shown_path(tape.file)}"
+
+
+def named_problem(file: "Path", problem: str) -> str:
+    """Return what is wrong with a file, which it names once."""
+    return problem if shown_path(file) in problem else f"{shown_path(file)}: {problem}"
 
 
 def drift_lines(compared: "Compared") -> Iterator[str]:

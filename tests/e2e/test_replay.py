@@ -112,7 +112,10 @@ def test_verify_names_what_cannot_be_read_and_takes_the_others(store: Path, tmp_
         file.execute("UPDATE frames SET crc = crc + 1")
     done = replay(tmp_path / "o.db", "--verify")
     assert (done.exit_code, done.output.count("the same, "), done.output.count("NOT REPLAYED: frame 1 of")) == (3, 1, 1)
+    assert all(line.count(".tape") == 1 for line in done.output.splitlines()), "each names its file once"
     second.write_bytes(b"no database")
+    told = replay(tmp_path / "o.db", "--list").output.splitlines()
+    assert (len(told), [line.count(".tape") for line in told]) == (2, [1, 1])
     done = replay(tmp_path / "o.db", "--verify", "--format", "json")
     assert (done.exit_code, len(json.loads(done.output)["unread"])) == (3, 2)
 

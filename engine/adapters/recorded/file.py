@@ -38,6 +38,10 @@ CREATE TABLE frames (
 _SOME_FRAMES = """
 SELECT seq, first_at, last_at, entries, ops, numbers, crc FROM frames WHERE seq > ? ORDER BY seq LIMIT ?
 """
+_PRIMARY = 0xFF
+"""Of SQLite's codes of errors the part that names their kind."""
+_SQLITE_HEAD = 100
+"""Bytes at the beginning of a file that say how many pages it has, and how large they are (sqlite.org/fileformat)."""
 AT_ONCE = 50
 """Frames that are read before the file is let go."""
 TRIES, AGAIN = 10, 0.1
@@ -163,7 +167,7 @@ def _head(file: Path, connection: sqlite3.Connection) -> dict[str, str]:
                 f"{file} cannot be read where it is: its run did not close it, and nothing can be written beside it",
                 f"copy it and {file.name}-wal to a folder that can be written",
             ) from error
-        raise StoreError(f"{file} is no recording: {in_words(error)}") from error
+        raise _unreadable(file, error) from error
     if not head:
         raise StoreError(
             f"{file} holds nothing: it was copied without {file.name}-wal, or its run was killed before it began",
@@ -180,6 +184,19 @@ def _head(file: Path, connection: sqlite3.Connection) -> dict[str, str]:
     if (named := named_day(file)) is not None and (day := plain.get("day", named.isoformat())) != named.isoformat():
         raise StoreError(f"{file} is the recording of {day}, named for another day", f"call it {day}{SUFFIX} again")
     return head
+
+
+def _unreadable(file: Path, error: Exception) -> StoreError:
+    """Return that a file cannot be read: a recording that is damaged, one that was cut off, or none at all."""
+    if getattr(error, "sqlite_errorcode", 0) & _PRIMARY != sqlite3.SQLITE_CORRUPT:
+        return StoreError(f"{file} is no recording: {in_words(error)}")
+    with file.open("rb") as begun:
+        head, size = begun.read(_SQLITE_HEAD), file.stat().st_size
+    whole = int.from_bytes(head[16:18]) * int.from_bytes(head[28:32])  # bytes of a page, and pages
+    if size < whole and not file.with_name(f"{file.name}-wal").exists():
+        text = f"{file} is cut off: {size:,} of its {whole:,} bytes are there"
+        return StoreError(text, "it may have been copied in part: copy it once more")
+    return StoreError(f"{file} is damaged: {error}")
 
 
 def _check_end(file: Path, connection: sqlite3.Connection) -> None:
@@ -247,7 +264,7 @@ def span(file: Path) -> tuple[int, int, int, int]:
         try:
             first, last, entries, count = connection.execute(query).fetchone()
         except sqlite3.Error as error:
-            raise StoreError(f"{file} is no recording: {error}") from error
+            raise _unreadable(file, error) from error
     if count and not (isinstance(entries, int) and _is_instant(first) and _is_instant(last)):
         raise StoreError(f"{file} is damaged: its frames are of no time")
     return first or 0, last or 0, entries or 0, count

@@ -291,6 +291,19 @@ def test_what_is_no_recording_is_named(tmp_path: Path) -> None:
         open_recording(tmp_path / "2026-10-22.tape")
 
 
+def test_a_recording_that_was_cut_off_is_no_file_of_another_kind(desk: Desk, tmp_path: Path) -> None:
+    """Half of a copy was called no recording: who reads that deletes it, and looks for no whole one."""
+    live(desk)
+    desk.recorder.close()
+    (file,) = (tmp_path / "run").glob("*.tape")
+    size = file.stat().st_size
+    file.write_bytes(file.read_bytes()[: size // 2])
+    for reads in (open_recording, span):
+        with pytest.raises(StoreError, match=f"is cut off: {size // 2:,} of its {size:,} bytes are there") as found:
+            reads(file)
+        assert found.value.help == "it may have been copied in part: copy it once more"
+
+
 def test_two_recordings_in_one_file_are_refused(desk: Desk, tmp_path: Path) -> None:
     """SQLite reads the first and says nothing of the second."""
     live(desk)
