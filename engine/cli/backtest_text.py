@@ -8,7 +8,7 @@ from engine.model.counted import counted
 from engine.model.money import dollars
 from engine.run.backtest.fills import NATURAL
 from engine.run.backtest.funnel import Funnel
-from engine.run.backtest.results import Results, Sums, Trade, brought_words, in_shares_words
+from engine.run.backtest.results import Results, Sums, Trade, brought_words, in_shares_words, span_words
 from engine.run.columns import aligned, price, signed
 
 SHOWN_RULES, SHOWN_ALARMS = 8, 5
@@ -48,6 +48,8 @@ def _head(results: Results) -> Iterator[str]:
     told = results.settings
     source, sessions = named(told["source"], told["is_modelled"]), counted(len(results.days), "session")
     yield f" {told['from']} to {told['to']}, {sessions} of {source}"
+    if words := span_words(told, [day.date for day in results.days]):
+        yield f" {words}"
     sharpe = "-" if results.sharpe is None else f"{results.sharpe:.2f} +/- {results.sharpe_error or 0.0:.2f}"
     drawdown = dollars(results.max_drawdown)
     yield f" fills {told['fills']}; account {signed(float(results.profit))}, drawdown {drawdown}, Sharpe {sharpe}"

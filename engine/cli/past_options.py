@@ -26,6 +26,8 @@ def session_range(source: "Source", name: str, first: date | None, last: date | 
     if not days:
         gaps = source.gaps(first or FIRST, last or LAST)
         odd = next((each.text for each in gaps if each.severity.value == "refused"), None)
+        if not odd and (known := source.dates(FIRST, LAST)):
+            odd = f"its sessions are those of {known[0]} to {known[-1]}"
         raise MisuseError(f"{name} has no session in that time", odd)
     return first or days[0], last or days[-1]
 

@@ -14,6 +14,7 @@ from engine.cli.replay_text import (
     compared_document,
     drift_lines,
     named_problem,
+    next_line,
     replay_document,
     replay_lines,
     tape_document,
@@ -324,7 +325,7 @@ def _export(what: str, folder: Path, target: Path, *, is_json: bool) -> None:
         return
     for file, many, wide in written:
         click.echo(f" {shown_path(file)}  {many:,} instants of {wide} options")
-    click.echo(f" next: rulebot backtest SPEC --data parquet:{shown_path(written[0][0].parent)}")
+    echo(next_line(written))
 
 
 def _list(folder: Path, *, is_json: bool) -> None:

@@ -129,6 +129,12 @@ def tape_line(tape: "Tape") -> str:
     return f" {tape.day}  {span}  {tape.entries:>9,} quotes  {size:>9}  {bots}  {shown_path(tape.file)}"
 
 
+def next_line(written: "Sequence[tuple[Path, int, int]]") -> str:
+    """Return what to do with exported chains: with that of most options, which was traded rather than read."""
+    file, _, _ = max(written, key=lambda each: each[2])
+    return f" next: rulebot backtest SPEC --data parquet:{shown_path(file.parent)}"
+
+
 def named_problem(file: "Path", problem: str) -> str:
     """Return what is wrong with a file, which it names once."""
     return problem if shown_path(file) in problem else f"{shown_path(file)}: {problem}"

@@ -62,6 +62,12 @@ def test_files_of_a_holiday_alone_are_called_so(data: Path, tmp_path: Path) -> N
     assert "2026-09-07 is no session of the exchange: what it holds is stale" in found.stderr
 
 
+def test_a_time_without_data_is_refused_with_that_of_the_data(data: Path) -> None:
+    found = typed(ROOT / SPEC, "--data", data, "--from", "2027-01-04")
+    assert (found.exit_code, "has no session in that time" in found.stderr) == (2, True)
+    assert "= help: its sessions are those of 2026-09-01 to 2026-09-0" in found.stderr
+
+
 def test_for_machines_it_is_the_same_bytes_each_time(data: Path, tmp_path: Path) -> None:
     told = [
         typed(ROOT / SPEC, "--data", data, "--store", tmp_path / name, "--format", "json", "--workers", workers)

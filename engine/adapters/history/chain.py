@@ -32,13 +32,14 @@ from engine.adapters.history.sessions import session_day
 from engine.adapters.history.table import ArrowTable, Whole, parquet_file, read_csv, read_parquet, whole
 from engine.adapters.history.vendor import NAMES
 from engine.model.contract import product
-from engine.model.counted import counted
 from engine.model.errors import StoreError
 from engine.model.session import Session, session_on
 
 IDENTITY = ("date", "time", "symbol", "trading_class", "expiry", "right", "strike", "underlying")
 _NEEDED = ("time", "expiry", "right", "strike", "bid", "ask")
 _COLUMNS = "docs/history-data.md has their columns"
+_NAMED = 8
+"""Folders that are named at most where a chain was looked for."""
 _OTHER_NAMES = {
     "symbol": ("underlying_symbol", "ticker", "root", "root_symbol", "act_symbol"),
     "time": ("quote_time", "quote_datetime", "datetime", "timestamp", "ts"),
@@ -211,8 +212,9 @@ def what_to_write(path: Path) -> str:
     if not path.is_dir():
         return ""
     if others := others_with_parquet(path):
-        where = f"Parquet files lie in {counted(len(others), 'folder')} below it: write the path of one, as {others[0]}"
-        return f"{where}; of folders named like date=2024-01-02 or year=2024 all are read"
+        names = ", ".join(each.name for each in others[:_NAMED]) + (", .." if len(others) > _NAMED else "")
+        where = f"a source is of one underlying, and Parquet files lie in folders below it ({names}): name one"
+        return f"{where}, as parquet:{others[0]}; of folders named like date=2024-01-02 or year=2024 all are read"
     for file in parquet_in(path):
         columns = ", ".join(f"`{name}`" for name in _lacking(file))
         return f"{called(file)} is no chain: it has no column {columns}; {_COLUMNS}"

@@ -9,7 +9,7 @@ from engine.adapters.history.day import Columns
 from engine.adapters.history.finding import refusal, refused
 from engine.adapters.history.index import GridIndex, Index, RowIndex
 from engine.adapters.history.instants import instants
-from engine.adapters.history.missing import parse_day
+from engine.adapters.history.missing import APART, parse_day
 from engine.adapters.history.rows import BY_QUOTE, HIGHEST_STRIKE, LATEST_DAY, Rows, keys, repeated_after
 from engine.adapters.history.table import Table, Whole
 from engine.model.contract import INDICES, product
@@ -67,9 +67,8 @@ def symbol_of(table: Table) -> str:
     if "symbol" in table.names:
         _, symbols = table.texts("symbol")
         if len(symbols) != 1:
-            raise refusal(
-                refused(table.file, 1, f"a chain is of one underlying, this is of {', '.join(symbols) or 'none'}")
-            )
+            text = f"a chain is of one underlying, this is of {', '.join(symbols) or 'none'}"
+            raise refusal(refused(table.file, 1, f"{text}: {APART}" if len(symbols) else text))
         return symbols[0].upper()
     if "trading_class" in table.names:
         _, classes = table.texts("trading_class")

@@ -12,6 +12,8 @@ from engine.adapters.history.finding import no_session, refusal, refused, told
 from engine.model.errors import StoreError
 from engine.model.session import session_on, sessions
 
+APART = "another underlying goes into a folder of its own"
+"""What helps who has put chains of several into one: a source is of one underlying."""
 _DAY = re.compile(r"(?<!\d)(\d{4})-?(\d{2})-?(\d{2})(?!\d)")
 
 
@@ -46,7 +48,7 @@ def parse_known_day(text: str) -> date:
 def in_two_files(day: date, one: Path, other: Path) -> StoreError:
     """Return the error with which a day is refused that two files have."""
     own, first = (each.relative_to(commonpath((one.parent, other.parent))) for each in (other, one))
-    return refusal(refused(str(own), 0, f"{day} stands in {first} as well: which one counts?"))
+    return refusal(refused(str(own), 0, f"{day} stands in {first} as well: which one counts? {APART}"))
 
 
 def missing_sessions(where: str, have: Iterable[date], first: date, last: date) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ import numpy as np
 from engine.adapters.history.day import Columns, Finding
 from engine.adapters.history.finding import refusal, refused, told
 from engine.adapters.history.middle import median
+from engine.adapters.history.missing import APART
 from engine.adapters.history.table import Table, Whole
 from engine.model.contract import CLASSES_OF_INDICES
 
@@ -117,6 +118,7 @@ class VendorTable:
         }
         if len(known) != 1:
             text = f"a chain is of one underlying, this is of {', '.join(sorted(known)) or 'none'}"
+            text += f": {APART}" if known else ""
             raise refusal(refused(self.file, int(self.rows[0]) if len(self.rows) else 1, text))
         (symbol,) = known
         return symbol, self._trading_classes(symbol)

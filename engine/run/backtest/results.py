@@ -16,7 +16,7 @@ from engine.model.counted import counted
 from engine.model.errors import StoreError
 from engine.model.money import ZERO, cents
 from engine.model.performance import expectancy, sharpe, sharpe_error, win_rate
-from engine.model.session import exchange_date, session_from
+from engine.model.session import exchange_date, session_after, session_from
 from engine.model.values import dataclass
 from engine.record.record import Kind, Record
 from engine.run.backtest import funnel
@@ -169,6 +169,14 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
 def in_shares_words(count: int) -> str:
     """Return what to say of so many trades that ended in shares, "" of none."""
     return f"ended in shares: {counted(count, 'trade')}; what the shares made is in the account alone" if count else ""
+
+
+def span_words(settings: Mapping[str, Any], days: Sequence[date]) -> str:
+    """Return what to say where sessions were asked for before the first that the data has, or after the last."""
+    first, last = (date.fromisoformat(str(settings[name])) for name in ("from", "to"))
+    if not days or not (session_from(first).date < days[0] or session_after(days[-1]).date <= last):
+        return ""
+    return f"the data is of {days[0]} to {days[-1]} alone" if len(days) > 1 else f"the data is of {days[0]} alone"
 
 
 def brought_words(settings: Mapping[str, Any]) -> str:

@@ -76,5 +76,6 @@ def meant(what: str, folder: Path) -> list[Path]:
     if known and days[0] in known:
         raise StoreError(f"nothing of {days[0]} can be replayed: {EMPTY}")
     if known:
-        raise StoreError(f"nothing is recorded of {days[0]}", f"recorded are {known[0]} to {known[-1]}")
+        recorded = f"recorded are {known[0]} to {known[-1]}" if len(known) > 1 else f"{known[0]} is"
+        raise StoreError(f"nothing is recorded of {days[0]}", recorded)
     raise StoreError(f"nothing is recorded in {folder}", "'rulebot run' records unless told not to")

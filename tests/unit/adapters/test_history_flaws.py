@@ -107,8 +107,28 @@ def test_a_day_in_two_files_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "many", columns, "chain_a.parquet")
     write(tmp_path / "many", columns, "chain_b.parquet")
     for folder in ("named", "many"):
-        with pytest.raises(StoreError, match="as well: which one counts"):
+        with pytest.raises(
+            StoreError, match=r"as well: which one counts\? another underlying goes into a folder of its"
+        ):
             read(f"parquet:{tmp_path / folder}")
+
+
+def test_a_folder_of_chains_of_several_underlyings_says_which_there_are(tmp_path: Path) -> None:
+    """So `replay --export` writes them; the folder above was said to hold no chain, and no more."""
+    for symbol in ("GOOG", "SPX"):
+        write(tmp_path / symbol, chain())
+    (tmp_path / "daily").mkdir()
+    with pytest.raises(StoreError, match="holds no Parquet file of a chain") as found:
+        open_source(f"parquet:{tmp_path}")
+    said = "a source is of one underlying, and Parquet files lie in folders below it (GOOG, SPX): name one"
+    assert found.value.help.startswith(f"{said}, as parquet:{tmp_path / 'GOOG'}; ")
+
+
+def test_two_underlyings_in_one_file_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    file = tmp_path / f"{DAY}.csv"
+    file.write_text(vendor() + vendor().partition("\n")[2].replace("GOOG", "SPY"), encoding="utf-8")
+    with pytest.raises(StoreError, match="this is of GOOG, SPY: another underlying goes into a folder of its own"):
+        read(f"snapshots:{tmp_path}")
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 """What a replay that differs says of itself."""
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine.cli.replay_text import compared_document, drift_lines, replay_lines
+from engine.cli.replay_text import compared_document, drift_lines, next_line, replay_lines
 from engine.run.replay.drift import Compared
 from engine.run.replay.replay import Difference
 
@@ -51,3 +52,9 @@ def test_a_comparison_says_why_it_is_not_of_the_whole_day(is_other: bool, said: 
     found = Compared(day=date(2026, 10, 22), since=None, until=until, trades=(), is_other=is_other)
     assert next(line.strip() for line in drift_lines(found)).startswith(said)
     assert compared_document(found)["decides_otherwise"] is is_other
+
+
+def test_the_chain_that_a_backtest_is_shown_with_is_that_of_most_options() -> None:
+    """Of ten underlyings that a bot on SPX had ranked it was that of AAPL, which has six options."""
+    written = [(Path("out", name, "2026-10-21.parquet"), 4681, count) for name, count in (("AAPL", 6), ("SPX", 60))]
+    assert next_line(written) == f" next: rulebot backtest SPEC --data parquet:{Path('out', 'SPX')}"

@@ -1,7 +1,7 @@
 """What came of a backtest: its sums are those of the store, and of a recorded account what its bots made counts."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -248,3 +248,21 @@ def test_where_natural_fills_let_nothing_in_others_are_named(
     results = replace(backtest(tmp_path / "x.db", "mid"), funnels=(found,), settings=settings)
     said = [line for line in result_lines(results) if line.startswith("  none of its orders filled: natural fills")]
     assert bool(said) is is_said
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "words"),
+    [
+        ("2018-12-29", "2019-01-01", ""),  # no session lies between them and those of the data
+        ("2018-12-28", "2018-12-31", "the data is of 2018-12-31 alone"),
+        ("2018-12-31", "2019-03-04", "the data is of 2018-12-31 alone"),
+    ],
+)
+def test_sessions_that_were_asked_for_and_that_the_data_does_not_reach_are_told(
+    first: str, last: str, words: str, tmp_path: Path
+) -> None:
+    """`--from 2018-12-27 --to 2019-03-04` of data that ends in December read as if it had gone on to March."""
+    settings = {"source": "made up", "is_modelled": False, "from": first, "to": last, "fills": "mid"}
+    made = backtest(tmp_path / "x.db", "mid")
+    results = replace(made, settings=settings, days=(replace(made.days[0], date=date(2018, 12, 31)),))
+    assert [line for line in result_lines(results) if "the data is of" in line] == ([f" {words}"] if words else [])

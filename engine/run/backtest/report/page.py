@@ -1,6 +1,7 @@
 """A report as one page of HTML, of one backtest or several: it needs no script, no network and no server."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from html import escape
 from typing import Any
 
@@ -9,7 +10,7 @@ from engine.run.backtest.report import tables
 from engine.run.backtest.report.charts import calendar, curves, falls, histogram
 from engine.run.backtest.report.scale import money, plain_money
 from engine.run.backtest.report.style import STYLE
-from engine.run.backtest.results import REGIMES, brought_words, in_shares_words
+from engine.run.backtest.results import REGIMES, brought_words, in_shares_words, span_words
 
 Document = Mapping[str, Any]
 NO_WHY = "Why is in its store: rulebot why"
@@ -96,7 +97,8 @@ def _about(document: Document) -> str:
     if still := sum(trade["left"] is None for trade in document["trades"]):
         words += f"<p>Open at the end, and in no sum of trades: {counted(still, 'position')}.</p>"
     ended = in_shares_words(sum(trade["in_shares"] for trade in document["trades"]))
-    for said in filter(None, (brought_words(told), ended)):
+    span = span_words(told, [date.fromisoformat(day["date"]) for day in document["days"]])
+    for said in filter(None, (span, brought_words(told), ended)):
         words += f"<p>{escape(said[0].upper() + said[1:])}.</p>"
     return words
 
