@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from engine.cli.stores import check_bot, print_json
+from engine.cli.width import echo, terminal_width
 from engine.model.counted import counted
 from engine.model.errors import MisuseError
 from engine.run.columns import aligned, signed
@@ -60,8 +59,9 @@ def show_compared(path: Place, bot: str | None, sessions: int | None, form: str)
         return
     for each in found:
         for line in _lines(each):
-            click.echo(line)
-    click.echo(f" store {shown_path(path)}\n the shadows' {shown_path(beside)}   {mark}")
+            echo(line)
+    echo(f" store {shown_path(path)}")
+    echo(f" the shadows' {shown_path(beside)}   {mark}")
 
 
 def _lines(found: "Compared") -> Iterator[str]:
@@ -90,8 +90,21 @@ def _lines(found: "Compared") -> Iterator[str]:
             (f"{each.date} {each.clock}", each.what, each.live, each.shadow, each.rule or "-", each.why)
             for each in found.differences
         ]
-        yield from aligned([head, *rows], indent="   ")
+        yield from _told([head, *rows])
     yield ""
+
+
+def _told(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield a table whose last column is a sentence: it stands below its row where the terminal is too narrow."""
+    whole, width = aligned(rows, indent="   "), terminal_width()
+    if width is None or max(map(len, whole)) <= width:
+        yield from whole
+        return
+    head, *others = aligned([row[:-1] for row in rows], indent="   ")
+    yield head
+    for line, row in zip(others, rows[1:], strict=True):
+        yield line
+        yield f"     {row[-1]}"
 
 
 def _texts(found: "Compared") -> Iterator[tuple[str, ...]]:

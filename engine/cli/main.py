@@ -175,7 +175,10 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except RulebotError as error:
-            click.echo(f"error: {error.message}" + (f"\n  = help: {error.help}" if error.help else ""), err=True)
+            from engine.cli.width import echo
+
+            for line in (*f"error: {error.message}".split("\n"), *([f"  = help: {error.help}"] if error.help else [])):
+                echo(line, err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             ctx.exit(STOPPED_BY_HAND)

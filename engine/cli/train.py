@@ -9,6 +9,7 @@ import click
 from engine.cli.clock import DAY
 from engine.cli.paths import SPECS
 from engine.cli.typed import is_typed
+from engine.cli.width import echo
 from engine.model.errors import MisuseError
 
 if TYPE_CHECKING:
@@ -114,7 +115,8 @@ def train(spec: str, **options: Any) -> None:
     desk = _desk(spec, options)
     samples = _samples(desk, options)
     if options["form"] == "text" and samples.findings:
-        click.echo("\n".join([*finding_lines(samples.findings), ""]))
+        for line in (*finding_lines(samples.findings), ""):
+            echo(line)
     if options["table"] is not None:
         write_file(options["table"], table_of(samples))
     model, report = trained(samples, asked)
@@ -131,7 +133,7 @@ def train(spec: str, **options: Any) -> None:
         click.echo(json.dumps(told, indent=1, default=str))
         return
     for line in report_lines(report, samples.settings, own):
-        click.echo(line)
+        echo(line)
     if out is not None:
         click.echo("")
         click.echo(f" {out} is written. In {'entry.when' if samples.place == 'when' else 'legs.require'}:")

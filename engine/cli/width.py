@@ -18,16 +18,21 @@ def terminal_width() -> int | None:
     return get_terminal_size().columns if sys.stdout.isatty() else None
 
 
+def error_width() -> int | None:
+    """Return the same of what is said of errors."""
+    return get_terminal_size().columns if sys.stderr.isatty() else None
+
+
 def prose_width(most: int) -> int:
     """Return how wide text in columns may be: as the terminal is, at most so much, which it is elsewhere."""
     width = terminal_width()
     return most if width is None else max(min(most, width), LEAST)
 
 
-def fitted(line: str) -> list[str]:
+def fitted(line: str, *, err: bool = False) -> list[str]:
     """Return a line as it fits the terminal, broken between words and indented further; elsewhere it stays one."""
-    width = terminal_width()
-    if width is None:
+    width = error_width() if err else terminal_width()
+    if width is None or len(line) <= width:
         return [line]
     below = " " * (len(line) - len(line.lstrip()) + 2)
     return wrap(line, width, subsequent_indent=below, break_on_hyphens=False, break_long_words=False) or [line]
@@ -53,9 +58,9 @@ def hung(lead: str, text: str, *, shown: str | None = None) -> str:
     return "\n".join(lines).replace(indent, head, 1)
 
 
-def echo(line: str) -> None:
+def echo(line: str, *, err: bool = False) -> None:
     """Write a line as it fits."""
-    click.echo("\n".join(fitted(line)))
+    click.echo("\n".join(fitted(line, err=err)), err=err)
 
 
 def narrowed(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from engine.cli.compare import _told
 from engine.cli.main import main
 from engine.cli.status import _position_lines
 from engine.cli.summary import NOTHING, tables
@@ -189,6 +190,30 @@ def test_what_goes_over_hangs_below_its_text(monkeypatch: pytest.MonkeyPatch) ->
         "               is to be said of an account",
     ]
     assert hung("    ", "short") == "    short"
+
+
+def test_what_is_refused_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.cli.width.error_width", lambda: 70)
+    words = ("backtest", str(SPECS / "put_lite.yaml"), "--data", "nowhere")
+    narrow = CliRunner().invoke(main, words).stderr
+    monkeypatch.undo()
+    whole = CliRunner().invoke(main, words).stderr
+    assert (max(map(len, narrow.splitlines())) <= 70, max(map(len, whole.splitlines())) > 100) == (True, True)
+    assert narrow.split() == whole.split()
+
+
+def test_a_sentence_stands_below_its_row_where_there_is_no_room_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [("at", "rule", "because"), ("10:30", "target", "the shadow's: -9.1% at least 50%: 59.1% too little")]
+    assert list(_told(rows)) == [
+        "   at     rule    because",
+        "   10:30  target  the shadow's: -9.1% at least 50%: 59.1% too little",
+    ]
+    monkeypatch.setattr("engine.cli.compare.terminal_width", lambda: 60)
+    assert list(_told(rows)) == [
+        "   at     rule",
+        "   10:30  target",
+        "     the shadow's: -9.1% at least 50%: 59.1% too little",
+    ]
 
 
 def test_a_sweep_says_where_positions_count_that_are_open_at_the_end() -> None:
