@@ -28,6 +28,7 @@ from engine.store.place import Place, shown_path
 
 if TYPE_CHECKING:
     from engine.adapters.recorded.recording import Recording
+    from engine.run.happening import Happening
     from engine.run.replay.replay import Replayed
     from engine.run.revisions import Text
 
@@ -168,7 +169,10 @@ def _replayed(recording: "Recording", *, step: bool) -> "tuple[Replayed, float]"
 
     began = real.perf_counter()
     with seldom_collected():
-        found = live_through(recording, watcher=_Stepper().see) if step else live_through(recording)
+        stepper = _Stepper() if step else None
+        found = live_through(recording) if stepper is None else live_through(recording, watcher=stepper.see)
+        if stepper is not None:
+            stepper.end(found)
     return found, real.perf_counter() - began
 
 
@@ -176,20 +180,29 @@ class _Stepper:
     """Shows what each turn led to; on a terminal it waits for a key, and q ends it."""
 
     def __init__(self) -> None:
-        self.seen = 0
+        from engine.run.replay.retelling import Retelling
 
-    def see(self, found: "Replayed", _: datetime) -> bool:
+        self.retelling = Retelling()
+        self.is_over = False
+
+    def see(self, found: "Replayed", at: datetime) -> bool:
         """Show what is new; True ends the replay."""
-        from engine.cli.glance_text import happening_line
-        from engine.run.happening import retold
+        lines = self.retelling.fresh(found, at)
+        _show(lines)
+        if lines and sys.stdin.isatty():
+            self.is_over = click.getchar(echo=False) in ("q", "\x03")
+        return self.is_over
 
-        fresh, self.seen = found.records[self.seen :], len(found.records)
-        lines = [told for record in fresh if (told := retold(record, found.state)) is not None]
-        for told in lines:
-            click.echo(happening_line(told).plain)
-        if not lines or not sys.stdin.isatty():
-            return False
-        return click.getchar(echo=False) in ("q", "\x03")
+    def end(self, found: "Replayed") -> None:
+        """Show what the end of the recording left to be shown."""
+        _show([] if self.is_over else self.retelling.rest(found))
+
+
+def _show(lines: "Sequence[Happening]") -> None:
+    from engine.cli.glance_text import happening_line
+
+    for told in lines:
+        echo(happening_line(told).plain)
 
 
 # ---------------------------------------------------------------- other texts

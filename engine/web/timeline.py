@@ -25,8 +25,9 @@ from engine.model.collector import leave_at_end
 from engine.model.errors import RulebotError, StoreError
 from engine.model.session import session_on
 from engine.model.values import dataclass
-from engine.run.happening import retold
+from engine.run.happening import Happening
 from engine.run.replay.replay import Replayed, replay
+from engine.run.replay.retelling import Retelling
 from engine.run.replay.tapes import Tape, listed
 from engine.web.moment import Moment, moment_of
 
@@ -110,7 +111,7 @@ class _Keeper:
         self.marks = marks
         self.moments: dict[datetime, bytes] = {}
         self.happened: list[Happened] = []
-        self._from, self._told, self._seen = day_from, told, 0
+        self._from, self._told, self._retelling = day_from, told, Retelling()
         self._next = datetime.min.replace(tzinfo=UTC)
 
     def glimpse(self, found: Replayed, at: datetime) -> None:
@@ -120,16 +121,23 @@ class _Keeper:
 
     def see(self, found: Replayed, at: datetime) -> bool:
         """Keep what a turn led to; if anything happened, have what stands kept when its instant is over."""
-        fresh, self._seen = found.records[self._seen :], len(found.records)
+        before = len(self._retelling.waiting)
+        lines = self._retelling.fresh(found, at)
         self._tell(at)
-        if at < self._from:
-            return False
-        lines = [told for record in fresh if (told := retold(record, found.state)) is not None]
-        if lines:
-            self.happened += [Happened(at, told.bot, told.text, told.tone.value) for told in lines]
-            if not self.marks or self.marks[0] != at:
-                self.marks.appendleft(at)
+        self._keep(lines)
+        is_news = bool(lines) or len(self._retelling.waiting) > before
+        if is_news and at >= self._from and (not self.marks or self.marks[0] != at):
+            self.marks.appendleft(at)
         return False
+
+    def end(self, found: Replayed) -> None:
+        """Keep what the end of the recording left to be told."""
+        self._keep(self._retelling.rest(found))
+        self.happened.sort(key=lambda each: each.at)  # what waited stands where it began
+
+    def _keep(self, lines: Sequence[Happening]) -> None:
+        lines = [told for told in lines if told.at >= self._from]
+        self.happened += [Happened(told.at, told.bot, told.text, told.tone.value) for told in lines]
 
     def _tell(self, at: datetime) -> None:
         if at >= self._next:
@@ -156,6 +164,7 @@ def live_through(files: Sequence[Path], told: Callable[[datetime], None] = lambd
         recording = open_recording(file)
         keeper = _Keeper(first, deque(_minutes(recording.day, first, last)), told)
         found = replay(recording, marks=keeper.marks, glimpse=keeper.glimpse, watcher=keeper.see)
+        keeper.end(found)
         for at in keeper.marks if found.difference is None else ():
             keeper.glimpse(found, at)  # nothing came after it
         moments = {at: packed for at, packed in moments.items() if at < first} | keeper.moments

@@ -22,6 +22,7 @@ from engine.adapters.recorded.source import RecordingSource
 from engine.cli.main import main
 from engine.model.event import Request
 from engine.model.market import COLUMNS
+from engine.model.money import signed_dollars
 from engine.model.session import EXCHANGE_ZONE
 from engine.record.codec import line
 from engine.run.backtest.fills import NATURAL
@@ -36,6 +37,7 @@ from engine.run.replay.walks import answered
 from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import SimSettings, simulated
 from engine.store.queries import StoreReader
+from engine.web.timeline import live_through as timeline_of
 from tests.e2e.worlds import spec_files
 from tests.tape_file import rewrite
 
@@ -135,6 +137,21 @@ def test_an_instant_can_be_looked_at(store: Path) -> None:
 def test_step_shows_what_happened(store: Path) -> None:
     told = replay(store, "2026-10-21", "--step").output
     assert "put_lite  entry sent: sell" in told
+
+
+def test_what_an_exit_made_is_told_with_all_of_its_commissions(store: Path) -> None:
+    """The broker tells them after the fills: the line had the profit without them, and no later one put it right."""
+    with StoreReader(store) as reader:
+        made = [float(row["final_pnl"]) for row in reader.view("trades") if row["exit_time"] is not None]
+    assert made
+    files = [each.file for each in listed(store.with_name("s-tapes"))]
+    stepped = "".join(replay(store, str(file), "--step").output for file in files)
+    happened = [each.text for each in timeline_of(files).happened]
+    for lines in (stepped.splitlines(), happened):
+        closed = [each for each in lines if "closed: " in each]
+        assert len(closed) == len(made)
+        assert all(signed_dollars(each) in line for each, line in zip(made, closed, strict=True))
+        assert not any("provisional" in each for each in closed)
 
 
 def test_a_decision_that_is_another_now_is_shown(store: Path, tmp_path: Path) -> None:
