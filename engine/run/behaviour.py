@@ -32,7 +32,7 @@ from engine.run.calendars import load_calendar
 from engine.run.chaos.virtual_loop import run_virtually
 from engine.run.desk import Desk, SpecText
 from engine.run.outcome import day_outcome, made_today
-from engine.run.position_text import entry_text, exit_text
+from engine.run.position_text import ending_text, entry_text
 from engine.run.revisions import Text
 from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import SimSettings, simulated
@@ -183,7 +183,7 @@ def _trade(state: State, position: Position) -> Trade:
     is_over, is_carried = position.state == "closed", position.session < state.session.date
     since = f"held since {position.session}, " if is_carried else ""
     return Trade(
-        f"{since}{entry_text(position)}" + (f", {exit_text(position)}" if is_over else ""),
+        f"{since}{entry_text(position)}" + (f", {ending_text(state, position)}" if is_over else ""),
         position.exit_reason if is_over else "",
         made_today(state, position, None) or ZERO,
         is_carried,

@@ -1,10 +1,13 @@
 """Two days of a put spread on the wire, rolled to the next day: books, replay and a past session say the same."""
 
+import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from engine.adapters.recorded.recording import open_recording
+from engine.cli.main import main
 from engine.record.record import Kind
 from engine.run.aftermath.books import compare_books
 from engine.run.replay.tapes import listed
@@ -145,3 +148,43 @@ def test_ci_each_side_of_a_condor_is_rolled_by_itself_and_each_world_says_so(tmp
     tape = listed(tapes)[0]
     of_first = [each for each in records if each.at.date() == tape.day]
     assert check_worlds(Lived(open_recording(tape.file), of_first)) == []
+
+
+THREATENED = """rulebot: 1
+name: threatened
+about: Sells a condor, and rolls the side that is threatened to the next day.
+underlying: SPX
+entry: {at: "09:45"}
+legs:
+  expiry: {dte: 0}
+  short_put:  {sell: put,  strike: {delta: 0.20}}
+  long_put:   {buy: put,   strike: {below: short_put, by: 10 pts}}
+  short_call: {sell: call, strike: {delta: 0.20}}
+  long_call:  {buy: call,  strike: {above: short_call, by: 10 pts}}
+order: {start: mid, step: 0.05, wait: 10s, tries: 8, then: cancel}
+exits:
+  - time: "15:45"
+  - name: put_side
+    breach: {spot_within: 6 pts, of: short_put}
+    close: put_side
+    roll: {expiry: {dte: {nearest: 1}}}
+  - target: {profit: 60%}
+risk: {max_loss_per_trade: $2000}
+"""
+
+
+def test_a_drift_tells_a_rolled_side_and_counts_nothing_that_hangs_on_what_is_not_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At natural the side does not roll and is held on, unseen: what it was rolled into is no gain or loss of fills."""
+    monkeypatch.setenv("RULEBOT_DATA", str(tmp_path / "data"))
+    spec, store = tmp_path / "threatened.yaml", tmp_path / "t.db"
+    spec.write_text(THREATENED, encoding="utf-8")
+    words = ("run", "--paper", "--sim", "--seed", "5", "--market", "trend_down", "--store", str(store), str(spec))
+    assert CliRunner().invoke(main, words).exit_code == 0
+    told = CliRunner().invoke(main, ["replay", "--store", str(store), "--drift"]).output
+    assert re.search(
+        r"short_put and long_put rolled: put_side; 11:33:05 bought back in all at \d\.\d\d: target", told
+    ), told
+    assert "no trade" in told
+    assert "; their fills made +$0.00 beside natural ones, without what is not recorded of threatened" in told

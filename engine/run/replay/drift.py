@@ -28,7 +28,7 @@ from engine.run.backtest.walk import BEFORE_OPEN
 from engine.run.columns import clock
 from engine.run.glance import today_of
 from engine.run.outcome import left_at
-from engine.run.position_text import entry_text, exit_text, structure
+from engine.run.position_text import closed_parts, ending_text, entry_text, part_text, structure
 from engine.run.replay.causes import MOST, Told
 from engine.run.replay.reasons import SOON, Known, apart, lacking, never_tried, of_fills, reasons
 from engine.run.replay.replay import Replayed, replay
@@ -178,11 +178,12 @@ def _trades(session: Session, done: State, program: Program, known: Known, natur
     close, would = session.close, known.walked.state or done
     states = done, would, None if natural is None else natural.state
     differing: set[str] = set()
+    held_on: set[str] = set()
     for found in together(session.date, *states):
         trio = Trio(found.bot, *(_as_left(state, each) for state, each in zip(states, found[1:], strict=True)))
         beside = None
         if natural is not None and not _hears_hooks(program, trio.bot):
-            beside = _at_natural(trio, close, known.walked, natural)
+            beside = _known_beside(trio, _at_natural(trio, close, known.walked, natural), held_on)
         if trio.done is None and trio.would is None and beside is None:
             continue
         if known.since is not None and trio.done is not None and _is_over(trio.done, known.since):
@@ -194,8 +195,8 @@ def _trades(session: Session, done: State, program: Program, known: Known, natur
             bot=trio.bot,
             what=what,
             at=at,
-            done=_words(trio.done),
-            would=_words(trio.would, lacks),
+            done=_words(done, trio.done),
+            would=_words(would, trio.would, lacks),
             made=made,
             would_make=made if what is What.SAME else None if lacks else _made(would, trio.would, close),
             natural=beside,
@@ -250,12 +251,25 @@ def _at_natural(trio: Trio, close: datetime, walked: Walked, natural: Walked) ->
     differs = what not in _HARMLESS and not (lacks and (could is None or what is What.EXIT))
     causes = of_fills(bot, would, could, walked, natural) if what not in _HARMLESS else ()
     return AtNatural(
-        would=_words(could, lacks),
+        would=_words(natural.state, could, lacks),
         would_make=None if lacks else _made(natural.state, could, close),
         differs=differs,
         is_known=not lacks,
         causes=_few(filter(None, (lacks, *causes))),
     )
+
+
+def _known_beside(trio: Trio, beside: AtNatural | None, held_on: set[str]) -> AtNatural | None:
+    """Return a trade at natural, unknown where it would have been rolled from one that is: that was held on, unseen.
+
+    held_on: those that are unknown so far, by name; this one is put to them.
+    """
+    sides = [each for each in trio[1:] if each is not None]
+    if beside is not None and beside.is_known and any(each.rolled_from in held_on for each in sides):
+        beside = replace(beside, would_make=None, is_known=False)
+    if beside is not None and not beside.is_known:
+        held_on |= {each.id for each in sides}
+    return beside
 
 
 def _judged(
@@ -295,13 +309,16 @@ def _made(state: State | None, position: Position | None, close: datetime) -> De
     return None if state is None or position is None else today_of(state, position, close)
 
 
-def _words(position: Position | None, lacks: str = "") -> str:
-    if position is None:
+def _words(state: State | None, position: Position | None, lacks: str = "") -> str:
+    if state is None or position is None:
         return _NONE
     assert position.opened_at is not None
-    entered = f"{clock(position.opened_at)} {entry_text(position)}"
+    parts = [
+        f"{clock(part.changed_at)} {part_text(part, position)}: {part.reason}" for part in closed_parts(state, position)
+    ]
+    entered = "; ".join([f"{clock(position.opened_at)} {entry_text(position)}", *parts])
     if lacks:
         return f"{entered}; held on"
     if position.state != "closed" or position.closed_at is None:
         return f"{entered}; open"
-    return f"{entered}; {clock(position.closed_at)} {exit_text(position)}: {position.exit_reason}"
+    return f"{entered}; {clock(position.closed_at)} {ending_text(state, position)}: {position.exit_reason}"
