@@ -198,12 +198,13 @@ def _compare(files: tuple[Path, ...], out: Path) -> None:
 
 def _check_look_ahead(desk: "Desk", asked: "BacktestOptions") -> None:
     """Say whether anything changed before the instants whose future was garbled. Raises: click's Exit when it did."""
+    from engine.model.counted import counted
     from engine.model.session import EXCHANGE_ZONE
     from engine.run.backtest.look_ahead import check_look_ahead
     from engine.run.backtest.run import walks_of
 
     found = check_look_ahead(walks_of(desk, asked), asked.opens(), asked.first, asked.last)
-    click.echo(f" {found.draws} instants drawn, {found.records:,} records before them compared")
+    click.echo(f" {counted(found.draws, 'instant')} drawn, {counted(found.records, 'record')} before compared")
     for leak in found.leaks:
         known = leak.was or leak.now
         assert known is not None

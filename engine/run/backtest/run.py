@@ -4,6 +4,7 @@ A session's records are written in one piece, so a backtest that is interrupted 
 way it is done, in one process or in several, changes nothing of what is recorded.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import field, replace
@@ -115,12 +116,12 @@ def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
         of_before = {finding for _, finding in known}
         news = [each for each in gaps if _of_finding(each) not in of_before]
         journal.append([replace(started, at=ended), *news], durable=True)
-        for number, done in enumerate(_sessions(desk, program, source, options, first, journal), 1):
+        for done in _sessions(desk, program, source, options, first, journal):
             found = [_found(_begin(done.date), finding) for finding in done.findings]
             records = [*(each for each in found if (each.at, _of_finding(each)) not in known), *done.records]
             journal.append(records, durable=False)
             ended = max((record.at for record in done.records), default=ended)
-            told(done, number, len(days))
+            told(done, bisect_right(days, done.date), len(days))  # of those without data some are lived through, too
         journal.append(
             [Record(ended, Kind.RUN_ENDED, data={"reason": "the last session", "is_clean": True})], durable=True
         )

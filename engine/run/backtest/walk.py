@@ -146,7 +146,7 @@ class Walk(Hearing):
         try:
             found = self.source.day(day)
         except StoreError as error:
-            refused = Finding(file=self.source.name, row=0, severity=Severity.REFUSED, text=f"{day}: {error.message}")
+            refused = Finding(file=self.source.name, row=0, severity=Severity.REFUSED, text=f"{day}: {error.whole}")
             return None, (refused,)
         return found, found.findings
 

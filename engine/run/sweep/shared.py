@@ -43,7 +43,7 @@ class Shared:
         try:
             self.day(day)
         except StoreError as error:
-            self.findings[refused(self.name, 0, f"{day}: {error.message}")] = None
+            self.findings[refused(self.name, 0, f"{day}: {error.whole}")] = None
             return False
         return True
 

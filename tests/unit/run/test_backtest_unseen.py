@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, time
 from math import nan
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from past_days import PastDays
 from benchmarks.engine_desk import compiled
 from benchmarks.task import Task
 from engine.adapters.history.day import HistoryDay, Severity
+from engine.model.errors import StoreError
 from engine.model.events import event_calendar
 from engine.model.market import Board
 from engine.model.session import at_exchange_time, session_on
@@ -20,10 +22,12 @@ from engine.record.record import Kind
 from engine.run.backtest.fills import NATURAL
 from engine.run.backtest.lacking import not_there, unseen_windows
 from engine.run.backtest.market import DayMarket
+from engine.run.backtest.run import BacktestOptions, run_backtest
 from engine.run.backtest.walk import CASH, DayDone, Walk
 from engine.run.behaviour import desk_of
 from engine.run.calendars import shipped_dates
 from engine.run.revisions import Text
+from engine.run.sweep.shared import Shared
 from engine.turn.program import CompiledBot
 
 DAY = date(2026, 9, 1)
@@ -95,6 +99,43 @@ def test_a_bot_on_the_data_of_another_symbol_is_told_that_it_has_no_options(bot:
         "there are no options on SPX, of which t_000 would make legs",
     ]
     assert list(not_there([bot], replace(of_spy, times=of_spy.times[:0]))) == [], "a day without data has none at all"
+
+
+def test_a_day_that_cannot_be_read_says_what_mends_it() -> None:
+    """Without pyarrow each day was refused for a package that is not installed, and none said which."""
+
+    def lacking(day: HistoryDay) -> HistoryDay:
+        raise StoreError("Parquet files need a package that is not installed", "pip install 'rulebot[backtest]'")
+
+    program = desk_of(Text("condor.yaml", CONDOR.encode())).program("t", {}, 90)
+    walk = Walk(program, PastDays(change=lacking), event_calendar(shipped_dates()), NATURAL, CASH)
+    shared = Shared(PastDays(change=lacking))
+    assert not shared.can_read(DAY)
+    ((told,), (too,)) = ((each for done in walk.through(DAY, DAY) for each in done.findings), shared.findings)
+    assert (
+        told.text == "2026-09-01: Parquet files need a package that is not installed; pip install 'rulebot[backtest]'"
+    )
+    assert too == told
+
+
+def test_no_more_sessions_are_told_than_there_are_to_live_through(tmp_path: Path) -> None:
+    """One without data is lived through while something is held over it; the bar came to 38 of 36."""
+    held = CONDOR.replace("dte: 0", "dte: {at_least: 6}").replace('time: "15:00"', "at_expiry: settle")
+    held = held.replace('{at: "09:45"}', '{at: "09:45", max_open: 2}')
+    days = {"first": date(2026, 9, 1), "last": date(2026, 9, 10)}
+    source = PastDays(**days, expiries=9, every=5, missing=frozenset((date(2026, 9, 4), date(2026, 9, 9))))
+    seen: list[tuple[int, int]] = []
+    asked = BacktestOptions(
+        **days,
+        opens=lambda: source,
+        data="made up",
+        store=tmp_path / "a.db",
+        fills=NATURAL,
+        calendar=lambda: event_calendar(shipped_dates()),
+    )
+    run_backtest(desk_of(Text("condor.yaml", held.encode())), asked, lambda _, at, of: seen.append((at, of)))
+    assert len(seen) > 5
+    assert seen == [(at, 5) for at in sorted(min(at, 5) for at, _ in seen)]
 
 
 # ---------------------------------------------------------------- what was held unseen
