@@ -278,9 +278,12 @@ def _walk(found: "Sequence[Variant]", chosen: int, tried: int, purged: int | Non
 
 def _data(spec: Path, terms: "Terms") -> "Data":
     from engine.cli.sweep_text import Data
+    from engine.run.backtest.results import span_words
 
     source = terms.opens()
-    return Data(spec.stem, terms.first, terms.last, source.name, source.is_modelled, terms.fills.name)
+    settings = {"from": terms.first, "to": terms.last}
+    span = span_words(settings, source.dates(terms.first, terms.last))
+    return Data(spec.stem, terms.first, terms.last, source.name, source.is_modelled, terms.fills.name, span)
 
 
 def _show(

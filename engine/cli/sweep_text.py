@@ -39,7 +39,7 @@ def ordered(found: Sequence[Variant], by: str) -> list[Variant]:
 
 
 class Data(NamedTuple):
-    """Which sessions a sweep is of, and what its orders filled at."""
+    """Which sessions a sweep is of, and what its orders filled at. span: where the data ends before what was asked."""
 
     bot: str
     first: date
@@ -47,11 +47,13 @@ class Data(NamedTuple):
     source: str
     is_modelled: bool
     fills: str
+    span: str = ""
 
     def lines(self) -> list[str]:
         """Return it in words."""
         source = named(self.source, self.is_modelled)
-        return [f" {self.bot}, {self.first} to {self.last} of {source}", f" fills {self.fills}"]
+        span = [f" {self.span}"] if self.span else []
+        return [f" {self.bot}, {self.first} to {self.last} of {source}", *span, f" fills {self.fills}"]
 
 
 def sweep_lines(
@@ -75,9 +77,13 @@ def sweep_lines(
     if walked is not None:
         yield ""
         yield from _walked(walked, found)
-    problems = {each.problem.split("\n")[0]: each for each in found if each.problem}
-    for words, each in problems.items():
-        yield f" not run, as {', '.join(each.point)}: {words}"
+    problems: dict[str, list[Variant]] = {}
+    for each in found:
+        if each.problem:
+            problems.setdefault(each.problem.split("\n")[0], []).append(each)
+    for words, (first, *alike) in problems.items():
+        more = f" and {counted(len(alike), 'other')}" if alike else ""
+        yield f" not run, as {', '.join(first.point)}{more}: {words}"
     if findings := findings_of(found):
         yield ""
         yield from finding_lines([data_of(each) for each in findings])

@@ -33,6 +33,11 @@ def typed(*words: object) -> Result:
     return CliRunner().invoke(main, ["sweep", *map(str, words)])
 
 
+def test_sessions_that_the_data_does_not_reach_are_told(data: Path) -> None:
+    found = typed(SPEC, "--data", data, "--vary", "delta=0.05,0.08", "--to", "2026-12-31", "--workers", 1)
+    assert " the data is of 2026-09-01 to 2026-09-02 alone\n" in found.stdout, found.output
+
+
 def test_a_sweep_is_a_table_with_a_map(data: Path, tmp_path: Path) -> None:
     page = tmp_path / "s.html"
     words = (SPEC, "--data", data, "--vary", "delta=0.05,0.08", "--vary", "exits.target.profit=40,60")
@@ -41,6 +46,7 @@ def test_a_sweep_is_a_table_with_a_map(data: Path, tmp_path: Path) -> None:
     )
     assert found.exit_code == 0, found.output
     assert "4 of 4 variants, 2 sessions, by net" in found.stdout
+    assert "the data is of" not in found.stdout
     assert "net by delta (down) and exits.target.profit (across)" in found.stdout
     assert page.read_text(encoding="utf-8").count('class="heat"') == 4
     told = typed(*words, "--fills", "mid", "--workers", 1, "--out", tmp_path / "s.jsonl", "--format", "json")

@@ -28,3 +28,11 @@ def test_what_never_traded_is_not_the_best_of_those_that_lost(by: str) -> None:
     assert rows[3] == ["2", "-", "-"]
     page = sweep_page("a", [lost, never], axes, by, {}, None, [], [])
     assert page.count('class="heat"') == 1
+
+
+def test_of_variants_that_cannot_be_run_for_one_reason_all_are_counted() -> None:
+    """Of two the last one alone was named, and nobody knew of the other."""
+    axes = [axis("a=1,2,3")]
+    found = [Variant(number=each, point=(f"{each}",), problem="no" if each < 3 else "other") for each in (1, 2, 3)]
+    lines = [line for line in sweep_lines(found, axes, None, "net", 20) if "not run" in line]
+    assert lines == [" not run, as 1 and 1 other: no", " not run, as 3: other"]
