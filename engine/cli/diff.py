@@ -168,7 +168,7 @@ def _with_days(
         return found
     (old, new), flaws = tries(found.name, (was[found.was_name], now[found.name]))
     told = (*behaviour_lines(old, new, is_all=is_all), *flaw_lines(flaws))
-    return replace(found, behaviour=told, days=(old, new))
+    return replace(found, behaviour=told, days=(old, new), flaws=tuple(flaws))
 
 
 def _read(text: "Text") -> "Loaded":

@@ -242,7 +242,11 @@ def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) ->
         pair = (Text(f"{name} as recorded", was.text.encode()), text)
         told[name] = relive(pair, market, (day,), (was.overrides, {}))
     if is_json:
-        print_json({"compared": {name: days_document(*found.sides) for name, found in told.items()}})
+        documents = {}
+        for name, found in told.items():
+            old, new = found.sides
+            documents[name] = days_document(old, new, found.flaws)
+        print_json({"compared": documents})
     for name, found in told.items() if not is_json else ():
         click.echo(name)
         for line in (*behaviour_lines(*found.sides, is_all=True), *flaw_lines(found.flaws)):

@@ -1,5 +1,6 @@
 """`rulebot diff --days`: both texts on the same past sessions, and what was wrong with these."""
 
+import json
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -48,8 +49,8 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
-def typed(data: object, edited: Path) -> Result:
-    return CliRunner().invoke(main, ["diff", "dte0_condor", str(edited), "--days", str(data), "--all"])
+def typed(data: object, edited: Path, *words: str) -> Result:
+    return CliRunner().invoke(main, ["diff", "dte0_condor", str(edited), "--days", str(data), "--all", *words])
 
 
 def test_a_day_that_is_refused_is_told_and_no_day_twice(data: Path, tmp_path: Path) -> None:
@@ -134,3 +135,5 @@ def test_what_was_held_without_quotes_is_told_once_in_lines_that_fit(data: Path,
     assert "which dte0_condor held to the close: its exits saw nothing of it; " in said
     assert "more like it, the last 2026-09-1" in said
     assert max(map(len, found.stdout.splitlines())) <= 120
+    (document,) = json.loads(typed(data, tmp_path / "edited.yaml", "--format", "json").stdout)["compared"]
+    assert sum("its exits saw nothing of it" in flaw for flaw in document["days"]["flaws"]) == 1

@@ -78,7 +78,7 @@ class Difference:
 
     losses: of a trade, of all open at once, of a day. priorities: the exits before and after. states: what became of
     the moves of a position, "" when they are unchanged. behaviour: lines on simulated days, when they were asked for.
-    days: what each side did on them.
+    days: what each side did on them. flaws: what was wrong with the data of past ones.
     was_name: what it was called, where both sides have it.
     """
 
@@ -92,6 +92,7 @@ class Difference:
     about: str = ""
     behaviour: tuple[str, ...] = ()
     days: tuple[Days, Days] = ((), ())
+    flaws: tuple[str, ...] = ()
     was_name: str = ""
 
     @property

@@ -1,5 +1,6 @@
 """A difference as plain data, for machines: the same words, and the numbers behind them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from engine.review.change.behaviour import Days, TriedDay
@@ -22,13 +23,14 @@ def document_of(found: Difference) -> dict[str, Any]:
         told["states"] = found.states or "unchanged"
     old, new = found.days
     if old or new:
-        told["days"] = days_document(old, new)
+        told["days"] = days_document(old, new, found.flaws)
     return told
 
 
-def days_document(old: Days, new: Days) -> dict[str, Any]:
-    """Return what both sides did on the same days."""
-    return {"old": [_day(day) for day in old], "new": [_day(day) for day in new]}
+def days_document(old: Days, new: Days, flaws: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what both sides did on the same days; of past ones also what was wrong with their data."""
+    told: dict[str, Any] = {"old": [_day(day) for day in old], "new": [_day(day) for day in new]}
+    return told | {"flaws": list(flaws)} if flaws or any(day.day for day in old) else told
 
 
 def _day(day: TriedDay) -> dict[str, Any]:
