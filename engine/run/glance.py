@@ -188,7 +188,7 @@ def _flat_text(bot: BotState) -> str:
     if nearest is None or bot.day.opened:
         return waits_text(bot)
     clock = nearest.at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")
-    return f"{bot.waits}; nearest {clock}: {nearest.rule} {nearest.text}"
+    return f"{bot.waits}; nearest {clock}: {nearest.words}"
 
 
 def waits_text(bot: BotState) -> str:

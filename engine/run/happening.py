@@ -210,7 +210,7 @@ def _stop_watching(record: Record, state: State, _: Position | None) -> Told:
     bot = state.bots.get(record.bot)
     if bot is None or bot.day.opened or bot.day.halted:
         return None
-    nearest = f"; nearest {bot.nearest.rule} {bot.nearest.text}" if bot.nearest else ""
+    nearest = f"; nearest {bot.nearest.words}" if bot.nearest else ""
     return f"no entry: {record.data['reason']}{nearest}"
 
 

@@ -176,7 +176,7 @@ def _why_nothing(state: State, name: str, bot: BotState) -> tuple[str, ...]:
         return (f"decided once: {one_line(day.decided)}",)
     if nearest is not None:
         clock = nearest.at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")
-        return (f"{clock} came nearest: {nearest.rule} {one_line(nearest.text)}",)
+        return (f"{clock} came nearest: {one_line(nearest.words)}",)
     waited = "waited for " if bot.waits.startswith(AHEAD) else ""
     return (waited + one_line(waits_text(bot) or day.skipped or "nothing was judged"),)
 

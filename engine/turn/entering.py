@@ -26,7 +26,7 @@ from engine.turn.opening import send_entry
 from engine.turn.program import CompiledBot
 from engine.turn.refusing import halted, skip
 from engine.turn.runaway import stop_runaway
-from engine.turn.state import HALTS, Reading, of_positions
+from engine.turn.state import HALTS, LIMITS, Reading, of_positions
 from engine.turn.work import Work
 
 RECHECK = 15.0
@@ -221,7 +221,7 @@ def choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[Re
         return
     if reason := entry_refusal(work, bot, view, selection, quote):
         work.set_bot(name, replace(work.bots[name], waits=reason))
-        all_held_but(work, bot, "limits", reason, readings)
+        all_held_but(work, bot, LIMITS, reason, readings)
         skip(work, name, reason, bot.symbol)
         return
     if not is_told(work, bot, selection, view.quantity):

@@ -155,6 +155,10 @@ class Reading:
     at: datetime
 
 
+LIMITS = "limits"
+"""The rule of a nearest miss in which all conditions held, and a limit did not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Nearest:
     """The nearest miss so far today: rules that did not hold, and how far the first of them was off (relative).
@@ -169,6 +173,12 @@ class Nearest:
     text: str
     readings: tuple[Reading, ...]
     symbol: str = ""
+
+    @property
+    def words(self) -> str:
+        """What was lacking, behind its rule; what a limit says has none that anybody wrote: it stands alone."""
+        is_limit = self.rule.removeprefix(self.symbol).strip() == LIMITS
+        return " ".join(filter(None, (self.symbol if is_limit else self.rule, self.text)))
 
 
 class MarginAnswer(NamedTuple):
