@@ -108,7 +108,8 @@ def test_a_day_in_several_files_is_refused_and_both_are_named(tmp_path: Path) ->
     assert str(raised.value).startswith(said)
     with pytest.raises(StoreError) as raised:
         source.day(DAYS[0])
-    assert str(raised.value) == "year=2019/spx.parquet: 2019-05-23 stands in spx.parquet as well: which one counts?"
+    said = "year=2019/spx.parquet: 2019-05-23 stands in spx.parquet as well: which one counts? "
+    assert str(raised.value).startswith(said)
 
 
 def test_rows_of_another_day_than_that_of_the_folder_are_refused(tmp_path: Path) -> None:
