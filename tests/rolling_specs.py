@@ -14,6 +14,7 @@ def rolling_spec(seed: int, name: str = "rolling") -> str:
     dte = chance.choice((0, 0, 1, 7))
     begins, ends = chance.choice(WINDOWS)
     rolls = [_roll(chance, number, sides, unit, dte, is_winged=is_winged) for number in range(chance.choice((1, 2, 3)))]
+    others = _other_exits(chance, sides, dte)
     return "\n".join(
         [
             "rulebot: 1",
@@ -31,8 +32,7 @@ def rolling_spec(seed: int, name: str = "rolling") -> str:
             *(f"  {leg}" for side in sides for leg in _legs(chance, side, unit * 3, is_winged=is_winged)),
             f"order: {_order(chance, 'cancel')}",
             "exits:",
-            *rolls,
-            *_other_exits(chance, sides, dte),
+            *chance.choice(((*rolls, *others), (*others[:-1], *rolls, others[-1]))),
             f"exit_order: {_order(chance, chance.choice(('market', 'market', 'keep')))}",
             *_risk(chance, is_winged=is_winged),
             "",
@@ -83,7 +83,12 @@ def _new_strikes(chance: Random, side: str, unit: int, *, is_winged: bool) -> st
 
 
 def _other_exits(chance: Random, sides: tuple[str, ...], dte: int) -> list[str]:
-    found = [f"  - target: {{profit: {chance.choice((20, 50))}%}}"] if chance.random() < 0.4 else []
+    found = []
+    if len(sides) > 1 and chance.random() < 0.4:
+        away = chance.choice(("loss: {above: $5}", "profit: {above: $5}", "vix: {above: 1}"))
+        found.append(f"  - {away}\n    name: one_side\n    close: {chance.choice(sides)}_side")
+    if chance.random() < 0.4:
+        found.append(f"  - target: {{profit: {chance.choice((20, 50))}%}}")
     if chance.random() < 0.5:
         each = chance.choice(("", ", of: each_side")) if len(sides) > 1 else ""
         found.append(f"  - stop: {{cost: {chance.choice((1.5, 3))}x credit{each}}}")

@@ -5,11 +5,19 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from engine.compile.plan import ExitPlan
+from engine.decide.opportunity import OVER
 from engine.model.order import Order, OrderStatus, OrderType, Purpose
 from engine.record.record import Kind, Record
 from engine.run.aftermath.books import compare_books
 from engine.run.aftermath.day import Day
-from engine.run.aftermath.findings import broken_chain, not_numbers, off_tick, unfinished, without_partner
+from engine.run.aftermath.findings import (
+    broken_chain,
+    not_numbers,
+    off_tick,
+    taken_over_without_end,
+    unfinished,
+    without_partner,
+)
 from engine.run.desk import Desk
 from engine.spec.load import load_text
 from engine.spec.nouns.condition import Condition, ExpressionTest, Group, GroupKind, MeasureTest, Test
@@ -43,6 +51,7 @@ def problems_of(day: Day) -> list[str]:
         *not_numbers(day),
         *off_tick(day),
         *unfinished(day),
+        *taken_over_without_end(day),
         *without_partner(day),
         *silent_bots(day),
         *refused(day),
@@ -54,7 +63,7 @@ def silent_bots(day: Day) -> list[str]:
     return [
         f"{found.bot} did not trade on {found.date} and does not say why"
         for found in day.bot_days
-        if not (found.opened or found.entries or found.decided or found.halted or "nearest" in found.skipped)
+        if not (found.opened or found.entries or found.decided or found.halted or found.skipped not in ("", OVER))
     ]
 
 

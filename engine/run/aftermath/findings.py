@@ -1,8 +1,9 @@
 """What must hold of every day, by its store alone: functions over a `Day`, each returning what is wrong in words."""
 
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 
 from engine.model.contract import product
 from engine.model.money import Rounding
@@ -13,6 +14,9 @@ from engine.record.codec import decode
 from engine.record.record import Json, Kind, Record
 from engine.run.aftermath.day import Day
 from engine.run.audit.audit import audit
+
+OFTEN, SOON = 8, timedelta(minutes=2)
+"""How often in how short a time one exit takes over from another at least, where they do so without end."""
 
 
 def offences(day: Day) -> dict[int, str]:
@@ -63,6 +67,26 @@ def _order_values(records: Iterable[Record]) -> Iterator[Order]:
 def unfinished(day: Day) -> list[str]:
     """Return positions that end their last day between two states."""
     return [f"{p.id} ends {p.state}" for p in day.positions.values() if p.state in ("entering", "exiting")]
+
+
+def taken_over_without_end(day: Day) -> list[str]:
+    """Return positions of which exits took over from each other again and again, so that none could close anything.
+
+    `OFTEN` within `SOON` none has reason to.
+    """
+    acted: dict[str, deque[Record]] = {}
+    found: dict[str, None] = {}
+    for record in day.records:
+        if record.kind is not Kind.DECISION or record.data["what"] != "exit":
+            continue
+        last = acted.setdefault(record.position, deque(maxlen=OFTEN))
+        if last and last[-1].data["reason"] == record.data["reason"]:
+            last.clear()
+        last.append(record)
+        if len(last) == OFTEN and record.at - last[0].at <= SOON:
+            reasons = " and ".join(sorted({str(each.data["reason"]) for each in last}))
+            found[f"{record.position}: {reasons} take over from each other"] = None
+    return list(found)
 
 
 def without_partner(day: Day) -> list[str]:

@@ -1,0 +1,38 @@
+"""Exits that take over from each other without end: a position is never closed, and every order of it is taken back."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from engine.record.record import Kind, Record
+from engine.run.aftermath.day import Day
+from engine.run.aftermath.findings import taken_over_without_end
+
+BEGAN = datetime(2026, 10, 21, 14, 0, tzinfo=UTC)
+
+
+def acted(reasons: str, apart: float) -> Day:
+    """Return a day on which exits called by letters acted one after the other, so many seconds apart."""
+    instants = (BEGAN + timedelta(seconds=apart * number) for number in range(len(reasons)))
+    records = [
+        Record(at, Kind.DECISION, "bot", "bot-1", {"what": "exit", "reason": reason})
+        for at, reason in zip(instants, reasons, strict=True)
+    ]
+    return cast(Day, SimpleNamespace(records=records))
+
+
+@pytest.mark.parametrize(
+    ("reasons", "apart", "is_told"),
+    [
+        ("abababab", 1.0, True),
+        ("abcabcabc", 5.0, True),
+        ("abababab", 60.0, False),
+        ("abab", 1.0, False),
+        ("aaaaaaaa", 1.0, False),
+        ("abbabbabba", 1.0, False),
+    ],
+)
+def test_exits_that_take_over_from_each_other_without_end_are_told(reasons: str, apart: float, is_told: bool) -> None:
+    assert bool(taken_over_without_end(acted(reasons, apart))) is is_told
