@@ -38,10 +38,11 @@ def opened_text(position: Position) -> str:
 
 
 def held_text(position: Position) -> str:
-    """Return what is held, as `structure` does: `1 of 2 x 5920/5930p` once a part of it is closed."""
+    """Return what is held, as `structure` does: `1 of 2 x 5920/5930p`, `6065/6075c of ..` once a part is closed."""
     if position.state == "entering":
         return structure(position)
-    part = part_held((leg.ratio, leg.opened, leg.held) for leg in position.legs)
+    legs = position.legs
+    part = part_held((strike_of(leg.option, leg.ratio, leg.sign), leg.opened, leg.held) for leg in legs)
     return part + opened_text(position)
 
 

@@ -173,18 +173,7 @@ def option_of(leg: Mapping[str, Any]) -> Option:
 
 def structure_of(trade: Mapping[str, Any]) -> str:
     """Return what a row of `trades` or `open_positions` holds: strikes by right, and an expiry that is not its day."""
-    legs = json.loads(trade["legs"])
-    strikes = (
-        Strike(
-            leg["symbol"],
-            leg["right"],
-            Decimal(str(leg["strike"] or 0)),
-            leg["ratio"],
-            leg.get("expiry"),
-            leg.get("sign", 0),
-        )
-        for leg in legs
-    )
+    strikes = map(_strike_of, json.loads(trade["legs"]))
     expiry = trade["expiration"]
     opened = str(trade.get("entry_time") or "")[:10]
     later = f" {expiry}" if expiry and opened and expiry != opened else ""
@@ -192,14 +181,23 @@ def structure_of(trade: Mapping[str, Any]) -> str:
     return count + structure_text(strikes) + later
 
 
-def part_held(legs: Iterable[tuple[int, int, int]]) -> str:
-    """Return `1 of ` of so many structures that were opened; "" where all of them are held, or legs differ.
+def _strike_of(leg: Mapping[str, Any]) -> Strike:
+    strike = Decimal(str(leg["strike"] or 0))
+    return Strike(leg["symbol"], leg["right"], strike, leg["ratio"], leg.get("expiry"), leg.get("sign", 0))
 
-    legs: of each its ratio, and contracts opened and held.
+
+def part_held(legs: Iterable[tuple[Strike, int, int]]) -> str:
+    """Return `1 of ` of so many structures that were opened, or `6080/6095c of ` where but these legs are held.
+
+    It is "" where all is held that was opened. legs: of each its strike, and contracts opened and held.
     """
-    counts = {(opened // ratio, held / ratio) for ratio, opened, held in legs}
-    opened, held = next(iter(counts), (0, 0))
-    return f"{held:.0f} of " if len(counts) == 1 and 0 < held < opened and held == int(held) else ""
+    every = tuple(legs)
+    counts = {(opened // strike.ratio, held / strike.ratio) for strike, opened, held in every}
+    if len(counts) == 1:
+        ((opened, held),) = counts
+        return f"{held:.0f} of " if 0 < held < opened and held == int(held) else ""
+    left = [strike for strike, _, held in every if held]
+    return f"{structure_text(left)} of " if 0 < len(left) < len(every) else ""
 
 
 def holding_of(trade: Mapping[str, Any]) -> str:
@@ -207,5 +205,5 @@ def holding_of(trade: Mapping[str, Any]) -> str:
     if trade["state"] == "entering":
         return structure_of(trade)
     legs = json.loads(trade["legs"])
-    part = part_held((leg["ratio"], leg["opened"], leg["opened"] - leg["closed"]) for leg in legs)
+    part = part_held((_strike_of(leg), leg["opened"], leg["opened"] - leg["closed"]) for leg in legs)
     return part + structure_of(trade)
