@@ -202,6 +202,11 @@ class Order:
         return tuple(leg for leg in self.legs if self.position_of(leg) == position) if self.into else self.legs
 
     @property
+    def is_working(self) -> bool:
+        """True while it works at the broker, who has said nothing of its end."""
+        return self.status is OrderStatus.WORKING and self.ended is None
+
+    @property
     def terms(self) -> Terms:
         """What it is to work with now."""
         return Terms(self.quantity, self.limit_price if self.kind is OrderType.LIMIT else self.stop_price)

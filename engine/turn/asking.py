@@ -149,7 +149,7 @@ def _must_be_over(work: Work, order: Order) -> bool:
 
 def _missed_once(work: Work, order: Order) -> None:
     """One list lacks an order that we thought at work: nothing of it is changed until the next one."""
-    if order.status is OrderStatus.WORKING and order.ended is None and order.filled < order.quantity:
+    if order.is_working and order.filled < order.quantity:
         work.put_order(replace(order, status=OrderStatus.UNKNOWN, message=UNLISTED))
 
 

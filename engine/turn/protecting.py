@@ -66,7 +66,7 @@ def place_protection(work: Work, position: Position, closing: Collection[str] = 
             continue
         if (order := live.get(leg.name)) is None:
             _place(work, position, leg, plan)
-        elif order.status is OrderStatus.WORKING and order.ended is None and order.remaining != leg.held:
+        elif order.is_working and order.remaining != leg.held:
             changed = work.put_order(order.with_terms(order.filled + leg.held, order.stop_price))
             work.commands.append(Replace(changed))
 
@@ -168,7 +168,7 @@ def guarded(orders: Iterable[Order], position: Position, leg: PositionLeg) -> in
     closing = (
         order.remaining * found.ratio
         for order in orders
-        if order.purpose in GUARDING and order.status is OrderStatus.WORKING and order.ended is None
+        if order.purpose in GUARDING and order.is_working
         for found in order.legs_of(position.id)
         if found.name == leg.name and not found.opens
     )

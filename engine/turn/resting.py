@@ -120,7 +120,7 @@ def is_restarting(work: Work, bot: str) -> bool:
 
 def _lacks_one(work: Work, position: Position, planned: tuple[ExitPlan, ...], live: list[Order]) -> bool:
     """Say whether one of the group is missing while the others work: it never arrived, or ended by itself."""
-    if has_expired(work, position) or any(order.status is not OrderStatus.WORKING or order.ended for order in live):
+    if has_expired(work, position) or not all(order.is_working for order in live):
         return False
     leg = next((leg for leg in position.legs if leg.held > 0), None)
     there = {order.reason for order in live}

@@ -28,8 +28,7 @@ from engine.turn.state import Structure
 
 _STEPS, _LARGE, _DOUBT = 1e6, 1e12, 1e-3
 """`rounded` keeps six digits: its steps, how many are told apart, how far from half a step is sure."""
-
-A_STEP = 0.11
+_A_STEP = 0.11
 """Dollars, more than the largest step of an option's price: what rounding may make of one."""
 
 
@@ -128,7 +127,7 @@ class HeldPosition:
         price = order.limit_price if order.kind is OrderType.LIMIT else order.stop_price
         assert price is not None
         falls = (order.side is Side.BUY) is (order.kind is OrderType.LIMIT)
-        away: Mask = mid > float(price) + A_STEP if falls else mid < float(price) - A_STEP
+        away: Mask = mid > float(price) + _A_STEP if falls else mid < float(price) - _A_STEP
         return ~away
 
     @cached_property

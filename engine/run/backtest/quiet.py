@@ -7,7 +7,7 @@ left to turns, and so is the last one of a stretch after which the engine is wok
 data comes next it is passed by as well.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice, takewhile
 from operator import attrgetter
@@ -21,7 +21,7 @@ from engine.model.position import Position
 from engine.record.record import Record
 from engine.run.backtest.held import HeldPosition, rules_of
 from engine.run.backtest.market import DayMarket
-from engine.run.backtest.waking import LOOKS_AGAIN, Agenda, Instant, only_looks_again, only_rests, spells_of
+from engine.run.backtest.waking import LOOKS_AGAIN, Agenda, Instant, only_looks_again, spells_of
 from engine.turn.asking import ASK_EVERY, ask_at
 from engine.turn.daily import OPENING_MINUTES, held_since, is_mark_due, is_snapshot_due, next_mark
 from engine.turn.profit import bot_today
@@ -48,7 +48,8 @@ class Quiet:
             return state, []
         until, end = found
         passed = list(takewhile(lambda each: each[0] < until and 0 <= each[1] < end, agenda))
-        passed = self._until_asking(state, passed)
+        if passed:
+            passed = self._until_asking(state, passed)
         if passed and not self._is_data_next(agenda, state, passed, until):
             passed.pop()
         if not passed:
@@ -61,7 +62,7 @@ class Quiet:
 
     def _is_data_next(self, agenda: Agenda, state: State, passed: Sequence[Instant], until: datetime) -> bool:
         """Say whether the first turn after these instants is made at one of the data, and by nothing before it."""
-        last, (_, ask) = passed[-1][0], self._asked(state, passed)
+        last, (*_, (_, ask)) = passed[-1][0], self._asks(state, passed)
         after = list(islice(agenda, len(passed), len(passed) + 2))
         coming = [place for at, place in after if at == after[0][0]]
         is_early = ask is not None and ask < last + LOOKS_AGAIN
@@ -86,28 +87,24 @@ class Quiet:
 
     def _until_asking(self, state: State, instants: list[Instant]) -> list[Instant]:
         """Return the instants up to the first one soon after which the broker is asked by the clock, without data."""
-        ask = ask_at(Work(self._program, state, instants[0][0])) if instants else None
-        for number, (at, _) in enumerate(instants if ask is not None else ()):
-            assert ask is not None
-            if at >= ask:
-                ask = at + ASK_EVERY
-            if ask < at + LOOKS_AGAIN:
-                return instants[: number + 1]
+        for number, ((at, _), (_, ask)) in enumerate(zip(instants, self._asks(state, instants), strict=True), 1):
+            if ask is not None and ask < at + LOOKS_AGAIN:
+                return instants[:number]
         return instants
 
-    def _asked(self, state: State, instants: Sequence[Instant]) -> tuple[datetime | None, datetime | None]:
-        """Return when the broker is last asked at these instants, and when it is to be asked next."""
+    def _asks(self, state: State, instants: Sequence[Instant]) -> Iterator[tuple[datetime | None, datetime | None]]:
+        """Yield of each instant when the broker was asked last by then, and when it is to be asked next."""
         asked_at, ask = state.asked_at, ask_at(Work(self._program, state, instants[0][0]))
         for at, _ in instants:
             if ask is not None and at >= ask:
                 ask, asked_at = at + ASK_EVERY, at
-        return asked_at, ask
+            yield asked_at, ask
 
     def _after(self, state: State, instants: Sequence[Instant]) -> tuple[State, list[Record]]:
         """Return the state after these instants, and what is recorded at them."""
         held = self._all_held(state)
         assert held
-        asked_at, _ = self._asked(state, instants)
+        *_, (asked_at, _) = self._asks(state, instants)
         mark_at, marked = state.mark_at, list[Instant]()
         since = held_since(each.position for each in held)
         for instant in instants:
@@ -133,17 +130,16 @@ class Quiet:
         """
         if not state.active or state.doubts or state.uncovered or state.stirring is None or state.is_stopping:
             return False
-        if not only_rests(state) or not all(self._only_rests(state, state.positions[name]) for name in state.stirring):
-            return False
         if not state.is_linked or state.standing != Standing() or state.facts.dividends:
             return False
         if now < state.session.open + OPENING_MINUTES or state.watch_at is None or state.aims is None:
             return False
-        return only_looks_again(self._program, state, now, state.step_at)
+        looks_again = only_looks_again(self._program, state, now, state.step_at)
+        return looks_again and all(self._rests_whole(state, state.positions[name]) for name in state.stirring)
 
-    def _only_rests(self, state: State, position: Position) -> bool:
-        """Say whether a position stirs only since orders of it rest, each for what its leg holds."""
-        if position.state != "open" or position.suspended or position.retry_at is not None or position.is_uneven:
+    def _rests_whole(self, state: State, position: Position) -> bool:
+        """Say whether an open position stirs only since orders of it rest, each for what its leg holds."""
+        if position.suspended or position.is_uneven:
             return False
         held = {leg.name: leg.held for leg in position.legs}
         return all(order.remaining == held[order.legs[0].name] for order in _resting_of(state, position))

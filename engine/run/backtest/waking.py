@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from engine.adapters.history.day import Columns
-from engine.model.order import OrderStatus
 from engine.model.session import Session
 from engine.run.prepare import read_today
 from engine.turn.program import Program
@@ -84,26 +83,17 @@ def only_looks_again(program: Program, state: State, now: datetime, step_at: dat
 
 def only_rests(state: State) -> bool:
     """Say whether all orders that may still fill rest at the broker, who has them as they should be."""
-    orders = [state.orders[ref] for ref in state.live]
     if state.absent or state.risen:
         return False
-    return all(
-        order.purpose in RESTING
-        and order.status is OrderStatus.WORKING
-        and order.ended is None
-        and order.attempt_until is None
-        for order in orders
-    )
+    orders = (state.orders[ref] for ref in state.live)
+    return all(each.purpose in RESTING and each.is_working and each.attempt_until is None for each in orders)
 
 
 def spells_of(program: Program, state: State, now: datetime) -> list[datetime]:
     """Return when exits may next change by how long a position has been held, of each that they look at so."""
-    found = []
-    for name in state.active:
-        position = state.positions[name]
-        if position.opened_at is not None and (bot := program.governing(position)).spells:
-            found.append(bot.next_spell(position.opened_at, now))
-    return [each for each in found if each is not None]
+    held = (state.positions[name] for name in state.active)
+    found = (program.governing(each).next_spell(each.opened_at, now) for each in held if each.opened_at is not None)
+    return [due for due in found if due is not None]
 
 
 def _is_judged(state: State, bot: BotState, place: str) -> bool:
