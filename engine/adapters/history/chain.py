@@ -215,10 +215,10 @@ def what_to_write(path: Path) -> str:
         names = ", ".join(each.name for each in others[:_NAMED]) + (", .." if len(others) > _NAMED else "")
         where = f"a source is of one underlying, and Parquet files lie in folders below it ({names}): name one"
         return f"{where}, as parquet:{others[0]}; of folders named like date=2024-01-02 or year=2024 all are read"
-    for file in parquet_in(path):
-        columns = ", ".join(f"`{name}`" for name in _lacking(file))
-        return f"{called(file)} is no chain: it has no column {columns}; {_COLUMNS}"
-    return ""
+    if not (files := parquet_in(path)):
+        return ""
+    columns = ", ".join(f"`{name}`" for name in _lacking(files[0]))
+    return f"{called(files[0])} is no chain: it has no column {columns}; {_COLUMNS}"
 
 
 def _table_of_levels(file: Path) -> ArrowTable | None:

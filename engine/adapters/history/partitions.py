@@ -4,12 +4,10 @@ Folders with other names are never entered: nobody can say whether `old/` or `sp
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
 from engine.adapters.history.missing import day_of_name
-from engine.model.session import session_on
 
 _ENDS = "*.parquet"
 _DATES = ("date", "quote_date", "quotedate", "trade_date")
@@ -43,12 +41,8 @@ def day_of(file: Path) -> date | None:
     told = columns_of(file)
     if (text := next((told[name] for name in _DATES if name in told), None)) is not None:
         return day_of_name(text)
-    if {"year", "month", "day"} <= told.keys():
-        with suppress(ValueError):
-            day = date(*(int(told[name]) for name in ("year", "month", "day")))
-            session_on(day)
-            return day
-    return day_of_name(file.name)
+    parts = "-".join(told.get(name, "").zfill(2) for name in ("year", "month", "day"))
+    return day_of_name(parts) or day_of_name(file.name)
 
 
 def called(file: Path) -> str:

@@ -15,6 +15,7 @@ from engine.model.contract import Option
 from engine.model.position import Position, PositionLeg
 from engine.model.session import EXCHANGE_ZONE, Session
 from engine.run.backtest.market import DayMarket
+from engine.run.columns import clock
 from engine.turn.program import CompiledBot
 
 UNSEEN = 15 * 60.0
@@ -101,7 +102,8 @@ def held_unseen(positions: Iterable[Position], market: DayMarket) -> Iterator[st
         seen = {leg.option: _seen_until(leg.option, market) for leg in legs}
         option = min(seen, key=seen.__getitem__)
         if until - max(seen[option], position.opened_at.timestamp()) > UNSEEN:
-            when = f"from {_clock(seen[option])} on there is no quote" if seen[option] else "there is no quote"
+            last = clock(datetime.fromtimestamp(seen[option], UTC))
+            when = f"from {last} on there is no quote" if seen[option] else "there is no quote"
             yield f"{when} of {option}, which {position.bot} held to the close: its exits saw nothing of it"
 
 
@@ -168,8 +170,4 @@ def _partly(what: str, told: ToldBars, count: int, session: Session) -> Iterator
 
 def _until(what: str, until: float, seconds: int, day: HistoryDay, session: Session) -> Iterator[str]:
     if len(day.times) and until < last_end(session, seconds, float(day.times[-1])) - seconds:
-        yield f"{what} are recorded until {_clock(until)} only"
-
-
-def _clock(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC).astimezone(EXCHANGE_ZONE):%H:%M:%S}"
+        yield f"{what} are recorded until {clock(datetime.fromtimestamp(until, UTC))} only"

@@ -1,5 +1,6 @@
 """What came of one variant of a bot, and its parts: some sessions each, whose sums it is."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from datetime import date
@@ -128,14 +129,13 @@ def open_words(found: Sequence[Variant]) -> str:
 def turned(found: Iterable[Variant]) -> Mapping[str, int]:
     """Return why sessions went turn by turn where arrays were asked for, and how many did, the most frequent first."""
     sums = _sums(((each.by_turns, len(each.profits)),) if each.by_turns else each.unclear for each in found)
-    return dict(sorted(sums.items(), key=lambda each: -each[1]))
+    return dict(sums.most_common())
 
 
-def _sums(parts: Iterable[Iterable[tuple[str, int]]]) -> dict[str, int]:
-    found: dict[str, int] = {}
+def _sums(parts: Iterable[Iterable[tuple[str, int]]]) -> Counter[str]:
+    found: Counter[str] = Counter()
     for part in parts:
-        for why, sessions in part:
-            found[why] = found.get(why, 0) + sessions
+        found.update(dict(part))
     return found
 
 

@@ -201,10 +201,11 @@ def _made(document: Document, names: Sequence[str]) -> list[float | None]:
     One between them that it did not live through changes nothing.
     """
     by_day, total = {day["date"]: day["profit"] for day in document["days"]}, 0.0
+    first, last = min(by_day, default=""), max(by_day, default="")
     found: list[float | None] = []
     for name in names:
         total += by_day.get(name, 0.0)
-        found.append(total if by_day and min(by_day) <= name <= max(by_day) else None)
+        found.append(total if first <= name <= last else None)
     return found
 
 

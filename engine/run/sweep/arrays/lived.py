@@ -20,11 +20,11 @@ from engine.model.contract import Option
 from engine.model.facts import Facts
 from engine.model.money import CENT, ZERO
 from engine.model.payoff import intrinsic
-from engine.model.session import EXCHANGE_ZONE
 from engine.run.arrays.may_hold import Mask, may_hold
 from engine.run.arrays.measures import Position, Structure
 from engine.run.backtest.ending import settlement
 from engine.run.backtest.fills import FillModel
+from engine.run.columns import clock
 from engine.run.sweep.arrays.bot import ArrayBot, delay_of
 from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.arrays.entering import Entering
@@ -92,8 +92,8 @@ class ArraySession:
         if (
             between := next((at for at in instants if 0.0 < at < day.length and at not in day.places), None)
         ) is not None:
-            clock = (day.session.open + timedelta(seconds=between)).astimezone(EXCHANGE_ZONE)
-            return Unclear(f"{clock:%H:%M:%S}, a time of the spec, lies between two instants of the data")
+            at = clock(day.session.open + timedelta(seconds=between))
+            return Unclear(f"{at}, a time of the spec, lies between two instants of the data")
         facts = day.facts_of(bot.program, bot.needs)
         if start < bot.opened_at(facts[1]):
             return Unclear("its window begins before the expected move of the open is known, or that is not sure")
