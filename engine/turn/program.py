@@ -211,6 +211,8 @@ class CompiledBot:
 
     def next_spell(self, opened_at: datetime, at: datetime) -> datetime | None:
         """Return when an exit may next change by how long a position has been held, None when by that it will not."""
+        if not self.spells:
+            return None
         rounds = timedelta.resolution if opened_at.microsecond else timedelta(0)  # of floats, by which rules count
         found = (opened_at + timedelta(seconds=seconds) + rounds for seconds in self.spells)
         return next((due for due in found if due > at), None)

@@ -7,7 +7,7 @@ left to turns, and so is the last one of a stretch after which the engine is wok
 data comes next it is passed by as well.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice, takewhile
 from operator import attrgetter
@@ -48,9 +48,9 @@ class Quiet:
             return state, []
         until, end = found
         passed = list(takewhile(lambda each: each[0] < until and 0 <= each[1] < end, agenda))
-        if passed:
-            passed = self._until_asking(state, passed)
-        if passed and not self._is_data_next(agenda, state, passed, until):
+        asks = self._asks(state, passed)
+        del passed[len(asks) :]
+        if passed and not self._is_data_next(agenda, passed, until, asks[-1][1]):
             passed.pop()
         if not passed:
             return state, []
@@ -58,11 +58,14 @@ class Quiet:
             agenda.popleft()
         self._market.skip(passed[-1][1])
         self._market.write_levels()
-        return self._after(state, passed)
+        return self._after(state, passed, asks[len(passed) - 1][0])
 
-    def _is_data_next(self, agenda: Agenda, state: State, passed: Sequence[Instant], until: datetime) -> bool:
-        """Say whether the first turn after these instants is made at one of the data, and by nothing before it."""
-        last, (*_, (_, ask)) = passed[-1][0], self._asks(state, passed)
+    def _is_data_next(self, agenda: Agenda, passed: Sequence[Instant], until: datetime, ask: datetime | None) -> bool:
+        """Say whether the first turn after these instants is made at one of the data, and by nothing before it.
+
+        ask: when the broker is to be asked next.
+        """
+        last = passed[-1][0]
         after = list(islice(agenda, len(passed), len(passed) + 2))
         coming = [place for at, place in after if at == after[0][0]]
         is_early = ask is not None and ask < last + LOOKS_AGAIN
@@ -85,26 +88,27 @@ class Quiet:
         until = min(state.watch_at - LOOKS_AGAIN, state.session.close, *others, *agendas, *spells)
         return until, self._next_stir(work, held)
 
-    def _until_asking(self, state: State, instants: list[Instant]) -> list[Instant]:
-        """Return the instants up to the first one soon after which the broker is asked by the clock, without data."""
-        for number, ((at, _), (_, ask)) in enumerate(zip(instants, self._asks(state, instants), strict=True), 1):
-            if ask is not None and ask < at + LOOKS_AGAIN:
-                return instants[:number]
-        return instants
+    def _asks(self, state: State, instants: Sequence[Instant]) -> list[tuple[datetime | None, datetime | None]]:
+        """Return of each instant when the broker was asked last by then, and when it is to be asked next.
 
-    def _asks(self, state: State, instants: Sequence[Instant]) -> Iterator[tuple[datetime | None, datetime | None]]:
-        """Yield of each instant when the broker was asked last by then, and when it is to be asked next."""
-        asked_at, ask = state.asked_at, ask_at(Work(self._program, state, instants[0][0]))
+        They end with the first instant soon after which it is asked by the clock, without data.
+        """
+        found: list[tuple[datetime | None, datetime | None]] = []
+        asked_at, ask = state.asked_at, ask_at(Work(self._program, state, instants[0][0])) if instants else None
         for at, _ in instants:
             if ask is not None and at >= ask:
                 ask, asked_at = at + ASK_EVERY, at
-            yield asked_at, ask
+            found.append((asked_at, ask))
+            if ask is not None and ask < at + LOOKS_AGAIN:
+                break
+        return found
 
-    def _after(self, state: State, instants: Sequence[Instant]) -> tuple[State, list[Record]]:
-        """Return the state after these instants, and what is recorded at them."""
+    def _after(
+        self, state: State, instants: Sequence[Instant], asked_at: datetime | None
+    ) -> tuple[State, list[Record]]:
+        """Return the state after these instants, at which the broker was asked last, and what is recorded at them."""
         held = self._all_held(state)
         assert held
-        *_, (asked_at, _) = self._asks(state, instants)
         mark_at, marked = state.mark_at, list[Instant]()
         since = held_since(each.position for each in held)
         for instant in instants:
@@ -130,12 +134,13 @@ class Quiet:
         """
         if not state.active or state.doubts or state.uncovered or state.stirring is None or state.is_stopping:
             return False
+        if not all(self._rests_whole(state, state.positions[name]) for name in state.stirring):
+            return False
         if not state.is_linked or state.standing != Standing() or state.facts.dividends:
             return False
         if now < state.session.open + OPENING_MINUTES or state.watch_at is None or state.aims is None:
             return False
-        looks_again = only_looks_again(self._program, state, now, state.step_at)
-        return looks_again and all(self._rests_whole(state, state.positions[name]) for name in state.stirring)
+        return only_looks_again(self._program, state, now, state.step_at)
 
     def _rests_whole(self, state: State, position: Position) -> bool:
         """Say whether an open position stirs only since orders of it rest, each for what its leg holds."""
