@@ -34,20 +34,19 @@ MEMBERS_AHEAD = timedelta(minutes=10)
 def next_watch(work: Work, *, is_moving: bool) -> datetime:
     """Return when to look again at what is streamed, from shortly before the open to the close.
 
-    Every few seconds while the market alone can change the choice; else at the first of those points in time at which
-    a bot comes in reach. After the close once more, where what positions hold nets off: no report will settle it.
+    When a bot comes in reach, to the second: what is streamed for it depends on nothing that was before. Every few
+    seconds beside that while the market alone can change the choice. After the close once more, where what positions
+    hold nets off: no report will settle it.
     """
     session = work.state.session
     if work.at >= session.close:
         settles = session.close + SETTLED_AFTER + SOON  # by then a backtest has told the official level
         return settles if work.at < settles and _nets_off(work) else NEVER
-    soon = max(work.at + WATCH_EVERY, session.open - MEMBERS_AHEAD)
-    if is_moving:
-        return soon
     bots = work.program.bots.values()
     reached = (start - _ahead_of(bot) for bot in bots for start, _ in bot.windows(session))
     coming = min((at for at in reached if at > work.at), default=session.close)
-    return soon + max(-((soon - coming) // WATCH_EVERY), 0) * WATCH_EVERY
+    soonest = min(work.at + WATCH_EVERY, coming) if is_moving else coming
+    return max(soonest, session.open - MEMBERS_AHEAD)
 
 
 def _nets_off(work: Work) -> bool:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from engine.model.contract import Contract, Underlying
 from engine.model.errors import StoreError
 from engine.model.order import OrderStatus
-from engine.model.session import session_from, session_on
+from engine.model.session import Session, session_from, session_on
 from engine.record.record import Kind
 from engine.run.backtest.ending import keep_marks
 from engine.run.backtest.notes import HELD
@@ -17,10 +17,37 @@ from engine.run.resume import resume
 from engine.store.journal import SqlJournal
 
 
-def continued(walk: Walk, journal: SqlJournal, first: date) -> None:
-    """Start a walk where the store ends, before the session of `first`. Raises: StoreError."""
+def continued(walk: Walk, journal: SqlJournal, first: date, last: date) -> None:
+    """Start a walk where the store ends, before the first session up to `last` that it will live through.
+
+    Raises: StoreError.
+    """
     session = session_from(first)
-    at = session.open - BEFORE_OPEN
+    _take_up(walk, journal, session)
+    if not walk.holds_something():  # then sessions without data are passed by
+        days = walk.source.dates(first, last)
+        lived = next((day for day in days if _can_read(walk, day)), None)
+        if lived != session.date:
+            _take_up(walk, journal, None if lived is None else session_on(lived))
+    if walk.state is not None and walk.broker is not None:
+        walk.begin(walk.state, walk.broker, walk.now)
+        walk.is_taken_up = True
+
+
+def _can_read(walk: Walk, day: date) -> bool:
+    try:
+        walk.source.day(day)
+    except StoreError:
+        return False
+    return True
+
+
+def _take_up(walk: Walk, journal: SqlJournal, session: Session | None) -> None:
+    """Give a walk what engine and broker had at the end of the store, as of shortly before a session; None: nothing."""
+    if session is None:
+        walk.state, walk.broker = None, None
+        return
+    walk.now = at = session.open - BEFORE_OPEN
     recalled = journal.recall(at)
     found = resume(recalled.records, at, walk.board, walk.calendar, recalled.number, recalled.order_id)
     walk.go_on_with({text.digest: compile_text(text) for text in found.texts})
@@ -37,9 +64,8 @@ def continued(walk: Walk, journal: SqlJournal, first: date) -> None:
         if order.status is not OrderStatus.WORKING:
             raise StoreError(f"the order {ref} was neither working nor over at the end of its session")
         broker.working[ref] = Working(order, at, order.filled, is_resting=True)
-    walk.marks = _marks(walk, broker.holdings, first)
-    walk.begin(found.state, broker, at)
-    walk.is_taken_up = True
+    walk.marks = _marks(walk, broker.holdings, session.date)
+    walk.state, walk.broker = found.state, broker
 
 
 def _cash(journal: SqlJournal) -> Decimal:

@@ -156,7 +156,7 @@ def _sessions(
         return
     walk = _walk(program, source, options)
     if first != options.first:
-        continued(walk, journal, first)
+        continued(walk, journal, first, options.last)
     yield from walk.through(first, options.last)
 
 

@@ -137,7 +137,7 @@ class Walk(Hearing):
             found, findings = (None, ()) if session.date not in there else self._read(session.date)
             if found is not None:
                 yield self.live_through(found, session, findings)
-            elif self._holds_something():
+            elif self.holds_something():
                 yield self.live_through(empty_day(session), session, findings)
             elif findings:
                 yield DayDone(date=session.date, records=(), findings=findings)
@@ -150,12 +150,13 @@ class Walk(Hearing):
             return None, (refused,)
         return found, found.findings
 
-    def _holds_something(self) -> bool:
+    def holds_something(self) -> bool:
+        """Say whether the account or a position holds anything: then a session without data is lived through, too."""
         return self.broker is not None and any(self._held().values())
 
     def _symbols_held(self) -> frozenset[str]:
         """Return the underlyings of all that is held."""
-        if not self._holds_something():
+        if not self.holds_something():
             return frozenset()
         return frozenset(contract.symbol for contract, count in self._held().items() if count)
 

@@ -1,6 +1,7 @@
 """When what is streamed is chosen anew: every few seconds while the market moves the choice, else when something is."""
 
-from hand_desk import Desk, text_of
+import pytest
+from hand_desk import Desk, clock, text_of
 
 from engine.model.command import Watch
 from engine.model.contract import Option
@@ -43,6 +44,23 @@ def test_no_oftener_than_every_five_seconds_while_the_market_moves_the_choice() 
     assert sum(isinstance(each, Watch) for each in desk.commands[begun:]) <= 1
     desk.tick(5)
     assert sum(isinstance(each, Watch) for each in desk.commands[begun:]) >= 1
+
+
+@pytest.mark.parametrize("others", [(), ('{window: {from: "09:45", to: "11:00"}}',)], ids=["alone", "beside another"])
+def test_for_a_bot_it_begins_five_minutes_before_its_window_to_the_second(others: tuple[str, ...]) -> None:
+    """Where quotes are minutes apart, a look some seconds later would see none of them before the window opens."""
+    own = text_of("own", entry='{window: {from: "10:00", to: "11:00"}}', legs=LEGS)
+    texts = (own, *(text_of("other", entry=entry, legs=LEGS) for entry in others))
+    desk = Desk(texts)
+    desk.until("09:40:03")
+    desk.link()  # everything is chosen anew
+    desk.tick(0.4)
+    desk.until("09:54:58")
+    desk.settle(1.9)
+    assert "own" not in desk.state.aims
+    assert desk.state.wake_at == clock("09:55")
+    desk.settle(0.1)
+    assert "own" in desk.state.aims
 
 
 def test_too_few_lines_are_told_once_a_session_and_only_of_what_is_needed() -> None:
