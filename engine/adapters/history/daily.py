@@ -31,6 +31,8 @@ _STALE = 10
 """Days after which a bar is no longer the one of the session before: a long weekend, and a few that are missing."""
 _FAR = 0.92
 """A close that is 2.5 times both of its neighbours, or less than their 2.5th part, is none."""
+_LEAST, _MOST = 1e-6, 1e9
+"""Beyond these a number in a file is no price."""
 _RANGE = 5e-4
 """The part of it by which a level may lie outside of a day's range without a word: files round."""
 _SPLIT_SLACK = 0.08
@@ -284,15 +286,15 @@ def _bars(
     matrix = np.column_stack(columns) if len(days) else np.zeros((0, 4))
     is_bare = np.isnan(matrix[:, 1]) & np.isnan(matrix[:, 2])
     matrix[is_bare] = matrix[is_bare][:, 3:]
+    matrix[~((matrix >= _LEAST) & (matrix <= _MOST))] = np.nan
     opened, high, low, close = matrix.T
-    slack = 1e-9 + SLACK * np.abs(close)
-    sound = (low > 0) & (close > 0) & (low <= high + slack) & np.isfinite(high) & np.isfinite(close)
+    slack = 1e-9 + SLACK * close
+    sound = low <= high + slack
     if (none := (days > 0) & ~sound).any():
         text = "this is no bar: without a close, a low above the high, a price that is none, or a 0"
         findings.append(left_out(table.file, table.rows[none].tolist(), text))
     known = (days > 0) & sound
-    no_open = known & ~((opened > 0) & np.isfinite(opened))
-    opened[no_open] = np.nan
+    no_open = known & np.isnan(opened)
     odd = known & ((low > np.fmin(opened, close) + slack) | (high < np.fmax(opened, close) - slack))
     for mask, text in (
         (known & is_bare, "it has a close alone, without high and low: nothing settles at its open"),

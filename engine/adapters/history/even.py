@@ -6,11 +6,12 @@ program that sorts, filters or adds rows writes other groups, and then the file 
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -25,6 +26,8 @@ from engine.model.values import dataclass
 
 EVEN = "rulebot_even"
 """Key of what a file says of itself: its times in microseconds since 1970, how many options each has, and which."""
+_CHECKED = "rulebot_even_crc32"
+"""Key of the checksum of that text; files of earlier days have none."""
 Part = tuple[str, str, str, list[float]]
 """Options that stand behind each other: trading class, the day in their name, call or put, and their strikes."""
 _ARROW = "parquet-cpp-arrow "
@@ -42,43 +45,53 @@ class _Known:
     parts: list[Part] | None
 
 
-def of_itself(times: Columns, symbol: str, options: Iterable[tuple[str, str, str, float]]) -> str:
+def of_itself(times: Columns, symbol: str, options: Iterable[tuple[str, str, str, float]]) -> dict[str, str]:
     """Return what a file is to say of itself. Units: times in epoch seconds; options as `Part` has them, one by one."""
     listed = list(options)
     parts = [(*terms, [strike for *_, strike in each]) for terms, each in groupby(listed, key=lambda each: each[:3])]
     micro = np.rint(times * 1e6).astype(np.int64).tolist()
-    return json.dumps({"times": micro, "options": len(listed), "symbol": symbol, "chain": parts})
+    text = json.dumps({"times": micro, "options": len(listed), "symbol": symbol, "chain": parts})
+    return {EVEN: text, _CHECKED: str(crc32(text.encode()))}
 
 
 def read_even(path: Path) -> Rows | None:
     """Read such a file; None when it is none. Raises: StoreError when it is damaged."""
     opened = parquet_file(path)
     schema, metadata = opened.schema_arrow, opened.metadata
-    text = (schema.metadata or {}).get(EVEN.encode())
-    if text is None:
+    if EVEN.encode() not in (schema.metadata or {}):
         return None
-    found = json.loads(text)
-    times = np.array(found["times"], dtype=np.int64)
-    known = _Known(times, int(found["options"]), found.get("symbol", ""), found.get("chain"))
-    if not known.options or metadata.num_rows != len(times) * known.options:
-        return None
-    if metadata.row_group(0).num_rows != known.options or not _agrees(schema, metadata, known):
-        return None
-    there = schema.names
-    names = [name for name in BY_QUOTE if name in there]
-    unknown = [name for name in names if name not in names[:2] and _is_unknown(schema, metadata, name)]
-    with whole(path):
+    with whole(path):  # its footer has no checksum of its own
+        known = _known(schema.metadata)
+        if not known.options or metadata.num_rows != len(known.times) * known.options:
+            return None
+        if metadata.row_group(0).num_rows != known.options or not _agrees(schema, metadata, known):
+            return None
+        names = [name for name in BY_QUOTE if name in schema.names]
+        unknown = [name for name in names if name not in names[:2] and _is_unknown(schema, metadata, name)]
         quotes = opened.read(columns=[name for name in names if name not in unknown], use_threads=False)
     table, nothing = ArrowTable(called(path), quotes), np.broadcast_to(np.nan, (metadata.num_rows,))
     values = {name: nothing if name in unknown else table.numbers(name) for name in names}
+    times = known.times / 1e6
     if known.parts is None:
-        symbol, classes, numbers = _first(
-            path, opened, quotes.select(names[:2]).slice(0, known.options), times[0] / 1e6
-        )
+        symbol, classes, numbers = _first(path, opened, quotes.select(names[:2]).slice(0, known.options), times[0])
     else:
         symbol, classes = known.symbol, tuple(dict.fromkeys(trading_class for trading_class, *_ in known.parts))
-        numbers = np.concatenate([*_numbers(symbol, classes, known.parts)])
-    return Rows(file=called(path), symbol=symbol, classes=classes, index=GridIndex(times / 1e6, numbers), values=values)
+        with whole(path):
+            numbers = np.concatenate([*_numbers(symbol, classes, known.parts)])
+    return Rows(file=called(path), symbol=symbol, classes=classes, index=GridIndex(times, numbers), values=values)
+
+
+def _known(told: Mapping[bytes, bytes]) -> _Known:
+    """Return what a file says of itself. Raises: ValueError when it cannot have been written so."""
+    text = told[EVEN.encode()]
+    if (crc := told.get(_CHECKED.encode())) is not None and crc != str(crc32(text)).encode():
+        raise ValueError("what it says of its own rows is not what was written")
+    try:
+        found = json.loads(text)
+        times = np.array(found["times"], dtype=np.int64)
+        return _Known(times, int(found["options"]), found.get("symbol", ""), found.get("chain"))
+    except (LookupError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError("what it says of its own rows cannot be read") from error
 
 
 def _numbers(symbol: str, classes: tuple[str, ...], parts: list[Part]) -> Iterator[Whole]:

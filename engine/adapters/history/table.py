@@ -221,9 +221,10 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None, *, text: str 
 @contextmanager
 def whole(path: Path) -> Iterator[None]:
     """Refuse a Parquet file of which a part cannot be read. Raises: StoreError."""
+    arrow, _ = pyarrow()
     try:
         yield
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, arrow.ArrowException) as error:
         raise refusal(refused(called(path), 0, f"the file is damaged or cut off: {error}")) from error
 
 
@@ -253,7 +254,7 @@ def parquet_file(path: Path, columns: Sequence[str] = (), *, text: str | None = 
         )
     except FileNotFoundError as error:
         raise StoreError(f"{path} does not exist") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, arrow.ArrowException) as error:
         raise refusal(refused(called(path), 0, f"this is no whole Parquet file: {error}")) from error
 
 

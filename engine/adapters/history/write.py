@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.adapters.history.beside import NAMES, beside, tables
 from engine.adapters.history.day import OF_UNDERLYING, HistoryDay
-from engine.adapters.history.even import EVEN, of_itself
+from engine.adapters.history.even import of_itself
 from engine.adapters.history.rows import BY_QUOTE
 from engine.adapters.history.table import pyarrow
 from engine.model.contract import Option, Right
@@ -53,7 +53,7 @@ def _write_chain(parquet: Any, table: Any, day: HistoryDay, file: Path) -> None:
     """Write the rows, the first instant as a group of its own: it names the options of all others."""
     symbols = {option.symbol for option in day.options}
     options = ((each.trading_class, _expires(each), _right(each), float(each.strike)) for each in day.options)
-    table = table.replace_schema_metadata({EVEN: of_itself(day.times, "".join(symbols), options)})
+    table = table.replace_schema_metadata(of_itself(day.times, "".join(symbols), options))
     with parquet.ParquetWriter(file, table.schema, **_KEPT) as writer:
         width = len(day.options)
         writer.write_table(table.slice(0, width))

@@ -485,6 +485,49 @@ def test_a_file_that_does_not_name_its_options_itself_is_read_by_its_first_rows(
     assert np.array_equal(again.bid, own.bid, equal_nan=True)
 
 
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [(b'"options": 4', b'"options"; 4'), (b'"times"', b'"tines"'), (b"2800.0", b"2850.0"), (b'"put"', b'"pu\xff"')],
+    ids=["no JSON", "another key", "another strike", "no text"],
+)
+def test_what_a_file_says_of_its_rows_is_as_it_was_written_or_refused(
+    was: bytes, becomes: bytes, tmp_path: Path
+) -> None:
+    """The footer of a Parquet file has no checksum: a strike that had changed in it would be traded."""
+    file = tmp_path / f"{DAY}.parquet"
+    write_day(a_day(40), file)
+    table = parquet.read_table(file)
+    told = dict(table.schema.metadata)
+    assert was in told[EVEN.encode()]
+    told[EVEN.encode()] = told[EVEN.encode()].replace(was, becomes)
+    in_two_groups(table.replace_schema_metadata(told), file)
+    with pytest.raises(StoreError, match="the file is damaged or cut off: what it says of its own rows"):
+        open_source(str(file)).day(DAY)
+    del told[b"rulebot_even_crc32"]  # files of earlier days have none
+    in_two_groups(table.replace_schema_metadata(told), file)
+    if becomes != b"2850.0":
+        with pytest.raises(StoreError, match="the file is damaged or cut off"):
+            open_source(str(file)).day(DAY)
+
+
+def test_a_file_of_which_arrow_reads_what_it_does_not_know_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A byte of a footer made integers of more than 64 bits of a column."""
+    file = tmp_path / f"{DAY}.parquet"
+    write_day(a_day(40), file)
+
+    def unknown(*_: object, **__: object) -> object:
+        raise pyarrow.ArrowNotImplementedError("Integers with more than 64 bits not implemented")
+
+    monkeypatch.setattr(parquet.ParquetFile, "read", unknown)
+    with pytest.raises(StoreError, match="the file is damaged or cut off: Integers with more"):
+        open_source(str(file)).day(DAY)
+    monkeypatch.setattr(parquet, "ParquetFile", unknown)
+    with pytest.raises(StoreError, match="this is no whole Parquet file: Integers with more"):
+        open_source(str(file)).day(DAY)
+
+
 def test_a_file_with_other_strikes_than_it_says_is_read_by_its_rows(tmp_path: Path) -> None:
     file = tmp_path / f"{DAY}.parquet"
     write_day(a_day(40), file)

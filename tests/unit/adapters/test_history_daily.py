@@ -184,10 +184,21 @@ def test_nothing_settles_at_an_open_that_is_none(opened: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "bar", ["5995,,5978,5996", "5995,inf,5978,5996", "5995,6014,-1,5996", "5995,6014,5978,", ",,,"]
+    "bar",
+    [
+        "5995,,5978,5996",
+        "5995,inf,5978,5996",
+        "5995,6014,5978,inf",
+        "1,1,1,1e-320",
+        "1,1,1,1e300",
+        "5995,6014,-1,5996",
+        "5995,6014,5978,",
+        ",,,",
+    ],
 )
+@pytest.mark.filterwarnings("error")
 def test_a_row_without_a_price_of_its_own_is_no_bar(bar: str, tmp_path: Path) -> None:
-    daily = made(tmp_path, spx=[HEAD, f"2025-01-17,{bar}"])
+    daily = made(tmp_path, spx=[HEAD, f"2025-01-17,{bar}", "2025-01-21,5995,6014,5978,5996"])
     text = "this is no bar: without a close, a low above the high, a price that is none, or a 0"
     assert told(daily) == [("spx.csv", 2, Severity.LEFT_OUT, text)]
     assert daily.settled("SPX", date(2025, 1, 17), "SPXW", 5990.0) == {}
