@@ -1,10 +1,11 @@
 """What positions held at every instant, by the broker's own executions: never a short leg alone, never closed twice."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import groupby
+from types import MappingProxyType
 
 from engine.model.contract import LOT, Option, Right
 from engine.model.order import Order, Purpose
@@ -13,6 +14,7 @@ from engine.record.codec import decode
 from engine.record.record import Kind
 from engine.run.aftermath.books import PREFIX, base_of, executions
 from engine.run.aftermath.day import Day, dealt_for
+from engine.run.aftermath.others import closed_by_others
 from engine.run.aftermath.outside import filled_after_cancel, filled_unasked, told_of
 from engine.run.audit.given_up import GivenUp
 from engine.sim.exchange.ledger import Row
@@ -48,17 +50,21 @@ def uncovered_shorts(
 
     allowed: bots whose specs take that risk; by_shares: bots whose calls shares cover (see `covered.py`). A position of
     which the broker itself took a trade back, traded a combo without all its legs, or filled an order that it had
-    called cancelled is left out; so is one that it closed beyond what was asked, when a person was told.
+    called cancelled is left out; so is one that it closed beyond what was asked, when a person was told. What others
+    have closed of it, as our books have it too, is gone; a short leg whose long one they have closed is their doing.
     """
     busted = _busted(day, rows := list(rows)) | _torn(day, rows) | filled_after_cancel(day, rows)
     busted |= filled_unasked(day, rows) & told_of(day)
-    for at, position, holding in _after_each_fill(day, rows):
+    stood: dict[tuple[str, Right], int] = {}
+    for at, position, holding, is_ours in _after_each_fill(day, rows, closed_by_others(day)):
         owner = day.positions.get(position)
         if owner is None or owner.bot in allowed or position in busted:
             continue
-        today = exchange_date(datetime.fromisoformat(at))
-        for right, short in _uncovered(holding, today):
-            if right is not Right.CALL or owner.bot not in by_shares:
+        bare = dict(_uncovered(holding, exchange_date(datetime.fromisoformat(at))))
+        for right in Right:
+            short, before = bare.get(right, 0), stood.get((position, right), 0)
+            stood[position, right] = short
+            if is_ours and short > before and (right is not Right.CALL or owner.bot not in by_shares):
                 yield f"{position} of {owner.bot} was short {short} {right.value} without a long one at {at}"
 
 
@@ -89,7 +95,7 @@ def closed_too_much(day: Day, rows: Iterable[Row]) -> Iterator[str]:
     """
     busted = _busted(day, rows := list(rows)) | _filled_after_the_end(day)
     beyond = _filled_beyond(day, rows)
-    for at, position, holding in _after_each_fill(day, rows):
+    for at, position, holding, _ in _after_each_fill(day, rows):
         if position in busted:
             continue
         for option, entered in holding.entered.items():
@@ -149,14 +155,20 @@ def _change(row: Row, counted: dict[str, int]) -> int:
     return count - before
 
 
-def _after_each_fill(day: Day, rows: Sequence[Row]) -> Iterator[tuple[str, str, _Holding]]:
-    """Yield time, position and holding after each fill; what fills at one instant under one reference is one."""
+def _after_each_fill(
+    day: Day, rows: Sequence[Row], others: Mapping[str, tuple[str, Option]] = MappingProxyType({})
+) -> Iterator[tuple[str, str, _Holding, bool]]:
+    """Yield time, position, holding, and whether it was ours, after each fill.
+
+    What fills at one instant under one reference is one. others: of which position and contract those are that count
+    beside ours, by the base of their ids.
+    """
     holdings: dict[str, _Holding] = defaultdict(_Holding)
     counted: dict[str, _Count] = {}
-    for (at, _), group in groupby(executions(rows), lambda row: (str(row["at"]), str(row["order_ref"]))):
+    for (at, ref), group in groupby(_fills(rows, others), lambda row: (str(row["at"]), str(row["order_ref"]))):
         touched: dict[str, None] = {}
         for row in group:
-            count = _count(day, row)
+            count = _count(day, row) if ref.startswith(PREFIX) else _count_of(row, others)
             if count is None:
                 continue
             base = base_of(row.get("exec_id", ""))
@@ -165,7 +177,16 @@ def _after_each_fill(day: Day, rows: Sequence[Row]) -> Iterator[tuple[str, str, 
             _add(holdings[count.position], count, count.change - (before.change if before else 0))
             touched[count.position] = None
         for position in touched:
-            yield at, position, holdings[position]
+            yield at, position, holdings[position], ref.startswith(PREFIX)
+
+
+def _fills(rows: Iterable[Row], others: Collection[str]) -> Iterator[Row]:
+    """Yield our executions and those of others with these ids, by their base."""
+    for row in rows:
+        if row["kind"] == "execution" and base_of(row["exec_id"]) in others:
+            yield row
+        else:
+            yield from executions((row,))
 
 
 def _add(holding: _Holding, count: _Count, change: int) -> None:
@@ -181,8 +202,16 @@ def _count(day: Day, row: Row) -> _Count | None:
     if order is None or found is None:
         return None
     position, option = found
-    sign = 1 if str(row["side"]) in ("BOT", "BUY") else -1
-    return _Count(position.id, option, order.opens(position.id), sign * int(float(str(row["quantity"]))))
+    return _Count(position.id, option, order.opens(position.id), _signed(row))
+
+
+def _count_of(row: Row, others: Mapping[str, tuple[str, Option]]) -> _Count:
+    """Return how an execution counts with which others have closed something of ours."""
+    return _Count(*others[base_of(row["exec_id"])], is_entry=False, change=_signed(row))
+
+
+def _signed(row: Row) -> int:
+    return int(float(str(row["quantity"]))) * (1 if str(row["side"]) in ("BOT", "BUY") else -1)
 
 
 def _opens(day: Day, order: Order, con_id: int) -> bool:

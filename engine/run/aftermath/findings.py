@@ -9,10 +9,10 @@ from engine.model.contract import product
 from engine.model.money import Rounding
 from engine.model.order import Order, Purpose
 from engine.model.position import Position, PositionLeg
-from engine.model.values import replace
 from engine.record.codec import decode
 from engine.record.record import Json, Kind, Record
 from engine.run.aftermath.day import Day
+from engine.run.aftermath.others import left_to_go_on
 from engine.run.audit.audit import audit
 
 OFTEN, SOON = 8, timedelta(minutes=2)
@@ -92,32 +92,41 @@ def taken_over_without_end(day: Day) -> list[str]:
 def without_partner(day: Day) -> list[str]:
     """Return positions that end with a leg beyond what whole structures of their open legs hold.
 
-    A side that an exit has closed is none of them, nor one of which it has rolled a part, nor a long leg that it has
-    left: nobody bids for it, and it may expire. A short leg whose long one is gone is.
+    A side that an exit has closed is none of them, also where the broker has closed it beyond what was held, nor one of
+    which it has rolled a part, nor a long leg that it has left: nobody bids for it, and it may expire. A short leg
+    whose long one is gone is, unless others have closed that and a person has let the exits go on.
     """
+    gone = left_to_go_on(day)
     rolled = {order.position for order in day.orders.values() if order.into and order.has_fills}
     return [
         f"{position.id} holds {leg.name} without its partner"
         for position in day.positions.values()
         if not position.waits_for_expiry and not position.on_hold
         for leg in position.legs
-        if leg.held > _structures(position, leg, is_rolled=position.id in rolled) * leg.ratio
-        or _is_naked(position, leg)
+        if leg.held > _structures(position, leg, gone, is_rolled=position.id in rolled) * leg.ratio
+        or _is_naked(position, leg, gone)
     ]
 
 
-def _structures(position: Position, leg: PositionLeg, *, is_rolled: bool) -> int:
-    """Return how many whole structures stand with a leg: where exits have rolled, those of its own side."""
-    if is_rolled and len({each.opened / each.ratio for each in position.legs}) == 1:
-        side = tuple(each for each in position.legs if each.option.right is leg.option.right)
-        position = replace(position, legs=side)
-    return max(position.open_structures, 0)
+def _structures(position: Position, leg: PositionLeg, gone: Counter[tuple[str, str]], *, is_rolled: bool) -> int:
+    """Return how many whole structures stand with a leg: where exits have rolled, those of its own side.
+
+    Legs of which nothing is held any more, or less than that, do not count. gone: by position and leg, what others have
+    closed and what stands so by a person's will.
+    """
+    legs = position.legs
+    if is_rolled and len({each.opened / each.ratio for each in legs}) == 1:
+        legs = tuple(each for each in legs if each.option.right is leg.option.right)
+    counts = ((each, each.held + gone[position.id, each.name]) for each in legs if each.held > 0 or not each.opened)
+    return min((count // each.ratio for each, count in counts), default=0)
 
 
-def _is_naked(position: Position, short: PositionLeg) -> bool:
-    """Say whether a short leg is held whose long one, of the same right, is not."""
+def _is_naked(position: Position, short: PositionLeg, gone: Counter[tuple[str, str]]) -> bool:
+    """Say whether a short leg is held whose long one, of the same right, is not, and is missing by no person's will."""
     partners = [leg for leg in position.legs if leg.sign > 0 and leg.option.right is short.option.right]
-    return short.sign < 0 and short.held > 0 and bool(partners) and not any(leg.held for leg in partners)
+    wanted = max((gone[position.id, leg.name] // leg.ratio for leg in partners), default=0)
+    is_alone = bool(partners) and not any(leg.held > 0 for leg in partners)
+    return short.sign < 0 and is_alone and short.held > wanted * short.ratio
 
 
 def unprotected(day: Day, bot: str) -> list[str]:

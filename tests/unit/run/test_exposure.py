@@ -189,3 +189,44 @@ def test_a_combo_that_the_broker_tore_is_no_fault_of_ours() -> None:
     entry = {"kind": "order", "at": "2026-11-18T15:00:01", "order_ref": ENTRY.ref}
     assert list(uncovered_shorts(DAY, [SOLD, {**entry, "status": "Cancelled"}], ())) == []
     assert len(list(uncovered_shorts(DAY, [SOLD, {**entry, "status": "Filled"}], ()))) == 1
+
+
+LIQUIDATED = {**by_hand("15:30", 11, "BOT"), "exec_id": "l.11.01.01"}
+BOOKED = fill("10:30", 0, "l.11.01.01", "1", Purpose.EXIT)
+BOOKED = replace(BOOKED, data={**BOOKED.data, "ref": "", "purpose": "by_others"})
+
+
+def test_a_short_leg_that_the_broker_has_liquidated_needs_no_long_one_any_more() -> None:
+    """What was left of the position was sold when a person had let its exits go on."""
+    day = replace(DAY, records=(BOOKED,))
+    rows = [SOLD, COVERED, LIQUIDATED, WING_SOLD]
+    assert list(uncovered_shorts(day, rows, ())) == []
+    (found,) = uncovered_shorts(DAY, rows, ())
+    assert "short 1 put" in found, "it is not booked to the position"
+    (found,) = uncovered_shorts(day, [SOLD, COVERED, WING_SOLD, {**LIQUIDATED, "at": "2026-11-18T16:30"}], ())
+    assert "at 2026-11-18T16:00" in found, "the long one was sold before"
+    many = [{**SOLD, "quantity": "2"}, {**COVERED, "quantity": "2"}, LIQUIDATED, {**WING_SOLD, "quantity": "2"}]
+    (found,) = uncovered_shorts(day, many, ())
+    assert "short 1 put" in found, "one of two was left"
+
+
+def test_a_liquidation_that_the_exchange_takes_back_leaves_a_short_leg_that_needs_its_long_one() -> None:
+    day = replace(DAY, records=(BOOKED,))
+    back = {**LIQUIDATED, "at": "2026-11-18T15:45", "exec_id": "l.11.01.02", "quantity": "0"}
+    (found,) = uncovered_shorts(day, [SOLD, COVERED, LIQUIDATED, back, WING_SOLD], ())
+    assert "short 1 put" in found
+    late = {**back, "at": "2026-11-18T16:30"}
+    again = {**BOUGHT_BACK, "at": "2026-11-18T16:40"}
+    assert list(uncovered_shorts(day, [SOLD, COVERED, LIQUIDATED, WING_SOLD, late, again], ())) == []
+
+
+def test_a_long_leg_that_the_broker_has_liquidated_is_not_our_doing() -> None:
+    """The short one is bought back in two parts; a further one that is sold is ours."""
+    data = {**BOOKED.data, "leg": "wing", "con_id": 12, "is_buy": False}
+    day = replace(DAY, records=(replace(BOOKED, data=data),))
+    both = [{**SOLD, "quantity": "2"}, {**COVERED, "quantity": "2"}]
+    gone = {**LIQUIDATED, "con_id": 12, "side": "SLD", "quantity": "2"}
+    assert list(uncovered_shorts(day, [*both, gone, BOUGHT_BACK], ())) == []
+    more = execution("16:10", ENTRY.ref, 11, "SLD", "e.4.02.01")
+    (found,) = uncovered_shorts(day, [*both, gone, BOUGHT_BACK, more], ())
+    assert "short 2 put" in found

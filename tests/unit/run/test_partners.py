@@ -1,6 +1,6 @@
 """Which positions count as torn at the end of a day, and which an exit has left so."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import cast
@@ -9,10 +9,12 @@ import pytest
 
 from engine.model.contract import Option, Right
 from engine.model.position import Position, PositionLeg
+from engine.record.record import Json, Kind, Record
 from engine.run.aftermath.day import Day
 from engine.run.aftermath.findings import without_partner
 
 DAY = date(2026, 11, 18)
+AT = datetime(2026, 11, 18, 15, 0, tzinfo=UTC)
 LEGS = (
     ("short_put", 5945, Right.PUT, -1),
     ("long_put", 5935, Right.PUT, 1),
@@ -21,10 +23,10 @@ LEGS = (
 )
 
 
-def found(opened: int = 1, *, is_rolled: bool = False, **closed: int) -> list[str]:
+def found(opened: int = 1, *records: Record, is_rolled: bool = False, **closed: int) -> list[str]:
     """Return what is said of an open condor of which so many contracts of these legs were closed (-1: never opened).
 
-    is_rolled: an order that rolls has filled for it.
+    is_rolled: an order that rolls has filled for it. records: of its day.
     """
     legs = tuple(
         PositionLeg(
@@ -40,7 +42,7 @@ def found(opened: int = 1, *, is_rolled: bool = False, **closed: int) -> list[st
     position = Position(id="a-1", bot="a", digest="d", state="open", session=DAY, quantity=opened, legs=legs)
     roll = SimpleNamespace(position="a-1", into="a-2", has_fills=True)
     orders = {"r": roll} if is_rolled else {}
-    return without_partner(cast(Day, SimpleNamespace(positions={"a-1": position}, orders=orders)))
+    return without_partner(cast(Day, SimpleNamespace(positions={"a-1": position}, orders=orders, records=records)))
 
 
 @pytest.mark.parametrize("closed", [{}, {"short_put": 1, "long_put": 1}, {"short_call": 1}])
@@ -76,3 +78,44 @@ def test_what_was_closed_beyond_what_was_held_leaves_nothing_torn() -> None:
     """The broker filled the exit of one side twice: of the other side, which was closed, nothing is held."""
     assert found(short_put=1, long_put=1, short_call=2, long_call=2) == []
     assert found(short_call=2, long_call=2, long_put=1) == ["a-1 holds short_put without its partner"]
+
+
+def test_the_other_side_of_what_was_closed_beyond_what_was_held_is_not_torn() -> None:
+    """Nothing is sent for it, as the page of what to do says, and a person was told: it stands as it was."""
+    assert found(short_put=2, long_put=2) == []
+    assert found(3, short_put=4, long_put=4) == []
+    assert found(short_put=2, long_put=2, long_call=1) == ["a-1 holds short_call without its partner"]
+    assert found(2, short_put=3, long_put=3, short_call=1) == ["a-1 holds long_call without its partner"]
+    assert found(long_call=2) == ["a-1 holds short_call without its partner"]
+
+
+# ---------------------------------------------------------------- others in the account
+
+
+def by_others(leg: str, quantity: int = 1, revision: int = 1) -> Record:
+    data: dict[str, Json] = {"exec_id": f"{leg}.0{revision}", "purpose": "by_others", "leg": leg, "quantity": quantity}
+    return Record(AT, Kind.FILL, "a", "a-1", data)
+
+
+def resumed(bot: str = "") -> Record:
+    return Record(AT, Kind.OPERATOR, bot, "", {"id": "r1", "request": "resume", "bot": bot})
+
+
+@pytest.mark.parametrize("bot", ["", "a"])
+def test_what_a_person_lets_go_on_without_a_leg_that_others_have_closed_is_not_torn(bot: str) -> None:
+    """The broker had liquidated the long leg: 'rulebot resume' means that the exits act on what is left."""
+    after = (by_others("long_put"), resumed(bot))
+    assert found(1, *after, long_put=1) == []
+    assert found(2, by_others("long_put", 2), resumed(bot), long_put=2) == []
+    assert found(2, *after, long_put=1) == []
+
+
+def test_what_nobody_lets_go_on_or_others_have_not_closed_is_torn_all_the_same() -> None:
+    naked = ["a-1 holds short_put without its partner"]
+    after = (by_others("long_put"), resumed())
+    assert found(1, by_others("long_put"), long_put=1) == naked
+    assert found(1, by_others("long_put"), resumed("b"), long_put=1) == naked
+    assert found(1, resumed(), by_others("long_put"), long_put=1) == naked
+    assert found(1, *after, by_others("long_put", 0, revision=2), long_put=1) == naked, "it was taken back"
+    assert found(1, *after, long_put=1, long_call=1) == ["a-1 holds short_call without its partner"]
+    assert found(2, *after, long_put=2) == naked, "one of them was sold by us"

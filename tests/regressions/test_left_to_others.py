@@ -1,0 +1,96 @@
+"""What the broker does to one side or leg of a position: chaos called what is left of it torn or uncovered."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hand_desk import text_of
+
+from engine.model.session import session_from
+from engine.record.record import Kind
+from engine.run.chaos.acts import Act
+from engine.run.chaos.aftermath import Aftermath
+from engine.run.chaos.draw import CHOICE, draw
+from engine.run.chaos.trial import live_through
+from engine.run.chaos.verdicts import judge
+from engine.run.desk import Desk, load_desk
+from engine.run.worlds import DEFAULT_DATE
+
+CONDOR = """
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.16}}
+  long_put: {buy: put, strike: {below: short_put, by: 15 pts}}
+  short_call: {sell: call, strike: {delta: 0.16}}
+  long_call: {buy: call, strike: {above: short_call, by: 15 pts}}
+"""
+SPREAD = "".join(CONDOR.splitlines(keepends=True)[:4])
+LAST = '  - time: "15:40"\n'
+PUTS = f"\n  - name: puts\n    time_in_trade: {{at_least: 2m}}\n    close: put_side\n{LAST}"
+SOON = f"\n  - name: soon\n    time_in_trade: {{at_least: 5m}}\n{LAST}"
+LADDER = "{start: natural, step: 0.05, wait: 10s, tries: 8, then: "
+OVERFILL: dict[str, str | int | float] = {"kind": "overfill", "on": "fill", "number": 2, "seconds": 1}
+LIQUIDATION: dict[str, str | int | float] = {"kind": "liquidation", "at": "10:01:00", "seconds": 0}
+
+
+def lived(
+    tmp_path: Path, legs: str, exits: str, fault: dict[str, str | int | float], seed: int
+) -> tuple[Aftermath, Desk]:
+    """Return twelve minutes of a bot to which this happens; a person lets its exits go on a minute later."""
+    sections = {"entry": '{window: {from: "10:00", to: "10:05"}}', "order": f"{LADDER}cancel}}", "legs": legs}
+    text = text_of("bot", exits=exits, exit_order=f"{LADDER}market}}", risk="{max_loss_per_trade: $9000}", **sections)
+    (tmp_path / "bot.yaml").write_text(text, encoding="utf-8")
+    desk = load_desk([str(tmp_path / "bot.yaml")], {}, None)
+    session = session_from(DEFAULT_DATE)
+    begins = desk.bots["bot"].windows(session)[0][0]
+    resume = Act(kind="resume", at=begins + timedelta(seconds=110))
+    bare = replace(draw(seed, desk, CHOICE), day=session.date, market=None, faults=(fault,), crashes=(), acts=(resume,))
+    calm_at = begins + timedelta(minutes=12)
+    return live_through(replace(bare, begins=begins, calm_at=calm_at, lockstep=True, delay=0.0), desk, tmp_path), desk
+
+
+def held(left: Aftermath) -> dict[str, int]:
+    (position,) = left.day.positions.values()
+    return {leg.name: leg.held for leg in position.legs if leg.held}
+
+
+def gone(left: Aftermath, name: str) -> Aftermath:
+    """Return the same trial after which a leg is not held any more, and nobody has closed it."""
+    (position,) = left.day.positions.values()
+    legs = tuple(replace(leg, closed=leg.opened) if leg.name == name else leg for leg in position.legs)
+    return replace(left, day=replace(left.day, positions={position.id: replace(position, legs=legs)}))
+
+
+def test_the_other_side_of_one_that_the_broker_has_closed_twice_stands_as_it_was(tmp_path: Path) -> None:
+    """Nothing is sent for it any more, and a person was told: it was called torn, and is whole."""
+    left, desk = lived(tmp_path, CONDOR, PUTS, OVERFILL, 7)
+    assert held(left) == {"short_put": -1, "long_put": -1, "short_call": 1, "long_call": 1}
+    assert judge(left, desk) == {}
+    found = judge(gone(left, "long_call"), desk)[23]
+    assert any("holds short_call without its partner" in each for each in found)
+
+
+@pytest.mark.parametrize(("seed", "legs", "exits"), [(11, SPREAD, SOON), (15, CONDOR, PUTS)])
+def test_the_long_leg_of_a_short_one_that_the_broker_has_liquidated_may_be_sold(
+    tmp_path: Path, seed: int, legs: str, exits: str
+) -> None:
+    """What the broker had bought back counted as short, so that its long leg left it uncovered."""
+    left, desk = lived(tmp_path, legs, exits, LIQUIDATION, seed)
+    (booked,) = (each for each in left.day.records if each.data.get("purpose") == "by_others")
+    assert booked.data["leg"] == "short_put"
+    assert not {"short_put", "long_put"} & set(held(left))
+    assert judge(left, desk) == {}
+    unbooked = replace(left.day, records=tuple(each for each in left.day.records if each is not booked))
+    assert "short 1 put without a long one" in judge(replace(left, day=unbooked), desk)[7][0]
+
+
+def test_a_short_leg_whose_long_one_the_broker_has_liquidated_stands_alone_when_a_person_says_so(
+    tmp_path: Path,
+) -> None:
+    """It waits for its exits then, and was called torn; without that word it is."""
+    left, desk = lived(tmp_path, SPREAD, f"\n{LAST}", LIQUIDATION, 7)
+    assert held(left) == {"short_put": 1}
+    assert judge(left, desk) == {}
+    unsaid = tuple(each for each in left.day.records if each.kind is not Kind.OPERATOR)
+    found = judge(replace(left, day=replace(left.day, records=unsaid)), desk)[23]
+    assert any("holds short_put without its partner" in each for each in found)
