@@ -70,7 +70,7 @@ def _note_parted(work: Work, order: Order) -> None:
     if planned is None or not planned.legs:
         return
     legs = [leg for leg in position.legs if leg.name in planned.legs]
-    if len(legs) < len(position.legs) and not any(leg.held for leg in legs):
+    if len(legs) < len(position.legs) and not any(leg.held > 0 for leg in legs):
         names = (*position.parted, *(leg.name for leg in legs))
         if (parted := tuple(dict.fromkeys(names))) != position.parted:
             work.put_position(replace(position, parted=parted))
@@ -134,6 +134,8 @@ def _closed_after_all(work: Work, position: Position, order: Order) -> None:
             cancel(work, other, "an earlier order has filled after all")
     if position.is_flat and not live and position.state in ("open", "exiting"):
         closed(work, replace(position, exit_reason=position.exit_reason or order.reason), "closed_out")
+    elif position.state == "exiting" and position.exit_reason == UNWIND and is_unwound(position) and not live:
+        _after_closing(work, position)  # all of it was taken back by now, and nothing stands without its partner
     elif _leaves_a_rest(work, position, order):
         what = f"the protective stop of {order.legs[0].option} was over and has filled after all"
         leave(work, position, PROTECT, what)
