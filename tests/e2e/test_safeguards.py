@@ -1,10 +1,13 @@
 """Safeguards switched off: chaos sees it. Four whose seeds are quick; `pytest -m long` tries all of them."""
 
+from pathlib import Path
+
 import pytest
 
+from tests.safeguards import run
 from tests.safeguards.run import hunt
 from tests.safeguards.swap import swapped
-from tests.safeguards.table import SAFEGUARDS, Safeguard
+from tests.safeguards.table import SAFEGUARDS, SELLER, Safeguard
 
 QUICK = {
     "prices on the tick": 13,
@@ -24,6 +27,20 @@ def test_there_are_at_least_25_and_each_has_a_name_of_its_own() -> None:
 def test_ci_chaos_sees_a_safeguard_that_is_off(name: str) -> None:
     found = hunt(BY_NAME[name], 12)
     assert (found.seeds is not None, found.number) == (True, QUICK[name]), found
+
+
+@pytest.mark.long
+def test_ci_a_switch_that_fails_by_itself_is_not_taken_for_something_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One did, and the engine's end by it counted as what chaos had to see."""
+    from engine.turn import leaving
+
+    def fails(*_: object) -> None:
+        raise NameError("of the switch's own")
+
+    monkeypatch.setattr(run, "SWITCHES", Path(__file__).name)
+    off = Safeguard("pursuing", "nothing is closed", lambda: swapped((leaving.pursue, fails)), "flatten", SELLER)
+    with pytest.raises(AssertionError, match="of the switch's own"):
+        hunt(off, 12)
 
 
 def test_everything_is_back_in_its_place_afterwards() -> None:

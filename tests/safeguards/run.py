@@ -4,13 +4,18 @@ import io
 import logging
 from contextlib import redirect_stderr
 from dataclasses import dataclass
+from pathlib import Path
 
 from engine.run.chaos.seeds import Asked, try_seed
 from tests.e2e.worlds import spec_files
+from tests.safeguards import table
 from tests.safeguards.table import Safeguard
 
 MOST = 500
 FIRST_SEED = 1
+FAILS_ITSELF = 26
+"""The invariant that an engine breaks that fails by itself."""
+SWITCHES = Path(table.__file__).name
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,10 @@ class Caught:
 
 
 def hunt(safeguard: Safeguard, most: int = MOST) -> Caught:
-    """Try seeds until one is broken. The same safeguard and most give the same answer."""
+    """Try seeds until one is broken. The same safeguard and most give the same answer.
+
+    Raises: AssertionError where what switches the safeguard off fails by itself: that breaks an invariant, too.
+    """
     asked = Asked(specs=tuple(spec_files(list(safeguard.bots))), overrides={}, kinds=tuple(safeguard.kinds.split(",")))
     desk = asked.desk()
     logging.disable(logging.CRITICAL)
@@ -34,6 +42,8 @@ def hunt(safeguard: Safeguard, most: int = MOST) -> Caught:
                 broken = try_seed(seed, asked, desk).violations
                 if broken:
                     number, said = min(broken.items())
+                    failed = [each for each in broken.get(FAILS_ITSELF, ()) if f"({SWITCHES}:" in each]
+                    assert not failed, failed
                     return Caught(safeguard, seed - FIRST_SEED + 1, number, said[0])
     finally:
         logging.disable(logging.NOTSET)

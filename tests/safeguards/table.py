@@ -223,8 +223,8 @@ _LINK_UP = linking.link_up
 
 def _at_once(at_work: work.Work, position: Any) -> None:
     """Send the closing order while everything else of the position still works."""
-    closing = [each for each in at_work.live_orders(position.id) if each.purpose in closing.CLOSING]
-    if position.state == "exiting" and not position.on_hold and leaving.is_trading(at_work) and not closing:
+    sent = [each for each in at_work.live_orders(position.id) if each.purpose in closing.CLOSING]
+    if position.state == "exiting" and not position.on_hold and leaving.is_trading(at_work) and not sent:
         leaving._send_closing(at_work, position)
 
 
