@@ -70,7 +70,8 @@ def _note_parted(work: Work, order: Order) -> None:
     if planned is None or not planned.legs:
         return
     legs = [leg for leg in position.legs if leg.name in planned.legs]
-    if len(legs) < len(position.legs) and not any(leg.held > 0 for leg in legs):
+    is_closed = all(leg.held == 0 or (leg.held < 0 and leg.opened) for leg in legs)
+    if len(legs) < len(position.legs) and is_closed:
         names = (*position.parted, *(leg.name for leg in legs))
         if (parted := tuple(dict.fromkeys(names))) != position.parted:
             work.put_position(replace(position, parted=parted))

@@ -16,16 +16,17 @@ from engine.model.values import replace
 from engine.record.codec import encode
 from engine.record.record import EXECUTION, Json, Kind
 from engine.turn.caution import note_bust
-from engine.turn.closing import UNWIND, are_whole, is_unwound, legs_to_close, partners
+from engine.turn.closing import CLOSING, UNWIND, are_whole, is_unwound, legs_to_close, partners
 from engine.turn.daily import LIQUIDATES
 from engine.turn.doubting import doubt_anew, fill_told, take_orders_back
 from engine.turn.ended import closed, count_realized, left_before_expiry, position_filled
 from engine.turn.judging import wake
-from engine.turn.leaving import leave
+from engine.turn.leaving import leave, protect_the_rest
 from engine.turn.mismatch import check_count, check_price
 from engine.turn.past_us import corrected_past_us, replace_estimates
+from engine.turn.protecting import place_protection
 from engine.turn.reports import conclude, find_order
-from engine.turn.resting import cancel, cancel_entries, take_back
+from engine.turn.resting import cancel, cancel_entries, place_resting, take_back
 from engine.turn.rivals import is_of_ours, note
 from engine.turn.unsettling import make_room
 from engine.turn.work import Work
@@ -199,6 +200,7 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     conclude(work, work.orders[order.ref])
     if corrected is not None and not is_same:
         _after_correction(work, work.positions[holder])
+        _fit_what_works(work, work.positions[holder])
 
 
 def record_fill(work: Work, event: ExecutionReport, booked: Booked, option: Option, ref: str, purpose: str) -> None:
@@ -244,6 +246,27 @@ def _after_correction(work: Work, position: Position) -> None:
     take_back(work, position, "its fills were taken back")
     work.alarm(position.bot, f"the exchange took the fills of {position.id} back", position.id)
     closed(work, replace(position, exit_reason=position.exit_reason or "busted"), "vanished")
+
+
+def _fit_what_works(work: Work, position: Position) -> None:
+    """Let what works for a position of which the exchange has taken something back close no more than it holds now.
+
+    What rests is made smaller. A closing order is taken back, and what is held is closed by the next one.
+    """
+    held = {leg.name: leg.held for leg in position.legs}
+    for order in work.live_orders(position.id):
+        if order.purpose not in CLOSING or order.position != position.id:
+            continue
+        counted = zip(order.legs, order.counts, strict=True)
+        left = [(leg.name, order.quantity * leg.ratio - done) for leg, done in counted if not leg.opens]
+        if any(count > max(held[name], 0) for name, count in left):
+            cancel(work, order, "the exchange took back a part of what it closes")
+    position = work.positions[position.id]
+    if position.state == "exiting":
+        protect_the_rest(work, position)
+    elif position.state == "open":
+        place_resting(work, position)
+        place_protection(work, work.positions[position.id])
 
 
 def _unbook(work: Work, order: Order, known: Booked) -> None:

@@ -358,10 +358,17 @@ def _closes_too_much(work: Work, position: Position, order: Order) -> bool:
 
 
 def protect_the_rest(work: Work, position: Position) -> None:
-    """Keep stops on the short legs that an exit leaves open: it may have begun before they had any."""
+    """Keep stops on the short legs that an exit leaves open: it may have begun before they had any.
+
+    What its order may still close, though it is being taken back, gets none beside it.
+    """
     bot = work.governing(position)
-    if position.state == "exiting":
-        place_protection(work, position, closing={leg.name for leg, _ in legs_to_close(position, bot)})
+    if position.state != "exiting":
+        return
+    closing = {leg.name for leg, _ in legs_to_close(position, bot)}
+    at_work = (order for order in work.live_orders(position.id) if order.purpose in CLOSING)
+    closing |= {leg.name for order in at_work for leg in order.legs_of(position.id)}
+    place_protection(work, position, closing)
 
 
 def _opposed(work: Work, position: Position) -> list[Order]:

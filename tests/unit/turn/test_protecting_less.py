@@ -1,0 +1,91 @@
+"""Orders at work while less is held than a moment ago: together they close no more than is held."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hand_desk import Desk, text_of
+
+from engine.model.event import BrokerStatus
+from engine.model.order import Order, OrderStatus, Purpose
+
+STRANGLE = """
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.10}}
+  short_call: {sell: call, strike: {delta: 0.10}}
+"""
+PUT = "".join(STRANGLE.splitlines(keepends=True)[:3])
+RISK = "{undefined_risk: allow, protect: {cost: 5x credit}}"
+LAST = '\n  - time: "15:45"\n'
+
+
+def stops(desk: Desk) -> dict[str, Order]:
+    return {order.legs[0].name: order for order in desk.live if order.purpose is Purpose.PROTECT}
+
+
+@pytest.mark.parametrize("legs", [PUT, STRANGLE])
+def test_29_a_stop_is_made_smaller_with_the_fill_that_is_taken_back(legs: str) -> None:
+    """It was only with the next quote: `rulebot chaos` found three at work to buy back two (seed 7000091)."""
+    desk = Desk((text_of(legs=legs, exits=LAST, quantity="3", risk=RISK),))
+    entry = desk.enter()
+    desk.ack(entry)
+    told = desk.executions_of(entry, 3)
+    for report in told:
+        desk.send(report)
+    desk.report(entry, BrokerStatus.FILLED, 3)
+    desk.tick(1)
+    for order in stops(desk).values():
+        desk.ack(order)
+    assert stops(desk)["short_put"].quantity == 3
+    desk.send(replace(told[0], exec_id=f"{told[0].exec_id[:-1]}2", quantity=Decimal(2)))
+    assert stops(desk)["short_put"].quantity == 2
+
+
+def test_49_a_leg_has_no_stop_beside_an_order_that_is_being_taken_back_since_its_partner_has_come() -> None:
+    """Both worked, and together they would have bought back more than was sold (seed 7000073 of `rulebot chaos`)."""
+    desk = Desk((text_of(legs=STRANGLE, exits=LAST, quantity="2", risk=RISK),))
+    entry = desk.enter()
+    desk.ack(entry)
+    puts, calls = desk.executions_of(entry, 2)
+    desk.send(replace(puts, quantity=Decimal(3)))
+    desk.send(calls)
+    desk.report(entry, BrokerStatus.FILLED, 2)
+    desk.tick(1)
+    (unwind,) = (order for order in desk.submitted if order.purpose is Purpose.UNWIND)
+    assert ([leg.name for leg in unwind.legs], unwind.quantity, [*stops(desk)]) == (["short_put"], 1, ["short_call"])
+    desk.ack(stops(desk)["short_call"])
+    desk.ack(unwind)
+    desk.send(replace(calls, exec_id="0001.7777.01", quantity=Decimal(1)))
+    for _ in range(2):
+        desk.tick(1)
+        assert desk.order(unwind.ref).status is OrderStatus.CANCELLING
+        assert "short_put" not in stops(desk)
+    desk.cancelled(unwind)
+    desk.tick(1)
+    assert {name: order.quantity for name, order in stops(desk).items()} == {"short_put": 3, "short_call": 3}
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_29_an_exit_at_work_is_taken_back_when_the_exchange_takes_back_what_it_closes(count: int) -> None:
+    """It bought what had never been sold (seed 7100079 of `rulebot chaos`); now what is held is closed."""
+    desk = Desk((text_of(legs=STRANGLE, exits='\n  - time: "10:01"\n', quantity="2", risk="{undefined_risk: allow}"),))
+    entry = desk.enter()
+    desk.ack(entry)
+    told = desk.executions_of(entry, 2)
+    for report in told:
+        desk.send(report)
+    desk.report(entry, BrokerStatus.FILLED, 2)
+    desk.until("10:01", step=5)
+    leaving = desk.last
+    desk.ack(leaving)
+    assert (leaving.purpose, leaving.quantity, leaving.is_combo) == (Purpose.EXIT, 2, True)
+    desk.send(replace(told[0], exec_id=f"{told[0].exec_id[:-1]}2", quantity=Decimal(count)))
+    assert desk.order(leaving.ref).status is OrderStatus.CANCELLING
+    desk.cancelled(leaving)
+    for _ in range(30):
+        desk.tick(1)
+        for order in desk.live:
+            desk.fill(order)
+    assert desk.position.state == "closed"
+    assert [leg.closed for leg in desk.position.legs] == [count, 2]
+    assert not any("more was closed" in text for text in desk.alarms)
