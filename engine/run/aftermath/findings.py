@@ -118,7 +118,7 @@ def _structures(position: Position, leg: PositionLeg, gone: Counter[tuple[str, s
     if is_rolled and len({each.opened / each.ratio for each in legs}) == 1:
         legs = tuple(each for each in legs if each.option.right is leg.option.right)
     counts = ((each, each.held + gone[position.id, each.name]) for each in legs if each.held > 0 or not each.opened)
-    return min((count // each.ratio for each, count in counts), default=0)
+    return max(min((count // each.ratio for each, count in counts), default=0), 0)
 
 
 def _is_naked(position: Position, short: PositionLeg, gone: Counter[tuple[str, str]]) -> bool:

@@ -26,7 +26,8 @@ LEGS = (
 def found(opened: int = 1, *records: Record, is_rolled: bool = False, **closed: int) -> list[str]:
     """Return what is said of an open condor of which so many contracts of these legs were closed (-1: never opened).
 
-    is_rolled: an order that rolls has filled for it. records: of its day.
+    -2: the exchange took back all that had been opened of it, and one was closed. is_rolled: an order that rolls has
+    filled for it. records: of its day.
     """
     legs = tuple(
         PositionLeg(
@@ -35,7 +36,7 @@ def found(opened: int = 1, *records: Record, is_rolled: bool = False, **closed: 
             sign=sign,
             ratio=1,
             opened=opened if closed.get(name, 0) >= 0 else 0,
-            closed=max(closed.get(name, 0), 0),
+            closed=abs(closed.get(name, 0)) - (closed.get(name, 0) < 0),
         )
         for name, strike, right, sign in LEGS
     )
@@ -87,6 +88,8 @@ def test_the_other_side_of_what_was_closed_beyond_what_was_held_is_not_torn() ->
     assert found(short_put=2, long_put=2, long_call=1) == ["a-1 holds short_call without its partner"]
     assert found(2, short_put=3, long_put=3, short_call=1) == ["a-1 holds long_call without its partner"]
     assert found(long_call=2) == ["a-1 holds short_call without its partner"]
+    assert found(short_put=-2, long_put=1, short_call=1, long_call=1) == [], "nothing is held beside it"
+    assert "a-1 holds long_call without its partner" in found(short_put=-2, long_put=1, short_call=1)
 
 
 # ---------------------------------------------------------------- others in the account
