@@ -101,7 +101,7 @@ def closed_too_much(day: Day, rows: Iterable[Row]) -> Iterator[str]:
         for option, entered in holding.entered.items():
             held = holding.held[option]
             is_turned = held * entered < 0 and abs(held) > beyond.get((position, option), 0)
-            if is_turned or abs(held) > abs(entered):
+            if is_turned or (held * entered >= 0 and abs(held) > abs(entered)):
                 yield f"{position} held {held} of {option} at {at}, its entries had made {entered}"
         for option, held in holding.held.items():
             if held and not holding.entered[option]:

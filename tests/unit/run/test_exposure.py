@@ -102,6 +102,14 @@ def test_what_the_broker_fills_beyond_the_size_of_an_exit_is_not_our_doing(
     orders = {**DAY.orders, EXIT.ref: replace(EXIT, quantity=size)}
     day = replace(DAY, orders=orders, records=(told,) if is_told else ())
     assert bool(list(closed_too_much(day, [*WHOLE, *again]))) is bool(count)
+    third = [{**each, "exec_id": each["exec_id"].replace("e.2", "e.4")} for each in WHOLE[2:]]
+    assert bool(list(closed_too_much(day, [*WHOLE, *again, *third]))) is bool(count), "twice beyond it"
+
+
+def test_an_exit_that_adds_to_what_is_held_is_seen_where_a_person_was_told() -> None:
+    told = Record(at("11:00"), Kind.ALARM, BOT, ID, {"text": "more was closed than was held"})
+    wrong = {**BOUGHT_BACK, "side": "SLD"}
+    assert list(closed_too_much(replace(DAY, records=(told,)), [SOLD, COVERED, wrong])) != []
 
 
 def test_an_exit_that_was_given_up_and_fills_beside_the_next_one_is_not_our_doing() -> None:
