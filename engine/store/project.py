@@ -20,7 +20,7 @@ from engine.record.codec import decode
 from engine.record.record import Kind, Record
 from engine.store.dialect import dialect_of, members
 from engine.store.order_row import dollars_of_a_point, execution, fill_row, money, order_row
-from engine.store.tables import bot_day_rows, fill_rows, journal, order_rows, snapshot_rows, trade_rows
+from engine.store.tables import bot_day_rows, fill_rows, journal, of_position, order_rows, snapshot_rows, trade_rows
 from engine.store.trade_row import Beside, Closing, trade_row
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def _trades(connection: Connection, positions: Sequence[Record], touched: set[st
         last[str(record.data["id"])] = record.data
     numbers = _numbers(connection, list(last))
     for position in sorted(touched - last.keys()):
-        known = select(journal.c.data).where(journal.c.position == position, journal.c.kind == Kind.POSITION.value)
+        known = select(journal.c.data).where(*of_position(position), journal.c.kind == Kind.POSITION.value)
         found = connection.execute(known.order_by(journal.c.seq.desc()).limit(1)).scalar()
         if found is not None:
             last[position] = json.loads(found)
@@ -213,7 +213,7 @@ def _numbers(connection: Connection, positions: list[str]) -> dict[str, int]:
 
 def _beside(connection: Connection, position: Position) -> Beside:
     """Return what the journal holds of a position beside its own value."""
-    query = select(journal.c.kind, journal.c.data).where(journal.c.position == position.id)
+    query = select(journal.c.kind, journal.c.data).where(*of_position(position.id))
     found: dict[str, list[Any]] = {kind: [] for kind in _BESIDE}
     for kind, data in connection.execute(query.where(journal.c.kind.in_(_BESIDE)).order_by(journal.c.seq)):
         found[kind].append(json.loads(data))
@@ -228,9 +228,7 @@ def _beside(connection: Connection, position: Position) -> Beside:
 
 def _selection_before(connection: Connection, position: Position) -> Any:
     """Return the bot's last leg selection before the position was first recorded."""
-    first = select(func.min(journal.c.seq)).where(
-        journal.c.position == position.id, journal.c.kind == Kind.POSITION.value
-    )
+    first = select(func.min(journal.c.seq)).where(*of_position(position.id), journal.c.kind == Kind.POSITION.value)
     query = select(journal.c.data).where(
         journal.c.kind == Kind.SELECTION.value,
         journal.c.bot == position.bot,

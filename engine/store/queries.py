@@ -21,7 +21,7 @@ from engine.store.finance.books import Books, books_of, positions_of
 from engine.store.open import is_in_use, read_store
 from engine.store.place import Place
 from engine.store.recall import COLUMNS, Recalled, certain, of_kinds, read_rows, readable, recall
-from engine.store.tables import bot_day_rows, fill_rows, journal, lease, snapshot_rows, trade_rows
+from engine.store.tables import OF_ONE, bot_day_rows, fill_rows, journal, lease, of_position, snapshot_rows, trade_rows
 from engine.store.tally import Known, Tally, tally
 
 Row = Mapping[str, Any]
@@ -276,7 +276,7 @@ class StoreReader:
 
     def last_record(self, kind: Kind, position: str = "") -> tuple[int, Record] | None:
         """Return the last record of a kind, of one position or of any, with its number."""
-        of_one = (journal.c.position == position,) if position else ()
+        of_one = of_position(position) if position else ()
         query = select(journal.c.seq, *COLUMNS).where(journal.c.kind == kind.value, *of_one)
         with self._connection.begin():
             row = self._connection.execute(query.order_by(journal.c.seq.desc()).limit(1)).first()
@@ -285,7 +285,7 @@ class StoreReader:
     def on_hold(self) -> dict[str, str]:
         """Return why nothing is sent for open positions that are let be, by position."""
         still_open = select(trade_rows.c.position).where(trade_rows.c.status == "OPEN")
-        of_one = (journal.c.kind == Kind.POSITION.value, journal.c.position.in_(still_open))
+        of_one = (OF_ONE, journal.c.kind == Kind.POSITION.value, journal.c.position.in_(still_open))
         last = select(func.max(journal.c.seq)).where(*of_one).group_by(journal.c.position)
         with self._connection.begin():
             found = self._records(select(*COLUMNS).where(journal.c.seq.in_(last)))
@@ -317,7 +317,8 @@ class StoreReader:
         """Return what a position was rolled from, and into."""
         last = self.last_record(Kind.POSITION, position)
         former = "" if last is None else str(last[1].data.get("rolled_from") or "")
-        of = (journal.c.kind == Kind.ORDER.value, journal.c.position.in_([name for name in (position, former) if name]))
+        both = [name for name in (position, former) if name]
+        of = (OF_ONE, journal.c.kind == Kind.ORDER.value, journal.c.position.in_(both))
         with self._connection.begin():
             orders = self._records(select(*COLUMNS).where(*of, journal.c.data.contains('"into":"')))
         into = {str(each.data["ref"]): (each.position, str(each.data.get("into") or "")) for each in orders}

@@ -35,7 +35,7 @@ from engine.record.record import BY_HAND, EXECUTION, GRID, OPENING_MOVE, Kind, R
 from engine.store.chain import FIRST_HASH, LAST, NOT_WRITTEN, is_link
 from engine.store.dialect import dialect_of, place_in
 from engine.store.failures import RESTORE
-from engine.store.tables import journal, order_rows, snapshot_rows, trade_rows
+from engine.store.tables import OF_ONE, journal, order_rows, snapshot_rows, trade_rows
 from engine.store.types import UtcText
 
 LINES_KEPT = timedelta(days=10)
@@ -133,13 +133,12 @@ def of_kinds(kinds: Iterable[Kind], *conditions: ColumnElement[bool]) -> Select[
 
 
 def _of_positions(stands: Select[tuple[str]]) -> Select[tuple[int]]:
-    is_of_one = journal.c.position != ""  # lets SQLite use the index, which leaves out the others
-    return of_kinds(_OF_POSITIONS, is_of_one, journal.c.position.in_(stands))
+    return of_kinds(_OF_POSITIONS, OF_ONE, journal.c.position.in_(stands))
 
 
 def _entered_by_hand(stands: Select[tuple[str]]) -> Select[tuple[int]]:
     is_by_hand = place_in(journal.c.data, literal(f'"{BY_HAND}":true')) > 0
-    return of_kinds((Kind.DECISION,), journal.c.position != "", journal.c.position.in_(stands), is_by_hand)
+    return of_kinds((Kind.DECISION,), OF_ONE, journal.c.position.in_(stands), is_by_hand)
 
 
 def _texts_of(stands: Select[tuple[str]]) -> Select[tuple[int]]:

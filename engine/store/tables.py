@@ -4,7 +4,7 @@
 says who may write (`lease.py`). Names, columns and units are explained in docs/store.md.
 """
 
-from sqlalchemy import Column, Date, Float, Index, MetaData, Table
+from sqlalchemy import Column, ColumnElement, Date, Float, Index, MetaData, Table
 
 from engine.store.dialect import WHOLE, WORDS
 from engine.store.types import Money, UtcText
@@ -40,6 +40,12 @@ Index("journal_kind", journal.c.kind, journal.c.bot, journal.c.at)
 OF_ONE = journal.c.position != ""
 journal_position = Index("journal_position", journal.c.position, journal.c.kind, sqlite_where=OF_ONE)
 """On a server, too, of `OF_ONE` alone: `schema.py` says so, since who says it here imports the dialect of servers."""
+
+
+def of_position(position: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Return what finds the records of a position by their index; without `OF_ONE` SQLite reads all of their kinds."""
+    return OF_ONE, journal.c.position == position
+
 
 order_rows = Table(
     "order_rows",

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from places import rows
+from sqlalchemy import Engine, event
 from store_day import CONDOR, DAY, SELLER, at, condor_records, entity, seller_records, small_day
 
 from engine.decide.bot_day import BotDay
@@ -297,6 +299,30 @@ def test_positions_that_are_closed_are_remembered_no_more(tmp_path: Path) -> Non
     journal.close()
     (held,) = {record.position for record in seller_records() if record.kind is Kind.POSITION}
     assert remembered == [[held]] * 3
+
+
+def test_what_is_recorded_of_a_position_is_found_by_it_and_not_among_all_records_of_a_kind(tmp_path: Path) -> None:
+    """Each fill of a store of years read through the decisions of all positions."""
+    asked: dict[str, Sequence[Any]] = {}
+
+    def note(_: Any, __: Any, statement: str, parameters: Sequence[Any], *___: Any) -> None:
+        if "journal.position = " in statement or "journal.position IN " in statement:
+            asked[statement] = parameters
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        path = store_of(tmp_path / "x.db", small_day(), pieces=3)
+        with StoreReader(path) as reader:
+            reader.last_record(Kind.POSITION, CONDOR)
+            reader.rolls(CONDOR)
+            reader.on_hold()
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert len(asked) >= 5
+    with closing(sqlite3.connect(path)) as connection:
+        for statement, parameters in asked.items():
+            plan = [str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+            assert any("journal_position" in line for line in plan), f"{statement}: {plan}"
 
 
 def test_an_order_sent_without_a_contract_id_learns_it_from_its_fill(place: Place) -> None:
