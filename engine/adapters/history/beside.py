@@ -47,6 +47,11 @@ def is_beside(file: Path) -> bool:
     return _parts(file)[1] in NAMES
 
 
+def chain_of(file: Path) -> Path:
+    """Return the chain beside which a file stands."""
+    return file.with_name(f"{_parts(file)[0]}.parquet")
+
+
 def told_beside(file: Path) -> str | None:
     """Return the name of the chain beside which a file of what was told stands, None for chains and levels."""
     chain, word = _parts(file)

@@ -1,9 +1,9 @@
 """Sessions from Parquet files with documented columns (docs/history-data.md): our own recordings, and anybody's chains.
 
-One file a day (`2026-10-21.parquet`) or one with many days, also in folders like `date=2026-10-21/`; beside them the
-levels (`2026-10-21.levels.parquet`), what settled (`2026-10-21.settled.csv`), what a broker told that day
-(`beside.py`) and a folder `daily/`. A day is read when it is asked for and then forgotten, so memory does not grow with
-the days.
+One file a day (`2026-10-21.parquet`) or one with many days, also in folders like `date=2026-10-21/`, where a day may
+have several (`parts.py`); beside them the levels (`2026-10-21.levels.parquet`), what settled
+(`2026-10-21.settled.csv`), what a broker told that day (`beside.py`) and a folder `daily/`. A day is read when it is
+asked for and then forgotten, so memory does not grow with the days.
 """
 
 from bisect import bisect_left, bisect_right
@@ -15,7 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from engine.adapters.history.beside import beside, is_beside, read_implied, read_told, read_underlyings, told_beside
+from engine.adapters.history.beside import (
+    beside,
+    chain_of,
+    is_beside,
+    read_implied,
+    read_told,
+    read_underlyings,
+    told_beside,
+)
 from engine.adapters.history.chain_rows import chain_rows, symbol_of
 from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
@@ -27,6 +35,7 @@ from engine.adapters.history.levels import check_settled, known_level, settled_o
 from engine.adapters.history.middle import median
 from engine.adapters.history.missing import in_two_files, missing_sessions, parse_known_day
 from engine.adapters.history.partitions import called, columns_of, day_of, others_with_parquet, parquet_in
+from engine.adapters.history.parts import Part, Read, apart, joined, with_levels, with_told
 from engine.adapters.history.rows import BY_QUOTE, Rows
 from engine.adapters.history.sessions import session_day
 from engine.adapters.history.table import ArrowTable, Whole, parquet_file, read_csv, read_parquet, whole
@@ -59,21 +68,18 @@ class ChainSource:
 
     def __init__(self, path: Path, daily: Daily) -> None:
         self.path, self.background = path, daily
-        self._files: dict[date, Path] = {}
-        self._several: dict[date, tuple[Path, Path]] = {}
-        chains, self._told = _chains(path)
+        chains, self._told, self._alone = _chains(path)
+        self._parts: dict[date, list[Part]] = {}
+        many: list[Path] = []
         for file in chains:
-            if (day := day_of(file)) is not None and (other := self._files.setdefault(day, file)) != file:
-                self._several[day] = (other, file)
-        self._many = [file for file in chains if day_of(file) is None]
-        self._groups: dict[date, list[tuple[Path, int]]] = {}
-        for file in self._many:
+            if (day := day_of(file)) is None:
+                many.append(file)
+            else:
+                self._parts.setdefault(day, []).append(Part(file))
+        for file in many:
             for day, groups in _days_of_groups(file).items():
-                have = self._groups.setdefault(day, [])
-                if day in self._files or (have and have[0][0] != file):
-                    self._several[day] = (self._files.get(day) or have[0][0], file)
-                have.extend((file, group) for group in groups)
-        self._days = sorted({*self._files, *self._groups})
+                self._parts.setdefault(day, []).append(Part(file, tuple(groups)))
+        self._days = sorted(self._parts)
         if not self._days:
             raise StoreError(f"{path} holds no Parquet file of a chain", what_to_write(path) or _COLUMNS)
 
@@ -93,56 +99,48 @@ class ChainSource:
         """Return sessions that are missing, days that are none, and what is wrong with daily files."""
         days = self._all(first, last)
         late = self.background.findings_until(days[-1] if days else None)
-        return (*missing_sessions(self.path.name, days, first, last), *self._not_entered(), *late)
+        missing = missing_sessions(self.path.name, days, first, last)
+        return (*missing, *self._not_entered(), *self._beside_none(first, last), *late)
 
     def _not_entered(self) -> Iterator[Finding]:
         if self.path.is_dir() and (others := others_with_parquet(self.path)):
             names = ", ".join(each.name for each in others)
             yield told(self.path.name, 0, f"Parquet files in folders below are not read: {names}", len(others))
 
+    def _beside_none(self, first: date, last: date) -> Iterator[Finding]:
+        for file in self._alone:
+            if first <= (day_of(file) or first) <= last:
+                chain = chain_of(file).name
+                text = "chain of its name" if chain == ".parquet" else f"chain {chain}"
+                yield told(called(file), 0, f"it is not read: there is no {text} beside it")
+
     def day(self, day: date) -> HistoryDay:
         """Return one session. Raises: StoreError when it is refused."""
-        session, mine = session_on(day), self._files.get(day)
-        if day in self._several:
-            raise in_two_files(day, *self._several[day])
-        if session is not None and mine is not None and (even := read_even(mine)) is not None:
-            rows, file, odd = even, mine, list[Finding]()
-        else:
-            table, file = self._table(day)
-            _check_names(table, file)
-            if session is None:
-                raise refusal(refused(table.file, 0, f"{day} is no session of the exchange: what it holds is stale"))
-            own, odd = _own_rows(table, day, is_whole=file is mine), [*table.findings]
-            rows = chain_rows(table, session, symbol_of(table))
-            if own is not None:
-                rows = rows.only(own)
-        of_levels, symbol = _table_of_levels(file), rows.symbol
+        parts = self._parts.get(day)
+        if parts is None:
+            raise StoreError(f"{self.path} has nothing of {day}")
+        if (other := apart(parts)) is not None:
+            raise in_two_files(day, parts[0].file, other)
+        rows, odd, session = _quotes(parts, day)
+        levelled = with_levels(parts, day)
+        of_levels = None if levelled is None else read_parquet(beside(levelled.file, "levels.parquet"), text="symbol")
+        symbol = rows.symbol
         levels, findings = _levels(of_levels, rows, session)
         level = levels[symbol][1] if symbol in levels else np.zeros(0)
         findings += self.background.against(symbol, day, median(level), rows.file)
-        settled = self._settled(file, day, symbol, level, findings)
+        settled = self._settled(parts[0].file, day, rows, level, findings)
         found = session_day(rows, session, levels=levels, findings=[*odd, *findings], settled=settled)
-        if file is not mine:
-            return found
-        if of_levels is not None and (told := read_underlyings(of_levels, session, found.times)) is not None:
-            found = replace(found, told=told)
-        if file in self._told:
+        if levelled is not None and of_levels is not None and levelled.groups is None:
+            found = _with_underlyings(found, of_levels, session)
+        if (file := with_told(parts, day, self._told)) is not None:
             read_implied(file)  # what is wrong with it is said with the day it stands beside
             found = replace(found, **read_told(file, session)._asdict())
         return found
 
-    def _table(self, day: date) -> tuple[ArrowTable, Path]:
-        columns = (*IDENTITY, *BY_QUOTE)
-        if (file := self._files.get(day)) is not None:
-            return read_parquet(file, columns), file
-        if day not in self._groups:
-            raise StoreError(f"{self.path} has nothing of {day}")
-        file = self._groups[day][0][0]
-        return _read_groups(file, [group for _, group in self._groups[day]], columns), file
-
     def _settled(
-        self, file: Path, day: date, symbol: str, level: Columns, findings: list[Finding]
+        self, file: Path, day: date, rows: Rows, level: Columns, findings: list[Finding]
     ) -> dict[tuple[str, str], float]:
+        symbol = rows.symbol
         found = self.background.settled(symbol, day, product(symbol).same_day_class, median(level))
         if (there := file.with_name(f"{day}.settled.csv")).exists():
             table = read_csv(there)
@@ -151,7 +149,7 @@ class ChainSource:
                     raise refusal(refused(table.file, 1, f"it has no column `{name}`"))
             names, classes = (table.texts(name) for name in ("symbol", "trading_class"))
             of = [(names[1][one], classes[1][other]) for one, other in zip(names[0], classes[0], strict=True)]
-            middle = known_level(called(file), symbol, level)
+            middle = known_level(rows.file, symbol, level)
             found |= check_settled(table.file, table.rows, table.numbers("level"), middle, of, symbol)
             findings += settled_outside(table.file, table.rows, table.numbers("level"), level, of, symbol)
         return found
@@ -162,8 +160,8 @@ class ChainSource:
 
     def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
         """Return what was told of them on that day, else the closes of the volatility index from the daily files."""
-        file = self._files.get(before)
-        if file is not None and file in self._told and (told := read_implied(file).get(symbol)):
+        file = with_told(self._parts.get(before, ()), before, self._told)
+        if file is not None and (told := read_implied(file).get(symbol)):
             return told[-count:] if count else ()
         return self.background.implied(symbol, before, count)
 
@@ -221,9 +219,42 @@ def what_to_write(path: Path) -> str:
     return f"{called(files[0])} is no chain: it has no column {columns}; {_COLUMNS}"
 
 
-def _table_of_levels(file: Path) -> ArrowTable | None:
-    there = beside(file, "levels.parquet")
-    return read_parquet(there, text="symbol") if there.exists() else None
+def _with_underlyings(day: HistoryDay, of_levels: ArrowTable, session: Session) -> HistoryDay:
+    told = read_underlyings(of_levels, session, day.times)
+    return day if told is None else replace(day, told=told)
+
+
+def _quotes(parts: Sequence[Part], day: date) -> tuple[Rows, list[Finding], Session]:
+    """Return the quotes of a session, and what is odd about its files. Raises: StoreError."""
+    session, first = session_on(day), parts[0]
+    if session is None:
+        table = _table(first)
+        _check_names(table, first.file)
+        raise refusal(refused(table.file, 0, f"{day} is no session of the exchange: what it holds is stale"))
+    if len(parts) > 1:
+        return *joined([_read(each, day, session) for each in parts]), session
+    if first.groups is None and (even := read_even(first.file)) is not None:
+        return even, [], session
+    return _rows(_table(first), first, day, session), [], session
+
+
+def _read(part: Part, day: date, session: Session) -> Read:
+    table = _table(part)
+    rows = _rows(table, part, day, session) if len(table.rows) else None
+    return Read(table.file, frozenset(table.names), rows)
+
+
+def _rows(table: ArrowTable, part: Part, day: date, session: Session) -> Rows:
+    """Return the quotes that a part has of a session. Raises: StoreError."""
+    _check_names(table, part.file)
+    own = _own_rows(table, day, is_whole=part.groups is None)
+    rows = chain_rows(table, session, symbol_of(table))
+    return rows if own is None else rows.only(own)
+
+
+def _table(part: Part) -> ArrowTable:
+    columns = (*IDENTITY, *BY_QUOTE)
+    return read_parquet(part.file, columns) if part.groups is None else _read_groups(part.file, part.groups, columns)
 
 
 def _levels(
@@ -319,11 +350,15 @@ def _date_of(table: ArrowTable, codes: Whole, place: int, text: str) -> date:
         raise refusal(refused(table.file, row, f"a date is like 2019-05-24, is {text!r}")) from None
 
 
-def _chains(path: Path) -> tuple[list[Path], frozenset[Path]]:
-    """Return the chains, and those beside which files of what was told stand."""
+def _chains(path: Path) -> tuple[list[Path], frozenset[Path], list[Path]]:
+    """Return the chains, those beside which files of what was told stand, and files that stand beside none of them."""
     files = sorted(path.parent.glob("*.parquet")) if path.is_file() else parquet_in(path)
     told = frozenset(file.with_name(name) for file in files if (name := told_beside(file)) is not None)
-    return [path] if path.is_file() else [file for file in files if not is_beside(file)], told
+    if path.is_file():
+        return [path], told, []
+    chains = [file for file in files if not is_beside(file)]
+    known = frozenset(chains)
+    return chains, told, [file for file in files if is_beside(file) and chain_of(file) not in known]
 
 
 def _days_of_groups(path: Path) -> dict[date, list[int]]:

@@ -16,6 +16,7 @@ from engine.model.contract import INDICES, product
 from engine.model.named_day import last_day
 from engine.model.session import Session
 
+NO_ROWS = "it has no rows"
 _RIGHTS = {"c": True, "call": True, "p": False, "put": False}
 
 
@@ -35,7 +36,7 @@ def chain_rows(table: Table, session: Session | None, symbol: str, at: float | N
     (right_codes, letters), (day_codes, days) = table.texts("right"), table.texts("expiry")
     strike = table.numbers("strike")
     if not len(strike):
-        raise refusal(refused(table.file, 0, "it has no rows"))
+        raise refusal(refused(table.file, 0, NO_ROWS))
     if not ((strike > 0) & (strike < HIGHEST_STRIKE)).all():
         row = int(table.rows[np.flatnonzero(~((strike > 0) & (strike < HIGHEST_STRIKE)))[0]])
         raise refusal(refused(table.file, row, f"a strike is a number from 0 to {HIGHEST_STRIKE:,.0f}"))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns, Finding, is_unknown
-from engine.adapters.history.finding import left_out, refusal, refused, told
+from engine.adapters.history.finding import File, left_out, refusal, refused, told
 from engine.adapters.history.hours import other_zone
 from engine.adapters.history.middle import median
 from engine.adapters.history.rows import Rows, expiry_of, is_call_of, width_of
@@ -30,10 +30,7 @@ def ordered(rows: Rows) -> tuple[Rows, list[Finding]]:
     """Return each quote once: of repeated rows the first; rows out of order are told, their time puts them right."""
     if width_of(rows) is not None:
         return rows, []
-    findings = []
-    if (back := np.flatnonzero(np.diff(rows.time) < 0)).size:
-        text = "the time is earlier than that of the row before; the times are followed, not the order"
-        findings.append(told(rows.file, int(rows.row[back[0] + 1]), text, int(back.size)))
+    findings = [*out_of_order(rows)]
     order = np.lexsort((np.arange(len(rows.time)), rows.key, rows.time))
     same = np.zeros(len(order), dtype=bool)
     same[1:] = (np.diff(rows.time[order]) == 0) & (np.diff(rows.key[order]) == 0)
@@ -54,6 +51,13 @@ def ordered(rows: Rows) -> tuple[Rows, list[Finding]]:
     kept = np.ones(len(order), dtype=bool)
     kept[order[same]] = False
     return rows.only(kept), findings
+
+
+def out_of_order(rows: Rows) -> Iterator[Finding]:
+    """Yield where the rows go back in time."""
+    if (back := np.flatnonzero(np.diff(rows.time) < 0)).size:
+        text = "the time is earlier than that of the row before; the times are followed, not the order"
+        yield told(rows.file, int(rows.row[back[0] + 1]), text, int(back.size))
 
 
 def listed_on(rows: Rows, day: date) -> tuple[Rows, list[Finding]]:
@@ -245,7 +249,7 @@ def within(rows: Rows, session: Session) -> tuple[Rows, list[Finding]]:
     return rows.only(~outside), [left_out(rows.file, rows.row[outside].tolist(), "this is outside of regular hours")]
 
 
-def holes(file: str, times: Columns, session: Session, what: str = "it") -> Iterator[Finding]:
+def holes(file: File, times: Columns, session: Session, what: str = "it") -> Iterator[Finding]:
     """Yield where a session of many instants begins late, ends early, or has a hole; `what` is quotes, or a level."""
     if len(times) < 3:
         return

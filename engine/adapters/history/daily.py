@@ -14,7 +14,7 @@ from zlib import crc32
 import numpy as np
 
 from engine.adapters.history.day import SLACK, Columns, DailyBar, Finding
-from engine.adapters.history.finding import OUTSIDE, left_out, refused, told
+from engine.adapters.history.finding import OUTSIDE, File, left_out, refused, told
 from engine.adapters.history.missing import parse_day
 from engine.adapters.history.table import CsvTable, Whole, fields_of, header_of, read_csv, reading
 from engine.model.contract import INDICES, Kind, product
@@ -155,7 +155,7 @@ class Daily:
         series = self.series.get(symbol)
         return None if series is None else series.on(day)
 
-    def against(self, symbol: str, day: date, level: float, file: str) -> Iterator[Finding]:
+    def against(self, symbol: str, day: date, level: float, file: File) -> Iterator[Finding]:
         """Yield how the bar of a day does not go with a level that a chain has in the middle of that session."""
         bar = self._on(symbol, day)
         if bar is None or not bar.outside(level) > _RANGE:

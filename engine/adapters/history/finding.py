@@ -1,34 +1,83 @@
 """What is said of data that is not as it should be: the same words for the same flaw, whatever the layout."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
+from itertools import groupby
 from typing import Any
 
 from engine.adapters.history.day import Finding, Severity
 from engine.model.errors import StoreError
+from engine.model.values import dataclass
 
 OUTSIDE = "open or close is outside of low to high: rules read it as it stands, nothing settles at it"
 _SHOWN = 5
 
 
-def refused(file: str, row: int, text: str) -> Finding:
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Files of one folder that are read as one: their rows are numbered through, file by file.
+
+    Shape: `starts` has, for each of `files`, how many numbers there are before those of its rows.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    starts: tuple[int, ...]
+
+    def of(self, row: int) -> tuple[str, int]:
+        """Return in which file a row stands, and which it is there; of 0 the name of them all."""
+        if not row:
+            return self.name, 0
+        place = bisect_left(self.starts, row) - 1
+        return self.files[place], row - self.starts[place]
+
+
+File = str | Parts
+"""Where rows are from."""
+
+
+def refused(file: File, row: int, text: str) -> Finding:
     """Return that a day, or a file, is not used."""
-    return Finding(file=file, row=row, severity=Severity.REFUSED, text=text)
+    return _finding(file, row, Severity.REFUSED, text, 1)
 
 
-def told(file: str, row: int, text: str, count: int = 1) -> Finding:
+def told(file: File, row: int, text: str, count: int = 1) -> Finding:
     """Return that something is used although it is odd."""
-    return Finding(file=file, row=row, severity=Severity.TOLD, text=text, count=count)
+    return _finding(file, row, Severity.TOLD, text, count)
 
 
-def left_out(file: str, rows: Sequence[int], text: str) -> Finding:
+def left_out(file: File, rows: Sequence[int], text: str) -> Finding:
     """Return that rows are not used: the finding stands at the first of them, its text names the first few."""
     count = len(rows)
+    if isinstance(file, Parts):
+        rows = sorted(rows)
     if count > 1:
-        shown = ", ".join(str(int(row)) for row in rows[:_SHOWN])
+        shown = _shown(file, rows[:_SHOWN])
         text = f"{text} ({count} rows: {shown}{', ...' if count > _SHOWN else ''})"
-    return Finding(file=file, row=int(rows[0]), severity=Severity.LEFT_OUT, text=text, count=count)
+    return _finding(file, int(rows[0]), Severity.LEFT_OUT, text, count)
+
+
+def _finding(file: File, row: int, severity: Severity, text: str, count: int) -> Finding:
+    name, own = file.of(row) if isinstance(file, Parts) else (file, row)
+    return Finding(file=name, row=own, severity=severity, text=text, count=count)
+
+
+def _shown(file: File, rows: Sequence[int]) -> str:
+    """Return numbers of rows; of several files those of each, with the name of all but the first."""
+    if not isinstance(file, Parts):
+        return ", ".join(str(int(row)) for row in rows)
+    found: list[str] = []
+    for name, of in groupby((file.of(row) for row in rows), key=lambda each: each[0]):
+        numbers = ", ".join(str(row) for _, row in of)
+        found.append(f"{short(name)}: {numbers}" if found else numbers)
+    return "; ".join(found)
+
+
+def short(file: str) -> str:
+    """Return the name of a file beside another one, whose folders say where both are."""
+    return file.rpartition("/")[2]
 
 
 def place(finding: Finding) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from engine.adapters.history.day import FAR_OUTSIDE, Columns, Finding
-from engine.adapters.history.finding import left_out, refusal, refused, told
+from engine.adapters.history.finding import File, left_out, refusal, refused, told
 from engine.adapters.history.middle import median
 from engine.adapters.history.table import Whole
 
@@ -14,7 +14,7 @@ FAR = 2.5
 _SEVERAL = 3
 
 
-def sound_levels(file: str, rows: Whole, values: Columns, symbol: str) -> tuple[Columns, list[Finding]]:
+def sound_levels(file: File, rows: Whole, values: Columns, symbol: str) -> tuple[Columns, list[Finding]]:
     """Return levels without those that can be none, which are nan. Shape: rows and values (N,)."""
     known = ~np.isnan(values)
     none = known & ~((values > 0.0) & np.isfinite(values))
@@ -32,7 +32,7 @@ def sound_levels(file: str, rows: Whole, values: Columns, symbol: str) -> tuple[
     return found, findings
 
 
-def known_level(file: str, symbol: str, values: Columns) -> float:
+def known_level(file: File, symbol: str, values: Columns) -> float:
     """Return the median level of a session. Raises: StoreError where nobody knows one."""
     middle = median(values)
     if not middle > 0.0:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns
+from engine.adapters.history.finding import File
 from engine.adapters.history.index import Index, Kept
 from engine.adapters.history.table import Whole
 from engine.model.contract import Option, listed
@@ -30,13 +31,13 @@ LATEST_DAY = _DAY_MASK
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Quotes of one session in the order of their file.
+    """Quotes of one session in the order of their file; those of several files in the order of time.
 
     Shape: each of `values` (N,), as `row`, `time` and `key` of the index. Units: those of `HistoryDay`; `expiry` inside
     a key is the last day the option trades.
     """
 
-    file: str
+    file: File
     symbol: str
     classes: tuple[str, ...]
     index: Index
