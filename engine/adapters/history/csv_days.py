@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
+from engine.adapters.history.chosen import Chosen
 from engine.adapters.history.day import Finding
 from engine.adapters.history.finding import left_out, refusal, refused, told
 from engine.adapters.history.missing import parse_known_day
@@ -20,10 +21,15 @@ class Span(NamedTuple):
 
 
 class CsvDays:
-    """Where the days of a file stand. `cut_off` is the day within which the file ends, if it does."""
+    """Where the days of a file stand. `cut_off` is the day within which the file ends, if it does.
 
-    def __init__(self, path: Path, date_columns: Sequence[str]) -> None:
+    symbol: the underlying of which rows are read, "" for all. A day without any is none of the file.
+    """
+
+    def __init__(self, path: Path, date_columns: Sequence[str], symbol: str = "") -> None:
         self.path = path
+        self._symbol = symbol
+        self.others: frozenset[str] = frozenset()
         self.spans: dict[date, list[Span]] = {}
         self.findings: list[Finding] = []
         self.cut_off: tuple[date, int] | None = None
@@ -32,6 +38,8 @@ class CsvDays:
 
     def _scan(self, date_columns: Sequence[str]) -> None:
         place, offset, odd, day, line, row = -1, 0, [], None, "\n", 0
+        chosen = Chosen(self._symbol) if self._symbol else None
+        begun, before, known = 0, None, 0
         texts: dict[str, date | None] = {}
         with reading(self.path) as stream:
             for row, line in enumerate(stream, 1):
@@ -42,17 +50,25 @@ class CsvDays:
                 if not self.header:
                     self.header = header_of(line)
                     place = self._place(date_columns)
+                    if chosen is not None:
+                        chosen.under(self.header)
                     continue
                 text = fields[place] if place < len(fields) else ""
                 if text not in texts:
                     texts[text] = _day(text)
                 day = texts[text]
+                if day != before or row != known + 1:
+                    begun = row
+                before, known = day, row
                 if day is None:
                     odd.append(row)
-                else:
-                    self._add(day, begins, row)
+                elif chosen is None or chosen.has(row, fields):
+                    self._add(day, begins, row, begun)
         if not self.header:
             raise refusal(refused(self.path.name, 1, "the file is empty"))
+        if chosen is not None:
+            self.others = frozenset(chosen.others)
+            self.findings += chosen.findings(self.path.name)
         if odd:
             self.findings.append(left_out(self.path.name, odd, f"{self.header[place]} is no date"))
         if not line.endswith("\n") and len(fields_of(line)) != len(self.header) and self.spans:
@@ -67,10 +83,11 @@ class CsvDays:
                 return self.header.index(name)
         raise refusal(refused(self.path.name, 1, f"it has no column {' or '.join(date_columns)}"))
 
-    def _add(self, day: date, offset: int, row: int) -> None:
+    def _add(self, day: date, offset: int, row: int, begun: int) -> None:
+        """Add a line to those of its day. begun: since which row all lines are of that day, be it of others, too."""
         spans = self.spans.setdefault(day, [])
-        if spans and spans[-1].row + spans[-1].lines == row:
-            spans[-1] = spans[-1]._replace(lines=spans[-1].lines + 1)
+        if spans and spans[-1].row >= begun:
+            spans[-1] = spans[-1]._replace(lines=row + 1 - spans[-1].row)
         else:
             spans.append(Span(offset, row, 1))
 
@@ -92,12 +109,15 @@ class CsvDays:
         return CsvTable(self.path.name, self.header, self._lines(day))
 
     def _lines(self, day: date) -> Iterator[tuple[int, list[str]]]:
+        chosen = Chosen(self._symbol, self.header) if self._symbol else None
         with reading(self.path) as stream:
             binary = stream.buffer  # type: ignore[attr-defined]
             for span in self.spans[day]:
                 binary.seek(span.offset)
                 for row in range(span.row, span.row + span.lines):
-                    yield row, fields_of(binary.readline().decode())
+                    fields = fields_of(binary.readline().decode())
+                    if chosen is None or chosen.has(row, fields):
+                        yield row, fields
 
 
 def _day(text: str) -> date | None:

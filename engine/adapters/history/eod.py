@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from engine.adapters.history.chain_rows import chain_rows
+from engine.adapters.history.chosen import Chosen, names_of, underlying_of
 from engine.adapters.history.csv_days import CsvDays, Span
 from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
@@ -61,14 +62,28 @@ class Days(Protocol):
         """Return the rows of a day. Raises: StoreError."""
 
 
+class Choice(NamedTuple):
+    """The underlying that is read of files of several, "" where none was chosen.
+
+    written: what a person writes before the symbol to choose one, "" where there is no choice.
+    """
+
+    symbol: str = ""
+    written: str = ""
+
+
+NO_CHOICE = Choice()
+
+
 class EodSource:
     """One state of a chain a day, out of vendors' files."""
 
     is_modelled = False
 
-    def __init__(self, path: Path, daily: Daily, *, at: str, stands: int, words: str) -> None:
+    def __init__(self, path: Path, daily: Daily, *, at: str, stands: int, words: str, choice: Choice) -> None:
+        choice = choice._replace(symbol=underlying_of(choice.symbol))
         files: dict[date, Path] = {}
-        many: list[Days] = []
+        many: list[CsvDays] = []
         several: dict[date, tuple[Path, Path]] = {}
         for file in _files(path):
             day = day_of_name(file.name)
@@ -76,8 +91,11 @@ class EodSource:
                 if (other := files.setdefault(day, file)) != file:
                     several[day] = (other, file)
             elif not file.name.endswith(".parquet"):
-                many.append(CsvDays(file, NAMES["date"]))
-        self.begin(path, daily, at=at_time(at), stands=stands, words=words, files=files, many=many)
+                many.append(CsvDays(file, NAMES["date"], choice.symbol))
+        others = {symbol for each in many for symbol in each.others}
+        if others and not files and not any(each.spans for each in many):
+            raise MisuseError(f"{path.name} has no row of {choice.symbol}", f"there are: {names_of(others)}")
+        self.begin(path, daily, at=at_time(at), stands=stands, words=words, files=files, many=many, choice=choice)
         self._several |= several
 
     def begin(
@@ -90,10 +108,11 @@ class EodSource:
         words: str,
         many: Sequence[Days],
         files: Mapping[date, Path] = MappingProxyType({}),
+        choice: Choice = NO_CHOICE,
     ) -> None:
         """Take what there is: files of a day each, and files of many. Raises: StoreError where there is no day."""
         self.path, self.background, self._words = path, daily, words
-        self._at, self._stands = at, stands
+        self._at, self._stands, self._choice = at, stands, choice
         self._files, self._many = files, many
         self._several: dict[date, tuple[Path, Path]] = {}
         self._days: dict[date, Days] = {}
@@ -110,7 +129,7 @@ class EodSource:
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return f"{self._words} of {self.path.name}"
+        return f"{self._words} of {f'{self._choice.symbol} in ' if self._choice.symbol else ''}{self.path.name}"
 
     def _all(self, first: date, last: date) -> list[date]:
         return sorted(day for day in {*self._files, *self._days} if first <= day <= last)
@@ -162,12 +181,12 @@ class EodSource:
 
     def _table(self, day: date) -> VendorTable:
         if (file := self._files.get(day)) is not None:
-            table = VendorTable(read_parquet(file) if file.suffix == ".parquet" else read_csv(file))
+            table = VendorTable(_read(file, self._choice.symbol), self._choice.written)
             _check_date(table, day)
             return table
         if day not in self._days:
             raise StoreError(f"{self.path} has nothing of {day}")
-        return VendorTable(self._days[day].table(day))
+        return VendorTable(self._days[day].table(day), self._choice.written)
 
     def _rows(self, day: date, table: VendorTable, session: Session | None) -> Rows:
         return chain_rows(table, session, table.symbol, None if session is None else self._instant(session))
@@ -268,6 +287,18 @@ def with_index(day: HistoryDay, line: Line | None) -> HistoryDay:
     if index is None:
         return day
     return replaced(day, levels={**day.levels, "VIX": np.array([index])})
+
+
+def _read(file: Path, symbol: str) -> Table:
+    """Return the file of a day, of an underlying if one is chosen. Raises: StoreError."""
+    is_parquet = file.suffix == ".parquet"
+    if not symbol:
+        return read_parquet(file) if is_parquet else read_csv(file)
+    chosen = Chosen(symbol)
+    table = chosen.of(read_parquet(file)) if is_parquet else read_csv(file, chosen)
+    chosen.demand(table.file, len(table.rows))
+    table.findings = (*table.findings, *chosen.findings(table.file))
+    return table
 
 
 def _files(path: Path) -> list[Path]:

@@ -12,7 +12,8 @@ from engine.model.errors import StoreError
 from engine.model.values import dataclass
 
 OUTSIDE = "open or close is outside of low to high: rules read it as it stands, nothing settles at it"
-_SHOWN = 5
+SHOWN = 5
+"""Rows of which the numbers are told, where more are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,17 @@ def told(file: File, row: int, text: str, count: int = 1) -> Finding:
     return _finding(file, row, Severity.TOLD, text, count)
 
 
-def left_out(file: File, rows: Sequence[int], text: str) -> Finding:
-    """Return that rows are not used: the finding stands at the first of them, its text names the first few."""
-    count = len(rows)
+def left_out(file: File, rows: Sequence[int], text: str, count: int = 0) -> Finding:
+    """Return that rows are not used: the finding stands at the first of them, its text names the first few.
+
+    count: how many they are, where `rows` has the first ones alone.
+    """
+    count = count or len(rows)
     if isinstance(file, Parts):
         rows = sorted(rows)
     if count > 1:
-        shown = _shown(file, rows[:_SHOWN])
-        text = f"{text} ({count} rows: {shown}{', ...' if count > _SHOWN else ''})"
+        shown = _shown(file, rows[:SHOWN])
+        text = f"{text} ({count} rows: {shown}{', ...' if count > SHOWN else ''})"
     return _finding(file, int(rows[0]), Severity.LEFT_OUT, text, count)
 
 

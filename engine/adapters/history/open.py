@@ -5,12 +5,12 @@ from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from engine.adapters.history.chain import ChainSource, looks_like_chain, what_to_write
 from engine.adapters.history.daily import Daily, state_until
 from engine.adapters.history.day import Source
-from engine.adapters.history.eod import STANDS, EodSource, looks_like_days, looks_like_snapshots
+from engine.adapters.history.eod import STANDS, Choice, EodSource, looks_like_days, looks_like_snapshots
 from engine.adapters.history.lean import LeanSource, looks_like_lean
 from engine.adapters.history.lean_daily import LeanDailySource
 from engine.adapters.history.modelled.listing import MODELLED, SYMBOL
@@ -146,7 +146,11 @@ def _snapshots(asked: Asked, daily: Daily) -> Source:
 
 
 def _one_state(asked: Asked, daily: Daily, words: str) -> Source:
-    return EodSource(asked.path, daily, at=asked.options.get("at", ""), stands=_stands(asked), words=words)
+    others = {name: value for name, value in asked.options.items() if name != "symbol"}
+    written = f"{asked.kind}:{asked.path}?{urlencode({**others, 'symbol': ''}, safe=':/,')}"
+    choice = Choice(asked.options.get("symbol", ""), written)
+    at = asked.options.get("at", "")
+    return EodSource(asked.path, daily, at=at, stands=_stands(asked), words=words, choice=choice)
 
 
 def _stands(asked: Asked) -> int:
@@ -214,9 +218,9 @@ def _is_recorded(path: Path) -> bool:
 KINDS: Mapping[str, Kind] = {
     "tapes": Kind(lambda asked, daily: RecordingSource(asked.path), _is_recorded),
     "lean": Kind(_lean, looks_like_lean, ("symbol", "bars", "at", "stands"), _lean_files),
-    "snapshots": Kind(_snapshots, looks_like_snapshots, ("at", "stands")),
+    "snapshots": Kind(_snapshots, looks_like_snapshots, ("symbol", "at", "stands")),
     "parquet": Kind(lambda asked, daily: ChainSource(asked.path, daily), looks_like_chain),
-    "eod": Kind(_end_of_day, looks_like_days, ("at", "stands")),
+    "eod": Kind(_end_of_day, looks_like_days, ("symbol", "at", "stands")),
     "model": Kind(_model, _has_daily, ("symbol", "rates", "step", "dte", "width"), _no_files),
 }
 _HELP = f"write a path, or one of {', '.join(f'{name}:PATH' for name in KINDS)}; docs/history-data.md describes them"

@@ -85,11 +85,24 @@ def _is_number(cell: str) -> bool:
         return False
 
 
-def read_csv(path: Path) -> CsvTable:
-    """Read a CSV file, also a gzipped one. Raises: StoreError when it is none, or is cut off within a line."""
+class Kept(Protocol):
+    """Which rows of a text file are kept: it is shown the header, and each row with its fields."""
+
+    def under(self, names: Sequence[str]) -> None:
+        """Take the header."""
+
+    def has(self, row: int, fields: Sequence[str]) -> bool:
+        """Say whether a row is kept."""
+
+
+def read_csv(path: Path, kept: Kept | None = None) -> CsvTable:
+    """Read a CSV file, also a gzipped one, or the rows of it that are kept.
+
+    Raises: StoreError when it is none, or is cut off within a line.
+    """
     found: list[tuple[int, Sequence[str]]] = []
     header: list[str] = []
-    last = ""
+    last, ended = "", (0, 0)
     with reading(path) as stream:
         for row, line in enumerate(stream, 1):
             last = line
@@ -97,15 +110,20 @@ def read_csv(path: Path) -> CsvTable:
                 continue
             if not header:
                 header = header_of(line)
-            else:
-                found.append((row, fields_of(line)))
+                if kept is not None:
+                    kept.under(header)
+                continue
+            fields = fields_of(line)
+            ended = (row, len(fields))
+            if kept is None or kept.has(row, fields):
+                found.append((row, fields))
     if not header:
         raise refusal(refused(path.name, 1, "the file is empty"))
-    if found and not last.endswith("\n") and len(found[-1][1]) != len(header):
-        raise refusal(refused(path.name, found[-1][0], CUT_OFF))
+    if ended[0] and not last.endswith("\n") and ended[1] != len(header):
+        raise refusal(refused(path.name, ended[0], CUT_OFF))
     table = CsvTable(path.name, header, found)
-    if found and not last.endswith(("\n", "\r")):
-        table.findings = (*table.findings, told(path.name, found[-1][0], NO_END))
+    if ended[0] and not last.endswith(("\n", "\r")):
+        table.findings = (*table.findings, told(path.name, ended[0], NO_END))
     return table
 
 
@@ -159,6 +177,11 @@ class ArrowTable:
         if self._rows is None:
             self._rows = np.arange(1, 1 + len(self._table), dtype=np.int64)
         return self._rows
+
+    def only(self, kept: NDArray[np.bool_]) -> "ArrowTable":
+        """Return the rows that are kept, by their numbers of before."""
+        arrow, _ = pyarrow()
+        return ArrowTable(self.file, self._table.filter(arrow.array(kept)), self.rows[kept])
 
     def column(self, name: str) -> Any:
         """Return the column as Arrow has it."""

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from engine.adapters.history.chosen import SYMBOLS, names_of, underlying_of
 from engine.adapters.history.day import Columns, Finding
 from engine.adapters.history.finding import refusal, refused, told
 from engine.adapters.history.middle import median
 from engine.adapters.history.missing import APART
 from engine.adapters.history.table import Table, Whole
-from engine.model.contract import CLASSES_OF_INDICES
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     "date": ("quotedate", "quote_date", "date", "trade_date"),
@@ -31,10 +31,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 """What each of our columns is called by vendors, in the order in which they are looked for."""
 
 NEEDED = ("date", "underlying", "expiry", "right", "strike", "bid", "ask")
-SYMBOLS = ("underlying", "symbol", "root")
 CONTRACTS = ("optionroot", "option_symbol", "optionsymbol", "contract")
 _CLASS = re.compile(r"([A-Z.]+[0-9]?)\s*[0-9]{6}[CP][0-9]{8}")
-_INDEX_CLASSES = {**CLASSES_OF_INDICES, "SPXQ": "SPX"}
 _MOST, _NEAR = 0.9, 0.01
 
 
@@ -44,10 +42,13 @@ def fits(header: Sequence[str]) -> bool:
 
 
 class VendorTable:
-    """A vendor's table under our names of columns; `findings` say what its header gets wrong."""
+    """A vendor's table under our names of columns; `findings` say what its header gets wrong.
 
-    def __init__(self, table: Table) -> None:
-        self.file, self.rows = table.file, table.rows
+    choice: what is written before the symbol to read one underlying of several, "" where there is no such choice.
+    """
+
+    def __init__(self, table: Table, choice: str = "") -> None:
+        self.file, self.rows, self._choice = table.file, table.rows, choice
         self._table = table
         self._names = {ours: own for ours, names in NAMES.items() if (own := _first(names, table.names))}
         for ours in NEEDED:
@@ -113,12 +114,11 @@ class VendorTable:
         if name is None:
             raise refusal(refused(self.file, 1, f"it has no column {' or '.join(SYMBOLS)}"))
         _, symbols = self._table.texts(name)
-        known = {
-            _INDEX_CLASSES.get(text.strip().lstrip("^").upper(), text.strip().lstrip("^").upper()) for text in symbols
-        }
+        known = {underlying_of(text) for text in symbols}
         if len(known) != 1:
-            text = f"a chain is of one underlying, this is of {', '.join(sorted(known)) or 'none'}"
-            text += f": {APART}" if known else ""
+            text = f"a chain is of one underlying, this is of {names_of(known)}"
+            if known:
+                text += f": name one, as '{self._choice}{min(known)}'" if self._choice else f": {APART}"
             raise refusal(refused(self.file, int(self.rows[0]) if len(self.rows) else 1, text))
         (symbol,) = known
         return symbol, self._trading_classes(symbol)

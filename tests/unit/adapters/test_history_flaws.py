@@ -127,7 +127,7 @@ def test_a_folder_of_chains_of_several_underlyings_says_which_there_are(tmp_path
 def test_two_underlyings_in_one_file_are_refused_with_what_to_do(tmp_path: Path) -> None:
     file = tmp_path / f"{DAY}.csv"
     file.write_text(vendor() + vendor().partition("\n")[2].replace("GOOG", "SPY"), encoding="utf-8")
-    with pytest.raises(StoreError, match="this is of GOOG, SPY: another underlying goes into a folder of its own"):
+    with pytest.raises(StoreError, match=r"this is of GOOG, SPY: name one, as 'snapshots:.*\?symbol=GOOG'"):
         read(f"snapshots:{tmp_path}")
 
 
