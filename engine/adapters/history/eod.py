@@ -129,7 +129,8 @@ class EodSource:
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return f"{self._words} of {f'{self._choice.symbol} in ' if self._choice.symbol else ''}{self.path.name}"
+        of = f"{self._choice.symbol} in {self.path.name}" if self._choice.symbol else self.path.name
+        return f"{self._words} of {of}"
 
     def _all(self, first: date, last: date) -> list[date]:
         return sorted(day for day in {*self._files, *self._days} if first <= day <= last)
