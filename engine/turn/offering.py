@@ -20,23 +20,41 @@ PLACE = "universe"
 def judge_offer(work: Work, member: CompiledMember, view: View) -> tuple[tuple[Reading, ...], list[bool | None]]:
     """Return what is read now of what the universe requires of a symbol, and the truths, as far as confirmed."""
     name, place = member.bot.plan.name, member.bot.place(PLACE)
-    view.legs = at_the_money(member.bot, view)
-    rules = member.require if view.legs else tuple(_without_pair(member.bot, each) for each in member.require)
-    found = judge_all(work, name, place, rules, view)
+    found = judge_all(work, name, place, show_pair(member, view), view)
     truths = [confirmed(work, name, place, each, view) for each in found]
     view.legs = ()
     return found, truths
 
 
-def _without_pair(bot: CompiledBot, compiled: CompiledRule) -> CompiledRule:
-    """Return a rule that says why there is no pair at the money, where it would say that its legs are not held."""
+def show_pair(member: CompiledMember, view: View) -> tuple[CompiledRule, ...]:
+    """Let the view see the pair at the money of a symbol; return what is required of it.
 
-    def judge(view: View) -> Verdict:
-        is_priced = view.level(bot.symbol) is not None
-        why = f"no {bot.plan.legs[0].trading_class} expiry matches" if is_priced else "its price is not known"
-        return _explained(compiled.judge(view), f"{bot.symbol}: {why}")
+    Without a pair these rules say why there is none, where they would say that their legs are not held.
+    """
+    view.legs = at_the_money(member.bot, view)
+    if view.legs or not member.require:
+        return member.require
+    why = f"{member.symbol}: {_lacking(member.bot, view)}"
+    return tuple(_without_pair(each, why) for each in member.require)
 
-    return replace(compiled, judge=judge)
+
+def _lacking(bot: CompiledBot, view: View) -> str:
+    """Return why nobody knows which options of a symbol are at the money."""
+    leg = bot.plan.nearest_leg(bot.symbol) or bot.plan.legs[0]
+    if view.board.level_row(bot.symbol) < 0:
+        return "not streamed"
+    if view.level(bot.symbol) is None:
+        return "its price is not known"
+    listing, expiry = listing_of(leg, view)
+    if listing is None:
+        return f"{leg.trading_class} options are not listed yet"
+    if expiry is None:
+        return f"no {leg.trading_class} expiry matches"
+    return f"strikes of {leg.trading_class} {expiry} are not known yet"
+
+
+def _without_pair(compiled: CompiledRule, why: str) -> CompiledRule:
+    return replace(compiled, judge=lambda view: _explained(compiled.judge(view), why))
 
 
 def _explained(verdict: Verdict, why: str) -> Verdict:

@@ -13,7 +13,7 @@ from engine.order.price import NetQuote
 from engine.run.columns import one_line
 from engine.turn.choosing import how_many, opening_commission, price_legs, show_candidate
 from engine.turn.judging import first_missing
-from engine.turn.offering import at_the_money
+from engine.turn.offering import show_pair
 from engine.turn.program import CompiledBot, CompiledRule
 from engine.turn.work import Work
 
@@ -128,7 +128,6 @@ def _offered(candidate: Candidate, view: View) -> tuple[Judged, ...]:
     member = next((each for each in candidate.whole.members if each.symbol == candidate.bot.symbol), None)
     if member is None:
         return ()
-    view.legs = at_the_money(member.bot, view)
-    found = _judged(member.require, view)
+    found = _judged(show_pair(member, view), view)
     view.legs = ()
     return found

@@ -1,0 +1,86 @@
+"""What a scan, a check-up and a preview say of a symbol whose options at the money nobody knows."""
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+import pytest
+from hand_desk import DAY, Desk, text_of
+
+from engine.evaluate.snapshot import View
+from engine.model.contract import Underlying
+from engine.model.facts import Listing
+from engine.run.looking.candidate import Candidate, judge
+from engine.run.scan.holding import holding
+from engine.run.scan.measuring import Measured
+from engine.turn.judging import first_missing
+from engine.turn.offering import judge_offer
+from engine.turn.work import Work
+
+LEGS = """
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {at: spot}}
+  long_put: {buy: put, strike: {below: short_put, by: 5 pts}}
+"""
+UNIVERSE = (
+    "{symbols: [SPX, SPY], require: [{quote_width: {at_most: 50%}}, {name: traded, any: [{volume: {above: 1}}]}]}"
+)
+SPXW = ("SPX", "SPXW")
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A desk at one instant."""
+
+    desk: Desk
+
+    def work(self) -> Work:
+        return Work(self.desk.program, self.desk.state, self.desk.now)
+
+    def view(self) -> View:
+        return self.work().view()
+
+
+def desk_of(*listings: Listing) -> Desk:
+    """Return a desk on which of SPX nothing but this is known to be listed."""
+    entry = '{window: {from: open + 30m, to: "11:00"}, per_day: 2}'
+    desk = Desk((text_of(underlyings="", universe=UNIVERSE, entry=entry, legs=LEGS),))
+    facts = desk.state.facts
+    known = {key: each for key, each in facts.listings.items() if key != SPXW}
+    known |= {(each.symbol, each.trading_class): each for each in listings}
+    desk.state = desk.state._replace(facts=replace(facts, listings=known))
+    return desk
+
+
+def said(desk: Desk) -> str:
+    """Return what a scan says of SPX; a bot says the same."""
+    bot, sight = desk.program.bots["spread"], Sight(desk)
+    found = Candidate(bot.structures()[0], bot)
+    judge(sight, found)
+    words = [first_missing(each.verdict) for each in found.when]
+    readings, truths = judge_offer(sight.work(), bot.members[0], sight.view())
+    assert truths == [None, None]
+    assert readings[0].verdict.missing == words[0]
+    assert words[0] == words[1]
+    is_refused = found.selection is not None and found.selection.refused  # false decides before what is unknown
+    assert is_refused or holding(found, Measured()).why == f"unknown: universe.quote_width {words[0]}"
+    return words[0]
+
+
+@pytest.mark.parametrize(
+    ("days", "words"), [((), "SPX: no SPXW expiry matches"), ((DAY,), f"SPX: strikes of SPXW {DAY} are not known yet")]
+)
+def test_it_says_what_is_not_known_of_what_is_listed(days: tuple[date, ...], words: str) -> None:
+    assert said(desk_of(Listing("SPX", "SPXW", days))) == words
+
+
+def test_it_says_that_nobody_knows_yet_what_is_listed() -> None:
+    """It said that no such leg is open, as if the bot had held one; a bot said that no expiry matches."""
+    assert said(desk_of()) == "SPX: SPXW options are not listed yet"
+
+
+def test_it_says_of_a_symbol_without_a_price_or_a_line_that_it_has_none() -> None:
+    desk = desk_of()
+    desk.level("SPX", float("nan"))
+    assert said(desk) == "SPX: its price is not known"
+    desk.board.drop(Underlying("SPX"))
+    assert said(desk) == "SPX: not streamed"
