@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from engine.model.counted import counted
-from engine.run.backtest.report.findings import gravest_first, where
+from engine.run.backtest.report.findings import gravest_first
 
 SHOWN_FINDINGS = 20
 
@@ -19,10 +19,7 @@ def finding_lines(findings: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     found = gravest_first(findings)
     yield f" the data: {counted(sum(1 + each.more for each in found), 'finding')}"
     for alike in found[:SHOWN_FINDINGS]:
-        each = alike.first
-        is_counted = each["count"] == 1 or f"({each['count']} rows: " in each["text"]
-        count = "" if is_counted else f" ({each['count']} times)"
-        yield f"  {each['severity']}: {where(each)}: {each['text']}{count}{alike.more_like_it}"
+        yield f"  {alike.line}"
     rest = sum(1 + each.more for each in found[SHOWN_FINDINGS:])
     if rest:
         yield f"  and {rest} more; --format json has them all"

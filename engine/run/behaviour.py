@@ -7,6 +7,7 @@ one in a process beside this.
 
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
@@ -26,7 +27,7 @@ from engine.model.values import dataclass
 from engine.review.change.behaviour import Trade, TriedDay
 from engine.review.change.documents import read_document
 from engine.run.backtest.fills import NATURAL
-from engine.run.backtest.report.findings import gravest_first, where
+from engine.run.backtest.report.findings import gravest_first
 from engine.run.backtest.walk import CASH, Walk
 from engine.run.calendars import load_calendar
 from engine.run.chaos.virtual_loop import run_virtually
@@ -89,7 +90,7 @@ def relive(
     told = [tuple(each.items()) for each in overrides] or [()] * len(texts)
     tasks = [PastTask(text, data, tuple(days), set_) for text, set_ in zip(map(whole, texts), told, strict=True)]
     found = _relive(tasks)
-    flaws = _flaws(finding for _, side in found for finding in side)
+    flaws = flaws_of([side for _, side in found])
     if not all(side for side, _ in found):
         raise StoreError("no session could be lived through", flaws[0] if flaws else None)
     return Relived(aligned([side for side, _ in found]), flaws)
@@ -105,12 +106,15 @@ def _relive(tasks: Sequence[PastTask]) -> list[tuple[tuple[TriedDay, ...], tuple
         return [relived(tasks[0]), *(each.result() for each in others)]
 
 
-def _flaws(findings: Iterable[Finding]) -> tuple[str, ...]:
-    """Return what was wrong in words, what refused a day first; what comes again day by day is told once."""
-    alike = gravest_first(map(data_of, dict.fromkeys(findings)))
-    return tuple(
-        f"{each.first['severity']}: {where(each.first)}: {each.first['text']}{each.more_like_it}" for each in alike
-    )
+def flaws_of(sides: Iterable[Iterable[Finding]]) -> tuple[str, ...]:
+    """Return what was wrong in words, what refused a day first; what comes again day by day is told once.
+
+    What several texts met in the same data counts as often as the one of them that met it most.
+    """
+    met: Counter[Finding] = Counter()
+    for side in sides:
+        met |= Counter(side)
+    return tuple(alike.line for alike in gravest_first(map(data_of, met.elements())))
 
 
 def relived(task: PastTask) -> tuple[tuple[TriedDay, ...], tuple[Finding, ...]]:

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from engine.adapters.history.day import Finding, Severity
+from engine.adapters.history.finding import data_of, left_out
 from engine.cli.data_text import finding_lines
 from engine.run.backtest.report.charts import calendar, curves, falls, histogram
 from engine.run.backtest.report.page import comparison_page, falls_of, report_page
 from engine.run.backtest.report.scale import money, plain_money, scale_of, steps
 from engine.run.backtest.results import regime
+from engine.run.behaviour import flaws_of
 
 _VOID = {"meta"}
 SPANS = (("2026-09-01", "2026-09-02"), ("2026-09-01", "2026-09-02", "2026-09-03"))
@@ -225,6 +228,22 @@ def test_what_comes_again_day_by_day_is_told_once_with_its_last_place() -> None:
     ]
     page = read(report_page(document() | {"findings": many}, {})).text
     assert "the bid is above the ask; 3 more like it, the last 2024-02-04.csv:1" in page
+
+
+def test_a_comparison_of_texts_tells_a_flaw_in_the_words_of_a_backtest_and_counts_it_once_for_both() -> None:
+    odd = Finding(file="a.csv", row=3, severity=Severity.TOLD, text="theta is a year", count=40)
+    again = Finding(file="daily", row=0, severity=Severity.TOLD, text="it has no open")
+    rows = left_out("b.csv", [4, 7], "the bid is above the ask")
+    alone = Finding(file="b.csv", row=0, severity=Severity.REFUSED, text="it is cut off")
+    found = flaws_of([(odd, again, rows, again, again), (odd, again, alone)])
+    assert found == (
+        "refused: b.csv: it is cut off",
+        "left out: b.csv:4: the bid is above the ask (2 rows: 4, 7)",
+        "told: a.csv:3: theta is a year (40 times)",
+        "told: daily: it has no open (3 times)",
+    )
+    _, *lines = finding_lines(map(data_of, (odd, again, rows, again, again, alone)))
+    assert [line.strip() for line in lines] == list(found)
 
 
 def test_findings_in_other_words_are_told_apart() -> None:

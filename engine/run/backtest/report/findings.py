@@ -27,6 +27,14 @@ class Alike(NamedTuple):
         """Words for the others, "" without any."""
         return f"; {self.more:,} more like it, the last {self.last}" if self.more else ""
 
+    @property
+    def line(self) -> str:
+        """Words for all of it: how grave, where, what, and how often, unless its text says that."""
+        each = self.first
+        is_counted = each["count"] == 1 or f"({each['count']} rows: " in each["text"]
+        count = "" if is_counted else f" ({each['count']:,} times)"
+        return f"{each['severity']}: {where(each)}: {each['text']}{count}{self.more_like_it}"
+
 
 def gravest_first(findings: Iterable[Mapping[str, Any]]) -> list[Alike]:
     """Return findings with days that were refused before all else; what a file has again and again is one, counted."""
