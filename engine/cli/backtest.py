@@ -1,6 +1,6 @@
 """`rulebot backtest`: bots over past sessions, with the turn that runs them live."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from functools import partial
@@ -24,6 +24,7 @@ from engine.cli.paths import SPECS
 from engine.cli.shares import Shares, backtest_shares_option
 from engine.cli.typed import is_typed
 from engine.model.contract import product
+from engine.model.counted import counted
 from engine.model.errors import MisuseError, StoreError
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from engine.run.backtest.run import BacktestOptions, Told
     from engine.run.backtest.sampling import Sampling
     from engine.run.desk import Desk
+
+    Backtests = Sequence[tuple[Path, Mapping[str, Any]]]
+    """The files of some backtests, and what came of each."""
 
 PROBLEMS = 1
 
@@ -86,7 +90,7 @@ _OF_ONE = {
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="A store or JSON result of an earlier backtest, to be compared in --out; may be repeated.",
+    help="A store or JSON result of an earlier backtest, compared with this one in its --out; may be repeated.",
 )
 @click.option(
     "--features",
@@ -123,8 +127,11 @@ def backtest(specs: tuple[str, ...], **options: Any) -> None:
     from engine.store.latest import remember_store
 
     _check(specs, options)
+    earlier = _earlier(options["compared"])  # hours before the report is written
     if not specs:
-        _compare(options["compared"], options["out"])
+        from engine.run.backtest.report.page import comparison_page
+
+        write_file(options["out"], comparison_page(_by_name(earlier)))
         if options["form"] == "text":
             click.echo(f" report {options['out']}")
         return
@@ -141,20 +148,15 @@ def backtest(specs: tuple[str, ...], **options: Any) -> None:
     remember_store(asked.store)
     live = None if desk.account is None else desk.account.live
     results = read_results(asked.store, str(asked.store), () if live is None else live.require)
-    if options["out"] is not None and options["compared"]:
-        _compare((asked.store, *options["compared"]), options["out"])
-    elif options["out"] is not None:
-        from engine.run.backtest.document import document
-        from engine.run.backtest.report.page import report_page
-        from engine.run.backtest.report.whys import whys_of
-
-        write_file(options["out"], report_page(document(results), whys_of(asked.store, results.trades)))
+    if options["out"] is not None:
+        _write_report(results, asked.store, earlier, options["out"])
     if options["form"] == "json":
         click.echo(text_of(results), nl=False)
     else:
         _show(results)
         if options["out"] is not None:
-            click.echo(f" report {options['out']}")
+            beside = f", compared with {counted(len(earlier), 'earlier one')}" if earlier else ""
+            click.echo(f" report {options['out']}{beside}")
     if not results.days:
         raise StoreError("no session could be lived through", "what was wrong with each is told above")
 
@@ -180,25 +182,36 @@ def _check(specs: tuple[str, ...], options: dict[str, Any]) -> None:
         raise MisuseError("--compare is for a report: name its file with --out")
 
 
-def _compare(files: tuple[Path, ...], out: Path) -> None:
-    """Write the comparison of several backtests, each a store or a JSON result."""
+def _earlier(files: tuple[Path, ...]) -> "Backtests":
+    """Return earlier backtests, each a store or a JSON result. Raises: MisuseError, StoreError."""
     from engine.run.backtest.document import document, read_document
-    from engine.run.backtest.report.page import comparison_page
     from engine.run.backtest.results import read_results
 
-    found: dict[str, Any] = {}
-    are_apart = len({file.stem for file in files}) == len(files)
-    for file in files:
-        is_json = file.suffix == ".json"
-        found[file.stem if are_apart else str(file)] = (
-            read_document(file) if is_json else document(read_results(file, str(file)))
-        )
-    write_file(out, comparison_page(found))
+    return [
+        (file, read_document(file) if file.suffix == ".json" else document(read_results(file, str(file))))
+        for file in files
+    ]
+
+
+def _by_name(found: "Backtests") -> dict[str, Any]:
+    """Return backtests by the names of their files, with their folders where two have the same."""
+    are_apart = len({file.stem for file, _ in found}) == len(found)
+    return {file.stem if are_apart else str(file): each for file, each in found}
+
+
+def _write_report(results: "Results", store: Path, earlier: "Backtests", out: Path) -> None:
+    """Write the report of a backtest, set beside earlier ones where there are any."""
+    from engine.run.backtest.document import document
+    from engine.run.backtest.report.page import report_page
+    from engine.run.backtest.report.whys import whys_of
+
+    own = document(results)
+    beside = _by_name([(store, own), *earlier]) if earlier else {}
+    write_file(out, report_page(own, whys_of(store, results.trades), beside))
 
 
 def _check_look_ahead(desk: "Desk", asked: "BacktestOptions") -> None:
     """Say whether anything changed before the instants whose future was garbled. Raises: click's Exit when it did."""
-    from engine.model.counted import counted
     from engine.model.session import EXCHANGE_ZONE
     from engine.run.backtest.look_ahead import check_look_ahead
     from engine.run.backtest.run import walks_of

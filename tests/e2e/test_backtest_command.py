@@ -1,6 +1,7 @@
 """`rulebot backtest` on a few made-up sessions, as a person types it."""
 
 import json
+import re
 import shutil
 from datetime import date
 from pathlib import Path
@@ -81,6 +82,31 @@ def test_for_machines_it_is_the_same_bytes_each_time(data: Path, tmp_path: Path)
     told = typed(*compared, "--out", tmp_path / "ab.html")
     assert (told.exit_code, told.stdout) == (0, f" report {tmp_path / 'ab.html'}\n")
     assert "2 backtests compared" in (tmp_path / "ab.html").read_text(encoding="utf-8")
+
+
+def test_a_report_that_is_compared_is_still_the_report_of_its_backtest(data: Path, tmp_path: Path) -> None:
+    """The comparison took its place, and nothing said so."""
+    first = typed(ROOT / SPEC, "--data", data, "--store", tmp_path / "natural.db", "--workers", 1)
+    assert first.exit_code == 0, first.output
+    page = tmp_path / "mid.html"
+    words = ("--data", data, "--fills", "mid", "--store", tmp_path / "mid.db", "--workers", 1, "--out", page)
+    told = typed(ROOT / SPEC, *words, "--compare", tmp_path / "natural.db")
+    assert told.exit_code == 0, told.output
+    assert told.stdout.splitlines()[-1] == f" report {page}, compared with 1 earlier one"
+    text = page.read_text(encoding="utf-8")
+    assert "<title>dte0_condor: 2026-09-01 to 2026-09-03</title>" in text
+    heads = ("Compared", "Side by side", "Account", "What kept bots out", "Trades", "Why")
+    places = [re.search(f"<h[23]>{head}</h", text) for head in heads]
+    assert None not in places
+    assert [place.start() for place in places if place] == sorted(place.start() for place in places if place)
+    assert [re.search(f"<td[^>]*>{name}</td>", text) is not None for name in ("natural", "mid")] == [True, True]
+
+
+def test_what_is_no_backtest_is_said_before_hours_of_one(data: Path, tmp_path: Path) -> None:
+    words = (ROOT / SPEC, "--data", data, "--store", tmp_path / "a.db", "--out", tmp_path / "a.html")
+    told = typed(*words, "--compare", ROOT / SPEC)
+    assert (told.exit_code, told.stdout) == (3, ""), told.output
+    assert not (tmp_path / "a.db").exists()
 
 
 def test_nothing_looks_ahead(data: Path) -> None:

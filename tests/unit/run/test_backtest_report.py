@@ -166,6 +166,8 @@ def test_each_figure_stands_under_its_name() -> None:
     side_by_side = comparison_page({"one": document(), "two": document()})
     for head, *rows in (*rows_of(side_by_side), *rows_of(report_page(document(), {}))):
         assert {len(row) for row in rows} <= {len(head)}
+    compared = report_page(document(), {}, {"one": document(), "two": document()})
+    assert rows_of(compared) == [*rows_of(side_by_side), *rows_of(report_page(document(), {}))]
     head, one, _ = rows_of(side_by_side)[0]
     told = dict(zip(head, one, strict=True))
     assert (told["sessions"], told["trades"], told["won"]) == ("2", "2", "50 %")

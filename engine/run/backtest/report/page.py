@@ -16,16 +16,20 @@ Document = Mapping[str, Any]
 NO_WHY = "Why is in its store: rulebot why"
 
 
-def report_page(document: Document, whys: Mapping[str, str]) -> str:
-    """Return the report of one backtest. whys: by trade, what every rule said when it was entered and left."""
+def report_page(document: Document, whys: Mapping[str, str], beside: Mapping[str, Document] | None = None) -> str:
+    """Return the report of one backtest.
+
+    whys: by trade, what every rule said when it was entered and left. beside: by name this one, and the others that it
+    is compared with.
+    """
     told = document["settings"]
     title = f"{', '.join(document['by_bot'])}: {told['from']} to {told['to']}"
-    return html_page(title, "".join(_one(document, whys)))
+    return html_page(title, "".join(_one(document, whys, beside or {})))
 
 
 def comparison_page(documents: Mapping[str, Document]) -> str:
     """Return several backtests side by side, by name."""
-    return html_page(f"{len(documents)} backtests compared", "".join(_several(documents)))
+    return html_page(f"{len(documents)} backtests compared", "".join(_several(documents, "h2")) + _formulas())
 
 
 def html_page(title: str, body: str) -> str:
@@ -41,11 +45,14 @@ def html_page(title: str, body: str) -> str:
 # ---------------------------------------------------------------- one backtest
 
 
-def _one(document: Document, whys: Mapping[str, str]) -> Iterator[str]:
+def _one(document: Document, whys: Mapping[str, str], beside: Mapping[str, Document]) -> Iterator[str]:
     days, trades = document["days"], document["trades"]
     names = [day["date"] for day in days]
     yield _about(document)
     yield _figures(document)
+    if beside:
+        yield "<h2>Compared</h2>"
+        yield from _several(beside, "h3")
     yield "<h2>Account</h2>"
     yield curves("value of the account by session", names, {"account": [day["equity"] for day in days]})
     yield '<p class="soft">Value at the end of each session; what is open counts at its mid.</p>'
@@ -176,12 +183,12 @@ def _formulas() -> str:
 # ---------------------------------------------------------------- several
 
 
-def _several(documents: Mapping[str, Document]) -> Iterator[str]:
+def _several(documents: Mapping[str, Document], heading: str) -> Iterator[str]:
     names = sorted({day["date"] for each in documents.values() for day in each["days"]})
     keys = "".join(
         f'<span class="key k{number % 6}"></span>{escape(name)} &nbsp; ' for number, name in enumerate(documents)
     )
-    yield f"<p>{keys}</p><h2>Profit of the account</h2>"
+    yield f"<p>{keys}</p><{heading}>Profit of the account</{heading}>"
     yield curves(
         "profit of each account by session", names, {name: _made(each, names) for name, each in documents.items()}
     )
@@ -189,10 +196,9 @@ def _several(documents: Mapping[str, Document]) -> Iterator[str]:
     if len({tuple(day["date"] for day in each["days"]) for each in documents.values()}) > 1:
         yield '<p class="warn">They are <b>not of the same sessions</b>: each sum is of its own.</p>'
     head = ("", "data", "fills", "sessions", "trades", "won", "account", "average", "factor", "drawdown", "Sharpe")
-    yield "<h2>Side by side</h2>" + tables.table(head, told, frozenset((0, 2)), frozenset((1,)))
+    yield f"<{heading}>Side by side</{heading}>" + tables.table(head, told, frozenset((0, 2)), frozenset((1,)))
     for title, group in (("By exit", "by_reason"), ("By VIX at the open", "by_vix")):
-        yield f"<h2>{title}</h2>" + _grouped(documents, group)
-    yield _formulas()
+        yield f"<{heading}>{title}</{heading}>" + _grouped(documents, group)
 
 
 def _made(document: Document, names: Sequence[str]) -> list[float | None]:

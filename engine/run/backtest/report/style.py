@@ -9,6 +9,7 @@ STYLE = """
 body{margin:0 auto;max-width:76rem;padding:1.5rem 1rem 4rem;background:var(--paper);color:var(--ink);
 font:15px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif}
 h1{font-size:1.5rem;margin:.2rem 0} h2{font-size:1.1rem;margin:2.2rem 0 .5rem;border-bottom:1px solid var(--rule)}
+h3{font-size:1rem;margin:1.4rem 0 .4rem}
 h1,p{overflow-wrap:anywhere}
 p{margin:.3rem 0 .8rem} .soft{color:var(--soft)} .warn{border-left:4px solid var(--loss);padding:.4rem .8rem;
 background:var(--box)} a{color:inherit}
