@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.model.counted import counted
+
 if TYPE_CHECKING:
     from engine.review.change.behaviour import Days
     from engine.review.change.difference import Difference
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from engine.spec.load import Loaded
 
     Tries = Callable[[str, Sequence[Text]], tuple[Sequence[Days], Sequence[str]]]
-    """Tries two texts on days; says what was wrong with these, too."""
+    """Tries texts of one bot on days; says what was wrong with these, too."""
 
 DIFFERENT, TOO_MUCH_RISK = 1, 4
 
@@ -43,11 +45,11 @@ class Part(click.ParamType[float]):
 @click.option(
     "--max-risk-growth", "most", type=Part(), metavar="PART", help="Exit with 4 when the worst case grew more."
 )
-@click.option("--seeds", type=click.IntRange(1, 1000), metavar="N", help="Run both on N simulated days too.")
+@click.option("--seeds", type=click.IntRange(1, 1000), metavar="N", help="Run old and new on N simulated days too.")
 @click.option(
     "--days",
     metavar="N|DATA",
-    help="Walk both through the last N recorded days too, or through the past sessions that DATA names.",
+    help="Walk old and new through the last N recorded days too, or through the past sessions that DATA names.",
 )
 @click.option("--all", "is_all", is_flag=True, help="Tell every day, not only the first that differ.")
 @click.option("--install-git", is_flag=True, help="Let 'git diff' show specs like this, in this clone.")
@@ -70,7 +72,8 @@ def diff(
     git keeps: main:specs/put_lite.yaml, main:specs, or a revision alone, such as HEAD~3, for the paths of the other.
 
     Formatting, comments and the order of keys change nothing. What makes a loss larger, likelier or longer, or lets a
-    fault through, is marked (!).
+    fault through, is marked (!). With --seeds or --days it also tells what a new bot would have done, and what one that
+    is gone will do no longer.
 
     Exit code: 0 when nothing changes, 1 for a difference, 2 for what cannot be compared, 3 when a file or git cannot be
     read, 4 when the worst case grew by more than --max-risk-growth allows.
@@ -123,7 +126,7 @@ def _simulated(seeds: int | None) -> "Tries":
     assert seeds is not None
 
     def tries(name: str, texts: "Sequence[Text]") -> "tuple[Sequence[Days], Sequence[str]]":
-        click.echo(f"{name}: running {2 * seeds} simulated days ...", err=True)
+        click.echo(f"{name}: running {counted(len(texts) * seeds, 'simulated day')} ...", err=True)
         return simulate(texts, seeds), ()
 
     return tries
@@ -151,7 +154,8 @@ def _past(days: str) -> "Tries":
         raise StoreError(f"there is no session in {data}", "'rulebot run' records each of its days")
 
     def tries(name: str, texts: "Sequence[Text]") -> "tuple[Sequence[Days], Sequence[str]]":
-        click.echo(f"{name}: walking twice through {len(found)} past sessions ...", err=True)
+        times = "twice " if len(texts) > 1 else ""
+        click.echo(f"{name}: walking {times}through {counted(len(found), 'past session')} ...", err=True)
         return relive(texts, data, found)
 
     return tries
@@ -160,13 +164,20 @@ def _past(days: str) -> "Tries":
 def _with_days(
     found: "Difference", was: "Mapping[str, Text]", now: "Mapping[str, Text]", *, tries: "Tries", is_all: bool
 ) -> "Difference":
-    """Return a difference with what both texts did on days, where there are two that differ."""
-    from engine.review.change.behaviour import behaviour_lines, flaw_lines
+    """Return a difference with what the two texts, or the one there is, did on days; a bot that stays has none."""
+    from engine.review.change.behaviour import behaviour_lines, flaw_lines, without_it
     from engine.review.change.difference import Status
 
-    if found.kind != "bot" or found.status is not Status.CHANGED:
+    if found.kind != "bot" or found.status is Status.SAME:
         return found
-    (old, new), flaws = tries(found.name, (was[found.was_name], now[found.name]))
+    if found.status is Status.CHANGED:
+        (old, new), flaws = tries(found.name, (was[found.was_name], now[found.name]))
+    elif found.status is Status.ADDED:
+        (new,), flaws = tries(found.name, (now[found.name],))
+        old = without_it(new)
+    else:
+        (old,), flaws = tries(found.name, (was[found.name],))
+        new = without_it(old)
     told = (*behaviour_lines(old, new, is_all=is_all), *flaw_lines(flaws))
     return replace(found, behaviour=told, days=(old, new), flaws=tuple(flaws))
 

@@ -78,6 +78,42 @@ def test_no_recorded_days_are_not_all_of_them(tmp_path: Path, data: Path, monkey
     assert (found.exit_code, "--days is a number of recorded days, 1 at least" in found.stderr) == (2, True)
 
 
+def test_a_new_bot_and_one_that_is_gone_do_what_they_do_beside_another_text(data: Path, tmp_path: Path) -> None:
+    """They were told without a day: what a bot would do was shown to nobody who read the change that brings it."""
+    edited = tmp_path / "edited.yaml"
+    (pair,) = json.loads(typed(data, edited, "--format", "json").stdout)["compared"]
+    stays = SWING.replace("below: 90", "below: 1")
+    gone = edited.read_text(encoding="utf-8").replace("name: dte0_condor", "name: old_condor")
+    for side, text in (("old", gone), ("new", CONDOR)):
+        (tmp_path / side).mkdir()
+        (tmp_path / side / "swing.yaml").write_text(stays, encoding="utf-8")
+        name = "old_condor" if side == "old" else "dte0_condor"
+        (tmp_path / side / f"{name}.yaml").write_text(text, encoding="utf-8")
+    words = ["diff", str(tmp_path / "old"), str(tmp_path / "new"), "--days", str(data), "--all"]
+    found = CliRunner().invoke(main, [*words, "--format", "json"])
+    assert found.exit_code == 1, found.output
+    told = {each["name"]: each for each in json.loads(found.stdout)["compared"]}
+    assert {name: each["status"] for name, each in told.items()} == {
+        "dte0_condor": "added",
+        "swing": "same",
+        "old_condor": "removed",
+    }
+    assert "days" not in told["swing"]
+    come, went = told["dte0_condor"]["days"], told["old_condor"]["days"]
+    assert any(day["trades"] for day in come["new"])
+    assert any(day["trades"] for day in went["old"])
+    assert (come["new"], went["old"]) == (pair["days"]["old"], pair["days"]["new"])
+    for days, without in ((come["new"], come["old"]), (went["old"], went["new"])):
+        assert [{**day, "trades": [], "net_pnl": "0", "why_not": "there is no such bot"} for day in days] == without
+    assert come["flaws"] == pair["days"]["flaws"]
+    shown = CliRunner().invoke(main, words).stdout
+    assert f"entries 0 -> {sum(len(day['trades']) for day in come['new'])}   all of them new" in shown
+    assert f"entries {sum(len(day['trades']) for day in went['old'])} -> 0   all of them gone" in shown
+    page = CliRunner().invoke(main, [*words, "--format", "markdown"]).stdout
+    assert "### old\\_condor\n\nis gone; " in page
+    assert page.count("```text\n  2 past sessions (2026-09-01 to 2026-09-02)") == 2
+
+
 @pytest.fixture
 def swings(tmp_path: Path) -> tuple[Path, Path, Path]:
     """Return data of three sessions, the second of which cannot be read, and two texts: one that never enters."""

@@ -1,4 +1,4 @@
-"""What two texts of a bot did on the same days, simulated or past ones, in words."""
+"""What two texts of a bot did on the same days, simulated or past ones, in words; of a new or gone one what it did."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,6 +11,8 @@ from engine.review import amounts
 
 SHOWN = 3
 """Days that differ and are told one by one, unless all are wanted."""
+NOT_THERE = "there is no such bot"
+"""Why the other side of a bot that is new, or gone, did not trade."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +28,16 @@ class Trade:
 
 @dataclass(frozen=True, slots=True)
 class TriedDay:
-    """What a bot did on one day; `why_not` says why it did not trade. A simulated day has a seed, a past one a date."""
+    """What a bot did on one day; `why_not` says why it did not trade. A simulated day has a seed, a past one a date.
+
+    is_there: only one side has a bot that is new, or gone; the other has the same days without it.
+    """
 
     seed: int
     trades: tuple[Trade, ...]
     why_not: str = ""
     day: date | None = None
+    is_there: bool = True
 
     @property
     def name(self) -> str:
@@ -47,6 +53,11 @@ class TriedDay:
 Days = Sequence[TriedDay]
 
 
+def without_it(days: Days) -> Days:
+    """Return the same days of the side that does not have the bot."""
+    return tuple(TriedDay(each.seed, (), NOT_THERE, each.day, is_there=False) for each in days)
+
+
 def flaw_lines(flaws: Sequence[str]) -> tuple[str, ...]:
     """Return what was wrong with the data of past sessions, the first few of it."""
     left = len(flaws) - SHOWN
@@ -55,21 +66,34 @@ def flaw_lines(flaws: Sequence[str]) -> tuple[str, ...]:
 
 
 def behaviour_lines(was: Days, now: Days, *, is_all: bool = False) -> tuple[str, ...]:
-    """Return what differs: entries, net and worst day, exits, then the days that differ one by one."""
+    """Return what differs: entries, net and worst day, exits, then the days that differ one by one.
+
+    Of a bot that only one side has all trades differ; where it has none, the days are told for their reasons.
+    """
     head = f"  {amounts.counted(len(was), _kind(was))} ({_names([each.name for each in was], was, is_range=True)})"
-    differing = [(old, new) for old, new in zip(was, now, strict=True) if old.trades != new.trades]
-    if not differing:
+    pairs = list(zip(was, now, strict=True))
+    differing = [(old, new) for old, new in pairs if old.trades != new.trades]
+    if differing:
+        lines = (f"    {_entered(was, now)}", f"    {_made(was, now)}", f"    {_exits(was, now)}")
+        return (head, *lines, *_day_by_day(differing, "differ", is_all=is_all))
+    if _are_both(was, now):
         return (head, f"    every one the same: {_entries(was)}, net {amounts.about(_net(was))}")
-    lines = [head, f"    {_entered(was, now)}", f"    {_made(was, now)}", f"    {_exits(was, now)}"]
-    for old, new in differing if is_all else differing[:SHOWN]:
-        lines += _day(old, new)
-    if left := len(differing) - (len(differing) if is_all else SHOWN):
-        lines += (
-            [f"    {amounts.counted(left, 'more day')} differ{'s' if left == 1 else ''}: --all tells them"]
-            if left > 0
-            else []
-        )
-    return tuple(lines)
+    return (head, "    no trade", *_day_by_day(pairs, "without one", is_all=is_all))
+
+
+def _day_by_day(pairs: Sequence[tuple[TriedDay, TriedDay]], word: str, *, is_all: bool) -> Iterator[str]:
+    """Yield each day, of many the first few and how many are left. word: what they do."""
+    shown = pairs if is_all else pairs[:SHOWN]
+    for old, new in shown:
+        yield from _day(old, new)
+    if left := len(pairs) - len(shown):
+        verb = "differs" if word == "differ" and left == 1 else word
+        yield f"    {amounts.counted(left, 'more day')} {verb}: --all tells {'it' if left == 1 else 'them'}"
+
+
+def _are_both(was: Days, now: Days) -> bool:
+    """Say whether both sides have the bot."""
+    return was[0].is_there and now[0].is_there
 
 
 def _kind(days: Days) -> str:
@@ -100,11 +124,14 @@ def _net(days: Days) -> Decimal:
 
 
 def _entered(was: Days, now: Days) -> str:
+    counts = f"entries {_count(was)} -> {_count(now)}"
+    if not _are_both(was, now):
+        return f"{counts}   all of them {'gone' if was[0].is_there else 'new'}"
     pairs = list(zip(was, now, strict=True))
     gained = [new.name for old, new in pairs if _opened(new) > _opened(old)]
     lost = [new.name for old, new in pairs if _opened(new) < _opened(old)]
     told = [f"{word} on {_names(names, was)}" for word, names in (("gained", gained), ("lost", lost)) if names]
-    return f"entries {_count(was)} -> {_count(now)}" + (f"   {'; '.join(told)}" if told else "")
+    return counts + (f"   {'; '.join(told)}" if told else "")
 
 
 def _made(was: Days, now: Days) -> str:
@@ -131,5 +158,5 @@ def _day(was: TriedDay, now: TriedDay) -> Iterator[str]:
     for word, day in (("was", was), ("now", now)):
         for trade in day.trades:
             yield f"      {word} {trade.words}: {trade.ended_by or 'still open'}, {amounts.money(trade.made)}"
-        if not day.trades:
+        if not day.trades and day.is_there:
             yield f"      {word} no trade: {day.why_not}"

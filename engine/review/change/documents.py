@@ -58,9 +58,9 @@ def _bots(was: list[Bot], now: list[Bot]) -> Iterator[Difference]:
 
 
 def _renamed(gone: list[Bot], come: list[Bot]) -> dict[str, str]:
-    """Return the old name, by the new one, of bots that mean the same but for their name."""
-    left = {_nameless(bot): bot.spec.name for bot in gone}
-    return {bot.spec.name: left[_nameless(bot)] for bot in come if _nameless(bot) in left}
+    """Return the old name, by the new one, of bots that mean the same but for their name; a second copy is new."""
+    left = {_nameless(bot): bot.spec.name for bot in reversed(gone)}
+    return {bot.spec.name: left.pop(meaning) for bot in come if (meaning := _nameless(bot)) in left}
 
 
 def _nameless(bot: Bot) -> str:

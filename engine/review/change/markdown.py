@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from engine.review.change.difference import Change, Difference, Kind, Status
-from engine.review.change.text import facts, head, text_of
+from engine.review.change.text import facts, head
 
 _ESCAPED = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]|~#"} | {"\n": " ", "@": "&#64;", "<": "&lt;"})
 """What a document says is shown as it stands: nothing in it becomes a link, a mention or a picture."""
@@ -11,13 +11,12 @@ _ESCAPED = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]|~#"} | {"\n": "
 
 def markdown_of(found: Difference) -> str:
     """Return a section: the changes as a table, what follows as a list."""
-    if found.status is not Status.CHANGED:
-        name, _, rest = text_of(found).partition("  ")
-        return f"### {_plain(name)}\n\n{_plain(rest)}"
     name, _, rest = head(found).partition("  ")
-    lines = [f"### {_plain(name)}", "", rest, "", "| | where | was | is now | what follows |", "|---|---|---|---|---|"]
-    lines += [_row(change) for change in found.changes]
-    lines += ["", *_facts(found)]
+    lines = [f"### {_plain(name)}", "", _plain(rest)]
+    if found.status is Status.CHANGED:
+        lines += ["", "| | where | was | is now | what follows |", "|---|---|---|---|---|"]
+        lines += [_row(change) for change in found.changes]
+        lines += ["", *_facts(found)]
     if found.behaviour:
         lines += ["", "```text", *(line.replace("```", "'''") for line in found.behaviour), "```"]
     return "\n".join(lines)

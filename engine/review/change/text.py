@@ -21,13 +21,11 @@ _WORDS = {Kind.REMOVED: ("gone", ""), Kind.ADDED: ("", "new")}
 
 def text_of(found: Difference, width: int = WIDTH) -> str:
     """Return the whole difference of one document."""
-    if found.status is Status.SAME:
-        return f"{found.name}  nothing changes"
-    if found.status is not Status.CHANGED:
-        return _alone(found)
-    lines = [*wrap(head(found), width, subsequent_indent="  "), "", *changed(found.changes, width), ""]
-    for title, words in facts(found):
-        lines += _flowed(f"  {title}".ljust(14), words, width)
+    lines = wrap(head(found), width, subsequent_indent="  ", break_on_hyphens=False)
+    if found.status is Status.CHANGED:
+        lines += ["", *changed(found.changes, width), ""]
+        for title, words in facts(found):
+            lines += _flowed(f"  {title}".ljust(14), words, width)
     return "\n".join([*lines, *(part for line in found.behaviour for part in _folded(line, width))]).rstrip()
 
 
@@ -61,7 +59,11 @@ def _alone(found: Difference) -> str:
 
 
 def head(found: Difference) -> str:
-    """Return `put_lite  3 changes, 2 of them (!)`."""
+    """Return `put_lite  3 changes, 2 of them (!)`, or that it is new, gone or the same."""
+    if found.status is Status.SAME:
+        return f"{found.name}  nothing changes"
+    if found.status is not Status.CHANGED:
+        return _alone(found)
     worse, count = sum(change.is_worse for change in found.changes), len(found.changes)
     how_many = "" if count == 1 else f"{worse} of them "
     marked = f", {how_many}(!): a larger, likelier or longer loss, or a fault let through" if worse else ""

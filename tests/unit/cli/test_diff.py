@@ -85,6 +85,20 @@ def test_folders_by_the_names_of_bots(tmp_path: Path) -> None:
     assert "calm_tape_condor  is gone" in result.stdout
 
 
+def test_two_copies_of_a_bot_that_is_gone_are_one_that_is_renamed_and_one_that_is_new(tmp_path: Path) -> None:
+    """Both were called it renamed: on days its trades were there twice, before and after."""
+    for side, names in (("old", ("put_lite",)), ("new", ("one", "two"))):
+        (tmp_path / side).mkdir()
+        for name in names:
+            (tmp_path / side / f"{name}.yaml").write_text(PUT_LITE.replace("name: put_lite", f"name: {name}"))
+    found = rulebot(str(tmp_path / "old"), str(tmp_path / "new")).stdout
+    assert "(!) name  put_lite -> one" in found
+    assert "two  a new bot; worst case: " in found
+    back = rulebot(str(tmp_path / "new"), str(tmp_path / "old")).stdout
+    assert "(!) name  one -> put_lite" in back
+    assert "two  is gone" in back
+
+
 def test_json_is_for_machines(tmp_path: Path) -> None:
     (tmp_path / "put_lite.yaml").write_text(PUT_LITE.replace("    confirm: 2 quotes\n", ""))
     (found,) = json.loads(rulebot("put_lite", str(tmp_path), "--format", "json").stdout)["compared"]

@@ -3,7 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
-from engine.review.change.behaviour import Trade, TriedDay, behaviour_lines
+from engine.review.change.behaviour import Trade, TriedDay, behaviour_lines, without_it
 
 
 def day(seed: int, *made: int, ended_by: str = "target") -> TriedDay:
@@ -39,6 +39,41 @@ def test_one_screen_first() -> None:
     was, now = [day(seed, 15) for seed in range(1, 7)], [day(seed, 25) for seed in range(1, 7)]
     assert behaviour_lines(was, now)[-1] == "    3 more days differ: --all tells them"
     assert behaviour_lines(was, now, is_all=True)[-1].endswith("$25")
+
+
+def test_of_a_new_bot_all_trades_are_new_and_of_one_that_is_gone_all_are_gone() -> None:
+    days = (day(1, 15), day(2), day(3, -55, ended_by="stop"))
+    assert behaviour_lines(without_it(days), days) == (
+        "  3 simulated days (seeds 1 to 3)",
+        "    entries 0 -> 2   all of them new",
+        "    net +$0 -> -$40   worst day +$0 -> -$55",
+        "    exits target 0 -> 1, stop 0 -> 1",
+        "    seed 1",
+        "      now sold 5905/5915p at 0.50, bought back at 0.25: target, $15",
+        "    seed 3",
+        "      now sold 5905/5915p at 0.50, bought back at 0.25: stop, -$55",
+    )
+    assert behaviour_lines(days, without_it(days))[1:5] == (
+        "    entries 2 -> 0   all of them gone",
+        "    net -$40 -> +$0   worst day -$55 -> +$0",
+        "    exits target 1 -> 0, stop 1 -> 0",
+        "    seed 1",
+    )
+
+
+def test_of_a_new_bot_that_never_traded_it_is_said_why() -> None:
+    days = [day(seed) for seed in range(1, 6)]
+    assert behaviour_lines(without_it(days[:1]), days[:1]) == (
+        "  1 simulated day (seed 1)",
+        "    no trade",
+        "    seed 1",
+        "      now no trade: halted: vix_spike",
+    )
+    assert behaviour_lines(days, without_it(days))[-2:] == (
+        "      was no trade: halted: vix_spike",
+        "    2 more days without one: --all tells them",
+    )
+    assert len(behaviour_lines(without_it(days), days, is_all=True)) == 12
 
 
 def test_a_position_that_is_held_over_days_was_entered_once_and_ends_once() -> None:
