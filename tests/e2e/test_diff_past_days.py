@@ -114,6 +114,14 @@ def test_a_new_bot_and_one_that_is_gone_do_what_they_do_beside_another_text(data
     assert page.count("```text\n  2 past sessions (2026-09-01 to 2026-09-02)") == 2
 
 
+def test_a_bot_that_is_only_renamed_does_the_same(data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "other_condor.yaml"
+    file.write_text(CONDOR.replace("name: dte0_condor", "name: other_condor"), encoding="utf-8")
+    found = typed(data, file)
+    assert "(!) name  dte0_condor -> other_condor" in found.stdout
+    assert "    every one the same: " in found.stdout
+
+
 @pytest.fixture
 def swings(tmp_path: Path) -> tuple[Path, Path, Path]:
     """Return data of three sessions, the second of which cannot be read, and two texts: one that never enters."""
