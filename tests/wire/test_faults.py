@@ -290,6 +290,24 @@ async def test_row_46_an_order_that_works_is_shown_as_inactive_for_a_while(runni
     assert statuses(await client.fence(2)) == ["Submitted"]
 
 
+@at_open("kind: inactive, on: order, seconds: 30")
+async def test_row_46_lists_show_it_as_inactive_too(running, client):
+    """They told the truth, and an engine that had given it up for its status alone found it before it did any harm."""
+    client.send(*buy(running, limit="0.05"))
+    await client.fence(2)
+    for kind in (5, 16):
+        client.send(kind, 1)
+        found = await client.until_kind(53)
+        assert statuses(found) == ["Inactive"]
+        assert ["Inactive" in each for each in of("5", found)] == [True]
+    master = await RawClient.connect(running.port, 0)
+    assert statuses(await master.until_kind(3)) == ["Inactive"]
+    master.close()
+    await client.fence(6)
+    client.send(5, 1)
+    assert statuses(await client.until_kind(53)) == ["Submitted"]
+
+
 @pytest.mark.parametrize(
     ("what", "at", "echo"), [("price", 16, "0.25"), ("quantity", 14, "2"), ("tif", 18, "GTC")], ids=str
 )

@@ -11,6 +11,7 @@ from engine.sim.seams import (
     Execution,
     OrderChanged,
     OrderError,
+    OrderView,
     Report,
     Status,
 )
@@ -61,6 +62,13 @@ class ReportFaults:
     def mark_fill(self, fault: Fault, done: Execution) -> None:
         """Let a fault act on the reports of a fill."""
         self._marks[fault.kind, _Name((done.client_id, done.order_id), fill_of(done.exec_id))] = fault
+
+    def shown(self, view: OrderView) -> OrderView:
+        """Return an order as clients see it, in a report or a list: inactive, though it works."""
+        name = _Name((view.ticket.client_id, view.ticket.order_id))
+        if view.status in FINAL or self._mark("inactive", name) is None:
+            return view
+        return replace(view, status=Status.INACTIVE)
 
     def through(self, reports: Iterable[Report]) -> list[Report]:
         """Return what goes out now."""
@@ -119,9 +127,9 @@ class ReportFaults:
         view = report.order
         if self._mark("lose_ack", name) and not view.filled and view.status not in FINAL:
             return []
-        if self._mark("inactive", name) and view.status not in FINAL:
+        if (shown := self.shown(view)) is not view:
             self._latest[name.order] = report
-            return [replace(report, order=replace(view, status=Status.INACTIVE))]
+            return [replace(report, order=shown)]
         if not self._mark("execution_first", name):
             return [report]
         kept = self._kept.setdefault(name.order, [])

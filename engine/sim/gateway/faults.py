@@ -38,6 +38,7 @@ from engine.sim.seams import (
     Executed,
     Execution,
     OrderError,
+    OrderView,
     Report,
     Ticket,
 )
@@ -443,6 +444,10 @@ class Faults:
 
     def _broker_says(self, reports: list[Report]) -> None:
         deliver_unchanged(self._hub, self.reports(reports))
+
+    def shown(self, view: OrderView) -> OrderView:
+        """Return an order as lists show it."""
+        return self._orders.shown(view)
 
     # ------------------------------------------------------------ reports
 

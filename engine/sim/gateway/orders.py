@@ -227,8 +227,7 @@ def _send_orders(hub: Hub, session: Session, *, own_only: bool) -> None:
         return
     views = [each for each in _open(hub) if not own_only or each.ticket.client_id == session.client_id]
     for view in hub.told(session, "orders", views, nothing):
-        send_open_order(hub, session, view)
-        encode_orders.send_status(session, view)
+        _send_listed(hub, session, view)
     if hub.ends(session, "orders"):
         session.send(53, 1)
 
@@ -244,8 +243,13 @@ def nothing(rows: Sequence[object]) -> None:
 def open_orders_unasked(hub: Hub, session: Session) -> None:
     """Tell client 0 or the master at connect what works, without an End."""
     for view in _open(hub):
-        send_open_order(hub, session, view)
-        encode_orders.send_status(session, view)
+        _send_listed(hub, session, view)
+
+
+def _send_listed(hub: Hub, session: Session, view: OrderView) -> None:
+    shown = view if hub.faults is None else hub.faults.shown(view)
+    send_open_order(hub, session, shown)
+    encode_orders.send_status(session, shown)
 
 
 def auto_open_orders(hub: Hub, session: Session, fields: Fields) -> None:

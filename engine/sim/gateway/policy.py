@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from engine.sim.gateway.lines import Line
 from engine.sim.gateway.session import Session, Traffic
-from engine.sim.seams import Report, Ticket
+from engine.sim.seams import OrderView, Report, Ticket
 
 Row = TypeVar("Row")
 
@@ -78,6 +78,9 @@ class Policy(Protocol):
 
     def reports(self, reports: list[Report]) -> list[Report]:
         """Return what the clients hear of these reports now."""
+
+    def shown(self, view: OrderView) -> OrderView:
+        """Return an order as lists show it."""
 
     def shows_execution(self, exec_id: str) -> bool:
         """Say whether the answer to reqExecutions has this execution."""
