@@ -9,6 +9,7 @@ from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.model.session import exchange_date, session_from, trades_no_more
 from engine.model.values import dataclass
+from engine.run.aftermath.at_once import entries_at_once, exits_at_once
 from engine.run.aftermath.books import PREFIX, base_of, compare_books, fills_that_differ
 from engine.run.aftermath.covered import calls_without_shares
 from engine.run.aftermath.day import Day
@@ -73,6 +74,14 @@ def _line(finding: Finding) -> str:
 
 def _nothing(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
     return ()
+
+
+def _entries(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+    return entries_at_once(aftermath.day, aftermath.outside.rows)
+
+
+def _exits(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+    return exits_at_once(aftermath.day, aftermath.outside.rows)
 
 
 def _identities(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
@@ -219,11 +228,13 @@ def _troubles(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
 
 
 CHECKS: Mapping[int, tuple[str, Check]] = {
+    1: ("a bot has at most one live entry order", _entries),
     2: ("a ref is one order, here and at the broker, and reaches it once", _identities),
     4: ("books equal the broker's ledger to the cent", _books),
     6: ("every execution of the broker is in the books, once", _executions),
     7: ("no short leg is ever without its long one, or the shares that cover it", _covered),
     8: ("exits never close more than is held", _reduced),
+    9: ("working exits never exceed the position", _exits),
     11: ("nothing is sent outside the session, entries keep to their window", _in_session),
     13: ("orders are of the size, number and price that is allowed", _as_asked),
     23: ("when faults are over, nothing stays unknown, between two states or unprotected", _settled),

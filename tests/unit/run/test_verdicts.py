@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -110,3 +111,23 @@ def test_resting_exits_fit_what_is_held(desk: Desk) -> None:
     assert "1 of 2 resting orders" in found
     (found,) = said(desk, held, {**pair, (Purpose.STOP, "short_put"): 1}, "rest")
     assert "rests for 1, resting_put-1 holds 2" in found
+
+
+@pytest.mark.parametrize(("number", "purpose"), [(1, Purpose.ENTRY), (9, Purpose.EXIT)])
+def test_what_is_sent_while_the_broker_works_what_the_store_holds_for_over_is_told(
+    desk: Desk, number: int, purpose: Purpose
+) -> None:
+    held = position(desk, "resting_put", (leg("short_put", 6600, -1),))
+    first, second = (
+        replace(each, ref=f"rb:a:{at}", purpose=purpose, sent_at=NOON + timedelta(minutes=at))
+        for at, each in ((at, at_broker(held, {(purpose, "short_put"): 2})["rb:a:1"]) for at in (0, 1))
+    )
+    over = replace(first, status=OrderStatus.REFUSED)
+    rows = tuple(
+        {"kind": "order", "at": each.sent_at.isoformat(), "order_ref": each.ref, "status": "Submitted",
+         "quantity": "2", "filled": "0"}
+        for each in (over, second) if each.sent_at is not None
+    )  # fmt: skip
+    day = Day((), {held.id: held}, {each.ref: each for each in (over, second)}, (), NOTHING, {})
+    (said,) = CHECKS[number][1](cast(Aftermath, SimpleNamespace(day=day, outside=Outside(rows, (), NOON))), desk)
+    assert said.startswith("rb:a:1 was sent while the broker worked rb:a:0")
