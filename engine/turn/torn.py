@@ -2,14 +2,15 @@
 
 The broker tells the legs of a combo one after the other, so a fill that comes after the end leaves the position uneven
 for a moment, and a start may hear of an order's end before its fills. The other legs are waited for and asked for; what
-then stands alone is closed (faults.md rows 19, 28 and 49).
+then stands alone is closed (faults.md rows 19, 28 and 49). Where a combo has filled beyond its size, and a leg of that
+was closed before its partners were told, they are what stands alone (row 50).
 """
 
-from datetime import datetime
+from collections.abc import Iterable
 
 from engine.model.order import Order, Purpose
 from engine.model.position import Position
-from engine.turn.closing import UNWIND, is_unwound
+from engine.turn.closing import UNWIND, is_unwound, partners
 from engine.turn.doubting import DOUBT
 from engine.turn.entered import next_opening
 from engine.turn.judging import wake
@@ -22,8 +23,9 @@ from engine.turn.work import Work
 def torn_entries(work: Work, position: Position) -> list[Order]:
     """Return the combos that are over and have left the position legs without their partners.
 
-    One that has been unwound since its last fill is none of them: an exit may close single legs of what was kept. While
-    a further try works its end decides.
+    One that has been unwound since its last fill is none of them: an exit may close single legs of what was kept. One
+    that was unwound before is, if its last fills were of the partners of what was closed then. While a further try
+    works its end decides.
     """
     if position.state not in ("open", "entering") or position.is_let_be or is_unwound(position):
         return []
@@ -31,18 +33,26 @@ def torn_entries(work: Work, position: Position) -> list[Order]:
         return []
     orders = work.orders_of(position.id)
     unwound = max((order.prepared_at for order in orders if order.purpose is Purpose.UNWIND), default=None)
-    return [order for order in orders if _is_torn(order, position) and not _is_before(order.changed_at, unwound)]
+    over = [order for order in orders if order.opens(position.id) and order.is_combo and not order.status.is_live]
+    if unwound is not None and _is_uneven(position, orders):
+        return [order for order in over if order.changed_at >= unwound]
+    return [order for order in over if _lacks_legs(order, position) and (unwound is None or order.changed_at > unwound)]
 
 
-def _is_torn(order: Order, position: Position) -> bool:
-    if not order.opens(position.id) or not order.is_combo or order.status.is_live:
-        return False
+def _lacks_legs(order: Order, position: Position) -> bool:
     counted = zip(order.counts, order.legs, strict=True)
     return len({count / leg.ratio for count, leg in counted if order.position_of(leg) == position.id}) > 1
 
 
-def _is_before(at: datetime, other: datetime | None) -> bool:
-    return other is not None and at <= other
+def _is_uneven(position: Position, orders: Iterable[Order]) -> bool:
+    """Say whether what was opened, without what was closed for want of partners, is not of whole structures."""
+    left = {leg.name: 0 for leg in partners(position)}
+    for order in orders:
+        sign = 1 if order.opens(position.id) else -1 if order.purpose is Purpose.UNWIND else 0
+        for count, leg in zip(order.counts, order.legs, strict=True):
+            if sign and order.position_of(leg) == position.id and leg.name in left:
+                left[leg.name] += sign * count
+    return len({left[leg.name] / leg.ratio for leg in partners(position)}) > 1
 
 
 def step_torn(work: Work, position: Position) -> None:
@@ -52,7 +62,8 @@ def step_torn(work: Work, position: Position) -> None:
         return
     order = max(torn, key=lambda found: found.changed_at)
     left = (DOUBT - (work.at - order.changed_at)).total_seconds()
-    if left > 0:
+    is_told = not any(_lacks_legs(found, position) or owes_fills(found) for found in torn)
+    if left > 0 and not is_told:
         wake(work, position.bot, left)
     elif any(owes_fills(found) for found in torn):
         text = f"the broker says that {order.ref} has filled, and does not tell the fills of all its legs"

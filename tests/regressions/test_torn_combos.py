@@ -171,3 +171,45 @@ def test_after_a_leg_of_an_earlier_try_no_further_one_is_sent_and_its_pause_is_n
     for _ in range(32):
         desk.tick(1)
     assert [found.purpose for found in desk.submitted] == [Purpose.ENTRY, Purpose.UNWIND]
+
+
+def overfilled(first_told: int) -> tuple[Desk, ExecutionReport]:
+    """Return a desk whose broker fills a spread of one twice, with the last execution, still to be told.
+
+    first_told: which leg of the second fill is told at once, 0 the short one; it is closed for want of its partner.
+    """
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    for report in fills(desk, order):
+        desk.send(report)
+    second = fills(desk, order)
+    desk.send(second[first_told])
+    desk.report(order, BrokerStatus.FILLED, 1)
+    desk.tick(1)
+    closing = desk.last
+    assert (closing.purpose, closing.quantity, [leg.held for leg in desk.position.legs]) == (
+        Purpose.UNWIND,
+        1,
+        [2 - first_told, 1 + first_told],
+    )
+    desk.fill(closing)
+    assert (desk.position.state, [leg.held for leg in desk.position.legs]) == ("open", [1, 1])
+    return desk, second[1 - first_told]
+
+
+@pytest.mark.parametrize(("first_told", "side"), [(0, Side.SELL), (1, Side.BUY)])
+def test_what_is_told_of_an_overfill_after_its_partner_was_closed_is_closed_too(first_told: int, side: Side) -> None:
+    """Seed 7300204: the order was whole, so its late leg stayed beside the spread; a short one stood alone."""
+    desk, late = overfilled(first_told)
+    desk.send(late)
+    desk.tick(1)
+    closing = desk.last
+    assert (closing.purpose, closing.side, closing.quantity) == (Purpose.UNWIND, side, 1)
+    assert closing.legs[0].option == late.option
+    desk.fill(closing)
+    assert (desk.position.state, [leg.held for leg in desk.position.legs]) == ("open", [1, 1])
+    before = len(desk.submitted)
+    desk.settle(120)
+    assert desk.position.state == "open"
+    assert len(desk.submitted) == before
