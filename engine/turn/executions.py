@@ -4,11 +4,13 @@ Executions are counted once by execId without its last part; a correction replac
 summary execution of a combo is passed over.
 """
 
+from decimal import Decimal
+
 from engine.fill.apply import add_commission, add_fill, book, leg_of, unbook
 from engine.fill.book import Booked, of_others, owes_none, when_dealt
 from engine.model.contract import Option
 from engine.model.event import CommissionReport, ExecutionReport
-from engine.model.money import ZERO
+from engine.model.money import CENT, ZERO
 from engine.model.order import Order, Purpose
 from engine.model.position import Position
 from engine.model.unseen import next_revision, unseen_base
@@ -64,18 +66,25 @@ def count_fill(work: Work, order: Order, event: ExecutionReport) -> None:
 
 
 def _replace_guess(work: Work, order: Order, event: ExecutionReport) -> Order:
-    """Take out what was booked for this leg when nobody had heard its fills: now they are told."""
+    """Take out what was booked for this leg when nobody had heard its fills, as far as it is told now."""
     leg = next((leg for leg in order.legs if leg.option == event.option), None)
     guess = None if leg is None else work.booked.get(unseen_base(order.ref, leg.key))
     if leg is None or guess is None or not guess.quantity:
         return order
     _unbook(work, order, guess)
-    taken = replace(event, exec_id=next_revision(guess.exec_id), quantity=ZERO)
-    unbooked = replace(guess, exec_id=taken.exec_id, quantity=0, cash=ZERO)
-    work.put_booked(unseen_base(order.ref, leg.key), unbooked)
-    record_fill(work, taken, unbooked, event.option or leg.option, order.ref, order.purpose.value)
+    option, exec_id = event.option or leg.option, next_revision(guess.exec_id)
+    count = max(guess.quantity - int(event.quantity), 0)
+    each = guess.cash / guess.quantity
+    price = each / option.multiplier * (-1 if event.is_buy else 1) if count else event.price
+    rest = replace(guess, exec_id=exec_id, quantity=count, cash=each * count)
+    work.put_booked(unseen_base(order.ref, leg.key), rest)
+    work.put_order(add_fill(work.orders[order.ref], order.legs.index(leg), count))
+    work.put_position(book(work.positions[guess.position], rest, option))
+    told = replace(event, exec_id=exec_id, quantity=Decimal(count), price=price)
+    record_fill(work, told, rest, option, order.ref, order.purpose.value)
     if guess.commission:  # a person had put it in; that of the fill itself is told with it
-        on_commission(work, CommissionReport(event.at, taken.exec_id, ZERO))
+        owed = (guess.commission * count / guess.quantity).quantize(CENT) if count else ZERO
+        on_commission(work, CommissionReport(event.at, exec_id, owed))
     return work.orders[order.ref]
 
 

@@ -329,6 +329,26 @@ def test_fills_that_are_told_after_all_replace_what_was_guessed() -> None:
     ]
 
 
+def test_a_guess_of_two_that_is_told_in_two_executions_is_replaced_by_and_by() -> None:
+    """Seed 7300014: between the two it counted as one, beside an exit of two, and as closed beyond what was held."""
+    desk = seller(quantity="2")
+    order = desk.enter("10:01")
+    desk.ack(order)
+    option = order.legs[0].option
+    night(desk)
+    desk.link([], {option: -2}, [(option, "411.35")])
+    assert desk.position.structures == 2
+    told = [desk.execution(desk.order(order.ref), order.legs[0], 1, price) for price in ("4.10", "4.14")]
+    desk.send(told[0])
+    assert (desk.position.structures, desk.order(order.ref).filled) == (2, 2)
+    assert desk.position.legs[0].entry_cash == Decimal("410") + Decimal("411.35")
+    desk.send(told[1])
+    assert (desk.position.structures, desk.position.entry_price) == (2, Decimal("4.12"))
+    guessed = [record.data for record in desk.said(Kind.FILL) if "unseen" in str(record.data["exec_id"])]
+    assert [each["quantity"] for each in guessed] == [2, 1, 0]
+    assert [Decimal(str(each["price"])) for each in guessed[:2]] == [Decimal("4.1135")] * 2
+
+
 def test_a_commission_that_a_person_put_in_goes_with_what_was_guessed() -> None:
     """As `rulebot store correct --commission` does it; otherwise the position paid twice, and its executions once."""
     desk = seller()
