@@ -2,9 +2,10 @@
 
 import math
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import timedelta
 
+from engine.fill.book import BY_OTHERS
 from engine.model.contract import product
 from engine.model.money import Rounding
 from engine.model.order import Order, Purpose
@@ -92,32 +93,48 @@ def taken_over_without_end(day: Day) -> list[str]:
 def without_partner(day: Day) -> list[str]:
     """Return positions that end with a leg beyond what whole structures of their open legs hold.
 
-    A side that an exit has closed is none of them, also where the broker has closed it beyond what was held, nor one of
-    which it has rolled a part, nor a long leg that it has left: nobody bids for it, and it may expire. A short leg
-    whose long one is gone is, unless others have closed that and a person has let the exits go on.
+    A side that an exit has closed is none of them, also where the broker has closed it beyond what was held, or has
+    taken back both what opened and what closed it, nor one of which it has rolled a part, nor a long leg that it has
+    left: nobody bids for it, and it may expire. A short leg whose long one is gone is, unless others have closed that
+    and a person has let the exits go on.
     """
-    gone = left_to_go_on(day)
+    gone, exited = left_to_go_on(day), _exited(day)
     rolled = {order.position for order in day.orders.values() if order.into and order.has_fills}
     return [
         f"{position.id} holds {leg.name} without its partner"
         for position in day.positions.values()
         if not position.waits_for_expiry and not position.on_hold
         for leg in position.legs
-        if leg.held > _structures(position, leg, gone, is_rolled=position.id in rolled) * leg.ratio
+        if leg.held > _structures(position, leg, gone, exited, is_rolled=position.id in rolled) * leg.ratio
         or _is_naked(position, leg, gone)
     ]
 
 
-def _structures(position: Position, leg: PositionLeg, gone: Counter[tuple[str, str]], *, is_rolled: bool) -> int:
+def _exited(day: Day) -> set[tuple[str, str]]:
+    """Return the legs, with their positions, of which an exit of the spec was told to have closed something."""
+    others = (Purpose.ENTRY.value, Purpose.UNWIND.value, BY_OTHERS)
+    fills = (record for record in day.records if record.kind is Kind.FILL and record.data["purpose"] not in others)
+    return {(record.position, str(record.data["leg"])) for record in fills}
+
+
+def _structures(
+    position: Position,
+    leg: PositionLeg,
+    gone: Counter[tuple[str, str]],
+    exited: Collection[tuple[str, str]],
+    *,
+    is_rolled: bool,
+) -> int:
     """Return how many whole structures stand with a leg: where exits have rolled, those of its own side.
 
     Legs of which nothing is held any more, or less than that, do not count. gone: by position and leg, what others have
-    closed and what stands so by a person's will.
+    closed and what stands so by a person's will. exited: legs that exits have closed, whatever was taken back since.
     """
     legs = position.legs
     if is_rolled and len({each.opened / each.ratio for each in legs}) == 1:
         legs = tuple(each for each in legs if each.option.right is leg.option.right)
-    counts = ((each, each.held + gone[position.id, each.name]) for each in legs if each.held > 0 or not each.opened)
+    standing = [each for each in legs if each.held > 0 or not (each.opened or (position.id, each.name) in exited)]
+    counts = ((each, each.held + gone[position.id, each.name]) for each in standing)
     return max(min((count // each.ratio for each, count in counts), default=0), 0)
 
 

@@ -92,6 +92,21 @@ def test_the_other_side_of_what_was_closed_beyond_what_was_held_is_not_torn() ->
     assert "a-1 holds long_call without its partner" in found(short_put=-2, long_put=1, short_call=1)
 
 
+def filled(leg: str, purpose: str) -> Record:
+    return Record(AT, Kind.FILL, "a", "a-1", {"exec_id": "x.01", "purpose": purpose, "leg": leg, "quantity": 1})
+
+
+def test_a_leg_of_a_closed_side_that_was_taken_back_whole_is_missing_from_nothing() -> None:
+    """Seed 7300183: the exchange had taken back both the entry and the exit of the short put."""
+    torn = ["a-1 holds short_call without its partner", "a-1 holds long_call without its partner"]
+    closed = {"short_put": -1, "long_put": 1}
+    assert found(1, filled("short_put", "entry"), filled("short_put", "exit"), **closed) == []
+    for purpose in ("entry", "unwind", "by_others"):
+        assert found(1, filled("short_put", purpose), **closed) == torn
+    alone = found(1, filled("short_put", "exit"), filled("long_put", "exit"), long_put=-1)
+    assert alone == ["a-1 holds short_put without its partner"]
+
+
 # ---------------------------------------------------------------- others in the account
 
 
