@@ -16,6 +16,8 @@ from engine.run.aftermath.day import Day
 from engine.run.aftermath.others import left_to_go_on
 from engine.run.audit.audit import audit
 
+OWED = "does not tell the fills of all its legs: a person must look"
+"""What the alarm says of a combo of which the broker owes fills."""
 OFTEN, SOON = 8, timedelta(minutes=2)
 """How often in how short a time one exit takes over from another at least, where they do so without end."""
 
@@ -108,6 +110,23 @@ def without_partner(day: Day) -> list[str]:
         if leg.held > _structures(position, leg, gone, exited, is_rolled=position.id in rolled) * leg.ratio
         or _is_naked(position, leg, gone)
     ]
+
+
+def left_to_a_person(day: Day) -> set[str]:
+    """Return positions of which the broker owes the fills of some legs to the end, and a person was asked to look.
+
+    Nothing that stands in them without its partner may be closed: the partner has filled, as the broker says. What was
+    sent for one after that alarm was not left to anybody.
+    """
+    asked = {
+        record.position: record.at
+        for record in day.records
+        if record.kind is Kind.ALARM and OWED in str(record.data.get("text", ""))
+    }
+    orders = day.orders.values()
+    owed = {each.position for each in orders if each.opens(each.position) and each.reported > each.filled}
+    acted = {name for each in orders for name in each.positions if name in asked and each.prepared_at >= asked[name]}
+    return owed & set(asked) - acted
 
 
 def _exited(day: Day) -> set[tuple[str, str]]:

@@ -15,7 +15,13 @@ from engine.run.aftermath.covered import calls_without_shares
 from engine.run.aftermath.day import Day
 from engine.run.aftermath.delivered import deliveries_that_differ
 from engine.run.aftermath.exposure import closed_too_much, closed_what_was_gone, uncovered_shorts
-from engine.run.aftermath.findings import not_numbers, off_tick, taken_over_without_end, without_partner
+from engine.run.aftermath.findings import (
+    left_to_a_person,
+    not_numbers,
+    off_tick,
+    taken_over_without_end,
+    without_partner,
+)
 from engine.run.aftermath.outside import (
     at_work_otherwise,
     more_than_cap,
@@ -177,6 +183,7 @@ def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
             yield from _unprotected(position, live, desk)
             yield from _without_stop(position, live, desk, outside.last)
     excused = {name for name in told if name not in day.positions or day.positions[name].state != "open"}
+    excused |= left_to_a_person(day)
     yield from taken_over_without_end(day)
     yield from (each for each in without_partner(day) if each.partition(" ")[0] not in excused)
     if aftermath.storm.ends_with_day:

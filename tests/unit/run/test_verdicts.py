@@ -12,6 +12,7 @@ import pytest
 from engine.model.contract import Option, Right
 from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
 from engine.model.position import Position, PositionLeg
+from engine.record.record import Kind, Record
 from engine.run.aftermath.day import Day
 from engine.run.aftermath.outside import Outside
 from engine.run.chaos.aftermath import Aftermath
@@ -76,7 +77,11 @@ def at_broker(held: Position, sizes: Mapping[tuple[Purpose, str], int]) -> dict[
 
 def said(desk: Desk, held: Position, sizes: Mapping[tuple[Purpose, str], int], word: str) -> list[str]:
     """Return what is said with this word in it; that the broker has none of these orders is said too."""
-    day = Day((), {held.id: held}, at_broker(held, sizes), (), NOTHING, {})
+    return judged(desk, Day((), {held.id: held}, at_broker(held, sizes), (), NOTHING, {}), word)
+
+
+def judged(desk: Desk, day: Day, word: str) -> list[str]:
+    """Return what is said with this word in it of a day."""
     left = Aftermath(
         storm=STORM, day=day, outside=Outside((), (), NOON), tables=(), starts=(), untold=(), fired={}, deaths=(),
         lives=1, points=cast(Points, None),
@@ -131,3 +136,34 @@ def test_what_is_sent_while_the_broker_works_what_the_store_holds_for_over_is_to
     day = Day((), {held.id: held}, {each.ref: each for each in (over, second)}, (), NOTHING, {})
     (said,) = CHECKS[number][1](cast(Aftermath, SimpleNamespace(day=day, outside=Outside(rows, (), NOON))), desk)
     assert said.startswith("rb:a:1 was sent while the broker worked rb:a:0")
+
+
+OWED = "the broker says that rb:a:1 has filled, and does not tell the fills of all its legs: a person must look"
+OTHERS = "rb:a:1 has filled more than its 1. protected_condor enters nothing more today: a person must look"
+
+
+def owed(desk: Desk, *more: Order, text: str = OWED, of: str = "", reported: int = 2) -> list[str]:
+    """Return what is said of partners of a short put that the broker says has filled twice, and tells once.
+
+    text: of the alarm, of that position or another. more: orders that came after it.
+    """
+    held = position(desk, "protected_condor", (replace(CREDIT[0], opened=1), *CREDIT[1:]))
+    legs = tuple(OrderLeg(each.name, each.option, Side.SELL if each.sign < 0 else Side.BUY) for each in CREDIT)
+    (any_order,) = at_broker(held, {(Purpose.ENTRY, "short_put"): 2}).values()
+    entry = replace(any_order, legs=legs, status=OrderStatus.FILLED, leg_filled=(1, 2, 2, 2), reported=reported)
+    alarm = Record(NOON + timedelta(seconds=30), Kind.ALARM, held.bot, of or held.id, {"text": text})
+    orders = {each.ref: each for each in (entry, *more)}
+    return judged(desk, Day((alarm,), {held.id: held}, orders, (), NOTHING, {}), "partner")
+
+
+def test_what_a_person_was_asked_to_look_at_since_the_broker_owes_its_fills_is_not_torn(desk: Desk) -> None:
+    """Seed 7000156: the exchange had taken a leg back and the broker still called all of it filled."""
+    held = position(desk, "protected_condor", CREDIT)
+    (before,) = at_broker(held, {(Purpose.PROTECT, "short_put"): 1}).values()
+    before = replace(before, ref="rb:a:2")
+    assert owed(desk) == []
+    assert owed(desk, before) == []
+    assert owed(desk, replace(before, prepared_at=NOON + timedelta(seconds=31))) != [], "it was acted on since"
+    assert owed(desk, text=OTHERS) != [], "that asks nobody to look at what is missing"
+    assert owed(desk, of="protected_condor-2") != []
+    assert owed(desk, reported=1) != [], "nothing is owed"
