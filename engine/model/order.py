@@ -247,6 +247,11 @@ class Order:
         return self.leg_filled or (0,) * len(self.legs)
 
     @property
+    def unfilled(self) -> tuple[int, ...]:
+        """Contracts not filled yet of each leg; below 0 of one that has filled beyond its size."""
+        return tuple(self.quantity * leg.ratio - count for leg, count in zip(self.legs, self.counts, strict=True))
+
+    @property
     def filled(self) -> int:
         """Whole structures filled, from executions."""
         if not self.leg_filled:

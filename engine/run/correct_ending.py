@@ -102,8 +102,7 @@ def _untold(order: Order, leg: str) -> int:
     """Return how many contracts of a leg an order may have filled that nobody told."""
     if order.sent_at is None:
         return 0
-    of_leg = zip(order.legs, order.counts, strict=True)
-    return next(order.quantity * own.ratio - count for own, count in of_leg if own.name == leg)
+    return next(count for own, count in zip(order.legs, order.unfilled, strict=True) if own.name == leg)
 
 
 def _moves_shares(record: Record) -> bool:

@@ -266,9 +266,8 @@ def _fit_what_works(work: Work, position: Position) -> None:
     for order in work.live_orders(position.id):
         if order.purpose not in CLOSING or order.position != position.id:
             continue
-        counted = zip(order.legs, order.counts, strict=True)
-        left = [(leg.name, order.quantity * leg.ratio - done) for leg, done in counted if not leg.opens]
-        if any(count > max(held[name], 0) for name, count in left):
+        left = zip(order.legs, order.unfilled, strict=True)
+        if any(count > max(held[leg.name], 0) for leg, count in left if not leg.opens):
             cancel(work, order, "the exchange took back a part of what it closes")
     position = work.positions[position.id]
     if position.state == "exiting":

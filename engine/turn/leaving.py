@@ -353,8 +353,8 @@ def pursue(work: Work, position: Position) -> None:
 def _closes_too_much(work: Work, position: Position, order: Order) -> bool:
     """Say whether an order would close more than stands without its partner: a leg has filled after its cancel."""
     alone = {leg.name: count for leg, count in legs_to_close(position, work.governing(position))}
-    left = zip(order.legs, order.counts, strict=True)
-    return any(order.quantity * leg.ratio - done > alone.get(leg.name, 0) for leg, done in left)
+    left = zip(order.legs, order.unfilled, strict=True)
+    return any(count > alone.get(leg.name, 0) for leg, count in left)
 
 
 def protect_the_rest(work: Work, position: Position) -> None:

@@ -109,8 +109,7 @@ def _of_groups(orders: Iterable[Order]) -> list[Order]:
 
 
 def _claims(work: Work, order: Order) -> Iterable[_Claim]:
-    for index, (leg, counted) in enumerate(zip(order.legs, order.counts, strict=True)):
-        most = order.quantity * leg.ratio - counted
+    for index, (leg, most) in enumerate(zip(order.legs, order.unfilled, strict=True)):
         if most > 0 and not leg.option.is_share and not option_has_expired(work, leg.option):
             yield _Claim(order, index, order.side_of(leg).sign, most)
 

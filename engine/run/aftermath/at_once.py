@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from engine.model.order import Order, OrderLeg, Purpose
-from engine.run.aftermath.books import base_of
+from engine.run.aftermath.books import base_of, contracts_of
 from engine.run.aftermath.day import Day, dealt_for
 from engine.run.aftermath.outside import AT_WORK
-from engine.sim.exchange.ledger import Row
+from engine.sim.exchange.ledger import Row, money_of
 
 _AT_WORK = frozenset(status.value for status in AT_WORK)
 Held = Mapping[tuple[str, int], int]
@@ -86,7 +86,7 @@ def _sent_beside(day: Day, rows: Iterable[Row]) -> Iterator[tuple[_AtBroker, lis
         elif row["kind"] == "order" and row["status"] not in _AT_WORK:
             working.pop(order.ref, None)
         elif row["kind"] == "order":
-            left = int(float(str(row["quantity"]))) - int(float(str(row["filled"])))
+            left = contracts_of(row) - int(money_of(row, "filled"))
             since = working[order.ref].since if order.ref in working else datetime.fromisoformat(str(row["at"]))
             now = working[order.ref] = _AtBroker(order, since, left)
             sent_at = order.sent_at
@@ -103,6 +103,6 @@ def _hold(held: dict[tuple[str, int], int], counted: dict[str, int], day: Day, o
     if found is None:
         return
     position = found[0].id
-    count = int(float(str(row["quantity"]))) * (1 if order.opens(position) else -1)
+    count = contracts_of(row) * (1 if order.opens(position) else -1)
     held[position, con_id] += count - counted.get(base, 0)
     counted[base] = count

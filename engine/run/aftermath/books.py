@@ -179,7 +179,7 @@ def _of_others(rows: Iterable[Row], settled: Counter[int]) -> dict[tuple[str, in
         elif row["kind"] == "commission" and base_of(row["exec_id"]) in trades:
             found["commission", con_id] += money_of(row, "commission")
         elif _is_early(row):
-            count = int(money_of(row, "quantity"))
+            count = contracts_of(row)
             found["held", con_id] += max(count - settled[con_id], 0)
             settled[con_id] = max(settled[con_id] - count, 0)
     for row in trades.values():
@@ -261,6 +261,16 @@ class _Terms(NamedTuple):
     con_id: int
     quantity: Decimal
     price: Decimal
+
+
+def contracts_of(row: Row) -> int:
+    """Return how many contracts, or shares, a row of the ledger is of."""
+    return int(money_of(row, "quantity"))
+
+
+def signed(row: Row) -> int:
+    """Return what an execution brings the account: + bought."""
+    return contracts_of(row) * (1 if row["side"] == "BOT" else -1)
 
 
 def base_of(exec_id: object) -> str:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from engine.model.contract import Option
 from engine.model.cover import needed_by
 from engine.model.money import ZERO
-from engine.run.aftermath.books import PREFIX, base_of
+from engine.run.aftermath.books import PREFIX, base_of, signed
 from engine.run.aftermath.day import Day, dealt_for
 from engine.run.aftermath.outside import filled_unasked
 from engine.sim.exchange.ledger import Row, money_of
@@ -63,6 +63,6 @@ def _counted(
         return None
     position, option = found
     base = base_of(row["exec_id"])
-    count = int(float(str(row["quantity"]))) * (1 if str(row["side"]) in ("BOT", "BUY") else -1)
+    count = signed(row)
     change, counted[base] = count - counted.get(base, 0), count
     return position.id, option, change, order.opens(position.id)

@@ -12,7 +12,7 @@ from engine.model.order import Order, Purpose
 from engine.model.session import exchange_date
 from engine.record.codec import decode
 from engine.record.record import Kind
-from engine.run.aftermath.books import PREFIX, base_of, executions
+from engine.run.aftermath.books import PREFIX, base_of, contracts_of, executions, signed
 from engine.run.aftermath.day import Day, dealt_for
 from engine.run.aftermath.others import closed_by_others
 from engine.run.aftermath.outside import filled_after_cancel, filled_unasked, told_of
@@ -146,11 +146,11 @@ def closed_what_was_gone(day: Day, rows: Iterable[Row]) -> Iterator[str]:
 def _change(row: Row, counted: dict[str, int]) -> int:
     """Return what a row changes of the account's holding of an option: + bought. Corrections change the difference."""
     if row["kind"] == "settlement" and row["outcome"] == EARLY:
-        return int(float(str(row["quantity"])))
+        return contracts_of(row)
     if row["kind"] != "execution" or row["sec_type"] != "OPT":
         return 0
     base = base_of(row.get("exec_id", ""))
-    count = int(float(str(row["quantity"]))) * (1 if row["side"] == "BOT" else -1)
+    count = signed(row)
     before, counted[base] = counted.get(base, 0), count
     return count - before
 
@@ -202,16 +202,12 @@ def _count(day: Day, row: Row) -> _Count | None:
     if order is None or found is None:
         return None
     position, option = found
-    return _Count(position.id, option, order.opens(position.id), _signed(row))
+    return _Count(position.id, option, order.opens(position.id), signed(row))
 
 
 def _count_of(row: Row, others: Mapping[str, tuple[str, Option]]) -> _Count:
     """Return how an execution counts with which others have closed something of ours."""
-    return _Count(*others[base_of(row["exec_id"])], is_entry=False, change=_signed(row))
-
-
-def _signed(row: Row) -> int:
-    return int(float(str(row["quantity"]))) * (1 if str(row["side"]) in ("BOT", "BUY") else -1)
+    return _Count(*others[base_of(row["exec_id"])], is_entry=False, change=signed(row))
 
 
 def _opens(day: Day, order: Order, con_id: int) -> bool:
@@ -242,7 +238,7 @@ def _filled_beyond(day: Day, rows: Sequence[Row]) -> dict[tuple[str, Option], in
     filled: dict[tuple[str, int], dict[str, int]] = defaultdict(dict)
     for row in executions(rows):
         key = str(row["order_ref"]), int(str(row["con_id"]))
-        filled[key][base_of(row.get("exec_id", ""))] = int(float(str(row["quantity"])))
+        filled[key][base_of(row.get("exec_id", ""))] = contracts_of(row)
     found: dict[tuple[str, Option], int] = {}
     for (ref, con_id), counts in filled.items():
         order = day.orders.get(ref)

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.record.record import Kind
-from engine.run.aftermath.books import PREFIX, base_of, executions
+from engine.run.aftermath.books import PREFIX, base_of, contracts_of, executions
 from engine.run.aftermath.day import Day
 from engine.sim.exchange.ledger import Row
 from engine.sim.seams import OrderView, Status
@@ -80,7 +80,7 @@ def _filled_beyond(day: Day, rows: Sequence[Row]) -> set[str]:
     filled: dict[tuple[str, str], int] = defaultdict(int)
     counted: dict[str, int] = {}
     for row in executions(rows):
-        base, count = base_of(row["exec_id"]), int(float(str(row["quantity"])))
+        base, count = base_of(row["exec_id"]), contracts_of(row)
         filled[str(row["order_ref"]), str(row["con_id"])] += count - counted.get(base, 0)
         counted[base] = count
     found = set()
