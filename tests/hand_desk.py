@@ -70,6 +70,15 @@ SECTIONS = {
     "risk": "{max_loss_per_trade: $2000}",
 }
 
+CONDOR = """
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.10}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+  short_call: {sell: call, strike: {delta: 0.10}}
+  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}
+"""
+"""Legs of a condor of same-day options on SPX: those of `SECTIONS`, and the same of calls."""
+
 SELLER = {
     "underlying": "SPY",
     "entry": "{at: open + 31m, max_open: 5}",
@@ -395,16 +404,23 @@ class Desk:
         bid, ask = self.board.bid[row], self.board.ask[row]
         return Decimal(f"{((bid if bid == bid else 0.0) + ask) / 2:.2f}")
 
-    def fill(self, order: Order, count: int | None = None, price: str = "") -> None:
-        """Fill (the rest of) an order: acknowledged, each leg executed, and the status that follows."""
+    def fill(self, order: Order, count: int | None = None, price: str = "") -> list[ExecutionReport]:
+        """Fill (the rest of) an order: acknowledged, each leg executed, and the status that follows.
+
+        Returns the executions.
+        """
         order = self.order(order.ref)
         count = order.remaining if count is None else count
         if order.status is OrderStatus.SENDING:
             self.ack(order)
         done = order.filled + count
-        for report in self.executions_of(order, count):
-            self.send(replace(report, price=Decimal(price)) if price else report)
+        told = self.executions_of(order, count)
+        if price:
+            told = [replace(report, price=Decimal(price)) for report in told]
+        for report in told:
+            self.send(report)
         self.report(order, BrokerStatus.FILLED if done >= order.quantity else BrokerStatus.SUBMITTED, done)
+        return told
 
     def commission(self, execution: ExecutionReport, amount: str) -> Turn:
         return self.send(CommissionReport(self.now, execution.exec_id, Decimal(amount)))

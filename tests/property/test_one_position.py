@@ -9,7 +9,7 @@ from datetime import timedelta
 from decimal import Decimal
 from math import isnan
 
-from hand_desk import SELLER, Desk, bot_of, clock, put, text_of
+from hand_desk import CONDOR, SELLER, Desk, bot_of, clock, put, text_of
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -449,13 +449,6 @@ class EachSide(OnePosition):
     """Condors of which each side is stopped by itself, and what is left trails."""
 
     def text(self) -> str:
-        legs = """
-  expiry: {dte: 0}
-  short_put: {sell: put, strike: {delta: 0.10}}
-  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
-  short_call: {sell: call, strike: {delta: 0.10}}
-  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}
-"""
         exits = """
   - time: "15:45"
   - stop: {cost: 1x credit, of: each_side}
@@ -466,7 +459,7 @@ class EachSide(OnePosition):
     repeat: true
 """
         risk = "{max_loss_per_trade: $9000}"
-        return text_of(entry='{at: "10:00"}', quantity="3", legs=legs, exits=exits, risk=risk)
+        return text_of(entry='{at: "10:00"}', quantity="3", legs=CONDOR, exits=exits, risk=risk)
 
     def window(self) -> tuple[str, str]:
         return "10:00", "10:05"

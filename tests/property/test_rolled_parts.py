@@ -1,6 +1,6 @@
 """Condors of which sides are rolled while a broker answers at random, judged as `test_one_position.py` does."""
 
-from hand_desk import call, put, text_of
+from hand_desk import CONDOR, call, put, text_of
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
@@ -21,13 +21,6 @@ class RollingSides(OnePosition):
     ending = ""
 
     def text(self) -> str:
-        legs = """
-  expiry: {dte: 0}
-  short_put: {sell: put, strike: {delta: 0.10}}
-  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
-  short_call: {sell: call, strike: {delta: 0.10}}
-  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}
-"""
         order = "    order: {start: mid, step: 0.05, wait: 10s, tries: 3}"
         exits = f"""
   - time: "15:45"
@@ -52,7 +45,7 @@ class RollingSides(OnePosition):
 {self.ending}  - stop: {{cost: 3x credit, of: each_side}}
 """
         risk = "{max_loss_per_trade: $30000}"
-        return text_of(entry='{at: "10:00"}', quantity="3", legs=legs, exits=exits, risk=risk)
+        return text_of(entry='{at: "10:00"}', quantity="3", legs=CONDOR, exits=exits, risk=risk)
 
     def away(self, points: int) -> str:
         return f"{{short_put: {{otm: {points} pts}}, long_put: {{below: short_put, by: 10 pts}}}}"

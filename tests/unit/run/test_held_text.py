@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hand_desk import Desk, kept, put, text_of
+from hand_desk import CONDOR, Desk, kept, put, text_of
 
 from engine.cli.status import status
 from engine.model.order import Order, OrderStatus
@@ -77,15 +77,6 @@ def test_a_position_of_which_a_part_is_closed_is_what_is_left_of_it(filled: int,
     sold = f"sold {filled} x {STRIKES} at 0.70 (mid 0.70)"
     assert told(desk) == [left, left, sold, f"its part is closed: {filled // 2} of {filled} stay open"]
     assert f" {left} " in shown(desk, tmp_path)
-
-
-CONDOR = """
-  expiry: {dte: 0}
-  short_put: {sell: put, strike: {delta: 0.10}}
-  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
-  short_call: {sell: call, strike: {delta: 0.10}}
-  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}
-"""
 
 
 def test_a_position_of_which_a_side_is_closed_is_the_other_one(tmp_path: Path) -> None:

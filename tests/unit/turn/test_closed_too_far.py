@@ -3,20 +3,12 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from hand_desk import Desk, text_of
+from hand_desk import CONDOR, SECTIONS, Desk, text_of
 
-from engine.model.event import BrokerStatus, ExecutionReport
+from engine.model.event import ExecutionReport
 from engine.model.order import Purpose
 from engine.record.record import Kind
 
-CONDOR = """
-  expiry: {dte: 0}
-  short_put: {sell: put, strike: {delta: 0.10}}
-  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
-  short_call: {sell: call, strike: {delta: 0.10}}
-  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}
-"""
-SPREAD = "".join(CONDOR.splitlines(keepends=True)[:4])
 ONE_SIDE = '\n  - {name: puts, time: "10:01", close: put_side}\n  - time: "15:45"\n'
 SOON = '\n  - {name: soon, time: "10:01"}\n'
 
@@ -34,11 +26,7 @@ def closed_too_far(legs: str, exits: str) -> tuple[Desk, list[ExecutionReport]]:
         desk.cancelled(order)
     desk.tick(1)
     (exit_order,) = (order for order in desk.submitted if order.purpose is Purpose.EXIT)
-    desk.ack(exit_order)
-    told = desk.executions_of(exit_order, 2)
-    for report in told:
-        desk.send(report)
-    desk.report(exit_order, BrokerStatus.FILLED, 2)
+    told = desk.fill(exit_order, 2)
     desk.tick(1)
     assert desk.position.is_let_be
     return desk, told
@@ -70,7 +58,7 @@ def test_29_the_side_that_stays_is_held_on_when_the_broker_takes_back_what_it_cl
 
 def test_29_what_is_whole_again_when_all_is_taken_back_is_open() -> None:
     """Between its two legs a person was told; then it stayed with an exit that had nothing to close."""
-    desk, told = closed_too_far(SPREAD, SOON)
+    desk, told = closed_too_far(SECTIONS["legs"], SOON)
     correct(desk, told, 0)
     assert (held(desk), desk.position.state) == ([1, 1], "open")
     desk.tick(1)

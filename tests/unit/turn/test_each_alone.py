@@ -5,7 +5,7 @@ from decimal import Decimal
 from math import nan
 
 import pytest
-from hand_desk import Desk, call, put, text_of
+from hand_desk import CONDOR, Desk, call, put, text_of
 
 from engine.model.contract import Option
 from engine.model.event import BrokerStatus
@@ -18,13 +18,6 @@ from engine.web.picture_of_run import position_lines
 
 ENDING = '\n  - time: "15:45"\n    order: market\n'
 RISK = "{max_loss_per_trade: $20000}"
-CONDOR = """
-  expiry: {dte: 0}
-  short_put: {sell: put, strike: {delta: 0.10}}
-  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
-  short_call: {sell: call, strike: {delta: 0.10}}
-  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}
-"""
 EACH = "  - stop: {cost: 1x credit, of: each_side}\n"
 
 

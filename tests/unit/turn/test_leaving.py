@@ -4,21 +4,13 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from hand_desk import SECTIONS, Desk, call, put, text_of
+from hand_desk import CONDOR, SECTIONS, Desk, call, put, text_of
 
 from engine.model.command import Inquire
 from engine.model.contract import Underlying
 from engine.model.event import BrokerStatus, OrderReport, Request
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side
 from engine.record.record import Kind
-
-CONDOR = """
-  expiry: {dte: 0}
-  short_put: {sell: put, strike: {delta: 0.10}}
-  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
-  short_call: {sell: call, strike: {delta: 0.10}}
-  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}
-"""
 
 
 def held(exits: str, **sections: str) -> Desk:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from math import nan
 
 import pytest
-from hand_desk import Desk, call, put, text_of
+from hand_desk import CONDOR, Desk, call, put, text_of
 
 from engine.model.contract import Option
 from engine.record.record import Kind
@@ -70,15 +70,8 @@ def test_what_is_open_counts_too() -> None:
 
 
 def test_a_structure_of_the_other_side_makes_up_for_greeks_but_not_for_the_worst_case() -> None:
-    legs = """
-  expiry: {dte: 0}
-  short_put: {sell: put, strike: {delta: 0.10}}
-  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
-  short_call: {sell: call, strike: {delta: 0.10}}
-  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}
-"""
-    assert desk_of("{net_delta: {between: [-0.1, 0.1]}}", legs=legs).submitted
-    assert not desk_of("{net_gamma: {at_least: -0.015}}", legs=legs).submitted
+    assert desk_of("{net_delta: {between: [-0.1, 0.1]}}", legs=CONDOR).submitted
+    assert not desk_of("{net_gamma: {at_least: -0.015}}", legs=CONDOR).submitted
 
 
 def test_unknown_greeks_do_not_enter() -> None:

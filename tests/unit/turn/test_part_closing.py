@@ -4,7 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hand_desk import Desk, call, kept, put, text_of
+from hand_desk import CONDOR, Desk, call, kept, put, text_of
 
 from engine.alerts.find import digest
 from engine.model.event import BrokerStatus
@@ -194,15 +194,6 @@ def test_a_part_taken_by_a_restart_is_not_taken_again() -> None:
     kept = [record for record in desk.records if record.kind is Kind.POSITION][-1]
     assert kept.data["acted"] == ["stop"]
     assert (position.keep, position.acted) == (0, ("stop",))
-
-
-CONDOR = """
-  expiry: {dte: 0}
-  short_put: {sell: put, strike: {delta: 0.10}}
-  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
-  short_call: {sell: call, strike: {delta: 0.10}}
-  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}
-"""
 
 
 @pytest.mark.parametrize(

@@ -3,19 +3,12 @@
 from decimal import Decimal
 
 import pytest
-from hand_desk import Desk, call, put, text_of
+from hand_desk import CONDOR, Desk, call, put, text_of
 
 from engine.model.command import Inquire
 from engine.model.event import BrokerStatus, OrderReport, Request
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
 
-CONDOR = """
-  expiry: {dte: 0}
-  short_put: {sell: put, strike: {delta: 0.10}}
-  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
-  short_call: {sell: call, strike: {delta: 0.10}}
-  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}
-"""
 RISK = "{max_loss_per_trade: $2000, protect: {cost: 4x credit}}"
 EACH = "{max_loss_per_trade: $2000, protect: {cost: 4x credit, of: each_short}}"
 LIMITED = "{max_loss_per_trade: $2000, protect: {cost: 4x credit}, max_unprotected: 5s}"

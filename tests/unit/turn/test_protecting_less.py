@@ -27,12 +27,7 @@ def stops(desk: Desk) -> dict[str, Order]:
 def test_29_a_stop_is_made_smaller_with_the_fill_that_is_taken_back(legs: str) -> None:
     """It was only with the next quote: `rulebot chaos` found three at work to buy back two (seed 7000091)."""
     desk = Desk((text_of(legs=legs, exits=LAST, quantity="3", risk=RISK),))
-    entry = desk.enter()
-    desk.ack(entry)
-    told = desk.executions_of(entry, 3)
-    for report in told:
-        desk.send(report)
-    desk.report(entry, BrokerStatus.FILLED, 3)
+    told = desk.fill(desk.enter())
     desk.tick(1)
     for order in stops(desk).values():
         desk.ack(order)
@@ -69,12 +64,7 @@ def test_49_a_leg_has_no_stop_beside_an_order_that_is_being_taken_back_since_its
 def test_29_an_exit_at_work_is_taken_back_when_the_exchange_takes_back_what_it_closes(count: int) -> None:
     """It bought what had never been sold (seed 7100079 of `rulebot chaos`); now what is held is closed."""
     desk = Desk((text_of(legs=STRANGLE, exits='\n  - time: "10:01"\n', quantity="2", risk="{undefined_risk: allow}"),))
-    entry = desk.enter()
-    desk.ack(entry)
-    told = desk.executions_of(entry, 2)
-    for report in told:
-        desk.send(report)
-    desk.report(entry, BrokerStatus.FILLED, 2)
+    told = desk.fill(desk.enter())
     desk.until("10:01", step=5)
     leaving = desk.last
     desk.ack(leaving)

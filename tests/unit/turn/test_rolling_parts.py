@@ -3,7 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
-from hand_desk import Desk, call, put, text_of
+from hand_desk import CONDOR, Desk, call, put, text_of
 
 from engine.model.contract import Option
 from engine.model.event import Request
@@ -14,13 +14,6 @@ from engine.record.record import Kind
 from engine.turn.program import AccountLimits
 
 LATER = date(2027, 2, 19)
-CONDOR = """
-  expiry: {dte: 0}
-  short_put: {sell: put, strike: {delta: 0.10}}
-  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
-  short_call: {sell: call, strike: {delta: 0.10}}
-  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}
-"""
 SHORT_PUT, LONG_PUT, SHORT_CALL, LONG_CALL = put(5945), put(5935), call(6055), call(6065)
 UNTESTED = """
   - name: tested_call

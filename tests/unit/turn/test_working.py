@@ -628,12 +628,7 @@ def test_legs_with_a_pause_between_tries_come_to_an_end() -> None:
 
 def test_a_bust_of_one_leg_closes_what_has_lost_its_partner() -> None:
     desk = Desk()
-    order = desk.enter()
-    desk.ack(order)
-    reports = desk.executions_of(order, 1)
-    for report in reports:
-        desk.send(report)
-    desk.report(order, BrokerStatus.FILLED, 1)
+    reports = desk.fill(desk.enter())
     short = next(report for report in reports if not report.is_buy)
     desk.send(replace(short, exec_id=short.exec_id[:-1] + "2", quantity=Decimal(0)))
     desk.tick(1)
