@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.adapters.history.day import OF_UNDERLYING, Columns, Halts, HistoryDay, ToldBars
-from engine.adapters.history.finding import refusal, refused
+from engine.adapters.history.finding import lacks, refusal, refused
 from engine.adapters.history.instants import instants
 from engine.adapters.history.rows import strike_of
 from engine.adapters.history.sessions import at_instants
@@ -301,7 +301,7 @@ def _implied(table: ArrowTable) -> dict[str, tuple[float, ...]]:
 def _demand(table: ArrowTable, *names: str) -> None:
     for name in names:
         if name not in table.names:
-            raise refusal(refused(table.file, 0, f"it has no column `{name}`"))
+            raise refusal(refused(table.file, 0, lacks(name)))
 
 
 def _refuse(table: ArrowTable, wrong: NDArray[np.bool_], text: str) -> None:

@@ -28,7 +28,7 @@ from engine.adapters.history.chain_rows import chain_rows, symbol_of
 from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
 from engine.adapters.history.even import read_even
-from engine.adapters.history.finding import left_out, refusal, refused, told
+from engine.adapters.history.finding import lacks, left_out, refusal, refused, told
 from engine.adapters.history.hours import other_zone
 from engine.adapters.history.instants import instants
 from engine.adapters.history.levels import check_settled, known_level, settled_outside, sound_levels
@@ -146,7 +146,7 @@ class ChainSource:
             table = read_csv(there)
             for name in ("symbol", "trading_class", "level"):
                 if name not in table.names:
-                    raise refusal(refused(table.file, 1, f"it has no column `{name}`"))
+                    raise refusal(refused(table.file, 1, lacks(name)))
             names, classes = (table.texts(name) for name in ("symbol", "trading_class"))
             of = [(names[1][one], classes[1][other]) for one, other in zip(names[0], classes[0], strict=True)]
             middle = known_level(rows.file, symbol, level)
@@ -184,8 +184,7 @@ def _check_names(table: ArrowTable, file: Path) -> None:
         return
     others = [name for name in parquet_file(file).schema_arrow.names if name.lower() not in (*IDENTITY, *BY_QUOTE)]
     meant = [f"{name} is perhaps `{ours}`" for ours in lacking for name in others if name.lower() in _OTHER_NAMES[ours]]
-    columns = ", ".join(f"`{name}`" for name in lacking)
-    text = f"it has no column{'s' if len(lacking) > 1 else ''} {columns}"
+    text = lacks(*lacking)
     if meant:
         text += f"; {', '.join(meant)}: rename it" if len(meant) == 1 else f"; {', '.join(meant)}: rename them"
     raise refusal(refused(table.file, 0, f"{text} (docs/history-data.md)"))
@@ -267,7 +266,7 @@ def _levels(
     if levels is not None:
         for name in ("symbol", "level"):
             if name not in levels.names:
-                raise refusal(refused(levels.file, 0, f"it has no column `{name}`"))
+                raise refusal(refused(levels.file, 0, lacks(name)))
         at = instants(levels, session)
         codes, symbols = levels.texts("symbol")
         values = levels.numbers("level")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns
-from engine.adapters.history.finding import refusal, refused
+from engine.adapters.history.finding import lacks, refusal, refused
 from engine.adapters.history.index import GridIndex, Index, RowIndex
 from engine.adapters.history.instants import instants
 from engine.adapters.history.missing import APART, parse_day
@@ -27,7 +27,7 @@ def chain_rows(table: Table, session: Session | None, symbol: str, at: float | N
     """
     for name in ("expiry", "right", "strike", "bid", "ask"):
         if name not in table.names:
-            raise refusal(refused(table.file, 0, f"it has no column `{name}`"))
+            raise refusal(refused(table.file, 0, lacks(name)))
     class_codes, classes = (
         table.texts("trading_class")
         if "trading_class" in table.names
@@ -78,7 +78,7 @@ def symbol_of(table: Table) -> str:
                 return index.symbol
         if len(classes) == 1:
             return classes[0].upper()
-    raise refusal(refused(table.file, 0, "it has no column `symbol`"))
+    raise refusal(refused(table.file, 0, lacks("symbol")))
 
 
 def _times(table: Table, session: Session | None, at: float | None) -> Columns:

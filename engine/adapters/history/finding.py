@@ -79,6 +79,12 @@ def _shown(file: File, rows: Sequence[int]) -> str:
     return "; ".join(found)
 
 
+def lacks(*columns: str) -> str:
+    """Return that a file has no such columns, in words."""
+    names = ", ".join(f"`{name}`" for name in columns)
+    return f"it has no column{'s' if len(columns) > 1 else ''} {names}"
+
+
 def short(file: str) -> str:
     """Return the name of a file beside another one, whose folders say where both are."""
     return file.rpartition("/")[2]

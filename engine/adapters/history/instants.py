@@ -5,7 +5,7 @@ from datetime import UTC, datetime, time
 import numpy as np
 
 from engine.adapters.history.day import Columns
-from engine.adapters.history.finding import refusal, refused
+from engine.adapters.history.finding import lacks, refusal, refused
 from engine.adapters.history.table import ArrowTable, Table, flat, pyarrow
 from engine.model.session import Session, at_exchange_time
 
@@ -18,7 +18,7 @@ def instants(table: Table, session: Session) -> Columns:
     Raises: StoreError when it is missing or in no such form.
     """
     if "time" not in table.names:
-        raise refusal(refused(table.file, 0, "it has no column `time`"))
+        raise refusal(refused(table.file, 0, lacks("time")))
     if isinstance(table, ArrowTable):
         found = _of_arrow(table, session)
         if found is not None:

@@ -15,7 +15,7 @@ from engine.adapters.history.beside import beside
 from engine.adapters.history.chain_rows import NO_ROWS
 from engine.adapters.history.checks import out_of_order
 from engine.adapters.history.day import Finding
-from engine.adapters.history.finding import Parts, refusal, refused, short, told
+from engine.adapters.history.finding import Parts, lacks, refusal, refused, short, told
 from engine.adapters.history.index import RowIndex
 from engine.adapters.history.missing import APART
 from engine.adapters.history.partitions import called, columns_of
@@ -95,8 +95,7 @@ def _check_columns(read: Sequence[Read]) -> None:
     for one in read[1:]:
         for own, other in ((one, read[0]), (read[0], one)):
             if lacking := sorted(other.columns - own.columns):
-                columns = ", ".join(f"`{name}`" for name in lacking)
-                text = f"it has no column{'s' if len(lacking) > 1 else ''} {columns}, as {short(other.file)} has"
+                text = f"{lacks(*lacking)}, as {short(other.file)} has"
                 raise refusal(refused(own.file, 0, f"{text}: parts of a day have the same columns"))
 
 
