@@ -19,9 +19,6 @@ from engine.turn.resting import has_expired
 from engine.turn.unseen import owes_fills
 from engine.turn.work import Work
 
-OWED = "does not tell the fills of all its legs: a person must look"
-"""What a person is told of a combo of which the broker owes fills."""
-
 
 def torn_entries(work: Work, position: Position) -> list[Order]:
     """Return the combos that are over and have left the position legs without their partners.
@@ -69,7 +66,8 @@ def step_torn(work: Work, position: Position) -> None:
     if left > 0 and not is_told:
         wake(work, position.bot, left)
     elif any(owes_fills(found) for found in torn):
-        work.alarm(position.bot, f"the broker says that {order.ref} has filled, and {OWED}", position.id)
+        text = f"the broker says that {order.ref} has filled, and does not tell the fills of all its legs"
+        work.alarm(position.bot, f"{text}: a person must look", position.id)
     elif position.state == "entering":
         next_opening(work, position)  # the pause between two tries may be long: there is none any more
     else:

@@ -15,8 +15,9 @@ from engine.record.record import Json, Kind, Record
 from engine.run.aftermath.day import Day
 from engine.run.aftermath.others import left_to_go_on
 from engine.run.audit.audit import audit
-from engine.turn.torn import OWED
 
+OWED = "does not tell the fills of all its legs: a person must look"
+"""What the alarm says of a combo of which the broker owes fills."""
 OFTEN, SOON = 8, timedelta(minutes=2)
 """How often in how short a time one exit takes over from another at least, where they do so without end."""
 
