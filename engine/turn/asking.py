@@ -24,7 +24,7 @@ from engine.turn.judging import wake
 from engine.turn.resting import ask_back, cancel, has_run_out, option_has_expired
 from engine.turn.reviving import adopted, revive
 from engine.turn.rivals import note_refs
-from engine.turn.torn import torn_entries
+from engine.turn.torn import torn_orders
 from engine.turn.unseen import book_unseen, owes_fills
 from engine.turn.work import Work
 
@@ -63,7 +63,7 @@ def _is_open(work: Work) -> bool:
     stirring, doubts = work.stirring_positions(), work.state.doubts
     if doubts and any(work.at - doubt.since < DOUBT for doubt in doubts.values()):
         return True
-    if stirring and any(torn_entries(work, position) for position in stirring):
+    if stirring and any(torn_orders(work, position) for position in stirring):
         return True
     return bool(work.live) and any(_is_doubtful(work, order) for order in work.all_live_orders())
 

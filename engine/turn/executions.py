@@ -209,7 +209,7 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     conclude(work, work.orders[order.ref])
     if corrected is not None and not is_same:
         _after_correction(work, work.positions[holder])
-        _fit_what_works(work, work.positions[holder])
+        fit_what_works(work, work.positions[holder])
 
 
 def record_fill(work: Work, event: ExecutionReport, booked: Booked, option: Option, ref: str, purpose: str) -> None:
@@ -257,17 +257,13 @@ def _after_correction(work: Work, position: Position) -> None:
     closed(work, replace(position, exit_reason=position.exit_reason or "busted"), "vanished")
 
 
-def _fit_what_works(work: Work, position: Position) -> None:
+def fit_what_works(work: Work, position: Position) -> None:
     """Let what works for a position of which the exchange has taken something back close no more than it holds now.
 
     What rests is made smaller. A closing order is taken back, and what is held is closed by the next one.
     """
-    held = {leg.name: leg.held for leg in position.legs}
     for order in work.live_orders(position.id):
-        if order.purpose not in CLOSING or order.position != position.id:
-            continue
-        left = zip(order.legs, order.unfilled, strict=True)
-        if any(count > max(held[leg.name], 0) for leg, count in left if not leg.opens):
+        if order.purpose in CLOSING and _is_too_large(position, order):
             cancel(work, order, "the exchange took back a part of what it closes")
     position = work.positions[position.id]
     if position.state == "exiting":
@@ -275,6 +271,19 @@ def _fit_what_works(work: Work, position: Position) -> None:
     elif position.state == "open":
         place_resting(work, position)
         place_protection(work, work.positions[position.id])
+
+
+def works_too_large(work: Work, position: Position) -> bool:
+    """Say whether an order that works for a position may close more than it holds."""
+    return any(_is_too_large(position, order) for order in work.live_orders(position.id))
+
+
+def _is_too_large(position: Position, order: Order) -> bool:
+    if order.purpose is Purpose.ENTRY or order.position != position.id:
+        return False
+    held = {leg.name: leg.held for leg in position.legs}
+    left = zip(order.legs, order.unfilled, strict=True)
+    return any(count > max(held[leg.name], 0) for leg, count in left if not leg.opens)
 
 
 def _unbook(work: Work, order: Order, known: Booked) -> None:

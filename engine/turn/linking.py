@@ -22,6 +22,7 @@ from engine.turn.asking import listed_at_first
 from engine.turn.assigned import book_assigned, note_shares
 from engine.turn.caution import remind
 from engine.turn.doubting import doubt_anew, doubted, hold, note_missed, note_numbers, our_books
+from engine.turn.executions import fit_what_works, works_too_large
 from engine.turn.judging import wake
 from engine.turn.past_us import book_past_us
 from engine.turn.resting import cancel_entries
@@ -74,6 +75,10 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     _tell_away(work)
     tell_unprotected(work)
     remind(work)
+    work.state = work.state._replace(is_linked=True)
+    for position in work.active_positions():
+        if works_too_large(work, position):  # of what was told before it stood
+            fit_what_works(work, position)
     for name in work.bots:
         wake(work, name, 0.0)
     work.next_order_id = max(work.next_order_id, event.next_order_id)

@@ -3,7 +3,8 @@
 The broker tells the legs of a combo one after the other, so a fill that comes after the end leaves the position uneven
 for a moment, and a start may hear of an order's end before its fills. The other legs are waited for and asked for; what
 then stands alone is closed (faults.md rows 19, 28 and 49). Where a combo has filled beyond its size, and a leg of that
-was closed before its partners were told, they are what stands alone (row 50).
+was closed before its partners were told, they are what stands alone (row 50). So are the partners of what such a
+closing order has closed beyond its size.
 """
 
 from collections.abc import Iterable
@@ -20,12 +21,12 @@ from engine.turn.unseen import owes_fills
 from engine.turn.work import Work
 
 
-def torn_entries(work: Work, position: Position) -> list[Order]:
-    """Return the combos that are over and have left the position legs without their partners.
+def torn_orders(work: Work, position: Position) -> list[Order]:
+    """Return the orders that are over and have left the position legs without their partners.
 
-    One that has been unwound since its last fill is none of them: an exit may close single legs of what was kept. One
-    that was unwound before is, if its last fills were of the partners of what was closed then. While a further try
-    works its end decides.
+    A combo that opened and has been unwound since its last fill is none of them: an exit may close single legs of what
+    was kept. One that was unwound before is, if its last fills were of the partners of what was closed then. So is what
+    unwound, where it has filled more than had no partner. While a further try works its end decides.
     """
     if position.state not in ("open", "entering") or position.is_let_be or is_unwound(position):
         return []
@@ -35,7 +36,8 @@ def torn_entries(work: Work, position: Position) -> list[Order]:
     unwound = max((order.prepared_at for order in orders if order.purpose is Purpose.UNWIND), default=None)
     over = [order for order in orders if order.opens(position.id) and order.is_combo and not order.status.is_live]
     if unwound is not None and _is_uneven(position, orders):
-        return [order for order in over if order.changed_at >= unwound]
+        beyond = [order for order in orders if order.purpose is Purpose.UNWIND and min(order.unfilled) < 0]
+        return [order for order in beyond or over if order.changed_at >= unwound]
     return [order for order in over if _lacks_legs(order, position) and (unwound is None or order.changed_at > unwound)]
 
 
@@ -57,7 +59,7 @@ def _is_uneven(position: Position, orders: Iterable[Order]) -> bool:
 
 def step_torn(work: Work, position: Position) -> None:
     """Close what has stood without its partner for a while; what the broker owes fills of is left to a person."""
-    torn = torn_entries(work, position)
+    torn = torn_orders(work, position)
     if not torn or has_expired(work, position):
         return
     order = max(torn, key=lambda found: found.changed_at)
@@ -71,4 +73,8 @@ def step_torn(work: Work, position: Position) -> None:
     elif position.state == "entering":
         next_opening(work, position)  # the pause between two tries may be long: there is none any more
     else:
-        leave(work, position, UNWIND, f"{order.ref} was over and has filled after all, without its partners")
+        if order.purpose is Purpose.UNWIND:
+            text = f"{order.ref} has closed more than had no partner"
+        else:
+            text = f"{order.ref} was over and has filled after all, without its partners"
+        leave(work, position, UNWIND, text)

@@ -21,7 +21,7 @@ from engine.model.contract import Underlying, product
 from engine.model.event import MarketMoved, Request
 from engine.model.facts import EventCalendar
 from engine.model.money import ZERO, Rounding
-from engine.model.order import Order, OrderType, Purpose, Side
+from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side
 from engine.record.record import Kind
 from engine.run.audit.audit import audit
 from engine.run.resume import resume
@@ -283,9 +283,11 @@ class OnePosition(RuleBasedStateMachine):
 
     @invariant()
     def closing_orders_fit(self) -> None:
-        """9; a group counts once."""
+        """9; a group counts once, and one that was over and works after all does not while it is taken back."""
+        over = {each.data["ref"] for each in self.desk.said(Kind.ORDER) if each.data["status"] == "cancelled"}
+        counted = [o for o in self.desk.live if not (o.ref in over and o.status is OrderStatus.CANCELLING)]
         for position in self.desk.state.positions.values():
-            live = [o for o in self.desk.live if o.position == position.id and o.purpose in self.closing]
+            live = [o for o in counted if o.position == position.id and o.purpose in self.closing]
             groups = {order.oca_group or order.ref: order for order in live}
             for leg in position.legs:
                 asked = [o for o in groups.values() if leg.name in {each.name for each in o.legs}]

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hand_desk import Desk, put, text_of
+from hand_desk import CONDOR, Desk, put, text_of
 
 from engine.model.command import Inquire
 from engine.model.event import BrokerStatus, ExecutionReport
@@ -213,3 +214,37 @@ def test_what_is_told_of_an_overfill_after_its_partner_was_closed_is_closed_too(
     desk.settle(120)
     assert desk.position.state == "open"
     assert len(desk.submitted) == before
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_the_partners_of_what_an_unwind_closed_beyond_its_size_are_closed_too(*, is_late: bool) -> None:
+    """Seed 7400366: the exchange took back a short put of two, the three others were closed for it, and that filled
+    twice: the other short put stood alone, without a stop, and no exit of its bot could close it.
+
+    is_late: of its second fill one leg is told later.
+    """
+    desk = Desk((text_of(legs=CONDOR, quantity="2", risk="{max_loss_per_trade: $20000}"),))
+    order = desk.enter()
+    desk.ack(order)
+    told = desk.fill(order, 2)
+    short = next(each for each in told if each.option == put(5945))
+    desk.send(replace(short, exec_id=f"{short.exec_id[:-1]}2", quantity=Decimal(1)))
+    desk.tick(1)
+    closing = desk.last
+    assert (closing.purpose, closing.quantity, len(closing.legs)) == (Purpose.UNWIND, 1, 3)
+    desk.fill(closing)
+    desk.tick(1)
+    assert (desk.position.state, [leg.held for leg in desk.position.legs]) == ("open", [1, 1, 1, 1])
+    *first, last = desk.executions_of(closing, 1)
+    for report in first:
+        desk.send(report)
+    if is_late:
+        desk.tick(20)
+        assert desk.last.ref == closing.ref, "its partner may be told yet"
+    desk.send(last)
+    desk.tick(1)
+    assert [leg.held for leg in desk.position.legs] == [1, 0, 0, 0]
+    assert (desk.last.purpose, desk.last.side, desk.last.legs[0].option) == (Purpose.UNWIND, Side.BUY, put(5945))
+    assert f"{closing.ref} has closed more than had no partner: the position is closed" in desk.alarms
+    desk.fill(desk.last)
+    assert desk.position.state == "closed"

@@ -86,7 +86,8 @@ def _is_wrong_way(books: Books, entry: Entry) -> bool:
 class _Working:
     """A live exit: the order as last recorded, and what its group filled since its quantity was set, by leg.
 
-    beside: of one that had been given up, the exits that were live when it came to life.
+    beside: of one that had been given up, or had ended by the broker's word, the exits that were live when it came to
+    life.
     """
 
     order: Order
@@ -115,17 +116,22 @@ def never_more_at_work(tape: Tape) -> Iterator[Finding]:
     """9: Working exits of a leg never exceed what is held; those of one OCA group count once, as the largest.
 
     Where the broker has taken back a trade, or an exit that was over has filled after all, one that is being cancelled
-    for it counts no more. Neither does one that was given up and has come to life, while it is being taken back beside
-    exits that had been sent before, nor what rests in an option that trades no more.
+    for it counts no more; what is told of before the connection stands is fitted to once it does. Neither does one that
+    was given up, or had been cancelled or refused, and has come to life, while it is being taken back beside exits that
+    had been sent before, nor what rests in an option that trades no more.
     """
     books = Books()
     busted: set[str] = set()
     working: dict[str, _Working] = {}
     given_up = GivenUp()
     told: set[str] = set()
+    ended: set[str] = set()
+    is_linked = True
     for turn in tape.turns:
         touched: dict[str, Entry] = {}
         for entry in turn:
+            if entry.kind is Kind.RUN_STARTED or entry.kind is Kind.LINK:
+                is_linked = entry.record.data.get("up") is True
             if entry.kind is Kind.FILL and (_takes_back(books, entry) or _is_late(working, entry)):
                 busted.add(entry.record.position)
             if entry.kind in (Kind.POSITION, Kind.FILL, Kind.SETTLEMENT):
@@ -135,9 +141,13 @@ def never_more_at_work(tape: Tape) -> Iterator[Finding]:
                 _note_fill(working, entry)
             if entry.order is not None and entry.order.purpose is not Purpose.ENTRY:
                 given_up.note(entry.order, entry.record.at)
-                _note_order(working, entry.order, given_up)
+                _note_order(working, entry.order, is_unawaited=entry.order.ref in given_up or entry.order.ref in ended)
+                if entry.order.status in (OrderStatus.CANCELLED, OrderStatus.REFUSED):
+                    ended.add(entry.order.ref)
                 touched[entry.order.position] = entry
         for position, entry in touched.items():
+            if position in busted and not is_linked:
+                continue
             live = [each for each in working.values() if each.order.position == position]
             counted = [each for each in live if not each.is_leaving or (position not in busted and _counts(each, live))]
             if (text := _too_much(books, counted, position, entry.record.at)) and position not in told:
@@ -152,7 +162,7 @@ def _is_late(working: dict[str, _Working], entry: Entry) -> bool:
 
 
 def _counts(each: _Working, live: Iterable[_Working]) -> bool:
-    """Say no of an exit that had been given up when it came to life, unless another one was sent since."""
+    """Say no of an exit that nobody awaited when it came to life, unless another one was sent since."""
     return each.beside is None or any(other is not each and other.order.ref not in each.beside for other in live)
 
 
@@ -174,7 +184,7 @@ def _note_fill(working: dict[str, _Working], entry: Entry) -> None:
             each.since[leg] = each.since.get(leg, 0) + count
 
 
-def _note_order(working: dict[str, _Working], order: Order, given_up: GivenUp) -> None:
+def _note_order(working: dict[str, _Working], order: Order, *, is_unawaited: bool) -> None:
     if not order.status.is_live:
         working.pop(order.ref, None)
         return
@@ -182,7 +192,7 @@ def _note_order(working: dict[str, _Working], order: Order, given_up: GivenUp) -
     if known is None or known.order.quantity != order.quantity:
         counts = order.counts
         since = {leg.name: count for leg, count in zip(order.legs, counts, strict=True) if not leg.opens}
-        beside = frozenset(working) if known is None and order.ref in given_up else None
+        beside = frozenset(working) if known is None and is_unawaited else None
         working[order.ref] = _Working(order, since, beside)
     else:
         known.order = order

@@ -282,6 +282,24 @@ def test_an_exit_that_is_cancelled_for_a_trade_taken_back_is_not_too_much() -> N
     assert 9 not in broken([*day[:end], bust, *leaving])
 
 
+def test_what_a_start_hears_to_be_taken_back_is_fitted_to_once_the_connection_stands() -> None:
+    day = sound_day()
+    end = index_of(day, of(Kind.FILL), 1)
+    bust = [
+        fill("10:30", 1, "e.1.02", "1.20", Purpose.ENTRY, 1),
+        entity("10:30", order(1, Purpose.ENTRY, leg_filled=(1,))),
+    ]
+    starts = [*day[:end], engine_record("10:29", Kind.RUN_STARTED), *bust]
+    linked = [*starts, engine_record("10:31", Kind.LINK, up=True, reason="", account="DU1")]
+    resting = {**RESTING, "status": OrderStatus.WORKING}
+    target = entity("10:31", order(2, Purpose.TARGET, **resting, perm_id=901, quantity=1))
+    stop = entity("10:31", order(3, Purpose.STOP, **{**resting, "order_id": 3}, perm_id=902, quantity=1))
+    assert 9 not in broken(starts)
+    assert 9 not in broken([*linked, target, stop])
+    assert 9 in broken([*linked, target]), "the stop was not made smaller"
+    assert 9 in broken([*day[:end], *bust]), "it was told while the connection stood"
+
+
 def test_an_exit_that_fills_although_its_entry_was_taken_back_is_the_broker_s_doing() -> None:
     day = sound_day()
     end = index_of(day, of(Kind.FILL), 1)
@@ -323,6 +341,16 @@ def test_an_exit_beside_a_stop_that_was_given_up_and_comes_to_life_is_not_too_mu
     gone = entity("10:02:01", order(4, Purpose.EXIT, status=OrderStatus.CANCELLED))
     again = entity("10:02:02", order(5, Purpose.EXIT))
     assert 9 in broken([*given_up("10:00:46"), gone, again]), "a new one waits for its end"
+
+
+@pytest.mark.parametrize("was", [OrderStatus.CANCELLED, OrderStatus.REFUSED])
+def test_neither_is_one_that_the_broker_had_called_over(was: OrderStatus) -> None:
+    """An old list is told again: the stop was cancelled before the exit was sent, and is taken back."""
+    day = given_up("10:00:45")
+    ended = changed(day, of(Kind.ORDER, number=3, status="abandoned"), 0, status=was.value)
+    assert 9 not in broken(ended)
+    alive = replace(ended[-1], data={**ended[-1].data, "status": "working"})
+    assert 9 in broken([*ended[:-1], alive]), "it is to be taken back"
 
 
 def test_when_a_stop_that_was_given_up_fills_the_exit_beside_it_is_to_be_taken_back() -> None:

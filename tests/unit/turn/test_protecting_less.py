@@ -23,16 +23,25 @@ def stops(desk: Desk) -> dict[str, Order]:
     return {order.legs[0].name: order for order in desk.live if order.purpose is Purpose.PROTECT}
 
 
+@pytest.mark.parametrize("is_start", [False, True])
 @pytest.mark.parametrize("legs", [PUT, STRANGLE])
-def test_29_a_stop_is_made_smaller_with_the_fill_that_is_taken_back(legs: str) -> None:
-    """It was only with the next quote: `rulebot chaos` found three at work to buy back two (seed 7000091)."""
+def test_29_a_stop_is_made_smaller_with_the_fill_that_is_taken_back(legs: str, *, is_start: bool) -> None:
+    """It was only with the next quote: `rulebot chaos` found three at work to buy back two (seed 7000091).
+
+    is_start: it is told before the connection stands (seed 8100200).
+    """
     desk = Desk((text_of(legs=legs, exits=LAST, quantity="3", risk=RISK),))
     told = desk.fill(desk.enter())
     desk.tick(1)
     for order in stops(desk).values():
         desk.ack(order)
     assert stops(desk)["short_put"].quantity == 3
+    if is_start:
+        desk.unlink()
     desk.send(replace(told[0], exec_id=f"{told[0].exec_id[:-1]}2", quantity=Decimal(2)))
+    if is_start:
+        assert stops(desk)["short_put"].quantity == 3, "whether the broker has it is not known"
+        desk.link()
     assert stops(desk)["short_put"].quantity == 2
 
 
