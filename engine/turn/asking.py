@@ -21,11 +21,12 @@ from engine.turn.doubting import DOUBT, our_books
 from engine.turn.ended import order_ended
 from engine.turn.entered import stop_for_today
 from engine.turn.judging import wake
+from engine.turn.owed import owes_fills
 from engine.turn.resting import ask_back, cancel, has_run_out, option_has_expired
 from engine.turn.reviving import adopted, revive
 from engine.turn.rivals import note_refs
 from engine.turn.torn import torn_orders
-from engine.turn.unseen import book_unseen, owes_fills
+from engine.turn.unseen import book_unseen
 from engine.turn.work import Work
 
 ASK_EVERY = timedelta(seconds=55)
@@ -74,7 +75,7 @@ def _was_at_work(work: Work, order: Order) -> bool:
 
 
 def _is_doubtful(work: Work, order: Order) -> bool:
-    is_answered = order.status not in (OrderStatus.UNKNOWN, OrderStatus.CANCELLING) and not owes_fills(order)
+    is_answered = order.status not in (OrderStatus.UNKNOWN, OrderStatus.CANCELLING) and not owes_fills(work, order)
     return not is_answered or order.ref in work.absent
 
 
@@ -117,7 +118,7 @@ def listed_at_first(work: Work, at_broker: frozenset[str]) -> None:
         order = work.orders[ref]  # the end of one may have changed another
         if ref in at_broker:
             found(work, order)
-        elif order.status.is_live and not owes_fills(order):
+        elif order.status.is_live and not owes_fills(work, order):
             missing.append(ref)
             _missing_at_first(work, order)
     work.absent = frozenset(ref for ref in missing if work.orders[ref].status.is_live)

@@ -23,6 +23,7 @@ from engine.turn.message_codes import (
     REFUSALS,
 )
 from engine.turn.mismatch import check_net_price, check_terms, is_second
+from engine.turn.owed import owed
 from engine.turn.resting import RESTING, cancel, has_run_out, is_too_early, partner_has_filled, take_back
 from engine.turn.reviving import adopted, told_to_work
 from engine.turn.rivals import note_completed
@@ -140,8 +141,8 @@ def conclude(work: Work, order: Order) -> None:
     """Finish an order whose final status has come, once its executions are all counted."""
     if order.ended is None or not order.status.is_live:
         return
-    owed = order.quantity if order.ended is OrderStatus.FILLED else order.reported
-    if order.filled < owed:
+    filled = order.quantity if order.ended is OrderStatus.FILLED else order.reported
+    if order.filled < filled and any(owed(work, order, filled).values()):
         return
     asked = order.status is OrderStatus.CANCELLING
     order = work.put_order(replace(order, status=order.ended, attempt_until=None))

@@ -16,8 +16,8 @@ from engine.turn.doubting import DOUBT
 from engine.turn.entered import next_opening
 from engine.turn.judging import wake
 from engine.turn.leaving import leave
+from engine.turn.owed import owes_fills
 from engine.turn.resting import has_expired
-from engine.turn.unseen import owes_fills
 from engine.turn.work import Work
 
 
@@ -64,10 +64,10 @@ def step_torn(work: Work, position: Position) -> None:
         return
     order = max(torn, key=lambda found: found.changed_at)
     left = (DOUBT - (work.at - order.changed_at)).total_seconds()
-    is_told = not any(_lacks_legs(found, position) or owes_fills(found) for found in torn)
+    is_told = not any(_lacks_legs(found, position) or owes_fills(work, found) for found in torn)
     if left > 0 and not is_told:
         wake(work, position.bot, left)
-    elif any(owes_fills(found) for found in torn):
+    elif any(owes_fills(work, found) for found in torn):
         text = f"the broker says that {order.ref} has filled, and does not tell the fills of all its legs"
         work.alarm(position.bot, f"{text}: a person must look", position.id)
     elif position.state == "entering":

@@ -25,6 +25,7 @@ from engine.model.values import replace
 from engine.turn.doubting import our_books
 from engine.turn.ended import count_opened
 from engine.turn.executions import count_fill
+from engine.turn.owed import owed, owes_fills
 from engine.turn.resting import option_has_expired
 from engine.turn.work import Work
 
@@ -49,10 +50,9 @@ def book_unseen(work: Work, at_broker: frozenset[str], costs: Mapping[Option, De
     word counts, whatever the account holds, in which others may have traded: what it calls filled is filled whole.
     """
     gone = [order for order in work.orders.values() if _may_have_filled(work, order, at_broker, today)]
-    said = [order for order in gone if today and owes_fills(order) and not _has_expired(work, order)]
+    said = [order for order in gone if today and owes_fills(work, order) and not _has_expired(work, order)]
     for order in said:
-        counts = {at: max(order.reported * leg.ratio - order.counts[at], 0) for at, leg in enumerate(order.legs)}
-        _book(work, order, counts, {})
+        _book(work, order, owed(work, order, order.reported), {})
     gone = _of_groups([order for order in gone if order not in said])
     claims = [claim for order in gone for claim in _claims(work, order)]
     filled: dict[tuple[str, int], int] = {}
@@ -86,12 +86,7 @@ def _may_have_filled(work: Work, order: Order, at_broker: frozenset[str], today:
     if not order.status.is_live or order.ref in at_broker or order.status is OrderStatus.PREPARED:
         return False
     is_earlier = order.sent_at is not None and exchange_date(order.sent_at) < exchange_date(work.at)
-    return order.filled < order.quantity and (is_earlier or (today and owes_fills(order)))
-
-
-def owes_fills(order: Order) -> bool:
-    """Say whether the broker has said that more is filled than it has told executions of."""
-    return order.reported > order.filled
+    return order.filled < order.quantity and (is_earlier or (today and owes_fills(work, order)))
 
 
 def _has_expired(work: Work, order: Order) -> bool:
@@ -178,10 +173,14 @@ def _book(work: Work, order: Order, counts: Mapping[int, int], costs: Mapping[Op
         if count:
             option = named.get(order.legs[at].option, order.legs[at].option)
             count_fill(work, work.orders[order.ref], _execution(work, order, option, at, count, prices[at]))
-    how = "at the account's average cost, commission included" if is_entry else f"at the {_price_word(order)} it had"
+    how = (
+        "at the account's average cost, commission included"
+        if is_entry
+        else f"at the {_price_word(work, order)} it had"
+    )
     net = sum((price * leg.weight * -leg.side.sign for price, leg in zip(prices, order.legs, strict=True)), ZERO)
     shown = f"{abs(net if order.is_combo else prices[0]):f}"
-    fact = "has filled, and not all of it is told" if owes_fills(order) else "filled while nobody listened"
+    fact = "has filled, and not all of it is told" if owes_fills(work, order) else "filled while nobody listened"
     text = f"{order.ref} {fact}: {max(counts.values())} booked {how}, {shown}"
     help = f"Compare it with the account's statement; 'rulebot store correct {order.ref} PRICE' puts it right"
     work.alarm(order.bot, f"{text}. {help}", order.position)
@@ -197,7 +196,7 @@ def _own_prices(work: Work, order: Order, counts: Mapping[int, int], costs: Mapp
     Legs that were told have their prices, those that a roll opens what they have cost the account; what is left of a
     combo's price stands at the first of the others.
     """
-    price = _own_price(order)
+    price = _own_price(work, order)
     if not order.is_combo:
         return [price]
     weights = [leg.weight * leg.side.sign * order.side.sign for leg in order.legs]
@@ -220,8 +219,8 @@ def _opened_at(work: Work, order: Order, opening: list[int], costs: Mapping[Opti
     return {} if quoted is None else {opening[0]: -quoted / (legs[0].weight * legs[0].side.sign)}
 
 
-def _own_price(order: Order) -> Decimal:
-    if (average := _average(order)) is not None:
+def _own_price(work: Work, order: Order) -> Decimal:
+    if (average := _average(work, order)) is not None:
         return average
     price = order.stop_price if order.stop_price is not None else order.limit_price
     if price is None:
@@ -229,9 +228,9 @@ def _own_price(order: Order) -> Decimal:
     return price
 
 
-def _average(order: Order) -> Decimal | None:
+def _average(work: Work, order: Order) -> Decimal | None:
     """Return the average price that the broker has told of what it has not told the executions of."""
-    return order.average_price if owes_fills(order) else None
+    return order.average_price if owes_fills(work, order) else None
 
 
 def _told_price(work: Work, order: Order, at: int) -> Decimal:
@@ -248,8 +247,8 @@ def _told_price(work: Work, order: Order, at: int) -> Decimal:
     return abs(sum((booked.cash for booked in told), ZERO)) / (count * leg.option.multiplier) if count else ZERO
 
 
-def _price_word(order: Order) -> str:
-    if _average(order) is not None:
+def _price_word(work: Work, order: Order) -> str:
+    if _average(work, order) is not None:
         return "average price"
     if order.stop_price is not None:
         return "stop price"

@@ -8,7 +8,7 @@ import pytest
 from hand_desk import SELLER, Desk, call, kept, put, text_of
 
 from engine.model.contract import Option, Underlying
-from engine.model.event import BrokerStatus, MarketMoved, Request
+from engine.model.event import BrokerStatus, MarketMoved, OrdersListed, Request
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.model.session import session_after
@@ -455,3 +455,29 @@ def test_what_the_broker_liquidated_this_morning_is_no_fill_of_an_order_of_yeste
     assert (desk.position.state, desk.position.exit_reason) == ("closed", "liquidated")
     assert desk.position.cash == opened.cash - 725
     assert not any("nobody listened" in text for text in desk.alarms)
+
+
+@pytest.mark.parametrize("is_told_before", [False, True])
+def test_29_what_the_exchange_took_back_is_not_booked_by_the_brokers_word(*, is_told_before: bool) -> None:
+    """Seeds 8100258 and 7100044: "Filled" still counts what was taken back, and it was booked as a fill that is none.
+
+    is_told_before: the fill itself was told, and not only that it was taken back.
+    """
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    short, long = desk.executions_of(order, 1)
+    desk.report(order, BrokerStatus.FILLED, 1)
+    if is_told_before:
+        desk.send(short)
+    desk.unlink()
+    desk.send(replace(short, exec_id=f"{short.exec_id[:-1]}2", quantity=Decimal(0)))
+    desk.link([], [(long.option, 1)])
+    desk.send(long)
+    for _ in range(3):
+        desk.tick(11)
+        desk.send(OrdersListed(desk.now, frozenset()))
+    assert [leg.opened for leg in desk.position.legs] == [0, 1]
+    assert (desk.last.purpose, desk.last.legs[0].option) == (Purpose.UNWIND, long.option)
+    desk.fill(desk.last)
+    assert desk.position.state == "closed"
