@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from engine.model.order import Order, Purpose
 from engine.model.position import Position
-from engine.turn.closing import UNWIND, is_unwound, partners
+from engine.turn.closing import UNWIND, is_back, is_unwound, partners
 from engine.turn.doubting import DOUBT
 from engine.turn.entered import next_opening
 from engine.turn.judging import wake
@@ -25,8 +25,9 @@ def torn_orders(work: Work, position: Position) -> list[Order]:
     """Return the orders that are over and have left the position legs without their partners.
 
     A combo that opened and has been unwound since its last fill is none of them: an exit may close single legs of what
-    was kept. One that was unwound before is, if its last fills were of the partners of what was closed then. So is what
-    unwound, where it has filled more than had no partner. While a further try works its end decides.
+    was kept. One that was unwound before is, if its last fills were of the partners of what was closed then, and one
+    that has opened again what an exit had closed apart. So is what unwound, where it has filled more than had no
+    partner. While a further try works its end decides.
     """
     if position.state not in ("open", "entering") or position.is_let_be or is_unwound(position):
         return []
@@ -38,7 +39,8 @@ def torn_orders(work: Work, position: Position) -> list[Order]:
     if unwound is not None and _is_uneven(position, orders):
         beyond = [order for order in orders if order.purpose is Purpose.UNWIND and min(order.unfilled) < 0]
         return [order for order in beyond or over if order.changed_at >= unwound]
-    return [order for order in over if _lacks_legs(order, position) and (unwound is None or order.changed_at > unwound)]
+    later = [order for order in over if unwound is None or order.changed_at > unwound]
+    return [order for order in later if is_back(position) or _lacks_legs(order, position)]
 
 
 def _lacks_legs(order: Order, position: Position) -> bool:

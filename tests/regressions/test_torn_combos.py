@@ -248,3 +248,28 @@ def test_the_partners_of_what_an_unwind_closed_beyond_its_size_are_closed_too(*,
     assert f"{closing.ref} has closed more than had no partner: the position is closed" in desk.alarms
     desk.fill(desk.last)
     assert desk.position.state == "closed"
+
+
+def test_what_an_overfill_opens_again_of_a_side_that_was_closed_is_closed_too() -> None:
+    """Seed 8101188: an exit had closed the puts, and then the entry filled once more; its puts stayed for the day."""
+    exits = '\n  - {name: puts, vix: {above: 30}, close: put_side}\n  - time: "15:45"\n'
+    desk = Desk((text_of(legs=CONDOR, exits=exits, risk="{max_loss_per_trade: $20000}"),))
+    order = desk.enter()
+    desk.fill(order)
+    desk.level("VIX", 31.0)
+    desk.tick(1)
+    desk.fill(desk.last)
+    desk.level("VIX", 16.0)
+    desk.tick(1)
+    for report in desk.executions_of(order, 1):
+        desk.send(report)
+    desk.tick(1)
+    assert [leg.held for leg in desk.position.legs] == [1, 1, 2, 2]
+    closing = desk.last
+    assert (closing.purpose, closing.quantity) == (Purpose.UNWIND, 1)
+    assert [leg.name for leg in closing.legs] == ["short_put", "long_put"]
+    desk.fill(closing)
+    before = len(desk.submitted)
+    desk.settle(120)
+    assert ([leg.held for leg in desk.position.legs], desk.position.state) == ([0, 0, 2, 2], "open")
+    assert len(desk.submitted) == before

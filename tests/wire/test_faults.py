@@ -343,6 +343,15 @@ async def test_row_50_an_order_fills_once_more_than_it_was_for(running, client):
     assert [each.quantity for each in running.exchange.positions()] == [Decimal(2)]
 
 
+@at_open("kind: overfill, on: fill, seconds: 5", "kind: overfill, on: fill, seconds: 10")
+async def test_row_50_an_order_that_fills_twice_more_is_filled_all_the_same(running, client):
+    """It was shown to work again, as filled with three of two."""
+    client.send(*buy(running))
+    found = await client.fence(5)
+    assert len(exec_ids(found)) == 3
+    assert [(each[2], each[3]) for each in of("3", found)][-1] == ("Filled", "3")
+
+
 def combo(running: RunningGateway, order_id: int = 1) -> list[object]:
     legs = [(con_id(running, 5895), 1, "BUY"), (con_id(running, 5890), 1, "SELL")]
     return order(order_id, legs=legs, limit="3.00")

@@ -66,7 +66,7 @@ def fill_beyond(desk: Desk, exec_id: str) -> list[Report]:
         return []
     quotes = desk.quotes(leg.instrument.con_id for leg in order.legs)
     asked = order.ticket.quantity
-    order.resize(asked + 1)
+    order.resize(order.filled + 1)
     fill = Fill(order.last_price, 1, ADDED)
     reports = execute(desk, order, parts_of(order, fill, quotes), fill, quotes)
     order.resize(asked)
