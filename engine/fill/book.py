@@ -14,7 +14,8 @@ class Booked:
     """One execution as it was booked: enough to replace it by its correction and to give it its commission.
 
     `position` is "" for an execution that is not ours: `foreign` is its report then. is_paid: its commission was told,
-    or none will be. by_others: with it somebody else has closed what we held. dealt_at: see `when_dealt`.
+    or none will be. by_others: with it somebody else has closed what we held. dealt_at: see `when_dealt`. ref: of the
+    order of ours that it is of. taken_back: contracts that the exchange has taken back of it.
     """
 
     exec_id: str
@@ -28,6 +29,8 @@ class Booked:
     foreign: ExecutionReport | None = None
     by_others: bool = False
     dealt_at: datetime | None = None
+    ref: str = ""
+    taken_back: int = 0
 
 
 def of_others(report: ExecutionReport) -> Booked:
@@ -52,6 +55,13 @@ def when_dealt(told_at: datetime, executed_at: datetime, sent_at: datetime | Non
     if told_at - executed_at < TOLD_LATE:
         return told_at
     return executed_at if sent_at is None else max(executed_at, sent_at)
+
+
+def taken_back(known: Booked | None, quantity: int) -> int:
+    """Return how many contracts the exchange has taken back of a fill of ours; known: as it was booked before."""
+    if known is None or known.by_others or is_unseen(known.exec_id):
+        return 0
+    return max(known.quantity + known.taken_back - quantity, 0)
 
 
 def owes_none(exec_id: str, quantity: int) -> bool:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.decide.bot_day import BotDay
-from engine.fill.book import BY_OTHERS, Booked, of_others, owes_none, when_dealt
+from engine.fill.book import BY_OTHERS, Booked, of_others, owes_none, taken_back, when_dealt
 from engine.model.collector import seldom_collected
 from engine.model.contract import LOT, SHARES_NAME
 from engine.model.event import ExecutionReport
@@ -200,7 +200,7 @@ def _book(booked: dict[str, Booked], record: Record, orders: Mapping[str, Mappin
     multiplier = 1 if is_share else int(options[0]["multiplier"]) if options else LOT
     sign = -1 if data["is_buy"] else 1
     base = exec_id.rpartition(".")[0]
-    corrected = booked.get(base)
+    corrected, is_by_others = booked.get(base), data["purpose"] == BY_OTHERS
     booked[base] = Booked(
         exec_id=exec_id,
         position=record.position,
@@ -210,7 +210,9 @@ def _book(booked: dict[str, Booked], record: Record, orders: Mapping[str, Mappin
         cash=Decimal(str(data["price"])) * count * multiplier * sign,
         commission=corrected.commission if corrected else ZERO,
         is_paid=owes_none(exec_id, count) or (corrected is not None and corrected.is_paid),
-        by_others=data["purpose"] == BY_OTHERS,
+        by_others=is_by_others,
+        ref="" if is_by_others else str(data["ref"]),
+        taken_back=0 if is_by_others else taken_back(corrected, count),
         dealt_at=corrected.dealt_at if corrected else _dealt_at(record, order),
     )
 

@@ -30,6 +30,7 @@ def ending_corrected(work: Work, event: EndingCorrected) -> None:
         cash=cash,
         is_paid=True,
         by_others=order is None,
+        ref="" if order is None else order.ref,
         dealt_at=when_dealt(work.at, fill.executed_at, None if order is None else order.sent_at),
     )
     work.put_booked(fill.exec_id.rpartition(".")[0], booked)

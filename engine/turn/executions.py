@@ -7,7 +7,7 @@ summary execution of a combo is passed over.
 from decimal import Decimal
 
 from engine.fill.apply import add_commission, add_fill, book, leg_of, unbook
-from engine.fill.book import Booked, of_others, owes_none, when_dealt
+from engine.fill.book import Booked, of_others, owes_none, taken_back, when_dealt
 from engine.model.contract import Option
 from engine.model.event import CommissionReport, ExecutionReport
 from engine.model.money import CENT, ZERO
@@ -142,7 +142,8 @@ def _corrected_roll(work: Work, base: str, known: Booked, event: ExecutionReport
     count = int(event.quantity)
     cash = event.price * count * leg.option.multiplier * (-1 if event.is_buy else 1)
     is_paid = known.is_paid or owes_none(event.exec_id, count)
-    booked = replace(known, exec_id=event.exec_id, quantity=count, cash=cash, is_paid=is_paid)
+    gone = taken_back(known, count)
+    booked = replace(known, exec_id=event.exec_id, quantity=count, cash=cash, is_paid=is_paid, taken_back=gone)
     work.put_booked(base, booked)
     position = work.put_position(book(unbook(work.positions[known.position], known), booked, leg.option))
     record_fill(work, event, booked, event.option or leg.option, event.ref, Purpose.ROLL.value)
@@ -189,7 +190,19 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     commission = corrected.commission if corrected else ZERO
     is_paid = owes_none(event.exec_id, count) or (corrected is not None and corrected.is_paid)
     dealt_at = corrected.dealt_at if corrected else when_dealt(work.at, event.executed_at, order.sent_at)
-    booked = Booked(event.exec_id, holder, leg.name, is_entry, count, cash, commission, is_paid, dealt_at=dealt_at)
+    booked = Booked(
+        event.exec_id,
+        holder,
+        leg.name,
+        is_entry,
+        count,
+        cash,
+        commission,
+        is_paid,
+        dealt_at=dealt_at,
+        ref=order.ref,
+        taken_back=taken_back(corrected, count),
+    )
     work.put_booked(base, booked)
     order = work.put_order(add_fill(order, index, count))
     work.put_position(book(work.positions[holder], booked, event.option))
@@ -260,10 +273,13 @@ def _after_correction(work: Work, position: Position) -> None:
 def fit_what_works(work: Work, position: Position) -> None:
     """Let what works for a position of which the exchange has taken something back close no more than it holds now.
 
-    What rests is made smaller. A closing order is taken back, and what is held is closed by the next one.
+    What rests is made smaller, or taken back with the last that it was for. A closing order is taken back, and what is
+    held is closed by the next one.
     """
+    held = {leg.name for leg in position.legs if leg.held > 0}
     for order in work.live_orders(position.id):
-        if order.purpose in CLOSING and _is_too_large(position, order):
+        is_for_nothing = held.isdisjoint(leg.name for leg in order.legs)
+        if (order.purpose in CLOSING or is_for_nothing) and _is_too_large(position, order):
             cancel(work, order, "the exchange took back a part of what it closes")
     position = work.positions[position.id]
     if position.state == "exiting":

@@ -1,18 +1,19 @@
 """What the broker owes us: fills that it speaks of, and of which it has told no executions.
 
-Its words of an order count structures; executions come leg by leg, and later. Of a leg of which the exchange has
-corrected an execution they tell it all: what was taken back is still in the broker's words.
+Its words of an order count structures, and what the exchange has taken back is in them still; executions come leg by
+leg, and later.
 """
 
 from engine.model.order import Order
-from engine.model.unseen import FIRST_REVISION, is_unseen
+from engine.model.unseen import is_unseen
 from engine.turn.work import Work
 
 
 def owed(work: Work, order: Order, filled: int) -> dict[int, int]:
     """Return the contracts of each leg, by its number, that are yet to be told when so many structures have filled."""
-    lacking = (filled * leg.ratio - count for leg, count in zip(order.legs, order.counts, strict=True))
-    return {at: 0 if count <= 0 or _is_corrected(work, order, at) else count for at, count in enumerate(lacking)}
+    counted = zip(order.legs, order.counts, strict=True)
+    lacking = {at: max(filled * leg.ratio - count, 0) for at, (leg, count) in enumerate(counted)}
+    return {at: count and max(count - _taken_back(work, order, at, count), 0) for at, count in lacking.items()}
 
 
 def owes_fills(work: Work, order: Order) -> bool:
@@ -20,16 +21,15 @@ def owes_fills(work: Work, order: Order) -> bool:
     return order.reported > order.filled and any(owed(work, order, order.reported).values())
 
 
-def _is_corrected(work: Work, order: Order, at: int) -> bool:
-    """Say whether the exchange has corrected an execution of a leg: the last part of its id counts the corrections
-    (TWS API, Execution.execId).
+def _taken_back(work: Work, order: Order, at: int, most: int) -> int:
+    """Return how many contracts of a leg were told and taken back: of so many at most, all where it was told only that
+    one was.
     """
-    leg = order.legs[at]
-    position = order.position_of(leg)
-    of_leg = position, leg.name, order.opens(position)
-    return any(
-        (booked.position, booked.leg, booked.is_entry) == of_leg
-        and not booked.exec_id.endswith(FIRST_REVISION)
-        and not is_unseen(booked.exec_id)
-        for booked in work.booked.values()
-    )
+    leg, total = order.legs[at], 0
+    of_leg = order.ref, order.position_of(leg), leg.name
+    for booked in work.booked.values():
+        if (booked.ref, booked.position, booked.leg) == of_leg and not is_unseen(booked.exec_id):
+            if not booked.quantity and not booked.taken_back:
+                return most
+            total += booked.taken_back
+    return total

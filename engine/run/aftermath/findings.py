@@ -75,11 +75,14 @@ def unfinished(day: Day) -> list[str]:
 def taken_over_without_end(day: Day) -> list[str]:
     """Return positions of which exits took over from each other again and again, so that none could close anything.
 
-    `OFTEN` within `SOON` none has reason to.
+    `OFTEN` within `SOON` none has reason to. With each fill that closes something, or that the exchange takes back, it
+    begins anew.
     """
     acted: dict[str, deque[Record]] = {}
     found: dict[str, None] = {}
     for record in day.records:
+        if record.kind is Kind.FILL and record.data["purpose"] != Purpose.ENTRY.value:
+            acted.pop(record.position, None)
         if record.kind is not Kind.DECISION or record.data["what"] != "exit":
             continue
         last = acted.setdefault(record.position, deque(maxlen=OFTEN))

@@ -36,3 +36,12 @@ def acted(reasons: str, apart: float) -> Day:
 )
 def test_exits_that_take_over_from_each_other_without_end_are_told(reasons: str, apart: float, is_told: bool) -> None:
     assert bool(taken_over_without_end(acted(reasons, apart))) is is_told
+
+
+def test_exits_between_which_something_is_closed_are_none_of_them() -> None:
+    day = acted("abababab", 1.0)
+    fill = Record(BEGAN + timedelta(seconds=3.5), Kind.FILL, "bot", "bot-1", {"purpose": "exit"})
+    entry = Record(BEGAN + timedelta(seconds=3.5), Kind.FILL, "bot", "bot-1", {"purpose": "entry"})
+    for between, is_told in ((fill, False), (entry, True)):
+        records = [*day.records[:4], between, *day.records[4:]]
+        assert bool(taken_over_without_end(cast(Day, SimpleNamespace(records=records)))) is is_told

@@ -45,6 +45,18 @@ def test_29_a_stop_is_made_smaller_with_the_fill_that_is_taken_back(legs: str, *
     assert stops(desk)["short_put"].quantity == 2
 
 
+def test_29_a_stop_is_taken_back_with_the_last_that_it_was_for() -> None:
+    """It was a moment later: one was at work to buy back what was not sold (seed 8101901)."""
+    desk = Desk((text_of(legs=STRANGLE, exits=LAST, quantity="2", risk=RISK),))
+    told = desk.fill(desk.enter())
+    desk.tick(1)
+    for order in stops(desk).values():
+        desk.ack(order)
+    for revision, left in ((2, 1), (3, 0)):
+        desk.send(replace(told[0], exec_id=f"{told[0].exec_id[:-1]}{revision}", quantity=Decimal(left)))
+    assert stops(desk)["short_put"].status is OrderStatus.CANCELLING
+
+
 def test_49_a_leg_has_no_stop_beside_an_order_that_is_being_taken_back_since_its_partner_has_come() -> None:
     """Both worked, and together they would have bought back more than was sold (seed 7000073 of `rulebot chaos`)."""
     desk = Desk((text_of(legs=STRANGLE, exits=LAST, quantity="2", risk=RISK),))
@@ -88,3 +100,22 @@ def test_29_an_exit_at_work_is_taken_back_when_the_exchange_takes_back_what_it_c
     assert desk.position.state == "closed"
     assert [leg.closed for leg in desk.position.legs] == [count, 2]
     assert not any("more was closed" in text for text in desk.alarms)
+
+
+def test_29_an_order_is_not_over_before_its_fills_are_told_though_one_of_the_same_leg_was_taken_back() -> None:
+    """What the exchange took back was of the order before it: the next one still owes its own."""
+    desk = Desk((text_of(legs=PUT, exits='\n  - time: "10:01"\n', risk="{undefined_risk: allow}"),))
+    desk.fill(desk.enter())
+    desk.until("10:01", step=5)
+    (told,) = desk.fill(desk.last)
+    desk.send(replace(told, exec_id=f"{told.exec_id[:-1]}2", quantity=Decimal(0)))
+    desk.tick(1)
+    again = desk.last
+    assert (again.purpose, again.quantity, len(desk.submitted)) == (Purpose.EXIT, 1, 3)
+    desk.ack(again)
+    desk.report(again, BrokerStatus.FILLED, 1)
+    desk.tick(1)
+    assert desk.order(again.ref).status.is_live
+    assert len(desk.submitted) == 3
+    desk.fill(again)
+    assert desk.position.state == "closed"
