@@ -99,9 +99,9 @@ def without_partner(day: Day) -> list[str]:
     """Return positions that end with a leg beyond what whole structures of their open legs hold.
 
     A side that an exit has closed is none of them, also where the broker has closed it beyond what was held, or has
-    taken back both what opened and what closed it, nor one of which it has rolled a part, nor a long leg that it has
-    left: nobody bids for it, and it may expire. A short leg whose long one is gone is, unless others have closed that
-    and a person has let the exits go on.
+    taken back what opened it, or both what opened and what closed it, nor one of which it has rolled a part, nor a long
+    leg that it has left: nobody bids for it, and it may expire. A short leg whose long one is gone is, unless others
+    have closed that and a person has let the exits go on.
     """
     gone, exited = left_to_go_on(day), _exited(day)
     rolled = {order.position for order in day.orders.values() if order.into and order.has_fills}
@@ -133,10 +133,17 @@ def left_to_a_person(day: Day) -> set[str]:
 
 
 def _exited(day: Day) -> set[tuple[str, str]]:
-    """Return the legs, with their positions, of which an exit of the spec was told to have closed something."""
+    """Return the legs, with their positions, of which an exit of the spec was told to have closed something, and those
+    beside them that it found nothing of: of the same right, where nothing of that is held.
+    """
     others = (Purpose.ENTRY.value, Purpose.UNWIND.value, BY_OTHERS)
     fills = (record for record in day.records if record.kind is Kind.FILL and record.data["purpose"] not in others)
-    return {(record.position, str(record.data["leg"])) for record in fills}
+    found = {(record.position, str(record.data["leg"])) for record in fills}
+    for position in day.positions.values():
+        held = {leg.option.right for leg in position.legs if leg.held > 0}
+        closed = {leg.option.right for leg in position.legs if (position.id, leg.name) in found} - held
+        found |= {(position.id, leg.name) for leg in position.legs if leg.option.right in closed}
+    return found
 
 
 def _structures(

@@ -103,6 +103,7 @@ def test_a_leg_of_a_closed_side_that_was_taken_back_whole_is_missing_from_nothin
     assert found(1, filled("short_put", "entry"), filled("short_put", "exit"), **closed) == []
     for purpose in ("entry", "unwind", "by_others"):
         assert found(1, filled("short_put", purpose), **closed) == torn
+    assert found(1, filled("long_put", "exit"), **closed) == [], "the exit has closed what was left of its side"
     alone = found(1, filled("short_put", "exit"), filled("long_put", "exit"), long_put=-1)
     assert alone == ["a-1 holds short_put without its partner"]
 
