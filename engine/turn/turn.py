@@ -152,6 +152,7 @@ def _step(work: Work, names: set[str], changes: dict[str, Any]) -> None:
     for order in work.all_live_orders():
         follow(work, work.orders[order.ref])
     step_asking(work)
+    blocked = _halts_of_rollers(work, names)
     for position in work.active_positions():
         if position.bot in names and position.state in ("entering", "open", "exiting"):
             step_exits(work, position)
@@ -159,8 +160,16 @@ def _step(work: Work, names: set[str], changes: dict[str, Any]) -> None:
         step_torn(work, work.positions[position.id])
         _retry(work, work.positions[position.id])
     if names:
-        _halt_and_enter(work, [(name, bot) for name, bot in work.program.bots.items() if name in names])
+        _halt_and_enter(work, [(name, bot) for name, bot in work.program.bots.items() if name in names], blocked)
     put_back(work)
+
+
+def _halts_of_rollers(work: Work, names: set[str]) -> dict[str, str]:
+    """Judge the halts of bots whose exits roll before these exits: a roll opens, and a halt that comes with the same
+    quotes is not to find it sent. Return why entries of each are blocked.
+    """
+    rolling = {name: bot for name in names if (bot := work.program.bots.get(name)) is not None and bot.rolls}
+    return {name: daily.step_halts(work, bot) for name, bot in sorted(rolling.items())}
 
 
 def _retry(work: Work, position: Position) -> None:
@@ -174,10 +183,10 @@ def _retry(work: Work, position: Position) -> None:
         place_protection(work, work.positions[position.id])
 
 
-def _halt_and_enter(work: Work, bots: list[tuple[str, CompiledBot]]) -> None:
-    """Judge the halts of all these bots, then their entries."""
+def _halt_and_enter(work: Work, bots: list[tuple[str, CompiledBot]], known: dict[str, str]) -> None:
+    """Judge the halts of all these bots, then their entries. known: of those whose halts were judged in this turn."""
     daily.stop_entering_at_loss(work)
-    blocked = {name: daily.step_halts(work, bot) for name, bot in bots}
+    blocked = {name: known[name] if name in known else daily.step_halts(work, bot) for name, bot in bots}
     if work.state.is_stopping:
         return
     for name, bot in bots:

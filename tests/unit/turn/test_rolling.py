@@ -232,6 +232,15 @@ def test_a_bot_that_opens_again_and_again_is_halted_before_it_rolls(monkeypatch:
     assert desk.state.bots["spread"].day.halted == "1 opening orders within 10 minutes"
 
 
+def test_what_halts_with_the_same_quotes_that_roll_comes_first() -> None:
+    """The order went out and was cancelled within one turn (seed 8400174): it could have filled."""
+    desk = held(risk="{max_loss_per_trade: $20000, halt_when: [{vix: {above: 20.5}}]}")
+    frighten(desk)
+    assert (rolls(desk), desk.position.state) == ([], "open")
+    assert desk.state.bots["spread"].day.halted.startswith("vix 21")
+    assert no_rolls(desk) or desk.said(Kind.DECISION, "skip")
+
+
 def test_a_limit_of_the_trade_is_asked_of_the_new_legs_alone() -> None:
     desk = held(risk="{max_loss_per_trade: $1900}")
     frighten(desk)
