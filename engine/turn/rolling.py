@@ -381,7 +381,8 @@ def begin_to_look(work: Work, position: Position, planned: ExitPlan, missing: st
     if since is None:
         since = work.at
         work.set_bot(position.bot, replace(state, unknown_since={**state.unknown_since, key: since}))
-        work.indexed = -1  # what it reads is to be streamed, and wakes it
+        work.indexed = -1  # what it reads is to be streamed, at once, and wakes it
+        work.state = work.state._replace(watch_at=work.at)
     wake(work, position.bot, SOON)
     left = planned.grace - (work.at - since).total_seconds()
     if left <= 0:
