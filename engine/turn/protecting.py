@@ -46,15 +46,15 @@ ASK_AGAIN = timedelta(minutes=1)
 def place_protection(work: Work, position: Position, closing: Collection[str] = ()) -> None:
     """Put a stop on every short leg that is to have one and has none; those that are there fit what is held.
 
-    closing: names of legs that are left out, since an exit closes them.
+    closing: names of legs that are left out, since an exit closes them. Of a position that is let be, or of which the
+    account holds less than our books, stops are only made smaller.
     """
     plan = work.governing(position).plan.risk.protect
-    if plan is None or position.state not in ("open", "exiting") or position.suspended or position.is_let_be:
+    if plan is None or position.state not in ("open", "exiting") or position.suspended:
         return
     if not work.state.is_linked or position.rearmed > REARM_LIMIT or has_expired(work, position):
         return
-    if work.is_doubted(position):
-        return
+    is_let_be = position.is_let_be or work.is_doubted(position)
     is_exiting = position.state == "exiting"  # then it is the closing order that waits, of other legs
     if not is_exiting and position.retry_at is not None and work.at < position.retry_at:
         return
@@ -65,8 +65,9 @@ def place_protection(work: Work, position: Position, closing: Collection[str] = 
         if not _is_at_risk(work, leg) or leg.name in closing or not plan.covers(leg.name):
             continue
         if (order := live.get(leg.name)) is None:
-            _place(work, position, leg, plan)
-        elif order.is_working and order.remaining != leg.held:
+            if not is_let_be:
+                _place(work, position, leg, plan)
+        elif order.is_working and (order.remaining > leg.held or (order.remaining < leg.held and not is_let_be)):
             changed = work.put_order(order.with_terms(order.filled + leg.held, order.stop_price))
             work.commands.append(Replace(changed))
 
