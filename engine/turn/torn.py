@@ -26,8 +26,8 @@ def torn_orders(work: Work, position: Position) -> list[Order]:
 
     A combo that opened and has been unwound since its last fill is none of them: an exit may close single legs of what
     was kept. One that was unwound before is, if its last fills were of the partners of what was closed then, and one
-    that has opened again what an exit had closed apart. So is what unwound, where it has filled more than had no
-    partner. While a further try works its end decides.
+    that has filled beyond its size, and so opened again what an exit had closed apart. So is what unwound, where it has
+    filled more than had no partner. While a further try works its end decides.
     """
     if position.state not in ("open", "entering") or position.is_let_be or is_unwound(position):
         return []
@@ -40,7 +40,7 @@ def torn_orders(work: Work, position: Position) -> list[Order]:
         beyond = [order for order in orders if order.purpose is Purpose.UNWIND and min(order.unfilled) < 0]
         return [order for order in beyond or over if order.changed_at >= unwound]
     later = [order for order in over if unwound is None or order.changed_at > unwound]
-    return [order for order in later if is_back(position) or _lacks_legs(order, position)]
+    return [each for each in later if _lacks_legs(each, position) or (min(each.unfilled) < 0 and is_back(position))]
 
 
 def _lacks_legs(order: Order, position: Position) -> bool:
