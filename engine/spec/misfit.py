@@ -43,7 +43,7 @@ def owed_words(owed: str, path: Path) -> str:
 def _help(path: Path, value: Plain, schema: Mapping[str, Any]) -> str | None:
     if schema.get("x-code") == "RB204":
         return _two_ways(path, value)
-    return _words(value, schema) or _unit(value, schema) or _rewritten(value, schema) or _example(schema)
+    return _words(value, schema) or _unit(value, schema) or _rewritten(value) or _example(schema)
 
 
 def _two_ways(path: Path, value: Plain) -> str | None:
@@ -90,15 +90,13 @@ def _unit(value: Plain, schema: Mapping[str, Any]) -> str | None:
     return f"write {' or '.join(written)}"
 
 
-def _rewritten(value: Plain, schema: Mapping[str, Any]) -> str | None:
+def _rewritten(value: Plain) -> str | None:
     if not isinstance(value, str):
         return None
     if _TOO_LONG.search(value):
         return "a number has at most 9 digits before its point and 8 behind it"
     if NUMBER.fullmatch(value):
         return f"write {value} without quotes"
-    if "time" in str(schema.get("x-owed")) and re.fullmatch(r"[0-9]:[0-5][0-9]", value):
-        return f"write '0{value}'"
     return None
 
 

@@ -20,6 +20,7 @@ from engine.model.values import dataclass
 from engine.spec.conditions import ENDINGS, JUDGING, LEAVING
 from engine.spec.diagnostic import Diagnostic
 from engine.spec.fits import lets_of, schema_with
+from engine.spec.habits import DASHES, odd_beginning, respelt
 from engine.spec.misfit import owed_words, scalar_problem, shown
 from engine.spec.nouns.condition import Path
 from engine.spec.sections import NOT_LEGS
@@ -59,7 +60,7 @@ def _one_besides(_: Any, names: list[str], instance: Any, __: Any) -> Iterator[V
 
 def schema_problems(source: Source, tree: Plain, kind: str, places: Mapping[Path, str]) -> list[Diagnostic]:
     """Return what the schema finds in `tree`; `places` says which parameter stands where."""
-    look = _Look(source, places, validator(kind).schema)
+    look = _Look(source, places, kind)
     found: list[Diagnostic] = []
     for error in validator(kind, lets_of(tree)).iter_errors(tree):
         path: Path = tuple(error.absolute_path)
@@ -72,7 +73,17 @@ def schema_problems(source: Source, tree: Plain, kind: str, places: Mapping[Path
 class _Look:
     source: Source
     places: Mapping[Path, str]
-    whole: Mapping[str, Any]
+    kind: str
+
+    @property
+    def whole(self) -> Mapping[str, Any]:
+        whole: Mapping[str, Any] = validator(self.kind).schema
+        return whole
+
+    def fits(self, schema: Mapping[str, Any]) -> Callable[[Plain], bool]:
+        """Return what says whether a value is one of this schema, which is of a place in the whole."""
+        fits: Callable[[Plain], bool] = validator(self.kind).evolve(schema=schema).is_valid
+        return fits
 
 
 _RANGE = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
@@ -107,8 +118,12 @@ def _diagnose(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
         yield _wrong_shape(look, path, error)
     else:
         found = scalar_problem(look.source, path, error.instance, _schema(error), look.places.get(path))
-        whole = _of_thousands(look.source, path)
-        yield found if whole is None else replace(found, help=_whole_help(look, path, whole, _schema(error)))
+        if (whole := _of_thousands(look.source, path)) is not None:
+            yield replace(found, help=_whole_help(look, path, whole, _schema(error)))
+        elif (help := respelt(error.instance, look.fits(_schema(error)))) is not None:
+            yield replace(found, help=help)
+        else:
+            yield found
 
 
 def _schema(error: Any) -> dict[str, Any]:
@@ -160,6 +175,7 @@ def _unknown_keys(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
         likely = schema.get("x-one-besides", known) if not is_measure else known
         help = (
             _without_commas(source, (*path, key))
+            or odd_beginning(key)
             or _home(look.whole, schema, path, key)
             or _elsewhere(path, key, is_measure=is_measure)
             or did_you_mean(key, likely)
@@ -207,7 +223,7 @@ def _of_thousands(source: Source, path: Path) -> str | None:
 def _whole_help(look: _Look, path: Path, whole: str, schema: Mapping[str, Any]) -> str | None:
     """Return what to write in the place of a number with commas, with the unit that the place asks for."""
     number: Plain = Decimal(whole) if _PLAIN.fullmatch(whole) else whole
-    if validator("strategy").evolve(schema=schema).is_valid(number):
+    if look.fits(schema)(number):
         return f"write '{whole}'"
     return scalar_problem(look.source, path, number, schema, None).help
 
@@ -365,7 +381,9 @@ def _wrong_shape(look: _Look, path: Path, error: Any) -> Diagnostic:
     owed = _owed(error) or "one value"
     is_noun = not owed.startswith("this is ") and _schema(error).get("type") in _COLLECTIONS
     said = f"{_called(path)} owes {owed}" if is_noun else owed_words(owed, path)
-    help = _by_a_sign(path, instance) or _example(path, _schema(error))
+    help = _by_a_sign(path, instance) or _ends(path, instance) or _example(path, _schema(error))
+    if isinstance(instance, dict):
+        help = next(filter(None, map(odd_beginning, instance)), help)
     return look.source.diagnostic("RB120", path, f"{said}, is {is_what}", help)
 
 
@@ -379,6 +397,17 @@ def _by_a_sign(path: Path, instance: Plain) -> str | None:
     if found is None or not path or not isinstance(path[-1], str):
         return None
     return f"write '{path[-1]}: {{{_SIGNS[found[1]]}: {found[2]}}}'"
+
+
+_ENDS = re.compile(rf"(-?[$0-9.]+[^ ]*) ?(?:-|[{DASHES}]|\.\.|to) ?([$0-9.]+[^ ]*)")
+
+
+def _ends(path: Path, instance: Plain) -> str | None:
+    """Return as a list of two what was written as a range, as in `between: 12-22`."""
+    found = (
+        _ENDS.fullmatch(instance) if path[-1:] in (("between",), ("outside",)) and isinstance(instance, str) else None
+    )
+    return None if found is None else f"write '{path[-1]}: [{found[1]}, {found[2]}]'"
 
 
 def _example(path: Path, schema: Mapping[str, Any]) -> str | None:

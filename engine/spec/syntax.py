@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from engine.spec.diagnostic import Span
+from engine.spec.habits import BLANKS, DASHES
 
 
 class Complaint(NamedTuple):
@@ -18,6 +19,7 @@ class Complaint(NamedTuple):
 
 NO_COLON = "a key without ':'"
 _JOINED = re.compile(r"[ -]*([A-Za-z_]\w*):([^\s:].*)$")
+_ODD_BEGIN = re.compile(rf" *([{DASHES}](?=[ \u00a0])|[{BLANKS}])")
 _BAD_START = re.compile(r"found character '(.*)' that cannot start any token", re.DOTALL)
 
 
@@ -29,7 +31,25 @@ def complaint(error: Any, lines: Sequence[str]) -> Complaint:
         return found._replace(message="a tab stands between words", help="write a space, or put the text in quotes")
     if found.message == NO_COLON:
         return _without_space(found, line)
-    return found
+    return _look_alike(found, lines) or found
+
+
+def _look_alike(found: Complaint, lines: Sequence[str]) -> Complaint | None:
+    """Return the complaint of a dash or blank that only looks like that of YAML, where one brought this about.
+
+    It stands at the beginning of the line of the complaint, or of one above it in what it stands in.
+    """
+    for number in range(min(found.span.line, len(lines)), 0, -1):
+        line = lines[number - 1]
+        if (odd := _ODD_BEGIN.match(line)) is not None:
+            span = Span(number, odd.start(1) + 1, odd.start(1) + 2)
+            if odd[1] in DASHES:
+                message = f"'{odd[1]}' is no hyphen: nothing begins with it"
+                return Complaint("RB103", message, "an item of a list begins with the hyphen, '- '", span)
+            return Complaint("RB103", "a no-break space stands here", "write a space in its place", span)
+        if number < found.span.line and line.strip() and len(line) - len(line.lstrip()) < found.span.col - 1:
+            return None
+    return None
 
 
 def _without_space(found: Complaint, line: str) -> Complaint:

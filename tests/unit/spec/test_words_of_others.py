@@ -161,3 +161,86 @@ def test_a_number_that_stands_first_is_behind_no_comma() -> None:
 )
 def test_what_is_offered_can_be_written(old: str, new: str) -> None:
     assert [each for each in said(old, new) if each[0] < "RB3"] == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "help"),
+    [
+        ('at: "10:00"', "at: 9:45am", "write '09:45'"),
+        ('at: "10:00"', 'at: "9:45 A.M."', "write '09:45'"),
+        ('at: "10:00"', "at: 10am", "write '10:00'"),
+        ('at: "10:00"', "at: 12:15pm", "write '12:15'"),
+        ('at: "10:00"', "at: 10:00 ET", "write '10:00'"),
+        ('at: "10:00"', "at: \u201c10:00\u201d", "write '10:00'"),
+        ('at: "10:00"', "at: 9:45", "write '09:45'"),
+        ('time: "15:45"', "time: 3:45pm", "write '15:45'"),
+        ('time: "15:45"', "time: 3:45", "write '15:45'"),
+        ("profit: 50%", "profit: 50 %", "write '50%'"),
+        ("profit: 50%", "profit: 50 percent", "write '50%'"),
+        ("profit: 50%", "profit: 50$", "write '$50'"),
+        ("profit: 50%", "profit: 50 USD", "write '$50'"),
+        ("$1000", '"$1.000,50"', "write '$1000.50'"),
+        ("$1000", '"$1,500"', "write '$1500'"),
+        ("by: 10 pts", "by: 10 points", "write '10 pts'"),
+        ("by: 10 pts", "by: 10\u00a0pts", "write '10 pts'"),
+        ("delta: 0.12", 'delta: "0,12"', "write 0.12"),
+        ("delta: 0.12", "delta: \u201c0.12\u201d", "write 0.12"),
+        ("above: sma_20", "above: \u22125", "write -5"),
+        ("then: cancel", "wait: 10sec, tries: 2, then: cancel", "write '10s'"),
+        ("then: cancel", "wait: 10 s, tries: 2, then: cancel", "write '10s'"),
+        ("then: cancel", "wait: 1m30s, tries: 2, then: cancel", "write '90s'"),
+        ("profit: 50%", "cost: 2 x credit", "write '2x credit'"),
+        ("profit: 50%", "cost: 2*credit", "write '2x credit'"),
+        ("underlying: SPX", "underlying: spx", "write 'SPX'"),
+        ("above: sma_20", "between: 12-22", "write 'between: [12, 22]'"),
+        ("above: sma_20", "outside: 12 \u2013 22.5", "write 'outside: [12, 22.5]'"),
+    ],
+)
+def test_a_value_that_is_written_as_elsewhere_is_answered_with_how_it_is_here(old: str, new: str, help: str) -> None:
+    """Such a value was answered with an example of something else, as `9:45am` with `open + 15m`."""
+    assert [each for _, each in said(old, new)] == [help]
+
+
+@pytest.mark.parametrize("value", ["20-30", "tomorrow", "13:45pm", "25:00", "10 lots", "01/02/2026", "10:00 GMT"])
+def test_what_may_mean_anything_is_answered_with_an_example(value: str) -> None:
+    assert [each for _, each in said('at: "10:00"', f"at: {value}")] == ["as in open + 1m"]
+
+
+def test_exit_is_taken_for_exits() -> None:
+    """It was taken for `exit_order`, and beside it stood that `exits` is lacking."""
+    assert said("exits:", "exit:") == [("RB111", "did you mean 'exits'?")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("  - time:", "  \u2014 time:", 13),
+        ("  - target:", "  \u2013 target:", 14),
+        ("  - target:", "  \u2022 target:", 14),
+        ("  short_put", "\u00a0\u00a0short_put", 9),
+    ],
+)
+def test_what_only_looks_like_a_hyphen_or_a_space_is_told_where_it_stands(old: str, new: str, line: int) -> None:
+    """A dash or blank of a chat program was told as wrong indentation, often of the line below it."""
+    (found,) = load_text(SPEC.replace(old, new, 1), "spread.yaml").diagnostics
+    help = "write a space in its place" if "\u00a0" in new else "an item of a list begins with the hyphen, '- '"
+    assert (found.code, found.line, found.help) == ("RB103", line, help)
+
+
+def test_a_list_of_which_every_item_begins_with_another_dash_is_told_so() -> None:
+    text = SPEC.replace("  - time:", "  \u2013 time:").replace("  - target:", "  \u2013 target:")
+    (found,) = load_text(text, "spread.yaml").diagnostics
+    help = "'\u2013' is another dash: an item of a list begins with the hyphen, '- '"
+    assert (found.code, found.help) == ("RB120", help)
+
+
+def test_a_key_behind_a_no_break_space_is_told_so() -> None:
+    """All keys of a document were listed for it."""
+    help = "it begins with a no-break space: write a space in its place"
+    assert ("RB111", help) in said("  - target:", "\u00a0\u00a0- target:")
+
+
+def test_a_dash_in_a_text_is_none_of_a_list() -> None:
+    """The line that is wrong is another one: a dash above it, in a text of several lines, has no part in it."""
+    text = SPEC.replace("about: A", "about: >-\n  \u2013 a\nname:x\nabut: A")
+    assert [each.line for each in load_text(text, "spread.yaml").diagnostics if each.code == "RB103"] == [5]
