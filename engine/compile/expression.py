@@ -49,6 +49,26 @@ _PLAIN_NUMBER = re.compile(r"(0|[1-9][0-9]*)(\.[0-9]+)?")
 _NOT_PLAIN = "a number not written in plain decimal digits"
 _PLAINLY = "write it out, as in 1000 or 0.5"
 _ONLY = "an expression has numbers, names, + - * /, comparisons, and, or, not, abs, min, max, round"
+_OF_A_UNIT = "numbers have no unit here; one with a unit stands in a condition, as in 'iv: {above: 20%}'"
+_OF_A_TIME = "a time stands in a condition of its own, as in 'time: \"10:30\"'"
+_SIGN_OF_OTHERS = re.compile(
+    r"&&|\|\||(?<![<>=!:])=(?![=<>])|=<|=>|<>|[\u2264\u2265\u2260\u00d7\u00f7\u2012-\u2015\u2212]|\b(?:AND|OR|NOT)\b|!(?!=)"
+    r"|%|\$(?=[0-9])|(?<=[0-9]) ?(?:pts|x)\b|:=|[0-9]+:[0-9]+"
+)
+_SIGNS_OF_OTHERS = {
+    **dict.fromkeys(("&&", "and"), "write 'and'"),
+    **dict.fromkeys(("||", "or"), "write 'or'"),
+    **dict.fromkeys(("!", "not"), "write 'not'"),
+    "=": "write '=='",
+    ":=": "name it under 'let'",
+    "x": "write '*'",
+    **dict.fromkeys(("=<", "\u2264"), "write '<='"),
+    **dict.fromkeys(("=>", "\u2265"), "write '>='"),
+    **dict.fromkeys(("<>", "\u2260"), "write '!='"),
+    "\u00d7": "write '*'",
+    "\u00f7": "write '/'",
+    **dict.fromkeys("\u2012\u2013\u2014\u2015\u2212", "write '-'"),
+}
 _REFUSED: dict[type[ast.AST], str] = {
     ast.Attribute: "attributes are not allowed",
     ast.Subscript: "subscripts are not allowed",
@@ -130,14 +150,27 @@ class _Reader:
         except SyntaxError as error:
             if "leading zeros" in error.msg:
                 raise self._fault("RB151", _NOT_PLAIN, self._at_character(error.offset), _PLAINLY) from None
+            if (otherwise := self._otherwise()) is not None:
+                raise otherwise from None
             raise self._fault("RB210", f"this cannot be read: {error.msg}", self._at_character(error.offset)) from None
         except (RecursionError, MemoryError):
             raise self._fault("RB213", f"an expression is at most {MAX_DEPTH} deep") from None
         except (InvalidExpression, Warning, ValueError) as error:
             raise self._fault("RB210", _readable(error)) from None
         if not isinstance(statement, ast.Expr):
-            raise self._fault("RB210", "an expression is no statement: it says what must be true", help_text=_ONLY)
+            raise self._otherwise() or self._fault(
+                "RB210", "an expression is no statement: it says what must be true", help_text=_ONLY
+            )
         return statement.value
+
+    def _otherwise(self) -> Fault | None:
+        """Return the problem of a sign that other languages have, with the one that stands for it here."""
+        found = _SIGN_OF_OTHERS.search(self.text)
+        if found is None:
+            return None
+        sign = found[0].strip()
+        help_text = _SIGNS_OF_OTHERS.get(sign.lower(), _OF_A_TIME if ":" in sign else _OF_A_UNIT)
+        return self._fault("RB210", f"'{sign}' is no part of an expression", found.span(), help_text)
 
     def _within_limits(self, root: ast.expr) -> None:
         pending, count = [(root, 1)], 0

@@ -51,7 +51,7 @@ CASES = [
     (expr("eval(3) > 3"), "RB112", "eval"),
     (expr("spot(SPY) > 3"), "RB201", "spot(SPY)"),
     (expr("spot > 3; vix > 2"), "RB210", ";"),
-    (expr("spot = 3"), "RB210", "'spot = 3'"),
+    (expr("spot = 3"), "RB210", "="),
     (expr("spot > 3;"), "RB210", ";"),
     (expr("spot > 3 # and vix < 9"), "RB210", "#"),
     (expr("ｓpot > 3"), "RB210", "ｓpot"),

@@ -1,5 +1,7 @@
 """What is said of words that other programs have: a help that names the words here, which can be written so."""
 
+import json
+
 import pytest
 
 from engine.compile.build import check
@@ -244,3 +246,32 @@ def test_a_dash_in_a_text_is_none_of_a_list() -> None:
     """The line that is wrong is another one: a dash above it, in a text of several lines, has no part in it."""
     text = SPEC.replace("about: A", "about: >-\n  \u2013 a\nname:x\nabut: A")
     assert [each.line for each in load_text(text, "spread.yaml").diagnostics if each.code == "RB103"] == [5]
+
+
+@pytest.mark.parametrize(
+    ("expression", "sign", "help"),
+    [
+        ("vix > 3 && move > 1", "&&", "write 'and'"),
+        ("vix > 3 || move > 1", "||", "write 'or'"),
+        ("vix > 3 AND move > 1", "AND", "write 'and'"),
+        ("!(vix > 3)", "!", "write 'not'"),
+        ("vix \u2265 3", "\u2265", "write '>='"),
+        ("vix => 3", "=>", "write '>='"),
+        ("vix = 3", "=", "write '=='"),
+        ("vix := 3", ":=", "name it under 'let'"),
+        ("vix <> 3", "<>", "write '!='"),
+        ("move > 2 \u00d7 expected_move", "\u00d7", "write '*'"),
+        ("move > 2x expected_move", "x", "write '*'"),
+        ("move > \u22125", "\u2212", "write '-'"),
+        ("iv > 20%", "%", "numbers have no unit here; one with a unit stands in a condition, as in 'iv: {above: 20%}'"),
+        ("vix > 3 and time > 10:30", "10:30", "a time stands in a condition of its own, as in 'time: \"10:30\"'"),
+    ],
+)
+def test_a_sign_of_other_languages_is_answered_with_the_one_of_expressions(
+    expression: str, sign: str, help: str
+) -> None:
+    """All were "invalid syntax", `vix = 3` a statement and `10:30` an annotation."""
+    text = SPEC.replace("spot: {above: sma_20}", f"{{name: quiet, expr: {json.dumps(expression, ensure_ascii=False)}}}")
+    found = next(each for each in check(load_text(text, "spread.yaml"), None) if each.code == "RB210")
+    assert (found.message, found.help) == (f"'{sign}' is no part of an expression", help)
+    assert found.text[found.col - 1 : found.end_col - 1].strip() == sign
