@@ -154,6 +154,8 @@ def test_listing_strikes_and_ids() -> None:
             assert (await world.feed.strikes(full, date(2025, 11, 23))).strikes[date(2025, 11, 23)] == ()
             with pytest.raises(BrokerError, match="lists no options SPXX on SPX"):
                 await world.feed.listing("SPX", "SPXX")
+            with pytest.raises(BrokerError, match=r"lists no options on IWM$"):
+                await world.feed.listing("IWM", "IWM")
             with pytest.raises(BrokerError, match="the contract of NOPE"):
                 await world.feed.listing("NOPE", "NOPE")
             assert gw.now == before

@@ -334,7 +334,9 @@ class IbFeed:
         ours = [row for row in rows if row[4] == trading_class]
         row = next((each for each in ours if each[2] == "SMART"), ours[0] if ours else None)
         if row is None:
-            classes = ", ".join(sorted({each[4] for each in rows})) or "none"
+            if not rows:
+                raise BrokerError(f"the broker lists no options on {symbol}")
+            classes = ", ".join(sorted({each[4] for each in rows}))
             raise BrokerError(f"the broker lists no options {trading_class} on {symbol}; it lists {classes}")
         expiries = row[7 : 7 + convert.whole(row[6])]
         return Listing(symbol, trading_class, tuple(sorted(convert.day(each) for each in expiries)))
