@@ -163,6 +163,10 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
         desk = with_kept(desk, store)
     if options["exits_only"]:
         desk = Desk({}, (), desk.account, (), account_text=desk.account_text)
+    if options["sim"] and not options["address"] and options["recording"] is None:
+        from engine.run.sim_symbols import check_sim_symbols
+
+        check_sim_symbols(desk.bots.values())
     struck = _struck(options)
     heartbeat = Heartbeat(Systemd()) if page is None else page.heartbeat
     world, run_options = _world(options, desk, settings, heartbeat, page)

@@ -46,6 +46,19 @@ def test_no_simulated_gateway_listens() -> None:
     assert (found.exit_code, "start 'rulebot gateway' first" in found.stderr) == (3, True)
 
 
+@pytest.mark.parametrize(("symbol", "lacks"), [("GLD", "no GLD"), ("IWM", "no options on IWM")])
+def test_a_symbol_that_the_simulated_market_has_not_is_told_before_the_run(symbol: str, lacks: str) -> None:
+    """The run began, and ended for all bots with `No security definition has been found (error 200)`."""
+    text = (ROOT / "examples" / "smallest.yaml").read_text(encoding="utf-8")
+    Path("smallest.yaml").write_text(text.replace("underlying: SPX", f"underlying: {symbol}"), encoding="utf-8")
+    found = run("--paper", "--sim", "smallest.yaml")
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert (
+        f"error: the simulated market has {lacks}, which smallest reads\n  = help: it has options on AAPL, "
+        in found.stderr
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
