@@ -27,11 +27,22 @@ def complaint(error: Any, lines: Sequence[str]) -> Complaint:
     """Return a scanner's or parser's error in a text of these lines, reworded."""
     found = _reworded(error)
     line = lines[found.span.line - 1] if found.span.line <= len(lines) else ""
+    if (tab := _tab_between_words(getattr(error, "problem_mark", None), lines)) is not None:
+        return Complaint("RB104", "a tab stands between words", "write a space, or put the text in quotes", tab)
     if found.code == "RB104" and line[: found.span.col - 1].strip(" -\t"):
         return found._replace(message="a tab stands between words", help="write a space, or put the text in quotes")
     if found.message == NO_COLON:
         return _without_space(found, line)
     return _look_alike(found, lines) or found
+
+
+def _tab_between_words(mark: Any, lines: Sequence[str]) -> Span | None:
+    """Return the tab right before what the parser complains of: in braces it ends the word before it."""
+    line = lines[mark.line] if mark is not None and mark.line < len(lines) else ""
+    at = mark.column - 1 if line else 0
+    if line[at : at + 1] != "\t" or not line[:at].strip(" -\t") or line[:at].rstrip()[-1] in ",:[{":
+        return None
+    return Span(mark.line + 1, at + 1, at + 2)
 
 
 def _look_alike(found: Complaint, lines: Sequence[str]) -> Complaint | None:

@@ -236,6 +236,14 @@ def test_a_list_of_which_every_item_begins_with_another_dash_is_told_so() -> Non
     assert (found.code, found.help) == ("RB120", help)
 
 
+def test_a_tab_within_braces_is_told_where_it_stands() -> None:
+    """It was told as a brace that is not closed, at its beginning."""
+    text = SPEC.replace("by: 10 pts", "by: 10\tpts")
+    (found,) = load_text(text, "spread.yaml").diagnostics
+    assert (found.code, found.message) == ("RB104", "a tab stands between words")
+    assert found.text[found.col - 1] == "\t"
+
+
 def test_a_key_behind_a_no_break_space_is_told_so() -> None:
     """All keys of a document were listed for it."""
     help = "it begins with a no-break space: write a space in its place"
