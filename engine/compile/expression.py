@@ -51,7 +51,7 @@ _PLAINLY = "write it out, as in 1000 or 0.5"
 _ONLY = "an expression has numbers, names, + - * /, comparisons, and, or, not, abs, min, max, round"
 _OF_A_UNIT = "numbers have no unit here; one with a unit stands in a condition, as in 'iv: {above: 20%}'"
 _OF_A_TIME = "a time stands in a condition of its own, as in 'time: \"10:30\"'"
-_SIGN_OF_OTHERS = re.compile(
+_SIGN_OF_OTHERS = (
     r"&&|\|\||(?<![<>=!:])=(?![=<>])|=<|=>|<>|[\u2264\u2265\u2260\u00d7\u00f7\u2012-\u2015\u2212]|\b(?:AND|OR|NOT)\b|!(?!=)"
     r"|%|\$(?=[0-9])|(?<=[0-9]) ?(?:pts|x)\b|:=|[0-9]+:[0-9]+"
 )
@@ -165,7 +165,7 @@ class _Reader:
 
     def _otherwise(self) -> Fault | None:
         """Return the problem of a sign that other languages have, with the one that stands for it here."""
-        found = _SIGN_OF_OTHERS.search(self.text)
+        found = re.search(_SIGN_OF_OTHERS, self.text)
         if found is None:
             return None
         sign = found[0].strip()

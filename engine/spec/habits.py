@@ -11,9 +11,11 @@ from engine.spec.source import Plain
 
 _QUOTES = "\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u00ab\u00bb\u0060\u00b4\u2032\u2033"
 DASHES = "\u2022\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63\uff0d"
-BLANKS = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
-_AS_TYPED = re.compile(f"[{_QUOTES}{DASHES}{BLANKS}]")
-_ODD_BLANK = re.compile(f"[{BLANKS}]")
+_BLANKS = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
+_AS_TYPED = re.compile(f"[{_QUOTES}{DASHES}{_BLANKS}]")
+_ODD_BLANK = re.compile(f"[{_BLANKS}]")
+ODD_BEGIN = re.compile(rf" *([{DASHES}](?=[ \u00a0])|[{_BLANKS}])")
+"""A line that begins with a dash or a blank that YAML does not know."""
 _N = r"(-?(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,8})?)"
 _PLAIN = re.compile(_N)
 _WORDS_OF_UNITS = (
@@ -28,6 +30,7 @@ _WORDS_OF_UNITS = (
 _ZONE = r"(?: ?(?:ET|EST|EDT|NY))?"
 _CLOCK = re.compile(rf"([0-9]{{1,2}})(?:[:.]([0-5][0-9]))?(?: ?([ap])\.?m\.?)?{_ZONE}", re.IGNORECASE)
 _LENGTH = re.compile(r"([0-9]{1,3})m ?([0-9]{1,2})s|([0-9]{1,3})h ?([0-9]{1,2})m")
+_ENDS = re.compile(rf"(-?[$0-9.]+[^ ]*) ?(?:-|[{DASHES}]|\.\.|to) ?([$0-9.]+[^ ]*)")
 _COMMA = re.compile(r"(?<=[0-9]),(?=[0-9])")
 _THOUSANDS = re.compile(r"(?<![0-9])[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9])")
 _POINTS_AND_COMMA = re.compile(r"([1-9][0-9]{0,2}(?:\.[0-9]{3})+)(?:,([0-9]{1,2}))?(?![0-9])")
@@ -50,6 +53,11 @@ def _number(text: str) -> int | Decimal | None:
     return Decimal(text) if "." in text else int(text)
 
 
+def ends(text: str) -> tuple[str, str] | None:
+    """Return both ends of what was written as a range, None where it is none."""
+    return (found[1], found[2]) if (found := _ENDS.fullmatch(text)) is not None else None
+
+
 def odd_beginning(key: str) -> str | None:
     """Return what to do about a key that begins with a dash or blank which only looks like the one of YAML."""
     if key[:1] in tuple(DASHES):
@@ -60,7 +68,7 @@ def odd_beginning(key: str) -> str | None:
 def as_typed(text: str) -> str:
     """Return a text with the quotes, dashes and blanks that a keyboard has."""
     plain = re.sub(f"[{_QUOTES}]", "", text)
-    plain = re.sub(f"[{BLANKS}]", " ", re.sub(f"[{DASHES}]", "-", plain))
+    plain = re.sub(f"[{_BLANKS}]", " ", re.sub(f"[{DASHES}]", "-", plain))
     return plain.strip()
 
 

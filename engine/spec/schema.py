@@ -6,7 +6,7 @@ passes over them. Never `anyOf` of condition kinds: its one error says nothing.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
@@ -20,7 +20,6 @@ from engine.model.values import dataclass
 from engine.spec.conditions import ENDINGS, JUDGING, LEAVING
 from engine.spec.diagnostic import Diagnostic
 from engine.spec.fits import lets_of, schema_with
-from engine.spec.habits import DASHES, odd_beginning, respelt
 from engine.spec.misfit import owed_words, scalar_problem, shown
 from engine.spec.nouns.condition import Path
 from engine.spec.sections import NOT_LEGS
@@ -120,10 +119,11 @@ def _diagnose(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
         found = scalar_problem(look.source, path, error.instance, _schema(error), look.places.get(path))
         if (whole := _of_thousands(look.source, path)) is not None:
             yield replace(found, help=_whole_help(look, path, whole, _schema(error)))
-        elif (help := respelt(error.instance, look.fits(_schema(error)))) is not None:
-            yield replace(found, help=help)
         else:
-            yield found
+            from engine.spec.habits import respelt  # only what is wrong needs it
+
+            help = respelt(error.instance, look.fits(_schema(error)))
+            yield found if help is None else replace(found, help=help)
 
 
 def _schema(error: Any) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def _unknown_keys(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
         likely = schema.get("x-one-besides", known) if not is_measure else known
         help = (
             _without_commas(source, (*path, key))
-            or odd_beginning(key)
+            or _odd_beginning([key])
             or _home(look.whole, schema, path, key)
             or _elsewhere(path, key, is_measure=is_measure)
             or did_you_mean(key, likely)
@@ -383,7 +383,7 @@ def _wrong_shape(look: _Look, path: Path, error: Any) -> Diagnostic:
     said = f"{_called(path)} owes {owed}" if is_noun else owed_words(owed, path)
     help = _by_a_sign(path, instance) or _ends(path, instance) or _example(path, _schema(error))
     if isinstance(instance, dict):
-        help = next(filter(None, map(odd_beginning, instance)), help)
+        help = _odd_beginning(instance) or help
     return look.source.diagnostic("RB120", path, f"{said}, is {is_what}", help)
 
 
@@ -399,15 +399,19 @@ def _by_a_sign(path: Path, instance: Plain) -> str | None:
     return f"write '{path[-1]}: {{{_SIGNS[found[1]]}: {found[2]}}}'"
 
 
-_ENDS = re.compile(rf"(-?[$0-9.]+[^ ]*) ?(?:-|[{DASHES}]|\.\.|to) ?([$0-9.]+[^ ]*)")
-
-
 def _ends(path: Path, instance: Plain) -> str | None:
     """Return as a list of two what was written as a range, as in `between: 12-22`."""
-    found = (
-        _ENDS.fullmatch(instance) if path[-1:] in (("between",), ("outside",)) and isinstance(instance, str) else None
-    )
-    return None if found is None else f"write '{path[-1]}: [{found[1]}, {found[2]}]'"
+    if path[-1:] not in (("between",), ("outside",)) or not isinstance(instance, str):
+        return None
+    from engine.spec.habits import ends
+
+    return None if (found := ends(instance)) is None else f"write '{path[-1]}: [{', '.join(found)}]'"
+
+
+def _odd_beginning(keys: Iterable[str]) -> str | None:
+    from engine.spec.habits import odd_beginning
+
+    return next(filter(None, map(odd_beginning, keys)), None)
 
 
 def _example(path: Path, schema: Mapping[str, Any]) -> str | None:

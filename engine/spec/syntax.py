@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from engine.spec.diagnostic import Span
-from engine.spec.habits import BLANKS, DASHES
 
 
 class Complaint(NamedTuple):
@@ -19,7 +18,6 @@ class Complaint(NamedTuple):
 
 NO_COLON = "a key without ':'"
 _JOINED = re.compile(r"[ -]*([A-Za-z_]\w*):([^\s:].*)$")
-_ODD_BEGIN = re.compile(rf" *([{DASHES}](?=[ \u00a0])|[{BLANKS}])")
 _BAD_START = re.compile(r"found character '(.*)' that cannot start any token", re.DOTALL)
 
 
@@ -50,9 +48,11 @@ def _look_alike(found: Complaint, lines: Sequence[str]) -> Complaint | None:
 
     It stands at the beginning of the line of the complaint, or of one above it in what it stands in.
     """
+    from engine.spec.habits import DASHES, ODD_BEGIN  # only what is wrong needs it
+
     for number in range(min(found.span.line, len(lines)), 0, -1):
         line = lines[number - 1]
-        if (odd := _ODD_BEGIN.match(line)) is not None:
+        if (odd := ODD_BEGIN.match(line)) is not None:
             span = Span(number, odd.start(1) + 1, odd.start(1) + 2)
             if odd[1] in DASHES:
                 message = f"'{odd[1]}' is no hyphen: nothing begins with it"
