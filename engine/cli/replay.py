@@ -19,6 +19,7 @@ from engine.cli.replay_text import (
     replay_lines,
     tape_document,
     tape_line,
+    there_ran,
 )
 from engine.cli.stores import print_json, reads_store
 from engine.cli.width import echo
@@ -231,7 +232,7 @@ def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) ->
         texts[name] = text
     for name, text in texts.items():
         if name not in then:
-            raise MisuseError(f"no bot {name} ran on {day}", f"there ran {', '.join(then)}")
+            raise MisuseError(f"no bot {name} ran on {day}", there_ran(then))
         since, was = then[name][-1]
         click.echo(f"{name}: walking twice through {day} ...", err=True)
         if len(then[name]) > 1:

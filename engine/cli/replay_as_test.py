@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.cli.replay_text import there_ran
 from engine.model.errors import MisuseError, StoreError
 from engine.spec.whole_file import write_whole
 from engine.store.place import shown_path
 
 if TYPE_CHECKING:
+    from engine.adapters.recorded.recording import Recording
     from engine.run.desk import SpecText
     from engine.run.replay.texts import Reign
 
@@ -21,6 +23,7 @@ FAILED = 1
 
 def as_test(files: Sequence[Path], clock: time, bot: str, out: Path | None) -> None:
     """Print the test, or write it. Raises: RulebotError; click's Exit when its market does not lead to the same."""
+    from engine.adapters.recorded.recording import open_recording
     from engine.run.replay.as_test import seen_day
     from engine.run.replay.as_test_text import written
     from engine.run.replay.moment import instant_of, recording_at
@@ -30,8 +33,8 @@ def as_test(files: Sequence[Path], clock: time, bot: str, out: Path | None) -> N
     recording = recording_at(files, at)
     known = reigns(recording)
     texts = known_texts(known)
-    if bot and bot not in texts:
-        raise MisuseError(f"no bot '{bot}' ran on {recording.day}", f"there ran {', '.join(texts)}")
+    if not texts or (bot and bot not in texts):
+        raise _not_there(bot, at, [open_recording(file) for file in files])
     if not bot and len(texts) > 1:
         raise MisuseError(f"{len(texts)} bots ran on {recording.day}: a test is of one", f"--bot {' | '.join(texts)}")
     name = bot or next(iter(texts))
@@ -50,6 +53,19 @@ def as_test(files: Sequence[Path], clock: time, bot: str, out: Path | None) -> N
         for missed in found.missed:
             click.echo(f" the market of the test does not lead to what was decided then: {missed}", err=True)
         raise click.exceptions.Exit(FAILED)
+
+
+def _not_there(bot: str, at: datetime, recordings: "Sequence[Recording]") -> MisuseError:
+    """Return that the run of a moment had no such bot, or none at all; another run of the day may have had it."""
+    from engine.run.columns import clock
+
+    day, ran = recordings[-1].day, sorted({name for each in recordings for name in each.head["specs"]})
+    if bot in ran:
+        told = f"another run of {day} had it: 'rulebot replay --list' shows from when to when"
+        return MisuseError(f"the bot {bot} did not run at {clock(at, seconds=False)}", told)
+    if not bot and ran:
+        return MisuseError(f"no bot ran at {clock(at, seconds=False)}: exits alone were watched", there_ran(ran))
+    return MisuseError(f"no bot{bot and f' {bot!r}'} ran on {day}", there_ran(ran))
 
 
 def _text_at(known: "Sequence[Reign]", name: str, at: datetime) -> "SpecText":

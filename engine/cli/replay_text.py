@@ -1,6 +1,6 @@
 """What `rulebot replay` prints: what a replay came to, how what was done differs from the specs, what is recorded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -125,8 +125,13 @@ def tape_line(tape: "Tape") -> str:
     if tape.first is None or tape.last is None:
         return f" {tape.day}  {named_problem(tape.file, tape.problem)}"
     span = f"{clock(tape.first, seconds=False)} to {clock(tape.last, seconds=False)}"
-    bots = ", ".join(tape.bots) if tape.bots else "goes on from the day before"
+    bots = ", ".join(tape.bots) or ("goes on from the day before" if tape.goes_on else "no bot: exits only")
     return f" {tape.day}  {span}  {tape.entries:>9,} quotes  {size:>9}  {bots}  {shown_path(tape.file)}"
+
+
+def there_ran(bots: Collection[str]) -> str:
+    """Return which bots ran on a day; an engine that watches exits only has none."""
+    return f"there ran {', '.join(bots)}" if bots else "exits alone were watched"
 
 
 def next_line(written: "Sequence[tuple[Path, int, int]]") -> str:

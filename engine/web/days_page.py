@@ -69,7 +69,7 @@ def _day_row(day: date, tapes: Sequence[Tape]) -> dict[str, Any]:
         "entries": sum(tape.entries for tape in good),
         "megabytes": sum(tape.size for tape in tapes) / (1 << 20),
         "bots": list(dict.fromkeys(bot for tape in good for bot in tape.bots)),
-        "goes_on": any(not tape.bots for tape in good),
+        "goes_on": any(tape.goes_on for tape in good),
         "problems": [tape.problem for tape in tapes if tape.problem],
         "is_open": bool(good),
     }

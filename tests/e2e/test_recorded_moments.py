@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -14,9 +15,12 @@ from engine.adapters.recorded.source import RecordingSource
 from engine.cli.main import main
 from engine.run.replay.as_test_market import Watch
 from engine.run.replay.export import of_symbol
+from engine.run.replay.tapes import listed
 from engine.store.queries import StoreReader
 from engine.store.scans import scans_file
+from engine.web import days_page
 from tests.e2e.worlds import run_days, spec_files
+from tests.tape_file import rewrite
 
 DAY = date(2026, 10, 21)
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -219,3 +223,48 @@ def test_a_recorded_day_is_exported_and_backtested(store: Path, tmp_path: Path) 
             entries.append([(row["legs"], row["entry_time"], row["final_pnl"]) for row in reader.view("trades")])
     assert entries[0] == entries[1] != []
     assert command(store, "replay", "2026-10-21", "--export", str(out)).exit_code == 2
+
+
+@pytest.fixture
+def exits_only(store: Path, tmp_path: Path) -> Path:
+    """Return a store of which the day's second run, from 11:00 on, watched exits alone."""
+    tapes = tmp_path / "s-tapes"
+    shutil.copytree(store.with_name("s-tapes"), tapes)
+    (first,) = tapes.glob("*/*.tape")
+    second = tapes / "2026-10-21T150000Z" / first.name
+    second.parent.mkdir()
+    shutil.copy(first, second)
+    rewrite(second, "UPDATE head SET value = '{}' WHERE name = 'specs'")
+    rewrite(second, "UPDATE head SET value = ? WHERE name = 'at'", (json.dumps("2026-10-21T15:00:00+00:00"),))
+    return tmp_path / "s.db"
+
+
+def test_a_run_that_watched_exits_alone_is_listed_as_one(exits_only: Path) -> None:
+    """It was said to go on from the day before."""
+    first, second = command(exits_only, "replay", "--list").output.splitlines()
+    assert "  put_lite, crowding  " in first
+    assert "  no bot: exits only  " in second
+    row = days_page._day_row(DAY, listed(exits_only.with_name("s-tapes")))
+    assert (row["bots"], row["goes_on"]) == (["put_lite", "crowding"], False)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), ("no bot ran at 11:30: exits alone were watched", "there ran crowding, put_lite")),
+        (("--bot", "put_lite"), ("the bot put_lite did not run at 11:30", "another run of 2026-10-21 had it")),
+        (("--bot", "other"), ("no bot 'other' ran on 2026-10-21", "there ran crowding, put_lite")),
+    ],
+)
+def test_no_test_is_made_of_what_did_not_run(exits_only: Path, words: tuple[str, ...], said: tuple[str, str]) -> None:
+    done = command(exits_only, "replay", "--as-test", "11:30", *words)
+    assert done.exit_code == 2, done.output
+    assert all(each in done.output for each in said)
+
+
+def test_where_exits_alone_were_watched_no_bot_is_named(exits_only: Path) -> None:
+    """A test of it ended in a traceback."""
+    (second,) = exits_only.with_name("s-tapes").glob("2026-10-21T150000Z/*.tape")
+    for words in (("--as-test", "11:30"), (PUT_LITE,)):
+        done = CliRunner().invoke(main, ["replay", str(second), *words])
+        assert (done.exit_code, "exits alone were watched" in done.output) == (2, True), done.output

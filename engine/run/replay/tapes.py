@@ -16,8 +16,11 @@ EMPTY = "nothing was written before its run ended"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tape:
-    """One file: a day, or a part of it, of one run. entries: rows of market data; `bots` "" when it goes on from the
-    file of the day before. problem: why it cannot be read."""
+    """One file: a day, or a part of it, of one run. entries: rows of market data. problem: why it cannot be read.
+
+    goes_on: it does not say itself which bots ran, and goes on from the file of the day before. Else one without bots
+    is of a run that watched exits only.
+    """
 
     file: Path
     day: date
@@ -26,6 +29,7 @@ class Tape:
     entries: int = 0
     size: int = 0
     bots: tuple[str, ...] = ()
+    goes_on: bool = False
     problem: str = ""
 
 
@@ -50,8 +54,16 @@ def _tape(file: Path, day: date) -> Tape:
         return Tape(file=file, day=day, size=size, problem=error.whole)
     if not frames:
         return Tape(file=file, day=day, size=size, problem=EMPTY)
-    bots = tuple(head.get("specs") or ())
-    return Tape(file=file, day=day, first=instant(first), last=instant(last), entries=entries, size=size, bots=bots)
+    return Tape(
+        file=file,
+        day=day,
+        first=instant(first),
+        last=instant(last),
+        entries=entries,
+        size=size,
+        bots=tuple(head.get("specs") or ()),
+        goes_on="specs" not in head,
+    )
 
 
 def meant(what: str, folder: Path) -> list[Path]:

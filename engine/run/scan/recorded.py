@@ -80,7 +80,7 @@ def scan_recorded(wanted: Wanted, files: Sequence[Path], at: datetime, clock: Cl
     streamed = found.state.board.rows
     levels = counted(sum(isinstance(each, Underlying) for each in streamed), "level")
     options = counted(sum(isinstance(each, Option) for each in streamed), "option")
-    ran = ", ".join(found.program.bots)
+    ran = ", ".join(found.program.bots) or "the exits of what was open"
     told = f"{levels} and {options} were streamed then, for {ran}; of anything else nothing is known"
     return Scan(
         at=at,
