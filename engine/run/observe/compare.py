@@ -10,7 +10,7 @@ from typing import Any
 from engine.model.session import EXCHANGE_ZONE, exchange_date, session_on
 from engine.model.values import dataclass
 from engine.record.explain import ENTRY_PLACES, Condition, selection_at, state_at, story
-from engine.record.record import Kind, Record
+from engine.record.record import GRID, Kind, Record
 from engine.run.columns import clock
 from engine.run.trade_text import is_opened, left_at, structure_of
 from engine.store.queries import Row, StoreReader
@@ -168,8 +168,12 @@ class _Day:
         return _decisions(self.records, what)
 
 
-def _decisions(records: Iterable[Record], what: str) -> list[Record]:
-    return [each for each in records if each.kind is Kind.DECISION and each.data.get("what") == what]
+def _decisions(records: Iterable[Record], *what: str) -> list[Record]:
+    return [each for each in records if each.kind is Kind.DECISION and each.data.get("what") in what]
+
+
+def _last(records: Iterable[Record], *what: str) -> Record | None:
+    return next(reversed(_decisions(records, *what)), None)
 
 
 # ---------------------------------------------------------------- what each came to
@@ -255,17 +259,27 @@ def _entered_at(day: _Day, trade: Row) -> datetime:
 
 
 def _held_back(day: _Day, at: datetime) -> tuple[str, str]:
-    """Return the first rule that did not hold at an instant, in the order of the spec, and what it said."""
-    for condition in state_at(day.records, at, ENTRY_PLACES).conditions:
+    """Return the first rule that did not hold at an instant, in the order of the spec, or what else it said by then."""
+    past = [each for each in day.records if each.at <= at]
+    if past and (halted := story(past).halted):
+        return "", f"halted: {halted}"
+    last = _last(past, *GRID)
+    if last is not None and last.data["what"] == "stop watching":
+        return "", str(last.data.get("reason"))
+    for condition in state_at(past, at, ENTRY_PLACES).conditions:
         if condition.truth is not True:
             return condition.name, _words(condition, at)
-    told = [(each.at, str(each.data.get("reason"))) for each in day.unfilled if each.at >= at]
-    if told:
-        return "order", f"not filled: {told[0][1]}"
-    if not day.records:
+    past = [each for each in day.records if each.at <= at + SAME]
+    if not past:
         return "", "it did not run, or judged nothing"
-    seen = story(day.records)
-    if words := seen.halted or seen.skipped or next((text for _, text in seen.refused), ""):
+    entered = _last(past, "enter")
+    if entered is not None:
+        past = past[past.index(entered) :]
+        for unfilled in day.unfilled:
+            if unfilled.position == entered.position:
+                return "order", f"not filled: {unfilled.data.get('reason')}"
+    seen = story(past)
+    if words := seen.skipped or next((text for _, text in reversed(seen.refused)), ""):
         return "", words
     return "", "it was not watching then: its window, its count of entries, or a position that was open"
 

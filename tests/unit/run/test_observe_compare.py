@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from engine.cli.compare import _lines
 from engine.model.session import exchange_date
 from engine.record.record import Kind, Record
@@ -185,3 +187,71 @@ def test_a_text_of_a_run_that_began_after_the_close_ran_in_the_next_session() ->
 def test_the_same_text_on_both_sides_at_the_end_is_not_the_same_all_along() -> None:
     old, new = "a" * 64, "b" * 64
     assert not told_of(Ran([old], [new]), Ran([new], [new]))[0]
+
+
+class Without(Nothing):
+    """A store in which the trade of 10:00 was not made, and what its bot recorded instead."""
+
+    def __init__(self, *records: Record) -> None:
+        super().__init__()
+        sessions = self.records((Kind.SESSION,))
+        self._records = sorted([*sessions, *records], key=lambda record: record.at)
+
+
+def decision(when: datetime, what: str, reason: str, position: str = "") -> Record:
+    return Record(when, Kind.DECISION, BOT, position, data={"what": what, "reason": reason, "values": []})
+
+
+def says(when: datetime, *, truth: bool) -> Record:
+    said = {"rule": "vix", "place": "when", "truth": truth, "value": 15.0, "text": "below 20"}
+    return Record(when, Kind.VERDICT, BOT, data=said)
+
+
+HALTED = [
+    decision(at(DAYS[0], 15, 30), "halt", "vix_spike"),
+    Record(at(DAYS[0], 15, 30), Kind.BOT_DAY, BOT, data={"halted": "vix_spike"}),
+]
+OPEN = [decision(at(DAYS[0], 9, 45), "watch", "its window is open"), says(at(DAYS[0], 9, 45), truth=True)]
+
+
+@pytest.mark.parametrize(
+    ("records", "rule", "why"),
+    [
+        ([*OPEN, decision(at(DAYS[0], 10, 0), "skip", "held the other way round")], "", "held the other way round"),
+        ([*OPEN, says(at(DAYS[0], 9, 50), truth=False)], "vix", "15 below 20 (so since 09:50:00)"),
+        (
+            [
+                *OPEN,
+                says(at(DAYS[0], 9, 50), truth=False),
+                decision(at(DAYS[0], 9, 55), "stop watching", "its window is over"),
+            ],
+            "",
+            "its window is over",
+        ),
+        ([Record(at(DAYS[0], 9, 40), Kind.BOT_DAY, BOT, data={"halted": "move"}), *OPEN], "", "halted: move"),
+        (
+            [
+                *OPEN,
+                decision(at(DAYS[0], 9, 58), "enter", "all conditions hold", "swing-0"),
+                decision(at(DAYS[0], 9, 59), "unfilled", "its tries are used up", "swing-0"),
+            ],
+            "order",
+            "not filled: its tries are used up",
+        ),
+        (
+            [
+                decision(at(DAYS[0], 13, 0), "enter", "all conditions hold", "swing-0"),
+                decision(at(DAYS[0], 13, 1), "unfilled", "its tries are used up", "swing-0"),
+            ],
+            "",
+            "it did not run, or judged nothing",
+        ),
+    ],
+)
+def test_what_held_one_back_is_what_it_said_by_then(records: list[Record], rule: str, why: str) -> None:
+    """What it met hours later was told as the cause: a halt in the afternoon, or another order that was not filled."""
+    live, shadow = Told(at(DAYS[1], 10, 27), []), Without(*records, *HALTED)
+    (found,) = compare(cast(StoreReader, live), cast(StoreReader, shadow), [BOT], None)
+    (differed,) = found.differences
+    assert (differed.clock, differed.what, differed.shadow) == ("10:00:00", "entry", "none")
+    assert (differed.rule, differed.why) == (rule, why)
