@@ -44,7 +44,10 @@ class Quote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """What the engine knew and did at an instant. Money in dollars; conditions: of bots that would enter then."""
+    """What the engine knew and did at an instant. Money in dollars.
+
+    ran: the bots that might enter then: others may hold something. conditions: what they would enter by.
+    """
 
     at: datetime
     realized: float
@@ -52,6 +55,7 @@ class Moment:
     net_liquidation: float | None
     is_linked: bool
     notice: str
+    ran: tuple[str, ...]
     bots: tuple[BotLine, ...]
     positions: tuple[PositionLine, ...]
     orders: tuple[OrderLine, ...]
@@ -76,6 +80,7 @@ def moment_of(found: Replayed, at: datetime) -> Moment:
         net_liquidation=None if worth is None else float(worth),
         is_linked=state.is_linked,
         notice=seen.notice,
+        ran=tuple(program.bots),
         bots=bot_lines(program, state, seen, at),
         positions=position_lines(program, state, at),
         orders=order_lines(state),

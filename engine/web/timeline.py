@@ -62,7 +62,7 @@ class Happened:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """A day: its instants, rising, each with a `Moment` packed. bots: those that ran, in the order of the run.
+    """A day: its instants, rising, each with a `Moment` packed.
 
     problem: why it ends where it does, "" at the end of what is recorded. gaps: from when to when nothing is recorded,
     since one run had ended and the next had not begun.
@@ -71,7 +71,6 @@ class Timeline:
     instants: tuple[datetime, ...]
     packed: tuple[bytes, ...]
     happened: tuple[Happened, ...]
-    bots: tuple[str, ...]
     problem: str = ""
     gaps: tuple[tuple[datetime, datetime], ...] = ()
 
@@ -152,7 +151,6 @@ def live_through(files: Sequence[Path], told: Callable[[datetime], None] = lambd
     """
     moments: dict[datetime, bytes] = {}
     happened: list[Happened] = []
-    bots: dict[str, None] = {}
     problem = ""
     gaps: list[tuple[datetime, datetime]] = []
     ended: datetime | None = None
@@ -169,12 +167,11 @@ def live_through(files: Sequence[Path], told: Callable[[datetime], None] = lambd
             keeper.glimpse(found, at)  # nothing came after it
         moments = {at: packed for at, packed in moments.items() if at < first} | keeper.moments
         happened = [*(each for each in happened if each.at < first), *keeper.happened]
-        bots |= dict.fromkeys(found.program.bots)
         problem = ""
         if found.difference is not None:
             problem = "this version of rulebot decides otherwise from here on: 'rulebot replay' shows the difference"
     instants = tuple(sorted(moments))
-    return Timeline(instants, tuple(moments[at] for at in instants), tuple(happened), tuple(bots), problem, tuple(gaps))
+    return Timeline(instants, tuple(moments[at] for at in instants), tuple(happened), problem, tuple(gaps))
 
 
 def _minutes(day: date, first: datetime, last: datetime) -> list[datetime]:

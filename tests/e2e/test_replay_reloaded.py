@@ -1,13 +1,18 @@
 """`rulebot replay` of a day on which texts were exchanged: bots that came later, and others whose text changed."""
 
 import json
+from datetime import date, time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from engine.cli.main import main
+from engine.run.replay.tapes import meant
 from engine.sim.gateway.embed import RunningGateway
+from engine.web.days_page import _neighbours, _shown
+from engine.web.pages import TEMPLATES
+from engine.web.timeline import live_through
 from tests.e2e.test_reload import at, bot, live, specs_in, stop, writes
 from tests.e2e.test_restart import in_loop
 
@@ -83,3 +88,15 @@ def test_drift_ends_with_one_when_a_trade_differs(store: Path) -> None:
     """The bot that was added is in no text that the day began with."""
     done = replay(store, "--drift")
     assert (done.exit_code, "two  done besides" in done.output) == (1, True), done.output
+
+
+def test_the_page_of_the_day_has_the_conditions_of_those_that_ran_at_its_instant(store: Path) -> None:
+    """Of one that was added later it was said that it had none, and one that was removed had vanished all day long."""
+    day = date(2026, 10, 21)
+    seen = live_through(meant("", store.with_name("s-tapes")))
+    shown = {clock: list(_shown(seen, day, clock)["conditions"]) for clock in (time(9, 50), time(10, 30), time(11, 10))}
+    assert list(shown.values()) == [["one"], ["one", "two"], ["two"]]
+    alone = (
+        _shown(seen, day, time(10, 30)) | {"conditions": {}, "known": frozenset(), "beside": ""} | _neighbours([], day)
+    )
+    assert "No bot ran then: exits alone were watched." in TEMPLATES.get_template("day.html").render(**alone)
