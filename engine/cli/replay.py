@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from engine.run.happening import Happening
     from engine.run.replay.replay import Replayed
     from engine.run.revisions import Text
+    from engine.spec.spec import Spec
 
 
 @click.command("replay", short_help="Live through a recorded day again.")
@@ -211,26 +212,31 @@ def _show(lines: "Sequence[Happening]") -> None:
 
 def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) -> None:
     from engine.adapters.recorded.recording import open_recording
+    from engine.cli.diff import refuse_problems
     from engine.review.change.behaviour import behaviour_lines, flaw_lines
     from engine.review.change.document import days_document
-    from engine.run.behaviour import relive
+    from engine.run.behaviour import relive, whole
     from engine.run.columns import clock
     from engine.run.replay.tapes import meant
-    from engine.run.replay.texts import known_texts, reigns
+    from engine.run.replay.texts import known_texts, reigns, set_alike
     from engine.run.revisions import Text, side_of
+    from engine.spec.load import load_text
 
     files = meant(what, folder)
     recordings = [open_recording(file) for file in files]
     day, then = recordings[-1].day, known_texts([each for recording in recordings for each in reigns(recording)])
     market = f"tapes:{files[0] if what.endswith('.tape') else folder}"
     told = {}
-    texts: dict[str, Text] = {}
+    texts: dict[str, tuple[Text, Spec]] = {}
     for text in (each for spec in specs for each in side_of(spec)):
-        name = _name_of(text)
+        spec_now = _spec_of(text)
+        name = spec_now.name
         if name in texts:
-            raise MisuseError(f"{texts[name].label} and {text.label} are both the bot {name}", "compare one at a time")
-        texts[name] = text
-    for name, text in texts.items():
+            raise MisuseError(
+                f"{texts[name][0].label} and {text.label} are both the bot {name}", "compare one at a time"
+            )
+        texts[name] = text, spec_now
+    for name, (text, spec_now) in texts.items():
         if name not in then:
             raise MisuseError(f"no bot {name} ran on {day}", there_ran(then))
         since, was = then[name][-1]
@@ -240,8 +246,12 @@ def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) ->
                 f"{name}: {len(then[name])} texts of it ran that day; compared is the last, since {clock(since)}",
                 err=True,
             )
+        given, said = set_alike(was, spec_now)
+        for words in said:
+            click.echo(f"{name}: {words}", err=True)
+        refuse_problems([load_text(whole(text).content.decode(), f"{text.label} ", given)])
         pair = (Text(f"{name} as recorded", was.text.encode()), text)
-        told[name] = relive(pair, market, (day,), (was.overrides, {}))
+        told[name] = relive(pair, market, (day,), (was.overrides, given))
     if is_json:
         documents = {}
         for name, found in told.items():
@@ -256,7 +266,7 @@ def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) ->
         raise click.exceptions.Exit(1)
 
 
-def _name_of(text: "Text") -> str:
+def _spec_of(text: "Text") -> "Spec":
     """Return the bot that a text is. Raises: MisuseError for a text with problems."""
     from engine.cli.diff import refuse_problems
     from engine.review.change.documents import read_document
@@ -265,7 +275,7 @@ def _name_of(text: "Text") -> str:
     refuse_problems([loaded])
     if loaded.spec is None:
         raise MisuseError(f"{text.label} is no bot", "a bot's document has the key 'rulebot: 1'")
-    return loaded.spec.name
+    return loaded.spec
 
 
 # ---------------------------------------------------------------- drift

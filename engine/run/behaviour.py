@@ -158,7 +158,7 @@ def live_through(task: Task) -> TriedDay:
 def desk_of(text: Text, overrides: Mapping[str, str] | None = None) -> Desk:
     """Return the one bot of a sound text as a desk; limits over all bots are not part of what is compared."""
     loaded = (
-        load_text(text.content.decode(), text.label, dict(overrides))
+        load_text(text.content.decode(), f"{text.label} ", dict(overrides))  # its file may be called anything
         if overrides
         else read_document(text.content, text.label)
     )

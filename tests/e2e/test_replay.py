@@ -38,7 +38,7 @@ from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import SimSettings, simulated
 from engine.store.queries import StoreReader
 from engine.web.timeline import live_through as timeline_of
-from tests.e2e.worlds import spec_files
+from tests.e2e.worlds import run_days, spec_files
 from tests.tape_file import rewrite
 
 
@@ -205,6 +205,25 @@ def test_another_text_is_tried_on_all_that_several_runs_have_recorded_of_a_day(s
     assert "every one the same: 1 entry" in done.output, done.output
     nobody = replay(tmp_path / "t.db", "2026-10-21", *spec_files(["dte0_condor"]))
     assert "no bot dte0_condor ran on 2026-10-21" in nobody.output, nobody.output
+
+
+@pytest.mark.usefixtures("one_core")
+def test_another_text_is_set_as_the_recorded_one_was(tmp_path: Path) -> None:
+    """Else each edit would seem to do what leaving out `--set` does."""
+    (file,) = spec_files(["dte0_condor"])
+    tapes = tmp_path / "s-tapes"
+    run_days(tmp_path, [file], seed=3, overrides={"dte0_condor.delta": "0.08"}, tapes=tapes)
+    store, text = tmp_path / "s.db", Path(file).read_text(encoding="utf-8")
+    assert "every one the same: 1 entry" in (same := replay(store, file)).output, same.output
+    assert "delta is 0.08 in both, as it was set then" in same.output
+    (other := tmp_path / "any name.yaml").write_text(text.replace('to: "10:00"', 'to: "10:01"'), encoding="utf-8")
+    assert "every one the same: 1 entry" in (same := replay(store, str(other))).output, same.output
+    other.write_text(text.replace("delta: 0.06", "delta: 0.07"), encoding="utf-8")
+    done = replay(store, str(other))
+    assert (done.exit_code, "the new text goes by its own 0.07" in done.output) == (1, True), done.output
+    other.write_text(text.replace("delta: 0.06, ", "").replace("$delta", "0.08"), encoding="utf-8")
+    none = replay(store, str(other))
+    assert (none.exit_code, "delta was set to 0.08 then; the new text has none" in none.output) == (0, True)
 
 
 @pytest.mark.usefixtures("one_core")

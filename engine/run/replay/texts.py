@@ -8,6 +8,8 @@ from engine.adapters.recorded.recording import Exchanged, Recording, play_told
 from engine.record.codec import utc_time
 from engine.run.desk import SpecText
 from engine.run.resume import spec_texts
+from engine.spec.load import load_text
+from engine.spec.spec import Spec
 
 
 class Reign(NamedTuple):
@@ -35,3 +37,23 @@ def known_texts(found: list[Reign]) -> dict[str, list[tuple[datetime, SpecText]]
             if not mine or mine[-1][1].digest != text.digest:
                 mine.append((since, text))
     return known
+
+
+def set_alike(was: SpecText, now: Spec) -> tuple[dict[str, str], list[str]]:
+    """Return which parameters of a new text are to be set as they were for the recorded one, and what is said of each.
+
+    One of which the new text itself says something else, or nothing, is not: that is what is to be tried.
+    """
+    spec = load_text(was.text).spec
+    then = {} if spec is None else {each.name: each.text for each in spec.parameters}
+    here = {each.name: each.text for each in now.parameters}
+    given, said = {}, []
+    for name, value in was.overrides.items():
+        if name not in here:
+            said.append(f"{name} was set to {value} then; the new text has none")
+        elif here[name] != then.get(name):
+            said.append(f"{name} was set to {value} then; the new text goes by its own {here[name]}")
+        else:
+            given[name] = value
+            said.append(f"{name} is {value} in both, as it was set then")
+    return given, said
