@@ -7,7 +7,7 @@ from engine.adapters.recorded.file import SUFFIX, instant, named_day, read_head,
 from engine.model.errors import MisuseError, StoreError
 from engine.model.values import dataclass
 from engine.store.latest import data_folder
-from engine.store.place import Place, beside
+from engine.store.place import Place, beside, shown_path
 
 ENDING = "-tapes"
 EMPTY = "nothing was written before its run ended"
@@ -88,6 +88,6 @@ def meant(what: str, folder: Path) -> list[Path]:
     if known and days[0] in known:
         raise StoreError(f"nothing of {days[0]} can be replayed: {EMPTY}")
     if known:
-        recorded = f"recorded are {known[0]} to {known[-1]}" if len(known) > 1 else f"{known[0]} is"
-        raise StoreError(f"nothing is recorded of {days[0]}", recorded)
+        last = f" to {known[-1]}" if len(known) > 1 else ""
+        raise StoreError(f"nothing is recorded of {days[0]}", f"in {shown_path(folder)} is {known[0]}{last}")
     raise StoreError(f"nothing is recorded in {folder}", "'rulebot run' records unless told not to")

@@ -73,3 +73,13 @@ def test_a_link_that_leads_nowhere_is_listed_with_what_is_wrong(tmp_path: Path) 
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / DAY).symlink_to(tmp_path / "nowhere")
     assert [each.problem for each in listed(tmp_path)] == [f"there is no recording {tmp_path / 'run' / DAY}"]
+
+
+@pytest.mark.parametrize(("days", "said"), [((21,), "2026-10-21"), ((21, 22, 26), "2026-10-21 to 2026-10-26")])
+def test_a_day_that_is_not_there_says_where_it_was_looked_for(tmp_path: Path, days: tuple[int, ...], said: str) -> None:
+    """`rulebot run --recording DAY --store NEW` looks beside the store of the last run."""
+    for day in days:
+        TapeWriter(tmp_path / "run" / f"2026-10-{day}.tape", {"day": f"2026-10-{day}"}).close()
+    with pytest.raises(StoreError, match="nothing is recorded of 2026-10-20") as found:
+        meant("2026-10-20", tmp_path)
+    assert found.value.help == f"in {tmp_path} is {said}"
