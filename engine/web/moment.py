@@ -10,7 +10,7 @@ from engine.model.values import dataclass
 from engine.run.columns import one_line
 from engine.run.glance import glance
 from engine.run.replay.replay import Replayed
-from engine.run.replay.view import entry_verdicts, known_number
+from engine.run.replay.view import conditions, known_number
 from engine.turn.judging import first_missing
 from engine.turn.program import CompiledBot
 from engine.web.picture import BotLine, OrderLine, PositionLine
@@ -90,13 +90,10 @@ def moment_of(found: Replayed, at: datetime) -> Moment:
 
 
 def _conditions(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[Condition]:
-    """Yield what the entry conditions of a bot say, those of a universe for each of its symbols."""
-    name = bot.plan.name
-    for each in [member.bot for member in bot.members] or [bot]:
-        for rule, verdict in entry_verdicts(found, each, at):
-            called = f"{each.symbol} {rule.rule.name}".strip()
-            words = one_line(first_missing(verdict) or describe(rule.rule, verdict))
-            yield Condition(bot=name, rule=called, truth=verdict.truth, words=words)
+    """Yield what the entry conditions of a bot say."""
+    for called, rule, verdict in conditions(found, bot, at):
+        words = one_line(first_missing(verdict) or describe(rule.rule, verdict))
+        yield Condition(bot=bot.plan.name, rule=called, truth=verdict.truth, words=words)
 
 
 def _quotes(board: Board, now: float) -> Iterator[Quote]:

@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +15,16 @@ from engine.adapters.recorded.source import RecordingSource
 from engine.cli.main import main
 from engine.run.replay.as_test_market import Watch
 from engine.run.replay.export import of_symbol
-from engine.run.replay.tapes import listed
+from engine.run.replay.tapes import Tape, listed
 from engine.store.queries import StoreReader
 from engine.store.scans import scans_file
 from engine.web import days_page
+from engine.web.pages import TEMPLATES
 from tests.e2e.worlds import run_days, spec_files
 from tests.tape_file import rewrite
 
 DAY = date(2026, 10, 21)
+NOON = datetime(2026, 10, 21, 16, tzinfo=UTC)
 EXAMPLES = Path(__file__).parents[2] / "examples"
 (PUT_LITE,) = spec_files(["put_lite"])
 
@@ -268,3 +270,17 @@ def test_where_exits_alone_were_watched_no_bot_is_named(exits_only: Path) -> Non
     for words in (("--as-test", "11:30"), (PUT_LITE,)):
         done = CliRunner().invoke(main, ["replay", str(second), *words])
         assert (done.exit_code, "exits alone were watched" in done.output) == (2, True), done.output
+
+
+def test_an_instant_has_the_conditions_of_each_symbol_of_a_universe(tmp_path: Path) -> None:
+    """The page showed them, and `--at` nothing of such a bot."""
+    run_days(tmp_path, spec_files(["vertical_switch"]), seed=3, data_seconds=60, tapes=tmp_path / "s-tapes")
+    told = command(tmp_path / "s.db", "replay", "--at", "10:10", "--format", "json")
+    rules = [each["rule"] for each in json.loads(told.stdout)["bots"]["vertical_switch"]]
+    assert rules[:4] == ["SPY trend", "SPY no_event", "QQQ trend", "QQQ no_event"]
+    assert "   SPY trend       yes      up: " in command(tmp_path / "s.db", "replay", "--at", "10:10").output
+
+
+def test_a_day_on_which_no_bot_ran_is_told_so_among_the_days_of_the_page() -> None:
+    day = days_page._day_row(DAY, [Tape(file=Path("a.tape"), day=DAY, first=NOON, last=NOON)])
+    assert "no bot: exits only" in TEMPLATES.get_template("days.html").render(rows=[day], count=1)

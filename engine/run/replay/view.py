@@ -18,17 +18,17 @@ _QUOTED = ("bid", "ask", "last", "iv", "delta")
 
 
 def view_lines(found: Replayed, at: datetime) -> Iterator[str]:
-    """Yield, for each bot that is flat, what its entry conditions say; then the levels and quotes that are streamed."""
+    """Yield, for each bot that ran, what its entry conditions say; then the levels and quotes that are streamed."""
     for name, bot in found.program.bots.items():
-        verdicts = list(_verdicts(found, bot, at))
+        verdicts = list(conditions(found, bot, at))
         if not verdicts:
             continue
         yield ""
         yield f" {name}, if it were to enter now:"
-        width = max(len(rule.rule.name) for rule, _ in verdicts)
-        for rule, verdict in verdicts:
+        width = max(len(called) for called, _, _ in verdicts)
+        for called, rule, verdict in verdicts:
             words = describe(rule.rule, verdict).removeprefix("unknown").lstrip()
-            yield f"   {rule.rule.name:<{width}}  {_TRUTHS[verdict.truth]:<7}  {words}"
+            yield f"   {called:<{width}}  {_TRUTHS[verdict.truth]:<7}  {words}"
     yield ""
     yield " what was streamed:"
     for name, row in sorted((str(contract), row) for contract, row in found.state.board.rows.items()):
@@ -43,8 +43,8 @@ def view_document(found: Replayed, at: datetime) -> dict[str, Any]:
         "until": found.at.isoformat(),
         "bots": {
             name: [
-                {"rule": rule.rule.name, "truth": verdict.truth, "why": describe(rule.rule, verdict)}
-                for rule, verdict in _verdicts(found, bot, at)
+                {"rule": called, "truth": verdict.truth, "why": describe(rule.rule, verdict)}
+                for called, rule, verdict in conditions(found, bot, at)
             ]
             for name, bot in found.program.bots.items()
         },
@@ -56,10 +56,11 @@ def view_document(found: Replayed, at: datetime) -> dict[str, Any]:
     }
 
 
-def _verdicts(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[tuple[CompiledRule, Verdict]]:
-    if bot.members:
-        return
-    yield from entry_verdicts(found, bot, at)
+def conditions(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[tuple[str, CompiledRule, Verdict]]:
+    """Yield what each entry condition of a bot is called, and says; those of a universe for each of its symbols."""
+    for each in [member.bot for member in bot.members] or [bot]:
+        for rule, verdict in entry_verdicts(found, each, at):
+            yield f"{each.symbol} {rule.rule.name}".strip(), rule, verdict
 
 
 def entry_verdicts(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[tuple[CompiledRule, Verdict]]:
