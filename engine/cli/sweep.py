@@ -211,10 +211,10 @@ def _terms(spec: Path, options: Mapping[str, Any]) -> "Terms":
 def _texts(spec: Path, axes: "Sequence[Axis]") -> "Callable[[Point], str]":
     """Return what makes the text of a variant. Raises: click's Exit for problems in the spec.
 
-    What it returns raises MisuseError for a place that the spec has not.
+    Raises: MisuseError for places and values that do not go together, or that the spec has not.
     """
     from engine.cli.validate import problems_in, show_problems, today
-    from engine.run.sweep.vary import with_values
+    from engine.run.sweep.vary import check_axes, with_values
     from engine.spec.load import load_document, load_text
     from engine.spec.resolved import governing_text
 
@@ -223,6 +223,7 @@ def _texts(spec: Path, axes: "Sequence[Axis]") -> "Callable[[Point], str]":
         show_problems(problems, "text", err=True)
         raise click.exceptions.Exit(1)
     source = load_text(governing_text(load_document(spec).source), str(spec)).source
+    check_axes(source, axes)
     names = [each.name for each in axes]
     return lambda point: with_values(source, dict(zip(names, point, strict=True)))
 

@@ -7,6 +7,7 @@ died.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -21,6 +22,7 @@ from engine.run.sweep.search import Search, next_batch
 from engine.run.sweep.tasks import tasks
 from engine.run.sweep.variant import Part, Variant, whole
 from engine.run.sweep.vary import Axis, Point
+from engine.spec.whole_file import write_whole
 
 Told = Callable[[int, int], None]
 """Is told how many sessions have passed, and how many there are: each counts once for each variant."""
@@ -136,23 +138,24 @@ class Kept:
     def read(self) -> list[Variant]:
         """Return what is there of this sweep, and begin the file when it is not. Raises: MisuseError, StoreError."""
         if not self.file.exists():
-            self._write([self.about], "w")
+            self._write_all([self.about])
             return []
         try:
-            lines = self.file.read_text(encoding="utf-8").splitlines()
+            text = self.file.read_text(encoding="utf-8", errors="replace")
         except OSError as error:
             raise StoreError(f"{self.file} cannot be read: {error.strerror}") from error
-        told = list(_whole(lines))
-        now = json.loads(json.dumps(self.about))
-        if told and isinstance(told[0].get(FILES), dict) and {**told[0], FILES: now.get(FILES)} == now:
-            self._refuse_changed(told[0][FILES], now[FILES])
-        if not told or told[0] != now:
+        first, *others = text.splitlines() or [""]
+        told, now = _told_in(first), json.loads(json.dumps(self.about))
+        if isinstance(told.get(FILES), dict) and {**told, FILES: now.get(FILES)} == now:
+            self._refuse_changed(told[FILES], now[FILES])
+        if told != now:
             raise MisuseError(
                 f"{self.file} holds another sweep, or none", "name another --out, or give the same options"
             )
-        if len(told) < len(lines):  # the last line was cut off
-            self._write(told, "w")
-        return [variant_of(each) for each in told[1:]]
+        variants = [each for each in map(_variant_in, others) if each is not None]
+        if len(variants) < len(others) or not text.endswith("\n"):  # cut off, or damaged: that is done again
+            self._write_all([told, *map(asdict, variants)])
+        return variants
 
     def _refuse_changed(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         """Refuse to go on over other data: results of both would stand beside each other. Raises: MisuseError."""
@@ -163,27 +166,44 @@ class Kept:
 
     def add(self, variants: Iterable[Variant]) -> None:
         """Keep variants. Raises: StoreError."""
-        self._write((asdict(each) for each in variants), "a")
+        with self._written(), self.file.open("a", encoding="utf-8") as out:
+            out.writelines(_line(asdict(each)) for each in variants)
 
-    def _write(self, told: Iterable[Mapping[str, Any]], mode: str) -> None:
-        try:
+    def _write_all(self, told: Iterable[Mapping[str, Any]]) -> None:
+        with self._written():
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            with self.file.open(mode, encoding="utf-8") as out:
-                out.writelines(json.dumps(each, sort_keys=True, default=_word) + "\n" for each in told)
+            write_whole(self.file, "".join(map(_line, told)).encode())
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise StoreError(f"cannot write '{self.file}': {error.strerror}") from error
+
+
+def _line(told: Mapping[str, Any]) -> str:
+    return json.dumps(told, sort_keys=True, default=_word) + "\n"
 
 
 def _word(severity: Severity) -> str:
     return severity.value
 
 
-def _whole(lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
-    for line in lines:
-        try:
-            yield json.loads(line)
-        except ValueError:
-            return
+def _told_in(line: str) -> Mapping[str, Any]:
+    """Return what a line of the file says, nothing where it is damaged."""
+    try:
+        told = json.loads(line)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _variant_in(line: str) -> Variant | None:
+    try:
+        return variant_of(_told_in(line))
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def variant_of(told: Mapping[str, Any]) -> Variant:

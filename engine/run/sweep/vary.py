@@ -21,6 +21,8 @@ from engine.spec.suggest import did_you_mean
 MOST = 100_000
 """Variants of one sweep at most: more is a slip of the pen."""
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_LONE_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?")
+_LIST = re.compile(r"[\[\]{}]")
 _RANGE = re.compile(r"(-?\d+(?:\.\d+)?)\.\.(-?\d+(?:\.\d+)?)/(\d+(?:\.\d+)?)")
 
 Point = tuple[str, ...]
@@ -40,6 +42,8 @@ def axis(text: str) -> Axis:
     name, equals, said = (part.strip() for part in text.partition("="))
     if not equals or not name or not said:
         raise MisuseError(f"--vary is NAME=FROM..TO/STEP or NAME=A,B,C, is '{text}'")
+    if _LIST.search(said):
+        raise MisuseError(f"a value is a word or a number, and no list, is '{said}'", f"vary a place in it: {name}.0")
     if ".." not in said:
         values = tuple(part.strip() for part in said.split(","))
         if "" in values or len({*values}) < len(values):
@@ -93,6 +97,29 @@ def place_of(source: Source, name: str) -> Place:
     if ("parameters", form.removeprefix("$")) in source.values:
         form = source.written(("parameters", form.removeprefix("$")))
     return Place(source.values[path], form)
+
+
+def check_axes(source: Source, axes: Sequence[Axis]) -> None:
+    """Refuse axes of which two are one place, and values that say the same: a variant would count more than once.
+
+    Raises: MisuseError.
+    """
+    known: dict[Span, str] = {}
+    for each in axes:
+        place = place_of(source, each.name)
+        if place.span in known:
+            raise MisuseError(f"'{known[place.span]}' and '{each.name}' are the same place", "name it once")
+        known[place.span] = each.name
+        said: dict[str, str] = {}
+        for value in each.values:
+            meant = _LONE_NUMBER.sub(_plain, _formed(each.name, place.form, value).strip("\"'"))
+            if meant in said:
+                raise MisuseError(f"{said[meant]} and {value} are the same value of {each.name}", "give it once")
+            said[meant] = value
+
+
+def _plain(number: re.Match[str]) -> str:
+    return f"{Decimal(number[0]).normalize():f}"
 
 
 def _path(source: Source, name: str) -> Path:

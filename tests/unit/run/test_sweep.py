@@ -35,7 +35,7 @@ from engine.run.sweep.statistics import deflated, expected_best, ratio, stretche
 from engine.run.sweep.sweep import Kept, sweep
 from engine.run.sweep.tasks import BY_ARRAYS, BY_TURNS, Task, shape_of, spans_of, tasks
 from engine.run.sweep.variant import Part, Variant, whole
-from engine.run.sweep.vary import axis, drawn, grid, place_of, with_values
+from engine.run.sweep.vary import axis, check_axes, drawn, grid, place_of, with_values
 from engine.spec.load import load_text
 
 SPECS = Path(__file__).parents[3] / "specs"
@@ -92,6 +92,7 @@ def test_a_range_holds_its_ends_exactly() -> None:
         ("delta=1,1", "each something else"),
         ("delta=1,", "each something else"),
         ("delta=0..1000000/1", "would take"),
+        ("entry.when.vix.between=[14, 30]", "and no list"),
     ],
 )
 def test_what_varies_nothing_is_refused(text: str, says: str) -> None:
@@ -138,6 +139,28 @@ def test_a_number_where_several_stand_is_refused() -> None:
     """An hour of 11 in the place of 10:15 was 11:15."""
     with pytest.raises(MisuseError, match=r"11 cannot take the place of .*, the value of entry.window.to"):
         with_values(source(), {"entry.window.to": "11"})
+
+
+@pytest.mark.parametrize(
+    ("varied", "says"),
+    [
+        (("delta=0.05", "parameters.delta=0.07"), "'delta' and 'parameters.delta' are the same place"),
+        (("legs.short_put.delta=0.05", "legs.short_put.strike.delta=0.07"), "are the same place"),
+        (("delta=0.1,0.2,0.10",), "0.1 and 0.10 are the same value of delta"),
+        (("exits.target.profit=50,40,50.0%",), "50 and 50.0% are the same value"),
+        (('entry.window.to=10:10,"10:10"',), "are the same value"),
+        (("entry.window.to=9:50,09:50",), "are the same value"),
+    ],
+)
+def test_what_would_be_tried_twice_is_refused(varied: Sequence[str], says: str) -> None:
+    """Of a place with two names the values of both went into each other, and what came of it was shown as theirs."""
+    with pytest.raises(MisuseError, match=says):
+        check_axes(source(), [axis(each) for each in varied])
+
+
+def test_what_differs_in_more_than_how_it_is_written_is_varied() -> None:
+    check_axes(source(), [axis("delta=0.01,0.1,0.11"), axis("wing=1..10/1"), axis("entry.window.to=10:10,10:01")])
+    check_axes(source(), [axis("underlying=a1,a01,SPX")])
 
 
 def test_several_values_of_one_line_are_set_together() -> None:
@@ -472,12 +495,3 @@ def test_a_page_draws_a_walk_at_its_own_sessions() -> None:
     made = sum(profits[23:43])
     assert (drawn_at[23], drawn_at[24]) == ("$0", f"${profits[23]:.2f}")
     assert drawn_at[43] == drawn_at[47] == f"${made:.2f}"
-
-
-def test_a_variant_is_kept_as_it_is() -> None:
-    from dataclasses import asdict
-
-    from engine.run.sweep.sweep import variant_of
-
-    told = Variant(number=3, point=("a",), profits=(1.5,), trades=1, sharpe=None)
-    assert variant_of(asdict(told)) == told

@@ -1,0 +1,56 @@
+"""What a sweep has kept in its file: gone on with, whatever became of that file meanwhile."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from engine.model.errors import MisuseError
+from engine.run.sweep.sweep import Kept, variant_of
+from engine.run.sweep.variant import Variant
+
+ABOUT = {"a": 1}
+EVERY = [Variant(number=number, point=(f"{number}",), profits=(1.5, -2.0), trades=1) for number in range(3)]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    kept = Kept(tmp_path / "sweep.jsonl", ABOUT)
+    assert kept.read() == []
+    kept.add(EVERY)
+    return kept.file
+
+
+@pytest.mark.parametrize("damaged", [b"", b"null", b"[1]", b"{}", b'{"number": 1, "point": ["1"', b'"\xff\xfe"'])
+def test_a_line_that_is_damaged_is_done_again_and_no_other(file: Path, damaged: bytes) -> None:
+    """A line of another kind ended in a traceback, and one that was torn took all below it with it."""
+    lines = file.read_bytes().split(b"\n")
+    lines[2] = damaged
+    file.write_bytes(b"\n".join(lines))
+    kept = Kept(file, ABOUT)
+    assert [each.number for each in kept.read()] == [0, 2]
+    kept.add([EVERY[1]])
+    assert sorted(Kept(file, ABOUT).read(), key=lambda each: each.number) == EVERY
+
+
+def test_what_was_cut_off_at_the_end_of_a_line_goes_on_below_it(file: Path) -> None:
+    """What came next was added to the last line, and then both were none."""
+    file.write_bytes(b"\n".join(file.read_bytes().split(b"\n")[:3]))
+    kept = Kept(file, ABOUT)
+    assert kept.read() == EVERY[:2]
+    kept.add([EVERY[2]])
+    assert Kept(file, ABOUT).read() == EVERY
+
+
+@pytest.mark.parametrize("first", ["12", "[]", "null", "", json.dumps({"a": 1})])
+def test_a_file_of_something_else_is_refused_and_stays(file: Path, first: str) -> None:
+    file.write_text(f"{first}\nmine\n", encoding="utf-8")
+    with pytest.raises(MisuseError, match="holds another sweep, or none"):
+        Kept(file, ABOUT).read()
+    assert file.read_text(encoding="utf-8") == f"{first}\nmine\n"
+
+
+def test_a_variant_is_kept_as_it_is() -> None:
+    told = Variant(number=3, point=("a",), profits=(1.5,), trades=1, sharpe=None)
+    assert variant_of(asdict(told)) == told
