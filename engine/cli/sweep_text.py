@@ -1,7 +1,7 @@
 """The result of a sweep for eyes and machines: the variants in order, how much to believe, and a map of two places."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from typing import Any, NamedTuple
@@ -13,8 +13,8 @@ from engine.model.counted import counted
 from engine.run.columns import aligned, signed
 from engine.run.sweep.statistics import Forward, deflated, ratio
 from engine.run.sweep.sweep import findings_of
-from engine.run.sweep.variant import FALLING, Variant, open_words, turned
-from engine.run.sweep.vary import Axis
+from engine.run.sweep.variant import FALLING, Variant, open_words, sessions_of, turned
+from engine.run.sweep.vary import Axis, Point
 
 _FIGURES = ("trades", "won", "net", "average", "drawdown", "Sharpe", "deflated")
 _SORTED_BY = {"win_rate": "won", "expectancy": "average", "max_drawdown": "drawdown"}
@@ -76,7 +76,7 @@ def sweep_lines(
         yield from _map(found, axes, by)
     if walked is not None:
         yield ""
-        yield from _walked(walked, found)
+        yield from _walked(walked, found, width)
     problems: dict[str, list[Variant]] = {}
     for each in found:
         if each.problem:
@@ -157,20 +157,26 @@ def _cell(each: Variant | None, by: str) -> str:
     return f"{value:.2f}" if by in ("sharpe", "win_rate") else f"{value:,.0f}"
 
 
-def _walked(walked: Forward, found: Sequence[Variant]) -> Iterator[str]:
-    points = {each.number: each.point for each in found}
+def _walked(walked: Forward, found: Sequence[Variant], width: int | None) -> Iterator[str]:
     sharpe = "-" if walked.sharpe is None else f"{walked.sharpe:.2f}"
     made = signed(sum(walked.profits))
     sessions = counted(len(walked.profits), "session")
     yield f" walking forward: {made} in {sessions}, each after those that its variant was chosen by, Sharpe {sharpe}"
-    rows = [("sessions", "tried", "variant", "Sharpe then", "made")]
+    points, days = {each.number: each.point for each in found}, sessions_of(found)
+    by_day, by_number = (
+        aligned(
+            [("sessions", "tried", "variant", "Sharpe then", "made"), *_steps(walked, points, named)],
+            right=frozenset((3, 4)),
+        )
+        for named in (days, ())
+    )
+    yield from by_number if width is not None and max(map(len, by_day)) > width else by_day
+
+
+def _steps(walked: Forward, points: Mapping[int, Point], days: Sequence[str]) -> Iterator[tuple[str, ...]]:
     for step in walked.steps:
-        part = step.stretch
-        chosen = "none: nobody traded" if step.variant is None else ", ".join(points[step.variant])
         then = "-" if step.chosen_for is None else f"{step.chosen_for:.2f}"
-        spans = (f"{part.begin + 1} to {part.end}", f"{part.first + 1} to {part.last}")
-        rows.append((*spans, chosen, then, signed(step.made)))
-    yield from aligned(rows, right=frozenset((3, 4)))
+        yield (*step.stretch.words(days), step.words(points), then, signed(step.made))
 
 
 def document_of(found: Sequence[Variant], axes: Sequence[Axis], walked: Forward | None, by: str, data: Data) -> str:
@@ -181,16 +187,18 @@ def document_of(found: Sequence[Variant], axes: Sequence[Axis], walked: Forward 
     variants: list[dict[str, Any]] = []
     for each in (*best, *(one for one in found if one.problem)):
         told = asdict(each)
-        del told["findings"]
+        del told["findings"], told["sessions"]
         told["point"] = dict(zip(names, each.point, strict=True))
         told["deflated"] = None if each.problem else deflated(each.profits, ratios)
         variants.append(told)
+    sessions = sessions_of(found)
     forward = None if walked is None else {**asdict(walked), "sharpe": walked.sharpe}
     document = {
         "sort": by,
         "places": names,
         "variants": variants,
         "walk_forward": forward,
+        "sessions": sessions,
         "data": {**data._asdict(), "first": str(data.first), "last": str(data.last)},
         "findings": [data_of(each) for each in findings_of(found)],
     }

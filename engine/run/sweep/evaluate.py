@@ -59,8 +59,8 @@ class _Lived:
     unclear: Counter[str] = field(default_factory=Counter)
     findings: dict[Finding, None] = field(default_factory=dict)
 
-    def part(self, since: date) -> Part:
-        """Return what has come of it."""
+    def part(self, since: date, sessions: Sequence[date]) -> Part:
+        """Return what has come of it. sessions: those that it is to tell."""
         return Part(
             number=self.number,
             point=self.point,
@@ -73,6 +73,7 @@ class _Lived:
             by_arrays=self.by_arrays,
             by_turns=self.by_turns,
             unclear=tuple(self.unclear.items()),
+            sessions=tuple(map(date.isoformat, sessions)),
         )
 
     def _longest(self) -> int:
@@ -188,8 +189,10 @@ def live_through(
     by_arrays = {each.number: each.bot for each in lived if each.bot is not None}
     groups = Groups(by_arrays)
     broken = sum(bool(each.problem) for each in found.values())
+    days: list[date] = []
     for day in source.dates(first, last):
         if lived and source.can_read(day):
+            days.append(day)
             known: Mapping[int, Lived | Unclear] = {}
             if by_arrays:
                 shared = _shared(source, day, calendar, terms)
@@ -197,7 +200,7 @@ def live_through(
             for each in lived:
                 each.pass_session(day, known.get(each.number), checks)
         passed(len(lived) + broken)
-    found |= {each.number: each.part(first) for each in lived}
+    found |= {each.number: each.part(first, () if place else days) for place, each in enumerate(lived)}
     every = [found[number] for number, _, _ in asked]
     findings = source.findings | {finding: None for each in lived for finding in each.findings}
     return [dataclasses.replace(each, findings=tuple(findings)) for each in every[:1]] + every[1:]

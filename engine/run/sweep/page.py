@@ -12,8 +12,8 @@ from engine.run.backtest.report.page import html_page
 from engine.run.backtest.report.tables import coloured, percent, ratio, table
 from engine.run.backtest.report.tables import findings as told_findings
 from engine.run.sweep.statistics import Forward
-from engine.run.sweep.variant import FALLING, Variant, open_words
-from engine.run.sweep.vary import Axis
+from engine.run.sweep.variant import FALLING, Variant, open_words, sessions_of
+from engine.run.sweep.vary import Axis, Point
 
 SHOWN = 500
 """Variants that the table has."""
@@ -53,7 +53,8 @@ def _body(
     if still := open_words(best):
         yield f"<p>{escape(still)}.</p>"
     if best:
-        places = [str(number + 1) for number in range(len(best[0].profits))]
+        days = sessions_of(best)
+        places = days or [str(number + 1) for number in range(len(best[0].profits))]
         made = {", ".join(best[0].point): list(accumulate(best[0].profits))}
         if walked is not None and walked.profits:
             after = [0.0] * (len(places) - walked.first - len(walked.profits))  # sessions that fill no stretch
@@ -61,6 +62,8 @@ def _body(
         yield "<h2>Profit by session</h2>" + curves("profit by session", places, made)
         keys = "".join(f'<span class="key k{n}"></span>{escape(name)} &nbsp; ' for n, name in enumerate(made))
         yield f"<p>{keys}</p>"
+        if walked is not None:
+            yield "<h2>Walking forward</h2>" + _walk(walked, {each.number: each.point for each in best}, days)
     several = [place for place, each in enumerate(axes) if len(each.values) > 1]
     for first, second in combinations(several if len(several) > 1 else range(len(axes)), 2):
         if max(len(axes[first].values), len(axes[second].values)) <= WIDEST:
@@ -69,6 +72,21 @@ def _body(
     if len(axes) > 2:
         yield '<p class="soft">Each cell is the mean over the values of the other places.</p>'
     yield "<h2>Variants</h2>" + _table(best[:SHOWN], axes, deflated)
+
+
+def _walk(walked: Forward, points: Mapping[int, Point], days: Sequence[str]) -> str:
+    rows = [
+        (
+            *step.stretch.words(days),
+            escape(step.words(points)),
+            ratio(step.chosen_for),
+            coloured(step.made),
+        )
+        for step in walked.steps
+    ]
+    words = f"{counted(len(walked.profits), 'session')}, each after those that its variant was chosen by"
+    made = f"<p>{coloured(sum(walked.profits))} in {words}; Sharpe ratio {ratio(walked.sharpe)}.</p>"
+    return made + table(("chosen in", "tried in", "variant", "Sharpe then", "made"), rows, frozenset((1, 2)))
 
 
 def _table(best: Sequence[Variant], axes: Sequence[Axis], deflated: Mapping[int, float | None]) -> str:

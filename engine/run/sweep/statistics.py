@@ -65,6 +65,11 @@ class Stretch:
     first: int
     last: int
 
+    def words(self, days: Sequence[str]) -> tuple[str, str]:
+        """Return from when to when was chosen and tried; by the numbers of sessions, from 1, where days are unknown."""
+        named = days or [str(number) for number in range(1, self.last + 1)]
+        return f"{named[self.begin]} to {named[self.end - 1]}", f"{named[self.first]} to {named[self.last - 1]}"
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -77,6 +82,10 @@ class Step:
     variant: int | None
     chosen_for: float | None
     made: float
+
+    def words(self, points: Mapping[int, tuple[str, ...]]) -> str:
+        """Return what was chosen."""
+        return "none: nobody traded" if self.variant is None else ", ".join(points[self.variant])
 
 
 @dataclass(frozen=True, slots=True)

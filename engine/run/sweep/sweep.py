@@ -210,6 +210,7 @@ def variant_of(told: Mapping[str, Any]) -> Variant:
     """Return a variant as a file keeps it."""
     findings = (Finding(**{**each, "severity": Severity(each["severity"])}) for each in told.get("findings", ()))
     lists = {"point": tuple(told["point"]), "profits": tuple(told["profits"]), "findings": tuple(findings)}
+    lists["sessions"] = tuple(told.get("sessions", ()))
     lists["unclear"] = tuple((why, sessions) for why, sessions in told.get("unclear", ()))
     return Variant(**{**told, **lists})
 

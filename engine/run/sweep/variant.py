@@ -32,7 +32,7 @@ class Part:
     profits: the account's change by session. longest: sessions that its longest position was held over, one that is
     still open among them. still_open: positions that are open at the end. is_apart: false where its sessions are not
     apart from each other: then it was not lived through, unless all sessions were asked for. by_turns, unclear,
-    findings: see `Variant`.
+    sessions, findings: see `Variant`.
     """
 
     number: int
@@ -47,6 +47,7 @@ class Part:
     by_arrays: int = 0
     by_turns: str = ""
     unclear: tuple[tuple[str, int], ...] = ()
+    sessions: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
 
@@ -58,7 +59,8 @@ class Variant:
     one that is still open among them. still_open: positions that are open at the end, which count in `profits` by their
     mids and in no sum of trades. by_arrays: sessions that were lived through by arrays, not turn by turn.
     by_turns: why none of them can be; unclear: why others were not, and how many sessions for each reason.
-    findings: what was wrong with the data, as the first variant of a task tells it for all, which read the same.
+    sessions: their days, and findings: what was wrong with the data, as the first variant of a task tells them for all,
+    which read the same.
     """
 
     number: int
@@ -77,6 +79,7 @@ class Variant:
     by_arrays: int = field(default=0, compare=False)
     by_turns: str = field(default="", compare=False)
     unclear: tuple[tuple[str, int], ...] = field(default=(), compare=False)
+    sessions: tuple[str, ...] = field(default=(), compare=False)
     findings: tuple[Finding, ...] = field(default=(), compare=False)
 
     def figure(self, name: str) -> float | None:
@@ -113,8 +116,14 @@ def whole(parts: Sequence[Part]) -> Variant:
         by_arrays=sum(each.by_arrays for each in parts),
         by_turns=first.by_turns,
         unclear=tuple(_sums(each.unclear for each in parts).items()),
+        sessions=tuple(day for each in parts for day in each.sessions),
         findings=findings,
     )
+
+
+def sessions_of(found: Iterable[Variant]) -> tuple[str, ...]:
+    """Return the days of the sessions that variants were lived through, as ISO says them."""
+    return tuple(sorted({day for each in found for day in each.sessions}))
 
 
 def open_words(found: Sequence[Variant]) -> str:

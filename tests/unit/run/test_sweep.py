@@ -411,7 +411,8 @@ def test_what_is_kept_is_not_done_again_and_a_torn_line_is(tmp_path: Path) -> No
     done.clear()
     assert sweep(every, base, here, lambda now, count: done.append(now), Kept(file, {"a": 1}), 1) == whole
     assert done == [len(DAYS), *range(len(DAYS) + 1, 2 * len(DAYS) + 1)]
-    assert file.read_text(encoding="utf-8") == kept
+    untold = re.compile(r'"sessions": \[.*?\]')  # told by the first variant of a task
+    assert untold.sub("", file.read_text(encoding="utf-8")) == untold.sub("", kept)
     with pytest.raises(MisuseError, match="holds another sweep"):
         Kept(file, {"a": 2}).read()
 

@@ -1,11 +1,13 @@
-"""Variants as they are shown: in order, and in maps of two places."""
+"""Variants as they are shown: in order, in maps of two places, and walking forward."""
 
 import re
+from random import Random
 
 import pytest
 
 from engine.cli.sweep_text import ordered, sweep_lines
 from engine.run.sweep.page import sweep_page
+from engine.run.sweep.statistics import stretches, walk_forward
 from engine.run.sweep.variant import Variant
 from engine.run.sweep.vary import axis
 
@@ -36,3 +38,25 @@ def test_of_variants_that_cannot_be_run_for_one_reason_all_are_counted() -> None
     found = [Variant(number=each, point=(f"{each}",), problem="no" if each < 3 else "other") for each in (1, 2, 3)]
     lines = [line for line in sweep_lines(found, axes, None, "net", 20) if "not run" in line]
     assert lines == [" not run, as 1 and 1 other: no", " not run, as 3: other"]
+
+
+def test_a_walk_is_told_by_days_that_a_backtest_can_be_asked_for() -> None:
+    """Stretches had the numbers of their sessions alone, `41 to 50`, and a page had the curve of a walk and no more."""
+    chance = Random(3)
+    days = tuple(f"2026-0{1 + number // 28}-{1 + number % 28:02}" for number in range(50))
+    told = {"number": 0, "point": ("7",), "profits": tuple(chance.gauss(5.0, 1.0) for _ in days)}
+    best, axes = Variant(**told, sessions=days), [axis("a=7,8")]  # type: ignore[arg-type]
+    walked = walk_forward({0: best.profits}, stretches(50, 30, 15, 5))
+    spans = ["2026-01-01 to 2026-02-02", "2026-02-08 to 2026-02-22"]
+
+    def row(each: Variant, width: int | None) -> str:
+        (found,) = (line for line in sweep_lines([each], axes, walked, "net", 20, width) if line.split()[1:2] == ["to"])
+        return found
+
+    assert re.split(r" {2,}", row(best, None).strip())[:3] == [*spans, "7"]
+    for numbered in (row(best, 60), row(Variant(**told), None)):  # type: ignore[arg-type]
+        assert re.split(r" {2,}", numbered.strip())[:3] == ["1 to 30", "36 to 50", "7"]
+    page = sweep_page("a", [best], axes, "sharpe", {}, walked, [], [])
+    assert "".join(f'<td class="left">{each}</td>' for each in (spans[1], "7")) in page
+    assert f"<td>{spans[0]}</td>" in page
+    assert "<title>walking forward 2026-02-08 $" in page
