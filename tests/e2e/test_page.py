@@ -307,8 +307,15 @@ def test_ci_the_page_can_be_used_by_everybody(tmp_path: Path, browser: Any) -> N
             context.close()
 
 
+SMALLEST = "Math.min(...[...document.querySelectorAll('svg text')].map(each => each.getBoundingClientRect().height))"
+"""How tall the smallest words of drawings are."""
+
+
 def test_ci_a_report_of_backtests_shows_all_of_its_figures(tmp_path: Path, browser: Any) -> None:
-    """The Sharpe ratio of a comparison was cut off at 1280 pixels; at 400 the path of the data pushed the page out."""
+    """The Sharpe ratio of a comparison was cut off at 1280 pixels; at 400 the path of the data pushed the page out.
+
+    There the words of drawings had four pixels.
+    """
     data = shipped("examples") / "data" / "goog_2015-12-24"
     stores = [tmp_path / f"a_store_with_a_name_{name}.db" for name in ("one", "two")]
     pages = [tmp_path / "one.html", tmp_path / "both.html"]
@@ -327,4 +334,5 @@ def test_ci_a_report_of_backtests_shows_all_of_its_figures(tmp_path: Path, brows
             cut = "[...document.querySelectorAll('.wide')].filter(each => each.scrollWidth > each.clientWidth).length"
             if width == 1280:
                 assert page.evaluate(cut) == 0, file.name
+            assert page.evaluate(SMALLEST) >= 9, (file.name, width)
             page.close()

@@ -13,6 +13,7 @@ from engine.cli.data_text import finding_lines
 from engine.run.backtest.report.charts import calendar, curves, falls, histogram
 from engine.run.backtest.report.page import comparison_page, falls_of, report_page
 from engine.run.backtest.report.scale import money, plain_money, scale_of, steps
+from engine.run.backtest.report.style import STYLE
 from engine.run.backtest.results import regime
 from engine.run.behaviour import flaws_of
 
@@ -301,6 +302,13 @@ def test_figures_of_a_few_dollars_are_not_rounded_and_one_session_is_seen() -> N
     assert [plain_money(each) for each in few] == ["$2.80", "$52.80", "$0", "$0", "$20", "-$0.50", "$1,234"]
     assert "<b>$9</b>" in report_page(document(), {})
     assert falls(["2026-09-01"], [52.8]).count('<circle class="loss"') == 1
+
+
+def test_a_session_alone_is_a_dot_in_its_own_colour() -> None:
+    """It was black with an edge of its colour, and nearly black on black at night."""
+    dot = re.compile(r'<circle class="dot c1" cx="[\d.]+" cy="[\d.]+" r="([\d.]+)"/>')
+    (radius,) = dot.findall(curves("a", ["2026-09-01"], {"one": [1.0], "two": [2.0]}))
+    assert f".dot{{fill:none;stroke-width:{2 * float(radius):g}}}" in STYLE
 
 
 def test_dollars_have_cents_where_they_are_few() -> None:

@@ -36,7 +36,7 @@ def curves(name: str, days: Sequence[str], series: Mapping[str, Sequence[float |
         body += f'<polyline class="curve c{number % 6}" points="{points}"/>'
         if len(known) == 1:
             place, value = known[0]
-            body += f'<circle class="dot c{number % 6}" cx="{scale.x(place):.1f}" cy="{scale.y(value):.1f}" r="3"/>'
+            body += f'<circle class="dot c{number % 6}" cx="{scale.x(place):.1f}" cy="{scale.y(value):.1f}" r="1.5"/>'
         body += _tips(scale, days, values, label if len(series) > 1 else "")
     return svg(name, height, body)
 

@@ -20,11 +20,12 @@ background:var(--box)} a{color:inherit}
 th,td{padding:.25rem .5rem;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}
 th{font-weight:600;color:var(--soft)} th:first-child,td:first-child,.left{text-align:left}
 .words{white-space:normal;text-align:left;min-width:14rem}
-svg{display:block;width:100%;height:auto} svg.bar{display:inline-block;width:7.5rem;height:.75rem;vertical-align:middle}
+svg{display:block;width:100%;height:auto} .wide>svg{min-width:42rem}
+svg.bar{display:inline-block;width:7.5rem;height:.75rem;vertical-align:middle}
 svg text{font:11px system-ui,sans-serif;fill:var(--soft)} svg text.strong{fill:var(--ink);font-weight:600}
-.grid{stroke:var(--rule)} .axis{stroke:var(--soft)} .curve{fill:none;stroke-width:1.8} .tip{fill:transparent}
-.tip:hover{fill:var(--soft)} .gain{fill:var(--gain)} .loss{fill:var(--loss)} .none{fill:var(--rule)}
-.plain{fill:var(--c0)} .soft-fill{opacity:.45}
+.grid{stroke:var(--rule)} .axis{stroke:var(--soft)} .curve{fill:none;stroke-width:1.8} .dot{fill:none;stroke-width:3}
+.tip{fill:transparent} .tip:hover{fill:var(--soft)} .gain{fill:var(--gain)} .loss{fill:var(--loss)}
+.none{fill:var(--rule)} .plain{fill:var(--c0)} .soft-fill{opacity:.45}
 .heat{position:relative;display:block;padding:0 .3rem}
 .heat i{position:absolute;inset:-.25rem -.5rem;background:currentColor}
 .heat i.gain{color:var(--gain)} .heat i.loss{color:var(--loss)} .heat b{position:relative;font-weight:500}
@@ -36,6 +37,7 @@ td .g{color:var(--gain)} td .l{color:var(--loss)}
 details{border-bottom:1px solid var(--rule);padding:.25rem 0} summary{cursor:pointer}
 details:target{background:var(--box)}
 pre{overflow-x:auto;background:var(--box);padding:.6rem;border-radius:6px;font-size:.82rem;line-height:1.35}
-@media print{body{max-width:none;font-size:11px} h2{break-after:avoid} svg,tr,.figures div{break-inside:avoid}
+@media print{body{max-width:none;font-size:11px} .wide>svg{min-width:0} h2{break-after:avoid}
+svg,tr,.figures div{break-inside:avoid}
 details{break-inside:avoid} .tip{display:none}}
 """
