@@ -235,21 +235,25 @@ def _about(
     import hashlib
 
     from engine.adapters.history.open import written
+    from engine.run.calendars import imported_states
     from engine.run.release import release
+    from engine.run.sweep.compiling import reads_events
     from engine.run.sweep.sweep import FILES
     from engine.spec.load import load_document
     from engine.spec.resolved import governing_text
+    from engine.store.latest import data_folder
 
-    text = hashlib.sha256(governing_text(load_document(str(spec)).source).encode()).hexdigest()
+    text = governing_text(load_document(str(spec)).source)
     named = {name: options[name] for name in ("data", "cash", "lines", "count", "seed")}
     sessions = {"from": terms.first.isoformat(), "to": terms.last.isoformat(), "fills": terms.fills.name}
-    state = {"version": release(), FILES: written(options["data"], terms.last)}
+    files = written(options["data"], terms.last) | (imported_states(data_folder()) if reads_events(text, terms) else {})
+    state = {"version": release(), FILES: files}
     about = {
         **named,
         **sessions,
         **state,
         "spec": spec.stem,
-        "text": text,
+        "text": hashlib.sha256(text.encode()).hexdigest(),
         "vary": [[each.name, *each.values] for each in axes],
     }
     return about if search is None else {**about, "bayes": {"for": search.goal, "batch": search.batch}}

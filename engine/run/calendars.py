@@ -6,6 +6,7 @@ from datetime import date
 from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
+from zlib import crc32
 
 from engine.model.counted import counted
 from engine.model.errors import MisuseError, SpecError, StoreError
@@ -49,6 +50,12 @@ def shipped_dates() -> tuple[Published, ...]:
 def imported_dates(data: Path) -> tuple[Published, ...]:
     """Return the dates of all imported files. Raises: SpecError at a file that is broken, StoreError at the disk."""
     return tuple(dates for path in _imported_files(data) for dates in _all_of(_read(path)))
+
+
+def imported_states(data: Path) -> dict[str, list[int]]:
+    """Return by path what tells whether an imported file says something else now. Raises: StoreError at the disk."""
+    known = {path: _bytes_of(path) for path in _imported_files(data)}
+    return {str(path): [len(content), crc32(content)] for path, content in known.items()}
 
 
 def load_calendar(data: Path | None = None) -> EventCalendar:

@@ -213,6 +213,23 @@ def test_what_is_kept_of_data_that_was_repaired_since_is_told(data: Path, tmp_pa
     assert f"t.jsonl was begun before the data changed or grew: {daily}" in typed(*words).stderr
 
 
+def test_what_is_kept_of_other_calendars_is_told(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bot that is kept out by events entered on other days in the variants that came after."""
+    monkeypatch.setenv("RULEBOT_DATA", str(tmp_path / "own"))
+    shipped = json.loads((ROOT / "engine" / "calendars" / "fomc.json").read_text(encoding="utf-8"))
+    calendar = tmp_path / "own" / "calendars" / "fomc.json"
+    calendar.parent.mkdir(parents=True)
+    for spec, code in ((SPEC, 0), (SPEC.with_name("put_lite.yaml"), 2)):
+        place = "exits.target.profit=40,50"
+        words = (spec, "--data", data, "--vary", place, "--workers", 1, "--out", tmp_path / f"{spec.stem}.jsonl")
+        calendar.write_text(json.dumps(shipped), encoding="utf-8")
+        assert [typed(*words).exit_code for _ in range(2)] == [0, 0]
+        calendar.write_text(json.dumps(shipped | {"verified": "2026-01-01"}), encoding="utf-8")
+        again = typed(*words)
+        assert again.exit_code == code, again.output
+    assert f"was begun before the data changed or grew: {calendar}" in again.stderr
+
+
 def test_a_search_is_kept_and_goes_on_with_more_trials(data: Path, tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     words = (SPEC, "--data", data, "--vary", "delta=0.05..0.12/0.01", "--vary", "exits.target.profit=40,60")

@@ -70,6 +70,11 @@ def program_of(text: str, terms: Terms) -> Program:
     return Compiling(terms).program(text)
 
 
+def reads_events(text: str, terms: Terms) -> bool:
+    """Say whether a text asks for events of calendars. Raises: MisuseError with its first problem."""
+    return any(bot.plan.needs.events for bot in program_of(text, terms).bots.values())
+
+
 class Way(NamedTuple):
     """How a variant's sessions are lived through: by arrays where they are plain, and apart from each other."""
 

@@ -28,7 +28,7 @@ Told = Callable[[int, int], None]
 """Is told how many sessions have passed, and how many there are: each counts once for each variant."""
 FORMAT = "rulebot-sweep-1"
 FILES = "files"
-"""What of a sweep's data is kept: size and time of writing of each file, by its path."""
+"""What of a sweep's data is kept, by path: size and time of writing, of imported calendars size and checksum."""
 
 
 def sweep(

@@ -133,7 +133,9 @@ def _path(source: Source, name: str) -> Path:
     if not found:
         known = [".".join(map(str, path)) for path in leaves]
         raise MisuseError(
-            f"the spec has nothing at '{name}'", did_you_mean(name, known) or "name the keys on the way to it"
+            f"the spec has nothing at '{name}'",
+            did_you_mean(name, known)
+            or "name the keys on the way to it; what the spec leaves out is written there first",
         )
     told = ", ".join(".".join(map(str, path)) for path in found[:5])
     raise MisuseError(f"'{name}' may be one of {len(found)} places", f"say which: {told}")
