@@ -8,7 +8,15 @@ from engine.model.counted import counted
 from engine.model.money import dollars
 from engine.run.backtest.fills import NATURAL
 from engine.run.backtest.funnel import Funnel
-from engine.run.backtest.results import Results, Sums, Trade, brought_words, in_shares_words, span_words
+from engine.run.backtest.results import (
+    Results,
+    Sums,
+    Trade,
+    brought_words,
+    in_shares_words,
+    ruined_words,
+    span_words,
+)
 from engine.run.columns import aligned, price, signed
 
 SHOWN_RULES, SHOWN_ALARMS = 8, 5
@@ -53,6 +61,8 @@ def _head(results: Results) -> Iterator[str]:
     sharpe = "-" if results.sharpe is None else f"{results.sharpe:.2f} +/- {results.sharpe_error or 0.0:.2f}"
     drawdown = dollars(results.max_drawdown)
     yield f" fills {told['fills']}; account {signed(float(results.profit))}, drawdown {drawdown}, Sharpe {sharpe}"
+    if words := ruined_words({f"{day.date}": day.equity for day in results.days}):
+        yield f" {words}"
     if words := brought_words(told):
         yield f" {words}"
     if still := sum(trade.left is None for trade in results.trades):

@@ -185,6 +185,18 @@ def brought_words(settings: Mapping[str, Any]) -> str:
     return f"began with shares: {shares}; what they made is in the account alone" if shares else ""
 
 
+def ruined_words(equities: Mapping[str, Decimal | float]) -> str:
+    """Return what to say where the account was worth less than nothing at the end of sessions, "" where it never was.
+
+    equities: by day.
+    """
+    below = [day for day, equity in equities.items() if equity < 0]
+    if not below:
+        return ""
+    when = f"on {below[0]}" if len(below) == 1 else f"at the end of {len(below)} sessions, first on {below[0]}"
+    return f"the account was below zero {when}: no broker would have let these bots go on"
+
+
 def sums(trades: Sequence[Trade]) -> Sums:
     """Return what closed trades add up to."""
     made = [trade.net for trade in trades]

@@ -14,7 +14,7 @@ from engine.run.backtest.report.charts import calendar, curves, falls, histogram
 from engine.run.backtest.report.page import comparison_page, falls_of, report_page
 from engine.run.backtest.report.scale import money, plain_money, scale_of, steps
 from engine.run.backtest.report.style import STYLE
-from engine.run.backtest.results import regime
+from engine.run.backtest.results import regime, ruined_words
 from engine.run.behaviour import flaws_of
 
 _VOID = {"meta"}
@@ -302,6 +302,17 @@ def test_figures_of_a_few_dollars_are_not_rounded_and_one_session_is_seen() -> N
     assert [plain_money(each) for each in few] == ["$2.80", "$52.80", "$0", "$0", "$20", "-$0.50", "$1,234"]
     assert "<b>$9</b>" in report_page(document(), {})
     assert falls(["2026-09-01"], [52.8]).count('<circle class="loss"') == 1
+
+
+def test_an_account_below_zero_is_told() -> None:
+    """A bot made good what it had lost beyond the account's last dollar, and nothing said that it could not have."""
+    assert "below zero" not in report_page(document(), {})
+    lost = {"d1": 1.0, "d2": -1.0, "d3": 0.0, "d4": -2.0}
+    assert ruined_words(lost).startswith("the account was below zero at the end of 2 sessions, first on d2: ")
+    assert ruined_words({"d2": -1.0}).startswith("the account was below zero on d2: ")
+    days = [{**day, "equity": day["equity"] - 1000.0} for day in document()["days"]]
+    words = "The account was below zero on 2026-09-02: no broker would have let these bots go on."
+    assert f'<p class="warn">{words}</p>' in report_page({**document(), "days": days}, {})
 
 
 def test_a_session_alone_is_a_dot_in_its_own_colour() -> None:

@@ -10,7 +10,7 @@ from engine.run.backtest.report import tables
 from engine.run.backtest.report.charts import calendar, curves, falls, histogram
 from engine.run.backtest.report.scale import money, plain_money
 from engine.run.backtest.report.style import STYLE
-from engine.run.backtest.results import REGIMES, brought_words, in_shares_words, span_words
+from engine.run.backtest.results import REGIMES, brought_words, in_shares_words, ruined_words, span_words
 
 Document = Mapping[str, Any]
 NO_WHY = "Why is in its store: rulebot why"
@@ -101,6 +101,8 @@ def _about(document: Document) -> str:
     words = f"<p>{escape(sources)}. Fills: {escape(told['fills'])}. rulebot {escape(document['version'])}.</p>"
     if told["is_modelled"]:
         words += '<p class="warn">Its option prices are <b>modelled</b>: nobody ever quoted them.</p>'
+    if ruined := ruined_words({day["date"]: day["equity"] for day in document["days"]}):
+        words += f'<p class="warn">{escape(ruined[0].upper() + ruined[1:])}.</p>'
     if still := sum(trade["left"] is None for trade in document["trades"]):
         words += f"<p>Open at the end, and in no sum of trades: {counted(still, 'position')}.</p>"
     ended = in_shares_words(sum(trade["in_shares"] for trade in document["trades"]))
