@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from engine.model.errors import MisuseError, StoreError
-from engine.run.backtest.results import Results
+from engine.run.backtest.results import Day, Results, Sums, Trade
 
 FORMAT = "rulebot-backtest-1"
+_UNTOLD = ("shown", "why")
+"""Where a store stands is no result."""
 
 
 def document(results: Results) -> dict[str, Any]:
     """Return the document."""
     plain = _plain(results)
-    plain.pop("shown")
-    for trade in plain["trades"]:
-        trade.pop("why")
     return {"format": FORMAT, **plain}
 
 
@@ -40,12 +39,26 @@ def read_document(file: Path) -> Mapping[str, Any]:
         raise MisuseError(f"{file} is nested too deep") from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise MisuseError(f"{file} is no result of a backtest", "'rulebot backtest --format json' writes one")
+    if lacking := _lacking(found):
+        raise MisuseError(f"{file} lacks '{lacking}': it was changed, or another version wrote it", "write it anew")
     return found
+
+
+def _lacking(told: Mapping[str, Any]) -> str:
+    """Return the first word that a document should have and has not, "" where it has all."""
+    rows = ((Day, told.get("days")), (Trade, told.get("trades")), (Sums, [told.get("all")]))
+    parts: list[tuple[type[Any], Any]] = [(Results, told)]
+    parts += [(kind, row) for kind, found in rows for row in (found if isinstance(found, list) else ())]
+    for kind, row in parts:
+        for each in fields(kind):
+            if each.name not in _UNTOLD and (not isinstance(row, dict) or each.name not in row):
+                return each.name
+    return ""
 
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
-        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value) if each.name not in _UNTOLD}
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, tuple | list):

@@ -3,6 +3,7 @@
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from engine.adapters.history.day import Finding, Severity
 from engine.adapters.history.finding import data_of, left_out
 from engine.cli.data_text import finding_lines
+from engine.model.errors import MisuseError
+from engine.run.backtest.document import FORMAT, read_document
 from engine.run.backtest.report.charts import calendar, curves, falls, histogram
 from engine.run.backtest.report.page import comparison_page, falls_of, report_page
 from engine.run.backtest.report.scale import money, plain_money, scale_of, steps
@@ -313,6 +316,25 @@ def test_an_account_below_zero_is_told() -> None:
     days = [{**day, "equity": day["equity"] - 1000.0} for day in document()["days"]]
     words = "The account was below zero on 2026-09-02: no broker would have let these bots go on."
     assert f'<p class="warn">{words}</p>' in report_page({**document(), "days": days}, {})
+
+
+def test_a_result_that_lacks_what_a_report_shows_is_refused(tmp_path: Path) -> None:
+    """One of another version, or that somebody had shortened, ended in a traceback."""
+    whole = {"format": FORMAT, "digests": {}, **document()}
+    file = tmp_path / "r.json"
+    file.write_text(json.dumps(whole), encoding="utf-8")
+    assert read_document(file) == whole
+    lacking: list[tuple[str, dict[str, Any]]] = [
+        ("days", {"days": "gone"}),
+        ("equity", {"days": [{"date": "2026-09-01"}]}),
+        ("reason", {"trades": [{name: each for name, each in trade(1, 1.0).items() if name != "reason"}]}),
+        ("win_rate", {"all": {"trades": 0, "wins": 0}}),
+    ]
+    for word, change in lacking:
+        told = {name: each for name, each in {**whole, **change}.items() if each != "gone"}
+        file.write_text(json.dumps(told), encoding="utf-8")
+        with pytest.raises(MisuseError, match=f"lacks '{word}'"):
+            read_document(file)
 
 
 def test_a_session_alone_is_a_dot_in_its_own_colour() -> None:
