@@ -326,12 +326,12 @@ def _write_page(
     from engine.cli.past_options import write_file
     from engine.cli.sweep_text import ordered
     from engine.run.sweep.page import sweep_page
-    from engine.run.sweep.statistics import deflated, ratio
+    from engine.run.sweep.statistics import deflated, expected_best_of
     from engine.run.sweep.sweep import findings_of
 
     best = ordered(found, options["sort"])
-    ratios = [each for each in (ratio(one.profits) for one in best) if each is not None]
-    merits = {each.number: deflated(each.profits, ratios) for each in best}
+    by_chance = expected_best_of(each.profits for each in best)
+    merits = {each.number: deflated(each.profits, by_chance) for each in best}
     title = f"{data.bot}: {counted(len(found), 'variant')}"
     flaws = [data_of(each) for each in findings_of(found)]
     page = sweep_page(title, best, axes, options["sort"], merits, walked, data.lines(), flaws)

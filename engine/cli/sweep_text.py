@@ -11,7 +11,7 @@ from engine.cli.data_text import finding_lines, named
 from engine.cli.width import table
 from engine.model.counted import counted
 from engine.run.columns import aligned, signed
-from engine.run.sweep.statistics import Forward, deflated, ratio
+from engine.run.sweep.statistics import Forward, deflated, expected_best_of
 from engine.run.sweep.sweep import findings_of
 from engine.run.sweep.variant import FALLING, Variant, open_words, sessions_of, turned
 from engine.run.sweep.vary import Axis, Point
@@ -109,8 +109,8 @@ def _ways(best: Sequence[Variant], sessions: int) -> Iterator[str]:
 
 def _table(best: Sequence[Variant], axes: Sequence[Axis], by: str, top: int, width: int | None) -> Iterator[str]:
     """Yield a row for each variant; where all does not fit, places have the last part of their names, told below."""
-    ratios = [each for each in (ratio(one.profits) for one in best) if each is not None]
-    rows = [_row(each, ratios) for each in best[:top]]
+    by_chance = expected_best_of(each.profits for each in best)
+    rows = [_row(each, by_chance) for each in best[:top]]
     names = [each.name for each in axes]
     right = frozenset(range(len(names) + len(_FIGURES)))
     going = [len(names) + _FIGURES.index(name) for name in _FIRST_TO_GO if name != _SORTED_BY.get(by)]
@@ -126,9 +126,9 @@ def _table(best: Sequence[Variant], axes: Sequence[Axis], by: str, top: int, wid
     yield from (f" {one}: {name}" for one, name in zip(short, names, strict=True) if one != name)
 
 
-def _row(each: Variant, ratios: Sequence[float]) -> tuple[str, ...]:
+def _row(each: Variant, by_chance: float) -> tuple[str, ...]:
     won = "-" if each.win_rate is None else f"{each.win_rate * 100:.0f} %"
-    found = deflated(each.profits, ratios)
+    found = deflated(each.profits, by_chance)
     return (
         *each.point,
         str(each.trades),
@@ -182,14 +182,14 @@ def _steps(walked: Forward, points: Mapping[int, Point], days: Sequence[str]) ->
 def document_of(found: Sequence[Variant], axes: Sequence[Axis], walked: Forward | None, by: str, data: Data) -> str:
     """Return all of it as JSON, the variants in order."""
     best = ordered(found, by)
-    ratios = [each for each in (ratio(one.profits) for one in best) if each is not None]
+    by_chance = expected_best_of(each.profits for each in best)
     names = [each.name for each in axes]
     variants: list[dict[str, Any]] = []
     for each in (*best, *(one for one in found if one.problem)):
         told = asdict(each)
         del told["findings"], told["sessions"]
         told["point"] = dict(zip(names, each.point, strict=True))
-        told["deflated"] = None if each.problem else deflated(each.profits, ratios)
+        told["deflated"] = None if each.problem else deflated(each.profits, by_chance)
         variants.append(told)
     sessions = sessions_of(found)
     forward = None if walked is None else {**asdict(walked), "sharpe": walked.sharpe}

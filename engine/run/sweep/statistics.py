@@ -9,7 +9,7 @@ Walk forward: the variant that was best in one stretch of sessions is taken in t
 what a person could have had. Between the two stretches sessions are left out (purged), so that no trade counts in both.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import e, sqrt
 from statistics import NormalDist, fmean, pstdev, stdev
 
@@ -39,8 +39,13 @@ def expected_best(ratios: Sequence[float]) -> float:
     return stdev(ratios) * spread
 
 
-def deflated(profits: Sequence[float], ratios: Sequence[float]) -> float | None:
-    """Return the deflated Sharpe ratio (a probability) of one variant among those with these ratios a session."""
+def expected_best_of(every: Iterable[Sequence[float]]) -> float:
+    """Return `expected_best` of variants with these profits; what has no ratio is none of them."""
+    return expected_best([each for each in map(ratio, every) if each is not None])
+
+
+def deflated(profits: Sequence[float], by_chance: float) -> float | None:
+    """Return the deflated Sharpe ratio of one variant, a probability. by_chance: `expected_best` of all of them."""
     found = ratio(profits)
     if found is None:
         return None
@@ -50,7 +55,7 @@ def deflated(profits: Sequence[float], ratios: Sequence[float]) -> float | None:
     variance = 1.0 - third * found + (fourth - 1.0) / 4.0 * found * found
     if variance <= 0.0:
         return None
-    return NormalDist().cdf((found - expected_best(ratios)) * sqrt(len(profits) - 1) / sqrt(variance))
+    return NormalDist().cdf((found - by_chance) * sqrt(len(profits) - 1) / sqrt(variance))
 
 
 # ---------------------------------------------------------------- walking forward

@@ -70,9 +70,14 @@ def grid(axes: Sequence[Axis]) -> Iterator[Point]:
 
 
 def drawn(axes: Sequence[Axis], count: int, seed: int) -> list[Point]:
-    """Return so many different combinations by chance, the same for a seed; all of them when there are fewer."""
+    """Return so many different combinations by chance, the same for a seed; all of them when there are fewer.
+
+    Raises: MisuseError when there are too many.
+    """
     if prod(len(each.values) for each in axes) <= count:
         return list(grid(axes))
+    if count > MOST:
+        raise MisuseError(f"--random draws {MOST:,} variants at most, is {count:,}")
     chance, found = Random(seed), dict[Point, None]()
     while len(found) < count:
         found[tuple(chance.choice(each.values) for each in axes)] = None

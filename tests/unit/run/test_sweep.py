@@ -31,7 +31,7 @@ from engine.run.sweep.compiling import Terms, Way
 from engine.run.sweep.evaluate import Passed, Span, evaluate, live_through
 from engine.run.sweep.page import sweep_page
 from engine.run.sweep.places import here, in_processes
-from engine.run.sweep.statistics import deflated, expected_best, ratio, stretches, walk_forward
+from engine.run.sweep.statistics import deflated, expected_best, expected_best_of, ratio, stretches, walk_forward
 from engine.run.sweep.sweep import Kept, sweep
 from engine.run.sweep.tasks import BY_ARRAYS, BY_TURNS, Task, shape_of, spans_of, tasks
 from engine.run.sweep.variant import Part, Variant, whole
@@ -109,8 +109,10 @@ def test_a_grid_has_every_combination_and_a_draw_some_of_them() -> None:
     assert len({*some}) == 4
     assert {*some} < {*every}
     assert drawn(axes, 100, 7) == every
-    with pytest.raises(MisuseError, match="100,000 at most"):
-        list(grid([axis("a=1..1000/1"), axis("b=1..1000/1")]))
+    many = [axis("a=1..1000/1"), axis("b=1..1000/1")]
+    for asked_for in (lambda: list(grid(many)), lambda: drawn(many, 100_001, 7)):
+        with pytest.raises(MisuseError, match=r"100,000 (variants )?at most"):
+            asked_for()
 
 
 @pytest.mark.parametrize(
@@ -431,8 +433,8 @@ def test_the_best_of_many_without_merit_is_seen_through() -> None:
     many = [[chance.gauss(0.0, 100.0) for _ in range(250)] for _ in range(200)]
     ratios = [each for each in map(ratio, many) if each is not None]
     best = max(many, key=lambda each: ratio(each) or 0.0)
-    alone = deflated(best, [ratio(best) or 0.0])
-    found = deflated(best, ratios)
+    alone = deflated(best, expected_best_of([best]))
+    found = deflated(best, expected_best_of([*many, [0.0] * 250]))
     assert alone is not None
     assert alone > 0.99
     assert found is not None
@@ -444,8 +446,7 @@ def test_merit_is_seen_among_many() -> None:
     chance = Random(12)
     many = [[chance.gauss(0.0, 100.0) for _ in range(250)] for _ in range(50)]
     good = [chance.gauss(40.0, 100.0) for _ in range(250)]
-    ratios = [each for each in map(ratio, [*many, good]) if each is not None]
-    found = deflated(good, ratios)
+    found = deflated(good, expected_best_of([*many, good]))
     assert found is not None
     assert found > 0.99
 
@@ -453,7 +454,7 @@ def test_merit_is_seen_among_many() -> None:
 def test_too_little_has_no_ratio() -> None:
     assert ratio([1.0] * 19) is None
     assert ratio([1.0] * 50) is None
-    assert deflated([1.0, 2.0], [0.1]) is None
+    assert deflated([1.0, 2.0], 0.1) is None
 
 
 def test_stretches_leave_the_purged_sessions_out() -> None:

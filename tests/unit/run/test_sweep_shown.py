@@ -1,13 +1,17 @@
 """Variants as they are shown: in order, in maps of two places, and walking forward."""
 
+import json
 import re
+from collections.abc import Sequence
+from datetime import date
 from random import Random
 
 import pytest
 
-from engine.cli.sweep_text import ordered, sweep_lines
+from engine.cli.sweep_text import Data, document_of, ordered, sweep_lines
+from engine.run.sweep import statistics
 from engine.run.sweep.page import sweep_page
-from engine.run.sweep.statistics import stretches, walk_forward
+from engine.run.sweep.statistics import deflated, expected_best, ratio, stretches, walk_forward
 from engine.run.sweep.variant import Variant
 from engine.run.sweep.vary import axis
 
@@ -60,3 +64,24 @@ def test_a_walk_is_told_by_days_that_a_backtest_can_be_asked_for() -> None:
     assert "".join(f'<td class="left">{each}</td>' for each in (spans[1], "7")) in page
     assert f"<td>{spans[0]}</td>" in page
     assert "<title>walking forward 2026-02-08 $" in page
+
+
+def test_what_the_best_would_be_by_chance_is_reckoned_once_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was for each variant anew, from the ratios of all: of 20,000 the JSON took minutes after the last session."""
+    asked: list[int] = []
+
+    def counted(ratios: Sequence[float]) -> float:
+        asked.append(len(ratios))
+        return expected_best(ratios)
+
+    monkeypatch.setattr(statistics, "expected_best", counted)
+    chance = Random(5)
+    rows = [tuple(chance.gauss(1.0, 9.0) for _ in range(30)) for _ in range(40)]
+    found = [Variant(number=number, point=(f"{number}",), profits=row) for number, row in enumerate(rows)]
+    data = Data("a", date(2026, 1, 2), date(2026, 3, 2), "b", False, "mid")
+    told = json.loads(document_of(found, [axis("a=0..39/1")], None, "sharpe", data))
+    assert asked == [40]
+    beat = expected_best([each for each in map(ratio, rows) if each is not None])
+    assert {each["number"]: each["deflated"] for each in told["variants"]} == {
+        number: deflated(row, beat) for number, row in enumerate(rows)
+    }
