@@ -14,6 +14,7 @@ from engine.cli.options import set_option
 from engine.cli.past_options import (
     asked_cash,
     asked_fills,
+    check_page,
     cores,
     session_range,
     sessions_bar,
@@ -180,6 +181,7 @@ def _check(specs: tuple[str, ...], options: dict[str, Any]) -> None:
                 )
     if options["compared"] and options["out"] is None:
         raise MisuseError("--compare is for a report: name its file with --out")
+    check_page("--out", options["out"], options["store"])
 
 
 def _earlier(files: tuple[Path, ...]) -> "Backtests":

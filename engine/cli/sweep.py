@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.clock import DAY
-from engine.cli.past_options import asked_cash, asked_fills, cores, session_range, sessions_bar, stopped_by_hand
+from engine.cli.past_options import (
+    asked_cash,
+    asked_fills,
+    check_page,
+    cores,
+    session_range,
+    sessions_bar,
+    stopped_by_hand,
+)
 from engine.cli.paths import SPECS
 from engine.model.counted import counted
 from engine.model.errors import MisuseError, StoreError
@@ -98,6 +106,7 @@ def sweep(spec: str, **options: Any) -> None:
     parts, search = _stretch(options["forward"]), _search(options)
     if parts is None and options["purge"] is not None:
         raise MisuseError("--purge says how many sessions --walk-forward leaves out", "give --walk-forward 60/20 too")
+    check_page("--html", options["html"], options["out"])
     file = _one(spec)
     terms = _terms(file, options)
     if parts is not None:
@@ -264,7 +273,7 @@ def _stretch(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     chosen, slash, tried = text.partition("/")
-    if not slash or not chosen.isdigit() or not tried.isdigit() or int(chosen) < 20 or int(tried) < 1:
+    if not slash or not chosen.isdecimal() or not tried.isdecimal() or int(chosen) < 20 or int(tried) < 1:
         raise MisuseError(f"--walk-forward is CHOSEN/TRIED sessions, as 60/20, 20 chosen at least, is '{text}'")
     return int(chosen), int(tried)
 

@@ -109,6 +109,21 @@ def test_what_is_no_backtest_is_said_before_hours_of_one(data: Path, tmp_path: P
     assert not (tmp_path / "a.db").exists()
 
 
+def test_a_report_takes_the_place_of_no_other_thing(data: Path, tmp_path: Path) -> None:
+    """It took that of the store, or of the spec, without a word; an earlier report it may take."""
+    spec, store, page = tmp_path / "dte0_condor.yaml", tmp_path / "a.db", tmp_path / "a.html"
+    shutil.copy(ROOT / SPEC, spec)
+    page.write_text("<!DOCTYPE html><title>old</title>", encoding="utf-8")
+    words = (spec, "--data", data, "--workers", 1, "--to", "2026-09-01", "--store", store)
+    for out in (store, spec):
+        found = typed(*words, "--out", out)
+        assert (found.exit_code, f"{out} is something else: it would be lost" in found.stderr) == (2, True)
+    assert not store.exists()
+    assert spec.read_bytes() == (ROOT / SPEC).read_bytes()
+    assert typed(*words, "--out", page).exit_code == 0
+    assert "<title>old" not in page.read_text(encoding="utf-8")
+
+
 def test_nothing_looks_ahead(data: Path) -> None:
     found = typed(ROOT / SPEC, "--data", data, "--check-look-ahead")
     assert (found.exit_code, "nothing looks ahead" in found.stdout) == (0, True)

@@ -124,6 +124,13 @@ def test_modelled_prices_are_called_so(tmp_path: Path) -> None:
         (("--vary", "nothing=1,2"), "has nothing at 'nothing'"),
         (("--vary", "delta=0.05,0.06", "--scheduler", "here"), "address is tcp://HOST:PORT, is 'here'"),
         (("--vary", "delta=0.05,0.06", "--walk-forward", "5"), "--walk-forward is CHOSEN/TRIED"),
+        (("--vary", "delta=0.05,0.06", "--walk-forward", "2\N{SUPERSCRIPT ZERO}/5"), "--walk-forward is CHOSEN/TRIED"),
+        (("--vary", "delta=0.05,0.06", "--cash", "1e30"), "--cash is $1,000,000,000,000 at most"),
+        (
+            ("--vary", "delta=0.05,0.06", "--out", "a.x", "--html", "./a.x"),
+            "--html is a page, and a.x is something else",
+        ),
+        (("--vary", "delta=0.05,0.06", "--html", str(SPEC)), "dte0_condor.yaml is something else"),
         (("--vary", "delta=0.05,0.06", "--walk-forward", "20/5", "--workers", "1"), "hold no stretch"),
         (("--vary", "delta=0.05,0.06", "--purge", "3"), "--purge says how many sessions --walk-forward leaves out"),
         (("--vary", "delta=0.05,0.06", "--for", "net"), "--for goes with --bayes N"),
