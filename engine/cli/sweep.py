@@ -131,7 +131,7 @@ def sweep(spec: str, **options: Any) -> None:
     data = _data(file, terms)
     _show(variants, axes, walked, search, data, options)
     if options["html"] is not None:
-        _write_page(variants, axes, walked, data, options)
+        _write_page(variants, axes, walked, search, data, options)
     if misfit is not None:
         raise misfit
     if not any(each.profits or each.problem for each in variants):
@@ -319,7 +319,7 @@ def _show(
         echo(line)
     if search is not None:
         click.echo()
-        echo(f" searched for {search.goal}; a search climbs to chance, too: 'deflated' is too kind to its best")
+        echo(f" {search.warning}")
     if options["out"] is not None:
         click.echo(f"\n kept in {options['out']}")
 
@@ -328,6 +328,7 @@ def _write_page(
     found: "Sequence[Variant]",
     axes: "Sequence[Axis]",
     walked: "Forward | None",
+    search: "Search | None",
     data: "Data",
     options: Mapping[str, Any],
 ) -> None:
@@ -343,7 +344,8 @@ def _write_page(
     merits = {each.number: deflated(each.profits, by_chance) for each in best}
     title = f"{data.bot}: {counted(len(found), 'variant')}"
     flaws = [data_of(each) for each in findings_of(found)]
-    page = sweep_page(title, best, axes, options["sort"], merits, walked, data.lines(), flaws)
+    words = data.lines() if search is None else [*data.lines(), search.warning]
+    page = sweep_page(title, best, axes, options["sort"], merits, walked, words, flaws)
     write_file(options["html"], page)
     if options["form"] == "text":
         click.echo(f" page {options['html']}")

@@ -241,10 +241,12 @@ def test_a_search_is_kept_and_goes_on_with_more_trials(data: Path, tmp_path: Pat
     pytest.importorskip("optuna")
     words = (SPEC, "--data", data, "--vary", "delta=0.05..0.12/0.01", "--vary", "exits.target.profit=40,60")
     asked = (*words, "--for", "net", "--batch", 2, "--workers", 1)
-    first = typed(*asked, "--bayes", 3, "--out", tmp_path / "s.jsonl")
+    page = tmp_path / "s.html"
+    first = typed(*asked, "--bayes", 3, "--out", tmp_path / "s.jsonl", "--html", page)
     assert first.exit_code == 0, first.output
     assert "3 of 3 variants, 2 sessions, by net" in first.stdout
     assert "searched for net" in first.stdout
+    assert "<p>searched for net; a search climbs to chance, too" in page.read_text(encoding="utf-8")
     later = typed(*asked, "--bayes", 5, "--out", tmp_path / "s.jsonl", "--format", "json")
     assert later.stdout == typed(*asked, "--bayes", 5, "--format", "json").stdout
     assert len(json.loads(later.stdout)["variants"]) == 5

@@ -19,6 +19,9 @@ SHOWN = 500
 """Variants that the table has."""
 WIDEST = 40
 """Values of a place up to which a map is drawn."""
+_DEFLATED = """Deflated: the probability that a variant's Sharpe ratio is above zero, given that it was picked among
+all of them (D. Bailey and M. Lopez de Prado, 2014). Drawdown and Sharpe ratio are of the account by session, all else
+is of closed trades."""
 _FRACTIONS = ("sharpe", "win_rate")
 
 
@@ -72,6 +75,9 @@ def _body(
     if len(axes) > 2:
         yield '<p class="soft">Each cell is the mean over the values of the other places.</p>'
     yield "<h2>Variants</h2>" + _table(best[:SHOWN], axes, deflated)
+    if len(best) > SHOWN:
+        yield f"<p>Shown are the first {SHOWN} of {len(best):,}; --format json has all.</p>"
+    yield f'<p class="soft">{_DEFLATED}</p>'
 
 
 def _walk(walked: Forward, points: Mapping[int, Point], days: Sequence[str]) -> str:

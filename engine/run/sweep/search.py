@@ -44,6 +44,11 @@ class Search:
     batch: int = BATCH
     seed: int = 7
 
+    @property
+    def warning(self) -> str:
+        """Return what to say beside what came of it."""
+        return f"searched for {self.goal}; a search climbs to chance, too: 'deflated' is too kind to its best"
+
     def count(self, axes: Sequence[Axis]) -> int:
         """Return how many variants are tried: all of them when there are fewer."""
         return min(self.trials, prod(len(each.values) for each in axes))

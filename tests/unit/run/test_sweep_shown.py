@@ -85,3 +85,11 @@ def test_what_the_best_would_be_by_chance_is_reckoned_once_for_all(monkeypatch: 
     assert {each["number"]: each["deflated"] for each in told["variants"]} == {
         number: deflated(row, beat) for number, row in enumerate(rows)
     }
+
+
+def test_a_page_says_how_many_variants_it_leaves_out() -> None:
+    """Of 501 the last one was not there, and nothing said so; nor what a deflated ratio is."""
+    few, many = ([Variant(number=each, point=(f"{each}",)) for each in range(count)] for count in (500, 501))
+    pages = [sweep_page("a", each, [axis("a=0..500/1")], "net", {}, None, [], []) for each in (few, many)]
+    assert ["Shown are the first 500 of 501" in page for page in pages] == [False, True]
+    assert all("given that it was picked among" in page for page in pages)
