@@ -284,3 +284,12 @@ def test_an_instant_has_the_conditions_of_each_symbol_of_a_universe(tmp_path: Pa
 def test_a_day_on_which_no_bot_ran_is_told_so_among_the_days_of_the_page() -> None:
     day = days_page._day_row(DAY, [Tape(file=Path("a.tape"), day=DAY, first=NOON, last=NOON)])
     assert "no bot: exits only" in TEMPLATES.get_template("days.html").render(rows=[day], count=1)
+
+
+def test_the_entry_of_a_bot_that_buys_shares_becomes_a_test(tmp_path: Path) -> None:
+    """Shares have no strike: with a strike of 0 for them no such moment could be written."""
+    spec = str(EXAMPLES / "buy_write.yaml")
+    run_days(tmp_path, [spec], seed=9, first_day=date(2026, 11, 25), tapes=tmp_path / "s-tapes")
+    done = command(tmp_path / "s.db", "replay", "--as-test", "10:30")
+    assert done.exit_code == 0, done.output
+    assert re.search(r'\{at: "10:30", enters: \{short_call: \d+\}\}', done.output), done.output

@@ -102,7 +102,7 @@ def _of(seen: DaySeen, each: Happening) -> Expected:
         strikes = ", ".join(
             f"{name}: {strike.normalize():f}" for name, strike in seen.outcome.strikes(each.position).items()
         )
-        fact = f"enters: {{{strikes}}}"
+        fact = f"enters: {{{strikes}}}" if strikes else "enters: any"
     elif each.what is What.UNFILLED:
         fact = "unfilled: true"
     else:

@@ -9,7 +9,7 @@ from typing import Any
 from engine.decide.limits import DAY_LOSS
 from engine.evaluate.wording import describe
 from engine.model.order import Order, OrderStatus, Purpose
-from engine.model.position import Position
+from engine.model.position import Position, PositionLeg
 from engine.model.values import dataclass
 from engine.record.codec import decode
 from engine.record.record import Kind, Record
@@ -67,8 +67,9 @@ class Outcome:
         self.said = (*judged, *(said for said in _observed(lived) if said.rule not in known))
 
     def strikes(self, position: str) -> Mapping[str, Decimal]:
-        """Return the strike of each leg of a position."""
-        return {leg.name: leg.option.strike for leg in self.lived.state.positions[position].legs}
+        """Return the strike of each leg of a position; shares have none."""
+        legs = self.lived.state.positions[position].legs
+        return {leg.name: leg.option.strike for leg in legs if not leg.option.is_share}
 
     def symbols(self, happening: Happening) -> frozenset[str]:
         """Return the symbols of the legs of the position that a happening is of; none where it is of the bot."""
@@ -116,13 +117,17 @@ def _happenings(lived: Lived) -> Iterator[Happening]:
             yield found
 
 
+def _leg_words(leg: PositionLeg) -> str:
+    return leg.name if leg.option.is_share else f"{leg.name} {leg.option.strike:f}"
+
+
 def _happening(record: Record, lived: Lived, seen: set[tuple[str, str]]) -> Happening | None:
     data: Any = record.data
     if record.kind is Kind.FILL and data["purpose"] == Purpose.ENTRY.value:
         if ("enters", record.position) in seen:
             return None
         seen.add(("enters", record.position))
-        legs = ", ".join(f"{leg.name} {leg.option.strike:f}" for leg in lived.state.positions[record.position].legs)
+        legs = ", ".join(map(_leg_words, lived.state.positions[record.position].legs))
         return Happening(record.at, What.ENTERS, "", record.position, f"entered {legs}")
     if record.kind is not Kind.DECISION:
         return None
