@@ -62,13 +62,22 @@ def natural_fill(order: Order, quote: NetQuote) -> Decimal | None:
 class Working:
     """An order at the broker: what has filled of it, from when on it may fill, and whether it stood there before.
 
-    is_resting: its terms were already there at the instant before, so that the market comes to it.
+    is_resting: its terms were already there at the instant before, so that the market comes to it. average: of what has
+    filled, per share, signed as it was sent; None where that is not known.
     """
 
     order: Order
     ready_at: datetime
     filled: int = 0
     is_resting: bool = False
+    average: Decimal | None = None
+
+    def add(self, count: int, net: Decimal) -> None:
+        """Take note of a fill. net: per share, + received."""
+        is_known = self.average is not None or not self.filled
+        value = (self.average or ZERO) * self.filled - net * self.order.side.sign * count
+        self.filled += count
+        self.average = (value / self.filled).quantize(_EXACT) if is_known else None
 
 
 @dataclass
@@ -108,13 +117,15 @@ class PretendBroker(ABC):
         """Yield that an order works no more, if it did."""
         found = self.working.pop(order.ref, None)
         if found is not None:
-            yield self.report(found.order, BrokerStatus.CANCELLED, found.filled, at)
+            yield self.report(found.order, BrokerStatus.CANCELLED, found.filled, at, found.average)
 
     def perm_id(self, order: Order) -> int:
         """Return its own number of an order."""
         return FIRST_PERM_ID + order.number
 
-    def report(self, order: Order, status: BrokerStatus, filled: int, at: datetime) -> OrderReport:
+    def report(
+        self, order: Order, status: BrokerStatus, filled: int, at: datetime, average: Decimal | None = None
+    ) -> OrderReport:
         """Return how an order stands."""
         return OrderReport(
             at=at,
@@ -124,6 +135,7 @@ class PretendBroker(ABC):
             client_id=CLIENT,
             status=status,
             filled=Decimal(filled),
+            average_price=average,
         )
 
     # ------------------------------------------------------------ margin
@@ -197,7 +209,7 @@ class PretendBroker(ABC):
 
     def _filled(self, found: Working, count: int, net: Decimal, at: datetime) -> Iterator[Event]:
         order = found.order
-        found.filled += count
+        found.add(count, net)
         is_done = found.filled >= order.quantity
         if is_done:
             del self.working[order.ref]
@@ -214,7 +226,7 @@ class PretendBroker(ABC):
             is_buy = order.side_of(leg) is Side.BUY
             yield from self._execution(order, leg.option, number, price, commission, is_buy, at)
         status = BrokerStatus.FILLED if is_done else BrokerStatus.SUBMITTED
-        yield self.report(order, status, found.filled, at)
+        yield self.report(order, status, found.filled, at, found.average)
         if order.oca_group:
             for other in [each for each in self.working.values() if each.order.oca_group == order.oca_group]:
                 if other.order.ref != order.ref:

@@ -12,6 +12,8 @@ from past_days import PastDays
 
 from engine.adapters.history.write import write_day
 from engine.cli.main import main
+from engine.store.queries import StoreReader
+from engine.web.metrics.of_store import samples_of_store
 
 SPEC = "specs/dte0_condor.yaml"
 ROOT = Path(__file__).parents[2]
@@ -44,6 +46,22 @@ def test_a_backtest_is_told_kept_and_explained(data: Path, tmp_path: Path, monke
     assert " not in 60 columns: factor, average" in narrow.stdout
     again = typed(ROOT / SPEC, "--data", data, "--store", store)
     assert (again.exit_code, "is there already" in again.stderr) == (2, True)
+
+
+def test_orders_of_a_backtest_have_what_they_filled_at(data: Path, tmp_path: Path) -> None:
+    """Their fill_price was empty, so that nobody could tell their slippage, and a part that was closed had no price."""
+    store = tmp_path / "a.db"
+    assert typed(ROOT / SPEC, "--data", data, "--store", store, "--workers", 1).exit_code == 0
+    with StoreReader(store) as reader:
+        trades, orders = reader.view("trades"), reader.view("orders")
+        found = {each.labels[1]: each.value for each in samples_of_store(reader, {}) if "slippage" in each.name}
+    filled = {(each["position"], each["purpose"]): each for each in orders if each["filled"]}
+    assert len(trades) == 3
+    for each in trades:
+        assert filled[each["position"], "entry"]["fill_price"] == -each["entry_price"], each
+        assert filled[each["position"], "exit"]["fill_price"] == each["exit_price"], each
+    given = sum(each["entry_mid"] - each["entry_price"] for each in trades) * 100
+    assert found["entry"] == pytest.approx(given)
 
 
 def test_without_a_single_session_it_has_failed(data: Path, tmp_path: Path) -> None:

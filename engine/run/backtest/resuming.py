@@ -63,7 +63,7 @@ def _take_up(walk: Walk, journal: SqlJournal, session: Session | None) -> None:
         order = found.state.orders[ref]
         if order.status is not OrderStatus.WORKING:
             raise StoreError(f"the order {ref} was neither working nor over at the end of its session")
-        broker.working[ref] = Working(order, at, order.filled, is_resting=True)
+        broker.working[ref] = Working(order, at, order.filled, is_resting=True, average=order.average_price)
     walk.marks = _marks(walk, broker.holdings, session.date)
     walk.state, walk.broker = found.state, broker
 

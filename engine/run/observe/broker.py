@@ -143,7 +143,7 @@ class ObservingBroker(BacktestBroker):
         for leg, count in zip(order.legs, order.counts, strict=True):
             if over := count - order.filled * leg.ratio:
                 self._hold(leg.option, -over * order.side_of(leg).sign)
-        self.working[order.ref] = Working(order, at, order.filled, is_resting=True)
+        self.working[order.ref] = Working(order, at, order.filled, is_resting=True, average=order.average_price)
 
     def stands(self, at: datetime) -> Iterator[Event]:
         """Yield what a broker tells at a connection: how orders stand, and commissions that were not heard."""

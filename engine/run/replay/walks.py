@@ -141,7 +141,7 @@ def _adopt(broker: BacktestBroker, walk: Walk, state: State, ref: str, at: datet
         counts = {leg.option: order.filled * leg.ratio for leg in order.legs}
         broker.followed[ref] = Followed(order, script, counts=counts)
     else:
-        broker.working[ref] = Working(order, at, order.filled, is_resting=True)
+        broker.working[ref] = Working(order, at, order.filled, is_resting=True, average=order.average_price)
 
 
 def _linked(recording: Recording) -> LinkUp | None:

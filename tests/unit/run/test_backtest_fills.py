@@ -17,6 +17,7 @@ from engine.order.draft import parts_of
 from engine.order.price import NetQuote
 from engine.run.backtest.black_columns import greeks, volatilities
 from engine.run.backtest.fills import fill_model
+from engine.run.pretend_broker import Working
 
 DAY = date(2026, 9, 1)
 
@@ -78,6 +79,18 @@ def test_a_limit_fills_when_it_reaches_the_price_of_the_model(model: str, limit:
 
 def test_an_order_that_waits_gets_its_own_price_when_the_market_comes_to_it() -> None:
     assert filled("mid", "0.90", is_resting=True) == Decimal("0.90")
+
+
+def test_an_order_that_fills_in_parts_tells_their_average_signed_as_it_was_sent() -> None:
+    """What was filled before a start, at what nobody knows, leaves it unknown."""
+    placed = order("0.85")
+    whole = Working(placed, placed.changed_at)
+    for count, net in ((1, "0.90"), (2, "0.85")):
+        whole.add(count, Decimal(net))
+    assert (whole.filled, whole.average) == (3, Decimal("-0.8667"))
+    unknown = Working(placed, placed.changed_at, filled=1)
+    unknown.add(1, Decimal("0.90"))
+    assert (unknown.filled, unknown.average) == (2, None)
 
 
 def test_a_market_order_pays_the_natural_price_in_every_model() -> None:
