@@ -28,6 +28,8 @@ from engine.turn.state import Structure
 
 _STEPS, _LARGE, _DOUBT = 1e6, 1e12, 1e-3
 """`rounded` keeps six digits: its steps, how many are told apart, how far from half a step is sure."""
+_WHOLE, _NEAR_HALF = 1e15, 0.02
+"""Whole numbers that a float tells apart, with room; how near half a cent four digits of a dollar decide, in cents."""
 _A_STEP = 0.11
 """Dollars, more than the largest step of an option's price: what rounding may make of one."""
 
@@ -142,16 +144,17 @@ class HeldPosition:
 
     def made(self, places: Sequence[int]) -> list[Decimal]:
         """Return the dollars it has made at instants at which no quote is odd."""
-        return [self._net + Decimal(f"{value:.4f}").quantize(CENT) for value in self.value[places].tolist()]
+        return [_made(self._net, value) for value in self.value[places].tolist()]
 
     def marks(self, instants: Sequence[Instant]) -> list[Record]:
         """Return its snapshots, as `turn.daily` would record them at these instants."""
         bot, name, structures = self.position.bot, self.position.id, self._structures
         places = [place for _, place in instants]
         columns = rounded_columns(self._shown[:, places])
+        profits = made_texts(self._net, self.value[places])
         found = []
         for (at, _), made, bid, ask, mid, delta, gamma, theta, vega, iv, spot in zip(
-            instants, self.made(places), *columns, strict=True
+            instants, profits, *columns, strict=True
         ):
             data: dict[str, Json] = {
                 "bid": bid,
@@ -163,7 +166,7 @@ class HeldPosition:
                 "vega": vega,
                 "iv": iv,
                 "spot": spot,
-                "profit": str(made),
+                "profit": made,
                 "quantity": structures,
             }
             found.append(Record(at, Kind.MARK, bot, name, data))
@@ -184,6 +187,25 @@ class HeldPosition:
         sold = next((number for number, part in enumerate(self._parts) if part.sign < 0), None)
         iv = np.full_like(self._spot, np.nan) if sold is None else given("iv")[sold]
         return np.array((*sums, iv, self._spot))
+
+
+def _made(net: Decimal, value: float) -> Decimal:
+    return net + Decimal(f"{value:.4f}").quantize(CENT)
+
+
+def made_texts(net: Decimal, values: Columns) -> list[str]:
+    """Return as text what `net` dollars and each of these values are: at once, but for those next to half a cent."""
+    digits = max(-int(net.as_tuple().exponent), 2)
+    if abs(net) * 10**digits > _WHOLE:
+        return [str(_made(net, value)) for value in values.tolist()]
+    steps = values * 100.0
+    whole = np.rint(steps)
+    scaled, unit, text = float(net.scaleb(digits)), 10 ** (digits - 2), f"%.{digits}f"
+    found = [text % dollars for dollars in ((scaled + whole * unit + 0.0) / 10**digits).tolist()]
+    sure = (np.abs(np.abs(steps - whole) - 0.5) > _NEAR_HALF) & (np.abs(steps) < _WHOLE / unit)
+    for place in np.flatnonzero(~sure).tolist():
+        found[place] = str(_made(net, float(values[place])))
+    return found
 
 
 def rounded_columns(columns: Columns) -> list[list[float | None]]:

@@ -11,10 +11,11 @@ from past_days import PastDays
 from plain_specs import random_spec
 
 from engine.model.events import event_calendar
+from engine.model.money import CENT
 from engine.model.session import at_exchange_time
 from engine.record.record import Kind
 from engine.run.backtest.fills import fill_model
-from engine.run.backtest.held import rounded_columns
+from engine.run.backtest.held import made_texts, rounded_columns
 from engine.run.backtest.walk import Walk
 from engine.run.calendars import shipped_dates
 from engine.run.desk import load_desk
@@ -55,6 +56,18 @@ def test_columns_are_rounded_as_single_values_are() -> None:
     columns = np.vstack((values.reshape(3, -1), np.full(len(values) // 3, np.nan)))
     for told, column in zip(rounded_columns(columns), columns, strict=True):
         assert [str(each) for each in told] == [str(rounded(float(value))) for value in column]
+
+
+@pytest.mark.parametrize(
+    "net", ["0", "0.00", "-12.3456", "101.1", "7.123456", "1E+2", "-0.005", "123456789012.12345678"]
+)
+def test_profits_are_written_as_single_ones_are(net: str) -> None:
+    chance = np.random.default_rng(11)
+    halves = np.round(chance.uniform(-500, 500, 2000), 2) + 0.005
+    near = halves + chance.uniform(-0.0002, 0.0002, 2000)
+    values = np.concatenate((chance.uniform(-9e4, 9e4, 2000), halves, near, chance.normal(0, 1e13, 200), [-1e-9, 0.0]))
+    told = [str(Decimal(net) + Decimal(f"{value:.4f}").quantize(CENT)) for value in values.tolist()]
+    assert made_texts(Decimal(net), values) == told
 
 
 @pytest.mark.parametrize("fills", FILLS)
