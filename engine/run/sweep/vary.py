@@ -46,8 +46,10 @@ def axis(text: str) -> Axis:
         raise MisuseError(f"a value is a word or a number, and no list, is '{said}'", f"vary a place in it: {name}.0")
     if ".." not in said:
         values = tuple(part.strip() for part in said.split(","))
-        if "" in values or len({*values}) < len(values):
-            raise MisuseError(f"the values of {name} are each something else, are '{said}'")
+        if "" in values:
+            raise MisuseError(f"a value of {name} is empty, in '{said}'", "separate values by one comma each")
+        if twice := next((value for place, value in enumerate(values) if value in values[:place]), ""):
+            raise MisuseError(f"a value of {name} stands twice: {twice}", "give it once")
         return Axis(name, values)
     found = _RANGE.fullmatch(said)
     if found is None:
