@@ -3,7 +3,8 @@
 import errno
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
 from io import TextIOWrapper
@@ -21,6 +22,7 @@ STOPPED_BY_HAND = 130
 THE_WORLD_FAILED = 3
 NOBODY_READS = 141
 """When what reads our output has gone (`rulebot why BOT | head`): as a shell shows a program that SIGPIPE ends."""
+_SAFE_PATH = "PYTHONSAFEPATH"
 _UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """How a system says that what was printed has no place: a full disk, or a terminal that is gone."""
 
@@ -152,7 +154,7 @@ class Commands(click.Group):
                 stream.reconfigure(errors="replace")
         leave_at_end()
         try:
-            with as_a_program():
+            with as_a_program(), _nothing_of_this_folder():
                 return super().main(*args, **kwargs)
         except OSError as error:
             if error.filename is not None or error.errno not in _UNWRITTEN:
@@ -200,6 +202,31 @@ def _open_what_is_closed() -> None:
     sys.stdin = sys.stdin or os.fdopen(os.open(os.devnull, os.O_RDONLY), encoding="utf-8")
     sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
     sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+
+
+@contextmanager
+def _nothing_of_this_folder() -> Iterator[None]:
+    """Let processes that are begun meanwhile import nothing from the folder that this one works in, as it does not.
+
+    Python looks there first in what is begun with `-m` or `-c`, as processes that share work are: a `pickle.py` beside
+    specs that somebody sent would be run.
+    """
+    if _SAFE_PATH in os.environ or sys.path[0] in ("", _folder()):
+        yield
+        return
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(_SAFE_PATH, None)
+
+
+def _folder() -> str:
+    """Return the folder that this process works in, "" where it is gone."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
 
 
 def _print_nowhere() -> None:
