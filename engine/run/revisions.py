@@ -38,8 +38,10 @@ def texts_of(old: str, new: str) -> tuple[tuple[Text, ...], tuple[Text, ...]]:
             f"'{old}' and '{new}' are revisions: of which files?", f"name them: '{old}:specs' '{new}:specs'"
         )
     if _is_bare(old):
-        return _beside(old, new), side_of(new)
-    return side_of(old), (_beside(new, old) if _is_bare(new) else side_of(new))
+        return _beside(old, new), side_of(new, is_beside_git=True)
+    if _is_bare(new):
+        return side_of(old, is_beside_git=True), _beside(new, old)
+    return side_of(old, is_beside_git=_is_in_git(new)), side_of(new, is_beside_git=_is_in_git(old))
 
 
 def _only_in(revision: str, path: str) -> tuple[Text, ...] | None:
@@ -54,12 +56,27 @@ def _only_in(revision: str, path: str) -> tuple[Text, ...] | None:
     return side_of(revision) if colon else _in_revision(name, where, folder)
 
 
-def side_of(what: str) -> tuple[Text, ...]:
-    """Return the documents under a path, or under `revision:path`."""
-    revision, colon, path = what.partition(":")
-    if colon and revision and not Path(what).exists():
+def side_of(what: str, *, is_beside_git: bool = False) -> tuple[Text, ...]:
+    """Return the documents under a path, or under `revision:path`.
+
+    is_beside_git: the other side is a revision. Raises: MisuseError for a link of the working tree beside one: git has
+    no more of it than where it leads, so that no edit of what it says would be one of it.
+    """
+    if _is_in_git(what):
+        revision, _, path = what.partition(":")
         return _in_revision(revision, path, Path())
-    return tuple(_read(file) for file in find_files([what]))
+    files = find_files([what])
+    if is_beside_git and (link := next((file for file in files if file.is_symlink()), None)) is not None:
+        raise MisuseError(
+            f"'{link}' is a link: git keeps where it leads, and not what it says", "compare the file that it leads to"
+        )
+    return tuple(_read(file) for file in files)
+
+
+def _is_in_git(what: str) -> bool:
+    """Say whether an argument is a path of a revision."""
+    revision, colon, _ = what.partition(":")
+    return bool(colon and revision) and not Path(what).exists()
 
 
 def _is_bare(what: str) -> bool:

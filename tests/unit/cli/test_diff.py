@@ -1,6 +1,7 @@
 """`rulebot diff`: what it takes, what it refuses, its exit codes, and what git makes of it."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -220,6 +221,19 @@ def test_documents_with_errors_are_shown_and_not_compared(tmp_path: Path) -> Non
 
 
 # ---------------------------------------------------------------- revisions
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a link needs a right on Windows")
+def test_a_link_of_the_working_tree_beside_a_revision_is_refused(clone: Path) -> None:
+    """What a later edit makes of the file that it leads to is no edit of `specs/`: nobody would be told."""
+    spec, shared = clone / "specs" / "put_lite.yaml", clone / "shared.yaml"
+    spec.rename(shared)
+    spec.symlink_to("../shared.yaml")
+    for words in (("HEAD", "specs"), ("HEAD", str(spec)), ("specs", "HEAD"), ("HEAD:specs", "specs")):
+        result = rulebot(*words)
+        assert result.exit_code == 2, words
+        assert "put_lite.yaml' is a link: git keeps where it leads, and not what it says" in result.stderr
+    assert rulebot("put_lite", str(spec)).stdout == "put_lite  nothing changes\n"
 
 
 def test_a_revision_beside_the_working_tree(clone: Path) -> None:
