@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from engine.model.errors import MisuseError, RulebotError
 from engine.model.values import dataclass
+from engine.web.listener import Listener
 
 START_SECONDS = 20.0
 CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
@@ -76,6 +77,7 @@ class Server:
         logging.getLogger("uvicorn.access").disabled = True
         config = uvicorn.Config(
             make(self._is_stopping),
+            loop="asyncio",  # another one would take connections past the listener
             log_config=None,
             log_level="warning",
             access_log=False,
@@ -104,7 +106,7 @@ class Server:
     def start(self) -> str:
         """Listen, and return the address. Raises: ServerError when the port is taken or the server does not start."""
         family = socket.AF_INET6 if ":" in self._bind.host else socket.AF_INET
-        self._socket = socket.socket(family, socket.SOCK_STREAM)
+        self._socket = Listener(family, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind((self._bind.host, self._bind.port))

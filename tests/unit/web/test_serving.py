@@ -1,6 +1,9 @@
 """Where the page listens, and the secret that lets in."""
 
+import http.client
 import socket
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ import pytest
 from engine.model.errors import MisuseError, StoreError
 from engine.web.access import Access
 from engine.web.app import application
+from engine.web.listener import MOST
 from engine.web.server import Bind, Server, ServerError
 from engine.web.token import VARIABLE, read_token
 
@@ -57,8 +61,6 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
 
 
 def test_a_store_that_is_gone_is_said_and_not_a_traceback(tmp_path: Path) -> None:
-    import http.client
-
     server = Server(lambda _: application(tmp_path / "gone.db", Access(token="x" * 20)), Bind(port=0))
     port = int(server.start().rstrip("/").rpartition(":")[2])
     try:
@@ -69,6 +71,44 @@ def test_a_store_that_is_gone_is_said_and_not_a_traceback(tmp_path: Path) -> Non
             assert (answer.status, b"Traceback" in answer.read()) == (status, False)
             connection.close()
     finally:
+        server.stop()
+
+
+def health(port: int) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("GET", "/health")
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def is_ended(connection: socket.socket) -> bool:
+    connection.settimeout(0.01)
+    try:
+        return connection.recv(1) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows takes connections by other means, and has no such limit")
+def test_connections_that_ask_for_nothing_leave_room_for_others(tmp_path: Path) -> None:
+    """A thousand took all descriptors of the process: its engine could not reach its broker any more."""
+    server = Server(lambda _: application(tmp_path / "gone.db", Access(token="x" * 20)), Bind(port=0))
+    port = int(server.start().rstrip("/").rpartition(":")[2])
+    held: list[socket.socket] = []
+    try:
+        held.extend(socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(3 * MOST))
+        assert health(port) == 503
+        until = time.monotonic() + 20.0
+        while sum(not is_ended(each) for each in held) > MOST and time.monotonic() < until:
+            time.sleep(0.05)
+        assert sum(not is_ended(each) for each in held) <= MOST
+        assert health(port) == 503
+    finally:
+        for each in held:
+            each.close()
         server.stop()
 
 
