@@ -17,7 +17,7 @@ from engine.run.calendar_file import CalendarFile, read_calendar
 from engine.spec.diagnostic import render
 from engine.spec.text import read_bytes
 from engine.spec.whole_file import write_whole
-from engine.store.latest import data_folder
+from engine.store.latest import data_folder, make_folder
 
 SHIPPED = ("cpi", "fomc", "nfp")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}\.json")
@@ -105,7 +105,7 @@ def _keep(content: bytes, fresh: tuple[Published, ...], name: str, data: Path) -
     before = event_calendar((*shipped_dates(), *kept, *replaced))
     after = event_calendar((*shipped_dates(), *kept, *fresh))
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         write_whole(target, content)
     except OSError as error:
         raise StoreError(f"{target} cannot be written: {error.strerror}") from error

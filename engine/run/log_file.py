@@ -13,6 +13,7 @@ from pathlib import Path
 from engine.model.errors import StoreError, in_words
 from engine.model.values import dataclass
 from engine.run.redaction import keep_environment_secret, redacted
+from engine.store.latest import make_folder
 
 ENGINE, PAGE = "rulebot.jsonl", "web.jsonl"
 """Names of the files: of an engine with its page, and of a page alone."""
@@ -55,7 +56,7 @@ class LogFile(RotatingFileHandler):
         """Begin, or go on with what is there. Raises: StoreError."""
         path = folder / name
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             super().__init__(path, maxBytes=limits.size * MEGABYTE, backupCount=limits.files - 1, encoding="utf-8")
         except OSError as error:
             raise StoreError(f"the log {path} cannot be written: {error.strerror}", "see to its folder") from error

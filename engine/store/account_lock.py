@@ -14,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from engine.model.errors import StoreError, in_words
+from engine.store.latest import make_folder
 from engine.store.place import Place, full_name
 
 log = logging.getLogger("rulebot.store")
@@ -34,7 +35,7 @@ def hold_account(account: str, store: Place, folder: Path | None) -> Iterator[No
     lock = FileLock(place, thread_local=False)
     owner = place.with_suffix(".owner")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         lock.acquire(timeout=_PATIENCE)
     except Timeout as error:
         raise StoreError(

@@ -31,6 +31,18 @@ def data_folder(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(named) if named else platformdirs.user_data_path("rulebot", appauthor=False)
 
 
+def make_folder(folder: Path, environ: Mapping[str, str] = os.environ) -> None:
+    """Make a folder, and those above it that are not there; the data folder is made for this person alone.
+
+    Who can read a store can lock it, too, and so end its engine. Source: XDG Base Directory Specification, 0700.
+    Raises: OSError.
+    """
+    if folder.absolute().is_relative_to(data := data_folder(environ).absolute()):
+        data.parent.mkdir(parents=True, exist_ok=True)
+        data.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
 def runs_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the folder of real stores and of the pointer: RULEBOT_DATA, else the system's own place, `runs` in it."""
     return data_folder(environ) / "runs"
@@ -54,7 +66,7 @@ def new_sim_store(day: date, seed: int, folder: Path | None = None) -> Path:
 def remember_store(path: Place, environ: Mapping[str, str] = os.environ) -> None:
     """Keep the place of the store that was opened last, without a password; it is only forgotten if that fails."""
     with suppress(OSError):
-        _write(runs_folder(environ) / _POINTER, path)
+        _write(runs_folder(environ) / _POINTER, path, environ)
 
 
 def remember_engine(path: Place, environ: Mapping[str, str] = os.environ) -> None:
@@ -62,14 +74,14 @@ def remember_engine(path: Place, environ: Mapping[str, str] = os.environ) -> Non
     remember_store(path, environ)
     folder = runs_folder(environ) / _ENGINES
     with suppress(OSError):
-        _write(folder / hashlib.sha256(full_name(path).encode()).hexdigest()[:16], path)
+        _write(folder / hashlib.sha256(full_name(path).encode()).hexdigest()[:16], path, environ)
         for place, file in _engines(environ)[_KEPT:]:
             if place is None or not _runs(place):
                 file.unlink()
 
 
-def _write(file: Path, path: Place) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
+def _write(file: Path, path: Place, environ: Mapping[str, str]) -> None:
+    make_folder(file.parent, environ)
     fresh = file.with_name(f"{file.name}.new")
     fresh.write_text(f"{full_name(path)}\n", encoding="utf-8")
     fresh.replace(file)

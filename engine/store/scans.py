@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.model.errors import StoreError, in_words
-from engine.store.latest import data_folder
+from engine.store.latest import data_folder, make_folder
 
 FILE_NAME = "scans.db"
 KEPT = 2000
@@ -76,7 +76,7 @@ def scans_file(environ: Mapping[str, str] = os.environ) -> Path:
 def keep(path: Path, scan: Row, rows: Sequence[Row]) -> int:
     """Keep a scan with its rows, best first; return its number. Raises: StoreError."""
     with _said(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with closing(sqlite3.connect(path, timeout=10, isolation_level=None)) as file:
             file.execute("PRAGMA foreign_keys = ON")
             file.execute("BEGIN IMMEDIATE")

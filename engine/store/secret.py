@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from engine.model.errors import MisuseError, StoreError, in_words, unread
+from engine.store.latest import make_folder
 
 DATABASE_PASSWORD = "RULEBOT_DB_PASSWORD"
 HOOK_SECRET = "RULEBOT_HOOK_SECRET"
@@ -63,7 +64,7 @@ def make_secret(file: Path) -> None:
     if file.exists():
         return
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="ascii") as made:
             made.write(secrets.token_urlsafe(24))

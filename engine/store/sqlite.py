@@ -17,6 +17,7 @@ from sqlalchemy.pool import NullPool, Pool, StaticPool
 from engine.model.errors import StoreError
 from engine.store.chain import LAST, verify
 from engine.store.failures import RESTORE, says, sentences
+from engine.store.latest import make_folder
 from engine.store.schema import check_version, create
 from engine.store.store import Store
 from engine.store.tables import APPLICATION_ID
@@ -64,7 +65,7 @@ class FileStore(Store):
 def open_file(path: Path) -> Store:
     """Open a file for writing; create it when there is none. Raises: StoreError."""
     with sentences(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         lock = _lock(path)
     try:
         with sentences(path):
