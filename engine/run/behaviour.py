@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
+from decimal import Decimal
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +27,7 @@ from engine.model.position import Position
 from engine.model.values import dataclass
 from engine.review.change.behaviour import Trade, TriedDay
 from engine.review.change.documents import read_document
+from engine.run.backtest.ending import made_by
 from engine.run.backtest.fills import NATURAL
 from engine.run.backtest.report.findings import gravest_first
 from engine.run.backtest.walk import CASH, Walk
@@ -124,11 +126,22 @@ def relived(task: PastTask) -> tuple[tuple[TriedDay, ...], tuple[Finding, ...]]:
     walk = Walk(desk.program("past", {}, LINES), open_source(task.data), load_calendar(), NATURAL, CASH)
     days: list[TriedDay] = []
     flaws: list[Finding] = []
+    before: dict[str, Decimal] = {}
     for done in walk.through(task.days[0], task.days[-1]):
         flaws += done.findings
         if done.records and walk.state is not None:
-            days.append(_day(walk.state, name, 0, done.date))
+            made = _made(walk, before)
+            today = {position: now - before.get(position, ZERO) for position, now in made.items()}
+            days.append(_day(walk.state, name, 0, done.date, today))
+            before = made
     return tuple(days), tuple(flaws)
+
+
+def _made(walk: Walk, before: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """Return what each position has made since it began, as the account counts it at the end of a session."""
+    assert walk.state is not None
+    found = {name: made_by(position, walk.marks) for name, position in walk.state.positions.items()}
+    return {name: before.get(name, ZERO) if made is None else made for name, made in found.items()}
 
 
 def aligned(sides: Sequence[Sequence[TriedDay]]) -> tuple[tuple[TriedDay, ...], ...]:
@@ -174,21 +187,25 @@ def desk_of(text: Text, overrides: Mapping[str, str] | None = None) -> Desk:
     )
 
 
-def _day(state: State, bot: str, seed: int, day: date | None = None) -> TriedDay:
-    own = (each for each in state.positions.values() if each.bot == bot and each.opened_at is not None)
-    trades = tuple(_trade(state, each) for each in own)
+def _day(
+    state: State, bot: str, seed: int, day: date | None = None, today: Mapping[str, Decimal] | None = None
+) -> TriedDay:
+    """Return what a bot did on a day. today: what each position has made in it, None: as the engine saw it last."""
+    own = [each for each in state.positions.values() if each.bot == bot and each.opened_at is not None]
+    made = {each.id: made_today(state, each, None) or ZERO if today is None else today[each.id] for each in own}
+    trades = tuple(_trade(state, each, made[each.id]) for each in own)
     if trades:
         return TriedDay(seed, trades, day=day)
     (outcome,) = day_outcome(state, None).bots
     return TriedDay(seed, (), "; ".join(part for line in outcome.lines for part in line.parts), day)
 
 
-def _trade(state: State, position: Position) -> Trade:
+def _trade(state: State, position: Position, made: Decimal) -> Trade:
     is_over, is_carried = position.state == "closed", position.session < state.session.date
     since = f"held since {position.session}, " if is_carried else ""
     return Trade(
         f"{since}{entry_text(position)}" + (f", {ending_text(state, position)}" if is_over else ""),
         position.exit_reason if is_over else "",
-        made_today(state, position, None) or ZERO,
+        made,
         is_carried,
     )

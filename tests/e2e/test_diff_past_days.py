@@ -161,6 +161,36 @@ def test_what_is_held_over_days_comes_to_what_a_backtest_of_it_does(
     assert was[2].trades[0].ended_by == ended_by
 
 
+def test_each_day_comes_to_what_the_account_of_a_backtest_makes_of_it(tmp_path: Path) -> None:
+    """An option counts at its last quote up to the close, also one that is not quoted in the last hours: the engine's
+    own last look is a minute older, or at nothing.
+    """
+
+    def late(day: HistoryDay) -> HistoryDay:
+        columns = {name: column.copy() for name, column in day.columns().items()}
+        if day.date == date(2026, 9, 2):
+            for name in ("bid", "ask"):
+                columns[name][day.times > day.times[0] + 3600] = nan
+        else:
+            columns["bid"][-1] = columns["ask"][-1] * 0.9
+        return replace(day, **columns)
+
+    folder, text = tmp_path / "chains", tmp_path / "swing.yaml"
+    folder.mkdir()
+    source = PastDays(last=date(2026, 9, 3), strikes=30, every=5, expiries=4, change=late)
+    for each in source.dates(source.first, source.last):
+        write_day(source.day(each), folder / f"{each}.parquet")
+    text.write_text(SWING.replace("dte: 2", "dte: 3").replace("  - target: {profit: 60%}\n", ""), encoding="utf-8")
+    days = tuple(source.dates(date.min, date.max))
+    found, _ = relived(PastTask(Text(str(text), text.read_bytes()), f"parquet:{folder}", days))
+    backtest = ("backtest", "--data", f"parquet:{folder}", "--store", str(tmp_path / "back.db"), "--format", "json")
+    done = CliRunner().invoke(main, [*backtest, str(text)])
+    assert done.exit_code == 0, done.output
+    profits = [Decimal(str(day["profit"])) for day in json.loads(done.stdout)["days"]]
+    assert [day.net for day in found] == profits
+    assert all(profits)
+
+
 def test_what_was_held_without_quotes_is_told_once_in_lines_that_fit(data: Path, tmp_path: Path) -> None:
     """Day after day both texts hold on what nobody quotes any more, as where the recorded bot had left."""
 

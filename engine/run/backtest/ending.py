@@ -1,8 +1,9 @@
-"""The end of a session in the past: what options settle at, and what the account is worth."""
+"""The end of a session in the past: what options settle at, and what the account and its positions are worth."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
+from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from engine.adapters.history.middle import median
 from engine.model.contract import Contract, Option, Settlement, Underlying, product
 from engine.model.errors import StoreError
 from engine.model.market import Board
+from engine.model.money import CENT
+from engine.model.position import Position
 from engine.model.session import Session, session_after, session_from
 
 NEAR = 900.0
@@ -118,6 +121,22 @@ def keep_marks(
             columns, (place,) = day.holding(np.array([place]))
             bid, ask = columns["bid"][:, place], columns["ask"][:, place]
             _mark(marks, contract, (np.where(np.isnan(bid), 0.0, bid) + ask) / 2.0, inside)
+
+
+def made_by(position: Position, marks: Mapping[Contract, float]) -> Decimal | None:
+    """Return the dollars a position has made since it began, what it holds at these prices; None without one of them.
+
+    Commissions are off, as in the account; of legs of two positions that offset each other each has its price.
+    """
+    total = position.net
+    for leg in position.legs:
+        if not leg.held:
+            continue
+        price = marks.get(Underlying(leg.option.symbol) if leg.option.is_share else leg.option)
+        if price is None:
+            return None
+        total += Decimal(f"{price:.4f}") * leg.signed_held * leg.option.multiplier
+    return total.quantize(CENT)
 
 
 def _mark(marks: dict[Contract, float], contract: Contract, column: Columns | None, inside: NDArray[np.bool_]) -> None:
