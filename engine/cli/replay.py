@@ -22,7 +22,7 @@ from engine.cli.replay_text import (
     there_ran,
 )
 from engine.cli.stores import print_json, reads_store
-from engine.cli.width import echo
+from engine.cli.width import LEAST, echo, terminal_width
 from engine.model.errors import MisuseError, StoreError, in_words
 from engine.store.latest import run_store
 from engine.store.place import Place, shown_path
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from engine.run.replay.replay import Replayed
     from engine.run.revisions import Text
     from engine.spec.spec import Spec
+
+ELSEWHERE = 100
+"""How wide the table of bots is where no terminal shows it."""
 
 
 @click.command("replay", short_help="Live through a recorded day again.")
@@ -332,7 +335,8 @@ def _at(what: str, folder: Path, clock: time, *, is_json: bool) -> None:
     from engine.run.glance import glance
 
     shown = glance(found.program, found.state, at, at - timedelta(days=1), None)
-    for line in (*(each.plain.rstrip() for each in glance_lines(shown, 100)), *view_lines(found, at)):
+    width = max(terminal_width() or ELSEWHERE, LEAST)
+    for line in (*(each.plain.rstrip() for each in glance_lines(shown, width)), *view_lines(found, at)):
         echo(line)
     ends = instant(span(recording_at(files, at).files[-1])[1])
     if at > ends:

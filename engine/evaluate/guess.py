@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from engine.compile.plan import LegPlan, Plan
 from engine.evaluate.listings import listing_of, neighbours
+from engine.evaluate.reading import Unknown
 from engine.evaluate.snapshot import View
 from engine.evaluate.strike_terms import VALUED, edge_of, of_two, preferred, side_of
 from engine.evaluate.strike_values import premiums_of
@@ -342,7 +343,7 @@ def _edged(about: Guessing, strike: Decimal) -> Decimal:
     for number, further in ((leg.not_below, max), (leg.not_above, min)):
         if number is not None:
             level = edge_of(number, leg, about.view, about.guesses)
-            if level is None:
+            if isinstance(level, Unknown):
                 continue
             side = Round.TOWARD if (further is max) is (about.out < 0) else Round.AWAY
             strike = further(strike, _on_grid(about, Decimal(f"{level:.2f}"), side))

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from engine.compile.plan import Call, Expiry, LegPlan, Number
 from engine.evaluate.measure import reader_of
-from engine.evaluate.reading import Context, Read
+from engine.evaluate.reading import Context, Read, Unknown
 from engine.evaluate.snapshot import View
 from engine.model.contract import Option, Right, listed
 from engine.spec.nouns.legs import Bound, Round, Strike, StrikeBy
@@ -55,13 +55,13 @@ def _reader(number: Number, symbol: str, trading_class: str, rule: Expiry) -> Re
     return reader_of(number, Context(symbols=(symbol,), classes={symbol: trading_class}, expiry=rule))
 
 
-def edge_of(number: Number, leg: LegPlan, view: View, strikes: Mapping[str, Decimal]) -> float | None:
-    """Return the level that an edge names now, None while it is not known. strikes: those of legs chosen before."""
+def edge_of(number: Number, leg: LegPlan, view: View, strikes: Mapping[str, Decimal]) -> float | Unknown:
+    """Return the level that an edge names now, or why it is not known. strikes: those of legs chosen before."""
     if isinstance(number, Call) and number.measure == "strike":
-        known = strikes.get(str(number.argument("of")))
-        return None if known is None else float(known)
+        of = str(number.argument("of"))
+        return float(strikes[of]) if of in strikes else Unknown(f"the strike of {of} is not chosen yet")
     found = _reader(number, leg.symbol, leg.trading_class, leg.expiry)(view)
-    return found if isinstance(found, float) else None
+    return found if isinstance(found, float | Unknown) else Unknown("it is no level")
 
 
 def preferred(step: Decimal | None, strike: Decimal, strikes: Iterable[Decimal]) -> list[Decimal]:

@@ -14,6 +14,7 @@ from itertools import pairwise
 from engine.compile.plan import LegPlan
 from engine.evaluate.choice import Candidate, LegChoice
 from engine.evaluate.listings import listing_of, multiples, nearest_listed, neighbours
+from engine.evaluate.reading import Unknown
 from engine.evaluate.snapshot import View
 from engine.evaluate.strike_target import ExpectedMove, bounded, target_of
 from engine.evaluate.strike_terms import (
@@ -316,8 +317,8 @@ class Chooser:
                 continue
             at = {each: option.strike for each, option in self.chosen.items()}
             level = edge_of(number, leg, self.view, at)
-            if level is None:
-                return None, f"?{leg.name}: {name} is not known"
+            if isinstance(level, Unknown):
+                return None, f"?{leg.name}: {name} is not known: {level.reason}"
             levels.append((level, 1 if name == "not_below" else -1, f"{name} {level:.2f}"))
         for level, sign, _ in levels:
             if sign * (float(strike) - level) < -HAIR:

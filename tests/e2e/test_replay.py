@@ -134,6 +134,15 @@ def test_an_instant_can_be_looked_at(store: Path) -> None:
     assert set(said) == {"iv_over_rv", "vix_change", "day_range", "no_event"}
 
 
+def test_an_instant_is_as_wide_as_the_terminal(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table of bots was 100 columns wide on any: broken on a narrow one, and never beside what is waited for."""
+    for width in (70, 140):
+        monkeypatch.setattr("engine.cli.replay.terminal_width", lambda width=width: width)
+        clock, heads = replay(store, "2026-10-21", "--at", "10:45").output.splitlines()[:2]
+        assert clock.startswith(" 2026-10-21  10:45:00")
+        assert (len(clock), "waits for" in heads) == (width - 1, width == 140)
+
+
 def test_step_shows_what_happened(store: Path) -> None:
     told = replay(store, "2026-10-21", "--step").output
     assert "put_lite  entry sent: sell" in told

@@ -115,11 +115,15 @@ def lacking(position: Position, walked: Walked) -> str:
 def never_tried(bot: str, walked: Walked, natural: Walked) -> str:
     """Return that a bot which set out to enter never does so at natural, "" where it does: then no fill is the reason.
 
-    Such a walk has an instant every five seconds, and bars, volumes and volatilities of what was streamed alone.
+    What kept it out there is told where it was recorded. Else its conditions never held: such a walk has an instant
+    every five seconds, and bars, volumes and volatilities of what was streamed alone.
     """
     if bot in natural.tries.entries or bot not in walked.tries.entries:
         return ""
-    return "at natural it never sets out to enter: what it reads is not all made of an instant every five seconds"
+    then, last = {why for _, why in walked.kept_out.get(bot, ())}, walked.tries.entries[bot][-1]
+    known = (f"{clock(at)} {why}" for at, why in natural.kept_out.get(bot, ()) if why not in then and at <= last)
+    why = next(known, "looked at every five seconds, what it reads never let it, or was not there")
+    return f"at natural it never sets out to enter: {why}"
 
 
 def of_fills(

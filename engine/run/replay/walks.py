@@ -53,7 +53,7 @@ class Walked:
     """What a walk came to. state: None when it had no session. said: its alarms, and reasons of its bots' own.
 
     By bot: unfilled: the first entry that came to nothing, and why. lacks: alarms that were none then. left:
-    since when the recording answers its orders no more, and why.
+    since when the recording answers its orders no more, and why. kept_out: entries refused and halts, and why.
     """
 
     state: State | None
@@ -62,6 +62,7 @@ class Walked:
     unfilled: Mapping[str, tuple[datetime, str]]
     lacks: Mapping[str, Sequence[Lack]]
     left: Mapping[str, tuple[datetime, str]]
+    kept_out: Mapping[str, Sequence[tuple[datetime, str]]]
 
 
 class _Answered(RecordedWalk):
@@ -92,6 +93,7 @@ def _walked(walk: Walk, recording: Recording, stood: Stood) -> Walked:
     said: set[Said] = set()
     unfilled: dict[str, tuple[datetime, str]] = {}
     lacks: dict[str, list[Lack]] = {}
+    kept_out: dict[str, list[tuple[datetime, str]]] = {}
     tries = Tries()
     for record in chain.from_iterable(day.records for day in walk.through(recording.day, recording.day)):
         tries.take(record)
@@ -101,8 +103,17 @@ def _walked(walk: Walk, recording: Recording, stood: Stood) -> Walked:
             lacks.setdefault(record.bot, []).append(Lack(record.at, str(record.data["text"]), record.position))
         elif record.kind is Kind.DECISION and record.data.get("what") == "unfilled":
             unfilled.setdefault(record.bot, (record.at, str(record.data["reason"])))
-    left = walk.left if isinstance(walk, RecordedWalk) else {}
-    return Walked(state=walk.state, tries=tries, said=frozenset(said), unfilled=unfilled, lacks=lacks, left=left)
+        elif record.kind is Kind.DECISION and record.data.get("what") in ("skip", "halt"):
+            kept_out.setdefault(record.bot, []).append((record.at, str(record.data["reason"])))
+    return Walked(
+        state=walk.state,
+        tries=tries,
+        said=frozenset(said),
+        unfilled=unfilled,
+        lacks=lacks,
+        left=walk.left if isinstance(walk, RecordedWalk) else {},
+        kept_out=kept_out,
+    )
 
 
 # ---------------------------------------------------------------- where it stood

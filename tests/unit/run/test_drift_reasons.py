@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+from engine.model.values import replace
 from engine.run.replay.causes import Line, Said, Told, Tries
 from engine.run.replay.reasons import Known, lacking, never_tried, reasons
 from engine.run.replay.walks import Lack, Walked
@@ -26,7 +27,7 @@ def walked(
     *, said: frozenset[Said] = frozenset(), left: Mapping[str, tuple[datetime, str]] | None = None, lacks: str = ""
 ) -> Walked:
     alarms = {"a": [Lack(AT, lacks)]} if lacks else {}
-    return Walked(state=None, tries=Tries(), said=said, unfilled={}, lacks=alarms, left=left or {})
+    return Walked(state=None, tries=Tries(), said=said, unfilled={}, lacks=alarms, left=left or {}, kept_out={})
 
 
 def found(told: Told, walked: Walked, *, since: datetime | None = None, until: datetime | None = None) -> list[str]:
@@ -91,6 +92,7 @@ def test_a_position_lacks_what_is_told_of_it_or_of_all_of_its_bot_and_nothing_of
             unfilled={},
             lacks={held.bot: [Lack(AT, "no quote", of)]},
             left={},
+            kept_out={},
         )
         return lacking(held, walk)
 
@@ -105,3 +107,17 @@ def test_a_bot_that_never_sets_out_to_enter_at_natural_is_not_led_elsewhere_by_f
     assert never_tried("a", then, natural).startswith("at natural it never sets out to enter")
     natural.tries.entries["a"] = [earlier(-10)]  # its fills may have kept it out until then
     assert never_tried("a", then, natural) == ""
+
+
+def test_what_kept_a_bot_out_at_natural_is_told_where_it_was_recorded() -> None:
+    """It was always said that what the bot reads is not all made of an instant every five seconds."""
+    then, refused = (replace(walked(), tries=Tries()) for _ in range(2))
+    then.tries.entries["a"] = [AT]
+    unread = "at natural it never sets out to enter: looked at every five seconds, what it reads never let it, or was "
+    assert never_tried("a", then, refused) == f"{unread}not there"
+    limit = (earlier(2), "max_open of the account: 1 position is open")
+    refused = replace(refused, kept_out={"a": [limit]})
+    assert never_tried("a", then, refused) == f"at natural it never sets out to enter: 11:28:00 {limit[1]}"
+    assert never_tried("a", replace(then, kept_out={"a": [limit]}), refused).startswith(unread), "then too"
+    later = replace(refused, kept_out={"a": [(AT + timedelta(minutes=1), "halted")]})
+    assert never_tried("a", then, later).startswith(unread), "long after it had set out"

@@ -123,6 +123,14 @@ def test_the_measures_know_shares_and_their_cost() -> None:
     assert sent(desk) == [("seller", 4)]
 
 
+def test_a_call_not_under_what_its_shares_cost_says_that_there_are_none() -> None:
+    """It said `not_below is not known`, and not why."""
+    legs = "\n  expiry: {dte: 0}\n  short_call: {sell: call, strike: {delta: 0.20, not_below: cost_basis}}\n"
+    desk = desk_of(0, legs=legs)
+    desk.until("10:00")
+    assert why(desk) == "short_call: not_below is not known: the account holds no SPY shares"
+
+
 def test_an_entry_at_work_is_taken_back_when_its_shares_are_sold() -> None:
     desk = desk_of(1000)
     desk.until("10:00")
