@@ -99,6 +99,8 @@ def _show(found: "Chart", trade: int | None, named_store: str) -> None:
     for held in found.held:
         levels = ", ".join(f"{name} {level:.2f}" for name, level in held.levels) or "none with a price"
         echo(f"  trade {held.trade}, {held.structure}: exits {levels}")
+    if found.is_empty:
+        return
     named = f"{found.bot} --date {found.first}" if trade is None else f"--trade {trade}"
     echo(f"next: rulebot chart {named}{named_store} --format pine")
 

@@ -192,9 +192,13 @@ def refuse_problems(loaded: "Sequence[Loaded]") -> None:
     """Show the problems of all documents, when any has errors. Raises: Exit."""
     from engine.cli.validate import show_problems
     from engine.compile.build import check
+    from engine.model.values import replace
     from engine.spec.diagnostic import in_file_order
 
-    found = {each.source.file: in_file_order((*each.diagnostics, *check(each))) for each in loaded}
+    found = {}
+    for each in loaded:
+        problems = in_file_order((*each.diagnostics, *check(each)))  # a copy's name has a space behind it
+        found[each.source.file.rstrip()] = [replace(problem, file=problem.file.rstrip()) for problem in problems]
     faulty = {file: problems for file, problems in found.items() if any(problem.is_error for problem in problems)}
     if faulty:
         show_problems(faulty, "text", err=True)

@@ -28,8 +28,11 @@ def session_range(source: "Source", name: str, first: date | None, last: date | 
     if not days:
         gaps = source.gaps(first or FIRST, last or LAST)
         odd = next((each.text for each in gaps if each.severity.value == "refused"), None)
-        if not odd and (known := source.dates(FIRST, LAST)):
+        known = source.dates(FIRST, LAST)
+        if not odd and known:
             odd = f"its sessions are those of {known[0]} to {known[-1]}"
+        if not odd:
+            raise MisuseError(f"{name} has no session at all", "docs/history-data.md says what has to lie there")
         raise MisuseError(f"{name} has no session in that time", odd)
     return first or days[0], last or days[-1]
 
@@ -47,9 +50,12 @@ def asked_fills(text: str, *, recorded: bool = False) -> "FillModel":
     if kind != "from" or not store:
         return fill_model(text, (*WORDS, "from:STORE", *([RECORDED.name] if recorded else [])))
     from engine.run.backtest.calibrate import calibrated
+    from engine.store.open import is_there
     from engine.store.place import place_of
 
     place = place_of(store)
+    if not is_there(place):
+        raise StoreError(f"there is no store {place}, from which --fills is to be taken", "write from:STORE of a run")
     return calibrated(place, str(place))
 
 

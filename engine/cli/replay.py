@@ -94,7 +94,10 @@ def replay(**given: Any) -> None:
     folder = _folder(what, given["store"])
     if specs:
         if asked:
-            raise MisuseError("specs are compared on a day, and nothing else is asked with them")
+            raise MisuseError(
+                "SPEC is held against the text that ran on that day, and no other question goes with it",
+                "leave out the option, or SPEC",
+            )
         _against(what, folder, specs, is_json=is_json)
     elif given["lists"]:
         _list(folder, is_json=is_json)
@@ -120,9 +123,9 @@ def _split(words: Sequence[str]) -> tuple[str, Sequence[str]]:
 
 
 def _folder(what: str, store: Place | None) -> Path:
-    from engine.run.replay.tapes import tapes_of
+    from engine.run.replay.tapes import recorded_beside
 
-    return Path() if what.endswith(".tape") else tapes_of(run_store(store))
+    return Path() if what.endswith(".tape") else recorded_beside(run_store(store))
 
 
 # ---------------------------------------------------------------- comparing

@@ -154,12 +154,12 @@ def _wanted(options: Mapping[str, Any]) -> "Wanted":
 
 def _recorded(wanted: "Wanted", options: Mapping[str, Any]) -> "Scan":
     from engine.run.replay.moment import instant_of
-    from engine.run.replay.tapes import meant, tapes_of
+    from engine.run.replay.tapes import meant, recorded_beside
     from engine.run.scan.recorded import scan_recorded
     from engine.store.latest import run_store
 
     what = options["recording"]
-    files = meant(what, Path() if what.endswith(".tape") else tapes_of(run_store(options["store"])))
+    files = meant(what, Path() if what.endswith(".tape") else recorded_beside(run_store(options["store"])))
     return scan_recorded(wanted, files, instant_of(files, options["clock"]))
 
 

@@ -13,6 +13,7 @@ from engine.model.session import at_exchange_time
 from engine.record.doing import doing_at
 from engine.record.explain import history, left_within, of_symbol, selection_at, state_at
 from engine.record.record import Kind, Record
+from engine.run.replay.tapes import tapes_of, tapes_of_day
 from engine.run.why_day import why_day
 from engine.run.why_text import (
     condition_document,
@@ -55,7 +56,8 @@ def why(
     path = chosen_store(store)
     with StoreReader(path) as reader:
         check_bot(bot, reader.bots(), path)
-        session = day or reader.last_day(bot)
+        last = reader.last_day(bot)
+        session = day or last
         records = reader.day(bot, session) if session else ()
         every = reader.view("trades", strategy_id=bot)
         if symbol is not None:
@@ -72,16 +74,17 @@ def why(
     elif session is None or not records:
         document = {"bot": bot, "date": session and str(session), "records": 0}
         lines = [f"{bot} left no record{f' on {session}' if session else ''}: it did not run, or nothing was judged."]
+        lines += [f"The last day on which it did is {last}."] if last is not None and last != session else []
     elif rule is not None:
         document, lines = _rule(bot, session, records, rule, clock)
     else:
         assert clock is not None  # without it and a rule the day was told above
         moment = state_at(records, at_exchange_time(session, clock))
         soon = left_within(records, moment.at, moment.at.replace(second=59, microsecond=999999))
-        named_store = naming(path, lambda: run_store(None))
+        recorded = naming(path, lambda: run_store(None)) if tapes_of_day(tapes_of(path), session) else None
         doing = doing_at(records, moment.at)
         document = instant_document(bot, moment, doing)
-        lines = instant_lines(bot, moment, soon, named_store, doing)
+        lines = instant_lines(bot, moment, soon, recorded, doing)
     _show(document | {"mark": mark}, lines, path, form)
 
 

@@ -206,11 +206,12 @@ def _duration(length: timedelta) -> str:
 
 
 def instant_lines(
-    bot: str, moment: Moment, soon: Sequence[Leaving] = (), named_store: str = "", doing: Doing | None = None
+    bot: str, moment: Moment, soon: Sequence[Leaving] = (), recorded: str | None = None, doing: Doing | None = None
 ) -> list[str]:
     """Return what a bot did at one instant, and what every rule said then, by place.
 
-    soon: what was left later in that minute. named_store: the option of the next command that names this store.
+    soon: what was left later in that minute. recorded: the option that names the store to 'rulebot replay', None where
+    that instant is not recorded.
     """
     did = _doing_lines(doing) if doing else []
     if not moment.conditions and not moment.leaving:
@@ -218,8 +219,8 @@ def instant_lines(
     lines = [f"{bot}, {_instant(moment.at)}", *did, *place_lines(moment)]
     if any(one.since is not None and one.since < moment.at for one in moment.conditions):
         at = clock(moment.at)
-        again = f"rulebot replay {exchange_date(moment.at)} --at {at}{named_store}"
-        lines.append(f"  numbers are of each 'since'; those of {at}: {again}, where recorded")
+        again = f"; those of {at}: rulebot replay {exchange_date(moment.at)} --at {at}{recorded}"
+        lines.append(f"  numbers are of each 'since'{'' if recorded is None else again}")
     return lines + _soon_lines(soon)
 
 

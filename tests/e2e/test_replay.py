@@ -410,11 +410,24 @@ def test_a_recording_as_past_sessions_decides_when_the_run_did(store: Path) -> N
         (("--list", "--verify"), 2, "at a time"),
         (("nothing.tape",), 3, "there is no recording nothing.tape"),
         (("2026-10-21", "--list"), 2, "of all that is recorded"),
+        (("--drift", "put_lite.yaml"), 2, "no other question goes with it"),
+        ((__file__,), 2, f"a store is named by --store {__file__}"),
     ],
 )
 def test_misuse_is_told(store: Path, words: tuple[str, ...], code: int, said: str) -> None:
     done = replay(store, *words)
     assert (done.exit_code, said in done.output) == (code, True), done.output
+
+
+def test_a_store_that_is_not_there_and_one_without_recordings_are_told_apart(store: Path, tmp_path: Path) -> None:
+    assert "there is no store" in (done := replay(tmp_path / "x.db")).output
+    assert done.exit_code == 3
+    shutil.copy(store, tmp_path / "y.db")
+    assert "records unless told not to; a backtest records none" in replay(tmp_path / "y.db").output
+    why = ("why", "put_lite", "--date", "2026-10-21", "--at", "10:45", "--store")
+    said = [CliRunner().invoke(main, [*why, str(file)]).output for file in (store, tmp_path / "y.db")]
+    assert ["rulebot replay 2026-10-21 --at 10:45:00" in each for each in said] == [True, False]
+    assert ["numbers are of each 'since'" in each for each in said] == [True, True]
 
 
 def test_trim_keeps_what_a_replay_needs(store: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from engine.adapters.history.chosen import Chosen
 from engine.adapters.history.day import Finding
-from engine.adapters.history.finding import left_out, refusal, refused, told
+from engine.adapters.history.finding import lacks_any, left_out, refusal, refused, told
 from engine.adapters.history.missing import parse_known_day
 from engine.adapters.history.table import CUT_OFF, NO_END, CsvTable, fields_of, header_of, reading
 
@@ -81,7 +81,7 @@ class CsvDays:
         for name in date_columns:
             if name in self.header:
                 return self.header.index(name)
-        raise refusal(refused(self.path.name, 1, f"it has no column {' or '.join(date_columns)}"))
+        raise refusal(refused(self.path.name, 1, lacks_any(date_columns, self.header)))
 
     def _add(self, day: date, offset: int, row: int, begun: int) -> None:
         """Add a line to those of its day. begun: since which row all lines are of that day, be it of others, too."""

@@ -1,7 +1,7 @@
 """What is said of data that is not as it should be: the same words for the same flaw, whatever the layout."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import date
 from itertools import groupby
@@ -14,6 +14,8 @@ from engine.model.values import dataclass
 OUTSIDE = "open or close is outside of low to high: rules read it as it stands, nothing settles at it"
 SHOWN = 5
 """Rows of which the numbers are told, where more are left out."""
+_SHOWN = 12
+"""Columns of a file that are told at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,15 @@ def _shown(file: File, rows: Sequence[int]) -> str:
         numbers = ", ".join(str(row) for _, row in of)
         found.append(f"{short(name)}: {numbers}" if found else numbers)
     return "; ".join(found)
+
+
+def lacks_any(names: Iterable[str], header: Iterable[str]) -> str:
+    """Return that a file has none of some names for a column, and which columns it has."""
+    found = list(header)
+    shown = ", ".join(f"`{name}`" for name in found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
+    odd = next((sign for sign in ";\t|" if len(found) == 1 and sign in found[0]), "")
+    commas = f"; columns are parted by commas, not by {odd!r}" if odd else ""
+    return f"it has no column {' or '.join(names)}; it has {shown or 'none'}{commas}"
 
 
 def lacks(*columns: str) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from engine.adapters.history.chosen import SYMBOLS, names_of, underlying_of
 from engine.adapters.history.day import Columns, Finding
-from engine.adapters.history.finding import refusal, refused, told
+from engine.adapters.history.finding import lacks_any, refusal, refused, told
 from engine.adapters.history.middle import median
 from engine.adapters.history.missing import APART
 from engine.adapters.history.table import Table, Whole
@@ -53,7 +53,7 @@ class VendorTable:
         self._names = {ours: own for ours, names in NAMES.items() if (own := _first(names, table.names))}
         for ours in NEEDED:
             if ours not in self._names:
-                raise refusal(refused(table.file, 1, f"it has no column {' or '.join(NAMES[ours])}"))
+                raise refusal(refused(table.file, 1, lacks_any(NAMES[ours], table.names)))
         self._own_numbers: dict[str, Columns] = {}
         self.findings: Sequence[Finding] = (*table.findings, *self._judge_counts())
         self.names: Sequence[str] = [*self._names, "trading_class"]
@@ -112,7 +112,7 @@ class VendorTable:
     def _symbol_and_classes(self) -> tuple[str, tuple[Whole, list[str]]]:
         name = _first(SYMBOLS, self._table.names)
         if name is None:
-            raise refusal(refused(self.file, 1, f"it has no column {' or '.join(SYMBOLS)}"))
+            raise refusal(refused(self.file, 1, lacks_any(SYMBOLS, self._table.names)))
         _, symbols = self._table.texts(name)
         known = {underlying_of(text) for text in symbols}
         if len(known) != 1:

@@ -101,7 +101,7 @@ class HistoryFeed:
         assert self.market is not None
         if (told := self._told_listing(symbol, trading_class)) is not None:
             return Listing(symbol, trading_class, told.expiries)
-        self._lacks_listing(f"what is listed of {symbol} {trading_class}")
+        self._lacks_listing(f"what is listed of {_called(symbol, trading_class)}")
         return Listing(symbol, trading_class, tuple(self.market.day.expiries(symbol, trading_class)))
 
     async def strikes(self, listing: Listing, expiry: date) -> Listing:
@@ -112,7 +112,9 @@ class HistoryFeed:
             found = told.strikes[expiry]
         else:
             found = tuple(self.market.day.strikes(listing.symbol, listing.trading_class, expiry))
-            self._lacks_listing(f"which strikes are listed of {listing.symbol} {listing.trading_class} {expiry}")
+            self._lacks_listing(
+                f"which strikes are listed of {_called(listing.symbol, listing.trading_class)} {expiry}"
+            )
         strikes = {**listing.strikes, expiry: found}
         return Listing(listing.symbol, listing.trading_class, listing.expiries, strikes)
 
@@ -217,3 +219,7 @@ class HistoryFeed:
     def _today(self) -> Session:
         assert self.market is not None
         return self.market.session
+
+
+def _called(symbol: str, trading_class: str) -> str:
+    return symbol if symbol == trading_class else f"{symbol} {trading_class}"

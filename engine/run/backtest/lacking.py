@@ -144,7 +144,7 @@ def not_there(bots: Iterable[CompiledBot], day: HistoryDay) -> Iterator[str]:
     for names, symbols in _by_bots(unread):
         yield f"there is no level of {symbols}: what {names} would make of it is unknown"
     for names, symbols in _by_bots(untraded):
-        yield f"there are no options on {symbols}, of which {names} would make legs"
+        yield f"there are no options on {symbols}, of which {names} would make legs, but on {', '.join(sorted(quoted))}"
 
 
 def _by_bots(found: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:

@@ -324,8 +324,20 @@ def _check_same(before: Record, now: Record, store: Path) -> None:
     was, asked = _what_counts(before), _what_counts(now)
     differ = [name for name in asked if was.get(name) != asked[name]]
     if differ:
-        told = ", ".join(f"{name} {was.get(name)}, now {asked[name]}" for name in differ)
+        told = ", ".join(_told_apart(name, was.get(name), asked[name]) for name in differ)
         raise MisuseError(f"{store} was begun with other options: {told}", "begin again in another --store")
+
+
+def _told_apart(name: str, was: object, now: object) -> str:
+    """Return how an option differs; of the texts of bots by the first letters of their digests."""
+    if not isinstance(was, dict) or not isinstance(now, dict):
+        return f"{name} {was}, now {now}"
+    differ = [each for each in {**was, **now} if was.get(each) != now.get(each)]
+    return ", ".join(f"{each} {_short(was.get(each))}, now {_short(now.get(each))}" for each in differ)
+
+
+def _short(value: object) -> str:
+    return "none" if value is None else str(value)[:8]
 
 
 def _what_counts(record: Record) -> dict[str, object]:

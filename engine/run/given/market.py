@@ -12,7 +12,7 @@ from engine.model.values import dataclass
 from engine.run.given.captured import standing_day
 from engine.run.given.chain import Chain, read_chain
 from engine.run.given.recorded import recorded_day, streamed
-from engine.run.replay.tapes import meant, tapes_of
+from engine.run.replay.tapes import meant, recorded_beside
 from engine.sim.market.given import GivenDay
 from engine.store.latest import run_store
 from engine.store.place import Place
@@ -26,7 +26,7 @@ def files_of(recording: str, store: Place | None) -> list[Path]:
 
     Raises: MisuseError, StoreError.
     """
-    folder = Path() if recording.endswith(".tape") else tapes_of(run_store(store))
+    folder = Path() if recording.endswith(".tape") else recorded_beside(run_store(store))
     return meant(recording, folder)
 
 

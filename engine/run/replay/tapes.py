@@ -7,6 +7,7 @@ from engine.adapters.recorded.file import SUFFIX, instant, named_day, read_head,
 from engine.model.errors import MisuseError, StoreError
 from engine.model.values import dataclass
 from engine.store.latest import data_folder
+from engine.store.open import is_there
 from engine.store.place import Place, beside, shown_path
 
 ENDING = "-tapes"
@@ -45,6 +46,19 @@ def listed(folder: Path, day: date | None = None) -> list[Tape]:
     return sorted((_tape(file, its) for file, its in named), key=lambda each: (each.day, each.file))
 
 
+def tapes_of_day(folder: Path, day: date) -> list[Path]:
+    """Return the recordings of a day, none of which is looked into."""
+    return sorted(folder.glob(f"*/{day.isoformat()}{SUFFIX}"))
+
+
+def recorded_beside(store: Place) -> Path:
+    """Return the folder of a store's recordings. Raises: StoreError when there is neither store nor recording."""
+    folder = tapes_of(store)
+    if not folder.is_dir() and not is_there(store):
+        raise StoreError(f"there is no store {store}, and nothing is recorded beside it", "name one with --store")
+    return folder
+
+
 def _tape(file: Path, day: date) -> Tape:
     size = sum(each.stat().st_size for each in file.parent.glob(f"{file.name}*") if each.is_file())
     try:
@@ -79,9 +93,11 @@ def meant(what: str, folder: Path) -> list[Path]:
     try:
         days = [date.fromisoformat(what)] if what and known else known[::-1]
     except ValueError:
-        raise MisuseError(
-            f"a day is written 2026-10-21, is '{what}'", "or name a .tape file; without a day it is the last one"
-        ) from None
+        is_file = Path(what).is_file()
+        help = (
+            f"a store is named by --store {what}" if is_file else "or name a .tape file; without a day it is the last"
+        )
+        raise MisuseError(f"a day is written 2026-10-21, is '{what}'", help) from None
     for day in days:  # the heads of other days, which may be hundreds, are not read
         if found := [each.file for each in listed(folder, day) if each.problem != EMPTY]:
             return found
@@ -90,4 +106,7 @@ def meant(what: str, folder: Path) -> list[Path]:
     if known:
         last = f" to {known[-1]}" if len(known) > 1 else ""
         raise StoreError(f"nothing is recorded of {days[0]}", f"in {shown_path(folder)} is {known[0]}{last}")
-    raise StoreError(f"nothing is recorded in {folder}", "'rulebot run' records unless told not to")
+    raise StoreError(
+        f"nothing is recorded in {shown_path(folder)}",
+        "'rulebot run' records unless told not to; a backtest records none",
+    )

@@ -148,9 +148,12 @@ class Kept:
         told, now = _told_in(first), json.loads(json.dumps(self.about))
         if isinstance(told.get(FILES), dict) and {**told, FILES: now.get(FILES)} == now:
             self._refuse_changed(told[FILES], now[FILES])
+        if "format" not in told:
+            raise MisuseError(f"{self.file} holds no sweep", "name another --out")
         if told != now:
             raise MisuseError(
-                f"{self.file} holds another sweep, or none", "name another --out, or give the same options"
+                f"{self.file} holds another sweep: {_told_apart(told, now)}",
+                "name another --out, or give the same options",
             )
         variants = [each for each in map(_variant_in, others) if each is not None]
         if len(variants) < len(others) or not text.endswith("\n"):  # cut off, or damaged: that is done again
@@ -197,6 +200,24 @@ def _told_in(line: str) -> Mapping[str, Any]:
     except ValueError:
         return {}
     return told if isinstance(told, dict) else {}
+
+
+def _told_apart(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Return in what two sweeps differ, in words."""
+    names = [name for name in {**now, **was} if was.get(name) != now.get(name)]
+    words = {"text": "the text of the bot is another one", FILES: "its data is another"}
+    return ", ".join(
+        words.get(name) or f"{name} {_value_words(was.get(name))}, now {_value_words(now.get(name))}" for name in names
+    )
+
+
+def _value_words(value: object) -> str:
+    """Return a value of what a sweep is about; axes as they are written on the command line."""
+    if value is None:
+        return "none"
+    if isinstance(value, list):
+        return " ".join(f"{name}={','.join(map(str, values))}" for name, *values in value)
+    return str(value)
 
 
 def _variant_in(line: str) -> Variant | None:

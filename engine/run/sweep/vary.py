@@ -141,7 +141,7 @@ def _path(source: Source, name: str) -> Path:
         known = [".".join(map(str, path)) for path in leaves]
         raise MisuseError(
             f"the spec has nothing at '{name}'",
-            did_you_mean(name, known)
+            did_you_mean(name, [*known, *(str(path[-1]) for path in leaves if path[0] == "parameters")])
             or "name the keys on the way to it; what the spec leaves out is written there first",
         )
     told = ", ".join(".".join(map(str, path)) for path in found[:5])

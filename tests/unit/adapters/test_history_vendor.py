@@ -112,6 +112,23 @@ def test_a_snapshot_is_read_with_both_classes(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: text.replace("bid,", "bidd,", 1), "1: it has no column bid; it has `"),
+        (lambda text: text.replace(",", ";"), "columns are parted by commas, not by ';'"),
+    ],
+)
+def test_a_column_that_lacks_is_told_with_those_that_are_there(
+    change: Callable[[str], str], said: str, tmp_path: Path
+) -> None:
+    file = snapshots(tmp_path) / f"SPX_{DAYS[1]:%Y%m%d}.csv"
+    file.write_text(change(file.read_text()))
+    with pytest.raises(StoreError) as caught:
+        opened(tmp_path).day(DAYS[1])
+    assert said in str(caught.value)
+
+
 def test_the_vix_of_a_chain_is_computed_from_it(tmp_path: Path) -> None:
     expiries = (date(2019, 7, 15), date(2019, 7, 22))
     rows = [

@@ -52,6 +52,13 @@ def edit(clone: Path, old: str, new: str) -> None:
 # ---------------------------------------------------------------- files and folders
 
 
+def test_a_problem_of_a_copy_stands_at_its_file(clone: Path) -> None:
+    """Its name had a space behind it: a copy may be called anything, and is read under another name."""
+    (clone / "copy.yaml").write_text(PUT_LITE.replace('from: "10:30"', 'from: "23:30"'))
+    assert "copy.yaml:" in (done := rulebot("specs/put_lite.yaml", "copy.yaml")).stderr
+    assert (done.exit_code, "copy.yaml :" in done.stderr) == (2, False)
+
+
 def test_a_file_or_folder_that_only_the_revision_has_is_gone(clone: Path) -> None:
     gone, new = "put_lite  is gone", "put_lite  a new bot"
     (clone / "specs" / "put_lite.yaml").unlink()

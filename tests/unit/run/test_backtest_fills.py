@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from engine.adapters.history.blackscholes import black, normal
 from engine.cli.past_options import asked_fills
 from engine.model.black import delta, implied_volatility, sensitivities
 from engine.model.contract import Option, Right
-from engine.model.errors import MisuseError
+from engine.model.errors import MisuseError, StoreError
 from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side
 from engine.model.session import session_on
 from engine.order.draft import parts_of
@@ -151,3 +152,10 @@ def test_a_wrong_model_is_answered_with_all_that_there_are(recorded: bool, words
     with pytest.raises(MisuseError) as caught:
         asked_fills("best", recorded=recorded)
     assert caught.value.message == words
+
+
+def test_a_store_of_fills_that_is_not_there_is_told_as_that_of_fills(tmp_path: Path) -> None:
+    """It said `name one with --store`, which is what a backtest writes."""
+    with pytest.raises(StoreError, match=r"nothing\.db, from which --fills is to be taken") as caught:
+        asked_fills(f"from:{tmp_path / 'nothing.db'}")
+    assert caught.value.help == "write from:STORE of a run"

@@ -96,7 +96,7 @@ def test_a_bot_on_the_data_of_another_symbol_is_told_that_it_has_no_options(bot:
     of_spy = PastDays(strikes=3, symbol="SPY", trading_class="SPY").day(DAY)
     assert list(not_there([bot], of_spy)) == [
         "there is no level of SPX: what t_000 would make of it is unknown",
-        "there are no options on SPX, of which t_000 would make legs",
+        "there are no options on SPX, of which t_000 would make legs, but on SPY",
     ]
     assert list(not_there([bot], replace(of_spy, times=of_spy.times[:0]))) == [], "a day without data has none at all"
 

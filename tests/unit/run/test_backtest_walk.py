@@ -280,6 +280,9 @@ def test_a_store_is_not_written_twice_nor_gone_on_with_otherwise(tmp_path: Path)
         run(desk, store, source)
     with pytest.raises(MisuseError, match="fills mid, now natural"):
         run(desk, store, source, resumes=True, fills=fill_model("natural"))
+    other = desk_of(tmp_path, CONDOR.replace("09:45", "09:50"))
+    with pytest.raises(MisuseError, match=r"other options: condor [0-9a-f]{8}, now [0-9a-f]{8}$"):
+        run(other, store, source, resumes=True)
 
 
 def test_data_that_was_written_anew_between_two_parts_of_a_backtest_is_told(tmp_path: Path) -> None:

@@ -176,6 +176,12 @@ def test_a_place_that_is_none_or_several_is_refused(name: str, says: str) -> Non
         place_of(source(), name)
 
 
+def test_a_parameter_that_is_written_wrongly_is_answered_with_the_one_that_is_meant() -> None:
+    with pytest.raises(MisuseError) as caught:
+        place_of(source(), "dleta")
+    assert caught.value.help == "did you mean 'delta'?"
+
+
 # ---------------------------------------------------------------- what comes of it
 
 

@@ -46,9 +46,19 @@ def test_what_was_cut_off_at_the_end_of_a_line_goes_on_below_it(file: Path) -> N
 @pytest.mark.parametrize("first", ["12", "[]", "null", "", json.dumps({"a": 1})])
 def test_a_file_of_something_else_is_refused_and_stays(file: Path, first: str) -> None:
     file.write_text(f"{first}\nmine\n", encoding="utf-8")
-    with pytest.raises(MisuseError, match="holds another sweep, or none"):
+    with pytest.raises(MisuseError, match="holds no sweep"):
         Kept(file, ABOUT).read()
     assert file.read_text(encoding="utf-8") == f"{first}\nmine\n"
+
+
+def test_another_sweep_is_refused_with_what_is_another(file: Path) -> None:
+    now = {**ABOUT, "to": "2016-01-15", "text": "b", "vary": [["delta", "0.05", "0.10"]]}
+    with pytest.raises(MisuseError) as caught:
+        Kept(file, now).read()
+    said = caught.value.message
+    assert "the text of the bot is another one" in said
+    assert "to none, now 2016-01-15" in said
+    assert "vary none, now delta=0.05,0.10" in said
 
 
 def test_a_variant_is_kept_as_it_is() -> None:
