@@ -4,12 +4,14 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from engine.cli.main import COMMANDS, main
 from engine.run.chaos.draw import chosen_kinds, labels_of
 from engine.run.settings import PREFIX, Settings
+from engine.spec.load import load_text
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -87,3 +89,50 @@ def test_what_diff_is_said_to_print_is_what_it_prints() -> None:
         r"```\n\$ rulebot diff (\S+) (\S+)\n(.*?)\n```", READ[ROOT / "docs" / "diff.md"], re.DOTALL
     )
     assert CliRunner().invoke(main, ["diff", str(ROOT / old), str(ROOT / new)]).stdout == printed + "\n"
+
+
+def option_names(command: click.Command) -> set[str]:
+    return {name for each in command.params if isinstance(each, click.Option) for name in (*each.opts, "--help")}
+
+
+def options_of(words: str) -> set[str]:
+    """Return the options of the command that a line begins with; of `store export` those of the part."""
+    context = click.Context(main, info_name="rulebot")
+    first, _, second = words.partition(" ")
+    command = main.get_command(context, first)
+    assert command is not None
+    part = command.get_command(context, second.partition(" ")[0]) if isinstance(command, click.Group) else None
+    return option_names(part or command)
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "examples" / "README.md"], ids=lambda page: page.name)
+def test_options_that_are_shown_with_a_command_are_its_own(page: Path) -> None:
+    """In code alone: what a sentence says of two commands is theirs."""
+    wrong = []
+    for code in CODE.findall(page.read_text(encoding="utf-8")):
+        for line in re.findall(r"(?:^|`|\$ |/)rulebot ([a-z]+[^`\n#&|>]*)", code, re.MULTILINE):
+            if line.split()[0] in COMMANDS:
+                named = re.findall(r"(?<![\w-])--[a-z][a-z-]*", line)
+                wrong += [f"{line}: {name}" for name in named if name not in options_of(line)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("page", ["live", "tests"])
+def test_documents_that_are_shown_are_sound(page: str) -> None:
+    blocks = re.findall(r"```yaml\n(rulebot.*?)```", READ[ROOT / "docs" / f"{page}.md"], re.DOTALL)
+    assert blocks
+    for block in blocks:
+        assert load_text(block, f"{page}.yaml").diagnostics == ()
+
+
+def test_the_mistake_that_the_readme_shows_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ((printed, wrong),) = re.findall(
+        r"```\n\$ rulebot validate specs/\n(.*?\n    9 \|(.*?)\n.*?)\n```", READ[ROOT / "README.md"], re.DOTALL
+    )
+    _, *lines = (ROOT / "specs" / "put_lite.yaml").read_text(encoding="utf-8").replace("put_lite", "condor").split("\n")
+    short = [line for line in lines if line and "per_day" not in line]  # such that it stands on line 9
+    text = "\n".join(wrong[1:] if "iv_over_rv" in line else line for line in short)
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs" / "condor.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(main, ["validate", "specs/"]).output == printed + "\n1 file: 1 with 1 error\n"
