@@ -4,14 +4,15 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from engine.fill.book import Booked
-from engine.model.contract import Option, Settlement, product
+from engine.model.contract import LOT, Option, Settlement, product
 from engine.model.cover import moved_by
 from engine.model.money import CENT, ZERO
 from engine.model.order import Order
-from engine.model.payoff import intrinsic
+from engine.model.payoff import intrinsic, worst_case
 from engine.model.position import Position, PositionLeg
 from engine.model.values import replace
 
+_EXACT = Decimal("0.0001")
 ASSIGNED = "assigned"
 DELIVERING = frozenset((ASSIGNED, "exercised"))
 """How options end that move shares (see `how_settled`)."""
@@ -54,9 +55,19 @@ def _counted(position: Position, booked: Booked, option: Option, times: int) -> 
     owed = leg.owed + (0 if booked.is_paid else times)
     if booked.is_entry:
         opened, entry_cash = leg.opened + count, leg.entry_cash + cash
-        return with_leg(position, leg.name, option=known, owed=owed, opened=opened, entry_cash=entry_cash)
+        changed = with_leg(position, leg.name, option=known, owed=owed, opened=opened, entry_cash=entry_cash)
+        return _risking(changed)
     closed, exit_cash = leg.closed + count, leg.exit_cash + cash
     return with_leg(position, leg.name, option=known, owed=owed, closed=closed, exit_cash=exit_cash)
+
+
+def _risking(position: Position) -> Position:
+    """Return the position with its worst case at the price it was entered at; what shares cover stays as it was."""
+    net = position.entry_price
+    if net is None or position.max_risk is None:
+        return position
+    worst = worst_case(((leg.option, leg.sign * leg.weight) for leg in position.legs), net)
+    return position if worst is None else replace(position, max_risk=(worst * LOT).quantize(_EXACT))
 
 
 def add_fill(order: Order, leg: int, count: int) -> Order:

@@ -89,11 +89,12 @@ class Position:
     put back. retry_at, attempts: when the next order of an entry or exit is due, and how many tries were made.
     keep: structures that the exit at work leaves open. acted: exits that have closed their part and do not again.
     parted: legs that exits have closed, or rolled, to the end apart from the others. armed: exits with `armed_by` that
-    exist by now. max_risk: worst case at expiry in dollars a structure, None when
-    undefined. best: what trailing exits count from. setbacks: how many of its closing orders somebody cancelled, or the
-    exchange took back, in this session. alternative: which one of `choose` it was opened by, "" where its spec has no
-    choice. rolled_from: the position that was rolled into this one, wholly or in part, "" of none. trade: the position
-    that was entered, from which rolls have led to this one, "" of itself: no cap counts them twice.
+    exist by now. max_risk: worst case at expiry in dollars a structure, at the price it was entered at, None when
+    undefined; before its first fill at the price that its order starts from. best: what trailing exits count from.
+    setbacks: how many of its closing orders somebody cancelled, or the exchange took back, in this session.
+    alternative: which one of `choose` it was opened by, "" where its spec has no choice. rolled_from: the position
+    that was rolled into this one, wholly or in part, "" of none. trade: the position that was entered, from which
+    rolls have led to this one, "" of itself: no cap counts them twice.
     passed: exits that have found nothing to roll into in this session. missed: of one on hold, what the account lacks.
     unprotected_since: since when its short legs have stood without protection, where its spec limits that.
     """

@@ -47,8 +47,8 @@ def test_ci_a_calendar_goes_on_after_its_front_has_ended(tmp_path: Path) -> None
     first, second = lived.positions.values()
     assert (first.state, first.exit_reason) == ("closed", "back_day")
     assert {leg.name for leg in first.legs if leg.settled} == settled, "one that nobody bids for is left to expire"
-    assert first.entry_mid is not None
-    assert first.max_risk == -first.entry_mid * 100, "as the entry was first priced"
+    assert first.entry_price is not None
+    assert first.max_risk == -first.entry_price * 100
     assert second.state == "open"
     assert {leg.name: leg.held for leg in second.legs if leg.held} == {"back_put": 2, "back_call": 2}
 

@@ -91,7 +91,7 @@ def test_shares_are_counted_one_by_one_and_the_structure_when_it_is_whole() -> N
     found = position(desk)
     assert (found.structures, desk.order(order.ref).filled) == (1, 1)
     assert found.entry_price == Decimal("-597.9074")
-    assert found.max_risk == Decimal("59790.00")
+    assert found.max_risk == Decimal("59790.74"), "at the price it was bought at"
 
 
 def test_the_exit_sells_the_shares_and_buys_the_call_back_together() -> None:

@@ -182,6 +182,7 @@ class EnteringTogether:
         worked = orders.work(day.rooms(places) - after, closing=False)
         worked = worked._replace(after=after + worked.after)
         commission = quotes.commission(worked.net, quantity)
+        worst = None if lowest is None else np.maximum(-worked.net - lowest, 0)
         fine &= worked.is_clear & (commission.is_clear | ~worked.is_filled)
         fine &= worked.is_filled | (worked.is_unfilled & (plan.entry.again is None))  # others work on, or come again
         self._sheet.leave_alone(rows[~fine])

@@ -153,7 +153,7 @@ class Window:
             return NOT_STREAMED if until is None else NOT_QUOTED
         order = EntryOrder(self.day, look, plan.order, plan.quantity, self.fills, until)
         fill = order.work(self._meeting(look, judged, lowest), partial(self._quoted, selection))
-        return self._entered(selection, look, fill, worst) if isinstance(fill, Fill) else fill
+        return self._entered(selection, look, fill, lowest) if isinstance(fill, Fill) else fill
 
     def _worst(self, judged: Judged, lowest: Decimal | None) -> Decimal | None:
         """Return the largest loss per share of one structure at the price that its order starts from."""
@@ -279,7 +279,7 @@ class Window:
         least = risk_floor(plan.risk.max_loss_per_trade, lowest, shares, commission)
         return max((each for each in (stated, least) if each is not None), default=None)
 
-    def _entered(self, selection: Selection, look: Look, fill: Fill, worst: Decimal | None) -> Entered:
+    def _entered(self, selection: Selection, look: Look, fill: Fill, lowest: Decimal | None) -> Entered:
         quantity, net, cash = self.bot.plan.quantity, ZERO, ZERO
         at = look.at + fill.after
         place = self.day.place_at(at)
@@ -290,6 +290,7 @@ class Window:
             cash += brings
             entry = float(brings * leg.weight / (quantity * leg.ratio * leg.option.multiplier))
             ledgers[leg.name] = Ledger(entry, float(brings - commission), leg.sign * quantity, leg.option.expiry)
+        worst = None if lowest is None else max(-net - lowest, ZERO)
         held = Held(
             entry_price=float(net),
             quantity=quantity,
