@@ -5,7 +5,8 @@ index, European, settled in cash. Ticks are 0.05 below 3.00 and 0.10 from there,
 and NDX settle at the opening prints of the third Friday and trade last the day before; SPXW, RUTW, NDXP and all of XSP
 at the close of their last day, on which they trade to 16:00 ET. Prices of combos: Cboe rule 5.4(b), 0.01 or what the
 exchange sets for a class, of SPX 0.05; of RUT and NDX 0.05 is taken, which a grid of 0.01 has too. OCC equity option
-specifications (SPY, QQQ: penny ticks, American, physical delivery of 100 shares).
+specifications (American, physical delivery of 100 shares). Cboe rule 5.4(d), the penny interval program: SPY, QQQ and
+IWM 0.01 at every price, others 0.01 below 3.00 and 0.05 from there.
 """
 
 from dataclasses import field
@@ -116,8 +117,8 @@ CLASSES_OF_INDICES = {
 OPENING_CLASSES = frozenset(each.opening_class for each in INDICES.values() if each.opening_class)
 """Trading classes that settle at opening prints; that of an index is named like it."""
 
-_ETFS = ("SPY", "QQQ", "XLF", "XLE", "XLV", "SMH")
-_PENNY_ETFS = ("SPY", "QQQ")
+_ETFS = ("SPY", "QQQ", "IWM", "XLF", "XLE", "XLV", "SMH")
+_PENNY_ETFS = ("SPY", "QQQ", "IWM")
 
 
 def product(symbol: str) -> Product:

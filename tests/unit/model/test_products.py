@@ -42,6 +42,17 @@ def test_classes_and_ticks_of_an_index(
     assert [found.combo_ticks.tick(Decimal(price)) for price in ("0.40", "12.00")] == [Decimal(combo)] * 2
 
 
+@pytest.mark.parametrize(
+    ("symbol", "kind", "above"), [("SPY", Kind.ETF, "0.01"), ("QQQ", Kind.ETF, "0.01"), ("IWM", Kind.ETF, "0.01"),
+                                  ("XLF", Kind.ETF, "0.05"), ("GOOG", Kind.STOCK, "0.05")],
+)  # fmt: skip
+def test_ticks_of_options_on_shares(symbol: str, kind: Kind, above: str) -> None:
+    """The penny interval program: three funds at every price, others below 3.00."""
+    found = product(symbol)
+    assert found.kind is kind
+    assert [found.option_ticks.tick(Decimal(price)) for price in ("2.99", "3.00")] == [Decimal("0.01"), Decimal(above)]
+
+
 def test_a_price_of_xsp_is_rounded_to_the_cent_and_of_rut_to_its_step() -> None:
     prices = {symbol: product(symbol).option_ticks.round(3.123, Rounding.UP) for symbol in ("XSP", "NDX", "RUT")}
     assert prices == {"XSP": Decimal("3.13"), "NDX": Decimal("3.20"), "RUT": Decimal("3.20")}
