@@ -13,7 +13,7 @@ from decimal import Decimal
 from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit
 from engine.model.commission import dealt
 from engine.model.contract import LOT, Contract, Option, Right, Underlying
-from engine.model.cover import delivers
+from engine.model.cover import delivers, needed_by, without_calls
 from engine.model.event import (
     BrokerStatus,
     CommissionReport,
@@ -29,7 +29,7 @@ from engine.model.event import (
 from engine.model.market import Board
 from engine.model.money import CENT, ZERO
 from engine.model.order import Order, OrderType, Side
-from engine.model.payoff import intrinsic, worst_case
+from engine.model.payoff import Part, Way, intrinsic, worst_case
 from engine.order.price import NetQuote
 
 PACE = timedelta(seconds=1)
@@ -142,31 +142,45 @@ class PretendBroker(ABC):
 
     def _margin(self, order: Order, at: datetime) -> Iterator[Event]:
         """Yield what the order would add: its worst case at expiry, or a part of the strike where that has no end."""
-        legs = [(leg.option, order.side_of(leg).sign * leg.weight) for leg in order.legs]
+        dealt_in = tuple((leg.option, order.side_of(leg).sign * leg.ratio * order.quantity, ZERO) for leg in order.legs)
+        legs = without_calls(dealt_in, {leg.option.symbol: self._free(leg.option.symbol) for leg in order.legs})
         net = ZERO if order.limit_price is None else -order.wire_side.sign * order.limit_price
-        worst = worst_case(legs, net)
-        if worst is None:
+        change = worst_case(_dollars(legs), net * LOT * order.quantity)
+        if change is None:
             shorts = [
                 leg.option.strike for leg in order.legs if order.side_of(leg).sign < 0 and not leg.option.is_share
             ]
             if not shorts:
                 yield OrderMessage(at, order.order_id, NO_MARGIN, "no margin is known for this order")
                 return
-            worst = _SHORT_PART * max(shorts)
-        change = worst * LOT * order.quantity
+            change = _SHORT_PART * max(shorts) * LOT * order.quantity
         yield MarginReport(at, order.order_id, self.margin() + change, change)
 
     def margin(self) -> Decimal:
-        """Return the worst case at expiry of what is held, by underlying and without a bound a part of the strikes."""
+        """Return the worst case at expiry of what is held, by underlying and without a bound a part of the strikes.
+
+        Calls that the account's shares cover need none.
+        """
         total = ZERO
-        held = [(each, count) for each, count in self.holdings.items() if count and isinstance(each, Option)]
-        for symbol in sorted({option.symbol for option, _ in held}):
-            own = [(option, count) for option, count in held if option.symbol == symbol]
-            worst = worst_case(own, ZERO)
+        for symbol in sorted({each.symbol for each, count in self.holdings.items() if count}):
+            own = without_calls(self._options(symbol), {symbol: max(self._shares(symbol), 0)})
+            worst = worst_case(_dollars(own), ZERO)
             if worst is None:
-                worst = sum((_SHORT_PART * o.strike * -count for o, count in own if count < 0), ZERO)
-            total += worst * LOT
+                worst = sum((_SHORT_PART * o.strike * -n * o.multiplier for o, n, _ in own if n < 0), ZERO)
+            total += worst
         return total
+
+    def _options(self, symbol: str) -> Way:
+        """Return the options held on an underlying."""
+        held = ((each, count) for each, count in self.holdings.items() if isinstance(each, Option))
+        return tuple((option, count, ZERO) for option, count in held if count and option.symbol == symbol)
+
+    def _shares(self, symbol: str) -> int:
+        return self.holdings.get(Underlying(symbol), 0)
+
+    def _free(self, symbol: str) -> int:
+        """Return the shares held that no short call needs."""
+        return max(self._shares(symbol) - needed_by(self._options(symbol), symbol), 0)
 
     # ------------------------------------------------------------ fills
 
@@ -312,6 +326,11 @@ class PretendBroker(ABC):
             shares = count * option.multiplier * (1 if option.right is Right.CALL else -1)
             self.cash -= option.strike * shares
             yield from self.holds(underlying, self.holdings.get(underlying, 0) + shares, at)
+
+
+def _dollars(way: Way) -> Iterator[Part]:
+    """Yield what each holding pays in dollars for each point that it is in the money."""
+    return ((option, count * option.multiplier) for option, count, _ in way)
 
 
 def told_mid(bid: float, ask: float) -> Decimal:

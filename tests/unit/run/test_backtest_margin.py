@@ -1,0 +1,73 @@
+"""The margin that a backtest's broker estimates: of what is held, and of an order before it is sent."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from engine.model.command import AskMargin
+from engine.model.contract import Contract, Option, Right, Underlying, share
+from engine.model.event import MarginReport
+from engine.model.market import Board
+from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side
+from engine.model.session import session_on
+from engine.run.backtest.broker import BacktestBroker
+from engine.run.backtest.fills import NATURAL
+
+DAY = date(2026, 9, 1)
+SPY = Underlying("SPY")
+
+
+def of(strike: int, right: Right = Right.CALL) -> Option:
+    return Option("SPY", "SPY", DAY, Decimal(strike), right)
+
+
+def broker(held: dict[Contract, int]) -> BacktestBroker:
+    session = session_on(DAY)
+    assert session is not None
+    return BacktestBroker(Board(), "A", NATURAL, session, holdings=held, cash=Decimal(100_000))
+
+
+def added(held: dict[Contract, int], limit: str, *legs: OrderLeg, quantity: int = 1, side: Side = Side.BUY) -> Decimal:
+    """Return what an order for these legs adds, a combo bought as on the wire."""
+    session = session_on(DAY)
+    assert session is not None
+    order = Order(
+        ref="rb:t:000001", number=1, bot="t", position="t-1", purpose=Purpose.ENTRY, reason="entry", legs=legs,
+        side=side, quantity=quantity, kind=OrderType.LIMIT, limit_price=Decimal(limit), prepared_at=session.open,
+        changed_at=session.open,
+    )  # fmt: skip
+    (found,) = broker(held).take(AskMargin(order), session.open)
+    assert isinstance(found, MarginReport)
+    return found.change
+
+
+@pytest.mark.parametrize(
+    ("held", "margin"),
+    [
+        ({of(600): -1}, 12_000),
+        ({of(600): -1, SPY: 100}, 0),
+        ({of(600): -3, SPY: 250}, 12_000),
+        ({of(600): -1, SPY: -100}, 12_000),
+        ({of(590, Right.PUT): -1, of(580, Right.PUT): 1}, 1_000),
+        ({of(590, Right.PUT): -1, of(580, Right.PUT): 1, of(610): -1, SPY: 100}, 1_000),
+        ({of(590, Right.PUT): -1}, 59_000),
+        ({SPY: 100}, 0),
+    ],
+)
+def test_calls_that_shares_cover_need_none(held: dict[Contract, int], margin: int) -> None:
+    assert broker(held).margin() == margin
+
+
+def test_an_order_for_calls_against_shares_adds_none() -> None:
+    call = OrderLeg("short_call", of(610), Side.BUY)
+    assert added({SPY: 200}, "1.10", call, quantity=2, side=Side.SELL) == 0
+    assert added({SPY: 200, of(620): -1}, "1.10", call, quantity=2, side=Side.SELL) == 610 * 20 * 2
+    assert added({}, "1.10", call, side=Side.SELL) == 610 * 20
+
+
+def test_a_spread_adds_what_it_can_lose_whatever_shares_are_held() -> None:
+    spread = (OrderLeg("short", of(590, Right.PUT), Side.SELL), OrderLeg("long", of(580, Right.PUT), Side.BUY))
+    assert added({SPY: 300}, "-2.00", *spread, quantity=3) == 8 * 100 * 3
+    shares = (OrderLeg("stock", share("SPY"), Side.BUY, 100), OrderLeg("short_call", of(610), Side.SELL))
+    assert added({}, "599.00", *shares) == 59_900
