@@ -8,6 +8,7 @@ from engine.model.errors import StoreError
 from engine.model.order import OrderStatus
 from engine.model.session import Session, session_from, session_on
 from engine.record.record import Kind
+from engine.run.backtest.broker import BacktestBroker
 from engine.run.backtest.ending import keep_marks
 from engine.run.backtest.notes import HELD
 from engine.run.backtest.walk import BEFORE_OPEN, Walk
@@ -64,7 +65,7 @@ def _take_up(walk: Walk, journal: SqlJournal, session: Session | None) -> None:
         if order.status is not OrderStatus.WORKING:
             raise StoreError(f"the order {ref} was neither working nor over at the end of its session")
         broker.working[ref] = Working(order, at, order.filled, is_resting=True, average=order.average_price)
-    walk.marks = _marks(walk, broker.holdings, session.date)
+    walk.marks = _marks(walk, broker, _begun(journal), session.date)
     walk.state, walk.broker = found.state, broker
 
 
@@ -88,11 +89,19 @@ def _shares(journal: SqlJournal) -> tuple[dict[Underlying, int], dict[Contract, 
     return held, {share: costs[share] for share in held if costs[share]}
 
 
-def _marks(walk: Walk, holdings: dict[Contract, int], first: date) -> dict[Contract, float]:
-    """Return what is held was worth last, each by the last session before this one that has a price of it."""
+def _begun(journal: SqlJournal) -> date:
+    """Return the first session that was lived through."""
+    return date.fromisoformat(str(next(iter(journal.read((Kind.SESSION,)))).data["date"]))
+
+
+def _marks(walk: Walk, broker: BacktestBroker, begun: date, first: date) -> dict[Contract, float]:
+    """Return what is held was worth last, each by the last session before this one that has a price of it.
+
+    Shares that never had one are worth what they were bought at. begun: the first session.
+    """
     found: dict[Contract, float] = {}
-    left = {contract: count for contract, count in holdings.items() if count}
-    for day in reversed(walk.source.dates(first - timedelta(days=30), first - timedelta(days=1)) if left else ()):
+    left = {contract: count for contract, count in broker.holdings.items() if count}
+    for day in reversed(walk.source.dates(begun, first - timedelta(days=1)) if left else ()):
         session = session_on(day)
         if session is not None:
             try:
@@ -102,4 +111,5 @@ def _marks(walk: Walk, holdings: dict[Contract, int], first: date) -> dict[Contr
             left = {contract: count for contract, count in left.items() if contract not in found}
         if not left:
             break
-    return found
+    costs = {share: broker.costs[share] for share in left if share in broker.costs}
+    return found | {share: float(cost) for share, cost in costs.items()}

@@ -6,11 +6,14 @@ from decimal import Decimal
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
 from past_days import PastDays
 from plain_specs import random_spec
 from rolling_specs import rolling_spec
 
+from engine.adapters.history.day import HistoryDay
+from engine.model.contract import Option, Right
 from engine.model.events import event_calendar
 from engine.run.backtest.fills import fill_model
 from engine.run.backtest.results import Results, read_results
@@ -69,6 +72,42 @@ def interrupted(seed: int, folder: Path) -> int:
 @pytest.mark.parametrize("seed", [8, 16])
 def test_interruptions_of_random_bots_change_nothing(seed: int, tmp_path: Path) -> None:
     assert interrupted(seed, tmp_path) > 0
+
+
+def test_what_was_quoted_last_before_months_is_worth_that_after_an_interruption(tmp_path: Path) -> None:
+    """Only the first two sessions quote the put that is held: later ones have others, for longer than a month."""
+    expiry, last = date(2026, 12, 18), date(2026, 10, 30)
+
+    def far(day: HistoryDay) -> HistoryDay:
+        strikes = range(5700, 6200, 5) if day.date <= date(2026, 9, 2) else range(4000, 4500, 5)
+        options = tuple(Option("SPX", "SPXW", expiry, Decimal(strike), Right.PUT) for strike in strikes)
+        bid = np.full((len(day.times), 100), 40.0)
+        return HistoryDay(
+            date=day.date, times=day.times, levels={"SPX": day.levels["SPX"]}, options=options, bid=bid, ask=bid + 1
+        )
+
+    file = tmp_path / "bot.yaml"
+    file.write_text(
+        """rulebot: 1
+name: bot
+about: Sells a put on the first morning, and holds it.
+underlying: SPX
+entry: {at: "10:00", for: 30m, max_open: 1}
+legs:
+  expiry: {dte: {at_least: 90}}
+  short_put: {sell: put, strike: {at: spot}}
+order: {start: natural, wait: 30s, tries: 3, then: cancel}
+exits: [{at_expiry: settle}]
+risk: {undefined_risk: allow}
+""",
+        encoding="utf-8",
+    )
+    desk, source = load_desk([str(file)], {}, None), PastDays(last=last, every=5, change=far)
+    whole = run(desk, tmp_path / "whole.db", source, last=last)
+    for day in (date(2026, 10, 20), last):
+        gone_on = run(desk, tmp_path / "parts.db", source, last=day, resumes=True)
+    assert len(whole.trades) == 1
+    assert told(gone_on) == told(whole)
 
 
 @pytest.mark.long
