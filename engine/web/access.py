@@ -7,8 +7,10 @@ of another site can send, and JSON; a GET changes nothing (faults.md rows 97 to 
 import hashlib
 import hmac
 import secrets
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass as mutable
+from dataclasses import field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +31,8 @@ CHANGES = frozenset({"POST"})
 """The methods that change something; no route has another one, which a test holds."""
 WRONG_BEFORE_LOCK = 5
 LOCKED_SECONDS = 60.0
+SENDERS = 1000
+"""Senders of wrong tokens who are known, the latest."""
 MOST_BODY = 16 * 1024
 """Bytes of a request's body at most: what is asked for fits into a line."""
 OPEN_PATHS = frozenset({"/health", "/login", "/static/page.css", "/static/icon.svg", "/favicon.ico"})
@@ -77,12 +81,12 @@ class Sessions:
     access: Access
     elapsed: Callable[[], float]
     kept: SessionFile
-    _wrong: int = 0
-    _locked_until: float = float("-inf")
+    _wrong: OrderedDict[str, tuple[int, float]] = field(default_factory=OrderedDict)
+    """By sender, how many wrong tokens came on end, and until when no token of that sender is taken."""
 
-    def open(self, token: str) -> str | None:
+    def open(self, token: str, sender: str) -> str | None:
         """Return a new session's cookie for the right token, None for a wrong one or while locked."""
-        if not self.knows(token):
+        if not self.knows(token, sender):
             return None
         cookie = secrets.token_urlsafe(32)
         self.kept.add(name_of(cookie, self.access.token))
@@ -96,23 +100,28 @@ class Sessions:
         """Say whether a session is open."""
         return bool(cookie) and self.kept.has(name_of(cookie, self.access.token))
 
-    def knows(self, token: str) -> bool:
-        """Say whether a token is the right one; wrong ones on end lock every token out for a minute."""
-        now = self.elapsed()
-        if now < self._locked_until:
+    def knows(self, token: str, sender: str) -> bool:
+        """Say whether a token is the right one; wrong ones on end lock their sender out for a minute."""
+        if self.is_locked(sender):
             return False
         if hmac.compare_digest(_hashed(token), _hashed(self.access.token)):
-            self._wrong = 0
+            self._wrong.pop(sender, None)
             return True
-        self._wrong += 1
-        if self._wrong >= WRONG_BEFORE_LOCK:
-            self._wrong, self._locked_until = 0, now + LOCKED_SECONDS
+        count = self._wrong.pop(sender, (0, 0.0))[0] + 1
+        is_last = count >= WRONG_BEFORE_LOCK
+        self._wrong[sender] = (0, self.elapsed() + LOCKED_SECONDS) if is_last else (count, float("-inf"))
+        if len(self._wrong) > SENDERS:
+            self._wrong.popitem(last=False)
         return False
 
-    @property
-    def is_locked(self) -> bool:
-        """Say whether no token is taken for now."""
-        return self.elapsed() < self._locked_until
+    def is_locked(self, sender: str) -> bool:
+        """Say whether no token of this sender is taken for now."""
+        return self.elapsed() < self._wrong.get(sender, (0, float("-inf")))[1]
+
+
+def sender_of(scope: Scope) -> str:
+    """Return the address that a request comes from, "" where it is not known."""
+    return str((scope.get("client") or ("",))[0])
 
 
 def _hashed(text: str) -> str:
@@ -151,9 +160,11 @@ class Gate:
             return 413, "size", "the request is too large"
         if path in OPEN_PATHS or (access.takes_hooks and method == "POST" and path.startswith(HOOKS)):
             return None
-        if not self._is_known(headers):
-            words = "too many wrong tokens: wait a minute" if self._sessions.is_locked else "a token is needed"
-            return 429 if self._sessions.is_locked else 401, "token", words
+        sender = sender_of(scope)
+        if not self._is_known(headers, sender):
+            is_locked = self._sessions.is_locked(sender)
+            words = "too many wrong tokens: wait a minute" if is_locked else "a token is needed"
+            return 429 if is_locked else 401, "token", words
         if method in CHANGES:
             if headers.get(CUSTOM) != "1":
                 return 403, "header", "a change needs the header X-Rulebot: 1"
@@ -161,10 +172,10 @@ class Gate:
                 return 415, "type", "a change is sent as application/json"
         return None
 
-    def _is_known(self, headers: Mapping[bytes, str]) -> bool:
+    def _is_known(self, headers: Mapping[bytes, str], sender: str) -> bool:
         kind, _, token = headers.get(b"authorization", "").partition(" ")
         if kind.lower() == "bearer":
-            return self._sessions.knows(token.strip())
+            return self._sessions.knows(token.strip(), sender)
         return self._sessions.has(cookie_of(headers.get(b"cookie", "")))
 
     async def _say(self, send: Send, scope: Scope, status: int, code: str, words: str) -> None:

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from engine.model.errors import RulebotError
 from engine.store.place import Place
 from engine.web import chart_pages, days_page, hooks, pages, preview_page, rest, scan_page
-from engine.web.access import COOKIE, HEADERS, NOT_KEPT, Access, Gate, Scope, Sessions
+from engine.web.access import COOKIE, HEADERS, NOT_KEPT, Access, Gate, Scope, Sessions, sender_of
 from engine.web.answers import HelpfulError
 from engine.web.hooks import Door
 from engine.web.live import Live
@@ -94,9 +94,10 @@ def _add_login(app: FastAPI, sessions: Sessions) -> None:
     @app.post("/login", include_in_schema=False)
     async def login(request: Request) -> Response:
         words = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=4)
-        cookie = sessions.open(words.get("token", [""])[0].strip())
+        sender = sender_of(request.scope)
+        cookie = sessions.open(words.get("token", [""])[0].strip(), sender)
         if cookie is None:
-            if sessions.is_locked:
+            if sessions.is_locked(sender):
                 return _login_page("Too many wrong tokens: wait a minute.", 429)
             return _login_page("That is not the token.", 401)
         answer = RedirectResponse("/", 303)

@@ -40,9 +40,16 @@ class Client:
     elapsed: Elapsed
     place: Place
 
-    def send(self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b"") -> Answer:
+    def send(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str] | None = None,
+        body: bytes = b"",
+        sender: str = "127.0.0.1",
+    ) -> Answer:
         """Send one request with these headers alone."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20, source_address=(sender, 0))
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         for name, value in {"Host": f"127.0.0.1:{self.port}", **(headers or {})}.items():
             connection.putheader(name, value)
