@@ -13,6 +13,7 @@ from typing import NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.adapters.recorded.inflate import inflated
 from engine.model.market import COLUMNS
 
 Floats = NDArray[np.float64]
@@ -67,7 +68,7 @@ def unpack(body: bytes, at: Floats) -> tuple[Ints, Bits, Floats]:
 
     Raises: ValueError when these are no such bytes.
     """
-    data = memoryview(zlib.decompress(body))
+    data = memoryview(inflated(body))
     count, columns = _HEAD.unpack_from(data)
     if columns != len(COLUMNS) or count != len(at):
         raise ValueError(f"a frame of {count} entries in {columns} columns, where {len(at)} were told")

@@ -19,6 +19,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from engine.adapters.recorded.inflate import inflated
 from engine.model.errors import StoreError, in_words
 from engine.record.record import Json
 
@@ -81,7 +82,7 @@ class Frame(NamedTuple):
 
     def items(self) -> list[Any]:
         """Return what happened, in order, each with a letter and its instant first. Raises: ValueError."""
-        found: list[Any] = json.loads(zlib.decompress(self.ops))
+        found: list[Any] = json.loads(inflated(self.ops))
         return found
 
     def crc(self, seq: int, format: int = FORMAT) -> int:

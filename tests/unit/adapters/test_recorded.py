@@ -13,6 +13,7 @@ from shutil import copy
 import pytest
 
 from engine.adapters.recorded import file as file_side
+from engine.adapters.recorded import inflate
 from engine.adapters.recorded import recorder as recording_side
 from engine.adapters.recorded.file import Frame, TapeWriter, read_frames, read_head, span
 from engine.adapters.recorded.recorder import Recorder
@@ -198,6 +199,24 @@ def test_a_damaged_frame_is_named(desk: Desk, tmp_path: Path) -> None:
         connection.execute("UPDATE frames SET ops = CAST(x'00' || ops AS BLOB)")
     with pytest.raises(StoreError, match=r"frame 1 of .* is damaged"):
         list(read_frames(file))
+
+
+@pytest.mark.parametrize("part", ["ops", "numbers"])
+@pytest.mark.parametrize("body", [zlib.compress(b" " * 20_000), zlib.compress(b" " * 500)[:-4], b"no zlib"])
+def test_a_frame_that_is_large_beyond_reason_or_not_whole_is_named(
+    part: str, body: bytes, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of somebody else, 2 MB, took 4 GB until it was refused; all its checksums are right."""
+    monkeypatch.setattr(inflate, "MOST", 10_000)
+    live(desk)
+    desk.recorder.close()
+    (file,) = (tmp_path / "run").glob("*.tape")
+    (frame,) = read_frames(file)
+    frame = frame._replace(**{part: body})
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(f"UPDATE frames SET {part} = ?, crc = ?", (body, frame.crc(1)))
+    with pytest.raises(StoreError, match=r"frame 1 of .* cannot be read: ValueError\(.*made small"):
+        list(play((file,), Board()))
 
 
 def damaged(content: bytes, chance: Random) -> bytes:
