@@ -1,12 +1,15 @@
 """A difference as Markdown, for a pull request."""
 
+import re
 from collections.abc import Iterator
 
 from engine.review.change.difference import Change, Difference, Kind, Status
 from engine.review.change.text import facts, head
 
-_ESCAPED = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]|~#"} | {"\n": " ", "@": "&#64;", "<": "&lt;"})
-"""What a document says is shown as it stands: nothing in it becomes a link, a mention or a picture."""
+_ESCAPED = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]|~#"} | {"\n": " ", "<": "&lt;"})
+_LINKED = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)")
+"""Where an address or a mention goes on, which GitHub links as it stands, also one that is escaped letter by letter."""
+_NOTHING = "<!-- -->"
 
 
 def markdown_of(found: Difference) -> str:
@@ -37,4 +40,5 @@ def _facts(found: Difference) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    return text.translate(_ESCAPED)
+    """Return what a document says as it stands there: nothing in it becomes a link, a mention or a picture."""
+    return _LINKED.sub(_NOTHING, text.translate(_ESCAPED))
