@@ -33,6 +33,13 @@ def document(file: Path) -> Any:
     return YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
 
 
+def test_the_workflow_for_pull_requests_installs_a_commit_and_never_what_has_the_name() -> None:
+    workflow = document(ROOT / "examples" / ".github" / "workflows" / "rulebot-diff.yml")
+    installs = [step["run"] for step in workflow["jobs"]["diff"]["steps"] if "pip install" in step.get("run", "")]
+    assert installs == ['pip install --quiet "rulebot @ $RULEBOT"']
+    assert re.fullmatch(r"git\+https://\S+@[0-9a-f]{40}", workflow["env"]["RULEBOT"])
+
+
 def services(file: Path) -> dict[str, Any]:
     found: dict[str, Any] = document(file)["services"]
     return found

@@ -85,7 +85,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 def _core(asked: list[Requirement]) -> Iterator[Finding]:
     problems = [problem for each in asked if (problem := problem_with(each))]
     for problem in problems:
-        yield fault(Group.PYTHON, "packages", problem, "pip install --upgrade rulebot, in the same venv")
+        yield fault(Group.PYTHON, "packages", problem, "pip install rulebot, in the same venv")
     if not problems:
         listed = ", ".join(f"{each.name} {installed.version(each.name)}" for each in sorted(asked))
         yield fine(Group.PYTHON, "packages", listed)
