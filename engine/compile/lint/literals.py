@@ -26,11 +26,18 @@ Of `opening_range` 0 is one that still forms, of `bot` 2 is one that holds nothi
 """
 
 
+SIGNED = frozenset({"vix_change", "move", "gap", "skew", "return_on_risk", "position_delta", "cost", "value"}) | {
+    "profit", "loss", "give_back", "net_delta", "net_gamma", "net_theta", "net_vega",
+}  # fmt: skip
+"""Measures that are below 0 at times: of these twice as much may be less."""
+
+
 class Subject(NamedTuple):
     """What a test is about: a measure, maybe as a multiple of another. `measure` is "" for what is only true or false.
 
     The gain of a position is one subject for profit, loss, cost and value: "gain" is a part of the entry price, "gain
-    in dollars" and "gain in risk" (a part of the worst case) are subjects of their own.
+    in dollars" and "gain in risk" (a part of the worst case) are subjects of their own. A "difference" is a measure
+    less a multiple of one that may be below 0.
     """
 
     measure: str
@@ -116,8 +123,17 @@ def _compared(test: Compare, terms: Terms) -> Literal | None:
         return None
     if len({found[1] for found in bounds}) > 1:
         return None
+    if bounds[0][1] is not None and bounds[0][1].measure in SIGNED:
+        return _difference(op, left, bounds)
     passing = divided(compared(op, [number for number, _ in bounds]), left[0])
     return _gain(Subject(left[1].measure, left[1].quantity, left[1].arguments, bounds[0][1]), passing, terms)
+
+
+def _difference(op: Op, left: tuple[float, Call | None], bounds: list[tuple[float, Call | None]]) -> Literal | None:
+    """What a test says of how far a measure is from a multiple that may turn: a larger one may be the lower of two."""
+    if len(bounds) > 1 or op is Op.BEYOND:
+        return None
+    return Subject("difference", Quantity.TRUTH, (*left, *bounds[0])), compared(op, [0.0])
 
 
 def linear(number: Number) -> tuple[float, Call | None] | None:

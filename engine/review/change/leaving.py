@@ -279,7 +279,9 @@ def _asked(rule: Rule) -> tuple[Any, ...]:
 
 def _armed_by(noun: Exit, field: str, subject: Subject) -> Any:
     planned = planned_of(noun.name, subject)
-    return None if planned is None else tuple(_arming(rule, subject) for rule in planned.armed_by)
+    if planned is None:
+        return None
+    return tuple(_arming(rule, subject) for rule in sorted(planned.armed_by, key=lambda rule: rule.name))
 
 
 def _arming(rule: Rule, subject: Subject) -> _Told:

@@ -1,8 +1,16 @@
-"""Whether one test is true more often than another, as far as their texts decide it."""
+"""Whether one test is true more often than another, as far as their texts decide it.
 
-from collections.abc import Iterable
+What numbers decide is asked of the same ranges by which filters are found that exclude each other, on a full day and on
+a half day. What they do not tell (events, formulas, web hooks) is compared part by part.
+"""
+
+from collections.abc import Callable, Iterable
 from enum import Enum
 
+from engine.compile.lint.clauses import can_hold
+from engine.compile.lint.literals import KIND, SIGNED, TIME, Subject, Terms
+from engine.compile.lint.ranges import FALSE, TRUE, Range, stretch
+from engine.compile.lint.reach import by_nature
 from engine.compile.plan import (
     AllOf,
     AnyOf,
@@ -17,8 +25,9 @@ from engine.compile.plan import (
     Op,
     Truth,
 )
-from engine.model.session import DayTime, Sessions
-from engine.review.amounts import FULL_DAY
+from engine.compile.reads import calls_of
+from engine.model.session import Session, Sessions
+from engine.review.amounts import FULL_DAY, HALF_DAY
 
 
 class Holding(Enum):
@@ -40,6 +49,8 @@ def holding(old: Truth, new: Truth) -> Holding:
     """Return how often `new` holds beside `old`; OTHERWISE where only a person can say."""
     if old == new:
         return Holding.SAME
+    if (decided := _decided(old, new)) is not None:
+        return decided
     match old, new:
         case Compare(), Compare() if old.left == new.left:
             return _compared(old, new)
@@ -60,6 +71,36 @@ def together(found: Iterable[Holding]) -> Holding:
     if not kinds:
         return Holding.SAME
     return kinds.pop() if len(kinds) == 1 else Holding.OTHERWISE
+
+
+# ---------------------------------------------------------------- by what numbers let through
+
+_NEVER_UNKNOWN = ("time", "session")
+_DECIDED = {(False, False): Holding.SAME, (False, True): Holding.OFTENER, (True, False): Holding.RARER}
+
+
+def _decided(old: Truth, new: Truth) -> Holding | None:
+    """Return what follows when one of them never holds without the other; None when each may.
+
+    What the one that follows reads beside the other may be unknown while that one holds.
+    """
+    was, now = ({call for call in calls_of(test) if call.measure not in _NEVER_UNKNOWN} for test in (old, new))
+    is_lost = not now <= was or _may_part(old, new)
+    is_won = not was <= now or _may_part(new, old)
+    return _DECIDED.get((is_lost, is_won))
+
+
+def _may_part(one: Truth, other: Truth) -> bool:
+    """Say whether there may be a moment, on a full day or on a half day, at which only the first holds."""
+    return any(
+        can_hold([(one, True), (other, False)], _reach(day), Terms(day, is_whole=False)) for day in (FULL_DAY, HALF_DAY)
+    )
+
+
+def _reach(session: Session) -> Callable[[Subject], Range]:
+    seconds = stretch(0.0, (session.close - session.open).total_seconds(), high_open=True)
+    known = {TIME: seconds, KIND: TRUE if session.is_half else FALSE}
+    return lambda subject: known.get(subject) or by_nature(subject)
 
 
 # ---------------------------------------------------------------- comparisons
@@ -98,8 +139,10 @@ def _ordered(old: tuple[float | bool, ...], new: tuple[float | bool, ...]) -> Ho
 
 
 def _factor(bound: Number) -> tuple[float, tuple[str, ...]] | None:
-    """Return a bound as a number, with what it multiplies; None for what is neither."""
+    """Return a bound as a number, with what it multiplies; None for what is neither, and for what may be below 0."""
     match bound:
+        case Call(measure) | Arithmetic("*", (_, Call(measure))) if measure in SIGNED:
+            return None
         case Constant(value, quantity):
             return value, (quantity.value,)
         case Call():
@@ -124,8 +167,6 @@ def _held(old: Call, new: Call) -> Holding:
 
 def _argued(name: str, old: Argument, new: Argument) -> Holding:
     """Return what one argument does to what holds by itself; of events, more of them happen more often."""
-    if isinstance(old, DayTime) and isinstance(new, DayTime):
-        return Holding.RARER if new.on(FULL_DAY) > old.on(FULL_DAY) else Holding.OFTENER
     if isinstance(old, tuple) and isinstance(new, tuple):
         before, after = set(old), set(new)
         return Holding.OFTENER if before < after else Holding.RARER if after < before else Holding.OTHERWISE

@@ -34,6 +34,7 @@ _SAID = {
     ("leaves", Holding.RARER): "it holds less often: a position is kept longer",
     ("leaves", Holding.OFTENER): "it holds more often: leaves sooner",
 }
+_AS_OFTEN = "it holds when it held before"
 _NAMES = "only the names of its members, under which is recorded what they say"
 _UNCLEAR = "which of the two holds more often depends on the market: read both"
 
@@ -43,7 +44,7 @@ def judge_test(edit: Edit) -> Verdict:
     if nameless(edit.old) == nameless(edit.new):
         return Verdict(_NAMES)
     does, found = LISTS[edit.now.place], holding(edit.old, edit.new)
-    said = _UNCLEAR if found is Holding.OTHERWISE else _SAID.get((does, found), "")
+    said = {Holding.OTHERWISE: _UNCLEAR, Holding.SAME: _AS_OFTEN}.get(found) or _SAID[does, found]
     words = "; ".join(part for part in (said, _price_words(edit)) if part)
     return Verdict(words, is_worse=found in (Holding.OTHERWISE, _WORSE[does]))
 
@@ -131,7 +132,10 @@ def head(value: Any, said: str, judge: Judge) -> Facet:
 
 
 def in_one_order(test: Any) -> Any:
-    """Return a test with what its measures list in one order, which means nothing, and once a measure as itself."""
+    """Return a test with its members, and what its measures list, in one order, which means nothing.
+
+    Once a measure is itself.
+    """
     match test:
         case Arithmetic("*", (Constant(1), measure)):
             return in_one_order(measure)
@@ -140,7 +144,11 @@ def in_one_order(test: Any) -> Any:
         return replace(test, arguments=tuple(listed))
     if isinstance(test, tuple):
         return tuple(in_one_order(each) for each in test)
-    if isinstance(test, (Compare, Holds, Not, AllOf, AnyOf, Arithmetic)):
+    if isinstance(test, (AllOf, AnyOf)):
+        named = sorted(zip(test.names, test.members, strict=True), key=lambda each: each[0])
+        names, members = zip(*named, strict=True)
+        return replace(test, names=names, members=in_one_order(members))
+    if isinstance(test, (Compare, Holds, Not, Arithmetic)):
         return replace(test, **{each.name: in_one_order(getattr(test, each.name)) for each in fields(test)})
     return test
 
@@ -157,11 +165,11 @@ def symbols_in(test: Any) -> tuple[str, ...]:
 
 
 def nameless(test: Truth) -> Any:
-    """Return a test without the names of its members: they follow the rule's own."""
+    """Return a test without the names of its members, which follow the rule's own, whatever order these stand in."""
     members = getattr(test, "members", None)
     if members is None:
         return test
-    return (type(test).__name__, tuple(nameless(member) for member in members))
+    return (type(test).__name__, tuple(sorted((nameless(member) for member in members), key=repr)))
 
 
 REMOVED: Mapping[str, str] = {

@@ -39,6 +39,55 @@ def test_a_value_in_place_of_its_parameter_is_only_less_easy_to_set() -> None:
     assert change.words == "--set may no longer give it another value"
 
 
+CALM = "    - vix: {between: [12, 22]}\n"
+GROUP = "    - {name: calm, any: [{vix: {below: 15}}, {name: b, not: {time: '12:00'}}]}\n"
+ARMED = "    armed_by: [{profit: {at_least: 30%}}, {time_in_trade: {above: 20m}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("place", "old", "new"),
+    [
+        (CALM, GROUP, "    - {name: calm, any: [{name: b, not: {time: '12:00'}}, {vix: {below: 15}}]}\n"),
+        (STOP, STOP + ARMED, STOP + "    armed_by: [{time_in_trade: {above: 20m}}, {profit: {at_least: 30%}}]\n"),
+    ],
+    ids=["group", "armed_by"],
+)
+def test_the_order_of_conditions_that_are_judged_together_means_nothing(place: str, old: str, new: str) -> None:
+    found = compared(edited(CONDOR, (place, old)), edited(CONDOR, (place, new)))
+    assert (found.status, found.changes) == (Status.SAME, ())
+
+
+VIX = "    - {name: v, vix: {below: 22}}\n"
+AS_OFTEN = "it holds when it held before"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (VIX, "    - {name: v, not: {vix: {at_least: 22}}}\n", AS_OFTEN),
+        (VIX, "    - {name: v, all: [{vix: {below: 22}}]}\n", AS_OFTEN),
+        (VIX, "    - {name: v, expr: 22 > vix}\n", AS_OFTEN),
+        ('    - time: "11:00"\n', "    - time: open + 90m\n", AS_OFTEN),
+        ('    - time: "13:15"\n', "    - time: close - 165m\n", AS_OFTEN),
+        ('    - time: "13:15"\n', "    - time: open + 225m\n", "it holds less often: fewer entries"),
+        (
+            "    - move: {above: 0.5x gap}\n",
+            "    - move: {above: 1x gap}\n",
+            "which of the two holds more often depends on the market: read both",
+        ),
+    ],
+    ids=["not", "group", "expr", "open", "close", "half days", "below zero"],
+)
+def test_how_often_another_condition_holds(old: str, new: str, words: str) -> None:
+    """On a half day 13:15, past its close, is 10:15, and 225 minutes after the open nobody enters any more.
+
+    While the gap is down, the whole of it is lower than a half.
+    """
+    (change,) = compared(edited(CONDOR, (CALM, old)), edited(CONDOR, (CALM, new))).changes
+    assert change.words == words
+    assert change.is_worse is words.startswith("which")
+
+
 PRICED = "legs.require.credit"
 
 
