@@ -106,10 +106,9 @@ def judge_windows(edit: Edit) -> Verdict:
 
 
 def _minutes(subject: Subject) -> int:
-    """Return in how many minutes of a full day it may enter."""
-    found: list[tuple[datetime, datetime]] = list(
-        spans(subject.plan.entry, FULL_DAY, subject.bot.latest_entry(FULL_DAY))
-    )
+    """Return in how many minutes of a full day on which it enters it may."""
+    entry = replace(subject.plan.entry, days=())
+    found: list[tuple[datetime, datetime]] = list(spans(entry, FULL_DAY, subject.bot.latest_entry(FULL_DAY)))
     return round(sum(max(0.0, (end - start).total_seconds()) for start, end in found) / 60)
 
 
@@ -125,8 +124,13 @@ def judge_cap(edit: Edit) -> Verdict:
 
 def judge_days(edit: Edit) -> Verdict:
     """More week days are more entries."""
-    gained = ", ".join(DAYS[day] for day in edit.new if day not in edit.old)
-    return Verdict(f"enters on {gained} too" if gained else "fewer days", is_worse=bool(gained))
+    gained, lost = (
+        ", ".join(DAYS[day] for day in these if day not in those)
+        for these, those in ((edit.new, edit.old), (edit.old, edit.new))
+    )
+    if not gained:
+        return Verdict("fewer days")
+    return Verdict(f"enters on {gained}, no more on {lost}" if lost else f"enters on {gained} too", is_worse=True)
 
 
 def _again(noun: Entry, field: str, subject: Subject) -> Again | None:

@@ -82,11 +82,15 @@ def judge_exit(edit: Edit) -> Verdict:
         return _judge_each(edit.new[3])
     if times := _times(edit.old[1], edit.new[1]):
         return judge_time(*times)
-    if _is_priced(was) and _is_priced(now) and _is_alike(was, now):
+    is_priced = _is_priced(was) and _is_priced(now) and _is_alike(was, now)
+    if is_priced and was.part is now.part is None:
         return _judge_level(was, now, edit.sides)
     if was.rule is None or now.rule is None:
         return Verdict()
-    return _with_prices(judge_test(replace(edit, old=edit.old[1], new=edit.new[1])), was, now, edit.sides)
+    verdict = judge_test(replace(edit, old=edit.old[1], new=edit.new[1]))
+    if is_priced:
+        return replace(verdict, is_worse=_judge_level(was, now, edit.sides).is_worse)
+    return _with_prices(verdict, was, now, edit.sides)
 
 
 def _with_prices(verdict: Verdict, was: ExitPlan, now: ExitPlan, sides: Sides) -> Verdict:

@@ -57,7 +57,7 @@ def _stays(order: Order) -> bool:
 
 
 def _is_worse(was: Order, now: Order, leaving: bool) -> bool:
-    return is_bolder(was, now) or (leaving and _stays(now) and not _stays(was))
+    return is_bolder(was, now) or (leaving and _begins_to_stay(was, now))
 
 
 def worst_words(edit: Edit, leaving: bool) -> str:
@@ -113,28 +113,37 @@ def _until_market(order: Order) -> float:
 _PACE = ("start", "step", "wait", "tries", "pause", "then")
 
 
-def _slowed_by(edit: Edit, leaving: bool) -> str:
-    """Return the field by which closing orders come later to their last price, "" when they do not."""
+def _begins_to_stay(was: Order, now: Order) -> bool:
+    """Say whether an order by which exits leave keeps to its start, and went on from it before."""
+    return _stays(now) and not _stays(was)
+
+
+def _brought_by(edit: Edit, leaving: bool, comes: Callable[[Order, Order], bool]) -> str:
+    """Return the field by which this comes of closing orders, "" when it does not."""
     was, now = edit.was.noun, edit.now.noun
     if not leaving:
         if not _also_out(edit, leaving):
             return ""
         was, now = (exit_order_of(side.spec) for side in edit.sides.both)
-    if not is_slower(was, now):
+    if not comes(was, now):
         return ""
     changed = [field for field in _PACE if getattr(was, field) != getattr(now, field)]
-    alone = (field for field in changed if is_slower(was, replace(was, **{field: getattr(now, field)})))
+    alone = (field for field in changed if comes(was, replace(was, **{field: getattr(now, field)})))
     return next(alone, changed[0])
 
 
 SLOWER = "a closing order comes later to its last price, and until then a loss runs on"
+STAYS = "a closing order goes no further than {start}: it may never be filled, and meanwhile a loss runs on"
 
 
 def _judged(leaving: bool, field: str) -> Judge:
     def judge(edit: Edit) -> Verdict:
         words = f"{worst_words(edit, leaving)}{_also_out(edit, leaving)}"
-        if _slowed_by(edit, leaving) == field:
+        if _brought_by(edit, leaving, is_slower) == field:
             return Verdict(f"{words}; {SLOWER}", is_worse=True)
+        if not leaving and _brought_by(edit, leaving, _begins_to_stay) == field:
+            start = start_words(exit_order_of(edit.sides.now.spec))
+            return Verdict(f"{words}; {STAYS.format(start=start)}", is_worse=True)
         return Verdict(words, is_worse=_is_worse(edit.was.noun, edit.now.noun, leaving))
 
     return judge
@@ -144,7 +153,7 @@ def _paced(leaving: bool, words: str, field: str) -> Judge:
     """Return the judge of how long an order takes: what leaves late goes on losing."""
 
     def judge(edit: Edit) -> Verdict:
-        is_later = _slowed_by(edit, leaving) == field
+        is_later = _brought_by(edit, leaving, is_slower) == field
         return Verdict(f"{words}{_also_out(edit, leaving)}{f'; {SLOWER}' if is_later else ''}", is_worse=is_later)
 
     return judge

@@ -383,6 +383,8 @@ def test_week_days_in_another_order_or_all_of_them_written_out() -> None:
     assert compared(CONDOR, on("[mon, tue, wed, thu, fri]")).changes == ()
     assert change_at(compared(on("[mon, tue]"), CONDOR), "entry.days").words.startswith("enters on Wednesdays,")
     assert change_at(compared(CONDOR, on("[mon, tue]")), "entry.days").words == "fewer days"
+    moved = change_at(compared(on("[mon, tue]"), on("[tue, fri]")), "entry.days")
+    assert (moved.words, moved.is_worse) == ("enters on Fridays, no more on Mondays", True)
 
 
 def again(after: str) -> str:

@@ -89,6 +89,12 @@ ROWS = [
     ),
     # exits: moved, gone, later, on less
     (STOP, STOP + "    close: 50%\n", "exits.stop.close", "what it leaves open goes on losing"),
+    (
+        "step: 0.05, ",
+        "",
+        "order.step",
+        "a closing order goes no further than mid: it may never be filled, and meanwhile a loss runs on",
+    ),
     (STOP, STOP + "    enabled: false\n", "exits.stop.enabled", "a loss runs on to the worst case, $955"),
     (STOP, "", "exits.stop", "a loss runs on to the worst case, $955; what is left: time, breach, target"),
     (BREACH, "", "exits.breach", "it no longer leaves when this holds"),
@@ -188,6 +194,22 @@ BACK = [
 def test_the_way_back_is_not(old: str, new: str, path: str) -> None:
     was = edited(CONDOR, (new, old))
     assert not change_at(compared(was, CONDOR), path).is_worse
+
+
+def test_an_exit_of_a_part_that_acts_later_or_sooner() -> None:
+    """Its price on the example is that of the whole: it is told by how often it holds."""
+    part = edited(CONDOR, ("target: {profit: 50%}\n", "target: {profit: 50%}\n    close: 50%\n"))
+    later = part.replace("profit: 50%", "profit: 60%")
+    change = change_at(compared(part, later), "exits.target")
+    assert (change.words, change.is_worse) == ("it holds less often: a position is kept longer", True)
+    back = change_at(compared(later, part), "exits.target")
+    assert (back.words, back.is_worse) == ("it holds more often: leaves sooner", False)
+
+
+def test_a_longer_window_of_a_bot_that_enters_on_some_week_days() -> None:
+    some = edited(CONDOR, ("  per_day: 1\n", "  per_day: 1\n  days: [mon]\n"))
+    change = change_at(compared(some, edited(some, ('to: "13:30"', 'to: "13:40"'))), "entry.window")
+    assert (change.words, change.is_worse) == ("10 minutes more in which it may enter", True)
 
 
 def test_a_larger_and_a_smaller_budget() -> None:
