@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from engine.compile.plan import EntryPlan
-from engine.decide.bot_day import BotDay
+from engine.decide.bot_day import OVER, BotDay
 from engine.model.counted import counted
 from engine.model.session import Session
 from engine.model.values import replace
@@ -19,8 +19,6 @@ ANY_END = "any"
 """What `again: {after: [any]}` names: whatever the one before came to."""
 
 
-OVER = "its window is over"
-"""Why no entry may be judged any more once the window's time has passed."""
 AHEAD = "its window, from"
 """What a bot waits for whose window is still to come, and what the time of its begin follows."""
 

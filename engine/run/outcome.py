@@ -170,15 +170,19 @@ def _why_nothing(state: State, name: str, bot: BotState) -> tuple[str, ...]:
         count = "its entry was" if day.entries == 1 else f"{day.entries} entries were"
         halted = (f"halted: {one_line(day.halted)}",) if day.halted else ()
         return (f"{count} not filled", *halted)
-    if day.halted:
-        return (f"halted: {one_line(day.halted)}",)
+    halted = (f"halted: {one_line(day.halted)}",) if day.halted else ()
+    if halted and not day.halted_late:
+        return halted
     if day.decided:
-        return (f"decided once: {one_line(day.decided)}",)
+        return (f"decided once: {one_line(day.decided)}", *halted)
     if nearest is not None:
         clock = nearest.at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")
-        return (f"{clock} came nearest: {one_line(nearest.words)}",)
+        return (f"{clock} came nearest: {one_line(nearest.words)}", *halted)
     waited = "waited for " if bot.waits.startswith(AHEAD) else ""
-    return (waited + one_line(waits_text(bot) or day.skipped or "nothing was judged"),)
+    return (
+        waited + one_line((day.skipped if halted else waits_text(bot) or day.skipped) or "nothing was judged"),
+        *halted,
+    )
 
 
 def _clock(at: datetime | None, state: State) -> str:

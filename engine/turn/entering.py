@@ -3,8 +3,9 @@
 import math
 from datetime import datetime, timedelta
 
+from engine.decide.bot_day import OVER
 from engine.decide.limits import halt_words
-from engine.decide.opportunity import AHEAD, OVER, Opportunity, is_day_of, opportunity
+from engine.decide.opportunity import AHEAD, Opportunity, is_day_of, opportunity
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
 from engine.evaluate.wording import describe

@@ -22,6 +22,7 @@ from engine.adapters.recorded.source import RecordingSource
 from engine.model.errors import MisuseError, StoreError
 
 _OF_DATA = (".parquet", ".csv", ".csv.gz", ".zip", SUFFIX)
+_DATABASE = b"SQLite format 3\0"
 
 
 class Asked(NamedTuple):
@@ -101,11 +102,24 @@ def _known(asked: Asked) -> Asked:
     """Return what was asked for with its kind. Raises: MisuseError at an option that it has not, StoreError."""
     if not asked.path.exists():
         raise StoreError(f"{asked.path} does not exist", _HELP)
+    if asked.kind != "tapes" and _is_database(asked.path):
+        beside = asked.path.with_name(f"{asked.path.stem}-tapes")
+        help = f"what its runs have recorded lies beside it: tapes:{beside}" if beside.is_dir() else _HELP
+        raise StoreError(f"{asked.path} is a database, as a store is, and holds no past sessions", help)
     name = asked.kind or _guessed(asked.path)
     known = ("daily", *KINDS[name].options)
     if unknown := [option for option in asked.options if option not in known]:
         raise MisuseError(f"{name}: has no option {unknown[0]!r}", f"its options are {', '.join(known)}")
     return asked._replace(kind=name)
+
+
+def _is_database(path: Path) -> bool:
+    """Say whether a file is a database, and no recording by its name."""
+    with suppress(OSError):
+        if path.is_file() and path.suffix != SUFFIX:
+            with path.open("rb") as there:
+                return there.read(len(_DATABASE)) == _DATABASE
+    return False
 
 
 def _asked(text: str) -> Asked:

@@ -1,9 +1,11 @@
 """Parquet chains: what is written is read again, and every flaw is told by file and row."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 import tracemalloc
+from contextlib import closing
 from dataclasses import replace
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -619,3 +621,16 @@ def test_memory_holds_a_day_and_not_all_of_them(tmp_path: Path) -> None:
 
     peak(40)
     assert peak(40) < 1.1 * peak(5)
+
+
+def test_a_store_is_answered_with_the_recordings_beside_it(tmp_path: Path) -> None:
+    """It was read as CSV: `'utf-8' codec can't decode byte`."""
+    with closing(sqlite3.connect(tmp_path / "day.db")) as made:
+        made.execute("CREATE TABLE journal (seq)")
+    for beside in (False, True):
+        if beside:
+            (tmp_path / "day-tapes").mkdir()
+        with pytest.raises(StoreError, match="is a database, as a store is") as caught:
+            open_source(str(tmp_path / "day.db"))
+        assert caught.value.help is not None
+        assert (f"tapes:{tmp_path / 'day-tapes'}" in caught.value.help) is beside

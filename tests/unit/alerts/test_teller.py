@@ -379,6 +379,29 @@ def test_a_days_digest_says_of_each_bot_what_it_did_or_why_not(tmp_path: Path) -
     assert "1 open" in lines["spy_put_seller"]
 
 
+@pytest.mark.parametrize(
+    ("skipped", "said"),
+    [
+        ("", "halted: day_range 51.5"),
+        (
+            "its window is over; nearest vix: 30",
+            "no trade: its window is over; nearest vix: 30; halted: day_range 51.5",
+        ),
+    ],
+)
+def test_a_days_digest_names_no_halt_after_the_window_as_what_kept_a_bot_out(
+    skipped: str, said: str, tmp_path: Path
+) -> None:
+    """It told of the halt of an afternoon alone."""
+    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    day = BotDay(bot="calm_tape_condor", date=DAY, skipped=skipped, halted="day_range 51.5")
+    journal.append([*small_day(), entity(Kind.BOT_DAY, at("15:30"), day)], durable=True)
+    journal.close()
+    with StoreReader(tmp_path / "a.db") as reader:
+        lines = dict(line.split(": ", 1) for line in digest(reader, str(DAY), ["calm_tape_condor"]).split("\n"))
+    assert lines["calm_tape_condor"] == said
+
+
 def test_a_days_digest_tells_of_bots_that_run_no_more_what_they_closed_and_hold(tmp_path: Path) -> None:
     with closing(SqlJournal(open_store(tmp_path / "a.db"))) as journal:
         journal.append(small_day(), durable=True)

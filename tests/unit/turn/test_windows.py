@@ -278,3 +278,20 @@ def test_a_window_that_is_over_is_not_told_as_shut() -> None:
     desk.fill(desk.last)
     desk.until("12:00", step=60)
     assert not desk.said(Kind.DECISION, "skip")
+
+
+@pytest.mark.parametrize(("halted_at", "said"), [("10:15", ()), ("12:00", ("10:00 came nearest: vix 30.00, ",))])
+def test_a_halt_after_its_window_is_not_why_a_bot_did_not_enter(halted_at: str, said: tuple[str, ...]) -> None:
+    """The report of a day named a halt of the afternoon alone, and not what had kept the bot out by then."""
+    entry = '{window: {from: "10:00", to: "10:30"}, ' + WHEN + "}"
+    risk = "{max_loss_per_trade: $9000, halt_when: [{vix: {above: 50}}]}"
+    desk = Desk((text_of(entry=entry, exits=EXITS, risk=risk, legs=LEGS),))
+    desk.level("VIX", 30.0)
+    desk.until(halted_at, step=60)
+    desk.level("VIX", 60.0)
+    desk.until("15:50", step=60)
+    (bot,) = day_outcome(desk.state, None).bots
+    *kept_out, halted = bot.lines[0].parts
+    assert halted.startswith("halted: vix 60.00")
+    assert len(kept_out) == len(said)
+    assert all(part.startswith(begin) for part, begin in zip(kept_out, said, strict=True))
