@@ -143,6 +143,11 @@ def test_an_instant_is_as_wide_as_the_terminal(store: Path, monkeypatch: pytest.
         assert (len(clock), "waits for" in heads) == (width - 1, width == 140)
 
 
+def test_a_recorded_day_says_which_bots_ran(store: Path) -> None:
+    source = RecordingSource(store.with_name("s-tapes"))
+    assert [source.day(date(2026, 10, day)).ran for day in (21, 22)] == [frozenset({"put_lite"})] * 2
+
+
 def test_step_shows_what_happened(store: Path) -> None:
     told = replay(store, "2026-10-21", "--step").output
     assert "put_lite  entry sent: sell" in told

@@ -106,6 +106,7 @@ class HistoryDay:
     moves: expected moves of the open as an engine measured them, or was told, each when it was known.
     halts: in which contracts trading was halted, as a broker told it.
     settled: the official settlement level by (symbol, trading class) where it is known, which is after the close.
+    ran: the bots that ran then, for whom alone options were streamed; None where all that were quoted are there.
     findings: what was wrong with this day's data.
     """
 
@@ -130,6 +131,7 @@ class HistoryDay:
     moves: tuple[OpeningMoveReport, ...] = ()
     halts: Halts = ()
     settled: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    ran: frozenset[str] | None = None
     findings: tuple[Finding, ...] = ()
 
     def holding(self, places: Places) -> tuple[Mapping[str, Columns], Places]:

@@ -63,6 +63,7 @@ def session_day(
         moves=(),
         halts=(),
         settled=settled,
+        ran=None,
         findings=tuple(all_findings),
         **columns,
     )

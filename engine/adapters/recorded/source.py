@@ -117,7 +117,7 @@ class RecordingSource:
             tape.read(file, session.close.timestamp())
         found, self._facts[day] = tape.day(day), tape.facts(day)
         holes = _holes(files, found.times, session.open.timestamp(), session.close.timestamp(), tape.lost)
-        return replace(found, findings=(*tape.findings, *holes))
+        return replace(found, ran=_ran(files), findings=(*tape.findings, *holes))
 
     def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
         """Return finished sessions before a day as the broker told them on it; bare closes are bars of one price."""
@@ -154,6 +154,12 @@ class RecordingSource:
             with suppress(StoreError):
                 self.day(day)
         return self._facts.get(day, Facts({}, {}, {}, {}, {}))
+
+
+def _ran(files: Iterable[Path]) -> frozenset[str] | None:
+    """Return the bots of recordings, None where one does not say which."""
+    named = [read_head(file).get("specs") for file in files]
+    return None if None in named else frozenset(name for names in named for name in names or ())
 
 
 class _Tape:

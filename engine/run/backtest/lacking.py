@@ -127,9 +127,16 @@ def _seen_until(option: Option, market: DayMarket) -> float:
 
 
 def not_there(bots: Iterable[CompiledBot], day: HistoryDay) -> Iterator[str]:
-    """Yield of which underlyings and indices that bots read a session has no level, and on which it has no options."""
+    """Yield of which underlyings and indices that bots read a session has no level, and on which it has no options.
+
+    Of a recorded one also which of the bots did not run then: the options that they would look at were not streamed.
+    """
+    bots = list(bots)
     if not len(day.times):
         return
+    if day.ran is not None and (others := [bot.plan.name for bot in bots if bot.plan.name not in day.ran]):
+        streamed = f"what was streamed for {', '.join(sorted(day.ran))}" if day.ran else "what was held then"
+        yield f"{', '.join(others)} did not run then: of options there is only {streamed}"
     quoted = {option.symbol for option in day.options}
     unread: dict[str, list[str]] = {}
     untraded: dict[str, list[str]] = {}

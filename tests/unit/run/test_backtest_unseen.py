@@ -101,6 +101,15 @@ def test_a_bot_on_the_data_of_another_symbol_is_told_that_it_has_no_options(bot:
     assert list(not_there([bot], replace(of_spy, times=of_spy.times[:0]))) == [], "a day without data has none at all"
 
 
+def test_a_bot_that_did_not_run_on_a_recorded_day_is_told_for_whom_options_were_streamed(bot: CompiledBot) -> None:
+    """Its strikes were never there, so it did not trade, and nothing was told."""
+    day = PastDays(strikes=3).day(DAY)
+    assert list(not_there([bot], replace(day, ran=frozenset(["t_000", "b"])))) == []
+    assert list(not_there([bot], replace(day, ran=frozenset(["b", "a"])))) == [
+        "t_000 did not run then: of options there is only what was streamed for a, b"
+    ]
+
+
 def test_a_day_that_cannot_be_read_says_what_mends_it() -> None:
     """Without pyarrow each day was refused for a package that is not installed, and none said which."""
 
