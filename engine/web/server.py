@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from engine.model.errors import MisuseError, RulebotError
 from engine.model.values import dataclass
+from engine.web.by_proxy import ByProxy
 from engine.web.listener import Listener
 
 START_SECONDS = 20.0
@@ -50,6 +51,11 @@ class Bind:
         """Say whether what a browser sends is encrypted: by us, or by the proxy in front."""
         return bool(self.certificate or self.proxy)
 
+    @property
+    def is_by_proxy_alone(self) -> bool:
+        """Say whether the proxy in front is all that encrypts, and whoever goes past it would be in the clear."""
+        return bool(self.proxy) and not self.certificate and not self.in_container
+
     def check(self) -> None:
         """Refuse to be reached from other machines in the clear (faults.md row 102). Raises: MisuseError."""
         if bool(self.certificate) is not bool(self.key):
@@ -75,8 +81,9 @@ class Server:
         bind.check()
         self._bind = bind
         logging.getLogger("uvicorn.access").disabled = True
+        app = make(self._is_stopping)
         config = uvicorn.Config(
-            make(self._is_stopping),
+            ByProxy(app, bind.proxy) if bind.is_by_proxy_alone else app,
             loop="asyncio",  # another one would take connections past the listener
             log_config=None,
             log_level="warning",
@@ -85,7 +92,7 @@ class Server:
             timeout_graceful_shutdown=1,
             ssl_certfile=bind.certificate or None,
             ssl_keyfile=bind.key or None,
-            proxy_headers=bool(bind.proxy),
+            proxy_headers=bool(bind.proxy) and not bind.is_by_proxy_alone,
             forwarded_allow_ips=bind.proxy or None,
         )
         self._server = uvicorn.Server(config)

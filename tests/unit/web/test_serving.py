@@ -1,16 +1,20 @@
 """Where the page listens, and the secret that lets in."""
 
+import asyncio
 import http.client
 import socket
 import sys
 import time
+from collections.abc import MutableMapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.model.errors import MisuseError, StoreError
-from engine.web.access import Access
+from engine.web.access import Access, Receive, Scope, Send
 from engine.web.app import application
+from engine.web.by_proxy import ByProxy
 from engine.web.listener import MOST
 from engine.web.server import Bind, Server, ServerError
 from engine.web.token import VARIABLE, read_token
@@ -48,6 +52,41 @@ def test_a_containers_own_address_is_served_in_a_container_alone(
 def test_a_certificate_and_its_key_belong_together() -> None:
     with pytest.raises(MisuseError, match="belong together"):
         Bind(certificate="a.pem").check()
+
+
+@pytest.mark.parametrize(
+    ("sender", "told"),
+    [
+        ("10.0.0.1", "198.51.100.7"), ("::ffff:10.0.0.1", "198.51.100.7"),
+        ("127.0.0.1", "127.0.0.1"), ("127.0.0.2", "127.0.0.2"), ("::1", "::1"),
+        ("10.0.0.2", None), ("::ffff:10.0.0.2", None), ("fd00::1", None), ("", None),
+    ],
+)  # fmt: skip
+def test_a_page_behind_a_proxy_is_reached_by_nobody_who_goes_past_it(sender: str, told: str | None) -> None:
+    """It answered every machine in the clear, with all that the token lets see, though no proxy took part."""
+    seen: list[str] = []
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope["client"][0])
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "http.request"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    headers = [(b"x-forwarded-for", b"198.51.100.7"), (b"x-forwarded-proto", b"https")]
+    scope = {"type": "http", "scheme": "http", "client": (sender, 4711), "headers": headers}
+    asyncio.run(ByProxy(page, "10.0.0.1")(scope, receive, send))
+    assert seen == ([] if told is None else [told])
+    assert [each["status"] for each in sent if "status" in each] == ([403] if told is None else [])
+
+
+def test_only_a_proxy_that_alone_encrypts_must_be_gone_through() -> None:
+    assert Bind(host="0.0.0.0", proxy="10.0.0.1").is_by_proxy_alone
+    assert not Bind(host="0.0.0.0", proxy="10.0.0.1", certificate="a.pem", key="a.key").is_by_proxy_alone
+    assert not Bind(host="0.0.0.0", proxy="10.0.0.1", in_container=True).is_by_proxy_alone
 
 
 def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
