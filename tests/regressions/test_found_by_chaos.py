@@ -375,3 +375,35 @@ def test_a_trial_does_not_end_before_the_answer_to_what_was_sent_last(
     left = live_through(replace(bare, begins=start - timedelta(minutes=6), calm_at=start), desk, tmp_path)
     assert [order.status for order in left.day.orders.values()] != [OrderStatus.SENDING]
     assert judge(left, desk) == {}
+
+
+SIZED = """rulebot: 1
+name: sized
+about: As many condors as may lose 1,000 dollars.
+underlying: SPX
+quantity: {max_loss: $1000, at_most: 10}
+entry: {window: {from: "09:45", to: "11:00"}, per_day: 1}
+legs:
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.06}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+order: {start: mid, step: 0.05, wait: 5s, tries: 8, then: cancel}
+exits: [{time: "15:30"}]
+risk: {max_loss_per_trade: $1000}
+"""
+
+
+def test_what_fills_worse_than_its_limit_is_told_and_no_fault_of_how_many_were_asked_for(tmp_path: Path) -> None:
+    """A worst case counts at the price of the fill: then the broker alone has made it more than the budget."""
+    (spec := tmp_path / "sized.yaml").write_text(SIZED)
+    desk = load_desk([str(spec)], {}, None)
+    session = session_from(DEFAULT_DATE)
+    start = desk.bots["sized"].windows(session)[0][0]
+    worse: dict[str, str | float] = {"kind": "worse_fill", "on": "order", "price_by": 0.5}
+    bare = replace(draw(7, desk, CHOICE), day=session.date, market=None, faults=(worse,), crashes=(), acts=())
+    left = live_through(replace(bare, begins=start, calm_at=start + timedelta(minutes=5)), desk, tmp_path)
+    assert judge(left, desk) == {}
+    (position,) = left.day.positions.values()
+    assert position.max_risk is not None
+    assert position.max_risk > 1000
+    assert "worse than its limit" in next(str(r.data["text"]) for r in left.day.records if r.kind is Kind.ALARM)

@@ -149,8 +149,10 @@ def _as_asked(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
 def _too_large(day: Day, desk: Desk) -> Iterator[str]:
     """Return positions of more structures than their text allows, or whose worst case is more than its budget.
 
-    How many calls shares allow is judged by the shares.
+    How many calls shares allow is judged by the shares. What the broker filled worse than an order's limit may cost
+    more than anybody could have asked for: of that a person was told.
     """
+    told = told_of(day)
     for position in day.positions.values():
         bot = desk.bots.get(position.bot)
         if bot is None or bot.plan.digest != position.digest:
@@ -158,7 +160,9 @@ def _too_large(day: Day, desk: Desk) -> Iterator[str]:
         if bot.plan.overwrite is None and position.quantity > bot.plan.quantity:
             yield f"{position.id} is for {position.quantity} structures, at most {bot.plan.quantity} are asked for"
         budget = loss_budget(bot.plan)
-        if budget is not None and (position.max_risk is None or position.max_risk * position.quantity > budget):
+        if budget is None or position.id in told:
+            continue
+        if position.max_risk is None or position.max_risk * position.quantity > budget:
             yield f"{position.id} could lose more than ${budget:,}, which its quantity counts by"
 
 
