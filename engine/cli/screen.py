@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -16,7 +17,7 @@ from rich.console import Console
 from engine.cli.glance_text import happening_line
 from engine.cli.live_table import LiveTable
 from engine.cli.report import report_lines
-from engine.cli.width import echo
+from engine.cli.width import LEAST, echo, terminal_width
 from engine.model.counted import counted
 from engine.model.events import expiry_warnings
 from engine.model.money import dollars
@@ -46,6 +47,7 @@ ENDED = "the end of the last session"
 """The loop's reason for an end that needs no words."""
 _WARNINGS_SHOWN = 5
 _SHOWN_WIDTH = 120
+_SIDES = "==  =="
 
 
 class Screen:
@@ -194,7 +196,7 @@ def start_lines(desk: "Desk", run: "Run") -> list[str]:
     where = f"gateway {settings['gateway']}" if settings.get("gateway") else f"simulated gateway (seed {seed})"
     account = run.world.ib.link.account
     lines = [
-        *_live_lines(live_title(run)),
+        *framed(live_title(run), terminal_width()),
         f"rulebot {release()}   {where}   account {account}",
         _what_runs(desk, run),
         f" store {shown_path(run.options.store)}",
@@ -230,9 +232,12 @@ def live_title(run: "Run") -> str:
     return f"LIVE: REAL MONEY in account {link.account}"
 
 
-def _live_lines(title: str) -> list[str]:
-    bar = "=" * (len(title) + 6)
-    return [bar, f"== {title} ==", bar] if title else []
+def framed(title: str, width: int | None) -> list[str]:
+    """Return a title in a frame that fits the terminal, which None where there is none; nothing of no title."""
+    lines = [title] if width is None else wrap(title, max(width, LEAST) - len(_SIDES))
+    inside = max(map(len, lines), default=0)
+    bar = "=" * (inside + len(_SIDES))
+    return [bar, *(f"== {line:<{inside}} ==" for line in lines), bar] if title else []
 
 
 def resumed_lines(run: "Run") -> list[str]:

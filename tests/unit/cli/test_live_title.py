@@ -8,7 +8,7 @@ from rich.console import Console
 from store_day import at, condor, position
 
 from engine.cli.live_table import LiveTable
-from engine.cli.screen import live_title, resumed_lines
+from engine.cli.screen import framed, live_title, resumed_lines
 from engine.model.order import OrderStatus, Purpose
 
 REAL = "LIVE: REAL MONEY in account U1234567"
@@ -64,3 +64,15 @@ def resumed(state: object, bot: str) -> Any:
     """Return a start of one bot that takes up a state."""
     loop = SimpleNamespace(program=SimpleNamespace(bots={bot: None}))
     return SimpleNamespace(resumed=SimpleNamespace(is_fresh=False, state=state), loop=loop)
+
+
+def test_its_frame_fits_the_terminal() -> None:
+    """On one of 80 columns the frame of a simulated live account was broken, and its title too."""
+    assert framed("", 80) == []
+    bar = "=" * (len(PLAYED) + 6)
+    assert framed(PLAYED, None) == framed(PLAYED, 200) == [bar, f"== {PLAYED} ==", bar]
+    top, *titles, bottom = framed(PLAYED, 80)
+    assert top == bottom == "=" * len(top)
+    assert {len(line) for line in titles} == {len(top)}
+    assert len(top) <= 80
+    assert " ".join(line.strip("= ") for line in titles) == PLAYED
