@@ -307,7 +307,10 @@ def _goes_on_at(options: BacktestOptions, started: Record) -> date:
     if not is_there(options.store):
         return options.first
     if not options.resumes:
-        raise MisuseError(f"{options.store} is there already", "--resume goes on with it, another --store begins anew")
+        raise MisuseError(
+            f"{options.store} is there already",
+            "another --store begins anew; --resume goes on with a backtest that was interrupted",
+        )
     with StoreReader(options.store) as reader:
         before = reader.records((Kind.RUN_STARTED,))
         lived = reader.records((Kind.SESSION,))
