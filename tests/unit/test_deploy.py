@@ -40,6 +40,21 @@ def test_the_workflow_for_pull_requests_installs_a_commit_and_never_what_has_the
     assert re.fullmatch(r"git\+https://\S+@[0-9a-f]{40}", workflow["env"]["RULEBOT"])
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the workflow runs on Linux, with its sed")
+def test_nothing_of_a_document_leaves_its_fence_in_the_summary_of_a_pull_request(tmp_path: Path) -> None:
+    """Its lines stood there as they were: headings and pictures of who opened the pull request were shown as ours."""
+    workflow = document(ROOT / "examples" / ".github" / "workflows" / "rulebot-diff.yml")
+    (words,) = [step["run"] for step in workflow["jobs"]["diff"]["steps"] if step.get("id") == "diff"]
+    for name, text in (("git", "echo began"), ("rulebot", "printf '%s\\n' '```' '<h1>all is well</h1>' >&2; exit 2")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    environ = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "BASE": "main", "MOST": "10%"}
+    environ |= {"GITHUB_STEP_SUMMARY": str(tmp_path / "summary"), "GITHUB_OUTPUT": str(tmp_path / "output")}
+    subprocess.run(["bash", "-e", "-c", words], cwd=tmp_path, env=environ, check=True)
+    assert (tmp_path / "summary").read_text() == "```text\n'''\n<h1>all is well</h1>\n```\n\n"
+    assert (tmp_path / "output").read_text() == "code=2\n"
+
+
 def services(file: Path) -> dict[str, Any]:
     found: dict[str, Any] = document(file)["services"]
     return found
