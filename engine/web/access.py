@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass as mutable
 from dataclasses import field
+from functools import partial
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
@@ -39,6 +40,8 @@ OPEN_PATHS = frozenset({"/health", "/login", "/static/page.css", "/static/icon.s
 """What is answered to whoever comes from a host that is allowed: nothing in it is anybody's."""
 HOOKS = "/hooks/"
 """Below it web hooks of other programs come in: they bring a secret of their own, which `hooks.py` asks for."""
+STAYS = "rulebot.stays"
+"""In a scope, what says whether who asked may still look: an answer may take as long as a page is open."""
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 HEADERS = (
     (
@@ -147,6 +150,7 @@ class Gate:
         if refused is not None:
             await self._say(answer, scope, *refused)
             return
+        scope[STAYS] = partial(self._stays, scope)
         await self._app(scope, _limited(receive), answer)
 
     def _refused(self, scope: Scope) -> tuple[int, str, str] | None:
@@ -177,6 +181,12 @@ class Gate:
         if kind.lower() == "bearer":
             return self._sessions.knows(token.strip(), sender)
         return self._sessions.has(cookie_of(headers.get(b"cookie", "")))
+
+    def _stays(self, scope: Scope) -> bool:
+        """Say whether the session that let a request in has not ended; a token lets in as long as this server runs."""
+        headers = dict(scope["headers"])
+        is_by_token = headers.get(b"authorization", b"").lower().startswith(b"bearer ")
+        return is_by_token or self._sessions.has(cookie_of(headers.get(b"cookie", b"").decode("latin-1")))
 
     async def _say(self, send: Send, scope: Scope, status: int, code: str, words: str) -> None:
         accepts = dict(scope["headers"]).get(b"accept", b"")

@@ -21,6 +21,7 @@ from engine.run.columns import price
 from engine.run.periods import SPANS
 from engine.run.trade_text import closing, structure_of
 from engine.store.place import Place
+from engine.web.access import STAYS
 from engine.web.bot_page import bot_page
 from engine.web.chart import days_svg
 from engine.web.live import Live, Shown
@@ -50,7 +51,7 @@ def routers(store: Place, live: Live, stopping: Callable[[], bool] = lambda: Fal
         await asyncio.to_thread(made.now)  # what cannot be shown is said at once, not in the middle of a stream
 
         async def gone() -> bool:
-            return stopping() or await request.is_disconnected()
+            return stopping() or not request.scope[STAYS]() or await request.is_disconnected()
 
         return StreamingResponse(_events(made, gone), media_type="text/event-stream")
 

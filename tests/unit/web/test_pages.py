@@ -171,6 +171,19 @@ def test_a_page_that_connects_is_sent_everything_once(client: Client) -> None:
     assert tuple(events(client, len(PARTS))) == PARTS
 
 
+def test_a_page_that_is_open_is_pushed_nothing_more_after_its_logout(client: Client) -> None:
+    """Whoever held an ended session open went on being shown the account."""
+    opened = client.send("POST", "/login", {}, f"token={TOKEN}".encode())
+    session = {"Cookie": opened.headers["set-cookie"].partition(";")[0]}
+    with closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=10)) as stream:
+        stream.request("GET", "/live", headers=session)
+        answer = stream.getresponse()
+        assert answer.status == 200
+        told = {"X-Rulebot": "1", "Content-Type": "application/json"}
+        assert client.send("POST", "/api/logout", {**session, **told}, b"{}").status == 204
+        answer.read()  # it ends
+
+
 def test_a_store_that_cannot_be_read_is_said_to_everybody(client: Client) -> None:
     """Who asked within a second after the first was given the old page, and /live began as if all were well."""
     assert isinstance(client.place, Path)
