@@ -402,6 +402,7 @@ class Walk(Hearing):
         for symbol in sorted(self.over_night):
             if was_split(symbol, before, session, self.source):
                 text = f"{symbol} was split, by its closes: what was held of it over the night counts as before it"
+                text += ", also for exits, at quotes of after it: those trades"
                 text += ", and the account's worth, drawdown and Sharpe ratio are wrong from here on"
                 self.records.append(Record(self.now, Kind.ALARM, data={"text": text}))
 

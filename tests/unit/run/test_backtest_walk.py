@@ -655,7 +655,9 @@ def test_a_split_of_what_is_held_is_told_on_its_day(tmp_path: Path) -> None:
     found = records(desk_of(tmp_path, text), source, last=date(2026, 9, 3))
     told = [record for record in found if "was split, by its closes" in str(record.data.get("text"))]
     assert [(record.kind, record.at.date()) for record in told] == [(Kind.ALARM, date(2026, 9, 2))]
-    assert str(told[0].data["text"]).endswith("drawdown and Sharpe ratio are wrong from here on")
+    assert str(told[0].data["text"]).endswith(
+        "those trades, and the account's worth, drawdown and Sharpe ratio are wrong from here on"
+    )
 
 
 def test_no_later_session_says_what_an_option_settled_at(tmp_path: Path) -> None:
