@@ -36,6 +36,11 @@ _LEAST, _MOST = 1e-6, 1e9
 _RANGE = 5e-4
 """The part of it by which a level may lie outside of a day's range without a word: files round."""
 _SPLIT_SLACK = 0.08
+_SMALL, _SMALL_SLACK = 2.0, 0.04
+"""Up to this factor a fall, or a rise, may be as large in a day: those open nearer to it than shares of a split move
+over night. A split of 5 closed at 4.44 (TSLA on 31 August 2020), and a fall of 35 % was 1.54 at its close (NFLX on 20
+April 2022).
+"""
 _SPLITS = (1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 30.0, 50.0)
 IMPLIED_BY = {"SPX": "VIX", "SPXW": "VIX", "SPY": "VIX", "XSP": "VIX", "QQQ": "VXN", "NDX": "VXN", "RUT": "RVX"}
 """The index of 30-day implied volatility by underlying."""
@@ -330,8 +335,27 @@ def _merge(
 
 def split_of(before: float, after: float) -> float | None:
     """Return by how much shares were split, or merged, that closed at one level and then at another; None where not."""
-    factor = max(before / after, after / before)
+    factor = _factor(before, after)
     return next((each for each in _SPLITS if abs(factor / each - 1.0) < _SPLIT_SLACK), None)
+
+
+def _split_in(before: float, bar: Sequence[float]) -> tuple[str, float] | None:
+    """Return by how much shares were split before a session, after the close before it, and what tells it; None.
+
+    bar: its open, high, low and close. Without an open, as a bare close has none, the close tells it alone.
+    """
+    opened, high, low, close = bar
+    by_close = split_of(before, close)
+    if not (low <= opened <= high and low < high):
+        return None if by_close is None else (f"closes at {close:g}", by_close)
+    by_open = split_of(before, opened)
+    if by_open is not None and (by_open > _SMALL or abs(_factor(before, opened) / by_open - 1.0) < _SMALL_SLACK):
+        return f"opens at {opened:g}", by_open
+    return (f"closes at {close:g}", by_close) if by_close is not None and by_close > _SMALL else None
+
+
+def _factor(before: float, after: float) -> float:
+    return max(before / after, after / before)
 
 
 def without_jumps(symbol: str, days: Whole, bars: Columns, findings: list[Finding]) -> DailySeries:
@@ -350,10 +374,10 @@ def without_jumps(symbol: str, days: Whole, bars: Columns, findings: list[Findin
         return DailySeries(days, bars)
     splits = []
     for place in range(1, len(days)):
-        split = split_of(float(bars[place - 1, 3]), float(bars[place, 3]))
-        if split is not None:
+        found = _split_in(float(bars[place - 1, 3]), bars[place].tolist())
+        if found is not None:
             splits.append(place)
-            text = f"{symbol} closes at {bars[place, 3]:g} on {date.fromordinal(int(days[place]))} after "
-            text += f"{bars[place - 1, 3]:g}, as after a split of {split:g}: bars of before it are not used after it"
+            text = f"{symbol} {found[0]} on {date.fromordinal(int(days[place]))} after {bars[place - 1, 3]:g}"
+            text += f", as after a split of {found[1]:g}: bars of before it are not used after it"
             findings.append(told(file, 0, text))
     return DailySeries(days, bars, tuple(splits))

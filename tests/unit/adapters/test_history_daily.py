@@ -152,6 +152,33 @@ def test_bars_of_before_a_split_are_not_used(tmp_path: Path) -> None:
     assert text.startswith("AAPL closes at 93.7 on 2025-01-08 after 645.57, as after a split of 7")
 
 
+@pytest.mark.parametrize(
+    ("before", "bar", "split"),
+    [
+        (2213.40, "444.61,500.14,440.11,498.32", "opens at 444.61 on 2025-01-07 after 2213.4, as after a split of 5:"),
+        (499.23, "127.58,131.00,126.00,129.04", "opens at 127.58 on 2025-01-07 after 499.23, as after a split of 4:"),
+        (
+            1208.88,
+            "120.37,123.10,117.01,121.79",
+            "opens at 120.37 on 2025-01-07 after 1208.88, as after a split of 10:",
+        ),
+        (540.0, "271.5,280,268,279", "opens at 271.5 on 2025-01-07 after 540, as after a split of 2:"),
+        (4.10, "41.5,44,38,39", "opens at 41.5 on 2025-01-07 after 4.1, as after a split of 10:"),
+        (348.61, "245.20,248.70,212.51,226.19", ""),
+        (100.0, "47,51,45,50", ""),
+        (100.0, "160,161,140,150", ""),
+        (100.0, ",51,45,50", "closes at 50 on 2025-01-07 after 100, as after a split of 2:"),
+    ],
+    ids=["TSLA", "AAPL", "NVDA", "two", "merged", "NFLX falls", "falls by a half", "rises by a half", "no open"],
+)
+def test_a_split_is_told_by_the_open_and_a_fall_is_none(before: float, bar: str, split: str, tmp_path: Path) -> None:
+    """Bars of Tesla (31 August 2020), Apple (the same day), Nvidia (10 June 2024) and Netflix (20 April 2022)."""
+    daily = made(tmp_path, aapl=[HEAD, f"{MONDAY},{before},{before},{before},{before}", f"2025-01-07,{bar}"])
+    assert daily.was_split("AAPL", MONDAY, date(2025, 1, 7)) is bool(split)
+    found = [text for _, _, _, text in told(daily) if "split" in text]
+    assert [text.startswith(f"AAPL {split}") for text in found] == ([True] if split else [])
+
+
 def test_a_close_far_from_both_of_its_neighbours_is_left_out(tmp_path: Path) -> None:
     daily = made(tmp_path, vvix=series_of([80.0, 15.7, 82.0, 81.0]))
     assert [bar.close for bar in daily.daily("VVIX", date(2025, 1, 14), 9)] == [80.0, 82.0, 81.0]
