@@ -84,10 +84,23 @@ def _decided(old: Truth, new: Truth) -> Holding | None:
 
     What the one that follows reads beside the other may be unknown while that one holds.
     """
-    was, now = ({call for call in calls_of(test) if call.measure not in _NEVER_UNKNOWN} for test in (old, new))
+    was, now = _reads(old), _reads(new)
     is_lost = not now <= was or _may_part(old, new)
     is_won = not was <= now or _may_part(new, old)
     return _DECIDED.get((is_lost, is_won))
+
+
+def _reads(test: Truth) -> set[object]:
+    """Return what may leave a test unknown: its measures; an opening range that forms, the words beside it too."""
+    match test:
+        case Not(member):
+            return _reads(member)
+        case AllOf(members) | AnyOf(members):
+            return set().union(*map(_reads, members))
+        case Compare(_, Call("opening_range")):
+            return {test}
+        case _:
+            return {call for call in calls_of(test) if call.measure not in _NEVER_UNKNOWN}
 
 
 def _may_part(one: Truth, other: Truth) -> bool:

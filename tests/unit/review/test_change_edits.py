@@ -71,17 +71,23 @@ AS_OFTEN = "it holds when it held before"
         ('    - time: "13:15"\n', "    - time: close - 165m\n", AS_OFTEN),
         ('    - time: "13:15"\n', "    - time: open + 225m\n", "it holds less often: fewer entries"),
         (
+            "    - {name: r, not: {opening_range: {first: 30m, is: inside}}}\n",
+            "    - {name: r, not: {opening_range: {first: 30m, is: formed}}}\n",
+            "which of the two holds more often depends on the market: read both",
+        ),
+        (
             "    - move: {above: 0.5x gap}\n",
             "    - move: {above: 1x gap}\n",
             "which of the two holds more often depends on the market: read both",
         ),
     ],
-    ids=["not", "group", "expr", "open", "close", "half days", "below zero"],
+    ids=["not", "group", "expr", "open", "close", "half days", "range", "below zero"],
 )
 def test_how_often_another_condition_holds(old: str, new: str, words: str) -> None:
     """On a half day 13:15, past its close, is 10:15, and 225 minutes after the open nobody enters any more.
 
-    While the gap is down, the whole of it is lower than a half.
+    While a range forms it is surely not formed, and nobody knows whether spot is inside. While the gap is down,
+    the whole of it is lower than a half.
     """
     (change,) = compared(edited(CONDOR, (CALM, old)), edited(CONDOR, (CALM, new))).changes
     assert change.words == words
