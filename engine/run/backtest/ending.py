@@ -40,13 +40,20 @@ def settlement(
             return official
         if (found := _nearest_level(option.symbol, session, day, at_open=at_open)) is not None:
             return found
-    bar = _bar(option.symbol, ends.date, source)
+    return _by_bar(option.symbol, ends.date, day, source, far, at_open=at_open)
+
+
+def _by_bar(
+    symbol: str, ends: date, day: HistoryDay, source: Source, far: dict[tuple[str, date], bool], *, at_open: bool
+) -> float | None:
+    """Return what the daily bar of a session says; None without one, or of one that is far from the levels."""
+    bar = _bar(symbol, ends, source)
     level = None if bar is None else bar.settles_at(at_open=at_open)
     if bar is None or level is None:
         return None
-    key = option.symbol, bar.date
+    key = symbol, bar.date
     if key not in far:
-        far[key] = _is_far(bar, option.symbol, day, source)
+        far[key] = _is_far(bar, symbol, day, source)
     return None if far[key] else level
 
 
@@ -107,16 +114,28 @@ def told_at(board: Board, option: Option, level: float, *, is_today: bool) -> It
 
 
 def keep_marks(
-    marks: dict[Contract, float], holdings: Mapping[Contract, int], session: Session, day: HistoryDay
+    marks: dict[Contract, float],
+    holdings: Mapping[Contract, int],
+    session: Session,
+    day: HistoryDay,
+    source: Source,
+    far: dict[tuple[str, date], bool],
 ) -> None:
-    """Keep the last middle of the session of what is held; what has no quotes keeps its own, what is gone has none."""
+    """Keep the last middle of the session of what is held; what has no quotes keeps its own, what is gone has none.
+
+    Shares of which the session has no level are worth the close of their daily bar: those that an assignment has
+    brought on a day without data have no price of before. far: as in `settlement`.
+    """
     inside = _inside(day, session)
     places = day.places() if any(holdings.values()) else {}
     for contract, count in holdings.items():
         if not count:
             marks.pop(contract, None)
         elif isinstance(contract, Underlying):
-            _mark(marks, contract, day.levels.get(contract.symbol), inside)
+            has_level = _mark(marks, contract, day.levels.get(contract.symbol), inside)
+            close = None if has_level else _by_bar(contract.symbol, session.date, day, source, far, at_open=False)
+            if close is not None:
+                marks[contract] = close
         elif (place := places.get(contract)) is not None:
             columns, (place,) = day.holding(np.array([place]))
             bid, ask = columns["bid"][:, place], columns["ask"][:, place]
@@ -139,11 +158,12 @@ def made_by(position: Position, marks: Mapping[Contract, float]) -> Decimal | No
     return total.quantize(CENT)
 
 
-def _mark(marks: dict[Contract, float], contract: Contract, column: Columns | None, inside: NDArray[np.bool_]) -> None:
-    if column is not None:
-        seen = column[inside & ~np.isnan(column)]
-        if len(seen):
-            marks[contract] = float(seen[-1])
+def _mark(marks: dict[Contract, float], contract: Contract, column: Columns | None, inside: NDArray[np.bool_]) -> bool:
+    """Keep the last number of a column, and say whether it has any."""
+    if column is None or not len(seen := column[inside & ~np.isnan(column)]):
+        return False
+    marks[contract] = float(seen[-1])
+    return True
 
 
 def _inside(day: HistoryDay, session: Session, *, from_open: bool = False) -> NDArray[np.bool_]:

@@ -6,10 +6,10 @@ from decimal import Decimal
 from engine.model.contract import Contract, Underlying
 from engine.model.errors import StoreError
 from engine.model.order import OrderStatus
-from engine.model.session import Session, session_from, session_on
+from engine.model.session import Session, session_from, session_on, sessions
 from engine.record.record import Kind
 from engine.run.backtest.broker import BacktestBroker
-from engine.run.backtest.ending import keep_marks
+from engine.run.backtest.ending import empty_day, keep_marks
 from engine.run.backtest.notes import HELD
 from engine.run.backtest.walk import BEFORE_OPEN, Walk
 from engine.run.desk import compile_text
@@ -101,14 +101,15 @@ def _marks(walk: Walk, broker: BacktestBroker, begun: date, first: date) -> dict
     """
     found: dict[Contract, float] = {}
     left = {contract: count for contract, count in broker.holdings.items() if count}
-    for day in reversed(walk.source.dates(begun, first - timedelta(days=1)) if left else ()):
-        session = session_on(day)
-        if session is not None:
-            try:
-                keep_marks(found, left, session, walk.source.day(day))
-            except StoreError:  # a session that was refused
-                continue
-            left = {contract: count for contract, count in left.items() if contract not in found}
+    until = first - timedelta(days=1)
+    there = frozenset(walk.source.dates(begun, until)) if left else frozenset()
+    for session in reversed([*sessions(begun, until)] if left else ()):
+        try:
+            day = walk.source.day(session.date) if session.date in there else empty_day(session)
+        except StoreError:  # a session that was refused
+            day = empty_day(session)
+        keep_marks(found, left, session, day, walk.source, walk.far)
+        left = {contract: count for contract, count in left.items() if contract not in found}
         if not left:
             break
     costs = {share: broker.costs[share] for share in left if share in broker.costs}

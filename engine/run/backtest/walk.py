@@ -374,7 +374,7 @@ class Walk(Hearing):
         if self.now == session.close + SETTLES:
             self._tell_splits(session)
             self._settle(session, day, at_open=False)
-            keep_marks(self.marks, self._held(), session, day)
+            keep_marks(self.marks, self._held(), session, day, self.source, self.far)
             self._hear(AccountReport(self.now, self.broker.told(self.marks)))
             self._note_shares()
             self._note_regime_at_last(session)

@@ -660,6 +660,22 @@ def test_a_split_of_what_is_held_is_told_on_its_day(tmp_path: Path) -> None:
     )
 
 
+def test_shares_that_came_on_a_day_without_data_are_worth_its_close(tmp_path: Path) -> None:
+    """They were worth nothing until the next session: an account that had paid for them fell by all of it for a day."""
+    gone, last = date(2026, 9, 2), date(2026, 9, 4)
+    text = ASSIGNED.replace("dte: 0", "dte: 1").replace('"10:00"', '"10:00", days: [tue], max_open: 1')
+    text = text.replace("{at: spot, multiple_of: 5}", "{delta: 0.9}")
+    given = {"every": 3, "expiries": 3, "strikes": 25, "symbol": "SPY", "trading_class": "SPY"}
+    desk = desk_of(tmp_path, text)
+    whole = run(desk, tmp_path / "whole.db", PastDays(**given), last=last)
+    holed = run(desk, tmp_path / "holed.db", PastDays(**given, missing=frozenset((gone,))), last=last)
+    assert whole.trades[0].in_shares
+    assert [day.equity for day in holed.days] == [day.equity for day in whole.days]
+    run(desk, tmp_path / "parts.db", PastDays(**given, missing=frozenset((gone,))), last=gone)
+    parts = run(desk, tmp_path / "parts.db", PastDays(**given, missing=frozenset((gone,))), last=last, resumes=True)
+    assert [day.equity for day in parts.days] == [day.equity for day in whole.days]
+
+
 def test_no_later_session_says_what_an_option_settled_at(tmp_path: Path) -> None:
     gone = date(2026, 9, 2)
     source = WithoutBars(every=3, expiries=3, strikes=25, missing=frozenset((gone,)))
