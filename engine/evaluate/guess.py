@@ -190,7 +190,7 @@ def _beyond(about: Guessing, known: Sequence[tuple[Decimal, float]], target: flo
     if not (is_out or value < target) or not value > 0 or not target > 0 or away <= 0:
         return None
     curve = NormalDist().inv_cdf
-    found = _out_by(about, away * curve(1 - target) / curve(1 - value))
+    found = _out_by(about, away * curve(target) / curve(value))  # of 1 - value nothing may be left beside 1
     further = max if (about.out > 0) is is_out else min
     return further(found, _steps_from(about.strikes, strike, about.out if is_out else -about.out))
 

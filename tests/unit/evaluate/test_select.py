@@ -270,6 +270,12 @@ def test_a_wish_without_any_delta_guesses_from_vix() -> None:
     assert min(need) > Decimal(5800)
 
 
+def test_a_delta_of_next_to_nothing_leads_nearer_to_the_money() -> None:
+    """Late on the last day a strike far out has 1e-20, which nothing is left of beside 1: that was a traceback."""
+    need = [option.strike for option in wish(deltas({5945: -1e-20, 5940: -1e-21})).need if isinstance(option, Option)]
+    assert any(5945 < strike < 6000 for strike in need)
+
+
 SPX, A, B, C = Underlying("SPX"), put(5950), put(5945), put(5940)
 
 
