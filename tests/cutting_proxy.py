@@ -77,7 +77,10 @@ class CuttingProxy:
                 return
             if not data:
                 break
-            (server if ready[0] is client else client).sendall(data)
+            try:
+                (server if ready[0] is client else client).sendall(data)
+            except OSError:  # the other side has just gone
+                break
         _end(server)
         _end(client)
 
