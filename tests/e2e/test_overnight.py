@@ -141,7 +141,8 @@ def _correct_it(store: Path, position: Position) -> None:
     assert after.entry_price == Decimal("4.20")
     assert after.commissions == Decimal("1.04")
     assert after.cash == Decimal("4.20") * option.multiplier
-    assert replace(after, legs=position.legs) == position
+    assert after.max_risk == (option.strike - Decimal("4.20")) * option.multiplier, "at the price it was entered at"
+    assert replace(after, legs=position.legs, max_risk=position.max_risk) == position
     assert all(verdict.holds for verdict in audit_store(store))
     again = CliRunner().invoke(rulebot, [*asked[:3], "4.25", *asked[4:]])
     assert (again.exit_code, "at 4.25 instead of 4.20" in again.output) == (0, True)
