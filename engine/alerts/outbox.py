@@ -16,6 +16,7 @@ from engine.model.counted import counted
 from engine.model.errors import StoreError, in_words
 from engine.model.values import dataclass
 from engine.record.codec import json_text, utc_text, utc_time
+from engine.store.latest import make_folder
 
 SAME_WITHIN = timedelta(minutes=30)
 """An alert with the words of one this old that nobody has acknowledged is counted with it, not told again."""
@@ -69,7 +70,7 @@ class Outbox:
     def __init__(self, path: Path) -> None:
         self.path = path
         with _said(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=10)
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")

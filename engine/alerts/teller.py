@@ -20,7 +20,7 @@ from engine.alerts.message import MOST_LINES, document, message
 from engine.alerts.outbox import Delivery, Outbox
 from engine.alerts.people import People, Person
 from engine.model.errors import MisuseError, StoreError, in_words
-from engine.store.latest import data_folder
+from engine.store.latest import data_folder, make_folder
 from engine.store.place import Place, beside
 from engine.store.queries import StoreReader
 
@@ -56,7 +56,7 @@ class Teller:
         path = outbox_path(store)
         self._lock = FileLock(path.with_name(path.name + ".lock"), timeout=0, thread_local=False)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             self._lock.acquire()
         except Timeout as error:
             raise MisuseError("another process tells of this store already", f"it holds {path.name}") from error

@@ -145,7 +145,7 @@ def _is_held(lock: Path) -> bool:
 def hold_store(path: Path) -> Iterator[None]:
     """Keep engines out of a store while its file is replaced. Raises: StoreError when one has it."""
     with sentences(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         lock = _lock(path)
     try:
         yield

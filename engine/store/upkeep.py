@@ -16,6 +16,7 @@ from engine.record.codec import utc_time
 from engine.store.chain import verify
 from engine.store.failures import sentences
 from engine.store.journal import rebuild
+from engine.store.latest import make_folder
 from engine.store.open import read_store
 from engine.store.place import Place, Server
 from engine.store.sqlite import backup, engine_on, hold_store, uri_to_read
@@ -155,7 +156,7 @@ def _fresh(beside: Path, named: Path) -> Iterator[Path]:
     """Give a path for a file in the making; what is left there in the end is removed."""
     fresh = beside.with_name(f"{beside.name}.new")
     with sentences(named):
-        beside.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(beside.parent)
         fresh.unlink(missing_ok=True)
         try:
             yield fresh

@@ -17,6 +17,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from engine.store.latest import make_folder
+
 log = logging.getLogger(__name__)
 
 MOST_SESSIONS = 64
@@ -93,7 +95,7 @@ class SessionFile:
         fresh = self._path.with_name(f"{self._path.name}.{secrets.token_hex(4)}.new")
         text = json.dumps({"version": 1, "sessions": self._spans}, sort_keys=True)
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self._path.parent)
             with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
                 file.write(text)
             fresh.replace(self._path)

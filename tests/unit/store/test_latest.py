@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.alerts.outbox import Outbox
 from engine.model.errors import MisuseError, StoreError
 from engine.run.log_file import LogFile, LogLimits
 from engine.store.account_lock import hold_account
@@ -25,6 +26,7 @@ from engine.store.latest import (
 from engine.store.open import open_store
 from engine.store.secret import make_secret
 from engine.store.sqlite import hold_store
+from engine.web.session_file import SessionFile
 
 DAY = date(2026, 11, 18)
 
@@ -44,6 +46,19 @@ def secret(data: Path) -> None:
 def account(data: Path) -> None:
     with hold_account("DU1234567", data / "runs" / "rulebot.db", accounts_folder()):
         pass
+
+
+def outbox(data: Path) -> None:
+    Outbox(data / "runs" / "of-a-server-alerts.db").close()
+
+
+def restored(data: Path) -> None:
+    with hold_store(data / "runs" / "rulebot.db"):
+        pass
+
+
+def sessions(data: Path) -> None:
+    SessionFile(data / "runs" / "of-a-server-web-sessions", lambda: 0.0).add("a")
 
 
 def log(data: Path) -> None:
@@ -66,7 +81,7 @@ def test_a_run_leaves_the_path_of_its_store(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a person's data folder to that person by itself")
-@pytest.mark.parametrize("first", [remember, store, secret, account, log])
+@pytest.mark.parametrize("first", [remember, store, secret, account, log, outbox, restored, sessions])
 def test_the_data_folder_is_made_for_its_owner_alone(
     first: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
