@@ -42,6 +42,8 @@ over night. A split of 5 closed at 4.44 (TSLA on 31 August 2020), and a fall of 
 April 2022).
 """
 _SPLITS = (1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 30.0, 50.0)
+_LEAST_JUMP = 0.999 * float(np.log(_SPLITS[0] * (1.0 - _SPLIT_SLACK)))
+"""Of the logarithm of a factor; what is less is no split, and is looked at no further."""
 IMPLIED_BY = {"SPX": "VIX", "SPXW": "VIX", "SPY": "VIX", "XSP": "VIX", "QQQ": "VXN", "NDX": "VXN", "RUT": "RVX"}
 """The index of 30-day implied volatility by underlying."""
 SHOWN_BY = {symbol: IMPLIED_BY[symbol] for symbol in INDICES}
@@ -345,17 +347,24 @@ def _split_in(before: float, bar: Sequence[float]) -> tuple[str, float] | None:
     bar: its open, high, low and close. Without an open, as a bare close has none, the close tells it alone.
     """
     opened, high, low, close = bar
-    by_close = split_of(before, close)
-    if not (low <= opened <= high and low < high):
-        return None if by_close is None else (f"closes at {close:g}", by_close)
-    by_open = split_of(before, opened)
+    has_open = low <= opened <= high and low < high
+    by_open = split_of(before, opened) if has_open else None
     if by_open is not None and (by_open > _SMALL or abs(_factor(before, opened) / by_open - 1.0) < _SMALL_SLACK):
         return f"opens at {opened:g}", by_open
-    return (f"closes at {close:g}", by_close) if by_close is not None and by_close > _SMALL else None
+    by_close = split_of(before, close)
+    return None if by_close is None or (has_open and by_close <= _SMALL) else (f"closes at {close:g}", by_close)
 
 
 def _factor(before: float, after: float) -> float:
     return max(before / after, after / before)
+
+
+def _jumps(bars: Columns) -> list[int]:
+    """Return the places of bars whose open or close lies far enough from the close before to be that of a split."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ups = np.abs(np.log(bars[1:, [0, 3]] / bars[:-1, 3:]))
+    found: list[int] = (1 + np.flatnonzero((ups > _LEAST_JUMP).any(axis=1))).tolist()
+    return found
 
 
 def without_jumps(symbol: str, days: Whole, bars: Columns, findings: list[Finding]) -> DailySeries:
@@ -373,7 +382,7 @@ def without_jumps(symbol: str, days: Whole, bars: Columns, findings: list[Findin
     if symbol in _VOLATILITIES or product(symbol).kind is Kind.INDEX:
         return DailySeries(days, bars)
     splits = []
-    for place in range(1, len(days)):
+    for place in _jumps(bars):
         found = _split_in(float(bars[place - 1, 3]), bars[place].tolist())
         if found is not None:
             splits.append(place)
