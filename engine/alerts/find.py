@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.alerts.alert import Alert, Grade
-from engine.decide.bot_day import OVER
+from engine.decide.bot_day import was_over
 from engine.fill.apply import ASSIGNED, DELIVERING
 from engine.model.money import CENT, signed_dollars
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED, FLATTENED, LIQUIDATED
@@ -249,7 +249,7 @@ def _day_of(bot: str, date: str, trades: list[Row], day: Row | None, waits: str 
             made = f"{_made(row['final_pnl'])}{' in all' if row.get('parts') else ''}"
             parts.append(f"{_ended(str(row['exit_name'] or row['exit_reason']))}, {made}")
     halted, skipped = (str(day["halted"]), str(day["skipped"])) if day is not None else ("", "")
-    if not parts and (not halted or skipped.startswith(OVER)):  # a halt that came later is not why
+    if not parts and (not halted or was_over(skipped)):
         parts.append(f"no trade: {one_line(skipped or waits)}")
     if halted:
         parts.append(f"halted: {one_line(halted)}")

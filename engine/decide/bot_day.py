@@ -11,6 +11,11 @@ OVER = "its window is over"
 """Why no entry may be judged any more once the window's time has passed."""
 
 
+def was_over(skipped: str) -> bool:
+    """Say whether a day's window was over without an entry: a halt that came after it is not what kept the bot out."""
+    return skipped.startswith(OVER)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberDay:
     """What a bot has used up of its present window in one symbol of its universe: the same words as of a day."""
@@ -62,11 +67,6 @@ class BotDay:
     def passed_over(self, reason: str, came_of: str) -> "BotDay":
         """Return the day, over without an entry: why, and what came of the watch that ended so, "" of nothing."""
         return replace(self, skipped="; ".join(filter(None, (reason, came_of))))
-
-    @property
-    def halted_late(self) -> bool:
-        """Say whether a window was over without an entry before the halt came, which so is not what kept it out."""
-        return bool(self.halted) and self.skipped.startswith(OVER)
 
     def tells(self, reason: str) -> bool:
         """Say whether `skipped` is of a watch that ended for this reason, and tells what came of it."""

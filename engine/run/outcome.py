@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 
+from engine.decide.bot_day import was_over
 from engine.decide.opportunity import AHEAD
 from engine.model.money import ZERO, dollars
 from engine.model.order import Order, OrderStatus, Purpose
@@ -166,12 +167,11 @@ def _why_nothing(state: State, name: str, bot: BotState) -> tuple[str, ...]:
     of_bot = (order for order in state.orders.values() if order.bot == name and order.purpose is Purpose.ENTRY)
     if working := [order for order in of_bot if order.status.is_live]:
         return (f"{_order_words(working[0])} works at the broker",)
+    halted = (f"halted: {one_line(day.halted)}",) if day.halted else ()
     if day.entries:
         count = "its entry was" if day.entries == 1 else f"{day.entries} entries were"
-        halted = (f"halted: {one_line(day.halted)}",) if day.halted else ()
         return (f"{count} not filled", *halted)
-    halted = (f"halted: {one_line(day.halted)}",) if day.halted else ()
-    if halted and not day.halted_late:
+    if halted and not was_over(day.skipped):
         return halted
     if day.decided:
         return (f"decided once: {one_line(day.decided)}", *halted)
@@ -179,10 +179,8 @@ def _why_nothing(state: State, name: str, bot: BotState) -> tuple[str, ...]:
         clock = nearest.at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")
         return (f"{clock} came nearest: {one_line(nearest.words)}", *halted)
     waited = "waited for " if bot.waits.startswith(AHEAD) else ""
-    return (
-        waited + one_line((day.skipped if halted else waits_text(bot) or day.skipped) or "nothing was judged"),
-        *halted,
-    )
+    waits = "" if halted else waits_text(bot)
+    return (waited + one_line(waits or day.skipped or "nothing was judged"), *halted)
 
 
 def _clock(at: datetime | None, state: State) -> str:
