@@ -127,6 +127,16 @@ def sender_of(scope: Scope) -> str:
     return str((scope.get("client") or ("",))[0])
 
 
+def _headers_of(scope: Scope) -> dict[bytes, str]:
+    return {name: value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _token_in(headers: Mapping[bytes, str]) -> str | None:
+    """Return the token that a request brings itself, None where it has a session or nothing."""
+    kind, _, token = headers.get(b"authorization", "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else None
+
+
 def _hashed(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -154,7 +164,7 @@ class Gate:
         await self._app(scope, _limited(receive), answer)
 
     def _refused(self, scope: Scope) -> tuple[int, str, str] | None:
-        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        headers = _headers_of(scope)
         access, path, method = self._sessions.access, scope["path"], scope["method"]
         if not is_host_allowed(headers.get(b"host", ""), access.hosts):
             return 403, "host", "this page is not served under that name"
@@ -177,16 +187,16 @@ class Gate:
         return None
 
     def _is_known(self, headers: Mapping[bytes, str], sender: str) -> bool:
-        kind, _, token = headers.get(b"authorization", "").partition(" ")
-        if kind.lower() == "bearer":
-            return self._sessions.knows(token.strip(), sender)
+        token = _token_in(headers)
+        return self._has_session(headers) if token is None else self._sessions.knows(token, sender)
+
+    def _has_session(self, headers: Mapping[bytes, str]) -> bool:
         return self._sessions.has(cookie_of(headers.get(b"cookie", "")))
 
     def _stays(self, scope: Scope) -> bool:
         """Say whether the session that let a request in has not ended; a token lets in as long as this server runs."""
-        headers = dict(scope["headers"])
-        is_by_token = headers.get(b"authorization", b"").lower().startswith(b"bearer ")
-        return is_by_token or self._sessions.has(cookie_of(headers.get(b"cookie", b"").decode("latin-1")))
+        headers = _headers_of(scope)
+        return _token_in(headers) is not None or self._has_session(headers)
 
     async def _say(self, send: Send, scope: Scope, status: int, code: str, words: str) -> None:
         accepts = dict(scope["headers"]).get(b"accept", b"")
