@@ -2,11 +2,12 @@
 
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import takewhile
 
 from engine.model.contract import Contract, Underlying
 from engine.model.errors import StoreError
 from engine.model.order import OrderStatus
-from engine.model.session import Session, session_from, session_on, sessions
+from engine.model.session import Session, session_from, session_on, sessions_before
 from engine.record.record import Kind
 from engine.run.backtest.broker import BacktestBroker
 from engine.run.backtest.ending import empty_day, keep_marks
@@ -101,9 +102,10 @@ def _marks(walk: Walk, broker: BacktestBroker, begun: date, first: date) -> dict
     """
     found: dict[Contract, float] = {}
     left = {contract: count for contract, count in broker.holdings.items() if count}
-    until = first - timedelta(days=1)
-    there = frozenset(walk.source.dates(begun, until)) if left else frozenset()
-    for session in reversed([*sessions(begun, until)] if left else ()):
+    if not left:
+        return found
+    there = frozenset(walk.source.dates(begun, first - timedelta(days=1)))
+    for session in takewhile(lambda each: each.date >= begun, sessions_before(first)):
         try:
             day = walk.source.day(session.date) if session.date in there else empty_day(session)
         except StoreError:  # a session that was refused
