@@ -3,6 +3,7 @@
 from datetime import timedelta
 from itertools import product
 
+from comparing import HOLDS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tries import tries
@@ -28,15 +29,6 @@ from engine.review.change.looser import Holding, holding
 LEVELS = tuple(Call(name, (), Quantity.LEVEL) for name in ("vix", "gap", "move"))
 """Of these the last two are below 0 at times."""
 SEEN = {"vix": (1.0, 2.5, 4.0), "gap": (-4.0, -1.5, 0.0, 1.0, 3.0), "move": (-4.5, -2.0, 0.0, 1.5, 3.5)}
-HOLDS = {
-    Op.ABOVE: lambda x, low, _: x > low,
-    Op.AT_LEAST: lambda x, low, _: x >= low,
-    Op.BELOW: lambda x, low, _: x < low,
-    Op.AT_MOST: lambda x, low, _: x <= low,
-    Op.BETWEEN: lambda x, low, high: low <= x <= high,
-    Op.OUTSIDE: lambda x, low, high: not low <= x <= high,
-    Op.BEYOND: lambda x, low, _: abs(x) > low,
-}
 factors = st.sampled_from((0.5, 1.0, 1.5, 2.0))
 
 

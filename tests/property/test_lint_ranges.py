@@ -1,7 +1,6 @@
 """Sets of numbers behave as sets, and what lint says can never hold never does."""
 
-from collections.abc import Callable
-
+from comparing import HOLDS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,15 +19,6 @@ comparisons = st.one_of(
     st.tuples(st.sampled_from([Op.ABOVE, Op.AT_LEAST, Op.BELOW, Op.AT_MOST, Op.BEYOND]), numbers.map(lambda n: [n])),
     st.tuples(st.sampled_from([Op.BETWEEN, Op.OUTSIDE]), pairs),
 )
-HOLDS: dict[Op, Callable[[float, float, float], bool]] = {
-    Op.ABOVE: lambda x, low, _: x > low,
-    Op.AT_LEAST: lambda x, low, _: x >= low,
-    Op.BELOW: lambda x, low, _: x < low,
-    Op.AT_MOST: lambda x, low, _: x <= low,
-    Op.BETWEEN: lambda x, low, high: low <= x <= high,
-    Op.OUTSIDE: lambda x, low, high: not low <= x <= high,
-    Op.BEYOND: lambda x, low, _: abs(x) > low,
-}
 
 
 def lies_in(number: float, found: Range) -> bool:
