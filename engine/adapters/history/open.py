@@ -17,7 +17,7 @@ from engine.adapters.history.modelled.listing import MODELLED, SYMBOL
 from engine.adapters.history.modelled.rates import Rates, read_rates
 from engine.adapters.history.modelled.source import ModelOptions, ModelSource
 from engine.adapters.history.partitions import day_of
-from engine.adapters.recorded.file import SUFFIX
+from engine.adapters.recorded.file import ENDING, SUFFIX
 from engine.adapters.recorded.source import RecordingSource
 from engine.model.errors import MisuseError, StoreError
 
@@ -103,7 +103,7 @@ def _known(asked: Asked) -> Asked:
     if not asked.path.exists():
         raise StoreError(f"{asked.path} does not exist", _HELP)
     if asked.kind != "tapes" and _is_database(asked.path):
-        beside = asked.path.with_name(f"{asked.path.stem}-tapes")
+        beside = asked.path.with_name(f"{asked.path.stem}{ENDING}")
         help = f"what its runs have recorded lies beside it: tapes:{beside}" if beside.is_dir() else _HELP
         raise StoreError(f"{asked.path} is a database, as a store is, and holds no past sessions", help)
     name = asked.kind or _guessed(asked.path)

@@ -28,6 +28,8 @@ _UNCHECKED = 1
 """The format before this one: its head has no checksum, and those of its frames say nothing of their places."""
 _CRC = "crc"
 SUFFIX = ".tape"
+ENDING = "-tapes"
+"""How the folder of recordings ends that lies beside a store."""
 
 _TABLES = """
 CREATE TABLE head (name TEXT PRIMARY KEY, value TEXT NOT NULL);

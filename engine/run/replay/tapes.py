@@ -3,14 +3,13 @@
 from datetime import date, datetime
 from pathlib import Path
 
-from engine.adapters.recorded.file import SUFFIX, instant, named_day, read_head, span
+from engine.adapters.recorded.file import ENDING, SUFFIX, instant, named_day, read_head, span
 from engine.model.errors import MisuseError, StoreError
 from engine.model.values import dataclass
 from engine.store.latest import data_folder
 from engine.store.open import is_there
 from engine.store.place import Place, beside, shown_path
 
-ENDING = "-tapes"
 EMPTY = "nothing was written before its run ended"
 """What is said of a file without a frame: it is whole, and has nothing to replay."""
 
