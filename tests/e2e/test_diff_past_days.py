@@ -200,7 +200,7 @@ def test_what_was_held_without_quotes_is_told_once_in_lines_that_fit(data: Path,
             columns[name][day.times > day.times[0] + 3600] = nan
         return replace(day, **columns)
 
-    source = PastDays(first=date(2026, 9, 3), last=date(2026, 9, 14), strikes=25, every=5, change=unquoted)
+    source = PastDays(first=date(2026, 9, 3), last=date(2026, 9, 11), strikes=25, every=5, change=unquoted)
     for day in source.dates(source.first, source.last):
         write_day(source.day(day), data / f"{day}.parquet")
     found = typed(data, tmp_path / "edited.yaml")

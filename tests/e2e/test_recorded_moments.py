@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from engine.adapters.history.open import open_source
 from engine.adapters.recorded.source import RecordingSource
 from engine.cli.main import main
+from engine.model.session import at_exchange_time
 from engine.run.replay.as_test_market import Watch
 from engine.run.replay.export import of_symbol
 from engine.run.replay.tapes import Tape, listed
@@ -274,7 +275,9 @@ def test_where_exits_alone_were_watched_no_bot_is_named(exits_only: Path) -> Non
 
 def test_an_instant_has_the_conditions_of_each_symbol_of_a_universe(tmp_path: Path) -> None:
     """The page showed them, and `--at` nothing of such a bot."""
-    run_days(tmp_path, spec_files(["vertical_switch"]), seed=3, data_seconds=60, tapes=tmp_path / "s-tapes")
+    morning = at_exchange_time(DAY, time(10, 30))
+    bot, tapes = spec_files(["vertical_switch"]), tmp_path / "s-tapes"
+    run_days(tmp_path, bot, seed=3, data_seconds=60, tapes=tapes, until=morning)
     told = command(tmp_path / "s.db", "replay", "--at", "10:10", "--format", "json")
     rules = [each["rule"] for each in json.loads(told.stdout)["bots"]["vertical_switch"]]
     assert rules[:4] == ["SPY trend", "SPY no_event", "QQQ trend", "QQQ no_event"]
@@ -289,7 +292,7 @@ def test_a_day_on_which_no_bot_ran_is_told_so_among_the_days_of_the_page() -> No
 def test_the_entry_of_a_bot_that_buys_shares_becomes_a_test(tmp_path: Path) -> None:
     """Shares have no strike: with a strike of 0 for them no such moment could be written."""
     spec = str(EXAMPLES / "buy_write.yaml")
-    run_days(tmp_path, [spec], seed=9, first_day=date(2026, 11, 25), tapes=tmp_path / "s-tapes")
+    run_days(tmp_path, [spec], seed=9, data_seconds=15, first_day=date(2026, 11, 25), tapes=tmp_path / "s-tapes")
     done = command(tmp_path / "s.db", "replay", "--as-test", "10:30")
     assert done.exit_code == 0, done.output
     assert re.search(r'\{at: "10:30", enters: \{short_call: \d+\}\}', done.output), done.output

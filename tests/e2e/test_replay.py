@@ -7,7 +7,7 @@ import sqlite3
 import zlib
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from engine.cli.main import main
 from engine.model.event import Request
 from engine.model.market import COLUMNS
 from engine.model.money import signed_dollars
-from engine.model.session import EXCHANGE_ZONE
+from engine.model.session import EXCHANGE_ZONE, at_exchange_time
 from engine.record.codec import line
 from engine.run.backtest.fills import NATURAL
 from engine.run.backtest.walk import Walk
@@ -226,7 +226,8 @@ def test_another_text_is_set_as_the_recorded_one_was(tmp_path: Path) -> None:
     """Else each edit would seem to do what leaving out `--set` does."""
     (file,) = spec_files(["dte0_condor"])
     tapes = tmp_path / "s-tapes"
-    run_days(tmp_path, [file], seed=3, overrides={"dte0_condor.delta": "0.08"}, tapes=tapes)
+    noon, own = at_exchange_time(date(2026, 10, 21), time(12)), {"dte0_condor.delta": "0.08"}
+    run_days(tmp_path, [file], seed=3, data_seconds=15, overrides=own, tapes=tapes, until=noon)
     store, text = tmp_path / "s.db", Path(file).read_text(encoding="utf-8")
     assert "every one the same: 1 entry" in (same := replay(store, file)).output, same.output
     assert "delta is 0.08 in both, as it was set then" in same.output
