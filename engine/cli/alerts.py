@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.say import say
 from engine.cli.stores import print_json, reads_store
 from engine.cli.typed import is_typed
 from engine.cli.width import hung
@@ -125,10 +126,10 @@ def _test(people: "People") -> None:
         try:
             text = hello() if person.is_program else "If you read this, alerts reach you."
             sender(person.name, "rulebot: a test", text)
-            click.echo(f" {person.name}  taken ({sender.service(person.name)})")
+            say(f" {person.name}  taken ({sender.service(person.name)})")
         except NotSentError as error:
             is_bad = True
-            click.echo(f" {person.name}  NOT sent ({sender.service(person.name)}): {error}")
+            say(f" {person.name}  NOT sent ({sender.service(person.name)}): {error}")
     if is_bad:
         raise click.exceptions.Exit(1)
 
@@ -140,7 +141,7 @@ def _send(place: Place, people: "People") -> None:
     teller = Teller(place, people, sender_to(people))
     stop = stop_signal()
     names = ", ".join(person.name for person in people.people)
-    click.echo(f" store {shown_path(place)}\n tells {names}; Ctrl+C ends it, and what is not told yet is kept")
+    say(f" store {shown_path(place)}\n tells {names}; Ctrl+C ends it, and what is not told yet is kept")
     said = ""
     worker = threading.Thread(target=work, args=(teller, stop), daemon=True)
     worker.start()
@@ -148,7 +149,7 @@ def _send(place: Place, people: "People") -> None:
         worker.join(1)
         if teller.trouble != said:
             said = teller.trouble
-            click.echo(f" {said or 'all is well again'}", err=True)
+            say(f" {said or 'all is well again'}", err=True)
     teller.close()
 
 
@@ -176,7 +177,7 @@ def _acknowledge(place: Place, which: str) -> None:
     finally:
         outbox.close()
     under = "" if which == "all" else " under that number"
-    click.echo(f" {done} acknowledged" if done else f" nothing was left to be acknowledged{under}")
+    say(f" {done} acknowledged" if done else f" nothing was left to be acknowledged{under}")
 
 
 def _show(place: Place, form: str) -> None:
@@ -188,11 +189,11 @@ def _show(place: Place, form: str) -> None:
     if form == "json":
         print_json({"alerts": [_document(kept, fates) for kept, fates in found], "decisions": decisions})
         return
-    click.echo(f" store {shown_path(place)}")
+    say(f" store {shown_path(place)}")
     for line in decisions:
-        click.echo(f" {line}")
+        say(f" {line}")
     if not found:
-        click.echo(" nothing has been worth telling")
+        say(" nothing has been worth telling")
     for kept, fates in found:
         alert = kept.alert
         seen = "" if alert.grade.value != "grave" else "  seen" if kept.is_acknowledged else "  NOT ACKNOWLEDGED"
@@ -200,11 +201,11 @@ def _show(place: Place, form: str) -> None:
         times = f" ({kept.count} times)" if kept.count > 1 else ""
         first, *rest = alert.text.split("\n")
         lead = f"{kept.id:>6}  {clock}  {alert.grade.value:<8}"
-        click.echo(hung(lead, f"{alert.bot + ': ' if alert.bot else ''}{first}{times}{seen}"))
+        say(hung(lead, f"{alert.bot + ': ' if alert.bot else ''}{first}{times}{seen}"))
         for line in rest:
-            click.echo(hung(" " * len(lead), line))
+            say(hung(" " * len(lead), line))
         if fates:
-            click.echo(hung(" " * len(lead), "; ".join(fates)))
+            say(hung(" " * len(lead), "; ".join(fates)))
 
 
 def _document(kept: "Kept", fates: tuple[str, ...]) -> dict[str, Any]:

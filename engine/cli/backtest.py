@@ -22,6 +22,7 @@ from engine.cli.past_options import (
     write_file,
 )
 from engine.cli.paths import SPECS
+from engine.cli.say import say
 from engine.cli.shares import Shares, backtest_shares_option
 from engine.cli.typed import is_typed
 from engine.model.contract import product
@@ -134,7 +135,7 @@ def backtest(specs: tuple[str, ...], **options: Any) -> None:
 
         write_file(options["out"], comparison_page(_by_name(earlier)))
         if options["form"] == "text":
-            click.echo(f" report {options['out']}")
+            say(f" report {options['out']}")
         return
     logging.getLogger("rulebot").setLevel(logging.ERROR)
     desk = load(specs, options["overrides"], options["account"])
@@ -152,12 +153,12 @@ def backtest(specs: tuple[str, ...], **options: Any) -> None:
     if options["out"] is not None:
         _write_report(results, asked.store, earlier, options["out"])
     if options["form"] == "json":
-        click.echo(text_of(results), nl=False)
+        say(text_of(results), nl=False)
     else:
         _show(results)
         if options["out"] is not None:
             beside = f", compared with {counted(len(earlier), 'earlier one')}" if earlier else ""
-            click.echo(f" report {options['out']}{beside}")
+            say(f" report {options['out']}{beside}")
     if not results.days:
         raise StoreError("no session could be lived through", "what was wrong with each is told above")
 
@@ -219,18 +220,18 @@ def _check_look_ahead(desk: "Desk", asked: "BacktestOptions") -> None:
     from engine.run.backtest.run import walks_of
 
     found = check_look_ahead(walks_of(desk, asked), asked.opens(), asked.first, asked.last)
-    click.echo(f" {counted(found.draws, 'instant')} drawn, {counted(found.records, 'record')} before compared")
+    say(f" {counted(found.draws, 'instant')} drawn, {counted(found.records, 'record')} before compared")
     for leak in found.leaks:
         known = leak.was or leak.now
         assert known is not None
         until = f"{leak.until.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S}"
         at = f"{known.at.astimezone(EXCHANGE_ZONE):%H:%M:%S}"
-        click.echo(f" data after {until} changes what is recorded at {at}: {known.kind.value} {known.bot}")
+        say(f" data after {until} changes what is recorded at {at}: {known.kind.value} {known.bot}")
         for word, record in (("as it is", leak.was), ("garbled", leak.now)):
-            click.echo(f"   {word}: {dict(record.data) if record is not None else 'nothing'}")
+            say(f"   {word}: {dict(record.data) if record is not None else 'nothing'}")
     if found.leaks:
         raise click.exceptions.Exit(PROBLEMS)
-    click.echo(" none has changed: nothing looks ahead")
+    say(" none has changed: nothing looks ahead")
 
 
 def _show(results: "Results") -> None:

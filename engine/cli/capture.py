@@ -10,6 +10,7 @@ import click
 
 from engine.cli.clock import CLOCK, DAY
 from engine.cli.options import settings_option
+from engine.cli.say import say
 from engine.cli.stores import STORE, print_json
 from engine.model.errors import MisuseError, StoreError
 from engine.store.place import shown_path
@@ -77,7 +78,7 @@ def capture(**options: Any) -> None:
     for each in told:
         took = f", in {each['seconds']:g} s" if each["seconds"] else ""
         spot = "without a price" if each["spot"] is None else f"{each['spot']:.2f}"
-        click.echo(f" {each['file']}: {each['symbol']} {spot}, {each['options']} options{took}")
+        say(f" {each['file']}: {each['symbol']} {spot}, {each['options']} options{took}")
 
 
 def _check(options: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ import click
 
 from engine.cli.options import set_option
 from engine.cli.paths import SPECS
+from engine.cli.say import say
 from engine.cli.stores import print_json
 from engine.model.counted import counted
 
@@ -85,7 +86,7 @@ def chaos(
     else:
         again = _command(asked, kinds, overrides)
         for line in _lines(tally, asked.kinds, tuple(desk.bots), again, time.monotonic() - began):
-            click.echo(line)
+            say(line)
     ctx.exit(0 if tally.holds else 1)
 
 

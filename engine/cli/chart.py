@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.clock import SESSION_DAY
+from engine.cli.say import say
 from engine.cli.stores import STORE, check_bot, print_json
 from engine.cli.width import echo
 from engine.model.errors import MisuseError
@@ -44,13 +45,13 @@ def chart(
 
         raise MisuseError(f"there is nothing to draw: {summary(found)}", "no price was kept, and nothing was decided")
     if form == "pine":
-        click.echo(_script(found, symbol), nl=False)
+        say(_script(found, symbol), nl=False)
     elif symbol is not None:
         raise MisuseError("--symbol says whose chart a Pine script is for: it needs --format pine")
     elif form == "svg":
         from engine.run.chart.svg import chart_svg
 
-        click.echo(chart_svg(found, is_alone=True))
+        say(chart_svg(found, is_alone=True))
     elif form == "json":
         print_json(_document(found))
     else:

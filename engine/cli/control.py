@@ -2,6 +2,7 @@
 
 import click
 
+from engine.cli.say import say
 from engine.cli.stores import STORE, check_bot
 from engine.model.event import Request
 from engine.store.place import Place
@@ -27,7 +28,7 @@ def _leave(request: Request, bot: str, store: Place | None, said: str) -> None:
     found = engine_store(store)
     _check_bot(bot, found)
     is_running = post(found, request, bot)
-    click.echo(f"asked the engine of {found} to {said}" if is_running else LATER.format(found))
+    say(f"asked the engine of {found} to {said}" if is_running else LATER.format(found))
     if is_running and request in _SENDS:
         _tell_undone(request, bot, found)
 
@@ -46,11 +47,11 @@ def _tell_undone(request: Request, bot: str, found: Place) -> None:
     except StoreError:
         return
     for text in held:
-        click.echo(f"not closed: {text}")
+        say(f"not closed: {text}")
     if told.is_linked is False:
-        click.echo(f"{told.words}\nnothing is cancelled or closed until it is back: what cannot wait, do in TWS")
+        say(f"{told.words}\nnothing is cancelled or closed until it is back: what cannot wait, do in TWS")
     elif told.words:
-        click.echo(f"{told.words}\nlook whether it does what was asked: what cannot wait, do in TWS")
+        say(f"{told.words}\nlook whether it does what was asked: what cannot wait, do in TWS")
 
 
 def _check_bot(bot: str, found: Place) -> None:

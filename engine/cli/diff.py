@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.cli.say import say
 from engine.model.counted import counted
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def diff(
     if is_all and seeds is None and days is None:
         raise click.UsageError("--all tells the days of --seeds or --days: say how many")
     found = _compared(*what, seeds=seeds, days=days, is_all=is_all)
-    click.echo(_shown(found, form))
+    say(_shown(found, form))
     _exit(found, most)
 
 
@@ -126,7 +127,7 @@ def _simulated(seeds: int | None) -> "Tries":
     assert seeds is not None
 
     def tries(name: str, texts: "Sequence[Text]") -> "tuple[Sequence[Days], Sequence[str]]":
-        click.echo(f"{name}: running {counted(len(texts) * seeds, 'simulated day')} ...", err=True)
+        say(f"{name}: running {counted(len(texts) * seeds, 'simulated day')} ...", err=True)
         return simulate(texts, seeds), ()
 
     return tries
@@ -155,7 +156,7 @@ def _past(days: str) -> "Tries":
 
     def tries(name: str, texts: "Sequence[Text]") -> "tuple[Sequence[Days], Sequence[str]]":
         times = "twice " if len(texts) > 1 else ""
-        click.echo(f"{name}: walking {times}through {counted(len(found), 'past session')} ...", err=True)
+        say(f"{name}: walking {times}through {counted(len(found), 'past session')} ...", err=True)
         return relive(texts, data, found)
 
     return tries
@@ -227,7 +228,7 @@ def _exit(found: "Sequence[Difference]", most: float | None) -> None:
     grown = [each for each in found if most is not None and each.growth > most]
     for each in grown:
         growth = "without a bound" if each.growth == float("inf") else f"by {each.growth:.0%}"
-        click.echo(f"{each.name}: the worst case grew {growth}, and {most:.0%} is allowed", err=True)
+        say(f"{each.name}: the worst case grew {growth}, and {most:.0%} is allowed", err=True)
     if grown:
         raise click.exceptions.Exit(TOO_MUCH_RISK)
     if any(each.status is not Status.SAME for each in found):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from engine.cli.say import say
+
 _NOTHING = (os.devnull, "/dev/null")
 _OF_A_FILE = (7, 9)
 """How many words git tells its driver: path, and file, hash and mode of both sides; two more of a renamed file."""
@@ -18,15 +20,15 @@ def drive(words: tuple[str, ...]) -> None:
     Git takes any other exit code than 0 as the end of all of it.
     """
     if len(words) == 1:
-        click.echo(f"* Unmerged path {words[0]}")
+        say(f"* Unmerged path {words[0]}")
         return
     if len(words) not in _OF_A_FILE:
         raise click.UsageError(f"git tells its driver {_OF_A_FILE[0]} words, there are {len(words)}")
     path = words[0]
     now = words[7] if len(words) == _OF_A_FILE[1] else path
     sides = [(f"a/{path}", _content(words[1])), (f"b/{now}", _content(words[4]))]
-    click.echo(f"rulebot diff {' '.join(label for label, _ in sides)}")
-    click.echo(_meaning(sides, (Path(path), Path(now))) or _lines(sides))
+    say(f"rulebot diff {' '.join(label for label, _ in sides)}")
+    say(_meaning(sides, (Path(path), Path(now))) or _lines(sides))
 
 
 def _content(file: str) -> bytes | None:
@@ -82,16 +84,14 @@ def configure(what: tuple[str, ...], *, is_install: bool, is_uninstall: bool, is
     found = setup_of(Path())
     done = found.has_line and found.command == driver_command() if is_install else not (found.has_line or found.command)
     if done:
-        click.echo(
-            f"'git diff' in {found.folder} {'shows' if is_install else 'does not show'} specs by rulebot already"
-        )
+        say(f"'git diff' in {found.folder} {'shows' if is_install else 'does not show'} specs by rulebot already")
         return
     verb = "gets" if is_install else "loses"
-    click.echo(f"the configuration of this clone {verb}  diff.rulebot.command = {found.command or driver_command()}")
-    click.echo(f"{found.attributes} {verb}  {ATTRIBUTES}")
+    say(f"the configuration of this clone {verb}  diff.rulebot.command = {found.command or driver_command()}")
+    say(f"{found.attributes} {verb}  {ATTRIBUTES}")
     _ask(is_sure)
     (install if is_install else uninstall)(found)
-    click.echo("written: 'git diff' says what an edit means" if is_install else "written: 'git diff' shows lines again")
+    say("written: 'git diff' says what an edit means" if is_install else "written: 'git diff' shows lines again")
 
 
 def _ask(is_sure: bool) -> None:
@@ -101,5 +101,5 @@ def _ask(is_sure: bool) -> None:
     if not sys.stdin.isatty():
         raise click.UsageError("nobody is there to be asked: add --yes")
     if not click.confirm("write this?"):
-        click.echo("nothing was written")
+        say("nothing was written")
         raise click.exceptions.Exit(0)

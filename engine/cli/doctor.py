@@ -9,6 +9,7 @@ import click
 
 from engine.cli.options import gateway_option, set_option, settings_option
 from engine.cli.paths import SPECS
+from engine.cli.say import say
 from engine.cli.stores import STORE, print_json
 from engine.cli.width import hung
 from engine.model.errors import MisuseError
@@ -69,7 +70,7 @@ def doctor(**options: Any) -> None:
     if options["form"] == "json":
         print_json(document(found))
     else:
-        click.echo(f"\n{summary(found)}")
+        say(f"\n{summary(found)}")
     raise click.exceptions.Exit(exit_code(found))
 
 
@@ -142,15 +143,15 @@ async def _collect(wanted: "Wanted", form: str) -> "list[Finding]":
 def _show(group: "list[Finding]", form: str) -> None:
     if form == "json" or not group:
         return
-    click.secho(group[0].group.value, bold=True)
+    say(click.style(group[0].group.value, bold=True))
     width = max(len(finding.name) for finding in group)
     for finding, after in zip(group, [*group[1:], None], strict=True):
         word = finding.level.value
         name = finding.name.ljust(width)
         shown = f"  {click.style(word.ljust(11), fg=_COLOURS[word])}  {name}  "
-        click.echo(hung(f"  {word:11}  {name}  ", finding.text, shown=shown))
+        say(hung(f"  {word:11}  {name}  ", finding.text, shown=shown))
         if finding.mend and (after is None or after.mend != finding.mend):  # one for several that need the same
-            click.echo(hung(f"  {' ' * 11}  {' ' * width}  = help: ", finding.mend))
+            say(hung(f"  {' ' * 11}  {' ' * width}  = help: ", finding.mend))
 
 
 def summary(found: "list[Finding]") -> str:

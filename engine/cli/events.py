@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from engine.cli.clock import DAY
+from engine.cli.say import say
 from engine.model.errors import RulebotError, SpecError
 from engine.model.events import events_between, expiry_warnings
 from engine.model.facts import EventCalendar, EventDay
@@ -37,11 +38,11 @@ def list_events(first: date | None, last: date | None, form: str) -> None:
         raise click.UsageError(f"--to {end} is before --from {start}")
     calendar = _or_exit(data_folder())
     if form == "json":
-        click.echo(json.dumps(_document(calendar, start, end), indent=2))
+        say(json.dumps(_document(calendar, start, end), indent=2))
         return
     _show(calendar, start, end)
     for warning in expiry_warnings(calendar, today):
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
 
 
 @events.command("import")
@@ -61,8 +62,8 @@ def import_events(file: Path) -> None:
     except RulebotError as error:
         raise _leave(error) from error
     for line in done.changes or ("nothing changed: these dates were known",):
-        click.echo(line)
-    click.echo(f"kept as {done.path}")
+        say(line)
+    say(f"kept as {done.path}")
 
 
 def _or_exit(data: Path) -> EventCalendar:
@@ -73,19 +74,19 @@ def _or_exit(data: Path) -> EventCalendar:
 
 
 def _leave(error: RulebotError) -> click.exceptions.Exit:
-    click.echo(error.message if isinstance(error, SpecError) else f"error: {error.message}", err=True)
+    say(error.message if isinstance(error, SpecError) else f"error: {error.message}", err=True)
     if error.help:
-        click.echo(f"   = help: {error.help}", err=True)
+        say(f"   = help: {error.help}", err=True)
     return click.exceptions.Exit(error.exit_code)
 
 
 def _show(calendar: EventCalendar, first: date, last: date) -> None:
     for event in events_between(calendar, first, last):
-        click.echo(_line(event))
+        say(_line(event))
     for name, until in sorted(calendar.published_until.items()):
         known = calendar.known_until[name]
         then = f"; projected until {known}" if known > until else "; unknown after that"
-        click.echo(f"{name} is published until {until}{then}")
+        say(f"{name} is published until {until}{then}")
 
 
 def _line(event: EventDay) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.cli.say import say
+
 if TYPE_CHECKING:
     from engine.review.explanation import Explanation
     from engine.spec.load import Loaded
@@ -89,7 +91,7 @@ def _print_resolved(what: tuple[str, ...]) -> None:
         if loaded.spec is None:
             faulty[str(target)] = loaded.diagnostics
             continue
-        click.echo(resolved_text(loaded.source), nl=False)
+        say(resolved_text(loaded.source), nl=False)
     if faulty:
         from engine.cli.validate import show_problems
 
@@ -161,10 +163,10 @@ def _show(found: "list[Explanation]", form: str) -> None:
     from engine.review.text import WIDTH, text_of
 
     if form == "json":
-        click.echo(json.dumps({"explained": [document_of(each) for each in found]}, indent=2, allow_nan=False))
+        say(json.dumps({"explained": [document_of(each) for each in found]}, indent=2, allow_nan=False))
         return
     width = prose_width(WIDTH)
-    click.echo("\n\n".join(text_of(each, width) for each in found))
+    say("\n\n".join(text_of(each, width) for each in found))
 
 
 def _draw(found: "list[Explanation]", diagram: str) -> None:
@@ -176,9 +178,9 @@ def _draw(found: "list[Explanation]", diagram: str) -> None:
         if each.lifecycle is None:
             raise click.UsageError(f"'{each.name}' has no states: --diagram draws those of a bot")
         if diagram == "text":
-            click.echo(text_diagram(each.name, each.lifecycle, each.labels))
+            say(text_diagram(each.name, each.lifecycle, each.labels))
         else:
-            click.echo((mermaid if diagram == "mermaid" else state_svg)(each.lifecycle, each.labels))
+            say((mermaid if diagram == "mermaid" else state_svg)(each.lifecycle, each.labels))
 
 
 def _write(found: "list[Explanation]", page: Path) -> None:
@@ -190,4 +192,4 @@ def _write(found: "list[Explanation]", page: Path) -> None:
         write_whole(page, page_of(found).encode())
     except OSError as error:
         raise StoreError(f"cannot write '{page}': {error.strerror or error}") from error
-    click.echo(f"{page} written: {', '.join(each.name for each in found)}")
+    say(f"{page} written: {', '.join(each.name for each in found)}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli.clock import DAY
+from engine.cli.say import say
 from engine.cli.shares import shares_option
 from engine.cli.stores import STORE
 from engine.cli.typed import is_typed
@@ -255,13 +256,13 @@ def _print_ledger(ctx: click.Context, path: Path, flex: Path | None) -> None:
         if flex is not None:
             _write_flex(rows, flex)
             return
-        click.echo(f"SIMULATED: ledger {path}\n")
-        click.echo(summary(rows), nl=False)
+        say(f"SIMULATED: ledger {path}\n")
+        say(summary(rows), nl=False)
     except LedgerError as problem:
-        click.echo(f"error: {problem}", err=True)
+        say(f"error: {problem}", err=True)
         ctx.exit(1)
     except OSError as problem:
-        click.echo(f"error: {flex} cannot be written: {problem.strerror}", err=True)
+        say(f"error: {flex} cannot be written: {problem.strerror}", err=True)
         ctx.exit(3)
 
 
@@ -270,4 +271,4 @@ def _write_flex(rows: "list[Row]", target: Path) -> None:
     from engine.spec.whole_file import write_whole
 
     write_whole(target, flex_statement(rows).encode())
-    click.echo(f"SIMULATED: statement {target}")
+    say(f"SIMULATED: statement {target}")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.cli.say import say
 from engine.model.counted import counted
 
 if TYPE_CHECKING:
@@ -23,12 +24,12 @@ def serve(ctx: click.Context, settings: "GatewaySettings", given: "Given | None"
     try:
         asyncio.run(_serve(settings, given))
     except KeyboardInterrupt:
-        click.echo("stopped")
+        say("stopped")
     except (ValueError, CalendarError) as problem:
-        click.echo(f"error: {problem}", err=True)
+        say(f"error: {problem}", err=True)
         ctx.exit(2)
     except OSError as problem:
-        click.echo(f"error: {_plainly(settings, problem)}", err=True)
+        say(f"error: {_plainly(settings, problem)}", err=True)
         ctx.exit(3)
 
 
@@ -54,9 +55,9 @@ async def _serve(settings: "GatewaySettings", given: "Given | None") -> None:
             loop.add_signal_handler(each, stopped.set)
         except (NotImplementedError, RuntimeError):
             break  # this system, or this thread, delivers interrupts by exception
-    click.echo(_banner(settings, running))
+    say(_banner(settings, running))
     if given is not None:
-        click.echo(f"SIMULATED market: {given.about}")
+        say(f"SIMULATED market: {given.about}")
     ends = {asyncio.ensure_future(stopped.wait()), asyncio.ensure_future(running.failure())}
     try:
         done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -66,7 +67,7 @@ async def _serve(settings: "GatewaySettings", given: "Given | None") -> None:
         for end in ends:
             end.cancel()
         await running.stop()
-        click.echo(_farewell(running))
+        say(_farewell(running))
 
 
 def _banner(settings: "GatewaySettings", running: "RunningGateway") -> str:

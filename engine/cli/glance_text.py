@@ -5,6 +5,7 @@ from textwrap import wrap
 
 from rich.text import Text
 
+from engine.cli.say import harmless
 from engine.model.money import ZERO, signed_dollars
 from engine.model.session import EXCHANGE_ZONE
 from engine.run.glance import BotRow, Doing, Glance
@@ -49,7 +50,9 @@ def happening_line(told: Happening, width: int | None = None) -> Text:
 
 
 def cut(line: Text, width: int) -> Text:
-    """Return a line that ends at `width`, with an ellipsis where something was left out."""
+    """Return a line that ends at `width`, with an ellipsis where something was left out, and steers no terminal."""
+    if not line.plain.isprintable():
+        line.plain = harmless(line.plain)
     line.truncate(width, overflow="ellipsis")
     line.no_wrap = True
     return line

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from engine.cli.say import say
 from engine.model.errors import RulebotError
 
 SECONDS = 8.0
@@ -37,7 +38,7 @@ def health(port: int, certificate: str | None) -> None:
     status, said = ask(port, is_secure=bool(certificate))
     linked = {True: ", connected", False: ", not connected", None: ""}[said.get("is_connected")]
     why = f": {said['why']}" if said.get("why") else ""
-    click.echo(f"{said.get('status', 'failing')}   engine {said.get('engine', 'unknown')}{linked}{why}")
+    say(f"{said.get('status', 'failing')}   engine {said.get('engine', 'unknown')}{linked}{why}")
     if status != 200:
         raise click.exceptions.Exit(1)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from engine.cli.say import say
 from engine.cli.stores import STORE
 from engine.model.errors import MisuseError
 from engine.store.place import Place, shown_path
@@ -36,17 +37,17 @@ def hooks_secret(new: bool, off: bool) -> None:
     if new or off:
         _remove(file)
     if off:
-        click.echo(f" web hooks are off once the page and the engine are started anew{_unless_given(folder)}")
+        say(f" web hooks are off once the page and the engine are started anew{_unless_given(folder)}")
         return
     if not new and (kept := hook_secret(folder)[1]) and kept != str(file):
-        click.echo(f" web hooks must bring the secret in {kept}")
+        say(f" web hooks must bring the secret in {kept}")
         return
     make_secret(file)
     _, kept = hook_secret(folder)
-    click.echo(f" web hooks must bring the secret in {kept}; the page and the engine take it when they start")
+    say(f" web hooks must bring the secret in {kept}; the page and the engine take it when they start")
     if kept != str(file):
-        click.echo(f" {shown_path(file)} is not asked: {HOOK_SECRET} goes before it")
-    click.echo(' a message: {"secret": "..", "says": "up", "time": "{{timenow}}"}')
+        say(f" {shown_path(file)} is not asked: {HOOK_SECRET} goes before it")
+    say(' a message: {"secret": "..", "says": "up", "time": "{{timenow}}"}')
 
 
 def _remove(file: Path) -> None:
@@ -95,4 +96,4 @@ def hooks_send(name: str, says: str, store: Place | None) -> None:
     found = engine_store(store)
     post_hook(found, name, says)
     later = "" if is_in_use(found) else "; no engine runs: the next one reads it"
-    click.echo(f" sent {name} to the engine of {found}{later}")
+    say(f" sent {name} to the engine of {found}{later}")

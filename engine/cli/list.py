@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from engine.cli.paths import SPECS
+from engine.cli.say import say
 from engine.cli.stores import print_json, reads_store
 from engine.cli.width import echo, table, terminal_width
 from engine.model.errors import StoreError
@@ -32,7 +33,7 @@ def list_bots(specs: tuple[str, ...], store: Place | None, form: str) -> None:
         print_json({"bots": rows, "store": None if path is None else shown_path(path)})
         return
     _show(rows)
-    click.echo(f"\n store {shown_path(path)}" if path else "\n no run has left a store yet")
+    say(f"\n store {shown_path(path)}" if path else "\n no run has left a store yet")
 
 
 def _path(store: Place | None, may_lack: bool) -> Place | None:

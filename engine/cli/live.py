@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.say import say
 from engine.model.errors import BrokerError, StoreError
 from engine.model.session import exchange_date, session_from
 
@@ -138,7 +139,7 @@ def _confirm(account: str, desk: "Desk", store: "Place", *, is_simulated: bool) 
     from engine.run.promotion.admission import NotAdmittedError
 
     money = SIMULATED if is_simulated else "with real money"
-    click.echo(f"{', '.join(sorted(desk.bots))} will trade account {account} {money}, kept in {store}")
+    say(f"{', '.join(sorted(desk.bots))} will trade account {account} {money}, kept in {store}")
     typed = click.prompt("type the account's id to confirm", default="", show_default=False).strip()
     if typed != account:
         raise NotAdmittedError(f"not confirmed: typed '{typed}', the account is {account}", "nothing was sent")

@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.text import Text
 
 from engine.cli.glance_text import glance_lines, happening_line
+from engine.cli.say import harmless
 from engine.run.glance import Glance
 from engine.run.happening import Happening
 
@@ -49,7 +50,7 @@ class LiveTable:
 
     def print(self, line: str) -> None:
         """Write a line above the table."""
-        self._console.print(line, markup=False, overflow="ignore", no_wrap=True, crop=False)
+        self._console.print(harmless(line), markup=False, overflow="ignore", no_wrap=True, crop=False)
 
     def add(self, happenings: Iterable[Happening]) -> None:
         """Remember what happened, for the lines under the table."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from engine.cli.paths import SPECS
+from engine.cli.say import say
 from engine.model.errors import InvariantError, MisuseError, StoreError
 from engine.spec.whole_file import write_whole
 
@@ -30,12 +31,12 @@ def new(name: str, like: str | None) -> None:
         write_whole(file, text.encode())
     except OSError as error:
         raise StoreError(f"cannot write '{file}': {error.strerror or error}") from error
-    click.echo(f"wrote {file}{f', a copy of {like}' if like else ''}\n")
-    click.echo(f" say what it is for   the line 'about' in {file}")
-    click.echo(f" check it             rulebot validate {file}")
-    click.echo(f" see it trade         rulebot run --paper --sim {file}")
+    say(f"wrote {file}{f', a copy of {like}' if like else ''}\n")
+    say(f" say what it is for   the line 'about' in {file}")
+    say(f" check it             rulebot validate {file}")
+    say(f" see it trade         rulebot run --paper --sim {file}")
     if not text.startswith("# yaml-language-server:"):
-        click.echo(" let an editor help   rulebot schema --help")
+        say(" let an editor help   rulebot schema --help")
 
 
 def _file(name: str) -> Path:

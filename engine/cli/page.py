@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from engine.cli.say import say
 from engine.cli.web import serve_store, wait_for_stop
 from engine.store.place import Place
 
@@ -91,7 +90,7 @@ class Page:
         """Keep the page until Ctrl+C, unless that has ended the run."""
         if self._server is None or self._is_stopping:
             return
-        click.echo(f" the page stays at {self._server.address}   Ctrl+C ends it")
+        say(f" the page stays at {self._server.address}   Ctrl+C ends it")
         wait_for_stop()
 
     def close(self) -> None:

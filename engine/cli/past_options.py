@@ -7,8 +7,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import click
-
+from engine.cli.say import say
 from engine.model.errors import MisuseError, StoreError
 
 if TYPE_CHECKING:
@@ -119,7 +118,7 @@ def stopped_by_hand(how: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo(f" stopped: {how}", err=True)
+        say(f" stopped: {how}", err=True)
         raise
 
 

@@ -8,6 +8,7 @@ import click
 
 from engine.cli.clock import clock_of
 from engine.cli.options import set_option
+from engine.cli.say import say
 from engine.cli.stores import STORE, print_json, reads_store
 from engine.model.counted import counted
 from engine.model.errors import MisuseError
@@ -73,7 +74,7 @@ def promote(
         print_json(_as_json(evidence, found, document, kept_in))
     else:
         for line in _lines(evidence, found, document, kept_in):
-            click.echo(line)
+            say(line)
     ctx.exit(0 if len(met) == len(found) else 1)
 
 

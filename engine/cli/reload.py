@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from engine.cli.say import say
 from engine.cli.stores import STORE
 from engine.store.place import Place
 
@@ -75,13 +76,13 @@ def reload(store: Place | None) -> None:
         live=live,
     )
     for warning in dict.fromkeys(desk.warnings):
-        click.echo(f" warning: {headline(warning)}")
+        say(f" warning: {headline(warning)}")
     changes = changes_between(running, desk.digests)
     lines = [*(each.words for each in changes), *limit_words(run.limits, told_limits(desk))]
     post(found, Request.RELOAD)
     for line in lines:
-        click.echo(f" {line}")
+        say(f" {line}")
     if not lines:
-        click.echo(f"the files say what the engine of {found} runs already")
+        say(f"the files say what the engine of {found} runs already")
         return
-    click.echo(f"asked the engine of {found} to reload; it does so when these bots have nothing in flight")
+    say(f"asked the engine of {found} to reload; it does so when these bots have nothing in flight")

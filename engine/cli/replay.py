@@ -21,6 +21,7 @@ from engine.cli.replay_text import (
     tape_line,
     there_ran,
 )
+from engine.cli.say import say
 from engine.cli.stores import print_json, reads_store
 from engine.cli.width import LEAST, echo, terminal_width
 from engine.model.errors import MisuseError, StoreError, in_words
@@ -159,7 +160,7 @@ def _compare(what: str, folder: Path, *, verify: bool, step: bool, is_json: bool
             for line in replay_lines(told[-1], found.difference, short=verify):
                 echo(line)
     for file in () if is_json else empty:
-        click.echo(f" {shown_path(file)}: {EMPTY}")
+        say(f" {shown_path(file)}: {EMPTY}")
     differs = any(each["difference"] for each in told)
     if is_json:
         print_json({"replays": told, **({"unread": unread} if verify else {})})
@@ -246,15 +247,15 @@ def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) ->
         if name not in then:
             raise MisuseError(f"no bot {name} ran on {day}", there_ran(then))
         since, was = then[name][-1]
-        click.echo(f"{name}: walking twice through {day} ...", err=True)
+        say(f"{name}: walking twice through {day} ...", err=True)
         if len(then[name]) > 1:
-            click.echo(
+            say(
                 f"{name}: {len(then[name])} texts of it ran that day; compared is the last, since {clock(since)}",
                 err=True,
             )
         given, said = set_alike(was, spec_now)
         for words in said:
-            click.echo(f"{name}: {words}", err=True)
+            say(f"{name}: {words}", err=True)
         refuse_problems([load_text(whole(text).content.decode(), f"{text.label} ", given)])
         pair = (Text(f"{name} as recorded", was.text.encode()), text)
         told[name] = relive(pair, market, (day,), (was.overrides, given))
@@ -265,7 +266,7 @@ def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) ->
             documents[name] = days_document(old, new, found.flaws)
         print_json({"compared": documents})
     for name, found in told.items() if not is_json else ():
-        click.echo(name)
+        say(name)
         for line in (*behaviour_lines(*found.sides, is_all=True), *flaw_lines(found.flaws)):
             echo(line)
     if any(old[0].trades != new[0].trades for old, new in (found.sides for found in told.values())):
@@ -359,7 +360,7 @@ def _export(what: str, folder: Path, target: Path, *, is_json: bool) -> None:
         print_json({"written": rows})
         return
     for file, many, wide in written:
-        click.echo(f" {shown_path(file)}  {many:,} instants of {wide} options")
+        say(f" {shown_path(file)}  {many:,} instants of {wide} options")
     echo(next_line(written))
 
 
@@ -371,7 +372,7 @@ def _list(folder: Path, *, is_json: bool) -> None:
         print_json({"folder": shown_path(folder), "recordings": [tape_document(each) for each in known]})
         return
     if not known:
-        click.echo(f"nothing is recorded in {shown_path(folder)}")
+        say(f"nothing is recorded in {shown_path(folder)}")
     for each in known:
         echo(tape_line(each))
 
@@ -390,7 +391,7 @@ def _trim(folder: Path, days: int, *, is_json: bool) -> None:
         print_json({"deleted": [tape_document(each) for each in gone]})
         return
     size = sum(tape.size for tape in gone) / BYTES
-    click.echo(f" {len(gone)} deleted, {size:.1f} MB" if gone else " nothing is older than that")
+    say(f" {len(gone)} deleted, {size:.1f} MB" if gone else " nothing is older than that")
 
 
 def _delete(file: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli.replay_text import there_ran
+from engine.cli.say import say
 from engine.model.errors import MisuseError, StoreError
 from engine.spec.whole_file import write_whole
 from engine.store.place import shown_path
@@ -43,15 +44,15 @@ def as_test(files: Sequence[Path], clock: time, bot: str, out: Path | None) -> N
     seen = seen_day(recording, text, at, others)
     found = written(seen, text, _spec_path(text.file, out))
     if out is None:
-        click.echo(found.text, nl=False)
+        say(found.text, nl=False)
     else:
         _write(out, found.text)
-        click.echo(f" {shown_path(out)}   rulebot test {shown_path(out)}")
+        say(f" {shown_path(out)}   rulebot test {shown_path(out)}")
     for note in found.notes if out is not None else ():
-        click.echo(f" not carried over: {note}", err=True)
+        say(f" not carried over: {note}", err=True)
     if found.missed:
         for missed in found.missed:
-            click.echo(f" the market of the test does not lead to what was decided then: {missed}", err=True)
+            say(f" the market of the test does not lead to what was decided then: {missed}", err=True)
         raise click.exceptions.Exit(FAILED)
 
 

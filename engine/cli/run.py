@@ -17,6 +17,7 @@ from engine.cli.clock import DAY, first_session
 from engine.cli.observe import check_store, observed_world
 from engine.cli.options import gateway_option, set_option, settings_option
 from engine.cli.paths import SPECS
+from engine.cli.say import say
 from engine.cli.shares import shares_option
 from engine.cli.stopper import Stopper
 from engine.cli.stores import STORE, is_written
@@ -216,8 +217,8 @@ def close_all(store: Place, bot: str = "") -> None:
             f"{store} was traded on a simulated market that ended with its run: nothing is left to be closed",
             "attach runs to a 'rulebot gateway' to go on after their end",
         )
-    click.echo(f"no engine runs on {store}: one is started that only closes")
-    click.echo("what it cannot close the next one closes before anything else, unless 'rulebot resume' comes first")
+    say(f"no engine runs on {store}: one is started that only closes")
+    say("what it cannot close the next one closes before anything else, unless 'rulebot resume' comes first")
     post(store, Request.FLATTEN, bot)
     host, _, port = gateway.rpartition(":")
     is_live = settings.get("mode") == "live"

@@ -15,6 +15,7 @@ from engine.adapters.ib.settings import MOST_LINES
 from engine.cli.clock import CLOCK
 from engine.cli.options import gateway_option, set_option, settings_option
 from engine.cli.paths import SPECS
+from engine.cli.say import say
 from engine.cli.stores import STORE
 from engine.cli.typed import is_typed
 from engine.model.errors import MisuseError
@@ -183,12 +184,12 @@ def _show(found: "Scan", options: Mapping[str, Any]) -> None:
     if options["form"] == "json":
         print_json({"scan": head(found), "rows": [document(row) for row in rows]})
     elif options["form"] == "csv":
-        click.echo(_csv(COLUMNS, [document(row) for row in rows]), nl=False)
+        say(_csv(COLUMNS, [document(row) for row in rows]), nl=False)
     else:
         for line in scan_lines(found, rows, all_shown=options["all_shown"], width=terminal_width()):
             echo(line)
         for line in next_lines(found, _flags(options)) if options["recording"] is None else ():
-            click.echo(line)
+            say(line)
 
 
 def _flags(options: Mapping[str, Any]) -> list[str]:
@@ -230,9 +231,9 @@ def _show_history(options: Mapping[str, Any]) -> None:
         print_json({"rows" if symbol else "scans": rows})
     elif options["form"] == "csv":
         names = ("at", "world", *OF_A_ROW) if symbol else ("id", *OF_A_SCAN, "rows", "held")
-        click.echo(_csv(names, rows), nl=False)
+        say(_csv(names, rows), nl=False)
     elif not rows:
-        click.echo(f"no scan has seen {symbol} yet" if symbol else "nothing was scanned yet")
+        say(f"no scan has seen {symbol} yet" if symbol else "nothing was scanned yet")
     else:
         for line in symbol_lines(rows) if symbol else history_lines(rows):
-            click.echo(line)
+            say(line)

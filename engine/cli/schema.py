@@ -4,6 +4,8 @@ import json
 
 import click
 
+from engine.cli.say import say
+
 KINDS = ("strategy", "account", "universe", "test")
 
 
@@ -28,7 +30,7 @@ def schema(kind: str, path: bool, extending: bool) -> None:
             raise click.UsageError("--extending is for the schema of bots, and that one is printed, not kept")
         from engine.spec.partial import partial_schema
 
-        click.echo(json.dumps(partial_schema(), indent=2, ensure_ascii=False))
+        say(json.dumps(partial_schema(), indent=2, ensure_ascii=False))
         return
     file = shipped("schemas") / f"{kind}.schema.json"
-    click.echo(str(file) if path else file.read_text(encoding="utf-8"), nl=path)
+    say(str(file) if path else file.read_text(encoding="utf-8"), nl=path)

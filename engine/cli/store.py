@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.clock import DAY
+from engine.cli.say import say
 from engine.cli.stores import STORE, print_json, reads_store
 from engine.model.counted import counted
 from engine.model.errors import MisuseError
@@ -60,8 +61,8 @@ def audit(ctx: click.Context, store: Place | None, form: str) -> None:
         print_json({"store": shown_path(path), "holds": holds, "invariants": [_document(each) for each in found]})
     else:
         for line in _lines(found):
-            click.echo(line)
-        click.echo(f"\n store {shown_path(path)}")
+            say(line)
+        say(f"\n store {shown_path(path)}")
     ctx.exit(0 if all(each.holds for each in found) else 1)
 
 
@@ -74,7 +75,7 @@ def back_up_store(file: Path, named: Place | None) -> None:
 
     path = run_store(named)
     sound = back_up(path, file)
-    click.echo(f"{shown_path(file)}: {sound.records} records of {shown_path(path)}, the chain is whole")
+    say(f"{shown_path(file)}: {sound.records} records of {shown_path(path)}, the chain is whole")
 
 
 @store.command("restore", short_help="put a backup in place")
@@ -94,9 +95,9 @@ def restore_store(file: Path, named: Place | None) -> None:
         if done.sound.last is None
         else f", the last of {done.sound.last.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S} New York"
     )
-    click.echo(f"{shown_path(path)} is restored: {done.sound.records} records{last}")
+    say(f"{shown_path(path)} is restored: {done.sound.records} records{last}")
     if done.kept is not None:
-        click.echo(f"what was there before is kept as {shown_path(done.kept)}")
+        say(f"what was there before is kept as {shown_path(done.kept)}")
 
 
 @store.command("correct", short_help="correct a fill that nobody told")
@@ -140,7 +141,7 @@ def correct_fill(
     said = correct(
         place, ref, price, leg=leg, commission=commission, contracts=contracts, on=day, at=at, dry_run=dry_run
     )
-    click.echo(said)
+    say(said)
 
 
 @store.command("export", short_help="write tables as CSV, JSON or Parquet")
@@ -157,9 +158,9 @@ def export(folder: Path, named: Place | None, form: str) -> None:
     with StoreReader(chosen_store(named)) as reader:
         pretended = _pretended(reader.run())
     if pretended:
-        click.echo(f"{pretended}: none of it belongs into an account's books", err=True)
+        say(f"{pretended}: none of it belongs into an account's books", err=True)
     for path, count in export_sheets(chosen_store(named), folder, EXPORTED, form):
-        click.echo(f"{shown_path(path)}: {counted(count, 'row')}")
+        say(f"{shown_path(path)}: {counted(count, 'row')}")
 
 
 @store.command("tie", short_help="compare with the broker's statement, to the cent")
@@ -184,8 +185,8 @@ def tie_store(ctx: click.Context, statement: Path, store: Place | None, form: st
         print_json({"store": shown_path(path), "statement": shown_path(statement), **tie_document(found)})
     else:
         for line in tie_lines(found):
-            click.echo(line)
-        click.echo(f"\n store {shown_path(path)}")
+            say(line)
+        say(f"\n store {shown_path(path)}")
     ctx.exit(0 if found.ties else 1)
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from engine.cli.say import say
 from engine.model.errors import MisuseError
 from engine.spec.suggest import did_you_mean
 from engine.store.place import Place, is_url, place_of, shown_path, without_link
@@ -70,4 +71,4 @@ def check_bot(bot: str, known: Iterable[str], path: Place) -> None:
 
 def print_json(document: Mapping[str, Any]) -> None:
     """Print a document for machines: sorted keys, so that equal stores give equal bytes."""
-    click.echo(json.dumps(document, indent=2, sort_keys=True, allow_nan=False, default=str))
+    say(json.dumps(document, indent=2, sort_keys=True, allow_nan=False, default=str))

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from engine.cli.say import say
 from engine.cli.stores import check_bot, print_json, reads_store
 from engine.cli.width import terminal_width
 from engine.model.counted import counted
@@ -92,8 +93,8 @@ def summary(
     _show(found | ({"all": total} if total and len(found) > 1 else {}))
     _tell(apart)
     if drift is not None:
-        click.echo(f"\n {compared_words(drift)}")
-    click.echo(f"\n store {shown_path(path)}{_beside(mark)}")
+        say(f"\n {compared_words(drift)}")
+    say(f"\n store {shown_path(path)}{_beside(mark)}")
 
 
 class _Apart(NamedTuple):
@@ -113,10 +114,10 @@ class _Apart(NamedTuple):
 def _tell(apart: _Apart) -> None:
     if apart.estimated:
         count, named = counted(len(apart.estimated), "trade"), ", ".join(apart.estimated)
-        click.echo(f"\n {count} at a price that nobody has told: the sums have an estimate of {named}")
+        say(f"\n {count} at a price that nobody has told: the sums have an estimate of {named}")
     if apart.in_shares:
         count, named = counted(len(apart.in_shares), "trade"), ", ".join(apart.in_shares)
-        click.echo(f"\n {count} ended in shares, {named}: what the shares made is in the account alone")
+        say(f"\n {count} ended in shares, {named}: what the shares made is in the account alone")
 
 
 def _beside(mark: str) -> str:
@@ -152,11 +153,11 @@ def _by_period(path: Place, bot: str | None, span: str, account: Path | None, fo
     head = (span, "sessions", "idle", "trades", "won", "average", "net", "drawdown", "alarms", "short of")
     table = [head, *(_period_row(each, is_judged=bool(expected)) for each in found)]
     for line in aligned(table, right=frozenset(range(1, len(head) - 1))):
-        click.echo(line)
+        say(line)
     if not found:
-        click.echo(" nothing has run here")
+        say(" nothing has run here")
     _tell(apart)
-    click.echo(f"\n store {shown_path(path)}{_beside(mark)}")
+    say(f"\n store {shown_path(path)}{_beside(mark)}")
 
 
 def _period_row(each: Period, *, is_judged: bool) -> tuple[str, ...]:
@@ -173,10 +174,10 @@ def _fields(row: Any) -> dict[str, Any]:
 
 def _show(found: dict[str, dict[str, Any]]) -> None:
     if not found:
-        click.echo(" no bot has run here")
+        say(" no bot has run here")
         return
     for place, lines in enumerate(tables(found, terminal_width())):
-        click.echo("\n".join(["", *lines] if place else lines))
+        say("\n".join(["", *lines] if place else lines))
 
 
 def tables(found: Mapping[str, Mapping[str, Any]], width: int | None) -> Iterator[list[str]]:

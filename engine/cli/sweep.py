@@ -17,6 +17,7 @@ from engine.cli.past_options import (
     stopped_by_hand,
 )
 from engine.cli.paths import SPECS
+from engine.cli.say import say
 from engine.model.counted import counted
 from engine.model.errors import MisuseError, StoreError
 
@@ -312,16 +313,16 @@ def _show(
     from engine.cli.width import echo, terminal_width
 
     if options["form"] == "json":
-        click.echo(document_of(found, axes, walked, options["sort"], data), nl=False)
+        say(document_of(found, axes, walked, options["sort"], data), nl=False)
         return
     lines = sweep_lines(found, axes, walked, options["sort"], options["top"], terminal_width())
     for line in (*data.lines(), "", *lines):
         echo(line)
     if search is not None:
-        click.echo()
+        say("")
         echo(f" {search.warning}")
     if options["out"] is not None:
-        click.echo(f"\n kept in {options['out']}")
+        say(f"\n kept in {options['out']}")
 
 
 def _write_page(
@@ -348,4 +349,4 @@ def _write_page(
     page = sweep_page(title, best, axes, options["sort"], merits, walked, words, flaws)
     write_file(options["html"], page)
     if options["form"] == "text":
-        click.echo(f" page {options['html']}")
+        say(f" page {options['html']}")

@@ -9,6 +9,7 @@ import click
 
 from engine.cli.options import settings_option
 from engine.cli.paths import SPECS
+from engine.cli.say import say
 from engine.model.counted import counted
 from engine.run.columns import aligned
 
@@ -87,9 +88,9 @@ def _show(found: "tuple[SymbolFacts, ...]", form: str) -> int:
         print_json({"symbols": [_row(facts, troubles.get(facts.symbol, "")) for facts in found]})
         return len(troubles)
     for line in aligned([_words(facts, troubles.get(facts.symbol, "")) for facts in found]):
-        click.echo(line)
+        say(line)
     many = counted(len(found), "symbol")
-    click.echo(f"{many}: {len(found) - len(troubles)} fine" + (f", {len(troubles)} not" if troubles else ""))
+    say(f"{many}: {len(found) - len(troubles)} fine" + (f", {len(troubles)} not" if troubles else ""))
     return len(troubles)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.cli.say import say
 from engine.cli.width import echo
 from engine.model.collector import no_collection
 from engine.model.errors import StoreError
@@ -72,7 +73,7 @@ def _run(files: "Sequence[TrialFile]", part: str, form: str) -> "tuple[dict[str,
     for each in files:
         chosen = [planned for planned in each.planned if part in planned.trial.name or part in planned.plan.name]
         if chosen and form == "text":
-            click.echo(each.file)
+            say(each.file)
         for planned in chosen:
             with no_collection():
                 result = run_trial(planned, perf_counter)
@@ -87,11 +88,11 @@ def _show(results: "Mapping[str, Sequence[Result]]", found: "Sequence[Covered]",
     from engine.cli.test_text import coverage_lines, document_of, summary
 
     if form == "json":
-        click.echo(document_of(results, found))
+        say(document_of(results, found))
         return
     for line in coverage_lines(found):
-        click.echo(line)
-    click.echo(summary(results, seconds))
+        say(line)
+    say(summary(results, seconds))
 
 
 def _files(paths: tuple[str, ...], form: str) -> "tuple[TrialFile, ...]":

@@ -8,6 +8,7 @@ import click
 
 from engine.cli.clock import DAY
 from engine.cli.paths import SPECS
+from engine.cli.say import say
 from engine.cli.typed import is_typed
 from engine.cli.width import echo
 from engine.model.errors import MisuseError
@@ -130,19 +131,17 @@ def train(spec: str, **options: Any) -> None:
         data = {key: samples.settings.get(key) for key in DATA}
         file, findings = None if out is None else str(out), {"findings": samples.findings}
         told = {"file": file, "sha256": sha256, **data, "let_through_by": own, **figures(report), **findings}
-        click.echo(json.dumps(told, indent=1, default=str))
+        say(json.dumps(told, indent=1, default=str))
         return
     for line in report_lines(report, samples.settings, own):
         echo(line)
     if out is not None:
-        click.echo("")
-        click.echo(f" {out} is written. In {'entry.when' if samples.place == 'when' else 'legs.require'}:")
+        say("")
+        say(f" {out} is written. In {'entry.when' if samples.place == 'when' else 'legs.require'}:")
         text_file = Path(desk.texts[0].file)
-        click.echo(
-            f"   - model: {{file: {_named_by(text_file, out)}, sha256: {digest_of(text)}, above: {report.rate:.2f}}}"
-        )
+        say(f"   - model: {{file: {_named_by(text_file, out)}, sha256: {digest_of(text)}, above: {report.rate:.2f}}}")
         if not _is_beside(text_file, out):
-            click.echo(f" Put it beside {text_file}, or in a folder beside it: a condition names no file elsewhere.")
+            say(f" Put it beside {text_file}, or in a folder beside it: a condition names no file elsewhere.")
 
 
 def _asked(options: dict[str, Any]) -> "Asked":
@@ -242,7 +241,7 @@ def _of_minutes(desk: "Desk", named: list[str], options: dict[str, Any]) -> "Sam
     with sessions_bar(options["form"]) as told:
         found, tried = sampled(asked, options["workers"] or cores(), told)
     if options["form"] == "text":
-        click.echo(f" {tried.words}")
+        say(f" {tried.words}")
     return found
 
 

@@ -11,6 +11,7 @@ import click
 
 from engine.cli.clock import DAY
 from engine.cli.paths import SPECS
+from engine.cli.say import say
 from engine.model.collector import no_collection
 from engine.model.counted import counted
 from engine.model.errors import MisuseError, StoreError
@@ -160,11 +161,11 @@ def show_problems(found: Mapping[str, Sequence[Diagnostic]], form: str, *, err: 
     """
     problems = _each_once(found.values())
     if form == "json":
-        click.echo(as_json(problems))
+        say(as_json(problems))
         return
     for problem in problems:
-        click.echo(as_github(problem) if form == "github" else _coloured(problem), err=err)
-    click.echo(summary(list(found.values())), err=err)
+        say(as_github(problem) if form == "github" else _coloured(problem), err=err)
+    say(summary(list(found.values())), err=err)
 
 
 def _coloured(problem: Diagnostic) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.say import say
 from engine.cli.stores import STORE
 from engine.model.errors import MisuseError
 from engine.store.place import Place, shown_path
@@ -100,7 +101,7 @@ def web(store: Place | None, **where: Any) -> None:
         pass  # what is wrong with it is said before anything listens
     server = serve_store(found, where)
     try:
-        click.echo(f" store {shown_path(found)}\n Ctrl+C stops the page; an engine goes on")
+        say(f" store {shown_path(found)}\n Ctrl+C stops the page; an engine goes on")
         wait_for_stop()
     finally:
         server.stop()
@@ -139,9 +140,9 @@ def serve_store(store: Place, where: dict[str, Any], live: "Live | None" = None)
     keep_secret(secret)
     door = Door(store, secret) if secret else None
     server = Server(lambda stopping: application(store, access, live, stopping=stopping, door=door, kept=kept), bind)
-    click.echo(f" page {server.start()}   its token is in {token.where}")
+    say(f" page {server.start()}   its token is in {token.where}")
     if door is not None:
-        click.echo(f" web hooks come in at {server.address}hooks/NAME   their secret is in {where_kept}")
+        say(f" web hooks come in at {server.address}hooks/NAME   their secret is in {where_kept}")
     return server
 
 

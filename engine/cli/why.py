@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from engine.cli.clock import CLOCK, SESSION_DAY
+from engine.cli.say import say
 from engine.cli.stores import check_bot, print_json, reads_store
 from engine.cli.width import echo
 from engine.model.session import at_exchange_time
@@ -111,7 +112,7 @@ def _show(document: dict[str, Any], lines: Sequence[str], path: Place, form: str
         return
     for line in lines:
         echo(line)
-    click.echo(f"\nstore {shown_path(path)}" + (f"   {document['mark']}" if document["mark"] else ""))
+    say(f"\nstore {shown_path(path)}" + (f"   {document['mark']}" if document["mark"] else ""))
 
 
 def _rule(

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from shutil import get_terminal_size
 from textwrap import wrap
 
-import click
-
+from engine.cli.say import say
 from engine.run.columns import aligned
 
 LEAST = 60
@@ -60,7 +59,7 @@ def hung(lead: str, text: str, *, shown: str | None = None) -> str:
 
 def echo(line: str, *, err: bool = False) -> None:
     """Write a line as it fits."""
-    click.echo("\n".join(fitted(line, err=err)), err=err)
+    say("\n".join(fitted(line, err=err)), err=err)
 
 
 def narrowed(
