@@ -25,6 +25,8 @@ NOBODY_READS = 141
 _SAFE_PATH = "PYTHONSAFEPATH"
 _UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """How a system says that what was printed has no place: a full disk, or a terminal that is gone."""
+_ENDED_BY_A_SIGN = ("strict", "surrogateescape")
+"""What a stream does with a sign that its encoding lacks: as most have it, and as that of the C locale, fail."""
 
 
 class _Entry(NamedTuple):
@@ -150,7 +152,7 @@ class Commands(click.Group):
         """Run the program; a sign that the terminal's encoding lacks is a question mark, and ends nothing."""
         _open_what_is_closed()
         for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            if isinstance(stream, TextIOWrapper) and stream.errors in _ENDED_BY_A_SIGN:
                 stream.reconfigure(errors="replace")
         leave_at_end()
         try:

@@ -169,6 +169,14 @@ def test_a_signal_gives_the_terminal_back(store: Path, number: int) -> None:
         assert seen.left() == 0
 
 
+def test_a_terminal_of_the_c_locale_has_the_table(store: Path) -> None:
+    ascii_alone = ("env", "LC_ALL=C", "PYTHONUTF8=0", "PYTHONCOERCECLOCALE=0")
+    with terminal(*ascii_alone, *COMMAND, str(store)) as seen:
+        seen.see(WATCHER)
+        seen.press("q")
+        assert seen.left() == 0
+
+
 def test_a_fault_of_ours_gives_the_terminal_back(store: Path) -> None:
     with terminal(sys.executable, "-c", FAULTY, str(store)) as seen:
         assert seen.left() == 1

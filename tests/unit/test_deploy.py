@@ -70,7 +70,7 @@ def program(name: str) -> str:
 
 
 def said_by(*command: str | Path) -> tuple[int, str]:
-    done = subprocess.run([str(each) for each in command], capture_output=True, text=True, check=False)
+    done = subprocess.run([str(each) for each in command], capture_output=True, encoding="utf-8", check=False)
     return done.returncode, (done.stdout + done.stderr).strip()
 
 

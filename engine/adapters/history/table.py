@@ -147,7 +147,8 @@ def fields_of(line: str) -> list[str]:
 def reading(path: Path) -> Iterator[IO[str]]:
     """Open a text file, also a gzipped one, and say where it is damaged. Raises: StoreError."""
     try:
-        with gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="") as stream:
+        opened = gzip.open if path.suffix == ".gz" else open
+        with opened(path, "rt", encoding="utf-8", newline="") as stream:
             yield stream
     except (EOFError, ZlibError, gzip.BadGzipFile) as error:
         raise refusal(refused(path.name, 0, "the file is cut off within its compression")) from error

@@ -123,7 +123,7 @@ def _levels(arrow: Any, day: HistoryDay) -> Any:
 
 
 def _write_settled(day: HistoryDay, file: Path) -> None:
-    with file.open("w", newline="") as stream:
+    with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(("symbol", "trading_class", "level"))
         writer.writerows((symbol, trading_class, level) for (symbol, trading_class), level in day.settled.items())

@@ -59,7 +59,7 @@ def _write_daily(file: Path, bars: Sequence[DailyBar]) -> None:
     try:
         known = {}
         if file.exists():
-            with file.open(newline="") as stream:
+            with file.open(encoding="utf-8", newline="") as stream:
                 known = {row[0]: row for row in list(csv.reader(stream))[1:]}
         told = {str(bar.date): [str(bar.date), *map(repr, (bar.open, bar.high, bar.low, bar.close))] for bar in bars}
         known |= {day: row for day, row in told.items() if day not in known or _is_whole(row)}

@@ -139,7 +139,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_it_starts_light() -> None:
     command = [sys.executable, "-X", "importtime", "-m", "engine.cli.main", "explain", str(shipped("specs"))]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     heavy = ("jsonschema", "sqlalchemy", "ib_async", "numpy", "rich", "asyncio", "engine.adapters", "engine.sim")
     assert "engine.review.explain" in imported
