@@ -101,7 +101,8 @@ def _no_files(asked: Asked) -> tuple[Path, ...]:
 def _known(asked: Asked) -> Asked:
     """Return what was asked for with its kind. Raises: MisuseError at an option that it has not, StoreError."""
     if not asked.path.exists():
-        raise StoreError(f"{asked.path} does not exist", _HELP)
+        is_kind = not asked.kind and str(asked.path) in KINDS
+        raise StoreError(f"{asked.path} does not exist", _OF_A_KIND.format(asked.path) if is_kind else _HELP)
     if asked.kind != "tapes" and _is_database(asked.path):
         beside = asked.path.with_name(f"{asked.path.stem}{ENDING}")
         help = f"what its runs have recorded lies beside it: tapes:{beside}" if beside.is_dir() else _HELP
@@ -237,4 +238,5 @@ KINDS: Mapping[str, Kind] = {
     "eod": Kind(_end_of_day, looks_like_days, ("symbol", "at", "stands")),
     "model": Kind(_model, _has_daily, ("symbol", "rates", "step", "dte", "width"), _no_files),
 }
+_OF_A_KIND = "it is a kind of data: write {}:PATH; docs/history-data.md describes it"
 _HELP = f"write a path, or one of {', '.join(f'{name}:PATH' for name in KINDS)}; docs/history-data.md describes them"

@@ -435,6 +435,9 @@ def test_a_hole_within_the_session_is_told(tmp_path: Path) -> None:
 def test_what_cannot_be_opened_says_so(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="does not exist"):
         open_source(str(tmp_path / "nothing"))
+    with pytest.raises(StoreError, match="does not exist") as of_a_kind:
+        open_source("model")
+    assert "write model:PATH" in str(of_a_kind.value.help)
     with pytest.raises(StoreError, match="nobody can say what kind"):
         open_source(str(tmp_path))
     with pytest.raises(MisuseError, match="no kind of data 'parket'"):
