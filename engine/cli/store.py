@@ -16,7 +16,7 @@ from engine.model.errors import MisuseError
 from engine.model.session import EXCHANGE_ZONE
 from engine.store.latest import chosen_store, run_store
 from engine.store.place import Place, shown_path
-from engine.store.queries import Run, StoreReader
+from engine.store.queries import StoreReader
 
 if TYPE_CHECKING:
     from engine.run.audit.audit import Verdict
@@ -156,7 +156,7 @@ def export(folder: Path, named: Place | None, form: str) -> None:
     from engine.store.export import export_sheets
 
     with StoreReader(chosen_store(named)) as reader:
-        pretended = _pretended(reader.run())
+        pretended = reader.run().pretended
     if pretended:
         say(f"{pretended}: none of it belongs into an account's books", err=True)
     for path, count in export_sheets(chosen_store(named), folder, EXPORTED, form):
@@ -188,15 +188,6 @@ def tie_store(ctx: click.Context, statement: Path, store: Place | None, form: st
             say(line)
         say(f"\n store {shown_path(path)}")
     ctx.exit(0 if found.ties else 1)
-
-
-def _pretended(run: Run) -> str:
-    """Return why nothing of a run was traded in an account, "" where it was."""
-    data: Any = {} if run.started is None else run.started.data
-    if run.mark or not data.get("simulated"):
-        return run.mark
-    is_backtest = (data.get("settings") or {}).get("mode") == "backtest"
-    return "a backtest: its orders were filled by a model" if is_backtest else "a simulated market"
 
 
 def _document(verdict: "Verdict") -> dict[str, Any]:

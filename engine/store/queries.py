@@ -92,6 +92,15 @@ class Run:
         shadow = f", a shadow of {told['shadow_of']}" if told.get("shadow_of") else ""
         return f"observed{shadow}: nothing was sent, and orders filled by a model ({told.get('fills')})"
 
+    @property
+    def pretended(self) -> str:
+        """Why nothing of a run was traded in an account, "" where it was."""
+        data: Any = {} if self.started is None else self.started.data
+        if self.mark or not data.get("simulated"):
+            return self.mark
+        is_backtest = (data.get("settings") or {}).get("mode") == "backtest"
+        return "a backtest: its orders were filled by a model" if is_backtest else "a simulated market"
+
     def state(self, bot: str = "", *, holds: bool = False) -> str:
         """Return stopped, starting, running or stopping, of one bot or of the engine.
 

@@ -22,15 +22,20 @@ LEAST = 10
 
 
 def calibrated(store: Place, shown: str) -> FillModel:
-    """Return the model of a store's own fills. Raises: StoreError, MisuseError when they are too few."""
+    """Return the model of a store's own fills, which says where no market made them.
+
+    Raises: StoreError, MisuseError when they are too few.
+    """
     with StoreReader(store) as reader:
         parts = [part for row in reader.view("trades") if (part := _part(row)) is not None]
+        pretended = reader.run().pretended
     if len(parts) < LEAST:
         raise MisuseError(
             f"{shown} holds {len(parts)} filled entries with their quotes, {LEAST} are needed", "use --fills mid+0.25"
         )
     part = round(median(parts), 3)
-    return FillModel(part, f"mid+{part:g} ({len(parts)} fills of {shown})")
+    where = f"{shown}, {pretended}" if pretended else shown
+    return FillModel(part, f"mid+{part:g} ({len(parts)} fills of {where})")
 
 
 def _part(row: Row) -> float | None:

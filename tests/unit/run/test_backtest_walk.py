@@ -342,7 +342,9 @@ def test_fills_are_measured_by_those_of_a_store(tmp_path: Path) -> None:
     run(desk, tmp_path / "few.db", source, last=FIRST)
     with pytest.raises(MisuseError, match="holds 1 filled entries"):
         calibrated(tmp_path / "few.db", "few.db")
-    assert calibrated(tmp_path / "mid.db", "mid.db").part <= 0.05
+    found = calibrated(tmp_path / "mid.db", "mid.db")
+    assert found.part <= 0.05
+    assert found.name.endswith(" fills of mid.db, a backtest: its orders were filled by a model)")
     assert 0.3 < calibrated(tmp_path / "natural.db", "natural.db").part <= 0.5
 
 
