@@ -51,8 +51,7 @@ def happening_line(told: Happening, width: int | None = None) -> Text:
 
 def cut(line: Text, width: int) -> Text:
     """Return a line that ends at `width`, with an ellipsis where something was left out, and steers no terminal."""
-    if not line.plain.isprintable():
-        line.plain = harmless(line.plain)
+    line.plain = harmless(line.plain)
     line.truncate(width, overflow="ellipsis")
     line.no_wrap = True
     return line

@@ -9,6 +9,8 @@ import sys
 
 import click
 
+from engine.model.printable import INSTEAD
+
 _STEERS = re.compile(
     "\x1b(?!\\[(?:[0-7]|[39][0-7])m)"  # but colours, as our own lines have them
     "|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
@@ -24,4 +26,4 @@ def say(text: str, *, err: bool = False, nl: bool = True) -> None:
 
 def harmless(text: str) -> str:
     """Return a text as a terminal may have it: a sign that would steer it is shown as a replacement character."""
-    return text if text.isprintable() else _STEERS.sub("\N{REPLACEMENT CHARACTER}", text)
+    return text if text.isprintable() else _STEERS.sub(INSTEAD, text)

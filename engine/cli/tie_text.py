@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from engine.model.counted import counted
+from engine.model.printable import printable
 from engine.run.tie.finding import Difference, amount, dealt
 from engine.run.tie.statement import Event, Told
 from engine.run.tie.tie import Sum, Tie
-from engine.run.tie.xml import printable
 
 
 def tie_lines(found: Tie) -> Iterator[str]:

@@ -5,7 +5,11 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import field, replace
 from enum import StrEnum
 
+from engine.model.printable import printable
 from engine.model.values import dataclass
+
+_KEPT = "\t"
+"""What stands in a line of a document as it is: its caret has the same."""
 
 
 class Severity(StrEnum):
@@ -64,15 +68,10 @@ def as_error(diagnostic: Diagnostic) -> Diagnostic:
     return replace(diagnostic, severity=Severity.ERROR)
 
 
-def printable(text: str) -> str:
-    """Return `text` with all that could move a terminal's cursor replaced (tabs are kept)."""
-    return "".join(letter if letter.isprintable() or letter == "\t" else "\N{REPLACEMENT CHARACTER}" for letter in text)
-
-
 def headline(diagnostic: Diagnostic) -> str:
     """Return `file:line:col: error[RB112]: message`."""
     place = f"{diagnostic.file}:{diagnostic.line}:{diagnostic.col}"
-    return printable(f"{place}: {diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}")
+    return printable(f"{place}: {diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}", kept=_KEPT)
 
 
 def render(diagnostic: Diagnostic) -> str:
@@ -82,11 +81,11 @@ def render(diagnostic: Diagnostic) -> str:
     caret = "^" * max(1, diagnostic.end_col - diagnostic.col)
     lines = [
         headline(diagnostic),
-        f"{number} | {printable(diagnostic.text)}".rstrip(),
+        f"{number} | {printable(diagnostic.text, kept=_KEPT)}".rstrip(),
         f"{' ' * len(number)} | {before}{caret}",
     ]
     if diagnostic.help:
-        lines.append(f"   = help: {printable(diagnostic.help)}")
+        lines.append(f"   = help: {printable(diagnostic.help, kept=_KEPT)}")
     return "\n".join(lines)
 
 

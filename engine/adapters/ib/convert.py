@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from engine.model.contract import Contract, Option, Right, Underlying
 from engine.model.event import BrokerStatus
 from engine.model.facts import Dividend
+from engine.model.printable import printable
 from engine.model.session import EXCHANGE_ZONE
 
 UNSET_INTEGERS = frozenset(("", "2147483647", "9223372036854775807"))
@@ -99,7 +100,7 @@ def plain_text(text: str) -> str:
     if "\\u" in text:
         with suppress(UnicodeDecodeError):
             text = text.encode("ascii", "backslashreplace").decode("unicode-escape")
-    return text if text.isprintable() else "".join(sign if sign.isprintable() else " " for sign in text)
+    return printable(text, instead=" ")
 
 
 def option(

@@ -7,6 +7,7 @@ exchange, so that it fits bars of any length; on the chart of another symbol it 
 from collections.abc import Iterator
 from datetime import datetime
 
+from engine.model.printable import printable
 from engine.model.session import EXCHANGE_ZONE, session_from
 from engine.run.chart.chart import Chart, Held, Mark, MarkKind
 
@@ -96,7 +97,7 @@ def _cut(words: str, length: int) -> str:
 
 def _plain(words: str) -> str:
     """Return words that may stand in a comment: one line, no control signs."""
-    return "".join(each if each.isprintable() else " " for each in words)
+    return printable(words, instead=" ")
 
 
 def _quoted(words: str) -> str:

@@ -17,9 +17,10 @@ from pathlib import Path
 
 from engine.model.errors import MisuseError
 from engine.model.money import ZERO
+from engine.model.printable import printable
 from engine.model.values import dataclass
 from engine.run.tie.statement import Contract, Event, Statement, Told
-from engine.run.tie.xml import printable, read_elements
+from engine.run.tie.xml import read_elements
 from engine.store.finance.books import base_of
 
 Attributes = Mapping[str, str]

@@ -44,11 +44,6 @@ def read_elements(path: Path, begin: Begin) -> None:
         raise MisuseError(f"{path}: its encoding cannot be read") from error
 
 
-def printable(text: str) -> str:
-    """Return a text of a file as a terminal may show it: nothing in it moves the cursor."""
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
-
-
 def _bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as file:

@@ -1,0 +1,10 @@
+"""Texts of others as they may be shown: nothing in them moves a cursor, rings a bell or turns letters around."""
+
+INSTEAD = "\N{REPLACEMENT CHARACTER}"
+
+
+def printable(text: str, *, kept: str = "", instead: str = INSTEAD) -> str:
+    """Return `text` with `instead` for each sign that is not printable (`str.isprintable`), but those that are kept."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() or sign in kept else instead for sign in text)
