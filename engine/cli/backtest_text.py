@@ -13,11 +13,11 @@ from engine.run.backtest.results import (
     Sums,
     Trade,
     brought_words,
-    in_shares_words,
     ruined_words,
     span_words,
 )
 from engine.run.columns import aligned, price, signed
+from engine.run.in_shares import InShares, in_shares_lines
 
 SHOWN_RULES, SHOWN_ALARMS = 8, 5
 _RIGHT = frozenset(range(1, 9))
@@ -67,8 +67,12 @@ def _head(results: Results) -> Iterator[str]:
         yield f" {words}"
     if still := sum(trade.left is None for trade in results.trades):
         yield f" open at the end: {counted(still, 'position')}, which the account counts at the last mid"
-    if words := in_shares_words(sum(trade.in_shares for trade in results.trades)):
+    for words in in_shares_lines([_in_shares(each) for each in results.trades if each.in_shares]):
         yield f" {words}"
+
+
+def _in_shares(trade: Trade) -> InShares:
+    return InShares(trade.name, None if trade.left is None else trade.net, trade.worth)
 
 
 def _sums(results: Results, width: int | None) -> Iterator[str]:

@@ -12,8 +12,8 @@ from engine.cli.width import terminal_width
 from engine.model.counted import counted
 from engine.model.errors import MisuseError
 from engine.model.money import dollars
-from engine.record.record import Kind
 from engine.run.columns import aligned, signed
+from engine.run.in_shares import InShares, in_shares_lines, read_in_shares
 from engine.run.periods import Period
 from engine.store.latest import chosen_store
 from engine.store.place import Place, shown_path
@@ -87,7 +87,7 @@ def summary(
     found = {name: by_bot.get(name, NOTHING) for name in ([bot] if bot else known)}
     total = None if bot else (together or [NOTHING])[0]
     if form == "json":
-        told = {"bots": found, **apart._asdict(), "mark": mark, "drift": drift, "store": shown_path(path)}
+        told = {"bots": found, **apart.as_document(), "mark": mark, "drift": drift, "store": shown_path(path)}
         print_json(told | ({"all": total} if total else {}))
         return
     _show(found | ({"all": total} if total and len(found) > 1 else {}))
@@ -101,23 +101,24 @@ class _Apart(NamedTuple):
     """Closed trades, by position, of which sums do not say all."""
 
     estimated: list[str]
-    in_shares: list[str]
+    in_shares: list[InShares]
 
     @classmethod
     def of(cls, reader: StoreReader, bot: str) -> "_Apart":
         """Return those of a bot, or of all."""
-        from engine.run.in_shares import ended_in_shares
+        return cls(reader.estimated(bot), read_in_shares(reader, bot))
 
-        return cls(reader.estimated(bot), ended_in_shares(reader.records((Kind.SETTLEMENT,)), bot))
+    def as_document(self) -> dict[str, Any]:
+        """Return them as plain data."""
+        return {"estimated": self.estimated, "in_shares": [each.as_document() for each in self.in_shares]}
 
 
 def _tell(apart: _Apart) -> None:
     if apart.estimated:
         count, named = counted(len(apart.estimated), "trade"), ", ".join(apart.estimated)
         say(f"\n {count} at a price that nobody has told: the sums have an estimate of {named}")
-    if apart.in_shares:
-        count, named = counted(len(apart.in_shares), "trade"), ", ".join(apart.in_shares)
-        say(f"\n {count} ended in shares, {named}: what the shares made is in the account alone")
+    for place, words in enumerate(in_shares_lines(apart.in_shares)):
+        say(f" {words}" if place else f"\n {words}: {', '.join(each.position for each in apart.in_shares)}")
 
 
 def _beside(mark: str) -> str:
@@ -145,7 +146,7 @@ def _by_period(path: Place, bot: str | None, span: str, account: Path | None, fo
             "bot": bot,
             "mark": mark,
             "periods": rows,
-            **apart._asdict(),
+            **apart.as_document(),
             "store": shown_path(path),
         }
         print_json(told)

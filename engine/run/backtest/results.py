@@ -3,7 +3,7 @@
 Formulas: `model/performance.py` for the Sharpe ratio (of the account's change by session), win rate and expectancy.
 Profit factor: dollars won by dollars lost. Drawdown: how far the account stood below its best so far at the end of a
 session. Profit of a trade is net of commissions; shares that were assigned count in the account by their price, not in
-a trade.
+a trade, of which `worth` says how far its strikes were from the market.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,7 +12,6 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from engine.model.counted import counted
 from engine.model.errors import StoreError
 from engine.model.money import ZERO, cents
 from engine.model.performance import expectancy, sharpe, sharpe_error, win_rate
@@ -25,7 +24,7 @@ from engine.run.backtest.funnel import Funnel
 from engine.run.backtest.notes import FINDING, REGIME
 from engine.run.backtest.waking import SETTLES
 from engine.run.desk import compile_text
-from engine.run.in_shares import ended_in_shares
+from engine.run.in_shares import InShares, read_in_shares
 from engine.run.periods import Period, periods
 from engine.run.resume import spec_texts
 from engine.run.trade_text import is_opened, left_at, structure_of
@@ -35,7 +34,7 @@ from engine.store.queries import Row, StoreReader
 
 VIX_EDGES = (12.0, 15.0, 20.0, 25.0, 35.0)
 """Between which a session's first VIX is told apart."""
-_KINDS = (*funnel.KINDS, Kind.ACCOUNT, Kind.FACTS, Kind.ALARM, Kind.RUN_STARTED, Kind.SETTLEMENT)
+_KINDS = (*funnel.KINDS, Kind.ACCOUNT, Kind.FACTS, Kind.ALARM, Kind.RUN_STARTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +43,8 @@ class Trade:
 
     Units: entry and exit are net prices per share as the views have them; given: how far from the mid its entry filled,
     in dollars a share, positive when it cost something. vix: at the first instant of the session. in_shares: it was
-    assigned or exercised; what the shares make or lose is in the account, and no part of `net`.
+    assigned or exercised; what the shares make or lose is in the account, and no part of `net`. worth: dollars by which
+    their strikes were better than the market then, None of other trades and where nobody knew (`InShares`).
     """
 
     name: str
@@ -62,6 +62,7 @@ class Trade:
     net: Decimal
     vix: float | None
     in_shares: bool
+    worth: Decimal | None
     why: str
 
 
@@ -125,16 +126,15 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
     with StoreReader(store) as reader:
         records = reader.records(_KINDS)
         trades, orders = reader.view("trades"), _by_position(reader.view("orders"))
-        bots = reader.bots()
+        bots, in_shares = reader.bots(), {each.position: each for each in read_in_shares(reader)}
         months = periods(reader, "month", expected=expected)
     started = next((record for record in reversed(records) if record.kind is Kind.RUN_STARTED), None)
     settings: Any = None if started is None else started.data.get("settings")
     if started is None or not settings or settings.get("mode") != "backtest":
         raise StoreError(f"{shown} holds no backtest", "'rulebot summary' sums up what a run has traded")
     vix = _vix(records)
-    delivered = frozenset(ended_in_shares(records))
     found = tuple(
-        _trade(row, orders.get(row["position"], ()), vix, shown, in_shares=row["position"] in delivered)
+        _trade(row, orders.get(row["position"], ()), vix, shown, in_shares.get(str(row["position"])))
         for row in trades
         if is_opened(row)
     )
@@ -164,11 +164,6 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
         findings=tuple(_finding(record) for record in records if _is_fact(record, FINDING)),
         shown=shown,
     )
-
-
-def in_shares_words(count: int) -> str:
-    """Return what to say of so many trades that ended in shares, "" of none."""
-    return f"ended in shares: {counted(count, 'trade')}; what the shares made is in the account alone" if count else ""
 
 
 def span_words(settings: Mapping[str, Any], days: Sequence[date]) -> str:
@@ -286,7 +281,7 @@ def _by_position(orders: Iterable[Row]) -> Mapping[str, Sequence[Row]]:
     return found
 
 
-def _trade(row: Row, orders: Sequence[Row], vix: Mapping[date, float], shown: str, *, in_shares: bool) -> Trade:
+def _trade(row: Row, orders: Sequence[Row], vix: Mapping[date, float], shown: str, in_shares: InShares | None) -> Trade:
     entered = str(row["entry_time"])
     day, is_closed = _day_of(entered), row["exit_time"] is not None and row["final_pnl"] is not None
     filled, mid = row["entry_price"], row["entry_mid"]
@@ -305,7 +300,8 @@ def _trade(row: Row, orders: Sequence[Row], vix: Mapping[date, float], shown: st
         commissions=_money(row["commissions"]),
         net=_money(row["final_pnl"]) if is_closed else ZERO,
         vix=vix.get(day),
-        in_shares=in_shares,
+        in_shares=in_shares is not None,
+        worth=None if in_shares is None else in_shares.worth,
         why=f"rulebot why {row['strategy_id']} --date {day} --at {entered[11:19]} --store {shown}",
     )
 

@@ -8,7 +8,7 @@ it is hypothetical, and neighbouring minutes have much of their outcome in commo
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field
 from datetime import date, datetime, time, timedelta
 from functools import partial
@@ -19,6 +19,7 @@ from engine.adapters.history.finding import data_of
 from engine.compile.reads import calls_of
 from engine.model.errors import MisuseError
 from engine.model.facts import EventCalendar
+from engine.model.money import ZERO
 from engine.model.position import Position
 from engine.model.session import EXCHANGE_ZONE, Anchor, DayTime, session_on
 from engine.model.values import dataclass
@@ -28,11 +29,12 @@ from engine.run.backtest.notes import FEATURES
 from engine.run.backtest.sampling import Sampler, Sampling, streaming
 from engine.run.backtest.walk import CASH, Walk
 from engine.run.desk import Sources, load_desk
-from engine.run.in_shares import ends_in_shares
+from engine.run.in_shares import worths
 from engine.run.learn.samples import Sample, Samples
 from engine.run.processes import deaf, several
 from engine.run.sweep.shared import Shared
 from engine.spec.nouns.entry import Window
+from engine.store.finance.books import books_of
 from engine.turn.program import AccountLimits, CompiledBot, Program, compile_bot
 
 MINUTE = timedelta(minutes=1)
@@ -134,7 +136,7 @@ class _World:
     walk: Walk
     since: date
     noted: dict[str, Record] = field(default_factory=dict)
-    in_shares: bool = False
+    endings: list[Record] = field(default_factory=list)
     findings: dict[Finding, None] = dataclasses.field(default_factory=dict)
 
     def live_through(self, day: date) -> None:
@@ -144,7 +146,8 @@ class _World:
             for record in done.records:
                 if record.kind is Kind.FACTS and record.data["what"] == FEATURES:
                     self.noted.setdefault(record.position, record)
-                self.in_shares = self.in_shares or ends_in_shares(record)
+                if record.kind is Kind.SETTLEMENT:
+                    self.endings.append(record)
         self.since = day + timedelta(days=1)
 
     @property
@@ -187,7 +190,7 @@ def of_days(asked: Asked, days: Sequence[date]) -> Found:
             if trade.state != "closed":
                 open_worlds.append(world)
             else:
-                rows.append(_sample(world.noted[trade.id], trade, in_shares=world.in_shares))
+                rows.append(_sample(world.noted[trade.id], trade, world.endings))
     return Found(tried=tried, entered=entered, rows=tuple(rows), findings=tuple(source.findings))
 
 
@@ -229,11 +232,13 @@ def _program(bot: CompiledBot, lines: int) -> Program:
     return Program(bots={bot.plan.name: bot}, pinned={}, limits=AccountLimits(), install=INSTALL, line_limit=lines)
 
 
-def _sample(noted: Record, trade: Position, *, in_shares: bool) -> Sample:
+def _sample(noted: Record, trade: Position, endings: Iterable[Record]) -> Sample:
     left = noted.at if trade.closed_at is None else trade.closed_at
     values = tuple(None if each is None else float(each) for each in _list(noted.data["value"]))
-    net = float(trade.net) / trade.quantity
-    return Sample(entered=noted.at, left=max(left, noted.at), values=values, net=net, in_shares=in_shares)
+    own = (each for each in endings if each.position == trade.id)
+    in_shares = worths(books_of(own, {trade.id: trade}).endings)
+    net = float(trade.net + (in_shares.get(trade.id) or ZERO)) / trade.quantity
+    return Sample(entered=noted.at, left=max(left, noted.at), values=values, net=net, in_shares=bool(in_shares))
 
 
 def _list(value: Json) -> Sequence[Any]:

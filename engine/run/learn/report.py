@@ -61,7 +61,7 @@ class Report:
     """All of it. line: dollars a structure above which a trade counts as good. left_out: features, and why.
 
     every: the trades are hypothetical, one for every so many minutes; None: the bot made them. Then errors count those
-    of one session as one. in_shares: trades that were assigned or exercised, whose shares are in no figure.
+    of one session as one. in_shares: trades that were assigned or exercised, with their shares as they stood then.
     """
 
     samples: int

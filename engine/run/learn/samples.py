@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.compile.features import VERSION
 from engine.model.errors import MisuseError, StoreError
+from engine.model.money import ZERO
 from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.model.values import dataclass
 from engine.record.record import Kind, Record
@@ -21,7 +22,8 @@ class Sample:
     """One closed trade. values: its features, None where one was not known. net: dollars a structure, after all.
 
     left: when its last leg was over, be it a wing that expires: what it made is not known before.
-    in_shares: it was assigned or exercised; what the shares made or lost is no part of `net`.
+    in_shares: it was assigned or exercised; of what the shares made or lost `net` has what they were worth beside their
+    strikes when they came.
     """
 
     entered: datetime
@@ -73,7 +75,7 @@ def read_samples(store: Place, bot: str, digest: str) -> Samples:
             entered=known[trade.name].at,
             left=max(known[trade.name].at, _instant(over[trade.name])),
             values=_values(known[trade.name].data["value"]),
-            net=float(trade.net) / trade.quantity,
+            net=float(trade.net + (trade.worth or ZERO)) / trade.quantity,
             in_shares=trade.in_shares,
         )
         for trade in closed

@@ -52,6 +52,7 @@ def trade(number: int, net: float, left: str | None = "2026-09-02 12:00:00") -> 
         "net": net,
         "vix": 17.0,
         "in_shares": number == 2,
+        "worth": -20.0 if number == 2 else None,
     }
 
 
@@ -140,7 +141,7 @@ def test_a_report_is_one_file_whose_trades_lead_to_their_why() -> None:
         "crossed <",
         "a.csv:7",
         "no sum of trades: 1 position.",
-        "Ended in shares: 1 trade;",
+        "Ended in shares: 1 trade; what the shares made is in the account alone; at strikes $20.00 worse than the",
     ):
         assert words in found.text
     assert found.text.index("often") < found.text.index("seldom")

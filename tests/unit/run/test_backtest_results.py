@@ -95,7 +95,7 @@ def why_of(store: Path, left: str) -> str:
 
 def trade(left: str, vix: float | None = None) -> Trade:
     """Return a trade that was left at an instant."""
-    figures: Any = {**dict.fromkeys(("entry", "exit", "given"), None), "in_shares": False}
+    figures: Any = {**dict.fromkeys(("entry", "exit", "given", "worth"), None), "in_shares": False}
     money: Any = dict.fromkeys(("commissions", "net"), Decimal(0))
     words = {"symbol": "SPX", "structure": "5920/5930p", "entered": f"{DAY} 10:00:00", "why": "rulebot why"}
     return Trade(name="P9", bot=CONDOR, quantity=1, left=left, reason="stop", vix=vix, **words, **figures, **money)

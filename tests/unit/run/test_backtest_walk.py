@@ -27,6 +27,7 @@ from engine.model.event import OpeningMoveReport
 from engine.model.events import event_calendar
 from engine.model.facts import Bar, Bars, Listing
 from engine.model.market import Board
+from engine.model.money import dollars
 from engine.model.session import EXCHANGE_ZONE, Session, at_exchange_time, exchange_date, session_before, session_on
 from engine.record.record import Kind, Record
 from engine.run.audit.audit import audit_store
@@ -45,6 +46,7 @@ from engine.run.backtest.walk import DayDone, Walk
 from engine.run.calendars import shipped_dates
 from engine.run.chart.gather import chart_of_day
 from engine.run.desk import Desk, load_desk
+from engine.run.in_shares import InShares, read_in_shares
 from engine.run.why_day import parts_told
 from engine.store.queries import StoreReader
 
@@ -736,7 +738,13 @@ def test_shares_that_are_assigned_count_in_the_account_by_their_price(tmp_path: 
     strike = float(trade.structure.partition("p")[0])
     lost = 100.0 * (strike - float(day.levels["SPY"][-1]))
     assert (trade.reason, trade.net > 0, trade.in_shares) == ("assigned", True, True)
-    assert " ended in shares: 1 trade; what the shares made is in the account alone" in result_lines(found)
+    assert float(trade.worth or 0) == pytest.approx(-lost, abs=0.01)
+    said = list(result_lines(found))
+    place = said.index(" ended in shares: 1 trade; what the shares made is in the account alone")
+    assert said[place + 1] == f" at strikes {dollars(lost)} worse than the market then"
+    with StoreReader(tmp_path / "x.db") as reader:
+        assert read_in_shares(reader) == [InShares(trade.name, trade.net, trade.worth)]
+        assert not read_in_shares(reader, "another")
     assert float(found.profit) == pytest.approx(float(trade.net) - lost, abs=0.01)
     went_on = run(desk_of(tmp_path, ASSIGNED), tmp_path / "x.db", source, last=date(2026, 9, 2), resumes=True)
     whole = run(desk_of(tmp_path, ASSIGNED), tmp_path / "y.db", source, last=date(2026, 9, 2))

@@ -1,12 +1,15 @@
 """Samples of minutes: which there are, what keeps a bot out that is lifted, and trades that last beyond their day."""
 
+from dataclasses import replace
 from datetime import date, time
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from past_days import PastDays
 
+from engine.adapters.history.day import HistoryDay
 from engine.model.events import event_calendar
 from engine.model.facts import EventCalendar
 from engine.model.session import EXCHANGE_ZONE
@@ -47,9 +50,10 @@ def no_events() -> EventCalendar:
     return event_calendar([])
 
 
-def sources(folder: Path) -> Sources:
-    (folder / "overnight.yaml").write_text(SPEC)
-    found = load_desk([str(folder / "overnight.yaml")], {}, None).sources
+def sources(folder: Path, text: str = SPEC) -> Sources:
+    file = folder / f"{text.partition('name: ')[2].splitlines()[0]}.yaml"
+    file.write_text(text)
+    found = load_desk([str(file)], {}, None).sources
     assert found is not None
     return found
 
@@ -117,3 +121,32 @@ def test_a_trade_that_outlasts_the_data_is_told_and_teaches_nothing(tmp_path: Pa
 def test_a_task_goes_beyond_its_days_for_the_trades_of_its_days_alone(tmp_path: Path) -> None:
     found = of_days(asked(tmp_path), [date(2026, 9, 1)])
     assert (found.tried, [row.left.day for row in found.rows]) == (2, [2, 2])
+
+
+ASSIGNED = """rulebot: 1
+name: assigned
+about: Sells a put and takes the shares.
+underlying: SPY
+entry: {at: "10:00"}
+legs:
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {at: spot, multiple_of: 5}}
+order: {start: mid, step: 0.05, wait: 10s, tries: 8, then: cancel}
+exits:
+  - at_expiry: settle
+risk: {undefined_risk: allow}
+"""
+
+
+def fallen(day: HistoryDay) -> HistoryDay:
+    opened = day.levels["SPY"][0]
+    return replace(day, levels={**day.levels, "SPY": np.linspace(opened, opened - 90.0, len(day.times))})
+
+
+def test_what_was_assigned_counts_with_the_shares_as_they_stood_then(tmp_path: Path) -> None:
+    """Its credit alone would teach that a put sold before a fall of ninety points is a win."""
+    opens = partial(PastDays, strikes=25, every=5, symbol="SPY", trading_class="SPY", change=fallen)
+    asked_of = replace(asked(tmp_path, last=1), sources=sources(tmp_path, ASSIGNED), opens=opens)
+    (row,) = of_days(asked_of, [date(2026, 9, 1)]).rows
+    assert row.in_shares
+    assert row.net < -1000.0

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from html import escape
 from typing import Any
 
@@ -10,7 +11,8 @@ from engine.run.backtest.report import tables
 from engine.run.backtest.report.charts import calendar, curves, falls, histogram
 from engine.run.backtest.report.scale import money, plain_money
 from engine.run.backtest.report.style import STYLE
-from engine.run.backtest.results import REGIMES, brought_words, in_shares_words, ruined_words, span_words
+from engine.run.backtest.results import REGIMES, brought_words, ruined_words, span_words
+from engine.run.in_shares import InShares, in_shares_lines
 
 Document = Mapping[str, Any]
 NO_WHY = "Why is in its store: rulebot why"
@@ -105,11 +107,16 @@ def _about(document: Document) -> str:
         words += f'<p class="warn">{escape(ruined[0].upper() + ruined[1:])}.</p>'
     if still := sum(trade["left"] is None for trade in document["trades"]):
         words += f"<p>Open at the end, and in no sum of trades: {counted(still, 'position')}.</p>"
-    ended = in_shares_words(sum(trade["in_shares"] for trade in document["trades"]))
+    ended = "; ".join(in_shares_lines([_in_shares(trade) for trade in document["trades"] if trade["in_shares"]]))
     span = span_words(told, [date.fromisoformat(day["date"]) for day in document["days"]])
     for said in filter(None, (span, brought_words(told), ended)):
         words += f"<p>{escape(said[0].upper() + said[1:])}.</p>"
     return words
+
+
+def _in_shares(trade: Document) -> InShares:
+    net, worth = (None if trade["left"] is None else trade["net"]), trade["worth"]
+    return InShares(trade["name"], *(None if each is None else Decimal(str(each)) for each in (net, worth)))
 
 
 def _figures(document: Document) -> str:
