@@ -9,16 +9,19 @@ from decimal import Decimal
 from itertools import cycle
 
 from engine.adapters.history.day import Finding, Source
+from engine.fill.apply import DELIVERING
 from engine.model.collector import seldom_collected
 from engine.model.errors import InvariantError, MisuseError
 from engine.model.facts import EventCalendar
 from engine.model.money import ZERO
 from engine.model.position import Position
 from engine.model.session import session_on, sessions_after
+from engine.record.record import Kind
 from engine.run.backtest.independence import is_independent
 from engine.run.backtest.lacking import gaps_of
 from engine.run.backtest.run import alone
-from engine.run.backtest.walk import Walk
+from engine.run.backtest.walk import DayDone, Walk
+from engine.run.in_shares import worths
 from engine.run.sweep.allocator import memory_kept
 from engine.run.sweep.arrays.bot import ArrayBot, Numbers
 from engine.run.sweep.arrays.day import ArrayDay
@@ -29,6 +32,7 @@ from engine.run.sweep.arrays.working import Unclear
 from engine.run.sweep.compiling import Compiling, Terms
 from engine.run.sweep.shared import Shared
 from engine.run.sweep.variant import Part, Trade, Variant, whole
+from engine.store.finance.books import books_of
 from engine.turn.program import CompiledBot
 
 Asked = tuple[int, tuple[str, ...], str]
@@ -55,6 +59,7 @@ class _Lived:
     by_turns: str = ""
     profits: list[Decimal] = field(default_factory=list)
     trades: dict[str, Trade] = field(default_factory=dict)
+    in_shares: set[str] = field(default_factory=set)
     by_arrays: int = 0
     unclear: Counter[str] = field(default_factory=Counter)
     findings: dict[Finding, None] = field(default_factory=dict)
@@ -70,6 +75,7 @@ class _Lived:
             trades=tuple(self.trades.values()),
             longest=self._longest(),
             still_open=len(self._open()),
+            in_shares=len(self.in_shares),
             by_arrays=self.by_arrays,
             by_turns=self.by_turns,
             unclear=tuple(self.unclear.items()),
@@ -123,7 +129,7 @@ class _Lived:
         walk = self.walk
         lived = alone(walk, day) if self.is_apart else walk.through(self.since, day)
         for done in lived:  # sessions without data before it, too, while something is held
-            self._keep_trades(done.date)
+            self._keep_trades(done)
             self.findings |= dict.fromkeys(done.findings)
         self.since = day + timedelta(days=1)
         if walk.state is None or walk.broker is None:
@@ -135,12 +141,15 @@ class _Lived:
         if self.bot is not None:
             self.walk = walk.anew()  # hundreds of variants must not each keep a session
 
-    def _keep_trades(self, day: date) -> None:
-        """Keep the trades that are over by the end of a session; the next one forgets them."""
-        state = self.walk.state
-        for position in () if state is None else state.positions.values():
+    def _keep_trades(self, done: DayDone) -> None:
+        """Keep the trades that are over by the end of a session, and which ended in shares; the next forgets them."""
+        known = {} if self.walk.state is None else self.walk.state.positions
+        for position in known.values():
             if position.state == "closed" and position.opened_at is not None and position.id not in self.trades:
-                self.trades[position.id] = Trade(position.net, position.session, day)
+                self.trades[position.id] = Trade(position.net, position.session, done.date)
+        settled = [each for each in done.records if each.kind is Kind.SETTLEMENT]
+        if any(each.data["how"] in DELIVERING for each in settled):
+            self.in_shares.update(worths(books_of(settled, known).endings))
 
 
 def evaluate(asked: Sequence[Asked], terms: Terms) -> list[Variant]:

@@ -31,8 +31,8 @@ class Part:
 
     profits: the account's change by session. longest: sessions that its longest position was held over, one that is
     still open among them. still_open: positions that are open at the end. is_apart: false where its sessions are not
-    apart from each other: then it was not lived through, unless all sessions were asked for. by_turns, unclear,
-    sessions, findings: see `Variant`.
+    apart from each other: then it was not lived through, unless all sessions were asked for. in_shares, by_turns,
+    unclear, sessions, findings: see `Variant`.
     """
 
     number: int
@@ -44,6 +44,7 @@ class Part:
     trades: tuple[Trade, ...] = ()
     longest: int = 0
     still_open: int = 0
+    in_shares: int = 0
     by_arrays: int = 0
     by_turns: str = ""
     unclear: tuple[tuple[str, int], ...] = ()
@@ -57,10 +58,10 @@ class Variant:
 
     problem: why it could not be run; then nothing else is told. longest: sessions that its longest trade was held over,
     one that is still open among them. still_open: positions that are open at the end, which count in `profits` by their
-    mids and in no sum of trades. by_arrays: sessions that were lived through by arrays, not turn by turn.
-    by_turns: why none of them can be; unclear: why others were not, and how many sessions for each reason.
-    sessions: their days, and findings: what was wrong with the data, as the first variant of a task tells them for all,
-    which read the same.
+    mids and in no sum of trades. in_shares: trades that ended in shares, whose worth is in `profits` alone. by_arrays:
+    sessions that were lived through by arrays, not turn by turn. by_turns: why none of them can
+    be; unclear: why others were not, and how many sessions for each reason. sessions: their days, and findings: what
+    was wrong with the data, as the first variant of a task tells them for all, which read the same.
     """
 
     number: int
@@ -76,6 +77,7 @@ class Variant:
     sharpe: float | None = None
     longest: int = 0
     still_open: int = 0
+    in_shares: int = 0
     by_arrays: int = field(default=0, compare=False)
     by_turns: str = field(default="", compare=False)
     unclear: tuple[tuple[str, int], ...] = field(default=(), compare=False)
@@ -113,6 +115,7 @@ def whole(parts: Sequence[Part]) -> Variant:
         sharpe=sharpe(profits),
         longest=max(each.longest for each in parts),
         still_open=parts[-1].still_open,
+        in_shares=sum(each.in_shares for each in parts),
         by_arrays=sum(each.by_arrays for each in parts),
         by_turns=first.by_turns,
         unclear=tuple(_sums(each.unclear for each in parts).items()),
@@ -133,6 +136,17 @@ def open_words(found: Sequence[Variant]) -> str:
         return ""
     words = f"{holding} of {counted(len(found), 'variant')} {'holds' if holding == 1 else 'hold'} positions at the end"
     return f"{words}: by their mids in drawdown and Sharpe, and in no net"
+
+
+def in_shares_words(found: Sequence[Variant]) -> str:
+    """Return how many variants have trades that ended in shares, and where those count; "" where none has."""
+    having = sum(each.in_shares > 0 for each in found)
+    if not having:
+        return ""
+    words = (
+        f"{having} of {counted(len(found), 'variant')} {'has' if having == 1 else 'have'} trades that ended in shares"
+    )
+    return f"{words}: what those made is in drawdown and Sharpe, and in no net"
 
 
 def turned(found: Iterable[Variant]) -> Mapping[str, int]:
