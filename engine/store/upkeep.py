@@ -88,6 +88,7 @@ def restore(source: Path, path: Place) -> Restored:
         )
     if path.exists() and source.exists() and source.samefile(path):
         raise StoreError(f"{source} is the store itself", "name a backup of it")
+    read_store(source).close()
     with hold_store(path), _fresh(path, source) as fresh:
         sound = _copied(source, fresh)
         kept = _set_aside(path)

@@ -3,11 +3,11 @@
 Of each filled entry the quotes of its legs when they were chosen are on record, and so is the mid at which the order
 was first priced. The part of the width by which the fill was worse than that mid is what a model is made of; its median
 is taken, which a few strange fills do not move. Fills better than the mid count as at mid, and worse than natural as
-natural.
+natural. What such a model leaves out are entries that never filled: at prices that nobody took. They are counted.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from statistics import median
 from typing import Any
 
@@ -28,6 +28,7 @@ def calibrated(store: Place, shown: str) -> FillModel:
     """
     with StoreReader(store) as reader:
         parts = [part for row in reader.view("trades") if (part := _part(row)) is not None]
+        missed = _missed(reader.view("orders", purpose="entry"))
         pretended = reader.run().pretended
     if len(parts) < LEAST:
         raise MisuseError(
@@ -35,7 +36,15 @@ def calibrated(store: Place, shown: str) -> FillModel:
         )
     part = round(median(parts), 3)
     where = f"{shown}, {pretended}" if pretended else shown
-    return FillModel(part, f"mid+{part:g} ({len(parts)} fills of {where})")
+    others = f"; {missed} entries never filled" if missed else ""
+    return FillModel(part, f"mid+{part:g} ({len(parts)} fills of {where}{others})")
+
+
+def _missed(orders: Iterable[Row]) -> int:
+    """Return how many positions were asked for in vain: all their orders are over, and nothing was filled."""
+    known = list(orders)
+    others = {row["position"] for row in known if row["status"] != "CANCELLED" or row["filled"]}
+    return len({row["position"] for row in known} - others)
 
 
 def _part(row: Row) -> float | None:

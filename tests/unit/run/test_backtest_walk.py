@@ -339,7 +339,12 @@ def test_fills_are_measured_by_those_of_a_store(tmp_path: Path) -> None:
         PastDays(every=3, strikes=25),
         date(2026, 9, 15),
     )
-    run(desk, tmp_path / "natural.db", source, last=last, fills=fill_model("natural"))
+    missing = tmp_path / "missing.yaml"
+    missing.write_text(
+        CONDOR.replace("name: condor", "name: missing").replace("tries: 4", "tries: 1"), encoding="utf-8"
+    )
+    both = load_desk([str(tmp_path / "condor.yaml"), str(missing)], {}, None)
+    asked = run(both, tmp_path / "natural.db", source, last=last, fills=fill_model("natural"))
     run(desk, tmp_path / "mid.db", source, last=last)
     run(desk, tmp_path / "few.db", source, last=FIRST)
     with pytest.raises(MisuseError, match="holds 1 filled entries"):
@@ -347,7 +352,12 @@ def test_fills_are_measured_by_those_of_a_store(tmp_path: Path) -> None:
     found = calibrated(tmp_path / "mid.db", "mid.db")
     assert found.part <= 0.05
     assert found.name.endswith(" fills of mid.db, a backtest: its orders were filled by a model)")
-    assert 0.3 < calibrated(tmp_path / "natural.db", "natural.db").part <= 0.5
+    natural = calibrated(tmp_path / "natural.db", "natural.db")
+    assert 0.3 < natural.part <= 0.5
+    assert [funnel.entered for funnel in asked.funnels if funnel.bot == "missing"] == [0]
+    (missed,) = (funnel.tried for funnel in asked.funnels if funnel.bot == "missing")
+    assert natural.name.endswith(f"were filled by a model; {missed} entries never filled)")
+    assert missed >= 9
 
 
 @pytest.mark.parametrize("spec", ["dte0_condor", "calm_tape_condor", "vertical_switch"])
