@@ -97,3 +97,22 @@ def hooks_send(name: str, says: str, store: Place | None) -> None:
     post_hook(found, name, says)
     later = "" if is_in_use(found) else "; no engine runs: the next one reads it"
     say(f" sent {name} to the engine of {found}{later}")
+    asked = _asked_for(found)
+    if asked is not None and name not in asked:
+        others = f": asked for is {', '.join(sorted(asked))}" if asked else ""
+        say(f" no bot of it asks for {name}{others}")
+
+
+def _asked_for(store: Place) -> set[str] | None:
+    """Return the names of hooks that bots of a store ask for, as they ran last; None where that is not known."""
+    from engine.model.errors import StoreError
+    from engine.run.desk import compile_text
+    from engine.run.resume import spec_texts
+    from engine.store.queries import StoreReader
+
+    try:
+        with StoreReader(store) as reader:
+            texts = spec_texts(dict(reader.run().specs))
+        return {name for text in texts for name, _ in compile_text(text).plan.needs.hooks} if texts else None
+    except StoreError:  # nothing has run there yet, or another version did
+        return None

@@ -146,7 +146,8 @@ def _operator(record: Record, _: State) -> Happening:
 
 def _webhook(record: Record, _: State) -> Happening:
     says = f", says {record.data['says']}" if record.data["says"] else ""
-    return Happening(record.at, "", one_line(f"web hook {record.data['name']}{says}"))
+    unheard = ", which no bot asks for" if record.data.get("asked_by") == [] else ""
+    return Happening(record.at, "", one_line(f"web hook {record.data['name']}{says}{unheard}"))
 
 
 def _reload(record: Record, _: State) -> Happening | None:

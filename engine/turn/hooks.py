@@ -43,18 +43,28 @@ def of_day(hooks: Hooks | None, session: Session) -> Hooks | None:
     return {name: hook for name, hook in hooks.items() if hook.came >= midnight}
 
 
+def asks_for(name: str, texts: Iterable[CompiledBot]) -> bool:
+    """Say whether one of the texts of a bot has a condition on hooks of a name."""
+    return any(name == asked for text in texts for asked, _ in text.plan.needs.hooks)
+
+
 def hook_came(work: Work, event: HookCame) -> dict[str, Any]:
     """Take a hook, once; whoever asks for its name is judged now, and when it counts no more."""
     state = work.state
     if event.id in state.hook_ids:
         return {}
-    work.record(Kind.WEBHOOK, id=event.id, name=event.name, says=event.says, came=utc_text(event.came))
+    asking = {name: texts for name in work.bots if asks_for(event.name, texts := work.texts_of(name))}
+    work.record(
+        Kind.WEBHOOK,
+        id=event.id,
+        name=event.name,
+        says=event.says,
+        came=utc_text(event.came),
+        asked_by=[*sorted(asking)],
+    )
     facts = replace(state.facts, hooks=after_hook(state.facts.hooks, event.name, event.says, event.came))
-    for name, bot in list(work.bots.items()):
-        texts = work.texts_of(name)
-        if any(event.name == asked for text in texts for asked, _ in text.plan.needs.hooks):
-            work.set_bot(
-                name, replace(bot, agenda=tuple(sorted({*bot.agenda, *expiries(facts.hooks, texts, work.at)})))
-            )
-            work.set_wake(name, work.at)
+    for name, texts in asking.items():
+        agenda = {*work.bots[name].agenda, *expiries(facts.hooks, texts, work.at)}
+        work.set_bot(name, replace(work.bots[name], agenda=tuple(sorted(agenda))))
+        work.set_wake(name, work.at)
     return {"facts": facts, "hook_ids": state.hook_ids | {event.id}}

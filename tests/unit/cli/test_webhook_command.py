@@ -9,7 +9,14 @@ from click.testing import CliRunner, Result
 
 from engine.cli.main import main
 from engine.model.event import HookCame
+from engine.record.record import Kind, Record
+from engine.run.desk import load_desk
 from engine.run.inbox import Inbox
+from engine.run.reread import told_specs
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 @pytest.fixture
@@ -65,6 +72,18 @@ def test_a_hook_by_hand_is_left_for_the_engine(data: Path, tmp_path: Path) -> No
     (left,) = Inbox(store).read(datetime(2026, 11, 18, 15, tzinfo=UTC))
     assert isinstance(left, HookCame)
     assert (left.name, left.says) == ("trend", "up")
+
+
+def test_a_hook_that_no_bot_asks_for_is_sent_and_told(data: Path, tmp_path: Path) -> None:
+    desk, store = load_desk([str(EXAMPLES / "webhook.yaml")], {}, None), tmp_path / "s.db"
+    journal = SqlJournal(open_store(store))
+    started = {"specs": told_specs(desk), "account": "DU1"}
+    journal.append([Record(datetime(2026, 11, 18, 14, tzinfo=UTC), Kind.RUN_STARTED, data=started)], durable=True)
+    journal.close()
+    assert "asks for" not in hooks("send", "trend", "--store", str(store)).output
+    found = hooks("send", "trnd", "--store", str(store))
+    assert found.exit_code == 0
+    assert "no bot of it asks for trnd: asked for is get_out, news, trend" in found.output
 
 
 @pytest.mark.parametrize(("words", "code"), [(("Trend",), 2), (("trend", "--says", "two words"), 2), (("trend",), 3)])

@@ -69,6 +69,18 @@ def test_a_day_that_is_lived_through_again_tells_which_text_took_over() -> None:
     assert (told.bot, told.text) == ("", f"reloaded: {CONDOR} changed, 11111111 to 22222222")
 
 
+def test_a_web_hook_that_no_bot_asks_for_is_told_so() -> None:
+    """A name misspelt in an alert was taken like any other, and nothing ever followed from it."""
+    state = State(session=session_from(DAY), board=Board())
+    words = []
+    for asked_by in (["dte0_condor"], []):
+        data: dict[str, Json] = {"name": "trend", "says": "up", "asked_by": list(asked_by)}
+        told = happening(Record(at("11:00"), Kind.WEBHOOK, data=data), state)
+        assert told is not None
+        words.append(told.text)
+    assert words == ["web hook trend, says up", "web hook trend, says up, which no bot asks for"]
+
+
 def test_what_settled_is_told_once() -> None:
     """It stood there as closed: expired_worthless, expired worthless."""
     held = position("closed", False, False)

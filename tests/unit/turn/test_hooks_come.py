@@ -45,7 +45,8 @@ def test_a_hook_lets_the_bot_enter_in_the_next_instant_though_no_quote_moves() -
     desk.tick(0.25, quiet=True)
     assert len(desk.submitted) == 1
     (record,) = kept(desk)
-    assert record.data == {"id": "h1", "name": "trend", "says": "up", "came": "2026-11-18T15:20:00.000000Z"}
+    told = {"id": "h1", "name": "trend", "says": "up", "came": "2026-11-18T15:20:00.000000Z"}
+    assert record.data == {**told, "asked_by": list(desk.program.bots)}
 
 
 def test_another_name_or_word_lets_nobody_enter() -> None:
@@ -56,7 +57,7 @@ def test_another_name_or_word_lets_nobody_enter() -> None:
     sent(desk, "trend", "", 3)
     desk.until("10:40", step=60)
     assert not desk.submitted
-    assert len(kept(desk)) == 3
+    assert [len(record.data["asked_by"]) for record in kept(desk)] == [0, 1, 1]
 
 
 def test_the_same_message_counts_once() -> None:
