@@ -190,7 +190,7 @@ def _model(asked: Asked, daily: Daily) -> Source:
     symbol = given.get("symbol", SYMBOL).upper()
     if symbol not in MODELLED:
         raise MisuseError(
-            f"symbol= is one of {' and '.join(MODELLED)}, to whose options the model is fitted, is {symbol!r}"
+            f"symbol= is one of {', '.join(MODELLED)}, to whose options the model is fitted, is {symbol!r}"
         )
     options = ModelOptions(
         symbol=symbol,

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.adapters.history.day import Columns
 from engine.adapters.history.modelled.listing import Expiry, Modelled, strikes
-from engine.adapters.history.modelled.quotes import QUOTED_ON, Quotes, at_the_money, quotes
+from engine.adapters.history.modelled.quotes import Quotes, at_the_money, quotes
 from engine.adapters.history.modelled.term import Term
 from engine.adapters.history.rows import strike_of
 from engine.model.black import YEAR_SECONDS, years_until
@@ -31,9 +31,9 @@ OVERNIGHT = 1.0 - _LEFT[0]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """What options of a session are priced from. opened: the index at the opening prints. left: see `variance_left`.
+    """What options of a session are priced from. opened: their underlying at the opening prints.
 
-    of: the index; `opened` and `level` are in its own points.
+    of: the underlying; `opened` and `level` are in its own points. left: see `variance_left`.
     rate: of interest, an annual fraction. width: of quotes, as a factor of the usual one.
     """
 
@@ -68,7 +68,8 @@ class ModelledExpiry:
         spread = _passing(self._variance_years(), self._calendar)
         total = at.term.total(max(self._days, 1.0)) / max(self._days, 1.0) * 365.0 * spread
         self._deviation = np.maximum(at_the_money(total, self._days), 1e-5)
-        self.strikes = strikes(at.opened, float(self._deviation[0]), (self.last - at.session.date).days, at.of.unit)
+        days = (self.last - at.session.date).days
+        self.strikes = strikes(at.opened, float(self._deviation[0]), days, at.of.unit, at.of.stays)
 
     def _variance_years(self) -> Columns:
         """Return the years of variance to the settlement: sessions and the nights before them, of 252 a year."""
@@ -115,8 +116,8 @@ class ModelledExpiry:
             years=self._traded,
             discount=float(np.exp(-at.rate * self._calendar[0])),
             width=at.width,
-            part=at.of.part,
-            ticks=QUOTED_ON[at.of.symbol],
+            symbol=at.of.symbol,
+            spot=at.level if at.of.part is None else None,
         )
 
     @cached_property

@@ -8,12 +8,16 @@ closed gives way to the session before it (a Monday to the one after).
 XSP is a tenth of SPX: options on it that settle at the close are listed from 2013-11-05, on third Fridays, and on the
 days of SPXW, Tuesdays and Thursdays from 2022-09-21 (SEC release in 87 FR 57745); when the other weekly ones began
 could not be read.
+
+SPY is a fund on the index: monthly options from 2005-01-10, Fridays with those of SPX, Mondays from 2018-02-16 (press
+release of Cboe); Wednesdays from 2016-08-30, Tuesdays and Thursdays from 2022-11-14, of which no source could be read.
 """
 
 from collections.abc import Iterator
 from datetime import date, timedelta
 from functools import lru_cache
 from math import ceil, exp, floor
+from typing import NamedTuple
 
 from engine.model.contract import product
 from engine.model.session import is_session, session_after, session_before
@@ -29,17 +33,41 @@ _WEEKLIES = (
     (1, date(2022, 4, 18)),
     (3, date(2022, 5, 11)),
 )
+_OF_SPY = (
+    _WEEKLIES[0],
+    (_WEDNESDAY, date(2016, 8, 30)),
+    (_MONDAY, date(2018, 2, 16)),
+    (1, date(2022, 11, 14)),
+    (3, date(2022, 11, 14)),
+)
+
+
+class Stays(NamedTuple):
+    """How far away strikes stay listed that the market has left, in logarithms; soon: in its last week."""
+
+    down: float
+    up: float
+    soon: float
+
+
+_STAY = Stays(0.30, 0.14, 0.08)
+_STAY_LONG = Stays(0.35, 0.35, 0.35)
+"""Of options that are held to be assigned, whatever has come of the market."""
 
 
 @dataclass(frozen=True, slots=True)
 class Modelled:
-    """An index whose options are modelled. part: of a point of SPX; unit: points between its nearest strikes."""
+    """An underlying whose options are modelled. unit: points between its nearest strikes.
+
+    part: one of its points is so much of one of SPX; None of a fund, which has daily bars of its own.
+    """
 
     symbol: str
-    part: float
+    part: float | None
     unit: float
     since: date
     weeklies: tuple[tuple[int, date], ...]
+    stays: Stays = _STAY
 
 
 MODELLED = {
@@ -47,6 +75,7 @@ MODELLED = {
     for each in (
         Modelled(SYMBOL, 1.0, 5.0, date.min, _WEEKLIES),
         Modelled("XSP", 0.1, 1.0, date(2013, 11, 5), (*_WEEKLIES[:3], (1, date(2022, 9, 21)), (3, date(2022, 9, 21)))),
+        Modelled("SPY", None, 1.0, date(2005, 1, 10), _OF_SPY, _STAY_LONG),
     )
 }
 
@@ -69,7 +98,7 @@ def third_friday(year: int, month: int) -> date:
 
 @lru_cache(maxsize=512)
 def expiries(day: date, shortest: int, longest: int, symbol: str = SYMBOL) -> tuple[Expiry, ...]:
-    """Return the expiries of an index that trade on a day with that many days to their last one."""
+    """Return the expiries of an underlying that trade on a day with that many days to their last one."""
     of = MODELLED[symbol]
     if day < of.since:
         return ()
@@ -122,15 +151,15 @@ def _moved(named: date) -> date:
     return session_after(named).date if named.weekday() == _MONDAY else session_before(named).date
 
 
-def strikes(level: float, deviation: float, days: int, unit: float = 5.0) -> list[float]:
+def strikes(level: float, deviation: float, days: int, unit: float = 5.0, stays: Stays = _STAY) -> list[float]:
     """Return the strikes listed around a level: a unit apart near it, five units far away.
 
     They reach seven deviations down and five up, and at least as far as strikes stay when the market has moved away.
     """
-    down = max(7.0 * deviation, _STAYS_DOWN if days > _SOON else _STAYS_SOON)
-    up = max(5.0 * deviation, _STAYS_UP if days > _SOON else _STAYS_SOON)
+    down = max(7.0 * deviation, stays.down if days > _SOON else stays.soon)
+    up = max(5.0 * deviation, stays.up if days > _SOON else stays.soon)
     lowest, highest = level * exp(-min(down, 1.0)), level * exp(min(up, 0.5))
-    near_low, near_high = max(lowest, level * exp(-_STAYS_DOWN)), min(highest, level * exp(_STAYS_UP))
+    near_low, near_high = max(lowest, level * exp(-stays.down)), min(highest, level * exp(stays.up))
     far = 5.0 * unit
     fine = range(ceil(near_low / unit), floor(near_high / unit) + 1)
     coarse = range(ceil(lowest / far), floor(highest / far) + 1)
@@ -140,4 +169,3 @@ def strikes(level: float, deviation: float, days: int, unit: float = 5.0) -> lis
 
 
 _SOON = 7
-_STAYS_DOWN, _STAYS_UP, _STAYS_SOON = 0.30, 0.14, 0.08

@@ -8,16 +8,35 @@ import numpy as np
 from engine.adapters.history.blackscholes import d1_of, normal
 from engine.adapters.history.day import Columns
 from engine.adapters.history.modelled.skew import index_over_money, ratio
-from engine.model.contract import INDICES, Right
+from engine.model.contract import Right, product
 
-_PRICES = (0.1, 0.35, 0.75, 1.5, 2.5, 4.0, 7.5, 15.0, 30.0, 60.0, 115.0, 225.0, 500.0)
-_WIDTHS = (0.05, 0.05, 0.10, 0.10, 0.15, 0.20, 0.30, 0.30, 0.40, 0.60, 1.9, 2.4, 4.0)
-"""Usual widths of SPX quotes by price, medians of 13 days of 2019."""
+
+class Widths(NamedTuple):
+    """How wide options are usually quoted, bid to ask, by their price: straight between these."""
+
+    prices: tuple[float, ...]
+    widths: tuple[float, ...]
+
+
+_OF_SPX = Widths(
+    (0.1, 0.35, 0.75, 1.5, 2.5, 4.0, 7.5, 15.0, 30.0, 60.0, 115.0, 225.0, 500.0),
+    (0.05, 0.05, 0.10, 0.10, 0.15, 0.20, 0.30, 0.30, 0.40, 0.60, 1.9, 2.4, 4.0),
+)
+_OF_SPY = Widths((0.75, 1.5, 2.5, 4.0, 7.5, 15.0, 35.0, 100.0), (0.003, 0.007, 0.015, 0.017, 0.03, 0.07, 0.19, 1.0))
+WIDTHS: Mapping[str, Widths] = {
+    "SPX": _OF_SPX,
+    "XSP": Widths(*(tuple(each / 10.0 for each in column) for column in _OF_SPX)),
+    "SPY": _OF_SPY,
+}
+"""Of SPX medians of 13 days of 2019; of XSP those to scale. Of SPY medians at the close of 2021 and of January 2025,
+less the cent that rounding outwards adds.
+"""
 
 Ticks = tuple[float, float]
 """The price step below 3.00, and from there."""
 QUOTED_ON: Mapping[str, Ticks] = {
-    symbol: (float(each.option_ticks.tick(0.0)), float(each.option_ticks.tick(3.0))) for symbol, each in INDICES.items()
+    symbol: (float(each.option_ticks.tick(0.0)), float(each.option_ticks.tick(3.0)))
+    for symbol, each in ((name, product(name)) for name in WIDTHS)
 }
 
 _ROUNDS = 3
@@ -56,13 +75,13 @@ def quotes(
     years: Columns,
     discount: float,
     width: float,
-    part: float = 1.0,
-    ticks: Ticks = QUOTED_ON["SPX"],
+    symbol: str = "SPX",
+    spot: Columns | None = None,
 ) -> dict[Right, Quotes]:
     """Return the quotes of calls and of puts; what does not depend on the right they have in common.
 
-    part: a point of the index as a part of one of SPX, to which widths are scaled.
-    Shape: forward, deviation, years (T,); strike (C,). Units: `years` of trading time, as the greeks of the engine.
+    spot: of options that may be exercised on any day: none is worth less than that brings. None of others.
+    Shape: forward, deviation, years, spot (T,); strike (C,). Units: `years` of trading time, as the engine's greeks.
     """
     f, dev, t = forward[:, None], deviation[:, None], np.maximum(years, 1e-9)[:, None]
     own = dev * ratio(np.log(strike / f) / dev, days)
@@ -72,11 +91,13 @@ def quotes(
     gamma = density / (f * own)
     vega = f * density * np.sqrt(t) / 100.0
     theta = -f * density * own / (2.0 * t) / 252.0
-    found = {}
+    found, ticks = {}, QUOTED_ON[symbol]
     for right, sign in ((Right.CALL, 1.0), (Right.PUT, -1.0)):
         chance = normal(sign * d1)
         price = discount * sign * (f * chance - strike * normal(sign * (d1 - own)))
-        half = width / 2.0 * part * np.interp(price / part, _PRICES, _WIDTHS)
+        if spot is not None:
+            price = np.maximum(price, sign * (spot[:, None] - strike))
+        half = width / 2.0 * np.interp(price, *WIDTHS[symbol])
         bid, ask = on_ticks(price - half, ticks, up=False), on_ticks(price + half, ticks, up=True)
         bid = np.where(bid > 0, bid, np.nan)
         found[right] = Quotes(bid=bid, ask=ask, iv=iv, delta=sign * chance, gamma=gamma, vega=vega, theta=theta)

@@ -1,4 +1,4 @@
-"""Sessions of SPX, or XSP, that nobody has chains of: daily bars and volatility indices in, a modelled chain out.
+"""Sessions of SPX, XSP or SPY that nobody has chains of: daily bars and volatility indices in, a modelled chain out.
 
 Everything about options here is computed; reports say so (`is_modelled`). Levels within a day are a random path between
 the day's open, high, low and close.
@@ -6,7 +6,7 @@ the day's open, high, low and close.
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from functools import cached_property
+from functools import cached_property, reduce
 from math import isnan
 from pathlib import Path
 
@@ -22,18 +22,21 @@ from engine.adapters.history.modelled.expiry import Conditions, ModelledExpiry, 
 from engine.adapters.history.modelled.listing import MODELLED, SYMBOL, expiries
 from engine.adapters.history.modelled.path import level_path, vix_path
 from engine.adapters.history.modelled.rates import Rates
-from engine.adapters.history.modelled.term import NODES, Term, term_of
+from engine.adapters.history.modelled.term import NODES, term_of
 from engine.model.contract import product
 from engine.model.errors import StoreError
 from engine.model.session import CalendarError, Session, session_on
 from engine.model.values import dataclass
+
+FUND = "SPY"
+"""A fund on the index, whose open is a trade."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelOptions:
     """What the model makes: instants that many minutes apart, expiries of so many days, widths times a factor.
 
-    symbol: the index that the options are on.
+    symbol: the underlying that the options are on.
     """
 
     step: int = 5
@@ -44,22 +47,28 @@ class ModelOptions:
 
 
 class ModelSource:
-    """Modelled sessions of SPX, with options on it or on its tenth."""
+    """Modelled sessions of SPX, with options on it, on its tenth, or on the fund SPY."""
 
     is_modelled = True
 
     def __init__(self, path: Path, daily: Daily, rates: Rates, options: ModelOptions) -> None:
         self.path, self.background, self.rates, self.options = path, daily, rates, options
         self._of = MODELLED[options.symbol]
-        for symbol in (SYMBOL, "VIX"):
+        for symbol in self._needed:
             if symbol not in daily.series:
+                files = " and ".join(f"{each.lower()}_*.csv" for each in self._needed)
                 raise StoreError(
                     f"{path} has no daily bars of {symbol}",
-                    "the model needs spx_*.csv and vix_*.csv with date, open, high, low, close",
+                    f"the model needs {files} with date, open, high, low, close",
                 )
-        if options.symbol != SYMBOL:
+        if options.symbol != SYMBOL and self._of.part is not None:
             whole = daily.series[SYMBOL]
             daily.add(options.symbol, DailySeries(whole.days, np.round(whole.bars * self._of.part, 2)), ())
+
+    @property
+    def _needed(self) -> tuple[str, ...]:
+        """Return what there must be daily bars of."""
+        return (SYMBOL, "VIX", FUND) if self._of.part is None else (SYMBOL, "VIX")
 
     @property
     def name(self) -> str:
@@ -68,14 +77,16 @@ class ModelSource:
 
     @property
     def _whose(self) -> str:
+        if self._of.part is None:
+            return f" of it, of {SYMBOL}"
         return "" if self._of.symbol == SYMBOL else f" of {SYMBOL}"
 
     @cached_property
     def _days(self) -> list[date]:
-        """Sessions with a bar of the index, a VIX, and a VIX of the day before."""
-        index, vix = self.background.series[SYMBOL], self.background.series["VIX"]
-        both = np.intersect1d(index.days, vix.days)
-        known = both[both > vix.days[0]].tolist()
+        """Sessions with a bar of all that is needed, and a VIX of the day before."""
+        series = [self.background.series[symbol].days for symbol in self._needed]
+        common = reduce(np.intersect1d, series)
+        known = common[common > self.background.series["VIX"].days[0]].tolist()
         return [date.fromordinal(day) for day in known if session_or_none(day) is not None]
 
     def dates(self, first: date, last: date) -> Sequence[date]:
@@ -85,14 +96,17 @@ class ModelSource:
     def gaps(self, first: date, last: date) -> Sequence[Finding]:
         """Return what is missing in the daily bars, and what is assumed."""
         lines = [told(self.path.name, 0, "option prices are modelled, and so is the path of each day")]
-        if self._of.symbol != SYMBOL:
+        if self._of.part is None:
+            text = f"volatilities of {self._of.symbol} are those of {SYMBOL}, its dividends are paid a little each day"
+            lines.append(told(self.path.name, 0, f"{text}, and nobody exercises before the last day"))
+        elif self._of.symbol != SYMBOL:
             text = (
                 f"levels, volatilities and widths of {self._of.symbol} are those of {SYMBOL}, to scale: its own widths"
             )
             lines.append(told(self.path.name, 0, f"{text} were measured by nobody here"))
-            if first < self._of.since:
-                text = f"no options on {self._of.symbol} are listed before {self._of.since}"
-                lines.append(told(self.path.name, 0, f"{text}, since when they settle at the close"))
+        if first < self._of.since:
+            text = f"no options on {self._of.symbol} are listed before {self._of.since}"
+            lines.append(told(self.path.name, 0, f"{text}, since when they settle at the close"))
         if not self.rates.is_known:
             lines.append(
                 told(self.path.name, 0, f"there is no file of interest rates: {self.rates.on(first):.1%} is taken")
@@ -106,12 +120,9 @@ class ModelSource:
     def day(self, day: date) -> HistoryDay:
         """Return one session, computed. Raises: StoreError when a bar is missing."""
         session = session_on(day)
-        index, vix = self.background.series[SYMBOL].on(day), self.background.series["VIX"].on(day)
-        if session is None or index is None or vix is None:
-            raise refusal(refused(self.path.name, 0, f"there is no bar of SPX and VIX on {day}"))
-        for symbol, bar in ((SYMBOL, index), ("VIX", vix)):
-            if isnan(bar.open):
-                raise refusal(refused(self.path.name, 0, f"there is no open of {symbol} on {day}"))
+        if session is None:
+            raise refusal(refused(self.path.name, 0, f"there is no bar of {SYMBOL} on {day}"))
+        index, vix = self._bar(SYMBOL, day), self._bar("VIX", day)
         opening = self._opening(index)
         index = replaced_open(index, opening)
         path = level_path(index, session.minutes)
@@ -121,12 +132,14 @@ class ModelSource:
         term = term_of(self.background, day, fear)
         if term is None:
             raise refusal(refused(self.path.name, 0, f"there is no VIX before {day}"))
+        levels = self._levels(day, index, level, at / session.minutes)
+        own, part = self._of.symbol, self._of.part
         conditions = Conditions(
             session=session,
             of=self._of,
-            opened=index.open * self._of.part,
+            opened=self._bar(own, day).open if part is None else index.open * part,
             times=times,
-            level=level * self._of.part,
+            level=levels[own] if part is None else level * part,
             left=variance_left(session, times),
             term=term,
             rate=self.rates.on(day),
@@ -136,15 +149,23 @@ class ModelSource:
             self._chain(conditions),
             date=day,
             times=times,
-            levels=self._levels(day, index, level, term, at / session.minutes),
-            settled=self._settled(index.close, opening),
+            levels={SYMBOL: level, **{name: term.indices[name] * 100.0 for name in NODES}, **levels},
+            settled=self._settled(self._bar(own, day).close, opening),
         )
+
+    def _bar(self, symbol: str, day: date) -> DailyBar:
+        """Return a daily bar that is needed. Raises: StoreError where it, or its open, is missing."""
+        bar = self.background.series[symbol].on(day)
+        if bar is None:
+            raise refusal(refused(self.path.name, 0, f"there is no bar of {symbol} on {day}"))
+        if isnan(bar.open):
+            raise refusal(refused(self.path.name, 0, f"there is no open of {symbol} on {day}"))
+        return bar
 
     def _settled(self, close: float, opening: float) -> Mapping[tuple[str, str], float]:
         symbol, facts = self._of.symbol, product(self._of.symbol)
-        if symbol == SYMBOL:
-            return {(SYMBOL, facts.same_day_class): close, (SYMBOL, SYMBOL): opening}
-        return {(symbol, facts.same_day_class): round(close * self._of.part, 2)}
+        found = {(symbol, facts.same_day_class): close}
+        return {**found, (symbol, facts.opening_class): opening} if facts.opening_class else found
 
     def _opening(self, index: DailyBar) -> float:
         """Return the index at the opening prints of its stocks: from the fund on it, whose open is a trade.
@@ -152,7 +173,7 @@ class ModelSource:
         In daily data the open of the index is its first value of the day, when most of its stocks have not traded yet;
         until about 2008 that is the close of the day before.
         """
-        fund = self.background.series.get("SPY")
+        fund = self.background.series.get(FUND)
         bar = fund.on(index.date) if fund is not None else None
         opened = None if bar is None else bar.settles_at(at_open=True)
         return index.open if bar is None or opened is None else round(index.close * opened / bar.close, 2)
@@ -162,15 +183,18 @@ class ModelSource:
         found = {1, *range(self.options.step, length, self.options.step), length}
         return np.array(sorted(found), dtype=np.int64)
 
-    def _levels(self, day: date, index: DailyBar, level: Columns, term: Term, part: Columns) -> Mapping[str, Columns]:
-        found = {SYMBOL: level, **{name: term.indices[name] * 100.0 for name in NODES}}
-        if self._of.symbol != SYMBOL:
-            found[self._of.symbol] = np.round(level * self._of.part, 2)
-        fund = self.background.series.get("SPY")
+    def _levels(self, day: date, index: DailyBar, level: Columns, part: Columns) -> dict[str, Columns]:
+        """Return levels of the tenth of the index, and of the fund on it. part: of the session that has passed."""
+        found: dict[str, Columns] = {}
+        own = self._of
+        if own.symbol != SYMBOL and own.part is not None:
+            found[own.symbol] = np.round(level * own.part, 2)
+        fund = self.background.series.get(FUND)
         bar = fund.on(day) if fund is not None else None
         if bar is not None and not isnan(bar.open):
             opened, closed = bar.open / index.open, bar.close / index.close
-            found["SPY"] = level * (opened + (closed - opened) * part)
+            of_fund: Columns = level * (opened + (closed - opened) * part)
+            found[FUND] = np.round(of_fund, 2) if own.symbol == FUND else of_fund
         return found
 
     def _chain(self, conditions: Conditions) -> ModelledChain:
