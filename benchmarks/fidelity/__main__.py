@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks.fidelity import chains, indices, model
+from benchmarks.fidelity import chains, fund, indices, model
 from benchmarks.fidelity.figure import table
 from benchmarks.fidelity.page import curves, page
 
@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
     rates = data / "limited" / "benchmarks" / "cboe_strategy_indices_monthly.csv"
     of_chains = chains.measure(data)
     print(table(of_chains), flush=True)
-    of_model = model.measure(data, rates)
+    of_model = [*model.measure(data, rates), *fund.measure(data)]
     print(table(of_model), flush=True)
     replicas = indices.measure(data, rates)
     of_indices = [each.figure() for each in replicas]

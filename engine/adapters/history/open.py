@@ -198,6 +198,7 @@ def _model(asked: Asked, daily: Daily) -> Source:
         shortest=shortest,
         longest=longest,
         width=_whole("width", given.get("width", "100"), 0, 1000) / 100.0,
+        volatility=_whole("iv", given.get("iv", "100"), 50, 200) / 100.0,
     )
     return ModelSource(asked.path, daily, rates, options)
 
@@ -236,7 +237,7 @@ KINDS: Mapping[str, Kind] = {
     "snapshots": Kind(_snapshots, looks_like_snapshots, ("symbol", "at", "stands")),
     "parquet": Kind(lambda asked, daily: ChainSource(asked.path, daily), looks_like_chain),
     "eod": Kind(_end_of_day, looks_like_days, ("symbol", "at", "stands")),
-    "model": Kind(_model, _has_daily, ("symbol", "rates", "step", "dte", "width"), _no_files),
+    "model": Kind(_model, _has_daily, ("symbol", "rates", "step", "dte", "width", "iv"), _no_files),
 }
 _OF_A_KIND = "it is a kind of data: write {}:PATH; docs/history-data.md describes it"
 _HELP = f"write a path, or one of {', '.join(f'{name}:PATH' for name in KINDS)}; docs/history-data.md describes them"

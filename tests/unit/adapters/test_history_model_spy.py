@@ -13,7 +13,7 @@ from engine.adapters.history.modelled.listing import expiries
 from engine.adapters.history.open import open_source
 from engine.cli.backtest_text import result_lines
 from engine.model.contract import Option, Right
-from engine.model.errors import StoreError
+from engine.model.errors import MisuseError, StoreError
 from engine.run.backtest.fills import fill_model
 from engine.run.backtest.results import read_results
 from engine.run.backtest.run import BacktestOptions, run_backtest
@@ -143,3 +143,16 @@ def test_a_put_that_is_assigned_brings_shares_at_its_strike(tmp_path: Path) -> N
     assert float(found.profit) == pytest.approx(float(trade.net) + 100.0 * (close - strike), abs=0.02)
     assert any("ended in shares: 1 trade" in each for each in result_lines(found))
     assert not found.alarms
+
+
+def test_what_options_cost_can_be_tried_lower() -> None:
+    """Premiums of the model are too kind to who sells them, by up to a third: a bot can be tried at less."""
+    usual, lower = day_of("&dte=2..9"), day_of("&dte=2..9&iv=90")
+    assert lower.options == usual.options
+    assert np.allclose(lower.iv, 0.9 * usual.iv, rtol=0.25)
+    at_money = np.abs(np.array([float(each.strike) for each in usual.options]) - usual.levels["SPY"][0]) < 1.0
+    assert np.allclose(lower.iv[0, at_money], 0.9 * usual.iv[0, at_money], rtol=0.01)
+    assert (lower.ask <= usual.ask).mean() > 0.99
+    assert (lower.levels["VIX"] == usual.levels["VIX"]).all()
+    with pytest.raises(MisuseError, match="iv= is a whole number from 50 to 200"):
+        source("&iv=0.9")

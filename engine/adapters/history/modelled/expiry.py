@@ -34,7 +34,7 @@ class Conditions:
     """What options of a session are priced from. opened: their underlying at the opening prints.
 
     of: the underlying; `opened` and `level` are in its own points. left: see `variance_left`.
-    rate: of interest, an annual fraction. width: of quotes, as a factor of the usual one.
+    rate: of interest, an annual fraction. width: of quotes, volatility: of options, as factors of the usual ones.
     """
 
     session: Session
@@ -46,6 +46,7 @@ class Conditions:
     term: Term
     rate: float
     width: float
+    volatility: float = 1.0
 
 
 def variance_left(session: Session, times: Columns) -> Columns:
@@ -67,9 +68,10 @@ class ModelledExpiry:
         self._calendar = (ends - at.times) / (365.0 * 86400.0)
         spread = _passing(self._variance_years(), self._calendar)
         total = at.term.total(max(self._days, 1.0)) / max(self._days, 1.0) * 365.0 * spread
-        self._deviation = np.maximum(at_the_money(total, self._days), 1e-5)
+        usual = np.maximum(at_the_money(total, self._days), 1e-5)
         days = (self.last - at.session.date).days
-        self.strikes = strikes(at.opened, float(self._deviation[0]), days, at.of.unit, at.of.stays)
+        self.strikes = strikes(at.opened, float(usual[0]), days, at.of.unit, at.of.stays)
+        self._deviation: Columns = usual * at.volatility
 
     def _variance_years(self) -> Columns:
         """Return the years of variance to the settlement: sessions and the nights before them, of 252 a year."""

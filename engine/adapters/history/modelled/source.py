@@ -36,13 +36,14 @@ FUND = "SPY"
 class ModelOptions:
     """What the model makes: instants that many minutes apart, expiries of so many days, widths times a factor.
 
-    symbol: the underlying that the options are on.
+    symbol: the underlying that the options are on. volatility: of options, as a factor of what the model makes it.
     """
 
     step: int = 5
     shortest: int = 0
     longest: int = 60
     width: float = 1.0
+    volatility: float = 1.0
     symbol: str = SYMBOL
 
 
@@ -144,6 +145,7 @@ class ModelSource:
             term=term,
             rate=self.rates.on(day),
             width=self.options.width,
+            volatility=self.options.volatility,
         )
         return ModelledDay(
             self._chain(conditions),
