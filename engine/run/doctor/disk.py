@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,17 @@ def room(store: Place, logs: Path) -> Iterator[Finding]:
     else:
         yield _folder("store", store.absolute().parent, store)
     yield _folder("logs", logs.absolute(), None)
+
+
+def privacy(data: Path) -> Iterator[Finding]:
+    """Yield whether others of this machine can look into the folder of what rulebot keeps, where the system knows them.
+
+    One that rulebot makes is its owner's alone (`store.latest.make_folder`); one that was there is left as it is.
+    """
+    if os.name != "posix" or not data.is_dir() or not stat.S_IMODE(data.stat().st_mode) & 0o077:
+        return
+    text = f"others of this machine can look into {data}: who reads a journal there can lock it, and so end an engine"
+    yield warning(Group.DISK, "data folder", text, f"chmod 700 {data}")
 
 
 def _folder(name: str, folder: Path, file: Path | None) -> Finding:

@@ -24,7 +24,7 @@ from engine.run.doctor.clocks import hours, skew
 from engine.run.doctor.configured import found_settings
 from engine.run.doctor.dates import events_ahead, found_calendar, sessions_ahead
 from engine.run.doctor.delayed import delayed_data
-from engine.run.doctor.disk import room
+from engine.run.doctor.disk import privacy, room
 from engine.run.doctor.finding import Finding, Group, Level, fault, outage, unchecked
 from engine.run.doctor.gateway import codec, greeted, own_id
 from engine.run.doctor.hooks import hooks_received
@@ -131,7 +131,7 @@ def _on_disk(wanted: Wanted, settings: Settings) -> list[Finding]:
     found = list(room(store, settings.logs))
     if wanted.sim:
         return [*found, not_kept()]
-    return [*found, *integrity(store, live=wanted.live, audits=wanted.audits)]
+    return [*found, *privacy(wanted.data), *integrity(store, live=wanted.live, audits=wanted.audits)]
 
 
 async def _at_the_gateway(

@@ -1,5 +1,6 @@
 """The checks of `rulebot doctor` that need no gateway: each says what is wrong and what mends it."""
 
+import os
 import shutil
 from collections import namedtuple
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from engine.run.desk import load_desk
 from engine.run.doctor.clocks import hours, judged
 from engine.run.doctor.configured import found_settings
 from engine.run.doctor.dates import events_ahead, found_calendar, sessions_ahead
-from engine.run.doctor.disk import room
+from engine.run.doctor.disk import privacy, room
 from engine.run.doctor.finding import Finding, Group, Level, exit_code, fault, fine, outage, unchecked, warning
 from engine.run.doctor.hooks import hooks_received
 from engine.run.doctor.packages import Requirement, problem_with, python_and_packages, requirements
@@ -226,6 +227,18 @@ def test_a_folder_that_is_a_file_is_a_fault(tmp_path: Path) -> None:
     found = levels(room(tmp_path / "runs" / "a.db", tmp_path / "logs"))
     assert found == {"store": Level.FAULT, "logs": Level.OK}
     assert levels(room(place_of("postgresql://desk@h/d"), tmp_path))["store"] is Level.NOT_CHECKED
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders have no mode here")
+def test_a_data_folder_that_others_can_look_into_is_told(tmp_path: Path) -> None:
+    """One that was there before stays as it was: a journal in it can be read, and locked, by anybody."""
+    data = tmp_path / "data"
+    assert not list(privacy(data))
+    data.mkdir(mode=0o700)
+    assert not list(privacy(data))
+    data.chmod(0o750)
+    (found,) = privacy(data)
+    assert (found.level, found.mend) == (Level.WARNING, f"chmod 700 {data}")
 
 
 @pytest.fixture
