@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from engine.adapters.history.day import Columns
+from engine.model.position import count_trades
 from engine.model.session import Session
 from engine.run.prepare import read_today
-from engine.turn.program import Program
+from engine.turn.program import CompiledBot, Program
 from engine.turn.resting import RESTING
 from engine.turn.settling import OPENED_AFTER
 from engine.turn.state import HALTS, NEVER, BotState, State, position_of
@@ -74,11 +75,20 @@ def only_looks_again(program: Program, state: State, now: datetime, step_at: dat
         of_bot, entry = state.bots[name], bot.plan.entry
         if any(position in state.active for position, _ in of_bot.unknown_since):
             return False
-        if (entry.every is not None or entry.again) and may_enter(Work(program, state, now), name):
+        if (entry.every is not None or entry.again) and _may_enter(Work(program, state, now), bot, of_bot):
             return False
         if any(each.count and _is_judged(state, of_bot, place) for (place, _), each in of_bot.confirming.items()):
             return False
     return True
+
+
+def _may_enter(work: Work, bot: CompiledBot, of_bot: BotState) -> bool:
+    """Say whether the bot can still bring an entry, by a clock of its own: not while as many are open as may be."""
+    name = bot.plan.name
+    if not may_enter(work, name):
+        return False
+    is_closed = not (bot.members or of_bot.is_watching or of_bot.by_hand)
+    return not is_closed or count_trades(work.positions_of(name)) < bot.plan.entry.max_open
 
 
 def only_rests(state: State) -> bool:

@@ -91,7 +91,7 @@ def test_what_is_held_among_instants_five_minutes_apart_is_the_same(tmp_path: Pa
     source = PastDays(strikes=30, expiries=3, every=5)
     told, every = both(program_of(tmp_path, random_spec(59, dte=2)), source, 3, "mid+0.3")
     assert not difference(told, every)
-    assert sum(record.kind is Kind.MARK for record in told) > 100
+    assert sum(record.kind is Kind.MARK for record in told) > 80  # none between two instants of the data
 
 
 def test_a_group_of_what_changes_and_what_does_not_is_the_same(tmp_path: Path) -> None:
@@ -132,6 +132,34 @@ def test_what_comes_before_an_exit_is_passed_by_to_the_last(tmp_path: Path, monk
     marks = [each for done in walk.through(FIRST, FIRST) for each in done.records if each.kind is Kind.MARK]
     assert len(marks) > 200
     assert sum(lived) <= 8
+
+
+def test_a_bot_with_all_open_that_it_may_is_woken_by_the_data_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that looks every quarter of an hour was woken four times a minute while it could not enter."""
+    lived: list[datetime] = []
+    step = Walk._step
+
+    def noted(walk: Walk, *where: object) -> None:
+        step(walk, *where)  # type: ignore[arg-type]
+        assert walk.state is not None
+        if walk.state.active and walk.state.session.open <= walk.now < walk.state.session.close:
+            lived.append(walk.now)
+
+    text = BOUGHT.format(name="plain", at="10:00", exits='[{time: "15:30"}, {target: {profit: 900%}}]')
+    text = text.replace(
+        '{at: "10:00"}',
+        '{window: {from: "10:00", to: "15:00"}, every: 15m, per_day: 3, max_open: 1, again: {after: [any]}}',
+    )
+    program, source = program_of(tmp_path, text), PastDays(strikes=30, every=15)
+    told, every = both(program, source, 1, "mid")
+    assert not difference(told, every)
+    monkeypatch.setattr(Walk, "_step", noted)
+    walk = Walk(program, source, event_calendar(shipped_dates()), fill_model("mid"), Decimal(1_000_000))
+    (done,) = walk.through(FIRST, FIRST)
+    assert [each.data["what"] for each in done.records if each.kind is Kind.DECISION].count("exit") == 1
+    assert 3 < len(lived) < 80  # of 22 instants, each with a moment or two after it for the broker
 
 
 def test_the_broker_is_asked_at_the_same_times_where_nothing_is_held_or_looked_for(
