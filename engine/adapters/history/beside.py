@@ -2,8 +2,8 @@
 
 `DAY.bars.parquet` has the bars within the session, each time they were told with all that were known then,
 `DAY.listings.parquet` what was listed, `DAY.moves.parquet` expected moves of the open, `DAY.halts.parquet` in what
-trading was halted, `DAY.implied.parquet` the volatilities of sessions before. What has no file nobody told;
-docs/history-data.md has their columns.
+trading was halted, `DAY.implied.parquet` the volatilities of sessions before, `DAY.ran.parquet` the bots that ran, for
+whom alone options were streamed. What has no file nobody told; docs/history-data.md has their columns.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,8 +28,8 @@ from engine.model.session import Session, exchange_date
 
 _T = TypeVar("_T")
 
-BARS, LISTINGS, MOVES, HALTS, IMPLIED = "bars", "listings", "moves", "halts", "implied"
-NAMES = ("levels", BARS, LISTINGS, MOVES, HALTS, IMPLIED)
+BARS, LISTINGS, MOVES, HALTS, IMPLIED, RAN = "bars", "listings", "moves", "halts", "implied", "ran"
+NAMES = ("levels", BARS, LISTINGS, MOVES, HALTS, IMPLIED, RAN)
 """What stands before `.parquet` in the names of files that are no chains."""
 _PRICES = ("open", "high", "low", "close", "volume", "average")
 _RIGHTS = frozenset(right.value for right in Right)
@@ -70,6 +70,7 @@ class Told(NamedTuple):
     listings: Mapping[tuple[str, str], Listing] | None
     moves: tuple[OpeningMoveReport, ...]
     halts: Halts
+    ran: frozenset[str] | None
 
 
 # ------------------------------------------------------------------ writing
@@ -98,6 +99,8 @@ def tables(day: HistoryDay, implied: Mapping[str, Sequence[float]]) -> dict[str,
         )
     if day.halts:
         found[HALTS] = _halts_table(arrow, day.halts)
+    if day.ran is not None:
+        found[RAN] = arrow.table({"bot": arrow.array(sorted(day.ran), type=arrow.string())})
     if any(implied.values()):
         symbols = [symbol for symbol, values in implied.items() for _ in values]
         numbers = [value for values in implied.values() for value in values]
@@ -180,6 +183,7 @@ def read_told(chain: Path, session: Session) -> Told:
         listings=_read(beside(chain, f"{LISTINGS}.parquet"), _listings),
         moves=_read(beside(chain, f"{MOVES}.parquet"), lambda table: _moves(table, session)) or (),
         halts=_read(beside(chain, f"{HALTS}.parquet"), lambda table: _halts(table, session)) or (),
+        ran=_read(beside(chain, f"{RAN}.parquet"), _ran),
     )
 
 
@@ -296,6 +300,13 @@ def _implied(table: ArrowTable) -> dict[str, tuple[float, ...]]:
     _refuse(table, ~((values > 0) & (values < _PERCENT)), "iv is an annual fraction")
     pairs = list(zip(_texts(table, "symbol"), values.tolist(), strict=True))
     return {symbol: tuple(value for name, value in pairs if name == symbol) for symbol in dict(pairs)}
+
+
+def _ran(table: ArrowTable) -> frozenset[str]:
+    _demand(table, "bot")
+    names = list(_texts(table, "bot"))
+    _refuse(table, np.array([not name for name in names], dtype=bool), "bot is the name of one that ran")
+    return frozenset(names)
 
 
 def _demand(table: ArrowTable, *names: str) -> None:

@@ -87,6 +87,7 @@ def told_day(day: HistoryDay) -> HistoryDay:
             (seconds(960), frozenset(day.options[:2])),
             (seconds(3600), frozenset()),
         ),
+        ran=frozenset({"reads", "another"}),
     )
 
 
@@ -110,6 +111,7 @@ def test_what_was_told_is_read_again_as_it_was(tmp_path: Path) -> None:
     assert found.listings == was.listings
     assert found.moves == was.moves
     assert found.halts == was.halts
+    assert found.ran == was.ran == {"reads", "another"}
     assert found.told is not None
     assert was.told is not None
     for symbol in ("SPX", "VIX"):
@@ -120,10 +122,17 @@ def test_what_was_told_is_read_again_as_it_was(tmp_path: Path) -> None:
 
 
 def test_what_nobody_told_has_no_file(tmp_path: Path) -> None:
-    write_day(replace(made(), told=None, bars=None, listings=None, moves=(), halts=()), tmp_path / f"{DAY}.parquet")
+    nothing: dict[str, Any] = {"told": None, "bars": None, "listings": None, "moves": (), "halts": (), "ran": None}
+    write_day(replace(made(), **nothing), tmp_path / f"{DAY}.parquet")
     assert sorted(file.name for file in tmp_path.iterdir()) == [f"{DAY}.levels.parquet", f"{DAY}.parquet"]
     found = ChainSource(tmp_path, Daily(())).day(DAY)
-    assert (found.told, found.bars, found.listings, found.moves, found.halts) == (None, None, None, (), ())
+    assert {name: getattr(found, name) for name in nothing} == nothing
+
+
+def test_that_no_bot_ran_is_told_too(tmp_path: Path) -> None:
+    """As on a day on which an engine only held what was open: of options there is what was held then."""
+    write_day(replace(made(), ran=frozenset()), tmp_path / f"{DAY}.parquet")
+    assert ChainSource(tmp_path, Daily(())).day(DAY).ran == frozenset()
 
 
 def test_of_bars_that_were_told_twice_at_one_instant_the_later_ones_are_written(tmp_path: Path) -> None:
@@ -190,6 +199,9 @@ Change = Callable[[dict[str, Any]], object]
         ("moves", lambda rows: rows.update(expiry=["x"]), "moves.parquet: expiry is a date, is string"),
         ("halts", lambda rows: rows["strike"].__setitem__(2, None), "halts.parquet:3: an option has its last_day"),
         ("halts", lambda rows: rows["time"].reverse(), "halts.parquet:2: the time is earlier than that before"),
+        ("ran", lambda rows: rows.pop("bot"), "ran.parquet: it has no column `bot`"),
+        ("ran", lambda rows: rows["bot"].__setitem__(1, None), "ran.parquet:2: bot is missing"),
+        ("ran", lambda rows: rows["bot"].__setitem__(1, ""), "ran.parquet:2: bot is the name of one that ran"),
         ("levels", lambda rows: rows["open"].__setitem__(3, float("inf")), "levels.parquet:4: open is infinite"),
     ],
 )
@@ -202,7 +214,7 @@ def test_what_is_damaged_is_refused(tmp_path: Path, name: str, change: Change, s
         source.day(DAY)
 
 
-@pytest.mark.parametrize("name", ["bars", "listings", "moves", "halts", "implied"])
+@pytest.mark.parametrize("name", ["bars", "listings", "moves", "halts", "implied", "ran"])
 def test_what_is_cut_off_is_refused(tmp_path: Path, name: str) -> None:
     source, file = written(tmp_path), tmp_path / f"{DAY}.{name}.parquet"
     file.write_bytes(file.read_bytes()[:-40])
