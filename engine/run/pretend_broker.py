@@ -43,6 +43,18 @@ _SHORT_PART = Decimal("0.20")
 """Margin of an uncovered short option as a part of its strike. Source: FINRA Rule 4210(f)(2), roughly."""
 
 
+def _of_what_is_sold(way: Way) -> Decimal:
+    """Return the margin of options of which a call has no end: that of the calls sold, or of the puts if it is more.
+
+    Of a strangle one side can be in the money. Source: Cboe Margin Manual, short straddles and combinations.
+    """
+    sold = dict.fromkeys(Right, ZERO)
+    for option, count, _ in way:
+        if count < 0 and not option.is_share:
+            sold[option.right] += _SHORT_PART * option.strike * -count * option.multiplier
+    return max(sold.values())
+
+
 def natural_fill(order: Order, quote: NetQuote) -> Decimal | None:
     """Return what a market order, or a stop that the mid has reached, fills at: natural. None while it does not.
 
@@ -147,13 +159,10 @@ class PretendBroker(ABC):
         net = ZERO if order.limit_price is None else -order.wire_side.sign * order.limit_price
         change = worst_case(_dollars(legs), net * LOT * order.quantity)
         if change is None:
-            shorts = [
-                leg.option.strike for leg in order.legs if order.side_of(leg).sign < 0 and not leg.option.is_share
-            ]
-            if not shorts:
+            change = _of_what_is_sold(dealt_in)
+            if not change:
                 yield OrderMessage(at, order.order_id, NO_MARGIN, "no margin is known for this order")
                 return
-            change = _SHORT_PART * max(shorts) * LOT * order.quantity
         yield MarginReport(at, order.order_id, self.margin() + change, change)
 
     def margin(self) -> Decimal:
@@ -165,9 +174,7 @@ class PretendBroker(ABC):
         for symbol in sorted({each.symbol for each, count in self.holdings.items() if count}):
             own = without_calls(self._options(symbol), {symbol: max(self._shares(symbol), 0)})
             worst = worst_case(_dollars(own), ZERO)
-            if worst is None:
-                worst = sum((_SHORT_PART * o.strike * -n * o.multiplier for o, n, _ in own if n < 0), ZERO)
-            total += worst
+            total += _of_what_is_sold(own) if worst is None else worst
         return total
 
     def _options(self, symbol: str) -> Way:

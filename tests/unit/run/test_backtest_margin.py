@@ -53,6 +53,8 @@ def added(held: dict[Contract, int], limit: str, *legs: OrderLeg, quantity: int 
         ({of(590, Right.PUT): -1, of(580, Right.PUT): 1, of(610): -1, SPY: 100}, 1_000),
         ({of(590, Right.PUT): -1}, 59_000),
         ({SPY: 100}, 0),
+        ({of(610): -1, of(590, Right.PUT): -1}, 12_200),
+        ({of(610): -1, of(590, Right.PUT): -2}, 23_600),
     ],
 )
 def test_calls_that_shares_cover_need_none(held: dict[Contract, int], margin: int) -> None:
@@ -71,3 +73,11 @@ def test_a_spread_adds_what_it_can_lose_whatever_shares_are_held() -> None:
     assert added({SPY: 300}, "-2.00", *spread, quantity=3) == 8 * 100 * 3
     shares = (OrderLeg("stock", share("SPY"), Side.BUY, 100), OrderLeg("short_call", of(610), Side.SELL))
     assert added({}, "599.00", *shares) == 59_900
+
+
+def test_a_strangle_adds_what_it_needs_once_it_is_held() -> None:
+    """One side of it alone can be in the money; the other one counted as well once it was held, and in no order."""
+    call, put = OrderLeg("call", of(610), Side.SELL), OrderLeg("put", of(590, Right.PUT), Side.SELL)
+    assert added({}, "-3.00", call, put, quantity=2) == 24_400 == broker({of(610): -2, of(590, Right.PUT): -2}).margin()
+    two = OrderLeg("put", of(590, Right.PUT), Side.SELL, 2)
+    assert added({}, "-4.00", call, two) == 23_600
