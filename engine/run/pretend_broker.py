@@ -159,7 +159,7 @@ class PretendBroker(ABC):
         net = ZERO if order.limit_price is None else -order.wire_side.sign * order.limit_price
         change = worst_case(_dollars(legs), net * LOT * order.quantity)
         if change is None:
-            change = _of_what_is_sold(dealt_in)
+            change = _of_what_is_sold(legs)
             if not change:
                 yield OrderMessage(at, order.order_id, NO_MARGIN, "no margin is known for this order")
                 return

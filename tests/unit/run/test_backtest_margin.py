@@ -64,7 +64,7 @@ def test_calls_that_shares_cover_need_none(held: dict[Contract, int], margin: in
 def test_an_order_for_calls_against_shares_adds_none() -> None:
     call = OrderLeg("short_call", of(610), Side.BUY)
     assert added({SPY: 200}, "1.10", call, quantity=2, side=Side.SELL) == 0
-    assert added({SPY: 200, of(620): -1}, "1.10", call, quantity=2, side=Side.SELL) == 610 * 20 * 2
+    assert added({SPY: 200, of(620): -1}, "1.10", call, quantity=2, side=Side.SELL) == 610 * 20  # a hundred are free
     assert added({}, "1.10", call, side=Side.SELL) == 610 * 20
 
 
