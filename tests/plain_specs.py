@@ -1,8 +1,21 @@
-"""Random specs of same-day bots, most of them plain enough for a sweep by arrays, some not."""
+"""Random specs of same-day bots, most of them plain enough for a sweep by arrays, some not; one that is assigned."""
 
 import re
 from random import Random
 
+ASSIGNED = """rulebot: 1
+name: assigned
+about: Sells a put and takes the shares.
+underlying: SPY
+entry: {at: "10:00"}
+legs:
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {at: spot, multiple_of: 5}}
+order: {start: mid, step: 0.05, wait: 10s, tries: 8, then: cancel}
+exits:
+  - at_expiry: settle
+risk: {undefined_risk: allow}
+"""
 SHAPES = ("condor", "put_spread", "call_spread", "long_put", "long_strangle", "debit_call_spread", "short_put")
 
 

@@ -3,9 +3,8 @@
 import csv
 import gzip
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -14,7 +13,8 @@ import numpy as np
 
 from benchmarks.fidelity.figure import Figure
 from engine.adapters.history.open import open_source
-from engine.model.contract import Option, Right
+from engine.adapters.history.rows import strike_of
+from engine.model.contract import Option, Right, listed
 
 RATES = "date,rate\n2020-12-31,0.05\n2024-12-31,4.2\n"
 """Three-month bills of 2021 and of January 2025, percent."""
@@ -35,13 +35,16 @@ class Quote(NamedTuple):
 
 def measure(data: Path) -> list[Figure]:
     """Return how dear ours are beside theirs, and how wide, by side and by distance from the money."""
-    of_2021 = data / "open" / "chains" / "spy_2021_liquid20.csv"
-    of_2025 = data / "limited" / "chains" / "spy_2025_eod_dte25_65.csv.gz"
+    with (data / "open" / "chains" / "spy_2021_liquid20.csv").open(newline="", encoding="utf-8") as stream:
+        of_2021 = _quoted(csv.DictReader(stream), "quotedate", "type")
+    file = data / "limited" / "chains" / "spy_2025_eod_dte25_65.csv.gz"
+    with gzip.open(file, "rt", newline="", encoding="utf-8") as stream:
+        of_2025 = _quoted(csv.DictReader(stream), "date", "call_put")
     with TemporaryDirectory() as folder:
         (rates := Path(folder) / "rates.csv").write_text(RATES, encoding="utf-8")
         return [
-            *_figures("twenty options a day, January to August 2021", data, rates, dict(_of_2021(of_2021))),
-            *_figures("whole chains, January 2025", data, rates, dict(_of_2025(of_2025))),
+            *_figures("twenty options a day, January to August 2021", data, rates, of_2021),
+            *_figures("whole chains, January 2025", data, rates, of_2025),
         ]
 
 
@@ -72,28 +75,13 @@ def _figures(what: str, data: Path, rates: Path, quoted: Mapping[date, list[Quot
         yield Figure(f"{right.value}s on SPY at the close, {what}: the median price", "; ".join(told))
 
 
-def _of_2021(file: Path) -> Iterator[tuple[date, list[Quote]]]:
+def _quoted(rows: Iterable[Mapping[str, str]], day: str, side: str) -> dict[date, list[Quote]]:
+    """Return quotes by day. day, side: the columns of the date, and of whether it is a call or a put."""
     found: dict[date, list[Quote]] = defaultdict(list)
-    with file.open(newline="", encoding="utf-8") as rows:
-        for row in csv.DictReader(rows):
-            option = _option(row["expiration"], row["strike"], row["type"][0])
-            quote = Quote(option, float(row["bid"]), float(row["ask"]), float(row["delta"]))
-            if quote.ask > quote.bid > 0.0:
-                found[date.fromisoformat(row["quotedate"])].append(quote)
-    yield from found.items()
-
-
-def _of_2025(file: Path) -> Iterator[tuple[date, list[Quote]]]:
-    found: dict[date, list[Quote]] = defaultdict(list)
-    with gzip.open(file, "rt", newline="", encoding="utf-8") as rows:
-        for row in csv.DictReader(rows):
-            option = _option(row["expiration"], row["strike"], row["call_put"].lower())
-            quote = Quote(option, float(row["bid"]), float(row["ask"]), float(row["delta"]))
-            if quote.ask > quote.bid > 0.0:
-                found[date.fromisoformat(row["date"])].append(quote)
-    yield from found.items()
-
-
-def _option(expiry: str, strike: str, side: str) -> Option:
-    right = Right.CALL if side == "c" else Right.PUT
-    return Option("SPY", "SPY", date.fromisoformat(expiry), Decimal(strike).normalize() + 0, right)
+    for row in rows:
+        strike, is_call = strike_of(float(row["strike"])), row[side][0].lower() == "c"
+        option = listed("SPY", "SPY", date.fromisoformat(row["expiration"]), strike, is_call)
+        quote = Quote(option, float(row["bid"]), float(row["ask"]), float(row["delta"]))
+        if quote.ask > quote.bid > 0.0:
+            found[date.fromisoformat(row[day])].append(quote)
+    return found

@@ -14,6 +14,7 @@ from engine.model.errors import SpecError, StoreError, unread
 from engine.model.values import dataclass
 from engine.run.redaction import redacted
 from engine.spec.suggest import did_you_mean
+from engine.store.secret import is_open_to_others
 
 TELEGRAM = "https://api.telegram.org"
 SHAPE = 'each is a table: [[to]] with name = "phone" and url = "tgram://..." (docs/alerts.md)'
@@ -96,18 +97,13 @@ def read_people(file: Path, environ: Mapping[str, str] = os.environ) -> People:
     """Return the people of a file. Raises: StoreError when it cannot be read, or others can; SpecError, all faults."""
     try:
         text = file.read_text(encoding="utf-8-sig")
-        is_open = _is_open(file)
+        is_open = is_open_to_others(file)
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"{file} cannot be read: {unread(error)}") from error
     found = people_of(text, str(file), file.parent, environ)
     if is_open and _has_addresses(tomllib.loads(text)):
         raise StoreError(f"{file} can be read by others, and addresses are secrets", f"chmod 600 {file}")
     return found
-
-
-def _is_open(file: Path) -> bool:
-    """Say whether others can read a file."""
-    return os.name == "posix" and bool(file.stat().st_mode & 0o077)
 
 
 def _has_addresses(document: Mapping[str, Any]) -> bool:
@@ -258,7 +254,7 @@ def _secret(table: Mapping[str, Any], key: str, folder: Path, environ: Mapping[s
         file = folder / value
         try:
             value = file.read_text(encoding="utf-8").strip()
-            is_open = _is_open(file)
+            is_open = is_open_to_others(file)
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"the file cannot be read: {unread(error)}") from None
         if is_open:

@@ -113,6 +113,6 @@ def _asked_for(store: Place) -> set[str] | None:
     try:
         with StoreReader(store) as reader:
             texts = spec_texts(dict(reader.run().specs))
-        return {name for text in texts for name, _ in compile_text(text).plan.needs.hooks} if texts else None
+        return {name for text in texts for name in compile_text(text).plan.needs.hook_names} if texts else None
     except StoreError:  # nothing has run there yet, or another version did
         return None

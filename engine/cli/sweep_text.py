@@ -13,7 +13,7 @@ from engine.model.counted import counted
 from engine.run.columns import aligned, signed
 from engine.run.sweep.statistics import Forward, deflated, expected_best_of
 from engine.run.sweep.sweep import findings_of
-from engine.run.sweep.variant import FALLING, Variant, in_shares_words, open_words, sessions_of, turned
+from engine.run.sweep.variant import FALLING, Variant, apart_lines, sessions_of, turned
 from engine.run.sweep.vary import Axis, Point
 
 _FIGURES = ("trades", "won", "net", "average", "drawdown", "Sharpe", "deflated")
@@ -67,7 +67,7 @@ def sweep_lines(
     if len(best) > top:
         yield f" shown are the first {top}: --top {len(best)} shows all, --format json has them too"
     yield from _ways(best, sessions)
-    yield from (f" {words}" for words in (open_words(best), in_shares_words(best)) if words)
+    yield from (f" {words}" for words in apart_lines(best))
     if sessions and not any(each.trades for each in best):
         yield " none of them ever traded: 'rulebot backtest' on these sessions says what kept the bot out"
     if len(axes) == 2 and max(len(each.values) for each in axes) <= WIDEST:

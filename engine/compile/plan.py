@@ -362,6 +362,11 @@ class Needs:
     bots: frozenset[str] = frozenset()
     hooks: frozenset[tuple[str, float]] = frozenset()
 
+    @property
+    def hook_names(self) -> frozenset[str]:
+        """The names of the web hooks that are asked for."""
+        return frozenset(name for name, _ in self.hooks)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:

@@ -148,7 +148,7 @@ def _quotes(trial: Trial, opening: Opening, bot: Plan) -> Iterator[Problem]:
 
 
 def _hooks(trial: Trial, plan: Plan) -> Iterator[Problem]:
-    known = tuple(sorted({name for name, _ in plan.needs.hooks}))
+    known = tuple(sorted(plan.needs.hook_names))
     path: Path = (*trial.path, "webhooks")
     if trial.hooks is None and not known:
         yield Problem("RB281", path, "this bot asks for no web hook", "remove it", on_key=True)

@@ -3,7 +3,7 @@
 What they were worth beside their strikes when they came is: the options were in the money by as much.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -11,8 +11,9 @@ from engine.fill.apply import DELIVERING
 from engine.model.counted import counted
 from engine.model.money import CENT, ZERO, cents, dollars
 from engine.model.payoff import intrinsic
-from engine.record.record import Kind
-from engine.store.finance.books import HOW, Ending
+from engine.model.position import Position
+from engine.record.record import Kind, Record
+from engine.store.finance.books import HOW, Ending, books_of
 from engine.store.queries import StoreReader
 
 _DELIVERING = frozenset(HOW[how] for how in DELIVERING)
@@ -56,6 +57,14 @@ def read_in_shares(reader: StoreReader, bot: str = "") -> list[InShares]:
         InShares(name, None if (net := nets.get(name)) is None else cents(float(net)), worth)
         for name, worth in found.items()
     ]
+
+
+def worths_of(records: Iterable[Record], positions: Mapping[str, Position]) -> dict[str, Decimal | None]:
+    """Return `worths` by the settlements among these records, which are of these positions. Raises: StoreError."""
+    settled = [record for record in records if record.kind is Kind.SETTLEMENT]
+    if not any(record.data["how"] in DELIVERING for record in settled):
+        return {}
+    return worths(books_of(settled, positions).endings)
 
 
 def worths(endings: Iterable[Ending]) -> dict[str, Decimal | None]:

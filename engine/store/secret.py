@@ -72,10 +72,15 @@ def make_secret(file: Path) -> None:
         raise StoreError(f"{file} cannot be made: {in_words(error)}") from error
 
 
+def is_open_to_others(path: Path) -> bool:
+    """Say whether others than its owner may use a file or folder, where the system tells. Raises: OSError."""
+    return os.name == "posix" and bool(path.stat().st_mode & 0o077)
+
+
 def kept_secret(file: Path) -> str:
     """Return what a file of ours keeps. Raises: MisuseError when others can read it too or it is none, StoreError."""
     try:
-        if os.name == "posix" and file.stat().st_mode & 0o077:
+        if is_open_to_others(file):
             raise MisuseError(f"{file} can be read by others, and holds a secret", f"chmod 600 {file}")
         return checked_secret(file.read_text(encoding="ascii").strip(), str(file))
     except (OSError, UnicodeDecodeError) as error:

@@ -43,17 +43,17 @@ def of_day(hooks: Hooks | None, session: Session) -> Hooks | None:
     return {name: hook for name, hook in hooks.items() if hook.came >= midnight}
 
 
-def asks_for(name: str, texts: Iterable[CompiledBot]) -> bool:
-    """Say whether one of the texts of a bot has a condition on hooks of a name."""
-    return any(name == asked for text in texts for asked, _ in text.plan.needs.hooks)
-
-
 def hook_came(work: Work, event: HookCame) -> dict[str, Any]:
     """Take a hook, once; whoever asks for its name is judged now, and when it counts no more."""
     state = work.state
     if event.id in state.hook_ids:
         return {}
-    asking = {name: texts for name in work.bots if asks_for(event.name, texts := work.texts_of(name))}
+    texts_of = {name: work.texts_of(name) for name in work.bots}
+    asking = {
+        name: texts
+        for name, texts in texts_of.items()
+        if any(event.name in text.plan.needs.hook_names for text in texts)
+    }
     work.record(
         Kind.WEBHOOK,
         id=event.id,

@@ -75,20 +75,21 @@ def only_looks_again(program: Program, state: State, now: datetime, step_at: dat
         of_bot, entry = state.bots[name], bot.plan.entry
         if any(position in state.active for position, _ in of_bot.unknown_since):
             return False
-        if (entry.every is not None or entry.again) and _may_enter(Work(program, state, now), bot, of_bot):
+        if (entry.every is not None or entry.again) and _has_a_clock(Work(program, state, now), bot, of_bot):
             return False
         if any(each.count and _is_judged(state, of_bot, place) for (place, _), each in of_bot.confirming.items()):
             return False
     return True
 
 
-def _may_enter(work: Work, bot: CompiledBot, of_bot: BotState) -> bool:
-    """Say whether the bot can still bring an entry, by a clock of its own: not while as many are open as may be."""
+def _has_a_clock(work: Work, bot: CompiledBot, of_bot: BotState) -> bool:
+    """Say whether an entry may come at a time of its own, of `every` or `again`: not while all are open that may be."""
     name = bot.plan.name
     if not may_enter(work, name):
         return False
-    is_closed = not (bot.members or of_bot.is_watching or of_bot.by_hand)
-    return not is_closed or count_trades(work.positions_of(name)) < bot.plan.entry.max_open
+    if bot.members or of_bot.is_watching or of_bot.by_hand:
+        return True
+    return count_trades(work.positions_of(name)) < bot.plan.entry.max_open
 
 
 def only_rests(state: State) -> bool:

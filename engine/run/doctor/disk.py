@@ -2,12 +2,12 @@
 
 import os
 import shutil
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from engine.run.doctor.finding import Finding, Group, fault, fine, unchecked, warning
 from engine.store.place import Place, Server
+from engine.store.secret import is_open_to_others
 
 LITTLE, TOO_LITTLE = 1_000_000_000, 100_000_000
 """Bytes free below which a person is told, and below which a day of records may not fit."""
@@ -27,7 +27,7 @@ def privacy(data: Path) -> Iterator[Finding]:
 
     One that rulebot makes is its owner's alone (`store.latest.make_folder`); one that was there is left as it is.
     """
-    if os.name != "posix" or not data.is_dir() or not stat.S_IMODE(data.stat().st_mode) & 0o077:
+    if not data.is_dir() or not is_open_to_others(data):
         return
     text = f"others of this machine can look into {data}: who reads a journal there can lock it, and so end an engine"
     yield warning(Group.DISK, "data folder", text, f"chmod 700 {data}")

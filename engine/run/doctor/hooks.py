@@ -13,7 +13,7 @@ NAME = "web hooks"
 
 def hooks_received(desk: Desk, data: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Yield whether hooks that these bots ask for can come. data: the folder of what rulebot keeps."""
-    asked = {name: sorted({each for each, _ in bot.plan.needs.hooks}) for name, bot in desk.bots.items()}
+    asked = {name: sorted(bot.plan.needs.hook_names) for name, bot in desk.bots.items()}
     if not any(asked.values()):
         return
     try:

@@ -29,12 +29,11 @@ from engine.run.backtest.notes import FEATURES
 from engine.run.backtest.sampling import Sampler, Sampling, streaming
 from engine.run.backtest.walk import CASH, Walk
 from engine.run.desk import Sources, load_desk
-from engine.run.in_shares import worths
+from engine.run.in_shares import worths_of
 from engine.run.learn.samples import Sample, Samples
 from engine.run.processes import deaf, several
 from engine.run.sweep.shared import Shared
 from engine.spec.nouns.entry import Window
-from engine.store.finance.books import books_of
 from engine.turn.program import AccountLimits, CompiledBot, Program, compile_bot
 
 MINUTE = timedelta(minutes=1)
@@ -236,7 +235,7 @@ def _sample(noted: Record, trade: Position, endings: Iterable[Record]) -> Sample
     left = noted.at if trade.closed_at is None else trade.closed_at
     values = tuple(None if each is None else float(each) for each in _list(noted.data["value"]))
     own = (each for each in endings if each.position == trade.id)
-    in_shares = worths(books_of(own, {trade.id: trade}).endings)
+    in_shares = worths_of(own, {trade.id: trade})
     net = float(trade.net + (in_shares.get(trade.id) or ZERO)) / trade.quantity
     return Sample(entered=noted.at, left=max(left, noted.at), values=values, net=net, in_shares=bool(in_shares))
 

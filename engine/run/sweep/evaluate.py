@@ -9,19 +9,17 @@ from decimal import Decimal
 from itertools import cycle
 
 from engine.adapters.history.day import Finding, Source
-from engine.fill.apply import DELIVERING
 from engine.model.collector import seldom_collected
 from engine.model.errors import InvariantError, MisuseError
 from engine.model.facts import EventCalendar
 from engine.model.money import ZERO
 from engine.model.position import Position
 from engine.model.session import session_on, sessions_after
-from engine.record.record import Kind
 from engine.run.backtest.independence import is_independent
 from engine.run.backtest.lacking import gaps_of
 from engine.run.backtest.run import alone
 from engine.run.backtest.walk import DayDone, Walk
-from engine.run.in_shares import worths
+from engine.run.in_shares import worths_of
 from engine.run.sweep.allocator import memory_kept
 from engine.run.sweep.arrays.bot import ArrayBot, Numbers
 from engine.run.sweep.arrays.day import ArrayDay
@@ -32,7 +30,6 @@ from engine.run.sweep.arrays.working import Unclear
 from engine.run.sweep.compiling import Compiling, Terms
 from engine.run.sweep.shared import Shared
 from engine.run.sweep.variant import Part, Trade, Variant, whole
-from engine.store.finance.books import books_of
 from engine.turn.program import CompiledBot
 
 Asked = tuple[int, tuple[str, ...], str]
@@ -147,9 +144,7 @@ class _Lived:
         for position in known.values():
             if position.state == "closed" and position.opened_at is not None and position.id not in self.trades:
                 self.trades[position.id] = Trade(position.net, position.session, done.date)
-        settled = [each for each in done.records if each.kind is Kind.SETTLEMENT]
-        if any(each.data["how"] in DELIVERING for each in settled):
-            self.in_shares.update(worths(books_of(settled, known).endings))
+        self.in_shares.update(worths_of(done.records, known))
 
 
 def evaluate(asked: Sequence[Asked], terms: Terms) -> list[Variant]:

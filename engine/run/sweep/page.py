@@ -12,7 +12,7 @@ from engine.run.backtest.report.page import html_page
 from engine.run.backtest.report.tables import coloured, percent, ratio, table
 from engine.run.backtest.report.tables import findings as told_findings
 from engine.run.sweep.statistics import Forward
-from engine.run.sweep.variant import FALLING, Variant, in_shares_words, open_words, sessions_of
+from engine.run.sweep.variant import FALLING, Variant, apart_lines, sessions_of
 from engine.run.sweep.vary import Axis, Point
 
 SHOWN = 500
@@ -53,7 +53,7 @@ def _body(
 ) -> Iterator[str]:
     yield "".join(f"<p>{escape(line.strip())}</p>" for line in data)
     yield f"<p>{counted(len(best), 'variant')}, each with an account of its own; ordered by {escape(by)}.</p>"
-    yield from (f"<p>{escape(words)}.</p>" for words in (open_words(best), in_shares_words(best)) if words)
+    yield from (f"<p>{escape(words)}.</p>" for words in apart_lines(best))
     if best:
         days = sessions_of(best)
         places = days or [str(number + 1) for number in range(len(best[0].profits))]

@@ -1,7 +1,7 @@
 """What came of one variant of a bot, and its parts: some sessions each, whose sums it is."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import date
 from decimal import Decimal
@@ -129,24 +129,15 @@ def sessions_of(found: Iterable[Variant]) -> tuple[str, ...]:
     return tuple(sorted({day for each in found for day in each.sessions}))
 
 
-def open_words(found: Sequence[Variant]) -> str:
-    """Return how many variants hold something at the end, and where that counts; "" where none does."""
-    holding = sum(each.still_open > 0 for each in found)
-    if not holding:
-        return ""
-    words = f"{holding} of {counted(len(found), 'variant')} {'holds' if holding == 1 else 'hold'} positions at the end"
-    return f"{words}: by their mids in drawdown and Sharpe, and in no net"
-
-
-def in_shares_words(found: Sequence[Variant]) -> str:
-    """Return how many variants have trades that ended in shares, and where those count; "" where none has."""
-    having = sum(each.in_shares > 0 for each in found)
-    if not having:
-        return ""
-    words = (
-        f"{having} of {counted(len(found), 'variant')} {'has' if having == 1 else 'have'} trades that ended in shares"
-    )
-    return f"{words}: what those made is in drawdown and Sharpe, and in no net"
+def apart_lines(found: Sequence[Variant]) -> Iterator[str]:
+    """Yield how many variants have what is in no net, and where it counts: what is open at the end, and shares."""
+    every = counted(len(found), "variant")
+    if holding := sum(each.still_open > 0 for each in found):
+        words = f"{holding} of {every} {'holds' if holding == 1 else 'hold'} positions at the end"
+        yield f"{words}: by their mids in drawdown and Sharpe, and in no net"
+    if having := sum(each.in_shares > 0 for each in found):
+        words = f"{having} of {every} {'has' if having == 1 else 'have'} trades that ended in shares"
+        yield f"{words}: what those made is in drawdown and Sharpe, and in no net"
 
 
 def turned(found: Iterable[Variant]) -> Mapping[str, int]:

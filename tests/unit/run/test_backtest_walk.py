@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from leaks import FutureQuotes, LeakyFeed
 from past_days import PastDays
+from plain_specs import ASSIGNED
 
 from benchmarks.engine_desk import compiled
 from benchmarks.task import variants
@@ -98,21 +99,6 @@ order: {start: mid, step: 0.05, wait: 10s, tries: 4, then: cancel}
 exits:
   - at_expiry: settle
 risk: {max_loss_per_trade: $2000}
-"""
-
-ASSIGNED = """
-rulebot: 1
-name: assigned
-about: Sells a put and takes the shares.
-underlying: SPY
-entry: {at: "10:00"}
-legs:
-  expiry: {dte: 0}
-  short_put: {sell: put, strike: {at: spot, multiple_of: 5}}
-order: {start: mid, step: 0.05, wait: 10s, tries: 8, then: cancel}
-exits:
-  - at_expiry: settle
-risk: {undefined_risk: allow}
 """
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from past_days import PastDays
+from plain_specs import ASSIGNED
 
 from engine.adapters.history.day import HistoryDay
 from engine.model.events import event_calendar
@@ -121,21 +122,6 @@ def test_a_trade_that_outlasts_the_data_is_told_and_teaches_nothing(tmp_path: Pa
 def test_a_task_goes_beyond_its_days_for_the_trades_of_its_days_alone(tmp_path: Path) -> None:
     found = of_days(asked(tmp_path), [date(2026, 9, 1)])
     assert (found.tried, [row.left.day for row in found.rows]) == (2, [2, 2])
-
-
-ASSIGNED = """rulebot: 1
-name: assigned
-about: Sells a put and takes the shares.
-underlying: SPY
-entry: {at: "10:00"}
-legs:
-  expiry: {dte: 0}
-  short_put: {sell: put, strike: {at: spot, multiple_of: 5}}
-order: {start: mid, step: 0.05, wait: 10s, tries: 8, then: cancel}
-exits:
-  - at_expiry: settle
-risk: {undefined_risk: allow}
-"""
 
 
 def fallen(day: HistoryDay) -> HistoryDay:

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 from past_days import PastDays
+from plain_specs import ASSIGNED
 
 from engine.adapters.history.day import DailyBar
 from engine.adapters.history.finding import told
@@ -240,33 +241,16 @@ def test_what_ends_in_a_session_without_data_is_a_trade_too(tmp_path: Path) -> N
     assert sum(found.profits) == pytest.approx(float(alone.profit))
 
 
-ASSIGNED = """
-rulebot: 1
-name: assigned
-about: Sells a put and takes the shares.
-underlying: SPY
-entry: {at: "10:00"}
-legs:
-  expiry: {dte: 0}
-  short_put: {sell: put, strike: {delta: 0.90}}
-order: {start: mid, step: 0.05, wait: 10s, tries: 8, then: cancel}
-exits:
-  - at_expiry: settle
-risk: {undefined_risk: allow}
-"""
-
-
 def test_trades_that_ended_in_shares_are_counted() -> None:
     """What an assigned put lost is in the account alone: by `net` the variant deepest in the money was the best."""
     given = terms(
         opens=partial(PastDays, strikes=25, every=3, symbol="SPY", trading_class="SPY"), last=date(2026, 9, 2)
     )
-    held, sold = evaluate([(0, ("held",), ASSIGNED), (1, ("sold",), SOLD)], replace(given, file="assigned.yaml"))
+    deep = ASSIGNED.replace("{at: spot, multiple_of: 5}", "{delta: 0.90}")
+    left = deep.replace("  - at_expiry: settle", '  - time: "15:30"')
+    held, sold = evaluate([(0, ("held",), deep), (1, ("sold",), left)], replace(given, file="assigned.yaml"))
     assert (held.trades, held.in_shares) == (2, 2)
     assert (sold.trades, sold.in_shares) == (2, 0)
-
-
-SOLD = ASSIGNED.replace("  - at_expiry: settle", '  - time: "15:30"')
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ class Conditions:
     term: Term
     rate: float
     width: float
-    volatility: float = 1.0
+    volatility: float
 
 
 def variance_left(session: Session, times: Columns) -> Columns:
