@@ -37,6 +37,7 @@ PACE = timedelta(seconds=1)
 CLIENT = 1
 FIRST_PERM_ID = 100_000
 _EXACT = Decimal("0.0001")
+_AVERAGE = Decimal("0.000001")
 NO_MARGIN = 321
 """The code of a question that the broker does not answer."""
 _SHORT_PART = Decimal("0.20")
@@ -288,13 +289,20 @@ class PretendBroker(ABC):
         )
         yield CommissionReport(at, exec_id, commission)
         count = count if is_buy else -count
-        self.cash -= price * count * option.multiplier + commission
         held: Contract = Underlying(option.symbol) if option.is_share else option
-        yield from self.holds(held, self.holdings.get(held, 0) + count, at)
+        yield from self._moved(held, count, price * count * option.multiplier + commission, at)
 
     def execution_id(self, number: int) -> str:
         """Return the id of an execution, with its revision."""
         return f"0001.{number:06d}.01"
+
+    def _moved(self, contract: Contract, count: int, paid: Decimal, at: datetime) -> Iterator[Event]:
+        """Take contracts in or out for so many dollars (- received), keep what shares have cost, and tell it."""
+        before = self.holdings.get(contract, 0)
+        self.cash -= paid
+        if isinstance(contract, Underlying):
+            self.costs[contract] = average_cost(before, self.costs.get(contract, ZERO), count, paid)
+        yield from self.holds(contract, before + count, at)
 
     def holds(self, contract: Contract, count: int, at: datetime) -> Iterator[Event]:
         """Take note of what the account holds now, and tell it."""
@@ -331,8 +339,19 @@ class PretendBroker(ABC):
         level = self.board.last[row] if row >= 0 else 0.0
         if delivers(option) and level == level and intrinsic(option, Decimal(f"{level:.4f}")) >= CENT:
             shares = count * option.multiplier * (1 if option.right is Right.CALL else -1)
-            self.cash -= option.strike * shares
-            yield from self.holds(underlying, self.holdings.get(underlying, 0) + shares, at)
+            yield from self._moved(underlying, shares, option.strike * shares, at)
+
+
+def average_cost(held: int, cost: Decimal, count: int, paid: Decimal) -> Decimal:
+    """Return what one costs on average once so many more were bought (- sold) for so many dollars (- received).
+
+    What is left after some have gone has cost what it had. Source: TWS API, averageCost, commissions included.
+    """
+    if held * count >= 0:
+        return ((held * cost + paid) / (held + count)).quantize(_AVERAGE)
+    if held * (held + count) > 0:
+        return cost
+    return (paid / count).quantize(_AVERAGE) if held + count else ZERO
 
 
 def _dollars(way: Way) -> Iterator[Part]:

@@ -388,7 +388,7 @@ class Walk(Hearing):
         held = {each.symbol: n for each, n in self.broker.holdings.items() if isinstance(each, Underlying)}
         for symbol, count in held.items():
             if self.shares.get(symbol, 0) != count:
-                cost = f"{self.broker.costs.get(Underlying(symbol), ZERO)}"
+                cost = f"{self.broker.costs.get(Underlying(symbol), ZERO):f}"
                 data: dict[str, Json] = {"symbol": symbol, "what": HELD, "value": count, "cost": cost}
                 self.records.append(Record(self.now, Kind.FACTS, data=data))
         self.shares = held
