@@ -39,10 +39,14 @@ class Numbers(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What the entries of a frame write: `values` of `columns`, entry by entry; `ends[i]` is where entry i's end."""
+    """What the entries of a frame write, entry by entry: `values` of `columns` in rows `of`; `ends[i]` ends entry i's.
+
+    rows: of each entry.
+    """
 
     rows: list[int]
     ends: list[int]
+    of: list[int]
     columns: list[int]
     values: list[float]
 
@@ -86,8 +90,8 @@ def unpack(body: bytes, at: Floats) -> tuple[Ints, Bits, Floats]:
 def changes(rows: Ints, changed: Bits, values: Floats) -> Changes:
     """Return the same as plain lists, in the order of the entries."""
     ends = np.cumsum(changed.sum(axis=1))
-    _, columns = np.nonzero(changed)
-    return Changes(rows.tolist(), ends.tolist(), columns.tolist(), values[changed].tolist())
+    entries, columns = np.nonzero(changed)
+    return Changes(rows.tolist(), ends.tolist(), rows[entries].tolist(), columns.tolist(), values[changed].tolist())
 
 
 def filled(rows: Ints, changed: Bits, values: Floats, last: Floats) -> Floats:

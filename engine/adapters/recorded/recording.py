@@ -186,19 +186,17 @@ def _lay(board: Board, version: int, changed: list[list[Any]]) -> None:
 
 def _writer(frame: Frame, items: list[Any], board: Board) -> Callable[[int], tuple[int, ...]]:
     """Return what writes the next so many entries of a frame to the board."""
-    rows, ends, columns, values = changes(*unpack(frame.numbers, stamps_of(items)))
+    rows, ends, of, columns, values = changes(*unpack(frame.numbers, stamps_of(items)))
     cells: list[array[float]] = [getattr(board, name) for name in COLUMNS]
     place = written = 0
 
     def write(count: int) -> tuple[int, ...]:
         nonlocal place, written
-        first = place
-        for place in range(first, first + count):
-            row, end = rows[place], ends[place]
-            while written < end:
-                cells[columns[written]][row] = values[written]
-                written += 1
-        place = first + count
+        first, place = place, place + count
+        end = ends[place - 1] if count else written
+        for column, row, value in zip(columns[written:end], of[written:end], values[written:end], strict=True):
+            cells[column][row] = value
+        written = end
         return tuple(rows[first:place])
 
     return write

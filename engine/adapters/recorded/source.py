@@ -11,19 +11,20 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import pairwise
-from math import ceil, isfinite, nan
+from math import ceil, nan
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engine.adapters.history.daily import split_of
-from engine.adapters.history.day import OF_UNDERLYING, Columns, DailyBar, Finding, HistoryDay, ToldBars
+from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay, ToldBars
 from engine.adapters.history.finding import told
 from engine.adapters.history.missing import missing_sessions
 from engine.adapters.recorded.file import SUFFIX, day_of, named_day, read_head
 from engine.adapters.recorded.recording import Decided, Heard, Moved, play
-from engine.model.contract import Contract, Option, Underlying
+from engine.adapters.recorded.streamed import Streamed
+from engine.model.contract import Contract
 from engine.model.errors import StoreError
 from engine.model.event import (
     BarsReport,
@@ -36,7 +37,6 @@ from engine.model.event import (
 )
 from engine.model.facts import Bar, Bars, Listing
 from engine.model.market import Board
-from engine.model.quotes import level
 from engine.model.session import EXCHANGE_ZONE, CalendarError, exchange_date, session_before, session_on
 from engine.model.values import dataclass
 from engine.record.codec import CodecError, record_of
@@ -47,11 +47,6 @@ EVERY = 5.0
 """Seconds of which one instant is kept, the last one; what came on the full five seconds belongs to those before it."""
 LONGEST = 60.0
 """Seconds without market data that are told."""
-_OPTION = ("bid", "ask", "bid_size", "ask_size", "iv", "delta", "gamma", "vega", "theta", "volume", "open_interest")
-
-LEVEL = "level"
-_Level = tuple[str, str]
-"""The symbol of an underlying, and what of it: its LEVEL, or a column of OF_UNDERLYING."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +110,7 @@ class RecordingSource:
         tape = _Tape()
         for file in files:
             tape.read(file, session.close.timestamp())
-        found, self._facts[day] = tape.day(day), tape.facts(day)
+        found, self._facts[day] = tape.day(day), tape.facts()
         holes = _holes(files, found.times, session.open.timestamp(), session.close.timestamp(), tape.lost)
         return replace(found, ran=_ran(files), findings=(*tape.findings, *holes))
 
@@ -163,32 +158,27 @@ def _ran(files: Iterable[Path]) -> frozenset[str] | None:
 
 
 class _Tape:
-    """What files of one day hold, instant by instant."""
+    """What files of one day hold."""
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
-        self.times: list[float] = []
-        self.options: dict[Option, int] = {}
-        self.levels: dict[_Level, list[float]] = {}
-        self.frames: list[Columns] = []
+        self.streamed = Streamed()
         self.bars: dict[str, tuple[DailyBar, ...]] = {}
         self.closes: dict[str, tuple[float, ...]] = {}
         self.implied: dict[str, tuple[float, ...]] = {}
-        self.previous: dict[str, float] = {}
         self.told: dict[tuple[str, int], list[tuple[float, Bars]]] = {}
         self.listings: dict[tuple[str, str], Listing] = {}
         self.moves: list[OpeningMoveReport] = []
         self.lost: list[tuple[float, str]] = []
         self.halts: list[tuple[float, frozenset[Contract]]] = []
-        self._given_up: set[int] = set()
         self._same: dict[Bar, Bar] = {}
 
     def read(self, file: Path, close: float) -> None:
         """Take a file; what an earlier one says of the time from its beginning on is left out."""
         self.moves += _recalled(file)
-        board, now, levels = Board(), np.full((len(_OPTION), len(self.options)), nan), dict[_Level, float]()
+        board, streamed = Board(), self.streamed
         at, version, frozen = nan, -1, set[int]()
-        self._given_up.clear()
+        streamed.begin()
         for step in play((file,), board):
             if isinstance(step, Decided):
                 self.moves += _measured(step)
@@ -205,20 +195,20 @@ class _Tape:
                 self.findings.append(told(str(file), 0, f"{text} counts, and not what stood at these times before"))
                 self._cut(stamp)
             elif ceil(stamp / EVERY) > ceil(at / EVERY):
-                self._keep(at, now, levels)
+                streamed.keep(at)
             if stamp > close:
                 return
             if board.version != version:
                 version = board.version
-                self._forget(board, now, levels)
+                streamed.follow(board)
                 if not stamp - at <= EVERY:  # when it was given up nobody knows
-                    self._miss(now)
-            rows, frozen = {*step.rows, *(board.frozen ^ frozen)}, set(board.frozen)
-            at, now = stamp, self._write(board, now, rows)
-            self._look(board, levels, stamp)
+                    streamed.miss()
+            streamed.write(board, {*step.rows, *(board.frozen ^ frozen)})
+            at, frozen = stamp, set(board.frozen)
+            streamed.look(board, stamp)
             self._note_halts(board, stamp)
         if at == at:
-            self._keep(at, now, levels)
+            streamed.keep(at)
 
     def _tell_clocks(self, step: Heard, file: Path) -> None:
         """Tell when the engine saw that its clock was wrong, or no more so: its times are those of that clock."""
@@ -231,62 +221,15 @@ class _Tape:
 
     def _cut(self, at: float) -> None:
         """Forget what was said of the time from `at` on: by another file, or by a clock that has been set back."""
-        count = int(np.searchsorted(self.times, at))
-        del self.times[count:], self.frames[count:]
-        for column in self.levels.values():
-            del column[count:]
+        self.streamed.cut(at)
         self.told = {each: [known for known in told if known[0] < at] for each, told in self.told.items()}
         self.halts = [each for each in self.halts if each[0] < at]
-
-    def _forget(self, board: Board, now: Columns, levels: dict[_Level, float]) -> None:
-        """Let what is not streamed any more be missing: levels at once, options from the next instant on."""
-        gone = (place for option, place in self.options.items() if option not in board.rows)
-        self._given_up.update(place for place in gone if place < now.shape[1])
-        streamed = {contract.symbol for contract in board.rows if isinstance(contract, Underlying)}
-        for each in [each for each in levels if each[0] not in streamed]:
-            del levels[each]
-
-    def _look(self, board: Board, levels: dict[_Level, float], at: float) -> None:
-        """Take the levels of this instant, also of what was silent: one that has grown old is none."""
-        for contract, row in board.rows.items():
-            if isinstance(contract, Underlying):
-                value = level(board, row, at)
-                levels[contract.symbol, LEVEL] = nan if value is None else value
-                levels |= {(contract.symbol, name): getattr(board, name)[row] for name in OF_UNDERLYING}
-                if (close := board.previous_close[row]) == close:
-                    self.previous[contract.symbol] = close
 
     def _note_halts(self, board: Board, at: float) -> None:
         """Note in which contracts trading is halted from this instant on, where that has changed."""
         halted = frozenset(contract for row in board.halted if (contract := board.contracts[row]) is not None)
         if halted != (self.halts[-1][1] if self.halts else frozenset()):
             self.halts.append((at, halted))
-
-    def _write(self, board: Board, now: Columns, rows: Iterable[int]) -> Columns:
-        """Write what these rows of options say; of one whose data is not live nothing, as no rule reads it."""
-        for row in rows:
-            contract = board.contracts[row]
-            if isinstance(contract, Option) and not contract.is_share:
-                place = self.options.setdefault(contract, len(self.options))
-                if place >= now.shape[1]:
-                    now = np.hstack((now, np.full((len(_OPTION), place + 32 - now.shape[1]), nan)))
-                self._given_up.discard(place)
-                now[:, place] = nan if row in board.frozen else [getattr(board, name)[row] for name in _OPTION]
-        return now
-
-    def _keep(self, at: float, now: Columns, levels: Mapping[_Level, float]) -> None:
-        """Keep an instant."""
-        self.times.append(at)
-        self.frames.append(now.copy())
-        for each in levels.keys() | self.levels.keys():
-            column = self.levels.setdefault(each, [nan] * (len(self.times) - 1))
-            column.append(levels.get(each, nan))
-        self._miss(now)
-
-    def _miss(self, now: Columns) -> None:
-        """Let options be missing that were given up."""
-        now[:, [*self._given_up]] = nan
-        self._given_up.clear()
 
     def _take(self, step: Heard) -> None:
         event = step.event
@@ -312,22 +255,17 @@ class _Tape:
             self.listings[key] = replace(listing, strikes={**known, **listing.strikes})
 
     def day(self, day: date) -> HistoryDay:
-        """Return everything as columns."""
-        count = len(self.options)
-        whole = np.full((len(self.frames), len(_OPTION), count), nan)
-        for place, frame in enumerate(self.frames):
-            width = min(count, frame.shape[1])
-            whole[place, :, :width] = frame[:, :width]
-        columns: Any = {name: np.ascontiguousarray(whole[:, place]) for place, name in enumerate(_OPTION)}
-        known = {each: np.array(column) for each, column in sorted(self.levels.items())}
-        levels = {symbol: column for (symbol, name), column in known.items() if name == LEVEL}
+        """Return everything as columns, which are handed over: once."""
+        streamed = self.streamed
+        columns: Any = streamed.columns()
+        levels, beside = streamed.levels()
         bars: dict[tuple[str, int], ToldBars] = {each: tuple(told) for each, told in sorted(self.told.items()) if told}
         return HistoryDay(
             date=day,
-            times=np.array(self.times),
+            times=np.array(streamed.times),
             levels=levels,
-            told={symbol: {name: known[symbol, name] for name in OF_UNDERLYING} for symbol in levels},
-            options=tuple(self.options),
+            told=beside,
+            options=tuple(streamed.options),
             bars=bars,
             listings=self.listings,
             moves=tuple(sorted(dict.fromkeys(self.moves), key=lambda each: each.at)),
@@ -335,14 +273,9 @@ class _Tape:
             **columns,
         )
 
-    def facts(self, day: date) -> Facts:
+    def facts(self) -> Facts:
         """Return what was told of the past."""
-        levels = {symbol: column for (symbol, name), column in self.levels.items() if name == LEVEL}
-        known = {
-            symbol: [level for level in column if level > 0 and isfinite(level)] for symbol, column in levels.items()
-        }
-        last = {symbol: column[-1] for symbol, column in known.items() if column}
-        return Facts(self.bars, self.closes, self.implied, self.previous, last)
+        return Facts(self.bars, self.closes, self.implied, self.streamed.previous, self.streamed.last())
 
 
 def _recalled(file: Path) -> list[OpeningMoveReport]:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from itertools import pairwise
 from math import inf, isnan
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -92,6 +93,39 @@ def test_an_option_is_missing_from_the_instant_on_that_comes_after_it_was_given_
     day = RecordingSource(tmp_path).day(DAY)
     assert [at - OPEN.timestamp() for at in day.times] == [0.0, 5.0, 7.0, 12.0]
     assert [None if isnan(bid) else bid for bid in day.bid[:, 0]] == [None, 1.05, 1.05, None]
+
+
+def test_many_options_that_come_and_go_stand_as_when_each_is_followed_alone(tmp_path: Path) -> None:
+    """Over two runs, the second of which begins within the first."""
+    chance, stands, expected = Random(7), dict[Contract, float](), dict[int, dict[Contract, float]]()
+    every = [replace(PUT, strike=Decimal(5000 + 5 * place)) for place in range(150)]
+    for name, begin in (("a", 1), ("b", 300)):
+        run, at, gone = Run(tmp_path, name), begin, set[Contract]()
+        expected, stands = {then: each for then, each in expected.items() if then < begin}, {}
+        for step in range(120):
+            before, at = at, at + chance.choice((1, 2, 4, 7)) * min(step, 1)
+            if -(-at // 5) > -(-before // 5):
+                expected[before] = stands
+                stands, gone = {each: bid for each, bid in stands.items() if each not in gone}, set()
+            if step % 6 == 0:
+                streamed = chance.sample(every, 5 + step // 2)
+                gone |= stands.keys() - {*streamed}
+                run.board.hold([SPX, *streamed])
+                if at - before > 5:
+                    stands, gone = {each: bid for each, bid in stands.items() if each not in gone}, set()
+            for option in chance.sample(streamed, 4):
+                row, stands = run.board.rows[option], stands | {option: chance.randrange(1, 500) / 20}
+                run.board.bid[row] = stands[option]
+                run.board.unread.add(row)
+                gone.discard(option)
+            run.sees(at, spx=5900.0 + step)
+        expected[at] = stands
+        run.recorder.close()
+    day = RecordingSource(tmp_path).day(DAY)
+    assert [round(each - OPEN.timestamp()) for each in day.times] == [*expected]
+    assert len(day.options) > 100
+    for bids, known in zip(day.bid, expected.values(), strict=True):
+        assert {option: bid for option, bid in zip(day.options, bids.tolist(), strict=True) if bid == bid} == known
 
 
 def test_what_the_broker_told_of_all_options_is_what_stands_on_the_board(tmp_path: Path) -> None:
