@@ -1,8 +1,8 @@
 """Two texts of a bot on the same days: what each would have done.
 
 Each simulated day is a run of its own in virtual time, on a store that is gone afterwards; the days are shared among as
-many processes as there are cores. Past sessions are walked through one after the other: the first text here, each other
-one in a process beside this.
+many processes as there are cores. Past sessions are walked through one after the other, of many the first text here and
+each other one in a process beside this.
 """
 
 import os
@@ -16,7 +16,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.adapters.history.day import Finding
+from engine.adapters.history.day import Finding, Source
 from engine.adapters.history.finding import data_of
 from engine.adapters.history.open import open_source
 from engine.compile.build import build_plan
@@ -24,13 +24,14 @@ from engine.model.collector import leave_at_end
 from engine.model.errors import StoreError
 from engine.model.money import ZERO
 from engine.model.position import Position
+from engine.model.session import Session, sessions
 from engine.model.values import dataclass
 from engine.review.change.behaviour import Trade, TriedDay
 from engine.review.change.documents import read_document
 from engine.run.backtest.ending import made_by
 from engine.run.backtest.fills import NATURAL
 from engine.run.backtest.report.findings import gravest_first
-from engine.run.backtest.walk import CASH, Walk
+from engine.run.backtest.walk import CASH, NOTHING, Read, Walk, read
 from engine.run.calendars import load_calendar
 from engine.run.chaos.virtual_loop import run_virtually
 from engine.run.desk import Desk, SpecText
@@ -45,6 +46,8 @@ from engine.turn.program import compile_bot
 from engine.turn.state import State
 
 LINES = 90
+MANY = 60
+"""Sessions from which on another process is begun for each text."""
 WITHOUT_DATA = "there is no data of it, and nothing was held"
 
 
@@ -75,6 +78,13 @@ class PastTask:
     overrides: tuple[tuple[str, str], ...] = ()
 
 
+class Side(NamedTuple):
+    """The days of one text, without those that were refused, and what was wrong."""
+
+    days: tuple[TriedDay, ...]
+    flaws: tuple[Finding, ...]
+
+
 class Relived(NamedTuple):
     """What each text did on the sessions that could be lived through, and in words what was wrong with the data."""
 
@@ -92,17 +102,17 @@ def relive(
     told = [tuple(each.items()) for each in overrides] or [()] * len(texts)
     tasks = [PastTask(text, data, tuple(days), set_) for text, set_ in zip(map(whole, texts), told, strict=True)]
     found = _relive(tasks)
-    flaws = flaws_of([side for _, side in found])
-    if not all(side for side, _ in found):
+    flaws = flaws_of([side.flaws for side in found])
+    if not all(side.days for side in found):
         raise StoreError("no session could be lived through", flaws[0] if flaws else None)
-    return Relived(aligned([side for side, _ in found]), flaws)
+    return Relived(aligned([side.days for side in found]), flaws)
 
 
-def _relive(tasks: Sequence[PastTask]) -> list[tuple[tuple[TriedDay, ...], tuple[Finding, ...]]]:
-    """Walk each text through its sessions; to begin a process takes a second, so this one takes its part."""
+def _relive(tasks: Sequence[PastTask]) -> list[Side]:
+    """Walk each text through its sessions; to begin a process takes a second, in which many are lived through."""
     beside = min(os.cpu_count() or 1, len(tasks)) - 1
-    if not beside:
-        return [relived(task) for task in tasks]
+    if not beside or len(tasks[0].days) < MANY:
+        return relived_together(tasks)
     with ProcessPoolExecutor(beside, get_context("spawn"), leave_at_end) as pool:
         others = [pool.submit(relived, task) for task in tasks[1:]]
         return [relived(tasks[0]), *(each.result() for each in others)]
@@ -119,22 +129,51 @@ def flaws_of(sides: Iterable[Iterable[Finding]]) -> tuple[str, ...]:
     return tuple(alike.line for alike in gravest_first(map(data_of, met.elements())))
 
 
-def relived(task: PastTask) -> tuple[tuple[TriedDay, ...], tuple[Finding, ...]]:
-    """Walk one text through past sessions; return its days, without those that were refused, and what was wrong."""
-    desk = desk_of(task.text, dict(task.overrides))
-    (name,) = desk.bots
-    walk = Walk(desk.program("past", {}, LINES), open_source(task.data), load_calendar(), NATURAL, CASH)
-    days: list[TriedDay] = []
-    flaws: list[Finding] = []
-    before: dict[str, Decimal] = {}
-    for done in walk.through(task.days[0], task.days[-1]):
-        flaws += done.findings
+def relived(task: PastTask) -> Side:
+    """Walk one text through past sessions."""
+    return relived_together([task])[0]
+
+
+def relived_together(tasks: Sequence[PastTask]) -> list[Side]:
+    """Walk texts through the same past sessions, each of which is read once."""
+    source, days = open_source(tasks[0].data), tasks[0].days
+    walkers = [_Walker(task, source) for task in tasks]
+    there = frozenset(source.dates(days[0], days[-1]))
+    for session in sessions(days[0], days[-1]):
+        found = read(source, session.date) if session.date in there else NOTHING
+        for walker in walkers:
+            walker.lives(session, found)
+    return [walker.side for walker in walkers]
+
+
+class _Walker:
+    """One text on its way through past sessions; `before`: what each position had made by the end of the last one."""
+
+    def __init__(self, task: PastTask, source: Source) -> None:
+        desk = desk_of(task.text, dict(task.overrides))
+        (self._bot,) = desk.bots
+        self._walk = Walk(desk.program("past", {}, LINES), source, load_calendar(), NATURAL, CASH)
+        self._days: list[TriedDay] = []
+        self._flaws: list[Finding] = []
+        self._before: dict[str, Decimal] = {}
+
+    @property
+    def side(self) -> Side:
+        """What it has done so far."""
+        return Side(tuple(self._days), tuple(self._flaws))
+
+    def lives(self, session: Session, found: Read) -> None:
+        """Live through a session of which this was read."""
+        walk = self._walk
+        done = walk.lived(session, found)
+        if done is None:
+            return
+        self._flaws += done.findings
         if done.records and walk.state is not None:
-            made = _made(walk, before)
-            today = {position: now - before.get(position, ZERO) for position, now in made.items()}
-            days.append(_day(walk.state, name, 0, done.date, today))
-            before = made
-    return tuple(days), tuple(flaws)
+            made = _made(walk, self._before)
+            today = {position: now - self._before.get(position, ZERO) for position, now in made.items()}
+            self._days.append(_day(walk.state, self._bot, 0, done.date, today))
+            self._before = made
 
 
 def _made(walk: Walk, before: Mapping[str, Decimal]) -> dict[str, Decimal]:

@@ -16,6 +16,7 @@ from past_days import PastDays
 from engine.adapters.history.day import HistoryDay
 from engine.adapters.history.write import write_day
 from engine.cli.main import main
+from engine.run import behaviour
 from engine.run.behaviour import PastTask, aligned, relived
 from engine.run.revisions import Text
 from engine.spec.shipped import shipped
@@ -120,6 +121,19 @@ def test_a_bot_that_is_only_renamed_does_the_same(data: Path, tmp_path: Path) ->
     found = typed(data, file)
     assert "(!) name  dte0_condor -> other_condor" in found.stdout
     assert "    every one the same: " in found.stdout
+
+
+def test_many_days_are_walked_through_in_two_processes(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = typed(data, tmp_path / "edited.yaml")
+    begun = []
+    pool = behaviour.ProcessPoolExecutor
+    monkeypatch.setattr(behaviour, "MANY", 2)
+    monkeypatch.setattr(behaviour.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(behaviour, "ProcessPoolExecutor", lambda *given: begun.append(given[0]) or pool(*given))
+    beside = typed(data, tmp_path / "edited.yaml")
+    assert (beside.stdout, begun) == (here.stdout, [1])
 
 
 @pytest.fixture

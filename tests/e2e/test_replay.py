@@ -202,7 +202,6 @@ def test_another_text_is_tried_on_the_day(store: Path, tmp_path: Path) -> None:
     assert (twice.exit_code, "are both the bot put_lite" in twice.output) == (2, True), twice.output
 
 
-@pytest.mark.usefixtures("one_core")
 def test_another_text_is_tried_on_all_that_several_runs_have_recorded_of_a_day(store: Path, tmp_path: Path) -> None:
     """As after a restart in the afternoon, which saw nothing of the morning and ran one bot less."""
     folder = Path(shutil.copytree(store.with_name("s-tapes"), tmp_path / "t-tapes"))
@@ -221,7 +220,6 @@ def test_another_text_is_tried_on_all_that_several_runs_have_recorded_of_a_day(s
     assert "no bot dte0_condor ran on 2026-10-21" in nobody.output, nobody.output
 
 
-@pytest.mark.usefixtures("one_core")
 def test_another_text_is_set_as_the_recorded_one_was(tmp_path: Path) -> None:
     """Else each edit would seem to do what leaving out `--set` does."""
     (file,) = spec_files(["dte0_condor"])
@@ -241,7 +239,6 @@ def test_another_text_is_set_as_the_recorded_one_was(tmp_path: Path) -> None:
     assert (none.exit_code, "delta was set to 0.08 then; the new text has none" in none.output) == (0, True)
 
 
-@pytest.mark.usefixtures("one_core")
 def test_a_recording_under_another_name_is_read_alike(store: Path, tmp_path: Path) -> None:
     sent = shutil.copy(listed(store.with_name("s-tapes"))[0].file, tmp_path / "sent to somebody.tape")
     for words in (["--at", "11:00"], ["--drift"], ["--as-test", "10:30"], ["--export", str(tmp_path / "as")]):

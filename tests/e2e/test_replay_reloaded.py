@@ -41,7 +41,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "s.db"
 
 
-@pytest.mark.usefixtures("one_core")
 def test_a_bot_that_was_added_is_known_to_have_run(store: Path, tmp_path: Path) -> None:
     done = replay(store, "--as-test", "10:15", "--bot", "two")
     assert done.exit_code == 0, done.output
@@ -63,7 +62,6 @@ def test_a_test_has_the_text_of_its_moment(store: Path) -> None:
     assert (gone.exit_code, "did not run at 11:10" in gone.output) == (2, True), gone.output
 
 
-@pytest.mark.usefixtures("one_core")
 def test_another_text_is_compared_with_the_last_of_the_day(store: Path, tmp_path: Path) -> None:
     (tmp_path / "one.yaml").write_text(bot("one", leave="11:15"), encoding="utf-8")
     done = replay(store, str(tmp_path / "one.yaml"))
