@@ -4,10 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import time
 from pathlib import Path
 
 import pytest
 
+from engine.model.session import at_exchange_time
+from engine.run.worlds import DEFAULT_DATE
 from tests.e2e.worlds import run_days, spec_files
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +36,8 @@ def test_ci_a_recording_replays_on_another_python(tmp_path: Path) -> None:
     python = another_python()
     if not python:
         pytest.skip("no other Python is installed here")
-    run_days(tmp_path, spec_files(["put_lite", "dte0_condor"]), seed=3, data_seconds=15, tapes=tmp_path / "tapes")
+    bots, noon = spec_files(["put_lite", "dte0_condor"]), at_exchange_time(DEFAULT_DATE, time(12))
+    run_days(tmp_path, bots, seed=3, data_seconds=15, tapes=tmp_path / "tapes", until=noon)
     (tape,) = (tmp_path / "tapes").rglob("*.tape")
     home = tmp_path / "other"
     subprocess.run([python, "-m", "venv", "--without-pip", str(home)], check=True)  # this one's pip installs there

@@ -26,19 +26,20 @@ from tests.tape_file import rewrite
 
 DAY = date(2026, 10, 21)
 NOON = datetime(2026, 10, 21, 16, tzinfo=UTC)
+ENDED = at_exchange_time(DAY, time(13))
 EXAMPLES = Path(__file__).parents[2] / "examples"
 (PUT_LITE,) = spec_files(["put_lite"])
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the store of a session of two bots, recorded."""
+    """Return the store of two bots, recorded until one o'clock."""
     folder = tmp_path_factory.mktemp("moments")
     text = (EXAMPLES / "crowding.yaml").read_text(encoding="utf-8")
     ebbing = "    - name: ebbing\n      vix_change: {since: open, below: 0 pts}\n"
     assert ebbing in text
     (folder / "crowding.yaml").write_text(text.replace(ebbing, ""), encoding="utf-8")
-    run_days(folder, [PUT_LITE, str(folder / "crowding.yaml")], seed=3, tapes=folder / "s-tapes")
+    run_days(folder, [PUT_LITE, str(folder / "crowding.yaml")], seed=3, tapes=folder / "s-tapes", until=ENDED)
     return next(folder.glob("*.db")).rename(folder / "s.db")
 
 
@@ -80,7 +81,7 @@ def test_what_was_not_streamed_is_unknown(store: Path) -> None:
     assert "no market data line was taken" in done.output
     assert "its recording ends" not in done.output
     late = command(store, "scan", PUT_LITE, "--recording", "2026-10-21", "--at", "17:30")
-    assert re.search(r"its recording ends at 16:05:\d\d: nothing is known of what came after", late.output)
+    assert re.search(r"its recording ends at 13:00:\d\d: nothing is known of what came after", late.output)
 
 
 def test_a_scan_of_a_recording_is_not_kept(store: Path) -> None:
@@ -168,7 +169,14 @@ def test_ci_a_bot_that_selects_by_delta_chooses_as_then(
     bot: str, seed: int, clock: str, said: str, tmp_path: Path
 ) -> None:
     """With one volatility the condor takes other puts; the put of 90 days needs the listed expiries, and the deltas."""
-    run_days(tmp_path, spec_files([bot]), seed=seed, data_seconds=15, tapes=tmp_path / "s-tapes")
+    run_days(
+        tmp_path,
+        spec_files([bot]),
+        seed=seed,
+        data_seconds=15,
+        tapes=tmp_path / "s-tapes",
+        until=at_exchange_time(DAY, time(10)),
+    )
     place = next(tmp_path.glob("*.db")).rename(tmp_path / "s.db")
     out = tmp_path / "a.test.yaml"
     done = command(place, "replay", "2026-10-21", "--as-test", clock, "--out", str(out))
@@ -213,7 +221,7 @@ def test_a_recorded_day_is_exported_and_backtested(store: Path, tmp_path: Path) 
     day, recorded = there.day(DAY), of_symbol(here.day(DAY), "SPX")
     common = [int(at) for at in np.flatnonzero(np.isin(recorded.times, day.times))]
     places = [recorded.options.index(option) for option in day.options]
-    assert len(day.times) == len(common) > 4000
+    assert len(day.times) == len(common) > 2400
     assert np.array_equal(day.bid, recorded.bid[np.ix_(common, places)], equal_nan=True)
     assert np.array_equal(day.levels["VIX"], recorded.levels["VIX"][common], equal_nan=True)
     assert there.daily("SPX", DAY, 20) == here.daily("SPX", DAY, 20)
@@ -292,7 +300,10 @@ def test_a_day_on_which_no_bot_ran_is_told_so_among_the_days_of_the_page() -> No
 def test_the_entry_of_a_bot_that_buys_shares_becomes_a_test(tmp_path: Path) -> None:
     """Shares have no strike: with a strike of 0 for them no such moment could be written."""
     spec = str(EXAMPLES / "buy_write.yaml")
-    run_days(tmp_path, [spec], seed=9, data_seconds=15, first_day=date(2026, 11, 25), tapes=tmp_path / "s-tapes")
+    day, tapes = date(2026, 11, 25), tmp_path / "s-tapes"
+    run_days(
+        tmp_path, [spec], seed=9, data_seconds=15, first_day=day, tapes=tapes, until=at_exchange_time(day, time(11))
+    )
     done = command(tmp_path / "s.db", "replay", "--as-test", "10:30")
     assert done.exit_code == 0, done.output
     assert re.search(r'\{at: "10:30", enters: \{short_call: \d+\}\}', done.output), done.output
