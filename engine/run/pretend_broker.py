@@ -95,7 +95,10 @@ class Working:
 
 @dataclass
 class PretendBroker(ABC):
-    """A broker with a memory: working orders, and what the account holds beside its dollars of cash."""
+    """A broker with a memory: working orders, and what the account holds beside its dollars of cash.
+
+    costs: dollars that one of what is held has cost on average (received, where it is short), commissions included.
+    """
 
     board: Board
     account: str
@@ -296,12 +299,16 @@ class PretendBroker(ABC):
         """Return the id of an execution, with its revision."""
         return f"0001.{number:06d}.01"
 
-    def _moved(self, contract: Contract, count: int, paid: Decimal, at: datetime) -> Iterator[Event]:
-        """Take contracts in or out for so many dollars (- received), keep what shares have cost, and tell it."""
-        before = self.holdings.get(contract, 0)
+    def _moved(
+        self, contract: Contract, count: int, paid: Decimal, at: datetime, *, premium: Decimal = ZERO
+    ) -> Iterator[Event]:
+        """Take contracts in or out for so many dollars (- received), keep what they have cost, and tell it.
+
+        premium: what an option had cost by which they come or go, which was paid then.
+        """
+        before, cost = self.holdings.get(contract, 0), self.costs.get(contract, ZERO)
         self.cash -= paid
-        if isinstance(contract, Underlying):
-            self.costs[contract] = average_cost(before, self.costs.get(contract, ZERO), count, paid)
+        self.costs[contract] = average_cost(before, cost, count, paid + premium)
         yield from self.holds(contract, before + count, at)
 
     def holds(self, contract: Contract, count: int, at: datetime) -> Iterator[Event]:
@@ -321,7 +328,7 @@ class PretendBroker(ABC):
             next_order_id=next_order_id,
             order_refs=tuple(self.working),
             positions=held,
-            costs=tuple(self.costs.items()),
+            costs=tuple((contract, cost) for contract, cost in self.costs.items() if self.holdings.get(contract)),
             lockstep=True,
         )
 
@@ -331,21 +338,32 @@ class PretendBroker(ABC):
             count = self.holdings.get(option, 0)
             if count:
                 yield from self._deliver(option, count, at)
+            self.costs.pop(option, None)
             yield from self.holds(option, 0, at)
 
     def _deliver(self, option: Option, count: int, at: datetime) -> Iterator[Event]:
+        """Yield the shares that an option moves. What it has brought, or cost, is part of what they cost.
+
+        Source: IBKR Reporting Reference, Trades, Realized P/L.
+        """
         underlying = Underlying(option.symbol)
         row = self.board.rows.get(underlying, -1)
         level = self.board.last[row] if row >= 0 else 0.0
         if delivers(option) and level == level and intrinsic(option, Decimal(f"{level:.4f}")) >= CENT:
-            shares = count * option.multiplier * (1 if option.right is Right.CALL else -1)
-            yield from self._moved(underlying, shares, option.strike * shares, at)
+            shares, premium = shares_of(option, count), self.costs.get(option, ZERO) * count
+            yield from self._moved(underlying, shares, option.strike * shares, at, premium=premium)
+
+
+def shares_of(option: Option, count: int) -> int:
+    """Return the shares that come (- go) with so many contracts (- short) of an option that is in the money."""
+    return count * option.multiplier * (1 if option.right is Right.CALL else -1)
 
 
 def average_cost(held: int, cost: Decimal, count: int, paid: Decimal) -> Decimal:
     """Return what one costs on average once so many more were bought (- sold) for so many dollars (- received).
 
-    What is left after some have gone has cost what it had. Source: TWS API, averageCost, commissions included.
+    Units: dollars for one, multiplier and commissions included; of what is short, received for one. What is left after
+    some have gone has cost what it had. Source: TWS API, averageCost.
     """
     if held * count >= 0:
         return ((held * cost + paid) / (held + count)).quantize(_AVERAGE)

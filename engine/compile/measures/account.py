@@ -23,7 +23,8 @@ SHARES = (
         max_age=None,
         places=EVERYWHERE,
         reads=("facts",),
-        formula="The broker's average cost of the shares in the account, commissions included; unknown without shares.",
+        formula="The broker's average cost of the shares in the account, commissions included, and the "
+        "premium of an option that brought them, which IBKR counts a day or two later; unknown without shares.",
     ),
 )
 

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from itertools import takewhile
 
-from engine.model.contract import Contract, Underlying
+from engine.model.contract import Contract, Option, Underlying
 from engine.model.errors import StoreError
 from engine.model.order import OrderStatus
 from engine.model.session import Session, session_from, session_on, sessions_before
@@ -13,6 +13,7 @@ from engine.run.backtest.broker import BacktestBroker
 from engine.run.backtest.ending import empty_day, keep_marks
 from engine.run.backtest.notes import HELD
 from engine.run.backtest.walk import BEFORE_OPEN, Walk
+from engine.run.costs_on_record import costs_on_record
 from engine.run.desk import compile_text
 from engine.run.pretend_broker import Working
 from engine.run.resume import resume
@@ -61,6 +62,7 @@ def _take_up(walk: Walk, journal: SqlJournal, session: Session | None) -> None:
         for leg in position.legs:
             if leg.held and not leg.option.is_share:
                 broker.holdings[leg.option] = broker.holdings.get(leg.option, 0) + leg.signed_held
+    broker.costs |= costs_on_record(journal, (each for each in broker.holdings if isinstance(each, Option)))
     for ref in found.state.live:
         order = found.state.orders[ref]
         if order.status is not OrderStatus.WORKING:

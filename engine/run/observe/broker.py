@@ -130,6 +130,7 @@ class ObservingBroker(BacktestBroker):
         for ref in state.live:
             if state.orders[ref].status is not OrderStatus.PREPARED:
                 self._work_on(state.orders[ref], at)
+        self.costs = dict(memory.costs)
         for option in self._gone(session, at):  # the engine settles by itself what went while nobody looked
             self.holdings.pop(option)
         self.unpaid = memory.unpaid

@@ -79,8 +79,7 @@ class ObservingLink(LinkAround):
             if not isinstance(event.contract, Underlying):
                 return []
             self._shares[event.contract] = event
-            own = self.broker.holdings.get(event.contract, 0)
-            return [replace(event, quantity=event.quantity + own)]
+            return [self._with_own(event)]
         if isinstance(event, LinkUp):
             return self._up(event)
         if isinstance(event, LinkDown):
@@ -97,9 +96,11 @@ class ObservingLink(LinkAround):
         self.broker.session, self.broker.now = session, event.at
         stands = list(self.broker.stands(event.at))
         held = {contract: Decimal(count) for contract, count in self.broker.holdings.items() if count}
+        told = {contract: cost for contract, cost in event.costs if isinstance(contract, Underlying)}
+        costs = self.broker.costs | told
         for contract, report in self._shares.items():
-            held[contract] = held.get(contract, ZERO) + report.quantity
-        costs = {contract: cost for contract, cost in event.costs if isinstance(contract, Underlying)}
+            both = self._with_own(report)
+            held[contract], costs[contract] = both.quantity, both.average_cost
         up = replace(
             event,
             client_id=CLIENT,
@@ -114,4 +115,18 @@ class ObservingLink(LinkAround):
         """Return a report of our broker's shares with those of the account; any other event as it is."""
         if not isinstance(event, PositionReport) or (theirs := self._shares.get(event.contract)) is None:
             return event
-        return replace(event, quantity=event.quantity + theirs.quantity, average_cost=theirs.average_cost)
+        return _together(event, theirs)
+
+    def _with_own(self, theirs: PositionReport) -> PositionReport:
+        """Return a report of the account's shares with those of our broker."""
+        own = Decimal(self.broker.holdings.get(theirs.contract, 0))
+        cost = self.broker.costs.get(theirs.contract, ZERO)
+        return _together(theirs, replace(theirs, quantity=own, average_cost=cost))
+
+
+def _together(one: PositionReport, other: PositionReport) -> PositionReport:
+    """Return what both hold of the same shares, at the time of the first; of opposite ones the more make the cost."""
+    both = one.quantity + other.quantity
+    alike = [each for each in (one, other) if each.quantity * both > 0]
+    cost = sum((each.quantity * each.average_cost for each in alike), ZERO)
+    return replace(one, quantity=both, average_cost=cost / (sum(each.quantity for each in alike) or 1))

@@ -7,13 +7,14 @@ from typing import Any
 
 from engine.fill.apply import DELIVERING
 from engine.model.commission import dealt
-from engine.model.contract import Right
+from engine.model.contract import Contract, Right
 from engine.model.facts import EventCalendar
 from engine.model.market import Board
 from engine.model.position import Position
 from engine.model.values import dataclass
 from engine.record.codec import decode
 from engine.record.record import Kind, Record
+from engine.run.costs_on_record import costs_on_record
 from engine.run.resume import resume
 from engine.store.journal import SqlJournal
 from engine.turn.state import State
@@ -22,10 +23,11 @@ from engine.turn.state import State
 @dataclass(frozen=True, slots=True)
 class Memory:
     """The state that the store leads to, shares by symbol that assignments and exercises have moved beside those of
-    positions, and commissions of executions that were told without one."""
+    positions, what one of each contract has cost, and commissions of executions that were told without one."""
 
     state: State
     delivered: Mapping[str, int]
+    costs: Mapping[Contract, Decimal]
     unpaid: tuple[tuple[str, Decimal], ...]
 
 
@@ -35,8 +37,10 @@ def read_memory(journal: SqlJournal, at: datetime) -> Memory:
     state = resume(found.records, at, Board(), EventCalendar(), found.number, found.order_id).state
     settled = journal.read((Kind.SETTLEMENT,))
     moved = [record for record in settled if record.data["how"] in {*DELIVERING, "delivered"}]
-    held = journal.read((Kind.POSITION,)) if moved else ()
-    return Memory(state, delivered_shares(moved, held), _unpaid(state))
+    held = journal.read((Kind.POSITION,))
+    last = {record.position: decode(Position, dict(record.data)) for record in held}
+    costs = costs_on_record(journal, (leg.option for position in last.values() for leg in position.legs))
+    return Memory(state, delivered_shares(moved, held), costs, _unpaid(state))
 
 
 def delivered_shares(settled: Sequence[Record], held: Sequence[Record]) -> dict[str, int]:

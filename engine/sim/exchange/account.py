@@ -1,7 +1,9 @@
 """Cash and positions of the one account, in exact dollars.
 
 Theory. A holding keeps its total cost, signed like its quantity and with commissions in it, and not an average,
-so that what is realised is to the last digit the cash that the contract has brought.
+so that what is realised is to the last digit the cash that the contract has brought. Of an option that is assigned or
+exercised nothing is realised: what it has brought or cost is part of what the shares have cost. Source: IBKR Reporting
+Reference, Trades, Realized P/L.
 """
 
 from dataclasses import dataclass, field
@@ -77,12 +79,22 @@ class Account:
         return realized
 
     def extinguish(self, con_id: int, cash: Decimal) -> Decimal:
-        """End a whole position against `cash` dollars (0 when worthless or delivered); return what was realised."""
+        """End a whole position against `cash` dollars, 0 when it is worthless; return what was realised."""
         held = self.holdings[con_id]
         realized = cash - held.release(abs(held.quantity))
         self.cash += cash
         self._realize(held, realized)
         return realized
+
+    def deliver(self, con_id: int, stock_id: int, shares: Decimal, value: Decimal) -> Decimal | None:
+        """End a whole position in an option by shares (signed) that are bought for `value` dollars, or sold.
+
+        Returns what was realised by shares that were held before, None when they only opened.
+        """
+        held = self.holdings[con_id]
+        premium = held.release(abs(held.quantity))
+        self.cash += premium
+        return self.trade(stock_id, shares, value + premium, ZERO)
 
     def _realize(self, held: Holding, amount: Decimal) -> None:
         held.realized += amount

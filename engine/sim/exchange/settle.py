@@ -68,15 +68,16 @@ def _settle(desk: Desk, instrument: Instrument, level: Decimal) -> list[Report]:
 
 
 def _deliver(desk: Desk, instrument: Instrument, level: Decimal, strike: Decimal) -> list[Report]:
-    """End the option at nothing and move its shares at the strike."""
+    """End the option and move its shares at the strike; its premium is part of what they cost."""
     held = desk.account.quantity(instrument.con_id)
     shares = held * instrument.multiplier * (1 if instrument.right == "C" else -1)
-    reports = _end(desk, instrument, level, ZERO, "exercised" if held > 0 else "assigned")
-    realized = desk.account.trade(instrument.underlying_id, shares, shares * strike, ZERO)
+    realized = desk.account.deliver(instrument.con_id, instrument.underlying_id, shares, shares * strike)
+    _record(desk, instrument, -held, level, ZERO, "exercised" if held > 0 else "assigned")
+    desk.position(instrument.con_id)
     desk.cash(instrument.underlying_id, -shares * strike, DELIVERY)
     _record(desk, desk.instrument(instrument.underlying_id), shares, strike, realized, DELIVERY)
     desk.position(instrument.underlying_id)
-    return [*reports, PositionChanged(instrument.underlying_id)]
+    return [PositionChanged(instrument.con_id), PositionChanged(instrument.underlying_id)]
 
 
 def _end(desk: Desk, instrument: Instrument, level: Decimal, cash: Decimal, outcome: str) -> list[Report]:

@@ -81,11 +81,10 @@ def assign(desk: Desk, con_id: int) -> list[Report]:
         return []
     strike = Decimal(str(instrument.strike))
     shares = held * instrument.multiplier * (1 if instrument.right == "C" else -1)
-    realized = desk.account.extinguish(con_id, ZERO)
+    desk.account.deliver(con_id, instrument.underlying_id, shares, shares * strike)
     fields = {"con_id": con_id, "name": contract_name(instrument), "quantity": -held, "price": CENT}
-    desk.ledger.write("settlement", desk.now, **fields, realized=realized, outcome=EARLY)
+    desk.ledger.write("settlement", desk.now, **fields, realized=ZERO, outcome=EARLY)
     desk.position(con_id)
-    desk.account.trade(instrument.underlying_id, shares, shares * strike, ZERO)
     desk.cash(instrument.underlying_id, -shares * strike, DELIVERY)
     desk.position(instrument.underlying_id)
     return [PositionChanged(con_id), PositionChanged(instrument.underlying_id)]

@@ -1,5 +1,8 @@
 """What shares have cost on average, as a broker of the past tells it, beside the books of the simulated exchange."""
 
+from contextlib import closing
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -8,48 +11,100 @@ import pytest
 from past_days import PastDays
 from plain_specs import ASSIGNED
 
+from engine.model.contract import Underlying
 from engine.model.events import event_calendar
-from engine.record.record import Kind
+from engine.model.position import Position
+from engine.record.codec import decode
+from engine.record.record import Json, Kind
 from engine.run.backtest.fills import fill_model
 from engine.run.backtest.run import BacktestOptions, run_backtest
 from engine.run.calendars import shipped_dates
+from engine.run.costs_on_record import costs_on_record
 from engine.run.desk import load_desk
 from engine.run.pretend_broker import average_cost
 from engine.sim.exchange.account import Account
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
 from engine.store.queries import StoreReader
+
+OF_SPY = PastDays(every=5, strikes=25, expiries=3, symbol="SPY", trading_class="SPY")
+HELD_TWICE = (
+    ASSIGNED.replace("{at: spot, multiple_of: 5}", "{delta: 0.90}")
+    .replace("dte: 0", "dte: 2")
+    .replace('{at: "10:00"}', '{at: "10:00", for: 1h, per_day: 2, again: {after: [filled], wait: 20m}, max_open: 6}')
+)
+"""Two puts a day, some of the same strike, held over two nights and then assigned."""
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_it_is_that_of_the_simulated_exchange(seed: int) -> None:
-    """Bought and sold, more than was held too, each time with a commission."""
-    chance, books, held, cost = Random(seed), Account(cash=Decimal(0)), 0, Decimal(0)
-    for _ in range(60):
-        count = chance.choice((-300, -200, -100, 100, 200, 300))
+    """Shares bought and sold, more than was held too, and options that bring and take them; commissions each time."""
+    chance, books = Random(seed), Account(cash=Decimal(0))
+    held, costs = dict.fromkeys((1, 2), 0), dict.fromkeys((1, 2), Decimal(0))
+    for _ in range(80):
+        contract, strike, sign = chance.choice((1, 1, 2)), Decimal(chance.randint(400, 600)), chance.choice((-1, 1))
+        count = chance.choice((-300, -200, -100, 100, 200, 300)) // (1 if contract == 1 else 100)
         value, commission = Decimal(count * chance.randint(40_000, 60_000)) / 100, Decimal("1.05")
-        cost = average_cost(held, cost, count, value + commission)
-        held += count
-        books.trade(1, Decimal(count), value, commission)
-        assert float(cost) == pytest.approx(float(books.holdings[1].average_cost), abs=1e-4)
-        assert books.quantity(1) == held
+        costs[contract] = average_cost(held[contract], costs[contract], count, value + commission)
+        held[contract] += count
+        books.trade(contract, Decimal(count), value, commission)
+        if contract == 2 and held[2] and chance.random() < 0.4:
+            shares, premium = sign * held[2] * 100, held[2] * costs[2]
+            costs[1] = average_cost(held[1], costs[1], shares, strike * shares + premium)
+            held = {1: held[1] + shares, 2: 0}
+            books.deliver(2, 1, Decimal(shares), strike * shares)
+        for each, cost in costs.items() if held[2] else [(1, costs[1])]:
+            if held[each]:
+                assert float(cost) == pytest.approx(float(books.holdings[each].average_cost), abs=1e-3)
+                assert books.quantity(each) == held[each]
 
 
-def test_shares_that_were_assigned_have_cost_the_strike(tmp_path: Path) -> None:
-    """They had cost nothing, so that a wheel sold its calls far under what the shares had cost."""
-    text = ASSIGNED.replace("{at: spot, multiple_of: 5}", "{delta: 0.90}").replace('"10:00"}', '"10:00", max_open: 1}')
-    (file := tmp_path / "assigned.yaml").write_text(text, encoding="utf-8")
-    source = PastDays(every=5, strikes=25, symbol="SPY", trading_class="SPY")
+def lived(folder: Path, text: str, last: date, **given: object) -> Path:
+    """Return the store of a backtest of SPY up to a session."""
+    (file := folder / "assigned.yaml").write_text(text, encoding="utf-8")
     options = BacktestOptions(
-        opens=lambda: source,
+        opens=lambda: OF_SPY,
         data="made up",
-        first=source.first,
-        last=source.first,
-        store=tmp_path / "x.db",
+        first=OF_SPY.first,
+        last=last,
+        store=folder / "x.db",
         fills=fill_model("mid"),
         calendar=lambda: event_calendar(shipped_dates()),
     )
-    run_backtest(load_desk([str(file)], {}, None), options, lambda done, number, count: None)
-    with StoreReader(tmp_path / "x.db") as reader:
-        (trade,) = reader.view("trades")
-        (told,) = [each for each in reader.records((Kind.FACTS,)) if each.data["what"] == "shares held"]
-    assert told.data["value"] == 100
-    assert Decimal(str(told.data["cost"])) == Decimal(str(trade["strike"]))
+    run_backtest(load_desk([str(file)], {}, None), replace(options, **given), lambda done, number, count: None)
+    return folder / "x.db"
+
+
+def notes(store: Path) -> list[tuple[Json, Json]]:
+    """Return how many shares were held after each session in which that changed, and what one had cost."""
+    with StoreReader(store) as reader:
+        told = [each.data for each in reader.records((Kind.FACTS,)) if each.data["what"] == "shares held"]
+    return [(each["value"], each["cost"]) for each in told]
+
+
+def test_shares_that_were_assigned_have_cost_the_strike_without_the_premium(tmp_path: Path) -> None:
+    """They had cost nothing, so that a wheel sold its calls far under what the shares had cost."""
+    text = ASSIGNED.replace("{at: spot, multiple_of: 5}", "{delta: 0.90}").replace('"10:00"}', '"10:00", max_open: 1}')
+    store = lived(tmp_path, text, OF_SPY.first)
+    with StoreReader(store) as reader:
+        (trade,), (fill,) = reader.view("trades"), reader.records((Kind.FILL,))
+        (paid,) = reader.records((Kind.COMMISSION,))
+    price, commission = Decimal(str(fill.data["price"])), Decimal(str(paid.data["amount"]))
+    ((count, cost),) = notes(store)
+    assert (count, commission > 0) == (100, True)
+    assert Decimal(str(cost)) == Decimal(str(trade["strike"])) - price + commission / 100
+
+
+def test_it_is_the_same_after_every_interruption_and_by_what_is_on_record(tmp_path: Path) -> None:
+    for name in ("whole", "parts"):
+        (tmp_path / name).mkdir()
+    days = OF_SPY.dates(OF_SPY.first, OF_SPY.last)
+    whole = lived(tmp_path / "whole", HELD_TWICE, days[-1])
+    for day in days:
+        parts = lived(tmp_path / "parts", HELD_TWICE, day, resumes=True)
+    assert len({cost for _, cost in notes(whole)}) == len(notes(whole)) > 2
+    assert notes(parts) == notes(whole)
+    with closing(SqlJournal(open_store(whole))) as journal:
+        last = {each.position: decode(Position, dict(each.data)) for each in journal.read((Kind.POSITION,))}
+        found = costs_on_record(journal, (leg.option for each in last.values() for leg in each.legs))
+    assert found[Underlying("SPY")] == Decimal(str(notes(whole)[-1][1]))

@@ -86,7 +86,7 @@ def remembered(*orders: Order, held: int = -2) -> ObservingBroker:
         positions={"p": position}, orders={each.ref: each for each in orders}, live=tuple(each.ref for each in orders)
     )
     found = broker()
-    found.remember(Memory(state, {"SPY": 100}, (("observed.1.1.0.01", Decimal("1.30")),)), SESSION, NOON)
+    found.remember(Memory(state, {"SPY": 100}, {}, (("observed.1.1.0.01", Decimal("1.30")),)), SESSION, NOON)
     return found
 
 
@@ -169,7 +169,7 @@ def test_what_expired_while_nobody_looked_is_not_held() -> None:
     state = State(session=SESSION, board=Board())
     leg = PositionLeg(name="short_put", option=PUT, sign=-1, ratio=1, opened=2)
     position = Position(id="p", bot="one", digest="d", session=DAY, quantity=2, legs=(leg,), state="open")
-    found.remember(Memory(state._replace(positions={"p": position}), {}, ()), SESSION, late)
+    found.remember(Memory(state._replace(positions={"p": position}), {}, {}, ()), SESSION, late)
     assert found.holdings == {}
 
 
@@ -251,8 +251,22 @@ def test_at_a_connection_the_books_are_its_own() -> None:
     assert (told.order_refs, told.positions, told.next_order_id) == ((), ((option(5800), Decimal(-1)),), 50)
 
 
-def test_shares_of_the_account_count_with_its_own() -> None:
-    report = PositionReport(NOON, SPY, Decimal(300), Decimal(500))
-    told = heard(report, up(), holds=((SPY, 100),))
-    assert [each.quantity for each in told if isinstance(each, PositionReport)] == [Decimal(400)]
-    assert [each.positions for each in told if isinstance(each, LinkUp)] == [((SPY, Decimal(400)),)]
+@pytest.mark.parametrize(
+    ("own", "theirs", "cost"),
+    [
+        pytest.param(100, 300, Decimal(500), id="of both the average"),
+        pytest.param(100, 0, Decimal(560), id="its own, where the account has sold all"),
+        pytest.param(-100, 300, Decimal(480), id="of opposite ones that of the more"),
+    ],
+)
+def test_shares_of_the_account_count_with_its_own(own: int, theirs: int, cost: Decimal) -> None:
+    """What the account had sold told a cost of nothing, and `not_below: cost_basis` kept nothing back."""
+    report = PositionReport(NOON, SPY, Decimal(theirs), Decimal(480) if theirs else ZERO)
+    observing = broker((SPY, own))
+    observing.costs[SPY] = Decimal(560)
+    told = asyncio.run(ObservingLink(Told(report, up()), observing).connect()).events
+    (changed,) = [each for each in told if isinstance(each, PositionReport)]
+    assert (changed.quantity, changed.average_cost) == (own + theirs, cost)
+    assert [(each.positions, each.costs) for each in told if isinstance(each, LinkUp)] == [
+        (((SPY, Decimal(own + theirs)),), ((SPY, cost),))
+    ]

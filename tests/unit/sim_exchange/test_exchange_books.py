@@ -273,9 +273,9 @@ def test_an_assigned_put_brings_shares_at_the_strike_after_the_close() -> None:
     reports = desk.to(CLOSE + timedelta(minutes=5))
     assert reports == [PositionChanged(SPY_C), PositionChanged(SPY_P2), PositionChanged(SPY)]
     (stock,) = desk.broker.positions()
-    assert (stock.con_id, stock.quantity, stock.average_cost) == (SPY, 200, 505)
+    assert (stock.con_id, stock.quantity, stock.average_cost) == (SPY, 200, D("503.5"))
     assert desk.broker.ledger.totals().cash == D(1_000_000) - 200 * 505
-    assert desk.broker.ledger.totals().realized == {SPY_P2: D(300), SPY_C: D(50)}
+    assert desk.broker.ledger.totals().realized == {SPY_P2: 0, SPY_C: D(50)}
 
 
 def test_a_short_call_is_assigned_against_shares_held() -> None:
@@ -283,7 +283,7 @@ def test_a_short_call_is_assigned_against_shares_held() -> None:
     desk.market.levels[(SPY, DAY)] = 510.01
     desk.to(CLOSE + timedelta(minutes=5))
     assert desk.broker.positions() == []
-    assert desk.broker.ledger.totals().realized == {SPY: D(1000), SPY_C: D(50)}
+    assert desk.broker.ledger.totals().realized == {SPY: D(1050), SPY_C: 0}
 
 
 def test_in_the_money_by_less_than_a_cent_is_worthless() -> None:
