@@ -16,6 +16,20 @@ exits:
   - at_expiry: settle
 risk: {undefined_risk: allow}
 """
+WITH_SHARES = """rulebot: 1
+name: with_shares
+about: Buys shares against a call for a night.
+underlying: SPY
+entry: {at: "10:00", for: 5m, max_open: 1}
+legs:
+  expiry: {dte: {at_least: 1}}
+  stock:      {buy: shares}
+  short_call: {sell: call, strike: {delta: 0.40}}
+order: {start: mid, step: 0.05, wait: 10s, tries: 8, then: cancel}
+exits:
+  - dte: {at_most: 0}
+risk: {undefined_risk: allow}
+"""
 SHAPES = ("condor", "put_spread", "call_spread", "long_put", "long_strangle", "debit_call_spread", "short_put")
 
 

@@ -6,6 +6,7 @@ from itertools import takewhile
 
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.errors import StoreError
+from engine.model.money import ZERO
 from engine.model.order import OrderStatus
 from engine.model.session import Session, session_from, session_on, sessions_before
 from engine.record.record import Kind
@@ -57,7 +58,7 @@ def _take_up(walk: Walk, journal: SqlJournal, session: Session | None) -> None:
     broker = walk.broker_of(session, _cash(journal))
     shares, broker.costs = _shares(journal)
     broker.holdings = dict(shares.items())
-    walk.shares = {share.symbol: count for share, count in shares.items()}
+    walk.shares = {share.symbol: (count, broker.costs.get(share, ZERO)) for share, count in shares.items()}
     for position in found.state.positions.values():
         for leg in position.legs:
             if leg.held and not leg.option.is_share:

@@ -124,7 +124,7 @@ class Walk(Hearing):
         self.moves_told = 0
         self.told_series: frozenset[Series] = frozenset()
         self.noted: date | None = None
-        self.shares: dict[str, int] = {}
+        self.shares: dict[str, tuple[int, Decimal]] = {}
         self.is_taken_up = False
         self.over_night: frozenset[str] = frozenset()
         self.far: dict[tuple[str, date], bool] = {}
@@ -397,16 +397,20 @@ class Walk(Hearing):
             self._note_regime_at_last(session)
 
     def _note_shares(self) -> None:
-        """Record how many shares the account holds, and what one has cost, whenever their number has changed.
+        """Record how many shares the account holds, and what one has cost, whenever either has changed.
 
         No position may say so.
         """
         assert self.broker is not None
-        held = {each.symbol: n for each, n in self.broker.holdings.items() if isinstance(each, Underlying)}
-        for symbol, count in held.items():
-            if self.shares.get(symbol, 0) != count:
-                cost = f"{self.broker.costs.get(Underlying(symbol), ZERO):f}"
-                data: dict[str, Json] = {"symbol": symbol, "what": HELD, "value": count, "cost": cost}
+        costs = self.broker.costs
+        held = {
+            each.symbol: (count, costs.get(each, ZERO) if count else ZERO)
+            for each, count in self.broker.holdings.items()
+            if isinstance(each, Underlying)
+        }
+        for symbol, (count, cost) in held.items():
+            if self.shares.get(symbol, (0, ZERO)) != (count, cost):
+                data: dict[str, Json] = {"symbol": symbol, "what": HELD, "value": count, "cost": f"{cost:f}"}
                 self.records.append(Record(self.now, Kind.FACTS, data=data))
         self.shares = held
 

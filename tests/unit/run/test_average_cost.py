@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 from past_days import PastDays
-from plain_specs import ASSIGNED
+from plain_specs import ASSIGNED, WITH_SHARES
 
 from engine.model.contract import Underlying
 from engine.model.events import event_calendar
@@ -27,7 +27,7 @@ from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
 
-OF_SPY = PastDays(every=5, strikes=25, expiries=3, symbol="SPY", trading_class="SPY")
+OF_SPY = PastDays(every=10, strikes=25, expiries=3, symbol="SPY", trading_class="SPY")
 HELD_TWICE = (
     ASSIGNED.replace("{at: spot, multiple_of: 5}", "{delta: 0.90}")
     .replace("dte: 0", "dte: 2")
@@ -61,7 +61,8 @@ def test_it_is_that_of_the_simulated_exchange(seed: int) -> None:
 
 def lived(folder: Path, text: str, last: date, **given: object) -> Path:
     """Return the store of a backtest of SPY up to a session."""
-    (file := folder / "assigned.yaml").write_text(text, encoding="utf-8")
+    name = text.partition("name: ")[2].partition("\n")[0]
+    (file := folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     options = BacktestOptions(
         opens=lambda: OF_SPY,
         data="made up",
@@ -95,13 +96,15 @@ def test_shares_that_were_assigned_have_cost_the_strike_without_the_premium(tmp_
     assert Decimal(str(cost)) == Decimal(str(trade["strike"])) - price + commission / 100
 
 
-def test_it_is_the_same_after_every_interruption_and_by_what_is_on_record(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", [HELD_TWICE, WITH_SHARES], ids=["assigned", "sold and bought on one day"])
+def test_it_is_the_same_after_every_interruption_and_by_what_is_on_record(text: str, tmp_path: Path) -> None:
+    """Also where as many were bought in a session as were sold, at another price."""
     for name in ("whole", "parts"):
         (tmp_path / name).mkdir()
     days = OF_SPY.dates(OF_SPY.first, OF_SPY.last)
-    whole = lived(tmp_path / "whole", HELD_TWICE, days[-1])
+    whole = lived(tmp_path / "whole", text, days[-1])
     for day in days:
-        parts = lived(tmp_path / "parts", HELD_TWICE, day, resumes=True)
+        parts = lived(tmp_path / "parts", text, day, resumes=True)
     assert len({cost for _, cost in notes(whole)}) == len(notes(whole)) > 2
     assert notes(parts) == notes(whole)
     with closing(SqlJournal(open_store(whole))) as journal:

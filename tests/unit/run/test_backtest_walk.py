@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from leaks import FutureQuotes, LeakyFeed
 from past_days import PastDays
-from plain_specs import ASSIGNED
+from plain_specs import ASSIGNED, WITH_SHARES
 
 from benchmarks.engine_desk import compiled
 from benchmarks.task import variants
@@ -200,21 +200,6 @@ def test_what_is_held_over_night_is_taken_up_after_an_interruption(tmp_path: Pat
     assert [day.equity for day in went_on.days] == [day.equity for day in whole.days]
 
 
-WITH_SHARES = """
-rulebot: 1
-name: with_shares
-about: Buys shares against a call for a night.
-underlying: SPY
-entry: {at: "10:00", for: 5m, max_open: 1}
-legs:
-  expiry: {dte: {at_least: 1}}
-  stock:      {buy: shares}
-  short_call: {sell: call, strike: {delta: 0.40}}
-order: {start: mid, step: 0.05, wait: 10s, tries: 8, then: cancel}
-exits:
-  - dte: {at_most: 0}
-risk: {undefined_risk: allow}
-"""
 AT_THE_OPEN = HELD.replace("dte: 1", "dte: 2").replace("  - at_expiry: settle", "  - dte: {at_most: 0}")
 OF_SPY = PastDays(every=5, expiries=4, strikes=25, symbol="SPY", trading_class="SPY")
 REFUSED = PastDays(every=5, expiries=4, strikes=25, refused=frozenset((date(2026, 9, 3), date(2026, 9, 9))))
