@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +121,7 @@ def serve_store(store: Place, where: dict[str, Any], live: "Live | None" = None)
         from engine.web.hooks import Door
         from engine.web.server import Bind, Server
         from engine.web.session_file import SessionFile
-        from engine.web.token import read_token
+        from engine.web.token import OF_METRICS, read_token
     except ModuleNotFoundError as error:
         raise MisuseError(NEEDS, HELP) from error
     bind = Bind(
@@ -134,7 +135,12 @@ def serve_store(store: Place, where: dict[str, Any], live: "Live | None" = None)
     bind.check()
     token = read_token(token_file(store))
     keep_secret(token.text)
-    access = Access(token=token.text, hosts=tuple(where["hosts"]), is_secure=bind.is_secure)
+    metrics = ""
+    if find_spec("prometheus_client") is not None:
+        metrics = read_token(metrics_token_file(store), variable=OF_METRICS).text
+        keep_secret(metrics)
+    hosts = tuple(where["hosts"])
+    access = Access(token=token.text, metrics=metrics, hosts=hosts, is_secure=bind.is_secure)
     kept = SessionFile(session_file(store), lambda: WallClock().now().timestamp())
     secret, where_kept = hook_secret(data_folder())
     keep_secret(secret)
@@ -152,6 +158,14 @@ def token_file(store: Place) -> Path:
     from engine.store.place import beside
 
     return beside(store, data_folder(), "-web-token")
+
+
+def metrics_token_file(store: Place) -> Path:
+    """Return the file that keeps the token of a store's metrics."""
+    from engine.store.latest import data_folder
+    from engine.store.place import beside
+
+    return beside(store, data_folder(), "-metrics-token")
 
 
 def session_file(store: Place) -> Path:

@@ -42,6 +42,8 @@ HOOKS = "/hooks/"
 """Below it web hooks of other programs come in: they bring a secret of their own, which `hooks.py` asks for."""
 STAYS = "rulebot.stays"
 """In a scope, what says whether who asked may still look: an answer may take as long as a page is open."""
+METRICS = "/metrics"
+"""What a secret of its own opens, and nothing else: who collects figures need not be able to trade."""
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 HEADERS = (
     (
@@ -64,10 +66,11 @@ NOT_KEPT = (b"cache-control", b"no-store")
 class Access:
     """Who may. token: the secret; hosts: names besides loopback under which the page is reached; is_secure: by TLS.
 
-    takes_hooks: a web hook needs no token.
+    metrics: a secret that opens the metrics alone, "" without one. takes_hooks: a web hook needs no token.
     """
 
     token: str
+    metrics: str = ""
     hosts: tuple[str, ...] = ()
     is_secure: bool = False
     takes_hooks: bool = False
@@ -103,11 +106,12 @@ class Sessions:
         """Say whether a session is open."""
         return bool(cookie) and self.kept.has(name_of(cookie, self.access.token))
 
-    def knows(self, token: str, sender: str) -> bool:
-        """Say whether a token is the right one; wrong ones on end lock their sender out for a minute."""
+    def knows(self, token: str, sender: str, path: str = "") -> bool:
+        """Say whether a token is the right one for a path; wrong ones on end lock their sender out for a minute."""
         if self.is_locked(sender):
             return False
-        if hmac.compare_digest(_hashed(token), _hashed(self.access.token)):
+        right = [self.access.token, *([self.access.metrics] if path == METRICS and self.access.metrics else [])]
+        if any(hmac.compare_digest(_hashed(token), _hashed(each)) for each in right):
             self._wrong.pop(sender, None)
             return True
         count = self._wrong.pop(sender, (0, 0.0))[0] + 1
@@ -175,7 +179,7 @@ class Gate:
         if path in OPEN_PATHS or (access.takes_hooks and method == "POST" and path.startswith(HOOKS)):
             return None
         sender = sender_of(scope)
-        if not self._is_known(headers, sender):
+        if not self._is_known(headers, sender, path):
             is_locked = self._sessions.is_locked(sender)
             words = "too many wrong tokens: wait a minute" if is_locked else "a token is needed"
             return 429 if is_locked else 401, "token", words
@@ -186,9 +190,9 @@ class Gate:
                 return 415, "type", "a change is sent as application/json"
         return None
 
-    def _is_known(self, headers: Mapping[bytes, str], sender: str) -> bool:
+    def _is_known(self, headers: Mapping[bytes, str], sender: str, path: str) -> bool:
         token = _token_in(headers)
-        return self._has_session(headers) if token is None else self._sessions.knows(token, sender)
+        return self._has_session(headers) if token is None else self._sessions.knows(token, sender, path)
 
     def _has_session(self, headers: Mapping[bytes, str]) -> bool:
         return self._sessions.has(cookie_of(headers.get(b"cookie", "")))

@@ -128,7 +128,7 @@ def prometheus(folder: Path, page: str) -> Iterator[Server]:
     assert '"127.0.0.1:8080"' in text
     config.write_text(text.replace("127.0.0.1:8080", page).replace(": 15s", ": 1s"), encoding="utf-8")
     (folder / "p" / "secrets").mkdir()
-    (folder / "p" / "secrets" / "rulebot-token").write_text(TOKEN, encoding="utf-8")
+    shutil.copy(folder / "a-metrics-token", folder / "p" / "secrets" / "rulebot-token")
     subprocess.run([program("promtool"), "check", "config", str(config)], check=True, capture_output=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

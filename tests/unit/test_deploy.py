@@ -24,7 +24,7 @@ DEPLOY = ROOT / "deploy"
 COMPOSE = sorted(DEPLOY.glob("docker-compose*.yml"))
 SCRIPTS = sorted(DEPLOY.glob("*.sh"))
 VARIABLE = re.compile(r"\$\{([A-Z_]+)")
-SECRETS = ("tws_password", "web_token", "grafana_password")
+SECRETS = ("tws_password", "web_token", "metrics_token", "grafana_password")
 NEEDED = bool(os.environ.get("RULEBOT_NEEDS_LINTERS"))
 """Set where linters are owed: then the absence of one is a fault, and no skip."""
 
@@ -167,6 +167,7 @@ def test_example_env_has_every_variable_and_no_other() -> None:
     more = {
         "RULEBOT_SERVE",
         "RULEBOT_WEB_TOKEN_FILE",
+        "RULEBOT_METRICS_TOKEN_FILE",
         "RULEBOT_HOOK_SECRET_FILE",
         "COMPOSE_PROFILES",
         "COMPOSE_FILE",
@@ -176,7 +177,7 @@ def test_example_env_has_every_variable_and_no_other() -> None:
     assert sorted(written - asked - page - settings - more) == []
 
 
-OURS = {"RULEBOT_CRASH", "RULEBOT_WEB_TOKEN", "RULEBOT_HOOK_SECRET", "RULEBOT_DB_PASSWORD"}
+OURS = {"RULEBOT_CRASH", "RULEBOT_WEB_TOKEN", "RULEBOT_METRICS_TOKEN", "RULEBOT_HOOK_SECRET", "RULEBOT_DB_PASSWORD"}
 """Variables that are no settings: of tests, and secrets, which are given by files here."""
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from store_day import small_day
-from web_client import TOKEN, Client, Elapsed
+from web_client import OF_METRICS, TOKEN, Client, Elapsed
 
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
@@ -20,7 +20,7 @@ from engine.web.server import Bind, Server
 def served(place: Place) -> Iterator[Client]:
     """Serve a store, and yield a client."""
     elapsed = Elapsed()
-    access = Access(token=TOKEN, hosts=("desk.example",))
+    access = Access(token=TOKEN, metrics=OF_METRICS, hosts=("desk.example",))
     server = Server(lambda stopping: application(place, access, stopping=stopping, elapsed=elapsed), Bind(port=0))
     address = server.start()
     try:

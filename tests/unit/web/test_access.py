@@ -5,7 +5,7 @@ import json
 import sys
 
 import pytest
-from web_client import TOKEN, Client
+from web_client import OF_METRICS, TOKEN, Client
 
 from engine.web.access import LOCKED_SECONDS, MOST_BODY, WRONG_BEFORE_LOCK, Access, is_host_allowed
 
@@ -33,6 +33,25 @@ def test_nothing_is_read_without_a_token(client: Client, path: str) -> None:
     assert client.send("GET", path).status == 401
     assert client.send("GET", path, {"Authorization": "Bearer wrong"}).status == 401
     assert client.send("GET", f"{path}?token={TOKEN}").status == 401  # never in a URL
+
+
+def test_the_token_of_the_metrics_opens_nothing_else(client: Client) -> None:
+    """Who collects figures had the token by which all can be closed."""
+    by_metrics = {"Authorization": f"Bearer {OF_METRICS}"}
+    for token in (TOKEN, OF_METRICS):
+        answer = client.send("GET", "/metrics", {"Authorization": f"Bearer {token}"})
+        assert (answer.status, b"rulebot_" in answer.body) == (200, True)
+    assert client.send("GET", "/metrics", {"Authorization": "Bearer wrong"}).status == 401
+    for path in (*READS, "/metrics/", "/metrics/more"):
+        assert client.send("GET", path, by_metrics).status in (401, 429), path
+        client.elapsed.now += LOCKED_SECONDS + 1
+    for path in CHANGES:
+        told = {"X-Rulebot": "1", "Content-Type": "application/json", "Idempotency-Key": "12345678"}
+        assert client.send("POST", path, {**by_metrics, **told}, b"{}").status in (401, 429), path
+        client.elapsed.now += LOCKED_SECONDS + 1
+    assert client.send("POST", "/login", {}, f"token={OF_METRICS}".encode()).status in (401, 429)
+    client.elapsed.now += LOCKED_SECONDS + 1
+    assert client.get("/api/status").status == 200
 
 
 @pytest.mark.parametrize("path", CHANGES)
@@ -201,7 +220,7 @@ def test_the_interface_answers_a_browser_by_json_too(client: Client) -> None:
 
 
 def test_the_secret_is_not_shown() -> None:
-    assert TOKEN not in repr(Access(token=TOKEN))
+    assert TOKEN not in repr(Access(token=TOKEN, metrics=TOKEN))
     assert TOKEN not in json.dumps(str(Access(token=TOKEN)))
 
 

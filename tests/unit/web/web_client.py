@@ -8,6 +8,7 @@ from typing import Any
 from engine.store.place import Place
 
 TOKEN = "a-token-of-a-test-0123"
+OF_METRICS = "a-token-of-the-metrics-alone"
 
 
 class Elapsed:
