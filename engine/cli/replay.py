@@ -222,7 +222,7 @@ def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) ->
     from engine.cli.diff import refuse_problems
     from engine.review.change.behaviour import behaviour_lines, flaw_lines
     from engine.review.change.document import days_document
-    from engine.run.behaviour import relive, whole
+    from engine.run.behaviour import relive_each, whole
     from engine.run.columns import clock
     from engine.run.replay.tapes import meant
     from engine.run.replay.texts import known_texts, reigns, set_alike
@@ -233,7 +233,7 @@ def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) ->
     recordings = [open_recording(file) for file in files]
     day, then = recordings[-1].day, known_texts([each for recording in recordings for each in reigns(recording)])
     market = f"tapes:{files[0] if what.endswith('.tape') else folder}"
-    told = {}
+    pairs, overrides = [], []
     texts: dict[str, tuple[Text, Spec]] = {}
     for text in (each for spec in specs for each in side_of(spec)):
         spec_now = _spec_of(text)
@@ -247,7 +247,6 @@ def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) ->
         if name not in then:
             raise MisuseError(f"no bot {name} ran on {day}", there_ran(then))
         since, was = then[name][-1]
-        say(f"{name}: walking twice through {day} ...", err=True)
         if len(then[name]) > 1:
             say(
                 f"{name}: {len(then[name])} texts of it ran that day; compared is the last, since {clock(since)}",
@@ -257,8 +256,10 @@ def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) ->
         for words in said:
             say(f"{name}: {words}", err=True)
         refuse_problems([load_text(whole(text).content.decode(), f"{text.label} ", given)])
-        pair = (Text(f"{name} as recorded", was.text.encode()), text)
-        told[name] = relive(pair, market, (day,), (was.overrides, given))
+        pairs.append((Text(f"{name} as recorded", was.text.encode()), text))
+        overrides.append((was.overrides, given))
+    say(f"{', '.join(texts)}: walking twice through {day} ...", err=True)
+    told = dict(zip(texts, relive_each(pairs, market, (day,), overrides), strict=True))
     if is_json:
         documents = {}
         for name, found in told.items():

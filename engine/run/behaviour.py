@@ -99,13 +99,30 @@ def relive(
 
     Raises: RulebotError, also when not one of them could be lived through.
     """
-    told = [tuple(each.items()) for each in overrides] or [()] * len(texts)
-    tasks = [PastTask(text, data, tuple(days), set_) for text, set_ in zip(map(whole, texts), told, strict=True)]
-    found = _relive(tasks)
-    flaws = flaws_of([side.flaws for side in found])
-    if not all(side.days for side in found):
+    return relive_each([texts], data, days, [overrides or [{}] * len(texts)])[0]
+
+
+def relive_each(
+    bots: Sequence[Sequence[Text]], data: str, days: Sequence[date], overrides: Sequence[Sequence[Mapping[str, str]]]
+) -> list[Relived]:
+    """Return the same of several bots, each with texts of its own, on sessions that are read once. Raises: likewise."""
+    sides = iter(
+        _relive(
+            [
+                PastTask(whole(text), data, tuple(days), tuple(given.items()))
+                for texts, told in zip(bots, overrides, strict=True)
+                for text, given in zip(texts, told, strict=True)
+            ]
+        )
+    )
+    return [_relived([next(sides) for _ in texts]) for texts in bots]
+
+
+def _relived(sides: Sequence[Side]) -> Relived:
+    flaws = flaws_of([side.flaws for side in sides])
+    if not all(side.days for side in sides):
         raise StoreError("no session could be lived through", flaws[0] if flaws else None)
-    return Relived(aligned([side.days for side in found]), flaws)
+    return Relived(aligned([side.days for side in sides]), flaws)
 
 
 def _relive(tasks: Sequence[PastTask]) -> list[Side]:
