@@ -11,6 +11,7 @@ follows from what the others hold.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -111,9 +112,10 @@ def check_first_orders(lived: Lived) -> None:
     assert _of(alone, walked) == _of(alone, first_sent(lived.wire))
 
 
-def sent_by_the_model(recording: Recording) -> tuple[Program, dict[str, Sent]]:
-    """Return what the bots of a recording send first in a walk through it with fills of a model."""
+def sent_by_the_model(recording: Recording, alone: str = "") -> tuple[Program, dict[str, Sent]]:
+    """Return what the bots of a recording, or one alone, send first in a walk through it with fills of a model."""
     state, program, _ = beginning(recording.head, Board())
+    program = replace(program, bots={alone: program.bots[alone]}) if alone else program
     walk = Walk(program, RecordingSource(recording.files[-1]), state.facts.events, NATURAL, CASH)
     walked = [record for done in walk.through(recording.day, recording.day) for record in done.records]
     return program, first_sent(walked)
@@ -159,6 +161,15 @@ def test_a_half_day_is_the_same_in_each_world(seed: int, until: time | None, tmp
     told = check_worlds(lived)
     assert told[:1] == ([] if until is None else [f"nothing is recorded from {until} to 13:00:00"])
     assert all(text.endswith("are filled by the model: the recording ends") for text in told[1:])
+
+
+@pytest.mark.long
+def test_ci_a_bot_alone_finds_the_strike_that_it_had_beside_others(tmp_path: Path) -> None:
+    """It had few lines, and found none: its own text on that day, as `replay DAY SPEC` walks it, did not trade."""
+    lived = live(tmp_path, 7, until=at_exchange_time(DEFAULT_DATE, time(9, 40)))
+    (name,) = theirs = first_sent(lived.wire)
+    assert name == "spy_put_seller"
+    assert sent_by_the_model(lived.recording, name)[1] == theirs
 
 
 @pytest.mark.long

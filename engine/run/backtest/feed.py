@@ -60,12 +60,14 @@ class Levels:
 class HistoryFeed:
     """Market data of one session after the other (see `ports.Feed`); nothing that it answers lies after its session.
 
-    lacks: what was asked of a recorded session that nobody had asked for then.
+    shows_others: of a session of which options were streamed for the bots that ran, all of these are on the board,
+    whoever asks for them. lacks: what was asked of a recorded session that nobody had asked for then.
     """
 
-    def __init__(self, source: Source, board: Board) -> None:
+    def __init__(self, source: Source, board: Board, *, shows_others: bool = False) -> None:
         self._source = source
         self.board = board
+        self._shows_others = shows_others
         self._past: dict[date, Levels | None] = {}
         self.market: DayMarket | None = None
         self.lacks: dict[str, None] = {}
@@ -90,9 +92,14 @@ class HistoryFeed:
             del self._past[min(self._past)]
 
     def watch(self, contracts: Sequence[Contract], extras: Extras = frozenset()) -> None:
-        """Stream exactly these; all that the source has is brought, whatever was asked for."""
+        """Stream exactly these, and what `shows_others` has beside them; all that the source has of each is brought.
+
+        An engine finds strikes by what it has seen on its way, which is what was streamed for it and others then.
+        """
         assert self.market is not None
-        self.market.watch(contracts)
+        day = self.market.day
+        others = day.options if self._shows_others and day.ran is not None else ()
+        self.market.watch([*contracts, *others])
 
     # ------------------------------------------------------------ slow facts
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from math import isnan
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from engine.adapters.history.day import Finding, HistoryDay, Severity, Source
 from engine.adapters.history.finding import told
@@ -112,9 +112,10 @@ class Walk(Hearing):
     board: Board = field(default_factory=Board)
     sampler: Sampler | None = None
     brought: Mapping[str, int] = field(default_factory=dict)
+    shows_others: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        self.feed = HistoryFeed(self.source, self.board)
+        self.feed = HistoryFeed(self.source, self.board, shows_others=self.shows_others)
         self.broker: BacktestBroker | None = None
         self.queue: deque[Event] = deque()
         self.records: list[Record] = []

@@ -38,6 +38,7 @@ class RecordedWalk(Walk):
     """A walk of which `source` is recordings and `fills` RECORDED."""
 
     source: RecordingSource
+    shows_others = False
     told_there: Told = field(default_factory=Told)
 
     def __post_init__(self) -> None:
