@@ -5,9 +5,10 @@ from decimal import Decimal
 
 from engine.fill.apply import DELIVERING
 from engine.model.contract import Contract, Option, Underlying
+from engine.model.cover import moved_by
 from engine.model.money import ZERO
 from engine.record.record import Kind
-from engine.run.pretend_broker import average_cost, shares_of
+from engine.run.pretend_broker import average_cost
 from engine.store.journal import SqlJournal
 
 
@@ -36,7 +37,7 @@ def costs_on_record(journal: SqlJournal, options: Iterable[Option]) -> dict[Cont
         elif record.kind is Kind.SETTLEMENT and (option := legs.get(leg)) is not None and not option.is_share:
             count, premium = held.pop(option, 0), costs.pop(option, ZERO)  # all of it goes at once, of every position
             if count and data["how"] in DELIVERING and not Decimal(str(data["price"])):
-                shares = shares_of(option, count)
+                shares = moved_by(option, count)
                 move(Underlying(option.symbol), shares, option.strike * shares + premium * count)
     return {contract: cost for contract, cost in costs.items() if held[contract]}
 

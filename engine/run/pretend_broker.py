@@ -13,7 +13,7 @@ from decimal import Decimal
 from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit
 from engine.model.commission import dealt
 from engine.model.contract import LOT, Contract, Option, Right, Underlying
-from engine.model.cover import delivers, needed_by, without_calls
+from engine.model.cover import delivers, moved_by, needed_by, without_calls
 from engine.model.event import (
     BrokerStatus,
     CommissionReport,
@@ -350,13 +350,8 @@ class PretendBroker(ABC):
         row = self.board.rows.get(underlying, -1)
         level = self.board.last[row] if row >= 0 else 0.0
         if delivers(option) and level == level and intrinsic(option, Decimal(f"{level:.4f}")) >= CENT:
-            shares, premium = shares_of(option, count), self.costs.get(option, ZERO) * count
+            shares, premium = moved_by(option, count), self.costs.get(option, ZERO) * count
             yield from self._moved(underlying, shares, option.strike * shares, at, premium=premium)
-
-
-def shares_of(option: Option, count: int) -> int:
-    """Return the shares that come (- go) with so many contracts (- short) of an option that is in the money."""
-    return count * option.multiplier * (1 if option.right is Right.CALL else -1)
 
 
 def average_cost(held: int, cost: Decimal, count: int, paid: Decimal) -> Decimal:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from engine.fill.apply import DELIVERING
-from engine.model.contract import Option, Right
+from engine.model.cover import moved_by
 from engine.model.money import ZERO
 from engine.record.record import Kind
 from engine.run.aftermath.books import PREFIX, waiting_for_level
@@ -27,7 +27,7 @@ def deliveries_that_differ(day: Day, rows: Iterable[Row]) -> Iterator[str]:
     for record in day.records:
         if record.kind is Kind.SETTLEMENT and record.data["how"] in DELIVERING:
             leg = next(leg for leg in day.positions[record.position].legs if leg.name == record.data["leg"])
-            shares = moved(leg.option, leg.sign * int(str(record.data["quantity"])))
+            shares = Decimal(moved_by(leg.option, leg.sign * int(str(record.data["quantity"]))))
             was = ours[leg.option.symbol]
             ours[leg.option.symbol] = was[0] + shares, was[1] - shares * leg.option.strike
     theirs: dict[str, tuple[Decimal, Decimal]] = defaultdict(lambda: (ZERO, ZERO))
@@ -39,11 +39,6 @@ def deliveries_that_differ(day: Day, rows: Iterable[Row]) -> Iterator[str]:
         if ours[symbol] != theirs[symbol]:
             (count, cash), (their_count, their_cash) = ours[symbol], theirs[symbol]
             yield f"delivered of {symbol}: ours {count} for {cash}, the ledger's {their_count} for {their_cash}"
-
-
-def moved(option: Option, count: int) -> Decimal:
-    """Return the shares that so many options (+ long) bring when they are exercised, - when they take them."""
-    return Decimal(count * option.multiplier * (1 if option.right is Right.CALL else -1))
 
 
 def _is_of_others(row: Row) -> bool:

@@ -7,7 +7,8 @@ from typing import Any
 
 from engine.fill.apply import DELIVERING
 from engine.model.commission import dealt
-from engine.model.contract import Contract, Right
+from engine.model.contract import Contract
+from engine.model.cover import moved_by
 from engine.model.facts import EventCalendar
 from engine.model.market import Board
 from engine.model.position import Position
@@ -52,7 +53,7 @@ def delivered_shares(settled: Sequence[Record], held: Sequence[Record]) -> dict[
         leg = next(leg for leg in position.legs if leg.name == record.data["leg"])
         count = leg.sign * int(str(record.data["quantity"]))
         if not leg.option.is_share:
-            count *= leg.option.multiplier * (1 if leg.option.right is Right.CALL else -1)
+            count = moved_by(leg.option, count)
         found[leg.option.symbol] = found.get(leg.option.symbol, 0) + count
     return {symbol: count for symbol, count in found.items() if count}
 

@@ -62,17 +62,21 @@ def _settle(desk: Desk, instrument: Instrument, level: Decimal) -> list[Report]:
     if intrinsic < CENT:
         return _end(desk, instrument, level, ZERO, "expired")
     if instrument.settle is Settle.SHARES:
-        return _deliver(desk, instrument, level, strike)
+        held = desk.account.quantity(instrument.con_id)
+        return deliver(desk, instrument, level, "exercised" if held > 0 else "assigned")
     cash = desk.account.quantity(instrument.con_id) * instrument.multiplier * intrinsic
     return _end(desk, instrument, level, cash, "cash")
 
 
-def _deliver(desk: Desk, instrument: Instrument, level: Decimal, strike: Decimal) -> list[Report]:
-    """End the option and move its shares at the strike; its premium is part of what they cost."""
-    held = desk.account.quantity(instrument.con_id)
+def deliver(desk: Desk, instrument: Instrument, price: Decimal, outcome: str) -> list[Report]:
+    """End an option on shares and move these at the strike; its premium is part of what they cost.
+
+    price, outcome: as the ledger has them.
+    """
+    held, strike = desk.account.quantity(instrument.con_id), Decimal(str(instrument.strike))
     shares = held * instrument.multiplier * (1 if instrument.right == "C" else -1)
     realized = desk.account.deliver(instrument.con_id, instrument.underlying_id, shares, shares * strike)
-    _record(desk, instrument, -held, level, ZERO, "exercised" if held > 0 else "assigned")
+    _record(desk, instrument, -held, price, ZERO, outcome)
     desk.position(instrument.con_id)
     desk.cash(instrument.underlying_id, -shares * strike, DELIVERY)
     _record(desk, desk.instrument(instrument.underlying_id), shares, strike, realized, DELIVERY)

@@ -6,13 +6,13 @@ All of it moves the books and the ledger as any trade does, under no order refer
 from dataclasses import replace
 from decimal import Decimal
 
-from engine.model.money import CENT, ZERO
+from engine.model.money import CENT
 from engine.sim.exchange.book import WorkingOrder
 from engine.sim.exchange.combo import order_touch, weighted
-from engine.sim.exchange.desk import Desk, contract_name
+from engine.sim.exchange.desk import Desk
 from engine.sim.exchange.execution import execute, parts_of
-from engine.sim.exchange.ledger import DELIVERY
 from engine.sim.exchange.matching import REMOVED, Fill
+from engine.sim.exchange.settle import deliver
 from engine.sim.exchange.tick_rules import tick_rule
 from engine.sim.instrument import Settle
 from engine.sim.seams import Commissioned, Executed, PositionChanged, Report, Ticket
@@ -76,15 +76,6 @@ def _ticket(con_id: int, symbol: str, sec_type: str, side: int, quantity: int) -
 def assign(desk: Desk, con_id: int) -> list[Report]:
     """Assign a short option on shares before it expires: it is gone, and the shares come or go at the strike."""
     instrument = desk.instrument(con_id)
-    held = desk.account.quantity(con_id)
-    if instrument.settle is not Settle.SHARES or held >= 0:
+    if instrument.settle is not Settle.SHARES or desk.account.quantity(con_id) >= 0:
         return []
-    strike = Decimal(str(instrument.strike))
-    shares = held * instrument.multiplier * (1 if instrument.right == "C" else -1)
-    desk.account.deliver(con_id, instrument.underlying_id, shares, shares * strike)
-    fields = {"con_id": con_id, "name": contract_name(instrument), "quantity": -held, "price": CENT}
-    desk.ledger.write("settlement", desk.now, **fields, realized=ZERO, outcome=EARLY)
-    desk.position(con_id)
-    desk.cash(instrument.underlying_id, -shares * strike, DELIVERY)
-    desk.position(instrument.underlying_id)
-    return [PositionChanged(con_id), PositionChanged(instrument.underlying_id)]
+    return deliver(desk, instrument, CENT, EARLY)

@@ -286,6 +286,13 @@ def test_a_short_call_is_assigned_against_shares_held() -> None:
     assert desk.broker.ledger.totals().realized == {SPY: D(1050), SPY_C: 0}
 
 
+def test_an_early_assignment_tells_what_shares_have_made_with_the_premium() -> None:
+    desk = Desktop(positions=[hold(SPY, 100, "500"), hold(SPY_C, -1, "50")])
+    assert desk.broker.assign(SPY_C) == [PositionChanged(SPY_C), PositionChanged(SPY)]
+    assert desk.broker.positions() == []
+    assert desk.broker.ledger.totals().realized == {SPY: D(1050), SPY_C: 0}
+
+
 def test_in_the_money_by_less_than_a_cent_is_worthless() -> None:
     desk = Desktop(positions=[hold(SPY_C, 1, "50")])
     desk.market.levels[(SPY, DAY)] = 510.0
