@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from decimal import Decimal
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
@@ -22,16 +23,17 @@ from engine.adapters.history.open import open_source
 from engine.compile.build import build_plan
 from engine.model.collector import leave_at_end
 from engine.model.errors import StoreError
+from engine.model.facts import EventCalendar
 from engine.model.money import ZERO
 from engine.model.position import Position
-from engine.model.session import Session, sessions
+from engine.model.session import sessions
 from engine.model.values import dataclass
 from engine.review.change.behaviour import Trade, TriedDay
 from engine.review.change.documents import read_document
 from engine.run.backtest.ending import made_by
 from engine.run.backtest.fills import NATURAL
 from engine.run.backtest.report.findings import gravest_first
-from engine.run.backtest.walk import CASH, NOTHING, Read, Walk, read
+from engine.run.backtest.walk import CASH, Walk
 from engine.run.calendars import load_calendar
 from engine.run.chaos.virtual_loop import run_virtually
 from engine.run.desk import Desk, SpecText
@@ -39,6 +41,7 @@ from engine.run.outcome import day_outcome, made_today
 from engine.run.position_text import ending_text, entry_text
 from engine.run.revisions import Text
 from engine.run.start import Run, RunOptions, execute
+from engine.run.sweep.shared import Shared
 from engine.run.worlds import SimSettings, simulated
 from engine.spec.load import load_text
 from engine.spec.resolved import governing_text
@@ -106,16 +109,12 @@ def relive_each(
     bots: Sequence[Sequence[Text]], data: str, days: Sequence[date], overrides: Sequence[Sequence[Mapping[str, str]]]
 ) -> list[Relived]:
     """Return the same of several bots, each with texts of its own, on sessions that are read once. Raises: likewise."""
-    sides = iter(
-        _relive(
-            [
-                PastTask(whole(text), data, tuple(days), tuple(given.items()))
-                for texts, told in zip(bots, overrides, strict=True)
-                for text, given in zip(texts, told, strict=True)
-            ]
-        )
-    )
-    return [_relived([next(sides) for _ in texts]) for texts in bots]
+    tasks = [
+        [PastTask(whole(text), data, tuple(days), tuple(given.items())) for text, given in zip(*each, strict=True)]
+        for each in zip(bots, overrides, strict=True)
+    ]
+    sides = iter(_relive([*chain.from_iterable(tasks)]))
+    return [_relived([next(sides) for _ in each]) for each in tasks]
 
 
 def _relived(sides: Sequence[Side]) -> Relived:
@@ -153,44 +152,37 @@ def relived(task: PastTask) -> Side:
 
 def relived_together(tasks: Sequence[PastTask]) -> list[Side]:
     """Walk texts through the same past sessions, each of which is read once."""
-    source, days = open_source(tasks[0].data), tasks[0].days
-    walkers = [_Walker(task, source) for task in tasks]
-    there = frozenset(source.dates(days[0], days[-1]))
+    source, days = Shared(open_source(tasks[0].data)), tasks[0].days
+    calendar = load_calendar()
+    walkers = [_Walker(task, source, calendar) for task in tasks]
     for session in sessions(days[0], days[-1]):
-        found = read(source, session.date) if session.date in there else NOTHING
         for walker in walkers:
-            walker.lives(session, found)
-    return [walker.side for walker in walkers]
+            walker.lives_through(session.date)
+    return [Side(tuple(walker.days), tuple(walker.flaws)) for walker in walkers]
 
 
 class _Walker:
-    """One text on its way through past sessions; `before`: what each position had made by the end of the last one."""
+    """One text on its way through past sessions: its days so far, and what was wrong."""
 
-    def __init__(self, task: PastTask, source: Source) -> None:
+    def __init__(self, task: PastTask, source: Source, calendar: EventCalendar) -> None:
         desk = desk_of(task.text, dict(task.overrides))
         (self._bot,) = desk.bots
-        self._walk = Walk(desk.program("past", {}, LINES), source, load_calendar(), NATURAL, CASH)
-        self._days: list[TriedDay] = []
-        self._flaws: list[Finding] = []
+        self._walk = Walk(desk.program("past", {}, LINES), source, calendar, NATURAL, CASH)
+        self.days: list[TriedDay] = []
+        self.flaws: list[Finding] = []
         self._before: dict[str, Decimal] = {}
+        """What each position had made by the end of the last session."""
 
-    @property
-    def side(self) -> Side:
-        """What it has done so far."""
-        return Side(tuple(self._days), tuple(self._flaws))
-
-    def lives(self, session: Session, found: Read) -> None:
-        """Live through a session of which this was read."""
+    def lives_through(self, day: date) -> None:
+        """Go on with a session, if there is something of it, or something is held."""
         walk = self._walk
-        done = walk.lived(session, found)
-        if done is None:
-            return
-        self._flaws += done.findings
-        if done.records and walk.state is not None:
-            made = _made(walk, self._before)
-            today = {position: now - self._before.get(position, ZERO) for position, now in made.items()}
-            self._days.append(_day(walk.state, self._bot, 0, done.date, today))
-            self._before = made
+        for done in walk.through(day, day):
+            self.flaws += done.findings
+            if done.records and walk.state is not None:
+                made = _made(walk, self._before)
+                today = {position: now - self._before.get(position, ZERO) for position, now in made.items()}
+                self.days.append(_day(walk.state, self._bot, 0, day, today))
+                self._before = made
 
 
 def _made(walk: Walk, before: Mapping[str, Decimal]) -> dict[str, Decimal]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from math import isnan
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from engine.adapters.history.day import Finding, HistoryDay, Severity, Source
 from engine.adapters.history.finding import told
@@ -62,26 +62,6 @@ WAKES_AT_MOST = 200_000
 
 CASH = Decimal(1_000_000)
 """Dollars of the account of past sessions, unless told otherwise."""
-
-
-class Read(NamedTuple):
-    """What a source has of a session, None without data or when it was refused, and what is wrong with that."""
-
-    day: HistoryDay | None
-    findings: tuple[Finding, ...]
-
-
-NOTHING = Read(None, ())
-
-
-def read(source: Source, day: date) -> Read:
-    """Read a session, which several walks can live through."""
-    try:
-        found = source.day(day)
-    except StoreError as error:
-        refused = Finding(file=source.name, row=0, severity=Severity.REFUSED, text=f"{day}: {error.whole}")
-        return Read(None, (refused,))
-    return Read(found, found.findings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,17 +136,21 @@ class Walk(Hearing):
         """Yield the sessions from `first` to `last`, each once it is over. Raises: InvariantError."""
         there = frozenset(self.source.dates(first, last))
         for session in sessions(first, last):
-            done = self.lived(session, read(self.source, session.date) if session.date in there else NOTHING)
-            if done is not None:
-                yield done
+            found, findings = (None, ()) if session.date not in there else self._read(session.date)
+            if found is not None:
+                yield self.live_through(found, session, findings)
+            elif self.holds_something():
+                yield self.live_through(empty_day(session), session, findings)
+            elif findings:
+                yield DayDone(date=session.date, records=(), findings=findings)
 
-    def lived(self, session: Session, found: Read) -> DayDone | None:
-        """Live through a session of which this was read; None when that is nothing, and nothing is held."""
-        if found.day is not None:
-            return self.live_through(found.day, session, found.findings)
-        if self.holds_something():
-            return self.live_through(empty_day(session), session, found.findings)
-        return DayDone(date=session.date, records=(), findings=found.findings) if found.findings else None
+    def _read(self, day: date) -> tuple[HistoryDay | None, tuple[Finding, ...]]:
+        try:
+            found = self.source.day(day)
+        except StoreError as error:
+            refused = Finding(file=self.source.name, row=0, severity=Severity.REFUSED, text=f"{day}: {error.whole}")
+            return None, (refused,)
+        return found, found.findings
 
     def holds_something(self) -> bool:
         """Say whether the account or a position holds anything: then a session without data is lived through, too."""

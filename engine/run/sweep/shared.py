@@ -1,5 +1,6 @@
 """A source whose sessions several variants read one after the other."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from datetime import date
 
@@ -21,7 +22,7 @@ class Shared:
 
     def dates(self, first: date, last: date) -> Sequence[date]:
         """Return the sessions."""
-        return [day for day in self._all if first <= day <= last]
+        return self._all[bisect_left(self._all, first) : bisect_right(self._all, last)]
 
     def gaps(self, first: date, last: date) -> Sequence[Finding]:
         """Return what is wrong with the range."""
