@@ -110,7 +110,8 @@ class RecordingSource:
         tape = _Tape()
         for file in files:
             tape.read(file, session.close.timestamp())
-        found, self._facts[day] = tape.day(day), tape.facts()
+        found = tape.day(day)
+        self._facts[day] = tape.facts(found.levels)
         holes = _holes(files, found.times, session.open.timestamp(), session.close.timestamp(), tape.lost)
         return replace(found, ran=_ran(files), findings=(*tape.findings, *holes))
 
@@ -273,9 +274,11 @@ class _Tape:
             **columns,
         )
 
-    def facts(self) -> Facts:
-        """Return what was told of the past."""
-        return Facts(self.bars, self.closes, self.implied, self.streamed.previous, self.streamed.last())
+    def facts(self, levels: Mapping[str, Columns]) -> Facts:
+        """Return what was told of the past. levels: those of the day."""
+        known = {symbol: column[(column > 0) & np.isfinite(column)] for symbol, column in levels.items()}
+        last = {symbol: float(column[-1]) for symbol, column in known.items() if len(column)}
+        return Facts(self.bars, self.closes, self.implied, self.streamed.previous, last)
 
 
 def _recalled(file: Path) -> list[OpeningMoveReport]:

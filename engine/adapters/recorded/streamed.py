@@ -1,17 +1,16 @@
 """What a board said in the course of a day, instant by instant, as columns: options, and levels of underlyings."""
 
-from collections.abc import Collection, Mapping
-from math import isfinite, nan
+from collections.abc import Collection
+from math import nan
 
 import numpy as np
 
-from engine.adapters.history.day import OF_UNDERLYING, Columns
+from engine.adapters.history.day import BY_OPTION, OF_UNDERLYING, Columns
 from engine.adapters.recorded.columns import Ints
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.market import Board
 from engine.model.quotes import level
 
-OF_OPTION = ("bid", "ask", "bid_size", "ask_size", "iv", "delta", "gamma", "vega", "theta", "volume", "open_interest")
 _WIDTH = 1 + len(OF_UNDERLYING)
 """Columns of an underlying: its level, and what a broker tells beside it."""
 _NONE, _UNSEEN = -1, -2
@@ -26,13 +25,13 @@ class Streamed:
         self.options: dict[Option, int] = {}
         self.previous: dict[str, float] = {}
         self._symbols: dict[str, int] = {}
-        self._kept = {name: _Kept() for name in OF_OPTION}
+        self._kept = {name: _Kept() for name in BY_OPTION}
         self._kept_levels = _Kept()
         self.begin()
 
     def begin(self) -> None:
         """Begin with a board on which nothing stands."""
-        self._now = np.full((len(OF_OPTION), _rounded(len(self.options))), nan)
+        self._now = np.full((len(BY_OPTION), _rounded(len(self.options))), nan)
         self._levels = np.full(_WIDTH * len(self._symbols), nan)
         self._given_up: set[int] = set()
         self._contracts: list[Contract | None] = []
@@ -47,7 +46,7 @@ class Streamed:
         """Keep what stands now as that of an instant."""
         place = len(self.times)
         self.times.append(at)
-        for name, values in zip(OF_OPTION, self._now, strict=True):
+        for name, values in zip(BY_OPTION, self._now, strict=True):
             self._kept[name].put(place, values)
         self._kept_levels.put(place, self._levels)
         self.miss()
@@ -88,7 +87,7 @@ class Streamed:
         if not len(rows):
             return
         self._given_up.difference_update(places.tolist())
-        for name, now in zip(OF_OPTION, self._now, strict=True):
+        for name, now in zip(BY_OPTION, self._now, strict=True):
             now[places] = np.frombuffer(getattr(board, name))[rows]
         if board.frozen:
             self._now[:, places[np.isin(rows, [*board.frozen])]] = nan
@@ -99,7 +98,7 @@ class Streamed:
         assert isinstance(option, Option)
         place = self._places[row] = self.options.setdefault(option, len(self.options))
         if place >= self._now.shape[1]:
-            wider = np.full((len(OF_OPTION), _rounded(place + 1)), nan)
+            wider = np.full((len(BY_OPTION), _rounded(place + 1)), nan)
             wider[:, : self._now.shape[1]] = self._now
             self._now = wider
         return int(place)
@@ -119,7 +118,7 @@ class Streamed:
     def columns(self) -> dict[str, Columns]:
         """Return the columns of the options by name, instants x options; they are handed over, and asked for once."""
         kept, self._kept = self._kept, {}
-        return {name: kept.pop(name).whole(len(self.times), len(self.options)) for name in OF_OPTION}
+        return {name: kept.pop(name).whole(len(self.times), len(self.options)) for name in BY_OPTION}
 
     def levels(self) -> tuple[dict[str, Columns], dict[str, dict[str, Columns]]]:
         """Return the level of each underlying, and by name what was told beside it."""
@@ -130,15 +129,6 @@ class Streamed:
             for symbol, place in at.items()
         }
         return {symbol: whole[place].copy() for symbol, place in at.items()}, beside
-
-    def last(self) -> Mapping[str, float]:
-        """Return the last level of each underlying that has one."""
-        found = {}
-        for symbol, values in self.levels()[0].items():
-            known = [value for value in values.tolist() if value > 0 and isfinite(value)]
-            if known:
-                found[symbol] = known[-1]
-        return found
 
 
 class _Kept:
