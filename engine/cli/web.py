@@ -133,15 +133,15 @@ def serve_store(store: Place, where: dict[str, Any], live: "Live | None" = None)
         in_container=where["in_container"],
     )
     bind.check()
-    token = read_token(token_file(store))
+    token = read_token(_file_of(store, "web-token"))
     keep_secret(token.text)
     metrics = ""
     if find_spec("prometheus_client") is not None:
-        metrics = read_token(metrics_token_file(store), variable=OF_METRICS).text
+        metrics = read_token(_file_of(store, "metrics-token"), variable=OF_METRICS).text
         keep_secret(metrics)
     hosts = tuple(where["hosts"])
     access = Access(token=token.text, metrics=metrics, hosts=hosts, is_secure=bind.is_secure)
-    kept = SessionFile(session_file(store), lambda: WallClock().now().timestamp())
+    kept = SessionFile(_file_of(store, "web-sessions"), lambda: WallClock().now().timestamp())
     secret, where_kept = hook_secret(data_folder())
     keep_secret(secret)
     door = Door(store, secret) if secret else None
@@ -152,28 +152,12 @@ def serve_store(store: Place, where: dict[str, Any], live: "Live | None" = None)
     return server
 
 
-def token_file(store: Place) -> Path:
-    """Return the file that keeps the token of a store's page."""
+def _file_of(store: Place, what: str) -> Path:
+    """Return the file in which something of a store's page is kept."""
     from engine.store.latest import data_folder
     from engine.store.place import beside
 
-    return beside(store, data_folder(), "-web-token")
-
-
-def metrics_token_file(store: Place) -> Path:
-    """Return the file that keeps the token of a store's metrics."""
-    from engine.store.latest import data_folder
-    from engine.store.place import beside
-
-    return beside(store, data_folder(), "-metrics-token")
-
-
-def session_file(store: Place) -> Path:
-    """Return the file that keeps the sessions of a store's page over restarts."""
-    from engine.store.latest import data_folder
-    from engine.store.place import beside
-
-    return beside(store, data_folder(), "-web-sessions")
+    return beside(store, data_folder(), f"-{what}")
 
 
 def stop_signal() -> threading.Event:
