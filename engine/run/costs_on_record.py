@@ -17,7 +17,10 @@ def costs_on_record(journal: SqlJournal, options: Iterable[Option]) -> dict[Cont
 
     Units: dollars, as `average_cost` has them, of all positions together, as an account has them.
     """
-    known, charged = {str(option): option for option in options}, _charged(journal)
+    known = {str(option): option for option in options}
+    if not known:
+        return {}
+    charged = _charged(journal)
     costs, held, legs = dict[Contract, Decimal](), dict[Contract, int](), dict[tuple[str, str], Option]()
 
     def move(contract: Contract, count: int, paid: Decimal) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from engine.fill.apply import DELIVERING
 from engine.model.commission import dealt
@@ -13,10 +12,10 @@ from engine.model.facts import EventCalendar
 from engine.model.market import Board
 from engine.model.position import Position
 from engine.model.values import dataclass
-from engine.record.codec import decode
 from engine.record.record import Kind, Record
 from engine.run.costs_on_record import costs_on_record
 from engine.run.resume import resume
+from engine.store.finance.books import positions_of
 from engine.store.journal import SqlJournal
 from engine.turn.state import State
 
@@ -38,19 +37,17 @@ def read_memory(journal: SqlJournal, at: datetime) -> Memory:
     state = resume(found.records, at, Board(), EventCalendar(), found.number, found.order_id).state
     settled = journal.read((Kind.SETTLEMENT,))
     moved = [record for record in settled if record.data["how"] in {*DELIVERING, "delivered"}]
-    held = journal.read((Kind.POSITION,))
-    last = {record.position: decode(Position, dict(record.data)) for record in held}
-    costs = costs_on_record(journal, (leg.option for position in last.values() for leg in position.legs))
-    return Memory(state, delivered_shares(moved, held), costs, _unpaid(state))
+    last = {record.position: record for record in journal.read((Kind.POSITION,))}
+    positions = positions_of(last.values())
+    costs = costs_on_record(journal, (leg.option for position in positions.values() for leg in position.legs))
+    return Memory(state, delivered_shares(moved, positions), costs, _unpaid(state))
 
 
-def delivered_shares(settled: Sequence[Record], held: Sequence[Record]) -> dict[str, int]:
+def delivered_shares(settled: Sequence[Record], positions: Mapping[str, Position]) -> dict[str, int]:
     """Return the shares that settlements have brought or taken, by symbol, beside those that positions hold."""
-    positions: dict[str, Any] = {record.position: record.data for record in held}
     found: dict[str, int] = {}
     for record in settled:
-        position = decode(Position, dict(positions[record.position]))
-        leg = next(leg for leg in position.legs if leg.name == record.data["leg"])
+        leg = next(leg for leg in positions[record.position].legs if leg.name == record.data["leg"])
         count = leg.sign * int(str(record.data["quantity"]))
         if not leg.option.is_share:
             count = moved_by(leg.option, count)

@@ -26,6 +26,7 @@ from engine.run.correct import correct
 from engine.run.correct_ending import find_ending, traded
 from engine.run.observe.memory import delivered_shares
 from engine.store.export import export_sheets
+from engine.store.finance.books import positions_of
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
@@ -132,8 +133,8 @@ def test_what_was_not_assigned_brings_no_shares(tmp_path: Path) -> None:
     journal = SqlJournal(open_store(store))
     settled, held = journal.read((Kind.SETTLEMENT,)), journal.read((Kind.POSITION,))
     journal.close()
-    assert delivered_shares(settled[:1], held) == {"SPY": 100}
-    assert delivered_shares(settled, held) == {}
+    assert delivered_shares(settled[:1], positions_of(held)) == {"SPY": 100}
+    assert delivered_shares(settled, positions_of(held)) == {}
     with StoreReader(store) as reader:
         told = [each.text for each in find(reader, head, AT).alerts]
     assert not [text for text in told if "assigned" in text]

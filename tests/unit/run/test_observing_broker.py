@@ -25,7 +25,6 @@ from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose,
 from engine.model.position import Position, PositionLeg
 from engine.model.session import session_on
 from engine.ports import Batch
-from engine.record.codec import encode
 from engine.record.record import Kind, Record
 from engine.run.backtest.fills import NATURAL
 from engine.run.observe.broker import ObservingBroker
@@ -185,11 +184,8 @@ def test_what_expired_while_nobody_looked_is_not_held() -> None:
 def test_shares_that_options_moved_are_counted(right: Right, sign: int, how: str, shares: int) -> None:
     leg = PositionLeg(name="leg", option=option(550, right, trading_class="SPY"), sign=sign, ratio=1, opened=2)
     position = Position(id="p", bot="one", digest="d", session=DAY, quantity=2, legs=(leg,), state="open")
-    data = encode(position)
-    assert isinstance(data, dict)
-    held = [Record(NOON, Kind.POSITION, "one", "p", data)]
     settled = [Record(NOON, Kind.SETTLEMENT, "one", "p", {"leg": "leg", "quantity": 2, "how": how})]
-    assert delivered_shares(settled, held) == {"SPY": shares}
+    assert delivered_shares(settled, {"p": position}) == {"SPY": shares}
 
 
 # ---------------------------------------------------------------- the link
