@@ -22,7 +22,7 @@ PART_5 = re.compile(
         | unit/run/test_(as_test|backtest_|drift_|export|learning|observe_|observing_|quiet)\w*
         | unit/run/test_(recorded_|replay|scan_|sweep|tapes)\w*
         | unit/cli/test_(replay|train)_text
-        | e2e/test_(backtest_|diff_days|diff_past|drift|four_worlds|model_replay|observe|other_python)\w*
+        | e2e/test_(backtest_|diff_past|drift|four_worlds|model_replay|observe|other_python)\w*
         | e2e/test_(past_markets|realised_worlds|recorded_|replay|shadow|sweep_command|train_command)\w*
     )\.py""",
     re.VERBOSE,

@@ -140,8 +140,7 @@ def test_a_recording_of_it_replays(observed: tuple[Path, list[Tally]]) -> None:
     assert check_replays(observed[0].with_name("tapes")) > 100
 
 
-@pytest.mark.long
-def test_ci_a_restart_in_a_quiet_moment_changes_nothing(observed: tuple[Path, list[Tally]], tmp_path: Path) -> None:
+def test_a_restart_in_a_quiet_moment_changes_nothing(observed: tuple[Path, list[Tally]], tmp_path: Path) -> None:
     columns = (
         "strategy_id",
         "entry_price",

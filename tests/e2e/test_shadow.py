@@ -175,15 +175,13 @@ def test_status_and_summary_of_the_shadows_say_what_they_are(beside: tuple[Path,
         assert "nothing was sent, and orders filled by a model (natural)" in told, command
 
 
-@pytest.mark.long
-def test_ci_what_trades_is_the_same_without_shadows(beside: tuple[Path, Result], tmp_path: Path) -> None:
+def test_what_trades_is_the_same_without_shadows(beside: tuple[Path, Result], tmp_path: Path) -> None:
     assert run(tmp_path).exit_code == 0
     for view in ("trades", "orders", "fills"):
         assert rows(tmp_path / "s.db", view) == rows(beside[0] / "s.db", view)
 
 
-@pytest.mark.long
-def test_ci_a_shadow_that_fails_ends_nothing_else(
+def test_a_shadow_that_fails_ends_nothing_else(
     beside: tuple[Path, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from engine.run.observe.link import ObservingLink
