@@ -7,15 +7,20 @@ import click
 
 from engine.cli.stores import print_json, reads_store
 from engine.cli.width import echo, table, terminal_width
+from engine.model.facts import EventCalendar
+from engine.model.market import Board
+from engine.model.money import ZERO
 from engine.record.record import Record
 from engine.run.asked import TO_BE_CLOSED, standing_of, trading_of
 from engine.run.columns import aligned, one_line, price, signed
 from engine.run.connected import connected
+from engine.run.resume import resume
+from engine.run.today import open_as_marked, realized_today
 from engine.run.trade_text import holding_of
 from engine.store.latest import shown_store
 from engine.store.place import Place, shown_path
 from engine.store.queries import Row, Run, StoreReader
-from engine.turn.state import Standing
+from engine.turn.state import Standing, State
 
 _RESTING = ("target", "stop", "protect")
 
@@ -52,9 +57,7 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
     positions = [_position(row, orders, on_hold, standing) for row in held]
     resting = {order["ref"] for position in positions for order in position["protection"]}
     state = (reader.view("system_state") or [{}])[0]
-    bases = reader.marked_before(day) if day else {}
-    closed = [row for row in reader.view("trades", status="CLOSED") if str(row["exit_time"])[:10] == str(day)]
-    valued = [row for row in held if row["unrealized_pnl"] is not None]
+    known = _known(reader)
     return {
         "engine": run.state(),
         "mark": run.mark,
@@ -65,9 +68,9 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
         "date": None if day is None else str(day),
         "as_of": state.get("last_updated"),
         "alarms_today": state.get("errors_today", 0),
-        "realized_today": _since(bases, closed, "final_pnl"),
-        "open_today": _since(bases, valued, "unrealized_pnl"),
-        "unrealized": _since({}, valued, "unrealized_pnl"),
+        "realized_today": round(float(ZERO if known is None else realized_today(known)), 6),
+        "open_today": round(float(ZERO if known is None else open_as_marked(known, held)), 6),
+        "unrealized": round(sum((float(row["unrealized_pnl"] or 0.0) for row in held), 0.0), 6),
         "reload": None if run.state() == "stopped" else _reload(run.reload),
         "positions": positions,
         "orders": [_order(row) for row in orders if row["ref"] not in resting],
@@ -79,9 +82,13 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
     }
 
 
-def _since(bases: Mapping[str, float], rows: Sequence[Row], column: str) -> float:
-    """Return dollars that positions have made since the session began, by what each had made until then."""
-    return round(sum((float(row[column]) - bases.get(row["position"], 0.0) for row in rows), 0.0), 6)
+def _known(reader: StoreReader) -> State | None:
+    """Return the state that the store leads to, None of an empty one."""
+    at = reader.last_at()
+    if at is None:
+        return None
+    recalled = reader.recall(at)
+    return resume(recalled.records, at, Board(), EventCalendar(), recalled.number, recalled.order_id).state
 
 
 def _reload(record: Record | None) -> dict[str, Any] | None:

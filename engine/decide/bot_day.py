@@ -35,7 +35,7 @@ class BotDay:
     entries: entry orders sent. opened: positions opened (filled at least in part). last_end: how the last entry or
     position ended ("unfilled", "filled", or the name of an exit) and when; `again` counts from there. agains: entries
     beyond the first. decided: the opportunity was decided once and for all (`try: once`), with the reason. halted: why
-    no more entries today, "" while free. realized: dollars of positions closed today, after commissions. skipped: why
+    no more entries today, "" while free. realized: dollars that closing has made today, after commissions. skipped: why
     the day is over without an entry, in words. closing: the exit that a halt with `close: all` comes to, from that halt
     on: what still fills is closed by it, too. window: which of the session's windows `tried`, `agains`, `last_end`
     and `decided` are of; before: entries sent in earlier ones. week: positions opened earlier in this week. members:

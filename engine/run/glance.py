@@ -5,7 +5,6 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 
-from engine.fill.pnl import profit
 from engine.model.contract import Underlying
 from engine.model.market import Board
 from engine.model.money import ZERO
@@ -25,6 +24,7 @@ from engine.run.position_text import (
     order_price,
     price,
 )
+from engine.run.today import open_today, realized_by, realized_today, today_of
 from engine.turn.closing import CLOSING, exit_ladder
 from engine.turn.program import Program
 from engine.turn.state import BotState, State, Trading
@@ -108,27 +108,7 @@ def progress(session: Session, at: datetime, first: datetime, last: datetime | N
     return min(1.0, done / total)
 
 
-# ---------------------------------------------------------------- money
-
-
-def today_of(state: State, position: Position, at: datetime) -> Decimal | None:
-    """Return what a position has made since the session began, by the last known prices; None before any."""
-    made = profit(position, state.board, at.timestamp())
-    if made is None:
-        made = state.marks.get(position.id)
-    return None if made is None else made - state.bases.get(position.id, ZERO)
-
-
-def realized_today(state: State) -> Decimal:
-    """Return what positions that were closed since the session began have made since then, of any bot."""
-    closed = (position for position in state.positions.values() if position.state == "closed")
-    return sum((position.net - state.bases.get(position.id, ZERO) for position in closed), ZERO)
-
-
-def open_today(state: State, at: datetime) -> Decimal:
-    """Return what the positions that are not closed have made since the session began."""
-    alive = (position for position in state.positions.values() if position.state != "closed")
-    return sum((today_of(state, position, at) or ZERO for position in alive), ZERO)
+# ---------------------------------------------------------------- levels
 
 
 def _levels(program: Program, board: Board, at: datetime) -> Iterator[tuple[str, float | None]]:
@@ -179,7 +159,7 @@ def _bot_row(state: State, name: str, bot: BotState, closed: Sequence[Position])
     else:
         doing, waits = Doing.FLAT, _flat_text(bot)
     position = f"closed: {closed[-1].exit_reason}" if closed else ""
-    realized = bot.day.realized if closed else None
+    realized = realized_by(state, closed) if closed else None
     return BotRow(bot=name, doing=doing, since=bot.since, position=position, profit=realized, waits=one_line(waits))
 
 

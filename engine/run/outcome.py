@@ -15,7 +15,7 @@ from engine.model.position import Position
 from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.model.values import dataclass
 from engine.run.columns import one_line
-from engine.run.glance import realized_today, today_of, waits_text
+from engine.run.glance import waits_text
 from engine.run.position_text import (
     closed_by_others,
     closed_parts,
@@ -29,6 +29,7 @@ from engine.run.position_text import (
     provisional_text,
     resting_text,
 )
+from engine.run.today import open_of, realized_today, since_the_open, today_of
 from engine.run.trade_text import OTHERS
 from engine.turn.closing import CLOSING
 from engine.turn.state import BotState, State
@@ -76,13 +77,13 @@ class DayOutcome:
 def day_outcome(state: State, at: datetime | None) -> DayOutcome:
     """Return what one day came to. `at` None takes the last recorded marks: the board has moved on."""
     profits = {name: made_today(state, position, at) for name, position in state.positions.items()}
-    alive = (name for name, position in state.positions.items() if position.state != "closed")
+    alive = (position for position in state.positions.values() if position.state != "closed")
     traded = [position for position in state.positions.values() if position.opened_at is not None]
     return DayOutcome(
         date=state.session.date,
         bots=tuple(_bot(state, name, bot, profits) for name, bot in state.present.items()),
         realized=realized_today(state),
-        open_profit=sum((profits[name] or ZERO for name in alive), ZERO),
+        open_profit=sum((open_of(state, each, profits[each.id]) for each in alive), ZERO),
         entries=sum(bot.day.entries for bot in state.bots.values()),
         exits=sum(position.state == "closed" for position in traded),
         rejects=sum(order.status is OrderStatus.REFUSED for order in state.orders.values()),
@@ -95,8 +96,7 @@ def made_today(state: State, position: Position, at: datetime | None) -> Decimal
         return None
     if at is not None or position.is_flat:
         return today_of(state, position, at or state.session.close)
-    made = state.marks.get(position.id)
-    return None if made is None else made - state.bases.get(position.id, ZERO)
+    return since_the_open(state, position.id, state.marks.get(position.id))
 
 
 # ---------------------------------------------------------------- one bot
@@ -104,7 +104,7 @@ def made_today(state: State, position: Position, at: datetime | None) -> Decimal
 
 def _bot(state: State, name: str, bot: BotState, profits: dict[str, Decimal | None]) -> BotOutcome:
     own = [p for p in state.positions.values() if p.bot == name and p.opened_at is not None]
-    total = bot.day.realized + sum((profits[p.id] or ZERO for p in own if p.state != "closed"), ZERO)
+    total = sum((profits[p.id] or ZERO for p in own), ZERO)
     if not own:
         return BotOutcome(bot=name, profit=total, traded=False, lines=(Told(None, _why_nothing(state, name, bot)),))
     fresh = [p for p in own if p.session == state.session.date or p.state == "closed"]

@@ -21,7 +21,7 @@ from engine.store.finance.books import Books, books_of, positions_of
 from engine.store.open import is_in_use, read_store
 from engine.store.place import Place
 from engine.store.recall import COLUMNS, Recalled, certain, of_kinds, read_rows, readable, recall
-from engine.store.tables import OF_ONE, bot_day_rows, fill_rows, journal, lease, of_position, snapshot_rows, trade_rows
+from engine.store.tables import OF_ONE, bot_day_rows, fill_rows, journal, lease, of_position, trade_rows
 from engine.store.tally import Known, Tally, tally
 
 Row = Mapping[str, Any]
@@ -312,15 +312,6 @@ class StoreReader:
         query = select(trade_rows.c.position).where(*is_over, *((trade_rows.c.bot == bot,) if bot else ()))
         with self._connection.begin():
             return [str(name) for name in self._connection.execute(query.order_by(trade_rows.c.id)).scalars()]
-
-    def marked_before(self, day: date) -> dict[str, float]:
-        """Return the profit of each position as it was last marked before a New York day, in dollars."""
-        of = snapshot_rows.c
-        midnight = at_exchange_time(day, datetime.min.time())
-        last = select(func.max(of.seq)).where(of.at < midnight, of.profit.is_not(None)).group_by(of.position)
-        with self._connection.begin():
-            found = self._connection.execute(select(of.position, of.profit).where(of.seq.in_(last)))
-            return {str(name): float(profit) for name, profit in found}
 
     def rolls(self, position: str) -> Rolls:
         """Return what a position was rolled from, and into."""

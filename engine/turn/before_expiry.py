@@ -8,7 +8,7 @@ from engine.model.event import EndingCorrected
 from engine.model.order import Order
 from engine.model.position import CLOSED_BY_HAND, Position
 from engine.model.values import replace
-from engine.turn.ended import count_realized
+from engine.turn.ended import count_closed
 from engine.turn.executions import record_fill
 from engine.turn.unsettling import take_back
 from engine.turn.work import Work
@@ -41,8 +41,7 @@ def ending_corrected(work: Work, event: EndingCorrected) -> None:
         at = next(at for at, each in enumerate(order.legs) if each.name == leg.name)
         work.put_order(add_fill(order, at, count))
         record_fill(work, fill, booked, leg.option, order.ref, order.purpose.value)
-    if position.state == "closed":
-        count_realized(work, position.bot)
+    count_closed(work, position.id)
 
 
 def _left(position: Position, order: Order | None, at: datetime) -> Position:

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from engine.fill.book import TOLD_LATE, when_dealt
+from engine.fill.today import realized_since
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
@@ -201,6 +202,7 @@ def _after_closing(work: Work, position: Position) -> None:
         was_unwinding = position.exit_reason == UNWIND
         acted = _acted(work, position)
         position = work.move(replace(position, exit_reason="", attempts=0, keep=0, acted=acted), "ended")
+        count_closed(work, position.id)
         if was_unwinding:
             end_of_entry(work, position, "filled")
         elif is_back(position):
@@ -291,13 +293,24 @@ def _counts_for_again(work: Work, position: Position) -> bool:
     return entered is None or entered >= windows[day.window - 1][1]
 
 
+def count_closed(work: Work, name: str) -> None:
+    """Count anew what a bot has realised, once of this position is closed what an order, or its expiry, closes of it.
+
+    Not while it is closed leg by leg.
+    """
+    position = work.positions[name]
+    if position.state == "closed" or (position.state == "open" and not position.is_flat):
+        count_realized(work, position.bot)
+
+
 def count_realized(work: Work, bot: str) -> None:
-    """Keep what the bot's positions that were closed today have made; counted anew, since a closed one may change."""
+    """Keep what closing positions of the bot, or parts of them, has made today; counted anew, since it may change."""
     if bot not in work.bots:
         return
-    closed_ones = (found for found in work.positions.values() if found.bot == bot and found.state == "closed")
-    made = sum((found.net - work.bases.get(found.id, ZERO) for found in closed_ones), ZERO)
     day = work.bots[bot].day
+    own = (found for found in work.positions.values() if found.bot == bot)
+    executions = work.booked.values()
+    made = sum((realized_since(each, executions, work.bases.get(each.id, ZERO), day.date) for each in own), ZERO)
     if made != day.realized:
         work.put_day(replace(day, realized=made))
 

@@ -21,7 +21,7 @@ from engine.turn.caution import note_bust
 from engine.turn.closing import CLOSING, UNWIND, are_whole, is_unwound, legs_to_close, partners
 from engine.turn.daily import LIQUIDATES
 from engine.turn.doubting import doubt_anew, fill_told, take_orders_back
-from engine.turn.ended import closed, count_realized, left_before_expiry, position_filled
+from engine.turn.ended import closed, count_closed, count_realized, left_before_expiry, position_filled
 from engine.turn.judging import wake
 from engine.turn.leaving import leave, protect_the_rest
 from engine.turn.mismatch import check_count, check_price
@@ -149,8 +149,7 @@ def _corrected_roll(work: Work, base: str, known: Booked, event: ExecutionReport
     record_fill(work, event, booked, event.option or leg.option, event.ref, Purpose.ROLL.value)
     doubt_anew(work)
     wake(work, position.bot, 0.0)
-    if position.state == "closed":
-        count_realized(work, position.bot)
+    count_closed(work, position.id)
     if count != known.quantity:
         _after_correction(work, position)
 
@@ -217,8 +216,7 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     if not is_same:
         check_count(work, order, position)
         position_filled(work, position, work.orders[order.ref], event.executed_at)
-    if position.state == "closed":
-        count_realized(work, position.bot)
+    count_closed(work, holder)
     conclude(work, work.orders[order.ref])
     if corrected is not None and not is_same:
         _after_correction(work, work.positions[holder])
@@ -330,5 +328,4 @@ def on_commission(work: Work, event: CommissionReport) -> None:
         leg=known.leg,
         amount=str(event.commission),
     )
-    if position.state == "closed":
-        count_realized(work, position.bot)
+    count_closed(work, position.id)

@@ -24,7 +24,7 @@ from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import SETBACKS
 from engine.turn.doubting import doubt_anew, our_books
-from engine.turn.ended import closed, count_realized
+from engine.turn.ended import closed, count_closed
 from engine.turn.work import Work
 
 TOO_LATE_TO_SEE = timedelta(minutes=1)
@@ -52,6 +52,7 @@ def book_past_us(work: Work) -> None:
         doubt_anew(work)
     for name, reports in closed_past_us.items():
         _after(work, work.positions[name], reports)
+        count_closed(work, name)
 
 
 def _holders(work: Work, option: Option) -> list[tuple[Position, PositionLeg]]:
@@ -180,8 +181,7 @@ def corrected_past_us(work: Work, base: str, known: Booked, event: ExecutionRepo
         work.alarm(position.bot, f"the exchange has corrected {what}, to {event.price}", position.id)
     elif position.exit_reason == ESTIMATED and not has_estimates(work, position):
         work.put_position(replace(position, exit_reason=CLOSED_BY_HAND))
-    if position.state == "closed":
-        count_realized(work, position.bot)
+    count_closed(work, position.id)
 
 
 def _held_again(work: Work, position: Position, why: str) -> None:
@@ -263,8 +263,7 @@ def _replace_estimate(work: Work, base: str, guess: Booked, leg: PositionLeg, fo
     text = f"{guess.quantity} {leg.option} of {name} went at {at}, as the broker tells now: that is booked"
     was = abs(guess.cash / (guess.quantity * leg.option.multiplier)).normalize()
     work.alarm(position.bot, f"{text} instead of the estimate, {was:f} ({difference:+.2f} dollars)", name)
-    if position.state == "closed":
-        count_realized(work, position.bot)
+    count_closed(work, position.id)
 
 
 def has_estimates(work: Work, position: Position) -> bool:

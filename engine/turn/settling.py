@@ -16,7 +16,7 @@ from engine.record.record import Kind
 from engine.turn.caution import is_stopped
 from engine.turn.closing import UNWIND
 from engine.turn.doubting import doubt_anew
-from engine.turn.ended import closed, count_realized
+from engine.turn.ended import closed, count_closed
 from engine.turn.leaving import leave
 from engine.turn.past_us import book_before_expiry, book_estimate, has_estimates
 from engine.turn.resting import option_has_expired
@@ -190,8 +190,8 @@ def _after_settlement(work: Work, position: Position, told: str) -> None:
     """Close the books of a position that holds nothing more. told: how others have closed it, "" if not."""
     if leave_shares(work, position):
         return
+    count_closed(work, position.id)
     if position.state == "closed":
-        count_realized(work, position.bot)
         return
     is_estimate, is_settled = has_estimates(work, position), any(leg.settled for leg in position.legs)
     if not position.is_flat or not (is_estimate or is_settled or told):

@@ -92,7 +92,7 @@ def _profit(row: Row | None, held: Sequence[PositionLine], known: Known | None) 
     """Return what was made today, realised and open, as the sums of the page do; None when nothing was, or is known."""
     today = [None if known is None else known.today(each.id, each.profit) for each in held]
     made = [each for each in today if each is not None]
-    realized = 0.0 if row is None else float(row["realized"] or 0.0)
+    realized = 0.0 if known is None or row is None else known.realized_of(row["strategy_id"])
     is_over = not held and row is not None and bool(row["opened"])
     return realized + sum(made) if made or realized or is_over else None
 

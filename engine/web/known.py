@@ -14,6 +14,7 @@ from engine.model.values import dataclass
 from engine.run.desk import SpecText, compile_text
 from engine.run.levels import open_count, worst_at_expiry
 from engine.run.resume import resume
+from engine.run.today import open_as_marked, realized_by, realized_today
 from engine.store.queries import Row, Run, StoreReader
 from engine.turn.program import AccountLimits, CompiledBot, Program
 from engine.turn.state import State
@@ -36,13 +37,17 @@ class Known:
 
     @property
     def realized(self) -> float:
-        """Dollars that positions which were closed since the session began have made since then."""
-        closed = (each for each in self.state.positions.values() if each.state == "closed")
-        return float(sum((each.net - self.state.bases.get(each.id, ZERO) for each in closed), ZERO))
+        """Dollars that closing positions, or parts of them, has made since the session began."""
+        return float(realized_today(self.state))
+
+    def realized_of(self, bot: str) -> float:
+        """Return the same of the positions of a bot that are closed."""
+        closed = (each for each in self.state.positions.values() if each.bot == bot and each.state == "closed")
+        return float(realized_by(self.state, closed))
 
     def open_today(self, rows: Iterable[Row]) -> float:
         """Return dollars that what is open, rows of `open_positions`, has made since the session began."""
-        return sum((self.today(row["position"], row["unrealized_pnl"]) or 0.0 for row in rows), 0.0)
+        return float(open_as_marked(self.state, rows))
 
     def today(self, position: str, made: float | None) -> float | None:
         """Return dollars made since the session began by a position that has made so much since it was opened."""

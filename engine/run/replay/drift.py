@@ -26,7 +26,6 @@ from engine.model.values import dataclass
 from engine.record.codec import utc_time
 from engine.run.backtest.walk import BEFORE_OPEN
 from engine.run.columns import clock
-from engine.run.glance import today_of
 from engine.run.outcome import left_at
 from engine.run.position_text import closed_parts, ending_text, entry_text, part_text, structure
 from engine.run.replay.causes import MOST, Told
@@ -34,6 +33,7 @@ from engine.run.replay.reasons import SOON, Known, apart, lacking, never_tried, 
 from engine.run.replay.replay import Replayed, replay
 from engine.run.replay.trios import Trio, together
 from engine.run.replay.walks import Stood, Walked, answered, at_natural
+from engine.run.today import today_of
 from engine.turn.program import Program
 from engine.turn.state import State
 

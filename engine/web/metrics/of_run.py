@@ -13,11 +13,11 @@ from decimal import Decimal
 from engine.model.contract import Underlying
 from engine.model.errors import BrokerError
 from engine.model.market import Board
-from engine.model.money import ZERO
 from engine.model.order import OrderStatus, Purpose
 from engine.model.position import Position
-from engine.run.glance import Doing, today_of
+from engine.run.glance import Doing
 from engine.run.start import Run
+from engine.run.today import open_of, today_of
 from engine.run.vitals import Vitals
 from engine.turn.protecting import GUARDING, guarded
 from engine.turn.state import State
@@ -127,7 +127,7 @@ def _bots(picture: Picture, state: State, at: datetime) -> Iterator[Sample]:
     held: defaultdict[str, int] = defaultdict(int)
     for position in _open(state):
         held[position.bot] += 1
-        profits[position.bot] += today_of(state, position, at) or ZERO
+        profits[position.bot] += open_of(state, position, today_of(state, position, at))
     for name, bot in state.present.items():
         doing = next((each for each in _BY_IMPORTANCE if each.value in rows[name]), Doing.FLAT)
         for each in Doing:

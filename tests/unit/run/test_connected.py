@@ -28,7 +28,13 @@ def journal(tmp_path: Path) -> Iterator[SqlJournal]:
 
 def live(journal: SqlJournal, *, lockstep: bool = False, up: bool = True, prices: bool = True) -> None:
     """Record an engine that runs, and sees prices."""
-    data: dict[str, Json] = {"account": "DU1", "specs": {}, "epoch": journal.epoch, "lockstep": lockstep}
+    data: dict[str, Json] = {
+        "account": "DU1",
+        "install": "t",
+        "specs": {},
+        "epoch": journal.epoch,
+        "lockstep": lockstep,
+    }
     link = Record(AT, Kind.LINK, data={"up": up, "reason": ""})
     seen = [Record(AT, Kind.PRICES, data={"prices": {"SPX": 6000.0}})] if prices else []
     session = Record(AT, Kind.SESSION, data={"date": "2026-11-18", "open": "", "close": "", "half": False})

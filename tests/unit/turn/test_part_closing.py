@@ -1,12 +1,15 @@
 """Exits that close a part, a side or named legs (language.md, Exits)."""
 
+import json
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hand_desk import CONDOR, Desk, call, kept, put, text_of
 
 from engine.alerts.find import digest
+from engine.cli.main import main
 from engine.model.event import BrokerStatus
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.record.record import Kind
@@ -294,3 +297,18 @@ def test_a_side_that_stands_higher_takes_nothing_over_from_what_closes_all() -> 
                 desk.cancelled(order)
     assert reasons(desk) == ["puts", "spot"]
     assert [len(order.legs) for order in closing(desk)] == [2, 4]
+
+
+def test_a_part_that_is_closed_has_realised_what_it_made(tmp_path: Path) -> None:
+    """Two of three, sold at 0.70, are bought back at 1.60: that is lost, and no more a part of what is open."""
+    desk = held("  - stop: {cost: 2x credit}\n    close: 50%\n")
+    cost(desk, 1.60)
+    assert desk.state.bots["spread"].day.realized == 0
+    closed_at(desk, "1.60")
+    day = day_outcome(desk.state, desk.now)
+    made = -2 * 90 - desk.position.commissions * 4 / 5  # six contracts were dealt on the way in, four out
+    assert (day.realized, desk.state.bots["spread"].day.realized) == (made, made)
+    assert day.open_profit == -90 - desk.position.commissions / 5
+    store = kept(desk, tmp_path)
+    told = CliRunner().invoke(main, ["status", "--store", str(store), "--format", "json"])
+    assert json.loads(told.stdout)["realized_today"] == float(made)
