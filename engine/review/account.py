@@ -167,6 +167,7 @@ SHOWN: Mapping[Shown, Callable[[Demand], str]] = {
     Shown.EXPECTANCY: lambda d: f"a mean net profit of its closed trades {_least(d, amounts.money)}",
     Shown.WIN_RATE: lambda d: f"{_least(d, lambda bound: f'{amounts.plain(bound)}%')} of its trades made money",
     Shown.SHARPE: lambda d: f"a Sharpe ratio of its sessions, a year's, {_least(d)}",
+    Shown.ALARMS: lambda d: f"no more than {amounts.plain(d.bound)} alarms since the first of those sessions",
 }
 """What a record on paper may have to show; a test asks for each."""
 

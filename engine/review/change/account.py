@@ -7,7 +7,7 @@ from enum import Enum
 from engine.review.account import LIMITS, SHOWN, UNSAID, rule_words
 from engine.review.change.difference import Change, Difference, Status
 from engine.spec.nouns.account import AccountDocument, Backing, Between, Demand, LiveRules, Shown
-from engine.spec.nouns.condition import Amount
+from engine.spec.nouns.condition import Amount, Op
 from engine.turn.program import USUAL_BAND
 
 _NOT_SET = "not limited"
@@ -118,12 +118,16 @@ def _account(live: LiveRules | None) -> str:
     return "none" if live is None else live.account
 
 
+def _asks_less(was: Demand, now: Demand) -> bool:
+    return now.bound > was.bound if now.op is Op.AT_MOST else now.bound < was.bound
+
+
 def _demands(was: dict[Shown, Demand], now: dict[Shown, Demand]) -> Iterator[Change]:
     for shown in dict.fromkeys((*now, *was)):
         old, new = was.get(shown), now.get(shown)
         if old == new:
             continue
         said = ["" if each is None else SHOWN[shown](each) for each in (old, new)]
-        is_less = new is None or (old is not None and new.bound < old.bound)
+        is_less = new is None or (old is not None and _asks_less(old, new))
         words = "less is asked of a bot before it trades real money" if is_less else ""
         yield _change(f"live.require.{shown.value}", said[0], said[1], words, is_worse=is_less)

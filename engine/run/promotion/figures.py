@@ -1,9 +1,10 @@
 """What a bot's record on paper comes to, and what it falls short of."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
+from engine.model.counted import counted
 from engine.model.money import ZERO, dollars
 from engine.model.performance import LEAST_SESSIONS, expectancy, sharpe, sharpe_error, win_rate
 from engine.model.position import Position
@@ -21,7 +22,10 @@ class Figures:
 
     compliant_sessions: in a row up to the last, those left out passed over. since, last: the first and last of them.
     R of a trade is what it could lose at expiry when it was opened; expectancy_r is over trades for which it has a
-    bound. net, marked: dollars of closed trades, and of all sessions with what is open. sharpe: see model/performance.
+    bound. net, marked: dollars of closed trades, and of all sessions with what is open. in_shares: trades of which
+    shares came or went; those count at the market of that moment. unvalued: of which nobody knows it, and then nothing
+    that is made of profits is known. sharpe: see model/performance. alarms: raised since the first session of the row,
+    None in promotions of before they counted.
     """
 
     sessions: int
@@ -36,28 +40,41 @@ class Figures:
     win_rate: Decimal | None
     sharpe: Decimal | None
     sharpe_error: Decimal | None
+    in_shares: int = 0
+    unvalued: int = 0
+    alarms: int | None = None
 
 
-def figures(sessions: Sequence[BotSession], trades: Sequence[Position]) -> Figures:
-    """Return the figures of sessions in order and of closed trades."""
+def figures(
+    sessions: Sequence[BotSession], trades: Sequence[Position], in_shares: Mapping[str, Decimal | None]
+) -> Figures:
+    """Return the figures of sessions in order and of closed trades.
+
+    in_shares: of trades that ended in shares what those were worth beside their strikes then (`Paper.in_shares`).
+    """
     row = _row(sessions)
-    profits = [session.profit for session in sessions]
-    made = [trade.net for trade in trades]
-    in_r = [trade.net / risk for trade in trades if (risk := _risked(trade))]
-    mean_r = expectancy(in_r)
+    worths = [in_shares.get(trade.id, ZERO) for trade in trades]
+    unvalued = sum(worth is None for worth in worths)
+    net = [trade.net + (worth or ZERO) for trade, worth in zip(trades, worths, strict=True)]
+    in_r = [each / risk for each, trade in zip(net, trades, strict=True) if (risk := _risked(trade))]
+    made, in_r, profits = ([], [], []) if unvalued else (net, in_r, [session.profit for session in sessions])
+    since = row[0].date if row else None
     return Figures(
         sessions=len(sessions),
         compliant_sessions=len(row),
-        since=row[0].date if row else None,
+        since=since,
         last=row[-1].date if row else None,
         trades=len(trades),
-        net=sum(made, ZERO),
-        marked=sum(profits, ZERO),
+        net=sum(net, ZERO),
+        marked=sum((session.profit for session in sessions), ZERO),
         expectancy=_rounded(expectancy(made)),
-        expectancy_r=_rounded(mean_r),
+        expectancy_r=_rounded(expectancy(in_r)),
         win_rate=_rounded(win_rate(made)),
         sharpe=_rounded(sharpe(profits)),
         sharpe_error=_rounded(sharpe_error(profits)),
+        in_shares=sum(trade.id in in_shares for trade in trades),
+        unvalued=unvalued,
+        alarms=sum(session.alarms for session in sessions if since is None or session.date >= since),
     )
 
 
@@ -103,7 +120,7 @@ def compare(found: Figures, require: Iterable[Demand]) -> tuple[Judged, ...]:
 
 def _judged(found: Figures, demand: Demand) -> Judged:
     value = _value(found, demand.shown)
-    op = "above" if demand.op is Op.ABOVE else "at least"
+    op = demand.op.value.replace("_", " ")
     text = "unknown" if value is None else _said(demand.shown, value)
     if demand.shown is Shown.COMPLIANT_SESSIONS:
         text += " in a row"
@@ -118,6 +135,8 @@ def _judged(found: Figures, demand: Demand) -> Judged:
 def _short(found: Figures, demand: Demand, value: Decimal | None) -> str:
     if value is None:
         return _why_unknown(found, demand.shown)
+    if demand.op is Op.AT_MOST:
+        return "" if value <= demand.bound else f"{_said(demand.shown, value - demand.bound)} too many"
     if value > demand.bound or (value == demand.bound and demand.op is Op.AT_LEAST):
         return ""
     missing = demand.bound - value
@@ -126,6 +145,10 @@ def _short(found: Figures, demand: Demand, value: Decimal | None) -> str:
 
 
 def _why_unknown(found: Figures, shown: Shown) -> str:
+    if shown is Shown.ALARMS:
+        return "it was promoted before alarms were counted"
+    if found.unvalued:
+        return f"what the shares of {counted(found.unvalued, 'trade')} were worth is not known"
     if shown is not Shown.SHARPE:
         return "no trade is closed"
     if found.sessions < LEAST_SESSIONS:
@@ -142,6 +165,7 @@ def _value(found: Figures, shown: Shown) -> Decimal | None:
         Shown.TRADES: Decimal(found.trades),
         Shown.EXPECTANCY: found.expectancy,
         Shown.SHARPE: found.sharpe,
+        Shown.ALARMS: None if found.alarms is None else Decimal(found.alarms),
     }
     return values[shown]
 

@@ -1,6 +1,6 @@
 """What a journal says of the sessions of one world, gathered in one pass: who ran when, what was held and made."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -14,6 +14,7 @@ from engine.record.record import Kind, Record
 from engine.run.asked import after_record
 from engine.run.audit.tape import Entry, Tape
 from engine.run.desk import SpecText
+from engine.run.in_shares import worths_of
 from engine.run.resume import spec_texts
 from engine.store.queries import OBSERVE
 from engine.turn.state import Standing
@@ -58,9 +59,11 @@ class Paper:
     """The runs on paper of one world.
 
     up: when a bot ran and the broker could be reached. barred: when a person let a bot enter nothing. profits: what the
-    positions of a text made in a session, open ones at their marks. said: what stands against a bot in a session.
-    outside: fills in the account that are not ours, by session. passed_over: sessions of other runs, by what they were.
-    last_texts: what each bot ran under last, in any run.
+    positions of a text made in a session, open ones at their marks, and shares that came or went at the market of that
+    moment. in_shares: dollars by which that was better than their strikes, by position, None where nobody knows it.
+    said: what stands against a bot in a session. alarms: how many were raised in it, by bot, "" of none. outside: fills
+    in the account that are not ours, by session. passed_over: sessions of other runs, by what they were. last_texts:
+    what each bot ran under last, in any run.
     """
 
     texts: dict[str, SpecText] = field(default_factory=dict)
@@ -69,7 +72,9 @@ class Paper:
     barred: dict[str, list[Span]] = field(default_factory=lambda: defaultdict(list))
     positions: dict[str, Position] = field(default_factory=dict)
     profits: dict[tuple[Key, date], Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
+    in_shares: dict[str, Decimal | None] = field(default_factory=dict)
     said: dict[tuple[str, date], dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
+    alarms: Counter[tuple[str, date]] = field(default_factory=Counter)
     outside: dict[date, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
     passed_over: dict[str, set[date]] = field(default_factory=lambda: defaultdict(set))
     accounts: dict[str, None] = field(default_factory=dict)
@@ -101,6 +106,7 @@ class _Reader:
     worth: dict[str, Decimal] = field(default_factory=dict)
     halting: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     planned: set[tuple[str, date, str]] = field(default_factory=set)
+    settled: list[tuple[Record, date]] = field(default_factory=list)
 
     def take(self, entry: Entry) -> None:
         record = entry.record
@@ -118,6 +124,16 @@ class _Reader:
             self._down(self.last_at)
             for bot in list(self.barred_since):
                 self._free(bot, self.last_at)
+        self._count_shares()
+
+    def _count_shares(self) -> None:
+        """Add what shares were worth that came or went to the session in which they did."""
+        paper = self.paper
+        paper.in_shares = worths_of((record for record, _ in self.settled), paper.positions)
+        days = {record.position: day for record, day in self.settled}
+        for name, worth in paper.in_shares.items():
+            position = paper.positions[name]
+            paper.profits[Key(position.bot, position.digest), days[name]] += worth or ZERO
 
     def _run(self, record: Record) -> None:
         if self.last_at is not None:
@@ -220,7 +236,12 @@ class _Reader:
         elif halted and (bot, day, halted) not in self.planned:
             self.paper.said[bot, day][f"halted: {halted}"] = None
 
+    def _settlement(self, entry: Entry) -> None:
+        if entry.record.position in self.paper.positions:
+            self.settled.append((entry.record, self._today(entry.record.at)))
+
     def _alarm(self, entry: Entry) -> None:
+        self.paper.alarms[entry.record.bot, self._today(entry.record.at)] += 1
         if contract := entry.text("contract"):
             self.paper.outside[self._today(entry.record.at)].append((contract, entry.text("text")))
 
@@ -236,6 +257,7 @@ _TAKERS: dict[Kind, Callable[[_Reader, Entry], None]] = {
     Kind.OPERATOR: _Reader._operator,
     Kind.POSITION: _Reader._position,
     Kind.MARK: _Reader._mark,
+    Kind.SETTLEMENT: _Reader._settlement,
     Kind.VERDICT: _Reader._verdict,
     Kind.BOT_DAY: _Reader._bot_day,
     Kind.ALARM: _Reader._alarm,

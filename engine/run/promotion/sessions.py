@@ -29,13 +29,17 @@ Audited = Mapping[tuple[str, date | None], Sequence[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotSession:
-    """One session of a bot under one text. missed: why it is left out. faults: what is held against it."""
+    """One session of a bot under one text. missed: why it is left out. faults: what is held against it.
+
+    alarms: how many were raised of the bot, or of no bot.
+    """
 
     date: date
     profit: Decimal
     closed: int
     missed: str = ""
     faults: tuple[str, ...] = ()
+    alarms: int = 0
 
     @property
     def is_compliant(self) -> bool:
@@ -98,6 +102,7 @@ def _session(
         closed=sum(_ended(position, day) for position in own),
         missed=missed,
         faults=tuple(dict.fromkeys(faults)),
+        alarms=paper.alarms[key.bot, day] + paper.alarms["", day],
     )
 
 

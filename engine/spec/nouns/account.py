@@ -22,11 +22,15 @@ class Shown(Enum):
     EXPECTANCY = "expectancy"
     WIN_RATE = "win_rate"
     SHARPE = "sharpe"
+    ALARMS = "alarms"
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """One condition on a bot's record: `op` is ABOVE or AT_LEAST. Units: counts, dollars, a percentage, a ratio."""
+    """One condition on a bot's record: `op` is ABOVE or AT_LEAST, of alarms AT_MOST.
+
+    Units: counts, dollars, a percentage, a ratio.
+    """
 
     shown: Shown
     op: Op

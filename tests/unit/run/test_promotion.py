@@ -227,7 +227,7 @@ def figures_of(*made: str | None, faulty: int | None = None) -> Figures:
     for number, (day, each) in enumerate(zip(days(len(made)), made, strict=True)):
         runs.append(session(day, each, *([halt(day, "12:30", "trouble")] if number == faulty else [])))
     found = paper(together(*runs))
-    return figures(judge(found, KEY, {}), tuple(closed_trades(found, KEY)))
+    return figures(judge(found, KEY, {}), tuple(closed_trades(found, KEY)), found.in_shares)
 
 
 def test_the_figures_of_a_week() -> None:
@@ -255,12 +255,12 @@ def test_compliant_sessions_are_those_in_a_row_up_to_the_last() -> None:
     assert figures_of("1", "1", faulty=1).last is None
     left_out = [*session(A, "1"), *session(B, "1", starts="12:00"), *session(C, "1")]
     found = paper(left_out)
-    assert figures(judge(found, KEY, {}), ()).compliant_sessions == 2
+    assert figures(judge(found, KEY, {}), (), {}).compliant_sessions == 2
 
 
 def test_a_trade_without_a_bound_has_no_r() -> None:
     found = paper([*session(A, "20", max_risk=None), *session(B, "50")])
-    made = figures(judge(found, KEY, {}), tuple(closed_trades(found, KEY)))
+    made = figures(judge(found, KEY, {}), tuple(closed_trades(found, KEY)), found.in_shares)
     assert (made.expectancy, made.expectancy_r) == (Decimal(35), Decimal("0.25"))
 
 
@@ -280,6 +280,49 @@ def test_a_trade_without_a_bound_has_no_r() -> None:
 def test_demands_say_by_how_much_they_are_missed(demand: Demand, short: str) -> None:
     (found,) = compare(figures_of("50", "-30", "10", "30"), [demand])
     assert found.short == short
+
+
+def assigned(level: str | None) -> Figures:
+    """Return the figures of a put that brought its $98, and shares at 5900, and of one that made $50 a day later."""
+    data: dict[str, Json] = {"leg": "short_put", "quantity": 1, "price": "0", "level": level, "how": "assigned"}
+    ended = Record(at(A, "16:05"), Kind.SETTLEMENT, BOT, f"P{A:%d}", data)
+    found = paper(together(session(A, "98", ended), session(B, "50")))
+    return figures(judge(found, KEY, {}), tuple(closed_trades(found, KEY)), found.in_shares)
+
+
+def test_shares_that_an_option_brings_count_at_the_market_then() -> None:
+    """At 5893 the put had cost $700 of what it brought: it was won, by the books of the option alone."""
+    found = assigned("5893")
+    assert (found.trades, found.in_shares, found.net, found.marked) == (2, 1, Decimal(-552), Decimal(-552))
+    assert (found.win_rate, found.expectancy) == (Decimal("0.5"), Decimal(-276))
+
+
+def test_what_shares_were_worth_that_nobody_knows_makes_the_profit_of_all_unknown() -> None:
+    found = assigned(None)
+    assert (found.unvalued, found.trades) == (1, 2)
+    demands = [Demand(shown, Op.AT_LEAST, Decimal(0)) for shown in (Shown.EXPECTANCY, Shown.WIN_RATE, Shown.SHARPE)]
+    said = "what the shares of 1 trade were worth is not known"
+    assert [each.short for each in compare(found, demands)] == [said] * 3
+
+
+@pytest.mark.parametrize(("most", "short"), [(2, ""), (1, "1 too many"), (0, "2 too many")])
+def test_alarms_count_since_the_first_session_of_the_row(most: int, short: str) -> None:
+    """One before it ends no row by itself, and is forgotten with the session that does."""
+    own = Record(at(B, "11:00"), Kind.ALARM, BOT, data={"text": "the broker refused it"})
+    of_all = Record(at(C, "11:00"), Kind.ALARM, data={"text": "the clock is off"})
+    of_another = Record(at(C, "11:01"), Kind.ALARM, "another", data={"text": "of that one"})
+    before = [Record(at(A, "11:00"), Kind.ALARM, BOT, data={"text": "long ago"}), halt(A, "12:30", "trouble")]
+    runs = [session(A, None, *before), session(B, "1", own), session(C, "1", of_all, of_another)]
+    found = paper(together(*runs))
+    shown = figures(judge(found, KEY, {}), tuple(closed_trades(found, KEY)), found.in_shares)
+    (judgement,) = compare(shown, [Demand(Shown.ALARMS, Op.AT_MOST, Decimal(most))])
+    assert (judgement.found, judgement.demanded, judgement.short) == ("2", f"at most {most}", short)
+
+
+def test_a_promotion_of_before_alarms_were_counted_shows_nothing_of_them() -> None:
+    found = replace(figures_of("50"), alarms=None)
+    (judgement,) = compare(found, [Demand(Shown.ALARMS, Op.AT_MOST, Decimal(9))])
+    assert judgement.short == "it was promoted before alarms were counted"
 
 
 def test_a_bot_without_trades_meets_nothing() -> None:
