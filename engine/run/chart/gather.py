@@ -27,8 +27,8 @@ from engine.store.queries import Row, StoreReader
 from engine.turn.program import CompiledBot
 from engine.turn.resting import level_net
 
-NEAR = timedelta(minutes=10)
-"""How far from a decision a price may lie to be that of the decision."""
+BEFORE, AFTER = timedelta(minutes=10), timedelta(minutes=1)
+"""How far before a decision, and after it, a price may lie to be that of the decision."""
 MOST_POINTS = 800
 """Points of a line at most; more say nothing on a drawing."""
 
@@ -102,7 +102,7 @@ def _part_words(part: Mapping[str, Any]) -> str:
 def _marks(
     row: Row, first: date, last: date, closed: datetime | None, parts: Sequence[tuple[datetime, str]]
 ) -> Iterable[Mark]:
-    symbol = str(row["symbol"]).partition("/")[0]
+    symbol = _first_symbol(row)
     opened = _time(row["entry_time"])
     if opened is not None and first <= exchange_date(opened) <= last:
         verb = "bought" if row["entry_price"] is not None and row["entry_price"] < 0 else "sold"
@@ -154,7 +154,8 @@ def _named_in(text: str, members: Collection[str]) -> str:
 def _placed(mark: Mark, points: Sequence[Point]) -> Mark:
     """Return a mark with the price of its underlying, the last before it or else the next, where one is near."""
     after = bisect_right(points, mark.at, key=lambda point: point[0])
-    near = [points[at] for at in (after - 1, after) if 0 <= at < len(points) and abs(points[at][0] - mark.at) <= NEAR]
+    around = [points[at] for at in (after - 1, after) if 0 <= at < len(points)]
+    near = [point for point in around if mark.at - BEFORE <= point[0] <= mark.at + AFTER]
     if not near:
         return mark
     return Mark(
@@ -171,23 +172,46 @@ def _lines(
 ) -> list[tuple[str, tuple[Point, ...]]]:
     """Return the prices of what the bot trades: as they were kept by the minute, else beside its positions."""
     symbols = _symbols(reader, bot, trades)
-    found: dict[str, dict[datetime, float]] = {symbol: {} for symbol in symbols}
     begin, end = session_from(first).open, session_from(last).close + timedelta(minutes=1)
-    if first == last:
-        for record in reader.between(Kind.PRICES, begin, end):
-            told: Any = record.data["prices"]
-            for symbol in symbols:
-                if symbol in told:
-                    found[symbol][record.at] = float(told[symbol])
+    found = _by_minute(reader, symbols, begin, end) if first == last else {symbol: {} for symbol in symbols}
+    kept = frozenset(symbol for symbol, points in found.items() if points)
     for row in trades:
-        of = found.get(str(row["symbol"]).partition("/")[0])
-        if of is None or (first == last and of):
+        symbol = _first_symbol(row)
+        if symbol in kept or symbol not in found:
             continue
-        for each in reader.view("position_snapshots", position=row["position"]):
-            at = _time(each["snapshot_time"])
-            if at is not None and begin <= at <= end and each["underlying_price"] is not None:
-                of.setdefault(at, float(each["underlying_price"]))
+        for at, level in _beside(reader, row):
+            if begin <= at <= end:
+                found[symbol].setdefault(at, level)
     return [(symbol, tuple(sorted(points.items()))) for symbol, points in found.items()]
+
+
+def _by_minute(
+    reader: StoreReader, symbols: Sequence[str], begin: datetime, end: datetime
+) -> dict[str, dict[datetime, float]]:
+    """Return the prices that were kept by the minute of each symbol, none of one that had none."""
+    found: dict[str, dict[datetime, float]] = {symbol: {} for symbol in symbols}
+    for record in reader.between(Kind.PRICES, begin, end):
+        told: Any = record.data["prices"]
+        for symbol in symbols:
+            if symbol in told:
+                found[symbol][record.at] = float(told[symbol])
+    return found
+
+
+def _beside(reader: StoreReader, row: Row) -> Iterable[Point]:
+    """Yield the prices of its first underlying that a trade has beside its own: while it was open, and at its entry."""
+    for each in reader.view("position_snapshots", position=row["position"]):
+        at = _time(each["snapshot_time"])
+        if at is not None and each["underlying_price"] is not None:
+            yield at, float(each["underlying_price"])
+    opened, record = _time(row["entry_time"]), reader.last_record(Kind.POSITION, str(row["position"]))
+    spot = None if record is None else record[1].data.get("spot")
+    if opened is not None and spot is not None:
+        yield opened, float(str(spot))
+
+
+def _first_symbol(row: Row) -> str:
+    return str(row["symbol"]).partition("/")[0]
 
 
 def _symbols(reader: StoreReader, bot: str, trades: Sequence[Row]) -> list[str]:

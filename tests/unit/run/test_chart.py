@@ -131,8 +131,24 @@ def test_a_side_that_was_bought_back_has_a_mark_and_the_rest_is_left_when_it_exp
 
 def test_without_kept_prices_those_beside_the_position_are_drawn(tmp_path: Path) -> None:
     chart = of_day(stored(tmp_path / "b.db", day_of()))
-    assert [(name, [price for _, price in points]) for name, points in chart.lines] == [("SPX", [6004.12, 6004.12])]
-    assert chart.marks[0].price is None or chart.marks[0].price == 6004.12
+    lines = [(name, [price for _, price in points]) for name, points in chart.lines]
+    assert lines == [("SPX", [6001.5, 6004.12, 6004.12])]
+    assert [mark.price for mark in chart.marks] == [6001.5, 6004.12]  # the exit a minute after the last of them
+
+
+def test_without_kept_prices_each_trade_of_a_day_has_its_own_beside_it(tmp_path: Path) -> None:
+    """A second condor at 14:00, which was noted once, five minutes later, and bought back then."""
+    opened = position("open", entries=True, exits=False, opened_at=at("14:00:21"), spot=Decimal("5990.5"))
+    closed = position("closed", entries=True, exits=True, opened_at=at("14:00:21"), closed_at=at("14:05:31"))
+    states = (("14:00:21", opened), ("14:05:31", replace(closed, spot=opened.spot)))
+    held = [entity(Kind.POSITION, at(when), replace(each, id="P3")) for when, each in states]
+    (noted, *_) = [each for each in small_day() if each.kind is Kind.MARK and each.bot == CONDOR]
+    noted = replace(noted, at=at("14:05"), position="P3", data=dict(noted.data) | {"spot": "5980.25"})
+    refused = Record(at("13:57"), Kind.DECISION, CONDOR, "", {"what": "skip", "reason": "a limit", "values": []})
+    chart = of_day(stored(tmp_path / "c.db", day_of(*held, noted, refused)))
+    assert [price for _, price in dict(chart.lines)["SPX"]] == [6001.5, 6004.12, 6004.12, 5990.5, 5980.25]
+    marks = [(f"{mark.at - timedelta(hours=5):%H:%M}", mark.price) for mark in chart.marks]
+    assert marks[2:] == [("13:57", None), ("14:00", 5990.5), ("14:05", 5980.25)]
 
 
 def test_a_refusal_of_another_symbol_stands_beside_no_price_and_none_is_left_out(tmp_path: Path) -> None:
