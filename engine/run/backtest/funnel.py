@@ -7,6 +7,7 @@ first symbol, as long as all of them lack one.
 
 from collections.abc import Container, Iterable, Mapping
 from datetime import date, datetime
+from typing import Any
 
 from engine.model.session import exchange_date
 from engine.model.values import dataclass
@@ -17,7 +18,7 @@ HALTED = "halted"
 NOT_JUDGED = "nothing was judged"
 LATER = "legs, limits or order"
 """Minutes in which all conditions held, of `choose` those of one alternative: what it would have traded, a limit or the
-order stood in the way."""
+order stood in the way. Where that was on record as nearest when the watch ended, they are its own."""
 UNFILLED = "not filled"
 CHOICE = "choose"
 _PLACES = ("universe", "when", CHOICE, "require", "risk")
@@ -63,6 +64,7 @@ class _Bot:
         self.nearest: dict[date, str] = {}
         self.halted: set[date] = set()
         self.watching_minutes = 0.0
+        self.later_minutes = 0.0
         self.by_day: dict[date, dict[str, float]] = {}
         self.skipped: dict[date, str] = {}
         self.blind: dict[date, dict[str, bool]] = {}
@@ -75,9 +77,19 @@ class _Bot:
         self.watches_since = at
         self.watching_minutes += minutes
         rule, truth = self._in_the_way()
+        self._count(rule, truth, minutes, exchange_date(at))
+        self.later_minutes += minutes if rule == LATER else 0.0
+
+    def _count(self, rule: str, truth: bool | None, minutes: float, day: date) -> None:
         self.minutes.setdefault(rule, [0.0, 0.0])[truth is None] += minutes
-        of_day = self.by_day.setdefault(exchange_date(at), {})
+        of_day = self.by_day.setdefault(day, {})
         of_day[rule] = of_day.get(rule, 0.0) + minutes
+
+    def _name_later(self, rule: str, day: date) -> None:
+        """Count the minutes of this watch in which all conditions held for what stood in the way all the same."""
+        self._count(LATER, False, -self.later_minutes, day)
+        self._count(rule, False, self.later_minutes, day)
+        self.later_minutes = 0.0
 
     def _in_the_way(self) -> Missed:
         """Return the first condition that does not hold; of a universe one for which all hold is enough."""
@@ -102,6 +114,9 @@ class _Bot:
         data, day = record.data, exchange_date(record.at)
         if record.kind is Kind.NEAREST:
             self.nearest[day] = str(data["rule"])
+            self.until(record.at)
+            if _all_held(data):
+                self._name_later(str(data["rule"]), day)
         elif record.kind is Kind.VERDICT and data["place"] in _PLACES:
             self.until(record.at)
             symbol, truth = str(data.get("symbol") or ""), data["truth"]
@@ -118,6 +133,7 @@ class _Bot:
     def _decision(self, what: str, at: datetime, day: date) -> None:
         if what == "watch":
             self.watches_since = at
+            self.later_minutes = 0.0
             self.watched.add(day)
         elif what in ("stop watching", "enter"):
             self.until(at)
@@ -150,6 +166,11 @@ class _Bot:
         """Forget the verdicts of the session before: all are judged anew."""
         self.truths.clear()
         self.watches_since = None
+
+
+def _all_held(nearest: Mapping[str, Any]) -> bool:
+    """Say whether what came nearest is no condition: all held, and legs, a price or a limit stood in the way."""
+    return "readings" in nearest and all(each["truth"] is True for each in nearest["readings"])
 
 
 def _missed(truths: Mapping[str, bool | None]) -> Missed | None:

@@ -135,6 +135,42 @@ def test_one_symbol_of_a_universe_whose_conditions_hold_is_kept_out_by_none_of_a
     assert [(each.rule, each.false) for each in found.stopped] == [(LATER, 30.0), ("SPY move", 30.0)]
 
 
+@pytest.mark.parametrize(
+    ("lacked", "false", "told"),
+    [
+        ((True,), True, [("expiry", 60.0, 1), ("vix", 30.0, 0)]),
+        ((), False, [("expiry", 90.0, 1)]),  # without a condition that could have been false
+        ((True, False), True, [("expiry", 0.0, 1), (LATER, 60.0, 0), ("vix", 30.0, 0)]),
+    ],
+)
+def test_minutes_in_which_all_conditions_held_stand_beside_the_sessions_of_what_came_nearest(
+    lacked: tuple[bool, ...], false: bool, told: list[tuple[str, float, int]]
+) -> None:
+    """Sessions without a listed expiry had a row of their own, and their minutes another one."""
+
+    def record(clock: str, kind: Kind, **data: Any) -> Record:
+        return Record(at(clock), kind, "many", data=data)
+
+    readings = [{"rule": "vix", "truth": truth} for truth in lacked]
+    ending = [
+        [
+            record(clock, Kind.NEAREST, rule="expiry", readings=readings),
+            record(clock, Kind.DECISION, what="stop watching"),
+        ]
+        for clock in ("10:30", "13:00")
+    ]
+    records = [
+        Record(at("09:29"), Kind.SESSION, data={"date": DAY.isoformat()}),
+        record("10:00", Kind.DECISION, what="watch"),
+        *ending[0],
+        record("12:00", Kind.DECISION, what="watch"),
+        record("12:30", Kind.VERDICT, place="when", rule="vix", truth=not false),
+        *ending[1],
+    ]
+    (found,) = funnels(records, ["many"], {})
+    assert [(each.rule, each.false, each.sessions) for each in found.stopped] == told
+
+
 @pytest.mark.parametrize(("first", "named"), [(None, "halt vix_spike"), (False, "halted")])
 def test_a_halt_that_could_not_be_judged_is_named_where_another_one_halted_later(
     first: bool | None, named: str
