@@ -5,6 +5,7 @@ The format is that of the files in `engine/calendars/`, described in docs/events
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, time
 from decimal import Decimal
@@ -40,6 +41,9 @@ _SYMBOL = re.compile(r"[A-Z][A-Z0-9. ]{0,11}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _AS_DAY = 'write it as "2027-01-13"'
+
+Placed = tuple[Path, EventDay]
+"""A date and where it stands in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +92,13 @@ class _Reader:
         self._check_keys(tree)
         name = self._name(tree)
         clock = self._clock(tree.get("time"), ("time",))
-        verified = self._day(tree.get("verified"), ("verified",)) if "verified" in tree else None
-        last = self._day(tree.get("published_until"), ("published_until",)) if "published_until" in tree else None
+        verified, first, last = (self._day_of(tree, key) for key in ("verified", "published_from", "published_until"))
         lists = self._lists(tree, name, clock)
+        if last is not None:
+            self._check_spans([days for _, days in lists], first, last)
         if self.problems or verified is None or last is None:
             return ()
-        return tuple(self._published(tree, *found, verified, last) for found in lists)
+        return tuple(self._published(*found, verified, first, last) for found in lists)
 
     def _check_keys(self, tree: dict[str, Plain]) -> None:
         for key in tree:
@@ -117,9 +122,7 @@ class _Reader:
             self.report("RB605", ("name",), f"the name of this event is '{known}', is '{name}'")
         return name
 
-    def _lists(
-        self, tree: dict[str, Plain], name: str, clock: time | None
-    ) -> list[tuple[str, Path, tuple[EventDay, ...]]]:
+    def _lists(self, tree: dict[str, Plain], name: str, clock: time | None) -> list[tuple[str, tuple[Placed, ...]]]:
         wanted, other = ("by_symbol", "dates") if name == EARNINGS else ("dates", "by_symbol")
         if other in tree:
             self.report("RB605", (other,), f"'{name}' is given under '{wanted}', not '{other}'", at_key=True)
@@ -127,10 +130,10 @@ class _Reader:
             self.report("RB604", (), f"the key '{wanted}' is missing", "docs/events.md shows a whole file")
             return []
         if wanted == "dates":
-            return [(name, ("dates",), self._days(name, tree["dates"], ("dates",), clock))]
+            return [(name, self._days(name, tree["dates"], ("dates",), clock))]
         return self._by_symbol(tree["by_symbol"], clock)
 
-    def _by_symbol(self, value: Plain, clock: time | None) -> list[tuple[str, Path, tuple[EventDay, ...]]]:
+    def _by_symbol(self, value: Plain, clock: time | None) -> list[tuple[str, tuple[Placed, ...]]]:
         if not isinstance(value, dict) or not value:
             self.report("RB605", ("by_symbol",), 'is a mapping of symbols to dates: {"AAPL": ["2027-01-28"]}')
             return []
@@ -140,20 +143,21 @@ class _Reader:
             if not _SYMBOL.fullmatch(symbol):
                 self.report("RB605", path, f"a symbol is upper case, is '{symbol}'", at_key=True)
             name = earnings_of(symbol)
-            found.append((name, path, self._days(name, days, path, clock)))
+            found.append((name, self._days(name, days, path, clock)))
         return found
 
-    def _days(self, name: str, value: Plain, path: Path, clock: time | None) -> tuple[EventDay, ...]:
+    def _days(self, name: str, value: Plain, path: Path, clock: time | None) -> tuple[Placed, ...]:
         if not isinstance(value, list):
             self.report("RB605", path, "is a list of dates", '["2027-01-13", "2027-02-10"]')
             return ()
-        found: list[EventDay] = []
-        for place, entry in enumerate(value):
-            event = self._event(name, entry, (*path, place), clock)
-            if event is not None and found and event.day <= found[-1].day:
-                self.report("RB606", (*path, place), f"{event.day} does not come after {found[-1].day}")
+        found: list[Placed] = []
+        for number, entry in enumerate(value):
+            place = (*path, number)
+            event = self._event(name, entry, place, clock)
+            if event is not None and found and event.day <= found[-1][1].day:
+                self.report("RB606", place, f"{event.day} does not come after {found[-1][1].day}")
             if event is not None:
-                found.append(event)
+                found.append((place, event))
         return tuple(found)
 
     def _event(self, name: str, entry: Plain, path: Path, clock: time | None) -> EventDay | None:
@@ -171,27 +175,27 @@ class _Reader:
         return EventDay(name, day, None if clock is None else at_exchange_time(day, clock))
 
     def _published(
-        self,
-        tree: dict[str, Plain],
-        name: str,
-        path: Path,
-        days: tuple[EventDay, ...],
-        verified: date,
-        last: date,
+        self, name: str, placed: tuple[Placed, ...], verified: date, first: date | None, last: date
     ) -> Published:
-        first = days[0].day.replace(day=1) if days else last
-        if "published_from" in tree:
-            first = self._day(tree["published_from"], ("published_from",)) or first
-        self._check_span(path, days, first, last)
-        return Published(name=name, first=first, last=last, days=days, verified=verified, source=self.source.file)
+        begins, days = first or _begin(placed, last), tuple(event for _, event in placed)
+        return Published(name=name, first=begins, last=last, days=days, verified=verified, source=self.source.file)
 
-    def _check_span(self, path: Path, days: tuple[EventDay, ...], first: date, last: date) -> None:
-        if last < first:
-            self.report("RB607", ("published_until",), f"the dates end on {last}, before they begin on {first}")
+    def _check_spans(self, lists: Sequence[tuple[Placed, ...]], first: date | None, last: date) -> None:
+        """Report each date that lies outside of its list's span, and a span that ends before it begins."""
+        if first is not None and last < first:
+            self.report("RB607", ("published_until",), _backward(first, last))
             return
-        for place, event in enumerate(days):
-            if not first <= event.day <= last:
-                self.report("RB607", (*path, place), f"{event.day} is outside {first} to {last}", _SPAN_HELP)
+        for placed in lists:
+            begins = first or _begin(placed, last)
+            if last < begins:
+                self.report("RB607", ("published_until",), _backward(begins, last))
+                continue
+            for place, event in placed:
+                if not begins <= event.day <= last:
+                    self.report("RB607", place, f"{event.day} is outside {begins} to {last}", _SPAN_HELP)
+
+    def _day_of(self, tree: dict[str, Plain], key: str) -> date | None:
+        return self._day(tree[key], (key,)) if key in tree else None
 
     def _day(self, value: Plain, path: Path) -> date | None:
         if isinstance(value, str) and _DAY.fullmatch(value):
@@ -217,3 +221,12 @@ class _Reader:
 
 
 _SPAN_HELP = "'published_from' and 'published_until' are the first and last day that the dates are complete for"
+
+
+def _begin(placed: Sequence[Placed], last: date) -> date:
+    """Return since when a list without `published_from` is complete: since the month of its earliest date."""
+    return min((event.day.replace(day=1) for _, event in placed), default=last)
+
+
+def _backward(first: date, last: date) -> str:
+    return f"the dates end on {last}, before they begin on {first}"

@@ -68,11 +68,42 @@ def test_earnings_make_a_calendar_of_each_symbol() -> None:
             {"dates": ["2027-02-01", "2027-07-01"]},
             ["RB607 2027-07-01 is outside 2027-02-01 to 2027-06-30"],
         ),
+        (
+            {"dates": ["2027-07-01", "2027-02-01"]},
+            [
+                "RB607 2027-07-01 is outside 2027-02-01 to 2027-06-30",
+                "RB606 2027-02-01 does not come after 2027-07-01",
+            ],
+        ),
+        (
+            {"checked": "", "published_from": "2027-02-01", "dates": ["2027-01-31", "2027-02-30", "2027-07-01"]},
+            [
+                "RB607 2027-01-31 is outside 2027-02-01 to 2027-06-30",
+                "RB605 there is no day '2027-02-30'",
+                "RB607 2027-07-01 is outside 2027-02-01 to 2027-06-30",
+                "RB603 unknown key 'checked'",
+            ],
+        ),
+        (
+            {"published_from": "2027-07-01", "dates": ["2027-02-01", "2027-02-01"]},
+            [
+                "RB607 the dates end on 2027-06-30, before they begin on 2027-07-01",
+                "RB606 2027-02-01 does not come after 2027-02-01",
+            ],
+        ),
         ({"by_symbol": {}}, ["RB605 'OPEC' is given under 'dates', not 'by_symbol'"]),
     ],
 )
 def test_what_is_wrong_is_said(changes: dict[str, object], expected: list[str]) -> None:
     assert problems(**changes) == expected
+
+
+def test_a_span_that_is_wrong_is_said_once_for_all_symbols() -> None:
+    symbols = {"AAPL": ["2027-01-28"], "MSFT": ["2027-01-29"]}
+    of_all = {"name": "earnings", "dates": "absent", "by_symbol": symbols}
+    assert problems(**of_all, published_from="2027-2-1") == ['RB605 a day is owed, is "2027-2-1"']
+    backward = ["RB607 the dates end on 2027-06-30, before they begin on 2027-07-01"]
+    assert problems(**of_all, published_from="2027-07-01") == backward
 
 
 def test_a_problem_stands_at_its_line_and_column() -> None:
