@@ -19,6 +19,7 @@ from engine.review.payoff import Payoff
 from engine.run.looking.candidate import Candidate, Judged, judge
 from engine.run.looking.shown import ShownLeg, payoff_at_expiry, shown_legs, structure_of_legs
 from engine.turn.by_hand import ASKED
+from engine.turn.judging import rounded
 from engine.turn.program import Program
 from engine.turn.state import State
 from engine.turn.turn import turn
@@ -123,8 +124,8 @@ def preview_now(program: Program, state: State, at: datetime, name: str, symbol:
         legs=shown_legs(selection, view.board) if selection is not None and is_chosen else (),
         quantity=view.quantity,
         price=view.start_price,
-        mid=None if quote is None else quote.mid,
-        natural=None if quote is None else quote.natural,
+        mid=None if quote is None else rounded(quote.mid),
+        natural=None if quote is None else rounded(quote.natural),
         commission=view.commission if is_chosen else None,
         levels=levels,
         covered=chosen.bot.plan.overwrite is not None,

@@ -34,6 +34,8 @@ from engine.web.picture import GREEKS, Picture
 WAITING = Stage.CONNECTING.value
 ACTIVE = "ACTIVE"
 """The word of this interface for the status of a trade that the view `trades` calls OPEN."""
+DIGITS = 6
+"""Decimals of what is added up, or multiplied: those of dollars in the store."""
 
 
 def status(reader: StoreReader, picture: Picture) -> Status:
@@ -135,12 +137,12 @@ def greeks(reader: StoreReader) -> Greeks:
         )
         for row in reader.view("open_positions")
     ]
-    total = {name: sum(getattr(each, name) or 0.0 for each in found) for name in GREEKS}
+    total = {name: added(getattr(each, name) or 0.0 for each in found) for name in GREEKS}
     return Greeks(total=total, positions=found)
 
 
 def _greeks_of(row: Row, quantity: int) -> dict[str, float | None]:
-    return {name: None if row[name] is None else row[name] * quantity * 100 for name in GREEKS}
+    return {name: None if row[name] is None else round(row[name] * quantity * 100, DIGITS) for name in GREEKS}
 
 
 def risk(reader: StoreReader, picture: Picture) -> Risk:
@@ -150,7 +152,7 @@ def risk(reader: StoreReader, picture: Picture) -> Risk:
     used = picture.margin_used
     return Risk(
         maintenance_margin=picture.maintenance_margin,
-        buying_power_used=None if used is None else 100 * used,
+        buying_power_used=None if used is None else round(100 * used, DIGITS),
         max_profit=_sum(each.max_profit for each in found),
         max_loss=_sum(each.max_loss for each in found),
         worst_at_expiry=_sum(each.worst_at_expiry for each in found),
@@ -162,6 +164,7 @@ def _risks(reader: StoreReader, at: datetime) -> Iterable[PositionRisk]:
     found = known(reader, at)
     for row in reader.view("open_positions"):
         position, bot = found.state.positions.get(row["position"]), found.governing(row["position"])
+        worst = held_of(row, position)[1]
         target = stop = None
         if bot is not None and position is not None:
             target, stop = (dollars_at(bot, position, kind) for kind in (ExitKind.TARGET, ExitKind.STOP))
@@ -170,14 +173,19 @@ def _risks(reader: StoreReader, at: datetime) -> Iterable[PositionRisk]:
             strategy_id=row["strategy_id"],
             max_profit=None if target is None else float(target),
             max_loss=None if stop is None else -float(stop),
-            worst_at_expiry=held_of(row, position)[1],
+            worst_at_expiry=None if worst is None else round(worst, DIGITS),
         )
 
 
 def _sum(found: Iterable[float | None]) -> float | None:
     amounts = list(found)
     known = [each for each in amounts if each is not None]
-    return sum(known) if len(known) == len(amounts) else None
+    return added(known) if len(known) == len(amounts) else None
+
+
+def added(amounts: Iterable[float]) -> float:
+    """Return a sum without the noise of binary fractions behind the digits that the store keeps."""
+    return round(sum(amounts, 0.0), DIGITS)
 
 
 # ---------------------------------------------------------------- trades and profit
@@ -210,12 +218,12 @@ def profit(reader: StoreReader) -> Profit:
     day, at = reader.last_day(), last_instant(reader)
     found = None if at is None else known(reader, at)
     realized = 0.0 if found is None else found.realized
-    unrealized = 0.0 if found is None else found.open_today(reader.view("open_positions"))
+    unrealized = 0.0 if found is None else added([found.open_today(reader.view("open_positions"))])
     return Profit(
         date=None if day is None else str(day),
         realized_pnl=realized,
         unrealized_pnl=unrealized,
-        total_pnl=realized + unrealized,
+        total_pnl=added((realized, unrealized)),
     )
 
 
@@ -223,10 +231,11 @@ def history(reader: StoreReader, period: str) -> list[Period]:
     """Return /api/pnl/history by day, week or month, oldest first."""
     rows = reader.view("daily_summary")
     found = [(name, list(group)) for name, group in groupby(rows, lambda row: period_of(str(row["date"]), period))]
-    sums = [sum(float(row["net_pnl"]) for row in group) for _, group in found]
+    sums = [added(float(row["net_pnl"]) for row in group) for _, group in found]
+    totals = accumulate(sums, lambda total, made: added((total, made)))
     return [
         Period(period=name, trades_count=sum(row["trades_count"] for row in group), net_pnl=made, cumulative_pnl=total)
-        for (name, group), made, total in zip(found, sums, accumulate(sums), strict=True)
+        for (name, group), made, total in zip(found, sums, totals, strict=True)
     ]
 
 
@@ -252,7 +261,7 @@ def _most_a_day(run: Run) -> float | None:
         return float(str(most))
     bots = [bot_of(run, name) for name in run.specs]
     own = [float(bot.plan.risk.daily_loss) for bot in bots if bot is not None and bot.plan.risk.daily_loss is not None]
-    return sum(own) if own and len(own) == len(bots) else None
+    return added(own) if own and len(own) == len(bots) else None
 
 
 # ---------------------------------------------------------------- account and market

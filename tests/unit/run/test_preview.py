@@ -45,6 +45,18 @@ def test_legs_price_and_payoff_are_those_of_the_entry_itself() -> None:
     assert payoff.break_evens == (round(short - payoff.best / 100, 2),)
 
 
+def test_prices_are_told_with_the_digits_of_a_scan() -> None:
+    """3.75 was told as 3.7500000000000018."""
+    desk = ready()
+    for row in desk.board.rows.values():
+        desk.board.bid[row] += 0.1
+        desk.board.ask[row] += 0.2
+    seen = preview(desk)
+    assert seen.mid is not None
+    assert seen.natural is not None
+    assert (seen.mid, seen.natural) == (round(seen.mid, 6), round(seen.natural, 6))
+
+
 def test_looking_changes_nothing() -> None:
     desk = ready()
     before, records = desk.state, len(desk.records)

@@ -20,7 +20,7 @@ from engine.spec.shipped import shipped
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
-from engine.web.book import performance
+from engine.web.book import added, history, performance
 from tests.e2e.worlds import run_days, spec_files
 
 GETS = [
@@ -164,6 +164,27 @@ def test_profit_by_period(client: Client, period: str, name: Callable[[str], str
     found = client.get(f"/api/pnl/history?period={period}").json
     assert [each["period"] for each in found] == sorted({name(day["date"]) for day in days})
     assert found[-1]["cumulative_pnl"] == pytest.approx(sum(day["net_pnl"] for day in days))
+
+
+class DaysOf:
+    """A store that holds the net profit of some days and nothing else."""
+
+    def __init__(self, *made: float) -> None:
+        self.rows = [
+            {"date": f"2026-11-{day:02d}", "trades_count": 1, "net_pnl": net} for day, net in enumerate(made, 2)
+        ]
+
+    def view(self, name: str) -> list[dict[str, object]]:
+        assert name == "daily_summary"
+        return self.rows
+
+
+def test_sums_of_dollars_are_told_without_the_noise_of_binary_fractions() -> None:
+    days: Any = DaysOf(-0.1, -0.2, -10647.42)
+    assert [each.cumulative_pnl for each in history(days, "day")] == [-0.1, -0.3, -10647.72]
+    assert [each.net_pnl for each in history(days, "week")] == [-10647.72]
+    assert added([586.83, 0.0005, -0.0]) == 586.8305
+    assert added([]) == 0.0
 
 
 def test_a_week_is_named_by_its_monday(client: Client) -> None:
