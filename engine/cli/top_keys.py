@@ -147,7 +147,7 @@ def _enter(chosen: Row | None, picture: Picture) -> Question | str:
     if bot is None:
         return "no bot is chosen"
     if bot.has_universe:
-        return f"{bot.bot} chooses among symbols by its conditions: nobody has it enter by hand"
+        return words.enters_by_itself(bot.bot)
     if bot.is_paused:
         return f"{bot.bot} is paused: r resumes it"
     if picture.trading != "active":

@@ -5,9 +5,12 @@ from collections.abc import Iterator
 from engine.model.errors import MisuseError, RulebotError
 from engine.model.event import Request
 from engine.model.values import dataclass
+from engine.run import asking_words
+from engine.run.desk import compile_text
 from engine.run.inbox import post
+from engine.run.resume import spec_texts
 from engine.store.place import Place
-from engine.store.queries import StoreReader
+from engine.store.queries import Run, StoreReader
 
 _WILL = {
     Request.PAUSE: "to enter nothing more; positions stay, and their exits go on",
@@ -38,8 +41,8 @@ def leave(store: Place, request: Request, bot: str = "", position: str = "", ide
     """Leave a request for the engine of a store; "" is all bots, and a position names its bot.
 
     identity: names the request where it may be left twice; it acts once.
-    Raises: UnknownNameError, NoEngineError for an entry; MisuseError for a position that is owed, makes no sense or is
-    another bot's; StoreError.
+    Raises: UnknownNameError, NoEngineError for an entry; MisuseError for an entry of a bot that chooses among symbols,
+    and for a position that is owed, makes no sense or is another bot's; StoreError.
     """
     if (request is Request.CLOSE) is not bool(position):
         raise MisuseError("close says which position, by its `position`; nothing else does")
@@ -53,6 +56,8 @@ def leave(store: Place, request: Request, bot: str = "", position: str = "", ide
             bot = owner
         if bot and bot not in reader.bots():
             raise UnknownNameError(f"this store knows no bot '{bot[:60]}'")
+        if request is Request.ENTER and _has_universe(reader.run(), bot):
+            raise MisuseError(asking_words.enters_by_itself(bot))
         closes = request in (Request.CLOSE, Request.FLATTEN)
         held = [*held_back(reader, bot, position)] if closes else []
     is_running = post(store, request, bot, identity, position)
@@ -66,6 +71,16 @@ def held_back(reader: StoreReader, bot: str = "", position: str = "") -> Iterato
     for name, why in reader.on_hold().items():
         if name == position or (not position and bot in ("", _bot_of(reader, name))):
             yield f"{name} is on hold: {why}"
+
+
+def _has_universe(run: Run, bot: str) -> bool:
+    """Say whether a bot chooses among symbols, as its run has it; of a text that cannot be read nobody can say so."""
+    if bot not in run.specs:
+        return False
+    try:
+        return bool(compile_text(spec_texts({bot: run.specs[bot]})[0]).members)
+    except RulebotError:
+        return False
 
 
 def _bot_of(reader: StoreReader, position: str) -> str:

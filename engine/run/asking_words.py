@@ -1,4 +1,6 @@
-"""The sentences that ask whether something is meant, each saying what will happen: on the page and in the terminal."""
+"""The sentences that ask whether something is meant, each saying what will happen, and why something cannot be: on the
+page and in the terminal.
+"""
 
 STOP_ALL = "No bot enters anything more. Entries at work are let be; open positions stay, and their exits go on."
 START_ALL = "Bots may enter again, within their limits."
@@ -25,6 +27,11 @@ def enter(bot: str) -> str:
         f"{bot} enters at once, whatever its window and its conditions say. What its legs must offer, its limits and "
         "those of the account hold; it is one of its entries of the day."
     )
+
+
+def enters_by_itself(bot: str) -> str:
+    """Return why nobody can have a bot with a universe enter by hand."""
+    return f"{bot} chooses among symbols by its conditions: nobody has it enter by hand"
 
 
 def close(structure: str, bot: str) -> str:

@@ -50,7 +50,10 @@ class Actions:
         return self._once(key, (name, bot, position), ask)
 
     def enter(self, bot: str, key: str) -> Asked:
-        """Ask a bot to enter at once; "" is the one bot of the store. Raises: as `leave`; 409 without an engine."""
+        """Ask a bot to enter at once; "" is the one bot of the store.
+
+        Raises: as `leave`; 409 without an engine, 422 for a bot that chooses among symbols.
+        """
         if not bot:
             with StoreReader(self._store) as reader:
                 known = sorted(reader.run().specs)

@@ -1,13 +1,19 @@
 """What is asked for on the page: a request in the engine's box, once for each key, and nothing else."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import served
+from store_day import small_day
 from web_client import Client
 
+from engine.record.record import Json, Kind
+from engine.run.desk import load_desk
 from engine.run.inbox import Inbox
+from engine.run.reread import told_specs
+from engine.spec.shipped import shipped
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.requests import box_of
@@ -113,6 +119,22 @@ def test_an_entry_by_hand_is_left_for_the_engine(client: Client) -> None:
         assert (answer.status, answer.json["engine_runs"]) == (202, True)
         (found,) = asked(client)
         assert (found["request"], found["bot"]) == ("enter", "dte0_condor")
+    finally:
+        journal.close()
+
+
+def test_a_bot_that_chooses_among_symbols_is_not_asked_to_enter(client: Client) -> None:
+    """It was answered that it is asked to, and the engine refused."""
+    specs: Json = told_specs(load_desk([str(shipped("specs") / "micro_buywrite.yaml")], {}, None))
+    started = next(record for record in small_day() if record.kind is Kind.RUN_STARTED)
+    journal = SqlJournal(open_store(client.place))  # an engine holds the store
+    try:
+        journal.append([replace(started, data={**started.data, "specs": specs})], durable=True)
+        for body in ({"bot": "micro_buywrite"}, {}):
+            answer = client.post("/api/trade/trigger", body, key=KEY)
+            why = "micro_buywrite chooses among symbols by its conditions: nobody has it enter by hand"
+            assert (answer.status, answer.json["message"]) == (422, why)
+        assert asked(client) == []
     finally:
         journal.close()
 
