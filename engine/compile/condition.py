@@ -23,6 +23,7 @@ from engine.compile.reads import calls_of, reads_of
 from engine.compile.scope import Scope, call_of, measure_named
 from engine.compile.units import WRITTEN, coerce, is_comparable, number_quantity, scaled, written
 from engine.model.session import DayTime
+from engine.model.values import replace
 from engine.spec.nouns.condition import (
     Amount,
     Comparison,
@@ -142,6 +143,7 @@ def _compare(test: MeasureTest, comparison: Comparison, measure: Measure, call: 
         left = retyped
         right.append(number)
     _in_order(test, comparison, right)
+    _is_distance(test, comparison, right)
     return Compare(comparison.op, left, tuple(right))
 
 
@@ -173,6 +175,29 @@ def _in_order(test: MeasureTest, comparison: Comparison, right: list[Number]) ->
         ends = " and ".join(written(operand) for operand in comparison.operands if isinstance(operand, Amount))
         message = f"the lower end comes first, is {ends}"
         raise Fault(Problem("RB203", (*test.path, comparison.op.value), message))
+
+
+def _is_distance(test: MeasureTest, comparison: Comparison, right: list[Number]) -> None:
+    """Refuse a `beyond` below zero: whatever it is compared with is always further away. Raises: Fault."""
+    if comparison.op is not Op.BEYOND or not _is_negative(right[0]):
+        return
+    bound = comparison.operands[0]
+    words = operand_words(bound)
+    message = f"'beyond' is a distance either way, so at least 0, is '{words}'"
+    either = f", 'beyond: {written(replace(bound, value=-bound.value))}' on both" if isinstance(bound, Amount) else ""
+    help_text = f"'below: {words}' is true on that side alone{either}"
+    raise Fault(Problem("RB156", _operand_path(test, comparison, 0), message, help_text))
+
+
+def _is_negative(number: Number) -> bool:
+    """Say whether a number is below zero as it is written; of what is measured nobody knows."""
+    match number:
+        case Constant(value):
+            return value < 0
+        case Arithmetic("*", (factor, other)):
+            return _is_negative(factor) is not _is_negative(other)
+        case _:
+            return False
 
 
 def _operand_path(test: MeasureTest, comparison: Comparison, at: int) -> Path:

@@ -11,6 +11,7 @@ from engine.spec.nouns.condition import Path
 CODES = {
     "RB112": "A measure that the vocabulary does not have.",
     "RB151": "A number not written in plain decimal digits.",
+    "RB156": "A number outside its range.",
     "RB201": "A name that nothing in the spec defines: a leg, a let, a symbol, an exit or an event.",
     "RB202": "Legs whose strikes refer to each other in a circle.",
     "RB203": "A number with the wrong unit, or two quantities that do not compare.",

@@ -25,6 +25,13 @@ def expr(text: str) -> str:
 CASES = [
     (changed(VIX, "- vix: {between: [22, 12]}"), "RB203", "[22, 12]"),
     (changed(VIX, "- vix: {below: 0.9x spot}"), "RB203", "0.9x spot"),
+    (changed(VIX, "- move: {beyond: -1%}"), "RB156", "-1%"),
+    (changed(VIX, "- move: {beyond: -10 pts}"), "RB156", "-10 pts"),
+    (changed(VIX, "- move: {beyond: -1x day_move}"), "RB156", "-1x day_move"),
+    (changed(VIX, "- gap: {beyond: -0.5%}"), "RB156", "-0.5%"),
+    (changed(VIX, "- any: [{vix_change: {beyond: -3 pts}}]\n      name: either"), "RB156", "-3 pts"),
+    (CONDOR + "  halt_when: [{vix_change: {beyond: -3 pts}}]\n", "RB156", "-3 pts"),
+    (changed(VIX, "- move: {beyond: $far}").replace("30 pts}", "30 pts, far: -1%}", 1), "RB156", "$far"),
     (changed(VIX, "- vix: {below: day_move}"), "RB203", "day_move"),
     (
         changed("{asof: open}", "{asof: open, method: iv}"),
@@ -160,6 +167,12 @@ def test_the_sound_spec_has_no_problem() -> None:
 
 def test_every_code_is_explained() -> None:
     assert {code for _, code, _ in CASES} <= set(CODES)
+
+
+def test_a_distance_of_nothing_and_what_is_written_instead_of_a_negative_one() -> None:
+    assert problems(changed(VIX, "- move: {beyond: 0%}")) == []
+    (found,) = problems(changed(VIX, "- move: {beyond: -1x day_move}"))
+    assert found.help == "'below: -1x day_move' is true on that side alone, 'beyond: 1x day_move' on both"
 
 
 def test_columns_count_characters_after_wide_ones() -> None:
