@@ -14,7 +14,7 @@ from engine.compile.measures.measure import (
 )
 from engine.compile.plan import Argument, Call
 from engine.compile.problem import Fault, Problem, did_you_mean
-from engine.compile.series import INTRADAY, MINUTE, MOST_SESSIONS, OF_REALISED, SIZES
+from engine.compile.series import INTRADAY, MINUTE, MOST_SESSIONS, OF_REALISED, OF_SAMPLES, SIZES
 from engine.compile.units import written as as_written
 from engine.compile.vocabulary import INDICES, VOCABULARY
 from engine.model.learned import LearnedModel
@@ -141,8 +141,10 @@ def _refuse_window(found: Mapping[str, Argument], path: Path, columns: tuple[int
     """Refuse sessions of which an estimator makes nothing, or more than the broker tells bars of. Raises: Fault."""
     window, estimator = int(str(found["window"])), found["estimator"]
     where = path if columns else (*path, "window")
-    if estimator == "yang_zhang" and window < 2:
-        raise Fault(Problem("RB207", where, f"'yang_zhang' is over 2 sessions at least, is {window}", "", columns))
+    if estimator in OF_SAMPLES and window < 2:
+        help_text = "one return has no variance: 'parkinson' and 'intraday' take one session"
+        message = f"'{estimator}' is over 2 sessions at least, is {window}"
+        raise Fault(Problem("RB207", where, message, help_text, columns))
     if estimator == INTRADAY and window > MOST_SESSIONS:
         message = f"'intraday' is over {MOST_SESSIONS} sessions at most, is {window}"
         help_text = "the broker tells a few thousand bars at a time; the other estimators read one a session"

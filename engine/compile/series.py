@@ -21,6 +21,8 @@ FUNDS = {"SPX": "SPY", "XSP": "SPY", "NDX": "QQQ", "RUT": "IWM"}
 CLOSE_TO_CLOSE, INTRADAY = "close_to_close", "intraday"
 ESTIMATORS = (CLOSE_TO_CLOSE, "parkinson", "yang_zhang", INTRADAY)
 """How realised volatility is estimated; the first is that of closes, which are no bars."""
+OF_SAMPLES = (CLOSE_TO_CLOSE, "yang_zhang")
+"""Those that are sample variances of returns, which one return does not have."""
 OF_REALISED = ("rv", "iv_over_rv")
 MOST_SESSIONS = 40
 """Sessions of bars of five minutes that are read at most: 3,199 bars. Source: TWS API, historical data limitations: a

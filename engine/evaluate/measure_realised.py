@@ -75,8 +75,8 @@ def realised(symbol: str, window: int) -> Read:
 
 def _realised(closes: tuple[float, ...], symbol: str, window: int) -> Reading:
     used = closes[-window - 1 :]
-    if len(used) < window + 1 or window < 2:
-        return Unknown(f"{symbol}: {len(used)} daily closes, {max(window, 2) + 1} are needed")
+    if len(used) < window + 1:
+        return Unknown(f"{symbol}: {len(used)} daily closes, {window + 1} are needed")
     if not all(close > 0.0 for close in used):
         return Unknown(f"{symbol}: a daily close is not a price")
     return _annual(_sample_variance([log(later / earlier) for earlier, later in pairwise(used)]))

@@ -25,6 +25,9 @@ def expr(text: str) -> str:
 CASES = [
     (changed(VIX, "- vix: {between: [22, 12]}"), "RB203", "[22, 12]"),
     (changed(VIX, "- vix: {below: 0.9x spot}"), "RB203", "0.9x spot"),
+    (changed(VIX, "- rv: {window: 1, below: 12%}"), "RB207", "1"),
+    (changed(VIX, "- iv_over_rv: {window: 1, above: 1.0}"), "RB207", "1"),
+    (changed(VIX, "- iv_over_rv: {estimator: yang_zhang, window: 1, above: 1.0}"), "RB207", "1"),
     (changed(VIX, "- move: {beyond: -1%}"), "RB156", "-1%"),
     (changed(VIX, "- move: {beyond: -10 pts}"), "RB156", "-10 pts"),
     (changed(VIX, "- move: {beyond: -1x day_move}"), "RB156", "-1x day_move"),
@@ -167,6 +170,11 @@ def test_the_sound_spec_has_no_problem() -> None:
 
 def test_every_code_is_explained() -> None:
     assert {code for _, code, _ in CASES} <= set(CODES)
+
+
+@pytest.mark.parametrize("estimator", ["parkinson", "intraday"])
+def test_a_range_is_of_one_session_too(estimator: str) -> None:
+    assert problems(changed(VIX, f"- rv: {{estimator: {estimator}, window: 1, below: 12%}}")) == []
 
 
 def test_a_distance_of_nothing_and_what_is_written_instead_of_a_negative_one() -> None:
