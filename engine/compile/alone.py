@@ -49,6 +49,12 @@ def each_of(rule: Exit) -> str:
     return of if isinstance(of, str) and of in EACH else ""
 
 
+def named_legs(names: tuple[str, ...], spec: Spec) -> set[str]:
+    """Return the legs that these words name: legs themselves, or a side."""
+    rights = {"put" if name == "put_side" else "call" for name in names if name in SIDES}
+    return {leg.name for leg in spec.legs.legs if leg.name in names or leg.right in rights}
+
+
 def alone(rule: Exit, spec: Spec) -> tuple[Exit, ...]:
     """Return the exits that one written exit comes to: itself, or one for each part."""
     if not each_of(rule) or rule.condition is None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from engine.compile.alone import JUDGES_LEGS, SIDES, alone, each_of
+from engine.compile.alone import JUDGES_LEGS, SIDES, alone, each_of, named_legs
 from engine.compile.condition import rule_of, rules_of
 from engine.compile.orders import exit_order_of, ordered_out
 from engine.compile.plan import Call, Constant, ExitPlan, Order, Quantity
@@ -99,12 +99,6 @@ def closing_problems(spec: Spec) -> Iterator[Problem]:
         if rule.repeat and rule.close_part is None:
             message = "only a part can be closed again"
             yield Problem("RB227", (*rule.path, "repeat"), message, "add 'close: 50%', or take it away", on_key=True)
-
-
-def named_legs(names: tuple[str, ...], spec: Spec) -> set[str]:
-    """Return the legs that these words name: legs themselves, or a side."""
-    rights = {"put" if name == "put_side" else "call" for name in names if name in SIDES}
-    return {leg.name for leg in spec.legs.legs if leg.name in names or leg.right in rights}
 
 
 # ---------------------------------------------------------------- bases

@@ -213,7 +213,7 @@ class LegPlan:
 class EntryPlan:
     """When to enter: in each of `windows` once; `every` seconds between judgements or None.
 
-    Windows already end at the first `time` exit (language.md, Entry). `days`: week days, Monday is 0, () is all of
+    Windows already end where `time` exits end all (language.md, Entry). `days`: week days, Monday is 0, () is all of
     them. Caps have their defaults filled in.
     """
 

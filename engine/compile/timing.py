@@ -1,15 +1,16 @@
-"""When the bot enters: windows inside the session, their end at the first time exit, caps, second entries."""
+"""When the bot enters: windows inside the session, their end where time exits end all, caps, second entries."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
+from engine.compile.alone import named_legs
 from engine.compile.plan import EntryPlan, Rule
 from engine.compile.problem import Problem, did_you_mean
 from engine.model.session import DayTime, Session, session_on
 from engine.spec.nouns.condition import MeasureTest, Path
 from engine.spec.nouns.entry import Again, Entry, Window
-from engine.spec.nouns.exits import Exit, ExitKind
+from engine.spec.nouns.exits import Exit, ExitKind, is_all
 from engine.spec.nouns.legs import DteRule
 from engine.spec.spec import Spec
 
@@ -27,16 +28,28 @@ def full_session() -> Session:
     return session
 
 
-def time_exits(spec: Spec) -> tuple[tuple[Exit, DayTime], ...]:
-    """Return the exits that act at a time of day and need nothing else, the earliest on a full day first."""
-    found = [(rule, at) for rule in spec.exits if rule.enabled and (at := _time_of(rule)) is not None]
-    return tuple(sorted(found, key=lambda pair: pair[1].before_close(full_session())))
+def end_of_day(spec: Spec, session: Session) -> DayTime | None:
+    """Return when time exits have closed all that was entered on a session, None where some of it may be left."""
+
+    def instant(at: DayTime) -> datetime:
+        return at.before_close(session)
+
+    timed = [(at, rule) for rule in spec.exits if (at := _time_of(rule)) is not None and _is_sure(rule, spec)]
+    legs = [leg.name for leg in spec.legs.legs] or [""]  # those of a choice are known once it is made
+    firsts = [min((at for at, rule in timed if _closes(rule, leg, spec)), key=instant, default=None) for leg in legs]
+    sure = [at for at in firsts if at is not None]
+    return max(sure, key=instant) if len(sure) == len(legs) else None
 
 
-def first_time_exit(spec: Spec, session: Session) -> DayTime | None:
-    """Return the time exit that acts first on a session."""
-    times = [at for _, at in time_exits(spec)]
-    return min(times, key=lambda at: at.before_close(session), default=None)
+def _is_sure(rule: Exit, spec: Spec) -> bool:
+    """Say whether an exit, once its condition is true, leaves nothing of the legs that it closes."""
+    is_unsure = spec.overwrite is not None or not is_all(rule.close_part, spec.quantity)
+    is_part = rule.close_part not in (None, 1) and is_unsure
+    return rule.enabled and rule.roll is None and not rule.armed_by and not is_part
+
+
+def _closes(rule: Exit, leg: str, spec: Spec) -> bool:
+    return not rule.close_legs or leg in named_legs(rule.close_legs, spec)
 
 
 def _time_of(rule: Exit) -> DayTime | None:
@@ -64,7 +77,7 @@ def entry_problems(spec: Spec) -> Iterator[Problem]:
 
 def _window_problems(spec: Spec) -> Iterator[Problem]:
     entry, session = spec.entry, full_session()
-    ends = time_exits(spec)
+    last = end_of_day(spec, session)
     before: Window | None = None
     for window, where in zip(windows_of(entry), _places(entry), strict=True):
         start = window.start.on(session)
@@ -74,8 +87,8 @@ def _window_problems(spec: Spec) -> Iterator[Problem]:
             return
         if window.end is not None:
             yield from _end_problems(window, window.end, session, (*where, "to"))
-        if ends and ends[0][1].before_close(session) <= start:
-            message = f"{window.start} is not before the time exit {ends[0][1]}: no entry would ever be made"
+        if last is not None and last.before_close(session) <= start:
+            message = f"{window.start} is not before the time exit {last}: no entry would ever be made"
             yield Problem("RB240", at_start, message)
         if before is not None and start < _end_of(before, session):
             message = f"{window.start} is before the end of the one above, which began at {before.start}"
@@ -114,7 +127,7 @@ def outlives_its_day(spec: Spec) -> bool:
     rolled = (rule.roll.expiry for rule in spec.exits if rule.roll is not None and rule.enabled)
     expiries = (*spec.legs.expiries, *(each for each in rolled if each is not None))
     same_day = all(each.rule in rules and each.days[:1] == (0,) for each in expiries)
-    return not same_day and all(rule.roll is not None for rule, _ in time_exits(spec))
+    return not same_day and end_of_day(spec, full_session()) is None
 
 
 def _again_problems(again: Again, spec: Spec) -> Iterator[Problem]:
@@ -136,7 +149,7 @@ def _again_problems(again: Again, spec: Spec) -> Iterator[Problem]:
 
 
 def entry_plan(spec: Spec, when: tuple[Rule, ...]) -> EntryPlan:
-    """Return the entry with its defaults: one a window, as many open as a day may open, cut at the first time exit."""
+    """Return the entry with its defaults: one a window, as many open as a day may open, windows cut."""
     entry = spec.entry
     windows = tuple(replace(each, end=_cut(each.end, spec)) for each in windows_of(entry))
     per_day = entry.per_day or len(windows)
@@ -154,8 +167,8 @@ def entry_plan(spec: Spec, when: tuple[Rule, ...]) -> EntryPlan:
 
 
 def _cut(end: DayTime | None, spec: Spec) -> DayTime | None:
-    ends = time_exits(spec)
     session = full_session()
-    if end is None or not ends or end.on(session) <= ends[0][1].before_close(session):
+    last = end_of_day(spec, session)
+    if end is None or last is None or end.on(session) <= last.before_close(session):
         return end
-    return ends[0][1]
+    return last

@@ -41,7 +41,7 @@ def is_day_of(entry: EntryPlan, session: Session) -> bool:
 
 
 def spans(entry: EntryPlan, session: Session, latest: datetime) -> tuple[Span, ...]:
-    """Return start and end of today's windows in UTC; they end at `latest` (the first time exit) or the close.
+    """Return start and end of today's windows in UTC; they end at `latest` (where time exits end all) or the close.
 
     On a week day on which the bot does not enter each is empty.
     """

@@ -65,7 +65,7 @@ def _span(window: Window, last: datetime) -> str:
     own = amounts.clock(end) if window.end is None else _at(window.end)
     if end <= last:
         return f"{_at(window.start)} to {own}"
-    why = "the close" if last >= FULL_DAY.close else "the first time exit"
+    why = "the close" if last >= FULL_DAY.close else "the time exit"
     return f"{_at(window.start)} to {amounts.clock(last)} ({why}; its own end is {own})"
 
 

@@ -41,6 +41,7 @@ from engine.model.session import DayTime, Session
 from engine.model.values import dataclass
 from engine.spec.nouns.account import Backing, Between
 from engine.spec.nouns.condition import Amount, Condition, Unit
+from engine.spec.nouns.exits import is_all
 
 USUAL_BAND = Amount(Decimal(10), Unit.PERCENT)
 """How far from the mid an entry may be priced when the account document does not say: a tenth of what its legs cost."""
@@ -182,14 +183,15 @@ class CompiledBot:
         return found[0] if len(found) == 1 else found[at_hand(found, at)]
 
     def latest_entry(self, session: Session) -> datetime:
-        """Return when entries end at the latest: the first time exit, else the close."""
-        found = [
-            at.before_close(session)
-            for compiled in self.exits
-            if compiled is not None and isinstance(compiled.rule.test, Holds)
-            for at in _times(compiled.rule.test)
-        ]
-        return min(found, default=session.close)
+        """Return when entries end at the latest: once time exits have closed all that was entered, else the close."""
+        found = [(at.before_close(session), planned) for planned in self.plan.exits for at in _closing_times(planned)]
+        of_legs = ([at for at, planned in found if self._is_rid_of(leg.name, planned)] for leg in self.plan.legs)
+        return max(min(times, default=session.close) for times in of_legs)
+
+    def _is_rid_of(self, leg: str, planned: ExitPlan) -> bool:
+        """Say whether an exit leaves nothing of a leg."""
+        is_part = planned.part is not None and self.plan.overwrite is not None
+        return leg in (planned.legs or (leg,)) and not is_part and is_all(planned.part, self.plan.quantity)
 
     def legs_expiry(self, facts: Facts, session: Session, symbol: str) -> date | None:
         """Return the nearest expiry that the legs on `symbol` take today, None while it is not known."""
@@ -204,8 +206,8 @@ class CompiledBot:
         that expire today. An exit that a price has to bring about on a later day does not count, and settlement is no
         order.
         """
-        rules = [rule.rule.test for rule in self.exits if rule is not None]
-        if any(_comes_by_clock(test, since, session.close) for test in rules):
+        rules = [(rule, *arming) for rule, arming in zip(self.exits, self.arming, strict=True) if rule is not None]
+        if any(all(_comes_by_clock(each.rule.test, since, session.close) for each in asked) for asked in rules):
             return True
         return bool(rules) and any(option.expiry == session.date for option in options)
 
@@ -426,6 +428,12 @@ def _sharing(plan: Plan, pool: Pool) -> Plan:
         risk=same(plan.risk),
         needs=same(plan.needs),
     )
+
+
+def _closing_times(planned: ExitPlan) -> list[DayTime]:
+    """Return the time of day at which an exit surely closes something for good, none where it may not."""
+    test = None if planned.rule is None else planned.rule.test
+    return _times(test) if isinstance(test, Holds) and planned.roll is None and not planned.armed_by else []
 
 
 def _comes_by_clock(test: Truth, since: datetime, close: datetime) -> bool:

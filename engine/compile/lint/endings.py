@@ -7,9 +7,10 @@ from engine.compile.lint.literals import TIME, Terms
 from engine.compile.lint.look import Look
 from engine.compile.lint.reach import Places
 from engine.compile.lint.wording import dates, said
+from engine.compile.plan import ExitPlan
 from engine.compile.problem import Problem
 from engine.compile.structure import symbol_of
-from engine.spec.nouns.exits import ExitKind, Otherwise
+from engine.spec.nouns.exits import ExitKind, Otherwise, is_all
 from engine.spec.nouns.legs import Side
 
 _CLOCKS = ("time", "dte", "sessions_in_trade")
@@ -52,15 +53,20 @@ def ends(look: Look, terms: Terms, places: Places) -> bool:
     """Say whether some exit comes true by the clock and the calendar alone, or nothing is sold that needs one."""
     if not _sells(look):
         return True
-    for planned in look.plan.exits:
-        if planned.rule is None:
-            return True
-        if planned.roll is not None:
-            continue
-        ways = holding([(planned.rule.test, True)], places.open, terms)
-        if ways is None or any(_is_by_clock(way) for way in ways):
-            return True
-    return False
+    return any(_ends(look, planned, terms, places) for planned in look.plan.exits)
+
+
+def _ends(look: Look, planned: ExitPlan, terms: Terms, places: Places) -> bool:
+    """Say whether an exit leaves nothing of a position, and is armed and comes true by the clock and the calendar."""
+    if planned.rule is None:
+        return True
+    is_part = planned.part is not None and look.plan.overwrite is not None
+    if planned.roll is not None or is_part or not is_all(planned.part, look.plan.quantity):
+        return False
+    if planned.legs and len(planned.legs) < len(look.plan.legs):
+        return False
+    found = (holding([(rule.test, True)], places.open, terms) for rule in (planned.rule, *planned.armed_by))
+    return all(ways is None or any(map(_is_by_clock, ways)) for ways in found)
 
 
 def _is_by_clock(way: Clause) -> bool:

@@ -25,7 +25,7 @@ from engine.compile.lint.ranges import (
 from engine.compile.lint.worth import COMMISSION, MULTIPLIER, NEAR, Worth, most_brought
 from engine.compile.plan import AllOf, Compare, Plan, Quantity, Rule, Truth
 from engine.compile.structure import certain_direction
-from engine.compile.timing import first_time_exit, outlives_its_day, windows_of
+from engine.compile.timing import end_of_day, outlives_its_day, windows_of
 from engine.model.session import Session
 from engine.model.values import dataclass
 from engine.spec.nouns.legs import Bound, Round, Strike, StrikeBy
@@ -236,10 +236,10 @@ def window_seconds(spec: Spec, session: Session) -> tuple[float, float]:
 def spans_in_seconds(spec: Spec, session: Session) -> list[tuple[float, float]]:
     """Return when each window opens and closes, in seconds since the session's open.
 
-    It closes at the first time exit or the session's close at the latest; on some half days before it opens.
+    It closes where time exits end all, or at the session's close at the latest; on some half days before it opens.
     """
-    first = first_time_exit(spec, session)
-    latest = session.close if first is None else min(session.close, first.before_close(session))
+    last = end_of_day(spec, session)
+    latest = session.close if last is None else min(session.close, last.before_close(session))
     found = []
     for window in windows_of(spec.entry):
         start = window.start.on(session)

@@ -1,5 +1,6 @@
 """How a bot leaves: what closes a position, wholly or in part."""
 
+import math
 from decimal import Decimal
 from enum import Enum
 
@@ -78,3 +79,8 @@ class Exit:
     armed_by: tuple[Condition, ...] = ()
     roll: Roll | None = None
     path: Path
+
+
+def is_all(part: Decimal | None, quantity: int) -> bool:
+    """Say whether an exit closes all of so many structures, or of fewer: a part of them is rounded up."""
+    return part is None or math.ceil(part * quantity) >= quantity

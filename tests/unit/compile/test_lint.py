@@ -76,6 +76,13 @@ def seller(*changes: tuple[str, str]) -> str:
     return changed(*changes, text=SELLER)
 
 
+def weeks(*lines: str) -> str:
+    """Return two condors of about 30 days with these exits."""
+    two = changed(("about:", "quantity: 2\nabout:"), ("dte: 0", "dte: {nearest: 30}"), ("$1000", "$2000"))
+    window = ('from: "10:00", to: "13:30"}\n', 'from: "10:00", to: "15:00"}\n  max_open: 9\n')
+    return changed(window, (f"{TIME}{BREACH}", "\n".join(f"  {line}" for line in lines) + "\n"), text=two)
+
+
 def within(points: int, more: str = "") -> str:
     return f"- breach: {{spot_within: {points} pts{more}}}"
 
@@ -355,6 +362,11 @@ QUIET = [
             "{strikes", "{expiry: {dte: 1}, strikes"
         ),
     ),
+    # what ends a part, or is armed on a later day, ends no day
+    weeks('- {time: "11:00", close: 50%}', "- sessions_in_trade: {at_least: 5}", "- at_expiry: settle"),
+    weeks('- {time: "10:30", armed_by: {sessions_in_trade: {at_least: 1}}}', "- at_expiry: settle"),
+    weeks('- {name: half, time: "11:00", close: 50%}', LAST).replace("  max_open: 9\n", "  max_open: 1\n"),
+    weeks('- {time: "11:00", close: 50%}', "- at_expiry: settle").replace("- vix: ", '- time: "14:30"\n    - vix: '),
     # what is rolled is another position, of which these are not true; and what keeps its strike and day is none
     exits(LAST, CENTRE.replace("{time: open + 3h}", "{time: open + 3h}, {time_in_trade: {at_least: 1h}}")),
     exits(LAST, CENTRE.replace("{time: open + 3h}", "{time: open + 3h}, {breach: {spot_within: 5 pts}}")),
@@ -372,6 +384,21 @@ QUIET = [
 @pytest.mark.parametrize("text", QUIET, ids=range(len(QUIET)))
 def test_what_may_well_be_meant_is_let_alone(text: str) -> None:
     assert places(text) == []
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        'time: "15:30", close: 50%',
+        'time: "15:30", armed_by: {profit: {at_least: 30%}}',
+        'time: "15:30", close: put_side',
+    ],
+)
+def test_what_may_leave_something_is_no_end_without_data(first: str) -> None:
+    text = weeks(f"- {{{first}}}", "- sessions_in_trade: {below: 0}")
+    assert [code for code, _ in places(text)] == ["RB335", "RB333"]
+    whole = '- {time: "15:30", close: [short_put, long_put, short_call, long_call]}'
+    assert "RB335" not in [code for code, _ in places(weeks(whole, "- sessions_in_trade: {below: 0}"))]
 
 
 def test_a_spec_with_errors_gets_no_warnings() -> None:

@@ -195,6 +195,42 @@ def test_a_position_that_outlives_its_day_needs_max_open() -> None:
     assert places(text.replace("per_day: 1", "per_day: 1\n  max_open: 3")) == []
 
 
+MONTHS = changed("dte: 0", "dte: {nearest: 30}").replace("- breach: {spot_within: 5 pts}", "- at_expiry: settle")
+TIMED = '- time: "15:30"'
+OWED = ["RB241"]
+
+
+@pytest.mark.parametrize(
+    ("exits", "codes"),
+    [
+        (f"{TIMED}\n    close: 50%", OWED),
+        (f"{TIMED}\n    close: 60%", []),
+        (f"{TIMED}\n    close: 100%", []),
+        (f"{TIMED}\n    close: put_side", OWED),
+        (f"{TIMED}\n    close: [short_put, long_put, short_call, long_call]", []),
+        (f'{TIMED}\n    close: put_side\n  - {{name: calls, time: "15:40", close: call_side}}', []),
+        (f"{TIMED}\n    armed_by: {{sessions_in_trade: {{at_least: 1}}}}", OWED),
+        (f"{TIMED}\n    roll: {{expiry: {{dte: 30}}}}", OWED),
+        (f"{TIMED}\n    enabled: false", OWED),
+        (f'{TIMED}\n    close: 50%\n  - {{name: last, time: "15:40"}}', []),
+    ],
+)
+def test_a_time_exit_that_may_leave_something_ends_no_day(exits: str, codes: list[str]) -> None:
+    assert [code for code, _ in places(MONTHS.replace("about:", "quantity: 2\nabout:").replace(TIMED, exits))] == codes
+
+
+def test_one_structure_is_closed_by_any_part_of_it() -> None:
+    assert places(MONTHS.replace(TIMED, f"{TIMED}\n    close: 10%")) == []
+    assert [code for code, _ in places(MONTHS)] == []
+
+
+def test_a_time_exit_that_is_armed_on_a_later_day_keeps_no_entry_out() -> None:
+    late = '- time: "09:45"\n    armed_by: {sessions_in_trade: {at_least: 1}}'
+    text = MONTHS.replace("per_day: 1", "per_day: 1\n  max_open: 9")
+    assert places(text.replace(TIMED, late)) == []
+    assert places(text.replace(TIMED, '- time: "09:45"')) == [("RB240", '"10:00"')]
+
+
 @pytest.mark.parametrize("of", ["long_put", "long_legs", "[long_put, long_call]"])
 def test_legs_that_are_bought_have_a_value_in_what_is_sold(of: str) -> None:
     """It was refused, and 'cost' was offered, which is true from the first moment on."""

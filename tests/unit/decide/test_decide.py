@@ -202,10 +202,32 @@ def test_again_waits_until() -> None:
     assert found(AGAIN, replace(ENDED, last_end_at=clock("10:29"))).look_again == clock("10:29") + timedelta(minutes=5)
 
 
-def test_a_window_ends_at_the_first_time_exit() -> None:
+def test_a_window_ends_at_the_time_exit() -> None:
     bot = bot_of(text_of(entry='{window: {from: "10:00", to: "15:59"}}'))
     assert bot.windows(session_from(DAY))[0][1] == clock("15:45")
     assert bot.windows(session_from(HALF_DAY))[0][1] == clock("12:45", HALF_DAY)
+
+
+LAST = '{name: last, time: "15:45"}'
+
+
+@pytest.mark.parametrize(
+    ("exits", "end"),
+    [
+        (f'[{{time: "11:00", close: 50%}}, {LAST}]', "15:45"),
+        (f'[{{time: "11:00", close: 60%}}, {LAST}]', "11:00"),
+        (f'[{{time: "11:00", close: put_side}}, {LAST}]', "11:00"),
+        (f'[{{time: "11:00", close: [short_put]}}, {LAST}]', "15:45"),
+        (f'[{{time: "11:00", close: [short_put]}}, {{name: b, time: "12:00", close: [long_put]}}, {LAST}]', "12:00"),
+        (f'[{{time: "11:00", armed_by: {{profit: {{at_least: 30%}}}}}}, {LAST}]', "15:45"),
+        (f'[{{time: "11:00", roll: {{expiry: {{dte: 1}}}}}}, {LAST}]', "15:45"),
+        ('[{time: "11:00", close: 50%}, {at_expiry: settle}]', "15:59"),
+    ],
+)
+def test_a_time_exit_that_may_leave_something_ends_no_window(exits: str, end: str) -> None:
+    bot = bot_of(text_of(entry='{window: {from: "10:00", to: "15:59"}}', exits=f" {exits}", quantity="2"))
+    assert bot.windows(session_from(DAY))[0][1] == clock(end)
+    assert bot.plan.entry.windows[0].end.on(session_from(DAY)) == clock(end)
 
 
 # ---------------------------------------------------------------- the lifecycle

@@ -25,7 +25,7 @@ def told(text: str = CONDOR) -> str:
         (
             '{from: "10:00", to: "13:30"}',
             '{from: "10:00", to: "15:45"}',
-            "10:00 to 15:30 (the first time exit; its own end is 15:45), half days to 12:30",
+            "10:00 to 15:30 (the time exit; its own end is 15:45), half days to 12:30",
         ),
         (
             'window: {from: "10:00", to: "13:30"}',

@@ -322,8 +322,10 @@ def test_what_settles_or_stays_over_night_is_no_day_trade() -> None:
         ('\n  - name: late\n    any: [{time: "15:45"}, {profit: {at_least: 50%}}]', True),
         ('\n  - name: late\n    all: [{time: "15:45"}, {profit: {at_least: 50%}}]', False),
         ('\n  - name: late\n    all: [{time: "15:45"}, {time_in_trade: {above: 30m}}]', True),
+        ('\n  - time: "15:45"\n    armed_by: {time_in_trade: {above: 30m}}', True),
+        ('\n  - time: "15:45"\n    armed_by: {sessions_in_trade: {at_least: 1}}', False),
     ],
-    ids=["an hour after", "after the close", "any", "all", "all by the clock"],
+    ids=["an hour after", "after the close", "any", "all", "all by the clock", "armed by the clock", "armed later"],
 )
 def test_what_the_clock_alone_closes_today_is_a_day_trade(exits: str, is_day_trade: bool) -> None:
     seller = text_of("seller", **{**SELLER, "exits": exits + SETTLES})
