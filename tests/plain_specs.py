@@ -288,14 +288,14 @@ def _opportunities(chance: Random) -> list[str]:
 
 def _looks(chance: Random, window: str) -> list[str]:
     """Return at which moments of its window a bot of one day looks, and whether it enters again."""
-    hours, minutes = map(int, window.split('"')[1].split(":"))
+    begin, end = (60 * int(clock[:2]) + int(clock[3:]) - 570 for clock in window.split('"')[1::2])
     found = []
     if chance.random() < 0.3:
         found.append(f"  every: {chance.choice(('45s', '1m', '7m', '40s', '3m', '25s'))}")
     if chance.random() < 0.3:
         wait = chance.choice((", wait: 0s", "", ", wait: 3m", ", wait: 20s"))
         most = chance.choice(("", ", at_most: 2"))
-        until = chance.choice(("", "", f", until: {_clock(60 * hours + minutes - 570 + 12)}"))
+        until = chance.choice(("", "", f", until: {_clock(min(begin + 12, end))}"))
         found.append(f"  again: {{after: [{chance.choice(('unfilled', 'any'))}]{wait}{most}{until}}}")
     return found
 

@@ -43,6 +43,7 @@ CODES = {
     "RB240": "A window that is empty, or outside the session.",
     "RB241": "A cap on entries that must be written, or makes no sense.",
     "RB242": "An `again` that can never act.",
+    "RB243": "An `again` until a time after the last window.",
     "RB250": "A limit of risk that makes no sense.",
     "RB251": "Shares held that cannot be overwritten, or a band of them that is none.",
     "RB260": "An expiry that no contract can have.",

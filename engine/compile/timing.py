@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from engine.compile.alone import named_legs
 from engine.compile.plan import EntryPlan, Rule
 from engine.compile.problem import Problem, did_you_mean
-from engine.model.session import DayTime, Session, session_on
+from engine.model.session import Anchor, DayTime, Session, session_on
 from engine.spec.nouns.condition import MeasureTest, Path
 from engine.spec.nouns.entry import Again, Entry, Window
 from engine.spec.nouns.exits import Exit, ExitKind, is_all
@@ -146,6 +146,25 @@ def _again_problems(again: Again, spec: Spec) -> Iterator[Problem]:
         yield Problem("RB242", (*again.path, "at_most"), f"'at_most' is at least 1, is {again.at_most}")
     if again.until is not None and again.until.on(full_session()) <= spec.entry.start.on(full_session()):
         yield Problem("RB242", (*again.path, "until"), f"{again.until} is not after {spec.entry.start}")
+    elif again.until is not None:
+        yield from _until_problems(again.until, windows_of(spec.entry)[-1], (*again.path, "until"))
+
+
+def _until_problems(until: DayTime, last: Window, where: Path) -> Iterator[Problem]:
+    """Yield RB243 where `again` names a time after the last window, in which nothing is entered whatever it says."""
+    if until.on(full_session()) <= _end_of(last, full_session()):
+        return
+    lasts = timedelta(seconds=last.lasts or 0.0)
+    end = last.end or replace(last.start, offset=last.start.offset + lasts)
+    message = f"'until' is {until}, and nothing is entered after {end}, where the window ends"
+    help_text = (
+        f"let the window last until then, as in 'window: {{from: {_written(last.start)}, to: {_written(until)}}}'"
+    )
+    yield Problem("RB243", where, message, help_text)
+
+
+def _written(at: DayTime) -> str:
+    return f'"{at}"' if at.anchor is Anchor.CLOCK else str(at)
 
 
 def entry_plan(spec: Spec, when: tuple[Rule, ...]) -> EntryPlan:

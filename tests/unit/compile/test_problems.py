@@ -22,6 +22,11 @@ def expr(text: str) -> str:
     return changed(VIX, f"- {{name: e, expr: '{text}'}}")
 
 
+def again(until: str, when: str = 'window: {from: "10:00", to: "13:30"}') -> str:
+    """Return the condor with such a window or times, and with `again` until then."""
+    return changed('window: {from: "10:00", to: "13:30"}', f"{when}\n  again: {{after: [stop], until: {until}}}")
+
+
 CASES = [
     (changed(VIX, "- vix: {between: [22, 12]}"), "RB203", "[22, 12]"),
     (changed(VIX, "- vix: {below: 0.9x spot}"), "RB203", "0.9x spot"),
@@ -118,6 +123,9 @@ CASES = [
     ),
     (changed("  per_day: 1", "  per_day: 1\n  again: {after: [stpo]}"), "RB201", "stpo"),
     (changed("  per_day: 1", '  per_day: 1\n  again: {after: [stop], until: "09:45"}'), "RB242", '"09:45"'),
+    (again('"13:31"'), "RB243", '"13:31"'),
+    (again("close - 1h", 'at: "10:00"'), "RB243", "close - 1h"),
+    (again('"14:30"', 'window: [{from: "10:00", to: "11:00"}, {from: "13:00", to: "14:00"}]'), "RB243", '"14:30"'),
     (changed("about:", "accept: {RB310: fine}\nabout:"), "RB300", "RB310"),
     (changed("dte: 0", "dte: {between: [9, 3]}"), "RB260", "{between: [9, 3]}"),
     (changed("dte: 0}", "dte: 0, class: SPXX}"), "RB260", "SPXX"),
@@ -235,6 +243,20 @@ def test_a_time_exit_that_is_armed_on_a_later_day_keeps_no_entry_out() -> None:
 def test_legs_that_are_bought_have_a_value_in_what_is_sold(of: str) -> None:
     """It was refused, and 'cost' was offered, which is true from the first moment on."""
     assert problems(changed("target: {profit: 50%}", f"value: {{of: {of}, below: 0.05}}")) == []
+
+
+def test_again_may_say_until_the_end_of_the_last_window() -> None:
+    two = 'window: [{from: "10:00", to: "11:00"}, {from: "13:00", to: "14:00"}]'
+    times = 'at: ["10:00", open + 2h]\n  for: 10m'
+    sound = [again('"13:30"'), again('"14:00"', two), again('"11:30"', two), again('"11:40"', times)]
+    assert [[found.code for found in problems(text) if found.is_error] for text in sound] == [[], [], [], []]
+
+
+def test_a_later_end_of_again_is_told_what_to_write() -> None:
+    (found,) = problems(again('"13:00"', 'at: "10:00"'))
+    assert found.message == "'until' is 13:00, and nothing is entered after 10:05, where the window ends"
+    assert found.help == 'let the window last until then, as in \'window: {from: "10:00", to: "13:00"}\''
+    assert problems(again("open + 3h", "at: open + 1m"))[0].message.endswith("after open + 6m, where the window ends")
 
 
 def test_undefined_risk_allows_a_naked_option() -> None:
