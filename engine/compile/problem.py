@@ -65,7 +65,7 @@ CODES = {
     "RB330": "A target of more than the position can win.",
     "RB331": "A stop at more than the position can lose.",
     "RB332": "An exit that never acts, because one above it is true whenever it is.",
-    "RB333": "An exit or a halt that can never be true.",
+    "RB333": "An exit or a halt that can never be true, or an exit never for as long as it has to.",
     "RB334": "An exit that is true as soon as the position is open.",
     "RB335": "Short options whose only endings without market data are never reached.",
     "RB336": "A short call that nothing covers, and no exit that acts when it loses.",

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 from engine.compile.lint.clauses import Clause, can_hold, holding
+from engine.compile.lint.confirming import is_too_long
 from engine.compile.lint.literals import TIME, Terms
 from engine.compile.lint.look import Look
 from engine.compile.lint.reach import Places
 from engine.compile.lint.wording import dates, said
-from engine.compile.plan import ExitPlan
+from engine.compile.plan import ExitPlan, Rule
 from engine.compile.problem import Problem
+from engine.compile.reads import calls_of
 from engine.compile.structure import symbol_of
 from engine.spec.nouns.exits import ExitKind, Otherwise, is_all
 from engine.spec.nouns.legs import Side
@@ -44,9 +46,14 @@ def _without_data(look: Look) -> Iterator[Problem]:
 
 def _at_no_hour(look: Look) -> str:
     """Return which exits by the clock alone wait for an hour at which nothing trades, "" where none does."""
-    clocks = [rule for _, rule in look.exit_rules() if rule.reads == frozenset({"time"})]
+    clocks = [rule for _, rule in look.exit_rules() if is_of_an_hour(rule)]
     never = [said(rule) for rule in clocks if not can_hold([(rule.test, True)], look.places.open, look.terms)]
     return f"; never true from 09:30 to 16:00 New York: {', '.join(never)}" if never else ""
+
+
+def is_of_an_hour(rule: Rule) -> bool:
+    """Say whether an exit asks for times of day alone; that none is reached is told of all together."""
+    return {call.measure for call in calls_of(rule.test)} == {"time"}
 
 
 def ends(look: Look, terms: Terms, places: Places) -> bool:
@@ -64,6 +71,8 @@ def _ends(look: Look, planned: ExitPlan, terms: Terms, places: Places) -> bool:
     if planned.roll is not None or is_part or not is_all(planned.part, look.plan.quantity):
         return False
     if planned.legs and len(planned.legs) < len(look.plan.legs):
+        return False
+    if is_too_long(planned.rule, terms, places):
         return False
     found = (holding([(rule.test, True)], places.open, terms) for rule in (planned.rule, *planned.armed_by))
     return all(ways is None or any(map(_is_by_clock, ways)) for ways in found)

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from engine.compile.lint.clauses import can_hold, holding, stuck
-from engine.compile.lint.endings import ends
+from engine.compile.lint.confirming import asked_of, is_too_long, most_seconds
+from engine.compile.lint.endings import ends, is_of_an_hour
 from engine.compile.lint.literals import TIME, Subject
 from engine.compile.lint.look import Look
 from engine.compile.lint.ranges import ALL, Range
-from engine.compile.lint.wording import dates, said
+from engine.compile.lint.wording import dates, duration, said
 from engine.compile.plan import ExitPlan, Rule
 from engine.compile.problem import Problem
 from engine.spec.nouns.condition import Confirm
@@ -21,9 +22,12 @@ def idle(look: Look) -> Iterator[Problem]:
     above: list[tuple[ExitPlan, Rule]] = []
     for planned, rule in look.exit_rules():
         if not _may_act(look, rule):
-            is_told = _is_clock(rule) and not ends(look, look.terms, look.places)
+            is_told = is_of_an_hour(rule) and not ends(look, look.terms, look.places)
             if not is_told and planned.if_unknown is not IfUnknown.EXIT:
                 yield _never(look, rule)
+            continue
+        if planned.if_unknown is not IfUnknown.EXIT and is_too_long(rule, look.terms, look.places):
+            yield _unconfirmed(look, rule)
             continue
         if planned.armed_by:
             yield from _on_half_days(look, rule)
@@ -40,7 +44,7 @@ def idle(look: Look) -> Iterator[Problem]:
 
 
 def _is_clock(rule: Rule) -> bool:
-    """Say whether an exit needs no market data; when none such is reached that is told of all of them together."""
+    """Say whether an exit needs no market data."""
     return rule.reads == frozenset({"time"})
 
 
@@ -71,6 +75,14 @@ def _never(look: Look, rule: Rule) -> Problem:
         return Problem("RB331", where, message, _most_lost(look, gain))
     message = f"{said(rule)} asks for more than this position can win: the target is never reached"
     return Problem("RB330", where, message, _most_won(look, gain))
+
+
+def _unconfirmed(look: Look, rule: Rule) -> Problem:
+    often = rule.confirm.quotes if rule.confirm is not None else None
+    asked = f"for {duration(asked_of(rule))}" if often is None else f"{often:,} times in a row"
+    most = duration(most_seconds(rule, look.terms, look.places))
+    message = f"{said(rule)} would have to be true {asked}, and is for {most} at most: this exit never acts"
+    return Problem("RB333", (*rule.path, "confirm"), message, "as in 'confirm: 2 quotes' or 'confirm: 5s'")
 
 
 def _against(look: Look, rule: Rule) -> dict[Subject, Range]:

@@ -28,7 +28,7 @@ from engine.compile.structure import certain_direction
 from engine.compile.timing import end_of_day, outlives_its_day, windows_of
 from engine.model.session import Session
 from engine.model.values import dataclass
-from engine.spec.nouns.legs import Bound, Round, Strike, StrikeBy
+from engine.spec.nouns.legs import Bound, DteRule, Expiry, Round, Strike, StrikeBy
 from engine.spec.spec import Spec
 
 NATURE: Mapping[str, Range] = {
@@ -100,6 +100,10 @@ NATURE: Mapping[str, Range] = {
     "worst_case_at_expiry": NOT_NEGATIVE,
 }
 """Every measure of the vocabulary, and the numbers that it can be."""
+
+MONTH = 36
+"""Days within which something always expires: from a third Friday to the next, or the session before it."""
+DAY = 86400.0
 
 _CHANGES = ("vix_change", "move", "gap")
 _LOST_WHOLE = stretch(-1.0, inf, low_open=True)
@@ -174,11 +178,11 @@ def places_of(spec: Spec, plan: Plan, worth: Worth, bounds: PriceBounds, terms: 
     money = _money(plan, worth, bounds, terms) if _is_sure(spec, bounds) and not rolls else {}
     held = in_window | money | {TIME: stretch(start if is_same_day else 0.0, day, high_open=True)}
     days = [dte_range(each) for each in spec.legs.expiries]
-    fewest, most = min(each[0] for each in days), max(each[1] for each in days)
-    later = max((dte_range(each.expiry)[1] for each in rolls if each.expiry is not None), default=most)
+    fewest, most = min(each[0] for each in days), max(map(_furthest, spec.legs.expiries))
+    later = max((_furthest(each.expiry) for each in rolls if each.expiry is not None), default=most)
     longest = max(most, later)
     over = fewest - most if len(days) > 1 else 0.0  # that of a leg which is over, while those that end later live on
-    lasting = stretch(0.0, day - start) if is_same_day else NOT_NEGATIVE
+    lasting = stretch(0.0, day - start if is_same_day else inf if rolls else longest * DAY + day)
     nights = FALSE if is_same_day else stretch(0.0, longest)
     return Places(
         halt=_reach(in_window | {TIME: stretch(0.0, day, high_open=True)}),
@@ -190,6 +194,15 @@ def places_of(spec: Spec, plan: Plan, worth: Worth, bounds: PriceBounds, terms: 
             _chosen(plan),
         ),
     )
+
+
+def _furthest(expiry: Expiry) -> float:
+    """Return the most days to expiry that may be chosen.
+
+    The one nearest to a day is no further from it than another one is, and within a month of today there is always one.
+    """
+    most = dte_range(expiry)[1]
+    return expiry.days[0] + max(expiry.days[0], MONTH) if expiry.rule is DteRule.NEAREST else most
 
 
 def _is_sure(spec: Spec, bounds: PriceBounds) -> bool:

@@ -239,7 +239,6 @@ FOUND = [
     (exits(LAST, CENTRE.replace("[{time: open + 3h}]", "[{time: open + 3h}, {vix: {above: 20}}]")), "RB338", None),
     (exits(LAST, CENTRE.replace("  all: [{time: open + 3h}]", "  spot: {below: 5900}")), "RB338", "5900"),
     # endings
-    (seller(("dte: {at_most: 21}", "dte: {above: 60}"), ("nearest: 45", "between: [30, 45]")), "RB335", "exits"),
     (changed((TIME, "  - time: open + 4h\n")), "RB335", "exits"),
     (
         seller(("short_put: {sell: put", "short_call: {sell: call"), (RESTING, "")),
@@ -362,6 +361,15 @@ QUIET = [
             "{strikes", "{expiry: {dte: 1}, strikes"
         ),
     ),
+    # days to expiry that may be chosen, and what may well be confirmed while a position lasts
+    weeks("- dte: {at_least: 60}", "- at_expiry: settle"),
+    weeks("- dte: {above: 300}", "- at_expiry: settle").replace("nearest: 30", "at_least: 30"),
+    weeks("- dte: {above: 300}", "- at_expiry: settle").replace("nearest: 30", "nearest: 200"),
+    exits(LAST, "- {stop: {loss: 80%}, confirm: 5h}"),
+    exits(LAST, "- {stop: {loss: 80%}, confirm: 10000 quotes}"),
+    exits(LAST, "- {stop: {loss: 80%}, confirm: 20h, unknown: exit, order: {then: market}}"),
+    exits("- {time: close - 30m, confirm: 10m}"),
+    weeks("- {vix: {above: 40}, confirm: 20h}", "- at_expiry: settle"),
     # what ends a part, or is armed on a later day, ends no day
     weeks('- {time: "11:00", close: 50%}', "- sessions_in_trade: {at_least: 5}", "- at_expiry: settle"),
     weeks('- {time: "10:30", armed_by: {sessions_in_trade: {at_least: 1}}}', "- at_expiry: settle"),
@@ -384,6 +392,30 @@ QUIET = [
 @pytest.mark.parametrize("text", QUIET, ids=range(len(QUIET)))
 def test_what_may_well_be_meant_is_let_alone(text: str) -> None:
     assert places(text) == []
+
+
+def test_an_exit_that_has_to_be_confirmed_for_longer_than_a_position_lasts() -> None:
+    (found,) = warnings(exits(LAST, "- {stop: {loss: 80%}, confirm: 20h}"))
+    assert (found.code, found.text[found.col - 1 : found.end_col - 1]) == ("RB333", "20h")
+    assert found.message.endswith("would have to be true for 20h, and is for 6h at most: this exit never acts")
+    (found,) = warnings(exits(LAST, "- {stop: {loss: 80%}, confirm: 100000 quotes}"))
+    assert (found.code, found.text[found.col - 1 : found.end_col - 1]) == ("RB333", "100000 quotes")
+    assert "would have to be true 100,000 times in a row, and is for 6h at most" in found.message
+    assert places(weeks("- {vix: {above: 40}, confirm: 9999h}", "- at_expiry: settle")) == [("RB333", "9999h")]
+
+
+def test_what_is_confirmed_for_too_long_ends_nothing() -> None:
+    assert places(exits("- {time: close - 30m, confirm: 40m}")) == [("RB335", "exits"), ("RB333", "40m")]
+
+
+def test_days_to_expiry_that_no_entry_has_end_nothing() -> None:
+    """It passed as the exit that needs no market data."""
+    assert places(weeks("- dte: {above: 300}")) == [("RB335", "exits"), ("RB333", "300")]
+    assert places(weeks("- dte: {above: 66}", "- at_expiry: settle")) == [("RB333", "66")]
+    assert places(weeks("- dte: {below: 100}", "- at_expiry: settle"))[0] == ("RB334", "100")
+    far = seller(("dte: {at_most: 21}", "dte: {above: 60}"), ("nearest: 45", "between: [30, 45]"))
+    assert places(far) == [("RB335", "exits"), ("RB333", "60")]
+    assert "never true" not in warnings(far)[0].message, "that is said of times of day"
 
 
 @pytest.mark.parametrize(
