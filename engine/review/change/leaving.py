@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.compile.plan import Call, Compare, ExitPlan, Holds, Rule, Truth
+from engine.compile.timing import end_of_day
 from engine.model.session import DayTime
 from engine.model.values import dataclass
 from engine.review import amounts
@@ -181,6 +182,8 @@ def exit_lost(planned: ExitPlan, sides: Sides) -> Verdict:
 
 def _lost(planned: ExitPlan, sides: Sides) -> str:
     if _time(planned.rule.test if planned.rule else None) is not None:
+        if end_of_day(sides.now.spec, FULL_DAY) is not None:
+            return "it no longer leaves at that time"
         return nights(sides.now) if _held_over(sides.now) else "no time of day closes it: held to its expiry"
     if planned.kind is ExitKind.STOP:
         return f"a loss runs on to {worst_trade(sides.now)}"

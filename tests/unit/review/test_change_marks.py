@@ -357,6 +357,14 @@ def test_of_a_short_put(old: str, new: str, path: str, words: str) -> None:
     assert words in change.words
 
 
+def test_a_time_exit_that_is_gone_where_another_one_still_ends_the_day() -> None:
+    last = '  - time: "15:30"\n'
+    both = edited(PUT, (last, '  - {name: half, time: "14:00", close: 50%}\n' + last))
+    words = change_at(compared(both, PUT), "exits.half").words
+    assert "it no longer leaves at that time" in words
+    assert "held to its expiry" not in words
+
+
 def test_undefined_risk_added() -> None:
     spread = edited(
         PUT,
