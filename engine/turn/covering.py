@@ -14,6 +14,7 @@ from engine.decide.limits import Cover
 from engine.decide.sizing import Fitting
 from engine.evaluate.measure_account import NOT_TOLD
 from engine.evaluate.select import Selection
+from engine.model.contract import LOT
 from engine.model.cover import Shares, bare_calls
 from engine.model.money import ZERO
 from engine.model.order import Purpose
@@ -37,11 +38,24 @@ def structures_covered(work: Work, bot: CompiledBot, band: Overwrite, selection:
     shares = work.shares_of(symbol)
     if shares is None:
         return Fitting(0, missing=NOT_TOLD)
-    each = _needed(selection, symbol)
-    held = (position for position in work.positions_of(bot.plan.name) if _symbol_of(position) == symbol)
-    own = sum(_needed_by(work, position) for position in held)
+    each, own = _needed(selection, symbol), _against(work, bot, symbol)
     count = most_within(band, shares, each, own)
     return Fitting(count, refused="" if count else f"quantity: {_too_few(band, shares, each, own, symbol)}")
+
+
+def without_shares(work: Work, bot: CompiledBot) -> str:
+    """Return why the shares of its symbol allow not one call against them, "" where they do, or where some are sold."""
+    symbol, band = bot.plan.underlyings[0], bot.plan.overwrite
+    shares = work.shares_of(symbol)
+    if band is None or shares is None or _against(work, bot, symbol) or most_within(band, shares, LOT, 0):
+        return ""
+    return _too_few(band, shares, LOT, 0, symbol)
+
+
+def _against(work: Work, bot: CompiledBot, symbol: str) -> int:
+    """Return the shares of a symbol that the bot's calls need."""
+    held = (position for position in work.positions_of(bot.plan.name) if _symbol_of(position) == symbol)
+    return sum(_needed_by(work, position) for position in held)
 
 
 def most_within(band: Overwrite, shares: Shares, each: int, own: int) -> int:

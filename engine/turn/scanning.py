@@ -2,7 +2,8 @@
 
 At each judgement every symbol is asked: what the universe requires of its options at the money, then the entry's
 conditions. Those for which all of it holds are ranked, also one that is held or has had its entry: it keeps its place.
-One whose rank is unknown is passed over. Of those taken the first that may still be entered is.
+One whose rank is unknown is passed over, and one of which calls are to be sold against shares that are not there. Of
+those taken the first that may still be entered is.
 """
 
 from collections.abc import Iterator
@@ -19,9 +20,10 @@ from engine.model.values import replace
 from engine.record.record import Json, Kind
 from engine.turn.alternatives import Taken, take_alternative, takes_none
 from engine.turn.choosing import opening_commission, price_legs, show_candidate, taken_for
+from engine.turn.covering import without_shares
 from engine.turn.entering import choose_and_send, is_entering, is_to_be_judged
 from engine.turn.judging import confirmed, failing, judge_all, rounded
-from engine.turn.missing import miss
+from engine.turn.missing import all_held_but, miss
 from engine.turn.offering import at_the_money, judge_offer
 from engine.turn.program import CompiledBot, CompiledMember
 from engine.turn.refusing import halted, skip
@@ -33,13 +35,17 @@ RANK_AGE = timedelta(minutes=5)
 
 
 class Candidate(NamedTuple):
-    """A symbol whose conditions hold: the structure it would take, what it is ranked by, "" or why that is unknown."""
+    """A symbol whose conditions hold: the structure it would take, what it is ranked by, "" or why it has no rank.
+
+    is_bare: it has none since shares are not there against which its calls would be sold.
+    """
 
     member: CompiledMember
     view: View
     taken: Taken
     value: float | None = None
     missing: str = ""
+    is_bare: bool = False
 
 
 def step_universe(work: Work, bot: CompiledBot) -> None:
@@ -50,7 +56,7 @@ def step_universe(work: Work, bot: CompiledBot) -> None:
     _tell_halts(work, bot)
     found = [candidate for member in bot.members if (candidate := _judged(work, member)) is not None]
     taken, symbols = _ranked(work, bot, found)
-    _note_focus(work, name, [*symbols, *(each.member.symbol for each in found)])
+    _note_focus(work, name, [*symbols, *(each.member.symbol for each in found if not each.is_bare)])
     for candidate in taken:
         if _stands_in_the_way(work, candidate.member.bot):
             continue
@@ -81,7 +87,7 @@ def _judged(work: Work, member: CompiledMember) -> Candidate | None:
     taken = take_alternative(work, bot, view, readings)
     if taken is None and takes_none(work, bot, view):
         _forget(work, bot)
-    return None if taken is None else _with_rank(work, Candidate(member, view, taken))
+    return None if taken is None else _with_rank(work, Candidate(member, view, taken), readings)
 
 
 def _decide(work: Work, bot: CompiledBot, missed: list[Reading], readings: tuple[Reading, ...]) -> None:
@@ -97,12 +103,16 @@ def _decide(work: Work, bot: CompiledBot, missed: list[Reading], readings: tuple
 # ---------------------------------------------------------------- the rank
 
 
-def _with_rank(work: Work, candidate: Candidate) -> Candidate:
-    """Return the candidate with what it is ranked by."""
+def _with_rank(work: Work, candidate: Candidate, readings: tuple[Reading, ...]) -> Candidate:
+    """Return the candidate with what it is ranked by. readings: those that hold."""
     member, view = candidate.member, candidate.view
     ranking = work.program.bots[member.bot.plan.name].plan.ranking
     if member.rank is None or ranking is None:
         return candidate
+    if bare := without_shares(work, member.bot):
+        _forget(work, member.bot)
+        all_held_but(work, member.bot, "quantity", f"0: {bare}", readings)
+        return candidate._replace(missing=bare, is_bare=True)
     if ranking.of_structure and (missing := _price(work, candidate)):
         return candidate._replace(missing=missing)
     value = member.rank(view)

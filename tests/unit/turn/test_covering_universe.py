@@ -73,8 +73,25 @@ def test_shares_of_one_symbol_cover_no_calls_of_another() -> None:
     desk.until("10:00")
     fill_all(desk)
     assert sent(desk) == [("QQQ", 3)]
-    reasons = [str(record.data["reason"]) for record in desk.said(Kind.SELECTION)]
-    assert "quantity: the account holds no SPY shares" in reasons
+    (ranked, *_) = [str(each.data["reason"]) for each in desk.said(Kind.DECISION) if each.data["what"] == "rank"]
+    assert ranked.endswith("; passed over: SPY (the account holds no SPY shares)")
+
+
+def test_a_symbol_without_shares_takes_the_place_of_none_that_has_them() -> None:
+    """It stood first by its rank, so that the shares that are held were never written against."""
+    desk = desk_of(199, 600, universe="{symbols: [SPY, QQQ], rank: {by: spot, highest: 1}}")
+    desk.until("10:00")
+    fill_all(desk)
+    assert sent(desk) == [("QQQ", 3)]
+    assert desk.state.bots["seller"].focus == ("QQQ",)
+
+
+def test_a_symbol_keeps_its_place_when_its_shares_are_all_written_against() -> None:
+    desk = desk_of(200, 600, universe="{symbols: [SPY, QQQ], rank: {by: spot, highest: 1}}")
+    desk.until("10:00")
+    fill_all(desk)
+    desk.until("10:30", step=60)
+    assert sent(desk) == [("SPY", 1)]
 
 
 def test_an_entry_ends_when_its_shares_are_sold_and_the_other_symbol_goes_on() -> None:
