@@ -14,6 +14,7 @@ from engine.compile.lint.news import short_blackouts, unknown_events
 from engine.compile.lint.orders import hardly_protected, naked_between, on_one_reading, waiting_for_quotes
 from engine.compile.lint.prices import of_a_share, off_tick
 from engine.compile.lint.rolls import rolled_again
+from engine.compile.lint.unitless import read_otherwise
 from engine.compile.plan import Plan
 from engine.compile.problem import CODES, Problem, did_you_mean
 from engine.spec.codes import CODES as READERS
@@ -35,6 +36,7 @@ CHECKS: tuple[Check, ...] = (
     short_blackouts,
     off_tick,
     of_a_share,
+    read_otherwise,
     naked_between,
     idle,
     idle_halts,
