@@ -6,7 +6,7 @@ from decimal import Decimal
 from engine.compile.timing import outlives_its_day
 from engine.compile.units import written as written_as
 from engine.evaluate.phrases import listed
-from engine.model.contract import Right
+from engine.model.contract import Kind, Right, product
 from engine.model.money import ZERO
 from engine.model.position import PositionLeg
 from engine.review import amounts
@@ -42,8 +42,10 @@ def _trade(subject: Subject) -> Iterator[Line]:
         yield Line(words="nothing bounds what a trade may lose but its strikes")
         return
     yield Line(words=_words_of(worst, subject))
-    yield from _rolled_apart(subject)
     example = subject.example
+    if worst.sure is Sure.EXAMPLE and example is not None and any(map(_brings_shares, example.position.legs)):
+        yield Line(words="the cash for its shares is asked for by 'cash_secured_puts' of the account document alone")
+    yield from _rolled_apart(subject)
     if limit is None and worst.sure is Sure.STRIKES and worst.width and is_on_the_listing(subject):
         yield Line(words="where no strike is listed so far apart the nearest is taken: further apart it may lose more")
     if limit is None or example is None:
@@ -111,6 +113,11 @@ def _single(subject: Subject, example: Example) -> str:
 def _falls(leg: PositionLeg) -> bool:
     """Say whether a leg loses when the underlying falls to 0: shares that are held, and puts that were sold."""
     return leg.sign > 0 if leg.option.is_share else leg.sign < 0 and leg.option.right is Right.PUT
+
+
+def _brings_shares(leg: PositionLeg) -> bool:
+    """Say whether a leg is a put that was sold, on what is delivered."""
+    return not leg.option.is_share and _falls(leg) and product(leg.option.symbol).kind is not Kind.INDEX
 
 
 def _bare(subject: Subject) -> str:

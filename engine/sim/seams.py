@@ -134,6 +134,10 @@ class Market(Protocol):
     def is_open(self) -> bool:
         """True in the regular session."""
 
+    @property
+    def is_still(self) -> bool:
+        """True of a market in which nothing ever moves."""
+
     def advance(self, at: datetime) -> None:
         """Move every price to `at`; across nights it makes the overnight move and lists new expiries."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from datetime import time
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,32 @@ from ib_async import IB, Index, MarketOrder, Option
 from engine.adapters.recorded.recording import Decided, play
 from engine.cli.main import main
 from engine.model.market import COLUMNS, Board
+from engine.model.session import at_exchange_time
+from engine.record.record import Kind
 from engine.run.given.chain import read_chain
+from engine.run.given.market import captured
 from engine.run.given.market import recorded as given_by
 from engine.run.replay.tapes import listed
+from engine.run.worlds import DEFAULT_DATE
 from engine.sim.gateway.embed import start_gateway
 from engine.sim.gateway.settings import GatewaySettings
 from engine.sim.market.given import GivenDay
 from engine.sim.market.given_market import GivenMarket
 from tests.e2e.worlds import SHIPPED, run_days, spec_files
+
+STILL = """
+rulebot: 1
+name: still
+about: Sells a put at ten.
+underlying: SPX
+entry: {at: "10:00"}
+legs:
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.30}}
+order: {start: natural, wait: 10s, tries: 3, then: cancel}
+exits: [{time: "15:45"}]
+risk: {undefined_risk: allow}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +72,15 @@ def test_a_bot_does_on_the_recorded_market_what_it_did(tape: Path, tmp_path: Pat
     again = decisions(listed(tmp_path / "a-tapes")[0].file)
     assert again == decisions(tape)
     assert any('"kind":"fill"' in line for line in again)
+
+
+def test_a_bot_trades_in_a_chain_that_stands_still(tmp_path: Path) -> None:
+    """Its quotes were said once: an hour later they were stale, and a bot waited for prices that were there."""
+    chain = Path(__file__).parents[2] / "examples" / "chains" / "spx.json"
+    (spec := tmp_path / "still.yaml").write_text(STILL, encoding="utf-8")
+    market, ends = captured([chain]).market, at_exchange_time(DEFAULT_DATE, time(10, 3))
+    lived = run_days(tmp_path, [str(spec)], seed=1, given=market, until=ends, data_seconds=15)
+    assert [each.data["price"] for each in lived.records if each.kind is Kind.FILL] == ["6"], "the bid of the file"
 
 
 # ---------------------------------------------------------------- another client

@@ -45,6 +45,11 @@ class PassedOn:
         """True in the regular session."""
         return self._behind.is_open
 
+    @property
+    def is_still(self) -> bool:
+        """True of a market in which nothing ever moves."""
+        return self._behind.is_still
+
     def advance(self, at: datetime) -> None:
         """Move every price."""
         self._behind.advance(at)

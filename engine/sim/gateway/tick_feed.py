@@ -138,11 +138,16 @@ class TickFeed:
         return self._market.ticks(self._con_ids) if self._con_ids else None
 
     def send_changes(self, ticks: Ticks | None) -> None:
-        """Queue the changes of this instant for each client."""
+        """Queue the changes of this instant for each client.
+
+        Of a market that is still what is known is said anew in its session: a real one never stops saying its sizes,
+        and whoever hears nothing takes what he has for stale.
+        """
         if ticks is None or self._old is None:
             return
         new = board(ticks)
-        columns = self._columns(new, changes(self._old, new))
+        says_anew = self._market.is_still and self._market.is_open
+        columns = self._columns(new, changes(None if says_anew else self._old, new))
         self._old = new
         for layout in self._layouts:
             _burst(layout, columns, new)

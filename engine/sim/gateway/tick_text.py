@@ -110,9 +110,9 @@ class Changes(NamedTuple):
     greeks: Flags
 
 
-def changes(old: Board, new: Board) -> Changes:
-    """Compare two boards as they are printed."""
-    moved = old.steps != new.steps
+def changes(old: Board | None, new: Board) -> Changes:
+    """Compare two boards as they are printed; without an old one all that is known has changed."""
+    moved = new.steps != (_MISSING if old is None else old.steps)
     bid, ask = moved[_BID], moved[_ASK]
     greeks = np.logical_or.reduce(moved[_IV:])
     return Changes(bid, moved[_BID_SIZE] & ~bid, ask, moved[_ASK_SIZE] & ~ask, moved[_LAST], greeks)

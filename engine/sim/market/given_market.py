@@ -56,6 +56,11 @@ class GivenMarket:
         """True in the regular session."""
         return self._session.open <= self._now < self._session.close
 
+    @property
+    def is_still(self) -> bool:
+        """True when all that is given stands from the first instant on, as of a chain that was captured."""
+        return not len(self._day.at) or float(self._day.at[-1]) <= self._session.at(_MIDNIGHT).timestamp()
+
     def advance(self, at: datetime) -> None:
         """Move every price to `at`. Raises: ValueError for an instant before the present one."""
         if at < self._now:

@@ -91,6 +91,11 @@ class SimMarket:
         """True in the regular session."""
         return self._tape.session.open <= self._now < self._tape.session.close
 
+    @property
+    def is_still(self) -> bool:
+        """False: it moves."""
+        return False
+
     def advance(self, at: datetime) -> None:
         """Move every price to `at`; at midnight before the next session the night's move is made.
 

@@ -154,6 +154,10 @@ class FakeMarket:
         session = session_on(self._now.astimezone(UTC).date())
         return session is not None and session.open <= self._now < session.close
 
+    @property
+    def is_still(self) -> bool:
+        return False
+
     def advance(self, at: datetime) -> None:
         self._now = at
 
