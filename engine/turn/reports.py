@@ -169,7 +169,9 @@ def on_message(work: Work, event: OrderMessage) -> None:
     if order is None:
         return
     work.record(Kind.MESSAGE, order.bot, order.position, code=event.code, text=event.text, ref=order.ref)
-    if event.code in INFORMATION and not _tells_why(order, event):
+    if event.code in NOT_CANCELLED and not order.status.is_live:
+        return  # our cancel came too late: that says nothing of how the order has ended
+    if event.code in INFORMATION and not _tells_why(work, order, event):
         if event.code == CANCELLED and order.ended is OrderStatus.CANCELLED:
             conclude(work, order)
         return
@@ -266,9 +268,13 @@ def _as_told(work: Work, order: Order, event: OrderReport) -> Order:
     return work.put_order(order.with_terms(told.quantity, told.price))
 
 
-def _tells_why(order: Order, event: OrderMessage) -> bool:
-    """Say whether a message has the reason why the broker cancels an order that we did not want back."""
-    is_over = order.status is OrderStatus.CANCELLED and not order.message  # ours says why we wanted it back
+def _tells_why(work: Work, order: Order, event: OrderMessage) -> bool:
+    """Say whether a message has the reason why the broker cancels an order that we did not want back.
+
+    Of one whose partner has filled it is the group that ended it, though we wanted it back as well.
+    """
+    is_ours = bool(order.message) and not partner_has_filled(work, order)  # our words say why we wanted it back
+    is_over = order.status is OrderStatus.CANCELLED and not is_ours
     is_unasked = is_over or (order.status.is_live and order.status is not OrderStatus.CANCELLING)
     return event.code == CANCELLED and is_unasked and bool(event.text.rpartition("reason:")[2].strip())
 

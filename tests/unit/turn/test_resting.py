@@ -11,6 +11,7 @@ from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side, Tim
 from engine.record.record import Kind
 
 SHORT = put(586, "SPY", date(2027, 2, 19))
+GROUP_FILLED = "Order Canceled - reason:OCA group member was filled"
 
 
 def seller(**sections: str) -> Desk:
@@ -96,6 +97,38 @@ def test_one_fills_the_other_is_taken_back_and_the_position_has_its_reason() -> 
     desk.cancelled(desk.order(stop.ref))
     assert (desk.position.state, desk.position.exit_reason) == ("closed", "target")
     assert not desk.live
+
+
+def test_the_partner_says_that_its_group_ended_it_and_not_that_our_cancel_came_too_late() -> None:
+    """The answer to a cancel that crossed the group's own took the place of the reason."""
+    desk, target, stop = protected()
+    desk.fill(target, price="0.80")
+    assert [each.ref for each in desk.cancels] == [stop.ref]  # should the group's own get lost
+    desk.cancelled(desk.order(stop.ref))
+    desk.message(stop, 202, GROUP_FILLED)
+    desk.message(stop, 10148, "OrderId 3 that needs to be cancelled cannot be cancelled, state: Cancelled.")
+    assert desk.order(stop.ref).message == f"202 {GROUP_FILLED}"
+    assert not desk.alarms
+
+
+def test_the_partner_says_that_its_group_ended_it_whatever_comes_first() -> None:
+    desk, target, stop = protected()
+    desk.fill(target, price="0.80")
+    desk.message(stop, 10148, "OrderId 3 that needs to be cancelled cannot be cancelled, state: Cancelled.")
+    desk.cancelled(desk.order(stop.ref))
+    desk.message(stop, 202, GROUP_FILLED)
+    assert desk.order(stop.ref).message == f"202 {GROUP_FILLED}"
+
+
+@pytest.mark.parametrize("code", [161, 10147, 10148])
+def test_that_a_cancel_came_too_late_takes_the_place_of_no_reason(code: int) -> None:
+    desk = seller()
+    order = desk.enter("10:01")
+    desk.ack(order)
+    desk.tick(300)
+    desk.cancelled(desk.order(order.ref))
+    desk.message(order, code, "cannot be cancelled, state: Cancelled.")
+    assert desk.order(order.ref).message == "its tries are used up"
 
 
 def test_the_group_cancels_the_partner_before_the_fill_is_reported() -> None:
@@ -194,7 +227,7 @@ def test_that_a_group_cancels_its_rest_is_no_alarm(*, is_filled_first: bool) -> 
     if not is_filled_first:
         desk.send(desk.execution(target, target.legs[0], 1, "0.80"))
     desk.report(target, BrokerStatus.FILLED, 1)
-    desk.message(stop, 202, "Order Canceled - reason:OCA group member was filled")
+    desk.message(stop, 202, GROUP_FILLED)
     desk.tick(1)
     assert (desk.position.state, desk.position.exit_reason) == ("closed", "target")
     assert not desk.alarms
