@@ -20,6 +20,7 @@ from engine.order.price import ticks_of
 from engine.review.amounts import FULL_DAY, clock, money, plain
 from engine.review.market import deviation, example_view, level
 from engine.spec.nouns.condition import Unit
+from engine.spec.nouns.order import Start
 from engine.turn.bounds import risk_floor, stated_floor
 from engine.turn.choosing import counted, opening_commission, opening_parts, price_legs
 
@@ -107,7 +108,9 @@ def example_of(plan: Plan) -> Example | None:
 def floors(
     plan: Plan, selection: Selection, commission: Decimal, quantity: int
 ) -> tuple[Decimal | None, Decimal | None]:
-    """Return the least net prices per share that `max_loss_per_trade` and `require` allow."""
+    """Return the least net prices per share that `max_loss_per_trade` and `require` allow: none of a market order."""
+    if plan.order.start is Start.MARKET:
+        return None, None
     parts = _counted(plan, selection)
     shares = LOT * quantity
     by_risk = risk_floor(plan.risk.max_loss_per_trade, least_payoff(parts), shares, commission)
@@ -161,7 +164,9 @@ def _counted(plan: Plan, selection: Selection) -> tuple[payoff.Part, ...]:
 def _basis(plan: Plan, net: Decimal, *, is_bound: bool) -> str:
     if is_bound:
         return "the least credit" if net >= 0 else "the largest debit"
-    return "its own price" if plan.order.price is not None else f"{plan.order.start.value} in the example"
+    if plan.order.price is not None:
+        return "its own price"
+    return f"{(Start.MID if plan.order.start is Start.MARKET else plan.order.start).value} in the example"
 
 
 def _scaled(selection: Selection, view: View, net: Decimal) -> tuple[float, ...]:

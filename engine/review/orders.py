@@ -13,6 +13,8 @@ from engine.review.worst import is_fixed
 from engine.spec.nouns.order import Start, Then
 from engine.turn.closing import UNWIND_LADDER
 
+_ENDS_OF_ENTRIES = (Then.CANCEL, Then.UNWIND)
+
 
 def orders(subject: Subject) -> Section:
     """Return how entries are worked, then how exits are that say nothing else."""
@@ -49,10 +51,17 @@ def _one_by_one_out(order: Order) -> str:
 
 def ladder_words(order: Order) -> str:
     """Return how an order is priced and stepped: `a limit at mid, 0.05 worse every 10 s, 6 tries`."""
-    if order.start is Start.MARKET and order.price is None and not order.adaptive:
-        return "at market"
+    if order.start is Start.MARKET:
+        return _entry_at_market(order) if order.then in _ENDS_OF_ENTRIES else "at market"
     parts = [f"a limit at {start_words(order)}", _stepped(order), _algorithm(order), _after(order)]
     return ", ".join(part for part in parts if part)
+
+
+def _entry_at_market(order: Order) -> str:
+    """Return how an order that enters at market is worked: an exit's has no tries and no algorithm."""
+    wait = amounts.duration(order.wait)
+    often = f"for {wait}, 1 try" if order.tries == 1 else f"{order.tries} tries of {wait}{_between_two(order)}"
+    return ", ".join(part for part in ("a market order, which no price bounds", often, _algorithm(order)) if part)
 
 
 def start_words(order: Order) -> str:
@@ -67,8 +76,8 @@ def _stepped(order: Order) -> str:
     pause = ""
     if order.pause and is_endless:
         pause = f", after each a pause of {amounts.duration(order.pause)} without an order"
-    elif order.pause and order.tries > 1:
-        pause = f" and a pause of {amounts.duration(order.pause)} between two"
+    else:
+        pause = _between_two(order)
     if order.step is None or (order.tries == 1 and not is_endless):
         moves = f"set anew to the quote every {wait}" if is_endless or order.tries > 1 else f"for {wait}"
         return f"{moves}{pause}" if is_endless else f"{moves}, {tries}{pause}"
@@ -76,6 +85,11 @@ def _stepped(order: Order) -> str:
     if is_endless:
         return f"{step}{pause}, never past natural"
     return f"{step}, {tries}{pause}{_furthest(order)}, never past natural"
+
+
+def _between_two(order: Order) -> str:
+    has_pause = order.pause and order.tries > 1
+    return f" and a pause of {amounts.duration(order.pause)} between two" if has_pause else ""
 
 
 def _furthest(order: Order) -> str:

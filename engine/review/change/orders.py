@@ -8,7 +8,7 @@ from typing import Any
 from engine.compile.orders import exit_order_of
 from engine.compile.plan import Order
 from engine.review import amounts
-from engine.review.change.facet import Edit, Judge, Verdict, told
+from engine.review.change.facet import Edit, Judge, Verdict
 from engine.review.change.key import Key, Keys, Within
 from engine.review.orders import floor_words, ladder_words, start_words
 from engine.review.subject import Subject
@@ -37,8 +37,8 @@ def _steps(order: Order) -> Decimal:
 
 def worst_price(order: Order, leaving: bool, subject: Subject) -> str:
     """Return the worst price an order may pay, in words."""
-    if order.start is Start.MARKET and order.price is None and not order.adaptive:
-        return "at market, whatever is asked: no price bounds it"
+    if order.start is Start.MARKET:
+        return f"at market{', whatever is asked' if leaving else ''}: no price bounds it"
     if order.then is Then.MARKET:
         return "at market after the last try: no price bounds it"
     if leaving and _stays(order):
@@ -163,6 +163,8 @@ def _also_out(edit: Edit, leaving: bool) -> str:
     """Say that exits follow the entry's ladder, where no text gives them one of their own."""
     if leaving or any(side.spec.exit_order is not None for side in edit.sides.both):
         return ""
+    if edit.now.noun.start is Start.MARKET:
+        return f"; exits leave from {start_words(exit_order_of(edit.sides.now.spec))}, until done (no exit_order)"
     return "; exits leave by the same ladder, from their side, until done (no exit_order)"
 
 
@@ -175,6 +177,17 @@ def judge_then(leaving: bool) -> Judge:
         if edit.new is Then.UNWIND:
             return Verdict("a leg without its partner is closed, at last at market")
         return Verdict("a leg without its partner is kept", is_worse=True)
+
+    return judge
+
+
+def _judge_adaptive(leaving: bool) -> Judge:
+    """Return the judge of the broker's algorithm, which an exit at market is not given to."""
+
+    def judge(edit: Edit) -> Verdict:
+        if edit.now.noun.start is not Start.MARKET:
+            return Verdict("the broker's algorithm decides within the limit")
+        return Verdict("nothing: an exit at market has no algorithm" if leaving else "the broker's algorithm decides")
 
     return judge
 
@@ -212,7 +225,7 @@ def keys_of_order(leaving: bool) -> Keys:
         "adaptive": Key(
             key="adaptive",
             said=lambda value, _: ", ".join(each.value for each in value),
-            judge=told("the broker's algorithm decides within the limit"),
+            judge=_judge_adaptive(leaving),
         ),
         "leg_by_leg": Key(key="leg_by_leg", said=lambda value, _: ", ".join(value), judge=judge_sequence),
         "path": Within(""),
@@ -229,8 +242,7 @@ def judge_own_order(edit: Edit) -> Verdict:
     if now is None:
         return Verdict("it leaves by no ladder: it rests at the broker, or settles")
     if was is None:
-        unbounded = now.then is Then.MARKET or (now.start is Start.MARKET and not now.adaptive)
-        return Verdict(f"worst price {worst_price(now, True, edit.sides.now)}", is_worse=unbounded)
+        return Verdict(f"worst price {worst_price(now, True, edit.sides.now)}", is_worse=now.ends_at_market)
     words = (worst_price(was, True, edit.sides.was), worst_price(now, True, edit.sides.now))
     said = f"worst price {words[1]}" if words[0] == words[1] else f"worst price {words[0]} -> {words[1]}"
     if is_slower(was, now):

@@ -278,6 +278,7 @@ def test_another_settlement() -> None:
 
 LEAVES_AT_MARKET = "  - stop: {cost: 2x credit}\n    order: market\n"
 RESTS = "  - stop: {cost: 2x credit}\n    resting: true\n"
+TO_MARKET = "{start: mid, step: 0.05, wait: 10s, tries: 6, then: market}"
 
 
 def test_an_exit_that_rested_and_now_has_an_order_of_its_own() -> None:
@@ -289,6 +290,34 @@ def test_an_exit_that_rested_and_now_has_an_order_of_its_own() -> None:
     assert order.words == "worst price at market, whatever is asked: no price bounds it"
     back = change_at(compared(watched, PUT), "exits.stop.order")
     assert (back.old, back.new, back.is_worse) == ("at market", "", False)
+
+
+def test_an_entry_at_market_has_no_worst_price() -> None:
+    """It was said to be bounded by natural, as a limit is."""
+    limit = edited(PUT, ("start: mid, step: 0.05,", "start: mid, adaptive: normal,"))
+    at_market = edited(limit, ("start: mid,", "start: market,"))
+    start = change_at(compared(limit, at_market), "order.start")
+    assert (start.old, start.new, start.is_worse) == ("mid", "market", True)
+    assert start.words == (
+        "worst price 0.00 from mid, at most natural, never under 1.00 (require) -> at market: no price bounds it; "
+        "exits leave from mid, until done (no exit_order)"
+    )
+    urgent = change_at(compared(at_market, edited(at_market, ("normal", "urgent"))), "order.adaptive")
+    assert urgent.words == "the broker's algorithm decides"
+    assert change_at(compared(limit, edited(limit, ("normal", "urgent"))), "order.adaptive").words.endswith("the limit")
+
+
+@pytest.mark.parametrize("order", ["{start: market}", "{start: market, adaptive: urgent}", TO_MARKET])
+def test_an_exit_that_comes_to_a_market_order_has_no_worst_price(order: str) -> None:
+    """One at market that names an algorithm, which it is not given to, was said to get natural."""
+    watched = edited(PUT, (RESTS, "  - stop: {cost: 2x credit}\n    order: {start: mid, step: 0.05}\n"))
+    at_market = edited(watched, ("    order: {start: mid, step: 0.05}\n", f"    order: {order}\n"))
+    gone = change_at(compared(PUT, at_market), "exits.stop.order")
+    assert gone.is_worse
+    assert gone.words.endswith("no price bounds it")
+    (change,) = compared(watched, at_market).changes
+    assert change.is_worse
+    assert "no price bounds it" in change.words
 
 
 def test_an_exit_with_an_order_that_now_settles() -> None:
@@ -520,9 +549,6 @@ def test_an_exit_that_takes_longer_goes_on_losing(
     assert change.words.endswith("until then a loss runs on")
     (back,) = compared(*reversed(texts)).changes
     assert "a loss runs on" not in back.words
-
-
-TO_MARKET = "{start: mid, step: 0.05, wait: 10s, tries: 6, then: market}"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from engine.review.explain import explain_bot
 from engine.review.text import text_of
 from engine.spec.load import load_text
 from tests.unit.compile.document import CONDOR, changed
+from tests.unit.review.test_change_marks import PUT, edited
 
 
 def told(text: str = CONDOR) -> str:
@@ -247,3 +248,38 @@ def test_windows_parts_and_preferences_are_told(old: str, new: str, line: str) -
 def test_a_part_is_priced_without_the_dollars_of_the_whole() -> None:
     text = told(changed("target: {profit: 50%}", "target: {profit: 50%}\n    close: 50%"))
     assert "0.50 sold: bought back at about 0.25\n" in text
+
+
+AT_MARKET = "{adaptive: [normal, urgent], start: market, wait: 300s, tries: 2, pause: 1m}"
+
+
+@pytest.mark.parametrize(
+    ("order", "line"),
+    [
+        (
+            AT_MARKET,
+            "in: a market order, which no price bounds, 2 tries of 5 minutes and a pause of 1 minute between two, "
+            "given to the broker's adaptive algorithm (normal, then urgent)",
+        ),
+        (
+            "{adaptive: normal, start: market, wait: 300s}",
+            "in: a market order, which no price bounds, for 5 minutes, 1 try, given to the broker's adaptive algorithm "
+            "(normal)",
+        ),
+    ],
+)
+def test_an_entry_at_market_is_no_limit_and_has_no_bound(order: str, line: str) -> None:
+    """It was called a limit at market, never under the credit that `require` asks of the mid."""
+    text = edited(PUT, ("{start: mid, step: 0.05, wait: 10s, tries: 3, then: cancel}", order))
+    assert f"{line}\n" in told(text)
+    assert "never under" in told(PUT)
+    assert "never under" not in told(text)
+    assert "sold, mid in the example, after all commissions" in told(text)
+    assert "a trade at expiry in the example" in told(text)
+    assert "out: a limit at mid" in told(text)
+
+
+def test_an_exit_at_market_has_no_algorithm() -> None:
+    text = edited(PUT, ('  - time: "15:30"\n', '  - time: "15:30"\n    order: {start: market, adaptive: urgent}\n'))
+    assert "; at market\n" in told(text)
+    assert "algorithm" not in told(text)
