@@ -37,6 +37,7 @@ class OrderReport:
 
     Prices are signed as the wire has them; None when the message does not say. quantity and side None likewise.
     kind, time_in_force: words of OrderType and TimeInForce, the broker's own word for any other, "" when not told.
+    con_id: the broker's number of the contract, or of the combo as a whole; 0 when not told.
     """
 
     at: datetime
@@ -54,6 +55,7 @@ class OrderReport:
     side: Side | None = None
     kind: str = ""
     time_in_force: str = ""
+    con_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)

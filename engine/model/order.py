@@ -219,6 +219,13 @@ class Order:
             return replace(self, quantity=quantity, limit_price=price, former=former)
         return replace(self, quantity=quantity, stop_price=price, former=former)
 
+    def with_con_id(self, con_id: int) -> "Order":
+        """Return the order with the broker's number of its contract, unless it has one: a combo's legs have others."""
+        if not con_id or self.is_combo or self.legs[0].option.con_id:
+            return self
+        (leg,) = self.legs
+        return replace(self, legs=(replace(leg, option=replace(leg.option, con_id=con_id)),))
+
     @property
     def wire_side(self) -> Side:
         """The side the broker is told: a combo is always bought."""

@@ -66,7 +66,7 @@ def on_order(work: Work, event: OrderReport) -> None:
     if is_second(work, order, event):
         return
     is_first = not order.perm_id
-    changed = order
+    changed = numbered = order.with_con_id(event.con_id) if order.status.is_live else order
     if event.perm_id and event.perm_id != order.perm_id:
         changed = replace(changed, perm_id=event.perm_id)
     if event.order_id and event.order_id != order.order_id and event.client_id == work.state.client_id:
@@ -76,7 +76,7 @@ def on_order(work: Work, event: OrderReport) -> None:
     if event.average_price is not None and event.filled:
         changed = replace(changed, average_price=event.average_price)
     changed = _with_status(changed, event.status)
-    if changed != order:
+    if changed != order or numbered is not order:  # options that differ by their number alone are equal
         order = work.put_order(changed)
         wake(work, order.bot, 0.0)
     if not order.status.is_live and event.status in _ALIVE:

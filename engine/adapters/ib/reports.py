@@ -105,6 +105,7 @@ def open_order(fields: list[str], at: datetime, version: int, account: str) -> O
         side=_SIDES.get(fields[13]),
         kind=_KINDS.get(fields[15], fields[15]),
         time_in_force=fields[18].lower(),
+        con_id=convert.whole(fields[2]),
     )
 
 
@@ -160,6 +161,7 @@ def completed_order(fields: list[str], at: datetime, version: int, account: str)
         quantity=convert.decimal(fields[13]),
         limit_price=limit,
         stop_price=stop,
+        con_id=convert.whole(fields[1]),
     )
 
 

@@ -290,6 +290,7 @@ def test_open_orders() -> None:
         found = reports.open_order(fields, AT, 178, ACCOUNT)
         assert isinstance(found, reports.OrderReport)
         assert (found.order_id, found.perm_id) == (order["orderId"], order["permId"])
+        assert found.con_id == told["contract"]["conId"]
         assert (found.status, found.side, found.quantity) == (BrokerStatus.SUBMITTED, Side.BUY, Decimal(100))
         assert found.limit_price == Decimal(wire(order["lmtPrice"]))
         assert found.stop_price is None  # an auxPrice of 0 on a limit order is none

@@ -49,6 +49,7 @@ def test_open_order(version: int) -> None:
         side=Side.BUY,
         kind="market",
         time_in_force="day",
+        con_id=265598,
     )
 
 

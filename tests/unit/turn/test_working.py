@@ -708,3 +708,30 @@ def test_32_a_fill_that_was_taken_back_owes_no_commission() -> None:
     desk.send(report)
     desk.send(replace(report, exec_id=report.exec_id[:-1] + "2", quantity=Decimal(0)))
     assert desk.position.owed == 0
+
+
+# ---------------------------------------------------------------- the broker's number of the contract
+
+
+def test_an_order_of_one_leg_learns_the_number_of_its_contract_from_the_broker() -> None:
+    """It was known of orders that had filled alone."""
+    desk = Desk((text_of("seller", **SELLER),), at="10:00")
+    order = desk.enter("10:01")
+    desk.ack(order)  # orderStatus alone does not tell it
+    assert desk.order(order.ref).legs[0].option.con_id == 0
+    acknowledged = desk.events[-1]
+    desk.send(replace(acknowledged, con_id=77))
+    desk.send(replace(acknowledged, con_id=78))
+    desk.cancelled(desk.order(order.ref))
+    assert desk.order(order.ref).status is OrderStatus.CANCELLED
+    assert desk.order(order.ref).legs[0].option.con_id == 77
+    recorded = [record.data for record in desk.said(Kind.ORDER) if record.data["ref"] == order.ref]
+    assert [data["legs"][0]["option"]["con_id"] for data in recorded][-1] == 77
+
+
+def test_the_number_of_a_combo_is_that_of_none_of_its_legs() -> None:
+    desk = Desk((text_of(),))
+    order = desk.enter()
+    desk.ack(order)
+    desk.send(replace(desk.events[-1], con_id=28812380))
+    assert {leg.option.con_id for leg in desk.order(order.ref).legs} == {0}
