@@ -9,6 +9,10 @@ from engine.model.values import dataclass, replace
 
 FILLS_KEPT = timedelta(days=30)
 """How long an execution of a position that is over is remembered. The broker repeats those of a week at most."""
+NEXT_TRY, TRIES_USED_UP = "its next try is a new order", "its tries are used up"
+"""Why an order is taken back whose time is up: its ladder goes on with a new one, or with none."""
+WANTED_BACK_FOR = " (before: "
+"""What stands in the message of an order between the broker's answer to its cancel and why it was taken back."""
 
 
 class Side(Enum):

@@ -4,6 +4,7 @@ Dollars as plain numbers, New York dates and times as text. `trades` and its kin
 under its asked name; docs/store.md explains each.
 """
 
+from engine.model.order import NEXT_TRY, TRIES_USED_UP, WANTED_BACK_FOR
 from engine.store.dialect import Dialect
 
 _WHEN_CLOSED = "CASE WHEN status = 'CLOSED' THEN {} END"
@@ -82,10 +83,24 @@ CREATE VIEW orders AS SELECT
        WHEN state = 'filled' THEN 'FILLED' ELSE 'CANCELLED' END AS status,
   {_money(sql, "fill_price")}, {sql.new_york("fill_time")} AS fill_time, quantity, filled,
   CASE WHEN algo_priority IS NULL THEN NULL ELSE 'Adaptive' END AS algo_strategy, algo_priority,
-  kind AS order_type, {_money(sql, "limit_price", "stop_price", "mid")}, purpose, reason, state, message, attempt,
-  oca_group, {sql.new_york("prepared_at")} AS prepared_at, {sql.new_york("changed_at")} AS changed_at, legs
+  kind AS order_type, {_money(sql, "limit_price", "stop_price", "mid")}, purpose, reason, state,
+  {_cancel_reason(sql)} AS cancel_reason, message, attempt, oca_group,
+  {sql.new_york("prepared_at")} AS prepared_at, {sql.new_york("changed_at")} AS changed_at, legs
 FROM order_rows
 """
+
+
+def _cancel_reason(sql: Dialect) -> str:
+    """Return SQL for why an order that is over has not filled whole; null of one that has, or may still fill."""
+    is_late = " OR ".join(sql.contains("message", words) for words in (TRIES_USED_UP, NEXT_TRY))
+    partner = "SELECT 1 FROM order_rows AS other WHERE other.position = order_rows.position AND other.filled > 0"
+    has_partner = f"EXISTS ({partner} AND other.oca_group = order_rows.oca_group AND other.ref <> order_rows.ref)"
+    is_ours = sql.contains("message", WANTED_BACK_FOR)
+    return f"""CASE WHEN state IN ('refused', 'denied') THEN 'REFUSED' WHEN state = 'abandoned' THEN 'NOT_FOUND'
+       WHEN state <> 'cancelled' THEN NULL WHEN {is_late} THEN 'TIMEOUT'
+       WHEN oca_group <> '' AND {has_partner} THEN 'OCA'
+       WHEN NOT {is_ours} AND (message = '' OR substr(message, 1, 1) BETWEEN '0' AND '9') THEN 'BROKER'
+       ELSE 'WITHDRAWN' END"""
 
 
 def _fills(sql: Dialect) -> str:

@@ -6,7 +6,7 @@ from math import ceil
 from engine.fill.book import TOLD_LATE, when_dealt
 from engine.fill.today import realized_since
 from engine.model.money import ZERO
-from engine.model.order import Order, OrderStatus, Purpose
+from engine.model.order import NEXT_TRY, Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.model.session import exchange_date
 from engine.model.values import replace
@@ -19,7 +19,6 @@ from engine.turn.judging import wake
 from engine.turn.leaving import is_trading, leave, nothing_to_roll_into, pursue
 from engine.turn.protecting import PROTECT, note_gone
 from engine.turn.resting import (
-    NEXT_TRY,
     REARM_LIMIT,
     RESTING,
     cancel,

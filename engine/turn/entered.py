@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from engine.model.order import Order, OrderStatus
+from engine.model.order import NEXT_TRY, Order, OrderStatus
 from engine.model.position import Position
 from engine.model.values import replace
 from engine.record.record import Kind
@@ -13,7 +13,7 @@ from engine.turn.leaving import is_trading, pursue
 from engine.turn.opening import next_stage, send_opening
 from engine.turn.program import CompiledBot
 from engine.turn.refusing import kept_out
-from engine.turn.resting import NEXT_TRY, place_resting
+from engine.turn.resting import place_resting
 from engine.turn.runaway import stop_runaway
 from engine.turn.state import Trading
 from engine.turn.turned_away import broker_words, taken_back_for

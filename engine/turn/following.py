@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from engine.model.command import Replace
-from engine.model.order import Order, OrderStatus, OrderType, Purpose
+from engine.model.order import NEXT_TRY, TRIES_USED_UP, Order, OrderStatus, OrderType, Purpose
 from engine.model.quotes import NO_BID
 from engine.model.values import replace
 from engine.order.draft import parts_of, wire_price
@@ -20,7 +20,7 @@ from engine.turn.judging import wake
 from engine.turn.opening import no_price
 from engine.turn.program import CompiledBot
 from engine.turn.reports import conclude, has_reason, is_not_found
-from engine.turn.resting import GRACE, NEXT_TRY, ask_back, cancel
+from engine.turn.resting import GRACE, ask_back, cancel
 from engine.turn.rolling import next_rung
 from engine.turn.turned_away import INACTIVE, broker_words, last_words
 from engine.turn.work import Work
@@ -101,7 +101,7 @@ def _next_entry_try(work: Work, order: Order) -> None:
     bot = work.governing(position)
     ladder = bot.plan.order
     if order.attempt >= ladder.tries:
-        cancel(work, order, "its tries are used up")
+        cancel(work, order, TRIES_USED_UP)
         return
     is_legged = bool(ladder.leg_by_leg) and order.legs[0].name != ladder.leg_by_leg[0]
     if not is_legged and not order.has_fills and not still_holds(work, bot, position):
@@ -127,7 +127,7 @@ def _next_closing_try(work: Work, order: Order) -> None:
         return
     ladder = exit_ladder(work.governing(position), order.reason)
     if ladder.then is Then.MARKET and order.attempt >= ladder.tries:
-        cancel(work, order, "its tries are used up: a market order follows")
+        cancel(work, order, f"{TRIES_USED_UP}: a market order follows")
         return
     if _is_new_order(ladder, order):
         cancel(work, order, NEXT_TRY)
@@ -139,7 +139,7 @@ def _next_roll_try(work: Work, order: Order, bot: CompiledBot) -> None:
     """Step the limit of a roll, never past what it requires; after its last try nothing was found to roll into."""
     planned = next((each for each in bot.plan.exits if each.name == order.reason), None)
     if planned is None or order.attempt >= planned.order.tries:
-        cancel(work, order, "its tries are used up")
+        cancel(work, order, TRIES_USED_UP)
         return
     net, missing = next_rung(work, order, bot, planned)
     if net is None:

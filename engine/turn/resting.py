@@ -28,8 +28,6 @@ CANCEL_PATIENCE = timedelta(seconds=10)
 GRACE = timedelta(seconds=40)
 """How long an order of which nothing was heard may still be on its way: only what the broker is asked after that says
 whether it has it."""
-NEXT_TRY = "its next try is a new order"
-"""Why an order is taken back whose ladder goes on with a new one: after a pause, or at another priority."""
 REARM_LIMIT = 1
 """How often resting orders that somebody cancelled are put back before a person must look."""
 

@@ -7,28 +7,27 @@ his last word is the answer to our cancel; why we wanted the order back stands b
 from collections.abc import Sequence
 from itertools import takewhile
 
-from engine.model.order import Order, OrderStatus
+from engine.model.order import WANTED_BACK_FOR, Order, OrderStatus
 from engine.turn.message_codes import INFORMATION, NOT_CANCELLED
 
 INACTIVE = "it was inactive"
-_BEFORE = " (before: "
 
 
 def answered(message: str, words: str) -> str:
     """Return the broker's answer to a cancel, and behind it why the order was taken back."""
     reason = taken_back_for(message)
-    return f"{words}{_BEFORE}{reason})" if reason else words
+    return f"{words}{WANTED_BACK_FOR}{reason})" if reason else words
 
 
 def taken_back_for(message: str) -> str:
     """Return why an order was taken back, whatever the broker has answered to its cancel."""
-    _, is_answer, reason = message.partition(_BEFORE)
+    _, is_answer, reason = message.partition(WANTED_BACK_FOR)
     return reason.removesuffix(")") if is_answer else message
 
 
 def last_words(message: str) -> str:
     """Return the last words on an order, without why it was taken back before them."""
-    return message.partition(_BEFORE)[0]
+    return message.partition(WANTED_BACK_FOR)[0]
 
 
 def broker_words(order: Order) -> str:

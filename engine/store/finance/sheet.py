@@ -38,8 +38,8 @@ class Sheet:
 _TEXTS = frozenset((
     "strategy_id", "trade_date", "symbol", "expiration", "entry_time", "exit_time", "exit_reason", "exit_name",
     "status", "position", "state", "digest", "legs", "ref", "action", "bracket_type", "fill_time",
-    "algo_strategy", "algo_priority", "order_type", "purpose", "reason", "message", "oca_group", "prepared_at",
-    "changed_at", "exec_id", "leg", "contract", "executed_at", "snapshot_time", "date",
+    "algo_strategy", "algo_priority", "order_type", "purpose", "reason", "cancel_reason", "message", "oca_group",
+    "prepared_at", "changed_at", "exec_id", "leg", "contract", "executed_at", "snapshot_time", "date",
 ))  # fmt: skip
 _WHOLES = frozenset((
     "id", "trade_id", "trades_count", "winning_trades", "losing_trades", "entry_filled", "ibkr_order_id",

@@ -17,7 +17,7 @@ from store_day import CONDOR, DAY, SELLER, at, condor_records, entity, seller_re
 
 from engine.decide.bot_day import BotDay
 from engine.model.contract import Option, Right
-from engine.model.order import Order, OrderStatus, Purpose
+from engine.model.order import NEXT_TRY, TRIES_USED_UP, Order, OrderStatus, Purpose
 from engine.model.position import Position, PositionLeg
 from engine.model.session import EXCHANGE_ZONE
 from engine.record.codec import decode
@@ -28,6 +28,7 @@ from engine.store.open import open_store
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.store.tables import PROJECTIONS
+from engine.turn.turned_away import answered
 from engine.web.book import greeks
 from engine.web.picture_of_store import picture_of_store
 
@@ -97,6 +98,50 @@ def test_a_short_put_in_trades_and_its_bracket_in_orders(day_place: Place) -> No
     assert (orders[1]["limit_price"], orders[2]["stop_price"]) == (2.03, 15.21)
 
 
+def of_seller(purpose: Purpose) -> Order:
+    """Return the last state of the put seller's order of this purpose."""
+    data = [dict(each.data) for each in seller_records() if each.kind is Kind.ORDER]
+    return [order for order in (decode(Order, each) for each in data) if order.purpose is purpose][-1]
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "told"),
+    [
+        (OrderStatus.CANCELLED, TRIES_USED_UP, "TIMEOUT"),
+        (OrderStatus.CANCELLED, NEXT_TRY, "TIMEOUT"),
+        (OrderStatus.CANCELLED, answered(NEXT_TRY, "10148 OrderId 2 cannot be cancelled"), "TIMEOUT"),
+        (OrderStatus.CANCELLED, f"{TRIES_USED_UP}: a market order follows", "TIMEOUT"),
+        (OrderStatus.CANCELLED, "its conditions no longer hold", "WITHDRAWN"),
+        (OrderStatus.CANCELLED, answered("killed", "161 cannot be cancelled now"), "WITHDRAWN"),
+        (OrderStatus.CANCELLED, "202 Order Canceled - reason:no market is open", "BROKER"),
+        (OrderStatus.CANCELLED, "", "BROKER"),
+        (OrderStatus.REFUSED, "201 Order rejected - reason: no", "REFUSED"),
+        (OrderStatus.DENIED, "more than max_open", "REFUSED"),
+        (OrderStatus.ABANDONED, "10147 OrderId 2 is not found.", "NOT_FOUND"),
+        (OrderStatus.CANCELLING, TRIES_USED_UP, None),
+        (OrderStatus.WORKING, "", None),
+        (OrderStatus.FILLED, TRIES_USED_UP, None),
+    ],
+)
+def test_an_order_that_is_over_says_in_one_word_why(
+    place: Place, status: OrderStatus, message: str, told: str | None
+) -> None:
+    """An attempt that was not filled in time is kept with the reason TIMEOUT (requirement A2)."""
+    order = replace(of_seller(Purpose.ENTRY), status=status, message=message)
+    path = store_of(place, [entity(Kind.ORDER, at("09:36"), order)])
+    (found,) = rows(path, "SELECT cancel_reason, message FROM orders")
+    assert found == {"cancel_reason": told, "message": message}
+
+
+def test_an_order_whose_partner_has_filled_was_ended_by_its_group(place: Place) -> None:
+    target, stop = of_seller(Purpose.TARGET), of_seller(Purpose.STOP)
+    filled = replace(stop, status=OrderStatus.FILLED, leg_filled=(1,))
+    gone = replace(target, status=OrderStatus.CANCELLED, message="the position is closed")
+    path = store_of(place, [entity(Kind.ORDER, at("10:00"), each) for each in (filled, gone)])
+    found = rows(path, "SELECT bracket_type, cancel_reason FROM orders ORDER BY id")
+    assert [tuple(each.values()) for each in found] == [("TAKE_PROFIT", "OCA"), ("STOP_LOSS", None)]
+
+
 def test_open_positions_carry_the_latest_snapshot(day_place: Place) -> None:
     (held,) = rows(day_place, "SELECT * FROM open_positions")
     assert (held["current_bid"], held["current_ask"], held["current_mid"]) == (4.98, 5.02, 5.0)
@@ -126,7 +171,7 @@ def test_a_day_whose_entry_was_not_filled_says_why(place: Place) -> None:
         for record in seller_records()
         if record.kind is Kind.ORDER and record.data["purpose"] == "entry"
     ]
-    cancelled = replace(entry, status=OrderStatus.CANCELLED, message="its tries are used up")
+    cancelled = replace(entry, status=OrderStatus.CANCELLED, message=TRIES_USED_UP)
     day = BotDay(bot=SELLER, date=DAY, entries=1)
     path = store_of(place, [entity(Kind.ORDER, at("09:36"), cancelled), entity(Kind.BOT_DAY, at("09:36"), day)])
     asked = f"SELECT skipped FROM bot_days WHERE strategy_id = '{SELLER}'"
@@ -421,7 +466,7 @@ def test_asked_columns_are_there(day_place: Place) -> None:
         "spy_entry_ask spx_entry_bid spx_entry_ask entry_credit entry_filled spy_exit_price spx_exit_price exit_cost "
         "final_pnl commissions legs",
         "orders": "ibkr_order_id ibkr_perm_id ibkr_con_id parent_order_id action bracket_type status fill_price "
-        "fill_time quantity algo_strategy algo_priority",
+        "fill_time quantity algo_strategy algo_priority cancel_reason",
         "position_snapshots": "current_bid current_ask current_mid underlying_price delta gamma theta vega iv "
         "unrealized_pnl",
         "daily_summary": "date trades_count winning_trades losing_trades total_pnl total_commissions net_pnl "
