@@ -429,9 +429,12 @@ def _speed(text: str | None) -> float | None:
 
 
 def _begin_log(screen: "Screen", options: "RunOptions") -> None:
-    """Send warnings to the screen, and all that the program logs to a file; a run goes on without the file."""
+    """Send warnings to the screen, and all that the program logs to a file, and to the console if that is set.
+
+    A run goes on without the file.
+    """
     from engine.cli.screen import ScreenHandler
-    from engine.run.log_file import ENGINE, LogFile, write_logs
+    from engine.run.log_file import ENGINE, LogConsole, LogFile, write_logs
     from engine.run.redaction import keep_secret
     from engine.store.secret import database_password
 
@@ -443,6 +446,8 @@ def _begin_log(screen: "Screen", options: "RunOptions") -> None:
             handlers.append(LogFile(options.logs, ENGINE, options.log))
         except StoreError as error:
             screen.warn(error.message)
+    if options.log.on_console:
+        handlers.append(LogConsole(options.log))
     write_logs(*handlers)
 
 

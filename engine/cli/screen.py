@@ -26,6 +26,7 @@ from engine.record.record import Kind, Record
 from engine.run.diary import Diary
 from engine.run.glance import glance
 from engine.run.happening import Happening, Tone, happening
+from engine.run.log_file import takes_terminal
 from engine.run.observe.telling import observed, title
 from engine.run.redaction import redacted
 from engine.run.release import release
@@ -58,7 +59,7 @@ class Screen:
         self._desk, self._options = desk, options
         self._console = _console()
         is_drawn = self._console.is_terminal and not self._console.is_dumb_terminal and not plain
-        self._table = LiveTable(self._console) if is_drawn else None
+        self._table = LiveTable(self._console) if is_drawn and not takes_terminal(options.log) else None
         self._diary: Diary | None = None
         self._began = time.monotonic()
         self._is_mute = False

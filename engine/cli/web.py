@@ -90,13 +90,14 @@ def web(store: Place | None, **where: Any) -> None:
 
     Exit code: 0 after Ctrl+C, 2 for misuse, 3 when the store cannot be read or the port is taken.
     """
-    from engine.run.log_file import PAGE, LogFile, write_logs
+    from engine.run.log_file import PAGE, LogConsole, LogFile, write_logs
     from engine.run.settings import read_settings
     from engine.store.latest import chosen_store, data_folder
     from engine.store.queries import StoreReader
 
     settings = read_settings(None, Path.cwd(), data_folder())
-    write_logs(LogFile(settings.logs, PAGE, settings.log_limits))
+    limits = settings.log_limits
+    write_logs(LogFile(settings.logs, PAGE, limits), *([LogConsole(limits)] if limits.on_console else []))
     found = chosen_store(store)
     with StoreReader(found):
         pass  # what is wrong with it is said before anything listens

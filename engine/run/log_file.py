@@ -1,4 +1,4 @@
-"""The program's own log: JSON Lines in a file that is kept small, without secrets.
+"""The program's own log: JSON Lines in a file that is kept small, and on the console if asked, without secrets.
 
 The journal says what was traded and why; this says how the connection, the page and the disk fared.
 """
@@ -9,8 +9,10 @@ import sys
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import TextIO
 
 from engine.model.errors import StoreError, in_words
+from engine.model.printable import printable
 from engine.model.values import dataclass
 from engine.run.redaction import keep_environment_secret, redacted
 from engine.store.latest import make_folder
@@ -24,12 +26,13 @@ LEVELS = ("info", "warning", "error")
 @dataclass(frozen=True, slots=True)
 class LogLimits:
     """How large a log may grow, and what goes into it: megabytes of a file, files (the one that is written included),
-    and the least of LEVELS that is kept.
+    and the least of LEVELS that is kept. on_console: the same lines go to the standard error output as well.
     """
 
     size: int = 10
     files: int = 5
     level: str = "info"
+    on_console: bool = False
 
 
 class JsonFormatter(logging.Formatter):
@@ -72,6 +75,30 @@ class LogFile(RotatingFileHandler):
             problem = sys.exc_info()[1]
             reason = in_words(problem) if isinstance(problem, Exception) else problem
             sys.stderr.write(f"warning: the log {self.baseFilename} cannot be written: {reason}\n")
+
+
+class LogConsole(logging.StreamHandler[TextIO]):
+    """Writes the same lines to the standard error output, for what collects those of containers and services."""
+
+    def __init__(self, limits: LogLimits) -> None:
+        """Begin with the standard error output of this moment."""
+        super().__init__(sys.stderr)
+        self.setFormatter(JsonFormatter())
+        self.setLevel(limits.level.upper())
+        keep_environment_secret()
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line; for a terminal without signs that would steer it."""
+        text = super().format(record)
+        return printable(text) if self.stream.isatty() else text
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Go on without a word: who has read it is gone, and no engine stops for its log."""
+
+
+def takes_terminal(limits: LogLimits) -> bool:
+    """Say whether lines of the log come to a terminal, where a table that is drawn over and over would be torn."""
+    return limits.on_console and sys.stderr.isatty()
 
 
 def write_logs(*handlers: logging.Handler) -> None:

@@ -34,7 +34,7 @@ class Settings:
     setting (`store/secret.py`).
     lines, messages: of what the broker allows a user, contracts streamed at once and messages in a second.
     log_size, log_files, log_level: megabytes of a file of the program's own log, how many files are kept, and the least
-    of what goes into them.
+    of what goes into them. log_console: the same lines go to the standard error output as well.
     """
 
     host: str = "127.0.0.1"
@@ -56,11 +56,12 @@ class Settings:
     log_size: int = 10
     log_files: int = 5
     log_level: str = "info"
+    log_console: bool = False
 
     @property
     def log_limits(self) -> LogLimits:
         """How large the program's own log may grow, and what goes into it."""
-        return LogLimits(self.log_size, self.log_files, self.log_level)
+        return LogLimits(self.log_size, self.log_files, self.log_level, self.log_console)
 
     @property
     def share(self) -> Share:
@@ -181,6 +182,15 @@ def _one_of(words: tuple[str, ...]) -> Callable[[object], str]:
     return word
 
 
+def _yes_or_no(value: object) -> bool:
+    words = {"true": True, "1": True, "false": False, "0": False}
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value in words:
+        return words[value]
+    raise ValueError("true or false is owed")
+
+
 def _path(value: object) -> Path:
     if isinstance(value, (str, Path)) and str(value):
         return Path(value).expanduser()
@@ -220,6 +230,7 @@ _CHECKS: Mapping[str, Callable[[object], object]] = {
     "log_size": _number(1, 1000),
     "log_files": _number(2, 100),
     "log_level": _one_of(LEVELS),
+    "log_console": _yes_or_no,
 }
 _PARTS = ("db_host", "db_port", "db_name", "db_live_name", "db_user")
 assert set(_CHECKS) == {field.name for field in fields(Settings)}

@@ -23,7 +23,7 @@ HALF_DAY = "2026-11-27"
 def day(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path]:
     """Return what a run of put_lite printed, and its store."""
     store = tmp_path_factory.mktemp("run") / "day.db"
-    environment = {"RULEBOT_DATA": str(store.parent / "data")}
+    environment = {"RULEBOT_DATA": str(store.parent / "data"), "RULEBOT_LOG_CONSOLE": "true"}
     sim = ["--paper", "--sim", "--seed", "7", "--speed", "max", "--date", HALF_DAY]
     arguments = ["run", *sim, "--store", str(store), SPEC]
     return CliRunner(env=environment).invoke(main, arguments), store
@@ -52,6 +52,13 @@ def test_the_day_is_told_line_by_line(day: tuple[Result, Path]) -> None:
         assert wanted in lines
     assert any("put_lite  filled: sold " in line for line in lines)
     assert any("put_lite  closed: " in line for line in lines)
+
+
+def test_the_log_is_on_the_console_as_in_its_file(day: tuple[Result, Path]) -> None:
+    result, store = day
+    (kept,) = store.parent.rglob("rulebot.jsonl")
+    assert result.stderr == kept.read_text(encoding="utf-8")
+    assert "rulebot.events" in result.stderr
 
 
 def test_the_report_says_what_the_bot_did(day: tuple[Result, Path]) -> None:

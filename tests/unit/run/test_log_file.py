@@ -4,17 +4,19 @@ import json
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from engine.cli.screen import ScreenHandler, note
+from engine.cli.screen import Screen, ScreenHandler, note
 from engine.model.errors import MisuseError, StoreError
 from engine.run import log_file
 from engine.run.happening import Happening, Tone
-from engine.run.log_file import LogFile, LogLimits, write_logs
+from engine.run.log_file import LogConsole, LogFile, LogLimits, write_logs
 from engine.run.redaction import keep_address_secret, keep_environment_secret, keep_secret, redacted
 from engine.run.settings import load_settings
 
@@ -107,6 +109,66 @@ def test_what_is_below_the_level_does_not_go_into_it(tmp_path: Path) -> None:
     assert [line["text"] for line in lines(path)] == ["the connection is lost"]
     with pytest.raises(MisuseError, match=r"one of info, warning, error is owed, is 'debug'"):
         load_settings(environ={"RULEBOT_LOG_LEVEL": "debug"})
+
+
+class Terminal(StringIO):
+    """A standard error output that people look at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def on_console(folder: Path, monkeypatch: pytest.MonkeyPatch, stream: StringIO, level: str = "info") -> StringIO:
+    """Begin a log whose lines go to this standard error output as well."""
+    monkeypatch.setattr("sys.stderr", stream)
+    limits = load_settings(environ={"RULEBOT_LOG_CONSOLE": "true", "RULEBOT_LOG_LEVEL": level}).log_limits
+    write_logs(LogFile(folder, log_file.ENGINE, limits), LogConsole(limits))
+    return stream
+
+
+def test_the_console_has_the_same_lines_as_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    console = on_console(tmp_path, monkeypatch, StringIO(), level="warning")
+    log.info("connected")
+    log.warning("no login at postgresql://me:hush@host/db \u202e")
+    assert console.getvalue() == (tmp_path / log_file.ENGINE).read_text(encoding="utf-8")
+    (line,) = lines(tmp_path / log_file.ENGINE)
+    assert line["text"] == "no login at postgresql://...@host/db \u202e"
+
+
+def test_lines_of_the_log_steer_no_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    console = on_console(tmp_path, monkeypatch, Terminal())
+    log.warning("turned \u202e around")
+    assert '"turned \ufffd around"' in console.getvalue()
+    assert console.getvalue().count("\n") == 1
+
+
+def test_a_reader_of_the_console_that_has_gone_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    console = on_console(tmp_path, monkeypatch, StringIO())
+    console.close()
+    log.warning("one")
+    assert [line["text"] for line in lines(tmp_path / log_file.ENGINE)] == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("said", "stream", "is_taken"), [("1", Terminal(), True), ("1", StringIO(), False), ("0", Terminal(), False)]
+)
+def test_a_terminal_that_has_the_log_has_no_table(
+    said: str, stream: StringIO, is_taken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines between would tear it. The standard error output of a run with a table may go to a file."""
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setattr("engine.cli.screen._console", lambda: Console(force_terminal=True, file=StringIO()))
+    limits = load_settings(environ={"RULEBOT_LOG_CONSOLE": said}).log_limits
+    screen = Screen(SimpleNamespace(), SimpleNamespace(log=limits), plain=False)  # type: ignore[arg-type]
+    assert (screen._table is None) is is_taken
+
+
+def test_a_console_is_wanted_or_not() -> None:
+    assert load_settings("log_console = true").log_limits.on_console
+    assert not load_settings("log_console = false").log_limits.on_console
+    assert not load_settings().log_limits.on_console
+    with pytest.raises(MisuseError, match=r"RULEBOT_LOG_CONSOLE: true or false is owed, is 'maybe'"):
+        load_settings(environ={"RULEBOT_LOG_CONSOLE": "maybe"})
 
 
 def test_what_cannot_be_written_is_said_once_and_stops_nothing(

@@ -50,6 +50,7 @@ def test_every_setting_has_its_variable() -> None:
         "RULEBOT_LOG_SIZE": "2",
         "RULEBOT_LOG_FILES": "3",
         "RULEBOT_LOG_LEVEL": "warning",
+        "RULEBOT_LOG_CONSOLE": "1",
     }
     assert load_settings(environ=environ) == Settings(
         host="gateway",
@@ -66,6 +67,7 @@ def test_every_setting_has_its_variable() -> None:
         log_size=2,
         log_files=3,
         log_level="warning",
+        log_console=True,
     )
 
 
