@@ -98,15 +98,15 @@ def test_a_commission_changes_at_the_edges_alone() -> None:
 @pytest.mark.parametrize("symbol", ["SPX", "SPY"])
 def test_commissions_are_those_of_the_engine(symbol: str) -> None:
     found = quotes(4, 2, symbol)
-    whole, by_leg = found.estimated(3), found.estimated_by_leg(3)
+    at_mids, at_asks = found.estimated(3), found.estimated_at_asks(3)
     for row in range(COUNT):
         parts = [
             (option, 3, (bid + ask) / 2)
             for option, (bid, ask) in zip(found.options, one_of(found, row)[2], strict=True)
         ]
-        assert whole[row] == estimate(parts) * 100
+        assert at_mids[row] == estimate(parts) * 100
         asks = zip(found.options, found.ask[row].tolist(), strict=True)
-        assert by_leg[row] == sum(estimate([(option, 3, ask)]) for option, ask in asks) * 100
+        assert at_asks[row] == estimate([(option, 3, ask) for option, ask in asks]) * 100
 
 
 def test_the_least_that_structures_pay_is_that_of_the_engine() -> None:

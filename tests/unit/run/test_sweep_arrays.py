@@ -131,6 +131,34 @@ def test_after_an_entry_that_ended_unfilled_the_next_look_is_the_same(every: str
     assert fast == slow
 
 
+LADDERED = """rulebot: 1
+name: plain
+about: Sells a put spread by a long ladder.
+underlying: SPX
+entry: {window: {from: "09:40", to: "12:00"}}
+legs:
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.25}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+order: {start: mid, step: 0.05, wait: 10s, tries: 8, then: cancel}
+exits:
+  - time: "14:30"
+risk: {max_loss_per_trade: $813}
+"""
+
+
+@pytest.mark.parametrize("fewest", [1, 2])
+@pytest.mark.parametrize("fills", FILLS)
+def test_the_least_commission_is_one_of_the_order_in_what_a_trade_may_lose(
+    fills: str, fewest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By arrays each leg had one of its own, and the ladder ended a step too soon."""
+    monkeypatch.setattr(groups, "FEWEST", fewest)
+    (fast,), (slow,) = both([LADDERED], terms(PastDays(seed=20), 6, fills))
+    assert fast.by_arrays >= 3
+    assert fast == slow
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("number", range(6))

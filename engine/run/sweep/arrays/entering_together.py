@@ -193,7 +193,7 @@ class EnteringTogether:
         stated, most = self._group.floor[rows], self._group.most[rows]
         if lowest is None:
             return stated
-        left = (most - quotes.estimated_by_leg(self._group.plan.quantity)) / 100.0
+        left = (most - quotes.estimated_at_asks(self._group.plan.quantity)) / 100.0
         return np.asarray(np.maximum(stated, -lowest / UNIT - left / (LOT * self._group.plan.quantity)))
 
     def _may_be_sent(self, orders: Orders, started: Units, worst: Units | None, most: Cents) -> Mask:

@@ -103,12 +103,9 @@ class Quotes(NamedTuple):
         """Return the estimated commission of one order of all legs."""
         return self._commission((self.bid + self.ask) / 2, quantity)
 
-    def estimated_by_leg(self, quantity: int) -> Cents:
-        """Return the estimated commissions of an order for each leg, bought and sold at the ask."""
-        total = np.zeros(len(self.bid), dtype=np.int64)
-        for leg in range(len(self.flows)):
-            total += self._replace(options=self.options[leg : leg + 1])._commission(self.ask[:, leg, None], quantity)
-        return total
+    def estimated_at_asks(self, quantity: int) -> Cents:
+        """Return the estimated commission of one order of all legs, each at its ask."""
+        return self._commission(self.ask, quantity)
 
     def commission(self, net: Units, quantity: int) -> Amounts:
         """Return the cents of all executions at a net price: legs at their mids, the dearest makes up the rest."""

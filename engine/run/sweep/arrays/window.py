@@ -273,8 +273,8 @@ class Window:
     def _floor(self, lowest: Decimal | None, quoted: Quoted) -> Decimal | None:
         """Return the least net price of the entry, as `turn.bounds.credit_floor` has it."""
         plan = self.bot.plan
-        asks = ((part.option, plan.quantity, ask) for part, (_, ask) in zip(quoted.parts, quoted.sides, strict=True))
-        commission, shares = sum((estimate([each]) for each in asks), ZERO), LOT * plan.quantity
+        asks = [(part.option, plan.quantity, ask) for part, (_, ask) in zip(quoted.parts, quoted.sides, strict=True)]
+        commission, shares = estimate(asks), LOT * plan.quantity
         stated = stated_floor((each.rule for each in self.bot.compiled.require), shares, commission)
         least = risk_floor(plan.risk.max_loss_per_trade, lowest, shares, commission)
         return max((each for each in (stated, least) if each is not None), default=None)
