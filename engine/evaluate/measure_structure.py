@@ -112,11 +112,18 @@ def net_price(view: View, at: str, closing: bool, limit: float, names: tuple[str
 
 
 def entry_price(view: View, at: str, limit: float) -> Reading:
+    """Return what the structure brings (+) or costs (-) per share: as filled, else at an order's price or a quote.
+
+    A quote at which the order is offered for less brings no more than that.
+    """
     if view.held is not None:
         return view.held.entry_price
-    if at != "start":
-        return net_price(view, at, False, limit)
-    return start_price(view, limit)
+    if at == "start":
+        return start_price(view, limit)
+    quoted = net_price(view, at, False, limit)
+    if view.is_offered and view.start_price is not None and isinstance(quoted, float):
+        return min(quoted, view.start_price)
+    return quoted
 
 
 def start_price(view: View, limit: float) -> Reading:

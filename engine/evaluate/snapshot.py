@@ -1,6 +1,7 @@
 """What a rule may look at, at one instant: the market, the day's facts, the structure in question."""
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
@@ -95,6 +96,7 @@ class View:
 
     `legs` is the candidate structure (in `require`) or that of the open position (in exits), empty in entry filters.
     `start_price` is the signed net price per share at which the entry order would start, None if it has none;
+    `is_offered`: it is one that the order may be given, and what the quotes come to counts where it is less only;
     `quantity` the number of structures to be traded or held; `commission` the estimated dollars of opening them.
     `shares_of` gives the account's shares of a symbol, None while they are not known; `is_covered`: shares cover the
     short calls of `legs` that no long call does.
@@ -111,6 +113,7 @@ class View:
         "facts",
         "held",
         "is_covered",
+        "is_offered",
         "legs",
         "margin",
         "memo",
@@ -141,10 +144,17 @@ class View:
         self.quantity = 0
         self.is_covered = False
         self.start_price: float | None = None
+        self.is_offered = False
         self.commission = 0.0
         self.bot_view: Callable[[str], BotView | None] = _no_bot
         self.exposure: Exposure | None = None
         self.margin: Margin | None = None
+
+    def offering(self, net: float) -> "View":
+        """Return the same snapshot as it is for an order at this net price per share of one structure."""
+        view = copy(self)
+        view.start_price, view.is_offered = net, True
+        return view
 
     def level(self, symbol: str) -> float | None:
         """Return the price of an underlying or index, None when it is unknown; looked up once an instant."""

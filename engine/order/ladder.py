@@ -1,10 +1,26 @@
 """The rungs of a price ladder: where an order starts, and what each further try offers."""
 
+from collections.abc import Callable
 from decimal import Decimal
+from typing import NamedTuple
 
+from engine.model.money import CENT, Rounding, TickRule
 from engine.order.price import NetQuote, Part, limit_net, ticks_of
 from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Start
+
+Holds = Callable[[Decimal], bool]
+"""Says of a net price whether what an order is sent for holds at it."""
+
+
+class Bound(NamedTuple):
+    """How far a price may go: never under `floor`, nor to one at which what is judged by the price holds no longer."""
+
+    floor: Decimal | None = None
+    holds: Holds | None = None
+
+
+UNBOUND = Bound()
 
 
 def start_net(ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...], floor: Decimal | None) -> Decimal | None:
@@ -19,9 +35,12 @@ def start_net(ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...], floor: D
 
 
 def rung(
-    ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...], attempt: int, floor: Decimal | None
+    ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...], attempt: int, bound: Bound = UNBOUND
 ) -> Decimal | None:
-    """Return the net limit of try `attempt`: so many steps worse than the start of this moment, never past natural."""
+    """Return the net limit of try `attempt`: so many steps worse than the start of this moment, never past natural.
+
+    Where that would pass the bound, it is the last price before it.
+    """
     if quote.mid is None or quote.natural is None:
         return None
     ticks = ticks_of(parts)
@@ -29,17 +48,37 @@ def rung(
         start = float(_given(ladder.price, quote.mid))
     else:
         start = quote.natural if ladder.start is Start.NATURAL else quote.mid
+    first = limit_net(start, natural=quote.natural, floor=None, ticks=ticks)
     wanted = start - float(ladder.step or 0) * (attempt - 1)
     if attempt > 1 and ladder.step is not None:
-        first = limit_net(start, natural=quote.natural, floor=None, ticks=ticks)
         wanted = float(first - ladder.step * (attempt - 1))
-    return _worth_sending(limit_net(wanted, natural=quote.natural, floor=floor, ticks=ticks), parts)
+    net = _worth_sending(limit_net(wanted, natural=quote.natural, floor=bound.floor, ticks=ticks), parts)
+    if bound.holds is None:
+        return net
+    best = ticks.round(2 * quote.mid - quote.natural, Rounding.UP)
+    return _worth_sending(_last_held(bound.holds, max(first, net), net, best, ticks), parts)
+
+
+def _last_held(holds: Holds, first: Decimal, last: Decimal, best: Decimal, ticks: TickRule) -> Decimal:
+    """Return the last price from `first` down to `last` before one at which it does not hold.
+
+    Where it does not hold at `first`, as when the market has moved since a part has filled: the next better price at
+    which it does, and without any `best`, what the other side of the market would be content with.
+    """
+    price = first
+    if not holds(price):
+        while price < best and not holds(price):
+            price = ticks.round(price + CENT, Rounding.UP)
+        return price
+    while price > last and holds(worse := ticks.round(price - CENT, Rounding.DOWN)):
+        price = worse
+    return price
 
 
 def last_net(ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...]) -> Decimal | None:
     """Return the worst net price that an order may come to while the market stands: its last rung, at most natural."""
     if ladder.start is not Start.MARKET:
-        return rung(ladder, quote, parts, ladder.tries, None)
+        return rung(ladder, quote, parts, ladder.tries)
     return None if quote.natural is None else Decimal(f"{quote.natural:.4f}")
 
 

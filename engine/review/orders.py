@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from engine.compile.orders import exit_order_of
 from engine.compile.plan import Order
+from engine.compile.priced import judged_by_price
 from engine.evaluate.phrases import listed
 from engine.model.counted import counted
 from engine.review import amounts
@@ -119,6 +120,17 @@ def _floor(subject: Subject) -> str:
 
 
 def floor_words(subject: Subject) -> str:
+    """Return what no try goes past, a price and what holds only up to one, and what says so."""
+    return ", ".join(words for words in (_price_words(subject), _judged_words(subject)) if words)
+
+
+def _judged_words(subject: Subject) -> str:
+    """Return the conditions without which no price is offered, of those that no number tells the price of."""
+    names = tuple(rule.name for rule in subject.plan.require if judged_by_price(rule))
+    return f"never where {listed(names, 'or')} would not hold (require)" if names else ""
+
+
+def _price_words(subject: Subject) -> str:
     """Return the price that no try goes past, and what says so."""
     example = subject.example
     if example is None:

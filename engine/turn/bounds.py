@@ -1,17 +1,24 @@
-"""How far an entry's price may go: never past a bound of `require`, nor past what a trade may lose."""
+"""How far an entry's price may go: never past a bound of `require`, nor past what a trade may lose.
+
+A bound on credit or debit by a number is a price. Whatever else of `require` depends on the price of the order is
+judged at each price on the way to that of a try, from the one it starts from on, by the market of that moment.
+"""
 
 from collections.abc import Iterable
 from decimal import Decimal
 
-from engine.compile.plan import AllOf, Call, Compare, Constant, Op, Quantity, Rule, Truth
+from engine.compile.plan import Call, Compare, Constant, Op, Quantity, Rule, Truth
+from engine.compile.priced import parts_that_hold
 from engine.decide.sizing import Priced, floor_of
+from engine.evaluate.snapshot import View
 from engine.model.commission import estimate, own_part
 from engine.model.contract import LOT, Option
 from engine.model.cover import covered_parts
 from engine.model.money import ZERO
 from engine.model.payoff import least_payoff
 from engine.model.position import Position, PositionLeg
-from engine.turn.program import CompiledBot
+from engine.order.ladder import Bound, Holds
+from engine.turn.program import CompiledBot, CompiledRule
 from engine.turn.work import Work
 
 _LEAST = (Op.AT_LEAST, Op.ABOVE, Op.BETWEEN)
@@ -20,26 +27,58 @@ _STRICTLY = Decimal("0.000001")
 """What makes a bound that must be passed one that may be met: the next tick follows."""
 
 
-def credit_floor(work: Work, bot: CompiledBot, position: Position, legs: tuple[PositionLeg, ...]) -> Decimal | None:
-    """Return the least net price (+ received) at which an order of `legs` may deal, None without a bound.
+def entry_bound(work: Work, bot: CompiledBot, position: Position, legs: tuple[PositionLeg, ...]) -> Bound:
+    """Return how far the net price (+ received) of an order of `legs` may go.
 
     That of all legs is per share of one structure, that of a single leg per share of one piece of it. When legs go one
     after the other the bound is the whole structure's; it binds the last of them, by what the ones before were filled
     at.
     """
-    floor = _structure_floor(bot, position, work)
-    if floor is None or len(legs) > 1:
-        return floor
     others = [leg for leg in position.legs if leg.name not in {each.name for each in legs}]
     if any(not leg.opened for leg in others):
-        return None
-    got = sum((leg.entry_cash * leg.weight / (leg.opened * leg.option.multiplier) for leg in others), Decimal(0))
-    return (floor - got) / legs[0].weight
-
-
-def _structure_floor(bot: CompiledBot, position: Position, work: Work) -> Decimal | None:
-    shares = LOT * position.quantity
+        return Bound()
     commission = _commission(position, work, leg_by_leg=bool(bot.plan.order.leg_by_leg))
+    floor = _structure_floor(bot, position, work, commission)
+    holds = holds_at(bot.priced, _entering(work, bot, position, commission))
+    if len(legs) > 1:
+        return Bound(floor, holds)
+    got = sum((leg.entry_cash * leg.weight / (leg.opened * leg.option.multiplier) for leg in others), Decimal(0))
+    weight = legs[0].weight
+    of_piece = None if holds is None else lambda net: holds(got + net * weight)
+    return Bound(None if floor is None else (floor - got) / weight, of_piece)
+
+
+def holds_at(priced: tuple[CompiledRule, ...], view: View) -> Holds | None:
+    """Return what says whether conditions hold with an order at a net price per share of one structure.
+
+    None where no condition depends on it. What only the broker's answer on margin could decide is passed over.
+    """
+    if not priced:
+        return None
+
+    def holds(net: Decimal) -> bool:
+        offered = view.offering(float(net))
+        return all(_is_met(compiled, offered) for compiled in priced)
+
+    return holds
+
+
+def _is_met(compiled: CompiledRule, offered: View) -> bool:
+    truth = compiled.judge(offered).truth
+    return truth is True or (truth is None and "margin" in compiled.rule.reads)
+
+
+def _entering(work: Work, bot: CompiledBot, position: Position, commission: Decimal) -> View:
+    """Return the view of a structure that is being entered."""
+    view = work.view()
+    view.legs = work.legs_seen(position)
+    view.is_covered = bot.plan.overwrite is not None
+    view.quantity, view.commission = position.quantity, float(commission)
+    return view
+
+
+def _structure_floor(bot: CompiledBot, position: Position, work: Work, commission: Decimal) -> Decimal | None:
+    shares = LOT * position.quantity
     parts = tuple((leg.option, leg.sign * leg.weight) for leg in position.legs)
     if bot.plan.overwrite is not None:
         parts = covered_parts(parts)
@@ -65,7 +104,7 @@ def stated_floor(require: Iterable[Rule], shares: int, commission: Decimal) -> D
 
     Units: `shares` of the whole position, `commission` the dollars of opening it.
     """
-    tests = (test for rule in require for test in _flat(rule.test))
+    tests = (test for rule in require for test in parts_that_hold(rule.test))
     return max((floor for test in tests if (floor := _floor_of(test, shares, commission)) is not None), default=None)
 
 
@@ -77,12 +116,6 @@ def risk_floor(limit: Decimal | None, least: Decimal | None, shares: int, commis
     if limit is None or least is None:
         return None
     return -least - (limit - commission) / shares
-
-
-def _flat(test: Truth) -> list[Truth]:
-    if isinstance(test, AllOf):
-        return [found for member in test.members for found in _flat(member)]
-    return [test]
 
 
 def _floor_of(test: Truth, shares: int, commission: Decimal) -> Decimal | None:

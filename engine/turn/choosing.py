@@ -6,7 +6,7 @@ from engine.compile.plan import Plan
 from engine.decide.limits import halt_words
 from engine.decide.sizing import Fitting, Priced, fitting
 from engine.evaluate.select import Selection, select
-from engine.evaluate.snapshot import LegView, View
+from engine.evaluate.snapshot import View
 from engine.evaluate.wording import describe
 from engine.model.commission import estimate
 from engine.model.contract import LOT, Option
@@ -191,9 +191,7 @@ def still_holds(work: Work, bot: CompiledBot, position: Position) -> bool:
         return False
     if not still_takes(work, head, view, position.alternative):
         return False
-    rows = work.state.board.rows
-    legs = tuple(LegView(x.name, x.option, rows.get(x.option, -1), x.sign, x.ratio) for x in position.legs)
-    selection = Selection(legs, ())
+    selection = Selection(work.legs_seen(position), ())
     quote = price_legs(selection, view)
     if reason := no_cover(work, bot, position):
         skip(work, name, reason, bot.symbol)

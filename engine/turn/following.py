@@ -8,11 +8,11 @@ from engine.model.order import NEXT_TRY, TRIES_USED_UP, Order, OrderStatus, Orde
 from engine.model.quotes import NO_BID
 from engine.model.values import replace
 from engine.order.draft import parts_of, wire_price
-from engine.order.ladder import priority, rung
+from engine.order.ladder import UNBOUND, Bound, priority, rung
 from engine.order.price import net_quote
 from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Then
-from engine.turn.bounds import credit_floor
+from engine.turn.bounds import entry_bound
 from engine.turn.caution import has_waited_for_price, price_is_there
 from engine.turn.choosing import still_holds
 from engine.turn.closing import CLOSING, exit_ladder
@@ -114,7 +114,7 @@ def _next_entry_try(work: Work, order: Order) -> None:
         _count_try(work, order, ladder)
         return
     legs = tuple(leg for leg in position.legs if leg.name in {each.name for each in order.legs})
-    _reprice(work, order, ladder, credit_floor(work, bot, position, legs))
+    _reprice(work, order, ladder, entry_bound(work, bot, position, legs))
 
 
 def _next_closing_try(work: Work, order: Order) -> None:
@@ -132,7 +132,7 @@ def _next_closing_try(work: Work, order: Order) -> None:
     if _is_new_order(ladder, order):
         cancel(work, order, NEXT_TRY)
         return
-    _reprice(work, order, ladder, None)
+    _reprice(work, order, ladder, UNBOUND)
 
 
 def _next_roll_try(work: Work, order: Order, bot: CompiledBot) -> None:
@@ -164,12 +164,12 @@ def _keep_at_market(work: Work, order: Order) -> None:
     work.put_order(replace(order, attempt_until=work.at + patience))
 
 
-def _reprice(work: Work, order: Order, ladder: Ladder, floor: Decimal | None) -> None:
+def _reprice(work: Work, order: Order, ladder: Ladder, bound: Bound) -> None:
     """Step the limit; without a sound quote the order stays as it is until there is one."""
     parts = parts_of(order.legs, order.side)
     closing = order.purpose in CLOSING
     quote = net_quote(parts, work.state.board, work.now, closing=closing)
-    net = rung(ladder, quote, parts, order.attempt + 1, floor)
+    net = rung(ladder, quote, parts, order.attempt + 1, bound)
     if net is None:
         if closing and order.is_combo and quote.missing.endswith(NO_BID):
             cancel(work, order, f"{quote.missing}: the rest is closed without it")

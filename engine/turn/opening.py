@@ -19,7 +19,7 @@ from engine.order.ladder import priority, rung
 from engine.order.price import NetQuote, Part, net_quote
 from engine.record.record import BY_HAND, Json, Kind
 from engine.spec.nouns.order import Start
-from engine.turn.bounds import credit_floor
+from engine.turn.bounds import entry_bound
 from engine.turn.choosing import record_selection
 from engine.turn.program import CompiledBot
 from engine.turn.work import Work
@@ -95,8 +95,7 @@ def send_opening(work: Work, bot: CompiledBot, position: Position, attempt: int)
     order_legs = opening_legs(legs)
     parts = parts_of(order_legs, order_legs[0].side)
     quote = net_quote(parts, work.state.board, work.now)
-    floor = credit_floor(work, bot, position, legs)
-    net = rung(ladder, quote, parts, attempt, floor)
+    net = rung(ladder, quote, parts, attempt, entry_bound(work, bot, position, legs))
     at_market = ladder.start is Start.MARKET
     judged = Decimal(f"{quote.natural:.4f}") if at_market and quote.natural is not None else net
     if missing := no_price(work, parts, quote, judged):

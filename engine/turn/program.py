@@ -21,6 +21,7 @@ from engine.compile.plan import (
     Rule,
     Truth,
 )
+from engine.compile.priced import judged_by_price
 from engine.compile.reads import calls_of
 from engine.decide.account_rules import reads_margin
 from engine.decide.opportunity import Span, at_hand, spans
@@ -73,18 +74,20 @@ class Trailing:
 class CompiledRoll:
     """What an exit rolls into: the plan as if it entered those legs, with the closures of its conditions.
 
-    is_moved: to the expiry that its legs name; else theirs is the one held.
+    is_moved: to the expiry that its legs name; else theirs is the one held. priced: what of `require` is judged at the
+    price of each try.
     """
 
     plan: Plan
     is_moved: bool
     require: tuple[CompiledRule, ...]
     expected_move: ExpectedMove
+    priced: tuple[CompiledRule, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledBot:
-    """A plan with every rule's closure, `risk` those of `risk.require`.
+    """A plan with every rule's closure, `risk` those of `risk.require`, `priced` parts of those of `legs.require`.
 
     `exits` stand beside `plan.exits` (None for at_expiry), `arming` too.
 
@@ -98,6 +101,7 @@ class CompiledBot:
     plan: Plan
     when: tuple[CompiledRule, ...]
     require: tuple[CompiledRule, ...]
+    priced: tuple[CompiledRule, ...]
     exits: tuple[CompiledRule | None, ...]
     arming: tuple[tuple[CompiledRule, ...], ...]
     halts: tuple[CompiledRule, ...]
@@ -368,6 +372,7 @@ def _compiled(plan: Plan, pool: Pool) -> CompiledBot:
         plan=plan,
         when=tuple(compiled(rule) for rule in plan.entry.when),
         require=tuple(compiled(rule) for rule in plan.require),
+        priced=tuple(compiled(part) for rule in plan.require for part in judged_by_price(rule)),
         exits=tuple(None if planned.rule is None else compiled(planned.rule) for planned in plan.exits),
         arming=tuple(tuple(compiled(rule) for rule in planned.armed_by) for planned in plan.exits),
         halts=tuple(compiled(rule) for rule in plan.risk.halt_when),
@@ -387,7 +392,9 @@ def _compiled(plan: Plan, pool: Pool) -> CompiledBot:
 def _rolling(plan: Plan, roll: RollPlan) -> CompiledRoll:
     into = replace(plan, legs=roll.legs, expiry=roll.legs[0].expiry, require=roll.require)
     require = tuple(CompiledRule(rule, compile_rule(rule, into)) for rule in roll.require)
-    return CompiledRoll(into, roll.is_moved, require, compile_expected_move(into))
+    parts = (part for rule in roll.require for part in judged_by_price(rule))
+    priced = tuple(CompiledRule(part, compile_rule(part, into)) for part in parts)
+    return CompiledRoll(into, roll.is_moved, require, compile_expected_move(into), priced)
 
 
 def _trailing(plan: Plan) -> tuple[Trailing, ...]:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from engine.compile.plan import Call, ExitPlan, LegPlan
 from engine.evaluate.select import Selection, select
-from engine.evaluate.snapshot import View
+from engine.evaluate.snapshot import LegView, View
 from engine.evaluate.watch import Wish, entry_aims, entry_wish
 from engine.evaluate.wording import describe
 from engine.model.commission import estimate
@@ -26,12 +26,12 @@ from engine.model.position import Position, PositionLeg
 from engine.model.quotes import level_of
 from engine.model.values import replace
 from engine.order.draft import closing_legs, draft, opening_legs
-from engine.order.ladder import rung, start_net
+from engine.order.ladder import Bound, rung, start_net
 from engine.order.price import NetQuote, Part, net_quote
 from engine.record.record import Kind
 from engine.spec.nouns.exits import Otherwise
 from engine.spec.nouns.legs import DteRule, Expiry, StrikeBy
-from engine.turn.bounds import stated_floor
+from engine.turn.bounds import holds_at, stated_floor
 from engine.turn.choosing import record_selection
 from engine.turn.closing import are_whole, partners, rolled_legs
 from engine.turn.gate import Replaced, entry_refusal
@@ -58,7 +58,7 @@ class Offer(NamedTuple):
     quantity: int
     quote: NetQuote
     opening: NetQuote
-    floor: Decimal | None
+    bound: Bound
 
 
 class Found(NamedTuple):
@@ -116,8 +116,8 @@ def seek(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) ->
     view.start_price = None if starts is None else float(starts)
     if failed := _require(work, position, roll, planned, view):
         return failed
-    floor = _floor(roll, quantity, commission)
-    return Found(Offer(rolled, selection, view, (*closing, *opening), quantity, quote, quotes[1], floor))
+    bound = _bound(roll, view, commission)
+    return Found(Offer(rolled, selection, view, (*closing, *opening), quantity, quote, quotes[1], bound))
 
 
 def _kept_out(work: Work, position: Position) -> str:
@@ -267,9 +267,19 @@ def _require(work: Work, position: Position, roll: CompiledRoll, planned: ExitPl
     return Found(None, "confirmation" if unknown is None else first_missing(unknown.verdict))
 
 
-def _floor(roll: CompiledRoll, quantity: int, commission: Decimal) -> Decimal | None:
-    """Return the least net price (+ received) of both sides together, per share, None without a bound."""
-    return stated_floor((compiled.rule for compiled in roll.require), LOT * quantity, commission)
+def _bound(roll: CompiledRoll, view: View, commission: Decimal) -> Bound:
+    """Return how far the net price (+ received) of both sides together may go, per share."""
+    floor = stated_floor((compiled.rule for compiled in roll.require), LOT * view.quantity, commission)
+    return Bound(floor, holds_at(roll.priced, view))
+
+
+def _bound_of_next(work: Work, order: Order, roll: CompiledRoll, new: tuple[OrderLeg, ...]) -> Bound:
+    """Return how far the price of a roll at work may go, by the market of this moment."""
+    view, rows = work.view(), work.state.board.rows
+    view.legs = tuple(LegView(x.name, x.option, rows.get(x.option, -1), x.side.sign, x.ratio) for x in new)
+    commission = _commission(work, order.legs, order.quantity)
+    view.quantity, view.commission = order.quantity, float(commission)
+    return _bound(roll, view, commission)
 
 
 def _commission(work: Work, legs: Iterable[OrderLeg], quantity: int) -> Decimal:
@@ -319,7 +329,7 @@ def roll_wishes(work: Work, position: Position, view: View) -> list[Wish]:
 def send_roll(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan, offer: Offer) -> Order:
     """Send the one order that closes these legs and opens a new position, which stands as entering from now on."""
     parts = _parts(offer.legs)
-    net = rung(planned.order, offer.quote, parts, 1, offer.floor)
+    net = rung(planned.order, offer.quote, parts, 1, offer.bound)
     new = _new_position(work, position, bot, offer)
     legs, held = offer.rolled, [leg for leg in position.legs if leg.held]
     part = "" if len(legs) == len(held) else f"{' and '.join(leg.name for leg in legs)} of "
@@ -426,5 +436,5 @@ def next_rung(work: Work, order: Order, bot: CompiledBot, planned: ExitPlan) -> 
     quotes = (_quote(work, old, closing=True), _quote(work, new, closing=False))
     if missing := next((each.missing for each in quotes if each.missing), ""):
         return None, missing
-    floor = _floor(bot.rolls[planned.name], order.quantity, _commission(work, order.legs, order.quantity))
-    return rung(planned.order, _together(quotes), _parts(order.legs), order.attempt + 1, floor), ""
+    bound = _bound_of_next(work, order, bot.rolls[planned.name], new)
+    return rung(planned.order, _together(quotes), _parts(order.legs), order.attempt + 1, bound), ""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from engine.decide.bot_day import BotDay
 from engine.decide.machine import can, next_state
-from engine.evaluate.snapshot import BotView, View
+from engine.evaluate.snapshot import BotView, LegView, View
 from engine.fill.book import Booked
 from engine.model.command import Command, Inquire, Submit
 from engine.model.contract import Option
@@ -91,6 +91,11 @@ class Work:
         view = View(now=self.now, session=state.session, board=state.board, facts=state.facts, shares_of=self.shares_of)
         view.bot_view = self.bot_view
         return view
+
+    def legs_seen(self, position: Position) -> tuple[LegView, ...]:
+        """Return all legs of a position as rules see those of a structure, held or not."""
+        rows = self.state.board.rows
+        return tuple(LegView(x.name, x.option, rows.get(x.option, -1), x.sign, x.ratio) for x in position.legs)
 
     def shares_of(self, symbol: str) -> Shares | None:
         """Return the account's shares of an underlying, with those that calls need; None while not in step."""

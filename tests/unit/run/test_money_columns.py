@@ -10,7 +10,7 @@ from engine.model.commission import EDGES, estimate, fees_per_contract, per_cont
 from engine.model.contract import Option, Right, product
 from engine.model.money import CENT, Rounding
 from engine.model.payoff import least_payoff
-from engine.order.ladder import start_net
+from engine.order.ladder import Bound, start_net
 from engine.order.price import NetQuote, Part, limit_net, ticks_of
 from engine.run.backtest.fills import FillModel, fill_model
 from engine.run.sweep.arrays.entry_order import EntryOrder, Look, Met
@@ -157,7 +157,7 @@ def _compare(found: Quotes, ladder: Order, fills: FillModel, floor: Decimal | No
             wanted: Outcome = work_exit(quoted, 2, ladder, fills, room)
         else:
             order = EntryOrder(ONE_INSTANT, Look(0.0, 0), ladder, 2, fills, room - SLACK)
-            met = Met(quoted, floor, Decimal(100))
+            met = Met(quoted, Bound(floor), Decimal(100))
             wanted = order.work(lambda _, met=met: met, lambda _, met=met: met.quoted)
         if isinstance(wanted, Fill):
             assert worked.is_filled[row]

@@ -159,6 +159,23 @@ def test_the_least_commission_is_one_of_the_order_in_what_a_trade_may_lose(
     assert fast == slow
 
 
+@pytest.mark.parametrize("fills", FILLS)
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "{name: e, expr: credit > 0.19 * (strike(short_put) - strike(long_put))}",
+        "{name: e, not: {credit: {below: $187}}}",
+        "{credit: {at_least: 0.04x expected_move}}",
+        "{max_risk: {at_most: $813}}",
+    ],
+)
+def test_a_bound_on_the_price_that_is_no_number_is_the_same_by_arrays_and_by_turns(rule: str, fills: str) -> None:
+    text = LADDERED.replace("$813", "$5000").replace("order:", f"  require: [{rule}]\norder:")
+    (fast,), (slow,) = both([text], terms(PastDays(seed=20), 6, fills))
+    assert fast.by_arrays >= 3
+    assert fast == slow
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("number", range(6))

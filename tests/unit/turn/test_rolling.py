@@ -112,9 +112,17 @@ def test_no_cap_counts_what_was_rolled_into_and_again_does_not_follow_it() -> No
     assert len([order for order in desk.submitted if order.purpose is Purpose.ENTRY]) == 1
 
 
-def test_no_try_goes_past_the_credit_of_both_together() -> None:
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "{credit: {at_least: 1.60}}",
+        "{name: enough, not: {credit: {below: 1.60}}}",
+        "{name: enough, expr: credit >= 0.16 * (strike(short_put) - strike(long_put))}",
+    ],
+)
+def test_no_try_goes_past_the_credit_of_both_together(rule: str) -> None:
     desk = held(
-        "{expiry: {dte: {at_least: 1}}, require: [{credit: {at_least: 1.60}}]}",
+        f"{{expiry: {{dte: {{at_least: 1}}}}, require: [{rule}]}}",
         order="{step: 0.10, wait: 10s, tries: 4}",
     )
     offer(desk, 4.05, 1.55)

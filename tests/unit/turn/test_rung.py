@@ -24,9 +24,9 @@ LADDER = Order(start=Start.MID, step=Decimal("0.05"), tries=4, path=("order",))
     ],
 )
 def test_one_option_never_costs_nothing(flow: int, mid: float, natural: float, expected: str) -> None:
-    assert rung(LADDER, NetQuote(mid, natural), (Part(CALL, flow, 1),), 1, None) == Decimal(expected)
+    assert rung(LADDER, NetQuote(mid, natural), (Part(CALL, flow, 1),), 1) == Decimal(expected)
 
 
 def test_a_combo_may_be_worth_nothing() -> None:
     parts = (Part(CALL, -1, 1), Part(Option("SPX", "SPXW", EXPIRY, Decimal(6110), Right.CALL), 1, 1))
-    assert rung(LADDER, NetQuote(0.0, -0.05), parts, 1, None) == 0
+    assert rung(LADDER, NetQuote(0.0, -0.05), parts, 1) == 0

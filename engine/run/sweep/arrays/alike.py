@@ -78,6 +78,8 @@ def kind_of(bot: ArrayBot) -> Hashable:
     orders = [plan.order, *(planned.order for planned in plan.exits)]
     if not all(map(_is_plain, orders)) or plan.order.start is Start.MARKET or _counts_odd(plan):
         return None
+    if bot.compiled.priced:
+        return None
     return (
         (plan.entry.days, plan.entry.every, plan.entry.again),
         (plan.quantity, plan.order, plan.risk.undefined_risk, bot.program.limits),

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from engine.adapters.history.day import Columns
 from engine.decide.limits import price_problem
-from engine.order.ladder import rung
+from engine.order.ladder import Bound, rung
 from engine.run.backtest.fills import FillModel
 from engine.run.sweep.arrays.working import (
     ACKNOWLEDGED,
@@ -35,10 +35,10 @@ class Look(NamedTuple):
 
 
 class Met(NamedTuple):
-    """What a try meets: the quotes of its legs, the least net price that it may come to, and how far from the mid."""
+    """What a try meets: the quotes of its legs, how far its net price may go, and how far from the mid it may lie."""
 
     quoted: Quoted
-    floor: Decimal | None
+    bound: Bound
     band: Decimal | None
 
     def is_too_far(self, net: Decimal | None) -> bool:
@@ -85,7 +85,7 @@ class EntryOrder(NamedTuple):
                 return met
             before, limit = limit, None
             if ladder.start is not Start.MARKET:
-                limit = rung(ladder, met.quoted.net, met.quoted.parts, attempt, met.floor)
+                limit = rung(ladder, met.quoted.net, met.quoted.parts, attempt, met.bound)
                 if limit is None:
                     return NO_PRICE
                 if attempt > 1 and met.is_too_far(limit):

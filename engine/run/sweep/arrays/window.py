@@ -3,6 +3,7 @@
 At each look the rules of the engine are judged, on the board of its instant.
 """
 
+from copy import copy
 from decimal import Decimal
 from functools import cache, partial
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from engine.model.facts import Facts
 from engine.model.money import ZERO
 from engine.model.payoff import least_payoff
 from engine.order.band import price_band
+from engine.order.ladder import Bound, Holds
 from engine.run.backtest.fills import FillModel
 from engine.run.sweep.arrays.bot import ArrayBot
 from engine.run.sweep.arrays.conditions import Conditions
@@ -27,7 +29,7 @@ from engine.run.sweep.arrays.looks import Looks
 from engine.run.sweep.arrays.picks import NONE, Picks
 from engine.run.sweep.arrays.working import NOT_QUOTED, SLACK, Fill, Quoted, Unclear, Unfilled, lacks_size, quoted_at
 from engine.spec.nouns.order import Start
-from engine.turn.bounds import risk_floor, stated_floor
+from engine.turn.bounds import holds_at, risk_floor, stated_floor
 from engine.turn.choosing import opening_commission, show_candidate
 from engine.turn.runaway import MOST
 
@@ -206,7 +208,7 @@ class Window:
                 now = self._judged(place, judged.selection)
             if not isinstance(now, Judged):
                 return now
-            return Met(now.quoted, self._floor(lowest, now.quoted), self._band(now))
+            return Met(now.quoted, self._bound(lowest, now), self._band(now))
 
         return meets
 
@@ -270,14 +272,21 @@ class Window:
         """Return how far from the mid its price may lie."""
         return price_band(self.bot.program.limits.price_band, judged.quoted.parts, judged.view.board)
 
-    def _floor(self, lowest: Decimal | None, quoted: Quoted) -> Decimal | None:
-        """Return the least net price of the entry, as `turn.bounds.credit_floor` has it."""
-        plan = self.bot.plan
+    def _bound(self, lowest: Decimal | None, judged: Judged) -> Bound:
+        """Return how far the net price of the entry may go, as `turn.bounds.entry_bound` has it."""
+        plan, quoted = self.bot.plan, judged.quoted
         asks = [(part.option, plan.quantity, ask) for part, (_, ask) in zip(quoted.parts, quoted.sides, strict=True)]
         commission, shares = estimate(asks), LOT * plan.quantity
         stated = stated_floor((each.rule for each in self.bot.compiled.require), shares, commission)
         least = risk_floor(plan.risk.max_loss_per_trade, lowest, shares, commission)
-        return max((each for each in (stated, least) if each is not None), default=None)
+        floor = max((each for each in (stated, least) if each is not None), default=None)
+        return Bound(floor, self._holds(judged.view, commission))
+
+    def _holds(self, view: View, commission: Decimal) -> Holds | None:
+        """Return what judges the conditions that depend on the price; of the view as it is, which others share."""
+        seen = copy(view)
+        seen.commission = float(commission)
+        return holds_at(self.bot.compiled.priced, seen)
 
     def _entered(self, selection: Selection, look: Look, fill: Fill, lowest: Decimal | None) -> Entered:
         quantity, net, cash = self.bot.plan.quantity, ZERO, ZERO

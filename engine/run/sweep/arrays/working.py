@@ -75,7 +75,7 @@ def work_exit(quoted: Quoted, quantity: int, ladder: Ladder, fills: FillModel, r
         if ladder.start is Start.MARKET or (ladder.then is Then.MARKET and attempt > ladder.tries):
             price: Decimal | None = Decimal(f"{quote.natural:.4f}")
         else:
-            net = rung(ladder, quote, parts, attempt, None)
+            net = rung(ladder, quote, parts, attempt)
             if net is None:
                 return NO_PRICE
             price = fills.of_limit(net, parts, quote, is_resting=False)

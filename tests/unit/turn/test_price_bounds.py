@@ -1,0 +1,148 @@
+"""What bounds the price of an entry: whatever of `require` depends on it, in whatever words it is said."""
+
+from decimal import Decimal
+
+import pytest
+from hand_desk import Desk, put, text_of
+
+from engine.model.order import Order, OrderStatus
+
+LADDER = "{start: mid, step: 0.05, wait: 10s, tries: 4, then: cancel}"
+LEGS = text_of().partition("legs:")[2].partition("order:")[0]
+BOUGHT = """
+  expiry: {dte: 0}
+  long_put: {buy: put, strike: {delta: 0.10}}
+  short_put: {sell: put, strike: {below: long_put, by: 10 pts}}
+"""
+WIDE = (put(5945), 2.05, 2.55, -0.104), (put(5935), 1.35, 1.85, -0.078)
+"""Quotes of the two puts of a spread that is worth 0.70, at once 0.20."""
+
+
+def required(rule: str, legs: str = LEGS) -> str:
+    """Return the text of a bot with one requirement, without an exit that is of a credit."""
+    return text_of(legs=f"{legs}  require: [{rule}]\n", order=LADDER, exits='\n  - time: "15:45"\n')
+
+
+def wide(text: str) -> Desk:
+    desk = Desk((text,))
+    for quote in WIDE:
+        desk.quote(*quote)
+    return desk
+
+
+def offered(desk: Desk, tries: int = 4) -> list[str]:
+    """Return the price of every try, + received; without orders none."""
+    desk.until("10:00")
+    if not desk.submitted:
+        return []
+    desk.ack(desk.last)
+    found = [_net(desk.last)]
+    for _ in range(tries - 1):
+        desk.tick(10)
+        found.append(_net(desk.last))
+    return found
+
+
+def _net(order: Order) -> str:
+    return str(-(order.limit_price or Decimal(0)))
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "{credit: {at_least: 0.60}}",
+        "{name: e, not: {credit: {below: 0.60}}}",
+        "{name: e, expr: credit >= 0.60}",
+        "{name: e, expr: not credit < 0.60}",
+        "{name: e, expr: 0.60 <= credit}",
+        "{name: e, expr: credit - 0.60 >= 0}",
+        "{name: e, expr: credit >= 0.06 * (strike(short_put) - strike(long_put))}",
+        "{credit: {outside: [0, 0.59]}}",
+        "{credit: {at_least: 0.0001x spot}}",
+        "{name: e, all: [{not: {credit: {below: 0.60}}}, {vix: {below: 30}}]}",
+        "{name: e, any: [{credit: {at_least: 0.60}}, {vix: {above: 30}}]}",
+        "{credit: {at: mid, at_least: 0.0001x spot}}",
+        "{credit: {at: mid, at_least: 0.60}}",
+        "{name: e, not: {credit: {below: $57}}}",
+        "{max_risk: {at_most: $943}}",
+        "{return_on_risk: {at_least: 6.3%}}",
+        "{name: e, expr: max_risk / 2 - credit < 4.15}",
+    ],
+)
+def test_no_try_passes_what_is_required_of_its_price(rule: str) -> None:
+    tries = offered(wide(required(rule)))
+    assert tries[:2] == ["0.70", "0.65"]
+    assert tries[2:] == ["0.60", "0.60"]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "{debit: {at_most: 0.80}}",
+        "{name: d, not: {debit: {above: 0.80}}}",
+        "{name: d, expr: debit <= 0.08 * (strike(long_put) - strike(short_put))}",
+        "{debit: {at_most: 0.00013334x spot}}",
+        "{debit: {outside: [0.81, 5]}}",
+    ],
+)
+def test_no_try_pays_more_than_is_required(rule: str) -> None:
+    assert offered(wide(required(rule, BOUGHT))) == ["-0.70", "-0.75", "-0.80", "-0.80"]
+
+
+def test_what_holds_at_any_price_lets_the_ladder_go_all_its_way() -> None:
+    rule = "{name: any, any: [{credit: {at_least: 0.65}}, {vix: {below: 30}}]}"
+    assert offered(wide(required(rule))) == ["0.70", "0.65", "0.60", "0.55"]
+
+
+def test_a_price_in_a_gap_is_not_passed_though_worse_ones_would_do() -> None:
+    rule = "{credit: {outside: [0.57, 0.62]}}"
+    assert offered(wide(required(rule))) == ["0.70", "0.65", "0.65", "0.65"]
+
+
+@pytest.mark.parametrize("bound", ["0.60", "0.0001x spot"])
+def test_a_bound_on_the_mid_holds_back_an_order_that_starts_at_natural(bound: str) -> None:
+    text = required(f"{{credit: {{at: mid, at_least: {bound}}}}}").replace(LADDER, "{start: natural, tries: 1}")
+    assert offered(wide(text), tries=1) == ["0.60"]
+
+
+def test_a_bound_goes_with_the_market_from_try_to_try() -> None:
+    desk = wide(required("{credit: {at_least: 0.0001x spot}}"))
+    assert offered(desk, tries=2) == ["0.70", "0.65"]
+    desk.level("SPX", 6500.0)
+    desk.tick(10)
+    assert _net(desk.last) == "0.65"
+    desk.level("SPX", 7500.0)
+    desk.tick(10)
+    assert desk.last.status is OrderStatus.CANCELLING
+
+
+def test_the_rest_of_an_entry_is_offered_where_its_condition_still_holds() -> None:
+    desk = wide(required("{credit: {at_least: 0.0001x spot}}") + "\nquantity: 2\n")
+    assert offered(desk, tries=2) == ["0.70", "0.65"]
+    desk.fill(desk.last, 1)
+    desk.level("SPX", 7500.0)
+    desk.tick(10)
+    assert (desk.last.status, _net(desk.last)) == (OrderStatus.WORKING, "0.75")
+
+
+def test_the_rest_is_offered_for_the_best_price_where_its_condition_holds_at_none() -> None:
+    desk = wide(required("{credit: {at_least: 0.0001x spot}}") + "\nquantity: 2\n")
+    offered(desk, tries=2)
+    desk.fill(desk.last, 1)
+    desk.level("SPX", 18000.0)
+    desk.tick(10)
+    assert _net(desk.last) == "1.20"
+
+
+def test_the_last_of_several_legs_is_bound_by_what_all_come_to() -> None:
+    order = "{leg_by_leg: [long_put, short_put], start: mid, step: 0.05, wait: 10s, tries: 4, then: unwind}"
+    desk = wide(required("{credit: {at_least: 0.0001x spot}}").replace(LADDER, order))
+    desk.until("10:00")
+    desk.ack(desk.last)
+    desk.fill(desk.last)
+    desk.ack(desk.last)
+    tries = [desk.last.limit_price]
+    for _ in range(3):
+        desk.tick(10)
+        tries.append(desk.last.limit_price)
+    assert tries == [Decimal("2.30"), Decimal("2.25"), Decimal("2.20"), Decimal("2.20")]
