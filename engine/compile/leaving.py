@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from engine.compile.alone import JUDGES_LEGS, SIDES, alone, each_of, named_legs
+from engine.compile.alone import SIDES, alone, each_of, named_legs
 from engine.compile.condition import rule_of, rules_of
+from engine.compile.judged import judged_legs
 from engine.compile.orders import exit_order_of, ordered_out
-from engine.compile.plan import Call, Constant, ExitPlan, Order, Quantity
+from engine.compile.plan import Constant, ExitPlan, Order, Quantity, Rule
 from engine.compile.problem import Problem, did_you_mean
-from engine.compile.reads import calls_of
 from engine.compile.rolling import Rolled, roll_plan
 from engine.compile.scope import Scope
 from engine.compile.structure import certain_direction, is_left_bare
@@ -223,7 +223,7 @@ def _exit_plan(
     problems = [*problems, *more]
     if (compiled is None and rule.condition is not None) or more:
         return None, problems
-    legs = _closed_legs(rule, spec, [] if compiled is None else list(calls_of(compiled.test)))
+    legs = _closed_legs(rule, spec, compiled)
     roll = None
     if rule.roll is not None:
         roll, more = roll_plan(rule, spec, scope.values, _rolled(rule, written, spec, legs))
@@ -286,14 +286,13 @@ def _level_of(operand: Amount) -> Constant:
     return Constant(value, Quantity.DOLLARS if operand.unit is Unit.DOLLARS else Quantity.PRICE)
 
 
-def _closed_legs(rule: Exit, spec: Spec, calls: list[Call]) -> tuple[str, ...]:
-    """Return the legs an exit closes: those of `close`, else those its `of` names, else none, which means all."""
+def _closed_legs(rule: Exit, spec: Spec, compiled: Rule | None) -> tuple[str, ...]:
+    """Return the legs an exit closes: those of `close`, else those that all its parts judge, else none, for all."""
     if rule.close_legs:
         return tuple(leg.name for leg in spec.legs.legs if leg.name in named_legs(rule.close_legs, spec))
     if rule.close_all or rule.close_part is not None:
         return ()
-    test = rule.condition.test if rule.condition else None
-    if not isinstance(test, MeasureTest) or "of" not in test.arguments or not calls:
+    if rule.condition is None or compiled is None:
         return ()
-    of = dict(calls[0].arguments).get("of")
-    return of if isinstance(of, tuple) and calls[0].measure in JUDGES_LEGS else ()
+    judged = judged_legs(rule.condition.test, compiled.test)
+    return judged[0] if len(judged) == 1 else ()

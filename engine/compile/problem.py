@@ -71,6 +71,7 @@ CODES = {
     "RB336": "A short call that nothing covers, and no exit that acts when it loses.",
     "RB337": "Some legs measured against the credit, or debit, of the whole structure.",
     "RB338": "An exit that rolls, and is as true of what it opens.",
+    "RB339": "An exit whose parts judge different legs, and that does not say what it closes.",
     "RB340": "A price between two ticks, which no order can have.",
     "RB341": "A `max_unprotected` shorter than what the orders of the spec take.",
     "RB342": "Legs sent one by one, of which one is sold before its cover is bought.",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
+from engine.compile.judged import judged_legs
 from engine.compile.plan import ExitPlan, Holds
 from engine.evaluate.phrases import Cast, listed
 from engine.model.contract import Settlement, product
@@ -109,9 +110,17 @@ def _how(planned: ExitPlan, written: Exit, cast: Cast) -> Iterator[str]:
         return
     if planned.each and not written.close_all:
         yield "that one alone is closed"
-    if (planned.legs and not planned.each) or planned.part is not None or written.close_all:
+    is_said = written.close_all or _names_some(planned, written)
+    if (planned.legs and not planned.each) or planned.part is not None or is_said:
         often = "" if planned.legs or planned.part is None else f", {_how_often(planned)}"
         yield f"closes {closed_words(planned.legs, planned.part)}{often}"
+
+
+def _names_some(planned: ExitPlan, written: Exit) -> bool:
+    """Say whether parts of its condition name legs, so that what it closes is not said by it alone."""
+    if written.condition is None or planned.rule is None or planned.each:
+        return False
+    return len(judged_legs(written.condition.test, planned.rule.test)) > 1
 
 
 def closed_words(legs: tuple[str, ...], part: Decimal | None) -> str:

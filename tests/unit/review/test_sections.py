@@ -235,6 +235,16 @@ def test_an_account_without_limits_says_so() -> None:
         ("target: {profit: 50%}", "target: {profit: 50%}\n    close: put_side", "closes short_put and long_put alone"),
         (
             "target: {profit: 50%}",
+            "target: {profit: 50%}\n  - {name: e, all: [{cost: {of: [short_put, long_put], above: 3}}]}",
+            "all of these; closes short_put and long_put alone",
+        ),
+        (
+            "target: {profit: 50%}",
+            "target: {profit: 50%}\n  - {name: e, any: [{cost: {of: short_put, above: 3}}, {vix: {above: 40}}]}",
+            "any of these; closes the whole position",
+        ),
+        (
+            "target: {profit: 50%}",
             "target: {profit: 50%}\n    close: 50%\n    repeat: true",
             "closes 50% of the structures open, rounded up, each time it becomes true anew",
         ),
