@@ -3,9 +3,10 @@
 Money is dollars, prices are per share, times are those of New York, as in the views of the store (docs/store.md).
 """
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from starlette.exceptions import HTTPException
 
 
@@ -200,17 +201,48 @@ def _whole_letters(given: str) -> str:
 Text = Annotated[str, AfterValidator(_whole_letters)]
 
 
-class Ask(BaseModel):
-    """What an action may say beside its name. bot: "" means all; position: which one to close."""
+def _not_empty(given: str) -> str:
+    """Return a name; an empty one is that of a variable which nobody has set, and would stand for all."""
+    if not given:
+        raise ValueError("it is empty: give a name, or leave it out")
+    return given
 
-    bot: Text = ""
-    position: Text = ""
+
+Name = Annotated[Text, AfterValidator(_not_empty), Field(json_schema_extra={"minLength": 1})]
+UNNAMED = Field(default_factory=str)
+"""What stands for a name that is left out; given as a default it would be sent by programs made from the schema."""
 
 
-class Values(BaseModel):
+class Sent(BaseModel):
+    """What is sent with a request: a field that nobody knows is refused, since without it more would be asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_alone(cls, given: Any) -> Any:
+        if isinstance(given, dict) and (unknown := [each for each in given if each not in cls.model_fields]):
+            raise ValueError(unknown_words("field", unknown[0], cls.model_fields))
+        return given
+
+
+def unknown_words(kind: str, name: object, known: Iterable[str]) -> str:
+    """Return what is said of a name that nobody knows: `no field 'bto' is known here; known are bot, position`."""
+    names = ", ".join(sorted(known))
+    return f"no {kind} '{str(name)[:60]}' is known here; {f'known are {names}' if names else 'none is'}"
+
+
+class Ask(Sent):
+    """What an action may say beside its name. bot: without one all are meant; position: which one to close."""
+
+    bot: Name = UNNAMED
+    position: Name = UNNAMED
+
+
+class Values(Sent):
     """Parameters of a bot, as its spec would write them; "" goes back to what the file says."""
 
-    bot: Text
+    bot: Name
     values: dict[Text, Text] = Field(min_length=1, max_length=100)
 
 
@@ -221,10 +253,10 @@ class Preview(BaseModel):
     text: str
 
 
-class Trigger(BaseModel):
-    """Which bot is to enter; "" is the only one of the store."""
+class Trigger(Sent):
+    """Which bot is to enter; without one it is the only one of the store."""
 
-    bot: Text = ""
+    bot: Name = UNNAMED
 
 
 class Asked(BaseModel):
@@ -248,7 +280,7 @@ class AlertTold(BaseModel):
     deliveries: list[str]
 
 
-class Seen(BaseModel):
+class Seen(Sent):
     """Which alert was seen; None means all."""
 
     id: int | None = Field(default=None, ge=1, le=2**53)

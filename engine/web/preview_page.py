@@ -20,6 +20,7 @@ from engine.web.answers import HelpfulError
 from engine.web.live import Live
 from engine.web.pages import TEMPLATES
 from engine.web.picture import BotLine, Picture
+from engine.web.query import STRICT
 from engine.web.rest import REFUSALS
 from engine.web.scan_answers import PreviewTold
 
@@ -55,7 +56,7 @@ class Look:
 
 def router(store: Place, live: Live) -> APIRouter:
     """Return the route of the page."""
-    found = APIRouter(responses=REFUSALS)
+    found = APIRouter(responses=REFUSALS, dependencies=STRICT)
 
     def look(bot: str, scan: int, row: int | None) -> Look:
         head, kept = _kept(bot, scan, row)

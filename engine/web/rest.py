@@ -20,6 +20,7 @@ from engine.web.actions import Actions
 from engine.web.alert_list import acknowledge, alert_list
 from engine.web.live import Live
 from engine.web.parameters import preview
+from engine.web.query import STRICT
 
 Answer = TypeVar("Answer")
 MOST_TRADES = 10_000
@@ -103,7 +104,7 @@ def health_of(live: Live, recorded: str) -> answers.Health:
 
 def router(store: Place, live: Live) -> APIRouter:
     """Return the routes of /api and /health."""
-    found = APIRouter(responses=REFUSALS)
+    found = APIRouter(responses=REFUSALS, dependencies=STRICT)
     actions = Actions(store)
 
     def read(ask: Callable[[StoreReader], Answer]) -> Answer:
@@ -188,8 +189,8 @@ def router(store: Place, live: Live) -> APIRouter:
         """Leave a request for the engine: start, stop, close, close_all, pause, resume. The same key asks once.
 
         start and resume let bots enter again; stop and pause let them enter nothing more, and positions stay;
-        close_all closes every position and opens nothing until start. `bot` names one bot, "" means all. close closes
-        the one `position`, and changes nothing else.
+        close_all closes every position and opens nothing until start. `bot` names one bot; without it all are meant.
+        close closes the one `position`, and changes nothing else.
         """
         return actions.leave(name, ask.bot, key, ask.position)
 

@@ -12,6 +12,7 @@ from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.store.scans import Row, is_about, rows_about, rows_of, scans, scans_file
 from engine.web.pages import TEMPLATES
+from engine.web.query import STRICT
 from engine.web.rest import REFUSALS
 from engine.web.scan_answers import LastScan, ScanRowTold, ScanTold
 
@@ -22,7 +23,7 @@ Symbol = Annotated[str, Query(max_length=20)]
 
 def router(store: Place) -> APIRouter:
     """Return the routes of the scanner."""
-    found = APIRouter(responses=REFUSALS)
+    found = APIRouter(responses=REFUSALS, dependencies=STRICT)
 
     @found.get("/api/scan")
     def last_scan(symbol: Symbol = "") -> LastScan:

@@ -91,6 +91,27 @@ def test_what_nobody_can_do_is_refused(client: Client, name: str, body: object, 
     assert asked(client) == []
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("/api/action/close_all", {"bto": "spx_spy_parity"}, "no field 'bto' is known here; known are bot, position"),
+        ("/api/action/stop", {"bott": "dte0_condor", "bot": "dte0_condor"}, "no field 'bott' is known here"),
+        ("/api/action/close_all", {"bot": ""}, "bot: it is empty: give a name, or leave it out"),
+        ("/api/action/close_all", {"position": ""}, "position: it is empty"),
+        ("/api/action/close_all?bot=dte0_condor", {}, "no parameter 'bot' is known here; none is"),
+        ("/api/trade/trigger", {"bot": ""}, "bot: it is empty"),
+        ("/api/trade/trigger", {"bot": "dte0_condor", "quantity": 5}, "no field 'quantity' is known here"),
+        ("/api/alerts/acknowledge", {"ids": [3]}, "no field 'ids' is known here; known are id"),
+    ],
+)  # fmt: skip
+def test_what_nobody_knows_is_refused_and_named(client: Client, path: str, body: object, said: str) -> None:
+    """A misspelt `bot` was left out: all that was held was closed."""
+    answer = client.post(path, body, key=KEY)
+    assert (answer.status, answer.json["code"]) == (422, "parameter")
+    assert said in answer.json["message"]
+    assert asked(client) == []
+
+
 def test_one_position_is_asked_to_be_closed_once(client: Client) -> None:
     (position,) = (row["position"] for row in client.get("/api/positions").json)
     for _ in range(2):

@@ -52,6 +52,19 @@ def test_what_would_change_is_said_as_a_difference(client: Client) -> None:
     assert box_of(client.place).found() == []
 
 
+def test_a_field_that_nobody_knows_changes_nothing(client: Client) -> None:
+    """`dry_run` was left out, and the bot traded by the other value."""
+    asked = {"bot": BOT, "values": {"delta": "0.10"}}
+    for path in ("/api/parameters", "/api/parameters/preview"):
+        for sent, said in (
+            ({**asked, "dry_run": True}, "no field 'dry_run'"),
+            ({**asked, "bot": ""}, "bot: it is empty"),
+        ):
+            answer = client.post(path, sent, key=KEY)
+            assert (answer.status, said in answer.json["message"]) == (422, True)
+    assert box_of(client.place).found() == []
+
+
 def test_a_value_that_is_wrong_in_two_places_is_refused_in_one_sentence(client: Client) -> None:
     answer = client.post("/api/parameters/preview", {"bot": BOT, "values": {"delta": "many"}}, key=KEY)
     assert answer.json["message"].count("(many)") == 1

@@ -209,6 +209,34 @@ def test_a_parameter_that_cannot_be_read_is_said(client: Client, asked: str) -> 
     assert answer.json["message"].startswith(f"{asked.partition('=')[0]}: ")
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/api/trades?statsu=OPEN", "no parameter 'statsu' is known here; known are format, from, limit, status, to"),
+        ("/api/trades?status=OPEN&bot=nope", "no parameter 'bot' is known here"),
+        ("/api/positions?bot=nope", "no parameter 'bot' is known here; none is"),
+        ("/api/scan?symbols=SPY", "no parameter 'symbols' is known here; known are symbol"),
+        ("/api/preview/dte0_condor?rows=1", "no parameter 'rows' is known here; known are row, scan"),
+    ],
+)
+def test_a_parameter_that_nobody_knows_is_refused(client: Client, path: str, said: str) -> None:
+    """A misspelt one was left out, and the answer was of all trades."""
+    answer = client.get(path)
+    assert (answer.status, answer.json["code"]) == (422, "parameter")
+    assert said in answer.json["message"]
+
+
+@pytest.mark.parametrize("path", ["/health", "/metrics", "/", "/trades", "/scan", "/api/openapi.json"])
+def test_pages_and_what_machines_look_at_take_any_parameter(client: Client, path: str) -> None:
+    assert client.get(f"{path}?_=1761004800").status == 200
+
+
+def test_no_name_is_described_as_empty_by_default(client: Client) -> None:
+    shapes = client.get("/api/openapi.json").json["components"]["schemas"]
+    assert shapes["Ask"]["properties"]["bot"] == {"title": "Bot", "type": "string", "minLength": 1}
+    assert shapes["Ask"]["additionalProperties"] is False
+
+
 def test_a_refusal_is_a_plain_sentence(client: Client) -> None:
     assert client.get("/api/trades?from=21.10.2026").json["message"] == "from: a day is written 2026-10-21"
     assert client.post("/api/status", {}, key="a-key-of-a-test").json["message"] == "nothing answers POST /api/status"
