@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from store_day import CONDOR, DAY, LEGS, SELLER, WATCHER, at, put, small_day
 
@@ -35,6 +37,15 @@ def day_state(clock: str) -> State:
     waits = "day_range 29.8 pts   below 27.7 (the open's expected move): 2.1 too much"
     bots[WATCHER] = replace(bots[WATCHER], is_watching=now < at("13:30"), since=at("10:30"), waits=waits)
     return state._replace(is_linked=True, bots=bots)
+
+
+def run_at(clock: str) -> Any:
+    """Return the hand-made day as a run at that New York time."""
+    loop = SimpleNamespace(state=day_state(clock), program=day_program())
+    link = SimpleNamespace(is_simulated=True, account="DU0000007")
+    world = SimpleNamespace(ib=SimpleNamespace(link=link))
+    options = SimpleNamespace(settings={"mode": "paper"})
+    return SimpleNamespace(loop=loop, world=world, options=options, first=at("09:25"), last=at("16:05"))
 
 
 def market(now: datetime) -> Board:

@@ -155,7 +155,9 @@ class Period(BaseModel):
 
 
 class Account(BaseModel):
-    """The account as the broker last told. shares: by symbol, with those that assignment and exercise have left."""
+    """The account as the broker last told. shares: by symbol, with those that assignment and exercise have left; None
+    where no engine of this process knows them, as no store does.
+    """
 
     account_id: str
     net_liquidation: float | None
@@ -163,7 +165,7 @@ class Account(BaseModel):
     available_funds: float | None
     buying_power: float | None
     maintenance_margin: float | None
-    shares: dict[str, float]
+    shares: dict[str, float] | None
 
 
 class Market(BaseModel):

@@ -276,7 +276,7 @@ def account(picture: Picture) -> Account:
         available_funds=picture.available_funds,
         buying_power=picture.buying_power,
         maintenance_margin=picture.maintenance_margin,
-        shares=dict(picture.shares),
+        shares=None if picture.shares is None else dict(picture.shares),
     )
 
 

@@ -85,7 +85,7 @@ class Picture:
 
     engine: stopped, starting, running or stopping. trading: active, reducing or stopped. mark: what must stand beside
     all of it. is_linked: None when nobody knows, for want of an engine. progress: the part of the run that is over,
-    None when it has no end. Money in dollars.
+    None when it has no end. shares: None when nobody knows them, as of a store alone. Money in dollars.
     """
 
     at: datetime | None
@@ -104,7 +104,7 @@ class Picture:
     available_funds: float | None = None
     buying_power: float | None = None
     maintenance_margin: float | None = None
-    shares: tuple[tuple[str, float], ...] = ()
+    shares: tuple[tuple[str, float], ...] | None = None
     realized: float = 0.0
     unrealized: float = 0.0
     levels: tuple[tuple[str, float | None], ...] = ()

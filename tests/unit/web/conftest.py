@@ -13,15 +13,16 @@ from engine.store.open import open_store
 from engine.store.place import Place
 from engine.web.access import Access
 from engine.web.app import application
+from engine.web.live import Live
 from engine.web.server import Bind, Server
 
 
 @contextmanager
-def served(place: Place) -> Iterator[Client]:
-    """Serve a store, and yield a client."""
+def served(place: Place, live: Live | None = None) -> Iterator[Client]:
+    """Serve a store, or what an engine shows of itself, and yield a client."""
     elapsed = Elapsed()
     access = Access(token=TOKEN, metrics=OF_METRICS, hosts=("desk.example",))
-    server = Server(lambda stopping: application(place, access, stopping=stopping, elapsed=elapsed), Bind(port=0))
+    server = Server(lambda stopping: application(place, access, live, stopping=stopping, elapsed=elapsed), Bind(port=0))
     address = server.start()
     try:
         yield Client(int(address.rstrip("/").rpartition(":")[2]), elapsed, place)

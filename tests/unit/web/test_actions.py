@@ -103,7 +103,7 @@ def test_what_nobody_can_do_is_refused(client: Client, name: str, body: object, 
         ("/api/trade/trigger", {"bot": "dte0_condor", "quantity": 5}, "no field 'quantity' is known here"),
         ("/api/alerts/acknowledge", {"ids": [3]}, "no field 'ids' is known here; known are id"),
     ],
-)  # fmt: skip
+)
 def test_what_nobody_knows_is_refused_and_named(client: Client, path: str, body: object, said: str) -> None:
     """A misspelt `bot` was left out: all that was held was closed."""
     answer = client.post(path, body, key=KEY)

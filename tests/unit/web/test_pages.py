@@ -6,12 +6,10 @@ from contextlib import closing
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from run_day import day_program, day_state
+from run_day import run_at
 from store_day import at, small_day
 from web_client import TOKEN, Client, Elapsed
 
@@ -28,15 +26,6 @@ from engine.web.live import Live
 from engine.web.pages import PARTS, Parts
 from engine.web.picture_of_run import picture_of_run
 from engine.web.picture_of_store import picture_of_store
-
-
-def run_at(clock: str) -> Any:
-    """Return the hand-made day as a run at that New York time."""
-    loop = SimpleNamespace(state=day_state(clock), program=day_program())
-    link = SimpleNamespace(is_simulated=True, account="DU0000007")
-    world = SimpleNamespace(ib=SimpleNamespace(link=link))
-    options = SimpleNamespace(settings={"mode": "paper"})
-    return SimpleNamespace(loop=loop, world=world, options=options, first=at("09:25"), last=at("16:05"))
 
 
 def test_a_run_is_shown_as_it_stands() -> None:

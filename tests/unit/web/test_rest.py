@@ -5,14 +5,17 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import served
+from run_day import run_at
 from store_day import at, small_day
 from web_client import Client
 
+from engine.model.contract import Contract, Underlying
 from engine.record.record import Json, Kind, Record
 from engine.run.desk import load_desk
 from engine.run.reread import told_specs
@@ -21,6 +24,7 @@ from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
 from engine.web.book import added, history, performance
+from engine.web.live import Live
 from tests.e2e.worlds import run_days, spec_files
 
 GETS = [
@@ -140,6 +144,24 @@ def test_the_book_at_its_targets_and_stops(tmp_path: Path) -> None:
     assert risk["worst_at_expiry"] == row["max_risk"] * row["quantity"]
     assert risk["max_profit"] == pytest.approx(0.6 * row["entry_price"] * 100 * row["quantity"])
     assert risk["max_loss"] == pytest.approx(2 * row["entry_price"] * 100 * row["quantity"])
+
+
+@pytest.mark.parametrize(
+    ("held", "told"),
+    [({Underlying("SPY"): Decimal(-1000), Underlying("QQQ"): Decimal(0)}, {"SPY": -1000.0}), ({}, {})],
+)
+def test_shares_are_told_by_a_running_engine(
+    client: Client, held: dict[Contract, Decimal], told: dict[str, float]
+) -> None:
+    """Of a store, which does not know them, `{}` was told of an account that was short 1,000 shares."""
+    run = run_at("12:00")
+    run.loop.state = run.loop.state._replace(holdings=held)
+    live = Live(client.place)
+    live.show(run, at("12:00"))
+    with served(client.place, live) as running:
+        assert running.get("/api/account").json["shares"] == told
+    assert client.get("/api/account").json["shares"] is None
+    assert "shares" not in client.get("/").body.decode().partition("part-account")[2].partition("</dl>")[0]
 
 
 def test_a_pause_of_all_bots_holds_for_the_next_run(tmp_path: Path) -> None:
