@@ -53,7 +53,9 @@ class Status(BaseModel):
 class OpenPosition(BaseModel):
     """One open position. status: ACTIVE; state: that of its lifecycle, open or exiting.
 
-    on_hold: why nothing is sent for it, "" while all is well.
+    on_hold: why nothing is sent for it, "" while all is well. quantity: what was opened; open_quantity, structure: what
+    of it is still open. as_of: of when current_price and current_pnl are, New York, None before any: now where an
+    engine runs in this process, else the last snapshot.
     """
 
     trade_id: int
@@ -65,6 +67,7 @@ class OpenPosition(BaseModel):
     expiration: str | None
     dte: int | None
     quantity: int
+    open_quantity: int
     entry_time: str | None
     entry_price: float | None
     current_price: float | None
@@ -75,13 +78,15 @@ class OpenPosition(BaseModel):
     status: str
     state: str
     on_hold: str
+    as_of: str | None
 
 
 class PositionGreeks(BaseModel):
-    """Greeks of one position: greek x contracts x 100, summed over its legs."""
+    """Greeks of one position: greek x contracts x 100, summed over its legs; None while they are not known."""
 
     trade_id: int
     strategy_id: str
+    as_of: str | None
     delta: float | None
     gamma: float | None
     theta: float | None
@@ -89,9 +94,10 @@ class PositionGreeks(BaseModel):
 
 
 class Greeks(BaseModel):
-    """Greeks of all that is open; `total` sums what is known."""
+    """Greeks of all that is open; `total` is None of one that is not known of each. as_of: of when the oldest are."""
 
-    total: dict[str, float]
+    as_of: str | None
+    total: dict[str, float | None]
     positions: list[PositionGreeks]
 
 
@@ -106,8 +112,12 @@ class PositionRisk(BaseModel):
 
 
 class Risk(BaseModel):
-    """The whole book. buying_power_used: the part of net liquidation that maintenance margin takes, in percent."""
+    """The whole book. buying_power_used: the part of net liquidation that maintenance margin takes, in percent.
 
+    as_of: now where an engine runs in this process, else the oldest of the last snapshots.
+    """
+
+    as_of: str | None
     maintenance_margin: float | None
     buying_power_used: float | None
     max_profit: float | None
@@ -137,12 +147,13 @@ class Trade(BaseModel):
 
 
 class Profit(BaseModel):
-    """The day's profit."""
+    """The day's profit; None while that of something open is not known. as_of: of when the oldest price in it is."""
 
     date: str | None
-    realized_pnl: float
-    unrealized_pnl: float
-    total_pnl: float
+    as_of: str | None
+    realized_pnl: float | None
+    unrealized_pnl: float | None
+    total_pnl: float | None
 
 
 class Period(BaseModel):
@@ -181,14 +192,16 @@ class Performance(BaseModel):
     """The day against its limit.
 
     max_daily_loss: of the account document, else what all bots together may lose by limits of their own, None where
-    one has none. risk_breached: the day has lost as much.
+    one has none. risk_breached: the day has lost as much; None, as profit is, while that is not known. as_of: of when
+    the oldest price in it is.
     """
 
-    daily_realized_pnl: float
-    unrealized_pnl: float
-    total_pnl: float
+    as_of: str | None
+    daily_realized_pnl: float | None
+    unrealized_pnl: float | None
+    total_pnl: float | None
     max_daily_loss: float | None
-    risk_breached: bool
+    risk_breached: bool | None
     trades_count: int
     active_positions: int
 

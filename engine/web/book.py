@@ -1,4 +1,4 @@
-"""What the REST interface reads of a store: rows of its views in the shapes of `answers.py`."""
+"""What the REST interface answers, in the shapes of `answers.py`: of a store, and of a picture of it or its engine."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
@@ -8,10 +8,8 @@ from typing import Any
 from engine.model.session import EXCHANGE_ZONE
 from engine.run.asked import trading_of
 from engine.run.heartbeat import Stage
-from engine.run.levels import dollars_at
 from engine.run.periods import period_of
-from engine.run.trade_text import structure_of
-from engine.spec.nouns.exits import ExitKind
+from engine.run.trade_text import closing, holding_of, structure_of
 from engine.store.queries import Row, Run, StoreReader
 from engine.web.answers import (
     Account,
@@ -28,8 +26,8 @@ from engine.web.answers import (
     Status,
     Trade,
 )
-from engine.web.known import bot_of, expiry_of, held_of, known, next_window
-from engine.web.picture import GREEKS, Picture
+from engine.web.known import bot_of, next_window
+from engine.web.picture import GREEKS, Picture, PositionLine
 
 WAITING = Stage.CONNECTING.value
 ACTIVE = "ACTIVE"
@@ -82,75 +80,74 @@ def _next(run: Run, name: str, at: datetime | None) -> str | None:
 # ---------------------------------------------------------------- positions
 
 
-def positions(reader: StoreReader) -> list[OpenPosition]:
-    """Return /api/positions."""
-    today = reader.last_day()
+def positions(reader: StoreReader, picture: Picture) -> list[OpenPosition]:
+    """Return /api/positions: what the store has of each, and its present values as a picture has them."""
     trades = {row["position"]: row for row in reader.view("trades", status="OPEN")}
-    at = last_instant(reader)
-    held = {} if at is None else known(reader, at).state.positions
     why = reader.on_hold()
     return [
-        _position(
-            row,
-            trades.get(row["position"], {}),
-            expiry_of(row, held.get(row["position"])),
-            today,
-            why.get(row["position"], ""),
-        )
-        for row in reader.view("open_positions")
+        _position(row, line, trades.get(row["position"], {}), why.get(row["position"], ""))
+        for row, line in _lines(reader, picture)
     ]
 
 
-def _position(row: Row, trade: Row, expiry: date | None, today: date | None, on_hold: str) -> OpenPosition:
+def _lines(reader: StoreReader, picture: Picture) -> list[tuple[Row, PositionLine | None]]:
+    """Return each open trade with its line of a picture, None where an engine has not shown it yet."""
+    lines = {line.id: line for line in picture.positions}
+    return [(row, lines.get(row["position"])) for row in reader.view("open_positions")]
+
+
+def _position(row: Row, line: PositionLine | None, trade: Row, on_hold: str) -> OpenPosition:
     return OpenPosition(
         trade_id=row["id"],
         position=row["position"],
         strategy_id=row["strategy_id"],
-        structure=structure_of(row),
+        structure=holding_of(row) if line is None else line.structure,
         symbol=row["symbol"],
         strike=row["strike"],
         expiration=row["expiration"],
-        dte=None if expiry is None or today is None else (expiry - today).days,
+        dte=None if line is None else line.dte,
         quantity=row["quantity"],
+        open_quantity=row["quantity"] if line is None else line.count,
         entry_time=row["entry_time"],
         entry_price=row["entry_price"],
-        current_price=row["current_mid"],
+        current_price=None if line is None or line.mark is None else _cost(line.mark, row["entry_price"]),
         spy_strike=trade.get("spy_strike"),
         spx_strike=trade.get("spx_strike"),
         entry_credit=trade.get("entry_credit"),
-        current_pnl=row["unrealized_pnl"],
+        current_pnl=None if line is None else _rounded(line.profit),
         status=ACTIVE,
         state=row["state"],
         on_hold=on_hold,
+        as_of=None if line is None else line.as_of or None,
     )
 
 
-def greeks(reader: StoreReader) -> Greeks:
+def _cost(mark: float, entry: float | None) -> float:
+    """Return what closing costs, negative when it brings, of a price that is written beside that of its entry."""
+    return closing(mark, entry or 0.0) + 0.0
+
+
+def greeks(reader: StoreReader, picture: Picture) -> Greeks:
     """Return /api/positions/greeks."""
-    at = last_instant(reader)
-    held = {} if at is None else known(reader, at).state.positions
     found = [
         PositionGreeks(
             trade_id=row["id"],
             strategy_id=row["strategy_id"],
-            **_greeks_of(row, held_of(row, held.get(row["position"]))[0]),
+            as_of=None if line is None else line.as_of or None,
+            **{name: None if line is None else _rounded(getattr(line, name)) for name in GREEKS},
         )
-        for row in reader.view("open_positions")
+        for row, line in _lines(reader, picture)
     ]
-    total = {name: added(getattr(each, name) or 0.0 for each in found) for name in GREEKS}
-    return Greeks(total=total, positions=found)
-
-
-def _greeks_of(row: Row, quantity: int) -> dict[str, float | None]:
-    return {name: None if row[name] is None else round(row[name] * quantity * 100, DIGITS) for name in GREEKS}
+    total = {name: _sum(getattr(each, name) for each in found) for name in GREEKS}
+    return Greeks(as_of=picture.as_of, total=total, positions=found)
 
 
 def risk(reader: StoreReader, picture: Picture) -> Risk:
     """Return /api/positions/risk: (entry - target) and (stop - entry) x quantity x 100, each and summed."""
-    at = last_instant(reader)
-    found = [] if at is None else list(_risks(reader, at))
+    found = [_risk(row, line) for row, line in _lines(reader, picture)]
     used = picture.margin_used
     return Risk(
+        as_of=picture.as_of,
         maintenance_margin=picture.maintenance_margin,
         buying_power_used=None if used is None else round(100 * used, DIGITS),
         max_profit=_sum(each.max_profit for each in found),
@@ -160,21 +157,19 @@ def risk(reader: StoreReader, picture: Picture) -> Risk:
     )
 
 
-def _risks(reader: StoreReader, at: datetime) -> Iterable[PositionRisk]:
-    found = known(reader, at)
-    for row in reader.view("open_positions"):
-        position, bot = found.state.positions.get(row["position"]), found.governing(row["position"])
-        worst = held_of(row, position)[1]
-        target = stop = None
-        if bot is not None and position is not None:
-            target, stop = (dollars_at(bot, position, kind) for kind in (ExitKind.TARGET, ExitKind.STOP))
-        yield PositionRisk(
-            position=row["position"],
-            strategy_id=row["strategy_id"],
-            max_profit=None if target is None else float(target),
-            max_loss=None if stop is None else -float(stop),
-            worst_at_expiry=None if worst is None else round(worst, DIGITS),
-        )
+def _risk(row: Row, line: PositionLine | None) -> PositionRisk:
+    stop = None if line is None else line.at_stop
+    return PositionRisk(
+        position=row["position"],
+        strategy_id=row["strategy_id"],
+        max_profit=None if line is None else _rounded(line.at_target),
+        max_loss=None if stop is None else round(-stop, DIGITS),
+        worst_at_expiry=None if line is None else _rounded(line.max_loss),
+    )
+
+
+def _rounded(amount: float | None) -> float | None:
+    return None if amount is None else round(amount, DIGITS)
 
 
 def _sum(found: Iterable[float | None]) -> float | None:
@@ -213,17 +208,15 @@ def _trade(row: Row) -> Trade:
     return Trade(**same, structure=structure_of(row))
 
 
-def profit(reader: StoreReader) -> Profit:
+def profit(reader: StoreReader, picture: Picture) -> Profit:
     """Return /api/pnl: what was made since the session began, also by positions of earlier days."""
-    day, at = reader.last_day(), last_instant(reader)
-    found = None if at is None else known(reader, at)
-    realized = 0.0 if found is None else found.realized
-    unrealized = 0.0 if found is None else added([found.open_today(reader.view("open_positions"))])
+    day = reader.last_day()
     return Profit(
         date=None if day is None else str(day),
-        realized_pnl=realized,
-        unrealized_pnl=unrealized,
-        total_pnl=added((realized, unrealized)),
+        as_of=picture.as_of,
+        realized_pnl=_rounded(picture.realized),
+        unrealized_pnl=_rounded(picture.unrealized),
+        total_pnl=_rounded(picture.today),
     )
 
 
@@ -239,19 +232,26 @@ def history(reader: StoreReader, period: str) -> list[Period]:
     ]
 
 
-def performance(reader: StoreReader) -> Performance:
+def performance(reader: StoreReader, picture: Picture) -> Performance:
     """Return /api/performance."""
-    made, system = profit(reader), _system(reader)
-    worst = _most_a_day(reader.run())
+    system, worst = _system(reader), _most_a_day(reader.run())
     return Performance(
-        daily_realized_pnl=made.realized_pnl,
-        unrealized_pnl=made.unrealized_pnl,
-        total_pnl=made.total_pnl,
+        as_of=picture.as_of,
+        daily_realized_pnl=_rounded(picture.realized),
+        unrealized_pnl=_rounded(picture.unrealized),
+        total_pnl=_rounded(picture.today),
         max_daily_loss=worst,
-        risk_breached=worst is not None and made.total_pnl <= -worst,
+        risk_breached=_is_breached(picture.today, worst),
         trades_count=int(system.get("trades_today") or 0),
         active_positions=int(system.get("open_positions") or 0),
     )
+
+
+def _is_breached(made: float | None, worst: float | None) -> bool | None:
+    """Say whether a day that has made so much has lost the most that it may; None while that is not known."""
+    if worst is None:
+        return False
+    return None if made is None else made <= -worst
 
 
 def _most_a_day(run: Run) -> float | None:

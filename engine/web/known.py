@@ -1,6 +1,6 @@
 """What a journal says beyond the views: what operators have left standing, exits of what is open, coming windows."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date, datetime
 
@@ -45,8 +45,13 @@ class Known:
         closed = (each for each in self.state.positions.values() if each.bot == bot and each.state == "closed")
         return float(realized_by(self.state, closed))
 
-    def open_today(self, rows: Iterable[Row]) -> float:
-        """Return dollars that what is open, rows of `open_positions`, has made since the session began."""
+    def open_today(self, rows: Sequence[Row]) -> float | None:
+        """Return dollars that what is open, rows of `open_positions`, has made since the session began.
+
+        It is None while one of them has no mark yet.
+        """
+        if any(row["unrealized_pnl"] is None for row in rows):
+            return None
         return float(open_as_marked(self.state, rows))
 
     def today(self, position: str, made: float | None) -> float | None:

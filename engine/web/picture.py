@@ -35,7 +35,8 @@ class PositionLine:
     dte: calendar days to the nearest expiry. exits: each exit with its level and the present value. profit: dollars
     since it was opened. mark: what closing costs of what was sold, or brings of what was bought. max_loss: dollars at
     expiry, None when it is not bounded or not known. at_target, at_stop: dollars that the position makes when these
-    act, before commissions, None without a price.
+    act, before commissions, None without a price. count: structures that are open; as_of: New York time of its prices,
+    "" before any.
     """
 
     id: str
@@ -55,6 +56,8 @@ class PositionLine:
     max_loss: float | None = None
     at_target: float | None = None
     at_stop: float | None = None
+    count: int = 0
+    as_of: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +88,8 @@ class Picture:
 
     engine: stopped, starting, running or stopping. trading: active, reducing or stopped. mark: what must stand beside
     all of it. is_linked: None when nobody knows, for want of an engine. progress: the part of the run that is over,
-    None when it has no end. shares: None when nobody knows them, as of a store alone. Money in dollars.
+    None when it has no end. shares: None when nobody knows them, as of a store alone. realized, unrealized: None
+    before anything was recorded, or before all that is open has a price. Money in dollars.
     """
 
     at: datetime | None
@@ -105,8 +109,8 @@ class Picture:
     buying_power: float | None = None
     maintenance_margin: float | None = None
     shares: tuple[tuple[str, float], ...] | None = None
-    realized: float = 0.0
-    unrealized: float = 0.0
+    realized: float | None = 0.0
+    unrealized: float | None = 0.0
     levels: tuple[tuple[str, float | None], ...] = ()
     gauges: tuple[Gauge, ...] = ()
     bots: tuple[BotLine, ...] = ()
@@ -114,9 +118,14 @@ class Picture:
     orders: tuple[OrderLine, ...] = ()
 
     @property
-    def today(self) -> float:
-        """Realised and open profit since the session began."""
-        return self.realized + self.unrealized
+    def today(self) -> float | None:
+        """Realised and open profit since the session began; None when one is not known."""
+        return _sum([self.realized, self.unrealized])
+
+    @property
+    def as_of(self) -> str | None:
+        """New York time of the oldest prices of what is open; of the picture where nothing has one."""
+        return min((each.as_of for each in self.positions if each.as_of), default=self.clock) or None
 
     @property
     def ratio(self) -> float | None:
@@ -160,12 +169,17 @@ class Picture:
     @property
     def clock(self) -> str:
         """New York date and time, "" before anything was recorded."""
-        return "" if self.at is None else f"{self.at.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S}"
+        return "" if self.at is None else instant_text(self.at)
 
 
 def _sum(found: Sequence[float | None]) -> float | None:
     known = [each for each in found if each is not None]
     return sum(known) if len(known) == len(found) else None
+
+
+def instant_text(at: datetime) -> str:
+    """Return New York date and time as the views of the store write them."""
+    return f"{at.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S}"
 
 
 def clock_text(at: datetime | None, today: datetime | None) -> str:

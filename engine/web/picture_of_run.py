@@ -8,7 +8,7 @@ from engine.model.contract import Underlying
 from engine.model.market import Board
 from engine.model.position import Position
 from engine.run.glance import BotRow, Glance, glance
-from engine.run.levels import dollars_at, worst_at_expiry
+from engine.run.levels import dollars_at, open_count, worst_at_expiry
 from engine.run.observe.telling import title
 from engine.run.position_text import close_price, exits_text, held_text, order_price
 from engine.run.trade_text import closing
@@ -17,7 +17,7 @@ from engine.turn.program import Program
 from engine.turn.state import State
 from engine.turn.work import Work
 from engine.web.gauges import gauges
-from engine.web.picture import GREEKS, BotLine, OrderLine, Picture, PositionLine, clock_text
+from engine.web.picture import GREEKS, BotLine, OrderLine, Picture, PositionLine, clock_text, instant_text
 
 if TYPE_CHECKING:
     from engine.run.start import Run
@@ -129,6 +129,8 @@ def _position_line(program: Program, state: State, position: Position, at: datet
         max_loss=_number(worst_at_expiry(position)),
         at_target=_number(dollars_at(program.governing(position), position, ExitKind.TARGET)),
         at_stop=_number(dollars_at(program.governing(position), position, ExitKind.STOP)),
+        count=open_count(position),
+        as_of=instant_text(at),
     )
 
 

@@ -48,8 +48,8 @@ def picture_of_store(reader: StoreReader) -> Picture:
         net_liquidation=account["net_liquidation"],
         cash=account["cash"],
         buying_power=account["buying_power"],
-        realized=0.0 if found is None else found.realized,
-        unrealized=0.0 if found is None else found.open_today(positions),
+        realized=None if found is None else found.realized,
+        unrealized=None if found is None else found.open_today(positions),
         levels=_levels(positions),
         bots=bot_lines(reader, run, found, shown, at),
         positions=shown,
@@ -131,6 +131,8 @@ def _position_line(row: Row, orders: Sequence[Row], found: Known | None, at: dat
         at_target=None if at_target is None else float(at_target),
         at_stop=None if at_stop is None else float(at_stop),
         max_loss=worst,
+        count=quantity,
+        as_of=row["snapshot_time"] or "",
     )
 
 

@@ -20,6 +20,8 @@ from engine.web.actions import Actions
 from engine.web.alert_list import acknowledge, alert_list
 from engine.web.live import Live
 from engine.web.parameters import preview
+from engine.web.picture import Picture
+from engine.web.picture_of_store import picture_of_store
 from engine.web.query import STRICT
 
 Answer = TypeVar("Answer")
@@ -111,6 +113,10 @@ def router(store: Place, live: Live) -> APIRouter:
         with StoreReader(store) as reader:
             return ask(reader)
 
+    def shown(ask: Callable[[StoreReader, Picture], Answer]) -> Answer:
+        """Answer by the engine of this process as it stands, else by what the store has of the last one."""
+        return read(lambda reader: ask(reader, live.picture or picture_of_store(reader)))
+
     @found.get("/health", responses=DESCRIBES_REFUSED | {503: {"model": answers.Health}})
     def health(response: Response) -> answers.Health:
         """Say whether this program can do its work; needs no token and tells nothing of the account."""
@@ -129,17 +135,17 @@ def router(store: Place, live: Live) -> APIRouter:
     @found.get("/api/positions")
     def positions() -> list[answers.OpenPosition]:
         """What is open."""
-        return read(book.positions)
+        return shown(book.positions)
 
     @found.get("/api/positions/greeks")
     def greeks() -> answers.Greeks:
         """Delta, gamma, theta and vega, each and summed: greek x contracts x 100."""
-        return read(book.greeks)
+        return shown(book.greeks)
 
     @found.get("/api/positions/risk")
     def risk() -> answers.Risk:
         """Margin, and what the book makes at its targets, loses at its stops, and loses at expiry at worst."""
-        return read(lambda reader: book.risk(reader, live.now().picture))
+        return shown(book.risk)
 
     @found.get("/api/trades", response_model=list[answers.Trade], responses=AS_TABLE)
     def trades(
@@ -162,7 +168,7 @@ def router(store: Place, live: Live) -> APIRouter:
     @found.get("/api/pnl")
     def profit() -> answers.Profit:
         """The day's profit: realised, open, and both."""
-        return read(book.profit)
+        return shown(book.profit)
 
     @found.get("/api/pnl/history")
     def history(period: Span = Span.DAY) -> list[answers.Period]:
@@ -182,7 +188,7 @@ def router(store: Place, live: Live) -> APIRouter:
     @found.get("/api/performance")
     def performance() -> answers.Performance:
         """The day against its limit."""
-        return read(book.performance)
+        return shown(book.performance)
 
     @found.post("/api/action/{name}", status_code=202)
     def act(name: str, ask: answers.Ask, key: Key) -> answers.Asked:

@@ -505,9 +505,10 @@ def test_risk_is_of_what_is_still_open(
     totals = {name: risk[f"total_{name}"] / structures for name in ("delta", "gamma", "theta", "vega")}
     assert totals == pytest.approx({"delta": 1, "gamma": -0.2, "theta": 50, "vega": -30})
     with StoreReader(path) as reader:
-        (line,) = picture_of_store(reader).positions
+        picture = picture_of_store(reader)
+        (line,) = picture.positions
         assert line.theta == pytest.approx(50 * structures)
-        assert greeks(reader).total["theta"] == pytest.approx(risk["total_theta"])
+        assert greeks(reader, picture).total["theta"] == pytest.approx(risk["total_theta"])
 
 
 def test_risk_adds_up_several_structures(place: Place) -> None:

@@ -26,6 +26,7 @@ from engine.run.why_day import why_day
 from engine.run.why_text import story_lines
 from engine.store.queries import StoreReader
 from engine.web.book import positions
+from engine.web.picture_of_store import picture_of_store
 
 SHORT, LONG = put(5945), put(5935)
 SOLD = put(586, "SPY", date(2027, 2, 19))
@@ -900,7 +901,7 @@ def test_what_a_person_lets_go_on_is_not_counted_as_gone() -> None:
 def test_the_interface_says_that_a_position_is_on_hold_and_why(tmp_path: Path) -> None:
     desk = untold()
     with StoreReader(kept(desk, tmp_path)) as reader:
-        (told,) = positions(reader)
+        (told,) = positions(reader, picture_of_store(reader))
     assert told.on_hold == desk.position.on_hold != ""
 
 

@@ -190,9 +190,12 @@ def test_of_a_position_that_is_closed_in_part_what_is_left_is_shown(tmp_path: Pa
     assert found.theta == pytest.approx(3 * 2 * 100)
     assert found.max_loss == 2 * 915
     with StoreReader(tmp_path / "a.db") as reader:
-        told, risk = book.greeks(reader), book.risk(reader, picture)
+        told, risk = book.greeks(reader, picture), book.risk(reader, picture)
+        (open_now,) = (each for each in book.positions(reader, picture) if each.strategy_id == CONDOR)
     assert [each.delta for each in told.positions if each.strategy_id == CONDOR] == [found.delta]
     assert [each.worst_at_expiry for each in risk.positions if each.strategy_id == CONDOR] == [2 * 915]
+    assert (open_now.quantity, open_now.open_quantity) == (4, 2)
+    assert open_now.structure == found.structure == "2 of 4 x 5920/5930p 6065/6075c"
 
 
 def test_today_is_what_was_made_since_the_session_began(tmp_path: Path) -> None:
@@ -205,7 +208,7 @@ def test_today_is_what_was_made_since_the_session_began(tmp_path: Path) -> None:
     (found,) = picture.positions
     assert found.profit == 22.0, "since it was opened"
     with StoreReader(tmp_path / "a.db") as reader:
-        assert (book.profit(reader).total_pnl, book.performance(reader).total_pnl) == (15.0, 15.0)
+        assert (book.profit(reader, picture).total_pnl, book.performance(reader, picture).total_pnl) == (15.0, 15.0)
 
 
 def test_of_two_underlyings_and_expiries_the_first_and_the_nearest_are_shown(tmp_path: Path) -> None:
@@ -220,4 +223,4 @@ def test_of_two_underlyings_and_expiries_the_first_and_the_nearest_are_shown(tmp
     assert dict(picture.levels) == {"SPX": 6001.5}
     assert [each.dte for each in picture.positions if each.bot == CONDOR] == [2]
     with StoreReader(tmp_path / "a.db") as reader:
-        assert [each.dte for each in book.positions(reader) if each.strategy_id == CONDOR] == [2]
+        assert [each.dte for each in book.positions(reader, picture) if each.strategy_id == CONDOR] == [2]

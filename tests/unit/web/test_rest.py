@@ -25,6 +25,8 @@ from engine.store.open import open_store
 from engine.store.queries import StoreReader
 from engine.web.book import added, history, performance
 from engine.web.live import Live
+from engine.web.picture_of_run import picture_of_run
+from engine.web.picture_of_store import picture_of_store
 from tests.e2e.worlds import run_days, spec_files
 
 GETS = [
@@ -162,6 +164,53 @@ def test_shares_are_told_by_a_running_engine(
         assert running.get("/api/account").json["shares"] == told
     assert client.get("/api/account").json["shares"] is None
     assert "shares" not in client.get("/").body.decode().partition("part-account")[2].partition("</dl>")[0]
+
+
+def until(clock: str, place: Path) -> Path:
+    """Write a store of the hand-made day up to a time."""
+    journal = SqlJournal(open_store(place))
+    journal.append([record for record in small_day() if record.at <= at(clock)], durable=True)
+    journal.close()
+    return place
+
+
+def test_a_running_engine_is_told_as_it_stands(tmp_path: Path) -> None:
+    """Answers were of the last snapshots: nothing was made and nothing at risk beside a page with both."""
+    place, run = until("12:00", tmp_path / "a.db"), run_at("12:00")
+    board = run.loop.state.board
+    for row in board.rows.values():
+        board.delta[row], board.gamma[row], board.theta[row], board.vega[row] = 0.1, 0.01, -0.2, 0.3
+    page, live = picture_of_run(run, at("12:00")), Live(place)
+    live.show(run, at("12:00"))
+    with served(place, live) as client:
+        told = {each["position"]: each for each in client.get("/api/positions").json}
+        greeks, risk, profit, day = (client.get(path).json for path in (*GETS[2:4], GETS[5], GETS[9]))
+    assert {each.id: each.profit for each in page.positions} == {n: each["current_pnl"] for n, each in told.items()}
+    assert {each["as_of"] for each in (*told.values(), greeks, risk, profit, day)} == {"2026-11-18 12:00:00"}
+    assert [told[each.id]["current_price"] for each in page.positions] == [5.0, 0.54]
+    assert greeks["total"] == page.greeks != dict.fromkeys(greeks["total"], 0.0)
+    assert (risk["max_profit"], -risk["max_loss"]) == (page.at_targets, page.at_stops)
+    assert (profit["realized_pnl"], profit["unrealized_pnl"]) == (page.realized, page.unrealized)
+    assert day["total_pnl"] == profit["total_pnl"] == page.today != 0
+
+
+def test_a_store_alone_says_of_when_its_prices_are(tmp_path: Path) -> None:
+    with served(until("12:00", tmp_path / "a.db")) as client:
+        rows = {row["id"]: row["snapshot_time"] for row in view(client, "open_positions")}
+        assert {each["trade_id"]: each["as_of"] for each in client.get("/api/positions").json} == rows
+        for path in (*GETS[2:4], GETS[5], GETS[9]):
+            assert client.get(path).json["as_of"] == min(filter(None, rows.values()))
+
+
+def test_what_has_no_price_yet_is_no_zero(tmp_path: Path) -> None:
+    """A position without a snapshot had made 0.0, with greeks of 0.0."""
+    with served(until("09:52", tmp_path / "a.db")) as client:
+        told = [client.get(path).json for path in GETS]
+    position, greeks, profit, day = told[1][-1], told[2], told[5], told[9]
+    assert (position["current_pnl"], position["current_price"], position["as_of"]) == (None, None, None)
+    assert greeks["total"] == dict.fromkeys(("delta", "gamma", "theta", "vega"))
+    assert (profit["unrealized_pnl"], profit["total_pnl"], day["total_pnl"]) == (None, None, None)
+    assert (profit["realized_pnl"], day["risk_breached"]) == (0.0, False)
 
 
 def test_a_pause_of_all_bots_holds_for_the_next_run(tmp_path: Path) -> None:
@@ -303,5 +352,5 @@ def test_the_most_that_a_day_may_lose_is_that_of_the_account_else_of_all_bots(
     journal.append([started], durable=True)
     journal.close()
     with StoreReader(tmp_path / "a.db") as reader:
-        found = performance(reader)
+        found = performance(reader, picture_of_store(reader))
     assert (found.max_daily_loss, found.risk_breached) == (most, False)
