@@ -1,33 +1,50 @@
 """What positions would make at their targets and their stops, in dollars: the book-wide profit and loss of the page."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from engine.compile.plan import ExitPlan
 from engine.model.contract import LOT
 from engine.model.money import ZERO
+from engine.model.order import Order
 from engine.model.payoff import worst_case
 from engine.model.position import Position
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.program import CompiledBot
-from engine.turn.resting import entry_of_open, level_net
+from engine.turn.resting import entry_of_open, level_net, level_price
 
 
-def dollars_at(bot: CompiledBot, position: Position, kind: ExitKind) -> Decimal | None:
+def dollars_at(bot: CompiledBot, position: Position, kind: ExitKind, orders: Sequence[Order] = ()) -> Decimal | None:
     """Return (exit - entry) x structures x 100 at the first exit of a kind that has a price, None without one.
 
     It is of the legs that are still open, and of exits that may still act; a stop loses no more than the worst case at
-    expiry. `bot` governs the position. Commissions are left out, as in every price of an exit.
+    expiry. `bot` governs the position; orders: those of it that rest at the broker. Commissions are left out, as in
+    every price of an exit.
     """
     for planned in bot.plan.exits:
         if (
             planned.kind is kind
             and not has_acted(position, planned)
-            and (level := level_net(position, planned)) is not None
+            and (level := _net_at(position, planned, orders)) is not None
         ):
             made = (entry_of_open(position) + level) * position.open_structures * LOT
             worst = worst_at_expiry(position) if kind is ExitKind.STOP else None
             return made if worst is None else max(made, -worst)
     return None
+
+
+def _net_at(position: Position, planned: ExitPlan, orders: Sequence[Order]) -> Decimal | None:
+    """Return the signed net price per share at which an exit closes a position, - is paid.
+
+    Of one that rests it is the price of its order, or that on the tick which its order would have.
+    """
+    net = level_net(position, planned)
+    leg = next((leg for leg in position.legs if leg.held), None)
+    if net is None or leg is None or not planned.resting:
+        return net
+    order = next((order for order in orders if order.reason == planned.name), None)
+    price = level_price(position, leg, planned) if order is None else order.terms.price
+    return net if price is None else leg.sign * leg.weight * price
 
 
 def worst_at_expiry(position: Position) -> Decimal | None:

@@ -10,10 +10,11 @@ from engine.model.position import Position
 from engine.run.glance import BotRow, Glance, glance
 from engine.run.levels import dollars_at, open_count, worst_at_expiry
 from engine.run.observe.telling import title
-from engine.run.position_text import close_price, exits_text, held_text, order_price
+from engine.run.position_text import close_price, exits_text, held_text, live_orders, order_price
 from engine.run.trade_text import closing
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.program import Program
+from engine.turn.resting import RESTING
 from engine.turn.state import State
 from engine.turn.work import Work
 from engine.web.gauges import gauges
@@ -114,6 +115,7 @@ def _position_line(program: Program, state: State, position: Position, at: datet
     held = [leg for leg in position.legs if leg.held]
     expiry = min((leg.option.expiry for leg in held if not leg.option.is_share), default=None)
     mark = close_price(position, state.board, now)
+    bot, resting = program.governing(position), live_orders(state, position, *RESTING)
     return PositionLine(
         id=position.id,
         bot=position.bot,
@@ -127,8 +129,8 @@ def _position_line(program: Program, state: State, position: Position, at: datet
         **{name: _greek(position, state.board, name) for name in GREEKS},
         exits=exits_text(program, state, position, now),
         max_loss=_number(worst_at_expiry(position)),
-        at_target=_number(dollars_at(program.governing(position), position, ExitKind.TARGET)),
-        at_stop=_number(dollars_at(program.governing(position), position, ExitKind.STOP)),
+        at_target=_number(dollars_at(bot, position, ExitKind.TARGET, resting)),
+        at_stop=_number(dollars_at(bot, position, ExitKind.STOP, resting)),
         count=open_count(position),
         as_of=instant_text(at),
     )

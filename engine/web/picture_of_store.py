@@ -10,10 +10,11 @@ from engine.run.asked import trading_of
 from engine.run.columns import price
 from engine.run.connected import connected
 from engine.run.levels import dollars_at
-from engine.run.position_text import exits_text
+from engine.run.position_text import exits_text, live_orders
 from engine.run.trade_text import closing, holding_of
 from engine.spec.nouns.exits import ExitKind
 from engine.store.queries import Row, Run, StoreReader
+from engine.turn.resting import RESTING
 from engine.web.bots_of_store import bot_lines
 from engine.web.known import Known, expiry_of, held_of, known
 from engine.web.picture import GREEKS, OrderLine, Picture, PositionLine, Told, clock_text
@@ -111,7 +112,8 @@ def _position_line(row: Row, orders: Sequence[Row], found: Known | None, at: dat
     expiry = expiry_of(row, position)
     if found is not None and position is not None and bot is not None and at is not None:
         exits = exits_text(found.program, found.state, position, at.timestamp())
-        at_target, at_stop = (dollars_at(bot, position, kind) for kind in (ExitKind.TARGET, ExitKind.STOP))
+        at_broker = live_orders(found.state, position, *RESTING)
+        at_target, at_stop = (dollars_at(bot, position, kind, at_broker) for kind in (ExitKind.TARGET, ExitKind.STOP))
     greeks = {name: None if row[name] is None else float(row[name]) * quantity * 100 for name in GREEKS}
     return PositionLine(
         id=row["position"],

@@ -9,6 +9,8 @@ from hand_desk import SELLER, Desk, put, text_of
 from engine.model.event import BrokerStatus
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
 from engine.record.record import Kind
+from engine.run.levels import dollars_at
+from engine.spec.nouns.exits import ExitKind
 
 SHORT = put(586, "SPY", date(2027, 2, 19))
 GROUP_FILLED = "Order Canceled - reason:OCA group member was filled"
@@ -88,6 +90,37 @@ def test_a_debit_position_rests_with_the_signs_of_a_sale() -> None:
     target, stop = desk.submitted[-2:]
     assert (target.side, target.limit_price) == (Side.SELL, Decimal("3.20"))
     assert (stop.side, stop.stop_price) == (Side.SELL, Decimal("1.00"))
+
+
+TENTHS = (
+    "\n  - target: {profit: 10%}\n    resting: true\n  - stop: {loss: 20%}\n    resting: true\n  - at_expiry: settle\n"
+)
+
+
+def at_exits(desk: Desk, *orders: Order) -> tuple[Decimal | None, ...]:
+    """Return the dollars that are made at target and stop, whose orders these are."""
+    bot = desk.program.governing(desk.position)
+    return tuple(dollars_at(bot, desk.position, kind, orders) for kind in (ExitKind.TARGET, ExitKind.STOP))
+
+
+def test_what_is_made_at_target_and_stop_is_by_the_prices_of_the_orders() -> None:
+    """It was by the unrounded levels 1.809 and 2.412: 40.20 and -80.40."""
+    desk = seller(quantity="2", exits=TENTHS)
+    desk.fill(desk.enter("10:01"), price="2.01")
+    target, stop = desk.submitted[-2:]
+    assert (target.limit_price, stop.stop_price) == (Decimal("1.81"), Decimal("2.41"))
+    assert at_exits(desk, target, stop) == at_exits(desk) == (40, -80), "as orders would have that do not rest now"
+    moved = target.with_terms(target.quantity, Decimal("1.75"))
+    assert at_exits(desk, moved, stop) == (52, -80)
+
+
+def test_what_is_made_at_a_target_of_what_was_bought_is_by_its_order_too() -> None:
+    legs = "\n  expiry: {dte: {nearest: 90}}\n  long_put: {buy: put, strike: {delta: 0.15}}\n"
+    desk = seller(legs=legs, quantity="2", exits=TENTHS)
+    desk.fill(desk.enter("10:01"), price="2.01")
+    target, stop = desk.submitted[-2:]
+    assert (target.limit_price, stop.stop_price) == (Decimal("2.21"), Decimal("1.61"))
+    assert at_exits(desk, target, stop) == at_exits(desk) == (40, -80)
 
 
 def test_one_fills_the_other_is_taken_back_and_the_position_has_its_reason() -> None:

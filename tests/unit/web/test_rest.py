@@ -137,15 +137,19 @@ def test_a_table_has_all_trades_where_a_list_has_some(client: Client, monkeypatc
 
 
 def test_the_book_at_its_targets_and_stops(tmp_path: Path) -> None:
-    """A put sold at P with a target of 60 % and a stop of 200 %: 0.6 x P x 100 to make, 2 x P x 100 to lose."""
+    """A put sold at P with orders that rest at 0.4 x P and at 3 x P, on the tick: (entry - target) x 100 to make."""
     run_days(tmp_path, spec_files(["spy_put_seller"]), seed=3, data_seconds=60, place=tmp_path / "a.db")
     with served(tmp_path / "a.db") as client:
         (row,) = view(client, "open_positions")
+        target, stop = (
+            next(each for each in view(client, "pending_orders") if each["purpose"] == purpose)
+            for purpose in ("target", "stop")
+        )
         risk = client.get("/api/positions/risk").json
         assert client.get("/api/status").json["next_scheduled_time"] == "2026-10-22 09:31:00"
     assert risk["worst_at_expiry"] == row["max_risk"] * row["quantity"]
-    assert risk["max_profit"] == pytest.approx(0.6 * row["entry_price"] * 100 * row["quantity"])
-    assert risk["max_loss"] == pytest.approx(2 * row["entry_price"] * 100 * row["quantity"])
+    assert risk["max_profit"] == pytest.approx((row["entry_price"] - target["limit_price"]) * 100 * row["quantity"])
+    assert risk["max_loss"] == pytest.approx((stop["stop_price"] - row["entry_price"]) * 100 * row["quantity"])
 
 
 @pytest.mark.parametrize(
