@@ -6,7 +6,7 @@ The engine's loop calls `show` between two batches and never waits; the web serv
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 from datetime import datetime
@@ -44,13 +44,18 @@ PREVIEW_PATIENCE = 6.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """Everything on the first page. trades: newest first; days: profit by day; number: grows with each."""
+    """Everything on the first page. trades: newest first; days: profit by day; number: grows with each.
+
+    open_trades: the number of the trade of each open position.
+    """
 
     number: int
     picture: Picture
     told: tuple[Told, ...]
     trades: tuple[Row, ...]
     days: tuple[tuple[str, float], ...]
+    trades_today: int
+    open_trades: Mapping[str, int]
     alerts: AlertList = AlertList()
 
 
@@ -175,16 +180,10 @@ class Live:
         number = 1 if self._shown is None else self._shown.number + 1
         if self._shown is not None and picture is not None and self._shown_head == self._head:
             old = self._shown
-            return Shown(
-                number=number,
-                picture=picture,
-                told=tuple(self._told),
-                trades=old.trades,
-                days=old.days,
-                alerts=self._alerts,
-            )
+            return replace(old, number=number, picture=picture, told=tuple(self._told), alerts=self._alerts)
         with StoreReader(self._store) as reader:
-            trades = tuple(reader.view("trades")[::-1][:TRADES_SHOWN])
+            rows = reader.view("trades")[::-1]
+            today = sum(int(row["trades_today"] or 0) for row in reader.view("system_state"))
             days = tuple((str(row["date"]), float(row["net_pnl"])) for row in reader.view("daily_summary"))
             seen = picture_of_store(reader) if picture is None else picture
             if (waits := self._waits_for()) is not None:
@@ -192,7 +191,16 @@ class Live:
                 seen = replace(seen, engine=Stage.CONNECTING.value, trading=trading, is_linked=False, notice=waits)
             told = tuple(self._told) or alarms_of(reader)
         self._shown_head = self._head
-        return Shown(number=number, picture=seen, told=told, trades=trades, days=days, alerts=self._alerts)
+        return Shown(
+            number=number,
+            picture=seen,
+            told=told,
+            trades=tuple(rows[:TRADES_SHOWN]),
+            days=days,
+            trades_today=today,
+            open_trades={row["position"]: row["id"] for row in rows if row["status"] == "OPEN"},
+            alerts=self._alerts,
+        )
 
 
 def _answer(answer: "Future[Preview | None]", ask: Callable[[], Preview | None]) -> None:

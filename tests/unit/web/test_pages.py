@@ -92,6 +92,19 @@ def test_a_part_is_made_again_only_when_something_has_changed(live: Live) -> Non
     assert parts.now()[0] == later
 
 
+def test_positions_and_trades_of_today_are_counted_and_open_ones_numbered(client: Client, live: Live) -> None:
+    with StoreReader(client.place) as reader:
+        (system,), (row,) = reader.view("system_state"), reader.view("open_positions")
+    alone = Parts(live).now()[1]
+    assert "positions <b>1</b>" in alone["status"]
+    assert f"trades today <b>{system['trades_today']}</b>" in alone["status"]
+    assert f'<td><a href="/trades/{row["id"]}">{row["id"]}<' in alone["positions"]
+    live.show(run_at("12:00"), at("12:00"))
+    running = Parts(live).now()[1]
+    assert "positions <b>2</b>" in running["status"], "the condor is open in it, and closed in the store"
+    assert running["positions"].count('<td><a href="/trades/') == 1
+
+
 def test_open_positions_are_summed_since_they_were_opened(live: Live) -> None:
     live.show(run_at("12:00"), at("12:00"))
     made = [each.profit for each in live.now().picture.positions]
