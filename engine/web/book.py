@@ -97,6 +97,7 @@ def _lines(reader: StoreReader, picture: Picture) -> list[tuple[Row, PositionLin
 
 
 def _position(row: Row, line: PositionLine | None, trade: Row, on_hold: str) -> OpenPosition:
+    price, made, at = _worth(row, line)
     return OpenPosition(
         trade_id=row["id"],
         position=row["position"],
@@ -110,16 +111,24 @@ def _position(row: Row, line: PositionLine | None, trade: Row, on_hold: str) -> 
         open_quantity=row["quantity"] if line is None else line.count,
         entry_time=row["entry_time"],
         entry_price=row["entry_price"],
-        current_price=None if line is None or line.mark is None else _cost(line.mark, row["entry_price"]),
+        current_price=price,
         spy_strike=trade.get("spy_strike"),
         spx_strike=trade.get("spx_strike"),
         entry_credit=trade.get("entry_credit"),
-        current_pnl=None if line is None else _rounded(line.profit),
+        current_pnl=_rounded(made),
         status=ACTIVE,
         state=row["state"],
         on_hold=on_hold,
-        as_of=None if line is None else line.as_of or None,
+        as_of=at,
     )
+
+
+def _worth(row: Row, line: PositionLine | None) -> tuple[float | None, float | None, str | None]:
+    """Return what closing costs, what was made and of when that is: now, else as of the last snapshot."""
+    if line is None or line.profit is None:
+        return row["current_mid"], row["unrealized_pnl"], row["snapshot_time"]
+    price = None if line.mark is None else _cost(line.mark, row["entry_price"])
+    return price, line.profit, line.as_of or None
 
 
 def _cost(mark: float, entry: float | None) -> float:

@@ -198,6 +198,20 @@ def test_a_running_engine_is_told_as_it_stands(tmp_path: Path) -> None:
     assert day["total_pnl"] == profit["total_pnl"] == page.today != 0
 
 
+def test_what_a_running_engine_has_no_sound_price_of_is_told_as_of_its_last_snapshot(tmp_path: Path) -> None:
+    """After hours nothing is quoted: what a position has made was told as unknown."""
+    place, run = until("12:00", tmp_path / "a.db"), run_at("12:00")
+    board = run.loop.state.board
+    for row in board.rows.values():
+        board.quote_at[row] = 0.0
+    live = Live(place)
+    live.show(run, at("12:00"))
+    with served(place, live) as client:
+        rows = {row["id"]: (row["unrealized_pnl"], row["snapshot_time"]) for row in view(client, "open_positions")}
+        told = {each["trade_id"]: (each["current_pnl"], each["as_of"]) for each in client.get("/api/positions").json}
+    assert told == rows
+
+
 def test_a_store_alone_says_of_when_its_prices_are(tmp_path: Path) -> None:
     with served(until("12:00", tmp_path / "a.db")) as client:
         rows = {row["id"]: row["snapshot_time"] for row in view(client, "open_positions")}
