@@ -3,7 +3,7 @@
 Pure: made from the last state of each session, so that what is shown is what was recorded.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -14,8 +14,10 @@ from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.model.values import dataclass
+from engine.record.record import Record
 from engine.run.columns import one_line
 from engine.run.glance import waits_text
+from engine.run.in_shares import worths_of
 from engine.run.position_text import (
     closed_by_others,
     closed_parts,
@@ -74,14 +76,18 @@ class DayOutcome:
         return self.realized + self.open_profit
 
 
-def day_outcome(state: State, at: datetime | None) -> DayOutcome:
-    """Return what one day came to. `at` None takes the last recorded marks: the board has moved on."""
+def day_outcome(state: State, at: datetime | None, settled: Sequence[Record] = ()) -> DayOutcome:
+    """Return what one day came to. `at` None takes the last recorded marks: the board has moved on.
+
+    settled: the records of its settlements, which tell what shares were worth that came or went.
+    """
+    worths = worths_of((each for each in settled if each.position in state.positions), state.positions)
     profits = {name: made_today(state, position, at) for name, position in state.positions.items()}
     alive = (position for position in state.positions.values() if position.state != "closed")
     traded = [position for position in state.positions.values() if position.opened_at is not None]
     return DayOutcome(
         date=state.session.date,
-        bots=tuple(_bot(state, name, bot, profits) for name, bot in state.present.items()),
+        bots=tuple(_bot(state, name, bot, profits, worths) for name, bot in state.present.items()),
         realized=realized_today(state),
         open_profit=sum((open_of(state, each, profits[each.id]) for each in alive), ZERO),
         entries=sum(bot.day.entries for bot in state.bots.values()),
@@ -102,7 +108,9 @@ def made_today(state: State, position: Position, at: datetime | None) -> Decimal
 # ---------------------------------------------------------------- one bot
 
 
-def _bot(state: State, name: str, bot: BotState, profits: dict[str, Decimal | None]) -> BotOutcome:
+def _bot(
+    state: State, name: str, bot: BotState, profits: dict[str, Decimal | None], worths: Mapping[str, Decimal | None]
+) -> BotOutcome:
     own = [p for p in state.positions.values() if p.bot == name and p.opened_at is not None]
     total = sum((profits[p.id] or ZERO for p in own), ZERO)
     if not own:
@@ -110,7 +118,7 @@ def _bot(state: State, name: str, bot: BotState, profits: dict[str, Decimal | No
     fresh = [p for p in own if p.session == state.session.date or p.state == "closed"]
     old = [p for p in own if p not in fresh]
     shown = [*fresh, *old[-SHOWN_OLD:]]
-    lines = [Told(profits[p.id], tuple(_position(state, p))) for p in shown]
+    lines = [Told(profits[p.id], (*_position(state, p), *_of_shares(p.id, worths))) for p in shown]
     if rest := old[:-SHOWN_OLD]:
         earlier = sum((profits[p.id] or ZERO for p in rest), ZERO)
         lines.append(Told(earlier, (f"{len(rest)} more are open since earlier days",)))
@@ -132,6 +140,18 @@ def _position(state: State, position: Position) -> Iterator[str]:
         yield "open" if position.state == "open" else f"{position.exit_reason or 'its entry'} at work"
         yield _protection(state, position)
     yield f"commissions {dollars(position.commissions)}{provisional_text(position)}"
+
+
+def _of_shares(position: str, worths: Mapping[str, Decimal | None]) -> Iterator[str]:
+    """Yield what the profit of a trade that ended in shares does not tell."""
+    if position not in worths:
+        return
+    worth = worths[position]
+    words = "nobody knows what they were worth"
+    if worth is not None:
+        than = f"{dollars(abs(worth))} {'worse' if worth < 0 else 'better'} than"
+        words = f"at strikes {than} the market then" if worth else "at the market"
+    yield f"its shares are in no profit: {words}"
 
 
 def left_at(state: State, position: Position) -> datetime | None:

@@ -106,6 +106,18 @@ def test_the_report_of_the_day_says_once_how_it_ended(close: float, words: str) 
     assert told.text.startswith(f"closed: {words[:-6]}, ")
 
 
+def test_the_report_of_the_day_says_what_its_shares_were_worth() -> None:
+    """A put at 600 was assigned at 598: what it brought stood there as won, and nothing beside it."""
+    desk, option = of_shares()
+    desk.until("15:59")
+    desk.board.last[desk.board.rows[Underlying("SPY")]] = 598.0
+    desk.until("16:00")
+    desk.until("16:01")
+    desk.holds(option, 0)
+    (bot,) = day_outcome(desk.state, desk.now, desk.said(Kind.SETTLEMENT)).bots
+    assert bot.lines[0].parts[-1] == "its shares are in no profit: at strikes $200.00 worse than the market then"
+
+
 def test_an_engine_that_has_not_seen_the_close_of_shares_waits_for_it() -> None:
     """Started anew in the evening it booked the last print of then as the close: a put assigned that had not been."""
     desk, option = of_shares()
