@@ -293,13 +293,14 @@ def _takes_over(bot: CompiledBot, position: Position, planned: ExitPlan) -> bool
 
     A target never takes over what is no target, nothing what closes all at market for want of a stop, and what stands
     higher nothing that closes more (a part aside, which acts once): the two would take each other's orders back for
-    ever.
+    ever. What closes the rest after a protective stop was hit, or legs without partners, gives way to what closes all.
     """
     if position.exit_reason in AT_MARKET:
         return False
     names = [each.name for each in bot.plan.exits]
     if position.exit_reason not in names:
-        return not planned.legs and planned.kind is not ExitKind.TARGET
+        is_all = not planned.legs and planned.roll is None and (planned.part or 1) >= 1
+        return is_all and planned.kind is not ExitKind.TARGET
     at_work = bot.plan.exits[names.index(position.exit_reason)]
     if planned.each and planned.written == at_work.written:
         return False  # one part after the other

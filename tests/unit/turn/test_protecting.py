@@ -104,6 +104,34 @@ def test_an_exit_takes_it_back_and_closes_only_then() -> None:
     assert not desk.live
 
 
+@pytest.mark.parametrize(
+    "exit",
+    [
+        "close: 50%",
+        "close: call_side",
+        "roll: {expiry: {dte: {at_least: 1}}}",
+    ],
+)
+def test_what_closes_less_or_rolls_does_not_take_over_the_rest_of_what_was_hit(exit: str) -> None:
+    """Half of it was closed instead, and the other half stayed open with a short call in it."""
+    exits = f'\n  - time: "15:45"\n  - name: fright\n    vix: {{above: 20}}\n    {exit}\n'
+    risk = EACH.replace("$2000", "$20000")
+    desk = opened(risk, legs=CONDOR, quantity="2", exits=exits)
+    ack_all(desk)
+    hit = next(guard for guard in guards(desk) if guard.legs[0].name == "short_put")
+    desk.fill(hit, price="6.00")
+    desk.level("VIX", 30.0)
+    for _ in range(4):
+        desk.tick(1)
+        for order in desk.live:
+            if order.status is OrderStatus.CANCELLING:
+                desk.cancelled(order)
+    assert desk.position.exit_reason == "protect"
+    closing = [order for order in desk.submitted if order.purpose is Purpose.EXIT]
+    assert [(order.reason, order.quantity) for order in closing] == [("protect", 2)] * len(closing)
+    assert closing
+
+
 def test_when_it_is_hit_the_rest_is_closed() -> None:
     desk = opened(legs=CONDOR)
     ack_all(desk)
