@@ -55,7 +55,7 @@ REQUIRED: Mapping[str, str] = {
 
 LIMITS: Mapping[str, Callable[[AccountDocument], str]] = {
     "daily_loss": lambda d: (
-        f"no entry once all bots together have lost {_dollars(d.daily_loss)} since the session began, or while a "
+        f"no entry while all bots together have lost {_dollars(d.daily_loss)} since the session began, or while a "
         "position that counts has no sound quote"
     ),
     "max_open": lambda d: f"at most {amounts.counted(d.max_open or 0, 'position')} open",

@@ -227,7 +227,7 @@ def _halt_by(work: Work, bot: CompiledBot, true: Sequence[Reading]) -> None:
 
 
 def stop_entering_at_loss(work: Work) -> None:
-    """Take back the entries at work once all bots together have lost what the account may lose in a session."""
+    """Take back the entries at work when all bots together have lost what the account may lose in a session."""
     limit = work.program.limits.daily_loss
     if limit is None or not any(order.may_open for order in work.all_live_orders()):
         return
