@@ -114,16 +114,11 @@ def net_price(view: View, at: str, closing: bool, limit: float, names: tuple[str
 def entry_price(view: View, at: str, limit: float) -> Reading:
     """Return what the structure brings (+) or costs (-) per share: as filled, else at an order's price or a quote.
 
-    A quote at which the order is offered for less brings no more than that.
+    Of a price that an order may be given it is that one, whatever the quotes come to: they are judged before it leaves.
     """
     if view.held is not None:
         return view.held.entry_price
-    if at == "start":
-        return start_price(view, limit)
-    quoted = net_price(view, at, False, limit)
-    if view.is_offered and view.start_price is not None and isinstance(quoted, float):
-        return min(quoted, view.start_price)
-    return quoted
+    return start_price(view, limit) if at == "start" or view.is_offered else net_price(view, at, False, limit)
 
 
 def start_price(view: View, limit: float) -> Reading:

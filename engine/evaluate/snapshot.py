@@ -96,7 +96,7 @@ class View:
 
     `legs` is the candidate structure (in `require`) or that of the open position (in exits), empty in entry filters.
     `start_price` is the signed net price per share at which the entry order would start, None if it has none;
-    `is_offered`: it is one that the order may be given, and what the quotes come to counts where it is less only;
+    `is_offered`: it is one that the order may be given, and what the quotes come to counts no more;
     `quantity` the number of structures to be traded or held; `commission` the estimated dollars of opening them.
     `shares_of` gives the account's shares of a symbol, None while they are not known; `is_covered`: shares cover the
     short calls of `legs` that no long call does.

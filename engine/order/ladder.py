@@ -1,6 +1,6 @@
 """The rungs of a price ladder: where an order starts, and what each further try offers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -63,16 +63,24 @@ def _last_held(holds: Holds, first: Decimal, last: Decimal, best: Decimal, ticks
     """Return the last price from `first` down to `last` before one at which it does not hold.
 
     Where it does not hold at `first`, as when the market has moved since a part has filled: the next better price at
-    which it does, and without any `best`, what the other side of the market would be content with.
+    which it does, else the next worse one, and without any `best`, what the other side of the market would be content
+    with.
     """
     price = first
     if not holds(price):
-        while price < best and not holds(price):
-            price = ticks.round(price + CENT, Rounding.UP)
-        return price
+        found = (each for each in (*_prices(first, best, ticks), *_prices(first, last, ticks)) if holds(each))
+        return next(found, best)
     while price > last and holds(worse := ticks.round(price - CENT, Rounding.DOWN)):
         price = worse
     return price
+
+
+def _prices(first: Decimal, last: Decimal, ticks: TickRule) -> Iterator[Decimal]:
+    """Yield the prices after one, on the tick, to another, be it above or below."""
+    price, step, rounding = first, CENT if last > first else -CENT, Rounding.UP if last > first else Rounding.DOWN
+    while price != last and (price < last) is (first < last):
+        price = ticks.round(price + step, rounding)
+        yield price
 
 
 def last_net(ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...]) -> Decimal | None:

@@ -39,7 +39,8 @@ def entry_bound(work: Work, bot: CompiledBot, position: Position, legs: tuple[Po
         return Bound()
     commission = _commission(position, work, leg_by_leg=bool(bot.plan.order.leg_by_leg))
     floor = _structure_floor(bot, position, work, commission)
-    holds = holds_at(bot.priced, _entering(work, bot, position, commission))
+    is_begun = any(leg.opened for leg in position.legs)
+    holds = holds_at(bot.priced, _entering(work, bot, position, commission), is_begun=is_begun)
     if len(legs) > 1:
         return Bound(floor, holds)
     got = sum((leg.entry_cash * leg.weight / (leg.opened * leg.option.multiplier) for leg in others), Decimal(0))
@@ -48,24 +49,25 @@ def entry_bound(work: Work, bot: CompiledBot, position: Position, legs: tuple[Po
     return Bound(None if floor is None else (floor - got) / weight, of_piece)
 
 
-def holds_at(priced: tuple[CompiledRule, ...], view: View) -> Holds | None:
+def holds_at(priced: tuple[CompiledRule, ...], view: View, *, is_begun: bool = False) -> Holds | None:
     """Return what says whether conditions hold with an order at a net price per share of one structure.
 
-    None where no condition depends on it. What only the broker's answer on margin could decide is passed over.
+    None where no condition depends on it. What only the broker's answer on margin could decide is passed over, and
+    once a part of the entry has filled (`is_begun`) all that is unknown: the rest is not held up by it.
     """
     if not priced:
         return None
 
     def holds(net: Decimal) -> bool:
         offered = view.offering(float(net))
-        return all(_is_met(compiled, offered) for compiled in priced)
+        return all(_is_met(compiled, offered, is_begun=is_begun) for compiled in priced)
 
     return holds
 
 
-def _is_met(compiled: CompiledRule, offered: View) -> bool:
+def _is_met(compiled: CompiledRule, offered: View, *, is_begun: bool) -> bool:
     truth = compiled.judge(offered).truth
-    return truth is True or (truth is None and "margin" in compiled.rule.reads)
+    return truth is True or (truth is None and (is_begun or "margin" in compiled.rule.reads))
 
 
 def _entering(work: Work, bot: CompiledBot, position: Position, commission: Decimal) -> View:

@@ -10,7 +10,7 @@ from engine.turn.choosing import still_holds
 from engine.turn.closing import UNWIND, is_unwound
 from engine.turn.judging import wake
 from engine.turn.leaving import is_trading, pursue
-from engine.turn.opening import next_stage, send_opening
+from engine.turn.opening import OUT_OF_BAND, is_out_of_band, next_stage, send_opening
 from engine.turn.program import CompiledBot
 from engine.turn.refusing import kept_out
 from engine.turn.resting import place_resting
@@ -58,8 +58,25 @@ def next_opening(work: Work, position: Position) -> None:
         stop_runaway(work, position.bot)
     if reason := _no_more(work, bot, position):
         _entry_over(work, position, reason, refused=False)
+    elif send_opening(work, bot, position, position.attempts) is None:
+        _count_unsent(work, bot, work.positions[position.id])
+
+
+def _count_unsent(work: Work, bot: CompiledBot, position: Position) -> None:
+    """Count a try of the rest of an entry that is sent at no price like one that does not fill; the last ends it.
+
+    A leg without its partner, or a part that no exit rests for yet, would stand so while the market stays away.
+    """
+    since, ladder = position.retry_at, bot.plan.order
+    if since is None or all(not leg.opened for leg in position.legs) or not is_out_of_band(work, bot, position):
+        return
+    left = (since - work.at).total_seconds() + ladder.wait
+    if left > 0:
+        wake(work, position.bot, left)
+    elif position.attempts >= ladder.tries:
+        _entry_over(work, position, f"its last try would be {OUT_OF_BAND}", refused=False)
     else:
-        send_opening(work, bot, position, position.attempts)
+        work.put_position(replace(position, attempts=position.attempts + 1, retry_at=work.at))
 
 
 def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:

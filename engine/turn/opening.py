@@ -24,6 +24,9 @@ from engine.turn.choosing import record_selection
 from engine.turn.program import CompiledBot
 from engine.turn.work import Work
 
+OUT_OF_BAND = "too far from the mid (price_band)"
+"""Why an order is sent at no such price."""
+
 
 def send_entry(work: Work, bot: CompiledBot, view: View, selection: Selection, quote: NetQuote) -> None:
     plan = bot.plan
@@ -93,12 +96,9 @@ def send_opening(work: Work, bot: CompiledBot, position: Position, attempt: int)
         return None
     legs, quantity = found
     order_legs = opening_legs(legs)
-    parts = parts_of(order_legs, order_legs[0].side)
-    quote = net_quote(parts, work.state.board, work.now)
-    net = rung(ladder, quote, parts, attempt, entry_bound(work, bot, position, legs))
+    quote, net, missing = _priced(work, bot, position, legs, attempt)
     at_market = ladder.start is Start.MARKET
-    judged = Decimal(f"{quote.natural:.4f}") if at_market and quote.natural is not None else net
-    if missing := no_price(work, parts, quote, judged):
+    if missing:
         work.alarm(position.bot, f"no price for the entry: {missing}", position.id)
         if position.retry_at is None or position.attempts != attempt:
             work.put_position(replace(position, retry_at=work.at, attempts=attempt))
@@ -119,12 +119,31 @@ def send_opening(work: Work, bot: CompiledBot, position: Position, attempt: int)
     return work.send(order)
 
 
+def is_out_of_band(work: Work, bot: CompiledBot, position: Position) -> bool:
+    """Say whether the next opening order of a position has a price, and one at which no order is sent."""
+    found = next_stage(work, bot, position)
+    return found is not None and _priced(work, bot, position, found[0], position.attempts)[2] == OUT_OF_BAND
+
+
+def _priced(
+    work: Work, bot: CompiledBot, position: Position, legs: tuple[PositionLeg, ...], attempt: int
+) -> tuple[NetQuote, Decimal | None, str]:
+    """Return the quote of legs that are to be opened, the price of this try, and why it is not sent, "" if it is."""
+    ladder, order_legs = bot.plan.order, opening_legs(legs)
+    parts = parts_of(order_legs, order_legs[0].side)
+    quote = net_quote(parts, work.state.board, work.now)
+    net = rung(ladder, quote, parts, attempt, entry_bound(work, bot, position, legs))
+    at_market = ladder.start is Start.MARKET and quote.natural is not None
+    judged = Decimal(f"{quote.natural:.4f}") if at_market else net
+    return quote, net, no_price(work, parts, quote, judged)
+
+
 def no_price(work: Work, parts: tuple[Part, ...], quote: NetQuote, net: Decimal | None) -> str:
     """Return why no order can be priced now, "" when one can; the band holds at every try, not at the first alone."""
     if net is None or quote.mid is None:
         return quote.missing.split(" for ")[0]
     band = price_band(work.program.limits.price_band, parts, work.state.board)
-    return "too far from the mid (price_band)" if price_problem(net, Decimal(f"{quote.mid:.4f}"), band) else ""
+    return OUT_OF_BAND if price_problem(net, Decimal(f"{quote.mid:.4f}"), band) else ""
 
 
 def next_stage(work: Work, bot: CompiledBot, position: Position) -> tuple[tuple[PositionLeg, ...], int] | None:

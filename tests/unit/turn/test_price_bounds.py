@@ -3,9 +3,9 @@
 from decimal import Decimal
 
 import pytest
-from hand_desk import Desk, put, text_of
+from hand_desk import Desk, call, put, text_of
 
-from engine.model.order import Order, OrderStatus
+from engine.model.order import Order, OrderStatus, Purpose
 
 LADDER = "{start: mid, step: 0.05, wait: 10s, tries: 4, then: cancel}"
 LEGS = text_of().partition("legs:")[2].partition("order:")[0]
@@ -146,3 +146,96 @@ def test_the_last_of_several_legs_is_bound_by_what_all_come_to() -> None:
         desk.tick(10)
         tries.append(desk.last.limit_price)
     assert tries == [Decimal("2.30"), Decimal("2.25"), Decimal("2.20"), Decimal("2.20")]
+
+
+# ---------------------------------------------------------------- once a part has filled
+
+ONE_BY_ONE = "{leg_by_leg: [short_put, long_put], start: mid, step: 0.05, wait: 10s, tries: 4, then: unwind}"
+
+
+def first_leg_filled(rule: str) -> Desk:
+    """Return a desk that has sold the short leg, the order of the other one still to leave."""
+    desk = wide(text_of(legs=f"{LEGS}  require: [{rule}]\n", order=ONE_BY_ONE, exits='\n  - time: "15:45"\n'))
+    desk.until("10:00")
+    desk.ack(desk.last)
+    return desk
+
+
+def answered(desk: Desk, seconds: int) -> None:
+    for _ in range(seconds // 10):
+        desk.tick(10)
+        for order in desk.live:
+            if order.status is OrderStatus.SENDING:
+                desk.ack(order)
+            elif order.status is OrderStatus.CANCELLING:
+                desk.cancelled(order, 1 if order.has_fills else 0)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    ["{credit: {at_least: 0.0001x spot}}", "{return_on_risk: {at_least: 6.3%}}", "{credit: {at_least: 0.60}}"],
+)
+def test_a_leg_whose_partner_may_be_sent_at_no_price_is_closed_after_its_tries(rule: str) -> None:
+    """A bound past price_band: the short leg stood alone, and the long one was tried for until the time exit."""
+    desk = first_leg_filled(rule)
+    desk.quote(put(5935), 2.00, 3.20, -0.09)
+    desk.quote(put(5945), 3.10, 3.50, -0.14)
+    desk.freshen()
+    desk.fill(desk.last, price="2.30")
+    answered(desk, 30)
+    assert [order.purpose for order in desk.submitted] == [Purpose.ENTRY]
+    answered(desk, 30)
+    assert desk.last.purpose is Purpose.UNWIND
+    assert desk.last.legs[0].name == "short_put"
+
+
+def test_a_part_of_which_the_rest_may_be_sent_at_no_price_gets_its_resting_exits() -> None:
+    exits = "\n  - target: {profit: 50%}\n    resting: true\n  - stop: {loss: 200%}\n    resting: true\n"
+    order = "{start: mid, step: 0.05, wait: 10s, pause: 5s, tries: 4, then: cancel}"
+    legs = "\n  expiry: {dte: 0}\n  short_put: {sell: put, strike: {delta: 0.10}}\n"
+    legs += "  require: [{credit: {at_least: 0.0003x spot}}]\n"
+    risk = "{undefined_risk: allow}"
+    sections = {"legs": legs, "order": order, "exits": f'{exits}  - time: "15:45"\n', "quantity": "2", "risk": risk}
+    desk = wide(text_of(**sections))
+    desk.until("10:00")
+    desk.ack(desk.last)
+    desk.fill(desk.last, 1)
+    desk.quote(put(5945), 0.70, 2.30, -0.104)
+    desk.level("SPX", 18000.0)
+    desk.freshen()
+    answered(desk, 120)
+    assert desk.position.state == "open"
+    assert [order.purpose for order in desk.live] == [Purpose.TARGET, Purpose.STOP]
+
+
+def test_what_is_not_known_holds_up_no_leg_whose_partner_has_filled() -> None:
+    """The long leg was bid at the far side of its market for all tries, since nobody knew the volatility."""
+    desk = first_leg_filled("{probability_of_profit: {above: 10%}}")
+    desk.blind(*(kind(strike) for strike in range(5980, 6025, 5) for kind in (put, call)))
+    desk.fill(desk.last)
+    desk.ack(desk.last)
+    found = [str(desk.last.limit_price)]
+    for _ in range(3):
+        desk.tick(10)
+        found.append(str(desk.last.limit_price))
+    assert found == ["1.60", "1.65", "1.70", "1.75"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "price"),
+    [
+        ("{credit: {at: mid, at_least: 0.60}}", "0.60"),
+        ("{credit: {at: mid, at_least: 0.0001x spot}}", "0.60"),
+        ("{credit: {at: natural, at_least: 0.15}}", "0.45"),
+        ("{credit: {at: natural, at_least: 0.000025x spot}}", "0.45"),
+    ],
+)
+def test_a_bound_on_a_quote_bounds_the_price_of_the_rest_alike_in_whatever_words(rule: str, price: str) -> None:
+    """The quotes were judged anew, which no price mends: the rest was offered at the far side of the market."""
+    desk = wide(required(rule) + "\nquantity: 2\n")
+    offered(desk, tries=2)
+    desk.fill(desk.last, 1)
+    desk.quote(put(5945), 1.90, 2.40, -0.104)
+    desk.freshen()
+    desk.tick(10)
+    assert _net(desk.last) == price
