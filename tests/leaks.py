@@ -16,6 +16,14 @@ class FutureQuotes(DayMarket):
         return found
 
 
+class NextLevels(DayMarket):
+    """A leak: levels of the next instant."""
+
+    def _level(self, symbol: str, place: int) -> float:
+        ranges = self._ranges.get(symbol)
+        return float("nan") if ranges is None else ranges[0][min(place + 1, len(ranges[0]) - 1)]
+
+
 class LeakyFeed(HistoryFeed):
     """A feed whose market, of such a kind, looks ahead."""
 

@@ -16,12 +16,13 @@ import numpy as np
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay, Source, ToldBars
 from engine.model.facts import Bar
 from engine.model.values import dataclass
-from engine.record.record import Record
+from engine.record.record import Kind, Record
 from engine.run.backtest.independence import is_independent
 from engine.run.backtest.walk import Walk
 
 DRAWS = 5
-"""Instants that are drawn where sessions hang together; where they are apart each session has one."""
+"""Sessions that are drawn where they hang together; where they are apart each is looked at."""
+_DECIDING = (Kind.VERDICT, Kind.DECISION, Kind.ORDER)
 _COLUMNS = ("bid", "ask", "bid_size", "ask_size", "iv", "delta", "gamma", "theta", "vega", "volume")
 _STRANGE = 1.37
 """What a daily bar is multiplied by: far from any day's move."""
@@ -146,20 +147,35 @@ def check_look_ahead(walks: Walks, source: Source, first: date, last: date, seed
         times = source.day(day).times
         if not len(times):
             continue
-        place = chance.randrange(len(times))
-        until = datetime.fromtimestamp(float(times[place]), UTC)
-        end = float(times[place + 1]) if place + 1 < len(times) else until.timestamp()
         since = day if apart else first
-        was = _until(walks(source), since, day, end)
-        now = _until(walks(Garbled(source, until, seed)), since, day, end)
-        count, compared = count + 1, compared + len(was)
-        leaks += _differences(was, now, until)
+        known = _recorded(walks(source), since, day)
+        for place in _places(times, known, chance):
+            until = datetime.fromtimestamp(float(times[place]), UTC)
+            end = float(times[place + 1]) if place + 1 < len(times) else until.timestamp()
+            was = _until(known, end)
+            now = _until(_recorded(walks(Garbled(source, until, seed)), since, day), end)
+            count, compared = count + 1, compared + len(was)
+            leaks += _differences(was, now, until)
     return Checked(count, compared, tuple(leaks))
 
 
-def _until(walk: Walk, first: date, last: date, end: float) -> list[Record]:
+def _places(times: Columns, records: Sequence[Record], chance: Random) -> list[int]:
+    """Return the places of the instants that are drawn: any one, and one at which something was decided, if any was.
+
+    Few instants of a day are of a window, and what looks ahead in them alone is seen nowhere else.
+    """
+    decided = (each.at.timestamp() for each in records if each.kind in _DECIDING)
+    places = {int(np.searchsorted(times, at, side="right")) - 1 for at in decided if times[0] <= at}
+    return sorted({chance.randrange(len(times)), *([chance.choice(sorted(places))] if places else [])})
+
+
+def _recorded(walk: Walk, first: date, last: date) -> list[Record]:
+    return [each for done in walk.through(first, last) for each in done.records]
+
+
+def _until(records: Sequence[Record], end: float) -> list[Record]:
     """Return what was recorded before the first instant that is garbled."""
-    return [each for done in walk.through(first, last) for each in done.records if each.at.timestamp() < end]
+    return [each for each in records if each.at.timestamp() < end]
 
 
 def _differences(was: list[Record], now: list[Record], until: datetime) -> Iterator[Leak]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from leaks import FutureQuotes, LeakyFeed
+from leaks import FutureQuotes, LeakyFeed, NextLevels
 from past_days import PastDays
 from plain_specs import ASSIGNED, WITH_SHARES
 
@@ -941,7 +941,7 @@ def test_nothing_looks_ahead(tmp_path: Path) -> None:
         desk = desk_of(tmp_path, text)
         found = check_look_ahead(lambda each, desk=desk: walk(desk, each), source, FIRST, date(2026, 9, 4))
         assert found.leaks == ()
-        assert found.draws == 4
+        assert found.draws == 8
         assert found.records > 200
 
 
@@ -949,13 +949,20 @@ def test_features_that_are_noted_are_looked_at_too(tmp_path: Path) -> None:
     desk, source, days = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25), (FIRST, date(2026, 9, 2))
     plain, noting = (options(tmp_path / "x.db", source, sampling=each) for each in (None, sampling("when", ["vix"])))
     counts = [check_look_ahead(walks_of(desk, each), source, *days).records for each in (plain, noting)]
-    assert counts[1] == counts[0] + 2
+    assert counts[1] == counts[0] + 4
 
 
 @pytest.mark.parametrize(("kind", "text"), [(FutureQuotes, CONDOR), (WholeRange, RANGED)])
 def test_a_market_that_looks_ahead_is_caught(kind: type[markets.DayMarket], text: str, tmp_path: Path) -> None:
     desk = desk_of(tmp_path, text)
     found = check_look_ahead(lambda each: leaky(desk, each, kind), PastDays(every=3, strikes=25), FIRST, LAST)
+    assert found.leaks
+
+
+def test_what_looks_ahead_within_a_short_window_alone_is_caught(tmp_path: Path) -> None:
+    """Of the instants of whole sessions hardly one was of the window, and nothing reads a level out of it."""
+    desk = desk_of(tmp_path, CONDOR)
+    found = check_look_ahead(lambda each: leaky(desk, each, NextLevels), PastDays(every=3, strikes=25), FIRST, LAST)
     assert found.leaks
 
 
