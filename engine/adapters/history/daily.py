@@ -109,8 +109,10 @@ class Daily:
                 findings.append(refused(path.name, 0, error.message.partition(": ")[2] or error.message))
         series = {}
         for symbol, bars in found.items():
+            if not bars:
+                continue
             days = sorted(bars)
-            matrix = np.array([bars[day] for day in days], dtype=np.float64).reshape(-1, 4)
+            matrix = np.array([bars[day] for day in days], dtype=np.float64)
             series[symbol] = without_jumps(symbol, np.array(days, dtype=np.int64), matrix, findings)
         return series, tuple(findings)
 
@@ -233,7 +235,7 @@ def _series(table: CsvTable, path: Path, findings: list[Finding]) -> Iterator[tu
             text = f"a daily file has open, high, low and close, lacks {lacking[0]}: it has {_shown(table.names)}"
             findings.append(refused(table.file, 1, text))
             return
-        yield symbol, _bars(table, days, [table.numbers(name) for name in _PRICES], findings)
+        yield symbol, _bars(table, *_prices(table, days, _PRICES, findings), findings)
         return
     none = [name for name in table.names if name not in _NO_SYMBOL and not _SYMBOL.fullmatch(name)]
     if none:
@@ -241,9 +243,22 @@ def _series(table: CsvTable, path: Path, findings: list[Finding]) -> Iterator[tu
         findings.append(told(table.file, 1, text, len(none)))
     for name in table.names:
         if name not in _NO_SYMBOL and name not in none:
-            closes = table.numbers(name)
-            there = np.where(np.isnan(closes), 0, days)
+            known, (closes,) = _prices(table, days, [name], findings)
+            there = np.where(np.isnan(closes), 0, known)
             yield name.upper(), _bars(table, there, [closes] * 4, findings)
+
+
+def _prices(table: CsvTable, days: Whole, names: Sequence[str], findings: list[Finding]) -> tuple[Whole, list[Columns]]:
+    """Return the days, 0 where one of some columns holds no number, and these columns."""
+    known, columns = days.copy(), []
+    for name in names:
+        numbers, odd = table.numbers_or_none(name)
+        none = odd[known[odd] > 0]
+        if none.size:
+            findings.append(left_out(table.file, table.rows[none].tolist(), table.no_number(name, int(none[0]))))
+        known[none] = 0
+        columns.append(numbers)
+    return known, columns
 
 
 def _shown(names: Sequence[str]) -> str:

@@ -63,14 +63,28 @@ class CsvTable:
         self.findings: Sequence[Finding] = (left_out(file, odd, text),) if odd else ()
 
     def numbers(self, name: str) -> Columns:
+        found, odd = self.numbers_or_none(name)
+        if odd.size:
+            raise refusal(refused(self.file, int(self.rows[odd[0]]), self.no_number(name, int(odd[0]))))
+        return found
+
+    def numbers_or_none(self, name: str) -> tuple[Columns, Whole]:
+        """Return a column of numbers, nan where a cell is empty or none, and the places of those that are none."""
         cells = self._cells[self._places[name]]
+        odd: Whole = np.zeros(0, dtype=np.int64)
         try:
-            return np.array([float(cell) if cell.strip() else np.nan for cell in cells], dtype=np.float64)
+            found = [float(cell) if cell.strip() else np.nan for cell in cells]
         except ValueError:
-            for row, cell in zip(self.rows.tolist(), cells, strict=True):
-                if not _is_number(cell):
-                    raise refusal(refused(self.file, row, f"{name} is a number, is {cell!r}")) from None
-            raise
+            is_number = [_is_number(cell) for cell in cells]
+            found = [
+                float(cell) if each and cell.strip() else np.nan for cell, each in zip(cells, is_number, strict=True)
+            ]
+            odd = np.flatnonzero(np.logical_not(is_number))
+        return np.array(found, dtype=np.float64), odd
+
+    def no_number(self, name: str, place: int) -> str:
+        """Return in words that a cell is no number."""
+        return f"{name} is a number, is {self._cells[self._places[name]][place]!r}"
 
     def texts(self, name: str) -> tuple[Whole, list[str]]:
         places: dict[str, int] = {}

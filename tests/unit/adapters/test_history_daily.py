@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.adapters.history.daily import Daily
+from engine.adapters.history.daily import NO_BARS, Daily
 from engine.adapters.history.day import DailyBar, Severity
 from engine.model.named_day import is_morning_settled, last_day
 from engine.model.session import sessions
@@ -229,6 +229,39 @@ def test_a_row_without_a_price_of_its_own_is_no_bar(bar: str, tmp_path: Path) ->
     text = "this is no bar: without a close, a low above the high, a price that is none, or a 0"
     assert told(daily) == [("spx.csv", 2, Severity.LEFT_OUT, text)]
     assert daily.settled("SPX", date(2025, 1, 17), "SPXW", 5990.0) == {}
+
+
+def test_a_cell_that_is_no_number_leaves_its_row_out_and_no_other(tmp_path: Path) -> None:
+    daily = made(
+        tmp_path,
+        spx=[
+            HEAD,
+            "2025-01-15,x,6014,5978,5996",
+            "2025-01-16,5960,5970,5950,5965",
+            '2025-01-17,5995,6014,5978,"5,996.66"',
+            "2025-01-20,x,6014,5978,5996",
+            "2025-01-21,-,n/a,5978,n/a",
+        ],
+    )
+    assert [bar.date.day for bar in daily.daily("SPX", date(2025, 1, 22), 9)] == [16]
+    assert told(daily) == [
+        ("spx.csv", 5, Severity.LEFT_OUT, "the exchange was closed on this day"),
+        ("spx.csv", 2, Severity.LEFT_OUT, "open is a number, is 'x' (2 rows: 2, 6)"),
+        ("spx.csv", 4, Severity.LEFT_OUT, "close is a number, is '5,996.66'"),
+    ]
+
+
+def test_a_close_that_is_no_number_leaves_out_that_of_its_symbol_alone(tmp_path: Path) -> None:
+    daily = made(tmp_path, indices=["date,vix,vix9d", "2025-01-06,16,null", "2025-01-07,17,15.5"])
+    assert len(daily.daily("VIX", date(2025, 1, 9), 9)) == 2
+    assert len(daily.daily("VIX9D", date(2025, 1, 9), 9)) == 1
+    assert told(daily) == [("indices.csv", 2, Severity.LEFT_OUT, "vix9d is a number, is 'null'")]
+
+
+def test_a_file_without_one_bar_is_as_one_that_is_not_there(tmp_path: Path) -> None:
+    daily = made(tmp_path, vix=[HEAD, "2025-01-06,x,1,1,1", "2025-01-07,x,1,1,1"])
+    assert not daily.series
+    assert [text for _, _, _, text in told(daily)] == [NO_BARS, "open is a number, is 'x' (2 rows: 2, 3)"]
 
 
 def test_nothing_settles_at_a_close_outside_of_its_range(tmp_path: Path) -> None:
