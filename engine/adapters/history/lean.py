@@ -139,6 +139,8 @@ class LeanSource:
         cube = np.stack([quotes[option] for option in options], axis=1) if options else np.zeros((len(level), 0, 4))
         bid, ask, bid_size, ask_size = (np.ascontiguousarray(cube[:, :, place]) for place in range(4))
         file = self._zips[session.date][0][1].name
+        if np.isnan(cube[:, :, :2]).all():
+            raise refusal(refused(file, 0, "no option is quoted within the session"))
         strikes = np.array([float(option.strike) for option in options])
         middle = median(level)
         if options and not 0.125 < median(strikes) / middle < 8.0:

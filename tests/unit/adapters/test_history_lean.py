@@ -150,6 +150,20 @@ def test_a_zip_that_is_cut_off_is_refused(tmp_path: Path) -> None:
         open_source(str(tmp_path)).day(DAY)
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["", f"{OPEN + 60_000},,,,,0,,,,,0", f"{OPEN - 60_000},1,1,1,1,1,2,2,2,2,1\n{OPEN},,,,,0,,,,,0"],
+    ids=["no bar", "neither bid nor ask", "quoted before the open"],
+)
+def test_a_session_without_one_quote_is_refused(line: str, tmp_path: Path) -> None:
+    expired = {entry(3700, "put", "20201231"): quote_lines(3700, "put")}
+    empty = {entry(strike, right): [line] for strike in STRIKES for right in ("call", "put")}
+    source = open_source(str(root(tmp_path, empty | expired, index_lines())))
+    with pytest.raises(StoreError, match="no option is quoted within the session") as raised:
+        source.day(DAY)
+    assert raised.value.message.startswith("20210104_quote_european.zip: ")
+
+
 def test_index_prices_that_were_scaled_are_refused(tmp_path: Path) -> None:
     index = [f"{OPEN + 60_000 * m},{int(v * 10_000)},0,0,{int(v * 10_000)},6" for m, v in enumerate(levels())]
     with pytest.raises(StoreError, match="scaled"):
