@@ -16,7 +16,7 @@ import numpy as np
 from engine.adapters.history.day import SLACK, Columns, Finding
 from engine.adapters.history.finding import OUTSIDE, left_out, refusal, refused, told
 from engine.adapters.history.levels import known_level, sound_levels
-from engine.adapters.history.table import Whole
+from engine.adapters.history.table import CUT_OFF, Whole
 
 SCALE = 10_000.0
 _QUOTE_FIELDS, _TRADE_FIELDS = 11, 6
@@ -178,7 +178,10 @@ CROSSED = "the bid is above the ask"
 
 
 def _numbers(where: str, content: bytes, fields: int) -> tuple[Whole, Columns, Columns, list[Finding]]:
-    """Return row, beginning and numbers of each bar, by time, and what is odd about them."""
+    """Return row, beginning and numbers of each bar, by time, and what is odd about them.
+
+    Raises: StoreError where the last row, without an end of line, is no bar.
+    """
     lines = content.decode("ascii", "replace").splitlines()
     findings, odd, table = [], [], []
     for row, line in enumerate(lines, 1):
@@ -191,13 +194,14 @@ def _numbers(where: str, content: bytes, fields: int) -> tuple[Whole, Columns, C
                 pass
         if line.strip():
             odd.append(row)
+    if odd and odd[-1] == len(lines) and not content.endswith((b"\n", b"\r")):
+        raise refusal(refused(where, len(lines), CUT_OFF))
     found = np.array(table, dtype=np.float64).reshape(-1, fields + 1)
     if (endless := np.isinf(found).any(axis=1) | np.isnan(found[:, 1])).any():
         odd = sorted([*odd, *found[endless, 0].astype(int).tolist()])
         found = found[~endless]
     if odd:
-        cut = " (the file is cut off)" if odd == [len(lines)] and not content.endswith(b"\n") else ""
-        findings.append(left_out(where, odd, f"a bar has {fields} numbers, and not so many{cut}"))
+        findings.append(left_out(where, odd, f"a bar has {fields} numbers, and not so many"))
     begins = found[:, 1]
     if (back := np.flatnonzero(np.diff(begins) < 0)).size:
         row = int(found[back[0] + 1, 0])

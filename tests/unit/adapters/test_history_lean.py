@@ -164,6 +164,28 @@ def test_a_session_without_one_quote_is_refused(line: str, tmp_path: Path) -> No
     assert raised.value.message.startswith("20210104_quote_european.zip: ")
 
 
+@pytest.mark.parametrize("kept", [20, 3], ids=["within its prices", "within its time"])
+def test_an_entry_that_ends_within_a_row_is_refused(kept: int, tmp_path: Path) -> None:
+    name = entry(3700, "put")
+    *whole, last = quote_lines(3700, "put")
+    minutes = root(tmp_path, index=index_lines()) / "indexoption" / "usa" / "minute" / "spxw"
+    with zipfile.ZipFile(minutes / "20210104_quote_european.zip", "w") as archive:
+        archive.writestr(name, "\n".join(["", *whole, last[:kept]]))
+    with pytest.raises(StoreError) as raised:
+        open_source(str(tmp_path)).day(DAY)
+    text = f"20210104_quote_european.zip/{name}:391: the file ends within a row: it is cut off"
+    assert raised.value.message == text
+
+
+def test_an_entry_whose_last_row_is_whole_needs_no_end_of_line(tmp_path: Path) -> None:
+    minutes = root(tmp_path, index=index_lines()) / "indexoption" / "usa" / "minute" / "spxw"
+    with zipfile.ZipFile(minutes / "20210104_quote_european.zip", "w") as archive:
+        for strike in STRIKES:
+            for right in ("call", "put"):
+                archive.writestr(entry(strike, right), "\n".join(quote_lines(strike, right)))
+    assert open_source(str(tmp_path)).day(DAY).findings == ()
+
+
 def test_index_prices_that_were_scaled_are_refused(tmp_path: Path) -> None:
     index = [f"{OPEN + 60_000 * m},{int(v * 10_000)},0,0,{int(v * 10_000)},6" for m, v in enumerate(levels())]
     with pytest.raises(StoreError, match="scaled"):
