@@ -15,8 +15,17 @@ from engine.model.money import CENT
 from engine.model.order import Order, OrderType, Purpose
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED, PAST_US, Position
 from engine.model.structure import strike_of, structure_text
+from engine.order.draft import net_price
 from engine.run.levels import has_acted
-from engine.run.trade_text import NO_PART, closing_text, others_words, part_held, part_words, rolled_words
+from engine.run.trade_text import (
+    NO_PART,
+    closing_text,
+    closing_verb,
+    others_words,
+    part_held,
+    part_words,
+    rolled_words,
+)
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.judging import first_missing
 from engine.turn.program import CompiledBot, Program
@@ -84,7 +93,8 @@ def exit_text(position: Position) -> str:
         if all(not leg.exit_cash for leg in settled):
             return position.exit_reason if position.exit_reason in DELIVERING else "expired worthless"
         return f"settled at {at}"
-    words = _closing_verb(position) if paid is None else f"{_closing_verb(position)} at {at}"
+    words = closing_verb(None if paid is None else -float(paid), _entry(position))
+    words += "" if paid is None else f" at {price(paid)}"
     return f"{words} (the rest expired)" if settled else words
 
 
@@ -128,18 +138,19 @@ def part_text(order: Order, position: Position) -> str:
     """Return `2 of 4 bought back at 1.65`."""
     if order.into:
         return rolled_words([leg.name for leg in order.legs_of(position.id)], order.filled, position.quantity)
-    average = None if order.average_price is None else float(order.average_price)
-    return part_words(order.filled, position.quantity, average, _closing_verb(position))
+    dealt = order.average_price
+    cost = None if dealt is None else -float(net_price(dealt, order.wire_side))
+    return part_words(order.filled, position.quantity, cost, _entry(position))
 
 
 def closes_at(position: Position, cost: float) -> str:
     """Return a price per share at which a position closes, as `closing_text` writes it beside its entry."""
-    return closing_text(cost, float(position.entry_price or 0))
+    return closing_text(cost, _entry(position))
 
 
-def _closing_verb(position: Position) -> str:
-    entry = position.entry_price
-    return "sold" if entry is not None and entry < 0 else "bought back"
+def _entry(position: Position) -> float:
+    """Return what opening brought per share, 0 while it is not known."""
+    return float(position.entry_price or 0)
 
 
 def shares_moved(option: Option, count: int) -> str:

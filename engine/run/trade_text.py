@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.fill.book import BY_OTHERS
 from engine.model.contract import Option, Right
-from engine.model.order import Purpose
+from engine.model.order import Purpose, Side
 from engine.model.position import PAST_US
 from engine.model.structure import Strike, structure_text
 from engine.run.columns import price
@@ -49,8 +49,9 @@ def asked_at(orders: Rows) -> str:
 def parts_closed(trade: Mapping[str, Any], orders: Rows, fills: Rows) -> list[dict[str, Any]]:
     """Return what closed a part of a row of `trades` that went on: which exit, or others; count, price, time.
 
-    What others have closed is of one contract, which is named with it. A part that was rolled has its legs under
-    `rolled`, and no price: that of the order is of what it opened, too. orders, fills: rows of its position.
+    A price is negative where closing brought money. What others have closed is of one contract, which is named with it,
+    at its price. A part that was rolled has its legs under `rolled`, and no price: that of the order is of what it
+    opened, too. orders, fills: rows of its position.
     """
     count = len(json.loads(trade["legs"]))
     closing = ((each, rolled_part(each, count)) for each in orders if each["fill_time"])
@@ -58,7 +59,7 @@ def parts_closed(trade: Mapping[str, Any], orders: Rows, fills: Rows) -> list[di
         {
             "exit": each["reason"],
             "quantity": each["filled"],
-            "price": None if rolled else each["fill_price"],
+            "price": None if rolled else _cost(each),
             "time": each["fill_time"],
             **({"rolled": rolled} if rolled else {}),
         }
@@ -80,6 +81,12 @@ def parts_closed(trade: Mapping[str, Any], orders: Rows, fills: Rows) -> list[di
             if each["purpose"] == BY_OTHERS
         ]
     return sorted(found, key=lambda each: str(each["time"]))
+
+
+def _cost(order: Mapping[str, Any]) -> float | None:
+    """Return what a row of `orders` dealt at, + paid, - received: a sale of one contract is told without a sign."""
+    dealt: float | None = order["fill_price"]
+    return -dealt if dealt is not None and order["action"] == Side.SELL.name else dealt
 
 
 def rolled_part(order: Mapping[str, Any], count: int) -> list[str]:
@@ -105,10 +112,22 @@ def closing_text(cost: float, entry: float) -> str:
     return words if round(closing(cost, entry), 4) >= 0 else f"a {'credit' if entry >= 0 else 'debit'} of {words}"
 
 
-def part_words(filled: int, of: int, average: float | None, verb: str) -> str:
-    """Return `2 of 4 bought back at 1.65`; a model that fills leg by leg tells no price of the whole."""
+def closing_verb(cost: float | None, entry: float) -> str:
+    """Return `bought back` of what cost money to close, `sold` of what brought some, whatever its entry did.
+
+    Where neither is known, or nothing was paid, it is by the entry. cost, entry: as `closing` has them.
+    """
+    brings = -cost if cost else -entry
+    return "sold" if brings > 0 else "bought back"
+
+
+def part_words(filled: int, of: int, cost: float | None, entry: float) -> str:
+    """Return `2 of 4 bought back at 1.65`; a model that fills leg by leg tells no price of the whole.
+
+    cost, entry: as `closing` has them, of the part and of the whole.
+    """
     count = f"{filled} of {of}" if 0 < filled < of else "a part"
-    return f"{count} {verb}" + ("" if average is None else f" at {price(abs(average))}")
+    return f"{count} {closing_verb(cost, entry)}" + ("" if cost is None else f" at {price(abs(cost))}")
 
 
 def rolled_words(legs: Iterable[str], filled: int, of: int) -> str:
@@ -127,8 +146,7 @@ def part_of_row(part: Mapping[str, Any], trade: Mapping[str, Any]) -> str:
         return others_words(part["quantity"], part["contract"], part["price"], is_sale=part["action"] == "SELL")
     if "rolled" in part:
         return rolled_words(part["rolled"], part["quantity"], trade["quantity"])
-    verb = "sold" if (trade["entry_price"] or 0) < 0 else "bought back"
-    return part_words(part["quantity"], trade["quantity"], part["price"], verb)
+    return part_words(part["quantity"], trade["quantity"], part["price"], trade["entry_price"] or 0)
 
 
 def left_at(trade: Mapping[str, Any], orders: Rows) -> str | None:

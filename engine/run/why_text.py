@@ -12,7 +12,7 @@ from engine.model.session import exchange_date
 from engine.record.doing import Doing, Told
 from engine.record.explain import Condition, Leaving, Moment, Span, Story, total
 from engine.run.columns import aligned, clock, price, signed
-from engine.run.trade_text import closing_text, part_of_row, structure_of
+from engine.run.trade_text import closing_text, closing_verb, part_of_row, structure_of
 from engine.run.why_day import WhyDay
 from engine.store.queries import Row
 
@@ -117,17 +117,15 @@ def _trade_line(trade: Row, session: date) -> str:
     entry, opened = trade["entry_price"], _on(trade["entry_time"], session)
     if entry is None:
         return f"{structure_of(trade)}: not filled yet"
-    verb = "bought" if entry < 0 else "sold"
-    line = f"{verb} {structure_of(trade)} at {price(abs(entry))}"
+    line = f"{'bought' if entry < 0 else 'sold'} {structure_of(trade)} at {price(abs(entry))}"
     if trade["entry_mid"] is not None:
         line += f" (mid {price(abs(trade['entry_mid']))})"
     line += f" {opened}"
-    closes = "sold" if verb == "bought" else "bought back"
     parts = trade.get("parts") or ()
     line += "".join(f", {_part_words(trade, part, session)}" for part in parts)
     if trade["status"] != "CLOSED":
         return f"{line}; {str(trade['status']).lower()}"
-    line += f", {_end_words(trade, f'{closes} in all' if parts else closes, session)}"
+    line += f", {_end_words(trade, session)}"
     return f"{line}   {signed(trade['final_pnl'])} after commissions of {dollars(trade['commissions'])}"
 
 
@@ -146,7 +144,14 @@ def _on(at: Any, session: date) -> str:
     return text[11:16] if text[:10] in ("", str(session)) else text[:16]
 
 
-def _end_words(trade: Row, verb: str, session: date) -> str:
+def _dealt_words(trade: Row) -> str:
+    """Return `bought back at 0.40`, `sold in all at 0.65` where parts of it were closed before."""
+    cost = trade["exit_price"]
+    verb = closing_verb(cost, trade["entry_price"])
+    return f"{verb}{' in all' if trade.get('parts') else ''} at {price(abs(cost))}"
+
+
+def _end_words(trade: Row, session: date) -> str:
     closed, cost = _on(trade["exit_time"], session), closing_text(trade["exit_price"], trade["entry_price"])
     settled = {"EXPIRED_WORTHLESS": f"expired worthless {closed}", "CASH_SETTLED": f"settled at {cost} {closed}"}
     settled |= {word: f"{word.lower()} {closed}" for word in ("ASSIGNED", "EXERCISED")}
@@ -156,13 +161,13 @@ def _end_words(trade: Row, verb: str, session: date) -> str:
         is_settled = any(leg["settled"] for leg in json.loads(trade["legs"]))
         return f"closed by hand{', counted as settled' if is_settled else ''} at {cost} {closed}"
     if trade["exit_reason"] in ("EXPIRED_WORTHLESS", "CASH_SETTLED") and _is_dealt(trade):
-        return f"{verb} at {cost} (the rest expired) {closed}"
+        return f"{_dealt_words(trade)} (the rest expired) {closed}"
     if trade["exit_reason"] in settled:
         return settled[trade["exit_reason"]]
     if any(leg["settled"] for leg in json.loads(trade["legs"])):
         left = f" {_on(trade['left'], session)}" if "left" in trade else ""
-        return f"{verb} at {cost}{left}: {trade['exit_name']} (the rest expired {closed})"
-    return f"{verb} at {cost} {closed}: {trade['exit_name']}"
+        return f"{_dealt_words(trade)}{left}: {trade['exit_name']} (the rest expired {closed})"
+    return f"{_dealt_words(trade)} {closed}: {trade['exit_name']}"
 
 
 def _is_dealt(trade: Row) -> bool:

@@ -173,7 +173,14 @@ def test_parts_of_a_trade_that_exits_closed_are_told() -> None:
     }
     left = {"exit_time": f"{DAY} 12:40:45", "exit_price": 1.4, "exit_name": "rest", "exit_reason": "TAKE_PROFIT"}
     orders = [
-        {"purpose": what, "reason": why, "filled": count, "fill_price": paid, "fill_time": when and f"{DAY} {when}"}
+        {
+            "purpose": what,
+            "reason": why,
+            "action": "BUY",
+            "filled": count,
+            "fill_price": paid,
+            "fill_time": when and f"{DAY} {when}",
+        }
         for what, why, count, paid, when in (
             ("entry", "entry", 4, -2.0, "09:45:25"),
             ("exit", "half", 2, 1.65, "10:31:30"),

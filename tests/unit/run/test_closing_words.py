@@ -34,13 +34,13 @@ def test_a_target_beyond_the_credit_is_told_as_a_credit_and_what_closing_costs_n
     assert text == "target a credit of 1.80 (now 1.20); stop 4.20; time 15:45"
 
 
-def test_what_was_sold_and_closed_for_a_credit_was_not_bought_back_at_a_price() -> None:
+def test_what_was_sold_and_brought_still_more_when_it_closed_was_sold() -> None:
     desk = held()
     desk.quote(put(5980), 13.95, 14.05, -0.30)
     desk.tick(1)
     desk.fill(desk.last)
     assert desk.position.state == "closed"
-    assert ending_text(desk.state, desk.position) == "bought back at a credit of 3.70"
+    assert ending_text(desk.state, desk.position) == "sold at 3.70"
 
 
 def test_pages_and_top_show_a_minus_only_where_closing_goes_the_other_way() -> None:

@@ -235,12 +235,12 @@ def test_what_others_close_of_a_position_that_goes_on_is_told_as_a_part_of_it(tm
     told = [part for line in bot.lines for part in line.parts]
     part = f"1 {LONG} sold at 4.80"
     assert told[1] == f"{part} by others"
-    assert told[2].startswith("bought back in all at ")
+    assert told[2].startswith("sold in all at ")
     path = kept(desk, tmp_path)
     with StoreReader(path) as reader:
         assert f"; {part} by others; closed by " in digest(reader, "2026-11-18", ["spread"])
         day = why_day(reader, desk.day, reader.day("spread", desk.day), reader.view("trades"))
-    assert f", {part} 10:00: others, bought back in all at " in "\n".join(story_lines("spread", desk.day, day))
+    assert f", {part} 10:00: others, sold in all at " in "\n".join(story_lines("spread", desk.day, day))
 
 
 def test_what_the_broker_liquidates_wholly_is_told_as_that() -> None:

@@ -1,0 +1,90 @@
+"""What is said of parts that exits close: whether they were sold or bought back, by what their own order dealt at."""
+
+from pathlib import Path
+
+import pytest
+from hand_desk import CONDOR, Desk, kept, put, text_of
+from test_part_closing import ENDING, RISK, closed_at, told_by
+
+from engine.alerts.find import digest
+from engine.record.explain import story
+from engine.run.position_text import ending_text
+from engine.run.why_day import WhyDay, parts_told
+from engine.run.why_text import story_lines
+from engine.store.queries import StoreReader
+
+LEANING = """
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.10}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+  long_call: {buy: call, strike: {delta: 0.10}}
+"""
+"""A call that is bought, and a put spread that is sold for less."""
+WING = """
+  expiry: {dte: 0}
+  upper: {buy: put, strike: {otm: 20 pts}}
+  body:  {sell: put, ratio: 2, strike: {below: upper, by: 10 pts}}
+  lower: {buy: put, strike: {below: body, by: 30 pts}}
+"""
+"""A butterfly that is sold, and that closes for a credit once its upper put is worth more than its body."""
+
+
+def held(exits: str, legs: str, quantity: int = 1) -> Desk:
+    desk = Desk((text_of(exits=ENDING + exits, legs=legs, quantity=str(quantity), risk=RISK),))
+    desk.opened()
+    return desk
+
+
+def test_a_side_that_cost_money_to_close_was_bought_back_of_what_was_bought(tmp_path: Path) -> None:
+    desk = held('  - name: puts\n    time: "10:30"\n    close: put_side\n', LEANING)
+    assert desk.position.entry_price is not None
+    assert desk.position.entry_price < 0
+    desk.until("10:30", step=60)
+    closed_at(desk, "0.70")
+    part = "a part bought back at 0.70 10:30: puts"
+    assert told_by(desk)[1] == part
+    desk.until("15:45", step=60)
+    closed_at(desk, "1.00")
+    assert told_by(desk)[1] == part
+    assert told_by(desk)[2].startswith("sold in all at "), "the call brought more than the puts cost"
+    with StoreReader(kept(desk, tmp_path)) as reader:
+        assert f"; {part.replace(' 10:30:', ' by')};" in digest(reader, "2026-11-18", ["spread"])
+        trades = [parts_told(row, reader) for row in reader.view("trades")]
+    lines = "\n".join(story_lines("spread", desk.day, WhyDay(story(desk.records), trades)))
+    assert f", {part}, sold in all at " in lines
+
+
+def test_what_was_bought_and_costs_money_to_close_was_bought_back_in_all() -> None:
+    desk = held('  - name: puts\n    time: "10:30"\n    close: put_side\n', LEANING)
+    desk.quote(put(5945), 5.85, 5.95, -0.30)
+    desk.until("10:30", step=60)
+    closed_at(desk, "5.60")
+    desk.until("15:45", step=60)
+    closed_at(desk, "1.00")
+    assert ending_text(desk.state, desk.position).startswith("bought back in all at ")
+
+
+@pytest.mark.parametrize(
+    ("legs", "leg", "words"),
+    [(LEANING, "short_put", "bought back"), (CONDOR, "long_put", "sold")],
+    ids=["bought", "sold"],
+)
+def test_one_leg_is_told_by_its_own_side(tmp_path: Path, legs: str, leg: str, words: str) -> None:
+    desk = held(f'  - name: alone\n    time: "10:30"\n    close: [{leg}]\n', legs)
+    desk.until("10:30", step=60)
+    closed_at(desk, "0.30")
+    part = f"a part {words} at 0.30"
+    assert told_by(desk)[1] == f"{part} 10:30: alone"
+    with StoreReader(kept(desk, tmp_path)) as reader:
+        assert f"; {part} by alone;" in digest(reader, "2026-11-18", ["spread"])
+
+
+def test_a_part_that_brought_money_was_sold_of_what_was_sold(tmp_path: Path) -> None:
+    desk = held('  - name: half\n    time: "10:30"\n    close: 50%\n', WING, quantity=2)
+    desk.quote(put(5980), 13.95, 14.05, -0.30)
+    desk.until("10:30", step=60)
+    closed_at(desk, "-3.70")
+    part = "1 of 2 sold at 3.70"
+    assert told_by(desk)[1] == f"{part} 10:30: half"
+    with StoreReader(kept(desk, tmp_path)) as reader:
+        assert f"; {part} by half" in digest(reader, "2026-11-18", ["spread"])
