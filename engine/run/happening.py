@@ -216,9 +216,11 @@ def _stop_watching(record: Record, state: State, _: Position | None) -> Told:
 
 
 def _moved(record: Record, _: State, position: Position | None) -> Told:
-    if record.data["reason"] == "ended" and position is not None and position.structures:
-        return f"its part is closed: {position.structures} of {opened_count(position)} stay open"
-    if record.data["reason"] not in ("filled", "ended_partly") or position is None or position.state == "closed":
+    if position is None:
+        return None
+    if record.data["reason"] == "ended" and 0 < position.open_structures < opened_count(position):
+        return f"its part is closed: {position.open_structures} of {opened_count(position)} stay open"
+    if record.data["reason"] not in ("filled", "ended_partly") or position.state == "closed":
         return None
     values = record.data["values"]
     if not isinstance(values, list) or values[0] != "entering":
@@ -230,17 +232,19 @@ def _moved(record: Record, _: State, position: Position | None) -> Told:
 def _closing(record: Record, position: Position) -> Position:
     """Return the position with the legs alone that an exit closes: those that it names, else all that are left."""
     values = record.data.get("values")
-    legs = tuple(leg for leg in position.legs if isinstance(values, list) and leg.name in values)
-    if not legs:
-        legs = tuple(leg for leg in position.legs if leg.name not in position.parted)
+    named = tuple(leg for leg in position.legs if isinstance(values, list) and leg.name in values)
+    held = tuple(leg for leg in position.legs if leg.held)
+    legs = named or held or tuple(leg for leg in position.legs if leg.name not in position.parted)
     return replace(position, legs=legs) if legs else position
 
 
 def _exit(record: Record, _: State, position: Position | None) -> Told:
-    what = "" if position is None else f" {opened_text(_closing(record, position))}"
-    closing = 0 if position is None else position.structures - position.keep
-    count = f" {closing} of" if position is not None and 0 < closing < opened_count(position) else ""
-    return f"{record.data['reason']}: closing{count}{what}"
+    if position is None:
+        return f"{record.data['reason']}: closing"
+    part = _closing(record, position)
+    count = part.open_structures - part.keep
+    of = f" {count} of" if 0 < count < opened_count(part) else ""
+    return f"{record.data['reason']}: closing{of} {opened_text(part)}"
 
 
 def _closed(record: Record, state: State, position: Position | None) -> Told:

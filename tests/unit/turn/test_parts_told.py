@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
-from hand_desk import CONDOR, Desk, kept, put, text_of
-from test_part_closing import ENDING, RISK, closed_at, told_by
+from hand_desk import CONDOR, Desk, call, kept, put, text_of
+from test_part_closing import ENDING, RISK, closed_at, settle_stops, told_by
 
 from engine.alerts.find import digest
 from engine.record.explain import story
+from engine.record.record import Kind
+from engine.run.happening import happening
 from engine.run.position_text import ending_text
 from engine.run.why_day import WhyDay, parts_told
 from engine.run.why_text import story_lines
@@ -88,3 +90,50 @@ def test_a_part_that_brought_money_was_sold_of_what_was_sold(tmp_path: Path) -> 
     assert told_by(desk)[1] == f"{part} 10:30: half"
     with StoreReader(kept(desk, tmp_path)) as reader:
         assert f"; {part} by half" in digest(reader, "2026-11-18", ["spread"])
+
+
+LATER = '  - name: half\n    time: "10:40"\n    close: 50%\n'
+
+
+def newest(desk: Desk) -> str:
+    """Return what was told last of the position."""
+    told = (happening(record, desk.state) for record in reversed(desk.records) if record.position)
+    return next(each.text for each in told if each)
+
+
+def test_a_part_of_what_a_side_has_left_is_counted() -> None:
+    """The count was that of whole structures, of which none is left once a side is closed."""
+    desk = held('  - name: puts\n    time: "10:30"\n    close: put_side\n' + LATER, CONDOR, quantity=3)
+    told = []
+    for at in ("10:30", "10:40", "15:45"):
+        desk.until(at, step=60)
+        told.append(newest(desk))
+        desk.fill(desk.last)
+        told.append(newest(desk))
+    assert told[:-1] == [
+        "puts: closing 3 x 5935/5945p",
+        "puts: closing 3 x 5935/5945p",
+        "half: closing 2 of 3 x 6055/6065c",
+        "its part is closed: 1 of 3 stay open",
+        "time: closing 1 of 3 x 6055/6065c",
+    ]
+
+
+def test_a_protective_stop_closes_what_a_part_has_left() -> None:
+    """It was told as two, and with the leg that the stop itself had closed."""
+    risk = "{max_loss_per_trade: $20000, protect: {cost: 4x credit, of: each_short}}"
+    desk = Desk((text_of(exits=ENDING + LATER, legs=CONDOR, quantity="2", risk=risk),))
+    desk.opened()
+    settle_stops(desk)
+    desk.until("10:40", step=60)
+    assert newest(desk) == "half: closing 1 of 2 x 5935/5945p 6055/6065c"
+    for _ in range(5):
+        settle_stops(desk)
+    desk.fill(desk.last)
+    for _ in range(3):
+        settle_stops(desk)
+    (guard,) = (each for each in desk.live if each.legs[0].option == call(6055))
+    desk.fill(guard, price="6.00")
+    last = happening(desk.said(Kind.DECISION, "exit")[-1], desk.state)
+    assert last is not None
+    assert last.text == "protect: closing 1 of 2 x 5935/5945p 6065c"
