@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 
 from engine.decide.account_rules import ends_of, measures_of
+from engine.model.session import DayTime
 from engine.review import amounts
 from engine.review.explanation import Explanation, Line, Section
 from engine.spec.nouns.account import AccountDocument, Backing, Between, Demand, LiveRules, Shown
@@ -104,7 +105,7 @@ def _bound(bound: Amount | None) -> str:
 
 
 def rule_words(rule: Condition) -> str:
-    """Return a condition of `require` in one sentence: `any of (.. at least 0; not: it is 15:45 or later)`."""
+    """Return a condition of `require` in one sentence: `any of (.. at least 0; not: it is 10:30 or later)`."""
     test = rule.test
     if isinstance(test, Group):
         members = "; ".join(rule_words(member) for member in test.members)
@@ -115,7 +116,9 @@ def rule_words(rule: Condition) -> str:
 
 def _measure_words(test: MeasureTest) -> str:
     if test.comparison is None:
-        return f"it is {test.arguments['at']} or later"
+        at = test.arguments["at"]
+        assert isinstance(at, DayTime)
+        return f"it is {amounts.from_on(at)} or later"
     if test.measure in ("worst_case_at_expiry", "margin"):
         (bound,) = test.comparison.operands
         assert isinstance(bound, Amount)

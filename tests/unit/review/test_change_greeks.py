@@ -71,7 +71,7 @@ def test_groups_are_explained_line_by_line() -> None:
     assert found == [
         ("late", "any of these", 0),
         ("net_gamma", "the change of them for a point, of each underlying, the entry included, at least 0", 1),
-        ("not_time", "not: it is 15:45 or later", 1),
+        ("not_time", "not: it is 15:45 (half days 12:45) or later", 1),
     ]
     assert "net_gamma" not in next(line.words for line in limits.lines if line.words.startswith("not limited"))
 
