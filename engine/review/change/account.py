@@ -5,13 +5,14 @@ from decimal import Decimal
 from enum import Enum
 
 from engine.review.account import LIMITS, SHOWN, UNSAID, rule_words
+from engine.review.change.account_truth import truth_of
 from engine.review.change.difference import Change, Difference, Status
+from engine.review.change.rules import judge_holding
 from engine.spec.nouns.account import AccountDocument, Backing, Between, Demand, LiveRules, Shown
 from engine.spec.nouns.condition import Amount, Op
 from engine.turn.program import USUAL_BAND
 
 _NOT_SET = "not limited"
-_UNCLEAR = "which of the two holds more often depends on the market: read both"
 
 
 def compare_accounts(was: AccountDocument, now: AccountDocument) -> Difference:
@@ -51,15 +52,17 @@ def _limits(was: AccountDocument, now: AccountDocument) -> Iterator[Change]:
 
 def _rules(was: AccountDocument, now: AccountDocument) -> Iterator[Change]:
     """Return what becomes of conditions that are judged by themselves, by their names and by what they say."""
-    before, after = ({rule.name: rule_words(rule) for rule in each.require} for each in (was, now))
+    before, after = ({rule.name: rule for rule in each.require} for each in (was, now))
     for name in dict.fromkeys((*before, *after)):
-        old, new = before.get(name), after.get(name)
+        path, old, new = f"require.{name}", before.get(name), after.get(name)
+        was_said, now_said = ("" if rule is None else rule_words(rule) for rule in (old, new))
         if old is None:
-            yield _change(f"require.{name}", "", new or "", "fewer entries")
+            yield _change(path, "", now_said, "fewer entries")
         elif new is None:
-            yield _change(f"require.{name}", old, "", "entries that it kept out are made", is_worse=True)
-        elif old != new:
-            yield _change(f"require.{name}", old, new, _UNCLEAR, is_worse=True)
+            yield _change(path, was_said, "", "entries that it kept out are made", is_worse=True)
+        elif was_said != now_said:
+            found = judge_holding(truth_of(old), truth_of(new), "enters")
+            yield _change(path, was_said, now_said, found.words, is_worse=found.is_worse)
 
 
 def _limit(document: AccountDocument, name: str) -> object:

@@ -4,7 +4,7 @@ What numbers decide is asked of the same ranges by which filters are found that 
 a half day. What they do not tell (events, formulas, web hooks) is compared part by part.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from enum import Enum
 
 from engine.compile.lint.clauses import can_hold
@@ -174,12 +174,27 @@ _OFTENER_WHEN_MORE = {"spot_within": True, "spot_beyond": False, "before": True,
 def _held(old: Call, new: Call) -> Holding:
     was, now = dict(old.arguments), dict(new.arguments)
     differing = [name for name in was.keys() | now.keys() if was.get(name) != now.get(name)]
-    found = together(_argued(name, was.get(name), now.get(name)) for name in differing)
+    finding = _finding(old.measure, was, now)
+    found = together(_argued(name, was.get(name), now.get(name), finding) for name in differing)
     return _TURNED.get(found, found) if old.measure == "no_event" else found
 
 
-def _argued(name: str, old: Argument, new: Argument) -> Holding:
+def _finding(measure: str, was: Mapping[str, Argument], now: Mapping[str, Argument]) -> tuple[str, ...]:
+    """Return the arguments of events that only find more: where one of them is not written, fewer are found.
+
+    Without a span, and without the expiry, an event counts all of its day. Where the expiry is not known, nothing is:
+    to `no_event` that is the same as an event, to `event` it is not.
+    """
+    is_spanned = all(each.get("before") or each.get("after") for each in (was, now))
+    is_until_expiry = all(each.get("until") for each in (was, now))
+    spans = ("before", "after") if is_spanned or is_until_expiry else ()
+    return (*spans, "until") if measure == "no_event" else spans
+
+
+def _argued(name: str, old: Argument, new: Argument, finding: Container[str]) -> Holding:
     """Return what one argument does to what holds by itself; of events, more of them happen more often."""
+    if name in finding and None in (old, new):
+        return Holding.OFTENER if old is None else Holding.RARER
     if isinstance(old, tuple) and isinstance(new, tuple):
         before, after = set(old), set(new)
         return Holding.OFTENER if before < after else Holding.RARER if after < before else Holding.OTHERWISE

@@ -454,6 +454,42 @@ def test_a_universe_that_begins_with_another_symbol(legs: str, symbols: str, wor
     assert all(loss.was == loss.now for loss in found.losses)
 
 
+MORE, LESS, UNCLEAR = "it holds more often", "it holds less often", "which of the two holds more often depends"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words", "turned"),
+    [
+        ("before: 1d, after: 2h", "before: 1d", MORE, LESS),
+        ("before: 1d, after: 2h", "after: 2h", MORE, LESS),
+        ("before: 1d", "before: 1d, until: expiry", LESS, MORE),
+        ("until: expiry, after: 2h", "until: expiry", MORE, LESS),
+        ("until: expiry", "", MORE, LESS),
+        ("before: 1d", "", UNCLEAR, UNCLEAR),
+        ("before: 1d", "after: 2h", UNCLEAR, UNCLEAR),
+        ("before: 1d, after: 2h", "before: 2d", UNCLEAR, UNCLEAR),
+        ("until: expiry", "before: 1d", UNCLEAR, UNCLEAR),
+    ],
+)
+def test_what_an_event_keeps_out_without_one_of_its_spans(old: str, new: str, words: str, turned: str) -> None:
+    """A day without a span is the whole of it: of that and of a span nobody can say which is the longer."""
+    texts = [edited(CONDOR, ("vix: {between: [12, 22]}", f"no_event: {{of: [FOMC], {each}}}")) for each in (old, new)]
+    for pair, said in ((texts, words), (texts[::-1], turned)):
+        (change,) = compared(*pair).changes
+        assert change.words.startswith(said)
+        assert change.is_worse is (said != LESS)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [("before: 1d, after: 2h", "before: 1d", LESS), ("before: 1d, until: expiry", "before: 1d", UNCLEAR)],
+)
+def test_an_event_that_may_be_on_without_a_known_expiry(old: str, new: str, words: str) -> None:
+    texts = [edited(CONDOR, ("vix: {between: [12, 22]}", f"event: {{of: [FOMC], {each}}}")) for each in (old, new)]
+    (change,) = compared(*texts).changes
+    assert change.words.startswith(words)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "listed"),
     [

@@ -8,6 +8,10 @@ from engine.spec.load import load_text
 from engine.spec.nouns.account import AccountDocument
 
 HEAD = "rulebot_account: 1\nabout: For a test.\naccount: DU1234567\nrisk:\n  max_open: 3\n"
+MORE = "it holds more often: entries that it kept out are made"
+FEWER = "it holds less often: fewer entries"
+AS_OFTEN = "it holds when it held before"
+UNCLEAR = "which of the two holds more often depends on the market: read both"
 
 
 def document(condition: str) -> AccountDocument:
@@ -48,14 +52,50 @@ def test_ends_are_said() -> None:
     [
         ("", "{name: late, any: [{net_gamma: {at_least: 0}}, {not: {time: '15:45'}}]}", False),
         ("{name: late, any: [{net_gamma: {at_least: 0}}]}", "", True),
-        ("{name: late, any: [{net_gamma: {at_least: 0}}]}", "{name: late, all: [{net_gamma: {at_least: 0}}]}", True),
-        ("{name: late, time: '10:00'}", "{name: late, time: '10:01'}", True),
+        ("{name: late, any: [{net_gamma: {at_least: 0}}]}", "{name: late, all: [{net_gamma: {at_least: 0}}]}", False),
+        ("{name: late, time: '10:00'}", "{name: late, time: '10:01'}", False),
     ],
 )
 def test_conditions_are_compared_by_their_names(old: str, new: str, is_worse: bool) -> None:
     (change,) = compare_accounts(document(old), document(new)).changes
     assert (change.path, change.is_worse) == ("require.late", is_worse)
     assert change.old != change.new
+
+
+LATE = "{name: late, any: [{net_gamma: {at_least: 0}}, {not: {time: '15:45'}}]}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (LATE, LATE.replace("at_least: 0", "at_least: -5"), MORE),
+        (LATE, LATE.replace("15:45", "15:55"), MORE),
+        (LATE, LATE.replace("at_least: 0", "at_least: 5"), FEWER),
+        (LATE, LATE.replace("at_least: 0", "between: [0, 9]"), FEWER),
+        (LATE, LATE.replace("any", "all"), FEWER),
+        (LATE, LATE.replace("15:45", "15:55").replace("at_least: 0", "at_least: 5"), UNCLEAR),
+        (LATE, LATE.replace("at_least: 0", "at_most: 0"), UNCLEAR),
+        (LATE, LATE.replace("{net_gamma: {at_least: 0}}", "{not: {not: {net_gamma: {at_least: 0}}}}"), AS_OFTEN),
+        ("{name: late, margin: {at_most: $500}}", "{name: late, margin: {at_most: $600}}", MORE),
+        (
+            "{name: late, worst_case_at_expiry: {at_most: 0.5x net_liquidation}}",
+            "{name: late, worst_case_at_expiry: {at_most: 0.4x net_liquidation}}",
+            FEWER,
+        ),
+        ("{name: late, margin: {at_most: $500}}", "{name: late, margin: {at_most: 0.5x net_liquidation}}", UNCLEAR),
+    ],
+)
+def test_a_condition_that_holds_more_often_lets_in_more(old: str, new: str, words: str) -> None:
+    (change,) = compare_accounts(document(old), document(new)).changes
+    assert (change.words, change.is_worse) == (words, words in (MORE, UNCLEAR))
+
+
+def test_a_greek_of_one_underlying_may_be_below_an_end_while_that_of_another_is_above_one() -> None:
+    """Not at least 0 is below 0 in one underlying; at most 5 is asked of all."""
+    old, new = "{name: late, not: {net_delta: {at_least: 0}}}", "{name: late, net_delta: {at_most: 5}}"
+    for pair in ((old, new), (new, old)):
+        (change,) = compare_accounts(*map(document, pair)).changes
+        assert change.words == UNCLEAR
 
 
 def test_a_condition_that_only_moves_is_the_same() -> None:
