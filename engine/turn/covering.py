@@ -40,7 +40,7 @@ def structures_covered(work: Work, bot: CompiledBot, band: Overwrite, selection:
         return Fitting(0, missing=NOT_TOLD)
     each, own = _needed(selection, symbol), _against(work, bot, symbol)
     count = most_within(band, shares, each, own)
-    return Fitting(count, refused="" if count else f"quantity: {_too_few(band, shares, each, own, symbol)}")
+    return Fitting(count, refused="" if count else f"quantity: {too_few(band, shares, each, own, symbol)}")
 
 
 def without_shares(work: Work, bot: CompiledBot) -> str:
@@ -49,7 +49,7 @@ def without_shares(work: Work, bot: CompiledBot) -> str:
     shares = work.shares_of(symbol)
     if band is None or shares is None or _against(work, bot, symbol) or most_within(band, shares, LOT, 0):
         return ""
-    return _too_few(band, shares, LOT, 0, symbol)
+    return too_few(band, shares, LOT, 0, symbol)
 
 
 def _against(work: Work, bot: CompiledBot, symbol: str) -> int:
@@ -68,7 +68,8 @@ def most_within(band: Overwrite, shares: Shares, each: int, own: int) -> int:
     return count if own + count * each >= shares.held * band.least else 0
 
 
-def _too_few(band: Overwrite, shares: Shares, each: int, own: int, symbol: str) -> str:
+def too_few(band: Overwrite, shares: Shares, each: int, own: int, symbol: str) -> str:
+    """Return in words why `most_within` is 0."""
     if shares.held <= 0:
         return f"the account holds no {symbol} shares"
     most = shares.held * band.most

@@ -32,7 +32,7 @@ from engine.run.trial.first_facts import ACCOUNT, FirstFacts, first_facts
 from engine.run.trial.market import Market
 from engine.run.trial.opening import day_after_opening, open_position
 from engine.run.trial.past import PastBars
-from engine.spec.trial import Does, Trial
+from engine.spec.trial import Does, Opening, Trial
 from engine.turn.program import AccountLimits, CompiledBot, Program, compile_bot
 from engine.turn.state import BotState, State
 from engine.turn.turn import begin, turn
@@ -120,7 +120,7 @@ class Day:
         self.market = Market(self.trial.market, self.session, self.board)
         self.market.minute = self.market.minute_of(self.now)
         self.past = PastBars(self.market, self.bot.plan.needs.realised)
-        self.broker = Broker(self.board, ACCOUNT, self.session, self.trial.broker, self.begins)
+        self.broker = Broker(self.board, ACCOUNT.id, self.session, self.trial.broker, self.begins)
         self.program = Program(
             bots={self.bot.plan.name: self.bot}, pinned={}, limits=AccountLimits(), install="test", line_limit=1000
         )
@@ -149,7 +149,7 @@ class Day:
             self.broker.holdings[held] = count
             self.broker.costs[held] = self.trial.costs.get(symbol, self.market.previous_close(symbol))
         if self.trial.opening is not None:
-            state = self._with_position(state, facts)
+            state = self._with_position(state, self.trial.opening, facts)
         self._took(begin(self.program, state, self.now))
         self.queue.extend(facts.events(self.now))
         self.queue.append(self.broker.link(self.now, 1))
@@ -157,9 +157,9 @@ class Day:
         self._tell_hooks()
         self._tell_bars()
 
-    def _with_position(self, state: State, facts: FirstFacts) -> State:
-        assert self.trial.opening is not None
-        self.position = position = open_position(self.trial.opening, self.bot, self.market, facts.known, self.now)
+    def _with_position(self, state: State, opening: Opening, facts: FirstFacts) -> State:
+        position = open_position(opening, self.bot, self.market, facts.known, self.trial.shares, self.now)
+        self.position = position
         for leg in position.legs:
             held = Underlying(leg.option.symbol) if leg.option.is_share else leg.option
             self.broker.holdings[held] = self.broker.holdings.get(held, 0) + leg.signed_held

@@ -15,7 +15,7 @@ from engine.spec.trial import Opening
 
 EQUITY = Decimal(1_000_000)
 """Dollars of the account: no test fails for want of them."""
-ACCOUNT = "DU0000001"
+ACCOUNT = Account("DU0000001", net_liquidation=EQUITY, cash=EQUITY, buying_power=EQUITY, available_funds=EQUITY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,12 @@ class FirstFacts:
 
     @property
     def known(self) -> Facts:
-        """The listings as rules see them."""
-        return Facts(listings={(each.symbol, each.trading_class): each for each in self.listings})
+        """The listings and the account as rules see them."""
+        return Facts(listings={(each.symbol, each.trading_class): each for each in self.listings}, account=ACCOUNT)
 
     def events(self, at: datetime) -> Iterator[Event]:
         """Yield them as the engine is told."""
-        account = Account(ACCOUNT, net_liquidation=EQUITY, cash=EQUITY, buying_power=EQUITY, available_funds=EQUITY)
-        yield AccountReport(at, account)
+        yield AccountReport(at, ACCOUNT)
         for listing in self.listings:
             yield ListingReport(at, listing)
         for symbol, closes in self.closes:

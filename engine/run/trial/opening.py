@@ -1,11 +1,12 @@
 """The position that is open when a test begins, as if the bot had opened it a moment ago."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from math import inf
 
-from engine.compile.plan import LegPlan
+from engine.compile.plan import LegPlan, Overwrite, Plan
 from engine.decide.bot_day import BotDay
 from engine.decide.sizing import Priced, fitting
 from engine.evaluate.listings import expiry_on
@@ -14,6 +15,7 @@ from engine.evaluate.snapshot import View
 from engine.evaluate.strike_terms import option_of
 from engine.model.commission import dealt
 from engine.model.contract import LOT, Contract, Option, listed, share
+from engine.model.cover import Shares, bare_calls
 from engine.model.errors import SpecError
 from engine.model.facts import Facts
 from engine.model.market import Board
@@ -24,14 +26,20 @@ from engine.model.session import Session, session_on
 from engine.run.trial.market import Market
 from engine.spec.nouns.legs import DteRule
 from engine.spec.trial import Opening
+from engine.turn.covering import most_within, too_few
 from engine.turn.program import CompiledBot
 
 
-def open_position(opening: Opening, bot: CompiledBot, market: Market, facts: Facts, at: datetime) -> Position:
-    """Return the position. Raises: SpecError when the spec chooses no legs in that market."""
+def open_position(
+    opening: Opening, bot: CompiledBot, market: Market, facts: Facts, shares: Mapping[str, int], at: datetime
+) -> Position:
+    """Return the position, in an account that holds so many shares by symbol.
+
+    Raises: SpecError when the spec chooses no legs in that market, or sells no call against those shares.
+    """
     bot = bot.on(opening.symbol).taking(opening.alternative)
     options = _given(opening, bot, market.session, facts) or _chosen(opening, bot, market, facts, at)
-    quantity = _quantity(opening, bot, options, facts)
+    quantity = _quantity(opening, bot, options, facts, shares)
     legs = _paid(_legs(bot, options, market, at, quantity), opening.net, quantity)
     session = market.session if opening.opened is None else session_on(opening.opened) or market.session
     opened_at = at if session.date == market.session.date else session.open + timedelta(hours=1)
@@ -118,9 +126,13 @@ def _chosen(opening: Opening, bot: CompiledBot, market: Market, facts: Facts, at
     return {leg.name: leg.option for leg in found.legs}
 
 
-def _quantity(opening: Opening, bot: CompiledBot, options: dict[str, Option], facts: Facts) -> int:
-    """Return as many structures as the spec asks for, or as fit at the price given; one at least."""
+def _quantity(
+    opening: Opening, bot: CompiledBot, options: dict[str, Option], facts: Facts, shares: Mapping[str, int]
+) -> int:
+    """Return as many structures as the spec asks for, as fit at the price given (one at least), or as shares cover."""
     plan = bot.plan
+    if plan.overwrite is not None:
+        return _covered(plan, plan.overwrite, options, shares)
     if plan.size is None:
         return plan.quantity
     legs = [(options[leg.name], leg.sign * options[leg.name].weight(leg.ratio)) for leg in plan.legs]
@@ -132,6 +144,17 @@ def _quantity(opening: Opening, bot: CompiledBot, options: dict[str, Option], fa
         commission=lambda count: sum((dealt(o, n * count, price) for o, n in legs), ZERO),
     )
     return max(fitting(plan.size, plan.quantity, one, facts.account.net_liquidation).count, 1)
+
+
+def _covered(plan: Plan, band: Overwrite, options: dict[str, Option], shares: Mapping[str, int]) -> int:
+    """Return as many structures as an entry would open against the shares held, none of which a call needs yet."""
+    symbol = plan.underlyings[0]
+    held = Shares(Decimal(shares.get(symbol, 0)), by_bots=ZERO, by_hand=ZERO, cost=None)
+    each = bare_calls(((options[leg.name], leg.sign * leg.ratio) for leg in plan.legs), symbol)
+    count = most_within(band, held, each, 0)
+    if not count:
+        raise SpecError(f"the spec opens nothing to begin with: {too_few(band, held, each, 0, symbol)}")
+    return count
 
 
 def _legs(

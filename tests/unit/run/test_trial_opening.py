@@ -1,0 +1,68 @@
+"""The position that a test begins with: how many structures of it there are."""
+
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+
+from engine.run.trial.files import trial_files
+from engine.run.trial.run import run_trial
+
+PUTS = """
+underlying: SPX
+legs:
+  expiry: {dte: {nearest: 7}}
+  short_put: {sell: put, strike: {otm: 100 pts}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+"""
+CALLS = """
+underlying: SPY
+legs:
+  expiry: {dte: {nearest: 7}}
+  short_call: {sell: call, strike: {otm: 10 pts}}
+"""
+ORDERS = """
+order: {start: mid, step: 0.01, wait: 10s, tries: 4, then: cancel}
+exits: [{dte: {at_most: 1}}]
+risk: {daily_loss: $5000}
+"""
+ENTERS = '{at: "13:00", per_day: 1, max_open: 3}'
+OVERWRITE = "{overwrite: {between: [25%, 50%]}}"
+
+
+def failure(folder: Path, legs: str, test: str, *, quantity: str = "1", entry: str = ENTERS) -> str:
+    """Return why a test of a bot with these legs fails, "" where it passes."""
+    head = f"rulebot: 1\nname: a\nabout: x.\nquantity: {quantity}\nentry: {entry}\n"
+    (folder / "a.yaml").write_text(head + legs + ORDERS)
+    (folder / "a.test.yaml").write_text(f"rulebot_test: 1\nspec: a.yaml\ntests: [{{name: a, {test}}}]\n")
+    (document,) = trial_files([str(folder / "a.test.yaml")])
+    assert document.problems == ()
+    result = run_trial(document.planned[0], perf_counter)
+    return result.error or "; ".join(f"{miss.expected}: {miss.seen}" for miss in result.misses)
+
+
+@pytest.mark.parametrize("budget", ["$10000", "0.01x net_liquidation"])
+def test_a_part_of_the_account_is_a_part_of_the_million_that_it_holds(tmp_path: Path, budget: str) -> None:
+    begins = 'from: {open: {credit: 1.00}}, expect: [{at: "12:00", quantity: 11}]'
+    assert failure(tmp_path, PUTS, begins, quantity=f"{{max_loss: {budget}, at_most: 30}}") == ""
+
+
+@pytest.mark.parametrize(("shares", "count"), [(1000, 5), (350, 1)])
+def test_as_many_calls_are_open_as_the_shares_held_cover(tmp_path: Path, shares: int, count: int) -> None:
+    account = f"account: {{shares: {{spy: {shares}}}}}"
+    begins = f'{account}, from: {{open: {{credit: 1.00}}}}, expect: [{{at: "12:00", quantity: {count}}}]'
+    assert failure(tmp_path, CALLS, begins, quantity=OVERWRITE) == ""
+    enters = f'{account}, expect: [{{by: "13:01", quantity: {count}}}]'
+    assert failure(tmp_path, CALLS, enters, quantity=OVERWRITE) == ""
+
+
+@pytest.mark.parametrize(
+    ("account", "says"),
+    [
+        ("account: {shares: {spy: 150}}, ", "50% of 150 SPY shares is 75: too few for 100"),
+        ("", "the account holds no SPY shares"),
+    ],
+)
+def test_without_shares_to_cover_it_no_call_can_be_open(tmp_path: Path, account: str, says: str) -> None:
+    begins = f"{account}from: {{open: {{credit: 1.00}}}}, expect: [{{all_day: {{orders: none}}}}]"
+    assert failure(tmp_path, CALLS, begins, quantity=OVERWRITE) == f"the spec opens nothing to begin with: {says}"
