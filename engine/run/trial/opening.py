@@ -27,6 +27,7 @@ from engine.run.trial.market import Market
 from engine.spec.nouns.legs import DteRule
 from engine.spec.trial import Opening
 from engine.turn.covering import most_within, too_few
+from engine.turn.daily import is_same_week
 from engine.turn.program import CompiledBot
 
 
@@ -60,10 +61,10 @@ def open_position(
 
 
 def day_after_opening(position: Position, session: Session) -> BotDay:
-    """Return the bot's day: the entry counts when it was of this session."""
+    """Return the bot's day: the entry counts when it was of this session, or of an earlier one of its week."""
     day = BotDay(bot=position.bot, date=session.date)
     if position.session != session.date:
-        return day
+        return replace(day, week=int(is_same_week(position.session, session.date)))
     return replace(day, entries=1, opened=1, last_end="filled", last_end_at=position.opened_at)
 
 

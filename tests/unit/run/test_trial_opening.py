@@ -1,4 +1,4 @@
-"""The position that a test begins with: how many structures of it there are."""
+"""The position that a test begins with: how many structures of it there are, and what they count for."""
 
 from pathlib import Path
 from time import perf_counter
@@ -66,3 +66,13 @@ def test_as_many_calls_are_open_as_the_shares_held_cover(tmp_path: Path, shares:
 def test_without_shares_to_cover_it_no_call_can_be_open(tmp_path: Path, account: str, says: str) -> None:
     begins = f"{account}from: {{open: {{credit: 1.00}}}}, expect: [{{all_day: {{orders: none}}}}]"
     assert failure(tmp_path, CALLS, begins, quantity=OVERWRITE) == f"the spec opens nothing to begin with: {says}"
+
+
+@pytest.mark.parametrize(
+    ("opened", "does"),
+    [("2026-11-17", "orders: none"), ("2026-11-16", "orders: none"), ("2026-11-13", "enters: any")],
+)
+def test_what_was_opened_earlier_in_the_week_counts_against_per_week(tmp_path: Path, opened: str, does: str) -> None:
+    entry = '{at: "13:00", per_day: 1, per_week: 1, max_open: 3}'
+    begins = f'from: {{open: {{credit: 1.00, opened: {opened}}}}}, expect: [{{at: "13:00", {does}}}]'
+    assert failure(tmp_path, PUTS, begins, entry=entry) == ""
