@@ -1,5 +1,6 @@
 """Positions: one structure a bot holds, with a ledger of its own from its first fill to its last cent."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
@@ -238,3 +239,24 @@ class Position:
 def count_trades(positions: Iterable[Position]) -> int:
     """Return how many of these were entered: what parts of one were rolled into counts as that one."""
     return len({position.entered_as for position in positions})
+
+
+def count_structures(positions: Iterable[Position]) -> int:
+    """Return how many structures are open: what was rolled is still of the structure that was entered.
+
+    As in `open_structures`, a leg that is closed wholly does not count.
+    """
+    trades: defaultdict[str, list[PositionLeg]] = defaultdict(list)
+    for position in positions:
+        trades[position.entered_as] += position.legs
+    return sum(map(_open_in, trades.values()))
+
+
+def _open_in(legs: Iterable[PositionLeg]) -> int:
+    """Return the open structures of one trade, by the legs of all its positions."""
+    held, opened, ratios = Counter[str](), Counter[str](), dict[str, int]()
+    for leg in legs:
+        held[leg.name] += leg.held
+        opened[leg.name] += leg.opened
+        ratios[leg.name] = leg.ratio
+    return min((held[name] // ratio for name, ratio in ratios.items() if held[name] or not opened[name]), default=0)

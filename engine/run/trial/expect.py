@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from engine.model.counted import counted
+from engine.model.position import count_structures
 from engine.model.session import EXCHANGE_ZONE, DayTime, Session
 from engine.model.values import dataclass
 from engine.record.explain import ENTRY_PLACES
@@ -155,7 +156,7 @@ class _Look:
         if expected.state:
             yield from self._state(expected.state)
         if expected.quantity is not None:
-            held = sum(position.structures for position in self.outcome.positions(self.last).values())
+            held = count_structures(self.outcome.positions(self.last).values())
             if held != expected.quantity:
                 yield self.miss(f"quantity {expected.quantity}", f"{held} open", _EXITS)
         if expected.rests:

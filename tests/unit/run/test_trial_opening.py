@@ -1,4 +1,4 @@
-"""The position that a test begins with: how many structures of it there are, and what they count for."""
+"""The position that a test begins with: how many structures it has, also without a side, and what it counts for."""
 
 from pathlib import Path
 from time import perf_counter
@@ -21,18 +21,30 @@ legs:
   expiry: {dte: {nearest: 7}}
   short_call: {sell: call, strike: {otm: 10 pts}}
 """
+CONDOR = """
+underlying: SPX
+legs:
+  expiry: {dte: 7}
+  short_put: {sell: put, strike: {otm: 100 pts}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+  short_call: {sell: call, strike: {otm: 100 pts}}
+  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}
+"""
+SIDES = "[{stop: {cost: 1x credit, of: each_side}}, {dte: {at_most: 1}}]"
 ORDERS = """
 order: {start: mid, step: 0.01, wait: 10s, tries: 4, then: cancel}
-exits: [{dte: {at_most: 1}}]
 risk: {daily_loss: $5000}
 """
 ENTERS = '{at: "13:00", per_day: 1, max_open: 3}'
+LEAVES = "[{dte: {at_most: 1}}]"
 OVERWRITE = "{overwrite: {between: [25%, 50%]}}"
 
 
-def failure(folder: Path, legs: str, test: str, *, quantity: str = "1", entry: str = ENTERS) -> str:
+def failure(
+    folder: Path, legs: str, test: str, *, quantity: str = "1", entry: str = ENTERS, exits: str = LEAVES
+) -> str:
     """Return why a test of a bot with these legs fails, "" where it passes."""
-    head = f"rulebot: 1\nname: a\nabout: x.\nquantity: {quantity}\nentry: {entry}\n"
+    head = f"rulebot: 1\nname: a\nabout: x.\nquantity: {quantity}\nentry: {entry}\nexits: {exits}\n"
     (folder / "a.yaml").write_text(head + legs + ORDERS)
     (folder / "a.test.yaml").write_text(f"rulebot_test: 1\nspec: a.yaml\ntests: [{{name: a, {test}}}]\n")
     (document,) = trial_files([str(folder / "a.test.yaml")])
@@ -76,3 +88,11 @@ def test_what_was_opened_earlier_in_the_week_counts_against_per_week(tmp_path: P
     entry = '{at: "13:00", per_day: 1, per_week: 1, max_open: 3}'
     begins = f'from: {{open: {{credit: 1.00, opened: {opened}}}}}, expect: [{{at: "13:00", {does}}}]'
     assert failure(tmp_path, PUTS, begins, entry=entry) == ""
+
+
+def test_a_side_that_is_closed_leaves_as_many_structures_open(tmp_path: Path) -> None:
+    falls = 'from: {open: {credit: 5.00}}, market: {spx: "6000 +0x160 -12x12"}'
+    closed = "{by: '12:40', exits: stop.put_side, state: open, quantity: 4}"
+    again = "{at: '12:40', quantity: 0}"
+    failed = failure(tmp_path, CONDOR, f"{falls}, expect: [{closed}, {again}]", quantity="4", exits=SIDES)
+    assert failed == "at 12:40 quantity 0: 4 open"
