@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from math import nan
 
+from engine.model.exchange_days import LAST_YEAR
 from engine.model.session import CalendarError, Session, session_on
 from engine.spec.conditions import Tree, mapping, sequence, sure
 from engine.spec.diagnostic import Diagnostic
@@ -38,7 +39,10 @@ USUAL = {"spx": "6000", "vix": "15", "iv": "12%", "rv": "9%"}
 _TIMES = ("at", "by", "all_day", "after_quote")
 _FACTS = ("enters", "exits", "halts", "unfilled", "rests", "orders", "state", "quantity")
 _HUNDRED = Decimal(100)
+_ON_SESSIONS = "options expire on sessions"
 _SETTLING = timedelta(minutes=5)
+_MOST_DAYS = 400
+"""The longest `dte` that the schema lets through."""
 
 
 def trial_document(tree: Tree) -> TrialDocument:
@@ -241,15 +245,24 @@ def _dates(source: Source, test: Tree, path: Path) -> Iterator[Diagnostic]:
         text = tree.get(str(place[-1]))
         if isinstance(text, str) and (problem := _no_session(text)):
             yield source.diagnostic("RB280", place, problem, "a test lives on a day on which the exchange trades")
+    yield from _expiring(source, opening, day, (*path, "from", "open", "dte"))
     for name, days in _inner(test, "market", "expiries").items():
         for at, text in enumerate(days if isinstance(days, list) else ()):
             if isinstance(text, str) and (problem := _no_session(text)):
-                yield source.diagnostic(
-                    "RB280", (*path, "market", "expiries", name, at), problem, "options expire on sessions"
-                )
+                yield source.diagnostic("RB280", (*path, "market", "expiries", name, at), problem, _ON_SESSIONS)
     for name, text in _inner(test, "market", "earnings").items():
         if isinstance(text, str) and _date(text) is None:
             yield source.diagnostic("RB280", (*path, "market", "earnings", name), f"there is no date {text}")
+
+
+def _expiring(source: Source, opening: Tree, day: date, path: Path) -> Iterator[Diagnostic]:
+    """Yield days to an expiry on which the exchange is closed; past the end of its calendar any day may be one."""
+    days = opening.get("dte")
+    if not isinstance(days, int) or not 0 <= days <= _MOST_DAYS or _no_session(day.isoformat()):
+        return
+    expiry = day + timedelta(days=days)
+    if expiry.year <= LAST_YEAR and (problem := _no_session(expiry.isoformat())):
+        yield source.diagnostic("RB280", path, problem, _ON_SESSIONS)
 
 
 def _no_session(text: str) -> str:

@@ -88,11 +88,26 @@ def test_a_test_is_read() -> None:
         (["  - {name: a, market: {iv: 12% -1x12, spx: 15 unknown x5 -1x14}, expect: [{exits: stop}]}"], []),
         (["  - {name: a, from: {open: {credit: 1, opened: 2026-11-19}}, expect: [{exits: stop}]}"], ["RB280"]),
         (["  - {name: a, from: {open: {credit: 1, at: '16:00'}}, expect: [{exits: stop}]}"], ["RB280"]),
+        (["  - {name: a, from: {open: {credit: 1, dte: 10}}, expect: [{exits: stop}]}"], ["RB280"]),
+        (["  - {name: a, date: 2026-11-20, from: {open: {credit: 1, dte: 2}}, expect: [{exits: stop}]}"], ["RB280"]),
+        (["  - {name: a, date: 2026-11-20, from: {open: {credit: 1, dte: 3}}, expect: [{exits: stop}]}"], []),
+        (["  - {name: a, date: 2026-11-22, from: {open: {credit: 1, dte: 6}}, expect: [{exits: stop}]}"], ["RB280"]),
+        (["  - {name: a, date: 2027-11-19, from: {open: {credit: 1, dte: 50}}, expect: [{exits: stop}]}"], []),
+        (["  - {name: a, from: {open: {credit: 1, dte: 1000000000000}}, expect: [{exits: stop}]}"], ["RB156"]),
+        (["  - {name: a, from: {open: {credit: 1, dte: -3}}, expect: [{exits: stop}]}"], ["RB156"]),
         (["  - {name: a, expect: [{at: open + 05m, exits: stop}]}"], ["RB152"]),
     ],
 )
 def test_what_cannot_be_is_said(lines: list[str], expected: list[str]) -> None:
     assert codes(document(*lines)) == expected
+
+
+def test_options_that_expire_on_no_session_are_said_at_their_days() -> None:
+    test = "  - {name: a, date: 2026-11-25, from: {open: {credit: 1, dte: 1}}, expect: [{exits: stop}]}"
+    (found,) = load_text(document(test), "put_lite.test.yaml").diagnostics
+    assert test[found.col - 1 : found.end_col + 1] == "1}}"
+    said = "the exchange is closed on 2026-11-26, a Thursday"
+    assert (found.message, found.help) == (said, "options expire on sessions")
 
 
 def test_web_hooks_are_read() -> None:
