@@ -46,11 +46,15 @@ class Figures:
 
 
 def figures(
-    sessions: Sequence[BotSession], trades: Sequence[Position], in_shares: Mapping[str, Decimal | None]
+    sessions: Sequence[BotSession],
+    trades: Sequence[Position],
+    in_shares: Mapping[str, Decimal | None],
+    alarms: Mapping[date, int],
 ) -> Figures:
     """Return the figures of sessions in order and of closed trades.
 
     in_shares: of trades that ended in shares what those were worth beside their strikes then (`Paper.in_shares`).
+    alarms: by day, also of days that are no session of the bot: it was not connected, or ran after hours.
     """
     row = _row(sessions)
     worths = [in_shares.get(trade.id, ZERO) for trade in trades]
@@ -59,6 +63,7 @@ def figures(
     in_r = [each / risk for each, trade in zip(net, trades, strict=True) if (risk := _risked(trade))]
     made, in_r, profits = ([], [], []) if unvalued else (net, in_r, [session.profit for session in sessions])
     since = row[0].date if row else None
+    first = next((session.date for session in row or sessions), date.max)
     return Figures(
         sessions=len(sessions),
         compliant_sessions=len(row),
@@ -74,7 +79,7 @@ def figures(
         sharpe_error=_rounded(sharpe_error(profits)),
         in_shares=sum(trade.id in in_shares for trade in trades),
         unvalued=unvalued,
-        alarms=sum(session.alarms for session in sessions if since is None or session.date >= since),
+        alarms=sum(count for day, count in alarms.items() if day >= first),
     )
 
 

@@ -61,9 +61,9 @@ class Paper:
     up: when a bot ran and the broker could be reached. barred: when a person let a bot enter nothing. profits: what the
     positions of a text made in a session, open ones at their marks, and shares that came or went at the market of that
     moment. in_shares: dollars by which that was better than their strikes, by position, None where nobody knows it.
-    said: what stands against a bot in a session. alarms: how many were raised in it, by bot, "" of none. outside: fills
-    in the account that are not ours, by session. passed_over: sessions of other runs, by what they were. last_texts:
-    what each bot ran under last, in any run.
+    said: what stands against a bot in a session. alarms: how many were raised on a day, by bot, "" of none. outside:
+    fills in the account that are not ours, by session. passed_over: sessions of other runs, by what they were.
+    last_texts: what each bot ran under last, in any run.
     """
 
     texts: dict[str, SpecText] = field(default_factory=dict)
@@ -79,6 +79,13 @@ class Paper:
     passed_over: dict[str, set[date]] = field(default_factory=lambda: defaultdict(set))
     accounts: dict[str, None] = field(default_factory=dict)
     last_texts: dict[str, SpecText] = field(default_factory=dict)
+
+    def alarms_of(self, bot: str) -> Counter[date]:
+        """Return how many alarms of a bot, or of no bot, were raised on each day, be it no session of the bot."""
+        found: Counter[date] = Counter()
+        for (of, day), count in self.alarms.items():
+            found[day] += count if of in (bot, "") else 0
+        return found
 
 
 def read_paper(tape: Tape, *, simulated: bool) -> Paper:

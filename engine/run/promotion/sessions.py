@@ -29,17 +29,13 @@ Audited = Mapping[tuple[str, date | None], Sequence[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotSession:
-    """One session of a bot under one text. missed: why it is left out. faults: what is held against it.
-
-    alarms: how many were raised of the bot, or of no bot.
-    """
+    """One session of a bot under one text. missed: why it is left out. faults: what is held against it."""
 
     date: date
     profit: Decimal
     closed: int
     missed: str = ""
     faults: tuple[str, ...] = ()
-    alarms: int = 0
 
     @property
     def is_compliant(self) -> bool:
@@ -102,7 +98,6 @@ def _session(
         closed=sum(_ended(position, day) for position in own),
         missed=missed,
         faults=tuple(dict.fromkeys(faults)),
-        alarms=paper.alarms[key.bot, day] + paper.alarms["", day],
     )
 
 

@@ -222,12 +222,17 @@ def test_positions_of_paper_are_none_that_a_live_run_could_watch(mode: str, coun
 # ---------------------------------------------------------------- what they come to
 
 
+def shown(found: Paper) -> Figures:
+    trades = tuple(closed_trades(found, KEY))
+    return figures(judge(found, KEY, {}), trades, found.in_shares, found.alarms_of(BOT))
+
+
 def figures_of(*made: str | None, faulty: int | None = None) -> Figures:
     runs = []
     for number, (day, each) in enumerate(zip(days(len(made)), made, strict=True)):
         runs.append(session(day, each, *([halt(day, "12:30", "trouble")] if number == faulty else [])))
     found = paper(together(*runs))
-    return figures(judge(found, KEY, {}), tuple(closed_trades(found, KEY)), found.in_shares)
+    return shown(found)
 
 
 def test_the_figures_of_a_week() -> None:
@@ -255,12 +260,12 @@ def test_compliant_sessions_are_those_in_a_row_up_to_the_last() -> None:
     assert figures_of("1", "1", faulty=1).last is None
     left_out = [*session(A, "1"), *session(B, "1", starts="12:00"), *session(C, "1")]
     found = paper(left_out)
-    assert figures(judge(found, KEY, {}), (), {}).compliant_sessions == 2
+    assert shown(found).compliant_sessions == 2
 
 
 def test_a_trade_without_a_bound_has_no_r() -> None:
     found = paper([*session(A, "20", max_risk=None), *session(B, "50")])
-    made = figures(judge(found, KEY, {}), tuple(closed_trades(found, KEY)), found.in_shares)
+    made = shown(found)
     assert (made.expectancy, made.expectancy_r) == (Decimal(35), Decimal("0.25"))
 
 
@@ -287,7 +292,7 @@ def assigned(level: str | None) -> Figures:
     data: dict[str, Json] = {"leg": "short_put", "quantity": 1, "price": "0", "level": level, "how": "assigned"}
     ended = Record(at(A, "16:05"), Kind.SETTLEMENT, BOT, f"P{A:%d}", data)
     found = paper(together(session(A, "98", ended), session(B, "50")))
-    return figures(judge(found, KEY, {}), tuple(closed_trades(found, KEY)), found.in_shares)
+    return shown(found)
 
 
 def test_shares_that_an_option_brings_count_at_the_market_then() -> None:
@@ -314,9 +319,22 @@ def test_alarms_count_since_the_first_session_of_the_row(most: int, short: str) 
     before = [Record(at(A, "11:00"), Kind.ALARM, BOT, data={"text": "long ago"}), halt(A, "12:30", "trouble")]
     runs = [session(A, None, *before), session(B, "1", own), session(C, "1", of_all, of_another)]
     found = paper(together(*runs))
-    shown = figures(judge(found, KEY, {}), tuple(closed_trades(found, KEY)), found.in_shares)
-    (judgement,) = compare(shown, [Demand(Shown.ALARMS, Op.AT_MOST, Decimal(most))])
+    (judgement,) = compare(shown(found), [Demand(Shown.ALARMS, Op.AT_MOST, Decimal(most))])
     assert (judgement.found, judgement.demanded, judgement.short) == ("2", f"at most {most}", short)
+
+
+@pytest.mark.parametrize("away", ["no connection all day", "only after hours"])
+@pytest.mark.parametrize(("bot", "count"), [(BOT, 1), ("", 1), ("another", 0)])
+def test_alarms_of_a_day_that_is_no_session_of_the_bot_count(away: str, bot: str, count: int) -> None:
+    """Such a day is passed over in the row, and its alarms were with it: `alarms: {at_most: 0}` was met."""
+    if away == "only after hours":
+        raised = Record(at(B, "18:00"), Kind.ALARM, bot, data={"text": "P19 is on hold"})
+        between = session(B, None, raised, starts="17:00", ends="18:05")
+    else:
+        raised = Record(at(B, "11:00"), Kind.ALARM, bot, data={"text": "the gateway cannot be reached"})
+        between = [each for each in session(B, None, raised) if each.kind is not Kind.LINK]
+    found = shown(paper(together(session(A, "10"), between, session(C, "5"))))
+    assert (found.sessions, found.compliant_sessions, found.alarms) == (2, 2, count)
 
 
 def test_a_promotion_of_before_alarms_were_counted_shows_nothing_of_them() -> None:
