@@ -1,6 +1,6 @@
 """What was made since the session began: realised, by what was closed, and open."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -45,9 +45,17 @@ def open_of(state: State, position: Position, today: Decimal | None) -> Decimal:
 
 
 def open_today(state: State, at: datetime) -> Decimal:
-    """Return what is open has made since the session began."""
-    alive = (position for position in state.positions.values() if position.state != "closed")
-    return sum((open_of(state, position, today_of(state, position, at)) for position in alive), ZERO)
+    """Return what is open has made since the session began; 0 for one of which that is unknown."""
+    return sum((open_of(state, position, today_of(state, position, at)) for position in _alive(state)), ZERO)
+
+
+def is_known_today(state: State, at: datetime) -> bool:
+    """Say whether each that is open has a sound price, or had one, by which it counts."""
+    return all(today_of(state, position, at) is not None for position in _alive(state))
+
+
+def _alive(state: State) -> Iterator[Position]:
+    return (position for position in state.positions.values() if position.state != "closed")
 
 
 def open_as_marked(state: State, rows: Iterable[Mapping[str, Any]]) -> Decimal:

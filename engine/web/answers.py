@@ -55,7 +55,7 @@ class OpenPosition(BaseModel):
 
     on_hold: why nothing is sent for it, "" while all is well. quantity: what was opened; open_quantity, structure: what
     of it is still open. as_of: of when current_price and current_pnl are, New York, None before any: now where an
-    engine runs in this process, else the last snapshot.
+    engine in this process has sound prices, else the last snapshot.
     """
 
     trade_id: int
@@ -147,7 +147,10 @@ class Trade(BaseModel):
 
 
 class Profit(BaseModel):
-    """The day's profit; None while that of something open is not known. as_of: of when the oldest price in it is."""
+    """The day's profit; None while that of something open is not known. as_of: of when the oldest price in it is.
+
+    It is None where no snapshot tells the time of one.
+    """
 
     date: str | None
     as_of: str | None

@@ -36,7 +36,7 @@ class PositionLine:
     since it was opened. mark: what closing costs of what was sold, or brings of what was bought. max_loss: dollars at
     expiry, None when it is not bounded or not known. at_target, at_stop: dollars that the position makes when these
     act, before commissions, None without a price. count: structures that are open; as_of: New York time of its prices,
-    "" before any.
+    "" before any, and of an engine that has no sound ones now.
     """
 
     id: str

@@ -11,6 +11,7 @@ from engine.run.glance import BotRow, Glance, glance
 from engine.run.levels import dollars_at, open_count, worst_at_expiry
 from engine.run.observe.telling import title
 from engine.run.position_text import close_price, exits_text, held_text, live_orders, order_price
+from engine.run.today import is_known_today
 from engine.run.trade_text import closing
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.program import Program
@@ -48,7 +49,7 @@ def picture_of_run(run: "Run", at: datetime) -> Picture:
         maintenance_margin=_number(account and account.maintenance_margin),
         shares=_shares(state),
         realized=float(seen.realized),
-        unrealized=float(seen.open_profit),
+        unrealized=float(seen.open_profit) if is_known_today(state, at) else None,
         levels=seen.levels,
         gauges=gauges(program, Work(program, state, at).view()),
         bots=bot_lines(program, state, seen, at),
@@ -116,6 +117,7 @@ def _position_line(program: Program, state: State, position: Position, at: datet
     expiry = min((leg.option.expiry for leg in held if not leg.option.is_share), default=None)
     mark = close_price(position, state.board, now)
     bot, resting = program.governing(position), live_orders(state, position, *RESTING)
+    made = profit(position, state.board, now)
     return PositionLine(
         id=position.id,
         bot=position.bot,
@@ -125,14 +127,14 @@ def _position_line(program: Program, state: State, position: Position, at: datet
         dte=None if expiry is None else (expiry - state.session.date).days,
         entry=_number(position.entry_price),
         mark=None if mark is None else round(closing(mark, float(position.entry_price or 0)), 4) + 0.0,
-        profit=_number(profit(position, state.board, now)),
+        profit=_number(made),
         **{name: _greek(position, state.board, name) for name in GREEKS},
         exits=exits_text(program, state, position, now),
         max_loss=_number(worst_at_expiry(position)),
         at_target=_number(dollars_at(bot, position, ExitKind.TARGET, resting)),
         at_stop=_number(dollars_at(bot, position, ExitKind.STOP, resting)),
         count=open_count(position),
-        as_of=instant_text(at),
+        as_of="" if made is None else instant_text(at),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from conftest import served
 from run_day import run_at
-from store_day import at, small_day
+from store_day import SELLER, at, small_day
 from web_client import Client
 
 from engine.model.contract import Contract, Underlying
@@ -170,10 +170,10 @@ def test_shares_are_told_by_a_running_engine(
     assert "shares" not in client.get("/").body.decode().partition("part-account")[2].partition("</dl>")[0]
 
 
-def until(clock: str, place: Path) -> Path:
-    """Write a store of the hand-made day up to a time."""
+def until(clock: str, place: Path, *more: Record) -> Path:
+    """Write a store of the hand-made day up to a time, and more after it."""
     journal = SqlJournal(open_store(place))
-    journal.append([record for record in small_day() if record.at <= at(clock)], durable=True)
+    journal.append([*(record for record in small_day() if record.at <= at(clock)), *more], durable=True)
     journal.close()
     return place
 
@@ -210,6 +210,42 @@ def test_what_a_running_engine_has_no_sound_price_of_is_told_as_of_its_last_snap
         rows = {row["id"]: (row["unrealized_pnl"], row["snapshot_time"]) for row in view(client, "open_positions")}
         told = {each["trade_id"]: (each["current_pnl"], each["as_of"]) for each in client.get("/api/positions").json}
     assert told == rows
+
+
+@pytest.mark.parametrize(
+    ("marks", "made"),
+    [({"P1": Decimal(-700), "P2": Decimal(-700)}, -1400.0), ({"P1": Decimal(-700)}, None), ({}, None)],
+)
+def test_a_day_of_old_prices_says_of_when_they_are_and_one_without_is_no_zero(
+    marks: dict[str, Decimal], made: float | None, tmp_path: Path
+) -> None:
+    """After hours the last prices were told as of now, and nothing was made by what had none at all."""
+    snapshot = Record(at("12:00"), Kind.MARK, SELLER, "P2", {"mid": "-5.0", "profit": "7.00"})
+    place, run = until("12:00", tmp_path / "a.db", snapshot), run_at("12:00")
+    board = run.loop.state.board
+    for row in board.rows.values():
+        board.quote_at[row] = 0.0
+    run.loop.state = run.loop.state._replace(marks=marks)
+    live = Live(place)
+    live.show(run, at("12:03"))
+    with served(place, live) as client:
+        greeks, profit, day = (client.get(path).json for path in (GETS[2], GETS[5], GETS[9]))
+    assert (profit["unrealized_pnl"], profit["total_pnl"]) == (made, made)
+    assert (day["unrealized_pnl"], day["total_pnl"]) == (made, made)
+    assert {each["as_of"] for each in (greeks, profit, day)} == {"2026-11-18 10:30:00"}
+
+
+def test_an_old_price_that_no_snapshot_has_is_of_no_known_time(tmp_path: Path) -> None:
+    place, run = until("09:52", tmp_path / "a.db"), run_at("09:52")
+    board = run.loop.state.board
+    for row in board.rows.values():
+        board.quote_at[row] = 0.0
+    run.loop.state = run.loop.state._replace(marks=dict.fromkeys(run.loop.state.positions, Decimal(-5)))
+    live = Live(place)
+    live.show(run, at("09:54"))
+    with served(place, live) as client:
+        profit = client.get("/api/pnl").json
+    assert (profit["unrealized_pnl"], profit["as_of"]) == (-5.0 * len(run.loop.state.positions), None)
 
 
 def test_a_store_alone_says_of_when_its_prices_are(tmp_path: Path) -> None:
