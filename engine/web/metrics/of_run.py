@@ -17,7 +17,7 @@ from engine.model.order import OrderStatus, Purpose
 from engine.model.position import Position
 from engine.run.glance import Doing
 from engine.run.start import Run
-from engine.run.today import open_of, today_of
+from engine.run.today import open_of, realized_of, today_of
 from engine.run.vitals import Vitals
 from engine.turn.protecting import GUARDING, guarded
 from engine.turn.state import State
@@ -128,14 +128,17 @@ def _bots(picture: Picture, state: State, at: datetime) -> Iterator[Sample]:
     for position in _open(state):
         held[position.bot] += 1
         profits[position.bot] += open_of(state, position, today_of(state, position, at))
+    realized: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for position in state.positions.values():
+        realized[position.bot] += realized_of(state, position)
     for name, bot in state.present.items():
         doing = next((each for each in _BY_IMPORTANCE if each.value in rows[name]), Doing.FLAT)
         for each in Doing:
             yield Sample("rulebot_bot_state", each is doing, (name, each.value))
-        yield Sample("rulebot_bot_realized_profit_dollars", float(bot.day.realized), (name,))
         yield Sample("rulebot_bot_entries_today", bot.day.entries, (name,))
     for name in {*state.present, *held}:
         yield Sample("rulebot_positions_open", held[name], (name,))
+        yield Sample("rulebot_bot_realized_profit_dollars", float(realized[name]), (name,))
         yield Sample("rulebot_bot_open_profit_dollars", float(profits[name]), (name,))
 
 

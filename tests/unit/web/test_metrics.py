@@ -23,6 +23,7 @@ from engine.record.record import Kind as RecordKind
 from engine.record.record import Record
 from engine.run import vitals as vitals_module
 from engine.run.start import Run
+from engine.run.today import today_of
 from engine.run.vitals import LAG_BOUNDS, Spread, Vitals
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
@@ -281,6 +282,22 @@ def test_profit_of_a_bot_is_that_of_its_positions_today() -> None:
     found = shown(run)
     (row,) = [bot for bot in picture_of_run(run, run.loop.at).bots if bot.bot == CONDOR]
     assert found["rulebot_bot_open_profit_dollars", (CONDOR,)] == row.profit != 0
+
+
+@pytest.mark.parametrize("is_present", [True, False])
+def test_what_a_bot_has_realised_and_what_is_open_add_up_while_an_exit_is_filled_in_part(is_present: bool) -> None:
+    """What had filled was in neither: the bot's day has it once the position is open again, or closed."""
+    run = engine()
+    state = run.loop.state
+    held = state.positions["P1"]
+    closed = replace(held.legs[0], closed=1, exit_cash=Decimal(-130))
+    position = replace(held, state="exiting", legs=(closed, *held.legs[1:]))
+    bots = {name: bot for name, bot in state.bots.items() if is_present or name != CONDOR}
+    run.loop.state = state._replace(positions={**state.positions, "P1": position}, bots=bots)
+    found = shown(run)
+    realized, still = (found[f"rulebot_bot_{name}_profit_dollars", (CONDOR,)] for name in ("realized", "open"))
+    assert realized < -70
+    assert realized + still == pytest.approx(float(today_of(run.loop.state, position, run.loop.at) or 0))
 
 
 def test_a_doubt_and_a_question_without_answer_grow_old() -> None:
