@@ -125,7 +125,12 @@ def floor_words(subject: Subject) -> str:
 
 
 def _judged_words(subject: Subject) -> str:
-    """Return the conditions without which no price is offered, of those that no number tells the price of."""
+    """Return the conditions without which no price is offered, of those that no number tells the price of.
+
+    A market order offers none.
+    """
+    if subject.plan.order.start is Start.MARKET:
+        return ""
     names = tuple(rule.name for rule in subject.plan.require if judged_by_price(rule))
     return f"never where {listed(names, 'or')} would not hold (require)" if names else ""
 

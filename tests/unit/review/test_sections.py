@@ -289,6 +289,14 @@ def test_an_entry_at_market_is_no_limit_and_has_no_bound(order: str, line: str) 
     assert "out: a limit at mid" in told(text)
 
 
+def test_an_entry_at_market_is_held_to_no_condition_that_only_a_price_could_keep() -> None:
+    """It was said never to go where the condition would not hold, right behind the words that no price bounds it."""
+    priced = edited(PUT, ("- credit: {at_least: 1.00}", "- probability_of_profit: {above: 70%}"))
+    at_market = edited(priced, ("{start: mid, step: 0.05, wait: 10s, tries: 3, then: cancel}", AT_MARKET))
+    assert "never where probability_of_profit would not hold" in told(priced)
+    assert "never where" not in told(at_market)
+
+
 def test_an_exit_at_market_has_no_algorithm() -> None:
     text = edited(PUT, ('  - time: "15:30"\n', '  - time: "15:30"\n    order: {start: market, adaptive: urgent}\n'))
     assert "; at market\n" in told(text)
