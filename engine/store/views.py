@@ -7,6 +7,8 @@ under its asked name; docs/store.md explains each.
 from engine.model.order import NEXT_TRY, TRIES_USED_UP, WANTED_BACK_FOR
 from engine.store.dialect import Dialect
 
+_GROUP_FILLED = "OCA group member was filled"
+"""The broker's words of an order that it has ended because another of its group was filled, be it in part."""
 _WHEN_CLOSED = "CASE WHEN status = 'CLOSED' THEN {} END"
 
 _OPEN_POSITIONS = """
@@ -93,12 +95,13 @@ FROM order_rows
 def _cancel_reason(sql: Dialect) -> str:
     """Return SQL for why an order that is over has not filled whole; null of one that has, or may still fill."""
     is_late = " OR ".join(sql.contains("message", words) for words in (TRIES_USED_UP, NEXT_TRY))
-    partner = "SELECT 1 FROM order_rows AS other WHERE other.position = order_rows.position AND other.filled > 0"
+    partner = "SELECT 1 FROM order_rows AS other WHERE other.position = order_rows.position AND other.state = 'filled'"
     has_partner = f"EXISTS ({partner} AND other.oca_group = order_rows.oca_group AND other.ref <> order_rows.ref)"
+    is_told = sql.contains("message", _GROUP_FILLED)
     is_ours = sql.contains("message", WANTED_BACK_FOR)
     return f"""CASE WHEN state IN ('refused', 'denied') THEN 'REFUSED' WHEN state = 'abandoned' THEN 'NOT_FOUND'
        WHEN state <> 'cancelled' THEN NULL WHEN {is_late} THEN 'TIMEOUT'
-       WHEN oca_group <> '' AND {has_partner} THEN 'OCA'
+       WHEN oca_group <> '' AND ({has_partner} OR {is_told}) THEN 'OCA'
        WHEN NOT {is_ours} AND (message = '' OR substr(message, 1, 1) BETWEEN '0' AND '9') THEN 'BROKER'
        ELSE 'WITHDRAWN' END"""
 

@@ -98,6 +98,9 @@ def test_a_short_put_in_trades_and_its_bracket_in_orders(day_place: Place) -> No
     assert (orders[1]["limit_price"], orders[2]["stop_price"]) == (2.03, 15.21)
 
 
+GROUP_FILLED = "202 Order Canceled - reason:OCA group member was filled"
+
+
 def of_seller(purpose: Purpose) -> Order:
     """Return the last state of the put seller's order of this purpose."""
     data = [dict(each.data) for each in seller_records() if each.kind is Kind.ORDER]
@@ -140,6 +143,28 @@ def test_an_order_whose_partner_has_filled_was_ended_by_its_group(place: Place) 
     path = store_of(place, [entity(Kind.ORDER, at("10:00"), each) for each in (filled, gone)])
     found = rows(path, "SELECT bracket_type, cancel_reason FROM orders ORDER BY id")
     assert [tuple(each.values()) for each in found] == [("TAKE_PROFIT", "OCA"), ("STOP_LOSS", None)]
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("time closes the position", "WITHDRAWN"),
+        (GROUP_FILLED, "OCA"),
+        (answered("time closes the position", GROUP_FILLED), "OCA"),
+        (answered("time closes the position", "202 Order Canceled - reason:"), "WITHDRAWN"),
+        ("202 Order Canceled - reason:the market is closed", "BROKER"),
+    ],
+)
+def test_an_order_whose_partner_has_filled_in_part_was_ended_by_its_group_if_the_broker_says_so(
+    place: Place, message: str, told: str
+) -> None:
+    """OCA was told of a stop that the time exit took back hours after a part of the target had filled."""
+    target, stop = (replace(of_seller(purpose), quantity=3) for purpose in (Purpose.TARGET, Purpose.STOP))
+    begun = replace(target, status=OrderStatus.CANCELLED, leg_filled=(1,), message="time closes the position")
+    gone = replace(stop, quantity=2, status=OrderStatus.CANCELLED, message=message)
+    path = store_of(place, [entity(Kind.ORDER, at("15:00"), each) for each in (begun, gone)])
+    found = rows(path, "SELECT bracket_type, cancel_reason FROM orders ORDER BY id")
+    assert [tuple(each.values()) for each in found] == [("TAKE_PROFIT", "WITHDRAWN"), ("STOP_LOSS", told)]
 
 
 def test_open_positions_carry_the_latest_snapshot(day_place: Place) -> None:
