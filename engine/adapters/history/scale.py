@@ -11,13 +11,15 @@ import numpy as np
 
 from engine.adapters.history.day import Columns
 from engine.adapters.history.middle import median
-from engine.adapters.history.pairs import Pair, gaps
+from engine.adapters.history.pairs import Pair
 from engine.model.contract import Option, Right
 
 _INSIDE = 0.05
 """Which part of the underlying an option is in the money by whose price says what its unit is."""
 _SURE = 0.15
 """How far the logarithm of a factor may lie from a whole power of ten."""
+_INSTANTS = 16
+"""Instants of a session whose prices are compared with strikes at most."""
 
 
 def impossible(options: Sequence[Option], level: Columns, columns: Mapping[str, Columns]) -> str | None:
@@ -47,15 +49,32 @@ def scaled(pairs: Sequence[Pair], columns: Mapping[str, Columns]) -> str | None:
     """Return in words that prices are not in the unit of strikes; None when they are, or nobody can say."""
     if len(pairs) < 2:
         return None
-    low, high = pairs[0], pairs[-1]
-    of_low, of_high = gaps((low, high), columns["bid"], columns["ask"])
-    falls = (of_low - of_high) / (high.strike - low.strike)
-    times = median(falls[~np.isnan(falls)])
+    times = median(_falls(pairs, columns["bid"], columns["ask"]))
     power = log10(times) if times > 0.0 else nan
     if not (abs(power - round(power, 0)) < _SURE and abs(power) > 0.5):
         return None
     off = f"{10.0 ** abs(round(power)):g} times too {'high' if power > 0.0 else 'low'}"
     return (
-        f"from strike {low.strike:g} to {high.strike:g} call - put falls by {times:.2g} times as much as the strike "
-        f"rises: are the prices {off}?"
+        f"from strike {pairs[0].strike:g} to {pairs[-1].strike:g} call - put falls by {times:.2g} times as much as the "
+        f"strike rises: are the prices {off}?"
     )
+
+
+def _falls(pairs: Sequence[Pair], bid: Columns, ask: Columns) -> Columns:
+    """Return how much faster call - put falls than the strike rises, between the outermost pairs that are quoted.
+
+    It is 1 where prices between bid and ask let it be 1. One side of a pair may be without a bid, as options far from
+    the money are: its price is 0 to its ask. Shape: those of a few instants, first to last, at which two pairs are.
+    """
+    drawn = np.linspace(0, len(bid) - 1, min(len(bid), _INSTANTS)).astype(np.int64)[:, np.newaxis]
+    calls, puts = [pair.call for pair in pairs], [pair.put for pair in pairs]
+    call_bid, put_bid = np.fmax(bid[drawn, calls], 0.0), np.fmax(bid[drawn, puts], 0.0)
+    least, most = call_bid - ask[drawn, puts], ask[drawn, calls] - put_bid
+    quoted = (call_bid + put_bid > 0.0) & ~np.isnan(least + most)
+    at = np.flatnonzero(quoted.sum(axis=1) > 1)
+    low, high = quoted[at].argmax(axis=1), len(pairs) - 1 - quoted[at, ::-1].argmax(axis=1)
+    strikes = np.array([pair.strike for pair in pairs])
+    rise = strikes[high] - strikes[low]
+    slowest, fastest = least[at, low] - most[at, high], most[at, low] - least[at, high]
+    can_be = (slowest <= rise) & (rise <= fastest)
+    return np.where(can_be, 1.0, (slowest + fastest) / 2.0 / rise)

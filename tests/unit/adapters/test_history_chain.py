@@ -263,6 +263,37 @@ def test_prices_in_another_unit_than_strikes_are_refused(tmp_path: Path, factor:
         open_source(f"parquet:{tmp_path}").day(day.date)
 
 
+@pytest.mark.parametrize("factor", [1.0, 10.0, 0.1])
+@pytest.mark.parametrize("count", [1, 390])
+def test_prices_in_another_unit_are_refused_where_outer_strikes_have_no_bid(
+    tmp_path: Path, factor: float, count: int
+) -> None:
+    """As it is with an expiring chain: 5 points out of the money nobody bids, and farther out nobody asks either."""
+    day = PastDays(strikes=20).day(date(2026, 9, 1))
+    level = day.levels["SPX"][:, None]
+    strikes = np.array([float(option.strike) for option in day.options])
+    signs = np.array([1.0 if option.right is Right.CALL else -1.0 for option in day.options])
+    out = signs * (strikes - level)
+    bid, ask = np.where(out > 5.0, np.nan, day.bid) * factor, np.where(out > 30.0, np.nan, day.ask) * factor
+    file = tmp_path / f"{day.date}.parquet"
+    write_day(replaced(day, bid=bid, ask=ask), file)
+    rows = parquet.read_table(file)
+    parquet.write_table(rows.slice(0, len(day.options) * count), file)
+    source = open_source(f"parquet:{tmp_path}")
+    if factor == 1.0:
+        assert source.day(day.date).options == day.options
+        return
+    with pytest.raises(StoreError, match="are the prices 10 times too"):
+        source.day(day.date)
+
+
+def test_prices_so_wide_that_they_may_be_in_the_unit_of_strikes_are_not_refused(tmp_path: Path) -> None:
+    """Mids of two wide quotes say nothing: their difference here is a tenth of that of the strikes."""
+    mid = np.array([[20.0, 22.5, 26.0, 26.0]] * 20)
+    write_day(a_day(20, bid=mid - 15.0, ask=mid + 15.0), tmp_path / f"{DAY}.parquet")
+    assert len(open_source(f"parquet:{tmp_path}").day(DAY).options) == 4
+
+
 def test_exchanged_columns_are_refused(tmp_path: Path) -> None:
     def spoil(rows: dict[str, list[object]]) -> None:
         rows["bid"], rows["ask"] = rows["ask"], rows["bid"]
