@@ -127,7 +127,7 @@ def _without_greeks(values: Mapping[str, Columns]) -> dict[str, Columns]:
 
 def _contrary(rows: Rows, delta: Columns | None) -> Mask:
     """Return which deltas cannot be: a put's is never above 0, a call's never below. Live they are unknown as well."""
-    if delta is None or is_unknown(delta):
+    if delta is None or not len(delta) or is_unknown(delta):
         return np.zeros(0, dtype=bool)
     calls = is_call_of(rows.index.keys[: rows.index.width or None])
     by_instant = delta.reshape(-1, len(calls))

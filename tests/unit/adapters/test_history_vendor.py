@@ -172,6 +172,20 @@ def test_a_series_settled_this_morning_is_left_out_beside_the_live_one(tmp_path:
     assert found.text.startswith("the option has expired before this session, and bid and ask are 0")
 
 
+def test_a_day_of_which_every_option_has_expired_has_none(tmp_path: Path) -> None:
+    def change(day: date, rows: list[Line]) -> None:
+        if day == DAYS[1]:
+            for row in rows:
+                row["expiration"] = "2019-06-14"
+
+    source = opened(snapshots(tmp_path, change))
+    day = source.day(DAYS[1])
+    assert day.options == ()
+    assert day.levels["SPX"].tolist() == [2939.0]
+    assert "the option has expired before this session" in day.findings[-1].text
+    assert len(source.day(DAYS[2]).options) == 56
+
+
 def test_a_holiday_with_stale_rows_is_refused(tmp_path: Path) -> None:
     folder = snapshots(tmp_path)
     rows = chain(DAYS[2])
