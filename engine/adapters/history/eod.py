@@ -171,11 +171,17 @@ class EodSource:
     def _repeats(self, day: date) -> str:
         """Return whose quotes a day repeats, in words; "" when it does not."""
         before = self._before(day)
-        if before is None:
+        now, then = (None if each is None else self._seen_on(each) for each in (day, before))
+        if now is None or then is None or now.level != then.level:
             return ""
-        now = _seen(self._rows(day, self._table(day), None), day, self._classes)
-        then = _seen(self._rows(before, self._table(before), None), before, self._classes)
-        return f"; the level {now.level:g} is that of {before}" if now.level == then.level else ""
+        return f"; the level {now.level:g} is that of {before}"
+
+    def _seen_on(self, day: date) -> Seen | None:
+        """Return what another day is compared with this one by; None where this one cannot be read."""
+        try:
+            return _seen(self._rows(day, self._table(day), None), day, self._classes)
+        except StoreError:
+            return None
 
     def _before(self, day: date) -> date | None:
         return max((each for each in {*self._files, *self._days} if each < day), default=None)
@@ -250,9 +256,11 @@ class EodSource:
         before = self._before(day)
         now = _seen(rows, day, self._classes)
         if before is not None and (self._seen is None or self._seen.date != before):
-            self._seen = _seen(self._rows(before, self._table(before), None), before, self._classes)
+            self._seen = self._seen_on(before)
         then, self._seen = (self._seen if before is not None else None), now
         if then is None:
+            if before is not None:
+                yield told(rows.file, 0, f"it is compared with no day before: {before} cannot be read")
             return
         if _is_stale(now, then):
             text = f"{_share_of_same(now, then):.0%} of its quotes are those of {then.date}: it is stale"
@@ -336,7 +344,8 @@ def _american(text: str) -> date | None:
 def _seen(rows: Rows, day: date, classes: dict[str, int]) -> Seen:
     key = renamed(rows, classes)
     order = np.argsort(key)
-    level = median(rows.values["underlying"])
+    levels = rows.values["underlying"]
+    level = median(levels[levels > 0.0])
     return Seen(day, level, key[order], rows.expiry[order], rows.values["bid"][order])
 
 

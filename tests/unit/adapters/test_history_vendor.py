@@ -212,6 +212,48 @@ def test_a_session_with_the_rows_of_the_day_before_is_refused(tmp_path: Path) ->
         opened(folder).day(DAYS[1])
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda text: text.replace(",10,", ",many,").replace(",11,", ",many,"),
+        lambda text: text[:-40],
+        lambda text: text.replace("2019-06-20", "2019-06-19"),
+    ],
+)
+def test_a_day_is_not_refused_for_the_file_of_the_day_before(spoil: Callable[[str], str], tmp_path: Path) -> None:
+    folder = snapshots(tmp_path)
+    file = folder / "SPX_20190620.csv"
+    file.write_text(spoil(file.read_text()))
+    source = opened(folder)
+    with pytest.raises(StoreError, match=r"SPX_20190620.csv:"):
+        source.day(DAYS[1])
+    day = source.day(DAYS[2])
+    assert len(day.options) == 56
+    assert ("SPX_20190621.csv", 0, Severity.TOLD, "it is compared with no day before: 2019-06-20 cannot be read") in (
+        texts(day)
+    )
+
+
+def test_a_holiday_beside_a_file_that_cannot_be_read_is_told_all_the_same(tmp_path: Path) -> None:
+    folder = snapshots(tmp_path)
+    (folder / "SPX_20190621.csv").write_text(text_of(chain(DAYS[2]))[:-40])
+    (folder / "SPX_20190704.csv").write_text(text_of(chain(DAYS[2])).replace("2019-06-21", "2019-07-04"))
+    refused = [each for each in opened(folder).gaps(DAYS[0], date(2019, 7, 31)) if each.severity is Severity.REFUSED]
+    assert [each.text for each in refused] == ["2019-07-04 is no session of the exchange: what it holds is stale"]
+
+
+def test_a_day_after_one_whose_level_is_zero_is_read(tmp_path: Path) -> None:
+    def change(day: date, rows: list[Line]) -> None:
+        if day == DAYS[0]:
+            for row in rows:
+                row["underlying_last"] = 0.0
+
+    source = opened(snapshots(tmp_path, change))
+    with pytest.raises(StoreError, match="there is no level of SPX"):
+        source.day(DAYS[0])
+    assert source.day(DAYS[1]).levels["SPX"].tolist() == [2939.0]
+
+
 def test_a_file_of_another_day_is_refused(tmp_path: Path) -> None:
     folder = snapshots(tmp_path)
     (folder / "SPX_20190620.csv").write_text(text_of(chain(DAYS[0])))
