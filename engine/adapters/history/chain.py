@@ -31,7 +31,7 @@ from engine.adapters.history.even import read_even
 from engine.adapters.history.finding import lacks, left_out, refusal, refused, told
 from engine.adapters.history.hours import other_zone
 from engine.adapters.history.instants import instants
-from engine.adapters.history.levels import check_settled, known_level, settled_outside, sound_levels
+from engine.adapters.history.levels import ANOTHER, check_settled, known_level, settled_outside, sound_levels
 from engine.adapters.history.middle import median
 from engine.adapters.history.missing import in_two_files, missing_sessions, parse_known_day
 from engine.adapters.history.partitions import called, columns_of, day_of, others_with_parquet, parquet_in
@@ -285,8 +285,7 @@ def _levels(
         first = level[firsts]
         other = np.flatnonzero((level != first[places]) & ~(np.isnan(level) & np.isnan(first[places])))
         if other.size:
-            text = "another level stands at the same time before: the first one counts"
-            findings.append(told(rows.file, int(rows.row[other[0]]), text, int(other.size)))
+            findings.append(told(rows.file, int(rows.row[other[0]]), ANOTHER, int(other.size)))
         first, more = sound_levels(rows.file, rows.row[firsts], first, symbol)
         found[symbol] = (times, first)
         findings += more

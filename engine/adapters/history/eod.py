@@ -19,7 +19,7 @@ from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
 from engine.adapters.history.finding import refusal, refused, told
 from engine.adapters.history.greek_units import in_our_units
-from engine.adapters.history.levels import known_level, sound_levels
+from engine.adapters.history.levels import first_level, known_level, sound_levels
 from engine.adapters.history.middle import median
 from engine.adapters.history.missing import day_of_name, in_two_files, missing_sessions, parse_day
 from engine.adapters.history.parity import Line, parity, replaced, with_parity
@@ -179,7 +179,7 @@ class EodSource:
     def _seen_on(self, day: date) -> Seen | None:
         """Return what another day is compared with this one by; None where this one cannot be read."""
         try:
-            return _seen(self._rows(day, self._table(day), None), day, self._classes)
+            return _seen(self._rows(self._table(day), None)[0], day, self._classes)
         except StoreError:
             return None
 
@@ -195,8 +195,12 @@ class EodSource:
             raise StoreError(f"{self.path} has nothing of {day}")
         return VendorTable(self._days[day].table(day), self._choice.written)
 
-    def _rows(self, day: date, table: VendorTable, session: Session | None) -> Rows:
-        return chain_rows(table, session, table.symbol, None if session is None else self._instant(session))
+    def _rows(self, table: VendorTable, session: Session | None) -> tuple[Rows, list[Finding]]:
+        """Return the quotes of a day, each with the level that counts, and what is odd about its levels."""
+        rows = chain_rows(table, session, table.symbol, None if session is None else self._instant(session))
+        levels, odd = sound_levels(table.file, rows.row, rows.values["underlying"], table.symbol)
+        level, others = first_level(table.file, rows.row, levels)
+        return rows.of({**rows.values, "underlying": np.full(len(levels), level)}), [*odd, *others]
 
     def _instant(self, session: Session) -> float:
         """Return when the quotes of a day stand."""
@@ -217,10 +221,8 @@ class EodSource:
         if day in self._several:
             raise in_two_files(day, *self._several[day])
         table = self._table(day)
-        rows = self._rows(day, table, session)
-        underlying, odd = sound_levels(table.file, rows.row, rows.values["underlying"], table.symbol)
-        rows = rows.of({**rows.values, "underlying": underlying})
-        level = known_level(table.file, table.symbol, underlying)
+        rows, odd = self._rows(table, session)
+        level = known_level(table.file, table.symbol, rows.values["underlying"])
         table.findings = (*table.findings, *odd)
         against = self.background.against(table.symbol, day, level, table.file)
         findings = [*table.findings, *self._against_before(rows, day), *against]
@@ -344,8 +346,7 @@ def _american(text: str) -> date | None:
 def _seen(rows: Rows, day: date, classes: dict[str, int]) -> Seen:
     key = renamed(rows, classes)
     order = np.argsort(key)
-    levels = rows.values["underlying"]
-    level = median(levels[levels > 0.0])
+    level = median(rows.values["underlying"])
     return Seen(day, level, key[order], rows.expiry[order], rows.values["bid"][order])
 
 

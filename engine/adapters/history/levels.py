@@ -12,6 +12,7 @@ from engine.adapters.history.table import Whole
 FAR = 2.5
 """A level that is so many times that in the middle of its session, or less than such a part of it, is none."""
 _SEVERAL = 3
+ANOTHER = "another level stands at the same time before: the first one counts"
 
 
 def sound_levels(file: File, rows: Whole, values: Columns, symbol: str) -> tuple[Columns, list[Finding]]:
@@ -30,6 +31,18 @@ def sound_levels(file: File, rows: Whole, values: Columns, symbol: str) -> tuple
             findings.append(left_out(file, rows[far].tolist(), text))
             found = np.where(far, np.nan, found)
     return found, findings
+
+
+def first_level(file: File, rows: Whole, values: Columns) -> tuple[float, list[Finding]]:
+    """Return the first of levels of one instant, nan where none is known, and that others stand after it."""
+    known = np.flatnonzero(~np.isnan(values))
+    if not known.size:
+        return float("nan"), []
+    first = float(values[known[0]])
+    other = known[values[known] != first]
+    if not other.size:
+        return first, []
+    return first, [told(file, int(rows[other[0]]), ANOTHER, int(other.size))]
 
 
 def known_level(file: File, symbol: str, values: Columns) -> float:

@@ -347,6 +347,19 @@ def test_quotes_of_another_time_than_the_level_are_told(tmp_path: Path) -> None:
     assert [each.text[:43] for each in day.findings] == ["by put-call parity the forward is 2926.00, "]
 
 
+def test_of_two_levels_of_a_day_the_first_counts_and_it_is_told(tmp_path: Path) -> None:
+    def change(day: date, rows: list[Line]) -> None:
+        for row in rows[42:]:
+            row["underlying_last"] = LEVEL[day] + 1
+        rows[0]["underlying_last"] = ""
+
+    day = opened(snapshots(tmp_path, change)).day(DAYS[0])
+    assert day.levels["SPX"].tolist() == [2926.0]
+    assert [(each.row, each.severity, each.text, each.count) for each in day.findings] == [
+        (44, Severity.TOLD, "another level stands at the same time before: the first one counts", 42)
+    ]
+
+
 def test_a_level_outside_of_the_official_range_is_told(tmp_path: Path) -> None:
     (tmp_path / "chains").mkdir()
     (tmp_path / "daily").mkdir()
