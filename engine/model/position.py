@@ -154,6 +154,11 @@ class Position:
         return min((leg.held // leg.ratio for leg in self.legs if leg.held or not leg.opened), default=0)
 
     @property
+    def is_begun(self) -> bool:
+        """True when anything of it was ever filled, whatever is held of it now."""
+        return any(leg.opened for leg in self.legs)
+
+    @property
     def is_flat(self) -> bool:
         """True when no leg holds anything."""
         return all(leg.opened == leg.closed for leg in self.legs)

@@ -73,8 +73,8 @@ def trade_row(position: Position, beside: Beside) -> dict[str, object]:
 def status(position: Position) -> str:
     """Return PENDING, OPEN, CLOSED or ERROR (over, yet something is still held), or NONE when it never opened."""
     if position.state != "closed":
-        return "OPEN" if any(leg.opened for leg in position.legs) else "PENDING"
-    if not any(leg.opened for leg in position.legs):
+        return "OPEN" if position.is_begun else "PENDING"
+    if not position.is_begun:
         return "NONE"
     return "CLOSED" if position.is_flat else "ERROR"
 

@@ -39,8 +39,7 @@ def entry_bound(work: Work, bot: CompiledBot, position: Position, legs: tuple[Po
         return Bound()
     commission = _commission(position, work, leg_by_leg=bool(bot.plan.order.leg_by_leg))
     floor = _structure_floor(bot, position, work, commission)
-    is_begun = any(leg.opened for leg in position.legs)
-    holds = holds_at(bot.priced, _entering(work, bot, position, commission), is_begun=is_begun)
+    holds = holds_at(bot.priced, _entering(work, bot, position, commission), is_begun=position.is_begun)
     if len(legs) > 1:
         return Bound(floor, holds)
     got = sum((leg.entry_cash * leg.weight / (leg.opened * leg.option.multiplier) for leg in others), Decimal(0))

@@ -342,7 +342,7 @@ def _rolled_into(work: Work, position: Position, order: Order) -> None:
         _after_closing(work, position)
     if position.state != "entering":
         return
-    if all(not leg.opened for leg in position.legs):
+    if not position.is_begun:
         reason = why_over(order, asked=True)
         work.record(Kind.DECISION, position.bot, position.id, what="unfilled", reason=reason, values=[])
         refused = order.status in (OrderStatus.REFUSED, OrderStatus.DENIED)

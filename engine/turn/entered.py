@@ -68,7 +68,7 @@ def _count_unsent(work: Work, bot: CompiledBot, position: Position) -> None:
     A leg without its partner, or a part that no exit rests for yet, would stand so while the market stays away.
     """
     since, ladder = position.retry_at, bot.plan.order
-    if since is None or all(not leg.opened for leg in position.legs) or not is_out_of_band(work, bot, position):
+    if since is None or not position.is_begun or not is_out_of_band(work, bot, position):
         return
     left = (since - work.at).total_seconds() + ladder.wait
     if left > 0:
@@ -109,7 +109,7 @@ def stop_for_today(work: Work, position: Position, reason: str) -> None:
 def _entry_over(work: Work, position: Position, reason: str, *, refused: bool) -> None:
     """No order of the entry works any more: what has filled decides what the position is."""
     position = work.put_position(replace(position, retry_at=None))
-    if all(not leg.opened for leg in position.legs):
+    if not position.is_begun:
         _entry_empty(work, position, reason, refused=refused)
     elif not is_unwound(position):
         unwind(work, position)

@@ -274,10 +274,5 @@ _TAKERS: dict[Kind, Callable[[_Reader, Entry], None]] = {
 def closed_trades(paper: Paper, key: Key) -> Iterator[Position]:
     """Yield the closed trades of a bot under one text, in order of their end."""
     found = (position for position in paper.positions.values() if Key(position.bot, position.digest) == key)
-    over = [position for position in found if position.state == "closed" and position.is_flat and was_opened(position)]
+    over = [position for position in found if position.state == "closed" and position.is_flat and position.is_begun]
     yield from sorted(over, key=lambda position: (position.closed_at is None, position.closed_at, position.id))
-
-
-def was_opened(position: Position) -> bool:
-    """Say whether anything of a position ever filled."""
-    return any(leg.opened for leg in position.legs)

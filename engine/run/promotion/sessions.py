@@ -17,7 +17,7 @@ from engine.model.values import dataclass
 from engine.run.audit.audit import Verdict
 from engine.run.audit.tape import Tape
 from engine.run.desk import compile_text
-from engine.run.promotion.paper import Key, Paper, Span, was_opened
+from engine.run.promotion.paper import Key, Paper, Span
 from engine.turn.program import CompiledBot
 from engine.turn.protecting import UNPROTECTED
 
@@ -107,7 +107,7 @@ def _was_held(position: Position, key: Key, day: date) -> bool:
 
 
 def _ended(position: Position, day: date) -> bool:
-    if position.state != "closed" or position.closed_at is None or not was_opened(position):
+    if position.state != "closed" or position.closed_at is None or not position.is_begun:
         return False
     return exchange_date(position.closed_at) == day
 
@@ -146,7 +146,7 @@ def _limits(
 
 def _missed(paper: Paper, key: Key, bot: CompiledBot | None, session: Session, own: Sequence[Position]) -> str:
     start = session.open
-    is_held = any(position.session < session.date and was_opened(position) for position in own)
+    is_held = any(position.session < session.date and position.is_begun for position in own)
     if bot is not None and not is_held:
         start = min(max(bot.windows(session)[0][0], session.open), session.close)
     gap = _gap(paper.up.get(key, ()), start, session.close)
