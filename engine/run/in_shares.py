@@ -92,6 +92,13 @@ def _worth(ending: Ending) -> Decimal | None:
     return (count * intrinsic(option, ending.level)).quantize(CENT)
 
 
+def beside_market(worth: Decimal) -> str:
+    """Return how the strikes of what came or went stood to the market, by their `InShares.worth`, in words."""
+    if not worth:
+        return "at the market"
+    return f"at strikes {dollars(abs(worth))} {'worse' if worth < 0 else 'better'} than the market then"
+
+
 def in_shares_lines(trades: Sequence[InShares]) -> Iterator[str]:
     """Yield what to say of them, nothing of none."""
     if not trades:
@@ -99,7 +106,7 @@ def in_shares_lines(trades: Sequence[InShares]) -> Iterator[str]:
     yield f"ended in shares: {counted(len(trades), 'trade')}; what the shares made is in the account alone"
     words = []
     if total := sum((each.worth for each in trades if each.worth is not None), ZERO):
-        words.append(f"at strikes {dollars(abs(total))} {'worse' if total < 0 else 'better'} than the market then")
+        words.append(beside_market(total))
     if turned := sum(each.is_turned for each in trades):
         words.append(f"{turned} of them {'counts' if turned == 1 else 'count'} as won, and lost by it")
     if words:

@@ -17,7 +17,7 @@ from engine.model.values import dataclass
 from engine.record.record import Record
 from engine.run.columns import one_line
 from engine.run.glance import waits_text
-from engine.run.in_shares import worths_of
+from engine.run.in_shares import beside_market, worths_of
 from engine.run.position_text import (
     closed_by_others,
     closed_parts,
@@ -147,10 +147,7 @@ def _of_shares(position: str, worths: Mapping[str, Decimal | None]) -> Iterator[
     if position not in worths:
         return
     worth = worths[position]
-    words = "nobody knows what they were worth"
-    if worth is not None:
-        than = f"{dollars(abs(worth))} {'worse' if worth < 0 else 'better'} than"
-        words = f"at strikes {than} the market then" if worth else "at the market"
+    words = "nobody knows what they were worth" if worth is None else beside_market(worth)
     yield f"its shares are in no profit: {words}"
 
 
