@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from itertools import chain
 from typing import NamedTuple
 
 from engine.model.money import CENT, Rounding, TickRule
@@ -68,7 +69,7 @@ def _last_held(holds: Holds, first: Decimal, last: Decimal, best: Decimal, ticks
     """
     price = first
     if not holds(price):
-        found = (each for each in (*_prices(first, best, ticks), *_prices(first, last, ticks)) if holds(each))
+        found = (each for each in chain(_prices(first, best, ticks), _prices(first, last, ticks)) if holds(each))
         return next(found, best)
     while price > last and holds(worse := ticks.round(price - CENT, Rounding.DOWN)):
         price = worse
