@@ -131,12 +131,12 @@ def _worth(row: Row, line: PositionLine | None) -> tuple[float | None, float | N
     return price, line.profit, line.as_of or None
 
 
-def _priced_at(reader: StoreReader, picture: Picture) -> str | None:
+def _priced_at(lines: Iterable[tuple[Row, PositionLine | None]], picture: Picture) -> str | None:
     """Return of when the oldest price is that what is open counts by; None of one that no snapshot tells the time of.
 
     It is the time of the picture where nothing that is open has a price.
     """
-    found = [_worth(row, line)[2] for row, line in _lines(reader, picture) if line is not None]
+    found = [_worth(row, line)[2] for row, line in lines if line is not None]
     if None in found and picture.unrealized is not None:
         return None
     return min(filter(None, found), default=picture.clock or None)
@@ -149,6 +149,7 @@ def _cost(mark: float, entry: float | None) -> float:
 
 def greeks(reader: StoreReader, picture: Picture) -> Greeks:
     """Return /api/positions/greeks."""
+    lines = _lines(reader, picture)
     found = [
         PositionGreeks(
             trade_id=row["id"],
@@ -156,10 +157,10 @@ def greeks(reader: StoreReader, picture: Picture) -> Greeks:
             as_of=None if line is None else _worth(row, line)[2],
             **{name: None if line is None else _rounded(getattr(line, name)) for name in GREEKS},
         )
-        for row, line in _lines(reader, picture)
+        for row, line in lines
     ]
     total = {name: _sum(getattr(each, name) for each in found) for name in GREEKS}
-    return Greeks(as_of=_priced_at(reader, picture), total=total, positions=found)
+    return Greeks(as_of=_priced_at(lines, picture), total=total, positions=found)
 
 
 def risk(reader: StoreReader, picture: Picture) -> Risk:
@@ -233,7 +234,7 @@ def profit(reader: StoreReader, picture: Picture) -> Profit:
     day = reader.last_day()
     return Profit(
         date=None if day is None else str(day),
-        as_of=_priced_at(reader, picture),
+        as_of=_priced_at(_lines(reader, picture), picture),
         realized_pnl=_rounded(picture.realized),
         unrealized_pnl=_rounded(picture.unrealized),
         total_pnl=_rounded(picture.today),
@@ -256,7 +257,7 @@ def performance(reader: StoreReader, picture: Picture) -> Performance:
     """Return /api/performance."""
     system, worst = _system(reader), _most_a_day(reader.run())
     return Performance(
-        as_of=_priced_at(reader, picture),
+        as_of=_priced_at(_lines(reader, picture), picture),
         daily_realized_pnl=_rounded(picture.realized),
         unrealized_pnl=_rounded(picture.unrealized),
         total_pnl=_rounded(picture.today),
