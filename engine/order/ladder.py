@@ -53,11 +53,12 @@ def rung(
     wanted = start - float(ladder.step or 0) * (attempt - 1)
     if attempt > 1 and ladder.step is not None:
         wanted = float(first - ladder.step * (attempt - 1))
-    net = _worth_sending(limit_net(wanted, natural=quote.natural, floor=bound.floor, ticks=ticks), parts)
-    if bound.holds is None:
+    net = _worth_sending(limit_net(wanted, natural=quote.natural, floor=bound.floor, ticks=ticks), parts, bound.floor)
+    if (holds := bound.holds) is None:
         return net
     best = ticks.round(2 * quote.mid - quote.natural, Rounding.UP)
-    return _worth_sending(_last_held(bound.holds, max(first, net), net, best, ticks), parts)
+    found = _last_held(lambda each: holds(_worth_sending(each, parts)), max(first, net), net, best, ticks)
+    return _worth_sending(found, parts)
 
 
 def _last_held(holds: Holds, first: Decimal, last: Decimal, best: Decimal, ticks: TickRule) -> Decimal:
@@ -91,11 +92,21 @@ def last_net(ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...]) -> Decima
     return None if quote.natural is None else Decimal(f"{quote.natural:.4f}")
 
 
-def _worth_sending(net: Decimal, parts: tuple[Part, ...]) -> Decimal:
-    """Return the limit, at least one tick from zero where a single option is dealt: the broker refuses a price of 0."""
+def _worth_sending(net: Decimal, parts: tuple[Part, ...], floor: Decimal | None = None) -> Decimal:
+    """Return the limit, at least one tick from zero where a single option is dealt: the broker refuses a price of 0.
+
+    Where that tick would be under the floor it lies past zero, where no order is sent (`is_past_zero`).
+    """
     if net or len(parts) > 1:
         return net
-    return parts[0].flow * ticks_of(parts).tick(net)
+    tick = ticks_of(parts).tick(net)
+    sent = parts[0].flow * tick
+    return sent if floor is None or sent >= floor else tick
+
+
+def is_past_zero(net: Decimal, parts: tuple[Part, ...]) -> bool:
+    """Say whether a price would have a single option bought for less than nothing, as a bound under one tick asks."""
+    return len(parts) == 1 and net * parts[0].flow < 0
 
 
 def _given(price: Decimal, mid: float) -> Decimal:

@@ -10,7 +10,7 @@ from engine.turn.choosing import still_holds
 from engine.turn.closing import UNWIND, is_unwound
 from engine.turn.judging import wake
 from engine.turn.leaving import is_trading, pursue
-from engine.turn.opening import OUT_OF_BAND, is_out_of_band, next_stage, send_opening
+from engine.turn.opening import kept_back, next_stage, send_opening
 from engine.turn.program import CompiledBot
 from engine.turn.refusing import kept_out
 from engine.turn.resting import place_resting
@@ -68,13 +68,13 @@ def _count_unsent(work: Work, bot: CompiledBot, position: Position) -> None:
     A leg without its partner, or a part that no exit rests for yet, would stand so while the market stays away.
     """
     since, ladder = position.retry_at, bot.plan.order
-    if since is None or not position.is_begun or not is_out_of_band(work, bot, position):
+    if since is None or not position.is_begun or not (reason := kept_back(work, bot, position)):
         return
     left = (since - work.at).total_seconds() + ladder.wait
     if left > 0:
         wake(work, position.bot, left)
     elif position.attempts >= ladder.tries:
-        _entry_over(work, position, f"its last try would be {OUT_OF_BAND}", refused=False)
+        _entry_over(work, position, f"its last try would be {reason}", refused=False)
     else:
         work.put_position(replace(position, attempts=position.attempts + 1, retry_at=work.at))
 

@@ -15,7 +15,7 @@ from engine.model.quotes import level_of
 from engine.model.values import replace
 from engine.order.band import price_band
 from engine.order.draft import Ticket, draft, opening_legs, parts_of
-from engine.order.ladder import priority, rung
+from engine.order.ladder import is_past_zero, priority, rung
 from engine.order.price import NetQuote, Part, net_quote
 from engine.record.record import BY_HAND, Json, Kind
 from engine.spec.nouns.order import Start
@@ -25,6 +25,7 @@ from engine.turn.program import CompiledBot
 from engine.turn.work import Work
 
 OUT_OF_BAND = "too far from the mid (price_band)"
+PAST_ZERO = "below zero, as it may cost less than one tick"
 """Why an order is sent at no such price."""
 
 
@@ -119,10 +120,11 @@ def send_opening(work: Work, bot: CompiledBot, position: Position, attempt: int)
     return work.send(order)
 
 
-def is_out_of_band(work: Work, bot: CompiledBot, position: Position) -> bool:
-    """Say whether the next opening order of a position has a price, and one at which no order is sent."""
+def kept_back(work: Work, bot: CompiledBot, position: Position) -> str:
+    """Return why the next opening order of a position is not sent at its price, "" when it is sent or has none."""
     found = next_stage(work, bot, position)
-    return found is not None and _priced(work, bot, position, found[0], position.attempts)[2] == OUT_OF_BAND
+    reason = "" if found is None else _priced(work, bot, position, found[0], position.attempts)[2]
+    return reason if reason in (OUT_OF_BAND, PAST_ZERO) else ""
 
 
 def _priced(
@@ -142,6 +144,8 @@ def no_price(work: Work, parts: tuple[Part, ...], quote: NetQuote, net: Decimal 
     """Return why no order can be priced now, "" when one can; the band holds at every try, not at the first alone."""
     if net is None or quote.mid is None:
         return quote.missing.split(" for ")[0]
+    if is_past_zero(net, parts):
+        return PAST_ZERO
     band = price_band(work.program.limits.price_band, parts, work.state.board)
     return OUT_OF_BAND if price_problem(net, Decimal(f"{quote.mid:.4f}"), band) else ""
 

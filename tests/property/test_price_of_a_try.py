@@ -63,4 +63,4 @@ def _grid(parts: tuple[Part, ...], low: Decimal, high: Decimal) -> frozenset[Dec
     cents = range(int(low * 100), int(high * 100) + 1)
     every = (Decimal(each) / 100 for each in cents)
     ticks = ticks_of(parts)
-    return frozenset(price for price in every if price % ticks.tick(price) == 0)
+    return frozenset(price for price in every if price % ticks.tick(price) == 0 and (price or len(parts) > 1))

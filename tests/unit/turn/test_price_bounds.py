@@ -239,3 +239,15 @@ def test_a_bound_on_a_quote_bounds_the_price_of_the_rest_alike_in_whatever_words
     desk.freshen()
     desk.tick(10)
     assert _net(desk.last) == price
+
+
+@pytest.mark.parametrize(("most", "sent"), [("3", []), ("12", [Decimal("0.05")])])
+def test_an_option_that_may_cost_less_than_one_tick_is_not_bought_for_one(most: str, sent: list[Decimal]) -> None:
+    """Its mid of 0.025 rounds to 0, which no order can have: it was bought for 0.05, past the most that it may lose."""
+    legs = "\n  expiry: {dte: 0}\n  long_put: {buy: put, strike: {delta: 0.001}}\n"
+    exits = '\n  - time: "15:45"\n'
+    desk = Desk((text_of(legs=legs, order=LADDER, exits=exits, risk=f"{{max_loss_per_trade: ${most}}}"),))
+    desk.quote(put(5900), 0.0, 0.05, -0.001)
+    desk.until("10:00")
+    assert [order.limit_price for order in desk.submitted] == sent
+    assert desk.alarms == ([] if sent else ["no price for the entry: below zero, as it may cost less than one tick"])

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from engine.adapters.history.day import Columns
 from engine.decide.limits import price_problem
-from engine.order.ladder import Bound, rung
+from engine.order.ladder import Bound, is_past_zero, rung
 from engine.run.backtest.fills import FillModel
 from engine.run.sweep.arrays.working import (
     ACKNOWLEDGED,
@@ -86,7 +86,7 @@ class EntryOrder(NamedTuple):
             before, limit = limit, None
             if ladder.start is not Start.MARKET:
                 limit = rung(ladder, met.quoted.net, met.quoted.parts, attempt, met.bound)
-                if limit is None:
+                if limit is None or is_past_zero(limit, met.quoted.parts):
                     return NO_PRICE
                 if attempt > 1 and met.is_too_far(limit):
                     return Unfilled(sent)

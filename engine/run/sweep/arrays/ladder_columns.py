@@ -99,6 +99,8 @@ class Orders:
         units = found.units
         if self._alone:
             least = self._alone * self._grid.step(np.zeros(len(units)))
+            if self.floor is not None:
+                is_clear = is_clear & ((units != 0) | (least / UNIT >= self.floor + _NEAR))
             units = np.where(units == 0, least, units)
         return Amounts(units, found.is_clear & is_clear)
 
