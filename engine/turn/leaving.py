@@ -329,18 +329,16 @@ def pursue(work: Work, position: Position) -> None:
     live = work.live_orders(position.id)
     others = [order for order in live if order.purpose not in CLOSING and not stands_apart(work, position, order)]
     for order in others:
-        cancel(work, order, f"{position.exit_reason} closes the position")
+        _take_back(work, order, f"{position.exit_reason} closes the position")
     closing = [order for order in live if order.purpose in CLOSING]
     for order in closing:
-        if order.reason != position.exit_reason and order.ref not in work.state.orders:
-            wake(work, position.bot, 0.0)  # sent in this turn: it is on record as that before it is taken back
-        elif order.reason != position.exit_reason:
-            cancel(work, order, f"{position.exit_reason} takes over")
+        if order.reason != position.exit_reason:
+            _take_back(work, order, f"{position.exit_reason} takes over")
         elif position.exit_reason == UNWIND and _closes_too_much(work, position, order):
-            cancel(work, order, "what it closes has its partner now")
+            _take_back(work, order, "what it closes has its partner now")
     opposed = _opposed(work, position)
     for order in opposed:
-        cancel(work, order, f"{position.exit_reason} of {position.id} goes first")
+        _take_back(work, order, f"{position.exit_reason} of {position.id} goes first")
     if others or closing or opposed or not is_trading(work) or work.is_doubted(position):
         return
     if not legs_to_close(position, work.governing(position)):
@@ -349,6 +347,14 @@ def pursue(work: Work, position: Position) -> None:
         wake(work, position.bot, (position.retry_at - work.at).total_seconds())
         return
     _send_closing(work, position)
+
+
+def _take_back(work: Work, order: Order, reason: str) -> None:
+    """Have an order cancelled: one that was sent in this turn in the next, once it is on record as sent."""
+    if order.ref in work.state.orders:
+        cancel(work, order, reason)
+    else:
+        wake(work, order.bot, 0.0)
 
 
 def _closes_too_much(work: Work, position: Position, order: Order) -> bool:

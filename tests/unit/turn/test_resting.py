@@ -13,6 +13,13 @@ from engine.run.levels import dollars_at
 from engine.spec.nouns.exits import ExitKind
 
 SHORT = put(586, "SPY", date(2027, 2, 19))
+RESTING_TILL = """
+  - target: {profit: 60%}
+    resting: true
+  - stop: {loss: 200%}
+    resting: true
+  - time: "15:45"
+"""
 GROUP_FILLED = "Order Canceled - reason:OCA group member was filled"
 
 
@@ -240,6 +247,25 @@ def test_a_pair_that_the_broker_cancels_together_is_one_loss(*, are_said_last: b
     desk.tick(1)
     assert (len(desk.submitted), desk.position.rearmed) == (5, 1)
     assert len([order for order in desk.cancels if order.ref in {each.ref for each in pair}]) == (not are_said_last)
+
+
+def test_3_what_is_put_back_is_on_record_as_sent_before_an_exit_takes_it_back() -> None:
+    """Both came in one turn, and the orders were first recorded as ones that are taken back."""
+    desk, *pair = protected(exits=RESTING_TILL)
+    desk.until("15:44", 60)
+    for order in pair:
+        desk.cancelled(order)
+    desk.until("15:45")
+    again = desk.submitted[-2:]
+    assert [order.purpose for order in again] == [Purpose.TARGET, Purpose.STOP]
+    assert (desk.position.state, desk.position.exit_reason) == ("exiting", "time")
+    for order in again:
+        assert [each.data["status"] for each in desk.said(Kind.ORDER) if each.data["ref"] == order.ref] == ["sending"]
+    desk.tick()
+    assert {order.ref for order in again} <= {order.ref for order in desk.cancels}
+    for order in again:
+        desk.cancelled(order)
+    assert (desk.last.purpose, desk.last.reason) == (Purpose.EXIT, "time")
 
 
 def test_a_resting_order_that_is_called_cancelled_and_then_refused_is_told_as_refused() -> None:
