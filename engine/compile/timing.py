@@ -43,9 +43,8 @@ def end_of_day(spec: Spec, session: Session) -> DayTime | None:
 
 def _is_sure(rule: Exit, spec: Spec) -> bool:
     """Say whether an exit, once its condition is true, leaves nothing of the legs that it closes."""
-    is_unsure = spec.overwrite is not None or not is_all(rule.close_part, spec.quantity)
-    is_part = rule.close_part not in (None, 1) and is_unsure
-    return rule.enabled and rule.roll is None and not rule.armed_by and not is_part
+    count = spec.quantity if spec.overwrite is None else None
+    return rule.enabled and rule.roll is None and not rule.armed_by and is_all(rule.close_part, count)
 
 
 def _closes(rule: Exit, leg: str, spec: Spec) -> bool:

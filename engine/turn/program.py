@@ -194,8 +194,8 @@ class CompiledBot:
 
     def _is_rid_of(self, leg: str, planned: ExitPlan) -> bool:
         """Say whether an exit leaves nothing of a leg."""
-        is_part = planned.part is not None and self.plan.overwrite is not None
-        return leg in (planned.legs or (leg,)) and not is_part and is_all(planned.part, self.plan.quantity)
+        count = self.plan.quantity if self.plan.overwrite is None else None
+        return leg in (planned.legs or (leg,)) and is_all(planned.part, count)
 
     def legs_expiry(self, facts: Facts, session: Session, symbol: str) -> date | None:
         """Return the nearest expiry that the legs on `symbol` take today, None while it is not known."""

@@ -67,8 +67,8 @@ def _ends(look: Look, planned: ExitPlan, terms: Terms, places: Places) -> bool:
     """Say whether an exit leaves nothing of a position, and is armed and comes true by the clock and the calendar."""
     if planned.rule is None:
         return True
-    is_part = planned.part is not None and look.plan.overwrite is not None
-    if planned.roll is not None or is_part or not is_all(planned.part, look.plan.quantity):
+    count = look.plan.quantity if look.plan.overwrite is None else None
+    if planned.roll is not None or not is_all(planned.part, count):
         return False
     if planned.legs and len(planned.legs) < len(look.plan.legs):
         return False

@@ -81,6 +81,11 @@ class Exit:
     path: Path
 
 
-def is_all(part: Decimal | None, quantity: int) -> bool:
-    """Say whether an exit closes all of so many structures, or of fewer: a part of them is rounded up."""
-    return part is None or math.ceil(part * quantity) >= quantity
+def is_all(part: Decimal | None, quantity: int | None) -> bool:
+    """Say whether an exit closes all of so many structures, or of fewer: a part of them is rounded up.
+
+    quantity: None where nobody knows how many there will be, as where calls are written on shares.
+    """
+    if part is None or part == 1:
+        return True
+    return quantity is not None and math.ceil(part * quantity) >= quantity
