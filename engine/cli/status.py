@@ -7,14 +7,12 @@ import click
 
 from engine.cli.stores import print_json, reads_store
 from engine.cli.width import echo, table, terminal_width
-from engine.model.facts import EventCalendar
-from engine.model.market import Board
 from engine.model.money import ZERO
 from engine.record.record import Record
 from engine.run.asked import TO_BE_CLOSED, standing_of, trading_of
 from engine.run.columns import aligned, one_line, price, signed
 from engine.run.connected import connected
-from engine.run.resume import resume
+from engine.run.resume import resume_from
 from engine.run.today import open_as_marked, realized_today
 from engine.run.trade_text import holding_of
 from engine.store.latest import shown_store
@@ -85,10 +83,7 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
 def _known(reader: StoreReader) -> State | None:
     """Return the state that the store leads to, None of an empty one."""
     at = reader.last_at()
-    if at is None:
-        return None
-    recalled = reader.recall(at)
-    return resume(recalled.records, at, Board(), EventCalendar(), recalled.number, recalled.order_id).state
+    return None if at is None else resume_from(reader.recall(at), at).state
 
 
 def _reload(record: Record | None) -> dict[str, Any] | None:

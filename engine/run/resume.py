@@ -26,6 +26,7 @@ from engine.record.codec import decode, utc_time
 from engine.record.record import BY_HAND, EXECUTION, GRID, OPENING_MOVE, WATCH, Json, Kind, Record
 from engine.run.asked import after_record
 from engine.run.desk import SpecText
+from engine.store.recall import Recalled
 from engine.turn.daily import is_over, is_same_week, still_booked
 from engine.turn.hooks import Hooks, after_hook
 from engine.turn.state import BotState, Standing, State
@@ -187,6 +188,22 @@ def resume(
     )
     needed = {position.digest for position in kept.values()}
     return Resumed(state, tuple(texts[d] for d in sorted(needed & texts.keys())), install, not orders and not install)
+
+
+def resume_from(
+    recalled: Recalled,
+    at: datetime,
+    board: Board | None = None,
+    events: EventCalendar | None = None,
+    *,
+    takes_hooks: bool = False,
+) -> Resumed:
+    """Return the state that a store leads to as of `at`, by what it recalls of its journal.
+
+    Who only looks at it gives no board and no events. takes_hooks: as of `resume`.
+    """
+    board, events = board or Board(), events or EventCalendar()
+    return resume(recalled.records, at, board, events, recalled.number, recalled.order_id, takes_hooks=takes_hooks)
 
 
 def _book(booked: dict[str, Booked], record: Record, orders: Mapping[str, Mapping[str, Json]]) -> None:

@@ -40,7 +40,7 @@ from engine.run.release import release
 from engine.run.reload import Reloader
 from engine.run.replay.head import tape_folder, told_head, told_standing
 from engine.run.reread import LiveRun, told_limits, told_sources, told_specs
-from engine.run.resume import Resumed, resume
+from engine.run.resume import Resumed, resume_from
 from engine.run.unwatched import told_when_unwatched
 from engine.run.watchdog import watched
 from engine.run.worlds import World
@@ -205,15 +205,7 @@ def _assemble(
     desk: Desk, options: RunOptions, world: World, journal: SqlJournal, at: datetime, watcher: Watcher
 ) -> Run:
     recalled = journal.recall(at)
-    resumed = resume(
-        recalled.records,
-        at,
-        world.feed.board,
-        load_calendar(),
-        recalled.number,
-        recalled.order_id,
-        takes_hooks=options.takes_hooks,
-    )
+    resumed = resume_from(recalled, at, world.feed.board, load_calendar(), takes_hooks=options.takes_hooks)
     if world.observer is None:
         _check_account(options, recalled.records, resumed.state, world.ib.link.account)
     pinned = {text.digest: compile_text(text) for text in resumed.texts}

@@ -5,15 +5,13 @@ from contextlib import suppress
 from datetime import date, datetime
 
 from engine.model.errors import RulebotError
-from engine.model.facts import EventCalendar
-from engine.model.market import Board
 from engine.model.money import ZERO
 from engine.model.position import Position
 from engine.model.session import exchange_date, session_after, session_from
 from engine.model.values import dataclass
 from engine.run.desk import SpecText, compile_text
 from engine.run.levels import open_count, worst_at_expiry
-from engine.run.resume import resume
+from engine.run.resume import resume_from
 from engine.run.today import open_as_marked, realized_by, realized_today
 from engine.store.queries import Row, Run, StoreReader
 from engine.turn.program import AccountLimits, CompiledBot, Program
@@ -61,8 +59,7 @@ class Known:
 
 def known(reader: StoreReader, at: datetime) -> Known:
     """Return what a start at `at` would know."""
-    recalled = reader.recall(at)
-    found = resume(recalled.records, at, Board(), EventCalendar(), recalled.number, recalled.order_id)
+    found = resume_from(reader.recall(at), at)
     texts: dict[str, CompiledBot] = {}
     for text in found.texts:
         with suppress(RulebotError):  # of a version that cannot be read any more

@@ -7,7 +7,7 @@ from engine.model.errors import StoreError
 from engine.model.facts import EventCalendar
 from engine.model.market import Board
 from engine.record.record import Record
-from engine.run.resume import RESUMED, resume
+from engine.run.resume import RESUMED, resume, resume_from
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.turn.state import State
@@ -29,8 +29,8 @@ def differing_starts(path: Place) -> list[str]:
 
 
 def _differing(reader: StoreReader, records: Sequence[Record], at: datetime) -> list[str]:
-    board, recalled = Board(), reader.recall(at)
-    whole = resume(records, at, board, EventCalendar())
-    lean = resume(recalled.records, at, board, EventCalendar(), recalled.number, recalled.order_id)
+    board, events = Board(), EventCalendar()
+    whole = resume(records, at, board, events)
+    lean = resume_from(reader.recall(at), at, board, events)
     names = [name for name in State._fields if getattr(whole.state, name) != getattr(lean.state, name)]
     return names + (["texts"] if (whole.texts, whole.install) != (lean.texts, lean.install) else [])

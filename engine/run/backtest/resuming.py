@@ -17,7 +17,7 @@ from engine.run.backtest.walk import BEFORE_OPEN, Walk
 from engine.run.costs_on_record import costs_on_record
 from engine.run.desk import compile_text
 from engine.run.pretend_broker import Working
-from engine.run.resume import resume
+from engine.run.resume import resume_from
 from engine.store.journal import SqlJournal
 
 
@@ -52,8 +52,7 @@ def _take_up(walk: Walk, journal: SqlJournal, session: Session | None) -> None:
         walk.state, walk.broker = None, None
         return
     walk.now = at = session.open - BEFORE_OPEN
-    recalled = journal.recall(at)
-    found = resume(recalled.records, at, walk.board, walk.calendar, recalled.number, recalled.order_id)
+    found = resume_from(journal.recall(at), at, walk.board, walk.calendar)
     walk.go_on_with({text.digest: compile_text(text) for text in found.texts})
     broker = walk.broker_of(session, _cash(journal))
     shares, broker.costs = _shares(journal)

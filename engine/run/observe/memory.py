@@ -8,13 +8,11 @@ from engine.fill.apply import DELIVERING
 from engine.model.commission import dealt
 from engine.model.contract import Contract
 from engine.model.cover import moved_by
-from engine.model.facts import EventCalendar
-from engine.model.market import Board
 from engine.model.position import Position
 from engine.model.values import dataclass
 from engine.record.record import Kind, Record
 from engine.run.costs_on_record import costs_on_record
-from engine.run.resume import resume
+from engine.run.resume import resume_from
 from engine.store.finance.books import positions_of
 from engine.store.journal import SqlJournal
 from engine.turn.state import State
@@ -33,8 +31,7 @@ class Memory:
 
 def read_memory(journal: SqlJournal, at: datetime) -> Memory:
     """Return what a store says of the account of an observing engine. Raises: StoreError."""
-    found = journal.recall(at)
-    state = resume(found.records, at, Board(), EventCalendar(), found.number, found.order_id).state
+    state = resume_from(journal.recall(at), at).state
     settled = journal.read((Kind.SETTLEMENT,))
     moved = [record for record in settled if record.data["how"] in {*DELIVERING, "delivered"}]
     last = {record.position: record for record in journal.read((Kind.POSITION,))}
