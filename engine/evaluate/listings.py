@@ -11,7 +11,7 @@ from engine.compile.plan import Expiry, LegPlan
 from engine.evaluate.snapshot import View
 from engine.model.contract import OPENING_CLASSES, Option, listed
 from engine.model.facts import Listing
-from engine.model.session import CalendarError, is_session
+from engine.model.session import trades_on, trading_day_before
 from engine.spec.nouns.legs import DteRule
 
 T = TypeVar("T")
@@ -59,28 +59,13 @@ def is_monthly(day: date, trading_class: str | None) -> bool:
     at the open trade last on the session before their settlement. Source: OCC and Cboe contract specifications.
     """
     third = _third_friday(day)
-    settles = third if _trades(third) else _session_before(third)
-    return day == (_session_before(settles) if trading_class in OPENING_CLASSES else settles)
+    settles = third if trades_on(third) else trading_day_before(third)
+    return day == (trading_day_before(settles) if trading_class in OPENING_CLASSES else settles)
 
 
 def _third_friday(day: date) -> date:
     first = day.replace(day=1)
     return first + timedelta(days=(_FRIDAY - first.weekday()) % 7 + 14)
-
-
-def _session_before(day: date) -> date:
-    day -= timedelta(days=1)
-    while not _trades(day):
-        day -= timedelta(days=1)
-    return day
-
-
-def _trades(day: date) -> bool:
-    """Say whether the exchange is open; beyond the calendar every week day counts."""
-    try:
-        return is_session(day)
-    except CalendarError:
-        return day.weekday() <= _FRIDAY
 
 
 def listing_of(leg: LegPlan, view: View) -> tuple[Listing | None, date | None]:

@@ -1,4 +1,4 @@
-"""NYSE holidays and early closes on weekdays, 1993 to 2027, as a table.
+"""NYSE holidays and early closes on weekdays, 1993 to 2028, as a table.
 
 One line a year, month-day each. Early closes end the session at 13:00 New York time.
 Source: NYSE "Holidays and Trading Hours" (nyse.com/markets/hours-calendars), and the closures it announced
@@ -8,7 +8,7 @@ compare the table with two libraries (exchange_calendars XNYS, holidays NYSE).
 """
 
 FIRST_YEAR = 1993
-LAST_YEAR = 2027
+LAST_YEAR = 2028
 
 HOLIDAYS = """
     1993: 01-01 02-15 04-09 05-31 07-05 09-06 11-25 12-24
@@ -46,6 +46,7 @@ HOLIDAYS = """
     2025: 01-01 01-09 01-20 02-17 04-18 05-26 06-19 07-04 09-01 11-27 12-25
     2026: 01-01 01-19 02-16 04-03 05-25 06-19 07-03 09-07 11-26 12-25
     2027: 01-01 01-18 02-15 03-26 05-31 06-18 07-05 09-06 11-25 12-24
+    2028: 01-17 02-21 04-14 05-29 06-19 07-04 09-04 11-23 12-25
 """
 
 EARLY_CLOSES = """
@@ -84,4 +85,5 @@ EARLY_CLOSES = """
     2025: 07-03 11-28 12-24
     2026: 11-27 12-24
     2027: 11-26
+    2028: 07-03 11-24
 """

@@ -83,7 +83,7 @@ def restarts_over(at: datetime) -> datetime | None:
 
 def check_day(day: date) -> None:
     """Refuse a day of which nobody knows here whether the exchange trades on it. Raises: CalendarError."""
-    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+    if not is_tabled(day):
         raise CalendarError(f"the exchange calendar covers {FIRST_YEAR} to {LAST_YEAR}; {day} is outside")
 
 
@@ -91,6 +91,30 @@ def is_session(day: date) -> bool:
     """Say whether the exchange trades on `day`. Raises: CalendarError outside the table."""
     check_day(day)
     return day.weekday() < 5 and day not in _special_days()[0]
+
+
+def is_tabled(day: date) -> bool:
+    """Say whether the table knows of this day."""
+    return FIRST_YEAR <= day.year <= LAST_YEAR
+
+
+@lru_cache(maxsize=8192)
+def trades_on(day: date) -> bool:
+    """Say whether the exchange trades on a day of which options or quotes are told; outside the table weekdays count.
+
+    Options are listed years ahead, further than exchanges tell their holidays. What is to be done on a day asks
+    `is_session`, which refuses one that nobody knows.
+    """
+    return is_session(day) if is_tabled(day) else day.weekday() < 5
+
+
+@lru_cache(maxsize=8192)
+def trading_day_before(day: date) -> date:
+    """Return the last day before `day` on which the exchange trades, by `trades_on`."""
+    day -= timedelta(days=1)
+    while not trades_on(day):
+        day -= timedelta(days=1)
+    return day
 
 
 @lru_cache(maxsize=4096)

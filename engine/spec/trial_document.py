@@ -6,8 +6,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from math import nan
 
-from engine.model.exchange_days import LAST_YEAR
-from engine.model.session import CalendarError, Session, session_on
+from engine.model.session import CalendarError, Session, is_tabled, session_on
 from engine.spec.conditions import Tree, mapping, sequence, sure
 from engine.spec.diagnostic import Diagnostic
 from engine.spec.nouns.condition import Path
@@ -261,7 +260,7 @@ def _expiring(source: Source, opening: Tree, day: date, path: Path) -> Iterator[
     if not isinstance(days, int) or not 0 <= days <= _MOST_DAYS or _no_session(day.isoformat()):
         return
     expiry = day + timedelta(days=days)
-    if expiry.year <= LAST_YEAR and (problem := _no_session(expiry.isoformat())):
+    if is_tabled(expiry) and (problem := _no_session(expiry.isoformat())):
         yield source.diagnostic("RB280", path, problem, _ON_SESSIONS)
 
 

@@ -151,7 +151,7 @@ def test_a_bot_that_is_run_no_more_is_stopping_while_it_holds_something(
         ("why calm_tape_condor --rule day_rang", 2, "did you mean 'day_range'?"),
         ("why calm_tape_condor --at noon", 2, "a time is written 12:00 or 12:00:30, is 'noon'"),
         ("why calm_tape_condor --date 9999-12-31", 2, "9999-12-31 is outside"),
-        ("chart calm_tape_condor --date 0001-01-01", 2, "the exchange calendar covers 1993 to 2027"),
+        ("chart calm_tape_condor --date 0001-01-01", 2, "the exchange calendar covers 1993 to 2028"),
         ("why calm_tape_condor --at 25:00", 2, "a time is written 12:00 or 12:00:30, is '25:00'"),
     ],
 )

@@ -19,7 +19,7 @@ from engine.adapters.history.missing import parse_day
 from engine.adapters.history.table import CsvTable, Whole, fields_of, header_of, read_csv, reading
 from engine.model.contract import INDICES, Kind, product
 from engine.model.errors import StoreError
-from engine.model.session import CalendarError, is_session
+from engine.model.session import trades_on
 from engine.model.values import dataclass
 
 NO_BARS = "there are no daily bars: previous closes, averages and ranks of volatility are unknown"
@@ -278,7 +278,7 @@ def _days(table: CsvTable, findings: list[Finding]) -> Whole:
             findings.append(left_out(table.file, [row], f"a date is like 2019-05-24, is {text!r}"))
             continue
         ordinals[place] = day.toordinal()
-        closed[place] = not _trades(day)
+        closed[place] = not trades_on(day)
     days = np.where(closed[codes], 0, ordinals[codes])
     if (idle := np.flatnonzero(closed[codes])).size:
         findings.append(left_out(table.file, table.rows[idle].tolist(), "the exchange was closed on this day"))
@@ -292,13 +292,6 @@ def _days(table: CsvTable, findings: list[Finding]) -> Whole:
         findings.append(left_out(table.file, table.rows[again].tolist(), "the same day stands there before"))
         days[again] = 0
     return days
-
-
-def _trades(day: date) -> bool:
-    try:
-        return is_session(day)
-    except CalendarError:
-        return day.weekday() < 5
 
 
 def _bars(

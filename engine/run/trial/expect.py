@@ -123,7 +123,9 @@ class _Look:
             strikes = self.outcome.strikes(entered.position)
             wrong = tuple(name for name, strike in (self.expected.enters or {}).items() if strikes.get(name) != strike)
             return replace(self.miss(self.fact(what), self.seen(what), (), entered.at), legs=wrong)
-        return self.miss(self.fact(what), self.seen(what), _PLACES.get(what, ENTRY_PLACES))
+        is_never_in = what is What.EXITS and not self.outcome.positions(self.last)
+        places = ENTRY_PLACES if is_never_in else _PLACES.get(what, ENTRY_PLACES)
+        return self.miss(self.fact(what), self.seen(what), places)
 
     def fact(self, what: What) -> str:
         """Say what is expected."""

@@ -17,7 +17,7 @@ from engine.model.facts import Listing
 from engine.model.market import Board
 from engine.model.position import PositionLeg
 from engine.model.quotes import OPTION_AGE
-from engine.model.session import SESSIONS_A_YEAR, Session, is_session, session_before
+from engine.model.session import SESSIONS_A_YEAR, Session, trades_on, trading_day_before
 from engine.spec.trial import Hole, Mark, TrialMarket
 from engine.spec.trial_document import level_of
 
@@ -291,7 +291,7 @@ def _expiries(today: date) -> Iterable[date]:
     """Yield the expiries that are listed: every session at first, then Fridays (the session before a holiday)."""
     for ahead in range(LAST_LISTED + 1):
         day = today + timedelta(days=ahead)
-        if ahead <= DAYS_LISTED and is_session(day):
+        if ahead <= DAYS_LISTED and trades_on(day):
             yield day
         elif ahead > DAYS_LISTED and day.weekday() == 4:
-            yield day if is_session(day) else session_before(day).date
+            yield day if trades_on(day) else trading_day_before(day)

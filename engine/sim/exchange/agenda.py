@@ -3,8 +3,7 @@
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
-from engine.model.exchange_days import LAST_YEAR
-from engine.model.session import FULL_CLOSE, OPEN_TIME, at_exchange_time, exchange_date, session_from
+from engine.model.session import FULL_CLOSE, OPEN_TIME, at_exchange_time, exchange_date, is_tabled, session_from
 
 
 class Hours(NamedTuple):
@@ -16,7 +15,7 @@ class Hours(NamedTuple):
 
 def hours_of(day: date) -> Hours:
     """Return the hours of a listed date; past the calendar's last year they are those of a full day."""
-    if day.year > LAST_YEAR:
+    if not is_tabled(day):
         return Hours(at_exchange_time(day, OPEN_TIME), at_exchange_time(day, FULL_CLOSE))
     session = session_from(day)
     return Hours(session.open, session.close)

@@ -8,6 +8,7 @@ depend on the seed, the day or the order of asking, and no two contracts share o
 from datetime import date, timedelta
 from functools import lru_cache
 
+from engine.model.session import trading_day_before
 from engine.sim.instrument import Instrument, Settle
 from engine.sim.instrument import SecType as Kind
 from engine.sim.market import listing
@@ -69,7 +70,7 @@ def _option(option_class: OptionClass, settles: date, right: str, strike: float)
         primary_exchange="",
         long_name=under.long_name,
         multiplier=_MULTIPLIER,
-        last_trade_date=listing.trading_day_before(settles) if is_am else settles,
+        last_trade_date=trading_day_before(settles) if is_am else settles,
         settle_date=settles,
         strike=float(strike),
         right=right,
@@ -150,7 +151,7 @@ class Listings:
 
     def _listing_day(self, option_class: OptionClass, settles: date) -> date | None:
         """Return the last day of this run on which an expiry was listed."""
-        last = listing.trading_day_before(settles) if option_class.ladder is Ladder.INDEX_AM else settles
+        last = trading_day_before(settles) if option_class.ladder is Ladder.INDEX_AM else settles
         day = min(self._today, last)
         if day < self._first_day or settles not in listing.expiries(option_class.ladder, day):
             return None
@@ -209,7 +210,7 @@ class Listings:
 
     @staticmethod
     def _last_trade(option_class: OptionClass, settles: date) -> date:
-        return listing.trading_day_before(settles) if option_class.ladder is Ladder.INDEX_AM else settles
+        return trading_day_before(settles) if option_class.ladder is Ladder.INDEX_AM else settles
 
     def search(
         self,

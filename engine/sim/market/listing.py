@@ -9,8 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from engine.model.exchange_days import LAST_YEAR
-from engine.model.session import is_session
+from engine.model.session import trades_on, trading_day_before
 from engine.sim.market.universe import Ladder
 
 _DAILY_REACH = {Ladder.INDEX_PM: 35, Ladder.ETF_DAILY: 14}
@@ -19,26 +18,6 @@ _MONTH_END_REACH = {Ladder.INDEX_PM: 365, Ladder.ETF_DAILY: 60}
 _QUARTER_END_REACH = {Ladder.INDEX_PM: 550, Ladder.ETF_DAILY: 540}
 _MONTHLY_REACH = {Ladder.INDEX_AM: 365, Ladder.INDEX_PM: 190, Ladder.ETF_DAILY: 330, Ladder.STOCK: 270}
 _HALF_YEAR_REACH = {Ladder.INDEX_AM: 1100, Ladder.ETF_DAILY: 915, Ladder.STOCK: 800}
-
-
-def is_tabled(day: date) -> bool:
-    """Say whether the calendar table knows the day."""
-    return day.year <= LAST_YEAR
-
-
-@lru_cache(maxsize=8192)
-def trades_on(day: date) -> bool:
-    """Say whether the exchange trades; weekdays past the end of the table do."""
-    return is_session(day) if is_tabled(day) else day.weekday() < 5
-
-
-@lru_cache(maxsize=8192)
-def trading_day_before(day: date) -> date:
-    """Return the last session strictly before `day`."""
-    day -= timedelta(days=1)
-    while not trades_on(day):
-        day -= timedelta(days=1)
-    return day
 
 
 @lru_cache(maxsize=8192)

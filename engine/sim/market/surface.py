@@ -17,7 +17,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.model.session import FULL_CLOSE, HALF_CLOSE, OPEN_TIME, Session, at_exchange_time, session_on
+from engine.model.session import (
+    FULL_CLOSE,
+    HALF_CLOSE,
+    OPEN_TIME,
+    Session,
+    at_exchange_time,
+    is_tabled,
+    session_on,
+    trading_day_before,
+)
 from engine.model.values import dataclass
 from engine.sim.instrument import Instrument, Settle
 from engine.sim.market import listing
@@ -111,7 +120,7 @@ def settlement_instant(expiry: Expiry) -> datetime:
     """Return when an expiry's settlement level is taken, UTC."""
     if expiry.is_am:
         return at_exchange_time(expiry.settles, OPEN_TIME)
-    known = session_on(expiry.settles) if listing.is_tabled(expiry.settles) else None
+    known = session_on(expiry.settles) if is_tabled(expiry.settles) else None
     return at_exchange_time(expiry.settles, HALF_CLOSE if known and known.is_half else FULL_CLOSE)
 
 
@@ -171,7 +180,7 @@ class Surface:
     def _fix(self, expiry: Expiry) -> _Fixed:
         asset = ASSETS[expiry.symbol]
         days = (expiry.settles - self._today).days
-        last_day = listing.trading_day_before(expiry.settles) if expiry.is_am else expiry.settles
+        last_day = trading_day_before(expiry.settles) if expiry.is_am else expiry.settles
         later = listing.sessions_between(self._today, last_day) + (_NIGHT if expiry.is_am else 0.0)
         events = sum(self._today <= day < expiry.settles for day in earnings_around(expiry.symbol, self._today))
         ripe = min(1.0, math.log1p(later) / math.log(22.0))

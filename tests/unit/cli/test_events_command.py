@@ -28,9 +28,9 @@ def test_list_shows_published_and_projected_days() -> None:
         "2026-12-10 Thu  08:30    CPI",
         "2027-01-01 Fri  08:30    NFP           projected",
         "2027-01-08 Fri  08:30    NFP           projected",
-        "CPI is published until 2026-12-31; projected until 2027-12-31",
-        "FOMC is published until 2027-12-31; unknown after that",
-        "NFP is published until 2026-12-31; projected until 2027-12-31",
+        "CPI is published until 2026-12-31; projected until 2028-12-31",
+        "FOMC is published until 2027-12-31; projected until 2028-12-31",
+        "NFP is published until 2026-12-31; projected until 2028-12-31",
         "",
     ]
 
@@ -38,7 +38,7 @@ def test_list_shows_published_and_projected_days() -> None:
 def test_list_for_machines() -> None:
     found = json.loads(run("list", "--from", "2020-03-16", "--to", "2020-03-16", "--format", "json").stdout)
     assert found["events"] == [{"name": "FOMC", "day": "2020-03-16", "at": None, "projected": False}]
-    assert found["known_until"]["CPI"] == "2027-12-31"
+    assert found["known_until"]["CPI"] == "2028-12-31"
 
 
 def test_list_without_days_starts_today() -> None:

@@ -197,7 +197,7 @@ def test_a_span_beyond_the_calendar_is_unknown() -> None:
 
 def at_time(day: date, clock: time, event: EventDay) -> View:
     """Return a view of that New York time, whose calendar has one event."""
-    at = with_events(event, until=date(2027, 12, 31))
+    at = with_events(event, until=date(2028, 12, 31))
     at.now = at_exchange_time(day, clock).timestamp()
     return at
 
@@ -260,9 +260,9 @@ def test_sessions_beyond_a_calendar_are_unknown() -> None:
     earnings_known_to_friday.facts = Facts(events=EventCalendar(days={"CPI": {}}, known_until={"CPI": FRIDAY}))
     missing = judged(no_event(before=Sessions(1)), earnings_known_to_friday).missing
     assert missing == "the calendar of CPI ends on 2026-11-20"
-    last = at_time(date(2027, 12, 31), time(15, 30), event(date(2026, 11, 3)))
+    last = at_time(date(2028, 12, 29), time(15, 30), event(date(2026, 11, 3)))
     assert judged(no_event(before=Sessions(1)), last).truth is None
-    assert "the exchange calendar covers 1993 to 2027" in judged(no_event(before=Sessions(1)), last).missing
+    assert "the exchange calendar covers 1993 to 2028" in judged(no_event(before=Sessions(1)), last).missing
 
 
 def test_past_the_calendar_events_are_unknown() -> None:

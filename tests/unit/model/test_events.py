@@ -115,8 +115,8 @@ def test_shipped_calendars_hold_no_projection_where_dates_are_published() -> Non
     ("today", "expected"),
     [
         (date(2026, 11, 30), ()),
-        (date(2026, 12, 1), ("published dates end on 2026-12-31, in 30 days; after that, until 2027-12-31,",)),
-        (date(2027, 1, 5), ("published dates ended on 2026-12-31; after that, until 2027-12-31,",)),
+        (date(2026, 12, 1), ("published dates end on 2026-12-31, in 30 days; after that, until 2028-12-31,",)),
+        (date(2027, 1, 5), ("published dates ended on 2026-12-31; after that, until 2028-12-31,",)),
     ],
 )
 def test_warning_comes_thirty_days_before_published_dates_end(today: date, expected: tuple[str, ...]) -> None:

@@ -20,6 +20,8 @@ from engine.model.session import (
     session_from,
     session_on,
     sessions,
+    trades_on,
+    trading_day_before,
 )
 
 FIRST, LAST = date(FIRST_YEAR, 1, 1), date(LAST_YEAR, 12, 31)
@@ -54,9 +56,9 @@ def test_holidays_agree_with_the_holidays_library() -> None:
     assert ours == {day for day in theirs if day >= FIRST}
 
 
-def test_half_days_of_2026_and_2027_are_those_the_exchange_published() -> None:
+def test_half_days_of_2026_to_2028_are_those_the_exchange_published() -> None:
     half = [session.date for session in sessions(date(2026, 1, 1), LAST) if session.is_half]
-    assert half == [date(2026, 11, 27), date(2026, 12, 24), date(2027, 11, 26)]
+    assert half == [date(2026, 11, 27), date(2026, 12, 24), date(2027, 11, 26), date(2028, 7, 3), date(2028, 11, 24)]
 
 
 def test_holidays_of_2026_are_those_the_exchange_published() -> None:
@@ -74,6 +76,14 @@ def test_unscheduled_closures_are_known(day: date) -> None:
 def test_a_day_outside_the_table_is_an_error_and_not_open(day: date) -> None:
     with pytest.raises(CalendarError, match=str(day)):
         session_on(day)
+
+
+def test_what_is_listed_reaches_past_the_table_and_there_weekdays_count() -> None:
+    assert trades_on(LAST + timedelta(days=1))  # New Year's Day, but nobody has told yet
+    assert not trades_on(date(2029, 1, 6))
+    assert not trades_on(date(2026, 12, 25))
+    assert trading_day_before(date(2029, 1, 8)) == date(2029, 1, 5)
+    assert trading_day_before(date(2026, 11, 27)) == date(2026, 11, 25)
 
 
 def test_session_is_in_utc_summer_and_winter() -> None:

@@ -51,4 +51,4 @@ def test_veterans_day_of_a_sunday_is_kept_on_monday_and_of_a_saturday_not_at_all
 
 def test_past_the_table_nobody_knows() -> None:
     with pytest.raises(CalendarError):
-        settlement_date(date(2027, 12, 31), is_share=False)
+        settlement_date(date(2028, 12, 29), is_share=False)

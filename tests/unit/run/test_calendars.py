@@ -27,7 +27,7 @@ def calendar(path: Path, *days: str, name: str = "CPI", until: str = "2027-03-31
 def test_shipped_calendars_reach_to_the_end_of_the_exchange_table(tmp_path: Path) -> None:
     found = load_calendar(tmp_path)
     assert set(found.days) == {"CPI", "FOMC", "NFP"}
-    assert set(found.known_until.values()) == {date(2027, 12, 31)}
+    assert set(found.known_until.values()) == {date(2028, 12, 31)}
     assert [str(dates.verified) for dates in shipped_dates()] == ["2026-08-11"] * 3
 
 

@@ -158,8 +158,8 @@ def test_warnings_of_specs_are_warnings(tmp_path: Path) -> None:
 def test_the_exchange_calendar_warns_before_it_ends_and_is_a_fault_after() -> None:
     assert levels(sessions_ahead(date(2026, 11, 2))) == {"exchange": Level.OK}
     assert levels(sessions_ahead(date(2026, 11, 24))) == {"exchange": Level.OK, "half day": Level.OK}
-    assert levels(sessions_ahead(date(2027, 11, 1)))["exchange"] is Level.WARNING
-    assert levels(sessions_ahead(date(2028, 1, 3))) == {"exchange": Level.FAULT}
+    assert levels(sessions_ahead(date(2028, 11, 1)))["exchange"] is Level.WARNING
+    assert levels(sessions_ahead(date(2029, 1, 3))) == {"exchange": Level.FAULT}
 
 
 def test_event_calendars_that_end_soon_are_warned_of() -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from engine.compile.series import DAY as DAY_LONG
 from engine.model.contract import Option, Right
+from engine.model.exchange_days import LAST_YEAR
 from engine.model.market import Board
-from engine.model.session import session_on
+from engine.model.session import session_before, session_on
 from engine.run.desk import load_desk
 from engine.run.trial.market import LEAST_VOLATILITY, Market
 from engine.run.trial.past import PastBars
@@ -22,11 +23,11 @@ DAY = date(2026, 11, 18)
 NOON = datetime(2026, 11, 18, 17, 0, tzinfo=UTC)
 
 
-def market(text: str) -> Market:
+def market(text: str, day: date = DAY) -> Market:
     test = f"  - {{name: a, market: {{{text}}}, expect: [{{exits: stop}}]}}"
     loaded = load_text(f"rulebot_test: 1\nspec: a.yaml\ntests:\n{test}", "a.test.yaml")
     assert loaded.tests is not None, loaded.diagnostics
-    session = session_on(DAY)
+    session = session_on(day)
     assert session is not None
     found = Market(loaded.tests.trials[0].market, session, Board())
     found.minute = found.minute_of(NOON)
@@ -64,6 +65,15 @@ def test_what_is_listed_can_be_given() -> None:
     assert given.expiries == (date(2026, 12, 31), date(2027, 1, 15), date(2027, 2, 19))
     (other,) = market("expiries: {spx: [2027-02-19]}").listings(plan)
     assert other.expiries == usual.expiries
+
+
+def test_at_the_end_of_the_calendar_what_is_listed_reaches_beyond_it() -> None:
+    plan = load_desk([str(shipped("specs") / "spy_put_seller.yaml")], {}, None).bots["spy_put_seller"].plan
+    last = session_before(date(LAST_YEAR + 1, 1, 1)).date
+    (listed,) = market("spy: 600", last).listings(plan)
+    assert listed.expiries[0] == last
+    assert (listed.expiries[-1] - last).days > 190
+    assert all(day.weekday() < 5 for day in listed.expiries)
 
 
 @pytest.mark.parametrize("window", [10, 20, 21])

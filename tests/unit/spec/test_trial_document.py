@@ -92,7 +92,7 @@ def test_a_test_is_read() -> None:
         (["  - {name: a, date: 2026-11-20, from: {open: {credit: 1, dte: 2}}, expect: [{exits: stop}]}"], ["RB280"]),
         (["  - {name: a, date: 2026-11-20, from: {open: {credit: 1, dte: 3}}, expect: [{exits: stop}]}"], []),
         (["  - {name: a, date: 2026-11-22, from: {open: {credit: 1, dte: 6}}, expect: [{exits: stop}]}"], ["RB280"]),
-        (["  - {name: a, date: 2027-11-19, from: {open: {credit: 1, dte: 50}}, expect: [{exits: stop}]}"], []),
+        (["  - {name: a, date: 2028-11-17, from: {open: {credit: 1, dte: 50}}, expect: [{exits: stop}]}"], []),
         (["  - {name: a, from: {open: {credit: 1, dte: 1000000000000}}, expect: [{exits: stop}]}"], ["RB156"]),
         (["  - {name: a, from: {open: {credit: 1, dte: -3}}, expect: [{exits: stop}]}"], ["RB156"]),
         (["  - {name: a, expect: [{at: open + 05m, exits: stop}]}"], ["RB152"]),
