@@ -16,6 +16,8 @@ DAY_TRADER_EQUITY = Decimal(25000)
 
 DAY_LOSS = "the day's loss"
 """What a refusal and a halt by a bot's `daily_loss` begin with."""
+ACCOUNT_LOSS = "the account's loss today"
+"""What those by the `daily_loss` of the account document begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ def account_loss_problem(today: Decimal, limit: Decimal | None) -> str:
     """Return why nothing more is entered after what all bots together have made today, dollars; "" if it may be."""
     if limit is None or today > -limit:
         return ""
-    return f"the account's loss today is {dollars(-today)}, its daily_loss is {dollars(limit)}"
+    return f"{ACCOUNT_LOSS} is {dollars(-today)}, its daily_loss is {dollars(limit)}"
 
 
 def day_loss_problem(today: Decimal, limit: Decimal | None) -> str:

@@ -56,8 +56,8 @@ REQUIRED: Mapping[str, str] = {
 
 LIMITS: Mapping[str, Callable[[AccountDocument], str]] = {
     "daily_loss": lambda d: (
-        f"no entry while all bots together have lost {_dollars(d.daily_loss)} since the session began, or while a "
-        "position that counts has no sound quote"
+        f"all bots halt for the day once they have lost {_dollars(d.daily_loss)} together since the session began; no "
+        "entry while a position that counts has no sound quote"
     ),
     "max_open": lambda d: f"at most {amounts.counted(d.max_open or 0, 'position')} open",
     "orders_per_minute": lambda d: f"at most {amounts.counted(d.orders_per_minute or 0, 'order')} sent within a minute",

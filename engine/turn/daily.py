@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.decide.bot_day import BotDay
-from engine.decide.limits import account_loss_problem, day_loss_problem
+from engine.decide.limits import ACCOUNT_LOSS, account_loss_problem, day_loss_problem
 from engine.decide.opportunity import at_hand, in_window
 from engine.evaluate.snapshot import LegView
 from engine.evaluate.strike_target import ExpectedMove
@@ -110,10 +110,15 @@ def _of_day(work: Work, session: Session) -> Facts:
 
 
 def fresh_day(work: Work, name: str, session: Session, *, week: int = 0) -> BotDay:
-    """Return the day of a bot that begins it: halted while others are since the broker has liquidated today."""
+    """Return the day of a bot that begins it: halted while others are for what is the whole account's."""
     days = [state.day for state in work.bots.values() if state.day.date == session.date]
-    halted = LIQUIDATES if any(day.halted == LIQUIDATES for day in days) else ""
+    halted = next((day.halted for day in days if is_of_account(day.halted)), "")
     return BotDay(bot=name, date=session.date, week=week, halted=halted)
+
+
+def is_of_account(halted: str) -> bool:
+    """Say whether a bot is halted for what is no doing of its own: all are."""
+    return halted == LIQUIDATES or halted.startswith(ACCOUNT_LOSS)
 
 
 def _opened_this_week(previous: BotState | None, session: Session) -> int:
@@ -226,13 +231,18 @@ def _halt_by(work: Work, bot: CompiledBot, true: Sequence[Reading]) -> None:
     halt(work, bot.plan.name, words, closing=closing if closing in exits else "")
 
 
-def stop_entering_at_loss(work: Work) -> None:
-    """Take back the entries at work when all bots together have lost what the account may lose in a session."""
-    limit = work.program.limits.daily_loss
-    if limit is None or not any(order.may_open for order in work.all_live_orders()):
+def halt_at_loss(work: Work) -> None:
+    """Halt all bots for the day when together they have lost what the account may lose in a session."""
+    limit, session = work.program.limits.daily_loss, work.state.session
+    if limit is None or not session.open <= work.at < session.close:
+        return
+    going = [name for name in work.program.bots if not work.bots[name].day.halted]
+    if not going and not any(order.may_open for order in work.all_live_orders()):
         return
     if reason := account_loss_problem(account_today(work), limit):
         cancel_entries(work, "", reason)
+        for name in going:
+            halt(work, name, reason)
 
 
 def _note_unvalued(work: Work, name: str) -> None:

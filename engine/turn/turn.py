@@ -185,7 +185,7 @@ def _retry(work: Work, position: Position) -> None:
 
 def _halt_and_enter(work: Work, bots: list[tuple[str, CompiledBot]], known: dict[str, str]) -> None:
     """Judge the halts of all these bots, then their entries. known: of those whose halts were judged in this turn."""
-    daily.stop_entering_at_loss(work)
+    daily.halt_at_loss(work)
     blocked = {name: known[name] if name in known else daily.step_halts(work, bot) for name, bot in bots}
     if work.state.is_stopping:
         return

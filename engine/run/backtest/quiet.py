@@ -9,6 +9,7 @@ data comes next it is passed by as well.
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from itertools import islice, takewhile
 from operator import attrgetter
 
@@ -19,12 +20,13 @@ from engine.model.contract import LOT
 from engine.model.order import Order
 from engine.model.position import Position
 from engine.record.record import Record
+from engine.run.arrays.may_hold import Mask
 from engine.run.backtest.held import HeldPosition, rules_of
 from engine.run.backtest.market import DayMarket
 from engine.run.backtest.waking import LOOKS_AGAIN, Agenda, Instant, only_looks_again, spells_of
 from engine.turn.asking import ASK_EVERY, ask_at
 from engine.turn.daily import OPENING_MINUTES, held_since, is_mark_due, is_snapshot_due, next_mark
-from engine.turn.profit import bot_today
+from engine.turn.profit import account_today, bot_today
 from engine.turn.program import CompiledBot, Program
 from engine.turn.state import Standing, State, Structure, exits_of
 from engine.turn.watching import may_enter
@@ -203,11 +205,21 @@ class Quiet:
             bot = self._program.bots.get(name)
             limit = None if bot is None or work.bots[name].day.halted else bot.plan.risk.daily_loss
             if limit is not None:
-                value = np.sum([each.value for each in held if each.position.bot == name], axis=0)
-                least = value[first - 1] - float(bot_today(work, name) + limit) + CENTS
-                stirs |= ~(value[first:] > least)
+                own = [each for each in held if each.position.bot == name]
+                stirs |= _may_have_lost(own, first, bot_today(work, name) + limit)
+        limit = self._program.limits.daily_loss
+        if limit is not None and not all(work.bots[name].day.halted for name in self._program.bots):
+            stirs |= _may_have_lost(held, first, account_today(work) + limit)
         found = np.flatnonzero(stirs)
         return first + (int(found[0]) if len(found) else len(stirs))
+
+
+def _may_have_lost(held: Sequence[HeldPosition], first: int, left: Decimal) -> Mask:
+    """Return the instants from `first` on at which these may have lost the dollars `left` at the one before."""
+    value = np.sum([each.value for each in held], axis=0)
+    least = value[first - 1] - float(left) + CENTS
+    found: Mask = ~(value[first:] > least)
+    return found
 
 
 def _resting_of(state: State, position: Position) -> tuple[Order, ...]:

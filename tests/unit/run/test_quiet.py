@@ -1,5 +1,6 @@
 """Instants that pass by while something is held: everything on record is what turns at each of them record."""
 
+from dataclasses import replace
 from datetime import datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +21,7 @@ from engine.run.backtest.walk import Walk
 from engine.run.calendars import shipped_dates
 from engine.run.desk import load_desk
 from engine.turn.judging import rounded
+from engine.turn.program import AccountLimits
 
 LOOKS_ONCE = """rulebot: 1
 name: plain
@@ -182,6 +184,22 @@ def test_the_broker_is_asked_at_the_same_times_where_nothing_is_held_or_looked_f
     assert {at: when for at, when in asked[False].items() if at in asked[True] and at > since} == {
         at: when for at, when in asked[True].items() if at > since
     }
+
+
+@pytest.mark.parametrize("limit", [40, 150, 600, 100_000])
+def test_the_instant_at_which_all_bots_together_have_lost_enough_is_not_passed_by(tmp_path: Path, limit: int) -> None:
+    """Each alone loses less; the third would enter later."""
+    exits = '[{target: {profit: 900%}}, {time: "15:30"}]'
+    files = []
+    for name, at in (("one", "10:00"), ("two", "10:20"), ("three", "15:00")):
+        files.append(tmp_path / f"{name}.yaml")
+        files[-1].write_text(BOUGHT.format(name=name, at=at, exits=exits), encoding="utf-8")
+    limits = AccountLimits(daily_loss=Decimal(limit))
+    program = replace(load_desk([str(file) for file in files], {}, None).program("t", {}, 90), limits=limits)
+    told, every = both(program, PastDays(strikes=30), 3, "mid")
+    assert not difference(told, every)
+    halted = {record.bot for record in every if record.kind is Kind.DECISION and record.data["what"] == "halt"}
+    assert halted == ({"one", "two", "three"} if limit < 1000 else set())
 
 
 def test_an_exit_that_could_not_be_judged_is_no_more_waited_for_once_its_position_is_closed(

@@ -260,6 +260,50 @@ def test_an_entry_at_work_is_taken_back_when_another_bot_has_lost_what_the_accou
     assert desk.last.message.startswith("the account's loss today is $1")
 
 
+def test_what_the_account_may_lose_in_a_day_ends_the_day_of_all_bots_also_if_it_is_gained_again() -> None:
+    later = text_of("later", legs=CALLS, entry='{at: "10:05"}')
+    desk = Desk((text_of(exits='\n  - time: "15:45"\n'), later), limits=AccountLimits(daily_loss=Decimal(100)))
+    desk.opened()
+    short, long = (leg.option for leg in desk.position.legs)
+    quotes = [
+        (option, desk.board.bid[desk.board.rows[option]], desk.board.ask[desk.board.rows[option]])
+        for option in (short, long)
+    ]
+    desk.quote(short, 3.65, 3.75, -0.2)
+    desk.quote(long, 1.55, 1.65, -0.07)
+    desk.tick(1)
+    halts = desk.said(Kind.DECISION, "halt")
+    assert {record.bot for record in halts} == {"spread", "later"}
+    assert all(str(record.data["reason"]).startswith("the account's loss today is $1") for record in halts)
+    for option, bid, ask in quotes:
+        desk.quote(option, bid, ask)
+    desk.until("10:07")
+    assert desk.last.bot == "spread"
+    assert len(desk.said(Kind.DECISION, "halt")) == 2
+    assert desk.position.state == "open"
+
+
+@pytest.mark.parametrize("is_resumed", [False, True])
+def test_a_bot_that_is_added_after_the_account_has_lost_its_limit_enters_as_little_as_others(is_resumed: bool) -> None:
+    texts = (text_of(exits='\n  - time: "15:45"\n'), text_of("later", legs=CALLS, entry='{at: "10:05"}'))
+    limits = AccountLimits(daily_loss=Decimal(100))
+    desk = Desk(texts[:1], limits=limits)
+    desk.opened()
+    short, long = (leg.option for leg in desk.position.legs)
+    desk.quote(short, 3.65, 3.75, -0.2)
+    desk.quote(long, 1.55, 1.65, -0.07)
+    desk.tick(1)
+    desk.quote(short, 1.65, 1.75, -0.2)
+    desk.tick(1)
+    if is_resumed:
+        desk.ask(Request.RESUME)
+    desk.program = Desk(texts, limits=limits).program
+    desk.start_again()
+    desk.link()
+    desk.until("10:07", step=5)
+    assert desk.last.bot == ("later" if is_resumed else "spread")
+
+
 def test_an_account_that_lost_its_limit_in_a_pause_gets_no_further_try() -> None:
     patient = "{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 30s, then: cancel}"
     later = text_of("later", entry='{at: "10:05"}', order=patient, legs=CALLS)
@@ -274,7 +318,8 @@ def test_an_account_that_lost_its_limit_in_a_pause_gets_no_further_try() -> None
         desk.tick(10)
     assert desk.last.ref == first.ref
     assert desk.position.exit_reason == "unfilled"
-    assert desk.said(Kind.DECISION, "unfilled")[-1].data["reason"].startswith("the account's loss today is $375.00")
+    reason = str(desk.said(Kind.DECISION, "unfilled")[-1].data["reason"])
+    assert reason.startswith("halted: the account's loss today is $375.00")
 
 
 def test_a_daily_loss_in_units_of_what_one_trade_may_lose() -> None:
