@@ -1,8 +1,9 @@
 """Where an exit is not simply tried again: closing orders that come to nothing, and prices that look wrong.
 
 An exit that somebody cancels, or whose fills the exchange takes back, is sent again; after the third time in a session
-it is no longer a mishap, and sending on would fight a person or deal for ever: nothing more is sent for the position
-until `rulebot resume`. A refusal is answered by longer and longer waits, never by giving up. Where nothing is quoted no
+it is no longer a mishap, and sending on would fight a person or deal for ever: nothing more is sent to close the
+position until `rulebot resume`, and its protective stops rest. A refusal, or a cancel for a reason of the broker's own,
+is answered by longer and longer waits, never by giving up. Where nothing is quoted no
 limit can be laid: a ladder that ends at market goes there once its tries would have been over, any other one waits.
 """
 
@@ -20,7 +21,7 @@ from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Then
 from engine.turn.judging import wake
 from engine.turn.resting import cancel
-from engine.turn.turned_away import is_turned_away
+from engine.turn.turned_away import is_ended_by_broker, is_turned_away
 from engine.turn.work import Work
 
 SETBACKS = 3
@@ -37,6 +38,12 @@ NO_PRICE = "no price"
 def is_stopped(position: Position) -> bool:
     """Say whether nothing is sent for a position until a person says so."""
     return position.setbacks >= SETBACKS
+
+
+def is_held_back(position: Position) -> bool:
+    """Say whether it is for such setbacks alone that nothing is sent to close a position: what it holds is known."""
+    begins = (EXIT_NOT_BY_US, BUSTED)
+    return is_stopped(position) and any(position.on_hold.startswith(f"{what}, the ") for what in begins)
 
 
 def note_setback(work: Work, position: Position, what: str) -> Position:
@@ -59,11 +66,12 @@ def take_setback_back(work: Work, position: Position, what: str) -> None:
 
 
 def stop(work: Work, position: Position, why: str) -> Position:
-    """Send nothing more for a position, and take back what works for it, until a person says so."""
+    """Send nothing more to close a position, and take back what works for it but stops, until a person says so."""
     text = f"{why}: nothing is sent for {position.id} any more until 'rulebot resume'"
     work.alarm(position.bot, f"{text}. A person must look", position.id)
     for order in work.live_orders(position.id):
-        cancel(work, order, "its position is on hold")
+        if order.purpose is not Purpose.PROTECT:
+            cancel(work, order, "its position is on hold")
     return work.put_position(replace(work.positions[position.id], on_hold=text, setbacks=SETBACKS))
 
 
@@ -104,7 +112,7 @@ def retry_after(work: Work, position: Position) -> timedelta:
     """Return how long to wait after a refusal: by how many closing orders were refused on end."""
     count = 0
     for order in reversed(work.orders_of(position.id)):
-        is_refused = order.status is OrderStatus.REFUSED or is_turned_away(order)
+        is_refused = order.status is OrderStatus.REFUSED or is_turned_away(order) or is_ended_by_broker(order)
         if order.purpose not in (Purpose.EXIT, Purpose.UNWIND) or not is_refused:
             break
         count += 1

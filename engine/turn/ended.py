@@ -28,7 +28,14 @@ from engine.turn.resting import (
     take_back,
 )
 from engine.turn.rolling import Found
-from engine.turn.turned_away import broker_words, is_lost_again, is_turned_away, lost_on_end, taken_back_for
+from engine.turn.turned_away import (
+    broker_words,
+    is_ended_by_broker,
+    is_lost_again,
+    is_turned_away,
+    lost_on_end,
+    taken_back_for,
+)
 from engine.turn.work import Work
 
 TOLD_LOST = 2
@@ -172,14 +179,17 @@ def _closing_ended(work: Work, position: Position, order: Order, *, asked: bool)
         position = work.put_position(replace(position, retry_at=work.at + retry_after(work, position)))
     elif order.status is OrderStatus.CANCELLED and not asked:
         text = "a closing order was cancelled, and not by us: it is sent again"
+        if is_by_broker := is_ended_by_broker(order):
+            text = "the broker cancelled a closing order: it is sent again"
         if work.at >= work.state.session.close:  # all orders of the day end there
             text = "a closing order was at work up to the close: it is sent again at the next open"
             if has_expired(work, position):
                 text = "a closing order was at work up to the close: what it was to close has expired"
         words = broker_words(order)
         work.alarm(position.bot, f"{text} ({words})" if words else text, position.id)
-        position = work.put_position(replace(position, retry_at=work.at + FIRST_RETRY))
-        if is_trading(work):  # at the close all orders of the day are
+        wait = retry_after(work, position) if is_by_broker else FIRST_RETRY
+        position = work.put_position(replace(position, retry_at=work.at + wait))
+        if is_trading(work) and not is_by_broker:  # at the close all orders of the day are
             position = note_setback(work, position, "a closing order was cancelled, and not by us")
     elif order.status is OrderStatus.FILLED:
         position = work.put_position(replace(position, attempts=0))

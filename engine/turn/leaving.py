@@ -50,6 +50,7 @@ from engine.turn.protecting import (
     place_protection,
     watched_stop_hit,
 )
+from engine.turn.refusing import halted
 from engine.turn.resting import cancel, has_expired, resting_orders
 from engine.turn.rolling import Found, begin_to_look, end_looking, note_nothing, seek, send_roll
 from engine.turn.state import Reading, exits_of
@@ -365,14 +366,14 @@ def _closes_too_much(work: Work, position: Position, order: Order) -> bool:
 
 
 def protect_the_rest(work: Work, position: Position) -> None:
-    """Keep stops on the short legs that an exit leaves open: it may have begun before they had any.
+    """Keep stops on the short legs that an exit leaves open, or cannot close: it may have begun before they had any.
 
     What its order may still close, though it is being taken back, gets none beside it.
     """
     bot = work.governing(position)
     if position.state != "exiting":
         return
-    closing = {leg.name for leg, _ in legs_to_close(position, bot)}
+    closing = set() if position.is_let_be else {leg.name for leg, _ in legs_to_close(position, bot)}
     at_work = (order for order in work.live_orders(position.id) if order.purpose in CLOSING)
     closing |= {leg.name for order in at_work for leg in order.legs_of(position.id)}
     place_protection(work, position, closing)
@@ -435,6 +436,9 @@ def _send_closing(work: Work, position: Position) -> None:
     ladder = exit_ladder(bot, position.exit_reason)
     attempt = position.attempts + 1
     at_market = ladder.start is Start.MARKET or (ladder.then is Then.MARKET and attempt > ladder.tries)
+    if at_market and (symbols := halted(work, (leg.option.symbol for leg in legs))):
+        _wait_for_trading(work, position, symbols)
+        return
     parts = parts_of(legs, legs[0].side)
     quote = net_quote(parts, work.state.board, work.now, closing=True)
     net = None if at_market else rung(ladder, quote, parts, attempt)
@@ -443,6 +447,9 @@ def _send_closing(work: Work, position: Position) -> None:
         work.alarm_of_price(position.bot, text, position.id)
         if not has_waited_for_price(work, position, ladder, attempt):
             wake(work, position.bot, RECHECK)  # a quote that comes has it judged at once
+            return
+        if symbols := halted(work, (leg.option.symbol for leg in legs)):
+            _wait_for_trading(work, position, symbols)
             return
         at_market, attempt = True, ladder.tries + 1
     price_is_there(work, position)
@@ -464,6 +471,18 @@ def _send_closing(work: Work, position: Position) -> None:
     exit_mid = position.exit_mid if position.exit_mid is not None else _of_structure(position, legs, mid)
     work.put_position(replace(position, attempts=attempt, retry_at=None, exit_mid=exit_mid))
     work.send(order)
+
+
+def _wait_for_trading(work: Work, position: Position, symbols: tuple[str, ...]) -> None:
+    """Send no market order into a halt: it would be dealt at whatever price trading begins with.
+
+    Then the ladder begins anew, with its limits, and waits for a price as long as it does at first.
+    """
+    text = f"trading in {', '.join(symbols)} is halted: no market order is sent, '{position.exit_reason}' waits"
+    work.alarm(position.bot, text, position.id)
+    work.put_position(replace(position, attempts=0))
+    price_is_there(work, position)
+    wake(work, position.bot, RECHECK)
 
 
 def _of_structure(position: Position, legs: tuple[OrderLeg, ...], mid: Decimal | None) -> Decimal | None:

@@ -1,7 +1,8 @@
 """What the broker has or does that nobody asked for: other terms, a second order, more contracts, a worse price.
 
 A person is told, and the bot enters nothing more today. An entry with other terms is taken back, since its worst case
-was checked as it was sent; an exit is left as it is unless it would close more than was meant. What a position holds is
+was checked as it was sent; an exit is left as it is unless it would close more than was meant: then the next one is
+sent, and after that a person must look. What a position holds is
 always what has filled (faults.md rows 11, 50 and 51).
 """
 
@@ -15,14 +16,17 @@ from engine.model.order import Order, OrderType, Purpose
 from engine.model.position import Position
 from engine.model.values import replace
 from engine.order.draft import net_price
+from engine.turn.caution import stop
 from engine.turn.entered import stop_for_today
 from engine.turn.resting import REARM_LIMIT, RESTING, cancel, cancel_entries, take_back
+from engine.turn.turned_away import taken_back_for
 from engine.turn.work import Work
 
 AGAIN_AFTER = timedelta(minutes=1)
 """How long after an exit with more contracts than were meant was taken back the next one is sent."""
 
 _PRESETS = "look at the presets of TWS"
+_TOO_MUCH = "it would close more than was meant"
 _WORKS = (BrokerStatus.PRE_SUBMITTED, BrokerStatus.SUBMITTED)
 
 
@@ -67,10 +71,24 @@ def check_terms(work: Work, order: Order, event: OrderReport, *, is_first: bool)
             work.put_position(replace(position, suspended=True, rearmed=REARM_LIMIT + 1))
             take_back(work, work.positions[position.id], "one of them would close more than was meant")
         else:
-            work.put_position(replace(position, retry_at=work.at + AGAIN_AFTER))
-            cancel(work, order, "it would close more than was meant")
+            _take_back_once(work, position, order)
     else:
         work.alarm(order.bot, f"{text}: it is left as it is", position.id)
+
+
+def _take_back_once(work: Work, position: Position, order: Order) -> None:
+    """Take an exit back that would close too much; the next one is sent, and of a second such nothing more.
+
+    One that fills before it is taken back leaves what nobody asked for.
+    """
+    taken_back = [each.ref for each in work.orders_of(position.id) if taken_back_for(each.message) == _TOO_MUCH]
+    if order.ref in taken_back:
+        return
+    cancel(work, order, _TOO_MUCH)
+    if taken_back:
+        stop(work, position, "the broker has made more of a closing order than was sent, for the second time")
+    else:
+        work.put_position(replace(position, retry_at=work.at + AGAIN_AFTER))
 
 
 def _is_of_presets(work: Work, order: Order, told: str) -> bool:

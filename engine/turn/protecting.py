@@ -20,6 +20,7 @@ from engine.model.position import Position, PositionLeg
 from engine.model.quotes import NO_BID, quote_problem
 from engine.model.values import replace
 from engine.order.draft import closing_legs, draft
+from engine.turn.caution import is_held_back
 from engine.turn.judging import REREAD, counted, wake
 from engine.turn.opening import ticket
 from engine.turn.resting import REARM_LIMIT, has_expired, has_run_out, is_restarting, option_has_expired
@@ -47,14 +48,15 @@ def place_protection(work: Work, position: Position, closing: Collection[str] = 
     """Put a stop on every short leg that is to have one and has none; those that are there fit what is held.
 
     closing: names of legs that are left out, since an exit closes them. Of a position that is let be, or of which the
-    account holds less than our books, stops are only made smaller.
+    account holds less than our books, stops are only made smaller; one that is held back since its closing orders come
+    to nothing keeps them, and gets those that the exit took back.
     """
     plan = work.governing(position).plan.risk.protect
     if plan is None or position.state not in ("open", "exiting") or position.suspended:
         return
     if not work.state.is_linked or position.rearmed > REARM_LIMIT or has_expired(work, position):
         return
-    is_let_be = position.is_let_be or work.is_doubted(position)
+    is_let_be = (position.is_let_be and not is_held_back(position)) or work.is_doubted(position)
     is_exiting = position.state == "exiting"  # then it is the closing order that waits, of other legs
     if not is_exiting and position.retry_at is not None and work.at < position.retry_at:
         return

@@ -11,6 +11,8 @@ from engine.model.order import WANTED_BACK_FOR, Order, OrderStatus
 from engine.turn.message_codes import INFORMATION, NOT_CANCELLED
 
 INACTIVE = "it was inactive"
+_BECAUSE = "reason:"
+_BY_PEOPLE = ("trader", "user")
 
 
 def answered(message: str, words: str) -> str:
@@ -33,6 +35,17 @@ def last_words(message: str) -> str:
 def broker_words(order: Order) -> str:
     """Return the broker's message on an order, with its code; "" when the last words on it are our own."""
     return order.message if order.message.partition(" ")[0].isdigit() else ""
+
+
+def is_ended_by_broker(order: Order) -> bool:
+    """Say whether the broker cancelled an order that had filled nothing, and gave a reason that is no person's.
+
+    What somebody cancels in TWS comes with the same code and no reason, or one that names the trader.
+    """
+    _, is_told, reason = broker_words(order).partition(_BECAUSE)
+    reason = last_words(reason).strip().casefold()
+    is_own = bool(is_told and reason) and not any(word in reason for word in _BY_PEOPLE)
+    return order.status is OrderStatus.CANCELLED and not order.has_fills and is_own
 
 
 def is_turned_away(order: Order) -> bool:

@@ -6,11 +6,11 @@ from decimal import Decimal
 from math import nan
 
 import pytest
-from hand_desk import Desk, call, put, text_of
+from hand_desk import CONDOR, Desk, call, put, text_of
 
 from engine.compile.build import build_plan
 from engine.model.event import BrokerStatus, ClocksApart, ExecutionReport, Request
-from engine.model.order import Order, OrderStatus
+from engine.model.order import Order, OrderStatus, Purpose
 from engine.record.record import Kind
 from engine.spec.load import load_text
 from engine.turn.program import AccountLimits
@@ -77,6 +77,105 @@ def test_an_exit_that_somebody_cancels_again_and_again_is_not_fought() -> None:
     assert len(desk.submitted) == sent == 4
 
 
+def test_an_exit_that_the_broker_cancels_for_a_reason_of_its_own_is_sent_again_and_not_given_up() -> None:
+    """After the third one nothing was sent any more, as if a person had cancelled them."""
+    desk = exiting()
+    for number in range(1, 6):
+        desk.ack(desk.last)
+        desk.cancelled(desk.last)
+        desk.message(desk.last, 202, "Order Canceled - reason:Order has expired")
+        desk.tick(1)
+        desk.settle(10 * 2 ** (number - 1) + 1)
+        assert len(desk.submitted) == 2 + number
+    assert not desk.position.on_hold
+    assert any("refused 3 closing orders" in text for text in desk.alarms)
+    desk.fill(desk.last)
+    assert desk.position.state == "closed"
+
+
+def test_a_position_that_is_held_back_gets_its_stops_back_until_a_person_says_so() -> None:
+    """Its exit had taken them back, and nothing was at the broker any more."""
+    desk = Desk((text_of(risk="{max_loss_per_trade: $2000, protect: {cost: 4x credit}}"),))
+    desk.opened()
+    desk.tick(1)
+    (stop,) = (order for order in desk.live if order.purpose is Purpose.PROTECT)
+    desk.ack(stop)
+    desk.until("15:45")
+    desk.cancelled(stop)
+    desk.tick(1)
+    for _ in range(3):
+        desk.ack(desk.last)
+        desk.cancelled(desk.last)
+        desk.tick(1)
+        desk.tick(10)
+    assert "the 3rd time today" in desk.position.on_hold
+    (again,) = desk.live
+    assert (again.purpose, again.legs) == (Purpose.PROTECT, stop.legs)
+    desk.ack(again)
+    desk.ask(Request.RESUME)
+    desk.tick(1)
+    desk.cancelled(again)
+    desk.tick(1)
+    assert [order.purpose for order in desk.live] == [Purpose.EXIT]
+
+
+def test_an_exit_of_one_side_that_is_held_back_leaves_the_stop_of_the_other_alone() -> None:
+    exits = '\n  - name: side\n    time: "15:30"\n    close: put_side\n  - time: "15:55"\n'
+    risk = "{max_loss_per_trade: $2000, protect: {cost: 4x credit, of: each_short}}"
+    desk = Desk((text_of(legs=CONDOR, risk=risk, exits=exits),))
+    desk.opened()
+    desk.tick(1)
+    stops = {order.legs[0].name: order for order in desk.live if order.purpose is Purpose.PROTECT}
+    for order in stops.values():
+        desk.ack(order)
+    desk.until("15:30")
+    desk.cancelled(stops["short_put"])
+    desk.tick(1)
+    for _ in range(3):
+        desk.ack(desk.last)
+        desk.cancelled(desk.last)
+        desk.tick(1)
+        desk.tick(10)
+    assert "the 3rd time today" in desk.position.on_hold
+    assert stops["short_call"].ref not in {order.ref for order in desk.cancels}
+    assert sorted(order.legs[0].name for order in desk.live) == ["short_call", "short_put"]
+
+
+def test_no_market_order_is_sent_into_a_halt() -> None:
+    """faults.md row 66: it is dealt at whatever price trading begins with."""
+    desk = Desk()
+    desk.opened()
+    rows = {desk.board.rows[leg.option] for leg in desk.position.legs}
+    desk.board.halted |= rows
+    sent = len(desk.submitted)
+    desk.until("15:47", step=10)
+    assert desk.position.state == "exiting"
+    assert len(desk.submitted) == sent
+    assert "trading in SPX is halted: no market order is sent, 'time' waits" in desk.alarms
+    desk.board.halted.clear()
+    desk.tick(15)
+    assert desk.is_market(desk.last)
+
+
+def test_a_ladder_that_would_have_ended_at_market_in_a_halt_begins_anew_after_it() -> None:
+    order = "{start: mid, step: 0.05, wait: 10s, tries: 3, then: market}"
+    desk = Desk((text_of(exits=f'\n  - time: "15:45"\n    order: {order}\n'),))
+    desk.opened()
+    options = [leg.option for leg in desk.position.legs]
+    desk.board.halted |= {desk.board.rows[option] for option in options}
+    desk.until("15:44", step=60)
+    desk.blind(*options)
+    sent = len(desk.submitted)
+    desk.until("15:50", step=10)
+    assert len(desk.submitted) == sent
+    desk.board.halted.clear()
+    for option in options:
+        desk.quote(option, 1.00, 1.10)
+    desk.tick(1)
+    assert len(desk.submitted) == sent + 1
+    assert not desk.is_market(desk.last)
+
+
 def test_an_exit_that_is_refused_as_cancelled_is_sent_again_and_not_given_up() -> None:
     """The third time it was put on hold, as if somebody had cancelled it: nobody closed the position any more."""
     desk = exiting()
@@ -110,10 +209,11 @@ def test_a_worked_exit_that_is_called_cancelled_and_then_refused_is_not_counted_
     [
         (201, "Order rejected - reason:", "the broker refused a closing order: 201"),
         (202, "Order Canceled - reason:", "cancelled, and not by us"),
+        (202, "Order Canceled - reason:Cancelled by Trader", "cancelled, and not by us"),
         (
             202,
             "Order Canceled - reason:No market",
-            "not by us: it is sent again (202 Order Canceled - reason:No market)",
+            "the broker cancelled a closing order: it is sent again (202 Order Canceled - reason:No market)",
         ),
     ],
 )
@@ -129,7 +229,7 @@ def test_what_comes_within_a_second_of_the_end_of_a_worked_exit_is_told_in_one_a
     desk.tick(1)
     assert len(desk.alarms) == 1
     assert said in desk.alarms[0]
-    assert desk.position.setbacks == (code == 202)
+    assert desk.position.setbacks == ("not by us" in said)
 
 
 def worked_and_cancelled(desk: Desk, times: int) -> Order:

@@ -119,6 +119,25 @@ def test_51_a_resting_exit_that_would_close_too_much_is_taken_back_and_watched()
     assert desk.position.suspended
 
 
+def test_51_an_exit_of_which_the_broker_makes_more_again_is_not_sent_until_a_person_says_so() -> None:
+    """Presets enlarge each of them alike: at last one fills before it is taken back, and closes what nobody holds."""
+    desk = Desk()
+    desk.opened()
+    desk.until("15:45")
+    for number in (1, 2):
+        order = desk.last
+        for _ in range(2):  # as openOrder and orderStatus tell it
+            desk.send(echo(desk, order, quantity=Decimal(2)))
+        assert bool(desk.position.on_hold) is (number == 2)
+        desk.cancelled(order)
+        desk.tick(1)
+        desk.settle(61)
+    sent = len(desk.submitted)
+    assert "made more of a closing order than was sent, for the second time" in desk.position.on_hold
+    desk.until("15:58", step=30)
+    assert len(desk.submitted) == sent == 3
+
+
 def test_71_a_price_that_somebody_changed_at_the_broker_is_not_fought() -> None:
     desk = seller()
     for order in desk.live:
