@@ -40,6 +40,8 @@ class BotDay:
     on: what still fills is closed by it, too. window: which of the session's windows `tried`, `agains`, `last_end`
     and `decided` are of; before: entries sent in earlier ones. week: positions opened earlier in this week. members:
     with a universe each of its symbols has opportunities of its own, and keeps here what is of the present window.
+    window_from, window_to: when that window begins and ends, kept from its first use on: by these it is known again
+    once an edit of the text has given it another number, or moved it. None while nothing of it is used.
     """
 
     bot: str
@@ -58,6 +60,19 @@ class BotDay:
     before: int = 0
     week: int = 0
     members: tuple[MemberDay, ...] = ()
+    window_from: datetime | None = None
+    window_to: datetime | None = None
+
+    @property
+    def is_used(self) -> bool:
+        """True when something of the present window's opportunity is used up."""
+        return bool(self.tried or self.decided or self.members)
+
+    def overlaps(self, start: datetime, end: datetime) -> bool:
+        """Say whether the window that is used lies, in part, between these instants."""
+        if self.window_from is None or self.window_to is None:
+            return False
+        return self.window_from < end and start < self.window_to
 
     @property
     def tried(self) -> int:

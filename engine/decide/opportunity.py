@@ -64,18 +64,25 @@ def at_hand(found: Sequence[Span], now: datetime) -> int:
     return len(found) - 1
 
 
-def in_window(day: BotDay, number: int, tried: int = 0) -> BotDay:
+def in_window(day: BotDay, number: int, span: Span, tried: int = 0) -> BotDay:
     """Return the day with a fresh opportunity when another window than before is at hand.
 
-    tried: entries sent since that window began. Where there are some it is the window of before, which an edit of the
-    text has given another number, and what was used up of it stays so.
+    tried: entries sent since that window began. Where there are some, or the one that was used overlaps it, it is the
+    window of before, which an edit of the text has given another number or moved, and what was used up of it stays so.
     """
-    if day.window == number:
-        return day
-    if tried:
+    if tried or day.overlaps(*span):
         return replace(day, window=number, before=max(day.entries - max(day.tried, tried), 0))
     return replace(
-        day, window=number, before=day.entries, agains=0, decided="", last_end="", last_end_at=None, members=()
+        day,
+        window=number,
+        before=day.entries,
+        agains=0,
+        decided="",
+        last_end="",
+        last_end_at=None,
+        members=(),
+        window_from=None,
+        window_to=None,
     )
 
 

@@ -157,11 +157,12 @@ def day_at_hand(work: Work, bot: CompiledBot) -> BotDay:
     """Return the day of a bot in the window that is on or comes next."""
     name, found = bot.plan.name, bot.windows(work.state.session)
     day, number = work.bots[name].day, at_hand(found, work.at)
-    if day.window == number:
+    start, end = span = found[number]
+    if day.window == number and (day.window_from is None or (day.window_from, day.window_to) == span):
         return day
-    start = found[number][0]
     entries = (order for order in work.orders.values() if order.bot == name and order.purpose is Purpose.ENTRY)
-    return in_window(day, number, len({order.position for order in entries if order.prepared_at >= start}))
+    sent = {order.position for order in entries if start <= order.prepared_at < end}
+    return in_window(day, number, span, len(sent))
 
 
 def is_over(position: Position, session: Session) -> bool:

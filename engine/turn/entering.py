@@ -86,7 +86,7 @@ def enter_window(work: Work, bot: CompiledBot) -> int:
     """Begin a fresh opportunity when another window is at hand than at the last look; return which one is."""
     state = work.bots[bot.plan.name]
     day = day_at_hand(work, bot)
-    if state.day.window == day.window:
+    if day is state.day or day == state.day:
         return day.window
     work.put_day(day)
     work.set_bot(bot.plan.name, replace(work.bots[bot.plan.name], grid_since=None))

@@ -247,7 +247,11 @@ class Work:
         return position
 
     def put_day(self, day: BotDay) -> None:
-        """Keep a new value of a bot's day."""
+        """Keep a new value of a bot's day, from the first use of a window on with when that begins and ends."""
+        if day.is_used and day.window_from is None and (bot := self.program.bots.get(day.bot)) is not None:
+            found = bot.windows(self.state.session)
+            if day.window < len(found):
+                day = replace(day, window_from=found[day.window][0], window_to=found[day.window][1])
         if day.bot in self.bots:
             self.set_bot(day.bot, replace(self.bots[day.bot], day=day))
             self.indexed = -1

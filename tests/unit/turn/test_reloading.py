@@ -125,6 +125,59 @@ def test_a_window_that_was_used_stays_so_when_one_before_it_comes_or_goes(
     assert len([order for order in desk.submitted[sent:] if order.purpose is Purpose.ENTRY]) == 1
 
 
+NEVER, ALWAYS = "[{vix: {above: 90}}]", "[{vix: {below: 90}}]"
+
+
+def once(window: str, when: str) -> str:
+    return text_of(entry=f"{{window: {window}, per_day: 3, max_open: 5, try: once, when: {when}}}")
+
+
+BOTH = '[{from: "10:00", to: "10:10"}, {from: "10:20", to: "12:00"}]'
+LATER_ONE = '{from: "10:20", to: "12:00"}'
+
+
+@pytest.mark.parametrize("take_over", [reloaded, restarted])
+@pytest.mark.parametrize(("was", "now"), [(BOTH, LATER_ONE), (LATER_ONE, BOTH), (BOTH, '{from: "10:05", to: "12:00"}')])
+def test_a_window_that_was_decided_once_stays_so_when_others_come_or_go_or_it_is_moved(
+    was: str, now: str, take_over: Callable[..., Desk | None]
+) -> None:
+    """An edit of another window had its bot enter where it had decided not to."""
+    desk = Desk((once(was, NEVER),))
+    desk.until("10:30", step=60)
+    desk = take_over(desk, once(now, ALWAYS)) or desk
+    desk.until("11:00", step=60)
+    assert not desk.submitted
+    assert desk.state.bots["spread"].day.decided.startswith("vix")
+
+
+@pytest.mark.parametrize("take_over", [reloaded, restarted])
+def test_a_window_that_is_moved_while_it_is_on_stays_used(take_over: Callable[..., Desk | None]) -> None:
+    """What was sent before its new beginning was forgotten, and it entered once more."""
+    desk = Desk((text_of(entry=f"{{window: {BOTH}, per_day: 5, max_open: 5}}"),))
+    desk.fill(desk.enter("10:00"))
+    desk.fill(desk.enter("10:20"))
+    desk.until("10:30", step=60)
+    moved = text_of(entry='{window: {from: "10:25", to: "12:00"}, per_day: 5, max_open: 5}')
+    desk = take_over(desk, moved) or desk
+    desk.until("11:00", step=60)
+    assert len([order for order in desk.submitted if order.purpose is Purpose.ENTRY]) == (
+        0 if take_over is restarted else 2
+    )
+
+
+@pytest.mark.parametrize("take_over", [reloaded, restarted])
+def test_a_window_that_has_nothing_of_the_used_one_is_a_new_one(take_over: Callable[..., Desk | None]) -> None:
+    """It counted as used, being the first of its text as the other had been, without a word."""
+    desk = Desk((text_of(entry='{window: {from: "10:00", to: "10:10"}, per_day: 3, max_open: 5}'),))
+    desk.fill(desk.enter("10:00"))
+    desk.until("10:30", step=60)
+    desk = take_over(desk, text_of(entry='{window: {from: "11:00", to: "12:00"}, per_day: 3, max_open: 5}')) or desk
+    desk.until("10:55", step=60)
+    sent = len([order for order in desk.submitted if order.purpose is Purpose.ENTRY])
+    desk.until("11:05", step=30)
+    assert len([order for order in desk.submitted if order.purpose is Purpose.ENTRY]) == sent + 1
+
+
 def test_a_changed_exit_is_for_new_positions_only() -> None:
     """Row 82: an open position keeps the text it was opened under."""
     desk = Desk((text_of(entry=LATER, exits='[{time: "14:00", order: market}]'),))
