@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from engine.run.desk import SpecText
     from engine.run.promotion.assess import Assessment, Evidence
     from engine.run.promotion.sessions import BotSession
+    from engine.spec.load import Loaded
     from engine.spec.nouns.account import AccountDocument
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -56,14 +57,18 @@ def promote(
     from engine.cli.validate import parse_settings
     from engine.run.promotion.assess import assess, promotion, read_evidence
     from engine.run.promotion.promotion import keep
-    from engine.run.settings import read_settings
+    from engine.run.settings import FILE_NAME, read_settings
+    from engine.spec.files import beside_specs
 
     path = run_store(store)
     evidence = read_evidence(path, simulated=sim)
     texts = _texts(bots, evidence, parse_settings(overrides), account)
-    document = _document(account, Path(texts[0].file))
+    files = [Path(text.file) for text in texts]
+    judge = _judge(account, files)
+    document = judge.account
+    assert document is not None
     assert document.live is not None
-    folder = Path(texts[0].file).parent.parent
+    folder = Path() if settings_file else beside_specs(files, FILE_NAME).parent
     kept_in = live_store or read_settings(settings_file, folder, data_folder()).live_store
     at = evidence.at if sim and evidence.at is not None else clock_of(ctx).now()
     found = [assess(evidence, text.name, text.digest, document, at) for text in texts]
@@ -75,6 +80,7 @@ def promote(
     else:
         for line in _lines(evidence, found, document, kept_in):
             say(line)
+        say(f" judged by {judge.source.file}")
     ctx.exit(0 if len(met) == len(found) else 1)
 
 
@@ -96,21 +102,22 @@ def _texts(
     return [found[name] for name in sorted(found)]
 
 
-def _document(named: Path | None, spec: Path) -> "AccountDocument":
+def _judge(named: Path | None, specs: "list[Path]") -> "Loaded":
+    """Return the account document that says what is demanded. Raises: MisuseError without one."""
     from engine.run.desk import account_beside
 
-    document = account_beside(named, spec)
-    if document is None:
+    found = account_beside(named, specs)
+    if found is None or found.account is None:
         raise MisuseError(
             "no account document was found: it says what a bot must show on paper",
             "name it with --account; docs/live.md has an example",
         )
-    if document.live is None:
+    if found.account.live is None:
         raise MisuseError(
-            "the account document has no 'live': it names the account with real money, and what is demanded before",
-            "docs/live.md has an example",
+            f"the account document {found.source.file} has no 'live'",
+            "it names the account with real money, and what is demanded before: docs/live.md has an example",
         )
-    return document
+    return found
 
 
 # ---------------------------------------------------------------- for eyes

@@ -156,8 +156,7 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
         show_problems(error.found, "text", err=True)
         raise click.exceptions.Exit(error.exit_code) from error
     check_overrides(desk, overrides)
-    folder = Path(desk.texts[0].file).parent.parent
-    settings = _settings(options, desk, folder)
+    settings = _settings(options, desk)
     if (store := _meant_store(options, settings)) is not None:
         from engine.run.overrides import with_kept
 
@@ -272,8 +271,9 @@ def _compares(options: Mapping[str, Any]) -> tuple[str, ...]:
     return (sys.executable, "-m", "engine.cli.main", "replay") if wanted and not options["no_tape"] else ()
 
 
-def _settings(options: Mapping[str, Any], desk: "Desk", folder: Path) -> "Settings":
-    from engine.run.settings import read_settings
+def _settings(options: Mapping[str, Any], desk: "Desk") -> "Settings":
+    from engine.run.settings import FILE_NAME, read_settings
+    from engine.spec.files import beside_specs
     from engine.store.latest import data_folder
 
     host, port = gateway_address(options["address"])
@@ -287,6 +287,7 @@ def _settings(options: Mapping[str, Any], desk: "Desk", folder: Path) -> "Settin
         "logs": options["logs"],
         "account": desk.account.account if desk.account is not None and options["paper"] else None,
     }
+    folder = Path() if options["settings"] else beside_specs(desk.files, FILE_NAME).parent
     return read_settings(options["settings"], folder, data_folder(), flags=flags)
 
 

@@ -200,6 +200,7 @@ def start_lines(desk: "Desk", run: "Run") -> list[str]:
         *framed(live_title(run), terminal_width()),
         f"rulebot {release()}   {where}   account {account}",
         _what_runs(desk, run),
+        *_limited(desk),
         f" store {shown_path(run.options.store)}",
         *resumed_lines(run),
         " Ctrl+C stops; the next start goes on from the store"
@@ -214,6 +215,14 @@ def _what_runs(desk: "Desk", run: "Run") -> str:
         return f" {counted(len(desk.bots), 'bot')}: {', '.join(sorted(desk.bots))}"
     watches = run.options.settings.get("exits_only")
     return " nothing is entered, the exits of what is open are watched" if watches else " what is open is closed"
+
+
+def _limited(desk: "Desk") -> list[str]:
+    """Return where the limits over all bots come from: one that is not found is not to be found out by a loss."""
+    if not desk.bots:
+        return []
+    found = desk.account_file
+    return [f" limits over all bots: {found}" if found else " no account document: no limits over all bots"]
 
 
 def is_observing(run: "Run") -> bool:

@@ -129,7 +129,8 @@ def _by_period(path: Place, bot: str | None, span: str, account: Path | None, fo
     from engine.run.desk import account_beside
     from engine.run.periods import periods
 
-    document = None if account is None else account_beside(account, account)
+    loaded = None if account is None else account_beside(account, ())
+    document = None if loaded is None else loaded.account
     if document is not None and document.live is None:
         raise MisuseError(f"{account} expects nothing: it has no `live`", "see examples/account.yaml")
     with StoreReader(path) as reader:

@@ -1,6 +1,6 @@
 """From spec files to the program that runs: everything is validated and compiled before anything connects."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +11,7 @@ from engine.model.errors import MisuseError, SpecError, StoreError
 from engine.model.pool import Pool
 from engine.model.values import dataclass
 from engine.spec.diagnostic import Diagnostic, in_file_order, not_accepted, render
-from engine.spec.files import find_files
+from engine.spec.files import beside_specs, find_files
 from engine.spec.load import Loaded, load_document, load_text
 from engine.spec.nouns.account import AccountDocument
 from engine.spec.nouns.condition import Condition
@@ -39,6 +39,10 @@ class SpecText:
     overrides: Mapping[str, str]
 
 
+ACCOUNT_FILE = "account.yaml"
+"""The account document's name where it lies beside the folders of the specs and is not named."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """What a desk was read from, so that it can be read again: the paths as they were given, seen from `folder`."""
@@ -54,7 +58,7 @@ class Desk:
     """All bots of a run, compiled, with the texts they came from and the account document if there is one.
 
     sources: None for a desk that was not read from files. kept: what operators have set, by `BOT.NAME`, also for bots
-    and parameters that are not here. account_text: that of the account document, "" without one.
+    and parameters that are not here. account_text, account_file: of the account document, "" without one.
     """
 
     bots: Mapping[str, CompiledBot]
@@ -64,11 +68,17 @@ class Desk:
     sources: Sources | None = None
     kept: Mapping[str, str] = field(default_factory=dict)
     account_text: str = ""
+    account_file: str = ""
 
     @property
     def digests(self) -> Mapping[str, str]:
         """The digest of each bot's text."""
         return {text.name: text.digest for text in self.texts}
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of the bots' texts."""
+        return tuple(Path(text.file) for text in self.texts)
 
     @property
     def require(self) -> tuple[Condition, ...]:
@@ -121,7 +131,7 @@ def load_desk(
 ) -> Desk:
     """Read and compile every bot under `paths`, and the account document.
 
-    The account document is `account_file`, else `account.yaml` beside the folder of the first spec, if it is there.
+    The account document is `account_file`, else `account.yaml` beside the folders of the specs, if it is there.
     kept: what operators have set, by `BOT.NAME`, wherever `overrides` say nothing.
     Raises: SpecError with every problem; MisuseError when nothing is to be run, or an override fits no bot.
     """
@@ -131,17 +141,17 @@ def load_desk(
         raise MisuseError("no spec was named", "name files or folders, such as specs/*.yaml")
     kept = dict(kept or {})
     loaded = [_load(Path(file), overrides, kept) for file in files]
-    found = [each for each in loaded if each.spec is not None]
+    of_bots = [each for each in loaded if each.spec is not None]
     _refuse_problems(loaded)
-    if not found:
+    if not of_bots:
         raise MisuseError("none of these files is a bot", "a bot's document has the key 'rulebot: 1'")
-    _refuse_same_names(found)
-    account = _account(loaded, account_file, Path(files[0]))
+    _refuse_same_names(of_bots)
+    account = _account(loaded, account_file, files)
     bots: dict[str, CompiledBot] = {}
     pool = Pool()
     texts: list[SpecText] = []
     warnings: list[Diagnostic] = []
-    for each in found:
+    for each in of_bots:
         assert each.spec is not None
         plan, problems = build_plan(each.spec, each.source)
         warnings += not_accepted((*each.diagnostics, *problems), each.spec.accept)
@@ -151,8 +161,11 @@ def load_desk(
         bots[plan.name] = compile_bot(plan, pool)
         texts.append(_text(plan, each, used))
     sources = Sources(paths, dict(overrides), account_file, Path.cwd())
-    limits, said = (None, "") if account is None else (account.account, account.source.text)
-    return Desk(bots, tuple(texts), limits, tuple(warnings), sources, kept, account_text=said)
+    found = Desk(bots, tuple(texts), None, tuple(warnings), sources, kept)
+    if account is None:
+        return found
+    said = account.source
+    return replace(found, account=account.account, account_text=said.text, account_file=said.file)
 
 
 def _text(plan: Plan, loaded: Loaded, used: Mapping[str, str]) -> SpecText:
@@ -228,29 +241,24 @@ def account_of(text: str) -> AccountDocument | None:
     return found
 
 
-def _account(loaded: list[Loaded], named: Path | None, first: Path) -> Loaded | None:
+def _account(loaded: list[Loaded], named: Path | None, specs: Sequence[Path]) -> Loaded | None:
     found = [each for each in loaded if each.account is not None]
     if named is not None or not found:
-        return _beside(named, first)
+        return account_beside(named, specs)
     if len(found) > 1:
         raise SpecError("two account documents were named; one account is traded at a time")
     return found[0]
 
 
-def account_beside(named: Path | None, spec: Path) -> AccountDocument | None:
-    """Return the account document that is named, else the one beside the folder of a spec; None without one.
+def account_beside(named: Path | None, specs: Sequence[Path]) -> Loaded | None:
+    """Return the account document that is named, else the one beside the folders of specs; None without one.
 
-    Raises: SpecError with every problem.
+    Raises: SpecError with every problem, NoSuchFiles when two lie beside them.
     """
-    found = _beside(named, spec)
-    return None if found is None else found.account
-
-
-def _beside(named: Path | None, spec: Path) -> Loaded | None:
-    beside = spec.parent.parent / "account.yaml"
-    if named is None and not beside.is_file():
+    file = named or beside_specs(specs, ACCOUNT_FILE)
+    if named is None and not file.is_file():
         return None
-    document = _load(named or beside, {}, {})
+    document = _load(file, {}, {})
     _refuse_problems([document])
     if document.account is None:
         raise SpecError(f"{document.source.file} is no account document: it lacks the key 'rulebot_account: 1'")

@@ -34,6 +34,26 @@ def find_files(paths: Iterable[str | File], *, tests: bool = False) -> list[File
     return list(found)
 
 
+def beside_specs(specs: Iterable[str | File], name: str) -> File:
+    """Return the file of this name beside the folders that these specs are in; where none is, where it would be.
+
+    Seen from any folder it is the same one. Raises: NoSuchFiles when there are two.
+    """
+    places = list(dict.fromkeys(File(os.path.abspath(each)).parent.parent / name for each in specs))
+    there = [place for place in places if place.is_file()] or places[:1]
+    if len(there) > 1:
+        raise NoSuchFiles(
+            f"{there[0]} and {there[1]} both lie beside these specs", "name the one that counts, or run them apart"
+        )
+    return _shown(there[0])
+
+
+def _shown(file: File) -> File:
+    """Return a path as it is seen from here, where that is shorter."""
+    here = File.cwd()
+    return file.relative_to(here) if file.is_relative_to(here) else file
+
+
 def _under(path: str, tests: bool) -> list[File]:
     file = File(path)
     if not path:

@@ -139,7 +139,7 @@ def test_an_engine_that_was_killed_ran_until_its_last_record(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("account", "words"),
     [
-        (ACCOUNT.partition("live:")[0], "the account document has no 'live'"),
+        (ACCOUNT.partition("live:")[0], "account.yaml has no 'live'"),
         (ACCOUNT.replace("U1234567\n  req", "DU1234567\n  req"), "'account' takes an account with real money"),
     ],
 )

@@ -37,9 +37,9 @@ from engine.run.doctor.texts import found_desk, with_set
 from engine.run.looking.choosing import facts_of, look
 from engine.run.looking.neighbour import is_held
 from engine.run.looking.visit import FEW_LINES, Visit, into_the_day
-from engine.run.settings import Settings
+from engine.run.settings import FILE_NAME, Settings
 from engine.run.worlds import SimSettings, World, attached, simulated
-from engine.spec.files import find_files
+from engine.spec.files import beside_specs, find_files
 
 CLIENT_ID = 72
 """Which client looks: not the one that an engine trades as."""
@@ -112,7 +112,7 @@ async def _examined(wanted: Wanted, clock: Clock, desk: Desk, said: Iterable[Fin
 
 
 def _settings(wanted: Wanted, desk: Desk) -> tuple[Settings | None, list[Finding]]:
-    """Return the settings of a run of these specs: their file lies beside the folder of the first one."""
+    """Return the settings of a run of these specs: their file lies beside the folders that these are in."""
     flags = dict(wanted.flags)
     if desk.account is not None and not wanted.live and flags.get("account") is None:
         flags["account"] = desk.account.account
@@ -120,10 +120,8 @@ def _settings(wanted: Wanted, desk: Desk) -> tuple[Settings | None, list[Finding
 
 
 def _folder(wanted: Wanted, desk: Desk) -> Path:
-    if desk.texts:
-        return Path(desk.texts[0].file).parent.parent
-    files = find_files(wanted.specs)
-    return files[0].parent.parent if files else Path()
+    files = desk.files or find_files(wanted.specs)
+    return Path() if wanted.settings or not files else beside_specs(files, FILE_NAME).parent
 
 
 def _on_disk(wanted: Wanted, settings: Settings) -> list[Finding]:

@@ -1,10 +1,11 @@
 """What a journal says of the sessions of one world, gathered in one pass: who ran when, what was held and made."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.model.money import ZERO
@@ -63,7 +64,7 @@ class Paper:
     moment. in_shares: dollars by which that was better than their strikes, by position, None where nobody knows it.
     said: what stands against a bot in a session. alarms: how many were raised on a day, by bot, "" of none. outside:
     fills in the account that are not ours, by session. passed_over: sessions of other runs, by what they were.
-    last_texts: what each bot ran under last, in any run.
+    last_texts: what each bot ran under last, in any run, with the whole paths of their files.
     """
 
     texts: dict[str, SpecText] = field(default_factory=dict)
@@ -105,6 +106,7 @@ class _Reader:
     paper: Paper = field(default_factory=Paper)
     other: str = "no run"
     digests: Mapping[str, str] = field(default_factory=dict)
+    folder: Path = Path()
     session: Session | None = None
     up_since: datetime | None = None
     last_at: datetime | None = None
@@ -147,8 +149,9 @@ class _Reader:
             self._down(self.last_at)
         self.session, mode = None, mode_of(record)
         self.halting.clear()
-        texts = spec_texts(record.data["specs"])
-        self.paper.last_texts |= {text.name: text for text in texts}
+        sources = record.data.get("sources")
+        self.folder = Path(str(sources["folder"])) if isinstance(sources, dict) else Path()
+        self._note_last(spec_texts(record.data["specs"]))
         self.other = "" if mode == PAPER and is_simulated(record) is self.simulated else mode
         if mode == PAPER and self.other:
             self.other = "simulated" if is_simulated(record) else "real"
@@ -157,6 +160,9 @@ class _Reader:
             self.paper.accounts[str(record.data.get("account"))] = None
             self._texts(record)
 
+    def _note_last(self, texts: Iterable[SpecText]) -> None:
+        self.paper.last_texts |= {text.name: replace(text, file=str(self.folder / text.file)) for text in texts}
+
     def _texts(self, record: Record) -> None:
         """Take the texts that run from now on, at a start or within a run."""
         was_up = self.up_since is not None
@@ -164,7 +170,7 @@ class _Reader:
         self.up_since = record.at if was_up else None
         texts = spec_texts(record.data["specs"])
         self.paper.texts |= {text.digest: text for text in texts}
-        self.paper.last_texts |= {text.name: text for text in texts}
+        self._note_last(texts)
         self.digests = {text.name: text.digest for text in texts}
         for bot in self.digests:
             self._bar(bot, record.at)

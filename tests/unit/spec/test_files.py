@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.spec.files import NoSuchFiles, find_files
+from engine.spec.files import NoSuchFiles, beside_specs, find_files
 
 
 @pytest.fixture
@@ -78,3 +78,36 @@ def test_test_documents_are_left_out_of_folders_and_patterns_unless_asked_for(tm
         assert find_files([path]) == both[1:]
         assert find_files([path], tests=True) == both
     assert find_files(both[:1]) == both[:1]
+
+
+@pytest.mark.parametrize(
+    ("here", "specs"),
+    [
+        (".", ["specs/one.yaml"]),
+        ("specs", ["one.yaml"]),
+        ("specs/deep", ["../one.yaml"]),
+        (".", ["specs/deep/two.yaml", "specs/one.yaml"]),
+        (".", ["specs/one.yaml", "specs/deep/two.yaml"]),
+    ],
+)
+def test_what_lies_beside_specs_is_the_same_seen_from_any_folder_and_in_any_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: str, specs: list[str]
+) -> None:
+    """Seen from the folder of the specs, or with one of a folder below named first, it was not found."""
+    (tmp_path / "specs" / "deep").mkdir(parents=True)
+    for name in ("account.yaml", "specs/one.yaml", "specs/deep/two.yaml"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path / here)
+    assert beside_specs(specs, "account.yaml").resolve() == tmp_path / "account.yaml"
+    (tmp_path / "account.yaml").unlink()
+    assert not beside_specs(specs, "account.yaml").exists()
+
+
+def test_two_that_lie_beside_specs_are_misuse(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name / "specs").mkdir(parents=True)
+        (tmp_path / name / "account.yaml").touch()
+    specs = [tmp_path / name / "specs" / "bot.yaml" for name in ("one", "two")]
+    assert beside_specs(specs[:1], "account.yaml") == tmp_path / "one" / "account.yaml"
+    with pytest.raises(NoSuchFiles, match="both lie beside these specs"):
+        beside_specs(specs, "account.yaml")
