@@ -21,13 +21,13 @@ class Cut(Enum):
 
 
 class CuttingProxy:
-    """Passes on whatever goes to a server and back, until `cut` is set: then the next commit meets it, once."""
+    """Passes on whatever goes to a server and back. `coming`: what the next commits meet, None lets one through."""
 
     def __init__(self, port: int) -> None:
         self._to = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
-        self.cut: Cut | None = None
+        self.coming: list[Cut | None] = []
         self.cuts = 0
         self._stuck: list[tuple[socket.socket, bytes]] = []
         self._open: list[socket.socket] = []
@@ -72,8 +72,8 @@ class CuttingProxy:
             except (OSError, ValueError):
                 break
             data = _received(ready[0])
-            if ready[0] is client and COMMIT in data and self.cut is not None:
-                self._cut_off(client, server, data)
+            if ready[0] is client and COMMIT in data and self.coming and (cut := self.coming.pop(0)) is not None:
+                self._cut_off(client, server, data, cut)
                 return
             if not data:
                 break
@@ -84,8 +84,7 @@ class CuttingProxy:
         _end(server)
         _end(client)
 
-    def _cut_off(self, client: socket.socket, server: socket.socket, data: bytes) -> None:
-        cut, self.cut = self.cut, None
+    def _cut_off(self, client: socket.socket, server: socket.socket, data: bytes, cut: Cut) -> None:
         self.cuts += 1
         if cut is Cut.AFTER:
             server.sendall(data)

@@ -30,6 +30,7 @@ from engine.store.tables import PROJECTIONS, journal
 
 _LAG = timedelta(seconds=1)
 _MANY = 5000
+_Rows = list[tuple[object, ...]]
 
 
 class SqlJournal:
@@ -83,7 +84,7 @@ class SqlJournal:
         try:
             check_lease(self._connection, self.epoch, self._store.path)
         except failures() as error:
-            if not self._stands_at((self._seq, self._hash)):
+            if self._end_after_loss((self._seq, self._hash)) is None:
                 raise says(error, self._store.path) from error
 
     def recall(self, at: datetime) -> Recalled:
@@ -135,19 +136,13 @@ class SqlJournal:
         self._store.check_in_place()
         try:
             rows, head = _rows(self._pending, self._seq, self._hash)
-            self._set_durable(durable)
-            with self._connection.begin():
-                check_lease(self._connection, self.epoch, self._store.path)
-                self._connection.exec_driver_sql(self._sql.insert, rows)
-                self._projector.project(self._connection, list(enumerate(self._pending, self._seq + 1)))
+            self._write(rows, head, durable)
         except (DataError, ArithmeticError, KeyError, TypeError, ValueError) as error:
             self._projector.forget()
             raise InvariantError(f"a record has not the fields of its kind: {error!r}") from error
         except failures() as error:
-            self._projector.forget()
-            if not self._stands_at(head):
-                told = says(error, self._store.path)
-                raise UnwrittenError(told.message, told.help) from error
+            told = says(error, self._store.path)
+            raise UnwrittenError(told.message, told.help) from error
         except SQLAlchemyError as error:
             self._projector.forget()
             raise InvariantError(f"a record has not the fields of its kind: {error!r}") from error
@@ -155,6 +150,23 @@ class SqlJournal:
         self._committed_at = self._pending[-1].at
         committed, self._pending = self._pending, []
         self._write_lines(committed)
+
+    def _write(self, rows: _Rows, head: tuple[int, str], durable: bool, *, again: bool = True) -> None:
+        """Write what waits, as `rows` that end at `head`; once more where it was lost with its connection."""
+        try:
+            self._set_durable(durable)
+            with self._connection.begin():
+                check_lease(self._connection, self.epoch, self._store.path)
+                self._connection.exec_driver_sql(self._sql.insert, rows)
+                self._projector.project(self._connection, list(enumerate(self._pending, self._seq + 1)))
+        except failures():
+            self._projector.forget()
+            found = self._end_after_loss(head)
+            if found == head:
+                return
+            if found is None or not again:
+                raise
+            self._write(rows, head, durable, again=False)
 
     def _write_lines(self, records: Sequence[Record]) -> None:
         if self._lines is None or self.log_problem is not None:
@@ -164,15 +176,16 @@ class SqlJournal:
         except StoreError as error:
             self.log_problem = error
 
-    def _stands_at(self, head: tuple[int, str]) -> bool:
-        """Say, when the connection to a server was lost, whether the journal ends with a record all the same.
+    def _end_after_loss(self, head: tuple[int, str]) -> tuple[int, str] | None:
+        """Return where the journal ends when the connection to a server was lost, None when it was not.
 
-        Whether a commit got through that had no answer is asked of the journal itself, in a session that has the lock:
-        no other one can still be writing. Raises: StoreError when the server does not come back.
+        It ends at `head` or where it ended before: whether a commit got through that had no answer is asked of the
+        journal itself, in a session that has the lock, so that no other one can still be writing.
+        Raises: StoreError when the server does not come back, or without its last records.
         """
         connection = self._store.reconnected(self._connection)
         if connection is None:
-            return False
+            return None
         self._connection, self._is_durable = connection, None
         with sentences(self._store.path):
             check_lease(connection, self.epoch, self._store.path)
@@ -183,7 +196,7 @@ class SqlJournal:
                 f"was at {self._seq}",
                 "they were not yet durable, and nothing was sent on them: start again, it goes on from what is there",
             )
-        return found == head
+        return found
 
     def _set_durable(self, is_durable: bool) -> None:
         if is_durable is not self._is_durable:
@@ -227,9 +240,9 @@ def _head(connection: Connection) -> tuple[int, str]:
     return (found.seq, found.hash) if found else (0, FIRST_HASH)
 
 
-def _rows(records: Sequence[Record], seq: int, before: str) -> tuple[list[tuple[object, ...]], tuple[int, str]]:
+def _rows(records: Sequence[Record], seq: int, before: str) -> tuple[_Rows, tuple[int, str]]:
     """Return the rows of new records, and the number and hash of the last one."""
-    rows: list[tuple[object, ...]] = []
+    rows: _Rows = []
     for record in records:
         seq += 1
         data = json_text(record.data)

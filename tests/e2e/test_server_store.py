@@ -78,22 +78,26 @@ def test_a_storm_on_a_server_ends_as_in_a_file(seed: int, tmp_path: Path, postgr
 class CutAtOrders(SqlJournal):
     """A journal whose line to the server is cut at the commit of the first intent to send an order."""
 
-    def __init__(self, server: Server, line: CuttingProxy, cut: Cut) -> None:
+    def __init__(self, server: Server, line: CuttingProxy, cuts: Sequence[Cut | None]) -> None:
         super().__init__(open_store(server))
         self._line = line
-        self._cut: Cut | None = cut
+        self._cuts = cuts
 
     def append(self, records: Sequence[Record], *, durable: bool) -> None:
         """Write, and lose the line at the first order."""
-        if any(record.kind is Kind.ORDER for record in records) and self._cut is not None:
+        if any(record.kind is Kind.ORDER for record in records) and self._cuts:
             assert durable
-            self._line.cut, self._cut = self._cut, None
+            self._line.coming, self._cuts = [*self._cuts], ()
         super().append(records, durable=durable)
 
 
-@pytest.mark.parametrize("cut", list(Cut))
+AGAIN = (Cut.BEFORE, None, Cut.BEFORE)
+"""Cut twice; between lies what a new session asks of the journal."""
+
+
+@pytest.mark.parametrize("cuts", [*((each,) for each in Cut), AGAIN], ids=["before", "after", "stuck", "again"])
 def test_an_order_leaves_only_when_its_intent_is_known_to_be_kept(
-    cut: Cut, tmp_path: Path, postgres_server: PostgresServer
+    cuts: Sequence[Cut | None], tmp_path: Path, postgres_server: PostgresServer
 ) -> None:
     """faults.md row 79: the connection dies in the commit of an entry's intent."""
     direct = postgres_server.place()
@@ -101,19 +105,19 @@ def test_an_order_leaves_only_when_its_intent_is_known_to_be_kept(
     async def body(gateway: RunningGateway, folder: Path) -> None:
         with CuttingProxy(postgres_server.port) as line:
             server = Server({**direct.what, "port": str(line.port)})
-            first = run_until(gateway, server, new_york(10, 0), opens=lambda _: CutAtOrders(server, line, cut))
-            if cut is Cut.AFTER:
+            first = run_until(gateway, server, new_york(10, 0), opens=lambda _: CutAtOrders(server, line, cuts))
+            if cuts is not AGAIN:
                 await first
             else:
                 with pytest.raises(StoreError, match="has lost its server"):
                     await first
                 assert list(gateway.exchange.open_orders()) == []
-                assert not line.deliver()
                 (ended,) = rows(direct, "SELECT data FROM journal WHERE kind = 'run_ended'")
                 assert "has lost its server" in ended["data"]
                 assert rows(direct, "SELECT * FROM order_rows") == []
                 await run_until(gateway, direct, new_york(10, 0))
-            assert line.cuts == 1
+            assert line.cuts == len([each for each in cuts if each is not None])
+            assert not line.deliver()
         assert gateway.ledger is not None
         day = read_day(direct, gateway.ledger.totals(), {})
         assert [order.status for order in day.orders.values() if order.purpose is Purpose.ENTRY] == [OrderStatus.FILLED]
