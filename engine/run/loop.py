@@ -30,7 +30,7 @@ from engine.run.unwatched import unwatched_for
 from engine.turn.linking import UNWATCHED, unwatched_text
 from engine.turn.program import Program
 from engine.turn.state import State
-from engine.turn.turn import begin, turn
+from engine.turn.turn import begin, turn, withdraw
 from engine.turn.work import Turn
 
 STOPPED = "stopped by the operator"
@@ -74,7 +74,7 @@ class Loop:
     recorded: is told what has been written, before the state follows. guard: is asked at every batch whether we may go
     on, and raises when not. between: is given the time between two batches, and may `exchange` the program. is_patient:
     also what the first session needs to know is asked for again, where a run that a person has started ends. tape:
-    keeps what enters. A Loop is used once.
+    keeps what enters. unwritten: what was done at the end before it was on record. A Loop is used once.
     """
 
     program: Program
@@ -96,6 +96,7 @@ class Loop:
     spent: Spent = field(default_factory=Spent)
     at: datetime | None = None
     reason: str = ""
+    unwritten: tuple[Record, ...] = ()
     _prepared: date | None = None
     _prepare_again: datetime | None = None
     _asking: "asyncio.Task[list[Event]] | None" = None
@@ -117,7 +118,8 @@ class Loop:
             await self._prepare(first.at)
             await self._go_on(ends)
         except UnwrittenError as error:
-            raise UnwrittenError(f"{error.message}{self._take_back_openings()}", error.help) from error
+            told = self._take_back_openings(self.at or first.at)
+            raise UnwrittenError(f"{error.message}{told}", error.help) from error
         finally:
             if self._asking is not None:
                 self._asking.cancel()
@@ -149,20 +151,20 @@ class Loop:
                     self.reason = STOPPED
                     return
 
-    def _take_back_openings(self) -> str:
+    def _take_back_openings(self, at: datetime) -> str:
         """Take back what works to open something, since nobody would write its fill down; return what to tell of it.
 
-        A cancel needs no record: the next start finds the order over, or what it has filled. Exits stay.
+        These cancels wait for no record: it is written with the end of the run, if the store takes that. Exits stay.
         """
-        orders = self.state.orders.values()
-        openings = [order for order in orders if order.status.is_live and order.may_open and order.sent_at is not None]
-        if not openings:
+        result = withdraw(self.program, self.state, at)
+        if not result.commands:
             return ""
-        what = f"{counted(len(openings), 'order')} to open something"
+        what = f"{counted(len(result.commands), 'order')} to open something"
         if not self.link.is_up:
             return f"; at work there may still be {what}: look in TWS"
-        for order in openings:
-            self.broker.cancel(order)
+        for command in result.commands:
+            self._do(command)
+        self.unwritten = result.records
         return f"; asked back from the broker, who was not heard any more: {what}: look in TWS"
 
     async def _next(self) -> Batch | None:

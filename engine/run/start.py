@@ -332,4 +332,5 @@ def _note_end(run: Run, journal: SqlJournal, *, is_clean: bool) -> None:
     at = run.loop.at or run.first
     reason = run.loop.reason or "an error"
     log.info("the run ended: %s", reason)
-    journal.append([Record(at, Kind.RUN_ENDED, data={"reason": reason, "is_clean": is_clean})], durable=True)
+    ended = Record(at, Kind.RUN_ENDED, data={"reason": reason, "is_clean": is_clean})
+    journal.append([*run.loop.unwritten, ended], durable=True)

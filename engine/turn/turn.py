@@ -39,6 +39,7 @@ from engine.model.event import (
     Request,
 )
 from engine.model.money import ZERO
+from engine.model.order import OrderStatus
 from engine.model.position import Position
 from engine.model.values import replace
 from engine.record.record import DATA_TROUBLE, OPENING_MOVE, Json, Kind
@@ -63,12 +64,14 @@ from engine.turn.profit import structures
 from engine.turn.program import CompiledBot, Program
 from engine.turn.protecting import place_protection
 from engine.turn.reports import on_message, on_order
-from engine.turn.resting import cancel, cancel_entries, option_has_expired, place_resting
+from engine.turn.resting import ask_back, cancel, cancel_entries, option_has_expired, place_resting
 from engine.turn.scanning import step_universe
 from engine.turn.state import NEVER, State, after_request
 from engine.turn.torn import step_torn
 from engine.turn.work import Turn, Work
 
+UNWRITTEN = "the store took no more records"
+"""Why what may open something is taken back when a run ends so."""
 UNLINKED_AGAIN = timedelta(seconds=1)
 """While the broker is lost what is due stays due; to be asked again at once would leave no time to listen."""
 
@@ -90,6 +93,16 @@ def begin(program: Program, state: State, at: datetime) -> Turn:
     work = Work(program, state, at)
     changes = daily.open_day(work, state.session, resumed=True)
     return work.finish(step_at=at, wake_at=at, **changes)
+
+
+def withdraw(program: Program, state: State, at: datetime) -> Turn:
+    """Return the last turn of a run whose store took no more: what works to open something is asked back, or again."""
+    work = Work(program, state, at)
+    for order in work.all_live_orders():
+        if order.may_open and order.status is OrderStatus.CANCELLING:
+            ask_back(work, order)
+    cancel_entries(work, "", UNWRITTEN)
+    return work.finish()
 
 
 # ---------------------------------------------------------------- time and quotes

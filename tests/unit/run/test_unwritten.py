@@ -1,6 +1,7 @@
 """A store that takes no more while something works at the broker: what opens is taken back, what closes stays."""
 
 import asyncio
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -9,11 +10,14 @@ from hand_desk import Desk, clock
 
 from engine.model.errors import StoreError, UnwrittenError
 from engine.model.event import MarketMoved
-from engine.model.order import Order
+from engine.model.order import Order, OrderStatus
 from engine.ports import Batch
+from engine.record.record import Kind, Record
 from engine.run import start
 from engine.run.loop import Loop
 from engine.run.start import _closed_after
+from engine.turn.turn import UNWRITTEN
+from engine.turn.turned_away import taken_back_for
 
 FULL = "the store a.db cannot grow: the disk is full"
 
@@ -28,12 +32,17 @@ class Link:
 
 
 class Journal:
-    """Takes nothing."""
+    """Takes nothing, or only what comes after so many that it refuses."""
 
-    def __init__(self, error: StoreError) -> None:
-        self._error = error
+    def __init__(self, error: StoreError, refuses: int | None = None) -> None:
+        self._error, self._refuses = error, refuses
+        self.appended: list[list[Record]] = []
 
     def append(self, records: Any, *, durable: bool) -> None:
+        if self._refuses == 0:
+            self.appended.append([*records])
+            return
+        self._refuses = None if self._refuses is None else self._refuses - 1
         raise self._error
 
     def close(self) -> None:
@@ -50,15 +59,37 @@ class Broker:
         self.cancelled.append(order.ref)
 
 
-def ended(desk: Desk, error: StoreError, *, is_up: bool = True) -> tuple[str, list[str]]:
-    """Run until the next record is refused; return what the run ends with, and what was cancelled."""
+def loop_of(desk: Desk, journal: Journal, *, is_up: bool = True) -> tuple[Loop, Batch, Broker]:
+    """Return a loop in the state of a desk, its first batch, and its broker."""
     broker, nothing = Broker(), None
-    ports: Any = {"link": Link(is_up=is_up), "feed": nothing, "broker": broker, "journal": Journal(error)}
+    ports: Any = {"link": Link(is_up=is_up), "feed": nothing, "broker": broker, "journal": journal}
     loop = Loop(desk.program, desk.state, inbox=lambda at: [], watcher=lambda loop, at: None, **ports)
     at = desk.now.replace(minute=desk.now.minute + 5)
+    return loop, Batch(at, (MarketMoved(at, ()),)), broker
+
+
+def ended(desk: Desk, error: StoreError, *, is_up: bool = True) -> tuple[str, list[str]]:
+    """Run until the next record is refused; return what the run ends with, and what was cancelled."""
+    loop, first, broker = loop_of(desk, Journal(error), is_up=is_up)
     with pytest.raises(StoreError) as caught:
-        asyncio.run(loop.run(Batch(at, (MarketMoved(at, ()),)), lambda at: ""))
+        asyncio.run(loop.run(first, lambda at: ""))
     return caught.value.message, broker.cancelled
+
+
+class Nothing:
+    """Whatever is asked of it, nothing is done."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_: None
+
+
+def run_of(loop: Any, at: datetime, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a run of this loop and of nothing else."""
+    monkeypatch.setattr(start, "AfterClose", lambda *_, **__: Nothing())
+    run = SimpleNamespace(loop=loop, first=at, last=None, is_over=False, says=None)
+    run.reloader = run.inbox = run.options = Nothing()
+    run.world = SimpleNamespace(ib=SimpleNamespace(link=Nothing()))
+    return run
 
 
 def test_76_an_entry_at_work_is_taken_back_when_nothing_can_be_written_any_more() -> None:
@@ -68,6 +99,49 @@ def test_76_an_entry_at_work_is_taken_back_when_nothing_can_be_written_any_more(
     desk.ack(order)
     told = "asked back from the broker, who was not heard any more: 1 order to open something: look in TWS"
     assert ended(desk, UnwrittenError(FULL)) == (f"{FULL}; {told}", [order.ref])
+
+
+def test_what_is_on_its_way_out_is_asked_back_once_more() -> None:
+    """The link may have been down when its cancel was to leave."""
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    desk.ask_kill()
+    assert desk.order(order.ref).status is OrderStatus.CANCELLING
+    told = "asked back from the broker, who was not heard any more: 1 order to open something: look in TWS"
+    assert ended(desk, UnwrittenError(FULL)) == (f"{FULL}; {told}", [order.ref])
+
+
+def test_the_next_start_knows_what_was_asked_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It said that somebody at the broker had cancelled the entry."""
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    journal = Journal(UnwrittenError(FULL), refuses=1)
+    loop, first, _ = loop_of(desk, journal)
+    with pytest.raises(UnwrittenError, match="asked back"):
+        asyncio.run(start._drive(run_of(loop, first.at, monkeypatch), first, cast(Any, journal)))
+    (records,) = journal.appended
+    assert [record.kind for record in records] == [Kind.ORDER, Kind.RUN_ENDED]
+    desk.records += records
+    desk.now = first.at
+    desk.start_again()
+    desk.link(refs=())
+    desk.confirm_gone()
+    gone = desk.order(order.ref)
+    assert (gone.status, taken_back_for(gone.message)) == (OrderStatus.CANCELLED, UNWRITTEN)
+    (why,) = [record.data["reason"] for record in desk.records if record.data.get("what") == "unfilled"]
+    assert str(why).endswith(f"(before: {UNWRITTEN})")
+
+
+def test_a_store_that_takes_not_even_that_ends_the_run_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk()
+    desk.ack(desk.enter())
+    journal = Journal(UnwrittenError(FULL))
+    loop, first, broker = loop_of(desk, journal)
+    with pytest.raises(UnwrittenError, match="asked back"):
+        asyncio.run(start._drive(run_of(loop, first.at, monkeypatch), first, cast(Any, journal)))
+    assert (len(broker.cancelled), journal.appended) == (1, [])
 
 
 def test_an_exit_at_work_stays() -> None:
@@ -95,21 +169,14 @@ def test_an_engine_whose_store_was_taken_over_takes_nothing_back() -> None:
 def test_noting_the_end_does_not_hide_what_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error at the end of the output said that the disk is full, and nothing of the order."""
 
-    class Nothing:
-        def __getattr__(self, name: str) -> Any:
-            return lambda *_: None
-
     class Ended(Nothing):
-        reason, at, tape = "", None, Nothing()
+        reason, at, tape, unwritten = "", None, Nothing(), ()
 
         async def run(self, *_: Any) -> None:
             raise UnwrittenError("1 order to open something asked back")
 
-    run: Any = SimpleNamespace(loop=Ended(), first=clock("10:00"), is_over=False, says=None)
-    run.reloader = run.inbox = run.options = Nothing()
-    run.world = SimpleNamespace(ib=SimpleNamespace(link=Nothing()))
+    run = run_of(Ended(), clock("10:00"), monkeypatch)
     first, journal = Batch(clock("10:00"), ()), cast(Any, Journal(UnwrittenError(FULL)))
-    monkeypatch.setattr(start, "AfterClose", lambda *_, **__: Nothing())
     with pytest.raises(UnwrittenError, match="asked back"):
         asyncio.run(start._drive(run, first, journal))
     assert run.loop.reason == "1 order to open something asked back"
