@@ -24,14 +24,15 @@ _COLUMNS = "INSERT INTO journal (seq, at, kind, bot, position, data, hash) VALUE
 class Dialect:
     """The words of one database for what the store asks of it.
 
-    insert: writes rows of the journal. durable, soon: what a commit waits for from then on. lock_lease: waits for
-    commits under way, and keeps new ones out to the end of the transaction. append_only: triggers of the journal.
+    insert: writes rows of the journal. durable, soon: what a commit waits for from then on. hold_lease: stands
+    behind the reading of the lease, and keeps whoever takes it waiting to the end of the transaction, and nobody else.
+    append_only: triggers of the journal.
     """
 
     insert: str
     durable: str
     soon: str
-    lock_lease: str
+    hold_lease: str
     append_only: tuple[str, ...]
     is_server: bool
 
@@ -99,7 +100,7 @@ SQLITE = Dialect(
     insert=f"{_COLUMNS} (?, ?, ?, ?, ?, ?, ?)",
     durable="PRAGMA synchronous=full",
     soon="PRAGMA synchronous=normal",
-    lock_lease="",
+    hold_lease="",
     append_only=(
         "CREATE TRIGGER journal_no_update BEFORE UPDATE ON journal "
         "BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END",
@@ -115,7 +116,7 @@ POSTGRES = Dialect(
     insert=f"{_COLUMNS} (%s, %s, %s, %s, %s, %s, %s)",
     durable="SET synchronous_commit TO on",
     soon="SET synchronous_commit TO off",
-    lock_lease="LOCK TABLE lease IN ACCESS EXCLUSIVE MODE",
+    hold_lease=" FOR SHARE",
     append_only=(
         "CREATE FUNCTION journal_refuses() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
         "RAISE EXCEPTION 'the journal is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $$",

@@ -25,12 +25,13 @@ _TAKE = text(
 
 
 def take_lease(connection: Connection) -> int:
-    """Make this process the one that writes; return its epoch, higher than every one before."""
+    """Make this process the one that writes; return its epoch, higher than every one before.
+
+    It changes the lease's row, and waits for that until commits under way, which hold it, are kept or gone.
+    """
     owner = f"process {os.getpid()} on {platform.node() or 'this machine'}"
     with connection.begin():
         lease.create(connection, checkfirst=True)
-        if lock := dialect_of(connection).lock_lease:
-            connection.exec_driver_sql(lock)
         connection.execute(_TAKE, {"owner": owner})
         return int(connection.exec_driver_sql(_HELD).one()[0])
 
@@ -40,9 +41,10 @@ def check_lease(connection: Connection, epoch: int, path: Place) -> None:
 
     Raises: StoreError.
     """
+    hold = dialect_of(connection).hold_lease if connection.in_transaction() else ""
     cursor = connection.connection.cursor()
     try:
-        found = cursor.execute(_HELD).fetchone()
+        found = cursor.execute(_HELD + hold).fetchone()
     finally:
         cursor.close()
     if found is None or found[0] != epoch:

@@ -8,14 +8,17 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from places import rows, run, spelled
+from places import rows, run, session_of, spelled
+from postgres_server import PostgresServer
 from store_day import at
 
 from engine.model.errors import StoreError
 from engine.record.record import Kind, Record
+from engine.store import postgres
 from engine.store.journal import SqlJournal
+from engine.store.lease import check_lease
 from engine.store.open import open_store
-from engine.store.place import Place
+from engine.store.place import Place, Server
 
 ROOT = Path(__file__).parents[3]
 
@@ -100,6 +103,44 @@ def test_an_engine_that_was_overtaken_writes_nothing_more(place: Place) -> None:
     assert second.verify() is None
     first.abandon()
     second.close()
+
+
+@pytest.fixture
+def impatient(postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """Return where a new store goes whose writers wait for no lock for long."""
+    monkeypatch.setattr(postgres, "_OF_WRITER", (*postgres._OF_WRITER, "SET lock_timeout TO '100ms'"))
+    return postgres_server.place()
+
+
+@pytest.mark.postgres
+def test_nobody_takes_the_store_within_a_commit(impatient: Server) -> None:
+    """What was under way when another engine came would be written after that had read the journal."""
+    first = SqlJournal(open_store(impatient))
+    first._connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
+    first._connection.commit()
+    store = open_store(impatient)
+    with first._connection.begin():
+        check_lease(first._connection, first.epoch, impatient)
+        with pytest.raises(StoreError, match="locked by another session"):
+            SqlJournal(store)
+    assert SqlJournal(store).epoch == 2
+    with pytest.raises(StoreError, match="taken over"):
+        first.append([request(1)], durable=True)
+    first.abandon()
+    store.close()
+
+
+@pytest.mark.postgres
+def test_nobody_commits_while_the_store_is_taken(impatient: Server) -> None:
+    first = SqlJournal(open_store(impatient))
+    with session_of(impatient) as other:
+        with other.transaction():
+            other.execute("UPDATE lease SET epoch = epoch + 1")
+            with pytest.raises(StoreError, match="locked by another session"):
+                first.append([request(1)], durable=True)
+        with pytest.raises(StoreError, match="taken over"):
+            first.append([request(1)], durable=True)
+    first.abandon()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="an open file is not deleted there")

@@ -306,6 +306,17 @@ def test_a_dump_is_a_whole_store_where_it_is_put(
     assert differing_tables(second) == []
 
 
+def test_an_engine_starts_while_the_store_is_dumped(server: Server) -> None:
+    """It ended after five seconds: "is locked by another session". The locks are those that pg_dump takes."""
+    journal_at(server).close()
+    with session_of(server) as dump, dump.transaction():
+        dump.execute("LOCK TABLE lease, journal, order_rows, requests IN ACCESS SHARE MODE")
+        journal = journal_at(server)
+        journal.append(small_day(), durable=True)
+        journal.check_held()
+        journal.close()
+
+
 def test_a_request_reaches_the_engine_however_the_server_is_named(server: Server) -> None:
     journal = journal_at(server)
     inbox = Inbox(server)
