@@ -1,5 +1,6 @@
 """What a failure of a database or its disk means, in a sentence that says what to do; never with a password."""
 
+import re
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -11,8 +12,10 @@ from engine.model.errors import StoreError
 from engine.store.place import Place, Server
 
 RESTORE = "restore it from a backup (docs/store.md); the broken file may hold records that the backup lacks"
+RESTORE_DUMP = "restore the database from a dump (docs/store.md)"
 _SPACE = "free space and start again; nothing recorded before was lost"
 _Meanings = tuple[tuple[str, str, str], ...]
+"""Signs, sought in the cause in small letters (regular expressions), with what they mean and what to do."""
 _OF_FILES: _Meanings = (
     ("full", "cannot grow: the disk is full", _SPACE),
     ("no space", "cannot grow: the disk is full", _SPACE),
@@ -25,6 +28,7 @@ _OF_FILES: _Meanings = (
     ("decode", "is corrupt", RESTORE),
     ("not a database", "is not a database", "name another file, or restore it from a backup"),
     ("i/o error", "cannot be read or written", "look at the disk before the next start"),
+    ("no such table", "is not whole", RESTORE),
 )
 _LOGIN = "a password is taken from the URL, RULEBOT_DB_PASSWORD, RULEBOT_DB_PASSWORD_FILE, PGPASSWORD or ~/.pgpass"
 _LOOK = "look at the server; nothing recorded before was lost"
@@ -44,6 +48,7 @@ _OF_SERVERS: _Meanings = (
     ("read-only transaction", "cannot be written", "connect to the server that writes, not to a standby"),
     ("during recovery", "cannot be written", "connect to the server that writes, not to a standby"),
     ("already exists", "cannot be made", "the database holds tables or views of these names: name an empty one"),
+    (r'relation "\S+" does not exist', "is not whole", RESTORE_DUMP),
     ("data corrupted", "is corrupt", "restore the database from a backup of the server"),
     ("could not read", "cannot be read or written", "look at the server's disk before the next start"),
     ("could not write", "cannot be read or written", "look at the server's disk before the next start"),
@@ -67,7 +72,7 @@ def says(error: BaseException, place: Place) -> StoreError:
         cause = _without_secret(" ".join(cause.split()), place)
         meanings, ground = _OF_SERVERS, "the server"
     for sign, sentence, help in meanings:
-        if sign in cause.lower():
+        if re.search(sign, cause.lower()):
             return StoreError(f"the store {place} {sentence} ({cause})", help)
     return StoreError(f"the store {place} failed: {cause}", f"look at {ground} before the next start")
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, Pool, StaticPool
 
 from engine.model.errors import StoreError
-from engine.store.failures import sentences
+from engine.store.failures import RESTORE_DUMP, sentences
 from engine.store.place import Server
 from engine.store.schema import check_version, create
 from engine.store.secret import database_password
@@ -56,7 +56,6 @@ _OF_WRITER = (
     "SET tcp_keepalives_interval TO 2",
     "SET tcp_keepalives_count TO 3",
 )
-_RESTORE = "restore the database from a dump (docs/store.md)"
 
 
 class ServerStore(Store):
@@ -259,7 +258,7 @@ def _check_whole(connection: Connection, server: Server) -> None:
     )
     lacking = sorted({*_TRIGGERS, *NAMES} - {*triggers.scalars(), *views.scalars()})
     if lacking:
-        raise StoreError(f"the store {server} is not whole: it lacks {', '.join(lacking)}", _RESTORE)
+        raise StoreError(f"the store {server} is not whole: it lacks {', '.join(lacking)}", RESTORE_DUMP)
 
 
 def _is_lost(connection: Connection) -> bool:

@@ -205,6 +205,7 @@ def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
         ("database is locked", "locked by another program"),
         ("disk I/O error", "cannot be read or written"),
         ("database disk image is malformed", "is corrupt"),
+        ("no such table: open_positions", "is not whole"),
         ("something new", "failed: something new"),
     ],
 )
@@ -224,6 +225,8 @@ def test_failures_are_one_sentence_with_what_to_do(cause: str, words: str) -> No
         ("canceling statement due to lock timeout", "is locked by another session"),
         ("server closed the connection unexpectedly\n\tThis probably means\n", "has lost its server"),
         ('connection to server at "db" failed: FATAL:  the database system is starting up', "cannot be reached"),
+        ('relation "open_positions" does not exist\nLINE 1: SELECT * FROM open_positions', "is not whole"),
+        ('null value in column "at" of relation "journal" violates not-null constraint', "failed: null value"),
         ("something new about my-secret", "failed: something new about ***"),
     ],
 )

@@ -165,6 +165,20 @@ def test_a_store_that_is_not_whole_is_refused(server: Server, statement: str, la
         open_store(server)
 
 
+def test_who_reads_a_store_that_is_not_whole_is_told_so(server: Server) -> None:
+    """It said "failed", and to look at the server. What needs nothing that is gone goes on, as a request does."""
+    open_store(server).close()
+    run(server, "DROP VIEW trades CASCADE")
+    with StoreReader(server) as reader:
+        assert reader.view("orders") == []
+    with (
+        pytest.raises(StoreError, match=r'is not whole .*"open_positions" does not exist') as caught,
+        StoreReader(server) as reader,
+    ):
+        reader.view("open_positions")
+    assert "restore the database from a dump" in str(caught.value.help)
+
+
 def test_not_even_truncate_takes_from_the_journal(server: Server) -> None:
     journal = journal_at(server)
     journal.append([pause(1)], durable=True)
