@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from engine.model.money import ZERO
 from engine.model.position import Position
 from engine.model.session import Session, exchange_date, session_on
-from engine.record.record import Kind, Record
+from engine.record.record import BY_HAND, Kind, Record
 from engine.run.asked import after_record
 from engine.run.audit.tape import Entry, Tape
 from engine.run.desk import SpecText
@@ -44,6 +44,11 @@ class Key(NamedTuple):
     digest: str
 
 
+def key_of(position: Position) -> Key:
+    """Return the bot of a position, and the text that it was entered under."""
+    return Key(position.bot, position.digest)
+
+
 def is_simulated(started: Record) -> bool:
     """Say whether a run was one at a simulated gateway; one without a word of it had its clock in lockstep."""
     return bool(started.data.get("simulated") or started.data.get("lockstep"))
@@ -59,9 +64,10 @@ def mode_of(started: Record) -> str:
 class Paper:
     """The runs on paper of one world.
 
-    up: when a bot ran and the broker could be reached. barred: when a person let a bot enter nothing. profits: what the
-    positions of a text made in a session, open ones at their marks, and shares that came or went at the market of that
-    moment. in_shares: dollars by which that was better than their strikes, by position, None where nobody knows it.
+    up: when a bot ran and the broker could be reached. barred: when a person let a bot enter nothing. profits: what a
+    position made in a session, an open one at its marks, and shares that came or went at the market of that moment.
+    in_shares: dollars by which that was better than their strikes, by position, None where nobody knows it. by_hand:
+    positions that an operator had a bot enter.
     said: what stands against a bot in a session. alarms: how many were raised on a day, by bot, "" of none. outside:
     fills in the account that are not ours, by session. passed_over: sessions of other runs, by what they were.
     last_texts: what each bot ran under last, in any run, with the whole paths of their files.
@@ -72,14 +78,24 @@ class Paper:
     up: dict[Key, list[Span]] = field(default_factory=lambda: defaultdict(list))
     barred: dict[str, list[Span]] = field(default_factory=lambda: defaultdict(list))
     positions: dict[str, Position] = field(default_factory=dict)
-    profits: dict[tuple[Key, date], Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
+    profits: dict[tuple[str, date], Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
     in_shares: dict[str, Decimal | None] = field(default_factory=dict)
+    by_hand: set[str] = field(default_factory=set)
     said: dict[tuple[str, date], dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
     alarms: Counter[tuple[str, date]] = field(default_factory=Counter)
     outside: dict[date, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
     passed_over: dict[str, set[date]] = field(default_factory=lambda: defaultdict(set))
     accounts: dict[str, None] = field(default_factory=dict)
     last_texts: dict[str, SpecText] = field(default_factory=dict)
+
+    def is_by_hand(self, position: Position) -> bool:
+        """Say whether an operator had it entered, or what was rolled into it: then it shows nothing of its bot."""
+        return position.entered_as in self.by_hand
+
+    def profit(self, key: Key, day: date) -> Decimal:
+        """Return what a bot under one text made in a session, without what was entered by hand."""
+        own = (each for each in self.positions.values() if key_of(each) == key and not self.is_by_hand(each))
+        return sum((self.profits.get((each.id, day), ZERO) for each in own), ZERO)
 
     def alarms_of(self, bot: str) -> Counter[date]:
         """Return how many alarms of a bot, or of no bot, were raised on each day, be it no session of the bot."""
@@ -141,8 +157,7 @@ class _Reader:
         paper.in_shares = worths_of((record for record, _ in self.settled), paper.positions)
         days = {record.position: day for record, day in self.settled}
         for name, worth in paper.in_shares.items():
-            position = paper.positions[name]
-            paper.profits[Key(position.bot, position.digest), days[name]] += worth or ZERO
+            paper.profits[name, days[name]] += worth or ZERO
 
     def _run(self, record: Record) -> None:
         if self.last_at is not None:
@@ -230,11 +245,15 @@ class _Reader:
 
     def _is_worth(self, entry: Entry, worth: Decimal) -> None:
         id = entry.record.position
-        position = self.paper.positions[id]
         gained = worth - self.worth.get(id, ZERO)
         self.worth[id] = worth
         if gained:
-            self.paper.profits[Key(position.bot, position.digest), self._today(entry.record.at)] += gained
+            self.paper.profits[id, self._today(entry.record.at)] += gained
+
+    def _decision(self, entry: Entry) -> None:
+        if entry.record.data.get(BY_HAND):
+            self.paper.by_hand.add(entry.record.position)
+            self._say(entry, f"{entry.record.position} was entered by hand")
 
     def _verdict(self, entry: Entry) -> None:
         if entry.text("place") == HALTS:
@@ -268,6 +287,7 @@ _TAKERS: dict[Kind, Callable[[_Reader, Entry], None]] = {
     Kind.RUN_ENDED: _Reader._over,
     Kind.SESSION: _Reader._begin,
     Kind.OPERATOR: _Reader._operator,
+    Kind.DECISION: _Reader._decision,
     Kind.POSITION: _Reader._position,
     Kind.MARK: _Reader._mark,
     Kind.SETTLEMENT: _Reader._settlement,
@@ -278,7 +298,7 @@ _TAKERS: dict[Kind, Callable[[_Reader, Entry], None]] = {
 
 
 def closed_trades(paper: Paper, key: Key) -> Iterator[Position]:
-    """Yield the closed trades of a bot under one text, in order of their end."""
-    found = (position for position in paper.positions.values() if Key(position.bot, position.digest) == key)
+    """Yield the closed trades of a bot under one text that it entered by itself, in order of their end."""
+    found = (each for each in paper.positions.values() if key_of(each) == key and not paper.is_by_hand(each))
     over = [position for position in found if position.state == "closed" and position.is_flat and position.is_begun]
     yield from sorted(over, key=lambda position: (position.closed_at is None, position.closed_at, position.id))

@@ -2,7 +2,8 @@
 
 A session is **compliant** when it was whole and nothing is held against it. It is **left out** when the engine was not
 there for all that the bot could have done, or a person held the bot back: it neither counts nor ends a row of compliant
-ones. Anything else is held against it, and ends the row. What is made and lost counts in any case.
+ones. Anything else is held against it, and ends the row. What is made and lost counts in any case, except by what a
+person had the bot enter.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from engine.model.values import dataclass
 from engine.run.audit.audit import Verdict
 from engine.run.audit.tape import Tape
 from engine.run.desk import compile_text
-from engine.run.promotion.paper import Key, Paper, Span
+from engine.run.promotion.paper import Key, Paper, Span, key_of
 from engine.turn.program import CompiledBot
 from engine.turn.protecting import UNPROTECTED
 
@@ -68,7 +69,7 @@ def judge(
 
 def days_of(paper: Paper, key: Key) -> list[date]:
     """Return the sessions in which a bot ran under a text, or a position of it made or lost anything."""
-    days = {day for of, day in paper.profits if of == key}
+    days = {day for id, day in paper.profits if key_of(paper.positions[id]) == key}
     ran = paper.up.get(key, ())
     days |= {day for day, each in paper.sessions.items() if any(span.meets(each.open, each.close) for span in ran)}
     return sorted(days)
@@ -84,7 +85,6 @@ def _session(
 ) -> BotSession:
     session = session_on(day)
     own = [position for position in paper.positions.values() if _was_held(position, key, day)]
-    profit = paper.profits.get((key, day), ZERO)
     faults = [
         *(text for of in (key.bot, "") for on in (day, None) for text in audited.get((of, on), ())),
         *paper.said.get((key.bot, day), ()),
@@ -94,8 +94,8 @@ def _session(
     missed = "no session of the exchange" if session is None else _missed(paper, key, bot, session, own)
     return BotSession(
         date=day,
-        profit=profit,
-        closed=sum(_ended(position, day) for position in own),
+        profit=paper.profit(key, day),
+        closed=sum(_ended(position, day) and not paper.is_by_hand(position) for position in own),
         missed=missed,
         faults=tuple(dict.fromkeys(faults)),
     )
@@ -103,7 +103,7 @@ def _session(
 
 def _was_held(position: Position, key: Key, day: date) -> bool:
     is_over = position.closed_at is not None and exchange_date(position.closed_at) < day
-    return Key(position.bot, position.digest) == key and position.session <= day and not is_over
+    return key_of(position) == key and position.session <= day and not is_over
 
 
 def _ended(position: Position, day: date) -> bool:

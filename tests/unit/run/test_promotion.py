@@ -1,6 +1,7 @@
 """Paper sessions judged, and what they come to, against values made by hand."""
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from math import sqrt
 from pathlib import Path
@@ -10,7 +11,7 @@ from paper_days import BOT, FIRST, alarm, at, days, entity, halt, position, put,
 
 from engine.model.event import Request
 from engine.model.performance import sharpe
-from engine.record.record import Json, Kind, Record
+from engine.record.record import BY_HAND, Json, Kind, Record
 from engine.run.audit.audit import audit_tape
 from engine.run.audit.tape import tape_of
 from engine.run.promotion.figures import Figures, compare, figures
@@ -142,6 +143,30 @@ def test_what_a_person_closed_and_what_is_on_hold() -> None:
     assert only(*session(A, "25", on_hold="gone")).faults == ("P19 is on hold: gone",)
     half = replace(position(A, "0").legs[0], opened=2)
     assert only(*session(A, "0", legs=(half,))).faults == ("P19 is over, and something of it is still held",)
+
+
+def entered_by_hand(day: date) -> Record:
+    data: dict[str, Json] = {"what": "enter", "reason": "asked by the operator", "values": [], BY_HAND: True}
+    return Record(at(day, "10:30"), Kind.DECISION, BOT, f"P{day:%d}", data)
+
+
+def test_what_an_operator_had_it_enter_shows_nothing_of_a_bot() -> None:
+    """A bot whose `when` can never hold was promoted by one entry by hand; what that was rolled into is of it, too."""
+    rolled = position(B, "30", trade=f"P{A:%d}")
+    runs = [session(A, "25", entered_by_hand(A)), session(B, None, entity(at(B, "12:00"), rolled)), session(C, "-10")]
+    found = paper(together(*runs))
+    first, second, third = judge(found, KEY, {}, Decimal(10))
+    assert first == BotSession(date=A, profit=Decimal(0), closed=0, faults=("P19 was entered by hand",))
+    assert second == BotSession(date=B, profit=Decimal(0), closed=0)
+    assert third.faults == ("all bots together lost $10.00, the account's daily_loss is $10.00",)
+    made = shown(found)
+    assert (made.compliant_sessions, made.trades, made.expectancy) == (2, 1, Decimal(-10))
+    assert (made.win_rate, made.marked) == (Decimal(0), Decimal(-10))
+
+
+def test_what_is_lost_by_hand_counts_for_the_account() -> None:
+    lost = only(*session(A, "-300", entered_by_hand(A)), account_loss=Decimal(300))
+    assert lost.faults[1:] == ("all bots together lost $300.00, the account's daily_loss is $300.00",)
 
 
 def test_limits_that_were_passed() -> None:
