@@ -189,8 +189,15 @@ def _tell_closed_twice(work: Work, doubts: Collection[Option]) -> None:
     for position, leg in _closed_twice(work, work.state.doubts, our_books(work)) if doubts else ():
         if leg.option in doubts:
             held = work.state.holdings[leg.option]
-            text = f"{position.id} is closed, and the account holds {held} {leg.option}: closed by hand, too?"
+            assigned = _or_assigned(work, leg.option)
+            text = f"{position.id} is closed, and the account holds {held} {leg.option}: closed by hand, too{assigned}?"
             work.alarm(position.bot, f"{text} Nobody watches it: a person must look", position.id)
+
+
+def _or_assigned(work: Work, option: Option) -> str:
+    """Return that contracts may have been assigned, with the shares that the account holds, "" where it holds none."""
+    shares = work.state.holdings.get(Underlying(option.symbol), ZERO)
+    return f", or assigned (it holds {shares} {option.symbol})" if shares else ""
 
 
 def note_missed(work: Work) -> None:
@@ -254,9 +261,9 @@ def hold(work: Work, missing: set[Option]) -> None:
             continue
         gone = sorted({leg.option for leg in position.legs if leg.option in missing and work.is_lacking(leg)}, key=str)
         if gone and not position.on_hold:
-            shares = work.state.holdings.get(Underlying(gone[0].symbol), ZERO)
-            how = f"closed by hand, or assigned (it holds {shares} {gone[0].symbol})" if shares else "closed by hand"
-            text = f"the account holds less {gone[0]} than our books: {how}? nothing is sent for it any more"
+            assigned = _or_assigned(work, gone[0])
+            lacks = f"the account holds less {gone[0]} than our books"
+            text = f"{lacks}: closed by hand{assigned}? nothing is sent for it any more"
             others = (leg for leg in position.legs if leg.held and leg.option not in gone)
             left = ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in others)
             rest = f"; nobody closes what is left of it, {left}" if left else ""

@@ -149,3 +149,21 @@ def test_a_fill_that_is_told_after_an_assignment_on_the_last_day_takes_nothing_o
     assert (leg.held, leg.settled, desk.position.exit_reason) == (-5, 5, "assigned")
     assert [record.data["quantity"] for record in desk.said(Kind.SETTLEMENT)] == [5]
     assert "more was closed" in desk.alarms[-1]
+
+
+def test_what_is_assigned_while_its_exit_fills_is_told_with_its_shares() -> None:
+    """The account then held five puts and 500 shares, and the alarm named the puts alone."""
+    desk = desk_of(theirs=0, exits="\n  - time_in_trade: {at_least: 5m}\n  - dte: {at_most: 5}\n")
+    option = desk.position.legs[0].option
+    desk.tick(300)
+    (order,) = desk.live
+    desk.ack(order)
+    desk.holds(option, 0)
+    desk.holds(SPY, 500)
+    desk.fill(order)
+    desk.holds(option, 5)
+    for _ in range(8):
+        desk.tick(5)
+    said = f"{desk.position.id} is closed, and the account holds 5 {option}"
+    how = "closed by hand, too, or assigned (it holds 500 SPY)"
+    assert told(desk) == [f"{said}: {how}? Nobody watches it: a person must look"]
