@@ -64,18 +64,19 @@ def mode_of(started: Record) -> str:
 class Paper:
     """The runs on paper of one world.
 
-    up: when a bot ran and the broker could be reached. barred: when a person let a bot enter nothing. profits: what a
-    position made in a session, an open one at its marks, and shares that came or went at the market of that moment.
-    in_shares: dollars by which that was better than their strikes, by position, None where nobody knows it. by_hand:
-    positions that an operator had a bot enter.
-    said: what stands against a bot in a session. alarms: how many were raised on a day, by bot, "" of none. outside:
-    fills in the account that are not ours, by session. passed_over: sessions of other runs, by what they were.
-    last_texts: what each bot ran under last, in any run, with the whole paths of their files.
+    up: when a bot ran and the broker could be reached. daily_losses: what the account might lose a day meanwhile.
+    barred: when a person let a bot enter nothing. profits: what a position made in a session, an open one at its marks,
+    and shares that came or went at the market of that moment. in_shares: dollars by which that was better than their
+    strikes, by position, None where nobody knows it. by_hand: positions that an operator had a bot enter. said: what
+    stands against a bot in a session. alarms: how many were raised on a day, by bot, "" of none. outside: fills in the
+    account that are not ours, by session. passed_over: sessions of other runs, by what they were. last_texts: what each
+    bot ran under last, in any run, with the whole paths of their files.
     """
 
     texts: dict[str, SpecText] = field(default_factory=dict)
     sessions: dict[date, Session] = field(default_factory=dict)
     up: dict[Key, list[Span]] = field(default_factory=lambda: defaultdict(list))
+    daily_losses: list[tuple[Span, Decimal]] = field(default_factory=list)
     barred: dict[str, list[Span]] = field(default_factory=lambda: defaultdict(list))
     positions: dict[str, Position] = field(default_factory=dict)
     profits: dict[tuple[str, date], Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
@@ -87,6 +88,12 @@ class Paper:
     passed_over: dict[str, set[date]] = field(default_factory=lambda: defaultdict(set))
     accounts: dict[str, None] = field(default_factory=dict)
     last_texts: dict[str, SpecText] = field(default_factory=dict)
+
+    def daily_loss(self, day: date) -> Decimal | None:
+        """Return the least that the account might lose by the limits in force in a session, None without any."""
+        session = self.sessions.get(day)
+        found = (most for span, most in self.daily_losses if session and span.meets(session.open, session.close))
+        return min(found, default=None)
 
     def is_by_hand(self, position: Position) -> bool:
         """Say whether an operator had it entered, or what was rolled into it: then it shows nothing of its bot."""
@@ -123,6 +130,7 @@ class _Reader:
     other: str = "no run"
     digests: Mapping[str, str] = field(default_factory=dict)
     folder: Path = Path()
+    daily_loss: Decimal | None = None
     session: Session | None = None
     up_since: datetime | None = None
     last_at: datetime | None = None
@@ -179,7 +187,7 @@ class _Reader:
         self.paper.last_texts |= {text.name: replace(text, file=str(self.folder / text.file)) for text in texts}
 
     def _texts(self, record: Record) -> None:
-        """Take the texts that run from now on, at a start or within a run."""
+        """Take the texts that run from now on, and the limits over all of them, at a start or within a run."""
         was_up = self.up_since is not None
         self._down(record.at)
         self.up_since = record.at if was_up else None
@@ -187,6 +195,8 @@ class _Reader:
         self.paper.texts |= {text.digest: text for text in texts}
         self._note_last(texts)
         self.digests = {text.name: text.digest for text in texts}
+        limits: Any = record.data.get("limits") or {}
+        self.daily_loss = None if limits.get("daily_loss") is None else Decimal(limits["daily_loss"])
         for bot in self.digests:
             self._bar(bot, record.at)
 
@@ -203,6 +213,8 @@ class _Reader:
         if self.up_since is not None:
             for bot, digest in self.digests.items():
                 self.paper.up[Key(bot, digest)].append(Span(self.up_since, at))
+            if self.daily_loss is not None:
+                self.paper.daily_losses.append((Span(self.up_since, at), self.daily_loss))
         self.up_since = None
 
     def _begin(self, entry: Entry) -> None:

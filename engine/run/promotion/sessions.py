@@ -62,7 +62,10 @@ def judge(
     audited: Audited,
     account_loss: Decimal | None = None,
 ) -> tuple[BotSession, ...]:
-    """Return the sessions of a bot under one text, in order. account_loss: the account's `daily_loss`."""
+    """Return the sessions of a bot under one text, in order.
+
+    account_loss: the account's `daily_loss` as it is now; the one in force then holds, too.
+    """
     bot = _compiled(paper, key)
     return tuple(_session(paper, key, bot, day, audited, account_loss) for day in days_of(paper, key))
 
@@ -137,8 +140,10 @@ def _limits(
         if position.exit_reason == UNPROTECTED:
             yield f"{position.id} stood without protection for longer than max_unprotected"
     together = sum((made for (_, on), made in paper.profits.items() if on == day), ZERO)
-    if account_loss is not None and -together >= account_loss:
-        yield f"all bots together lost {dollars(-together)}, the account's daily_loss is {dollars(account_loss)}"
+    lost = f"all bots together lost {dollars(-together)}, the account's daily_loss"
+    bounds = (("is", account_loss), ("was then", paper.daily_loss(day)))
+    told = [f"{lost} {word} {dollars(most)}" for word, most in bounds if most is not None and -together >= most]
+    yield from told[:1]
 
 
 # ---------------------------------------------------------------- whether it was whole

@@ -182,6 +182,32 @@ def test_limits_that_were_passed() -> None:
     assert only(*session(A, "-299"), account_loss=Decimal(300)).is_compliant
 
 
+def limited(run: list[Record], most: str | None) -> list[Record]:
+    """Return a run that began with this daily_loss of the account, without an account document for None."""
+    return [replace(run[0], data={**run[0].data, "limits": most and {"daily_loss": most}}), *run[1:]]
+
+
+@pytest.mark.parametrize("now", [None, Decimal(5000)])
+def test_a_session_is_judged_by_the_limits_in_force_then_too(now: Decimal | None) -> None:
+    """A document that allows more, named when its sessions are over, made them compliant."""
+    then = "all bots together lost $300.00, the account's daily_loss was then $300.00"
+    assert only(*limited(session(A, "-300"), "300"), account_loss=now).faults == (then,)
+    assert only(*limited(session(A, "-299"), "300"), account_loss=now).is_compliant
+    assert only(*limited(session(A, "-300"), None), account_loss=now).is_compliant
+    tighter = only(*limited(session(A, "-300"), "300"), account_loss=Decimal(200))
+    assert tighter.faults == ("all bots together lost $300.00, the account's daily_loss is $200.00",)
+
+
+@pytest.mark.parametrize(("clock", "is_compliant"), [("11:00", False), ("16:03", True)])
+def test_limits_that_were_taken_up_within_a_session_are_in_force_in_it(clock: str, is_compliant: bool) -> None:
+    run = limited(session(A, "-300"), "5000")
+    told = {"what": "applied", "specs": run[0].data["specs"], "limits": {"daily_loss": "300"}}
+    reload = Record(at(A, clock), Kind.RELOAD, data=told)
+    assert only(*sorted([*run, reload], key=lambda record: record.at)).is_compliant is is_compliant
+    next_day = limited(session(B, "-300"), None)
+    assert judged(*sorted([*run, reload], key=lambda record: record.at), *next_day)[1].is_compliant
+
+
 def test_what_the_audit_finds_is_held_against_its_session() -> None:
     """An entry order recorded as filled before it was ever sent, on the second day."""
     records = [*session(A, "25"), *session(B, "25"), *session(C, "25")]
