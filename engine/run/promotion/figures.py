@@ -23,8 +23,9 @@ class Figures:
     compliant_sessions: in a row up to the last, those left out passed over. since, last: the first and last of them.
     R of a trade is what it could lose at expiry when it was opened; expectancy_r is over trades for which it has a
     bound. net, marked: dollars of closed trades, and of all sessions with what is open. in_shares: trades of which
-    shares came or went; those count at the market of that moment. unvalued: of which nobody knows it, and then nothing
-    that is made of profits is known. sharpe: see model/performance. alarms: raised since the first session of the row,
+    shares came or went; those count at the market of that moment. unvalued: of which nobody knows it; owed: trades of
+    which the broker has not told all commissions; while there is one of either, nothing that is made of profits is
+    known. sharpe: see model/performance. alarms: raised since the first session of the row,
     None in promotions of before they counted.
     """
 
@@ -42,6 +43,7 @@ class Figures:
     sharpe_error: Decimal | None
     in_shares: int = 0
     unvalued: int = 0
+    owed: int = 0
     alarms: int | None = None
 
 
@@ -59,9 +61,10 @@ def figures(
     row = _row(sessions)
     worths = [in_shares.get(trade.id, ZERO) for trade in trades]
     unvalued = sum(worth is None for worth in worths)
+    owed = sum(trade.owed > 0 for trade in trades)
     net = [trade.net + (worth or ZERO) for trade, worth in zip(trades, worths, strict=True)]
     in_r = [each / risk for each, trade in zip(net, trades, strict=True) if (risk := _risked(trade))]
-    made, in_r, profits = ([], [], []) if unvalued else (net, in_r, [session.profit for session in sessions])
+    made, in_r, profits = ([], [], []) if unvalued or owed else (net, in_r, [session.profit for session in sessions])
     since = row[0].date if row else None
     first = next((session.date for session in row or sessions), date.max)
     return Figures(
@@ -79,6 +82,7 @@ def figures(
         sharpe_error=_rounded(sharpe_error(profits)),
         in_shares=sum(trade.id in in_shares for trade in trades),
         unvalued=unvalued,
+        owed=owed,
         alarms=sum(count for day, count in alarms.items() if day >= first),
     )
 
@@ -154,6 +158,8 @@ def _why_unknown(found: Figures, shown: Shown) -> str:
         return "it was promoted before alarms were counted"
     if found.unvalued:
         return f"what the shares of {counted(found.unvalued, 'trade')} were worth is not known"
+    if found.owed:
+        return f"the commissions of {counted(found.owed, 'trade')} are not told yet"
     if shown is not Shown.SHARPE:
         return "no trade is closed"
     if found.sessions < LEAST_SESSIONS:

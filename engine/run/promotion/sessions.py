@@ -1,15 +1,16 @@
 """A bot's sessions on paper, judged: was each whole, did the bot do as its plan says, and what did it make.
 
 A session is **compliant** when it was whole and nothing is held against it. It is **left out** when the engine was not
-there for all that the bot could have done, or a person held the bot back: it neither counts nor ends a row of compliant
-ones. Anything else is held against it, and ends the row. What is made and lost counts in any case, except by what a
-person had the bot enter.
+there for all that the bot could have done, a person held the bot back, or the broker has not told all commissions: it
+neither counts nor ends a row of compliant ones. Anything else is held against it, and ends the row. What is made and
+lost counts in any case, except by what a person had the bot enter.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from engine.model.counted import counted
 from engine.model.errors import RulebotError
 from engine.model.money import ZERO, dollars
 from engine.model.position import BY_A_PERSON, Position
@@ -159,7 +160,8 @@ def _missed(paper: Paper, key: Key, bot: CompiledBot | None, session: Session, o
         return f"not running, or not connected, from {_clock(gap.start)} to {_clock(gap.end)}"
     if any(span.meets(start, session.close) for span in paper.barred.get(key.bot, ())):
         return "a person held the bot back (pause or kill)"
-    return ""
+    owed = [f"{counted(position.owed, 'fill')} of {position.id}" for position in own if position.owed > 0]
+    return f"not to be judged yet: the commission of {' and of '.join(owed)} is not told" if owed else ""
 
 
 def _gap(spans: Iterable[Span], start: datetime, end: datetime) -> Span | None:

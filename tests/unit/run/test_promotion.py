@@ -361,6 +361,19 @@ def test_what_shares_were_worth_that_nobody_knows_makes_the_profit_of_all_unknow
     assert [each.short for each in compare(found, demands)] == [said] * 3
 
 
+def test_what_was_made_before_commissions_that_are_not_told_is_no_profit() -> None:
+    """A trade that had made $1 before them was won, and its session compliant."""
+    untold = replace(position(A, "1").legs[0], commissions=Decimal(0), exit_cash=Decimal(-99), owed=2)
+    found = paper(together(session(A, "1", legs=(untold,)), session(B, "50")))
+    first, second = judge(found, KEY, {})
+    assert first.missed == "not to be judged yet: the commission of 2 fills of P19 is not told"
+    assert second.is_compliant
+    made = shown(found)
+    assert (made.compliant_sessions, made.trades, made.owed) == (1, 2, 1)
+    demands = [Demand(shown, Op.AT_LEAST, Decimal(0)) for shown in (Shown.EXPECTANCY, Shown.WIN_RATE, Shown.SHARPE)]
+    assert [each.short for each in compare(made, demands)] == ["the commissions of 1 trade are not told yet"] * 3
+
+
 @pytest.mark.parametrize(("most", "short"), [(2, ""), (1, "1 too many"), (0, "2 too many")])
 def test_alarms_count_since_the_first_session_of_the_row(most: int, short: str) -> None:
     """One before it ends no row by itself, and is forgotten with the session that does."""
