@@ -8,6 +8,7 @@ from engine.model.counted import counted
 from engine.model.money import ZERO, signed_dollars
 from engine.run.columns import aligned
 from engine.run.outcome import BotOutcome, DayOutcome, Told
+from engine.run.trade_text import provisional_text
 
 NARROW = 100
 """Columns below which a bot's lines stand under its name."""
@@ -61,7 +62,8 @@ def _day_lines(day: DayOutcome, spent: str, width: int) -> list[str]:
     counts = (
         f"{counted(day.entries, 'entry', 'entries')}, {counted(day.exits, 'exit')}, {counted(day.rejects, 'reject')}"
     )
-    parts = (f"realised {signed_dollars(day.realized)}, open {signed_dollars(day.open_profit)}; {counts}", spent)
+    owed = provisional_text(day.owed)
+    parts = (f"realised {signed_dollars(day.realized)}, open {signed_dollars(day.open_profit)}{owed}; {counts}", spent)
     rows.append(("day", signed_dollars(day.profit), tuple(part for part in parts if part)))
     names, profits = max(len(row[0]) for row in rows), max(len(row[1]) for row in rows)
     lines = []

@@ -13,8 +13,8 @@ from engine.run.asked import TO_BE_CLOSED, standing_of, trading_of
 from engine.run.columns import aligned, one_line, price, signed
 from engine.run.connected import connected
 from engine.run.resume import resume_from
-from engine.run.today import open_as_marked, realized_today
-from engine.run.trade_text import holding_of
+from engine.run.today import open_as_marked, owed_today, realized_today
+from engine.run.trade_text import holding_of, provisional_text
 from engine.store.latest import shown_store
 from engine.store.place import Place, shown_path
 from engine.store.queries import Row, Run, StoreReader
@@ -46,7 +46,8 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
     """Return everything that is shown, as plain data.
 
     realized_today and open_today are what was made since the session began, as on the page; unrealized is since each
-    position was opened. paused: bots that a person has paused or killed by name; what is asked of all is in `trading`.
+    position was opened. commissions_owed: fills whose commission is not told, so that profit is provisional. paused:
+    bots that a person has paused or killed by name; what is asked of all is in `trading`.
     """
     orders = reader.view("pending_orders")
     day, link = reader.last_day(), connected(reader, run)
@@ -68,6 +69,7 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
         "alarms_today": state.get("errors_today", 0),
         "realized_today": round(float(ZERO if known is None else realized_today(known)), 6),
         "open_today": round(float(ZERO if known is None else open_as_marked(known, held)), 6),
+        "commissions_owed": 0 if known is None else owed_today(known),
         "unrealized": round(sum((float(row["unrealized_pnl"] or 0.0) for row in held), 0.0), 6),
         "reload": None if run.state() == "stopped" else _reload(run.reload),
         "positions": positions,
@@ -125,7 +127,8 @@ def _lines(document: dict[str, Any]) -> list[str]:
     lines = [
         *([f" {document['mark']}"] if document["mark"] else []),
         f" {document['engine']}, trading {document['trading']}, {when}"
-        f"   today {signed(document['realized_today'])} realised, {signed(document['open_today'])} open",
+        f"   today {signed(document['realized_today'])} realised, {signed(document['open_today'])} open"
+        f"{provisional_text(document['commissions_owed'])}",
         *([f" {document['connection']}"] if document["connection"] else []),
         "",
         *(_position_lines(document["positions"]) or [" nothing is open"]),

@@ -101,22 +101,29 @@ class _Apart(NamedTuple):
     """Closed trades, by position, of which sums do not say all."""
 
     estimated: list[str]
+    provisional: list[str]
     in_shares: list[InShares]
 
     @classmethod
     def of(cls, reader: StoreReader, bot: str) -> "_Apart":
         """Return those of a bot, or of all."""
-        return cls(reader.estimated(bot), read_in_shares(reader, bot))
+        closed = reader.trades(status="CLOSED", **({"strategy_id": bot} if bot else {}))
+        owing = [str(row["position"]) for row in closed if row["commissions_owed"]]
+        return cls(reader.estimated(bot), owing, read_in_shares(reader, bot))
 
     def as_document(self) -> dict[str, Any]:
         """Return them as plain data."""
-        return {"estimated": self.estimated, "in_shares": [each.as_document() for each in self.in_shares]}
+        in_shares = [each.as_document() for each in self.in_shares]
+        return {"estimated": self.estimated, "provisional": self.provisional, "in_shares": in_shares}
 
 
 def _tell(apart: _Apart) -> None:
     if apart.estimated:
         count, named = counted(len(apart.estimated), "trade"), ", ".join(apart.estimated)
         say(f"\n {count} at a price that nobody has told: the sums have an estimate of {named}")
+    if apart.provisional:
+        count, named = counted(len(apart.provisional), "trade"), ", ".join(apart.provisional)
+        say(f"\n {count} whose commissions are not told yet: the sums are provisional for {named}")
     for place, words in enumerate(in_shares_lines(apart.in_shares)):
         say(f" {words}" if place else f"\n {words}: {', '.join(each.position for each in apart.in_shares)}")
 

@@ -60,7 +60,7 @@ def why(
         last = reader.last_day(bot)
         session = day or last
         records = reader.day(bot, session) if session else ()
-        every = reader.view("trades", strategy_id=bot)
+        every = reader.trades(strategy_id=bot)
         if symbol is not None:
             others = {str(row["position"]) for row in every if row["symbol"] != symbol}
             records = _of_symbol(records, symbol, others)

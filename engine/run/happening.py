@@ -22,10 +22,10 @@ from engine.run.position_text import (
     opened_count,
     opened_text,
     order_price,
-    provisional_text,
     shares_moved,
     structure,
 )
+from engine.run.trade_text import provisional_text
 from engine.turn.reloading import BotChange
 from engine.turn.resting import RESTING
 from engine.turn.state import State
@@ -259,7 +259,7 @@ def _closed(record: Record, state: State, position: Position | None) -> Told:
     words = how if how.startswith(plain) else f"{reason}, {how}"
     text = f"closed: {words}, {signed_dollars(net)} after {dollars(paid)} of commissions"
     if position is not None:
-        text += provisional_text(position)
+        text += provisional_text(position.owed)
     return text, Tone.BAD if net < 0 else Tone.GOOD
 
 

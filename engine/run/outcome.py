@@ -28,11 +28,10 @@ from engine.run.position_text import (
     opening_orders,
     order_price,
     part_text,
-    provisional_text,
     resting_text,
 )
-from engine.run.today import open_of, realized_today, since_the_open, today_of
-from engine.run.trade_text import OTHERS
+from engine.run.today import open_of, owed_today, realized_today, since_the_open, today_of
+from engine.run.trade_text import OTHERS, provisional_text
 from engine.turn.closing import CLOSING
 from engine.turn.state import BotState, State
 
@@ -60,7 +59,10 @@ class BotOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayOutcome:
-    """One session. Units: dollars; `exits` counts positions closed, `rejects` orders that the broker refused."""
+    """One session. Units: dollars; `exits` counts positions closed, `rejects` orders that the broker refused.
+
+    owed: fills whose commission is not told yet.
+    """
 
     date: date
     bots: tuple[BotOutcome, ...]
@@ -69,6 +71,7 @@ class DayOutcome:
     entries: int
     exits: int
     rejects: int
+    owed: int = 0
 
     @property
     def profit(self) -> Decimal:
@@ -93,6 +96,7 @@ def day_outcome(state: State, at: datetime | None, settled: Sequence[Record] = (
         entries=sum(bot.day.entries for bot in state.bots.values()),
         exits=sum(position.state == "closed" for position in traded),
         rejects=sum(order.status is OrderStatus.REFUSED for order in state.orders.values()),
+        owed=owed_today(state),
     )
 
 
@@ -139,7 +143,7 @@ def _position(state: State, position: Position) -> Iterator[str]:
     else:
         yield "open" if position.state == "open" else f"{position.exit_reason or 'its entry'} at work"
         yield _protection(state, position)
-    yield f"commissions {dollars(position.commissions)}{provisional_text(position)}"
+    yield f"commissions {dollars(position.commissions)}{provisional_text(position.owed)}"
 
 
 def _of_shares(position: str, worths: Mapping[str, Decimal | None]) -> Iterator[str]:

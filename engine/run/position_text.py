@@ -8,7 +8,6 @@ from engine.evaluate.wording import shown
 from engine.fill.apply import DELIVERING
 from engine.fill.pnl import open_value
 from engine.model.contract import LOT, Option
-from engine.model.counted import counted
 from engine.model.cover import moved_by
 from engine.model.market import Board
 from engine.model.money import CENT
@@ -280,9 +279,3 @@ def _rule_text(planned: ExitPlan, reading: Reading | None) -> str:
     if not _is_breach(rule):
         return said
     return f"{planned.name} {rule.text.removeprefix('spot_')} (now {reading.verdict.value:.1f})"
-
-
-def provisional_text(position: Position) -> str:
-    """Return that commissions are missing in a position's profit, "" when none is."""
-    fills = counted(position.owed, "fill")
-    return f", provisional: the commission of {fills} is not told yet" if position.owed > 0 else ""

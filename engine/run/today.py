@@ -39,6 +39,11 @@ def realized_today(state: State) -> Decimal:
     return realized_by(state, state.positions.values())
 
 
+def owed_today(state: State) -> int:
+    """Return of how many fills the broker has not told the commission: until then what was made is provisional."""
+    return sum(max(position.owed, 0) for position in state.positions.values())
+
+
 def open_of(state: State, position: Position, today: Decimal | None) -> Decimal:
     """Return what is open of a position has made, of all that it has made since the session began; 0 if unknown."""
     return ZERO if today is None else today - realized_of(state, position)

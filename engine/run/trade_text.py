@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.fill.book import BY_OTHERS
 from engine.model.contract import Option, Right
+from engine.model.counted import counted
 from engine.model.order import Purpose, Side
 from engine.model.position import PAST_US
 from engine.model.structure import Strike, structure_text
@@ -29,6 +30,11 @@ OTHERS = "others"
 def is_opened(trade: Mapping[str, Any]) -> bool:
     """Say whether the entry of a row of `trades` is over and has filled, wholly or in part."""
     return bool(trade["entry_time"]) and trade["state"] != "entering"
+
+
+def provisional_text(owed: int) -> str:
+    """Return that commissions are missing in a profit, "" when none is. owed: fills whose commission is not told."""
+    return f", provisional: the commission of {counted(owed, 'fill')} is not told yet" if owed > 0 else ""
 
 
 def asked_at(orders: Rows) -> str:

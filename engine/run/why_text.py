@@ -12,7 +12,7 @@ from engine.model.session import exchange_date
 from engine.record.doing import Doing, Told
 from engine.record.explain import Condition, Leaving, Moment, Span, Story, total
 from engine.run.columns import aligned, clock, price, signed
-from engine.run.trade_text import closing_text, closing_verb, part_of_row, structure_of
+from engine.run.trade_text import closing_text, closing_verb, part_of_row, provisional_text, structure_of
 from engine.run.why_day import WhyDay
 from engine.store.queries import Row
 
@@ -126,7 +126,8 @@ def _trade_line(trade: Row, session: date) -> str:
     if trade["status"] != "CLOSED":
         return f"{line}; {str(trade['status']).lower()}"
     line += f", {_end_words(trade, session)}"
-    return f"{line}   {signed(trade['final_pnl'])} after commissions of {dollars(trade['commissions'])}"
+    line += f"   {signed(trade['final_pnl'])} after commissions of {dollars(trade['commissions'])}"
+    return line + provisional_text(trade.get("commissions_owed", 0))
 
 
 def _hold_words(trade: Row, on_hold: Mapping[str, str]) -> str:

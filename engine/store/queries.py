@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from sqlalchemy import Select, func, select, text, union
+from sqlalchemy import ColumnElement, Select, func, select, text, union
 
 from engine.model.position import Position
 from engine.model.session import at_exchange_time, exchange_date
@@ -151,6 +151,20 @@ class StoreReader:
         with self._connection.begin():
             return [dict(row) for row in self._connection.execute(text(query), equal).mappings()]
 
+    def trades(self, **equal: object) -> list[Row]:
+        """Return rows of the view `trades`, each with how many of its fills owe a commission (`commissions_owed`)."""
+        rows, owed = self.view("trades", **equal), self.owed()
+        return [{**row, "commissions_owed": owed.get(row["position"], 0)} for row in rows]
+
+    def owed(self) -> dict[str, int]:
+        """Return of how many fills of a position the broker has not told the commission, by position, of those alone.
+
+        None is told of a fill that was taken up from the account, or was taken back: a position says which are owed.
+        """
+        untold = select(fill_rows.c.position).where(fill_rows.c.commission.is_(None))
+        found = self._positions(journal.c.position.in_(untold))
+        return {each.id: each.owed for each in found if each.owed > 0}
+
     def run(self) -> Run:
         """Return the last run of this store."""
         with self._connection.begin():
@@ -294,12 +308,8 @@ class StoreReader:
     def on_hold(self) -> dict[str, str]:
         """Return why nothing is sent for open positions that are let be, by position."""
         still_open = select(trade_rows.c.position).where(trade_rows.c.status == "OPEN")
-        of_one = (OF_ONE, journal.c.kind == Kind.POSITION.value, journal.c.position.in_(still_open))
-        last = select(func.max(journal.c.seq)).where(*of_one).group_by(journal.c.position)
-        with self._connection.begin():
-            found = self._records(select(*COLUMNS).where(journal.c.seq.in_(last)))
-        positions = (decode(Position, dict(each.data)) for each in found)
-        return {each.id: each.let_be for each in positions if each.is_let_be}
+        found = self._positions(journal.c.position.in_(still_open))
+        return {each.id: each.let_be for each in found if each.is_let_be}
 
     def estimated(self, bot: str = "") -> list[str]:
         """Return the positions that are over, "" of all bots, with a fill at a price that nobody has told, in order.
@@ -371,6 +381,14 @@ class StoreReader:
             result = self._connection.execute(text(f"SELECT * FROM {name} ORDER BY {_VIEW_ORDER[name]}"))
             found[name] = Listed(tuple(result.keys()), [tuple(row) for row in result])
         return found
+
+    def _positions(self, which: ColumnElement[bool]) -> list[Position]:
+        """Return some positions as they were recorded last."""
+        of_one = (OF_ONE, journal.c.kind == Kind.POSITION.value, which)
+        last = select(func.max(journal.c.seq)).where(*of_one).group_by(journal.c.position)
+        with self._connection.begin():
+            found = self._records(select(*COLUMNS).where(journal.c.seq.in_(last)))
+        return [decode(Position, dict(each.data)) for each in found]
 
     def _first(self, query: Select[Any]) -> int | None:
         found: int | None = self._connection.execute(query.order_by(journal.c.seq.desc()).limit(1)).scalar()

@@ -75,6 +75,7 @@ class OpenPosition(BaseModel):
     spx_strike: float | None
     entry_credit: float | None
     current_pnl: float | None
+    commissions_owed: int
     status: str
     state: str
     on_hold: str
@@ -127,7 +128,10 @@ class Risk(BaseModel):
 
 
 class Trade(BaseModel):
-    """One trade, open or over. status: PENDING, ACTIVE (the view `trades` says OPEN), CLOSED or ERROR."""
+    """One trade, open or over. status: PENDING, ACTIVE (the view `trades` says OPEN), CLOSED or ERROR.
+
+    commissions_owed: fills whose commission the broker has not told yet; until it has, final_pnl is provisional.
+    """
 
     id: int
     strategy_id: str
@@ -143,13 +147,15 @@ class Trade(BaseModel):
     exit_reason: str | None
     commissions: float | None
     final_pnl: float | None
+    commissions_owed: int
     status: str
 
 
 class Profit(BaseModel):
     """The day's profit; None while that of something open is not known. as_of: of when the oldest price in it is.
 
-    It is None where no snapshot tells the time of one.
+    It is None where no snapshot tells the time of one. commissions_owed: fills whose commission the broker has not told
+    yet; until it has, the profit is provisional.
     """
 
     date: str | None
@@ -157,15 +163,17 @@ class Profit(BaseModel):
     realized_pnl: float | None
     unrealized_pnl: float | None
     total_pnl: float | None
+    commissions_owed: int
 
 
 class Period(BaseModel):
-    """Net profit of one day, week (by its Monday) or month."""
+    """Net profit of one day, week (by its Monday) or month; provisional while commissions_owed of its fills are."""
 
     period: str
     trades_count: int
     net_pnl: float
     cumulative_pnl: float
+    commissions_owed: int
 
 
 class Account(BaseModel):
@@ -203,6 +211,7 @@ class Performance(BaseModel):
     daily_realized_pnl: float | None
     unrealized_pnl: float | None
     total_pnl: float | None
+    commissions_owed: int
     max_daily_loss: float | None
     risk_breached: bool | None
     trades_count: int

@@ -1,5 +1,6 @@
 """What the REST interface answers, in the shapes of `answers.py`: of a store, and of a picture of it or its engine."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from itertools import accumulate, groupby
@@ -82,7 +83,7 @@ def _next(run: Run, name: str, at: datetime | None) -> str | None:
 
 def positions(reader: StoreReader, picture: Picture) -> list[OpenPosition]:
     """Return /api/positions: what the store has of each, and its present values as a picture has them."""
-    trades = {row["position"]: row for row in reader.view("trades", status="OPEN")}
+    trades = {row["position"]: row for row in reader.trades(status="OPEN")}
     why = reader.on_hold()
     return [
         _position(row, line, trades.get(row["position"], {}), why.get(row["position"], ""))
@@ -116,6 +117,7 @@ def _position(row: Row, line: PositionLine | None, trade: Row, on_hold: str) -> 
         spx_strike=trade.get("spx_strike"),
         entry_credit=trade.get("entry_credit"),
         current_pnl=_rounded(made),
+        commissions_owed=trade.get("commissions_owed", 0),
         status=ACTIVE,
         state=row["state"],
         on_hold=on_hold,
@@ -211,7 +213,7 @@ def trades(
     reader: StoreReader, first: date | None, last: date | None, state: str | None, limit: int | None
 ) -> list[Trade]:
     """Return /api/trades: the newest first, of these trade dates and this status."""
-    rows = reader.view("trades", status="OPEN" if state == ACTIVE else state) if state else reader.view("trades")
+    rows = reader.trades(status="OPEN" if state == ACTIVE else state) if state else reader.trades()
     kept = [row for row in rows if is_between(row["trade_date"], first, last)]
     return [_trade(row) for row in kept[::-1][:limit]]
 
@@ -238,19 +240,34 @@ def profit(reader: StoreReader, picture: Picture) -> Profit:
         realized_pnl=_rounded(picture.realized),
         unrealized_pnl=_rounded(picture.unrealized),
         total_pnl=_rounded(picture.today),
+        commissions_owed=picture.commissions_owed,
     )
 
 
 def history(reader: StoreReader, period: str) -> list[Period]:
     """Return /api/pnl/history by day, week or month, oldest first."""
-    rows = reader.view("daily_summary")
+    rows, owed = reader.view("daily_summary"), _owed_by_day(reader)
     found = [(name, list(group)) for name, group in groupby(rows, lambda row: period_of(str(row["date"]), period))]
     sums = [added(float(row["net_pnl"]) for row in group) for _, group in found]
     totals = accumulate(sums, lambda total, made: added((total, made)))
     return [
-        Period(period=name, trades_count=sum(row["trades_count"] for row in group), net_pnl=made, cumulative_pnl=total)
+        Period(
+            period=name,
+            trades_count=sum(row["trades_count"] for row in group),
+            net_pnl=made,
+            cumulative_pnl=total,
+            commissions_owed=sum(owed[str(row["date"])] for row in group),
+        )
         for (name, group), made, total in zip(found, sums, totals, strict=True)
     ]
+
+
+def _owed_by_day(reader: StoreReader) -> Counter[str]:
+    """Return of how many fills of the trades that ended on a day the commission is not told yet."""
+    owed: Counter[str] = Counter()
+    for row in reader.trades(status="CLOSED"):
+        owed[str(row["exit_time"])[:10]] += row["commissions_owed"]
+    return owed
 
 
 def performance(reader: StoreReader, picture: Picture) -> Performance:
@@ -261,6 +278,7 @@ def performance(reader: StoreReader, picture: Picture) -> Performance:
         daily_realized_pnl=_rounded(picture.realized),
         unrealized_pnl=_rounded(picture.unrealized),
         total_pnl=_rounded(picture.today),
+        commissions_owed=picture.commissions_owed,
         max_daily_loss=worst,
         risk_breached=_is_breached(picture.today, worst),
         trades_count=int(system.get("trades_today") or 0),

@@ -36,7 +36,7 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
         run = reader.run()
         session = day or reader.last_day(name)
         records = reader.day(name, session) if session else ()
-        trades = reader.view("trades", strategy_id=name)
+        trades = reader.trades(strategy_id=name)
         told = why_day(reader, session, records, trades) if session and records else None
         kept = kept_in(reader)
         chart = chart_of_day(reader, name, session) if session else None

@@ -29,7 +29,7 @@ def router(store: Place) -> APIRouter:
             chart = chart_of_trade(reader, number)
             if chart is None:
                 raise HTTPException(404, f"this store has no trade {number}")
-            row = reader.view("trades", id=number)[0]
+            row = reader.trades(id=number)[0]
             rolls = reader.rolls(row["position"])
             opened = [order for ref in rolls.orders for order in reader.view("orders", ref=ref)]
             orders = opened + list(reader.view("orders", position=row["position"]))

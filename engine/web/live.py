@@ -182,7 +182,7 @@ class Live:
             old = self._shown
             return replace(old, number=number, picture=picture, told=tuple(self._told), alerts=self._alerts)
         with StoreReader(self._store) as reader:
-            rows = reader.view("trades")[::-1]
+            rows = reader.trades()[::-1]
             today = sum(int(row["trades_today"] or 0) for row in reader.view("system_state"))
             days = tuple((str(row["date"]), float(row["net_pnl"])) for row in reader.view("daily_summary"))
             seen = picture_of_store(reader) if picture is None else picture

@@ -19,7 +19,7 @@ from engine.model.session import CalendarError, check_day
 from engine.run import asking_words
 from engine.run.columns import price
 from engine.run.periods import SPANS
-from engine.run.trade_text import closing, structure_of
+from engine.run.trade_text import closing, provisional_text, structure_of
 from engine.store.place import Place
 from engine.web.access import STAYS
 from engine.web.bot_page import bot_page
@@ -168,6 +168,13 @@ def _signed(amount: float | None) -> str:
     return f"{'+' if cents(amount) > 0 else ''}{dollars(amount)}"
 
 
+def _made(trade: Mapping[str, Any]) -> str:
+    """Return what a row of `StoreReader.trades` has made, "" before its end."""
+    if trade["final_pnl"] is None:
+        return ""
+    return f"{_signed(trade['final_pnl'])}{' provisional' if trade['commissions_owed'] else ''}"
+
+
 def _tone(amount: float | None) -> str:
     return "" if not amount or not cents(amount) else "good" if amount > 0 else "bad"
 
@@ -198,6 +205,6 @@ TEMPLATES = Environment(
 )
 TEMPLATES.filters |= {
     "dollars": _dollars, "signed": _signed, "tone": _tone, "number": _number, "price": _price, "percent": _percent,
-    "closing": _closing, "structure": structure_of, "exact": price,
+    "closing": _closing, "structure": structure_of, "exact": price, "made": _made, "provisional": provisional_text,
 }  # fmt: skip
 TEMPLATES.globals["words"] = asking_words

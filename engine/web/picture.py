@@ -89,7 +89,8 @@ class Picture:
     engine: stopped, starting, running or stopping. trading: active, reducing or stopped. mark: what must stand beside
     all of it. is_linked: None when nobody knows, for want of an engine. progress: the part of the run that is over,
     None when it has no end. shares: None when nobody knows them, as of a store alone. realized, unrealized: None
-    before anything was recorded, or before all that is open has a price. Money in dollars.
+    before anything was recorded, or before all that is open has a price. commissions_owed: fills whose
+    commission is not told yet, so that these are provisional. Money in dollars.
     """
 
     at: datetime | None
@@ -111,6 +112,7 @@ class Picture:
     shares: tuple[tuple[str, float], ...] | None = None
     realized: float | None = 0.0
     unrealized: float | None = 0.0
+    commissions_owed: int = 0
     levels: tuple[tuple[str, float | None], ...] = ()
     gauges: tuple[Gauge, ...] = ()
     bots: tuple[BotLine, ...] = ()

@@ -11,7 +11,7 @@ from engine.run.glance import BotRow, Glance, glance
 from engine.run.levels import dollars_at, open_count, worst_at_expiry
 from engine.run.observe.telling import title
 from engine.run.position_text import close_price, exits_text, held_text, live_orders, order_price
-from engine.run.today import is_known_today
+from engine.run.today import is_known_today, owed_today
 from engine.run.trade_text import closing
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.program import Program
@@ -50,6 +50,7 @@ def picture_of_run(run: "Run", at: datetime) -> Picture:
         shares=_shares(state),
         realized=float(seen.realized),
         unrealized=float(seen.open_profit) if is_known_today(state, at) else None,
+        commissions_owed=owed_today(state),
         levels=seen.levels,
         gauges=gauges(program, Work(program, state, at).view()),
         bots=bot_lines(program, state, seen, at),

@@ -11,6 +11,7 @@ from engine.run.columns import price
 from engine.run.connected import connected
 from engine.run.levels import dollars_at
 from engine.run.position_text import exits_text, live_orders
+from engine.run.today import owed_today
 from engine.run.trade_text import closing, holding_of
 from engine.spec.nouns.exits import ExitKind
 from engine.store.queries import Row, Run, StoreReader
@@ -51,6 +52,7 @@ def picture_of_store(reader: StoreReader) -> Picture:
         buying_power=account["buying_power"],
         realized=None if found is None else found.realized,
         unrealized=None if found is None else found.open_today(positions),
+        commissions_owed=0 if found is None else owed_today(found.state),
         levels=_levels(positions),
         bots=bot_lines(reader, run, found, shown, at),
         positions=shown,

@@ -28,7 +28,7 @@ def trades_page(
     """Return what the template shows; the newest trades first. Profit counts on the day of the exit."""
     equal = {name: value for name, value in (("strategy_id", bot), ("status", state)) if value}
     with StoreReader(store) as reader:
-        rows = [row for row in reader.view("trades", **equal) if is_between(row["trade_date"], first, last)]
+        rows = [row for row in reader.trades(**equal) if is_between(row["trade_date"], first, last)]
         bots, mark = reader.bots(), reader.run().mark
     closed = sorted((row for row in rows if row["final_pnl"] is not None and row["exit_time"]), key=_exit)
     sums = [
@@ -39,6 +39,7 @@ def trades_page(
     return {
         "rows": rows[::-1][:SHOWN],
         "count": len(rows),
+        "is_provisional": any(row["commissions_owed"] for row in closed),
         "made": sum(amount for _, amount in sums),
         "wins": sum(row["final_pnl"] > 0 for row in closed),
         "closed": len(closed),

@@ -11,8 +11,8 @@ from engine.model.event import BrokerStatus, CommissionReport
 from engine.model.facts import EventCalendar
 from engine.model.order import OrderStatus, OrderType, Purpose, Side
 from engine.record.record import Kind
-from engine.run.position_text import provisional_text
 from engine.run.resume import resume
+from engine.run.trade_text import provisional_text
 
 LEGS = text_of().partition("legs:")[2].partition("order:")[0]
 LADDER = "{start: mid, step: 0.05, wait: 10s, tries: 4, then: cancel}"
@@ -687,14 +687,14 @@ def test_32_a_profit_is_provisional_until_every_commission_is_told() -> None:
         desk.send(report)
     desk.report(order, BrokerStatus.FILLED, 1)
     assert desk.position.owed == 2
-    assert provisional_text(desk.position) == ", provisional: the commission of 2 fills is not told yet"
+    assert provisional_text(desk.position.owed) == ", provisional: the commission of 2 fills is not told yet"
     desk.commission(reports[0], "0.65")
     desk.commission(reports[0], "0.65")
     desk.commission(reports[0], "0.70")
-    assert provisional_text(desk.position) == ", provisional: the commission of 1 fill is not told yet"
+    assert provisional_text(desk.position.owed) == ", provisional: the commission of 1 fill is not told yet"
     desk.commission(reports[1], "0")
     assert (desk.position.owed, desk.position.commissions) == (0, Decimal("0.70"))
-    assert not provisional_text(desk.position)
+    assert not provisional_text(desk.position.owed)
     again = resume(desk.records, desk.now, desk.board, EventCalendar()).state
     assert again.booked == desk.state.booked
     assert again.positions == desk.state.positions

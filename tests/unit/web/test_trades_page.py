@@ -1,6 +1,10 @@
 """The page of all trades: filters, sums, and the same rows as the store's view."""
 
+from pathlib import Path
+
 import pytest
+from conftest import served
+from hand_desk import Desk, kept, text_of
 from web_client import Client
 
 from engine.store.queries import StoreReader
@@ -16,6 +20,22 @@ def page(client: Client, query: str = "") -> str:
     answer = client.get(f"/trades{query}")
     assert answer.status == 200
     return answer.body.decode()
+
+
+def test_profit_of_which_commissions_are_not_told_is_provisional(tmp_path: Path) -> None:
+    desk = Desk((text_of(),))
+    desk.opened()
+    desk.until("15:45")
+    (first, *_) = desk.fill(desk.last)
+    desk.commission(first, "0.65")
+    with served(kept(desk, tmp_path)) as owing:
+        pages = [page(owing), *(owing.get(path).body.decode() for path in ("/", "/bots/spread"))]
+        assert all(" provisional</td>" in each for each in pages)
+        assert "<small>provisional</small>" in pages[0]
+        assert ", provisional: the commission of 3 fills is not told yet" in owing.get("/trades/1").body.decode()
+        ((trade,), (period,)) = (owing.get(path).json for path in ("/api/trades", "/api/pnl/history"))
+        days = [owing.get(path).json for path in ("/api/pnl", "/api/performance")]
+    assert [each["commissions_owed"] for each in (trade, period, *days)] == [3] * 4
 
 
 def test_all_trades_with_their_sum(client: Client) -> None:

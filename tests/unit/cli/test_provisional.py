@@ -1,0 +1,78 @@
+"""Profit of which the broker has not told all commissions: each command that shows it says so, until they are told."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hand_desk import Desk, kept, text_of
+
+from engine.cli.main import main
+from engine.cli.report import days_lines
+from engine.run.outcome import day_outcome
+from engine.store.queries import StoreReader
+
+UNTOLD = "provisional: the commission of 2 fills is not told yet"
+
+
+def closed(commissions: Sequence[str]) -> Desk:
+    """Return a desk whose spread was closed by its time exit; the entry has its commissions, the exit those given."""
+    desk = Desk((text_of(),))
+    for report in desk.fill(desk.enter()):
+        desk.commission(report, "0.65")
+    desk.until("15:45")
+    reports = desk.fill(desk.last)
+    for report, amount in zip(reports, commissions, strict=False):
+        desk.commission(report, amount)
+    assert desk.position.state == "closed"
+    return desk
+
+
+@pytest.fixture
+def shown(tmp_path: Path) -> Callable[[Sequence[str], str], str]:
+    """Return what a command shows of a desk with these commissions."""
+
+    def run(commissions: Sequence[str], command: str) -> str:
+        path = kept(closed(commissions), tmp_path)
+        found = CliRunner().invoke(main, [*command.split(), "--store", str(path)])
+        assert found.exit_code == 0, found.output
+        return found.output
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("why spread", f"after commissions of $1.30, {UNTOLD}"),
+        ("status", f"+$0.00 open, {UNTOLD}"),
+        ("summary", "1 trade whose commissions are not told yet: the sums are provisional for spread-20261118-1"),
+        ("summary --by day", "1 trade whose commissions are not told yet: the sums are provisional for spread-2026"),
+    ],
+)
+def test_profit_is_told_as_provisional_until_all_commissions_are(
+    command: str, words: str, shown: Callable[[Sequence[str], str], str]
+) -> None:
+    assert words in shown((), command)
+
+
+@pytest.mark.parametrize("command", ["why spread", "status", "summary"])
+def test_once_all_are_told_it_is_final(command: str, shown: Callable[[Sequence[str], str], str]) -> None:
+    told = shown(("0.65", "0"), command)
+    assert "provisional" not in told
+    assert "told yet" not in told
+
+
+@pytest.mark.parametrize(("commissions", "owed"), [((), 2), (("0.65",), 1), (("0.65", "0"), 0)])
+def test_programs_are_told_how_many_are_missing(
+    commissions: Sequence[str], owed: int, shown: Callable[[Sequence[str], str], str], tmp_path: Path
+) -> None:
+    assert json.loads(shown(commissions, "status --format json"))["commissions_owed"] == owed
+    with StoreReader(tmp_path / "day.db") as reader:
+        assert reader.owed() == ({"spread-20261118-1": owed} if owed else {})
+
+
+def test_the_day_at_the_end_of_a_run_is_provisional_too() -> None:
+    assert UNTOLD in days_lines([day_outcome(closed(()).state, None)], 200)[-2]
+    assert "provisional" not in "\n".join(days_lines([day_outcome(closed(("1", "1")).state, None)], 200))
