@@ -74,7 +74,10 @@ class Feed(Protocol):
         """
 
     async def listing(self, symbol: str, trading_class: str) -> Listing:
-        """Return the expiries listed today (no strikes yet). Raises: BrokerError."""
+        """Return the expiries listed today (no strikes yet).
+
+        Raises: UnavailableError when the broker has none, whenever it is asked, as of all facts here; BrokerError.
+        """
 
     async def strikes(self, listing: Listing, expiry: date) -> Listing:
         """Return the listing with the strikes that exist for `expiry`, and learn their contract ids."""

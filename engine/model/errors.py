@@ -37,6 +37,17 @@ class IdInUseError(BrokerError):
     """Another program is connected under our client id, or an older run of ours still is."""
 
 
+class UnavailableError(BrokerError):
+    """The broker has answered, and asked again says the same: it has no such contract, or does not let us have it.
+
+    symbol: of what was asked for.
+    """
+
+    def __init__(self, symbol: str, message: str, help: str | None = None) -> None:
+        super().__init__(message, help)
+        self.symbol = symbol
+
+
 class StoreError(RulebotError):
     """The world's fault: the database, a file or a folder."""
 

@@ -285,6 +285,14 @@ class HookCame:
     came: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class ReloadWaits:
+    """Other texts wait to be taken up: until then these bots enter nothing, "" being all; none when nothing waits."""
+
+    at: datetime
+    bots: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndingCorrected:
     """A person says that contracts which are booked as ended with their option were traded before that.
@@ -326,4 +334,5 @@ Event = (
     | OperatorRequest
     | EndingCorrected
     | HookCame
+    | ReloadWaits
 )

@@ -306,6 +306,10 @@ class Loop:
             return False
         return self._prepare_again is None or at >= self._prepare_again
 
+    def hear(self, event: Event) -> None:
+        """Take an event that came of what was done between two batches. Raises: StoreError."""
+        self._handle(event)
+
     def note(self, *records: Record) -> None:
         """Record what happened outside of a turn. Raises: StoreError."""
         self._write(records, ())

@@ -2,7 +2,8 @@
 
 A request makes a plan of what changes, or is refused and nothing has changed. The plan waits until none of its bots has
 an order in flight or a position between two states; what it waits for is on record. What new bots need to know is asked
-for meanwhile, beside the loop, so that nothing that is open waits for it (in lockstep at once: time stands still).
+for meanwhile, beside the loop, so that nothing that is open waits for it (in lockstep at once: time stands still). What
+the broker does not have refuses the plan. Until it is taken up its bots enter nothing.
 """
 
 import asyncio
@@ -10,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from engine.model.errors import BrokerError, RulebotError
-from engine.model.event import Event, HookCame, OperatorRequest, Request
+from engine.model.errors import BrokerError, RulebotError, UnavailableError
+from engine.model.event import Event, HookCame, OperatorRequest, ReloadWaits, Request
 from engine.model.facts import Facts
 from engine.record.record import Json, Kind, Record
 from engine.run.desk import Desk, SpecText, check_overrides
@@ -25,12 +26,15 @@ from engine.turn.reloading import BotChange, Change, changes_between, not_quiet,
 
 ASK_AGAIN = timedelta(minutes=1)
 """How long after the broker could not answer it is asked again."""
+WAITS_LONG = timedelta(minutes=5)
+"""How long after it was asked for a plan may wait before a person is told."""
 
 
 @dataclass(slots=True)
 class Plan:
     """What is to be taken up. is_set: also since an operator has set parameters.
 
+    asked_at: when it was asked for; is_told: that it waits for long.
     asking: the question for the facts that it needs; facts: the answer, None until it is here, good for one `session`.
     """
 
@@ -38,12 +42,19 @@ class Plan:
     program: Program
     changes: tuple[BotChange, ...]
     limits: tuple[str, ...]
+    asked_at: datetime
     is_set: bool = False
+    is_told: bool = False
     waits: str = ""
     asking: "asyncio.Task[list[Event]] | None" = None
     ask_at: datetime | None = None
     facts: list[Event] | None = None
     session: date | None = None
+
+    @property
+    def bots(self) -> frozenset[str]:
+        """The bots that must be at rest, and enter nothing meanwhile: all, "", when the limits over them change."""
+        return frozenset(("",)) if self.limits else frozenset(each.bot for each in self.changes)
 
 
 @dataclass(slots=True)
@@ -79,16 +90,37 @@ class Reloader:
         return found
 
     async def step(self, at: datetime) -> None:
-        """Take up what is planned, if now is a quiet point. Raises: StoreError."""
-        plan = self.plan
-        if plan is None or self.loop.state.is_stopping:
+        """Take up what is planned, if now is a quiet point; else let its bots enter nothing. Raises: StoreError."""
+        if self.plan is not None and not self.loop.state.is_stopping:
+            await self._try(self.plan, at)
+        waiting = frozenset() if self.plan is None else self.plan.bots
+        if waiting != self.loop.state.reloading:
+            self.loop.hear(ReloadWaits(at, waiting))
+
+    async def _try(self, plan: Plan, at: datetime) -> None:
+        try:
+            waits = not_quiet(self.loop.state, self._concerned(plan)) or await self._missing(plan, at)
+        except UnavailableError as error:
+            self._refuse(plan, at, error)
             return
-        waits = not_quiet(self.loop.state, self._concerned(plan)) or await self._missing(plan, at)
         if not waits:
             self._take_up(plan, at)
-        elif waits != plan.waits:
+            return
+        if waits != plan.waits:
             plan.waits = waits
             self._note(at, "waits", reason=waits)
+        if not plan.is_told and at - plan.asked_at >= WAITS_LONG:
+            plan.is_told = True
+            text = f"a reload has waited five minutes for {waits}: what it touches enters nothing until it is taken up"
+            self.loop.note(Record(at, Kind.ALARM, data={"text": text}))
+
+    def _refuse(self, plan: Plan, at: datetime, error: UnavailableError) -> None:
+        """Give a plan up for what the broker does not have: asked again it would say the same."""
+        self.plan = None
+        reason = f"{', '.join(_readers(plan, error.symbol))} cannot run: {error.whole}"
+        self._note(at, "refused", reason=reason)
+        text = f"a reload is refused, and nothing of it is taken up: {reason}"
+        self.loop.note(Record(at, Kind.ALARM, data={"text": text}))
 
     def close(self) -> None:
         """Give up what is still asked for."""
@@ -137,16 +169,15 @@ class Reloader:
             return None
         program = desk.succeeding(self.loop.program, {each.bot for each in changes})
         is_set = request.request is Request.SET or waiting is not None
-        return Plan(replace(desk, bots=program.bots), program, changes, limits, is_set)
+        return Plan(replace(desk, bots=program.bots), program, changes, limits, request.at, is_set)
 
     def _concerned(self, plan: Plan) -> Iterable[str]:
-        """Return the bots that must be at rest: all, when the limits over them change."""
-        return self.loop.state.bots if plan.limits else [each.bot for each in plan.changes]
+        return self.loop.state.bots if "" in plan.bots else plan.bots
 
     # ------------------------------------------------------------ what new bots need to know
 
     async def _missing(self, plan: Plan, at: datetime) -> str:
-        """Return what is not known yet of what the new texts read, "" when all is."""
+        """Return what is not known yet of what the new texts read, "" when all is. Raises: UnavailableError."""
         today = self.loop.state.session.date
         if plan.facts is not None and plan.session == today:
             return ""
@@ -159,6 +190,8 @@ class Reloader:
         asked, plan.asking = plan.asking, None
         try:
             plan.facts, plan.session = asked.result(), today
+        except UnavailableError:
+            raise
         except BrokerError as error:
             plan.ask_at = at + ASK_AGAIN
             return f"the broker's answers: {error.message}"
@@ -166,8 +199,7 @@ class Reloader:
 
     async def _facts(self, plan: Plan, at: datetime) -> list[Event]:
         state = self.loop.state
-        renewed = [each.bot for each in plan.changes if each.change is not Change.REMOVED]
-        asking = replace(plan.program, bots={name: plan.program.bots[name] for name in renewed})
+        asking = replace(plan.program, bots={name: plan.program.bots[name] for name in _renewed(plan)})
         known: Facts = state.facts
         return [event async for event in prepare(asking, self.loop.feed, state.session, at, known)]
 
@@ -207,6 +239,16 @@ class Reloader:
     @staticmethod
     def _record(at: datetime, what: str, **data: Json) -> Record:
         return Record(at, Kind.RELOAD, data={"what": what, **data})
+
+
+def _renewed(plan: Plan) -> list[str]:
+    return [each.bot for each in plan.changes if each.change is not Change.REMOVED]
+
+
+def _readers(plan: Plan, symbol: str) -> list[str]:
+    """Return which bots of a plan read a symbol."""
+    needs = {name: plan.program.bots[name].plan.needs for name in _renewed(plan)}
+    return [name for name, found in needs.items() if symbol in (*found.symbols, *found.indices)]
 
 
 def _set(request: OperatorRequest) -> dict[str, Json]:

@@ -12,7 +12,7 @@ from engine.turn.judging import wake
 from engine.turn.leaving import is_trading, pursue
 from engine.turn.opening import kept_back, next_stage, send_opening
 from engine.turn.program import CompiledBot
-from engine.turn.refusing import kept_out
+from engine.turn.refusing import kept_out, waits_for_reload
 from engine.turn.resting import place_resting
 from engine.turn.runaway import stop_runaway
 from engine.turn.state import Trading
@@ -95,9 +95,11 @@ def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:
         return f"halted: {state.day.halted}"
     if reason := kept_out(work):
         return reason
-    if position.is_flat and not still_holds(work, bot, position):
-        return "its conditions no longer hold"
-    return ""
+    if not position.is_flat:
+        return ""
+    return waits_for_reload(work, position.bot) or (
+        "" if still_holds(work, bot, position) else "its conditions no longer hold"
+    )
 
 
 def stop_for_today(work: Work, position: Position, reason: str) -> None:

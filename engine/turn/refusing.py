@@ -27,6 +27,11 @@ def kept_out(work: Work) -> str:
     return lost or rival_words(work.rivals) or clock_problem(work.state.clocks_apart)
 
 
+def waits_for_reload(work: Work, name: str) -> str:
+    """Return that a bot enters nothing before a reload is taken up, "" when it may."""
+    return "a reload waits to be taken up" if work.state.reloading & {"", name} else ""
+
+
 def skip(work: Work, name: str, reason: str, symbol: str = "", window: int = 0) -> None:
     """Record a refusal, once for the same words whatever their numbers are; of a universe with its `symbol`.
 

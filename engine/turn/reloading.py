@@ -9,13 +9,14 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from engine.model.event import ReloadWaits
 from engine.model.order import OrderStatus
 from engine.model.values import dataclass, replace
 from engine.record.record import Json, Kind
 from engine.turn.daily import agenda_of, fresh_day
 from engine.turn.missing import end_watch
 from engine.turn.program import Program
-from engine.turn.state import NEVER, BotState, State, of_positions
+from engine.turn.state import HALTS, NEVER, BotState, State, of_positions
 from engine.turn.work import Turn, Work
 
 _IN_FLIGHT = (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.CANCELLING, OrderStatus.UNKNOWN)
@@ -74,6 +75,17 @@ def not_quiet(state: State, bots: Iterable[str]) -> str:
     return ""
 
 
+def reload_waits(work: Work, event: ReloadWaits) -> dict[str, Any]:
+    """Let these bots enter nothing until other texts are taken up; who may enter again begins to confirm anew."""
+    for name in work.program.bots:
+        state = work.bots[name]
+        halting = {key: found for key, found in state.confirming.items() if key[0] == HALTS}
+        if {"", name} & (event.bots ^ work.state.reloading):
+            work.set_bot(name, replace(state, confirming={**of_positions(state.confirming), **halting}))
+            work.set_wake(name, work.at)
+    return {"reloading": event.bots}
+
+
 def reload(program: Program, state: State, at: datetime, changes: Iterable[BotChange]) -> Turn:
     """Return the turn in which `program` takes over; `changes` are the bots in which it differs."""
     work = Work(program, state, at)
@@ -84,7 +96,7 @@ def reload(program: Program, state: State, at: datetime, changes: Iterable[BotCh
         else:
             _begin(work, each.bot)
     work.indexed = -1
-    renewed: dict[str, Any] = {"aims": None, "watch_at": None}
+    renewed: dict[str, Any] = {"aims": None, "watch_at": None, "reloading": frozenset()}
     return work.finish(step_at=at, wake_at=at, **renewed)
 
 

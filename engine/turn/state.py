@@ -281,7 +281,8 @@ class State(NamedTuple):
     or bots are due although nothing moves; wake_at: the same, with marks and what is streamed. costs: average dollars a
     share of the account's shares, by symbol (`holdings` has them also as legs); uncovered: symbols of which it has
     fewer than calls need that were sold against them, and since when; shifts: how its shares last changed, by symbol.
-    closing: the last prints of the session of shares that options were held on, by symbol.
+    closing: the last prints of the session of shares that options were held on, by symbol. reloading: bots that enter
+    nothing before other texts are taken up, "" being all.
     """
 
     session: Session
@@ -298,6 +299,7 @@ class State(NamedTuple):
     client_id: int = 0
     standing: Standing = Standing()
     is_stopping: bool = False
+    reloading: frozenset[str] = frozenset()
     holdings: Mapping[Contract, Decimal] = NOTHING
     costs: Mapping[str, Decimal] = NOTHING
     doubts: Mapping[Option, Doubt] = NOTHING

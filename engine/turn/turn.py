@@ -36,6 +36,7 @@ from engine.model.event import (
     OrderReport,
     OrdersListed,
     PositionReport,
+    ReloadWaits,
     Request,
 )
 from engine.model.money import ZERO
@@ -63,6 +64,8 @@ from engine.turn.opening import entry_due
 from engine.turn.profit import structures
 from engine.turn.program import CompiledBot, Program
 from engine.turn.protecting import place_protection
+from engine.turn.refusing import waits_for_reload
+from engine.turn.reloading import reload_waits
 from engine.turn.reports import on_message, on_order
 from engine.turn.resting import ask_back, cancel, cancel_entries, option_has_expired, place_resting
 from engine.turn.scanning import step_universe
@@ -199,7 +202,8 @@ def _retry(work: Work, position: Position) -> None:
 def _halt_and_enter(work: Work, bots: list[tuple[str, CompiledBot]], known: dict[str, str]) -> None:
     """Judge the halts of all these bots, then their entries. known: of those whose halts were judged in this turn."""
     daily.halt_at_loss(work)
-    blocked = {name: known[name] if name in known else daily.step_halts(work, bot) for name, bot in bots}
+    halts = {name: known[name] if name in known else daily.step_halts(work, bot) for name, bot in bots}
+    blocked = {name: reason or waits_for_reload(work, name) for name, reason in halts.items()}
     if work.state.is_stopping:
         return
     for name, bot in bots:
@@ -409,4 +413,5 @@ _HANDLERS: dict[type, Handler] = {
     OperatorRequest: _on_operator,
     EndingCorrected: ending_corrected,
     HookCame: hook_came,
+    ReloadWaits: reload_waits,
 }

@@ -10,13 +10,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import date, datetime
 from pathlib import Path
+from typing import cast
 
 import pytest
 from click.testing import CliRunner, Result
 
 from engine.cli.main import main
+from engine.model.errors import BrokerError
 from engine.model.event import Request
+from engine.model.facts import Listing
 from engine.model.order import Order, Purpose
+from engine.ports import Feed
 from engine.record.record import Kind, Record
 from engine.run.aftermath.books import compare_books
 from engine.run.aftermath.day import Day, read_day
@@ -272,10 +276,73 @@ def test_an_order_in_flight_is_waited_for(tmp_path: Path) -> None:
     in_loop(body, tmp_path, seed=7)
 
 
-def test_limits_of_the_account_document_are_taken_up(tmp_path: Path) -> None:
-    def account(most: int) -> str:
-        return f"rulebot_account: 1\nabout: Limits of a test.\naccount: DU1234567\nrisk: {{max_open: {most}}}\n"
+class Silent:
+    """A feed whose broker does not answer on listings."""
 
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+
+    async def listing(self, symbol: str, trading_class: str) -> Listing:
+        raise BrokerError("no answer")
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.feed, name)
+
+
+def account(most: int) -> str:
+    return f"rulebot_account: 1\nabout: Limits of a test.\naccount: DU1234567\nrisk: {{max_open: {most}}}\n"
+
+
+@pytest.mark.parametrize("what", ["a bot that goes", "a limit"])
+def test_while_it_waits_what_it_takes_away_holds_already(tmp_path: Path, what: str) -> None:
+    async def body(gateway: RunningGateway, folder: Path) -> None:
+        one, two = bot("one", leave="15:00"), bot("two", start="10:20", leave="15:00")
+        added = bot("three", start="14:00", leave="15:30", symbol="SPY")
+        specs_in(folder, one=one, two=two)
+        (folder / "account.yaml").write_text(account(5), encoding="utf-8")
+        waits: list[str] = []
+
+        def change(run: Run) -> None:
+            run.loop.feed = cast(Feed, Silent(run.loop.feed))
+            if what == "a limit":
+                (folder / "account.yaml").write_text(account(1), encoding="utf-8")
+            kept = {"two": two} if what == "a limit" else {}
+            specs_in(folder, one=one, three=added, **kept)
+            ask(run)
+
+        def answer(run: Run) -> None:
+            waits.append(run.loop.state.bots["two"].waits)
+            run.loop.feed = cast(Silent, run.loop.feed).feed
+
+        day = await live(gateway, folder, (at(10, 0), change), (at(10, 25), answer), (at(10, 35), stop))
+        assert waits == ["a reload waits to be taken up"]
+        assert said(day) == ["asked", "waits", "applied"]
+        assert [order.bot for order in entries(day)] == ["one"]
+        alarms = [str(record.data["text"]) for record in day.records if record.kind is Kind.ALARM]
+        assert [text.partition(":")[0] for text in alarms] == [
+            "a reload has waited five minutes for the broker's answers"
+        ]
+        check(day, folder / "s.db")
+
+    in_loop(body, tmp_path, seed=7)
+
+
+def test_what_the_broker_does_not_have_refuses_all_of_it(tmp_path: Path) -> None:
+    async def body(gateway: RunningGateway, folder: Path) -> None:
+        specs_in(folder, one=bot("one"), two=bot("two", start="10:20"))
+        changed = writes(folder, one=bot("one"), bad=bot("bad", symbol="ZZZZ"))
+        day = await live(gateway, folder, (at(10, 0), changed), (at(10, 30), stop))
+        assert said(day) == ["asked", "refused"]
+        assert "bad cannot run: the broker refused the contract of ZZZZ" in str(reloads(day)[-1].data["reason"])
+        alarms = [str(record.data["text"]) for record in day.records if record.kind is Kind.ALARM]
+        assert [text.partition(":")[0] for text in alarms] == ["a reload is refused, and nothing of it is taken up"]
+        assert {order.bot for order in entries(day)} == {"one", "two"}
+        check(day, folder / "s.db")
+
+    in_loop(body, tmp_path, seed=7)
+
+
+def test_limits_of_the_account_document_are_taken_up(tmp_path: Path) -> None:
     async def body(gateway: RunningGateway, folder: Path) -> None:
         specs_in(folder, one=bot("one"), two=bot("two", start="10:15"))
         (folder / "account.yaml").write_text(account(5), encoding="utf-8")

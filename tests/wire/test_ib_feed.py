@@ -13,7 +13,7 @@ from ib_session import DAY, SPX, chain, connected, gateway, leg, near, order, pl
 
 from engine.adapters.ib import convert, feed
 from engine.model.contract import Option, Right, Underlying
-from engine.model.errors import BrokerError
+from engine.model.errors import BrokerError, UnavailableError
 from engine.model.event import DataTrouble, DividendReport, Event, MarketMoved
 from engine.model.facts import Dividend
 from engine.model.market import Extra
@@ -152,12 +152,13 @@ def test_listing_strikes_and_ids() -> None:
             full = await world.feed.strikes(listing, DAY)
             assert full.strikes[DAY] == tuple(sorted(full.strikes[DAY]))
             assert (await world.feed.strikes(full, date(2025, 11, 23))).strikes[date(2025, 11, 23)] == ()
-            with pytest.raises(BrokerError, match="lists no options SPXX on SPX"):
+            with pytest.raises(UnavailableError, match="lists no options SPXX on SPX"):
                 await world.feed.listing("SPX", "SPXX")
-            with pytest.raises(BrokerError, match=r"lists no options on IWM$"):
+            with pytest.raises(UnavailableError, match=r"lists no options on IWM$"):
                 await world.feed.listing("IWM", "IWM")
-            with pytest.raises(BrokerError, match="the contract of NOPE"):
+            with pytest.raises(UnavailableError, match="the contract of NOPE") as caught:
                 await world.feed.listing("NOPE", "NOPE")
+            assert caught.value.symbol == "NOPE"
             assert gw.now == before
 
     run(scenario())
@@ -469,6 +470,7 @@ def test_history_errors_name_what_was_asked(code: int, text: str, words: str, he
             with pytest.raises(BrokerError, match=words) as caught:
                 await world.feed.closes("SPX", 5)
             assert help_words in (caught.value.help or "")
+            assert isinstance(caught.value, UnavailableError) is bool(help_words)
             answers_empty = [(4, 2, 0, 162, "HMDS query returned no data: SPX", "")]
             fake.answers["20"] = lambda fields: [(*answers_empty[0][:2], fields[1], *answers_empty[0][3:])]
             assert await world.feed.closes("SPX", 5) == ()

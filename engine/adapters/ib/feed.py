@@ -19,7 +19,7 @@ from engine.adapters.ib.requests import RefusedError
 from engine.adapters.ib.settings import IbSettings
 from engine.adapters.ib.wire import REQUEST_IDS, Wire
 from engine.model.contract import Contract, Option, Right, Underlying
-from engine.model.errors import BrokerError
+from engine.model.errors import BrokerError, UnavailableError
 from engine.model.event import DataTrouble
 from engine.model.facts import Bars, Listing
 from engine.model.market import Board, Extra, Extras
@@ -310,21 +310,26 @@ class IbFeed:
         return 0 if self._wire is None else self._wire.version
 
     async def _underlying_id(self, symbol: str) -> int:
-        """Return the contract id of an underlying. Raises: BrokerError when there is not exactly one."""
+        """Return an underlying's contract id. Raises: UnavailableError when there is not exactly one; BrokerError."""
         if found := self._book.con_id(Underlying(symbol)):
             return found
         asked = underlying_contract(symbol)
-        rows = await self._ask(
-            f"the contract of {symbol}", lambda wire, req_id: wire.client.reqContractDetails(req_id, asked)
-        )
+        try:
+            rows = await self._ask(
+                f"the contract of {symbol}", lambda wire, req_id: wire.client.reqContractDetails(req_id, asked)
+            )
+        except RefusedError as refusal:
+            if refusal.code != NO_CONTRACT:
+                raise
+            raise UnavailableError(symbol, refusal.message) from refusal
         self._book.learn_details(rows[:1], self._version)
         found = self._book.con_id(Underlying(symbol))
         if len(rows) != 1 or not found:
-            raise BrokerError(f"the broker lists {len(rows)} contracts for {symbol}, one is needed")
+            raise UnavailableError(symbol, f"the broker lists {len(rows)} contracts for {symbol}, one is needed")
         return found
 
     async def listing(self, symbol: str, trading_class: str) -> Listing:
-        """Return the expiries listed today (no strikes yet). Raises: BrokerError."""
+        """Return the expiries listed today (no strikes yet). Raises: UnavailableError, BrokerError."""
         con_id = await self._underlying_id(symbol)
         kind = "IND" if is_index(symbol) else "STK"
         rows = await self._ask(
@@ -335,9 +340,10 @@ class IbFeed:
         row = next((each for each in ours if each[2] == "SMART"), ours[0] if ours else None)
         if row is None:
             if not rows:
-                raise BrokerError(f"the broker lists no options on {symbol}")
+                raise UnavailableError(symbol, f"the broker lists no options on {symbol}")
             classes = ", ".join(sorted({each[4] for each in rows}))
-            raise BrokerError(f"the broker lists no options {trading_class} on {symbol}; it lists {classes}")
+            words = f"the broker lists no options {trading_class} on {symbol}; it lists {classes}"
+            raise UnavailableError(symbol, words)
         expiries = row[7 : 7 + convert.whole(row[6])]
         return Listing(symbol, trading_class, tuple(sorted(convert.day(each) for each in expiries)))
 
@@ -385,14 +391,18 @@ class IbFeed:
         return tuple(bar.close for bar in bars if bar.day < today)[-sessions:]
 
     async def _bars(self, wanted: history.BarQuestion, contract: Contract) -> list[history.Bar]:
-        """Return bars; none when the broker has none. Raises: BrokerError, naming a missing subscription."""
+        """Return bars; none when the broker has none.
+
+        Raises: UnavailableError, naming a missing subscription; BrokerError.
+        """
         try:
             rows = await self._ask(wanted.what, wanted.send, self._settings.history_seconds)
         except RefusedError as refusal:
             if history.is_empty(refusal.code, refusal.text):
                 return []
             if history.is_forbidden(refusal.code, refusal.text):
-                raise BrokerError(refusal.message, f"subscribe to {subscription(contract)}") from refusal
+                needed = f"subscribe to {subscription(contract)}"
+                raise UnavailableError(contract.symbol, refusal.message, needed) from refusal
             raise
         return history.read_bars(rows[0])
 

@@ -12,19 +12,20 @@ import pytest
 from hand_desk import DAY, text_of
 from hand_desk import Desk as HandDesk
 
-from engine.model.errors import BrokerError, MisuseError, SpecError, StoreError
+from engine.model.errors import BrokerError, MisuseError, SpecError, StoreError, UnavailableError
 from engine.model.event import OperatorRequest, Request
 from engine.model.facts import Listing
 from engine.record.record import Kind, Record
 from engine.run.desk import Sources, load_desk
 from engine.run.inbox import clear_box, post
 from engine.run.loop import Loop
-from engine.run.reload import ASK_AGAIN, Reloader
+from engine.run.reload import ASK_AGAIN, WAITS_LONG, Reloader
 from engine.run.reread import LiveRun, limit_words, refuse_account, reread, sources_of, told_limits, told_sources
 from engine.run.resume import resume
 from engine.store.requests import folder_of
 from engine.store.sqlite import hold_store
 from engine.turn.program import Program
+from engine.turn.turn import turn
 
 LATER = '{window: {from: "11:30", to: "13:00"}}'
 ACCOUNT = "rulebot_account: 1\nabout: Limits of a test.\naccount: DU1234567\nrisk: {max_open: 3, daily_loss: $500}\n"
@@ -71,6 +72,7 @@ class Engine:
             link=SimpleNamespace(is_lockstep=self.is_lockstep),
             note=lambda *records: self.notes.extend(records),
             exchange=self._exchange,
+            hear=self._hear,
         )
         self.loop = loop
         self.reloader = Reloader(desk, cast(Loop, loop), lambda at: [self.asked.pop()] if self.asked else [])
@@ -79,6 +81,9 @@ class Engine:
         self.notes.append(applied)
         self.loop.program, self.loop.state = program, result.state
         self.facts = list(facts)
+
+    def _hear(self, event: Any) -> None:
+        self.loop.state = turn(self.loop.program, self.loop.state, event).state
 
     def write(self, **texts: str) -> None:
         place = self.folder / "specs"
@@ -99,7 +104,12 @@ class Engine:
 
     @property
     def said(self) -> list[tuple[str, str]]:
-        return [(str(note.data["what"]), str(note.data.get("reason", ""))) for note in self.notes]
+        notes = [note for note in self.notes if note.kind is Kind.RELOAD]
+        return [(str(note.data["what"]), str(note.data.get("reason", ""))) for note in notes]
+
+    @property
+    def alarms(self) -> list[str]:
+        return [str(note.data["text"]) for note in self.notes if note.kind is Kind.ALARM]
 
 
 def played(test: Callable[[Engine], Coroutine[Any, Any, None]], folder: Path, **options: Any) -> None:
@@ -165,6 +175,55 @@ def test_a_broker_that_cannot_answer_is_asked_again_in_a_minute(tmp_path: Path) 
         await engine.step()
         assert engine.said[-1][0] == "applied"
         assert engine.feed.asked == 2
+
+    played(body, tmp_path)
+
+
+def test_what_the_broker_does_not_have_refuses_all_of_it_with_an_alarm(tmp_path: Path) -> None:
+    async def body(engine: Engine) -> None:
+        forget_listings(engine)
+        engine.feed.may_answer.set()
+        engine.feed.problem = UnavailableError("SPX", "the broker refused the contract of SPX", "write another")
+        engine.write(other=text_of("other", entry=LATER))
+        engine.ask()
+        for _ in range(3):
+            await engine.step()
+        reason = "other cannot run: the broker refused the contract of SPX; write another"
+        assert engine.said[-1] == ("refused", reason)
+        assert engine.alarms == [f"a reload is refused, and nothing of it is taken up: {reason}"]
+        assert set(engine.loop.program.bots) == {"spread"}
+        await engine.step(ASK_AGAIN.total_seconds())
+        assert (engine.feed.asked, engine.loop.state.reloading) == (1, frozenset())
+
+    played(body, tmp_path)
+
+
+def test_what_a_plan_that_waits_touches_enters_nothing_and_after_five_minutes_a_person_is_told(tmp_path: Path) -> None:
+    async def body(engine: Engine) -> None:
+        forget_listings(engine)
+        engine.feed.may_answer.set()
+        engine.feed.problem = BrokerError("no answer")
+        engine.write(other=text_of("other", entry=LATER), spread=text_of(exits='[{time: "14:00", order: market}]'))
+        engine.ask()
+        await engine.step()
+        assert engine.loop.state.reloading == {"other", "spread"}
+        await engine.step(WAITS_LONG.total_seconds() - 2)
+        assert not engine.alarms
+        for _ in range(3):
+            await engine.step()
+        words = "a reload has waited five minutes for the broker's answers: no answer: what it touches enters nothing"
+        assert engine.alarms == [f"{words} until it is taken up"]
+        (engine.folder / "account.yaml").write_text(ACCOUNT, encoding="utf-8")
+        engine.reloader.account = "DU1234567"
+        engine.ask()
+        await engine.step()
+        assert engine.loop.state.reloading == {""}
+        (engine.folder / "account.yaml").unlink()
+        (engine.folder / "specs" / "other.yaml").unlink()
+        engine.write(spread=text_of())
+        engine.ask()
+        await engine.step()
+        assert (engine.said[-1][0], engine.loop.state.reloading) == ("nothing", frozenset())
 
     played(body, tmp_path)
 

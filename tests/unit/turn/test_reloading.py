@@ -7,7 +7,7 @@ import pytest
 from hand_desk import Desk, bot_of, clock, put, text_of
 
 from engine.model.contract import Underlying
-from engine.model.event import Request
+from engine.model.event import ReloadWaits, Request
 from engine.model.order import OrderStatus, Purpose
 from engine.model.session import session_after
 from engine.record.record import Kind, Record
@@ -68,6 +68,63 @@ def acted(records: Sequence[Record]) -> list[tuple[object, ...]]:
 
 def digest(text: str) -> str:
     return bot_of(text).plan.digest
+
+
+# ---------------------------------------------------------------- before it is taken up
+
+
+def waits(desk: Desk, *bots: str) -> None:
+    desk.send(ReloadWaits(desk.now, frozenset(bots)))
+
+
+@pytest.mark.parametrize("whose", ["spread", ""])
+def test_a_bot_enters_nothing_while_a_reload_that_touches_it_waits(whose: str) -> None:
+    desk = Desk((text_of(),))
+    waits(desk, whose)
+    desk.until("10:10", step=60)
+    desk.ask(Request.ENTER, "spread")
+    desk.until("10:20", step=5)
+    assert not desk.submitted
+    assert desk.state.bots["spread"].waits == "a reload waits to be taken up"
+    waits(desk)
+    desk.tick(1)
+    assert [order.purpose for order in desk.submitted] == [Purpose.ENTRY]
+
+
+def test_others_enter_meanwhile_and_what_is_open_is_closed() -> None:
+    desk = Desk((text_of("one"), text_of("two", entry=LATER)))
+    desk.fill(desk.enter())
+    waits(desk, "one")
+    desk.until("11:30", step=60)
+    assert desk.last.bot == "two"
+    desk.cancelled(desk.last)
+    desk.until("15:45", step=60)
+    assert (desk.last.bot, desk.last.purpose) == ("one", Purpose.EXIT)
+
+
+def test_what_an_entry_has_confirmed_is_confirmed_anew_after_it() -> None:
+    """Nobody looked meanwhile."""
+    desk = Desk((text_of(entry='{window: {from: "10:00", to: "11:00"}, when: [{vix: {below: 22}, confirm: 2m}]}'),))
+    desk.until("10:01", step=5)
+    waits(desk, "spread")
+    desk.until("10:10", step=5)
+    waits(desk)
+    desk.until("10:11", step=5)
+    assert not desk.submitted
+    desk.until("10:13", step=5)
+    assert len(desk.submitted) == 1
+
+
+@pytest.mark.parametrize(("whose", "sent"), [("spread", 1), ("other", 2)])
+def test_no_further_try_of_an_entry_is_sent_while_a_reload_that_touches_it_waits(whose: str, sent: int) -> None:
+    desk = Desk((text_of(order="{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 5s, then: cancel}"),))
+    desk.ack(desk.enter())
+    waits(desk, whose)
+    desk.tick(10)
+    desk.cancelled(desk.last)
+    desk.tick(5)
+    assert len(desk.submitted) == sent
+    assert (not_quiet(desk.state, ["spread"]) == "") is (sent == 1)
 
 
 # ---------------------------------------------------------------- what changes
