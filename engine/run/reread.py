@@ -3,6 +3,7 @@
 The command and the engine both come here, so that what the one shows is what the other does.
 """
 
+import os
 from collections.abc import Mapping
 from contextlib import chdir
 from dataclasses import replace
@@ -25,11 +26,12 @@ from engine.turn.program import AccountLimits
 
 
 def reread(sources: Sources, kept: Mapping[str, str] | None = None) -> Desk:
-    """Read and compile the files of a run again. A path that names nothing any more is a spec that was removed.
+    """Read and compile the files of a run again. A path that is not there any more is a spec that was removed.
 
     kept: what operators have set, by `BOT.NAME`.
 
-    Raises: SpecError with every problem; MisuseError when nothing is left to be run; StoreError.
+    Raises: SpecError with every problem; MisuseError when nothing is left to be run; NoSuchFiles for a path at which
+    something else stands; StoreError.
     """
     try:
         with chdir(sources.folder):
@@ -49,9 +51,12 @@ def reread(sources: Sources, kept: Mapping[str, str] | None = None) -> Desk:
 
 
 def _is_there(path: str) -> bool:
+    """Say whether a path still leads to documents. Raises: NoSuchFiles where something else stands there now."""
     try:
         return bool(find_files([path]))
-    except NoSuchFiles:
+    except NoSuchFiles as error:
+        if os.path.lexists(path):
+            raise NoSuchFiles(error.message, error.help or "take it away, too, if its bots are to go") from error
         return False
 
 

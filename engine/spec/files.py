@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from glob import glob, has_magic
 from pathlib import Path as File
 
-from engine.model.errors import RulebotError
+from engine.model.errors import RulebotError, StoreError
 from engine.spec.shipped import shipped
 from engine.spec.suggest import did_you_mean
 
@@ -26,11 +26,14 @@ def find_files(paths: Iterable[str | File], *, tests: bool = False) -> list[File
 
     Patterns are expanded here too because not every shell does it. The bare name of a shipped spec names it where no
     such file is: a wheel installed elsewhere has no `specs/` beside it. Of folders and patterns test documents
-    (`*.test.yaml`) are left out unless `tests`. Raises: NoSuchFiles.
+    (`*.test.yaml`) are left out unless `tests`. Raises: NoSuchFiles; StoreError for a folder that cannot be read.
     """
     found: dict[File, None] = {}
     for path in paths:
-        found.update(dict.fromkeys(_under(str(path), tests)))
+        try:
+            found.update(dict.fromkeys(_under(str(path), tests)))
+        except OSError as error:
+            raise StoreError(f"{error.filename or path} cannot be read: {error.strerror}") from error
     return list(found)
 
 
@@ -62,13 +65,11 @@ def _under(path: str, tests: bool) -> list[File]:
         below = sorted(each for each in _in_folder(file) if tests or not is_test(each))
         if not below:
             raise NoSuchFiles(f"the folder '{path}' holds no {' or '.join(SUFFIXES)} file")
-        if pipe := next((each for each in below if each.is_fifo()), None):
-            raise NoSuchFiles(f"'{pipe}' is a pipe, from which nothing may ever come", "name it alone to read from it")
-        return below
+        return _without_pipes(below)
     if file.exists():
         return [file]
     if has_magic(path) and (matches := [each for each in _matches(path) if tests or not is_test(File(each))]):
-        return [found for match in matches for found in _under(match, tests)]
+        return _without_pipes([found for match in matches for found in _under(match, tests)])
     if (came_along := shipped("specs") / f"{path}.yaml").is_file() and _PLAIN.fullmatch(path):
         return [came_along]
     if file.is_symlink():
@@ -84,7 +85,24 @@ def _instead_of(path: str) -> str:
 
 
 def _matches(pattern: str) -> list[str]:
+    """Return what a pattern matches. `glob` passes over a folder that cannot be read, which is not what it matches."""
+    folder = File(pattern).parent
+    above = next(each for each in (folder, *folder.parents) if not has_magic(str(each)))
+    for _ in os.walk(above, onerror=_unless_gone):
+        if above == folder:
+            break
     return sorted(glob(pattern, recursive=True))
+
+
+def _without_pipes(found: list[File]) -> list[File]:
+    if pipe := next((each for each in found if each.is_fifo()), None):
+        raise NoSuchFiles(f"'{pipe}' is a pipe, from which nothing may ever come", "name it alone to read from it")
+    return found
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
 
 
 def is_test(file: File) -> bool:
@@ -98,6 +116,6 @@ def shipped_names() -> list[str]:
 
 
 def _in_folder(folder: File) -> Iterator[File]:
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in os.walk(folder, onerror=_unless_gone):
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (File(place, name) for name in names if name.endswith(SUFFIXES) and not name.startswith("."))

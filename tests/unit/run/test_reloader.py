@@ -1,6 +1,7 @@
 """The engine's side of a reload: what is planned, what is waited for, and that nothing open waits for the broker."""
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -12,7 +13,7 @@ import pytest
 from hand_desk import DAY, text_of
 from hand_desk import Desk as HandDesk
 
-from engine.model.errors import BrokerError, MisuseError, SpecError, StoreError, UnavailableError
+from engine.model.errors import BrokerError, MisuseError, RulebotError, SpecError, StoreError, UnavailableError
 from engine.model.event import OperatorRequest, Request
 from engine.model.facts import Listing
 from engine.record.record import Kind, Record
@@ -321,6 +322,41 @@ def test_folders_are_looked_through_anew_and_files_that_are_gone_are_removed_bot
     assert set(desk.bots) == {"one", "three", "four"}
     assert desk.sources == asked
     assert sources_of(told_sources(desk)) == asked
+
+
+def spoil_with_a_pipe(folder: Path) -> None:
+    os.mkfifo(folder / "x.yaml")
+
+
+def spoil_with_a_link(folder: Path) -> None:
+    (folder / "two.yaml").unlink()
+    (folder / "two.yaml").symlink_to("nowhere.yaml")
+
+
+def spoil_by_emptying(folder: Path) -> None:
+    (folder / "two.yaml").unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "path", "words"),
+    [
+        (spoil_with_a_pipe, "more", "is a pipe"),
+        (spoil_with_a_link, "more", "cannot be read"),
+        (spoil_with_a_link, "more/two.yaml", "is a link to what is not there"),
+        (spoil_by_emptying, "more", "holds no"),
+    ],
+)
+def test_only_what_is_not_there_is_taken_for_removed(
+    tmp_path: Path, spoil: Callable[[Path], None], path: str, words: str
+) -> None:
+    (tmp_path / "one.yaml").write_text(text_of("one"), encoding="utf-8")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "two.yaml").write_text(text_of("two"), encoding="utf-8")
+    asked = sources(tmp_path, "one.yaml", path)
+    assert set(reread(asked).bots) == {"one", "two"}
+    spoil(tmp_path / "more")
+    with pytest.raises(RulebotError, match=words):
+        reread(asked)
 
 
 def test_with_nothing_left_it_is_refused(tmp_path: Path) -> None:

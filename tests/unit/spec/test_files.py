@@ -1,8 +1,10 @@
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
+from engine.model.errors import StoreError
 from engine.spec.files import NoSuchFiles, beside_specs, find_files
 
 
@@ -53,8 +55,24 @@ def test_a_link_to_nothing_is_said(folder: Path) -> None:
 def test_a_pipe_in_a_folder_is_not_waited_for(folder: Path) -> None:
     os.mkfifo(folder / "c.yaml")
     assert find_files([folder / "c.yaml"]) == [folder / "c.yaml"]
-    with pytest.raises(NoSuchFiles, match="is a pipe"):
-        find_files([folder])
+    for path in (folder, folder / "*.yaml"):
+        with pytest.raises(NoSuchFiles, match="is a pipe"):
+            find_files([path])
+
+
+@pytest.mark.parametrize("pattern", ["", "*/*.yaml", "**/*.yaml", "deep/*.yaml"])
+def test_a_folder_that_cannot_be_read_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch, pattern: str) -> None:
+    """Whoever runs the tests may read all, so the system is made to refuse."""
+    scan = os.scandir
+
+    def refusing(path: str) -> object:
+        if Path(path).name == "deep":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(StoreError, match="deep cannot be read: Permission denied"):
+        find_files([str(folder / pattern)])
 
 
 def test_an_empty_folder_is_misuse(tmp_path: Path) -> None:
