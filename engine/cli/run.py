@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import date
@@ -141,28 +141,38 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
     check_together(options)
     options = {**options, "paper": not options["live"] and not options["observe"]}
     from engine.cli.validate import parse_settings, show_problems
-    from engine.run.desk import Desk, ProblemsError, check_overrides, load_desk
+    from engine.run.desk import NO_BOTS, ProblemsError, check_overrides, load_desk
     from engine.run.heartbeat import Heartbeat
+    from engine.run.removed import without_removed
     from engine.run.replay.tapes import tapes_of
+    from engine.run.reread import is_named
     from engine.run.systemd import Systemd
     from engine.store.latest import data_folder
     from engine.store.secret import hook_secret
 
     overrides = parse_settings(options["overrides"])
+    paths = options["specs"]
+    there = [path for path in paths if is_named(path)]
+    gone = [path for path in paths if path not in there]
     try:
-        desk = load_desk(options["specs"], overrides, options["account"])
+        desk = load_desk(there, overrides, options["account"]) if there else NO_BOTS
         beside_it = load_desk(options["shadows"], overrides, options["account"]) if options["shadows"] else None
     except ProblemsError as error:
         show_problems(error.found, "text", err=True)
         raise click.exceptions.Exit(error.exit_code) from error
+    settings = _settings(options, desk, desk.files or paths)
+    store = _meant_store(options, settings)
+    if gone and options["exits_only"]:
+        say(f"{', '.join(gone)}: not there; what is open is watched under the texts that opened it", err=True)
+    elif gone:
+        desk = without_removed(desk, paths, gone, store)
     check_overrides(desk, overrides)
-    settings = _settings(options, desk)
-    if (store := _meant_store(options, settings)) is not None:
+    if store is not None:
         from engine.run.overrides import with_kept
 
         desk = with_kept(desk, store)
     if options["exits_only"]:
-        desk = Desk({}, (), desk.account, (), account_text=desk.account_text)
+        desk = replace(NO_BOTS, account=desk.account, account_text=desk.account_text)
     if options["sim"] and not options["address"] and options["recording"] is None:
         from engine.run.sim_symbols import check_sim_symbols
 
@@ -193,7 +203,7 @@ def close_all(store: Place, bot: str = "") -> None:
     It connects where the store's last run did; the texts that govern open positions are in the store.
     """
     from engine.model.event import Request
-    from engine.run.desk import Desk
+    from engine.run.desk import NO_BOTS
     from engine.run.inbox import post
     from engine.run.start import RunOptions
     from engine.run.worlds import attached
@@ -233,7 +243,7 @@ def close_all(store: Place, bot: str = "") -> None:
     said = {**settings, "flatten": True}
     accounts = None if settings.get("sim") else accounts_folder()
     options = RunOptions(store=store, logs=None, sessions=None, until_flat=True, accounts=accounts, settings=said)
-    _drive(Desk({}, (), None, ()), options, world)
+    _drive(NO_BOTS, options, world)
 
 
 def _drive(
@@ -271,7 +281,7 @@ def _compares(options: Mapping[str, Any]) -> tuple[str, ...]:
     return (sys.executable, "-m", "engine.cli.main", "replay") if wanted and not options["no_tape"] else ()
 
 
-def _settings(options: Mapping[str, Any], desk: "Desk") -> "Settings":
+def _settings(options: Mapping[str, Any], desk: "Desk", specs: Sequence[str | Path]) -> "Settings":
     from engine.run.settings import FILE_NAME, read_settings
     from engine.spec.files import beside_specs
     from engine.store.latest import data_folder
@@ -287,7 +297,7 @@ def _settings(options: Mapping[str, Any], desk: "Desk") -> "Settings":
         "logs": options["logs"],
         "account": desk.account.account if desk.account is not None and options["paper"] else None,
     }
-    folder = Path() if options["settings"] else beside_specs(desk.files, FILE_NAME).parent
+    folder = Path() if options["settings"] else beside_specs(specs, FILE_NAME).parent
     return read_settings(options["settings"], folder, data_folder(), flags=flags)
 
 

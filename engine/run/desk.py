@@ -126,6 +126,10 @@ class Desk:
         return replace(old, bots=bots, pinned=pinned, limits=self.limits(), require=self.require)
 
 
+NO_BOTS = Desk({}, (), None, ())
+"""That of an engine which only closes, or of which nothing could be read."""
+
+
 def load_desk(
     paths: Iterable[str], overrides: Mapping[str, str], account_file: Path | None, kept: Mapping[str, str] | None = None
 ) -> Desk:

@@ -35,7 +35,7 @@ def reread(sources: Sources, kept: Mapping[str, str] | None = None) -> Desk:
     """
     try:
         with chdir(sources.folder):
-            paths = [path for path in sources.paths if _is_there(path)]
+            paths = [path for path in sources.paths if is_named(path)]
             if not paths:
                 raise MisuseError(
                     "none of the files of this run is there any more",
@@ -50,7 +50,7 @@ def reread(sources: Sources, kept: Mapping[str, str] | None = None) -> Desk:
     return replace(desk, sources=sources)
 
 
-def _is_there(path: str) -> bool:
+def is_named(path: str) -> bool:
     """Say whether a path still leads to documents. Raises: NoSuchFiles where something else stands there now."""
     try:
         return bool(find_files([path]))

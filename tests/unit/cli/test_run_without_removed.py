@@ -1,0 +1,90 @@
+"""`rulebot run` with a file that is gone: the last run on the store may have taken its bot for removed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from free_port import free_port
+from hand_desk import text_of
+from store_day import at, entity, position
+
+from engine.cli.main import main
+from engine.record.record import Kind, Record
+from engine.run.desk import load_desk
+from engine.run.reread import reread, told_limits, told_sources, told_specs
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+
+ACCOUNT = "rulebot_account: 1\nabout: Limits of a test.\naccount: DU1234567\nrisk: {max_open: 3}\n"
+PATHS = ("specs/one.yaml", "specs/two.yaml")
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RULEBOT_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    Path("specs").mkdir()
+    for name in ("one", "two"):
+        Path(f"specs/{name}.yaml").write_text(text_of(name), encoding="utf-8")
+
+
+def ran(*, paths: Sequence[str] = PATHS, reloads: bool, holds: bool = False) -> None:
+    """Let a run of these paths have been, of which `two` was removed, with a reload or without."""
+    desk = load_desk(paths, {}, None)
+    started = {"specs": told_specs(desk), "sources": told_sources(desk), "limits": told_limits(desk), "settings": {}}
+    records = [Record(at("09:31"), Kind.RUN_STARTED, data={**started, "account": "DU1234567"})]
+    if holds:
+        records.append(entity(Kind.POSITION, at("09:52"), position("open", True, False, opened_at=at("09:52"))))
+    Path("specs/two.yaml").unlink()
+    if reloads and desk.sources is not None:
+        data = {"what": "applied", "specs": told_specs(reread(desk.sources)), "limits": started["limits"]}
+        records.append(Record(at("10:00"), Kind.RELOAD, data=data))
+    journal = SqlJournal(open_store(Path("s.db")))
+    journal.append(records, durable=True)
+    journal.close()
+
+
+def start(*words: str) -> Result:
+    gateway = f"127.0.0.1:{free_port()}"
+    return CliRunner().invoke(main, ["run", "--paper", "--store", "s.db", "--gateway", gateway, *words])
+
+
+@pytest.mark.parametrize("paths", [PATHS, ("specs/one.yaml", "specs/t*.yaml")])
+def test_a_start_goes_on_as_the_reload_has(paths: Sequence[str], caplog: pytest.LogCaptureFixture) -> None:
+    ran(paths=paths, reloads=True)
+    for _ in range(2):
+        found = start(*paths)
+        assert (found.exit_code, "nothing listens" in found.stderr) == (3, True), found.output
+        assert f"{paths[1]}: not there any more, and the last run on s.db took its bots for removed" in caplog.text
+
+
+def test_where_no_reload_took_it_for_removed_it_is_refused_and_what_is_open_is_told() -> None:
+    ran(reloads=False, holds=True)
+    found = start(*PATHS)
+    assert found.exit_code == 2, found.output
+    assert "there is no 'specs/two.yaml', and 1 open position in s.db stands without an engine" in found.stderr
+    assert "'--exits-only' watches them" in found.stderr
+    found = start("specs/gone.yaml")
+    assert (found.exit_code, "1 open position in s.db" in found.stderr) == (2, True), found.output
+    for paths in (PATHS, PATHS[1:]):
+        found = start("--exits-only", *paths)
+        assert (found.exit_code, "specs/two.yaml: not there; what is open" in found.stderr) == (3, True), found.output
+
+
+def test_nothing_else_is_taken_for_removed() -> None:
+    ran(reloads=True)
+    found = start("specs/one.yaml", "specs/tow.yaml")
+    assert (found.exit_code, "there is no 'specs/tow.yaml'" in found.stderr) == (2, True), found.output
+    assert "open position" not in found.stderr
+    found = CliRunner().invoke(main, ["run", "--paper", "--sim", *PATHS])
+    assert (found.exit_code, "there is no 'specs/two.yaml'" in found.stderr) == (2, True), found.output
+
+
+def test_an_account_document_that_is_gone_is_no_bot_that_was_removed() -> None:
+    Path("limits.yaml").write_text(ACCOUNT, encoding="utf-8")
+    paths = (*PATHS, "limits.yaml")
+    ran(paths=paths, reloads=True)
+    Path("limits.yaml").unlink()
+    found = start(*paths)
+    assert (found.exit_code, "there is no 'specs/two.yaml'" in found.stderr) == (2, True), found.output
