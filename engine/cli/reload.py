@@ -32,7 +32,7 @@ def reload(store: Place | None) -> None:
     from engine.model.event import Request
     from engine.run.desk import ProblemsError
     from engine.run.inbox import post
-    from engine.run.overrides import kept_in
+    from engine.run.overrides import TAKEN_BACK, kept_in, left_out_words
     from engine.run.reread import LiveRun, digests_of, limit_words, refuse_account, reread, sources_of, told_limits
     from engine.spec.diagnostic import headline
     from engine.store.latest import engine_store
@@ -77,6 +77,8 @@ def reload(store: Place | None) -> None:
     )
     for warning in dict.fromkeys(desk.warnings):
         say(f" warning: {headline(warning)}")
+    for words in left_out_words(desk):
+        say(f" warning: a value is left out: {words}; {TAKEN_BACK}")
     changes = changes_between(running, desk.digests)
     lines = [*(each.words for each in changes), *limit_words(run.limits, told_limits(desk))]
     post(found, Request.RELOAD)

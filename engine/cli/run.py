@@ -167,12 +167,12 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
     elif gone:
         desk = without_removed(desk, paths, gone, store)
     check_overrides(desk, overrides)
-    if store is not None:
+    if options["exits_only"]:
+        desk = replace(NO_BOTS, account=desk.account, account_text=desk.account_text)
+    elif store is not None:
         from engine.run.overrides import with_kept
 
         desk = with_kept(desk, store)
-    if options["exits_only"]:
-        desk = replace(NO_BOTS, account=desk.account, account_text=desk.account_text)
     if options["sim"] and not options["address"] and options["recording"] is None:
         from engine.run.sim_symbols import check_sim_symbols
 

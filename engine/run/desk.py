@@ -1,6 +1,6 @@
 """From spec files to the program that runs: everything is validated and compiled before anything connects."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +10,7 @@ from engine.compile.plan import Plan
 from engine.model.errors import MisuseError, SpecError, StoreError
 from engine.model.pool import Pool
 from engine.model.values import dataclass
-from engine.spec.diagnostic import Diagnostic, in_file_order, not_accepted, render
+from engine.spec.diagnostic import Diagnostic, headline, in_file_order, not_accepted, render
 from engine.spec.files import beside_specs, find_files
 from engine.spec.load import Loaded, load_document, load_text
 from engine.spec.nouns.account import AccountDocument
@@ -58,7 +58,8 @@ class Desk:
     """All bots of a run, compiled, with the texts they came from and the account document if there is one.
 
     sources: None for a desk that was not read from files. kept: what operators have set, by `BOT.NAME`, also for bots
-    and parameters that are not here. account_text, account_file: of the account document, "" without one.
+    and parameters that are not here. left_out: what of it does not fit its bot's text, and why not. account_text,
+    account_file: of the account document, "" without one.
     """
 
     bots: Mapping[str, CompiledBot]
@@ -67,6 +68,7 @@ class Desk:
     warnings: tuple[Diagnostic, ...]
     sources: Sources | None = None
     kept: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
     account_text: str = ""
     account_file: str = ""
 
@@ -136,7 +138,7 @@ def load_desk(
     """Read and compile every bot under `paths`, and the account document.
 
     The account document is `account_file`, else `account.yaml` beside the folders of the specs, if it is there.
-    kept: what operators have set, by `BOT.NAME`, wherever `overrides` say nothing.
+    kept: what operators have set, by `BOT.NAME`, wherever `overrides` say nothing; what of it does not fit is left out.
     Raises: SpecError with every problem; MisuseError when nothing is to be run, or an override fits no bot.
     """
     paths = tuple(paths)
@@ -144,7 +146,8 @@ def load_desk(
     if not files:
         raise MisuseError("no spec was named", "name files or folders, such as specs/*.yaml")
     kept = dict(kept or {})
-    loaded = [_load(Path(file), overrides, kept) for file in files]
+    left_out: dict[str, str] = {}
+    loaded = [_load(Path(file), overrides, kept, left_out) for file in files]
     of_bots = [each for each in loaded if each.spec is not None]
     _refuse_problems(loaded)
     if not of_bots:
@@ -165,7 +168,7 @@ def load_desk(
         bots[plan.name] = compile_bot(plan, pool)
         texts.append(_text(plan, each, used))
     sources = Sources(paths, dict(overrides), account_file, Path.cwd())
-    found = Desk(bots, tuple(texts), None, tuple(warnings), sources, kept)
+    found = Desk(bots, tuple(texts), None, tuple(warnings), sources, kept, left_out)
     if account is None:
         return found
     said = account.source
@@ -202,16 +205,43 @@ def _compiled(name: str, digest: str, file: str, text: str, overrides: tuple[tup
     return compile_bot(plan)
 
 
-def _load(file: Path, overrides: Mapping[str, str], kept: Mapping[str, str]) -> Loaded:
+def _load(file: Path, overrides: Mapping[str, str], kept: Mapping[str, str], left_out: dict[str, str]) -> Loaded:
+    """Return a document with its parameters set; into `left_out` goes what is kept and does not fit, by `BOT.NAME`."""
     try:
         loaded = load_document(file)
         names = set() if loaded.spec is None else {p.name for p in loaded.spec.parameters}
         bot = "" if loaded.spec is None else loaded.spec.name
-        given = {**of_bot(kept, bot), **of_bot(overrides, bot)}
-        used = {name: text for name, text in given.items() if name in names}
-        return load_document(file, used) if used else loaded
+        used = {name: text for name, text in of_bot(overrides, bot).items() if name in names}
+        more = {name: text for name, text in of_bot(kept, bot).items() if name in names - used.keys()}
+
+        def with_these(values: Mapping[str, str]) -> Loaded:
+            return load_document(file, {**values, **used}) if values or used else loaded
+
+        found = with_these(more)
+        if not more or not _first_error(found):
+            return found
+        fitting, left = _fitting(more, with_these)
+        left_out.update({f"{bot}.{name}": why for name, why in left.items()})
+        return with_these(fitting)
     except OSError as error:
         raise StoreError(f"{error.filename or file} cannot be read: {error.strerror}") from error
+
+
+def _fitting(
+    kept: Mapping[str, str], load: Callable[[Mapping[str, str]], Loaded]
+) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Return as much of what is kept as fits a document together, and by name why the rest does not."""
+    fitting: dict[str, str] = {}
+    while True:
+        left = {name: _first_error(load({**fitting, name: text})) for name, text in kept.items() if name not in fitting}
+        name = next((name for name, why in left.items() if not why), None)
+        if name is None:
+            return fitting, left
+        fitting[name] = kept[name]
+
+
+def _first_error(loaded: Loaded) -> str:
+    return next((headline(each) for each in _problems(loaded) if each.is_error), "")
 
 
 def _refuse_problems(loaded: list[Loaded]) -> None:
@@ -262,7 +292,7 @@ def account_beside(named: Path | None, specs: Sequence[Path]) -> Loaded | None:
     file = named or beside_specs(specs, ACCOUNT_FILE)
     if named is None and not file.is_file():
         return None
-    document = _load(file, {}, {})
+    document = _load(file, {}, {}, {})
     _refuse_problems([document])
     if document.account is None:
         raise SpecError(f"{document.source.file} is no account document: it lacks the key 'rulebot_account: 1'")

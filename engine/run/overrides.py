@@ -4,7 +4,7 @@ What is kept goes by bot and name, `put_lite.delta`. A flag of the command line 
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from engine.model.errors import MisuseError
 from engine.record.record import Kind
@@ -16,6 +16,9 @@ from engine.store.place import Place, Server
 from engine.store.queries import StoreReader
 
 log = logging.getLogger("rulebot.run")
+
+TAKEN_BACK = "'As in the file' on the page takes it back, and a '--set' at a start goes before it"
+"""What to do about a value that is left out."""
 
 
 def kept_in(reader: StoreReader) -> dict[str, str]:
@@ -46,7 +49,8 @@ def refuse_flagged(flags: Mapping[str, str], bot: str, values: Iterable[tuple[st
 def with_kept(desk: Desk, store: Place) -> Desk:
     """Return a desk with what is kept in the store of its run laid over its files. Raises: SpecError, StoreError.
 
-    What no longer fits, since a bot or a parameter is gone, and what a flag goes before is left out and said.
+    What no longer fits, since a bot or a parameter is gone or its text is another now, and what a flag goes before is
+    left out and said.
     """
     there = is_there(store) if isinstance(store, Server) else store.is_file()
     if desk.sources is None or not there:
@@ -55,12 +59,24 @@ def with_kept(desk: Desk, store: Place) -> Desk:
         kept = kept_in(reader)
     if not kept:
         return desk
+    found = reread(desk.sources, kept)
     left_out = {name: words for name in sorted(kept) if (words := _left_out(desk, desk.sources.overrides, name))}
     for name, words in left_out.items():
         log.warning("%s, set by an operator, is left out: %s", name, words)
-    if counts := [f"{name} {text}" for name, text in sorted(kept.items()) if name not in left_out]:
+    for words in left_out_words(found):
+        log.warning("a value is left out: %s; %s", words, TAKEN_BACK)
+    if counts := [f"{name} {text}" for name, text in sorted(kept.items()) if name not in {*left_out, *found.left_out}]:
         log.warning("set by an operator: %s", ", ".join(counts))
-    return reread(desk.sources, kept)
+    return found
+
+
+def left_out_words(desk: Desk, known: Container[str] = ()) -> list[str]:
+    """Return what operators have set and does not fit the files, that aside which is `known`, and why not."""
+    return [
+        f"{name} {desk.kept[name]}, set by an operator, does not fit the file: {why}"
+        for name, why in sorted(desk.left_out.items())
+        if name not in known
+    ]
 
 
 def _left_out(desk: Desk, flags: Mapping[str, str], name: str) -> str:

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from engine.model.errors import BrokerError, RulebotError, UnavailableError
+from engine.model.errors import BrokerError, RulebotError, SpecError, UnavailableError
 from engine.model.event import Event, HookCame, OperatorRequest, ReloadWaits, Request
 from engine.model.facts import Facts
 from engine.record.record import Json, Kind, Record
 from engine.run.desk import Desk, SpecText, check_overrides
 from engine.run.inbox import Asked
 from engine.run.loop import Loop
-from engine.run.overrides import refuse_flagged, with_values
+from engine.run.overrides import left_out_words, refuse_flagged, with_values
 from engine.run.prepare import prepare
 from engine.run.reread import LiveRun, limit_words, refuse_account, reread, told_desk, told_limits, told_specs
 from engine.turn.program import Program
@@ -137,22 +137,28 @@ class Reloader:
                 self.plan.waits = ""  # said anew: it goes on waiting
             return
         self._drop()
-        self.plan = plan
-        if plan is None:
-            self._note(request.at, "nothing", id=request.id, **_set(request))
+        if not plan.changes and not plan.limits:
+            self.desk = replace(self.desk, kept=plan.desk.kept, left_out=plan.desk.left_out)
+            self._note(request.at, "nothing", id=request.id, **_set(request), **_kept(plan))
             return
+        self.plan = plan
         changes: Json = told_changes(plan.changes)
         limits: Json = list(plan.limits)
         self._note(request.at, "asked", id=request.id, changes=changes, limit_changes=limits, **_set(request))
 
-    def _planned(self, request: OperatorRequest) -> Plan | None:
-        """Return what the files, and what an operator sets, would change, None for nothing. Raises: RulebotError."""
+    def _planned(self, request: OperatorRequest) -> Plan:
+        """Return what the files, and what an operator sets, would change, if anything. Raises: RulebotError."""
         if self.desk.sources is None:
             raise BrokerError("this engine runs no specs: it only closes")
         refuse_flagged(self.desk.sources.overrides, request.bot, request.values)
         waiting = self.plan if self.plan is not None and self.plan.is_set else None
-        kept = with_values((waiting or self).desk.kept, request.bot, request.values)
+        before = (waiting or self).desk
+        kept = with_values(before.kept, request.bot, request.values)
         desk = reread(self.desk.sources, kept)
+        if request.request is Request.SET:
+            known = before.left_out.keys() - {f"{request.bot}.{name}" for name, _ in request.values}
+            if lost := left_out_words(desk, known):
+                raise SpecError("; ".join(lost))
         check_overrides(desk, {f"{request.bot}.{name}": text for name, text in request.values if text})
         refuse_account(
             desk,
@@ -165,8 +171,6 @@ class Reloader:
         )
         changes = changes_between(self.desk.digests, desk.digests)
         limits = limit_words(told_limits(self.desk), told_limits(desk))
-        if not changes and not limits:
-            return None
         program = desk.succeeding(self.loop.program, {each.bot for each in changes})
         is_set = request.request is Request.SET or waiting is not None
         return Plan(replace(desk, bots=program.bots), program, changes, limits, request.at, is_set)
@@ -208,7 +212,6 @@ class Reloader:
     def _take_up(self, plan: Plan, at: datetime) -> None:
         self.plan = None
         result = reload(plan.program, self.loop.state, at, plan.changes)
-        kept: dict[str, Json] = {"kept": dict(plan.desk.kept)} if plan.is_set else {}
         applied = self._record(
             at,
             "applied",
@@ -216,12 +219,15 @@ class Reloader:
             limit_changes=list(plan.limits),
             specs=told_specs(plan.desk),
             limits=told_limits(plan.desk),
-            **kept,
+            **_kept(plan),
         )
+        lost = left_out_words(plan.desk, self.desk.left_out)
         facts = [replace(event, at=at) for event in plan.facts or ()]
         self.loop.exchange(plan.program, result, facts, applied, told_desk(plan.desk))
         self.desk = plan.desk
         self.texts |= {text.digest: text for text in plan.desk.texts}
+        for words in lost:
+            self.loop.note(Record(at, Kind.ALARM, data={"text": f"a value is left out since the reload: {words}"}))
 
     def _drop(self) -> None:
         asking = None if self.plan is None else self.plan.asking
@@ -249,6 +255,11 @@ def _readers(plan: Plan, symbol: str) -> list[str]:
     """Return which bots of a plan read a symbol."""
     needs = {name: plan.program.bots[name].plan.needs for name in _renewed(plan)}
     return [name for name, found in needs.items() if symbol in (*found.symbols, *found.indices)]
+
+
+def _kept(plan: Plan) -> dict[str, Json]:
+    """Return what operators have set from now on, as a record keeps it, nothing when no operator sets anything."""
+    return {"kept": dict(plan.desk.kept)} if plan.is_set else {}
 
 
 def _set(request: OperatorRequest) -> dict[str, Json]:

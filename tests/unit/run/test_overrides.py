@@ -201,6 +201,55 @@ def test_what_no_longer_fits_is_left_out_and_said(tmp_path: Path, caplog: pytest
     assert caplog.text.count("is left out: no bot that runs has that parameter") == 2
 
 
+SHARE = text_of(
+    parameters="{most: 22, gain: 40%}",
+    entry='{window: {from: "10:00", to: "11:00"}, when: [{vix: {below: $most}}]}',
+    exits='[{time: "15:45", order: market}, {target: {profit: $gain}}]',
+)
+THREE = text_of(
+    parameters="{least: 9, most: 22, gain: 40%}",
+    entry='{window: {from: "10:00", to: "11:00"}, when: [{vix: {between: [$least, $most]}}]}',
+    exits='[{time: "15:45", order: market}, {target: {profit: $gain}}]',
+)
+
+
+def test_a_value_that_the_file_does_not_take_any_more_is_left_out_and_the_others_count(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = kept_store(tmp_path, {"spread.gain": "5", "spread.most": "25"})
+    desk = with_kept(load_desk([specs_in(tmp_path, spread=SHARE)], {}, None), store)
+    assert dict(desk.texts[0].overrides) == {"most": "25"}
+    assert "a value is left out: spread.gain 5, set by an operator, does not fit the file: " in caplog.text
+    assert "takes it back" in caplog.text
+    assert "set by an operator: spread.most 25" in caplog.text
+
+
+def test_values_that_fit_each_other_alone_are_taken_together(tmp_path: Path) -> None:
+    kept = {"spread.gain": "5", "spread.least": "25", "spread.most": "30"}
+    desk = load_desk([specs_in(tmp_path, spread=THREE)], {}, None, kept)
+    assert dict(desk.texts[0].overrides) == {"least": "25", "most": "30"}
+    assert list(desk.left_out) == ["spread.gain"]
+
+
+def test_a_reload_leaves_out_what_does_not_fit_with_an_alarm_and_it_can_be_taken_back(tmp_path: Path) -> None:
+    async def body(engine: Engine) -> None:
+        await running(engine, spread=TEXT.replace("most", "gain"))
+        put(engine, "a", (("gain", "5"),))
+        await engine.step()
+        await engine.step()
+        await running(engine, spread=SHARE)
+        assert dict(engine.reloader.desk.texts[0].overrides) == {}
+        (alarm,) = engine.alarms
+        assert alarm.startswith("a value is left out since the reload: spread.gain 5, set by an operator, does not fit")
+        put(engine, "b", (("gain", "6"),))
+        assert engine.said[-1][0] == "refused"
+        assert "spread.gain 6" in engine.said[-1][1]
+        put(engine, "c", (("gain", ""),))
+        assert (engine.said[-1][0], engine.notes[-1].data["kept"]) == ("nothing", {})
+
+    played(body, tmp_path)
+
+
 def test_the_doctor_looks_at_the_bots_as_a_run_on_that_store_would_have_them(tmp_path: Path) -> None:
     desk, _ = found_desk([specs_in(tmp_path, spread=TEXT)], {}, None)
     found, (said,) = with_set(desk, kept_store(tmp_path, {"spread.most": "25"}))
