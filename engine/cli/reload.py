@@ -64,7 +64,7 @@ def reload(store: Place | None) -> None:
     settings: Any = told.get("settings") or {}
     is_free = bool(told.get("lockstep")) or settings.get("mode") == OBSERVE
     live = LiveRun(found, bool(told.get("simulated"))) if settings.get("mode") == "live" else None
-    today = date.fromisoformat(str(told["session"]))
+    today = run.session or date.fromisoformat(str(told["session"]))
     running = digests_of(run.specs)
     refuse_account(
         desk,

@@ -49,7 +49,8 @@ class Run:
     """The last run of a store: its first record, what operators asked since, and whether an engine is alive now.
 
     earlier: what operators asked before it began, which holds over restarts. reloads: what came of each reload that was
-    asked for, in order. is_waiting: an engine that has begun no run yet has the store, since no gateway lets it in.
+    asked for, in order. session: the last one that it came to, None before its first. is_waiting: an engine that has
+    begun no run yet has the store, since no gateway lets it in.
     """
 
     started: Record | None
@@ -57,7 +58,7 @@ class Run:
     requests: tuple[Record, ...]
     earlier: tuple[Record, ...] = ()
     reloads: tuple[Record, ...] = ()
-    has_session: bool
+    session: date | None
     is_alive: bool
     is_waiting: bool = False
 
@@ -114,7 +115,7 @@ class Run:
             return "stopping" if holds else "stopped"
         if any(record.data.get("request") == "stop" for record in self.requests if record.bot in ("", bot)):
             return "stopping"
-        return "running" if self.has_session else "starting"
+        return "running" if self.session is not None else "starting"
 
 
 class Rolls(NamedTuple):
@@ -189,7 +190,7 @@ class StoreReader:
             requests=tuple(by_kind[Kind.OPERATOR]),
             earlier=tuple(earlier),
             reloads=tuple(record for record in by_kind[Kind.RELOAD] if not record.bot),
-            has_session=bool(by_kind[Kind.SESSION]),
+            session=max((date.fromisoformat(str(each.data["date"])) for each in by_kind[Kind.SESSION]), default=None),
             is_alive=is_alive,
             is_waiting=is_alive and epoch is not None and began is not None and epoch > int(str(began)),
         )
