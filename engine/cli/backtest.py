@@ -14,6 +14,7 @@ from engine.cli.options import set_option
 from engine.cli.past_options import (
     asked_cash,
     asked_fills,
+    asked_shares,
     check_page,
     cores,
     session_range,
@@ -23,9 +24,8 @@ from engine.cli.past_options import (
 )
 from engine.cli.paths import SPECS
 from engine.cli.say import say
-from engine.cli.shares import Shares, backtest_shares_option
+from engine.cli.shares import backtest_shares_option
 from engine.cli.typed import is_typed
-from engine.model.contract import product
 from engine.model.counted import counted
 from engine.model.errors import MisuseError, StoreError
 
@@ -281,16 +281,8 @@ def options_of(options: dict[str, Any]) -> "BacktestOptions":
         resumes=options["resume"],
         sampling=options["sampling"],
         files=partial(written, options["data"]),
-        shares=_brought(options.get("shares") or ()),
+        shares=asked_shares(options.get("shares") or ()),
     )
-
-
-def _brought(shares: Shares) -> Shares:
-    """Return the shares that an account begins with. Raises: MisuseError for what has none."""
-    for symbol, _ in shares:
-        if not product(symbol).is_tradable:
-            raise MisuseError(f"{symbol} is an index: nobody holds shares of it", "--shares takes stocks and ETFs")
-    return shares
 
 
 def _sampling(place: str | None) -> "Sampling | None":

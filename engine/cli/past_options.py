@@ -1,4 +1,4 @@
-"""What the commands about past sessions share: days, dollars, fills, processes, a bar, and writing a page."""
+"""What the commands about past sessions share: days, dollars, shares, fills, processes, a bar, and writing a page."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from engine.cli.say import say
+from engine.cli.shares import Shares
+from engine.model.contract import product
 from engine.model.errors import MisuseError, StoreError
 
 if TYPE_CHECKING:
@@ -69,6 +71,14 @@ def asked_cash(text: str) -> Decimal:
     if found > MOST_CASH:
         raise MisuseError(f"--cash is ${MOST_CASH:,} at most, is '{text}'")
     return found
+
+
+def asked_shares(shares: Shares) -> Shares:
+    """Return the shares that an account begins with. Raises: MisuseError for what has none."""
+    for symbol, _ in shares:
+        if not product(symbol).is_tradable:
+            raise MisuseError(f"{symbol} is an index: nobody holds shares of it", "--shares takes stocks and ETFs")
+    return shares
 
 
 def cores() -> int:

@@ -10,6 +10,7 @@ from engine.cli.clock import DAY
 from engine.cli.past_options import (
     asked_cash,
     asked_fills,
+    asked_shares,
     check_page,
     cores,
     session_range,
@@ -18,11 +19,13 @@ from engine.cli.past_options import (
 )
 from engine.cli.paths import SPECS
 from engine.cli.say import say
+from engine.cli.shares import backtest_shares_option
 from engine.model.counted import counted
 from engine.model.errors import MisuseError, StoreError
 
 if TYPE_CHECKING:
     from engine.cli.sweep_text import Data
+    from engine.run.desk import Desk
     from engine.run.sweep.compiling import Terms
     from engine.run.sweep.places import Runs
     from engine.run.sweep.search import Search
@@ -62,7 +65,9 @@ GOALS = SORTED[:-1]
 @click.option("--to", "last", type=DAY, metavar="DAY", help="The last session (default: the data's last).")
 @click.option("--fills", default="natural", show_default=True, metavar="MODEL", help="As in 'rulebot backtest'.")
 @click.option("--cash", default="1000000", show_default=True, metavar="DOLLARS", help="What each account begins with.")
+@backtest_shares_option
 @click.option("--lines", type=click.IntRange(1), default=90, show_default=True, help="Market data lines at most.")
+@click.option("--account", type=click.Path(path_type=Path), help="The account document, as in 'rulebot backtest'.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -95,6 +100,7 @@ def sweep(spec: str, **options: Any) -> None:
     import logging
 
     from engine.adapters.clock import WallClock
+    from engine.cli.backtest import load
     from engine.run.sweep.places import in_processes, on_cluster
     from engine.run.sweep.statistics import stretches
     from engine.run.sweep.sweep import Kept
@@ -109,14 +115,15 @@ def sweep(spec: str, **options: Any) -> None:
         raise MisuseError("--purge says how many sessions --walk-forward leaves out", "give --walk-forward 60/20 too")
     check_page("--html", options["html"], options["out"])
     file = _one(spec)
-    terms = _terms(file, options)
+    desk = load((str(file),), (), options["account"])
+    terms = _terms(desk, options)
     if parts is not None:
         stretches(len(terms.opens().dates(terms.first, terms.last)), *parts, options["purge"] or 0)
-    found = _finder(file, axes, search, terms, options)
+    found = _finder(desk, axes, search, terms, options)
     workers = options["workers"] or cores()
     elapsed = None if options["workers"] else WallClock().elapsed
     places = in_processes(workers, elapsed) if options["scheduler"] is None else on_cluster(options["scheduler"])
-    kept = None if options["out"] is None else Kept(options["out"], _about(file, axes, search, options, terms))
+    kept = None if options["out"] is None else Kept(options["out"], _about(desk, axes, search, options, terms))
     goes_on = "--out FILE keeps what is done, for the same command to go on with"
     if kept is not None:
         goes_on = f"the same command goes on with what {kept.file} keeps"
@@ -165,7 +172,7 @@ def _search(options: Mapping[str, Any]) -> "Search | None":
 
 
 def _finder(
-    spec: Path, axes: "Sequence[Axis]", search: "Search | None", terms: "Terms", options: Mapping[str, Any]
+    desk: "Desk", axes: "Sequence[Axis]", search: "Search | None", terms: "Terms", options: Mapping[str, Any]
 ) -> "Callable[[Runs, Told, Kept | None, int], list[Variant]]":
     """Return what tries the combinations, when it is given where. Raises: MisuseError for what cannot be tried."""
     from functools import partial
@@ -175,7 +182,7 @@ def _finder(
     from engine.run.sweep.sweep import sweep as run_sweep
     from engine.run.sweep.vary import drawn, grid
 
-    text_of = _texts(spec, axes)
+    text_of = _texts(desk, axes)
     if search is None:
         points = list(grid(axes)) if options["count"] is None else drawn(axes, options["count"], options["seed"])
         return partial(run_sweep, [(number, point, text_of(point)) for number, point in enumerate(points)], terms)
@@ -196,7 +203,7 @@ def _one(spec: str) -> Path:
     return files[0]
 
 
-def _terms(spec: Path, options: Mapping[str, Any]) -> "Terms":
+def _terms(desk: "Desk", options: Mapping[str, Any]) -> "Terms":
     from functools import partial
 
     from engine.adapters.history.open import open_source
@@ -212,58 +219,56 @@ def _terms(spec: Path, options: Mapping[str, Any]) -> "Terms":
         fills=asked_fills(options["fills"]),
         cash=asked_cash(options["cash"]),
         lines=options["lines"],
-        file=str(spec),
+        file=desk.texts[0].file,
         calendar=load_calendar,
+        limits=desk.limits(),
+        require=desk.require,
+        shares=asked_shares(options["shares"] or ()),
         every_turn=options["every_turn"],
     )
 
 
-def _texts(spec: Path, axes: "Sequence[Axis]") -> "Callable[[Point], str]":
-    """Return what makes the text of a variant. Raises: click's Exit for problems in the spec.
+def _texts(desk: "Desk", axes: "Sequence[Axis]") -> "Callable[[Point], str]":
+    """Return what makes the text of a variant.
 
     Raises: MisuseError for places and values that do not go together, or that the spec has not.
     """
-    from engine.cli.validate import problems_in, show_problems, today
     from engine.run.sweep.vary import check_axes, with_values
-    from engine.spec.load import load_document, load_text
-    from engine.spec.resolved import governing_text
+    from engine.spec.load import load_text
 
-    problems = problems_in([spec], {}, today())
-    if any(each.is_error for found in problems.values() for each in found):
-        show_problems(problems, "text", err=True)
-        raise click.exceptions.Exit(1)
-    source = load_text(governing_text(load_document(spec).source), str(spec)).source
+    (bot,) = desk.texts
+    source = load_text(bot.text, bot.file).source
     check_axes(source, axes)
     names = [each.name for each in axes]
     return lambda point: with_values(source, dict(zip(names, point, strict=True)))
 
 
 def _about(
-    spec: Path, axes: "Sequence[Axis]", search: "Search | None", options: Mapping[str, Any], terms: "Terms"
+    desk: "Desk", axes: "Sequence[Axis]", search: "Search | None", options: Mapping[str, Any], terms: "Terms"
 ) -> dict[str, Any]:
     """Return what makes this sweep another one. How many trials a search has does not: it goes on with more."""
-    import hashlib
+    from hashlib import sha256
 
     from engine.adapters.history.open import written
     from engine.run.calendars import imported_states
     from engine.run.release import release
     from engine.run.sweep.compiling import reads_events
     from engine.run.sweep.sweep import FILES
-    from engine.spec.load import load_document
-    from engine.spec.resolved import governing_text
     from engine.store.latest import data_folder
 
-    text = governing_text(load_document(str(spec)).source)
+    (bot,) = desk.texts
     named = {name: options[name] for name in ("data", "cash", "lines", "count", "seed")}
     sessions = {"from": terms.first.isoformat(), "to": terms.last.isoformat(), "fills": terms.fills.name}
-    files = written(options["data"], terms.last) | (imported_states(data_folder()) if reads_events(text, terms) else {})
-    state = {"version": release(), FILES: files}
+    events = imported_states(data_folder()) if reads_events(bot.text, terms) else {}
+    state = {"version": release(), FILES: written(options["data"], terms.last) | events}
     about = {
         **named,
         **sessions,
         **state,
-        "spec": spec.stem,
-        "text": hashlib.sha256(text.encode()).hexdigest(),
+        "spec": Path(bot.file).stem,
+        "text": sha256(bot.text.encode()).hexdigest(),
+        "account": sha256(desk.account_text.encode()).hexdigest(),
+        "shares": ", ".join(f"{symbol}={count}" for symbol, count in terms.shares) or None,
         "vary": [[each.name, *each.values] for each in axes],
     }
     return about if search is None else {**about, "bayes": {"for": search.goal, "batch": search.batch}}

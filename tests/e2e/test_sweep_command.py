@@ -192,6 +192,33 @@ def test_what_is_kept_of_another_parent_is_another_sweep(data: Path, tmp_path: P
     assert (other.exit_code, "holds another sweep" in other.stderr) == (2, True)
 
 
+def test_variants_are_judged_under_the_account_document(data: Path, tmp_path: Path) -> None:
+    """A backtest of the same bot made no trade, for a limit of the account; in a sweep it traded on each day."""
+    spec, wide = tmp_path / "specs" / SPEC.name, tmp_path / "wide.yaml"
+    spec.parent.mkdir()
+    shutil.copy(SPEC, spec)
+    for file, most in ((tmp_path / "account.yaml", 500), (wide, 50000)):
+        limit = f"risk: {{require: [{{worst_case_at_expiry: {{at_most: ${most}}}}}]}}"
+        file.write_text(f"rulebot_account: 1\nabout: Limits.\naccount: DU1234567\n{limit}\n", encoding="utf-8")
+    words = ("--data", data, "--fills", "mid", "--format", "json")
+    kept = ("--vary", "delta=0.06", "--workers", 1, "--out", tmp_path / "s.jsonl")
+    for account, trades in (((), 0), (("--account", wide), 2)):
+        asked = ("backtest", spec, *words, *account, "--store", tmp_path / f"{trades}.db")
+        alone = CliRunner().invoke(main, list(map(str, asked)))
+        assert len(json.loads(alone.stdout)["trades"]) == trades
+        found = typed(spec, *words, *account, *kept[:-2])
+        (variant,) = json.loads(found.stdout)["variants"]
+        assert (variant["trades"], "limits of the account" in variant["by_turns"]) == (trades, True)
+    assert typed(spec, *words, *kept).exit_code == 0
+    other = typed(spec, *words, "--account", wide, *kept)
+    assert (other.exit_code, "the account document is another one" in other.stderr) == (2, True)
+
+
+def test_shares_of_an_index_are_held_by_nobody(data: Path) -> None:
+    found = typed(SPEC, "--data", data, "--vary", "delta=0.06", "--shares", "SPX=100")
+    assert (found.exit_code, "SPX is an index: nobody holds shares of it" in found.stderr) == (2, True), found.output
+
+
 def test_what_is_kept_of_data_that_was_repaired_since_is_told(data: Path, tmp_path: Path) -> None:
     """Results of before and after would stand beside each other: which is the best would depend on which were kept."""
     shutil.copytree(data, tmp_path / "chains")

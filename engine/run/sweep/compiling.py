@@ -18,6 +18,7 @@ from engine.run.backtest.independence import is_independent
 from engine.run.sweep.arrays.suits import unsuited
 from engine.spec.diagnostic import render
 from engine.spec.load import load
+from engine.spec.nouns.condition import Condition
 from engine.spec.reread import AlikeTexts
 from engine.turn.program import AccountLimits, Program, compile_bot
 
@@ -26,9 +27,10 @@ INSTALL = "sweep"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What is the same for all variants. opens: the source, opened anew in each process. limits: over all bots.
+    """What is the same for all variants. opens: the source, opened anew in each process.
 
-    every_turn: no session is lived through by arrays.
+    limits, require: those of the account document. shares: of each symbol, what each account begins with, paid for out
+    of `cash`. every_turn: no session is lived through by arrays.
     """
 
     opens: Callable[[], Source]
@@ -40,6 +42,8 @@ class Terms:
     file: str
     calendar: Callable[[], EventCalendar]
     limits: AccountLimits = field(default_factory=AccountLimits)
+    require: tuple[Condition, ...] = ()
+    shares: tuple[tuple[str, int], ...] = ()
     every_turn: bool = False
 
 
@@ -52,8 +56,15 @@ class Compiling:
     def program(self, text: str) -> Program:
         """Return the program of one variant's text. Raises: MisuseError with its first problem."""
         bot = compile_bot(self._plan(text), self._pool)
-        limits, lines = self._terms.limits, self._terms.lines
-        return Program(bots={bot.plan.name: bot}, pinned={}, limits=limits, install=INSTALL, line_limit=lines)
+        terms = self._terms
+        return Program(
+            bots={bot.plan.name: bot},
+            pinned={},
+            limits=terms.limits,
+            install=INSTALL,
+            line_limit=terms.lines,
+            require=terms.require,
+        )
 
     def _plan(self, text: str) -> Plan:
         loaded = load(self._texts.read(text), digested=False)
@@ -88,4 +99,4 @@ def way_of(text: str, terms: Terms) -> Way:
         program = program_of(text, terms)
     except MisuseError:
         return Way(by_arrays=False, is_apart=False)
-    return Way(not terms.every_turn and not unsuited(program, terms.fills), is_independent(program))
+    return Way(not terms.every_turn and not unsuited(program, terms.fills, terms.shares), is_independent(program))

@@ -184,8 +184,8 @@ def live_through(
         if not is_apart and span != (terms.first, terms.last):
             found[number] = Part(number=number, point=point, since=first, is_apart=False)
             continue
-        walk = Walk(program, source, calendar, terms.fills, terms.cash)
-        by_turns = "" if terms.every_turn else unsuited(program, terms.fills)
+        walk = Walk(program, source, calendar, terms.fills, terms.cash, brought=dict(terms.shares))
+        by_turns = "" if terms.every_turn else unsuited(program, terms.fills, terms.shares)
         bot = None if terms.every_turn or by_turns else ArrayBot(program, numbers)
         lived.append(_Lived(number, point, walk, is_apart, terms.cash, first, bot, by_turns))
     if first == terms.first:

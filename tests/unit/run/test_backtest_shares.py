@@ -21,6 +21,8 @@ from engine.run.backtest.results import Results, read_results
 from engine.run.backtest.run import BacktestOptions, run_backtest
 from engine.run.calendars import shipped_dates
 from engine.run.desk import load_desk
+from engine.run.sweep.compiling import Terms
+from engine.run.sweep.evaluate import evaluate
 
 FIRST, LAST = date(2026, 9, 1), date(2026, 9, 4)
 OVERWRITE = """
@@ -86,6 +88,24 @@ def test_calls_are_sold_against_shares_that_the_account_begins_with(tmp_path: Pa
     assert f" {said}" in result_lines(found)
     assert f"<p>B{said[1:]}.</p>" in report_page(json.loads(text_of(found)), {})
     assert not any("began with" in line for line in result_lines(bare))
+
+
+def test_variants_of_a_sweep_begin_with_shares_too(tmp_path: Path) -> None:
+    alone = run(tmp_path, OF_SPY, shares=SHARES)
+    terms = Terms(
+        opens=partial(replace, OF_SPY, made={}),
+        first=FIRST,
+        last=LAST,
+        fills=fill_model("mid"),
+        cash=CASH,
+        lines=90,
+        file="overwrite.yaml",
+        calendar=lambda: event_calendar(shipped_dates()),
+        shares=SHARES,
+    )
+    (found,) = evaluate([(0, ("one",), OVERWRITE)], terms)
+    assert found.trades == len(alone.trades) == 4
+    assert found.profits == tuple(float(day.profit) for day in alone.days)
 
 
 def test_an_interruption_changes_nothing_of_shares_and_of_what_they_have_cost(tmp_path: Path) -> None:

@@ -380,6 +380,7 @@ def test_the_shipped_same_day_condor_goes_by_arrays() -> None:
 def test_recorded_fills_and_too_few_lines_go_by_turns() -> None:
     program = program_of(PLAIN, terms(PastDays(), 1))
     assert unsuited(program, RECORDED) == "recorded fills"
+    assert unsuited(program, NATURAL, (("SPY", 100),)) == "shares that the account begins with"
     assert unsuited(replace(program, line_limit=30), NATURAL) == "30 market data lines, which may not do"
 
 

@@ -3,7 +3,7 @@
 What is not named here goes turn by turn. So does every single session that turns out not to be plain.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from engine.compile.plan import Call, ExitPlan, LegPlan, Plan, Rule
@@ -48,18 +48,23 @@ SHARED_LINES = 20
 """Lines that levels and options at the money take, besides the strikes around each leg."""
 
 
-def unsuited(program: Program, fills: FillModel) -> str:
-    """Return why the only bot of a program cannot be lived through by arrays, "" when it can."""
-    return next(_reasons(program, fills), "")
+def unsuited(program: Program, fills: FillModel, shares: Sequence[tuple[str, int]] = ()) -> str:
+    """Return why the only bot of a program cannot be lived through by arrays, "" when it can.
+
+    shares: what the account begins with.
+    """
+    return next(_reasons(program, fills, shares), "")
 
 
-def _reasons(program: Program, fills: FillModel) -> Iterator[str]:
+def _reasons(program: Program, fills: FillModel, shares: Sequence[tuple[str, int]]) -> Iterator[str]:
     (bot,) = program.bots.values()
     plan = bot.plan
     if carried := what_is_carried(program):
         yield f"its sessions are not apart, for {carried}"
     if program.limits != AccountLimits() or program.require:
         yield "limits of the account"
+    if shares:
+        yield "shares that the account begins with"
     if fills == RECORDED:
         yield "recorded fills"
     asked = (("universe", plan.members), ("choose", plan.choices), ("overwrite", plan.overwrite), ("size", plan.size))
