@@ -251,7 +251,7 @@ def _about(
 
     from engine.adapters.history.open import written
     from engine.run.calendars import imported_states
-    from engine.run.release import release
+    from engine.run.release import code_digest, release
     from engine.run.sweep.compiling import reads_events
     from engine.run.sweep.sweep import FILES
     from engine.store.latest import data_folder
@@ -260,7 +260,7 @@ def _about(
     named = {name: options[name] for name in ("data", "cash", "lines", "count", "seed")}
     sessions = {"from": terms.first.isoformat(), "to": terms.last.isoformat(), "fills": terms.fills.name}
     events = imported_states(data_folder()) if reads_events(bot.text, terms) else {}
-    state = {"version": release(), FILES: written(options["data"], terms.last) | events}
+    state = {"version": release(), "code": code_digest(), FILES: written(options["data"], terms.last) | events}
     about = {
         **named,
         **sessions,

@@ -264,6 +264,15 @@ def test_what_is_kept_of_other_calendars_is_told(data: Path, tmp_path: Path, mon
     assert f"was begun before the data changed or grew: {calendar}" in again.stderr
 
 
+def test_what_is_kept_of_other_code_is_told(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variants of before and after a change of commissions stood in one table, where both were of one version."""
+    words = (SPEC, "--data", data, "--vary", "delta=0.06", "--workers", 1, "--out", tmp_path / "s.jsonl")
+    assert [typed(*words).exit_code for _ in range(2)] == [0, 0]
+    monkeypatch.setattr("engine.run.release.code_digest", lambda: "another")
+    other = typed(*words)
+    assert (other.exit_code, "the code of rulebot is another one" in other.stderr) == (2, True), other.output
+
+
 def test_a_search_is_kept_and_goes_on_with_more_trials(data: Path, tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     words = (SPEC, "--data", data, "--vary", "delta=0.05..0.12/0.01", "--vary", "exits.target.profit=40,60")

@@ -35,7 +35,7 @@ from engine.run.backtest.walk import CASH, DayDone, Walk
 from engine.run.calendars import load_calendar
 from engine.run.desk import Desk, Sources, load_desk
 from engine.run.processes import TRIED, deaf, is_sooner, several
-from engine.run.release import release
+from engine.run.release import code_digest, release
 from engine.run.reread import told_limits, told_sources, told_specs
 from engine.store.journal import SqlJournal
 from engine.store.open import is_there, open_store
@@ -286,6 +286,7 @@ def _start_record(desk: Desk, program: Program, source: Source, options: Backtes
     until = (*source.dates(options.first, options.last)[-1:], options.last)[0]
     data: dict[str, Json] = {
         "version": release(),
+        "code": code_digest(),
         "specs": told_specs(desk),
         "sources": told_sources(desk),
         "limits": told_limits(desk),
@@ -333,6 +334,8 @@ def _check_same(before: Record, now: Record, store: Path) -> None:
 
 def _told_apart(name: str, was: object, now: object) -> str:
     """Return how an option differs; of the texts of bots by the first letters of their digests."""
+    if name == "code":
+        return "the code of rulebot is another one"
     if not isinstance(was, dict) or not isinstance(now, dict):
         return f"{name} {was}, now {now}"
     differ = [each for each in {**was, **now} if was.get(each) != now.get(each)]
@@ -350,4 +353,5 @@ def _what_counts(record: Record) -> dict[str, object]:
         raise MisuseError("this store was written by a run, not by a backtest", "name another --store")
     told = {name: settings.get(name) for name in _SAME}
     digests = {name: text["digest"] for name, text in specs.items() if isinstance(text, dict)}
-    return {**told, "specs": digests, "version": record.data.get("version")}
+    program = {name: record.data.get(name) for name in ("version", "code")}
+    return {**told, **program, "specs": digests}

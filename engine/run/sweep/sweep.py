@@ -205,8 +205,12 @@ def _told_in(line: str) -> Mapping[str, Any]:
 def _told_apart(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Return in what two sweeps differ, in words."""
     names = [name for name in {**now, **was} if was.get(name) != now.get(name)]
-    words = {"text": "the text of the bot is another one", "account": "the account document is another one"}
-    words[FILES] = "its data is another"
+    words = {
+        "text": "the text of the bot is another one",
+        "account": "the account document is another one",
+        "code": "the code of rulebot is another one",
+        FILES: "its data is another",
+    }
     return ", ".join(
         words.get(name) or f"{name} {_value_words(was.get(name))}, now {_value_words(now.get(name))}" for name in names
     )

@@ -258,6 +258,15 @@ def test_a_store_is_not_written_twice_nor_gone_on_with_otherwise(tmp_path: Path)
         run(other, store, source, resumes=True)
 
 
+def test_a_store_is_not_gone_on_with_by_other_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two checkouts of one version the sessions of both stood in one result."""
+    desk, source, store = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25), tmp_path / "x.db"
+    run(desk, store, source, last=FIRST)
+    monkeypatch.setattr("engine.run.backtest.run.code_digest", lambda: "another")
+    with pytest.raises(MisuseError, match=r"other options: the code of rulebot is another one$"):
+        run(desk, store, source, resumes=True)
+
+
 def test_data_that_was_written_anew_between_two_parts_of_a_backtest_is_told(tmp_path: Path) -> None:
     """What was lived through stays as it came of the data before; a day that is still to come may be repaired."""
     desk, source, store = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25), tmp_path / "x.db"
