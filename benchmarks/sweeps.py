@@ -8,7 +8,7 @@ variant; for some, what a sweep tells must be what comes of them turn by turn, a
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
@@ -26,9 +26,10 @@ from engine.model.facts import EventCalendar
 from engine.run.backtest.fills import NATURAL
 from engine.run.backtest.run import alone
 from engine.run.backtest.walk import CASH, Walk
+from engine.run.sweep.cluster import on_cluster, same_as_here
 from engine.run.sweep.compiling import Terms, program_of
 from engine.run.sweep.evaluate import evaluate
-from engine.run.sweep.places import Runs, here, on_cluster
+from engine.run.sweep.places import Runs, here
 from engine.run.sweep.sweep import sweep
 from engine.run.sweep.variant import Variant
 
@@ -54,12 +55,13 @@ def measure() -> list[Goal]:
     asked = [(number, (task.name,), _text(task)) for number, task in enumerate(tasks)]
     with (
         TemporaryDirectory() as place,
-        _cluster() as (workers, started),
+        ExitStack() as stack,
         ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as processes,
     ):
         make_days(Path(place), YEAR)
         files = sorted(file for file in Path(place).glob("*.parquet") if ".levels" not in file.name)
         terms, few = _terms(Path(place), files), _terms(Path(place), files[:DAYS])
+        workers, started = stack.enter_context(_cluster(f"parquet:{place}", terms.last))
         none = replace(few, last=few.first - timedelta(days=1))
         trades = by_arrays(files, tasks)
         wanted = [_lived(task, few, own) for task, own in zip(tasks[:LIVED], trades, strict=False)]
@@ -107,11 +109,11 @@ def _terms(folder: Path, files: Sequence[Path]) -> Terms:
     first, last = (date.fromisoformat(file.stem) for file in (files[0], files[-1]))
     opens = partial(open_source, f"parquet:{folder}")
     return Terms(opens=opens, first=first, last=last, fills=NATURAL, cash=CASH, lines=1000, file=f"{NAME}.yaml",
-                 calendar=EventCalendar)  # fmt: skip
+                 calendar=EventCalendar())  # fmt: skip
 
 
 @contextmanager
-def _cluster() -> Iterator[tuple[Runs | None, float]]:
+def _cluster(data: str, last: date) -> Iterator[tuple[Runs | None, float]]:
     """Yield what runs on workers that stand by, and the seconds it took to start; None without the package."""
     began = time.perf_counter()
     try:
@@ -124,7 +126,7 @@ def _cluster() -> Iterator[tuple[Runs | None, float]]:
         Client(cluster) as client,
     ):
         client.wait_for_workers(WORKERS)
-        with on_cluster(cluster.scheduler_address) as workers:
+        with on_cluster(cluster.scheduler_address, same_as_here(data, last)) as workers:
             yield workers, time.perf_counter() - began
 
 
@@ -143,7 +145,7 @@ def _time(found: Rounds, name: str, run: Callable[[], Result]) -> Result:
 def _lived(task: Task, terms: Terms, by_hand: Sequence[Trade]) -> Told:
     """Return what a sweep must tell of a variant, once its trades are those by hand. Raises: AssertionError."""
     source = terms.opens()
-    walk = Walk(program_of(_text(task), terms), source, terms.calendar(), terms.fills, terms.cash)
+    walk = Walk(program_of(_text(task), terms), source, terms.calendar, terms.fills, terms.cash)
     trades, profits = list[Trade](), list[float]()
     for day in source.dates(terms.first, terms.last):
         for _ in alone(walk, day):

@@ -33,7 +33,7 @@ def terms(source: PastDays, days: int, fills: str = "natural") -> Terms:
         cash=Decimal(1_000_000),
         lines=90,
         file="plain.yaml",
-        calendar=calendar,
+        calendar=calendar(),
     )
 
 

@@ -100,8 +100,10 @@ def sweep(spec: str, **options: Any) -> None:
     import logging
 
     from engine.adapters.clock import WallClock
+    from engine.adapters.history.open import from_anywhere
     from engine.cli.backtest import load
-    from engine.run.sweep.places import in_processes, on_cluster
+    from engine.run.sweep.cluster import on_cluster, same_as_here
+    from engine.run.sweep.places import in_processes
     from engine.run.sweep.statistics import stretches
     from engine.run.sweep.sweep import Kept
     from engine.run.sweep.vary import axis
@@ -116,17 +118,21 @@ def sweep(spec: str, **options: Any) -> None:
     check_page("--html", options["html"], options["out"])
     file = _one(spec)
     desk = load((str(file),), (), options["account"])
+    options["data"] = from_anywhere(options["data"])
     terms = _terms(desk, options)
     if parts is not None:
         stretches(len(terms.opens().dates(terms.first, terms.last)), *parts, options["purge"] or 0)
     found = _finder(desk, axes, search, terms, options)
     workers = options["workers"] or cores()
     elapsed = None if options["workers"] else WallClock().elapsed
-    places = in_processes(workers, elapsed) if options["scheduler"] is None else on_cluster(options["scheduler"])
     kept = None if options["out"] is None else Kept(options["out"], _about(desk, axes, search, options, terms))
     goes_on = "--out FILE keeps what is done, for the same command to go on with"
     if kept is not None:
         goes_on = f"the same command goes on with what {kept.file} keeps"
+    if options["scheduler"] is None:
+        places = in_processes(workers, elapsed)
+    else:
+        places = on_cluster(options["scheduler"], same_as_here(options["data"], terms.last))
     with stopped_by_hand(goes_on), sessions_bar(options["form"]) as told, places as runs:
         variants = found(runs, told, kept, workers)
     options["sort"] = options["sort"] or (search.goal if search else "sharpe")
@@ -220,7 +226,7 @@ def _terms(desk: "Desk", options: Mapping[str, Any]) -> "Terms":
         cash=asked_cash(options["cash"]),
         lines=options["lines"],
         file=desk.texts[0].file,
-        calendar=load_calendar,
+        calendar=load_calendar(),
         limits=desk.limits(),
         require=desk.require,
         shares=asked_shares(options["shares"] or ()),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import shutil
 import signal
 import sys
@@ -14,6 +15,7 @@ from past_days import PastDays
 
 from engine.adapters.history.write import write_day
 from engine.cli.main import main
+from engine.run.sweep.compiling import Terms
 from engine.run.sweep.statistics import stretches
 
 ROOT = Path(__file__).parents[2]
@@ -271,6 +273,33 @@ def test_what_is_kept_of_other_code_is_told(data: Path, tmp_path: Path, monkeypa
     monkeypatch.setattr("engine.run.release.code_digest", lambda: "another")
     other = typed(*words)
     assert (other.exit_code, "the code of rulebot is another one" in other.stderr) == (2, True), other.output
+
+
+def test_what_a_sweep_is_made_of_does_not_depend_on_where_it_runs(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker of a cluster opened a relative folder beside itself, and knew other dates of events."""
+    shipped = json.loads((ROOT / "engine" / "calendars" / "fomc.json").read_text(encoding="utf-8"))
+    for name in ("here", "there"):
+        calendar = tmp_path / name / "calendars" / "fomc.json"
+        calendar.parent.mkdir(parents=True)
+        until = [each for each in shipped["dates"] if isinstance(each, str) and each < "2026-09"]
+        dates = {"dates": [*until, *(["2026-09-02"] if name == "here" else ["2026-09-16"])]}
+        calendar.write_text(json.dumps(shipped | dates | {"published_until": "2026-12-31"}), encoding="utf-8")
+    found: list[object] = []
+
+    def there(asked: object, terms: Terms, *_: object) -> None:
+        monkeypatch.setenv("RULEBOT_DATA", str(tmp_path / "there"))
+        monkeypatch.chdir(tmp_path)
+        sent = pickle.loads(pickle.dumps(terms))
+        found.extend((date(2026, 9, 2) in sent.calendar.days["FOMC"], len(sent.opens().dates(sent.first, sent.last))))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("engine.run.sweep.places.live_through", there)
+    monkeypatch.setenv("RULEBOT_DATA", str(tmp_path / "here"))
+    monkeypatch.chdir(data.parent)
+    assert typed(SPEC, "--data", data.name, "--vary", "delta=0.06", "--workers", 1).exit_code == 130
+    assert found == [True, 2]
 
 
 def test_a_search_is_kept_and_goes_on_with_more_trials(data: Path, tmp_path: Path) -> None:

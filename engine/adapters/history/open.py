@@ -1,6 +1,6 @@
 """From what a person writes after `--data` to a source: `PATH`, or `parquet:PATH`, with `?daily=FOLDER` behind it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -48,6 +48,17 @@ def open_source(text: str) -> Source:
     return KINDS[asked.kind].make(asked, Daily(_daily_folders(asked)))
 
 
+def from_anywhere(text: str) -> str:
+    """Return a text that names the same source in whatever folder it is read. Raises: MisuseError."""
+    asked = _asked(text)
+    options = dict(asked.options)
+    for name in {"daily", "rates"} & options.keys():
+        options[name] = ",".join(str(Path(part).expanduser().absolute()) for part in options[name].split(","))
+    kind = f"{asked.kind}:" if asked.kind else ""
+    behind = f"?{urlencode(options, safe=':/,')}" if options else ""
+    return f"{kind}{asked.path.absolute()}{behind}"
+
+
 def written(text: str, last: date) -> dict[str, list[int]]:
     """Return by path what tells whether a file is another one now, of each that sessions up to a day may be made of.
 
@@ -66,6 +77,13 @@ def written(text: str, last: date) -> dict[str, list[int]]:
             with suppress(OSError):  # it is gone, or cannot be read: the source says so
                 found[str(file)] = _state(file, last if file.resolve() in rows else None)
     return found
+
+
+def files_apart(before: Mapping[str, Sequence[int]], now: Mapping[str, Sequence[int]]) -> str:
+    """Return which files are others in one of two `written` than in the other, in words, "" where none is."""
+    changed = sorted(file for file in {*before, *now} if before.get(file) != now.get(file))
+    more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+    return f"{changed[0]}{more}" if changed else ""
 
 
 def _state(file: Path, last: date | None) -> list[int]:

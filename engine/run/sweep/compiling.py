@@ -40,7 +40,7 @@ class Terms:
     cash: Decimal
     lines: int
     file: str
-    calendar: Callable[[], EventCalendar]
+    calendar: EventCalendar
     limits: AccountLimits = field(default_factory=AccountLimits)
     require: tuple[Condition, ...] = ()
     shares: tuple[tuple[str, int], ...] = ()

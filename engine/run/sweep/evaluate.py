@@ -167,7 +167,7 @@ def live_through(
     first, last = span
     origin = terms.opens()
     source = Shared(origin)
-    calendar = terms.calendar()
+    calendar = terms.calendar
     numbers, checks = Numbers(), cycle([True, *[False] * (CHECKED - 1)])
     found: dict[int, Part] = {}
     lived: list[_Lived] = []

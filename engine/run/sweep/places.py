@@ -1,6 +1,5 @@
-"""Where tasks run: in this process, in others of this machine, or on a distributed engine."""
+"""Where tasks run: in this process, or in others of this machine."""
 
-import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
@@ -9,7 +8,6 @@ from functools import partial
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
-from engine.model.errors import MisuseError, StoreError, in_words
 from engine.run.processes import SAVED, TRIED, deaf, is_sooner, several
 from engine.run.sweep.compiling import Terms
 from engine.run.sweep.evaluate import Passed, live_through
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 
 Runs = Callable[[Sequence[Task], Terms, Passed], Iterator[list[Part]]]
 """Runs tasks: yields what came of each as it comes, in any order, and tells how many sessions have passed meanwhile."""
-_ADDRESS = re.compile(r"(\w+://)?[^\s/]+:\d+")
 LOOKS = 0.25
 """Seconds between two looks at how far other processes are."""
 MANY = 300
@@ -139,37 +136,3 @@ def _in_process(task: Task, terms: Terms) -> list[Part]:
             counter.value += sessions
 
     return live_through(task.asked, terms, task.span, passed)
-
-
-# ---------------------------------------------------------------- a distributed engine
-
-
-@contextmanager
-def on_cluster(address: str) -> Iterator[Runs]:
-    """Yield how to run tasks on a distributed engine; a worker that dies loses only its task, which is done again.
-
-    Sessions are told when their task has ended. Raises: MisuseError for what is no address, StoreError without the
-    package, and when nothing answers.
-    """
-    if not _ADDRESS.fullmatch(address):
-        raise MisuseError(f"a scheduler's address is tcp://HOST:PORT, is '{address}'")
-    try:
-        from distributed import Client
-        from distributed import as_completed as ended
-    except ImportError as error:
-        raise StoreError("--scheduler needs a package that is not installed", 'pip install "rulebot[sweep]"') from error
-    try:
-        client = Client(address, timeout="10s", set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise StoreError(f"no scheduler answers at {address}: {in_words(error)}") from error
-    with client:
-
-        def runs(found: Sequence[Task], terms: Terms, passed: Passed) -> Iterator[list[Part]]:
-            run = partial(client.submit, live_through, pure=False, retries=3)
-            futures = [run(task.asked, terms, task.span) for task in found]
-            for done in ended(futures, loop=client.loop):
-                parts = done.result()
-                passed(sum(len(part.profits) for part in parts))
-                yield parts
-
-        yield runs

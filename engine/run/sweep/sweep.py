@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.adapters.history.day import Finding, Severity
+from engine.adapters.history.open import files_apart
 from engine.model.errors import MisuseError, StoreError
 from engine.run.sweep.compiling import Terms, Way, way_of
 from engine.run.sweep.evaluate import Asked, Passed
@@ -162,9 +163,8 @@ class Kept:
 
     def _refuse_changed(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         """Refuse to go on over other data: results of both would stand beside each other. Raises: MisuseError."""
-        if changed := sorted(file for file in {*before, *now} if before.get(file) != now.get(file)):
-            more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-            text = f"{self.file} was begun before the data changed or grew: {changed[0]}{more}"
+        if apart := files_apart(before, now):
+            text = f"{self.file} was begun before the data changed or grew: {apart}"
             raise MisuseError(text, "name another --out: what is kept came of the data as it was")
 
     def add(self, variants: Iterable[Variant]) -> None:

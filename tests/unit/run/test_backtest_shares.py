@@ -100,7 +100,7 @@ def test_variants_of_a_sweep_begin_with_shares_too(tmp_path: Path) -> None:
         cash=CASH,
         lines=90,
         file="overwrite.yaml",
-        calendar=lambda: event_calendar(shipped_dates()),
+        calendar=event_calendar(shipped_dates()),
         shares=SHARES,
     )
     (found,) = evaluate([(0, ("one",), OVERWRITE)], terms)

@@ -63,7 +63,7 @@ def terms(**given: object) -> Terms:
         cash=Decimal(1_000_000),
         lines=90,
         file="dte0_condor.yaml",
-        calendar=calendar,
+        calendar=calendar(),
     )
     return replace(base, **given)
 

@@ -11,7 +11,6 @@ import pytest
 from past_days import PastDays
 
 from engine.model.events import event_calendar
-from engine.model.facts import EventCalendar
 from engine.run.backtest.fills import fill_model
 from engine.run.sweep.compiling import Terms
 from engine.run.sweep.evaluate import Asked, Passed
@@ -29,10 +28,6 @@ FIRST = date(2026, 9, 1)
 SEARCH = Search(trials=40, goal="net")
 
 
-def no_calendar() -> EventCalendar:
-    return event_calendar([])
-
-
 TERMS = Terms(
     opens=PastDays,
     first=FIRST,
@@ -41,7 +36,7 @@ TERMS = Terms(
     cash=Decimal(1),
     lines=90,
     file="x.yaml",
-    calendar=no_calendar,
+    calendar=event_calendar([]),
 )
 
 
