@@ -126,7 +126,7 @@ def _cluster(data: str, last: date) -> Iterator[tuple[Runs | None, float]]:
         Client(cluster) as client,
     ):
         client.wait_for_workers(WORKERS)
-        with on_cluster(cluster.scheduler_address, same_as_here(data, last)) as workers:
+        with on_cluster(cluster.scheduler_address, same_as_here(data, last), "") as workers:
             yield workers, time.perf_counter() - began
 
 

@@ -132,7 +132,7 @@ def sweep(spec: str, **options: Any) -> None:
     if options["scheduler"] is None:
         places = in_processes(workers, elapsed)
     else:
-        places = on_cluster(options["scheduler"], same_as_here(options["data"], terms.last))
+        places = on_cluster(options["scheduler"], same_as_here(options["data"], terms.last), goes_on)
     with stopped_by_hand(goes_on), sessions_bar(options["form"]) as told, places as runs:
         variants = found(runs, told, kept, workers)
     options["sort"] = options["sort"] or (search.goal if search else "sharpe")

@@ -1,9 +1,13 @@
-"""A sweep on workers of a distributed engine: what they must have as it is here."""
+"""A sweep on workers of a distributed engine: what they must have as it is here, and how its failures are told."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import date
 from functools import partial
 from pathlib import Path
+from threading import Timer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +17,7 @@ from engine.model.errors import StoreError
 from engine.model.facts import EventCalendar
 from engine.run.backtest.fills import NATURAL
 from engine.run.backtest.walk import CASH
+from engine.run.sweep import cluster
 from engine.run.sweep.cluster import Same, on_cluster, same_as_here
 from engine.run.sweep.compiling import Terms
 from engine.run.sweep.tasks import Task
@@ -21,6 +26,7 @@ distributed = pytest.importorskip("distributed")
 cloudpickle = pytest.importorskip("cloudpickle")
 FIRST = date(2018, 1, 3)
 DAILY = f"model:{Path(__file__).parents[2] / 'examples/data/daily'}?dte=0&step=30"
+GOES_ON = "it goes on"
 HERE = {"processes": False, "protocol": "tcp://", "host": "127.0.0.1", "dashboard_address": ":0"}
 
 
@@ -36,7 +42,7 @@ def run(address: str, same: Same) -> list[Any]:
         calendar=EventCalendar(),
     )
     told: list[int] = []
-    with on_cluster(address, same) as runs:
+    with on_cluster(address, same, GOES_ON) as runs:
         return list(runs([Task([(0, ("a",), "no: bot")], (FIRST, FIRST), 1)], terms, told.append))
 
 
@@ -62,3 +68,41 @@ def test_a_worker_must_have_the_code_and_the_data_that_are_here(address: str, tm
             run(address, other)
         assert caught.value.message.startswith("on worker tcp://127.0.0.1:")
         assert caught.match(says)
+
+
+def test_a_worker_without_the_package_says_so(address: str) -> None:
+    """It was ended by what it could not read, and the sweep waited for ever."""
+    read = "import sys, cloudpickle; sys.modules['engine'] = None; cloudpickle.load(sys.stdin.buffer)"
+    subprocess.run([sys.executable, "-c", read], input=cloudpickle.dumps(cluster.carrier()), check=True)
+    with distributed.Client(address, set_as_default=False) as client:
+        done = client.submit(cluster.carrier(), b"cnot_there\nlived\n.", pure=False)
+        with pytest.raises(StoreError, match=r"on worker tcp://127\S+: No module named 'not_there'"):
+            cluster.result_of(done, address, GOES_ON)
+
+
+def test_an_engine_without_workers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "LOOKS", 0.1)
+    monkeypatch.setattr(cluster, "WAITS", 0.1)
+    with distributed.LocalCluster(n_workers=0, **HERE) as engine:
+        with pytest.raises(StoreError, match=r"the scheduler at tcp://127.* has no worker") as caught:
+            run(engine.scheduler_address, same_as_here(DAILY, FIRST))
+        assert caught.value.help == f"'dask worker {engine.scheduler_address}' begins one; it goes on"
+
+
+def test_a_scheduler_that_is_gone_is_told() -> None:
+    """It was a traceback of thirty lines."""
+    with distributed.LocalCluster(n_workers=0, **HERE) as engine:
+        ends = Timer(0.3, engine.close)
+        ends.start()
+        with pytest.raises(StoreError, match=r"the scheduler at tcp://127.* answers no more") as caught:
+            run(engine.scheduler_address, same_as_here(DAILY, FIRST))
+        ends.join()
+    assert caught.value.help == GOES_ON
+
+
+def test_sessions_that_end_each_worker_are_told() -> None:
+    def result() -> None:
+        raise distributed.scheduler.KilledWorker("carried", SimpleNamespace(address="tcp://there:1"), 3)
+
+    with pytest.raises(StoreError, match="each worker that took these sessions has died, tcp://there:1 at last"):
+        cluster.result_of(SimpleNamespace(result=result), "tcp://here:1", GOES_ON)

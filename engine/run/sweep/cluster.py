@@ -1,14 +1,19 @@
 """Dask's home: the tasks of a sweep on workers of a distributed engine, which must have what there is here.
 
-Before the first session a worker looks whether code and data are the same there, for otherwise other numbers would come
-of it, and nobody would know.
+A task goes there as bytes that are read within it: a worker that lacks this package says so, where it would be ended by
+what it cannot read. Before the first session it looks whether code and data are the same there, for otherwise other
+numbers would come of it, and nobody would know.
 """
 
+import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import date
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from pickle import dumps
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.adapters.history.open import files_apart, written
 from engine.model.errors import MisuseError, RulebotError, StoreError, in_words
@@ -20,9 +25,13 @@ from engine.run.sweep.tasks import Task
 from engine.run.sweep.variant import Part
 
 if TYPE_CHECKING:
-    pass
+    from distributed import Client, Future
 
 _ADDRESS = re.compile(r"(\w+://)?[^\s/]+:\d+")
+LOOKS = 10.0
+"""Seconds without a result after which it is asked whether there is a worker."""
+WAITS = 60.0
+"""Seconds for which one is waited for then."""
 
 
 class Same(NamedTuple):
@@ -40,19 +49,21 @@ def same_as_here(data: str, last: date) -> Same:
 
 
 @contextmanager
-def on_cluster(address: str, same: Same) -> Iterator[Runs]:
+def on_cluster(address: str, same: Same, goes_on: str) -> Iterator[Runs]:
     """Yield how to run tasks on a distributed engine; a worker that dies loses only its task, which is done again.
 
-    Sessions are told when their task has ended. Raises: MisuseError for what is no address; StoreError without the
-    package, when nothing answers, and when a worker differs from here.
+    Sessions are told when their task has ended. goes_on: how to go on with what is done when the engine fails.
+
+    Raises: MisuseError for what is no address; StoreError without the package, when nothing answers, when there is no
+    worker, and when one differs from here.
     """
     if not _ADDRESS.fullmatch(address):
         raise MisuseError(f"a scheduler's address is tcp://HOST:PORT, is '{address}'")
     try:
         from distributed import Client
-        from distributed import as_completed as ended
     except ImportError as error:
         raise StoreError("--scheduler needs a package that is not installed", 'pip install "rulebot[sweep]"') from error
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # tracebacks of what is told here
     try:
         client = Client(address, timeout="10s", set_as_default=False)
     except (OSError, ValueError) as error:
@@ -60,16 +71,72 @@ def on_cluster(address: str, same: Same) -> Iterator[Runs]:
     with client:
 
         def runs(found: Sequence[Task], terms: Terms, passed: Passed) -> Iterator[list[Part]]:
-            sent = [client.submit(_lived, task, terms, same, client.id, pure=False) for task in found]
-            for done in ended(sent, loop=client.loop):
-                parts = done.result()
+            ended: SimpleQueue[Future] = SimpleQueue()
+            works = [dumps(partial(_lived, task, terms, same, client.id)) for task in found]
+            sent = [client.submit(carrier(), work, pure=False) for work in works]
+            for each in sent:
+                each.add_done_callback(ended.put)
+            for _ in sent:
+                parts = result_of(_next(ended, client, address, goes_on), address, goes_on)
                 passed(sum(len(part.profits) for part in parts))
                 yield parts
 
         yield runs
 
 
+def _next(ended: "SimpleQueue[Future]", client: "Client", address: str, goes_on: str) -> "Future":
+    """Return a task that has ended. Raises: StoreError when there is nobody who would do one."""
+    while True:
+        with suppress(Empty):
+            return ended.get(timeout=LOOKS)
+        try:
+            client.wait_for_workers(1, timeout=WAITS)
+        except TimeoutError as error:
+            how = f"'dask worker {address}' begins one; {goes_on}"
+            raise StoreError(f"the scheduler at {address} has no worker", how) from error
+        except OSError as error:
+            raise _gone(address, goes_on) from error
+
+
+def result_of(done: "Future", address: str, goes_on: str) -> list[Part]:
+    """Return what came of a task. Raises: StoreError when the engine failed, and what went wrong on its worker."""
+    from distributed import CancelledError
+    from distributed.scheduler import KilledWorker
+
+    try:
+        parts: list[Part] = done.result()
+    except CancelledError as error:
+        raise _gone(address, goes_on) from error
+    except KilledWorker as error:
+        text = f"each worker that took these sessions has died, {error.last_worker.address} at last"
+        raise StoreError(text, f"its log may say why, often too little memory; {goes_on}") from error
+    except ImportError as error:
+        raise StoreError(str(error), "its workers need the same rulebot as there is here") from error
+    return parts
+
+
+def _gone(address: str, goes_on: str) -> StoreError:
+    return StoreError(f"the scheduler at {address} answers no more", goes_on)
+
+
 # ---------------------------------------------------------------- on a worker
+
+
+def carrier() -> Callable[[bytes], Any]:
+    """Return what does a task there. It has no name to be found by, so that all of it is sent, and needs nothing."""
+
+    def carry(work: bytes) -> Any:
+        from pickle import loads
+
+        from distributed import get_worker
+
+        try:
+            task = loads(work)
+        except (ImportError, AttributeError) as error:
+            raise ImportError(f"on worker {get_worker().address}: {error}") from None
+        return task()
+
+    return carry
 
 
 def _lived(task: Task, terms: Terms, same: Same, sweep: str) -> list[Part]:
