@@ -297,8 +297,16 @@ def _walk(found: "Sequence[Variant]", chosen: int, tried: int, purged: int | Non
     fine = [each for each in found if not each.problem]
     if not fine:
         return None
-    gap = max(each.longest for each in fine) if purged is None else purged
-    parts = stretches(len(fine[0].profits), chosen, tried, gap)
+    longest = max(fine, key=lambda each: each.longest)
+    gap = longest.longest if purged is None else purged
+    try:
+        parts = stretches(len(fine[0].profits), chosen, tried, gap)
+    except MisuseError as error:
+        if purged is not None or not longest.in_shares:
+            raise
+        why = f"a trade is held as long as its shares are, as with {', '.join(longest.point)}"
+        how = "an exit before the expiry leaves no shares; with --purge N their profits count in both stretches"
+        raise MisuseError(f"{error.message}: {why}", how) from error
     return walk_forward({each.number: each.profits for each in fine}, parts)
 
 

@@ -6,7 +6,9 @@ import pickle
 import shutil
 import signal
 import sys
+from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,9 @@ from past_days import PastDays
 from engine.adapters.history.write import write_day
 from engine.cli.main import main
 from engine.run.sweep.compiling import Terms
+from engine.run.sweep.evaluate import Asked
 from engine.run.sweep.statistics import stretches
+from engine.run.sweep.variant import Part
 
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "specs" / "dte0_condor.yaml"
@@ -163,6 +167,27 @@ def test_stretches_that_do_not_fit_cost_no_result(data: Path, monkeypatch: pytes
     found = typed(*words)
     assert (found.exit_code, "2 sessions hold no stretch of 20" in found.stderr) == (2, True), found.output
     assert "2 of 2 variants" in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("purge", "says"),
+    [((), "as long as its shares are, as with 0.05"), (("--purge", "2"), "hold no stretch of 20, 2 left out and 5\n")],
+)
+def test_shares_that_are_held_to_the_end_leave_nothing_to_walk_over(
+    purge: tuple[str, ...], says: str, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def held(asked: Sequence[Asked], terms: Terms, span: object, passed: object) -> list[Part]:
+        profits = (Decimal(1),) * 26
+        number, point, _ = asked[0]
+        return [Part(number=number, point=point, since=terms.first, profits=profits, longest=25, in_shares=1)]
+
+    monkeypatch.setattr("engine.run.sweep.places.live_through", held)
+    known = iter([[None]])  # the first look finds room
+    monkeypatch.setattr(
+        "engine.run.sweep.statistics.stretches", lambda *sessions: next(known, None) or stretches(*sessions)
+    )
+    found = typed(SPEC, "--data", data, "--vary", "delta=0.05", "--workers", 1, "--walk-forward", "20/5", *purge)
+    assert (found.exit_code, says in found.stderr) == (2, True), found.output
 
 
 @pytest.mark.parametrize(

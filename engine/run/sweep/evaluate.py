@@ -10,6 +10,7 @@ from itertools import cycle
 
 from engine.adapters.history.day import Finding, Source
 from engine.model.collector import seldom_collected
+from engine.model.contract import Underlying
 from engine.model.errors import InvariantError, MisuseError
 from engine.model.facts import EventCalendar
 from engine.model.money import ZERO
@@ -44,7 +45,7 @@ CHECKED = 2_000
 
 @dataclasses.dataclass
 class _Lived:
-    """One variant while its sessions pass."""
+    """One variant while its sessions pass. holding: trades of which it has shares."""
 
     number: int
     point: tuple[str, ...]
@@ -57,6 +58,7 @@ class _Lived:
     profits: list[Decimal] = field(default_factory=list)
     trades: dict[str, Trade] = field(default_factory=dict)
     in_shares: set[str] = field(default_factory=set)
+    holding: dict[str, Underlying] = field(default_factory=dict)
     by_arrays: int = 0
     unclear: Counter[str] = field(default_factory=Counter)
     findings: dict[Finding, None] = field(default_factory=dict)
@@ -80,7 +82,7 @@ class _Lived:
         )
 
     def _longest(self) -> int:
-        """Return how many sessions its longest trade was held over; one that is open was held up to the last."""
+        """Return how many sessions its longest trade, or its shares, were held over; what is held, up to the last."""
         spans = {(trade.entered, trade.left) for trade in self.trades.values()}
         last = self.since - timedelta(days=1)
         spans |= {(position.session, last) for position in self._open()}
@@ -139,12 +141,26 @@ class _Lived:
             self.walk = walk.anew()  # hundreds of variants must not each keep a session
 
     def _keep_trades(self, done: DayDone) -> None:
-        """Keep the trades that are over by the end of a session, and which ended in shares; the next forgets them."""
+        """Keep the trades that are over by the end of a session, and which ended in shares; the next forgets them.
+
+        One for which the account has other shares than it began with is left no earlier than those are.
+        """
         known = {} if self.walk.state is None else self.walk.state.positions
         for position in known.values():
             if position.state == "closed" and position.opened_at is not None and position.id not in self.trades:
                 self.trades[position.id] = Trade(position.net, position.session, done.date)
-        self.in_shares.update(worths_of(done.records, known))
+        for name in self.holding.keys() & self.trades.keys():
+            self.trades[name] = self.trades[name]._replace(left=done.date)
+        if delivered := worths_of(done.records, known):
+            self.in_shares.update(delivered)
+            self.holding |= {name: Underlying(known[name].legs[0].option.symbol) for name in delivered}
+        if self.holding and self.walk.broker is not None:
+            held, brought = self.walk.broker.holdings, self.walk.brought
+            self.holding = {
+                name: share
+                for name, share in self.holding.items()
+                if held.get(share, 0) != brought.get(share.symbol, 0)
+            }
 
 
 def evaluate(asked: Sequence[Asked], terms: Terms) -> list[Variant]:

@@ -29,10 +29,10 @@ class Trade(NamedTuple):
 class Part:
     """What came of a variant in some sessions that follow each other, the first of them asked for at `since`.
 
-    profits: the account's change by session. longest: sessions that its longest position was held over, one that is
-    still open among them. still_open: positions that are open at the end. is_apart: false where its sessions are not
-    apart from each other: then it was not lived through, unless all sessions were asked for. in_shares, by_turns,
-    unclear, sessions, findings: see `Variant`.
+    profits: the account's change by session. longest: sessions that its longest position, or the shares that came of
+    one, were held over, also one that is still open. still_open: positions that are open at the end. is_apart: false
+    where its sessions are not apart from each other: then it was not lived through, unless all sessions were asked for.
+    in_shares, by_turns, unclear, sessions, findings: see `Variant`.
     """
 
     number: int
@@ -56,12 +56,12 @@ class Part:
 class Variant:
     """What came of one variant: the account's change by session in dollars, and its closed trades' sums.
 
-    problem: why it could not be run; then nothing else is told. longest: sessions that its longest trade was held over,
-    one that is still open among them. still_open: positions that are open at the end, which count in `profits` by their
-    mids and in no sum of trades. in_shares: trades that ended in shares, whose worth is in `profits` alone. by_arrays:
-    sessions that were lived through by arrays, not turn by turn. by_turns: why none of them can
-    be; unclear: why others were not, and how many sessions for each reason. sessions: their days, and findings: what
-    was wrong with the data, as the first variant of a task tells them for all, which read the same.
+    problem: why it could not be run; then nothing else is told. longest: sessions that its longest trade, or the shares
+    that came of one, were held over, also one that is still open. still_open: positions that are open at the end, which
+    count in `profits` by their mids and in no sum of trades. in_shares: trades that ended in shares, whose worth is in
+    `profits` alone. by_arrays: sessions that were lived through by arrays, not turn by turn. by_turns: why none of them
+    can be; unclear: why others were not, and how many sessions for each reason. sessions: their days, and findings:
+    what was wrong with the data, as the first variant of a task tells them for all, which read the same.
     """
 
     number: int

@@ -253,6 +253,25 @@ def test_trades_that_ended_in_shares_are_counted() -> None:
     assert (sold.trades, sold.in_shares) == (2, 0)
 
 
+WHEEL = """  choose:
+    - name: covered_call
+      when: [{shares_held: {at_least: 100}}]
+      short_call: {sell: call, strike: {delta: 0.90}}
+    - name: put
+      short_put: {sell: put, strike: {delta: 0.90}}
+"""
+
+
+def test_a_trade_that_ended_in_shares_is_held_while_they_are() -> None:
+    """Walking forward, one session was left out, and what shares of before it made counted as made by the choice."""
+    given = terms(opens=partial(PastDays, strikes=25, every=3, symbol="SPY", trading_class="SPY"), file="assigned.yaml")
+    deep = ASSIGNED.replace("{at: spot, multiple_of: 5}", "{delta: 0.90}")
+    wheel = deep.replace("  short_put: {sell: put, strike: {delta: 0.90}}\n", WHEEL)
+    held, gone = evaluate([(0, ("held",), deep), (1, ("gone",), wheel)], given)
+    assert (held.trades, held.in_shares, held.longest) == (3, 3, 2)
+    assert (gone.trades, gone.in_shares, gone.longest) == (3, 3, 1)
+
+
 @pytest.mark.parametrize(
     ("last", "sessions", "ended", "still"), [(date(2026, 9, 9), 3, True, 2), (date(2026, 9, 3), 2, False, 3)]
 )
