@@ -354,4 +354,4 @@ def _what_counts(record: Record) -> dict[str, object]:
     told = {name: settings.get(name) for name in _SAME}
     digests = {name: text["digest"] for name, text in specs.items() if isinstance(text, dict)}
     program = {name: record.data.get(name) for name in ("version", "code")}
-    return {**told, **program, "specs": digests}
+    return {**told, **program, "specs": digests, "limits": record.data.get("limits") or {}}

@@ -49,6 +49,7 @@ from engine.run.chart.gather import chart_of_day
 from engine.run.desk import Desk, load_desk
 from engine.run.in_shares import InShares, read_in_shares
 from engine.run.why_day import parts_told
+from engine.spec.nouns.account import AccountDocument
 from engine.store.queries import StoreReader
 
 SPECS = Path(__file__).parents[3] / "specs"
@@ -256,6 +257,14 @@ def test_a_store_is_not_written_twice_nor_gone_on_with_otherwise(tmp_path: Path)
     other = desk_of(tmp_path, CONDOR.replace("09:45", "09:50"))
     with pytest.raises(MisuseError, match=r"other options: condor [0-9a-f]{8}, now [0-9a-f]{8}$"):
         run(other, store, source, resumes=True)
+
+
+def test_a_store_is_not_gone_on_with_under_other_limits(tmp_path: Path) -> None:
+    desk, source, store = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25), tmp_path / "x.db"
+    run(desk, store, source, last=FIRST)
+    limited = replace(desk, account=AccountDocument(version=1, about="", account="DU1234567", max_open=3))
+    with pytest.raises(MisuseError, match=r"other options: .*max_open none, now 3"):
+        run(limited, store, source, resumes=True)
 
 
 def test_a_store_is_not_gone_on_with_by_other_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
