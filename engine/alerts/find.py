@@ -109,7 +109,8 @@ def _of_record(number: int, record: Record) -> Iterator[Alert]:
     elif kind is Kind.LINK and data.get("reason"):
         text = "connected to the broker again"
     elif kind is Kind.OPERATOR:
-        bot, text = bot or str(data.get("bot") or ""), f"asked by the operator: {data['request']}"
+        why = data.get("reason") or "asked by the operator"
+        bot, text = bot or str(data.get("bot") or ""), f"{why}: {data['request']}"
     elif kind is Kind.RUN_ENDED and not data.get("is_clean", True):
         grade, text = Grade.GRAVE, f"the engine ended: {data.get('reason')}"
     if text:

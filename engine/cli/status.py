@@ -47,7 +47,8 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
 
     realized_today and open_today are what was made since the session began, as on the page; unrealized is since each
     position was opened. commissions_owed: fills whose commission is not told, so that profit is provisional. paused:
-    bots that a person has paused or killed by name; what is asked of all is in `trading`.
+    bots that a person has paused or killed by name; what is asked of all is in `trading`, and in `reason` why, where no
+    person did.
     """
     orders = reader.view("pending_orders")
     day, link = reader.last_day(), connected(reader, run)
@@ -61,6 +62,7 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
         "engine": run.state(),
         "mark": run.mark,
         "trading": trading_of(run),
+        "reason": standing.reason or None,
         "paused": sorted(standing.paused - {""}),
         "connected": link.is_linked,
         "connection": link.words,
@@ -135,6 +137,8 @@ def _lines(document: dict[str, Any]) -> list[str]:
     ]
     if document["orders"]:
         lines += ["", *_order_lines(document["orders"])]
+    if reason := document["reason"]:
+        lines.append(f" {reason}: no bot enters until 'rulebot resume'; exits go on")
     lines += [f" paused: {bot} enters nothing until 'rulebot resume {bot}'; exits go on" for bot in document["paused"]]
     lines += [
         f" {one['bot']} {one['structure']}: {TO_BE_CLOSED}" for one in document["positions"] if one["to_be_closed"]

@@ -63,16 +63,16 @@ class Proposal:
     puts, margin: the worst case of all bots, the cash for their short puts and the account's initial margin, with this
     entry, None when nothing limits them (margin: also until the broker has answered).
     net: which limit on greeks of all bots it would pass, in words. required: which other condition of the account
-    document keeps it out, in words. contracts, notional: of all legs. entries_today:
-    orders to enter that all bots sent. day_trades: None when the rule
-    is passed over. rival: who else trades this account, in words. clocks_apart: seconds our clock is ahead of the
-    broker's. unvalued, account_unvalued: positions of the bot, and of all, without a sound quote, so without a profit.
-    cover: None unless shares are to cover its calls.
+    document keeps it out, in words. contracts, notional: of all legs. entries_today: orders to enter that all bots
+    sent. day_trades: None when the rule is passed over. reduces: why nothing may be opened at all. rival: who else
+    trades this account, in words. clocks_apart: seconds our clock is ahead of the broker's. unvalued, account_unvalued:
+    positions of the bot, and of all, without a sound quote, so without a profit. cover: None unless shares are to cover
+    its calls.
     """
 
     at: datetime
     is_ready: bool
-    is_reducing: bool
+    reduces: str
     is_paused: bool
     halted: str
     worst_case: Decimal | None
@@ -125,7 +125,7 @@ def _ready(proposal: Proposal) -> str:
 def _trading(proposal: Proposal) -> str:
     if proposal.is_paused:
         return "paused by the operator"
-    return "only reducing" if proposal.is_reducing else ""
+    return proposal.reduces
 
 
 def _alone(proposal: Proposal) -> str:

@@ -261,6 +261,7 @@ class OperatorRequest:
     """A person, or the end of a run, asks. `bot` "" means all; `id` names the request so that it acts once.
 
     position: which one to close, of that bot. values: parameters of it to be set, as a spec would write them.
+    reason: why, where the program itself asks.
     """
 
     at: datetime
@@ -269,6 +270,7 @@ class OperatorRequest:
     bot: str = ""
     position: str = ""
     values: tuple[tuple[str, str], ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,8 @@ class Kind(Enum):
     message       code, text, ref                     a broker message on an order
     alarm         text; of a fill not ours contract,  something a person should know
                   execution: the whole ExecutionReport
-    operator      id, request, bot, position, accepted (who else may trade this account, with a resume)
+    operator      id, request, bot, position, reason (where the program asked), accepted (who else may trade this
+                  account, with a resume)
     webhook       id, name, says, came, asked_by      another program has sent one; bots with a condition on it
     reload        of a bot: what (added, changed, removed), was, now (digests); of the engine: what (asked, waits,
                   refused, nothing, applied), reason, changes, limit_changes; with applied: specs, limits

@@ -32,4 +32,5 @@ def asked_of(run: Run) -> str:
 def after_record(standing: Standing, record: Record) -> Standing:
     """Return what stands after one record of an operator's request."""
     data = record.data
-    return after_request(standing, Request(data["request"]), record.bot, str(data.get("position") or ""))
+    position, reason = (str(data.get(name) or "") for name in ("position", "reason"))
+    return after_request(standing, Request(data["request"]), record.bot, position, reason)

@@ -13,10 +13,8 @@ WITHIN = timedelta(minutes=10)
 STARTS = 3
 """So many starts, this one included, of which none but this one may still be going on."""
 TELLING = (Kind.RUN_STARTED, Kind.RUN_ENDED, Kind.OPERATOR)
-WORDS = (
-    f"{STARTS} starts in {WITHIN.total_seconds() / 60:.0f} minutes, and none of them ended cleanly: "
-    "entries are off, exits go on, until 'rulebot resume'"
-)
+REASON = f"{STARTS} starts in {WITHIN.total_seconds() / 60:.0f} minutes, and none of them ended cleanly"
+WORDS = f"{REASON}: entries are off, exits go on, until 'rulebot resume'"
 
 
 def is_crash_loop(records: Iterable[Record], at: datetime) -> bool:

@@ -233,7 +233,8 @@ def _notice(state: State) -> str:
     if "" in standing.flattening:
         return "flattened: what all bots hold is closed, nothing is opened; 'rulebot resume' lets bots enter again"
     if standing.trading is not Trading.ACTIVE:
-        return "killed: nothing is opened, exits go on; 'rulebot resume' lets bots enter again"
+        why = standing.reason or "killed"
+        return f"{why}: nothing is opened, exits go on; 'rulebot resume' lets bots enter again"
     if standing.flattening:
         whose = ", ".join(sorted(standing.flattening))
         return f"flattened: what {whose} held is closed, other bots go on; 'rulebot resume' of it lets it enter again"

@@ -141,7 +141,8 @@ def _settlement(record: Record, state: State) -> Happening | None:
 def _operator(record: Record, _: State) -> Happening:
     who = f" {record.data['bot']}" if record.data.get("bot") else ""
     which = f" {record.data['position']}" if record.data.get("position") else ""
-    return Happening(record.at, "", f"asked by the operator: {record.data['request']}{which or who}")
+    why = record.data.get("reason") or "asked by the operator"
+    return Happening(record.at, "", f"{why}: {record.data['request']}{which or who}")
 
 
 def _webhook(record: Record, _: State) -> Happening:

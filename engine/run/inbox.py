@@ -108,19 +108,19 @@ class Inbox:
         _remove(self._box, (Request.ENTER,))
         self._looked = -POLL_SECONDS
         self._taken: list[str] = []
-        self._own: list[Request] = []
+        self._own: list[tuple[Request, str]] = []
         self._count = 0
 
-    def ask(self, request: Request) -> None:
-        """Add a request of this process (Ctrl+C)."""
-        self._own.append(request)
+    def ask(self, request: Request, reason: str = "") -> None:
+        """Add a request of this process (Ctrl+C), with its reason where no person asks."""
+        self._own.append((request, reason))
 
     def read(self, at: datetime) -> Sequence[Asked]:
         """Return what has come, oldest first; those taken last time are removed now, since their records are kept."""
         found: list[Asked] = []
-        for request in self._own:
+        for request, reason in self._own:
             self._count += 1
-            found.append(OperatorRequest(at, f"own-{at.isoformat()}-{self._count}", request))
+            found.append(OperatorRequest(at, f"own-{at.isoformat()}-{self._count}", request, reason=reason))
         self._own.clear()
         if (now := self._clock()) - self._looked >= POLL_SECONDS:
             self._looked = now

@@ -27,7 +27,7 @@ from engine.record.record import Json, Kind, Record
 from engine.run.after_close import AFTER_CLOSE, AfterClose
 from engine.run.calendars import load_calendar
 from engine.run.connecting import first_batch
-from engine.run.crash_loop import TELLING, WITHIN, WORDS, is_crash_loop
+from engine.run.crash_loop import REASON, TELLING, WITHIN, WORDS, is_crash_loop
 from engine.run.desk import Desk, compile_text
 from engine.run.guard import Guard
 from engine.run.heartbeat import Heartbeat
@@ -283,7 +283,7 @@ def _guard(run: Run, journal: SqlJournal) -> None:
         return
     log.warning(WORDS)
     journal.append([Record(run.first, Kind.ALARM, data={"text": WORDS})], durable=True)
-    run.inbox.ask(Request.KILL)
+    run.inbox.ask(Request.KILL, REASON)
 
 
 def _is_over(run: Run, at: datetime) -> str:

@@ -73,7 +73,7 @@ def _spent(work: Work, bot: CompiledBot) -> str:
     """Return which cap leaves no entry, "" while one is left; the times of the windows are those of the session."""
     name = bot.plan.name
     if not work.state.standing.may_enter(name):
-        return "the operator lets it enter nothing"
+        return work.state.standing.reason or "the operator lets it enter nothing"
     if is_entering(work, name):
         return "an entry of it is at work"
     session = work.state.session

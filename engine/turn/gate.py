@@ -28,9 +28,8 @@ from engine.turn.net import exposure_with
 from engine.turn.opening import entry_worst_case
 from engine.turn.profit import account_today, bot_today, unvalued
 from engine.turn.program import CompiledBot
-from engine.turn.refusing import halted
+from engine.turn.refusing import halted, only_reduces
 from engine.turn.rivals import rival_words
-from engine.turn.state import Trading
 from engine.turn.work import Work
 
 ACCOUNT_TOLD = timedelta(minutes=4)
@@ -77,7 +76,7 @@ def entry_refusal(
         Proposal(
             at=work.at,
             is_ready=work.state.is_ready and work.state.is_linked,
-            is_reducing=work.state.standing.trading is not Trading.ACTIVE or work.state.is_stopping,
+            reduces=only_reduces(work),
             is_paused=plan.name in work.state.standing.paused or "" in work.state.standing.paused,
             halted=state.day.halted,
             worst_case=worst_case,

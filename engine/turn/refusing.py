@@ -7,6 +7,7 @@ from engine.model.values import replace
 from engine.record.record import Json, Kind
 from engine.turn.profit import account_today
 from engine.turn.rivals import rival_words
+from engine.turn.state import Trading
 from engine.turn.work import Work
 
 _NO_DIGITS = str.maketrans("", "", "0123456789.,-")
@@ -19,6 +20,14 @@ def halted(work: Work, symbols: Iterable[str]) -> tuple[str, ...]:
         return ()
     found = {contract.symbol for row in board.halted if (contract := board.contracts[row]) is not None}
     return tuple(symbol for symbol in dict.fromkeys(symbols) if symbol in found)
+
+
+def only_reduces(work: Work) -> str:
+    """Return why all only reduces, "" while it does not."""
+    standing = work.state.standing
+    if standing.trading is Trading.ACTIVE and not work.state.is_stopping:
+        return ""
+    return f"only reducing: {standing.reason}" if standing.reason else "only reducing"
 
 
 def kept_out(work: Work) -> str:

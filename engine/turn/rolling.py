@@ -124,7 +124,7 @@ def _kept_out(work: Work, position: Position) -> str:
     """Return why nothing may be opened for this bot whatever it would be, "" when it may."""
     standing: Standing = work.state.standing
     if not standing.may_enter(position.bot) or work.state.is_stopping:
-        return "the operator allows only what reduces"
+        return standing.reason or "the operator allows only what reduces"
     state = work.bots.get(position.bot)
     if state is None or position.bot not in work.program.bots:
         return "its bot is not run any more"

@@ -45,12 +45,14 @@ class Standing(NamedTuple):
     """What the operator has asked for and not taken back; a bot's name "" means all.
 
     paused: bots that enter nothing. flattening: bots of which all is closed. closing: positions that are closed.
+    reason: why all only reduces where no person has killed it.
     """
 
     trading: Trading = Trading.ACTIVE
     paused: frozenset[str] = frozenset()
     flattening: frozenset[str] = frozenset()
     closing: frozenset[str] = frozenset()
+    reason: str = ""
 
     @property
     def is_active(self) -> bool:
@@ -70,23 +72,23 @@ class Standing(NamedTuple):
         return self.is_flattening(bot) or position in self.closing
 
 
-def after_request(standing: Standing, request: Request, bot: str, position: str = "") -> Standing:
+def after_request(standing: Standing, request: Request, bot: str, position: str = "", reason: str = "") -> Standing:
     """Return what stands after an operator's request; a restart folds the recorded ones the same way.
 
     A kill of one bot pauses that bot; one of all leaves only what reduces. To flatten is to kill, and to close.
-    To close one position changes nothing else.
+    To close one position changes nothing else. reason: of a kill that no person asked for.
     """
-    trading, paused, flattening, closing = standing
+    trading, paused, flattening, closing, known = standing
     if request is Request.CLOSE:
         return standing._replace(closing=closing | {position})
     if request is Request.FLATTEN:
         flattening |= {bot}
     if request is Request.PAUSE or (request in (Request.KILL, Request.FLATTEN) and bot):
-        return Standing(trading, paused | {bot}, flattening, closing)
+        return Standing(trading, paused | {bot}, flattening, closing, known)
     if request in (Request.KILL, Request.FLATTEN):
-        return Standing(Trading.REDUCING, paused, flattening, closing)
+        return Standing(Trading.REDUCING, paused, flattening, closing, known or reason)
     if request is Request.RESUME:
-        return Standing(trading, paused - {bot}, flattening - {bot}, closing) if bot else Standing()
+        return Standing(trading, paused - {bot}, flattening - {bot}, closing, known) if bot else Standing()
     return standing
 
 

@@ -345,12 +345,14 @@ def _on_operator(work: Work, event: OperatorRequest) -> dict[str, Any]:
         told["accepted"] = [*sorted(work.rivals)]
         changes["accepted"] = work.state.accepted | work.rivals
         work.rivals = frozenset()
+    if event.reason:
+        told["reason"] = event.reason
     bot = event.bot
     if event.request is Request.CLOSE:
         told["position"] = event.position
         bot = bot or (work.positions[event.position].bot if event.position in work.positions else "")
     work.record(Kind.OPERATOR, bot, "", id=event.id, request=event.request.value, bot=bot, **told)
-    changes["standing"] = after_request(work.state.standing, event.request, event.bot, event.position)
+    changes["standing"] = after_request(work.state.standing, event.request, event.bot, event.position, event.reason)
     if event.request is Request.CLOSE:
         _close_one(work, event.position)
     elif event.request is Request.ENTER:

@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.model.session import EXCHANGE_ZONE
 from engine.record.record import Kind
-from engine.run.asked import trading_of
+from engine.run.asked import standing_of, trading_of
 from engine.run.columns import price
 from engine.run.connected import connected
 from engine.run.levels import dollars_at
@@ -90,7 +90,10 @@ def _notice(run: Run, trading: str) -> str:
     if run.state() == "stopped":
         reason = "" if run.ended is None else f": {run.ended.data.get('reason')}"
         return f"no engine runs on this store{reason}" if run.started is not None else "nothing has run on this store"
-    return "" if trading == "active" else "nothing is opened, exits go on; Start lets bots enter again"
+    if trading == "active":
+        return ""
+    reason = standing_of((*run.earlier, *run.requests)).reason
+    return f"{f'{reason}: ' if reason else ''}nothing is opened, exits go on; Start lets bots enter again"
 
 
 def _levels(positions: Sequence[Row]) -> tuple[tuple[str, float | None], ...]:

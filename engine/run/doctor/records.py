@@ -54,9 +54,8 @@ def _present(store: Place) -> Iterator[Finding]:
 def _standing(standing: Standing) -> Finding:
     mend = "'rulebot resume' lets bots enter again"
     if standing.trading is not Trading.ACTIVE:
-        return warning(
-            Group.STORE, "trading", "a person has killed trading: nothing is entered, also after a start", mend
-        )
+        why = standing.reason or "a person has killed trading"
+        return warning(Group.STORE, "trading", f"{why}: nothing is entered, also after a start", mend)
     if standing.paused:
         named = sorted(standing.paused)
         done = "paused all bots" if "" in named else f"paused or killed {', '.join(named)}"

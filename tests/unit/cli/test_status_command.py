@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from hand_desk import Desk, kept, text_of
 
 from engine.cli.status import status
-from engine.model.event import Request
+from engine.model.event import OperatorRequest, Request
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 
@@ -29,6 +29,15 @@ def test_a_position_that_is_asked_to_be_closed_while_the_broker_is_away_says_so(
     desk.tick(1)
     found = CliRunner().invoke(status, ["--store", str(kept(desk, tmp_path))])
     assert "to be closed, as asked, once the session is on and the broker is there" in found.output
+
+
+def test_what_only_reduces_though_no_person_asked_says_why(tmp_path: Path) -> None:
+    desk = Desk()
+    desk.send(OperatorRequest(desk.now, "own-1", Request.KILL, reason="3 starts in 10 minutes"))
+    place = str(kept(desk, tmp_path))
+    found = CliRunner().invoke(status, ["--store", place])
+    assert " 3 starts in 10 minutes: no bot enters until 'rulebot resume'; exits go on" in found.output.splitlines()
+    assert json.loads(CliRunner().invoke(status, ["--store", place, "--format", "json"]).output)["reason"]
 
 
 def test_a_store_in_which_nothing_is_recorded_yet_says_so(tmp_path: Path) -> None:

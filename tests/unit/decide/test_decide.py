@@ -18,7 +18,7 @@ from engine.model.session import session_from
 FREE = Proposal(
     at=clock("10:00"),
     is_ready=True,
-    is_reducing=False,
+    reduces="",
     is_paused=False,
     halted="",
     worst_case=Decimal(900),
@@ -60,7 +60,7 @@ def test_a_proposal_within_every_limit_is_not_refused() -> None:
     [
         ({"is_ready": False}, "not in step"),
         ({"is_paused": True}, "paused"),
-        ({"is_reducing": True}, "only reducing"),
+        ({"reduces": "only reducing"}, "only reducing"),
         ({"halted": "vix"}, "halted: vix"),
         ({"rival": "another rulebot trades this account"}, "another rulebot"),
         ({"worst_case": None}, "no bound"),

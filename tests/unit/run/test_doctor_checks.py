@@ -283,6 +283,16 @@ def test_trading_that_a_person_has_stopped_is_warned_of(day_store: Path) -> None
     assert (told["engine"].text, is_held(day_store)) == (f"an engine runs on {day_store}", True)
     journal.close()
     assert (told["trading"].level, told["trading"].mend) == (Level.WARNING, "'rulebot resume' lets bots enter again")
+    assert told["trading"].text == "a person has killed trading: nothing is entered, also after a start"
+
+
+def test_trading_that_no_person_has_stopped_is_warned_of_with_the_reason(day_store: Path) -> None:
+    journal = SqlJournal(open_store(day_store))
+    data: dict[str, Json] = {"id": "k1", "request": "kill", "bot": "", "reason": "3 starts in 10 minutes"}
+    journal.append([Record(at("16:00"), Kind.OPERATOR, data=data)], durable=True)
+    journal.close()
+    told = {each.name: each for each in integrity(day_store, live=False, audits=False)}
+    assert told["trading"].text == "3 starts in 10 minutes: nothing is entered, also after a start"
 
 
 @pytest.mark.parametrize(

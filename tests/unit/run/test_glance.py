@@ -156,6 +156,8 @@ def test_notices() -> None:
     assert "stopping" in seen(state._replace(is_stopping=True), "11:42").notice
     assert "connection" in seen(state._replace(is_linked=False), "11:42").notice
     assert "killed" in seen(state._replace(standing=Standing(Trading.REDUCING)), "11:42").notice
+    died = Standing(Trading.REDUCING, reason="3 starts in 10 minutes")
+    assert seen(state._replace(standing=died), "11:42").notice.startswith("3 starts in 10 minutes: nothing is opened")
 
 
 def test_a_notice_that_bots_were_closed_says_whether_others_go_on() -> None:
