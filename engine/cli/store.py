@@ -84,12 +84,13 @@ def back_up_store(file: Path, named: Place | None) -> None:
 def restore_store(file: Path, named: Place | None) -> None:
     """Put the backup FILE in the store's place; the present store is kept under another name.
 
-    Refused while an engine runs on it, or when the backup is not sound.
+    Refused while an engine runs on it, or when the backup is not sound. What was traded since the backup is not in it:
+    engines enter nothing until 'rulebot resume', and exits go on.
     """
     from engine.store.upkeep import restore
 
     path = run_store(named)
-    done = restore(file, path)
+    done = restore(file, path, datetime.now(UTC))
     last = (
         ""
         if done.sound.last is None
@@ -98,6 +99,7 @@ def restore_store(file: Path, named: Place | None) -> None:
     say(f"{shown_path(path)} is restored: {done.sound.records} records{last}")
     if done.kept is not None:
         say(f"what was there before is kept as {shown_path(done.kept)}")
+    say("what was traded since is not in it: compare it with the account; nothing is entered until 'rulebot resume'")
 
 
 @store.command("correct", short_help="correct a fill that nobody told")

@@ -37,7 +37,7 @@ class Kind(Enum):
     alarm         text; of a fill not ours contract,  something a person should know
                   execution: the whole ExecutionReport
     operator      id, request, bot, position, reason (where the program asked), accepted (who else may trade this
-                  account, with a resume)
+                  account, with a resume), named_above (of a store that was put back)
     webhook       id, name, says, came, asked_by      another program has sent one; bots with a condition on it
     reload        of a bot: what (added, changed, removed), was, now (digests); of the engine: what (asked, waits,
                   refused, nothing, applied), reason, changes, limit_changes; with applied: specs, limits
@@ -86,6 +86,8 @@ DATA_TROUBLE = "market data"
 """What a record of facts is about that tells why market data does not come."""
 CORRECTED = "corrected"
 """What a decision is about that a person has made of a fill at an estimated price ('rulebot store correct')."""
+NAMED_ABOVE = "named_above"
+"""In the data of a kill: orders and positions have numbers above this one from now on."""
 TAKEN_BACK = "taken_back"
 """In the data of a settlement: it takes back, with a negative quantity, one of the same leg, price and `how`."""
 WATCH = "watch"

@@ -23,7 +23,7 @@ from engine.model.position import Position
 from engine.model.session import Session, at_exchange_time, exchange_date, session_from
 from engine.model.values import dataclass
 from engine.record.codec import decode, utc_time
-from engine.record.record import BY_HAND, EXECUTION, GRID, OPENING_MOVE, WATCH, Json, Kind, Record
+from engine.record.record import BY_HAND, EXECUTION, GRID, NAMED_ABOVE, OPENING_MOVE, WATCH, Json, Kind, Record
 from engine.run.asked import after_record
 from engine.run.desk import SpecText
 from engine.store.recall import Recalled
@@ -91,6 +91,7 @@ def resume(
     requests: set[str] = set()
     accepted: set[str] = set()
     standing = Standing()
+    named_above = 0
     hooks: Hooks | None = {} if takes_hooks else None
     hook_ids: set[str] = set()
     moves: dict[tuple[str, date], float] = {}
@@ -128,6 +129,7 @@ def resume(
         elif record.kind is Kind.OPERATOR:
             requests.add(str(data["id"]))
             standing = after_record(standing, record)
+            named_above = max(named_above, int(str(data.get(NAMED_ABOVE) or 0)))
             let_be = data.get("accepted") or []
             assert isinstance(let_be, list)
             accepted.update(str(key) for key in let_be)
@@ -179,7 +181,8 @@ def resume(
             for name, day in days.items()
             if is_same_week(day.date, session.date)
         },
-        next_number=max((number, *(o.number for o in orders.values()))) + 1,
+        next_number=max((number, named_above, *(o.number for o in orders.values()))) + 1,
+        named_above=named_above,
         next_order_id=max((order_id, *(o.order_id for o in orders.values()))) + 1,
         closing=_closing_levels(settled, kept, session),
         requests=frozenset(requests),

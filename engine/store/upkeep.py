@@ -12,17 +12,21 @@ from sqlalchemy import Connection, Table, create_engine, func, select
 from sqlalchemy.pool import StaticPool
 
 from engine.model.errors import StoreError
-from engine.record.codec import utc_time
+from engine.model.event import Request
+from engine.record.codec import utc_text, utc_time
+from engine.record.record import NAMED_ABOVE, Json, Kind, Record
 from engine.store.chain import verify
 from engine.store.failures import sentences
-from engine.store.journal import rebuild
+from engine.store.journal import SqlJournal, rebuild
 from engine.store.latest import make_folder
-from engine.store.open import read_store
+from engine.store.open import open_store, read_store
 from engine.store.place import Place, Server
 from engine.store.sqlite import backup, engine_on, hold_store, uri_to_read
 from engine.store.tables import PROJECTIONS, journal, metadata
 
 _COMPANIONS = ("", "-wal", "-shm")
+_OF_A_WRITER = (*_COMPANIONS, ".lock", ".owner")
+RESTORED = "this store was put back from a backup, and knows nothing of what was traded since"
 
 
 class Sound(NamedTuple):
@@ -75,25 +79,45 @@ class Restored(NamedTuple):
     kept: Path | None
 
 
-def restore(source: Path, path: Place) -> Restored:
+def restore(source: Path, path: Place, at: datetime) -> Restored:
     """Put a backup in a store's place; the store that is there is kept beside it under another name.
 
+    at: now. From then on the store enters nothing until a person says so, and names nothing as it may have before.
     Raises: StoreError when an engine runs on it or the backup is not sound; then nothing has changed. Of a server,
     always.
     """
     if isinstance(path, Server):
         raise StoreError(
             f"the store {path} is restored by its server's own tools",
-            f"stop the engine, make an empty database, then pg_restore --dbname='postgresql://.../NEW' {source}",
+            f"stop the engine, make an empty database, then pg_restore --dbname='postgresql://.../NEW' {source}, "
+            "and before the start 'rulebot pause --store postgresql://.../NEW'",
         )
     if path.exists() and source.exists() and source.samefile(path):
         raise StoreError(f"{source} is the store itself", "name a backup of it")
     read_store(source).close()
     with hold_store(path), _fresh(path, source) as fresh:
         sound = _copied(source, fresh)
+        _mark(fresh, sound.last or at, at)
         kept = _set_aside(path)
         fresh.replace(path)
     return Restored(sound, kept)
+
+
+def _mark(fresh: Path, last: datetime, at: datetime) -> None:
+    """Record that a copy is put back, behind its last record: of what came later it knows nothing.
+
+    Names go on from the time in seconds: no store has ever named so many orders, nor do any in a second each, so they
+    are new however often the same backup is put back.
+    """
+    data: dict[str, Json] = {
+        "id": f"restored-{utc_text(at)}",
+        "request": Request.KILL.value,
+        "bot": "",
+        "reason": RESTORED,
+        NAMED_ABOVE: int(at.timestamp()),
+    }
+    with closing(SqlJournal(open_store(fresh))) as journal:
+        journal.append([Record(last, Kind.OPERATOR, data=data)], durable=True)
 
 
 def differing_tables(path: Place) -> list[str]:
@@ -162,7 +186,7 @@ def _fresh(beside: Path, named: Path) -> Iterator[Path]:
         try:
             yield fresh
         finally:
-            for companion in _COMPANIONS:
+            for companion in _OF_A_WRITER:
                 with suppress(OSError):
                     Path(f"{fresh}{companion}").unlink(missing_ok=True)
 

@@ -81,6 +81,7 @@ def free_id(work: Work, name: str, day: date, number: int) -> str:
 
     Entries that another strike was tried for do not count, but keep theirs, and so does what was rolled into.
     """
+    number += work.state.named_above
     while (found := f"{name}-{day:%Y%m%d}-{number}") in work.positions:
         number += 1
     return found

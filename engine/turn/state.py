@@ -274,7 +274,8 @@ class State(NamedTuple):
     told to work since; unarrived: of live orders that by the gateway's own count never came there. early: by ref,
     cancels still to be answered that left while their order may have been on its way.
     rivals: installs of others who trade this account, and refs of ours that no record knows; accepted: those that a
-    person lets be. clocks_apart: seconds our clock is ahead of the broker's. down_at: when the connection was lost,
+    person lets be. named_above: orders and positions bear numbers above it, since the store was put back. clocks_apart:
+    seconds our clock is ahead of the broker's. down_at: when the connection was lost,
     None while it stands; is_unwatched_told: a person knows that nobody watches since; is_short_told: and in this
     session that market data lines do not do. hook_ids: of today's web hooks.
     indexed: the version of the board that `dependents` (bots by board row) and `structures` (what rules see of
@@ -311,6 +312,7 @@ class State(NamedTuple):
     requests: frozenset[str] = frozenset()
     hook_ids: frozenset[str] = frozenset()
     accepted: frozenset[str] = frozenset()
+    named_above: int = 0
     streamed: tuple[Contract, ...] = ()
     aims: Mapping[str, tuple[Aim | None, ...]] | None = None
     wishes: Mapping[tuple[str, tuple[Aim | None, ...]], Wish] = NOTHING

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from engine.sim.gateway.settings import GatewaySettings
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
-from engine.store.upkeep import back_up, restore
+from engine.store.upkeep import RESTORED, back_up, restore
 from tests.e2e.test_restart import in_loop, new_york, run_until, working
 from tests.e2e.worlds import spec_files
 
@@ -186,7 +186,7 @@ def test_ci_a_second_store_at_the_broker_enters_nothing_until_a_person_says_so(t
 
 
 def test_a_backup_of_the_morning_enters_nothing_again(tmp_path: Path) -> None:
-    """Row 80: the journal knows nothing of today's sale, the broker does."""
+    """Row 80: the journal knows nothing of today's sale, the broker does. No name is used twice."""
 
     async def body(gateway: RunningGateway, folder: Path) -> None:
         store = folder / "s.db"
@@ -195,9 +195,10 @@ def test_a_backup_of_the_morning_enters_nothing_again(tmp_path: Path) -> None:
         first = await run_until(gateway, store, new_york(10, 0))
         sent = set(first.loop.state.orders)
         assert len(sent) == 3
-        restore(folder / "backup.db", store)
+        restore(folder / "backup.db", store, datetime.now(UTC))
         second = await run_until(gateway, store, new_york(10, 30))
         assert not second.loop.state.orders
+        assert second.loop.state.standing.reason == RESTORED
         assert len(working(gateway)) == 2
         assert second.loop.state.rivals
         assert second.loop.state.next_number > max(order.number for order in first.loop.state.orders.values())

@@ -97,6 +97,7 @@ def test_backup_and_restore(sound: Path) -> None:
     assert done.stdout.split("\n") == [
         "day.db is restored: 29 records, the last of 2026-11-18 16:02:00 New York",
         "what was there before is kept as day.before-restore-1.db",
+        "what was traded since is not in it: compare it with the account; nothing is entered until 'rulebot resume'",
         "",
     ]
     assert broken(sound) == {}

@@ -293,8 +293,9 @@ def test_its_own_tools_back_it_up(server: Server, tmp_path: Path) -> None:
     assert f"'{server}'" in str(caught.value.help)
     assert re.match("pg_dump ", str(caught.value.help))
     with pytest.raises(StoreError, match="its server's own tools") as caught:
-        restore(tmp_path / "copy", server)
+        restore(tmp_path / "copy", server, at("12:00"))
     assert "pg_restore" in str(caught.value.help)
+    assert "before the start 'rulebot pause" in str(caught.value.help)
 
 
 def test_a_dump_is_a_whole_store_where_it_is_put(

@@ -4,6 +4,8 @@ import csv
 import json
 import os
 import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,16 @@ import pytest
 from places import drop_triggers, run
 
 from engine.model.errors import StoreError
+from engine.run.resume import resume_from
 from engine.store.export import export_sheets
+from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.place import Place
 from engine.store.queries import StoreReader
-from engine.store.upkeep import back_up, check_sound, differing_tables, restore
+from engine.store.upkeep import RESTORED, back_up, check_sound, differing_tables, restore
+from engine.turn.state import Standing, State, Trading
+
+NOW = datetime(2026, 11, 19, 12, 0, tzinfo=UTC)
 
 
 def tamper(place: Place, *statements: str) -> None:
@@ -81,7 +88,7 @@ def test_a_flipped_byte_in_a_page_is_found(day_store: Path, tmp_path: Path) -> N
     with pytest.raises(StoreError, match="its content is not what was written"):
         check_sound(tmp_path / "copy.db")
     with pytest.raises(StoreError, match="its content is not what was written"):
-        restore(tmp_path / "copy.db", day_store)
+        restore(tmp_path / "copy.db", day_store, NOW)
     check_sound(day_store)
 
 
@@ -89,10 +96,10 @@ def test_a_restore_keeps_what_was_there(day_store: Path, tmp_path: Path) -> None
     back_up(day_store, tmp_path / "copy.db")
     tamper(day_store, "UPDATE journal SET data = '{}' WHERE seq = 3")
     for number in (1, 2):
-        done = restore(tmp_path / "copy.db", day_store)
+        done = restore(tmp_path / "copy.db", day_store, NOW)
         assert done.kept == tmp_path / f"day.before-restore-{number}.db"
         assert done.kept.exists()
-    assert check_sound(day_store) == check_sound(tmp_path / "copy.db")
+    assert check_sound(day_store).records == check_sound(tmp_path / "copy.db").records + 1
     with pytest.raises(StoreError, match="breaks at number 3"):
         check_sound(tmp_path / "day.before-restore-1.db")
     open_store(day_store).close()
@@ -109,15 +116,44 @@ def test_what_was_not_yet_in_the_file_itself_is_kept_too(day_store: Path, tmp_pa
     alive.close()
     for name, data in left.items():
         Path(name).write_bytes(data)
-    kept = restore(tmp_path / "copy.db", day_store).kept
+    kept = restore(tmp_path / "copy.db", day_store, NOW).kept
     assert kept is not None
     assert not Path(f"{day_store}-wal").exists()
     with StoreReader(kept) as reader:
         assert {row["exit_name"] for row in reader.view("trades")} == {"mine"}
 
 
+def goes_on(path: Path) -> State:
+    """Return what a start on a store goes on from, the next day."""
+    with StoreReader(path) as reader:
+        return resume_from(reader.recall(NOW), NOW).state
+
+
+def test_what_was_put_back_enters_nothing_and_uses_no_name_again(day_store: Path, tmp_path: Path) -> None:
+    """Row 80: of what was traded since the backup it knows nothing, and the same backup may be put back again."""
+    back_up(day_store, tmp_path / "copy.db")
+    restore(tmp_path / "copy.db", day_store, NOW)
+    first = goes_on(day_store)
+    assert first.standing == Standing(Trading.REDUCING, reason=RESTORED)
+    assert first.next_number == NOW.timestamp() + 1
+    assert differing_tables(day_store) == []
+    restore(tmp_path / "copy.db", day_store, NOW + timedelta(minutes=5))
+    assert goes_on(day_store).next_number > first.next_number + 200
+    assert [path.name for path in tmp_path.iterdir() if ".new" in path.name] == []
+
+
+def test_that_it_was_put_back_is_known_after_its_tables_were_made_anew(day_store: Path, tmp_path: Path) -> None:
+    back_up(day_store, tmp_path / "copy.db")
+    restore(tmp_path / "copy.db", day_store, NOW)
+    known = goes_on(day_store)
+    with closing(SqlJournal(open_store(day_store))) as journal:
+        journal.rebuild()
+    again = goes_on(day_store)
+    assert (again.standing, again.next_number) == (known.standing, known.next_number)
+
+
 def test_a_restore_needs_no_store_before_it(day_store: Path, tmp_path: Path) -> None:
-    done = restore(day_store, tmp_path / "elsewhere" / "new.db")
+    done = restore(day_store, tmp_path / "elsewhere" / "new.db", NOW)
     assert done.kept is None
     assert trades(tmp_path / "elsewhere" / "new.db") == trades(day_store)
 
@@ -127,7 +163,7 @@ def test_a_restore_waits_for_no_engine(day_store: Path, tmp_path: Path) -> None:
     before = day_store.stat().st_ino
     store = open_store(day_store)
     with pytest.raises(StoreError, match="in use by another engine"):
-        restore(tmp_path / "copy.db", day_store)
+        restore(tmp_path / "copy.db", day_store, NOW)
     store.close()
     assert day_store.stat().st_ino == before
 
@@ -137,7 +173,7 @@ def test_what_is_no_backup_is_refused(day_store: Path, tmp_path: Path, source: s
     (tmp_path / "notes.txt").write_text("longer than the header of a database")
     before = sorted(path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock"))
     with pytest.raises(StoreError):
-        restore(tmp_path / source, day_store)
+        restore(tmp_path / source, day_store, NOW)
     assert sorted(path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock")) == before
 
 
