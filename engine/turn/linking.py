@@ -28,6 +28,7 @@ from engine.turn.past_us import book_past_us
 from engine.turn.resting import cancel_entries
 from engine.turn.set_back import take_time_back
 from engine.turn.state import NEVER, State, Trading
+from engine.turn.surplus import note_surplus, tell_surplus
 from engine.turn.unseen import book_unseen
 from engine.turn.work import Work
 
@@ -157,12 +158,14 @@ def _compare_positions(work: Work, waiting: frozenset[Option]) -> None:
     """Say where the account differs from our books; what it does not have is put on hold, unless it waits."""
     for option, quantity in our_books(work).items():
         held = work.state.holdings.get(option, ZERO)
-        if held != quantity and not (option.is_share and held * quantity >= quantity * quantity):
+        if (quantity - held) * quantity > 0:
             work.record(Kind.ALARM, text=f"our books hold {quantity} {option}, the account holds {held}")
     doubts = doubted(work, {})
     work.state = work.state._replace(doubts=doubts)
     hold(work, set(doubts) - waiting)
     note_missed(work)
+    note_surplus(work)
+    tell_surplus(work, timedelta(0))
 
 
 def clocks_apart(work: Work, event: ClocksApart) -> dict[str, Any]:

@@ -112,6 +112,19 @@ class Doubt(NamedTuple):
     side: int
 
 
+class Surplus(NamedTuple):
+    """How many contracts the account holds beyond our books, - short; since when; how many a person was told of."""
+
+    contracts: int
+    since: datetime
+    told: int
+
+    @property
+    def is_untold(self) -> bool:
+        """Say whether there are more of them than were told, or on the other side."""
+        return abs(self.contracts) > abs(self.told) or self.contracts * self.told < 0
+
+
 class Shift(NamedTuple):
     """Shares of a symbol that the account held before they last changed, and when they did."""
 
@@ -265,19 +278,19 @@ class State(NamedTuple):
 
     positions: those that hold something, work, or were closed today. orders: live ones and today's, by ref. by_id: our
     order ids of this connection. booked: executions by execId without its last part. holdings: what the account holds
-    over all bots; doubts: options of which it holds less than our books say. live: refs of the orders
-    that may still fill, active: ids of the positions that are not closed, both oldest first. stirring: those of the
-    active ones that may need something although nothing moved that they read, None when it is not known. wakes: when
-    each bot must be judged even if nothing it reads moves. bases: each position's profit when the session began; marks:
-    the last one known. sent: times of orders sent in the last minute. asked_at: when the broker was last asked what it
-    has; absent: refs of live orders that were not in its answer; risen: refs of orders that are over and that it has
-    told to work since; unarrived: of live orders that by the gateway's own count never came there. early: by ref,
-    cancels still to be answered that left while their order may have been on its way.
+    over all bots; doubts: options of which it holds less than our books say, surplus: those of which it holds more.
+    live: refs of the orders that may still fill, active: ids of the positions that are not closed, both oldest first.
+    stirring: those of the active ones that may need something although nothing moved that they read, None when it is
+    not known. wakes: when each bot must be judged even if nothing it reads moves. bases: each position's profit when
+    the session began; marks: the last one known. sent: times of orders sent in the last minute. asked_at: when the
+    broker was last asked what it has; absent: refs of live orders that were not in its answer; risen: refs of orders
+    that are over and that it has told to work since; unarrived: of live orders that by the gateway's own count never
+    came there. early: by ref, cancels still to be answered that left while their order may have been on its way.
     rivals: installs of others who trade this account, and refs of ours that no record knows; accepted: those that a
     person lets be. named_above: orders and positions bear numbers above it, since the store was put back. clocks_apart:
-    seconds our clock is ahead of the broker's. down_at: when the connection was lost,
-    None while it stands; is_unwatched_told: a person knows that nobody watches since; is_short_told: and in this
-    session that market data lines do not do. hook_ids: of today's web hooks.
+    seconds our clock is ahead of the broker's. down_at: when the connection was lost, None while it stands;
+    is_unwatched_told: a person knows that nobody watches since; is_short_told: and in this session that market data
+    lines do not do. hook_ids: of today's web hooks.
     indexed: the version of the board that `dependents` (bots by board row) and `structures` (what rules see of
     positions, by id) were made for, -1 when they must be made anew. aims: where the bots' strikes lay when `streamed`
     was chosen, None when it must be chosen anew; wishes: what each of them wanted then. step_at: when orders, positions
@@ -306,6 +319,7 @@ class State(NamedTuple):
     holdings: Mapping[Contract, Decimal] = NOTHING
     costs: Mapping[str, Decimal] = NOTHING
     doubts: Mapping[Option, Doubt] = NOTHING
+    surplus: Mapping[Option, Surplus] = NOTHING
     uncovered: Mapping[str, datetime] = NOTHING
     shifts: Mapping[str, Shift] = NOTHING
     closing: Mapping[str, float] = NOTHING

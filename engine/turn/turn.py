@@ -44,7 +44,7 @@ from engine.model.order import OrderStatus
 from engine.model.position import Position
 from engine.model.values import replace
 from engine.record.record import DATA_TROUBLE, OPENING_MOVE, Json, Kind
-from engine.turn import assigned, covering, daily, doubting, past_us, settling, watching
+from engine.turn import assigned, covering, daily, doubting, past_us, settling, surplus, watching
 from engine.turn.asking import orders_listed, step_asking
 from engine.turn.bars import take_bars, take_implied
 from engine.turn.before_expiry import ending_corrected
@@ -232,7 +232,7 @@ def _by_the_clock(work: Work, changes: dict[str, Any], *, moved: bool) -> None:
         changes["closing"] = closing
         work.state = work.state._replace(closing=closing)
     watch_at = state.watch_at
-    if work.indexed < 0 or state.aims is None or state.doubts or state.uncovered:
+    if work.indexed < 0 or state.aims is None or state.doubts or state.uncovered or surplus.is_untold(state):
         changes["watch_at"] = watch_at = watching.sooner(watch_at, work.at)
     if watching.is_due(watch_at, work.at, moved=moved):
         changes |= watching.step_watch(work)
@@ -240,6 +240,7 @@ def _by_the_clock(work: Work, changes: dict[str, Any], *, moved: bool) -> None:
             changes |= _indexed(work)
         settling.settle_missed(work)
         doubting.step_doubts(work, assigned.book_assigned(work))
+        surplus.tell_surplus(work)
         past_us.book_past_us(work)
         changes["doubts"] = work.state.doubts
         changes["uncovered"] = covering.step_uncovered(work)
@@ -330,6 +331,8 @@ def _on_position(work: Work, event: PositionReport) -> dict[str, Any]:
     doubting.note_numbers(work, [event.contract])
     changes["doubts"] = doubts = doubting.doubted(work, work.state.doubts)
     doubting.take_orders_back(work, doubts)
+    work.state = work.state._replace(doubts=doubts)
+    surplus.note_surplus(work)
     return changes
 
 

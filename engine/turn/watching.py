@@ -18,6 +18,7 @@ from engine.turn.resting import option_has_expired, resting_orders
 from engine.turn.rolling import looks, roll_wishes
 from engine.turn.settling import SETTLED_AFTER
 from engine.turn.state import NEVER, NOTHING
+from engine.turn.surplus import is_untold
 from engine.turn.work import Work
 
 WATCH_EVERY = timedelta(seconds=5)
@@ -103,7 +104,8 @@ def step_watch(work: Work) -> dict[str, Any]:
 def _has_missed(work: Work) -> bool:
     """Say whether something waits that is looked at together with what is streamed: doubts, options long expired."""
     held = (leg.option for leg in work.held_legs())
-    return bool(work.state.doubts or work.state.uncovered) or any(option_has_expired(work, option) for option in held)
+    is_apart = bool(work.state.doubts or work.state.uncovered) or is_untold(work.state)
+    return is_apart or any(option_has_expired(work, option) for option in held)
 
 
 def _pinned(work: Work) -> dict[Contract, None]:

@@ -29,6 +29,7 @@ from engine.turn.daily import OPENING_MINUTES, held_since, is_mark_due, is_snaps
 from engine.turn.profit import account_today, bot_today
 from engine.turn.program import CompiledBot, Program
 from engine.turn.state import Standing, State, Structure, exits_of
+from engine.turn.surplus import is_untold
 from engine.turn.watching import may_enter
 from engine.turn.work import Work
 
@@ -138,7 +139,7 @@ class Quiet:
             return False
         if not all(self._rests_whole(state, state.positions[name]) for name in state.stirring):
             return False
-        if not state.is_linked or state.standing != Standing() or state.facts.dividends:
+        if not state.is_linked or state.standing != Standing() or state.facts.dividends or is_untold(state):
             return False
         if now < state.session.open + OPENING_MINUTES or state.watch_at is None or state.aims is None:
             return False

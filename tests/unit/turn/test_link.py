@@ -553,7 +553,9 @@ def test_more_than_ours_is_said_and_left_alone() -> None:
     desk.unlink()
     desk.link([], [(put(5945), -5), (put(5935), 5)])
     assert not desk.position.on_hold
-    assert any("the account holds -5" in text for text in desk.alarms)
+    assert [text.split(" that ")[0] for text in desk.alarms] == [
+        "the account holds +4 SPXW 2026-11-18 5935P, -4 SPXW 2026-11-18 5945P"
+    ]
     desk.until("15:45")
     assert desk.last.quantity == 1
 

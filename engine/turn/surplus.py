@@ -1,0 +1,81 @@
+"""What the account holds beyond our books of the options that our bots trade: a person is told, once.
+
+It may be somebody's own, and keeps nobody out. It may also be what a store that was put back does not know, or what
+another engine has opened: then nobody watches it. With a connection our fills come first. In a run they may be told
+after the account has shown what they made, so it counts once it has stayed for a while.
+"""
+
+from datetime import timedelta
+
+from engine.model.contract import Option
+from engine.record.record import Kind
+from engine.turn.doubting import our_books
+from engine.turn.resting import option_has_expired
+from engine.turn.state import State, Surplus
+from engine.turn.work import Work
+
+STAYS = timedelta(minutes=2)
+"""How long it must have been there: fills that were missed are asked for within a minute."""
+NAMED = 8
+"""How many options an alarm names."""
+
+
+def note_surplus(work: Work) -> None:
+    """Compare what the account holds with our books; what is put on hold, or told as closed twice, is told there."""
+    known = work.state.surplus
+    found = {}
+    for option, contracts in _beyond(work).items():
+        before = known.get(option, Surplus(0, work.at, 0))
+        if before.contracts != contracts:
+            before = before._replace(contracts=contracts, since=work.at)
+        found[option] = before._replace(told=contracts) if option in work.state.doubts else before
+    if found != known:
+        work.state = work.state._replace(surplus=found)
+
+
+def tell_surplus(work: Work, stays: timedelta = STAYS) -> None:
+    """Tell a person what the account has held beyond our books for so long, and was not told yet."""
+    if not is_untold(work.state):
+        return
+    note_surplus(work)
+    known = work.state.surplus
+    lasting = {x: each.contracts for x, each in known.items() if each.is_untold and work.at - each.since >= stays}
+    due = {x: lasting[x] for x in sorted(lasting, key=str) if not _may_be_filled(work, x, lasting[x])}
+    if due:
+        told = {option: known[option]._replace(told=contracts) for option, contracts in due.items()}
+        work.state = work.state._replace(surplus={**known, **told})
+        named = ", ".join(f"{contracts:+d} {option}" for option, contracts in list(due.items())[:NAMED])
+        more = f" and {len(due) - NAMED} more" if len(due) > NAMED else ""
+        text = f"the account holds {named}{more} that no position of ours explains"
+        work.record(Kind.ALARM, text=f"{text}: nobody watches it, unless it is your own")
+
+
+def is_untold(state: State) -> bool:
+    """Say whether the account may hold something beyond our books that nobody was told of."""
+    return any(each.is_untold for each in state.surplus.values())
+
+
+def _beyond(work: Work) -> dict[Option, int]:
+    """Return how many contracts the account holds beyond our books, - short."""
+    ours, classes = our_books(work), _classes(work)
+    found = {}
+    for option, held in work.state.holdings.items():
+        if isinstance(option, Option) and option.trading_class in classes and not option.is_share:
+            beyond = int(held) - ours.get(option, 0)
+            if beyond * held > 0 and not option_has_expired(work, option):
+                found[option] = beyond
+    return found
+
+
+def _classes(work: Work) -> set[str]:
+    """Return the trading classes of the options that our bots trade, or hold."""
+    chains = (chain for text in work.program.texts for chain in text.plan.needs.chains)
+    return {trading_class for _, trading_class, _ in chains} | {leg.option.trading_class for leg in work.held_legs()}
+
+
+def _may_be_filled(work: Work, option: Option, contracts: int) -> bool:
+    """Say whether an order that may still fill deals in an option on that side: its fill may not be told yet."""
+    orders = work.all_live_orders()
+    return any(
+        order.side_of(leg).sign * contracts > 0 for order in orders for leg in order.legs if leg.option == option
+    )

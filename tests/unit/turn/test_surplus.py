@@ -1,0 +1,95 @@
+"""What the account holds beyond our books of the options that our bots trade: told once, and it keeps nobody out."""
+
+from hand_desk import CONDOR, Desk, call, put, text_of
+
+from engine.model.contract import Option
+
+
+def told(desk: Desk) -> list[str]:
+    return [text for text in desk.alarms if "no position of ours explains" in text]
+
+
+def linked_with(desk: Desk, held: dict[Option, int]) -> None:
+    desk.unlink()
+    desk.link(positions=[*desk.books().items(), *held.items()])
+
+
+def test_what_is_there_at_a_connection_is_named_once_and_keeps_nobody_out() -> None:
+    desk = Desk(linked=False)
+    theirs = {put(5900): -1, put(5890): 1, put(590, "SPY"): -3}
+    linked_with(desk, theirs)
+    assert desk.alarms == [
+        "the account holds +1 SPXW 2026-11-18 5890P, -1 SPXW 2026-11-18 5900P that no position of ours explains: "
+        "nobody watches it, unless it is your own"
+    ]
+    desk.opened()
+    linked_with(desk, theirs)
+    desk.until("11:00", step=60)
+    assert len(desk.alarms) == 1
+
+
+def test_more_of_it_is_told_again_and_less_of_it_is_not() -> None:
+    desk = Desk(linked=False)
+    for held in (-2, -1, -3):
+        linked_with(desk, {put(5900): held})
+    assert [text.split()[3] for text in told(desk)] == ["-2", "-3"]
+
+
+def test_what_comes_while_we_run_is_told_once_it_has_stayed() -> None:
+    desk = Desk()
+    desk.holds(call(6050), 1)
+    desk.until("10:00", step=5)
+    assert not told(desk)
+    desk.until("10:02", step=5)
+    assert len(told(desk)) == 1
+
+
+def test_what_is_gone_again_before_that_is_not_told() -> None:
+    desk = Desk()
+    desk.holds(call(6050), 1)
+    desk.tick(30)
+    desk.holds(call(6050), 0)
+    desk.until("10:05", step=5)
+    assert not told(desk)
+
+
+def test_a_fill_that_is_told_after_what_it_made_is_ours() -> None:
+    desk = Desk()
+    entry = desk.enter()
+    desk.ack(entry)
+    for leg in entry.legs:
+        desk.holds(leg.option, leg.side.sign)
+    desk.until("10:03", step=5)
+    assert not told(desk)
+    desk.fill(desk.last)
+    desk.until("10:10", step=5)
+    assert not told(desk)
+
+
+def test_of_an_option_that_we_hold_too_only_what_is_beyond_ours_is_told() -> None:
+    desk = Desk((text_of(legs=CONDOR, exits="\n  - at_expiry: settle\n"),))
+    leg = desk.opened().legs[0]
+    desk.holds(leg.option, -3)
+    desk.until("10:05", step=5)
+    assert told(desk) == [
+        f"the account holds -2 {leg.option} that no position of ours explains: nobody watches it, unless it is your own"
+    ]
+    linked_with(desk, {leg.option: -3})
+    assert len(desk.alarms) == 1
+
+
+def test_what_is_closed_by_hand_is_told_as_that_alone() -> None:
+    desk = Desk((text_of(exits="\n  - at_expiry: settle\n"),))
+    leg = desk.opened().legs[0]
+    desk.holds(leg.option, 1)
+    desk.until("10:05", step=5)
+    assert not told(desk)
+    assert "the account holds less" in desk.alarms[0]
+
+
+def test_many_are_counted() -> None:
+    desk = Desk(linked=False)
+    linked_with(desk, {put(strike): 1 for strike in range(5800, 5900, 10)})
+    (text,) = told(desk)
+    assert text.count("SPXW") == 8
+    assert " and 2 more that no position" in text
