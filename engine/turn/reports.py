@@ -26,7 +26,7 @@ from engine.turn.mismatch import check_net_price, check_terms, is_second
 from engine.turn.owed import owed
 from engine.turn.resting import RESTING, cancel, has_run_out, is_too_early, partner_has_filled, take_back
 from engine.turn.reviving import adopted, told_to_work
-from engine.turn.rivals import note_completed
+from engine.turn.rivals import note_ended
 from engine.turn.turned_away import answered, broker_words
 from engine.turn.work import Work
 
@@ -61,7 +61,7 @@ def on_order(work: Work, event: OrderReport) -> None:
     """Reduce one openOrder or orderStatus."""
     order = find_order(work, event)
     if order is None:
-        note_completed(work, event.ref)
+        note_ended(work, event)
         return
     if is_second(work, order, event):
         return

@@ -1,10 +1,12 @@
 """Another rulebot in the account, a copy of the store, or a backup put back: nothing is entered, exits go on."""
 
 from dataclasses import replace
+from decimal import Decimal
 
+import pytest
 from hand_desk import Desk, text_of
 
-from engine.model.event import BrokerStatus, OrdersListed, Request
+from engine.model.event import BrokerStatus, OrderReport, OrdersListed, Request
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.record.record import Kind
 from engine.run.resume import resume
@@ -157,6 +159,57 @@ def test_our_own_fills_told_again_are_no_rival() -> None:
     linked_with(desk)
     assert not desk.alarms
     assert not desk.state.rivals
+
+
+def ended(ref: str, status: BrokerStatus, filled: int) -> OrderReport:
+    """Return what the list of today's orders that are over says of one: no client id and no order id."""
+    return OrderReport(
+        at=Desk().now,
+        ref=ref,
+        order_id=0,
+        perm_id=8000 + int(ref[-3:]),
+        client_id=0,
+        status=status,
+        filled=Decimal(filled),
+    )
+
+
+@pytest.mark.parametrize(("status", "filled"), [(BrokerStatus.FILLED, 1), (BrokerStatus.CANCELLED, 0)])
+def test_their_order_that_is_over_keeps_entries_out_as_an_execution_does(status: BrokerStatus, filled: int) -> None:
+    """Executions of another client are told to client 0 and to the master alone (faults.md row 68)."""
+    desk = Desk(linked=False)
+    told = ended("rb:other:000001", status, filled)
+    desk.send(told)
+    linked_with(desk)
+    desk.send(told)
+    desk.until("10:00")
+    assert desk.alarms == [f"another rulebot (install other) trades this account: rb:other:000001 ended today; {HELP}"]
+    assert not desk.submitted
+    desk.ask(Request.RESUME)
+    desk.tick(1)
+    assert desk.submitted
+    desk.start_again()
+    desk.send(told)
+    linked_with(desk)
+    assert not desk.state.rivals
+
+
+def test_their_order_that_is_told_before_it_is_over_is_no_end() -> None:
+    desk = Desk()
+    desk.send(ended("rb:other:000001", BrokerStatus.SUBMITTED, 0))
+    assert not desk.state.rivals
+
+
+def test_an_order_of_a_copy_that_has_filled_keeps_entries_out() -> None:
+    """It is numbered above all of ours; of those below, a start reads not all back."""
+    desk = Desk()
+    desk.send(ended("rb:abc123:000041", BrokerStatus.CANCELLED, 0))
+    desk.send(ended("rb:abc123:000040", BrokerStatus.FILLED, 1))
+    assert not desk.alarms
+    desk.send(ended("rb:abc123:000777", BrokerStatus.FILLED, 1))
+    (text,) = desk.alarms
+    assert text.startswith("orphan order rb:abc123:000777 ended today and is in no record of this store")
+    assert desk.state.next_number == 778
 
 
 def test_an_order_that_ended_under_our_name_moves_our_numbers_on() -> None:
