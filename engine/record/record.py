@@ -35,7 +35,7 @@ class Kind(Enum):
     settlement    position, leg, quantity, price, how (worthless, cash, assigned, exercised)
     message       code, text, ref                     a broker message on an order
     alarm         text; of a fill not ours contract,  something a person should know
-                  execution: the whole ExecutionReport
+                  execution: the whole ExecutionReport; surplus: options that are not ours, and how many
     operator      id, request, bot, position, reason (where the program asked), accepted (who else may trade this
                   account, with a resume), named_above (of a store that was put back)
     webhook       id, name, says, came, asked_by      another program has sent one; bots with a condition on it
@@ -82,6 +82,8 @@ EXECUTION = "execution"
 """In the data of an alarm: the whole report of an execution of others, which a start goes by."""
 OPENING_MOVE = "opening_move"
 """What a record of facts is about that tells the expected move of the open: it is fixed for the day."""
+SURPLUS = "surplus"
+"""In the data of an alarm: each option that the account holds beyond our books, and how many; a start goes by it."""
 DATA_TROUBLE = "market data"
 """What a record of facts is about that tells why market data does not come."""
 CORRECTED = "corrected"

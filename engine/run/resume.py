@@ -13,7 +13,7 @@ from typing import Any
 from engine.decide.bot_day import BotDay
 from engine.fill.book import BY_OTHERS, Booked, of_others, owes_none, taken_back, when_dealt
 from engine.model.collector import seldom_collected
-from engine.model.contract import LOT, SHARES_NAME
+from engine.model.contract import LOT, SHARES_NAME, Option
 from engine.model.event import ExecutionReport
 from engine.model.facts import EventCalendar, Facts
 from engine.model.market import Board
@@ -23,13 +23,13 @@ from engine.model.position import Position
 from engine.model.session import Session, at_exchange_time, exchange_date, session_from
 from engine.model.values import dataclass
 from engine.record.codec import decode, utc_time
-from engine.record.record import BY_HAND, EXECUTION, GRID, NAMED_ABOVE, OPENING_MOVE, WATCH, Json, Kind, Record
+from engine.record.record import BY_HAND, EXECUTION, GRID, NAMED_ABOVE, OPENING_MOVE, SURPLUS, WATCH, Json, Kind, Record
 from engine.run.asked import after_record
 from engine.run.desk import SpecText
 from engine.store.recall import Recalled
 from engine.turn.daily import is_over, is_same_week, still_booked
 from engine.turn.hooks import Hooks, after_hook
-from engine.turn.state import BotState, Standing, State
+from engine.turn.state import BotState, Standing, State, Surplus
 from engine.turn.work import active_ids, live_refs
 
 RECENT = timedelta(minutes=1)
@@ -90,6 +90,7 @@ def resume(
     texts: dict[str, SpecText] = {}
     requests: set[str] = set()
     accepted: set[str] = set()
+    surplus: dict[Option, Surplus] = {}
     standing = Standing()
     named_above = 0
     hooks: Hooks | None = {} if takes_hooks else None
@@ -126,6 +127,8 @@ def resume(
                     booked[base] = of_others(report)
                 elif base in booked:  # what was ours was corrected too late: nothing but its name changes
                     booked[base] = replace(booked[base], exec_id=report.exec_id)
+            if record.at >= midnight:
+                surplus.update(_told_surplus(record))
         elif record.kind is Kind.OPERATOR:
             requests.add(str(data["id"]))
             standing = after_record(standing, record)
@@ -188,6 +191,7 @@ def resume(
         requests=frozenset(requests),
         hook_ids=frozenset(hook_ids),
         accepted=frozenset(accepted),
+        surplus=surplus,
     )
     needed = {position.digest for position in kept.values()}
     return Resumed(state, tuple(texts[d] for d in sorted(needed & texts.keys())), install, not orders and not install)
@@ -245,6 +249,12 @@ def _dealt_at(record: Record, order: Any) -> datetime:
         return executed_at
     sent_at = order and order["sent_at"]
     return when_dealt(record.at, executed_at, utc_time(str(sent_at)) if sent_at else None)
+
+
+def _told_surplus(alarm: Record) -> dict[Option, Surplus]:
+    """Return what an alarm says that the account holds beyond our books."""
+    told: Any = alarm.data.get(SURPLUS) or []
+    return {decode(Option, option): Surplus(contracts, alarm.at, contracts) for option, contracts in told}
 
 
 def _closing_levels(settled: Iterable[Record], held: Mapping[str, Position], session: Session) -> dict[str, float]:

@@ -31,7 +31,7 @@ from engine.model.order import FILLS_KEPT, OrderStatus
 from engine.model.session import at_exchange_time, exchange_date, session_from
 from engine.model.values import dataclass
 from engine.record.codec import utc_text, utc_time
-from engine.record.record import BY_HAND, EXECUTION, GRID, OPENING_MOVE, Kind, Record
+from engine.record.record import BY_HAND, EXECUTION, GRID, OPENING_MOVE, SURPLUS, Kind, Record
 from engine.store.chain import FIRST_HASH, LAST, NOT_WRITTEN, is_link
 from engine.store.dialect import dialect_of, place_in
 from engine.store.failures import RESTORE
@@ -82,6 +82,7 @@ def _needed() -> Select[Any]:
     stands = _standing(midnight)
     is_of_grid = or_(*(place_in(journal.c.data, literal(f'"what":"{what}"')) > 0 for what in GRID))
     is_of_others = place_in(journal.c.data, literal(f'"{EXECUTION}":{{')) > 0
+    is_of_surplus = place_in(journal.c.data, literal(f'"{SURPLUS}":[')) > 0
     tells_move = place_in(journal.c.data, literal(f'"what":"{OPENING_MOVE}"')) > 0
     parts = [
         of_kinds((Kind.OPERATOR,)),
@@ -94,6 +95,7 @@ def _needed() -> Select[Any]:
         _of_positions(stands),
         of_kinds((Kind.FILL, Kind.COMMISSION), journal.c.at >= bindparam("of_fills")),
         of_kinds((Kind.ALARM,), journal.c.at >= bindparam("of_fills"), is_of_others),
+        of_kinds((Kind.ALARM,), journal.c.at >= today, is_of_surplus),
         _entered_by_hand(stands),
         _last_marks(stands),
         _last_marks(stands, snapshot_rows.c.at < midnight),

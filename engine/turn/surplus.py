@@ -2,13 +2,15 @@
 
 It may be somebody's own, and keeps nobody out. It may also be what a store that was put back does not know, or what
 another engine has opened: then nobody watches it. With a connection our fills come first. In a run they may be told
-after the account has shown what they made, so it counts once it has stayed for a while.
+after the account has shown what they made, so it counts once it has stayed for a while. A start knows what was told in
+its session.
 """
 
 from datetime import timedelta
 
 from engine.model.contract import Option
-from engine.record.record import Kind
+from engine.record.codec import encode
+from engine.record.record import SURPLUS, Json, Kind
 from engine.turn.doubting import our_books
 from engine.turn.resting import option_has_expired
 from engine.turn.state import State, Surplus
@@ -47,7 +49,9 @@ def tell_surplus(work: Work, stays: timedelta = STAYS) -> None:
         named = ", ".join(f"{contracts:+d} {option}" for option, contracts in list(due.items())[:NAMED])
         more = f" and {len(due) - NAMED} more" if len(due) > NAMED else ""
         text = f"the account holds {named}{more} that no position of ours explains"
-        work.record(Kind.ALARM, text=f"{text}: nobody watches it, unless it is your own")
+        words = f"{text}: nobody watches it, unless it is your own"
+        beyond: dict[str, Json] = {SURPLUS: [[encode(option), contracts] for option, contracts in due.items()]}
+        work.record(Kind.ALARM, text=words, **beyond)
 
 
 def is_untold(state: State) -> bool:

@@ -14,7 +14,7 @@ from engine.model.event import ExecutionReport
 from engine.model.facts import EventCalendar, Hook
 from engine.model.market import Board
 from engine.record.codec import encode, utc_text
-from engine.record.record import EXECUTION, Kind, Record
+from engine.record.record import EXECUTION, SURPLUS, Json, Kind, Record
 from engine.run.audit.audit import audit_store
 from engine.run.audit.starts import differing_starts
 from engine.run.resume import Resumed, resume
@@ -186,6 +186,21 @@ def test_executions_of_others_are_known_again_for_as_long_as_fills_are(place: Pl
     assert found == from_all(journal, NOON, board)
     assert [base for base, each in found.state.booked.items() if each.foreign] == ["0009.0002", "0009.0000"]
     assert sum(r.kind is Kind.ALARM for r in journal.recall(NOON).records) == 2
+    journal.close()
+
+
+def test_what_was_told_today_of_the_account_is_known_again(place: Place) -> None:
+    def told(days: int) -> Record:
+        option = Option("SPX", "SPXW", NOON.date(), Decimal(5900 + days), Right.PUT)
+        beyond: list[Json] = [[encode(option), -1]]
+        return Record(NOON - timedelta(days=days), Kind.ALARM, data={"text": "the account holds it", SURPLUS: beyond})
+
+    journal = written(place)
+    journal.append([told(1), told(0)], durable=True)
+    board = Board()
+    found = from_what_stands(journal, NOON, board)
+    assert found == from_all(journal, NOON, board)
+    assert [(option.strike, each.told) for option, each in found.state.surplus.items()] == [(5900, -1)]
     journal.close()
 
 

@@ -1,8 +1,13 @@
 """What the account holds beyond our books of the options that our bots trade: told once, and it keeps nobody out."""
 
+from datetime import date, timedelta
+
 from hand_desk import CONDOR, Desk, call, put, text_of
 
 from engine.model.contract import Option
+from engine.record.record import Kind
+
+EXPIRY = date(2027, 2, 19)
 
 
 def told(desk: Desk) -> list[str]:
@@ -26,6 +31,15 @@ def test_what_is_there_at_a_connection_is_named_once_and_keeps_nobody_out() -> N
     linked_with(desk, theirs)
     desk.until("11:00", step=60)
     assert len(desk.alarms) == 1
+
+
+def test_a_start_knows_what_was_told_in_its_session() -> None:
+    desk, theirs = Desk(linked=False), {put(5900, expiry=EXPIRY): -2}
+    for day in (0, 0, 1):
+        desk.now += timedelta(days=day)
+        desk.start_again()
+        linked_with(desk, theirs)
+    assert [record.at.day for record in desk.said(Kind.ALARM)] == [18, 19]
 
 
 def test_more_of_it_is_told_again_and_less_of_it_is_not() -> None:
