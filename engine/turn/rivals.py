@@ -1,6 +1,6 @@
 """Somebody else who trades this account as we do: another rulebot, or a copy of this store.
 
-Every order carries `rb:<install>:<number>`. An order that works at the broker or has ended today, or an execution of
+Every order carries `rb:<install>:<number>`. An order that works at the broker or has traded today, or an execution of
 today, with another install is another store's; one with ours that no record knows is of a copy of this store, or this
 store is a backup that was put back. Both together would trade what one is meant to: so nothing is entered until a
 person says so (`rulebot resume`), entries at work are taken back, and exits go on. Nothing of theirs is touched.
@@ -14,7 +14,7 @@ from engine.turn.resting import cancel_entries
 from engine.turn.work import Work
 
 PREFIX = "rb:"
-_OVER = (BrokerStatus.FILLED, BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED)
+_ENDED = (BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED)
 HELP = "nothing is entered until 'rulebot resume'; exits go on"
 
 
@@ -45,13 +45,14 @@ def note(work: Work, ref: str, what: str) -> None:
 def note_ended(work: Work, event: OrderReport) -> None:
     """Look at an order that is in no record at hand: the broker tells all of today that are over, of any client.
 
-    One under our install may only be read back no more; one that has filled and is numbered above all of ours is of a
-    copy. Of the others the name alone counts: it is used once.
+    Those that have traded count as executions do. One under our install may only be read back no more; one that is
+    numbered above all of ours is of a copy. Of the others the name alone counts: it is used once.
     """
     install, number = _parts(event.ref)
     is_ours = install == work.program.install
-    if event.status in _OVER and (not is_ours or (event.filled and number >= work.next_number)):
-        note(work, event.ref, "ended today")
+    has_traded = event.status is BrokerStatus.FILLED or (event.status in _ENDED and event.filled)
+    if has_traded and (not is_ours or number >= work.next_number):
+        note(work, event.ref, "has traded today")
     elif is_ours:
         work.next_number = max(work.next_number, number + 1)
 

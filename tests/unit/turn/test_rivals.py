@@ -174,8 +174,8 @@ def ended(ref: str, status: BrokerStatus, filled: int) -> OrderReport:
     )
 
 
-@pytest.mark.parametrize(("status", "filled"), [(BrokerStatus.FILLED, 1), (BrokerStatus.CANCELLED, 0)])
-def test_their_order_that_is_over_keeps_entries_out_as_an_execution_does(status: BrokerStatus, filled: int) -> None:
+@pytest.mark.parametrize(("status", "filled"), [(BrokerStatus.FILLED, 1), (BrokerStatus.CANCELLED, 1)])
+def test_their_order_that_has_traded_keeps_entries_out_as_an_execution_does(status: BrokerStatus, filled: int) -> None:
     """Executions of another client are told to client 0 and to the master alone (faults.md row 68)."""
     desk = Desk(linked=False)
     told = ended("rb:other:000001", status, filled)
@@ -183,7 +183,9 @@ def test_their_order_that_is_over_keeps_entries_out_as_an_execution_does(status:
     linked_with(desk)
     desk.send(told)
     desk.until("10:00")
-    assert desk.alarms == [f"another rulebot (install other) trades this account: rb:other:000001 ended today; {HELP}"]
+    assert desk.alarms == [
+        f"another rulebot (install other) trades this account: rb:other:000001 has traded today; {HELP}"
+    ]
     assert not desk.submitted
     desk.ask(Request.RESUME)
     desk.tick(1)
@@ -194,9 +196,11 @@ def test_their_order_that_is_over_keeps_entries_out_as_an_execution_does(status:
     assert not desk.state.rivals
 
 
-def test_their_order_that_is_told_before_it_is_over_is_no_end() -> None:
+@pytest.mark.parametrize("status", [BrokerStatus.SUBMITTED, BrokerStatus.CANCELLED])
+def test_their_order_that_has_not_traded_keeps_nobody_out(status: BrokerStatus) -> None:
+    """As of a store that was tried in the morning and thrown away."""
     desk = Desk()
-    desk.send(ended("rb:other:000001", BrokerStatus.SUBMITTED, 0))
+    desk.send(ended("rb:other:000001", status, 0))
     assert not desk.state.rivals
 
 
@@ -208,7 +212,7 @@ def test_an_order_of_a_copy_that_has_filled_keeps_entries_out() -> None:
     assert not desk.alarms
     desk.send(ended("rb:abc123:000777", BrokerStatus.FILLED, 1))
     (text,) = desk.alarms
-    assert text.startswith("orphan order rb:abc123:000777 ended today and is in no record of this store")
+    assert text.startswith("orphan order rb:abc123:000777 has traded today and is in no record of this store")
     assert desk.state.next_number == 778
 
 
