@@ -189,6 +189,20 @@ def test_fills_move_the_account_once() -> None:
     assert told == PositionReport(at(3), FAR, Decimal(1), Decimal(0))
 
 
+def test_a_fill_that_is_told_after_the_account_has_it_is_told_to_be_held() -> None:
+    """The account seemed to lack it for good, as if somebody had closed it by hand."""
+    broker = broker_of(recorded())
+    takes(broker, Submit(mine()))
+    early = PositionReport(START, PUT, Decimal(-1), Decimal("103.5"))
+    assert says(broker, early, 1) == [PositionReport(at(1), PUT, Decimal(0), Decimal(0))]
+    execution_told, *others = says(broker, execution(PUT, is_buy=False), 2)
+    assert isinstance(execution_told, ExecutionReport)
+    assert others == [PositionReport(at(2), PUT, Decimal(-1), Decimal("103.5"))]
+    assert len(says(broker, execution(FAR, is_buy=True, number=2), 2)) == 1, "of this one the recording tells later"
+    bought_back = execution(PUT, is_buy=True, number=3)
+    assert len(says(broker, bought_back, 3)) == 1, "both agreed in between"
+
+
 def test_the_account_begins_with_the_recorded_cash_and_counts_what_its_bots_do() -> None:
     """What other bots and people made in the recorded account was told as made by these."""
     broker = broker_of(recorded())

@@ -51,8 +51,9 @@ class Booked(NamedTuple):
 class RecordedBroker(BacktestBroker):
     """left: bots that do otherwise than the recording, since when, and what they did. asked: our questions of margin by
     the recorded ones. executed: whose order an execution is of; booked: those in the account, without their revision;
-    charged: the commission of each. has_begun: the recorded cash with which it begins is told; what others did with it
-    since is not of these bots. has_left: some bot did so, be it in an earlier session. has_ended: the recording has
+    charged: the commission of each. unlike: what the recording told last of contracts, where something else is booked:
+    of a fill that is told later, say. has_begun: the recorded cash with which it begins is told; what others did with
+    it since is not of these bots. has_left: some bot did so, be it in an earlier session. has_ended: the recording has
     nothing more of this session, which goes on.
     """
 
@@ -63,6 +64,7 @@ class RecordedBroker(BacktestBroker):
     executed: dict[str, str] = field(default_factory=dict, kw_only=True)
     booked: dict[str, Booked] = field(default_factory=dict, kw_only=True)
     charged: dict[str, Decimal] = field(default_factory=dict, kw_only=True)
+    unlike: dict[Contract, PositionReport] = field(default_factory=dict, kw_only=True)
     perm_ids: dict[str, int] = field(default_factory=dict, kw_only=True)
     has_begun: bool = field(default=False, kw_only=True)
     has_left: bool = field(default=False, kw_only=True)
@@ -208,12 +210,15 @@ class RecordedBroker(BacktestBroker):
         if found is None:
             return
         ref = found.order.ref if event.ref else ""
-        if event.option is not None and not event.is_combo:
-            self._book(found, event, event.option)
         yield replace(event, at=at, ref=ref, order_id=found.order.order_id, client_id=CLIENT)
+        if event.option is not None and not event.is_combo:
+            yield from self._book(found, event, event.option, at)
 
-    def _book(self, found: Followed, event: ExecutionReport, option: Option) -> None:
-        """Take an execution into the account; a later revision takes the place of the one before."""
+    def _book(self, found: Followed, event: ExecutionReport, option: Option, at: datetime) -> Iterator[Event]:
+        """Take an execution into the account; a later revision takes the place of the one before.
+
+        What the recording has told of the account before it is told once more, as it is now.
+        """
         self.executed[event.exec_id] = found.order.ref
         execution, _, revision = event.exec_id.rpartition(".")
         before = self.booked.get(execution)
@@ -229,6 +234,8 @@ class RecordedBroker(BacktestBroker):
         self.cash -= now.paid - (ZERO if before is None else before.paid)
         held: Contract = Underlying(option.symbol) if option.is_share else option
         self.holdings[held] = self.holdings.get(held, 0) + signed - (0 if before is None else before.contracts)
+        if held in self.unlike:
+            yield from self._on_position(self.unlike.pop(held), at)
 
     def _on_commission(self, event: CommissionReport, at: datetime) -> Iterator[Event]:
         ref = self.executed.get(event.exec_id)
@@ -248,6 +255,9 @@ class RecordedBroker(BacktestBroker):
                 return
         if count == event.quantity:
             self.costs[contract] = event.average_cost
+            self.unlike.pop(contract, None)
+        else:
+            self.unlike[contract] = event
         yield PositionReport(at, contract, Decimal(count), self.costs.get(contract, ZERO))
 
     def _is_past(self, option: Option, at: datetime) -> bool:
