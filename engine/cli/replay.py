@@ -306,8 +306,7 @@ def _drift(what: str, folder: Path, *, is_json: bool) -> None:
     if is_json:
         *earlier, last = map(compared_document, found)
         print_json({**last, "earlier": earlier})
-    # what the end of a recording cut off is no difference
-    if any(trade.differs and (each.until is None or trade.at < each.until) for each in found for trade in each.trades):
+    if any(trade.differs for each in found for trade in each.trades):
         raise click.exceptions.Exit(1)
 
 

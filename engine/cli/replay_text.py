@@ -81,6 +81,7 @@ def compared_document(found: "Compared") -> dict[str, Any]:
 def _drift_document(each: "Drift") -> dict[str, Any]:
     return {
         "bot": each.bot,
+        "position": each.position,
         "what": each.what.name.lower(),
         "at": each.at.isoformat(),
         "done": each.done,

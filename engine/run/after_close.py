@@ -1,5 +1,8 @@
 """After each close: what was done beside what the specs say, by `rulebot replay --drift` in a process of its own.
 
+All that is recorded of the day beside the store is compared, one recording after the other: a run that was taken up
+again has two.
+
 It takes nothing of the engine's time: the loop goes on meanwhile, and an engine that ends waits for it some minutes at
 most. In a simulated market, whose time stands still without us, days are compared at the end of the run.
 """
@@ -9,7 +12,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -17,9 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 from engine.adapters.recorded.file import SUFFIX, instant, named_day, span
 from engine.adapters.recorded.recorder import Recorder
+from engine.model.counted import counted
 from engine.model.errors import StoreError
 from engine.model.session import Session, session_on
 from engine.record.record import Json, Kind, Record
+from engine.run.columns import clock
+from engine.run.replay.tapes import EMPTY, listed
+from engine.run.replay.trios import traded
 from engine.store.queries import StoreReader
 
 if TYPE_CHECKING:
@@ -38,8 +45,8 @@ LATELY = timedelta(days=5)
 LOOK_EVERY = 15.0
 DRIFT = "drift"
 """What a record of facts says that holds a comparison."""
-UNFILLED = "unfilled"
-"""What a comparison says of a trade that natural fills alone would have made."""
+_HARDLY = timedelta(minutes=1)
+"""What is missing of a day between two recordings, and is not told."""
 _NICE = 10
 
 log = logging.getLogger("rulebot.run")
@@ -133,15 +140,23 @@ class AfterClose:
 
     # ------------------------------------------------------------ one day
 
-    async def _found(self, folder: Path, day: date, patience: float) -> dict[str, Any]:
-        """Return what `replay --drift` says of a day, or the problem with it."""
-        command = (*self._compares, str(folder / f"{day}{SUFFIX}"), "--drift", "--format", "json")
-        try:
-            found = await told_by(await self._begun(command), patience)
-        except OSError as error:
-            found = {"problem": f"no process could be started: {error.strerror or error}"}
+    async def _found(self, folder: Path, day: date, patience: float) -> list[dict[str, Any]]:
+        """Return what `replay --drift` says of each recording of a day, or the problem with it."""
+        ends, known = time.monotonic() + patience, await asyncio.to_thread(listed, folder.parent, day)
+        found = []
+        for file in [each.file for each in known if each.problem != EMPTY]:
+            found.append(await self._told(file, max(ends - time.monotonic(), 1.0)))
+            if len(known) > 1 and "problem" in found[-1]:
+                found[-1] = {"problem": f"{file.parent.name}: {found[-1]['problem']}"}
         self._done.add(day)
-        return found
+        return found or [{"problem": EMPTY}]
+
+    async def _told(self, file: Path, patience: float) -> dict[str, Any]:
+        command = (*self._compares, str(file), "--drift", "--format", "json")
+        try:
+            return await told_by(await self._begun(command), patience)
+        except OSError as error:
+            return {"problem": f"no process could be started: {error.strerror or error}"}
 
     async def _begun(self, command: Sequence[str]) -> asyncio.subprocess.Process:
         """Begin a process behind whatever else runs here; Ctrl+C on the terminal is not for it. Raises: OSError."""
@@ -155,9 +170,9 @@ class AfterClose:
         self._process = begun
         return begun
 
-    def _note(self, day: date, found: Mapping[str, Any]) -> None:
+    def _note(self, day: date, found: Sequence[Mapping[str, Any]]) -> None:
         """Record a comparison, and an alarm of what nothing explains."""
-        data = summed(day, found)
+        data = summed(day, found, {each.id: each.bot for each in traded(day, self._loop.state)})
         log.info("%s", compared_words(data))
         at = self._loop.at or self._first
         records = [Record(at, Kind.FACTS, data=data)]
@@ -208,25 +223,41 @@ async def told_by(process: asyncio.subprocess.Process, patience: float) -> dict[
 # ---------------------------------------------------------------- as it is recorded
 
 
-def summed(day: date, found: Mapping[str, Any]) -> dict[str, Json]:
-    """Return a comparison as it is recorded: how many trades there were, and all of those that differ.
+def summed(day: date, found: Sequence[Mapping[str, Any]], traded: Mapping[str, str]) -> dict[str, Json]:
+    """Return the comparisons of a day as they are recorded: how many trades there were, and all of those that differ.
 
-    by_fills: the bots that natural fills would have led elsewhere, by more than prices.
+    traded: whose the day's positions are. spans: from when until when each comparison goes, None for the open and the
+    close. by_fills: the bots that natural fills would have led elsewhere, by more than prices. not_recorded: the bots
+    of trades that no recording has.
     """
-    told = found.get("trades", [])
-    trades = [each for each in told if each["what"] != UNFILLED]
+    known = [each for each in found if "problem" not in each]
+    told = _each_once(trade for each in known for trade in each["trades"])
+    trades = [each for each in told if each["position"] or each["differs"]]
     differs = [each for each in trades if each["differs"]]
+    compared = {each["position"] for each in trades}
     return {
         "symbol": "",
         "what": DRIFT,
         "value": len(differs),
         "day": day.isoformat(),
-        "since": found.get("since"),
+        "spans": [[each["since"], each["until"]] for each in known],
         "trades": len(trades),
         "differs": differs,
         "by_fills": [each["bot"] for each in told if (each["natural"] or {}).get("differs")],
-        "problem": found.get("problem", ""),
+        "not_recorded": [bot for position, bot in traded.items() if position not in compared],
+        "decides_otherwise": any(each["decides_otherwise"] for each in known),
+        "problem": "; ".join(str(each["problem"]) for each in found if "problem" in each),
     }
+
+
+def _each_once(trades: Iterable[Mapping[str, Any]]) -> list[Any]:
+    """Return each position once, of those that several recordings have: where it differs first, else as of the last."""
+    found: dict[Any, Mapping[str, Any]] = {}
+    for number, each in enumerate(trades):
+        name = each["position"] or number
+        if name not in found or not found[name]["differs"]:
+            found[name] = each
+    return list(found.values())
 
 
 def last_compared(reader: StoreReader, day: date | None = None) -> Mapping[str, Any] | None:
@@ -247,16 +278,49 @@ def unexplained(data: Mapping[str, Any]) -> list[str]:
 
 def compared_words(data: Mapping[str, Any]) -> str:
     """Return a recorded comparison in a sentence."""
-    day, count, differs = data["day"], data["trades"], data["differs"]
-    if data["problem"]:
-        return f"{day} is not compared with the specs: {data['problem']}; 'rulebot replay {day} --drift' tries again"
-    fills = list(dict.fromkeys(data.get("by_fills", ())))  # an earlier version had none
-    natural = f"; natural fills would have led {', '.join(fills)} elsewhere" if fills else ""
-    if not count:
-        return f"{day} beside the specs: nothing was traded, and nothing would have been{natural}"
+    day, count, differs, problem = data["day"], data["trades"], data["differs"], data["problem"]
+    spans = data.get("spans", [] if problem else [[data.get("since"), None]])  # an earlier version had the first alone
+    if not spans:
+        return f"{day} is not compared with the specs: {problem}; 'rulebot replay {day} --drift' tries again"
     told = [f"{count - len(differs)} of {count} trades as the specs say, but for prices"]
+    if not count:
+        told = ["nothing was traded, and nothing would have been"]
     for words, known in (("for a known cause", True), ("FOR NO KNOWN CAUSE", False)):
         bots = [str(each["bot"]) for each in differs if bool(each["is_explained"]) is known]
         if bots:
-            told.append(f"{len(bots)} otherwise {words} ({', '.join(dict.fromkeys(bots))})")
-    return f"{day} beside the specs: {'; '.join(told)}{natural}"
+            told.append(f"{len(bots)} otherwise {words} ({_named(bots)})")
+    if fills := data.get("by_fills"):  # an earlier version had none
+        told.append(f"natural fills would have led {_named(fills)} elsewhere")
+    if lacks := data.get("not_recorded"):
+        told.append(f"{counted(len(lacks), 'trade')} of {_named(lacks)} not recorded, and not compared")
+    if data.get("decides_otherwise"):
+        told.append(f"rulebot decides otherwise now: 'rulebot replay {day}' shows where")
+    if problem:
+        told.append(f"not all of it: {problem}")
+    return f"{day}{_hours(spans)} beside the specs: {'; '.join(told)}"
+
+
+def _named(bots: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(bots))
+
+
+def _hours(spans: Iterable[Sequence[str | None]]) -> str:
+    """Return which hours of a session these are, "" for all of it."""
+    joined: list[tuple[datetime | None, datetime | None]] = []
+    for each in spans:
+        since, until = (None if edge is None else datetime.fromisoformat(edge) for edge in each)
+        if joined and _goes_on(joined[-1][1], since):
+            since, before = joined.pop()
+            until = None if before is None or until is None else max(before, until)
+        joined.append((since, until))
+    return " and".join(_span(*each) for each in joined)
+
+
+def _goes_on(until: datetime | None, since: datetime | None) -> bool:
+    return until is None or since is None or since - until <= _HARDLY
+
+
+def _span(since: datetime | None, until: datetime | None) -> str:
+    if since is None:
+        return "" if until is None else f" until {clock(until, seconds=False)}"
+    return f" from {clock(since, seconds=False)} {'on' if until is None else f'to {clock(until, seconds=False)}'}"

@@ -40,8 +40,9 @@ def store(two_days: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the store of two sessions of one bot, recorded."""
     found = Path(shutil.copytree(two_days, tmp_path_factory.mktemp("days") / "of")) / "s.db"
     with closing(SqlJournal(open_store(found), logs=None)) as journal:
-        trade = {"bot": "put_lite", "what": "same", "differs": False, "is_explained": True, "natural": None}
-        data = summed(DAY, {"trades": [trade], "since": None})
+        trade = {"bot": "put_lite", "position": "p", "differs": False, "is_explained": True, "natural": None}
+        told = {"trades": [trade], "since": None, "until": None, "decides_otherwise": False}
+        data = summed(DAY, [told], {})
         journal.append([Record(at(DAY, "16:06:00"), Kind.FACTS, data=data)], durable=True)
     return found
 

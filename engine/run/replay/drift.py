@@ -51,9 +51,10 @@ class What(Enum):
     MISSED = "not done"
     BESIDES = "done besides"
     UNFILLED = "not filled"
+    CUT = "after the end of the recording"
 
 
-_HARMLESS = (What.SAME, What.PRICE, What.UNFILLED)
+_HARMLESS = (What.SAME, What.PRICE, What.UNFILLED, What.CUT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,7 @@ class Drift:
     """One trade: what was done and what the text would have done, in words; dollars of each, None where there is none.
 
     causes: what was recorded around the instant at which they part. is_explained: one of them is known to be the cause.
-    is_known: the recording has all that the text would have held.
+    is_known: the recording has all that the text would have held. position: as it was done, "" where it was not.
     natural: None where nobody can say: of a part of a day, and of bots that wait for web hooks.
     """
 
@@ -87,6 +88,7 @@ class Drift:
     would: str
     made: Decimal | None
     would_make: Decimal | None
+    position: str = ""
     natural: AtNatural | None = None
     causes: tuple[str, ...] = ()
     is_explained: bool = True
@@ -191,6 +193,7 @@ def _trades(session: Session, done: State, program: Program, known: Known, natur
         what, at = _judged(trio.done, trio.would, close, trio.could, known.until)
         made = _made(done, trio.done, close)
         lacks = "" if trio.would is None or what is What.SAME else lacking(trio.would, known.walked)
+        is_known = not lacks and what is not What.CUT
         trade = Drift(
             bot=trio.bot,
             what=what,
@@ -198,9 +201,10 @@ def _trades(session: Session, done: State, program: Program, known: Known, natur
             done=_words(done, trio.done),
             would=_words(would, trio.would, lacks),
             made=made,
-            would_make=made if what is What.SAME else None if lacks else _made(would, trio.would, close),
+            would_make=made if what is What.SAME else _made(would, trio.would, close) if is_known else None,
+            position="" if trio.done is None else trio.done.id,
             natural=beside,
-            is_known=not lacks,
+            is_known=is_known,
         )
         if what is not What.SAME:
             trade = _with_causes(trade, trio, known, is_after=trio.bot in differing)
@@ -282,14 +286,16 @@ def _judged(
     """Return how two trades differ first, and when. Where there is neither, fills alone kept a third from being one.
 
     Two that are both held to the end, one of them on its way out, differ there. until: when the recording ended, if the
-    session was open: how one is left after it is not known of the other.
+    session was open: what one does after it is not known of the other.
     """
     if done is None or would is None:
         alone = done or would or could
         assert alone is not None
         assert alone.opened_at is not None
-        what = What.BESIDES if done is not None else What.MISSED if would is not None else What.UNFILLED
-        return what, alone.opened_at
+        if done is not None:
+            return What.BESIDES, alone.opened_at
+        is_cut = until is not None and alone.opened_at >= until
+        return What.UNFILLED if would is None else What.CUT if is_cut else What.MISSED, alone.opened_at
     assert done.opened_at is not None
     assert would.opened_at is not None
     first = min(done.opened_at, would.opened_at)
@@ -299,9 +305,9 @@ def _judged(
         return What.LEGS, first
     if done.exit_reason != would.exit_reason or apart(done.closed_at, would.closed_at):
         at = min((at for at in (done.closed_at, would.closed_at) if at is not None), default=close)
-        if until is None or at < until or done.entry_price != would.entry_price:
+        if until is None or at < until:
             return What.EXIT, at
-        return What.SAME, first
+        return (What.SAME if done.entry_price == would.entry_price else What.PRICE), first
     return (What.SAME if done.net == would.net else What.PRICE), first
 
 

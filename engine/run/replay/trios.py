@@ -32,6 +32,11 @@ def together(day: date, *states: State | None) -> Iterator[Trio]:
             yield Trio(bot, *trade)
 
 
+def traded(day: date, state: State) -> Iterator[Position]:
+    """Yield the positions of a state by which a day is compared."""
+    yield from (each for each in _held(state).values() if each.session == day or _ended_on(each, day))
+
+
 def _held(state: State | None) -> dict[str, Position]:
     """Return the positions of a state that ever held something."""
     every = {} if state is None else state.positions

@@ -28,14 +28,25 @@ DAY = CLOSE.date()
 
 
 def trade(
-    bot: str, *, what: str = "same", differs: bool = False, is_explained: bool = True, by_fills: bool = False
+    bot: str, position: str = "-1", *, differs: bool = False, is_explained: bool = True, by_fills: bool = False
 ) -> dict[str, Any]:
-    natural = {"differs": by_fills}
-    return {"bot": bot, "what": what, "differs": differs, "is_explained": is_explained, "natural": natural}
+    """position: what follows the bot's name in it, "" where it was not done."""
+    told = {"bot": bot, "position": position and bot + position, "natural": {"differs": by_fills}}
+    return {**told, "differs": differs, "is_explained": is_explained}
+
+
+def of(*trades: dict[str, Any], since: str | None = None, until: str | None = None) -> dict[str, Any]:
+    """Return what is told of a recording; since, until: UTC times of that day."""
+    edges = [edge and f"{DAY}T{edge}+00:00" for edge in (since, until)]
+    return {"since": edges[0], "until": edges[1], "decides_otherwise": False, "trades": list(trades)}
+
+
+def words(*found: dict[str, Any], traded: Sequence[str] = ()) -> str:
+    return compared_words(summed(DAY, found, {each: each[:-2] for each in traded}))
 
 
 def prints(*trades: dict[str, Any]) -> list[str]:
-    return code(f"import sys; sys.stdout.write({json.dumps({'since': None, 'trades': trades})!r})")
+    return code(f"import sys; sys.stdout.write({json.dumps(of(*trades))!r})")
 
 
 def code(text: str) -> list[str]:
@@ -49,7 +60,8 @@ class Engine:
         self.noted: list[Record] = []
         tape = Recorder(folder, {}, Board(), lambda words: None)
         at = CLOSE + timedelta(minutes=6)
-        self.loop: Any = SimpleNamespace(tape=tape, at=at, note=self.note, heartbeat=Heartbeat())
+        state = SimpleNamespace(positions={})
+        self.loop: Any = SimpleNamespace(tape=tape, at=at, note=self.note, heartbeat=Heartbeat(), state=state)
         self.command, self.is_lockstep = command, is_lockstep
         self.first = CLOSE - timedelta(hours=7)
         self.said: list[str] = []
@@ -68,8 +80,9 @@ class Engine:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "2026-10-21.tape").touch()
-    return tmp_path
+    (run := tmp_path / "run").mkdir()
+    (run / "2026-10-21.tape").touch()
+    return run
 
 
 def finished(engine: Engine) -> list[tuple[Kind, Any]]:
@@ -129,11 +142,9 @@ def test_a_comparison_that_fails_is_told_and_raises_nothing(
 
 
 def test_it_is_given_the_recording(folder: Path) -> None:
-    told = "import json, sys; sys.stdout.write(json.dumps({'trades': [], 'since': ' '.join(sys.argv[1:])}))"
-    engine = Engine(folder, code(told))
+    engine = Engine(folder, code("import sys; sys.exit(' '.join(sys.argv[1:]))"))
     finished(engine)
-    assert engine.noted[0].data["since"] == f"{folder / '2026-10-21.tape'} --drift --format json"
-    assert "nothing was traded" in compared_words(engine.noted[0].data)
+    assert engine.noted[0].data["problem"] == f"{folder / '2026-10-21.tape'} --drift --format json"
 
 
 def test_a_day_that_is_not_over_and_one_before_the_run_are_left_alone(folder: Path) -> None:
@@ -211,30 +222,98 @@ def test_an_engine_that_is_stopped_waits_for_no_comparison(folder: Path, monkeyp
 
 
 def test_bots_are_named_once() -> None:
-    data = summed(DAY, {"trades": [trade("a", differs=True, is_explained=False)] * 2})
+    data = summed(DAY, [of(*(trade("a", each, differs=True, is_explained=False) for each in ("-1", "-2")))], {})
     assert unexplained(data) == ["a"]
     assert "2 otherwise FOR NO KNOWN CAUSE (a)" in compared_words(data)
 
 
+# ---------------------------------------------------------------- a day in several recordings
+
+
+def test_a_day_of_several_runs_is_compared_as_one(folder: Path) -> None:
+    """After a restart it was of the last run alone: "nothing was traded", beside the trade of the run before."""
+    (other := folder.parent / "before").mkdir()
+    (other / "2026-10-21.tape").touch()
+    (folder.parent / "before" / "2026-10-20.tape").touch()
+    TapeWriter(folder.parent / "empty" / "2026-10-21.tape", {}).close()
+    engine = Engine(folder, prints(trade("a"), trade("b", "", differs=True)))
+    finished(engine)
+    assert (engine.noted[0].data["trades"], engine.noted[0].data["problem"]) == (3, "")
+    engine = Engine(folder, code("import sys; sys.exit('error: it is damaged' if 'before' in sys.argv[1] else '')"))
+    finished(engine)
+    assert engine.noted[0].data["problem"] == "before: error: it is damaged; run: it said nothing"
+
+
+def test_a_day_of_which_nothing_was_written_says_so(tmp_path: Path) -> None:
+    TapeWriter(tmp_path / "run" / "2026-10-21.tape", {}).close()
+    engine = Engine(tmp_path / "run", prints(trade("a")))
+    finished(engine)
+    assert "is not compared with the specs: nothing was written" in compared_words(engine.noted[0].data)
+
+
+def test_a_position_that_several_runs_had_is_one_trade() -> None:
+    entered, left = of(trade("a"), until="15:00"), of(trade("a"), trade("a", "-2"), since="15:00:20")
+    assert words(entered, left) == "2026-10-21 beside the specs: 2 of 2 trades as the specs say, but for prices"
+    late = of(trade("a", differs=True), until="15:00")
+    assert "1 of 2 trades as the specs say, but for prices; 1 otherwise for a known cause (a)" in words(late, left)
+
+
+@pytest.mark.parametrize(
+    ("spans", "told"),
+    [
+        ([("15:38", None)], " from 11:38 on"),
+        ([(None, "15:48")], " until 11:48"),
+        (
+            [(None, "14:30"), ("15:06", "17:11:55"), ("17:50", None)],
+            " until 10:30 and from 11:06 to 13:11:55 and",
+        ),
+        ([(None, "14:30"), ("14:30:50", None)], ""),
+        ([(None, None), (None, "15:00")], ""),
+    ],
+)
+def test_it_says_which_hours_are_compared(spans: list[tuple[str | None, str | None]], told: str) -> None:
+    found = [of(trade("a"), since=since, until=until) for since, until in spans]
+    assert words(*found).startswith(f"2026-10-21{told} ")
+
+
+def test_trades_that_no_recording_has_are_named() -> None:
+    """The recording had ended for a full disk, or the run before recorded nothing."""
+    assert words(of(since="15:38"), traded=["a-1", "b-1"]) == (
+        "2026-10-21 from 11:38 on beside the specs: nothing was traded, and nothing would have been; "
+        "2 trades of a, b not recorded, and not compared"
+    )
+    assert "not recorded" not in words(of(trade("a")), traded=["a-1"])
+
+
+def test_what_is_compared_in_part_says_why() -> None:
+    other = {**of(trade("a"), until="15:00"), "decides_otherwise": True}
+    assert words(other, {"problem": "run: it is damaged"}) == (
+        "2026-10-21 until 11:00 beside the specs: 1 of 1 trades as the specs say, but for prices; rulebot decides "
+        "otherwise now: 'rulebot replay 2026-10-21' shows where; not all of it: run: it is damaged"
+    )
+
+
 def test_what_fills_alone_led_elsewhere_is_told_and_is_no_difference() -> None:
-    trades = [trade("a", by_fills=True), trade("b", what="unfilled", by_fills=True), trade("a", by_fills=True)]
-    data: dict[str, Any] = summed(DAY, {"trades": trades})
+    trades = [trade("a", by_fills=True), trade("b", "", by_fills=True), trade("a", "-2", by_fills=True)]
+    data: dict[str, Any] = summed(DAY, [of(*trades)], {})
     assert (data["trades"], data["value"], data["by_fills"]) == (2, 0, ["a", "b", "a"])
     assert compared_words(data) == (
         "2026-10-21 beside the specs: 2 of 2 trades as the specs say, but for prices; "
         "natural fills would have led a, b elsewhere"
     )
-    of_one = summed(DAY, {"trades": trades[1:2]})
-    assert compared_words(of_one).endswith("nothing would have been; natural fills would have led b elsewhere")
-    del data["by_fills"]  # as an earlier version left it
-    assert compared_words(data).endswith("2 of 2 trades as the specs say, but for prices")
+    assert words(of(trades[1])).endswith("nothing would have been; natural fills would have led b elsewhere")
+    for name in ("by_fills", "spans", "not_recorded", "decides_otherwise"):  # as an earlier version left it
+        del data[name]
+    assert compared_words({**data, "since": "2026-10-21T15:38:00+00:00"}) == (
+        "2026-10-21 from 11:38 on beside the specs: 2 of 2 trades as the specs say, but for prices"
+    )
 
 
 def test_the_last_comparison_of_a_store_or_of_a_day_is_found(tmp_path: Path) -> None:
     journal = SqlJournal(open_store(tmp_path / "s.db"), logs=None)
     for days, count in ((0, 1), (0, 2), (1, 3)):
         at = CLOSE + timedelta(days=days, minutes=6)
-        data = summed(at.date(), {"trades": [trade("a")] * count})
+        data = summed(at.date(), [of(*(trade("a", str(number)) for number in range(count)))], {})
         other = {"symbol": "SPX", "what": "closes", "value": 250}
         journal.append([Record(at, Kind.FACTS, data=data), Record(at, Kind.FACTS, data=other)], durable=True)
     journal.close()

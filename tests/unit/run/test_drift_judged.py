@@ -62,3 +62,12 @@ def test_an_exit_after_the_end_of_a_recording_is_no_other_one() -> None:
     assert _judged(held, late, CLOSE, until=noon) == (What.SAME, OPENED)
     assert _judged(held, soon, CLOSE, until=noon) == (What.EXIT, OPENED + timedelta(hours=1))
     assert _judged(held, late, CLOSE) == (What.EXIT, OPENED + timedelta(hours=3))
+    dearer = replace(late, legs=(replace(late.legs[0], entry_cash=Decimal(-100)),))
+    assert _judged(held, dearer, CLOSE, until=noon) == (What.PRICE, OPENED), "they differ by what is known"
+
+
+def test_an_entry_after_the_end_of_a_recording_is_not_missed() -> None:
+    """Its order worked when the engine was killed: the next run may have had the fill."""
+    entered = left(None)
+    assert _judged(None, entered, CLOSE, until=OPENED) == (What.CUT, OPENED)
+    assert _judged(None, entered, CLOSE, until=OPENED + timedelta(seconds=1)) == (What.MISSED, OPENED)
