@@ -176,7 +176,7 @@ def drift_lines(compared: "Compared") -> Iterator[str]:
 def _trade_lines(each: "Drift") -> Iterator[str]:
     from engine.run.replay.drift import What
 
-    is_same = each.what in (What.SAME, What.UNFILLED)
+    is_same = each.what in (What.SAME, What.UNFILLED) or each.done == each.would
     yield f"   done     {each.done}{_made(each.made)}"
     if not is_same:
         yield f"   would    {each.would}{_made(each.would_make)}"
@@ -184,7 +184,8 @@ def _trade_lines(each: "Drift") -> Iterator[str]:
     if not each.is_explained:
         yield "            nothing that was recorded explains it"
     beside = each.natural
-    if beside is not None and (beside.would, beside.would_make) != (each.would, each.would_make):
+    is_other = beside is not None and (beside.would, beside.would_make) != (each.would, each.would_make)
+    if beside is not None and (is_other or not beside.is_known):
         yield f"   natural  {beside.would}{_made(beside.would_make)}"
         yield from (f"            {cause}" for cause in beside.causes)
 

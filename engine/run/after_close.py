@@ -227,13 +227,15 @@ def summed(day: date, found: Sequence[Mapping[str, Any]], traded: Mapping[str, s
     """Return the comparisons of a day as they are recorded: how many trades there were, and all of those that differ.
 
     traded: whose the day's positions are. spans: from when until when each comparison goes, None for the open and the
-    close. by_fills: the bots that natural fills would have led elsewhere, by more than prices. not_recorded: the bots
-    of trades that no recording has.
+    close. by_fills: the bots that natural fills would have led elsewhere, by more than prices. unfilled: the bots whose
+    entries all came to nothing. not_recorded: the bots of trades that no recording has.
     """
     known = [each for each in found if "problem" not in each]
     told = _each_once(trade for each in known for trade in each["trades"])
     trades = [each for each in told if each["position"] or each["differs"]]
     differs = [each for each in trades if each["differs"]]
+    by_fills = [each["bot"] for each in told if (each["natural"] or {}).get("differs")]
+    known_of = {*by_fills, *(each["bot"] for each in trades)}
     compared = {each["position"] for each in trades}
     return {
         "symbol": "",
@@ -243,7 +245,8 @@ def summed(day: date, found: Sequence[Mapping[str, Any]], traded: Mapping[str, s
         "spans": [[each["since"], each["until"]] for each in known],
         "trades": len(trades),
         "differs": differs,
-        "by_fills": [each["bot"] for each in told if (each["natural"] or {}).get("differs")],
+        "by_fills": by_fills,
+        "unfilled": [each["bot"] for each in told if each["bot"] not in known_of],
         "not_recorded": [bot for position, bot in traded.items() if position not in compared],
         "decides_otherwise": any(each["decides_otherwise"] for each in known),
         "problem": "; ".join(str(each["problem"]) for each in found if "problem" in each),
@@ -283,13 +286,16 @@ def compared_words(data: Mapping[str, Any]) -> str:
     if not spans:
         return f"{day} is not compared with the specs: {problem}; 'rulebot replay {day} --drift' tries again"
     told = [f"{count - len(differs)} of {count} trades as the specs say, but for prices"]
+    fills, unfilled = data.get("by_fills", ()), data.get("unfilled", ())  # earlier versions had none
     if not count:
-        told = ["nothing was traded, and nothing would have been"]
+        told = ["nothing was traded" if fills or unfilled else "nothing was traded, and nothing would have been"]
     for words, known in (("for a known cause", True), ("FOR NO KNOWN CAUSE", False)):
         bots = [str(each["bot"]) for each in differs if bool(each["is_explained"]) is known]
         if bots:
             told.append(f"{len(bots)} otherwise {words} ({_named(bots)})")
-    if fills := data.get("by_fills"):  # an earlier version had none
+    if unfilled:
+        told.append(f"no entry of {_named(unfilled)} was filled")
+    if fills:
         told.append(f"natural fills would have led {_named(fills)} elsewhere")
     if lacks := data.get("not_recorded"):
         told.append(f"{counted(len(lacks), 'trade')} of {_named(lacks)} not recorded, and not compared")

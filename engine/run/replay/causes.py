@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
+from engine.model.contract import Contract
+from engine.model.market import Board
 from engine.model.order import Purpose
 from engine.model.values import dataclass
 from engine.record.record import Kind, Record
@@ -72,11 +74,17 @@ class Tries:
 
 
 class Told:
-    """What happened in a replay, for people, in order; and what else is known of it."""
+    """What happened in a replay, for people, in order; and what else is known of it.
+
+    given_up: when contracts were no longer streamed.
+    """
 
     def __init__(self) -> None:
         self.lines: list[Line] = []
         self.tries = Tries()
+        self.given_up: dict[Contract, list[datetime]] = {}
+        self._streamed: set[Contract] = set()
+        self._version = -1
         self._kept_out: dict[str, list[tuple[datetime, str]]] = {}
         self._stood_still: list[tuple[datetime, datetime]] = []
         self._last: datetime | None = None
@@ -98,7 +106,17 @@ class Told:
                 self.lines.append(_line(record, record.bot, f"no entry: {record.data.get('reason')}"))
         self._seen = len(found.records)
         self._look(found.state, found.at)
+        self._look_at_lines(found.state.board, found.at)
         return False
+
+    def _look_at_lines(self, board: Board, at: datetime) -> None:
+        """Note when what was streamed is given up."""
+        if board.version == self._version:
+            return
+        self._version, streamed = board.version, set(board.rows)
+        for each in self._streamed - streamed:
+            self.given_up.setdefault(each, []).append(at)
+        self._streamed = streamed
 
     def _look(self, state: State, at: datetime) -> None:
         """Note for each bot what keeps it from entering, when that changes."""

@@ -12,7 +12,7 @@ A difference is explained when its cause is known: prices alone, what an operato
 itself and not in the walk, what the recording lacks, or a trade before it that already differs.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -20,8 +20,9 @@ from enum import Enum
 
 from engine.adapters.recorded.recording import Recording
 from engine.model.money import ZERO
+from engine.model.order import Purpose
 from engine.model.position import Position
-from engine.model.session import Session, session_on
+from engine.model.session import Session, exchange_date, session_on
 from engine.model.values import dataclass
 from engine.record.codec import utc_time
 from engine.run.backtest.walk import BEFORE_OPEN
@@ -29,7 +30,17 @@ from engine.run.columns import clock
 from engine.run.outcome import left_at
 from engine.run.position_text import closed_parts, ending_text, entry_text, part_text, structure
 from engine.run.replay.causes import MOST, Told
-from engine.run.replay.reasons import SOON, Known, apart, lacking, never_tried, of_fills, reasons
+from engine.run.replay.reasons import (
+    SOON,
+    Known,
+    apart,
+    came_to_nothing,
+    lacking,
+    never_tried,
+    of_fills,
+    reasons,
+    unseen_at_natural,
+)
 from engine.run.replay.replay import Replayed, replay
 from engine.run.replay.trios import Trio, together
 from engine.run.replay.walks import Stood, Walked, answered, at_natural
@@ -38,6 +49,7 @@ from engine.turn.program import Program
 from engine.turn.state import State
 
 _NONE = "no trade"
+_UNKNOWN = "not known"
 
 
 class What(Enum):
@@ -107,8 +119,9 @@ class Drift:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """A day: its trades, by bot and time. since, until: when its recording began and ended, if the session was open.
+    """A day: its trades, by bot and time, and bots whose entries came to none.
 
+    since, until: when its recording began and ended, if the session was open.
     is_other: at `until` this engine decided otherwise than the one that recorded it, and was followed no further.
     """
 
@@ -152,8 +165,10 @@ def compared(recording: Recording) -> Compared:
     is_whole = since is None and until is None
     natural = at_natural(recording, stood) if is_whole else None
     known = Known(told=watcher.told, walked=walked, since=since, until=until)
-    trades = tuple(_trades(session, found.state, program, known, natural))
-    return Compared(day=recording.day, since=since, until=until, trades=trades, is_other=is_other)
+    trades = list(_trades(session, found.state, program, known, natural))
+    trades += _not_entered(session.date, found.state, program, known, natural, {each.bot for each in trades})
+    trades.sort(key=lambda each: each.bot)
+    return Compared(day=recording.day, since=since, until=until, trades=tuple(trades), is_other=is_other)
 
 
 def drifts(recording: Recording) -> tuple[Drift, ...]:
@@ -211,6 +226,38 @@ def _trades(session: Session, done: State, program: Program, known: Known, natur
         if trade.differs:
             differing.add(trio.bot)
         yield trade
+
+
+def _not_entered(
+    day: date, done: State, program: Program, known: Known, natural: Walked | None, traded: Set[str]
+) -> Iterator[Drift]:
+    """Yield of each bot that set out to enter, and is not among those that traded, what came of it."""
+    for bot, tries in known.told.tries.entries.items():
+        since = next((at for at in tries if exchange_date(at) == day), None)
+        if since is None or bot in traded:
+            continue
+        entries = (each for each in done.orders.values() if each.bot == bot and each.purpose is Purpose.ENTRY)
+        beside = None
+        if natural is not None and not _hears_hooks(program, bot):
+            never, unseen = never_tried(bot, known.walked, natural), unseen_at_natural(bot, known.told, natural)
+            beside = AtNatural(
+                would=_UNKNOWN if unseen else _NONE,
+                would_make=None,
+                differs=False,
+                is_known=not (never or unseen),
+                causes=_few(filter(None, (never, unseen))),
+            )
+        yield Drift(
+            bot=bot,
+            what=What.CUT if any(each.status.is_live for each in entries) else What.UNFILLED,
+            at=since,
+            done=_NONE,
+            would=_NONE,
+            made=None,
+            would_make=None,
+            natural=beside,
+            causes=_few(came_to_nothing(bot, known.told, since)),
+        )
 
 
 def _as_left(state: State | None, position: Position | None) -> Position | None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from engine.model.order import Purpose
 from engine.model.position import Position
 from engine.model.values import dataclass
 from engine.run.columns import clock
@@ -146,6 +147,26 @@ def of_fills(
     ours, others = walked.tries.exits, natural.tries.exits
     if would.exit_reason == could.exit_reason and _set_out_alike(ours, others, bot, would.closed_at, could.closed_at):
         yield "its closing order waited longer in one of them to be filled"
+
+
+def came_to_nothing(bot: str, told: Told, since: datetime) -> Iterator[str]:
+    """Yield why entries that a bot sent from an instant on were not filled: what was said when each of them ended."""
+    for each in told.lines:
+        if each.said is not None and each.said[:2] == (bot, "unfilled") and each.at >= since:
+            yield from _words(line for line in told.around(bot, each.at) if line.says_why)
+
+
+def unseen_at_natural(bot: str, told: Told, natural: Walked) -> str:
+    """Return until when the legs of an entry were streamed that a walk at natural still waits for; "" for all of it.
+
+    The bot that ran gave them up when its own entry had ended.
+    """
+    for order in () if natural.state is None else natural.state.orders.values():
+        if order.bot == bot and order.purpose is Purpose.ENTRY and order.sent_at is not None:
+            gone = (at for leg in order.legs for at in told.given_up.get(leg.option, ()))
+            if ends := [at for at in gone if order.sent_at <= at <= order.changed_at]:
+                return f"its legs were streamed until {clock(min(ends))}"
+    return ""
 
 
 def _set_out_alike(

@@ -285,6 +285,18 @@ def test_trades_that_no_recording_has_are_named() -> None:
     assert "not recorded" not in words(of(trade("a")), traded=["a-1"])
 
 
+def test_an_entry_that_was_refused_is_told() -> None:
+    """It was "nothing was traded, and nothing would have been": of natural fills nobody knows that."""
+    refused = trade("b", "")
+    assert words(of(refused)).endswith(": nothing was traded; no entry of b was filled")
+    assert words(of(trade("a"), refused)).endswith(
+        "1 of 1 trades as the specs say, but for prices; no entry of b was filled"
+    )
+    assert "no entry" not in words(of(refused, until="15:00"), of(trade("b"), since="15:00")), (
+        "the next run had the fill"
+    )
+
+
 def test_what_is_compared_in_part_says_why() -> None:
     other = {**of(trade("a"), until="15:00"), "decides_otherwise": True}
     assert words(other, {"problem": "run: it is damaged"}) == (
@@ -301,8 +313,8 @@ def test_what_fills_alone_led_elsewhere_is_told_and_is_no_difference() -> None:
         "2026-10-21 beside the specs: 2 of 2 trades as the specs say, but for prices; "
         "natural fills would have led a, b elsewhere"
     )
-    assert words(of(trades[1])).endswith("nothing would have been; natural fills would have led b elsewhere")
-    for name in ("by_fills", "spans", "not_recorded", "decides_otherwise"):  # as an earlier version left it
+    assert words(of(trades[1])).endswith(": nothing was traded; natural fills would have led b elsewhere")
+    for name in ("by_fills", "unfilled", "spans", "not_recorded", "decides_otherwise"):  # as an earlier version left it
         del data[name]
     assert compared_words({**data, "since": "2026-10-21T15:38:00+00:00"}) == (
         "2026-10-21 from 11:38 on beside the specs: 2 of 2 trades as the specs say, but for prices"

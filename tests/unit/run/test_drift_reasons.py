@@ -2,15 +2,31 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
 
+import pytest
+
+from engine.cli.replay_text import drift_lines
+from engine.model.market import Board
+from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.values import replace
 from engine.run.replay.causes import Line, Said, Told, Tries
-from engine.run.replay.reasons import Known, lacking, never_tried, reasons
+from engine.run.replay.drift import Compared, What, _not_entered
+from engine.run.replay.reasons import Known, came_to_nothing, lacking, never_tried, reasons, unseen_at_natural
 from engine.run.replay.walks import Lack, Walked
-from tests.store_day import position
+from engine.turn.program import Program
+from engine.turn.state import State
+from tests.store_day import condor, position
 
 AT = datetime(2026, 10, 21, 15, 30, tzinfo=UTC)
 HALT: Said = ("a", "halt", "daily loss")
+
+
+def entry(**changes: Any) -> Order:
+    """An order that waited from a minute before the instant until a minute after it, unless told otherwise."""
+    known = {"reason": "entry", "prepared_at": earlier(1), "sent_at": earlier(1), "changed_at": earlier(-1)}
+    return condor("rb:x:000001", 1, Purpose.ENTRY, **{**known, **changes})
 
 
 def earlier(minutes: float) -> datetime:
@@ -121,3 +137,61 @@ def test_what_kept_a_bot_out_at_natural_is_told_where_it_was_recorded() -> None:
     assert never_tried("a", replace(then, kept_out={"a": [limit]}), refused).startswith(unread), "then too"
     later = replace(refused, kept_out={"a": [(AT + timedelta(minutes=1), "halted")]})
     assert never_tried("a", then, later).startswith(unread), "long after it had set out"
+
+
+def test_why_entries_came_to_nothing_is_what_was_said_when_they_ended() -> None:
+    sent = Line(at=earlier(1), bot="a", text="entry sent")
+    refused = Line(at=AT, bot="a", text="not filled: 321", says_why=True, said=("a", "unfilled", "321"))
+    alarm = Line(at=AT, bot="a", text="alarm: the broker refused the entry", says_why=True)
+    halted = Line(at=earlier(-60), bot="a", text="halted: daily loss", says_why=True, said=HALT)
+    of_day = told(sent, refused, alarm, halted)
+    assert list(came_to_nothing("a", of_day, earlier(1))) == [
+        "11:30:00 not filled: 321",
+        "11:30:00 alarm: the broker refused the entry",
+    ]
+    assert list(came_to_nothing("a", of_day, earlier(-1))) == list(came_to_nothing("b", of_day, earlier(1))) == []
+
+
+def test_an_entry_at_natural_whose_legs_were_given_up_is_not_known() -> None:
+    """The bot that ran gave them up seconds after the refusal; the walk called its own entry not filled."""
+    waits = entry()
+    state = cast(State, SimpleNamespace(orders={waits.ref: waits}))
+    natural, of_day = replace(walked(), state=state), told()
+    assert unseen_at_natural(waits.bot, of_day, natural) == ""
+    of_day.given_up = {leg.option: [earlier(60), AT] for leg in waits.legs}
+    assert unseen_at_natural(waits.bot, of_day, natural) == "its legs were streamed until 11:30:00"
+    of_day.given_up = {leg.option: [earlier(60), earlier(-60)] for leg in waits.legs}
+    assert unseen_at_natural(waits.bot, of_day, natural) == ""
+    assert unseen_at_natural("a", of_day, natural) == ""
+
+
+def test_what_is_streamed_no_longer_is_noted_once() -> None:
+    of_day, board = told(), Board()
+    option = entry().legs[0].option
+    for step, minutes in ((board.add, 3), (None, 2), (board.drop, 1), (None, 0)):
+        if step is not None:
+            step(option)
+        of_day._look_at_lines(board, earlier(minutes))
+    assert of_day.given_up == {option: [earlier(1)]}
+
+
+@pytest.mark.parametrize(("status", "what"), [(OrderStatus.CANCELLED, What.UNFILLED), (OrderStatus.WORKING, What.CUT)])
+def test_a_bot_of_which_no_entry_was_filled_is_told(status: OrderStatus, what: What) -> None:
+    ended = entry(status=status)
+    of_day = told(
+        Line(at=AT, bot=ended.bot, text="not filled: 321", says_why=True, said=(ended.bot, "unfilled", "321"))
+    )
+    of_day.tries.entries[ended.bot] = [AT - timedelta(days=1), AT]
+    of_day.given_up = {ended.legs[0].option: [AT]}
+    state = cast(State, SimpleNamespace(orders={ended.ref: ended}))
+    known = Known(told=of_day, walked=walked(), since=None, until=None)
+    program, natural = cast(Program, SimpleNamespace(bots={})), replace(walked(), state=state)
+    natural.tries.entries[ended.bot] = [AT]
+    (row,) = _not_entered(AT.date(), state, program, known, natural, set())
+    assert (row.what, row.at, row.differs, row.causes) == (what, AT, False, ("11:30:00 not filled: 321",))
+    assert row.natural is not None
+    assert (row.natural.would, row.natural.is_known) == ("not known", False)
+    shown = list(drift_lines(Compared(day=AT.date(), since=None, until=None, trades=(row,))))
+    assert shown[0] == f" {ended.bot}  {what.value}"
+    assert "            its legs were streamed until 11:30:00" in shown
+    assert not list(_not_entered(AT.date(), state, program, known, None, {ended.bot}))
