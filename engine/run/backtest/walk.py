@@ -254,10 +254,12 @@ class Walk(Hearing):
         """Return a broker for this walk that holds nothing yet."""
         return BacktestBroker(self.board, ACCOUNT, self.fills, session, cash=cash)
 
-    def begin(self, state: State, broker: BacktestBroker, at: datetime) -> None:
-        """Go on from a state, with a broker that knows what it holds."""
+    def begin(self, state: State, broker: BacktestBroker, at: datetime, first: Iterable[Event] = ()) -> None:
+        """Go on from a state, with a broker that knows what it holds. first: what it tells before it is connected."""
         self.now, self.state, self.broker = at, state, broker
         self._took(begin(self.program, state, at))
+        for event in first:
+            self._hear(event)
         self._hear(broker.link(at, state.next_order_id))
 
     # ------------------------------------------------------------ one session

@@ -165,7 +165,7 @@ def compared(recording: Recording) -> Compared:
     is_whole = since is None and until is None
     natural = at_natural(recording, stood) if is_whole else None
     known = Known(told=watcher.told, walked=walked, since=since, until=until)
-    trades = list(_trades(session, found.state, program, known, natural))
+    trades = list(_trades(session, found.state, stood, known, natural))
     trades += _not_entered(session.date, found.state, program, known, natural, {each.bot for each in trades})
     trades.sort(key=lambda each: each.bot)
     return Compared(day=recording.day, since=since, until=until, trades=tuple(trades), is_other=is_other)
@@ -191,19 +191,20 @@ def by_fills(found: Iterable[Drift]) -> Decimal:
 # ---------------------------------------------------------------- trade by trade
 
 
-def _trades(session: Session, done: State, program: Program, known: Known, natural: Walked | None) -> Iterator[Drift]:
+def _trades(session: Session, done: State, stood: Stood, known: Known, natural: Walked | None) -> Iterator[Drift]:
     close, would = session.close, known.walked.state or done
+    over = {name for name, each in stood.state.positions.items() if each.closed_at is not None}
     states = done, would, None if natural is None else natural.state
     differing: set[str] = set()
     held_on: set[str] = set()
     for found in together(session.date, *states):
         trio = Trio(found.bot, *(_as_left(state, each) for state, each in zip(states, found[1:], strict=True)))
         beside = None
-        if natural is not None and not _hears_hooks(program, trio.bot):
+        if natural is not None and not _hears_hooks(stood.program, trio.bot):
             beside = _known_beside(trio, _at_natural(trio, close, known.walked, natural), held_on)
         if trio.done is None and trio.would is None and beside is None:
             continue
-        if known.since is not None and trio.done is not None and _is_over(trio.done, known.since):
+        if trio.done is not None and trio.done.id in over:
             continue  # it was another run's: nothing of it is in this recording
         what, at = _judged(trio.done, trio.would, close, trio.could, known.until)
         made = _made(done, trio.done, close)
@@ -265,10 +266,6 @@ def _as_left(state: State | None, position: Position | None) -> Position | None:
     if state is None or position is None or position.state != "closed":
         return position
     return replace(position, closed_at=left_at(state, position))
-
-
-def _is_over(position: Position, at: datetime) -> bool:
-    return position.closed_at is not None and position.closed_at <= at
 
 
 def _hears_hooks(program: Program, bot: str) -> bool:

@@ -3,7 +3,7 @@
 What people had asked for before (a pause, a kill) is forgotten: a walk does what the texts say.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain
@@ -11,7 +11,7 @@ from itertools import chain
 from engine.adapters.recorded.recording import Heard, Recording, Step, play_told
 from engine.adapters.recorded.source import RecordingSource
 from engine.model.contract import Contract, Option, Underlying
-from engine.model.event import HookCame, LinkUp
+from engine.model.event import Event, HookCame, LinkUp
 from engine.model.session import Session
 from engine.model.values import dataclass
 from engine.record.record import Kind, Record
@@ -142,7 +142,10 @@ def _stand(walk: Walk, recording: Recording, stood: Stood) -> None:
     broker.costs = {} if linked is None else dict(linked.costs)
     for ref in state.live:
         _adopt(broker, walk, state, ref, stood.at)
-    walk.begin(state, broker, stood.at)
+    first: Iterator[Event] = iter(())
+    if isinstance(broker, RecordedBroker) and not stood.state.is_linked:
+        first = _told_first(broker, recording, stood.at)
+    walk.begin(state, broker, stood.at, first)
 
 
 def _adopt(broker: BacktestBroker, walk: Walk, state: State, ref: str, at: datetime) -> None:
@@ -153,6 +156,20 @@ def _adopt(broker: BacktestBroker, walk: Walk, state: State, ref: str, at: datet
         broker.followed[ref] = Followed(order, script, counts=counts)
     else:
         broker.working[ref] = Working(order, at, order.filled, is_resting=True, average=order.average_price)
+
+
+def _told_first(broker: RecordedBroker, recording: Recording, at: datetime) -> Iterator[Event]:
+    """Yield what the recording has of orders until the engine was connected: fills that came while it did not run.
+
+    The account that it was told then has them already.
+    """
+    held = dict(broker.holdings)
+    for step in play_told(recording.files[-1:]):
+        if isinstance(step, Heard):
+            if isinstance(step.event, LinkUp):
+                break
+            yield from broker.answers(step.event, at)
+    broker.holdings = held
 
 
 def _linked(recording: Recording) -> LinkUp | None:

@@ -7,8 +7,14 @@ from types import SimpleNamespace
 from typing import cast
 
 from engine.model.contract import Option, Right
+from engine.model.market import Board
 from engine.model.position import Position, PositionLeg
-from engine.run.replay.drift import What, _as_left, _judged
+from engine.model.session import session_on
+from engine.run.replay.causes import Told, Tries
+from engine.run.replay.drift import What, _as_left, _judged, _trades
+from engine.run.replay.reasons import Known
+from engine.run.replay.walks import Stood, Walked
+from engine.turn.program import Program
 from engine.turn.state import State
 
 DAY = date(2026, 10, 21)
@@ -71,3 +77,24 @@ def test_an_entry_after_the_end_of_a_recording_is_not_missed() -> None:
     entered = left(None)
     assert _judged(None, entered, CLOSE, until=OPENED) == (What.CUT, OPENED)
     assert _judged(None, entered, CLOSE, until=OPENED + timedelta(seconds=1)) == (What.MISSED, OPENED)
+
+
+def test_what_was_closed_when_a_recording_began_is_of_the_run_before() -> None:
+    """By its time alone that was also said of an exit which filled while no engine ran, and was told at the start."""
+    gone = replace(left(None, closed_at=OPENED), legs=(replace(left(None).legs[0], closed=1),))
+    session = session_on(DAY)
+    assert session is not None
+    tried = Tries()
+    walked = Walked(state=None, tries=tried, said=frozenset(), unfilled={}, lacks={}, left={}, kept_out={})
+    known = Known(told=Told(), walked=walked, since=OPENED, until=None)
+
+    def state(position: Position) -> State:
+        given = {"orders": {}, "booked": {}, "bases": {}, "board": Board(), "session": session}
+        return cast(State, SimpleNamespace(positions={position.id: position}, **given))
+
+    def compared(before: Position) -> list[What]:
+        stood = Stood(at=OPENED, state=state(before), program=cast(Program, None), records=())
+        return [each.what for each in _trades(session, state(gone), stood, known, None)]
+
+    assert compared(gone) == []
+    assert compared(replace(gone, state="exiting", closed_at=None)) == [What.SAME]

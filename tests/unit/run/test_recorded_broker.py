@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.adapters.recorded.recorder import Recorder
+from engine.adapters.recorded.recording import Recording
 from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit
 from engine.model.contract import Option, Right, Underlying
 from engine.model.errors import StoreError
@@ -36,8 +37,10 @@ from engine.record.record import Kind, Record
 from engine.run.backtest.broker import ACCOUNT
 from engine.run.backtest.fills import RECORDED
 from engine.run.backtest.recorded.broker import RecordedBroker
+from engine.run.backtest.recorded.followed import Followed
 from engine.run.backtest.recorded.mirror import Mirror
 from engine.run.backtest.recorded.told import Script, Told, fact_of
+from engine.run.replay.walks import _told_first
 
 DAY = date(2026, 10, 21)
 START = datetime(2026, 10, 21, 14, 30, tzinfo=UTC)
@@ -365,6 +368,23 @@ def test_a_recording_tells_orders_facts_and_answers(tmp_path: Path) -> None:
     (script,) = told.scripts.values()
     assert script.changes == [(at(10), Terms(1, Decimal("-0.45"))), (at(20), None)]
     assert (told.facts, told.margins) == ({(ClosesReport, "SPX")}, [margin])
+
+
+def test_what_filled_while_the_engine_did_not_run_is_told_before_it_is_connected(tmp_path: Path) -> None:
+    """A walk from there took the order for one that works, cancelled it, and had no trade at all."""
+    fills = (execution(PUT, is_buy=False, number=1), execution(FAR, is_buy=True, number=2))
+    linked = broker_of().link(START, 2)
+    later = report(BrokerStatus.CANCELLED)
+    files = tape(tmp_path, *((each, []) for each in (*fills, report(BrokerStatus.FILLED), linked, later)))
+    broker = broker_of()
+    broker.followed[mine().ref] = Followed(mine(), recorded())
+    broker.holdings = {PUT: -1, FAR: 1}
+    told = list(_told_first(broker, Recording(tuple(files), {}), at(5)))
+    assert [each.status for each in told if isinstance(each, OrderReport)] == [BrokerStatus.FILLED]
+    assert [each.option for each in told if isinstance(each, ExecutionReport)] == [PUT, FAR]
+    assert {each.at for each in told} == {at(5)}
+    assert broker.holdings == {PUT: -1, FAR: 1}, "the account has them, as it was told on connecting"
+    assert broker.link(at(5), 2).order_refs == ()
 
 
 def test_a_recording_tells_which_positions_others_closed(tmp_path: Path) -> None:
