@@ -28,7 +28,7 @@ from engine.record.codec import utc_time
 from engine.run.backtest.walk import BEFORE_OPEN
 from engine.run.columns import clock
 from engine.run.outcome import left_at
-from engine.run.position_text import closed_parts, ending_text, entry_text, part_text, structure
+from engine.run.position_text import closed_parts, ending_text, entry_text, opened_count, part_text, structure
 from engine.run.replay.causes import MOST, Told
 from engine.run.replay.reasons import (
     SOON,
@@ -59,6 +59,7 @@ class What(Enum):
     PRICE = "at another price"
     ENTRY = "entered at another time"
     LEGS = "other legs"
+    QUANTITY = "another quantity"
     EXIT = "left otherwise"
     MISSED = "not done"
     BESIDES = "done besides"
@@ -347,6 +348,9 @@ def _judged(
         return What.ENTRY, first
     if structure(done) != structure(would):
         return What.LEGS, first
+    is_filling = until is not None and done.state == "entering"
+    if opened_count(done) != opened_count(would) and not is_filling:
+        return What.QUANTITY, first
     if done.exit_reason != would.exit_reason or apart(done.closed_at, would.closed_at):
         at = min((at for at in (done.closed_at, would.closed_at) if at is not None), default=close)
         if until is None or at < until:

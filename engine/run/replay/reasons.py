@@ -7,6 +7,7 @@ from engine.model.order import Purpose
 from engine.model.position import Position
 from engine.model.values import dataclass
 from engine.run.columns import clock
+from engine.run.position_text import opened_count
 from engine.run.replay.causes import Line, Told
 from engine.run.replay.walks import Walked
 
@@ -142,10 +143,13 @@ def of_fills(
         if _set_out_alike(ours, others, bot, would.opened_at, could.opened_at):
             yield "its order waited longer in one of them to be filled"
         return
+    if opened_count(would) != opened_count(could):
+        yield f"{opened_count(would)} filled, at natural {opened_count(could)}"
     if would.entry_price != could.entry_price:
         yield f"entered at {_price(would)}, at natural {_price(could)}: its exits stand elsewhere"
     ours, others = walked.tries.exits, natural.tries.exits
-    if would.exit_reason == could.exit_reason and _set_out_alike(ours, others, bot, would.closed_at, could.closed_at):
+    waits = would.exit_reason == could.exit_reason and apart(would.closed_at, could.closed_at)
+    if waits and _set_out_alike(ours, others, bot, would.closed_at, could.closed_at):
         yield "its closing order waited longer in one of them to be filled"
 
 

@@ -12,7 +12,7 @@ from engine.model.position import Position, PositionLeg
 from engine.model.session import session_on
 from engine.run.replay.causes import Told, Tries
 from engine.run.replay.drift import What, _as_left, _judged, _trades
-from engine.run.replay.reasons import Known
+from engine.run.replay.reasons import Known, of_fills
 from engine.run.replay.walks import Stood, Walked
 from engine.turn.program import Program
 from engine.turn.state import State
@@ -70,6 +70,17 @@ def test_an_exit_after_the_end_of_a_recording_is_no_other_one() -> None:
     assert _judged(held, late, CLOSE) == (What.EXIT, OPENED + timedelta(hours=3))
     dearer = replace(late, legs=(replace(late.legs[0], entry_cash=Decimal(-100)),))
     assert _judged(held, dearer, CLOSE, until=noon) == (What.PRICE, OPENED), "they differ by what is known"
+
+
+def test_twice_as_many_are_another_quantity_also_at_natural() -> None:
+    """The broker had filled an order twice: it was as the spec says, and nothing told what natural fills had made."""
+    one = left(None)
+    two = replace(one, legs=(replace(one.legs[0], opened=2),))
+    assert _judged(two, one, CLOSE) == (What.QUANTITY, OPENED)
+    filling = replace(one, state="entering", closed_at=None)
+    assert _judged(filling, two, CLOSE, until=CLOSE) == (What.SAME, OPENED), "what fills later is not known"
+    tries = Walked(state=None, tries=Tries(), said=frozenset(), unfilled={}, lacks={}, left={}, kept_out={})
+    assert list(of_fills("a", two, one, tries, tries)) == ["2 filled, at natural 1"]
 
 
 def test_an_entry_after_the_end_of_a_recording_is_not_missed() -> None:
