@@ -42,21 +42,28 @@ def is_stopped(position: Position) -> bool:
 
 def is_held_back(position: Position) -> bool:
     """Say whether it is for such setbacks alone that nothing is sent to close a position: what it holds is known."""
-    begins = (EXIT_NOT_BY_US, BUSTED)
-    return is_stopped(position) and any(position.on_hold.startswith(f"{what}, the ") for what in begins)
+    return is_stopped(position) and any(_is_held_for(position, what) for what in (EXIT_NOT_BY_US, BUSTED))
+
+
+def _is_held_for(position: Position, what: str) -> bool:
+    return position.on_hold.startswith(_too_often(what))
+
+
+def _too_often(what: str) -> str:
+    return f"{what}, the {SETBACKS}rd time today"
 
 
 def note_setback(work: Work, position: Position, what: str) -> Position:
     """Count a closing order that came to nothing; too many put the position on hold."""
     position = work.put_position(replace(position, setbacks=position.setbacks + 1))
-    return stop(work, position, f"{what}, the {SETBACKS}rd time today") if is_stopped(position) else position
+    return stop(work, position, _too_often(what)) if is_stopped(position) else position
 
 
 def take_setback_back(work: Work, position: Position, what: str) -> None:
     """Count a closing order no more that was counted for this: it has come out that it came to nothing otherwise."""
     if not position.setbacks or position.state != "exiting":
         return
-    is_of_it = position.on_hold.startswith(f"{what}, the {SETBACKS}rd time")
+    is_of_it = _is_held_for(position, what)
     if is_stopped(position) and not is_of_it:
         return
     on_hold = "" if is_of_it else position.on_hold

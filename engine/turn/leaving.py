@@ -436,9 +436,6 @@ def _send_closing(work: Work, position: Position) -> None:
     ladder = exit_ladder(bot, position.exit_reason)
     attempt = position.attempts + 1
     at_market = ladder.start is Start.MARKET or (ladder.then is Then.MARKET and attempt > ladder.tries)
-    if at_market and (symbols := halted(work, (leg.option.symbol for leg in legs))):
-        _wait_for_trading(work, position, symbols)
-        return
     parts = parts_of(legs, legs[0].side)
     quote = net_quote(parts, work.state.board, work.now, closing=True)
     net = None if at_market else rung(ladder, quote, parts, attempt)
@@ -448,10 +445,10 @@ def _send_closing(work: Work, position: Position) -> None:
         if not has_waited_for_price(work, position, ladder, attempt):
             wake(work, position.bot, RECHECK)  # a quote that comes has it judged at once
             return
-        if symbols := halted(work, (leg.option.symbol for leg in legs)):
-            _wait_for_trading(work, position, symbols)
-            return
         at_market, attempt = True, ladder.tries + 1
+    if at_market and (symbols := halted(work, (leg.option.symbol for leg in legs))):
+        _wait_for_trading(work, position, symbols)
+        return
     price_is_there(work, position)
     check_exit_price(work, position, parts, quote, net)
     position = work.positions[position.id]
