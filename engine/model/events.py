@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 
 from engine.model.contract import Kind, product
-from engine.model.exchange_days import FIRST_YEAR, LAST_YEAR
+from engine.model.exchange_days import LAST_YEAR
 from engine.model.facts import EventCalendar, EventDay
-from engine.model.session import at_exchange_time, is_session
+from engine.model.session import at_exchange_time, is_session, is_tabled
 from engine.model.values import dataclass
 
 KNOWN_FROM = date(2010, 1, 1)
@@ -202,4 +202,4 @@ def events_between(calendar: EventCalendar, first: date, last: date) -> tuple[Ev
 
 
 def _trades(day: date) -> bool:
-    return not FIRST_YEAR <= day.year <= LAST_YEAR or is_session(day)
+    return not is_tabled(day) or is_session(day)
