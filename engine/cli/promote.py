@@ -57,8 +57,7 @@ def promote(
     from engine.cli.validate import parse_settings
     from engine.run.promotion.assess import assess, promotion, read_evidence
     from engine.run.promotion.promotion import keep
-    from engine.run.settings import FILE_NAME, read_settings
-    from engine.spec.files import beside_specs
+    from engine.run.settings import folder_of, read_settings
 
     path = run_store(store)
     evidence = read_evidence(path, simulated=sim)
@@ -68,7 +67,7 @@ def promote(
     document = judge.account
     assert document is not None
     assert document.live is not None
-    folder = Path() if settings_file else beside_specs(files, FILE_NAME).parent
+    folder = folder_of(settings_file, files)
     kept_in = live_store or read_settings(settings_file, folder, data_folder()).live_store
     at = evidence.at if sim and evidence.at is not None else clock_of(ctx).now()
     found = [assess(evidence, text.name, text.digest, document, at) for text in texts]

@@ -282,8 +282,7 @@ def _compares(options: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _settings(options: Mapping[str, Any], desk: "Desk", specs: Sequence[str | Path]) -> "Settings":
-    from engine.run.settings import FILE_NAME, read_settings
-    from engine.spec.files import beside_specs
+    from engine.run.settings import folder_of, read_settings
     from engine.store.latest import data_folder
 
     host, port = gateway_address(options["address"])
@@ -297,7 +296,7 @@ def _settings(options: Mapping[str, Any], desk: "Desk", specs: Sequence[str | Pa
         "logs": options["logs"],
         "account": desk.account.account if desk.account is not None and options["paper"] else None,
     }
-    folder = Path() if options["settings"] else beside_specs(specs, FILE_NAME).parent
+    folder = folder_of(options["settings"], specs)
     return read_settings(options["settings"], folder, data_folder(), flags=flags)
 
 

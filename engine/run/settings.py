@@ -6,7 +6,7 @@
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from engine.model.errors import MisuseError, SpecError, StoreError, unread
 from engine.model.values import dataclass
 from engine.run.log_file import LEVELS, LogLimits
 from engine.spec.diagnostic import Diagnostic, Severity, in_file_order, render
+from engine.spec.files import beside_specs
 from engine.spec.suggest import did_you_mean
 from engine.store.place import Place, Server, beside, place_of, without_link, without_urls
 
@@ -104,6 +105,14 @@ def load_settings(
     if isinstance(chosen["store"], Server) and chosen["logs"] == data / "logs":
         chosen["logs"] = beside(chosen["store"], data, "-logs")
     return Settings(**chosen)
+
+
+def folder_of(file: Path | None, specs: Sequence[str | Path]) -> Path:
+    """Return the folder whose rulebot.toml counts where no `file` is named: the one beside the folders of these specs.
+
+    Raises: NoSuchFiles when there are two.
+    """
+    return Path() if file is not None or not specs else beside_specs(specs, FILE_NAME).parent
 
 
 def read_settings(

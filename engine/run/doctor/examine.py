@@ -37,9 +37,9 @@ from engine.run.doctor.texts import found_desk, with_set
 from engine.run.looking.choosing import facts_of, look
 from engine.run.looking.neighbour import is_held
 from engine.run.looking.visit import FEW_LINES, Visit, into_the_day
-from engine.run.settings import FILE_NAME, Settings
+from engine.run.settings import Settings, folder_of
 from engine.run.worlds import SimSettings, World, attached, simulated
-from engine.spec.files import beside_specs, find_files
+from engine.spec.files import find_files
 
 CLIENT_ID = 72
 """Which client looks: not the one that an engine trades as."""
@@ -116,12 +116,8 @@ def _settings(wanted: Wanted, desk: Desk) -> tuple[Settings | None, list[Finding
     flags = dict(wanted.flags)
     if desk.account is not None and not wanted.live and flags.get("account") is None:
         flags["account"] = desk.account.account
-    return found_settings(wanted.settings, _folder(wanted, desk), wanted.data, flags, wanted.environ)
-
-
-def _folder(wanted: Wanted, desk: Desk) -> Path:
-    files = desk.files or find_files(wanted.specs)
-    return Path() if wanted.settings or not files else beside_specs(files, FILE_NAME).parent
+    folder = folder_of(wanted.settings, desk.files or find_files(wanted.specs))
+    return found_settings(wanted.settings, folder, wanted.data, flags, wanted.environ)
 
 
 def _on_disk(wanted: Wanted, settings: Settings) -> list[Finding]:

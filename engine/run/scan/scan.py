@@ -23,9 +23,8 @@ from engine.run.scan.measures import widened
 from engine.run.scan.measuring import Measuring, is_delayed
 from engine.run.scan.ranking import ranked
 from engine.run.scan.row import Scan
-from engine.run.settings import FILE_NAME, Settings, read_settings
+from engine.run.settings import Settings, folder_of, read_settings
 from engine.run.worlds import World
-from engine.spec.files import beside_specs
 
 CLIENT_ID = 73
 """Which client scans: neither the one that an engine trades as, nor that of another command."""
@@ -61,7 +60,7 @@ async def scan(wanted: Wanted) -> Scan:
     desk = load_desk(wanted.specs, wanted.overrides, None)
     check_overrides(desk, wanted.overrides)
     desk = widened(desk, wanted.sort)
-    folder = Path() if wanted.settings else beside_specs(desk.files, FILE_NAME).parent
+    folder = folder_of(wanted.settings, desk.files)
     settings = read_settings(wanted.settings, folder, wanted.data, flags=dict(wanted.flags))
     limit, note = allowed_lines(wanted, settings)
     looked_at = world_to_look_at(settings, CLIENT_ID, sim=wanted.sim, live=wanted.live, is_embedded=wanted.is_embedded)
