@@ -1,7 +1,6 @@
 """`rulebot run`: the bots of some specs, on paper or live, against a broker's gateway or the simulated one."""
 
 import asyncio
-import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -21,8 +20,8 @@ from engine.cli.say import say
 from engine.cli.shares import shares_option
 from engine.cli.stopper import Stopper
 from engine.cli.stores import STORE, is_written
-from engine.model.errors import MisuseError, StoreError
-from engine.store.place import Place, Server, beside
+from engine.model.errors import MisuseError
+from engine.store.place import Place, beside
 
 if TYPE_CHECKING:
     from engine.cli.page import Page
@@ -256,10 +255,10 @@ def _drive(
     page: "Page | None" = None,
     shadow: "Shadow | None" = None,
 ) -> None:
-    from engine.cli.screen import Screen
+    from engine.cli.screen import Screen, begin_log
 
     screen = Screen(desk, options, plain=plain, page=page)
-    _begin_log(screen, options)
+    begin_log(screen, options)
     asyncio.run(_run(desk, options, world, screen, struck, shadow))
 
 
@@ -436,29 +435,6 @@ def _speed(text: str | None) -> float | None:
     if not 0 < speed < 1e6:
         raise MisuseError(f"--speed is a number above 0, or max, is '{text}'")
     return speed
-
-
-def _begin_log(screen: "Screen", options: "RunOptions") -> None:
-    """Send warnings to the screen, and all that the program logs to a file, and to the console if that is set.
-
-    A run goes on without the file.
-    """
-    from engine.cli.screen import ScreenHandler
-    from engine.run.log_file import ENGINE, LogConsole, LogFile, write_logs
-    from engine.run.redaction import keep_secret
-    from engine.store.secret import database_password
-
-    if isinstance(options.store, Server):
-        keep_secret(options.store.password or database_password())
-    handlers: list[logging.Handler] = [ScreenHandler(screen)]
-    if options.logs is not None:
-        try:
-            handlers.append(LogFile(options.logs, ENGINE, options.log))
-        except StoreError as error:
-            screen.warn(error.message)
-    if options.log.on_console:
-        handlers.append(LogConsole(options.log))
-    write_logs(*handlers)
 
 
 async def _run(

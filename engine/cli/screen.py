@@ -19,6 +19,7 @@ from engine.cli.live_table import LiveTable
 from engine.cli.report import report_lines
 from engine.cli.width import LEAST, echo, terminal_width
 from engine.model.counted import counted
+from engine.model.errors import StoreError
 from engine.model.events import expiry_warnings
 from engine.model.money import dollars
 from engine.model.session import EXCHANGE_ZONE, exchange_date
@@ -26,15 +27,16 @@ from engine.record.record import Kind, Record
 from engine.run.diary import Diary
 from engine.run.glance import glance
 from engine.run.happening import Happening, Tone, happening
-from engine.run.log_file import takes_terminal
+from engine.run.log_file import ENGINE, LogConsole, LogFile, takes_terminal, write_logs
 from engine.run.observe.telling import observed, title
-from engine.run.redaction import redacted
+from engine.run.redaction import keep_secret, redacted
 from engine.run.release import release
 from engine.spec.diagnostic import headline
 from engine.store.journal import SqlJournal
 from engine.store.latest import naming
-from engine.store.place import shown_path
+from engine.store.place import Server, shown_path
 from engine.store.queries import OBSERVE
+from engine.store.secret import database_password
 
 if TYPE_CHECKING:
     from engine.cli.page import Page
@@ -302,3 +304,21 @@ class ScreenHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Show one message."""
         self._screen.warn(redacted(record.getMessage()))
+
+
+def begin_log(screen: Screen, options: "RunOptions") -> None:
+    """Send warnings to the screen, and all that the program logs to a file, and to the console if that is set.
+
+    A run goes on without the file.
+    """
+    if isinstance(options.store, Server):
+        keep_secret(options.store.password or database_password())
+    handlers: list[logging.Handler] = [ScreenHandler(screen)]
+    if options.logs is not None:
+        try:
+            handlers.append(LogFile(options.logs, ENGINE, options.log))
+        except StoreError as error:
+            screen.warn(error.message)
+    if options.log.on_console:
+        handlers.append(LogConsole(options.log))
+    write_logs(*handlers)
