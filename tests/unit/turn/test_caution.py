@@ -66,11 +66,7 @@ def test_the_third_bust_of_an_exit_stops_it_until_a_person_says_so() -> None:
 
 def test_an_exit_that_somebody_cancels_again_and_again_is_not_fought() -> None:
     desk = exiting()
-    for _ in range(3):
-        desk.ack(desk.last)
-        desk.cancelled(desk.last)
-        desk.tick(1)
-        desk.tick(10)
+    worked_and_cancelled(desk, 3)
     sent = len(desk.submitted)
     assert "cancelled, and not by us, the 3rd time today" in desk.position.on_hold
     desk.until("15:55", step=10)
@@ -103,11 +99,7 @@ def test_a_position_that_is_held_back_gets_its_stops_back_until_a_person_says_so
     desk.until("15:45")
     desk.cancelled(stop)
     desk.tick(1)
-    for _ in range(3):
-        desk.ack(desk.last)
-        desk.cancelled(desk.last)
-        desk.tick(1)
-        desk.tick(10)
+    worked_and_cancelled(desk, 3)
     assert "the 3rd time today" in desk.position.on_hold
     (again,) = desk.live
     assert (again.purpose, again.legs) == (Purpose.PROTECT, stop.legs)
@@ -131,11 +123,7 @@ def test_an_exit_of_one_side_that_is_held_back_leaves_the_stop_of_the_other_alon
     desk.until("15:30")
     desk.cancelled(stops["short_put"])
     desk.tick(1)
-    for _ in range(3):
-        desk.ack(desk.last)
-        desk.cancelled(desk.last)
-        desk.tick(1)
-        desk.tick(10)
+    worked_and_cancelled(desk, 3)
     assert "the 3rd time today" in desk.position.on_hold
     assert stops["short_call"].ref not in {order.ref for order in desk.cancels}
     assert sorted(order.legs[0].name for order in desk.live) == ["short_call", "short_put"]
