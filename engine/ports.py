@@ -14,7 +14,7 @@ from engine.model.event import Event
 from engine.model.facts import Bars, Listing
 from engine.model.market import Board, Extras
 from engine.model.order import Order
-from engine.model.session import Session
+from engine.model.session import Hours, Session
 from engine.model.values import dataclass
 from engine.record.record import Json, Record
 
@@ -93,6 +93,9 @@ class Feed(Protocol):
 
     async def implied(self, symbol: str, sessions: int) -> tuple[float, ...]:
         """Return the 30-day implied volatility at the close of finished sessions, annual fractions, oldest first."""
+
+    async def hours(self, symbol: str, session: Session) -> Hours | None:
+        """Return when an underlying trades on the session's day, None where that is not told."""
 
     async def opening_move(self, listing: Listing, expiry: date, session: Session) -> float | None:
         """Return the expected move of the session's first sound minute, in points, from minute bars; None if unsound.

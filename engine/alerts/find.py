@@ -17,7 +17,7 @@ from engine.record.codec import utc_time
 from engine.record.record import TAKEN_BACK, Json, Kind, Record
 from engine.run.columns import one_line, price
 from engine.run.position_text import shares_moved
-from engine.run.trade_text import is_opened, option_of, part_of_row, structure_of
+from engine.run.trade_text import is_opened, option_of, part_of_row, provisional_text, structure_of
 from engine.run.why_day import parts_told
 from engine.store.queries import Row, Run, StoreReader
 
@@ -215,10 +215,11 @@ def digest(reader: StoreReader, date: str, bots: list[str]) -> str:
     """Return a day in a few lines: its profit, then each of the bots, and those that run no more and hold something or
     have closed it that day.
     """
-    trades, days = reader.view("trades"), {row["strategy_id"]: row for row in reader.view("bot_days", date=date)}
+    trades, days = reader.trades(), {row["strategy_id"]: row for row in reader.view("bot_days", date=date)}
     closed = [row for row in trades if str(row["exit_time"] or "").startswith(date) and row["status"] == "CLOSED"]
     still = [row for row in trades if row["status"] == "OPEN"]
-    made = _made(sum(row["final_pnl"] for row in closed))
+    owed = provisional_text(sum(row["commissions_owed"] for row in closed))
+    made = f"{_made(sum(row['final_pnl'] for row in closed))}{owed}"
     lines = [f"{date}: realised {made}, {len(closed)} closed, {len(still)} open"]
     told = [parts_told(row, reader) for row in trades if _may_be(row, date)]
     lines += [f"{bot}: {_day_of(bot, date, told, days.get(bot))}" for bot in bots]

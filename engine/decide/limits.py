@@ -59,7 +59,7 @@ class Proposal:
     Units: dollars; price, mid and band per share of one structure, price and mid signed, + received. worst_case: of the
     whole position at its price, commissions included, None when it has no bound. bot_today, account_today: realised and
     open profit since the session began. conflicts: contracts of it that some bot holds, or has working, the other way
-    round. sent: times of our orders of the last minute. stopped: what of it does not trade, by its exchange. together,
+    round. sent: times of our orders of the last minute. stopped: why nothing of it trades, in words. together,
     puts, margin: the worst case of all bots, the cash for their short puts and the account's initial margin, with this
     entry, None when nothing limits them (margin: also until the broker has answered).
     net: which limit on greeks of all bots it would pass, in words. required: which other condition of the account
@@ -87,7 +87,7 @@ class Proposal:
     conflicts: tuple[str, ...]
     sent: tuple[datetime, ...]
     orders_per_minute: int | None
-    stopped: tuple[str, ...]
+    stopped: str
     together: Cap | None
     puts: Cap | None
     margin: Cap | None
@@ -217,7 +217,7 @@ def _rate(proposal: Proposal) -> str:
 
 
 def _stopped(proposal: Proposal) -> str:
-    return halt_words(proposal.stopped)
+    return proposal.stopped
 
 
 def halt_words(symbols: tuple[str, ...]) -> str:
@@ -226,6 +226,11 @@ def halt_words(symbols: tuple[str, ...]) -> str:
     Source: options are halted with what they are on: Nasdaq Rule 4120, Cboe Rule 5.20, Limit Up-Limit Down.
     """
     return f"trading is halted in {', '.join(symbols)}" if symbols else ""
+
+
+def closed_words(symbols: tuple[str, ...]) -> str:
+    """Return that nothing is entered on a day on which these do not trade, "" when all do."""
+    return f"by the broker's hours there is no trading today in {', '.join(symbols)}" if symbols else ""
 
 
 def _together(proposal: Proposal) -> str:

@@ -69,16 +69,16 @@ def time(call: Call, context: Context) -> Judge:
     """
     at = call.argument("at")
     assert isinstance(at, DayTime)
-    kept: dict[date, tuple[float, str]] = {}
+    kept: dict[datetime, tuple[float, str]] = {}
 
     def judge(view: View) -> Verdict:
-        day = view.session.date
-        if day not in kept:
+        close = view.session.close
+        if close not in kept:
             kept.clear()
             begins = at.before_close(view.session)
             moved = "" if begins == at.on(view.session) else f"{begins.astimezone(EXCHANGE_ZONE):%H:%M}"
-            kept[day] = begins.timestamp(), moved
-        begin, detail = kept[day]
+            kept[close] = begins.timestamp(), moved
+        begin, detail = kept[close]
         return Verdict(view.now >= begin, view.now, begin, detail=detail)
 
     return judge

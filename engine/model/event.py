@@ -7,6 +7,7 @@ from enum import Enum
 from engine.model.contract import Contract, Option
 from engine.model.facts import Account, Bars, Dividend, Listing
 from engine.model.order import Side
+from engine.model.session import Hours
 from engine.model.values import dataclass
 
 
@@ -153,6 +154,15 @@ class ImpliedReport:
     at: datetime
     symbol: str
     values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HoursReport:
+    """When an underlying trades in this session, where the broker says that it is less than the calendar has."""
+
+    at: datetime
+    symbol: str
+    hours: Hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +336,7 @@ Event = (
     | BarsReport
     | ImpliedReport
     | OpeningMoveReport
+    | HoursReport
     | OrdersListed
     | MarginReport
     | DividendReport

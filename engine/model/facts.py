@@ -6,6 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+from engine.model.session import Hours
 from engine.model.values import dataclass
 
 
@@ -132,6 +133,7 @@ class Facts:
     session's first sound minute, by (symbol, expiry). listings: by (symbol, trading class). dividends: by symbol.
     bars: by (symbol, seconds of one bar), 86400 are daily ones. implied: 30-day implied volatility at the close of
     finished sessions by symbol, annual fractions, oldest first. hooks: web hooks by name, None while none can come.
+    hours: of this session by underlying, where the broker says that they are less than the calendar has.
     """
 
     closes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
@@ -143,3 +145,4 @@ class Facts:
     bars: Mapping[tuple[str, int], Bars] = field(default_factory=dict)
     implied: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     hooks: Mapping[str, Hook] | None = None
+    hours: Mapping[str, Hours] = field(default_factory=dict)

@@ -58,6 +58,28 @@ class Session:
         return at_exchange_time(self.date, clock)
 
 
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """When something trades on a day, as the broker tells it, in UTC; open and close are None where it does not."""
+
+    date: date
+    open: datetime | None = None
+    close: datetime | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        """Say whether it does not trade on that day."""
+        return self.close is None
+
+    def ends_early(self, session: Session) -> bool:
+        """Say whether it trades on the session's day from its open on, and not as long: so it is not of other hours."""
+        return self.open == session.open and self.close is not None and self.close < session.close
+
+    def is_less(self, session: Session) -> bool:
+        """Say whether it trades on the session's day less than the calendar says."""
+        return self.date == session.date and (self.is_closed or self.ends_early(session))
+
+
 def at_exchange_time(day: date, clock: time) -> datetime:
     """Return `clock` in New York on `day` as UTC."""
     return datetime.combine(day, clock, EXCHANGE_ZONE).astimezone(UTC)

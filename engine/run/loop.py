@@ -263,7 +263,7 @@ class Loop:
     async def _facts(self, at: datetime) -> list[Event]:
         state = self.state
         held = tuple(state.positions.values())
-        known = Facts(opening_moves=state.facts.opening_moves)
+        known = Facts(opening_moves=state.facts.opening_moves, hours=state.facts.hours)
         return [event async for event in prepare(self.program, self.feed, state.session, at, known, held)]
 
     def _take_facts(self, at: datetime) -> None:

@@ -7,7 +7,15 @@ from engine.compile.series import DAY, Series
 from engine.evaluate.listings import expiry_on
 from engine.evaluate.measure_options import SESSIONS
 from engine.model.contract import Option
-from engine.model.event import BarsReport, ClosesReport, Event, ImpliedReport, ListingReport, OpeningMoveReport
+from engine.model.event import (
+    BarsReport,
+    ClosesReport,
+    Event,
+    HoursReport,
+    ImpliedReport,
+    ListingReport,
+    OpeningMoveReport,
+)
 from engine.model.facts import Bar, Facts, Listing
 from engine.model.position import Position
 from engine.model.session import Session, sessions_after
@@ -57,6 +65,10 @@ async def prepare(
         if expiry in listing.expiries and expiry not in listing.strikes:
             listing = await feed.strikes(listing, expiry)
         listings[key] = listing
+    for symbol in dict.fromkeys(symbol for symbol, _ in listings):
+        hours = await feed.hours(symbol, session)
+        if hours is not None and (hours.is_less(session) or symbol in known.hours):
+            yield HoursReport(at, symbol, hours)
     for key, listing in listings.items():
         if listing != known.listings.get(key):
             yield ListingReport(at, listing)

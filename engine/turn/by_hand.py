@@ -7,7 +7,6 @@ answer on margin; a restart does not ask again.
 
 from datetime import timedelta
 
-from engine.decide.limits import halt_words
 from engine.decide.opportunity import opportunity
 from engine.model.position import count_trades
 from engine.model.values import replace
@@ -16,7 +15,7 @@ from engine.turn.alternatives import take_alternative
 from engine.turn.entering import choose_and_send, enter_window, is_entering
 from engine.turn.judging import wake
 from engine.turn.program import CompiledBot
-from engine.turn.refusing import halted
+from engine.turn.refusing import not_trading
 from engine.turn.work import Work
 
 PATIENCE = timedelta(seconds=60)
@@ -51,7 +50,7 @@ def step_by_hand(work: Work, bot: CompiledBot, blocked: str) -> None:
     state = work.bots[name]
     assert state.by_hand is not None
     wake(work, name, LOOK_EVERY)
-    reason = _spent(work, bot) or halt_words(halted(work, bot.plan.underlyings))
+    reason = _spent(work, bot) or not_trading(work, bot.plan.underlyings)
     if not reason and work.at >= state.by_hand:
         reason = blocked or state.waits
     if reason:

@@ -3,7 +3,6 @@
 from decimal import Decimal
 
 from engine.compile.plan import Plan
-from engine.decide.limits import halt_words
 from engine.decide.sizing import Fitting, Priced, fitting
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
@@ -28,7 +27,7 @@ from engine.turn.missing import all_held_but, miss
 from engine.turn.offering import PLACE as OFFER
 from engine.turn.offering import still_offers
 from engine.turn.program import CompiledBot, CompiledRule
-from engine.turn.refusing import halted, skip
+from engine.turn.refusing import not_trading, skip
 from engine.turn.state import Confirming, Reading
 from engine.turn.work import Work
 
@@ -176,7 +175,7 @@ def still_holds(work: Work, bot: CompiledBot, position: Position) -> bool:
     """
     view = work.view()
     name = position.bot
-    if reason := halt_words(halted(work, bot.plan.underlyings)):
+    if reason := not_trading(work, bot.plan.underlyings):
         skip(work, name, reason, bot.symbol)
         return False
     whole = work.program.text(position.bot, position.digest)

@@ -106,7 +106,7 @@ def _of_day(work: Work, session: Session) -> Facts:
     facts = replace(work.state.facts, hooks=of_day(work.state.facts.hooks, session))
     if session.date == work.state.session.date:
         return facts
-    return replace(facts, closes={}, implied={}, opening_moves={})
+    return replace(facts, closes={}, implied={}, opening_moves={}, hours={})
 
 
 def fresh_day(work: Work, name: str, session: Session, *, week: int = 0) -> BotDay:

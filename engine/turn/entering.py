@@ -4,7 +4,6 @@ import math
 from datetime import datetime, timedelta
 
 from engine.decide.bot_day import OVER
-from engine.decide.limits import halt_words
 from engine.decide.opportunity import AHEAD, Opportunity, is_day_of, opportunity
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
@@ -25,7 +24,7 @@ from engine.turn.missing import all_held_but, end_watch, miss
 from engine.turn.net import exposure_with
 from engine.turn.opening import send_entry
 from engine.turn.program import CompiledBot
-from engine.turn.refusing import halted, skip
+from engine.turn.refusing import not_trading, skip
 from engine.turn.runaway import stop_runaway
 from engine.turn.state import HALTS, LIMITS, Reading, of_positions
 from engine.turn.work import Work
@@ -42,7 +41,7 @@ def step_entry(work: Work, bot: CompiledBot) -> None:
     if not is_to_be_judged(work, bot):
         return
     name = bot.plan.name
-    if reason := halt_words(halted(work, bot.plan.underlyings)):  # told before its missing quotes are
+    if reason := not_trading(work, bot.plan.underlyings):  # told before its missing quotes are
         work.set_bot(name, replace(work.bots[name], waits=reason))
         skip(work, name, reason)
         return

@@ -28,7 +28,7 @@ from engine.turn.net import exposure_with
 from engine.turn.opening import entry_worst_case
 from engine.turn.profit import account_today, bot_today, unvalued
 from engine.turn.program import CompiledBot
-from engine.turn.refusing import halted, only_reduces
+from engine.turn.refusing import not_trading, only_reduces
 from engine.turn.rivals import rival_words
 from engine.turn.work import Work
 
@@ -91,7 +91,7 @@ def entry_refusal(
             conflicts=_conflicts(work, others, bot, selection),
             sent=work.sent,
             orders_per_minute=limits.orders_per_minute,
-            stopped=halted(work, plan.underlyings),
+            stopped=not_trading(work, plan.underlyings),
             together=worst_case_cap(work, others, selection, quantity, commission),
             puts=cash_cap(work, others, selection, quantity),
             net=_net(work, others, view, selection),

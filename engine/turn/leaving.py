@@ -50,7 +50,7 @@ from engine.turn.protecting import (
     place_protection,
     watched_stop_hit,
 )
-from engine.turn.refusing import halted
+from engine.turn.refusing import not_trading
 from engine.turn.resting import cancel, has_expired, resting_orders
 from engine.turn.rolling import Found, begin_to_look, end_looking, note_nothing, seek, send_roll
 from engine.turn.state import Reading, exits_of
@@ -446,8 +446,8 @@ def _send_closing(work: Work, position: Position) -> None:
             wake(work, position.bot, RECHECK)  # a quote that comes has it judged at once
             return
         at_market, attempt = True, ladder.tries + 1
-    if at_market and (symbols := halted(work, (leg.option.symbol for leg in legs))):
-        _wait_for_trading(work, position, symbols)
+    if at_market and (reason := not_trading(work, (leg.option.symbol for leg in legs))):
+        _wait_for_trading(work, position, reason)
         return
     price_is_there(work, position)
     check_exit_price(work, position, parts, quote, net)
@@ -470,13 +470,12 @@ def _send_closing(work: Work, position: Position) -> None:
     work.send(order)
 
 
-def _wait_for_trading(work: Work, position: Position, symbols: tuple[str, ...]) -> None:
-    """Send no market order into a halt: it would be dealt at whatever price trading begins with.
+def _wait_for_trading(work: Work, position: Position, reason: str) -> None:
+    """Send no market order while nothing is dealt: it would be dealt at whatever price trading begins with.
 
     Then the ladder begins anew, with its limits, and waits for a price as long as it does at first.
     """
-    text = f"trading in {', '.join(symbols)} is halted: no market order is sent, '{position.exit_reason}' waits"
-    work.alarm(position.bot, text, position.id)
+    work.alarm(position.bot, f"{reason}: no market order is sent, '{position.exit_reason}' waits", position.id)
     work.put_position(replace(position, attempts=0))
     price_is_there(work, position)
     wake(work, position.bot, RECHECK)

@@ -119,7 +119,7 @@ class CompiledBot:
     alternative: str = ""
     members: tuple["CompiledMember", ...] = ()
     symbol: str = ""
-    _windows: dict[date, tuple[Span, ...]] = field(default_factory=dict, compare=False, repr=False)
+    _windows: dict[datetime, tuple[Span, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def of(self, position: Position) -> "CompiledBot":
         """Return what governs a position: the alternative that it was opened by. Raises: KeyError."""
@@ -177,8 +177,8 @@ class CompiledBot:
 
     def windows(self, session: Session) -> tuple[Span, ...]:
         """Return start and end of this session's entry windows, UTC; kept, since every turn asks."""
-        if (found := self._windows.get(session.date)) is None:
-            found = self._windows[session.date] = spans(self.plan.entry, session, self.latest_entry(session))
+        if (found := self._windows.get(session.close)) is None:
+            found = self._windows[session.close] = spans(self.plan.entry, session, self.latest_entry(session))
         return found
 
     def window(self, session: Session, at: datetime) -> Span:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from engine.decide.limits import account_loss_problem, clock_problem
+from engine.decide.limits import account_loss_problem, clock_problem, closed_words, halt_words
 from engine.model.values import replace
 from engine.record.record import Json, Kind
 from engine.turn.profit import account_today
@@ -13,13 +13,20 @@ from engine.turn.work import Work
 _NO_DIGITS = str.maketrans("", "", "0123456789.,-")
 
 
-def halted(work: Work, symbols: Iterable[str]) -> tuple[str, ...]:
+def _halted(work: Work, symbols: Iterable[str]) -> tuple[str, ...]:
     """Return those symbols in which trading is halted: in themselves, or in an option on them."""
     board = work.state.board
     if not board.halted:
         return ()
     found = {contract.symbol for row in board.halted if (contract := board.contracts[row]) is not None}
     return tuple(symbol for symbol in dict.fromkeys(symbols) if symbol in found)
+
+
+def not_trading(work: Work, symbols: Iterable[str]) -> str:
+    """Return why nothing is dealt in these symbols now, "" when it is."""
+    named, hours = tuple(dict.fromkeys(symbols)), work.state.facts.hours
+    closed = tuple(symbol for symbol in named if symbol in hours and hours[symbol].is_closed) if hours else ()
+    return closed_words(closed) or halt_words(_halted(work, named))
 
 
 def only_reduces(work: Work) -> str:

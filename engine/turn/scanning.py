@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import NamedTuple
 
-from engine.decide.limits import halt_words
 from engine.decide.opportunity import opportunity
 from engine.evaluate.reading import Unknown
 from engine.evaluate.select import select
@@ -26,7 +25,7 @@ from engine.turn.judging import confirmed, failing, judge_all, rounded
 from engine.turn.missing import all_held_but, miss
 from engine.turn.offering import at_the_money, judge_offer
 from engine.turn.program import CompiledBot, CompiledMember
-from engine.turn.refusing import halted, skip
+from engine.turn.refusing import not_trading, skip
 from engine.turn.state import Reading
 from engine.turn.work import Work
 
@@ -221,8 +220,9 @@ def _note_focus(work: Work, name: str, taken: list[str]) -> None:
 
 def _tell_halts(work: Work, bot: CompiledBot) -> None:
     """Record which symbols are halted: they are not entered, whatever their conditions say."""
-    for symbol in halted(work, bot.symbols):
-        skip(work, bot.plan.name, halt_words((symbol,)), symbol)
+    for symbol in bot.symbols:
+        if reason := not_trading(work, (symbol,)):
+            skip(work, bot.plan.name, reason, symbol)
 
 
 def _stands_in_the_way(work: Work, bot: CompiledBot) -> str:
@@ -237,4 +237,4 @@ def _reasons(work: Work, bot: CompiledBot) -> Iterator[str]:
     day = work.bots[name].day.of_member(bot.symbol)
     found = opportunity(bot.plan.entry, session, bot.window(session, work.at), day, 0, work.at)
     yield "" if found.is_open else found.reason or "its window"
-    yield halt_words(halted(work, (bot.symbol,)))
+    yield not_trading(work, (bot.symbol,))

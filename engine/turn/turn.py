@@ -24,6 +24,7 @@ from engine.model.event import (
     Event,
     ExecutionReport,
     HookCame,
+    HoursReport,
     ImpliedReport,
     LinkDown,
     LinkUp,
@@ -57,6 +58,7 @@ from engine.turn.executions import on_commission, on_execution
 from engine.turn.following import follow
 from engine.turn.giving_way import put_back
 from engine.turn.hooks import hook_came
+from engine.turn.hours import hours_told
 from engine.turn.leaving import protect_the_rest, pursue, step_exits
 from engine.turn.linking import clocks_apart, link_down, link_up, tell_unwatched, unwatched_at
 from engine.turn.margin import on_margin, take_refusal
@@ -410,6 +412,7 @@ _HANDLERS: dict[type, Handler] = {
     DividendReport: _on_dividend,
     DataTrouble: _on_trouble,
     OpeningMoveReport: _on_opening_move,
+    HoursReport: hours_told,
     OrdersListed: orders_listed,
     MarginReport: on_margin,
     LinkUp: link_up,

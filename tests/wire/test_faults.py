@@ -983,6 +983,30 @@ async def test_row_66_in_a_halt_nothing_is_quoted_and_nothing_trades(running, cl
     assert of("11", await client.fence(8))
 
 
+async def hours_of_spx(client) -> list[str]:
+    client.send(9, 8, 6, "0", "SPX", "IND", "", 0, "", "", "CBOE", "", "USD", "", "", 0, "", "")
+    (row,) = [each for each in await client.until_kind(52) if each[0] == "10"]
+    return row[27].split(";")
+
+
+@at_open('kind: short_day, at: "09:30:05"')
+async def test_row_65_a_day_ends_early_as_nobody_had_announced(running, client):
+    assert (await hours_of_spx(client))[0] == "20251124:0930-20251124:1600"
+    await client.fence(10)
+    found = await hours_of_spx(client)
+    assert found[0] == "20251124:0930-20251124:1300"
+    assert found[1] == "20251125:0930-20251125:1600"
+
+
+@at_open('kind: short_day, at: "09:30:05", close: closed')
+async def test_row_65_a_day_on_which_nothing_trades(running, client):
+    await line(client, running)
+    await client.fence(10)
+    assert (await hours_of_spx(client))[0] == "20251124:CLOSED"
+    client.send(*buy(running, 2))
+    assert not of("11", await client.fence(5))
+
+
 # ---------------------------------------------------------------- the broker's link
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from engine.model.contract import Contract, Option
 from engine.model.event import OpeningMoveReport
 from engine.model.facts import Bars, Listing
+from engine.model.session import Hours
 from engine.model.values import dataclass
 
 Columns = NDArray[np.float64]
@@ -104,7 +105,8 @@ class HistoryDay:
     bars: what a broker told of bars within the session, by (symbol, seconds of one); None where none is asked.
     listings: what one told of what is listed, by (symbol, trading class); None likewise: `options` are all.
     moves: expected moves of the open as an engine measured them, or was told, each when it was known.
-    halts: in which contracts trading was halted, as a broker told it.
+    halts: in which contracts trading was halted, as a broker told it. hours: of underlyings of which one said that they
+    trade less on that day than the calendar has it.
     settled: the official settlement level by (symbol, trading class) where it is known, which is after the close.
     ran: the bots that ran then, for whom alone options were streamed; None where all that were quoted are there.
     findings: what was wrong with this day's data.
@@ -130,6 +132,7 @@ class HistoryDay:
     listings: Mapping[tuple[str, str], Listing] | None = None
     moves: tuple[OpeningMoveReport, ...] = ()
     halts: Halts = ()
+    hours: Mapping[str, Hours] = field(default_factory=dict)
     settled: Mapping[tuple[str, str], float] = field(default_factory=dict)
     ran: frozenset[str] | None = None
     findings: tuple[Finding, ...] = ()

@@ -62,6 +62,7 @@ def session_day(
         listings=None,
         moves=(),
         halts=(),
+        hours={},
         settled=settled,
         ran=None,
         findings=tuple(all_findings),

@@ -15,6 +15,7 @@ from engine.adapters.ib.contracts import (
     subscription,
     underlying_contract,
 )
+from engine.adapters.ib.hours import ToldHours, hours_in
 from engine.adapters.ib.requests import RefusedError
 from engine.adapters.ib.settings import IbSettings
 from engine.adapters.ib.wire import REQUEST_IDS, Wire
@@ -23,7 +24,7 @@ from engine.model.errors import BrokerError, UnavailableError
 from engine.model.event import DataTrouble
 from engine.model.facts import Bars, Listing
 from engine.model.market import Board, Extra, Extras
-from engine.model.session import Session, exchange_date
+from engine.model.session import Hours, Session, exchange_date
 
 log = logging.getLogger("rulebot.ib")
 
@@ -108,6 +109,7 @@ class IbFeed:
         self._away: dict[Contract, str] = {}
         self._logged: set[str] = set()
         self._stopped: dict[str, list[Contract]] = {}
+        self._told_hours: dict[str, ToldHours] = {}
 
     @property
     def board(self) -> Board:
@@ -311,8 +313,10 @@ class IbFeed:
 
     async def _underlying_id(self, symbol: str) -> int:
         """Return an underlying's contract id. Raises: UnavailableError when there is not exactly one; BrokerError."""
-        if found := self._book.con_id(Underlying(symbol)):
-            return found
+        return self._book.con_id(Underlying(symbol)) or await self._ask_underlying(symbol)
+
+    async def _ask_underlying(self, symbol: str) -> int:
+        """Ask for an underlying's contract, and keep when it trades. Raises: UnavailableError, BrokerError."""
         asked = underlying_contract(symbol)
         try:
             rows = await self._ask(
@@ -326,7 +330,23 @@ class IbFeed:
         found = self._book.con_id(Underlying(symbol))
         if len(rows) != 1 or not found:
             raise UnavailableError(symbol, f"the broker lists {len(rows)} contracts for {symbol}, one is needed")
+        self._told_hours[symbol] = hours_in(rows[0], self._version, exchange_date(self._present()))
         return found
+
+    async def hours(self, symbol: str, session: Session) -> Hours | None:
+        """Return the regular hours of an underlying on the session's day, as they are told on the day of the question.
+
+        None where that day is not among them, or they cannot be read.
+        """
+        today = exchange_date(self._present())
+        if (told := self._told_hours.get(symbol)) is None or told.on != today:
+            await self._ask_underlying(symbol)
+            told = self._told_hours[symbol]
+        try:
+            return told.hours(session.date)
+        except ValueError as error:
+            log.warning("the hours that the broker tells of %s cannot be read: %s (%r)", symbol, error, told.liquid)
+            return None
 
     async def listing(self, symbol: str, trading_class: str) -> Listing:
         """Return the expiries listed today (no strikes yet). Raises: UnavailableError, BrokerError."""

@@ -30,6 +30,7 @@ from engine.model.event import (
     BarsReport,
     ClocksApart,
     ClosesReport,
+    HoursReport,
     ImpliedReport,
     LinkDown,
     ListingReport,
@@ -37,7 +38,7 @@ from engine.model.event import (
 )
 from engine.model.facts import Bar, Bars, Listing
 from engine.model.market import Board
-from engine.model.session import EXCHANGE_ZONE, CalendarError, exchange_date, session_before, session_on
+from engine.model.session import EXCHANGE_ZONE, CalendarError, Hours, exchange_date, session_before, session_on
 from engine.model.values import dataclass
 from engine.record.codec import CodecError, record_of
 from engine.record.record import OPENING_MOVE, Kind
@@ -172,6 +173,7 @@ class _Tape:
         self.moves: list[OpeningMoveReport] = []
         self.lost: list[tuple[float, str]] = []
         self.halts: list[tuple[float, frozenset[Contract]]] = []
+        self.hours: dict[str, Hours] = {}
         self._same: dict[Bar, Bar] = {}
 
     def read(self, file: Path, close: float) -> None:
@@ -249,6 +251,8 @@ class _Tape:
             self.closes[event.symbol] = event.closes
         elif isinstance(event, ImpliedReport):
             self.implied[event.symbol] = event.values
+        elif isinstance(event, HoursReport):
+            self.hours[event.symbol] = event.hours
         elif isinstance(event, ListingReport):
             listing = event.listing
             key = listing.symbol, listing.trading_class
@@ -271,6 +275,7 @@ class _Tape:
             listings=self.listings,
             moves=tuple(sorted(dict.fromkeys(self.moves), key=lambda each: each.at)),
             halts=tuple(self.halts),
+            hours=self.hours,
             **columns,
         )
 

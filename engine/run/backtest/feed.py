@@ -18,7 +18,7 @@ from engine.model.contract import Contract
 from engine.model.errors import StoreError
 from engine.model.facts import Bar, Bars, Listing
 from engine.model.market import Board, Extras
-from engine.model.session import CalendarError, Session, session_before, session_on
+from engine.model.session import CalendarError, Hours, Session, session_before, session_on
 from engine.run.backtest.market import DayMarket
 
 KEPT = MOST_SESSIONS + 20
@@ -141,6 +141,11 @@ class HistoryFeed:
     async def implied(self, symbol: str, sessions: int) -> tuple[float, ...]:
         """Return volatilities of sessions before this one."""
         return tuple(map(float, self._source.implied(symbol, self._today().date, sessions)))
+
+    async def hours(self, symbol: str, session: Session) -> Hours | None:
+        """Return the hours of which a broker said that they were shorter than the calendar's."""
+        assert self.market is not None
+        return self.market.day.hours.get(symbol)
 
     async def opening_move(self, listing: Listing, expiry: date, session: Session) -> float | None:
         """Return nothing: the engine is there before the open, and measures it itself."""

@@ -17,7 +17,7 @@ from engine.model.errors import InvariantError
 from engine.model.event import DataTrouble
 from engine.model.facts import Bars, Listing
 from engine.model.market import Board, Extras
-from engine.model.session import Session
+from engine.model.session import Hours, Session
 from engine.ports import Batch, Feed
 from engine.run.backtest.fills import FillModel
 from engine.run.observe.around import LinkAround
@@ -194,6 +194,10 @@ class RelayedFeed:
     async def implied(self, symbol: str, sessions: int) -> tuple[float, ...]:
         """Return the 30-day implied volatility at the close of finished sessions, oldest first."""
         return await self.inner.implied(symbol, sessions)
+
+    async def hours(self, symbol: str, session: Session) -> Hours | None:
+        """Return when an underlying trades on the session's day."""
+        return await self.inner.hours(symbol, session)
 
     async def opening_move(self, listing: Listing, expiry: date, session: Session) -> float | None:
         """Return the expected move of the session's first sound minute, in points."""

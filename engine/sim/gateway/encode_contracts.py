@@ -1,5 +1,6 @@
 """contractData and what belongs to it: hours, market rules, exchanges, tick sizes."""
 
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -13,6 +14,8 @@ from engine.sim.gateway.hub import Hub
 from engine.sim.gateway.wire import Value, joined, prose, text
 from engine.sim.instrument import Instrument, SecType
 
+ShortDays = tuple[tuple[date, datetime | None], ...]
+"""Days that end earlier than the calendar has it, and when, UTC; None where nothing trades."""
 CHICAGO = ZoneInfo("US/Central")
 HOURS_DAYS = 6
 
@@ -72,12 +75,15 @@ def _zone(found: Instrument) -> ZoneInfo:
 
 
 @lru_cache(maxsize=16)
-def hours(zone: ZoneInfo, is_stock: bool, today: date) -> tuple[str, str]:
+def hours(zone: ZoneInfo, is_stock: bool, today: date, short: ShortDays) -> tuple[str, str]:
     """Return trading hours and liquid hours of today and the days after it, closed days marked."""
     trading, liquid = [], []
+    closes = dict(short)
     for ahead in range(HOURS_DAYS):
         when = today + timedelta(days=ahead)
         session = session_on(when)
+        if session is not None and (close := closes.get(when, session.close)) != session.close:
+            session = None if close is None else replace(session, close=close, is_half=True)
         if session is None:
             trading.append(f"{when:%Y%m%d}:CLOSED")
             liquid.append(f"{when:%Y%m%d}:CLOSED")
@@ -91,14 +97,14 @@ def contract_data(hub: Hub, version: int, req_id: int, found: Instrument, today:
     """Return the fields of contractData for a client's version; all after the id are one value, joined already."""
     under = hub.market.catalogue.by_id(found.underlying_id) if found.is_option else None
     head = (10, 8) if version < 164 else (10,)
-    return [*head, req_id, _described(found, under, version, today)]
+    return [*head, req_id, _described(found, under, version, today, tuple(hub.short_days.items()))]
 
 
 @lru_cache(maxsize=8192)
-def _described(found: Instrument, under: Instrument | None, version: int, today: date) -> str:
+def _described(found: Instrument, under: Instrument | None, version: int, today: date, short: ShortDays) -> str:
     """Return what contractData says of a contract on a day. Kept, since a whole chain is asked for at every start."""
     exchanges = _exchanges(found)
-    trading, liquid = hours(_zone(found), found.sec_type is SecType.STOCK, today)
+    trading, liquid = hours(_zone(found), found.sec_type is SecType.STOCK, today, short)
     is_index = found.sec_type is SecType.INDEX
     exchange = found.exchange if is_index else "SMART"
     out: list[Value] = [found.symbol, found.sec_type.value]

@@ -165,6 +165,7 @@ KINDS: dict[str, Kind] = {
     "one_stale": Kind(SOON, {"seconds": _for(60.0)}),
     "frozen": Kind(SOON, {"seconds": _for(60.0)}),
     "halt": Kind(SOON, {"seconds": _for(300.0), "symbol": _SYMBOL}),
+    "short_day": Kind((AT, STANDING), {"close": _one_of("13:00", "closed")}),
     "bad_greeks": Kind(
         SOON, {"seconds": _for(30.0), "symbol": _SYMBOL, "what": _one_of("missing", "zero_iv", "wrong_sign")}
     ),

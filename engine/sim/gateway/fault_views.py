@@ -1,7 +1,10 @@
 """Faults of what clients are shown of the market begin and end here: quotes, chains, halts, and lines."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import time
 
+from engine.model.session import exchange_date, session_on
 from engine.sim.exchange.chance import chance
 from engine.sim.gateway.fault_agenda import Agenda
 from engine.sim.gateway.fault_kinds import NEVER_ENDS
@@ -10,7 +13,7 @@ from engine.sim.gateway.fault_plan import Fault
 from engine.sim.gateway.fault_quotes import QuoteFaults
 from engine.sim.gateway.hub import Hub
 
-OF_VIEWS = OF_MARKET | OF_CHAIN | {"frozen", "line_limit"}
+OF_VIEWS = OF_MARKET | OF_CHAIN | {"frozen", "line_limit", "short_day"}
 MARKET_DATA_TYPE = 58
 LIVE, FROZEN = 1, 2
 
@@ -38,6 +41,8 @@ class ViewFaults:
             end = self._quotes.limit_lines(fault)
         elif fault.kind == "frozen":
             end = self._freeze()
+        elif fault.kind == "short_day":
+            end = self._shorten(fault)
         else:
             end = self._distort(fault)
         if end is None:
@@ -47,7 +52,7 @@ class ViewFaults:
         self._number += 1
         number = self._number
         self._ends[number] = end
-        if (seconds := fault.seconds()) != NEVER_ENDS:
+        if fault.kind != "short_day" and (seconds := fault.seconds()) != NEVER_ENDS:
             self._agenda.later(seconds, lambda: self._end(number))
 
     def calm(self) -> None:
@@ -91,6 +96,20 @@ class ViewFaults:
             self._quotes.resume("frozen")
 
         return thaw
+
+    def _shorten(self, fault: Fault) -> Callable[[], None] | None:
+        """Let the day end early, or not trade at all, as contracts tell it and as orders and quotes find it."""
+        session = session_on(exchange_date(self._hub.at))
+        if session is None:
+            return None
+        close = None if fault.text("close") == "closed" else session.at(time.fromisoformat(fault.text("close")))
+        self._hub.short_days[session.date] = close
+        stops = max(0.0, ((close or session.open) - self._hub.at).total_seconds())
+        lasts = (session.close - self._hub.at).total_seconds() - stops
+        halt = replace(fault, kind="halt", values={"symbol": "all", "seconds": lasts})
+        if lasts > 0:
+            self._agenda.later(stops, lambda: self.begin(halt, None))
+        return self._hub.short_days.clear
 
     def _tell_type(self, kind: int) -> None:
         for session in self._hub.sessions.values():

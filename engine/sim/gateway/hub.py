@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import TypeVar
 
 from engine.sim.gateway.policy import Policy
@@ -26,6 +26,7 @@ class Hub:
 
     exchange: the account that the ledger is of, and that faults and people act on. others: further accounts behind the
     same login, by id.
+    short_days: that end earlier than the calendar has it, and when, UTC; None where nothing trades.
     """
 
     settings: GatewaySettings
@@ -43,6 +44,7 @@ class Hub:
     commands: list[tuple[int, int, Command]] = field(default_factory=list)
     sequence: int = 0
     halted: set[str] = field(default_factory=set)
+    short_days: dict[date, datetime | None] = field(default_factory=dict)
     faults: Policy | None = None
 
     @property

@@ -18,12 +18,14 @@ from test_ib_reports import recorded
 from engine.adapters.ib import convert, reports
 from engine.adapters.ib.account import AccountValues
 from engine.adapters.ib.contracts import ContractBook, both_rights
+from engine.adapters.ib.hours import ToldHours
 from engine.adapters.ib.quotes import Quotes
 from engine.evaluate.listings import neighbours
 from engine.model.contract import Option, Right, Underlying
 from engine.model.event import BrokerStatus, ExecutionReport, PositionReport
 from engine.model.market import COLUMNS, Board
 from engine.model.order import Side
+from engine.model.session import Hours, session_on
 from engine.sim.market.given_contracts import given_option, given_underlying
 
 FILE = Path(__file__).parent / "captured" / "ib_objects.json"
@@ -150,6 +152,16 @@ def test_details_tell_the_id_of_a_share() -> None:
     book = ContractBook()
     assert book.learn_details([row], 178) == []
     assert book.con_id(Underlying("AMD")) == 4391
+
+
+def test_the_hours_of_a_share_are_those_of_the_calendar() -> None:
+    told = captures()["details of a share"]
+    days = sorted({date.fromisoformat(each[:8]) for each in told["liquidHours"].split(";")})
+    assert len(days) > 10
+    for day in days:
+        session = session_on(day)
+        expected = Hours(day) if session is None else Hours(day, session.open, session.close)
+        assert ToldHours(AT.date(), told["timeZoneId"], told["liquidHours"]).hours(day) == expected
 
 
 def test_options_of_a_chain_are_read_with_both_rights() -> None:

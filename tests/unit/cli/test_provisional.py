@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hand_desk import Desk, kept, text_of
+from hand_desk import DAY, Desk, kept, text_of
 
+from engine.alerts.find import digest
 from engine.cli.main import main
 from engine.cli.report import days_lines
 from engine.run.outcome import day_outcome
@@ -76,3 +77,11 @@ def test_programs_are_told_how_many_are_missing(
 def test_the_day_at_the_end_of_a_run_is_provisional_too() -> None:
     assert UNTOLD in days_lines([day_outcome(closed(()).state, None)], 200)[-2]
     assert "provisional" not in "\n".join(days_lines([day_outcome(closed(("1", "1")).state, None)], 200))
+
+
+@pytest.mark.parametrize(("commissions", "is_told"), [((), True), (("0.65", "0"), False)])
+def test_the_digest_of_a_day_is_provisional_too(commissions: Sequence[str], is_told: bool, tmp_path: Path) -> None:
+    with StoreReader(kept(closed(commissions), tmp_path)) as reader:
+        (first, *_) = digest(reader, str(DAY), ["spread"]).split("\n")
+    assert (UNTOLD in first) is is_told
+    assert first.startswith(f"{DAY}: realised ")

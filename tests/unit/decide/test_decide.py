@@ -33,7 +33,7 @@ FREE = Proposal(
     conflicts=(),
     sent=(),
     orders_per_minute=2,
-    stopped=(),
+    stopped="",
     together=Cap(Decimal(5000), Decimal(5000)),
     margin=Cap(Decimal(7000), Decimal(7000)),
     puts=Cap(Decimal(60000), Decimal(60000)),
@@ -70,7 +70,7 @@ def test_a_proposal_within_every_limit_is_not_refused() -> None:
         ({"open_positions": 2}, "max_open is 2"),
         ({"conflicts": ("SPXW by other",)}, "the other way round"),
         ({"sent": (clock("09:59:30"), clock("09:59:59"))}, "orders_per_minute"),
-        ({"stopped": ("SPX", "SPY")}, "trading is halted in SPX, SPY"),
+        ({"stopped": "trading is halted in SPX, SPY"}, "trading is halted in SPX, SPY"),
         (
             {"together": Cap(Decimal("5000.01"), Decimal(5000))},
             "all bots together could lose $5,000.01 at expiry, worst_case_at_expiry is at most $5,000.00",

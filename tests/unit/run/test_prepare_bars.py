@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
-from hand_desk import Desk, bot_of, clock, text_of
+import pytest
+from hand_desk import DAY, Desk, bot_of, clock, text_of
 
-from engine.model.event import BarsReport, ClosesReport, Event, ImpliedReport, OpeningMoveReport
+from engine.model.event import BarsReport, ClosesReport, Event, HoursReport, ImpliedReport, OpeningMoveReport
 from engine.model.facts import Bar, Bars, Facts, Listing
-from engine.model.session import Session, session_after, session_on
+from engine.model.session import Hours, Session, session_after, session_on
 from engine.run.prepare import NOTHING_KNOWN, prepare
 from engine.turn.program import AccountLimits, Program
 
@@ -17,8 +18,9 @@ from engine.turn.program import AccountLimits, Program
 class Answers:
     """A feed that has everything; asked: what it was asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, hours: Hours | None = None) -> None:
         self.asked: list[tuple[Any, ...]] = []
+        self._hours = hours
 
     async def listing(self, symbol: str, trading_class: str) -> Listing:
         return Listing(symbol, trading_class, ())
@@ -30,6 +32,9 @@ class Answers:
     async def implied(self, symbol: str, sessions: int) -> tuple[float, ...]:
         self.asked.append((symbol, sessions))
         return (0.2,) * sessions
+
+    async def hours(self, symbol: str, session: Session) -> Hours | None:
+        return self._hours
 
 
 def program(*conditions: str) -> Program:
@@ -49,6 +54,23 @@ def told(asking: Program, feed: Answers, known: Facts = NOTHING_KNOWN) -> list[E
     return [
         e for e in asyncio.run(ask()) if isinstance(e, BarsReport | ImpliedReport | ClosesReport | OpeningMoveReport)
     ]
+
+
+@pytest.mark.parametrize(
+    ("closes", "known", "is_told"),
+    [("13:00", False, True), ("16:00", False, False), ("16:00", True, True), ("16:15", False, False)],
+)
+def test_hours_are_told_where_the_broker_has_less_than_the_calendar_or_takes_it_back(
+    closes: str, known: bool, is_told: bool
+) -> None:
+    hours = Hours(DAY, clock("09:30"), clock(closes))
+    before = Facts(hours={"SPX": Hours(DAY)}) if known else NOTHING_KNOWN
+
+    async def ask() -> list[Event]:
+        asking = prepare(program("vix: {below: 30}"), Answers(hours), session_on(DAY), clock("08:30"), before)  # type: ignore[arg-type]
+        return [event async for event in asking if isinstance(event, HoursReport)]
+
+    assert asyncio.run(ask()) == ([HoursReport(clock("08:30"), "SPX", hours)] if is_told else [])
 
 
 def test_days_and_volatilities_are_asked_for_and_bars_of_the_session_are_not() -> None:

@@ -16,6 +16,7 @@ from hand_desk import Desk as HandDesk
 from engine.model.errors import BrokerError, MisuseError, RulebotError, SpecError, StoreError, UnavailableError
 from engine.model.event import OperatorRequest, Request
 from engine.model.facts import Listing
+from engine.model.session import Session
 from engine.record.record import Kind, Record
 from engine.run.desk import Sources, load_desk
 from engine.run.inbox import clear_box, post
@@ -47,6 +48,9 @@ class SlowFeed:
         if self.problem is not None:
             raise self.problem
         return self._listings[symbol, trading_class]
+
+    async def hours(self, symbol: str, session: Session) -> None:
+        """Tell nothing: the calendar's hold."""
 
 
 @dataclass

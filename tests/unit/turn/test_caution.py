@@ -139,7 +139,7 @@ def test_no_market_order_is_sent_into_a_halt() -> None:
     desk.until("15:47", step=10)
     assert desk.position.state == "exiting"
     assert len(desk.submitted) == sent
-    assert "trading in SPX is halted: no market order is sent, 'time' waits" in desk.alarms
+    assert "trading is halted in SPX: no market order is sent, 'time' waits" in desk.alarms
     desk.board.halted.clear()
     desk.tick(15)
     assert desk.is_market(desk.last)

@@ -47,6 +47,9 @@ class Answers:
         self.asked.append(("implied", NEXT))
         return (0.2,) * sessions
 
+    async def hours(self, symbol: str, session: Session) -> None:
+        """Tell nothing: the calendar's hold."""
+
     async def opening_move(self, listing: Listing, expiry: date, session: Session) -> float:
         assert expiry in listing.strikes
         self.asked.append(("opening_move", expiry))

@@ -1,0 +1,58 @@
+"""When a contract trades, as its details tell it: days with spans in the time zone that stands beside them.
+
+Source: TWS API, ContractDetails: timeZoneId and liquidHours, the hours of the regular session, as in
+"20180323:0930-20180323:1600;20180324:CLOSED", until 2018 as in "20090507:0930-1600;20090508:CLOSED".
+"""
+
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+from engine.model.session import Hours
+from engine.model.values import dataclass
+
+_ZONE, _LIQUID = 25, 27
+"""Where contractData (10) has them from version 164 on; before, a version of the message stands in front, and a
+multiplier of sizes among the fields: two more."""
+_CLOSED = "CLOSED"
+
+
+@dataclass(frozen=True, slots=True)
+class ToldHours:
+    """What was told on a day of that one and the days after it. zone: a name of a time zone. liquid: the days."""
+
+    on: date
+    zone: str
+    liquid: str
+
+    def hours(self, day: date) -> Hours | None:
+        """Return the hours of a day from its first open to its last close; None where nothing is told of it.
+
+        Raises: ValueError when they cannot be read.
+        """
+        spans = [each for each in self.liquid.split(";") if each.startswith(f"{day:%Y%m%d}:")]
+        if not spans:
+            return None
+        if all(each.endswith(_CLOSED) for each in spans):
+            return Hours(day)
+        try:
+            zone = ZoneInfo(self.zone)
+        except (KeyError, ValueError, OSError) as error:  # ZoneInfoNotFoundError is a KeyError
+            raise ValueError(f"the time zone {self.zone!r} is not known") from error
+        found = [_span(each, zone) for each in spans if not each.endswith(_CLOSED)]
+        return Hours(day, min(opens for opens, _ in found), max(closes for _, closes in found))
+
+
+def hours_in(row: list[str], version: int, on: date) -> ToldHours:
+    """Return what a contractData row tells of hours, as it was told on a day."""
+    before = 0 if version >= 164 else 2
+    zone, liquid = (row[at + before] if at + before < len(row) else "" for at in (_ZONE, _LIQUID))
+    return ToldHours(on, zone, liquid)
+
+
+def _span(text: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return open and close of a span, UTC. Raises: ValueError."""
+    first, _, last = text.partition("-")
+    day, _, _ = first.partition(":")
+    last = last if ":" in last else f"{day}:{last}"
+    opens, closes = (datetime.strptime(each, "%Y%m%d:%H%M").replace(tzinfo=zone) for each in (first, last))
+    return opens.astimezone(UTC), closes.astimezone(UTC)

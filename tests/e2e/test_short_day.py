@@ -1,0 +1,94 @@
+"""A day that ends early, as nobody had announced: the broker's hours tell it, and bots keep to them (row 65)."""
+
+import asyncio
+from datetime import date
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from engine.cli.main import main
+from engine.model.order import Order, Purpose
+from engine.model.session import exchange_date
+from engine.record.codec import decode
+from engine.record.record import Kind
+from engine.run.desk import load_desk
+from engine.run.start import RunOptions, execute, open_journal
+from engine.run.worlds import attached
+from engine.sim.gateway.embed import start_gateway
+from engine.sim.gateway.fault_plan import read_faults
+from engine.sim.gateway.settings import GatewaySettings
+from engine.store.queries import StoreReader
+from tests.e2e.test_restart import new_york
+from tests.e2e.worlds import check_replays
+
+DAY = date(2026, 10, 21)
+EARLY = "the broker closes at 13:00 today, earlier than the calendar has it: this is a half day"
+CLOSED = "by the broker's hours there is no trading today in SPX"
+BOT = """
+rulebot: 1
+name: spread
+about: Sells a same-day put spread, whatever the market does.
+underlying: SPX
+entry: {window: {from: "10:00", to: "14:30"}, per_day: 1}
+legs:
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.10}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+order: {start: mid, step: 0.05, wait: 10s, tries: 5, then: cancel}
+exits:
+  - time: "15:45"
+    order: market
+risk: {max_loss_per_trade: $2000}
+"""
+
+
+def lived_through(plan: str, folder: Path, days: int = 1) -> tuple[list[str], list[Order]]:
+    """Return the alarms of so many sessions with this fault, and the orders that were sent."""
+    (folder / "spread.yaml").write_text(BOT)
+    desk = load_desk([str(folder / "spread.yaml")], {}, None)
+    options = RunOptions(store=folder / "s.db", logs=None, sessions=days, install="", tapes=folder / "tapes")
+    settings = GatewaySettings(first_day=DAY, days=days, seed=4, data_seconds=15)
+
+    async def body() -> None:
+        gateway = await start_gateway(settings, faults=read_faults(f"faults:\n  - {{{plan}}}\n"))
+        try:
+            world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)
+            await execute(desk, options, world, lambda run: None, lambda run, at: None)
+        finally:
+            await gateway.stop()
+
+    asyncio.run(body())
+    assert check_replays(folder / "tapes")
+    records = open_journal(options).read()
+    alarms = [str(each.data["text"]) for each in records if each.kind is Kind.ALARM]
+    orders = {each.ref: each for each in (decode(Order, dict(e.data)) for e in records if e.kind is Kind.ORDER)}
+    return alarms, [*orders.values()]
+
+
+def test_what_is_open_is_closed_before_an_early_close(tmp_path: Path) -> None:
+    alarms, orders = lived_through("kind: short_day", tmp_path)
+    assert [text for text in alarms if "broker" in text] == [EARLY]
+    entry, leave = orders
+    assert (entry.purpose, leave.purpose) == (Purpose.ENTRY, Purpose.EXIT)
+    assert leave.prepared_at == new_york(12, 45)
+    bot, tapes = tmp_path / "spread.yaml", tmp_path / "tapes"
+    tried = CliRunner().invoke(main, ["backtest", str(bot), "--data", str(tapes), "--store", str(tmp_path / "past.db")])
+    assert tried.exit_code == 0, tried.output
+    with StoreReader(tmp_path / "past.db") as reader:
+        decided = [each for each in reader.records((Kind.DECISION,)) if each.data["what"] == "exit"]
+    assert [each.at for each in decided] == [leave.prepared_at]
+
+
+def test_on_a_closed_day_nothing_is_entered_and_on_the_next_it_is(tmp_path: Path) -> None:
+    alarms, orders = lived_through("kind: short_day, close: closed", tmp_path, days=2)
+    assert alarms == [f"{CLOSED}: nothing on it is entered"]
+    assert {exchange_date(order.prepared_at) for order in orders} == {date(2026, 10, 22)}
+
+
+def test_hours_are_asked_for_anew_each_morning(tmp_path: Path) -> None:
+    alarms, orders = lived_through('kind: short_day, session: 2, at: "09:29:00"', tmp_path, days=2)
+    assert alarms.count(EARLY) == 1
+    assert [order.prepared_at for order in orders if order.purpose is Purpose.EXIT] == [
+        new_york(15, 45),
+        new_york(12, 45, 22),
+    ]
