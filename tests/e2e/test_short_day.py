@@ -72,11 +72,14 @@ def test_what_is_open_is_closed_before_an_early_close(tmp_path: Path) -> None:
     assert (entry.purpose, leave.purpose) == (Purpose.ENTRY, Purpose.EXIT)
     assert leave.prepared_at == new_york(12, 45)
     bot, tapes = tmp_path / "spread.yaml", tmp_path / "tapes"
-    tried = CliRunner().invoke(main, ["backtest", str(bot), "--data", str(tapes), "--store", str(tmp_path / "past.db")])
-    assert tried.exit_code == 0, tried.output
-    with StoreReader(tmp_path / "past.db") as reader:
-        decided = [each for each in reader.records((Kind.DECISION,)) if each.data["what"] == "exit"]
-    assert [each.at for each in decided] == [leave.prepared_at]
+    for fills in ("mid", "recorded"):
+        store = tmp_path / f"{fills}.db"
+        asked = ["backtest", str(bot), "--data", str(tapes), "--store", str(store), "--fills", fills]
+        tried = CliRunner().invoke(main, asked)
+        assert tried.exit_code == 0, tried.output
+        with StoreReader(store) as reader:
+            decided = [each for each in reader.records((Kind.DECISION,)) if each.data["what"] == "exit"]
+        assert [each.at for each in decided] == [leave.prepared_at], fills
 
 
 def test_on_a_closed_day_nothing_is_entered_and_on_the_next_it_is(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from engine.model.event import (
     ClosesReport,
     DividendReport,
     Event,
+    HoursReport,
     ImpliedReport,
     ListingReport,
     MarginReport,
@@ -39,6 +40,7 @@ _FACTS: dict[type[Event], Callable[[Any], Fact]] = {
     ImpliedReport: lambda event: (event.symbol,),
     OpeningMoveReport: lambda event: (event.symbol, event.expiry),
     DividendReport: lambda event: (event.symbol,),
+    HoursReport: lambda event: (event.symbol,),
 }
 
 
