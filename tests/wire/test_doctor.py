@@ -34,6 +34,7 @@ from engine.run.worlds import World
 from engine.sim.exchange.exchange import SimExchange
 from engine.sim.exchange.settings import ExchangeSettings
 from engine.sim.gateway.embed import RunningGateway, start_gateway
+from engine.sim.gateway.fault_plan import read_faults
 from engine.sim.gateway.settings import GatewaySettings
 from engine.sim.market.market import SimMarket
 from engine.store.journal import SqlJournal
@@ -96,6 +97,25 @@ def test_a_simulated_market_is_looked_at_and_nothing_is_left_behind(tmp_path: Pa
     assert rows["legs", "spy_put_seller"]["text"].endswith("outside its window 09:31 to 09:36")
     assert list(tmp_path.iterdir()) == []
     assert doctor("--sim", "--format", "json", *spec("calm_tape_condor", "spy_put_seller")).stdout == found.stdout
+
+
+@pytest.mark.parametrize(
+    ("close", "words"), [("13:00", "it trades until 13:00 alone"), ("closed", "it does not trade")]
+)
+def test_65_a_day_that_the_broker_has_shorter_than_the_calendar_is_a_warning(
+    close: str, words: str, tmp_path: Path
+) -> None:
+    async def body() -> None:
+        plan = read_faults(f'faults:\n  - {{kind: short_day, close: "{close}"}}\n')
+        gw = await start_gateway(GatewaySettings(first_day=date(2026, 10, 21)), faults=plan)
+        try:
+            told = of(await found_by(at_port(gw.port, tmp_path, "put_lite")), Group.CLOCK, "hours of SPX")
+        finally:
+            await gw.stop()
+        assert told.level is Level.WARNING
+        assert told.text == f"by the broker's hours {words} on 2026-10-21; bots keep to it, not to the calendar"
+
+    run(body())
 
 
 def test_the_words_for_eyes_end_with_a_count() -> None:

@@ -66,5 +66,15 @@ def hours(at: datetime, *, simulated: bool) -> Iterator[Finding]:
         yield fine(Group.CLOCK, "restarts", "none until 23:00 New York time; those are over by 03:00")
 
 
+def shorter(visit: Visit) -> Iterator[Finding]:
+    """Yield of which underlyings the broker says that they trade less today than the calendar has it."""
+    session = coming_session(visit.at)
+    for symbol, told in sorted(visit.state.facts.hours.items()):
+        if told.is_less(session):
+            ends = "does not trade" if told.close is None else f"trades until {_clock(told.close)} alone"
+            text = f"by the broker's hours it {ends} on {session.date}; bots keep to it, not to the calendar"
+            yield warning(Group.CLOCK, f"hours of {symbol}", text, "a newer rulebot knows such days")
+
+
 def _clock(at: datetime) -> str:
     return at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")

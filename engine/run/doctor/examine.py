@@ -20,7 +20,7 @@ from engine.run.connecting import first_batch
 from engine.run.desk import Desk
 from engine.run.doctor.account import account
 from engine.run.doctor.admitted import admission
-from engine.run.doctor.clocks import hours, skew
+from engine.run.doctor.clocks import hours, shorter, skew
 from engine.run.doctor.configured import found_settings
 from engine.run.doctor.dates import events_ahead, found_calendar, sessions_ahead
 from engine.run.doctor.delayed import delayed_data
@@ -213,6 +213,8 @@ async def _seen(
     for finding in hours(visit.at, simulated=visit.link.is_simulated):
         yield finding
     lacking = await facts_of(visit, desk)
+    for finding in shorter(visit):
+        yield finding
     troubles = [fault(Group.DATA, f"facts of {name}", each.message, each.help or "") for name, each in lacking.items()]
     for finding in account(visit, desk, live=wanted.live):
         yield finding
