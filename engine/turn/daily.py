@@ -82,7 +82,7 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
     for name in (*work.program.bots, *sorted({p.bot for p in work.positions.values()} - work.program.bots.keys())):
         previous = work.bots.get(name)
         kept = previous.day if previous is not None and previous.day.date == session.date else None
-        day = kept or fresh_day(work, name, session, week=_opened_this_week(previous, session))
+        day = kept or fresh_day(work, name, session)
         hand_entered = "" if previous is None else previous.hand_entered
         begun = BotState(day=day, agenda=agenda_of(work, name, session), hand_entered=hand_entered)
         if resumed and previous is not None:
@@ -109,10 +109,11 @@ def _of_day(work: Work, session: Session) -> Facts:
     return replace(facts, closes={}, implied={}, opening_moves={}, hours={})
 
 
-def fresh_day(work: Work, name: str, session: Session, *, week: int = 0) -> BotDay:
+def fresh_day(work: Work, name: str, session: Session) -> BotDay:
     """Return the day of a bot that begins it: halted while others are for what is the whole account's."""
     days = [state.day for state in work.bots.values() if state.day.date == session.date]
     halted = next((day.halted for day in days if is_of_account(day.halted)), "")
+    week = _opened_this_week(work.bots.get(name), session)
     return BotDay(bot=name, date=session.date, week=week, halted=halted)
 
 
@@ -233,11 +234,14 @@ def _halt_by(work: Work, bot: CompiledBot, true: Sequence[Reading]) -> None:
 
 
 def halt_at_loss(work: Work) -> None:
-    """Halt all bots for the day when together they have lost what the account may lose in a session."""
+    """Halt all bots for the day when together they have lost what the account may lose in a session.
+
+    Also those that run no more and have something of today: they may be added again.
+    """
     limit, session = work.program.limits.daily_loss, work.state.session
     if limit is None or not session.open <= work.at < session.close:
         return
-    going = [name for name in work.program.bots if not work.bots[name].day.halted]
+    going = [name for name, state in work.bots.items() if not (state.is_gone or state.day.halted)]
     if not going and not any(order.may_open for order in work.all_live_orders()):
         return
     if reason := account_loss_problem(account_today(work), limit):

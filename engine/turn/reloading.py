@@ -103,7 +103,7 @@ def reload(program: Program, state: State, at: datetime, changes: Iterable[BotCh
 def _begin(work: Work, name: str) -> None:
     session = work.state.session
     before = work.bots.get(name)
-    if before is None or before.day.date != session.date:
+    if before is None or before.is_gone:
         before = BotState(day=fresh_day(work, name, session))
     work.set_bot(
         name,

@@ -1,0 +1,80 @@
+"""Bots that are taken out of the files, and put back: halts of the whole account hold for them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hand_desk import Desk, bot_of, put, text_of
+
+from engine.model.event import Request
+from engine.model.session import session_after
+from engine.turn.program import AccountLimits
+from engine.turn.reloading import changes_between, reload
+
+LATER = text_of("later", entry='{window: {from: "11:30", to: "13:00"}}')
+AT_MOST_100 = AccountLimits(daily_loss=Decimal(100))
+
+
+def runs(desk: Desk, *texts: str) -> None:
+    """Let these texts run from now on, none of them changed."""
+    bots = {bot.plan.name: bot for bot in map(bot_of, texts)}
+    pinned = {**desk.program.pinned, **{bot.plan.digest: bot for bot in desk.program.bots.values()}}
+    desk.program = replace(desk.program, bots=bots, pinned=pinned)
+
+
+def reloaded(desk: Desk, *texts: str) -> None:
+    was = {name: bot.plan.digest for name, bot in desk.program.bots.items()}
+    runs(desk, *texts)
+    changes = changes_between(was, {name: bot.plan.digest for name, bot in desk.program.bots.items()})
+    desk.take(reload(desk.program, desk.state, desk.now, changes))
+
+
+def restarted(desk: Desk, *texts: str) -> None:
+    runs(desk, *texts)
+    desk.start_again()
+    desk.link()
+
+
+# ---------------------------------------------------------------- the account has lost what it may
+
+
+def lost_for_a_while(desk: Desk) -> None:
+    """Let all bots together have lost $300 at one instant, and nothing at the next."""
+    for cost in (5.2, 2.2):
+        desk.quote(put(5945), cost - 0.05, cost + 0.05, -0.104)
+        desk.tick(1)
+
+
+@pytest.mark.parametrize("take_over", [reloaded, restarted])
+def test_a_bot_that_was_removed_is_halted_with_all_when_it_is_added_again(take_over: Callable[..., None]) -> None:
+    desk = Desk((text_of("one", exits='\n  - time: "15:45"\n'), LATER), limits=AT_MOST_100)
+    desk.opened()
+    take_over(desk, desk.texts[0])
+    lost_for_a_while(desk)
+    take_over(desk, *desk.texts)
+    desk.until("11:35", step=60)
+    assert str(desk.state.bots["later"].day.halted).startswith("the account's loss today")
+    assert [order.bot for order in desk.submitted] == ["one"]
+    desk.ask(Request.RESUME, "later")
+    desk.tick(1)
+    assert [order.bot for order in desk.submitted] == ["one", "later"]
+
+
+def test_so_is_one_that_was_removed_on_an_earlier_day_of_the_week() -> None:
+    one, other = text_of("one"), text_of("other", exits='\n  - time: "15:45"\n', entry='{at: "10:30"}')
+    desk = Desk((one, other), limits=AT_MOST_100)
+    desk.fill(desk.enter())
+    desk.until("15:45")
+    desk.fill(desk.last)
+    reloaded(desk, other)
+    desk.day = session_after(desk.day).date
+    desk.until("09:45")
+    assert "one" not in desk.state.present
+    before = desk.state.bots["other"].day
+    halted = replace(before, halted="the account's loss today is $300.00, its daily_loss is $100.00")
+    bots = {**desk.state.bots, "other": replace(desk.state.bots["other"], day=halted)}
+    desk.state = desk.state._replace(bots=bots)
+    reloaded(desk, one, other)
+    assert desk.state.bots["one"].day.halted == halted.halted
+    assert desk.state.bots["one"].day.week == 1
