@@ -12,7 +12,7 @@ from engine.turn.judging import wake
 from engine.turn.leaving import is_trading, pursue
 from engine.turn.opening import kept_back, next_stage, send_opening
 from engine.turn.program import CompiledBot
-from engine.turn.refusing import kept_out, only_reduces, waits_for_reload
+from engine.turn.refusing import NOT_RUN, kept_out, only_reduces, waits_for_reload
 from engine.turn.resting import place_resting
 from engine.turn.runaway import stop_runaway
 from engine.turn.turned_away import broker_words, taken_back_for
@@ -88,6 +88,8 @@ def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:
         return "the session is over"
     if reason := only_reduces(work):
         return reason
+    if position.bot not in work.program.bots:
+        return NOT_RUN
     if {"", position.bot} & work.state.standing.paused:
         return "paused by the operator"
     if (state := work.bots.get(position.bot)) is not None and state.day.halted:

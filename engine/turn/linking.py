@@ -25,6 +25,7 @@ from engine.turn.doubting import doubt_anew, doubted, hold, note_missed, note_nu
 from engine.turn.executions import fit_what_works, works_too_large
 from engine.turn.judging import wake
 from engine.turn.past_us import book_past_us
+from engine.turn.refusing import NOT_RUN
 from engine.turn.resting import cancel_entries
 from engine.turn.set_back import take_time_back
 from engine.turn.state import NEVER, State, Trading
@@ -72,6 +73,8 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
         cancel_entries(work, "", "only what reduces may work")
     elif work.state.clocks_apart:
         cancel_entries(work, "", APART)
+    for name in sorted({order.bot for order in work.all_live_orders()} - work.program.bots.keys()):
+        cancel_entries(work, name, NOT_RUN)
     _tell_other_ids(work, event)
     _tell_away(work)
     tell_unprotected(work)

@@ -10,6 +10,8 @@ from engine.turn.rivals import rival_words
 from engine.turn.state import Trading
 from engine.turn.work import Work
 
+NOT_RUN = "its bot is not run any more"
+"""Why nothing is opened for a bot that was removed, or where exits alone are watched."""
 _NO_DIGITS = str.maketrans("", "", "0123456789.,-")
 
 

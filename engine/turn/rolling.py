@@ -39,7 +39,7 @@ from engine.turn.judging import confirmed, failing, first_missing, judge_all, wa
 from engine.turn.net import exposure_with
 from engine.turn.opening import entry_worst_case, free_id, ticket
 from engine.turn.program import CompiledBot, CompiledRoll
-from engine.turn.refusing import skip
+from engine.turn.refusing import NOT_RUN, skip
 from engine.turn.runaway import stop_runaway
 from engine.turn.state import Standing
 from engine.turn.work import Work
@@ -127,7 +127,7 @@ def _kept_out(work: Work, position: Position) -> str:
         return standing.reason or "the operator allows only what reduces"
     state = work.bots.get(position.bot)
     if state is None or position.bot not in work.program.bots:
-        return "its bot is not run any more"
+        return NOT_RUN
     return f"halted: {state.day.halted}" if state.day.halted else ""
 
 

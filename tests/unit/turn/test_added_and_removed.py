@@ -1,4 +1,4 @@
-"""Bots that are taken out of the files, and put back: halts of the whole account hold for them."""
+"""Bots that are taken out of the files, and put back: what works to enter for them, and halts of the whole account."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,11 +8,15 @@ import pytest
 from hand_desk import Desk, bot_of, put, text_of
 
 from engine.model.event import Request
+from engine.model.order import OrderStatus, Purpose
 from engine.model.session import session_after
+from engine.record.record import Kind
 from engine.turn.program import AccountLimits
 from engine.turn.reloading import changes_between, reload
 
 LATER = text_of("later", entry='{window: {from: "11:30", to: "13:00"}}')
+PATIENT = "{start: mid, step: 0.05, wait: 10s, tries: 3, then: cancel}"
+PAUSES = "{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 5s, then: cancel}"
 AT_MOST_100 = AccountLimits(daily_loss=Decimal(100))
 
 
@@ -78,3 +82,46 @@ def test_so_is_one_that_was_removed_on_an_earlier_day_of_the_week() -> None:
     reloaded(desk, one, other)
     assert desk.state.bots["one"].day.halted == halted.halted
     assert desk.state.bots["one"].day.week == 1
+
+
+# ---------------------------------------------------------------- what is at work to enter
+
+
+@pytest.mark.parametrize("order", [PATIENT, PAUSES])
+@pytest.mark.parametrize("left", [(), (LATER,)])
+def test_an_entry_at_work_of_a_bot_that_a_start_finds_removed_is_taken_back(order: str, left: tuple[str, ...]) -> None:
+    """Its price was stepped on, and it filled, also where exits alone were to be watched."""
+    desk = Desk((text_of("one", order=order), LATER))
+    entry = desk.enter()
+    desk.ack(entry)
+    restarted(desk, *left)
+    assert desk.order(entry.ref).status is OrderStatus.CANCELLING
+    desk.cancelled(entry)
+    desk.until("10:05", step=5)
+    assert len(desk.submitted) == 1
+    assert not desk.replaced
+    assert [record.data["reason"] for record in desk.said(Kind.DECISION, "unfilled")] == ["its bot is not run any more"]
+
+
+def test_no_further_try_is_sent_for_a_bot_that_a_start_finds_removed() -> None:
+    desk = Desk((text_of("one", order=PAUSES), LATER))
+    desk.ack(desk.enter())
+    desk.tick(10)
+    desk.cancelled(desk.last)
+    restarted(desk, LATER)
+    desk.tick(5)
+    assert len(desk.submitted) == 1
+    assert desk.position.state == "closed"
+
+
+def test_what_has_filled_of_it_is_closed_by_its_text() -> None:
+    desk = Desk(
+        (text_of("one", quantity="2", exits='\n  - time: "15:45"\n', risk="{max_loss_per_trade: $4000}"), LATER)
+    )
+    entry = desk.enter()
+    desk.fill(entry, 1)
+    restarted(desk, LATER)
+    desk.cancelled(desk.order(entry.ref), 1)
+    assert (desk.position.state, desk.position.structures) == ("open", 1)
+    desk.until("15:45", step=60)
+    assert (desk.last.bot, desk.last.purpose, desk.last.quantity) == ("one", Purpose.EXIT, 1)
