@@ -68,6 +68,12 @@ def step_by_hand(work: Work, bot: CompiledBot, blocked: str) -> None:
         work.set_bot(name, replace(work.bots[name], by_hand=None, hand_entered=entered[0]))
 
 
+def give_up(work: Work, name: str, reason: str) -> None:
+    """Say why an entry that was asked for comes to nothing, where one still waits."""
+    if name in work.bots and work.bots[name].by_hand is not None:
+        _end(work, name, reason)
+
+
 def _spent(work: Work, bot: CompiledBot) -> str:
     """Return which cap leaves no entry, "" while one is left; the times of the windows are those of the session."""
     name = bot.plan.name

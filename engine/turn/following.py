@@ -19,6 +19,7 @@ from engine.turn.closing import CLOSING, exit_ladder
 from engine.turn.judging import wake
 from engine.turn.opening import no_price
 from engine.turn.program import CompiledBot
+from engine.turn.refusing import waits_for_reload
 from engine.turn.reports import conclude, has_reason, is_not_found
 from engine.turn.resting import GRACE, ask_back, cancel
 from engine.turn.rolling import next_rung
@@ -102,6 +103,9 @@ def _next_entry_try(work: Work, order: Order) -> None:
     ladder = bot.plan.order
     if order.attempt >= ladder.tries:
         cancel(work, order, TRIES_USED_UP)
+        return
+    if position.is_flat and (reason := waits_for_reload(work, order.bot)):
+        cancel(work, order, reason)
         return
     is_legged = bool(ladder.leg_by_leg) and order.legs[0].name != ladder.leg_by_leg[0]
     if not is_legged and not order.has_fills and not still_holds(work, bot, position):

@@ -13,6 +13,7 @@ from engine.model.event import ReloadWaits
 from engine.model.order import OrderStatus
 from engine.model.values import dataclass, replace
 from engine.record.record import Json, Kind
+from engine.turn.by_hand import give_up
 from engine.turn.daily import agenda_of, fresh_day
 from engine.turn.missing import end_watch
 from engine.turn.program import Program
@@ -91,6 +92,7 @@ def reload(program: Program, state: State, at: datetime, changes: Iterable[BotCh
     work = Work(program, state, at)
     for each in changes:
         work.record(Kind.RELOAD, each.bot, what=each.change.value, was=each.was, now=each.now)
+        give_up(work, each.bot, f"its spec was {each.change.value}")
         if each.change is Change.REMOVED:
             _remove(work, each.bot)
         else:

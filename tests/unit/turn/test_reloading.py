@@ -127,6 +127,32 @@ def test_no_further_try_of_an_entry_is_sent_while_a_reload_that_touches_it_waits
     assert (not_quiet(desk.state, ["spread"]) == "") is (sent == 1)
 
 
+@pytest.mark.parametrize("filled", [0, 1])
+def test_nor_is_its_price_stepped_unless_something_of_it_has_filled(filled: int) -> None:
+    """Its old text was worked to worse and worse prices."""
+    desk = Desk((text_of(quantity="2", risk="{max_loss_per_trade: $4000}"),))
+    entry = desk.enter()
+    desk.fill(entry, filled) if filled else desk.ack(entry)
+    waits(desk, "spread")
+    desk.tick(10)
+    assert [order.message for order in desk.cancels] == ([] if filled else ["a reload waits to be taken up"])
+    assert len(desk.replaced) == filled
+
+
+@pytest.mark.parametrize(("texts", "change"), [((text_of(entry=CALM),), "changed"), ((text_of("other"),), "removed")])
+def test_an_entry_that_was_asked_for_and_waits_is_told_to_come_to_nothing(texts: tuple[str, ...], change: str) -> None:
+    """It came to nothing, without a word."""
+    desk = Desk((text_of(entry=LATER),))
+    waits(desk, "spread")
+    desk.ask(Request.ENTER, "spread")
+    desk.tick(1)
+    reloaded(desk, *texts)
+    desk.until("10:05", step=5)
+    told = [record.data["reason"] for record in desk.said(Kind.DECISION, "skip")]
+    assert told == [f"asked by the operator: its spec was {change}"]
+    assert not [order for order in desk.submitted if order.bot == "spread"]
+
+
 # ---------------------------------------------------------------- what changes
 
 
