@@ -37,9 +37,11 @@ class BotDay:
     beyond the first. decided: the opportunity was decided once and for all (`try: once`), with the reason. halted: why
     no more entries today, "" while free. realized: dollars that closing has made today, after commissions. skipped: why
     the day is over without an entry, in words. closing: the exit that a halt with `close: all` comes to, from that halt
-    on: what still fills is closed by it, too. window: which of the session's windows `tried`, `agains`, `last_end`
-    and `decided` are of; before: entries sent in earlier ones. week: positions opened earlier in this week. members:
-    with a universe each of its symbols has opportunities of its own, and keeps here what is of the present window.
+    on: what still fills is closed by it, too; closing_text: the digest of the text whose halt it was, since what was
+    opened under another one is closed by the halts of that alone. window: which of the session's windows `tried`,
+    `agains`, `last_end` and `decided` are of; before: entries sent in earlier ones. week: positions opened earlier in
+    this week. members: with a universe each of its symbols has opportunities of its own, and keeps here what is of the
+    present window.
     window_from, window_to: when that window begins and ends, kept from its first use on: by these it is known again
     once an edit of the text has given it another number, or moved it. None while nothing of it is used.
     """
@@ -56,6 +58,7 @@ class BotDay:
     realized: Decimal = ZERO
     skipped: str = ""
     closing: str = ""
+    closing_text: str = ""
     window: int = 0
     before: int = 0
     week: int = 0
@@ -86,6 +89,10 @@ class BotDay:
     def tells(self, reason: str) -> bool:
         """Say whether `skipped` is of a watch that ended for this reason, and tells what came of it."""
         return bool(reason) and self.skipped.startswith(f"{reason}; ")
+
+    def closing_of(self, digest: str) -> str:
+        """Return the exit that a halt has come to for what was opened under this text, "" for none."""
+        return self.closing if self.closing_text in ("", digest) else ""
 
     def of_member(self, symbol: str) -> "BotDay":
         """Return the day as it is for one symbol: the bot's caps, and the symbol's own opportunity; "" is the bot's."""

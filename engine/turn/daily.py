@@ -230,7 +230,10 @@ def _halt_by(work: Work, bot: CompiledBot, true: Sequence[Reading]) -> None:
     found = next((reading for reading in true if HALT + reading.rule.name in exits), true[0])
     rule, closing = found.rule, HALT + found.rule.name
     words = f"{rule.name} {describe(rule, found.verdict)}"
-    halt(work, bot.plan.name, words, closing=closing if closing in exits else "")
+    name = bot.plan.name
+    if closing in exits:
+        work.put_day(replace(work.bots[name].day, closing=closing, closing_text=bot.plan.digest))
+    halt(work, name, words)
 
 
 def halt_at_loss(work: Work) -> None:
@@ -267,13 +270,10 @@ def _note_unvalued(work: Work, name: str) -> None:
         work.alarm(name, text, key[0])
 
 
-def halt(work: Work, name: str, reason: str, *, closing: str = "") -> None:
-    """Let a bot enter nothing more today, and take back what it is entering; what is open goes on under its exits.
-
-    closing: the exit that closes what may still fill.
-    """
+def halt(work: Work, name: str, reason: str) -> None:
+    """Let a bot enter nothing more today, and take back what it is entering; what is open goes on under its exits."""
     state = work.bots[name]
-    work.put_day(replace(state.day, halted=reason, closing=closing))
+    work.put_day(replace(state.day, halted=reason))
     work.record(Kind.DECISION, name, what="halt", reason=reason, values=[])
     cancel_entries(work, name, f"halted: {reason}")
     work.set_bot(name, replace(work.bots[name], since=work.at))

@@ -391,7 +391,7 @@ def _end_halts(work: Work, bot: str) -> None:
     """An operator lets bots enter again today, whatever had halted them; what is still so halts them anew."""
     for name, state in list(work.bots.items()):
         if bot in ("", name) and state.day.halted:
-            work.put_day(replace(state.day, halted="", closing=""))
+            work.put_day(replace(state.day, halted="", closing="", closing_text=""))
             work.set_wake(name, work.at)
     go_on(work, bot)
 

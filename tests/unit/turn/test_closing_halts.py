@@ -1,10 +1,13 @@
 """Halts with `close: all` beside them: what is open is closed as well (language.md, Risk)."""
 
-from hand_desk import Desk, put, text_of
+from dataclasses import replace
+
+from hand_desk import Desk, bot_of, put, text_of
 
 from engine.model.event import Request
 from engine.model.order import OrderStatus, Purpose
 from engine.record.record import Kind
+from engine.turn.reloading import changes_between, reload
 
 CLOSING = "{max_loss_per_trade: $2000, halt_when: [{vix: {above: 30}, close: all}, {name: nervous, vix: {above: 20}}]}"
 NAME = "halt.vix"
@@ -32,6 +35,14 @@ def vix(desk: Desk, level: float, seconds: int = 1) -> None:
 
 def exits(desk: Desk) -> list[str]:
     return [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "exit")]
+
+
+def reloaded(desk: Desk, text: str) -> None:
+    """Let another text of the bot take over."""
+    (was,), now = desk.program.bots.values(), bot_of(text)
+    desk.program = replace(desk.program, bots={"spread": now}, pinned={was.plan.digest: was})
+    changes = changes_between({"spread": was.plan.digest}, {"spread": now.plan.digest})
+    desk.take(reload(desk.program, desk.state, desk.now, changes))
 
 
 def test_what_is_open_is_closed_in_the_turn_that_halts() -> None:
@@ -90,6 +101,18 @@ def test_a_restart_in_between_changes_nothing() -> None:
     desk.link([entry.ref])
     desk.fill(entry)
     desk.tick(1)
+    assert exits(desk) == [NAME]
+
+
+def test_what_was_opened_under_another_text_is_closed_by_the_halts_of_that_alone() -> None:
+    """The halt of an edited text closed what the old one was to hold."""
+    desk = held()
+    reloaded(desk, text_of(risk=CLOSING.replace("30", "20")))
+    vix(desk, 22.0)
+    assert desk.day_of().closing == NAME  # type: ignore[attr-defined]
+    desk.until("10:10", step=15)
+    assert exits(desk) == []
+    vix(desk, 31.0)
     assert exits(desk) == [NAME]
 
 
