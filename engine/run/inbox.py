@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from engine.model.errors import StoreError
 from engine.model.event import HookCame, OperatorRequest, Request
 from engine.store.open import is_in_use, is_there, read_store
 from engine.store.place import Place, Server
-from engine.store.requests import Box, box_of
+from engine.store.requests import box_of, remove_requests
 
 Asked = OperatorRequest | HookCame
 POLL_SECONDS = 0.2
@@ -83,7 +83,7 @@ def clear_box(store: Place) -> None:
     """
     box = box_of(store)
     try:
-        _remove(box, MEANT_FOR_THIS_ONE)
+        remove_requests(box, MEANT_FOR_THIS_ONE)
     finally:
         box.close()
 
@@ -105,7 +105,7 @@ class Inbox:
     ) -> None:
         self._clock, self._wall, self._is_simulated = clock, wall, is_simulated
         self._box = box_of(store)
-        _remove(self._box, (Request.ENTER,))
+        remove_requests(self._box, (Request.ENTER,))
         self._looked = -POLL_SECONDS
         self._taken: list[str] = []
         self._own: list[tuple[Request, str]] = []
@@ -152,19 +152,6 @@ class Inbox:
         known = at if self._is_simulated else datetime.fromtimestamp(now // NANOSECONDS, UTC)
         came = known - timedelta(seconds=seconds)
         return HookCame(at=at, id=str(data["id"]), name=str(data["hook"]), says=str(data["says"]), came=came)
-
-
-def _remove(box: Box, requests: Collection[Request]) -> None:
-    for name, body in box.found():
-        if _asks_for(body, requests):
-            box.remove(name)
-
-
-def _asks_for(body: str, requests: Collection[Request]) -> bool:
-    try:
-        return Request(json.loads(body)["request"]) in requests
-    except (ValueError, KeyError, TypeError):
-        return False
 
 
 def _read(body: str, at: datetime, read_hook: Callable[[Mapping[str, Any], datetime], HookCame]) -> Asked | None:

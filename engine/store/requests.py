@@ -3,13 +3,16 @@
 On a server they are rows, so that they reach the engine from any machine, however the server is named.
 """
 
+import json
 import os
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.model.errors import StoreError
+from engine.model.event import Request
 from engine.store.failures import says
 from engine.store.place import Place, Server
 
@@ -39,6 +42,20 @@ class Box(Protocol):
 def box_of(place: Place) -> Box:
     """Return the box of a store."""
     return ServerBox(place) if isinstance(place, Server) else FileBox(folder_of(place))
+
+
+def remove_requests(box: Box, requests: Collection[Request]) -> None:
+    """Remove what asks for one of these. Raises: StoreError."""
+    for name, body in box.found():
+        if _asks_for(body, requests):
+            box.remove(name)
+
+
+def _asks_for(body: str, requests: Collection[Request]) -> bool:
+    try:
+        return Request(json.loads(body)["request"]) in requests
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def folder_of(store: Path) -> Path:

@@ -21,6 +21,7 @@ from engine.store.journal import SqlJournal, rebuild
 from engine.store.latest import make_folder
 from engine.store.open import open_store, read_store
 from engine.store.place import Place, Server
+from engine.store.requests import box_of, remove_requests
 from engine.store.sqlite import backup, engine_on, hold_store, uri_to_read
 from engine.store.tables import PROJECTIONS, journal, metadata
 
@@ -82,7 +83,8 @@ class Restored(NamedTuple):
 def restore(source: Path, path: Place, at: datetime) -> Restored:
     """Put a backup in a store's place; the store that is there is kept beside it under another name.
 
-    at: now. From then on the store enters nothing until a person says so, and names nothing as it may have before.
+    at: now. From then on the store enters nothing until a person says so, and names nothing as it may have before. What
+    was asked for while no engine ran is still to be done, but for a resume: it was not said of the backup.
     Raises: StoreError when an engine runs on it or the backup is not sound; then nothing has changed. Of a server,
     always.
     """
@@ -98,6 +100,7 @@ def restore(source: Path, path: Place, at: datetime) -> Restored:
     with hold_store(path), _fresh(path, source) as fresh:
         sound = _copied(source, fresh)
         _mark(fresh, sound.last or at, at)
+        remove_requests(box_of(path), (Request.RESUME,))
         kept = _set_aside(path)
         fresh.replace(path)
     return Restored(sound, kept)

@@ -13,12 +13,15 @@ import pytest
 from places import drop_triggers, run
 
 from engine.model.errors import StoreError
+from engine.model.event import Request
+from engine.run.inbox import post
 from engine.run.resume import resume_from
 from engine.store.export import export_sheets
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.place import Place
 from engine.store.queries import StoreReader
+from engine.store.requests import box_of
 from engine.store.upkeep import RESTORED, back_up, check_sound, differing_tables, restore
 from engine.turn.state import Standing, State, Trading
 
@@ -150,6 +153,17 @@ def test_that_it_was_put_back_is_known_after_its_tables_were_made_anew(day_store
         journal.rebuild()
     again = goes_on(day_store)
     assert (again.standing, again.next_number) == (known.standing, known.next_number)
+
+
+def test_who_has_let_bots_enter_before_a_restore_has_not_said_so_of_the_backup(day_store: Path, tmp_path: Path) -> None:
+    """It lay there for the next start, which took it first and entered."""
+    back_up(day_store, tmp_path / "copy.db")
+    for request, bot in ((Request.PAUSE, "calm"), (Request.RESUME, ""), (Request.RESUME, "calm"), (Request.KILL, "")):
+        assert not post(day_store, request, bot)
+    restore(tmp_path / "copy.db", day_store, NOW)
+    post(day_store, Request.RESUME)
+    left = [(json.loads(body)["request"], json.loads(body)["bot"]) for _, body in box_of(day_store).found()]
+    assert left == [("pause", "calm"), ("kill", ""), ("resume", "")]
 
 
 def test_a_restore_needs_no_store_before_it(day_store: Path, tmp_path: Path) -> None:
