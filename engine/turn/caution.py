@@ -116,13 +116,15 @@ def remind(work: Work) -> None:
 
 
 def retry_after(work: Work, position: Position) -> timedelta:
-    """Return how long to wait after a refusal: by how many closing orders were refused on end."""
+    """Return how long to wait after a refusal: by how many closing orders were refused on end, since one has filled."""
     count = 0
     for order in reversed(work.orders_of(position.id)):
         is_refused = order.status is OrderStatus.REFUSED or is_turned_away(order) or is_ended_by_broker(order)
         if order.purpose not in (Purpose.EXIT, Purpose.UNWIND) or not is_refused:
             break
         count += 1
+        if order.has_fills:
+            break
     if count == SETBACKS:
         text = f"the broker has refused {count} closing orders of {position.id} on end: a person must look"
         work.alarm(position.bot, text, position.id)

@@ -38,14 +38,14 @@ def broker_words(order: Order) -> str:
 
 
 def is_ended_by_broker(order: Order) -> bool:
-    """Say whether the broker cancelled an order that had filled nothing, and gave a reason that is no person's.
+    """Say whether the broker cancelled an order, filled in part or not, and gave a reason that is no person's.
 
     What somebody cancels in TWS comes with the same code and no reason, or one that names the trader.
     """
     _, is_told, reason = broker_words(order).partition(_BECAUSE)
     reason = last_words(reason).strip().casefold()
     is_own = bool(is_told and reason) and not any(word in reason for word in _BY_PEOPLE)
-    return order.status is OrderStatus.CANCELLED and not order.has_fills and is_own
+    return order.status is OrderStatus.CANCELLED and is_own
 
 
 def is_turned_away(order: Order) -> bool:

@@ -89,6 +89,25 @@ def test_an_exit_that_the_broker_cancels_for_a_reason_of_its_own_is_sent_again_a
     assert desk.position.state == "closed"
 
 
+def test_nor_is_one_given_up_of_which_a_part_had_filled_each_time() -> None:
+    """It was taken for somebody's cancel, and the third one left the rest open."""
+    exits = '\n  - time: "15:30"\n    order: {start: mid, step: 0.05, wait: 10s, tries: 3, then: market}\n'
+    desk = Desk((text_of(quantity="5", risk="{max_loss_per_trade: $9000}", exits=exits),))
+    desk.opened()
+    desk.until("15:30")
+    for left in (4, 3, 2, 1):
+        desk.fill(desk.last, 1)
+        desk.cancelled(desk.last, 1)
+        desk.message(desk.last, 202, "Order Canceled - reason:Order has expired")
+        desk.tick(1)
+        desk.settle(10)
+        assert (desk.last.status, desk.last.quantity) == (OrderStatus.SENDING, left)
+    assert not desk.position.on_hold
+    assert not any("on end" in text for text in desk.alarms)
+    desk.fill(desk.last)
+    assert desk.position.state == "closed"
+
+
 def test_a_position_that_is_held_back_gets_its_stops_back_until_a_person_says_so() -> None:
     """Its exit had taken them back, and nothing was at the broker any more."""
     desk = Desk((text_of(risk="{max_loss_per_trade: $2000, protect: {cost: 4x credit}}"),))
