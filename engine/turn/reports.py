@@ -27,7 +27,7 @@ from engine.turn.owed import owed
 from engine.turn.resting import RESTING, cancel, has_run_out, is_too_early, partner_has_filled, take_back
 from engine.turn.reviving import adopted, told_to_work
 from engine.turn.rivals import note_ended
-from engine.turn.turned_away import answered, broker_words
+from engine.turn.turned_away import answered, broker_words, is_ended_by_broker
 from engine.turn.work import Work
 
 _FINAL = {
@@ -180,6 +180,7 @@ def on_message(work: Work, event: OrderMessage) -> None:
     is_unasked = (
         order.status is OrderStatus.CANCELLED and order.message == broker_words(order) and not has_reason(order)
     )
+    was_unexplained = is_unasked and not is_ended_by_broker(order)
     words = f"{event.code} {event.text}"
     message = answered(order.message, words) if _answers_cancel(order, event.code) else words
     order = work.put_order(replace(order, message=message))
@@ -201,8 +202,15 @@ def on_message(work: Work, event: OrderMessage) -> None:
     elif event.code in REFUSALS and is_unasked and not order.former:
         text = f"{order.ref} was not cancelled by somebody, the broker has refused it: {event.text}"
         work.alarm(order.bot, text, order.position)
-        if order.purpose in CLOSING:
-            take_setback_back(work, work.positions[order.position], EXIT_NOT_BY_US)
+        _not_by_somebody(work, order)
+    elif was_unexplained and is_ended_by_broker(order):
+        _not_by_somebody(work, order)
+
+
+def _not_by_somebody(work: Work, order: Order) -> None:
+    """Count a closing order no more as cancelled by a person: the broker has said only now why it is over."""
+    if order.purpose in CLOSING:
+        take_setback_back(work, work.positions[order.position], EXIT_NOT_BY_US)
 
 
 def _answers_cancel(order: Order, code: int) -> bool:

@@ -89,6 +89,20 @@ def test_an_exit_that_the_broker_cancels_for_a_reason_of_its_own_is_sent_again_a
     assert desk.position.state == "closed"
 
 
+def test_so_is_one_of_which_the_broker_says_later_why_he_has_cancelled_it() -> None:
+    """It had been taken for somebody's cancel by then, and stayed so."""
+    desk = exiting()
+    for number in range(1, 4):
+        desk.ack(desk.last)
+        desk.cancelled(desk.last)
+        desk.tick(2)
+        for _ in range(2):
+            desk.message(desk.last, 202, "Order Canceled - reason:Order has expired")
+        assert (desk.position.setbacks, desk.position.on_hold) == (0, "")
+        desk.settle(10 * 2 ** (number - 1) + 1)
+        assert len(desk.submitted) == 2 + number
+
+
 def test_nor_is_one_given_up_of_which_a_part_had_filled_each_time() -> None:
     """It was taken for somebody's cancel, and the third one left the rest open."""
     exits = '\n  - time: "15:30"\n    order: {start: mid, step: 0.05, wait: 10s, tries: 3, then: market}\n'
