@@ -19,7 +19,7 @@ from engine.run.columns import one_line, price
 from engine.run.position_text import shares_moved
 from engine.run.trade_text import is_opened, option_of, part_of_row, provisional_text, structure_of
 from engine.run.why_day import parts_told
-from engine.store.queries import Row, Run, StoreReader
+from engine.store.queries import PutBack, Row, Run, StoreReader
 
 _WITHOUT_EXIT = {
     FLATTENED: "flattened",
@@ -56,7 +56,7 @@ class Found:
     """What was found up to record number `head`.
 
     is_simulated: of a store of no real account. is_observed: of one whose trades never were. began: when the run that
-    is on began, None when none is.
+    is on began, None when none is. put_back: which restore of the store that was after, 0 before any.
     """
 
     alerts: tuple[Alert, ...]
@@ -64,22 +64,27 @@ class Found:
     is_simulated: bool
     is_observed: bool
     began: datetime | None
+    put_back: int
 
 
-def find(reader: StoreReader, after: int, now: datetime, digested: str = "") -> Found:
+def find(reader: StoreReader, after: int, now: datetime, digested: str = "", put_back: int = 0) -> Found:
     """Return what is worth telling of the records after number `after`, and what has lasted too long by now.
+
+    put_back: after which restore that number was read. Since a later one all of it is new, and has keys of its own.
 
     What was returned before is returned again with the same key, but for the digest of the day `digested`, which is
     not made again: it reads every trade. Raises: StoreError.
     """
-    head, run = reader.head()[0], reader.run()
+    head, run, restored = reader.head()[0], reader.run(), reader.put_back()
+    if restored.above != put_back:
+        after = min(after, restored.number - 1)
     data: Any = {} if run.started is None else run.started.data
     is_simulated = bool(data.get("simulated"))
     alerts: list[Alert] = []
     for number, record in reader.numbered_after(after, KINDS):
-        alerts += _of_record(number, record)
+        alerts += _of_record(_named(number, restored), record)
     for number, record in reader.numbered_after(after, (Kind.SETTLEMENT,)):
-        alerts += _of_settlement(reader, number, record)
+        alerts += _of_settlement(reader, _named(number, restored), record)
     changed = dict.fromkeys(record.position for _, record in reader.numbered_after(after, (Kind.POSITION,)))
     for position in changed:
         alerts += _trades(reader.view("trades", position=position))
@@ -88,10 +93,15 @@ def find(reader: StoreReader, after: int, now: datetime, digested: str = "") -> 
         at = last if is_simulated else max(last, now)
         alerts += _gone(run, last)
         if run.ended is None and run.is_alive:  # else nobody wants a connection
-            alerts += _lost(reader, at)
+            alerts += _lost(reader, at, restored)
         alerts += _digest(reader, at, run, digested)
     began = run.started.at if run.started is not None and run.is_alive else None
-    return Found(tuple(alerts), head, is_simulated, bool(run.mark), began)
+    return Found(tuple(alerts), head, is_simulated, bool(run.mark), began, restored.above)
+
+
+def _named(number: int, restored: PutBack) -> int:
+    """Return the number by which a record is told: one that may have been another's goes on above that of a restore."""
+    return number + restored.above if number >= restored.number else number
 
 
 def _of_record(number: int, record: Record) -> Iterator[Alert]:
@@ -186,7 +196,7 @@ def _gone(run: Run, last: datetime) -> Iterator[Alert]:
         )
 
 
-def _lost(reader: StoreReader, at: datetime) -> Iterator[Alert]:
+def _lost(reader: StoreReader, at: datetime, restored: PutBack) -> Iterator[Alert]:
     told = reader.last_record(Kind.LINK)
     if told is None or told[1].data["up"] or at - told[1].at < LOST_FOR:
         return
@@ -194,7 +204,7 @@ def _lost(reader: StoreReader, at: datetime) -> Iterator[Alert]:
     text = (
         f"the connection to the broker has been lost for {minutes:.0f} minutes: only exits that rest there are at work"
     )
-    yield Alert(key=f"lost {told[0]}", at=at, grade=Grade.GRAVE, text=text, data={"event": "lost"})
+    yield Alert(key=f"lost {_named(told[0], restored)}", at=at, grade=Grade.GRAVE, text=text, data={"event": "lost"})
 
 
 def _digest(reader: StoreReader, at: datetime, run: Run, digested: str) -> Iterator[Alert]:

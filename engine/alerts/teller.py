@@ -34,6 +34,8 @@ GIVE_UP_AFTER = 30
 AT_ONCE = 8
 PROGRAM_EVERY, MOST_EVENTS = 1.0, 100
 """Seconds between two messages to a program at the least, and events in one."""
+PUT_BACK = "put back"
+"""Under this mark the outbox keeps after which restore of the store its head was read."""
 _CLOCK = WallClock()
 
 Send = Callable[[str, str, str], None]
@@ -110,9 +112,9 @@ class Teller:
         self._lock.release()
 
     def _look(self, outbox: Outbox, now: datetime) -> None:
-        head = outbox.head
+        head, put_back = outbox.head, int(outbox.mark(PUT_BACK) or 0)
         with StoreReader(self._store) as reader:
-            found = find(reader, head or 0, now, self._digested)
+            found = find(reader, head or 0, now, self._digested, put_back)
         self._is_simulated, self._is_observed = found.is_simulated, found.is_observed
         is_wanted = any(grade is Grade.DECISION for _, grade in self._people.wants)
         owed = [each for each in found.alerts if is_wanted or each.grade is not Grade.DECISION]
@@ -120,6 +122,8 @@ class Teller:
             old = [each for each in owed if found.began is None or each.at < found.began]
             outbox.add(old, found.head, (), now)
         outbox.add(owed, found.head, self._people.wants, now)
+        if found.put_back != put_back:
+            outbox.set_mark(PUT_BACK, str(found.put_back))
         days = (str(each.data["date"]) for each in found.alerts if each.grade is Grade.DIGEST)
         self._digested = next(days, self._digested)
 

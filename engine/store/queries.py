@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from sqlalchemy import ColumnElement, Select, func, select, text, union
+from sqlalchemy import ColumnElement, Select, func, literal, select, text, union
 
 from engine.model.position import Position
 from engine.model.session import at_exchange_time, exchange_date
@@ -13,8 +13,9 @@ from engine.model.unseen import FIRST_REVISION, UNSEEN
 from engine.model.values import dataclass
 from engine.record.codec import decode, utc_text, utc_time
 from engine.record.explain import OF_LINKS, Span, outages
-from engine.record.record import CORRECTED, DATA_TROUBLE, Kind, Record
+from engine.record.record import CORRECTED, DATA_TROUBLE, NAMED_ABOVE, Kind, Record
 from engine.store.chain import ChainBreak, verify
+from engine.store.dialect import place_in
 from engine.store.failures import failures, says
 from engine.store.finance.books import KINDS as BOOKED
 from engine.store.finance.books import Books, books_of, positions_of
@@ -35,6 +36,13 @@ _VIEW_ORDER = {
     "account_summary": "1", "daily_summary": "date", "bot_days": "date, strategy_id", "risk_metrics": "1",
     "system_state": "1",
 }  # fmt: skip
+
+
+class PutBack(NamedTuple):
+    """The record by which a store was put back last, by its number, and above what all is named since; 0, 0 if none."""
+
+    number: int = 0
+    above: int = 0
 
 
 class Listed(NamedTuple):
@@ -305,6 +313,14 @@ class StoreReader:
         with self._connection.begin():
             row = self._connection.execute(query.order_by(journal.c.seq.desc()).limit(1)).first()
         return None if row is None else (row[0], certain(*row[1:]))
+
+    def put_back(self) -> PutBack:
+        """Return how the store was put back last, from a backup: numbers of its records are used anew from there on."""
+        is_of_it = place_in(journal.c.data, literal(f'"{NAMED_ABOVE}":')) > 0
+        query = select(journal.c.seq, *COLUMNS).where(journal.c.kind == Kind.OPERATOR.value, is_of_it)
+        with self._connection.begin():
+            row = self._connection.execute(query.order_by(journal.c.seq.desc()).limit(1)).first()
+        return PutBack() if row is None else PutBack(row[0], int(str(certain(*row[1:]).data[NAMED_ABOVE])))
 
     def on_hold(self) -> dict[str, str]:
         """Return why nothing is sent for open positions that are let be, by position."""

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from engine.record.record import Json, Kind, Record
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
+from engine.store.upkeep import RESTORED, back_up, restore
 
 NOW = datetime(2026, 11, 18, 17, tzinfo=UTC)
 PHONE = Person(name="phone", url="json://localhost")
@@ -566,3 +568,31 @@ def test_an_outbox_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
         ((kept, _fates),) = outbox.newest(5)
         assert (kept.alert.text, kept.alert.data) == ("the sky falls", {})
         outbox.close()
+
+
+@pytest.mark.parametrize("is_looking", [True, False])
+def test_what_happens_in_a_store_that_was_put_back_is_told(tmp_path: Path, is_looking: bool) -> None:
+    """Its records have numbers that were told of before: the orders that nobody knew of were kept from everybody."""
+    world = World(tmp_path)
+    back_up(world.place, tmp_path / "copy.db")
+    for number in range(6):
+        world.alarm(f"before {number}")
+    assert len(world.after(20)) == 1
+    world.journal.close()
+    restore(tmp_path / "copy.db", world.place, world.now)
+    if is_looking:
+        world.after(1)
+    world.journal = SqlJournal(open_store(world.place))
+    world.journal.append([replace(small_day()[0], at=world.now)], durable=True)
+    told = ["orphan", "also", "more", "and more"]
+    for text in told:
+        world.alarm(text)
+        if is_looking:
+            world.after(20)
+    world.after(20)
+    bodies = "".join(body for _, _, body in world.sent)
+    assert [text for text in told if f"{text}\n" in bodies] == told
+    assert bodies.count("before 3") == 1
+    assert f"{RESTORED}: kill" in bodies
+    world.close()
+    world.journal.close()
