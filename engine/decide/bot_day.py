@@ -18,7 +18,10 @@ def was_over(skipped: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberDay:
-    """What a bot has used up of its present window in one symbol of its universe: the same words as of a day."""
+    """What a bot has used up of its present window in one symbol of its universe: the same words as of a day.
+
+    symbol "": of each that has nothing of its own, since an edit of the text has given the bot a universe meanwhile.
+    """
 
     symbol: str
     entries: int = 0
@@ -112,7 +115,7 @@ class BotDay:
         """Return the day with these words of the present window changed, of one symbol where it is not ""."""
         if not symbol:
             return replace(self, **changes)
-        own = replace(self._member(symbol), **changes)
+        own = replace(self._member(symbol), symbol=symbol, **changes)
         return replace(self, members=(*(each for each in self.members if each.symbol != symbol), own))
 
     def count(self, symbol: str, entries: int) -> "BotDay":
@@ -121,4 +124,24 @@ class BotDay:
         return day.note(symbol, entries=max(self._member(symbol).entries + entries, 0)) if symbol else day
 
     def _member(self, symbol: str) -> MemberDay:
-        return next((each for each in self.members if each.symbol == symbol), MemberDay(symbol=symbol))
+        own = {each.symbol: each for each in self.members}
+        return own.get(symbol) or own.get("") or MemberDay(symbol=symbol)
+
+    def in_symbols(self) -> "BotDay":
+        """Return the day of a bot with a universe; a window that it had used up without one is used in each symbol."""
+        if self.members or not self.tried:
+            return self
+        own = MemberDay(
+            symbol="",
+            entries=self.tried,
+            agains=self.agains,
+            last_end=self.last_end,
+            last_end_at=self.last_end_at,
+        )
+        return replace(self, members=(own,))
+
+    def in_one(self, symbol: str) -> "BotDay":
+        """Return the day of a bot on one symbol; what it had decided of it while it had a universe is decided."""
+        if not self.members:
+            return self
+        return replace(self.of_member(symbol), before=self.before, members=())

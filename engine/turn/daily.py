@@ -158,6 +158,7 @@ def day_at_hand(work: Work, bot: CompiledBot) -> BotDay:
     """Return the day of a bot in the window that is on or comes next."""
     name, found = bot.plan.name, bot.windows(work.state.session)
     day, number = work.bots[name].day, at_hand(found, work.at)
+    day = day.in_symbols() if bot.members else day.in_one(bot.plan.underlyings[0])
     start, end = span = found[number]
     if day.window == number and (day.window_from is None or (day.window_from, day.window_to) == span):
         return day
