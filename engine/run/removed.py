@@ -36,12 +36,13 @@ def without_removed(desk: Desk, paths: Sequence[str], gone: Sequence[str], store
 
 
 def _took_as_removed(run: Run, gone: Sequence[str], desk: Desk) -> bool:
-    """Say whether a run was given these paths and ran no file at last that is gone, nor had limits that are."""
+    """Say whether a run was given these paths and was to run no file at last that is gone, nor had limits that are."""
     sources = sources_of(run.started.data.get("sources")) if run.started is not None else None
     if sources is None or sources.folder != Path.cwd() or not {*gone} <= {*sources.paths}:
         return False
     is_limited = run.limits is not None and desk.account is None
-    return not is_limited and all(Path(str(told["path"])).exists() for told in run.specs.values())
+    left = (told for name, told in run.specs.items() if name not in run.removing)
+    return not is_limited and all(Path(str(told["path"])).exists() for told in left)
 
 
 def _refuse(gone: Sequence[str], count: int, store: Place) -> None:

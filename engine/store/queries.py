@@ -92,6 +92,15 @@ class Run:
         return None if last is None or last.data["what"] in ("applied", "nothing") else last
 
     @property
+    def removing(self) -> frozenset[str]:
+        """The bots that a reload removes which waits to be taken up, or waited when the run ended."""
+        if self.reload is None or self.reload.data["what"] == "refused":
+            return frozenset()
+        asked: Any = next((record for record in reversed(self.reloads) if record.data["what"] == "asked"), None)
+        changes = () if asked is None else asked.data["changes"]
+        return frozenset(each["bot"] for each in changes if each["change"] == "removed")
+
+    @property
     def mark(self) -> str:
         """What must stand beside all that is shown of a run which sends nothing, "" of any other."""
         settings: Any = None if self.started is None else self.started.data.get("settings")

@@ -10,7 +10,7 @@ from hand_desk import text_of
 from store_day import at, entity, position
 
 from engine.cli.main import main
-from engine.record.record import Kind, Record
+from engine.record.record import Json, Kind, Record
 from engine.run.desk import load_desk
 from engine.run.reread import reread, told_limits, told_sources, told_specs
 from engine.store.journal import SqlJournal
@@ -29,8 +29,11 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         Path(f"specs/{name}.yaml").write_text(text_of(name), encoding="utf-8")
 
 
-def ran(*, paths: Sequence[str] = PATHS, reloads: bool, holds: bool = False) -> None:
-    """Let a run of these paths have been, of which `two` was removed, with a reload or without."""
+def ran(*, paths: Sequence[str] = PATHS, reloads: bool, holds: bool = False, became: Sequence[str] = ()) -> None:
+    """Let a run of these paths have been, of which `two` was removed, with a reload or without.
+
+    became: what came of one that was asked for, and was not taken up.
+    """
     desk = load_desk(paths, {}, None)
     started = {"specs": told_specs(desk), "sources": told_sources(desk), "limits": told_limits(desk), "settings": {}}
     records = [Record(at("09:31"), Kind.RUN_STARTED, data={**started, "account": "DU1234567"})]
@@ -40,6 +43,12 @@ def ran(*, paths: Sequence[str] = PATHS, reloads: bool, holds: bool = False) -> 
     if reloads and desk.sources is not None:
         data = {"what": "applied", "specs": told_specs(reread(desk.sources)), "limits": started["limits"]}
         records.append(Record(at("10:00"), Kind.RELOAD, data=data))
+    removed: list[Json] = [{"bot": "two", "change": "removed", "was": "1", "now": ""}]
+    for what in became:
+        told: dict[str, Json] = (
+            {"what": what, "changes": removed} if what == "asked" else {"what": what, "reason": "one"}
+        )
+        records.append(Record(at("10:01"), Kind.RELOAD, data=told))
     journal = SqlJournal(open_store(Path("s.db")))
     journal.append(records, durable=True)
     journal.close()
@@ -57,6 +66,16 @@ def test_a_start_goes_on_as_the_reload_has(paths: Sequence[str], caplog: pytest.
         found = start(*paths)
         assert (found.exit_code, "nothing listens" in found.stderr) == (3, True), found.output
         assert f"{paths[1]}: not there any more, and the last run on s.db took its bots for removed" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("became", "code"),
+    [(("asked",), 3), (("asked", "waits"), 3), (("asked", "waits", "refused"), 2), (("refused",), 2)],
+)
+def test_so_it_does_where_the_reload_waited_still(became: Sequence[str], code: int) -> None:
+    """It was refused, after a crash in between, and what was open stood unwatched."""
+    ran(reloads=False, holds=True, became=became)
+    assert start(*PATHS).exit_code == code
 
 
 def test_where_no_reload_took_it_for_removed_it_is_refused_and_what_is_open_is_told() -> None:
