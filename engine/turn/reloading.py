@@ -11,9 +11,11 @@ from typing import Any
 
 from engine.model.event import ReloadWaits
 from engine.model.order import OrderStatus
+from engine.model.position import Position
 from engine.model.values import dataclass, replace
 from engine.record.record import Json, Kind
 from engine.turn.by_hand import give_up
+from engine.turn.closing import CLOSING
 from engine.turn.daily import agenda_of, fresh_day
 from engine.turn.missing import end_watch
 from engine.turn.program import Program
@@ -67,13 +69,22 @@ def not_quiet(state: State, bots: Iterable[str]) -> str:
     names = set(bots)
     for name in state.active:
         position = state.positions[name]
-        if position.bot in names and position.state in ("entering", "exiting"):
+        if position.bot in names and (position.state == "entering" or _is_exiting(state, position)):
             return f"{position.id}, which is {position.state}"
     for ref in state.live:
         order = state.orders[ref]
         if order.bot in names and (order.status in _IN_FLIGHT or order.may_open):
             return f"the {order.purpose.value} order {ref} of {order.bot}"
     return ""
+
+
+def _is_exiting(state: State, position: Position) -> bool:
+    """Say whether an exit is at work: not where it has left what may expire, or waits for a person."""
+    if position.state != "exiting" or position.is_let_be:
+        return False
+    orders = (state.orders[ref] for ref in state.live)
+    is_at_work = any(order.purpose in CLOSING and order.is_of(position.id) for order in orders)
+    return is_at_work or position.retry_at is not None or not position.waits_for_expiry
 
 
 def reload_waits(work: Work, event: ReloadWaits) -> dict[str, Any]:
