@@ -168,7 +168,7 @@ def _note_unwatched(work: Work, bot: CompiledBot, found: Opportunity, window: in
 def note_blocked(work: Work, bot: CompiledBot, reason: str) -> None:
     """Let a bot wait that may not enter now; within its window the day keeps why, should it come to no watch."""
     name = bot.plan.name
-    work.set_bot(name, replace(work.bots[name], waits=reason))
+    work.set_bot(name, replace(work.bots[name], waits=reason, is_clearing=False))
     if work.bots[name].is_watching or work.bots[name].day.skipped:
         return
     session, day, held = work.state.session, day_at_hand(work, bot), count_trades(work.positions_of(name))

@@ -1,11 +1,13 @@
 """Bots on both sides of one option: what rests at the broker gives way to an exit, and is put back after it."""
 
 from collections.abc import Callable
+from math import nan
 
 import pytest
 from hand_desk import SELLER, Desk, text_of
 
 from engine.model.contract import Option
+from engine.model.event import ReloadWaits
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side
 from engine.record.record import Kind
 
@@ -271,3 +273,38 @@ def test_a_stop_is_not_taken_back_in_the_turn_in_which_it_is_sent() -> None:
     assert (desk.last.bot, desk.last.purpose) == ("second", Purpose.ENTRY)
     told = [record.data["status"] for record in desk.said(Kind.ORDER) if record.data["ref"] == guard.ref]
     assert told[:2] == ["sending", "working"]
+
+
+@pytest.mark.parametrize("how", ["a reload", "a halt"])
+def test_a_stop_that_has_given_way_is_put_back_when_the_entry_must_wait(how: str) -> None:
+    """It stayed away from the broker for as long as a reload waited, or a halt could not be judged."""
+    risk = "{undefined_risk: allow, halt_when: [{vix: {above: 40}}]}"
+    more = {**MORE, "entry": '{window: {from: open + 60m, to: "15:00"}, max_open: 5}', "risk": risk}
+    desk = Desk((text_of("first", **GUARDED), text_of("second", **more)), at="10:00")
+    desk.opened("10:01")
+    desk.tick(1)
+    guard = resting(desk)
+    desk.ack(guard)
+    desk.until("10:30")
+    assert desk.order(guard.ref).status is OrderStatus.CANCELLING
+    if how == "a reload":
+        desk.send(ReloadWaits(desk.now, frozenset(("second",))))
+    else:
+        desk.level("VIX", nan)
+    desk.tick(1)
+    desk.cancelled(guard)
+    desk.tick(1)
+    desk.tick(1)
+    again = resting(desk)
+    assert (again.purpose, again.status) == (Purpose.PROTECT, OrderStatus.SENDING)
+    desk.ack(again)
+    desk.until("10:40", step=15)
+    assert [order.bot for order in desk.submitted] == ["first", "first", "first"]
+    if how == "a reload":
+        desk.send(ReloadWaits(desk.now, frozenset()))
+    else:
+        desk.level("VIX", 16.0)
+    desk.tick(1)
+    desk.cancelled(again)
+    desk.settle(1.0)
+    assert (desk.last.bot, desk.last.purpose) == ("second", Purpose.ENTRY)
