@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from engine.decide.limits import day_loss_problem
 from engine.model.order import NEXT_TRY, Order, OrderStatus
 from engine.model.position import Position
 from engine.model.values import replace
@@ -11,6 +12,7 @@ from engine.turn.closing import UNWIND, is_unwound
 from engine.turn.judging import wake
 from engine.turn.leaving import is_trading, pursue
 from engine.turn.opening import kept_back, next_stage, send_opening
+from engine.turn.profit import bot_today
 from engine.turn.program import CompiledBot
 from engine.turn.refusing import NOT_RUN, kept_out, only_reduces, waits_for_reload
 from engine.turn.resting import place_resting
@@ -94,7 +96,7 @@ def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:
         return "paused by the operator"
     if (state := work.bots.get(position.bot)) is not None and state.day.halted:
         return f"halted: {state.day.halted}"
-    if reason := kept_out(work):
+    if reason := kept_out(work) or day_loss_problem(bot_today(work, position.bot), bot.plan.risk.daily_loss):
         return reason
     if not position.is_flat:
         return ""

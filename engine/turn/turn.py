@@ -170,7 +170,7 @@ def _step(work: Work, names: set[str], changes: dict[str, Any]) -> None:
     for order in work.all_live_orders():
         follow(work, work.orders[order.ref])
     step_asking(work)
-    blocked = _halts_of_rollers(work, names)
+    blocked = _halts_first(work, names)
     for position in work.active_positions():
         if position.bot in names and position.state in ("entering", "open", "exiting"):
             step_exits(work, position)
@@ -182,12 +182,15 @@ def _step(work: Work, names: set[str], changes: dict[str, Any]) -> None:
     put_back(work)
 
 
-def _halts_of_rollers(work: Work, names: set[str]) -> dict[str, str]:
-    """Judge the halts of bots whose exits roll before these exits: a roll opens, and a halt that comes with the same
-    quotes is not to find it sent. Return why entries of each are blocked.
+def _halts_first(work: Work, names: set[str]) -> dict[str, str]:
+    """Judge the halts of bots that are entering, or whose exits roll, before their next tries and these exits: a halt
+    that comes with the same quotes is not to find an order to open something sent. Return why entries of each are
+    blocked.
     """
-    rolling = {name: bot for name in names if (bot := work.program.bots.get(name)) is not None and bot.rolls}
-    return {name: daily.step_halts(work, bot) for name, bot in sorted(rolling.items())}
+    entering = {position.bot for position in work.stirring_positions() if position.state == "entering"}
+    bots = {name: bot for name in names if (bot := work.program.bots.get(name)) is not None}
+    opening = sorted(name for name, bot in bots.items() if bot.rolls or name in entering)
+    return {name: daily.step_halts(work, bots[name]) for name in opening}
 
 
 def _retry(work: Work, position: Position) -> None:

@@ -1,0 +1,53 @@
+"""A halt, or a loss of the day, at the instant at which a further try or leg of an entry is due: none is sent."""
+
+import pytest
+from hand_desk import Desk, put, text_of
+
+from engine.model.order import Purpose
+from engine.record.record import Kind
+from engine.run.audit.audit import audit
+
+AGAIN = '{window: {from: "10:00", to: "13:00"}, per_day: 3, max_open: 3, again: {after: [filled], wait: 10m}}'
+EXITS = '\n  - time: "15:45"\n'
+PAUSES = "{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 5s, then: cancel}"
+LEGGED = "{start: mid, step: 0.05, wait: 10s, tries: 3, leg_by_leg: [long_put, short_put], then: unwind}"
+RISK = "{max_loss_per_trade: $2000, daily_loss: $50, halt_when: [{vix: {above: 40}}]}"
+
+
+def between_tries() -> Desk:
+    """Return a desk that holds one spread, and on which a second one waits for its next try, due in five seconds."""
+    desk = Desk((text_of(entry=AGAIN, order=PAUSES, exits=EXITS, risk=RISK),))
+    desk.opened()
+    desk.until("10:10")
+    desk.ack(desk.last)
+    desk.tick(10)
+    desk.cancelled(desk.last)
+    return desk
+
+
+@pytest.mark.parametrize("how", ["the day's loss is $300.00, daily_loss is $50.00", "vix 45.00   above 40"])
+def test_no_further_try_is_sent_at_the_instant_of_a_halt(how: str) -> None:
+    """It left, and was taken back after it: it could fill in between, and no record said that it had been sent."""
+    desk = between_tries()
+    sent = len(desk.submitted)
+    if how.startswith("vix"):
+        desk.level("VIX", 45.0)
+    else:
+        desk.quote(put(5945), 5.25, 5.35, -0.104)
+    desk.tick(5)
+    assert len(desk.submitted) == sent
+    assert desk.position.state == "closed"
+    assert [record.data["reason"] for record in desk.said(Kind.DECISION, "halt")] == [how]
+    assert [record.data["reason"] for record in desk.said(Kind.DECISION, "unfilled")] == [f"halted: {how}"]
+    desk.until("15:45", step=300)
+    desk.fill(desk.last)
+    assert [found for found in audit(enumerate(desk.records, 1)) if not found.holds] == []
+
+
+def test_no_next_leg_is_sent_past_the_days_loss() -> None:
+    """The limit was asked of the first leg alone until a quote moved."""
+    desk = Desk((text_of(order=LEGGED, exits=EXITS, risk=RISK),))
+    first = desk.enter()
+    desk.quote(put(5935), 0.25, 0.35, -0.07)
+    desk.fill(first, price="1.60")
+    assert [order.purpose for order in desk.submitted] == [Purpose.ENTRY, Purpose.UNWIND]
