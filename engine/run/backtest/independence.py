@@ -1,10 +1,10 @@
 """May the sessions of a backtest be lived through apart from each other, and so side by side?
 
 They may when nothing is carried from one to the next: every structure is of index options that end on their day, no
-size and no condition depends on the account, and no cap counts over several sessions.
+size and no condition depends on the account, no cap counts over several sessions, and the account holds no shares.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from engine.compile.plan import Plan, Rule
 from engine.compile.reads import calls_of
@@ -17,9 +17,12 @@ OF_ACCOUNT = frozenset(("net_liquidation", "buying_power"))
 """Measures of what the sessions before have made."""
 
 
-def is_independent(program: Program) -> bool:
-    """Say whether no bot of a program carries anything over a night."""
-    return not what_is_carried(program)
+def is_independent(program: Program, shares: Collection[object] = ()) -> bool:
+    """Say whether neither a bot of a program nor its account carries anything over a night.
+
+    shares: those that the account begins with: they have their cost from then on, and make and lose on every day.
+    """
+    return not shares and not what_is_carried(program)
 
 
 def what_is_carried(program: Program) -> str:

@@ -138,7 +138,8 @@ def check_look_ahead(walks: Walks, source: Source, first: date, last: date, seed
     walks: makes a walk over a source; nothing of one may reach another. Raises: what a walk raises.
     """
     days = list(source.dates(first, last))
-    apart = is_independent(walks(source).program)
+    walk = walks(source)
+    apart = is_independent(walk.program, walk.brought)
     chance = Random(seed)
     drawn = days if apart else sorted(chance.sample(days, min(DRAWS, len(days))))
     compared, count = 0, 0

@@ -151,7 +151,7 @@ def _sessions(
 ) -> Iterator[DayDone]:
     if first > options.last:
         return
-    if is_independent(program):
+    if is_independent(program, options.shares):
         yield from _apart(desk, program, source, options, first)
         return
     walk = _walk(program, source, options)
@@ -277,7 +277,7 @@ def _start_record(desk: Desk, program: Program, source: Source, options: Backtes
         "fills": options.fills.name,
         "cash": str(options.cash),
         "lines": options.lines,
-        "sessions_apart": is_independent(program),
+        "sessions_apart": is_independent(program, options.shares),
     }
     if options.shares:
         settings["shares"] = dict(options.shares)

@@ -196,7 +196,7 @@ def live_through(
             found[number] = Part(number=number, point=point, since=first, problem=error.message)
             continue
         bots += program.bots.values()
-        is_apart = is_independent(program)
+        is_apart = is_independent(program, terms.shares)
         if not is_apart and span != (terms.first, terms.last):
             found[number] = Part(number=number, point=point, since=first, is_apart=False)
             continue

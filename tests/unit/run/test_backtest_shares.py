@@ -14,8 +14,10 @@ from engine.adapters.history.day import DailyBar
 from engine.cli.backtest_text import result_lines
 from engine.model.errors import MisuseError, StoreError
 from engine.model.events import event_calendar
+from engine.record.record import Kind
 from engine.run.backtest.document import text_of
 from engine.run.backtest.fills import RECORDED, fill_model
+from engine.run.backtest.notes import HELD
 from engine.run.backtest.report.page import report_page
 from engine.run.backtest.results import Results, read_results
 from engine.run.backtest.run import BacktestOptions, run_backtest
@@ -23,6 +25,7 @@ from engine.run.calendars import shipped_dates
 from engine.run.desk import load_desk
 from engine.run.sweep.compiling import Terms
 from engine.run.sweep.evaluate import evaluate
+from engine.store.queries import StoreReader
 
 FIRST, LAST = date(2026, 9, 1), date(2026, 9, 4)
 OVERWRITE = """
@@ -41,6 +44,21 @@ legs:
   expiry: {dte: 0}
   short_call: {sell: call, strike: {delta: 0.20}}
 order: {start: mid, step: 0.01, wait: 15s, tries: 8, then: cancel}
+exits:
+  - time: "15:30"
+risk: {daily_loss: $2000}
+"""
+OF_SPX = """
+rulebot: 1
+name: overwrite
+about: Sells a same-day SPX put spread.
+underlying: SPX
+entry: {at: "10:00", for: 5m}
+legs:
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.20}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+order: {start: mid, step: 0.05, wait: 15s, tries: 8, then: cancel}
 exits:
   - time: "15:30"
 risk: {daily_loss: $2000}
@@ -74,6 +92,20 @@ def run(folder: Path, source: PastDays, name: str = "one", text: str = OVERWRITE
     return read_results(store, "the store")
 
 
+def terms_of(source: PastDays) -> Terms:
+    return Terms(
+        opens=partial(replace, source, made={}),
+        first=FIRST,
+        last=LAST,
+        fills=fill_model("mid"),
+        cash=CASH,
+        lines=90,
+        file="overwrite.yaml",
+        calendar=event_calendar(shipped_dates()),
+        shares=SHARES,
+    )
+
+
 def test_calls_are_sold_against_shares_that_the_account_begins_with(tmp_path: Path) -> None:
     """They were bought at the close before, so the account begins with its cash and then goes with their price."""
     bare, found = run(tmp_path, OF_SPY, "bare"), run(tmp_path, OF_SPY, shares=SHARES)
@@ -92,20 +124,32 @@ def test_calls_are_sold_against_shares_that_the_account_begins_with(tmp_path: Pa
 
 def test_variants_of_a_sweep_begin_with_shares_too(tmp_path: Path) -> None:
     alone = run(tmp_path, OF_SPY, shares=SHARES)
-    terms = Terms(
-        opens=partial(replace, OF_SPY, made={}),
-        first=FIRST,
-        last=LAST,
-        fills=fill_model("mid"),
-        cash=CASH,
-        lines=90,
-        file="overwrite.yaml",
-        calendar=event_calendar(shipped_dates()),
-        shares=SHARES,
-    )
-    (found,) = evaluate([(0, ("one",), OVERWRITE)], terms)
+    (found,) = evaluate([(0, ("one",), OVERWRITE)], terms_of(OF_SPY))
     assert found.trades == len(alone.trades) == 4
     assert found.profits == tuple(float(day.profit) for day in alone.days)
+
+
+@pytest.mark.parametrize("missing", [(), (date(2026, 9, 2),)])
+def test_shares_are_held_beside_a_bot_that_carries_nothing_over_a_night(
+    missing: tuple[date, ...], tmp_path: Path
+) -> None:
+    """They are bought once, and are worth more or less after a session of which there is no data, too."""
+    source = PastDays(every=5, strikes=25, missing=frozenset(missing))
+    found = run(tmp_path, source, text=OF_SPX, shares=SHARES)
+    traded = sum(float(trade.net) for trade in found.trades)
+    assert found.trades
+    bars = [source.daily("SPY", day, 1)[-1].close for day in (FIRST, date(2026, 9, 5))]
+    made = 1000 * (bars[1] - bars[0]) + traded
+    assert float(found.profit) == pytest.approx(made, abs=0.05)
+    assert float(found.days[-1].equity) == pytest.approx(float(CASH) + made, abs=0.05)
+    with StoreReader(tmp_path / "one.db") as reader:
+        told = [each.data for each in reader.records((Kind.FACTS,)) if each.data["what"] == HELD]
+    assert [(each["symbol"], each["value"], float(str(each["cost"]))) for each in told] == [
+        ("SPY", 1000, pytest.approx(bars[0], abs=0.0001))
+    ]
+    terms = terms_of(source)
+    (variant,) = evaluate([(0, ("one",), OF_SPX)], terms)
+    assert sum(variant.profits) == pytest.approx(made, abs=0.05)
 
 
 def test_an_interruption_changes_nothing_of_shares_and_of_what_they_have_cost(tmp_path: Path) -> None:
