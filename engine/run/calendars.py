@@ -1,9 +1,10 @@
 """The event calendars on disk: those shipped, and those a person imported into the data folder."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from functools import cache, lru_cache
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from zlib import crc32
@@ -56,6 +57,18 @@ def imported_states(data: Path) -> dict[str, list[int]]:
     """Return by path what tells whether an imported file says something else now. Raises: StoreError at the disk."""
     known = {path: _bytes_of(path) for path in _imported_files(data)}
     return {str(path): [len(content), crc32(content)] for path, content in known.items()}
+
+
+def event_digests(calendar: EventCalendar, names: Iterable[str]) -> dict[str, str]:
+    """Return by name what tells whether other dates, or times, of an event are known, projected ones too."""
+    return {name: _event_digest(calendar, name) for name in sorted(set(names))}
+
+
+def _event_digest(calendar: EventCalendar, name: str) -> str:
+    days = calendar.days.get(name, {})
+    known = [f"{day} {days[day].at} {days[day].projected}" for day in sorted(days)]
+    ends = [f"{until.get(name)}" for until in (calendar.published_until, calendar.known_until)]
+    return sha256("\n".join([*ends, *known]).encode()).hexdigest()
 
 
 def load_calendar(data: Path | None = None) -> EventCalendar:

@@ -32,7 +32,7 @@ from engine.run.backtest.recorded.walk import RecordedWalk
 from engine.run.backtest.resuming import continued
 from engine.run.backtest.sampling import Sampler, Sampling, streaming
 from engine.run.backtest.walk import CASH, DayDone, Walk
-from engine.run.calendars import load_calendar
+from engine.run.calendars import event_digests, load_calendar
 from engine.run.desk import Desk, Sources, load_desk
 from engine.run.processes import TRIED, deaf, is_sooner, several
 from engine.run.release import code_digest, release
@@ -290,6 +290,7 @@ def _start_record(desk: Desk, program: Program, source: Source, options: Backtes
         "specs": told_specs(desk),
         "sources": told_sources(desk),
         "limits": told_limits(desk),
+        "events": {**_event_digests(program, options.calendar)},
         "settings": settings,
         "account": ACCOUNT,
         "install": INSTALL,
@@ -301,6 +302,12 @@ def _start_record(desk: Desk, program: Program, source: Source, options: Backtes
         "files_until": until.isoformat(),
     }
     return Record(_begin(options.first), Kind.RUN_STARTED, data=data)
+
+
+def _event_digests(program: Program, calendar: Callable[[], EventCalendar]) -> dict[str, str]:
+    """Return what tells whether an event that a bot asks for has other dates now, by its name."""
+    names = {name for bot in program.bots.values() for name in bot.plan.needs.events}
+    return event_digests(calendar(), names) if names else {}
 
 
 def _goes_on_at(options: BacktestOptions, started: Record) -> date:
@@ -339,6 +346,8 @@ def _told_apart(name: str, was: object, now: object) -> str:
     if not isinstance(was, dict) or not isinstance(now, dict):
         return f"{name} {was}, now {now}"
     differ = [each for each in {**was, **now} if was.get(each) != now.get(each)]
+    if name == "events":
+        return f"other dates of {', '.join(differ)} were known"
     return ", ".join(f"{each} {_short(was.get(each))}, now {_short(now.get(each))}" for each in differ)
 
 
@@ -354,4 +363,5 @@ def _what_counts(record: Record) -> dict[str, object]:
     told = {name: settings.get(name) for name in _SAME}
     digests = {name: text["digest"] for name, text in specs.items() if isinstance(text, dict)}
     program = {name: record.data.get(name) for name in ("version", "code")}
-    return {**told, **program, "specs": digests, "limits": record.data.get("limits") or {}}
+    others = {name: record.data.get(name) or {} for name in ("limits", "events")}
+    return {**told, **program, "specs": digests, **others}

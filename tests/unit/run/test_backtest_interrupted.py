@@ -1,6 +1,6 @@
 """Random bots over random past sessions, ended after some of them and gone on with: nothing is otherwise for it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +14,9 @@ from rolling_specs import rolling_spec
 
 from engine.adapters.history.day import HistoryDay
 from engine.model.contract import Option, Right
-from engine.model.events import event_calendar
+from engine.model.errors import MisuseError
+from engine.model.events import Published, event_calendar
+from engine.model.facts import EventCalendar, EventDay
 from engine.run.backtest.fills import fill_model
 from engine.run.backtest.results import Results, read_results
 from engine.run.backtest.run import BacktestOptions, run_backtest
@@ -22,9 +24,32 @@ from engine.run.calendars import shipped_dates
 from engine.run.desk import Desk, load_desk
 
 FIRST, LAST = date(2026, 9, 1), date(2026, 9, 10)
+SPREAD = """rulebot: 1
+name: bot
+about: Sells a same-day put spread each morning.
+underlying: SPX
+entry:
+  at: "10:00"
+  for: 30m
+legs:
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.20}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+order: {start: natural, wait: 30s, tries: 3, then: cancel}
+exits: [{time: "15:30"}]
+risk: {max_loss_per_trade: $1000}
+"""
 
 
-def run(desk: Desk, store: Path, source: PastDays, last: date = LAST, *, resumes: bool = False) -> Results:
+def run(
+    desk: Desk,
+    store: Path,
+    source: PastDays,
+    last: date = LAST,
+    *,
+    resumes: bool = False,
+    calendar: Callable[[], EventCalendar] = lambda: event_calendar(shipped_dates()),
+) -> Results:
     options = BacktestOptions(
         opens=lambda: source,
         data="made up",
@@ -32,11 +57,18 @@ def run(desk: Desk, store: Path, source: PastDays, last: date = LAST, *, resumes
         last=last,
         store=store,
         fills=fill_model("mid"),
-        calendar=lambda: event_calendar(shipped_dates()),
+        calendar=calendar,
         resumes=resumes,
     )
     run_backtest(desk, options, lambda done, number, count: None)
     return read_results(store, "the store")
+
+
+def with_own(*days: date) -> Callable[[], EventCalendar]:
+    """Return what knows these days of an event `own` beside the shipped ones."""
+    own = tuple(EventDay("own", day, None) for day in days)
+    dates = Published(name="own", first=FIRST, last=LAST, days=own, verified=FIRST)
+    return lambda: event_calendar((*shipped_dates(), dates))
 
 
 def told(found: Results) -> tuple[Sequence[object], ...]:
@@ -72,6 +104,22 @@ def interrupted(seed: int, folder: Path) -> int:
 @pytest.mark.parametrize("seed", [8, 16])
 def test_interruptions_of_random_bots_change_nothing(seed: int, tmp_path: Path) -> None:
     assert interrupted(seed, tmp_path) > 0
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_backtest_is_not_gone_on_with_when_other_dates_of_its_events_are_known(asks: bool, tmp_path: Path) -> None:
+    """Sessions of both calendars stood in one result. What no bot asks for may change."""
+    file, store, source = tmp_path / "bot.yaml", tmp_path / "x.db", PastDays(every=5, strikes=25)
+    when = "  when: [{no_event: [own]}]\n" if asks else ""
+    file.write_text(SPREAD.replace("legs:", f"{when}legs:"), encoding="utf-8")
+    desk, second = load_desk([str(file)], {}, None), date(2026, 9, 2)
+    before, after = with_own(FIRST), with_own(FIRST, second)
+    assert len(run(desk, store, source, FIRST, calendar=before).days) == 1
+    if asks:
+        with pytest.raises(MisuseError, match="begun with other options: other dates of own were known"):
+            run(desk, store, source, second, resumes=True, calendar=after)
+    found = run(desk, store, source, second, resumes=True, calendar=before if asks else after)
+    assert [bool(each.opened) for each in found.days] == [not asks, True]
 
 
 def test_what_was_quoted_last_before_months_is_worth_that_after_an_interruption(tmp_path: Path) -> None:
