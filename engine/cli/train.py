@@ -226,9 +226,8 @@ def _of_minutes(desk: "Desk", named: list[str], options: dict[str, Any]) -> "Sam
         raise MisuseError("--minutes makes its trades from --data alone", "leave --store out")
     opens = partial(open_source, options["data"])
     first, last = session_range(opens(), options["data"], options["first"], options["last"])
-    assert desk.sources is not None
     asked = Asked(
-        sources=desk.sources,
+        desk=desk.packed(),
         opens=opens,
         first=first,
         last=last,

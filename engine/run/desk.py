@@ -127,6 +127,14 @@ class Desk:
         pinned = {**old.pinned, **{bot.plan.digest: bot for bot in old.bots.values()}}
         return replace(old, bots=bots, pinned=pinned, limits=self.limits(), require=self.require)
 
+    def packed(self) -> "Desk":
+        """Return it without compiled bots, for another process: what is edited meanwhile changes nothing there."""
+        return replace(self, bots={}, warnings=())
+
+    def unpacked(self) -> "Desk":
+        """Return it with its bots compiled from its texts. Raises: StoreError."""
+        return replace(self, bots={text.name: compile_text(text) for text in self.texts})
+
 
 NO_BOTS = Desk({}, (), None, ())
 """That of an engine which only closes, or of which nothing could be read."""

@@ -33,7 +33,7 @@ from engine.run.backtest.resuming import continued
 from engine.run.backtest.sampling import Sampler, Sampling, streaming
 from engine.run.backtest.walk import CASH, DayDone, Walk
 from engine.run.calendars import event_digests, load_calendar
-from engine.run.desk import Desk, Sources, load_desk
+from engine.run.desk import Desk
 from engine.run.processes import TRIED, deaf, is_sooner, several
 from engine.run.release import code_digest, release
 from engine.run.reread import told_limits, told_sources, told_specs
@@ -165,11 +165,11 @@ def _sessions(
 
 def _apart(desk: Desk, program: Program, source: Source, options: BacktestOptions, first: date) -> Iterator[DayDone]:
     days = source.dates(first, options.last)
-    workers = min(options.workers, len(days)) if desk.sources is not None else 1
+    workers = min(options.workers, len(days))
     at_once = workers > 1 and options.elapsed is None
     lived = 0 if at_once else (yield from _lived_here(_walk(program, source, options), days, workers, options.elapsed))
-    if desk.sources is not None and lived < len(days):
-        yield from _shared_out(desk.sources, options, days[lived:])
+    if lived < len(days):
+        yield from _shared_out(desk, options, days[lived:])
 
 
 def _lived_here(
@@ -187,8 +187,8 @@ def _lived_here(
     return len(days)
 
 
-def _shared_out(sources: Sources, options: BacktestOptions, days: Sequence[date]) -> Iterator[DayDone]:
-    made = partial(_begin_worker, sources, replace(options, elapsed=None))
+def _shared_out(desk: Desk, options: BacktestOptions, days: Sequence[date]) -> Iterator[DayDone]:
+    made = partial(_begin_worker, desk.packed(), replace(options, elapsed=None))
     workers = min(options.workers, len(days))
     with several(workers, made) as pool:
         with deaf():
@@ -207,9 +207,8 @@ _worker: list[Walk] = []
 """The walk of a process that lives sessions through for another one."""
 
 
-def _begin_worker(sources: Sources, options: BacktestOptions) -> None:
-    desk = load_desk(sources.paths, sources.overrides, sources.account)
-    _worker[:] = [_walk(_program(desk, options), options.opens(), options)]
+def _begin_worker(packed: Desk, options: BacktestOptions) -> None:
+    _worker[:] = [_walk(_program(packed.unpacked(), options), options.opens(), options)]
 
 
 def _in_worker(day: date) -> list[DayDone]:

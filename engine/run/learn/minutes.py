@@ -28,7 +28,7 @@ from engine.run.backtest.fills import FillModel
 from engine.run.backtest.notes import FEATURES
 from engine.run.backtest.sampling import Sampler, Sampling, streaming
 from engine.run.backtest.walk import CASH, Walk
-from engine.run.desk import Sources, load_desk
+from engine.run.desk import Desk
 from engine.run.in_shares import worths_of
 from engine.run.learn.samples import Sample, Samples
 from engine.run.processes import deaf, several
@@ -44,9 +44,9 @@ TASK = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """Which minutes: every so many of each window. sources: of one bot, which each process reads for itself."""
+    """Which minutes: every so many of each window. desk: `packed`, of one bot, which each process compiles."""
 
-    sources: Sources
+    desk: Desk
     opens: Callable[[], Source]
     first: date
     last: date
@@ -158,8 +158,7 @@ class _World:
 
 def of_days(asked: Asked, days: Sequence[date]) -> Found:
     """Return what came of the minutes of some sessions, each trade followed to its end. Raises: MisuseError."""
-    desk = load_desk(asked.sources.paths, asked.sources.overrides, asked.sources.account)
-    (bot,) = desk.bots.values()
+    (bot,) = asked.desk.unpacked().bots.values()
     source, calendar, last = Shared(asked.opens()), asked.calendar(), days[-1]
     programs: dict[time, Program] = {}
     rows: list[Sample] = []

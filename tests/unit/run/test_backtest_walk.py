@@ -1,6 +1,7 @@
 """Bots over made-up past sessions: the same whichever way it is done, settled as options are, never ahead of time."""
 
 import json
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
@@ -155,7 +156,17 @@ def test_a_backtest_is_a_store_whose_invariants_hold(tmp_path: Path) -> None:
 def test_ci_several_processes_record_what_one_does(tmp_path: Path) -> None:
     desk, source = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25)
     whole = text_of(run(desk, tmp_path / "one.db", source))
+    Path(desk.texts[0].file).write_text(CONDOR.replace("by: 10 pts", "by: 5 pts"))  # an edit meanwhile is not theirs
     assert text_of(run(desk, tmp_path / "two.db", source, workers=2)) == whole
+
+
+def test_a_process_that_shares_a_backtest_lives_by_the_texts_that_were_read(tmp_path: Path) -> None:
+    """It read the files anew, and an edit made sessions of another text under the digest of the first."""
+    desk, source = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25)
+    Path(desk.texts[0].file).write_text("rulebot: 1\n")
+    asked = options(tmp_path / "x.db", source)
+    backtest._begin_worker(pickle.loads(pickle.dumps(desk.packed())), asked)
+    assert backtest._in_worker(FIRST) == list(alone(walks_of(desk, asked)(source), FIRST))
 
 
 def test_sessions_of_which_one_takes_long_go_to_processes_by_default(
@@ -163,7 +174,7 @@ def test_sessions_of_which_one_takes_long_go_to_processes_by_default(
 ) -> None:
     shared: list[Sequence[date]] = []
 
-    def share(sources: object, options: BacktestOptions, days: Sequence[date]) -> Iterator[DayDone]:
+    def share(desk: Desk, options: BacktestOptions, days: Sequence[date]) -> Iterator[DayDone]:
         shared.append(days)
         alone_here = Walk(desk.program("bt", {}, 90), options.opens(), calendar(), fill_model("mid"), options.cash)
         for day in days:

@@ -16,7 +16,7 @@ from engine.model.facts import EventCalendar
 from engine.model.session import EXCHANGE_ZONE
 from engine.run.backtest.fills import fill_model
 from engine.run.backtest.sampling import sampling
-from engine.run.desk import Sources, load_desk
+from engine.run.desk import Desk, load_desk
 from engine.run.learn.minutes import Asked, at_minute, minutes_of, of_days, sampled
 from engine.turn.program import CompiledBot
 
@@ -51,17 +51,15 @@ def no_events() -> EventCalendar:
     return event_calendar([])
 
 
-def sources(folder: Path, text: str = SPEC) -> Sources:
+def desk_of(folder: Path, text: str = SPEC) -> Desk:
     file = folder / f"{text.partition('name: ')[2].splitlines()[0]}.yaml"
     file.write_text(text)
-    found = load_desk([str(file)], {}, None).sources
-    assert found is not None
-    return found
+    return load_desk([str(file)], {}, None)
 
 
 def asked(folder: Path, last: int = 3) -> Asked:
     return Asked(
-        sources=sources(folder),
+        desk=desk_of(folder).packed(),
         opens=partial(PastDays, strikes=30, expiries=2, every=5),
         first=date(2026, 9, 1),
         last=date(2026, 9, last),
@@ -74,8 +72,7 @@ def asked(folder: Path, last: int = 3) -> Asked:
 
 
 def bot(folder: Path) -> CompiledBot:
-    found = sources(folder)
-    (compiled,) = load_desk(found.paths, {}, None).bots.values()
+    (compiled,) = desk_of(folder).bots.values()
     return compiled
 
 
@@ -119,6 +116,12 @@ def test_a_trade_that_outlasts_the_data_is_told_and_teaches_nothing(tmp_path: Pa
     assert "2 were still open when the data ended" in found.words
 
 
+def test_an_edit_while_it_trains_changes_nothing(tmp_path: Path) -> None:
+    what = asked(tmp_path, last=1)
+    (tmp_path / f"{what.desk.texts[0].name}.yaml").write_text("rulebot: 1\n")
+    assert of_days(what, [date(2026, 9, 1)]).tried == 2
+
+
 def test_a_task_goes_beyond_its_days_for_the_trades_of_its_days_alone(tmp_path: Path) -> None:
     found = of_days(asked(tmp_path), [date(2026, 9, 1)])
     assert (found.tried, [row.left.day for row in found.rows]) == (2, [2, 2])
@@ -132,7 +135,7 @@ def fallen(day: HistoryDay) -> HistoryDay:
 def test_what_was_assigned_counts_with_the_shares_as_they_stood_then(tmp_path: Path) -> None:
     """Its credit alone would teach that a put sold before a fall of ninety points is a win."""
     opens = partial(PastDays, strikes=25, every=5, symbol="SPY", trading_class="SPY", change=fallen)
-    asked_of = replace(asked(tmp_path, last=1), sources=sources(tmp_path, ASSIGNED), opens=opens)
+    asked_of = replace(asked(tmp_path, last=1), desk=desk_of(tmp_path, ASSIGNED).packed(), opens=opens)
     (row,) = of_days(asked_of, [date(2026, 9, 1)]).rows
     assert row.in_shares
     assert row.net < -1000.0
