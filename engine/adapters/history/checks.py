@@ -24,6 +24,9 @@ _SCALES = 8.0
 _PERCENT = 3.0
 _NEAR = 0.01
 _GREEKS = ("delta", "gamma", "vega", "theta")
+TOO_DEAR = 1.5
+"""How many times what it is on, or its strike if that is more, an option is quoted at that cannot be."""
+DEAR = "the ask is dearer than the underlying and the strike"
 
 
 def ordered(rows: Rows) -> tuple[Rows, list[Finding]]:
@@ -76,10 +79,11 @@ def listed_on(rows: Rows, day: date) -> tuple[Rows, list[Finding]]:
     return rows.only(~gone), findings
 
 
-def sound(rows: Rows) -> tuple[Rows, list[Finding]]:
+def sound(rows: Rows, level: float) -> tuple[Rows, list[Finding]]:
     """Return the rows with quotes that can be traded on; what is not quoted is nan, and so is what is crossed.
 
     A bid of 0 beside an ask is no bid, as the exchange sends it, and no finding. One below 0 is told, and none at all.
+    level: of the underlying on that day, dearer than which no option is.
     """
     bid, ask = rows.values["bid"], rows.values["ask"]
     crossed, has_bid, has_ask = bid > ask, bid > 0, ask > 0
@@ -90,18 +94,19 @@ def sound(rows: Rows) -> tuple[Rows, list[Finding]]:
             findings.append(told(rows.file, int(rows.row[below[0]]), text, int(below.size)))
         elif has_ask.any() and not has_bid.any():
             findings.append(told(rows.file, 0, "not one option has a bid: is this the column of bids?"))
-    values = dict(rows.values)
-    if crossed.any() or not has_ask.all():
+    values, dear = dict(rows.values), _dear(rows, level)
+    if crossed.any() or dear.any() or not has_ask.all():
         crossed, no_ask = crossed & has_ask, ~has_ask
         empty = no_ask & ~has_bid
         for mask, text in (
             (crossed, "the bid is above the ask"),
             (empty & ~(np.isnan(bid) & np.isnan(ask)), "there is neither bid nor ask"),
             (no_ask & ~empty, "there is a bid and no ask"),
+            (dear & ~crossed, DEAR),
         ):
             if mask.any():
                 findings.append(left_out(rows.file, rows.row[mask].tolist(), text))
-        bad = crossed | no_ask
+        bad = crossed | no_ask | dear
         for name in values:
             if name not in ("volume", "open_interest"):
                 values[name] = np.where(bad, np.nan, values[name])
@@ -112,11 +117,34 @@ def sound(rows: Rows) -> tuple[Rows, list[Finding]]:
                 findings.append(told(rows.file, int(rows.row[flat[0]]), text, int(flat.size)))
                 values |= _without_greeks(values)
             values[name] = np.where(values[name] > 0, values[name], np.nan)
-    if (contrary := _contrary(rows, values.get("delta"))).any():
-        text = "the delta has the wrong sign: it is not used"
-        findings.append(told(rows.file, int(rows.row[contrary.argmax()]), text, int(contrary.sum())))
-        values["delta"] = np.where(contrary, np.nan, values["delta"])
+    delta = values.get("delta")
+    for mask, text in (
+        (_contrary(rows, delta), "the delta has the wrong sign: it is not used"),
+        (_beyond_one(delta), "the delta is not from -1 to 1: it is not used"),
+    ):
+        if mask.any():
+            findings.append(told(rows.file, int(rows.row[mask.argmax()]), text, int(mask.sum())))
+            values["delta"] = np.where(mask, np.nan, values["delta"])
     return rows.of(values), findings
+
+
+def _dear(rows: Rows, level: float) -> Mask:
+    """Return which quotes are dearer than what they are on, and than their strike: by one of them a stop would fill."""
+    ask = rows.values["ask"]
+    if not np.fmax.reduce(ask, initial=0.0) > TOO_DEAR * level:
+        return np.zeros(len(ask), dtype=bool)
+    found: Mask = ask > TOO_DEAR * np.maximum(rows.strike, level)
+    return found
+
+
+def _beyond_one(delta: Columns | None) -> Mask:
+    """Return which deltas no option has. Live they are unknown as well."""
+    if delta is None or not len(delta) or is_unknown(delta):
+        return np.zeros(0, dtype=bool)
+    if np.fmax.reduce(delta) <= 1.0 and np.fmin.reduce(delta) >= -1.0:
+        return np.zeros(0, dtype=bool)
+    found: Mask = np.abs(delta) > 1.0
+    return found
 
 
 def _without_greeks(values: Mapping[str, Columns]) -> dict[str, Columns]:
@@ -159,7 +187,7 @@ def wrong_columns(rows: Rows, level: float) -> Iterator[Finding]:
         yield refused(rows.file, first, f"strikes lie around {median(strike):g}, the underlying at {level:g}: scaled?")
         return
     quoted = ask > 0
-    if quoted.any() and _share(ask[quoted] > 1.5 * np.maximum(strike[quoted], level)) > 0.5:
+    if quoted.any() and _share(ask[quoted] > TOO_DEAR * np.maximum(strike[quoted], level)) > 0.5:
         text = f"most quotes are dearer than the underlying ({level:g}), the median is {median(ask[quoted]):g}: scaled?"
         yield refused(rows.file, first, text)
     if (bid > ask).any() and _share((bid > ask)[quoted]) > 0.5:

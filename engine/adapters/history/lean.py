@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.adapters.history.checks import is_price
+from engine.adapters.history.checks import DEAR, TOO_DEAR, is_price
 from engine.adapters.history.daily import Daily, DailySeries, without_jumps
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
 from engine.adapters.history.finding import left_out, refusal, refused, told
@@ -92,6 +92,7 @@ class LeanSource:
             raise refusal(refused(name, 0, f"{day} is no session of the exchange: what it holds is stale"))
         clock = LeanClock(session)
         level, findings = self._level(clock)
+        highest = float(np.nanmax(level))
         quotes: dict[Option, Columns] = {}
         late: list[int] = []
         count, first, last = 0, inf, -inf
@@ -99,7 +100,8 @@ class LeanSource:
             for entry, content in entries(file):
                 check_entry(file.name, entry, day, trading_class)
                 option = self._option(trading_class, entry)
-                bars = quote_bars(f"{file.name}/{entry}", content)
+                most = TOO_DEAR * max(float(option.strike), highest)
+                bars = quote_bars(f"{file.name}/{entry}", content, most)
                 if option in quotes:
                     findings.append(left_out(bars.entry, [1], "the same option stands in another entry before"))
                     continue
@@ -119,9 +121,12 @@ class LeanSource:
             raise refusal(refused(file.name, 0, "no bar of an option is within the session"))
         if count and (words := clock.other_zone(first, last)) is not None:
             raise refusal(refused(file.name, 0, f"the bars of options are of {words}"))
-        crossed = sum(each.count for each in findings if each.text.startswith(CROSSED))
-        if crossed > count / 2:
-            raise refusal(refused(file.name, 0, "most bids are above their asks: are the columns exchanged?"))
+        for words, text in (
+            (CROSSED, "most bids are above their asks: are the columns exchanged?"),
+            (DEAR, f"most quotes are dearer than the underlying ({median(level):g}): scaled?"),
+        ):
+            if sum(each.count for each in findings if each.text.startswith(words)) > count / 2:
+                raise refusal(refused(file.name, 0, text))
         if sum(late):
             text = f"{sum(late)} bars of options are outside of regular hours"
             findings.append(left_out(file.name, [0], text))

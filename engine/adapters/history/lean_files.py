@@ -13,6 +13,7 @@ from zlib import error as ZlibError
 
 import numpy as np
 
+from engine.adapters.history.checks import DEAR
 from engine.adapters.history.day import SLACK, Columns, Finding
 from engine.adapters.history.finding import OUTSIDE, left_out, refusal, refused, told
 from engine.adapters.history.levels import known_level, sound_levels
@@ -86,8 +87,11 @@ def contract_of(entry: str) -> Contract:
         raise refusal(refused(entry, 0, text)) from None
 
 
-def quote_bars(where: str, content: bytes) -> Bars:
-    """Return the last quote of each bar: bid, ask, bid size, ask size; a side that is not quoted is nan."""
+def quote_bars(where: str, content: bytes, most: float) -> Bars:
+    """Return the last quote of each bar: bid, ask, bid size, ask size; a side that is not quoted is nan.
+
+    most: dollars above which no ask of it can be.
+    """
     rows, begins, table, findings = _numbers(where, content, _QUOTE_FIELDS)
     values = table[:, [_BID, _ASK, _BID_SIZE, _ASK_SIZE]] if len(table) else np.zeros((0, 4))
     for place, words in ((0, "a bid is below 0: it is taken for no bid"), (1, "an ask is below 0: it is not known")):
@@ -100,6 +104,10 @@ def quote_bars(where: str, content: bytes) -> Bars:
     if crossed.any():
         findings.append(left_out(where, rows[crossed].tolist(), CROSSED))
         values[crossed] = np.nan
+    dear = values[:, 1] > most
+    if dear.any():
+        findings.append(left_out(where, rows[dear].tolist(), DEAR))
+        values[dear] = np.nan
     lone = np.isnan(values[:, 1]) & ~np.isnan(values[:, 0])
     if lone.any():
         text = "there is a bid and no ask: the ask is not known"

@@ -23,7 +23,7 @@ _INSTANTS = 16
 
 
 def impossible(options: Sequence[Option], level: Columns, columns: Mapping[str, Columns]) -> str | None:
-    """Return in words that most options cost more than the underlying, or less than exercising them would bring.
+    """Return in words that most options cost less than exercising them would bring.
 
     Shape: level (T,); columns (T, options). None when most prices can be.
     """
@@ -33,11 +33,6 @@ def impossible(options: Sequence[Option], level: Columns, columns: Mapping[str, 
     calls = np.array([option.right is Right.CALL for option in options])
     worth = np.where(calls, middle - strikes, strikes - middle)
     quoted = last > 0.0
-    dear = last > 1.5 * np.maximum(strikes, middle)
-    if quoted.any() and dear[quoted].mean() > 0.5:
-        return (
-            f"most quotes are dearer than the underlying ({middle:g}), the median is {median(last[quoted]):g}: scaled?"
-        )
     inside = quoted & (worth > _INSIDE * middle)
     if inside.any() and (last < worth / 2.0)[inside].mean() > 0.5:
         text = f"most options in the money cost less than half of what they are worth, {median(last[inside]):g}"

@@ -36,7 +36,12 @@ def session_day(
     all_findings += wrong_columns(rows, level)
     _refuse(all_findings)
     rows = rows.of({name: values for name, values in rows.values.items() if name in BY_QUOTE})
-    for check in (ordered, lambda rows: listed_on(rows, session.date), lambda rows: within(rows, session), sound):
+    for check in (
+        ordered,
+        lambda rows: listed_on(rows, session.date),
+        lambda rows: within(rows, session),
+        lambda rows: sound(rows, level),
+    ):
         rows, more = check(rows)
         all_findings += more
     times, options, columns = grid(rows)

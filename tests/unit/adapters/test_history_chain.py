@@ -86,6 +86,34 @@ def test_greeks_of_no_volatility_are_unknown(tmp_path: Path) -> None:
     assert not np.isnan(found.bid).any()
 
 
+def test_a_delta_beyond_one_is_unknown_as_it_is_live(tmp_path: Path) -> None:
+    """A row in percent among others: an exit by delta acted on it."""
+    delta = np.tile([-0.3, -0.6, 0.6, 0.3], (20, 1))
+    delta[7, 1], delta[9, 2], delta[11, 2] = -60.0, 60.0, 1.0
+    write_day(a_day(20, delta=delta), tmp_path / f"{DAY}.parquet")
+    found = open_source(f"parquet:{tmp_path}").day(DAY)
+    (odd,) = (each for each in found.findings if "delta" in each.text)
+    assert (odd.text, odd.row, odd.count) == ("the delta is not from -1 to 1: it is not used", 7 * 4 + 2, 2)
+    assert found.delta is not None
+    assert np.argwhere(np.isnan(found.delta)).tolist() == [[7, 1], [9, 2]]
+
+
+def test_a_quote_dearer_than_what_it_is_on_is_left_out(tmp_path: Path) -> None:
+    """By one of 999,999 in a single row a stop closed at half a million dollars a share, and nothing was told."""
+
+    def spoil(rows: dict[str, list[object]]) -> None:
+        rows["ask"][4] = 999_999.0
+        rows["bid"][5], rows["ask"][5] = 999_999.0, 999_998.0
+
+    found = changed(tmp_path, spoil)
+    assert [(each.row, each.severity, each.text) for each in found.findings[:2]] == [
+        (6, Severity.LEFT_OUT, "the bid is above the ask"),
+        (5, Severity.LEFT_OUT, "the ask is dearer than the underlying and the strike"),
+    ]
+    assert np.argwhere(np.isnan(found.ask)).tolist() == np.argwhere(np.isnan(found.bid)).tolist()
+    assert np.isnan(found.ask).sum() == 2
+
+
 @pytest.mark.parametrize("change", [lambda rows: None, lambda rows: [column.reverse() for column in rows.values()]])
 def test_a_delta_of_the_wrong_sign_is_unknown_as_it_is_live(tmp_path: Path, change: object) -> None:
     """Whether the rows stand instant by instant or in any order."""

@@ -265,6 +265,16 @@ def test_odd_minutes_are_left_out_or_told(tmp_path: Path) -> None:
     assert set(found.levels["GOOG"].tolist()) == {748.0}
 
 
+def test_a_minute_that_is_dearer_than_the_share_is_left_out(tmp_path: Path) -> None:
+    name = NAME.format("quote", 7000000)
+    dear = QUOTES[name].replace("34260000,1,1,1,520000,5,1,1,1,530000,5", "34260000,1,1,1,520000,5,1,1,1,5300000000,5")
+    found = read(lean(tmp_path, quotes={**QUOTES, name: dear}))
+    (odd,) = found.findings
+    assert (odd.row, odd.severity) == (2, Severity.LEFT_OUT)
+    assert odd.text == "the ask is dearer than the underlying and the strike"
+    assert found.ask[found.ask > 0].max() < 748.0
+
+
 def test_daily_bars_of_lean_that_are_none_are_told(tmp_path: Path) -> None:
     bars = "20151221 00:00,x,1,1,1,5\n20151222 00:00,1,1,1,0,5\n20151222 00:00,7,7,7,7\n20151222 00:00,8,8,8,8\n"
     told = open_source(lean(tmp_path / "a", daily={"goog.csv": bars})).gaps(DAY, DAY)
