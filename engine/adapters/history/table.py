@@ -70,7 +70,7 @@ class CsvTable:
 
     def numbers_or_none(self, name: str) -> tuple[Columns, Whole]:
         """Return a column of numbers, nan where a cell is empty or none, and the places of those that are none."""
-        cells = self._cells[self._places[name]]
+        cells = self._column(name)
         odd: Whole = np.zeros(0, dtype=np.int64)
         try:
             found = [float(cell) if cell.strip() else np.nan for cell in cells]
@@ -84,12 +84,22 @@ class CsvTable:
 
     def no_number(self, name: str, place: int) -> str:
         """Return in words that a cell is no number."""
-        return f"{name} is a number, is {self._cells[self._places[name]][place]!r}"
+        return f"{name} is a number, is {self._column(name)[place]!r}"
 
     def texts(self, name: str) -> tuple[Whole, list[str]]:
         places: dict[str, int] = {}
-        codes = [places.setdefault(cell.strip(), len(places)) for cell in self._cells[self._places[name]]]
+        codes = [places.setdefault(cell.strip(), len(places)) for cell in self._column(name)]
         return np.array(codes, dtype=np.int64), list(places)
+
+    def _column(self, name: str) -> Sequence[str]:
+        _refuse_two(self.file, self.names, name)
+        return self._cells[self._places[name]]
+
+
+def _refuse_two(file: str, names: Sequence[str], name: str) -> None:
+    """Refuse a file with two columns of a name that is read, be it in other letters. Raises: StoreError."""
+    if names.count(name) > 1:
+        raise refusal(refused(file, 0, f"it has two columns `{name}`: which one counts?"))
 
 
 def _is_number(cell: str) -> bool:
@@ -199,7 +209,8 @@ class ArrowTable:
         return ArrowTable(self.file, self._table.filter(arrow.array(kept)), self.rows[kept])
 
     def column(self, name: str) -> Any:
-        """Return the column as Arrow has it."""
+        """Return the column as Arrow has it. Raises: StoreError where there are two."""
+        _refuse_two(self.file, self.names, name)
         return self._table.column(self._own[name])
 
     def numbers(self, name: str) -> Columns:

@@ -98,6 +98,17 @@ def test_a_delta_beyond_one_is_unknown_as_it_is_live(tmp_path: Path) -> None:
     assert np.argwhere(np.isnan(found.delta)).tolist() == [[7, 1], [9, 2]]
 
 
+@pytest.mark.parametrize("name", ["bid", "Bid"])
+def test_two_columns_of_a_name_refuse_the_day(name: str, tmp_path: Path) -> None:
+    """Of two in other letters the last one counted, and of two in the same ones the backtest ended with a traceback."""
+    file = tmp_path / f"{DAY}.parquet"
+    write_day(a_day(20), file)
+    table = parquet.read_table(file)
+    parquet.write_table(table.append_column(name, table.column("ask")), file)
+    with pytest.raises(StoreError, match=f"{DAY}.parquet: it has two columns `bid`: which one counts"):
+        open_source(f"parquet:{tmp_path}").day(DAY)
+
+
 def test_a_quote_dearer_than_what_it_is_on_is_left_out(tmp_path: Path) -> None:
     """By one of 999,999 in a single row a stop closed at half a million dollars a share, and nothing was told."""
 

@@ -301,6 +301,15 @@ def test_a_vendors_day_in_two_files_is_refused(tmp_path: Path) -> None:
         read(f"snapshots:{tmp_path}")
 
 
+def test_two_columns_of_a_name_refuse_a_vendors_day(tmp_path: Path) -> None:
+    head, *rows = vendor().splitlines()
+    (tmp_path / f"{DAY}.csv").write_text(
+        "\n".join([f"{head},bid", *(f"{row},4" for row in rows), ""]), encoding="utf-8"
+    )
+    with pytest.raises(StoreError, match=f"{DAY}.csv: it has two columns `bid`: which one counts"):
+        read(f"snapshots:{tmp_path}")
+
+
 def test_a_last_row_without_an_end_is_told(tmp_path: Path) -> None:
     file = tmp_path / f"{DAY}.csv"
     file.write_text("\ufeff" + vendor().rstrip("\n"), encoding="utf-8")
