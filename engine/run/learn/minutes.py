@@ -8,7 +8,7 @@ it is hypothetical, and neighbouring minutes have much of their outcome in commo
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
 from datetime import date, datetime, time, timedelta
 from functools import partial
@@ -130,12 +130,16 @@ def _runs(asked: Asked, tasks: Sequence[Sequence[date]], workers: int) -> Iterat
 
 @dataclasses.dataclass(slots=True)
 class _World:
-    """One minute: its walk, from which day on it is still to be lived through, and what was noted at its entry."""
+    """One minute: its walk, from which day on it is still to be lived through, and what was noted at its entry.
+
+    parts: what was entered first, and what it was rolled into, as they stood last; nothing while nothing is entered.
+    """
 
     walk: Walk
     since: date
     noted: dict[str, Record] = field(default_factory=dict)
     endings: list[Record] = field(default_factory=list)
+    parts: dict[str, Position] = field(default_factory=dict)
     findings: dict[Finding, None] = dataclasses.field(default_factory=dict)
 
     def live_through(self, day: date) -> None:
@@ -148,12 +152,14 @@ class _World:
                 if record.kind is Kind.SETTLEMENT:
                     self.endings.append(record)
         self.since = day + timedelta(days=1)
+        self._keep_parts()
 
-    @property
-    def trade(self) -> Position | None:
-        """Return what was entered, None while nothing is."""
-        known = () if self.walk.state is None else self.walk.state.positions.values()
-        return next((each for each in known if each.opened_at is not None), None)
+    def _keep_parts(self) -> None:
+        """Keep how the trade stands: what is over the next session forgets."""
+        for each in () if self.walk.state is None else self.walk.state.positions.values():
+            first = next(iter(self.parts), each.id)
+            if each.opened_at is not None and each.entered_as == first:
+                self.parts[each.id] = each
 
 
 def of_days(asked: Asked, days: Sequence[date]) -> Found:
@@ -182,13 +188,13 @@ def of_days(asked: Asked, days: Sequence[date]) -> Found:
             is_fresh = world.since == day and world.walk.state is None
             world.live_through(day)
             source.findings |= world.findings
-            if (trade := world.trade) is None:
+            if not world.parts:
                 continue
             entered += is_fresh
-            if trade.state != "closed":
+            if any(part.state != "closed" for part in world.parts.values()):
                 open_worlds.append(world)
             else:
-                rows.append(_sample(world.noted[trade.id], trade, world.endings))
+                rows.append(_sample(world))
     return Found(tried=tried, entered=entered, rows=tuple(rows), findings=tuple(source.findings))
 
 
@@ -230,13 +236,21 @@ def _program(bot: CompiledBot, lines: int) -> Program:
     return Program(bots={bot.plan.name: bot}, pinned={}, limits=AccountLimits(), install=INSTALL, line_limit=lines)
 
 
-def _sample(noted: Record, trade: Position, endings: Iterable[Record]) -> Sample:
-    left = noted.at if trade.closed_at is None else trade.closed_at
+def _sample(world: _World) -> Sample:
+    """Return what came of a trade that is over, with all that it was rolled into."""
+    first, *_ = parts = [*world.parts.values()]
+    noted = world.noted[first.id]
     values = tuple(None if each is None else float(each) for each in _list(noted.data["value"]))
-    own = (each for each in endings if each.position == trade.id)
-    in_shares = worths_of(own, {trade.id: trade})
-    net = float(trade.net + (in_shares.get(trade.id) or ZERO)) / trade.quantity
-    return Sample(entered=noted.at, left=max(left, noted.at), values=values, net=net, in_shares=bool(in_shares))
+    own = (each for each in world.endings if each.position in world.parts)
+    in_shares = worths_of(own, world.parts)
+    net = sum((part.net + (in_shares.get(part.id) or ZERO) for part in parts), ZERO)
+    return Sample(
+        entered=noted.at,
+        left=max(noted.at, *(part.closed_at for part in parts if part.closed_at is not None)),
+        values=values,
+        net=float(net) / first.quantity,
+        in_shares=bool(in_shares),
+    )
 
 
 def _list(value: Json) -> Sequence[Any]:

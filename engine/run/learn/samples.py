@@ -1,6 +1,6 @@
 """Samples for training: each trade of a backtest with what was known when it was entered, and what came of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.model.values import dataclass
 from engine.record.record import Kind, Record
 from engine.run.backtest.notes import FEATURES
-from engine.run.backtest.results import read_results
+from engine.run.backtest.results import Trade, read_results
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 
@@ -21,7 +21,8 @@ from engine.store.queries import StoreReader
 class Sample:
     """One closed trade. values: its features, None where one was not known. net: dollars a structure, after all.
 
-    left: when its last leg was over, be it a wing that expires: what it made is not known before.
+    What it was rolled into is of it. left: when its last leg was over, be it a wing that expires: what it made is not
+    known before.
     in_shares: it was assigned or exercised; of what the shares made or lost `net` has what they were worth beside their
     strikes when they came.
     """
@@ -62,6 +63,7 @@ def read_samples(store: Place, bot: str, digest: str) -> Samples:
     with StoreReader(store) as reader:
         noted = [each for each in reader.records((Kind.FACTS,)) if each.data["what"] == FEATURES and each.bot == bot]
         over = {str(row["position"]): str(row["exit_time"]) for row in reader.view("trades", strategy_id=bot)}
+        told = [each for each in reader.records((Kind.POSITION,)) if each.bot == bot]
     if "features" not in results.settings:
         raise MisuseError(f"{store} holds a backtest without features", "run it with --features when, or require")
     known: dict[str, Record] = {}
@@ -69,16 +71,15 @@ def read_samples(store: Place, bot: str, digest: str) -> Samples:
         known.setdefault(record.position, record)
     if any(record.data["version"] != VERSION for record in noted):
         raise StoreError(f"{store} holds features of another version than {VERSION}", "run the backtest again")
-    closed = [trade for trade in results.trades if trade.bot == bot and trade.left is not None and trade.name in known]
+    entered_as = {each.position: str(each.data.get("trade") or each.position) for each in told}
+    entered: dict[str, list[Trade]] = {}
+    for trade in results.trades:
+        if trade.bot == bot:
+            entered.setdefault(entered_as[trade.name], []).append(trade)
     rows = [
-        Sample(
-            entered=known[trade.name].at,
-            left=max(known[trade.name].at, _instant(over[trade.name])),
-            values=_values(known[trade.name].data["value"]),
-            net=float(trade.net + (trade.worth or ZERO)) / trade.quantity,
-            in_shares=trade.in_shares,
-        )
-        for trade in closed
+        _sample(known[name], parts, [over[part.name] for part in parts])
+        for name, parts in entered.items()
+        if name in known and all(part.left is not None for part in parts)
     ]
     return Samples(
         names=tuple(map(str, results.settings["features"])),
@@ -86,6 +87,18 @@ def read_samples(store: Place, bot: str, digest: str) -> Samples:
         rows=tuple(sorted(rows, key=lambda row: row.entered)),
         settings=results.settings,
         findings=results.findings,
+    )
+
+
+def _sample(noted: Record, parts: Sequence[Trade], over: Iterable[str]) -> Sample:
+    """Return what came of an entry. parts: what was entered, and what it was rolled into; over: when each ended."""
+    quantity = next(part.quantity for part in parts if part.name == noted.position)
+    return Sample(
+        entered=noted.at,
+        left=max(noted.at, *map(_instant, over)),
+        values=_values(noted.data["value"]),
+        net=float(sum((part.net + (part.worth or ZERO) for part in parts), ZERO)) / quantity,
+        in_shares=any(part.in_shares for part in parts),
     )
 
 

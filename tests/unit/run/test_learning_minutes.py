@@ -15,9 +15,12 @@ from engine.model.events import event_calendar
 from engine.model.facts import EventCalendar
 from engine.model.session import EXCHANGE_ZONE
 from engine.run.backtest.fills import fill_model
+from engine.run.backtest.results import read_results
+from engine.run.backtest.run import BacktestOptions, run_backtest
 from engine.run.backtest.sampling import sampling
 from engine.run.desk import Desk, load_desk
 from engine.run.learn.minutes import Asked, at_minute, minutes_of, of_days, sampled
+from engine.run.learn.samples import read_samples
 from engine.turn.program import CompiledBot
 
 SPEC = """rulebot: 1
@@ -125,6 +128,53 @@ def test_an_edit_while_it_trains_changes_nothing(tmp_path: Path) -> None:
 def test_a_task_goes_beyond_its_days_for_the_trades_of_its_days_alone(tmp_path: Path) -> None:
     found = of_days(asked(tmp_path), [date(2026, 9, 1)])
     assert (found.tried, [row.left.day for row in found.rows]) == (2, [2, 2])
+
+
+ROLLING = """rulebot: 1
+name: rolling
+about: Sells a put spread of tomorrow, and rolls it on its last day, as often as there is another.
+underlying: SPX
+entry: {at: "15:00", days: [tue], max_open: 1}
+legs:
+  expiry: {dte: 1}
+  short_put: {sell: put, strike: {delta: 0.30}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+order: {start: natural, wait: 10s, tries: 4, then: cancel}
+exits:
+  - name: last_day
+    all: [{dte: {at_most: 0}}, {time: "15:30"}]
+    roll:
+      expiry: {dte: 1}
+      strikes: {short_put: {delta: 0.30}, long_put: {below: short_put, by: 10 pts}}
+      else: close
+  - at_expiry: settle
+risk: {max_loss_per_trade: $3000}
+"""
+
+
+def test_a_trade_has_in_the_end_what_it_was_rolled_into(tmp_path: Path) -> None:
+    """Of a put that was rolled at a loss the loss alone was learned from, and what came after it from nothing."""
+    source = partial(PastDays, strikes=30, expiries=2, every=5, last=date(2026, 9, 3))
+    asked_of = replace(asked(tmp_path), desk=desk_of(tmp_path, ROLLING).packed(), opens=source)
+    (of_minute,) = of_days(asked_of, [date(2026, 9, 1)]).rows
+    desk, store = desk_of(tmp_path, ROLLING), tmp_path / "x.db"
+    options = BacktestOptions(
+        opens=source,
+        data="made up",
+        first=asked_of.first,
+        last=asked_of.last,
+        store=store,
+        fills=asked_of.fills,
+        calendar=no_events,
+        sampling=asked_of.sampling,
+    )
+    run_backtest(desk, options, lambda done, number, count: None)
+    trades = read_results(store, "x").trades
+    assert [trade.reason for trade in trades] == ["last_day", "last_day"]
+    (row,) = read_samples(store, "rolling", desk.digests["rolling"]).rows
+    assert row.net == pytest.approx(sum(float(trade.net) for trade in trades))
+    assert row.left.date() == date(2026, 9, 3)
+    assert (of_minute.net, of_minute.left) == (pytest.approx(row.net), row.left)
 
 
 def fallen(day: HistoryDay) -> HistoryDay:
