@@ -31,6 +31,12 @@ def unchanged(day: HistoryDay) -> HistoryDay:
     return day
 
 
+def fallen(day: HistoryDay) -> HistoryDay:
+    """Return a day on which SPY falls by ninety points from its open; its quotes are as they were."""
+    opened = day.levels["SPY"][0]
+    return replace(day, levels={**day.levels, "SPY": np.linspace(opened, opened - 90.0, len(day.times))})
+
+
 @dataclass
 class PastDays:
     """A source of such days. `strikes` on each side of the open; `greeks` tells whether it has volatility and delta.

@@ -14,21 +14,26 @@ from engine.store.place import Place, shown_path
 if TYPE_CHECKING:
     from engine.run.observe.compare import Compared, Side
 
-_ALONE = "entered_alone"
 _ROWS = (
     ("entries", "entries"),
     ("not filled", "unfilled"),
     ("closed", "closed"),
     ("won", "wins"),
+    ("of which commissions are not told yet", "owed"),
+    ("at a price that nobody has told", "estimated"),
+    ("that ended in shares", "in_shares"),
     ("still open", "still_open"),
-    ("entered where one ran alone, not counted", _ALONE),
+    ("entered where one ran alone, not counted", "entered_alone"),
     ("entry against mid", "entry_to_mid"),
     ("exit against mid", "exit_to_mid"),
     ("commissions", "commissions"),
     ("net", "net"),
+    ("shares beside the market then, not in it", "beside_market"),
     ("a trade", "average"),
     ("a month of 21 sessions", "month"),
 )
+_SELDOM = frozenset(("owed", "estimated", "in_shares", "beside_market", "entered_alone"))
+"""Rows that are left out where both sides have 0."""
 SHOWN = 8
 """Letters of a digest that are shown."""
 _POINTS = ("entry_to_mid", "exit_to_mid")
@@ -73,7 +78,8 @@ def _lines(found: "Compared") -> Iterator[str]:
     from engine.cli.shadow import ENDING
 
     table = [("", found.bot, f"{found.bot}{ENDING}")]
-    told = [row for row in _ROWS if row[1] != _ALONE or found.live.entered_alone or found.shadow.entered_alone]
+    sides = found.live, found.shadow
+    told = [row for row in _ROWS if row[1] not in _SELDOM or any(getattr(side, row[1]) != 0 for side in sides)]
     table += [(words, _cell(found.live, name), _cell(found.shadow, name)) for words, name in told]
     yield from aligned(table, right=frozenset((1, 2)), indent="   ")
     yield ""

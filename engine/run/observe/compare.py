@@ -1,17 +1,20 @@
 """A bot and its shadow side by side: what each came to, which decisions differed, and by which rule first."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from itertools import groupby, zip_longest
 from operator import itemgetter
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
+from engine.model.money import ZERO
 from engine.model.session import EXCHANGE_ZONE, exchange_date, session_on
 from engine.model.values import dataclass
 from engine.record.explain import ENTRY_PLACES, Condition, selection_at, state_at, story
 from engine.record.record import GRID, Kind, Record
 from engine.run.columns import clock
+from engine.run.in_shares import read_in_shares
 from engine.run.trade_text import is_opened, left_at, structure_of
 from engine.store.queries import Row, StoreReader
 
@@ -29,6 +32,9 @@ class Side:
     entry_to_mid, exit_to_mid: price points by which fills were better than the mid, on average; None without any.
     entered_alone: trades that are open, or were left in the sessions, and were entered in one that the other side did
     not live through, so that it could not have them; they count in nothing else.
+    owed, estimated, in_shares: closed trades whose commissions are not all told yet, with a price that nobody has told,
+    and that ended in shares, which are in no `net`; beside_market: how much better than the market, in dollars, the
+    strikes were at which those came or went, negative when worse, None where nobody knew.
     month: what a month of MONTH sessions makes at the average of these.
     """
 
@@ -36,12 +42,16 @@ class Side:
     unfilled: int
     closed: int
     wins: int
+    owed: int
+    estimated: int
+    in_shares: int
     still_open: int
     entered_alone: int
     entry_to_mid: float | None
     exit_to_mid: float | None
     commissions: float
     net: float
+    beside_market: float | None
     average: float | None
     month: float
 
@@ -108,8 +118,8 @@ def _compared(
         sessions=days,
         is_same_text=all(each.live == each.shadow for each in texts),
         texts=texts,
-        live=_side(of_live, [own for _, own, _ in told], days, both),
-        shadow=_side(of_shadow, [own for _, _, own in told], days, both),
+        live=_side(_Apart.of(live, bot), of_live, [own for _, own, _ in told], days, both),
+        shadow=_side(_Apart.of(shadow, bot), of_shadow, [own for _, _, own in told], days, both),
         differences=tuple(sorted(found, key=lambda each: (each.date, each.clock))),
     )
 
@@ -179,7 +189,28 @@ def _last(records: Iterable[Record], *what: str) -> Record | None:
 # ---------------------------------------------------------------- what each came to
 
 
-def _side(trades: Sequence[Row], days: Sequence[_Day], dates: Sequence[date], both: frozenset[date]) -> Side:
+class _Apart(NamedTuple):
+    """Positions of which profits do not say all: see `Side`. worths: of those that ended in shares."""
+
+    owed: Collection[str]
+    estimated: Collection[str]
+    worths: Mapping[str, Decimal | None]
+
+    @classmethod
+    def of(cls, reader: StoreReader, bot: str) -> "_Apart":
+        """Return those of a bot."""
+        worths = {each.position: each.worth for each in read_in_shares(reader, bot)}
+        return cls(reader.owed(), reader.estimated(bot), worths)
+
+    def beside_market(self, names: Iterable[str]) -> float | None:
+        """Return what the strikes of these were worth beside the market, None where one is not known."""
+        known = [self.worths[name] for name in names if name in self.worths]
+        return None if None in known else float(sum((each for each in known if each is not None), ZERO))
+
+
+def _side(
+    apart: _Apart, trades: Sequence[Row], days: Sequence[_Day], dates: Sequence[date], both: frozenset[date]
+) -> Side:
     """Return what one side came to. both: the sessions of both stores; a trade of another one has no counterpart."""
     within, shared = ({day.isoformat() for day in each} for each in (dates, both))
     opened = [row for day in days for row in day.trades]
@@ -188,17 +219,22 @@ def _side(trades: Sequence[Row], days: Sequence[_Day], dates: Sequence[date], bo
     closed = [row for row in ended if _entered_on(row) in shared]
     made = [float(row["final_pnl"]) for row in closed]
     net = sum(made, 0.0)
+    names = [str(row["position"]) for row in closed]
     return Side(
         entries=len(opened),
         unfilled=sum(len(day.unfilled) for day in days),
         closed=len(closed),
         wins=sum(each > 0 for each in made),
+        owed=sum(name in apart.owed for name in names),
+        estimated=sum(name in apart.estimated for name in names),
+        in_shares=sum(name in apart.worths for name in names),
         still_open=sum(_entered_on(row) in shared for row in still),
         entered_alone=sum(_entered_on(row) not in shared for row in (*ended, *still)),
         entry_to_mid=_mean(_less(row["entry_price"], row["entry_mid"]) for row in opened),
         exit_to_mid=_mean(_less(row["expected_exit_price"], row["exit_price"]) for row in closed),
         commissions=round(sum((float(row["commissions"] or 0.0) for row in closed), 0.0), 2),
         net=round(net, 2),
+        beside_market=apart.beside_market(names),
         average=round(net / len(closed), 2) if closed else None,
         month=round(net / len(dates) * MONTH, 2) if dates else 0.0,
     )

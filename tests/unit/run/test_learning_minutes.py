@@ -5,12 +5,10 @@ from datetime import date, time
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
-from past_days import PastDays
+from past_days import PastDays, fallen
 from plain_specs import ASSIGNED
 
-from engine.adapters.history.day import HistoryDay
 from engine.model.events import event_calendar
 from engine.model.facts import EventCalendar
 from engine.model.session import EXCHANGE_ZONE
@@ -175,11 +173,6 @@ def test_a_trade_has_in_the_end_what_it_was_rolled_into(tmp_path: Path) -> None:
     assert row.net == pytest.approx(sum(float(trade.net) for trade in trades))
     assert row.left.date() == date(2026, 9, 3)
     assert (of_minute.net, of_minute.left) == (pytest.approx(row.net), row.left)
-
-
-def fallen(day: HistoryDay) -> HistoryDay:
-    opened = day.levels["SPY"][0]
-    return replace(day, levels={**day.levels, "SPY": np.linspace(opened, opened - 90.0, len(day.times))})
 
 
 def test_what_was_assigned_counts_with_the_shares_as_they_stood_then(tmp_path: Path) -> None:

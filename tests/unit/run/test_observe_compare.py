@@ -3,14 +3,21 @@
 import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from past_days import PastDays, fallen
+from plain_specs import ASSIGNED
 
 from engine.cli.compare import _lines
+from engine.model.events import event_calendar
 from engine.model.session import exchange_date
 from engine.record.record import Kind, Record
+from engine.run.backtest.fills import fill_model
+from engine.run.backtest.run import BacktestOptions, run_backtest
+from engine.run.desk import load_desk
 from engine.run.observe.compare import compare
 from engine.store.queries import StoreReader
 
@@ -45,6 +52,12 @@ class Told:
 
     def run(self) -> Any:
         return SimpleNamespace(specs={})
+
+    def owed(self) -> dict[str, int]:
+        return {}
+
+    def estimated(self, bot: str) -> list[str]:
+        return []
 
     def view(self, name: str, **_: str) -> list[dict[str, Any]]:
         return [self._trade] if name == "trades" else []
@@ -108,6 +121,54 @@ def test_where_nothing_is_closed_money_is_dollars_too() -> None:
     assert (found.live.net, none.live.net) == (-675.0, 0.0)
     cells = [line.split()[-1] for line in _lines(none) if line.split()[:1] in (["commissions"], ["net"])]
     assert cells == ["$0.00", "$0.00"]
+
+
+class Unsettled(Told):
+    """A store whose trade owes commissions, and was taken up from the account at a price that nobody told."""
+
+    def owed(self) -> dict[str, int]:
+        return {POSITION: 2}
+
+    def estimated(self, bot: str) -> list[str]:
+        return [POSITION]
+
+
+def rows_of(live: StoreReader, shadow: StoreReader, bot: str) -> dict[str, list[str]]:
+    """Return the two cells of each row of the table, by its words."""
+    (found,) = compare(live, shadow, [bot], None)
+    lines = [line.rsplit(maxsplit=2) for line in _lines(found)]
+    return {words.strip(): cells for words, *cells in (line for line in lines if len(line) == 3)}
+
+
+def test_a_profit_that_may_still_change_is_told() -> None:
+    late = at(DAYS[1], 10, 27)
+    table = rows_of(cast(StoreReader, Unsettled(late, [])), cast(StoreReader, Told(late, [])), BOT)
+    assert table["of which commissions are not told yet"] == table["at a price that nobody has told"] == ["1", "0"]
+    assert "that ended in shares" not in table
+
+
+def test_trades_that_ended_in_shares_are_told_beside_their_credits(tmp_path: Path) -> None:
+    """An assigned put of a fallen share was a win for its credit, and nothing more was said of it."""
+    file, store, day = tmp_path / "assigned.yaml", tmp_path / "x.db", date(2026, 9, 1)
+    file.write_text(ASSIGNED, encoding="utf-8")
+    source = PastDays(strikes=25, every=5, symbol="SPY", trading_class="SPY", change=fallen)
+    options = BacktestOptions(
+        opens=lambda: source,
+        data="made up",
+        first=day,
+        last=day,
+        store=store,
+        fills=fill_model("mid"),
+        calendar=lambda: event_calendar([]),
+    )
+    desk = load_desk([str(file)], {}, None)
+    run_backtest(desk, options, lambda done, number, count: None)
+    with StoreReader(store) as reader:
+        table = rows_of(reader, reader, *desk.bots)
+    assert table["won"] == table["that ended in shares"] == ["1", "1"]
+    lost = table["shares beside the market then, not in it"][0]
+    assert lost.startswith("-$")
+    assert float(lost.removeprefix("-$").replace(",", "")) > 1000
 
 
 class FromTheSecondDay(Nothing):
