@@ -286,7 +286,7 @@ def _levels(
         other = np.flatnonzero((level != first[places]) & ~(np.isnan(level) & np.isnan(first[places])))
         if other.size:
             findings.append(told(rows.file, int(rows.row[other[0]]), ANOTHER, int(other.size)))
-        first, more = sound_levels(rows.file, rows.row[firsts], first, symbol)
+        first, more = sound_levels(rows.file, rows.row[firsts], first, symbol, times)
         found[symbol] = (times, first)
         findings += more
     if symbol not in found:
@@ -305,7 +305,7 @@ def _of_symbol(
     """Return instants and levels of a symbol in order of time, each once."""
     rows, steps = table.rows[places], np.diff(at)
     if (steps > 0).all():
-        found, more = sound_levels(table.file, rows, values, symbol)
+        found, more = sound_levels(table.file, rows, values, symbol, at)
         findings += more
         return at, found
     if (back := np.flatnonzero(steps < 0)).size:
@@ -316,7 +316,7 @@ def _of_symbol(
         again = np.setdiff1d(np.arange(len(at)), firsts)
         text = f"a level of {symbol} at this time stands there before"
         findings.append(left_out(table.file, rows[again].tolist(), text))
-    found, more = sound_levels(table.file, rows[firsts], values[firsts], symbol)
+    found, more = sound_levels(table.file, rows[firsts], values[firsts], symbol, times)
     findings += more
     return times, found
 

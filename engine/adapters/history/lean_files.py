@@ -130,7 +130,7 @@ def level_bars(where: str, content: bytes, scale: float, symbol: str) -> Bars:
     """Return bars of an underlying whose closes are levels. Raises: StoreError where none is one."""
     rows, begins, table, findings = _numbers(where, content, _TRADE_FIELDS)
     values = table[:, [_CLOSE, _VOLUME]] if len(table) else np.zeros((0, 2))
-    level, more = sound_levels(where, rows, values[:, 0] / scale, symbol)
+    level, more = sound_levels(where, rows, values[:, 0] / scale, symbol, begins)
     known_level(where, symbol, level)
     known = ~np.isnan(level)
     values[:, 0] = level

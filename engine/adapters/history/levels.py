@@ -1,4 +1,4 @@
-"""Levels of an underlying that can be none: 0 or less, infinite, or far from all others of their session."""
+"""Levels of an underlying that can be none: 0 or less, infinite, far from all others of their session, or alone."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -12,11 +12,18 @@ from engine.adapters.history.table import Whole
 FAR = 2.5
 """A level that is so many times that in the middle of its session, or less than such a part of it, is none."""
 _SEVERAL = 3
+_ALONE, _ALIKE, _BETWEEN = 0.10, 0.025, 600.0
+"""A level is alone that is farther than that from those before and after it, which are alike, within such seconds."""
 ANOTHER = "another level stands at the same time before: the first one counts"
 
 
-def sound_levels(file: File, rows: Whole, values: Columns, symbol: str) -> tuple[Columns, list[Finding]]:
-    """Return levels without those that can be none, which are nan. Shape: rows and values (N,)."""
+def sound_levels(
+    file: File, rows: Whole, values: Columns, symbol: str, at: Columns | None = None
+) -> tuple[Columns, list[Finding]]:
+    """Return levels without those that can be none, which are nan. Shape: rows, values and at (N,).
+
+    at: seconds of each, in order; None where all are of one instant.
+    """
     known = ~np.isnan(values)
     none = known & ~((values > 0.0) & np.isfinite(values))
     found = np.where(none, np.nan, values) if none.any() else values
@@ -30,7 +37,27 @@ def sound_levels(file: File, rows: Whole, values: Columns, symbol: str) -> tuple
             text = f"the level of {symbol} is {found[far][0]:g}, far from the {middle:g} of this session"
             findings.append(left_out(file, rows[far].tolist(), text))
             found = np.where(far, np.nan, found)
+    if at is not None:
+        alone, around = _alone(found, at)
+        if alone.size:
+            before, after = around
+            text = f"the level of {symbol} is {found[alone[0]]:g}, between {before:g} and {after:g}"
+            findings.append(left_out(file, rows[alone].tolist(), text))
+            found = found.copy()
+            found[alone] = np.nan
     return found, findings
+
+
+def _alone(values: Columns, at: Columns) -> tuple[Whole, tuple[float, float]]:
+    """Return the places of levels that stand alone, and the levels around the first of them."""
+    known = np.flatnonzero(~np.isnan(values))
+    level, seconds = values[known], at[known]
+    before, here, after = level[:-2], level[1:-1], level[2:]
+    is_alone = (np.abs(here / before - 1.0) > _ALONE) & (np.abs(here / after - 1.0) > _ALONE)
+    is_alone &= (np.abs(after / before - 1.0) < _ALIKE) & (seconds[2:] - seconds[:-2] <= _BETWEEN)
+    found = np.flatnonzero(is_alone)
+    around = (float(before[found[0]]), float(after[found[0]])) if found.size else (np.nan, np.nan)
+    return known[1:-1][found], around
 
 
 def first_level(file: File, rows: Whole, values: Columns) -> tuple[float, list[Finding]]:

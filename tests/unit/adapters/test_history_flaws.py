@@ -99,6 +99,18 @@ def test_a_level_that_is_none_is_left_out(tmp_path: Path, level: float) -> None:
     assert str(found.levels["GOOG"].tolist()[1]) == "nan"
 
 
+@pytest.mark.parametrize(("level", "instants", "row"), [(640.0, 1, 3), (860.0, 1, 3), (680.0, 1, 0), (640.0, 2, 0)])
+def test_a_level_that_stands_alone_is_left_out(level: float, instants: int, row: int, tmp_path: Path) -> None:
+    """One that was a tenth lower for a minute set off a breach, and nothing was told. A fall that lasts is none."""
+    columns = chain()
+    columns["underlying"][2 : 2 + 2 * instants] = [level] * 2 * instants
+    write(tmp_path, columns)
+    found = read(f"parquet:{tmp_path}")
+    told = [(each.row, each.text) for each in found.findings if each.severity is Severity.LEFT_OUT]
+    assert told == ([(row, f"the level of GOOG is {level:g}, between 748 and 748")] if row else [])
+    assert str(found.levels["GOOG"].tolist()[1]) == ("nan" if row else str(level))
+
+
 def test_a_day_in_two_files_is_refused(tmp_path: Path) -> None:
     columns = chain()
     write(tmp_path / "named", columns)
