@@ -88,7 +88,7 @@ def _expected(seen: DaySeen) -> Iterator[Expected]:
         yield replace(_of(seen, each), is_moment=True)
     if not now:
         facts = [] if any(seen.at <= at < end for at in seen.orders) else ["orders: none"]
-        facts += [f"state: {seen.state}"] if seen.state in ("flat", "open") else []
+        facts += [f"state: {seen.state}"] if seen.state in ("flat", "open") or not facts else []
         truths = ", ".join(f"{name}: {str(truth).lower()}" for name, truth in seen.truths.items())
         facts += [f"because: {{{truths}}}"] if truths and seen.state == "flat" else []
         yield Expected(f'{{at: "{_clock(seen.at)}", {", ".join(facts)}}}', is_moment=True)

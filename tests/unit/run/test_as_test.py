@@ -1,10 +1,10 @@
 """Levels written for a test: they are read back as near as is said, and exactly where it matters."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from math import nan
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -14,12 +14,15 @@ from engine.model.black import delta, price, years_until
 from engine.model.contract import Option, Right
 from engine.model.market import Board
 from engine.model.session import session_on
+from engine.run.replay.as_test import DaySeen
 from engine.run.replay.as_test_market import MINUTE, Watch
 from engine.run.replay.as_test_smile import By, SmileSeen, seen_smile
+from engine.run.replay.as_test_text import _expected
 from engine.run.replay.as_test_volatility import OptionSeen, fitted, of_opening_move
 from engine.run.replay.replay import Replayed
 from engine.run.replay.series_text import MOST, told_series
 from engine.run.trial.market import LEAST, Market
+from engine.run.trial.outcome import Outcome
 from engine.spec.load import load_text
 from engine.spec.series import series
 from tests.store_day import position
@@ -173,3 +176,24 @@ def test_a_recording_that_ends_within_the_minute_has_the_bot_in_what_it_was_then
     assert watch.state_after(cast(Replayed, found)) == "open"
     watch.see(cast(Replayed, found), at + MINUTE)
     assert watch.state_after(cast(Replayed, SimpleNamespace(state=SimpleNamespace(positions={})))) == "open"
+
+
+@pytest.mark.parametrize("state", ["entering", "exiting"])
+def test_a_moment_at_which_an_order_was_sent_that_fills_later_expects_its_state(state: str) -> None:
+    """Nothing was expected of it, and no test could be written: of an entry that took longer than its minute."""
+    at, session = datetime(2026, 10, 21, 14, 0, tzinfo=UTC), session_on(date(2026, 10, 21))
+    assert session is not None
+    nothing = cast(Outcome, SimpleNamespace(happenings=()))
+    sent = (at + timedelta(seconds=25),)
+    of: dict[str, Any] = {
+        "session": session,
+        "at": at,
+        "markets": (),
+        "outcome": nothing,
+        "truths": {"vix": True},
+        "notes": (),
+    }
+    seen = DaySeen(**of, orders=sent, state=state)
+    assert [each.text for each in _expected(seen)] == [f'{{at: "10:00", state: {state}}}']
+    quiet = [each.text for each in _expected(DaySeen(**of, orders=(), state=state))]
+    assert quiet == ['{at: "10:00", orders: none}']
