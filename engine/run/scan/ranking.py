@@ -32,12 +32,18 @@ def rows_of(bot: CompiledBot, found: Iterable[tuple[Candidate, Measured]], sort:
 
     sort: a measure to go by; "" goes by the spec's own rank, and without one by the order of the spec.
     """
-    pairs = [_row(candidate, measured, sort) for candidate, measured in _taken(bot, found)]
+    known = list(_taken(bot, found))
+    pairs = [_row(candidate, measured, sort) for candidate, measured in known]
     ranking = bot.plan.ranking
     rows = [row for row, _ in pairs]
     if ranking is not None:
-        entered = _first(ranking, [(row, rank) for row, rank in pairs if row.holds and rank is not None])
-        rows = [replace(row, taken=row.symbol in entered) for row in rows]
+        ranks = [
+            (row, rank)
+            for (row, rank), (candidate, _) in zip(pairs, known, strict=True)
+            if rank is not None and _has_place(candidate)
+        ]
+        first = _first(ranking, ranks)
+        rows = [replace(row, taken=row.holds is True and row.symbol in first) for row in rows]
     is_lowest = sort in LOWEST_FIRST if sort else ranking is not None and not ranking.highest
     rows.sort(key=lambda row: _order(row, -1.0 if not is_lowest else 1.0))
     held = sum(row.holds is True for row in rows)
@@ -46,6 +52,15 @@ def rows_of(bot: CompiledBot, found: Iterable[tuple[Candidate, Measured]], sort:
 
 def _order(row: ScanRow, sign: float) -> tuple[bool, bool, float]:
     return row.holds is not True, row.value is None, 0.0 if row.value is None else sign * row.value
+
+
+def _has_place(candidate: Candidate) -> bool:
+    """Say whether a bot ranks a symbol: whatever its legs come to, it keeps its place, and nothing below moves up.
+
+    One without the shares that its calls would be sold against has none.
+    """
+    is_bare = candidate.bot.plan.overwrite is not None and bool(candidate.refused)
+    return not is_bare and all(judged.verdict.truth is True for judged in candidate.when)
 
 
 def _first(ranking: Ranking, ranked: list[tuple[ScanRow, float]]) -> set[str]:

@@ -166,6 +166,18 @@ def test_what_does_not_hold_stands_below_and_is_not_taken() -> None:
     assert (other.symbol, other.place, other.taken, other.value) == (SYMBOLS[0], 0, False, 9.0)
 
 
+def test_one_whose_legs_do_not_fit_keeps_its_place_as_it_does_for_the_bot() -> None:
+    """The scan said that the next one would be entered, which no bot of that spec does."""
+    pairs = [(candidate(RANKED, symbol, TRUE, TRUE), measured(9.0 - place)) for place, symbol in enumerate(SYMBOLS)]
+    for found, _ in pairs[:2]:
+        found.refused = "quantity: none fits"
+    rows = {each.symbol: each for each in rows_of(RANKED, pairs)}
+    assert RANKED.plan.ranking is not None
+    assert RANKED.plan.ranking.count == 3
+    assert [rows[symbol].holds for symbol in SYMBOLS[:4]] == [False, False, True, True]
+    assert [rows[symbol].taken for symbol in SYMBOLS] == [False, False, True, *[False] * (len(SYMBOLS) - 3)]
+
+
 def test_another_measure_orders_the_lowest_first_where_less_is_better() -> None:
     wide = ranked(1.0, 2.0, 3.0, sort="quote_width", quote_width=(0.05, 0.20, 0.10))
     assert [each.value for each in wide] == [0.05, 0.10, 0.20]
