@@ -32,10 +32,17 @@ def size_problems(spec: Spec) -> Iterator[Problem]:
 
 def loss_budget(plan: Plan) -> Decimal | None:
     """Return the dollars that the quantity lets a trade lose, None where it does not count by them."""
+    return _dollars(plan, Fits.MAX_LOSS)
+
+
+def debit_budget(plan: Plan) -> Decimal | None:
+    """Return the dollars that the quantity lets a trade cost, None where it does not count by them."""
+    return _dollars(plan, Fits.DEBIT)
+
+
+def _dollars(plan: Plan, fits: Fits) -> Decimal | None:
     size = plan.size
-    if size is None or size.fits is not Fits.MAX_LOSS or size.amount.unit is not Unit.DOLLARS:
-        return None
-    return size.amount.value
+    return size.amount.value if size is not None and (size.fits, size.amount.unit) == (fits, Unit.DOLLARS) else None
 
 
 def _bare_calls(spec: Spec) -> str:

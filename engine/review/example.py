@@ -21,7 +21,7 @@ from engine.review.amounts import FULL_DAY, clock, money, plain
 from engine.review.market import deviation, example_view, level
 from engine.spec.nouns.condition import Unit
 from engine.spec.nouns.order import Start
-from engine.turn.bounds import risk_floor, stated_floor
+from engine.turn.bounds import risk_floor, size_floor, stated_floor
 from engine.turn.choosing import counted, opening_commission, opening_parts, price_legs
 
 ACCOUNT = Decimal(100_000)
@@ -36,7 +36,8 @@ class Example:
 
     Units: net per share of one structure, + received; commission the dollars of opening all of it; worst the dollars
     of the whole position at expiry, opening commissions included, None without a bound. mids: per share of each leg.
-    is_bound: the price is the worst that `require` allows. floor: the least net price by `max_loss_per_trade`.
+    is_bound: the price is the worst that `require` allows. floor: the least net price by `max_loss_per_trade`, or by
+    what `quantity` counts by; floor_by says which.
     """
 
     position: Position
@@ -47,6 +48,7 @@ class Example:
     basis: str
     is_bound: bool
     floor: Decimal | None
+    floor_by: str
     mids: tuple[float, ...]
 
     @property
@@ -63,6 +65,11 @@ class Example:
     def verb(self) -> str:
         """What was done with the structure: sold for a credit, or bought."""
         return "sold" if self.net >= 0 else "bought"
+
+    @property
+    def is_by_count(self) -> bool:
+        """Whether the price is the worst at which so many structures fit; of fewer `require` may allow a worse one."""
+        return self.is_bound and self.floor is not None and self.floor >= self.net and self.floor_by == "quantity"
 
     def closed_at(self, net: Decimal) -> Decimal:
         """Return the dollars made when all of it is closed at this net price (- is paid), commissions both ways."""
@@ -91,9 +98,12 @@ def example_of(plan: Plan) -> Example | None:
     quote = price_legs(selection, view)
     parts = opening_parts(selection)
     net = start_net(plan.order, quote, parts, None)
-    quantity = max(counted(plan, selection, view, quote, ACCOUNT).count, 1)
+    count = counted(plan, selection, view, quote, ACCOUNT).count
+    quantity = max(count, 1)
     commission = opening_commission(selection, view, quantity)
-    floor, stated = floors(plan, selection, commission, quantity)
+    floor, floor_by = _floor(plan, selection, commission, quantity, fits=count > 0)
+    shares = LOT * quantity
+    stated = None if plan.order.start is Start.MARKET else stated_floor(plan.require, shares, commission)
     if stated is not None:
         least = stated if floor is None else max(stated, floor)
         is_one = len({leg.option.symbol for leg in selection.legs}) == 1
@@ -102,19 +112,28 @@ def example_of(plan: Plan) -> Example | None:
         return None
     if floor is not None:
         floor = on_tick(floor, ticks_of(parts).tick(floor), Rounding.UP)
-    return _example(plan, view, selection, net, commission, quantity, is_bound=stated is not None, floor=floor)
+    return _example(
+        plan, view, selection, net, commission, quantity, is_bound=stated is not None, floor=floor, floor_by=floor_by
+    )
 
 
-def floors(
-    plan: Plan, selection: Selection, commission: Decimal, quantity: int
-) -> tuple[Decimal | None, Decimal | None]:
-    """Return the least net prices per share that `max_loss_per_trade` and `require` allow: none of a market order."""
+def _floor(
+    plan: Plan, selection: Selection, commission: Decimal, quantity: int, *, fits: bool
+) -> tuple[Decimal | None, str]:
+    """Return the least net price per share by `max_loss_per_trade` or by `quantity`, and by which of them.
+
+    None of a market order. fits: so many are what the quantity allows, not one for want of any that it does.
+    """
     if plan.order.start is Start.MARKET:
-        return None, None
-    parts = _counted(plan, selection)
-    shares = LOT * quantity
-    by_risk = risk_floor(plan.risk.max_loss_per_trade, least_payoff(parts), shares, commission)
-    return by_risk, stated_floor(plan.require, shares, commission)
+        return None, ""
+    least = least_payoff(_counted(plan, selection))
+    by_risk = risk_floor(plan.risk.max_loss_per_trade, least, LOT * quantity, commission)
+    by_size = None
+    if fits and plan.size is not None and plan.size.amount.unit is Unit.DOLLARS:
+        by_size = size_floor(plan.size, quantity, least, commission, None)
+    if by_size is None or (by_risk is not None and by_risk >= by_size):
+        return by_risk, "max_loss_per_trade"
+    return by_size, "quantity"
 
 
 def _example(
@@ -127,6 +146,7 @@ def _example(
     *,
     is_bound: bool,
     floor: Decimal | None,
+    floor_by: str,
 ) -> Example:
     shares = LOT * quantity
     worst = worst_case(_counted(plan, selection), net)
@@ -151,6 +171,7 @@ def _example(
         basis=_basis(plan, net, is_bound=is_bound),
         is_bound=is_bound,
         floor=floor,
+        floor_by=floor_by,
         mids=mids,
     )
 

@@ -8,6 +8,7 @@ from engine.compile.priced import judged_by_price
 from engine.evaluate.phrases import listed
 from engine.model.counted import counted
 from engine.review import amounts
+from engine.review.example import Example
 from engine.review.explanation import Line, Section, sentence_line
 from engine.review.subject import Subject
 from engine.review.worst import is_fixed
@@ -142,13 +143,18 @@ def _price_words(subject: Subject) -> str:
         return ""
     if example.is_bound:
         word = "under" if example.net >= 0 else "over"
-        is_by_risk = example.floor is not None and example.floor >= example.net
-        source = "max_loss_per_trade" if is_by_risk else "require"
-        return f"never {word} {amounts.price(example.net)} ({source})"
+        is_floor = example.floor is not None and example.floor >= example.net
+        return f"never {word} {amounts.price(example.net)} {_floor_source(example) if is_floor else '(require)'}"
     if example.floor is None or not is_fixed(subject.plan.legs) or example.floor * example.net <= 0:
         return ""
     word = "under" if example.floor > 0 else "over"
-    return f"never {word} {amounts.price(example.floor)} (max_loss_per_trade)"
+    return f"never {word} {amounts.price(example.floor)} {_floor_source(example)}"
+
+
+def _floor_source(example: Example) -> str:
+    """Return what the price may not go past, and of how many structures where it goes by their count."""
+    count = f"for {example.position.quantity} " if example.floor_by == "quantity" else ""
+    return f"{count}({example.floor_by})"
 
 
 def _judged_again(order: Order) -> str:

@@ -8,7 +8,7 @@ from math import prod
 
 from engine.compile.distance import keeps_its_width, place_of
 from engine.compile.plan import LegPlan
-from engine.compile.size import loss_budget
+from engine.compile.size import debit_budget, loss_budget
 from engine.model.money import ZERO
 from engine.model.payoff import worst_case
 from engine.model.position import PositionLeg
@@ -69,16 +69,21 @@ def _bounded(subject: Subject, example: Example, of_example: Decimal) -> Worst:
     size = loss_budget(plan)
     if size is not None and (limit is None or size <= limit):
         return Worst(size, Sure.SIZE)
-    by_strikes = _by_strikes(subject, example, of_example, times)
-    if by_strikes is not None and by_strikes.amount is not None and (limit is None or by_strikes.amount <= limit):
-        return by_strikes
+    width = _widest(subject, example)
+    paid = debit_budget(plan) if width == 0 else None
+    by_cost = None if paid is None else Worst(paid, Sure.SIZE)
+    is_by_count = by_cost is not None and example.is_by_count
+    by_strikes = None if width is None or is_by_count else _by_strikes(example, of_example, times, width)
+    least = min(filter(None, (by_strikes, by_cost)), key=lambda worst: worst.amount or ZERO, default=None)
+    if least is not None and least.amount is not None and (limit is None or least.amount <= limit):
+        return least
     if limit is not None:
         return Worst(limit, Sure.LIMIT)
-    return by_strikes or Worst(of_example * times, Sure.EXAMPLE)
+    return least or Worst(of_example * times, Sure.EXAMPLE)
 
 
-def _by_strikes(subject: Subject, example: Example, of_example: Decimal, times: Decimal) -> Worst | None:
-    """Return what the widths in the text bound: less the least credit or with the largest debit, where one is given.
+def _widest(subject: Subject, example: Example) -> Decimal | None:
+    """Return the worst case per share before the price by the widths in the text, None where it has them not.
 
     Of several widths of a leg, of which the first that is listed is taken, any may be.
     """
@@ -87,10 +92,13 @@ def _by_strikes(subject: Subject, example: Example, of_example: Decimal, times: 
         return None
     if prod(1 + len(leg.strike.widths) for leg in legs) > MOST_CHOICES:
         return None
-    listed = gross(example)
-    width = max(listed, *(_as_written(each, example) for each in _each_of_several(subject.spec.legs.legs)))
+    return max(gross(example), *(_as_written(each, example) for each in _each_of_several(subject.spec.legs.legs)))
+
+
+def _by_strikes(example: Example, of_example: Decimal, times: Decimal, width: Decimal) -> Worst | None:
+    """Return what widths bound: less the least credit or with the largest debit, where one is given."""
     if example.is_bound:
-        return Worst((of_example + (width - listed) * example.shares) * times, Sure.STRIKES, width)
+        return Worst((of_example + (width - gross(example)) * example.shares) * times, Sure.STRIKES, width)
     if example.net >= 0:
         return Worst((width * example.shares + example.commission) * times, Sure.STRIKES, width)
     return None

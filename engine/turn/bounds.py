@@ -18,6 +18,7 @@ from engine.model.money import ZERO
 from engine.model.payoff import least_payoff
 from engine.model.position import Position, PositionLeg
 from engine.order.ladder import Bound, Holds
+from engine.spec.spec import Size
 from engine.turn.program import CompiledBot, CompiledRule
 from engine.turn.work import Work
 
@@ -85,19 +86,23 @@ def _structure_floor(bot: CompiledBot, position: Position, work: Work, commissio
         parts = covered_parts(parts)
     stated = stated_floor((compiled.rule for compiled in bot.require), shares, commission)
     least = risk_floor(bot.plan.risk.max_loss_per_trade, least_payoff(parts), shares, commission)
-    sized = _size_floor(bot, position, work, commission)
+    whole = least_payoff((leg.option, leg.sign * leg.weight) for leg in position.legs)
+    sized = size_floor(bot.plan.size, position.quantity, whole, commission, work.state.facts.account.net_liquidation)
     return max((floor for floor in (stated, least, sized) if floor is not None), default=None)
 
 
-def _size_floor(bot: CompiledBot, position: Position, work: Work, commission: Decimal) -> Decimal | None:
-    """Return the price below which so many structures would no longer fit what the quantity counts by."""
-    size = bot.plan.size
+def size_floor(
+    size: Size | None, quantity: int, least: Decimal | None, commission: Decimal, net_liquidation: Decimal | None
+) -> Decimal | None:
+    """Return the price below which so many structures would no longer fit what the quantity counts by.
+
+    least: what one structure pays at expiry at least, per share, None without a bound.
+    """
     if size is None:
         return None
-    least = least_payoff((leg.option, leg.sign * leg.weight) for leg in position.legs)
     worst = None if least is None else -least  # below 0 where a put keeps up what shares are worth
     one = Priced(net=ZERO, worst=worst, shares=LOT, commission=lambda _: commission)
-    return floor_of(size, position.quantity, one, work.state.facts.account.net_liquidation)
+    return floor_of(size, quantity, one, net_liquidation)
 
 
 def stated_floor(require: Iterable[Rule], shares: int, commission: Decimal) -> Decimal | None:

@@ -13,6 +13,13 @@ from engine.spec.load import load_text
 from tests.unit.compile.document import CONDOR, changed
 from tests.unit.review.test_sections import told
 
+LONG_CALL = CONDOR[: CONDOR.index("  short_put:")].replace("parameters: {floor: 30 pts}\n", "") + (
+    "  long_call: {buy: call, strike: {delta: 0.40}}\n  require:\n    - debit: {at_most: 9.00}\n"
+    "order: {start: mid, step: 0.05, wait: 10s, tries: 6, then: cancel}\n"
+    "exits:\n  - time: '15:30'\n  - target: {profit: 40%}\n  - stop: {value: 0.5x debit}\n"
+    "risk:\n  max_loss_per_trade: $1000\n"
+)
+
 
 def subject(text: str = CONDOR) -> Subject:
     loaded = load_text(text)
@@ -68,18 +75,11 @@ def test_a_profit_that_no_price_brings_has_no_level() -> None:
 
 
 def test_what_is_bought_is_sold_again() -> None:
-    text = CONDOR[: CONDOR.index("  short_put:")] + (
-        "  long_call: {buy: call, strike: {delta: 0.40}}\n  require:\n    - debit: {at_most: 9.00}\n"
-        "order: {start: mid, step: 0.05, wait: 10s, tries: 6, then: cancel}\n"
-        "exits:\n  - time: '15:30'\n  - target: {profit: 40%}\n  - stop: {value: 0.5x debit}\n"
-        "risk:\n  max_loss_per_trade: $1000\n"
-    )
-    text = text.replace("parameters: {floor: 30 pts}\n", "")
-    assert levels(text) == {
+    assert levels(LONG_CALL) == {
         "target": "9.00 bought: sold at 12.60, +$357",
         "stop": "9.00 bought: sold at 4.50, -$453",
     }
-    assert worst_of(subject(text)) == Worst(Decimal("901.63"), Sure.STRIKES, Decimal(0))
+    assert worst_of(subject(LONG_CALL)) == Worst(Decimal("901.63"), Sure.STRIKES, Decimal(0))
 
 
 # ---------------------------------------------------------------- the worst case
@@ -100,6 +100,32 @@ def test_what_bounds_a_trade(old: str, new: str, amount: str, sure: Sure) -> Non
     worst = worst_of(subject(changed(old, new)))
     assert worst is not None
     assert (str(worst.amount), worst.sure) == (amount, sure)
+
+
+@pytest.mark.parametrize(
+    ("debit", "at_most", "worst"),
+    [
+        (2000, 3, Worst(Decimal(2000), Sure.SIZE)),  # 3 x 9.00 are $2,700: so many are entered below 6.66 alone
+        (900, 3, Worst(Decimal(900), Sure.SIZE)),
+        (2000, 1, Worst(Decimal("901.63"), Sure.STRIKES, Decimal(0))),
+    ],
+)
+def test_what_is_bought_for_a_budget_loses_no_more_than_it(debit: int, at_most: int, worst: Worst) -> None:
+    """A trade of at most $2,000 was said to lose up to $2,705: every one at the largest debit."""
+    text = LONG_CALL.replace("underlying: SPX", f"underlying: SPX\nquantity: {{debit: ${debit}, at_most: {at_most}}}")
+    assert worst_of(subject(text.replace("max_loss_per_trade: $1000", "daily_loss: $5000"))) == worst
+
+
+def test_the_example_has_the_price_at_which_so_many_fit() -> None:
+    """It was the least credit of `require`, at which not one fits: a bot that trades "would not be entered"."""
+    text = changed("underlying: SPX", "underlying: SPX\nquantity: {max_loss: $930, at_most: 5}")
+    text = text.replace("max_loss_per_trade: $1000", "daily_loss: $5000")
+    example = subject(text).example
+    assert example is not None
+    assert (example.position.quantity, example.net, example.is_by_count) == (1, Decimal("0.80"), True)
+    assert "never under 0.80 for 1 (quantity)" in told(text)
+    assert "it would not be entered" not in told(text)
+    assert "not one of it fits" in told(text.replace("$930", "$500"))
 
 
 def test_widths_bound_a_trade_without_a_limit() -> None:
