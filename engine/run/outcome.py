@@ -125,7 +125,7 @@ def _bot(
     lines = [Told(profits[p.id], (*_position(state, p), *_of_shares(p.id, worths))) for p in shown]
     if rest := old[:-SHOWN_OLD]:
         earlier = sum((profits[p.id] or ZERO for p in rest), ZERO)
-        lines.append(Told(earlier, (f"{len(rest)} more are open since earlier days",)))
+        lines.append(Told(earlier, (f"{len(rest)} more {'is' if len(rest) == 1 else 'are'} open since earlier days",)))
     if bot.day.halted:
         lines.append(Told(None, (f"halted: {one_line(bot.day.halted)}",)))
     return BotOutcome(bot=name, profit=total, traded=True, lines=tuple(lines))

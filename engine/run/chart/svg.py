@@ -9,6 +9,7 @@ from datetime import datetime
 from html import escape
 from math import floor, log10
 
+from engine.model.counted import counted
 from engine.model.session import EXCHANGE_ZONE, Session, sessions
 from engine.run.chart.chart import Chart, Held, Mark, MarkKind, Point
 from engine.run.columns import price as price_text
@@ -21,6 +22,8 @@ REACH = 1.5
 """By how many times its day's range a panel grows at most to show a strike."""
 APART = 11.0
 """Points between two marks that would lie on one another."""
+_SEVERAL = {MarkKind.ENTRY: "entries", MarkKind.EXIT: "exits"}
+"""What marks are called where there is more than one; others do not change."""
 
 STYLE = """
 .chart{--ink:#1b211f;--soft:#5d6764;--line:#d9dedb;--good:#146c43;--bad:#b3261e;--alarm:#8a4b00;--accent:#1d4f43;--card:#fff;\
@@ -118,7 +121,7 @@ def chart_svg(chart: Chart, *, is_alone: bool = False) -> str:
 def summary(chart: Chart) -> str:
     """Return what the drawing shows, in one sentence: its text alternative, beside the list of its marks."""
     counts = {kind: sum(mark.kind is kind for mark in chart.marks) for kind in MarkKind}
-    named = [f"{count} {kind.value}" for kind, count in counts.items() if count]
+    named = [counted(count, kind.value, _SEVERAL.get(kind, kind.value)) for kind, count in counts.items() if count]
     days = f"on {chart.first}" if chart.first == chart.last else f"from {chart.first} to {chart.last}"
     ranges = [
         f"{symbol} between {min(prices):,.2f} and {max(prices):,.2f}"

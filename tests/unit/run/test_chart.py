@@ -171,6 +171,13 @@ def test_a_refusal_of_another_symbol_stands_beside_no_price_and_none_is_left_out
     assert [len(found), chart.marks[0].kind] == [83, MarkKind.ENTRY]
 
 
+def test_marks_are_counted_in_words(store: Path) -> None:
+    """Two exits, of a part and of the rest, were "2 exit"."""
+    chart = of_day(store)
+    assert summary(chart).endswith("1 entry, 1 exit, 1 refused")
+    assert summary(replace(chart, marks=chart.marks * 2)).endswith("2 entries, 2 exits, 2 refused")
+
+
 def test_a_bot_that_only_watched_has_its_line_and_no_mark(store: Path) -> None:
     chart = of_day(store, WATCHER)
     assert len(dict(chart.lines)["SPX"]) == 329
