@@ -27,7 +27,7 @@ from engine.run.desk import compile_text
 from engine.run.in_shares import InShares, read_in_shares
 from engine.run.periods import Period, periods
 from engine.run.resume import spec_texts
-from engine.run.trade_text import is_opened, left_at, structure_of
+from engine.run.trade_text import is_opened, left_at, parts_closed, structure_of
 from engine.spec.nouns.account import Demand
 from engine.store.place import Place
 from engine.store.queries import Row, StoreReader
@@ -42,7 +42,8 @@ class Trade:
     """One position from its first fill until it was left, or to the last session if it is open then (`left` is None).
 
     Units: entry and exit are net prices per share as the views have them; given: how far from the mid its entry filled,
-    in dollars a share, positive when it cost something. vix: at the first instant of the session. in_shares: it was
+    in dollars a share, positive when it cost something. parts: the exits that closed a part before `reason` closed the
+    rest, each once. vix: at the first instant of the session. in_shares: it was
     assigned or exercised; what the shares make or lose is in the account, and no part of `net`. worth: dollars by which
     their strikes were better than the market then, None of other trades and where nobody knew (`InShares`).
     """
@@ -57,6 +58,7 @@ class Trade:
     entry: float | None
     exit: float | None
     given: float | None
+    parts: tuple[str, ...]
     reason: str
     commissions: Decimal
     net: Decimal
@@ -64,6 +66,11 @@ class Trade:
     in_shares: bool
     worth: Decimal | None
     why: str
+
+    @property
+    def exits(self) -> str:
+        """All that closed it, in their order: `half, target`."""
+        return exits_words(self.parts, self.reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +158,7 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
         trades=found,
         all=sums(closed),
         by_bot={name: sums([each for each in closed if each.bot == name]) for name in bots},
-        by_reason=_grouped(closed, lambda trade: trade.reason),
+        by_reason=_grouped(closed, lambda trade: trade.exits),
         by_vix=by_regime(closed),
         by_hour=_grouped(closed, lambda trade: trade.entered[11:13] + ":00"),
         profit=sum(profits, ZERO),
@@ -164,6 +171,11 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
         findings=tuple(_finding(record) for record in records if _is_fact(record, FINDING)),
         shown=shown,
     )
+
+
+def exits_words(parts: Iterable[str], reason: str) -> str:
+    """Return the exits that closed a trade in words: those that closed parts of it, and the one that ended it."""
+    return ", ".join([*parts, reason])
 
 
 def span_words(settings: Mapping[str, Any], days: Sequence[date]) -> str:
@@ -296,6 +308,7 @@ def _trade(row: Row, orders: Sequence[Row], vix: Mapping[date, float], shown: st
         entry=filled,
         exit=row["exit_price"] if is_closed else None,
         given=None if filled is None or mid is None else round(float(mid) - float(filled), 4),
+        parts=tuple(dict.fromkeys(str(each["exit"]) for each in parts_closed(row, orders, ()))),
         reason=str(row["exit_name"] or row["exit_reason"] or "") if is_closed else "open",
         commissions=_money(row["commissions"]),
         net=_money(row["final_pnl"]) if is_closed else ZERO,

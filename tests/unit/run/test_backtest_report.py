@@ -47,6 +47,7 @@ def trade(number: int, net: float, left: str | None = "2026-09-02 12:00:00") -> 
         "entry": 0.85,
         "exit": 0.40 if left else None,
         "given": 0.02 * number,
+        "parts": ["half"] if number == 1 else [],
         "reason": "target",
         "commissions": 4.5,
         "net": net,
@@ -140,6 +141,7 @@ def test_a_report_is_one_file_whose_trades_lead_to_their_why() -> None:
         "win rate above 60%",
         "crossed <",
         "a.csv:7",
+        "half, target",
         "no sum of trades: 1 position.",
         "Ended in shares: 1 trade; what the shares made is in the account alone; at strikes $20.00 worse than the",
     ):

@@ -97,8 +97,9 @@ def trade(left: str, vix: float | None = None) -> Trade:
     """Return a trade that was left at an instant."""
     figures: Any = {**dict.fromkeys(("entry", "exit", "given", "worth"), None), "in_shares": False}
     money: Any = dict.fromkeys(("commissions", "net"), Decimal(0))
-    words = {"symbol": "SPX", "structure": "5920/5930p", "entered": f"{DAY} 10:00:00", "why": "rulebot why"}
-    return Trade(name="P9", bot=CONDOR, quantity=1, left=left, reason="stop", vix=vix, **words, **figures, **money)
+    words: Any = {"symbol": "SPX", "structure": "5920/5930p", "entered": f"{DAY} 10:00:00", "why": "rulebot why"}
+    ended: Any = {"left": left, "parts": (), "reason": "stop"}
+    return Trade(name="P9", bot=CONDOR, quantity=1, vix=vix, **ended, **words, **figures, **money)
 
 
 def test_of_a_leg_that_was_left_over_for_days_the_why_is_of_when_the_exit_acted(tmp_path: Path) -> None:

@@ -818,6 +818,15 @@ def without_quotes(day: HistoryDay, *, after: time, size: float = 2.0) -> Histor
     return replace(day, bid=bid, ask=ask, bid_size=sizes, ask_size=sizes)
 
 
+def test_a_trade_is_told_by_all_exits_that_closed_it(tmp_path: Path) -> None:
+    """One whose half was closed before was told, and counted, as one that its last exit had closed alone."""
+    text = HALVES.replace("exits:\n", HALF).replace("at_expiry: settle", 'time: "15:45"')
+    found = run(desk_of(tmp_path, text), tmp_path / "x.db", PastDays(every=3, expiries=3, strikes=25), last=FIRST)
+    assert [(trade.parts, trade.reason) for trade in found.trades] == [(("early",), "time")]
+    assert [*found.by_reason] == ["early, time"]
+    assert any("  early, time  " in line for line in result_lines(found))
+
+
 @pytest.mark.parametrize(
     ("text", "change"),
     [

@@ -11,7 +11,7 @@ from engine.run.backtest.report import tables
 from engine.run.backtest.report.charts import calendar, curves, falls, histogram
 from engine.run.backtest.report.scale import money, plain_money
 from engine.run.backtest.report.style import STYLE
-from engine.run.backtest.results import REGIMES, brought_words, ruined_words, span_words
+from engine.run.backtest.results import REGIMES, brought_words, exits_words, ruined_words, span_words
 from engine.run.in_shares import InShares, in_shares_lines
 
 Document = Mapping[str, Any]
@@ -160,7 +160,7 @@ def _trades(trades: Sequence[Mapping[str, Any]], whys: Mapping[str, str]) -> Ite
             _price(trade["entry"]),
             escape((trade["left"] or "open")[:16]),
             _price(trade["exit"]),
-            escape(trade["reason"]),
+            escape(exits_words(trade["parts"], trade["reason"])),
             "" if trade["left"] is None else tables.coloured(trade["net"]),
         )
         for trade in trades
