@@ -17,7 +17,6 @@ from engine.store.place import Place
 
 if TYPE_CHECKING:
     from engine.run.given.market import Given
-    from engine.sim.exchange.ledger import Row
 
 
 def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
@@ -249,26 +248,30 @@ def _print_ledger(ctx: click.Context, path: Path, flex: Path | None) -> None:
             f"--ledger prints a ledger and goes with no other option, is with {flag}; "
             "a run writes one with --write-ledger"
         )
+    from engine.sim.exchange.flex import flex_statement
     from engine.sim.exchange.ledger import LedgerError, read_ledger, summary
 
     try:
         rows = read_ledger(path)
-        if flex is not None:
-            _write_flex(rows, flex)
-            return
-        say(f"SIMULATED: ledger {path}\n")
-        say(summary(rows), nl=False)
+        told = summary(rows) if flex is None else flex_statement(rows)
     except LedgerError as problem:
         say(f"error: {problem}", err=True)
         ctx.exit(1)
+    except (LookupError, ValueError, ArithmeticError):
+        say(f"error: {path} is no ledger: a row lacks what its kind has, or has it in another form", err=True)
+        ctx.exit(1)
+    except OSError as problem:
+        say(f"error: {path} cannot be read: {problem.strerror}", err=True)
+        ctx.exit(3)
+    if flex is None:
+        say(f"SIMULATED: ledger {path}\n")
+        say(told, nl=False)
+        return
+    from engine.spec.whole_file import write_whole
+
+    try:
+        write_whole(flex, told.encode())
     except OSError as problem:
         say(f"error: {flex} cannot be written: {problem.strerror}", err=True)
         ctx.exit(3)
-
-
-def _write_flex(rows: "list[Row]", target: Path) -> None:
-    from engine.sim.exchange.flex import flex_statement
-    from engine.spec.whole_file import write_whole
-
-    write_whole(target, flex_statement(rows).encode())
-    say(f"SIMULATED: statement {target}")
+    say(f"SIMULATED: statement {flex}")

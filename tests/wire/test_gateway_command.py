@@ -79,3 +79,21 @@ def test_what_is_no_ledger_is_said(tmp_path):
     done = CliRunner().invoke(gateway, ["--ledger", str(tmp_path / "not.jsonl")])
     assert done.exit_code == 1
     assert "not.jsonl:1" in done.output
+
+
+@pytest.mark.parametrize("flex", [[], ["--flex", "a.xml"]], ids=["tables", "statement"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\xff\xfe", "is no ledger: it is not UTF-8 text"),
+        (b'{"kind": "cash"}\n', "is no ledger: a row lacks"),
+        (b'{"kind": "start", "at": "x", "cash": "abc"}\n', "is no ledger: a row lacks"),
+    ],
+    ids=["no text", "half a row", "no number"],
+)
+def test_a_damaged_ledger_is_said(tmp_path, content, words, flex):
+    """Each ended with a traceback."""
+    (tmp_path / "not.jsonl").write_bytes(content)
+    done = CliRunner().invoke(gateway, ["--ledger", str(tmp_path / "not.jsonl"), *flex])
+    assert (done.exit_code, type(done.exception)) == (1, SystemExit)
+    assert f"not.jsonl {words}" in done.output

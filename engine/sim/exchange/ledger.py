@@ -10,6 +10,7 @@ Kinds: start, order, message, execution, commission, cash, settlement, position,
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -52,21 +53,26 @@ class Ledger:
             self._file = self.path.open("a", encoding="utf-8")
 
     def write(self, kind: str, at: datetime, **fields: object) -> None:
-        """Append one row; Decimals and dates become texts."""
+        """Append one row; Decimals and dates become texts. Raises: LedgerError when it cannot be written."""
         row: Row = {"kind": kind, "at": at.isoformat(), **{key: _plain(value) for key, value in fields.items()}}
         self.rows.append(row)
-        if self._file is not None:
+        if self._file is None:
+            return
+        try:
             self._file.write(json.dumps(row) + "\n")
             self._file.flush()
+        except OSError as error:
+            raise LedgerError(f"the ledger {self.path} cannot be written: {error.strerror}") from error
 
     def totals(self) -> LedgerTotals:
         """Return sums of what this ledger holds."""
         return totals(self.rows)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file. A row that it could not take was told when it was written."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):
+                self._file.close()
             self._file = None
 
 
@@ -79,9 +85,13 @@ def open_ledger(path: Path | str | None) -> Ledger:
 
 
 def read_ledger(path: Path | str) -> list[Row]:
-    """Return the rows of a ledger file. Raises: LedgerError for a line that is no row."""
+    """Return the rows of a ledger file. Raises: LedgerError for a line that is no row, OSError when it is not read."""
     rows: list[Row] = []
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise LedgerError(f"{path} is no ledger: it is not UTF-8 text") from error
+    for number, line in enumerate(text.splitlines(), 1):
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:

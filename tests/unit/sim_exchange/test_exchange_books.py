@@ -476,3 +476,10 @@ def test_options_beyond_the_calendar_can_be_held_and_traded() -> None:
 def test_a_ledger_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="cannot be written: No such file"):
         open_ledger(tmp_path / "nowhere" / "ledger.jsonl")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a file that takes nothing is one of Linux")
+def test_a_ledger_that_takes_no_more_is_said_by_its_name() -> None:
+    """It was 'what is printed cannot be written', and 'cannot listen on port 0'."""
+    with pytest.raises(LedgerError, match="the ledger /dev/full cannot be written: No space left"):
+        Desktop(ledger=open_ledger(Path("/dev/full")))
