@@ -1,19 +1,23 @@
 """The results of a backtest as a JSON document: money and prices as numbers, keys sorted, the same bytes each time."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date
 from decimal import Decimal
+from math import isfinite
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from engine.model.errors import MisuseError, StoreError
-from engine.run.backtest.results import Day, Results, Sums, Trade
+from engine.run.backtest.results import Results
 
 FORMAT = "rulebot-backtest-1"
 _UNTOLD = ("shown", "why")
 """Where a store stands is no result."""
+_SETTINGS = {**dict.fromkeys(("from", "to", "source", "data", "fills"), str), "is_modelled": bool}
+"""What a report reads of the settings, which are written as they were asked for."""
 
 
 def document(results: Results) -> dict[str, Any]:
@@ -39,21 +43,44 @@ def read_document(file: Path) -> Mapping[str, Any]:
         raise MisuseError(f"{file} is nested too deep") from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise MisuseError(f"{file} is no result of a backtest", "'rulebot backtest --format json' writes one")
-    if lacking := _lacking(found):
-        raise MisuseError(f"{file} lacks '{lacking}': it was changed, or another version wrote it", "write it anew")
+    if wrong := _wrong(Results, found, "results") or _wrong_in(_SETTINGS, found["settings"], "settings"):
+        message = f"{file} lacks '{wrong}', or has it in another form: it was changed, or another version wrote it"
+        raise MisuseError(message, "write it anew")
     return found
 
 
-def _lacking(told: Mapping[str, Any]) -> str:
-    """Return the first word that a document should have and has not, "" where it has all."""
-    rows = ((Day, told.get("days")), (Trade, told.get("trades")), (Sums, [told.get("all")]))
-    parts: list[tuple[type[Any], Any]] = [(Results, told)]
-    parts += [(kind, row) for kind, found in rows for row in (found if isinstance(found, list) else ())]
-    for kind, row in parts:
-        for each in fields(kind):
-            if each.name not in _UNTOLD and (not isinstance(row, dict) or each.name not in row):
-                return each.name
-    return ""
+def _wrong(kind: Any, told: Any, name: str) -> str:
+    """Return the first name under which there is not what a value of this type is told as, "" where all is as told.
+
+    name: under which `told` stands.
+    """
+    inside = get_args(kind)
+    if get_origin(kind) is UnionType:
+        return name if all(_wrong(each, told, name) for each in inside) else ""
+    if is_dataclass(kind):
+        kinds = get_type_hints(kind)
+        return _wrong_in({each.name: kinds[each.name] for each in fields(kind) if each.name not in _UNTOLD}, told, name)
+    if get_origin(kind) is Mapping:
+        return _wrong_in(dict.fromkeys(told, inside[1]) if isinstance(told, dict) else {}, told, name)
+    if get_origin(kind) is tuple:
+        return _first(_wrong(inside[0], each, name) for each in told) if isinstance(told, list) else name
+    return "" if kind is Any or _is_plain(kind, told) else name
+
+
+def _wrong_in(kinds: Mapping[str, Any], told: Any, name: str) -> str:
+    if not isinstance(told, dict):
+        return name
+    return _first(_wrong(kind, told[each], each) if each in told else each for each, kind in kinds.items())
+
+
+def _first(found: Iterable[str]) -> str:
+    return next(filter(None, found), "")
+
+
+def _is_plain(kind: Any, told: Any) -> bool:
+    if kind in (float, Decimal):
+        return isinstance(told, int | float) and not isinstance(told, bool) and isfinite(told)
+    return type(told) is (str if kind is date else kind)
 
 
 def _plain(value: Any) -> Any:

@@ -113,7 +113,7 @@ def _cash(pages: _Pages, row: Row) -> None:
     elif row["reason"] == DELIVERY:
         _delivered(pages, row)
     else:
-        trade = next(trade for trade in reversed(pages.trades) if trade.row["con_id"] == con_id)
+        trade = [each for each in pages.trades if each.row["con_id"] == con_id][-1]
         if row["reason"] == "trade":
             trade.proceeds += amount
         else:

@@ -81,7 +81,7 @@ def document() -> dict[str, Any]:
         "sharpe_error": None,
         "months": [
             {"name": "2026-09", "sessions": 2, "idle": 0, "trades": 2, "win_rate": 0.5, "average": -10.0}
-            | {"net": -20.0, "drawdown": 60.0, "short": ["win rate above 60%"]}
+            | {"net": -20.0, "drawdown": 60.0, "short": ["win rate above 60%"], "wins": 1, "errors": 0}
         ],
         "funnels": [{**funnel, "stopped": [stopped]}],
         "alarms": {"seldom": 1, "often": 3},
@@ -332,6 +332,13 @@ def test_a_result_that_lacks_what_a_report_shows_is_refused(tmp_path: Path) -> N
         ("equity", {"days": [{"date": "2026-09-01"}]}),
         ("reason", {"trades": [{name: each for name, each in trade(1, 1.0).items() if name != "reason"}]}),
         ("win_rate", {"all": {"trades": 0, "wins": 0}}),
+        ("fills", {"settings": {**document()["settings"], "fills": ["mid"]}}),
+        ("net", {"by_vix": {"VIX 15 to 20": {**SUMS, "net": "-20"}}}),
+        ("profit", {"profit": float("nan")}),
+        (
+            "sessions",
+            {"funnels": [{**document()["funnels"][0], "stopped": [{"rule": "vix", "false": 1.0, "unknown": 0.0}]}]},
+        ),
     ]
     for word, change in lacking:
         told = {name: each for name, each in {**whole, **change}.items() if each != "gone"}

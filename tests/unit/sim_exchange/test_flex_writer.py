@@ -175,6 +175,18 @@ def test_the_command_writes_it(tmp_path: Path) -> None:
     assert (nowhere.exit_code, "cannot be written" in nowhere.stderr) == (3, True)
 
 
+def test_cash_of_no_execution_is_said(tmp_path: Path) -> None:
+    """A ledger that had lost a row ended with a traceback."""
+    file = tmp_path / "day.jsonl"
+    found = ledger(file)
+    deal(found, "e.1.01.01", "SLD", 1, "1.50", "150")
+    found.close()
+    rows = [line for line in file.read_text().splitlines(keepends=True) if '"kind": "execution"' not in line]
+    file.write_text("".join(rows))
+    done = CliRunner().invoke(main, ["gateway", "--ledger", str(file), "--flex", str(tmp_path / "day.xml")])
+    assert (done.exit_code, "day.jsonl is no ledger" in done.stderr) == (1, True)
+
+
 @pytest.mark.parametrize("arguments", [["--flex", "a.xml"], ["--ledger", __file__, "--flex", "a.xml", "--seed", "3"]])
 def test_misuse(arguments: list[str]) -> None:
     assert CliRunner().invoke(main, ["gateway", *arguments]).exit_code == 2
