@@ -1,4 +1,4 @@
-"""A Glance as lines of a terminal: what a bot waits for stands beside it where there is room, else below."""
+"""A Glance as lines of a terminal: what a bot holds and waits for stands beside it where there is room, else below."""
 
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
@@ -18,7 +18,9 @@ _ROOMY = 105
 _MOST_LINES = 3
 """Lines that one bot may take for what it waits for."""
 _HEADINGS = ("bot", "state", "since", "position", "P/L")
-_PROFIT = 4
+_BOT, _POSITION, _PROFIT = 0, 3, 4
+_LEAST_OF_NAME = 12
+"""Columns that a bot keeps for its name where there are too few for all."""
 _LEAST = (0, 8, 5, 27, 9)
 """Least widths of the columns, so that the table seldom moves while a day goes on."""
 _STYLES = {
@@ -90,7 +92,12 @@ def _table(shown: Glance, width: int) -> Iterator[Text]:
         cells.append(_cells(row, shown, is_first=row.bot not in names))
         names.add(row.bot)
     widths = [max(least, *(len(row[at]) for row in (_HEADINGS, *cells))) for at, least in enumerate(_LEAST)]
-    is_wide = width >= WIDE
+    is_below = len(_joined(_HEADINGS, widths)) > width
+    is_wide = width >= WIDE and not is_below
+    if is_below:
+        widths[_POSITION] = 0
+        over = len(_joined(_HEADINGS, widths)) - width
+        widths[_BOT] = min(widths[_BOT], max(widths[_BOT] - over, _LEAST_OF_NAME))
     yield Text(_joined(_HEADINGS, widths) + ("  waits for" if is_wide else ""), style="dim")
     for row, each in zip(shown.rows, cells, strict=True):
         line = _coloured(row, each, widths)
@@ -98,6 +105,8 @@ def _table(shown: Glance, width: int) -> Iterator[Text]:
             yield from _beside(line, row.waits, width)
         else:
             yield line
+            if is_below and row.position:
+                yield Text(f"   {row.position}")
             yield from (Text(f"   {part}", style="dim") for part in wrapped(row.waits, width - 3))
 
 
@@ -107,6 +116,11 @@ def _beside(line: Text, waits: str, width: int) -> Iterator[Text]:
     first, *rest = wrapped(waits, width - column) or [""]
     yield line + Text(f"  {first}")
     yield from (Text(" " * column + part) for part in rest)
+
+
+def fitted(text: str, width: int) -> str:
+    """Return the text in just so many columns, with an ellipsis where it is cut."""
+    return text.ljust(width) if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def wrapped(text: str, width: int) -> list[str]:
@@ -134,7 +148,12 @@ def _cells(row: BotRow, shown: Glance, *, is_first: bool) -> tuple[str, ...]:
 
 
 def _joined(cells: Sequence[str], widths: Sequence[int]) -> str:
-    placed = [cell.rjust(widths[at]) if at == _PROFIT else cell.ljust(widths[at]) for at, cell in enumerate(cells)]
+    """Return the cells of a row side by side, but for those of a column without a width."""
+    placed = [
+        cell.rjust(size) if at == _PROFIT else fitted(cell, size)
+        for at, (cell, size) in enumerate(zip(cells, widths, strict=True))
+        if size
+    ]
     return " " + "  ".join(placed)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from engine.cli.glance_text import cut
+from engine.cli.glance_text import cut, fitted
 from engine.cli.top_keys import Row
 from engine.run.columns import aligned, signed
 from engine.web.picture import GREEKS, BotLine, OrderLine, Picture, PositionLine, Told
@@ -44,9 +44,9 @@ def bot_table(picture: Picture, width: int) -> Table:
     sizes[4] = min(max(sizes[4], _POSITION), width // 4) if is_wide else 0
 
     def line(row: Sequence[str], waits: str, doing: str = "", profit: float | None = None) -> Text:
-        found = Text(f" {_fitted(row[0], sizes[0])}{_GAP}").append(row[1].ljust(sizes[1]), style=_STYLES.get(doing, ""))
+        found = Text(f" {fitted(row[0], sizes[0])}{_GAP}").append(row[1].ljust(sizes[1]), style=_STYLES.get(doing, ""))
         found.append(f"{_GAP}{row[2].ljust(sizes[2])}{_GAP}").append(row[3].rjust(sizes[3]), style=_colour(profit))
-        position = _fitted(row[4], sizes[4]) + _GAP if is_wide else row[4]
+        position = fitted(row[4], sizes[4]) + _GAP if is_wide else row[4]
         return cut(found.append(_GAP + position).append(waits if is_wide or not position else "", style="dim"), width)
 
     heading = line(heads, "waits for")
@@ -76,11 +76,11 @@ def position_table(picture: Picture, width: int) -> Table:
     has_exits = is_wide and width - 1 - fixed - structures - bots - 2 * len(_GAP) >= len("exits")
 
     def line(structure: str, numbers: Sequence[str], bot: str, exits: str, profit: float | None) -> Text:
-        found = Text(f" {_fitted(structure, structures)}")
+        found = Text(f" {fitted(structure, structures)}")
         for at, (cell, size) in enumerate(zip(numbers, widths, strict=True)):
             found.append(_GAP + cell.rjust(size), style=_colour(profit) if at == _PROFIT else "")
         if is_wide:
-            found.append(f"{_GAP}{_fitted(bot, bots)}").append(f"{_GAP}{exits}" if has_exits else "", style="dim")
+            found.append(f"{_GAP}{fitted(bot, bots)}").append(f"{_GAP}{exits}" if has_exits else "", style="dim")
         return cut(found, width)
 
     found: list[tuple[Row | None, Text]] = [
@@ -128,10 +128,6 @@ def alarm_lines(alarms: Sequence[Told], width: int) -> list[Text]:
 
 def _joined(*cells: str) -> str:
     return _GAP.join(cells)
-
-
-def _fitted(text: str, width: int) -> str:
-    return text.ljust(width) if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def _unsigned(amount: float | None) -> float | None:

@@ -1,5 +1,6 @@
 """What a person sees of a run, to the letter: the table at several widths, lines, and the report."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -32,6 +33,17 @@ def drawn(shown: Glance, width: int) -> str:
 def test_table(clock: str, width: int, snapshot: SnapshotAssertion) -> None:
     shown = glance(PROGRAM, day_state(clock), at(clock), at("09:29"), at("16:06"))
     assert drawn(shown, width) == snapshot
+
+
+@pytest.mark.parametrize("name", [CONDOR, "a_bot_with_a_name_of_forty_letters_or_so"])
+def test_a_narrow_table_has_the_profit_of_every_bot(name: str) -> None:
+    """At 60 columns it was cut off behind an ellipsis, at 80 that of a bot with a long name."""
+    shown = glance(PROGRAM, day_state("14:00"), at("14:00"), at("09:29"), at("16:06"))
+    held = next(row for row in shown.rows if row.profit is not None and row.position)
+    lines = drawn(replace(shown, rows=(replace(held, bot=name, profit=Decimal("-1234.5")),)), 60).splitlines()
+    assert lines[1].endswith("P/L")
+    assert lines[2].endswith("-$1,234.50")
+    assert lines[3].strip() == held.position
 
 
 def test_every_state_has_a_line(snapshot: SnapshotAssertion) -> None:
