@@ -19,6 +19,7 @@ from engine.run.position_text import (
     exits_text,
     held_text,
     hold_text,
+    left_text,
     live_orders,
     opening_orders,
     order_price,
@@ -220,7 +221,7 @@ def _exiting(state: State, position: Position) -> str:
         does = "rolling" if orders[0].into else "closing"
         return f"{reason}: {does} {order_price(orders[0])}, try {orders[0].attempt}"
     if all(leg.sign > 0 for leg in position.legs if leg.held):
-        return f"{reason}: what is left is long and nobody bids for it"
+        return left_text(position)
     return f"{reason}: a price to close at"
 
 

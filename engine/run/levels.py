@@ -18,9 +18,11 @@ def dollars_at(bot: CompiledBot, position: Position, kind: ExitKind, orders: Seq
     """Return (exit - entry) x structures x 100 at the first exit of a kind that has a price, None without one.
 
     It is of the legs that are still open, and of exits that may still act; a stop loses no more than the worst case at
-    expiry. `bot` governs the position; orders: those of it that rest at the broker. Commissions are left out, as in
-    every price of an exit.
+    expiry. None of what an exit has left to expire: none acts on it. `bot` governs the position; orders: those of it
+    that rest at the broker. Commissions are left out, as in every price of an exit.
     """
+    if position.waits_for_expiry:
+        return None
     for planned in bot.plan.exits:
         if (
             planned.kind is kind

@@ -26,6 +26,7 @@ from engine.run.trade_text import (
     rolled_words,
 )
 from engine.spec.nouns.exits import ExitKind
+from engine.turn.closing import CLOSING
 from engine.turn.judging import first_missing
 from engine.turn.program import CompiledBot, Program
 from engine.turn.resting import RESTING, level_net
@@ -211,12 +212,22 @@ def close_price(position: Position, board: Board, now: float) -> float | None:
     return -value / (position.open_structures * LOT)
 
 
+def left_text(position: Position) -> str:
+    """Return what is said of what an exit has left: `target: what is left is long and nobody bids for it`."""
+    return f"{position.exit_reason}: what is left is long and nobody bids for it"
+
+
 def exits_text(program: Program, state: State, position: Position, now: float) -> str:
-    """Return each exit of an open position with its level and the present value; of one on hold, that none acts."""
+    """Return each exit of an open position with its level and the present value; of one on hold, that none acts.
+
+    Of what an exit has left to expire it says that, for no level means anything for it.
+    """
     bot = program.governing(position)
     resting = resting_text(state, position)
     if position.is_let_be:
         return hold_text(position) + (f"; resting: {resting}" if resting else "")
+    if position.waits_for_expiry and not live_orders(state, position, *CLOSING):
+        return left_text(position)
     parts = [f"resting: {resting}"] if resting else []
     is_said = False
     for planned in sorted(bot.plan.exits, key=_rank):

@@ -280,7 +280,7 @@ def _levels(reader: StoreReader, row: Row) -> list[tuple[str, float]]:
     bot = _governing(reader, position)
     if bot is None:
         return []
-    if position.is_flat:
+    if position.is_flat or position.waits_for_expiry:
         position = _as_entered(reader, position)
     found: dict[str, Decimal] = {}
     for planned in bot.plan.exits:
@@ -291,12 +291,15 @@ def _levels(reader: StoreReader, row: Row) -> list[tuple[str, float]]:
 
 
 def _as_entered(reader: StoreReader, position: Position) -> Position:
-    """Return a position that is over with the commissions that its exits knew of: those of its entry."""
+    """Return a position that was left as its exits knew it: all of it held, with the commissions of its entry alone."""
     paid: dict[str, Decimal] = {}
     for fill in reader.view("fills", position=position.id):
         if fill["purpose"] == Purpose.ENTRY.value:
             paid[fill["leg"]] = paid.get(fill["leg"], ZERO) + Decimal(str(fill["commission"] or 0))
-    return replace(position, legs=tuple(replace(leg, commissions=paid.get(leg.name, ZERO)) for leg in position.legs))
+    legs = (
+        replace(leg, closed=0, settled=0, exit_cash=ZERO, commissions=paid.get(leg.name, ZERO)) for leg in position.legs
+    )
+    return replace(position, legs=tuple(legs))
 
 
 def _governing(reader: StoreReader, position: Position) -> CompiledBot | None:

@@ -48,16 +48,16 @@ def day_of(*more: Record, specs: dict[str, Json] | None = None) -> list[Record]:
     """Return the hand-made day under the shipped texts, or others, with more records in their places."""
     specs = specs or told_specs()
     found = []
-    for record in small_day():
+    for record in (*small_day(), *more):
         data = dict(record.data)
         if record.kind is Kind.RUN_STARTED:
             data["specs"] = specs
-        if record.kind is Kind.POSITION:
+        if record.kind is Kind.POSITION and record.bot in specs:
             told = specs[record.bot]
             assert isinstance(told, dict)
             data["digest"] = told["digest"]
         found.append(replace(record, data=data))
-    return sorted([*found, *more], key=lambda record: record.at)
+    return sorted(found, key=lambda record: record.at)
 
 
 def stored(path: Path, records: Sequence[Record]) -> Path:
@@ -111,6 +111,28 @@ def test_a_stop_in_dollars_stands_where_it_stood_while_the_position_was_open(tmp
     file.write_text(text.replace("stop: {cost: 2x credit}", "stop: {loss: $50}"))
     (held,) = of_day(stored(tmp_path / "e.db", day_of(specs=told_specs(file)))).held
     assert dict(held.levels)["stop"] == pytest.approx(0.85 + 0.50 - 0.041)  # $4.10 were paid at its entry
+
+
+def test_a_stop_in_dollars_is_that_of_all_structures_of_a_trade_that_is_over(tmp_path: Path) -> None:
+    """Of two that were sold it stood where it would for one: a stop of $400 at 6.15 in the place of 4.17."""
+    file, text = tmp_path / f"{CONDOR}.yaml", (ROOT / "specs" / f"{CONDOR}.yaml").read_text()
+    file.write_text(text.replace("stop: {cost: 2x credit}", "stop: {loss: $50}"))
+    one = position("closed", entries=True, exits=True, opened_at=at("09:52"), closed_at=at("13:08"))
+    legs = (
+        replace(leg, opened=2, closed=2, entry_cash=2 * leg.entry_cash, exit_cash=2 * leg.exit_cash) for leg in one.legs
+    )
+    two = entity(Kind.POSITION, at("13:08"), replace(one, quantity=2, legs=tuple(legs)))
+    (held,) = of_day(stored(tmp_path / "f.db", day_of(two, specs=told_specs(file)))).held
+    assert dict(held.levels)["stop"] == pytest.approx(0.85 + 0.25 - 0.0205)
+
+
+def test_a_wing_that_is_left_to_expire_leaves_the_levels_where_they_stood(tmp_path: Path, store: Path) -> None:
+    """Until the close a stop stood at -0.14 and a target at -1.58: those of the wing alone."""
+    whole = position("exiting", entries=True, exits=True, opened_at=at("09:52"), exit_reason="target")
+    legs = (*whole.legs[:-1], replace(whole.legs[-1], closed=0, exit_cash=Decimal(0)))
+    left = entity(Kind.POSITION, at("13:08"), replace(whole, legs=legs))
+    chart = of_day(stored(tmp_path / "g.db", day_of(left)))
+    assert [each.levels for each in chart.held] == [each.levels for each in of_day(store).held]
 
 
 def test_a_side_that_was_bought_back_has_a_mark_and_the_rest_is_left_when_it_expires(tmp_path: Path) -> None:

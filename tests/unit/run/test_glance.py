@@ -12,7 +12,10 @@ from engine.model.order import OrderStatus, Purpose
 from engine.model.session import session_on
 from engine.run.columns import one_line
 from engine.run.glance import Doing, Glance, glance, progress
+from engine.run.levels import dollars_at
 from engine.run.outcome import day_outcome
+from engine.run.position_text import exits_text
+from engine.spec.nouns.exits import ExitKind
 from engine.turn.state import BotState, Standing, State, Trading
 
 PROGRAM = day_program()
@@ -55,6 +58,24 @@ def test_a_position_of_which_more_was_closed_than_was_held_says_what_is_left_tha
     assert rows[SELLER].waits.startswith(f"on hold: more was closed of it than was held, {left}")
     told = {bot.bot: bot.lines[0].parts for bot in day_outcome(state, at("11:42")).bots}
     assert any(left in part for part in told[SELLER])
+
+
+def test_of_a_wing_that_is_left_to_expire_no_exit_is_told() -> None:
+    """The page told a stop at a credit of 0.14 and a breach at the distance of an hour ago, none of which acts."""
+    state = day_state("11:42")
+    (each,) = [each for each in state.positions.values() if each.bot == CONDOR and each.state == "open"]
+    *others, wing = each.legs
+    assert wing.sign > 0
+    gone = tuple(replace(leg, closed=leg.opened) for leg in others)
+    left = replace(each, state="exiting", exit_reason="target", legs=(*gone, wing))
+    words = "target: what is left is long and nobody bids for it"
+    assert exits_text(PROGRAM, state, left, at("11:42").timestamp()) == words
+    assert {row.bot: row.waits for row in seen(state._replace(positions={left.id: left}), "11:42").rows}[
+        CONDOR
+    ] == words
+    bot = PROGRAM.governing(left)
+    assert dollars_at(bot, each, ExitKind.STOP) is not None
+    assert dollars_at(bot, left, ExitKind.STOP) is None
 
 
 def test_a_position_that_a_person_has_asked_to_be_closed_says_what_that_waits_for() -> None:
