@@ -14,13 +14,14 @@ from places import drop_triggers, run
 
 from engine.model.errors import StoreError
 from engine.model.event import Request
+from engine.record.record import NAMED_ABOVE, Json, Kind, Record
 from engine.run.inbox import post
 from engine.run.resume import resume_from
 from engine.store.export import export_sheets
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.place import Place
-from engine.store.queries import StoreReader
+from engine.store.queries import PutBack, StoreReader
 from engine.store.requests import box_of
 from engine.store.upkeep import RESTORED, back_up, check_sound, differing_tables, restore
 from engine.turn.state import Standing, State, Trading
@@ -164,6 +165,16 @@ def test_who_has_let_bots_enter_before_a_restore_has_not_said_so_of_the_backup(d
     post(day_store, Request.RESUME)
     left = [(json.loads(body)["request"], json.loads(body)["bot"]) for _, body in box_of(day_store).found()]
     assert left == [("pause", "calm"), ("kill", ""), ("resume", "")]
+
+
+def test_a_reader_knows_how_a_store_was_put_back_last(place: Place) -> None:
+    with closing(SqlJournal(open_store(place))) as journal:
+        told: tuple[dict[str, Json], ...] = ({}, {NAMED_ABOVE: 7}, {NAMED_ABOVE: 9}, {})
+        for more, known in zip(told, (PutBack(), PutBack(2, 7), PutBack(3, 9), PutBack(3, 9)), strict=True):
+            data: dict[str, Json] = {"id": "1", "request": "kill", "bot": "", **more}
+            journal.append([Record(NOW, Kind.OPERATOR, data=data)], durable=True)
+            with StoreReader(place) as reader:
+                assert reader.put_back() == known
 
 
 def test_a_restore_needs_no_store_before_it(day_store: Path, tmp_path: Path) -> None:
