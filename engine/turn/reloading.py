@@ -20,6 +20,7 @@ from engine.turn.daily import agenda_of, fresh_day
 from engine.turn.missing import end_watch
 from engine.turn.program import Program
 from engine.turn.state import HALTS, NEVER, BotState, State, of_positions
+from engine.turn.surplus import note_surplus
 from engine.turn.work import Turn, Work
 
 _IN_FLIGHT = (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.CANCELLING, OrderStatus.UNKNOWN)
@@ -108,6 +109,7 @@ def reload(program: Program, state: State, at: datetime, changes: Iterable[BotCh
             _remove(work, each.bot)
         else:
             _begin(work, each.bot)
+    note_surplus(work)
     work.indexed = -1
     renewed: dict[str, Any] = {"aims": None, "watch_at": None, "reloading": frozenset()}
     return work.finish(step_at=at, wake_at=at, **renewed)

@@ -1,11 +1,13 @@
 """What the account holds beyond our books of the options that our bots trade: told once, and it keeps nobody out."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
-from hand_desk import CONDOR, Desk, call, put, text_of
+from hand_desk import CONDOR, SELLER, Desk, bot_of, call, put, text_of
 
 from engine.model.contract import Option
 from engine.record.record import Kind
+from engine.turn.reloading import changes_between, reload
 
 EXPIRY = date(2027, 2, 19)
 
@@ -107,3 +109,16 @@ def test_many_are_counted() -> None:
     (text,) = told(desk)
     assert text.count("SPXW") == 8
     assert " and 2 more that no position" in text
+
+
+def test_what_is_there_of_a_class_that_a_reload_brings_is_told() -> None:
+    """A start with these texts told it; after a reload nobody did until the next start."""
+    desk = Desk(linked=False)
+    linked_with(desk, {put(590, "SPY"): -3})
+    assert not told(desk)
+    added = bot_of(text_of("seller", **SELLER))
+    desk.program = replace(desk.program, bots={**desk.program.bots, "seller": added})
+    changes = changes_between({}, {"seller": added.plan.digest})
+    desk.take(reload(desk.program, desk.state, desk.now, changes))
+    desk.until("10:05", step=5)
+    assert [text.split()[3] for text in told(desk)] == ["-3"]
