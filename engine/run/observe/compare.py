@@ -103,7 +103,9 @@ def compare(live: StoreReader, shadow: StoreReader, bots: Iterable[str], session
 
 
 def _sessions(reader: StoreReader) -> set[date]:
-    return {date.fromisoformat(str(record.data["date"])) for record in reader.records((Kind.SESSION,))}
+    """Return the sessions that a side lived through; a run that begins after the close has begun none of that day."""
+    told = ((date.fromisoformat(str(each.data["date"])), each.at) for each in reader.records((Kind.SESSION,)))
+    return {day for day, at in told if (session := session_on(day)) is not None and at < session.close}
 
 
 def _compared(

@@ -187,6 +187,17 @@ def test_a_trade_that_was_held_before_the_shadow_began_is_no_part_of_what_is_com
     assert next(line.split() for line in _lines(found) if "ran alone" in line)[-2:] == ["1", "0"]
 
 
+def test_a_session_over_when_the_shadow_began_is_none_of_both() -> None:
+    """The trade of that day was one that the shadow did not make, and counted for the other."""
+    evening = Record(at(DAYS[0], 16, 30), Kind.SESSION, data={"date": DAYS[0].isoformat()})
+    live, shadow = Told(at(DAYS[1], 10, 27), []), Nothing()
+    shadow._records = [evening, Record(at(DAYS[1], 9, 30), Kind.SESSION, data={"date": DAYS[1].isoformat()})]
+    live._records = sorted([*live._records, evening], key=lambda each: each.at)
+    (found,) = compare(cast(StoreReader, live), cast(StoreReader, shadow), [BOT], None)
+    assert (found.sessions, found.differences) == (DAYS[1:], ())
+    assert (found.live.closed, found.live.entered_alone) == (0, 1)
+
+
 def test_of_the_last_sessions_a_trade_counts_that_was_entered_before_them() -> None:
     live, shadow = Told(at(DAYS[1], 10, 27), []), Nothing()
     (found,) = compare(cast(StoreReader, live), cast(StoreReader, shadow), [BOT], 1)
