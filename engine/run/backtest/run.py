@@ -31,7 +31,7 @@ from engine.run.backtest.notes import FINDING
 from engine.run.backtest.recorded.walk import RecordedWalk
 from engine.run.backtest.resuming import continued
 from engine.run.backtest.sampling import Sampler, Sampling, streaming
-from engine.run.backtest.walk import CASH, DayDone, Walk
+from engine.run.backtest.walk import CASH, DayDone, Walk, bought_at
 from engine.run.calendars import event_digests, load_calendar
 from engine.run.desk import Desk
 from engine.run.processes import TRIED, deaf, is_sooner, several
@@ -108,6 +108,8 @@ def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
     days = source.dates(first, options.last)
     if not days and not options.resumes:
         raise MisuseError(f"{source.name} has no session from {options.first} to {options.last}")
+    if first == options.first and days:
+        _check_brought(source, options, days[0])
     known, anew = _known_findings(options.store), tuple(_written_anew(options, first))
     with closing(SqlJournal(open_store(options.store), lag=LAG)) as journal, seldom_collected():
         ended = _begin(first)
@@ -125,6 +127,13 @@ def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
         journal.append(
             [Record(ended, Kind.RUN_ENDED, data={"reason": "the last session", "is_clean": True})], durable=True
         )
+
+
+def _check_brought(source: Source, options: BacktestOptions, day: date) -> None:
+    """See that the account can begin with its shares, before there is a store. Raises: StoreError, MisuseError."""
+    cash = options.cash
+    for symbol, count in options.shares:
+        cash -= count * bought_at(source, symbol, count, day, cash)
 
 
 def walks_of(desk: Desk, options: BacktestOptions) -> Callable[[Source], Walk]:

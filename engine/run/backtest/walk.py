@@ -73,6 +73,19 @@ class DayDone:
     findings: tuple[Finding, ...]
 
 
+def bought_at(source: Source, symbol: str, count: int, day: date, cash: Decimal) -> Decimal:
+    """Return the close before a day, at which an account buys shares. Raises: StoreError, MisuseError."""
+    bars = source.daily(symbol, day, 1)
+    if not bars:
+        text = f"{source.name} has no close of {symbol} before {day}, at which its shares were bought"
+        raise StoreError(text, f"daily bars of {symbol} tell it; docs/history-data.md says where they are read from")
+    price = Decimal(f"{bars[-1].close:.4f}")
+    if price * count > cash:
+        text = f"{count:,} shares of {symbol} cost ${price * count:,.2f}, and the account has ${cash:,.2f}"
+        raise MisuseError(text, "give it more --cash")
+    return price
+
+
 @dataclass
 class Walk(Hearing):
     """An engine that lives in the past. `state` None has not begun; `begin` starts it, from a state if one is kept.
@@ -235,16 +248,7 @@ class Walk(Hearing):
 
     def _bring(self, broker: BacktestBroker, symbol: str, count: int, session: Session) -> None:
         """Have the account hold shares, bought at the close before the session. Raises: StoreError, MisuseError."""
-        bars = self.source.daily(symbol, session.date, 1)
-        if not bars:
-            text = f"{self.source.name} has no close of {symbol} before {session.date}, at which its shares were bought"
-            raise StoreError(
-                text, f"daily bars of {symbol} tell it; docs/history-data.md says where they are read from"
-            )
-        price = Decimal(f"{bars[-1].close:.4f}")
-        if price * count > broker.cash:
-            text = f"{count:,} shares of {symbol} cost ${price * count:,.2f}, and the account has ${broker.cash:,.2f}"
-            raise MisuseError(text, "give it more --cash")
+        price = bought_at(self.source, symbol, count, session.date, broker.cash)
         held = Underlying(symbol)
         broker.holdings[held], broker.costs[held] = count, price
         broker.cash -= price * count

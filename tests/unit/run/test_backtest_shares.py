@@ -167,5 +167,6 @@ def test_shares_that_cannot_be_are_refused(tmp_path: Path) -> None:
         run(tmp_path, OF_SPY, "dear", shares=SHARES, cash=Decimal(100_000))
     with pytest.raises(StoreError, match="has no close of SPY before 2026-09-01, at which its shares were bought"):
         run(tmp_path, WithoutBars(every=5, strikes=25, symbol="SPY", trading_class="SPY"), "bars", shares=SHARES)
+    assert not [*tmp_path.glob("*.db")], "the same --store can be named again"
     with pytest.raises(MisuseError, match="--shares goes with fills of a model"):
         run(tmp_path, OF_SPY, "recorded", shares=SHARES, fills=RECORDED)
