@@ -9,11 +9,9 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from decimal import Decimal
 from itertools import chain
-from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +19,6 @@ from engine.adapters.history.day import Finding, Source
 from engine.adapters.history.finding import data_of
 from engine.adapters.history.open import open_source
 from engine.compile.build import build_plan
-from engine.model.collector import leave_at_end
 from engine.model.errors import StoreError
 from engine.model.facts import EventCalendar
 from engine.model.money import ZERO
@@ -39,6 +36,7 @@ from engine.run.chaos.virtual_loop import run_virtually
 from engine.run.desk import Desk, SpecText
 from engine.run.outcome import day_outcome, made_today
 from engine.run.position_text import ending_text, entry_text
+from engine.run.processes import deaf, several
 from engine.run.revisions import Text
 from engine.run.start import Run, RunOptions, execute
 from engine.run.sweep.shared import Shared
@@ -66,8 +64,10 @@ def simulate(texts: Sequence[Text], seeds: int) -> tuple[tuple[TriedDay, ...], .
     """Return what each text did on the days of seeds 1 to `seeds`. Raises: RulebotError when a run fails."""
     tasks = [Task(text, seed) for text in map(whole, texts) for seed in range(1, seeds + 1)]
     processes = min(os.cpu_count() or 1, len(tasks))
-    with ProcessPoolExecutor(processes, get_context("spawn"), leave_at_end) as pool:
-        days = list(pool.map(live_through, tasks))
+    with several(processes, help=None) as pool:
+        with deaf():
+            lived = pool.map(live_through, tasks)
+        days = list(lived)
     return tuple(tuple(days[at : at + seeds]) for at in range(0, len(days), seeds))
 
 
@@ -129,8 +129,9 @@ def _relive(tasks: Sequence[PastTask]) -> list[Side]:
     beside = min(os.cpu_count() or 1, len(tasks)) - 1
     if not beside or len(tasks[0].days) < MANY:
         return relived_together(tasks)
-    with ProcessPoolExecutor(beside, get_context("spawn"), leave_at_end) as pool:
-        others = [pool.submit(relived, task) for task in tasks[1:]]
+    with several(beside, help=None) as pool:
+        with deaf():
+            others = [pool.submit(relived, task) for task in tasks[1:]]
         return [relived(tasks[0]), *(each.result() for each in others)]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import TYPE_CHECKING
 
 from engine.model.collector import leave_at_end
@@ -20,6 +20,8 @@ TRIED = 3
 """Sessions lived through here before it is known what one takes; the first of them imports what it needs."""
 SAVED = 2.0
 """Seconds that processes must save: they take about one to begin."""
+ENDS = 5.0
+"""Seconds for which one that is still beginning is waited for: what it needs from this process is gone with it."""
 
 
 def is_sooner(seconds: float, workers: int) -> bool:
@@ -28,14 +30,16 @@ def is_sooner(seconds: float, workers: int) -> bool:
 
 
 @contextmanager
-def several(workers: int, begins: Callable[[], None] | None = None) -> Iterator[ProcessPoolExecutor]:
+def several(
+    workers: int, begins: Callable[[], None] | None = None, help: str | None = "--workers 1 takes less memory"
+) -> Iterator[ProcessPoolExecutor]:
     """Yield processes that leave Ctrl+C to this one, if they are begun while it is `deaf`.
 
     They end in the middle of their work when the block is left by an exception, or when this process dies: they see
     that a pipe is closed whose other end it alone has. So what they do must be nothing that has to be put away.
-    begins: what each does first. Raises: StoreError when one of them is killed.
+    begins: what each does first. Raises: StoreError, with this help, when one of them is killed.
     """
-    context = get_context("spawn")
+    context, others = get_context("spawn"), active_children()
     stands, holds = context.Pipe(duplex=False)
     with stands, holds:
         pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_process, initargs=(stands, begins))
@@ -45,10 +49,13 @@ def several(workers: int, begins: Callable[[], None] | None = None) -> Iterator[
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)  # first, since what still waits would fail with them
                 holds.close()
+                for process in active_children():
+                    if process not in others:
+                        process.join(ENDS)
                 raise
             pool.shutdown()
         except BrokenProcessPool as error:
-            raise StoreError("a process that shares the work has died", "--workers 1 takes less memory") from error
+            raise StoreError("a process that shares the work has died", help) from error
 
 
 @contextmanager

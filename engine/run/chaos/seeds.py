@@ -8,11 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import field
-from multiprocessing import get_context, parent_process
+from functools import partial
 from pathlib import Path
-from threading import Thread
 
-from engine.model.collector import leave_at_end
 from engine.model.values import dataclass
 from engine.run.chaos.draw import draw, labels_of
 from engine.run.chaos.shrink import shrink
@@ -20,6 +18,7 @@ from engine.run.chaos.storm import Storm, yaml_of
 from engine.run.chaos.trial import live_through
 from engine.run.chaos.verdicts import judge
 from engine.run.desk import Desk, load_desk
+from engine.run.processes import deaf, several
 
 SHRUNK = 5
 """Failing seeds that are shrunk, at most: the first one of each set of invariants."""
@@ -122,7 +121,9 @@ class Workers:
             desk = self.asked.desk()
             yield from (try_seed(seed, self.asked, desk) for seed in seeds)
         else:
-            yield from self.pool.map(_try, seeds)
+            with deaf():
+                tried = self.pool.map(_try, seeds)
+            yield from tried
 
     def smallest(self, seeds: Sequence[int]) -> Iterator[Smallest]:
         """Yield each of these failing seeds shrunk, in order."""
@@ -130,22 +131,23 @@ class Workers:
             desk = self.asked.desk()
             yield from (shrink_seed(seed, self.asked, desk) for seed in seeds)
         else:
-            yield from self.pool.map(_shrink, seeds)
+            with deaf():
+                shrunk = self.pool.map(_shrink, seeds)
+            yield from shrunk
 
 
 @contextmanager
 def workers(asked: Asked, seeds: int) -> Iterator[Workers]:
-    """Yield as many processes as there are cores, or none for a single seed."""
+    """Yield as many processes as there are cores, or none for a single seed; what they leave on the disk goes, too."""
     count = min(os.cpu_count() or 1, seeds)
     if count == 1:
         yield Workers(asked)
         return
-    with ProcessPoolExecutor(count, get_context("spawn"), _begin, (asked,)) as pool:
-        try:
-            yield Workers(asked, pool)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with (
+        tempfile.TemporaryDirectory(prefix="rulebot-chaos-", ignore_cleanup_errors=True) as folder,
+        several(count, partial(_begin, asked, folder), "fewer cores take less memory") as pool,
+    ):
+        yield Workers(asked, pool)
 
 
 def worth_shrinking(tried: Sequence[Tried]) -> list[int]:
@@ -199,18 +201,9 @@ _KNOWN: list[tuple[Asked, Desk]] = []
 """What this process tries; set once, when it begins."""
 
 
-def _begin(asked: Asked) -> None:
-    leave_at_end()
-    Thread(target=_end_with_parent, daemon=True).start()
+def _begin(asked: Asked, folder: str) -> None:
+    tempfile.tempdir = folder
     _KNOWN.append((asked, asked.desk()))
-
-
-def _end_with_parent() -> None:
-    """End when the process that asks has: one that was killed can tell nobody, and its workers would wait for ever."""
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _try(seed: int) -> Tried:

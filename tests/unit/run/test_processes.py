@@ -56,3 +56,26 @@ def test_a_kill_leaves_nobody_at_work() -> None:
     """Whoever is left would hold the pipe, and this would wait for it."""
     done = subprocess.run([sys.executable, "-c", KILLED], capture_output=True, timeout=60, check=False)
     assert done.returncode == -15
+
+
+BEGINNING = """
+import time
+from functools import partial
+from multiprocessing import get_context
+from engine.run.processes import deaf, several
+def shared():
+    with several(2, partial(repr, get_context("spawn").Value("q", 0))) as pool:
+        with deaf():
+            pool.map(time.sleep, [90] * 2)
+        raise KeyboardInterrupt
+try:
+    shared()
+except KeyboardInterrupt:
+    pass
+"""
+
+
+def test_an_interrupt_shows_nothing_of_processes_that_are_only_beginning() -> None:
+    """They found nothing of what they were begun with, since this process had ended: each told a traceback."""
+    done = subprocess.run([sys.executable, "-c", BEGINNING], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
