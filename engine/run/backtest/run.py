@@ -197,7 +197,7 @@ def _lived_here(
 
 
 def _shared_out(desk: Desk, options: BacktestOptions, days: Sequence[date]) -> Iterator[DayDone]:
-    made = partial(_begin_worker, desk.packed(), replace(options, elapsed=None))
+    made = partial(_begin_worker, desk.packed(), options.calendar(), replace(options, elapsed=None))
     workers = min(options.workers, len(days))
     with several(workers, made) as pool:
         with deaf():
@@ -216,7 +216,8 @@ _worker: list[Walk] = []
 """The walk of a process that lives sessions through for another one."""
 
 
-def _begin_worker(packed: Desk, options: BacktestOptions) -> None:
+def _begin_worker(packed: Desk, calendar: EventCalendar, options: BacktestOptions) -> None:
+    options = replace(options, calendar=lambda: calendar)
     _worker[:] = [_walk(_program(packed.unpacked(), options), options.opens(), options)]
 
 

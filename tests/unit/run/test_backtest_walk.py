@@ -27,7 +27,7 @@ from engine.model.contract import Underlying
 from engine.model.errors import MisuseError
 from engine.model.event import OpeningMoveReport
 from engine.model.events import event_calendar
-from engine.model.facts import Bar, Bars, Listing
+from engine.model.facts import Bar, Bars, EventCalendar, Listing
 from engine.model.market import Board
 from engine.model.money import dollars
 from engine.model.session import EXCHANGE_ZONE, Session, at_exchange_time, exchange_date, session_before, session_on
@@ -160,12 +160,17 @@ def test_ci_several_processes_record_what_one_does(tmp_path: Path) -> None:
     assert text_of(run(desk, tmp_path / "two.db", source, workers=2)) == whole
 
 
-def test_a_process_that_shares_a_backtest_lives_by_the_texts_that_were_read(tmp_path: Path) -> None:
-    """It read the files anew, and an edit made sessions of another text under the digest of the first."""
+def test_a_process_that_shares_a_backtest_lives_by_what_was_read(tmp_path: Path) -> None:
+    """It read texts and calendars anew, and an edit made sessions of another text under the digest of the first."""
     desk, source = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25)
     Path(desk.texts[0].file).write_text("rulebot: 1\n")
     asked = options(tmp_path / "x.db", source)
-    backtest._begin_worker(pickle.loads(pickle.dumps(desk.packed())), asked)
+
+    def changed() -> EventCalendar:
+        raise AssertionError("events are those that were known at the start")
+
+    told = pickle.loads(pickle.dumps((desk.packed(), asked.calendar())))
+    backtest._begin_worker(*told, replace(asked, calendar=changed))
     assert backtest._in_worker(FIRST) == list(alone(walks_of(desk, asked)(source), FIRST))
 
 
