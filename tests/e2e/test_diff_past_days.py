@@ -128,10 +128,10 @@ def test_many_days_are_walked_through_in_two_processes(
 ) -> None:
     here = typed(data, tmp_path / "edited.yaml")
     begun = []
-    pool = behaviour.ProcessPoolExecutor
+    several = behaviour.several
     monkeypatch.setattr(behaviour, "MANY", 2)
     monkeypatch.setattr(behaviour.os, "cpu_count", lambda: 2)
-    monkeypatch.setattr(behaviour, "ProcessPoolExecutor", lambda *given: begun.append(given[0]) or pool(*given))
+    monkeypatch.setattr(behaviour, "several", lambda count, **given: begun.append(count) or several(count, **given))
     beside = typed(data, tmp_path / "edited.yaml")
     assert (beside.stdout, begun) == (here.stdout, [1])
 
