@@ -150,6 +150,13 @@ def test_a_report_is_one_file_whose_trades_lead_to_their_why() -> None:
     assert report_page(json.loads(json.dumps(document())), {"a<b-1": "all <conditions> held"}) == page
 
 
+def test_a_price_has_its_half_cent() -> None:
+    """A structure that was bought back at 5.375 stood at 5.38, and a sale at 1.425 at 1.43."""
+    told = {**document(), "trades": [{**trade(1, 40.0), "entry": 1.425, "exit": 5.375}]}
+    trades = next(rows for rows in rows_of(report_page(told, {})) if rows[0][0] == "entered")
+    assert trades[1][3:6] == ["1.425", "2026-09-02 12:00", "5.375"]
+
+
 def test_backtests_are_set_side_by_side() -> None:
     other = document()
     other["days"] = other["days"][:1]

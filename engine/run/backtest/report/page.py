@@ -12,6 +12,7 @@ from engine.run.backtest.report.charts import calendar, curves, falls, histogram
 from engine.run.backtest.report.scale import money, plain_money
 from engine.run.backtest.report.style import STYLE
 from engine.run.backtest.results import REGIMES, brought_words, exits_words, ruined_words, span_words
+from engine.run.columns import price
 from engine.run.in_shares import InShares, in_shares_lines
 
 Document = Mapping[str, Any]
@@ -157,9 +158,9 @@ def _trades(trades: Sequence[Mapping[str, Any]], whys: Mapping[str, str]) -> Ite
             f'<a href="#{escape(trade["name"])}">{escape(trade["entered"][:16])}</a>',
             escape(trade["bot"]),
             escape(trade["structure"]),
-            _price(trade["entry"]),
+            price(trade["entry"]),
             escape((trade["left"] or "open")[:16]),
-            _price(trade["exit"]),
+            price(trade["exit"]),
             escape(exits_words(trade["parts"], trade["reason"])),
             "" if trade["left"] is None else tables.coloured(trade["net"]),
         )
@@ -173,10 +174,6 @@ def _trades(trades: Sequence[Mapping[str, Any]], whys: Mapping[str, str]) -> Ite
         line = f"{trade['entered'][:16]} {trade['bot']} {trade['structure']}"
         yield f'<details id="{escape(trade["name"])}"><summary>{escape(line)}</summary>'
         yield f"<pre>{escape(words)}</pre></details>"
-
-
-def _price(price: float | None) -> str:
-    return "-" if price is None else f"{price:.2f}"
 
 
 _FORMULAS = """Net is after commissions. Average trade: the mean net. Profit factor: dollars won by dollars lost.
