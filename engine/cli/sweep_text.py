@@ -10,6 +10,7 @@ from engine.adapters.history.finding import data_of
 from engine.cli.data_text import finding_lines, named
 from engine.cli.width import table
 from engine.model.counted import counted
+from engine.model.money import dollars
 from engine.run.columns import aligned, signed
 from engine.run.sweep.statistics import Forward, deflated, expected_best_of
 from engine.run.sweep.sweep import findings_of
@@ -134,7 +135,7 @@ def _row(each: Variant, by_chance: float) -> tuple[str, ...]:
         won,
         signed(each.net),
         signed(each.expectancy),
-        signed(-each.max_drawdown),
+        dollars(each.max_drawdown),
         "-" if each.sharpe is None else f"{each.sharpe:.2f}",
         "-" if found is None else f"{found:.2f}",
     )

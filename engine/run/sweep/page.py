@@ -9,6 +9,7 @@ from typing import Any
 from engine.model.counted import counted
 from engine.run.backtest.report.charts import curves
 from engine.run.backtest.report.page import html_page
+from engine.run.backtest.report.scale import plain_money
 from engine.run.backtest.report.tables import coloured, percent, ratio, table
 from engine.run.backtest.report.tables import findings as told_findings
 from engine.run.sweep.statistics import Forward
@@ -103,7 +104,7 @@ def _table(best: Sequence[Variant], axes: Sequence[Axis], deflated: Mapping[int,
             percent(each.win_rate),
             coloured(each.net),
             coloured(each.expectancy),
-            coloured(-each.max_drawdown),
+            plain_money(each.max_drawdown),
             ratio(each.sharpe),
             ratio(deflated.get(each.number)),
         )

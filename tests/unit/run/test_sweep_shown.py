@@ -23,6 +23,15 @@ def test_a_map_of_drawdowns_shows_the_deepest_as_the_worst() -> None:
     assert cells == [("loss", "0.38", "100"), ("loss", "0.68", "200")]
 
 
+def test_a_drawdown_has_no_sign_in_a_table_as_in_a_map() -> None:
+    """It was -$1,240.57 above a map of 1,241, and +$0.00 where nothing was lost; a backtest tells it without one."""
+    found = [Variant(number=at, point=(f"{at}",), trades=1, max_drawdown=each) for at, each in ((1, 1240.57), (2, 0.0))]
+    rows = [line.split() for line in sweep_lines(found, [axis("a=1,2")], None, "max_drawdown", 20)]
+    assert [row[5] for row in rows if row[:2] in (["1", "1"], ["2", "1"])] == ["$0.00", "$1,240.57"]
+    page = sweep_page("a", found, [axis("a=1,2")], "max_drawdown", {}, None, [], [])
+    assert ("$1,241" in page, "-$1,241" in page) == (True, False)
+
+
 @pytest.mark.parametrize("by", ["net", "max_drawdown", "expectancy", "win_rate"])
 def test_what_never_traded_is_not_the_best_of_those_that_lost(by: str) -> None:
     lost = Variant(number=1, point=("1", "1"), trades=2, net=-50.0, expectancy=-25.0, win_rate=0.0, max_drawdown=50.0)

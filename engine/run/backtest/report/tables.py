@@ -7,7 +7,7 @@ from typing import Any
 from engine.model.counted import counted
 from engine.run.backtest.report.charts import bar, share
 from engine.run.backtest.report.findings import gravest_first, where
-from engine.run.backtest.report.scale import money
+from engine.run.backtest.report.scale import money, plain_money
 
 FINDINGS = 200
 
@@ -98,7 +98,7 @@ def months(found: Sequence[Mapping[str, Any]]) -> str:
             percent(each["win_rate"]),
             coloured(each["average"]),
             coloured(each["net"]),
-            coloured(-each["drawdown"]),
+            plain_money(each["drawdown"]),
             escape("; ".join(each["short"])),
         )
         for each in found
