@@ -212,6 +212,11 @@ def close_price(position: Position, board: Board, now: float) -> float | None:
     return -value / (position.open_structures * LOT)
 
 
+def is_left(state: State, position: Position) -> bool:
+    """Say whether an exit has left only long legs, and nothing is at work that closes them."""
+    return position.waits_for_expiry and not live_orders(state, position, *CLOSING)
+
+
 def left_text(position: Position) -> str:
     """Return what is said of what an exit has left: `target: what is left is long and nobody bids for it`."""
     return f"{position.exit_reason}: what is left is long and nobody bids for it"
@@ -226,7 +231,7 @@ def exits_text(program: Program, state: State, position: Position, now: float) -
     resting = resting_text(state, position)
     if position.is_let_be:
         return hold_text(position) + (f"; resting: {resting}" if resting else "")
-    if position.waits_for_expiry and not live_orders(state, position, *CLOSING):
+    if is_left(state, position):
         return left_text(position)
     parts = [f"resting: {resting}"] if resting else []
     is_said = False

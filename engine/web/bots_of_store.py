@@ -9,6 +9,7 @@ from engine.model.session import EXCHANGE_ZONE
 from engine.record.explain import ENTRY_PLACES, Condition, state_at
 from engine.record.record import Kind, Record
 from engine.run.columns import one_line
+from engine.run.position_text import is_left, left_text
 from engine.run.trade_text import structure_of
 from engine.store.queries import Row, Run, StoreReader
 from engine.turn.by_hand import ASKED
@@ -52,7 +53,7 @@ def _bot_line(
     if row is not None and row["halted"]:
         doing, waits = "halted", str(row["halted"])
     elif moving := [each for each in alive if each.state in ("entering", "exiting")]:
-        doing, waits = moving[0].state, _moving_words(moving[0])
+        doing, waits = moving[0].state, _moving_words(known, moving[0])
     elif held:
         doing, waits = "open", "; ".join(filter(None, (each.exits for each in held)))
     elif engine != "running":
@@ -84,8 +85,11 @@ def _not_held(reader: StoreReader, alive: Sequence[Position]) -> str:
     return f"closed: {closed[-1].exit_reason}"
 
 
-def _moving_words(position: Position) -> str:
-    return "a fill" if position.state == "entering" else f"{position.exit_reason}: closing"
+def _moving_words(known: Known | None, position: Position) -> str:
+    if position.state == "entering":
+        return "a fill"
+    is_over = known is not None and is_left(known.state, position)
+    return left_text(position) if is_over else f"{position.exit_reason}: closing"
 
 
 def _profit(row: Row | None, held: Sequence[PositionLine], known: Known | None) -> float | None:

@@ -78,6 +78,16 @@ def test_a_bot_that_chooses_among_symbols_is_known_as_one(tmp_path: Path) -> Non
     assert not any(each.has_universe for each in shown(tmp_path / "b", "11:00").bots)
 
 
+def test_of_a_wing_that_is_left_to_expire_nothing_is_said_to_close_it(tmp_path: Path) -> None:
+    """`rulebot top` said 'target: closing' for hours, and the page of its engine what is left."""
+    whole = position("exiting", entries=True, exits=True, opened_at=at("09:52"), exit_reason="target")
+    left = replace(
+        whole, digest=PROGRAM.bots[CONDOR].plan.digest, legs=(*whole.legs[:-1], replace(whole.legs[-1], closed=0))
+    )
+    found = line(shown(tmp_path, "13:10", entity(Kind.POSITION, at("13:10"), left)), CONDOR)
+    assert (found.doing, found.waits) == ("exiting", "target: what is left is long and nobody bids for it")
+
+
 def test_what_is_unknown_says_why(tmp_path: Path) -> None:
     found = line(shown(tmp_path, "11:16", decided("11:17", "watch")), WATCHER)
     assert found.waits == "vix unknown, in 12 to 22, VIX: no price for 42 s (since 11:15)"
