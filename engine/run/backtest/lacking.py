@@ -137,7 +137,7 @@ def not_there(bots: Iterable[CompiledBot], day: HistoryDay) -> Iterator[str]:
     if day.ran is not None and (others := [bot.plan.name for bot in bots if bot.plan.name not in day.ran]):
         streamed = f"what was streamed for {', '.join(sorted(day.ran))}" if day.ran else "what was held then"
         yield f"{', '.join(others)} did not run then: of options there is only {streamed}"
-    quoted = {option.symbol for option in day.options}
+    quoted = day.symbols()
     unread: dict[str, list[str]] = {}
     untraded: dict[str, list[str]] = {}
     for bot in bots:

@@ -1,6 +1,6 @@
 """Bots over modelled sessions, of which only the options that are asked for are quoted: no record shows it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -13,6 +13,7 @@ from engine.adapters.history.day import DailyBar, Finding, HistoryDay, Source
 from engine.adapters.history.modelled.chain import ModelledChain
 from engine.adapters.history.modelled.day import ModelledDay
 from engine.adapters.history.open import open_source
+from engine.model.contract import Option
 from engine.model.events import event_calendar
 from engine.record.record import Kind, Record
 from engine.run.backtest.fills import fill_model
@@ -70,11 +71,16 @@ def records(program: Program, source: Source, first: date, last: date) -> list[R
     return [each for done in walk(program, source).through(first, last) for each in done.records]
 
 
+def all_of_them(chain: ModelledChain) -> Iterator[Option]:
+    raise AssertionError(f"{len(chain)} options are made one by one")
+
+
 @pytest.mark.parametrize("spec", BOTS)
 def test_options_made_when_asked_for_change_no_record(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
     program, source = program_of(spec), open_source(DATA)
     with monkeypatch.context() as forbidden:
         forbidden.delattr(ModelledChain, "whole")
+        forbidden.setattr(ModelledChain, "__iter__", all_of_them)
         found = records(program, source, *BOTS[spec])
     assert any(each.kind is Kind.FILL for each in found)
     assert found == records(program, Whole(source), *BOTS[spec])

@@ -55,6 +55,10 @@ class ModelledChain(Mapping[Option, int]):
             found = self._found[option] = self._starts[number] + within
         return found
 
+    def symbols(self) -> frozenset[str]:
+        """Return the underlyings of all."""
+        return frozenset(each.symbol for each in self._expiries if each.strikes)
+
     def expiries(self, symbol: str, trading_class: str) -> Sequence[date]:
         """Return the expiries of a class, earliest first."""
         return sorted({each.last for each in self._expiries if each.is_of(symbol, trading_class)})

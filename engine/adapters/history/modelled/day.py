@@ -49,6 +49,10 @@ class ModelledDay(HistoryDay):
         """Return where each option stands."""
         return self._chain
 
+    def symbols(self) -> frozenset[str]:
+        """Return the underlyings on which it has options."""
+        return self._chain.symbols()
+
     def expiries(self, symbol: str, trading_class: str) -> Sequence[date]:
         """Return the expiries of a class, earliest first."""
         return self._chain.expiries(symbol, trading_class)

@@ -81,6 +81,11 @@ class ModelledExpiry:
 
     # ------------------------------------------------------------ its options
 
+    @property
+    def symbol(self) -> str:
+        """The underlying."""
+        return self._conditions.of.symbol
+
     def is_of(self, symbol: str, trading_class: str) -> bool:
         """Say whether its options are on an underlying and of a class."""
         return symbol == self._conditions.of.symbol and trading_class == self.trading_class
