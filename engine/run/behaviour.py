@@ -36,7 +36,7 @@ from engine.run.chaos.virtual_loop import run_virtually
 from engine.run.desk import Desk, SpecText
 from engine.run.outcome import day_outcome, made_today
 from engine.run.position_text import ending_text, entry_text
-from engine.run.processes import deaf, several
+from engine.run.processes import several
 from engine.run.revisions import Text
 from engine.run.start import Run, RunOptions, execute
 from engine.run.sweep.shared import Shared
@@ -65,9 +65,7 @@ def simulate(texts: Sequence[Text], seeds: int) -> tuple[tuple[TriedDay, ...], .
     tasks = [Task(text, seed) for text in map(whole, texts) for seed in range(1, seeds + 1)]
     processes = min(os.cpu_count() or 1, len(tasks))
     with several(processes, help=None) as pool:
-        with deaf():
-            lived = pool.map(live_through, tasks)
-        days = list(lived)
+        days = list(pool.map(live_through, tasks))
     return tuple(tuple(days[at : at + seeds]) for at in range(0, len(days), seeds))
 
 
@@ -130,8 +128,7 @@ def _relive(tasks: Sequence[PastTask]) -> list[Side]:
     if not beside or len(tasks[0].days) < MANY:
         return relived_together(tasks)
     with several(beside, help=None) as pool:
-        with deaf():
-            others = [pool.submit(relived, task) for task in tasks[1:]]
+        others = [pool.submit(relived, task) for task in tasks[1:]]
         return [relived(tasks[0]), *(each.result() for each in others)]
 
 

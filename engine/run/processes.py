@@ -4,11 +4,11 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import active_children, get_context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from engine.model.collector import leave_at_end
 from engine.model.errors import StoreError
@@ -16,6 +16,8 @@ from engine.model.errors import StoreError
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
+P = ParamSpec("P")
+T = TypeVar("T")
 TRIED = 3
 """Sessions lived through here before it is known what one takes; the first of them imports what it needs."""
 SAVED = 2.0
@@ -33,7 +35,7 @@ def is_sooner(seconds: float, workers: int) -> bool:
 def several(
     workers: int, begins: Callable[[], None] | None = None, help: str | None = "--workers 1 takes less memory"
 ) -> Iterator[ProcessPoolExecutor]:
-    """Yield processes that leave Ctrl+C to this one, if they are begun while it is `deaf`.
+    """Yield processes that leave Ctrl+C to this one.
 
     They end in the middle of their work when the block is left by an exception, or when this process dies: they see
     that a pipe is closed whose other end it alone has. So what they do must be nothing that has to be put away.
@@ -42,7 +44,7 @@ def several(
     context, others = get_context("spawn"), active_children()
     stands, holds = context.Pipe(duplex=False)
     with stands, holds:
-        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_process, initargs=(stands, begins))
+        pool = _Pool(workers, mp_context=context, initializer=_begin_process, initargs=(stands, begins))
         try:
             try:
                 yield pool
@@ -58,8 +60,17 @@ def several(
             raise StoreError("a process that shares the work has died", help) from error
 
 
+class _Pool(ProcessPoolExecutor):
+    """Processes that are begun while this one is deaf: one is begun when work is handed over and none is idle."""
+
+    def submit(self, run: Callable[P, T], /, *args: P.args, **given: P.kwargs) -> Future[T]:
+        """Hand work over."""
+        with _deaf():
+            return super().submit(run, *args, **given)
+
+
 @contextmanager
-def deaf() -> Iterator[None]:
+def _deaf() -> Iterator[None]:
     """Hear no Ctrl+C meanwhile: processes that are begun now never will."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -34,7 +34,7 @@ from engine.run.backtest.sampling import Sampler, Sampling, streaming
 from engine.run.backtest.walk import CASH, DayDone, Walk, bought_at
 from engine.run.calendars import event_digests, load_calendar
 from engine.run.desk import Desk
-from engine.run.processes import TRIED, deaf, is_sooner, several
+from engine.run.processes import TRIED, is_sooner, several
 from engine.run.release import code_digest, release
 from engine.run.reread import told_limits, told_sources, told_specs
 from engine.store.journal import SqlJournal
@@ -200,9 +200,7 @@ def _shared_out(desk: Desk, options: BacktestOptions, days: Sequence[date]) -> I
     made = partial(_begin_worker, desk.packed(), options.calendar(), replace(options, elapsed=None))
     workers = min(options.workers, len(days))
     with several(workers, made) as pool:
-        with deaf():
-            lived = pool.map(_in_worker, days, chunksize=max(1, min(20, len(days) // (4 * workers))))
-        for done in lived:
+        for done in pool.map(_in_worker, days, chunksize=max(1, min(20, len(days) // (4 * workers)))):
             yield from done
 
 

@@ -18,7 +18,7 @@ from engine.run.chaos.storm import Storm, yaml_of
 from engine.run.chaos.trial import live_through
 from engine.run.chaos.verdicts import judge
 from engine.run.desk import Desk, load_desk
-from engine.run.processes import deaf, several
+from engine.run.processes import several
 
 SHRUNK = 5
 """Failing seeds that are shrunk, at most: the first one of each set of invariants."""
@@ -121,9 +121,7 @@ class Workers:
             desk = self.asked.desk()
             yield from (try_seed(seed, self.asked, desk) for seed in seeds)
         else:
-            with deaf():
-                tried = self.pool.map(_try, seeds)
-            yield from tried
+            yield from self.pool.map(_try, seeds)
 
     def smallest(self, seeds: Sequence[int]) -> Iterator[Smallest]:
         """Yield each of these failing seeds shrunk, in order."""
@@ -131,9 +129,7 @@ class Workers:
             desk = self.asked.desk()
             yield from (shrink_seed(seed, self.asked, desk) for seed in seeds)
         else:
-            with deaf():
-                shrunk = self.pool.map(_shrink, seeds)
-            yield from shrunk
+            yield from self.pool.map(_shrink, seeds)
 
 
 @contextmanager

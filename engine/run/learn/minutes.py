@@ -31,7 +31,7 @@ from engine.run.backtest.walk import CASH, Walk
 from engine.run.desk import Desk
 from engine.run.in_shares import worths_of
 from engine.run.learn.samples import Sample, Samples
-from engine.run.processes import deaf, several
+from engine.run.processes import several
 from engine.run.sweep.shared import Shared
 from engine.spec.nouns.entry import Window
 from engine.turn.program import AccountLimits, CompiledBot, Program, compile_bot
@@ -120,9 +120,7 @@ def _runs(asked: Asked, tasks: Sequence[Sequence[date]], workers: int) -> Iterat
         yield from map(partial(of_days, asked), tasks)
         return
     with several(min(workers, len(tasks))) as pool:
-        with deaf():
-            lived = pool.map(partial(of_days, asked), tasks)
-        yield from lived
+        yield from pool.map(partial(of_days, asked), tasks)
 
 
 # ---------------------------------------------------------------- worlds of one minute each

@@ -8,7 +8,7 @@ from functools import partial
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
-from engine.run.processes import SAVED, TRIED, deaf, is_sooner, several
+from engine.run.processes import SAVED, TRIED, is_sooner, several
 from engine.run.sweep.compiling import Terms
 from engine.run.sweep.evaluate import Passed, live_through
 from engine.run.sweep.tasks import Task
@@ -47,8 +47,7 @@ def in_processes(workers: int, elapsed: Callable[[], float] | None = None) -> It
     with several(workers, partial(_begin, counter)) as pool:
 
         def runs(found: Sequence[Task], terms: Terms, passed: Passed) -> Iterator[list[Part]]:
-            with deaf():
-                left = {pool.submit(_in_process, task, terms) for task in found}
+            left = {pool.submit(_in_process, task, terms) for task in found}
             before = counter.value
             while left:
                 ended, left = wait(left, LOOKS, FIRST_COMPLETED)

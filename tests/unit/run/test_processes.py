@@ -62,11 +62,10 @@ BEGINNING = """
 import time
 from functools import partial
 from multiprocessing import get_context
-from engine.run.processes import deaf, several
+from engine.run.processes import several
 def shared():
     with several(2, partial(repr, get_context("spawn").Value("q", 0))) as pool:
-        with deaf():
-            pool.map(time.sleep, [90] * 2)
+        pool.map(time.sleep, [90] * 2)
         raise KeyboardInterrupt
 try:
     shared()
