@@ -16,7 +16,7 @@ from engine.model.errors import StoreError
 from engine.model.event import HookCame, OperatorRequest, Request
 from engine.store.open import is_in_use, is_there, read_store
 from engine.store.place import Place, Server
-from engine.store.requests import box_of, remove_requests
+from engine.store.requests import box_of, clear_requests, remove_requests
 
 Asked = OperatorRequest | HookCame
 POLL_SECONDS = 0.2
@@ -81,11 +81,7 @@ def clear_box(store: Place) -> None:
     A stop or a reload is not meant for the next engine, which reads the files anyway; what else was asked for while
     none ran is. All that comes from now on is meant for us, also while we wait for the gateway.
     """
-    box = box_of(store)
-    try:
-        remove_requests(box, MEANT_FOR_THIS_ONE)
-    finally:
-        box.close()
+    clear_requests(store, MEANT_FOR_THIS_ONE)
 
 
 class Inbox:

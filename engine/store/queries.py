@@ -318,18 +318,19 @@ class StoreReader:
     def last_record(self, kind: Kind, position: str = "") -> tuple[int, Record] | None:
         """Return the last record of a kind, of one position or of any, with its number."""
         of_one = of_position(position) if position else ()
-        query = select(journal.c.seq, *COLUMNS).where(journal.c.kind == kind.value, *of_one)
+        return self._last(journal.c.kind == kind.value, *of_one)
+
+    def _last(self, *where: ColumnElement[bool]) -> tuple[int, Record] | None:
+        query = select(journal.c.seq, *COLUMNS).where(*where).order_by(journal.c.seq.desc()).limit(1)
         with self._connection.begin():
-            row = self._connection.execute(query.order_by(journal.c.seq.desc()).limit(1)).first()
+            row = self._connection.execute(query).first()
         return None if row is None else (row[0], certain(*row[1:]))
 
     def put_back(self) -> PutBack:
         """Return how the store was put back last, from a backup: numbers of its records are used anew from there on."""
         is_of_it = place_in(journal.c.data, literal(f'"{NAMED_ABOVE}":')) > 0
-        query = select(journal.c.seq, *COLUMNS).where(journal.c.kind == Kind.OPERATOR.value, is_of_it)
-        with self._connection.begin():
-            row = self._connection.execute(query.order_by(journal.c.seq.desc()).limit(1)).first()
-        return PutBack() if row is None else PutBack(row[0], int(str(certain(*row[1:]).data[NAMED_ABOVE])))
+        last = self._last(journal.c.kind == Kind.OPERATOR.value, is_of_it)
+        return PutBack() if last is None else PutBack(last[0], int(str(last[1].data[NAMED_ABOVE])))
 
     def on_hold(self) -> dict[str, str]:
         """Return why nothing is sent for open positions that are let be, by position."""

@@ -44,6 +44,15 @@ def box_of(place: Place) -> Box:
     return ServerBox(place) if isinstance(place, Server) else FileBox(folder_of(place))
 
 
+def clear_requests(place: Place, requests: Collection[Request]) -> None:
+    """Remove from the box of a store what asks for one of these. Raises: StoreError."""
+    box = box_of(place)
+    try:
+        remove_requests(box, requests)
+    finally:
+        box.close()
+
+
 def remove_requests(box: Box, requests: Collection[Request]) -> None:
     """Remove what asks for one of these. Raises: StoreError."""
     for name, body in box.found():

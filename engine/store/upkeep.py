@@ -21,7 +21,7 @@ from engine.store.journal import SqlJournal, rebuild
 from engine.store.latest import make_folder
 from engine.store.open import open_store, read_store
 from engine.store.place import Place, Server
-from engine.store.requests import box_of, remove_requests
+from engine.store.requests import clear_requests
 from engine.store.sqlite import backup, engine_on, hold_store, uri_to_read
 from engine.store.tables import PROJECTIONS, journal, metadata
 
@@ -100,7 +100,7 @@ def restore(source: Path, path: Place, at: datetime) -> Restored:
     with hold_store(path), _fresh(path, source) as fresh:
         sound = _copied(source, fresh)
         _mark(fresh, sound.last or at, at)
-        remove_requests(box_of(path), (Request.RESUME,))
+        clear_requests(path, (Request.RESUME,))
         kept = _set_aside(path)
         fresh.replace(path)
     return Restored(sound, kept)
