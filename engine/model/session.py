@@ -71,13 +71,13 @@ class Hours:
         """Say whether it does not trade on that day."""
         return self.close is None
 
-    def ends_early(self, session: Session) -> bool:
-        """Say whether it trades on the session's day from its open on, and not as long: so it is not of other hours."""
-        return self.open == session.open and self.close is not None and self.close < session.close
+    def early_close(self, session: Session) -> datetime | None:
+        """Return the close, where it trades from the session's open on and not as long; None of any other hours."""
+        return self.close if self.open == session.open and self.close and self.close < session.close else None
 
     def is_less(self, session: Session) -> bool:
         """Say whether it trades on the session's day less than the calendar says."""
-        return self.date == session.date and (self.is_closed or self.ends_early(session))
+        return self.date == session.date and (self.is_closed or self.early_close(session) is not None)
 
 
 def at_exchange_time(day: date, clock: time) -> datetime:

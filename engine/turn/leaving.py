@@ -446,7 +446,7 @@ def _send_closing(work: Work, position: Position) -> None:
             wake(work, position.bot, RECHECK)  # a quote that comes has it judged at once
             return
         at_market, attempt = True, ladder.tries + 1
-    if at_market and (reason := not_trading(work, (leg.option.symbol for leg in legs))):
+    if at_market and (reason := not_trading(work, [leg.option.symbol for leg in legs])):
         _wait_for_trading(work, position, reason)
         return
     price_is_there(work, position)

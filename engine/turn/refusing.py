@@ -1,6 +1,6 @@
 """What keeps an entry out whatever its bot's rules say, on record."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from engine.decide.limits import account_loss_problem, clock_problem, closed_words, halt_words
 from engine.model.values import replace
@@ -15,7 +15,15 @@ NOT_RUN = "its bot is not run any more"
 _NO_DIGITS = str.maketrans("", "", "0123456789.,-")
 
 
-def _halted(work: Work, symbols: Iterable[str]) -> tuple[str, ...]:
+def closed(work: Work, symbols: Iterable[str]) -> tuple[str, ...]:
+    """Return those symbols that do not trade today, by the broker's hours."""
+    hours = work.state.facts.hours
+    if not hours:
+        return ()
+    return tuple(symbol for symbol in dict.fromkeys(symbols) if symbol in hours and hours[symbol].is_closed)
+
+
+def halted(work: Work, symbols: Iterable[str]) -> tuple[str, ...]:
     """Return those symbols in which trading is halted: in themselves, or in an option on them."""
     board = work.state.board
     if not board.halted:
@@ -24,11 +32,9 @@ def _halted(work: Work, symbols: Iterable[str]) -> tuple[str, ...]:
     return tuple(symbol for symbol in dict.fromkeys(symbols) if symbol in found)
 
 
-def not_trading(work: Work, symbols: Iterable[str]) -> str:
+def not_trading(work: Work, symbols: Collection[str]) -> str:
     """Return why nothing is dealt in these symbols now, "" when it is."""
-    named, hours = tuple(dict.fromkeys(symbols)), work.state.facts.hours
-    closed = tuple(symbol for symbol in named if symbol in hours and hours[symbol].is_closed) if hours else ()
-    return closed_words(closed) or halt_words(_halted(work, named))
+    return closed_words(closed(work, symbols)) or halt_words(halted(work, symbols))
 
 
 def only_reduces(work: Work) -> str:

@@ -25,7 +25,7 @@ from engine.turn.judging import confirmed, failing, judge_all, rounded
 from engine.turn.missing import all_held_but, miss
 from engine.turn.offering import at_the_money, judge_offer
 from engine.turn.program import CompiledBot, CompiledMember
-from engine.turn.refusing import not_trading, skip
+from engine.turn.refusing import closed, halted, not_trading, skip
 from engine.turn.state import Reading
 from engine.turn.work import Work
 
@@ -219,10 +219,9 @@ def _note_focus(work: Work, name: str, taken: list[str]) -> None:
 
 
 def _tell_halts(work: Work, bot: CompiledBot) -> None:
-    """Record which symbols are halted: they are not entered, whatever their conditions say."""
-    for symbol in bot.symbols:
-        if reason := not_trading(work, (symbol,)):
-            skip(work, bot.plan.name, reason, symbol)
+    """Record which symbols are halted, or closed: they are not entered, whatever their conditions say."""
+    for symbol in dict.fromkeys((*closed(work, bot.symbols), *halted(work, bot.symbols))):
+        skip(work, bot.plan.name, not_trading(work, (symbol,)), symbol)
 
 
 def _stands_in_the_way(work: Work, bot: CompiledBot) -> str:

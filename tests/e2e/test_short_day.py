@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 from click.testing import CliRunner
+from hand_desk import text_of
 
 from engine.cli.main import main
 from engine.model.order import Order, Purpose
@@ -24,22 +25,15 @@ from tests.e2e.worlds import check_replays
 DAY = date(2026, 10, 21)
 EARLY = "the broker closes at 13:00 today, earlier than the calendar has it: this is a half day"
 CLOSED = "by the broker's hours there is no trading today in SPX"
-BOT = """
-rulebot: 1
-name: spread
-about: Sells a same-day put spread, whatever the market does.
-underlying: SPX
-entry: {window: {from: "10:00", to: "14:30"}, per_day: 1}
-legs:
-  expiry: {dte: 0}
-  short_put: {sell: put, strike: {delta: 0.10}}
-  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
-order: {start: mid, step: 0.05, wait: 10s, tries: 5, then: cancel}
-exits:
+BOT = text_of(
+    entry='{window: {from: "10:00", to: "14:30"}, per_day: 1}',
+    order="{start: mid, step: 0.05, wait: 10s, tries: 5, then: cancel}",
+    exits="""
   - time: "15:45"
     order: market
-risk: {max_loss_per_trade: $2000}
-"""
+""",
+)
+"""Sells a same-day put spread, whatever the market does."""
 
 
 def lived_through(plan: str, folder: Path, days: int = 1) -> tuple[list[str], list[Order]]:

@@ -73,6 +73,14 @@ def option_contract(option: Option, con_id: int) -> ib_async.Contract:
     return found
 
 
+def contract_data(row: list[str], version: int) -> list[str]:
+    """Return a contractData row (10) as it is from version 164 on.
+
+    Before, a version of the message stands in front, and a multiplier of sizes after the least tick.
+    """
+    return row if version >= 164 else [*row[1:15], *row[16:]]
+
+
 class ContractBook:
     """Contract ids by contract, stable for ever. Of options those are kept that were told in this session or the one
     before it: what is dealt in is listed anew each morning, and what is held has its id.
@@ -116,7 +124,7 @@ class ContractBook:
         """Remember what contractData rows (10) describe and return their options, in the order of the rows."""
         found = []
         for row in rows:
-            fields = row if version >= 164 else row[1:]
+            fields = contract_data(row, version)
             _, _, symbol, kind, expiry, strike, right, _, _, _, _, trading_class, con_id, _ = fields[:14]
             if kind != "OPT":
                 self.learn(Underlying(symbol, convert.whole(con_id)))
@@ -127,7 +135,7 @@ class ContractBook:
                 expiry=expiry,
                 strike=strike,
                 right=right,
-                multiplier=fields[14] if version >= 164 else fields[15],
+                multiplier=fields[14],
                 con_id=con_id,
             )
             self.learn(option)

@@ -69,11 +69,12 @@ def dividend(text: str) -> Dividend | None:
 
 
 @lru_cache(maxsize=32)
-def _zone(name: str) -> ZoneInfo:
+def zone(name: str) -> ZoneInfo | None:
+    """Return a time zone by its name, None when there is none of that name."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
-        return EXCHANGE_ZONE
+        return None
 
 
 def instant(text: str) -> datetime:
@@ -82,12 +83,12 @@ def instant(text: str) -> datetime:
     `YYYYMMDD HH:MM:SS zone`; without a zone, or with one nobody knows, it is exchange time; a hyphen means UTC.
     Raises: ValueError.
     """
-    clock, _, zone = text[8:].strip().partition(" ")
+    clock, _, named = text[8:].strip().partition(" ")
     if clock.startswith("-"):
         found: ZoneInfo | None = None
         clock = clock[1:]
     else:
-        found = _zone(zone.strip()) if zone else EXCHANGE_ZONE
+        found = zone(named.strip()) or EXCHANGE_ZONE
     plain = datetime.strptime(f"{text[:8]} {clock} +0000", "%Y%m%d %H:%M:%S %z")
     return plain if found is None else plain.replace(tzinfo=found).astimezone(UTC)
 

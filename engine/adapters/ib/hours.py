@@ -7,12 +7,13 @@ Source: TWS API, ContractDetails: timeZoneId and liquidHours, the hours of the r
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
+from engine.adapters.ib import convert
+from engine.adapters.ib.contracts import contract_data
 from engine.model.session import Hours
 from engine.model.values import dataclass
 
 _ZONE, _LIQUID = 25, 27
-"""Where contractData (10) has them from version 164 on; before, a version of the message stands in front, and a
-multiplier of sizes among the fields: two more."""
+"""Where contractData (10) has them (`contract_data`)."""
 _CLOSED = "CLOSED"
 
 
@@ -34,18 +35,16 @@ class ToldHours:
             return None
         if all(each.endswith(_CLOSED) for each in spans):
             return Hours(day)
-        try:
-            zone = ZoneInfo(self.zone)
-        except (KeyError, ValueError, OSError) as error:  # ZoneInfoNotFoundError is a KeyError
-            raise ValueError(f"the time zone {self.zone!r} is not known") from error
+        if (zone := convert.zone(self.zone)) is None:
+            raise ValueError(f"the time zone {self.zone!r} is not known")
         found = [_span(each, zone) for each in spans if not each.endswith(_CLOSED)]
         return Hours(day, min(opens for opens, _ in found), max(closes for _, closes in found))
 
 
 def hours_in(row: list[str], version: int, on: date) -> ToldHours:
     """Return what a contractData row tells of hours, as it was told on a day."""
-    before = 0 if version >= 164 else 2
-    zone, liquid = (row[at + before] if at + before < len(row) else "" for at in (_ZONE, _LIQUID))
+    fields = contract_data(row, version)
+    zone, liquid = (fields[at] if at < len(fields) else "" for at in (_ZONE, _LIQUID))
     return ToldHours(on, zone, liquid)
 
 

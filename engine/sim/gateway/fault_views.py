@@ -52,7 +52,8 @@ class ViewFaults:
         self._number += 1
         number = self._number
         self._ends[number] = end
-        if fault.kind != "short_day" and (seconds := fault.seconds()) != NEVER_ENDS:
+        seconds = float(fault.values.get("seconds", NEVER_ENDS))
+        if seconds != NEVER_ENDS:
             self._agenda.later(seconds, lambda: self._end(number))
 
     def calm(self) -> None:
