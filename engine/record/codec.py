@@ -29,7 +29,7 @@ Decoder = Callable[[Any], Any]
 _TAG = "is"
 FOLLOWS = "follows"
 """In a field's metadata: it is not told, since it follows from others where it is needed."""
-_MOST_KEPT = 1024
+_MOST_KEPT = 128
 _UNDER_WAY: list[Any] = []
 """Types whose functions are being built."""
 _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
