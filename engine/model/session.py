@@ -4,20 +4,21 @@ Exchange time is America/New_York for every product. Sessions are the regular on
 half day). Dates outside the table are an error, never silently "open".
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from engine.model.exchange_days import EARLY_CLOSES, FIRST_YEAR, HOLIDAYS, LAST_YEAR
-from engine.model.values import dataclass
+from engine.model.values import dataclass, replace
 
 EXCHANGE_ZONE = ZoneInfo("America/New_York")
 OPEN_TIME = time(9, 30)
 FULL_CLOSE = time(16, 0)
 HALF_CLOSE = time(13, 0)
 RESTARTS_BEGIN, RESTARTS_END = time(23, 0), time(3, 0)
+CLOSED = "closed"
 SESSIONS_A_YEAR = 252.0
 """By which volatility is made annual; no year has just as many."""
 
@@ -78,6 +79,27 @@ class Hours:
     def is_less(self, session: Session) -> bool:
         """Say whether it trades on the session's day less than the calendar says."""
         return self.date == session.date and (self.is_closed or self.early_close(session) is not None)
+
+    @property
+    def words(self) -> str:
+        """Return them in exchange time, as in "09:30 to 13:00", or "closed"."""
+        if self.open is None or self.close is None:
+            return CLOSED
+        return f"{self.open.astimezone(EXCHANGE_ZONE):%H:%M} to {self.close.astimezone(EXCHANGE_ZONE):%H:%M}"
+
+
+def hours_of(words: str, day: date) -> Hours:
+    """Return the hours of a day of which these are `words`. Raises: ValueError."""
+    if words == CLOSED:
+        return Hours(day)
+    opens, closes = (at_exchange_time(day, time.fromisoformat(each)) for each in words.split(" to "))
+    return Hours(day, opens, closes)
+
+
+def as_told(session: Session, told: Iterable[Hours]) -> Session:
+    """Return a session of the calendar as long as the broker says: the earliest early close makes it a half day."""
+    closes = [close for each in told if each.date == session.date and (close := each.early_close(session)) is not None]
+    return replace(session, close=min(closes), is_half=True) if closes else session
 
 
 def at_exchange_time(day: date, clock: time) -> datetime:

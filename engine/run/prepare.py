@@ -18,7 +18,7 @@ from engine.model.event import (
 )
 from engine.model.facts import Bar, Facts, Listing
 from engine.model.position import Position
-from engine.model.session import Session, sessions_after
+from engine.model.session import Session, session_from, sessions_after
 from engine.ports import Feed
 from engine.turn.program import CompiledBot, Program
 from engine.turn.settling import ended_earlier
@@ -67,7 +67,7 @@ async def prepare(
         listings[key] = listing
     for symbol in dict.fromkeys(symbol for symbol, _ in listings):
         hours = await feed.hours(symbol, session)
-        if hours is not None and (hours.is_less(session) or symbol in known.hours):
+        if hours is not None and (hours.is_less(session_from(session.date)) or symbol in known.hours):
             yield HoursReport(at, symbol, hours)
     for key, listing in listings.items():
         if listing != known.listings.get(key):

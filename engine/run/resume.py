@@ -20,10 +20,22 @@ from engine.model.market import Board
 from engine.model.money import ZERO
 from engine.model.order import Order, Purpose
 from engine.model.position import Position
-from engine.model.session import Session, at_exchange_time, exchange_date, session_from
+from engine.model.session import Hours, Session, as_told, at_exchange_time, exchange_date, hours_of, session_from
 from engine.model.values import dataclass
 from engine.record.codec import decode, utc_time
-from engine.record.record import BY_HAND, EXECUTION, GRID, NAMED_ABOVE, OPENING_MOVE, SURPLUS, WATCH, Json, Kind, Record
+from engine.record.record import (
+    BY_HAND,
+    EXECUTION,
+    GRID,
+    HOURS,
+    NAMED_ABOVE,
+    OPENING_MOVE,
+    SURPLUS,
+    WATCH,
+    Json,
+    Kind,
+    Record,
+)
 from engine.run.asked import after_record
 from engine.run.desk import SpecText
 from engine.store.recall import Recalled
@@ -96,6 +108,7 @@ def resume(
     hooks: Hooks | None = {} if takes_hooks else None
     hook_ids: set[str] = set()
     moves: dict[tuple[str, date], float] = {}
+    hours: dict[str, Hours] = {}
     settled: list[Record] = []
     by_hand: dict[str, str] = {}
     watched: dict[str, datetime | None] = {}
@@ -117,7 +130,7 @@ def resume(
             if base in booked:
                 booked[base] = replace(booked[base], commission=Decimal(str(data["amount"])), is_paid=True)
         elif record.kind is Kind.SETTLEMENT:
-            if record.at >= session.close and data["level"] is not None:
+            if data["level"] is not None:
                 settled.append(record)
         elif record.kind is Kind.ALARM:
             if (told := data.get(EXECUTION)) is not None:
@@ -146,14 +159,18 @@ def resume(
                 since = data.get("since")
                 began = record.at if since is None else utc_time(str(since))
                 watched[record.bot] = began if data["what"] == WATCH else None
-        elif record.kind is Kind.FACTS and data.get("what") != OPENING_MOVE:
+        elif record.kind is Kind.FACTS and exchange_date(record.at) != session.date:
             continue
-        elif record.kind is Kind.FACTS and exchange_date(record.at) == session.date:
+        elif record.kind is Kind.FACTS and data.get("what") == HOURS:
+            hours[str(data["symbol"])] = hours_of(str(data["value"]), session.date)
+        elif record.kind is Kind.FACTS and data.get("what") == OPENING_MOVE:
             moves[str(data["symbol"]), date.fromisoformat(str(data["expiry"]))] = float(str(data["value"]))
         elif record.kind is Kind.RUN_STARTED:
             install = str(data["install"])
         if (specs := data.get("specs")) is not None:
             texts.update({text.digest: text for text in spec_texts(specs)})
+    session = as_told(session, hours.values())
+    settled = [record for record in settled if record.at >= session.close]
     orders = {ref: decode(Order, dict(data)) for ref, data in entities[Kind.ORDER].items()}
     positions = {name: decode(Position, dict(data)) for name, data in entities[Kind.POSITION].items()}
     days = {bot: decode(BotDay, dict(data)) for bot, data in entities[Kind.BOT_DAY].items()}
@@ -164,7 +181,7 @@ def resume(
     state = State(
         session=session,
         board=board,
-        facts=Facts(events=events, hooks=hooks, opening_moves=moves),
+        facts=Facts(events=events, hooks=hooks, opening_moves=moves, hours=hours),
         standing=standing,
         positions=kept,
         orders=known,

@@ -21,7 +21,7 @@ from engine.adapters.recorded.recorder import Recorder
 from engine.model.collector import seldom_collected
 from engine.model.errors import BrokerError, RulebotError, StoreError, UnwrittenError
 from engine.model.event import Request
-from engine.model.session import Session, session_after
+from engine.model.session import Session, session_after, session_from
 from engine.ports import Batch, NoTape
 from engine.record.record import Json, Kind, Record
 from engine.run.after_close import AFTER_CLOSE, AfterClose
@@ -250,7 +250,7 @@ def _assemble(
         texts={text.digest: text for text in resumed.texts},
     )
     loop.inbox, loop.between = reloader.read, reloader.step
-    last = None if options.sessions is None else end_of(resumed.state.session, options.sessions)
+    last = None if options.sessions is None else end_of(session_from(resumed.state.session.date), options.sessions)
     run = Run(desk, options, world, loop, inbox, at, last, resumed, reloader)
     if world.observer is not None:
         world.observer.broker.tells = loop.note

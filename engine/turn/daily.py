@@ -55,13 +55,7 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
     `resumed`: the day may have begun before a restart; what positions were worth when it did is in the bases, and the
     marks may be of today.
     """
-    work.record(
-        Kind.SESSION,
-        date=session.date.isoformat(),
-        open=session.open.isoformat(),
-        close=session.close.isoformat(),
-        half=session.is_half,
-    )
+    _note_session(work, session)
     working = {name for order in work.all_live_orders() for name in order.positions}
     gone = {name for name, p in work.positions.items() if is_over(p, session) and name not in working}
     bases = {
@@ -79,7 +73,7 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
     for name, found in list(work.bots.items()):
         if not _is_run(work, name, found, session):
             _leave_out(work, name, found, session)
-    for name in (*work.program.bots, *sorted({p.bot for p in work.positions.values()} - work.program.bots.keys())):
+    for name in _at_hand(work):
         previous = work.bots.get(name)
         kept = previous.day if previous is not None and previous.day.date == session.date else None
         day = kept or fresh_day(work, name, session)
@@ -99,6 +93,31 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
         "mark_at": None,
         "closing": work.state.closing if resumed else NOTHING,
     }
+
+
+def go_on_in(work: Work, session: Session) -> dict[str, Any]:
+    """Go on with the day that is on, in a session of other length; return the changed fields of the state."""
+    _note_session(work, session)
+    for name in _at_hand(work):
+        work.set_bot(name, replace(work.bots[name], agenda=agenda_of(work, name, session)))
+        work.set_wake(name, work.at)
+    return {"session": session, "watch_at": None}
+
+
+def _note_session(work: Work, session: Session) -> None:
+    work.record(
+        Kind.SESSION,
+        date=session.date.isoformat(),
+        open=session.open.isoformat(),
+        close=session.close.isoformat(),
+        half=session.is_half,
+    )
+
+
+def _at_hand(work: Work) -> tuple[str, ...]:
+    """Return the bots that run, and those that do not and still have positions."""
+    others = {position.bot for position in work.positions.values()} - work.program.bots.keys()
+    return (*work.program.bots, *sorted(others))
 
 
 def _of_day(work: Work, session: Session) -> Facts:

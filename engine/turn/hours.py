@@ -8,10 +8,10 @@ exchanges close for a day of mourning or an emergency, days or hours before.
 from typing import Any
 
 from engine.model.event import HoursReport
-from engine.model.session import EXCHANGE_ZONE
+from engine.model.session import EXCHANGE_ZONE, as_told, session_from
 from engine.model.values import replace
-from engine.record.record import Kind
-from engine.turn.daily import open_day
+from engine.record.record import HOURS, Kind
+from engine.turn.daily import go_on_in
 from engine.turn.work import Work
 
 
@@ -21,13 +21,16 @@ def hours_told(work: Work, event: HoursReport) -> dict[str, Any]:
     session, known = state.session, state.facts.hours
     if hours.date != session.date or known.get(event.symbol) == hours:
         return {}
-    span = [f"{at.astimezone(EXCHANGE_ZONE):%H:%M}" for at in (hours.open, hours.close) if at is not None]
-    work.record(Kind.FACTS, symbol=event.symbol, what="hours", value=" to ".join(span) or "closed")
+    work.record(Kind.FACTS, symbol=event.symbol, what=HOURS, value=hours.words)
     facts = replace(state.facts, hours={**known, event.symbol: hours})
     if hours.is_closed:
         work.alarm("", f"by the broker's hours there is no trading today in {event.symbol}: nothing on it is entered")
-    if (close := hours.early_close(session)) is None:
+    told = as_told(session_from(session.date), facts.hours.values())
+    if told == session:
         return {"facts": facts}
-    work.alarm("", f"the broker closes at {span[-1]} today, earlier than the calendar has it: this is a half day")
-    work.state = state._replace(facts=facts)
-    return open_day(work, replace(session, close=close, is_half=True), resumed=True)
+    close = f"{told.close.astimezone(EXCHANGE_ZONE):%H:%M}"
+    if told.close < session.close:
+        work.alarm("", f"the broker closes at {close} today, earlier than the calendar has it: this is a half day")
+    else:
+        work.alarm("", f"the broker closes at {close} today, later than it had told before")
+    return {"facts": facts, **go_on_in(work, told)}

@@ -10,7 +10,7 @@ from hand_desk import DAY, Desk, bot_of, clock, text_of
 
 from engine.model.event import BarsReport, ClosesReport, Event, HoursReport, ImpliedReport, OpeningMoveReport
 from engine.model.facts import Bar, Bars, Facts, Listing
-from engine.model.session import Hours, Session, session_after, session_on
+from engine.model.session import Hours, Session, as_told, session_after, session_from, session_on
 from engine.run.prepare import NOTHING_KNOWN, prepare
 from engine.turn.program import AccountLimits, Program
 
@@ -71,6 +71,18 @@ def test_hours_are_told_where_the_broker_has_less_than_the_calendar_or_takes_it_
         return [event async for event in asking if isinstance(event, HoursReport)]
 
     assert asyncio.run(ask()) == ([HoursReport(clock("08:30"), "SPX", hours)] if is_told else [])
+
+
+def test_hours_are_held_against_the_calendar_and_not_against_a_day_that_is_short_already() -> None:
+    """Of two underlyings that close early, one that is taken back leaves the other's early close."""
+    hours = Hours(DAY, clock("09:30"), clock("13:00"))
+    session = as_told(session_from(DAY), [hours])
+
+    async def ask() -> list[Event]:
+        asking = prepare(program("vix: {below: 30}"), Answers(hours), session, clock("08:30"))  # type: ignore[arg-type]
+        return [event async for event in asking if isinstance(event, HoursReport)]
+
+    assert asyncio.run(ask()) == [HoursReport(clock("08:30"), "SPX", hours)]
 
 
 def test_days_and_volatilities_are_asked_for_and_bars_of_the_session_are_not() -> None:

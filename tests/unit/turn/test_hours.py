@@ -1,13 +1,19 @@
 """A day that the broker knows to be shorter than the calendar has it (faults.md row 65)."""
 
-from datetime import date, datetime
+from contextlib import closing
+from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import pytest
-from hand_desk import DAY, HALF_DAY, Desk, clock, text_of
+from hand_desk import DAY, HALF_DAY, Desk, clock, kept, text_of
 
-from engine.model.event import HoursReport
-from engine.model.session import Hours
+from engine.model.contract import Option
+from engine.model.event import HoursReport, Request
+from engine.model.session import Hours, hours_of
 from engine.record.record import Kind
+from engine.run.resume import resume_from
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
 
 CLOSED = "by the broker's hours there is no trading today in SPX"
 EARLY = "the broker closes at 13:00 today, earlier than the calendar has it: this is a half day"
@@ -101,18 +107,72 @@ def test_an_early_close_that_is_told_within_the_session_leaves_what_is_open_gove
     assert len([each for each in desk.submitted if each.purpose.value == "entry"]) == 1
 
 
-def test_a_restart_is_told_anew_and_alarms_no_more_than_once_a_run() -> None:
+def test_a_restart_goes_on_in_the_day_that_was_told_and_alarms_no_more_than_once() -> None:
     desk = Desk()
     desk.opened()
     told(desk, hours("09:30", "13:00"))
     told(desk, hours("09:30", "13:00"))
-    assert desk.alarms.count(EARLY) == 1
     desk.start_again()
-    assert desk.state.session.close == clock("16:00")  # by the calendar, until the broker has answered
-    desk.state = desk.state._replace(facts=desk.state.facts.__class__(listings=desk.state.facts.listings))
+    assert desk.state.session.close == clock("13:00")  # before the broker has answered
     told(desk, hours("09:30", "13:00"))
+    assert desk.alarms.count(EARLY) == 1
+    desk.link()
+    desk.until("12:45", step=15)
+    assert desk.position.state == "exiting"
+
+
+def test_a_store_remembers_what_was_told_of_today(tmp_path: Path) -> None:
+    desk = Desk(at="09:25")
+    told(desk, hours("09:30", "13:00"))
+    told(desk, Hours(DAY), "QQQ")
+    with closing(SqlJournal(open_store(kept(desk, tmp_path)))) as journal:
+        today, tomorrow = (resume_from(journal.recall(at), at).state for at in (desk.now, desk.now + timedelta(days=1)))
+    assert (today.session, today.facts.hours) == (desk.state.session, desk.state.facts.hours)
+    assert (tomorrow.session.is_half, tomorrow.facts.hours) == (False, {})
+
+
+def test_an_early_close_that_is_taken_back_makes_a_whole_day_again() -> None:
+    """As a restart would find it: of several underlyings the earliest close that is told still counts."""
+    desk = Desk(at="09:25")
+    told(desk, hours("09:30", "13:00"))
+    told(desk, hours("09:30", "12:00"), "SPY")
+    assert desk.state.session.close == clock("12:00")
+    told(desk, hours("09:30", "16:00"), "SPY")
     assert desk.state.session.close == clock("13:00")
+    told(desk, hours("09:30", "16:00"))
+    assert (desk.state.session.close, desk.state.session.is_half) == (clock("16:00"), False)
+    assert desk.alarms[-1] == "the broker closes at 16:00 today, later than it had told before"
+    desk.until("09:59", step=60)
+    desk.opened()
+    desk.until("15:44", step=300)
     assert desk.position.state == "open"
+    desk.until("15:45")
+    assert desk.position.state == "exiting"
+
+
+def test_a_watch_that_an_early_close_ends_says_what_came_nearest() -> None:
+    desk = Desk((text_of(entry='{window: {from: "10:00", to: "14:30"}, when: [{vix: {between: [17, 22]}}]}'),))
+    desk.until("12:50", step=60)
+    told(desk, hours("09:30", "13:00"))
+    desk.tick(1)
+    day = desk.state.bots["spread"].day
+    assert day.skipped.startswith("its window is over; nearest vix: 16.00")
+    assert [each.data["what"] for each in desk.said(Kind.DECISION)] == ["watch", "stop watching"]
+
+
+def test_an_entry_that_was_asked_for_by_hand_is_not_forgotten() -> None:
+    desk = Desk(at="10:00")
+    desk.blind(*(each for each in desk.board.contracts if isinstance(each, Option)))
+    desk.ask(Request.ENTER, "spread")
+    desk.tick(1)
+    told(desk, hours("09:30", "13:00"))
+    desk.until("10:03", step=5)
+    assert "asked by the operator" in str(desk.said(Kind.DECISION, "skip")[-1].data["reason"])
+
+
+def test_hours_are_read_back_from_their_words() -> None:
+    for each in (Hours(DAY), hours("09:30", "13:00"), hours("10:00", "16:15")):
+        assert hours_of(each.words, DAY) == each
 
 
 @pytest.mark.parametrize(
