@@ -29,6 +29,7 @@ from engine.turn.judging import confirmed, first_missing, judge_all, rounded, wa
 from engine.turn.missing import end_watch
 from engine.turn.profit import account_today, bot_today, structure, unvalued
 from engine.turn.program import CompiledBot
+from engine.turn.refusing import shut_today
 from engine.turn.resting import cancel_entries
 from engine.turn.state import HALTS, NOTHING, BotState, Reading
 from engine.turn.work import Work
@@ -241,7 +242,7 @@ def step_halts(work: Work, bot: CompiledBot) -> str:
     unknown = readings[truths.index(None)] if None in truths else None
     if unknown is None:
         return ""
-    return f"halt condition {unknown.rule.name} unknown: {first_missing(unknown.verdict)}"
+    return shut_today(work, bot) or f"halt condition {unknown.rule.name} unknown: {first_missing(unknown.verdict)}"
 
 
 def _halt_by(work: Work, bot: CompiledBot, true: Sequence[Reading]) -> None:

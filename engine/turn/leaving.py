@@ -50,7 +50,7 @@ from engine.turn.protecting import (
     place_protection,
     watched_stop_hit,
 )
-from engine.turn.refusing import not_trading
+from engine.turn.refusing import closed, not_trading
 from engine.turn.resting import cancel, has_expired, resting_orders
 from engine.turn.rolling import Found, begin_to_look, end_looking, note_nothing, seek, send_roll
 from engine.turn.state import Reading, exits_of
@@ -97,6 +97,7 @@ def step_exits(work: Work, position: Position) -> None:
         view.held = structure(work, position).held
     true: list[ExitPlan] = []
     protected = bool(bot.resting and resting_orders(work, position.id)) and not position.suspended
+    is_shut = bool(closed(work, [leg.option.symbol for leg in position.legs if leg.held]))  # no quote is to come
     place, closing = exits_of(position.id), work.bots[position.bot].day.closing_of(position.digest)
     for planned, compiled, arming in zip(bot.plan.exits, bot.exits, bot.arming, strict=True):
         if compiled is None or (planned.resting and protected):
@@ -106,7 +107,7 @@ def step_exits(work: Work, position: Position) -> None:
         reading = judge(work, position.bot, place, compiled, view, position.id)
         truth = planned.name == closing or confirmed(work, position.bot, place, reading, view)
         if truth is None:
-            if first_missing(reading.verdict).endswith(NOT_OPEN):
+            if first_missing(reading.verdict).endswith(NOT_OPEN) or is_shut:
                 continue
             truth = _unknown(work, position, planned, reading)
         elif work.bots[position.bot].unknown_since:

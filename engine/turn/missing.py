@@ -5,7 +5,8 @@ from engine.model.values import replace
 from engine.record.record import Json, Kind
 from engine.turn.judging import first_missing, reading_data
 from engine.turn.program import CompiledBot
-from engine.turn.state import BotState, Nearest, Reading
+from engine.turn.refusing import not_trading, shut_today
+from engine.turn.state import Nearest, Reading
 from engine.turn.work import Work
 
 
@@ -57,11 +58,16 @@ def end_watch(work: Work, name: str, reason: str) -> None:
         record_nearest(work, name, state.nearest)
     work.record(Kind.DECISION, name, what="stop watching", reason=reason, values=[])
     if not state.day.opened:
-        work.put_day(state.day.passed_over(reason, _came_of(state)))
+        work.put_day(state.day.passed_over(reason, _came_of(work, name)))
 
 
-def _came_of(state: BotState) -> str:
-    """Return what came nearest; where nothing did, since what it lacked was unknown to the end, that."""
+def _came_of(work: Work, name: str) -> str:
+    """Return what came nearest; where nothing did, since what it lacked was unknown to the end, that.
+
+    That nothing was dealt says it all: nothing else was waited for.
+    """
+    state, bot = work.bots[name], work.bot(name)
     if nearest := state.nearest:
         return f"nearest {nearest.rule}: {nearest.text}"
-    return f"waited for {state.waits}" if state.waits else ""
+    stopped = () if bot is None else (shut_today(work, bot), not_trading(work, bot.plan.underlyings))
+    return state.waits if state.waits in ("", *stopped) else f"waited for {state.waits}"

@@ -6,6 +6,7 @@ from engine.decide.limits import account_loss_problem, clock_problem, closed_wor
 from engine.model.values import replace
 from engine.record.record import Json, Kind
 from engine.turn.profit import account_today
+from engine.turn.program import CompiledBot
 from engine.turn.rivals import rival_words
 from engine.turn.state import Trading
 from engine.turn.work import Work
@@ -35,6 +36,13 @@ def halted(work: Work, symbols: Iterable[str]) -> tuple[str, ...]:
 def not_trading(work: Work, symbols: Collection[str]) -> str:
     """Return why nothing is dealt in these symbols now, "" when it is."""
     return closed_words(closed(work, symbols)) or halt_words(halted(work, symbols))
+
+
+def shut_today(work: Work, bot: CompiledBot) -> str:
+    """Return that by the broker's hours a bot can enter nothing today, "" when it may; of a universe no symbol."""
+    symbols = bot.symbols if bot.members else bot.plan.underlyings
+    found = closed(work, symbols)
+    return "" if bot.members and len(found) < len(symbols) else closed_words(found)
 
 
 def only_reduces(work: Work) -> str:

@@ -25,7 +25,7 @@ from engine.turn.judging import confirmed, failing, judge_all, rounded
 from engine.turn.missing import all_held_but, miss
 from engine.turn.offering import at_the_money, judge_offer
 from engine.turn.program import CompiledBot, CompiledMember
-from engine.turn.refusing import closed, halted, not_trading, skip
+from engine.turn.refusing import closed, halted, not_trading, shut_today, skip
 from engine.turn.state import Reading
 from engine.turn.work import Work
 
@@ -53,6 +53,9 @@ def step_universe(work: Work, bot: CompiledBot) -> None:
         return
     name = bot.plan.name
     _tell_halts(work, bot)
+    if reason := shut_today(work, bot):
+        work.set_bot(name, replace(work.bots[name], waits=reason))
+        return
     found = [candidate for member in bot.members if (candidate := _judged(work, member)) is not None]
     taken, symbols = _ranked(work, bot, found)
     _note_focus(work, name, [*symbols, *(each.member.symbol for each in found if not each.is_bare)])

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hand_desk import DAY, HALF_DAY, Desk, clock, kept, text_of
+from hand_desk import DAY, HALF_DAY, SELLER, Desk, clock, kept, text_of
 
 from engine.model.contract import Option
 from engine.model.event import HoursReport, Request
@@ -39,6 +39,61 @@ def test_what_does_not_trade_is_not_entered_and_says_why() -> None:
     assert not desk.submitted
     assert desk.state.bots["spread"].waits == CLOSED
     assert [record.data["reason"] for record in desk.said(Kind.DECISION, "skip")] == [CLOSED]
+
+
+def shut(desk: Desk, *symbols: str) -> None:
+    """Let nothing be dealt in these today, nor quoted."""
+    for symbol in symbols:
+        told(desk, Hours(DAY), symbol)
+    desk.blind(*(each for each in desk.board.contracts if each is not None and each.symbol in symbols))
+
+
+@pytest.mark.parametrize("halts", ["", ", halt_when: [{gap: {above: 1%}}]"])
+def test_a_day_without_trading_is_why_nothing_was_entered_whatever_is_unknown_for_want_of_it(halts: str) -> None:
+    desk = Desk((text_of(risk=f"{{max_loss_per_trade: $2000{halts}}}"),), at="09:29")
+    shut(desk, "SPX")
+    desk.until("11:05", step=60)
+    day = desk.state.bots["spread"].day
+    assert day.skipped == (CLOSED if halts else f"its window is over; {CLOSED}")
+
+
+@pytest.mark.parametrize("risk", ["", ", halt_when: [{vix_spike: {above: 3 pts}}]"])
+def test_a_universe_says_so_only_where_nothing_of_it_trades(risk: str) -> None:
+    universe = text_of(
+        underlyings="",
+        universe="{symbols: [SPX, SPY]}",
+        entry='{window: {from: "10:00", to: "11:00"}, max_open: 1, per_day: 1}',
+        legs="""
+  expiry: {dte: {nearest: 90}}
+  short_put: {sell: put, strike: {delta: 0.15}}
+""",
+        exits="[{dte: {at_most: 30}}]",
+        risk=f"{{undefined_risk: allow{risk}}}",
+    )
+    one, both = Desk((universe,), at="09:29"), Desk((universe,), at="09:29")
+    shut(one, "SPX")
+    shut(both, "SPX", "SPY")
+    for desk in (one, both):
+        desk.until("11:05", step=60)
+    assert CLOSED not in one.state.bots["spread"].day.skipped
+    assert both.state.bots["spread"].day.skipped == (f"{CLOSED}, SPY" if risk else f"its window is over; {CLOSED}, SPY")
+
+
+def test_an_exit_that_cannot_be_judged_for_want_of_trading_neither_acts_nor_alarms() -> None:
+    """Quotes do not lack: there are none. It would have closed at the next open what the spec keeps."""
+    exits = """
+  - stop: {cost: 3x credit}
+    unknown: exit
+  - target: {profit: 50%}
+  - dte: {at_most: 30}
+"""
+    seller = text_of(**{**SELLER, "exits": exits, "entry": '{window: {from: "10:00", to: "11:00"}, max_open: 1}'})
+    desk = Desk((seller,))
+    desk.opened()
+    shut(desk, "SPY")
+    desk.until("12:00", step=15)
+    assert desk.position.state == "open"
+    assert desk.alarms == ["by the broker's hours there is no trading today in SPY: nothing on it is entered"]
 
 
 def test_another_underlying_is_entered_all_the_same() -> None:
