@@ -167,10 +167,10 @@ def _step(work: Work, names: set[str], changes: dict[str, Any]) -> None:
     if facts is not state.facts:
         changes["facts"] = facts
         work.state = state._replace(facts=facts)
+    blocked = _halts_first(work, names)
     for order in work.all_live_orders():
         follow(work, work.orders[order.ref])
     step_asking(work)
-    blocked = _halts_first(work, names)
     for position in work.active_positions():
         if position.bot in names and position.state in ("entering", "open", "exiting"):
             step_exits(work, position)
@@ -184,10 +184,13 @@ def _step(work: Work, names: set[str], changes: dict[str, Any]) -> None:
 
 def _halts_first(work: Work, names: set[str]) -> dict[str, str]:
     """Judge the halts of bots that are entering, or whose exits roll, before their next tries and these exits: a halt
-    that comes with the same quotes is not to find an order to open something sent. Return why entries of each are
-    blocked.
+    that comes with the same quotes is not to find an order to open something sent, or changed to a price that fills
+    sooner. Return why entries of each are blocked.
     """
     entering = {position.bot for position in work.stirring_positions() if position.state == "entering"}
+    entering |= {order.bot for order in work.all_live_orders() if order.may_open}
+    if entering:
+        daily.halt_at_loss(work)
     bots = {name: bot for name in names if (bot := work.program.bots.get(name)) is not None}
     opening = sorted(name for name, bot in bots.items() if bot.rolls or name in entering)
     return {name: daily.step_halts(work, bots[name]) for name in opening}

@@ -1,11 +1,14 @@
 """A halt, or a loss of the day, at the instant at which a further try or leg of an entry is due: none is sent."""
 
+from decimal import Decimal
+
 import pytest
-from hand_desk import Desk, put, text_of
+from hand_desk import NO_LIMITS, Desk, put, text_of
 
 from engine.model.order import Purpose
 from engine.record.record import Kind
 from engine.run.audit.audit import audit
+from engine.turn.program import AccountLimits
 
 AGAIN = '{window: {from: "10:00", to: "13:00"}, per_day: 3, max_open: 3, again: {after: [filled], wait: 10m}}'
 EXITS = '\n  - time: "15:45"\n'
@@ -51,3 +54,26 @@ def test_no_next_leg_is_sent_past_the_days_loss() -> None:
     desk.quote(put(5935), 0.25, 0.35, -0.07)
     desk.fill(first, price="1.60")
     assert [order.purpose for order in desk.submitted] == [Purpose.ENTRY, Purpose.UNWIND]
+
+
+@pytest.mark.parametrize("partly", [False, True])
+@pytest.mark.parametrize("how", ["all bots", "the day's loss", "vix"])
+def test_no_nearer_price_is_asked_for_at_the_instant_of_a_halt(how: str, partly: bool) -> None:
+    """The order that works was changed to the next price, and taken back after it: it could fill in between."""
+    limits = AccountLimits(daily_loss=Decimal(50)) if how == "all bots" else NO_LIMITS
+    risk = RISK if how != "all bots" else "{max_loss_per_trade: $2000}"
+    desk = Desk((text_of(entry=AGAIN, quantity="2", exits=EXITS, risk=risk),), limits=limits)
+    desk.opened()
+    desk.until("10:10")
+    desk.ack(desk.last)
+    if partly:
+        desk.fill(desk.last, 1)
+    changed = len(desk.replaced)
+    if how == "vix":
+        desk.level("VIX", 45.0)
+    else:
+        desk.quote(put(5945), 5.25, 5.35, -0.104)
+    desk.tick(10)
+    assert len(desk.replaced) == changed
+    assert desk.cancels[-1].ref == desk.last.ref
+    assert desk.said(Kind.DECISION, "halt")
