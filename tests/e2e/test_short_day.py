@@ -1,19 +1,22 @@
 """A day that ends early, as nobody had announced: the broker's hours tell it, and bots keep to them (row 65)."""
 
 import asyncio
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from click.testing import CliRunner
 from hand_desk import text_of
 
 from engine.cli.main import main
+from engine.model.event import Request
 from engine.model.order import Order, Purpose
 from engine.model.session import exchange_date
 from engine.record.codec import decode
 from engine.record.record import Kind
 from engine.run.desk import load_desk
-from engine.run.start import RunOptions, execute, open_journal
+from engine.run.start import Run, RunOptions, execute, open_journal
 from engine.run.worlds import attached
 from engine.sim.gateway.embed import start_gateway
 from engine.sim.gateway.fault_plan import read_faults
@@ -36,18 +39,28 @@ BOT = text_of(
 """Sells a same-day put spread, whatever the market does."""
 
 
-def lived_through(plan: str, folder: Path, days: int = 1) -> tuple[list[str], list[Order]]:
-    """Return the alarms of so many sessions with this fault, and the orders that were sent."""
-    (folder / "spread.yaml").write_text(BOT)
+def lived_through(
+    plan: str, folder: Path, days: int = 1, text: str = BOT, stops: Sequence[datetime] = ()
+) -> tuple[list[str], list[Order]]:
+    """Return the alarms of so many sessions with this fault, and the orders that were sent.
+
+    stops: when an engine stops, and another one goes on.
+    """
+    (folder / "spread.yaml").write_text(text)
     desk = load_desk([str(folder / "spread.yaml")], {}, None)
     options = RunOptions(store=folder / "s.db", logs=None, sessions=days, install="", tapes=folder / "tapes")
     settings = GatewaySettings(first_day=DAY, days=days, seed=4, data_seconds=15)
 
+    def stop(run: Run, at: datetime, stops_at: datetime | None) -> None:
+        if stops_at is not None and at >= stops_at and not run.loop.state.is_stopping:
+            run.inbox.ask(Request.STOP)
+
     async def body() -> None:
         gateway = await start_gateway(settings, faults=read_faults(f"faults:\n  - {{{plan}}}\n"))
         try:
-            world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)
-            await execute(desk, options, world, lambda run: None, lambda run, at: None)
+            for stops_at in (*stops, None):
+                world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)
+                await execute(desk, options, world, lambda run: None, partial(stop, stops_at=stops_at))
         finally:
             await gateway.stop()
 
@@ -59,21 +72,39 @@ def lived_through(plan: str, folder: Path, days: int = 1) -> tuple[list[str], li
     return alarms, [*orders.values()]
 
 
+def tried_again(folder: Path, fills: str) -> list[tuple[str, datetime]]:
+    """Return what a backtest of the recorded day decides to enter and to exit, and when."""
+    store = folder / f"{fills}.db"
+    asked = ["backtest", str(folder / "spread.yaml"), "--data", str(folder / "tapes"), "--store", str(store)]
+    tried = CliRunner().invoke(main, [*asked, "--fills", fills])
+    assert tried.exit_code == 0, tried.output
+    with StoreReader(store) as reader:
+        decided = [(str(each.data["what"]), each.at) for each in reader.records((Kind.DECISION,))]
+    return [each for each in decided if each[0] in ("enter", "exit")]
+
+
 def test_what_is_open_is_closed_before_an_early_close(tmp_path: Path) -> None:
     alarms, orders = lived_through("kind: short_day", tmp_path)
     assert [text for text in alarms if "broker" in text] == [EARLY]
     entry, leave = orders
     assert (entry.purpose, leave.purpose) == (Purpose.ENTRY, Purpose.EXIT)
     assert leave.prepared_at == new_york(12, 45)
-    bot, tapes = tmp_path / "spread.yaml", tmp_path / "tapes"
     for fills in ("mid", "recorded"):
-        store = tmp_path / f"{fills}.db"
-        asked = ["backtest", str(bot), "--data", str(tapes), "--store", str(store), "--fills", fills]
-        tried = CliRunner().invoke(main, asked)
-        assert tried.exit_code == 0, tried.output
-        with StoreReader(store) as reader:
-            decided = [each for each in reader.records((Kind.DECISION,)) if each.data["what"] == "exit"]
-        assert [each.at for each in decided] == [leave.prepared_at], fills
+        assert tried_again(tmp_path, fills) == [("enter", entry.prepared_at), ("exit", leave.prepared_at)]
+
+
+def test_an_early_close_that_is_told_within_the_day_is_known_from_then_on_in_a_backtest_too(tmp_path: Path) -> None:
+    """Known from the open on, it left no time for an entry."""
+    text = BOT.replace('to: "14:30"', 'to: "11:15"').replace("10:00", "10:45").replace("15:45", "13:30")
+    stops = new_york(11, 35), new_york(11, 45)
+    alarms, (entry, leave) = lived_through('kind: short_day, at: "11:30:00"', tmp_path, text=text, stops=stops)
+    assert alarms.count(EARLY) == 1
+    assert entry.prepared_at == new_york(10, 45)
+    assert new_york(11, 35) <= leave.prepared_at < new_york(11, 36)
+    assert tried_again(tmp_path, "recorded") == [("enter", entry.prepared_at), ("exit", leave.prepared_at)]
+    (_, entered), (_, left) = tried_again(tmp_path, "mid")
+    assert entered == entry.prepared_at
+    assert abs(left - leave.prepared_at) <= timedelta(seconds=1)  # the one that goes on must connect first
 
 
 def test_on_a_closed_day_nothing_is_entered_and_on_the_next_it_is(tmp_path: Path) -> None:

@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.model.contract import Contract, Option
-from engine.model.event import OpeningMoveReport
+from engine.model.event import HoursReport, OpeningMoveReport
 from engine.model.facts import Bars, Listing
-from engine.model.session import Hours
 from engine.model.values import dataclass
 
 Columns = NDArray[np.float64]
@@ -106,7 +105,7 @@ class HistoryDay:
     listings: what one told of what is listed, by (symbol, trading class); None likewise: `options` are all.
     moves: expected moves of the open as an engine measured them, or was told, each when it was known.
     halts: in which contracts trading was halted, as a broker told it. hours: of underlyings of which one said that they
-    trade less on that day than the calendar has it.
+    trade less on that day than the calendar has it, each when it was told, in order.
     settled: the official settlement level by (symbol, trading class) where it is known, which is after the close.
     ran: the bots that ran then, for whom alone options were streamed; None where all that were quoted are there.
     findings: what was wrong with this day's data.
@@ -132,7 +131,7 @@ class HistoryDay:
     listings: Mapping[tuple[str, str], Listing] | None = None
     moves: tuple[OpeningMoveReport, ...] = ()
     halts: Halts = ()
-    hours: Mapping[str, Hours] = field(default_factory=dict)
+    hours: tuple[HoursReport, ...] = ()
     settled: Mapping[tuple[str, str], float] = field(default_factory=dict)
     ran: frozenset[str] | None = None
     findings: tuple[Finding, ...] = ()
@@ -147,6 +146,11 @@ class HistoryDay:
     def columns(self) -> Mapping[str, Columns]:
         """Return the columns of options that there are, by name."""
         return {name: column for name in BY_OPTION if (column := getattr(self, name)) is not None}
+
+    def facts(self) -> Sequence[OpeningMoveReport | HoursReport]:
+        """Return what became known at an instant of its own, in order."""
+        found: list[OpeningMoveReport | HoursReport] = [*self.moves, *self.hours]
+        return sorted(found, key=lambda each: each.at)
 
     def places(self) -> Mapping[Option, int]:
         """Return where each option stands in `options`."""

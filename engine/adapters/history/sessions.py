@@ -67,7 +67,7 @@ def session_day(
         listings=None,
         moves=(),
         halts=(),
-        hours={},
+        hours=(),
         settled=settled,
         ran=None,
         findings=tuple(all_findings),

@@ -38,7 +38,7 @@ from engine.model.event import (
 )
 from engine.model.facts import Bar, Bars, Listing
 from engine.model.market import Board
-from engine.model.session import EXCHANGE_ZONE, CalendarError, Hours, exchange_date, session_before, session_on
+from engine.model.session import EXCHANGE_ZONE, CalendarError, exchange_date, session_before, session_on
 from engine.model.values import dataclass
 from engine.record.codec import CodecError, record_of
 from engine.record.record import OPENING_MOVE, Kind
@@ -173,7 +173,7 @@ class _Tape:
         self.moves: list[OpeningMoveReport] = []
         self.lost: list[tuple[float, str]] = []
         self.halts: list[tuple[float, frozenset[Contract]]] = []
-        self.hours: dict[str, Hours] = {}
+        self.hours: list[HoursReport] = []
         self._same: dict[Bar, Bar] = {}
 
     def read(self, file: Path, close: float) -> None:
@@ -227,6 +227,7 @@ class _Tape:
         self.streamed.cut(at)
         self.told = {each: [known for known in told if known[0] < at] for each, told in self.told.items()}
         self.halts = [each for each in self.halts if each[0] < at]
+        self.hours = [each for each in self.hours if each.at.timestamp() < at]
 
     def _note_halts(self, board: Board, at: float) -> None:
         """Note in which contracts trading is halted from this instant on, where that has changed."""
@@ -252,7 +253,7 @@ class _Tape:
         elif isinstance(event, ImpliedReport):
             self.implied[event.symbol] = event.values
         elif isinstance(event, HoursReport):
-            self.hours[event.symbol] = event.hours
+            self.hours.append(replace(event, at=step.at))
         elif isinstance(event, ListingReport):
             listing = event.listing
             key = listing.symbol, listing.trading_class
@@ -275,7 +276,7 @@ class _Tape:
             listings=self.listings,
             moves=tuple(sorted(dict.fromkeys(self.moves), key=lambda each: each.at)),
             halts=tuple(self.halts),
-            hours=self.hours,
+            hours=tuple(sorted(self.hours, key=lambda each: each.at)),
             **columns,
         )
 

@@ -143,9 +143,8 @@ class HistoryFeed:
         return tuple(map(float, self._source.implied(symbol, self._today().date, sessions)))
 
     async def hours(self, symbol: str, session: Session) -> Hours | None:
-        """Return the hours of which a broker said that they were shorter than the calendar's."""
-        assert self.market is not None
-        return self.market.day.hours.get(symbol)
+        """Return nothing: what a broker told of them is heard when it was told."""
+        return None
 
     async def opening_move(self, listing: Listing, expiry: date, session: Session) -> float | None:
         """Return nothing: the engine is there before the open, and measures it itself."""
@@ -174,10 +173,10 @@ class HistoryFeed:
         return series in self.told()
 
     def told_at(self) -> list[float]:
-        """Return the instants at which bars and expected moves of the open became known, epoch seconds."""
+        """Return the instants at which bars, expected moves of the open and hours became known, epoch seconds."""
         assert self.market is not None
-        moves = (each.at.timestamp() for each in self.market.day.moves)
-        return [*(at for told in self.told().values() for at, _ in told), *moves]
+        facts = (each.at.timestamp() for each in self.market.day.facts())
+        return [*(at for told in self.told().values() for at, _ in told), *facts]
 
     def told_by(self, series: Series, now: float) -> tuple[float, Bars] | None:
         """Return what was told last of a series by `now` (epoch seconds), and when; None before the first time."""

@@ -111,6 +111,7 @@ def garbled(day: HistoryDay, later: "np.ndarray", seed: int) -> HistoryDay:
             each if each.at.timestamp() < since else replace(each, points=_STRANGE * each.points) for each in day.moves
         ),
         halts=tuple(each for each in day.halts if each[0] < since),
+        hours=tuple(each for each in day.hours if each.at.timestamp() < since),
         settled={key: _STRANGE * level for key, level in day.settled.items()},
         **columns,
     )

@@ -20,7 +20,7 @@ from engine.compile.series import DAY, Series
 from engine.evaluate.measure_bars import last_end
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.errors import InvariantError, MisuseError, StoreError
-from engine.model.event import AccountReport, BarsReport, Event, MarketMoved
+from engine.model.event import AccountReport, BarsReport, Event, HoursReport, MarketMoved, OpeningMoveReport
 from engine.model.facts import EventCalendar, Facts
 from engine.model.market import Board
 from engine.model.money import ZERO
@@ -115,7 +115,7 @@ class Walk(Hearing):
         self.marks: dict[Contract, float] = {}
         self.fresh_at: datetime | None = None
         self.told_until: dict[Series, float] = {}
-        self.moves_told = 0
+        self.to_tell: deque[OpeningMoveReport | HoursReport] = deque()
         self.told_series: frozenset[Series] = frozenset()
         self.noted: date | None = None
         self.shares: dict[str, tuple[int, Decimal]] = {}
@@ -214,7 +214,7 @@ class Walk(Hearing):
     def _open(self, session: Session, market: DayMarket) -> None:
         self.now = session.open - BEFORE_OPEN
         self.told_until.clear()
-        self.moves_told = 0
+        self.to_tell = deque(market.day.facts())
         self.quiet = Quiet(self.program, market)
         self.fresh_at = None
         market.forget()
@@ -227,6 +227,7 @@ class Walk(Hearing):
         for event in self._prepared(session):
             self._hear(event)
         self._tell_bars(session)
+        self._tell_facts()
         if self.is_taken_up:  # which rows wake whom is known once what was held is streamed again: before the open
             self.is_taken_up = False
             self.now += SOON
@@ -345,7 +346,7 @@ class Walk(Hearing):
         self.queue.extend(self.broker.fill(self.now))
         self._settle_queue()
         self._tell_bars(session)
-        self._tell_moves(market.day)
+        self._tell_facts()
         self._hear(MarketMoved(self.now, rows))
         self._end(session, market.day)
 
@@ -463,15 +464,16 @@ class Walk(Hearing):
                 bars = self.feed.bars_until(symbol, seconds, count, max(now, ended))
                 self._hear(BarsReport(self.now, symbol, seconds, bars))
 
-    def _tell_moves(self, day: HistoryDay) -> None:
-        """Tell which expected moves of the open were recorded, not before they were: the first that is known counts."""
-        if not day.moves:
+    def _tell_facts(self) -> None:
+        """Tell which expected moves of the open (the first that is known counts) and hours were recorded, not before
+        they were.
+        """
+        if not self.to_tell:
             return
         read = {symbol for bot in self.program.texts for symbol in bot.plan.needs.opening_move}
-        while self.moves_told < len(day.moves) and day.moves[self.moves_told].at <= self.now:
-            found = day.moves[self.moves_told]
-            self.moves_told += 1
-            if found.symbol in read:
+        while self.to_tell and self.to_tell[0].at <= self.now:
+            found = self.to_tell.popleft()
+            if isinstance(found, HoursReport) or found.symbol in read:
                 self._hear(replace(found, at=self.now))
 
     def _tell_again(self, series: Series) -> None:

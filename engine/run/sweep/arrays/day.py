@@ -71,7 +71,8 @@ class ArrayDay:
         self._ranges: dict[str, Columns] = {}
 
     def _problem(self) -> str:
-        if self.day.told is not None or self.day.ran is not None or self.day.moves or self.day.halts:
+        day = self.day
+        if day.told is not None or day.ran is not None or day.moves or day.halts or day.hours:
             return "its data is a recording"
         gaps = np.diff(self.times[self.first : self.end])
         if not len(gaps) or self._market.is_dense or gaps.min() < LEAST_SPACING:
