@@ -2,8 +2,9 @@
 
 `DAY.bars.parquet` has the bars within the session, each time they were told with all that were known then,
 `DAY.listings.parquet` what was listed, `DAY.moves.parquet` expected moves of the open, `DAY.halts.parquet` in what
-trading was halted, `DAY.implied.parquet` the volatilities of sessions before, `DAY.ran.parquet` the bots that ran, for
-whom alone options were streamed. What has no file nobody told; docs/history-data.md has their columns.
+trading was halted, `DAY.hours.parquet` the hours of underlyings that traded less than the calendar has it,
+`DAY.implied.parquet` the volatilities of sessions before, `DAY.ran.parquet` the bots that ran, for whom alone options
+were streamed. What has no file nobody told; docs/history-data.md has their columns.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,14 +23,14 @@ from engine.adapters.history.rows import strike_of
 from engine.adapters.history.sessions import at_instants
 from engine.adapters.history.table import ArrowTable, pyarrow, read_parquet
 from engine.model.contract import Contract, Option, Right, Underlying
-from engine.model.event import OpeningMoveReport
+from engine.model.event import HoursReport, OpeningMoveReport
 from engine.model.facts import Bar, Bars, Listing
-from engine.model.session import Session, exchange_date
+from engine.model.session import Session, exchange_date, hours_of
 
 _T = TypeVar("_T")
 
-BARS, LISTINGS, MOVES, HALTS, IMPLIED, RAN = "bars", "listings", "moves", "halts", "implied", "ran"
-NAMES = ("levels", BARS, LISTINGS, MOVES, HALTS, IMPLIED, RAN)
+BARS, LISTINGS, MOVES, HALTS, HOURS, IMPLIED, RAN = "bars", "listings", "moves", "halts", "hours", "implied", "ran"
+NAMES = ("levels", BARS, LISTINGS, MOVES, HALTS, HOURS, IMPLIED, RAN)
 """What stands before `.parquet` in the names of files that are no chains."""
 _PRICES = ("open", "high", "low", "close", "volume", "average")
 _RIGHTS = frozenset(right.value for right in Right)
@@ -70,6 +71,7 @@ class Told(NamedTuple):
     listings: Mapping[tuple[str, str], Listing] | None
     moves: tuple[OpeningMoveReport, ...]
     halts: Halts
+    hours: tuple[HoursReport, ...]
     ran: frozenset[str] | None
 
 
@@ -99,6 +101,14 @@ def tables(day: HistoryDay, implied: Mapping[str, Sequence[float]]) -> dict[str,
         )
     if day.halts:
         found[HALTS] = _halts_table(arrow, day.halts)
+    if day.hours:
+        found[HOURS] = arrow.table(
+            {
+                "time": _times(arrow, [each.at.timestamp() for each in day.hours]),
+                "symbol": arrow.array([each.symbol for each in day.hours], type=arrow.string()),
+                "hours": arrow.array([each.hours.words for each in day.hours], type=arrow.string()),
+            }
+        )
     if day.ran is not None:
         found[RAN] = arrow.table({"bot": arrow.array(sorted(day.ran), type=arrow.string())})
     if any(implied.values()):
@@ -183,6 +193,7 @@ def read_told(chain: Path, session: Session) -> Told:
         listings=_read(beside(chain, f"{LISTINGS}.parquet"), _listings),
         moves=_read(beside(chain, f"{MOVES}.parquet"), lambda table: _moves(table, session)) or (),
         halts=_read(beside(chain, f"{HALTS}.parquet"), lambda table: _halts(table, session)) or (),
+        hours=_read(beside(chain, f"{HOURS}.parquet"), lambda table: _hours(table, session)) or (),
         ran=_read(beside(chain, f"{RAN}.parquet"), _ran),
     )
 
@@ -292,6 +303,19 @@ def _halts(table: ArrowTable, session: Session) -> Halts:
         else:
             raise refusal(refused(table.file, place + 1, "an option has its last_day, right (call, put) and strike"))
     return tuple(found.items())
+
+
+def _hours(table: ArrowTable, session: Session) -> tuple[HoursReport, ...]:
+    _demand(table, "time", "symbol", "hours")
+    told = []
+    rows = zip(_of_day(table, session).tolist(), *(_texts(table, name) for name in ("symbol", "hours")), strict=True)
+    for place, (at, symbol, words) in enumerate(rows):
+        try:
+            told.append(HoursReport(datetime.fromtimestamp(at, UTC), symbol, hours_of(words, session.date)))
+        except ValueError:
+            text = f"hours are as '09:30 to 13:00', or 'closed', in New York time, not '{words}'"
+            raise refusal(refused(table.file, place + 1, text)) from None
+    return tuple(sorted(told, key=lambda each: each.at))
 
 
 def _implied(table: ArrowTable) -> dict[str, tuple[float, ...]]:

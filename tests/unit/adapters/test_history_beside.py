@@ -20,9 +20,10 @@ from engine.adapters.history.day import OF_UNDERLYING, HistoryDay, Source
 from engine.adapters.history.write import write_day
 from engine.model.contract import Underlying
 from engine.model.errors import StoreError
-from engine.model.event import OpeningMoveReport
+from engine.model.event import HoursReport, OpeningMoveReport
 from engine.model.events import event_calendar
 from engine.model.facts import Bar, Bars, Listing
+from engine.model.session import Hours
 from engine.record.record import Kind, Record
 from engine.run.backtest.fills import NATURAL
 from engine.run.backtest.walk import Walk
@@ -87,6 +88,10 @@ def told_day(day: HistoryDay) -> HistoryDay:
             (seconds(960), frozenset(day.options[:2])),
             (seconds(3600), frozenset()),
         ),
+        hours=(
+            HoursReport(OPEN - timedelta(hours=1), "SPY", Hours(DAY)),
+            HoursReport(OPEN + timedelta(hours=3), "SPX", Hours(DAY, OPEN, OPEN + timedelta(hours=5))),
+        ),
         ran=frozenset({"reads", "another"}),
     )
 
@@ -111,6 +116,7 @@ def test_what_was_told_is_read_again_as_it_was(tmp_path: Path) -> None:
     assert found.listings == was.listings
     assert found.moves == was.moves
     assert found.halts == was.halts
+    assert found.hours == was.hours
     assert found.ran == was.ran == {"reads", "another"}
     assert found.told is not None
     assert was.told is not None
@@ -122,7 +128,8 @@ def test_what_was_told_is_read_again_as_it_was(tmp_path: Path) -> None:
 
 
 def test_what_nobody_told_has_no_file(tmp_path: Path) -> None:
-    nothing: dict[str, Any] = {"told": None, "bars": None, "listings": None, "moves": (), "halts": (), "ran": None}
+    nothing: dict[str, Any] = {"told": None, "bars": None, "listings": None, "ran": None}
+    nothing |= {"moves": (), "halts": (), "hours": ()}
     write_day(replace(made(), **nothing), tmp_path / f"{DAY}.parquet")
     assert sorted(file.name for file in tmp_path.iterdir()) == [f"{DAY}.levels.parquet", f"{DAY}.parquet"]
     found = ChainSource(tmp_path, Daily(())).day(DAY)
@@ -157,7 +164,9 @@ def test_a_backtest_over_what_was_written_decides_as_over_what_was_recorded(tmp_
         record for record in here if record.kind is not Kind.ACCOUNT
     ]
     assert any(record.kind is Kind.DECISION and record.data["what"] == "enter" for record in here)
-    for name in ("bars", "listings", "moves", "halts"):
+    (shut,) = (record for record in here if record.kind is Kind.SESSION and record.data["half"])
+    assert shut.at == OPEN + timedelta(hours=3)
+    for name in ("bars", "listings", "moves", "halts", "hours"):
         (folder / f"{DAY}.{name}.parquet").unlink()
     assert lived(ChainSource(folder, Daily(())), tmp_path) != there
 
@@ -199,6 +208,12 @@ Change = Callable[[dict[str, Any]], object]
         ("moves", lambda rows: rows.update(expiry=["x"]), "moves.parquet: expiry is a date, is string"),
         ("halts", lambda rows: rows["strike"].__setitem__(2, None), "halts.parquet:3: an option has its last_day"),
         ("halts", lambda rows: rows["time"].reverse(), "halts.parquet:2: the time is earlier than that before"),
+        (
+            "hours",
+            lambda rows: rows["hours"].__setitem__(1, "9 to 5"),
+            "hours.parquet:2: hours are as '09:30 to 13:00'",
+        ),
+        ("hours", lambda rows: rows["hours"].__setitem__(1, "noon"), "hours.parquet:2: hours are as '09:30 to 13:00'"),
         ("ran", lambda rows: rows.pop("bot"), "ran.parquet: it has no column `bot`"),
         ("ran", lambda rows: rows["bot"].__setitem__(1, None), "ran.parquet:2: bot is missing"),
         ("ran", lambda rows: rows["bot"].__setitem__(1, ""), "ran.parquet:2: bot is the name of one that ran"),
@@ -214,7 +229,7 @@ def test_what_is_damaged_is_refused(tmp_path: Path, name: str, change: Change, s
         source.day(DAY)
 
 
-@pytest.mark.parametrize("name", ["bars", "listings", "moves", "halts", "implied", "ran"])
+@pytest.mark.parametrize("name", ["bars", "listings", "moves", "halts", "hours", "implied", "ran"])
 def test_what_is_cut_off_is_refused(tmp_path: Path, name: str) -> None:
     source, file = written(tmp_path), tmp_path / f"{DAY}.{name}.parquet"
     file.write_bytes(file.read_bytes()[:-40])
