@@ -118,6 +118,23 @@ def test_65_a_day_that_the_broker_has_shorter_than_the_calendar_is_a_warning(
     run(body())
 
 
+def test_65_a_day_of_the_coming_week_that_the_broker_has_shorter_is_told_ahead(tmp_path: Path) -> None:
+    async def body() -> None:
+        gw = await start_gateway(GatewaySettings(first_day=date(2026, 10, 21)))
+        noon = datetime(2026, 10, 26, 16, tzinfo=UTC)
+        gw.gateway.hub.short_days |= {date(2026, 10, 23): None, noon.date(): noon}
+        try:
+            found = await found_by(at_port(gw.port, tmp_path, "put_lite"))
+        finally:
+            await gw.stop()
+        assert [each.text for each in found if each.name == "hours of SPX"] == [
+            f"by the broker's hours it {words}; bots keep to it, not to the calendar"
+            for words in ("does not trade on 2026-10-23", "trades until 12:00 alone on 2026-10-26")
+        ]
+
+    run(body())
+
+
 def test_the_words_for_eyes_end_with_a_count() -> None:
     found = doctor("--sim", *spec("put_lite"))
     assert found.exit_code == 0, found.output

@@ -1,12 +1,14 @@
 """This computer's clock held against the broker's, and the hours in which the broker is not there."""
 
 import asyncio
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Iterator
+from datetime import date, datetime, timedelta
 
 from engine.adapters.clock import Clock
 from engine.adapters.ib.timekeeping import APART
-from engine.model.session import EXCHANGE_ZONE, restarts_over
+from engine.model.exchange_days import LAST_YEAR
+from engine.model.session import EXCHANGE_ZONE, restarts_over, sessions
+from engine.run.doctor.dates import A_WEEK
 from engine.run.doctor.finding import Finding, Group, fault, fine, unchecked, warning
 from engine.run.looking.visit import Visit, coming_session
 
@@ -66,14 +68,20 @@ def hours(at: datetime, *, simulated: bool) -> Iterator[Finding]:
         yield fine(Group.CLOCK, "restarts", "none until 23:00 New York time; those are over by 03:00")
 
 
-def shorter(visit: Visit) -> Iterator[Finding]:
-    """Yield of which underlyings the broker says that they trade less today than the calendar has it."""
-    session = coming_session(visit.at)
-    for symbol, told in sorted(visit.state.facts.hours.items()):
-        if told.is_less(session):
-            ends = "does not trade" if told.close is None else f"trades until {_clock(told.close)} alone"
-            text = f"by the broker's hours it {ends} on {session.date}; bots keep to it, not to the calendar"
-            yield warning(Group.CLOCK, f"hours of {symbol}", text, "a newer rulebot knows such days")
+async def shorter(visit: Visit) -> AsyncIterator[Finding]:
+    """Yield which underlyings trade less than the calendar has it, by the broker's hours of today and the coming week.
+
+    Raises: BrokerError.
+    """
+    first = coming_session(visit.at).date
+    last = min(first + A_WEEK, date(LAST_YEAR, 12, 31))
+    for symbol in sorted({symbol for symbol, _ in visit.state.facts.listings}):
+        for session in sessions(first, last):
+            told = await visit.feed.hours(symbol, session)
+            if told is not None and told.is_less(session):
+                ends = "does not trade" if told.close is None else f"trades until {_clock(told.close)} alone"
+                text = f"by the broker's hours it {ends} on {session.date}; bots keep to it, not to the calendar"
+                yield warning(Group.CLOCK, f"hours of {symbol}", text, "a newer rulebot knows such days")
 
 
 def _clock(at: datetime) -> str:

@@ -213,7 +213,7 @@ async def _seen(
     for finding in hours(visit.at, simulated=visit.link.is_simulated):
         yield finding
     lacking = await facts_of(visit, desk)
-    for finding in shorter(visit):
+    async for finding in shorter(visit):
         yield finding
     troubles = [fault(Group.DATA, f"facts of {name}", each.message, each.help or "") for name, each in lacking.items()]
     for finding in account(visit, desk, live=wanted.live):
