@@ -13,6 +13,7 @@ from engine.model.market import Board
 from engine.model.money import CENT
 from engine.model.order import Order, OrderType, Purpose
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED, PAST_US, Position
+from engine.model.session import EXCHANGE_ZONE, DayTime, Session
 from engine.model.structure import strike_of, structure_text
 from engine.order.draft import net_price
 from engine.run.levels import has_acted
@@ -246,7 +247,7 @@ def exits_text(program: Program, state: State, position: Position, now: float) -
             continue
         level = level_net(position, planned) if planned.basis in _LEVELS else None
         if level is None:
-            parts.append(_rule_text(planned, reading))
+            parts.append(_rule_text(planned, reading, state.session))
             continue
         present = None if is_said else close_price(position, state.board, now)
         is_said = is_said or present is not None
@@ -265,6 +266,14 @@ def _is_time(planned: ExitPlan) -> bool:
     return isinstance(test, Holds) and test.call.measure == "time"
 
 
+def _earlier_today(rule: Rule, session: Session) -> str:
+    """Return when the time of a time exit is in a session that closes before it, "" in any other one."""
+    assert isinstance(rule.test, Holds)
+    (at,) = (value for _, value in rule.test.call.arguments if isinstance(value, DayTime))
+    due = at.before_close(session)
+    return "" if due == at.on(session) else f" ({due.astimezone(EXCHANGE_ZONE):%H:%M} today)"
+
+
 def _is_breach(rule: Rule) -> bool:
     return isinstance(rule.test, Holds) and rule.test.call.measure == "breach"
 
@@ -281,13 +290,13 @@ def _reading(bot: BotState | None, position: Position, planned: ExitPlan) -> Rea
     return None if bot is None else bot.readings.get((exits_of(position.id), planned.name))
 
 
-def _rule_text(planned: ExitPlan, reading: Reading | None) -> str:
-    """Return `breach 15 pts (now 33.2 pts)`, `leg_delta beyond 0.15 (now 0.06)`, `time 15:45`."""
+def _rule_text(planned: ExitPlan, reading: Reading | None, session: Session) -> str:
+    """Return `breach 15 pts (now 33.2 pts)`, `leg_delta beyond 0.15 (now 0.06)`, `time 15:45 (12:45 today)`."""
     rule = planned.rule
     assert rule is not None
     said = f"{planned.name} {rule.text}"
     if _is_time(planned):
-        return said
+        return said + _earlier_today(rule, session)
     if reading is None or reading.verdict.value is None:
         return said if reading is None or reading.verdict.truth is not None else f"{said} (now unknown)"
     if isinstance(rule.test, Compare):

@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from engine.model.contract import Option
 from engine.model.event import HoursReport, Request
 from engine.model.session import Hours, hours_of
 from engine.record.record import Kind
+from engine.run.position_text import exits_text
 from engine.run.resume import resume_from
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
@@ -136,6 +138,16 @@ def test_an_early_close_brings_time_exits_forward_and_ends_entries() -> None:
     desk.until("12:45")
     assert desk.position.state == "exiting"
     assert desk.is_market(desk.last)
+
+
+def test_an_open_position_tells_when_its_time_exit_comes_on_a_shorter_day() -> None:
+    """It showed the time of a whole day."""
+    desk = Desk()
+    desk.opened()
+    told_exits = partial(exits_text, desk.program)
+    assert told_exits(desk.state, desk.position, desk.now.timestamp()).endswith("time 15:45")
+    told(desk, hours("09:30", "13:00"))
+    assert told_exits(desk.state, desk.position, desk.now.timestamp()).endswith("time 15:45 (12:45 today)")
 
 
 def test_windows_after_an_early_close_never_open() -> None:
