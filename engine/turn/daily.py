@@ -180,7 +180,8 @@ def day_at_hand(work: Work, bot: CompiledBot) -> BotDay:
     day, number = work.bots[name].day, at_hand(found, work.at)
     day = day.in_symbols() if bot.members else day.in_one(bot.plan.underlyings[0])
     start, end = span = found[number]
-    if day.window == number and (day.window_from is None or (day.window_from, day.window_to) == span):
+    is_shut = start >= end  # by an early close that may be taken back: what was used up of it stays so
+    if day.window == number and (is_shut or day.window_from is None or (day.window_from, day.window_to) == span):
         return day
     entries = (order for order in work.orders.values() if order.bot == name and order.purpose is Purpose.ENTRY)
     sent = {order.position for order in entries if start <= order.prepared_at < end}

@@ -217,6 +217,18 @@ def test_an_early_close_that_is_taken_back_makes_a_whole_day_again() -> None:
     assert desk.position.state == "exiting"
 
 
+def test_a_window_that_an_early_close_had_shut_sends_no_second_entry_once_it_is_taken_back() -> None:
+    """While it was empty it was forgotten that its one entry had been sent."""
+    entry = '{window: {from: "13:30", to: "14:30"}, per_day: 2, max_open: 2}'
+    desk = Desk((text_of(entry=entry, exits='\n  - time: "15:45"\n'),), at="13:29")
+    desk.opened("13:30")
+    for closes in ("13:00", "16:00"):
+        told(desk, hours("09:30", closes))
+        desk.tick(60)
+    desk.until("14:00", step=60)
+    assert [order.purpose.value for order in desk.submitted] == ["entry"]
+
+
 def test_a_watch_that_an_early_close_ends_says_what_came_nearest() -> None:
     desk = Desk((text_of(entry='{window: {from: "10:00", to: "14:30"}, when: [{vix: {between: [17, 22]}}]}'),))
     desk.until("12:50", step=60)
