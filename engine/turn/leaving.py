@@ -150,6 +150,9 @@ def _step_roll(work: Work, position: Position, bot: CompiledBot, planned: ExitPl
     closes = planned.roll.otherwise is Otherwise.CLOSE
     if planned.name in position.passed:
         return _Step.ACT if closes else _Step.NEXT
+    if reason := not_trading(work, [leg.option.symbol for leg in position.legs if leg.held]):
+        work.alarm(position.bot, f"{reason}: '{planned.name}' rolls once there is trading again", position.id)
+        return _Step.NEXT
     found = seek(work, position, bot, planned)
     if found.offer is not None:
         return _Step.ACT

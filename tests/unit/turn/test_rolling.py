@@ -5,13 +5,14 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from hand_desk import SELLER, Desk, clock, put, text_of
+from hand_desk import DAY, SELLER, Desk, clock, put, text_of
 
 from engine.decide.bot_day import BotDay
-from engine.model.event import BrokerStatus, Request
+from engine.model.event import BrokerStatus, HoursReport, Request
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, Purpose, Side
 from engine.model.position import Position
+from engine.model.session import Hours
 from engine.record.codec import decode, encode
 from engine.record.record import Kind
 from engine.turn.program import AccountLimits
@@ -397,3 +398,26 @@ def test_the_next_session_lets_it_try_again() -> None:
     desk.now = clock("09:00", date(2026, 11, 19))
     desk.tick()
     assert desk.position.passed == ()
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+@pytest.mark.parametrize("is_quoted", [False, True])
+def test_a_roll_waits_for_trading_and_does_not_close_for_want_of_it(is_quoted: bool, is_closed: bool) -> None:
+    """With `else: close` it closed, at once, or at the next open what it could not roll on a closed day."""
+    desk = held(ROLL[:-1] + ", else: close}")
+    if is_closed:
+        desk.send(HoursReport(desk.now, "SPX", Hours(DAY)))
+    desk.board.halted |= {desk.board.rows[SHORT]}
+    quoted = {row: (desk.board.bid[row], desk.board.ask[row]) for row in map(desk.board.rows.get, (SHORT, LONG)) if row}
+    if not is_quoted:
+        desk.blind(SHORT, LONG)
+    frighten(desk)
+    desk.until("11:30", step=15)
+    assert (desk.position.state, len(desk.submitted)) == ("open", 1)
+    assert any(text.endswith("'vix' rolls once there is trading again") for text in desk.alarms)
+    desk.send(HoursReport(desk.now, "SPX", Hours(DAY, clock("09:30"), clock("16:00"))))
+    desk.board.halted.clear()
+    for row, (bid, ask) in quoted.items():
+        desk.board.bid[row], desk.board.ask[row] = bid, ask
+    desk.tick(15)
+    assert rolls(desk)
