@@ -98,6 +98,7 @@ class Loop:
     reason: str = ""
     unwritten: tuple[Record, ...] = ()
     _prepared: date | None = None
+    _prepared_on: date | None = None
     _prepare_again: datetime | None = None
     _asking: "asyncio.Task[list[Event]] | None" = None
     _asked_for: date | None = None
@@ -288,7 +289,7 @@ class Loop:
         forget_listings()
         for event in facts:
             self._handle(replace(event, at=at))
-        self._prepared, self._prepare_again = self._asked_for, None
+        self._prepared, self._prepared_on, self._prepare_again = self._asked_for, exchange_date(at), None
 
     async def _take_bars(self, at: datetime) -> None:
         """Take bars that have ended, and ask for those that are due while there is a broker to ask."""
@@ -298,11 +299,18 @@ class Loop:
                 self._handle(replace(event, at=at))
 
     def _is_prepare_due(self, at: datetime) -> bool:
-        """Say whether a new session's facts are to be asked for: from an hour before it opens, not at midnight."""
+        """Say whether a new session's facts are to be asked for: from an hour before it opens, not at midnight.
+
+        What was told on a day before, to a run that began then, is asked for anew: hours may have changed since.
+        """
         session = self.state.session
         if self._asking is not None:
             return False
-        if session.date == self._prepared or at < session.open - PREPARE_AHEAD or not self.state.is_linked:
+        if (
+            session.date == self._prepared == self._prepared_on
+            or at < session.open - PREPARE_AHEAD
+            or not self.state.is_linked
+        ):
             return False
         return self._prepare_again is None or at >= self._prepare_again
 

@@ -1,12 +1,12 @@
 """A service whose gateway cannot answer yet, or is gone: what it asks again for, and that it can be ended meanwhile."""
 
 import asyncio
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from hand_desk import Desk
+from hand_desk import DAY, Desk, clock
 from store_day import at
 
 from engine.evaluate.listings import options_of
@@ -95,6 +95,22 @@ def test_what_was_made_of_yesterdays_listings_is_forgotten_when_todays_have_come
 
     asyncio.run(comes())
     assert options_of("SPX", "SPXW", date(2026, 11, 18), strikes, True) is not calls
+
+
+def test_what_was_told_on_a_weekend_is_asked_for_anew_before_the_open() -> None:
+    """The broker may have called the day closed meanwhile."""
+    loop = loop_that_asked(Journal(), is_patient=True)
+    loop.state = Desk().state
+
+    async def told(at: datetime) -> None:
+        loop._asking, loop._asked_for = asyncio.ensure_future(asyncio.sleep(0, [])), DAY
+        await asyncio.wait((loop._asking,))
+        loop._take_facts(at)
+
+    asyncio.run(told(clock("08:40") - timedelta(days=3)))
+    assert [loop._is_prepare_due(clock(each)) for each in ("08:00", "08:30")] == [False, True]
+    asyncio.run(told(clock("08:31")))
+    assert not loop._is_prepare_due(clock("08:32"))
 
 
 def test_a_stop_while_the_gateway_is_gone_ends_the_run_as_any_stop_does() -> None:
