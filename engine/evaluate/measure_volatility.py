@@ -126,7 +126,7 @@ def outlook(view: View, symbol: str, expiry: date, spot: float, context: Context
     atm = at_the_money(view, symbol, expiry, spot, context)
     if isinstance(atm, Unknown):
         return atm
-    years = years_until(expiry, view.now)
+    years = years_until(expiry, view.now, view.session)
     if years is None:
         return Unknown(f"{symbol} {expiry}: no time to the expiry is left")
     strike, call, put = atm
@@ -213,7 +213,7 @@ def _move_by_iv(symbol: str, context: Context) -> Read:
         if not isinstance(percent, float):
             return percent
         expiry = expiry_in(view, symbol, context)
-        years = None if isinstance(expiry, Unknown) else years_until(expiry, view.now)
+        years = None if isinstance(expiry, Unknown) else years_until(expiry, view.now, view.session)
         return Unknown(f"{symbol}: no time is left") if years is None else spot * percent / 100.0 * sqrt(years)
 
     return read

@@ -11,7 +11,7 @@ from functools import lru_cache
 from math import erfc, exp, isfinite, log, pi, sqrt
 from typing import NamedTuple
 
-from engine.model.session import CalendarError, exchange_date, session_from, session_on, sessions
+from engine.model.session import CalendarError, Session, exchange_date, session_from, session_on, sessions
 
 YEAR_SECONDS = 252.0 * 6.5 * 3600.0
 MEAN_MOVE = sqrt(pi / 2.0)
@@ -113,13 +113,13 @@ def _vega(forward: float, strike: float, years: float, volatility: float) -> flo
 
 
 @lru_cache(maxsize=256)
-def years_until(expiry: date, now: float) -> float | None:
+def years_until(expiry: date, now: float, at_hand: Session | None = None) -> float | None:
     """Return the years of trading time from `now` (epoch seconds) to the close of the expiry's session.
 
     None when that is past, or the expiry is no session. Units: a year is 252 full sessions; nights and weekends count
     nothing, so that the volatility of a same-day option compares with a realised one, which is annualised by sessions
     too (at 10:30 with 12 % and an index at 6000 one standard deviation to the close is 6000 x 0.12 x sqrt(5.5 / 6.5 /
-    252) = 41.7 points).
+    252) = 41.7 points). at_hand: the session that is on, which may be shorter than the calendar has it.
     """
     try:
         last = session_on(expiry)
@@ -128,6 +128,8 @@ def years_until(expiry: date, now: float) -> float | None:
         return None
     if last is None or today.date > last.date:
         return None
+    if at_hand is not None and at_hand.date == today.date:
+        today = at_hand
     opened, close = today.open.timestamp(), today.close.timestamp()
     seconds = max(close - max(now, opened), 0.0) + _seconds_between(today.date, last.date)
     return seconds / YEAR_SECONDS if seconds > 0.0 else None

@@ -1,7 +1,8 @@
 """Black's model against values of the literature and, where it is installed, scipy."""
 
 from collections.abc import Callable
-from datetime import date
+from dataclasses import replace
+from datetime import date, time
 from math import log, sqrt
 
 import pytest
@@ -77,6 +78,11 @@ def test_years_are_trading_time_to_the_close() -> None:
     assert years_until(date(2026, 11, 20), close - 3600) == pytest.approx((1 / 6.5 + 2) / 252)
     assert years_until(date(2026, 11, 30), opened) == pytest.approx((7 + 210 / 390) / 252), "one half day"
     assert years_until(session.date, session.close.timestamp()) is None
+    short = replace(session, close=session.at(time(13)), is_half=True)
+    assert years_until(session.date, opened, short) == pytest.approx(3.5 / 6.5 / 252), "as the broker has it"
+    assert years_until(session.date, short.close.timestamp(), short) is None
+    assert years_until(date(2026, 11, 20), opened, short) == pytest.approx((3.5 / 6.5 + 2) / 252)
+    assert years_until(date(2026, 11, 20), opened + 86400, short) == years_until(date(2026, 11, 20), opened + 86400)
     assert years_until(date(2026, 11, 21), session.close.timestamp()) is None
     assert years_until(date(2090, 1, 3), session.close.timestamp()) is None
 

@@ -3,6 +3,7 @@
 from contextlib import closing
 from datetime import date, datetime, timedelta
 from functools import partial
+from math import sqrt
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,19 @@ def test_an_early_close_brings_time_exits_forward_and_ends_entries() -> None:
     desk.until("12:45")
     assert desk.position.state == "exiting"
     assert desk.is_market(desk.last)
+
+
+def test_volatility_is_that_of_the_time_that_is_left_to_an_early_close() -> None:
+    """Of the time to the calendar's close it was a third too low, by which a bot entered, or did not."""
+    desk = Desk((text_of(entry='{window: {from: "10:00", to: "11:00"}, when: [{iv: {above: 500%}}]}'),))
+    desk.until("10:00")
+    iv = [reading for (_, name), reading in desk.state.bots["spread"].readings.items() if name == "iv"]
+    told(desk, hours("09:30", "13:00"))
+    desk.tick(0)
+    iv += [reading for (_, name), reading in desk.state.bots["spread"].readings.items() if name == "iv"]
+    whole, short = (reading.verdict.value for reading in iv)
+    assert whole is not None
+    assert short == pytest.approx(whole * sqrt(6 / 3), rel=1e-3)
 
 
 def test_an_open_position_tells_when_its_time_exit_comes_on_a_shorter_day() -> None:
