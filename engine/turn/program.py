@@ -1,6 +1,6 @@
 """What runs: every bot compiled once, with its rules as closures. Never changes while it runs."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -135,6 +135,12 @@ class CompiledBot:
     def symbols(self) -> tuple[str, ...]:
         """The symbols of its universe; one without a name where it is no member of one."""
         return tuple(member.symbol for member in self.members) or (self.symbol,)
+
+    def barred_by(self, closed: Collection[str]) -> tuple[str, ...]:
+        """Return which of these symbols, that do not trade, leave it nothing to enter: of a universe all, or none."""
+        symbols = self.symbols if self.members else self.plan.underlyings
+        found = tuple(symbol for symbol in symbols if symbol in closed)
+        return () if self.members and len(found) < len(symbols) else found
 
     def taking(self, alternative: str) -> "CompiledBot":
         """Return the bot as one of its alternatives, "" where there is no choice. Raises: KeyError."""

@@ -40,9 +40,7 @@ def not_trading(work: Work, symbols: Collection[str]) -> str:
 
 def shut_today(work: Work, bot: CompiledBot) -> str:
     """Return that by the broker's hours a bot can enter nothing today, "" when it may; of a universe no symbol."""
-    symbols = bot.symbols if bot.members else bot.plan.underlyings
-    found = closed(work, symbols)
-    return "" if bot.members and len(found) < len(symbols) else closed_words(found)
+    return closed_words(bot.barred_by([symbol for symbol, each in work.state.facts.hours.items() if each.is_closed]))
 
 
 def only_reduces(work: Work) -> str:

@@ -27,7 +27,7 @@ def inside_the_session(tape: Tape) -> Iterator[Finding]:
         if entry.kind in (Kind.RUN_STARTED, Kind.RELOAD):
             bots |= {name: _compiled(name, found) for name, found in _specs(entry.record).items()}
         elif entry.kind is Kind.SESSION:
-            session = _session(entry)
+            session = session_told(entry)
         elif entry.text("what") == "enter" and not entry.record.data.get("by_hand"):
             yield from _outside_window(entry, session, bots.get(entry.record.bot))
         elif entry.order is not None and entry.order.ref not in known:
@@ -50,7 +50,8 @@ def _compiled(name: str, found: Mapping[str, Any]) -> CompiledBot | None:
         return None
 
 
-def _session(entry: Entry) -> Session:
+def session_told(entry: Entry) -> Session:
+    """Return the session that a record of one tells."""
     opens, closes = (datetime.fromisoformat(entry.text(name)) for name in ("open", "close"))
     return Session(date.fromisoformat(entry.text("date")), opens, closes, bool(entry.record.data.get("half")))
 

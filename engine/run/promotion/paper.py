@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from engine.model.money import ZERO
 from engine.model.position import Position
-from engine.model.session import Session, exchange_date, session_on
-from engine.record.record import BY_HAND, Kind, Record
+from engine.model.session import CLOSED, Session, exchange_date, session_on
+from engine.record.record import BY_HAND, HOURS, Kind, Record
 from engine.run.asked import after_record
+from engine.run.audit.rules import session_told
 from engine.run.audit.tape import Entry, Tape
 from engine.run.desk import SpecText
 from engine.run.in_shares import worths_of
@@ -69,8 +70,9 @@ class Paper:
     and shares that came or went at the market of that moment. in_shares: dollars by which that was better than their
     strikes, by position, None where nobody knows it. by_hand: positions that an operator had a bot enter. said: what
     stands against a bot in a session. alarms: how many were raised on a day, by bot, "" of none. outside: fills in the
-    account that are not ours, by session. passed_over: sessions of other runs, by what they were. last_texts: what each
-    bot ran under last, in any run, with the whole paths of their files.
+    account that are not ours, by session. shut: what did not trade on a day, by the broker's hours. passed_over:
+    sessions of other runs, by what they were. last_texts: what each bot ran under last, in any run, with the whole
+    paths of their files.
     """
 
     texts: dict[str, SpecText] = field(default_factory=dict)
@@ -85,6 +87,7 @@ class Paper:
     said: dict[tuple[str, date], dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
     alarms: Counter[tuple[str, date]] = field(default_factory=Counter)
     outside: dict[date, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
+    shut: dict[date, set[str]] = field(default_factory=lambda: defaultdict(set))
     passed_over: dict[str, set[date]] = field(default_factory=lambda: defaultdict(set))
     accounts: dict[str, None] = field(default_factory=dict)
     last_texts: dict[str, SpecText] = field(default_factory=dict)
@@ -218,7 +221,8 @@ class _Reader:
         self.up_since = None
 
     def _begin(self, entry: Entry) -> None:
-        self.session = session_on(date.fromisoformat(entry.text("date")))
+        told = session_told(entry)
+        self.session = told if session_on(told.date) is not None else None
         if self.session is not None and not self.other:
             self.paper.sessions[self.session.date] = self.session
         elif self.session is not None and self.other in OTHERS:
@@ -289,6 +293,11 @@ class _Reader:
         if contract := entry.text("contract"):
             self.paper.outside[self._today(entry.record.at)].append((contract, entry.text("text")))
 
+    def _facts(self, entry: Entry) -> None:
+        if entry.text("what") == HOURS:
+            shut, of = self.paper.shut[self._today(entry.record.at)], {entry.text("symbol")}
+            (shut.update if entry.text("value") == CLOSED else shut.difference_update)(of)
+
     def _say(self, entry: Entry, text: str) -> None:
         self.paper.said[entry.record.bot, self._today(entry.record.at)][text] = None
 
@@ -306,6 +315,7 @@ _TAKERS: dict[Kind, Callable[[_Reader, Entry], None]] = {
     Kind.VERDICT: _Reader._verdict,
     Kind.BOT_DAY: _Reader._bot_day,
     Kind.ALARM: _Reader._alarm,
+    Kind.FACTS: _Reader._facts,
 }
 
 

@@ -87,7 +87,7 @@ def _session(
     audited: Audited,
     account_loss: Decimal | None,
 ) -> BotSession:
-    session = session_on(day)
+    session = None if session_on(day) is None else paper.sessions.get(day, session_on(day))
     own = [position for position in paper.positions.values() if _was_held(position, key, day)]
     faults = [
         *(text for of in (key.bot, "") for on in (day, None) for text in audited.get((of, on), ())),
@@ -151,6 +151,8 @@ def _limits(
 
 
 def _missed(paper: Paper, key: Key, bot: CompiledBot | None, session: Session, own: Sequence[Position]) -> str:
+    if bot is not None and (shut := bot.barred_by(paper.shut.get(session.date, ()))):
+        return f"by the broker's hours there was no trading in {', '.join(shut)}"
     start = session.open
     is_held = any(position.session < session.date and position.is_begun for position in own)
     if bot is not None and not is_held:

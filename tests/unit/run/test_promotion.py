@@ -11,7 +11,7 @@ from paper_days import BOT, FIRST, alarm, at, days, entity, halt, position, put,
 
 from engine.model.event import Request
 from engine.model.performance import sharpe
-from engine.record.record import BY_HAND, Json, Kind, Record
+from engine.record.record import BY_HAND, HOURS, Json, Kind, Record
 from engine.run.audit.audit import audit_tape
 from engine.run.audit.tape import tape_of
 from engine.run.promotion.figures import Figures, compare, figures
@@ -70,6 +70,24 @@ def test_an_engine_that_is_there_from_the_window_on_is_there() -> None:
 def test_an_engine_that_is_not_there_all_the_time_leaves_the_session_out(starts: str, ends: str, missed: str) -> None:
     found = only(*session(A, "25", starts=starts, ends=ends))
     assert (found.missed, found.faults, found.profit) == (missed, (), Decimal(25))
+
+
+def hours_of(day: date, value: str, symbol: str = "SPX") -> Record:
+    return Record(at(day, "09:21"), Kind.FACTS, data={"symbol": symbol, "what": HOURS, "value": value})
+
+
+def test_a_day_without_trading_is_left_out() -> None:
+    shut = "by the broker's hours there was no trading in SPX"
+    assert only(*session(A, None, hours_of(A, "closed"))).missed == shut
+    assert only(*session(A, None, hours_of(A, "closed", "QQQ"))).is_compliant
+    assert only(*session(A, None, hours_of(A, "closed"), hours_of(A, "09:30 to 16:00"))).is_compliant
+
+
+def test_a_day_that_ends_early_is_whole_for_who_is_there_until_then() -> None:
+    times: dict[str, Json] = {"open": at(A, "09:30").isoformat(), "close": at(A, "13:00").isoformat()}
+    short = Record(at(A, "09:21"), Kind.SESSION, data={"date": A.isoformat(), "half": True, **times})
+    assert only(*session(A, None, short, ends="13:06")).is_compliant
+    assert only(*session(A, None, short, ends="12:59")).missed.endswith("from 12:59 to 13:00")
 
 
 def test_a_start_after_the_close_is_no_session() -> None:
