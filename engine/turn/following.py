@@ -19,7 +19,7 @@ from engine.turn.closing import CLOSING, exit_ladder
 from engine.turn.judging import wake
 from engine.turn.opening import no_price
 from engine.turn.program import CompiledBot
-from engine.turn.refusing import waits_for_reload
+from engine.turn.refusing import not_trading, waits_for_reload
 from engine.turn.reports import conclude, has_reason, is_not_found
 from engine.turn.resting import GRACE, ask_back, cancel
 from engine.turn.rolling import next_rung
@@ -140,7 +140,12 @@ def _next_closing_try(work: Work, order: Order) -> None:
 
 
 def _next_roll_try(work: Work, order: Order, bot: CompiledBot) -> None:
-    """Step the limit of a roll, never past what it requires; after its last try nothing was found to roll into."""
+    """Step the limit of a roll, never past what it requires; after its last try nothing was found to roll into.
+
+    While nothing is dealt that is no try: it works on as it is.
+    """
+    if not_trading(work, [leg.option.symbol for leg in order.legs]):
+        return
     planned = next((each for each in bot.plan.exits if each.name == order.reason), None)
     if planned is None or order.attempt >= planned.order.tries:
         cancel(work, order, TRIES_USED_UP)

@@ -421,3 +421,18 @@ def test_a_roll_waits_for_trading_and_does_not_close_for_want_of_it(is_quoted: b
         desk.board.bid[row], desk.board.ask[row] = bid, ask
     desk.tick(15)
     assert rolls(desk)
+
+
+def test_a_roll_at_work_counts_no_tries_while_trading_is_halted() -> None:
+    """They were used up, and `else: close` closed what could have been rolled after it."""
+    desk = held(ROLL[:-1] + ", else: close}")
+    frighten(desk)
+    (order,) = rolls(desk)
+    desk.ack(order)
+    desk.board.halted |= {desk.board.rows[SHORT]}
+    for _ in range(30):
+        desk.tick(5)
+    assert (desk.order(order.ref).status, desk.replaced) == (OrderStatus.WORKING, [])
+    desk.board.halted.clear()
+    desk.tick(5)
+    assert [each.ref for each in desk.replaced] == [order.ref]
