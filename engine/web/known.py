@@ -102,8 +102,8 @@ def next_window(run: Run, name: str, at: datetime | None) -> datetime | None:
         return None
     session = session_from(exchange_date(at))
     for _ in range(SESSIONS_AHEAD):
-        for start, _end in bot.windows(session):
-            if start > at:
+        for start, end in bot.windows(session):
+            if at < start < end:
                 return start
         session = session_after(session.date)
     return None

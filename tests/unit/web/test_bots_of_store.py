@@ -1,10 +1,13 @@
 """What a store alone says of its bots: as a running engine would, as far as it is recorded."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from hand_desk import HALF_DAY, bot_of, clock, text_of
 from run_day import SPECS, day_program
 from store_day import CONDOR, DAY, SELLER, WATCHER, at, entity, position, small_day
 
@@ -15,6 +18,7 @@ from engine.store.open import open_store
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.web import book
+from engine.web.known import next_window
 from engine.web.picture import BotLine, Picture
 from engine.web.picture_of_store import picture_of_store
 
@@ -240,3 +244,19 @@ def test_of_two_underlyings_and_expiries_the_first_and_the_nearest_are_shown(tmp
     assert [each.dte for each in picture.positions if each.bot == CONDOR] == [2]
     with StoreReader(tmp_path / "a.db") as reader:
         assert [each.dte for each in book.positions(reader, picture) if each.strategy_id == CONDOR] == [2]
+
+
+@pytest.mark.parametrize(
+    ("entry", "now", "opens"),
+    [
+        ('{window: {from: "13:30", to: "14:30"}}', clock("09:00", HALF_DAY), clock("13:30", date(2026, 11, 30))),
+        ('{window: {from: "10:00", to: "11:00"}, days: [tue]}', clock("12:00"), clock("10:00", date(2026, 11, 24))),
+    ],
+)
+def test_no_window_is_told_that_is_empty_on_its_day(entry: str, now: datetime, opens: datetime) -> None:
+    """After an early close, or on a day of the week on which the bot does not enter: the close was told for it."""
+    text = text_of(entry=entry)
+    told: Any = SimpleNamespace(
+        specs={"spread": {"digest": bot_of(text).plan.digest, "path": "spread.yaml", "text": text}}
+    )
+    assert next_window(told, "spread", now) == opens
