@@ -8,7 +8,6 @@ import numpy as np
 from engine.adapters.history.day import Columns, Places
 from engine.compile.plan import Call, Quantity
 from engine.evaluate.measure_structure import names_of
-from engine.evaluate.reading import Context
 from engine.evaluate.snapshot import Held
 from engine.model.contract import LOT, Option, Right
 from engine.model.session import DayTime, Session, sessions_after
@@ -72,7 +71,6 @@ class Position(NamedTuple):
     structure: Sequence[Leg]
     names: tuple[str, ...]
     held: Held
-    context: Context
     kept: dict[object, Columns]
     key: object
 
@@ -134,17 +132,18 @@ class Position(NamedTuple):
     def _delta(self, call: Call) -> Series | None:
         return sum(weight * self.day.delta[column] for column, weight in self.structure), HAIR
 
-    def _options(self) -> list[Option] | None:
-        """Return the options of the legs, None where they are those of many positions."""
-        options = self.day.options
-        found = [options[column] for column, _ in self.structure if isinstance(column, int)]
+    def _options(self) -> dict[str, Option] | None:
+        """Return the options of the legs by name, None where they are those of many positions."""
+        legs, options = zip(self.names, self.structure, strict=True), self.day.options
+        found = {name: options[column] for name, (column, _) in legs if isinstance(column, int)}
         return found if len(found) == len(self.structure) else None
 
     def _dte(self, call: Call) -> Series | None:
         options, of = self._options(), dict(call.arguments).get("of")
-        if options is None or (isinstance(of, tuple) and not self._has_any(of)):
+        named = of if isinstance(of, tuple) else self.names
+        if options is None or not all(name in options for name in named):
             return None
-        expiry = min(option.expiry for option in options)
+        expiry = min(options[name].expiry for name in named)
         return float((expiry - self.day.session.date).days), HAIR
 
     def _time_in_trade(self, call: Call) -> Series | None:
@@ -167,17 +166,16 @@ class Position(NamedTuple):
     def _breach(self, call: Call) -> Series | None:
         """Return how far inside, or past, its bound spot is: 0 and more is a breach."""
         arguments, names = dict(call.arguments), names_of(call)
-        level, every = self.day.level(self.context.symbols[0]), self._options()
-        options = [each for name, each in zip(self.names, every or (), strict=False) if name in names]
-        if level is None or not options:
+        options = [each for name, each in (self._options() or {}).items() if name in names]
+        nearest = np.full(len(self.day.times), np.inf)
+        for each in options:
+            level = self.day.level(each.symbol)
+            if level is None:
+                return None
+            away = level - float(each.strike)
+            nearest = np.minimum(nearest, away if each.right is Right.PUT else -away)
+        if not options:
             return None
-        puts = [float(each.strike) for each in options if each.right is Right.PUT]
-        calls = [float(each.strike) for each in options if each.right is Right.CALL]
-        nearest = np.full(len(level), np.inf)
-        if puts:
-            nearest = np.minimum(nearest, level - max(puts))
-        if calls:
-            nearest = np.minimum(nearest, min(calls) - level)
         if "spot_within" in arguments:
             return float(str(arguments["spot_within"])) - nearest, HAIR
         return -nearest - float(str(arguments["spot_beyond"])), HAIR

@@ -11,7 +11,6 @@ import numpy as np
 
 from engine.adapters.history.day import Columns
 from engine.compile.plan import Call, Rule
-from engine.evaluate.reading import context_of
 from engine.model.contract import Option, Underlying
 from engine.model.money import CENT
 from engine.model.order import Order, OrderType, Side
@@ -102,7 +101,7 @@ class HeldPosition:
         assert found.held is not None
         columns, names = self._columns, tuple(leg.name for leg in found.legs)
         structure = tuple(enumerate(self._weights))
-        position = measures.Position(columns, structure, names, found.held, context_of(bot.plan), {}, structure)
+        position = measures.Position(columns, structure, names, found.held, {}, structure)
         may = columns.is_odd | np.isnan(self._spot)
 
         def known(call: Call) -> Series | None:

@@ -11,6 +11,7 @@ from passed_by import FILLS, FIRST, both, difference, odd, program_of
 from past_days import PastDays
 from plain_specs import random_spec
 
+from engine.adapters.history.day import HistoryDay
 from engine.model.events import event_calendar
 from engine.model.money import CENT
 from engine.model.session import at_exchange_time
@@ -49,6 +50,48 @@ order: {{start: mid, step: 0.05, wait: 5s, tries: 4, then: cancel}}
 exits: {exits}
 risk: {{max_loss_per_trade: $9000}}
 """
+
+
+CALENDAR = """rulebot: 1
+name: plain
+about: Leaves by the days of one leg of a calendar and something that moves.
+underlying: SPX
+entry: {at: "10:00"}
+legs:
+  front_put: {sell: put, expiry: {dte: 1}, strike: {at: spot}}
+  back_put: {buy: put, expiry: {dte: 2}, strike: {at: front_put}}
+order: {start: mid, step: 0.05, wait: 5s, tries: 4, then: cancel}
+exits:
+  - {name: early, all: [{dte: {at_least: 2, of: back_put}}, {profit: {at_least: 3%}}]}
+  - time: "15:30"
+risk: {max_loss_per_trade: $9000}
+"""
+
+PAIR = """rulebot: 1
+name: plain
+about: Sells a put of one index beside a put of another.
+underlyings: [SPX, XSP]
+entry: {at: "10:00"}
+legs:
+  expiry: {dte: 0}
+  long_spx: {buy: put, of: SPX, strike: {at: spot}}
+  short_xsp: {sell: put, of: XSP, strike: {otm: 10 pts}}
+order: {start: mid, wait: 5s, tries: 4, then: unwind, leg_by_leg: [long_spx, short_xsp]}
+exits:
+  - breach: {spot_within: 2 pts, of: short_xsp}
+    close: all
+  - time: "15:30"
+risk: {max_loss_per_trade: $900000, undefined_risk: allow}
+"""
+
+
+def beside_another(day: HistoryDay) -> HistoryDay:
+    """Return the day with a second index, which moves by itself."""
+    other = PastDays(strikes=30, seed=5, symbol="XSP", trading_class="XSP").day(day.date)
+    names = ("bid", "ask", "iv", "delta", "gamma", "theta", "vega")
+    columns = {name: np.hstack((getattr(day, name), getattr(other, name))) for name in names}
+    levels = {**day.levels, "XSP": other.levels["XSP"]}
+    return replace(day, options=(*day.options, *other.options), levels=levels, **columns)
 
 
 def test_columns_are_rounded_as_single_values_are() -> None:
@@ -103,6 +146,22 @@ def test_a_group_of_what_changes_and_what_does_not_is_the_same(tmp_path: Path) -
     told, every = both(program_of(tmp_path, text), PastDays(strikes=60, expiries=6), 3, "mid")
     assert not difference(told, every)
     assert sum(record.kind is Kind.MARK for record in told) > 20
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "leaves_by"),
+    [
+        (CALENDAR, PastDays(strikes=30, expiries=4), "early"),
+        (PAIR, PastDays(strikes=30, change=beside_another), "breach.short_xsp"),
+    ],
+)
+def test_an_exit_by_one_leg_looks_at_its_own_day_and_level(
+    tmp_path: Path, text: str, source: PastDays, leaves_by: str
+) -> None:
+    """The days of the leg that ends first, and the level of the first underlying, were taken for those of each."""
+    told, every = both(program_of(tmp_path, text), source, 1, "mid")
+    assert not difference(told, every)
+    assert [each.data["reason"] for each in told if each.data.get("what") == "exit"] == [leaves_by]
 
 
 def test_a_day_that_is_over_for_a_bot_is_looked_at_again_no_sooner(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from math import inf
 from engine.compile.plan import Call, LegPlan, Rule, Truth
 from engine.compile.reads import calls_of
 from engine.evaluate.guess import BAND
-from engine.evaluate.reading import context_of
 from engine.model.facts import Facts
 from engine.order.price import ticks_of_options
 from engine.run.sweep.arrays.day import ArrayDay
@@ -66,7 +65,6 @@ class ArrayBot:
         reads = self.chosen_at_money or self.require_at_money or any(self.when_at_money)
         self.money = (plan.legs[0].symbol, plan.legs[0].trading_class) if reads else None
         self.band = BAND - 1 if self.chosen_at_money else BAND
-        self.context = context_of(self.plan)
         self.names = tuple(leg.name for leg in plan.legs)
         tests = (planned.rule.test for planned in plan.exits if planned.rule is not None)
         self.exits = tuple((test, None if _any(test, _is_of_price) else numbers("test", test)) for test in tests)

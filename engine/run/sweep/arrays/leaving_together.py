@@ -122,7 +122,7 @@ class LeavingTogether:
                        day.delta[:, rest], day, since)  # fmt: skip
         legs = [(held.columns[:, leg], sign) for leg, sign in enumerate(group.signs)]
         bot = group.bots[0]
-        return Position(columns, legs, bot.names, numbers, bot.context, {}, "")
+        return Position(columns, legs, bot.names, numbers, {}, "")
 
     def _close(self, held: Entries, places: Places, number: int, is_among_others: Mask) -> None:
         """Tell what came of closing positions by one exit."""

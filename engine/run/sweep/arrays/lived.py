@@ -129,7 +129,7 @@ class ArraySession:
         """Return at which instants from the entry on an exit may act, or a quote that it reads is odd."""
         day = self.day
         structure: Structure = tuple((day.columns[leg.option], leg.sign) for leg in entered.selection.legs)
-        position = Position(day, structure, bot.names, entered.held, bot.context, self._kept, structure)
+        position = Position(day, structure, bot.names, entered.held, self._kept, structure)
         rest = slice(entered.place, day.end)
         masks = []
         for test, number in bot.exits:
