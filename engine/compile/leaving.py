@@ -114,8 +114,7 @@ def basis_problems(spec: Spec) -> Iterator[Problem]:
     if direction is None:
         return
     made = {"credit": "sold: it brings a credit", "debit": "bought: it costs a debit"}[direction]
-    lists = [spec.legs.require, tuple(rule.condition for rule in spec.exits if rule.condition), spec.risk.halt_when]
-    for conditions in lists:
+    for conditions in (spec.legs.require, _of_exits(spec), spec.risk.halt_when):
         for wrong, meant in _OTHER_WAY[direction]:
             message = f"this structure is {made}, and has no {wrong}"
             for test in _tests_of(conditions):
@@ -126,13 +125,19 @@ def basis_problems(spec: Spec) -> Iterator[Problem]:
 
 def _alone_otherwise(spec: Spec) -> Iterator[Problem]:
     """Yield RB205 where the cost of what is only bought is asked for, or the value of what is only sold."""
-    for test in _tests_of(tuple(rule.condition for rule in spec.exits if rule.condition)):
+    for test in _tests_of(_of_exits(spec)):
         side = _side_of(test, spec)
         if side is not None and (test.measure, side) in (("cost", Side.BUY), ("value", Side.SELL)):
             is_bought = side is Side.BUY
             made = "bought: closing it brings something" if is_bought else "sold: closing it costs something"
             message = f"what 'of' names is {made}, and has no {test.measure}"
             yield Problem("RB205", test.path, message, f"did you mean '{'value' if is_bought else 'cost'}'?")
+
+
+def _of_exits(spec: Spec) -> tuple[Condition, ...]:
+    """Return the conditions of exits, and those that arm them."""
+    judged = ((rule.condition, *rule.armed_by) for rule in spec.exits)
+    return tuple(each for conditions in judged for each in conditions if each is not None)
 
 
 def _side_of(test: MeasureTest, spec: Spec) -> Side | None:

@@ -85,6 +85,7 @@ CASES = [
     (changed("target: {profit: 50%}", "cost: {of: long_put, below: 0.05}"), "RB205", "{of: long_put, below: 0.05}"),
     (changed("target: {profit: 50%}", "cost: {of: long_legs, below: 0.05}"), "RB205", "{of: long_legs, below: 0.05}"),
     (changed("target: {profit: 50%}", "value: {of: short_put, below: 2}"), "RB205", "{of: short_put, below: 2}"),
+    (changed("stop: {loss: $50}", "stop: {loss: $50}\n    armed_by: {value: {below: 0.50}}"), "RB205", "{below: 0.50}"),
     (
         changed("target: {profit: 50%}", "value: {of: [short_put, long_put], below: 2}"),
         "RB205",
