@@ -43,7 +43,8 @@ def is_day_of(entry: EntryPlan, session: Session) -> bool:
 def spans(entry: EntryPlan, session: Session, latest: datetime) -> tuple[Span, ...]:
     """Return start and end of today's windows in UTC; they end at `latest` (where time exits end all) or the close.
 
-    On a week day on which the bot does not enter each is empty.
+    None begins before the open, as one may that is counted from an early close. On a week day on which the bot does
+    not enter each is empty.
     """
     if not is_day_of(entry, session):
         return tuple((session.close, session.close) for _ in entry.windows)
@@ -53,15 +54,16 @@ def spans(entry: EntryPlan, session: Session, latest: datetime) -> tuple[Span, .
 def _span(window: Window, session: Session, latest: datetime) -> Span:
     start = window.start.on(session)
     end = start + timedelta(seconds=window.lasts or 0.0) if window.end is None else window.end.on(session)
-    return start, min(end, latest)
+    return max(start, session.open), min(end, latest)
 
 
 def at_hand(found: Sequence[Span], now: datetime) -> int:
-    """Return which window is on or comes next; the last one when none does."""
-    for at, (start, end) in enumerate(found):
-        if now < end and start < end:
-            return at
-    return len(found) - 1
+    """Return which window is on or comes next; the last one when none does.
+
+    On a half day one that is counted from the close may come before one at a clock time that is written above it.
+    """
+    coming = ((start, at) for at, (start, end) in enumerate(found) if now < end and start < end)
+    return min(coming, default=(now, len(found) - 1))[1]
 
 
 def in_window(day: BotDay, number: int, span: Span, tried: int = 0) -> BotDay:

@@ -79,7 +79,7 @@ def _on_half_days(bot: CompiledBot) -> str:
     full, half = (_clocks(bot, day) for day in (FULL_DAY, HALF_DAY))
     if full == half:
         return ""
-    left = [(start, end) for start, end in half if start < end]
+    left = sorted((start, end) for start, end in half if start < end)
     if not left:
         return ", half days no entry"
     if len(full) == 1 and left[0][0] == full[0][0]:

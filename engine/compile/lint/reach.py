@@ -243,13 +243,14 @@ def window_seconds(spec: Spec, session: Session) -> tuple[float, float]:
     """
     found = spans_in_seconds(spec, session)
     left = [(start, end) for start, end in found if start < end]
-    return (left[0][0], left[-1][1]) if left else found[0]
+    return (min(left)[0], max(end for _, end in left)) if left else found[0]
 
 
 def spans_in_seconds(spec: Spec, session: Session) -> list[tuple[float, float]]:
     """Return when each window opens and closes, in seconds since the session's open.
 
-    It closes where time exits end all, or at the session's close at the latest; on some half days before it opens.
+    It opens with the session at the earliest, and closes where time exits end all, or at the session's close at the
+    latest; on some half days before it opens.
     """
     last = end_of_day(spec, session)
     latest = session.close if last is None else min(session.close, last.before_close(session))
@@ -257,6 +258,7 @@ def spans_in_seconds(spec: Spec, session: Session) -> list[tuple[float, float]]:
     for window in windows_of(spec.entry):
         start = window.start.on(session)
         end = start + timedelta(seconds=window.lasts or 0.0) if window.end is None else window.end.on(session)
+        start = max(start, session.open)
         found.append(((start - session.open).total_seconds(), (min(end, latest) - session.open).total_seconds()))
     return found
 

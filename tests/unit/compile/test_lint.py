@@ -180,6 +180,7 @@ FOUND = [
     (changed((RISK, RISK + "  halt_when:\n    - day_range: {below: 1x day_move}\n")), "RB312", "1x day_move"),
     # sessions of the year
     (changed((WINDOW, '  window: {from: "13:00", to: "14:00"}\n')), "RB320", '{from: "13:00", to: "14:00"}'),
+    (changed((WINDOW, "  at: close - 4h\n")), "RB320", "close - 4h"),
     (changed((TIME, "  - time: open + 4h\n  - at_expiry: settle\n")), "RB321", "open + 4h"),
     (exits(LAST, "- time_in_trade: {above: 3h}"), "RB321", "3h"),
     # again and caps

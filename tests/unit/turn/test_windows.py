@@ -1,7 +1,7 @@
 """Several windows or times a day, week days, and a cap of the week (language.md, Entry)."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from hand_desk import SELLER, Desk, clock, put, text_of
@@ -10,11 +10,13 @@ from engine.decide.opportunity import opportunity
 from engine.model.contract import Option
 from engine.model.event import Request
 from engine.model.order import Purpose
+from engine.model.session import session_on
 from engine.record.record import Kind
 from engine.run.glance import glance
 from engine.run.outcome import day_outcome
 
 THURSDAY, MONDAY = date(2026, 11, 19), date(2026, 11, 23)
+HALF_DAY = date(2026, 11, 27)
 EXITS = '\n  - time: "15:45"\n'
 WHEN = "max_open: 5, when: [{vix: {between: [12, 22]}}]"
 TWO = '{window: [{from: "10:00", to: "10:30"}, {from: "11:00", to: "11:30"}], ' + WHEN + "}"
@@ -61,6 +63,31 @@ def test_a_window_that_ended_unfilled_takes_nothing_from_the_next() -> None:
     desk.cancelled(desk.last)
     desk.until("11:05")
     assert entries(desk) == 2
+
+
+FROM_THE_CLOSE = (
+    '{window: [{from: "11:00", to: "11:30"}, {from: close - 3h, to: close - 150m}], max_open: 5, '
+    "when: [{vix: {between: [12, 22]}}]}"
+)
+
+
+def test_windows_of_a_half_day_come_in_the_order_of_its_clock() -> None:
+    """From 13:00 to 13:30 on other days, the lower one is from 10:00 to 10:30 on a half day: it was passed by."""
+    desk = desk_of(FROM_THE_CLOSE, HALF_DAY)
+    desk.until("10:05")
+    assert entries(desk) == 1
+    desk.fill(desk.last)
+    desk.until("10:59")
+    assert entries(desk) == 1
+    desk.until("11:05")
+    assert entries(desk) == 2
+
+
+def test_no_window_of_a_half_day_begins_before_the_open() -> None:
+    session = session_on(HALF_DAY)
+    assert session is not None
+    desk = desk_of("{window: {from: close - 4h, to: close - 1h}}", HALF_DAY)
+    assert desk.program.bots["spread"].windows(session) == ((session.open, session.close - timedelta(hours=1)),)
 
 
 def test_a_cap_of_the_day_is_of_all_windows() -> None:
