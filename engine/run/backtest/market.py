@@ -47,13 +47,15 @@ class DayMarket:
         self.place = -1
         self.is_behind = False
         times = day.times
-        self.spacing = median(np.diff(times)) if len(times) > 1 else OPTION_AGE
+        self.spacing = spacing_of(times)
         self.is_dense = self.spacing <= FEED_SILENCE
-        self.stands_for = FEED_SILENCE if self.is_dense else min(1.5 * self.spacing, OPTION_AGE)
+        self.stands_for = stands_for(times)
         self._columns = day.places()
         self._names: tuple[str, ...] = ()
         self._times: list[float] = times.tolist()
-        self._ranges = {symbol: ranges(day.times, level, session) for symbol, level in day.levels.items()}
+        self._ranges = {symbol: ranges(times, level, session) for symbol, level in day.levels.items()}
+        self._known = {symbol: known_places(level) for symbol, level in day.levels.items()}
+        self._stand = {symbol: stands_for(times[~np.isnan(level)]) for symbol, level in day.levels.items()}
         is_counted = day.told is None and _is_running(day.volume)
         self._counts = {symbol: self._traded(symbol) for symbol in day.levels} if is_counted else {}
         self._given, self._places = self._holding(np.empty(0, dtype=np.intp))
@@ -153,13 +155,14 @@ class DayMarket:
         return self.place >= 0 and now - self._times[self.place] <= self.stands_for
 
     def breathe(self, now: float) -> None:
-        """Let the feed live on while the last quotes stand; dense data speaks for itself."""
+        """Let the feed live on while the last quotes and levels stand; dense data speaks for itself."""
         if self.is_dense or not self.stands(now):
             return
         board = self.board
         board.alive_at = now
-        for row, _ in self._levels:
-            if board.last[row] == board.last[row]:
+        for row, contract in self._levels:
+            known = self._last_known(contract.symbol)
+            if known >= 0 and now - self._times[known] <= self._stand[contract.symbol]:
                 board.last_at[row] = now
         for row, _ in self._shares:
             board.quote_at[row] = now
@@ -189,16 +192,15 @@ class DayMarket:
         return {row for each in halted if (row := self.board.rows.get(each)) is not None}
 
     def write_levels(self) -> list[int]:
-        """Write the levels of this instant, of which those stand on that the next one has not; return their rows."""
-        at = self._times[self.place]
-        return [row for row, contract in self._levels if self._write_level(row, contract.symbol, self.place, at)]
+        """Write the last levels that are known at this instant; return the rows of those that it brings."""
+        return [row for row, contract in self._levels if self._write_level(row, contract.symbol)]
 
-    def _write_level(self, row: int, symbol: str, place: int, at: float) -> bool:
-        board, level = self.board, self._level(symbol, place)
+    def _write_level(self, row: int, symbol: str) -> bool:
+        board, place = self.board, self._last_known(symbol)
         board.previous_close[row] = self.previous.get(symbol, nan)
-        if level != level:
+        if place < 0:
             return False
-        board.last[row], board.last_at[row] = level, at
+        board.last[row], board.last_at[row] = self._level(symbol, place), self._times[place]
         _, opened, high, low = self._ranges[symbol]
         board.open[row], board.high[row], board.low[row] = opened[place], high[place], low[place]
         if symbol in self._counts:
@@ -207,9 +209,13 @@ class DayMarket:
         if self.day.told is not None:
             for name, column in self.day.told.get(symbol, {}).items():
                 getattr(board, name)[row] = column[place]
-        elif symbol in SHOWN_BY and (index := self._level(SHOWN_BY[symbol], place)) == index:
-            board.iv[row], board.model_at[row] = index / 100.0, at
-        return True
+        elif symbol in SHOWN_BY and (shown := self._last_known(SHOWN_BY[symbol])) >= 0:
+            board.iv[row], board.model_at[row] = self._level(SHOWN_BY[symbol], shown) / 100.0, self._times[shown]
+        return place == self.place
+
+    def _last_known(self, symbol: str) -> int:
+        """Return the last instant by now that has a level, -1 without one."""
+        return self._known[symbol][self.place] if symbol in self._known and self.place >= 0 else -1
 
     def _level(self, symbol: str, place: int) -> float:
         ranges = self._ranges.get(symbol)
@@ -280,6 +286,23 @@ def with_sizes(given: dict[str, Columns]) -> dict[str, Columns]:
 def _is_running(volume: Columns | None) -> bool:
     """Say whether a volume is told instant by instant: one for the whole day is not known before its end."""
     return volume is not None and volume.ndim == 2 and not is_unknown(volume)
+
+
+def spacing_of(times: Columns) -> float:
+    """Return the usual seconds between two instants."""
+    return median(np.diff(times)) if len(times) > 1 else OPTION_AGE
+
+
+def stands_for(times: Columns) -> float:
+    """Return for how many seconds stands what is told at these instants."""
+    spacing = spacing_of(times)
+    return FEED_SILENCE if spacing <= FEED_SILENCE else min(1.5 * spacing, OPTION_AGE)
+
+
+def known_places(level: Columns) -> "array[int]":
+    """Return of each instant the last one by then that has a level, -1 before the first. Shape: (T,)."""
+    places = np.maximum.accumulate(np.where(np.isnan(level), -1, np.arange(len(level), dtype=np.int64)))
+    return array("q", places.tobytes())
 
 
 def ranges(times: Columns, level: Columns, session: Session) -> list["array[float]"]:

@@ -164,6 +164,30 @@ def test_an_exit_by_one_leg_looks_at_its_own_day_and_level(
     assert [each.data["reason"] for each in told if each.data.get("what") == "exit"] == [leaves_by]
 
 
+def without_a_level(day: HistoryDay, first: int, last: int) -> HistoryDay:
+    """Return the day without a level of SPX at these instants, the last one not included."""
+    levels = day.levels["SPX"].copy()
+    levels[first:last] = np.nan
+    return replace(day, levels={**day.levels, "SPX": levels})
+
+
+@pytest.mark.parametrize(("first", "chosen", "known"), [(30, time(10), 29), (22, time(10, 1), 31)])
+def test_a_level_that_is_not_there_is_the_last_one_before_and_not_for_long(
+    tmp_path: Path, first: int, chosen: time, known: int
+) -> None:
+    """None is there to 10:00: where nobody read the minutes before, the level of the morning stood, for all the hole.
+
+    known: the minute whose level strikes are chosen by.
+    """
+    text = BOUGHT.format(name="plain", at="10:00", exits='[{time: "15:30"}]').replace("at: spot", "otm: 5 pts")
+    source = PastDays(strikes=30, change=lambda day: without_a_level(day, first, 31))
+    told, every = both(program_of(tmp_path, text), source, 2, "mid")
+    assert not difference(told, every)
+    choice = next(each for each in told if each.kind is Kind.SELECTION and each.data["spots"])
+    assert choice.at == at_exchange_time(FIRST, chosen)
+    assert choice.data["spots"] == {"SPX": source.day(FIRST).levels["SPX"][known]}
+
+
 def test_a_day_that_is_over_for_a_bot_is_looked_at_again_no_sooner(tmp_path: Path) -> None:
     """Its halt reads options at the money, which are streamed no more once it has looked its only time."""
     program = program_of(tmp_path, LOOKS_ONCE)
