@@ -162,8 +162,9 @@ class DayMarket:
         board.alive_at = now
         for row, contract in self._levels:
             known = self._last_known(contract.symbol)
-            if known >= 0 and now - self._times[known] <= self._stand[contract.symbol]:
-                board.last_at[row] = now
+            if known >= 0:
+                told = self._times[known]
+                board.last_at[row] = now if now - told <= self._stand[contract.symbol] else told
         for row, _ in self._shares:
             board.quote_at[row] = now
 

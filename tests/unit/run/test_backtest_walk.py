@@ -414,6 +414,35 @@ def test_an_ask_alone_is_no_bid_where_the_source_has_no_sizes() -> None:
     assert market.given_of(day.options[:1])["bid_size"][5].tolist() == [0.0]
 
 
+def test_how_old_a_level_is_does_not_depend_on_when_it_was_looked_at() -> None:
+    """Where the minute of a hole was read the level before it was younger than where that was passed by."""
+
+    def holed(day: HistoryDay) -> HistoryDay:
+        vix = day.levels["VIX"].copy()
+        vix[6] = np.nan
+        return replace(day, levels={**day.levels, "VIX": vix})
+
+    day, session = PastDays(every=3, change=holed).day(FIRST), session_on(FIRST)
+    assert session is not None
+    ages = []
+    for is_read in (True, False):
+        market = markets.DayMarket(day, session, Board(), {})
+        market.watch((Underlying("VIX"),))
+        market.write(5)
+        if is_read:
+            market.write(6)
+            market.breathe(day.times[6])
+        else:
+            market.skip(6)
+            market.refresh()
+        found = []
+        for seconds in (80.0, 120.0):
+            market.breathe(day.times[6] + seconds)
+            found.append(day.times[6] + seconds - market.board.last_at[0])
+        ages.append(found)
+    assert ages == [[0.0, 300.0]] * 2
+
+
 def test_a_session_knows_nothing_that_only_the_one_before_has_been_told() -> None:
     """Whole columns without a number are not written instant by instant: what stood there is gone when it begins."""
 
