@@ -116,7 +116,7 @@ def step_exits(work: Work, position: Position) -> None:
             true.append(planned)
         elif planned.roll is not None:
             end_looking(work, position, planned)
-        elif planned.repeat and truth is False:
+        elif planned.repeat and reading.verdict.truth is False:  # not while it is being confirmed anew
             _acts_anew(work, position, planned)
     wake(work, position.bot, RECHECK)
     if bot.spells and position.opened_at and (due := bot.next_spell(position.opened_at, work.at)) is not None:

@@ -117,6 +117,25 @@ def test_a_part_that_repeats_closes_again_when_its_condition_is_true_anew() -> N
     assert (desk.position.state, desk.position.structures) == ("open", 1)
 
 
+def test_a_part_that_repeats_is_not_closed_again_for_a_start() -> None:
+    """Its confirmation begins anew, and while that lasted its condition was taken to be false."""
+    exits = "  - stop: {cost: 2x credit}\n    confirm: 2 quotes\n    close: 50%\n    repeat: true\n"
+    desk = held(exits, quantity=4)
+    cost(desk, 1.60)
+    cost(desk, 1.60)
+    desk.fill(desk.last)
+    cost(desk, 1.80)
+    desk.start_again()
+    desk.link()
+    for _ in range(5):
+        cost(desk, 1.80)
+    assert [order.quantity for order in closing(desk)] == [2]
+    cost(desk, 0.90)
+    cost(desk, 1.60)
+    cost(desk, 1.60)
+    assert [order.quantity for order in closing(desk)] == [2, 1]
+
+
 def test_what_closes_all_takes_a_part_over_and_closes_all() -> None:
     desk = held("  - stop: {cost: 2x credit}\n    close: 50%\n")
     cost(desk, 1.60)
