@@ -1,6 +1,7 @@
 """Which alternative of `choose` a bot takes: the first whose conditions hold; what is unknown ends the choice.
 
-All of them are judged, so that `why` can show each; then they are gone through in their order.
+All of them are judged, so that `why` can show each; then they are gone through in their order. While one is being
+confirmed none below it is entered.
 """
 
 from engine.evaluate.snapshot import View
@@ -25,30 +26,35 @@ def take_alternative(work: Work, bot: CompiledBot, view: View, readings: tuple[R
     """
     if not bot.choices:
         return bot, readings
-    taken, judged, unknown = _judged(work, bot, view)
+    taken, judged, ends = _judged(work, bot, view)
     readings = (*readings, *judged)
     if taken is not None:
         return taken, readings
-    _none(work, bot, [unknown] if unknown is not None else failing(judged), readings)
+    _none(work, bot, failing(judged if ends is None else [ends]), readings)
     return None
 
 
 def still_takes(work: Work, bot: CompiledBot, view: View, alternative: str) -> bool:
-    """Say whether the bot would take this alternative now."""
+    """Say whether the bot would take this alternative now; one that is being confirmed ends no order."""
     if not bot.choices:
         return True
-    taken, _, _ = _judged(work, bot, view)
+    taken, _, _ = _judged(work, bot, view, is_at_work=True)
     return taken is not None and taken.alternative == alternative
 
 
 def takes_none(work: Work, bot: CompiledBot, view: View) -> bool:
     """Say whether it is known that the bot takes no alternative now."""
-    taken, _, unknown = _judged(work, bot, view)
-    return taken is None and unknown is None
+    taken, _, ends = _judged(work, bot, view)
+    return taken is None and ends is None
 
 
-def _judged(work: Work, bot: CompiledBot, view: View) -> tuple[CompiledBot | None, tuple[Reading, ...], Reading | None]:
-    """Return the alternative taken, every reading, and the one that is unknown and ends the choice."""
+def _judged(
+    work: Work, bot: CompiledBot, view: View, *, is_at_work: bool = False
+) -> tuple[CompiledBot | None, tuple[Reading, ...], Reading | None]:
+    """Return the alternative taken, every reading, and the one that ends the choice: it is unknown, or not confirmed.
+
+    is_at_work: what was chosen before is being entered.
+    """
     name = bot.plan.name
     place = bot.place(PLACE)
     found = [(choice, judge_all(work, name, place, choice.when, view)) for choice in bot.choices]
@@ -59,6 +65,8 @@ def _judged(work: Work, bot: CompiledBot, view: View) -> tuple[CompiledBot | Non
             return choice.bot, judged, None
         if False not in truths:
             return None, judged, readings[truths.index(None)]
+        if not is_at_work and all(reading.verdict.truth is not False for reading in readings):
+            return None, judged, readings[truths.index(False)]
     return None, judged, None
 
 

@@ -79,6 +79,34 @@ def test_an_order_ends_when_the_choice_falls_on_another() -> None:
     assert desk.state.orders[order.ref].status is OrderStatus.CANCELLING
 
 
+@pytest.mark.parametrize("once", ["", ", try: once"])
+def test_while_one_is_being_confirmed_none_below_it_is_entered(once: str) -> None:
+    """The one below was entered at the first look, whatever the market had been like for hours."""
+    confirmed = CHOICE.replace("- vix: {at_least: 20}", "- vix: {at_least: 20}\n          confirm: 30s")
+    desk = Desk((text_of(legs=confirmed, entry=ENTRY.replace("}}", f"}}{once}}}"), exits=EXITS),))
+    desk.level("VIX", 21.0)
+    desk.level("VIX9D", 14.0)
+    desk.until("10:00")
+    desk.tick(5)
+    assert not desk.submitted
+    assert desk.state.bots["spread"].waits == "confirmation"
+    for _ in range(6):
+        desk.tick(5)
+    assert [leg.option for leg in desk.last.legs] == [put(5945), put(5935)]
+
+
+def test_one_that_begins_to_be_confirmed_ends_no_order() -> None:
+    confirmed = CHOICE.replace("- vix: {at_least: 20}", "- vix: {at_least: 20}\n          confirm: 30s")
+    desk = Desk((text_of(legs=confirmed, entry=ENTRY, exits=EXITS),))
+    desk.level("VIX", 16.0)
+    desk.level("VIX9D", 14.0)
+    order = desk.enter()
+    desk.ack(order)
+    desk.level("VIX", 21.0)
+    desk.tick(11)
+    assert desk.state.orders[order.ref].status is not OrderStatus.CANCELLING
+
+
 def test_what_was_bought_leaves_at_a_part_of_its_debit_and_what_was_sold_of_its_credit() -> None:
     bot = bot_of(text_of(legs=CHOICE, entry=ENTRY, exits=EXITS))
     assert [choice.bot.plan.opens_for for choice in bot.choices] == ["credit", "debit"]
