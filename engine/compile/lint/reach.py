@@ -218,7 +218,7 @@ def _reach(
     """Return a reach. Money is looked up whatever its `at` is; what is of several legs is the worst of them."""
 
     def reach(subject: Subject) -> Range:
-        for known in (subject, Subject(subject.measure, subject.quantity, (), subject.of)):
+        for known in (subject, _wherever(subject)):
             if known in subjects:
                 return subjects[known]
         if subject.of is None and subject.measure in legs:
@@ -226,6 +226,14 @@ def _reach(
         return measures[subject.measure] if subject.measure in measures else by_nature(subject)
 
     return reach
+
+
+def _wherever(subject: Subject) -> Subject:
+    """Return the subject without its `at`: of legs by name it is another one than of the whole."""
+    if not isinstance(subject.arguments, tuple):
+        return subject
+    named = (each for each in subject.arguments if not (isinstance(each, tuple) and each[0] == "at"))
+    return subject._replace(arguments=tuple(named))
 
 
 def _worst_of(subject: Subject, ranges: Mapping[str, Range]) -> Range:

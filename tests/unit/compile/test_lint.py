@@ -343,6 +343,7 @@ QUIET = [
     exits(LAST, "- {target: {profit: 40%}, max_age: 2s}", "- {name: more, target: {profit: 50%}}"),
     exits(LAST, "- {stop: {cost: 2x credit}, unknown: exit, order: {then: market}}", "- target: {cost: 0.4x credit}"),
     exits(LAST, "- stop: {loss: 300%}"),
+    exits(LAST, "- stop: {cost: 30, of: short_put}", "- cost: {of: [short_call], above: 30}"),
     exits(LAST, "- stop: {loss: $900}"),
     exits(LAST, "- leg_delta: {beyond: 0.12}"),
     exits(LAST, "- time_in_trade: {above: 2h}"),
