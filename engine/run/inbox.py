@@ -5,6 +5,7 @@ read is recorded with its id before it is removed: it acts once, also when the e
 """
 
 import json
+import logging
 import os
 import secrets
 import time
@@ -16,7 +17,9 @@ from engine.model.errors import StoreError
 from engine.model.event import HookCame, OperatorRequest, Request
 from engine.store.open import is_in_use, is_there, read_store
 from engine.store.place import Place, Server
-from engine.store.requests import box_of, clear_requests, remove_requests
+from engine.store.requests import STUCK_HELP, box_of, clear_requests, remove_requests
+
+log = logging.getLogger("rulebot.run")
 
 Asked = OperatorRequest | HookCame
 POLL_SECONDS = 0.2
@@ -104,6 +107,7 @@ class Inbox:
         remove_requests(self._box, (Request.ENTER,))
         self._looked = -POLL_SECONDS
         self._taken: list[str] = []
+        self._stuck: set[str] = set()
         self._own: list[tuple[Request, str]] = []
         self._count = 0
 
@@ -129,17 +133,25 @@ class Inbox:
 
     def _left(self, at: datetime) -> list[Asked]:
         for name in self._taken:
-            self._box.remove(name)
+            self._take_away(name, self._box.remove)
         self._taken.clear()
         found: list[Asked] = []
         for name, body in self._box.found():
+            if name in self._stuck:
+                continue
             request = _read(body, at, self._read_hook)
             if request is None:
-                self._box.set_aside(name)
+                self._take_away(name, self._box.set_aside)
             else:
                 self._taken.append(name)
                 found.append(request)
         return found
+
+    def _take_away(self, name: str, way: Callable[[str], bool]) -> None:
+        """Take a request out of the box; one that stays there is not looked at again, and no reason to end."""
+        if not way(name):
+            self._stuck.add(name)
+            log.warning("the request %s cannot be removed from the box of the store: %s", name, STUCK_HELP)
 
     def _read_hook(self, data: Mapping[str, Any], at: datetime) -> HookCame:
         """Return a web hook with the time at which it came; where time is made up, that is so long before now."""

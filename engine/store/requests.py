@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import psycopg
 
 
+STUCK_HELP = "give the folder NAME.inbox beside the store, and what lies in it, to the user who runs the engine"
+
+
 class Box(Protocol):
     """A place for requests; each has a name, which says their order, and a text."""
 
@@ -29,11 +32,11 @@ class Box(Protocol):
     def found(self) -> list[tuple[str, str]]:
         """Return names and texts, oldest first; the text of one that cannot be read is empty. Raises: StoreError."""
 
-    def remove(self, name: str) -> None:
-        """Remove one, if it is there."""
+    def remove(self, name: str) -> bool:
+        """Remove one, if it is there; say whether it is gone."""
 
-    def set_aside(self, name: str) -> None:
-        """Take one that cannot be meant out of the way."""
+    def set_aside(self, name: str) -> bool:
+        """Take one that cannot be meant out of the way; say whether it is."""
 
     def close(self) -> None:
         """Let go of what it holds."""
@@ -41,7 +44,7 @@ class Box(Protocol):
 
 def box_of(place: Place) -> Box:
     """Return the box of a store."""
-    return ServerBox(place) if isinstance(place, Server) else FileBox(folder_of(place))
+    return ServerBox(place) if isinstance(place, Server) else FileBox(place)
 
 
 def clear_requests(place: Place, requests: Collection[Request]) -> None:
@@ -54,10 +57,10 @@ def clear_requests(place: Place, requests: Collection[Request]) -> None:
 
 
 def remove_requests(box: Box, requests: Collection[Request]) -> None:
-    """Remove what asks for one of these. Raises: StoreError."""
+    """Remove what asks for one of these. Raises: StoreError, also for one that cannot be removed."""
     for name, body in box.found():
-        if _asks_for(body, requests):
-            box.remove(name)
+        if _asks_for(body, requests) and not box.remove(name):
+            raise StoreError(f"the request {name} cannot be removed from the box of the store", STUCK_HELP)
 
 
 def _asks_for(body: str, requests: Collection[Request]) -> bool:
@@ -75,8 +78,8 @@ def folder_of(store: Path) -> Path:
 class FileBox:
     """One atomic file for each request."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, store: Path) -> None:
+        self._store, self._folder = store, folder_of(store)
 
     def put(self, name: str, body: str) -> None:
         """Leave a request, whole or not at all. Raises: StoreError."""
@@ -84,6 +87,7 @@ class FileBox:
             self._folder.mkdir(parents=True, exist_ok=True)
             partial = self._folder / f"{name}.partial"
             partial.write_text(body, encoding="utf-8")
+            self._give_to_owner(partial)
             partial.replace(self._path(name))
         except OSError as error:
             raise StoreError(f"the request cannot be left in {self._folder}: {error.strerror}") from error
@@ -97,20 +101,41 @@ class FileBox:
         paths = sorted(self._folder / name for name in names if name.endswith(".json"))
         return [(path.stem, _text(path)) for path in paths]
 
-    def remove(self, name: str) -> None:
-        """Remove one, if it is there."""
-        self._path(name).unlink(missing_ok=True)
+    def remove(self, name: str) -> bool:
+        """Remove one, if it is there; say whether it is gone: in a folder of another user's it stays."""
+        try:
+            self._path(name).unlink(missing_ok=True)
+        except OSError:
+            return False
+        return True
 
-    def set_aside(self, name: str) -> None:
-        """Rename one that cannot be meant."""
+    def set_aside(self, name: str) -> bool:
+        """Rename one that cannot be meant; say whether it is out of the way, or gone."""
         path = self._path(name)
-        path.replace(path.with_suffix(".unreadable"))
+        try:
+            path.replace(path.with_suffix(".unreadable"))
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        return True
 
     def close(self) -> None:
         """Let go of nothing: there is nothing held."""
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.json"
+
+    def _give_to_owner(self, request: Path) -> None:
+        """Let the engine read and remove what root has left for it, as SQLite does with what it makes beside a store.
+
+        Raises: OSError.
+        """
+        if os.name != "posix" or os.geteuid() != 0:
+            return
+        owner = (self._store if self._store.exists() else self._store.parent).stat()
+        for path in (self._folder, request):
+            os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def _text(path: Path) -> str:
@@ -142,13 +167,14 @@ class ServerBox:
         """Return names and texts, oldest first; none while the server is away. Raises: StoreError."""
         return self._ask("SELECT name, body FROM requests ORDER BY name")
 
-    def remove(self, name: str) -> None:
-        """Remove one, if it is there."""
+    def remove(self, name: str) -> bool:
+        """Remove one, if it is there; while the server is away that is left to the next look."""
         self._ask("DELETE FROM requests WHERE name = %s", name)
+        return True
 
-    def set_aside(self, name: str) -> None:
+    def set_aside(self, name: str) -> bool:
         """Remove one that cannot be meant: whoever can write the table can also see what it was."""
-        self.remove(name)
+        return self.remove(name)
 
     def close(self) -> None:
         """End the session."""

@@ -1,5 +1,6 @@
 """Requests from other processes: files beside the store, which outlive an engine that is not there."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from engine.model.errors import StoreError
 from engine.model.event import Request
 from engine.run.inbox import Inbox, clear_box, post
-from engine.store.requests import folder_of
+from engine.store.requests import folder_of, remove_requests
 from engine.store.sqlite import hold_store
 
 AT = datetime(2026, 11, 18, 15, 0, tzinfo=UTC)
@@ -24,6 +25,28 @@ def store(tmp_path: Path) -> Path:
 def asked(inbox: Inbox) -> list[tuple[Request, str]]:
     inbox._looked = 0.0
     return [(found.request, found.bot) for found in inbox.read(AT)]
+
+
+class Stuck:
+    """A box out of which nothing can be taken."""
+
+    def __init__(self) -> None:
+        self.held: list[tuple[str, str]] = []
+
+    def put(self, name: str, body: str) -> None:
+        self.held.append((name, body))
+
+    def found(self) -> list[tuple[str, str]]:
+        return self.held
+
+    def remove(self, _: str) -> bool:
+        return False
+
+    def set_aside(self, _: str) -> bool:
+        return False
+
+    def close(self) -> None:
+        """Let go of nothing."""
 
 
 def test_a_running_engine_reads_each_request_and_removes_its_file(store: Path) -> None:
@@ -69,3 +92,36 @@ def test_what_cannot_be_read_is_set_aside(store: Path) -> None:
     (folder / "1.json").write_text("no json", encoding="utf-8")
     assert asked(Inbox(store)) == []
     assert [found.suffix for found in folder.iterdir()] == [".unreadable"]
+
+
+def test_a_request_that_cannot_be_removed_ends_no_engine_and_is_read_once(store: Path) -> None:
+    """It may lie in a folder of another user's; a folder in its place stands for that."""
+    inbox = Inbox(store)
+    post(store, Request.PAUSE, "condor")
+    assert asked(inbox) == [(Request.PAUSE, "condor")]
+    (found,) = folder_of(store).glob("*.json")
+    found.unlink()
+    (found / "held").mkdir(parents=True)
+    (found.with_suffix(".unreadable") / "held").mkdir(parents=True)
+    assert asked(inbox) == asked(inbox) == []
+    post(store, Request.RESUME, "condor")
+    assert asked(inbox) == [(Request.RESUME, "condor")]
+
+
+def test_a_stop_of_before_that_cannot_be_removed_refuses_the_start(store: Path) -> None:
+    with hold_store(store):
+        post(store, Request.STOP)
+    (found,) = folder_of(store).glob("*.json")
+    box = Stuck()
+    box.held = [(found.stem, found.read_text(encoding="utf-8"))]
+    with pytest.raises(StoreError, match="cannot be removed"):
+        remove_requests(box, (Request.STOP,))
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root leaves what another user is to own")
+def test_what_root_leaves_is_its_engines_own(store: Path) -> None:
+    os.chown(store, 4321, 4322)
+    post(store, Request.KILL)
+    folder = folder_of(store)
+    for path in (folder, *folder.iterdir()):
+        assert (path.stat().st_uid, path.stat().st_gid) == (4321, 4322)
