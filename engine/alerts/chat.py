@@ -69,7 +69,7 @@ class TelegramChat:
                 wait = min(2 * wait, LAST_WAIT)
 
     def step(self, outbox: Outbox, poll: int) -> None:
-        """Ask once for messages, and answer each. Raises: ChatError, StoreError."""
+        """Ask once for messages, and answer each. Raises: ChatError; StoreError of the outbox."""
         last = outbox.mark(_MARK)
         asked = {"timeout": poll, "allowed_updates": ["message"], **({} if last is None else {"offset": int(last) + 1})}
         for update in self._call("getUpdates", asked, poll + 15):
@@ -79,8 +79,16 @@ class TelegramChat:
             if sender not in self._chat.ids:
                 log.warning("the chat: a message from %s, who is not listed, is let be", sender)
                 continue
-            said = self._answer(str(message.get("text") or ""), int(update["update_id"]), int(message.get("date") or 0))
+            said = self._said(str(message.get("text") or ""), int(update["update_id"]), int(message.get("date") or 0))
             self._call("sendMessage", {"chat_id": sender, "text": said}, 15)
+
+    def _said(self, text: str, number: int, date: int) -> str:
+        """Return the answer to a message; that of one which fails says so, since it is not done a second time."""
+        try:
+            return self._answer(text, number, date)
+        except RulebotError as error:
+            log.warning("the chat: %s", error)
+            return f"nothing was done: {error.message}. Send it again if it is still meant."
 
     def _answer(self, text: str, number: int, date: int) -> str:
         """Do what a message asks, and return what is said to it."""
@@ -119,12 +127,12 @@ class TelegramChat:
 def status_words(store: Place) -> str:
     """Return how a store's engine and its bots are, in a few lines."""
     with StoreReader(store) as reader:
-        run, rows = reader.run(), reader.view("system_state")
+        run, day = reader.run(), reader.last_day()
+        made = sum(row["realized"] for row in reader.view("bot_days", date=str(day)))
         held = [str(row["strategy_id"]) for row in reader.view("open_positions")]
     lines = [f"engine {run.state()}, trading {trading_of(run)}"]
-    if rows:
-        row = rows[0]
-        lines[0] += f"; today realised {dollars(row['daily_pnl'])}, {len(held)} open"
+    if day is not None:
+        lines[0] += f"; today realised {dollars(made)}, {len(held)} open"
     for bot in sorted(run.specs):
         count = held.count(bot)
         lines.append(f"{bot}: {run.state(bot)}" + (f", {count} open" if count else ""))

@@ -86,8 +86,9 @@ def find(reader: StoreReader, after: int, now: datetime, digested: str = "", put
     for number, record in reader.numbered_after(after, (Kind.SETTLEMENT,)):
         alerts += _of_settlement(reader, _named(number, restored), record)
     changed = dict.fromkeys(record.position for _, record in reader.numbered_after(after, (Kind.POSITION,)))
+    owed = reader.owed() if changed else {}
     for position in changed:
-        alerts += _trades(reader.view("trades", position=position))
+        alerts += _trades(reader.view("trades", position=position), owed.get(position, 0))
     last = reader.last_at()
     if last is not None:
         at = last if is_simulated else max(last, now)
@@ -147,7 +148,8 @@ def _of_settlement(reader: StoreReader, number: int, record: Record) -> Iterator
             )
 
 
-def _trades(rows: list[Row]) -> Iterator[Alert]:
+def _trades(rows: list[Row], owed: int) -> Iterator[Alert]:
+    """Yield that a position was opened, and closed. owed: its fills whose commission is not told yet."""
     for row in rows:
         name, bot, held = row["position"], str(row["strategy_id"]), structure_of(row)
         if is_opened(row):
@@ -157,8 +159,13 @@ def _trades(rows: list[Row]) -> Iterator[Alert]:
             yield Alert(key=f"opened {name}", at=at, grade=Grade.TRADE, bot=bot, text=words, data=data)
         if row["status"] == "CLOSED" and row["exit_time"]:
             at = _instant(row["exit_time"])
-            words = f"closed {held}: {row['exit_name'] or row['exit_reason']}, {_made(row['final_pnl'])}"
-            numbers = {"price": _number(row["exit_price"]), "profit": _number(row["final_pnl"])}
+            made = f"{_made(row['final_pnl'])}{provisional_text(owed)}"
+            words = f"closed {held}: {row['exit_name'] or row['exit_reason']}, {made}"
+            numbers = {
+                "price": _number(row["exit_price"]),
+                "profit": _number(row["final_pnl"]),
+                "commissions_owed": owed,
+            }
             data = {**_of_trade("closed", row), "exit": row["exit_name"] or row["exit_reason"], **numbers}
             yield Alert(key=f"closed {name}", at=at, grade=Grade.TRADE, bot=bot, text=words, data=data)
 
@@ -224,14 +231,16 @@ def _digest(reader: StoreReader, at: datetime, run: Run, digested: str) -> Itera
 def digest(reader: StoreReader, date: str, bots: list[str]) -> str:
     """Return a day in a few lines: its profit, then each of the bots, and those that run no more and hold something or
     have closed it that day.
+
+    The profit of the day is what closing has made on it, a part of a trade too; that of a trade is all it has made.
     """
     trades, days = reader.trades(), {row["strategy_id"]: row for row in reader.view("bot_days", date=date)}
     closed = [row for row in trades if str(row["exit_time"] or "").startswith(date) and row["status"] == "CLOSED"]
     still = [row for row in trades if row["status"] == "OPEN"]
-    owed = provisional_text(sum(row["commissions_owed"] for row in closed))
-    made = f"{_made(sum(row['final_pnl'] for row in closed))}{owed}"
-    lines = [f"{date}: realised {made}, {len(closed)} closed, {len(still)} open"]
     told = [parts_told(row, reader) for row in trades if _may_be(row, date)]
+    owed = provisional_text(sum(row["commissions_owed"] for row in told))
+    made = f"{_made(sum(day['realized'] for day in days.values()))}{owed}"
+    lines = [f"{date}: realised {made}, {len(closed)} closed, {len(still)} open"]
     lines += [f"{bot}: {_day_of(bot, date, told, days.get(bot))}" for bot in bots]
     gone = sorted({str(row["strategy_id"]) for row in told if is_opened(row)} - {*bots})
     lines += [f"{bot}: {_day_of(bot, date, told, days.get(bot), waits='it runs no more')}" for bot in gone]

@@ -22,6 +22,8 @@ SAME_WITHIN = timedelta(minutes=30)
 """An alert with the words of one this old that nobody has acknowledged is counted with it, not told again."""
 MOST_OPEN = 100
 """Grave alerts that nobody has acknowledged which are shown at most beside the newest."""
+LONGEST_WAIT = timedelta(minutes=10)
+"""How long a delivery that was refused waits at most until it is tried again."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS alerts (
@@ -159,13 +161,13 @@ class Outbox:
             ).rowcount
 
     def due(self, person: str, now: datetime) -> list[Delivery]:
-        """Return what is to be told to somebody by now, the oldest first."""
+        """Return what is to be told to somebody by now, the oldest first; also what a clock that was set back holds."""
         with _said(self.path):
             rows = self._connection.execute(
                 f"SELECT {_ALERT}, (SELECT count(*) FROM alerts s WHERE s.same_as = a.id) + 1,"
                 " d.person, d.round, d.attempts, d.is_again FROM deliveries d JOIN alerts a ON a.id = d.alert"
-                " WHERE d.state = 'waiting' AND d.person = ? AND d.due_at <= ? ORDER BY a.at, a.id",
-                (person, utc_text(now)),
+                " WHERE d.state = 'waiting' AND d.person = ? AND (d.due_at <= ? OR d.due_at > ?) ORDER BY a.at, a.id",
+                (person, utc_text(now), utc_text(now + LONGEST_WAIT)),
             ).fetchall()
         return [
             Delivery(kept=_kept(row[:10]), person=row[10], round=row[11], attempts=row[12], is_again=bool(row[13]))

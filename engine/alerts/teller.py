@@ -3,6 +3,7 @@
 One teller to an outbox: a second one is refused. Times are real ones, also of a simulated day.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ from engine.alerts.alert import Grade
 from engine.alerts.chat import TelegramChat
 from engine.alerts.find import find
 from engine.alerts.message import MOST_LINES, document, message
-from engine.alerts.outbox import Delivery, Outbox
+from engine.alerts.outbox import LONGEST_WAIT, Delivery, Outbox
 from engine.alerts.people import People, Person
 from engine.model.errors import MisuseError, StoreError, in_words
 from engine.store.latest import data_folder, make_folder
@@ -28,7 +29,7 @@ LOOK_EVERY = 1.0
 """Seconds between two looks into the store."""
 GRAVE_EVERY = 10.0
 """Seconds between two messages to one person at the least, however grave."""
-FIRST_RETRY, LAST_RETRY = 10.0, 600.0
+FIRST_RETRY, LAST_RETRY = 10.0, LONGEST_WAIT.total_seconds()
 GIVE_UP_AFTER = 30
 """Tries of what is not grave: some four hours."""
 AT_ONCE = 8
@@ -37,6 +38,7 @@ PROGRAM_EVERY, MOST_EVENTS = 1.0, 100
 PUT_BACK = "put back"
 """Under this mark the outbox keeps after which restore of the store its head was read."""
 _CLOCK = WallClock()
+log = logging.getLogger("rulebot.alerts")
 
 Send = Callable[[str, str, str], None]
 """Sends title and body to a person, by name; raises when it was not taken."""
@@ -142,8 +144,8 @@ class Teller:
         else:  # the rest is told in the next message
             due = sorted(due, key=lambda each: each.kept.alert.grade is not Grade.GRAVE)[:MOST_LINES]
         last = self._last.get(person.name)
-        if not due or (last is not None and (now - last).total_seconds() < every):
-            return
+        if not due or (last is not None and 0 <= (now - last).total_seconds() < every):
+            return  # a clock that was set back keeps nothing from anybody
         self._last[person.name] = now
         outbox.sending(due)
         marks = {"is_simulated": self._is_simulated, "is_observed": self._is_observed}
@@ -155,13 +157,13 @@ class Teller:
         for person, (future, deliveries) in list(self._on_way.items()):
             if not future.done():
                 continue
-            del self._on_way[person]
             error = future.exception()
             if error is None:
                 outbox.told(deliveries, self._now())
-                continue
-            for each in deliveries:
-                outbox.failed([each], str(error), self._again_at(each))
+            else:
+                for each in deliveries:
+                    outbox.failed([each], str(error), self._again_at(each))
+            del self._on_way[person]  # not before: what cannot be marked now is marked at the next look
 
     def _again_at(self, each: Delivery) -> datetime | None:
         if each.kept.alert.grade is not Grade.GRAVE and each.attempts + 1 >= GIVE_UP_AFTER:
@@ -212,11 +214,13 @@ def work(teller: Teller, stop: threading.Event, seconds: float = 10.0) -> None:
 
 
 def _listen(chat: TelegramChat, teller: Teller, stop: threading.Event) -> None:
-    """Take commands over an opening of the outbox of this thread's own."""
-    try:
-        outbox = teller.opened()
-    except StoreError as error:
-        teller.trouble = error.message
-        return
-    chat.listen(stop, outbox)
-    outbox.close()
+    """Take commands over an opening of the outbox of this thread's own, which may fail as that of the teller may."""
+    while not stop.is_set():
+        try:
+            outbox = teller.opened()
+        except StoreError as error:
+            log.warning("the chat: %s", error)
+            stop.wait(LOOK_EVERY)
+            continue
+        chat.listen(stop, outbox)
+        outbox.close()

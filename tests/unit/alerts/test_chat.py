@@ -5,20 +5,24 @@ import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from store_day import small_day
+from store_day import DAY, at, entity, small_day
 
 from engine.alerts.chat import ChatError, TelegramChat
 from engine.alerts.outbox import Outbox
-from engine.alerts.people import Chat, people_of
-from engine.model.errors import SpecError
+from engine.alerts.people import Chat, People, Person, people_of
+from engine.alerts.teller import Teller, _listen
+from engine.decide.bot_day import BotDay
+from engine.model.errors import SpecError, StoreError
+from engine.record.record import Kind
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
-from engine.store.requests import box_of
+from engine.store.requests import box_of, folder_of
 
 NOW = datetime(2026, 11, 18, 17, tzinfo=UTC)
 TOKEN = "123:secret-token"
@@ -31,6 +35,7 @@ class Telegram:
     def __init__(self) -> None:
         self.updates: list[dict[str, Any]] = []
         self.sent: list[tuple[int, str]] = []
+        self.answered = threading.Event()
         self.status = 200
         service = self
 
@@ -44,6 +49,7 @@ class Telegram:
                     result = [each for each in service.updates if each["update_id"] >= body.get("offset", 0)]
                 elif status == 200:
                     service.sent.append((body["chat_id"], body["text"]))
+                    service.answered.set()
                 self.send_response(status)
                 self.end_headers()
                 self.wfile.write(json.dumps({"ok": status == 200, "result": result}).encode())
@@ -127,6 +133,54 @@ def test_a_command_is_a_request_to_the_engine_once(
     desk.outbox.close()
     assert Desk(tmp_path, telegram).step() == []  # nor after a new start
     assert len(desk.asked) == 1
+
+
+def test_a_command_that_fails_is_answered_so(tmp_path: Path, telegram: Telegram) -> None:
+    """It is not done a second time, so that silence would be taken for yes."""
+    desk = Desk(tmp_path, telegram)
+    folder_of(desk.place).write_text("in the way", encoding="utf-8")
+    telegram.write("/kill")
+    (said,) = desk.step()
+    assert said.startswith("nothing was done: the request cannot be left in ")
+    assert said.endswith(". Send it again if it is still meant.")
+    assert desk.step() == []
+
+
+def test_what_a_chat_is_told_of_today_is_what_closing_made_today(tmp_path: Path, telegram: Telegram) -> None:
+    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    day = BotDay(bot="dte0_condor", date=DAY, realized=Decimal("-12.5"))
+    journal.append([*small_day(), entity(Kind.BOT_DAY, at("15:59"), day)], durable=True)
+    journal.close()
+    desk = Desk(tmp_path, telegram)
+    telegram.write("/status")
+    assert desk.step()[0].startswith("engine stopped, trading stopped; today realised -$12.50, 1 open")
+
+
+class Late(Teller):
+    """A teller whose outbox cannot be opened the first time, as while another opening makes it."""
+
+    tries = 0
+
+    def opened(self) -> Outbox:
+        self.tries += 1
+        if self.tries == 1:
+            raise StoreError("database is locked")
+        return super().opened()
+
+
+def test_a_chat_whose_outbox_cannot_be_opened_at_once_listens_later(tmp_path: Path, telegram: Telegram) -> None:
+    """It was deaf for as long as its process ran, and nobody was told."""
+    desk = Desk(tmp_path, telegram)
+    chat = Chat(token=TOKEN, ids=(LISTED,), api=telegram.address)
+    person = Person(name="phone", url="json://localhost")
+    teller, stop = Late(desk.place, People((person,), chat=chat), lambda *_: None, lambda: NOW), threading.Event()
+    telegram.write("/status")
+    listening = threading.Thread(target=_listen, args=(teller.chat(), teller, stop))
+    listening.start()
+    assert telegram.answered.wait(10)
+    stop.set()
+    listening.join(10)
+    teller.close()
 
 
 def test_who_is_not_listed_is_not_answered(

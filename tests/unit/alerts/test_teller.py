@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from engine.alerts.people import Manner, People, Person
 from engine.alerts.post import NotSentError
 from engine.alerts.teller import Teller, outbox_path
 from engine.decide.bot_day import BotDay
-from engine.model.errors import MisuseError
+from engine.model.errors import MisuseError, StoreError
 from engine.record.codec import utc_text, utc_time
 from engine.record.record import Json, Kind, Record
 from engine.store.journal import SqlJournal
@@ -270,6 +271,40 @@ def test_a_service_that_refuses_is_tried_again_later_and_later_and_others_are_to
     world.journal.close()
 
 
+def test_a_clock_that_is_set_back_keeps_nothing_from_anybody(tmp_path: Path) -> None:
+    other = replace(PHONE, name="mail")
+    world = World(tmp_path, PHONE, other)
+    world.refuses = {"mail"}
+    world.alarm()
+    assert [person for person, _, _ in world.after(0)] == ["phone"]
+    world.refuses = set()
+    world.after(-3600)
+    world.alarm("and falls on")
+    told = {person: body for person, _, body in world.after(10)}
+    assert "and falls on" in told["phone"]
+    assert "the sky falls" in told["mail"] or any("the sky falls" in body for _, _, body in world.sent[1:])
+    world.close()
+
+
+def test_what_could_not_be_marked_as_refused_is_marked_and_tried_again(world: World) -> None:
+    """A full disk left it as one that is being told, and its person without it."""
+    world.refuses = {"phone"}
+    world.alarm()
+    world.teller.step(world.outbox)
+    for future, _ in world.teller._on_way.values():
+        future.exception(5)
+    marked, world.outbox.failed = world.outbox.failed, full  # type: ignore[method-assign]
+    with pytest.raises(StoreError):
+        world.teller.step(world.outbox)
+    world.outbox.failed, world.refuses = marked, set()  # type: ignore[method-assign]
+    assert world.after(1) == []
+    assert len(world.after(10)) == 1
+
+
+def full(*_: object) -> None:
+    raise StoreError("the disk is full")
+
+
 def test_what_is_not_grave_is_tried_for_four_hours(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.refuses = {"phone"}
@@ -424,6 +459,35 @@ def test_a_days_digest_is_made_once(world: World, monkeypatch: pytest.MonkeyPatc
     assert any("a day" in body for _, _, body in world.after(0))
     world.after(20)
     assert made == [str(DAY)]
+
+
+def test_the_profit_of_a_days_digest_is_what_closing_made_on_that_day(tmp_path: Path) -> None:
+    """Of a trade of several days it told all that it had ever made, and of what is still open no part."""
+    days = (
+        BotDay(bot="dte0_condor", date=DAY, realized=Decimal("-12.5")),
+        BotDay(bot="spy_put_seller", date=DAY, realized=Decimal("2.25")),
+    )
+    with closing(SqlJournal(open_store(tmp_path / "a.db"))) as journal:
+        journal.append([*small_day(), *(entity(Kind.BOT_DAY, at("15:59"), each) for each in days)], durable=True)
+    with StoreReader(tmp_path / "a.db") as reader:
+        text = digest(reader, str(DAY), ["dte0_condor"])
+    assert text.startswith(f"{DAY}: realised -$10.25, 1 closed, 1 open\n")
+    assert "closed by target, +$36.80" in text
+
+
+def test_a_trade_that_lacks_a_commission_is_told_as_provisional(desk: World) -> None:
+    untold = [each for each in small_day()[1:] if each.kind is not Kind.COMMISSION or each.at < at("13:00")]
+    desk.journal.append([owing(each) for each in untold], durable=True)
+    told = "\n".join(body for _, _, body in desk.after(0))
+    words = ", provisional: the commission of 4 fills is not told yet"
+    assert f"closed 5920/5930p 6065/6075c: target, +$36.80{words}" in told
+
+
+def owing(record: Record) -> Record:
+    if record.kind is not Kind.POSITION or record.data["state"] != "closed":
+        return record
+    legs: Any = record.data["legs"]
+    return replace(record, data=record.data | {"legs": [leg | {"owed": 1} for leg in legs]})
 
 
 def test_a_digest_closes_up_the_columns_of_a_verdict(tmp_path: Path) -> None:
