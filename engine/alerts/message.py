@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from engine.alerts.alert import Grade
+from engine.alerts.alert import Alert, Grade
 from engine.alerts.outbox import Delivery
 from engine.model.session import EXCHANGE_ZONE
 from engine.record.codec import utc_text
@@ -26,8 +26,21 @@ def message(deliveries: Sequence[Delivery], *, is_simulated: bool, is_observed: 
     lines = [_line(each) for each in ordered]
     if grave:
         lines.append("told again until somebody says 'rulebot alerts --ack all' or does so on the page")
-    kind = ("[observed] " if is_observed else "") + ("[simulated] " if is_simulated else "")
-    return kind + title, "\n".join(lines)
+    return _marked(title, is_simulated=is_simulated, is_observed=is_observed), "\n".join(lines)
+
+
+def unkept(alert: Alert, *, is_simulated: bool, is_observed: bool = False) -> tuple[str, str]:
+    """Return title and body of what no outbox keeps: it is not told again."""
+    title = _marked(f"rulebot: {_KINDS[alert.grade]}", is_simulated=is_simulated, is_observed=is_observed)
+    return title, f"{_clock(alert)} {alert.text}"
+
+
+def _marked(title: str, *, is_simulated: bool, is_observed: bool) -> str:
+    return ("[observed] " if is_observed else "") + ("[simulated] " if is_simulated else "") + title
+
+
+def _clock(alert: Alert) -> str:
+    return f"{alert.at.astimezone(EXCHANGE_ZONE):%H:%M}"
 
 
 def _line(each: Delivery) -> str:
@@ -39,10 +52,9 @@ def _line(each: Delivery) -> str:
         first = f"(told {each.round - 1} times, not acknowledged) " if each.round > 2 else "(not acknowledged yet) "
     if alert.grade is Grade.DIGEST:
         return first + alert.text
-    clock = f"{alert.at.astimezone(EXCHANGE_ZONE):%H:%M}"
     text = alert.text if len(alert.text) <= MOST_LETTERS else alert.text[: MOST_LETTERS - 3] + "..."
     times = f" ({each.kept.count} times)" if each.kept.count > 1 else ""
-    return f"{first}{clock} {alert.bot + ': ' if alert.bot else ''}{text}{times}"
+    return f"{first}{_clock(alert)} {alert.bot + ': ' if alert.bot else ''}{text}{times}"
 
 
 _KINDS = {
@@ -59,7 +71,13 @@ _KINDS = {
 
 def document(deliveries: Sequence[Delivery], *, is_simulated: bool, is_observed: bool = False) -> str:
     """Return the same as JSON, for a program; `id` names an event, also when it is told again."""
-    return _document([_event(each) for each in deliveries], is_simulated=is_simulated, is_observed=is_observed)
+    events = [_event(each.kept.alert, each.kept.count, is_again=each.is_again) for each in deliveries]
+    return _document(events, is_simulated=is_simulated, is_observed=is_observed)
+
+
+def document_unkept(alert: Alert, *, is_simulated: bool, is_observed: bool = False) -> str:
+    """Return the same of what no outbox keeps."""
+    return _document([_event(alert, 1, is_again=False)], is_simulated=is_simulated, is_observed=is_observed)
 
 
 def hello() -> str:
@@ -71,7 +89,6 @@ def _document(events: list[dict[str, Json]], *, is_simulated: bool, is_observed:
     return json.dumps({"app": "rulebot", "simulated": is_simulated, "observed": is_observed, "events": events})
 
 
-def _event(each: Delivery) -> dict[str, Json]:
-    alert = each.kept.alert
+def _event(alert: Alert, count: int, *, is_again: bool) -> dict[str, Json]:
     event: dict[str, Json] = {"id": alert.key, "at": utc_text(alert.at), "grade": alert.grade.value, "bot": alert.bot}
-    return {**event, **alert.data, "text": alert.text, "count": each.kept.count, "perhaps_told_before": each.is_again}
+    return {**event, **alert.data, "text": alert.text, "count": count, "perhaps_told_before": is_again}

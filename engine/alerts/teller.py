@@ -7,20 +7,22 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from engine.adapters.clock import WallClock
-from engine.alerts.alert import Grade
+from engine.alerts.alert import Alert, Grade
 from engine.alerts.chat import TelegramChat
 from engine.alerts.find import find
-from engine.alerts.message import MOST_LINES, document, message
+from engine.alerts.message import MOST_LINES, document, document_unkept, message, unkept
 from engine.alerts.outbox import LONGEST_WAIT, Delivery, Outbox
 from engine.alerts.people import People, Person
 from engine.model.errors import MisuseError, StoreError, in_words
+from engine.record.codec import utc_text
+from engine.record.record import Json
 from engine.store.latest import data_folder, make_folder
 from engine.store.place import Place, beside
 from engine.store.queries import StoreReader
@@ -35,6 +37,8 @@ GIVE_UP_AFTER = 30
 AT_ONCE = 8
 PROGRAM_EVERY, MOST_EVENTS = 1.0, 100
 """Seconds between two messages to a program at the least, and events in one."""
+TROUBLE_FOR = timedelta(minutes=1)
+"""How long a store or an outbox cannot be used until people are told of that alone, which nothing keeps."""
 PUT_BACK = "put back"
 """Under this mark the outbox keeps after which restore of the store its head was read."""
 _CLOCK = WallClock()
@@ -72,6 +76,8 @@ class Teller:
         self._is_simulated = self._is_observed = False
         self._digested = ""
         self.trouble = ""
+        self._since: datetime | None = None
+        self._untold: dict[str, tuple[Future[None], datetime]] = {}
 
     def chat(self) -> TelegramChat | None:
         """Return what takes commands, None when nobody may send any."""
@@ -107,6 +113,44 @@ class Teller:
         while self._on_way and time.monotonic() < end:
             time.sleep(0.05)
             self._harvest(outbox)
+
+    def fails(self, trouble: str, *, at_once: bool = False) -> None:
+        """Know that the store or the outbox cannot be used. Once that lasts who hears grave ones is told so, once.
+
+        at_once: this is the end, and nobody could be told later.
+        """
+        now = self._now()
+        if trouble != self.trouble:
+            log.warning("alerts: %s", trouble)
+        self.trouble, self._since = trouble, self._since or now
+        if not at_once and now - self._since < TROUBLE_FOR:
+            return
+        text = f"what happens cannot be told any more: {trouble}; see to the engine"
+        data: dict[str, Json] = {"event": "untold"}
+        alert = Alert(key=f"untold {utc_text(self._since)}", at=self._since, grade=Grade.GRAVE, text=text, data=data)
+        marks = {"is_simulated": self._is_simulated, "is_observed": self._is_observed}
+        title, body = unkept(alert, **marks)
+        for person in self._people.people:
+            if Grade.GRAVE in person.tell and self._is_still_untold(person.name, now):
+                said = document_unkept(alert, **marks) if person.is_program else body
+                self._untold[person.name] = (self._pool.submit(self._send, person.name, title, said), now)
+
+    def _is_still_untold(self, person: str, now: datetime) -> bool:
+        """Say whether somebody was not told of the trouble, nor is being told; after a refusal a while must pass."""
+        if (found := self._untold.get(person)) is None:
+            return True
+        future, at = found
+        return future.done() and future.exception() is not None and (now - at).total_seconds() >= FIRST_RETRY
+
+    def goes_on(self) -> None:
+        """Know that all can be used again."""
+        self.trouble, self._since = "", None
+        self._untold.clear()
+
+    def last_words(self, trouble: str, seconds: float) -> None:
+        """Tell of a trouble at the end, and wait so long at most until it has arrived."""
+        self.fails(trouble, at_once=True)
+        wait([future for future, _ in self._untold.values()], seconds)
 
     def close(self) -> None:
         """Let go of the outbox for another teller; what is on its way is not waited for."""
@@ -201,16 +245,16 @@ def work(teller: Teller, stop: threading.Event, seconds: float = 10.0) -> None:
         try:
             outbox = outbox or teller.open()
             teller.step(outbox)
-            teller.trouble = ""
+            teller.goes_on()
         except StoreError as error:
-            teller.trouble = error.message
-    if outbox is None:
-        return
+            teller.fails(error.message)
     try:
+        outbox = outbox or teller.open()
         teller.finish(outbox, seconds)
     except StoreError as error:
-        teller.trouble = error.message
-    outbox.close()
+        teller.last_words(error.message, seconds)
+    if outbox is not None:
+        outbox.close()
 
 
 def _listen(chat: TelegramChat, teller: Teller, stop: threading.Event) -> None:

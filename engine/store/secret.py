@@ -66,8 +66,12 @@ def make_secret(file: Path) -> None:
     try:
         make_folder(file.parent)
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as made:
-            made.write(secrets.token_urlsafe(24))
+        try:
+            with os.fdopen(handle, "w", encoding="ascii") as made:
+                made.write(secrets.token_urlsafe(24))
+        except OSError:
+            file.unlink()  # an empty one would be taken for a secret that is none, at every start
+            raise
     except OSError as error:
         raise StoreError(f"{file} cannot be made: {in_words(error)}") from error
 

@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from engine.model.errors import MisuseError, StoreError
-from engine.store.secret import database_password, hook_secret, hook_secret_file, make_secret, read_secret
+from engine.store.secret import (
+    database_password,
+    hook_secret,
+    hook_secret_file,
+    kept_secret,
+    make_secret,
+    read_secret,
+)
 
 
 def test_a_secret_is_the_variable_or_what_stands_in_the_file_it_names(tmp_path: Path) -> None:
@@ -64,3 +71,19 @@ def test_a_folder_in_the_place_of_a_secret_is_said(tmp_path: Path) -> None:
         hook_secret(tmp_path, {})
     with pytest.raises(StoreError, match="cannot be made"):
         make_secret(tmp_path / "file" / "hook-secret")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a limit on files stands for a full disk")
+def test_a_secret_that_cannot_be_written_leaves_no_file_that_is_none(tmp_path: Path) -> None:
+    """Every later start was refused for the empty one."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(StoreError, match="cannot be made"):
+            make_secret(tmp_path / "token")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    make_secret(tmp_path / "token")
+    assert kept_secret(tmp_path / "token")

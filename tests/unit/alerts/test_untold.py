@@ -1,0 +1,99 @@
+"""What people hear when nothing can be kept for them: that alone, once, with nothing behind it."""
+
+import json
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from store_day import small_day
+
+from engine.alerts.alert import Grade
+from engine.alerts.outbox import Outbox
+from engine.alerts.people import People, Person
+from engine.alerts.post import NotSentError
+from engine.alerts.teller import Teller, work
+from engine.model.errors import StoreError
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+
+NOW = datetime(2026, 11, 18, 17, tzinfo=UTC)
+PHONE = Person(name="phone", url="json://localhost")
+DESK = Person(name="desk", url="https://localhost/x", is_program=True, tell=tuple(Grade))
+MAIL = replace(PHONE, name="mail", tell=(Grade.DIGEST,))
+FULL = "the outbox of alerts cannot be used: database or disk is full"
+WORDS = f"12:00 what happens cannot be told any more: {FULL}; see to the engine"
+
+
+class World:
+    """A store, and a service that keeps or refuses what it is sent."""
+
+    def __init__(self, folder: Path) -> None:
+        place = folder / "a.db"
+        with closing(SqlJournal(open_store(place))) as journal:
+            journal.append(small_day()[:1], durable=True)
+        self.now, self.is_refused = NOW, False
+        self.sent: list[tuple[str, str]] = []
+        self.teller = Full(place, People((PHONE, DESK, MAIL)), self.send, lambda: self.now)
+
+    def send(self, person: str, _: str, body: str) -> None:
+        if self.is_refused:
+            raise NotSentError("refused")
+        self.sent.append((person, body))
+
+    def after(self, seconds: float, act: Callable[[], object]) -> list[tuple[str, str]]:
+        self.now += timedelta(seconds=seconds)
+        before = len(self.sent)
+        act()
+        for future, _ in self.teller._untold.values():
+            future.exception(5)
+        return sorted(self.sent[before:])
+
+    def fails(self) -> None:
+        self.teller.fails(FULL)
+
+
+class Full(Teller):
+    """A teller on a disk that is full."""
+
+    def opened(self) -> Outbox:
+        raise StoreError(FULL)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_who_hears_grave_ones_is_told_once_it_lasts(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    assert world.after(0, world.fails) == world.after(59, world.fails) == []
+    (desk, body), phone = world.after(1, world.fails)
+    assert phone == ("phone", WORDS)
+    (event,) = json.loads(body)["events"]
+    assert (desk, event["event"], event["grade"]) == ("desk", "untold", "grave")
+    assert world.after(3600, world.fails) == []
+    assert caplog.text.count(FULL) == 1
+
+
+def test_it_is_tried_again_when_it_is_refused_and_told_again_of_another_time(world: World) -> None:
+    world.fails()
+    world.is_refused = True
+    assert world.after(60, world.fails) == []
+    world.is_refused = False
+    assert world.after(1, world.fails) == []
+    assert len(world.after(10, world.fails)) == 2
+    world.teller.goes_on()
+    assert world.teller.trouble == ""
+    assert world.after(0, world.fails) == []
+    assert len(world.after(60, world.fails)) == 2
+
+
+def test_at_its_end_it_does_not_wait(world: World) -> None:
+    """An engine that a full disk ended took its page and its teller with it, and nobody heard of either."""
+    stop = threading.Event()
+    stop.set()
+    assert [person for person, _ in world.after(0, lambda: work(world.teller, stop, 5))] == ["desk", "phone"]
+    world.teller.close()
