@@ -33,7 +33,7 @@ TOO_OLD = timedelta(minutes=2)
 HELP = "status, pause [BOT], resume [BOT], kill [BOT]"
 _REQUESTS = {"pause": Request.PAUSE, "resume": Request.RESUME, "kill": Request.KILL}
 _DONE = {
-    "pause": "enters nothing more; positions stay, their exits go on",
+    "pause": "enters nothing more; an entry at work is let be, positions stay, their exits go on",
     "resume": "may enter again",
     "kill": "has its entries cancelled and enters nothing more; exits go on",
 }

@@ -15,6 +15,14 @@ _STORE = click.option(
 )
 
 
+def _named(_: click.Context, __: click.Parameter, given: str | None) -> str:
+    """Return the bot that is named, "" for all. Raises: click.BadParameter for what an empty variable leaves."""
+    if given == "":
+        raise click.BadParameter("an empty name is no bot; without any all bots are meant")
+    return given or ""
+
+
+_BOT = click.argument("bot", required=False, callback=_named)
 _SENDS = (Request.STOP, Request.KILL, Request.FLATTEN)
 """Requests that take something back at the broker, or close it."""
 LATER = "no engine runs on {}: the next one does so before anything else"
@@ -84,15 +92,15 @@ def stop(store: Place | None) -> None:
 
 
 @click.command()
-@click.argument("bot", default="")
+@_BOT
 @_STORE
 def pause(bot: str, store: Place | None) -> None:
-    """Let BOT (or all bots) enter nothing more; exits go on."""
+    """Let BOT (or all bots) enter nothing more; an entry at work is let be, exits go on."""
     _leave(Request.PAUSE, bot, store, f"pause {bot or 'all bots'}")
 
 
 @click.command()
-@click.argument("bot", default="")
+@_BOT
 @_STORE
 def resume(bot: str, store: Place | None) -> None:
     """Let BOT (or all bots) enter again after a pause or a kill."""
@@ -100,7 +108,7 @@ def resume(bot: str, store: Place | None) -> None:
 
 
 @click.command()
-@click.argument("bot", default="")
+@_BOT
 @click.option("--flatten", is_flag=True, help="Close every position as well, at natural and then at market.")
 @_STORE
 def kill(bot: str, flatten: bool, store: Place | None) -> None:

@@ -13,7 +13,7 @@ from engine.store.place import Place
 from engine.store.queries import Run, StoreReader
 
 _WILL = {
-    Request.PAUSE: "to enter nothing more; positions stay, and their exits go on",
+    Request.PAUSE: "to enter nothing more; an entry at work is let be, positions stay, and their exits go on",
     Request.RESUME: "to enter again when the spec says so",
     Request.CLOSE: "is closed as soon as it can be; its bot may enter again when its spec says so",
     Request.FLATTEN: "to close what is held, and to open nothing until Start or 'rulebot resume', also after a restart",

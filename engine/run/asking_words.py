@@ -13,7 +13,10 @@ ACKNOWLEDGE_ALL = "All alerts count as seen; the grave ones are not told again."
 
 def pause(bot: str) -> str:
     """Return what a pause of one bot does."""
-    return f"{bot} enters nothing more until you resume it; its open positions stay, and their exits go on."
+    return (
+        f"{bot} enters nothing more until you resume it. An entry at work is let be; its open positions stay, and "
+        "their exits go on."
+    )
 
 
 def resume(bot: str) -> str:

@@ -12,6 +12,7 @@ from engine.record.record import Kind, Record
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
+from engine.store.requests import box_of
 
 AT = datetime(2026, 11, 18, 15, 31, tzinfo=UTC)
 
@@ -35,6 +36,15 @@ def test_a_name_that_nobody_has_is_refused(store: Path, words: tuple[str, ...]) 
     assert (found.exit_code, "did you mean 'put_lite'?" in found.stderr) == (2, True)
     flattened = call("kill", "put_lit", "--flatten", "--store", str(store))
     assert (flattened.exit_code, "did you mean 'put_lite'?" in flattened.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("words", [("pause", ""), ("resume", ""), ("kill", ""), ("kill", "", "--flatten")])
+def test_an_empty_name_is_not_all_bots(words: tuple[str, ...], store: Path) -> None:
+    """So `rulebot resume "$BOT"` let all bots enter where BOT was not set; `kill --flatten` closed what all held."""
+    found = call(*words, "--store", str(store))
+    assert found.exit_code == 2
+    assert "an empty name is no bot; without any all bots are meant" in found.output
+    assert box_of(store).found() == []
 
 
 @pytest.mark.parametrize("words", [("pause", "put_lite"), ("kill",)])
