@@ -233,13 +233,14 @@ class Outbox:
             )
             self._owe(kept.id, owed, kept.rounds + 1, at)
 
-    def acknowledge(self, id: int | None, at: datetime) -> int:
-        """Mark an alert as seen by a person, and those like it; None marks all.
+    def acknowledge(self, id: int | None, at: datetime, until: int | None = None) -> int:
+        """Mark an alert as seen by a person, and those like it; None marks all, with `until` those up to that one.
 
         Returns how many of those that people read were not before, each of them and those like it as one.
         """
         which = "acknowledged_at IS NULL" + ("" if id is None else " AND (id = :id OR same_as = :id)")
-        told = {"at": utc_text(at), "id": id}
+        which += "" if until is None else " AND coalesce(same_as, id) <= :until"
+        told = {"at": utc_text(at), "id": id, "until": until}
         with self._transaction():
             (done,) = self._connection.execute(
                 f"SELECT count(DISTINCT coalesce(same_as, id)) FROM alerts WHERE {which} AND grade <> 'decision'",

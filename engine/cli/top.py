@@ -71,7 +71,7 @@ def _stay(desk: "Desk", keys: Keys, console: Console, live: Live) -> None:
             if key == QUIT and focus.question is None and not focus.is_helping:
                 return
             was_asked = focus.question is not None
-            focus, answered = after_key(focus, key, desk.seen.picture, desk.seen.waiting)
+            focus, answered = after_key(focus, key, desk.seen.picture, desk.seen.waiting, desk.seen.newest)
             if answered is not None:
                 focus = replace(focus, said=desk.do(answered))
             said = time.monotonic()
@@ -94,7 +94,8 @@ class Desk:
             if head != self._of:
                 self.seen = replace(self.seen, picture=picture_of_store(reader), alarms=alarms_of(reader))
                 self._of = head
-        self.seen = replace(self.seen, waiting=_waiting(self._place), fault="")
+        waiting, newest = _waiting(self._place)
+        self.seen = replace(self.seen, waiting=waiting, newest=newest, fault="")
 
     def look_again(self) -> None:
         """Read the store; what keeps it from being read is shown over what was read last."""
@@ -107,30 +108,31 @@ class Desk:
         """Do what was answered with yes; return what came of it."""
         try:
             if question.request is None:
-                return _acknowledged(self._place)
+                return _acknowledged(self._place, question.until)
             left = leave(self._place, question.request, question.bot, question.position)
         except RulebotError as error:
             return f"{question.title} was refused: {error.message}"
         return left.message
 
 
-def _waiting(place: Place) -> int:
-    """Return how many grave alerts nobody has acknowledged."""
+def _waiting(place: Place) -> tuple[int, int]:
+    """Return how many grave alerts nobody has acknowledged, and the number of the newest of all, 0 without any."""
     path = outbox_path(place)
     if not path.is_file():
-        return 0
+        return 0, 0
     outbox = Outbox(path)
     try:
         kept = [each for each, _ in outbox.newest(_ALERTS)]
     finally:
         outbox.close()
-    return sum(each.alert.grade.value == "grave" and not each.is_acknowledged for each in kept)
+    waiting = sum(each.alert.grade.value == "grave" and not each.is_acknowledged for each in kept)
+    return waiting, max((each.id for each in kept), default=0)
 
 
-def _acknowledged(place: Place) -> str:
+def _acknowledged(place: Place, until: int) -> str:
     outbox = Outbox(outbox_path(place))
     try:
-        count = outbox.acknowledge(None, WallClock().now())
+        count = outbox.acknowledge(None, WallClock().now(), until)
     finally:
         outbox.close()
     return f"{count} acknowledged"

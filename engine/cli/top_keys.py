@@ -36,13 +36,16 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is done once it is answered with y. words: what will happen; request: None acknowledges all alerts."""
+    """What is done once it is answered with y. words: what will happen; request: None acknowledges all alerts up to
+    the newest one of when it was asked, `until`.
+    """
 
     title: str
     words: str
     request: Request | None
     bot: str = ""
     position: str = ""
+    until: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,13 @@ def present(focus: Focus, picture: Picture) -> Focus:
     return replace(focus, chosen=bot if bot in rows else next(iter(rows), None))
 
 
-def after_key(focus: Focus, key: str, picture: Picture, waiting: int = 0) -> tuple[Focus, Question | None]:
-    """Return the focus after a key, and the question that it answers with yes. waiting: alerts to be acknowledged."""
+def after_key(
+    focus: Focus, key: str, picture: Picture, waiting: int = 0, newest: int = 0
+) -> tuple[Focus, Question | None]:
+    """Return the focus after a key, and the question that it answers with yes.
+
+    waiting: alerts to be acknowledged; newest: the number of the last one that was read.
+    """
     focus = present(focus, picture)
     if (question := focus.question) is not None:
         if key == "y":
@@ -86,7 +94,7 @@ def after_key(focus: Focus, key: str, picture: Picture, waiting: int = 0) -> tup
     if key in _MOVES:
         return _moved(focus, key, picture), None
     if key == "a":
-        found: Question | str = _acknowledging(waiting)
+        found: Question | str = _acknowledging(waiting, newest)
     elif (asks := _ASKS.get(key)) is not None:
         found = _NOBODY if picture.engine == "stopped" else asks(focus.chosen, picture)
     else:
@@ -195,10 +203,10 @@ def _start(_: Row | None, picture: Picture) -> Question | str:
     return Question("Start", words.START_ALL, Request.RESUME)
 
 
-def _acknowledging(waiting: int) -> Question | str:
+def _acknowledging(waiting: int, newest: int) -> Question | str:
     if not waiting:
         return "no alert is to be acknowledged"
-    return Question("Acknowledge all", words.ACKNOWLEDGE_ALL, None)
+    return Question("Acknowledge all", words.ACKNOWLEDGE_ALL, None, until=newest)
 
 
 _ASKS: dict[str, Callable[[Row | None, Picture], Question | str]] = {

@@ -30,11 +30,14 @@ _ROOMY = 18
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was last read. alarms: newest first; waiting: alerts to be acknowledged; fault: why it is old, if it is."""
+    """What was last read. alarms: newest first; waiting: alerts to be acknowledged, newest: the number of the last;
+    fault: why it is old, if it is.
+    """
 
     picture: Picture
     alarms: tuple[Told, ...] = ()
     waiting: int = 0
+    newest: int = 0
     store: str = ""
     fault: str = ""
 

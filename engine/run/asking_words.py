@@ -8,7 +8,7 @@ CLOSE_ALL = (
     "Every entry is cancelled, resting orders are taken back, and every open position is closed: at natural prices, "
     "then at market. Nothing is opened until you press Start."
 )
-ACKNOWLEDGE_ALL = "All alerts count as seen; the grave ones are not told again."
+ACKNOWLEDGE_ALL = "All alerts until now count as seen; the grave ones are not told again."
 
 
 def pause(bot: str) -> str:

@@ -24,6 +24,11 @@ class AlertList:
         """How many grave ones nobody has acknowledged."""
         return sum(each.grade == "grave" and not each.acknowledged for each in self.alerts)
 
+    @property
+    def newest(self) -> int:
+        """The newest alert that is shown, 0 without any: what comes later nobody has seen here."""
+        return max((each.id for each in self.alerts), default=0)
+
 
 def alert_list(store: Place) -> AlertList:
     """Return the alerts of a store; one whose outbox cannot be read has none to show."""
@@ -56,13 +61,13 @@ def alert_list(store: Place) -> AlertList:
     )
 
 
-def acknowledge(store: Place, id: int | None) -> int:
-    """Mark an alert as seen, or all; return how many were not before. Raises: StoreError."""
+def acknowledge(store: Place, id: int | None, until: int | None) -> int:
+    """Mark an alert as seen, or all, or all up to one; return how many were not before. Raises: StoreError."""
     path = outbox_path(store)
     if not path.is_file():
         return 0
     outbox = Outbox(path)
     try:
-        return outbox.acknowledge(id, WallClock().now())
+        return outbox.acknowledge(id, WallClock().now(), until)
     finally:
         outbox.close()

@@ -308,9 +308,10 @@ class AlertTold(BaseModel):
 
 
 class Seen(Sent):
-    """Which alert was seen; None means all."""
+    """Which alert was seen; None means all, or all up to `until`: the newest one that a person has before him."""
 
     id: int | None = Field(default=None, ge=1, le=2**53)
+    until: int | None = Field(default=None, ge=1, le=2**53)
 
 
 class Acknowledged(BaseModel):

@@ -207,8 +207,8 @@ def router(store: Place, live: Live) -> APIRouter:
 
     @found.post("/api/alerts/acknowledge")
     def seen(what: answers.Seen) -> answers.Acknowledged:
-        """Say that an alert was seen and need not be told again; without an id all of them were."""
-        count = acknowledge(store, what.id)
+        """Say that an alert was seen and need not be told again; without an id all were, or those up to `until`."""
+        count = acknowledge(store, what.id, what.until)
         return answers.Acknowledged(acknowledged=count, message=f"{count} acknowledged")
 
     @found.post("/api/parameters/preview")

@@ -11,17 +11,21 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from store_day import small_day
 
 from engine.cli.main import main
 from engine.run.looking.shown import ShownLeg
 from engine.spec.shipped import shipped
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.requests import box_of
 from tests.e2e.worlds import run_days, spec_files
 from tests.scan_rows import kept, row
 
@@ -263,6 +267,26 @@ def test_ci_a_person_lives_through_a_day(tmp_path: Path, browser: Any) -> None:
         page.screenshot(path=shots / "store.png", full_page=True)
     lost = [text for text in errors if "ERR_CONNECTION" not in text and "ERR_INCOMPLETE" not in text]
     assert [text for text in lost if "401" not in text] == []
+
+
+@pytest.mark.long
+def test_ci_what_was_never_answered_may_have_been_asked_for(tmp_path: Path, browser: Any) -> None:
+    """It was said that nothing was asked for, and a second press was a second request."""
+    from playwright.sync_api import expect
+
+    def lose(route: Any) -> None:
+        route.fetch()
+        route.abort()
+
+    page, store = browser.new_page(), tmp_path / "day.db"
+    page.route("**/api/action/stop", lose)
+    with closing(SqlJournal(open_store(store))) as journal:
+        journal.append(small_day(), durable=True)
+        with desk(tmp_path, "web", "--store", str(store), "--port", "0") as serving:
+            sign_in(page, serving.address)
+            meant(page, "Stop")
+            expect(page.locator("#said")).to_contain_text("Stop: no answer came, and it may have been asked for")
+        assert len(box_of(store).found()) == 1
 
 
 @pytest.mark.long

@@ -55,8 +55,10 @@ function replace(place, html) {
 
 const keyOf = (each) => `${each.tagName} ${each.dataset.action ?? each.getAttribute("href") ?? each.getAttribute("aria-label")} ${each.dataset.position ?? each.dataset.bot ?? each.dataset.id ?? ""}`;
 
+const LOST = "no answer came, and it may have been asked for all the same: look before you ask again";
+
 async function act(button) {
-  const { action, ask: words, bot, id, position } = button.dataset;
+  const { action, ask: words, bot, id, position, until } = button.dataset;
   const whose = button.dataset.name ?? bot;
   const name = whose ? `${button.textContent} ${whose}` : button.textContent;
   const key = keyOf(button);
@@ -67,9 +69,9 @@ async function act(button) {
   if (!isYes) return;
   button.disabled = true;
   try {
-    const [answer, said] = await ask(action, position ? { position } : bot ? { bot } : id ? { id: Number(id) } : {});
+    const [answer, said] = await ask(action, position ? { position } : bot ? { bot } : id ? { id: Number(id) } : until ? { until: Number(until) } : {});
     say(answer.ok ? `${name}: ${said.message ?? "asked for"}` : `${name} was refused: ${said.message ?? answer.status}`);
-  } catch { say(`${name} did not reach the server: nothing was asked for`); }
+  } catch { say(`${name}: ${LOST}`); }
   button.disabled = false;
 }
 
@@ -90,7 +92,7 @@ async function change(bot, values) {
     if (!(await isMeant("Take it up", seen.text))) return;
     const [asked, said] = await ask("/api/parameters", { bot, values });
     say(asked.ok ? said.message : `It was refused: ${said.message ?? asked.status}`);
-  } catch { say("The server was not reached: nothing was asked for"); }
+  } catch { say(LOST); }
 }
 
 document.addEventListener("submit", (event) => {

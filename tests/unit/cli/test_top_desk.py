@@ -1,5 +1,6 @@
 """What `rulebot top` reads of a store and leaves for its engine; no terminal takes part."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -68,13 +69,17 @@ def test_grave_alerts_are_counted_and_acknowledged(day_store: Path) -> None:
     outbox.close()
     desk.look()
     assert desk.seen.waiting == 2
-    focus, _ = after_key(Focus(), "a", desk.seen.picture, desk.seen.waiting)
-    _, question = after_key(focus, "y", desk.seen.picture, desk.seen.waiting)
+    focus, _ = after_key(Focus(), "a", desk.seen.picture, desk.seen.waiting, desk.seen.newest)
+    with closing(Outbox(outbox_path(day_store))) as outbox:
+        later = Alert(key="later", at=at("10:06"), grade=Grade.GRAVE, text="came behind the question")
+        outbox.add([later], 2, [("phone", Grade.GRAVE)], at("10:06"))
+    desk.look()
+    _, question = after_key(focus, "y", desk.seen.picture, desk.seen.waiting, desk.seen.newest)
     assert question is not None
     assert question.words == ACKNOWLEDGE_ALL
     assert desk.do(question).endswith("acknowledged")
     desk.look()
-    assert desk.seen.waiting == 0
+    assert desk.seen.waiting == 1
 
 
 def test_a_store_that_cannot_be_read_is_said_at_the_start_and_later_waited_for(day_store: Path) -> None:

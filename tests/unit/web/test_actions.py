@@ -101,7 +101,7 @@ def test_what_nobody_can_do_is_refused(client: Client, name: str, body: object, 
         ("/api/action/close_all?bot=dte0_condor", {}, "no parameter 'bot' is known here; none is"),
         ("/api/trade/trigger", {"bot": ""}, "bot: it is empty"),
         ("/api/trade/trigger", {"bot": "dte0_condor", "quantity": 5}, "no field 'quantity' is known here"),
-        ("/api/alerts/acknowledge", {"ids": [3]}, "no field 'ids' is known here; known are id"),
+        ("/api/alerts/acknowledge", {"ids": [3]}, "no field 'ids' is known here; known are id, until"),
     ],
 )
 def test_what_nobody_knows_is_refused_and_named(client: Client, path: str, body: object, said: str) -> None:

@@ -60,3 +60,17 @@ def test_one_is_acknowledged_and_then_all(client: Client) -> None:
     assert client.send("POST", "/api/alerts/acknowledge", CHANGE, b'{"id": -1}').status == 422
     assert all(each["acknowledged"] for each in client.get("/api/alerts").json)
     outbox.close()
+
+
+def test_all_that_were_shown_are_acknowledged_and_none_that_came_since(client: Client) -> None:
+    """A question stands as long as a person likes: what came behind it was never told again, and nobody had seen it."""
+    outbox = outbox_of(client)
+    shown = Parts(Live(client.place)).now()[1]["alerts"]
+    later = Alert(key="d", at=at("10:06"), grade=Grade.GRAVE, text="came later")
+    again = Alert(key="e", at=at("10:06"), grade=Grade.GRAVE, text="lost", bot="dte0_condor")
+    outbox.add([later, again], 2, [("phone", Grade.GRAVE)], at("10:06"))
+    assert 'data-until="3"' in shown
+    assert client.send("POST", "/api/alerts/acknowledge", CHANGE, b'{"until": 3}').json["acknowledged"] == 3
+    found = {each["text"]: each["acknowledged"] for each in client.get("/api/alerts").json}
+    assert found == {"came later": False, "lost": True, "opened 5900p": True, "<b>torn</b>": True}
+    outbox.close()
