@@ -350,3 +350,15 @@ def test_a_checkout_without_a_program_is_told_what_to_install(starters: Path) ->
             capture_output=True, text=True, check=False, env={"PATH": "/usr/bin:/bin"},
         )  # fmt: skip
         assert (done.returncode, "is not installed" in done.stderr) == (3, True)
+
+
+def test_the_alert_of_memory_comes_before_the_limit_that_ends_the_engine() -> None:
+    """It asked for more than container and service give: the engine was ended first, and what was open stood alone."""
+    rules = document(DEPLOY / "prometheus" / "rules.yml")["groups"]
+    (asks,) = [rule["expr"] for group in rules for rule in group["rules"] if rule.get("alert") == "RulebotMemoryHigh"]
+    compose, service = (
+        (DEPLOY / name).read_text(encoding="utf-8") for name in ("docker-compose.yml", "rulebot.service")
+    )
+    least = 2**20 * int(re.findall(r"RULEBOT_MEMORY:-(\d+)m", compose)[0])
+    most = 2**30 * int(re.findall(r"MemoryMax=(\d+)G", service)[0])
+    assert float(asks.rpartition("> ")[2]) < 0.8 * least < most
