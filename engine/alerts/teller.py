@@ -24,6 +24,7 @@ from engine.model.errors import MisuseError, StoreError, in_words
 from engine.record.codec import utc_text
 from engine.record.record import Json
 from engine.store.latest import data_folder, make_folder
+from engine.store.open import is_there
 from engine.store.place import Place, beside
 from engine.store.queries import StoreReader
 
@@ -76,6 +77,7 @@ class Teller:
         self._is_simulated = self._is_observed = False
         self._digested = ""
         self.trouble = ""
+        self._was_well = False
         self._since: datetime | None = None
         self._untold: dict[str, tuple[Future[None], datetime]] = {}
 
@@ -123,7 +125,7 @@ class Teller:
         if trouble != self.trouble:
             log.warning("alerts: %s", trouble)
         self.trouble, self._since = trouble, self._since or now
-        if not at_once and now - self._since < TROUBLE_FOR:
+        if (not at_once and now - self._since < TROUBLE_FOR) or not self._has_begun():
             return
         text = f"what happens cannot be told any more: {trouble}; see to the engine"
         data: dict[str, Json] = {"event": "untold"}
@@ -135,6 +137,13 @@ class Teller:
                 said = document_unkept(alert, **marks) if person.is_program else body
                 self._untold[person.name] = (self._pool.submit(self._send, person.name, title, said), now)
 
+    def _has_begun(self) -> bool:
+        """Say whether there is, or was, a store to tell of: before its first run nothing happens that could be told."""
+        try:
+            return self._was_well or is_there(self._store)
+        except StoreError:  # of a server that does not answer
+            return True
+
     def _is_still_untold(self, person: str, now: datetime) -> bool:
         """Say whether somebody was not told of the trouble, nor is being told; after a refusal a while must pass."""
         if (found := self._untold.get(person)) is None:
@@ -144,7 +153,7 @@ class Teller:
 
     def goes_on(self) -> None:
         """Know that all can be used again."""
-        self.trouble, self._since = "", None
+        self.trouble, self._since, self._was_well = "", None, True
         self._untold.clear()
 
     def last_words(self, trouble: str, seconds: float) -> None:

@@ -97,3 +97,11 @@ def test_at_its_end_it_does_not_wait(world: World) -> None:
     stop.set()
     assert [person for person, _ in world.after(0, lambda: work(world.teller, stop, 5))] == ["desk", "phone"]
     world.teller.close()
+
+
+def test_before_the_first_run_of_a_store_nobody_is_told(world: World) -> None:
+    (world.teller._store).unlink()  # type: ignore[union-attr]
+    assert world.after(0, world.fails) == world.after(90, world.fails) == []
+    world.teller.goes_on()
+    assert world.after(0, world.fails) == []
+    assert len(world.after(90, world.fails)) == 2
