@@ -11,7 +11,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from engine.adapters.clock import WallClock
@@ -20,6 +20,7 @@ from engine.alerts.people import Chat
 from engine.model.errors import RulebotError
 from engine.model.event import Request
 from engine.model.money import dollars
+from engine.model.session import exchange_date
 from engine.run.asked import trading_of
 from engine.run.inbox import post
 from engine.store.place import Place
@@ -97,7 +98,7 @@ class TelegramChat:
         if self._now() - datetime.fromtimestamp(date, UTC) > TOO_OLD:
             return f"'{name}' was sent too long ago: nothing was done. Send it again if it is still meant."
         if name == "status" and len(words) == 1:
-            return status_words(self._store)
+            return status_words(self._store, exchange_date(self._now()))
         if name not in _REQUESTS or len(words) > 2:
             return HELP
         bot = words[1] if len(words) == 2 else ""
@@ -124,15 +125,15 @@ class TelegramChat:
             raise ChatError("Telegram cannot be reached") from None
 
 
-def status_words(store: Place) -> str:
-    """Return how a store's engine and its bots are, in a few lines."""
+def status_words(store: Place, today: date) -> str:
+    """Return how a store's engine and its bots are, in a few lines; what was made is of the last day that it knows."""
     with StoreReader(store) as reader:
         run, day = reader.run(), reader.last_day()
         made = sum(row["realized"] for row in reader.view("bot_days", date=str(day)))
         held = [str(row["strategy_id"]) for row in reader.view("open_positions")]
     lines = [f"engine {run.state()}, trading {trading_of(run)}"]
     if day is not None:
-        lines[0] += f"; today realised {dollars(made)}, {len(held)} open"
+        lines[0] += f"; {'today' if day == today else day} realised {dollars(made)}, {len(held)} open"
     for bot in sorted(run.specs):
         count = held.count(bot)
         lines.append(f"{bot}: {run.state(bot)}" + (f", {count} open" if count else ""))

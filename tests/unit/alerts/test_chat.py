@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from store_day import DAY, at, entity, small_day
 
-from engine.alerts.chat import ChatError, TelegramChat
+from engine.alerts.chat import ChatError, TelegramChat, status_words
 from engine.alerts.outbox import Outbox
 from engine.alerts.people import Chat, People, Person, people_of
 from engine.alerts.teller import Teller, _listen
@@ -154,6 +154,8 @@ def test_what_a_chat_is_told_of_today_is_what_closing_made_today(tmp_path: Path,
     desk = Desk(tmp_path, telegram)
     telegram.write("/status")
     assert desk.step()[0].startswith("engine stopped, trading stopped; today realised -$12.50, 1 open")
+    said = status_words(desk.place, DAY + timedelta(days=5))
+    assert said.startswith(f"engine stopped, trading stopped; {DAY} realised -$12.50, 1 open")
 
 
 class Late(Teller):
