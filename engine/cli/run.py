@@ -343,7 +343,9 @@ def _paper_world(
     if observes and options["client_id"] is None:
         client_id += 1  # the engine that trades has the other one
     if not options["sim"]:
-        store, logs = settings.observe_store if observes else settings.store, settings.logs
+        store, logs = settings.store, settings.logs
+        if observes:  # what filled by a model does not stand among what was traded
+            store, logs = settings.observe_store, options["logs"] or logs.with_name(f"{logs.name}-observe")
         check_store(store, observes=observes)
         who = client_id, settings.account
         where = attached(

@@ -362,3 +362,11 @@ def test_the_alert_of_memory_comes_before_the_limit_that_ends_the_engine() -> No
     least = 2**20 * int(re.findall(r"RULEBOT_MEMORY:-(\d+)m", compose)[0])
     most = 2**30 * int(re.findall(r"MemoryMax=(\d+)G", service)[0])
     assert float(asks.rpartition("> ")[2]) < 0.8 * least < most
+
+
+def test_the_service_may_write_the_logs_of_every_kind_of_run() -> None:
+    """Those of real money lie beside the others, where nothing could be written: it had none."""
+    service = (DEPLOY / "rulebot.service").read_text(encoding="utf-8")
+    (folders,) = re.findall(r"^LogsDirectory=(.*)$", service, re.MULTILINE)
+    assert "RULEBOT_LOGS=/var/log/rulebot\n" in service
+    assert folders.split() == ["rulebot", "rulebot-live", "rulebot-observe"]

@@ -7,6 +7,8 @@ from click.testing import CliRunner, Result
 from free_port import free_port
 
 from engine.cli.main import main
+from engine.cli.run import _paper_world
+from engine.run.settings import Settings
 from engine.store.open import open_store
 
 ROOT = Path(__file__).parents[3]
@@ -171,3 +173,14 @@ def test_the_store_of_a_simulated_run_is_named_after_the_session_that_is_lived_t
 def test_a_day_that_no_calendar_has_is_refused_before_a_store_is_made() -> None:
     found = run("--sim", "--date", "1900-01-01", SPEC)
     assert (found.exit_code, "the exchange calendar covers" in found.stderr, Path("runs").exists()) == (2, True, False)
+
+
+def test_what_a_run_observed_does_not_stand_in_the_logs_of_what_was_traded(tmp_path: Path) -> None:
+    """Orders that were never sent stood in `trades.jsonl` with fills, beside those of the engine that trades."""
+    options: dict[str, object] = dict.fromkeys(("address", "client_id", "logs", "store"))
+    options |= {"observe": True, "sim": False, "exits_only": False}
+    settings = Settings(logs=tmp_path / "logs")
+    assert _paper_world(options, settings, None, 1)[1].logs == tmp_path / "logs-observe"
+    assert _paper_world({**options, "observe": False}, settings, None, 1)[1].logs == tmp_path / "logs"
+    named = Settings(logs=tmp_path / "own")
+    assert _paper_world({**options, "logs": tmp_path / "own"}, named, None, 1)[1].logs == tmp_path / "own"
