@@ -127,15 +127,13 @@ class FileBox:
         return self._folder / f"{name}.json"
 
     def _give_to_owner(self, request: Path) -> None:
-        """Let the engine read and remove what root has left for it, as SQLite does with what it makes beside a store.
-
-        Raises: OSError.
-        """
+        """Let the engine read and remove what root left for it, as SQLite does with what it makes beside a store."""
         if os.name != "posix" or os.geteuid() != 0:
             return
-        owner = (self._store if self._store.exists() else self._store.parent).stat()
-        for path in (self._folder, request):
-            os.chown(path, owner.st_uid, owner.st_gid)
+        with suppress(OSError):  # of a disk where root may not either: the request is left all the same
+            owner = (self._store if self._store.exists() else self._store.parent).stat()
+            for path in (self._folder, request):
+                os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def _text(path: Path) -> str:
