@@ -172,7 +172,7 @@ def router(store: Place, live: Live) -> APIRouter:
 
     @found.get("/api/pnl/history")
     def history(period: Span = Span.DAY) -> list[answers.Period]:
-        """Net profit by day, week or month, oldest first."""
+        """Net profit by day, week or month, oldest first: each trade whole, where it ended."""
         return read(lambda reader: book.history(reader, period.value))
 
     @found.get("/api/account")

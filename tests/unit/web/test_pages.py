@@ -222,6 +222,7 @@ def test_profit_by_day_is_drawn_with_its_words() -> None:
 def test_profit_by_day_is_written_below_its_drawing(live: Live) -> None:
     """A bar told its dollars to a mouse that rested on it, and to no telephone."""
     days = Parts(live).now()[1]["days"]
+    assert "<small>each trade whole, on the day it ended</small>" in days
     assert '2026-11-18 <b class="good">+$36.80</b>' in days
 
 
