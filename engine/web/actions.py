@@ -16,7 +16,7 @@ from engine.run.inbox import post
 from engine.store.open import is_in_use
 from engine.store.place import Place
 from engine.store.queries import StoreReader
-from engine.web.answers import Asked
+from engine.web.answers import Asked, NobodyError
 from engine.web.parameters import preview
 
 KEPT = 1000
@@ -83,7 +83,7 @@ class Actions:
 
     def _left_values(self, bot: str, values: Mapping[str, str], identity: str) -> Asked:
         if not is_in_use(self._store):
-            raise HTTPException(409, "no engine runs: there is nobody to take it up")
+            raise NobodyError("no engine runs: there is nobody to take it up")
         post(self._store, Request.SET, bot, identity, values=values)
         message = f"{bot} is asked to take it up as soon as it has nothing in flight"
         return Asked(id=identity, message=message, engine_runs=True)
@@ -94,7 +94,7 @@ class Actions:
         except UnknownNameError as error:
             raise HTTPException(404, error.message) from error
         except NoEngineError as error:
-            raise HTTPException(409, error.message) from error
+            raise NobodyError(error.message) from error
         except MisuseError as error:
             raise HTTPException(422, error.message) from error
         return Asked(id=identity, message=left.message, engine_runs=left.engine_runs)

@@ -329,6 +329,13 @@ class Refused(BaseModel):
     help: str = ""
 
 
+class NobodyError(HTTPException):
+    """Nobody is there who could do it: no engine runs. Another key changes nothing of that."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(409, message)
+
+
 class HelpfulError(HTTPException):
     """A refusal that knows what to do next."""
 

@@ -17,7 +17,7 @@ from engine.model.errors import RulebotError
 from engine.store.place import Place
 from engine.web import chart_pages, days_page, hooks, pages, preview_page, rest, scan_page
 from engine.web.access import COOKIE, HEADERS, NOT_KEPT, Access, Gate, Scope, Sessions, sender_of
-from engine.web.answers import HelpfulError
+from engine.web.answers import HelpfulError, NobodyError
 from engine.web.hooks import Door
 from engine.web.live import Live
 from engine.web.metrics import exposition as metrics
@@ -158,7 +158,7 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    code = _CODES.get(error.status_code, "refused")
+    code = "no_engine" if isinstance(error, NobodyError) else _CODES.get(error.status_code, "refused")
     words = str(error.detail)
     if words == HTTPStatus(error.status_code).phrase:  # of an address that no route has, or of another method
         words = f"nothing answers {request.method} {request.url.path[:100]}"

@@ -75,7 +75,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         401: "no token, or a wrong one",
         403: "another host, another origin, or a header missing",
         404: "nothing has that name",
-        409: "the same key with another request",
+        409: "the same key with another request, or no engine runs that could do it",
         413: "too large",
         415: "not JSON",
         422: "a parameter is wrong",

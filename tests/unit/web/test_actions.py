@@ -50,7 +50,8 @@ def test_the_same_key_asks_once_and_is_answered_alike(client: Client) -> None:
 
 def test_a_key_does_not_ask_for_two_things(client: Client) -> None:
     client.post("/api/action/stop", key=KEY)
-    assert client.post("/api/action/close_all", key=KEY).status == 409
+    refused = client.post("/api/action/close_all", key=KEY)
+    assert (refused.status, refused.json["code"]) == (409, "key")
     assert [each["request"] for each in asked(client)] == ["pause"]
 
 
@@ -124,7 +125,8 @@ def test_one_position_is_asked_to_be_closed_once(client: Client) -> None:
 
 
 def test_an_entry_by_hand_needs_an_engine_and_a_bot(client: Client) -> None:
-    assert client.post("/api/trade/trigger", {"bot": "dte0_condor"}, key=KEY).status == 409
+    refused = client.post("/api/trade/trigger", {"bot": "dte0_condor"}, key=KEY)
+    assert (refused.status, refused.json["code"]) == (409, "no_engine")
     assert client.post("/api/trade/trigger", {"bot": "nobody"}, key=KEY).status in (404, 409)
     assert asked(client) == []
 
