@@ -202,19 +202,21 @@ class Outbox:
                 [(*values, each.kept.id, each.person, each.round) for each in deliveries],
             )
 
-    def unheard(self, before: datetime, rounds: int) -> list[Kept]:
+    def unheard(self, before: datetime, rounds: int, now: datetime) -> list[Kept]:
         """Return grave alerts that nobody has acknowledged, and of which the last was told `before` then.
 
-        What could be told to nobody counts from when it was to be: a service that fails keeps it from nobody else.
+        What could be told to nobody counts from when it was to be: a service that fails keeps it from nobody else. What
+        was told after `now` was so by a clock that has been set back since.
         """
         with _said(self.path):
             rows = self._connection.execute(
                 f"SELECT {_ALERT}, (SELECT count(*) FROM alerts s WHERE s.same_as = a.id) + 1 FROM alerts a"
                 " WHERE a.grade = 'grave' AND a.acknowledged_at IS NULL AND a.same_as IS NULL AND a.rounds < ?"
-                " AND coalesce(a.round_at, a.found_at) <= ?"
+                " AND (coalesce(a.round_at, a.found_at) <= ? OR coalesce(a.round_at, a.found_at) > ?)"
                 " AND EXISTS (SELECT 1 FROM deliveries d WHERE d.alert = a.id) AND NOT EXISTS"
-                " (SELECT 1 FROM deliveries d WHERE d.alert = a.id AND d.state = 'told' AND d.told_at > ?)",
-                (rounds, utc_text(before), utc_text(before)),
+                " (SELECT 1 FROM deliveries d WHERE d.alert = a.id AND d.state = 'told'"
+                " AND d.told_at > ? AND d.told_at <= ?)",
+                (rounds, *2 * (utc_text(before), utc_text(now))),
             ).fetchall()
         return [_kept(row) for row in rows]
 

@@ -102,7 +102,7 @@ class Teller:
         now = self._now()
         self._look(outbox, now)
         manner = self._people.manner
-        for kept in outbox.unheard(now - timedelta(seconds=manner.again_after), manner.times):
+        for kept in outbox.unheard(now - timedelta(seconds=manner.again_after), manner.times, now):
             outbox.escalate(kept, self._who(kept.rounds + 1), now)
         for person in self._people.people:
             if person.name not in self._on_way:

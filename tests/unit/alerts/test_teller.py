@@ -286,6 +286,16 @@ def test_a_clock_that_is_set_back_keeps_nothing_from_anybody(tmp_path: Path) -> 
     world.close()
 
 
+def test_a_clock_that_is_set_back_keeps_a_grave_one_from_no_later_round(tmp_path: Path) -> None:
+    boss = Person(name="boss", url="json://x", from_round=2, tell=(Grade.GRAVE,))
+    world = World(tmp_path, PHONE, boss, again_after=600)
+    world.alarm()
+    assert [person for person, _, _ in world.after(1)] == ["phone"]
+    assert {person for person, _, _ in world.after(-7200)} == {"phone", "boss"}
+    assert world.after(599) == []
+    world.close()
+
+
 def test_what_could_not_be_marked_as_refused_is_marked_and_tried_again(world: World) -> None:
     """A full disk left it as one that is being told, and its person without it."""
     world.refuses = {"phone"}
