@@ -1,5 +1,6 @@
 """`rulebot web`: the page of a store, whichever engine writes it."""
 
+import logging
 import signal
 import threading
 from importlib.util import find_spec
@@ -10,12 +11,13 @@ import click
 
 from engine.cli.say import say
 from engine.cli.stores import STORE
-from engine.model.errors import MisuseError
+from engine.model.errors import MisuseError, StoreError
 from engine.store.place import Place, shown_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from engine.run.settings import Settings
     from engine.web.live import Live
     from engine.web.server import Server
 
@@ -90,14 +92,12 @@ def web(store: Place | None, **where: Any) -> None:
 
     Exit code: 0 after Ctrl+C, 2 for misuse, 3 when the store cannot be read or the port is taken.
     """
-    from engine.run.log_file import PAGE, LogConsole, LogFile, write_logs
     from engine.run.settings import read_settings
     from engine.store.latest import chosen_store, data_folder
     from engine.store.queries import StoreReader
 
     settings = read_settings(None, Path.cwd(), data_folder())
-    limits = settings.log_limits
-    write_logs(LogFile(settings.logs, PAGE, limits), *([LogConsole(limits)] if limits.on_console else []))
+    _begin_log(settings)
     found = chosen_store(store)
     with StoreReader(found):
         pass  # what is wrong with it is said before anything listens
@@ -107,6 +107,19 @@ def web(store: Place | None, **where: Any) -> None:
         wait_for_stop()
     finally:
         server.stop()
+
+
+def _begin_log(settings: "Settings") -> None:
+    """Write what the page logs to its file, and to the console if that is set. It is served without the file, too."""
+    from engine.run.log_file import PAGE, LogConsole, LogFile, write_logs
+
+    limits = settings.log_limits
+    handlers: list[logging.Handler] = [LogConsole(limits)] if limits.on_console else []
+    try:
+        handlers.append(LogFile(settings.logs, PAGE, limits))
+    except StoreError as error:
+        say(f" warning: {error.message}", err=True)
+    write_logs(*handlers or [logging.NullHandler()])
 
 
 def serve_store(store: Place, where: dict[str, Any], live: "Live | None" = None) -> "Server":
