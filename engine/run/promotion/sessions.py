@@ -169,7 +169,7 @@ def _missed(paper: Paper, key: Key, bot: CompiledBot | None, session: Session, o
 def _gap(spans: Iterable[Span], start: datetime, end: datetime) -> Span | None:
     """Return the first time between two instants that no span covers; short ones are passed over within it."""
     at, is_first = start, True
-    for span in sorted(spans):
+    for span in sorted(each for each in spans if each.meets(start, end)):
         if span.end <= at:
             continue
         if span.start - at > (timedelta(0) if is_first else PATIENCE):

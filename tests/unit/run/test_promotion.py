@@ -103,6 +103,14 @@ def test_a_short_gap_is_passed_over_and_a_long_one_is_not() -> None:
     assert only(*died, *session(A, None, starts="11:00")).missed == "not running, or not connected, from 10:30 to 11:00"
 
 
+def test_an_engine_that_is_away_at_the_close_leaves_the_session_out_however_soon_it_is_back() -> None:
+    lost = Record(at(A, "15:57"), Kind.LINK, data={"up": False, "reason": "gone"})
+    back = Record(at(A, "16:01"), Kind.LINK, data={"up": True, "reason": ""})
+    assert only(*session(A, None, lost, back)).missed == "not running, or not connected, from 15:57 to 16:00"
+    again = [*session(A, None, ends="15:58"), *session(A, None, starts="16:02")]
+    assert only(*again).missed == "not running, or not connected, from 15:58 to 16:00"
+
+
 def test_whoever_carries_a_position_in_is_needed_from_the_open() -> None:
     held = position(A, "0", state="open", closed_at=None, legs=(replace(position(A, "0").legs[0], closed=0),))
     first = session(A, None, entity(at(A, "10:30"), held))
