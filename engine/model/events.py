@@ -40,10 +40,19 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """On which days an event may fall by its usual rule, and when on such a day (exchange time)."""
+    """On which days an event may fall by its usual rule, and when on such a day (exchange time).
+
+    turn: by which month a day's turn is called, of which each has one event; "" for a day that is in none.
+    """
 
     clock: time
     may_fall_on: Callable[[date], bool]
+    turn: Callable[[date], str]
+
+
+def month_of(day: date) -> str:
+    """Return `2027-03`."""
+    return day.strftime("%Y-%m")
 
 
 def may_be_cpi(day: date) -> bool:
@@ -80,13 +89,17 @@ def may_be_fomc(day: date) -> bool:
     return day.weekday() == WEDNESDAY and any(first <= at <= last for first, last in _MEETINGS)
 
 
-PROJECTIONS: Mapping[str, Projection] = {
-    "CPI": Projection(time(8, 30), may_be_cpi),
-    "FOMC": Projection(time(14, 0), may_be_fomc),
-    "NFP": Projection(time(8, 30), may_be_nfp),
-}
+def meeting_of(day: date) -> str:
+    """Return the month in which the span of a meeting of the Fed begins, "" for a day outside of all eight."""
+    at = (day.month, day.day)
+    return next((f"{day.year}-{first[0]:02}" for first, last in _MEETINGS if first <= at <= last), "")
 
-MONTHLY = frozenset(("CPI", "NFP"))
+
+PROJECTIONS: Mapping[str, Projection] = {
+    "CPI": Projection(time(8, 30), may_be_cpi, month_of),
+    "FOMC": Projection(time(14, 0), may_be_fomc, meeting_of),
+    "NFP": Projection(time(8, 30), may_be_nfp, month_of),
+}
 
 
 def earnings_of(symbol: str) -> str:
@@ -157,11 +170,11 @@ def unbroken_until(layers: Collection[Published]) -> date:
 
 
 def months_without(dates: Published) -> tuple[str, ...]:
-    """Return the months ("2027-03") within the dates in which a monthly event has none though it was expected."""
-    if dates.name not in MONTHLY:
+    """Return the months ("2027-03") within the dates in which an event with a usual rule has none though it was due."""
+    if (rule := PROJECTIONS.get(dates.name)) is None:
         return ()
-    expected = {event.day.strftime("%Y-%m") for event in projected_days(dates.name, dates.first, dates.last)}
-    return tuple(sorted(expected - {event.day.strftime("%Y-%m") for event in dates.days}))
+    due = {rule.turn(event.day) for event in projected_days(dates.name, dates.first, dates.last)}
+    return tuple(sorted(due - {rule.turn(event.day) for event in dates.days}))
 
 
 def _laid_over(name: str, layers: Iterable[Published], last: date) -> Mapping[date, EventDay]:

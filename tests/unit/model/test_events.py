@@ -13,6 +13,7 @@ from engine.model.events import (
     event_calendar,
     events_between,
     expiry_warnings,
+    months_without,
     projected_days,
     unbroken_until,
 )
@@ -73,6 +74,13 @@ def test_months_without_published_dates_are_projected_until_the_table_ends() -> 
     projected = [event for day, event in calendar.days["CPI"].items() if day > date(2026, 12, 31)]
     assert {event.day.month for event in projected} == set(range(1, 13))
     assert all(event.projected for event in projected)
+
+
+def test_a_meeting_of_the_fed_that_a_list_leaves_out_is_missed_by_the_month_in_which_its_span_begins() -> None:
+    one = published("FOMC", "2028-01-01", "2028-12-31", "2028-01-26")
+    assert months_without(one) == ("2028-03", "2028-04", "2028-06", "2028-07", "2028-09", "2028-10", "2028-12")
+    assert months_without(published("FOMC", "2028-04-01", "2028-06-30", "2028-05-03", "2028-06-14")) == ()
+    assert months_without(published("OPEC", "2028-01-01", "2028-12-31", "2028-01-26")) == ()
 
 
 def test_event_without_a_usual_rule_is_unknown_after_its_dates() -> None:
