@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
+from engine.model.errors import MisuseError
 from engine.review.change.account import compare_accounts, lone_account
 from engine.review.change.compare import alone, compare_bots
 from engine.review.change.difference import Difference, Status
@@ -29,12 +30,37 @@ def read_document(content: bytes, label: str, read: Beside | None = None) -> Loa
 
 
 def compare(was: Sequence[Loaded], now: Sequence[Loaded]) -> tuple[Difference, ...]:
-    """Return what becomes of every sound document of two sides, in the order of the new ones, what is gone last."""
+    """Return what becomes of every sound document of two sides, in the order of the new ones, what is gone last.
+
+    Raises: MisuseError for a side with two of one name: an edit of one of them would be told by nobody.
+    """
+    for side in (was, now):
+        _refuse_same_names(side)
     return (
         *_bots(_sound(was), _sound(now)),
         *_accounts(_accounts_of(was), _accounts_of(now)),
         *_universes(_universes_of(was), _universes_of(now)),
     )
+
+
+def _refuse_same_names(side: Sequence[Loaded]) -> None:
+    seen: dict[str, Loaded] = {}
+    for each in side:
+        other = seen.setdefault(name := _called(each), each)
+        if name and other is not each:
+            files = " and ".join(found.source.file.rstrip() for found in (other, each))
+            raise MisuseError(
+                f"two documents are the {name}: {files}", "compare their folders one by one, or the files"
+            )
+
+
+def _called(each: Loaded) -> str:
+    """Return what a document is matched by, in words; "" for one that is not compared."""
+    if each.spec is not None:
+        return f"bot '{each.spec.name}'"
+    if each.account is not None:
+        return f"account '{each.account.account}'"
+    return f"universe '{PurePath(each.source.file).stem}'" if each.universe is not None else ""
 
 
 def _sound(side: Sequence[Loaded]) -> list[Bot]:

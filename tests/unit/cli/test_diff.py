@@ -107,6 +107,25 @@ def test_two_copies_of_a_bot_that_is_gone_are_one_that_is_renamed_and_one_that_i
     assert "two  is gone" in back
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "called"),
+    [("put_lite", PUT_LITE, "bot 'put_lite'"), ("account", ACCOUNT, "account 'DU1234567'")],
+)
+def test_a_side_with_two_documents_of_one_name_is_not_compared(
+    name: str, text: str, called: str, tmp_path: Path
+) -> None:
+    """The first of them was left out: an edit of it was told by nobody."""
+    for side in ("old", "new"):
+        for folder in ("active", "kept"):
+            (tmp_path / side / folder).mkdir(parents=True)
+            (tmp_path / side / folder / f"{name}.yaml").write_text(text)
+    edited = tmp_path / "new" / "active" / f"{name}.yaml"
+    edited.write_text(text.replace("daily_loss: $", "daily_loss: $9"))
+    done = rulebot(str(tmp_path / "old"), str(tmp_path / "new"))
+    assert (done.exit_code, f"two documents are the {called}: " in done.stderr) == (2, True)
+    assert rulebot(str(tmp_path / "old" / "active"), str(tmp_path / "new" / "active")).exit_code == 1
+
+
 def test_json_is_for_machines(tmp_path: Path) -> None:
     (tmp_path / "put_lite.yaml").write_text(PUT_LITE.replace("    confirm: 2 quotes\n", ""))
     (found,) = json.loads(rulebot("put_lite", str(tmp_path), "--format", "json").stdout)["compared"]
