@@ -73,15 +73,19 @@ def _held_or_ended(books: Books, contracts: Contracts) -> set[str]:
 def _ours(
     books: Books, statement: Statement, contracts: Contracts, told: Iterable[str]
 ) -> tuple[dict[str, _Side], dict[str, Option]]:
-    """Return our endings of options that the statement should have, by contract, and the contracts."""
+    """Return our endings of options that the statement should have, by contract, and the contracts.
+
+    Those of its days; of a contract that is in the file, and of which none ended in these, all: it is booked later.
+    """
     found: dict[str, _Side] = defaultdict(_Side)
     options: dict[str, Option] = {}
-    in_file = set(told)
-    for ending in books.endings:
+    of_account = [each for each in books.endings if each.of.account in ("", statement.account)]
+    ours = [(contracts.key_of(each.of.option), each) for each in of_account if not each.of.option.is_share]
+    due = {key for key, ending in ours if statement.covers(ending.date)}
+    late = set(told) - due
+    for key, ending in ours:
         option = ending.of.option
-        key = contracts.key_of(option)
-        is_due = statement.covers(ending.date) or key in in_file
-        if option.is_share or ending.of.account not in ("", statement.account) or not is_due:
+        if not statement.covers(ending.date) and key not in late:
             continue
         side = found[key]
         side.signed += ending.signed

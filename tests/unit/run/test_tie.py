@@ -295,6 +295,18 @@ def test_what_had_filled_before_an_ending_of_ours_is_told_with_the_command_that_
     assert [each.mend for each in compared(statement(*BOTH, opened), endings=ENDED[:1]).differences if each.mend] == []
 
 
+def test_what_was_assigned_before_the_days_of_a_statement_is_no_part_of_what_ended_in_them() -> None:
+    other = replace(SHORT, bot="c", position="R")
+    before = replace(ended(other, "assigned", 1), recorded_at=at("09:31") - timedelta(days=1))
+    fills = (*FILLS, fill(other, "x.5.01", -1, "2.50"))
+    both = (*(told(each) for each in fills),)
+    events = (event(SHORT, "Expiration", 2), EVENTS[2])
+    endings = (ended(SHORT, "expired"), before, ENDED[1])
+    assert compared(statement(*both, events=events), fills, endings).ties
+    booked_late = (event(SHORT, "Assignment", 1),)
+    assert compared(statement(told(fills[2]), events=booked_late), fills[2:], (before,)).ties
+
+
 def test_an_ending_that_the_store_does_not_have() -> None:
     found = compared(statement(*BOTH, events=(event(SHORT, "Assignment", 2),)))
     assert shown(found) == [("ended otherwise", "quantity", "+0 ended", "+2 assigned")]
