@@ -109,12 +109,28 @@ def _compared(old: str, new: str, *, seeds: int | None, days: str | None, is_all
     texts = texts_of(old, new)
     sides = [[_read(text) for text in side] for side in texts]
     refuse_problems([loaded for side in sides for loaded in side])
+    for side in sides:
+        _refuse_tests(side)
     found = compare(*sides)
     if seeds is None and days is None:
         return found
     named = [_by_name(*pair) for pair in zip(texts, sides, strict=True)]
     tries = _simulated(seeds) if days is None else _past(days)
     return tuple(_with_days(each, *named, tries=tries, is_all=is_all) for each in found)
+
+
+def _refuse_tests(side: "Sequence[Loaded]") -> None:
+    """Refuse a side that is tests alone; of a folder in a revision they are left out, as of one that is there.
+
+    Raises: MisuseError.
+    """
+    from engine.model.errors import MisuseError
+
+    if side and all(each.tests is not None for each in side):
+        file = side[0].source.file.rstrip()
+        raise MisuseError(
+            f"'{file}' holds tests of a bot, and these are not compared", "'git diff' or 'diff' shows their lines"
+        )
 
 
 def _by_name(texts: "Sequence[Text]", side: "Sequence[Loaded]") -> "dict[str, Text]":

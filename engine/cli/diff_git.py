@@ -28,7 +28,8 @@ def drive(words: tuple[str, ...]) -> None:
     now = words[7] if len(words) == _OF_A_FILE[1] else path
     sides = [(f"a/{path}", _content(words[1])), (f"b/{now}", _content(words[4]))]
     say(f"rulebot diff {' '.join(label for label, _ in sides)}")
-    say(_meaning(sides, (Path(path), Path(now))) or _lines(sides))
+    meaning, why_none = _meaning(sides, (Path(path), Path(now)))
+    say(meaning or _lines(sides, why_none))
 
 
 def _content(file: str) -> bytes | None:
@@ -44,8 +45,8 @@ def _content(file: str) -> bytes | None:
         raise StoreError(f"cannot read '{file}': {error.strerror or error}") from error
 
 
-def _meaning(sides: list[tuple[str, bytes | None]], files: tuple[Path, Path]) -> str:
-    """Return what the edit means, "" when a side has errors: those are what `rulebot validate` is for.
+def _meaning(sides: list[tuple[str, bytes | None]], files: tuple[Path, Path]) -> tuple[str, str]:
+    """Return what the edit means, or "" and why nothing is said of that: `rulebot validate` is for errors.
 
     files: where the sides stand in the working tree, in which git calls its driver. What they extend, and the universes
     they name, are those of the working tree for both: git shows an edit of such a file by itself.
@@ -53,6 +54,7 @@ def _meaning(sides: list[tuple[str, bytes | None]], files: tuple[Path, Path]) ->
     from engine.compile.build import check
     from engine.review.change.documents import compare, read_document
     from engine.review.change.text import text_of
+    from engine.spec.kind import Kind, kind_of_document
     from engine.spec.lineage import beside
 
     read = [
@@ -60,16 +62,17 @@ def _meaning(sides: list[tuple[str, bytes | None]], files: tuple[Path, Path]) ->
         for (label, content), file in zip(sides, files, strict=True)
     ]
     for loaded in (each for side in read for each in side):
+        if kind_of_document(loaded.source)[0] is Kind.TEST:
+            return "", "tests of a bot are not compared by what they mean"
         if not loaded.is_fine or any(problem.is_error for problem in check(loaded)):
-            return ""
-    return "\n\n".join(text_of(each) for each in compare(*read))
+            return "", "one side has errors (rulebot validate says which)"
+    return "\n\n".join(text_of(each) for each in compare(*read)), ""
 
 
-def _lines(sides: list[tuple[str, bytes | None]]) -> str:
+def _lines(sides: list[tuple[str, bytes | None]], why: str) -> str:
     (old, was), (new, now) = sides
     before, after = ((each or b"").decode("utf-8", "replace").splitlines() for each in (was, now))
-    told = "one side has errors (rulebot validate says which): line by line"
-    return "\n".join([told, *difflib.unified_diff(before, after, old, new, lineterm="")])
+    return "\n".join([f"{why}: line by line", *difflib.unified_diff(before, after, old, new, lineterm="")])
 
 
 # ---------------------------------------------------------------- setting up

@@ -251,6 +251,21 @@ def test_documents_with_errors_are_shown_and_not_compared(tmp_path: Path) -> Non
 # ---------------------------------------------------------------- revisions
 
 
+def test_tests_of_a_bot_are_not_compared_and_git_shows_their_lines(clone: Path) -> None:
+    """An edit of them was told as none, with exit code 0, and by git as a document with errors."""
+    tests = clone / "specs" / "put_lite.test.yaml"
+    calm = "{name: calm, market: {spx: 6000 +0x60}, expect: [{all_day: {orders: none}}]}"
+    tests.write_text(f"rulebot_test: 1\nspec: put_lite.yaml\ntests:\n  - {calm}\n")
+    git(clone, "add", ".")
+    git(clone, "commit", "-q", "-m", "two")
+    tests.write_text(tests.read_text().replace("calm", "still"))
+    done = rulebot("HEAD:specs/put_lite.test.yaml", "specs/put_lite.test.yaml")
+    assert (done.exit_code, "holds tests of a bot, and these are not compared" in done.stderr) == (2, True)
+    assert rulebot("HEAD:specs", "specs").exit_code == 0
+    rulebot("--install-git", "--yes")
+    assert "tests of a bot are not compared by what they mean: line by line\n--- a/specs" in git(clone, "diff")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="a link needs a right on Windows")
 def test_a_link_of_the_working_tree_beside_a_revision_is_refused(clone: Path) -> None:
     """What a later edit makes of the file that it leads to is no edit of `specs/`: nobody would be told."""
