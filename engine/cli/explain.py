@@ -80,10 +80,13 @@ def _explained(what: tuple[str, ...], settings: tuple[str, ...]) -> "list[Explan
 
 
 def _print_resolved(what: tuple[str, ...]) -> None:
-    """Print each spec as one text that extends nothing. Raises: StoreError when a file cannot be read."""
+    """Print each spec as one text that extends nothing, several as the documents of a stream of YAML.
+
+    Raises: StoreError when a file cannot be read.
+    """
     from engine.spec.resolved import resolved_text
 
-    faulty = {}
+    faulty, texts = {}, []
     for target in _targets(what):
         if not isinstance(target, Path):
             raise click.UsageError(f"'{target.name}' is no spec: only a spec can be resolved")
@@ -91,7 +94,8 @@ def _print_resolved(what: tuple[str, ...]) -> None:
         if loaded.spec is None:
             faulty[str(target)] = loaded.diagnostics
             continue
-        say(resolved_text(loaded.source), nl=False)
+        texts.append(resolved_text(loaded.source))
+    say("---\n".join(texts), nl=False)
     if faulty:
         from engine.cli.validate import show_problems
 

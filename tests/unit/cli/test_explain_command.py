@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from engine.cli.main import main
-from engine.spec.load import load_document
+from engine.spec.load import load_document, load_text
 from engine.spec.shipped import shipped
 
 BAD = "rulebot: 1\nname: bad\n"
@@ -166,6 +166,14 @@ def test_resolved_prints_what_a_bot_extends_laid_under_it(tmp_path: Path) -> Non
     assert one is not None
     assert other is not None
     assert one.digest == other.digest
+
+
+def test_several_that_are_resolved_are_documents_of_their_own() -> None:
+    """They ran into each other: one mapping with every key twice."""
+    shown = rulebot("--resolved", "put_lite", "dte0_condor").stdout.split("---\n")
+    assert [
+        load_text(each, f"{name}.yaml").is_fine for each, name in zip(shown, ("put_lite", "dte0_condor"), strict=True)
+    ]
 
 
 def test_resolved_is_of_specs_alone() -> None:
