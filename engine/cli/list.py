@@ -76,14 +76,16 @@ def _of_files(specs: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     from engine.spec.files import find_files
     from engine.spec.load import load_document
 
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for file in find_files(specs):
         loaded = load_document(file, {})
         spec = loaded.spec
-        if loaded.account is not None or loaded.universe is not None:
-            continue
-        if spec is None:
+        if not loaded.is_fine:
             raise click.UsageError(f"{file} is no sound spec; 'rulebot validate {file}' says why")
+        if spec is None:
+            continue
+        if spec.name in found:
+            raise click.UsageError(f"two documents are the bot '{spec.name}': {found[spec.name]['path']} and {file}")
         found[spec.name] = {"bot": spec.name, "digest": spec.digest, "path": str(file)}
     return found
 
