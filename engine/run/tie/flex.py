@@ -50,6 +50,8 @@ EVENT_FIELDS = {
 _COMMISSION = "IB Commission"
 _CANCEL, _BOOKED = "TradeCancel", "BookTrade"
 _DATE = re.compile(r"(\d{4})(-?)(\d\d)\2(\d\d)", re.ASCII)
+_GROUPED = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d*)?", re.ASCII)
+"""A number with its thousands parted; any other comma is a decimal one, which no statement has."""
 _LONGEST_NUMBER = 40
 
 
@@ -133,7 +135,10 @@ class _Reader:
     def _statement(self, attributes: Attributes) -> None:
         self._need(attributes, {name: name for name in ("accountId", "fromDate", "toDate")}, "head")
         self._now = self.found.setdefault(attributes["accountId"], _Found())
-        self._now.periods.append((self._day(attributes, "fromDate"), self._day(attributes, "toDate")))
+        first, last = (self._day(attributes, name) for name in ("fromDate", "toDate"))
+        if last < first:
+            raise self._error(f"the statement ends on {last}, before it begins on {first}", "export it again")
+        self._now.periods.append((first, last))
 
     def _trade(self, attributes: Attributes) -> _Line:
         self._need(attributes, TRADE_FIELDS, "Trades")
@@ -178,9 +183,10 @@ class _Reader:
             raise self._error(f"{section}: it has no {', '.join(missing)}", "add the field to the query")
 
     def _number(self, attributes: Attributes, name: str) -> Decimal:
-        text = attributes.get(name, "").replace(",", "")
+        text = attributes.get(name, "")
+        plain = text.replace(",", "") if _GROUPED.fullmatch(text) else text
         try:
-            found = Decimal(text) if len(text) <= _LONGEST_NUMBER else Decimal("nan")
+            found = Decimal(plain) if len(plain) <= _LONGEST_NUMBER else Decimal("nan")
         except InvalidOperation:
             found = Decimal("nan")
         if not found.is_finite():

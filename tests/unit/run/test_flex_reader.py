@@ -173,6 +173,11 @@ def test_days_of_one_account_in_parts(tmp_path: Path) -> None:
         (flex(trade(quantity="NaN")), "1: quantity is a number, is 'NaN'"),
         (flex(trade(tradePrice="1e")), "1: tradePrice is a number, is '1e'"),
         (flex(trade(proceeds="9" * 41)), f"1: proceeds is a number, is '{'9' * 40}'"),
+        (flex(trade(tradePrice="4,72")), "1: tradePrice is a number, is '4,72'"),
+        (
+            flex().replace('toDate="20260724"', 'toDate="20260716"'),
+            "1: the statement ends on 2026-07-16, before it begins on 2026-07-17",
+        ),
         (flex(trade(tradeDate="17/07/2026")), "1: tradeDate is a date as 20261118, is '17/07/2026'"),
         (flex(trade(tradeDate="20261341")), "1: tradeDate is a date as 20261118, is '20261341'"),
         (flex(trade(transactionType="TradeCancel")), "1: a cancelled trade does not say which"),
