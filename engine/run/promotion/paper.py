@@ -1,7 +1,7 @@
 """What a journal says of the sessions of one world, gathered in one pass: who ran when, what was held and made."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -24,7 +24,7 @@ from engine.turn.state import Standing
 PAPER, LIVE = "paper", "live"
 OTHERS = ("simulated", "real", LIVE, OBSERVE)
 """What the runs that are passed over may be: of the other world, with real money, or such that nothing was sent."""
-HALTS = "halts"
+HALTS, WHEN = "halts", "when"
 
 
 class Span(NamedTuple):
@@ -66,13 +66,14 @@ class Paper:
     """The runs on paper of one world.
 
     up: when a bot ran and the broker could be reached. daily_losses: what the account might lose a day meanwhile.
-    barred: when a person let a bot enter nothing. profits: what a position made in a session, an open one at its marks,
-    and shares that came or went at the market of that moment. in_shares: dollars by which that was better than their
-    strikes, by position, None where nobody knows it. by_hand: positions that an operator had a bot enter. said: what
-    stands against a bot in a session. alarms: how many were raised on a day, by bot, "" of none. outside: fills in the
-    account that are not ours, by session. shut: what did not trade on a day, by the broker's hours. passed_over:
-    sessions of other runs, by what they were. last_texts: what each bot ran under last, in any run, with the whole
-    paths of their files.
+    barred: when a person let a bot enter nothing. unknown: when a condition of entry, or one that halts, could not
+    be decided, by bot, with its name: meanwhile it entered nothing. profits: what a position made in a session, an
+    open one at its marks, and shares that came or went at the market of that moment. in_shares: dollars by which
+    that was better than their strikes, by position, None where nobody knows it. by_hand: positions that an operator
+    had a bot enter. said: what stands against a bot in a session. alarms: how many were raised on a day, by bot, ""
+    of none. outside: fills in the account that are not ours, by session. shut: what did not trade on a day, by the
+    broker's hours. passed_over: sessions of other runs, by what they were. last_texts: what each bot ran under last,
+    in any run, with the whole paths of their files.
     """
 
     texts: dict[str, SpecText] = field(default_factory=dict)
@@ -80,6 +81,7 @@ class Paper:
     up: dict[Key, list[Span]] = field(default_factory=lambda: defaultdict(list))
     daily_losses: list[tuple[Span, Decimal]] = field(default_factory=list)
     barred: dict[str, list[Span]] = field(default_factory=lambda: defaultdict(list))
+    unknown: dict[str, list[tuple[str, Span]]] = field(default_factory=lambda: defaultdict(list))
     positions: dict[str, Position] = field(default_factory=dict)
     profits: dict[tuple[str, date], Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
     in_shares: dict[str, Decimal | None] = field(default_factory=dict)
@@ -139,6 +141,7 @@ class _Reader:
     last_at: datetime | None = None
     standing: Standing = field(default_factory=Standing)
     barred_since: dict[str, datetime] = field(default_factory=dict)
+    unknown_since: dict[tuple[str, str, str], datetime] = field(default_factory=dict)
     worth: dict[str, Decimal] = field(default_factory=dict)
     halting: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     planned: set[tuple[str, date, str]] = field(default_factory=set)
@@ -160,6 +163,7 @@ class _Reader:
             self._down(self.last_at)
             for bot in list(self.barred_since):
                 self._free(bot, self.last_at)
+            self._forget_verdicts(self.last_at)
         self._count_shares()
 
     def _count_shares(self) -> None:
@@ -197,7 +201,9 @@ class _Reader:
         texts = spec_texts(record.data["specs"])
         self.paper.texts |= {text.digest: text for text in texts}
         self._note_last(texts)
-        self.digests = {text.name: text.digest for text in texts}
+        digests = {text.name: text.digest for text in texts}
+        self._forget_verdicts(record.at, {bot for bot in self.digests if self.digests[bot] != digests.get(bot)})
+        self.digests = digests
         limits: Any = record.data.get("limits") or {}
         self.daily_loss = None if limits.get("daily_loss") is None else Decimal(limits["daily_loss"])
         for bot in self.digests:
@@ -221,6 +227,8 @@ class _Reader:
         self.up_since = None
 
     def _begin(self, entry: Entry) -> None:
+        if self.last_at is not None and exchange_date(self.last_at) != exchange_date(entry.record.at):
+            self._forget_verdicts(self.last_at)
         told = session_told(entry)
         self.session = told if session_on(told.date) is not None else None
         if self.session is not None and not self.other:
@@ -275,6 +283,22 @@ class _Reader:
         if entry.text("place") == HALTS:
             is_true = entry.record.data.get("truth") is True
             (set.add if is_true else set.discard)(self.halting[entry.record.bot], entry.text("rule"))
+        if entry.text("place") in (HALTS, WHEN) and not entry.text("symbol"):
+            key = (entry.record.bot, entry.text("place"), entry.text("rule"))
+            if entry.record.data.get("truth") is None:
+                self.unknown_since.setdefault(key, entry.record.at)
+            else:
+                self._decided(key, entry.record.at)
+
+    def _decided(self, key: tuple[str, str, str], at: datetime) -> None:
+        if (since := self.unknown_since.pop(key, None)) is not None:
+            self.paper.unknown[key[0]].append((key[2], Span(since, at)))
+
+    def _forget_verdicts(self, at: datetime, bots: Collection[str] | None = None) -> None:
+        """End what was unknown, of some bots or of all: another text, and another day, is judged anew."""
+        for key in list(self.unknown_since):
+            if bots is None or key[0] in bots:
+                self._decided(key, at)
 
     def _bot_day(self, entry: Entry) -> None:
         """Hold a halt against the bot unless a halt condition of its plan was true when it came."""

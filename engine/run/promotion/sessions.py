@@ -1,9 +1,9 @@
 """A bot's sessions on paper, judged: was each whole, did the bot do as its plan says, and what did it make.
 
 A session is **compliant** when it was whole and nothing is held against it. It is **left out** when the engine was not
-there for all that the bot could have done, a person held the bot back, or the broker has not told all commissions: it
-neither counts nor ends a row of compliant ones. Anything else is held against it, and ends the row. What is made and
-lost counts in any case, except by what a person had the bot enter.
+there for all that the bot could have done, a condition was unknown in all of its windows, a person held the bot back,
+or the broker has not told all commissions: it neither counts nor ends a row of compliant ones. Anything else is held
+against it, and ends the row. What is made and lost counts in any case, except by what a person had the bot enter.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,6 +25,8 @@ from engine.turn.protecting import UNPROTECTED
 
 PATIENCE = timedelta(minutes=5)
 """How long the engine, or its connection, may be away within a session that is whole."""
+AT_FIRST = timedelta(minutes=1)
+"""Within which of a window's start its first look comes."""
 Audited = Mapping[tuple[str, date | None], Sequence[str]]
 """What an audit found, by bot ("": all) and session (None: all)."""
 
@@ -162,8 +164,22 @@ def _missed(paper: Paper, key: Key, bot: CompiledBot | None, session: Session, o
         return f"not running, or not connected, from {_clock(gap.start)} to {_clock(gap.end)}"
     if any(span.meets(start, session.close) for span in paper.barred.get(key.bot, ())):
         return "a person held the bot back (pause or kill)"
+    if blind := _unknown(paper, key.bot, bot, session):
+        return blind
     owed = [f"{counted(position.owed, 'fill')} of {position.id}" for position in own if position.owed > 0]
     return f"not to be judged yet: the commission of {' and of '.join(owed)} is not told" if owed else ""
+
+
+def _unknown(paper: Paper, name: str, bot: CompiledBot | None, session: Session) -> str:
+    """Say which condition could not be decided in all of the time in which it might have entered, "" when none."""
+    windows = [(session.open, session.close)] if bot is None else bot.windows(session)
+    spans = [(start, min(end, session.close)) for start, end in windows if start < end]
+    if not spans:
+        return ""
+    start, end = min(spans)[0], max(end for _, end in spans)
+    found = (rule for rule, span in paper.unknown.get(name, ()) if span.start <= start + AT_FIRST and span.end >= end)
+    rule = next(found, "")
+    return f"nothing could be entered: {rule} was unknown from {_clock(start)} to {_clock(end)}" if rule else ""
 
 
 def _gap(spans: Iterable[Span], start: datetime, end: datetime) -> Span | None:

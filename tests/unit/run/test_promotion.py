@@ -15,7 +15,7 @@ from engine.record.record import BY_HAND, HOURS, Json, Kind, Record
 from engine.run.audit.audit import audit_tape
 from engine.run.audit.tape import tape_of
 from engine.run.promotion.figures import Figures, compare, figures
-from engine.run.promotion.paper import Key, Paper, closed_trades, read_paper
+from engine.run.promotion.paper import Key, Paper, Span, closed_trades, read_paper
 from engine.run.promotion.promotion import good_until, read_live_store
 from engine.run.promotion.sessions import BotSession, audit_faults, judge
 from engine.spec.nouns.account import Demand, Shown
@@ -40,9 +40,9 @@ def only(*records: Record, account_loss: Decimal | None = None) -> BotSession:
     return found
 
 
-def verdict(clock: str, rule: str) -> Record:
-    data: dict[str, Json] = {"rule": rule, "place": "halts", "truth": True, "missing": ""}
-    return Record(at(A, clock), Kind.VERDICT, BOT, data=data)
+def verdict(clock: str, rule: str, *, truth: bool | None = True, place: str = "halts", day: date = A) -> Record:
+    data: dict[str, Json] = {"rule": rule, "place": place, "truth": truth, "missing": ""}
+    return Record(at(day, clock), Kind.VERDICT, BOT, data=data)
 
 
 # ---------------------------------------------------------------- one session
@@ -124,6 +124,28 @@ def test_a_person_who_holds_the_bot_back_leaves_the_session_out() -> None:
     assert only(*session(A, None, other)).is_compliant
     killed = [*session(A, None, request(A, "16:03", Request.KILL)), *session(B), *session(C)]
     assert [bool(each.missed) for each in judged(*killed)] == [False, True, True]
+
+
+@pytest.mark.parametrize(("place", "clock"), [("halts", "09:31"), ("when", "10:30:01")])
+def test_a_condition_that_was_unknown_in_all_of_the_window_leaves_the_session_out(place: str, clock: str) -> None:
+    """Days without market data made a row of compliant sessions: nothing was entered, so nothing was against them."""
+    blind = verdict(clock, "vix_spike", truth=None, place=place)
+    said = "nothing could be entered: vix_spike was unknown from 10:30 to 13:30"
+    assert only(*session(A, None, blind)).missed == said
+    again = verdict("12:00", "vix_spike", truth=False, place=place)
+    assert only(*session(A, None, blind, again)).is_compliant
+    for truth in (None, False):
+        anew = verdict(clock, "vix_spike", truth=truth, place=place, day=B)
+        first, second = judged(*session(A, None, blind, ends="16:06"), *session(B, None, anew))
+        assert (first.missed, second.missed) == (said, said if truth is None else "")
+
+
+def test_another_text_within_the_window_is_judged_anew() -> None:
+    blind = verdict("09:31", "vix_spike", truth=None)
+    changed = Record(at(A, "10:20"), Kind.FACTS, data={"specs": session(A, digest="other")[0].data["specs"]})
+    found = judge(paper(session(A, None, blind, changed)), Key(BOT, "other"), {})
+    assert [each.missed for each in found] == ["not running, or not connected, from 09:30 to 10:20"]
+    assert paper(session(A, None, blind, changed)).unknown[BOT] == [("vix_spike", Span(blind.at, changed.at))]
 
 
 def test_a_halt_of_the_plan_is_compliant_and_every_other_is_not() -> None:
