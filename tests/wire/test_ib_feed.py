@@ -432,6 +432,25 @@ def test_a_line_that_is_refused_while_a_farm_is_broken_does_not_come_back_with_i
     run(scenario())
 
 
+def test_a_farm_that_was_broken_and_is_inactive_then_holds_no_quote_back() -> None:
+    """Of a farm that nothing is asked of it is not told that it is connected: no quote counted any more."""
+
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
+            world.feed.watch([SPX])
+            await fake.until_asked("1")
+            inactive = "Market data farm connection is inactive but should be available upon demand."
+            fake.push(4, 2, -1, 2103, "Market data farm connection is broken:usfarm.nj", "")
+            fake.push(4, 2, -1, 2108, f"{inactive}cashfarm", "")
+            await world.link.next(None)
+            assert world.feed.board.frozen == {0}
+            fake.push(4, 2, -1, 2108, f"{inactive}usfarm.nj", "")
+            await world.link.next(None)
+            assert world.feed.board.frozen == set()
+
+    run(scenario())
+
+
 def test_no_quote_counts_while_a_farm_is_broken() -> None:
     async def scenario() -> None:
         async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):

@@ -1,6 +1,7 @@
 """Market data lines into the board, and slow facts on request."""
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -46,7 +47,8 @@ COUNTS = "101"
 """That of an option's open interest, which comes as tick 27 or 28; its volume comes as tick 8 in any case."""
 _UNDERLYING_TICKS = {Extra.OPTION_VOLUME: "100", Extra.IMPLIED: "106"}
 """Volume of all calls (tick 29) and puts (30) of an underlying; its 30-day implied volatility (24)."""
-FARM_BROKEN, FARM_CONNECTED = 2103, 2104
+FARM_BROKEN, FARM_CONNECTED, FARM_INACTIVE = 2103, 2104, 2108
+"""Inactive is a farm of which nothing is asked: of one that was broken it is not told then that it is connected."""
 
 
 class HasTime(Protocol):
@@ -70,6 +72,11 @@ def why_not(contract: Contract, code: int, text: str) -> str:
     if code == LINES_USED_UP:
         return f"the broker's market data lines are used up (error {code})"
     return f"{text} (error {code})"
+
+
+def _farm_in(text: str) -> str:
+    """Return the farm that a notice names: behind a colon, or behind a full stop where it is inactive."""
+    return re.split(r":|demand\.", text)[-1]
 
 
 def _named(contracts: Sequence[Contract]) -> str:
@@ -225,8 +232,8 @@ class IbFeed:
         wire = self._wire
         if req_id < REQUEST_IDS:
             log.info("broker: %s (%d)", text, code)
-            if wire is not None and code in (FARM_BROKEN, FARM_CONNECTED):
-                return self._farm(wire, text.rsplit(":", 1)[-1], at, is_broken=code == FARM_BROKEN)
+            if wire is not None and code in (FARM_BROKEN, FARM_CONNECTED, FARM_INACTIVE):
+                return self._farm(wire, _farm_in(text), at, code)
             return None
         contract = next((each for each, line in self._lines.items() if line == req_id), None)
         if wire is None or contract is None or code == UNKNOWN_TICKER:
@@ -243,9 +250,9 @@ class IbFeed:
             self._away[contract] = words
         return None
 
-    def _farm(self, wire: Wire, farm: str, at: datetime, *, is_broken: bool) -> DataTrouble | None:
+    def _farm(self, wire: Wire, farm: str, at: datetime, code: int) -> DataTrouble | None:
         """Hold back every row while a market data farm is broken: which contracts it serves is not told."""
-        if is_broken:
+        if code == FARM_BROKEN:
             text = f"market data farm {farm} is broken; no quote counts until it is back"
             log.warning("%s", text)
             self._broken_farms.add(farm)
@@ -260,7 +267,7 @@ class IbFeed:
             for row in self._held_back:
                 wire.quotes.thaw(row)
             self._held_back.clear()
-        text = f"market data farm {farm} is back"
+        text = f"market data farm {farm} is {'back' if code == FARM_CONNECTED else 'inactive until it is needed'}"
         log.warning("%s", text)
         return DataTrouble(at, "", text)
 
