@@ -3,20 +3,20 @@
 import asyncio
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from free_port import free_port
 from ib_fake_tws import FakeTws, fake_tws, open_order
-from ib_session import connected, gateway, run
+from ib_session import connected, gateway, leg, order, run
 
 from engine.adapters.ib import standstill
 from engine.adapters.ib.greet import greeting
 from engine.adapters.ib.greeting import Greeting
 from engine.adapters.ib.settings import IbSettings
 from engine.adapters.ib.world import IbWorld, ib_world
-from engine.model.contract import Underlying
+from engine.model.contract import Option, Right, Underlying
 from engine.model.errors import BrokerError
 from engine.model.event import (
     AccountReport,
@@ -30,6 +30,7 @@ from engine.model.event import (
     OrderReport,
     PositionReport,
 )
+from engine.model.order import Side
 from engine.run.chaos.virtual_loop import run_virtually
 
 EXECUTION = (
@@ -364,6 +365,43 @@ def test_the_count_of_order_ids_is_asked_for_anew_and_told_of_a_new_connection_a
             up = (await wait_for(world, LinkUp))[-1]
             assert isinstance(up, LinkUp)
             assert (up.next_order_id, up.next_valid_id) == (43, 0)
+
+    run(scenario())
+
+
+def test_52_a_connection_that_is_lost_while_messages_wait_for_their_second_is_a_lost_one() -> None:
+    """The next of them was sent on the closed socket, which ended the engine with a traceback."""
+
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False, messages_per_second=1) as (world, _):
+            wire = world.link.wire
+            world.feed.watch([Underlying("SPX"), Underlying("SPY")])
+            assert wire.pace.is_waiting
+            fake.cut()
+            while wire.lost is None:
+                await asyncio.sleep(0.001)
+            wire.pace.release(time.time() + 2)
+            assert isinstance((await world.link.next(None)).events[-1], LinkDown)
+
+    run(scenario())
+
+
+def test_93_an_order_is_dropped_after_an_attempt_to_connect_again_has_failed() -> None:
+    """A kill while the gateway was gone ended the engine: there was not even a lost connection to drop a cancel on."""
+
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False, connect_seconds=0.2) as (world, _):
+            fake.cut()
+            await wait_for(world, LinkDown)
+            fake.version = 1
+            with pytest.raises(BrokerError):
+                await world.link.connect()
+            option = Option("SPX", "SPXW", date(2025, 11, 24), Decimal(6500), Right.PUT)
+            one = order(50, leg(option, Side.BUY))
+            world.broker.cancel(one)
+            world.broker.submit(one)
+            world.broker.inquire()
+            assert not [fields for fields in fake.asked if fields[0] in ("3", "4")]
 
     run(scenario())
 

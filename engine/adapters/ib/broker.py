@@ -12,7 +12,7 @@ import ib_async
 from engine.adapters.ib.contracts import CURRENCY, SMART, ContractBook
 from engine.adapters.ib.link import IbLink
 from engine.adapters.ib.pace import Rank
-from engine.adapters.ib.wire import REQUEST_IDS
+from engine.adapters.ib.wire import REQUEST_IDS, Wire
 from engine.model.errors import BrokerError, InvariantError
 from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side, TimeInForce
 
@@ -111,8 +111,7 @@ class IbBroker:
             contract = self._book.to_broker(order.legs[0].option)
         found = order_to_broker(order, self._link.account)
         found.whatIf = is_question
-        wire = self._link.wire
-        if not wire.is_up:
+        if (wire := self._wire()) is None:
             log.warning("order %s was not sent: the connection is gone", order.ref)
             return
         rank = Rank.OPENING if is_question or order.purpose is Purpose.ENTRY else Rank.REDUCING
@@ -121,8 +120,7 @@ class IbBroker:
     def cancel(self, order: Order) -> None:
         """Ask to cancel by order id."""
         self._check_may_send(order)
-        wire = self._link.wire
-        if not wire.is_up:
+        if (wire := self._wire()) is None:
             log.warning("cancel of %s was not sent: the connection is gone", order.ref)
             return
         wire.pace.order(order.order_id, Rank.REDUCING, lambda: wire.client.cancelOrder(order.order_id, ""))
@@ -132,8 +130,11 @@ class IbBroker:
         if not self._link.sends_orders:
             raise InvariantError(f"order {order.ref} was to be sent over a connection that sends none")
 
+    def _wire(self) -> Wire | None:
+        """Return the connection while it takes messages; after an attempt to connect again has failed there is none."""
+        return self._link.wire if self._link.is_up and self._link.wire.is_up else None
+
     def inquire(self) -> None:
         """Ask for today's executions, then for the open orders of all clients."""
-        wire = self._link.wire
-        if wire.is_up:
+        if (wire := self._wire()) is not None:
             wire.pace.in_turn(self._link.inquire)

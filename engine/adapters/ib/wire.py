@@ -146,6 +146,7 @@ class Wire:
 
     def _on_disconnect(self, reason: str) -> None:
         self.lost = self.lost or trouble.why_lost(reason)
+        self.pace.clear()
         self.requests.lose()
         self.fence.lose()
         self.arrived.set()
