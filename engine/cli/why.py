@@ -10,7 +10,7 @@ from engine.cli.clock import CLOCK, SESSION_DAY
 from engine.cli.say import say
 from engine.cli.stores import check_bot, print_json, reads_store
 from engine.cli.width import echo
-from engine.model.session import at_exchange_time
+from engine.model.session import at_exchange_time, is_session
 from engine.record.doing import doing_at
 from engine.record.explain import history, left_within, of_symbol, selection_at, state_at
 from engine.record.record import Kind, Record
@@ -74,7 +74,9 @@ def why(
         lines = story_lines(" ".join(filter(None, (bot, symbol))), session, told)
     elif session is None or not records:
         document = {"bot": bot, "date": session and str(session), "records": 0}
-        lines = [f"{bot} left no record{f' on {session}' if session else ''}: it did not run, or nothing was judged."]
+        is_closed = session is not None and not is_session(session)
+        cause = "the exchange is closed on that day" if is_closed else "it did not run, or nothing was judged"
+        lines = [f"{bot} left no record{f' on {session}' if session else ''}: {cause}."]
         lines += [f"The last day on which it did is {last}."] if last is not None and last != session else []
     elif rule is not None:
         document, lines = _rule(bot, session, records, rule, clock)

@@ -33,6 +33,7 @@ COMMANDS = {
     "why one rule at an instant": "why calm_tape_condor --rule vix --at 12:00",
     "why that strike": "why calm_tape_condor --at 12:00 --rule short_put",
     "why on another day": "why calm_tape_condor --date 2026-11-17",
+    "why on a holiday": "why calm_tape_condor --date 2026-11-26",
 }
 
 
