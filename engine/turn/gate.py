@@ -30,6 +30,7 @@ from engine.turn.profit import account_today, bot_today, unvalued
 from engine.turn.program import CompiledBot
 from engine.turn.refusing import not_trading, only_reduces
 from engine.turn.rivals import rival_words
+from engine.turn.surplus import held_beyond
 from engine.turn.work import Work
 
 ACCOUNT_TOLD = timedelta(minutes=4)
@@ -168,7 +169,14 @@ def _needs_day_trade(work: Work, position: Position) -> bool:
 
 
 def _conflicts(work: Work, others: list[Position], bot: CompiledBot, selection: Selection) -> tuple[str, ...]:
-    """Return the contracts that some bot holds the other way round, or enters so, unless the spec allows it."""
+    """Return the contracts that some bot holds the other way round, or enters so, unless the spec allows it.
+
+    And those that the account holds so beyond our books, whatever the spec says: the broker nets the two, and what is
+    left cannot be told from a position that a person has closed.
+    """
+    theirs = [leg.option for leg in selection.legs if held_beyond(work, leg.option) * leg.sign < 0]
+    if theirs:
+        return tuple(f"{option} by no bot" for option in theirs)
     if bot.plan.if_held is IfHeld.ALLOW:
         return ()
     wanted = {leg.option: leg.sign for leg in selection.legs}

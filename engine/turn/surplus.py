@@ -1,14 +1,15 @@
 """What the account holds beyond our books of the options that our bots trade: a person is told, once.
 
-It may be somebody's own, and keeps nobody out. It may also be what a store that was put back does not know, or what
-another engine has opened: then nobody watches it. With a connection our fills come first. In a run they may be told
-after the account has shown what they made, so it counts once it has stayed for a while. A start knows what was told in
-its session.
+It may be somebody's own, and keeps out only what would be netted with it. It may also be what a store that was put
+back does not know, or what another engine has opened: then nobody watches it. With a connection our fills come first.
+In a run they may be told after the account has shown what they made, so it counts once it has stayed for a while. A
+start knows what was told in its session.
 """
 
 from datetime import timedelta
 
 from engine.model.contract import Option
+from engine.model.money import ZERO
 from engine.record.codec import encode
 from engine.record.record import SURPLUS, Json, Kind
 from engine.turn.doubting import our_books
@@ -65,10 +66,20 @@ def _beyond(work: Work) -> dict[Option, int]:
     found = {}
     for option, held in work.state.holdings.items():
         if isinstance(option, Option) and option.trading_class in classes and not option.is_share:
-            beyond = int(held) - ours.get(option, 0)
-            if beyond * held > 0 and not option_has_expired(work, option):
+            beyond = _more(int(held), ours.get(option, 0))
+            if beyond and not option_has_expired(work, option):
                 found[option] = beyond
     return found
+
+
+def held_beyond(work: Work, option: Option) -> int:
+    """Return how many contracts of one option the account holds beyond our books, - short."""
+    held = int(work.state.holdings.get(option, ZERO))
+    return _more(held, our_books(work).get(option, 0)) if held else 0
+
+
+def _more(held: int, ours: int) -> int:
+    return held - ours if (held - ours) * held > 0 else 0
 
 
 def _classes(work: Work) -> set[str]:

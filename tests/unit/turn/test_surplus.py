@@ -1,9 +1,11 @@
-"""What the account holds beyond our books of the options that our bots trade: told once, and it keeps nobody out."""
+"""What the account holds beyond our books of the options that our bots trade: told once, and it keeps out only
+what the broker would net with it."""
 
 from dataclasses import replace
 from datetime import date, timedelta
 
-from hand_desk import CONDOR, SELLER, Desk, bot_of, call, put, text_of
+import pytest
+from hand_desk import CONDOR, SECTIONS, SELLER, Desk, bot_of, call, put, text_of
 
 from engine.model.contract import Option
 from engine.record.record import Kind
@@ -122,3 +124,18 @@ def test_what_is_there_of_a_class_that_a_reload_brings_is_told() -> None:
     desk.take(reload(desk.program, desk.state, desk.now, changes))
     desk.until("10:05", step=5)
     assert [text.split()[3] for text in told(desk)] == ["-3"]
+
+
+@pytest.mark.parametrize("if_held", ["skip", "shift", "allow"])
+@pytest.mark.parametrize(("count", "is_kept_out"), [(5, True), (-5, False)])
+def test_what_would_be_netted_with_somebodys_own_is_not_entered(if_held: str, count: int, is_kept_out: bool) -> None:
+    """Sold against 5 that a person had bought, a put was put on hold as closed by hand, and its exits never acted."""
+    desk = Desk((text_of(legs=f"{SECTIONS['legs']}  if_held: {if_held}\n"),))
+    desk.holds(put(5945), count)
+    desk.until("10:00")
+    said = [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "skip")]
+    assert said == ["held the other way round: SPXW 2026-11-18 5945P by no bot"] * is_kept_out
+    assert len(desk.submitted) == (not is_kept_out)
+    desk.holds(put(5945), 0)
+    desk.tick(15)
+    assert len(desk.submitted) == 1
