@@ -89,7 +89,7 @@ def _window_problems(spec: Spec) -> Iterator[Problem]:
         if last is not None and last.before_close(session) <= start:
             message = f"{window.start} is not before the time exit {last}: no entry would ever be made"
             yield Problem("RB240", at_start, message)
-        if before is not None and start < _end_of(before, session):
+        if before is not None and start < before.ends(session):
             message = f"{window.start} is before the end of the one above, which began at {before.start}"
             yield Problem("RB240", at_start, message, "windows and times stand in order and do not overlap")
         before = window
@@ -105,12 +105,6 @@ def windows_of(entry: Entry) -> tuple[Window, ...]:
 def _places(entry: Entry) -> list[Path]:
     where = (*entry.path, "window" if entry.end is not None else "at")
     return [(*where, at) for at in range(1 + len(entry.others))] if entry.others else [where]
-
-
-def _end_of(window: Window, session: Session) -> datetime:
-    if window.end is not None:
-        return window.end.on(session)
-    return window.start.on(session) + timedelta(seconds=window.lasts or 0.0)
 
 
 def _end_problems(window: Window, end: DayTime, session: Session, where: Path) -> Iterator[Problem]:
@@ -151,7 +145,7 @@ def _again_problems(again: Again, spec: Spec) -> Iterator[Problem]:
 
 def _until_problems(until: DayTime, last: Window, where: Path) -> Iterator[Problem]:
     """Yield RB243 where `again` names a time after the last window, in which nothing is entered whatever it says."""
-    if until.on(full_session()) <= _end_of(last, full_session()):
+    if until.on(full_session()) <= last.ends(full_session()):
         return
     lasts = timedelta(seconds=last.lasts or 0.0)
     end = last.end or replace(last.start, offset=last.start.offset + lasts)

@@ -13,7 +13,6 @@ from engine.decide.bot_day import OVER, BotDay
 from engine.model.counted import counted
 from engine.model.session import Session
 from engine.model.values import replace
-from engine.spec.nouns.entry import Window
 
 ANY_END = "any"
 """What `again: {after: [any]}` names: whatever the one before came to."""
@@ -48,13 +47,7 @@ def spans(entry: EntryPlan, session: Session, latest: datetime) -> tuple[Span, .
     """
     if not is_day_of(entry, session):
         return tuple((session.close, session.close) for _ in entry.windows)
-    return tuple(_span(each, session, min(latest, session.close)) for each in entry.windows)
-
-
-def _span(window: Window, session: Session, latest: datetime) -> Span:
-    start = window.start.on(session)
-    end = start + timedelta(seconds=window.lasts or 0.0) if window.end is None else window.end.on(session)
-    return max(start, session.open), min(end, latest)
+    return tuple((each.starts(session), min(each.ends(session), latest, session.close)) for each in entry.windows)
 
 
 def at_hand(found: Sequence[Span], now: datetime) -> int:

@@ -4,7 +4,6 @@ A new measure needs its line in NATURE. A test fails when one is missing.
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
 from math import inf
 from types import MappingProxyType
 
@@ -264,10 +263,8 @@ def spans_in_seconds(spec: Spec, session: Session) -> list[tuple[float, float]]:
     latest = session.close if last is None else min(session.close, last.before_close(session))
     found = []
     for window in windows_of(spec.entry):
-        start = window.start.on(session)
-        end = start + timedelta(seconds=window.lasts or 0.0) if window.end is None else window.end.on(session)
-        start = max(start, session.open)
-        found.append(((start - session.open).total_seconds(), (min(end, latest) - session.open).total_seconds()))
+        start, end = window.starts(session), min(window.ends(session), latest)
+        found.append(((start - session.open).total_seconds(), (end - session.open).total_seconds()))
     return found
 
 

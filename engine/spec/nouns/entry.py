@@ -1,6 +1,8 @@
 """When a bot may enter: its windows, days and caps, and what lets it enter again."""
 
-from engine.model.session import DayTime
+from datetime import datetime, timedelta
+
+from engine.model.session import DayTime, Session
 from engine.model.values import dataclass
 from engine.spec.nouns.condition import Condition, Path
 
@@ -23,6 +25,16 @@ class Window:
     start: DayTime
     end: DayTime | None = None
     lasts: float | None = None
+
+    def starts(self, session: Session) -> datetime:
+        """Return when it begins: with the session at the earliest, as where it is counted from an early close."""
+        return max(self.start.on(session), session.open)
+
+    def ends(self, session: Session) -> datetime:
+        """Return when it ends by its own words, be it after the close."""
+        if self.end is not None:
+            return self.end.on(session)
+        return self.start.on(session) + timedelta(seconds=self.lasts or 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
