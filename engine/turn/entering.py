@@ -32,9 +32,6 @@ from engine.turn.work import Work
 RECHECK = 15.0
 """Seconds after which a watching bot is judged again even if nothing moved (data may have gone stale)."""
 
-ACCOUNT_TOLD = timedelta(minutes=4)
-"""How old account values may be. Source: TWS API, reqAccountUpdates: every three minutes."""
-
 
 def step_entry(work: Work, bot: CompiledBot) -> None:
     """Judge whether this bot enters now; at most one entry leaves."""

@@ -97,7 +97,6 @@ def step_exits(work: Work, position: Position) -> None:
         view.held = structure(work, position).held
     true: list[ExitPlan] = []
     protected = bool(bot.resting and resting_orders(work, position.id)) and not position.suspended
-    is_shut = bool(closed(work, [leg.option.symbol for leg in position.legs if leg.held]))  # no quote is to come
     place, closing = exits_of(position.id), work.bots[position.bot].day.closing_of(position.digest)
     for planned, compiled, arming in zip(bot.plan.exits, bot.exits, bot.arming, strict=True):
         if compiled is None or (planned.resting and protected):
@@ -107,8 +106,8 @@ def step_exits(work: Work, position: Position) -> None:
         reading = judge(work, position.bot, place, compiled, view, position.id)
         truth = planned.name == closing or confirmed(work, position.bot, place, reading, view)
         if truth is None:
-            if first_missing(reading.verdict).endswith(NOT_OPEN) or is_shut:
-                continue
+            if first_missing(reading.verdict).endswith(NOT_OPEN) or closed(work, _symbols_held(position)):
+                continue  # no quote is to come
             truth = _unknown(work, position, planned, reading)
         elif work.bots[position.bot].unknown_since:
             _known_again(work, position, planned.name)
@@ -144,13 +143,17 @@ class _Step(Enum):
     NEXT = "next"
 
 
+def _symbols_held(position: Position) -> list[str]:
+    return [leg.option.symbol for leg in position.legs if leg.held]
+
+
 def _step_roll(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> _Step:
     """Look for what an exit rolls into; one that has found nothing holds, or closes like any other."""
     assert planned.roll is not None
     closes = planned.roll.otherwise is Otherwise.CLOSE
     if planned.name in position.passed:
         return _Step.ACT if closes else _Step.NEXT
-    if reason := not_trading(work, [leg.option.symbol for leg in position.legs if leg.held]):
+    if reason := not_trading(work, _symbols_held(position)):
         work.alarm(position.bot, f"{reason}: '{planned.name}' rolls once there is trading again", position.id)
         return _Step.NEXT
     found = seek(work, position, bot, planned)

@@ -49,13 +49,13 @@ class DayMarket:
         times = day.times
         self.spacing = spacing_of(times)
         self.is_dense = self.spacing <= FEED_SILENCE
-        self.stands_for = stands_for(times)
+        self.stands_for = stands_for(self.spacing)
         self._columns = day.places()
         self._names: tuple[str, ...] = ()
         self._times: list[float] = times.tolist()
         self._ranges = {symbol: ranges(times, level, session) for symbol, level in day.levels.items()}
         self._known = {symbol: known_places(level) for symbol, level in day.levels.items()}
-        self._stand = {symbol: stands_for(times[~np.isnan(level)]) for symbol, level in day.levels.items()}
+        self._stand = {symbol: stands_for(spacing_of(times[~np.isnan(level)])) for symbol, level in day.levels.items()}
         is_counted = day.told is None and _is_running(day.volume)
         self._counts = {symbol: self._traded(symbol) for symbol in day.levels} if is_counted else {}
         self._given, self._places = self._holding(np.empty(0, dtype=np.intp))
@@ -294,9 +294,8 @@ def spacing_of(times: Columns) -> float:
     return median(np.diff(times)) if len(times) > 1 else OPTION_AGE
 
 
-def stands_for(times: Columns) -> float:
-    """Return for how many seconds stands what is told at these instants."""
-    spacing = spacing_of(times)
+def stands_for(spacing: float) -> float:
+    """Return for how many seconds stands what is told so often."""
     return FEED_SILENCE if spacing <= FEED_SILENCE else min(1.5 * spacing, OPTION_AGE)
 
 

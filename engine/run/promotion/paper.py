@@ -319,8 +319,8 @@ class _Reader:
 
     def _facts(self, entry: Entry) -> None:
         if entry.text("what") == HOURS:
-            shut, of = self.paper.shut[self._today(entry.record.at)], {entry.text("symbol")}
-            (shut.update if entry.text("value") == CLOSED else shut.difference_update)(of)
+            is_shut = entry.text("value") == CLOSED
+            (set.add if is_shut else set.discard)(self.paper.shut[self._today(entry.record.at)], entry.text("symbol"))
 
     def _say(self, entry: Entry, text: str) -> None:
         self.paper.said[entry.record.bot, self._today(entry.record.at)][text] = None

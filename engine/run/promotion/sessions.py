@@ -89,7 +89,7 @@ def _session(
     audited: Audited,
     account_loss: Decimal | None,
 ) -> BotSession:
-    session = None if session_on(day) is None else paper.sessions.get(day, session_on(day))
+    session = paper.sessions.get(day) or session_on(day)
     own = [position for position in paper.positions.values() if _was_held(position, key, day)]
     faults = [
         *(text for of in (key.bot, "") for on in (day, None) for text in audited.get((of, on), ())),
