@@ -356,6 +356,7 @@ def test_drift_names_the_cause_of_a_trade_that_was_not_done(
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("slow_market")
 def test_ci_a_run_compares_its_day_when_it_has_ended(tmp_path: Path) -> None:
     """The shipped condor: at natural prices seed 4 would have held it on, of which nothing is recorded."""
     words = ("run", "--paper", "--sim", "--seed", "4", "--drift", "--plain", "--store", str(tmp_path / "s.db"))

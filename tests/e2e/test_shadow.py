@@ -20,6 +20,8 @@ from engine.run import worlds
 from engine.store.queries import StoreReader
 from tests.e2e.worlds import check_replays
 
+pytestmark = pytest.mark.usefixtures("slow_market")
+
 SPECS = Path(__file__).parents[2] / "specs"
 HALF_DAY = "2026-12-24"
 """The session before Christmas closes at 13:00: what happens in a day, in half the time."""
@@ -57,7 +59,7 @@ def rows(store: Path, view: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def beside(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+def beside(slow_market: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
     """Return the folder of a day with shadows, and what was told of it."""
     folder = tmp_path_factory.mktemp("shadow")
     done = run(folder, *new_versions(folder), "--ledger", str(folder / "ledger.db"))

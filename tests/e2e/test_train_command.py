@@ -39,7 +39,7 @@ exits:
   - time: "15:45"
 risk: {max_loss_per_trade: $2000}
 """
-TIMES = [f"{hour}:{minute:02d}" for hour in range(10, 15) for minute in range(0, 60, 10)]
+TIMES = [f"{hour}:{minute:02d}" for hour in range(10, 15) for minute in range(0, 60, 15)]
 
 
 def spec(folder: Path, *, times: list[str], require: str = "") -> Path:

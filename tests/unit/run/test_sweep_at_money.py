@@ -62,14 +62,16 @@ def compare_calm(seeds: range, days: int, source: PastDays, fills: str) -> tuple
     return sum(each.trades for each in slow), sum(each.by_arrays for each in fast)
 
 
-@pytest.mark.parametrize(("fewest", "fills"), [(1, "natural"), (1_000, "mid+0.3")])
+@pytest.mark.parametrize(
+    ("fewest", "fills", "seeds"), [(1, "natural", range(8)), (1_000, "mid+0.3", range(8, 15))], ids=["all", "apart"]
+)
 def test_bots_that_read_options_at_the_money_come_to_the_same(
-    fewest: int, fills: str, monkeypatch: pytest.MonkeyPatch
+    fewest: int, fills: str, seeds: range, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(groups, "FEWEST", fewest)
-    trades, by_arrays = compare_calm(range(15), 2, PastDays(strikes=40, seed=7, change=with_spy), fills)
-    assert trades >= 7
-    assert by_arrays >= 27
+    trades, by_arrays = compare_calm(seeds, 2, PastDays(strikes=40, seed=7, change=with_spy), fills)
+    assert trades >= 3
+    assert by_arrays >= 13
 
 
 def test_where_spot_leaps_what_is_streamed_yet_decides() -> None:
