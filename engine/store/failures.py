@@ -40,11 +40,6 @@ _OF_SERVERS: _Meanings = (
     ("permission denied", "cannot be written", "the user must own the tables, or have CREATE on the schema"),
     ('role "', "does not know this user", "name another user, or make it: createuser"),
     ('database "', "cannot be opened", "name another database, or make it: createdb"),
-    (
-        "permission denied",
-        "cannot be written",
-        "the user must own the tables, or have CREATE on the schema",
-    ),
     ("read-only transaction", "cannot be written", "connect to the server that writes, not to a standby"),
     ("during recovery", "cannot be written", "connect to the server that writes, not to a standby"),
     ("already exists", "cannot be made", "the database holds tables or views of these names: name an empty one"),

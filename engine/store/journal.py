@@ -141,8 +141,7 @@ class SqlJournal:
             self._projector.forget()
             raise InvariantError(f"a record has not the fields of its kind: {error!r}") from error
         except failures() as error:
-            told = says(error, self._store.path)
-            raise UnwrittenError(told.message, told.help) from error
+            raise self._unwritten(error) from error
         except SQLAlchemyError as error:
             self._projector.forget()
             raise InvariantError(f"a record has not the fields of its kind: {error!r}") from error
@@ -181,15 +180,18 @@ class SqlJournal:
 
         It ends at `head` or where it ended before: whether a commit got through that had no answer is asked of the
         journal itself, in a session that has the lock, so that no other one can still be writing.
-        Raises: StoreError when the server does not come back, or without its last records.
+        Raises: UnwrittenError when the server does not come back, or goes again; StoreError when it comes back without
+        its last records, or another engine has taken the store.
         """
         connection = self._store.reconnected(self._connection)
         if connection is None:
             return None
         self._connection, self._is_durable = connection, None
-        with sentences(self._store.path):
+        try:
             check_lease(connection, self.epoch, self._store.path)
             found = _head(connection)
+        except failures() as error:
+            raise self._unwritten(error) from error
         if found not in (head, (self._seq, self._hash)):
             raise StoreError(
                 f"the store {self._store.path} lost its last records with its server: it ends at {found[0]}, "
@@ -197,6 +199,10 @@ class SqlJournal:
                 "they were not yet durable, and nothing was sent on them: start again, it goes on from what is there",
             )
         return found
+
+    def _unwritten(self, error: BaseException) -> UnwrittenError:
+        told = says(error, self._store.path)
+        return UnwrittenError(told.message, told.help)
 
     def _set_durable(self, is_durable: bool) -> None:
         if is_durable is not self._is_durable:

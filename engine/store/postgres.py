@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, Pool, StaticPool
 
-from engine.model.errors import StoreError
+from engine.model.errors import StoreError, UnwrittenError
 from engine.store.failures import RESTORE_DUMP, sentences
 from engine.store.place import Server
 from engine.store.schema import check_version, create
@@ -58,6 +58,10 @@ _OF_WRITER = (
 )
 
 
+class _TakenError(StoreError):
+    """Another engine has the store."""
+
+
 class ServerStore(Store):
     """A database that is open for writing: one session, which has the lock."""
 
@@ -77,7 +81,8 @@ class ServerStore(Store):
     def reconnected(self, lost: Connection) -> Connection | None:
         """Return a connection of a new session that has the lock, None when the old one was not lost.
 
-        Raises: StoreError when there is none after a while; the next call then does not wait.
+        Raises: UnwrittenError when there is none after a while; the next call then does not wait. StoreError when
+        another engine has the store by then.
         """
         if not _is_lost(lost):
             return None
@@ -93,7 +98,8 @@ class ServerStore(Store):
             except StoreError as error:
                 if time.monotonic() >= deadline:
                     self._patience = 0.0
-                    raise StoreError(
+                    kind = StoreError if isinstance(error, _TakenError) else UnwrittenError
+                    raise kind(
                         f"the store {self.path} lost its server, and it did not come back: {error.message}",
                         "whether its last commit was kept is not known, and nothing was sent on it; "
                         "the next start goes on from what the journal holds",
@@ -208,14 +214,14 @@ def connect_to(server: Server) -> "psycopg.Connection[Any]":
 
 
 def _take(session: "psycopg.Connection[Any]", server: Server) -> None:
-    """Take the lock of the store, and set the session up for writing. Raises: StoreError when another has it."""
+    """Take the lock of the store, and set the session up for writing. Raises: _TakenError."""
     import psycopg
 
     try:
         for statement in _OF_WRITER:
             session.execute(statement.encode())
     except psycopg.errors.LockNotAvailable:
-        raise StoreError(
+        raise _TakenError(
             f"the store {server} is in use by another engine{_owner(session)}",
             "stop it first, or name another store with --store",
         ) from None

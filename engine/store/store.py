@@ -16,7 +16,7 @@ class Store:
         """Raise StoreError when the file was deleted or replaced while it was open."""
 
     def reconnected(self, lost: Connection) -> Connection | None:
-        """Return another connection for one that was lost, None when it was not. Raises: StoreError."""
+        """Return another connection for one that was lost, None when it was not. Raises: StoreError, UnwrittenError."""
         return None
 
     def close(self) -> None:

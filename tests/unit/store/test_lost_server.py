@@ -104,6 +104,35 @@ def test_a_commit_that_is_not_kept_twice_is_a_failure_and_nothing_of_it_remains(
     assert differing_tables(server) == []
 
 
+def test_a_server_that_goes_again_while_the_journal_is_asked_took_no_more(server: Server, line: CuttingProxy) -> None:
+    """It was told as a store that is not ours, and what works to open something was left at the broker."""
+    journal = SqlJournal(open_store(through(server, line)))
+    journal.append([pause(1)], durable=True)
+    line.coming = [Cut.BEFORE, Cut.BEFORE]
+    with pytest.raises(UnwrittenError, match="has lost its server"):
+        journal.append([pause(2)], durable=True)
+    assert line.cuts == 2
+    journal.append([pause(3)], durable=True)
+    assert [record.data["id"] for record in journal.read()] == ["1", "3"]
+    journal.close()
+
+
+def test_an_engine_whose_store_another_has_by_then_takes_nothing_back(
+    postgres_server: PostgresServer, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.store.postgres.RETURN_SECONDS", 0.3)
+    journal = SqlJournal(open_store(server))
+    user = server.what["user"]
+    postgres_server.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{user}'")
+    other = SqlJournal(open_store(server))
+    monkeypatch.setattr(journal._store, "_session", None)  # nor can it end the session of the other
+    with pytest.raises(StoreError, match=r"did not come back: .* in use by another engine") as caught:
+        journal.append([pause(1)], durable=True)
+    assert not isinstance(caught.value, UnwrittenError)
+    journal.abandon()
+    other.close()
+
+
 def test_what_waited_before_a_lost_commit_is_written_with_the_next(server: Server, line: CuttingProxy) -> None:
     journal = SqlJournal(open_store(through(server, line)))
     journal.append([Record(at("12:00"), Kind.VERDICT)], durable=False)
@@ -169,11 +198,11 @@ def test_a_server_that_does_not_come_back_ends_the_engine(
     mortal.kill()
     for _ in range(2):
         with pytest.raises(
-            StoreError, match=r"lost its server, and it did not come back: .* cannot be reached"
+            UnwrittenError, match=r"lost its server, and it did not come back: .* cannot be reached"
         ) as caught:
             journal.append([pause(2)], durable=True)
         assert "not known" in str(caught.value.help)
-    with pytest.raises(StoreError, match="did not come back"):
+    with pytest.raises(UnwrittenError, match="did not come back"):
         journal.check_held()
     journal.abandon()
     mortal.start()
