@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import field
 
+from engine.compile.measures.account import SHARES
 from engine.compile.measures.measure import (
     BEFORE_IT_IS_SENT,
     WITH_AN_ENTRY,
@@ -17,6 +18,7 @@ from engine.compile.problem import Fault, Problem, did_you_mean
 from engine.compile.series import INTRADAY, MINUTE, MOST_SESSIONS, OF_REALISED, OF_SAMPLES, SIZES
 from engine.compile.units import written as as_written
 from engine.compile.vocabulary import INDICES, VOCABULARY
+from engine.model.contract import product
 from engine.model.learned import LearnedModel
 from engine.model.session import Anchor, DayTime, Sessions
 from engine.model.values import dataclass
@@ -131,6 +133,9 @@ def call_of(
     if measure.name == "expected_move" and (found.get("asof"), found["method"]) == ("open", "iv"):
         message = "the expected move of the open is that of its straddle: 'method' is of the one now"
         raise Fault(Problem("RB207", path, message, "take away 'asof', or 'method'", columns))
+    if measure in SHARES and not product(str(found["of"])).is_tradable:
+        message = f"'{measure.name}' is of an ETF or a stock: nobody holds shares of {found['of']}, an index"
+        raise Fault(Problem("RB207", path, message, "", columns, columns is None))
     if measure.name == "probability_of_profit" and len(scope.symbols) > 1:
         message = f"'{measure.name}' is of one underlying, and this bot has {' and '.join(scope.symbols)}"
         raise Fault(Problem("RB207", path, message, "", columns, columns is None))

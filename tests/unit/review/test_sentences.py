@@ -27,9 +27,10 @@ def asked(condition: str) -> str:
     return rule_words(plan.require[0], cast_of(plan))
 
 
-def leaves(condition: str) -> str:
+def leaves(condition: str, symbol: str = "SPX") -> str:
     """Return one exit as a sentence."""
-    plan = plan_of(changed("  - breach: {spot_within: 5 pts}\n", f"  - {condition}\n"))
+    text = changed("  - breach: {spot_within: 5 pts}\n", f"  - {condition}\n")
+    plan = plan_of(text.replace("underlying: SPX", f"underlying: {symbol}"))
     rule = plan.exits[1].rule
     assert rule is not None
     return rule_words(rule, cast_of(plan))
@@ -309,8 +310,8 @@ def test_every_measure_is_said_with_every_comparison_it_takes(name: str, op: Op)
     if VOCABULARY[name].places == BEFORE_IT_IS_SENT:
         assert "{" not in asked(f"{{name: tried, {name}: {{{op.value}: {body}}}}}")
         return
-    words = (
-        leaves(f"{{name: tried, {name}: {{{arguments}{op.value}: {body}}}}}") if name not in ("debit", "value") else ""
-    )
+    symbol = "SPY" if name in ("shares_held", "cost_basis") else "SPX"
+    condition = f"{{name: tried, {name}: {{{arguments}{op.value}: {body}}}}}"
+    words = leaves(condition, symbol) if name not in ("debit", "value") else ""
     assert "{" not in words
     assert not words or words[0] != " "
