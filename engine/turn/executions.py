@@ -24,7 +24,7 @@ from engine.turn.doubting import doubt_anew, fill_told, take_orders_back
 from engine.turn.ended import closed, count_closed, count_realized, left_before_expiry, position_filled
 from engine.turn.judging import wake
 from engine.turn.leaving import leave, protect_the_rest
-from engine.turn.mismatch import check_count, check_price
+from engine.turn.mismatch import check_count, check_owner, check_price
 from engine.turn.past_us import corrected_past_us, replace_estimates
 from engine.turn.protecting import place_protection
 from engine.turn.reports import conclude, find_order
@@ -216,6 +216,7 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     if not is_same:
         check_count(work, order, position)
         position_filled(work, position, work.orders[order.ref], event.executed_at)
+        check_owner(work, work.orders[order.ref], event)
     count_closed(work, holder)
     conclude(work, work.orders[order.ref])
     if corrected is not None and not is_same:

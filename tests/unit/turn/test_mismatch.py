@@ -163,6 +163,38 @@ def test_11_a_second_order_under_one_reference_is_taken_back() -> None:
     assert desk.order(order.ref).perm_id == 5000 + order.number
 
 
+@pytest.mark.parametrize("status", [BrokerStatus.CANCELLED, BrokerStatus.FILLED, BrokerStatus.PENDING_CANCEL])
+def test_11_the_end_of_a_second_order_is_not_that_of_ours(status: BrokerStatus) -> None:
+    """A list of completed orders tells it by our reference: an exit was sent beside one that worked."""
+    desk = Desk()
+    desk.opened()
+    desk.until("15:45")
+    order = desk.last
+    desk.ack(order)
+    sent = len(desk.submitted)
+    desk.send(echo(desk, order, perm_id=777, order_id=0, client_id=0, status=status, filled=Decimal(0)))
+    desk.tick(1)
+    desk.settle(30)
+    assert desk.order(order.ref).status is OrderStatus.WORKING
+    assert desk.order(order.ref).perm_id == 5000 + order.number
+    assert len(desk.submitted) == sent
+
+
+def test_11_an_exit_that_a_second_order_has_filled_is_taken_back() -> None:
+    """It would open the other side."""
+    desk = Desk()
+    desk.opened()
+    desk.until("15:45")
+    order = desk.last
+    desk.ack(order)
+    for report in desk.executions_of(order, 1):
+        assert not desk.cancels
+        desk.send(replace(report, perm_id=777))
+    assert [found.ref for found in desk.cancels] == [order.ref]
+    desk.cancelled(order)
+    assert desk.position.state == "closed"
+
+
 def test_a_status_of_another_client_with_the_same_order_id_is_not_ours() -> None:
     desk = Desk()
     order = desk.enter()
