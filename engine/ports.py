@@ -120,7 +120,7 @@ class Broker(Protocol):
         """Ask what margin this order would need, under its order id; MarginReport or OrderMessage answers."""
 
     def inquire(self) -> None:
-        """Ask for today's executions and all open orders; what is new comes as events, OrdersListed last."""
+        """Ask for positions, today's executions and all open orders; events tell what is new, OrdersListed last."""
 
 
 class Journal(Protocol):

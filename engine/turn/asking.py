@@ -1,4 +1,4 @@
-"""What the broker has not said it is asked for: its open orders and today's executions; what they show is taken over.
+"""What the broker has not said it is asked for: positions, executions of today, open orders; what they show counts.
 
 A list may be wrong, also the one that comes with a connection, and an order that lives on unseen is worse than one that
 is missed. So an order that it lists is adopted, whatever we thought of it; one that a list lacks is UNKNOWN, and asked

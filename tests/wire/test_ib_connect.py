@@ -28,6 +28,7 @@ from engine.model.event import (
     MarketMoved,
     OrderMessage,
     OrderReport,
+    OrdersListed,
     PositionReport,
 )
 from engine.model.order import Side
@@ -37,6 +38,9 @@ EXECUTION = (
     "11|-1|41|9|SPY|OPT|20251219|650.0|P|100|CBOE|USD|SPY   251219P00650000|SPY|{exec_id}|20251124 10:00:00 US/Eastern|"
     "DU1|CBOE|SLD|1|{price}|77|1|0|1|2.5|rb.t.41||||2|0"
 )
+
+
+POSITION = "61|3|DU1|9|SPY|OPT|20251219|650.0|P|100||USD|SPY   251219P00650000|SPY|-1|248.5"
 
 
 async def refusal(port: int, **changes: object) -> BrokerError:
@@ -402,6 +406,22 @@ def test_93_an_order_is_dropped_after_an_attempt_to_connect_again_has_failed() -
             world.broker.submit(one)
             world.broker.inquire()
             assert not [fields for fields in fake.asked if fields[0] in ("3", "4")]
+
+    run(scenario())
+
+
+def test_25_a_position_that_was_not_told_is_asked_for_with_the_orders() -> None:
+    """What is held without it is put on hold after half a minute, and its exits do not act."""
+
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
+            row = POSITION.split("|")
+            fake.answers["61"] = lambda _: [tuple(row), (62, 1)]
+            world.broker.inquire()
+            events = await wait_for(world, OrdersListed)
+            assert [(each.contract.symbol, each.quantity) for each in events if isinstance(each, PositionReport)] == [
+                ("SPY", -1)
+            ]
 
     run(scenario())
 

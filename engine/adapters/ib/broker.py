@@ -135,6 +135,10 @@ class IbBroker:
         return self._link.wire if self._link.is_up and self._link.wire.is_up else None
 
     def inquire(self) -> None:
-        """Ask for today's executions, then for the open orders of all clients."""
+        """Ask for the positions, for today's executions, then for the open orders of all clients.
+
+        Positions are told as they change; one that got lost would put what is held on hold.
+        """
         if (wire := self._wire()) is not None:
+            wire.pace.in_turn(wire.client.reqPositions)
             wire.pace.in_turn(self._link.inquire)
