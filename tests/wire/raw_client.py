@@ -120,9 +120,11 @@ def con_id(running: RunningGateway, strike: float, right: str = "P", last_trade:
     return found[0].con_id
 
 
-def contract(con: int = 0, symbol: str = "SPX", sec_type: str = "OPT", exchange: str = "SMART") -> list[object]:
+def contract(
+    con: int = 0, symbol: str = "SPX", sec_type: str = "OPT", exchange: str = "SMART", local: str = ""
+) -> list[object]:
     """Return the twelve contract fields."""
-    return [con, symbol, sec_type, "", 0, "", "", exchange, "", "USD", "", ""]
+    return [con, symbol, sec_type, "", 0, "", "", exchange, "", "USD", local, ""]
 
 
 def order(
@@ -146,14 +148,34 @@ def order(
     unset = named["unset"]
     out: list[object] = [3, order_id]
     out += contract(con) if legs is None else contract(0, "SPX", "BAG")
-    out += ["", "", action, quantity, kind, limit, unset, tif, named["ocaGroup"], named["account"], "", 0]
-    out += [named["orderRef"], named["transmit"], named["parentId"], 0, 0, 0, 0, 0, 0]
+    aux = named.get("auxPrice", unset)
+    out += ["", "", action, quantity, kind, limit, aux, tif, named["ocaGroup"], named["account"], "", 0]
+    out += [named["orderRef"], named["transmit"], named["parentId"], 0, 0, 0, named.get("triggerMethod", 0), 0, 0]
     if legs is not None:
         out.append(len(legs))
         for leg_con, ratio, leg_action in legs:
             out += [leg_con, ratio, leg_action, "SMART", 0, 0, "", -1]
         out += [0, 0]
-    out += ["", 0, "", "", "", "", "", *([""] if version < 177 else []), "", 0, "", -1, 0, "", "", 0, unset, unset]
+    out += [
+        "",
+        0,
+        named.get("goodAfterTime", ""),
+        named.get("goodTillDate", ""),
+        "",
+        "",
+        "",
+        *([""] if version < 177 else []),
+        "",
+        0,
+        "",
+        -1,
+        0,
+        "",
+        "",
+        0,
+        unset,
+        unset,
+    ]
     out += [0, 0, unset, 0, unset, unset, unset, unset, unset, 0, unset, "", "", unset]
     out += [0, "", unset, unset, unset, unset, unset, "", "", "", "", 0, "", "", 0, 0]
     out += algo if algo is not None else [""]

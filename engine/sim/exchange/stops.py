@@ -14,14 +14,13 @@ from engine.sim.exchange.touch import Touch
 
 DOUBLE_QUOTE, LAST, DOUBLE_LAST, QUOTE, LAST_OR_QUOTE, MIDPOINT = 1, 2, 3, 4, 7, 8
 _TWICE = (DOUBLE_QUOTE, DOUBLE_LAST)
+_METHODS = {str(each): each for each in (DOUBLE_QUOTE, LAST, DOUBLE_LAST, QUOTE, LAST_OR_QUOTE, MIDPOINT)}
 
 
 def trigger_method(order: WorkingOrder) -> int:
     """Return the method of an order: its own, or the default of its contract."""
-    asked = order.ticket.echo.get("triggerMethod", "0")
-    method = int(asked) if asked.isdigit() else 0
-    if method:
-        return method
+    if (asked := _METHODS.get(order.ticket.echo.get("triggerMethod", ""))) is not None:
+        return asked
     return LAST if order.ticket.sec_type == "STK" else DOUBLE_QUOTE
 
 

@@ -2,18 +2,22 @@
 
 from datetime import date, datetime, timedelta
 
-from engine.model.session import EXCHANGE_ZONE, session_before, session_on, sessions
+from engine.model.exchange_days import FIRST_YEAR
+from engine.model.session import EXCHANGE_ZONE, CalendarError, session_before, session_on, sessions
 from engine.sim.gateway.hub import Hub
 from engine.sim.gateway.lines import BarRequest, KeptBars
 from engine.sim.gateway.parse_contracts import contract_query, matches, no_contract, quote_legs
 from engine.sim.gateway.session import Session
-from engine.sim.gateway.wire import Fields, MalformedError, Value, exchange_time, request_time
+from engine.sim.gateway.wire import Fields, MalformedError, Value, digits, exchange_time, request_time
 from engine.sim.seams import Bar
 
 INVALID = "Error validating request.-'bO' : cause - "
+INVALID_DURATION = INVALID + "Historical data query duration is invalid"
 NO_DATA = "Historical Market Data Service error message:HMDS query returned no data: "
 DAY, WEEK, MONTH = 86400, 7 * 86400, 30 * 86400
 
+_OLDEST = datetime(FIRST_YEAR, 1, 2, tzinfo=EXCHANGE_ZONE)
+"""No bars are older: of earlier days nobody knows here whether the exchange traded."""
 _UNITS = {"S": 1, "D": DAY, "W": WEEK, "M": MONTH, "Y": 365 * DAY}
 _MOST = {
     "S": ("seconds", DAY, "days"),
@@ -40,10 +44,10 @@ class _RefusedError(Exception):
 def bar_seconds(words: str) -> int | None:
     """Read a bar size such as `1 min`, `30 secs`, `1 day`; None when there is no such size."""
     number, _, unit = words.strip().partition(" ")
-    size = _SIZES.get(unit.strip())
-    if size is None or not number.isdigit() or int(number) not in _COUNTS[size]:
+    size, count = _SIZES.get(unit.strip()), digits(number)
+    if size is None or count not in _COUNTS[size]:
         return None
-    return int(number) * size
+    return count * size
 
 
 def _end(words: str, now: datetime) -> datetime:
@@ -74,16 +78,19 @@ def _start(words: str, end: datetime) -> datetime:
     As with the real gateway more than 86,400 seconds, 365 days, 52 weeks or 12 months need a longer unit.
     """
     number, _, unit = words.strip().partition(" ")
-    unit = unit.strip().upper()[:1]
-    if not number.isdigit() or int(number) < 1 or unit not in _UNITS:
-        raise _RefusedError(321, INVALID + "Historical data query duration is invalid")
-    name, most, longer = _MOST.get(unit, ("", int(number), ""))
-    if int(number) > most:
+    unit, count = unit.strip().upper()[:1], digits(number)
+    if not count or unit not in _UNITS:
+        raise _RefusedError(321, INVALID_DURATION)
+    name, most, longer = _MOST.get(unit, ("", count, ""))
+    if count > most:
         told = f"Historical data requests for durations longer than {most} {name} must be made in {longer}."
         raise _RefusedError(321, INVALID + told)
-    if unit == "D":
-        return _sessions_back(end, int(number))
-    return end - timedelta(seconds=int(number) * _UNITS[unit])
+    try:
+        return (
+            _sessions_back(end, count) if unit == "D" else max(end - timedelta(seconds=count * _UNITS[unit]), _OLDEST)
+        )
+    except (CalendarError, OverflowError):  # before any day that is known here
+        raise _RefusedError(321, INVALID_DURATION) from None
 
 
 def _when(at: date | datetime, request: BarRequest, version: int) -> str:

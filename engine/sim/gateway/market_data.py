@@ -25,7 +25,7 @@ from engine.sim.gateway.tick_text import (
     in_lots,
     last_tail,
 )
-from engine.sim.gateway.wire import Fields, text
+from engine.sim.gateway.wire import Fields, digits, text
 from engine.sim.instrument import Instrument, SecType
 from engine.sim.seams import TicketLeg
 
@@ -57,8 +57,9 @@ def market_data(hub: Hub, session: Session, fields: Fields) -> None:
 def _generic_list(words: str) -> list[int] | None:
     """Read the list of generic ticks; None when a part is no number. News and fundamentals parts are passed over."""
     parts = [part.strip().split(":")[0] for part in words.split(",")]
-    wanted = [part for part in parts if part and part != "mdoff"]
-    return [int(part) for part in wanted] if all(part.isdigit() for part in wanted) else None
+    wanted = [digits(part) for part in parts if part and part != "mdoff"]
+    known = [number for number in wanted if number is not None]
+    return known if len(known) == len(wanted) else None
 
 
 def _refusal(

@@ -24,6 +24,7 @@ log = logging.getLogger("rulebot.gateway")
 
 PREFIX = b"API\0"
 MAX_HELLO = 4096
+EPOCH_DIGITS = 12
 FARMS = (
     (2104, "Market data farm connection is OK:usfarm"),
     (2104, "Market data farm connection is OK:usopt"),
@@ -253,4 +254,4 @@ class Connection(asyncio.Protocol):
 def _rests_until(payload: bytes) -> int:
     """Return the epoch seconds that a holder may add to reqCurrentTime, 0 without them."""
     added = payload.split(b"\0")[2:3]
-    return int(added[0]) if added and added[0].isdigit() else 0
+    return int(added[0]) if added and added[0].isdigit() and len(added[0]) <= EPOCH_DIGITS else 0

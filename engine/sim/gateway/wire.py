@@ -19,6 +19,8 @@ UNSET_DOUBLE = "1.7976931348623157E308"
 UNSET_INT = "2147483647"
 UNSET_LONG = "9223372036854775807"
 _HUGE = Decimal("1e307")
+_MOST = Decimal("1e15")
+"""No price, size or count of an order is as large: sums of such numbers would not be exact."""
 
 Value = str | int | float | Decimal | bool | None
 
@@ -193,9 +195,14 @@ def decimal(field: str) -> Decimal | None:
         found = Decimal(field)
     except InvalidOperation:
         raise MalformedError(f"a number is due, is {field!r}") from None
-    if not found.is_finite():
+    if not found.is_finite() or abs(found) >= _MOST:
         raise MalformedError(f"a number is due, is {field!r}")
     return found
+
+
+def digits(words: str) -> int | None:
+    """Return the number that is written in one to nine digits and nothing else; None of other words."""
+    return int(words) if words.isascii() and words.isdigit() and len(words) < 10 else None
 
 
 def exchange_time(at: datetime) -> str:
@@ -213,12 +220,12 @@ def request_time(words: str) -> datetime:
 
     Raises: MalformedError.
     """
-    digits = "".join(letter for letter in words[:18] if letter.isdigit())[:14].ljust(14, "0")
+    numbers = "".join(letter for letter in words[:18] if letter.isdigit())[:14].ljust(14, "0")
     parts = words.split()
     try:
         zone = UTC if words[8:9] == "-" else ZoneInfo(parts[2]) if len(parts) > 2 else EXCHANGE_ZONE
-        year, month, day = int(digits[:4]), int(digits[4:6]), int(digits[6:8])
-        clock = (int(digits[8:10]), int(digits[10:12]), int(digits[12:14]))
+        year, month, day = int(numbers[:4]), int(numbers[4:6]), int(numbers[6:8])
+        clock = (int(numbers[8:10]), int(numbers[10:12]), int(numbers[12:14]))
         return datetime(year, month, day, *clock, tzinfo=zone).astimezone(UTC)
-    except (ValueError, ZoneInfoNotFoundError):
+    except (ValueError, OverflowError, OSError, ZoneInfoNotFoundError):  # OSError: the zone names a folder
         raise MalformedError(f"a time is due, is {words!r}") from None

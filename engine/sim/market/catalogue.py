@@ -83,7 +83,7 @@ def _parse_local(local_symbol: str) -> tuple[OptionClass, date, str, float] | No
     padded = local_symbol.ljust(21) if len(local_symbol) < 7 else local_symbol
     name, rest = padded[:6].strip(), padded[6:].strip()
     option_class = OPTION_CLASSES.get(name)
-    if option_class is None or len(rest) != 15 or rest[6] not in "CP" or not (rest[:6] + rest[7:]).isdigit():
+    if option_class is None or len(rest) != 15 or rest[6] not in "CP" or not (rest[:6] + rest[7:]).isdecimal():
         return None
     try:
         settles = date(2000 + int(rest[:2]), int(rest[2:4]), int(rest[4:6]))
