@@ -3,12 +3,13 @@
 These handlers replace ib_async's for the messages of market data: no Ticker objects, half the cost. They run once for
 each message, so they write a column, note the row and nothing more; times are written once an instant, by `settle`.
 
-A price of 0 or -1, and a bid or ask of size 0, is no price: nan. An unset model value (empty, -1, -2 or the largest
-double) is nan. Only the model computation feeds the greeks, never those of bid, ask or last.
+A price of 0 or -1, or the largest double, and a bid or ask of size 0, is no price: nan. An unset model value (empty,
+-1, -2 or the largest double) is nan. Only the model computation feeds the greeks, never those of bid, ask or last.
 """
 
 from array import array
 from collections.abc import Callable
+from contextlib import suppress
 from math import nan
 
 from engine.adapters.ib import convert
@@ -120,21 +121,19 @@ class Quotes:
         self._heard = True
 
     def _take_text(self, fields: list[str]) -> None:
-        """Take the next dividend; every other text is only heard."""
+        """Take the next dividend, if it can be read; every other text is only heard."""
         self._heard = True
         row = self.rows.get(fields[2])
         if fields[3] != _DIVIDENDS or row is None:
             return
-        try:
+        with suppress(*FAULTS):  # it would come again with every connection
             if (found := convert.dividend(fields[4])) is not None:
                 self.dividends[row] = found
                 self._touched.add(row)
-        except FAULTS as problem:
-            self._fail(fields, problem)
 
     def _withhold(self, side: int, row: int, price: float) -> float:
         """Keep a price that came without a size, in case the size follows; what is shown is nan."""
-        if price > 0:
+        if 0 < price < _HUGE:
             self._withheld[side, row] = price
         else:
             self._withheld.pop((side, row), None)
@@ -167,7 +166,7 @@ class Quotes:
     def _price_handler(self) -> Handler:
         board, rows, quoted = self.board, self.rows, self._quoted
         bid, ask, bid_size, ask_size = board.bid, board.ask, board.bid_size, board.ask_size
-        withhold, other, fail = self._withhold, self._other_price, self._fail
+        withhold, other, fail, huge = self._withhold, self._other_price, self._fail, _HUGE
 
         def price(fields: list[str]) -> None:
             try:
@@ -183,7 +182,7 @@ class Quotes:
                     other(kind, row, fields)
                     return
                 value, size = float(fields[4] or -1), float(fields[5] or 0)
-                if value > 0 and size > 0:
+                if 0 < value < huge and size > 0:
                     prices[row] = value
                     sizes[row] = size
                 else:
@@ -213,7 +212,7 @@ class Quotes:
     def _delayed_quote(self, kind: str, row: int, value: float, size: float) -> None:
         board = self.board
         side, prices, sizes = (0, board.bid, board.bid_size) if kind in _BIDS else (1, board.ask, board.ask_size)
-        is_sound = value > 0 and size > 0
+        is_sound = 0 < value < _HUGE and size > 0
         prices[row] = value if is_sound else self._withhold(side, row, value)
         sizes[row] = size if is_sound else 0.0
         self._quoted.add(row)

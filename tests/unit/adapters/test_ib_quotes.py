@@ -54,7 +54,8 @@ def test_a_quote_is_written_and_stamped_once_an_instant() -> None:
 
 
 @pytest.mark.parametrize(
-    ("price", "size"), [("-1", "0"), ("0", "0"), ("0.0", "5"), ("-1.0", "0"), ("", ""), ("2", "0")]
+    ("price", "size"),
+    [("-1", "0"), ("0", "0"), ("0.0", "5"), ("-1.0", "0"), ("", ""), ("2", "0"), (UNSET, "5"), ("Infinity", "1")],
 )
 def test_no_price_is_nan_with_size_0(price: str, size: str) -> None:
     line = Line()
@@ -63,6 +64,22 @@ def test_no_price_is_nan_with_size_0(price: str, size: str) -> None:
     bid, shown = line.bid
     assert isnan(bid)
     assert shown == 0
+
+
+@pytest.mark.parametrize("text", ["", "none", "6.90,7.30,2025-12-19,1.83", "1,2"])
+def test_a_dividend_that_cannot_be_read_is_none(text: str) -> None:
+    """The broker tells it again on every connection: each of them was ended for it."""
+    line = Line()
+    line.handlers[46](["46", "6", "9", "59", text])
+    assert not line.quotes.failures
+    assert not line.quotes.dividends
+
+
+def test_a_delayed_price_that_is_unset_is_none() -> None:
+    line = Line()
+    line.price(66, "12.35", 7)
+    line.price(66, UNSET, 7)
+    assert isnan(line.bid[0])
 
 
 def test_sizes_come_and_go_with_their_price() -> None:
