@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 from engine.model.order import WANTED_BACK_FOR, Order, OrderStatus
-from engine.turn.message_codes import INFORMATION, NOT_CANCELLED
+from engine.turn.message_codes import INFORMATION, IS_OVER, NOT_CANCELLED
 
 INACTIVE = "it was inactive"
 _BECAUSE = "reason:"
@@ -30,6 +30,12 @@ def taken_back_for(message: str) -> str:
 def last_words(message: str) -> str:
     """Return the last words on an order, without why it was taken back before them."""
     return message.partition(WANTED_BACK_FOR)[0]
+
+
+def is_told_over(order: Order) -> bool:
+    """Say whether the broker has answered our cancel of an order that it was over before, and not by a fill."""
+    words, is_answer, _ = order.message.partition(WANTED_BACK_FOR)
+    return bool(is_answer) and words.startswith(f"{IS_OVER} ") and "filled" not in words.casefold()
 
 
 def broker_words(order: Order) -> str:

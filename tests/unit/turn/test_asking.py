@@ -196,6 +196,41 @@ def test_a_cancel_that_finds_nothing_ends_an_acknowledged_order() -> None:
     assert desk.position.state == "closed"
 
 
+@pytest.mark.parametrize(("state", "is_over"), [("Inactive", True), ("Cancelled", True), ("Filled", False)])
+def test_44_an_exit_that_was_over_before_it_was_acknowledged_is_sent_again(state: str, is_over: bool) -> None:
+    """It was refused while nobody was connected, and its cancel answered by 10148 for ever: no other exit was sent."""
+    desk = Desk()
+    desk.opened()
+    desk.until("15:45")
+    order = desk.last
+    desk.unlink()
+    desk.tick(60)
+    desk.link([])
+    for _ in range(4):
+        desk.tick(10)
+        if desk.order(order.ref).status is OrderStatus.CANCELLING:
+            desk.message(order, 10148, f"OrderId 2 that needs to be cancelled cannot be cancelled, state: {state}.")
+        answer(desk)
+    assert desk.order(order.ref).status is (OrderStatus.CANCELLED if is_over else OrderStatus.CANCELLING)
+    assert (desk.last.ref != order.ref, desk.last.purpose) == (is_over, Purpose.EXIT)
+
+
+def test_44_an_entry_that_was_over_before_it_was_acknowledged_is_not_sent_again() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.unlink()
+    desk.tick(60)
+    desk.link([])
+    for _ in range(4):
+        desk.tick(10)
+        desk.message(order, 10148, "OrderId 1 that needs to be cancelled cannot be cancelled, state: Inactive.")
+        answer(desk)
+    desk.until("10:50", step=30)
+    assert desk.order(order.ref).status is OrderStatus.CANCELLED
+    assert desk.position.state == "closed"
+    assert len(desk.submitted) == 1
+
+
 def test_fills_that_come_with_the_answer_are_counted_once() -> None:
     """Fault 25: an execution callback was lost; asking finds it."""
     desk = Desk()
