@@ -331,8 +331,9 @@ class SimExchange:
         return [order.view() for order in self._desk.book.live.values() if order.transmitted]
 
     def completed_orders(self) -> list[OrderView]:
-        """Return today's finished orders, in the order they finished."""
-        return [order.view() for order in self._desk.book.finished if order.transmitted]
+        """Return today's orders that were filled or cancelled, in the order they finished; not those refused."""
+        finished = (order for order in self._desk.book.finished if order.status is not Status.INACTIVE)
+        return [order.view() for order in finished if order.transmitted]
 
     def executions(self) -> list[Execution]:
         """Return today's executions, in order."""

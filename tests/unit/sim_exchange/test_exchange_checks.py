@@ -86,6 +86,7 @@ def test_the_other_side_of_a_working_option_order_is_refused() -> None:
     assert isinstance(reports[0], OrderChanged)
     assert reports[0].order.status is Status.INACTIVE
     assert reports[-1] == OrderError(1, 2, 201, f"Order rejected - reason:{OTHER_SIDE}")
+    assert not desk.broker.completed_orders()  # a list of what was filled and cancelled
     desk.broker.cancel(1, 1)
     assert codes(desk.place(SPY_P, "SELL", limit=4.2)) == []
 
