@@ -31,6 +31,8 @@ def line(generics: str) -> list[object]:
         (bars(7, end=LONG_ZONE), "321"),
         (bars(7, end="00010101 00:00:00 Asia/Tokyo"), "321"),
         (bars(7, size="² mins"), "321"),
+        (bars(7, size="1 secs"), "162"),
+        (bars(7, size="5 secs", duration="1 Y"), "162"),
         (line("100,²"), "321"),
         (line(LONG), "321"),
         ([9, 8, 7, *contract(local="SPXW  251124P0589000²"), 0, "", "", ""], "200"),

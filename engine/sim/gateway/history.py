@@ -14,6 +14,9 @@ from engine.sim.seams import Bar
 INVALID = "Error validating request.-'bO' : cause - "
 INVALID_DURATION = INVALID + "Historical data query duration is invalid"
 NO_DATA = "Historical Market Data Service error message:HMDS query returned no data: "
+TOO_LONG = "Historical Market Data Service error message:Time length exceed max."
+MOST_STEPS = 1_100_000
+"""The longest duration in bars, nights and weekends included: more would not go into one message that clients take."""
 DAY, WEEK, MONTH = 86400, 7 * 86400, 30 * 86400
 
 _OLDEST = datetime(FIRST_YEAR, 1, 2, tzinfo=EXCHANGE_ZONE)
@@ -187,6 +190,8 @@ def _read(hub: Hub, session: Session, req_id: int, fields: Fields) -> tuple[BarR
     size = bar_seconds(size_words)
     if size is None:
         raise _RefusedError(321, INVALID + f"Invalid bar size {size_words!r}")
+    if size < DAY and (end - first).total_seconds() > MOST_STEPS * size:
+        raise _RefusedError(162, TOO_LONG)
     what = "TRADES" if what == "ADJUSTED_LAST" else what
     if what not in _SHOWN:
         raise _RefusedError(321, INVALID + f"{what} is not shown here")
