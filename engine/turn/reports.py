@@ -71,8 +71,8 @@ def on_order(work: Work, event: OrderReport) -> None:
         changed = replace(changed, perm_id=event.perm_id)
     if event.order_id and event.order_id != order.order_id and event.client_id == work.state.client_id:
         changed = replace(changed, order_id=event.order_id)
-    if event.filled is not None and int(event.filled) > changed.reported:
-        changed = replace(changed, reported=int(event.filled))
+    if (filled := _told_filled(changed, event)) > changed.reported:
+        changed = replace(changed, reported=filled)
     if event.average_price is not None and event.filled:
         changed = replace(changed, average_price=event.average_price)
     changed = _with_status(changed, event.status)
@@ -87,6 +87,15 @@ def on_order(work: Work, event: OrderReport) -> None:
     order = _refused_instead(work, work.orders[order.ref])
     if not _waits_for_words(work, order):
         conclude(work, order)
+
+
+def _told_filled(order: Order, event: OrderReport) -> int:
+    """Return how many structures a report says are filled: openOrder gives the status alone."""
+    if event.filled is not None:
+        return int(event.filled)
+    if event.status is not BrokerStatus.FILLED or not order.status.is_live:
+        return 0
+    return order.quantity if event.quantity is None else int(event.quantity)
 
 
 def has_reason(order: Order) -> bool:

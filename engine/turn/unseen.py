@@ -173,15 +173,11 @@ def _book(work: Work, order: Order, counts: Mapping[int, int], costs: Mapping[Op
         if count:
             option = named.get(order.legs[at].option, order.legs[at].option)
             count_fill(work, work.orders[order.ref], _execution(work, order, option, at, count, prices[at]))
-    how = (
-        "at the account's average cost, commission included"
-        if is_entry
-        else f"at the {_price_word(work, order)} it had"
-    )
+    how = "account's average cost, commission included" if is_entry else _price_word(work, order)
     net = sum((price * leg.weight * -leg.side.sign for price, leg in zip(prices, order.legs, strict=True)), ZERO)
     shown = f"{abs(net if order.is_combo else prices[0]):f}"
     fact = "has filled, and not all of it is told" if owes_fills(work, order) else "filled while nobody listened"
-    text = f"{order.ref} {fact}: {max(counts.values())} booked {how}, {shown}"
+    text = f"{order.ref} {fact}: {max(counts.values())} booked at the {how}, {shown}"
     help = f"Compare it with the account's statement; 'rulebot store correct {order.ref} PRICE' puts it right"
     work.alarm(order.bot, f"{text}. {help}", order.position)
 
@@ -249,10 +245,10 @@ def _told_price(work: Work, order: Order, at: int) -> Decimal:
 
 def _price_word(work: Work, order: Order) -> str:
     if _average(work, order) is not None:
-        return "average price"
+        return "average price it had"
     if order.stop_price is not None:
-        return "stop price"
-    return "limit price" if order.limit_price is not None else "middle of the quotes when it was sent"
+        return "stop price it had"
+    return "limit price it had" if order.limit_price is not None else "middle of the quotes when it was sent"
 
 
 def _execution(work: Work, order: Order, option: Option, at: int, count: int, price: Decimal) -> ExecutionReport:

@@ -153,6 +153,30 @@ def test_sums_say_that_an_entry_was_booked_at_the_accounts_average_cost(tmp_path
         assert reader.estimated("other") == []
 
 
+@pytest.mark.parametrize("is_exit", [True, False])
+def test_what_is_called_filled_and_never_told_is_booked_by_that_word(is_exit: bool) -> None:
+    """openOrder says it without a count: the exit was over with no fill, and another was sent beside it."""
+    desk = Desk()
+    if is_exit:
+        desk.opened()
+        desk.until("15:45")
+        order = desk.last
+    else:
+        order = desk.enter()
+    desk.ack(order)
+    sent = len(desk.submitted)
+    desk.report(order, BrokerStatus.FILLED)
+    for _ in range(8):
+        desk.tick(12)
+        desk.listed()
+    assert desk.order(order.ref).status is OrderStatus.FILLED
+    assert desk.order(order.ref).filled == 1
+    assert len(desk.submitted) == sent
+    assert desk.position.state == ("closed" if is_exit else "open")
+    price = "middle of the quotes when it was sent, 0.7000" if is_exit else "limit price it had, 0.70"
+    assert f"{order.ref} has filled, and not all of it is told: 1 booked at the {price}" in "".join(desk.alarms)
+
+
 def test_todays_own_entry_still_happens() -> None:
     desk = seller()
     order = desk.enter("10:01")
