@@ -225,6 +225,9 @@ def test_read_only_refuses_orders():
             client = await RawClient.connect(running.port, 4)
             client.send(*order(10, con_id(running, 5800), limit="0.05"))
             assert (await client.until_kind(4))[-1][2:4] == ["10", "321"]
+            for asked, number in (((4, 1, 10, ""), "10"), ((58, 1), "-1")):
+                client.send(*asked)
+                assert (await client.until_kind(4))[-1][2:4] == [number, "321"]
 
     run(main)
 

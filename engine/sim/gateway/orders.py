@@ -192,6 +192,8 @@ def cancel_order(hub: Hub, session: Session, fields: Fields) -> None:
     """Message 4; from version 169 a manual cancel time follows, which is read and not used."""
     fields.skip()
     order_id, client_id = fields.integer(), session.client_id
+    if _is_refused(hub, session, order_id):
+        return
     broker: Exchange | Policy | None = hub.others.get(hub.owners.get((client_id, order_id), ""))
     broker = broker or (hub.exchange if hub.faults is None else hub.faults)
     submit(hub, client_id, lambda: broker.cancel(client_id, order_id))
@@ -199,6 +201,8 @@ def cancel_order(hub: Hub, session: Session, fields: Fields) -> None:
 
 def global_cancel(hub: Hub, session: Session, fields: Fields) -> None:
     """Message 58: everything, in every account."""
+    if _is_refused(hub, session):
+        return
     submit(hub, session.client_id, lambda: [report for each in hub.brokers for report in each.cancel_all()])
 
 
@@ -215,10 +219,10 @@ def all_open_orders(hub: Hub, session: Session, fields: Fields) -> None:
     _send_orders(hub, session, own_only=False)
 
 
-def _is_refused(hub: Hub, session: Session) -> bool:
-    """Refuse a list of orders where the API is read-only, as the real gateway does: on no id, and without an end."""
+def _is_refused(hub: Hub, session: Session, order_id: int = -1) -> bool:
+    """Refuse where the API is read-only, as the real gateway does: a list of orders on no id, and without an end."""
     if hub.settings.read_only:
-        session.error(-1, 321, f"Error validating request.-'cA' : cause - {READ_ONLY}")
+        session.error(order_id, 321, f"Error validating request.-'cA' : cause - {READ_ONLY}")
     return hub.settings.read_only
 
 
