@@ -8,20 +8,21 @@ from engine.model.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One strike that was looked at, for `why`."""
+    """One strike that was looked at, for `why`. distance: from what was asked, None where that is not known."""
 
     strike: Decimal
     bid: float | None
     ask: float | None
     delta: float | None
-    distance: float
+    distance: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class LegChoice:
     """What one leg asked for, and, when explained, the strikes nearest to it, best first.
 
-    `asked` is words and numbers. `missing` is unknown data, `refused` a rule of the spec: both empty with an option.
+    The one taken is among them. `asked` is words and numbers. `missing` is unknown data, `refused` a rule of the spec:
+    both empty with an option.
     """
 
     name: str

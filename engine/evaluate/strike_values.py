@@ -53,8 +53,8 @@ def mid_of(view: View, row: int) -> float | None:
     return round((bid + board.ask[row]) / 2.0, 9)
 
 
-def candidate_of(view: View, leg: LegPlan, expiry: date, strike: Decimal, distance: float) -> Candidate:
-    """Return a strike with what it is quoted at, for `why`; distance: from what was asked."""
+def candidate_of(view: View, leg: LegPlan, expiry: date, strike: Decimal, distance: float | None) -> Candidate:
+    """Return a strike with what it is quoted at, for `why`; distance: from what was asked, None: unknown."""
     board = view.board
     row = view.chain(leg.trading_class, expiry, leg.right).get(strike)
     if row is None:

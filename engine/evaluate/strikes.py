@@ -88,8 +88,14 @@ class Chooser:
     def _refused(self, asked: str, reason: str, shown: tuple[Candidate, ...] = ()) -> LegChoice:
         return LegChoice(self.leg.name, asked, None, shown, refused=reason)
 
-    def _found(self, asked: str, strike: Decimal, shown: tuple[Candidate, ...]) -> LegChoice:
+    def _found(self, asked: str, strike: Decimal, away: float | None, shown: tuple[Candidate, ...]) -> LegChoice:
+        """Return the strike that is taken, which stands last among those shown if it is none of the nearest.
+
+        away: how far it is from what was asked, None where its value is not known.
+        """
         assert self.expiry is not None
+        if all(each.strike != strike for each in shown):
+            shown += self._shown([(strike, away)])
         return LegChoice(self.leg.name, asked, option_of(self.leg, self.expiry, strike), shown)
 
     def _near(self, strikes: tuple[Decimal, ...], level: float) -> tuple[Decimal, ...]:
@@ -140,9 +146,10 @@ class Chooser:
         if best is None:
             return self._refused(asked, f"{leg.name}: {NONE_FREE}", shown)
         within = leg.strike.within if within is None else within
-        if within is not None and abs(float(best) - target) > float(within) * unit + HAIR:
+        away = abs(float(best) - target)
+        if within is not None and away > float(within) * unit + HAIR:
             return self._refused(asked, f"{leg.name}: nearest strike {best:f} is too far from {asked}", shown)
-        return self._found(asked, best, shown)
+        return self._found(asked, best, away, shown)
 
     def _qualifying(self, strikes: tuple[Decimal, ...], target: float) -> list[Decimal]:
         """Return the listed strikes around `target` (or around the least distance from spot) that the spec allows."""
@@ -217,11 +224,12 @@ class Chooser:
         best, asked = self._shifted(best, strikes, first, asked)
         if best is None:
             return self._refused(asked, f"{leg.name}: {NONE_FREE}", shown)
-        if within is not None and (best not in known or abs(known[best] - target) > float(within) + HAIR):
+        away = abs(known[best] - target) if best in known else None
+        if within is not None and (away is None or away > float(within) + HAIR):
             found = f"{known[best]:.3f}" if best in known else "unknown"
             noun = noun.strip("|")
             return self._refused(asked, f"{leg.name}: {noun} {found} is not within {within}", shown)
-        return self._found(asked, best, shown)
+        return self._found(asked, best, away, shown)
 
     def _values(self) -> Mapping[Decimal, float]:
         """Return the known values of strikes on the grid, from the money outward."""
@@ -373,7 +381,7 @@ class Chooser:
         ranked = nsmallest(SHOWN, known, key=lambda strike: abs(known[strike] - target))
         return self._shown((strike, abs(known[strike] - target)) for strike in ranked)
 
-    def _shown(self, found: Iterable[tuple[Decimal, float]]) -> tuple[Candidate, ...]:
+    def _shown(self, found: Iterable[tuple[Decimal, float | None]]) -> tuple[Candidate, ...]:
         assert self.expiry is not None
         if not self.explain:
             return ()

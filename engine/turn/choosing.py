@@ -71,7 +71,7 @@ def record_selection(
                 "bid": candidate.bid,
                 "ask": candidate.ask,
                 "delta": candidate.delta,
-                "distance": round(candidate.distance, 6),
+                "distance": None if candidate.distance is None else round(candidate.distance, 6),
             }
             for candidate in choice.candidates
         ]

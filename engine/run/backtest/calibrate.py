@@ -3,7 +3,8 @@
 Of each filled entry the quotes of its legs when they were chosen are on record, and so is the mid at which the order
 was first priced. The part of the width by which the fill was worse than that mid is what a model is made of; its median
 is taken, which a few strange fills do not move. Fills better than the mid count as at mid, and worse than natural as
-natural. What such a model leaves out are entries that never filled: at prices that nobody took. They are counted.
+natural. What such a model leaves out are entries that never filled: at prices that nobody took; and those whose quotes
+are not on record, as of shares among the legs. Both are counted.
 """
 
 import json
@@ -27,9 +28,10 @@ def calibrated(store: Place, shown: str) -> FillModel:
     Raises: StoreError, MisuseError when they are too few.
     """
     with StoreReader(store) as reader:
-        parts = [part for row in reader.view("trades") if (part := _part(row)) is not None]
+        every = [_part(row) for row in reader.view("trades") if row["entry_filled"]]
         missed = _missed(reader.view("orders", purpose="entry"))
         pretended = reader.run().pretended
+    parts = [part for part in every if part is not None]
     if len(parts) < LEAST:
         raise MisuseError(
             f"{shown} holds {len(parts)} filled entries with their quotes, {LEAST} are needed", "use --fills mid+0.25"
@@ -37,6 +39,8 @@ def calibrated(store: Place, shown: str) -> FillModel:
     part = round(median(parts), 3)
     where = f"{shown}, {pretended}" if pretended else shown
     others = f"; {missed} entries never filled" if missed else ""
+    unseen = len(every) - len(parts)
+    others += f"; {unseen} without their quotes left out" if unseen else ""
     return FillModel(part, f"mid+{part:g} ({len(parts)} fills of {where}{others})")
 
 
@@ -49,7 +53,7 @@ def _missed(orders: Iterable[Row]) -> int:
 
 def _part(row: Row) -> float | None:
     """Return by how many widths an entry filled worse than its mid, None where that is not on record."""
-    if not row["entry_filled"] or row["entry_price"] is None or row["entry_mid"] is None:
+    if row["entry_price"] is None or row["entry_mid"] is None:
         return None
     widths = [_width(leg) for leg in json.loads(row["legs"])]
     width = sum(each for each in widths if each is not None)

@@ -26,13 +26,15 @@ def chosen(
     desk: Desk | None = None,
     avoid: frozenset[Option] = frozenset(),
     taken: frozenset[tuple[Option, int]] = frozenset(),
+    *,
+    explain: bool = False,
 ) -> Selection:
     """Return the selection of one sold leg with this strike."""
     legs = f"\n  expiry: {{dte: 0}}\n  short: {{sell: {side}, strike: {strike}}}\n"
     exits = '\n  - time: "15:45"\n'
     plan = bot_of(text_of(legs=legs, exits=exits, risk="{undefined_risk: allow}"))
     desk = desk or Desk()
-    return select(plan.plan.legs, view_of(desk), plan.expected_move, avoid, taken)
+    return select(plan.plan.legs, view_of(desk), plan.expected_move, avoid, taken, explain=explain)
 
 
 def strike_of(selection: Selection) -> int | str:
@@ -112,6 +114,28 @@ def test_a_preferred_multiple_keeps_its_distance_from_spot() -> None:
     around = {5950: -0.11, 5945: -0.095}
     strike = "{delta: 0.10, at_least_from_spot: 60 pts, prefer_multiple_of: 25}"
     assert strike_of(chosen(strike, desk=deltas(around))) == 5925
+
+
+@pytest.mark.parametrize(
+    ("strike", "away"),
+    [
+        ("{delta: 0.10, prefer_multiple_of: 100}", 0.04),
+        ("{delta: 0.10, at_least_from_spot: 90 pts}", None),
+        ("{otm: 60 pts, prefer_multiple_of: 100}", 40.0),
+    ],
+)
+def test_the_strike_that_is_taken_is_shown_with_its_quote(strike: str, away: float | None) -> None:
+    desk = deltas({5950: -0.12, 5945: -0.102, 5940: -0.098, 5935: -0.09, 5900: -0.06})
+    found = chosen(strike, desk=desk, explain=True)
+    (choice,) = found.choices
+    shown = {each.strike: each for each in choice.candidates}
+    assert choice.option is not None
+    taken = shown[choice.option.strike]
+    assert choice.candidates[-1] == taken, "it is none of the nearest"
+    row = desk.board.rows[choice.option]
+    assert (taken.bid, taken.ask) == (desk.board.bid[row], desk.board.ask[row])
+    assert taken.distance == (None if away is None else pytest.approx(away))
+    assert len(shown) == len(choice.candidates) == 4
 
 
 def test_at_least_from_spot_moves_out() -> None:

@@ -365,6 +365,19 @@ def test_fills_are_measured_by_those_of_a_store(tmp_path: Path) -> None:
     assert missed >= 9
 
 
+def test_fills_without_quotes_on_record_are_told(tmp_path: Path) -> None:
+    put = ASSIGNED.replace("multiple_of", "prefer_multiple_of")
+    for name, text in (("assigned", put), ("with_shares", WITH_SHARES)):
+        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+    both = load_desk([str(tmp_path / "assigned.yaml"), str(tmp_path / "with_shares.yaml")], {}, None)
+    found = run(both, tmp_path / "both.db", replace(OF_SPY, every=3), last=date(2026, 9, 18))
+    count = {name: sum(trade.bot == name for trade in found.trades) for name in ("assigned", "with_shares")}
+    assert min(count.values()) > 5
+    name = calibrated(tmp_path / "both.db", "both.db").name
+    assert f"({count['assigned']} fills of both.db" in name
+    assert name.endswith(f"; {count['with_shares']} without their quotes left out)")
+
+
 @pytest.mark.parametrize("spec", ["dte0_condor", "calm_tape_condor", "vertical_switch"])
 def test_instants_that_nobody_reads_change_nothing(spec: str) -> None:
     desk, source = load_desk([str(SPECS / f"{spec}.yaml")], {}, None), PastDays(every=3, strikes=25, expiries=2)
