@@ -83,6 +83,38 @@ def _end_of(option: Option) -> tuple[date, bool]:
     return option.expiry, option.settles_at_open
 
 
+def ending_apart(way: Way) -> tuple[Way, ...]:
+    """Return the options of one underlying in parts: what is sold to end together, each with what covers it.
+
+    What is sold on one day and what is sold on another are lost at prices of their own. A call or put that was bought
+    covers one that was sold and ends no later. Those that end last are covered first, each by what leaves least of it
+    open, of such by the nearest strike, and by what ends first; what covers none stands with what was sold to end then.
+    """
+    left = {option: count for option, count, _ in way if count > 0}
+    parts: dict[tuple[date, bool], list[Holding]] = {}
+    sold = ((option, -count) for option, count, _ in way if count < 0)
+    for option, count in sorted(sold, key=lambda each: _end_of(each[0]), reverse=True):
+        part = parts.setdefault(_end_of(option), [])
+        part.append((option, -count, ZERO))
+        for cover in sorted(left, key=lambda each: (*_left_open(option, each), _end_of(each))):
+            taken = min(count, left[cover]) if _covers(cover, option) else 0
+            count, left[cover] = count - taken, left[cover] - taken
+            part += [(cover, taken, ZERO)] if taken else []
+    for option, count in left.items():
+        parts.setdefault(_end_of(option), []).append((option, count, ZERO))
+    return tuple(map(tuple, parts.values()))
+
+
+def _covers(bought: Option, sold: Option) -> bool:
+    return bought.right is sold.right and _end_of(bought) >= _end_of(sold)
+
+
+def _left_open(sold: Option, bought: Option) -> tuple[Decimal, Decimal]:
+    """Return the points that an option sold may lose beside one of its right that was bought, and between the two."""
+    gap = sold.strike - bought.strike
+    return max(gap if sold.right is Right.PUT else -gap, ZERO), abs(gap)
+
+
 def best_case(parts: Iterable[Part], net_price: Decimal) -> Decimal | None:
     """Return the largest gain at expiry per share of one structure; negative when it loses everywhere.
 

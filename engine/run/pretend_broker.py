@@ -29,7 +29,7 @@ from engine.model.event import (
 from engine.model.market import Board
 from engine.model.money import CENT, ZERO
 from engine.model.order import Order, OrderType, Side
-from engine.model.payoff import Part, Way, intrinsic, worst_case
+from engine.model.payoff import Part, Way, ending_apart, intrinsic, worst_case
 from engine.order.price import NetQuote
 
 PACE = timedelta(seconds=1)
@@ -170,15 +170,16 @@ class PretendBroker(ABC):
         yield MarginReport(at, order.order_id, self.margin() + change, change)
 
     def margin(self) -> Decimal:
-        """Return the worst case at expiry of what is held, by underlying and without a bound a part of the strikes.
+        """Return the worst case at expiry of what is held, by underlying and last day of what is sold.
 
-        Calls that the account's shares cover need none.
+        Without a bound it is a part of the strikes. Calls that the account's shares cover need none.
         """
         total = ZERO
         for symbol in sorted({each.symbol for each, count in self.holdings.items() if count}):
             own = without_calls(self._options(symbol), {symbol: max(self._shares(symbol), 0)})
-            worst = worst_case(_dollars(own), ZERO)
-            total += _of_what_is_sold(own) if worst is None else worst
+            for part in ending_apart(own):
+                worst = worst_case(_dollars(part), ZERO)
+                total += _of_what_is_sold(part) if worst is None else worst
         return total
 
     def _options(self, symbol: str) -> Way:

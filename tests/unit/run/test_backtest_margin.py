@@ -18,8 +18,15 @@ DAY = date(2026, 9, 1)
 SPY = Underlying("SPY")
 
 
-def of(strike: int, right: Right = Right.CALL) -> Option:
-    return Option("SPY", "SPY", DAY, Decimal(strike), right)
+NEXT, LAST = date(2026, 9, 2), date(2026, 9, 3)
+
+
+def of(strike: int, right: Right = Right.CALL, expiry: date = DAY) -> Option:
+    return Option("SPY", "SPY", expiry, Decimal(strike), right)
+
+
+def put(strike: int, expiry: date = DAY) -> Option:
+    return of(strike, Right.PUT, expiry)
 
 
 def broker(held: dict[Contract, int]) -> BacktestBroker:
@@ -58,6 +65,30 @@ def added(held: dict[Contract, int], limit: str, *legs: OrderLeg, quantity: int 
     ],
 )
 def test_calls_that_shares_cover_need_none(held: dict[Contract, int], margin: int) -> None:
+    assert broker(held).margin() == margin
+
+
+@pytest.mark.parametrize(
+    ("held", "margin"),
+    [
+        pytest.param({put(590): -1, put(580): 1, put(585, NEXT): -1, put(570, NEXT): 1}, 2_500, id="two spreads"),
+        pytest.param(
+            {put(590): -1, put(580): 1, of(610, expiry=NEXT): -1, of(615, expiry=NEXT): 1}, 1_500, id="two sides"
+        ),
+        pytest.param({put(590): -2, put(590, NEXT): 1, put(580, LAST): 1}, 1_000, id="by what ends later"),
+        pytest.param({put(590): -1, put(590, LAST): 1}, 0, id="a calendar"),
+        pytest.param({put(590): -1, put(580, LAST): 1}, 1_000, id="a diagonal"),
+        pytest.param({put(590): 1, put(590, NEXT): -1}, 59_000, id="what ends before covers nothing"),
+        pytest.param(
+            {put(590): -1, put(585, NEXT): 1, put(580, NEXT): -1, put(580, LAST): 1},
+            500,
+            id="a calendar and a diagonal",
+        ),
+        pytest.param({of(610): -1, put(590, NEXT): -1, put(580, NEXT): 1}, 13_200, id="a bare call beside a spread"),
+    ],
+)
+def test_what_ends_on_different_days_is_lost_apart(held: dict[Contract, int], margin: int) -> None:
+    """A spread of an earlier day counted as its bare short option once anything was sold that ended later."""
     assert broker(held).margin() == margin
 
 
