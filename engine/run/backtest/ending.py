@@ -142,6 +142,23 @@ def keep_marks(
             _mark(marks, contract, (np.where(np.isnan(bid), 0.0, bid) + ask) / 2.0, inside)
 
 
+def marks_now(marks: Mapping[Contract, float], holdings: Mapping[Contract, int], board: Board) -> dict[Contract, float]:
+    """Return what each contract that is held is worth by the board: the middle of its quotes, a share its level.
+
+    What has neither keeps its mark of the last session.
+    """
+    found = dict(marks)
+    for contract, count in holdings.items():
+        row = board.rows.get(contract, -1) if count else -1
+        if row < 0:
+            continue
+        bid, ask = board.bid[row], board.ask[row]
+        price = board.last[row] if isinstance(contract, Underlying) else ((bid if bid == bid else 0.0) + ask) / 2.0
+        if price == price:
+            found[contract] = price
+    return found
+
+
 def made_by(position: Position, marks: Mapping[Contract, float]) -> Decimal | None:
     """Return the dollars a position has made since it began, what it holds at these prices; None without one of them.
 

@@ -27,7 +27,7 @@ from engine.model.money import ZERO
 from engine.model.session import Session, session_before, sessions
 from engine.record.record import Json, Kind, Record
 from engine.run.backtest.broker import ACCOUNT, BacktestBroker
-from engine.run.backtest.ending import empty_day, keep_marks, settlement, told_at, was_split
+from engine.run.backtest.ending import empty_day, keep_marks, marks_now, settlement, told_at, was_split
 from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.fills import FillModel
 from engine.run.backtest.hearing import SOON, Hearing, at_once
@@ -343,12 +343,21 @@ class Walk(Hearing):
         if self.fresh_at is not None and self.now >= self.fresh_at:
             self.fresh_at = None
         market.breathe(now)
-        self.queue.extend(self.broker.fill(self.now))
-        self._settle_queue()
+        self._fill()
         self._tell_bars(session)
         self._tell_facts()
         self._hear(MarketMoved(self.now, rows))
         self._end(session, market.day)
+
+    def _fill(self) -> None:
+        """Fill what fills at this instant, and tell what the account is worth then: the next entry goes by that."""
+        assert self.broker is not None
+        before = self.broker.executions
+        self.queue.extend(self.broker.fill(self.now))
+        self._settle_queue()
+        if self.broker.executions > before:
+            marks = marks_now(self.marks, self.broker.holdings, self.board)
+            self._hear(AccountReport(self.now, self.broker.told(marks)))
 
     def _note_regime(self, session: Session, market: DayMarket, place: int) -> None:
         """Record the first VIX of the session, by which results are told apart."""

@@ -2,8 +2,11 @@
 
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
+from past_days import PastDays
+from test_backtest_walk import CONDOR, desk_of, run
 
 from engine.model.command import AskMargin
 from engine.model.contract import Contract, Option, Right, Underlying, share
@@ -112,3 +115,15 @@ def test_a_strangle_adds_what_it_needs_once_it_is_held() -> None:
     assert added({}, "-3.00", call, put, quantity=2) == 24_400 == broker({of(610): -2, of(590, Right.PUT): -2}).margin()
     two = OrderLeg("put", of(590, Right.PUT), Side.SELL, 2)
     assert added({}, "-4.00", call, two) == 23_600
+
+
+def test_buying_power_goes_down_with_each_entry_of_a_day(tmp_path: Path) -> None:
+    """It was that of the morning all day long: condors of $4,000 were sold with $1,000 left."""
+    text = CONDOR.replace("vix: {between: [10, 30]}", "buying_power: {above: $1500}").replace(
+        "per_day: 1", "per_day: 4"
+    )
+    text = text.replace("  per_day", "  again: {after: [filled], wait: 1m}\n  max_open: 4\n  per_day")
+    text = text.partition("exits:")[0] + "exits:\n  - at_expiry: settle\nrisk: {max_loss_per_trade: $1000}\n"
+    found = run(desk_of(tmp_path, text), tmp_path / "one.db", PastDays(), last=DAY, cash=Decimal(3_000))
+    assert len(found.trades) == 2
+    assert [day.equity for day in found.days] == [3_000 + found.all.net]
