@@ -356,8 +356,11 @@ class Walk(Hearing):
         self.queue.extend(self.broker.fill(self.now))
         self._settle_queue()
         if self.broker.executions > before:
-            marks = marks_now(self.marks, self.broker.holdings, self.board)
-            self._hear(AccountReport(self.now, self.broker.told(marks)))
+            self._tell_account(self.broker)
+
+    def _tell_account(self, broker: BacktestBroker) -> None:
+        marks = marks_now(self.marks, broker.holdings, self.board)
+        self._hear(AccountReport(self.now, broker.told(marks)))
 
     def _note_regime(self, session: Session, market: DayMarket, place: int) -> None:
         """Record the first VIX of the session, by which results are told apart."""
@@ -384,8 +387,9 @@ class Walk(Hearing):
     def _end(self, session: Session, day: HistoryDay) -> None:
         """Do what the broker does by the clock: end orders of the day, settle what expires, tell what it is worth."""
         assert self.broker is not None
-        if self.now == session.open + AM_SETTLES:
+        if self.now == session.open + AM_SETTLES and self._settling(session, at_open=True):
             self._settle(session, day, at_open=True)
+            self._tell_account(self.broker)
         if self.now == session.close:
             self.queue.extend(self.broker.end_of_day(self.now))
             self._settle_queue()

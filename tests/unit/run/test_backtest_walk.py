@@ -765,6 +765,22 @@ def test_options_of_the_morning_settlement_end_with_the_next_open(tmp_path: Path
     assert settled[0].at.date() == date(2026, 9, 3)
 
 
+def test_the_account_is_told_anew_once_the_morning_has_settled(tmp_path: Path) -> None:
+    source = PastDays(every=3, expiries=3, strikes=25, trading_class="SPX")
+    text = HELD.replace("{dte: 1}", "{dte: 1, class: SPX}").replace("0.20", "0.80")
+    found = records(desk_of(tmp_path, text), source, last=date(2026, 9, 8))
+    paid = [
+        (each.at, (-1 if each.data["leg"] == "short_put" else 1) * Decimal(str(each.data["price"])) * 100)
+        for each in found
+        if each.kind is Kind.SETTLEMENT
+    ]
+    cash = [(each.at, Decimal(str(each.data["cash"]))) for each in found if each.kind is Kind.ACCOUNT]
+    assert any(amount for _, amount in paid)
+    for morning in {at for at, _ in paid}:
+        before = [amount for at, amount in cash if at < morning][-1]
+        assert (morning, before + sum(amount for at, amount in paid if at == morning)) in cash
+
+
 class WithoutOpens(PastDays):
     """A source whose daily bars have no opens."""
 

@@ -205,10 +205,14 @@ class RecordedWalk(Walk):
             place = int(np.searchsorted(market.day.times, self.now.timestamp(), "right")) - 1
             if place >= 0:
                 self._note_regime(session, market, place)
-        self.queue.extend(self._broker.fill(self.now))
-        self._settle_queue()
+        self._fill()
         self._tell_bars(session)
         self._hear(MarketMoved(self.now, rows))
+
+    def _tell_account(self, broker: BacktestBroker) -> None:
+        """Tell what the account is worth, unless the recording does."""
+        if self._broker.has_left:
+            super()._tell_account(broker)
 
     def _finish(self, session: Session, market: DayMarket) -> None:
         """End an instant: what moved and led to nothing then may lead to something now."""
