@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from engine.model.commission import dealt, own_part, short_of_least
-from engine.model.contract import Contract, Option
+from engine.model.contract import Contract, Option, Underlying
 from engine.model.cover import delivers
 from engine.model.event import Event
 from engine.model.facts import Account
@@ -111,23 +111,29 @@ class BacktestBroker(PretendBroker):
 
     def worth(self, marks: Mapping[Contract, float]) -> Decimal:
         """Return the dollars of the account at these prices; what has none counts nothing."""
-        total = self.cash
-        for contract, count in self.holdings.items():
-            price = marks.get(contract)
-            if count and price is not None:
-                multiplier = contract.multiplier if isinstance(contract, Option) else 1
-                total += Decimal(f"{price:.4f}") * count * multiplier
-        return total.quantize(CENT)
+        return (self.cash + sum((self._valued(each, marks) for each in self.holdings), ZERO)).quantize(CENT)
+
+    def _valued(self, contract: Contract, marks: Mapping[Contract, float]) -> Decimal:
+        count, price = self.holdings[contract], marks.get(contract)
+        if not count or price is None:
+            return ZERO
+        multiplier = contract.multiplier if isinstance(contract, Option) else 1
+        return Decimal(f"{price:.4f}") * count * multiplier
 
     def told(self, marks: Mapping[Contract, float]) -> Account:
-        """Return the values of the account as the broker tells them."""
-        worth, margin = self.worth(marks), self.margin()
+        """Return the values of the account as the broker tells them.
+
+        Options have no loan value: what they are worth buys nothing. Source: IBKR, Equity with Loan Value.
+        """
+        margin = self.margin()
+        shares = sum((self._valued(each, marks) for each in self.holdings if isinstance(each, Underlying)), ZERO)
+        free = max((self.cash + shares).quantize(CENT) - margin, ZERO)
         return Account(
             ACCOUNT,
-            net_liquidation=worth,
+            net_liquidation=self.worth(marks),
             cash=self.cash.quantize(CENT),
-            buying_power=max(worth - margin, ZERO),
-            available_funds=max(worth - margin, ZERO),
+            buying_power=free,
+            available_funds=free,
             maintenance_margin=margin,
         )
 

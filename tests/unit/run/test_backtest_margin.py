@@ -127,3 +127,10 @@ def test_buying_power_goes_down_with_each_entry_of_a_day(tmp_path: Path) -> None
     found = run(desk_of(tmp_path, text), tmp_path / "one.db", PastDays(), last=DAY, cash=Decimal(3_000))
     assert len(found.trades) == 2
     assert [day.equity for day in found.days] == [3_000 + found.all.net]
+
+
+def test_options_that_were_bought_buy_nothing_more() -> None:
+    """What the broker says is free is cash and shares, less margin: the worth of options is in neither."""
+    found = broker({of(590): 2, SPY: 10, put(590): -1, put(580): 1}).told({of(590): 12.5, SPY: 600.0, put(590): 3.0})
+    assert found.net_liquidation == 100_000 + 2_500 + 6_000 - 300
+    assert found.available_funds == found.buying_power == 100_000 + 6_000 - 1_000
