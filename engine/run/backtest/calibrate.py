@@ -4,11 +4,12 @@ Of each filled entry the quotes of its legs when they were chosen are on record,
 was first priced. The part of the width by which the fill was worse than that mid is what a model is made of; its median
 is taken, which a few strange fills do not move. Fills better than the mid count as at mid, and worse than natural as
 natural. What such a model leaves out are entries that never filled: at prices that nobody took; and those whose quotes
-are not on record, as of shares among the legs. Both are counted.
+are not on record, as of shares among the legs. Both are counted. What was rolled into is none of a person's entries:
+its price is a part of that of one order, which closed another position too.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -28,8 +29,10 @@ def calibrated(store: Place, shown: str) -> FillModel:
     Raises: StoreError, MisuseError when they are too few.
     """
     with StoreReader(store) as reader:
-        every = [_part(row) for row in reader.view("trades") if row["entry_filled"]]
-        missed = _missed(reader.view("orders", purpose="entry"))
+        entries = reader.view("orders", purpose="entry")
+        asked = {row["position"] for row in entries}
+        every = [_part(row) for row in reader.view("trades") if row["entry_filled"] and row["position"] in asked]
+        missed = _missed(entries)
         pretended = reader.run().pretended
     parts = [part for part in every if part is not None]
     if len(parts) < LEAST:
@@ -44,11 +47,10 @@ def calibrated(store: Place, shown: str) -> FillModel:
     return FillModel(part, f"mid+{part:g} ({len(parts)} fills of {where}{others})")
 
 
-def _missed(orders: Iterable[Row]) -> int:
+def _missed(orders: Sequence[Row]) -> int:
     """Return how many positions were asked for in vain: all their orders are over, and nothing was filled."""
-    known = list(orders)
-    others = {row["position"] for row in known if row["status"] != "CANCELLED" or row["filled"]}
-    return len({row["position"] for row in known} - others)
+    others = {row["position"] for row in orders if row["status"] != "CANCELLED" or row["filled"]}
+    return len({row["position"] for row in orders} - others)
 
 
 def _part(row: Row) -> float | None:

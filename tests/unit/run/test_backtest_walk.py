@@ -378,6 +378,21 @@ def test_fills_without_quotes_on_record_are_told(tmp_path: Path) -> None:
     assert name.endswith(f"; {count['with_shares']} without their quotes left out)")
 
 
+def test_fills_of_what_was_rolled_into_are_no_entries(tmp_path: Path) -> None:
+    """What a roll gave up stood in the price of what it opened alone: 0.5 of its width, where entries gave up 0.3."""
+    roll = (
+        '  - dte: {at_most: 0}\n  - name: on\n    time: "15:00"\n    roll: {expiry: {dte: {at_least: 1}}, else: hold}'
+    )
+    text = HELD.replace("{dte: 1}", "{dte: {at_least: 2}}").replace("  - at_expiry: settle", roll)
+    desk = desk_of(tmp_path, text.replace("max_open: 3", "max_open: 9").replace("tries: 4", "tries: 12"))
+    source = PastDays(expiries=4, strikes=60)
+    found = run(desk, tmp_path / "x.db", source, last=date(2026, 9, 22), fills=fill_model("mid+0.3"))
+    with StoreReader(tmp_path / "x.db") as reader:
+        entered = {row["position"] for row in reader.view("orders", purpose="entry") if row["filled"]}
+    assert len(found.trades) > len(entered) >= 10
+    assert f"({len(entered)} fills of x.db" in calibrated(tmp_path / "x.db", "x.db").name
+
+
 @pytest.mark.parametrize("spec", ["dte0_condor", "calm_tape_condor", "vertical_switch"])
 def test_instants_that_nobody_reads_change_nothing(spec: str) -> None:
     desk, source = load_desk([str(SPECS / f"{spec}.yaml")], {}, None), PastDays(every=3, strikes=25, expiries=2)
