@@ -390,6 +390,7 @@ def test_fills_of_what_was_rolled_into_are_no_entries(tmp_path: Path) -> None:
     with StoreReader(tmp_path / "x.db") as reader:
         entered = {row["position"] for row in reader.view("orders", purpose="entry") if row["filled"]}
     assert len(found.trades) > len(entered) >= 10
+    assert {trade.name for trade in found.trades if trade.given is not None} == entered
     assert f"({len(entered)} fills of x.db" in calibrated(tmp_path / "x.db", "x.db").name
 
 
