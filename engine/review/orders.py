@@ -80,7 +80,7 @@ def _stepped(order: Order) -> str:
         pause = f", after each a pause of {amounts.duration(order.pause)} without an order"
     else:
         pause = _between_two(order)
-    if order.step is None or (order.tries == 1 and not is_endless):
+    if order.step is None or order.start is Start.NATURAL or (order.tries == 1 and not is_endless):
         moves = f"set anew to the quote every {wait}" if is_endless or order.tries > 1 else f"for {wait}"
         return f"{moves}{pause}" if is_endless else f"{moves}, {tries}{pause}"
     step = f"{amounts.price(order.step)} worse every {wait}"

@@ -51,6 +51,7 @@ def _of_entry(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     order = tree.get("order")
     if not isinstance(order, dict):
         return
+    yield from _of_natural(source, order, ("order",))
     if order.get("start") == "market" and "adaptive" in order:
         why = "an order at market has no price to step"
         yield from _told(source, order, ("order",), ("step",), why) if "exit_order" in tree else ()
@@ -62,6 +63,7 @@ def _of_leaving(source: Source, order: Plain, path: Path, *, is_rolled: bool) ->
     """An order that closes goes on until it is done, however many tries are written, but for one that rolls."""
     if not isinstance(order, dict):
         return
+    yield from _of_natural(source, order, path)
     if order.get("start") == "market":
         yield from _told(source, order, path, _OF_A_LADDER, "an exit at market is one order, without a next try")
     elif order.get("then") == "market":
@@ -69,6 +71,12 @@ def _of_leaving(source: Source, order: Plain, path: Path, *, is_rolled: bool) ->
     elif not is_rolled:
         why = "it goes on until it is done; 'then: market' ends it after so many tries"
         yield from _told(source, order, path, ("tries",), why)
+
+
+def _of_natural(source: Source, order: Tree, path: Path) -> Iterator[Diagnostic]:
+    """Each try of an order that starts at natural is at natural, also of one that exits take over."""
+    if order.get("start") == "natural":
+        yield from _told(source, order, path, ("step",), "each try is at natural, and none goes past it")
 
 
 def _of_roll(source: Source, item: Tree, path: Path) -> Iterator[Diagnostic]:
@@ -83,7 +91,8 @@ def _of_few_tries(source: Source, order: Tree, path: Path, keys: tuple[str, ...]
     """What belongs to a second try does nothing where there is but one, a third priority where there are two."""
     tries, priorities = order.get("tries", 1), order.get("adaptive")
     if tries == 1:
-        yield from _told(source, order, path, keys, "there is one try")
+        told = tuple(key for key in keys if key != "step" or order.get("start") != "natural")
+        yield from _told(source, order, path, told, "there is one try")
     if isinstance(tries, int) and isinstance(priorities, list) and 1 <= tries < len(priorities):
         of = f"{tries} {'try' if tries == 1 else 'tries'}"
         message = f"priority {tries + 1} does nothing: there is one a try, and {of}"

@@ -29,8 +29,11 @@ def is_bolder(old: Order, new: Order) -> bool:
 
 
 def _steps(order: Order) -> Decimal:
-    """Return how far from its start the last try may be; one that goes on is bounded by natural alone."""
-    if order.step is None:
+    """Return how far from its start the last try may be; one that goes on is bounded by natural alone.
+
+    One that starts at natural stays there.
+    """
+    if order.step is None or order.start is Start.NATURAL:
         return Decimal(0)
     return Decimal("Infinity") if order.then is Then.AGAIN else order.step * (order.tries - 1)
 

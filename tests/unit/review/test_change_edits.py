@@ -563,6 +563,13 @@ def test_an_exit_that_no_longer_steps_may_never_be_filled(place: tuple[str, str]
     assert back.words == "worst price mid, however long it takes -> natural"
 
 
+def test_a_step_of_an_order_that_starts_at_natural_risks_nothing() -> None:
+    """No try goes past natural: a wider step was marked as a worse price."""
+    text = edited(CONDOR, ("exits:\n", "exit_order: {start: natural, step: 0.05, tries: 3, then: market}\nexits:\n"))
+    (change,) = compared(text, edited(text, ("natural, step: 0.05", "natural, step: 0.20"))).changes
+    assert (change.path, change.is_worse) == ("exit_order.step", False)
+
+
 @pytest.mark.parametrize(
     ("place", "path"),
     [

@@ -121,6 +121,11 @@ def told(text: str = CONDOR) -> str:
             "start: natural, tries: 1",
             "in: one combo of all legs, a limit at natural, for 10 s, 1 try, never under 0.50 (require)",
         ),
+        (
+            "start: mid, step: 0.05",
+            "start: natural, step: 0.05",
+            "a limit at natural, set anew to the quote every 10 s, 6 tries, never under 0.50 (require)",
+        ),
         ("max_loss_per_trade: $1000", "max_loss_per_trade: $800", "never under 2.10 (max_loss_per_trade)"),
         (
             '  - time: "15:30"\n',
