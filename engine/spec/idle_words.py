@@ -5,8 +5,9 @@ They are warnings, for a document may have taken over the rest from another one 
 
 from collections.abc import Iterator
 
-from engine.spec.conditions import kind_of
+from engine.spec.conditions import GROUPS, kind_of
 from engine.spec.diagnostic import Diagnostic
+from engine.spec.model_files import MODELS, files_named
 from engine.spec.nouns.condition import Path
 from engine.spec.source import Plain, Source
 
@@ -28,11 +29,23 @@ def idle_words(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     for at, item in rules:
         yield from _of_leaving(source, item.get("order"), ("exits", at, "order"), is_rolled="roll" in item)
         yield from _of_roll(source, item, ("exits", at, "order"))
-        if (kind := kind_of(item)) in _ALWAYS_KNOWN:
-            why = f"'{kind}' needs no market data, and is never unknown"
+        if _is_always_known(item):
+            why = f"'{kind_of(item)}' needs no market data, and is never unknown"
             yield from _told(source, item, ("exits", at), ("unknown", "grace"), why)
+    yield from _of_models(source, tree)
     legs = tree.get("legs")
     yield from _of_strikes(source, legs if isinstance(legs, dict) else {}, ("legs",))
+
+
+def _is_always_known(item: Plain) -> bool:
+    """Say whether a condition is one of the clock or of days, or a group of these."""
+    if not isinstance(item, dict):
+        return False
+    kind = kind_of(item)
+    if kind not in GROUPS:
+        return kind in _ALWAYS_KNOWN
+    members = item[kind]
+    return all(map(_is_always_known, members if isinstance(members, list) else (members,)))
 
 
 def _told(source: Source, tree: Tree, path: Path, keys: tuple[str, ...], why: str) -> Iterator[Diagnostic]:
@@ -41,6 +54,15 @@ def _told(source: Source, tree: Tree, path: Path, keys: tuple[str, ...], why: st
             yield source.diagnostic(
                 "RB304", (*path, key), f"'{key}' does nothing here: {why}", "remove it", "warning", at_key=True
             )
+
+
+def _of_models(source: Source, tree: Tree) -> Iterator[Diagnostic]:
+    """The lines of a model count where a condition names its file, and nowhere else."""
+    models = tree.get(MODELS)
+    if isinstance(models, dict):
+        named = files_named(tree)
+        unnamed = tuple(file for file, lines in models.items() if isinstance(lines, list) and file not in named)
+        yield from _told(source, models, (MODELS,), unnamed, "no condition names that file")
 
 
 # ---------------------------------------------------------------- orders

@@ -49,6 +49,11 @@ def models_of(source: Source, tree: Tree, read: Beside | None) -> Models:
     return Models(known=known, taken=taken, problems=tuple(problems))
 
 
+def files_named(tree: Tree) -> frozenset[str]:
+    """Return the files of the models that the conditions of a document name, sound or not."""
+    return frozenset(str(body["file"]) for _, body in _named(tree))
+
+
 def with_models(tree: Tree, models: Mapping[str, str]) -> Tree:
     """Return the tree of a document with the texts of the model files in it that it names."""
     lines: dict[str, Plain] = {file: [*text.removesuffix("\n").split("\n")] for file, text in models.items()}

@@ -138,6 +138,7 @@ CENTRE = """\
     all: [{time: open + 3h}]
     close: put_side
     roll: {strikes: {short_put: {delta: 0.10}, long_put: {below: short_put, by: 10 pts}}}"""
+LAST_HOUR = "- name: last\n    all: [{time: '15:30'}, {dte: {at_most: 0}}]"
 ONE_BY_ONE = "long_put, short_put, short_call, long_call"
 
 FOUND = [
@@ -151,6 +152,7 @@ FOUND = [
     (exits(LAST, "- name: any", "  breach: {spot_within: 5 pts}"), "RB303", "any"),
     # words that do nothing
     (exits('- time: "15:30"', "  unknown: exit"), "RB304", "unknown"),
+    (exits(LAST_HOUR, "  unknown: exit"), "RB304", "unknown"),
     (exits("- time_in_trade: {at_least: 3m}", "  grace: 5s", LAST), "RB304", "grace"),
     (exits(LAST, "  order: {start: market, step: 0.05}"), "RB304", "step"),
     (exits(LAST, "  order: {start: mid, step: 0.05, tries: 1, then: market}"), "RB304", "step"),

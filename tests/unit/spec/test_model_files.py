@@ -170,3 +170,16 @@ def test_two_models_of_one_name_and_other_hashes_mean_different_things(tmp_path:
     assert one.spec is not None
     assert other.spec is not None
     assert one.spec.digest != other.spec.digest
+
+
+def test_the_lines_of_a_model_that_no_condition_names_are_told() -> None:
+    """They were taken without a word: a name that is misspelt there leaves the model beside the file in force."""
+    text = SPEC.replace("    - model: {file: models/m.json, sha256: HASH, above: 0.6}\n", "")
+    text = text.replace("        - not: {model: {file: models/m.json, sha256: HASH, below: 0.2}}\n", "")
+    found = load_text(text + 'models: {m.json: ["{", "}"]}\n', "calm.yaml")
+    (problem,) = found.diagnostics
+    assert (found.is_fine, problem.code, problem.message) == (
+        True,
+        "RB304",
+        "'m.json' does nothing here: no condition names that file",
+    )
