@@ -177,6 +177,7 @@ def _unknown_keys(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
             _without_commas(source, (*path, key))
             or _odd_beginning([key])
             or _home(look.whole, schema, path, key)
+            or _one_step_out(look.whole, path, key)
             or _elsewhere(path, key, is_measure=is_measure)
             or did_you_mean(key, likely)
             or did_you_mean(key, known)
@@ -259,6 +260,14 @@ def _home(whole: Mapping[str, Any], schema: Mapping[str, Any], path: Path, key: 
         named = " or ".join(f"'{name}'" for name in sections)
         return f"'{key}' stands under {named}"
     return f"'{key}' stands by itself, at the left" if key in known and path else None
+
+
+def _one_step_out(whole: Mapping[str, Any], path: Path, key: str) -> str | None:
+    """Return where a key belongs that stands in the braces of its neighbour in a section."""
+    section = whole["properties"].get(path[0]) if len(path) == 2 and path[0] in SECTIONS else None
+    if section is None or key not in _keys_of(whole, section):
+        return None
+    return f"'{key}' stands under '{path[0]}', not in the braces of '{path[1]}'"
 
 
 def _keys_of(whole: Mapping[str, Any], schema: Mapping[str, Any]) -> Collection[str]:

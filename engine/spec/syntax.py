@@ -17,12 +17,15 @@ class Complaint(NamedTuple):
 
 
 NO_COLON = "a key without ':'"
+_CONFLICT = re.compile(r"(?:<{7}|>{7})(?= |$)|={7}$")
 _JOINED = re.compile(r"[ -]*([A-Za-z_]\w*):([^\s:].*)$")
 _BAD_START = re.compile(r"found character '(.*)' that cannot start any token", re.DOTALL)
 
 
 def complaint(error: Any, lines: Sequence[str]) -> Complaint:
     """Return a scanner's or parser's error in a text of these lines, reworded."""
+    if (conflict := _conflict(lines)) is not None:
+        return conflict
     found = _reworded(error)
     line = lines[found.span.line - 1] if found.span.line <= len(lines) else ""
     if (tab := _tab_between_words(getattr(error, "problem_mark", None), lines)) is not None:
@@ -32,6 +35,15 @@ def complaint(error: Any, lines: Sequence[str]) -> Complaint:
     if found.message == NO_COLON:
         return _without_space(found, line)
     return _look_alike(found, lines) or found
+
+
+def _conflict(lines: Sequence[str]) -> Complaint | None:
+    """Return the complaint of the first line by which git marks two texts of which one is to be chosen."""
+    for number, line in enumerate(lines, 1):
+        if (mark := _CONFLICT.match(line)) is not None:
+            help = "keep what is meant of both sides, and remove the lines of '<', '=' and '>'"
+            return Complaint("RB103", "git left a conflict of two texts here", help, Span(number, 1, mark.end() + 1))
+    return None
 
 
 def _tab_between_words(mark: Any, lines: Sequence[str]) -> Span | None:

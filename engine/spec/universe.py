@@ -107,7 +107,7 @@ def _refused(source: Source, message: str, help: str | None) -> tuple[Diagnostic
 def _neighbour(source: Source, name: str) -> str | None:
     """Return which universe beside a document may have been meant."""
     others = [file for pattern in ("*.yaml", "*.yml") for file in File(source.file).parent.glob(pattern)]
-    return did_you_mean(name, [file.name for file in others if _is_universe(file)])
+    return did_you_mean(name, [file.name for file in others if file.is_file() and _is_universe(file)])
 
 
 def _is_universe(file: File) -> bool:

@@ -1,5 +1,6 @@
 """A universe in a file: which symbols a bot takes of it, what they change of the bot, and what is refused."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,13 @@ def test_a_child_may_take_of_a_file_what_its_parent_writes_out(folder: Path) -> 
 def test_a_file_that_is_not_there_may_be_meant_to_be_another(folder: Path) -> None:
     (problem,) = loaded(folder, "universe: {file: liqid.yaml, categories: [tech]}\n").diagnostics
     assert (problem.code, problem.line, problem.col) == ("RB125", 5, 18)
+    assert problem.help == "did you mean 'liquid.yaml'?"
+
+
+def test_a_pipe_in_the_folder_is_not_read_for_a_file_that_is_not_there(folder: Path) -> None:
+    """Whoever opens a pipe that nobody writes to waits for ever."""
+    os.mkfifo(folder / "pipe.yaml")
+    (problem,) = loaded(folder, TAKES.replace("liquid", "liqiud")).diagnostics
     assert problem.help == "did you mean 'liquid.yaml'?"
 
 

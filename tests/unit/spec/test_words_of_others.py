@@ -57,6 +57,8 @@ def test_two_bounds_of_a_strike_are_answered_with_one_and_how_far_from_it(word: 
         ("entry: {", "entry: {daily_loss: $100, ", "'daily_loss' stands under 'risk'"),
         ("entry: {", "entry: {quantity: 1, ", "'quantity' stands by itself, at the left"),
         ("entry: {", 'entry: {from: "10:00", ', "'from' stands under 'window', as in 'window: {from: ..}'"),
+        ('at: "10:00"', 'window: {at: "10:00", for: 5m}', "'at' stands under 'entry', not in the braces of 'window'"),
+        ("{dte: 0}", "{dte: 0, if_held: allow}", "'if_held' stands under 'legs', not in the braces of 'expiry'"),
         ("name:", "tries: 3\nname:", "'tries' stands under 'order' or 'exit_order'"),
         ("name:", "require: [credit: {at_least: 0.5}]\nname:", "'require' stands under 'legs' or 'risk'"),
         ("entry: {", "entry: {require: [credit: {at_least: 0.5}], ", "'require' stands under 'legs' or 'risk'"),
