@@ -223,8 +223,11 @@ def _limited(desk: "Desk") -> list[str]:
     """Return where the limits over all bots come from: one that is not found is not to be found out by a loss."""
     if not desk.bots:
         return []
-    found = desk.account_file
-    return [f" limits over all bots: {found}" if found else " no account document: no limits over all bots"]
+    if desk.account_file:
+        return [f" limits over all bots: {desk.account_file}"]
+    idle = desk.idle_account_file
+    named = [] if idle is None else [f" {idle} lies among the specs, where it counts if it is named: --account {idle}"]
+    return [" no account document: no limits over all bots", *named]
 
 
 def is_observing(run: "Run") -> bool:

@@ -11,7 +11,7 @@ from engine.model.errors import MisuseError, SpecError, StoreError
 from engine.model.pool import Pool
 from engine.model.values import dataclass
 from engine.spec.diagnostic import Diagnostic, headline, in_file_order, not_accepted, render
-from engine.spec.files import beside_specs, find_files
+from engine.spec.files import among_specs, beside_specs, find_files
 from engine.spec.load import Loaded, load_document, load_text
 from engine.spec.nouns.account import AccountDocument
 from engine.spec.nouns.condition import Condition
@@ -81,6 +81,11 @@ class Desk:
     def files(self) -> tuple[Path, ...]:
         """The files of the bots' texts."""
         return tuple(Path(text.file) for text in self.texts)
+
+    @property
+    def idle_account_file(self) -> Path | None:
+        """An account document that lies among the specs, where it counts if it is named, while none counts."""
+        return None if self.account_file else among_specs(self.files, ACCOUNT_FILE)
 
     @property
     def require(self) -> tuple[Condition, ...]:

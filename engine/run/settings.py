@@ -108,11 +108,11 @@ def load_settings(
 
 
 def folder_of(file: Path | None, specs: Sequence[str | Path]) -> Path:
-    """Return the folder whose rulebot.toml counts where no `file` is named: the one beside the folders of these specs.
+    """Return the folder whose rulebot.toml counts where no `file` is named: that of these specs, or the one it is in.
 
     Raises: NoSuchFiles when there are two.
     """
-    return Path() if file is not None or not specs else beside_specs(specs, FILE_NAME).parent
+    return Path() if file is not None or not specs else beside_specs(specs, FILE_NAME, or_among=True).parent
 
 
 def read_settings(
@@ -122,7 +122,7 @@ def read_settings(
     environ: Mapping[str, str] = os.environ,
     flags: Mapping[str, object] | None = None,
 ) -> Settings:
-    """Return the settings of `file`, else of the rulebot.toml in `folder` (beside the specs) if there is one.
+    """Return the settings of `file`, else of the rulebot.toml in `folder` if there is one.
 
     Raises: StoreError when the file cannot be read, SpecError, MisuseError.
     """

@@ -37,18 +37,30 @@ def find_files(paths: Iterable[str | File], *, tests: bool = False) -> list[File
     return list(found)
 
 
-def beside_specs(specs: Iterable[str | File], name: str) -> File:
+def beside_specs(specs: Iterable[str | File], name: str, *, or_among: bool = False) -> File:
     """Return the file of this name beside the folders that these specs are in; where none is, where it would be.
 
-    Seen from any folder it is the same one. Raises: NoSuchFiles when there are two.
+    Seen from any folder it is the same one. or_among: one in these folders counts as well.
+    Raises: NoSuchFiles when there are two.
     """
-    places = list(dict.fromkeys(File(os.path.abspath(each)).parent.parent / name for each in specs))
+    homes = _homes(specs)
+    folders = (*(home.parent for home in homes), *(homes if or_among else ()))
+    places = list(dict.fromkeys(folder / name for folder in folders))
     there = [place for place in places if place.is_file()] or places[:1]
     if len(there) > 1:
         raise NoSuchFiles(
             f"{there[0]} and {there[1]} both lie beside these specs", "name the one that counts, or run them apart"
         )
     return _shown(there[0])
+
+
+def among_specs(specs: Iterable[str | File], name: str) -> File | None:
+    """Return the first file of this name in the folders that these specs are in, None where there is none."""
+    return next((_shown(home / name) for home in _homes(specs) if (home / name).is_file()), None)
+
+
+def _homes(specs: Iterable[str | File]) -> list[File]:
+    return list(dict.fromkeys(File(os.path.abspath(each)).parent for each in specs))
 
 
 def _shown(file: File) -> File:

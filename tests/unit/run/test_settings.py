@@ -7,7 +7,7 @@ import pytest
 
 from engine.cli.stores import STORE
 from engine.model.errors import MisuseError, SpecError, StoreError
-from engine.run.settings import Settings, load_settings, read_settings
+from engine.run.settings import Settings, folder_of, load_settings, read_settings
 from engine.store.place import beside, place_of
 
 DATA = Path("data")
@@ -144,6 +144,11 @@ def test_the_file_beside_the_specs_is_read(tmp_path: Path) -> None:
 def test_a_named_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be read"):
         read_settings(tmp_path / "none.toml", tmp_path, DATA, {})
+
+
+def test_the_file_may_lie_among_the_specs(tmp_path: Path) -> None:
+    (tmp_path / "rulebot.toml").write_text("port = 4003\n")
+    assert read_settings(None, folder_of(None, [tmp_path / "one.yaml"]), DATA, {}).port == 4003
 
 
 def test_a_store_may_be_on_a_server_and_its_logs_lie_in_a_folder_of_their_own() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from engine.model.errors import StoreError
-from engine.spec.files import NoSuchFiles, beside_specs, find_files
+from engine.spec.files import NoSuchFiles, among_specs, beside_specs, find_files
 
 
 @pytest.fixture
@@ -119,6 +119,21 @@ def test_what_lies_beside_specs_is_the_same_seen_from_any_folder_and_in_any_orde
     assert beside_specs(specs, "account.yaml").resolve() == tmp_path / "account.yaml"
     (tmp_path / "account.yaml").unlink()
     assert not beside_specs(specs, "account.yaml").exists()
+
+
+def test_what_lies_among_specs_counts_where_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `rulebot.toml` in the folder of the specs was passed over without a word."""
+    (tmp_path / "specs").mkdir()
+    for name in ("specs/rulebot.toml", "specs/one.yaml"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path / "specs")
+    assert beside_specs(["one.yaml"], "rulebot.toml", or_among=True) == Path("rulebot.toml")
+    assert not beside_specs(["one.yaml"], "rulebot.toml").is_file()
+    assert among_specs(["one.yaml"], "rulebot.toml") == Path("rulebot.toml")
+    assert among_specs(["one.yaml"], "account.yaml") is None
+    (tmp_path / "rulebot.toml").touch()
+    with pytest.raises(NoSuchFiles, match="both lie beside these specs"):
+        beside_specs(["one.yaml"], "rulebot.toml", or_among=True)
 
 
 def test_two_that_lie_beside_specs_are_misuse(tmp_path: Path) -> None:
