@@ -7,7 +7,7 @@ from glob import glob, has_magic
 from pathlib import Path as File
 
 from engine.model.errors import RulebotError, StoreError
-from engine.spec.shipped import shipped
+from engine.spec.shipped import is_packaged, shipped
 from engine.spec.suggest import did_you_mean
 
 SUFFIXES = (".yaml", ".yml")
@@ -60,7 +60,9 @@ def among_specs(specs: Iterable[str | File], name: str) -> File | None:
 
 
 def _homes(specs: Iterable[str | File]) -> list[File]:
-    return list(dict.fromkeys(File(os.path.abspath(each)).parent for each in specs))
+    """Return the folders of specs; those that the installed package brings are as if they stood in `specs` here."""
+    found = dict.fromkeys(File(os.path.abspath(each)).parent for each in specs)
+    return list(dict.fromkeys(File.cwd() / "specs" if is_packaged(home) else home for home in found))
 
 
 def _shown(file: File) -> File:

@@ -10,3 +10,8 @@ def shipped(folder: str) -> File:
     package = File(engine.__file__).resolve().parent
     inside = package / folder
     return inside if inside.is_dir() else package.parent / folder
+
+
+def is_packaged(folder: File) -> bool:
+    """Say whether a folder lies inside the package of a wheel, where nobody keeps files of their own."""
+    return folder.resolve().is_relative_to(File(engine.__file__).resolve().parent)

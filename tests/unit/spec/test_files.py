@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import engine
 from engine.model.errors import StoreError
 from engine.spec.files import NoSuchFiles, among_specs, beside_specs, find_files
 
@@ -134,6 +135,15 @@ def test_what_lies_among_specs_counts_where_that_is_asked_for(tmp_path: Path, mo
     (tmp_path / "rulebot.toml").touch()
     with pytest.raises(NoSuchFiles, match="both lie beside these specs"):
         beside_specs(["one.yaml"], "rulebot.toml", or_among=True)
+
+
+def test_here_is_beside_what_a_wheel_brings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`rulebot run --paper put_lite` passed over the limits and the settings of the folder it was called in."""
+    (tmp_path / "account.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    assert beside_specs([Path(engine.__file__).parent / "specs" / "put_lite.yaml"], "account.yaml") == Path(
+        "account.yaml"
+    )
 
 
 def test_two_that_lie_beside_specs_are_misuse(tmp_path: Path) -> None:
