@@ -156,11 +156,12 @@ def _of_shares(position: str, worths: Mapping[str, Decimal | None]) -> Iterator[
 
 
 def left_at(state: State, position: Position) -> datetime | None:
-    """Return when a closed position was bought back or sold; when it settled, if nothing was dealt."""
+    """Return when a closed position was bought back or sold by the exit that ended it; when it settled, if none did."""
     dealt = [
         order.changed_at
         for order in state.orders.values()
         if order.is_of(position.id) and not order.opens(position.id) and order.has_fills
+        if order.reason == position.exit_reason
     ]
     told = max(dealt, default=position.closed_at)
     return told if told is None or position.closed_at is None else min(told, position.closed_at)

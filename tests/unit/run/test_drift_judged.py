@@ -38,7 +38,11 @@ def left(after: timedelta | None, *, closed_at: datetime = CLOSE) -> Position:
         exit_reason="stop",
     )
     dealt = SimpleNamespace(
-        is_of=lambda _: True, opens=lambda _: False, has_fills=True, changed_at=OPENED + (after or timedelta())
+        is_of=lambda _: True,
+        opens=lambda _: False,
+        has_fills=True,
+        reason="stop",
+        changed_at=OPENED + (after or timedelta()),
     )
     state = SimpleNamespace(orders={} if after is None else {"r": dealt})
     found = _as_left(cast(State, state), position)

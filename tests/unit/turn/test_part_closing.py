@@ -21,6 +21,7 @@ from engine.spec.nouns.exits import ExitKind
 from engine.store.queries import StoreReader
 
 RISK = "{max_loss_per_trade: $20000}"
+SETTLES = "\n  - stop: {cost: 2x credit}\n    close: 50%\n  - at_expiry: settle\n"
 ENDING = '\n  - time: "15:45"\n    order: market\n'
 
 
@@ -284,6 +285,21 @@ def test_the_report_and_the_digest_tell_each_part_with_its_exit_and_price(tmp_pa
         said = digest(reader, "2026-11-18", ["spread"])
     assert f"; {part} by stop; closed by time, " in said
     assert said.endswith(" in all")
+
+
+def test_what_expires_after_a_part_was_closed_ended_at_the_close() -> None:
+    """The report of the day said `13:31: expired_worthless`: the time of the stop that had closed the part."""
+    desk = Desk((text_of(exits=SETTLES, quantity="3", risk=RISK),))
+    desk.opened()
+    cost(desk, 1.60)
+    closed_at(desk, "1.60")
+    desk.until("16:01", step=60)
+    for option in (put(5945), put(5935)):
+        desk.holds(option, 0)
+    assert desk.position.exit_reason == "expired_worthless"
+    assert [each for each in told_by(desk) if ": expired" in each] == [
+        "bought back in all at 1.0667 (the rest expired) 16:01: expired_worthless"
+    ]
 
 
 def closed_at(desk: Desk, price: str) -> None:
