@@ -121,6 +121,11 @@ def _begins_to_stay(was: Order, now: Order) -> bool:
     return _stays(now) and not _stays(was)
 
 
+def _gives_up_market(was: Order, now: Order) -> bool:
+    """Say whether exits came to a market order, which needs no quotes, and come to none now."""
+    return was.ends_at_market and not now.ends_at_market
+
+
 def _brought_by(edit: Edit, leaving: bool, comes: Callable[[Order, Order], bool]) -> str:
     """Return the field by which this comes of closing orders, "" when it does not."""
     was, now = edit.was.noun, edit.now.noun
@@ -136,6 +141,7 @@ def _brought_by(edit: Edit, leaving: bool, comes: Callable[[Order, Order], bool]
 
 
 SLOWER = "a closing order comes later to its last price, and until then a loss runs on"
+LIMITED = "no market order ends it any more: without quotes nothing is sent, and meanwhile a loss runs on"
 STAYS = "a closing order goes no further than {start}: it may never be filled, and meanwhile a loss runs on"
 
 
@@ -144,6 +150,8 @@ def _judged(leaving: bool, field: str) -> Judge:
         words = f"{worst_words(edit, leaving)}{_also_out(edit, leaving)}"
         if _brought_by(edit, leaving, is_slower) == field:
             return Verdict(f"{words}; {SLOWER}", is_worse=True)
+        if _brought_by(edit, leaving, _gives_up_market) == field:
+            return Verdict(f"{words}; {LIMITED}", is_worse=True)
         if not leaving and _brought_by(edit, leaving, _begins_to_stay) == field:
             start = start_words(exit_order_of(edit.sides.now.spec))
             return Verdict(f"{words}; {STAYS.format(start=start)}", is_worse=True)
@@ -175,6 +183,8 @@ def judge_then(leaving: bool) -> Judge:
     """Return the judge of what follows the last try."""
 
     def judge(edit: Edit) -> Verdict:
+        if leaving and _brought_by(edit, leaving, _gives_up_market) == "then":
+            return Verdict(f"{worst_words(edit, leaving)}; {LIMITED}", is_worse=True)
         if leaving:
             return Verdict(worst_words(edit, leaving), is_worse=edit.new is Then.MARKET)
         if edit.new is Then.UNWIND:
@@ -250,6 +260,8 @@ def judge_own_order(edit: Edit) -> Verdict:
     said = f"worst price {words[1]}" if words[0] == words[1] else f"worst price {words[0]} -> {words[1]}"
     if is_slower(was, now):
         return Verdict(f"{said}; {SLOWER}", is_worse=True)
+    if _gives_up_market(was, now):
+        return Verdict(f"{said}; {LIMITED}", is_worse=True)
     return Verdict(said, is_worse=_is_worse(was, now, True))
 
 

@@ -563,6 +563,24 @@ def test_an_exit_that_no_longer_steps_may_never_be_filled(place: tuple[str, str]
     assert back.words == "worst price mid, however long it takes -> natural"
 
 
+@pytest.mark.parametrize(
+    ("was", "now", "key"),
+    [
+        ("{start: natural, wait: 5s, tries: 3, then: market}", "{start: natural, wait: 5s, then: again}", "then"),
+        ("{start: market}", "{start: natural, wait: 5s}", "start"),
+        (TO_MARKET, TO_MARKET.replace("tries: 6, then: market", "then: again"), "then"),
+    ],
+)
+def test_an_exit_that_no_market_order_ends_any_more_may_wait_for_quotes(was: str, now: str, key: str) -> None:
+    """A market order needs no quotes, a limit does: that an exit had lost it was marked as no risk."""
+    section = [edited(CONDOR, ("exits:\n", f"exit_order: {each}\nexits:\n")) for each in (was, now)]
+    own = [edited(CONDOR, (BREACH, f"{BREACH}    order: {each}\n")) for each in (was, now)]
+    for texts, path in ((section, f"exit_order.{key}"), (own, "exits.breach.order")):
+        told = {each.path: each for each in compared(*texts).changes if "no market order ends it" in each.words}
+        assert (list(told), told[path].is_worse) == ([path], True)
+        assert not any("no market order" in each.words for each in compared(*reversed(texts)).changes)
+
+
 def test_a_step_of_an_order_that_starts_at_natural_risks_nothing() -> None:
     """No try goes past natural: a wider step was marked as a worse price."""
     text = edited(CONDOR, ("exits:\n", "exit_order: {start: natural, step: 0.05, tries: 3, then: market}\nexits:\n"))
