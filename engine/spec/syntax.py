@@ -18,6 +18,7 @@ class Complaint(NamedTuple):
 
 NO_COLON = "a key without ':'"
 _CONFLICT = re.compile(r"(?:<{7}|>{7})(?= |$)|={7}$")
+_OPENS = re.compile(r"""[ -]*(?:[A-Za-z_]\w*: +)?(["'])""")
 _JOINED = re.compile(r"[ -]*([A-Za-z_]\w*):([^\s:].*)$")
 _BAD_START = re.compile(r"found character '(.*)' that cannot start any token", re.DOTALL)
 
@@ -34,7 +35,7 @@ def complaint(error: Any, lines: Sequence[str]) -> Complaint:
         return found._replace(message="a tab stands between words", help="write a space, or put the text in quotes")
     if found.message == NO_COLON:
         return _without_space(found, line)
-    return _look_alike(found, lines) or found
+    return _unclosed(found, lines) or _look_alike(found, lines) or found
 
 
 def _conflict(lines: Sequence[str]) -> Complaint | None:
@@ -43,6 +44,21 @@ def _conflict(lines: Sequence[str]) -> Complaint | None:
         if (mark := _CONFLICT.match(line)) is not None:
             help = "keep what is meant of both sides, and remove the lines of '<', '=' and '>'"
             return Complaint("RB103", "git left a conflict of two texts here", help, Span(number, 1, mark.end() + 1))
+    return None
+
+
+def _unclosed(found: Complaint, lines: Sequence[str]) -> Complaint | None:
+    """Return the complaint of a quote that one further down closed, right before what the parser complains of."""
+    quote = lines[found.span.line - 1][: found.span.col - 1][-1:] if found.span.line <= len(lines) else ""
+    for number in range(found.span.line - 1, 0, -1) if quote in ("'", '"') else ():
+        line = lines[number - 1]
+        if quote not in line:
+            continue
+        opens = _OPENS.match(line)
+        if opens is None or opens[1] != quote or quote in line[opens.end() :]:
+            return None
+        span = Span(number, opens.end(), opens.end() + 1)
+        return Complaint("RB103", "a quoted text is not closed", "add the closing quote", span)
     return None
 
 
