@@ -4,6 +4,7 @@ What closes it, and when, is decided in `leaving`; nothing here sends or records
 """
 
 from collections.abc import Collection
+from math import isnan
 
 from engine.compile.plan import ExitPlan
 from engine.model.order import Order, OrderLeg, OrderStatus, Purpose
@@ -106,6 +107,18 @@ def is_dead(work: Work, leg: PositionLeg) -> bool:
     board = work.state.board
     row = board.rows.get(leg.option, -1)
     return leg.sign > 0 and row >= 0 and quote_problem(board, row, work.now) == NO_BID
+
+
+def is_left_unwanted(work: Work, position: Position) -> bool:
+    """Say whether nobody bid for what is left when it was quoted last, however long ago, and nothing is at work.
+
+    Without a newer quote no limit can be sent for it, by whichever exit.
+    """
+    if work.live_orders(position.id):
+        return False
+    board = work.state.board
+    rows = [(leg.sign, board.rows.get(leg.option, -1)) for leg in position.legs if leg.held]
+    return all(sign > 0 and row >= 0 and isnan(board.bid[row]) and not isnan(board.ask[row]) for sign, row in rows)
 
 
 def is_unwound(position: Position) -> bool:

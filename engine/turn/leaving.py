@@ -31,6 +31,7 @@ from engine.turn.closing import (
     exit_ladder,
     is_back,
     is_dead,
+    is_left_unwanted,
     legs_to_close,
     partners,
     rolling_exit,
@@ -292,6 +293,8 @@ def _may_act(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan
     if position.state != "exiting":
         return True
     if position.exit_reason == planned.name:
+        return False
+    if not planned.order.ends_at_market and is_left_unwanted(work, position):
         return False
     return _takes_over(bot, position, planned) or _has_come_to_its_end(work, position, bot)
 

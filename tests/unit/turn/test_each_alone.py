@@ -1,6 +1,7 @@
 """Exits that judge each side, or each short leg, and act on that one alone (language.md sections 3 and 7)."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from math import nan
 
@@ -10,6 +11,7 @@ from hand_desk import CONDOR, Desk, call, put, text_of
 from engine.model.contract import Option
 from engine.model.event import BrokerStatus
 from engine.model.order import Order, OrderStatus, Purpose
+from engine.model.quotes import quote_problem
 from engine.record.record import Kind
 from engine.run.levels import dollars_at
 from engine.run.position_text import exits_text
@@ -310,6 +312,25 @@ def test_the_time_closes_what_is_left_while_nobody_bids_for_a_leg_of_the_first()
         without_bid(desk, put(5935))
     assert open_legs(desk) == ["long_put"]
     assert reasons(desk) == ["stop.put_side", "time"], "what is left may expire"
+
+
+@pytest.mark.parametrize(("order", "expected"), [("", ["stop"]), ("\n    order: market", ["stop", "time"])])
+def test_no_limit_takes_over_what_nobody_bid_for_when_it_was_quoted_last(order: str, expected: list[str]) -> None:
+    """A trade that its stop had closed was told as one of `time`, with an alarm that this waits for a price."""
+    desk = Desk((text_of(exits=f'\n  - time: "10:20"{order}\n  - stop: {{cost: 2x credit}}\n', risk=RISK),))
+    desk.opened()
+    desk.quote(put(5945), 1.95, 2.05, 0.3)
+    without_bid(desk, put(5935))
+    desk.fill(desk.last)
+    assert open_legs(desk) == ["long_put"]
+    desk.until("10:19:59")
+    desk.now += timedelta(minutes=10)
+    desk.tick(quiet=True)
+    assert quote_problem(desk.board, desk.board.rows[put(5935)], desk.now.timestamp()).startswith("stale")
+    assert reasons(desk) == expected
+    desk.quote(put(5935), 0.05, 0.10, -0.05)
+    desk.tick(1)
+    assert [leg.name for leg in desk.last.legs] == ["long_put"]
 
 
 def test_a_bid_that_comes_back_sells_the_leg_that_was_left() -> None:
