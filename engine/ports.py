@@ -132,6 +132,12 @@ class Journal(Protocol):
         Raises: StoreError; nothing may be sent then. UnwrittenError where what works may still be taken back.
         """
 
+    def catch_up(self, at: datetime) -> None:
+        """Let others see what was written a second before `at`, or earlier. Raises: StoreError, as `append`."""
+
+    def flush(self) -> None:
+        """Let others see all that was written. Raises: StoreError, as `append`."""
+
     def read(self) -> Sequence[Record]:
         """Return all records of this store, in order."""
 

@@ -192,6 +192,7 @@ class Loop:
         clock = asyncio.get_running_loop().time
         told = self.state.session.date if self.state.is_unwatched_told else None
         lost = _Lost(clock(), self.at)
+        self.journal.flush()  # nothing may follow for hours
         self.heartbeat.waits("")
         for wait in waits(self.program.install):
             try:
@@ -233,6 +234,7 @@ class Loop:
 
     def _take_requests(self, at: datetime) -> None:
         self.guard()
+        self.journal.catch_up(at)
         for request in self.inbox(at):
             self._handle(request)
 

@@ -1,7 +1,7 @@
 """The journal on disk: append-only, in order, each record chained to the one before by its hash.
 
 A durable append is on the platter when it returns. The others wait in memory and go with the next durable append, or
-when a second of the records' own time has passed, whichever is first; the order is kept. Projections change in the
+when a second has passed, whichever is first; the order is kept. Projections change in the
 same transaction, so what a person reads never disagrees with the journal.
 """
 
@@ -72,6 +72,11 @@ class SqlJournal:
         except BaseException:
             del self._pending[before:]
             raise
+
+    def catch_up(self, at: datetime) -> None:
+        """Commit what has waited for a second at `at`, since nothing may follow it. Raises: StoreError."""
+        if self._pending and at - self._pending[0].at >= self._lag:
+            self._commit(False)
 
     def flush(self) -> None:
         """Commit what waits, durably. Raises: StoreError."""

@@ -33,13 +33,20 @@ class LostLink(Link):
 
 
 class Journal:
-    """Keeps what is written."""
+    """Keeps what is written, and until when others can see it."""
 
     def __init__(self) -> None:
         self.kept: list[Record] = []
+        self.seen: list[object] = []
 
     def append(self, records: Any, *, durable: bool) -> None:
         self.kept += records
+
+    def catch_up(self, at: datetime) -> None:
+        self.seen.append(at)
+
+    def flush(self) -> None:
+        self.seen.append("all")
 
 
 def loop_that_asked(journal: Journal, *, is_patient: bool) -> Loop:
@@ -130,3 +137,4 @@ def test_a_stop_while_the_gateway_is_gone_ends_the_run_as_any_stop_does() -> Non
     assert loop.reason == STOPPED
     assert seen == [loop.at]
     assert seen[0] - began >= timedelta(seconds=1)  # the time goes on while there is no broker
+    assert nothing.seen == ["all", *seen]  # 'rulebot status' said that it was connected until it was

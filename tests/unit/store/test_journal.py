@@ -51,6 +51,19 @@ def test_a_record_may_wait_one_second_of_its_own_time(place: Place) -> None:
     journal.close()
 
 
+def test_what_nothing_follows_is_there_after_a_second_too(place: Place) -> None:
+    """A lost connection was the last record for hours, and stayed in memory."""
+    journal = SqlJournal(open_store(place))
+    journal.append([Record(NOON, Kind.VERDICT)], durable=False)
+    journal.catch_up(NOON + timedelta(seconds=0.9))
+    assert records_of(place) == 0
+    journal.catch_up(NOON + timedelta(seconds=1))
+    assert records_of(place) == 1
+    journal.catch_up(NOON + timedelta(seconds=9))
+    assert records_of(place) == 1
+    journal.close()
+
+
 def test_a_killed_engine_loses_no_durable_record(place: Place) -> None:
     program = f"""
         import os, signal, sys
