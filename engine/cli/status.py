@@ -18,7 +18,7 @@ from engine.run.trade_text import holding_of, provisional_text
 from engine.store.latest import shown_store
 from engine.store.place import Place, shown_path
 from engine.store.queries import Row, Run, StoreReader
-from engine.turn.state import Standing, State
+from engine.turn.state import Standing, State, Trading
 
 _RESTING = ("target", "stop", "protect")
 
@@ -47,8 +47,7 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
 
     realized_today and open_today are what was made since the session began, as on the page; unrealized is since each
     position was opened. commissions_owed: fills whose commission is not told, so that profit is provisional. paused:
-    bots that a person has paused or killed by name; what is asked of all is in `trading`, and in `reason` why, where no
-    person did.
+    bots that a person has paused or killed by name; reason: why none may enter, None where that is not so.
     """
     orders = reader.view("pending_orders")
     day, link = reader.last_day(), connected(reader, run)
@@ -62,7 +61,7 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
         "engine": run.state(),
         "mark": run.mark,
         "trading": trading_of(run),
-        "reason": standing.reason or None,
+        "reason": _reason(standing),
         "paused": sorted(standing.paused - {""}),
         "connected": link.is_linked,
         "connection": link.words,
@@ -82,6 +81,13 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
             if row["halted"]
         ],
     }
+
+
+def _reason(standing: Standing) -> str | None:
+    """Return why no bot may enter: what a person has asked of all, or for what else they only reduce."""
+    if standing.trading is not Trading.ACTIVE:
+        return standing.reason or "killed"
+    return "paused" if "" in standing.paused else None
 
 
 def _known(reader: StoreReader) -> State | None:

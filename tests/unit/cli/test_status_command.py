@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 from hand_desk import Desk, kept, text_of
 
@@ -38,6 +39,20 @@ def test_what_only_reduces_though_no_person_asked_says_why(tmp_path: Path) -> No
     found = CliRunner().invoke(status, ["--store", place])
     assert " 3 starts in 10 minutes: no bot enters until 'rulebot resume'; exits go on" in found.output.splitlines()
     assert json.loads(CliRunner().invoke(status, ["--store", place, "--format", "json"]).output)["reason"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"), [(Request.PAUSE, "paused"), (Request.KILL, "killed"), (Request.FLATTEN, "killed")]
+)
+def test_what_a_person_has_asked_of_all_bots_says_how_it_ends(tmp_path: Path, request_: Request, words: str) -> None:
+    desk = Desk()
+    desk.ask(request_)
+    place = str(kept(desk, tmp_path))
+    found = CliRunner().invoke(status, ["--store", place])
+    assert f" {words}: no bot enters until 'rulebot resume'; exits go on" in found.output.splitlines()
+    desk.ask(Request.RESUME)
+    found = CliRunner().invoke(status, ["--store", str(kept(desk, tmp_path / "again"))])
+    assert "resume" not in found.output
 
 
 def test_a_store_in_which_nothing_is_recorded_yet_says_so(tmp_path: Path) -> None:
