@@ -9,6 +9,7 @@ from engine.model.values import dataclass
 
 TWS_PORTS = frozenset({7496, 7497, 4001, 4002})
 DEFAULT_PORT = 14002
+MOST_CASH = 10**12
 _ACCOUNT = re.compile(r"[A-Z]{1,3}[0-9]{4,10}")
 
 
@@ -53,6 +54,8 @@ class GatewaySettings:
             raise ValueError("data seconds, fence seconds and days are at least 1")
         if self.data_seconds % self.fence_seconds:
             raise ValueError(f"data every {self.data_seconds} s does not fall on fences every {self.fence_seconds} s")
+        if not (self.cash.is_finite() and 0 <= self.cash <= MOST_CASH):
+            raise ValueError(f"cash is from 0 to {MOST_CASH:,} dollars, is {self.cash}")
         if self.speed is not None and self.speed <= 0:
             raise ValueError(f"a speed is above 0, is {self.speed}")
         named = [each for each in (self.account, *self.more_accounts) if each]
