@@ -57,7 +57,11 @@ def _tell_undone(request: Request, bot: str, found: Place) -> None:
     for text in held:
         say(f"not closed: {text}")
     if told.is_linked is False:
-        say(f"{told.words}\nnothing is cancelled or closed until it is back: what cannot wait, do in TWS")
+        is_stop = request is Request.STOP
+        undone = (
+            "it ends all the same, what works goes on" if is_stop else "nothing is cancelled or closed until it is back"
+        )
+        say(f"{told.words}\n{undone}: what cannot wait, do in TWS")
     elif told.words:
         say(f"{told.words}\nlook whether it does what was asked: what cannot wait, do in TWS")
 

@@ -458,6 +458,7 @@ async def _run(
         if options.waits_for_gateway:
             remember_engine(options.store)
             screen.opened()
+        stopper.heed(options.store)
         return journal
 
     def started(run: "Run") -> None:

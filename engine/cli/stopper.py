@@ -1,4 +1,4 @@
-"""How a run is ended from outside: Ctrl+C, and what a service manager sends."""
+"""How a run is ended from outside: Ctrl+C, what a service manager sends, and a stop that is asked of one that waits."""
 
 import asyncio
 import signal
@@ -6,9 +6,14 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from engine.store.place import Place
+
 if TYPE_CHECKING:
     from engine.cli.screen import Screen
     from engine.run.start import Run
+
+HEED_EVERY = 1.0
+"""Real seconds between two looks for a stop while no gateway lets us in."""
 
 
 class Stopper:
@@ -17,6 +22,7 @@ class Stopper:
     def __init__(self, screen: "Screen") -> None:
         self._screen = screen
         self._task: asyncio.Task[object] | None = None
+        self._heeding: asyncio.Task[None] | None = None
         self.run: Run | None = None
         self.was_asked = False
 
@@ -35,6 +41,21 @@ class Stopper:
         gone = getattr(signal, "SIGHUP", None)
         if gone is not None and signal.getsignal(gone) is signal.SIG_DFL:  # else it is to outlive its terminal (nohup)
             loop.add_signal_handler(gone, self._terminal_gone)
+
+    def heed(self, store: Place) -> None:
+        """Heed 'rulebot stop' from now on, until the engine is connected and looks into its box itself."""
+        self._heeding = asyncio.ensure_future(self._heed(store))
+
+    async def _heed(self, store: Place) -> None:
+        from engine.model.errors import StoreError
+        from engine.model.event import Request
+        from engine.store.requests import is_left
+
+        while self.run is None and not self.was_asked:
+            await asyncio.sleep(HEED_EVERY)
+            with suppress(StoreError):
+                if self.run is None and is_left(store, Request.STOP):
+                    self.ask()
 
     def watch(self, run: "Run") -> None:
         """Know the engine that is to be ended."""

@@ -63,6 +63,15 @@ def remove_requests(box: Box, requests: Collection[Request]) -> None:
             raise StoreError(f"the request {name} cannot be removed from the box of the store", STUCK_HELP)
 
 
+def is_left(place: Place, request: Request) -> bool:
+    """Say whether the box of a store has such a request. Raises: StoreError."""
+    box = box_of(place)
+    try:
+        return any(_asks_for(body, (request,)) for _, body in box.found())
+    finally:
+        box.close()
+
+
 def _asks_for(body: str, requests: Collection[Request]) -> bool:
     try:
         return Request(json.loads(body)["request"]) in requests
