@@ -42,8 +42,8 @@ INBOX_EVERY = timedelta(seconds=0.25)
 RESTS = timedelta(seconds=15)
 """How long we do without the simulated gateway's clock at most, in its time: then people's requests are looked for."""
 PREPARE_AHEAD, PREPARE_AGAIN = timedelta(hours=1), timedelta(minutes=1)
-STOP_PATIENCE = 30
-"""Batches after a stop was asked for in which cancels of entries may still be answered."""
+STOP_PATIENCE = timedelta(seconds=30)
+"""How long after a stop was asked for cancels of entries may still be answered, however often the market moves."""
 
 
 @dataclass(slots=True)
@@ -127,7 +127,7 @@ class Loop:
             self._bars.close()
 
     async def _go_on(self, ends: Callable[[datetime], str]) -> None:
-        left = STOP_PATIENCE
+        stops_by: datetime | None = None
         while True:
             batch = await self._next()
             if batch is None:
@@ -147,8 +147,8 @@ class Loop:
                 self.reason = reason
                 return
             if self.state.is_stopping:
-                left -= 1
-                if left <= 0 or not self._works_on_entries():
+                stops_by = stops_by or batch.at + STOP_PATIENCE
+                if batch.at >= stops_by or not self._works_on_entries():
                     self.reason = STOPPED
                     return
 

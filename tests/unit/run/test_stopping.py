@@ -1,0 +1,88 @@
+"""How long an engine that is to end waits for the answers to its cancels: by the clock, however busy the market is."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hand_desk import Desk
+
+from engine.model.event import BrokerStatus, MarketMoved, OperatorRequest, OrderReport, Request
+from engine.model.order import Order, OrderStatus
+from engine.ports import Batch
+from engine.run.loop import STOP_PATIENCE, STOPPED, Loop
+
+BUSY, QUIET = timedelta(milliseconds=5), timedelta(seconds=0.25)
+
+
+class Link:
+    """A connection over which the market moves every so often, and a cancel is answered so late, if at all."""
+
+    is_up, is_lockstep = True, False
+
+    def __init__(self, order: Order, began: datetime, every: timedelta, answers: timedelta | None) -> None:
+        self._order, self._every, self.at = order, every, began
+        self._answered_at = None if answers is None else began + answers
+
+    async def next(self, _: datetime | None) -> Batch:
+        self.at += self._every
+        moved = MarketMoved(self.at, ())
+        if self._answered_at is None or self.at < self._answered_at:
+            return Batch(self.at, (moved,))
+        self._answered_at = None
+        return Batch(self.at, (cancelled(self._order, self.at), moved))
+
+
+class Ports:
+    """Takes what is written and sent."""
+
+    def __getattr__(self, _: str) -> Callable[..., None]:
+        return lambda *_, **__: None
+
+
+def cancelled(order: Order, at: datetime) -> OrderReport:
+    return OrderReport(
+        at=at,
+        ref=order.ref,
+        order_id=order.order_id,
+        perm_id=5000 + order.number,
+        client_id=7,
+        status=BrokerStatus.CANCELLED,
+        filled=Decimal(0),
+        average_price=None,
+    )
+
+
+def stopped(every: timedelta, answers: timedelta | None) -> tuple[Loop, OrderStatus, timedelta]:
+    """Stop an engine with an entry at work; return its loop, what became of the entry, and when it ended."""
+    desk, ports = Desk(), Ports()
+    order = desk.enter()
+    desk.ack(order)
+    link, began, asked = Link(order, desk.now, every, answers), desk.now, ["1"]
+
+    def inbox(at: datetime) -> Sequence[OperatorRequest]:
+        return [OperatorRequest(at, asked.pop(), Request.STOP)] if asked else []
+
+    given: Any = {"link": link, "feed": ports, "broker": ports, "journal": ports}
+    loop = Loop(desk.program, desk.state, inbox=inbox, watcher=lambda loop, at: None, **given)
+    loop._prepared = loop._prepared_on = desk.state.session.date
+    loop.at = began
+    asyncio.run(loop._go_on(lambda at: ""))
+    return loop, loop.state.orders[order.ref].status, link.at - began
+
+
+@pytest.mark.parametrize("every", [BUSY, QUIET])
+def test_a_cancel_is_waited_for_in_a_busy_market_as_in_a_quiet_one(every: timedelta) -> None:
+    """Thirty moves of the market, a moment on a live feed, ended the engine with its entry at work."""
+    loop, status, took = stopped(every, answers=timedelta(seconds=2))
+    assert (loop.reason, status) == (STOPPED, OrderStatus.CANCELLED)
+    assert took < timedelta(seconds=2.5)
+
+
+@pytest.mark.parametrize("every", [BUSY, QUIET])
+def test_a_cancel_that_is_never_answered_does_not_hold_the_engine(every: timedelta) -> None:
+    loop, _, took = stopped(every, answers=None)
+    assert loop.reason == STOPPED
+    assert STOP_PATIENCE <= took <= STOP_PATIENCE + 2 * every
