@@ -225,9 +225,9 @@ def close_all(store: Place, bot: str = "") -> None:
             f"{store} was traded on a simulated market that ended with its run: nothing is left to be closed",
             "attach runs to a 'rulebot gateway' to go on after their end",
         )
+    post(store, Request.FLATTEN, bot)
     say(f"no engine runs on {store}: one is started that only closes")
     say("what it cannot close the next one closes before anything else, unless 'rulebot resume' comes first")
-    post(store, Request.FLATTEN, bot)
     host, _, port = gateway.rpartition(":")
     is_live = settings.get("mode") == "live"
     world = attached(

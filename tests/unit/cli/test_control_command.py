@@ -100,6 +100,18 @@ def test_a_store_on_which_nothing_has_run_has_nothing_to_close(store: Path) -> N
     assert (found.exit_code, f"nothing has run on {store}" in found.stderr) == (2, True)
 
 
+def test_what_cannot_be_left_for_the_next_engine_is_not_promised(store: Path) -> None:
+    """On a full disk it said what the next engine closes, and then that the request cannot be left."""
+    with closing(SqlJournal(open_store(store))) as journal:
+        settings = {"gateway": "127.0.0.1:4002"}
+        data = {"account": "DU1", "specs": {}, "epoch": journal.epoch, "settings": settings}
+        journal.append([Record(AT, Kind.RUN_STARTED, data=data)], durable=True)
+    store.with_name("a.db.inbox").write_text("")
+    found = call("kill", "--flatten", "--store", str(store))
+    assert (found.exit_code, found.stdout) == (3, "")
+    assert "cannot be left" in found.stderr
+
+
 @pytest.mark.parametrize("words", [("kill",), ("pause",), ("resume", "put_lite")])
 @pytest.mark.parametrize("content", [b"rulebot: 1\n", b"SQLite format 3\0" + bytes(4000)])
 def test_what_is_no_store_takes_no_request(tmp_path: Path, words: tuple[str, ...], content: bytes) -> None:
