@@ -66,6 +66,24 @@ def test_a_bought_option_is_acknowledged_filled_and_held() -> None:
     run(scenario())
 
 
+def test_a_combo_at_work_is_changed_by_a_run_that_starts() -> None:
+    """Nothing told which contracts its legs are before the strikes were listed: the run ended at its next try."""
+
+    async def scenario() -> None:
+        async with gateway() as gw:
+            async with connected(gw.port) as (world, _):
+                strike = await near(world, below=20)
+                legs = leg(put(strike), Side.SELL), leg(put(strike - 20), Side.BUY)
+                sent = order(1, *legs, side=Side.BUY, limit_price=Decimal("-15.00"))
+                world.broker.submit(sent)
+                await play_until(world, with_status(BrokerStatus.SUBMITTED, 1))
+            async with connected(gw.port) as (world, _):
+                world.broker.replace(replace(sent, limit_price=Decimal("-14.95")))
+                await play_until(world, lambda event: getattr(event, "limit_price", None) == Decimal("-14.95"))
+
+    run(scenario())
+
+
 def test_a_resting_order_is_changed_and_cancelled() -> None:
     async def scenario() -> None:
         async with gateway() as gw, connected(gw.port) as (world, _):

@@ -108,6 +108,10 @@ class ContractBook:
             elif contract.expiry >= day:
                 self._before[contract] = number
 
+    def knows(self, number: int) -> bool:
+        """Say whether it is known which contract has this id."""
+        return number in self._ids.values() or number in self._before.values()
+
     def con_id(self, contract: Contract) -> int:
         """Return the contract's id, 0 when it is not known."""
         if isinstance(contract, Option) and contract.is_share:

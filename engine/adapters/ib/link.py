@@ -15,11 +15,12 @@ from ib_async import ExecutionFilter
 from engine.adapters.clock import Clock
 from engine.adapters.ib import convert, trouble
 from engine.adapters.ib.account import AccountValues
+from engine.adapters.ib.combos import learn_legs
 from engine.adapters.ib.contracts import ContractBook
 from engine.adapters.ib.feed import IbFeed
 from engine.adapters.ib.lists import ask_all, settled
 from engine.adapters.ib.quotes import FAULTS
-from engine.adapters.ib.reports import Reader, readers
+from engine.adapters.ib.reports import Reader, leg_ids, readers
 from engine.adapters.ib.self_check import check_seams
 from engine.adapters.ib.settings import IbSettings
 from engine.adapters.ib.timekeeping import DAY_IN_DOUBT, Timekeeper
@@ -74,6 +75,7 @@ class IbLink:
         self._seen: set[tuple[str, str]] = set()
         self._rolls_at = self._now
         self._orders: set[tuple[int, str]] = set()
+        self._legs: set[int] = set()
         self._next_order_id = 0
         self._positions: dict[Contract, PositionReport] = {}
         self._told_down = self._lost_lines = False
@@ -136,6 +138,7 @@ class IbLink:
             events = await self._settled(wire)
             if abs(self._time.apart) > DAY_IN_DOUBT:
                 raise trouble.other_day(self._settings, self._time.apart)
+            await learn_legs(wire, self._book, self._legs)
         except BaseException:
             await self.close()
             raise
@@ -162,6 +165,7 @@ class IbLink:
     async def _lists(self, wire: Wire) -> list[Event]:
         """Ask for every list, see each one's end, and return what they said in the order it came."""
         self._orders.clear()
+        self._legs.clear()
         self._positions.clear()
         wire.inbox.counted_id = 0
         asks_time = not (self.is_lockstep or self.is_simulated)
@@ -350,6 +354,8 @@ class IbLink:
         if place is not None and (kind, fields[place]) in self._seen:
             return None
         event = self._readers[kind](fields, self._now)
+        if kind == OPEN_ORDER and isinstance(event, OrderReport):
+            self._legs.update(leg_ids(fields, self.wire.version))
         return None if event is None else self._noted(event, kind)
 
     def _noted(self, event: Event, kind: str) -> Event:

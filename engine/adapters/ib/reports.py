@@ -50,6 +50,11 @@ class _Cursor:
         count = convert.whole(self.text())
         self._at += width * count
 
+    def leg_ids(self) -> tuple[int, ...]:
+        """Read combo legs: the contract id of each, before seven other fields."""
+        count, first = convert.whole(self.text()), self._at
+        return tuple(convert.whole(self._fields[first + 8 * number]) for number in range(count))
+
     def skip_legs_and_scale(self) -> None:
         """Pass over combo legs, their prices, smart routing, scale and hedge fields."""
         for width in (8, 1, 2):
@@ -81,10 +86,7 @@ def open_order(fields: list[str], at: datetime, version: int, account: str) -> O
     """Return what openOrder (5) says; None for another account's order, and for a what-if without its margins yet."""
     if fields[20] != account:
         return None
-    walk = _Cursor(fields, 34 if version >= FA_PROFILE_ENDS else 35)
-    walk.skip(27)
-    has_delta_neutral = bool(walk.text())
-    walk.skip(1 + (8 if has_delta_neutral else 0) + 7)
+    walk = _at_legs(fields, version)
     walk.skip_legs_and_scale()
     walk.skip(4)
     walk.skip_delta_neutral_and_algo()
@@ -107,6 +109,20 @@ def open_order(fields: list[str], at: datetime, version: int, account: str) -> O
         time_in_force=fields[18].lower(),
         con_id=convert.whole(fields[2]),
     )
+
+
+def leg_ids(fields: list[str], version: int) -> tuple[int, ...]:
+    """Return the contract ids of the legs of what openOrder (5) tells, none of what is no combo."""
+    return _at_legs(fields, version).leg_ids()
+
+
+def _at_legs(fields: list[str], version: int) -> _Cursor:
+    """Return a place in openOrder (5): before the legs of the combo."""
+    walk = _Cursor(fields, 34 if version >= FA_PROFILE_ENDS else 35)
+    walk.skip(27)
+    has_delta_neutral = bool(walk.text())
+    walk.skip(1 + (8 if has_delta_neutral else 0) + 7)
+    return walk
 
 
 def _margins(walk: _Cursor, at: datetime, order_id: int) -> MarginReport | None:
