@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from engine.model.money import ZERO
+from engine.model.order import Purpose
 from engine.model.session import EXCHANGE_ZONE, exchange_date, session_on
 from engine.model.values import dataclass
 from engine.record.explain import ENTRY_PLACES, Condition, selection_at, state_at, story
@@ -29,7 +30,8 @@ _NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 class Side:
     """What one of the two came to in the sessions. Money in dollars.
 
-    entry_to_mid, exit_to_mid: price points by which fills were better than the mid, on average; None without any.
+    entry_to_mid, exit_to_mid: price points by which fills were better than the mid, on average; None without any. What
+    was rolled into is not in entry_to_mid: a part of its price was that of what the same order closed.
     entered_alone: trades that are open, or were left in the sessions, and were entered in one that the other side did
     not live through, so that it could not have them; they count in nothing else.
     owed, estimated, in_shares: closed trades whose commissions are not all told yet, with a price that nobody has told,
@@ -169,6 +171,12 @@ class _Day:
         """Return when a trade was left, New York time; None while it is open."""
         return left_at(trade, self._reader.view("orders", position=trade["position"]))
 
+    def entry_to_mid(self, trade: Row) -> float | None:
+        """Return how much better than the mid a trade was entered, None where nobody knows, or it was rolled into."""
+        orders = self._reader.view("orders", position=trade["position"])
+        is_entered = any(each["purpose"] == Purpose.ENTRY.value for each in orders)
+        return _less(trade["entry_price"], trade["entry_mid"]) if is_entered else None
+
     def told_on(self, day: date) -> Sequence[Record]:
         """Return the records of this session, or of a later one on which a trade of it was left."""
         if day not in self._told:
@@ -232,7 +240,7 @@ def _side(
         in_shares=sum(name in apart.worths for name in names),
         still_open=sum(_entered_on(row) in shared for row in still),
         entered_alone=sum(_entered_on(row) not in shared for row in (*ended, *still)),
-        entry_to_mid=_mean(_less(row["entry_price"], row["entry_mid"]) for row in opened),
+        entry_to_mid=_mean(day.entry_to_mid(row) for day in days for row in day.trades),
         exit_to_mid=_mean(_less(row["expected_exit_price"], row["exit_price"]) for row in closed),
         commissions=round(sum((float(row["commissions"] or 0.0) for row in closed), 0.0), 2),
         net=round(net, 2),

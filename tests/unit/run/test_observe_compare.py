@@ -23,6 +23,7 @@ from engine.store.queries import StoreReader
 
 BOT, POSITION = "swing", "swing-1"
 DAYS = (date(2026, 10, 21), date(2026, 10, 22))
+ENTRY = {"purpose": "entry", "reason": "", "fill_time": f"{DAYS[0]} 10:00:05"}
 LEG = {"symbol": "SPX", "right": "put", "strike": "5870", "ratio": 1, "sign": -1, "settled": 0}
 
 
@@ -60,7 +61,7 @@ class Told:
         return []
 
     def view(self, name: str, **_: str) -> list[dict[str, Any]]:
-        return [self._trade] if name == "trades" else []
+        return [self._trade] if name == "trades" else [ENTRY]
 
     def records(self, kinds: Sequence[Kind]) -> list[Record]:
         return [record for record in self._records if record.kind in kinds]
@@ -83,7 +84,7 @@ class WithWing(Told):
         self._trade |= {"legs": json.dumps([LEG, wing]), "exit_time": f"{expires} 16:05:00"}
 
     def view(self, name: str, **_: str) -> list[dict[str, Any]]:
-        return [self._order] if name == "orders" else super().view(name)
+        return [ENTRY, self._order] if name == "orders" else super().view(name)
 
 
 class Nothing(Told):
@@ -94,6 +95,20 @@ class Nothing(Told):
 
     def view(self, name: str, **_: str) -> list[dict[str, Any]]:
         return []
+
+
+class Rolled(Told):
+    """A store whose trade came of a roll: the order that opened it is one of the position before."""
+
+    def view(self, name: str, **_: str) -> list[dict[str, Any]]:
+        return [] if name == "orders" else super().view(name)
+
+
+def test_what_was_rolled_into_is_no_entry_against_the_mid() -> None:
+    """What the roll gave up stood in it: the shadow that rolled looked worse at entering than it is."""
+    live, shadow = Told(at(DAYS[1], 10, 27), []), Rolled(at(DAYS[1], 10, 27), [])
+    (found,) = compare(cast(StoreReader, live), cast(StoreReader, shadow), [BOT], None)
+    assert (found.live.entry_to_mid, found.shadow.entry_to_mid) == (-0.2, None)
 
 
 def test_an_exit_on_a_later_day_has_its_own_date_and_the_reason() -> None:
