@@ -184,6 +184,16 @@ class MortalJournal(SqlJournal):
         if durable:
             self._fate.after_write()
 
+    def catch_up(self, at: datetime) -> None:
+        """Write what has waited long, unless the engine is dead. Raises: StoreError."""
+        if self._fate.died is None:
+            super().catch_up(at)
+
+    def flush(self) -> None:
+        """Write what waits, unless the engine is dead. Raises: StoreError."""
+        if self._fate.died is None:
+            super().flush()
+
     def close(self) -> None:
         """Close; what waits of a dead engine is lost."""
         if self._fate.died is not None:
