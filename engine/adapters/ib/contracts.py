@@ -125,13 +125,17 @@ class ContractBook:
         return underlying_contract(contract.symbol, self.con_id(contract))
 
     def learn_details(self, rows: list[list[str]], version: int) -> list[Option]:
-        """Remember what contractData rows (10) describe and return their options, in the order of the rows."""
+        """Remember what contractData rows (10) describe and return their options, in the order of the rows.
+
+        What no bot trades is passed over: a future has the symbol of its index.
+        """
         found = []
         for row in rows:
             fields = contract_data(row, version)
             _, _, symbol, kind, expiry, strike, right, _, _, _, _, trading_class, con_id, _ = fields[:14]
-            if kind != "OPT":
+            if kind in ("STK", "IND"):
                 self.learn(Underlying(symbol, convert.whole(con_id)))
+            if kind != "OPT":
                 continue
             option = convert.option(
                 symbol=symbol,

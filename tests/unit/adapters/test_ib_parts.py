@@ -289,6 +289,15 @@ def test_details_rows_of_old_and_new_servers() -> None:
         assert (found[0].multiplier, book.con_id(option(5800, Right.PUT))) == (100, 99)
 
 
+def test_details_of_a_future_are_not_those_of_its_index() -> None:
+    """It may be a leg of somebody's combo at work: VIX was read off the future then, by every bot."""
+    book = ContractBook()
+    assert book.learn_details([raw("10|7|VIX|FUT|20251217|0||CFE|USD|VXZ5|VX|VX|774422|0.05|1000|rest")], 178) == []
+    assert book.con_id(Underlying("VIX")) == 0
+    book.learn_details([raw("10|7|VIX|IND||0||CBOE|USD|VIX|VIX|VIX|13455763|0.01||rest")], 178)
+    assert book.con_id(Underlying("VIX")) == 13455763
+
+
 def test_shares_are_stock_on_the_wire_and_a_hundred_to_a_call() -> None:
     book = ContractBook()
     book.learn(Underlying("SPY", 756733))
