@@ -110,15 +110,23 @@ def is_dead(work: Work, leg: PositionLeg) -> bool:
 
 
 def is_left_unwanted(work: Work, position: Position) -> bool:
-    """Say whether nobody bid for what is left when it was quoted last, however long ago, and nothing is at work.
+    """Say whether the exit at work has dealt, and has left only what nobody bid for when it was quoted last.
 
-    Without a newer quote no limit can be sent for it, by whichever exit.
+    However long ago that was: without a newer quote no limit can be sent for it, by whichever exit. One that has closed
+    nothing yet, or that keeps a part, leaves more than that: another one that comes true takes over all the same.
     """
-    if work.live_orders(position.id):
+    orders = work.orders_of(position.id)
+    has_dealt = any(order.has_fills for order in orders if order.reason == position.exit_reason)
+    if not has_dealt or work.live_orders(position.id):
         return False
+    closing = dict(legs_to_close(position, work.governing(position)))
+    return all(closing.get(leg) == leg.held and _was_unwanted(work, leg) for leg in position.legs if leg.held)
+
+
+def _was_unwanted(work: Work, leg: PositionLeg) -> bool:
     board = work.state.board
-    rows = [(leg.sign, board.rows.get(leg.option, -1)) for leg in position.legs if leg.held]
-    return all(sign > 0 and row >= 0 and isnan(board.bid[row]) and not isnan(board.ask[row]) for sign, row in rows)
+    row = board.rows.get(leg.option, -1)
+    return leg.sign > 0 and row >= 0 and isnan(board.bid[row]) and not isnan(board.ask[row])
 
 
 def is_unwound(position: Position) -> bool:

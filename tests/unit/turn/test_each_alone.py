@@ -9,7 +9,7 @@ import pytest
 from hand_desk import CONDOR, Desk, call, put, text_of
 
 from engine.model.contract import Option
-from engine.model.event import BrokerStatus
+from engine.model.event import BrokerStatus, MarketMoved
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.quotes import quote_problem
 from engine.record.record import Kind
@@ -331,6 +331,31 @@ def test_no_limit_takes_over_what_nobody_bid_for_when_it_was_quoted_last(order: 
     desk.quote(put(5935), 0.05, 0.10, -0.05)
     desk.tick(1)
     assert [leg.name for leg in desk.last.legs] == ["long_put"]
+
+
+def test_what_a_part_would_keep_is_closed_by_what_comes_true_while_nobody_bids() -> None:
+    """The exit that closes all passed unseen, since the part was at work: with the next bid half of it was sold."""
+    legs = "\n  expiry: {dte: 0}\n  long_put: {buy: put, strike: {delta: 0.10}}\n"
+    exits = "\n  - name: out\n    vix: {above: 30}\n  - name: half\n    vix: {above: 25}\n    close: 50%\n"
+    ending = '  - time: "15:45"\n    order: market\n'
+    desk = Desk((text_of(legs=legs, exits=exits + ending, quantity="2", risk=RISK),))
+    desk.opened()
+    desk.level("VIX", 26.0)
+    desk.tick(1)
+    desk.cancelled(desk.last)
+    option = desk.position.legs[0].option
+    without_bid(desk, option)
+    told_at = desk.now.timestamp()
+    desk.level("VIX", 31.0)
+    desk.now += timedelta(minutes=10)
+    desk.freshen()
+    desk.board.quote_at[desk.board.rows[option]] = told_at
+    desk.send(MarketMoved(desk.now, tuple(range(len(desk.board.contracts)))))
+    desk.level("VIX", 24.0)
+    desk.quote(option, 0.50, 0.60)
+    desk.tick(1)
+    assert reasons(desk) == ["half", "out"]
+    assert desk.last.quantity == 2
 
 
 def test_a_bid_that_comes_back_sells_the_leg_that_was_left() -> None:
