@@ -146,8 +146,8 @@ def check_count(work: Work, order: Order, position: Position) -> None:
 
 
 def check_owner(work: Work, order: Order, event: ExecutionReport) -> None:
-    """Take an order back of which nothing is wanted any more: a second one under its reference has filled for it."""
-    if order.filled >= order.quantity and order.ended is None and _is_of_second(order, event):
+    """Take an order back for which a second one under its reference has filled: beside that it would deal too much."""
+    if order.filled and order.ended is None and _is_of_second(order, event):
         cancel(work, order, "a second order under its reference has filled")
 
 

@@ -195,6 +195,23 @@ def test_11_an_exit_that_a_second_order_has_filled_is_taken_back() -> None:
     assert desk.position.state == "closed"
 
 
+def test_11_an_exit_of_which_a_second_order_has_filled_a_part_is_taken_back() -> None:
+    """It went on for all of it, and closed more than was held; the next one closes the rest."""
+    desk = Desk((text_of(quantity="2", risk=WIDE),))
+    desk.opened()
+    desk.until("15:45")
+    order = desk.last
+    desk.ack(order)
+    for report in desk.executions_of(order, 1):
+        desk.send(replace(report, perm_id=777))
+    assert [found.ref for found in desk.cancels] == [order.ref]
+    desk.cancelled(order)
+    desk.settle(30)
+    assert (desk.last.purpose, desk.last.quantity) == (Purpose.EXIT, 1)
+    desk.fill(desk.last)
+    assert desk.position.state == "closed"
+
+
 def test_a_status_of_another_client_with_the_same_order_id_is_not_ours() -> None:
     desk = Desk()
     order = desk.enter()
