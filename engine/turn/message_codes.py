@@ -8,7 +8,7 @@ asked of it since, not the order."""
 NOT_FOUND = 10147
 """The broker has no order under the id that was to be cancelled."""
 IS_OVER = 10148
-"""The order that was to be cancelled is over; behind `state:` stands how."""
+"""The order that was to be cancelled is over, or is being cancelled; behind `state:` stands which."""
 NOT_CANCELLED = frozenset((161, NOT_FOUND, IS_OVER))
 """Codes that say of a cancel that it did nothing: the order is over, or it works on."""
 FILLED_BEFORE, NO_SUCH_ORDER = 104, 135

@@ -13,6 +13,8 @@ from engine.turn.message_codes import INFORMATION, IS_OVER, NOT_CANCELLED
 INACTIVE = "it was inactive"
 _BECAUSE = "reason:"
 _BY_PEOPLE = ("trader", "user")
+_OVER = ("cancelled", "apicancelled", "inactive")
+"""States of the broker that are over without a fill: an order that it has begun to cancel is not."""
 
 
 def answered(message: str, words: str) -> str:
@@ -35,7 +37,8 @@ def last_words(message: str) -> str:
 def is_told_over(order: Order) -> bool:
     """Say whether the broker has answered our cancel of an order that it was over before, and not by a fill."""
     words, is_answer, _ = order.message.partition(WANTED_BACK_FOR)
-    return bool(is_answer) and words.startswith(f"{IS_OVER} ") and "filled" not in words.casefold()
+    state = words.rpartition("state:")[2].strip(" .").casefold()
+    return bool(is_answer) and words.startswith(f"{IS_OVER} ") and state in _OVER
 
 
 def broker_words(order: Order) -> str:

@@ -196,7 +196,9 @@ def test_a_cancel_that_finds_nothing_ends_an_acknowledged_order() -> None:
     assert desk.position.state == "closed"
 
 
-@pytest.mark.parametrize(("state", "is_over"), [("Inactive", True), ("Cancelled", True), ("Filled", False)])
+@pytest.mark.parametrize(
+    ("state", "is_over"), [("Inactive", True), ("Cancelled", True), ("Filled", False), ("PendingCancel", False)]
+)
 def test_44_an_exit_that_was_over_before_it_was_acknowledged_is_sent_again(state: str, is_over: bool) -> None:
     """It was refused while nobody was connected, and its cancel answered by 10148 for ever: no other exit was sent."""
     desk = Desk()
