@@ -26,7 +26,7 @@ from engine.turn.resting import ask_back, cancel, has_run_out, option_has_expire
 from engine.turn.reviving import adopted, revive
 from engine.turn.rivals import note_refs
 from engine.turn.torn import torn_orders
-from engine.turn.turned_away import is_told_over
+from engine.turn.turned_away import is_told_filled, is_told_over
 from engine.turn.unseen import book_unseen
 from engine.turn.work import Work
 
@@ -188,7 +188,7 @@ def not_found(work: Work, order: Order) -> None:
     """An order that the broker does not list: its final report may have been missed while we were away.
 
     One that was never acknowledged may still be on its way: it stays UNKNOWN for its grace, then it is taken back.
-    What the broker says to that is believed: that there is none, or that it was over.
+    What the broker says to that is believed: that there is none, that it was over, or that it had filled.
     """
     asked = order.status is OrderStatus.CANCELLING
     if order.ended is not None:
@@ -197,6 +197,9 @@ def not_found(work: Work, order: Order) -> None:
         ended = OrderStatus.CANCELLED
     elif order.filled >= order.quantity:
         ended = OrderStatus.FILLED
+    elif order.perm_id and is_told_filled(order):  # by that word, unless the next answer has its executions
+        work.put_order(replace(order, ended=OrderStatus.FILLED, reported=order.quantity))
+        return
     elif order.perm_id or is_told_over(order):
         ended = OrderStatus.CANCELLED
     else:

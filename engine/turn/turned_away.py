@@ -36,9 +36,19 @@ def last_words(message: str) -> str:
 
 def is_told_over(order: Order) -> bool:
     """Say whether the broker has answered our cancel of an order that it was over before, and not by a fill."""
+    return _told_state(order) in _OVER
+
+
+def is_told_filled(order: Order) -> bool:
+    """Say whether the broker has answered our cancel of an order that it had filled before."""
+    return _told_state(order) == "filled"
+
+
+def _told_state(order: Order) -> str:
+    """Return the state that the broker has named as it answered our cancel of an order, "" where it named none."""
     words, is_answer, _ = order.message.partition(WANTED_BACK_FOR)
-    state = words.rpartition("state:")[2].strip(" .").casefold()
-    return bool(is_answer) and words.startswith(f"{IS_OVER} ") and state in _OVER
+    _, is_told, state = words.rpartition("state:") if is_answer and words.startswith(f"{IS_OVER} ") else ("", "", "")
+    return state.strip(" .").casefold() if is_told else ""
 
 
 def broker_words(order: Order) -> str:

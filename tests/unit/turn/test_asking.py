@@ -217,6 +217,24 @@ def test_44_an_exit_that_was_over_before_it_was_acknowledged_is_sent_again(state
     assert (desk.last.ref != order.ref, desk.last.purpose) == (is_over, Purpose.EXIT)
 
 
+def test_44_an_exit_that_had_filled_before_its_cancel_is_not_sent_again() -> None:
+    """It was over with nothing filled where no execution was told: a market order followed what had closed it."""
+    desk = Desk((text_of(exits='\n  - time: "15:45"\n    order: {start: mid, wait: 10s, tries: 1, then: market}\n'),))
+    desk.opened()
+    desk.until("15:45")
+    order = desk.last
+    desk.ack(order)
+    desk.tick(12)
+    assert desk.order(order.ref).status is OrderStatus.CANCELLING
+    desk.message(order, 10148, "OrderId 2 that needs to be cancelled cannot be cancelled, state: Filled.")
+    for _ in range(6):
+        desk.tick(10)
+        answer(desk)
+    assert (desk.last.ref, desk.order(order.ref).status) == (order.ref, OrderStatus.FILLED)
+    assert desk.position.state == "closed"
+    assert "1 booked at the limit price it had" in desk.alarms[-1]
+
+
 def test_44_an_entry_that_was_over_before_it_was_acknowledged_is_not_sent_again() -> None:
     desk = Desk()
     order = desk.enter()
