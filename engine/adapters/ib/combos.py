@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from ib_async import Contract
 
 from engine.adapters.ib.contracts import ContractBook
+from engine.adapters.ib.quotes import FAULTS
 from engine.adapters.ib.wire import Wire
 from engine.model.errors import BrokerError
 
@@ -21,7 +22,7 @@ ANSWER_SECONDS = 10.0
 
 
 async def learn_legs(wire: Wire, book: ContractBook, ids: Iterable[int]) -> None:
-    """Ask what these contracts are, where nobody has told; what is not answered is said, and stays unknown."""
+    """Ask what these contracts are, where nobody has told; what is not answered, or cannot be read, stays unknown."""
     unknown = sorted(number for number in set(ids) if not book.knows(number))
     await asyncio.gather(*(_learn(wire, book, number) for number in unknown))
 
@@ -33,7 +34,8 @@ async def _learn(wire: Wire, book: ContractBook, number: int) -> None:
         rows = await wire.requests.ask(
             f"the contract {number}", lambda req_id: wire.client.reqContractDetails(req_id, asked), seconds
         )
+        book.learn_details(rows, wire.version)
     except BrokerError as error:
         log.warning("%s: it is a leg of an order at work", error.message)
-        return
-    book.learn_details(rows, wire.version)
+    except FAULTS as problem:
+        log.warning("the contract %d could not be read, a leg of an order at work: %r", number, problem)
