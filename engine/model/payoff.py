@@ -101,7 +101,8 @@ def ending_apart(way: Way) -> tuple[Way, ...]:
             count, left[cover] = count - taken, left[cover] - taken
             part += [(cover, taken, ZERO)] if taken else []
     for option, count in left.items():
-        parts.setdefault(_end_of(option), []).append((option, count, ZERO))
+        if count:
+            parts.setdefault(_end_of(option), []).append((option, count, ZERO))
     return tuple(map(tuple, parts.values()))
 
 

@@ -1,8 +1,8 @@
 """The journal on disk: append-only, in order, each record chained to the one before by its hash.
 
 A durable append is on the platter when it returns. The others wait in memory and go with the next durable append, or
-when a second has passed, whichever is first; the order is kept. Projections change in the
-same transaction, so what a person reads never disagrees with the journal.
+when a second has passed, whichever is first; the order is kept. Projections change in the same transaction, so what a
+person reads never disagrees with the journal.
 """
 
 import json
@@ -37,7 +37,7 @@ class SqlJournal:
     """The Journal of a store on disk (see `ports.Journal`). One per store; every append comes from one thread.
 
     It takes the store's lease: `epoch` is higher than that of every journal before, and only the highest can write.
-    `lag`: how long a record that need not be durable may wait, in the records' own time. `logs`: the folder of the JSON
+    `lag`: how long a record that need not be durable may wait, in the time of the run. `logs`: the folder of the JSON
     Lines; they follow from the journal, so when they cannot be written nothing stops: `log_problem` says so, and the
     next start adds what is missing.
     """

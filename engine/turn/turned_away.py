@@ -47,8 +47,9 @@ def is_told_filled(order: Order) -> bool:
 def _told_state(order: Order) -> str:
     """Return the state that the broker has named as it answered our cancel of an order, "" where it named none."""
     words, is_answer, _ = order.message.partition(WANTED_BACK_FOR)
-    _, is_told, state = words.rpartition("state:") if is_answer and words.startswith(f"{IS_OVER} ") else ("", "", "")
-    return state.strip(" .").casefold() if is_told else ""
+    if not is_answer or not words.startswith(f"{IS_OVER} "):
+        return ""
+    return words.rpartition("state:")[2].strip(" .").casefold()
 
 
 def broker_words(order: Order) -> str:
