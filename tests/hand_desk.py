@@ -133,6 +133,20 @@ def call(strike: int, symbol: str = "SPX", expiry: date = DAY) -> Option:
     return Option(symbol, "SPXW" if symbol == "SPX" else symbol, expiry, Decimal(strike), Right.CALL)
 
 
+def order_report(order: Order, at: datetime, status: BrokerStatus, filled: int | None = 0) -> OrderReport:
+    """Return a status, with the reference and permanent id that openOrder carries."""
+    return OrderReport(
+        at=at,
+        ref=order.ref,
+        order_id=order.order_id,
+        perm_id=5000 + order.number,
+        client_id=7,
+        status=status,
+        filled=None if filled is None else Decimal(filled),
+        average_price=None,
+    )
+
+
 @dataclass
 class Desk:
     """One engine and its world, at `now`; `records` and `commands` are all that ever left it.
@@ -338,17 +352,7 @@ class Desk:
         self, order: Order, status: BrokerStatus, filled: int | None = None, average: Decimal | None = None
     ) -> Turn:
         """Tell a status, with the reference and permanent id that openOrder carries."""
-        event = OrderReport(
-            at=self.now,
-            ref=order.ref,
-            order_id=order.order_id,
-            perm_id=5000 + order.number,
-            client_id=7,
-            status=status,
-            filled=None if filled is None else Decimal(filled),
-            average_price=average,
-        )
-        return self.send(event)
+        return self.send(replace(order_report(order, self.now, status, filled), average_price=average))
 
     def ack(self, order: Order) -> Turn:
         return self.report(order, BrokerStatus.SUBMITTED, 0)

@@ -225,9 +225,8 @@ def _limited(desk: "Desk") -> list[str]:
         return []
     if desk.account_file:
         return [f" limits over all bots: {desk.account_file}"]
-    idle = desk.idle_account_file
-    named = [] if idle is None else [f" {idle} lies among the specs, where it counts if it is named: --account {idle}"]
-    return [" no account document: no limits over all bots", *named]
+    named = desk.idle_account_words
+    return [" no account document: no limits over all bots", *([f" {named}"] if named else [])]
 
 
 def is_observing(run: "Run") -> bool:

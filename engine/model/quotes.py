@@ -77,6 +77,11 @@ def quote_problem(board: Board, row: int, now: float, limit: float | None = None
     return ""
 
 
+def middle(bid: float, ask: float) -> float:
+    """Return the middle of a quote; without a bid half the ask, nan without an ask."""
+    return ((bid if bid == bid else 0.0) + ask) / 2.0
+
+
 def level(board: Board, row: int, now: float) -> float | None:
     """Return the price of an underlying: the midpoint if its quote is sound, else its last; None when unknown."""
     if row < 0:

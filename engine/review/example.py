@@ -13,6 +13,7 @@ from engine.model.cover import covered_parts
 from engine.model.money import CENT, ZERO, Rounding, on_tick
 from engine.model.payoff import least_payoff, worst_case
 from engine.model.position import Position, PositionLeg
+from engine.model.quotes import middle
 from engine.model.structure import strike_of, structure_text
 from engine.model.values import dataclass
 from engine.order.ladder import start_net
@@ -199,8 +200,7 @@ def _scaled(selection: Selection, view: View, net: Decimal) -> tuple[float, ...]
 
 
 def _mid(view: View, row: int) -> float:
-    bid, ask = view.board.bid[row], view.board.ask[row]
-    return ((bid if bid == bid else 0.0) + ask) / 2
+    return middle(view.board.bid[row], view.board.ask[row])
 
 
 def _legs(

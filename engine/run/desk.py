@@ -88,6 +88,12 @@ class Desk:
         return None if self.account_file else among_specs(self.files, ACCOUNT_FILE)
 
     @property
+    def idle_account_words(self) -> str:
+        """How an account document that lies among the specs comes to count, "" where there is none to name."""
+        idle = self.idle_account_file
+        return f"{idle} lies among the specs, where it counts if it is named: --account {idle}" if idle else ""
+
+    @property
     def require(self) -> tuple[Condition, ...]:
         """The conditions of the account document besides its limits."""
         return () if self.account is None else self.account.require

@@ -30,6 +30,7 @@ from engine.model.market import Board
 from engine.model.money import CENT, ZERO
 from engine.model.order import Order, OrderType, Side
 from engine.model.payoff import Part, Way, ending_apart, intrinsic, worst_case
+from engine.model.quotes import middle
 from engine.order.price import NetQuote
 
 PACE = timedelta(seconds=1)
@@ -375,7 +376,7 @@ def _dollars(way: Way) -> Iterator[Part]:
 
 def told_mid(bid: float, ask: float) -> Decimal:
     """Return the middle of a quote as prices of legs are told; without a bid half the ask."""
-    return Decimal(str(((bid if bid == bid else 0.0) + ask) / 2)).quantize(_EXACT)
+    return Decimal(str(middle(bid, ask))).quantize(_EXACT)
 
 
 def priced_by_leg(mids: Sequence[Decimal], flows: Sequence[int], net: Decimal) -> list[Decimal]:

@@ -32,6 +32,11 @@ def is_opened(trade: Mapping[str, Any]) -> bool:
     return bool(trade["entry_time"]) and trade["state"] != "entering"
 
 
+def is_entered(orders: Rows) -> bool:
+    """Say whether a trade was entered by an order of its own, not rolled into. orders: rows of its position."""
+    return any(each["purpose"] == Purpose.ENTRY.value for each in orders)
+
+
 def provisional_text(owed: int) -> str:
     """Return that commissions are missing in a profit, "" when none is. owed: fills whose commission is not told."""
     return f", provisional: the commission of {counted(owed, 'fill')} is not told yet" if owed > 0 else ""

@@ -15,6 +15,7 @@ from engine.model.errors import StoreError
 from engine.model.market import Board
 from engine.model.money import CENT
 from engine.model.position import Position
+from engine.model.quotes import middle
 from engine.model.session import Session, session_after, session_from
 
 NEAR = 900.0
@@ -152,8 +153,8 @@ def marks_now(marks: Mapping[Contract, float], holdings: Mapping[Contract, int],
         row = board.rows.get(contract, -1) if count else -1
         if row < 0:
             continue
-        bid, ask = board.bid[row], board.ask[row]
-        price = board.last[row] if isinstance(contract, Underlying) else ((bid if bid == bid else 0.0) + ask) / 2.0
+        is_share = isinstance(contract, Underlying)
+        price = board.last[row] if is_share else middle(board.bid[row], board.ask[row])
         if price == price:
             found[contract] = price
     return found

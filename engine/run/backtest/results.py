@@ -14,7 +14,6 @@ from typing import Any
 
 from engine.model.errors import StoreError
 from engine.model.money import ZERO, cents
-from engine.model.order import Purpose
 from engine.model.performance import expectancy, sharpe, sharpe_error, win_rate
 from engine.model.session import exchange_date, session_after, session_from
 from engine.model.values import dataclass
@@ -28,7 +27,7 @@ from engine.run.desk import compile_text
 from engine.run.in_shares import InShares, read_in_shares
 from engine.run.periods import Period, periods
 from engine.run.resume import spec_texts
-from engine.run.trade_text import is_opened, left_at, parts_closed, structure_of
+from engine.run.trade_text import is_entered, is_opened, left_at, parts_closed, structure_of
 from engine.spec.nouns.account import Demand
 from engine.store.place import Place
 from engine.store.queries import Row, StoreReader
@@ -44,10 +43,10 @@ class Trade:
 
     Units: entry and exit are net prices per share as the views have them; given: how far from the mid its entry filled,
     in dollars a share, positive when it cost something; None of what was rolled into, by an order that closed something
-    too. parts: the exits that closed a part before `reason` closed the
-    rest, each once. vix: at the first instant of the session. in_shares: it was
-    assigned or exercised; what the shares make or lose is in the account, and no part of `net`. worth: dollars by which
-    their strikes were better than the market then, None of other trades and where nobody knew (`InShares`).
+    too. parts: the exits that closed a part before `reason` closed the rest, each once. vix: at the first instant of
+    the session. in_shares: it was assigned or exercised; what the shares make or lose is in the account, and no part of
+    `net`. worth: dollars by which their strikes were better than the market then, None of other trades and where nobody
+    knew (`InShares`).
     """
 
     name: str
@@ -299,7 +298,6 @@ def _trade(row: Row, orders: Sequence[Row], vix: Mapping[date, float], shown: st
     entered = str(row["entry_time"])
     day, is_closed = _day_of(entered), row["exit_time"] is not None and row["final_pnl"] is not None
     filled, mid = row["entry_price"], row["entry_mid"]
-    is_entered = any(each["purpose"] == Purpose.ENTRY.value for each in orders)
     return Trade(
         name=str(row["position"]),
         bot=str(row["strategy_id"]),
@@ -310,7 +308,7 @@ def _trade(row: Row, orders: Sequence[Row], vix: Mapping[date, float], shown: st
         left=left_at(row, orders) if is_closed else None,
         entry=filled,
         exit=row["exit_price"] if is_closed else None,
-        given=None if filled is None or mid is None or not is_entered else round(float(mid) - float(filled), 4),
+        given=None if filled is None or mid is None or not is_entered(orders) else round(float(mid) - float(filled), 4),
         parts=tuple(dict.fromkeys(str(each["exit"]) for each in parts_closed(row, orders, ()))),
         reason=str(row["exit_name"] or row["exit_reason"] or "") if is_closed else "open",
         commissions=_money(row["commissions"]),

@@ -87,9 +87,6 @@ def _fine(desk: Desk) -> list[Finding]:
     said = [fine(Group.SPECS, text.name, f"can be run ({text.file})") for text in desk.texts]
     if desk.account is None:
         text = "no account document: nothing bounds what all bots together may lose"
-        idle = desk.idle_account_file
-        mend = "examples/account.yaml is one to copy"
-        if idle is not None:
-            mend = f"{idle} lies among the specs, where it counts if it is named: --account {idle}"
+        mend = desk.idle_account_words or "examples/account.yaml is one to copy"
         return [*said, warning(Group.SPECS, "account document", text, mend)]
     return [*said, fine(Group.SPECS, "account document", "its limits hold for all bots together")]

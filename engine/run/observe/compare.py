@@ -9,14 +9,13 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from engine.model.money import ZERO
-from engine.model.order import Purpose
 from engine.model.session import EXCHANGE_ZONE, exchange_date, session_on
 from engine.model.values import dataclass
 from engine.record.explain import ENTRY_PLACES, Condition, selection_at, state_at, story
 from engine.record.record import GRID, Kind, Record
 from engine.run.columns import clock
 from engine.run.in_shares import read_in_shares
-from engine.run.trade_text import is_opened, left_at, structure_of
+from engine.run.trade_text import is_entered, is_opened, left_at, structure_of
 from engine.store.queries import Row, StoreReader
 
 MONTH = 21
@@ -174,8 +173,7 @@ class _Day:
     def entry_to_mid(self, trade: Row) -> float | None:
         """Return how much better than the mid a trade was entered, None where nobody knows, or it was rolled into."""
         orders = self._reader.view("orders", position=trade["position"])
-        is_entered = any(each["purpose"] == Purpose.ENTRY.value for each in orders)
-        return _less(trade["entry_price"], trade["entry_mid"]) if is_entered else None
+        return _less(trade["entry_price"], trade["entry_mid"]) if is_entered(orders) else None
 
     def told_on(self, day: date) -> Sequence[Record]:
         """Return the records of this session, or of a later one on which a trade of it was left."""

@@ -57,7 +57,8 @@ def test_a_connected_engine_looks_itself(tmp_path: Path, monkeypatch: pytest.Mon
         stopper.heed(tmp_path / "a.db")
         stopper.watch(nothing)
         post(tmp_path / "a.db", Request.STOP)
-        await asyncio.sleep(0.1)
+        assert stopper._heeding is not None
+        await asyncio.wait_for(stopper._heeding, 10)
         return stopper
 
     with closing(SqlJournal(open_store(tmp_path / "a.db"))):

@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
-from hand_desk import Desk
+from hand_desk import Desk, order_report
 
-from engine.model.event import BrokerStatus, MarketMoved, OperatorRequest, OrderReport, Request
+from engine.model.event import BrokerStatus, MarketMoved, OperatorRequest, Request
 from engine.model.order import Order, OrderStatus
 from engine.ports import Batch
 from engine.run.loop import STOP_PATIENCE, STOPPED, Loop
@@ -32,7 +31,7 @@ class Link:
         if self._answered_at is None or self.at < self._answered_at:
             return Batch(self.at, (moved,))
         self._answered_at = None
-        return Batch(self.at, (cancelled(self._order, self.at), moved))
+        return Batch(self.at, (order_report(self._order, self.at, BrokerStatus.CANCELLED), moved))
 
 
 class Ports:
@@ -40,19 +39,6 @@ class Ports:
 
     def __getattr__(self, _: str) -> Callable[..., None]:
         return lambda *_, **__: None
-
-
-def cancelled(order: Order, at: datetime) -> OrderReport:
-    return OrderReport(
-        at=at,
-        ref=order.ref,
-        order_id=order.order_id,
-        perm_id=5000 + order.number,
-        client_id=7,
-        status=BrokerStatus.CANCELLED,
-        filled=Decimal(0),
-        average_price=None,
-    )
 
 
 def stopped(every: timedelta, answers: timedelta | None) -> tuple[Loop, OrderStatus, timedelta]:

@@ -1,14 +1,15 @@
 """Exits: which one acts, how it is worked, and until when."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from hand_desk import CONDOR, SECTIONS, Desk, call, put, text_of
+from hand_desk import CONDOR, SECTIONS, Desk, call, order_report, put, text_of
 
 from engine.model.command import Inquire
 from engine.model.contract import Underlying
-from engine.model.event import BrokerStatus, OrderReport, Request
+from engine.model.event import BrokerStatus, Request
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side
 from engine.record.record import Kind
 
@@ -469,19 +470,8 @@ def test_a_market_order_that_waits_is_written_down_twice_a_minute() -> None:
 
 def told(desk: Desk, order: Order, price: Decimal | None) -> None:
     """List an order at this limit."""
-    working = OrderReport(
-        at=desk.now,
-        ref=order.ref,
-        order_id=order.order_id,
-        perm_id=5000 + order.number,
-        client_id=7,
-        status=BrokerStatus.SUBMITTED,
-        filled=Decimal(0),
-        quantity=Decimal(order.quantity),
-        limit_price=price,
-        side=order.wire_side,
-    )
-    desk.send(working)
+    working = order_report(order, desk.now, BrokerStatus.SUBMITTED)
+    desk.send(replace(working, quantity=Decimal(order.quantity), limit_price=price, side=order.wire_side))
 
 
 def working(step: str, *, tries: int) -> Desk:

@@ -1,12 +1,13 @@
 """Stops at the broker behind the watched exits, and how long a short leg may stand without."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from hand_desk import CONDOR, Desk, call, put, text_of
+from hand_desk import CONDOR, Desk, call, order_report, put, text_of
 
 from engine.model.command import Inquire
-from engine.model.event import BrokerStatus, OrderReport, Request
+from engine.model.event import BrokerStatus, Request
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
 
 RISK = "{max_loss_per_trade: $2000, protect: {cost: 4x credit}}"
@@ -682,19 +683,8 @@ def changing() -> Desk:
 
 def listed_as(desk: Desk, order: Order, quantity: int) -> None:
     """List a stop that works with this quantity."""
-    working = OrderReport(
-        at=desk.now,
-        ref=order.ref,
-        order_id=order.order_id,
-        perm_id=5000 + order.number,
-        client_id=7,
-        status=BrokerStatus.PRE_SUBMITTED,
-        filled=Decimal(0),
-        quantity=Decimal(quantity),
-        stop_price=order.stop_price,
-        side=order.side,
-    )
-    desk.send(working)
+    working = order_report(order, desk.now, BrokerStatus.PRE_SUBMITTED)
+    desk.send(replace(working, quantity=Decimal(quantity), stop_price=order.stop_price, side=order.side))
     desk.listed(order.ref)
 
 
