@@ -114,7 +114,7 @@ def _left(trade: Trade) -> str:
 
 
 def _funnel(found: Funnel) -> Iterator[str]:
-    counts = f"watched in {found.watched}, tried in {found.tried}, entered in {found.entered}"
+    counts = f"watched in {found.watched:,}, tried in {found.tried:,}, entered in {found.entered:,}"
     yield f" {found.bot}: {counted(found.sessions, 'session')}, {counts}"
     rules = [each for each in found.stopped if each.sessions or each.false >= 0.5 or each.unknown >= 0.5]
     rows: list[tuple[str, ...]] = [("  kept out by", "sessions", "minutes false", "unknown")]

@@ -7,9 +7,9 @@ from statistics import fmean
 from typing import Any
 
 from engine.model.counted import counted
+from engine.model.money import dollars
 from engine.run.backtest.report.charts import curves
 from engine.run.backtest.report.page import html_page
-from engine.run.backtest.report.scale import plain_money
 from engine.run.backtest.report.tables import coloured, percent, ratio, table
 from engine.run.backtest.report.tables import findings as told_findings
 from engine.run.sweep.statistics import Forward
@@ -104,7 +104,7 @@ def _table(best: Sequence[Variant], axes: Sequence[Axis], deflated: Mapping[int,
             percent(each.win_rate),
             coloured(each.net),
             coloured(each.expectancy),
-            plain_money(each.max_drawdown),
+            dollars(each.max_drawdown),
             ratio(each.sharpe),
             ratio(deflated.get(each.number)),
         )

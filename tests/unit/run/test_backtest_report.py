@@ -15,7 +15,7 @@ from engine.model.errors import MisuseError
 from engine.run.backtest.document import FORMAT, read_document
 from engine.run.backtest.report.charts import calendar, curves, falls, histogram
 from engine.run.backtest.report.page import comparison_page, falls_of, report_page
-from engine.run.backtest.report.scale import money, plain_money, scale_of, steps
+from engine.run.backtest.report.scale import plain_money, scale_of, steps
 from engine.run.backtest.report.style import STYLE
 from engine.run.backtest.results import regime, ruined_words
 from engine.run.behaviour import flaws_of
@@ -313,7 +313,7 @@ def test_figures_of_a_few_dollars_are_not_rounded_and_one_session_is_seen() -> N
     """Commissions of $2.80 stood there as $3, and the drawdown of a single session was an empty drawing."""
     few = (2.8, 52.8, -0.004, 0.0, 20.0, -0.5, 1234.5)
     assert [plain_money(each) for each in few] == ["$2.80", "$52.80", "$0", "$0", "$20", "-$0.50", "$1,234"]
-    assert "<b>$9</b>" in report_page(document(), {})
+    assert "<b>$9.00</b>" in report_page(document(), {})
     assert falls(["2026-09-01"], [52.8]).count('<circle class="loss"') == 1
 
 
@@ -361,8 +361,13 @@ def test_a_session_alone_is_a_dot_in_its_own_colour() -> None:
     assert f".dot{{fill:none;stroke-width:{2 * float(radius):g}}}" in STYLE
 
 
-def test_dollars_have_cents_where_they_are_few() -> None:
-    assert [money(each) for each in (1234.5, -0.004, -12.5, 0.0)] == ["+$1,234", "+$0.00", "-$12.50", "+$0.00"]
+def test_tables_have_the_cents_that_the_text_has() -> None:
+    """A loss of $114.61 was -$115 there, beside -$75.05 in the row below it."""
+    told = document()
+    told["trades"][0]["net"], told["months"][0]["drawdown"], told["funnels"][0]["watched"] = -1114.61, 785.4, 1256
+    page = report_page({**told, "profit": -750.06, "max_drawdown": 785.4}, {})
+    assert [words for words in ("-$1,114.61", ">-$750.06<", ">$785.40<", "watched in 1,256") if words not in page] == []
+    assert page.count("$785.40") == 2
 
 
 def test_a_line_of_a_comparison_is_as_long_as_its_backtest() -> None:

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from html import escape
 from typing import Any
 
+from engine.model.money import signed_dollars
 from engine.run.backtest.report.scale import (
     BOTTOM,
     LEFT,
@@ -13,7 +14,6 @@ from engine.run.backtest.report.scale import (
     WIDTH,
     Scale,
     axis,
-    money,
     plain_money,
     scale_of,
     svg,
@@ -91,7 +91,7 @@ def _year(year: int, days: Sequence[Mapping[str, Any]], most: float) -> str:
         kind = "gain" if made > 0 else "loss" if made < 0 else "none"
         depth = 0.25 + 0.75 * abs(made) / most if made else 1.0
         place = f'x="{36 + week * (CELL + 1)}" y="{20 + weekday * (CELL + 1)}" width="{CELL}" height="{CELL}"'
-        tip = f"{day['date']} {money(made)}, {day['opened']} opened, {day['closed']} closed"
+        tip = f"{day['date']} {signed_dollars(made)}, {day['opened']} opened, {day['closed']} closed"
         body += f'<rect class="{kind}" {place} rx="2" opacity="{depth:.2f}"><title>{escape(tip)}</title></rect>'
     return svg(f"profit and loss of each day of {year}", 20 + 5 * (CELL + 1) + 4, body)
 

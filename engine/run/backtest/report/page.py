@@ -7,9 +7,9 @@ from html import escape
 from typing import Any
 
 from engine.model.counted import counted
+from engine.model.money import dollars, signed_dollars
 from engine.run.backtest.report import tables
 from engine.run.backtest.report.charts import calendar, curves, falls, histogram
-from engine.run.backtest.report.scale import money, plain_money
 from engine.run.backtest.report.style import STYLE
 from engine.run.backtest.results import REGIMES, brought_words, exits_words, ruined_words, span_words
 from engine.run.columns import price
@@ -124,14 +124,14 @@ def _figures(document: Document) -> str:
     all_trades = document["all"]
     sharpe, error = document["sharpe"], document["sharpe_error"]
     told = (
-        ("account", money(document["profit"])),
+        ("account", signed_dollars(document["profit"])),
         ("trades", str(all_trades["trades"])),
         ("won", tables.percent(all_trades["win_rate"])),
-        ("average trade", "-" if all_trades["expectancy"] is None else money(all_trades["expectancy"])),
+        ("average trade", "-" if all_trades["expectancy"] is None else signed_dollars(all_trades["expectancy"])),
         ("profit factor", tables.ratio(all_trades["profit_factor"])),
-        ("deepest drawdown", plain_money(document["max_drawdown"])),
+        ("deepest drawdown", dollars(document["max_drawdown"])),
         ("Sharpe ratio", "-" if sharpe is None else f"{sharpe:.2f} \N{PLUS-MINUS SIGN} {error or 0.0:.2f}"),
-        ("commissions", plain_money(all_trades["commissions"])),
+        ("commissions", dollars(all_trades["commissions"])),
     )
     cells = "".join(f"<div><span>{escape(name)}</span><b>{escape(value)}</b></div>" for name, value in told)
     return f'<div class="figures">{cells}</div>'
@@ -236,7 +236,7 @@ def _row(name: str, document: Document) -> tuple[str, ...]:
         tables.coloured(document["profit"]),
         tables.coloured(trades["expectancy"]),
         tables.ratio(trades["profit_factor"]),
-        plain_money(document["max_drawdown"]),
+        dollars(document["max_drawdown"]),
         "-" if sharpe is None else f"{sharpe:.2f}",
     )
 

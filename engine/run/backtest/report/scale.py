@@ -50,13 +50,6 @@ def scale_of(series: Sequence[Sequence[float | None]], height: int, *, zero: boo
     return Scale(max(map(len, series), default=1), low - room, top, height)
 
 
-def money(amount: float) -> str:
-    """Return `+$1,235`, or with cents below a hundred dollars."""
-    digits = 0 if abs(amount) >= 100 else 2
-    sign = "-" if round(amount, digits) < 0 else "+"
-    return f"{sign}${abs(amount):,.{digits}f}"
-
-
 def plain_money(amount: float) -> str:
     """Return `$1,000,250` or `-$12`, or with cents below a hundred dollars where there are any."""
     digits = 2 if abs(amount) < 100 and round(amount, 2) % 1 else 0

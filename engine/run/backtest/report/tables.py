@@ -5,9 +5,9 @@ from html import escape
 from typing import Any
 
 from engine.model.counted import counted
+from engine.model.money import dollars, signed_dollars
 from engine.run.backtest.report.charts import bar, share
 from engine.run.backtest.report.findings import gravest_first, where
-from engine.run.backtest.report.scale import money, plain_money
 
 FINDINGS = 200
 
@@ -36,7 +36,7 @@ def coloured(amount: float | None) -> str:
     if amount is None:
         return "-"
     kind = "g" if amount > 0 else "l" if amount < 0 else ""
-    return f'<span class="{kind}">{money(amount)}</span>'
+    return f'<span class="{kind}">{signed_dollars(amount)}</span>'
 
 
 def percent(part: float | None) -> str:
@@ -80,8 +80,8 @@ def funnel(found: Mapping[str, Any]) -> str:
     ]
     sessions = counted(found["sessions"], "session")
     words = (
-        f"<p><b>{escape(found['bot'])}</b>: of {sessions} it watched in {found['watched']}, sent an "
-        f"entry in {found['tried']} and held a position from {found['entered']} of them.</p>"
+        f"<p><b>{escape(found['bot'])}</b>: of {sessions} it watched in {found['watched']:,}, sent an "
+        f"entry in {found['tried']:,} and held a position from {found['entered']:,} of them.</p>"
     )
     head = ("kept out by", "sessions", "", "minutes false", "minutes unknown")
     return words + (table(head, rows, frozenset((0, 2))) if rows else "")
@@ -98,7 +98,7 @@ def months(found: Sequence[Mapping[str, Any]]) -> str:
             percent(each["win_rate"]),
             coloured(each["average"]),
             coloured(each["net"]),
-            plain_money(each["drawdown"]),
+            dollars(each["drawdown"]),
             escape("; ".join(each["short"])),
         )
         for each in found
