@@ -358,13 +358,15 @@ def _write_page(
     from engine.run.sweep.page import sweep_page
     from engine.run.sweep.statistics import deflated, expected_best_of
     from engine.run.sweep.sweep import findings_of
+    from engine.run.sweep.variant import not_run_lines
 
     best = ordered(found, options["sort"])
     by_chance = expected_best_of(each.profits for each in best)
     merits = {each.number: deflated(each.profits, by_chance) for each in best}
     title = f"{data.bot}: {counted(len(found), 'variant')}"
     flaws = [data_of(each) for each in findings_of(found)]
-    words = data.lines() if search is None else [*data.lines(), search.warning]
+    warning = [] if search is None else [search.warning]
+    words = [*data.lines(), *warning, *not_run_lines(found)]
     page = sweep_page(title, best, axes, options["sort"], merits, walked, words, flaws)
     write_file(options["html"], page)
     if options["form"] == "text":

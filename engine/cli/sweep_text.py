@@ -14,7 +14,7 @@ from engine.model.money import dollars
 from engine.run.columns import aligned, signed
 from engine.run.sweep.statistics import Forward, deflated, expected_best_of
 from engine.run.sweep.sweep import findings_of
-from engine.run.sweep.variant import FALLING, Variant, apart_lines, sessions_of, turned
+from engine.run.sweep.variant import FALLING, Variant, apart_lines, in_map, not_run_lines, sessions_of, turned
 from engine.run.sweep.vary import Axis, Point
 
 _FIGURES = ("trades", "won", "net", "average", "drawdown", "Sharpe", "deflated")
@@ -71,19 +71,16 @@ def sweep_lines(
     yield from (f" {words}" for words in apart_lines(best))
     if sessions and not any(each.trades for each in best):
         yield " none of them ever traded: 'rulebot backtest' on these sessions says what kept the bot out"
-    if len(axes) == 2 and max(len(each.values) for each in axes) <= WIDEST:
+    if len(axes) == 2:
         yield ""
-        yield from _map(found, axes, by)
+        if max(len(each.values) for each in axes) <= WIDEST:
+            yield from _map(found, axes, by)
+        else:
+            yield f" no map: a place has more than {WIDEST} values; --html draws it"
     if walked is not None:
         yield ""
         yield from _walked(walked, found, width)
-    problems: dict[str, list[Variant]] = {}
-    for each in found:
-        if each.problem:
-            problems.setdefault(each.problem.split("\n")[0], []).append(each)
-    for words, (first, *alike) in problems.items():
-        more = f" and {counted(len(alike), 'other')}" if alike else ""
-        yield f" not run, as {', '.join(first.point)}{more}: {words}"
+    yield from (f" {words}" for words in not_run_lines(found))
     if findings := findings_of(found):
         yield ""
         yield from finding_lines([data_of(each) for each in findings])
@@ -143,18 +140,11 @@ def _row(each: Variant, by_chance: float) -> tuple[str, ...]:
 
 def _map(found: Sequence[Variant], axes: Sequence[Axis], by: str) -> Iterator[str]:
     """Yield the figure for each pair of values: the first place from top to bottom, the second from left to right."""
-    by_point = {each.point: each for each in found if not each.problem}
+    by_point = {each.point: each.figure(by) for each in found if not each.problem}
     yield f" {by} by {axes[0].name} (down) and {axes[1].name} (across)"
     rows = [("", *axes[1].values)]
-    rows += [(down, *(_cell(by_point.get((down, across)), by) for across in axes[1].values)) for down in axes[0].values]
+    rows += [(down, *(in_map(by_point.get((down, across))) for across in axes[1].values)) for down in axes[0].values]
     yield from aligned(rows, right=frozenset(range(len(axes[1].values) + 1)))
-
-
-def _cell(each: Variant | None, by: str) -> str:
-    value = None if each is None else each.figure(by)
-    if value is None:
-        return "-"
-    return f"{value:.2f}" if by in ("sharpe", "win_rate") else f"{value:,.0f}"
 
 
 def _walked(walked: Forward, found: Sequence[Variant], width: int | None) -> Iterator[str]:

@@ -200,10 +200,13 @@ def test_a_shipped_spec_goes_by_its_name(spec: str, says: str, data: Path, monke
     assert (found.exit_code, says in found.stderr) == (2, True), found.output
 
 
-def test_a_variant_that_cannot_be_run_is_told(data: Path) -> None:
-    found = typed(SPEC, "--data", data, "--vary", "delta=0.06,7", "--workers", 1)
+def test_a_variant_that_cannot_be_run_is_told(data: Path, tmp_path: Path) -> None:
+    """Its page said no word of it, and had one variant fewer than its title."""
+    page = tmp_path / "s.html"
+    found = typed(SPEC, "--data", data, "--vary", "delta=0.06,7", "--workers", 1, "--html", page)
     assert found.exit_code == 1
     assert "not run, as 7:" in found.stdout
+    assert "<p>not run, as 7:" in page.read_text(encoding="utf-8")
 
 
 def test_what_is_kept_of_another_parent_is_another_sweep(data: Path, tmp_path: Path) -> None:

@@ -13,17 +13,16 @@ from engine.run.backtest.report.page import html_page
 from engine.run.backtest.report.tables import coloured, percent, ratio, table
 from engine.run.backtest.report.tables import findings as told_findings
 from engine.run.sweep.statistics import Forward
-from engine.run.sweep.variant import FALLING, Variant, apart_lines, sessions_of
+from engine.run.sweep.variant import FALLING, Variant, apart_lines, in_map, sessions_of
 from engine.run.sweep.vary import Axis, Point
 
 SHOWN = 500
 """Variants that the table has."""
-WIDEST = 40
-"""Values of a place up to which a map is drawn."""
+CELLS = 2500
+"""Cells up to which a map is drawn."""
 _DEFLATED = """Deflated: the probability that a variant's Sharpe ratio is above zero, given that it was picked among
 all of them (D. Bailey and M. Lopez de Prado, 2014). Drawdown and Sharpe ratio are of the account by session, all else
 is of closed trades."""
-_FRACTIONS = ("sharpe", "win_rate")
 
 
 def sweep_page(
@@ -69,11 +68,13 @@ def _body(
             yield "<h2>Walking forward</h2>" + _walk(walked, {each.number: each.point for each in best}, days)
     several = [place for place, each in enumerate(axes) if len(each.values) > 1]
     for first, second in combinations(several if len(several) > 1 else range(len(axes)), 2):
-        if max(len(axes[first].values), len(axes[second].values)) <= WIDEST:
-            yield f"<h2>{escape(by)} by {escape(axes[first].name)} and {escape(axes[second].name)}</h2>"
+        yield f"<h2>{escape(by)} by {escape(axes[first].name)} and {escape(axes[second].name)}</h2>"
+        if (cells := len(axes[first].values) * len(axes[second].values)) <= CELLS:
             yield _map(best, axes, first, second, by)
+        else:
+            yield f'<p class="soft">A map of {cells:,} cells is not drawn: {CELLS:,} at most.</p>'
     if len(axes) > 2:
-        yield '<p class="soft">Each cell is the mean over the values of the other places.</p>'
+        yield '<p class="soft">Each cell is the mean of the variants there that have the figure.</p>'
     yield "<h2>Variants</h2>" + _table(best[:SHOWN], axes, deflated)
     if len(best) > SHOWN:
         yield f"<p>Shown are the first {SHOWN} of {len(best):,}; --format json has all.</p>"
@@ -141,7 +142,6 @@ def _mean(found: Sequence[Variant], first: int, down: str, second: int, across: 
 def _cell(value: float | None, most: float, by: str) -> str:
     if value is None:
         return "-"
-    shown = f"{value:.2f}" if by in _FRACTIONS else f"{value:,.0f}"
     kind = "gain" if value >= 0.0 and by not in FALLING else "loss"
     depth = 0.08 + 0.6 * abs(value) / most
-    return f'<span class="heat"><i class="{kind}" style="opacity:{depth:.2f}"></i><b>{shown}</b></span>'
+    return f'<span class="heat"><i class="{kind}" style="opacity:{depth:.2f}"></i><b>{in_map(value)}</b></span>'

@@ -124,6 +124,13 @@ def whole(parts: Sequence[Part]) -> Variant:
     )
 
 
+def in_map(value: float | None) -> str:
+    """Return a figure as a map shows it, a mean of dollars too: with two digits where it is below a hundred."""
+    if value is None:
+        return "-"
+    return f"{round(value, 2) + 0.0:.2f}" if abs(value) < 100.0 else f"{value:,.0f}"
+
+
 def sessions_of(found: Iterable[Variant]) -> tuple[str, ...]:
     """Return the days of the sessions that variants were lived through, as ISO says them."""
     return tuple(sorted({day for each in found for day in each.sessions}))
@@ -138,6 +145,17 @@ def apart_lines(found: Sequence[Variant]) -> Iterator[str]:
     if having := sum(each.in_shares > 0 for each in found):
         words = f"{having} of {every} {'has' if having == 1 else 'have'} trades that ended in shares"
         yield f"{words}: what those made is in drawdown and Sharpe, and in no net"
+
+
+def not_run_lines(found: Iterable[Variant]) -> Iterator[str]:
+    """Yield why variants could not be run, each reason once: of the first of them, and how many others there are."""
+    problems: dict[str, list[Variant]] = {}
+    for each in found:
+        if each.problem:
+            problems.setdefault(each.problem.split("\n")[0], []).append(each)
+    for words, (first, *alike) in problems.items():
+        more = f" and {counted(len(alike), 'other')}" if alike else ""
+        yield f"not run, as {', '.join(first.point)}{more}: {words}"
 
 
 def turned(found: Iterable[Variant]) -> Mapping[str, int]:

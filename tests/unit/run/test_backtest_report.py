@@ -370,6 +370,12 @@ def test_tables_have_the_cents_that_the_text_has() -> None:
     assert page.count("$785.40") == 2
 
 
+def test_what_scrolls_is_reached_by_keys_and_all_stands_in_the_main_part() -> None:
+    page = report_page(document(), {})
+    assert page.count('<div class="wide" tabindex="0">') == page.count('class="wide"') > 5
+    assert re.search(r"<body><main>.*</main></body>", page, re.S)
+
+
 def test_a_line_of_a_comparison_is_as_long_as_its_backtest() -> None:
     """One that ended in June went on to December, level, as if its bot had done nothing since."""
     one, two = ({**document(), "days": [{**document()["days"][0], "date": day} for day in days]} for days in SPANS)

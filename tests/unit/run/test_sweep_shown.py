@@ -12,7 +12,7 @@ from engine.cli.sweep_text import Data, document_of, ordered, sweep_lines
 from engine.run.sweep import statistics
 from engine.run.sweep.page import sweep_page
 from engine.run.sweep.statistics import deflated, expected_best, ratio, stretches, walk_forward
-from engine.run.sweep.variant import Variant
+from engine.run.sweep.variant import Variant, not_run_lines
 from engine.run.sweep.vary import axis
 
 
@@ -51,6 +51,7 @@ def test_of_variants_that_cannot_be_run_for_one_reason_all_are_counted() -> None
     found = [Variant(number=each, point=(f"{each}",), problem="no" if each < 3 else "other") for each in (1, 2, 3)]
     lines = [line for line in sweep_lines(found, axes, None, "net", 20) if "not run" in line]
     assert lines == [" not run, as 1 and 1 other: no", " not run, as 3: other"]
+    assert [f" {words}" for words in not_run_lines(found)] == lines
 
 
 def test_a_walk_is_told_by_days_that_a_backtest_can_be_asked_for() -> None:
@@ -102,3 +103,24 @@ def test_a_page_says_how_many_variants_it_leaves_out() -> None:
     pages = [sweep_page("a", each, [axis("a=0..500/1")], "net", {}, None, [], []) for each in (few, many)]
     assert ["Shown are the first 500 of 501" in page for page in pages] == [False, True]
     assert all("given that it was picked among" in page for page in pages)
+
+
+@pytest.mark.parametrize(
+    ("made", "shown"), [(0.39, "0.39"), (-0.4, "-0.40"), (-0.001, "0.00"), (-42.5, "-42.50"), (1240.57, "1,241")]
+)
+def test_a_map_of_a_few_dollars_shows_their_cents(made: float, shown: str) -> None:
+    """An average of $0.39 was 0 in every cell, and one of -$0.40 was -0."""
+    found = [Variant(number=1, point=("1", "1"), trades=1, net=made)]
+    axes = [axis("a=1,2"), axis("b=1,2")]
+    assert f"<b>{shown}</b>" in sweep_page("a", found, axes, "net", {}, None, [], [])
+    assert f" 1  {shown}  -" in [line.rstrip() for line in sweep_lines(found, axes, None, "net", 20)]
+
+
+def test_a_map_that_is_not_drawn_is_told() -> None:
+    """A page of 51 times 19 values had no map, and said nothing of it; so had the terminal."""
+    found = [Variant(number=1, point=("1", "1"))]
+    for count, (drawn, told) in ((50, (True, False)), (51, (False, True))):
+        axes = [axis(f"a=1..{count}/1"), axis("b=1..50/1")]
+        page = sweep_page("a", found, axes, "net", {}, None, [], [])
+        assert ("a \\ b" in page, "A map of 2,550 cells is not drawn: 2,500 at most." in page) == (drawn, told)
+        assert " no map: a place has more than 16 values; --html draws it" in sweep_lines(found, axes, None, "net", 20)

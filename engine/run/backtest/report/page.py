@@ -42,7 +42,7 @@ def html_page(title: str, body: str) -> str:
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head>"
     )
-    return f"{head}<body><h1>{escape(title)}</h1>{body}</body></html>\n"
+    return f"{head}<body><main><h1>{escape(title)}</h1>{body}</main></body></html>\n"
 
 
 # ---------------------------------------------------------------- one backtest

@@ -59,7 +59,7 @@ def plain_money(amount: float) -> str:
 def svg(name: str, height: int, body: str, width: int = WIDTH) -> str:
     """Return a drawing with a name for those who hear it; on a narrow screen it stays as large as can be read."""
     said = f'role="img" aria-label="{escape(name)}" viewBox="0 0 {width} {height}"'
-    return f'<div class="wide"><svg {said}>{body}</svg></div>'
+    return f'<div class="wide" tabindex="0"><svg {said}>{body}</svg></div>'
 
 
 def words(x: float, y: float, text: str, anchor: str = "start", kind: str = "soft") -> str:

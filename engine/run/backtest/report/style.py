@@ -28,7 +28,7 @@ svg text{font:11px system-ui,sans-serif;fill:var(--soft)} svg text.strong{fill:v
 .none{fill:var(--rule)} .plain{fill:var(--c0)} .soft-fill{opacity:.45}
 .heat{position:relative;display:block;padding:0 .3rem}
 .heat i{position:absolute;inset:-.25rem -.5rem;background:currentColor}
-.heat i.gain{color:var(--gain)} .heat i.loss{color:var(--loss)} .heat b{position:relative;font-weight:500}
+.heat i.gain{color:#1f6fb5} .heat i.loss{color:#b85410} .heat b{position:relative;font-weight:500}
 td .g{color:var(--gain)} td .l{color:var(--loss)}
 .c0{stroke:var(--c0)} .c1{stroke:var(--c1)} .c2{stroke:var(--c2)} .c3{stroke:var(--c3)} .c4{stroke:var(--c4)}
 .c5{stroke:var(--c5)} .key{display:inline-block;width:1.2rem;height:.2rem;vertical-align:middle;margin-right:.3rem}

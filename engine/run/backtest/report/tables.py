@@ -28,7 +28,7 @@ def table(
     body = "".join(
         "<tr>" + "".join(cell("td", place, each) for place, each in enumerate(row)) + "</tr>" for row in rows
     )
-    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+    return f'<div class="wide" tabindex="0"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def coloured(amount: float | None) -> str:
