@@ -200,6 +200,12 @@ def test_ci_a_person_lives_through_a_day(tmp_path: Path, browser: Any) -> None:
             page.wait_for_timeout(50)
         page.keyboard.press("Escape")
         expect(pause).to_be_focused()
+        page.keyboard.down(" ")
+        page.wait_for_timeout(500)  # the rows are sent anew meanwhile
+        page.keyboard.up(" ")
+        page.locator("#ask-yes").dispatch_event("click", {"detail": 2})  # the second one of a double click
+        expect(page.get_by_role("dialog")).to_be_visible()
+        page.keyboard.press("Escape")
 
         meant(page, "Pause", row="put_lite")
         expect(page.locator("#said")).to_contain_text("put_lite is asked to enter nothing more")

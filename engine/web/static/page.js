@@ -32,7 +32,7 @@ async function again() {
   setTimeout(again, 2000);
 }
 
-// While a button is held down nothing is replaced: the click would be lost with the button.
+// While a button is held down, by a pointer or the space bar, nothing is replaced: the click would be lost with the button.
 const waiting = new Map();
 let held;
 function release() {
@@ -41,8 +41,10 @@ function release() {
   for (const [place, html] of waiting) replace(place, html);
   waiting.clear();
 }
-document.addEventListener("pointerdown", () => { clearTimeout(held); held = setTimeout(release, 3000); }, true);
-for (const kind of ["pointerup", "pointercancel"]) document.addEventListener(kind, () => setTimeout(release), true);
+function hold() { clearTimeout(held); held = setTimeout(release, 3000); }
+document.addEventListener("pointerdown", hold, true);
+document.addEventListener("keydown", (event) => { if (event.key === " " && !event.repeat) hold(); }, true);
+for (const kind of ["pointerup", "pointercancel", "keyup"]) document.addEventListener(kind, () => setTimeout(release), true);
 
 function replace(place, html) {
   if (held !== undefined) { waiting.set(place, html); return; }
@@ -118,6 +120,9 @@ function isMeant(title, words) {
   dialog.showModal();
   return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
 }
+
+// The second click of a double click, on the button that asked, may meet this one where the question has opened under it.
+document.addEventListener("click", (event) => { if (event.detail > 1 && event.target.closest("#ask-yes")) event.preventDefault(); }, true);
 
 let silence;
 function say(words) {

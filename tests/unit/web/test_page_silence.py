@@ -1,10 +1,11 @@
-"""The page whose server falls silent without closing the connection: page.js, run by Node on a stub of a browser."""
+"""The page whose server falls silent, and presses on it: page.js, run by Node on a stub of a browser."""
 
 import asyncio
 import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,16 +19,20 @@ let now = 0, timers = [], sources = [];
 const nothing = { addEventListener() {}, querySelectorAll: () => [], querySelector: () => null };
 const element = () => ({ dataset: {}, hidden: true, ...nothing });
 const lost = element(), body = element();
+const part = { id: "part-bots", innerHTML: "old", contains: () => false, ...nothing };
+const listeners = [];
 const document = {
-  body, getElementById: (id) => (id === "lost" ? lost : element()), addEventListener() {},
-  querySelectorAll: () => [], querySelector: (what) => (what === "[data-live]" ? body : null),
+  body, getElementById: (id) => (id === "lost" ? lost : element()),
+  addEventListener: (kind, call) => listeners.push({ kind, call }),
+  querySelectorAll: (what) => (what === "[id^='part-']" ? [part] : []),
+  querySelector: (what) => (what === "[data-live]" ? body : null),
 };
 class EventSource {
   static CLOSED = 2;
   constructor() { this.heard = {}; this.readyState = 0; sources.push(this); }
   addEventListener(name, call) { this.heard[name] = call; }
   close() { this.readyState = 2; }
-  say(name) { if (this.readyState !== 2) this.heard[name]({}); }
+  say(name, data) { if (this.readyState !== 2) this.heard[name]({ data }); }
 }
 const world = {
   document, EventSource, console, localStorage: {},
@@ -44,7 +49,10 @@ const pass = (seconds) => {
   now = until;
 };
 vm.runInNewContext(fs.readFileSync(process.argv[2], "utf8"), world);
+const fire = (kind, event) => listeners.filter((each) => each.kind === kind).forEach((each) => each.call(event));
 const seen = [];
+"""
+SILENCE = """
 const look = () => seen.push([body.dataset.live, lost.hidden, sources.length]);
 sources[0].say("open"); look();
 for (let i = 0; i < 10; i++) { pass(15); sources[0].say("beat"); }
@@ -54,21 +62,45 @@ sources[1].say("open"); look();
 pass(50); pass(50); look();
 console.log(JSON.stringify(seen));
 """
+PRESSES = """
+for (const key of ["Enter", " "]) {
+  fire("keydown", { key, repeat: false });
+  sources[0].say("bots", `pressed ${key}`); seen.push(part.innerHTML);
+  fire("keyup", { key }); pass(0); seen.push(part.innerHTML);
+}
+for (const detail of [1, 2]) {
+  let isPrevented = false;
+  const target = { closest: (what) => (what === "#ask-yes" ? target : null) };
+  fire("click", { detail, target, preventDefault() { isPrevented = true; } }); seen.push(isPrevented);
+}
+console.log(JSON.stringify(seen));
+"""
 
 
-@pytest.mark.skipif(NODE is None, reason="node is not installed")
-def test_a_server_that_says_nothing_any_more_is_lost_and_asked_again(tmp_path: Path) -> None:
-    assert NODE is not None
-    (tmp_path / "stub.cjs").write_text(STUB, encoding="utf-8")
-    done = subprocess.run(
-        [NODE, tmp_path / "stub.cjs", SCRIPT], capture_output=True, text=True, check=False, timeout=30
-    )
+def seen_of(scenario: str, folder: Path) -> Any:
+    if NODE is None:
+        pytest.skip("node is not installed")
+    (folder / "stub.cjs").write_text(STUB + scenario, encoding="utf-8")
+    done = subprocess.run([NODE, folder / "stub.cjs", SCRIPT], capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode == 0, done.stderr
-    opened, beaten, silent, again, silent_again = json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+def test_a_server_that_says_nothing_any_more_is_lost_and_asked_again(tmp_path: Path) -> None:
+    opened, beaten, silent, again, silent_again = seen_of(SILENCE, tmp_path)
     assert opened == beaten == ["yes", True, 1]
     assert silent == ["no", False, 2]
     assert again == ["yes", True, 2]
     assert silent_again == ["no", False, 4]
+
+
+def test_a_press_of_the_space_bar_is_not_lost_and_a_double_click_confirms_nothing(tmp_path: Path) -> None:
+    """Buttons were replaced under the space bar, four times a second, and the press with them.
+
+    The second click of a double click met Yes, where the question had opened under the pointer: it was asked at once.
+    """
+    pressed = ["pressed Enter", "pressed Enter", "pressed Enter", "pressed  "]
+    assert seen_of(PRESSES, tmp_path) == [*pressed, False, True]
 
 
 def test_the_server_says_by_an_event_that_it_is_still_there(monkeypatch: pytest.MonkeyPatch) -> None:
