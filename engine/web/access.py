@@ -165,6 +165,8 @@ class Gate:
                 return
             await self._app(scope, receive, send)
             return
+        if scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}  # the server knows of it, and sends no body
         answer = _with_headers(send, scope["path"])
         refused = self._refused(scope)
         if refused is not None:

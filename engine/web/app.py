@@ -168,7 +168,12 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _unreadable(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    found = [_misread(one["loc"][1:] or one["loc"], one["msg"]) for one in error.errors()]
+    found = [
+        f"body: it is no JSON: {one['ctx']['error']} at letter {one['loc'][-1] + 1}"
+        if one["type"] == "json_invalid"
+        else _misread(one["loc"][1:] or one["loc"], one["msg"])
+        for one in error.errors()
+    ]
     return _answer(request, 422, _body("parameter", "; ".join(found)[:500]))
 
 

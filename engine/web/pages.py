@@ -25,6 +25,7 @@ from engine.web.access import STAYS
 from engine.web.bot_page import bot_page
 from engine.web.chart import days_svg
 from engine.web.live import Live, Shown
+from engine.web.query import check_span
 from engine.web.trades_page import STATES, trades_page
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,9 @@ def routers(store: Place, live: Live, stopping: Callable[[], bool] = lambda: Fal
     ) -> HTMLResponse:
         if status not in ("", *STATES) or period not in SPANS:
             raise HTTPException(400, f"a status is one of {', '.join(STATES)}, a period one of {', '.join(SPANS)}")
-        found = trades_page(store, bot=bot, first=day_of(first), last=day_of(last), state=status, span=period)
+        begin, end = day_of(first), day_of(last)
+        check_span(begin, end)
+        found = trades_page(store, bot=bot, first=begin, last=end, state=status, span=period)
         return HTMLResponse(TEMPLATES.get_template("trades.html").render(**found))
 
     @router.get("/favicon.ico")

@@ -1,4 +1,10 @@
-"""Queries of the REST interface: a parameter that its path does not know is refused, since it would be left out."""
+"""Queries of the REST interface: a parameter that its path does not know, or that is given twice, is refused.
+
+One of them would be left out.
+"""
+
+from collections import Counter
+from datetime import date
 
 from fastapi import Depends, HTTPException, Request
 from fastapi.routing import APIRoute
@@ -9,7 +15,7 @@ API = "/api/"
 
 
 async def _known_alone(request: Request) -> None:
-    """Refuse a query with a parameter that the route has not; pages, /health and /metrics take any.
+    """Refuse a query with a parameter that the route has not, or twice; pages, /health and /metrics take any.
 
     Raises: HTTPException 422.
     """
@@ -19,6 +25,15 @@ async def _known_alone(request: Request) -> None:
     known = {each.alias for each in route.dependant.query_params}  # codespell:ignore
     if unknown := [name for name in request.query_params if name not in known]:
         raise HTTPException(422, unknown_words("parameter", unknown[0], known))
+    counts = Counter(name for name, _ in request.query_params.multi_items())
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise HTTPException(422, f"{twice[0]}: it is given {counts[twice[0]]} times: once is meant")
+
+
+def check_span(first: date | None, last: date | None) -> None:
+    """Refuse a span of days that ends before it begins. Raises: HTTPException 422."""
+    if first is not None and last is not None and last < first:
+        raise HTTPException(422, f"from: {first} is after to, {last}: no day lies between them")
 
 
 STRICT = (Depends(_known_alone),)

@@ -22,7 +22,7 @@ from engine.web.live import Live
 from engine.web.parameters import preview
 from engine.web.picture import Picture
 from engine.web.picture_of_store import picture_of_store
-from engine.web.query import STRICT
+from engine.web.query import STRICT, check_span
 
 Answer = TypeVar("Answer")
 MOST_TRADES = 10_000
@@ -156,6 +156,7 @@ def router(store: Place, live: Live) -> APIRouter:
         form: Annotated[Form, Query(alias="format")] = Form.JSON,
     ) -> Any:
         """Trades, the newest first, by date and status; as JSON (50 of them) or CSV (all), unless `limit` says more."""
+        check_span(first, last)
         status = None if state is None else state.value
         limit = FEW_TRADES if limit is None and form is Form.JSON else limit
         kept = read(lambda reader: book.trades(reader, first, last, status, limit))

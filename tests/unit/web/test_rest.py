@@ -13,7 +13,7 @@ import pytest
 from conftest import served
 from run_day import run_at
 from store_day import SELLER, at, small_day
-from web_client import Client
+from web_client import TOKEN, Client
 
 from engine.model.contract import Contract, Underlying
 from engine.record.record import Json, Kind, Record
@@ -346,10 +346,12 @@ def test_a_parameter_that_cannot_be_read_is_said(client: Client, asked: str) -> 
         ("/api/positions?bot=nope", "no parameter 'bot' is known here; none is"),
         ("/api/scan?symbols=SPY", "no parameter 'symbols' is known here; known are symbol"),
         ("/api/preview/dte0_condor?rows=1", "no parameter 'rows' is known here; known are row, scan"),
+        ("/api/trades?status=CLOSED&status=ERROR", "status: it is given 2 times: once is meant"),
+        ("/api/trades?from=2026-11-19&to=2026-11-18", "from: 2026-11-19 is after to, 2026-11-18: no day lies between"),
     ],
 )
-def test_a_parameter_that_nobody_knows_is_refused(client: Client, path: str, said: str) -> None:
-    """A misspelt one was left out, and the answer was of all trades."""
+def test_a_parameter_that_nobody_knows_or_can_mean_is_refused(client: Client, path: str, said: str) -> None:
+    """A misspelt one was left out, and the answer was of all trades; of two the last alone counted."""
     answer = client.get(path)
     assert (answer.status, answer.json["code"]) == (422, "parameter")
     assert said in answer.json["message"]
@@ -358,6 +360,21 @@ def test_a_parameter_that_nobody_knows_is_refused(client: Client, path: str, sai
 @pytest.mark.parametrize("path", ["/health", "/metrics", "/", "/trades", "/scan", "/api/openapi.json"])
 def test_pages_and_what_machines_look_at_take_any_parameter(client: Client, path: str) -> None:
     assert client.get(f"{path}?_=1761004800").status == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/metrics", "/api/trades?limit=1", "/api/trades?from=yesterday"])
+def test_a_head_is_answered_as_a_get_without_its_body(client: Client, path: str) -> None:
+    """What watches /health asks so, and was told 405."""
+    asked, told = client.get(path), client.send("HEAD", path, {"Authorization": f"Bearer {TOKEN}"})
+    assert (told.status, told.body) == (asked.status, b"")
+    assert told.headers["content-type"] == asked.headers["content-type"]
+
+
+def test_a_body_that_is_no_json_is_called_so(client: Client) -> None:
+    """It was `0: JSON decode error`."""
+    told = {"Authorization": f"Bearer {TOKEN}", "X-Rulebot": "1", "Content-Type": "application/json"}
+    answer = client.send("POST", "/api/action/stop", {**told, "Idempotency-Key": "12345678"}, b'{"bot": x}')
+    assert (answer.status, answer.json["message"]) == (422, "body: it is no JSON: Expecting value at letter 9")
 
 
 def test_no_name_is_described_as_empty_by_default(client: Client) -> None:

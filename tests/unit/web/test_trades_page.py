@@ -47,6 +47,12 @@ def test_all_trades_with_their_sum(client: Client) -> None:
     assert f"+${made:,.2f}" in shown
 
 
+def test_days_that_end_before_they_begin_are_refused(client: Client) -> None:
+    """It said that no trade is like that."""
+    answer = client.get("/trades?from=2026-11-19&to=2026-11-18")
+    assert (answer.status, "2026-11-19 is after to, 2026-11-18" in answer.body.decode()) == (422, True)
+
+
 @pytest.mark.parametrize(
     ("query", "there", "gone"),
     [
