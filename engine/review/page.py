@@ -15,7 +15,8 @@ from engine.review.state_svg import state_svg
 STYLE = """
 :root{color-scheme:light dark;--paper:#fbfaf8;--box:#fff;--ink:#1d1d1b;--soft:#6b6862;--rule:#dcd8d0;
 --gain:#2a7d4f;--loss:#b3382c}
-@media(prefers-color-scheme:dark){:root{--paper:#171716;--box:#22211f;--ink:#ecebe7;--soft:#a09c94;--rule:#3a3834;
+@media screen and (prefers-color-scheme:dark){
+:root{--paper:#171716;--box:#22211f;--ink:#ecebe7;--soft:#a09c94;--rule:#3a3834;
 --gain:#58b884;--loss:#e0776b}}
 body{margin:2rem auto;max-width:62rem;padding:0 1rem;background:var(--paper);color:var(--ink);
 font:16px/1.5 system-ui,sans-serif}

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.model.counted import counted
 from engine.model.money import dollars
-from engine.run.backtest.report.charts import curves
+from engine.run.backtest.report.charts import curves, key
 from engine.run.backtest.report.page import html_page
 from engine.run.backtest.report.tables import coloured, percent, ratio, table
 from engine.run.backtest.report.tables import findings as told_findings
@@ -62,7 +62,7 @@ def _body(
             after = [0.0] * (len(places) - walked.first - len(walked.profits))  # sessions that fill no stretch
             made["walking forward"] = list(accumulate([*[0.0] * walked.first, *walked.profits, *after]))
         yield "<h2>Profit by session</h2>" + curves("profit by session", places, made)
-        keys = "".join(f'<span class="key k{n}"></span>{escape(name)} &nbsp; ' for n, name in enumerate(made))
+        keys = "".join(key(number, name) for number, name in enumerate(made))
         yield f"<p>{keys}</p>"
         if walked is not None:
             yield "<h2>Walking forward</h2>" + _walk(walked, {each.number: each.point for each in best}, days)

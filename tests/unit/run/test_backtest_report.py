@@ -376,11 +376,33 @@ def test_what_scrolls_is_reached_by_keys_and_all_stands_in_the_main_part() -> No
     assert re.search(r"<body><main>.*</main></body>", page, re.S)
 
 
+def test_the_seventh_line_of_a_comparison_is_another_one_than_the_first() -> None:
+    """It had the first one's colour, and nothing told them apart."""
+    page = comparison_page({f"run {number}": document() for number in range(14)})
+    for pattern in (r'class="curve ([^"]*)"', r'class="key ([^"]*)"'):
+        assert len(set(re.findall(pattern, page))) == 14, pattern
+    kinds = {each for found in re.findall(r'class="(?:curve|key) ([^"]*)"', page) for each in found.split()}
+    assert [each for each in sorted(kinds - {"r0"}) if f".{each}{{" not in STYLE] == []
+
+
+def test_a_title_counts_bots_that_are_many() -> None:
+    """The names of fifty bots filled a screen before the first figure."""
+    for count, named in ((6, "a0, a1, a2, a3, a4, a5: "), (7, "7 bots: ")):
+        page = report_page({**document(), "by_bot": {f"a{number}": SUMS for number in range(count)}}, {})
+        assert f"<h1>{named}2026-09-01" in page
+
+
+def test_paper_is_light_and_has_the_colours_of_maps_and_keys() -> None:
+    """Printed where the system is dark it was pale grey on white, and a heat map was figures alone."""
+    assert re.findall(r"@media ([^{]*dark\))", STYLE) == ["screen and (prefers-color-scheme:dark)"]
+    assert ".key,.heat i{-webkit-print-color-adjust:exact;print-color-adjust:exact}" in STYLE
+
+
 def test_a_line_of_a_comparison_is_as_long_as_its_backtest() -> None:
     """One that ended in June went on to December, level, as if its bot had done nothing since."""
     one, two = ({**document(), "days": [{**document()["days"][0], "date": day} for day in days]} for days in SPANS)
     page = comparison_page({"one": one, "two": two})
-    first, second = (found.split(" ") for found in re.findall(r'<polyline class="curve c\d" points="([^"]*)"', page))
+    first, second = (found.split(" ") for found in re.findall(r'<polyline class="curve c\d r0" points="([^"]*)"', page))
     assert (len(first), len(second)) == (2, 3)
     assert page.count("<title>one ") == 2
     assert first[-1].split(",")[0] == second[1].split(",")[0]

@@ -22,6 +22,7 @@ from engine.run.backtest.report.scale import (
 
 TIPS = 400
 """Sessions up to which each point of a curve says what it is."""
+COLOURS, ROUNDS = 6, 3
 CELL = 14
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
@@ -33,12 +34,25 @@ def curves(name: str, days: Sequence[str], series: Mapping[str, Sequence[float |
     for number, (label, values) in enumerate(series.items()):
         known = [(place, value) for place, value in enumerate(values) if value is not None]
         points = " ".join(f"{scale.x(place):.1f},{scale.y(value):.1f}" for place, value in known)
-        body += f'<polyline class="curve c{number % 6}" points="{points}"/>'
+        body += f'<polyline class="curve {_kind(number)}" points="{points}"/>'
         if len(known) == 1:
             place, value = known[0]
-            body += f'<circle class="dot c{number % 6}" cx="{scale.x(place):.1f}" cy="{scale.y(value):.1f}" r="1.5"/>'
+            body += (
+                f'<circle class="dot c{number % COLOURS}" cx="{scale.x(place):.1f}" cy="{scale.y(value):.1f}" r="1.5"/>'
+            )
         body += _tips(scale, days, values, label if len(series) > 1 else "")
     return svg(name, height, body)
+
+
+def _kind(number: int) -> str:
+    """Return the colour of a line, and how it is dashed where all colours were there before."""
+    return f"c{number % COLOURS} r{number // COLOURS % ROUNDS}"
+
+
+def key(number: int, name: str) -> str:
+    """Return what stands for a line of `curves`: a piece of it, and its name."""
+    kinds = f"k{number % COLOURS} r{number // COLOURS % ROUNDS}"
+    return f'<span class="key {kinds}"></span>{escape(name)} &nbsp; '
 
 
 def _tips(scale: Scale, days: Sequence[str], values: Sequence[float | None], label: str) -> str:

@@ -9,13 +9,15 @@ from typing import Any
 from engine.model.counted import counted
 from engine.model.money import dollars, signed_dollars
 from engine.run.backtest.report import tables
-from engine.run.backtest.report.charts import calendar, curves, falls, histogram
+from engine.run.backtest.report.charts import calendar, curves, falls, histogram, key
 from engine.run.backtest.report.style import STYLE
 from engine.run.backtest.results import REGIMES, brought_words, exits_words, ruined_words, span_words
 from engine.run.columns import price
 from engine.run.in_shares import InShares, in_shares_lines
 
 Document = Mapping[str, Any]
+NAMED = 6
+"""Bots up to which the title names each; the table by bot has all."""
 NO_WHY = "Why is in its store: rulebot why"
 
 
@@ -26,7 +28,9 @@ def report_page(document: Document, whys: Mapping[str, str], beside: Mapping[str
     is compared with.
     """
     told = document["settings"]
-    title = f"{', '.join(document['by_bot'])}: {told['from']} to {told['to']}"
+    bots = document["by_bot"]
+    named = ", ".join(bots) if len(bots) <= NAMED else counted(len(bots), "bot")
+    title = f"{named}: {told['from']} to {told['to']}"
     return html_page(title, "".join(_one(document, whys, beside or {})))
 
 
@@ -191,9 +195,7 @@ def _formulas() -> str:
 
 def _several(documents: Mapping[str, Document], heading: str) -> Iterator[str]:
     names = sorted({day["date"] for each in documents.values() for day in each["days"]})
-    keys = "".join(
-        f'<span class="key k{number % 6}"></span>{escape(name)} &nbsp; ' for number, name in enumerate(documents)
-    )
+    keys = "".join(key(number, name) for number, name in enumerate(documents))
     yield f"<p>{keys}</p><{heading}>Profit of the account</{heading}>"
     yield curves(
         "profit of each account by session", names, {name: _made(each, names) for name, each in documents.items()}

@@ -3,7 +3,8 @@
 STYLE = """
 :root{--paper:#fff;--ink:#1c2024;--soft:#5c656e;--rule:#d9dee3;--box:#f5f7f9;--gain:#1f6fb5;--loss:#b85410;
 --c0:#1f6fb5;--c1:#b85410;--c2:#2f7d4f;--c3:#8a4fa3;--c4:#8a6d00;--c5:#5c656e}
-@media (prefers-color-scheme:dark){:root{--paper:#14171a;--ink:#e6e9ec;--soft:#a3acb5;--rule:#343b42;--box:#1c2125;
+@media screen and (prefers-color-scheme:dark){
+:root{--paper:#14171a;--ink:#e6e9ec;--soft:#a3acb5;--rule:#343b42;--box:#1c2125;
 --gain:#6db3f2;--loss:#f09a5a;--c0:#6db3f2;--c1:#f09a5a;--c2:#7ccf9a;--c3:#cf9de6;--c4:#e0c250;--c5:#a3acb5}}
 *{box-sizing:border-box} html{color-scheme:light dark}
 body{margin:0 auto;max-width:76rem;padding:1.5rem 1rem 4rem;background:var(--paper);color:var(--ink);
@@ -34,6 +35,9 @@ td .g{color:var(--gain)} td .l{color:var(--loss)}
 .c5{stroke:var(--c5)} .key{display:inline-block;width:1.2rem;height:.2rem;vertical-align:middle;margin-right:.3rem}
 .k0{background:var(--c0)} .k1{background:var(--c1)} .k2{background:var(--c2)} .k3{background:var(--c3)}
 .k4{background:var(--c4)} .k5{background:var(--c5)}
+.key,.heat i{-webkit-print-color-adjust:exact;print-color-adjust:exact}
+.curve.r1{stroke-dasharray:7 3} .key.r1{mask:repeating-linear-gradient(90deg,#000 0 7px,#0000 7px 10px)}
+.curve.r2{stroke-dasharray:2 3} .key.r2{mask:repeating-linear-gradient(90deg,#000 0 2px,#0000 2px 5px)}
 details{border-bottom:1px solid var(--rule);padding:.25rem 0} summary{cursor:pointer}
 details:target{background:var(--box)}
 pre{overflow-x:auto;background:var(--box);padding:.6rem;border-radius:6px;font-size:.82rem;line-height:1.35}
