@@ -45,7 +45,7 @@ def picture_of_store(reader: StoreReader) -> Picture:
         mark=run.mark,
         is_simulated=bool(started.get("simulated")),
         is_linked=link.is_linked,
-        notice=link.words or _notice(run, trading),
+        notice=link.words or _notice(run, trading, 0 if settings.get("mode") == "backtest" else len(positions)),
         account=str(started.get("account") or ""),
         net_liquidation=account["net_liquidation"],
         cash=account["cash"],
@@ -86,14 +86,22 @@ def _account(reader: StoreReader) -> dict[str, float | None]:
     return {name: None if data.get(name) is None else float(str(data[name])) for name in names}
 
 
-def _notice(run: Run, trading: str) -> str:
+def _notice(run: Run, trading: str, still_open: int) -> str:
+    """Return what an operator has to know. still_open: positions whose exits an engine would judge."""
     if run.state() == "stopped":
+        if run.started is None:
+            return "nothing has run on this store"
         reason = "" if run.ended is None else f": {run.ended.data.get('reason')}"
-        return f"no engine runs on this store{reason}" if run.started is not None else "nothing has run on this store"
+        exits = "" if not still_open else f"; until one does, only what rests at the broker closes {_held(still_open)}"
+        return f"no engine runs on this store{reason}{exits}"
     if trading == "active":
         return ""
     reason = standing_of((*run.earlier, *run.requests)).reason
     return f"{f'{reason}: ' if reason else ''}nothing is opened, exits go on; Start lets bots enter again"
+
+
+def _held(count: int) -> str:
+    return "the open position" if count == 1 else f"the {count:,} open positions"
 
 
 def _levels(positions: Sequence[Row]) -> tuple[tuple[str, float | None], ...]:

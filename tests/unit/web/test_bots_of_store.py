@@ -1,5 +1,6 @@
 """What a store alone says of its bots: as a running engine would, as far as it is recorded."""
 
+from contextlib import closing
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -35,6 +36,27 @@ def shown(folder: Path, clock: str, *more: Record) -> Picture:
             return picture_of_store(reader)
     finally:
         journal.close()
+
+
+@pytest.mark.parametrize(
+    ("mode", "clock", "notice"),
+    [
+        ("paper", "15:00", "; until one does, only what rests at the broker closes the open position"),
+        ("paper", "10:00", "; until one does, only what rests at the broker closes the 2 open positions"),
+        ("paper", "09:29", ""),
+        ("backtest", "10:00", ""),
+    ],
+)
+def test_without_an_engine_it_is_told_that_exits_are_judged_by_nobody(
+    mode: str, clock: str, notice: str, tmp_path: Path
+) -> None:
+    """The levels of a target and a stop stood there as while an engine watched them."""
+    records = [record for record in small_day() if record.at <= at(clock)]
+    records[0] = replace(records[0], data={**records[0].data, "settings": {"mode": mode}})
+    with closing(SqlJournal(open_store(tmp_path / "a.db"))) as journal:
+        journal.append(records, durable=True)
+    with StoreReader(tmp_path / "a.db") as reader:
+        assert picture_of_store(reader).notice == f"no engine runs on this store{notice}"
 
 
 def _of_shipped_texts(record: Record) -> Record:
