@@ -146,16 +146,16 @@ async function showMoment(slider) {
   const number = ++asked;
   const clock = clockOf(Number(slider.value));
   try {
-    const answer = await fetch(`${location.pathname}?at=${clock}`);
-    if (!answer.ok) throw new Error(answer.status);
+    const path = `${location.pathname}?at=${clock}`;
+    const answer = await fetch(path);
     const there = new DOMParser().parseFromString(await answer.text(), "text/html");
     const found = there.getElementById("moment");
     if (number !== asked) return;
-    if (!found) { location.assign(`${location.pathname}?at=${clock}`); return; }
+    if (!found) { location.assign(path); return; } // a page of its own says why, or leads to the login
     replace(byId("moment"), found.innerHTML);
     document.title = there.title;
     for (const each of document.querySelectorAll("input[name=at]")) each.value = found.dataset.at;
-    history.replaceState(null, "", `${location.pathname}?at=${clock}`);
+    history.replaceState(null, "", path);
   } catch { if (number === asked) say("That instant could not be read"); }
 }
 

@@ -77,6 +77,15 @@ console.log(JSON.stringify(seen));
 """
 
 
+REFUSED = """
+world.location = { pathname: "/days/2026-10-21", assign: (path) => seen.push(path) };
+world.fetch = async () => ({ ok: false, status: 401, text: async () => "a token is needed" });
+world.DOMParser = class { parseFromString() { return { getElementById: () => null }; } };
+fire("change", { target: { matches: () => true, value: "681" } });
+setImmediate(() => console.log(JSON.stringify(seen)));
+"""
+
+
 def seen_of(scenario: str, folder: Path) -> Any:
     if NODE is None:
         pytest.skip("node is not installed")
@@ -101,6 +110,11 @@ def test_a_press_of_the_space_bar_is_not_lost_and_a_double_click_confirms_nothin
     """
     pressed = ["pressed Enter", "pressed Enter", "pressed Enter", "pressed  "]
     assert seen_of(PRESSES, tmp_path) == [*pressed, False, True]
+
+
+def test_an_instant_that_is_refused_is_asked_for_as_a_page(tmp_path: Path) -> None:
+    """Once the session was over the slider said that the instant could not be read, and nothing led to the login."""
+    assert seen_of(REFUSED, tmp_path) == ["/days/2026-10-21?at=11:21"]
 
 
 def test_the_server_says_by_an_event_that_it_is_still_there(monkeypatch: pytest.MonkeyPatch) -> None:
