@@ -69,8 +69,6 @@ def sweep_lines(
         yield f" shown are the first {top}: --top {len(best)} shows all, --format json has them too"
     yield from _ways(best, sessions)
     yield from (f" {words}" for words in apart_lines(best))
-    if sessions and not any(each.trades for each in best):
-        yield " none of them ever traded: 'rulebot backtest' on these sessions says what kept the bot out"
     if len(axes) == 2:
         yield ""
         if max(len(each.values) for each in axes) <= WIDEST:

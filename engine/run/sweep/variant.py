@@ -137,7 +137,10 @@ def sessions_of(found: Iterable[Variant]) -> tuple[str, ...]:
 
 
 def apart_lines(found: Sequence[Variant]) -> Iterator[str]:
-    """Yield how many variants have what is in no net, and where it counts: what is open at the end, and shares."""
+    """Yield how many variants have what is in no net, and where it counts: what is open at the end, and shares.
+
+    That none of them ever traded is told, too.
+    """
     every = counted(len(found), "variant")
     if holding := sum(each.still_open > 0 for each in found):
         words = f"{holding} of {every} {'holds' if holding == 1 else 'hold'} positions at the end"
@@ -145,6 +148,8 @@ def apart_lines(found: Sequence[Variant]) -> Iterator[str]:
     if having := sum(each.in_shares > 0 for each in found):
         words = f"{having} of {every} {'has' if having == 1 else 'have'} trades that ended in shares"
         yield f"{words}: what those made is in drawdown and Sharpe, and in no net"
+    if found and found[0].profits and not any(each.trades for each in found):
+        yield "none of them ever traded: 'rulebot backtest' on these sessions says what kept the bot out"
 
 
 def not_run_lines(found: Iterable[Variant]) -> Iterator[str]:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import date
+from html import escape
 from random import Random
 
 import pytest
@@ -95,6 +96,15 @@ def test_what_the_best_would_be_by_chance_is_reckoned_once_for_all(monkeypatch: 
     assert {each["number"]: each["deflated"] for each in told["variants"]} == {
         number: deflated(row, beat) for number, row in enumerate(rows)
     }
+
+
+def test_a_page_says_that_nothing_ever_traded() -> None:
+    """The terminal said it, and what tells why."""
+    found, axes = [Variant(number=1, point=("1",), profits=(0.0,))], [axis("a=1,2")]
+    said = "none of them ever traded: 'rulebot backtest' on these sessions says what kept the bot out"
+    assert f" {said}" in sweep_lines(found, axes, None, "net", 20)
+    page = sweep_page("a", found, axes, "net", {}, None, [], [])
+    assert f"<p>{escape(said)}.</p>" in page
 
 
 def test_a_page_says_how_many_variants_it_leaves_out() -> None:
