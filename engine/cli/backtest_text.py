@@ -6,7 +6,6 @@ from engine.cli.data_text import finding_lines, named
 from engine.cli.width import table
 from engine.model.counted import counted
 from engine.model.money import dollars
-from engine.run.backtest.fills import NATURAL
 from engine.run.backtest.funnel import Funnel
 from engine.run.backtest.results import (
     Results,
@@ -15,6 +14,7 @@ from engine.run.backtest.results import (
     brought_words,
     ruined_words,
     span_words,
+    unfilled_words,
 )
 from engine.run.columns import aligned, price, signed
 from engine.run.in_shares import InShares, in_shares_lines
@@ -24,9 +24,6 @@ _RIGHT = frozenset(range(1, 9))
 _SUMS_GO, _TRADES_GO = (7, 4, 8), (5, 3, 1)
 """Columns that a narrow terminal does without: factor, average, commissions; of trades their prices, and the bot."""
 _WHOLE = "--format json"
-_NONE_FILLED = (
-    "none of its orders filled: natural fills want what the other side asks; --fills mid or mid+PART want less"
-)
 
 
 def result_lines(results: Results, *, width: int | None = None) -> Iterator[str]:
@@ -40,8 +37,8 @@ def result_lines(results: Results, *, width: int | None = None) -> Iterator[str]
     for funnel in results.funnels:
         yield ""
         yield from _funnel(funnel)
-        if funnel.tried and not funnel.entered and results.settings["fills"] == NATURAL.name:
-            yield f"  {_NONE_FILLED}"
+        if words := unfilled_words(funnel.tried, funnel.entered, str(results.settings["fills"])):
+            yield f"  {words}"
     if results.alarms:
         yield ""
         yield from _alarms(results.alarms)

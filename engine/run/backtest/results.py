@@ -19,7 +19,7 @@ from engine.model.session import exchange_date, session_after, session_from
 from engine.model.values import dataclass
 from engine.record.record import Kind, Record
 from engine.run.backtest import funnel
-from engine.run.backtest.fills import RECORDED
+from engine.run.backtest.fills import NATURAL, RECORDED
 from engine.run.backtest.funnel import Funnel
 from engine.run.backtest.notes import FINDING, REGIME
 from engine.run.backtest.waking import SETTLES
@@ -191,6 +191,13 @@ def brought_words(settings: Mapping[str, Any]) -> str:
     """Return what to say of the shares that the account began with, "" of none."""
     shares = ", ".join(f"{count:,} {symbol}" for symbol, count in settings.get("shares", {}).items())
     return f"began with shares: {shares}; what they made is in the account alone" if shares else ""
+
+
+def unfilled_words(tried: int, entered: int, fills: str) -> str:
+    """Return what to say of a bot that sent entries of which none filled at natural prices, "" of another."""
+    if not tried or entered or fills != NATURAL.name:
+        return ""
+    return "none of its orders filled: natural fills want what the other side asks; --fills mid or mid+PART want less"
 
 
 def ruined_words(equities: Mapping[str, Decimal | float]) -> str:

@@ -385,6 +385,16 @@ def test_the_seventh_line_of_a_comparison_is_another_one_than_the_first() -> Non
     assert [each for each in sorted(kinds - {"r0"}) if f".{each}{{" not in STYLE] == []
 
 
+@pytest.mark.parametrize(
+    ("fills", "entered", "is_told"), [("natural", 0, True), ("natural", 1, False), ("mid", 0, False)]
+)
+def test_orders_of_which_none_filled_are_told_on_the_page(fills: str, entered: int, is_told: bool) -> None:
+    """The terminal said what to do; the page had a flat line, and a table of what kept the bot out."""
+    told = document()
+    told["settings"]["fills"], told["funnels"][0]["entered"] = fills, entered
+    assert ("<p>None of its orders filled: natural fills want" in report_page(told, {})) == is_told
+
+
 def test_a_title_counts_bots_that_are_many() -> None:
     """The names of fifty bots filled a screen before the first figure."""
     for count, named in ((6, "a0, a1, a2, a3, a4, a5: "), (7, "7 bots: ")):

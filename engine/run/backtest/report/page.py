@@ -11,7 +11,14 @@ from engine.model.money import dollars, signed_dollars
 from engine.run.backtest.report import tables
 from engine.run.backtest.report.charts import calendar, curves, falls, histogram, key
 from engine.run.backtest.report.style import STYLE
-from engine.run.backtest.results import REGIMES, brought_words, exits_words, ruined_words, span_words
+from engine.run.backtest.results import (
+    REGIMES,
+    brought_words,
+    exits_words,
+    ruined_words,
+    span_words,
+    unfilled_words,
+)
 from engine.run.columns import price
 from engine.run.in_shares import InShares, in_shares_lines
 
@@ -75,7 +82,10 @@ def _one(document: Document, whys: Mapping[str, str], beside: Mapping[str, Docum
         yield "<h2>By hour of entry</h2>" + tables.groups("hour", document["by_hour"])
     yield "<h2>What kept bots out</h2>"
     yield '<p class="soft">Of several conditions that did not hold the first counts, in the order of the spec.</p>'
-    yield "".join(tables.funnel(each) for each in document["funnels"])
+    for each in document["funnels"]:
+        yield tables.funnel(each)
+        if words := unfilled_words(each["tried"], each["entered"], document["settings"]["fills"]):
+            yield f"<p>{escape(words[0].upper() + words[1:])}.</p>"
     yield from _fills(trades)
     if document["alarms"]:
         yield "<h2>Alarms</h2>" + tables.table(
