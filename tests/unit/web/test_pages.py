@@ -1,6 +1,7 @@
 """What a person sees: a page made of a store or of a run, in parts that are pushed when they change."""
 
 import http.client
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
@@ -167,6 +168,14 @@ def events(client: Client, count: int) -> Iterator[str]:
             count -= 1
             yield line.removeprefix("event: ").strip()
     connection.close()
+
+
+def test_no_table_is_called_as_the_part_around_it(client: Client) -> None:
+    """Who hears the page was led from the region Bots into the region bots."""
+    page = client.get("/").body.decode()
+    parts = {each.lower() for each in re.findall(r'<h2 id="t-\w+">([^<]*)</h2>', page)}
+    tables = re.findall(r'role="region" aria-label="([^"]*)"', page)
+    assert (len(tables) > 2, parts & {each.lower() for each in tables}) == (True, set())
 
 
 def test_a_page_that_connects_is_sent_everything_once(client: Client) -> None:
