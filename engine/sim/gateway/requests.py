@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from engine.sim.gateway import accounts, contracts, history, market_data, orders, small_requests
+from engine.sim.gateway import accounts, calculator, contracts, history, market_data, orders, small_requests
 from engine.sim.gateway.hub import Hub, log
 from engine.sim.gateway.session import Session
 from engine.sim.gateway.wire import Fields, MalformedError
@@ -32,8 +32,8 @@ HANDLERS: dict[int, Handler] = {
     51: history.cancel_realtime_bars,
     52: small_requests.fundamental_data,
     53: small_requests.nothing,
-    54: small_requests.implied_volatility,
-    55: small_requests.option_price,
+    54: calculator.implied_volatility,
+    55: calculator.option_price,
     56: small_requests.nothing,
     57: small_requests.nothing,
     58: orders.global_cancel,

@@ -1,10 +1,9 @@
-"""Requests with small answers: user info, calculators, fundamentals, and lists that are empty here."""
+"""Requests with small answers: user info, fundamentals, and lists that are empty here."""
 
 from engine.sim.gateway.hub import Hub
-from engine.sim.gateway.parse_contracts import contract_query, matches, no_contract
 from engine.sim.gateway.session import Session
 from engine.sim.gateway.wire import Fields
-from engine.sim.instrument import Instrument, SecType
+from engine.sim.instrument import SecType
 
 
 def nothing(hub: Hub, session: Session, fields: Fields) -> None:
@@ -45,51 +44,6 @@ def tick_by_tick(hub: Hub, session: Session, fields: Fields) -> None:
 def scanner_parameters(hub: Hub, session: Session, fields: Fields) -> None:
     """Message 24: none. It has no id that an error could be on."""
     session.send(19, 1, "<ScanParameterResponse></ScanParameterResponse>")
-
-
-def _calculated(hub: Hub, session: Session, fields: Fields) -> tuple[int, Instrument] | None:
-    fields.skip()
-    req_id, query = fields.integer(), contract_query(fields)
-    found = matches(hub.market.catalogue, query)
-    if len(found) != 1 or not found[0].is_option:
-        session.error(req_id, 200, no_contract(len(found), query))
-        return None
-    return req_id, found[0]
-
-
-def implied_volatility(hub: Hub, session: Session, fields: Fields) -> None:
-    """Message 54: the market's own volatility of the option; the price asked about is moved by vega."""
-    asked = _calculated(hub, session, fields)
-    if asked is None:
-        return
-    price = fields.number() or 0.0
-    iv, vega, model = _model(hub, asked[1])
-    _computed(session, asked[0], iv + (price - model) / vega / 100 if vega > 0 else -1.0, price, _spot(hub, asked[1]))
-
-
-def option_price(hub: Hub, session: Session, fields: Fields) -> None:
-    """Message 55: the model price of the option, moved by vega to the volatility asked about."""
-    asked = _calculated(hub, session, fields)
-    if asked is None:
-        return
-    volatility = fields.number() or 0.0
-    iv, vega, model = _model(hub, asked[1])
-    price = max(model + (volatility - iv) * 100 * vega, 0.0)
-    _computed(session, asked[0], volatility, price if price == price else -1.0, _spot(hub, asked[1]))
-
-
-def _model(hub: Hub, found: Instrument) -> tuple[float, float, float]:
-    ticks = hub.market.ticks((found.con_id,))
-    return float(ticks.iv[0]), float(ticks.vega[0]), float(ticks.model[0])
-
-
-def _spot(hub: Hub, found: Instrument) -> float:
-    return float(hub.market.ticks((found.con_id,)).spot[0])
-
-
-def _computed(session: Session, req_id: int, volatility: float, price: float, spot: float) -> None:
-    shown = round(volatility, 6) if volatility > 0 else -1
-    session.send(21, req_id, 53, 0, shown, -2, round(price, 4), -1, -2, -2, -2, round(spot, 2))
 
 
 def fundamental_data(hub: Hub, session: Session, fields: Fields) -> None:

@@ -38,7 +38,7 @@ from engine.sim.market.universe import ASSETS, Asset
 Floats = NDArray[np.float64]
 
 RATE = 0.04
-_YEAR_SECONDS = 365.0 * 86400.0
+YEAR_SECONDS = 365.0 * 86400.0
 _STRADDLE_MINUTES = (0.0, 5.0, 30.0, 60.0, 90.0, 150.0, 210.0, 270.0, 330.0, 360.0, 390.0)
 _STRADDLE_PERCENT = (0.516, 0.51, 0.48, 0.43, 0.40, 0.36, 0.32, 0.26, 0.20, 0.16, 0.0)
 _TERM_LOG_SESSIONS = tuple(math.log(n) for n in (1, 5, 21, 63, 252, 600))
@@ -152,7 +152,7 @@ class Surface:
         fixed = self._fixed.get(expiry) or self._fix(expiry)
         variance = self._variance(fixed, second, vix) + fixed.earnings
         deviation = max(math.sqrt(variance), _LEAST_DEVIATION)
-        years = max(fixed.settles_at - self._open - second, 1.0) / _YEAR_SECONDS
+        years = max(fixed.settles_at - self._open - second, 1.0) / YEAR_SECONDS
         busy = float(self._busy[second]) * (0.4 + 0.6 * vix / 16.0)
         return Terms(
             spot,
