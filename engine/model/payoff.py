@@ -67,8 +67,8 @@ def least_payoff(parts: Iterable[Part]) -> Decimal | None:
 
 
 def ends_together(parts: Iterable[Part]) -> bool:
-    """Say whether all options have one last day: only then is it known at expiry what all of them are worth."""
-    return len({option.expiry for option, _ in parts if not option.is_share}) <= 1
+    """Say whether all options end at one price: only then is it known at expiry what all of them are worth."""
+    return len({_end_of(option) for option, _ in parts if not option.is_share}) <= 1
 
 
 def _lasting(parts: list[Part]) -> list[Part]:

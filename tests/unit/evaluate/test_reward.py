@@ -14,6 +14,7 @@ from engine.evaluate.snapshot import LegView
 from engine.model.black import years_until
 from engine.model.contract import Right
 from engine.model.payoff import Part, best_case, gaining_ranges
+from engine.model.values import replace
 
 PUT, CALL = Right.PUT, Right.CALL
 
@@ -117,6 +118,19 @@ def test_return_on_risk_without_a_bound_or_a_price() -> None:
     assert unknown(read(at, "return_on_risk")) == "the best case has no bound"
     condor(at, held=False).start_price = 20.0
     assert unknown(read(at, "return_on_risk")) == "nothing can be lost"
+
+
+def test_classes_that_settle_at_the_open_and_at_the_close_do_not_end_together() -> None:
+    at = condor(view(), held=False)
+    at.legs = tuple(
+        leg._replace(option=replace(leg.option, trading_class="SPX")) if leg.option.right is CALL else leg
+        for leg in at.legs
+    )
+    for leg in at.legs:
+        quote(at.board, leg.option, 4.9, 5.1)
+    assert best_case([(leg.option, leg.sign) for leg in at.legs], Decimal(1)) is None
+    assert unknown(read(at, "return_on_risk")) == "the legs have different expiries"
+    assert unknown(read(at, "probability_of_profit")) == "the legs have different expiries"
 
 
 def test_probability_of_profit() -> None:
