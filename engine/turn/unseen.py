@@ -1,11 +1,12 @@
 """Fills that nobody heard: what traded on an earlier day, while no engine was connected, is taken up from the account.
 
 The broker tells the executions of the current day only (TWS API, reqExecutions). An order of an earlier day that works
-no more has filled, or it has ended: only the account's holdings say which. Where they differ from our books by what our
-orders would have made of them, and in no other way, those orders have filled. An entry is booked at the account's
-average cost, which holds its commission; an exit at the limit or stop price it had, since nothing else is known; of a
-roll what it opens as an entry, and what it closes at the rest of its price. What the broker tells of others is theirs.
-Where more than one order could be meant nothing is booked: a person must look.
+no more has filled, or it has ended: only the account's holdings say which, but where the broker calls it cancelled
+today, with what had filled. Where they differ from our books by what our orders would have made of them, and in no
+other way, those orders have filled. An entry is booked at the account's average cost, which holds its commission; an
+exit at the limit or stop price it had, since nothing else is known; of a roll what it opens as an entry, and what it
+closes at the rest of its price. What the broker tells of others is theirs. Where more than one order could be meant
+nothing is booked: a person must look.
 
 An order of this day that the broker calls filled, and whose executions it does not tell when it is asked, is booked by
 its word, at the average price that came with it.
@@ -84,6 +85,8 @@ def book_unseen(work: Work, at_broker: frozenset[str], costs: Mapping[Option, De
 def _may_have_filled(work: Work, order: Order, at_broker: frozenset[str], today: bool) -> bool:
     """Say whether an order has gone on a day of which no executions are told, or after the broker said it filled."""
     if not order.status.is_live or order.ref in at_broker or order.status is OrderStatus.PREPARED:
+        return False
+    if order.ended is OrderStatus.CANCELLED and not owes_fills(work, order):
         return False
     is_earlier = order.sent_at is not None and exchange_date(order.sent_at) < exchange_date(work.at)
     return order.filled < order.quantity and (is_earlier or (today and owes_fills(work, order)))

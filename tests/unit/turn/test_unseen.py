@@ -248,6 +248,35 @@ def test_a_target_or_stop_that_filled_in_the_night_closes_the_books_at_the_worse
     assert not position.on_hold
 
 
+def test_a_pair_that_the_broker_calls_cancelled_unfilled_has_closed_nothing() -> None:
+    """As at a split: the broker cancels what rests, and the account holds another contract."""
+    desk = seller()
+    desk.opened("10:01")
+    option = pair_rests(desk)
+    pair = tuple(desk.live)
+    night(desk)
+    for order in pair:
+        desk.cancelled(order)
+    desk.link([], {replace(option, strike=option.strike / 2): -2})
+    assert (desk.position.state, desk.position.legs[0].held) == ("open", 1)
+    assert "the account holds less" in desk.position.on_hold
+    assert not any("filled while nobody listened" in text for text in desk.alarms)
+
+
+def test_of_a_pair_the_one_that_the_broker_calls_cancelled_has_not_filled() -> None:
+    desk = seller()
+    desk.opened("10:01")
+    pair_rests(desk)
+    stop = next(order for order in desk.live if order.purpose is Purpose.STOP)
+    target = next(order for order in desk.live if order.purpose is Purpose.TARGET)
+    night(desk)
+    desk.cancelled(stop)
+    desk.link([], {})
+    desk.confirm_gone()
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "target")
+    assert desk.position.exit_price == -(target.limit_price or Decimal(0))
+
+
 def test_a_closing_order_that_filled_in_the_evening_closes_the_books_at_its_limit() -> None:
     desk = seller(
         exits='\n  - {name: late, time: "15:00"}\n', exit_order="{start: mid, wait: 600s, tries: 9, then: market}"
