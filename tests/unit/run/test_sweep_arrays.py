@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pytest
 from both_ways import FILLS, FIRST, both, by_arrays, calendar, terms
-from past_days import PastDays, crossed
+from past_days import Leaps, PastDays, crossed
 from plain_specs import alike_specs, random_spec
 
 from engine.adapters.history.day import HistoryDay
@@ -174,6 +175,21 @@ def test_a_bound_on_the_price_that_is_no_number_is_the_same_by_arrays_and_by_tur
     (fast,), (slow,) = both([text], terms(PastDays(seed=20), 6, fills))
     assert fast.by_arrays >= 3
     assert fast == slow
+
+
+@pytest.mark.parametrize(
+    ("strike", "begin", "day"),
+    [("delta: {at_most: 0.16}", "11:15", date(2026, 9, 3)), ("otm: 20 pts, round: away", "12:00", date(2026, 9, 11))],
+    ids=["moved by two strikes in a minute", "past all that are listed"],
+)
+def test_legs_that_are_not_streamed_yet_are_left_to_turns(strike: str, begin: str, day: date) -> None:
+    """By arrays they were entered at the first point of the grid, where the engine had no quote of one."""
+    window = f'window: {{from: "{begin}", to: "{begin[:4]}9"}}\n  every: 7m'
+    text = PLAIN.replace('window: {from: "10:00", to: "10:30"}', window).replace("delta: 0.10", strike)
+    asked = replace(terms(Leaps(seed=12), 1), first=day, last=day)
+    (fast,), (slow,) = both([text.replace("$5000", "$500000")], asked)
+    assert fast == slow
+    assert fast.by_arrays == 0
 
 
 @pytest.mark.long

@@ -5,7 +5,6 @@ from math import inf
 
 from engine.compile.plan import Call, LegPlan, Rule, Truth
 from engine.compile.reads import calls_of
-from engine.evaluate.guess import BAND
 from engine.model.facts import Facts
 from engine.order.price import ticks_of_options
 from engine.run.sweep.arrays.day import ArrayDay
@@ -41,8 +40,7 @@ class ArrayBot:
     and rights of its legs, by_delta: of those that are chosen by delta. grid: of the prices of the whole.
     halts: the numbers of what halts it. money: the symbol and class at whose money it reads, None without any;
     when_at_money: which of its conditions do, chosen_at_money: whether a strike is chosen so, require_at_money: whether
-    `require` does. opens: whether it reads the expected move of the open. band: how many strikes away
-    from those of now the ones of an instant ago may lie, so that those of now are streamed.
+    `require` does. opens: whether it reads the expected move of the open.
     """
 
     def __init__(self, program: Program, numbers: Numbers) -> None:
@@ -64,7 +62,6 @@ class ArrayBot:
         self.chosen_at_money = any(leg.strike.by is StrikeBy.EXPECTED_MOVE for leg in plan.legs)
         reads = self.chosen_at_money or self.require_at_money or any(self.when_at_money)
         self.money = (plan.legs[0].symbol, plan.legs[0].trading_class) if reads else None
-        self.band = BAND - 1 if self.chosen_at_money else BAND
         self.names = tuple(leg.name for leg in plan.legs)
         tests = (planned.rule.test for planned in plan.exits if planned.rule is not None)
         self.exits = tuple((test, None if _any(test, _is_of_price) else numbers("test", test)) for test in tests)

@@ -12,6 +12,7 @@ from engine.order.band import LEAST_BAND
 from engine.run.arrays.may_hold import Mask, Measure, may_hold, surely_holds
 from engine.run.sweep.arrays.ladder_columns import Orders
 from engine.run.sweep.arrays.money_columns import UNIT, Cents, Quotes, Units, least_payoffs
+from engine.run.sweep.arrays.picks import NEAR
 from engine.run.sweep.arrays.sheet import Entries, Sheet
 from engine.run.sweep.arrays.window import STREAMED_IN
 from engine.spec.nouns.condition import Unit
@@ -103,7 +104,7 @@ class EnteringTogether:
         before = np.maximum(places - 1, 0)
         ranks = self._day.ranks
         now, then = columns[picks, :, places], columns[picks, :, before]
-        is_near = (np.abs(ranks[now] - ranks[then]) <= self._group.bots[0].band) & (then >= 0)
+        is_near = (np.abs(ranks[now] - ranks[then]) <= NEAR) & (then >= 0)
         guesses = self._session.entering.conditions.surely_guesses(self._group.bots[0])
         if guesses is not None:
             is_near &= guesses[before][:, None]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns
 from engine.compile.plan import LegPlan
+from engine.evaluate.guess import BAND
 from engine.evaluate.select import Selection
 from engine.evaluate.snapshot import LegView, View
 from engine.evaluate.strike_terms import OFFSETS
@@ -26,6 +27,12 @@ NONE = -1
 """In place of a column where there is no such option."""
 SAME = 2e-9
 """Two values that differ by more are not the same for the engine, which rounds them to 9 digits."""
+NEAR = BAND - 1
+"""Strikes by which legs may have moved in an instant, so that those of now are streamed.
+
+One less than are streamed on each side: what is taken may lie one away from the guess, and a delta is chosen between
+two.
+"""
 
 
 class Picked(NamedTuple):
@@ -58,6 +65,7 @@ class Picks:
         self._picked_together: dict[tuple[int, ...], tuple[Picked, ...] | None] = {}
         self._beside: dict[Hashable, Picked] = {}
         self._outward: dict[tuple[str, Right], Outward] = {}
+        self._asked_for: dict[Hashable, OptionColumns] = {}
         self._selections: dict[Hashable, Selection] = {}
 
     def at(
@@ -106,6 +114,21 @@ class Picks:
                 break
             chosen[leg.name] = self.day.options[columns[-1]]
         return columns
+
+    def asks_near(self, legs: tuple[LegPlan, ...], place: int) -> bool:
+        """Say whether each delta that is asked for lies near where it lay an instant ago, whatever is made of it."""
+        for leg in legs:
+            if leg.strike.by is StrikeBy.DELTA:
+                now, then = self.day.ranks[self._asked(leg)[[place, place - 1]]]
+                if abs(now - then) > NEAR:
+                    return False
+        return True
+
+    def _asked(self, leg: LegPlan) -> OptionColumns:
+        key = (leg.trading_class, leg.right, leg.strike.target)
+        if key not in self._asked_for:
+            self._asked_for[key] = self._nearest(leg, self.day.sides[leg.trading_class, leg.right]).columns
+        return self._asked_for[key]
 
     # ------------------------------------------------------------ at all instants
 

@@ -26,8 +26,9 @@ from engine.run.sweep.arrays.conditions import Conditions
 from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.arrays.entry_order import EntryOrder, Look, Meets, Met
 from engine.run.sweep.arrays.looks import Looks
-from engine.run.sweep.arrays.picks import NONE, Picks
+from engine.run.sweep.arrays.picks import NEAR, NONE, Picks
 from engine.run.sweep.arrays.working import NOT_QUOTED, SLACK, Fill, Quoted, Unclear, Unfilled, lacks_size, quoted_at
+from engine.spec.nouns.legs import StrikeBy
 from engine.spec.nouns.order import Start
 from engine.turn.bounds import holds_at, risk_floor, stated_floor
 from engine.turn.choosing import opening_commission, show_candidate
@@ -70,6 +71,8 @@ class Sent(NamedTuple):
     came_to: Entry
 
 
+LEVELS = frozenset((StrikeBy.OTM, StrikeBy.AT_SPOT, StrikeBy.EXPECTED_MOVE))
+"""Selectors that ask for a level of the underlying."""
 STREAMED_IN = 20.0
 """Seconds after an instant by which all that its legs may be is streamed."""
 
@@ -150,7 +153,7 @@ class Window:
         worst = self._worst(judged, lowest)
         if self._is_refused(worst, judged):
             return None
-        until = self._until(look, selection)
+        until = None if self._is_at_an_end(selection) else self._until(look, selection)
         if until is None or lacks_size(self.day, quoted, look.place, plan.quantity):
             return NOT_STREAMED if until is None else NOT_QUOTED
         order = EntryOrder(self.day, look, plan.order, plan.quantity, self.fills, until)
@@ -245,7 +248,17 @@ class Window:
         if before is None:
             return False
         now, then = (day.ranks[[day.columns[leg.option] for leg in legs]] for legs in (selection.legs, before.legs))
-        return bool((np.abs(now - then) <= self.bot.band).all())
+        return bool((np.abs(now - then) <= NEAR).all()) and self.picks.asks_near(self.bot.plan.legs, look.place)
+
+    def _is_at_an_end(self, selection: Selection) -> bool:
+        """Say whether a level that is asked for may lie past all strikes: others are streamed then than are taken."""
+        day = self.day
+        for leg, planned in zip(selection.legs, self.bot.plan.legs, strict=True):
+            rank = day.ranks[day.columns[leg.option]]
+            ends = (0, len(day.sides[planned.trading_class, planned.right]) - 1)
+            if rank in ends and planned.strike.by in LEVELS:
+                return True
+        return False
 
     def _lowest(self, selection: Selection) -> Decimal | None:
         """Return the least that a structure pays at expiry per share, None without a bound."""
