@@ -19,6 +19,7 @@ MAX_BYTES = 128 * 1024
 MAX_LINES = 3000
 MAX_LINE = 1000
 MOST_INPUTS = 60
+_KEYS = ("rulebot_model", "kind", "features", "inputs", "start", "calibration", "trained")
 LEAF = -1
 """In a tree: the child of a node that has none."""
 
@@ -136,7 +137,7 @@ def model_of(text: str) -> LearnedModel:
     if any(len(line) > MAX_LINE for line in text.split("\n")):
         raise ModelError(f"a line is longer than {MAX_LINE} characters")
     try:
-        tree = json.loads(text)
+        tree = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise ModelError("it is not JSON") from error
     if not isinstance(tree, dict) or "rulebot_model" not in tree:
@@ -149,14 +150,32 @@ def model_of(text: str) -> LearnedModel:
         raise ModelError(f"a key is missing or is not what it has to be: {error}") from error
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ModelError(f"a key stands twice among {', '.join(key for key, _ in pairs)}")
+    return found
+
+
+def _check_keys(tree: Mapping[str, Any], owed: Sequence[str]) -> None:
+    """Refuse a key that nobody reads, for it may be one that is owed, misspelt. Raises: ModelError."""
+    if unknown := [key for key in tree if key not in owed]:
+        raise ModelError(f"nothing is called '{unknown[0]}' there: {', '.join(owed)}")
+    if missing := [key for key in owed if key not in tree]:
+        raise ModelError(f"'{missing[0]}' is missing among {', '.join(tree)}")
+
+
 def _model(tree: Mapping[str, Any]) -> LearnedModel:
-    inputs = tuple(_input(each) for each in tree["inputs"])
+    kind = Kind(tree["kind"])
+    _check_keys(tree, (*_KEYS, *(("trees",) if kind is Kind.TREES else ())))
+    _check_keys(tree["calibration"], ("slope", "offset"))
+    inputs = tuple(_input(each, kind) for each in tree["inputs"])
     names = [each.name for each in inputs]
     if not inputs or len(inputs) > MOST_INPUTS or len(set(names)) < len(names):
         raise ModelError(f"it has one to {MOST_INPUTS} features, each once")
     found = LearnedModel(
-        features=int(tree["features"]),
-        kind=Kind(tree["kind"]),
+        features=_whole(tree["features"]),
+        kind=kind,
         inputs=inputs,
         start=_number(tree["start"]),
         trees=tuple(_tree(each, len(inputs)) for each in tree.get("trees", ())),
@@ -164,31 +183,28 @@ def _model(tree: Mapping[str, Any]) -> LearnedModel:
         offset=_number(tree["calibration"]["offset"]),
         trained=dict(tree["trained"]),
     )
-    if (found.kind is Kind.TREES) != bool(found.trees):
-        raise ModelError(f"its kind is '{found.kind.value}', and it has {len(found.trees)} trees")
+    if kind is Kind.TREES and not found.trees:
+        raise ModelError("its kind is 'trees', and it has none")
     return found
 
 
-def _input(tree: Mapping[str, Any]) -> Input:
-    missing = tree["missing"]
-    scale = _number(tree.get("scale", 1.0))
-    if scale <= 0.0:
+def _input(tree: Mapping[str, Any], kind: Kind) -> Input:
+    scaled = ("mean", "scale", "weight") if kind is Kind.LOGISTIC else ()
+    _check_keys(tree, ("name", "missing", *scaled))
+    numbers = {key: _number(tree[key]) for key in scaled}
+    if numbers.get("scale", 1.0) <= 0.0:
         raise ModelError("a scale is above 0")
-    return Input(
-        name=str(tree["name"]),
-        missing=None if missing is None else _number(missing),
-        mean=_number(tree.get("mean", 0.0)),
-        scale=scale,
-        weight=_number(tree.get("weight", 0.0)),
-    )
+    missing = tree["missing"]
+    return Input(name=str(tree["name"]), missing=None if missing is None else _number(missing), **numbers)
 
 
 def _tree(tree: Mapping[str, Any], inputs: int) -> Tree:
+    _check_keys(tree, ("feature", "threshold", "left", "right", "value"))
     found = Tree(
-        feature=tuple(int(each) for each in tree["feature"]),
+        feature=tuple(_whole(each) for each in tree["feature"]),
         threshold=tuple(_number(each) for each in tree["threshold"]),
-        left=tuple(int(each) for each in tree["left"]),
-        right=tuple(int(each) for each in tree["right"]),
+        left=tuple(_whole(each) for each in tree["left"]),
+        right=tuple(_whole(each) for each in tree["right"]),
         value=tuple(_number(each) for each in tree["value"]),
     )
     size = len(found.value)
@@ -201,6 +217,12 @@ def _tree(tree: Mapping[str, Any], inputs: int) -> Tree:
         if not all(at < child < size for child in children) or not 0 <= found.feature[at] < inputs:
             raise ModelError("a node of a tree leads to itself, backwards or nowhere")
     return found
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"a whole number is owed, is {value!r}")
+    return value
 
 
 def _number(value: object) -> float:

@@ -35,7 +35,8 @@ risk: {max_loss_per_trade: $500}
 
 
 def model(*names: str, version: int = 1, **changes: object) -> str:
-    inputs = [{"name": name, "missing": None, "mean": 18.0, "scale": 4.0, "weight": -1.0} for name in names]
+    scaled = {} if changes.get("kind") == "trees" else {"mean": 18.0, "scale": 4.0, "weight": -1.0}
+    inputs = [{"name": name, "missing": None, **scaled} for name in names]
     whole = {
         "rulebot_model": 1,
         "features": version,
@@ -82,7 +83,8 @@ def test_the_governing_text_needs_no_file_and_means_the_same(tmp_path: Path) -> 
         ("nothing\n", "it is not JSON"),
         ("{}\n", "it is no model"),
         (model("vix", kind="magic"), "a key is missing or is not what it has to be"),
-        (model("vix", kind="trees"), "its kind is 'trees', and it has 0 trees"),
+        (model("vix", kind="trees"), "'trees' is missing among"),
+        (model("vix", kind="trees", trees=[]), "its kind is 'trees', and it has none"),
         (model("vix", "vix"), "each once"),
         (model("vix", start=float("nan")), "a number is owed"),
         (model("vix").rstrip("\n"), "its last line has no end"),
