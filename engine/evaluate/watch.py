@@ -112,7 +112,7 @@ def _aim(leg: LegPlan, plan: Plan, view: View, guesses: dict[str, Decimal]) -> A
     guess = guess_of(Guessing(leg, plan, strikes, listed_strikes, expiry, spot, view, guesses))
     if guess is None:
         return Aim(expiry, money, None, None)
-    guesses[leg.name] = guess.taken
+    guesses[leg.name] = min(max(guess.taken, strikes[0]), strikes[-1])  # of a level past all strikes the last is taken
     centre = _nearest(strikes, guess.asked)
     taken = centre if guess.taken is guess.asked else _nearest(strikes, guess.taken)
     return Aim(expiry, money, centre, taken)
@@ -208,8 +208,8 @@ def _money(
 
 
 def _nearest(strikes: tuple[Decimal, ...], centre: Decimal) -> int:
-    at = bisect_left(strikes, centre)
-    return at - 1 if 0 < at < len(strikes) and centre - strikes[at - 1] < strikes[at] - centre else at
+    at = min(bisect_left(strikes, centre), len(strikes) - 1)
+    return at - 1 if at > 0 and centre - strikes[at - 1] < strikes[at] - centre else at
 
 
 def _band(along: tuple[T, ...], place: int, count: int) -> tuple[T, ...]:

@@ -327,6 +327,19 @@ def test_a_guess_leads_to_the_strikes_that_are_needed(strike: str) -> None:
     assert Decimal(5900) <= found.legs[0].option.strike <= Decimal(5950)
 
 
+@pytest.mark.parametrize(("side", "back"), [("call", "below"), ("put", "above")])
+def test_the_last_strike_is_wished_for_where_a_level_lies_past_all(side: str, back: str) -> None:
+    """Of a level past the highest one the wish began a strike too far, and what counts from it was not streamed."""
+    legs = f"\n  expiry: {{dte: 0}}\n  one: {{buy: {side}, strike: {{otm: 900 pts}}}}\n"
+    legs += f"  two: {{sell: {side}, strike: {{{back}: one, by: 20 pts}}}}\n"
+    bot, desk = bot_of(text_of(legs=legs)), Desk()
+    view = view_of(desk)
+    wanted = select(bot.plan.legs, view, bot.expected_move)
+    assert wanted.is_complete
+    need = entry_wish(bot.plan, entry_aims(bot.plan, view), desk.state.facts).need
+    assert {leg.option for leg in wanted.legs} <= {*need}
+
+
 @pytest.mark.parametrize(
     "strike",
     [
