@@ -1,12 +1,12 @@
 """Fills that nobody heard: what traded on an earlier day, while no engine was connected, is taken up from the account.
 
 The broker tells the executions of the current day only (TWS API, reqExecutions). An order of an earlier day that works
-no more has filled, or it has ended: only the account's holdings say which, but where the broker calls it cancelled
-today, with what had filled. Where they differ from our books by what our orders would have made of them, and in no
-other way, those orders have filled. An entry is booked at the account's average cost, which holds its commission; an
-exit at the limit or stop price it had, since nothing else is known; of a roll what it opens as an entry, and what it
-closes at the rest of its price. What the broker tells of others is theirs. Where more than one order could be meant
-nothing is booked: a person must look.
+no more has filled, or it has ended: only the account's holdings say which, but where the broker calls it filled,
+cancelled or inactive today, with what had filled. Where they differ from our books by what our orders would have made
+of them, and in no other way, those orders have filled. An entry is booked at the account's average cost, which holds
+its commission; an exit at the limit or stop price it had, since nothing else is known; of a roll what it opens as an
+entry, and what it closes at the rest of its price. What the broker tells of others is theirs. Where more than one order
+could be meant nothing is booked: a person must look.
 
 An order of this day that the broker calls filled, and whose executions it does not tell when it is asked, is booked by
 its word, at the average price that came with it.
@@ -29,6 +29,9 @@ from engine.turn.executions import count_fill
 from engine.turn.owed import owed, owes_fills
 from engine.turn.resting import option_has_expired
 from engine.turn.work import Work
+
+_UNFILLED = (OrderStatus.CANCELLED, OrderStatus.REFUSED)
+"""Ends that the broker tells with what had filled, which is no more than that."""
 
 
 class _Claim(NamedTuple):
@@ -54,7 +57,7 @@ def book_unseen(work: Work, at_broker: frozenset[str], costs: Mapping[Option, De
     said = [order for order in gone if today and owes_fills(work, order) and not _has_expired(work, order)]
     for order in said:
         _book(work, order, owed(work, order, order.reported), {})
-    gone = _of_groups([order for order in gone if order not in said])
+    gone = _of_groups(work, [order for order in gone if order not in said])
     claims = [claim for order in gone for claim in _claims(work, order)]
     filled: dict[tuple[str, int], int] = {}
     unclear: set[str] = set()
@@ -86,7 +89,7 @@ def _may_have_filled(work: Work, order: Order, at_broker: frozenset[str], today:
     """Say whether an order has gone on a day of which no executions are told, or after the broker said it filled."""
     if not order.status.is_live or order.ref in at_broker or order.status is OrderStatus.PREPARED:
         return False
-    if order.ended is OrderStatus.CANCELLED and not owes_fills(work, order):
+    if order.ended in _UNFILLED and not owes_fills(work, order):
         return False
     is_earlier = order.sent_at is not None and exchange_date(order.sent_at) < exchange_date(work.at)
     return order.filled < order.quantity and (is_earlier or (today and owes_fills(work, order)))
@@ -96,18 +99,26 @@ def _has_expired(work: Work, order: Order) -> bool:
     return any(option_has_expired(work, leg.option) for leg in order.legs)
 
 
-def _of_groups(orders: Iterable[Order]) -> list[Order]:
-    """Return the orders, of each OCA group only the one that costs more: the other cannot have filled as well."""
+def _of_groups(work: Work, orders: Iterable[Order]) -> list[Order]:
+    """Return the orders, of each OCA group only those that the broker calls filled, in whole or in part.
+
+    Where it calls none so, only the one that costs more: the other cannot have filled as well.
+    """
+    told: list[Order] = []
     found: dict[str, Order] = {}
     for order in orders:
         key = order.oca_group or order.ref
-        if key not in found or order.purpose is Purpose.STOP:
+        if owes_fills(work, order):
+            told.append(order)
+        elif key not in found or order.purpose is Purpose.STOP:
             found[key] = order
-    return list(found.values())
+    groups = {order.oca_group for order in told if order.oca_group}
+    return [*told, *(order for order in found.values() if order.oca_group not in groups)]
 
 
 def _claims(work: Work, order: Order) -> Iterable[_Claim]:
-    for index, (leg, most) in enumerate(zip(order.legs, order.unfilled, strict=True)):
+    left = owed(work, order, order.reported) if order.ended in _UNFILLED else dict(enumerate(order.unfilled))
+    for index, (leg, most) in enumerate(zip(order.legs, left.values(), strict=True)):
         if most > 0 and not leg.option.is_share and not option_has_expired(work, leg.option):
             yield _Claim(order, index, order.side_of(leg).sign, most)
 

@@ -248,7 +248,8 @@ def test_a_target_or_stop_that_filled_in_the_night_closes_the_books_at_the_worse
     assert not position.on_hold
 
 
-def test_a_pair_that_the_broker_calls_cancelled_unfilled_has_closed_nothing() -> None:
+@pytest.mark.parametrize("status", [BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED, BrokerStatus.INACTIVE])
+def test_a_pair_that_the_broker_calls_over_and_unfilled_has_closed_nothing(status: BrokerStatus) -> None:
     """As at a split: the broker cancels what rests, and the account holds another contract."""
     desk = seller()
     desk.opened("10:01")
@@ -256,7 +257,7 @@ def test_a_pair_that_the_broker_calls_cancelled_unfilled_has_closed_nothing() ->
     pair = tuple(desk.live)
     night(desk)
     for order in pair:
-        desk.cancelled(order)
+        desk.report(order, status, 0)
     desk.link([], {replace(option, strike=option.strike / 2): -2})
     assert (desk.position.state, desk.position.legs[0].held) == ("open", 1)
     assert "the account holds less" in desk.position.on_hold
@@ -275,6 +276,38 @@ def test_of_a_pair_the_one_that_the_broker_calls_cancelled_has_not_filled() -> N
     desk.confirm_gone()
     assert (desk.position.state, desk.position.exit_reason) == ("closed", "target")
     assert desk.position.exit_price == -(target.limit_price or Decimal(0))
+
+
+@pytest.mark.parametrize(("status", "filled", "left"), [(BrokerStatus.FILLED, 3, 0), (BrokerStatus.CANCELLED, 1, 2)])
+def test_of_a_pair_the_one_that_the_broker_calls_filled_has_filled(
+    status: BrokerStatus, filled: int, left: int
+) -> None:
+    """The stop was booked, at its price, and then the target as well: more was closed than was held."""
+    desk = seller(quantity="3")
+    desk.opened("10:01")
+    option = pair_rests(desk)
+    stop = next(order for order in desk.live if order.purpose is Purpose.STOP)
+    target = next(order for order in desk.live if order.purpose is Purpose.TARGET)
+    night(desk)
+    desk.report(target, status, filled, Decimal("0.80"))
+    desk.link([], {option: -left})
+    desk.confirm_gone()
+    assert [desk.order(order.ref).filled for order in (target, stop)] == [filled, 0]
+    assert (desk.position.legs[0].held, desk.position.exit_price) == (left, Decimal("-0.80"))
+    assert not desk.position.on_hold
+
+
+def test_what_the_broker_calls_cancelled_has_filled_no_more_than_that() -> None:
+    """The rest was closed by hand, and was booked at the price of the target."""
+    desk = seller(quantity="3")
+    desk.opened("10:01")
+    pair_rests(desk)
+    target = next(order for order in desk.live if order.purpose is Purpose.TARGET)
+    night(desk)
+    desk.cancelled(target, 1)
+    desk.link([], {})
+    assert (desk.order(target.ref).filled, desk.position.legs[0].held) == (1, 2)
+    assert "the account holds less" in desk.position.on_hold
 
 
 def test_a_closing_order_that_filled_in_the_evening_closes_the_books_at_its_limit() -> None:
