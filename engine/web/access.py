@@ -165,14 +165,15 @@ class Gate:
                 return
             await self._app(scope, receive, send)
             return
-        if scope["method"] == "HEAD":
+        is_head = scope["method"] == "HEAD"
+        if is_head:
             scope = {**scope, "method": "GET"}  # the server knows of it, and sends no body
         answer = _with_headers(send, scope["path"])
         refused = self._refused(scope)
         if refused is not None:
             await self._say(answer, scope, *refused)
             return
-        scope[STAYS] = partial(self._stays, scope)
+        scope[STAYS] = partial(self._stays, scope, is_head=is_head)
         await self._app(scope, _limited(receive), answer)
 
     def _refused(self, scope: Scope) -> tuple[int, str, str] | None:
@@ -205,8 +206,13 @@ class Gate:
     def _has_session(self, headers: Mapping[bytes, str]) -> bool:
         return self._sessions.has(cookie_of(headers.get(b"cookie", "")))
 
-    def _stays(self, scope: Scope) -> bool:
-        """Say whether the session that let a request in has not ended; a token lets in as long as this server runs."""
+    def _stays(self, scope: Scope, *, is_head: bool) -> bool:
+        """Say whether the session that let a request in has not ended; a token lets in as long as this server runs.
+
+        Nobody waits for more of what is answered without its body.
+        """
+        if is_head:
+            return False
         headers = _headers_of(scope)
         return _token_in(headers) is not None or self._has_session(headers)
 

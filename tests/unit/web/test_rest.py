@@ -1,6 +1,7 @@
 """The REST interface: every number is the store's, under the names that were asked for."""
 
 import csv
+import http.client
 import io
 import re
 from collections.abc import Callable
@@ -368,6 +369,16 @@ def test_a_head_is_answered_as_a_get_without_its_body(client: Client, path: str)
     asked, told = client.get(path), client.send("HEAD", path, {"Authorization": f"Bearer {TOKEN}"})
     assert (told.status, told.body) == (asked.status, b"")
     assert told.headers["content-type"] == asked.headers["content-type"]
+
+
+def test_a_head_of_what_is_pushed_is_answered_and_over(client: Client) -> None:
+    """It went on for ever, unseen, and nothing else was answered on its connection."""
+    connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=5)
+    for method, path in (("HEAD", "/live"), ("GET", "/api/openapi.json")):
+        connection.request(method, path, headers={"Authorization": f"Bearer {TOKEN}"})
+        answer = connection.getresponse()
+        assert (answer.status, bool(answer.read())) == (200, method == "GET")
+    connection.close()
 
 
 def test_a_body_that_is_no_json_is_called_so(client: Client) -> None:
