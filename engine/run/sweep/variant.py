@@ -148,7 +148,7 @@ def apart_lines(found: Sequence[Variant]) -> Iterator[str]:
     if having := sum(each.in_shares > 0 for each in found):
         words = f"{having} of {every} {'has' if having == 1 else 'have'} trades that ended in shares"
         yield f"{words}: what those made is in drawdown and Sharpe, and in no net"
-    if found and found[0].profits and not any(each.trades for each in found):
+    if found and found[0].profits and not any(each.trades or each.still_open or each.in_shares for each in found):
         yield "none of them ever traded: 'rulebot backtest' on these sessions says what kept the bot out"
 
 

@@ -13,7 +13,7 @@ from engine.cli.sweep_text import Data, document_of, ordered, sweep_lines
 from engine.run.sweep import statistics
 from engine.run.sweep.page import sweep_page
 from engine.run.sweep.statistics import deflated, expected_best, ratio, stretches, walk_forward
-from engine.run.sweep.variant import Variant, not_run_lines
+from engine.run.sweep.variant import Variant, apart_lines, not_run_lines
 from engine.run.sweep.vary import axis
 
 
@@ -105,6 +105,13 @@ def test_a_page_says_that_nothing_ever_traded() -> None:
     assert f" {said}" in sweep_lines(found, axes, None, "net", 20)
     page = sweep_page("a", found, axes, "net", {}, None, [], [])
     assert f"<p>{escape(said)}.</p>" in page
+
+
+@pytest.mark.parametrize("held", [{"still_open": 1}, {"in_shares": 1}])
+def test_what_is_still_open_or_ended_in_shares_has_traded(held: dict[str, int]) -> None:
+    """Of a bot that sells 90 days ahead a sweep of a week said that none of its variants ever traded."""
+    found = [Variant(number=1, point=("1",), profits=(0.0,), **held)]
+    assert [words for words in apart_lines(found) if "ever traded" in words] == []
 
 
 def test_a_page_says_how_many_variants_it_leaves_out() -> None:
