@@ -1,6 +1,6 @@
 """The picture of a store alone: what was recorded last, by whichever engine writes it, or wrote it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from engine.run.position_text import exits_text, live_orders
 from engine.run.today import owed_today
 from engine.run.trade_text import closing, holding_of
 from engine.spec.nouns.exits import ExitKind
-from engine.store.queries import Row, Run, StoreReader
+from engine.store.queries import OBSERVE, Row, Run, StoreReader
 from engine.turn.resting import RESTING
 from engine.web.bots_of_store import bot_lines
 from engine.web.known import Known, expiry_of, held_of, known
@@ -45,7 +45,7 @@ def picture_of_store(reader: StoreReader) -> Picture:
         mark=run.mark,
         is_simulated=bool(started.get("simulated")),
         is_linked=link.is_linked,
-        notice=link.words or _notice(run, trading, 0 if settings.get("mode") == "backtest" else len(positions)),
+        notice=link.words or _notice(run, trading, len(positions) if _has_broker(settings) else 0),
         account=str(started.get("account") or ""),
         net_liquidation=account["net_liquidation"],
         cash=account["cash"],
@@ -84,6 +84,11 @@ def _account(reader: StoreReader) -> dict[str, float | None]:
     told = reader.last_record(Kind.ACCOUNT)
     data = {} if told is None else told[1].data
     return {name: None if data.get(name) is None else float(str(data[name])) for name in names}
+
+
+def _has_broker(settings: Mapping[str, Any]) -> bool:
+    """Say whether a broker is there without the engine: what was simulated in its own process has ended with it."""
+    return settings.get("mode") not in ("backtest", OBSERVE) and ("gateway" in settings or not settings.get("sim"))
 
 
 def _notice(run: Run, trading: str, still_open: int) -> str:

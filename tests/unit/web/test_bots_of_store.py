@@ -38,21 +38,30 @@ def shown(folder: Path, clock: str, *more: Record) -> Picture:
         journal.close()
 
 
+RESTS = "; until one does, only what rests at the broker closes"
+
+
 @pytest.mark.parametrize(
-    ("mode", "clock", "notice"),
+    ("settings", "clock", "notice"),
     [
-        ("paper", "15:00", "; until one does, only what rests at the broker closes the open position"),
-        ("paper", "10:00", "; until one does, only what rests at the broker closes the 2 open positions"),
-        ("paper", "09:29", ""),
-        ("backtest", "10:00", ""),
+        ({"mode": "paper"}, "15:00", f"{RESTS} the open position"),
+        ({"mode": "paper"}, "10:00", f"{RESTS} the 2 open positions"),
+        ({"mode": "paper"}, "09:29", ""),
+        ({"mode": "paper", "sim": True, "gateway": "127.0.0.1:4002"}, "15:00", f"{RESTS} the open position"),
+        ({"mode": "paper", "sim": True}, "15:00", ""),
+        ({"mode": "observe", "gateway": "127.0.0.1:4002"}, "15:00", ""),
+        ({"mode": "backtest"}, "10:00", ""),
     ],
 )
 def test_without_an_engine_it_is_told_that_exits_are_judged_by_nobody(
-    mode: str, clock: str, notice: str, tmp_path: Path
+    settings: dict[str, object], clock: str, notice: str, tmp_path: Path
 ) -> None:
-    """The levels of a target and a stop stood there as while an engine watched them."""
+    """The levels of a target and a stop stood there as while an engine watched them.
+
+    Of a simulated day, whose broker has ended with it, it was told as well.
+    """
     records = [record for record in small_day() if record.at <= at(clock)]
-    records[0] = replace(records[0], data={**records[0].data, "settings": {"mode": mode}})
+    records[0] = replace(records[0], data={**records[0].data, "settings": settings})
     with closing(SqlJournal(open_store(tmp_path / "a.db"))) as journal:
         journal.append(records, durable=True)
     with StoreReader(tmp_path / "a.db") as reader:
