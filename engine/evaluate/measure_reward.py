@@ -17,7 +17,7 @@ from engine.model.black import probability_below
 from engine.model.payoff import Part, best_case, ends_together, gaining_ranges
 from engine.model.quotes import OPTION_AGE
 
-_NO_BEST = {True: "the best case has no bound", False: "the legs have different expiries"}
+_NO_BEST = {True: "the best case has no bound", False: "the legs end at different times"}
 """Why there is no best case, by whether the legs end together."""
 
 

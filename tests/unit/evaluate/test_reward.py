@@ -129,8 +129,8 @@ def test_classes_that_settle_at_the_open_and_at_the_close_do_not_end_together() 
     for leg in at.legs:
         quote(at.board, leg.option, 4.9, 5.1)
     assert best_case([(leg.option, leg.sign) for leg in at.legs], Decimal(1)) is None
-    assert unknown(read(at, "return_on_risk")) == "the legs have different expiries"
-    assert unknown(read(at, "probability_of_profit")) == "the legs have different expiries"
+    assert unknown(read(at, "return_on_risk")) == "the legs end at different times"
+    assert unknown(read(at, "probability_of_profit")) == "the legs end at different times"
 
 
 def test_probability_of_profit() -> None:
