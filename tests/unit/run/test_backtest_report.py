@@ -376,6 +376,11 @@ def test_what_scrolls_is_reached_by_keys_and_all_stands_in_the_main_part() -> No
     assert re.search(r"<body><main>.*</main></body>", page, re.S)
 
 
+def test_a_point_of_a_curve_has_the_cents_of_the_tables() -> None:
+    """A session at -$114.61 was -$115 there."""
+    assert "<title>2026-09-01 -$114.61</title>" in curves("profit", ["2026-09-01"], {"one": [-114.61]})
+
+
 def test_the_seventh_line_of_a_comparison_is_another_one_than_the_first() -> None:
     """It had the first one's colour, and nothing told them apart."""
     page = comparison_page({f"run {number}": document() for number in range(14)})

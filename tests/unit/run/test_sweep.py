@@ -533,5 +533,5 @@ def test_a_page_draws_a_walk_at_its_own_sessions() -> None:
     page = sweep_page("a", [best], [axis("a=1,2")], "sharpe", {}, walked, [], [])
     drawn_at = {int(found[1]): found[2] for found in re.finditer(r"<title>walking forward (\d+) (\S+)</title>", page)}
     made = sum(profits[23:43])
-    assert (drawn_at[23], drawn_at[24]) == ("$0", f"${profits[23]:.2f}")
+    assert (drawn_at[23], drawn_at[24]) == ("$0.00", f"${profits[23]:.2f}")
     assert drawn_at[43] == drawn_at[47] == f"${made:.2f}"

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from html import escape
 from typing import Any
 
-from engine.model.money import signed_dollars
+from engine.model.money import dollars, signed_dollars
 from engine.run.backtest.report.scale import (
     BOTTOM,
     LEFT,
@@ -14,7 +14,6 @@ from engine.run.backtest.report.scale import (
     WIDTH,
     Scale,
     axis,
-    plain_money,
     scale_of,
     svg,
     words,
@@ -60,7 +59,7 @@ def _tips(scale: Scale, days: Sequence[str], values: Sequence[float | None], lab
         return ""
     return "".join(
         f'<circle class="tip" cx="{scale.x(place):.1f}" cy="{scale.y(value):.1f}" r="5">'
-        f"<title>{escape(' '.join(filter(None, (label, days[place], plain_money(value)))))}</title></circle>"
+        f"<title>{escape(' '.join(filter(None, (label, days[place], dollars(value)))))}</title></circle>"
         for place, value in enumerate(values)
         if value is not None
     )
