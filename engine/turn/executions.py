@@ -11,7 +11,7 @@ from engine.fill.book import Booked, of_others, owes_none, taken_back, when_deal
 from engine.model.contract import Option
 from engine.model.event import CommissionReport, ExecutionReport
 from engine.model.money import CENT, ZERO
-from engine.model.order import Order, Purpose
+from engine.model.order import Order, OrderLeg, Purpose
 from engine.model.position import Position
 from engine.model.unseen import next_revision, unseen_base
 from engine.model.values import replace
@@ -62,7 +62,8 @@ def on_execution(work: Work, event: ExecutionReport) -> None:
 
 def count_fill(work: Work, order: Order, event: ExecutionReport) -> None:
     """Count a fill that was not counted before."""
-    _book(work, order, event, event.exec_id.rpartition(".")[0], None)
+    _replace_guess_of_partner(work, order, event)
+    _book(work, work.orders[order.ref], event, event.exec_id.rpartition(".")[0], None)
 
 
 def _replace_guess(work: Work, order: Order, event: ExecutionReport) -> Order:
@@ -70,22 +71,46 @@ def _replace_guess(work: Work, order: Order, event: ExecutionReport) -> Order:
     leg = next((leg for leg in order.legs if leg.option == event.option), None)
     guess = None if leg is None else work.booked.get(unseen_base(order.ref, leg.key))
     if leg is None or guess is None or not guess.quantity:
-        return order
+        _replace_guess_of_partner(work, order, event)
+    else:
+        _take_guess_out(work, order, leg, guess, event, int(event.quantity))
+    return work.orders[order.ref]
+
+
+def _replace_guess_of_partner(work: Work, order: Order, event: ExecutionReport) -> None:
+    """Take out what was booked as a fill of the other order of a pair, as far as more would be closed than was held."""
+    leg = next((leg for leg in order.legs if leg.option == event.option), None)
+    if leg is None or not order.oca_group:
+        return
+    too_many = int(event.quantity) - max(leg_of(work.positions[order.position], leg.name).held, 0)
+    for other in work.orders_of(order.position):
+        guess = work.booked.get(unseen_base(other.ref, leg.key))
+        if other.ref == order.ref or other.oca_group != order.oca_group or guess is None:
+            continue
+        if guess.quantity and too_many > 0:
+            _take_guess_out(work, other, leg, guess, event, too_many)
+            other = work.orders[other.ref]
+            work.put_order(replace(other, reported=other.filled))
+            work.put_position(replace(work.positions[order.position], exit_reason=order.reason))
+
+
+def _take_guess_out(work: Work, order: Order, leg: OrderLeg, guess: Booked, event: ExecutionReport, told: int) -> None:
+    """Leave of what was booked for a leg of an order what is beyond so many contracts."""
     _unbook(work, order, guess)
     option, exec_id = event.option or leg.option, next_revision(guess.exec_id)
-    count = max(guess.quantity - int(event.quantity), 0)
+    count = max(guess.quantity - told, 0)
     each = guess.cash / guess.quantity
     price = each / option.multiplier * (-1 if event.is_buy else 1) if count else event.price
     rest = replace(guess, exec_id=exec_id, quantity=count, cash=each * count)
     work.put_booked(unseen_base(order.ref, leg.key), rest)
-    work.put_order(add_fill(work.orders[order.ref], order.legs.index(leg), count))
+    at = next(at for at, own in enumerate(order.legs) if own.key == leg.key)
+    work.put_order(add_fill(work.orders[order.ref], at, count))
     work.put_position(book(work.positions[guess.position], rest, option))
-    told = replace(event, exec_id=exec_id, quantity=Decimal(count), price=price)
-    record_fill(work, told, rest, option, order.ref, order.purpose.value)
+    record = replace(event, exec_id=exec_id, quantity=Decimal(count), price=price)
+    record_fill(work, record, rest, option, order.ref, order.purpose.value)
     if guess.commission:  # a person had put it in; that of the fill itself is told with it
         owed = (guess.commission * count / guess.quantity).quantize(CENT) if count else ZERO
         on_commission(work, CommissionReport(event.at, exec_id, owed))
-    return work.orders[order.ref]
 
 
 def _external(work: Work, event: ExecutionReport) -> None:

@@ -117,7 +117,8 @@ def _of_groups(work: Work, orders: Iterable[Order]) -> list[Order]:
 
 
 def _claims(work: Work, order: Order) -> Iterable[_Claim]:
-    left = owed(work, order, order.reported) if order.ended in _UNFILLED else dict(enumerate(order.unfilled))
+    is_told = order.ended is not None and owes_fills(work, order)
+    left = owed(work, order, order.reported) if is_told else dict(enumerate(order.unfilled))
     for index, (leg, most) in enumerate(zip(order.legs, left.values(), strict=True)):
         if most > 0 and not leg.option.is_share and not option_has_expired(work, leg.option):
             yield _Claim(order, index, order.side_of(leg).sign, most)

@@ -415,6 +415,51 @@ def test_fills_that_are_told_after_all_replace_what_was_guessed() -> None:
     ]
 
 
+@pytest.mark.parametrize(("told", "is_closed"), [("executed", False), ("executed", True), ("filled", False)])
+def test_a_fill_of_the_target_that_is_told_after_all_replaces_what_was_guessed_of_the_stop(
+    told: str, is_closed: bool
+) -> None:
+    """Both were booked: more was closed than was held, with the loss of the stop, and the bot entered no more."""
+    desk = seller()
+    desk.opened("10:01")
+    pair_rests(desk)
+    target = next(order for order in desk.live if order.purpose is Purpose.TARGET)
+    night(desk)
+    desk.link([], {})
+    if is_closed:
+        desk.message(target, 10148, "cannot be cancelled, state: Cancelled")
+        desk.confirm_gone()
+        assert (desk.position.state, desk.position.exit_reason) == ("closed", "stop")
+    if told == "executed":
+        desk.send(desk.execution(target, target.legs[0], 1, "0.80"))
+    else:
+        desk.report(target, BrokerStatus.FILLED, 1, Decimal("0.80"))
+    desk.confirm_gone()
+    position = desk.position
+    assert (position.state, position.exit_reason, position.legs[0].held) == ("closed", "target", 0)
+    assert position.exit_price == Decimal("-0.80")
+    assert not any("more was closed" in text for text in desk.alarms)
+    before = desk.state.positions
+    desk.start_again()
+    assert desk.state.positions == before
+
+
+def test_a_pair_of_which_both_have_filled_a_part_is_booked_as_the_broker_tells_it() -> None:
+    desk = seller(quantity="3")
+    desk.opened("10:01")
+    pair_rests(desk)
+    stop, target = (
+        next(order for order in desk.live if order.purpose is kind) for kind in (Purpose.STOP, Purpose.TARGET)
+    )
+    night(desk)
+    desk.cancelled(target, 1)
+    desk.report(stop, BrokerStatus.FILLED, 2, Decimal("6.10"))
+    desk.link([], {})
+    desk.confirm_gone()
+    assert [desk.order(order.ref).filled for order in (target, stop)] == [1, 2]
+    assert (desk.position.state, desk.position.on_hold) == ("closed", "")
+
+
 def test_a_guess_of_two_that_is_told_in_two_executions_is_replaced_by_and_by() -> None:
     """Seed 7300014: between the two it counted as one, beside an exit of two, and as closed beyond what was held."""
     desk = seller(quantity="2")
