@@ -82,7 +82,8 @@ def _replace_guess_of_partner(work: Work, order: Order, event: ExecutionReport) 
     leg = next((leg for leg in order.legs if leg.option == event.option), None)
     if leg is None or not order.oca_group:
         return
-    too_many = int(event.quantity) - max(leg_of(work.positions[order.position], leg.name).held, 0)
+    position = work.positions[order.position]
+    too_many = int(event.quantity) - max(leg_of(position, leg.name).held, 0)
     for other in work.orders_of(order.position):
         guess = work.booked.get(unseen_base(other.ref, leg.key))
         if other.ref == order.ref or other.oca_group != order.oca_group or guess is None:
@@ -91,7 +92,10 @@ def _replace_guess_of_partner(work: Work, order: Order, event: ExecutionReport) 
             _take_guess_out(work, other, leg, guess, event, too_many)
             other = work.orders[other.ref]
             work.put_order(replace(other, reported=other.filled))
-            work.put_position(replace(work.positions[order.position], exit_reason=order.reason))
+            if work.bases.get(position.id) == position.net:  # the guess has closed it, and was not made today
+                told = event.price * event.quantity * leg.option.multiplier * (-1 if event.is_buy else 1)
+                work.put_base(position.id, work.positions[position.id].net + told)
+            work.put_position(replace(work.positions[position.id], exit_reason=order.reason))
 
 
 def _take_guess_out(work: Work, order: Order, leg: OrderLeg, guess: Booked, event: ExecutionReport, told: int) -> None:

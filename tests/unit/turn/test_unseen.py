@@ -438,6 +438,7 @@ def test_a_fill_of_the_target_that_is_told_after_all_replaces_what_was_guessed_o
     position = desk.position
     assert (position.state, position.exit_reason, position.legs[0].held) == ("closed", "target", 0)
     assert position.exit_price == Decimal("-0.80")
+    assert desk.state.bots["seller"].day.realized == 0
     assert not any("more was closed" in text for text in desk.alarms)
     before = desk.state.positions
     desk.start_again()
