@@ -334,11 +334,13 @@ def test_ci_the_page_can_be_used_by_everybody(tmp_path: Path, browser: Any) -> N
                 wide = page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
                 assert wide <= 0, (name, width)
                 page.screenshot(path=shots / f"{name}-{width}.png", full_page=True)
-            page.goto(serving.address + "bots/dte0_condor")
-            page.locator("h1, main p").evaluate_all(
-                "all => all.forEach(each => each.append('_as_long_as_may_be'.repeat(3)))"
-            )
-            assert page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth") <= 0, width
+            for path in ("bots/dte0_condor", "trades"):
+                page.goto(serving.address + path)
+                page.locator("h1, main p, option").evaluate_all(
+                    "all => all.forEach(each => each.append('_as_long_as_may_be'.repeat(3)))"
+                )
+                wide = page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
+                assert wide <= 0, (path, width)
             context.close()
 
 
