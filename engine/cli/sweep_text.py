@@ -12,6 +12,7 @@ from engine.cli.width import table
 from engine.model.counted import counted
 from engine.model.money import dollars
 from engine.run.columns import aligned, signed
+from engine.run.sweep.page import CELLS
 from engine.run.sweep.statistics import Forward, deflated, expected_best_of
 from engine.run.sweep.sweep import findings_of
 from engine.run.sweep.variant import FALLING, Variant, apart_lines, in_map, not_run_lines, sessions_of, turned
@@ -74,7 +75,8 @@ def sweep_lines(
         if max(len(each.values) for each in axes) <= WIDEST:
             yield from _map(found, axes, by)
         else:
-            yield f" no map: a place has more than {WIDEST} values; --html draws it"
+            is_drawn = len(axes[0].values) * len(axes[1].values) <= CELLS
+            yield f" no map: a place has more than {WIDEST} values{'; --html draws it' if is_drawn else ''}"
     if walked is not None:
         yield ""
         yield from _walked(walked, found, width)
