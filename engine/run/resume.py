@@ -24,6 +24,7 @@ from engine.model.session import Hours, Session, as_told, at_exchange_time, exch
 from engine.model.values import dataclass
 from engine.record.codec import decode, utc_time
 from engine.record.record import (
+    BASE,
     BY_HAND,
     EXECUTION,
     GRID,
@@ -161,6 +162,8 @@ def resume(
                 watched[record.bot] = began if data["what"] == WATCH else None
         elif record.kind is Kind.FACTS and exchange_date(record.at) != session.date:
             continue
+        elif record.kind is Kind.FACTS and data.get("what") == BASE:
+            bases[record.position] = data["value"]
         elif record.kind is Kind.FACTS and data.get("what") == HOURS:
             hours[str(data["symbol"])] = hours_of(str(data["value"]), session.date)
         elif record.kind is Kind.FACTS and data.get("what") == OPENING_MOVE:

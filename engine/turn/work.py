@@ -21,7 +21,7 @@ from engine.model.order import Order, OrderStatus
 from engine.model.position import Position, PositionLeg
 from engine.model.values import replace
 from engine.record.codec import encode
-from engine.record.record import Json, Kind, Record
+from engine.record.record import BASE, Json, Kind, Record
 from engine.turn.program import CompiledBot, Program
 from engine.turn.shares import account_shares
 from engine.turn.state import NOTHING, BotState, Reading, State, Structure
@@ -300,8 +300,9 @@ class Work:
         table[ref] = table.get(ref, 0) + change
 
     def put_base(self, position: str, made: Decimal) -> None:
-        """Keep what a position had made when the session began."""
+        """Keep what a position had made when the session began, which is learned only now."""
         self._table("bases")[position] = made
+        self.record(Kind.FACTS, self.positions[position].bot, position, symbol="", what=BASE, value=str(made))
 
     def start_day(
         self, positions: Mapping[str, Position], orders: Mapping[str, Order], booked: Mapping[str, Booked]

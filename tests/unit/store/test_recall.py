@@ -221,6 +221,20 @@ def test_the_expected_move_of_the_open_is_known_again_and_those_before_are_not_r
     journal.close()
 
 
+def test_what_was_learned_today_to_be_of_an_earlier_day_is_known_again(place: Place) -> None:
+    journal = written(place)
+    name = next(iter(from_all(journal, NOON, Board()).state.positions))
+    data = {"symbol": "", "what": "base", "value": "-250.15"}
+    noted = [Record(when, Kind.FACTS, "put_lite", name, data) for when in (NOON - timedelta(days=1), NOON)]
+    journal.append(noted, durable=True)
+    board = Board()
+    found = from_what_stands(journal, NOON, board)
+    assert found == from_all(journal, NOON, board)
+    assert found.state.bases[name] == Decimal("-250.15")
+    assert sum(r.data.get("what") == "base" for r in journal.recall(NOON).records) == 1
+    journal.close()
+
+
 def test_the_grid_of_a_watch_that_was_cut_is_known_again(place: Place) -> None:
     def told(minute: int, what: str, **more: str) -> Record:
         data = {"what": what, "reason": "", "values": [], **more}

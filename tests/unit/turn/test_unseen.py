@@ -15,6 +15,8 @@ from engine.model.session import session_after
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.store.queries import StoreReader
+from engine.turn.profit import bot_today
+from engine.turn.work import Work
 
 SPREAD = {
     "legs": """
@@ -440,9 +442,25 @@ def test_a_fill_of_the_target_that_is_told_after_all_replaces_what_was_guessed_o
     assert position.exit_price == Decimal("-0.80")
     assert desk.state.bots["seller"].day.realized == 0
     assert not any("more was closed" in text for text in desk.alarms)
-    before = desk.state.positions
+    before, made = desk.state.positions, bot_today(Work(desk.program, desk.state, desk.now), "seller")
     desk.start_again()
     assert desk.state.positions == before
+    assert made == bot_today(Work(desk.program, desk.state, desk.now), "seller") == 0
+
+
+def test_a_restart_on_the_same_day_takes_what_an_earlier_day_made_for_none_of_today() -> None:
+    """The loss of the stop counted as of the day that learned of it, once the engine was started again: $400."""
+    desk = seller()
+    desk.opened("10:01")
+    pair_rests(desk)
+    night(desk)
+    desk.link([], {})
+    desk.confirm_gone()
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "stop")
+    for _ in range(2):
+        assert bot_today(Work(desk.program, desk.state, desk.now), "seller") == 0
+        assert desk.state.bots["seller"].day.realized == 0
+        desk.start_again()
 
 
 def test_a_pair_of_which_both_have_filled_a_part_is_booked_as_the_broker_tells_it() -> None:
