@@ -41,8 +41,9 @@ _SMALL, _SMALL_SLACK = 2.0, 0.04
 over night. A split of 5 closed at 4.44 (TSLA on 31 August 2020), and a fall of 35 % was 1.54 at its close (NFLX on 20
 April 2022).
 """
-_SPLITS = (1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 30.0, 50.0)
-_LEAST_JUMP = 0.999 * float(np.log(_SPLITS[0] * (1.0 - _SPLIT_SLACK)))
+_LEAST_SPLIT = 1.5
+"""Three for two; all others that can be told from a fall are by whole numbers."""
+_LEAST_JUMP = 0.999 * float(np.log(_LEAST_SPLIT * (1.0 - _SPLIT_SLACK)))
 """Of the logarithm of a factor; what is less is no split, and is looked at no further."""
 IMPLIED_BY = {"SPX": "VIX", "SPXW": "VIX", "SPY": "VIX", "XSP": "VIX", "QQQ": "VXN", "NDX": "VXN", "RUT": "RVX"}
 """The index of 30-day implied volatility by underlying."""
@@ -346,7 +347,16 @@ def _merge(
 def split_of(before: float, after: float) -> float | None:
     """Return by how much shares were split, or merged, that closed at one level and then at another; None where not."""
     factor = _factor(before, after)
-    return next((each for each in _SPLITS if abs(factor / each - 1.0) < _SPLIT_SLACK), None)
+    nearest = float(round(factor)) if factor > _SMALL * (1.0 - _SPLIT_SLACK) else _LEAST_SPLIT
+    return nearest if abs(factor / nearest - 1.0) < _SPLIT_SLACK else None
+
+
+def split_at_open(before: float, opened: float) -> float | None:
+    """Return by how much shares were split, or merged, that closed at one level and opened at another, or None."""
+    found = split_of(before, opened)
+    if found is None or (found <= _SMALL and abs(_factor(before, opened) / found - 1.0) >= _SMALL_SLACK):
+        return None
+    return found
 
 
 def _split_in(before: float, bar: Sequence[float]) -> tuple[str, float] | None:
@@ -356,8 +366,8 @@ def _split_in(before: float, bar: Sequence[float]) -> tuple[str, float] | None:
     """
     opened, high, low, close = bar
     has_open = low <= opened <= high and low < high
-    by_open = split_of(before, opened) if has_open else None
-    if by_open is not None and (by_open > _SMALL or abs(_factor(before, opened) / by_open - 1.0) < _SMALL_SLACK):
+    by_open = split_at_open(before, opened) if has_open else None
+    if by_open is not None:
         return f"opens at {opened:g}", by_open
     by_close = split_of(before, close)
     return None if by_close is None or (has_open and by_close <= _SMALL) else (f"closes at {close:g}", by_close)

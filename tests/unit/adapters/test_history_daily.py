@@ -164,12 +164,26 @@ def test_bars_of_before_a_split_are_not_used(tmp_path: Path) -> None:
         ),
         (540.0, "271.5,280,268,279", "opens at 271.5 on 2025-01-07 after 540, as after a split of 2:"),
         (4.10, "41.5,44,38,39", "opens at 41.5 on 2025-01-07 after 4.1, as after a split of 10:"),
+        (958.42, "159.05,161.20,157.30,158.90", "opens at 159.05 on 2025-01-07 after 958.42, as after a split of 6:"),
+        (0.14, "27.1,28,24,25", "opens at 27.1 on 2025-01-07 after 0.14, as after a split of 194:"),
         (348.61, "245.20,248.70,212.51,226.19", ""),
         (100.0, "47,51,45,50", ""),
         (100.0, "160,161,140,150", ""),
         (100.0, ",51,45,50", "closes at 50 on 2025-01-07 after 100, as after a split of 2:"),
     ],
-    ids=["TSLA", "AAPL", "NVDA", "two", "merged", "NFLX falls", "falls by a half", "rises by a half", "no open"],
+    ids=[
+        "TSLA",
+        "AAPL",
+        "NVDA",
+        "two",
+        "merged",
+        "six",
+        "merged by hundreds",
+        "NFLX falls",
+        "falls by a half",
+        "rises by a half",
+        "no open",
+    ],
 )
 def test_a_split_is_told_by_the_open_and_a_fall_is_none(before: float, bar: str, split: str, tmp_path: Path) -> None:
     """Bars of Tesla (31 August 2020), Apple (the same day), Nvidia (10 June 2024) and Netflix (20 April 2022)."""
