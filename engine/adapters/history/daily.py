@@ -385,6 +385,11 @@ def _jumps(bars: Columns) -> list[int]:
     return found
 
 
+def can_split(symbol: str) -> bool:
+    """Say whether it is a share or a fund; an index, or a volatility, is never split."""
+    return symbol not in _VOLATILITIES and product(symbol).kind is not Kind.INDEX
+
+
 def without_jumps(symbol: str, days: Whole, bars: Columns, findings: list[Finding]) -> DailySeries:
     """Return the series with its splits, without closes that stand alone far from both of their neighbours."""
     file = f"{symbol} daily"
@@ -397,7 +402,7 @@ def without_jumps(symbol: str, days: Whole, bars: Columns, findings: list[Findin
         text = f"{symbol} closes at {close[place]:g} on {day}, between {close[place - 1]:g} and {close[place + 1]:g}"
         findings.append(left_out(file, [0], text))
     days, bars = days[~alone], bars[~alone]
-    if symbol in _VOLATILITIES or product(symbol).kind is Kind.INDEX:
+    if not can_split(symbol):
         return DailySeries(days, bars)
     splits = []
     for place in _jumps(bars):

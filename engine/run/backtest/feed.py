@@ -6,23 +6,28 @@ each from those in it and the one at its end.
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
+from itertools import islice
 from math import isnan
 
 import numpy as np
 
-from engine.adapters.history.day import HistoryDay, Source, ToldBars
+from engine.adapters.history.daily import can_split, split_at_open
+from engine.adapters.history.day import DailyBar, HistoryDay, Source, ToldBars
 from engine.compile.series import DAY, MOST_SESSIONS, Series
 from engine.evaluate.measure_bars import last_end
 from engine.model.contract import Contract
 from engine.model.errors import StoreError
 from engine.model.facts import Bar, Bars, Listing
 from engine.model.market import Board, Extras
-from engine.model.session import CalendarError, Hours, Session, session_before, session_on
+from engine.model.session import CalendarError, Hours, Session, session_before, session_on, sessions_before
 from engine.run.backtest.market import DayMarket
 
 KEPT = MOST_SESSIONS + 20
 """Sessions whose levels are remembered for bars that reach into earlier ones, the newest."""
+
+LOOKS_BACK = 10
+"""Sessions in which the last level of an underlying is looked for, to hold the first one of a later session against."""
 
 
 class Levels:
@@ -30,11 +35,22 @@ class Levels:
 
     def __init__(self, day: HistoryDay, session: Session) -> None:
         self._times, self._levels, self._session = day.times, dict(day.levels), session
+        self.date = session.date
         self._made: dict[Series, tuple[Bar, ...]] = {}
+        self._ends: dict[str, tuple[float, float] | None] = {}
 
     def __contains__(self, symbol: str) -> bool:
         """Say whether the session has levels of an underlying."""
         return symbol in self._levels
+
+    def ends(self, symbol: str) -> tuple[float, float] | None:
+        """Return the first and the last level of an underlying within the session; None without any."""
+        if symbol not in self._ends:
+            opened, closed = self._session.open.timestamp(), self._session.close.timestamp()
+            column = self._levels[symbol][(self._times >= opened) & (self._times <= closed)]
+            seen = column[~np.isnan(column)]
+            self._ends[symbol] = (float(seen[0]), float(seen[-1])) if len(seen) else None
+        return self._ends[symbol]
 
     def bars(self, symbol: str, seconds: int) -> tuple[Bar, ...]:
         """Return the bars of the whole session; those without a level are not there."""
@@ -72,19 +88,70 @@ class HistoryFeed:
         self.market: DayMarket | None = None
         self.lacks: dict[str, None] = {}
         self._levels: Levels
+        self._others: frozenset[str] = frozenset()
 
     def begin(self, day: HistoryDay, session: Session) -> DayMarket:
         """Go on with another session."""
-        previous = {}
-        for symbol in day.levels:
-            bars = self._source.daily(symbol, session.date, 1)
-            if bars and bars[-1].date == session_before(session.date).date:
-                previous[symbol] = float(bars[-1].close)
-        self.market = DayMarket(day, session, self.board, previous)
         self._levels = Levels(day, session)
         self.lacks.clear()
         self._keep(session.date, self._levels)
+        self._others = frozenset(symbol for symbol in day.levels if self._is_of_others(symbol, session))
+        previous = {}
+        for symbol in day.levels:
+            bars = self._finished(symbol, session, 1)
+            if bars and bars[-1].date == session_before(session.date).date:
+                previous[symbol] = float(bars[-1].close)
+        self.market = DayMarket(day, session, self.board, previous)
         return self.market
+
+    def _is_of_others(self, symbol: str, session: Session) -> bool:
+        """Say whether daily bars of before a session are as of before a split that is made in it, or was before.
+
+        Bars that a vendor has adjusted are so on each session of before it. A broker's are not: it splits them, too.
+        """
+        bars = self._source.daily(symbol, session.date, 1) if can_split(symbol) else ()
+        ends = self._levels.ends(symbol) if bars else None
+        if ends is None or not self._is_split(symbol, bars[-1].date, bars[-1].close, session.date, ends[0]):
+            return False
+        text = f"{symbol} is at {ends[0]:g} and its daily bar of {bars[-1].date} closes at {bars[-1].close:g}"
+        self.lacks[f"{text}, as after a split: what rules make of earlier daily bars is unknown"] = None
+        return True
+
+    def _is_split(self, symbol: str, since: date, before: float, on: date, opened: float) -> bool:
+        """Say whether a level of one session and the first one of a later one are apart as by a split.
+
+        Not where daily bars that fit both tell none: a fall may look like a split.
+        """
+        if split_at_open(before, opened) is None:
+            return False
+        have_bars = self._fits(symbol, since, before) and self._fits(symbol, on, opened)
+        return not have_bars or self._source.was_split(symbol, since, on)
+
+    def _fits(self, symbol: str, day: date, level: float) -> bool:
+        """Say whether there is a daily bar of a session that goes with a level of it."""
+        bars = self._source.daily(symbol, day + timedelta(days=1), 1)
+        return bool(bars) and bars[-1].date == day and not bars[-1].is_far(level)
+
+    def is_split(self, symbol: str) -> bool:
+        """Say whether this session's levels of shares are those of after a split, beside the last ones before it."""
+        if symbol not in self._levels:
+            return False
+        for earlier in islice(sessions_before(self._today().date), LOOKS_BACK):
+            levels = self._levels_of(earlier)
+            if levels is not None and symbol in levels and levels.ends(symbol) is not None:
+                return self._is_split_between(symbol, levels, self._levels)
+        return False
+
+    def _is_split_between(self, symbol: str, earlier: Levels, later: Levels) -> bool:
+        """Say whether levels of one session and those of a later one are apart as by a split."""
+        before, after = earlier.ends(symbol), later.ends(symbol) if symbol in later else None
+        if before is None or after is None or not can_split(symbol):
+            return False
+        return self._is_split(symbol, earlier.date, before[1], later.date, after[0])
+
+    def _finished(self, symbol: str, session: Session, count: int) -> Sequence[DailyBar]:
+        """Return daily bars of sessions before one, of the same shares."""
+        return () if symbol in self._others else self._source.daily(symbol, session.date, count)
 
     def _keep(self, day: date, levels: Levels | None) -> None:
         self._past[day] = levels
@@ -136,7 +203,7 @@ class HistoryFeed:
 
     async def closes(self, symbol: str, sessions: int) -> tuple[float, ...]:
         """Return daily closes of sessions before this one."""
-        return tuple(float(bar.close) for bar in self._source.daily(symbol, self._today().date, sessions))
+        return tuple(float(bar.close) for bar in self._finished(symbol, self._today(), sessions))
 
     async def implied(self, symbol: str, sessions: int) -> tuple[float, ...]:
         """Return volatilities of sessions before this one."""
@@ -190,7 +257,7 @@ class HistoryFeed:
 
     def _days(self, symbol: str, session: Session, count: int) -> list[Bar]:
         found = []
-        for each in self._source.daily(symbol, session.date, count):
+        for each in self._finished(symbol, session, count):
             opened = session_on(each.date)
             if opened is not None:
                 first = 0.0 if isnan(each.open) else each.open  # as a broker tells none: no price, and not the close
@@ -202,6 +269,7 @@ class HistoryFeed:
         """Return so many bars of sessions before one, none of before a split: those are of other shares."""
         found: list[Bar] = []
         earlier, last = session, None
+        later = self._levels
         while len(found) < count:
             try:
                 earlier = session_before(earlier.date)
@@ -211,6 +279,9 @@ class HistoryFeed:
             levels = self._levels_of(earlier)
             if levels is None or symbol not in levels or self._source.was_split(symbol, earlier.date, last):
                 break
+            if self._is_split_between(symbol, levels, later):
+                break
+            later = levels
             found = [*levels.bars(symbol, seconds), *found]
         return tuple(found[-count:]) if count else ()
 

@@ -12,7 +12,7 @@ from engine.model.session import Session, session_from, session_on, sessions_bef
 from engine.record.record import Kind
 from engine.run.backtest.broker import BacktestBroker
 from engine.run.backtest.ending import empty_day, keep_marks
-from engine.run.backtest.notes import HELD
+from engine.run.backtest.notes import HELD, SPLIT
 from engine.run.backtest.walk import BEFORE_OPEN, Walk
 from engine.run.costs_on_record import costs_on_record
 from engine.run.desk import compile_text
@@ -58,6 +58,7 @@ def _take_up(walk: Walk, journal: SqlJournal, session: Session | None) -> None:
     shares, broker.costs = _shares(journal)
     broker.holdings = dict(shares.items())
     walk.shares = {share.symbol: (count, broker.costs.get(share, ZERO)) for share, count in shares.items()}
+    walk.splits = _splits(journal)
     for position in found.state.positions.values():
         for leg in position.legs:
             if leg.held and not leg.option.is_share:
@@ -90,6 +91,16 @@ def _shares(journal: SqlJournal) -> tuple[dict[Underlying, int], dict[Contract, 
             costs[share] = Decimal(str(record.data.get("cost", 0)))
     held = {share: count for share, count in found.items() if count}
     return held, {share: costs[share] for share in held if costs[share]}
+
+
+def _splits(journal: SqlJournal) -> dict[str, tuple[date, ...]]:
+    """Return the sessions from which on shares that were held are those of after a split."""
+    found: dict[str, tuple[date, ...]] = {}
+    for record in journal.read((Kind.FACTS,)):
+        if record.data["what"] == SPLIT:
+            symbol = str(record.data["symbol"])
+            found[symbol] = (*found.get(symbol, ()), date.fromisoformat(str(record.data["value"])))
+    return found
 
 
 def _begun(journal: SqlJournal) -> date:

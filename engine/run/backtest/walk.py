@@ -33,7 +33,7 @@ from engine.run.backtest.fills import FillModel
 from engine.run.backtest.hearing import SOON, Hearing, at_once
 from engine.run.backtest.lacking import held_unseen, lacking, not_there, unseen_windows
 from engine.run.backtest.market import DayMarket
-from engine.run.backtest.notes import HELD, REGIME
+from engine.run.backtest.notes import HELD, REGIME, SPLIT
 from engine.run.backtest.quiet import Quiet
 from engine.run.backtest.sampling import Sampler
 from engine.run.backtest.waking import (
@@ -122,6 +122,7 @@ class Walk(Hearing):
         self.is_taken_up = False
         self.over_night: frozenset[str] = frozenset()
         self.far: dict[tuple[str, date], bool] = {}
+        self.splits: dict[str, tuple[date, ...]] = {}
 
     # ------------------------------------------------------------ sessions
 
@@ -131,7 +132,7 @@ class Walk(Hearing):
         self.feed.board = self.board
         self.state, self.broker, self.number = None, None, number
         self.marks.clear()
-        self.shares = {}
+        self.shares, self.splits = {}, {}
 
     def anew(self) -> "Walk":
         """Return the same walk before its first step: nothing of any session is kept."""
@@ -419,15 +420,24 @@ class Walk(Hearing):
                 self.records.append(Record(self.now, Kind.FACTS, data=data))
         self.shares = held
 
+    def _was_split(self, symbol: str, since: date, session: Session) -> bool:
+        """Say whether shares were split after a day: an option on them is another contract now."""
+        by_levels = any(since < day <= session.date for day in self.splits.get(symbol, ()))
+        return by_levels or was_split(symbol, since, session, self.source)
+
     def _tell_splits(self, session: Session) -> None:
         """Say which shares were split while they, or options on them, were held: nobody turns those into the new ones.
 
-        It is the session's own close that tells it.
+        It is told after the close: its daily bar may be what tells it.
         """
         before = session_before(session.date).date
         for symbol in sorted(self.over_night):
-            if was_split(symbol, before, session, self.source):
-                text = f"{symbol} was split, by its closes: what was held of it over the night counts as before it"
+            if self.feed.is_split(symbol):
+                self.splits[symbol] = (*self.splits.get(symbol, ()), session.date)
+                data: dict[str, Json] = {"symbol": symbol, "what": SPLIT, "value": session.date.isoformat()}
+                self.records.append(Record(self.now, Kind.FACTS, data=data))
+            if self._was_split(symbol, before, session):
+                text = f"{symbol} was split, by its prices: what was held of it over the night counts as before it"
                 text += ", also for exits, at quotes of after it: those trades"
                 text += ", and the account's worth, drawdown and Sharpe ratio are wrong from here on"
                 self.records.append(Record(self.now, Kind.ALARM, data={"text": text}))
@@ -437,7 +447,7 @@ class Walk(Hearing):
         assert self.broker is not None
         for option in sorted(self._settling(session, at_open=at_open), key=str):
             level = settlement(option, session, day, self.source, self.far)
-            was_other = was_split(option.symbol, self._entered(option, session), session, self.source)
+            was_other = self._was_split(option.symbol, self._entered(option, session), session)
             if level is None or was_other:
                 text = f"{option} has expired and its settlement level is not known"
                 text += f": {option.symbol} was split while it was held" if was_other else ""

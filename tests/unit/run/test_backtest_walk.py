@@ -730,7 +730,7 @@ def test_a_split_of_what_is_held_is_told_on_its_day(tmp_path: Path) -> None:
     source = Split(every=3, expiries=3, strikes=25, symbol="SPY", trading_class="SPY")
     text = ASSIGNED.replace("strike: {at: spot, multiple_of: 5}", "strike: {delta: 0.9}")
     found = records(desk_of(tmp_path, text), source, last=date(2026, 9, 3))
-    told = [record for record in found if "was split, by its closes" in str(record.data.get("text"))]
+    told = [record for record in found if "was split, by its prices" in str(record.data.get("text"))]
     assert [(record.kind, record.at.date()) for record in told] == [(Kind.ALARM, date(2026, 9, 2))]
     assert str(told[0].data["text"]).endswith(
         "those trades, and the account's worth, drawdown and Sharpe ratio are wrong from here on"

@@ -1,0 +1,150 @@
+"""Shares that are split within a backtest: levels tell it where daily bars do not, and rules do not read over it."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import pytest
+from past_days import PastDays
+
+from engine.adapters.history.day import Columns, DailyBar, HistoryDay
+from engine.compile.series import DAY
+from engine.model.events import event_calendar
+from engine.model.market import Board
+from engine.model.session import session_on
+from engine.run.backtest.feed import HistoryFeed
+from engine.run.backtest.fills import fill_model
+from engine.run.backtest.results import Results, read_results
+from engine.run.backtest.run import BacktestOptions, run_backtest
+from engine.run.calendars import shipped_dates
+from engine.run.desk import load_desk
+
+FIRST, SPLIT, LAST = date(2026, 9, 1), date(2026, 9, 2), date(2026, 9, 4)
+PUT = """
+rulebot: 1
+name: seller
+about: Sells a put for two nights.
+underlying: SPY
+entry:
+  at: "10:00"
+  days: [tue]
+  max_open: 1
+legs:
+  expiry: {dte: 2}
+  short_put: {sell: put, strike: {at: spot, multiple_of: 5}}
+order: {start: mid, wait: 10s, tries: 1, then: cancel}
+exits:
+  - at_expiry: settle
+risk: {undefined_risk: allow}
+"""
+
+
+@dataclass
+class Divided(PastDays):
+    """Six shares for one from a day on. bars: as they were, adjusted by a vendor, none; or that it was a fall."""
+
+    bars: str = "raw"
+
+    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
+        found = super().daily(symbol, before, count)
+        if symbol != "SPY":
+            return found
+        times = {"raw": 1.0, "fallen": 1.0, "adjusted": 1 / 6, "none": 0.0}[self.bars]
+        return [by(bar, 1 / 6 if bar.date >= SPLIT else times) for bar in found if times]
+
+    def was_split(self, symbol: str, since: date, until: date) -> bool:
+        return self.bars == "raw" and symbol == "SPY" and since < SPLIT <= until
+
+
+def by(bar: DailyBar, times: float) -> DailyBar:
+    return DailyBar(bar.date, *(times * each for each in (bar.open, bar.high, bar.low, bar.close)))
+
+
+def divided(day: HistoryDay) -> HistoryDay:
+    if day.date < SPLIT:
+        return day
+    levels: dict[str, Columns] = {**day.levels, "SPY": day.levels["SPY"] / 6}
+    return replace(day, levels=levels)
+
+
+def source(bars: str) -> Divided:
+    return Divided(every=5, expiries=3, strikes=25, symbol="SPY", trading_class="SPY", change=divided, bars=bars)
+
+
+def lived(folder: Path, bars: str, last: date = LAST, *, resumes: bool = False) -> Results:
+    file, store = folder / "seller.yaml", folder / "x.db"
+    file.write_text(PUT, encoding="utf-8")
+    given = BacktestOptions(
+        opens=partial(source, bars),
+        data="made up",
+        first=FIRST,
+        last=last,
+        store=store,
+        fills=fill_model("mid"),
+        calendar=lambda: event_calendar(shipped_dates()),
+        resumes=resumes,
+    )
+    run_backtest(load_desk([str(file)], {}, None), given, lambda done, number, count: None)
+    return read_results(store, "the store")
+
+
+@pytest.mark.parametrize("bars", ["raw", "adjusted", "none"])
+def test_levels_tell_a_split_of_what_is_held(bars: str, tmp_path: Path) -> None:
+    """A put of before it was assigned at six times what shares were worth, and nothing was said."""
+    told_of_it(lived(tmp_path, bars))
+
+
+def told_of_it(found: Results) -> None:
+    assert [trade.left for trade in found.trades] == [None]
+    assert len(found.alarms) == 2
+    assert any(
+        text.startswith("SPY was split, by its prices: what was held of it over the night") for text in found.alarms
+    )
+    assert any(text.endswith("level is not known: SPY was split while it was held") for text in found.alarms)
+
+
+@pytest.mark.parametrize("until", [FIRST, SPLIT])
+def test_a_backtest_that_goes_on_knows_of_it(until: date, tmp_path: Path) -> None:
+    lived(tmp_path, "adjusted", until)
+    told_of_it(lived(tmp_path, "adjusted", resumes=True))
+
+
+def test_a_fall_that_daily_bars_know_is_none(tmp_path: Path) -> None:
+    found = lived(tmp_path, "fallen")
+    assert [trade.reason for trade in found.trades] == ["assigned"]
+    assert not found.alarms
+
+
+@pytest.mark.parametrize(
+    ("bars", "day", "are_read"),
+    [
+        ("raw", FIRST, True),
+        ("raw", SPLIT, False),
+        ("raw", LAST, True),
+        ("adjusted", FIRST, False),
+        ("adjusted", SPLIT, True),
+        ("fallen", SPLIT, True),
+    ],
+)
+def test_rules_read_no_daily_bars_of_other_shares(bars: str, day: date, are_read: bool) -> None:
+    """By the close of before a split `gap` was -83 % on its day, and by adjusted bars 500 % on each day before it."""
+    feed, session = HistoryFeed(of := source(bars), Board()), session_on(day)
+    assert session is not None
+    market = feed.begin(of.day(day), session)
+    assert bool(asyncio.run(feed.closes("SPY", 5))) is are_read
+    assert bool(feed.bars_until("SPY", DAY, 5, session.open.timestamp()).bars) is are_read
+    assert ("SPY" in market.previous) is are_read
+    assert [
+        text.endswith("as after a split: what rules make of earlier daily bars is unknown") for text in feed.lacks
+    ] == ([] if are_read else [True])
+
+
+@pytest.mark.parametrize(("bars", "sessions"), [("adjusted", 0), ("fallen", 1)])
+def test_bars_within_sessions_of_before_a_split_are_not_read(bars: str, sessions: int) -> None:
+    feed, session = HistoryFeed(of := source(bars), Board()), session_on(SPLIT)
+    assert session is not None
+    feed.begin(of.day(SPLIT), session)
+    assert len(feed.bars_until("SPY", 300, 78, session.open.timestamp()).bars) == 78 * sessions
