@@ -117,6 +117,13 @@ class HistoryFeed:
         self.lacks[f"{text}, as after a split: what rules make of earlier daily bars is unknown"] = None
         return True
 
+    def is_of_its_bars(self, symbol: str) -> bool:
+        """Say whether this session's levels are of the scale of its daily bars, as far as there are both."""
+        if self.market is None or symbol in self._others:
+            return self.market is None
+        ends, day = self._levels.ends(symbol) if symbol in self._levels else None, self._levels.date
+        return ends is None or self._bar(symbol, day) is None or self._fits(symbol, day, ends[0])
+
     def _is_split(self, symbol: str, since: date, before: float, on: date, opened: float) -> bool:
         """Say whether a level of one session and the first one of a later one are apart as by a split.
 
@@ -129,8 +136,12 @@ class HistoryFeed:
 
     def _fits(self, symbol: str, day: date, level: float) -> bool:
         """Say whether there is a daily bar of a session that goes with a level of it."""
+        bar = self._bar(symbol, day)
+        return bar is not None and not bar.is_far(level)
+
+    def _bar(self, symbol: str, day: date) -> DailyBar | None:
         bars = self._source.daily(symbol, day + timedelta(days=1), 1)
-        return bool(bars) and bars[-1].date == day and not bars[-1].is_far(level)
+        return bars[-1] if bars and bars[-1].date == day else None
 
     def is_split(self, symbol: str) -> bool:
         """Say whether this session's levels of shares are those of after a split, beside the last ones before it."""

@@ -6,7 +6,7 @@ way it is done, in one process or in several, changes nothing of what is recorde
 
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import field, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -20,10 +20,12 @@ from engine.adapters.recorded.source import RecordingSource
 from engine.model.collector import seldom_collected
 from engine.model.errors import MisuseError, StoreError
 from engine.model.facts import EventCalendar
+from engine.model.market import Board
 from engine.model.session import at_exchange_time, session_from
 from engine.model.values import dataclass
 from engine.record.record import Json, Kind, Record
 from engine.run.backtest.broker import ACCOUNT
+from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.fills import NATURAL, RECORDED, FillModel
 from engine.run.backtest.independence import is_independent
 from engine.run.backtest.lacking import gaps_of
@@ -131,9 +133,13 @@ def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
 
 def _check_brought(source: Source, options: BacktestOptions, day: date) -> None:
     """See that the account can begin with its shares, before there is a store. Raises: StoreError, MisuseError."""
-    cash = options.cash
+    if not options.shares:
+        return
+    feed, cash = HistoryFeed(source, Board()), options.cash
+    with suppress(StoreError):  # a session that is refused is passed by
+        feed.begin(source.day(day), session_from(day))
     for symbol, count in options.shares:
-        cash -= count * bought_at(source, symbol, count, day, cash)
+        cash -= count * bought_at(source, feed, symbol, count, day, cash)
 
 
 def walks_of(desk: Desk, options: BacktestOptions) -> Callable[[Source], Walk]:

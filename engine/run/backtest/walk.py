@@ -73,12 +73,16 @@ class DayDone:
     findings: tuple[Finding, ...]
 
 
-def bought_at(source: Source, symbol: str, count: int, day: date, cash: Decimal) -> Decimal:
+def bought_at(source: Source, feed: HistoryFeed, symbol: str, count: int, day: date, cash: Decimal) -> Decimal:
     """Return the close before a day, at which an account buys shares. Raises: StoreError, MisuseError."""
     bars = source.daily(symbol, day, 1)
     if not bars:
         text = f"{source.name} has no close of {symbol} before {day}, at which its shares were bought"
         raise StoreError(text, f"daily bars of {symbol} tell it; docs/history-data.md says where they are read from")
+    if not feed.is_of_its_bars(symbol):
+        text = f"the daily bars of {symbol} in {source.name} are of another scale than its levels on {day}"
+        text += f": {bars[-1].close:g} is not what its shares cost before it"
+        raise StoreError(text, f"give it daily bars of {symbol} that are not adjusted for later splits or dividends")
     price = Decimal(f"{bars[-1].close:.4f}")
     if price * count > cash:
         text = f"{count:,} shares of {symbol} cost ${price * count:,.2f}, and the account has ${cash:,.2f}"
@@ -250,7 +254,7 @@ class Walk(Hearing):
 
     def _bring(self, broker: BacktestBroker, symbol: str, count: int, session: Session) -> None:
         """Have the account hold shares, bought at the close before the session. Raises: StoreError, MisuseError."""
-        price = bought_at(self.source, symbol, count, session.date, broker.cash)
+        price = bought_at(self.source, self.feed, symbol, count, session.date, broker.cash)
         held = Underlying(symbol)
         broker.holdings[held], broker.costs[held] = count, price
         broker.cash -= price * count

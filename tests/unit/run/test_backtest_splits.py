@@ -12,6 +12,7 @@ from past_days import PastDays
 
 from engine.adapters.history.day import Columns, DailyBar, HistoryDay
 from engine.compile.series import DAY
+from engine.model.errors import StoreError
 from engine.model.events import event_calendar
 from engine.model.market import Board
 from engine.model.session import session_on
@@ -74,7 +75,9 @@ def source(bars: str) -> Divided:
     return Divided(every=5, expiries=3, strikes=25, symbol="SPY", trading_class="SPY", change=divided, bars=bars)
 
 
-def lived(folder: Path, bars: str, last: date = LAST, *, resumes: bool = False) -> Results:
+def lived(
+    folder: Path, bars: str, last: date = LAST, *, resumes: bool = False, shares: tuple[tuple[str, int], ...] = ()
+) -> Results:
     file, store = folder / "seller.yaml", folder / "x.db"
     file.write_text(PUT, encoding="utf-8")
     given = BacktestOptions(
@@ -86,6 +89,7 @@ def lived(folder: Path, bars: str, last: date = LAST, *, resumes: bool = False) 
         fills=fill_model("mid"),
         calendar=lambda: event_calendar(shipped_dates()),
         resumes=resumes,
+        shares=shares,
     )
     run_backtest(load_desk([str(file)], {}, None), given, lambda done, number, count: None)
     return read_results(store, "the store")
@@ -148,3 +152,10 @@ def test_bars_within_sessions_of_before_a_split_are_not_read(bars: str, sessions
     assert session is not None
     feed.begin(of.day(SPLIT), session)
     assert len(feed.bars_until("SPY", 300, 78, session.open.timestamp()).bars) == 78 * sessions
+
+
+def test_shares_are_not_bought_at_a_close_of_another_scale(tmp_path: Path) -> None:
+    """They cost a sixth of what they were worth, and the account had won the rest on the first day."""
+    with pytest.raises(StoreError, match=f"the daily bars of SPY in made up are of another scale than .* {FIRST}: "):
+        lived(tmp_path, "adjusted", shares=(("SPY", 100),))
+    assert not [*tmp_path.glob("*.db")]
