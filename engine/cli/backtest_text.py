@@ -14,6 +14,7 @@ from engine.run.backtest.results import (
     brought_words,
     ruined_words,
     span_words,
+    undivided_words,
     unfilled_words,
 )
 from engine.run.columns import aligned, price, signed
@@ -61,6 +62,8 @@ def _head(results: Results) -> Iterator[str]:
     if words := ruined_words({f"{day.date}": day.equity for day in results.days}):
         yield f" {words}"
     if words := brought_words(told):
+        yield f" {words}"
+    if words := undivided_words(holds_shares=results.holds_shares):
         yield f" {words}"
     if still := sum(trade.left is None for trade in results.trades):
         yield f" open at the end: {counted(still, 'position')}, which the account counts at the last mid"

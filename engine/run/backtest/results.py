@@ -21,7 +21,7 @@ from engine.record.record import Kind, Record
 from engine.run.backtest import funnel
 from engine.run.backtest.fills import NATURAL, RECORDED
 from engine.run.backtest.funnel import Funnel
-from engine.run.backtest.notes import FINDING, REGIME
+from engine.run.backtest.notes import FINDING, HELD, REGIME
 from engine.run.backtest.waking import SETTLES
 from engine.run.desk import compile_text
 from engine.run.in_shares import InShares, read_in_shares
@@ -103,7 +103,10 @@ class Sums:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """All of it. settings: what the backtest was asked to do. findings: rows of what was wrong with the data."""
+    """All of it. settings: what the backtest was asked to do. findings: rows of what was wrong with the data.
+
+    holds_shares: shares were held, or owed, over a night.
+    """
 
     settings: Mapping[str, Any]
     version: str
@@ -119,6 +122,7 @@ class Results:
     max_drawdown: Decimal
     sharpe: float | None
     sharpe_error: float | None
+    holds_shares: bool
     months: tuple[Period, ...]
     funnels: tuple[Funnel, ...]
     alarms: Mapping[str, int]
@@ -166,6 +170,7 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
         max_drawdown=max((fall for _, fall in drawdowns(days)), default=ZERO),
         sharpe=sharpe(profits),
         sharpe_error=sharpe_error(profits),
+        holds_shares=_holds_shares(records, days),
         months=months,
         funnels=funnel.funnels(records, bots, entered, choosing_freely(records, specs)),
         alarms=_alarms(records),
@@ -191,6 +196,11 @@ def brought_words(settings: Mapping[str, Any]) -> str:
     """Return what to say of the shares that the account began with, "" of none."""
     shares = ", ".join(f"{count:,} {symbol}" for symbol, count in settings.get("shares", {}).items())
     return f"began with shares: {shares}; what they made is in the account alone" if shares else ""
+
+
+def undivided_words(*, holds_shares: bool) -> str:
+    """Return what to say of dividends, "" where no shares were held over a night."""
+    return "shares were held over nights: dividends on them are not counted" if holds_shares else ""
 
 
 def unfilled_words(tried: int, entered: int, fills: str) -> str:
@@ -284,6 +294,12 @@ def choosing_freely(records: Iterable[Record], specs: Mapping[str, Any]) -> froz
 
 def _is_fact(record: Record, what: str) -> bool:
     return record.kind is Kind.FACTS and record.data["what"] == what
+
+
+def _holds_shares(records: Iterable[Record], days: Sequence[Day]) -> bool:
+    """Say whether shares were held at the end of a session that another one follows."""
+    held = (record for record in records if _is_fact(record, HELD) and record.data["value"])
+    return any(exchange_date(record.at) < days[-1].date for record in held)
 
 
 def _vix(records: Iterable[Record]) -> dict[date, float]:

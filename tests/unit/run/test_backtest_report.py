@@ -79,6 +79,7 @@ def document() -> dict[str, Any]:
         "max_drawdown": 60.0,
         "sharpe": None,
         "sharpe_error": None,
+        "holds_shares": False,
         "months": [
             {"name": "2026-09", "sessions": 2, "idle": 0, "trades": 2, "win_rate": 0.5, "average": -10.0}
             | {"net": -20.0, "drawdown": 60.0, "short": ["win rate above 60%"], "wins": 1, "errors": 0}

@@ -119,6 +119,10 @@ def test_calls_are_sold_against_shares_that_the_account_begins_with(tmp_path: Pa
     said = "began with shares: 1,000 SPY; what they made is in the account alone"
     assert f" {said}" in result_lines(found)
     assert f"<p>B{said[1:]}.</p>" in report_page(json.loads(text_of(found)), {})
+    undivided = "shares were held over nights: dividends on them are not counted"
+    assert f" {undivided}" in result_lines(found)
+    assert f"<p>S{undivided[1:]}.</p>" in report_page(json.loads(text_of(found)), {})
+    assert not any("dividends" in line for line in result_lines(bare))
     assert not any("began with" in line for line in result_lines(bare))
 
 

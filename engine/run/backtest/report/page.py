@@ -17,6 +17,7 @@ from engine.run.backtest.results import (
     exits_words,
     ruined_words,
     span_words,
+    undivided_words,
     unfilled_words,
 )
 from engine.run.columns import price
@@ -123,8 +124,9 @@ def _about(document: Document) -> str:
     if still := sum(trade["left"] is None for trade in document["trades"]):
         words += f"<p>Open at the end, and in no sum of trades: {counted(still, 'position')}.</p>"
     ended = "; ".join(in_shares_lines([_in_shares(trade) for trade in document["trades"] if trade["in_shares"]]))
+    undivided = undivided_words(holds_shares=document["holds_shares"])
     span = span_words(told, [date.fromisoformat(day["date"]) for day in document["days"]])
-    for said in filter(None, (span, brought_words(told), ended)):
+    for said in filter(None, (span, brought_words(told), undivided, ended)):
         words += f"<p>{escape(said[0].upper() + said[1:])}.</p>"
     return words
 
