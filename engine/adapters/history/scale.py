@@ -27,16 +27,19 @@ def impossible(options: Sequence[Option], level: Columns, columns: Mapping[str, 
 
     Shape: level (T,); columns (T, options). None when most prices can be.
     """
-    middle = median(level)
-    last = columns["ask"][len(level) // 2]
+    asks, place = columns["ask"], len(level) // 2
+    if not (asks[place] > 0.0).any() and len(seen := np.flatnonzero((asks > 0.0).any(axis=1))):
+        place = int(seen[len(seen) // 2])
+    last = asks[place]
+    middle = float(level[place]) if level[place] > 0.0 else median(level)
     strikes = np.array([float(option.strike) for option in options])
     calls = np.array([option.right is Right.CALL for option in options])
     worth = np.where(calls, middle - strikes, strikes - middle)
     quoted = last > 0.0
     inside = quoted & (worth > _INSIDE * middle)
-    if inside.any() and (last < worth / 2.0)[inside].mean() > 0.5:
+    if inside.sum() > 1 and (last < worth / 2.0)[inside].mean() > 0.5:
         text = f"most options in the money cost less than half of what they are worth, {median(last[inside]):g}"
-        return f"{text} of {median(worth[inside]):g} in the median: scaled?"
+        return f"{text} of {median(worth[inside]):g} in the median: scaled, or adjusted for a split?"
     return None
 
 

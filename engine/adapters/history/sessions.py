@@ -11,7 +11,7 @@ from engine.adapters.history.hours import hour_off
 from engine.adapters.history.levels import known_level
 from engine.adapters.history.pairs import near_pairs
 from engine.adapters.history.rows import BY_QUOTE, Rows, grid
-from engine.adapters.history.scale import scaled
+from engine.adapters.history.scale import impossible, scaled
 from engine.model.session import Session
 
 SEVERAL = 3
@@ -52,8 +52,13 @@ def session_day(
         if len(times) >= SEVERAL and not (np.array_equal(times, known) or np.isin(times, known).all()):
             all_findings += holes(rows.file, known, session, f"the level of {symbol}")
     aligned, times, columns = _with_levels(times, columns, levels)
-    pairs = near_pairs(options, aligned.get(rows.symbol))
-    for words in (hour_off(times, aligned.get(rows.symbol), pairs, columns), scaled(pairs, columns)):
+    of_level = aligned.get(rows.symbol)
+    pairs = near_pairs(options, of_level)
+    for words in (
+        hour_off(times, of_level, pairs, columns),
+        scaled(pairs, columns),
+        None if of_level is None else impossible(options, of_level, columns),
+    ):
         if words is not None:
             all_findings.append(refused(rows.file, 0, words))
     _refuse(all_findings)

@@ -109,6 +109,15 @@ def test_two_columns_of_a_name_refuse_the_day(name: str, tmp_path: Path) -> None
         open_source(f"parquet:{tmp_path}").day(DAY)
 
 
+@pytest.mark.parametrize("times", [1 / 4, 4.0, 1 / 1.25])
+def test_levels_adjusted_for_a_split_refuse_the_day_of_strikes_that_are_not(times: float, tmp_path: Path) -> None:
+    """Or the other way round: what rules made of levels was of other shares than the options, and nothing was told."""
+    level = np.full(20, 2826.0 * times)
+    write_day(a_day(20, levels={"SPX": level}, settled={}), tmp_path / f"{DAY}.parquet")
+    with pytest.raises(StoreError, match=r"cost less than half of what they are worth, .* or adjusted for a split\?"):
+        open_source(f"parquet:{tmp_path}").day(DAY)
+
+
 def test_a_quote_dearer_than_what_it_is_on_is_left_out(tmp_path: Path) -> None:
     """By one of 999,999 in a single row a stop closed at half a million dollars a share, and nothing was told."""
 
