@@ -7,7 +7,7 @@ value takes the form of the one that stands there: with `by: 10 pts`, 5 is `5 pt
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from itertools import product
+from itertools import combinations, product
 from math import prod
 from random import Random
 
@@ -16,7 +16,7 @@ from engine.model.values import dataclass
 from engine.spec.diagnostic import Span
 from engine.spec.nouns.condition import Path
 from engine.spec.source import Source
-from engine.spec.suggest import did_you_mean
+from engine.spec.suggest import closest
 
 MOST = 100_000
 """Variants of one sweep at most: more is a slip of the pen."""
@@ -138,14 +138,29 @@ def _path(source: Source, name: str) -> Path:
     if len(found) == 1:
         return found[0]
     if not found:
-        known = [".".join(map(str, path)) for path in leaves]
+        meant = _meant(wanted, leaves)
         raise MisuseError(
             f"the spec has nothing at '{name}'",
-            did_you_mean(name, [*known, *(str(path[-1]) for path in leaves if path[0] == "parameters")])
-            or "name the keys on the way to it; what the spec leaves out is written there first",
+            f"did you mean '{meant}'?"
+            if meant
+            else "name the keys on the way to it; what the spec leaves out is written there first",
         )
     told = ", ".join(".".join(map(str, path)) for path in found[:5])
     raise MisuseError(f"'{name}' may be one of {len(found)} places", f"say which: {told}")
+
+
+def _meant(wanted: Sequence[str], leaves: Sequence[Path]) -> str | None:
+    """Return a name of the place nearest to the wanted keys, each of which is there or is like one that is."""
+    names: dict[str, str] = {}
+    for path in leaves:
+        parts = [str(each) for each in path]
+        for keys in combinations(parts[:-1], len(wanted) - 1):
+            way = (*keys, parts[-1])
+            if all(key == said or closest(said, (key,)) for said, key in zip(wanted, way, strict=True)):
+                begins = len(way) == 1 or way[0] == parts[0]
+                names[".".join(way)] = ".".join(way if begins else (parts[0], *way))
+    near = closest(".".join(wanted), names, 0.0)
+    return None if near is None else names[near]
 
 
 def _holds_others(source: Source, path: Path) -> bool:

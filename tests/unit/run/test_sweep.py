@@ -177,10 +177,27 @@ def test_a_place_that_is_none_or_several_is_refused(name: str, says: str) -> Non
         place_of(source(), name)
 
 
-def test_a_parameter_that_is_written_wrongly_is_answered_with_the_one_that_is_meant() -> None:
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("dleta", "delta"),
+        ("legs.short_put.dleta", "legs.short_put.delta"),
+        ("legs.shrot_put.strike.delta", "legs.short_put.strike.delta"),
+        ("short_put.delta", "legs.short_put.delta"),
+        ("entry.vixx.between.1", "entry.vix.between.1"),
+    ],
+)
+def test_a_place_that_is_written_wrongly_is_answered_with_the_one_that_is_meant(name: str, meant: str) -> None:
     with pytest.raises(MisuseError) as caught:
-        place_of(source(), "dleta")
-    assert caught.value.help == "did you mean 'delta'?"
+        place_of(source(), name)
+    assert caught.value.help == f"did you mean '{meant}'?"
+    assert place_of(source(), meant)
+
+
+def test_a_place_that_the_spec_leaves_out_is_not_answered_with_another() -> None:
+    with pytest.raises(MisuseError) as caught:
+        place_of(source(), "legs.short_put.width")
+    assert caught.value.help == "name the keys on the way to it; what the spec leaves out is written there first"
 
 
 # ---------------------------------------------------------------- what comes of it
