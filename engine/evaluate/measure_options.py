@@ -144,8 +144,8 @@ def _at_25(view: View, rows: Iterable[int], what: str, limit: float) -> Reading:
     """Return the volatility at 25 delta, on the line between the two options that enclose it."""
     board, wanted = view.board, float(WING_DELTA)
     fresh = (row for row in rows if not age_problem(board, row, board.model_at[row], view.now, limit))
-    known = sorted((abs(board.delta[row]), board.iv[row]) for row in fresh if board.iv[row] > 0.0)
-    for (low, low_iv), (high, high_iv) in pairwise(each for each in known if not isnan(each[0])):
+    known = ((abs(board.delta[row]), board.iv[row]) for row in fresh if board.iv[row] > 0.0)
+    for (low, low_iv), (high, high_iv) in pairwise(sorted(each for each in known if not isnan(each[0]))):
         if low <= wanted <= high and high - low <= _WIDEST:
             part = (wanted - low) / (high - low) if high > low else 0.0
             return low_iv + part * (high_iv - low_iv)

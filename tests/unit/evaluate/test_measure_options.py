@@ -158,6 +158,15 @@ def test_skew_of_an_option_at_25_delta_is_its_own() -> None:
     assert read(at, "skew") == pytest.approx(5.0)
 
 
+def test_options_without_a_delta_leave_those_around_25_delta_as_they_are() -> None:
+    """They broke the order of the others: skew was unknown, and with it crowding."""
+    at = view()
+    smile(at, {5950: (-0.20, 0.180), 5960: (-0.30, 0.160)}, Right.PUT)
+    deltas = (0.46, NAN, 0.34, NAN, 0.23, 0.18, 0.13)
+    smile(at, {6010 + 5 * place: (delta, 0.118) for place, delta in enumerate(deltas)}, Right.CALL)
+    assert read(at, "skew") == pytest.approx((0.170 - 0.118) * 100)
+
+
 def test_skew_without_both_sides_around_25_delta_is_unknown() -> None:
     lonely = view()
     smile(lonely, {5900: (-0.05, 0.3), 5990: (-0.45, 0.14)}, Right.PUT)
