@@ -50,6 +50,13 @@ def spans(entry: EntryPlan, session: Session, latest: datetime) -> tuple[Span, .
     return tuple((each.starts(session), min(each.ends(session), latest, session.close)) for each in entry.windows)
 
 
+def shut(entry: EntryPlan, session: Session, found: Sequence[Span]) -> str:
+    """Return why none of these windows of a session lets anything in, "" when one does."""
+    if not is_day_of(entry, session):
+        return f"it does not enter on a {session.date:%A}"
+    return "" if any(start < end for start, end in found) else "its window is empty today (early close)"
+
+
 def at_hand(found: Sequence[Span], now: datetime) -> int:
     """Return which window is on or comes next; the last one when none does.
 
@@ -101,10 +108,8 @@ def opportunity(
     open_now: counts positions open or working. times: the window at hand, which `day` is in.
     """
     start, end = times
-    if not is_day_of(entry, session):
-        return Opportunity(False, f"it does not enter on a {session.date:%A}", None, True)
-    if start >= end:
-        return Opportunity(False, "its window is empty today (early close)", None, True)
+    if reason := shut(entry, session, (times,)):
+        return Opportunity(False, reason, None, True)
     if now < start:
         return Opportunity(False, "", start)
     if day.halted:

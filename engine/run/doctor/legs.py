@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Protocol
 
+from engine.decide.opportunity import shut
 from engine.model.session import EXCHANGE_ZONE, Session
 from engine.model.structure import strike_of, structure_text
 from engine.run.doctor.finding import Finding, Group, fine, unchecked, warning
@@ -73,7 +74,10 @@ def _but(visit: Hours, candidate: Candidate) -> Iterator[str]:
     missed = [each for each in (*candidate.when, *candidate.require) if each.verdict.truth is False]
     for each in missed:
         yield f"but {each.words}"
-    start, end = candidate.bot.window(visit.session, visit.at)
-    if not start <= visit.at < end:
+    bot = candidate.bot
+    start, end = bot.window(visit.session, visit.at)
+    if reason := shut(bot.plan.entry, visit.session, bot.windows(visit.session)):
+        yield f"but {reason}"
+    elif not start <= visit.at < end:
         zone = EXCHANGE_ZONE
         yield f"outside its window {start.astimezone(zone):%H:%M} to {end.astimezone(zone):%H:%M}"

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from engine.decide.opportunity import shut
 from engine.model.facts import EventCalendar
 from engine.model.session import EXCHANGE_ZONE, Session, session_after
 from engine.model.values import dataclass
@@ -138,6 +139,15 @@ def hours_notes(session: Session, at: datetime, desk: Desk) -> Iterator[str]:
         yield f"the exchange is closed: the next session opens on {opens:%Y-%m-%d} at {opens:%H:%M}"
     for name, bot in desk.bots.items():
         start, end = bot.window(session, at)
-        if not start <= at < end:
-            clock, first, last = (each.astimezone(EXCHANGE_ZONE) for each in (at, start, end))
-            yield f"{name} enters {first:%H:%M} to {last:%H:%M} only, and it is {clock:%H:%M}"
+        if start <= at < end:
+            continue
+        windows = bot.windows(session)
+        if reason := shut(bot.plan.entry, session, windows):
+            yield f"{name}: {reason}"
+            continue
+        hours = " and ".join(f"{_clock(first)} to {_clock(last)}" for first, last in windows if first < last)
+        yield f"{name} enters {hours} only, and it is {_clock(at)}"
+
+
+def _clock(at: datetime) -> str:
+    return f"{at.astimezone(EXCHANGE_ZONE):%H:%M}"

@@ -287,3 +287,28 @@ def test_after_the_close_the_next_session_is_that_of_another_day(clock: str, ope
     at = at_exchange_time(session.date, time.fromisoformat(clock))
     desk = load_desk([str(ROOT / "examples/by_category.yaml")], {}, None)
     assert next(hours_notes(session, at, desk)) == f"the exchange is closed: the next session opens on {opens} at 09:30"
+
+
+@pytest.mark.parametrize(
+    ("spec", "day", "clock", "says"),
+    [
+        ("double_calendar", date(2026, 10, 21), "10:30", ["double_calendar: it does not enter on a Wednesday"]),
+        ("double_calendar", date(2026, 10, 19), "10:30", []),
+        (
+            "trend_spread",
+            date(2026, 10, 21),
+            "12:00",
+            ["trend_spread enters 10:30 to 11:30 and 13:00 to 14:30 only, and it is 12:00"],
+        ),
+        (
+            "trend_spread",
+            date(2026, 11, 27),
+            "12:00",
+            ["trend_spread enters 10:30 to 11:30 only, and it is 12:00"],
+        ),
+    ],
+)
+def test_a_note_tells_when_a_bot_enters_that_does_not_now(spec: str, day: date, clock: str, says: list[str]) -> None:
+    """On a week day that is none of its own it was said to enter from 16:00 to 16:00; of two windows one was told."""
+    desk = load_desk([str(ROOT / f"examples/{spec}.yaml")], {}, None)
+    assert [*hours_notes(session_from(day), at_exchange_time(day, time.fromisoformat(clock)), desk)] == says
