@@ -143,6 +143,11 @@ def _refuse_few(won: Sequence[bool], samples: Samples) -> None:
 
 def _refuse_folds(folds: Sequence[Fold], rows: Sequence[Sample], asked: Asked) -> None:
     for number, fold in enumerate(folds, 1):
+        if not fold.train:
+            raise SpecError(
+                f"no trade had ended before fold {number} begins, and the embargo before that",
+                "take a shorter --embargo, fewer --folds, or more sessions",
+            )
         line = _line([rows[at] for at in fold.train], asked)
         for part, places in (("trained on", fold.train), ("tried", fold.trial)):
             if len({rows[at].net > line for at in places}) < 2:

@@ -34,6 +34,8 @@ MEASURES = (
 """Those that every row has, by their names in the language."""
 NEAR = Decimal("0.45")
 """The delta from which on a leg counts as near the money."""
+OWING = "RB207"
+"""The code of a measure that lacks an argument."""
 LOWEST_FIRST = frozenset(("quote_width", "dte", "max_risk", "debit"))
 """Measures of which less is better, to be sorted by."""
 
@@ -68,12 +70,14 @@ def _is_near(leg: LegPlan) -> bool:
 
 
 def _wanted(name: str, plan: Plan) -> Call:
+    such = f"such as {', '.join(MEASURES[:4])}"
     try:
         found = _resolved(name, plan)
     except Fault as fault:
-        raise MisuseError(f"--sort: {fault.problem.message}", fault.problem.help or None) from None
+        help = f"it takes measures that need no argument, {such}" if fault.problem.code == OWING else fault.problem.help
+        raise MisuseError(f"--sort: {fault.problem.message}", help or None) from None
     if found.quantity in (Quantity.TRUTH, Quantity.TEXT):
-        raise MisuseError(f"--sort: '{name}' is no number", f"such as {', '.join(MEASURES[:4])}")
+        raise MisuseError(f"--sort: '{name}' is no number", such)
     return found
 
 

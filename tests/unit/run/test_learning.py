@@ -176,6 +176,13 @@ def test_too_little_to_learn_from_is_refused(known: Samples, said: str) -> None:
         train(known, Asked())
 
 
+def test_an_embargo_that_leaves_nothing_to_train_on_is_told_as_that() -> None:
+    """All 0 trades were said to have ended alike, and fewer folds to help."""
+    with pytest.raises(SpecError, match="no trade had ended before fold 1 begins") as refused:
+        train(samples(), Asked(embargo=timedelta(days=5000)))
+    assert refused.value.help == "take a shorter --embargo, fewer --folds, or more sessions"
+
+
 # ---------------------------------------------------------------- minutes
 
 
