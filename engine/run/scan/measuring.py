@@ -70,7 +70,8 @@ class Measuring:
         if selection is None or not selection.is_complete:
             for name in OF_THE_MARKET & self._reads[key].keys():
                 _keep(found, name, self._reads[key][name](view))
-            return selection is not None and bool(selection.refused)
+            found.rank = _ranked(candidate, view)
+            return selection is not None and bool(selection.refused) and _is_settled(found.rank)
         found.start, found.quantity = view.start_price, view.quantity
         found.commission = Decimal(f"{view.commission:.2f}")
         found.legs = shown_legs(selection, view.board)
@@ -81,7 +82,7 @@ class Measuring:
         if len(candidate.bot.plan.underlyings) == 1:
             _keep(found, IN_THE_MONEY, probability_in_the_money(view, context_of(candidate.bot.plan)))
         found.rank = _ranked(candidate, view)
-        return not found.missing and (isinstance(found.rank, float) or found.rank == Unknown(NO_RANK))
+        return not found.missing and _is_settled(found.rank)
 
 
 def is_delayed(visit: Visit, candidate: Candidate) -> bool:
@@ -136,12 +137,16 @@ def _greeks_problem(board: Board, leg: LegView, now: float) -> str:
     return f"{leg.name}: no greeks" if any(isnan(getattr(board, name)[leg.row]) for name in GREEKS) else ""
 
 
+def _is_settled(rank: Reading) -> bool:
+    return isinstance(rank, float) or rank == Unknown(NO_RANK)
+
+
 def _ranked(candidate: Candidate, view: View) -> Reading:
     """Return what the universe ranks this symbol by, as its turn reads it: of the structure only where it says so."""
     whole = candidate.whole
     member = next((each for each in whole.members if each.symbol == candidate.bot.symbol), None)
     ranking = whole.plan.ranking
-    if member is None or member.rank is None or ranking is None:
+    if member is None or member.rank is None or ranking is None or (ranking.of_structure and not view.legs):
         return Unknown(NO_RANK)
     legs, start = view.legs, view.start_price
     if not ranking.of_structure:

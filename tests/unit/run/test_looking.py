@@ -11,7 +11,7 @@ from engine.model.contract import Underlying
 from engine.model.facts import Listing
 from engine.run.looking.candidate import Candidate, judge
 from engine.run.scan.holding import holding
-from engine.run.scan.measuring import Measured
+from engine.run.scan.measuring import Measured, Measuring
 from engine.turn.judging import first_missing
 from engine.turn.offering import judge_offer
 from engine.turn.work import Work
@@ -84,3 +84,18 @@ def test_it_says_of_a_symbol_without_a_price_or_a_line_that_it_has_none() -> Non
     assert said(desk) == "SPX: its price is not known"
     desk.board.drop(Underlying("SPX"))
     assert said(desk) == "SPX: not streamed"
+
+
+def test_what_a_symbol_is_ranked_by_is_read_though_its_legs_do_not_fit() -> None:
+    """It had no place then, and the scan said that the next one would be entered, which no bot of that spec does."""
+    universe = "{symbols: [SPX, SPY], rank: {by: spot, highest: 1}}"
+    legs = LEGS.replace("by: 5 pts", "by: [7 pts, 8 pts]")
+    entry = '{window: {from: open + 30m, to: "11:00"}, per_day: 2}'
+    desk = Desk((text_of(underlyings="", universe=universe, entry=entry, legs=legs),))
+    bot = desk.program.bots["spread"]
+    found = Candidate(bot.structures()[0], bot)
+    measuring = Measuring(lambda _: False)
+    assert measuring(found, judge(Sight(desk), found))
+    assert found.selection is not None
+    assert found.selection.refused
+    assert measuring.found[found.bot.key].rank == 6000.0
