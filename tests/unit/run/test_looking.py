@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import date
+from types import SimpleNamespace
 
 import pytest
 from hand_desk import DAY, Desk, text_of
@@ -9,6 +10,7 @@ from hand_desk import DAY, Desk, text_of
 from engine.evaluate.snapshot import View
 from engine.model.contract import Underlying
 from engine.model.facts import Listing
+from engine.run.doctor.legs import told_legs
 from engine.run.looking.candidate import Candidate, judge
 from engine.run.scan.holding import holding
 from engine.run.scan.measuring import Measured, Measuring
@@ -99,3 +101,15 @@ def test_what_a_symbol_is_ranked_by_is_read_though_its_legs_do_not_fit() -> None
     assert found.selection is not None
     assert found.selection.refused
     assert measuring.found[found.bot.key].rank == 6000.0
+
+
+def test_a_check_up_says_of_another_week_day_that_the_bot_does_not_enter_on_it() -> None:
+    """It was `outside its window 16:00 to 16:00`."""
+    days = [name for number, name in enumerate(("mon", "tue", "wed", "thu", "fri")) if number != DAY.weekday()]
+    entry = f'{{window: {{from: open + 30m, to: "11:00"}}, per_day: 2, days: [{", ".join(days)}]}}'
+    desk = Desk((text_of(entry=entry, legs=LEGS),))
+    bot, work = desk.program.bots["spread"], Sight(desk).work()
+    found = Candidate(bot, bot)
+    judge(Sight(desk), found)
+    hours = SimpleNamespace(at=work.at, session=work.state.session, is_in_hours=True)
+    assert told_legs(hours, found).text.endswith(f"; but it does not enter on a {DAY:%A}")
