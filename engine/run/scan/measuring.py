@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from math import isnan
 
+from engine.compile.measures.measure import Place, may_stand
 from engine.compile.plan import Call
+from engine.compile.vocabulary import VOCABULARY
 from engine.evaluate.measure import reader_of
 from engine.evaluate.reading import AtLeast, AtMost, Read, Reading, Unknown, context_of
 from engine.evaluate.snapshot import LegView, View
@@ -54,6 +56,7 @@ class Measuring:
     def __init__(self, is_delayed: Callable[[Candidate], bool], more: str = "") -> None:
         self._is_delayed = is_delayed
         self._more = more
+        self._of_market = OF_THE_MARKET | ({more} if more and may_stand(VOCABULARY[more], Place.FILTER) else set())
         self._reads: dict[str, Mapping[str, Read]] = {}
         self.found: dict[str, Measured] = {}
 
@@ -68,7 +71,7 @@ class Measuring:
         )
         selection = candidate.selection
         if selection is None or not selection.is_complete:
-            for name in OF_THE_MARKET & self._reads[key].keys():
+            for name in self._of_market & self._reads[key].keys():
                 _keep(found, name, self._reads[key][name](view))
             found.rank = _ranked(candidate, view)
             return selection is not None and bool(selection.refused) and _is_settled(found.rank)

@@ -101,6 +101,12 @@ def test_what_a_symbol_is_ranked_by_is_read_though_its_legs_do_not_fit() -> None
     assert found.selection is not None
     assert found.selection.refused
     assert measuring.found[found.bot.key].rank == 6000.0
+    sorting = Measuring(lambda _: False, "spot")  # what the table is sorted by as well, if it is of the market
+    sorting(found, judge(Sight(desk), found))
+    assert sorting.found[found.bot.key].numbers["spot"] == 6000.0
+    of_legs = Measuring(lambda _: False, "debit")
+    of_legs(found, judge(Sight(desk), found))
+    assert "debit" not in of_legs.found[found.bot.key].numbers
 
 
 def test_a_check_up_says_of_another_week_day_that_the_bot_does_not_enter_on_it() -> None:
