@@ -12,6 +12,7 @@ import numpy as np
 from engine.adapters.history.day import Columns
 from engine.adapters.history.middle import median
 from engine.adapters.history.pairs import Pair
+from engine.adapters.history.table import Whole
 from engine.model.contract import Option, Right
 
 _INSIDE = 0.05
@@ -23,22 +24,22 @@ _INSTANTS = 16
 
 
 def impossible(options: Sequence[Option], level: Columns, columns: Mapping[str, Columns]) -> str | None:
-    """Return in words that most options cost less than exercising them would bring.
+    """Return in words that most options cost less than exercising them would bring, at most instants.
 
-    Shape: level (T,); columns (T, options). None when most prices can be.
+    A single level may be a bad print. Shape: level (T,); columns (T, options). None when most prices can be.
     """
-    asks, place = columns["ask"], len(level) // 2
-    if not (asks[place] > 0.0).any() and len(seen := np.flatnonzero((asks > 0.0).any(axis=1))):
-        place = int(seen[len(seen) // 2])
-    last = asks[place]
-    middle = float(level[place]) if level[place] > 0.0 else median(level)
+    quoted = np.flatnonzero((columns["ask"] > 0.0).any(axis=1))
+    drawn = quoted[_drawn(len(quoted))]
+    asks, levels = columns["ask"][drawn], np.where(level[drawn] > 0.0, level[drawn], median(level))[:, np.newaxis]
     strikes = np.array([float(option.strike) for option in options])
     calls = np.array([option.right is Right.CALL for option in options])
-    worth = np.where(calls, middle - strikes, strikes - middle)
-    quoted = last > 0.0
-    inside = quoted & (worth > _INSIDE * middle)
-    if inside.sum() > 1 and (last < worth / 2.0)[inside].mean() > 0.5:
-        text = f"most options in the money cost less than half of what they are worth, {median(last[inside]):g}"
+    worth = np.where(calls, levels - strikes, strikes - levels)
+    inside = (asks > 0.0) & (worth > _INSIDE * levels)
+    counts = inside.sum(axis=1)
+    cheap = (counts > 1) & (((asks < worth / 2.0) & inside).sum(axis=1) > counts / 2.0)
+    if 2 * cheap.sum() > len(cheap):
+        inside &= cheap[:, np.newaxis]
+        text = f"most options in the money cost less than half of what they are worth, {median(asks[inside]):g}"
         return f"{text} of {median(worth[inside]):g} in the median: scaled, or adjusted for a split?"
     return None
 
@@ -58,13 +59,18 @@ def scaled(pairs: Sequence[Pair], columns: Mapping[str, Columns]) -> str | None:
     )
 
 
+def _drawn(count: int) -> Whole:
+    """Return the places of a few of so many instants, first to last."""
+    return np.linspace(0, count - 1, min(count, _INSTANTS)).astype(np.int64)
+
+
 def _falls(pairs: Sequence[Pair], bid: Columns, ask: Columns) -> Columns:
     """Return how much faster call - put falls than the strike rises, between the outermost pairs that are quoted.
 
     It is 1 where prices between bid and ask let it be 1. One side of a pair may be without a bid, as options far from
     the money are: its price is 0 to its ask. Shape: those of a few instants, first to last, at which two pairs are.
     """
-    drawn = np.linspace(0, len(bid) - 1, min(len(bid), _INSTANTS)).astype(np.int64)[:, np.newaxis]
+    drawn = _drawn(len(bid))[:, np.newaxis]
     calls, puts = [pair.call for pair in pairs], [pair.put for pair in pairs]
     call_bid, put_bid = np.fmax(bid[drawn, calls], 0.0), np.fmax(bid[drawn, puts], 0.0)
     least, most = call_bid - ask[drawn, puts], ask[drawn, calls] - put_bid

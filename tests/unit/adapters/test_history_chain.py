@@ -118,6 +118,17 @@ def test_levels_adjusted_for_a_split_refuse_the_day_of_strikes_that_are_not(time
         open_source(f"parquet:{tmp_path}").day(DAY)
 
 
+def test_a_bad_print_in_the_middle_of_a_session_refuses_no_day(tmp_path: Path) -> None:
+    """One level of 8 % too much made most options in the money at it, and all of the session was not read."""
+    options = tuple(replace(OPTIONS[0], right=right, strike=Decimal(k)) for right in Right for k in (2800, 2850))
+    level = np.full(20, 2826.0)
+    mid = np.tile([35.0, 15.0, 10.0, 34.0], (20, 1))
+    level[10] *= 1.08
+    day = a_day(20, options=options, bid=mid - 0.1, ask=mid + 0.1, iv=None, levels={"SPX": level})
+    write_day(day, tmp_path / f"{DAY}.parquet")
+    assert len(open_source(f"parquet:{tmp_path}").day(DAY).options) == 4
+
+
 def test_a_quote_dearer_than_what_it_is_on_is_left_out(tmp_path: Path) -> None:
     """By one of 999,999 in a single row a stop closed at half a million dollars a share, and nothing was told."""
 
