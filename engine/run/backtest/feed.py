@@ -111,7 +111,7 @@ class HistoryFeed:
         """
         bars = self._source.daily(symbol, session.date, 1) if can_split(symbol) else ()
         ends = self._levels.ends(symbol) if bars else None
-        if ends is None or not self._is_split(symbol, bars[-1].date, bars[-1].close, session.date, ends[0]):
+        if ends is None or not self._is_split(symbol, bars[-1].date, bars[-1].close, session.date, ends):
             return False
         text = f"{symbol} is at {ends[0]:g} and its daily bar of {bars[-1].date} closes at {bars[-1].close:g}"
         self.lacks[f"{text}, as after a split: what rules make of earlier daily bars is unknown"] = None
@@ -122,20 +122,20 @@ class HistoryFeed:
         if self.market is None or symbol in self._others:
             return self.market is None
         ends, day = self._levels.ends(symbol) if symbol in self._levels else None, self._levels.date
-        return ends is None or self._bar(symbol, day) is None or self._fits(symbol, day, ends[0])
+        return ends is None or self._bar(symbol, day) is None or self._fits(symbol, day, ends[1])
 
-    def _is_split(self, symbol: str, since: date, before: float, on: date, opened: float) -> bool:
-        """Say whether a level of one session and the first one of a later one are apart as by a split.
+    def _is_split(self, symbol: str, since: date, before: float, on: date, ends: tuple[float, float]) -> bool:
+        """Say whether the last level of one session and the first one of a later one are apart as by a split.
 
-        Not where daily bars that fit both tell none: a fall may look like a split.
+        Not where daily bars that fit both tell none: a fall may look like a split. ends: first and last of the later.
         """
-        if split_at_open(before, opened) is None:
+        if split_at_open(before, ends[0]) is None:
             return False
-        have_bars = self._fits(symbol, since, before) and self._fits(symbol, on, opened)
+        have_bars = self._fits(symbol, since, before) and self._fits(symbol, on, ends[1])
         return not have_bars or self._source.was_split(symbol, since, on)
 
     def _fits(self, symbol: str, day: date, level: float) -> bool:
-        """Say whether there is a daily bar of a session that goes with a level of it."""
+        """Say whether there is a daily bar of a session that goes with the last level of it, as a bare close does."""
         bar = self._bar(symbol, day)
         return bar is not None and not bar.is_far(level)
 
@@ -145,7 +145,7 @@ class HistoryFeed:
 
     def is_split(self, symbol: str) -> bool:
         """Say whether this session's levels of shares are those of after a split, beside the last ones before it."""
-        if symbol not in self._levels:
+        if symbol not in self._levels or not can_split(symbol):
             return False
         for earlier in islice(sessions_before(self._today().date), LOOKS_BACK):
             levels = self._levels_of(earlier)
@@ -158,7 +158,7 @@ class HistoryFeed:
         before, after = earlier.ends(symbol), later.ends(symbol) if symbol in later else None
         if before is None or after is None or not can_split(symbol):
             return False
-        return self._is_split(symbol, earlier.date, before[1], later.date, after[0])
+        return self._is_split(symbol, earlier.date, before[1], later.date, after)
 
     def _finished(self, symbol: str, session: Session, count: int) -> Sequence[DailyBar]:
         """Return daily bars of sessions before one, of the same shares."""

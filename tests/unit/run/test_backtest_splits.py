@@ -7,6 +7,7 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from past_days import PastDays
 
@@ -45,7 +46,7 @@ risk: {undefined_risk: allow}
 
 @dataclass
 class Divided(PastDays):
-    """Six shares for one from a day on. bars: as they were, adjusted by a vendor, none; or that it was a fall."""
+    """Six shares for one from a day on. bars: as they were, adjusted by a vendor, none, closes alone; or of a fall."""
 
     bars: str = "raw"
 
@@ -53,6 +54,8 @@ class Divided(PastDays):
         found = super().daily(symbol, before, count)
         if symbol != "SPY":
             return found
+        if self.bars == "closes":
+            return [DailyBar(bar.date, *[bar.close] * 4) for bar in found]
         times = {"raw": 1.0, "fallen": 1.0, "adjusted": 1 / 6, "none": 0.0}[self.bars]
         return [by(bar, 1 / 6 if bar.date >= SPLIT else times) for bar in found if times]
 
@@ -71,19 +74,31 @@ def divided(day: HistoryDay) -> HistoryDay:
     return replace(day, levels=levels)
 
 
+def risen(day: HistoryDay) -> HistoryDay:
+    """Return a session that closes 7 % higher, where it does close."""
+    level = day.levels["SPY"]
+    return replace(day, levels={**day.levels, "SPY": level * np.linspace(1 / 1.07, 1.0, len(level))})
+
+
 def source(bars: str) -> Divided:
     return Divided(every=5, expiries=3, strikes=25, symbol="SPY", trading_class="SPY", change=divided, bars=bars)
 
 
 def lived(
-    folder: Path, bars: str, last: date = LAST, *, resumes: bool = False, shares: tuple[tuple[str, int], ...] = ()
+    folder: Path,
+    bars: str,
+    last: date = LAST,
+    *,
+    first: date = FIRST,
+    resumes: bool = False,
+    shares: tuple[tuple[str, int], ...] = (),
 ) -> Results:
     file, store = folder / "seller.yaml", folder / "x.db"
     file.write_text(PUT, encoding="utf-8")
     given = BacktestOptions(
         opens=partial(source, bars),
         data="made up",
-        first=FIRST,
+        first=first,
         last=last,
         store=store,
         fills=fill_model("mid"),
@@ -152,6 +167,21 @@ def test_bars_within_sessions_of_before_a_split_are_not_read(bars: str, sessions
     assert session is not None
     feed.begin(of.day(SPLIT), session)
     assert len(feed.bars_until("SPY", 300, 78, session.open.timestamp()).bars) == 78 * sessions
+
+
+def test_closes_are_bars_of_a_session_in_which_shares_rose() -> None:
+    """Those that had moved by more than 4 % from the first level of it were of another scale, and shares refused."""
+    of = Divided(every=5, expiries=1, strikes=1, symbol="SPY", trading_class="SPY", change=risen, bars="closes")
+    feed, session = HistoryFeed(of, Board()), session_on(FIRST)
+    assert session is not None
+    feed.begin(of.day(FIRST), session)
+    assert feed.is_of_its_bars("SPY")
+
+
+def test_shares_are_not_bought_on_the_day_of_their_split(tmp_path: Path) -> None:
+    """Daily bars that are as they were had to be others."""
+    with pytest.raises(StoreError, match=f"SPY was split on {SPLIT}, by its daily bars: .* is of others"):
+        lived(tmp_path, "raw", first=SPLIT, shares=(("SPY", 100),))
 
 
 def test_shares_are_not_bought_at_a_close_of_another_scale(tmp_path: Path) -> None:
