@@ -362,11 +362,13 @@ def split_at_open(before: float, opened: float) -> float | None:
 def _split_in(before: float, bar: Sequence[float]) -> tuple[str, float] | None:
     """Return by how much shares were split before a session, after the close before it, and what tells it; None.
 
-    bar: its open, high, low and close. Without an open, as a bare close has none, the close tells it alone.
+    bar: its open, high, low and close. Without an open, as a bare close has none, the close tells it alone; an open
+    that the close is farther from than from the close before is a bad print.
     """
     opened, high, low, close = bar
     has_open = low <= opened <= high and low < high
-    by_open = split_at_open(before, opened) if has_open else None
+    stays = has_open and _factor(close, opened) < _factor(close, before)
+    by_open = split_at_open(before, opened) if stays else None
     if by_open is not None:
         return f"opens at {opened:g}", by_open
     by_close = split_of(before, close)

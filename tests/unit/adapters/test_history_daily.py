@@ -169,6 +169,7 @@ def test_bars_of_before_a_split_are_not_used(tmp_path: Path) -> None:
         (348.61, "245.20,248.70,212.51,226.19", ""),
         (100.0, "47,51,45,50", ""),
         (100.0, "160,161,140,150", ""),
+        (103.0, "0.05,105,0.05,104", ""),
         (100.0, ",51,45,50", "closes at 50 on 2025-01-07 after 100, as after a split of 2:"),
     ],
     ids=[
@@ -182,6 +183,7 @@ def test_bars_of_before_a_split_are_not_used(tmp_path: Path) -> None:
         "NFLX falls",
         "falls by a half",
         "rises by a half",
+        "bad print",
         "no open",
     ],
 )
