@@ -122,7 +122,7 @@ class HistoryFeed:
         if self.market is None or symbol in self._others:
             return self.market is None
         ends, day = self._levels.ends(symbol) if symbol in self._levels else None, self._levels.date
-        return ends is None or self._bar(symbol, day) is None or self._fits(symbol, day, ends[1])
+        return ends is None or self._bar(symbol, day) is None or self._fits(symbol, day, ends)
 
     def _is_split(self, symbol: str, since: date, before: float, on: date, ends: tuple[float, float]) -> bool:
         """Say whether the last level of one session and the first one of a later one are apart as by a split.
@@ -131,13 +131,13 @@ class HistoryFeed:
         """
         if split_at_open(before, ends[0]) is None:
             return False
-        have_bars = self._fits(symbol, since, before) and self._fits(symbol, on, ends[1])
+        have_bars = self._fits(symbol, since, (before, before)) and self._fits(symbol, on, ends)
         return not have_bars or self._source.was_split(symbol, since, on)
 
-    def _fits(self, symbol: str, day: date, level: float) -> bool:
-        """Say whether there is a daily bar of a session that goes with the last level of it, as a bare close does."""
+    def _fits(self, symbol: str, day: date, ends: tuple[float, float]) -> bool:
+        """Say whether there is a daily bar of a session that goes with its first level, a bare close with its last."""
         bar = self._bar(symbol, day)
-        return bar is not None and not bar.is_far(level)
+        return bar is not None and not bar.is_far(ends[1] if bar.low == bar.high else ends[0])
 
     def _bar(self, symbol: str, day: date) -> DailyBar | None:
         bars = self._source.daily(symbol, day + timedelta(days=1), 1)

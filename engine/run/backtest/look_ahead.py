@@ -25,7 +25,9 @@ DRAWS = 5
 _DECIDING = (Kind.VERDICT, Kind.DECISION, Kind.ORDER)
 _COLUMNS = ("bid", "ask", "bid_size", "ask_size", "iv", "delta", "gamma", "theta", "vega", "volume")
 _STRANGE = 1.37
-"""What a daily bar is multiplied by: far from any day's move."""
+"""What a daily bar is multiplied by, its low divided: far from any day's move, and still around the levels of its
+session, by which a split is told from a fall.
+"""
 
 Walks = Callable[[Source], Walk]
 
@@ -76,7 +78,7 @@ class Garbled:
     def _bar(self, bar: DailyBar) -> DailyBar:
         if bar.date < self._until.date():
             return bar
-        return DailyBar(bar.date, *(_STRANGE * each for each in (bar.open, bar.high, bar.low, bar.close)))
+        return DailyBar(bar.date, _STRANGE * bar.open, _STRANGE * bar.high, bar.low / _STRANGE, _STRANGE * bar.close)
 
     def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
         """Return volatilities, garbled where they reach to the day of `until` or further."""
@@ -84,7 +86,7 @@ class Garbled:
         return found if before <= self._until.date() else [_STRANGE * each for each in found]
 
     def was_split(self, symbol: str, since: date, until: date) -> bool:
-        """Say it as it was: it is told after the close alone."""
+        """Say it as it was: a split is announced before its day."""
         return self._source.was_split(symbol, since, until)
 
 

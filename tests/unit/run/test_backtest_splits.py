@@ -19,10 +19,11 @@ from engine.model.market import Board
 from engine.model.session import session_on
 from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.fills import fill_model
+from engine.run.backtest.look_ahead import check_look_ahead
 from engine.run.backtest.results import Results, read_results
-from engine.run.backtest.run import BacktestOptions, run_backtest
+from engine.run.backtest.run import BacktestOptions, run_backtest, walks_of
 from engine.run.calendars import shipped_dates
-from engine.run.desk import load_desk
+from engine.run.desk import Desk, load_desk
 
 FIRST, SPLIT, LAST = date(2026, 9, 1), date(2026, 9, 2), date(2026, 9, 4)
 PUT = """
@@ -93,21 +94,35 @@ def lived(
     resumes: bool = False,
     shares: tuple[tuple[str, int], ...] = (),
 ) -> Results:
-    file, store = folder / "seller.yaml", folder / "x.db"
-    file.write_text(PUT, encoding="utf-8")
-    given = BacktestOptions(
+    desk, given = asked(folder, bars, last, first=first, resumes=resumes, shares=shares)
+    run_backtest(desk, given, lambda done, number, count: None)
+    return read_results(given.store, "the store")
+
+
+def asked(
+    folder: Path,
+    bars: str,
+    last: date,
+    *,
+    first: date = FIRST,
+    resumes: bool = False,
+    shares: tuple[tuple[str, int], ...] = (),
+    text: str = PUT,
+) -> tuple[Desk, BacktestOptions]:
+    file = folder / "seller.yaml"
+    file.write_text(text, encoding="utf-8")
+    options = BacktestOptions(
         opens=partial(source, bars),
         data="made up",
         first=first,
         last=last,
-        store=store,
+        store=folder / "x.db",
         fills=fill_model("mid"),
         calendar=lambda: event_calendar(shipped_dates()),
         resumes=resumes,
         shares=shares,
     )
-    run_backtest(load_desk([str(file)], {}, None), given, lambda done, number, count: None)
-    return read_results(store, "the store")
+    return load_desk([str(file)], {}, None), options
 
 
 @pytest.mark.parametrize("bars", ["raw", "adjusted", "none"])
@@ -135,6 +150,16 @@ def test_a_fall_that_daily_bars_know_is_none(tmp_path: Path) -> None:
     found = lived(tmp_path, "fallen")
     assert [trade.reason for trade in found.trades] == ["assigned"]
     assert not found.alarms
+
+
+@pytest.mark.parametrize("shares", [(), (("SPY", 100),)])
+def test_a_check_of_looking_ahead_knows_of_a_fall(shares: tuple[tuple[str, int], ...], tmp_path: Path) -> None:
+    """Garbled bars of the day were of another scale: `gap` was a leak, and sound bars no price of shares."""
+    text = PUT.replace("[tue]", "[tue, wed]").replace("  max_open", "  when: [{gap: {below: -1%}}]\n  max_open")
+    walks = walks_of(*asked(tmp_path, "fallen", SPLIT, shares=shares, text=text))
+    found = check_look_ahead(walks, source("fallen"), FIRST, SPLIT)
+    assert found.draws > 1
+    assert not found.leaks
 
 
 @pytest.mark.parametrize(
