@@ -160,10 +160,11 @@ def resume(
                 since = data.get("since")
                 began = record.at if since is None else utc_time(str(since))
                 watched[record.bot] = began if data["what"] == WATCH else None
+        elif record.kind is Kind.FACTS and data.get("what") == BASE:
+            if session_from(exchange_date(record.at)).date == session.date:  # on days off before it, too
+                bases[record.position] = data["value"]
         elif record.kind is Kind.FACTS and exchange_date(record.at) != session.date:
             continue
-        elif record.kind is Kind.FACTS and data.get("what") == BASE:
-            bases[record.position] = data["value"]
         elif record.kind is Kind.FACTS and data.get("what") == HOURS:
             hours[str(data["symbol"])] = hours_of(str(data["value"]), session.date)
         elif record.kind is Kind.FACTS and data.get("what") == OPENING_MOVE:

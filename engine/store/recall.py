@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from engine.model.errors import StoreError
 from engine.model.order import FILLS_KEPT, OrderStatus
-from engine.model.session import at_exchange_time, exchange_date, session_from
+from engine.model.session import at_exchange_time, exchange_date, session_before, session_from
 from engine.model.values import dataclass
 from engine.record.codec import utc_text, utc_time
 from engine.record.record import BASE, BY_HAND, EXECUTION, GRID, HOURS, OPENING_MOVE, SURPLUS, Kind, Record
@@ -59,10 +59,12 @@ class Recalled:
 
 def recall(connection: Connection, at: datetime) -> Recalled:
     """Return what a start at `at` goes on from. Raises: StoreError for a record that is not what was written."""
-    midnight = at_exchange_time(session_from(exchange_date(at)).date, time())
+    session = session_from(exchange_date(at))
+    midnight = at_exchange_time(session.date, time())
     times = {
         "midnight": midnight,
         "today": utc_text(midnight),
+        "of_days_off": utc_text(at_exchange_time(session_before(session.date).date + timedelta(days=1), time())),
         "of_lines": utc_text(midnight - LINES_KEPT),
         "of_fills": utc_text(midnight - FILLS_KEPT),
     }
@@ -76,18 +78,21 @@ def recall(connection: Connection, at: datetime) -> Recalled:
 def _needed() -> Select[Any]:
     """Return the query for what a start needs, put together once for a process, which takes as long as to run it.
 
-    It is given midnight of the session's day, as a time and as a text (`today`), and since when lines and fills count.
+    It is given midnight of the session's day, as a time and as a text (`today`), that of the first of the days off
+    before it, and since when lines and fills count.
     """
     midnight, today = bindparam("midnight", type_=UtcText()), bindparam("today", type_=Text())
     stands = _standing(midnight)
     is_of_grid = or_(*(place_in(journal.c.data, literal(f'"what":"{what}"')) > 0 for what in GRID))
     is_of_others = place_in(journal.c.data, literal(f'"{EXECUTION}":{{')) > 0
     is_of_surplus = place_in(journal.c.data, literal(f'"{SURPLUS}":[')) > 0
-    is_fact = or_(*(place_in(journal.c.data, literal(f'"what":"{what}"')) > 0 for what in (OPENING_MOVE, HOURS, BASE)))
+    is_fact = or_(*(place_in(journal.c.data, literal(f'"what":"{what}"')) > 0 for what in (OPENING_MOVE, HOURS)))
+    is_base = place_in(journal.c.data, literal(f'"what":"{BASE}"')) > 0
     parts = [
         of_kinds((Kind.OPERATOR,)),
         of_kinds((Kind.WEBHOOK, Kind.SETTLEMENT), journal.c.at >= today),
         of_kinds((Kind.FACTS,), journal.c.at >= today, is_fact),
+        of_kinds((Kind.FACTS,), journal.c.at >= bindparam("of_days_off"), is_base),
         of_kinds((Kind.DECISION,), journal.c.at >= today, is_of_grid),
         select(func.max(journal.c.seq)).where(journal.c.kind == Kind.RUN_STARTED.value),
         _texts_of(stands),

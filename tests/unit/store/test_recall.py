@@ -232,6 +232,11 @@ def test_what_was_learned_today_to_be_of_an_earlier_day_is_known_again(place: Pl
     assert found == from_all(journal, NOON, board)
     assert found.state.bases[name] == Decimal("-250.15")
     assert sum(r.data.get("what") == "base" for r in journal.recall(NOON).records) == 1
+    journal.append(
+        [Record(NOON + timedelta(days=days), Kind.FACTS, "put_lite", name, data) for days in (2, 3)], durable=True
+    )
+    recalled = journal.recall(NOON + timedelta(days=5)).records  # on Monday: that of Saturday, and not of Friday
+    assert [r.at for r in recalled if r.data.get("what") == "base"] == [NOON + timedelta(days=3)]
     journal.close()
 
 

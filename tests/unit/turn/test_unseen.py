@@ -463,6 +463,26 @@ def test_a_restart_on_the_same_day_takes_what_an_earlier_day_made_for_none_of_to
         desk.start_again()
 
 
+def test_what_is_learned_on_a_day_off_was_not_made_on_the_session_after_it() -> None:
+    """Started again it was: on Monday the bot could be halted for what Friday had lost."""
+    desk = seller()
+    while desk.day.isoweekday() != 5:
+        night(desk)
+        desk.link()
+    desk.opened("10:01")
+    pair_rests(desk)
+    desk.unlink()
+    desk.now, desk.day = desk.now + timedelta(days=1), session_after(desk.day).date
+    desk.send(MarketMoved(desk.now, ()))
+    desk.link([], {})
+    desk.confirm_gone()
+    assert (desk.position.state, desk.position.net) == ("closed", -400)
+    for _ in range(2):
+        desk.start_again()
+        assert bot_today(Work(desk.program, desk.state, desk.now), "seller") == 0
+        desk.now = session_after(desk.now.date()).open - timedelta(minutes=30)
+
+
 def test_a_pair_of_which_both_have_filled_a_part_is_booked_as_the_broker_tells_it() -> None:
     desk = seller(quantity="3")
     desk.opened("10:01")
