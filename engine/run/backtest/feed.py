@@ -288,7 +288,9 @@ class HistoryFeed:
                 break
             last = last or earlier.date
             levels = self._levels_of(earlier)
-            if levels is None or symbol not in levels or self._source.was_split(symbol, earlier.date, last):
+            if levels is None or symbol not in levels:
+                break
+            if can_split(symbol) and self._source.was_split(symbol, earlier.date, last):
                 break
             if self._is_split_between(symbol, levels, later):
                 break

@@ -79,10 +79,10 @@ def bought_at(source: Source, feed: HistoryFeed, symbol: str, count: int, day: d
     if not bars:
         text = f"{source.name} has no close of {symbol} before {day}, at which its shares were bought"
         raise StoreError(text, f"daily bars of {symbol} tell it; docs/history-data.md says where they are read from")
-    if source.was_split(symbol, bars[-1].date, day):
-        text = f"{symbol} was split on {day}, by its daily bars: its close before, {bars[-1].close:g}, is of others"
-        raise StoreError(text, "begin a session later")
     if not feed.is_of_its_bars(symbol):
+        if source.was_split(symbol, bars[-1].date, day):
+            text = f"{symbol} was split on {day}, by its daily bars: its close before, {bars[-1].close:g}, is of others"
+            raise StoreError(text, "begin a session later")
         text = f"the daily bars of {symbol} in {source.name} are of another scale than its levels on {day}"
         text += f": {bars[-1].close:g} is not what its shares cost before it"
         raise StoreError(text, f"give it daily bars of {symbol} that are not adjusted for later splits or dividends")

@@ -47,7 +47,9 @@ risk: {undefined_risk: allow}
 
 @dataclass
 class Divided(PastDays):
-    """Six shares for one from a day on. bars: as they were, adjusted by a vendor, none, closes alone; or of a fall."""
+    """Six shares for one from a day on. bars: as they were, adjusted by a vendor, none, closes alone, those
+    of a broker, which splits them, too; or of a fall.
+    """
 
     bars: str = "raw"
 
@@ -57,11 +59,13 @@ class Divided(PastDays):
             return found
         if self.bars == "closes":
             return [DailyBar(bar.date, *[bar.close] * 4) for bar in found]
-        times = {"raw": 1.0, "fallen": 1.0, "adjusted": 1 / 6, "none": 0.0}[self.bars]
+        times = {"raw": 1.0, "fallen": 1.0, "broker": 1.0, "adjusted": 1 / 6, "none": 0.0}[self.bars]
+        if self.bars == "broker" and before >= SPLIT:
+            times = 1 / 6
         return [by(bar, 1 / 6 if bar.date >= SPLIT else times) for bar in found if times]
 
     def was_split(self, symbol: str, since: date, until: date) -> bool:
-        return self.bars == "raw" and symbol == "SPY" and since < SPLIT <= until
+        return self.bars in ("raw", "broker") and since < SPLIT <= until  # of recordings that jump by a half VIX, too
 
 
 def by(bar: DailyBar, times: float) -> DailyBar:
@@ -201,6 +205,18 @@ def test_closes_are_bars_of_a_session_in_which_shares_rose() -> None:
     assert session is not None
     feed.begin(of.day(FIRST), session)
     assert feed.is_of_its_bars("SPY")
+
+
+def test_an_index_that_jumps_as_by_a_split_has_bars_of_before_it() -> None:
+    """By the last levels of two recorded days the VIX was split where it rose from 16 to 24."""
+    feed, session = HistoryFeed(of := source("broker"), Board()), session_on(LAST)
+    assert session is not None
+    feed.begin(of.day(LAST), session)
+    assert len(feed.bars_until("VIX", 300, 78 * 3, session.open.timestamp()).bars) == 78 * 3
+
+
+def test_shares_are_bought_at_a_close_that_a_broker_has_split(tmp_path: Path) -> None:
+    assert lived(tmp_path, "broker", first=SPLIT, shares=(("SPY", 100),)).days[0].profit > -10_000
 
 
 def test_shares_are_not_bought_on_the_day_of_their_split(tmp_path: Path) -> None:
