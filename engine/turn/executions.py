@@ -349,7 +349,10 @@ def on_commission(work: Work, event: CommissionReport) -> None:
     position = work.positions.get(known.position)
     if position is None:
         return
-    work.put_position(add_commission(position, known.leg, difference, is_first=not known.is_paid))
+    is_of_earlier = position.is_flat and work.bases.get(position.id) == position.net  # it has made nothing today
+    position = work.put_position(add_commission(position, known.leg, difference, is_first=not known.is_paid))
+    if is_of_earlier:
+        work.put_base(position.id, position.net)
     work.record(
         Kind.COMMISSION,
         position.bot,

@@ -448,6 +448,27 @@ def test_a_fill_of_the_target_that_is_told_after_all_replaces_what_was_guessed_o
     assert made == bot_today(Work(desk.program, desk.state, desk.now), "seller") == 0
 
 
+def test_commissions_of_what_replaces_a_guess_of_an_earlier_day_are_none_of_today() -> None:
+    """After the first of them the second fill was a gain of today: $519."""
+    desk = seller(quantity="2")
+    desk.opened("10:01")
+    pair_rests(desk)
+    target = next(order for order in desk.live if order.purpose is Purpose.TARGET)
+    night(desk)
+    desk.link([], {})
+    desk.message(target, 10148, "cannot be cancelled, state: Cancelled")
+    desk.confirm_gone()
+    for _ in range(2):
+        execution = desk.execution(target, target.legs[0], 1, "0.80")
+        desk.send(execution)
+        desk.commission(execution, "0.65")
+    assert (desk.position.state, desk.position.net) == ("closed", Decimal("238.70"))
+    for _ in range(2):
+        assert bot_today(Work(desk.program, desk.state, desk.now), "seller") == 0
+        assert desk.state.bots["seller"].day.realized == 0
+        desk.start_again()
+
+
 def test_a_restart_on_the_same_day_takes_what_an_earlier_day_made_for_none_of_today() -> None:
     """The loss of the stop counted as of the day that learned of it, once the engine was started again: $400."""
     desk = seller()
