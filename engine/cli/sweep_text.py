@@ -12,10 +12,9 @@ from engine.cli.width import table
 from engine.model.counted import counted
 from engine.model.money import dollars
 from engine.run.columns import aligned, signed
-from engine.run.sweep.page import CELLS
 from engine.run.sweep.statistics import Forward, deflated, expected_best_of
 from engine.run.sweep.sweep import findings_of
-from engine.run.sweep.variant import FALLING, Variant, apart_lines, in_map, not_run_lines, sessions_of, turned
+from engine.run.sweep.variant import CELLS, FALLING, Variant, apart_lines, in_map, not_run_lines, sessions_of, turned
 from engine.run.sweep.vary import Axis, Point
 
 _FIGURES = ("trades", "won", "net", "average", "drawdown", "Sharpe", "deflated")

@@ -8,9 +8,10 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.adapters.history.daily import can_split
 from engine.adapters.history.day import Columns, DailyBar, HistoryDay, Source
 from engine.adapters.history.middle import median
-from engine.model.contract import Contract, Option, Settlement, Underlying, product
+from engine.model.contract import Contract, Option, Underlying
 from engine.model.errors import StoreError
 from engine.model.market import Board
 from engine.model.money import CENT
@@ -76,9 +77,9 @@ def _is_far(bar: DailyBar, symbol: str, day: HistoryDay, source: Source) -> bool
     return False
 
 
-def was_split(symbol: str, since: date, session: Session, source: Source) -> bool:
-    """Say whether shares were split after a day: an option on them is another contract now."""
-    return product(symbol).settlement is Settlement.SHARES and source.was_split(symbol, since, session.date)
+def was_split(symbol: str, since: date, until: date, source: Source) -> bool:
+    """Say whether shares were split after a day, until another: an option on them is another contract then."""
+    return can_split(symbol) and source.was_split(symbol, since, until)
 
 
 def _nearest_level(symbol: str, session: Session, day: HistoryDay, *, at_open: bool) -> float | None:

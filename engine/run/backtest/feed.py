@@ -21,6 +21,7 @@ from engine.model.errors import StoreError
 from engine.model.facts import Bar, Bars, Listing
 from engine.model.market import Board, Extras
 from engine.model.session import CalendarError, Hours, Session, session_before, session_on, sessions_before
+from engine.run.backtest.ending import was_split
 from engine.run.backtest.market import DayMarket
 
 KEPT = MOST_SESSIONS + 20
@@ -119,8 +120,10 @@ class HistoryFeed:
 
     def is_of_its_bars(self, symbol: str) -> bool:
         """Say whether this session's levels are of the scale of its daily bars, as far as there are both."""
-        if self.market is None or symbol in self._others:
-            return self.market is None
+        if self.market is None:
+            return True
+        if symbol in self._others:
+            return False
         ends, day = self._levels.ends(symbol) if symbol in self._levels else None, self._levels.date
         return ends is None or self._bar(symbol, day) is None or self._fits(symbol, day, ends)
 
@@ -290,7 +293,7 @@ class HistoryFeed:
             levels = self._levels_of(earlier)
             if levels is None or symbol not in levels:
                 break
-            if can_split(symbol) and self._source.was_split(symbol, earlier.date, last):
+            if was_split(symbol, earlier.date, last, self._source):
                 break
             if self._is_split_between(symbol, levels, later):
                 break

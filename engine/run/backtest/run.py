@@ -6,7 +6,7 @@ way it is done, in one process or in several, changes nothing of what is recorde
 
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import field, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -20,12 +20,11 @@ from engine.adapters.recorded.source import RecordingSource
 from engine.model.collector import seldom_collected
 from engine.model.errors import MisuseError, StoreError
 from engine.model.facts import EventCalendar
-from engine.model.market import Board
 from engine.model.session import at_exchange_time, session_from
 from engine.model.values import dataclass
 from engine.record.record import Json, Kind, Record
 from engine.run.backtest.broker import ACCOUNT
-from engine.run.backtest.feed import HistoryFeed
+from engine.run.backtest.brought import check_brought
 from engine.run.backtest.fills import NATURAL, RECORDED, FillModel
 from engine.run.backtest.independence import is_independent
 from engine.run.backtest.lacking import gaps_of
@@ -33,7 +32,7 @@ from engine.run.backtest.notes import FINDING
 from engine.run.backtest.recorded.walk import RecordedWalk
 from engine.run.backtest.resuming import continued
 from engine.run.backtest.sampling import Sampler, Sampling, streaming
-from engine.run.backtest.walk import CASH, DayDone, Walk, bought_at
+from engine.run.backtest.walk import CASH, DayDone, Walk
 from engine.run.calendars import event_digests, load_calendar
 from engine.run.desk import Desk
 from engine.run.processes import TRIED, is_sooner, several
@@ -111,7 +110,7 @@ def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
     if not days and not options.resumes:
         raise MisuseError(f"{source.name} has no session from {options.first} to {options.last}")
     if first == options.first and days:
-        _check_brought(source, options, days[0])
+        check_brought(source, dict(options.shares), options.cash, days[0])
     known, anew = _known_findings(options.store), tuple(_written_anew(options, first))
     with closing(SqlJournal(open_store(options.store), lag=LAG)) as journal, seldom_collected():
         ended = _begin(first)
@@ -129,17 +128,6 @@ def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
         journal.append(
             [Record(ended, Kind.RUN_ENDED, data={"reason": "the last session", "is_clean": True})], durable=True
         )
-
-
-def _check_brought(source: Source, options: BacktestOptions, day: date) -> None:
-    """See that the account can begin with its shares, before there is a store. Raises: StoreError, MisuseError."""
-    if not options.shares:
-        return
-    feed, cash = HistoryFeed(source, Board()), options.cash
-    with suppress(StoreError):  # a session that is refused is passed by
-        feed.begin(source.day(day), session_from(day))
-    for symbol, count in options.shares:
-        cash -= count * bought_at(source, feed, symbol, count, day, cash)
 
 
 def walks_of(desk: Desk, options: BacktestOptions) -> Callable[[Source], Walk]:

@@ -19,7 +19,7 @@ from engine.adapters.history.finding import told
 from engine.compile.series import DAY, Series
 from engine.evaluate.measure_bars import last_end
 from engine.model.contract import Contract, Option, Underlying
-from engine.model.errors import InvariantError, MisuseError, StoreError
+from engine.model.errors import InvariantError, StoreError
 from engine.model.event import AccountReport, BarsReport, Event, HoursReport, MarketMoved, OpeningMoveReport
 from engine.model.facts import EventCalendar, Facts
 from engine.model.market import Board
@@ -27,6 +27,7 @@ from engine.model.money import ZERO
 from engine.model.session import Session, session_before, sessions
 from engine.record.record import Json, Kind, Record
 from engine.run.backtest.broker import ACCOUNT, BacktestBroker
+from engine.run.backtest.brought import bought_at
 from engine.run.backtest.ending import empty_day, keep_marks, marks_now, settlement, told_at, was_split
 from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.fills import FillModel
@@ -71,26 +72,6 @@ class DayDone:
     date: date
     records: tuple[Record, ...]
     findings: tuple[Finding, ...]
-
-
-def bought_at(source: Source, feed: HistoryFeed, symbol: str, count: int, day: date, cash: Decimal) -> Decimal:
-    """Return the close before a day, at which an account buys shares. Raises: StoreError, MisuseError."""
-    bars = source.daily(symbol, day, 1)
-    if not bars:
-        text = f"{source.name} has no close of {symbol} before {day}, at which its shares were bought"
-        raise StoreError(text, f"daily bars of {symbol} tell it; docs/history-data.md says where they are read from")
-    if not feed.is_of_its_bars(symbol):
-        if source.was_split(symbol, bars[-1].date, day):
-            text = f"{symbol} was split on {day}, by its daily bars: its close before, {bars[-1].close:g}, is of others"
-            raise StoreError(text, "begin a session later")
-        text = f"the daily bars of {symbol} in {source.name} are of another scale than its levels on {day}"
-        text += f": {bars[-1].close:g} is not what its shares cost before it"
-        raise StoreError(text, f"give it daily bars of {symbol} that are not adjusted for later splits or dividends")
-    price = Decimal(f"{bars[-1].close:.4f}")
-    if price * count > cash:
-        text = f"{count:,} shares of {symbol} cost ${price * count:,.2f}, and the account has ${cash:,.2f}"
-        raise MisuseError(text, "give it more --cash")
-    return price
 
 
 @dataclass
@@ -430,7 +411,7 @@ class Walk(Hearing):
     def _was_split(self, symbol: str, since: date, session: Session) -> bool:
         """Say whether shares were split after a day: an option on them is another contract now."""
         by_levels = any(since < day <= session.date for day in self.splits.get(symbol, ()))
-        return by_levels or was_split(symbol, since, session, self.source)
+        return by_levels or was_split(symbol, since, session.date, self.source)
 
     def _tell_splits(self, session: Session) -> None:
         """Say which shares were split while they, or options on them, were held: nobody turns those into the new ones.

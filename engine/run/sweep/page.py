@@ -13,13 +13,11 @@ from engine.run.backtest.report.page import html_page
 from engine.run.backtest.report.tables import coloured, percent, ratio, table
 from engine.run.backtest.report.tables import findings as told_findings
 from engine.run.sweep.statistics import Forward
-from engine.run.sweep.variant import FALLING, Variant, apart_lines, in_map, sessions_of
+from engine.run.sweep.variant import CELLS, FALLING, Variant, apart_lines, in_map, sessions_of
 from engine.run.sweep.vary import Axis, Point
 
 SHOWN = 500
 """Variants that the table has."""
-CELLS = 2500
-"""Cells up to which a map is drawn."""
 _DEFLATED = """Deflated: the probability that a variant's Sharpe ratio is above zero, given that it was picked among
 all of them (D. Bailey and M. Lopez de Prado, 2014). Drawdown and Sharpe ratio are of the account by session, all else
 is of closed trades."""

@@ -15,6 +15,8 @@ from engine.model.values import dataclass
 
 FALLING = ("max_drawdown",)
 """Figures of which less is better."""
+CELLS = 2500
+"""Cells up to which a page draws a map."""
 
 
 class Trade(NamedTuple):

@@ -34,6 +34,14 @@ def seller(**sections: str) -> Desk:
     return Desk((text_of("seller", **{**SELLER, **sections}),), at="10:00")
 
 
+def made_nothing_today(desk: Desk) -> None:
+    """See that nothing counts as made today, before a restart and after it."""
+    for _ in range(2):
+        assert bot_today(Work(desk.program, desk.state, desk.now), "seller") == 0
+        assert desk.state.bots["seller"].day.realized == 0
+        desk.start_again()
+
+
 def night(desk: Desk) -> None:
     """The link is down from now to the morning of the next session."""
     desk.unlink()
@@ -463,10 +471,7 @@ def test_commissions_of_what_replaces_a_guess_of_an_earlier_day_are_none_of_toda
         desk.send(execution)
         desk.commission(execution, "0.65")
     assert (desk.position.state, desk.position.net) == ("closed", Decimal("238.70"))
-    for _ in range(2):
-        assert bot_today(Work(desk.program, desk.state, desk.now), "seller") == 0
-        assert desk.state.bots["seller"].day.realized == 0
-        desk.start_again()
+    made_nothing_today(desk)
 
 
 def test_a_restart_on_the_same_day_takes_what_an_earlier_day_made_for_none_of_today() -> None:
@@ -478,10 +483,7 @@ def test_a_restart_on_the_same_day_takes_what_an_earlier_day_made_for_none_of_to
     desk.link([], {})
     desk.confirm_gone()
     assert (desk.position.state, desk.position.exit_reason) == ("closed", "stop")
-    for _ in range(2):
-        assert bot_today(Work(desk.program, desk.state, desk.now), "seller") == 0
-        assert desk.state.bots["seller"].day.realized == 0
-        desk.start_again()
+    made_nothing_today(desk)
 
 
 def test_what_is_learned_on_a_day_off_was_not_made_on_the_session_after_it() -> None:
