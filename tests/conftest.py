@@ -15,8 +15,8 @@ from postgres_server import PostgresServer, running_server
 from processor_time import TIMES_VARIABLE, ProcessorTime
 from store_day import small_day
 
+from engine.store.folders import DATA_VARIABLE
 from engine.store.journal import SqlJournal
-from engine.store.latest import DATA_VARIABLE
 from engine.store.open import open_store
 from engine.store.place import Place
 

@@ -16,7 +16,7 @@ from engine.model.counted import counted
 from engine.model.errors import StoreError, in_words
 from engine.model.values import dataclass
 from engine.record.codec import json_text, utc_text, utc_time
-from engine.store.latest import make_folder
+from engine.store.folders import make_folder
 
 SAME_WITHIN = timedelta(minutes=30)
 """An alert with the words of one this old that nobody has acknowledged is counted with it, not told again."""

@@ -23,7 +23,7 @@ from engine.alerts.people import People, Person
 from engine.model.errors import MisuseError, StoreError, in_words
 from engine.record.codec import utc_text
 from engine.record.record import Json
-from engine.store.latest import data_folder, make_folder
+from engine.store.folders import data_folder, make_folder
 from engine.store.open import is_there
 from engine.store.place import Place, beside
 from engine.store.queries import StoreReader

@@ -118,7 +118,7 @@ def _recorded(options: Mapping[str, Any]) -> "list[Chain]":
 def _asked(options: Mapping[str, Any]) -> "Chain":
     from engine.cli.run import gateway_address
     from engine.run.given.asking import Asked, asked_chain
-    from engine.store.latest import data_folder
+    from engine.store.folders import data_folder
 
     host, port = gateway_address(options["address"])
     logging.basicConfig(level=logging.CRITICAL, force=True)

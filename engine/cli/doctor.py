@@ -78,7 +78,7 @@ def _wanted(options: dict[str, Any]) -> "Wanted":
     from engine.cli.run import gateway_address
     from engine.cli.validate import parse_settings
     from engine.run.doctor.examine import Wanted
-    from engine.store.latest import data_folder
+    from engine.store.folders import data_folder
 
     is_live = options["live"]
     if options["source"] == "cboe" and options["sim"]:

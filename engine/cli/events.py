@@ -15,7 +15,7 @@ from engine.model.facts import EventCalendar, EventDay
 from engine.model.session import EXCHANGE_ZONE
 from engine.run.calendars import import_calendar, import_feed, load_calendar
 from engine.spec.text import MAX_BYTES
-from engine.store.latest import data_folder
+from engine.store.folders import data_folder
 
 SHOWN_DAYS = 60
 

@@ -27,7 +27,7 @@ def hooks_secret(new: bool, off: bool) -> None:
 
     Exit code: 0 when it is as asked, 2 for misuse, 3 when the file cannot be read or written.
     """
-    from engine.store.latest import data_folder
+    from engine.store.folders import data_folder
     from engine.store.secret import HOOK_SECRET, hook_secret, hook_secret_file, make_secret
 
     if new and off:

@@ -34,7 +34,7 @@ def live_world(
     """
     from engine.run.start import RunOptions
     from engine.run.worlds import attached
-    from engine.store.latest import accounts_folder
+    from engine.store.folders import accounts_folder
 
     patient = heartbeat if options["wait_for_gateway"] else None
     account, port, offered = admitted(desk, settings, options["yes_i_mean"], patient)

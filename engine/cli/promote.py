@@ -14,7 +14,8 @@ from engine.model.counted import counted
 from engine.model.errors import MisuseError
 from engine.model.money import dollars, signed_dollars
 from engine.run.columns import aligned
-from engine.store.latest import data_folder, run_store
+from engine.store.folders import data_folder
+from engine.store.latest import run_store
 from engine.store.place import Place, shown_path
 
 if TYPE_CHECKING:

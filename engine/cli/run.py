@@ -146,7 +146,7 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
     from engine.run.replay.tapes import tapes_of
     from engine.run.reread import is_named
     from engine.run.systemd import Systemd
-    from engine.store.latest import data_folder
+    from engine.store.folders import data_folder
     from engine.store.secret import hook_secret
 
     overrides = parse_settings(options["overrides"])
@@ -206,7 +206,7 @@ def close_all(store: Place, bot: str = "") -> None:
     from engine.run.inbox import post
     from engine.run.start import RunOptions
     from engine.run.worlds import attached
-    from engine.store.latest import accounts_folder
+    from engine.store.folders import accounts_folder
     from engine.store.queries import StoreReader
 
     with StoreReader(store) as reader:
@@ -282,7 +282,7 @@ def _compares(options: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _settings(options: Mapping[str, Any], desk: "Desk", specs: Sequence[str | Path]) -> "Settings":
     from engine.run.settings import folder_of, read_settings
-    from engine.store.latest import data_folder
+    from engine.store.folders import data_folder
 
     host, port = gateway_address(options["address"])
     is_live = options["live"]
@@ -334,7 +334,7 @@ def _paper_world(
     from engine.run.given.market import recorded
     from engine.run.start import RunOptions
     from engine.run.worlds import DEFAULT_DATE, DEFAULT_SEED, SimSettings, attached, simulated
-    from engine.store.latest import accounts_folder, data_folder, new_sim_store
+    from engine.store.folders import accounts_folder, data_folder, new_sim_store
     from engine.store.open import is_in_use
 
     host, port = gateway_address(options["address"])

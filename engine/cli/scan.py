@@ -122,7 +122,7 @@ def _wanted(options: Mapping[str, Any]) -> "Wanted":
     from engine.cli.run import gateway_address
     from engine.cli.validate import parse_settings
     from engine.run.scan.scan import Wanted
-    from engine.store.latest import data_folder
+    from engine.store.folders import data_folder
 
     if not options["specs"]:
         raise MisuseError("no spec was named", "name files or folders, such as specs/*.yaml; --history needs none")

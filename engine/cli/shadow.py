@@ -34,7 +34,7 @@ log = logging.getLogger("rulebot.run")
 
 def shadow_store(store: "Place") -> Path:
     """Return the store of the shadows beside a store."""
-    from engine.store.latest import data_folder
+    from engine.store.folders import data_folder
     from engine.store.place import beside
 
     return beside(store, data_folder(), "-shadow.db")

@@ -260,7 +260,7 @@ def _about(
     from engine.run.release import code_digest, release
     from engine.run.sweep.compiling import reads_events
     from engine.run.sweep.sweep import FILES
-    from engine.store.latest import data_folder
+    from engine.store.folders import data_folder
 
     (bot,) = desk.texts
     named = {name: options[name] for name in ("data", "cash", "lines", "count", "seed")}

@@ -68,7 +68,7 @@ def _world(
     from engine.run.settings import read_settings
     from engine.run.symbols import CLIENT_ID
     from engine.run.worlds import SimSettings, attached, simulated
-    from engine.store.latest import data_folder
+    from engine.store.folders import data_folder
 
     number = CLIENT_ID if client_id is None else client_id
     if sim:

@@ -93,7 +93,8 @@ def web(store: Place | None, **where: Any) -> None:
     Exit code: 0 after Ctrl+C, 2 for misuse, 3 when the store cannot be read or the port is taken.
     """
     from engine.run.settings import read_settings
-    from engine.store.latest import chosen_store, data_folder
+    from engine.store.folders import data_folder
+    from engine.store.latest import chosen_store
     from engine.store.queries import StoreReader
 
     settings = read_settings(None, Path.cwd(), data_folder())
@@ -126,7 +127,7 @@ def serve_store(store: Place, where: dict[str, Any], live: "Live | None" = None)
     """Start the page of a store, and say where it is and where its token is kept. Raises: MisuseError, ServerError."""
     from engine.adapters.clock import WallClock
     from engine.run.redaction import keep_secret
-    from engine.store.latest import data_folder
+    from engine.store.folders import data_folder
     from engine.store.secret import hook_secret
 
     try:
@@ -168,7 +169,7 @@ def serve_store(store: Place, where: dict[str, Any], live: "Live | None" = None)
 
 def _file_of(store: Place, what: str) -> Path:
     """Return the file in which something of a store's page is kept."""
-    from engine.store.latest import data_folder
+    from engine.store.folders import data_folder
     from engine.store.place import beside
 
     return beside(store, data_folder(), f"-{what}")

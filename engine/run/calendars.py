@@ -18,7 +18,7 @@ from engine.run.calendar_file import CalendarFile, read_calendar
 from engine.spec.diagnostic import render
 from engine.spec.text import read_bytes
 from engine.spec.whole_file import write_whole
-from engine.store.latest import data_folder, make_folder
+from engine.store.folders import data_folder, make_folder
 
 SHIPPED = ("cpi", "fomc", "nfp")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}\.json")

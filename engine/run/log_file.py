@@ -15,7 +15,7 @@ from engine.model.errors import StoreError, in_words
 from engine.model.printable import printable
 from engine.model.values import dataclass
 from engine.run.redaction import keep_environment_secret, redacted
-from engine.store.latest import make_folder
+from engine.store.folders import make_folder
 
 ENGINE, PAGE = "rulebot.jsonl", "web.jsonl"
 """Names of the files: of an engine with its page, and of a page alone."""

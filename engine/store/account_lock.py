@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from engine.model.errors import StoreError, in_words
-from engine.store.latest import make_folder
+from engine.store.folders import make_folder
 from engine.store.place import Place, full_name
 
 log = logging.getLogger("rulebot.store")

@@ -10,57 +10,17 @@ import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import date
 from pathlib import Path
 
-import platformdirs
-
 from engine.model.errors import MisuseError, StoreError
+from engine.store.folders import make_folder, runs_folder
+from engine.store.open import is_in_use
 from engine.store.place import Place, Server, full_name, place_of, shown_path
 
-DATA_VARIABLE = "RULEBOT_DATA"
 _POINTER = "last_store"
 _ENGINES = "engines"
 _KEPT = 50
 """Stores of engines that are remembered, besides those of engines that run."""
-
-
-def data_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder of what rulebot keeps for this person: RULEBOT_DATA, else the system's own place for it."""
-    named = environ.get(DATA_VARIABLE, "")
-    return Path(named) if named else platformdirs.user_data_path("rulebot", appauthor=False)
-
-
-def make_folder(folder: Path, environ: Mapping[str, str] = os.environ) -> None:
-    """Make a folder, and those above it that are not there; the data folder is made for this person alone.
-
-    Who can read a store can lock it, too, and so end its engine. Source: XDG Base Directory Specification, 0700.
-    Raises: OSError.
-    """
-    if folder.absolute().is_relative_to(data := data_folder(environ).absolute()):
-        data.parent.mkdir(parents=True, exist_ok=True)
-        data.mkdir(mode=0o700, exist_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
-
-
-def runs_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder of real stores and of the pointer: RULEBOT_DATA, else the system's own place, `runs` in it."""
-    return data_folder(environ) / "runs"
-
-
-def accounts_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder of the locks of accounts: RULEBOT_DATA, else the system's own place, `accounts` in it."""
-    return data_folder(environ) / "accounts"
-
-
-def new_sim_store(day: date, seed: int, folder: Path | None = None) -> Path:
-    """Return a path for a simulated run's store that is not taken yet: `runs/2026-11-18-7.db`, then `...-7-2.db`."""
-    folder = Path("runs") if folder is None else folder
-    path, count = folder / f"{day}-{seed}.db", 1
-    while path.exists():
-        count += 1
-        path = folder / f"{day}-{seed}-{count}.db"
-    return path
 
 
 def remember_store(path: Place, environ: Mapping[str, str] = os.environ) -> None:
@@ -153,8 +113,6 @@ def _engines(environ: Mapping[str, str]) -> Sequence[tuple[Place | None, Path]]:
 
 def _runs(place: Place) -> bool:
     """Say whether an engine has the store now; one that cannot be asked is not found."""
-    from engine.store.open import is_in_use
-
     with suppress(StoreError):
         return is_in_use(place)
     return False

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.model.errors import StoreError, in_words
-from engine.store.latest import data_folder, make_folder
+from engine.store.folders import data_folder, make_folder
 
 FILE_NAME = "scans.db"
 KEPT = 2000

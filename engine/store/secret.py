@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from engine.model.errors import MisuseError, StoreError, in_words, unread
-from engine.store.latest import make_folder
+from engine.store.folders import make_folder
 
 DATABASE_PASSWORD = "RULEBOT_DB_PASSWORD"
 HOOK_SECRET = "RULEBOT_HOOK_SECRET"

@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool, Pool, StaticPool
 from engine.model.errors import StoreError
 from engine.store.chain import LAST, verify
 from engine.store.failures import RESTORE, says, sentences
-from engine.store.latest import make_folder
+from engine.store.folders import make_folder
 from engine.store.schema import check_version, create
 from engine.store.store import Store
 from engine.store.tables import APPLICATION_ID

@@ -17,8 +17,8 @@ from engine.record.codec import utc_text, utc_time
 from engine.record.record import NAMED_ABOVE, Json, Kind, Record
 from engine.store.chain import verify
 from engine.store.failures import sentences
+from engine.store.folders import make_folder
 from engine.store.journal import SqlJournal, rebuild
-from engine.store.latest import make_folder
 from engine.store.open import open_store, read_store
 from engine.store.place import Place, Server
 from engine.store.requests import clear_requests

@@ -17,7 +17,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from engine.store.latest import make_folder
+from engine.store.folders import make_folder
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ def room(store: Place, logs: Path) -> Iterator[Finding]:
 def privacy(data: Path) -> Iterator[Finding]:
     """Yield whether others of this machine can look into the folder of what rulebot keeps, where the system knows them.
 
-    One that rulebot makes is its owner's alone (`store.latest.make_folder`); one that was there is left as it is.
+    One that rulebot makes is its owner's alone (`store.folders.make_folder`); one that was there is left as it is.
     """
     if not data.is_dir() or not is_open_to_others(data):
         return

@@ -6,7 +6,7 @@ from pathlib import Path
 from engine.adapters.recorded.file import ENDING, SUFFIX, instant, named_day, read_head, span
 from engine.model.errors import MisuseError, StoreError
 from engine.model.values import dataclass
-from engine.store.latest import data_folder
+from engine.store.folders import data_folder
 from engine.store.open import is_there
 from engine.store.place import Place, beside, shown_path
 

@@ -16,8 +16,7 @@ DEFECTS = Path(__file__).parents[2] / "snapshot" / "defects"
 NOT_FOR_VALIDATE = ("sqlalchemy", "numpy", "ib_async", "rich", "asyncio", "transitions", "jsonschema")
 FOR_EVENTS = {"engine.run", "engine.run.calendars", "engine.run.calendar_file"} | {
     "engine.store",
-    "engine.store.latest",
-    "engine.store.place",
+    "engine.store.folders",
 }
 NOT_OURS = ("engine.sim", "engine.store", "engine.adapters", "engine.run")
 

@@ -15,7 +15,7 @@ from engine.run.calendars import (
     load_calendar,
     shipped_dates,
 )
-from engine.store.latest import data_folder
+from engine.store.folders import data_folder
 
 
 def calendar(path: Path, *days: str, name: str = "CPI", until: str = "2027-03-31", **more: object) -> Path:

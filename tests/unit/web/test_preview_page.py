@@ -18,8 +18,9 @@ import engine.web.live as live_module
 from engine.model.errors import InvariantError
 from engine.run.looking.shown import ShownLeg
 from engine.run.preview import preview_now
+from engine.store.folders import DATA_VARIABLE
 from engine.store.journal import SqlJournal
-from engine.store.latest import DATA_VARIABLE, remember_store
+from engine.store.latest import remember_store
 from engine.store.open import open_store
 from engine.web.live import Live
 from engine.web.picture import BotLine, Picture
