@@ -74,7 +74,7 @@ def summary(
     if span is not None:
         _by_period(path, bot, span, account, form)
         return
-    from engine.run.after_close import compared_words, last_compared
+    from engine.run.compared import compared_words, last_compared
 
     with StoreReader(path) as reader:
         known, mark = reader.bots(), reader.run().mark

@@ -14,8 +14,8 @@ from engine.model.position import Position
 from engine.model.values import dataclass
 from engine.record.codec import decode
 from engine.record.record import TAKEN_BACK, Kind, Record
-from engine.run.after_close import DRIFT, compared_words, unexplained
 from engine.run.columns import one_line
+from engine.run.compared import DRIFT, compared_words, unexplained
 from engine.run.position_text import (
     ending_text,
     entry_text,

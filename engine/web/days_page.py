@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse
 
 from engine.model.session import EXCHANGE_ZONE, at_exchange_time
-from engine.run.after_close import compared_words, last_compared
+from engine.run.compared import compared_words, last_compared
 from engine.run.replay.tapes import Tape, tapes_of
 from engine.store.place import Place
 from engine.store.queries import StoreReader

@@ -20,7 +20,7 @@ from engine.cli.main import main
 from engine.model.errors import StoreError
 from engine.model.session import EXCHANGE_ZONE
 from engine.record.record import Kind, Record
-from engine.run.after_close import summed
+from engine.run.compared import summed
 from engine.run.replay.moment import lived_until
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store

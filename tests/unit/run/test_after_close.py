@@ -17,7 +17,8 @@ from engine.adapters.recorded.recorder import Recorder
 from engine.model.market import Board
 from engine.record.record import Kind, Record
 from engine.run import after_close
-from engine.run.after_close import AfterClose, compared_words, last_compared, summed, unexplained
+from engine.run.after_close import AfterClose
+from engine.run.compared import compared_words, last_compared, summed, unexplained
 from engine.run.heartbeat import Heartbeat
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
