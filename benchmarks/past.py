@@ -25,8 +25,8 @@ from benchmarks.measure import Goal, Rounds, peak_memory, quiet_collector
 from benchmarks.task import Task
 from engine.adapters.history.blackscholes import black
 from engine.adapters.history.day import HistoryDay
-from engine.adapters.history.open import open_source
 from engine.adapters.history.write import write_day
+from engine.adapters.sources import open_source
 from engine.model.contract import Option, Right
 from engine.model.facts import EventCalendar
 from engine.model.session import session_on, sessions

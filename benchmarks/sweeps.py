@@ -21,7 +21,7 @@ from benchmarks.measure import Goal, Rounds
 from benchmarks.past import make_days, trades_of
 from benchmarks.sweep_by_hand import Trade, by_arrays
 from benchmarks.task import Task, document, variants
-from engine.adapters.history.open import open_source
+from engine.adapters.sources import open_source
 from engine.model.facts import EventCalendar
 from engine.run.backtest.fills import NATURAL
 from engine.run.backtest.run import alone

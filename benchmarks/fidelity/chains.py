@@ -10,9 +10,9 @@ import numpy as np
 from benchmarks.fidelity.figure import Figure
 from engine.adapters.history.blackscholes import black, normal
 from engine.adapters.history.day import Columns, HistoryDay, Severity
-from engine.adapters.history.open import open_source
 from engine.adapters.history.parity import forwards
 from engine.adapters.history.vix import vix_of
+from engine.adapters.sources import open_source
 from engine.model.contract import Right
 from engine.model.errors import StoreError
 

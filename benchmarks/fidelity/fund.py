@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.fidelity.figure import Figure
-from engine.adapters.history.open import open_source
 from engine.adapters.history.rows import strike_of
+from engine.adapters.sources import open_source
 from engine.model.contract import Option, Right, listed
 
 RATES = "date,rate\n2020-12-31,0.05\n2024-12-31,4.2\n"

@@ -8,9 +8,9 @@ import numpy as np
 
 from benchmarks.fidelity.figure import Figure
 from engine.adapters.history.modelled.source import ModelSource
-from engine.adapters.history.open import open_source
 from engine.adapters.history.table import read_parquet
 from engine.adapters.history.vix import vix_of
+from engine.adapters.sources import open_source
 from engine.model.contract import Right
 from engine.model.session import at_exchange_time
 

@@ -260,7 +260,7 @@ def load(specs: tuple[str, ...], settings: tuple[str, ...], account: Path | None
 def options_of(options: dict[str, Any]) -> "BacktestOptions":
     """Return the options. Raises: MisuseError, StoreError."""
     from engine.adapters.clock import WallClock
-    from engine.adapters.history.open import open_source, written
+    from engine.adapters.sources import open_source, written
     from engine.run.backtest.run import BacktestOptions
 
     opens = partial(open_source, options["data"])

@@ -153,7 +153,7 @@ def _past(days: str) -> "Tries":
     """Return what walks texts through past sessions. Raises: MisuseError, StoreError."""
     from datetime import date
 
-    from engine.adapters.history.open import open_source
+    from engine.adapters.sources import open_source
     from engine.model.errors import MisuseError, StoreError
     from engine.run.behaviour import relive
     from engine.run.replay.tapes import tapes_of

@@ -100,7 +100,7 @@ def sweep(spec: str, **options: Any) -> None:
     import logging
 
     from engine.adapters.clock import WallClock
-    from engine.adapters.history.open import from_anywhere
+    from engine.adapters.sources import from_anywhere
     from engine.cli.backtest import load
     from engine.run.sweep.cluster import on_cluster, same_as_here
     from engine.run.sweep.places import in_processes
@@ -212,7 +212,7 @@ def _one(spec: str) -> Path:
 def _terms(desk: "Desk", options: Mapping[str, Any]) -> "Terms":
     from functools import partial
 
-    from engine.adapters.history.open import open_source
+    from engine.adapters.sources import open_source
     from engine.run.calendars import load_calendar
     from engine.run.sweep.compiling import Terms
 
@@ -255,7 +255,7 @@ def _about(
     """Return what makes this sweep another one. How many trials a search has does not: it goes on with more."""
     from hashlib import sha256
 
-    from engine.adapters.history.open import written
+    from engine.adapters.sources import written
     from engine.run.calendars import imported_states
     from engine.run.release import code_digest, release
     from engine.run.sweep.compiling import reads_events

@@ -216,7 +216,7 @@ def _of_minutes(desk: "Desk", named: list[str], options: dict[str, Any]) -> "Sam
     """Return what an entry at each minute would have brought. Raises: MisuseError, StoreError."""
     from functools import partial
 
-    from engine.adapters.history.open import open_source
+    from engine.adapters.sources import open_source
     from engine.cli.past_options import asked_fills, cores, session_range, sessions_bar
     from engine.run.backtest.sampling import sampling
     from engine.run.calendars import load_calendar

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from engine.adapters.history.day import Finding, Source
 from engine.adapters.history.finding import data_of
-from engine.adapters.history.open import open_source
+from engine.adapters.sources import open_source
 from engine.compile.build import build_plan
 from engine.model.errors import StoreError
 from engine.model.facts import EventCalendar

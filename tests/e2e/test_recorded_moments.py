@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.adapters.history.open import open_source
 from engine.adapters.recorded.source import RecordingSource
+from engine.adapters.sources import open_source
 from engine.cli.main import main
 from engine.model.session import at_exchange_time
 from engine.run.replay.as_test_market import Watch

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from engine.adapters.history.open import open_source
+from engine.adapters.sources import open_source
 from engine.model.errors import StoreError
 from engine.model.facts import EventCalendar
 from engine.run.backtest.fills import NATURAL

@@ -9,7 +9,7 @@ from benchmarks.sweep_by_hand import by_arrays
 from benchmarks.task import variants
 from benchmarks.ticks import day_of, make_ticks
 from benchmarks.workload import make_day
-from engine.adapters.history.open import open_source
+from engine.adapters.sources import open_source
 from engine.run.desk import load_desk
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"

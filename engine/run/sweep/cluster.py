@@ -15,7 +15,7 @@ from pickle import dumps
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from engine.adapters.history.open import files_apart, written
+from engine.adapters.sources import files_apart, written
 from engine.model.errors import MisuseError, RulebotError, StoreError, in_words
 from engine.run.release import code_digest
 from engine.run.sweep.compiling import Terms

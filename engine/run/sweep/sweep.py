@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.adapters.history.day import Finding, Severity
-from engine.adapters.history.open import files_apart
+from engine.adapters.sources import files_apart
 from engine.model.errors import MisuseError, StoreError
 from engine.run.sweep.compiling import Terms, Way, way_of
 from engine.run.sweep.evaluate import Asked, Passed

@@ -21,10 +21,10 @@ from pyarrow import parquet
 from engine.adapters.history.daily import NO_BARS
 from engine.adapters.history.day import HistoryDay, Severity
 from engine.adapters.history.even import EVEN, read_even
-from engine.adapters.history.open import open_source
 from engine.adapters.history.parity import replaced
 from engine.adapters.history.table import flat
 from engine.adapters.history.write import write_day
+from engine.adapters.sources import open_source
 from engine.model.contract import Option, Right
 from engine.model.errors import MisuseError, StoreError
 from engine.model.session import session_on, sessions
@@ -206,7 +206,7 @@ def test_a_session_is_read_without_what_takes_longer_to_import(tmp_path: Path) -
     code = f"""
 import sys
 from datetime import date
-from engine.adapters.history.open import open_source
+from engine.adapters.sources import open_source
 open_source("parquet:{tmp_path}").day(date({DAY.year}, {DAY.month}, {DAY.day}))
 print(sorted({{"pandas", "pyarrow.compute"}} & set(sys.modules)))
 """

@@ -10,8 +10,8 @@ import pytest
 from pyarrow import parquet
 
 from engine.adapters.history.chain_rows import chain_rows
-from engine.adapters.history.open import open_source
 from engine.adapters.history.table import ArrowTable
+from engine.adapters.sources import open_source
 from engine.model.errors import StoreError
 from engine.model.session import session_on
 

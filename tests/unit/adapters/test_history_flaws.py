@@ -11,7 +11,7 @@ import pytest
 from pyarrow import parquet
 
 from engine.adapters.history.day import HistoryDay, Severity
-from engine.adapters.history.open import open_source
+from engine.adapters.sources import open_source
 from engine.model.errors import StoreError
 
 DAY = date(2015, 12, 23)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.adapters.history.day import HistoryDay, Severity
-from engine.adapters.history.open import open_source, written
+from engine.adapters.sources import open_source, written
 from engine.model.contract import Right
 from engine.model.errors import MisuseError, StoreError
 from engine.model.session import session_on

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.adapters.history.day import HistoryDay, Severity
-from engine.adapters.history.open import open_source
+from engine.adapters.sources import open_source
 from engine.model.contract import Option
 from engine.model.errors import MisuseError, StoreError
 from engine.model.session import EXCHANGE_ZONE

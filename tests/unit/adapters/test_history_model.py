@@ -17,8 +17,8 @@ from engine.adapters.history.modelled.day import ModelledDay
 from engine.adapters.history.modelled.listing import expiries, third_friday
 from engine.adapters.history.modelled.path import level_path
 from engine.adapters.history.modelled.skew import index_over_money, ratio
-from engine.adapters.history.open import open_source
 from engine.adapters.history.vix import vix_of
+from engine.adapters.sources import open_source
 from engine.model.contract import Right
 from engine.model.errors import MisuseError, StoreError
 from engine.model.session import sessions

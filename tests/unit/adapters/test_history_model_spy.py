@@ -10,7 +10,7 @@ import pytest
 
 from engine.adapters.history.day import DailyBar, HistoryDay
 from engine.adapters.history.modelled.listing import expiries
-from engine.adapters.history.open import open_source
+from engine.adapters.sources import open_source
 from engine.cli.backtest_text import result_lines
 from engine.model.contract import Option, Right
 from engine.model.errors import MisuseError, StoreError

@@ -7,8 +7,8 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from engine.adapters.history.open import open_source
 from engine.adapters.history.partitions import called, day_of, others_with_parquet
+from engine.adapters.sources import open_source
 from engine.model.errors import StoreError
 
 DAYS = tuple(date(2019, 5, day) for day in (23, 24, 28))

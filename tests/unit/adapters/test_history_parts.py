@@ -9,7 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from engine.adapters.history.day import HistoryDay, Severity
-from engine.adapters.history.open import open_source
+from engine.adapters.sources import open_source
 from engine.model.errors import StoreError
 
 DAY, NEXT = date(2019, 5, 23), date(2019, 5, 24)

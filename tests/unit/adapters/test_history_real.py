@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from benchmarks.fidelity import chains, model
 from engine.adapters.history.day import Finding, Severity
-from engine.adapters.history.open import open_source
+from engine.adapters.sources import open_source
 from engine.cli.main import main
 from engine.model.errors import StoreError
 

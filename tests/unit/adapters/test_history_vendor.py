@@ -11,7 +11,7 @@ import pytest
 
 from engine.adapters.history.daily import NO_BARS
 from engine.adapters.history.day import HistoryDay, Severity, Source
-from engine.adapters.history.open import open_source
+from engine.adapters.sources import open_source
 from engine.model.contract import Right
 from engine.model.errors import MisuseError, StoreError
 

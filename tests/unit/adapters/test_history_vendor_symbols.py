@@ -9,7 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from engine.adapters.history.day import Finding, HistoryDay, Severity, Source
-from engine.adapters.history.open import open_source
+from engine.adapters.sources import open_source
 from engine.model.errors import MisuseError, StoreError
 
 DAYS = (date(2019, 6, 19), date(2019, 6, 20), date(2019, 6, 21))

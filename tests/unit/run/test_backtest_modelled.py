@@ -12,7 +12,7 @@ from leaks import FutureQuotes, LeakyFeed
 from engine.adapters.history.day import DailyBar, Finding, HistoryDay, Source
 from engine.adapters.history.modelled.chain import ModelledChain
 from engine.adapters.history.modelled.day import ModelledDay
-from engine.adapters.history.open import open_source
+from engine.adapters.sources import open_source
 from engine.model.contract import Option
 from engine.model.events import event_calendar
 from engine.record.record import Kind, Record

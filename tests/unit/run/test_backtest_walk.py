@@ -21,7 +21,7 @@ from benchmarks.engine_desk import compiled
 from benchmarks.task import variants
 from engine.adapters.history.day import DailyBar, Finding, HistoryDay, Source
 from engine.adapters.history.finding import told
-from engine.adapters.history.open import written
+from engine.adapters.sources import written
 from engine.cli.backtest_text import result_lines
 from engine.model.contract import Underlying
 from engine.model.errors import MisuseError

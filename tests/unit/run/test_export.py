@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.adapters.history.open import open_source
 from engine.adapters.recorded.recorder import Recorder
 from engine.adapters.recorded.source import RecordingSource
+from engine.adapters.sources import open_source
 from engine.model.contract import Option, Right, Underlying
 from engine.model.errors import StoreError
 from engine.model.event import BarsReport, ClosesReport, ImpliedReport, MarketMoved

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.adapters.history.open import files_apart, from_anywhere
+from engine.adapters.sources import files_apart, from_anywhere
 from engine.model.errors import MisuseError
 
 
