@@ -277,6 +277,10 @@ def test_the_user_inside_reads_what_the_first_commands_make(tmp_path: Path) -> N
     shutil.copy(DEPLOY / "example.env", folder)
     (tmp_path / "specs").mkdir()
     (tmp_path / "specs" / "put_lite.yaml").touch()
+    for name in ("prometheus", "grafana"):
+        shutil.copytree(DEPLOY / name, folder / name)
+    for path in tmp_path.rglob("*"):  # as a clone is where nobody else is to read it
+        path.chmod(0o700 if path.is_dir() else 0o600)
     stub = tmp_path / "bin" / "openssl"
     stub.parent.mkdir()
     stub.write_text("#!/bin/sh\necho secret\n", encoding="utf-8")
@@ -284,10 +288,12 @@ def test_the_user_inside_reads_what_the_first_commands_make(tmp_path: Path) -> N
     script = f"set -e; umask 077; PATH={stub.parent}:$PATH\n{typed}"
     done = subprocess.run([program("bash"), "-c", script], cwd=folder, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    for name in ("desk", "desk/specs", "desk/specs/put_lite.yaml", *(f"secrets/{each}" for each in SECRETS)):
-        found = folder / name
-        assert found.stat().st_mode & stat.S_IROTH, name
-        assert not found.is_dir() or found.stat().st_mode & stat.S_IXOTH, name
+    roots = [folder / name for name in ("desk", "prometheus", "grafana")]
+    mounted = [path for root in roots for path in (root, *root.rglob("*"))]
+    assert folder / "desk" / "specs" / "put_lite.yaml" in mounted
+    for found in (*mounted, *(folder / "secrets" / each for each in SECRETS)):
+        assert found.stat().st_mode & stat.S_IROTH, found
+        assert not found.is_dir() or found.stat().st_mode & stat.S_IXOTH, found
     assert stat.S_IMODE((folder / "secrets").stat().st_mode) == 0o700
 
 
