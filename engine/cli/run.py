@@ -114,7 +114,8 @@ def run(**options: Any) -> None:
     end stands what every bot did and why, or what came nearest.
 
     Ctrl+C ends the run: entries at work are cancelled, exits stay at the broker, everything is kept. The next start
-    with the same --store goes on from there. A second Ctrl+C does not wait for the broker's answers.
+    with the same --store goes on from there. A second Ctrl+C does not wait for the broker's answers. Ctrl+Z does
+    nothing: nobody would watch the exits meanwhile.
 
     --exits-only enters nothing: what is open in the store is watched, each position under the text that opened it.
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 HEED_EVERY = 1.0
 """Real seconds between two looks for a stop while no gateway lets us in."""
 
+NOT_SUSPENDED = "Ctrl+Z does nothing: nobody would watch the exits meanwhile; Ctrl+C stops"
+
 
 class Stopper:
     """Ctrl+C: once, and the engine ends when its entries are cancelled; again, or without a connection, at once."""
@@ -41,6 +43,9 @@ class Stopper:
         gone = getattr(signal, "SIGHUP", None)
         if gone is not None and signal.getsignal(gone) is signal.SIG_DFL:  # else it is to outlive its terminal (nohup)
             loop.add_signal_handler(gone, self._terminal_gone)
+        suspend = getattr(signal, "SIGTSTP", None)
+        if suspend is not None and signal.getsignal(suspend) is signal.SIG_DFL:
+            loop.add_signal_handler(suspend, self._goes_on)
 
     def heed(self, store: Place) -> None:
         """Heed 'rulebot stop' from now on, until the engine is connected and looks into its box itself."""
@@ -65,6 +70,9 @@ class Stopper:
         """Ask once: a shell passes on what the system has said already."""
         if not self.was_asked:
             self.ask()
+
+    def _goes_on(self) -> None:
+        self._screen.say(f" {NOT_SUSPENDED}")
 
     def ask(self) -> None:
         """Ask the engine to end; a second time, or before it is connected, end it."""

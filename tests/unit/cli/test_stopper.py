@@ -1,8 +1,11 @@
 """A stop that is asked of an engine which no gateway has let in yet."""
 
 import asyncio
+import os
+import signal
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -63,3 +66,19 @@ def test_a_connected_engine_looks_itself(tmp_path: Path, monkeypatch: pytest.Mon
 
     with closing(SqlJournal(open_store(tmp_path / "a.db"))):
         assert not asyncio.run(body()).was_asked
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGTSTP"), reason="this system suspends nothing by a key")
+def test_ctrl_z_suspends_no_engine_and_says_why() -> None:
+    """The exits of what was open were watched by nobody, and the cursor was gone."""
+
+    async def body(said: list[str]) -> None:
+        screen: Any = SimpleNamespace(say=said.append)
+        Stopper(screen).listen()
+        assert signal.getsignal(signal.SIGTSTP) is not signal.SIG_DFL
+        os.kill(os.getpid(), signal.SIGTSTP)
+        await asyncio.sleep(0)
+
+    said: list[str] = []
+    asyncio.run(body(said))
+    assert said == [f" {stopping.NOT_SUSPENDED}"]
