@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from engine.cli.begin import STOPPED_BY_HAND
 from engine.model.collector import as_a_program, leave_at_end, no_collection
 from engine.model.errors import RulebotError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-STOPPED_BY_HAND = 130
 THE_WORLD_FAILED = 3
 NOBODY_READS = 141
 """When what reads our output has gone (`rulebot why BOT | head`): as a shell shows a program that SIGPIPE ends."""
