@@ -86,6 +86,6 @@ class LiveTable:
         room = height - len(lines) - _SPARE
         if room < 0:
             kept = max(height - _SPARE - 1, 1)
-            return [*lines[:kept], Text(f" {len(lines) - kept} more lines: 'rulebot status' has all", style="dim")]
+            return [*lines[:kept], Text(f" {len(lines) - kept} more lines: 'rulebot top' has all", style="dim")]
         latest = list(self._latest)[-min(room, LATEST) :] if room > 0 else []
         return [*lines, *([Text("")] if latest else []), *(happening_line(told, width - 1) for told in latest)]

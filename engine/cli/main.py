@@ -66,7 +66,7 @@ SECTIONS = {
     },
     "Look": {
         "scan": _Entry("engine.cli.scan:scan", "Measure and rank what each symbol's trade would be now."),
-        "status": _Entry("engine.cli.status:status", "Show what is open and what each bot waits for."),
+        "status": _Entry("engine.cli.status:status", "Show what is open and what protects it."),
         "list": _Entry("engine.cli.list:list_bots", "List the bots that ran."),
         "summary": _Entry("engine.cli.summary:summary", "Sum up the closed trades."),
         "why": _Entry("engine.cli.why:why", "Say why a bot did, or did not, trade."),

@@ -11,7 +11,7 @@ from engine.web.picture import BotLine, Picture, PositionLine
 
 QUIT = "q"
 KEYS = (
-    ("j k, arrows", "choose a bot or a position; g and G the first and the last"),
+    ("j k, arrows", "choose a row; g and G the first and the last"),
     ("p", "pause the bot: it enters nothing more"),
     ("r", "resume the bot"),
     ("e", "have the bot enter at once, by hand"),

@@ -48,7 +48,7 @@ def top_lines(seen: Seen, focus: Focus, width: int, height: int) -> list[Text]:
     foot = _below(seen, focus, width, height)
     room = max(height - len(head) - len(foot), 1)
     body, at = _help(width) if focus.is_helping else _body(seen, focus, width)
-    is_last = not focus.is_helping and focus.chosen == next(reversed(rows_of(seen.picture)), None)
+    is_last = focus.is_helping or focus.chosen == next(reversed(rows_of(seen.picture)), None)
     body = _scrolled(body, at, is_last, room)
     lines = [*head, *body, *(Text("") for _ in range(room - len(body))), *foot]
     return [cut(line, width) for line in lines[-height:]]
@@ -106,9 +106,9 @@ def _money(name: str, amount: float | None) -> Text:
 def _below(seen: Seen, focus: Focus, width: int, height: int) -> list[Text]:
     """Return what is chosen in full, and the keys or a question: always as many lines, so that nothing moves."""
     foot = _foot(focus, width)
-    if height < _ROOMY:
+    if height < _ROOMY or focus.is_helping:
         return foot
-    words = "" if focus.is_helping else _chosen_words(seen.picture, focus.chosen)
+    words = _chosen_words(seen.picture, focus.chosen)
     room = max(_DETAIL + 1 - len(foot), 0)
     lines = [Text(f" {line}", style="dim") for line in wrapped(words, width - 2)[:room]] if words else []
     name = f"── {seen.store} "

@@ -120,6 +120,15 @@ def test_what_is_chosen_is_always_on_the_screen(width: int, height: int) -> None
             assert any(line.startswith(">") for line in shown.split("\n")), row
 
 
+def test_help_is_whole_on_a_small_screen() -> None:
+    """Its end was cut off, and the key that was to lead there closed it."""
+    shown = drawn(SEEN, Focus(is_helping=True), 60, 20)
+    assert "their verdict." in shown
+    assert "the first and the last\n" in shown
+    assert "1 more line" not in shown
+    assert "G leads" not in drawn(SEEN, Focus(is_helping=True), 60, 12)
+
+
 def test_a_question_is_shown_to_its_end_however_narrow() -> None:
     focus, _ = after_key(Focus(chosen=Row("dte0_condor")), "c", PICTURE)
     for width in (40, 60, 80, 120):

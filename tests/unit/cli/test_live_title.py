@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 from store_day import at, condor, position
 
 from engine.cli.live_table import LiveTable
@@ -41,6 +42,13 @@ def test_the_table_bears_it_cut_to_the_width(width: int, monkeypatch: pytest.Mon
     assert (first.plain, title.style) == ("", "bold white on red")
     assert len(title.plain) < width
     assert title.plain.startswith(" LIVE: REAL MONEY")
+
+
+def test_a_table_that_is_too_high_names_what_shows_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It named `rulebot status`, which says nothing of bots that wait."""
+    monkeypatch.setattr("engine.cli.live_table.glance_lines", lambda shown, width: [Text("")] * 30)
+    lines = LiveTable(Console(width=80, height=20))._lines(SimpleNamespace(notice=""))  # type: ignore[arg-type]
+    assert lines[-1].plain == " 14 more lines: 'rulebot top' has all"
 
 
 def test_an_entry_at_work_is_taken_up_as_an_order_and_not_as_a_position() -> None:
