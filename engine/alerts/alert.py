@@ -1,6 +1,6 @@
 """What somebody is told: a thing that happened, and how grave it is."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 from datetime import datetime
 from enum import Enum
@@ -21,6 +21,12 @@ class Grade(Enum):
 
 FOR_PEOPLE = tuple(grade for grade in Grade if grade is not Grade.DECISION)
 """What a person hears who does not say; decisions are for programs, and for those who ask for them."""
+
+
+def gravest(grades: Iterable[Grade]) -> Grade:
+    """Return how grave a message is that has alerts of these grades."""
+    found = set(grades)
+    return next((grade for grade in Grade if grade in found), Grade.DECISION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

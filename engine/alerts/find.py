@@ -82,7 +82,7 @@ def find(reader: StoreReader, after: int, now: datetime, digested: str = "", put
     is_simulated = bool(data.get("simulated"))
     alerts: list[Alert] = []
     for number, record in reader.numbered_after(after, KINDS):
-        alerts += _of_record(_named(number, restored), record)
+        alerts += _of_record(reader, _named(number, restored), record)
     for number, record in reader.numbered_after(after, (Kind.SETTLEMENT,)):
         alerts += _of_settlement(reader, _named(number, restored), record)
     changed = dict.fromkeys(record.position for _, record in reader.numbered_after(after, (Kind.POSITION,)))
@@ -105,11 +105,11 @@ def _named(number: int, restored: PutBack) -> int:
     return number + restored.above if number >= restored.number else number
 
 
-def _of_record(number: int, record: Record) -> Iterator[Alert]:
+def _of_record(reader: StoreReader, number: int, record: Record) -> Iterator[Alert]:
     data, kind, bot, event = record.data, record.kind, record.bot, record.kind.value
     grade, text = Grade.WARNING, ""
     if kind is Kind.ALARM:
-        grade, text = Grade.GRAVE, str(data["text"])
+        grade, text = Grade.GRAVE, f"{_whose(reader, record)}{data['text']}"
     elif kind is Kind.DECISION and data["what"] == "halt":
         event, text = "halted", f"halted for the day: {data['reason']}"
     elif kind is Kind.DECISION and data["what"] in _DECISIONS:
@@ -127,6 +127,13 @@ def _of_record(number: int, record: Record) -> Iterator[Alert]:
     if text:
         more: dict[str, Json] = {"event": event, "position": record.position} if record.position else {"event": event}
         yield Alert(key=f"{kind.value} {number}", at=record.at, grade=grade, bot=bot, text=text, data=more)
+
+
+def _whose(reader: StoreReader, record: Record) -> str:
+    """Return the position that an alarm is about, with a colon; "" where its words name it, or it is about none."""
+    rows = reader.view("trades", position=record.position) if record.position else []
+    held = structure_of(rows[0]) if rows else ""
+    return f"{held}: " if held and held not in str(record.data["text"]) else ""
 
 
 def _of_settlement(reader: StoreReader, number: int, record: Record) -> Iterator[Alert]:

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 
 from engine.alerts.alert import Alert, Grade
 from engine.alerts.outbox import Delivery
-from engine.model.session import EXCHANGE_ZONE
+from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.record.codec import utc_text
 from engine.record.record import Json
 
@@ -15,7 +16,9 @@ MOST_LETTERS = 300
 """Letters of an alert at most, a digest's aside; services cut messages of some thousand."""
 
 
-def message(deliveries: Sequence[Delivery], *, is_simulated: bool, is_observed: bool = False) -> tuple[str, str]:
+def message(
+    deliveries: Sequence[Delivery], now: datetime, *, is_simulated: bool, is_observed: bool = False
+) -> tuple[str, str]:
     """Return title and body. The grave ones stand first, the oldest of each first."""
     ordered = sorted(deliveries, key=lambda each: each.kept.alert.grade is not Grade.GRAVE)
     grave = sum(each.kept.alert.grade is Grade.GRAVE for each in deliveries)
@@ -23,7 +26,7 @@ def message(deliveries: Sequence[Delivery], *, is_simulated: bool, is_observed: 
         title = f"rulebot: {_KINDS[deliveries[0].kept.alert.grade]}"
     else:
         title = f"rulebot: {len(deliveries)} messages" + (f", {grave} grave" if grave else "")
-    lines = [_line(each) for each in ordered]
+    lines = [_line(each, now) for each in ordered]
     if grave:
         lines.append("told again until somebody says 'rulebot alerts --ack all' or does so on the page")
     return _marked(title, is_simulated=is_simulated, is_observed=is_observed), "\n".join(lines)
@@ -32,18 +35,20 @@ def message(deliveries: Sequence[Delivery], *, is_simulated: bool, is_observed: 
 def unkept(alert: Alert, *, is_simulated: bool, is_observed: bool = False) -> tuple[str, str]:
     """Return title and body of what no outbox keeps: it is not told again."""
     title = _marked(f"rulebot: {_KINDS[alert.grade]}", is_simulated=is_simulated, is_observed=is_observed)
-    return title, f"{_clock(alert)} {alert.text}"
+    return title, f"{_clock(alert, alert.at)} {alert.text}"
 
 
 def _marked(title: str, *, is_simulated: bool, is_observed: bool) -> str:
     return ("[observed] " if is_observed else "") + ("[simulated] " if is_simulated else "") + title
 
 
-def _clock(alert: Alert) -> str:
-    return f"{alert.at.astimezone(EXCHANGE_ZONE):%H:%M}"
+def _clock(alert: Alert, now: datetime) -> str:
+    """Return when it happened, in New York: of another day than today with its date."""
+    at = alert.at.astimezone(EXCHANGE_ZONE)
+    return f"{at:%H:%M}" if at.date() == exchange_date(now) else f"{at:%b %d %H:%M}"
 
 
-def _line(each: Delivery) -> str:
+def _line(each: Delivery, now: datetime) -> str:
     alert = each.kept.alert
     first = ""
     if each.is_again:
@@ -54,7 +59,7 @@ def _line(each: Delivery) -> str:
         return first + alert.text
     text = alert.text if len(alert.text) <= MOST_LETTERS else alert.text[: MOST_LETTERS - 3] + "..."
     times = f" ({each.kept.count} times)" if each.kept.count > 1 else ""
-    return f"{first}{_clock(alert)} {alert.bot + ': ' if alert.bot else ''}{text}{times}"
+    return f"{first}{_clock(alert, now)} {alert.bot + ': ' if alert.bot else ''}{text}{times}"
 
 
 _KINDS = {

@@ -7,6 +7,7 @@ from typing import Any
 
 import apprise
 
+from engine.alerts.alert import Grade
 from engine.alerts.people import Person
 from engine.alerts.post import NotSentError, post
 from engine.model.errors import SpecError
@@ -16,6 +17,8 @@ _LOG = logging.getLogger("apprise")
 _LOG.propagate = False
 """What it says is kept with a delivery; some of it repeats addresses."""
 APP = "rulebot"
+_TYPES = {Grade.GRAVE: apprise.NotifyType.FAILURE, Grade.WARNING: apprise.NotifyType.WARNING}
+"""What a service that wakes people takes for urgent; what is neither opens no incident there."""
 HELP = "its services and their addresses: https://github.com/caronc/apprise/wiki"
 
 
@@ -48,13 +51,18 @@ class Sender:
         ways: Iterable[Any] = self._ways[person]
         return ", ".join(str(each.service_name or each.protocol) for each in ways)
 
-    def __call__(self, person: str, title: str, body: str) -> None:
-        """Send a message; a program is sent the body alone, which is JSON. Raises: NotSentError."""
+    def __call__(self, person: str, title: str, body: str, grade: Grade) -> None:
+        """Send a message of a grade; a program is sent the body alone, which is JSON. Raises: NotSentError."""
         if person in self._hooks:
             post(self._hooks[person], body)
             return
         with _Overheard() as heard:
-            is_taken = self._ways[person].notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT)
+            is_taken = self._ways[person].notify(
+                title=title,
+                body=body,
+                notify_type=_TYPES.get(grade, apprise.NotifyType.INFO),
+                body_format=apprise.NotifyFormat.TEXT,
+            )
         if not is_taken:
             raise NotSentError(f"the service did not take it{heard.words}")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from engine.adapters.clock import WallClock
-from engine.alerts.alert import Alert, Grade
+from engine.alerts.alert import Alert, Grade, gravest
 from engine.alerts.chat import TelegramChat
 from engine.alerts.find import find
 from engine.alerts.message import MOST_LINES, document, document_unkept, message, unkept
@@ -45,8 +45,8 @@ PUT_BACK = "put back"
 _CLOCK = WallClock()
 log = logging.getLogger("rulebot.alerts")
 
-Send = Callable[[str, str, str], None]
-"""Sends title and body to a person, by name; raises when it was not taken."""
+Send = Callable[[str, str, str, Grade], None]
+"""Sends title and body to a person, by name, as so grave; raises when it was not taken."""
 
 
 def outbox_path(store: Place) -> Path:
@@ -135,7 +135,7 @@ class Teller:
         for person in self._people.people:
             if Grade.GRAVE in person.tell and self._is_still_untold(person.name, now):
                 said = document_unkept(alert, **marks) if person.is_program else body
-                self._untold[person.name] = (self._pool.submit(self._send, person.name, title, said), now)
+                self._untold[person.name] = (self._pool.submit(self._send, person.name, title, said, alert.grade), now)
 
     def _has_begun(self) -> bool:
         """Say whether there is, or was, a store to tell of: before its first run nothing happens that could be told."""
@@ -202,9 +202,10 @@ class Teller:
         self._last[person.name] = now
         outbox.sending(due)
         marks = {"is_simulated": self._is_simulated, "is_observed": self._is_observed}
-        title, body = message(due, **marks)
+        title, body = message(due, now, **marks)
         body = document(due, **marks) if person.is_program else body
-        self._on_way[person.name] = (self._pool.submit(self._send, person.name, title, body), due)
+        grade = gravest(each.kept.alert.grade for each in due)
+        self._on_way[person.name] = (self._pool.submit(self._send, person.name, title, body, grade), due)
 
     def _harvest(self, outbox: Outbox) -> None:
         for person, (future, deliveries) in list(self._on_way.items()):

@@ -117,6 +117,7 @@ def teller_to(file: Path) -> "Callable[[Place], Teller]":
 
 
 def _test(people: "People") -> None:
+    from engine.alerts.alert import Grade
     from engine.alerts.message import hello
     from engine.alerts.post import NotSentError
 
@@ -125,7 +126,7 @@ def _test(people: "People") -> None:
     for person in people.people:
         try:
             text = hello() if person.is_program else "If you read this, alerts reach you."
-            sender(person.name, "rulebot: a test", text)
+            sender(person.name, "rulebot: a test", text, Grade.GRAVE)
             say(f" {person.name}  taken ({sender.service(person.name)})")
         except NotSentError as error:
             is_bad = True

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from engine.alerts import post as posting
+from engine.alerts.alert import Grade
 from engine.alerts.message import hello
 from engine.alerts.people import Person
 from engine.alerts.post import NotSentError, post
@@ -56,7 +57,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def test_a_program_is_sent_json(receiver: Receiver) -> None:
-    Sender([Person(name="desk", url=receiver.address, is_program=True)])("desk", "a title", hello())
+    Sender([Person(name="desk", url=receiver.address, is_program=True)])("desk", "a title", hello(), Grade.GRAVE)
     ((path, kind, body),) = receiver.taken
     assert (path, kind) == (f"/{SECRET}", "application/json")
     assert json.loads(body)["events"][0]["event"] == "test"
@@ -95,7 +96,7 @@ def person_at(receiver: Receiver) -> Sender:
 
 def test_what_is_too_long_for_a_service_comes_as_several_messages(receiver: Receiver) -> None:
     lines = [f"a line, the one with number {number:05d}" for number in range(2000)]
-    person_at(receiver)("phone", "a title", "\n".join(lines))
+    person_at(receiver)("phone", "a title", "\n".join(lines), Grade.TRADE)
     bodies = [json.loads(body)["message"] for _, _, body in receiver.taken]
     assert len(bodies) == 3
     assert max(map(len, bodies)) <= 32768
@@ -105,5 +106,15 @@ def test_what_is_too_long_for_a_service_comes_as_several_messages(receiver: Rece
 def test_why_a_service_did_not_take_it_is_said_without_the_address(receiver: Receiver) -> None:
     receiver.status = 500
     with pytest.raises(NotSentError, match=r"^the service did not take it: .*error=500$") as raised:
-        person_at(receiver)("phone", "a title", "words")
+        person_at(receiver)("phone", "a title", "words", Grade.TRADE)
     assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("grade", "urgency"),
+    [(Grade.GRAVE, "failure"), (Grade.WARNING, "warning"), (Grade.TRADE, "info"), (Grade.DIGEST, "info")],
+)
+def test_a_service_is_told_how_urgent_it_is(receiver: Receiver, grade: Grade, urgency: str) -> None:
+    """Opsgenie makes a note of what is none of these, PagerDuty and Splunk On-Call let people sleep."""
+    person_at(receiver)("phone", "a title", "words", grade)
+    assert json.loads(receiver.taken[0][2])["type"] == urgency

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_day import DAY, at, entity, small_day
+from store_day import CONDOR, DAY, at, condor_records, entity, small_day
 
 from engine.alerts.alert import Alert, Grade
 from engine.alerts.find import digest, find
@@ -43,6 +43,7 @@ class World:
         self.people = People(people or (PHONE,), Manner(**{"every": 10.0, **manner}))
         self.now = NOW
         self.sent: list[tuple[str, str, str]] = []
+        self.grades: list[Grade] = []
         self.refuses: set[str] = set()
         self.waits: Callable[[], object] = lambda: None
         self.start()
@@ -51,11 +52,12 @@ class World:
         self.teller = Teller(self.place, self.people, self.send, lambda: self.now)
         self.outbox = self.teller.open()
 
-    def send(self, person: str, title: str, body: str) -> None:
+    def send(self, person: str, title: str, body: str, grade: Grade) -> None:
         self.waits()
         if person in self.refuses:
             raise NotSentError("refused")
         self.sent.append((person, title, body))
+        self.grades.append(grade)
 
     def record(self, kind: Kind, bot: str = "", **data: Json) -> None:
         self.journal.append([Record(self.now, kind, bot, data=data)], durable=True)
@@ -92,6 +94,40 @@ def test_an_alarm_is_told_once_with_when_and_what(world: World) -> None:
     assert (person, title) == ("phone", "rulebot: alarm")
     assert body.startswith("12:00 the sky falls\n")
     assert world.after(20) == []
+
+
+def test_an_alarm_about_a_position_names_it(world: World) -> None:
+    """A bot holds several, and `a stop was refused` was said of any of them."""
+    world.after(0)
+    world.journal.append(condor_records(), durable=True)
+    (name,) = {record.position for record in condor_records() if record.position}
+    world.journal.append([Record(NOW, Kind.ALARM, CONDOR, name, {"text": "a stop was refused"})], durable=True)
+    body = "".join(body for _, _, body in world.after(11))
+    assert f"12:00 {CONDOR}: 5920/5930p 6065/6075c: a stop was refused\n" in body
+
+
+def test_what_is_told_on_another_day_has_its_date(tmp_path: Path) -> None:
+    """A warning of the evening, told in the morning, seemed to be of that morning."""
+    sleeper = replace(PHONE, quiet=(time(11), time(13)))
+    world = World(tmp_path, sleeper)
+    world.after(0)
+    world.record(Kind.DECISION, "a_bot", what="halt", reason="daily loss $151, at most $150", values=[])
+    assert world.after(1) == []
+    ((_, _, body),) = world.after(24 * 3600 + 3600)
+    assert body == "Nov 18 12:00 a_bot: halted for the day: daily loss $151, at most $150"
+    world.close()
+    world.journal.close()
+
+
+def test_a_message_is_as_urgent_as_the_gravest_of_it(world: World) -> None:
+    """Services that wake people take what is told as any other thing for no incident."""
+    world.after(0)
+    world.record(Kind.DECISION, "a_bot", what="halt", reason="a reason", values=[])
+    world.after(1)
+    world.record(Kind.OPERATOR, "a_bot", id="1", request="pause", accepted=True)
+    world.alarm()
+    world.after(20)
+    assert world.grades == [Grade.WARNING, Grade.GRAVE]
 
 
 def test_what_was_there_before_this_run_is_not_told(tmp_path: Path) -> None:

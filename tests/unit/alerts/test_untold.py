@@ -39,7 +39,8 @@ class World:
         self.sent: list[tuple[str, str]] = []
         self.teller = Full(place, People((PHONE, DESK, MAIL)), self.send, lambda: self.now)
 
-    def send(self, person: str, _: str, body: str) -> None:
+    def send(self, person: str, _: str, body: str, grade: Grade) -> None:
+        assert grade is Grade.GRAVE
         if self.is_refused:
             raise NotSentError("refused")
         self.sent.append((person, body))
