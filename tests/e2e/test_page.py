@@ -216,6 +216,9 @@ def test_ci_a_person_lives_through_a_day(tmp_path: Path, browser: Any) -> None:
         expect(page.locator("#part-told")).to_contain_text("filled: sold")
         assert page.locator("#part-status time").inner_text() > clock
         page.screenshot(path=shots / "open.png", full_page=True)
+        page.set_viewport_size({"width": 1280, "height": 800})
+        assert page.locator(".of-positions .scroll").evaluate("each => each.scrollWidth - each.clientWidth") <= 0
+        page.set_viewport_size({"width": 1440, "height": 1000})
 
         meant(page, "Resume", row="put_lite")
         expect(page.get_by_role("row").filter(has_text="put_lite").first).not_to_contain_text("paused")
@@ -261,8 +264,10 @@ def test_ci_a_person_lives_through_a_day(tmp_path: Path, browser: Any) -> None:
         assert errors == []
 
         lit = page.locator("#part-status .light.on").evaluate("each => getComputedStyle(each).backgroundColor")
+        page.evaluate("scrollTo(0, document.body.scrollHeight)")
         serving.end(signal.SIGKILL)
-        expect(page.locator("#lost")).to_be_visible()
+        expect(page.locator("#lost")).to_be_in_viewport()
+        expect(page.locator("#lost")).to_contain_text("is of 2026-10-21 ")
         expect(page.locator("#part-status .light")).not_to_have_css("background-color", lit)  # nobody knows any more
         page.screenshot(path=shots / "lost.png")
     port = serving.address.rstrip("/").rpartition(":")[2]

@@ -4,12 +4,19 @@ const byId = (id) => document.getElementById(id);
 
 // A server that is suspended, or a network that is gone, closes no connection: then nothing at all comes, not even a beat.
 const SILENT = 45_000;
+const lostWords = byId("lost")?.textContent;
+
+// How old the page is, by its own clock: that of the browser may be another one.
+function sayLost(words) {
+  const clock = document.querySelector("#part-status time")?.textContent;
+  byId("lost").textContent = clock ? `${words} What it shows is of ${clock} New York.` : words;
+}
 
 function watch() {
   const lost = byId("lost");
   const source = new EventSource("/live");
   let silence;
-  const lose = () => { lost.hidden = false; document.body.dataset.live = "no"; };
+  const lose = () => { if (lost.hidden) sayLost(lostWords); lost.hidden = false; document.body.dataset.live = "no"; };
   const wait = () => { clearTimeout(silence); silence = setTimeout(() => { lose(); source.close(); watch(); }, SILENT); };
   const alive = () => { lost.hidden = true; document.body.dataset.live = "yes"; wait(); };
   wait();
@@ -27,12 +34,13 @@ async function again() {
     const answer = await fetch("/", { redirect: "follow" });
     if (answer.ok || answer.status === 401) { location.reload(); return; }
     const { message } = await answer.json();
-    if (message) byId("lost").textContent = `What the page shows is old: ${message}. It is tried again by itself.`;
+    if (message) sayLost(`What the page shows is old: ${message}. It is tried again by itself.`);
   } catch { /* the server is not there yet */ }
   setTimeout(again, 2000);
 }
 
 // While a button is held down, by a pointer or the space bar, nothing is replaced: the click would be lost with the button.
+// Nor for a moment after something was selected: it is to be copied.
 const waiting = new Map();
 let held;
 function release() {
@@ -44,7 +52,10 @@ function release() {
 function hold() { clearTimeout(held); held = setTimeout(release, 3000); }
 document.addEventListener("pointerdown", hold, true);
 document.addEventListener("keydown", (event) => { if (event.key === " " && !event.repeat) hold(); }, true);
-for (const kind of ["pointerup", "pointercancel", "keyup"]) document.addEventListener(kind, () => setTimeout(release), true);
+document.addEventListener("keyup", (event) => { if (event.key === " ") setTimeout(release); }, true);
+const isSelected = () => document.getSelection()?.isCollapsed === false;
+for (const kind of ["pointerup", "pointercancel"]) document.addEventListener(kind, () => setTimeout(() => { if (!isSelected()) release(); }), true);
+document.addEventListener("selectionchange", () => { if (isSelected()) hold(); });
 
 function replace(place, html) {
   if (held !== undefined) { waiting.set(place, html); return; }

@@ -15,17 +15,19 @@ SCRIPT = Path(pages.__file__).parent / "static" / "page.js"
 NODE = shutil.which("node")
 STUB = """
 const vm = require("vm"), fs = require("fs");
-let now = 0, timers = [], sources = [];
+let now = 0, timers = [], sources = [], selected = false;
 const nothing = { addEventListener() {}, querySelectorAll: () => [], querySelector: () => null };
 const element = () => ({ dataset: {}, hidden: true, ...nothing });
-const lost = element(), body = element();
+const lost = { ...element(), textContent: "It is lost." }, body = element();
+const clock = { textContent: "2026-10-21 10:47:03" };
 const part = { id: "part-bots", innerHTML: "old", contains: () => false, ...nothing };
 const listeners = [];
 const document = {
   body, getElementById: (id) => (id === "lost" ? lost : element()),
   addEventListener: (kind, call) => listeners.push({ kind, call }),
   querySelectorAll: (what) => (what === "[id^='part-']" ? [part] : []),
-  querySelector: (what) => (what === "[data-live]" ? body : null),
+  querySelector: (what) => ({ "[data-live]": body, "#part-status time": clock })[what] ?? null,
+  getSelection: () => ({ isCollapsed: !selected }),
 };
 class EventSource {
   static CLOSED = 2;
@@ -60,6 +62,7 @@ look();
 pass(50); look();
 sources[1].say("open"); look();
 pass(50); pass(50); look();
+seen.push(lost.textContent);
 console.log(JSON.stringify(seen));
 """
 PRESSES = """
@@ -68,6 +71,11 @@ for (const key of ["Enter", " "]) {
   sources[0].say("bots", `pressed ${key}`); seen.push(part.innerHTML);
   fire("keyup", { key }); pass(0); seen.push(part.innerHTML);
 }
+const push = (html) => { sources[0].say("bots", html); seen.push(part.innerHTML); };
+fire("pointerdown", {}); fire("keyup", { key: "Shift" }); pass(0); push("pressed");
+fire("pointerup", {}); pass(0); seen.push(part.innerHTML);
+fire("pointerdown", {}); selected = true; fire("selectionchange", {}); fire("pointerup", {}); pass(1); push("copied");
+selected = false; fire("pointerdown", {}); fire("pointerup", {}); pass(0); seen.push(part.innerHTML);
 for (const detail of [1, 2]) {
   let isPrevented = false;
   const target = { closest: (what) => (what === "#ask-yes" ? target : null) };
@@ -96,20 +104,23 @@ def seen_of(scenario: str, folder: Path) -> Any:
 
 
 def test_a_server_that_says_nothing_any_more_is_lost_and_asked_again(tmp_path: Path) -> None:
-    opened, beaten, silent, again, silent_again = seen_of(SILENCE, tmp_path)
+    opened, beaten, silent, again, silent_again, words = seen_of(SILENCE, tmp_path)
     assert opened == beaten == ["yes", True, 1]
     assert silent == ["no", False, 2]
     assert again == ["yes", True, 2]
     assert silent_again == ["no", False, 4]
+    assert words == "It is lost. What it shows is of 2026-10-21 10:47:03 New York."
 
 
 def test_a_press_of_the_space_bar_is_not_lost_and_a_double_click_confirms_nothing(tmp_path: Path) -> None:
     """Buttons were replaced under the space bar, four times a second, and the press with them.
 
     The second click of a double click met Yes, where the question had opened under the pointer: it was asked at once.
+    Another key that was let go gave up the press of a pointer. What was selected was gone before it could be copied.
     """
     pressed = ["pressed Enter", "pressed Enter", "pressed Enter", "pressed  "]
-    assert seen_of(PRESSES, tmp_path) == [*pressed, False, True]
+    held = ["pressed  ", "pressed", "pressed", "copied"]
+    assert seen_of(PRESSES, tmp_path) == [*pressed, *held, False, True]
 
 
 def test_an_instant_that_is_refused_is_asked_for_as_a_page(tmp_path: Path) -> None:

@@ -145,6 +145,7 @@ def test_the_first_page_and_a_bot(client: Client) -> None:
     assert "<style" not in page
     assert "style=" not in page
     assert " onclick" not in page
+    assert '<noscript><p class="notice">Scripts are off' in page
     bot = client.get("/bots/dte0_condor?day=2026-11-18").body.decode()
     assert "traded on 2026-11-18" in bot
     assert client.get("/bots/nobody").status == 404
