@@ -17,7 +17,7 @@ from engine.record.codec import utc_time
 from engine.record.record import TAKEN_BACK, Json, Kind, Record
 from engine.run.columns import one_line, price
 from engine.run.position_text import shares_moved
-from engine.run.trade_text import is_opened, option_of, part_of_row, provisional_text, structure_of
+from engine.run.trade_text import holding_of, is_opened, option_of, part_of_row, provisional_text, structure_of
 from engine.run.why_day import parts_told
 from engine.store.queries import PutBack, Row, Run, StoreReader
 
@@ -36,6 +36,8 @@ KINDS = (Kind.ALARM, Kind.DECISION, Kind.LINK, Kind.OPERATOR, Kind.RUN_ENDED, Ki
 AFTER_CLOSE = timedelta(minutes=5)
 """How long after the close a day is told of: settlements and assignments are known by then."""
 WAITED = "'rulebot why' tells what it waited for"
+MOST_OPEN = 4
+"""Open positions that an alert names, beside how many more there are."""
 LOST_FOR = timedelta(minutes=5)
 """How long a connection may be lost until it is grave."""
 
@@ -92,7 +94,7 @@ def find(reader: StoreReader, after: int, now: datetime, digested: str = "", put
     last = reader.last_at()
     if last is not None:
         at = last if is_simulated else max(last, now)
-        alerts += _gone(run, last)
+        alerts += _gone(reader, run, last)
         if run.ended is None and run.is_alive:  # else nobody wants a connection
             alerts += _lost(reader, at, restored)
         alerts += _digest(reader, at, run, digested)
@@ -123,7 +125,7 @@ def _of_record(reader: StoreReader, number: int, record: Record) -> Iterator[Ale
         why = data.get("reason") or "asked by the operator"
         bot, text = bot or str(data.get("bot") or ""), f"{why}: {data['request']}"
     elif kind is Kind.RUN_ENDED and not data.get("is_clean", True):
-        grade, text = Grade.GRAVE, f"the engine ended: {data.get('reason')}"
+        grade, text = Grade.GRAVE, f"the engine ended: {data.get('reason')}; {_open(reader)}"
     if text:
         more: dict[str, Json] = {"event": event, "position": record.position} if record.position else {"event": event}
         yield Alert(key=f"{kind.value} {number}", at=record.at, grade=grade, bot=bot, text=text, data=more)
@@ -194,13 +196,14 @@ def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=EXCHANGE_ZONE)
 
 
-def _gone(run: Run, last: datetime) -> Iterator[Alert]:
+def _gone(reader: StoreReader, run: Run, last: datetime) -> Iterator[Alert]:
     """Yield that an engine is gone that never said why: it was killed, or its machine lost its power.
 
     last: its last sign of life.
     """
     if run.started is not None and run.ended is None and not run.is_alive:
         text = "the engine is gone without a word: exits that rest at the broker stay, the others are not watched"
+        text += f"; {_open(reader)}"
         yield Alert(
             key=f"gone {run.started.at.isoformat()}",
             at=last,
@@ -210,6 +213,13 @@ def _gone(run: Run, last: datetime) -> Iterator[Alert]:
         )
 
 
+def _open(reader: StoreReader) -> str:
+    """Return what is open: who is woken must know whether it can wait."""
+    held = [f"{row['strategy_id']} {holding_of(row)}" for row in reader.view("open_positions")]
+    more = f" and {len(held) - MOST_OPEN} more" if len(held) > MOST_OPEN else ""
+    return f"open: {', '.join(held[:MOST_OPEN])}{more}" if held else "nothing is open"
+
+
 def _lost(reader: StoreReader, at: datetime, restored: PutBack) -> Iterator[Alert]:
     told = reader.last_record(Kind.LINK)
     if told is None or told[1].data["up"] or at - told[1].at < LOST_FOR:
@@ -217,6 +227,7 @@ def _lost(reader: StoreReader, at: datetime, restored: PutBack) -> Iterator[Aler
     minutes = LOST_FOR.total_seconds() / 60
     text = (
         f"the connection to the broker has been lost for {minutes:.0f} minutes: only exits that rest there are at work"
+        f"; {_open(reader)}"
     )
     yield Alert(key=f"lost {_named(told[0], restored)}", at=at, grade=Grade.GRAVE, text=text, data={"event": "lost"})
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_day import CONDOR, DAY, at, condor_records, entity, small_day
+from store_day import CONDOR, DAY, SELLER, at, condor_records, entity, small_day
 
 from engine.alerts.alert import Alert, Grade
 from engine.alerts.find import digest, find
@@ -416,6 +416,21 @@ def test_an_engine_that_died_is_told_of(tmp_path: Path) -> None:
     world.journal.close()
     ((_, _, body),) = world.after(11)
     assert "the engine is gone without a word" in body
+    assert "the others are not watched; nothing is open\n" in body
+    world.close()
+
+
+@pytest.mark.parametrize(("how", "words"), [("dies", "are not watched"), ("fails", "engine ended: the disk is full")])
+def test_who_is_woken_is_told_what_is_open(tmp_path: Path, how: str, words: str) -> None:
+    """With nothing open one may sleep on, and the words were the same."""
+    world = World(tmp_path)
+    world.after(0)
+    world.journal.append(small_day()[1:], durable=True)
+    if how == "fails":
+        world.record(Kind.RUN_ENDED, reason="the disk is full", is_clean=False)
+    world.journal.close()
+    body = "".join(body for _, _, body in world.after(11))
+    assert f"{words}; open: {SELLER} 547p 2027-02-19\n" in body
     world.close()
 
 
