@@ -17,18 +17,20 @@ MOST_LETTERS = 300
 
 
 def message(
-    deliveries: Sequence[Delivery], now: datetime, *, is_simulated: bool, is_observed: bool = False
+    deliveries: Sequence[Delivery], now: datetime, times: int, *, is_simulated: bool, is_observed: bool = False
 ) -> tuple[str, str]:
-    """Return title and body. The grave ones stand first, the oldest of each first."""
+    """Return title and body. The grave ones, each told so many `times`, stand first, the oldest of each first."""
     ordered = sorted(deliveries, key=lambda each: each.kept.alert.grade is not Grade.GRAVE)
-    grave = sum(each.kept.alert.grade is Grade.GRAVE for each in deliveries)
+    rounds = [each.round for each in deliveries if each.kept.alert.grade is Grade.GRAVE]
+    grave = len(rounds)
     if len(deliveries) == 1:
         title = f"rulebot: {_KINDS[deliveries[0].kept.alert.grade]}"
     else:
         title = f"rulebot: {len(deliveries)} messages" + (f", {grave} grave" if grave else "")
     lines = [_line(each, now) for each in ordered]
     if grave:
-        lines.append("told again until somebody says 'rulebot alerts --ack all' or does so on the page")
+        until = "told again until somebody says" if min(rounds) < times else "not told again; who has seen it says"
+        lines.append(f"{until} 'rulebot alerts --ack all' or does so on the page")
     return _marked(title, is_simulated=is_simulated, is_observed=is_observed), "\n".join(lines)
 
 

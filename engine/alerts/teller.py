@@ -202,7 +202,7 @@ class Teller:
         self._last[person.name] = now
         outbox.sending(due)
         marks = {"is_simulated": self._is_simulated, "is_observed": self._is_observed}
-        title, body = message(due, now, **marks)
+        title, body = message(due, now, self._people.manner.times, **marks)
         body = document(due, **marks) if person.is_program else body
         grade = gravest(each.kept.alert.grade for each in due)
         self._on_way[person.name] = (self._pool.submit(self._send, person.name, title, body, grade), due)

@@ -196,7 +196,7 @@ def test_the_page_and_its_parts_say_so(observed: tuple[Path, list[Tally]]) -> No
 
 
 def test_an_alert_says_so() -> None:
-    assert message((), NEVER, is_simulated=True, is_observed=True)[0].startswith("[observed] [simulated] rulebot: ")
+    assert message((), NEVER, 1, is_simulated=True, is_observed=True)[0].startswith("[observed] [simulated] rulebot: ")
 
 
 def test_a_run_that_trades_refuses_its_store(observed: tuple[Path, list[Tally]]) -> None:
