@@ -137,17 +137,19 @@ def _test(people: "People") -> None:
 
 def _send(place: Place, people: "People") -> None:
     from engine.alerts.teller import Teller, work
-    from engine.cli.web import stop_signal
+    from engine.cli.web import HEED_EVERY, stop_signals
 
     teller = Teller(place, people, sender_to(people))
-    stop = stop_signal()
+    heard, stop = stop_signals(), threading.Event()
     names = ", ".join(person.name for person in people.people)
     say(f" store {shown_path(place)}\n tells {names}; Ctrl+C ends it, and what is not told yet is kept")
     said = ""
     worker = threading.Thread(target=work, args=(teller, stop), daemon=True)
     worker.start()
     while worker.is_alive():
-        worker.join(1)
+        worker.join(HEED_EVERY)
+        if heard:
+            stop.set()
         if teller.trouble != said:
             said = teller.trouble
             say(f" {said or 'all is well again'}", err=True)

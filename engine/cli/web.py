@@ -2,7 +2,7 @@
 
 import logging
 import signal
-import threading
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 NEEDS = "the page needs packages that are not installed"
 HELP = 'pip install "rulebot[web]"'
+HEED_EVERY = 0.25
+"""Seconds between two looks for Ctrl+C."""
 
 WHERE = (
     click.option(
@@ -175,16 +177,19 @@ def _file_of(store: Place, what: str) -> Path:
     return beside(store, data_folder(), f"-{what}")
 
 
-def stop_signal() -> threading.Event:
-    """Return what is set by Ctrl+C, or when this process is told to end."""
-    ended = threading.Event()
+def stop_signals() -> list[int]:
+    """Return what Ctrl+C, and being told to end, is noted in from now on.
+
+    A handler takes no lock: another signal may come while it does, and would wait for it for ever.
+    """
+    heard: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
-    return ended
+        signal.signal(number, lambda number, _: heard.append(number))
+    return heard
 
 
 def wait_for_stop() -> None:
     """Wait for Ctrl+C, or to be told to end."""
-    ended = stop_signal()
-    while not ended.wait(3600):
-        pass
+    heard = stop_signals()
+    while not heard:  # another thread may take two signals that come together: nothing but this look sees them
+        time.sleep(HEED_EVERY)

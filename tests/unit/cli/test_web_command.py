@@ -1,10 +1,13 @@
 """`rulebot web` before it serves anything."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from engine.cli import web
 from engine.cli.main import main
 
 
@@ -20,3 +23,21 @@ def test_a_log_that_cannot_be_written_keeps_nobody_from_the_page(
     warned, _, refused = found.stderr.partition("\n")
     assert warned.startswith(" warning: the log ")
     assert "there is no store gone.db" in refused
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there a signal ends the process that sends it to itself")
+def test_two_signals_at_once_end_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second interrupted the handler of the first, which held a lock: nothing but SIGKILL ended the page."""
+    ends = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in ends]
+
+    def told_twice(_: float) -> None:
+        for number in ends:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(web.time, "sleep", told_twice)
+    try:
+        web.wait_for_stop()
+    finally:
+        for number, handler in zip(ends, before, strict=True):
+            signal.signal(number, handler)
