@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.adapters.history.chosen import class_of
 from engine.adapters.history.day import Columns
 from engine.adapters.history.finding import lacks, refusal, refused
 from engine.adapters.history.index import GridIndex, Index, RowIndex
@@ -28,11 +29,7 @@ def chain_rows(table: Table, session: Session | None, symbol: str, at: float | N
     for name in ("expiry", "right", "strike", "bid", "ask"):
         if name not in table.names:
             raise refusal(refused(table.file, 0, lacks(name)))
-    class_codes, classes = (
-        table.texts("trading_class")
-        if "trading_class" in table.names
-        else (np.zeros(len(table.rows), dtype=np.int64), [product(symbol).same_day_class])
-    )
+    class_codes, classes = _classes(table, symbol)
     (right_codes, letters), (day_codes, days) = table.texts("right"), table.texts("expiry")
     strike = table.numbers("strike")
     if not len(strike):
@@ -73,12 +70,23 @@ def symbol_of(table: Table) -> str:
         return symbols[0].upper()
     if "trading_class" in table.names:
         _, classes = table.texts("trading_class")
+        known = {class_of(text) for text in classes}
         for index in INDICES.values():
-            if set(classes) <= set(index.classes):
+            if known <= set(index.classes):
                 return index.symbol
-        if len(classes) == 1:
-            return classes[0].upper()
+        if len(known) == 1:
+            return known.pop()
     raise refusal(refused(table.file, 0, lacks("symbol")))
+
+
+def _classes(table: Table, symbol: str) -> tuple[Whole, list[str]]:
+    """Return the class of each row as a place among those that there are; without any it settles at the close."""
+    if "trading_class" not in table.names:
+        return np.zeros(len(table.rows), dtype=np.int64), [product(symbol).same_day_class]
+    codes, texts = table.texts("trading_class")
+    places: dict[str, int] = {}
+    own = [places.setdefault(class_of(text), len(places)) for text in texts]
+    return (codes if own == list(range(len(texts))) else np.array(own)[codes]), list(places)
 
 
 def _times(table: Table, session: Session | None, at: float | None) -> Columns:

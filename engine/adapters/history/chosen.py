@@ -18,8 +18,13 @@ _NAMED = 8
 
 def underlying_of(text: str) -> str:
     """Return the underlying that a cell names: SPX of `^SPX`, `spx` or `SPXW`."""
-    name = text.strip().lstrip("^").upper()
+    name = class_of(text)
     return _INDEX_CLASSES.get(name, name)
+
+
+def class_of(text: str) -> str:
+    """Return the trading class that a cell names: SPXW of `^SPXW` or `spxw`."""
+    return text.strip().lstrip("^").upper()
 
 
 def names_of(symbols: Collection[str]) -> str:

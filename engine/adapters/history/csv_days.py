@@ -39,7 +39,7 @@ class CsvDays:
     def _scan(self, date_columns: Sequence[str]) -> None:
         place, offset, odd, day, line, row = -1, 0, [], None, "\n", 0
         chosen = Chosen(self._symbol) if self._symbol else None
-        begun, before, known = 0, None, 0
+        begun, before, known, wrong = 0, None, 0, ""
         texts: dict[str, date | None] = {}
         with reading(self.path) as stream:
             for row, line in enumerate(stream, 1):
@@ -62,6 +62,7 @@ class CsvDays:
                 before, known = day, row
                 if day is None:
                     odd.append(row)
+                    wrong = text if len(odd) == 1 else wrong
                 elif chosen is None or chosen.has(row, fields):
                     self._add(day, begins, row, begun)
         if not self.header:
@@ -69,6 +70,8 @@ class CsvDays:
         if chosen is not None:
             self.others = frozenset(chosen.others)
             self.findings += chosen.findings(self.path.name)
+        if odd and not self.spans and not self.others:
+            raise refusal(refused(self.path.name, odd[0], f"{self.header[place]} is like 2019-05-24, is {wrong!r}"))
         if odd:
             self.findings.append(left_out(self.path.name, odd, f"{self.header[place]} is no date"))
         if not line.endswith("\n") and len(fields_of(line)) != len(self.header) and self.spans:

@@ -34,6 +34,8 @@ def parse_day(text: str) -> date:
     """Return the date of `2019-05-24`, `05/24/2019` or `20190524`. Raises: ValueError."""
     if text[2:3] == "/":
         month, day, year = text[:10].split("/")
+        if len(year) < 4:
+            raise ValueError(f"the year {year} has no century")
         return date(int(year), int(month), int(day))
     return date.fromisoformat(text[:10])
 

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from engine.adapters.history.chosen import SYMBOLS, names_of, underlying_of
+from engine.adapters.history.chosen import SYMBOLS, class_of, names_of, underlying_of
 from engine.adapters.history.day import Columns, Finding
 from engine.adapters.history.finding import lacks_any, refusal, refused, told
 from engine.adapters.history.middle import median
 from engine.adapters.history.missing import APART
 from engine.adapters.history.table import Table, Whole
+from engine.model.contract import product
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     "date": ("quotedate", "quote_date", "date", "trade_date"),
@@ -121,14 +122,22 @@ class VendorTable:
                 text += f": name one, as '{self._choice}{min(known)}'" if self._choice else f": {APART}"
             raise refusal(refused(self.file, int(self.rows[0]) if len(self.rows) else 1, text))
         (symbol,) = known
-        return symbol, self._trading_classes(symbol)
+        return symbol, self._trading_classes(symbol, name)
 
-    def _trading_classes(self, symbol: str) -> tuple[Whole, list[str]]:
+    def _trading_classes(self, symbol: str, of: str) -> tuple[Whole, list[str]]:
+        """Return the class of each row. of: the column of the underlying, which may name classes."""
         if "root" in self._table.names:
             return self._table.texts("root")
         contract = _first(CONTRACTS, self._table.names)
         if contract is None:
-            return np.zeros(len(self.rows), dtype=np.int64), [symbol]
+            codes, texts = self._table.texts(of)
+            if {class_of(text) for text in texts} != {symbol}:
+                return codes, texts
+            facts = product(symbol)
+            if len(facts.classes) > 1:
+                text = f"no column tells the class of its options: they are taken for {facts.same_day_class}"
+                self.findings = (*self.findings, told(self.file, 1, f"{text}, which settles at the close"))
+            return np.zeros(len(self.rows), dtype=np.int64), [facts.same_day_class]
         codes, texts = self._table.texts(contract)
         classes: dict[str, int] = {}
         places = []

@@ -52,6 +52,13 @@ def test_the_same_options_at_each_instant_are_a_grid() -> None:
     assert grid.row.tolist() == list(range(101, 121))
 
 
+@pytest.mark.parametrize("written", ["spxw", "^SPXW", " SPXW "])
+def test_a_class_is_the_same_however_it_is_written(written: str) -> None:
+    rows = found(changed("trading_class", 3, written))
+    assert rows.classes == ("SPXW",)
+    assert rows.key.tolist() == found(COLUMNS).key.tolist()
+
+
 def swapped(first: int, second: int) -> list[int]:
     order = list(range(20))
     order[first], order[second] = order[second], order[first]

@@ -434,6 +434,42 @@ def test_rows_with_too_few_fields_and_bad_numbers_are_named(tmp_path: Path) -> N
         opened(many(tmp_path, [header, *rows])).day(DAYS[0])
 
 
+def without_contract(symbols: dict[str, str]) -> list[Line]:
+    """Return a chain without a column of contracts, the underlying of each class under another name."""
+    rows = chain(DAYS[0])
+    for row in rows:
+        row["underlying"] = symbols[str(row.pop("optionroot"))[:-15]]
+    return rows
+
+
+def test_without_a_contract_an_index_option_settles_at_the_close_and_it_is_told(tmp_path: Path) -> None:
+    rows = without_contract({"SPX": "SPX", "SPXW": "SPX"})
+    day = opened(many(tmp_path, text_of(rows[28:]).splitlines())).day(DAYS[0])
+    assert {(each.trading_class, each.expiry.isoformat()) for each in day.options} == {
+        ("SPXW", "2019-06-21"),
+        ("SPXW", "2019-07-19"),
+    }
+    text = "no column tells the class of its options: they are taken for SPXW, which settles at the close"
+    assert texts(day) == [("spx_eod.csv", 1, Severity.TOLD, text)]
+
+
+def test_a_column_of_the_underlying_may_tell_the_class(tmp_path: Path) -> None:
+    rows = without_contract({"SPX": "^spx", "SPXW": "spxw"})
+    day = opened(many(tmp_path, text_of(rows).splitlines())).day(DAYS[0])
+    known = opened(many(tmp_path, text_of(chain(DAYS[0])).splitlines())).day(DAYS[0])
+    assert day.options == known.options
+    assert not texts(day)
+
+
+@pytest.mark.parametrize("written", ["06/19/19", "19/06/2019", "19.06.2019", "2019/06/19", "6/19/2019"])
+def test_days_written_otherwise_are_refused_with_the_row(written: str, tmp_path: Path) -> None:
+    text = text_of(chain(DAYS[0]))
+    with pytest.raises(StoreError, match=rf"spx_eod.csv:2: quotedate is like 2019-05-24, is '{written}'"):
+        opened(many(tmp_path, text.replace("2019-06-19", written).splitlines()))
+    with pytest.raises(StoreError, match=rf"spx_eod.csv:2: an expiry is like 2019-05-24, is '{written}'"):
+        opened(many(tmp_path, text.replace("2019-06-21", written).splitlines())).day(DAYS[0])
+
+
 def test_contracts_that_are_gone_the_next_day_are_told(tmp_path: Path) -> None:
     header, *rows = all_lines()
     source = opened(many(tmp_path, [header, *rows[:84], *rows[160:168]]))
