@@ -83,7 +83,7 @@ class Feed(Protocol):
         """Return the listing with the strikes that exist for `expiry`, and learn their contract ids."""
 
     async def closes(self, symbol: str, sessions: int) -> tuple[float, ...]:
-        """Return daily closes of finished sessions, oldest first; fewer when the broker has fewer."""
+        """Return daily closes of so many sessions next before today, oldest first; only those after one that lacks."""
 
     async def bars(self, symbol: str, seconds: int, count: int, session: Session) -> Bars:
         """Return at most so many finished bars of the regular sessions up to this one, oldest first.

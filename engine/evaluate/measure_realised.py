@@ -24,6 +24,7 @@ from engine.compile.series import DAY, FIVE_MINUTES, estimator_of
 from engine.evaluate.measure_bars import finished_bars, kept, too_few
 from engine.evaluate.reading import Context, Read, Reading, Unknown
 from engine.evaluate.snapshot import View
+from engine.model.counted import counted
 from engine.model.facts import Bar, Bars
 from engine.model.session import (
     EXCHANGE_ZONE,
@@ -76,7 +77,7 @@ def realised(symbol: str, window: int) -> Read:
 def _realised(closes: tuple[float, ...], symbol: str, window: int) -> Reading:
     used = closes[-window - 1 :]
     if len(used) < window + 1:
-        return Unknown(f"{symbol}: {len(used)} daily closes, {window + 1} are needed")
+        return Unknown(f"{symbol}: {counted(len(used), 'daily close')} in a row, {window + 1} are needed")
     if not all(close > 0.0 for close in used):
         return Unknown(f"{symbol}: a daily close is not a price")
     return _annual(_sample_variance([log(later / earlier) for earlier, later in pairwise(used)]))

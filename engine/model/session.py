@@ -4,7 +4,8 @@ Exchange time is America/New_York for every product. Sessions are the regular on
 half day). Dates outside the table are an error, never silently "open".
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
 from functools import lru_cache
@@ -193,6 +194,17 @@ def sessions_before(day: date) -> Iterator[Session]:
         found = session_before(day)
         yield found
         day = found.date
+
+
+def count_in_a_row(days: Sequence[date], before: date) -> int:
+    """Return how many of the last of these days, which rise, are the sessions next before one, with none left out."""
+    count = 0
+    with suppress(CalendarError):
+        for day, session in zip(reversed(days), sessions_before(before), strict=False):
+            if day != session.date:
+                break
+            count += 1
+    return count
 
 
 def session_from(day: date) -> Session:

@@ -98,7 +98,7 @@ class ChainSource:
     def gaps(self, first: date, last: date) -> Sequence[Finding]:
         """Return sessions that are missing, days that are none, and what is wrong with daily files."""
         days = self._all(first, last)
-        late = self.background.findings_until(days[-1] if days else None)
+        late = self.background.findings_for(days)
         missing = missing_sessions(self.path.name, days, first, last)
         return (*missing, *self._not_entered(), *self._beside_none(first, last), *late)
 

@@ -5,7 +5,7 @@ closes for each symbol (`date, vix, vix9d`). Rows of days without a session are 
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +29,8 @@ _SYMBOL = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _VOLATILITIES = frozenset(("VIX", "VIX1D", "VIX9D", "VIX3M", "VIX6M", "VVIX", "VXN", "RVX", "VXO", "SKEW"))
 _STALE = 10
 """Days after which a bar is no longer the one of the session before: a long weekend, and a few that are missing."""
+_READ_BACK = 600
+"""Days before the first one of the data: in them are 400 sessions, the longest window of a rule."""
 _FAR = 0.92
 """A close that is 2.5 times both of its neighbours, or less than their 2.5th part, is none."""
 _LEAST, _MOST = 1e-6, 1e9
@@ -128,15 +130,25 @@ class Daily:
         none = () if self.series else (told("daily", 0, NO_BARS),)
         return (*none, *self._read[1], *self._more_findings)
 
-    def findings_until(self, last: date | None) -> tuple[Finding, ...]:
-        """Return what is wrong with the files, and which of them end long before the last day of the data."""
-        ends = {symbol: date.fromordinal(int(each.days[-1])) for symbol, each in self.series.items() if len(each.days)}
-        late = [
-            told("daily", 0, f"the bars of {symbol} end on {end}: soon after it what rules make of them is unknown")
-            for symbol, end in sorted(ends.items())
-            if last is not None and last.toordinal() - end.toordinal() > _STALE
-        ]
-        return (*self.findings, *late)
+    def findings_for(self, days: Collection[date]) -> tuple[Finding, ...]:
+        """Return what is wrong with the files, and what they lack for rules on these days of the data."""
+        return (*self.findings, *self._lacking(min(days), max(days))) if days else self.findings
+
+    def _lacking(self, first: date, last: date) -> Iterator[Finding]:
+        """Yield which series end long before the last day, and which lack sessions that rules read until then."""
+        for symbol, each in sorted(self.series.items()):
+            if not len(each.days):
+                continue
+            known, ends = set(each.days.tolist()), int(each.days[-1])
+            if last.toordinal() - ends > _STALE:
+                text = f"the bars of {symbol} end on {date.fromordinal(ends)}: soon after it what rules make of them"
+                yield told("daily", 0, f"{text} is unknown")
+            span = range(max(int(each.days[0]), first.toordinal() - _READ_BACK), min(ends, last.toordinal()))
+            lost = [day for place in span if place not in known and trades_on(day := date.fromordinal(place))]
+            if lost:
+                more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+                text = f"the bars of {symbol} lack {lost[0]}{more}: averages and ranks are of what is there"
+                yield told("daily", 0, text, len(lost))
 
     def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
         """Return at most so many sessions before a day, since the last split before it, oldest first.

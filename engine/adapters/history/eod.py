@@ -155,7 +155,7 @@ class EodSource:
             for many in self._many
             if many.cut_off is not None
         ]
-        daily = self.background.findings_until(max(self._all(first, last), default=None))
+        daily = self.background.findings_for(self._all(first, last))
         return (*found, *torn, *(each for many in self._many for each in many.findings), *daily)
 
     def _is_spx(self, first: date, last: date) -> bool:

@@ -79,7 +79,7 @@ class LeanSource:
         days = [day for day in self._zips if first <= day <= last]
         return (
             *missing_sessions(self.symbol, days, first, last),
-            *self.background.findings_until(max(days, default=None)),
+            *self.background.findings_for(days),
         )
 
     def day(self, day: date) -> HistoryDay:

@@ -391,12 +391,11 @@ class IbFeed:
         return replace(listing, strikes={**listing.strikes, expiry: strikes})
 
     async def closes(self, symbol: str, sessions: int) -> tuple[float, ...]:
-        """Return daily closes of finished sessions, oldest first, never today's; fewer when the broker has fewer."""
+        """Return daily closes of the sessions next before today, oldest first; fewer when the broker lacks one."""
         asked = underlying_contract(symbol, await self._underlying_id(symbol))
         wanted = history.daily_closes(asked, sessions)
         bars = await self._bars(wanted, Underlying(symbol))
-        today = exchange_date(self._present())
-        return tuple(bar.close for bar in bars if bar.day < today)[-sessions:]
+        return history.closes_before(exchange_date(self._present()), bars)[-sessions:]
 
     async def bars(self, symbol: str, seconds: int, count: int, session: Session) -> Bars:
         """Return at most so many finished bars of the regular sessions up to this one, oldest first."""

@@ -10,7 +10,7 @@ import ib_async
 from engine.adapters.ib import convert
 from engine.adapters.ib.wire import Wire
 from engine.model import facts as model
-from engine.model.session import Session, exchange_date, session_on
+from engine.model.session import Session, count_in_a_row, exchange_date, session_on, trades_on
 from engine.model.values import dataclass
 
 OPENING_MINUTES = 5
@@ -117,6 +117,13 @@ def opening_minutes(contract: ib_async.Contract, name: str, session: Session, sh
     seconds = OPENING_MINUTES * 60
     what = f"the opening minutes of {name} on {session.date}"
     return BarQuestion(what, contract, f"{end:%Y%m%d-%H:%M:%S}", f"{seconds} S", "1 min", shown, 2)
+
+
+def closes_before(day: date, bars: Iterable[Bar]) -> tuple[float, ...]:
+    """Return the closes of the sessions next before a day, of daily bars, back to the first of which there is none."""
+    finished = [bar for bar in bars if bar.day < day and trades_on(bar.day)]
+    known = count_in_a_row([bar.day for bar in finished], day)
+    return tuple(bar.close for bar in finished[len(finished) - known :])
 
 
 def read_bars(row: list[str]) -> list[Bar]:

@@ -20,7 +20,15 @@ from engine.model.contract import Contract
 from engine.model.errors import StoreError
 from engine.model.facts import Bar, Bars, Listing
 from engine.model.market import Board, Extras
-from engine.model.session import CalendarError, Hours, Session, session_before, session_on, sessions_before
+from engine.model.session import (
+    CalendarError,
+    Hours,
+    Session,
+    count_in_a_row,
+    session_before,
+    session_on,
+    sessions_before,
+)
 from engine.run.backtest.ending import was_split
 from engine.run.backtest.market import DayMarket
 
@@ -216,8 +224,10 @@ class HistoryFeed:
             self.lacks[f"{what} is not recorded: taken for it is what was streamed"] = None
 
     async def closes(self, symbol: str, sessions: int) -> tuple[float, ...]:
-        """Return daily closes of sessions before this one."""
-        return tuple(float(bar.close) for bar in self._finished(symbol, self._today(), sessions))
+        """Return daily closes of the sessions before this one, back to the first of which there is none."""
+        bars = self._finished(symbol, self._today(), sessions)
+        known = count_in_a_row([bar.date for bar in bars], self._today().date)
+        return tuple(float(bar.close) for bar in bars[len(bars) - known :])
 
     async def implied(self, symbol: str, sessions: int) -> tuple[float, ...]:
         """Return volatilities of sessions before this one."""

@@ -47,10 +47,18 @@ def test_bars_that_ended_long_ago_are_not_those_of_yesterday(tmp_path: Path) -> 
     assert [bar.date.day for bar in daily.daily("SPX", date(2025, 1, 17), 5)] == [6, 7]
     assert daily.daily("SPX", date(2025, 1, 21), 5) == ()
     assert daily.implied("SPX", date(2025, 1, 23), 1) == [0.17]
-    assert [each.text for each in daily.findings_until(date(2025, 1, 23))] == [
-        "the bars of SPX end on 2025-01-07: soon after it what rules make of them is unknown"
+    assert [each.text for each in daily.findings_for([date(2025, 1, 6), date(2025, 1, 23)])] == [
+        "the bars of SPX end on 2025-01-07: soon after it what rules make of them is unknown",
+        "the bars of VIX lack 2025-01-07 and 8 more: averages and ranks are of what is there",
     ]
-    assert daily.findings_until(date(2025, 1, 10)) == daily.findings_until(None) == ()
+    assert daily.findings_for([date(2025, 1, 6)]) == daily.findings_for([]) == ()
+
+
+def test_sessions_that_daily_bars_lack_are_told_where_rules_read_them(tmp_path: Path) -> None:
+    rows = [f"{day},1,4,1,2" for day in ("2021-01-04", "2021-01-06", "2025-01-06", "2025-01-08", "2025-01-10")]
+    daily = made(tmp_path, spx_daily=[HEAD, *rows])
+    text = "the bars of SPX lack 2025-01-07: averages and ranks are of what is there"
+    assert [(each.text, each.count) for each in daily.findings_for([date(2026, 8, 28)])][1:] == [(text, 1)]
 
 
 def test_a_day_of_mourning_is_no_session(tmp_path: Path) -> None:

@@ -121,6 +121,15 @@ def test_bars() -> None:
     assert history.finished([session.open - minute, session.open], session, session.open + minute) == [session.open]
 
 
+def test_closes_are_of_sessions_in_a_row() -> None:
+    """A bar of a holiday is of no session; what lies before a session without a bar is not told."""
+    days = [date(2025, 11, day) for day in (19, 20, 24, 25, 26, 27, 28)]  # none of the 21st; the 27th is Thanksgiving
+    row = [cell for day in days for cell in (f"{day:%Y%m%d}", "1", "9", "1", str(day.day / 4), "0", "1", "1")]
+    bars = history.read_bars(["17", "7", "a", "b", str(len(days)), *row])
+    assert history.closes_before(date(2025, 11, 28), bars) == (6.0, 6.25, 6.5)
+    assert history.closes_before(date(2025, 11, 22), bars) == ()
+
+
 def test_durations_and_errors_of_history() -> None:
     spx = ib_async.Index("SPX", "CBOE")
     assert history.daily_closes(spx, 20).duration == "21 D"

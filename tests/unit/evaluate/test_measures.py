@@ -134,7 +134,7 @@ def test_iv_by_the_forward_of_parity_and_expected_move_by_iv() -> None:
 def test_rv_of_alternating_days_and_with_too_few() -> None:
     step = log(1.01)
     assert read(view(), "rv") == pytest.approx(step * sqrt(20 / 19) * sqrt(252) * 100)
-    assert unknown(read(view(), "rv", window=30)) == "SPX: 21 daily closes, 31 are needed"
+    assert unknown(read(view(), "rv", window=30)) == "SPX: 21 daily closes in a row, 31 are needed"
 
 
 def test_iv_over_rv_is_their_ratio() -> None:

@@ -138,6 +138,14 @@ def test_no_number_is_made_of_a_bar_that_is_none(estimator: str, flaw: str, word
     assert words in str(said(lived(tmp_path, source, bot(estimator)), estimator).data)
 
 
+def test_no_session_is_left_out_of_a_volatility_of_closes(tmp_path: Path) -> None:
+    """Of five sessions before 1 September one has no close: what moved over it is of two days."""
+    source = Flawed(first=EARLIER, every=5, strikes=25)
+    source.flaw = "none"
+    found = lived(tmp_path, source, bot("close_to_close"))
+    assert "SPX: 2 daily closes in a row, 6 are needed" in str(said(found, "close_to_close").data)
+
+
 class Split(PastDays):
     """Shares were split between 26 and 27 August."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache, partial
-from itertools import count
+from itertools import count, pairwise
 from math import nan
 from pathlib import Path
 
@@ -1027,7 +1027,7 @@ class WholeRange(markets.DayMarket):
 
 
 class TodaysBars:
-    """A leak of the source: daily bars that hold the session itself."""
+    """A leak of the source: daily bars that hold the session itself, each under the date of the one before it."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -1036,7 +1036,8 @@ class TodaysBars:
         return getattr(self._source, name)
 
     def daily(self, symbol: str, before: date, count: int) -> list[DailyBar]:
-        return list(self._source.daily(symbol, date.fromordinal(before.toordinal() + 1), count))
+        bars = self._source.daily(symbol, date.fromordinal(before.toordinal() + 1), count + 1)
+        return [replace(bar, date=earlier.date) for earlier, bar in pairwise(bars)]
 
 
 RANGED = CONDOR.replace("    - vix: {between: [10, 30]}", "    - day_range: {below: 90 pts}")

@@ -112,11 +112,9 @@ class ModelSource:
             lines.append(
                 told(self.path.name, 0, f"there is no file of interest rates: {self.rates.on(first):.1%} is taken")
             )
-        return (
-            *lines,
-            *missing_sessions(self.path.name, self.dates(first, last), first, last),
-            *self.background.findings,
-        )
+        days = self.dates(first, last)
+        missing = missing_sessions(self.path.name, days, first, last)
+        return (*lines, *missing, *self.background.findings_for(days))
 
     def day(self, day: date) -> HistoryDay:
         """Return one session, computed. Raises: StoreError when a bar is missing."""
