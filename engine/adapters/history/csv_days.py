@@ -8,7 +8,7 @@ from typing import NamedTuple
 from engine.adapters.history.chosen import Chosen
 from engine.adapters.history.day import Finding
 from engine.adapters.history.finding import lacks_any, left_out, refusal, refused, told
-from engine.adapters.history.missing import parse_known_day
+from engine.adapters.history.missing import DAY_FIRST, is_day_first, parse_known_day
 from engine.adapters.history.table import CUT_OFF, NO_END, CsvTable, fields_of, header_of, reading
 
 
@@ -56,6 +56,8 @@ class CsvDays:
                 text = fields[place] if place < len(fields) else ""
                 if text not in texts:
                     texts[text] = _day(text)
+                    if is_day_first(text.strip()):
+                        raise refusal(refused(self.path.name, row, f"{text} {DAY_FIRST}"))
                 day = texts[text]
                 if day != before or row != known + 1:
                     begun = row

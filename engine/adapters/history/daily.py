@@ -15,7 +15,7 @@ import numpy as np
 
 from engine.adapters.history.day import SLACK, Columns, DailyBar, Finding
 from engine.adapters.history.finding import OUTSIDE, File, left_out, refused, told
-from engine.adapters.history.missing import parse_day
+from engine.adapters.history.missing import DAY_FIRST, is_day_first, parse_day
 from engine.adapters.history.table import CsvTable, Whole, fields_of, header_of, read_csv, reading
 from engine.model.contract import INDICES, Kind, product
 from engine.model.errors import StoreError
@@ -240,6 +240,11 @@ def _series(table: CsvTable, path: Path, findings: list[Finding]) -> Iterator[tu
     if "date" not in table.names:
         findings.append(refused(table.file, 1, f"a daily file has a column `date`, this has {_shown(table.names)}"))
         return
+    codes, texts = table.texts("date")
+    if (wrong := next(filter(is_day_first, texts), None)) is not None:
+        row = int(table.rows[np.flatnonzero(codes == texts.index(wrong))[0]])
+        findings.append(refused(table.file, row, f"{wrong} {DAY_FIRST}"))
+        return
     days = _days(table, findings)
     if not set(_PRICES).isdisjoint(table.names):
         symbol = path.name.partition("_")[0].partition(".")[0].upper()
@@ -282,16 +287,18 @@ def _days(table: CsvTable, findings: list[Finding]) -> Whole:
     """Return the ordinals of the rows' days; 0 where it is no session or comes a second time."""
     codes, texts = table.texts("date")
     ordinals = np.zeros(len(texts), dtype=np.int64)
-    closed = np.zeros(len(texts), dtype=bool)
+    closed, odd = np.zeros((2, len(texts)), dtype=bool)
     for place, text in enumerate(texts):
         try:
             day = parse_day(text)
         except ValueError:
-            row = int(table.rows[np.flatnonzero(codes == place)[0]])
-            findings.append(left_out(table.file, [row], f"a date is like 2019-05-24, is {text!r}"))
+            odd[place] = True
             continue
         ordinals[place] = day.toordinal()
         closed[place] = not trades_on(day)
+    if (none := np.flatnonzero(odd[codes])).size:
+        text = f"a date is like 2019-05-24, is {texts[codes[none[0]]]!r}"
+        findings.append(left_out(table.file, table.rows[none].tolist(), text))
     days = np.where(closed[codes], 0, ordinals[codes])
     if (idle := np.flatnonzero(closed[codes])).size:
         findings.append(left_out(table.file, table.rows[idle].tolist(), "the exchange was closed on this day"))

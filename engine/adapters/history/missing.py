@@ -40,6 +40,15 @@ def parse_day(text: str) -> date:
     return date.fromisoformat(text[:10])
 
 
+def is_day_first(text: str) -> bool:
+    """Say whether a day is like `24/05/2019`: then nobody knows what `05/06/2019` beside it is."""
+    return text[2:3] == "/" and text[:2].isdigit() and int(text[:2]) > _MONTHS
+
+
+DAY_FIRST = "has the day first, where 05/24/2019 has the month: write 2019-05-24"
+_MONTHS = 12
+
+
 def parse_known_day(text: str) -> date:
     """Return the same, of a year that the calendar knows. Raises: ValueError."""
     day = parse_day(text)

@@ -61,6 +61,20 @@ def test_sessions_that_daily_bars_lack_are_told_where_rules_read_them(tmp_path: 
     assert [(each.text, each.count) for each in daily.findings_for([date(2026, 8, 28)])][1:] == [(text, 1)]
 
 
+def test_days_with_the_day_first_refuse_a_file(tmp_path: Path) -> None:
+    """The 3rd of February beside them would be the 2nd of March."""
+    daily = made(tmp_path, spx_daily=[HEAD, "03/02/2025,1,4,1,2", "13/02/2025,1,4,1,2", "14/02/2025,1,4,1,2"])
+    assert "SPX" not in daily.series
+    text = "13/02/2025 has the day first, where 05/24/2019 has the month: write 2019-05-24"
+    assert told(daily)[1:] == [("spx_daily.csv", 3, Severity.REFUSED, text)]
+
+
+def test_days_that_are_none_are_told_once(tmp_path: Path) -> None:
+    daily = made(tmp_path, spx_daily=[HEAD, "2025-02-12,1,4,1,2", "2025.02.13,1,4,1,2", "14 Feb,1,4,1,2"])
+    text = "a date is like 2019-05-24, is '2025.02.13' (2 rows: 3, 4)"
+    assert told(daily) == [("spx_daily.csv", 3, Severity.LEFT_OUT, text)]
+
+
 def test_a_day_of_mourning_is_no_session(tmp_path: Path) -> None:
     daily = made(
         tmp_path, vix_daily=[HEAD, "2025-01-08,17,18,16,17", "2025-01-09,17,18,16,17", "2025-01-10,17,18,16,18"]

@@ -461,7 +461,15 @@ def test_a_column_of_the_underlying_may_tell_the_class(tmp_path: Path) -> None:
     assert not texts(day)
 
 
-@pytest.mark.parametrize("written", ["06/19/19", "19/06/2019", "19.06.2019", "2019/06/19", "6/19/2019"])
+def test_days_with_the_day_first_refuse_a_file(tmp_path: Path) -> None:
+    """The 5th of June beside them would be the 6th of May."""
+    lines = text_of([{**row, "quotedate": "05/06/2019"} for row in chain(DAYS[0])]).splitlines()
+    rows = text_of([{**row, "quotedate": "19/06/2019"} for row in chain(DAYS[0])]).splitlines()[1:]
+    with pytest.raises(StoreError, match=r"spx_eod.csv:86: 19/06/2019 has the day first, where 05/24/2019 has"):
+        opened(many(tmp_path, [*lines, *rows]))
+
+
+@pytest.mark.parametrize("written", ["06/19/19", "19.06.2019", "2019/06/19", "6/19/2019"])
 def test_days_written_otherwise_are_refused_with_the_row(written: str, tmp_path: Path) -> None:
     text = text_of(chain(DAYS[0]))
     with pytest.raises(StoreError, match=rf"spx_eod.csv:2: quotedate is like 2019-05-24, is '{written}'"):
