@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.adapters.history.day import Finding
-from engine.adapters.history.finding import SHOWN, left_out, refusal, refused
+from engine.adapters.history.finding import SHOWN, File, left_out, refusal, refused
 from engine.adapters.history.table import ArrowTable
 from engine.model.contract import CLASSES_OF_INDICES
 
@@ -70,13 +70,13 @@ class Chosen:
         self._leave(int((~own).sum()), table.rows[~own][:SHOWN].tolist())
         return table.only(own)
 
-    def findings(self, file: str) -> Iterator[Finding]:
+    def findings(self, file: File) -> Iterator[Finding]:
         """Yield what was left out."""
         if self._rows:
             text = f"it is of {names_of(self.others)}, and symbol={self.symbol} was asked for"
             yield left_out(file, self._rows, text, self._count)
 
-    def demand(self, file: str, rows: int) -> None:
+    def demand(self, file: File, rows: int) -> None:
         """See that rows are left. Raises: StoreError that says of what they are."""
         if not rows and self.others:
             text = f"it has no row of {self.symbol}, there are: {names_of(self.others)}"

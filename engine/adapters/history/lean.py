@@ -99,7 +99,7 @@ class LeanSource:
         for trading_class, file in self._zips[day]:
             for entry, content in entries(file):
                 check_entry(file.name, entry, day, trading_class)
-                option = self._option(trading_class, entry)
+                option = self._option(trading_class, file.name, entry)
                 most = TOO_DEAR * max(float(option.strike), highest)
                 bars = quote_bars(f"{file.name}/{entry}", content, most)
                 if option in quotes:
@@ -180,8 +180,8 @@ class LeanSource:
             findings=tuple(findings),
         )
 
-    def _option(self, trading_class: str, entry: str) -> Option:
-        found = contract_of(entry)
+    def _option(self, trading_class: str, where: str, entry: str) -> Option:
+        found = contract_of(where, entry)
         expiry = last_day(self.symbol, trading_class, found.expires)
         right = Right.CALL if found.is_call else Right.PUT
         return Option(self.symbol, trading_class, expiry, strike_of(found.strike), right)
@@ -219,14 +219,14 @@ class LeanSource:
             for file in sorted(folder.glob(f"{day:%Y%m%d}_trade_*.zip")):
                 for entry, content in entries(file):
                     check_entry(file.name, entry, day, trading_class)
-                    number = place.get(self._option(trading_class, entry))
+                    number = place.get(self._option(trading_class, file.name, entry))
                     if number is not None:
                         volume[:, number] = clock.sums(trade_bars(f"{file.name}/{entry}", content))
                         traded = True
             for file in sorted(folder.glob(f"{day:%Y%m%d}_openinterest_*.zip")):
                 for entry, content in entries(file):
                     check_entry(file.name, entry, day, trading_class)
-                    number = place.get(self._option(trading_class, entry))
+                    number = place.get(self._option(trading_class, file.name, entry))
                     held = open_interest(f"{file.name}/{entry}", content)
                     if number is not None and held is not None:
                         interest[number] = held

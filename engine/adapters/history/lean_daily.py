@@ -14,12 +14,13 @@ from engine.adapters.history.csv_days import Span
 from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import Finding
 from engine.adapters.history.eod import EodSource, at_time
-from engine.adapters.history.finding import left_out, refusal, refused
+from engine.adapters.history.finding import File, Parts, left_out, refusal, refused
 from engine.adapters.history.lean import CLASSES, daily_series, data_root
 from engine.adapters.history.lean_files import SCALE, contract_of, entries
 from engine.adapters.history.table import CsvTable, Table
 from engine.model.contract import Kind, product
 from engine.model.errors import MisuseError
+from engine.model.values import replace
 
 KINDS = ("option", "indexoption")
 
@@ -39,7 +40,7 @@ class _Key(NamedTuple):
 class LeanDays:
     """The days of one underlying's quotes: as much of `CsvDays` as `EodSource` asks for.
 
-    `path` is the zip that findings name; rows are numbers of entries in it.
+    `path` is the first of its zips. Rows are numbers of entries in each, and findings name the zip.
     """
 
     cut_off: tuple[date, int] | None = None
@@ -53,9 +54,14 @@ class LeanDays:
             files = "option/usa/daily/NAME_YEAR_quote_*.zip"
             raise MisuseError(f"there are no daily quotes of {symbol}", f"in {root} such files are {files}")
         self.path = zips[0][1]
+        starts, count = [], 0
         for trading_class, file in zips:
+            starts.append(count)
             for row, key, day, fields in self._rows(trading_class, file, _QUOTE):
-                self._quotes.setdefault(day, []).append((row, key, _scaled(fields[_BID]), _scaled(fields[_ASK])))
+                quote = (starts[-1] + row, key, _scaled(fields[_BID]), _scaled(fields[_ASK]))
+                self._quotes.setdefault(day, []).append(quote)
+                count = max(count, quote[0])
+        self._numbered = Parts("", tuple(file.name for _, file in zips), tuple(starts))
         self.spans = {day: [Span(0, rows[0][0], len(rows))] for day, rows in self._quotes.items()}
         self._volume = self._counts("trade", _TRADE, _VOLUME)
         self._interest = self._counts("openinterest", _INTEREST, 0)
@@ -66,14 +72,23 @@ class LeanDays:
         spot = self._closes.get(day)
         if spot is None:
             raise refusal(refused(self.path.name, 0, f"there is no daily bar of {self._symbol} on {day}"))
-        return CsvTable(self.path.name, _HEADER, self._lines(day, f"{spot:.4f}"))
+        file = self._file_of(day)
+        return CsvTable(file, _HEADER, self._lines(day, f"{spot:.4f}", isinstance(file, str)))
 
-    def _lines(self, day: date, spot: str) -> Iterator[tuple[int, list[str]]]:
-        for row, key, bid, ask in self._quotes[day]:
-            found = contract_of(key.contract)
+    def _file_of(self, day: date) -> File:
+        """Return the zip that the quotes of a day stand in; of several classes there are several."""
+        names = dict.fromkeys(self._numbered.of(row)[0] for row, *_ in self._quotes[day])
+        first, *others = names
+        return first if not others else replace(self._numbered, name=f"{first} and {len(others)} more")
+
+    def _lines(self, day: date, spot: str, is_of_one: bool) -> Iterator[tuple[int, list[str]]]:
+        for number, key, bid, ask in self._quotes[day]:
+            where, own = self._numbered.of(number)
+            found = contract_of(where, key.contract)
             counts = (self._volume.get((key, day), ""), self._interest.get((key, day), ""))
             right = "call" if found.is_call else "put"
             about = [day.isoformat(), self._symbol, key.trading_class, spot, found.expires.isoformat(), right]
+            row = own if is_of_one else number
             yield row, [*about, f"{found.strike:.4f}", bid, ask, *counts]
 
     def _counts(self, what: str, fields: int, place: int) -> dict[tuple[_Key, date], str]:

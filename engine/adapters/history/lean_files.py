@@ -75,7 +75,7 @@ def check_entry(where: str, entry: str, day: date, name: str) -> None:
         raise refusal(refused(f"{where}/{entry}", 0, f"the entry is of {rest.partition('_')[0]}, the file of {name}"))
 
 
-def contract_of(entry: str) -> Contract:
+def contract_of(where: str, entry: str) -> Contract:
     """Return the option of `20151224_goog_minute_quote_american_call_7500000_20151231.csv`. Raises: StoreError."""
     parts = entry.removesuffix(".csv").split("_")
     try:
@@ -84,7 +84,7 @@ def contract_of(entry: str) -> Contract:
         return Contract({"call": True, "put": False}[right], int(strike) / SCALE, day)
     except (ValueError, KeyError):
         text = "the name of an entry ends in right, strike and expiry, as in call_7500000_20151231.csv"
-        raise refusal(refused(entry, 0, text)) from None
+        raise refusal(refused(f"{where}/{entry}", 0, text)) from None
 
 
 def quote_bars(where: str, content: bytes, most: float) -> Bars:

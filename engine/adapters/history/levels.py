@@ -81,7 +81,7 @@ def known_level(file: File, symbol: str, values: Columns) -> float:
 
 
 def check_settled(
-    file: str, rows: Whole, levels: Columns, middle: float, of: Sequence[tuple[str, str]], symbol: str
+    file: File, rows: Whole, levels: Columns, middle: float, of: Sequence[tuple[str, str]], symbol: str
 ) -> Mapping[tuple[str, str], float]:
     """Return at what classes settle, by symbol and class. Raises: StoreError where that can be none."""
     found: dict[tuple[str, str], float] = {}
@@ -97,7 +97,7 @@ def check_settled(
 
 
 def settled_outside(
-    file: str, rows: Whole, levels: Columns, seen: Columns, of: Sequence[tuple[str, str]], symbol: str
+    file: File, rows: Whole, levels: Columns, seen: Columns, of: Sequence[tuple[str, str]], symbol: str
 ) -> Iterator[Finding]:
     """Yield what settles far outside of the levels that were seen in the session; it is used. Shape: seen (T,)."""
     least, most = float(np.nanmin(seen)), float(np.nanmax(seen))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.adapters.history.day import HistoryDay
-from engine.adapters.history.finding import told
+from engine.adapters.history.finding import File, told
 from engine.model.contract import Right, Settlement, product
 
 _APART = 0.001
@@ -25,7 +25,7 @@ class Line(NamedTuple):
     years: float
 
 
-def with_parity(day: HistoryDay, line: Line | None, file: str, level: float) -> HistoryDay:
+def with_parity(day: HistoryDay, line: Line | None, file: File, level: float) -> HistoryDay:
     """Tell of quotes that are of another time than the level: by put-call parity the forward lies where it cannot."""
     if line is None:
         return day

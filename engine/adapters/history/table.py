@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns, Finding
-from engine.adapters.history.finding import left_out, refusal, refused, told
+from engine.adapters.history.finding import File, left_out, refusal, refused, told
 from engine.adapters.history.partitions import called
 from engine.model.errors import StoreError
 
@@ -25,9 +25,12 @@ Whole = NDArray[np.int64]
 class Table(Protocol):
     """Columns of a file by name."""
 
-    file: str
     names: Sequence[str]
     findings: Sequence[Finding]
+
+    @property
+    def file(self) -> File:
+        """Where its rows are from."""
 
     @property
     def rows(self) -> Whole:
@@ -46,7 +49,7 @@ class Table(Protocol):
 class CsvTable:
     """Lines of a text file under its header. Lines with too few or too many fields are left out, and told."""
 
-    def __init__(self, file: str, header: Sequence[str], lines: Iterable[tuple[int, Sequence[str]]]) -> None:
+    def __init__(self, file: File, header: Sequence[str], lines: Iterable[tuple[int, Sequence[str]]]) -> None:
         self.file = file
         self.names: Sequence[str] = header
         rows, cells, odd = [], [], []
@@ -96,7 +99,7 @@ class CsvTable:
         return self._cells[self._places[name]]
 
 
-def _refuse_two(file: str, names: Sequence[str], name: str) -> None:
+def _refuse_two(file: File, names: Sequence[str], name: str) -> None:
     """Refuse a file with two columns of a name that is read, be it in other letters. Raises: StoreError."""
     if names.count(name) > 1:
         raise refusal(refused(file, 0, f"it has two columns `{name}`: which one counts?"))

@@ -142,6 +142,14 @@ def test_crossed_doubled_and_disordered_bars_are_named(tmp_path: Path) -> None:
     assert not np.isnan(day.bid[10, put])
 
 
+def test_an_entry_that_names_no_option_is_refused_with_its_zip(tmp_path: Path) -> None:
+    folder = root(tmp_path)
+    with zipfile.ZipFile(next(folder.rglob("20210104_quote_european.zip")), "a") as archive:
+        archive.writestr("notes.txt", "of mine")
+    with pytest.raises(StoreError, match=r"20210104_quote_european.zip/notes.txt: the name of an entry ends in right"):
+        open_source(f"lean:{folder}").day(date(2021, 1, 4))
+
+
 def test_a_zip_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     root(tmp_path)
     file = tmp_path / "indexoption" / "usa" / "minute" / "spxw" / "20210104_quote_european.zip"

@@ -104,6 +104,40 @@ def test_without_a_close_of_the_underlying_a_day_is_refused(tmp_path: Path) -> N
         chain(root(tmp_path, closes=DAYS[:1]), LAST)
 
 
+def test_a_finding_names_the_zip_of_its_year(tmp_path: Path) -> None:
+    """Of several years the first one was named, whatever the day."""
+    days = ("20220301", "20220302")
+    zipped(
+        root(tmp_path, closes=(*DAYS, *days)) / "option" / "usa" / "daily" / "spy_2022_quote_american.zip",
+        {
+            "spy_quote_american_put_3900000_20220318.csv": [quote(day, "41000", "42000") for day in days],
+            "spy_quote_american_put_3800000_20220318.csv": [quote(day, "31000", "22000") for day in days],
+        },
+    )
+    found = chain(tmp_path, date(2022, 3, 1)).findings
+    assert [(each.file, each.row, each.text) for each in found] == [
+        ("spy_2022_quote_american.zip", 2, "the bid is above the ask"),
+    ]
+
+
+def test_of_two_classes_each_finding_names_its_zip(tmp_path: Path) -> None:
+    chains = tmp_path / "indexoption" / "usa" / "daily"
+    for name, crossed in (("spx", 1), ("spxw", 2)):
+        bids = ["410000", "410000"]
+        bids[crossed - 1] = "910000"
+        entries = {
+            f"{name}_quote_european_put_{strike}0000_20210319.csv": [quote(DAYS[0], bid, "420000")]
+            for strike, bid in zip((3800, 3810), bids, strict=True)
+        }
+        zipped(chains / f"{name}_2021_quote_european.zip", entries)
+    zipped(tmp_path / "index" / "usa" / "daily" / "spx.zip", {"spx.csv": [f"{DAYS[0]} 00:00,3800,3820,3790,3805,0"]})
+    found = open_source(f"lean:{tmp_path}?symbol=spx&bars=daily&stands=0").day(FIRST)
+    assert {option.trading_class for option in found.options} == {"SPX", "SPXW"}
+    text = "the bid is above the ask (2 rows: 1; spxw_2021_quote_european.zip: 2)"
+    crossed_there = [(each.file, each.row, each.text) for each in found.findings if "above" in each.text]
+    assert crossed_there == [("spx_2021_quote_european.zip", 1, text)]
+
+
 def test_a_damaged_zip_is_refused(tmp_path: Path) -> None:
     file = root(tmp_path) / "option" / "usa" / "daily" / "spy_2021_quote_american.zip"
     file.write_bytes(file.read_bytes()[:-40])
