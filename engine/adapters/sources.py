@@ -72,7 +72,7 @@ def written(text: str, last: date) -> dict[str, list[int]]:
     rates = [Path(asked.options["rates"]).expanduser()] if "rates" in asked.options else []
     rows, found = frozenset(daily.values()), {}
     for file in sorted({*own, *daily, *rates}):
-        day = day_of(file)
+        day = None if file == asked.path else day_of(file)  # a lone one may be named after the day of its export
         if day is None or day <= last:
             with suppress(OSError):  # it is gone, or cannot be read: the source says so
                 found[str(file)] = _state(file, last if file.resolve() in rows else None)

@@ -86,11 +86,12 @@ class EodSource:
         many: list[CsvDays] = []
         several: dict[date, tuple[Path, Path]] = {}
         for file in _files(path):
-            day = day_of_name(file.name)
+            is_parquet = file.suffix == ".parquet"
+            day = day_of_name(file.name) if is_parquet or file != path else None  # a lone one may be named after a day
             if day is not None:
                 if (other := files.setdefault(day, file)) != file:
                     several[day] = (other, file)
-            elif not file.name.endswith(".parquet"):
+            elif not is_parquet:
                 many.append(CsvDays(file, NAMES["date"], choice.symbol))
         others = {symbol for each in many for symbol in each.others}
         if others and not files and not any(each.spans for each in many):

@@ -18,12 +18,15 @@ _DAY = re.compile(r"(?<!\d)(\d{4})-?(\d{2})-?(\d{2})(?!\d)")
 
 
 def day_of_name(name: str) -> date | None:
-    """Return the day in a file's name: `2019-05-24.parquet`, `SPX_20190524.csv`, `20190524_quote.zip`."""
-    found = _DAY.search(name)
-    if found is None:
+    """Return the day in a file's name: `2019-05-24.parquet`, `SPX_20190524.csv`, `20190524_quote.zip`.
+
+    None where there are several, as in `SPX_20190501_20190531.csv`.
+    """
+    found = {*_DAY.findall(name)}
+    if len(found) != 1:
         return None
     try:
-        day = date(*map(int, found.groups()))
+        day = date(*map(int, found.pop()))
         session_on(day)
     except ValueError:  # no date, or one of which the calendar knows nothing
         return None

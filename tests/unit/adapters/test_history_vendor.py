@@ -11,7 +11,7 @@ import pytest
 
 from engine.adapters.history.daily import NO_BARS
 from engine.adapters.history.day import HistoryDay, Severity, Source
-from engine.adapters.sources import open_source
+from engine.adapters.sources import open_source, written
 from engine.model.contract import Right
 from engine.model.errors import MisuseError, StoreError
 
@@ -389,6 +389,22 @@ def test_a_file_of_many_days_is_read_a_day_at_a_time(tmp_path: Path) -> None:
     day = source.day(DAYS[1])
     assert len(day.options) == 84
     assert day.levels["SPX"].tolist() == [2939.0]
+
+
+@pytest.mark.parametrize("name", ["SPX_20190619_20190621.csv", "SPX_2019-06-21.csv"])
+@pytest.mark.parametrize("kind", ["eod:", ""])
+def test_a_file_of_many_days_may_be_named_after_some_of_them(kind: str, name: str, tmp_path: Path) -> None:
+    many(tmp_path, all_lines()).rename(tmp_path / name)
+    source = open_source(f"{kind}{tmp_path / name}")
+    assert source.dates(DAYS[0], DAYS[-1]) == list(DAYS)
+    assert len(source.day(DAYS[1]).options) == 84
+    assert str(tmp_path / name) in written(f"{kind}{tmp_path / name}", DAYS[0])
+
+
+def test_files_of_several_days_in_a_folder_are_no_snapshots(tmp_path: Path) -> None:
+    """Such a file was refused: it had rows of other days than the first in its name."""
+    many(tmp_path, all_lines()).rename(tmp_path / "SPX_20190619_20190621.csv")
+    assert opened(tmp_path).dates(DAYS[0], DAYS[-1]) == list(DAYS)
 
 
 def test_it_may_be_compressed_and_a_cut_compression_is_refused(tmp_path: Path) -> None:
