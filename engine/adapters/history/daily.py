@@ -14,7 +14,7 @@ from zlib import crc32
 import numpy as np
 
 from engine.adapters.history.day import SLACK, Columns, DailyBar, Finding
-from engine.adapters.history.finding import OUTSIDE, File, left_out, refused, told
+from engine.adapters.history.finding import OUTSIDE, File, left_out, parted_otherwise, refused, told
 from engine.adapters.history.missing import DAY_FIRST, is_day_first, parse_day
 from engine.adapters.history.table import CsvTable, Whole, fields_of, header_of, read_csv, reading
 from engine.model.contract import INDICES, Kind, product
@@ -238,7 +238,8 @@ def _files(folders: Sequence[Path]) -> Iterator[Path]:
 
 def _series(table: CsvTable, path: Path, findings: list[Finding]) -> Iterator[tuple[str, dict[int, tuple[float, ...]]]]:
     if "date" not in table.names:
-        findings.append(refused(table.file, 1, f"a daily file has a column `date`, this has {_shown(table.names)}"))
+        text = f"a daily file has a column `date`, this has {_shown(table.names)}{parted_otherwise(table.names)}"
+        findings.append(refused(table.file, 1, text))
         return
     codes, texts = table.texts("date")
     if (wrong := next(filter(is_day_first, texts), None)) is not None:

@@ -85,9 +85,13 @@ def lacks_any(names: Iterable[str], header: Iterable[str]) -> str:
     """Return that a file has none of some names for a column, and which columns it has."""
     found = list(header)
     shown = ", ".join(f"`{name}`" for name in found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
-    odd = next((sign for sign in ";\t|" if len(found) == 1 and sign in found[0]), "")
-    commas = f"; columns are parted by commas, not by {odd!r}" if odd else ""
-    return f"it has no column {' or '.join(names)}; it has {shown or 'none'}{commas}"
+    return f"it has no column {' or '.join(names)}; it has {shown or 'none'}{parted_otherwise(found)}"
+
+
+def parted_otherwise(header: Sequence[str]) -> str:
+    """Return that columns are parted by another sign than commas, behind what they are, "" where they are not."""
+    odd = next((sign for sign in ";\t|" if len(header) == 1 and sign in header[0]), "")
+    return f"; columns are parted by commas, not by {odd!r}" if odd else ""
 
 
 def lacks(*columns: str) -> str:

@@ -69,6 +69,12 @@ def test_days_with_the_day_first_refuse_a_file(tmp_path: Path) -> None:
     assert told(daily)[1:] == [("spx_daily.csv", 3, Severity.REFUSED, text)]
 
 
+@pytest.mark.parametrize("sign", [";", "\t", "|"])
+def test_columns_that_are_parted_otherwise_are_told_so(sign: str, tmp_path: Path) -> None:
+    found = told(made(tmp_path, spx_daily=[HEAD.replace(",", sign), "2025-02-12,1,4,1,2".replace(",", sign)]))
+    assert any(each[3].endswith(f"columns are parted by commas, not by {sign!r}") for each in found)
+
+
 def test_days_that_are_none_are_told_once(tmp_path: Path) -> None:
     daily = made(tmp_path, spx_daily=[HEAD, "2025-02-12,1,4,1,2", "2025.02.13,1,4,1,2", "14 Feb,1,4,1,2"])
     text = "a date is like 2019-05-24, is '2025.02.13' (2 rows: 3, 4)"
