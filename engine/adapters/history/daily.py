@@ -148,7 +148,7 @@ class Daily:
             if lost:
                 more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
                 text = f"the bars of {symbol} lack {lost[0]}{more}: averages and ranks are of what is there"
-                yield told("daily", 0, text, len(lost))
+                yield told("daily", 0, text)
 
     def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
         """Return at most so many sessions before a day, since the last split before it, oldest first.
