@@ -213,8 +213,8 @@ class LegPlan:
 class EntryPlan:
     """When to enter: in each of `windows` once; `every` seconds between judgements or None.
 
-    Windows already end where `time` exits end all (language.md, Entry). `days`: week days, Monday is 0, () is all of
-    them. Caps have their defaults filled in.
+    Windows are as the spec has them: where `time` exits end all before is of the session. `days`: week days, Monday is
+    0, () is all of them. Caps have their defaults filled in.
     """
 
     windows: tuple[Window, ...]

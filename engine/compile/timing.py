@@ -1,4 +1,4 @@
-"""When the bot enters: windows inside the session, their end where time exits end all, caps, second entries."""
+"""When the bot enters: windows inside the session, when time exits have ended all, caps, second entries."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -161,9 +161,8 @@ def _written(at: DayTime) -> str:
 
 
 def entry_plan(spec: Spec, when: tuple[Rule, ...]) -> EntryPlan:
-    """Return the entry with its defaults: one a window, as many open as a day may open, windows cut."""
-    entry = spec.entry
-    windows = tuple(replace(each, end=_cut(each.end, spec)) for each in windows_of(entry))
+    """Return the entry with its defaults: one a window, as many open as a day may open."""
+    entry, windows = spec.entry, windows_of(spec.entry)
     per_day = entry.per_day or len(windows)
     return EntryPlan(
         windows=windows,
@@ -176,11 +175,3 @@ def entry_plan(spec: Spec, when: tuple[Rule, ...]) -> EntryPlan:
         again=entry.again,
         when=when,
     )
-
-
-def _cut(end: DayTime | None, spec: Spec) -> DayTime | None:
-    session = full_session()
-    last = end_of_day(spec, session)
-    if end is None or last is None or end.on(session) <= last.before_close(session):
-        return end
-    return last

@@ -1,6 +1,7 @@
 """The life of a position in words: what each move of the lifecycle's table means, and a bot's own way through it."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from itertools import pairwise
 
 from engine.compile.plan import Lifecycle, Row
@@ -64,10 +65,10 @@ def window_text(window: Window) -> str:
     return str(window.start) if window.end is None else f"{window.start} to {window.end}"
 
 
-def _clocks(window: Window) -> str:
-    """Return a window by the clock of a full session: `10:00 to 15:00`."""
+def _clocks(window: Window, latest: datetime) -> str:
+    """Return a window by the clock of a full session, on which nothing is entered after `latest`: `10:00 to 15:00`."""
     start = amounts.clock(window.start.on(FULL_DAY))
-    return start if window.end is None else f"{start} to {amounts.clock(window.end.on(FULL_DAY))}"
+    return start if window.end is None else f"{start} to {amounts.clock(min(window.end.on(FULL_DAY), latest))}"
 
 
 def labels(subject: Subject) -> dict[tuple[str, str], str]:
@@ -75,7 +76,9 @@ def labels(subject: Subject) -> dict[tuple[str, str], str]:
     plan = subject.plan
     acting = tuple(each.name for each in subject.exits if each.rule is not None and not each.resting)
     resting = tuple(each.name for each in plan.exits if each.resting)
-    found = {("flat", "enter"): listed(tuple(map(_clocks, plan.entry.windows)), "or")}
+    latest = subject.bot.latest_entry(FULL_DAY)
+    windows = tuple(_clocks(each, latest) for each in plan.entry.windows)
+    found = {("flat", "enter"): listed(windows, "or")}
     if acting:
         found["open", "exit"] = listed(acting, "or")
     if resting:

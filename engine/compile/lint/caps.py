@@ -18,7 +18,7 @@ def out_of_reach(look: Look) -> Iterator[Problem]:
     if again is not None and _room(look, again) < again.wait:
         left = duration(_room(look, again))
         message = f"'again' waits {duration(again.wait)}, and the window leaves {left}: there is no second entry"
-        yield Problem("RB322", (*again.path, "wait"), message, f"the window is {window_words(look.plan.entry)}")
+        yield Problem("RB322", (*again.path, "wait"), message, f"the window is {window_words(look.spec)}")
         return
     if again is not None and (cap := _cap_in_the_way(look, again)):
         yield Problem("RB322", (*again.path, "after"), f"{cap}: 'again' never acts", f"{_room_for(cap)} lets it")
@@ -85,4 +85,4 @@ def _most_a_day(look: Look) -> tuple[float, str]:
     by_count = inf if again.at_most is None else windows * (1 + again.at_most)
     if by_count <= by_time:
         return by_count, f"'again' says 'at_most: {again.at_most}'"
-    return by_time, f"'again' waits {duration(again.wait)} each time, in a window of {window_words(look.plan.entry)}"
+    return by_time, f"'again' waits {duration(again.wait)} each time, in a window of {window_words(look.spec)}"

@@ -50,7 +50,7 @@ def _why_never(look: Look, test: Truth) -> str:
     ways = holding([(test, True)], lambda _: ALL, look.terms) or []
     against = {subject for way in ways for subject in stuck(way, look.places.entry)}
     if TIME in against:
-        return f"the window is {window_words(look.plan.entry)}"
+        return f"the window is {window_words(look.spec)}"
     most = look.worth.most_cost if look.plan.opens_for == "credit" else look.worth.most_value
     if most is not None and any(subject.measure in ("credit", "debit") for subject in against):
         return f"with these strikes the structure is never worth more than {_priced(look, against, most)}"
@@ -105,7 +105,7 @@ def windowless(look: Look) -> Iterator[Problem]:
     found = [day for day in half_days if _is_empty(*window_seconds(look.spec, day))]
     if not found:
         return
-    message = f"no entry on {dates(found)}: on a half day nothing is left of {window_words(look.plan.entry)}"
+    message = f"no entry on {dates(found)}: on a half day nothing is left of {window_words(look.spec)}"
     help_text = "move it, or say that it is meant: 'session: {is: full}' in 'when'"
     yield Problem("RB320", _window_path(look), message, help_text)
 

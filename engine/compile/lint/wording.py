@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from engine.compile.plan import EntryPlan, Rule
+from engine.compile.plan import Rule
+from engine.compile.timing import end_of_day, full_session, windows_of
 from engine.compile.units import written
 from engine.model.session import Session
 from engine.spec.nouns.condition import Amount, Unit
+from engine.spec.spec import Spec
 
 _SHOWN_DAYS = 6
 
@@ -21,12 +23,14 @@ def duration(seconds: float) -> str:
     return written(Amount(Decimal(round(seconds)), Unit.SECONDS))
 
 
-def window_words(entry: EntryPlan) -> str:
-    """Return the entry's windows: `10:30 to 13:30`, or `10:00 and 11:00, for 5m`."""
-    first = entry.windows[0]
-    if first.end is not None:
-        return " and ".join(f"{each.start} to {each.end}" for each in entry.windows)
-    return f"{' and '.join(str(each.start) for each in entry.windows)}, for {duration(first.lasts or 0.0)}"
+def window_words(spec: Spec) -> str:
+    """Return the entry's windows, which end with the `time` exits: `10:30 to 13:30`, or `10:00 and 11:00, for 5m`."""
+    windows, last, session = windows_of(spec.entry), end_of_day(spec, full_session()), full_session()
+    ends = [each.end for each in windows if each.end is not None]
+    if not ends:
+        return f"{' and '.join(str(each.start) for each in windows)}, for {duration(windows[0].lasts or 0.0)}"
+    cut = [end if last is None or end.on(session) <= last.before_close(session) else last for end in ends]
+    return " and ".join(f"{each.start} to {end}" for each, end in zip(windows, cut, strict=True))
 
 
 def dates(sessions: Sequence[Session]) -> str:

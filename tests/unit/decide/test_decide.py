@@ -8,12 +8,14 @@ import pytest
 from hand_desk import DAY, HALF_DAY, bot_of, clock, text_of
 
 from engine.compile.lifecycle import LIFECYCLE
+from engine.compile.lint.wording import window_words
 from engine.decide.bot_day import BotDay
 from engine.decide.limits import Cap, DayTrades, Proposal, refusal
 from engine.decide.machine import can, next_state
 from engine.decide.opportunity import Opportunity, opportunity
 from engine.model.errors import InvariantError
 from engine.model.session import session_from
+from engine.spec.load import load_text
 
 FREE = Proposal(
     at=clock("10:00"),
@@ -208,6 +210,13 @@ def test_a_window_ends_at_the_time_exit() -> None:
     assert bot.windows(session_from(HALF_DAY))[0][1] == clock("12:45", HALF_DAY)
 
 
+def test_a_window_of_a_half_day_ends_by_its_own_words_where_these_come_first() -> None:
+    """On other days it is from 10:00 to the time exit at 12:50: on a half day it went on to 12:50, past its end."""
+    text = text_of(entry='{window: {from: "10:00", to: close - 99m}}', exits='\n  - time: "12:50"')
+    assert bot_of(text).windows(session_from(DAY))[0][1] == clock("12:50")
+    assert bot_of(text).windows(session_from(HALF_DAY))[0][1] == clock("11:21", HALF_DAY)
+
+
 LAST = '{name: last, time: "15:45"}'
 
 
@@ -225,9 +234,11 @@ LAST = '{name: last, time: "15:45"}'
     ],
 )
 def test_a_time_exit_that_may_leave_something_ends_no_window(exits: str, end: str) -> None:
-    bot = bot_of(text_of(entry='{window: {from: "10:00", to: "15:59"}}', exits=f" {exits}", quantity="2"))
-    assert bot.windows(session_from(DAY))[0][1] == clock(end)
-    assert bot.plan.entry.windows[0].end.on(session_from(DAY)) == clock(end)
+    text = text_of(entry='{window: {from: "10:00", to: "15:59"}}', exits=f" {exits}", quantity="2")
+    assert bot_of(text).windows(session_from(DAY))[0][1] == clock(end)
+    spec = load_text(text).spec
+    assert spec is not None
+    assert window_words(spec) == f"10:00 to {end}"
 
 
 # ---------------------------------------------------------------- the lifecycle
