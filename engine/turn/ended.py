@@ -295,11 +295,13 @@ def _counts_for_again(work: Work, position: Position) -> bool:
     if not day.of_member(work.governing(position).symbol).tried:
         return True
     windows = work.program.bots[position.bot].windows(session) if position.bot in work.program.bots else ()
-    if position.session != session.date or not 0 < day.window <= len(windows):
+    if position.session != session.date or day.window >= len(windows):
         return position.session == session.date
+    start, _ = windows[day.window]
+    earlier = [min(end, start) for begin, end in windows if begin < min(end, start)]  # as on a half day by the clock
     sent = [order.prepared_at for order in work.orders_of(position.id) if order.purpose is Purpose.ENTRY]
     entered = min(sent, default=position.opened_at)
-    return entered is None or entered >= windows[day.window - 1][1]
+    return entered is None or entered >= max(earlier, default=entered)
 
 
 def count_closed(work: Work, name: str) -> None:

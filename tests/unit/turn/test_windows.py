@@ -83,6 +83,19 @@ def test_windows_of_a_half_day_come_in_the_order_of_its_clock() -> None:
     assert entries(desk) == 2
 
 
+def test_again_of_a_half_day_asks_how_a_position_of_its_first_window_ended() -> None:
+    """It is the lower one of the text: the exit was taken for one of a window that another had followed."""
+    entry = FROM_THE_CLOSE.replace("max_open", "per_day: 5, again: {after: [stop], wait: 5m}, max_open")
+    exits = '\n  - name: stop\n    time_in_trade: {at_least: 3m}\n  - time: "15:45"\n'
+    desk = Desk((text_of(entry=entry, exits=exits, risk="{max_loss_per_trade: $9000}", legs=LEGS),), day=HALF_DAY)
+    desk.until("10:00")
+    desk.fill(desk.last)
+    desk.until("10:03:30", step=30)
+    desk.fill(desk.last)
+    desk.until("10:12", step=30)
+    assert entries(desk) == 2
+
+
 def test_no_window_of_a_half_day_begins_before_the_open() -> None:
     session = session_on(HALF_DAY)
     assert session is not None
