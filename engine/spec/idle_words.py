@@ -89,7 +89,7 @@ def _of_leaving(source: Source, order: Plain, path: Path, *, is_rolled: bool) ->
     if order.get("start") == "market":
         yield from _told(source, order, path, _OF_A_LADDER, "an exit at market is one order, without a next try")
     elif order.get("then") == "market":
-        yield from _of_few_tries(source, order, path, ("step",))
+        yield from _of_few_tries(source, order, path, ("step", "pause"))
     elif not is_rolled:
         why = "it goes on until it is done; 'then: market' ends it after so many tries"
         yield from _told(source, order, path, ("tries",), why)

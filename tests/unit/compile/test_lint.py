@@ -156,6 +156,7 @@ FOUND = [
     (exits("- time_in_trade: {at_least: 3m}", "  grace: 5s", LAST), "RB304", "grace"),
     (exits(LAST, "  order: {start: market, step: 0.05}"), "RB304", "step"),
     (exits(LAST, "  order: {start: mid, step: 0.05, tries: 1, then: market}"), "RB304", "step"),
+    (exits(LAST, "  order: {start: mid, wait: 5s, tries: 1, pause: 1m, then: market}"), "RB304", "pause"),
     (exits(LAST, "  order: {start: mid, step: 0.05, tries: 3}"), "RB304", "tries"),
     (exits(LAST, "  order: {start: natural, step: 0.05, tries: 3, then: market}"), "RB304", "step"),
     (exits(LAST, "  order: {start: natural, step: 0.05}"), "RB304", "step"),
