@@ -37,6 +37,7 @@ def _trade(subject: Subject) -> Iterator[Line]:
         )
         yield Line(words="what the shares lose is not counted; without enough of them nothing is entered")
         if worst is None or worst.amount is None or (subject.example and worst.amount <= subject.example.commission):
+            yield from _refused(limit)
             return
     if worst is None:
         yield Line(words="nothing bounds what a trade may lose but its strikes")
@@ -52,7 +53,12 @@ def _trade(subject: Subject) -> Iterator[Line]:
         return
     if example.worst is not None and example.worst > limit:
         yield Line(words=f"the example could lose {amounts.money(example.worst)}: it would be refused")
-    elif worst.sure is Sure.STRIKES:
+    elif worst.sure is not Sure.LIMIT:
+        yield from _refused(limit)
+
+
+def _refused(limit: Decimal | None) -> Iterator[Line]:
+    if limit is not None:
         yield Line(words=f"an entry that could lose more than {amounts.money(limit)} is refused (max_loss_per_trade)")
 
 

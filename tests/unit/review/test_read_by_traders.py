@@ -1,5 +1,6 @@
 """What a trader would misread: each sentence here once said less than the engine does, or something else."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from tests.unit.compile.document import CONDOR, changed
 from tests.unit.review.test_choices import CHOICE
 from tests.unit.review.test_sections import told
 
+EXAMPLES = Path(__file__).parents[3] / "examples"
 PUT = """\
 rulebot: 1
 name: put
@@ -97,6 +99,15 @@ def test_a_budget_bounds_a_trade_without_another_limit() -> None:
     text = changed("risk:\n  max_loss_per_trade: $1000\n", "risk: {daily_loss: $500}\n")
     text = text.replace("underlying: SPX\n", "underlying: SPX\nquantity: {max_loss: $2000, at_most: 4}\n")
     assert "not limited" not in told(text)
+
+
+@pytest.mark.parametrize("name", ["overwrite", "as_many_as_fit"])
+def test_a_limit_on_a_trade_is_told_beside_what_bounds_it_already(name: str) -> None:
+    text = (EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8")
+    risk = re.search("^risk:.*$", text, re.MULTILINE)
+    assert risk is not None
+    text = text.replace(risk[0], "risk: {max_loss_per_trade: $9000}")
+    assert "an entry that could lose more than $9,000 is refused (max_loss_per_trade)" in told(text)
 
 
 # ---------------------------------------------------------------- entering
@@ -258,7 +269,7 @@ def test_each_part_is_judged_against_its_own_price_only_in_percent() -> None:
 
 
 def example_words(name: str) -> str:
-    return told((Path(__file__).parents[3] / "examples" / f"{name}.yaml").read_text(encoding="utf-8"))
+    return told((EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8"))
 
 
 def test_a_factor_is_a_number_also_where_what_it_is_compared_with_is_a_part() -> None:
