@@ -72,7 +72,11 @@ def judge_overwrite(edit: Edit) -> Verdict:
         return Verdict(f"how many calls there are is said by {now}", is_worse=True)
     if edit.new.most > edit.old.most:
         return Verdict("more of the shares may be called away at the strike", is_worse=True)
-    return Verdict("fewer of the shares may be called away" if edit.new.most < edit.old.most else "")
+    if edit.new.least < edit.old.least:
+        return Verdict("calls are sold also where no whole number of them was in the band", is_worse=True)
+    if edit.new.most < edit.old.most:
+        return Verdict("fewer of the shares may be called away")
+    return Verdict("no calls where no whole number of them is in the band any more")
 
 
 def _dollar_stops(edit: Edit) -> str:

@@ -536,6 +536,13 @@ def test_a_part_of_shares_is_told_where_it_stands() -> None:
     )
     change = change_at(compared(old, edited(old, ("50%", "60%"))), "quantity.overwrite")
     assert (change.applies, change.is_worse) == ("next", True)
+    wider = edited(old, ("25%", "20%"))
+    change = change_at(compared(old, wider), "quantity.overwrite")
+    assert (change.words, change.is_worse) == (
+        "calls are sold also where no whole number of them was in the band",
+        True,
+    )
+    assert not change_at(compared(wider, old), "quantity.overwrite").is_worse
 
 
 def test_a_rule_of_all_that_is_called_as_an_alternative_is() -> None:
