@@ -3,16 +3,19 @@
 Every check takes the tree with its parameters in place, sound or not, and passes over what the schema refuses.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import PurePath
+from typing import Any
 
 from engine.spec.conditions import GROUPS, JUDGING, LEAVING, kind_of, own_name
 from engine.spec.diagnostic import Diagnostic
+from engine.spec.fits import read_schema
 from engine.spec.idle_words import idle_words
 from engine.spec.nouns.condition import Path, Unit
 from engine.spec.scalar import amount
 from engine.spec.sections import NOT_LEGS, NOT_LEGS_OF_ONE
 from engine.spec.source import Plain, Source
+from engine.spec.suggest import is_misspelt
 from engine.spec.words import RESERVED
 
 Tree = dict[str, Plain]
@@ -89,6 +92,11 @@ def _legs(tree: Tree) -> Iterator[tuple[Path, Plain]]:
             yield ("legs", name), leg
     for path, each in _alternatives(tree):
         yield from (((*path, name), leg) for name, leg in each.items() if name not in NOT_LEGS_OF_ONE)
+
+
+def _keys_of(noun: str) -> Collection[str]:
+    keys: Mapping[str, Any] = read_schema("strategy")["$defs"][noun]["properties"]
+    return keys
 
 
 def _choices(source: Source, tree: Tree) -> Iterator[Diagnostic]:
@@ -230,6 +238,8 @@ def _strikes(source: Source, tree: Tree) -> Iterator[Diagnostic]:
             message = "shares have no strike"
             yield source.diagnostic("RB122", (*path, "strike"), message, "remove it", at_key=True)
         elif not is_shares and "strike" not in leg and ("buy" in leg or "sell" in leg):
+            if is_misspelt("strike", leg, _keys_of("leg")):
+                continue
             help = "strike: One way to choose the strike, and what bounds it."
             yield source.diagnostic("RB113", path, f"'{path[-1]}' lacks 'strike'", help, at_key=True)
 
@@ -240,6 +250,9 @@ def _expiries(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     if legs and all(key in NOT_LEGS and key != "choose" for key in legs):
         help = "add one, as in 'short_put: {sell: put, strike: {delta: 0.10}}'"
         yield source.diagnostic("RB121", ("legs",), "'legs' has no leg", help, at_key=True)
+        return
+    unlike_legs = [name for name, leg in legs.items() if not (isinstance(leg, dict) and {"buy", "sell"} & leg.keys())]
+    if "expiry" not in legs and is_misspelt("expiry", unlike_legs, NOT_LEGS):
         return
     if legs and "choose" in legs and "expiry" not in legs:
         help = "expiry: Which expiry the legs have that name none of their own; conditions of entry are read of it."
@@ -315,6 +328,8 @@ def _tolerances(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     for path, strike in _every_strike(tree):
         found = amount(strike.get("within"))
         if "by" in strike and not {"below", "above"} & strike.keys():
+            if any(is_misspelt(key, strike, _keys_of("strike")) for key in ("below", "above")):
+                continue
             message = "'by' belongs to 'below' or 'above'"
             yield source.diagnostic("RB122", (*path, "by"), message, "remove it", at_key=True)
         if found is None:

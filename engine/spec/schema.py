@@ -93,10 +93,13 @@ _LENGTH = frozenset({"minItems", "maxItems", "uniqueItems", "minProperties", "ma
 
 
 def _diagnose(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
-    if "propertyNames" in error.relative_schema_path:
-        yield _bad_name(look.source, path, error)
-    elif (word := _misspelt_section(path)) is not None:
-        yield look.source.diagnostic("RB111", path[:2], f"unknown key '{path[1]}'", word, at_key=True)
+    is_name = "propertyNames" in error.relative_schema_path
+    if (word := _misspelt_section((*path, error.instance) if is_name else path)) is not None:
+        name = error.instance if is_name and len(path) == 1 else path[1]
+        yield look.source.diagnostic("RB111", ("legs", name), f"unknown key '{shown(name)}'", word, at_key=True)
+    elif is_name:
+        if (*path, error.instance) not in look.source.spoiled:
+            yield _bad_name(look.source, path, error)
     elif error.validator == "additionalProperties":
         yield from _unknown_keys(look, path, error)
     elif error.validator in ("required", "dependentRequired"):
@@ -147,8 +150,8 @@ def _misspelt_section(path: Path) -> str | None:
     """Return the help for a leg that is no leg but a misspelt word of `legs`."""
     if len(path) < 2 or path[0] != "legs" or path[1] in NOT_LEGS:
         return None
-    word = closest(str(path[1]), sorted(NOT_LEGS))
-    return f"did you mean '{word}'?" if word else None
+    name, known = str(path[1]), sorted(NOT_LEGS)
+    return _run_together(name, known) or did_you_mean(name, known)
 
 
 def _bad_name(source: Source, path: Path, error: Any) -> Diagnostic:
@@ -175,6 +178,7 @@ def _unknown_keys(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
         likely = schema.get("x-one-besides", known) if not is_measure else known
         help = (
             _without_commas(source, (*path, key))
+            or _run_together(key, known)
             or _odd_beginning([key])
             or _home(look.whole, schema, path, key)
             or _one_step_out(look.whole, path, key)
@@ -184,6 +188,21 @@ def _unknown_keys(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
             or _known(known, is_measure)
         )
         yield source.diagnostic(code, (*path, key), f"unknown {word} '{shown(key)}'", help, at_key=True)
+
+
+_RUN_TOGETHER = re.compile(r"([a-z][a-z0-9_]*)( *)([:=])(.?)")
+
+
+def _run_together(key: str, known: Collection[str]) -> str | None:
+    """Return what to do about a key that goes on behind its colon, or has another sign in its place."""
+    found = _RUN_TOGETHER.match(key)
+    if found is None or found[1] not in known:
+        return None
+    name, _, sign, behind = found.groups()
+    if sign == "=":
+        return f"write '{name}:' in the place of '{name} ='"
+    is_blank = behind.isspace()
+    return f"write a space behind '{name}:'{', no no-break space' if is_blank else ''}"
 
 
 _WITH_COMMAS = re.compile(r"([a-z0-9_]+): *([-$]{0,2}[0-9]+(?:,[0-9]+)+(?:\.[0-9]+)?%?(?: pts)?)")
@@ -302,16 +321,22 @@ def _known(known: list[str], measure: bool) -> str:
 
 def _missing_keys(source: Source, path: Path, error: Any) -> Iterator[Diagnostic]:
     properties = _schema(error).get("properties", {} if path else validator("strategy").schema["properties"])
+    meant = {_meant(key, properties) for key in error.instance if key not in properties}
     if error.validator == "dependentRequired":
         for key, owed in error.validator_value.items():
             if key in error.instance:
-                for name in (name for name in owed if name not in error.instance):
+                for name in (name for name in owed if name not in error.instance and name not in meant):
                     message, help = f"'{key}' also needs '{name}'", _instead(key, name, error)
                     yield source.diagnostic("RB113", (*path, key), message, help, at_key=True)
         return
-    meant = {closest(key, properties) for key in error.instance if key not in properties}
     for name in (name for name in error.validator_value if name not in error.instance and name not in meant):
         yield source.diagnostic("RB113", path, f"{_called(path)} lacks '{name}'", _said(name, properties), at_key=True)
+
+
+def _meant(key: str, known: Collection[str]) -> str | None:
+    """Return which known key a wrong one was meant to be, None where nobody can say."""
+    run_together = _RUN_TOGETHER.match(key)
+    return run_together[1] if run_together is not None and run_together[1] in known else closest(key, known)
 
 
 def _instead(key: str, owed: str, error: Any) -> str | None:

@@ -1,6 +1,6 @@
 """Which known word a wrong one may have been meant to be."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 def closest(word: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
@@ -17,6 +17,11 @@ def closest(word: str, known: Iterable[str], likeness: float = 0.6) -> str | Non
     if len(longer) == 1 and not get_close_matches(word[:60].casefold(), found, cutoff=0.85):
         return folded[longer[0]]
     return folded[found[0]] if found else None
+
+
+def is_misspelt(key: str, found: Iterable[str], known: Collection[str]) -> bool:
+    """Say whether one of the keys found was meant to be this one."""
+    return any(closest(each, known) == key for each in found if each not in known)
 
 
 def did_you_mean(word: str, known: Iterable[str], mark: str = "") -> str | None:

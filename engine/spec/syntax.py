@@ -17,9 +17,10 @@ class Complaint(NamedTuple):
 
 
 NO_COLON = "a key without ':'"
+_NO_KEY = "a ':' stands where no key can be"
 _CONFLICT = re.compile(r"(?:<{7}|>{7})(?= |$)|={7}$")
 _OPENS = re.compile(r"""[ -]*(?:[A-Za-z_]\w*: +)?(["'])""")
-_JOINED = re.compile(r"[ -]*([A-Za-z_]\w*):([^\s:].*)$")
+_JOINED = re.compile(r"[ -]*([A-Za-z_]\w*):((?:\u00a0|[^\s:]).*)$")
 _BAD_START = re.compile(r"found character '(.*)' that cannot start any token", re.DOTALL)
 
 
@@ -35,7 +36,7 @@ def complaint(error: Any, lines: Sequence[str]) -> Complaint:
         return found._replace(message="a tab stands between words", help="write a space, or put the text in quotes")
     if found.message == NO_COLON:
         return _without_space(found, line)
-    return _unclosed(found, lines) or _look_alike(found, lines) or found
+    return _unclosed(found, lines) or _look_alike(found, lines) or _key_of_value(found, lines) or found
 
 
 def _conflict(lines: Sequence[str]) -> Complaint | None:
@@ -99,8 +100,20 @@ def _without_space(found: Complaint, line: str) -> Complaint:
     if (joined := _JOINED.match(line)) is not None:
         key, value = joined.groups()
         message = f"behind '{key}:' a space is missing"
-        return found._replace(message=message, help=f"write '{key}: {value[:40]}'")
+        return found._replace(
+            message=message, help=f"write '{key}: {value if len(value) <= 40 else f'{value[:37]}...'}'"
+        )
     return found
+
+
+def _key_of_value(found: Complaint, lines: Sequence[str]) -> Complaint | None:
+    """Return the complaint of a key whose colon lacks its space, there or a line above: what follows is no key then."""
+    for number in (found.span.line, found.span.line - 1) if found.message == _NO_KEY else ():
+        line = lines[number - 1] if 0 < number <= len(lines) else ""
+        if (joined := _JOINED.match(line)) is not None:
+            at = joined.start(1)
+            return _without_space(found._replace(span=Span(number, at + 1, at + 2)), line)
+    return None
 
 
 def _reworded(error: Any) -> Complaint:
@@ -131,7 +144,7 @@ def _span(mark: Any) -> Span:
 _REWORDED = (
     (
         "mapping values are not allowed here",
-        "a ':' stands where no key can be",
+        _NO_KEY,
         "check the indentation of this line and of the one above, or put the value in quotes",
         False,
     ),

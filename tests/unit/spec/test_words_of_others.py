@@ -210,6 +210,34 @@ def test_what_may_mean_anything_is_answered_with_an_example(value: str) -> None:
     assert [each for _, each in said('at: "10:00"', f"at: {value}")] == ["as in open + 1m"]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("  expiry: {dte", "  exiry: {dte", ("RB111", "did you mean 'expiry'?")),
+        ("  expiry: {dte", "  EXPIRY: {dte", ("RB111", "did you mean 'expiry'?")),
+        ("  expiry: {dte", "  expiry:{dte", ("RB111", "write a space behind 'expiry:'")),
+        ("  expiry: {dte", "  expiry = {dte", ("RB111", "write 'expiry:' in the place of 'expiry ='")),
+        ("  expiry: {", "  expiry:\u00a0{", ("RB111", "write a space behind 'expiry:', no no-break space")),
+        ("put, strike: {below", "put, STRIKE: {below", ("RB111", "did you mean 'strike'?")),
+        ("{below: short_put", "{belwo: short_put", ("RB111", "did you mean 'below'?")),
+        ("by: 10 pts", "byx: 10 pts", ("RB111", "did you mean 'by'?")),
+        ("  long_put:", "  <<: {a: 1}\n  long_put:", ("RB107", "write the keys out")),
+        ("- target: {", "- target:{", ("RB112", "write a space behind 'target:'")),
+        ("risk: {", "risk:{", ("RB111", "write a space behind 'risk:'")),
+        (
+            "order: {start: mid",
+            "order:{start: mid, then: cancel}\nrisk: {",
+            ("RB103", "order: {start: mid, then: cancel}"),
+        ),
+        ("  short_put: {sell", "  short_put:\u00a0{sell", ("RB103", "write a space in its place")),
+    ],
+)
+def test_one_slip_of_a_key_is_told_once(old: str, new: str, told: tuple[str, str]) -> None:
+    """What the key would have said was told to be missing, too, and its name to be none."""
+    ((code, help),) = said(old, new)
+    assert (code, told[1] in str(help)) == (told[0], True), help
+
+
 def test_exit_is_taken_for_exits() -> None:
     """It was taken for `exit_order`, and beside it stood that `exits` is lacking."""
     assert said("exits:", "exit:") == [("RB111", "did you mean 'exits'?")]
