@@ -14,7 +14,7 @@ DASHES = "\u2022\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63\uff0d"
 _BLANKS = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _AS_TYPED = re.compile(f"[{_QUOTES}{DASHES}{_BLANKS}]")
 _ODD_BLANK = re.compile(f"[{_BLANKS}]")
-ODD_BEGIN = re.compile(rf" *([{DASHES}](?=[ \u00a0])|[{_BLANKS}])")
+ODD_BEGIN = re.compile(rf" *(?:- *)?([{DASHES}](?=[ \u00a0])|[{_BLANKS}])")
 """A line that begins with a dash or a blank that YAML does not know."""
 _N = r"(-?(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,8})?)"
 _PLAIN = re.compile(_N)

@@ -219,9 +219,10 @@ def test_what_may_mean_anything_is_answered_with_an_example(value: str) -> None:
         ("  expiry: {dte", "  expiry = {dte", ("RB111", "write 'expiry:' in the place of 'expiry ='")),
         ("  expiry: {", "  expiry:\u00a0{", ("RB111", "write a space behind 'expiry:', no no-break space")),
         ("put, strike: {below", "put, STRIKE: {below", ("RB111", "did you mean 'strike'?")),
-        ("{below: short_put", "{belwo: short_put", ("RB111", "did you mean 'below'?")),
+        ("{below: short_put", "{beloww: short_put", ("RB111", "did you mean 'below'?")),
         ("by: 10 pts", "byx: 10 pts", ("RB111", "did you mean 'by'?")),
         ("  long_put:", "  <<: {a: 1}\n  long_put:", ("RB107", "write the keys out")),
+        ("- target: {", "-\u00a0target: {", ("RB103", "write a space in its place")),
         ("- target: {", "- target:{", ("RB112", "write a space behind 'target:'")),
         ("risk: {", "risk:{", ("RB111", "write a space behind 'risk:'")),
         (
