@@ -7,7 +7,7 @@ from enum import Enum
 from engine.review.account import LIMITS, SHOWN, UNSAID, rule_words
 from engine.review.change.account_truth import truth_of
 from engine.review.change.difference import Change, Difference, Status
-from engine.review.change.rules import judge_holding
+from engine.review.change.rules import in_one_order, judge_holding
 from engine.spec.nouns.account import AccountDocument, Backing, Between, Demand, LiveRules, Shown
 from engine.spec.nouns.condition import Amount, Op
 from engine.turn.program import USUAL_BAND
@@ -60,7 +60,7 @@ def _rules(was: AccountDocument, now: AccountDocument) -> Iterator[Change]:
             yield _change(path, "", now_said, "fewer entries")
         elif new is None:
             yield _change(path, was_said, "", "entries that it kept out are made", is_worse=True)
-        elif was_said != now_said:
+        elif in_one_order(truth_of(old)) != in_one_order(truth_of(new)):
             found = judge_holding(truth_of(old), truth_of(new), "enters")
             yield _change(path, was_said, now_said, found.words, is_worse=found.is_worse)
 

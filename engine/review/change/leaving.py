@@ -1,5 +1,6 @@
 """Edits of `exits`: what acts later, on less, or no more, and the fault that this lets through."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -268,16 +269,32 @@ def judge_armed_by(edit: Edit) -> Verdict:
     """Until it is armed an exit does not exist: nothing closes by it."""
     if not edit.new:
         return Verdict("it acts from the first fill on")
+    if _is_same(edit.old, edit.new):
+        return Verdict(NAMES_OF_CONDITIONS)
     when = "until that was true once nothing closes by it"
     return Verdict(when if not edit.old else f"armed otherwise: {when}", is_worse=True)
 
 
+NAMES_OF_CONDITIONS = "only the names of its conditions, under which is recorded what they say"
+
+
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What decides whether an edit changed something, whatever its conditions are called; and the same in words."""
+    """What decides whether an edit changed something, what its conditions are called, and the same in words."""
 
     meaning: tuple[Any, ...]
+    names: tuple[str, ...]
     words: str = field(compare=False)
+
+
+def _is_same(old: Sequence[_Told], new: Sequence[_Told]) -> bool:
+    """Say whether nothing but names was changed."""
+    return [each.meaning for each in old] == [each.meaning for each in new]
+
+
+def _in_one_order(rules: Iterable[Rule]) -> list[Rule]:
+    """Return conditions that are judged together in an order of what they say: that of the text means nothing."""
+    return sorted(rules, key=lambda rule: (repr(_asked(rule)), rule.name))
 
 
 def _asked(rule: Rule) -> tuple[Any, ...]:
@@ -288,11 +305,11 @@ def _armed_by(noun: Exit, field: str, subject: Subject) -> Any:
     planned = planned_of(noun.name, subject)
     if planned is None:
         return None
-    return tuple(_arming(rule, subject) for rule in sorted(planned.armed_by, key=lambda rule: rule.name))
+    return tuple(_arming(rule, subject) for rule in _in_one_order(planned.armed_by))
 
 
 def _arming(rule: Rule, subject: Subject) -> _Told:
-    return _Told(_asked(rule), rule_words(rule, subject.cast))
+    return _Told(_asked(rule), (rule.name,), rule_words(rule, subject.cast))
 
 
 def _armed_words(value: Any, subject: Subject) -> str:
@@ -303,6 +320,8 @@ def judge_roll(edit: Edit) -> Verdict:
     """What rolls stays in the market where it would have left it."""
     if edit.new is None:
         return Verdict("it closes, and opens nothing")
+    if edit.old is not None and _is_same([edit.old], [edit.new]):
+        return Verdict(NAMES_OF_CONDITIONS)
     return Verdict("where it closed it opens a new position" if edit.old is None else "rolled otherwise", is_worse=True)
 
 
@@ -315,8 +334,9 @@ def _rolled(noun: Exit, field: str, subject: Subject) -> Any:
         (leg.name, replace(leg.strike, path=()), leg.not_below, leg.not_above, leg.trading_class) for leg in roll.legs
     )
     expiry = roll.legs[0].expiry.terms if roll.is_moved else None
-    asked = tuple(_asked(rule) for rule in roll.require)
-    return _Told((legs, expiry, asked, roll.otherwise), roll_words(roll, subject.cast))
+    rules = _in_one_order(roll.require)
+    names, asked = tuple(rule.name for rule in rules), tuple(map(_asked, rules))
+    return _Told((legs, expiry, asked, roll.otherwise), names, roll_words(roll, subject.cast))
 
 
 def _closed(noun: Exit, field: str, subject: Subject) -> Any:

@@ -41,15 +41,16 @@ _UNCLEAR = "which of the two holds more often depends on the market: read both"
 
 def judge_test(edit: Edit) -> Verdict:
     """Judge another test of a rule by what its list does with it; a bound on the price by the worst that is paid."""
-    if nameless(edit.old) == nameless(edit.new):
-        return Verdict(_NAMES)
     held = judge_holding(edit.old, edit.new, LISTS[edit.now.place])
-    words = "; ".join(part for part in (held.words, _price_words(edit)) if part)
+    price = "" if held.words == _NAMES else _price_words(edit)
+    words = "; ".join(part for part in (held.words, price) if part)
     return Verdict(words, is_worse=held.is_worse)
 
 
 def judge_holding(old: Truth, new: Truth, does: str) -> Verdict:
     """Judge another test by how often it holds; does: what a rule of its list does, as `LISTS` has it."""
+    if nameless(old) == nameless(new):
+        return Verdict(_NAMES)
     found = holding(old, new)
     said = {Holding.OTHERWISE: _UNCLEAR, Holding.SAME: _AS_OFTEN}.get(found) or _SAID[does, found]
     return Verdict(said, is_worse=found in (Holding.OTHERWISE, _WORSE[does]))

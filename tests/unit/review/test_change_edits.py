@@ -345,11 +345,36 @@ def test_how_what_arms_an_exit_is_judged(judged: str, said: str) -> None:
     assert change.words == "armed otherwise: until that was true once nothing closes by it"
 
 
+NAMES_OF_CONDITIONS = "only the names of its conditions, under which is recorded what they say"
+ROLL = BREACH + "    roll: {expiry: {dte: 1}, require: [%s, %s]}\n"
+CREDIT, BELOW = "{credit: {at_least: 0.10}}", "{vix: {below: 40}}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        (armed(f"[{BELOW}, {{name: m, gap: {{beyond: 1%}}}}]"), ("name: m", "name: z"), "armed_by"),
+        (edited(CONDOR, (BREACH, ROLL % (CREDIT, BELOW))), ("{vix:", "{name: calm, vix:"), "roll"),
+    ],
+)
+def test_another_name_of_what_arms_or_rolls_an_exit_is_only_that(old: str, new: tuple[str, str], path: str) -> None:
+    """It changed the order by names, and was marked as another arming; of a roll nothing was told."""
+    (change,) = compared(old, edited(old, new)).changes
+    assert (change.path, change.is_worse) == (f"exits.breach.{path}", False)
+    assert change.words == NAMES_OF_CONDITIONS
+
+
+def test_the_order_of_what_a_roll_asks_means_nothing() -> None:
+    old, new = (edited(CONDOR, (BREACH, ROLL % each)) for each in ((CREDIT, BELOW), (BELOW, CREDIT)))
+    assert compared(old, new).changes == ()
+
+
 def test_a_group_that_arms_an_exit() -> None:
     group = "{name: either, any: [{profit: {at_least: 30%}}, {vix: {above: 30}}]}"
     (change,) = compared(CONDOR, armed(group)).changes
     assert change.new == "the profit is at least 30% of the credit or VIX is above 30"
-    assert compared(armed(group), armed(group.replace("either", "one"))).changes == ()
+    (change,) = compared(armed(group), armed(group.replace("either", "one"))).changes
+    assert (change.words, change.is_worse) == (NAMES_OF_CONDITIONS, False)
 
 
 RISING = edited(

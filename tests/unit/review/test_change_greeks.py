@@ -139,3 +139,14 @@ def _limited(limit: str) -> AccountDocument:
     found = load_text(f"{HEAD}  {limit}\n", "account.yaml")
     assert found.account is not None, found.diagnostics
     return found.account
+
+
+def test_the_order_of_the_members_of_a_group_means_nothing_and_a_name_is_only_that() -> None:
+    either = "{name: late, any: [{net_gamma: {at_least: 0}}, {name: early, not: {time: '15:45'}}]}"
+    turned = "{name: late, any: [{name: early, not: {time: '15:45'}}, {net_gamma: {at_least: 0}}]}"
+    assert compare_accounts(document(either), document(turned)).changes == ()
+    (change,) = compare_accounts(document(either), document(either.replace("early", "sooner"))).changes
+    assert (change.words, change.is_worse) == (
+        "only the names of its members, under which is recorded what they say",
+        False,
+    )
