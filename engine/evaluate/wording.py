@@ -158,19 +158,19 @@ def shown(value: float, number: Number, bare: bool = False, more: int = 0) -> st
     """
     quantity = number_quantity(number)
     if isinstance(number, Call) and number.measure in _LEVELS:
-        return f"{value:.{2 + more}f}"
+        return f"{value:z.{2 + more}f}"
     if quantity is Quantity.LEVEL:
         is_change = isinstance(number, Call) and VOCABULARY[number.measure].units[0][0] is Unit.POINTS
-        return f"{value:.{2 + more}f} pts" if is_change and not bare else f"{value:.{2 + more}f}"
+        return f"{value:z.{2 + more}f} pts" if is_change and not bare else f"{value:z.{2 + more}f}"
     if quantity in _DIGITS:
         digits, times, unit = _DIGITS[quantity]
-        return f"{value * times:.{digits + more}f}{'' if bare and unit == ' pts' else unit}"
+        return f"{value * times:z.{digits + more}f}{'' if bare and unit == ' pts' else unit}"
     return _FORMATS[quantity](value, bare)
 
 
 def _dollars(value: float) -> str:
     digits = f"{abs(value):,.2f}".removesuffix(".00")
-    return f"-${digits}" if value < 0 else f"${digits}"
+    return f"-${digits}" if value < 0 and digits != "0" else f"${digits}"
 
 
 def _duration(seconds: float) -> str:
@@ -181,7 +181,7 @@ def _duration(seconds: float) -> str:
 
 
 def _plain(value: float) -> str:
-    return f"{value:.3f}".rstrip("0").rstrip(".")
+    return f"{value:z.3f}".rstrip("0").rstrip(".")
 
 
 _DIGITS: dict[Quantity, tuple[int, float, str]] = {

@@ -377,6 +377,7 @@ def test_a_bound_by_the_credit_is_that_of_the_position_that_is_looked_at() -> No
     ("op", "measure", "quantity", "found", "bound", "words"),
     [
         (Op.ABOVE, "day_range", Quantity.POINTS, 8.04, 8.0, "8.04 pts   above"),
+        (Op.ABOVE, "vix_change", Quantity.LEVEL, -0.004, 0.0, "-0.004 pts   above: 0.004 too little"),
         (Op.BEYOND, "leg_delta", Quantity.DELTA, 0.3304, 0.33, "0.3304   above"),
         (Op.AT_LEAST, "vix_change", Quantity.FRACTION, 0.11998, 0.12, "11.998%   above: 0.002% too little"),
         (Op.BELOW, "vix", Quantity.LEVEL, 20.0, 20.0, "20.00   above"),
