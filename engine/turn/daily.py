@@ -183,9 +183,12 @@ def day_at_hand(work: Work, bot: CompiledBot) -> BotDay:
     is_shut = start >= end  # by an early close that may be taken back: what was used up of it stays so
     if day.window == number and (is_shut or day.window_from is None or (day.window_from, day.window_to) == span):
         return day
+    used = day.window_from, day.window_to
+    if day.window_to is not None and used != span and used in found:
+        start = max(start, day.window_to)  # by an early close it may have begun within the one before
     entries = (order for order in work.orders.values() if order.bot == name and order.purpose is Purpose.ENTRY)
     sent = {order.position for order in entries if start <= order.prepared_at < end}
-    return in_window(day, number, span, len(sent))
+    return in_window(day, number, (start, end), len(sent))
 
 
 def is_over(position: Position, session: Session) -> bool:

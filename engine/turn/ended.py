@@ -298,7 +298,7 @@ def _counts_for_again(work: Work, position: Position) -> bool:
     if position.session != session.date or day.window >= len(windows):
         return position.session == session.date
     start, _ = windows[day.window]
-    earlier = [min(end, start) for begin, end in windows if begin < min(end, start)]  # as on a half day by the clock
+    earlier = [end for begin, end in windows if begin < min(end, start)]  # on a half day they follow the clock
     sent = [order.prepared_at for order in work.orders_of(position.id) if order.purpose is Purpose.ENTRY]
     entered = min(sent, default=position.opened_at)
     return entered is None or entered >= max(earlier, default=entered)

@@ -96,6 +96,28 @@ def test_again_of_a_half_day_asks_how_a_position_of_its_first_window_ended() -> 
     assert entries(desk) == 2
 
 
+OVERLAPPING = (
+    '{window: [{from: "10:00", to: "10:30"}, {from: close - 165m, to: "13:30"}], max_open: 5, again: {after: [stop]}}'
+)
+
+
+def test_a_window_of_a_half_day_that_begins_within_another_comes_once_that_is_over() -> None:
+    """From 13:15 on other days, from 10:15 here: it was taken for the first one, and nothing was entered in it."""
+    exits = '\n  - name: stop\n    time_in_trade: {at_least: 40m}\n  - time: "15:45"\n'
+    text = text_of(entry=OVERLAPPING, exits=exits, risk="{max_loss_per_trade: $9000}", legs=LEGS)
+    desk = Desk((text,), day=HALF_DAY)
+    desk.until("10:20")
+    assert entries(desk) == 1
+    desk.fill(desk.last)
+    desk.until("10:29")
+    assert entries(desk) == 1
+    desk.until("10:35")
+    assert entries(desk) == 2
+    desk.fill(desk.last)
+    desk.until("11:10")
+    assert (desk.last.reason, entries(desk)) == ("stop", 2)
+
+
 def test_no_window_of_a_half_day_begins_before_the_open() -> None:
     session = session_on(HALF_DAY)
     assert session is not None
