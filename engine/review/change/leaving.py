@@ -84,7 +84,7 @@ def judge_exit(edit: Edit) -> Verdict:
         return _judge_each(edit.new[3])
     if times := _times(edit.old[1], edit.new[1]):
         return judge_time(*times)
-    is_priced = _is_priced(was) and _is_priced(now) and _is_alike(was, now)
+    is_priced = _is_priced(was) and _is_priced(now) and _is_alike(was, now) and _read_at(was) == _read_at(now)
     if is_priced and was.part is now.part is None:
         return _judge_level(was, now, edit.sides)
     if was.rule is None or now.rule is None:
@@ -122,6 +122,12 @@ def _is_alike(was: ExitPlan, now: ExitPlan) -> bool:
     tests = [planned.rule.test for planned in (was, now) if planned.rule is not None]
     old, new = (test.op if isinstance(test, Compare) else None for test in tests)
     return old is new
+
+
+def _read_at(planned: ExitPlan) -> Any:
+    """Return at which price an exit reads what closing comes to: at natural it costs more than at mid."""
+    test = None if planned.rule is None else planned.rule.test
+    return dict(test.left.arguments).get("at") if isinstance(test, Compare) and isinstance(test.left, Call) else None
 
 
 def _judge_level(was: ExitPlan, now: ExitPlan, sides: Sides) -> Verdict:

@@ -27,6 +27,7 @@ from engine.compile.plan import (
 )
 from engine.compile.reads import calls_of
 from engine.model.session import Session, Sessions
+from engine.model.values import replace
 from engine.review.amounts import FULL_DAY, HALF_DAY
 
 
@@ -54,6 +55,8 @@ def holding(old: Truth, new: Truth) -> Holding:
     match old, new:
         case Compare(), Compare() if old.left == new.left:
             return _compared(old, new)
+        case Compare(_, Call() as was), Compare(_, Call() as now) if _is_priced_otherwise(was, now):
+            return together((_priced(old.op, was), holding(replace(old, left=now), new)))
         case Holds(was), Holds(now) if was.measure == now.measure:
             return _held(was, now)
         case Not(was_not), Not(now_not):
@@ -117,6 +120,24 @@ def _reach(session: Session) -> Callable[[Subject], Range]:
 
 
 # ---------------------------------------------------------------- comparisons
+
+
+_MORE_AT_NATURAL = {"cost": True, "loss": True, "value": False, "profit": False}
+"""What closing costs and brings at natural, beside the same at mid."""
+
+
+def _is_priced_otherwise(was: Call, now: Call) -> bool:
+    """Say whether two measures of a position differ by nothing but the price at which it would be closed."""
+    one, other = ({name: value for name, value in each.arguments if name != "at"} for each in (was, now))
+    return was.measure == now.measure and was.measure in _MORE_AT_NATURAL and one == other
+
+
+def _priced(op: Op, was: Call) -> Holding:
+    """Return what another price comes to, from mid to natural or the other way round."""
+    if op not in (*_UPWARD, *_DOWNWARD):
+        return Holding.OTHERWISE
+    is_more = _MORE_AT_NATURAL[was.measure] is (was.argument("at") != "natural")
+    return Holding.OFTENER if is_more is (op in _UPWARD) else Holding.RARER
 
 
 def _compared(old: Compare, new: Compare) -> Holding:

@@ -346,6 +346,28 @@ def test_how_what_arms_an_exit_is_judged(judged: str, said: str) -> None:
 
 
 NAMES_OF_CONDITIONS = "only the names of its conditions, under which is recorded what they say"
+LATER = "it holds less often: a position is kept longer"
+SOONER = "it holds more often: leaves sooner"
+
+
+@pytest.mark.parametrize(
+    ("exit", "at_natural"),
+    [
+        ("cost: {at_least: 2x credit}", SOONER),
+        ("loss: {above: $40}", SOONER),
+        ("profit: {at_least: 50%}", LATER),
+        ("cost: {at_most: 0.20}", LATER),
+    ],
+)
+def test_an_exit_that_reads_prices_at_natural(exit: str, at_natural: str) -> None:
+    """Both ways it said the same price twice, and nothing was marked."""
+    mid = edited(CONDOR, (BREACH, f"  - {exit}\n"))
+    natural = edited(mid, (exit, exit.replace("}", ", at: natural}")))
+    for old, new, words in ((mid, natural, at_natural), (natural, mid, {LATER: SOONER, SOONER: LATER}[at_natural])):
+        (change,) = compared(old, new).changes
+        assert (change.words, change.is_worse) == (words, words == LATER)
+
+
 ROLL = BREACH + "    roll: {expiry: {dte: 1}, require: [%s, %s]}\n"
 CREDIT, BELOW = "{credit: {at_least: 0.10}}", "{vix: {below: 40}}"
 
