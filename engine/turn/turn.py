@@ -257,6 +257,7 @@ def _by_the_clock(work: Work, changes: dict[str, Any], *, moved: bool) -> None:
 def _indexed(work: Work) -> dict[str, Any]:
     """Return what is found by the rows of the board as it is now."""
     found = structures(work)  # while it is known whether those of the state still stand
+    work.state = work.state._replace(structures=found)
     return {"dependents": watching.index_rows(work), "structures": found}
 
 
