@@ -15,8 +15,9 @@ from engine.model.quotes import NO_BID, quote_problem, usual_age
 class HeldLeg(NamedTuple):
     """A leg of which contracts are held, as prices are read for it.
 
-    row: of the board, -1 while it is not streamed. contracts: negative when short; weight: signed, what a point
-    of it is worth in a price per share of the structure; age: seconds after which its quote is stale.
+    row: of the board, -1 while it is not streamed, and of shares that were split. contracts: negative when short;
+    weight: signed, what a point of it is worth in a price per share of the structure; age: seconds after which its
+    quote is stale.
     """
 
     row: int
@@ -33,7 +34,7 @@ def held_legs(position: Position, board: Board) -> tuple[HeldLeg, ...]:
     gone = {each.leg: each.contracts for each in position.missed if each.price is not None}
     return tuple(
         HeldLeg(
-            rows.get(leg.option, -1),
+            -1 if position.is_split and leg.option.is_share else rows.get(leg.option, -1),
             leg.option,
             leg.sign,
             leg.sign * (leg.held - gone.get(leg.name, 0)),

@@ -14,6 +14,9 @@ FLATTENED, CLOSED_BY_HAND, LIQUIDATED = "flattened", "closed_by_hand", "liquidat
 the broker closed for want of margin."""
 ESTIMATED = "closed_by_hand_estimated"
 """That of what was closed past us while nobody has told at what price."""
+SPLIT = "its shares were split"
+"""With this begins why a position is on hold whose shares were split: it holds another number of them than our books
+say, and what they are worth is not known."""
 BY_A_PERSON = frozenset((FLATTENED, CLOSED_BY_HAND, ESTIMATED))
 PAST_US = frozenset((CLOSED_BY_HAND, LIQUIDATED, ESTIMATED))
 """Those of what ended past us, in whole: what others closed of it is no part of a trade that went on."""
@@ -167,6 +170,11 @@ class Position:
     def is_closed_too_far(self) -> bool:
         """True when the broker has closed more of a leg than was held, which nobody asked for."""
         return any(leg.opened < leg.closed for leg in self.legs)
+
+    @property
+    def is_split(self) -> bool:
+        """True while it is on hold since its shares were split: what they are worth is not known."""
+        return self.on_hold.startswith(SPLIT)
 
     @property
     def is_let_be(self) -> bool:

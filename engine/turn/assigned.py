@@ -81,7 +81,10 @@ def _assigned(work: Work, symbol: str, due: Iterable[Option]) -> list[_Gone]:
         return []
     moved = sum(moved_by(option, count) for option, count in lacking.items())
     is_near = all(abs(shift.at - work.state.doubts[option].since) <= DOUBT for option in lacking)
-    if now - shift.before != moved or not is_near or (abs(now) < abs(shift.before) and _may_be_dealt(work, lacking)):
+    adjusted = work.state.adjusted.get(symbol)
+    is_adjusted = adjusted is not None and abs(adjusted - shift.at) <= DOUBT
+    is_assignment = now - shift.before == moved and is_near and not is_adjusted
+    if not is_assignment or (abs(now) < abs(shift.before) and _may_be_dealt(work, lacking)):
         return []
     found = [gone for option, count in lacking.items() for gone in _holders(work, option, -count)]
     is_whole = sum(gone.contracts for gone in found) == -sum(lacking.values())

@@ -195,7 +195,10 @@ def _tell_closed_twice(work: Work, doubts: Collection[Option]) -> None:
 
 
 def _or_assigned(work: Work, option: Option) -> str:
-    """Return that contracts may have been assigned, with the shares that the account holds, "" where it holds none."""
+    """Return what else may have become of contracts: assigned, with the shares that the account holds, or adjusted."""
+    adjusted, doubt = work.state.adjusted.get(option.symbol), work.state.doubts.get(option)
+    if adjusted is not None and doubt is not None and abs(adjusted - doubt.since) <= DOUBT:
+        return ", or were its shares split (other options have come)"
     shares = work.state.holdings.get(Underlying(option.symbol), ZERO)
     return f", or assigned (it holds {shares} {option.symbol})" if shares else ""
 

@@ -17,6 +17,7 @@ from engine.model.money import ZERO
 from engine.model.order import OrderStatus
 from engine.model.values import replace
 from engine.record.record import Kind
+from engine.turn.adjusted import note_options, note_split
 from engine.turn.arrival import tell_unprotected, unarrived
 from engine.turn.asking import listed_at_first
 from engine.turn.assigned import book_assigned, note_shares
@@ -59,7 +60,11 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     holdings = dict(event.positions)
     holdings |= {share(held.symbol): count for held, count in event.positions if isinstance(held, Underlying)}
     for held in {held for held in (*work.state.holdings, *holdings) if isinstance(held, Underlying)}:
+        note_split(work, held.symbol, holdings.get(held, ZERO), costs.get(held.symbol, ZERO))
         note_shares(work, held.symbol, holdings.get(held, ZERO))
+    for option, count in event.positions:
+        if isinstance(option, Option):
+            note_options(work, option, count)
     work.state = work.state._replace(holdings=holdings, costs=costs)
     at_broker = frozenset(event.order_refs)
     book_unseen(work, at_broker, {held: cost for held, cost in event.costs if isinstance(held, Option)})

@@ -45,7 +45,7 @@ from engine.model.order import OrderStatus
 from engine.model.position import Position
 from engine.model.values import replace
 from engine.record.record import DATA_TROUBLE, OPENING_MOVE, Json, Kind
-from engine.turn import assigned, covering, daily, doubting, past_us, settling, surplus, watching
+from engine.turn import adjusted, assigned, covering, daily, doubting, past_us, settling, surplus, watching
 from engine.turn.asking import orders_listed, step_asking
 from engine.turn.bars import take_bars, take_implied
 from engine.turn.before_expiry import ending_corrected
@@ -323,7 +323,10 @@ def _on_message(work: Work, event: OrderMessage) -> None:
 
 def _on_position(work: Work, event: PositionReport) -> dict[str, Any]:
     if isinstance(event.contract, Underlying):
+        adjusted.note_split(work, event.contract.symbol, event.quantity, event.average_cost)
         assigned.note_shares(work, event.contract.symbol, event.quantity)
+    else:
+        adjusted.note_options(work, event.contract, event.quantity)
     last = work.state.holdings.get(event.contract, ZERO)
     holdings = {**work.state.holdings, event.contract: event.quantity}
     work.state = work.state._replace(holdings=holdings)

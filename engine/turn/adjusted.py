@@ -1,0 +1,44 @@
+"""What a corporate action makes of shares and of options on them, seen in the account alone (faults.md row 74).
+
+Nobody tells of a split: the account has other options than before, and more or fewer shares that together have cost
+what they did. An assignment brings no options, and shares at the strike.
+"""
+
+from decimal import Decimal
+
+from engine.model.contract import Option, Underlying
+from engine.model.money import ZERO
+from engine.model.position import SPLIT
+from engine.turn.caution import stop
+from engine.turn.work import Work
+
+SAME_COST = Decimal("0.001")
+"""By how much the cost of all shares may differ after a split: averages are rounded."""
+
+
+def note_options(work: Work, option: Option, count: Decimal) -> None:
+    """Keep when the account got options that no position of ours is of, if it held something before."""
+    is_more = work.state.holdings and abs(count) > abs(work.state.holdings.get(option, ZERO))
+    if is_more and not any(leg.option == option for each in work.positions.values() for leg in each.legs):
+        _note(work, option.symbol)
+
+
+def note_split(work: Work, symbol: str, count: Decimal, cost: Decimal) -> None:
+    """Stop what holds shares of which the account has another number now that has cost as much together.
+
+    cost: average dollars a share.
+    """
+    held, before = work.state.holdings.get(Underlying(symbol), ZERO), work.state.costs.get(symbol, ZERO)
+    paid = held * before
+    if held == count or held * count <= 0 or not paid or abs(count * cost - paid) > abs(paid) * SAME_COST:
+        return
+    _note(work, symbol)
+    text = f"{SPLIT}: the account holds {count.normalize():f} {symbol} at {cost.normalize():f} that were"
+    text = f"{text} {held.normalize():f} at {before.normalize():f}"
+    for position in work.active_positions():
+        if any(leg.held and leg.option.is_share and leg.option.symbol == symbol for leg in position.legs):
+            stop(work, position, text)
+
+
+def _note(work: Work, symbol: str) -> None:
+    work.state = work.state._replace(adjusted={**work.state.adjusted, symbol: work.at})

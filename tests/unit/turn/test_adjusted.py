@@ -1,0 +1,118 @@
+"""Splits, seen in the account alone: what is held is let be, and nothing is booked that nobody dealt in."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hand_desk import Desk, put, text_of
+
+from engine.model.contract import Underlying, share
+from engine.model.event import PositionReport
+from engine.model.session import session_after
+from engine.record.record import Kind
+
+SPY = Underlying("SPY")
+SELLER = text_of(
+    "seller",
+    underlying="SPY",
+    entry='{at: "10:00", max_open: 3}',
+    legs="\n  expiry: {dte: {nearest: 90}}\n  short_put: {sell: put, strike: {otm: 10 pts}}\n",
+    exits="\n  - dte: {at_most: 5}\n",
+    risk="{undefined_risk: allow}",
+)
+WRITER = text_of(
+    "writer",
+    underlying="SPY",
+    entry='{at: "10:00"}',
+    legs="\n  expiry: {dte: 0}\n  stock: {buy: shares}\n  short_call: {sell: call, strike: {at: spot}}\n",
+    exits='\n  - time: "16:00"\n',
+    risk="{daily_loss: $500}",
+)
+
+
+def before_next_open(desk: Desk, hours: int) -> None:
+    desk.now = session_after(desk.day).open - timedelta(hours=hours)
+
+
+def shares(desk: Desk, count: int, cost: str) -> None:
+    desk.send(PositionReport(desk.now, SPY, Decimal(count), Decimal(cost)))
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+def test_a_put_beside_shares_that_are_split_was_not_assigned(is_away: bool) -> None:
+    """100 shares more and one put less look like an assignment; two puts at half the strike have come, too."""
+    desk = Desk((SELLER,), linked=False)
+    desk.link(positions=[(SPY, 100)], costs=[(SPY, "580")])
+    desk.opened()
+    old, new = desk.position.legs[0].option, put(295, "SPY", desk.expiry_90)
+    desk.until("16:30")
+    before_next_open(desk, 3)
+    if is_away:
+        desk.unlink()
+        desk.link(positions=[(SPY, 200), (new, -2)], costs=[(SPY, "290")])
+    else:
+        desk.holds(old, 0)
+        shares(desk, 200, "290")
+        desk.holds(new, -2)
+    for _ in range(8):
+        desk.tick(5)
+    assert desk.position.state == "open"
+    assert not desk.said(Kind.SETTLEMENT)
+    (told,) = [text for text in desk.alarms if "closed by hand" in text]
+    assert "closed by hand, or were its shares split (other options have come)?" in told
+    assert desk.position.on_hold == told
+
+
+def written(desk: Desk) -> None:
+    """Let a buy-write be filled, and its call expire."""
+    order = desk.enter()
+    desk.ack(order)
+    stock, sold = order.legs
+    desk.send(desk.execution(order, stock, 100, "600.00"))
+    shares(desk, 100, "600.01")
+    desk.send(desk.execution(order, sold, 1, "2.10"))
+    desk.until("15:59")
+    desk.board.last[desk.board.rows[SPY]] = 598.0
+    desk.until("16:00")
+    desk.tick(1)
+    for live in desk.live:
+        desk.cancelled(live)
+    desk.holds(sold.option, 0)
+    desk.until("16:06")
+
+
+@pytest.mark.parametrize(("count", "cost"), [(400, "150.0025"), (150, "400.0067"), (10, "6000.10")])
+@pytest.mark.parametrize("is_away", [False, True])
+def test_shares_that_are_split_are_not_sold_as_those_of_before(count: int, cost: str, is_away: bool) -> None:
+    desk = Desk((WRITER,), linked=False)
+    desk.quote(share("SPY"), 599.99, 600.01)
+    desk.link(positions=[])
+    written(desk)
+    sent = len(desk.submitted)
+    before_next_open(desk, 3)
+    if is_away:
+        desk.unlink()
+        desk.link(positions=[(SPY, count)], costs=[(SPY, cost)])
+    else:
+        shares(desk, count, cost)
+    before_next_open(desk, 0)
+    level = 598.0 * 100 / count
+    desk.quote(share("SPY"), level - 0.01, level + 0.01)
+    for _ in range(5):
+        desk.tick(5)
+    assert len(desk.submitted) == sent
+    what = f"the account holds {count} SPY at {Decimal(cost).normalize():f} that were 100 at 600.01"
+    rest = f"nothing is sent for {desk.position.id} any more until 'rulebot resume'"
+    assert desk.position.on_hold == f"its shares were split: {what}: {rest}"
+    assert "loss" not in desk.day_of("writer").halted  # type: ignore[attr-defined]
+
+
+def test_shares_that_somebody_buys_or_sells_are_no_split() -> None:
+    desk = Desk((WRITER,), linked=False)
+    desk.quote(share("SPY"), 599.99, 600.01)
+    desk.link(positions=[])
+    written(desk)
+    for count, cost in ((400, "585.00"), (200, "585.00"), (300, "590.00")):
+        shares(desk, count, cost)
+    assert not desk.position.on_hold
+    assert "split" not in "".join(desk.alarms)
