@@ -17,10 +17,18 @@ SAME_COST = Decimal("0.001")
 
 
 def note_options(work: Work, option: Option, count: Decimal) -> None:
-    """Keep when the account got options that no position of ours is of, if it held something before."""
-    is_more = work.state.holdings and abs(count) > abs(work.state.holdings.get(option, ZERO))
-    if is_more and not any(leg.option == option for each in work.positions.values() for leg in each.legs):
+    """Keep when the account got options that no position of ours is of, if it held something before.
+
+    One that has the broker's number of one of ours is that one under another name.
+    """
+    if not work.state.holdings or abs(count) <= abs(work.state.holdings.get(option, ZERO)):
+        return
+    ours = {leg.option for each in work.positions.values() for leg in each.legs}
+    if option not in ours:
         _note(work, option.symbol)
+        for each in ours:
+            if option.con_id and option.con_id == each.con_id:
+                _note(work, each.symbol)
 
 
 def note_split(work: Work, symbol: str, count: Decimal, cost: Decimal) -> None:

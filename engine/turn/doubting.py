@@ -198,7 +198,7 @@ def _or_assigned(work: Work, option: Option) -> str:
     """Return what else may have become of contracts: assigned, with the shares that the account holds, or adjusted."""
     adjusted, doubt = work.state.adjusted.get(option.symbol), work.state.doubts.get(option)
     if adjusted is not None and doubt is not None and abs(adjusted - doubt.since) <= DOUBT:
-        return ", or were its shares split (other options have come)"
+        return ", or adjusted, as after a split (other options have come)"
     shares = work.state.holdings.get(Underlying(option.symbol), ZERO)
     return f", or assigned (it holds {shares} {option.symbol})" if shares else ""
 

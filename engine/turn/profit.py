@@ -19,9 +19,19 @@ def marked(work: Work, position: Position) -> Decimal:
 
 
 def unvalued(work: Work, bot: str = "") -> tuple[str, ...]:
-    """Return the positions of a bot ("": of all) that hold something and cannot be valued now."""
+    """Return the positions of a bot ("": of all) that hold something and cannot be valued now.
+
+    Not those of which the account has had nothing since before the session: what they have made does not change in it.
+    """
     asked = (found for found in work.active_positions() if bot in ("", found.bot))
-    return tuple(position.id for position in asked if profit_of(work, position) is None)
+    unknown = (position for position in asked if profit_of(work, position) is None)
+    return tuple(position.id for position in unknown if not _has_left(work, position))
+
+
+def _has_left(work: Work, position: Position) -> bool:
+    """Say whether the account lacked all of a position before the session began."""
+    gone = {each.leg: each.contracts for each in position.missed if each.since < work.state.session.open}
+    return bool(gone) and all(leg.held == gone.get(leg.name, 0) for leg in position.legs)
 
 
 def bot_today(work: Work, bot: str) -> Decimal:

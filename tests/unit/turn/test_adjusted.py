@@ -1,5 +1,6 @@
 """Splits, seen in the account alone: what is held is let be, and nothing is booked that nobody dealt in."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -59,7 +60,7 @@ def test_a_put_beside_shares_that_are_split_was_not_assigned(is_away: bool) -> N
     assert desk.position.state == "open"
     assert not desk.said(Kind.SETTLEMENT)
     (told,) = [text for text in desk.alarms if "closed by hand" in text]
-    assert "closed by hand, or were its shares split (other options have come)?" in told
+    assert "closed by hand, or adjusted, as after a split (other options have come)?" in told
     assert desk.position.on_hold == told
 
 
@@ -116,3 +117,38 @@ def test_shares_that_somebody_buys_or_sells_are_no_split() -> None:
         shares(desk, count, cost)
     assert not desk.position.on_hold
     assert "split" not in "".join(desk.alarms)
+
+
+def test_what_bears_the_same_number_under_another_symbol_is_told_as_adjusted() -> None:
+    desk = Desk((SELLER,))
+    desk.opened()
+    old = desk.position.legs[0].option
+    desk.until("16:30")
+    before_next_open(desk, 3)
+    desk.holds(old, 0)
+    desk.holds(replace(old, symbol="NEW", trading_class="NEW"), -1)
+    for _ in range(8):
+        desk.tick(5)
+    assert "or adjusted, as after a split (other options have come)?" in desk.position.on_hold
+
+
+def test_options_that_exist_no_more_keep_no_bot_from_entering_on_later_days() -> None:
+    """`daily_loss` waited for their quotes until the day on which they would have expired."""
+    desk = Desk((SELLER.replace("{undefined_risk: allow}", "{undefined_risk: allow, daily_loss: $900}"),))
+    desk.opened()
+    old = desk.position.legs[0].option
+    desk.until("16:30")
+    desk.blind(old)
+    before_next_open(desk, 3)
+    desk.holds(old, 0)
+    desk.holds(put(295, "SPY", desk.expiry_90), -2)
+    for _ in range(8):
+        desk.tick(5)
+    before_next_open(desk, 0)
+    desk.quote(SPY, 601.99, 602.01)
+    desk.tick(5)
+    desk.tick(60)
+    assert not [text for text in desk.alarms if "daily_loss" in text]
+    desk.day = desk.state.session.date
+    desk.until("10:00")
+    assert len(desk.submitted) == 2
