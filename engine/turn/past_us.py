@@ -197,24 +197,41 @@ def book_estimate(work: Work, name: str, leg: PositionLeg) -> PositionLeg:
     missed = next((each for each in work.positions[name].missed if each.leg == leg.name), None)
     if missed is not None and not missed.contracts:
         _tell_shared(work, work.positions[name], leg.option)
-    if missed is None or missed.price is None or not missed.contracts:
+    if missed is None or not missed.contracts:
+        return leg
+    price = _price_by_mark(work, work.positions[name], leg) if missed.price is None else missed.price
+    if price is None:
         return leg
     count = min(missed.contracts, leg.held)
-    cash = missed.price * count * leg.option.multiplier * leg.sign
+    cash = price * count * leg.option.multiplier * leg.sign
     base = unseen_base(name, leg.name)
     exec_id, since = first_revision(base), missed.since
     booked = Booked(exec_id, name, leg.name, False, count, cash, is_paid=True, by_others=True, dealt_at=since)
     work.put_booked(base, booked)
     position = _put(work, name, leg, booked)
-    _record(work, position, leg, booked, name, missed.price, missed.since)
-    price = f"{missed.price.normalize():f}"
+    _record(work, position, leg, booked, name, price, missed.since)
+    by_what = "quoted when the account was first seen without it"
+    if missed.price is None:
+        by_what = "by the last mark of all of it"
     how = "went at a price that nobody has told"
     if told := _told_of(work, position, leg):
         how = f"went at {_prices(told)}, as the broker tells, and nobody can say which of it was of this position"
-    text = f"{count} {leg.option} of {name} {how}: booked at {price}, as quoted"
+    text = f"{count} {leg.option} of {name} {how}: booked at {price.normalize():f}, as {by_what}"
     help = f"Compare it with the account's statement; 'rulebot store correct {name} PRICE --leg {leg.name}'"
-    work.alarm(position.bot, f"{text} when the account was first seen without it. {help} puts it right", name)
+    work.alarm(position.bot, f"{text}. {help} puts it right", name)
     return leg_of(position, leg.name)
+
+
+def _price_by_mark(work: Work, position: Position, leg: PositionLeg) -> Decimal | None:
+    """Return a price of a leg by what the position was last worth, None while it holds what the account does not lack.
+
+    Of several legs the first on the side that it was worth has all of it, and the others nothing.
+    """
+    made, gone = work.marks.get(position.id), {each.leg: each.contracts for each in position.missed}
+    if made is None or any(each.held != gone.get(each.name, 0) for each in position.legs):
+        return None
+    worth = (made - position.net - position.missed_cash) / (leg.sign * leg.held * leg.option.multiplier)
+    return max(ZERO, worth).quantize(Decimal("0.0001"))
 
 
 def _told_of(work: Work, position: Position, leg: PositionLeg) -> list[ExecutionReport]:

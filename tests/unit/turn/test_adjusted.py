@@ -9,7 +9,7 @@ from hand_desk import Desk, put, text_of
 
 from engine.model.contract import Underlying, share
 from engine.model.event import PositionReport
-from engine.model.session import session_after
+from engine.model.session import session_after, session_from
 from engine.record.record import Kind
 
 SPY = Underlying("SPY")
@@ -152,3 +152,34 @@ def test_options_that_exist_no_more_keep_no_bot_from_entering_on_later_days() ->
     desk.day = desk.state.session.date
     desk.until("10:00")
     assert len(desk.submitted) == 2
+
+
+@pytest.mark.parametrize("is_spread", [False, True])
+def test_what_exists_no_more_is_booked_at_its_expiry_as_it_was_last_marked(is_spread: bool) -> None:
+    """It was assigned at its old strike, without a word."""
+    text = SELLER.replace("dte: {at_most: 5}", "at_expiry: settle")
+    if is_spread:
+        text = text.replace(
+            "{otm: 10 pts}}\n", "{otm: 10 pts}}\n  long_put: {buy: put, strike: {below: short_put, by: 5 pts}}\n"
+        )
+    desk = Desk((text,))
+    desk.opened()
+    held = [leg.option for leg in desk.position.legs]
+    desk.until("15:59")
+    made = desk.state.marks[desk.position.id]
+    desk.until("16:30")
+    desk.blind(*held)
+    before_next_open(desk, 3)
+    for option in held:
+        desk.holds(option, 0)
+    for _ in range(8):
+        desk.tick(5)
+    desk.board.last[desk.board.rows[SPY]] = 300.0
+    for at in (session_from(desk.expiry_90).open, session_from(desk.expiry_90).close + timedelta(minutes=6)):
+        desk.now = at
+        desk.tick(quiet=True)
+        desk.tick(60)
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "closed_by_hand_estimated")
+    assert desk.position.net == made
+    assert not desk.said(Kind.SETTLEMENT)
+    assert "as by the last mark of all of it. Compare it with the account's statement" in "".join(desk.alarms)
