@@ -36,7 +36,7 @@ def note_split(work: Work, symbol: str, count: Decimal, cost: Decimal) -> None:
 
     cost: average dollars a share.
     """
-    held, before = work.state.holdings.get(Underlying(symbol), ZERO), work.state.costs.get(symbol, ZERO)
+    held, before = _held_before(work, symbol)
     paid = held * before
     if held == count or held * count <= 0 or not paid or abs(count * cost - paid) > abs(paid) * SAME_COST:
         return
@@ -44,8 +44,19 @@ def note_split(work: Work, symbol: str, count: Decimal, cost: Decimal) -> None:
     text = f"{SPLIT}: the account holds {count.normalize():f} {symbol} at {cost.normalize():f} that were"
     text = f"{text} {held.normalize():f} at {before.normalize():f}"
     for position in work.active_positions():
-        if any(leg.held and leg.option.is_share and leg.option.symbol == symbol for leg in position.legs):
+        has_some = any(leg.held and leg.option.is_share and leg.option.symbol == symbol for leg in position.legs)
+        if has_some and not position.is_split:
             stop(work, position, text)
+
+
+def _held_before(work: Work, symbol: str) -> tuple[Decimal, Decimal]:
+    """Return the shares that the account held last, and their average cost; of our books as a run begins."""
+    if work.state.holdings:
+        return work.state.holdings.get(Underlying(symbol), ZERO), work.state.costs.get(symbol, ZERO)
+    legs = [leg for leg in work.held_legs() if leg.option.is_share and leg.option.symbol == symbol and leg.opened]
+    held = Decimal(sum(leg.signed_held for leg in legs))
+    paid = sum((-leg.entry_cash * leg.held / leg.opened for leg in legs), ZERO)
+    return held, round(paid / held, 4) if held else ZERO
 
 
 def _note(work: Work, symbol: str) -> None:

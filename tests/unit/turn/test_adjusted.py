@@ -83,8 +83,8 @@ def written(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(("count", "cost"), [(400, "150.0025"), (150, "400.0067"), (10, "6000.10")])
-@pytest.mark.parametrize("is_away", [False, True])
-def test_shares_that_are_split_are_not_sold_as_those_of_before(count: int, cost: str, is_away: bool) -> None:
+@pytest.mark.parametrize("is_away", ["", "unlinked", "started again"])
+def test_shares_that_are_split_are_not_sold_as_those_of_before(count: int, cost: str, is_away: str) -> None:
     desk = Desk((WRITER,), linked=False)
     desk.quote(share("SPY"), 599.99, 600.01)
     desk.link(positions=[])
@@ -92,7 +92,10 @@ def test_shares_that_are_split_are_not_sold_as_those_of_before(count: int, cost:
     sent = len(desk.submitted)
     before_next_open(desk, 3)
     if is_away:
-        desk.unlink()
+        if is_away == "unlinked":
+            desk.unlink()
+        else:
+            desk.start_again()
         desk.link(positions=[(SPY, count)], costs=[(SPY, cost)])
     else:
         shares(desk, count, cost)
@@ -102,7 +105,8 @@ def test_shares_that_are_split_are_not_sold_as_those_of_before(count: int, cost:
     for _ in range(5):
         desk.tick(5)
     assert len(desk.submitted) == sent
-    what = f"the account holds {count} SPY at {Decimal(cost).normalize():f} that were 100 at 600.01"
+    before = "600" if is_away == "started again" else "600.01"
+    what = f"the account holds {count} SPY at {Decimal(cost).normalize():f} that were 100 at {before}"
     rest = f"nothing is sent for {desk.position.id} any more until 'rulebot resume'"
     assert desk.position.on_hold == f"its shares were split: {what}: {rest}"
     assert "loss" not in desk.day_of("writer").halted  # type: ignore[attr-defined]
