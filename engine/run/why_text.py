@@ -8,7 +8,7 @@ from typing import Any
 from engine.model.counted import counted
 from engine.model.money import dollars
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED
-from engine.model.session import exchange_date
+from engine.model.session import exchange_date, is_session
 from engine.record.doing import Doing, Told
 from engine.record.explain import Condition, Leaving, Moment, Span, Story, total
 from engine.run.columns import aligned, clock, price, signed
@@ -78,6 +78,8 @@ def _headline(bot: str, session: date, told: Story, trades: Sequence[Row]) -> st
             nearest = f" and came nearest at {clock(told.nearest.at, seconds=False)}"
         if told.watched[0].start < told.watched[-1].end:
             parts.append(f"It watched {_spans(told.watched)}{nearest}.")
+    elif not opened and not told.entered and not is_session(session):
+        parts.append("The exchange is closed on that day.")
     elif not opened and not told.entered:
         parts.append(f"It did not watch: {told.skipped}." if told.skipped else "It did not watch.")
     if told.entered:

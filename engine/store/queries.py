@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 from sqlalchemy import ColumnElement, Select, func, literal, select, text, union
 
 from engine.model.position import Position
-from engine.model.session import at_exchange_time, exchange_date
+from engine.model.session import at_exchange_time, exchange_date, is_session, session_before
 from engine.model.unseen import FIRST_REVISION, UNSEEN
 from engine.model.values import dataclass
 from engine.record.codec import decode, utc_text, utc_time
@@ -235,9 +235,15 @@ class StoreReader:
         return None if found is None else utc_time(found)
 
     def last_day(self, bot: str = "") -> date | None:
-        """Return the exchange date of what a bot did last, or of the store's last record."""
+        """Return the exchange date of what a bot did last, or of the store's last record.
+
+        What is recorded of a bot on days off, as that its next day begins, counts for the session before them.
+        """
         at = self.last_activity(bot) if bot else self.last_at()
-        return None if at is None else exchange_date(at)
+        if at is None:
+            return None
+        day = exchange_date(at)
+        return session_before(day).date if bot and not is_session(day) else day
 
     def _is_correction(self, bot: str, at: datetime) -> bool:
         """Say whether what was recorded of a bot at an instant is a person's correction of a fill."""
