@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 from sqlalchemy import ColumnElement, Select, func, literal, select, text, union
 
 from engine.model.position import Position
-from engine.model.session import at_exchange_time, exchange_date, is_session, session_before
+from engine.model.session import at_exchange_time, exchange_date, session_on
 from engine.model.unseen import FIRST_REVISION, UNSEEN
 from engine.model.values import dataclass
 from engine.record.codec import decode, utc_text, utc_time
@@ -219,9 +219,9 @@ class StoreReader:
             names = set(self._connection.execute(known).scalars())
         return sorted(names | set(self.run().specs))
 
-    def last_activity(self, bot: str) -> datetime | None:
+    def last_activity(self, bot: str, before: datetime | None = None) -> datetime | None:
         """Return the time of a bot's last record; what a person has corrected since is nothing that it did."""
-        at = self._last_of(bot)
+        at = self._last_of(bot, before)
         while at is not None and self._is_correction(bot, at):
             at = self._last_of(bot, at)
         return at
@@ -237,13 +237,13 @@ class StoreReader:
     def last_day(self, bot: str = "") -> date | None:
         """Return the exchange date of what a bot did last, or of the store's last record.
 
-        What is recorded of a bot on days off, as that its next day begins, counts for the session before them.
+        That its next day begins is recorded at night, and on days off: of those what it did in a session before counts.
         """
-        at = self.last_activity(bot) if bot else self.last_at()
-        if at is None:
-            return None
-        day = exchange_date(at)
-        return session_before(day).date if bot and not is_session(day) else day
+        last = found = self.last_activity(bot) if bot else self.last_at()
+        while bot and found is not None and not _has_opened(found):
+            found = self.last_activity(bot, at_exchange_time(exchange_date(found), datetime.min.time()))
+        at = found or last
+        return None if at is None else exchange_date(at)
 
     def _is_correction(self, bot: str, at: datetime) -> bool:
         """Say whether what was recorded of a bot at an instant is a person's correction of a fill."""
@@ -433,3 +433,9 @@ class StoreReader:
 
 def _values(kinds: Collection[Kind] | type[Kind]) -> list[str]:
     return sorted(kind.value for kind in kinds)
+
+
+def _has_opened(at: datetime) -> bool:
+    """Say whether the session of an instant's day has begun by then."""
+    session = session_on(exchange_date(at))
+    return session is not None and at >= session.open
