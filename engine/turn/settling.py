@@ -77,11 +77,15 @@ def settle_missed(work: Work) -> None:
 
 
 def _is_over(work: Work, option: Option) -> bool:
-    """Say whether the level is there at which an option settles: the opening prints of the next day come after it."""
+    """Say whether the level is there at which an option settles: the opening prints of the next day come after it.
+
+    Until the next open the close that is streamed may be that of the day before the last one.
+    """
     session = work.state.session
-    if not option.settles_at_open or ended_earlier(option, session):
+    if ended_earlier(option, session) or (option.expiry == session.date and not option.settles_at_open):
         return True
-    return option.expiry < session.date and work.at >= session.open + OPENED_AFTER
+    wait = OPENED_AFTER if option.settles_at_open else timedelta(0)
+    return option.expiry < session.date and work.at >= session.open + wait
 
 
 def settlement_level(work: Work, option: Option) -> Decimal | None:

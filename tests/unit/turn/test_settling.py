@@ -1,13 +1,13 @@
 """At what expired options settle: the close of their last day, or the opening prints of the day after it."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 from hand_desk import Desk, clock, text_of
 
 from engine.model.contract import Option, Underlying
-from engine.model.session import session_after
+from engine.model.session import session_after, session_from
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.run.audit.books import folded
@@ -286,3 +286,26 @@ def test_what_was_closed_beyond_what_was_held_settles_while_nobody_listens_too(i
     desk.until("16:06", step=5)
     assert [leg.held for leg in desk.position.legs] == [0, 0]
     assert desk.state.bots["spread"].day.realized - before == 15 * 100 - 5 * 100
+
+
+def test_over_a_weekend_what_expired_unseen_waits_for_the_close_of_its_last_day() -> None:
+    """The broker may stream that of the day before: a start on Sunday settled options of Friday at it."""
+    desk = Desk(day=date(2026, 11, 20))
+    desk.opened()
+    desk.until("15:30")
+    desk.unlink()
+    desk.now = clock("01:30", date(2026, 11, 22))
+    row = desk.board.rows[Underlying("SPX")]
+    desk.board.previous_close[row] = 6040.0
+    desk.tick()
+    desk.link(positions=[])
+    for _ in range(4):
+        desk.tick(600)
+    assert not desk.said(Kind.SETTLEMENT)
+    assert not [text for text in desk.alarms if "settlement level" in text]
+    desk.now = session_from(date(2026, 11, 23)).open
+    desk.board.previous_close[row] = 6010.0
+    for _ in range(3):
+        desk.tick(5)
+    assert {record.data["level"] for record in desk.said(Kind.SETTLEMENT)} == {"6010.0000"}
+    assert desk.position.state == "closed"
