@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from ruamel.yaml import YAML
 
+from engine.cli import validate
 from engine.cli.main import main
 from engine.spec.shipped import shipped
 
@@ -43,7 +45,8 @@ def test_there_are_two_and_they_say_what_they_do() -> None:
     assert all(told["description"].endswith(".") for told in HOOKS.values())
 
 
-def test_validate_looks_at_all_specs(repository: Path) -> None:
+def test_validate_looks_at_all_specs(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(validate, "today", lambda: date(2026, 10, 21))  # the dates of events do not end soon then
     child = repository / "specs" / "child.yaml"
     child.write_text("rulebot: 1\nname: child\nabout: x\nextends: put_lite\n")
     assert hook("rulebot-validate", "specs/put_lite.yaml").stdout == "2 files: 2 fine\n"
