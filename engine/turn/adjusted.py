@@ -12,8 +12,11 @@ from engine.model.position import SPLIT
 from engine.turn.caution import stop
 from engine.turn.work import Work
 
-SAME_COST = Decimal("0.001")
-"""By how much the cost of all shares may differ after a split: averages are rounded."""
+SAME_COST = Decimal("0.05")
+"""By how much the cost of all shares may differ after a split: of a part of one it is cash that comes, and the broker
+counts the premium of a put that was assigned as cost."""
+LESS_THAN_DEALT = Decimal("0.1")
+"""The same as a part of how much their number differs: who deals in some pays or sheds as large a part of the cost."""
 
 
 def note_options(work: Work, option: Option, count: Decimal) -> None:
@@ -36,10 +39,13 @@ def note_split(work: Work, symbol: str, count: Decimal, cost: Decimal) -> None:
 
     cost: average dollars a share.
     """
-    held, before = _held_before(work, symbol)
-    paid = held * before
-    if held == count or held * count <= 0 or not paid or abs(count * cost - paid) > abs(paid) * SAME_COST:
+    last = work.state.holdings.get(Underlying(symbol), ZERO), work.state.costs.get(symbol, ZERO)
+    if last == (count, cost):
         return
+    found = next((each for each in (last, _in_our_books(work, symbol)) if _is_split(*each, count, cost)), None)
+    if found is None:
+        return
+    held, before = found
     _note(work, symbol)
     text = f"{SPLIT}: the account holds {count.normalize():f} {symbol} at {cost.normalize():f} that were"
     text = f"{text} {held.normalize():f} at {before.normalize():f}"
@@ -49,10 +55,19 @@ def note_split(work: Work, symbol: str, count: Decimal, cost: Decimal) -> None:
             stop(work, position, text)
 
 
-def _held_before(work: Work, symbol: str) -> tuple[Decimal, Decimal]:
-    """Return the shares that the account held last, and their average cost; of our books as a run begins."""
-    if work.state.holdings:
-        return work.state.holdings.get(Underlying(symbol), ZERO), work.state.costs.get(symbol, ZERO)
+def _is_split(held: Decimal, before: Decimal, count: Decimal, cost: Decimal) -> bool:
+    paid = held * before
+    if not paid or held * count <= 0 or held == count:
+        return False
+    most = min(SAME_COST, abs(count / held - 1) * LESS_THAN_DEALT)
+    return abs(count * cost / paid - 1) <= most
+
+
+def _in_our_books(work: Work, symbol: str) -> tuple[Decimal, Decimal]:
+    """Return the shares that our positions hold, and what they cost on average.
+
+    By these a split is seen of which nothing was known as a run begins, or whose cost is told after the number.
+    """
     legs = [leg for leg in work.held_legs() if leg.option.is_share and leg.option.symbol == symbol and leg.opened]
     held = Decimal(sum(leg.signed_held for leg in legs))
     paid = sum((-leg.entry_cash * leg.held / leg.opened for leg in legs), ZERO)

@@ -123,6 +123,46 @@ def test_shares_that_somebody_buys_or_sells_are_no_split() -> None:
     assert "split" not in "".join(desk.alarms)
 
 
+def test_some_of_many_shares_that_are_sold_are_no_split() -> None:
+    """One of 3000: all that are left have cost nearly as much together."""
+    desk = Desk((WRITER,), linked=False)
+    desk.quote(share("SPY"), 599.99, 600.01)
+    desk.link(positions=[(SPY, 2900)], costs=[(SPY, "500")])
+    order = desk.enter()
+    desk.ack(order)
+    for leg, held, price in zip(order.legs, (100, 1), ("600.00", "2.10"), strict=True):
+        desk.send(desk.execution(order, leg, held, price))
+    shares(desk, 3000, "503.3337")
+    for count in (2999, 2900):
+        shares(desk, count, "503.3337")
+    assert not desk.position.on_hold
+
+
+def test_a_split_is_seen_once_its_cost_is_told_after_its_number() -> None:
+    desk = Desk((WRITER,), linked=False)
+    desk.quote(share("SPY"), 599.99, 600.01)
+    desk.link(positions=[])
+    written(desk)
+    before_next_open(desk, 3)
+    shares(desk, 400, "600.01")
+    desk.tick(5)
+    assert not desk.position.on_hold
+    shares(desk, 400, "150.0025")
+    assert desk.position.is_split
+
+
+def test_a_split_is_seen_where_the_broker_has_the_premium_in_the_cost() -> None:
+    """Of a put that was assigned the shares have cost the strike here, and less at the broker."""
+    desk = Desk((WRITER,), linked=False)
+    desk.quote(share("SPY"), 599.99, 600.01)
+    desk.link(positions=[])
+    written(desk)
+    before_next_open(desk, 3)
+    desk.start_again()
+    desk.link(positions=[(SPY, 400)], costs=[(SPY, "147.50")])
+    assert desk.position.is_split
+
+
 def test_what_bears_the_same_number_under_another_symbol_is_told_as_adjusted() -> None:
     desk = Desk((SELLER,))
     desk.opened()
