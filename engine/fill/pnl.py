@@ -34,7 +34,7 @@ def held_legs(position: Position, board: Board) -> tuple[HeldLeg, ...]:
     gone = {each.leg: each.contracts for each in position.missed if each.price is not None}
     return tuple(
         HeldLeg(
-            -1 if position.is_split and leg.option.is_share else rows.get(leg.option, -1),
+            -1 if position.is_split_in(leg.option) else rows.get(leg.option, -1),
             leg.option,
             leg.sign,
             leg.sign * (leg.held - gone.get(leg.name, 0)),

@@ -176,6 +176,10 @@ class Position:
         """True while it is on hold since its shares were split: what they are worth is not known."""
         return self.on_hold.startswith(SPLIT)
 
+    def is_split_in(self, option: Option) -> bool:
+        """Say whether what trades under the name of this leg is something else now than what our books hold."""
+        return self.is_split and option.is_share
+
     @property
     def is_let_be(self) -> bool:
         """True when nothing is sent for it: it is on hold, or the broker has closed more of it than was held."""

@@ -219,7 +219,8 @@ def note_missed(work: Work) -> None:
             elif position.on_hold and work.is_lacking(leg):
                 before = known.get(leg.name, Missed(leg.name, 0, None, work.state.doubts[leg.option].since))
                 count = _lost(work, leg, ours[leg.option])
-                price = _middle(work, leg) if before.price is None else before.price
+                is_unknown = before.price is None and not position.is_split_in(leg.option)
+                price = _middle(work, leg) if is_unknown else before.price
                 found.append(replace(before, contracts=count, price=price))
         if tuple(found) != position.missed:
             work.put_position(replace(position, missed=tuple(found)))

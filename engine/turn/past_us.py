@@ -44,7 +44,7 @@ def book_past_us(work: Work) -> None:
         if len(holders) != 1 or abs(lacking) > holders[0][1].held:  # beyond it somebody has opened something
             continue
         position, leg = holders[0]
-        if _is_at_rest(work, position, leg):
+        if _is_at_rest(work, position, leg) and not position.is_split_in(option):
             for booked in _latest(told, position, option, lacking):
                 _book(work, position.id, leg, booked)
                 closed_past_us.setdefault(position.id, []).extend(filter(None, (booked.foreign,)))

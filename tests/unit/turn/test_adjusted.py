@@ -163,6 +163,34 @@ def test_a_split_is_seen_where_the_broker_has_the_premium_in_the_cost() -> None:
     assert desk.position.is_split
 
 
+@pytest.mark.parametrize(("count", "cost", "level"), [(400, "150.0025", 149.5), (10, "6000.10", 5980.0)])
+def test_what_a_person_sells_of_split_shares_is_not_counted_as_those_of_before(
+    count: int, cost: str, level: float
+) -> None:
+    """Of 100 at 600 it was a loss of $44,840, or a gain of $538,210."""
+    desk = Desk((WRITER,), linked=False)
+    desk.quote(share("SPY"), 599.99, 600.01)
+    desk.link(positions=[])
+    written(desk)
+    before_next_open(desk, 3)
+    shares(desk, count, cost)
+    before_next_open(desk, 0)
+    desk.quote(share("SPY"), level - 0.01, level + 0.01)
+    desk.tick(60)
+    marked = dict(desk.state.marks)
+    lot = min(count, 100)
+    stock = desk.submitted[0]
+    for _ in range(count // lot):
+        sold = desk.execution(stock, stock.legs[0], lot, str(level))
+        desk.send(replace(sold, ref="", order_id=0, perm_id=77, client_id=0, is_buy=False))
+    shares(desk, 0, "0")
+    for _ in range(3):
+        desk.tick(60)
+    assert (desk.position.on_hold[:22], desk.position.legs[0].held) == ("its shares were split:", 100)
+    assert desk.state.marks == marked
+    assert "loss" not in desk.day_of("writer").halted  # type: ignore[attr-defined]
+
+
 def test_what_bears_the_same_number_under_another_symbol_is_told_as_adjusted() -> None:
     desk = Desk((SELLER,))
     desk.opened()
