@@ -41,8 +41,13 @@ def settle(work: Work, option: Option, last: Decimal = ZERO) -> None:
     has the difference of the strikes. What others have closed of it before has left at the price that is told of it.
     last: what the account had of it until now.
     """
+    known = work.state.at_last
     if not _is_over(work, option):
+        if last:
+            work.state = work.state._replace(at_last={**known, option: last})
         return
+    last = last or known.get(option, ZERO)
+    work.state = work.state._replace(at_last={each: count for each, count in known.items() if each != option})
     told = book_before_expiry(work, option, last)
     level = settlement_level(work, option)
     for position in [each for each in work.positions.values() if not each.is_flat or each.id in told]:

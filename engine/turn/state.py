@@ -297,7 +297,8 @@ class State(NamedTuple):
     or bots are due although nothing moves; wake_at: the same, with marks and what is streamed. costs: average dollars a
     share of the account's shares, by symbol (`holdings` has them also as legs); uncovered: symbols of which it has
     fewer than calls need that were sold against them, and since when; shifts: how its shares last changed, by symbol;
-    adjusted: when what it holds last changed as no trade or assignment changes it, by symbol.
+    adjusted: when what it holds last changed as no trade or assignment changes it, by symbol; at_last: what it had of
+    what has expired and waits for its level.
     closing: the last prints of the session of shares that options were held on, by symbol. reloading: bots that enter
     nothing before other texts are taken up, "" being all.
     """
@@ -324,6 +325,7 @@ class State(NamedTuple):
     uncovered: Mapping[str, datetime] = NOTHING
     shifts: Mapping[str, Shift] = NOTHING
     adjusted: Mapping[str, datetime] = NOTHING
+    at_last: Mapping[Option, Decimal] = NOTHING
     closing: Mapping[str, float] = NOTHING
     requests: frozenset[str] = frozenset()
     hook_ids: frozenset[str] = frozenset()

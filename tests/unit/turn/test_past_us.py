@@ -13,11 +13,12 @@ from hand_desk import SELLER, Desk, clock, kept, put, text_of
 from engine.alerts.find import digest
 from engine.cli.summary import summary
 from engine.fill.pnl import profit
-from engine.model.contract import Option
+from engine.model.contract import Option, Underlying
 from engine.model.event import BrokerStatus, CommissionReport, ExecutionReport, Request
 from engine.model.facts import EventCalendar
 from engine.model.market import Board
 from engine.model.order import Purpose
+from engine.model.session import session_after
 from engine.record.record import Kind
 from engine.run.outcome import day_outcome
 from engine.run.position_text import exit_text
@@ -682,6 +683,30 @@ def test_what_the_account_had_all_the_same_is_not_booked_at_its_expiry() -> None
     for option in (LONG, SHORT):
         desk.holds(option, 0)
     assert (desk.position.exit_reason, len(desk.said(Kind.SETTLEMENT))) == ("expired_worthless", 2)
+
+
+def test_what_the_account_had_all_the_same_is_not_booked_by_what_expires_in_the_night() -> None:
+    """Somebody buys back one of their own in the last minute; the level is there at the next open only."""
+    desk = Desk((text_of(entry='{at: "10:00"}', exits="\n  - at_expiry: settle\n"),))
+    desk.opened()
+    desk.holds(SHORT, -2)
+    desk.until("15:59")
+    desk.now += timedelta(seconds=30)
+    others(desk, SHORT, 1, "0.30")
+    desk.holds(SHORT, -1)
+    desk.until("16:30")
+    opening = session_after(desk.day).open
+    desk.now = opening - timedelta(hours=7)
+    desk.tick(quiet=True)
+    desk.holds(SHORT, 0)
+    desk.holds(LONG, 0)
+    desk.now = opening
+    desk.board.previous_close[desk.board.rows[Underlying("SPX")]] = 6010.0
+    for _ in range(3):
+        desk.tick(5)
+    assert [leg.settled for leg in desk.position.legs] == [1, 1]
+    assert desk.state.at_last == {}
+    assert not [text for text in desk.alarms if "before the expiry" in text]
 
 
 def test_what_was_traded_while_the_account_was_seen_to_have_ours_is_not_booked_at_its_expiry() -> None:
