@@ -63,6 +63,20 @@ def _told_of(work: Work, position: Position) -> list[PositionLeg]:
     return trading if len(trading) == len(held) else [leg for leg in trading if not leg.option.is_share]
 
 
+def has_delivered(work: Work, position: Position) -> bool:
+    """Say whether the account lacks shares that may have gone with options of a position that have still to settle."""
+    today = work.state.session.date
+    held = [leg for leg in position.legs if leg.held]
+    if not any(leg.option.expiry < today for leg in held):
+        return False
+    books = list(work.held_legs())
+    return any(
+        _lacking(work, leg.option, sum(each.signed_held for each in books if each.option == leg.option))
+        for leg in held
+        if leg.option.is_share
+    )
+
+
 def doubted(work: Work, doubts: Mapping[Option, Doubt]) -> dict[Option, Doubt]:
     """Return the options of which the account holds less than our books say.
 

@@ -37,6 +37,7 @@ from engine.turn.closing import (
     rolling_exit,
     stands_apart,
 )
+from engine.turn.doubting import has_delivered
 from engine.turn.giving_way import clear_for_exit
 from engine.turn.judging import confirmed, first_missing, judge, wake
 from engine.turn.opening import ticket
@@ -67,12 +68,12 @@ TOLD_AGAIN = timedelta(minutes=10)
 def step_exits(work: Work, position: Position) -> None:
     """Judge the exits of a position that holds something; the first that is true acts.
 
-    Of what has expired while nobody looked the settlement is still to come.
+    Of what has expired while nobody looked the settlement is still to come, and shares may have gone with it.
     """
     if position.is_flat or position.is_let_be or not is_trading(work):
         return
     found = structure(work, position)
-    if found.expiry < work.state.session.date and has_expired(work, position):
+    if found.expiry < work.state.session.date and (has_expired(work, position) or has_delivered(work, position)):
         return
     bot = work.governing(position)
     if _only_waits_for_expiry(work, position):
@@ -351,6 +352,8 @@ def pursue(work: Work, position: Position) -> None:
     for order in opposed:
         _take_back(work, order, f"{position.exit_reason} of {position.id} goes first")
     if others or closing or opposed or not is_trading(work) or work.is_doubted(position):
+        return
+    if has_delivered(work, position):
         return
     if not legs_to_close(position, work.governing(position)):
         return

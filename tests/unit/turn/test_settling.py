@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, clock, text_of
 
-from engine.model.contract import Option, Underlying
+from engine.model.contract import Option, Underlying, share
+from engine.model.event import PositionReport
 from engine.model.session import session_after, session_from
 from engine.model.values import replace
 from engine.record.record import Kind
@@ -309,3 +310,47 @@ def test_over_a_weekend_what_expired_unseen_waits_for_the_close_of_its_last_day(
         desk.tick(5)
     assert {record.data["level"] for record in desk.said(Kind.SETTLEMENT)} == {"6010.0000"}
     assert desk.position.state == "closed"
+
+
+@pytest.mark.parametrize("left", [0, 100])
+def test_shares_that_were_called_away_in_the_night_are_not_sold_at_the_open(left: int) -> None:
+    """The call settles at that open, and the exit of the day before goes on there: its first order went first."""
+    text = text_of(
+        "writer",
+        underlying="SPY",
+        entry='{at: "10:00"}',
+        legs="\n  expiry: {dte: 0}\n  stock: {buy: shares}\n  short_call: {sell: call, strike: {at: spot}}\n",
+        exits='\n  - time: "15:55"\n',
+        risk="{daily_loss: $500}",
+    )
+    spy = Underlying("SPY")
+    desk = Desk((text,), linked=False)
+    desk.quote(share("SPY"), 599.99, 600.01)
+    desk.link(positions=[])
+    order = desk.enter()
+    desk.ack(order)
+    stock, sold = order.legs
+    desk.send(desk.execution(order, stock, 100, "600.00"))
+    desk.send(PositionReport(desk.now, spy, Decimal(100), Decimal(600)))
+    desk.send(desk.execution(order, sold, 1, "2.10"))
+    desk.until("15:59")
+    desk.tick(1)
+    desk.ack(desk.last)
+    desk.until("16:00")
+    desk.cancelled(desk.last)
+    assert desk.position.state == "exiting"
+    desk.until("16:30")
+    desk.now = session_after(desk.day).open - timedelta(hours=7)
+    desk.tick(quiet=True)
+    desk.holds(sold.option, 0)
+    desk.send(PositionReport(desk.now, spy, Decimal(left), Decimal(600)))
+    desk.now = session_after(desk.day).open
+    desk.board.previous_close[desk.board.rows[spy]] = 605.0 if not left else 595.0
+    sent = len(desk.submitted)
+    for _ in range(4):
+        desk.quote(share("SPY"), 604.99, 605.01)
+        desk.tick(5)
+    assert len(desk.submitted) - sent == (1 if left else 0)
+    assert (desk.position.state, [leg.held for leg in desk.position.legs]) == (
+        ("exiting", [100, 0]) if left else ("closed", [0, 0])
+    )
