@@ -5,7 +5,7 @@ them. While the market is open a person may have closed both by hand, which look
 that is left to a person (`doubting.py`). So is what holds other options beside: those and the shares belong together.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -25,6 +25,8 @@ from engine.turn.settling import assign, leave_shares
 from engine.turn.state import Shift
 from engine.turn.work import Work
 
+OF_PREMIUM = Decimal("0.25")
+"""How much less than the strike, as a part of it, the broker may say that shares have cost which were assigned."""
 LATEST = timedelta(minutes=15)
 """How long after the close options on some funds still trade."""
 
@@ -46,8 +48,10 @@ def note_shares(work: Work, symbol: str, count: Decimal) -> None:
     if not work.state.holdings or held == count:
         return
     known = work.state.shifts.get(symbol)
-    before = known.before if known is not None and work.at - known.at < DOUBT else held
-    work.state = work.state._replace(shifts={**work.state.shifts, symbol: Shift(before, work.at)})
+    before, cost = held, work.state.costs.get(symbol, ZERO)
+    if known is not None and work.at - known.at < DOUBT:
+        before, cost = known.before, known.cost
+    work.state = work.state._replace(shifts={**work.state.shifts, symbol: Shift(before, work.at, cost)})
 
 
 def book_assigned(work: Work, *, at_once: bool = False) -> frozenset[Option]:
@@ -67,7 +71,8 @@ def book_assigned(work: Work, *, at_once: bool = False) -> frozenset[Option]:
             _book(work, gone)
         if found:
             now = work.state.holdings.get(Underlying(symbol), ZERO)
-            work.state = work.state._replace(shifts={**work.state.shifts, symbol: Shift(now, work.at)})
+            shift = Shift(now, work.at, work.state.costs.get(symbol, ZERO))
+            work.state = work.state._replace(shifts={**work.state.shifts, symbol: shift})
             doubt_anew(work)
     return frozenset(waiting)
 
@@ -82,13 +87,25 @@ def _assigned(work: Work, symbol: str, due: Iterable[Option]) -> list[_Gone]:
     moved = sum(moved_by(option, count) for option, count in lacking.items())
     is_near = all(abs(shift.at - work.state.doubts[option].since) <= DOUBT for option in lacking)
     adjusted = work.state.adjusted.get(symbol)
-    is_adjusted = adjusted is not None and abs(adjusted - shift.at) <= DOUBT
+    is_adjusted = adjusted is not None and abs(adjusted - shift.at) <= DOUBT and not _is_paid(work, shift, lacking)
     is_assignment = now - shift.before == moved and is_near and not is_adjusted
     if not is_assignment or (abs(now) < abs(shift.before) and _may_be_dealt(work, lacking)):
         return []
     found = [gone for option, count in lacking.items() for gone in _holders(work, option, -count)]
     is_whole = sum(gone.contracts for gone in found) == -sum(lacking.values())
     return found if is_whole and all(_is_alone(work, gone.position, lacking) for gone in found) else []
+
+
+def _is_paid(work: Work, shift: Shift, lacking: Mapping[Option, int]) -> bool:
+    """Say whether what came has cost about the strikes, less premium: then it is no split, whatever options came too.
+
+    An average that is as before may be that of before.
+    """
+    symbol = next(iter(lacking)).symbol
+    cost, now = work.state.costs.get(symbol, ZERO), work.state.holdings.get(Underlying(symbol), ZERO)
+    strikes = sum((moved_by(option, count) * option.strike for option, count in lacking.items()), ZERO)
+    paid = now * cost - shift.before * shift.cost
+    return cost != shift.cost and abs(now) > abs(shift.before) and abs(paid - strikes) <= abs(strikes) * OF_PREMIUM
 
 
 def _may_be_dealt(work: Work, lacking: Iterable[Option]) -> bool:

@@ -126,10 +126,11 @@ class Surplus(NamedTuple):
 
 
 class Shift(NamedTuple):
-    """Shares of a symbol that the account held before they last changed, and when they did."""
+    """Shares of a symbol that the account held before they last changed, when they did, and their average cost then."""
 
     before: Decimal
     at: datetime
+    cost: Decimal
 
 
 HALTS = "halts"

@@ -64,6 +64,19 @@ def test_a_put_beside_shares_that_are_split_was_not_assigned(is_away: bool) -> N
     assert desk.position.on_hold == told
 
 
+@pytest.mark.parametrize(("cost", "state"), [("585", "closed"), ("580", "open"), ("290", "open")])
+def test_a_put_that_was_assigned_is_booked_though_somebody_has_sold_another_meanwhile(cost: str, state: str) -> None:
+    """The shares have cost its strike; where the average is that of before, or half of it, nobody can tell."""
+    desk = Desk((SELLER,), linked=False)
+    desk.link(positions=[(SPY, 100)], costs=[(SPY, "580")])
+    assert desk.opened().legs[0].option.strike == 590
+    desk.until("16:30")
+    desk.unlink()
+    before_next_open(desk, 3)
+    desk.link(positions=[(SPY, 200), (put(560, "SPY", desk.expiry_90), -1)], costs=[(SPY, cost)])
+    assert (desk.position.state, len(desk.said(Kind.SETTLEMENT))) == (state, 1 if state == "closed" else 0)
+
+
 def written(desk: Desk) -> None:
     """Let a buy-write be filled, and its call expire."""
     order = desk.enter()
