@@ -81,6 +81,12 @@ def settle_missed(work: Work) -> None:
             settle(work, option)
 
 
+def settle_earlier(work: Work) -> None:
+    """Settle what expired before this session began, ahead of exits: they would close it together with the rest."""
+    if any(leg.option.expiry < work.state.session.date for leg in work.held_legs()):
+        settle_missed(work)
+
+
 def _is_over(work: Work, option: Option) -> bool:
     """Say whether the level is there at which an option settles: the opening prints of the next day come after it.
 

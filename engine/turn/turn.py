@@ -3,8 +3,8 @@
 Pure: no clock, no I/O, no chance.
 
 A quote that nobody waits for changes nothing and costs next to nothing. Otherwise, in order: what the broker reported;
-orders that are due a step; exits; closing orders; halts; entries; what to stream. Exits come before entries, so that an
-entry rule that cannot be judged never holds up an exit.
+what expired before the session; orders that are due a step; exits; closing orders; halts; entries; what to stream.
+Exits come before entries, so that an entry rule that cannot be judged never holds up an exit.
 """
 
 from collections.abc import Callable
@@ -129,6 +129,7 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
     is_quiet = not names and at < state.step_at and work.indexed == state.board.version
     if work.state.is_linked:
         if not is_quiet or at < state.session.open + daily.OPENING_MINUTES:
+            settling.settle_earlier(work)
             _step(work, names, changes)
         _by_the_clock(work, changes, moved=bool(event.rows))
     step_at = watching.next_step(work) if not is_quiet or work.indexed != state.board.version else state.step_at

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from hand_desk import Desk, clock, text_of
+from hand_desk import Desk, clock, put, text_of
 
 from engine.model.contract import Option, Underlying, share
 from engine.model.event import PositionReport
@@ -354,3 +354,32 @@ def test_shares_that_were_called_away_in_the_night_are_not_sold_at_the_open(left
     assert (desk.position.state, [leg.held for leg in desk.position.legs]) == (
         ("exiting", [100, 0]) if left else ("closed", [0, 0])
     )
+
+
+def test_what_settles_at_the_open_is_in_no_order_that_an_exit_sends_there() -> None:
+    """The near leg of a calendar stood in the order that closed it, though it had expired."""
+    legs = "\n  short_put: {sell: put, strike: {otm: 10 pts}, expiry: {dte: 0}}\n"
+    text = text_of(
+        entry='{at: "10:00", max_open: 3}',
+        legs=f"{legs}  long_put: {{buy: put, strike: {{otm: 10 pts}}, expiry: {{dte: {{nearest: 90}}}}}}\n",
+        exits="\n  - name: late\n    time_in_trade: {at_least: 6h}\n  - dte: {at_most: 5, of: long_put}\n",
+        risk="{undefined_risk: allow}",
+    )
+    desk = Desk((text,))
+    far = put(5990, "SPX", desk.expiry_90)
+    desk.until("10:00")
+    for _ in range(2):
+        desk.quote(far, 100.0, 100.5)
+        desk.tick(5)
+    desk.fill(desk.last)
+    desk.until("15:59")
+    desk.until("16:30")
+    desk.now = session_after(desk.day).open - timedelta(hours=7)
+    desk.tick(quiet=True)
+    desk.holds(desk.position.legs[0].option, 0)
+    desk.board.previous_close[desk.board.rows[Underlying("SPX")]] = 6010.0
+    desk.now = session_after(desk.day).open
+    desk.quote(far, 100.0, 100.5)
+    desk.tick(5)
+    assert [leg.settled for leg in desk.position.legs] == [1, 0]
+    assert [leg.option for leg in desk.last.legs] == [far]
