@@ -125,7 +125,7 @@ def _of_record(reader: StoreReader, number: int, record: Record) -> Iterator[Ale
         why = data.get("reason") or "asked by the operator"
         bot, text = bot or str(data.get("bot") or ""), f"{why}: {data['request']}"
     elif kind is Kind.RUN_ENDED and not data.get("is_clean", True):
-        grade, text = Grade.GRAVE, f"the engine ended: {data.get('reason')}; {_open(reader)}"
+        grade, text = Grade.GRAVE, f"the engine ended ({_open(reader)}): {data.get('reason')}"
     if text:
         more: dict[str, Json] = {"event": event, "position": record.position} if record.position else {"event": event}
         yield Alert(key=f"{kind.value} {number}", at=record.at, grade=grade, bot=bot, text=text, data=more)
@@ -202,8 +202,8 @@ def _gone(reader: StoreReader, run: Run, last: datetime) -> Iterator[Alert]:
     last: its last sign of life.
     """
     if run.started is not None and run.ended is None and not run.is_alive:
-        text = "the engine is gone without a word: exits that rest at the broker stay, the others are not watched"
-        text += f"; {_open(reader)}"
+        text = f"the engine is gone without a word ({_open(reader)}):"
+        text += " exits that rest at the broker stay, the others are not watched"
         yield Alert(
             key=f"gone {run.started.at.isoformat()}",
             at=last,
@@ -226,8 +226,8 @@ def _lost(reader: StoreReader, at: datetime, restored: PutBack) -> Iterator[Aler
         return
     minutes = LOST_FOR.total_seconds() / 60
     text = (
-        f"the connection to the broker has been lost for {minutes:.0f} minutes: only exits that rest there are at work"
-        f"; {_open(reader)}"
+        f"the connection to the broker has been lost for {minutes:.0f} minutes ({_open(reader)}):"
+        " only exits that rest there are at work"
     )
     yield Alert(key=f"lost {_named(told[0], restored)}", at=at, grade=Grade.GRAVE, text=text, data={"event": "lost"})
 

@@ -21,15 +21,16 @@ def message(
 ) -> tuple[str, str]:
     """Return title and body. The grave ones, each told so many `times`, stand first, the oldest of each first."""
     ordered = sorted(deliveries, key=lambda each: each.kept.alert.grade is not Grade.GRAVE)
-    rounds = [each.round for each in deliveries if each.kept.alert.grade is Grade.GRAVE]
-    grave = len(rounds)
+    told = [each.kept for each in deliveries if each.kept.alert.grade is Grade.GRAVE]
+    grave = len(told)
     if len(deliveries) == 1:
         title = f"rulebot: {_KINDS[deliveries[0].kept.alert.grade]}"
     else:
         title = f"rulebot: {len(deliveries)} messages" + (f", {grave} grave" if grave else "")
     lines = [_line(each, now) for each in ordered]
     if grave:
-        until = "told again until somebody says" if min(rounds) < times else "not told again; who has seen it says"
+        is_again = any(each.rounds < times and not each.is_acknowledged for each in told)
+        until = "told again until somebody says" if is_again else "not told again; who has seen it says"
         lines.append(f"{until} 'rulebot alerts --ack all' or does so on the page")
     return _marked(title, is_simulated=is_simulated, is_observed=is_observed), "\n".join(lines)
 

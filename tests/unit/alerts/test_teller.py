@@ -232,8 +232,10 @@ def test_a_service_that_fails_keeps_a_grave_one_from_nobody_else(tmp_path: Path)
     heard = {minute: names for minute in range(60) if (names := sorted(each[0] for each in world.after(60)))}
     assert heard == {10: ["boss"], 20: ["boss", "owner"], 30: ["boss", "owner"]}
     world.refuses = set()
-    told = [person for _ in range(20) for person, *_ in world.after(60)]
-    assert sorted(told) == ["desk", "phone"]  # once, since it never was before
+    told = {person: body for _ in range(20) for person, _, body in world.after(60)}
+    assert len(world.sent) == 7, "once each, since they never were before"
+    assert sorted(told) == ["desk", "phone"]
+    assert "not told again" in told["phone"], "all rounds are over"
     world.close()
     world.journal.close()
 
@@ -416,21 +418,27 @@ def test_an_engine_that_died_is_told_of(tmp_path: Path) -> None:
     world.journal.close()
     ((_, _, body),) = world.after(11)
     assert "the engine is gone without a word" in body
-    assert "the others are not watched; nothing is open\n" in body
+    assert "without a word (nothing is open): exits" in body
     world.close()
 
 
-@pytest.mark.parametrize(("how", "words"), [("dies", "are not watched"), ("fails", "engine ended: the disk is full")])
-def test_who_is_woken_is_told_what_is_open(tmp_path: Path, how: str, words: str) -> None:
-    """With nothing open one may sleep on, and the words were the same."""
+LONG = "the disk is full, " * 20
+
+
+@pytest.mark.parametrize(
+    ("how", "words", "after"),
+    [("dies", "is gone without a word", "exits that rest"), ("fails", "the engine ended", LONG[:200])],
+)
+def test_who_is_woken_is_told_what_is_open(tmp_path: Path, how: str, words: str, after: str) -> None:
+    """With nothing open one may sleep on, and the words were the same; behind a long reason they were cut off."""
     world = World(tmp_path)
     world.after(0)
     world.journal.append(small_day()[1:], durable=True)
     if how == "fails":
-        world.record(Kind.RUN_ENDED, reason="the disk is full", is_clean=False)
+        world.record(Kind.RUN_ENDED, reason=LONG, is_clean=False)
     world.journal.close()
     body = "".join(body for _, _, body in world.after(11))
-    assert f"{words}; open: {SELLER} 547p 2027-02-19\n" in body
+    assert f"{words} (open: {SELLER} 547p 2027-02-19): {after}" in body
     world.close()
 
 
