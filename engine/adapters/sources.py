@@ -13,6 +13,7 @@ from engine.adapters.history.day import Source
 from engine.adapters.history.eod import STANDS, Choice, EodSource, looks_like_days, looks_like_snapshots
 from engine.adapters.history.lean import LeanSource, looks_like_lean
 from engine.adapters.history.lean_daily import LeanDailySource
+from engine.adapters.history.missing import has_several_days
 from engine.adapters.history.modelled.listing import MODELLED, SYMBOL
 from engine.adapters.history.modelled.rates import Rates, read_rates
 from engine.adapters.history.modelled.source import ModelOptions, ModelSource
@@ -72,7 +73,8 @@ def written(text: str, last: date) -> dict[str, list[int]]:
     rates = [Path(asked.options["rates"]).expanduser()] if "rates" in asked.options else []
     rows, found = frozenset(daily.values()), {}
     for file in sorted({*own, *daily, *rates}):
-        day = None if file == asked.path else day_of(file)  # a lone one may be named after the day of its export
+        is_of_many = file == asked.path or has_several_days(file.name)  # it is named after its export, or the last one
+        day = None if is_of_many else day_of(file)
         if day is None or day <= last:
             with suppress(OSError):  # it is gone, or cannot be read: the source says so
                 found[str(file)] = _state(file, last if file.resolve() in rows else None)

@@ -21,7 +21,7 @@ from engine.adapters.history.finding import refusal, refused, told
 from engine.adapters.history.greek_units import in_our_units
 from engine.adapters.history.levels import first_level, known_level, sound_levels
 from engine.adapters.history.middle import median
-from engine.adapters.history.missing import day_of_name, in_two_files, missing_sessions, parse_day
+from engine.adapters.history.missing import day_of_name, has_several_days, in_two_files, missing_sessions, parse_day
 from engine.adapters.history.parity import Line, parity, replaced, with_parity
 from engine.adapters.history.rows import BY_QUOTE, Rows, renamed
 from engine.adapters.history.sessions import session_day
@@ -87,7 +87,7 @@ class EodSource:
         several: dict[date, tuple[Path, Path]] = {}
         for file in _files(path):
             is_parquet = file.suffix == ".parquet"
-            day = day_of_name(file.name) if is_parquet or file != path else None  # a lone one may be named after a day
+            day = None if file == path and not is_parquet else _day_of(file)  # a lone one may be named after its export
             if day is not None:
                 if (other := files.setdefault(day, file)) != file:
                     several[day] = (other, file)
@@ -362,11 +362,17 @@ def _is_stale(now: Seen, then: Seen) -> bool:
     return now.level == then.level and _share_of_same(now, then) > _STALE
 
 
+def _day_of(file: Path) -> date | None:
+    """Return the day of which a file is by its name; None of one of many, which has a column of the day."""
+    is_of_many = file.suffix != ".parquet" and has_several_days(file.name)
+    return None if is_of_many else day_of_name(file.name)
+
+
 def looks_like_snapshots(path: Path) -> bool:
     """Say whether a folder has a vendor's file for each day."""
     if path.is_file():
         return False
-    files = [file for file in _files(path) if day_of_name(file.name) is not None]
+    files = [file for file in _files(path) if _day_of(file) is not None]
     return bool(files) and fits(_header(files[0]))
 
 

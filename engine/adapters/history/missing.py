@@ -18,19 +18,21 @@ _DAY = re.compile(r"(?<!\d)(\d{4})-?(\d{2})-?(\d{2})(?!\d)")
 
 
 def day_of_name(name: str) -> date | None:
-    """Return the day in a file's name: `2019-05-24.parquet`, `SPX_20190524.csv`, `20190524_quote.zip`.
-
-    None where there are several, as in `SPX_20190501_20190531.csv`.
-    """
-    found = {*_DAY.findall(name)}
-    if len(found) != 1:
+    """Return the day in a file's name, of several the first: `2019-05-24.parquet`, `20190524_quote_20240101.zip`."""
+    found = _DAY.search(name)
+    if found is None:
         return None
     try:
-        day = date(*map(int, found.pop()))
+        day = date(*map(int, found.groups()))
         session_on(day)
     except ValueError:  # no date, or one of which the calendar knows nothing
         return None
     return day
+
+
+def has_several_days(name: str) -> bool:
+    """Say whether a file is named after several days, as `SPX_20190501_20190531.csv`."""
+    return len({*_DAY.findall(name)}) > 1
 
 
 def parse_day(text: str) -> date:

@@ -7,6 +7,8 @@ from math import erf, exp, log, pi, sqrt
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from engine.adapters.history.daily import NO_BARS
@@ -405,6 +407,23 @@ def test_files_of_several_days_in_a_folder_are_no_snapshots(tmp_path: Path) -> N
     """Such a file was refused: it had rows of other days than the first in its name."""
     many(tmp_path, all_lines()).rename(tmp_path / "SPX_20190619_20190621.csv")
     assert opened(tmp_path).dates(DAYS[0], DAYS[-1]) == list(DAYS)
+
+
+@pytest.mark.parametrize("kind", ["snapshots:", ""])
+def test_a_parquet_file_of_a_day_may_have_the_day_of_its_export_in_its_name(kind: str, tmp_path: Path) -> None:
+    """With two days in its name it was passed over without a word, and its session was missing."""
+    for day in DAYS:
+        rows = chain(day)
+        table = pa.table({name: [row[name] for row in rows] for name in rows[0]})
+        pq.write_table(table, tmp_path / f"SPX_{day:%Y%m%d}{'_20240101' if day == DAYS[2] else ''}.parquet")
+    source = open_source(f"{kind}{tmp_path}")
+    assert source.dates(DAYS[0], DAYS[-1]) == list(DAYS)
+    assert str(source.name).startswith("daily snapshots")
+
+
+def test_a_file_of_many_days_in_a_folder_counts_before_its_last_one(tmp_path: Path) -> None:
+    many(tmp_path, all_lines()).rename(tmp_path / "SPX_20240101_20190619.csv")
+    assert str(tmp_path / "SPX_20240101_20190619.csv") in written(f"eod:{tmp_path}", DAYS[0])
 
 
 def test_it_may_be_compressed_and_a_cut_compression_is_refused(tmp_path: Path) -> None:
