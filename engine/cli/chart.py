@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.clock import SESSION_DAY
+from engine.cli.clock import SESSION_DAY, clock_of
 from engine.cli.say import say
 from engine.cli.stores import STORE, check_bot, print_json
 from engine.cli.width import echo
@@ -76,7 +76,7 @@ def _gathered(path: Place, bot: str | None, day: date | None, trade: int | None)
             return found
         assert bot is not None
         check_bot(bot, reader.bots(), path)
-        session = day or reader.last_day(bot)
+        session = day or reader.last_day(bot, clock_of(click.get_current_context()).now())
         if session is None:
             raise MisuseError(f"{bot} has left no record yet")
         return chart_of_day(reader, bot, session)

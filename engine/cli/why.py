@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from engine.cli.clock import CLOCK, SESSION_DAY
+from engine.cli.clock import CLOCK, SESSION_DAY, clock_of
 from engine.cli.say import say
 from engine.cli.stores import check_bot, print_json, reads_store
 from engine.cli.width import echo
@@ -57,7 +57,7 @@ def why(
     path = chosen_store(store)
     with StoreReader(path) as reader:
         check_bot(bot, reader.bots(), path)
-        last = reader.last_day(bot)
+        last = reader.last_day(bot, clock_of(click.get_current_context()).now())
         session = day or last
         records = reader.day(bot, session) if session else ()
         every = reader.trades(strategy_id=bot)

@@ -234,16 +234,26 @@ class StoreReader:
             found = self._connection.execute(query).scalar()
         return None if found is None else utc_time(found)
 
-    def last_day(self, bot: str = "") -> date | None:
+    def last_day(self, bot: str = "", now: datetime | None = None) -> date | None:
         """Return the exchange date of what a bot did last, or of the store's last record.
 
-        That its next day begins is recorded at night, and on days off: of those what it did in a session before counts.
+        That its next day begins is recorded at night, and on days off: a bot's day counts once its session has opened.
+        now: what a clock says, by which it may have where an engine runs on and has nothing to record.
         """
-        last = found = self.last_activity(bot) if bot else self.last_at()
-        while bot and found is not None and not _has_opened(found):
+        last = self.last_at()
+        if not bot or last is None:
+            return None if last is None else exchange_date(last)
+        at = self.last_activity(bot)
+        found, by = at, last if now is None or not self._goes_by_a_clock() else max(last, now)
+        while found is not None and not _has_opened(exchange_date(found), by):
             found = self.last_activity(bot, at_exchange_time(exchange_date(found), datetime.min.time()))
-        at = found or last
+        at = found or at
         return None if at is None else exchange_date(at)
+
+    def _goes_by_a_clock(self) -> bool:
+        """Say whether an engine runs on this store by the time of day, not by that of a simulated market."""
+        run = self.run()
+        return run.is_alive and run.started is not None and not run.started.data.get("simulated")
 
     def _is_correction(self, bot: str, at: datetime) -> bool:
         """Say whether what was recorded of a bot at an instant is a person's correction of a fill."""
@@ -435,7 +445,7 @@ def _values(kinds: Collection[Kind] | type[Kind]) -> list[str]:
     return sorted(kind.value for kind in kinds)
 
 
-def _has_opened(at: datetime) -> bool:
-    """Say whether the session of an instant's day has begun by then."""
-    session = session_on(exchange_date(at))
-    return session is not None and at >= session.open
+def _has_opened(day: date, by: datetime) -> bool:
+    """Say whether there is a session on a day, and it has begun by an instant."""
+    session = session_on(day)
+    return session is not None and by >= session.open

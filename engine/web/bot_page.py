@@ -4,6 +4,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
+from engine.adapters.clock import WallClock
 from engine.compile.build import build_plan
 from engine.model.session import EXCHANGE_ZONE
 from engine.record.record import Kind
@@ -34,7 +35,7 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
         if name not in reader.bots():
             return None
         run = reader.run()
-        session = day or reader.last_day(name)
+        session = day or reader.last_day(name, WallClock().now())
         records = reader.day(name, session) if session else ()
         trades = reader.trades(strategy_id=name)
         told = why_day(reader, session, records, trades) if session and records else None

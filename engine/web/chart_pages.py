@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Path, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from engine.adapters.clock import WallClock
 from engine.run.chart.chart import Chart
 from engine.run.chart.gather import chart_of_day, chart_of_trade
 from engine.run.chart.pine import pine_script
@@ -68,7 +69,7 @@ def router(store: Place) -> APIRouter:
     @found.get("/bots/{name}/chart.pine")
     def bot_script(name: str, day: str = "") -> Response:
         with StoreReader(store) as reader:
-            session = session_of(day) or reader.last_day(name)
+            session = session_of(day) or reader.last_day(name, WallClock().now())
             if name not in reader.bots() or session is None:
                 raise HTTPException(404, f"this store knows no bot '{name[:60]}'")
             chart = chart_of_day(reader, name, session)

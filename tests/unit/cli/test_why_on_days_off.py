@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hand_desk import SELLER, Desk, kept, text_of
+from hand_desk import SELLER, Desk, clock, kept, text_of
 
 from engine.cli.why import why
-from engine.record.record import Kind
+from engine.record.record import Kind, Record
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.queries import StoreReader
 
 FRIDAY, SATURDAY = date(2026, 11, 20), date(2026, 11, 21)
 
@@ -35,6 +38,43 @@ def test_of_a_run_that_has_seen_no_session_it_tells_the_day_on_which_it_began(tm
     desk = Desk((text_of("seller", **SELLER),), at="08:00")
     told = CliRunner().invoke(why, ["seller", "--store", str(kept(desk, tmp_path))]).output
     assert told.splitlines()[0] == f"seller did not trade on {desk.day}.  It did not watch."
+
+
+def monday_night() -> Desk:
+    """Return a desk after a trade on Friday, and the night to a Monday on which its bot does not enter."""
+    entry = "{at: open + 31m, max_open: 5, days: [fri]}"
+    desk = Desk((text_of("seller", **{**SELLER, "entry": entry}),), day=FRIDAY)
+    desk.records.insert(0, Record(desk.now, Kind.RUN_STARTED, data={"specs": {}, "account": "DU1"}))
+    desk.enter("10:01")
+    desk.refuse(desk.last)
+    desk.until("16:30")
+    desk.now += timedelta(days=2, hours=8)
+    desk.tick()
+    return desk
+
+
+@pytest.mark.parametrize(("seen_at", "told"), [("08:00", FRIDAY), ("16:30", FRIDAY + timedelta(days=3))])
+def test_a_session_in_which_a_bot_records_nothing_is_its_last_one_once_it_has_opened(
+    tmp_path: Path, seen_at: str, told: date
+) -> None:
+    """That it does not enter on a Monday is recorded at night: on Monday evening it told of the Friday."""
+    desk = monday_night()
+    at = clock(seen_at, FRIDAY + timedelta(days=3))
+    desk.records.append(Record(at, Kind.LINK, data={"up": True, "reason": "", "account": ""}))
+    with StoreReader(kept(desk, tmp_path)) as reader:
+        assert reader.last_day("seller") == told
+
+
+@pytest.mark.parametrize(("now", "told"), [("08:00", FRIDAY), ("16:30", FRIDAY + timedelta(days=3))])
+def test_an_engine_that_has_nothing_to_record_is_seen_by_the_clock(tmp_path: Path, now: str, told: date) -> None:
+    place = kept(monday_night(), tmp_path)
+    present = clock(now, FRIDAY + timedelta(days=3))
+    with StoreReader(place) as reader:
+        assert reader.last_day("seller", present) == FRIDAY, "no engine is there"
+    journal = SqlJournal(open_store(place))
+    with StoreReader(place) as reader:
+        assert reader.last_day("seller", present) == told
+    journal.close()
 
 
 def test_of_a_day_off_it_says_that_the_exchange_is_closed(tmp_path: Path) -> None:
