@@ -19,7 +19,7 @@ from engine.record.codec import json_text, utc_text, utc_time
 from engine.store.folders import make_folder
 
 SAME_WITHIN = timedelta(minutes=30)
-"""An alert with the words of one this old that nobody has acknowledged is counted with it, not told again."""
+"""An alert with the words of one this old, about the same position, that nobody has acknowledged is counted with it."""
 MOST_OPEN = 100
 """Grave alerts that nobody has acknowledged which are shown at most beside the newest."""
 LONGEST_WAIT = timedelta(minutes=10)
@@ -119,12 +119,13 @@ class Outbox:
         if alert.grade in (Grade.GRAVE, Grade.WARNING):  # two trades in the same words are two trades
             same = self._connection.execute(
                 "SELECT id FROM alerts WHERE acknowledged_at IS NULL AND same_as IS NULL AND grade = ? AND bot = ?"
-                " AND text = ? AND at > ? AND key <> ?"
+                " AND text = ? AND data = ? AND at > ? AND key <> ?"
                 " AND (? OR EXISTS (SELECT 1 FROM deliveries d WHERE d.alert = alerts.id))",
                 (
                     alert.grade.value,
                     alert.bot,
                     alert.text,
+                    json_text(alert.data),
                     utc_text(alert.at - SAME_WITHIN),
                     alert.key,
                     not people,  # somebody is owed it who was not told of the earlier one

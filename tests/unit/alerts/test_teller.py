@@ -106,6 +106,17 @@ def test_an_alarm_about_a_position_names_it(world: World) -> None:
     assert f"12:00 {CONDOR}: 5920/5930p 6065/6075c: a stop was refused\n" in body
 
 
+def test_alarms_about_two_positions_of_the_same_legs_are_two(world: World) -> None:
+    """They were counted as one that came twice, and a program heard of the first position alone."""
+    world.after(0)
+    for position in ("p-1", "p-2", "p-2"):
+        world.journal.append([Record(NOW, Kind.ALARM, CONDOR, position, {"text": "a stop was refused"})], durable=True)
+    ((_, title, body),) = world.after(11)
+    assert title == "rulebot: 2 messages, 2 grave"
+    assert body.count("a stop was refused") == 2
+    assert body.count("(2 times)") == 1
+
+
 def test_what_is_told_on_another_day_has_its_date(tmp_path: Path) -> None:
     """A warning of the evening, told in the morning, seemed to be of that morning."""
     sleeper = replace(PHONE, quiet=(time(11), time(13)))
