@@ -259,10 +259,11 @@ def _written_anew(options: BacktestOptions, first: date) -> Iterator[Finding]:
     before, until = begun.get("files"), begun.get("files_until")
     if not isinstance(before, dict) or not isinstance(until, str):
         return
-    now = options.files(date.fromisoformat(until))
+    now, earlier = options.files(date.fromisoformat(until)), options.files(first - timedelta(days=1))
     for file, state in before.items():
         day = day_of_name(Path(file).name)
-        if now.get(file) != state and (day is None or day < first):
+        is_earlier = file in earlier or day is None or day < first  # that of many days may be named after a later one
+        if now.get(file) != state and is_earlier:
             text = f"it has changed or grown since: sessions before {first} came of it as it was, and stay so"
             yield finding.told(file, 0, text)
 

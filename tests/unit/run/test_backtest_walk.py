@@ -298,12 +298,28 @@ def test_data_that_was_written_anew_between_two_parts_of_a_backtest_is_told(tmp_
     names = ("chains/2026-09-01.parquet", "chains/2026-09-02.parquet", "daily/spx.csv", "daily/vix.csv")
     run(desk, store, source, last=FIRST, files=lambda until: {name: [5, 1] for name in names})
     anew = {name: [5, 2] for name in names[:3]} | {names[3]: [5, 1], "chains/2026-09-03.parquet": [5, 1]}
-    found = run(desk, store, source, last=date(2026, 9, 2), resumes=True, files=lambda until: anew)
+
+    def files(until: date) -> dict[str, list[int]]:
+        return {name: state for name, state in anew.items() if "chains" not in name or name[7:17] <= str(until)}
+
+    found = run(desk, store, source, last=date(2026, 9, 2), resumes=True, files=files)
     text = "it has changed or grown since: sessions before 2026-09-02 came of it as it was, and stay so"
     told = [(each["file"], each["severity"], each["text"]) for each in found.findings]
     assert told == [(names[0], "told", text), (names[2], "told", text)]
-    found = run(desk, store, source, last=date(2026, 9, 3), resumes=True, files=lambda until: anew)
+    found = run(desk, store, source, last=date(2026, 9, 3), resumes=True, files=files)
     assert len(found.findings) == 2, "told once"
+
+
+def test_a_lone_file_that_has_changed_is_told_whatever_day_it_is_named_after(tmp_path: Path) -> None:
+    """It is named after its last day, or that of its export, and was taken for the file of a day to come."""
+    file = tmp_path / "SPX_2026-09-03.csv"
+    file.write_text("quotedate\n")
+    desk, source, store = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25), tmp_path / "x.db"
+    files = partial(written, f"eod:{file}")
+    run(desk, store, source, last=FIRST, files=files)
+    file.write_text("quotedate\n2026-09-01\n")
+    found = run(desk, store, source, last=date(2026, 9, 2), resumes=True, files=files)
+    assert [each["file"] for each in found.findings] == [str(file)]
 
 
 @pytest.mark.parametrize("last", [date(2026, 9, 2), date(2026, 9, 30)], ids=["to its last session", "to a later day"])
