@@ -37,7 +37,7 @@ AFTER_CLOSE = timedelta(minutes=5)
 """How long after the close a day is told of: settlements and assignments are known by then."""
 WAITED = "'rulebot why' tells what it waited for"
 MOST_OPEN = 4
-"""Open positions that an alert names, beside how many more there are."""
+"""Open positions that an alert names, beside how many there are."""
 LOST_FOR = timedelta(minutes=5)
 """How long a connection may be lost until it is grave."""
 
@@ -216,8 +216,8 @@ def _gone(reader: StoreReader, run: Run, last: datetime) -> Iterator[Alert]:
 def _open(reader: StoreReader) -> str:
     """Return what is open: who is woken must know whether it can wait."""
     held = [f"{row['strategy_id']} {holding_of(row)}" for row in reader.view("open_positions")]
-    more = f" and {len(held) - MOST_OPEN} more" if len(held) > MOST_OPEN else ""
-    return f"open: {', '.join(held[:MOST_OPEN])}{more}" if held else "nothing is open"
+    count = f"{len(held)}, the first " if len(held) > MOST_OPEN else ""  # in front: a long message is cut off
+    return f"open: {count}{', '.join(held[:MOST_OPEN])}" if held else "nothing is open"
 
 
 def _lost(reader: StoreReader, at: datetime, restored: PutBack) -> Iterator[Alert]:

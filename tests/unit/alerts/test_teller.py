@@ -453,6 +453,21 @@ def test_who_is_woken_is_told_what_is_open(tmp_path: Path, how: str, words: str,
     world.close()
 
 
+def test_how_many_are_open_is_told_also_where_their_names_are_too_long(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.after(0)
+    seller = [each for each in small_day() if each.bot == SELLER and each.kind is Kind.POSITION]
+    for number in range(6):
+        bot, position = f"{'x' * 38}{number}", f"p-{number}"
+        named = {"id": position, "bot": bot}
+        of_it = [replace(each, bot=bot, position=position, data={**each.data, **named}) for each in seller]
+        world.journal.append(of_it, durable=True)
+    world.journal.close()
+    body = "".join(body for _, _, body in world.after(11))
+    assert f"without a word (open: 6, the first {'x' * 38}0 547p 2027-02-19, " in body
+    world.close()
+
+
 def test_an_engine_that_died_is_told_of_with_its_last_sign_of_life(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.now += timedelta(hours=2)
