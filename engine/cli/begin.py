@@ -2,7 +2,7 @@
 
 import sys
 
-STOPPED_BY_HAND = 130
+from engine.cli.exit_codes import STOPPED_BY_HAND
 
 
 def begin() -> None:

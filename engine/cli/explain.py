@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.cli.exit_codes import PROBLEMS_FOUND
 from engine.cli.say import say
 
 if TYPE_CHECKING:
     from engine.review.explanation import Explanation
     from engine.spec.load import Loaded
 
-PROBLEMS_FOUND = 1
 DIAGRAMS = ("text", "mermaid", "svg")
 
 

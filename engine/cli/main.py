@@ -12,16 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from engine.cli.begin import STOPPED_BY_HAND
+from engine.cli.exit_codes import NOBODY_READS, STOPPED_BY_HAND, THE_WORLD_FAILED
 from engine.model.collector import as_a_program, leave_at_end, no_collection
 from engine.model.errors import RulebotError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-THE_WORLD_FAILED = 3
-NOBODY_READS = 141
-"""When what reads our output has gone (`rulebot why BOT | head`): as a shell shows a program that SIGPIPE ends."""
 _SAFE_PATH = "PYTHONSAFEPATH"
 _UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """How a system says that what was printed has no place: a full disk, or a terminal that is gone."""

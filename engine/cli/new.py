@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from engine.cli.exit_codes import PROBLEMS_FOUND
 from engine.cli.paths import SPECS
 from engine.cli.say import say
 from engine.model.errors import InvariantError, MisuseError, StoreError
@@ -81,7 +82,7 @@ def _text(file: Path, like: str | None) -> str:
 
 
 def _refuse_errors(like: Path) -> None:
-    from engine.cli.validate import PROBLEMS_FOUND, problems_of, show_problems
+    from engine.cli.validate import problems_of, show_problems
 
     problems = [problem for problem in problems_of(like) if problem.is_error]
     if problems:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli.clock import DAY
+from engine.cli.exit_codes import PROBLEMS_FOUND
 from engine.cli.paths import SPECS
 from engine.cli.say import say
 from engine.model.collector import no_collection
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from engine.compile.lint.look import Outside
     from engine.model.facts import EventCalendar
 
-PROBLEMS_FOUND = 1
 COMING_YEAR = timedelta(days=365)
 
 

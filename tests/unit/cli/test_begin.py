@@ -7,7 +7,8 @@ from types import ModuleType
 
 import pytest
 
-from engine.cli.begin import STOPPED_BY_HAND, begin
+from engine.cli.begin import begin
+from engine.cli.exit_codes import STOPPED_BY_HAND
 
 ROOT = Path(__file__).parents[3]
 

@@ -1,0 +1,7 @@
+"""What the program ends with, so that whoever started it knows why; 0 is well, 2 misuse (click)."""
+
+PROBLEMS_FOUND = 1
+THE_WORLD_FAILED = 3
+STOPPED_BY_HAND = 130
+NOBODY_READS = 141
+"""When what reads our output has gone (`rulebot why BOT | head`): as a shell shows a program that SIGPIPE ends."""
