@@ -54,7 +54,7 @@ def test_a_tab_imports_little() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "|" in line}
     assert "plain,validate" in done.stdout
-    assert {name for name in imported if name.startswith("engine.cli.")} == {"engine.cli.begin", "engine.cli.main"}
+    assert {name for name in imported if name.startswith("engine.cli.")} == {"engine.cli.exit_codes", "engine.cli.main"}
 
 
 @pytest.mark.skipif(shutil.which("bash") is None or os.name == "nt", reason="needs bash")
