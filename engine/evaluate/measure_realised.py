@@ -13,8 +13,7 @@ Forecast Comparison of Volatility Models, Journal of Applied Econometrics 20 (20
 that makes it one of whole days.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from math import inf, log, sqrt
@@ -29,11 +28,10 @@ from engine.model.facts import Bar, Bars
 from engine.model.session import (
     EXCHANGE_ZONE,
     SESSIONS_A_YEAR,
-    CalendarError,
     Session,
     exchange_date,
+    known_before,
     session_before,
-    sessions_before,
 )
 
 _SLACK = 1e-4
@@ -122,7 +120,7 @@ def _of_days(symbol: str, count: int, window: int, variance: Callable[[Sequence[
 def _last_days(bars: tuple[Bar, ...], count: int, session: Session, symbol: str) -> tuple[Bar, ...] | Unknown:
     """Return the bars of so many sessions before one, of each of them its own."""
     used = bars[-count:]
-    for bar, earlier in zip(reversed(used), _sessions_before(session), strict=False):
+    for bar, earlier in zip(reversed(used), known_before(session.date), strict=False):
         if _day(bar) != earlier.date:
             return Unknown(f"{symbol}: the daily bar of {earlier.date} is missing")
     return used if len(used) == count else too_few(symbol, DAY, len(used), count)
@@ -191,7 +189,7 @@ def _whole_sessions(bars: tuple[Bar, ...], window: int, session: Session, symbol
     """Return the bars of so many sessions before one, oldest first, behind the last bar of the session before them."""
     known = {bar.at: bar for bar in bars}
     first, found = (bars[0].at if bars else inf), list[list[Bar]]()
-    for earlier in _sessions_before(session):
+    for earlier in known_before(session.date):
         is_whole = len(found) < window
         opened, closed = int(earlier.open.timestamp()), int(earlier.close.timestamp())
         starts = range(opened if is_whole else closed - FIVE_MINUTES, closed, FIVE_MINUTES)
@@ -210,12 +208,6 @@ def _whole_sessions(bars: tuple[Bar, ...], window: int, session: Session, symbol
 
 
 # ---------------------------------------------------------------- bars that are none
-
-
-def _sessions_before(session: Session) -> Iterator[Session]:
-    """Yield the sessions before one, as far as the calendar knows, the newest first."""
-    with suppress(CalendarError):
-        yield from sessions_before(session.date)
 
 
 def _day(bar: Bar) -> date:

@@ -233,6 +233,11 @@ class Position:
         """Executions whose commission is not told yet: until then every profit is provisional."""
         return sum(leg.owed for leg in self.legs)
 
+    def has_left(self, before: datetime | None = None) -> bool:
+        """Say whether the account lacks all that it holds, and has, if an instant is given, since before it."""
+        gone = {each.leg: each.contracts for each in self.missed if before is None or each.since < before}
+        return bool(gone) and all(leg.held == gone.get(leg.name, 0) for leg in self.legs)
+
     @property
     def missed_cash(self) -> Decimal:
         """Dollars that what the account has no more is counted at until somebody tells its price."""

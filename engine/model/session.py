@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
 from functools import lru_cache
+from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 from engine.model.exchange_days import EARLY_CLOSES, FIRST_YEAR, HOLIDAYS, LAST_YEAR
@@ -196,15 +197,16 @@ def sessions_before(day: date) -> Iterator[Session]:
         day = found.date
 
 
+def known_before(day: date) -> Iterator[Session]:
+    """Yield the sessions strictly before `day`, as far as the table goes, the newest first."""
+    with suppress(CalendarError):
+        yield from sessions_before(day)
+
+
 def count_in_a_row(days: Sequence[date], before: date) -> int:
     """Return how many of the last of these days, which rise, are the sessions next before one, with none left out."""
-    count = 0
-    with suppress(CalendarError):
-        for day, session in zip(reversed(days), sessions_before(before), strict=False):
-            if day != session.date:
-                break
-            count += 1
-    return count
+    beside = zip(reversed(days), known_before(before), strict=False)
+    return sum(1 for _ in takewhile(lambda each: each[0] == each[1].date, beside))
 
 
 def session_from(day: date) -> Session:

@@ -193,10 +193,15 @@ def _unknown_keys(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
 _RUN_TOGETHER = re.compile(r"([a-z][a-z0-9_]*)( *)([:=])(.?)")
 
 
+def _joined(key: str, known: Collection[str]) -> re.Match[str] | None:
+    """Return the known key that one begins with, and what goes on behind it; None where it begins with none."""
+    found = _RUN_TOGETHER.match(key)
+    return found if found is not None and found[1] in known else None
+
+
 def _run_together(key: str, known: Collection[str]) -> str | None:
     """Return what to do about a key that goes on behind its colon, or has another sign in its place."""
-    found = _RUN_TOGETHER.match(key)
-    if found is None or found[1] not in known:
+    if (found := _joined(key, known)) is None:
         return None
     name, _, sign, behind = found.groups()
     if sign == "=":
@@ -335,8 +340,8 @@ def _missing_keys(source: Source, path: Path, error: Any) -> Iterator[Diagnostic
 
 def _meant(key: str, known: Collection[str]) -> str | None:
     """Return which known key a wrong one was meant to be, None where nobody can say."""
-    run_together = _RUN_TOGETHER.match(key)
-    return run_together[1] if run_together is not None and run_together[1] in known else closest(key, known)
+    found = _joined(key, known)
+    return closest(key, known) if found is None else found[1]
 
 
 def _instead(key: str, owed: str, error: Any) -> str | None:

@@ -353,9 +353,7 @@ def pursue(work: Work, position: Position) -> None:
         _take_back(work, order, f"{position.exit_reason} of {position.id} goes first")
     if others or closing or opposed or not is_trading(work) or work.is_doubted(position):
         return
-    if has_delivered(work, position):
-        return
-    if not legs_to_close(position, work.governing(position)):
+    if has_delivered(work, position) or not legs_to_close(position, work.governing(position)):
         return
     if position.retry_at is not None and work.at < position.retry_at:
         wake(work, position.bot, (position.retry_at - work.at).total_seconds())

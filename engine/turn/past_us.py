@@ -227,8 +227,8 @@ def _price_by_mark(work: Work, position: Position, leg: PositionLeg) -> Decimal 
 
     Of several legs the first on the side that it was worth has all of it, and the others nothing.
     """
-    made, gone = work.marks.get(position.id), {each.leg: each.contracts for each in position.missed}
-    if made is None or any(each.held != gone.get(each.name, 0) for each in position.legs):
+    made = work.marks.get(position.id)
+    if made is None or not position.has_left():
         return None
     worth = (made - position.net - position.missed_cash) / (leg.sign * leg.held * leg.option.multiplier)
     return max(ZERO, worth).quantize(Decimal("0.0001"))

@@ -25,13 +25,7 @@ def unvalued(work: Work, bot: str = "") -> tuple[str, ...]:
     """
     asked = (found for found in work.active_positions() if bot in ("", found.bot))
     unknown = (position for position in asked if profit_of(work, position) is None)
-    return tuple(position.id for position in unknown if not _has_left(work, position))
-
-
-def _has_left(work: Work, position: Position) -> bool:
-    """Say whether the account lacked all of a position before the session began."""
-    gone = {each.leg: each.contracts for each in position.missed if each.since < work.state.session.open}
-    return bool(gone) and all(leg.held == gone.get(leg.name, 0) for leg in position.legs)
+    return tuple(position.id for position in unknown if not position.has_left(work.state.session.open))
 
 
 def bot_today(work: Work, bot: str) -> Decimal:
