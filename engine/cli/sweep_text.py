@@ -14,7 +14,17 @@ from engine.model.money import dollars
 from engine.run.columns import aligned, signed
 from engine.run.sweep.statistics import Forward, deflated, expected_best_of
 from engine.run.sweep.sweep import findings_of
-from engine.run.sweep.variant import CELLS, FALLING, Variant, apart_lines, in_map, not_run_lines, sessions_of, turned
+from engine.run.sweep.variant import (
+    CELLS,
+    FALLING,
+    Variant,
+    alarm_lines,
+    apart_lines,
+    in_map,
+    not_run_lines,
+    sessions_of,
+    turned,
+)
 from engine.run.sweep.vary import Axis, Point
 
 _FIGURES = ("trades", "won", "net", "average", "drawdown", "Sharpe", "deflated")
@@ -68,7 +78,7 @@ def sweep_lines(
     if len(best) > top:
         yield f" shown are the first {top}: --top {len(best)} shows all, --format json has them too"
     yield from _ways(best, sessions)
-    yield from (f" {words}" for words in apart_lines(best))
+    yield from (f" {words}" for words in (*apart_lines(best), *alarm_lines(best)))
     if len(axes) == 2:
         yield ""
         if max(len(each.values) for each in axes) <= WIDEST:

@@ -19,6 +19,7 @@ from engine.model.session import exchange_date, session_after, session_from
 from engine.model.values import dataclass
 from engine.record.record import Kind, Record
 from engine.run.backtest import funnel
+from engine.run.backtest.alarmed import alarms_of
 from engine.run.backtest.fills import NATURAL, RECORDED
 from engine.run.backtest.funnel import Funnel
 from engine.run.backtest.notes import FINDING, HELD, REGIME
@@ -173,7 +174,7 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
         holds_shares=_holds_shares(records, days),
         months=months,
         funnels=funnel.funnels(records, bots, entered, choosing_freely(records, specs)),
-        alarms=_alarms(records),
+        alarms=alarms_of(records),
         findings=tuple(_finding(record) for record in records if _is_fact(record, FINDING)),
         shown=shown,
     )
@@ -394,17 +395,6 @@ def _worths(records: Iterable[Record], *, is_recorded: bool) -> tuple[dict[date,
         elif record.at < settled and record.data.get("cash") is not None:
             started.setdefault(day, Decimal(str(record.data["cash"])))
     return started, ended
-
-
-def _alarms(records: Iterable[Record]) -> dict[str, int]:
-    """Return how often each alarm was raised, numbers and names of positions left out."""
-    found: dict[str, int] = {}
-    for record in records:
-        if record.kind is Kind.ALARM:
-            text = str(record.data["text"])
-            said = text.replace(record.position, "a position") if record.position else text
-            found[said] = found.get(said, 0) + 1
-    return dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))
 
 
 def _finding(record: Record) -> Mapping[str, Any]:

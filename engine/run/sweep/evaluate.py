@@ -16,6 +16,7 @@ from engine.model.facts import EventCalendar
 from engine.model.money import ZERO
 from engine.model.position import Position
 from engine.model.session import session_on, sessions_after
+from engine.run.backtest.alarmed import alarms_of
 from engine.run.backtest.independence import is_independent
 from engine.run.backtest.lacking import gaps_of
 from engine.run.backtest.run import alone
@@ -58,6 +59,7 @@ class _Lived:
     profits: list[Decimal] = field(default_factory=list)
     trades: dict[str, Trade] = field(default_factory=dict)
     in_shares: set[str] = field(default_factory=set)
+    alarms: Counter[str] = field(default_factory=Counter)
     holding: dict[str, Underlying] = field(default_factory=dict)
     by_arrays: int = 0
     unclear: Counter[str] = field(default_factory=Counter)
@@ -75,6 +77,7 @@ class _Lived:
             longest=self._longest(),
             still_open=len(self._open()),
             in_shares=len(self.in_shares),
+            alarms=tuple(self.alarms.items()),
             by_arrays=self.by_arrays,
             by_turns=self.by_turns,
             unclear=tuple(self.unclear.items()),
@@ -129,6 +132,7 @@ class _Lived:
         lived = alone(walk, day) if self.is_apart else walk.through(self.since, day)
         for done in lived:  # sessions without data before it, too, while something is held
             self._keep_trades(done)
+            self.alarms.update(alarms_of(done.records))
             self.findings |= dict.fromkeys(done.findings)
         self.since = day + timedelta(days=1)
         if walk.state is None or walk.broker is None:

@@ -13,7 +13,7 @@ from engine.run.backtest.report.page import html_page
 from engine.run.backtest.report.tables import coloured, percent, ratio, table
 from engine.run.backtest.report.tables import findings as told_findings
 from engine.run.sweep.statistics import Forward
-from engine.run.sweep.variant import CELLS, FALLING, Variant, apart_lines, in_map, sessions_of
+from engine.run.sweep.variant import CELLS, FALLING, Variant, alarm_lines, apart_lines, in_map, sessions_of
 from engine.run.sweep.vary import Axis, Point
 
 SHOWN = 500
@@ -52,6 +52,7 @@ def _body(
     yield "".join(f"<p>{escape(line.strip())}</p>" for line in data)
     yield f"<p>{counted(len(best), 'variant')}, each with an account of its own; ordered by {escape(by)}.</p>"
     yield from (f"<p>{escape(words)}.</p>" for words in apart_lines(best))
+    yield from (f"<p>{escape(words)}</p>" for words in alarm_lines(best))
     if best:
         days = sessions_of(best)
         places = days or [str(number + 1) for number in range(len(best[0].profits))]

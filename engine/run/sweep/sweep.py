@@ -237,7 +237,8 @@ def variant_of(told: Mapping[str, Any]) -> Variant:
     findings = (Finding(**{**each, "severity": Severity(each["severity"])}) for each in told.get("findings", ()))
     lists = {"point": tuple(told["point"]), "profits": tuple(told["profits"]), "findings": tuple(findings)}
     lists["sessions"] = tuple(told.get("sessions", ()))
-    lists["unclear"] = tuple((why, sessions) for why, sessions in told.get("unclear", ()))
+    for name in ("unclear", "alarms"):
+        lists[name] = tuple((text, count) for text, count in told.get(name, ()))
     return Variant(**{**told, **lists})
 
 

@@ -17,6 +17,8 @@ FALLING = ("max_drawdown",)
 """Figures of which less is better."""
 CELLS = 2500
 """Cells up to which a page draws a map."""
+SHOWN_ALARMS = 5
+"""Kinds of alarms that are told, the most frequent ones."""
 
 
 class Trade(NamedTuple):
@@ -34,7 +36,7 @@ class Part:
     profits: the account's change by session. longest: sessions that its longest position, or the shares that came of
     one, were held over, also one that is still open. still_open: positions that are open at the end. is_apart: false
     where its sessions are not apart from each other: then it was not lived through, unless all sessions were asked for.
-    in_shares, by_turns, unclear, sessions, findings: see `Variant`.
+    in_shares, alarms, by_turns, unclear, sessions, findings: see `Variant`.
     """
 
     number: int
@@ -47,6 +49,7 @@ class Part:
     longest: int = 0
     still_open: int = 0
     in_shares: int = 0
+    alarms: tuple[tuple[str, int], ...] = ()
     by_arrays: int = 0
     by_turns: str = ""
     unclear: tuple[tuple[str, int], ...] = ()
@@ -61,9 +64,10 @@ class Variant:
     problem: why it could not be run; then nothing else is told. longest: sessions that its longest trade, or the shares
     that came of one, were held over, also one that is still open. still_open: positions that are open at the end, which
     count in `profits` by their mids and in no sum of trades. in_shares: trades that ended in shares, whose worth is in
-    `profits` alone. by_arrays: sessions that were lived through by arrays, not turn by turn. by_turns: why none of them
-    can be; unclear: why others were not, and how many sessions for each reason. sessions: their days, and findings:
-    what was wrong with the data, as the first variant of a task tells them for all, which read the same.
+    `profits` alone. alarms: what was raised, and how often. by_arrays: sessions that were lived through by arrays, not
+    turn by turn. by_turns: why none of them can be; unclear: why others were not, and how many sessions for each
+    reason. sessions: their days, and findings: what was wrong with the data, as the first variant of a task tells them
+    for all, which read the same.
     """
 
     number: int
@@ -80,6 +84,7 @@ class Variant:
     longest: int = 0
     still_open: int = 0
     in_shares: int = 0
+    alarms: tuple[tuple[str, int], ...] = ()
     by_arrays: int = field(default=0, compare=False)
     by_turns: str = field(default="", compare=False)
     unclear: tuple[tuple[str, int], ...] = field(default=(), compare=False)
@@ -118,6 +123,7 @@ def whole(parts: Sequence[Part]) -> Variant:
         longest=max(each.longest for each in parts),
         still_open=parts[-1].still_open,
         in_shares=sum(each.in_shares for each in parts),
+        alarms=tuple(_sums(each.alarms for each in parts).items()),
         by_arrays=sum(each.by_arrays for each in parts),
         by_turns=first.by_turns,
         unclear=tuple(_sums(each.unclear for each in parts).items()),
@@ -152,6 +158,18 @@ def apart_lines(found: Sequence[Variant]) -> Iterator[str]:
         yield f"{words}: what those made is in drawdown and Sharpe, and in no net"
     if found and found[0].profits and not any(each.trades or each.still_open or each.in_shares for each in found):
         yield "none of them ever traded: 'rulebot backtest' on these sessions says what kept the bot out"
+
+
+def alarm_lines(found: Sequence[Variant]) -> Iterator[str]:
+    """Yield what variants were alarmed by, and how many of them each: their numbers may be wrong."""
+    alarmed = Counter(text for each in found for text, _ in each.alarms)
+    if not alarmed:
+        return
+    yield f"alarms in {sum(bool(each.alarms) for each in found)} of {counted(len(found), 'variant')}:"
+    told = sorted(alarmed.items(), key=lambda each: (-each[1], each[0]))
+    yield from (f"  {counted(number, 'variant')}: {text}" for text, number in told[:SHOWN_ALARMS])
+    if len(told) > SHOWN_ALARMS:
+        yield f"  and {counted(len(told) - SHOWN_ALARMS, 'other kind')}, in --format json"
 
 
 def not_run_lines(found: Iterable[Variant]) -> Iterator[str]:

@@ -1,10 +1,12 @@
 """Shares that are split within a backtest: levels tell it where daily bars do not, and rules do not read over it."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from past_days import PastDays
 
 from engine.adapters.history.day import Columns, DailyBar, HistoryDay
+from engine.cli.sweep_text import Data, document_of, sweep_lines
 from engine.compile.series import DAY
 from engine.model.errors import StoreError
 from engine.model.events import event_calendar
@@ -24,6 +27,11 @@ from engine.run.backtest.results import Results, read_results
 from engine.run.backtest.run import BacktestOptions, run_backtest, walks_of
 from engine.run.calendars import shipped_dates
 from engine.run.desk import Desk, load_desk
+from engine.run.sweep.compiling import Terms
+from engine.run.sweep.evaluate import evaluate
+from engine.run.sweep.page import sweep_page
+from engine.run.sweep.sweep import Kept
+from engine.run.sweep.vary import axis
 
 FIRST, SPLIT, LAST = date(2026, 9, 1), date(2026, 9, 2), date(2026, 9, 4)
 PUT = """
@@ -230,3 +238,36 @@ def test_shares_are_not_bought_at_a_close_of_another_scale(tmp_path: Path) -> No
     with pytest.raises(StoreError, match=f"the daily bars of SPY in made up are of another scale than .* {FIRST}: "):
         lived(tmp_path, "adjusted", shares=(("SPY", 100),))
     assert not [*tmp_path.glob("*.db")]
+
+
+def test_a_sweep_tells_what_its_variants_were_alarmed_by(tmp_path: Path) -> None:
+    """A backtest told of the split, a sweep of the same bot showed its numbers as if nothing had been."""
+    desk, given = asked(tmp_path, "raw", LAST)
+    terms = Terms(
+        opens=given.opens,
+        first=given.first,
+        last=given.last,
+        fills=given.fills,
+        cash=given.cash,
+        lines=90,
+        file="seller.yaml",
+        calendar=given.calendar(),
+    )
+    texts = (PUT, PUT.replace("tue", "thu").replace("dte: 2", "dte: 1"))
+    found = evaluate([(number, (f"{2 - number}",), text) for number, text in enumerate(texts)], terms)
+    run_backtest(desk, given, lambda done, number, count: None)
+    backtest = read_results(given.store, "the store").alarms
+    assert [dict(each.alarms) for each in found] == [dict(backtest), {}]
+    lines = list(sweep_lines(found, [axis("dte=2,1")], None, "net", 20))
+    place = lines.index(" alarms in 1 of 2 variants:")
+    assert [line.removeprefix("   1 variant: ") for line in lines[place + 1 : place + 3]] == list(backtest)
+    page = sweep_page("a", found, [axis("dte=2,1")], "net", {}, None, [], [])
+    assert all(escape(f"1 variant: {text}") in page for text in backtest)
+    told = json.loads(
+        document_of(found, [axis("dte=2,1")], None, "net", Data("seller", FIRST, LAST, "x", False, "mid"))
+    )
+    assert [dict(each["alarms"]) for each in told["variants"] if each["point"]["dte"] == "2"] == [dict(backtest)]
+    kept = Kept(tmp_path / "kept.jsonl", {})
+    assert kept.read() == []
+    kept.add(found)
+    assert kept.read() == found
