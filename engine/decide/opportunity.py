@@ -139,8 +139,8 @@ def _again(entry: EntryPlan, session: Session, day: BotDay, now: datetime) -> Op
         return Opportunity(False, "its entry is at work")
     if day.last_end not in again.after and ANY_END not in again.after:
         return Opportunity(False, f"not again after {day.last_end}", None, True)
-    if again.until is not None and now > again.until.on(session):
-        return Opportunity(False, f"not again after {again.until}", None, True)
+    if again.until is not None and now >= again.until.on(session):
+        return Opportunity(False, f"not again from {again.until} on", None, True)
     due = day.last_end_at + timedelta(seconds=again.wait)
     if now < due:
         return Opportunity(False, f"again after {day.last_end}, after a wait", due)

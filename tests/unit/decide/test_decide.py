@@ -204,6 +204,14 @@ def test_again_waits_until() -> None:
     assert found(AGAIN, replace(ENDED, last_end_at=clock("10:29"))).look_again == clock("10:29") + timedelta(minutes=5)
 
 
+@pytest.mark.parametrize(("now", "is_open"), [("10:29:59", True), ("10:30", False)])
+def test_again_until_a_time_does_not_hold_it_as_a_window_does_not(now: str, is_open: bool) -> None:
+    """An entry at the very second was sent, where a window `to` that time is over."""
+    entry = AGAIN.replace("wait: 5m", 'wait: 5m, until: "10:30"')
+    answer = found(entry, ENDED, now=now)
+    assert (answer.is_open, answer.reason) == (is_open, "" if is_open else "not again from 10:30 on")
+
+
 def test_a_window_ends_at_the_time_exit() -> None:
     bot = bot_of(text_of(entry='{window: {from: "10:00", to: "15:59"}}'))
     assert bot.windows(session_from(DAY))[0][1] == clock("15:45")

@@ -44,8 +44,7 @@ class Looks:
         self._grid = due = unfilled.at + max(again.wait, SOON.total_seconds())
         end = self._end
         if again.until is not None:
-            until = again.until.on(self._day.session).timestamp() - self._day.opens_at
-            end = min(end, np.nextafter(until, np.inf))
+            end = min(end, again.until.on(self._day.session).timestamp() - self._day.opens_at)
         self._coming = self._from(due, end)
         return due < end
 
