@@ -60,6 +60,8 @@ def _roll(chance: Random, number: int, sides: tuple[str, ...], unit: int, dte: i
         named = [f"short_{part[0]}", *([f"long_{part[0]}"] if is_winged else [])]
         closes = f"{part[0]}_side" if chance.random() < 0.7 else f"[{', '.join(named)}]"
         found.append(f"    close: {closes}")
+    elif when == tested:  # else the leg that it judges is rolled alone
+        found.append("    close: all")
     terms = [f"expiry: {{dte: {{at_least: {dte + chance.choice((1, 1, 3))}}}}}"] if chance.random() < 0.6 else []
     if not terms or chance.random() < 0.6:
         strikes = [_new_strikes(chance, side, unit, is_winged=is_winged) for side in part]
