@@ -149,18 +149,20 @@ def vwap(call: Call, context: Context) -> Read:
             return prices
         if isinstance(volumes, Unknown):
             return volumes
-        found: float | None = made(prices, volumes, view.session)
-        return Unknown(f"{fund}: nothing was traded in the session yet") if found is None else found
+        found: Reading = made(prices, volumes, view.session, fund)
+        return found
 
     return read
 
 
-def _vwap(prices: Bars, volumes: Bars, session: Session) -> float | None:
+def _vwap(prices: Bars, volumes: Bars, session: Session, fund: str) -> Reading:
     traded = {bar.at: bar.volume for bar in _today(volumes, session)}
     both = [bar for bar in _today(prices, session) if bar.at in traded]
+    if not both:
+        return Unknown(f"{fund}: nothing was traded in the session yet")
     paid = [bar.average if bar.average > 0.0 else (bar.high + bar.low + bar.close) / 3.0 for bar in both]
     found: float | None = _formula("vwap")(paid, [traded[bar.at] for bar in both])
-    return found
+    return Unknown(f"{fund}: the minutes of the session have no volume") if found is None else found
 
 
 def breadth(call: Call, context: Context) -> Read:

@@ -150,9 +150,14 @@ def test_vwap_without_an_average_takes_the_typical_price_and_leaves_yesterday_ou
 
 
 def test_vwap_of_nothing_is_unknown() -> None:
-    at = having(spx_60=minutes([6000.0]), spy_60=minutes([600.0], volume=0.0))
+    at = having(spx_60=minutes([6000.0]), spy_60=minutes([]))
     assert unknown(read(at, "vwap")) == "SPY: nothing was traded in the session yet"
     assert unknown(read(having(spx_60=minutes([6000.0])), "vwap")) == "SPY: 1m bars are not known yet"
+
+
+def test_vwap_of_minutes_that_are_made_of_levels_says_that_they_have_no_volume() -> None:
+    at = having(spx_60=minutes([6000.0]), spy_60=minutes([600.0], volume=0.0))
+    assert unknown(read(at, "vwap")) == "SPY: the minutes of the session have no volume"
 
 
 def test_breadth_is_the_part_of_symbols_above_their_own_average() -> None:
