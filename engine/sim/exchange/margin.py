@@ -3,7 +3,8 @@
 Sources: Cboe "Margin Manual" and Cboe Rule 10.3 (strategy-based margin): a short option alone needs its market
 value plus the larger of 20 % of the underlying (15 % for a broad-based index) less the amount out of the money,
 and 10 % of the strike (put) or of the underlying (call); a spread whose long leg lives as long as the short
-needs its width where that is a loss; of a short call side and a short put side of one expiry only the larger
+needs its width where that is a loss, and several of one right and expiry, as a butterfly is, the most that they can
+lose together (FINRA Regulatory Notice 12-44); of a short call side and a short put side of one expiry only the larger
 counts, plus the market value of the other when it is naked; a call against shares or a put against short shares
 needs nothing more; long options are paid in full and carry no loan value. Stock: Regulation T, 50 % initial,
 and 25 % (long) or 30 % (short) maintenance.
@@ -13,7 +14,7 @@ Longs are paired with shorts greedily, least loss first.
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -51,12 +52,38 @@ class Needs(NamedTuple):
     maintenance: Decimal
 
 
+class _Spread(NamedTuple):
+    """A short covered by a long, so many of each."""
+
+    short: Line
+    long: Line
+    quantity: Decimal
+
+    def loss_at(self, level: float) -> Decimal:
+        """Return the dollars that it loses by its strikes at a level of the underlying; a gain is negative."""
+        points = _worth(self.short.instrument, level) - _worth(self.long.instrument, level)
+        return self.quantity * Decimal(str(points)) * self.short.instrument.multiplier
+
+
 @dataclass(slots=True)
 class _Side:
-    """Requirement of the shorts of one right and expiry; `naked_value` is the market value of those without cover."""
+    """The shorts of one right and expiry. naked: what those without cover need; naked_value: their market value."""
 
-    needed: Decimal = ZERO
+    spreads: list[_Spread] = field(default_factory=list)
+    naked: Decimal = ZERO
     naked_value: Decimal = ZERO
+
+    @property
+    def needed(self) -> Decimal:
+        """What they need: those with cover the most that they can lose together, at one of their strikes."""
+        strikes = {leg.instrument.strike for each in self.spreads for leg in (each.short, each.long)}
+        losses = (sum((each.loss_at(level) for each in self.spreads), ZERO) for level in strikes)
+        return self.naked + max(losses, default=ZERO)
+
+
+def _worth(instrument: Instrument, level: float) -> float:
+    """Return what an option is worth at expiry, in points."""
+    return max(level - instrument.strike if instrument.right == "C" else instrument.strike - level, 0.0)
 
 
 def margin_needs(lines: Iterable[Line], *, cash_secured_puts: bool = False) -> Needs:
@@ -105,7 +132,7 @@ def _fill_sides(
         covered = min(left, cover / short.instrument.multiplier)
         cover -= covered * short.instrument.multiplier
         naked = left - covered
-        side.needed += naked * _naked(short, cash_secured_puts)
+        side.naked += naked * _naked(short, cash_secured_puts)
         side.naked_value += naked * short.price * short.instrument.multiplier
 
 
@@ -120,7 +147,7 @@ def _pair(short: Line, longs: list[Line], free: dict[int, Decimal], side: _Side)
         loss = _loss(short, line)
         if used and loss < _naked(short, False):
             free[line.instrument.con_id] -= used
-            side.needed += used * loss
+            side.spreads.append(_Spread(short, line, used))
             left -= used
     return left
 

@@ -221,6 +221,24 @@ def test_initial_margin(lines: list[Line], expected: Decimal) -> None:
     assert margin_needs(lines).initial == expected
 
 
+def put(strike: int, quantity: int) -> Line:
+    return Line(option(strike, "SPX", strike, "P"), D(quantity), D(2), D(5050))
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([put(5010, 1), put(5000, -2), put(4990, 1)], 0),
+        ([put(5010, -1), put(5000, 2), put(4990, -1)], 1000),
+        ([put(5010, 1), put(5000, -2), put(4970, 1)], 2000),
+        ([put(5020, 1), put(5010, -1), put(5000, -1), put(4990, 1)], 0),
+        ([put(5010, -2), put(5000, 2), put(4990, -1), put(4980, 1)], 3000),
+    ],
+)
+def test_a_butterfly_needs_what_it_can_lose_and_not_the_width_of_each_half(lines: list[Line], expected: int) -> None:
+    assert margin_needs(lines).initial == expected
+
+
 def test_maintenance_of_stock_and_cash_secured_puts() -> None:
     assert margin_needs([line(SPY, 100, "505", "505")]).maintenance == 100 * 505 * D("0.25")
     assert margin_needs([line(SPY, -100, "505", "505")]).maintenance == 100 * 505 * D("0.30")
