@@ -12,7 +12,7 @@ from decimal import Decimal
 from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.event import BrokerStatus, CommissionReport, Event, ExecutionReport
-from engine.model.order import Order, OrderStatus, Purpose, TimeInForce
+from engine.model.order import Order, OrderStatus, Purpose, Side, TimeInForce
 from engine.model.session import Session, exchange_date, session_before
 from engine.model.structure import strike_of, structure_text
 from engine.order.draft import net_price, parts_of
@@ -72,7 +72,8 @@ class ObservingBroker(BacktestBroker):
         """Return the decision that stands for an entry: its limit, mid and natural at this moment, + received."""
         quote = net_quote(parts_of(order.legs, order.side), self.board, self.now.timestamp())
         limit = None if order.limit_price is None else str(net_price(order.limit_price, order.side))
-        text = f"{_deal(order)} {order_price(order)} (mid {_seen(quote.mid)}, natural {_seen(quote.natural)})"
+        mid, natural = _seen(quote.mid, order), _seen(quote.natural, order)
+        text = f"{_deal(order)} {order_price(order)} (mid {mid}, natural {natural})"
         data: dict[str, Json] = {"what": WOULD_ENTER, "reason": text, "values": [limit, quote.mid, quote.natural]}
         return Record(self.now, Kind.DECISION, order.bot, order.position, data=data)
 
@@ -172,13 +173,18 @@ def _named(event: Event, exec_id: str) -> Event:
 
 def _deal(order: Order) -> str:
     """Return `sell 2 x 5890/5900p 6035/6045c`; a combo is bought by the wire's rules, its price says what it is."""
-    verb = order.side.value
-    if order.is_combo:
-        verb = "sell" if order.limit_price is not None and order.limit_price < 0 else "buy"
+    verb = "sell" if _is_sold(order) else "buy"
     count = f"{order.quantity} x " if order.quantity != 1 else ""
     strikes = (strike_of(leg.option, leg.ratio, order.side_of(leg).sign) for leg in order.legs)
     return f"{verb} {count}{structure_text(strikes)}"
 
 
-def _seen(net: float | None) -> str:
-    return "unknown" if net is None else price(net)
+def _is_sold(order: Order) -> bool:
+    if not order.is_combo:
+        return order.side is Side.SELL
+    return order.limit_price is not None and order.limit_price < 0
+
+
+def _seen(net: float | None, order: Order) -> str:
+    """Return a net price (+ received) as the order has its own: what it is sold for, or what is paid."""
+    return "unknown" if net is None else price(net if _is_sold(order) else 0.0 - net)

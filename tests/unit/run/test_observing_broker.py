@@ -128,6 +128,26 @@ def test_something_is_due_when_the_day_turns_and_when_an_order_may_fill() -> Non
     assert found.due_at(NOON) == NOON + timedelta(seconds=1)
 
 
+# ---------------------------------------------------------------- what would be entered
+
+
+@pytest.mark.parametrize(
+    ("side", "limit", "told"),
+    [
+        (Side.BUY, "0.40", "buy 2 x 5900p at 0.40 (mid 0.45, natural 0.50)"),
+        (Side.SELL, "0.50", "sell 2 x 5900p at 0.50 (mid 0.45, natural 0.40)"),
+    ],
+)
+def test_an_entry_tells_the_market_in_the_terms_of_its_own_price(side: Side, limit: str, told: str) -> None:
+    found, heard = broker(), list[Record]()
+    found.tells = heard.append
+    row = found.board.add(PUT)
+    found.board.bid[row], found.board.ask[row], found.board.quote_at[row] = 0.4, 0.5, NOON.timestamp()
+    legs = (OrderLeg("put", PUT, side),)
+    found.submit(order(purpose=Purpose.ENTRY, reason="entry", legs=legs, side=side, limit_price=Decimal(limit)))
+    assert [each.data["reason"] for each in heard] == [told]
+
+
 # ---------------------------------------------------------------- memory
 
 
