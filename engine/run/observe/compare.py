@@ -97,10 +97,9 @@ class Compared:
 
 
 def compare(live: StoreReader, shadow: StoreReader, bots: Iterable[str], sessions: int | None) -> tuple[Compared, ...]:
-    """Return the comparison of these bots over the last so many sessions that are in both stores, None: all."""
-    both = sorted(_sessions(live) & _sessions(shadow))
-    days = tuple(both if sessions is None else both[-sessions:])
-    return tuple(_compared(live, shadow, bot, days, frozenset(both)) for bot in bots)
+    """Return the comparison of these bots over the last so many sessions in which each ran on both sides, None: all."""
+    lived = _sessions(live) & _sessions(shadow)
+    return tuple(_compared(live, shadow, bot, lived, sessions) for bot in bots)
 
 
 def _sessions(reader: StoreReader) -> set[date]:
@@ -110,16 +109,19 @@ def _sessions(reader: StoreReader) -> set[date]:
 
 
 def _compared(
-    live: StoreReader, shadow: StoreReader, bot: str, days: tuple[date, ...], both: frozenset[date]
+    live: StoreReader, shadow: StoreReader, bot: str, lived: Collection[date], sessions: int | None
 ) -> Compared:
+    digests = (_digests(live, bot), _digests(shadow, bot))
+    both = sorted(day for day in lived if all(any(ran.get(day, ())) for ran in digests))
+    days = tuple(both if sessions is None else both[-sessions:])
     of_live, of_shadow = (each.view("trades", strategy_id=bot) for each in (live, shadow))
     told = [(day, _Day(live, bot, day, of_live), _Day(shadow, bot, day, of_shadow)) for day in days]
-    texts = _texts(days, _digests(live, bot), _digests(shadow, bot))
+    texts = _texts(days, *digests)
     found = [each for day, one, other in told for each in _differences(day, one, other)]
     return Compared(
         bot=bot,
         sessions=days,
-        is_same_text=all(each.live == each.shadow for each in texts),
+        is_same_text=bool(texts) and all(each.live == each.shadow for each in texts),
         texts=texts,
         live=_side(_Apart.of(live, bot), of_live, [own for _, own, _ in told], days, both),
         shadow=_side(_Apart.of(shadow, bot), of_shadow, [own for _, _, own in told], days, both),
@@ -217,14 +219,20 @@ class _Apart(NamedTuple):
 
 
 def _side(
-    apart: _Apart, trades: Sequence[Row], days: Sequence[_Day], dates: Sequence[date], both: frozenset[date]
+    apart: _Apart, trades: Sequence[Row], days: Sequence[_Day], dates: Sequence[date], both: Collection[date]
 ) -> Side:
-    """Return what one side came to. both: the sessions of both stores; a trade of another one has no counterpart."""
+    """Return what one side came to. both: the sessions of both sides; a trade of another one has no counterpart.
+
+    What was left between two of the sessions, while one side ran alone, is closed; what is left after the last of them
+    is open still.
+    """
     within, shared = ({day.isoformat() for day in each} for each in (dates, both))
     opened = [row for day in days for row in day.trades]
-    ended = [row for row in trades if row["status"] == "CLOSED" and str(row["exit_time"] or "")[:10] in within]
-    still = [row for row in trades if row["status"] == "OPEN"]
-    closed = [row for row in ended if _entered_on(row) in shared]
+    of_both = [row for row in trades if _entered_on(row) in shared]
+    closed = [row for row in of_both if row["status"] == "CLOSED" and min(within) <= _left_on(row) <= max(within)]
+    still = [row for row in of_both if row["status"] == "OPEN" or _left_on(row) > max(within)]
+    others = (row for row in trades if _entered_on(row) not in shared)
+    alone = [row for row in others if row["status"] == "OPEN" or _left_on(row) in within]
     made = [float(row["final_pnl"]) for row in closed]
     net = sum(made, 0.0)
     names = [str(row["position"]) for row in closed]
@@ -236,8 +244,8 @@ def _side(
         owed=sum(name in apart.owed for name in names),
         estimated=sum(name in apart.estimated for name in names),
         in_shares=sum(name in apart.worths for name in names),
-        still_open=sum(_entered_on(row) in shared for row in still),
-        entered_alone=sum(_entered_on(row) not in shared for row in (*ended, *still)),
+        still_open=len(still),
+        entered_alone=len(alone),
         entry_to_mid=_mean(day.entry_to_mid(row) for day in days for row in day.trades),
         exit_to_mid=_mean(_less(row["expected_exit_price"], row["exit_price"]) for row in closed),
         commissions=round(sum((float(row["commissions"] or 0.0) for row in closed), 0.0), 2),
@@ -250,6 +258,10 @@ def _side(
 
 def _entered_on(row: Row) -> str:
     return str(row["entry_time"] or "")[:10]
+
+
+def _left_on(row: Row) -> str:
+    return str(row["exit_time"] or "")[:10]
 
 
 def _less(price: float | None, mid: float | None) -> float | None:

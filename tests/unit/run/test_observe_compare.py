@@ -36,6 +36,12 @@ def of_rule(when: datetime, *, value: float, truth: bool) -> Record:
     return Record(when, Kind.VERDICT, BOT, POSITION, data=said)
 
 
+def started(day: date, digest: str = "c" * 64) -> Record:
+    """Return the record of a run that begins before the open with the bot under this text, "" without the bot."""
+    specs = {BOT: {"digest": digest}} if digest else {}
+    return Record(at(day, 8, 0), Kind.RUN_STARTED, data={"specs": specs})
+
+
 class Told:
     """A store in which one trade is entered on the first day, and left on the second at `left`."""
 
@@ -43,7 +49,8 @@ class Told:
         sessions = [Record(at(day, 9, 30), Kind.SESSION, data={"date": day.isoformat()}) for day in DAYS]
         entered = Record(at(DAYS[0], 10, 0), Kind.DECISION, BOT, POSITION, data={"what": "enter"})
         exit = Record(left, Kind.DECISION, BOT, POSITION, data={"what": "exit", "reason": "stop"})
-        self._records = sorted([*sessions, entered, *verdicts, exit], key=lambda record: record.at)
+        told = [started(DAYS[0]), *sessions, entered, *verdicts, exit]
+        self._records = sorted(told, key=lambda record: record.at)
         clock = f"{left.hour - 4:02}:{left.minute:02}:40"
         row = {"position": POSITION, "state": "closed", "status": "CLOSED", "quantity": 1, "legs": json.dumps([LEG])}
         row |= {"entry_time": f"{DAYS[0]} 10:00:05", "exit_time": f"{DAYS[1]} {clock}", "exit_name": "stop"}
@@ -189,8 +196,9 @@ def test_trades_that_ended_in_shares_are_told_beside_their_credits(tmp_path: Pat
 class FromTheSecondDay(Nothing):
     """A store that begins on the second day, and in which nothing was traded."""
 
-    def records(self, kinds: Sequence[Kind]) -> list[Record]:
-        return [record for record in super().records(kinds) if exchange_date(record.at) == DAYS[1]]
+    def __init__(self) -> None:
+        super().__init__()
+        self._records = [started(DAYS[1]), *(each for each in self._records if exchange_date(each.at) == DAYS[1])]
 
 
 def test_a_trade_that_was_held_before_the_shadow_began_is_no_part_of_what_is_compared() -> None:
@@ -206,7 +214,11 @@ def test_a_session_over_when_the_shadow_began_is_none_of_both() -> None:
     """The trade of that day was one that the shadow did not make, and counted for the other."""
     evening = Record(at(DAYS[0], 16, 30), Kind.SESSION, data={"date": DAYS[0].isoformat()})
     live, shadow = Told(at(DAYS[1], 10, 27), []), Nothing()
-    shadow._records = [evening, Record(at(DAYS[1], 9, 30), Kind.SESSION, data={"date": DAYS[1].isoformat()})]
+    shadow._records = [
+        started(DAYS[0]),
+        evening,
+        Record(at(DAYS[1], 9, 30), Kind.SESSION, data={"date": DAYS[1].isoformat()}),
+    ]
     live._records = sorted([*live._records, evening], key=lambda each: each.at)
     (found,) = compare(cast(StoreReader, live), cast(StoreReader, shadow), [BOT], None)
     assert (found.sessions, found.differences) == (DAYS[1:], ())
@@ -276,12 +288,42 @@ def test_the_same_text_on_both_sides_at_the_end_is_not_the_same_all_along() -> N
     assert not told_of(Ran([old], [new]), Ran([new], [new]))[0]
 
 
+class Apart(Told):
+    """A store whose bot ran on these days only, others on all."""
+
+    def __init__(self, left: datetime, *days: date) -> None:
+        super().__init__(left, [])
+        runs = [started(day, "c" * 64 if day in days else "") for day in DAYS]
+        self._records = sorted([*runs, *self._records[1:]], key=lambda record: record.at)
+
+
+def test_a_session_in_which_the_shadow_of_another_bot_ran_is_none_of_this_one() -> None:
+    late = at(DAYS[1], 10, 27)
+    live, shadow = cast(StoreReader, Told(late, [])), cast(StoreReader, Apart(late, DAYS[1]))
+    (found,) = compare(live, shadow, [BOT], None)
+    assert (found.sessions, len(found.texts)) == (DAYS[1:], 1)
+    assert (found.live.entries, found.live.closed, found.live.entered_alone) == (0, 0, 1)
+
+
+def test_what_is_left_once_one_side_runs_alone_is_open_at_the_end_of_what_is_compared() -> None:
+    late = at(DAYS[1], 10, 27)
+    live, shadow = cast(StoreReader, Told(late, [])), cast(StoreReader, Apart(late, DAYS[0]))
+    (found,) = compare(live, shadow, [BOT], None)
+    assert (found.sessions, found.live.entries, found.live.closed, found.live.still_open) == (DAYS[:1], 1, 0, 1)
+
+
+def test_without_a_session_of_both_nothing_is_said_of_their_texts() -> None:
+    late = at(DAYS[1], 10, 27)
+    (found,) = compare(cast(StoreReader, Told(late, [])), cast(StoreReader, Apart(late)), [BOT], None)
+    assert next(_lines(found)) == " swing over 0 sessions of both yet"
+
+
 class Without(Nothing):
     """A store in which the trade of 10:00 was not made, and what its bot recorded instead."""
 
     def __init__(self, *records: Record) -> None:
         super().__init__()
-        sessions = self.records((Kind.SESSION,))
+        sessions = self.records((Kind.RUN_STARTED, Kind.SESSION))
         self._records = sorted([*sessions, *records], key=lambda record: record.at)
 
 
