@@ -9,9 +9,10 @@ counts, plus the market value of the other when it is naked; a call against shar
 needs nothing more; long options are paid in full and carry no loan value. Stock: Regulation T, 50 % initial,
 and 25 % (long) or 30 % (short) maintenance.
 
-Longs are paired with shorts greedily, least loss first.
+Longs are paired with shorts greedily: what cannot lose, then shares, then what can, of one expiry before others.
 """
 
+import operator
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -81,6 +82,10 @@ class _Side:
         return self.naked + max(losses, default=ZERO)
 
 
+_Sides = dict[date, dict[str, _Side]]
+"""By expiry and right."""
+
+
 def _worth(instrument: Instrument, level: float) -> float:
     """Return what an option is worth at expiry, in points."""
     return max(level - instrument.strike if instrument.right == "C" else instrument.strike - level, 0.0)
@@ -106,7 +111,7 @@ def _stock_maintenance(line: Line) -> Decimal:
 
 
 def _options_need(group: list[Line], cash_secured_puts: bool) -> Decimal:
-    sides: dict[date, dict[str, _Side]] = defaultdict(lambda: {"C": _Side(), "P": _Side()})
+    sides: _Sides = defaultdict(lambda: {"C": _Side(), "P": _Side()})
     shares = sum((line.quantity for line in group if line.instrument.sec_type is SecType.STOCK), ZERO)
     for right in ("C", "P"):
         cover = shares if right == "C" else -shares
@@ -122,34 +127,40 @@ def _both(calls: _Side, puts: _Side) -> Decimal:
     return larger.needed + other.naked_value
 
 
-def _fill_sides(
-    sides: dict[date, dict[str, _Side]], lines: list[Line], cover: Decimal, cash_secured_puts: bool
-) -> None:
-    longs = {line.instrument.con_id: line.quantity for line in lines if line.quantity > 0}
-    for short in sorted((line for line in lines if line.quantity < 0), key=_most_dangerous):
-        side = sides[_expiry(short)][short.instrument.right]
-        left = _pair(short, [line for line in lines if line.quantity > 0], longs, side)
-        covered = min(left, cover / short.instrument.multiplier)
-        cover -= covered * short.instrument.multiplier
-        naked = left - covered
+def _fill_sides(sides: _Sides, lines: list[Line], cover: Decimal, cash_secured_puts: bool) -> None:
+    """Find each short of one right its cover, `cover` shares among it, and add what it needs to its side."""
+    longs = [line for line in lines if line.quantity > 0]
+    free = {line.instrument.con_id: line.quantity for line in longs}
+    shorts = sorted((line for line in lines if line.quantity < 0), key=_most_dangerous)
+    left = {line.instrument.con_id: -line.quantity for line in shorts}
+    for loses in (False, True):
+        for lives_as_long in (operator.eq, operator.gt):
+            for short in shorts:
+                able = [each for each in longs if lives_as_long(_expiry(each), _expiry(short))]
+                pairs = [each for each in able if (_loss(short, each) > 0) is loses]
+                left[short.instrument.con_id] -= _pair(short, left[short.instrument.con_id], pairs, free, sides)
+        for short in shorts if not loses else ():
+            covered = min(left[short.instrument.con_id], cover / short.instrument.multiplier)
+            left[short.instrument.con_id] -= covered
+            cover -= covered * short.instrument.multiplier
+    for short in shorts:
+        side, naked = sides[_expiry(short)][short.instrument.right], left[short.instrument.con_id]
         side.naked += naked * _naked(short, cash_secured_puts)
         side.naked_value += naked * short.price * short.instrument.multiplier
 
 
-def _pair(short: Line, longs: list[Line], free: dict[int, Decimal], side: _Side) -> Decimal:
-    """Pair a short with free longs, least loss first, and return how many stay without."""
-    left = -short.quantity
-    able = [line for line in longs if _expiry(line) >= _expiry(short)]
+def _pair(short: Line, left: Decimal, able: list[Line], free: dict[int, Decimal], sides: _Sides) -> Decimal:
+    """Pair what is left of a short with free longs, least loss first, and return how many have found one."""
+    found = ZERO
     for line in sorted(
         able, key=lambda line: (_loss(short, line), abs(line.instrument.strike - short.instrument.strike))
     ):
-        used = min(left, free[line.instrument.con_id])
-        loss = _loss(short, line)
-        if used and loss < _naked(short, False):
+        used = min(left - found, free[line.instrument.con_id])
+        if used and _loss(short, line) < _naked(short, False):
             free[line.instrument.con_id] -= used
-            side.spreads.append(_Spread(short, line, used))
-            left -= used
-    return left
+            sides[_expiry(short)][short.instrument.right].spreads.append(_Spread(short, line, used))
+            found += used
+    return found
 
 
 def _expiry(line: Line) -> date:

@@ -215,6 +215,14 @@ def line(con_id: int, quantity: int, price: str, spot: str = "5050") -> Line:
         ([line(C5100, -1, "2"), line(P5000, -1, "2")], 200 + 100 * (D("0.15") * 5050 - 50) + 200),
         ([line(SPY_C, -1, "0.5", "505"), line(SPY, 100, "505", "505")], 100 * 505 * D("0.5")),
         ([line(SPY, -100, "505", "505")], 100 * 505 * D("0.5")),
+        (
+            [
+                line(SPY, 100, "505", "505"),
+                line(SPY_C, -1, "0.5", "505"),
+                Line(option(92, "SPY", 530, "C", expiry=LATER), D(1), D(1), D(505)),
+            ],
+            100 * 505 * D("0.5"),
+        ),
     ],
 )
 def test_initial_margin(lines: list[Line], expected: Decimal) -> None:
@@ -237,6 +245,14 @@ def put(strike: int, quantity: int) -> Line:
 )
 def test_a_butterfly_needs_what_it_can_lose_and_not_the_width_of_each_half(lines: list[Line], expected: int) -> None:
     assert margin_needs(lines).initial == expected
+
+
+def test_a_long_covers_a_short_of_its_own_expiry_before_one_that_ends_earlier() -> None:
+    spread = [
+        Line(option(90, "SPX", 4800, "P", expiry=LATER), D(-1), D(30), D(5050)),
+        Line(option(91, "SPX", 4850, "P", expiry=LATER), D(1), D(36), D(5050)),
+    ]
+    assert margin_needs([line(P5000, -1, "2"), *spread]) == margin_needs([line(P5000, -1, "2")])
 
 
 def test_maintenance_of_stock_and_cash_secured_puts() -> None:
