@@ -31,6 +31,7 @@ from engine.run.backtest.walk import CASH, Walk
 from engine.run.desk import Desk
 from engine.run.in_shares import worths_of
 from engine.run.learn.samples import Sample, Samples
+from engine.run.position_text import opened_count
 from engine.run.processes import several
 from engine.run.sweep.shared import Shared
 from engine.spec.nouns.entry import Window
@@ -246,7 +247,7 @@ def _sample(world: _World) -> Sample:
         entered=noted.at,
         left=max(noted.at, *(part.closed_at for part in parts if part.closed_at is not None)),
         values=values,
-        net=float(net) / first.quantity,
+        net=float(net) / opened_count(first),
         in_shares=bool(in_shares),
     )
 

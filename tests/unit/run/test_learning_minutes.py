@@ -5,10 +5,12 @@ from datetime import date, time
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from past_days import PastDays, fallen
 from plain_specs import ASSIGNED
 
+from engine.adapters.history.day import HistoryDay
 from engine.model.events import event_calendar
 from engine.model.facts import EventCalendar
 from engine.model.session import EXCHANGE_ZONE
@@ -182,3 +184,25 @@ def test_what_was_assigned_counts_with_the_shares_as_they_stood_then(tmp_path: P
     (row,) = of_days(asked_of, [date(2026, 9, 1)]).rows
     assert row.in_shares
     assert row.net < -1000.0
+
+
+def with_sizes(day: HistoryDay) -> HistoryDay:
+    """Return the day with two contracts bid and offered of everything."""
+    two = np.full(day.bid.shape, 2.0)
+    return replace(day, bid_size=two, ask_size=two)
+
+
+def test_of_a_part_that_filled_each_structure_made_what_it_made(tmp_path: Path) -> None:
+    """What two of five made was divided by five: beside others it was no loss to speak of."""
+    nets = []
+    for quantity in (2, 5):
+        text = SPEC.replace("underlying: SPX\n", f"underlying: SPX\nquantity: {quantity}\n").replace("$2000", "$9000")
+        what = replace(
+            asked(tmp_path, last=2),
+            desk=desk_of(tmp_path, text).packed(),
+            opens=partial(PastDays, strikes=30, expiries=2, every=5, change=with_sizes),
+        )
+        samples, _ = sampled(what, 1, lambda done, count: None)
+        nets.append([row.net for row in samples.rows])
+    assert len(nets[0]) == 2
+    assert nets[1] == pytest.approx(nets[0])
