@@ -87,6 +87,10 @@ def _lines(found: "Compared") -> Iterator[str]:
         yield "   texts were changed in between, and the figures are of all of them; --sessions N is of the last N"
         yield from aligned(list(_texts(found)), indent="   ")
         yield ""
+    if len(found.fills) > 1:
+        filled = f"   the shadow's orders filled by {', then '.join(found.fills)}"
+        yield f"{filled}; the figures are of all of them; --sessions N is of the last N"
+        yield ""
     if not found.differences:
         yield "   no decision differed"
     else:

@@ -84,13 +84,15 @@ class Texts:
 class Compared:
     """A bot and its shadow over the sessions that both lived through. is_same_text: the two run one text.
 
-    texts: what each side ran, more than one where a text was changed in between; then the sums are of all of them.
+    texts: what each side ran, more than one where a text was changed in between; fills: by which models the shadow's
+    orders filled. Of several the sums are of all of them.
     """
 
     bot: str
     sessions: tuple[date, ...]
     is_same_text: bool
     texts: tuple[Texts, ...]
+    fills: tuple[str, ...]
     live: Side
     shadow: Side
     differences: tuple[Difference, ...]
@@ -103,9 +105,28 @@ def compare(live: StoreReader, shadow: StoreReader, bots: Iterable[str], session
 
 
 def _sessions(reader: StoreReader) -> set[date]:
-    """Return the sessions that a side lived through; a run that begins after the close has begun none of that day."""
-    told = ((date.fromisoformat(str(each.data["date"])), each.at) for each in reader.records((Kind.SESSION,)))
-    return {day for day, at in told if (session := session_on(day)) is not None and at < session.close}
+    """Return the sessions that a side lived through."""
+    return {day for each in reader.records((Kind.SESSION,)) if (day := _begun(each)) is not None}
+
+
+def _begun(record: Record) -> date | None:
+    """Return the session that a record says has begun, None for a run that begins after its close."""
+    day = date.fromisoformat(str(record.data["date"]))
+    session = session_on(day)
+    return day if session is not None and record.at < session.close else None
+
+
+def _fills(reader: StoreReader, days: Collection[date]) -> tuple[str, ...]:
+    """Return the models by which orders filled in these sessions, in the order in which they came."""
+    found: dict[str, None] = {}
+    model = ""
+    for record in reader.records((Kind.RUN_STARTED, Kind.SESSION)):
+        if record.kind is Kind.RUN_STARTED:
+            settings: Any = record.data.get("settings") or {}
+            model = str(settings.get("fills") or "")
+        elif model and _begun(record) in days:
+            found[model] = None
+    return tuple(found)
 
 
 def _compared(
@@ -123,6 +144,7 @@ def _compared(
         sessions=days,
         is_same_text=bool(texts) and all(each.live == each.shadow for each in texts),
         texts=texts,
+        fills=_fills(shadow, days),
         live=_side(_Apart.of(live, bot), of_live, [own for _, own, _ in told], days, both),
         shadow=_side(_Apart.of(shadow, bot), of_shadow, [own for _, _, own in told], days, both),
         differences=tuple(sorted(found, key=lambda each: (each.date, each.clock))),

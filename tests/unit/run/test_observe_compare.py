@@ -36,10 +36,10 @@ def of_rule(when: datetime, *, value: float, truth: bool) -> Record:
     return Record(when, Kind.VERDICT, BOT, POSITION, data=said)
 
 
-def started(day: date, digest: str = "c" * 64) -> Record:
+def started(day: date, digest: str = "c" * 64, fills: str = "natural") -> Record:
     """Return the record of a run that begins before the open with the bot under this text, "" without the bot."""
     specs = {BOT: {"digest": digest}} if digest else {}
-    return Record(at(day, 8, 0), Kind.RUN_STARTED, data={"specs": specs})
+    return Record(at(day, 8, 0), Kind.RUN_STARTED, data={"specs": specs, "settings": {"fills": fills}})
 
 
 class Told:
@@ -316,6 +316,15 @@ def test_without_a_session_of_both_nothing_is_said_of_their_texts() -> None:
     late = at(DAYS[1], 10, 27)
     (found,) = compare(cast(StoreReader, Told(late, [])), cast(StoreReader, Apart(late)), [BOT], None)
     assert next(_lines(found)) == " swing over 0 sessions of both yet"
+
+
+def test_that_orders_of_the_shadow_filled_by_another_model_in_between_is_told() -> None:
+    shadow = Nothing()
+    shadow._records = sorted([*shadow._records, started(DAYS[1], fills="mid")], key=lambda record: record.at)
+    for count, fills in ((None, ("natural", "mid")), (1, ("mid",))):
+        (found,) = compare(cast(StoreReader, Nothing()), cast(StoreReader, shadow), [BOT], count)
+        assert found.fills == fills
+        assert any("filled by natural, then mid" in line for line in _lines(found)) is (count is None)
 
 
 class Without(Nothing):
