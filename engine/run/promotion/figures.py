@@ -77,7 +77,7 @@ def figures(
         marked=sum((session.profit for session in sessions), ZERO),
         expectancy=_rounded(expectancy(made)),
         expectancy_r=_rounded(expectancy(in_r)),
-        win_rate=_rounded(win_rate(made)),
+        win_rate=_rounded(win_rate(made), _PLACES + 2),
         sharpe=_rounded(sharpe(profits)),
         sharpe_error=_rounded(sharpe_error(profits)),
         in_shares=sum(trade.id in in_shares for trade in trades),
@@ -105,8 +105,8 @@ def _risked(trade: Position) -> Decimal | None:
     return trade.max_risk * min(Decimal(leg.opened) / leg.ratio for leg in trade.legs) or None
 
 
-def _rounded(value: Decimal | float | None) -> Decimal | None:
-    return None if value is None else round(Decimal(value), _PLACES)
+def _rounded(value: Decimal | float | None, places: int = _PLACES) -> Decimal | None:
+    return None if value is None else round(Decimal(value), places)
 
 
 # ---------------------------------------------------------------- demands
@@ -144,6 +144,8 @@ def _judged(found: Figures, demand: Demand) -> Judged:
 def _short(found: Figures, demand: Demand, value: Decimal | None) -> str:
     if value is None:
         return _why_unknown(found, demand.shown)
+    if demand.shown is Shown.WIN_RATE:
+        value = round(value, 2)  # two in three meet 66.67 %
     if demand.op is Op.AT_MOST:
         return "" if value <= demand.bound else f"{_said(demand.shown, value - demand.bound)} too many"
     if value > demand.bound or (value == demand.bound and demand.op is Op.AT_LEAST):

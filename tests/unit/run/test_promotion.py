@@ -386,6 +386,16 @@ def test_demands_say_by_how_much_they_are_missed(demand: Demand, short: str) -> 
     assert found.short == short
 
 
+@pytest.mark.parametrize(
+    ("made", "bound", "said"),
+    [(["1"] * 21 + ["-1"], "90", "95.5 %"), (["1", "1", "-1"], "66.67", "66.7 %")],
+)
+def test_a_win_rate_is_rounded_once(made: list[str], bound: str, said: str) -> None:
+    """21 of 22 were 95.4 % here, and 95.5 % in `rulebot summary`."""
+    (found,) = compare(figures_of(*made), [Demand(Shown.WIN_RATE, Op.AT_LEAST, Decimal(bound))])
+    assert (found.found, found.short) == (said, "")
+
+
 def assigned(level: str | None) -> Figures:
     """Return the figures of a put that brought its $98, and shares at 5900, and of one that made $50 a day later."""
     data: dict[str, Json] = {"leg": "short_put", "quantity": 1, "price": "0", "level": level, "how": "assigned"}
