@@ -5,9 +5,9 @@ value plus the larger of 20 % of the underlying (15 % for a broad-based index) l
 and 10 % of the strike (put) or of the underlying (call); a spread whose long leg lives as long as the short
 needs its width where that is a loss, and several of one right and expiry, as a butterfly is, the most that they can
 lose together (FINRA Regulatory Notice 12-44); of a short call side and a short put side of one expiry only the larger
-counts, plus the market value of the other when it is naked; a call against shares or a put against short shares
-needs nothing more; long options are paid in full and carry no loan value. Stock: Regulation T, 50 % initial,
-and 25 % (long) or 30 % (short) maintenance.
+counts, plus the market value of the other when it is naked, or what both can lose where their spreads overlap; a
+call against shares or a put against short shares needs nothing more; long options are paid in full and carry no
+loan value. Stock: Regulation T, 50 % initial, and 25 % (long) or 30 % (short) maintenance.
 
 Longs are paired with shorts greedily: what cannot lose, then shares, then what can, of one expiry before others.
 """
@@ -76,10 +76,14 @@ class _Side:
 
     @property
     def needed(self) -> Decimal:
-        """What they need: those with cover the most that they can lose together, at one of their strikes."""
-        strikes = {leg.instrument.strike for each in self.spreads for leg in (each.short, each.long)}
-        losses = (sum((each.loss_at(level) for each in self.spreads), ZERO) for level in strikes)
-        return self.naked + max(losses, default=ZERO)
+        """What they need: those with cover the most that they can lose together."""
+        return self.naked + _most_lost(self.spreads)
+
+
+def _most_lost(spreads: list[_Spread]) -> Decimal:
+    """Return the most that spreads of one expiry can lose together, at one of their strikes, in dollars."""
+    strikes = {leg.instrument.strike for each in spreads for leg in (each.short, each.long)}
+    return max((sum((each.loss_at(level) for each in spreads), ZERO) for level in strikes), default=ZERO)
 
 
 _Sides = dict[date, dict[str, _Side]]
@@ -122,7 +126,9 @@ def _options_need(group: list[Line], cash_secured_puts: bool) -> Decimal:
 
 
 def _both(calls: _Side, puts: _Side) -> Decimal:
-    """Return the larger side plus the market value of the other's naked shorts."""
+    """Return the larger side plus the market value of the other's naked shorts; of spreads alone what both can lose."""
+    if not calls.naked and not puts.naked:
+        return _most_lost([*calls.spreads, *puts.spreads])
     larger, other = (calls, puts) if calls.needed >= puts.needed else (puts, calls)
     return larger.needed + other.naked_value
 

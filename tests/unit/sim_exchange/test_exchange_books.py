@@ -233,6 +233,17 @@ def put(strike: int, quantity: int) -> Line:
     return Line(option(strike, "SPX", strike, "P"), D(quantity), D(2), D(5050))
 
 
+def call(strike: int, quantity: int) -> Line:
+    return Line(option(10_000 + strike, "SPX", strike, "C"), D(quantity), D(2), D(5050))
+
+
+def test_two_spreads_whose_strikes_overlap_can_both_be_lost() -> None:
+    """As once a side is rolled past the other: at 5000 each loses its ten points."""
+    lines = [put(5010, -1), put(5000, 1), call(4990, -1), call(5000, 1)]
+    assert margin_needs(lines).initial == 2000
+    assert margin_needs([put(5000, -1), put(4990, 1), call(5000, -1), call(5010, 1)]).initial == 1000
+
+
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
