@@ -133,19 +133,29 @@ class WorkingOrder:
 
 @dataclass(slots=True)
 class OrderBook:
-    """All orders by client and order id, those that live in order of perm id, and today's finished ones."""
+    """All orders by client and order id, those that live in order of perm id, and today's finished ones.
+
+    highest: the last id of an order by client. asked: ids of questions of margin, which are used up; they are answered
+    at once, while an order that was sent before them still waits for its turn.
+    """
 
     first_perm: int
     orders: dict[Key, WorkingOrder] = field(default_factory=dict)
     live: dict[int, WorkingOrder] = field(default_factory=dict)
     finished: list[WorkingOrder] = field(default_factory=list)
     highest: dict[int, int] = field(default_factory=dict)
+    asked: set[Key] = field(default_factory=set)
     issued: int = 0
 
     def next_perm(self) -> int:
         """Return a perm id never given before."""
         self.issued += 1
         return self.first_perm + self.issued
+
+    def is_used(self, key: Key) -> bool:
+        """Say whether an order id of a client can be that of no new order."""
+        client_id, order_id = key
+        return key in self.asked or order_id <= self.highest.get(client_id, 0)
 
     def use_id(self, key: Key) -> None:
         """Remember an order id of a client as used."""

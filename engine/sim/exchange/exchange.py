@@ -116,6 +116,7 @@ class SimExchange:
     def forget_order_ids(self) -> None:
         """Start every client's order ids afresh, as the user's 'reset API order id sequence' does."""
         self._desk.book.highest.clear()
+        self._desk.book.asked.clear()
         for key in [key for key, order in self._desk.book.orders.items() if order.is_final]:
             del self._desk.book.orders[key]
 

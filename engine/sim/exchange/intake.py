@@ -50,7 +50,7 @@ def take(desk: Desk, ticket: Ticket, *, is_late: bool = False) -> list[Report]:
         return _modify(desk, known, ticket)
     if known is not None and known.status is Status.FILLED:
         return [desk.error(key, *ALREADY_FILLED)]
-    if not is_late and ticket.order_id <= desk.book.highest.get(ticket.client_id, 0):
+    if not is_late and desk.book.is_used(key):
         return [desk.error(key, *DUPLICATE)]
     desk.book.use_id(key)
     return _take_new(desk, ticket)
@@ -59,7 +59,7 @@ def take(desk: Desk, ticket: Ticket, *, is_late: bool = False) -> list[Report]:
 def answer_what_if(desk: Desk, ticket: Ticket) -> list[Report]:
     """Answer a margin question: an answer, or the error the order would get."""
     key = ticket.client_id, ticket.order_id
-    desk.book.use_id(key)
+    desk.book.asked.add(key)
     order = _order_of(desk, ticket, 0)
     if isinstance(order, Problem):
         return [desk.error(key, *order)]

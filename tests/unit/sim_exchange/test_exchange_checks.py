@@ -138,6 +138,14 @@ def test_what_if_answers_with_margins_and_uses_up_its_id() -> None:
     assert "NOT ACCEPTED" in answer.margin.warning
 
 
+def test_an_order_that_waited_while_a_later_question_was_answered_is_no_duplicate() -> None:
+    """A protective stop of one bot was refused because another asked for its margin in the same second."""
+    desk = Desktop()
+    desk.broker.what_if(desk.combo(CONDOR, limit=-0.8, what_if=True, order_id=8))
+    assert codes(desk.place(P5000, "BUY", limit=2.0, order_id=7)) == []
+    assert codes(desk.place(P5000, "BUY", limit=2.0, order_id=8)) == [103]
+
+
 def test_combo_leg_order_does_not_matter_for_a_change_but_legs_do() -> None:
     desk = Desktop()
     ticket = desk.combo(CONDOR, limit=-1.0)
