@@ -92,7 +92,11 @@ if TYPE_CHECKING:
 @shares_option
 @click.option("--ledger", type=click.Path(path_type=Path), help="Where the simulated broker writes its own ledger.")
 @click.option("--speed", metavar="X", help="Simulated seconds in a second, or max (default max).")
-@click.option("--until", type=click.Choice(["close"]), help="End after this session instead of going on.")
+@click.option(
+    "--until",
+    type=click.Choice(["close"]),
+    help="End after this session, or the next where it is over, instead of going on.",
+)
 @click.option("--exits-only", is_flag=True, help="Enter nothing: watch the exits of what is open in the store.")
 @click.option(
     "--wait-for-gateway",

@@ -250,7 +250,8 @@ def _assemble(
         texts={text.digest: text for text in resumed.texts},
     )
     loop.inbox, loop.between = reloader.read, reloader.step
-    last = None if options.sessions is None else end_of(session_from(resumed.state.session.date), options.sessions)
+    session = session_from(resumed.state.session.date)
+    last = None if options.sessions is None else end_of(session, options.sessions, at)
     run = Run(desk, options, world, loop, inbox, at, last, resumed, reloader)
     if world.observer is not None:
         world.observer.broker.tells = loop.note
@@ -303,10 +304,10 @@ def _is_over(run: Run, at: datetime) -> str:
     return "all that can be closed is closed"
 
 
-def end_of(first: Session, sessions: int) -> datetime:
-    """Return when the last of so many sessions is over."""
-    session = first
-    for _ in range(sessions - 1):
+def end_of(session: Session, sessions: int, at: datetime) -> datetime:
+    """Return when the last of so many sessions is over, of which the present one is the first unless it is over."""
+    is_over = at >= session.close + AFTER_CLOSE
+    for _ in range(sessions if is_over else sessions - 1):
         session = session_after(session.date)
     return session.close + AFTER_CLOSE
 

@@ -18,6 +18,7 @@ from engine.model.collector import no_collection
 from engine.model.errors import InvariantError, RulebotError, StoreError
 from engine.model.order import OrderStatus
 from engine.model.session import exchange_date
+from engine.run.after_close import AFTER_CLOSE
 from engine.run.aftermath.day import read_day
 from engine.run.aftermath.outside import Outside
 from engine.run.audit.starts import differing_starts
@@ -224,7 +225,7 @@ class _Trial:
         return False
 
     async def _engine(self, gateway: RunningGateway) -> None:
-        left = sum(each.date >= exchange_date(_now(gateway)) for each in self.storm.sessions)
+        left = sum(_now(gateway) < each.close + AFTER_CLOSE for each in self.storm.sessions)
         options = RunOptions(
             store=self.store,
             logs=None,
