@@ -376,7 +376,8 @@ def _paper_world(
     seed = DEFAULT_SEED if options["seed"] is None else options["seed"]
     given = None if options["recording"] is None or options["address"] else recorded(options["recording"]).market
     day: date = given.day if given is not None else first_session(options["day"] or DEFAULT_DATE)
-    store = options["store"] or new_sim_store(day, seed)
+    market = f"gateway-{port}" if options["address"] else f"{day}-{seed}"
+    store = options["store"] or new_sim_store(market)
     check_store(store, observes=observes)
     logs = options["logs"] or beside(store, data_folder(), "-logs")
     if options["address"]:

@@ -48,6 +48,10 @@ EVENTS = logging.getLogger("rulebot.events")
 STOPPING = "stopping: entries are cancelled, exits stay at the broker (Ctrl+C again ends at once)"
 ENDED = "the end of the last session"
 """The loop's reason for an end that needs no words."""
+OWN_CLOCK = (
+    "a simulated gateway has a clock of its own, and this run goes by this computer's: add --sim to go by that one, or "
+    "give the port of TWS or IB Gateway"
+)
 _WARNINGS_SHOWN = 5
 _SHOWN_WIDTH = 120
 _SIDES = "==  =="
@@ -196,11 +200,11 @@ def start_lines(desk: "Desk", run: "Run") -> list[str]:
     """Return what is said once we are connected: by whom, to what, where it is kept, how to stop, and what is odd."""
     settings = run.options.settings
     seed = settings.get("seed")
-    where = f"gateway {settings['gateway']}" if settings.get("gateway") else f"simulated gateway (seed {seed})"
-    account = run.world.ib.link.account
+    link = run.world.ib.link
+    where = f"gateway {settings['gateway']}" if settings.get("gateway") else f"gateway (seed {seed})"
     lines = [
         *framed(live_title(run), terminal_width()),
-        f"rulebot {release()}   {where}   account {account}",
+        f"rulebot {release()}   {'simulated ' if link.is_simulated else ''}{where}   account {link.account}",
         _what_runs(desk, run),
         *_limited(desk),
         f" store {shown_path(run.options.store)}",
@@ -272,10 +276,12 @@ def resumed_lines(run: "Run") -> list[str]:
 
 
 def warnings(desk: "Desk", run: "Run") -> list[str]:
-    """Return what validation and the event calendars warn of, a line each, the rest counted."""
+    """Return what is odd about the gateway, what validation and calendars warn of, a line each, the rest counted."""
+    link = run.world.ib.link
     asked = {name for bot in desk.bots.values() for name in bot.plan.needs.events}
     events = run.loop.state.facts.events
-    found = [headline(each) for each in dict.fromkeys(desk.warnings)]
+    found = [OWN_CLOCK] if link.is_simulated and not link.is_lockstep else []
+    found += (headline(each) for each in dict.fromkeys(desk.warnings))
     found += expiry_warnings(events, exchange_date(run.first), asked) if asked else ()
     more = len(found) - _WARNINGS_SHOWN
     return [*found[:_WARNINGS_SHOWN], *([f"and {more} more: 'rulebot validate' says all"] if more > 0 else [])]

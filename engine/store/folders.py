@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 
 import platformdirs
@@ -38,11 +37,11 @@ def accounts_folder(environ: Mapping[str, str] = os.environ) -> Path:
     return data_folder(environ) / "accounts"
 
 
-def new_sim_store(day: date, seed: int, folder: Path | None = None) -> Path:
+def new_sim_store(name: str, folder: Path | None = None) -> Path:
     """Return a path for a simulated run's store that is not taken yet: `runs/2026-11-18-7.db`, then `...-7-2.db`."""
     folder = Path("runs") if folder is None else folder
-    path, count = folder / f"{day}-{seed}.db", 1
+    path, count = folder / f"{name}.db", 1
     while path.exists():
         count += 1
-        path = folder / f"{day}-{seed}-{count}.db"
+        path = folder / f"{name}-{count}.db"
     return path

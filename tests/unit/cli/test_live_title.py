@@ -9,7 +9,7 @@ from rich.text import Text
 from store_day import at, condor, position
 
 from engine.cli.live_table import LiveTable
-from engine.cli.screen import framed, live_title, resumed_lines
+from engine.cli.screen import OWN_CLOCK, framed, live_title, resumed_lines, warnings
 from engine.model.order import OrderStatus, Purpose
 
 REAL = "LIVE: REAL MONEY in account U1234567"
@@ -30,6 +30,20 @@ def run(mode: str, *, simulated: bool) -> Any:
 )
 def test_title(mode: str, simulated: bool, title: str) -> None:
     assert live_title(run(mode, simulated=simulated)) == title
+
+
+@pytest.mark.parametrize(
+    ("simulated", "lockstep", "warned"), [(True, False, [OWN_CLOCK]), (True, True, []), (False, False, [])]
+)
+def test_a_run_by_its_own_clock_at_a_simulated_gateway_is_warned(
+    simulated: bool, lockstep: bool, warned: list[str]
+) -> None:
+    """`run --paper --gateway` without --sim waited for its window by the wrong clock, and the gateway's day went by."""
+    link = SimpleNamespace(is_simulated=simulated, is_lockstep=lockstep)
+    loop = SimpleNamespace(state=SimpleNamespace(facts=SimpleNamespace(events=None)))
+    begun: Any = SimpleNamespace(world=SimpleNamespace(ib=SimpleNamespace(link=link)), loop=loop)
+    desk: Any = SimpleNamespace(bots={}, warnings=())
+    assert warnings(desk, begun) == warned
 
 
 @pytest.mark.parametrize("width", [30, 120])

@@ -171,6 +171,13 @@ def test_the_store_of_a_simulated_run_is_named_after_the_session_that_is_lived_t
     assert [path.name for path in Path("runs").glob("*.db")] == ["2026-11-27-7.db"]
 
 
+def test_the_store_of_a_run_at_a_standing_gateway_is_named_after_that() -> None:
+    """It bore the day and the seed of a market that it did not trade."""
+    port = free_port()
+    run("--sim", "--gateway", f"127.0.0.1:{port}", SPEC)
+    assert [path.name for path in Path("runs").glob("*.db")] == [f"gateway-{port}.db"]
+
+
 def test_a_day_that_no_calendar_has_is_refused_before_a_store_is_made() -> None:
     found = run("--sim", "--date", "1900-01-01", SPEC)
     assert (found.exit_code, "the exchange calendar covers" in found.stderr, Path("runs").exists()) == (2, True, False)

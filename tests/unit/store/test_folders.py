@@ -1,7 +1,6 @@
 import stat
 import sys
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,6 @@ from engine.store.open import open_store
 from engine.store.secret import make_secret
 from engine.store.sqlite import hold_store
 from engine.web.session_file import SessionFile
-
-DAY = date(2026, 11, 18)
 
 
 def remember(data: Path) -> None:
@@ -77,8 +74,8 @@ def test_a_folder_elsewhere_is_made_as_any_other(tmp_path: Path, monkeypatch: py
 
 
 def test_simulated_runs_never_share_a_store(tmp_path: Path) -> None:
-    first = new_sim_store(DAY, 7, tmp_path)
+    first = new_sim_store("2026-11-18-7", tmp_path)
     assert first == tmp_path / "2026-11-18-7.db"
     first.touch()
-    assert new_sim_store(DAY, 7, tmp_path) == tmp_path / "2026-11-18-7-2.db"
-    assert new_sim_store(DAY, 7) == Path("runs/2026-11-18-7.db")
+    assert new_sim_store("2026-11-18-7", tmp_path) == tmp_path / "2026-11-18-7-2.db"
+    assert new_sim_store("2026-11-18-7") == Path("runs/2026-11-18-7.db")
