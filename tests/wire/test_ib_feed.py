@@ -19,6 +19,7 @@ from engine.model.facts import Dividend
 from engine.model.market import Extra
 from engine.model.order import Side
 from engine.model.session import session_before, session_on
+from engine.run.looking.streams import Stream, seen_on
 
 
 def test_underlyings_and_options_stream_into_the_board() -> None:
@@ -309,6 +310,27 @@ def test_a_line_that_does_not_stream_says_why(code: int, words: str, caplog: pyt
             assert words in world.feed.troubles[SPX]
             assert words in caplog.text
             assert 0 in world.feed.board.frozen
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("code", [10090, 10091])
+def test_a_line_of_which_a_part_is_not_subscribed_streams_on(code: int) -> None:
+    """10091 held it back for the whole connection: of options whose index is not subscribed, nothing was known."""
+    option = Option("SPX", "SPXW", DAY, Decimal(6000), Right.PUT, con_id=7)
+
+    def answer(fields: Fields) -> list[tuple[object, ...]]:
+        return [*_trouble(code)(fields), (1, 6, fields[2], 1, 1.25, 3, 0), (1, 6, fields[2], 2, 1.35, 3, 0)]
+
+    async def scenario() -> None:
+        async with fake_tws(answers={"1": answer}) as fake, connected(fake.port, lockstep=False) as (world, _):
+            world.feed.watch([option])
+            while option not in world.feed.troubles:
+                await world.link.next(world.link.now + timedelta(seconds=0.01))
+            board = world.feed.board
+            assert (board.frozen, board.bid[board.rows[option]]) == (set(), 1.25)
+            assert "it needs OPRA (US Options Exchanges) and Cboe Streaming" in world.feed.troubles[option]
+            assert seen_on(world.feed, option).stream is Stream.PARTLY
 
     run(scenario())
 

@@ -45,6 +45,12 @@ def subscription(contract: Contract) -> str:
     return _NASDAQ_INDICES if contract.symbol == "NDX" else _CBOE_INDICES
 
 
+def subscriptions_of_all(contract: Contract) -> str:
+    """Return the subscriptions that all of a contract's data needs: the greeks of an option, its underlying's too."""
+    of_underlying = subscription(Underlying(contract.symbol))
+    return " and ".join(dict.fromkeys((subscription(contract), of_underlying)))
+
+
 def underlying_contract(symbol: str, con_id: int = 0) -> ib_async.Contract:
     """Return the broker's contract of an index, stock or ETF."""
     kind, exchange = ("IND", INDEX_EXCHANGES.get(symbol, "CBOE")) if is_index(symbol) else ("STK", SMART)

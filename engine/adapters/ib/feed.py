@@ -14,6 +14,7 @@ from engine.adapters.ib.contracts import (
     chain_contract,
     is_index,
     subscription,
+    subscriptions_of_all,
     underlying_contract,
 )
 from engine.adapters.ib.hours import ToldHours, hours_in
@@ -30,7 +31,9 @@ from engine.model.session import Hours, Session, exchange_date
 log = logging.getLogger("rulebot.ib")
 
 NOT_SUBSCRIBED = frozenset((354, 10089, 10168, 10186))
-DELAYED, PARTLY, ELSEWHERE, LINES_USED_UP, NO_CONTRACT = 10167, 10090, 10197, 101, 200
+PARTLY = frozenset((10090, 10091))
+"""The line streams, and lacks some ticks, as those of an option that are made of an underlying without subscription."""
+DELAYED, ELSEWHERE, LINES_USED_UP, NO_CONTRACT = 10167, 10197, 101, 200
 UNKNOWN_TICKER = 300
 FOR_NOW = frozenset((LINES_USED_UP, ELSEWHERE))
 """Refusals that end when somebody else gives up the lines or logs out. The broker does not say so, and a line that was
@@ -65,8 +68,8 @@ def why_not(contract: Contract, code: int, text: str) -> str:
         return f"no market data subscription; it needs {subscription(contract)} (error {code}: {text})"
     if code == DELAYED:
         return f"delayed data only, never traded on; it needs {subscription(contract)} (error {code})"
-    if code == PARTLY:
-        return f"not all data is subscribed; it needs {subscription(contract)} (error {code}: {text})"
+    if code in PARTLY:
+        return f"not all data is subscribed; it needs {subscriptions_of_all(contract)} (error {code}: {text})"
     if code == ELSEWHERE:
         return f"another session of this user has the market data (error {code})"
     if code == LINES_USED_UP:
@@ -238,7 +241,7 @@ class IbFeed:
         contract = next((each for each, line in self._lines.items() if line == req_id), None)
         if wire is None or contract is None or code == UNKNOWN_TICKER:
             return None
-        if code != PARTLY:
+        if code not in PARTLY:
             # quotes come only on change, so a line that has stopped looks like a quiet one
             row = self._board.rows[contract]
             wire.quotes.freeze(row)
@@ -246,7 +249,7 @@ class IbFeed:
         if code in FOR_NOW or code == DELAYED or code in NOT_SUBSCRIBED:
             self._ask_at[contract] = self._present() + (ASK_AGAIN if code in FOR_NOW else ASK_LATER)
         words = self._note(contract, why_not(contract, code, text))
-        if code != PARTLY:
+        if code not in PARTLY:
             self._away[contract] = words
         return None
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from engine.adapters.ib.contracts import subscription
+from engine.adapters.ib.contracts import subscription, subscriptions_of_all
 from engine.model.contract import Contract, Option
 from engine.run.desk import Desk
 from engine.run.doctor.finding import Finding, Group, Level
@@ -56,7 +56,8 @@ def _mend(worst: Seen, contract: Contract) -> str:
         return f"end other programs that stream: a user has 100 lines{told}"
     if worst.stream is Stream.REFUSED:
         return worst.trouble
-    return f"subscribe to {subscription(contract)}; a paper user shares the live user's data when it is allowed{told}"
+    missing = (subscriptions_of_all if worst.stream is Stream.PARTLY else subscription)(contract)
+    return f"subscribe to {missing}; a paper user shares the live user's data when it is allowed{told}"
 
 
 def _needed_by(desk: Desk, contracts: Sequence[Contract]) -> str:

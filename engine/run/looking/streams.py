@@ -29,7 +29,7 @@ class Stream(Enum):
 _BY_CODE: Mapping[int, Stream] = {
     **dict.fromkeys(NOT_SUBSCRIBED, Stream.NOT_SUBSCRIBED),
     DELAYED: Stream.DELAYED,
-    PARTLY: Stream.PARTLY,
+    **dict.fromkeys(PARTLY, Stream.PARTLY),
     ELSEWHERE: Stream.ELSEWHERE,
     LINES_USED_UP: Stream.NO_LINE,
 }
