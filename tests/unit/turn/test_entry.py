@@ -101,15 +101,13 @@ def test_an_answer_that_is_no_refusal_is_told_as_it_was() -> None:
     desk = Desk()
     order = desk.enter()
     desk.tick(0.2)
-    desk.message(order, 163, "violates the percentage constraint")
+    desk.message(order, 166, "something of its own")
     desk.tick(10)
-    assert desk.alarms == [
-        f"{order.ref} is neither taken nor refused, the broker says: 163 violates the percentage constraint"
-    ]
+    assert desk.alarms == [f"{order.ref} is neither taken nor refused, the broker says: 166 something of its own"]
     desk.tick(30)
     desk.message(order, 10147, "is not found.")
     (ended,) = desk.said(Kind.DECISION, "unfilled")
-    assert ended.data["reason"] == "10147 is not found. (before: 163 violates the percentage constraint)"
+    assert ended.data["reason"] == "10147 is not found. (before: 166 something of its own)"
     sent = [happened for record in desk.records if (happened := happening(record, desk.state)) is not None]
     assert sum("entry sent" in each.text for each in sent) == 1
     assert len(Tries(desk.records).entries["spread"]) == 1

@@ -446,6 +446,17 @@ def test_a_refusal_ends_what_was_never_acknowledged() -> None:
     assert desk.position.state == "closed"
 
 
+@pytest.mark.parametrize("code", [109, 163, 382, 383, 451])
+def test_what_precautions_of_tws_hold_back_is_refused(code: int) -> None:
+    """Of 163 and 451 an entry waited 40 seconds; then its bot was halted for the day, since it might come to life."""
+    desk = Desk()
+    order = desk.enter()
+    words = "Restriction is specified in Precautionary Settings of Global Configuration/Presets."
+    desk.message(order, code, words)
+    assert desk.order(order.ref).status is OrderStatus.REFUSED
+    assert desk.alarms == [f"the broker refused the entry: {code} {words}"]
+
+
 def test_a_refusal_while_its_cancel_is_on_the_way() -> None:
     desk = Desk((text_of(risk="{halt_when: [{vix: {above: 30}}]}"),))
     order = desk.enter()
