@@ -9,7 +9,7 @@ import click
 from engine.cli.alerts import people_option, teller_to
 from engine.cli.page import Page
 from engine.cli.run import run, run_with
-from engine.cli.web import WHERE_NAMES, where_options
+from engine.cli.web import WHERE_NAMES, check_packages, where_options
 
 
 @click.command("serve", short_help="Run bots with their page in the browser.", params=list(run.params))
@@ -27,6 +27,7 @@ def serve(people: Path | None, **options: Any) -> None:
 
     Exit code: as of 'rulebot run'; 2 and 3 also when the page cannot be served.
     """
+    check_packages()
     where = {name: options.pop(name) for name in WHERE_NAMES}
     page = Page(where, None if people is None else teller_to(people), _check_up(options))
     try:

@@ -125,6 +125,14 @@ def _begin_log(settings: "Settings") -> None:
     write_logs(*handlers or [logging.NullHandler()])
 
 
+def check_packages() -> None:
+    """Look whether all is installed that a page needs. Raises: MisuseError."""
+    try:
+        import engine.web.app  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise MisuseError(NEEDS, HELP) from error
+
+
 def serve_store(store: Place, where: dict[str, Any], live: "Live | None" = None) -> "Server":
     """Start the page of a store, and say where it is and where its token is kept. Raises: MisuseError, ServerError."""
     from engine.adapters.clock import WallClock
@@ -132,15 +140,14 @@ def serve_store(store: Place, where: dict[str, Any], live: "Live | None" = None)
     from engine.store.folders import data_folder
     from engine.store.secret import hook_secret
 
-    try:
-        from engine.web.access import Access
-        from engine.web.app import application
-        from engine.web.hooks import Door
-        from engine.web.server import Bind, Server
-        from engine.web.session_file import SessionFile
-        from engine.web.token import OF_METRICS, read_token
-    except ModuleNotFoundError as error:
-        raise MisuseError(NEEDS, HELP) from error
+    check_packages()
+    from engine.web.access import Access
+    from engine.web.app import application
+    from engine.web.hooks import Door
+    from engine.web.server import Bind, Server
+    from engine.web.session_file import SessionFile
+    from engine.web.token import OF_METRICS, read_token
+
     bind = Bind(
         host=where["host"],
         port=where["port"],

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,18 @@ def test_a_log_that_cannot_be_written_keeps_nobody_from_the_page(
     warned, _, refused = found.stderr.partition("\n")
     assert warned.startswith(" warning: the log ")
     assert "there is no store gone.db" in refused
+
+
+def test_a_page_without_its_packages_is_refused_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Installed without the extra, `rulebot serve` ended in a traceback, with its engine begun."""
+    monkeypatch.chdir(tmp_path)
+    for module in ("engine.web.app", "engine.web.live"):
+        monkeypatch.setitem(sys.modules, module, None)
+    found = CliRunner().invoke(main, ["serve", "--paper", "--sim", "put_lite"])
+    assert (found.exit_code, found.stdout, Path("runs").exists()) == (2, "", False)
+    assert found.stderr == f"error: {web.NEEDS}\n  = help: {web.HELP}\n"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there a signal ends the process that sends it to itself")
