@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from engine.cli.main import main
-from engine.record.record import Kind, Record
+from engine.record.record import Json, Kind, Record
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
@@ -51,6 +51,23 @@ def test_an_empty_name_is_not_all_bots(words: tuple[str, ...], store: Path) -> N
 def test_what_is_known_is_left(store: Path, words: tuple[str, ...]) -> None:
     found = call(*words, "--store", str(store))
     assert (found.exit_code, "the next one does so" in found.output) == (0, True)
+
+
+@pytest.mark.parametrize("words", [("pause",), ("resume",), ("kill",)])
+@pytest.mark.parametrize(
+    ("settings", "of"),
+    [({"mode": "paper", "sim": True, "seed": 7}, "a simulated market"), ({"mode": "backtest"}, "a backtest")],
+)
+def test_nothing_is_left_where_no_engine_will_ever_look(
+    store: Path, settings: dict[str, Json], of: str, words: tuple[str, ...]
+) -> None:
+    """After a simulated day `rulebot kill` promised that the next engine would do it; the one on paper never heard."""
+    with closing(SqlJournal(open_store(store))) as journal:
+        journal.append([Record(AT, Kind.RUN_STARTED, data={"simulated": True, "settings": settings})], durable=True)
+    found = call(*words, "--store", str(store))
+    assert found.exit_code == 3
+    assert f"no engine runs on {store}, and none will: it is of {of} that is over" in found.stderr
+    assert box_of(store).found() == []
 
 
 @pytest.mark.parametrize(
