@@ -236,6 +236,7 @@ def test_silence_and_an_old_version() -> None:
         async with server:
             problem = await refusal(server.sockets[0].getsockname()[1], connect_seconds=0.2)
             assert "does not answer as TWS" in problem.message
+            assert "a dialog in it that asks to accept the connection" in (problem.help or "")
             kept[0].close()
         async with fake_tws(version=150) as fake:
             assert "speaks API version 150" in (await refusal(fake.port)).message

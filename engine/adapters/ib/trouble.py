@@ -13,6 +13,10 @@ _API = (
     "in TWS or IB Gateway: Configure, API, Settings: switch on 'Enable ActiveX and Socket Clients' and check the port "
     "(TWS 7497 paper, 7496 live; IB Gateway 4002 paper, 4001 live)"
 )
+_DIALOG = (
+    "look whether TWS is logged in, and for a dialog in it that asks to accept the connection: with this computer's "
+    "address under 'Trusted IPs' (Configure, API, Settings) it asks no more"
+)
 
 
 def nothing_listens(where: str, *, lockstep: bool = False) -> BrokerError:
@@ -33,11 +37,11 @@ def no_greeting(settings: IbSettings, *, spoke: bool) -> BrokerError:
     if spoke:
         return BrokerError(
             f"{settings.where} answered but did not name account and order id within {settings.connect_seconds:g} s",
-            "look for a dialog in TWS that asks to accept the connection, and whether it is logged in",
+            _DIALOG,
         )
     return BrokerError(
         f"{settings.where} accepts connections but does not answer as TWS or IB Gateway does",
-        f"check that the port is the API's; {_API}",
+        f"{_DIALOG}; or another program has this port",
     )
 
 
