@@ -40,12 +40,13 @@ def _answers(account: str) -> dict[str, Callable[[Fields], list[tuple[object, ..
 
 @dataclass
 class FakeTws:
-    """`answers` maps a request id to the messages that answer it; `asked` keeps every request."""
+    """`answers` maps a request id to its answers; `asked` keeps every request; `greets`: whether it names accounts."""
 
     account: str = "DU1"
     version: int = 178
     answers: dict[str, Callable[[Fields], list[tuple[object, ...]]]] = field(default_factory=dict)
     asked: list[Fields] = field(default_factory=list)
+    greets: bool = True
     port: int = 0
     writer: asyncio.StreamWriter | None = None
 
@@ -77,7 +78,7 @@ class FakeTws:
             while True:
                 fields = (await self._read(reader)).decode().split("\0")[:-1]
                 self.asked.append(fields)
-                if fields[0] == "71":
+                if fields[0] == "71" and self.greets:
                     writer.write(frame(15, 1, self.account) + frame(9, 1, 41))
                 for message in self.answers.get(fields[0], lambda _: [])(fields):
                     writer.write(frame(*message))

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 from free_port import free_port
-from ib_fake_tws import FakeTws, fake_tws, open_order
+from ib_fake_tws import FakeTws, Fields, fake_tws, open_order
 from ib_session import connected, gateway, leg, order, run
 
 from engine.adapters.ib import standstill
@@ -225,6 +225,22 @@ def test_another_protocol(words: bytes) -> None:
         async with server:
             problem = await refusal(server.sockets[0].getsockname()[1])
             assert "does not speak the TWS API" in problem.message
+
+    run(scenario())
+
+
+def test_a_disclaimer_that_nobody_has_accepted_is_told() -> None:
+    """TWS lets nobody in before, and says why; what it said was not told."""
+    words = "Paper trading disclaimer must first be accepted for API connection."
+
+    def answer(_: Fields) -> list[tuple[object, ...]]:
+        return [(4, 2, -1, 10141, words, ""), (4, 2, -1, 2104, "Market data farm connection is OK:usfarm", "")]
+
+    async def scenario() -> None:
+        async with fake_tws(greets=False, answers={"71": answer}) as fake:
+            problem = await refusal(fake.port, connect_seconds=0.2)
+            assert problem.message.endswith(f"did not name account and order id within 0.2 s; it says: {words}")
+            assert "no brokerage account" in (problem.help or "")
 
     run(scenario())
 

@@ -7,6 +7,8 @@ from engine.adapters.ib.settings import IbSettings
 from engine.model.errors import BrokerError, IdInUseError
 
 ID_IN_USE = 326
+_INFORMATION = range(2100, 2200)
+"""Codes by which a gateway tells how its own connections are."""
 PAPER_PREFIXES = ("DU", "DF")
 
 _API = (
@@ -32,12 +34,14 @@ def cannot_reach(settings: IbSettings, problem: OSError) -> BrokerError:
     return BrokerError(f"{settings.where} cannot be reached: {words}", "check host and port")
 
 
-def no_greeting(settings: IbSettings, *, spoke: bool) -> BrokerError:
+def no_greeting(settings: IbSettings, notices: Sequence[tuple[int, str]], *, spoke: bool) -> BrokerError:
     """It accepts connections and then says nothing, or not enough."""
     if spoke:
+        said = [f"; it says: {text}" for code, text in notices if code not in _INFORMATION]
         return BrokerError(
-            f"{settings.where} answered but did not name account and order id within {settings.connect_seconds:g} s",
-            _DIALOG,
+            f"{settings.where} answered but did not name account and order id within {settings.connect_seconds:g} s"
+            f"{''.join(said[-1:])}",
+            f"{_DIALOG}; a paper user is asked at the login to accept that it is no brokerage account",
         )
     return BrokerError(
         f"{settings.where} accepts connections but does not answer as TWS or IB Gateway does",

@@ -237,7 +237,7 @@ class Wire:
         if isinstance(problem, ConnectionRefusedError):
             return trouble.nothing_listens(self.settings.where, lockstep=self.settings.lockstep)
         if isinstance(problem, TimeoutError):
-            return trouble.no_greeting(self.settings, spoke=self._greeting.version > 0)
+            return trouble.no_greeting(self.settings, self.inbox.notices, spoke=self._greeting.version > 0)
         if isinstance(problem, ConnectionError) and problem.args and isinstance(problem.args[0], list):
             names = [str(each).removesuffix(" request timed out") for each in problem.args[0]]
             return trouble.incomplete(self.settings, names)
