@@ -473,6 +473,22 @@ def test_a_farm_that_was_broken_and_is_inactive_then_holds_no_quote_back() -> No
     run(scenario())
 
 
+def test_what_the_broker_says_of_nothing_in_particular_is_shown(caplog: pytest.LogCaptureFixture) -> None:
+    """That TWS had another port from then on stood in the log alone, and the connection was gone for no reason."""
+
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
+            fake.push(4, 2, -1, 2106, "HMDS data farm connection is OK:ushmds", "")
+            fake.push(4, 2, -1, 1300, "TWS socket port has been reset. Please reconnect on the new port -4002", "")
+            await world.link.next(None)
+            shown = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+            assert shown == [
+                "broker: TWS socket port has been reset. Please reconnect on the new port -4002 (error 1300)"
+            ]
+
+    run(scenario())
+
+
 def test_no_quote_counts_while_a_farm_is_broken() -> None:
     async def scenario() -> None:
         async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):

@@ -53,6 +53,9 @@ _UNDERLYING_TICKS = {Extra.OPTION_VOLUME: "100", Extra.IMPLIED: "106"}
 FARM_BROKEN, FARM_CONNECTED, FARM_INACTIVE = 2103, 2104, 2108
 """Inactive is a farm of which nothing is asked: of one that was broken it is not told then that it is connected."""
 
+_OF_CONNECTIONS = frozenset((1100, 1101, 1102, *range(2100, 2200)))
+"""Codes by which a gateway tells of its own connections: what follows from them is told by itself."""
+
 
 class HasTime(Protocol):
     """What knows the present instant."""
@@ -234,7 +237,7 @@ class IbFeed:
         req_id, code, text = convert.whole(fields[2]), convert.whole(fields[3]), convert.plain_text(fields[4])
         wire = self._wire
         if req_id < REQUEST_IDS:
-            log.info("broker: %s (%d)", text, code)
+            log.log(logging.INFO if code in _OF_CONNECTIONS else logging.WARNING, "broker: %s (error %d)", text, code)
             if wire is not None and code in (FARM_BROKEN, FARM_CONNECTED, FARM_INACTIVE):
                 return self._farm(wire, _farm_in(text), at, code)
             return None
