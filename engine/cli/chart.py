@@ -101,6 +101,7 @@ def _show(found: "Chart", trade: int | None, named_store: str) -> None:
         levels = ", ".join(f"{name} {level:.2f}" for name, level in held.levels) or "none with a price"
         echo(f"  trade {held.trade}, {held.structure}: exits {levels}")
     if found.is_empty:
+        echo(f"next: rulebot why {found.bot} --date {found.first}{named_store}")
         return
     named = f"{found.bot} --date {found.first}" if trade is None else f"--trade {trade}"
     echo(f"next: rulebot chart {named}{named_store} --format pine")

@@ -384,7 +384,9 @@ def test_what_makes_no_sense_is_misuse(store: Path, arguments: tuple[str, ...], 
 
 def test_a_day_without_anything_is_said(store: Path) -> None:
     code, text = asked(store, CONDOR, "--date", "2026-11-17")
-    assert (code, text.splitlines()[0]) == (0, f"{CONDOR} on 2026-11-17: nothing")
+    first, then = text.splitlines()
+    assert (code, first) == (0, f"{CONDOR} on 2026-11-17: nothing")
+    assert then.startswith(f"next: rulebot why {CONDOR} --date 2026-11-17")
     for form in ("svg", "pine"):
         code, text = asked(store, CONDOR, "--date", "2026-11-17", "--format", form)
         assert (code, "nothing to draw" in text) == (2, True)
