@@ -58,6 +58,7 @@ async def _serve(settings: "GatewaySettings", given: "Given | None") -> None:
     say(_banner(settings, running))
     if given is not None:
         say(f"SIMULATED market: {given.about}")
+    say(_next(running))
     ends = {asyncio.ensure_future(stopped.wait()), asyncio.ensure_future(running.failure())}
     try:
         done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -78,6 +79,13 @@ def _banner(settings: "GatewaySettings", running: "RunningGateway") -> str:
         f"SIMULATED TWS gateway on 127.0.0.1:{running.port} - no real market, no real money\n"
         f"SIMULATED {_accounts(running)}, {length} from {first}, {pace}, seed {settings.seed}"
     )
+
+
+def _next(running: "RunningGateway") -> str:
+    from engine.adapters.ib.trouble import is_paper
+
+    mode = "--paper --sim" if is_paper(running.gateway.hub.brokers[0].account) else "--live"
+    return f"next: rulebot run {mode} --gateway 127.0.0.1:{running.port} SPECS, or any other TWS client; Ctrl+C ends it"
 
 
 def _accounts(running: "RunningGateway") -> str:
