@@ -3,7 +3,7 @@
 import click
 
 from engine.cli.say import say
-from engine.cli.stores import STORE, check_bot
+from engine.cli.stores import STORE, check_bot, check_next
 from engine.model.event import Request
 from engine.store.place import Place
 
@@ -35,7 +35,7 @@ def _leave(request: Request, bot: str, store: Place | None, said: str) -> None:
 
     found = engine_store(store)
     _check_bot(bot, found)
-    _check_next(found)
+    check_next(found)
     is_running = post(found, request, bot)
     say(f"asked the engine of {found} to {said}" if is_running else LATER.format(found))
     if is_running and request in _SENDS:
@@ -87,29 +87,6 @@ def _check_bot(bot: str, found: Place) -> None:
         return
     if known:
         check_bot(bot, known, found)
-
-
-def _check_next(found: Place) -> None:
-    """Refuse a store that no engine will ever take up: a kill left there would be believed to hold. Raises: StoreError.
-
-    A store that cannot be read is no reason to leave nothing for its engine.
-    """
-    from engine.model.errors import StoreError
-    from engine.store.open import is_in_use, is_there
-    from engine.store.queries import StoreReader
-
-    if is_in_use(found) or not is_there(found):
-        return
-    try:
-        with StoreReader(found) as reader:
-            run = reader.run()
-    except StoreError:
-        return
-    if run.is_last:
-        raise StoreError(
-            f"no engine runs on {found}, and none will: it is of {run.pretended.partition(':')[0]} that is over",
-            "name the store of the engine that is meant with --store",
-        )
 
 
 @click.command()

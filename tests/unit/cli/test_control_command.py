@@ -53,7 +53,7 @@ def test_what_is_known_is_left(store: Path, words: tuple[str, ...]) -> None:
     assert (found.exit_code, "the next one does so" in found.output) == (0, True)
 
 
-@pytest.mark.parametrize("words", [("pause",), ("resume",), ("kill",)])
+@pytest.mark.parametrize("words", [("pause",), ("resume",), ("kill",), ("hooks", "send", "trend")])
 @pytest.mark.parametrize(
     ("settings", "of"),
     [({"mode": "paper", "sim": True, "seed": 7}, "a simulated market"), ({"mode": "backtest"}, "a backtest")],
