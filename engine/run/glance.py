@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 
+from engine.decide.opportunity import AHEAD
 from engine.model.contract import Underlying
 from engine.model.market import Board
 from engine.model.money import ZERO
@@ -141,7 +142,7 @@ def _rows(program: Program, state: State, name: str, at: datetime) -> Iterator[B
         yield BotRow(bot=name, doing=Doing.OPEN, position=f"+{len(rest)} more", profit=total)
     closed = [p for p in state.positions.values() if p.bot == name and p.state == "closed" and p.opened_at is not None]
     if not held or bot.is_watching or bot.day.halted or closed:
-        yield _bot_row(state, name, bot, closed)
+        yield _bot_row(state, name, bot, closed, at)
 
 
 def _counts(position: Position) -> bool:
@@ -149,7 +150,7 @@ def _counts(position: Position) -> bool:
     return position.state != "flat" and (not position.is_flat or position.state in ("entering", "exiting"))
 
 
-def _bot_row(state: State, name: str, bot: BotState, closed: Sequence[Position]) -> BotRow:
+def _bot_row(state: State, name: str, bot: BotState, closed: Sequence[Position], at: datetime) -> BotRow:
     """Return the line of the bot itself, with what it has realised today by the positions that are closed."""
     if bot.day.halted:
         doing, waits = Doing.HALTED, bot.day.halted
@@ -159,6 +160,8 @@ def _bot_row(state: State, name: str, bot: BotState, closed: Sequence[Position])
         doing, waits = Doing.WATCHING, bot.waits
     else:
         doing, waits = Doing.FLAT, _flat_text(bot)
+        if waits.startswith(AHEAD) and state.session.date != exchange_date(at):
+            waits += f" on {state.session.date:%A, %Y-%m-%d}"
     position = f"closed: {closed[-1].exit_reason}" if closed else ""
     realized = realized_by(state, closed) if closed else None
     return BotRow(bot=name, doing=doing, since=bot.since, position=position, profit=realized, waits=one_line(waits))

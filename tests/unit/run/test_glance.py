@@ -1,6 +1,7 @@
 """A run at a glance, from hand-made states."""
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -97,6 +98,20 @@ def test_a_watching_bot_says_what_is_missing() -> None:
     rows = {row.bot: row for row in seen(day_state("11:42"), "11:42").rows}
     assert rows[WATCHER].doing is Doing.WATCHING
     assert rows[WATCHER].waits == "day_range 29.8 pts, below 27.7 (the open's expected move): 2.1 too much"
+
+
+def test_a_window_of_another_day_says_of_which() -> None:
+    """On a Saturday it waited for `its window, from 10:30`, which was Monday's."""
+    state = day_state("11:42")
+    waiting = BotState(day=BotDay(bot=WATCHER, date=DAY), waits="its window, from 10:30")
+    state = state._replace(bots={**state.bots, WATCHER: waiting})
+    monday = session_on(date(2026, 11, 30))
+    assert monday is not None
+    told = [
+        {row.bot: row for row in seen(each, "11:42").rows}[WATCHER].waits
+        for each in (state, state._replace(session=monday))
+    ]
+    assert told == ["its window, from 10:30", "its window, from 10:30 on Monday, 2026-11-30"]
 
 
 def test_a_bot_that_holds_something_shows_what_it_has_realised_and_that_it_is_halted() -> None:
