@@ -22,7 +22,7 @@ from engine.model.counted import counted
 from engine.model.errors import StoreError
 from engine.model.events import expiry_warnings
 from engine.model.money import dollars
-from engine.model.session import EXCHANGE_ZONE, exchange_date
+from engine.model.session import EXCHANGE_ZONE, exchange_date, session_after, session_from
 from engine.record.record import Kind, Record
 from engine.run.diary import Diary
 from engine.run.glance import glance
@@ -208,12 +208,23 @@ def start_lines(desk: "Desk", run: "Run") -> list[str]:
         _what_runs(desk, run),
         *_limited(desk),
         f" store {shown_path(run.options.store)}",
+        *closed_lines(run.first),
         *resumed_lines(run),
         " Ctrl+C stops; the next start goes on from the store"
         if is_observing(run)
         else " Ctrl+C stops: entries are cancelled, exits stay at the broker",
     ]
     return [*lines, *(f" warning: {text}" for text in warnings(desk, run))]
+
+
+def closed_lines(at: datetime) -> list[str]:
+    """Return when the next session opens, at a start on a day that has none any more; nothing before one."""
+    session = session_from(exchange_date(at))
+    coming = session if at < session.close else session_after(session.date)
+    if coming.date == exchange_date(at):
+        return []
+    opens = coming.open.astimezone(EXCHANGE_ZONE)
+    return [f" the exchange is closed: the next session opens on {opens:%A, %Y-%m-%d} at {opens:%H:%M}"]
 
 
 def _what_runs(desk: "Desk", run: "Run") -> str:

@@ -1,5 +1,6 @@
 """What is said at a start: what nobody may overlook of a live run, above lines and table; what is taken up."""
 
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +10,7 @@ from rich.text import Text
 from store_day import at, condor, position
 
 from engine.cli.live_table import LiveTable
-from engine.cli.screen import OWN_CLOCK, framed, live_title, resumed_lines, warnings
+from engine.cli.screen import OWN_CLOCK, closed_lines, framed, live_title, resumed_lines, warnings
 from engine.model.order import OrderStatus, Purpose
 
 REAL = "LIVE: REAL MONEY in account U1234567"
@@ -44,6 +45,13 @@ def test_a_run_by_its_own_clock_at_a_simulated_gateway_is_warned(
     begun: Any = SimpleNamespace(world=SimpleNamespace(ib=SimpleNamespace(link=link)), loop=loop)
     desk: Any = SimpleNamespace(bots={}, warnings=())
     assert warnings(desk, begun) == warned
+
+
+def test_a_start_on_a_day_without_a_session_says_when_the_next_one_opens() -> None:
+    """On a weekend nothing was said in a pipe, and the table waited for a window without a word of a day."""
+    told = [" the exchange is closed: the next session opens on Monday, 2026-11-30 at 09:30"]
+    starts = ["2026-11-27T14:29Z", "2026-11-27T18:00Z", "2026-11-28T15:00Z", "2026-11-30T09:00Z", "2026-11-30T16:00Z"]
+    assert [closed_lines(datetime.fromisoformat(each)) for each in starts] == [[], told, told, [], []]
 
 
 @pytest.mark.parametrize("width", [30, 120])
