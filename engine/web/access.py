@@ -6,6 +6,7 @@ of another site can send, and JSON; a GET changes nothing (faults.md rows 97 to 
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
@@ -14,7 +15,7 @@ from dataclasses import field
 from functools import partial
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from engine.model.values import dataclass
 from engine.web.session_file import SessionFile, name_of
@@ -36,6 +37,10 @@ SENDERS = 1000
 """Senders of wrong tokens who are known, the latest."""
 MOST_BODY = 16 * 1024
 """Bytes of a request's body at most: what is asked for fits into a line."""
+MOST_PATH = 1000
+"""Letters of a page that a login leads to at most: no page of ours has so many."""
+_OWN_PATH = re.compile(r"/(?:[!-.0-\[\]-~][!-\[\]-~]*)?")
+"""A path of our own: printable ASCII, and not `//` or `/\\`, which lead to another host."""
 OPEN_PATHS = frozenset({"/health", "/login", "/static/page.css", "/static/icon.svg", "/favicon.ico"})
 """What is answered to whoever comes from a host that is allowed: nothing in it is anybody's."""
 HOOKS = "/hooks/"
@@ -222,11 +227,23 @@ class Gate:
         kind, body = self._refuse(scope, status, code, words)
         headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
         if is_page:
-            status, body, headers = 303, b"", [(b"location", b"/login"), (b"content-length", b"0")]
+            status, body, headers = 303, b"", [(b"location", _login_for(scope)), (b"content-length", b"0")]
         elif status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+
+def _login_for(scope: Scope) -> bytes:
+    """Return the login that leads to the page that was asked for, once it is passed."""
+    query = scope["query_string"].decode("latin-1")
+    asked = own_path(quote(scope["path"]) + (f"?{query}" if query else ""))
+    return b"/login" if asked == "/" else b"/login?to=" + quote(asked, safe="/").encode()
+
+
+def own_path(asked: str) -> str:
+    """Return a path of this page as it was asked for, "/" for what a browser may take for another site."""
+    return asked if len(asked) <= MOST_PATH and _OWN_PATH.fullmatch(asked) else "/"
 
 
 def cookie_of(header: str) -> str:

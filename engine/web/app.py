@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from engine.model.errors import RulebotError
 from engine.store.place import Place
 from engine.web import chart_pages, days_page, hooks, pages, preview_page, rest, scan_page
-from engine.web.access import COOKIE, HEADERS, NOT_KEPT, Access, Gate, Scope, Sessions, sender_of
+from engine.web.access import COOKIE, HEADERS, NOT_KEPT, Access, Gate, Scope, Sessions, own_path, sender_of
 from engine.web.answers import HelpfulError, NobodyError
 from engine.web.hooks import Door
 from engine.web.live import Live
@@ -88,19 +88,19 @@ def application(
 
 def _add_login(app: FastAPI, sessions: Sessions) -> None:
     @app.get("/login", include_in_schema=False)
-    def login_page() -> HTMLResponse:
-        return _login_page("", 200)
+    def login_page(to: str = "/") -> HTMLResponse:
+        return _login_page("", own_path(to), 200)
 
     @app.post("/login", include_in_schema=False)
     async def login(request: Request) -> Response:
         words = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=4)
-        sender = sender_of(request.scope)
+        sender, to = sender_of(request.scope), own_path(words.get("to", ["/"])[0])
         cookie = sessions.open(words.get("token", [""])[0].strip(), sender)
         if cookie is None:
             if sessions.is_locked(sender):
-                return _login_page("Too many wrong tokens: wait a minute.", 429)
-            return _login_page("That is not the token.", 401)
-        answer = RedirectResponse("/", 303)
+                return _login_page("Too many wrong tokens: wait a minute.", to, 429)
+            return _login_page("That is not the token.", to, 401)
+        answer = RedirectResponse(to, 303)
         answer.set_cookie(
             COOKIE, cookie, int(SESSION_SECONDS), httponly=True, samesite="strict", secure=sessions.access.is_secure
         )
@@ -114,8 +114,8 @@ def _add_login(app: FastAPI, sessions: Sessions) -> None:
         return answer
 
 
-def _login_page(said: str, status: int) -> HTMLResponse:
-    return HTMLResponse(pages.TEMPLATES.get_template("login.html").render(said=said), status)
+def _login_page(said: str, to: str, status: int) -> HTMLResponse:
+    return HTMLResponse(pages.TEMPLATES.get_template("login.html").render(said=said, to=to), status)
 
 
 # ---------------------------------------------------------------- errors

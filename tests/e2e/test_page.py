@@ -305,6 +305,10 @@ def test_ci_what_was_never_answered_may_have_been_asked_for(tmp_path: Path, brow
             sign_in(page, serving.address)
             meant(page, "Stop")
             expect(page.locator("#said")).to_contain_text("Stop: no answer came, and it may have been asked for")
+            meant(page, "Log out")
+            expect(page).to_have_url(f"{serving.address}login")
+            sign_in(page, f"{serving.address}trades/1")
+            expect(page).to_have_url(f"{serving.address}trades/1")
         assert len(box_of(store).found()) == 1
 
 

@@ -71,7 +71,7 @@ const keyOf = (each) => `${each.tagName} ${each.dataset.action ?? each.getAttrib
 const LOST = "no answer came, and it may have been asked for all the same: look before you ask again";
 
 async function act(button) {
-  const { action, ask: words, bot, id, position, until } = button.dataset;
+  const { action, ask: words, bot, id, position, until, then } = button.dataset;
   const whose = button.dataset.name ?? bot;
   const name = whose ? `${button.textContent} ${whose}` : button.textContent;
   const key = keyOf(button);
@@ -83,6 +83,7 @@ async function act(button) {
   button.disabled = true;
   try {
     const [answer, said] = await ask(action, position ? { position } : bot ? { bot } : id ? { id: Number(id) } : until ? { until: Number(until) } : {});
+    if (answer.ok && then) { location.assign(then); return; }
     say(answer.ok ? `${name}: ${said.message ?? "asked for"}` : `${name} was refused: ${said.message ?? answer.status}`);
   } catch { say(`${name}: ${LOST}`); }
   button.disabled = false;

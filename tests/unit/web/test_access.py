@@ -2,7 +2,9 @@
 
 import html
 import json
+import re
 import sys
+from urllib.parse import urlencode
 
 import pytest
 from web_client import OF_METRICS, TOKEN, Client
@@ -176,6 +178,32 @@ def test_a_browser_without_a_session_is_led_to_the_login(client: Client) -> None
     answer = client.send("GET", "/", {"Accept": "text/html"})
     assert (answer.status, answer.headers["location"]) == (303, "/login")
     assert b"password" in client.send("GET", "/login").body
+
+
+@pytest.mark.parametrize("asked", ["/trades/7", "/bots/dte0_condor?day=2026-10-21&a=b%20c", "/days/2026-10-21?at=11:2"])
+def test_a_login_leads_to_the_page_that_was_asked_for(client: Client, asked: str) -> None:
+    """It led to the first page, and the day, the bot or the trade of a bookmark had to be looked for again."""
+    led = client.send("GET", asked, {"Accept": "text/html"}).headers["location"]
+    page = client.send("GET", led).body.decode()
+    kept = html.unescape(re.findall(r'name="to" value="(.*?)"', page)[0])
+    for token, status, where in (("wrong", 401, None), (TOKEN, 303, asked)):
+        answer = client.send("POST", "/login", {}, urlencode({"token": token, "to": kept}).encode())
+        assert (answer.status, answer.headers.get("location")) == (status, where)
+        assert where or html.escape(asked) in answer.body.decode()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "//evil.example", "/\\evil.example", "https://evil.example", "evil.example", "\\\\evil.example", "",
+        "/\t/evil.example", "\n//evil.example", "/a\r\nSet-Cookie: a=b", "javascript:alert(1)", "/a\\..\\b",
+        "/" + "a" * 1000, '"><script>alert(1)</script>',
+    ],
+)  # fmt: skip
+def test_a_login_leads_to_no_other_site(client: Client, asked: str) -> None:
+    told = urlencode({"token": TOKEN, "to": asked})
+    assert client.send("POST", "/login", {}, told.encode()).headers["location"] == "/"
+    assert 'name="to" value="/"' in client.send("GET", f"/login?{told}").body.decode()
 
 
 def test_a_body_that_is_too_large_is_not_read(client: Client) -> None:

@@ -183,6 +183,11 @@ def test_a_page_that_connects_is_sent_everything_once(client: Client) -> None:
     assert tuple(events(client, len(PARTS))) == PARTS
 
 
+def test_a_person_can_log_out(client: Client) -> None:
+    """Only a program could: no page had a button for it."""
+    assert re.search(r'<button[^>]* data-action="/api/logout" data-then="/login"', client.get("/").body.decode())
+
+
 def test_a_page_that_is_open_is_pushed_nothing_more_after_its_logout(client: Client) -> None:
     """Whoever held an ended session open went on being shown the account."""
     opened = client.send("POST", "/login", {}, f"token={TOKEN}".encode())
