@@ -46,6 +46,12 @@ PAGES = (
     ("day", "days/2026-10-21?at=10:31"),
 )
 """Names and paths of the pages that are judged."""
+PAPER = ({"width": 718, "height": 1050}, {"width": 1050, "height": 718})
+"""A sheet of A4 inside its margins, upright and on its side."""
+CUT = """[...document.querySelectorAll(".scroll, .told, pre")]
+    .filter(each => each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 1)
+    .map(each => `${each.ariaLabel}: ${each.scrollWidth} of ${each.clientWidth}`)"""
+"""Tables, lists and texts of which a part is out of sight."""
 NEEDED = bool(os.environ.get("RULEBOT_NEEDS_BROWSER"))
 """Set where a browser is owed: then its absence is a fault, and no skip."""
 
@@ -315,7 +321,10 @@ def test_ci_what_was_never_answered_may_have_been_asked_for(tmp_path: Path, brow
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_ci_the_page_can_be_used_by_everybody(tmp_path: Path, browser: Any) -> None:
-    """Nothing serious for axe, in light and dark, at 390 and 1440 pixels, and nothing wider than the screen."""
+    """Nothing serious for axe, in light and dark, at 390 and 1440 pixels, and nothing wider than the screen.
+
+    On paper what bots wait for, the last columns of positions and the ends of long lists were cut off.
+    """
     axe = axe_script()
     shots = Path(os.environ.get("RULEBOT_SCREENSHOTS") or tmp_path)
     shots.mkdir(parents=True, exist_ok=True)
@@ -351,6 +360,11 @@ def test_ci_the_page_can_be_used_by_everybody(tmp_path: Path, browser: Any) -> N
                 wide = page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
                 assert wide <= 0, (name, width)
                 page.screenshot(path=shots / f"{name}-{width}.png", full_page=True)
+                page.emulate_media(media="print")
+                page.set_viewport_size(PAPER[name == "scan"])
+                assert page.evaluate(CUT) == [], (name, scheme)
+                page.emulate_media(media="screen")
+                page.set_viewport_size({"width": width, "height": 900})
             for path in ("bots/dte0_condor", "trades"):
                 page.goto(serving.address + path)
                 page.locator("h1, main p, option").evaluate_all(
