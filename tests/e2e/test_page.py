@@ -52,6 +52,9 @@ CUT = """[...document.querySelectorAll(".scroll, .told, pre")]
     .filter(each => each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 1)
     .map(each => `${each.ariaLabel}: ${each.scrollWidth} of ${each.clientWidth}`)"""
 """Tables, lists and texts of which a part is out of sight."""
+UNDER_HEADER = """document.querySelector("#why h2").getBoundingClientRect().top
+    - document.querySelector("header").getBoundingClientRect().bottom"""
+"""How far below the line at the top a heading stands that a link leads to."""
 NEEDED = bool(os.environ.get("RULEBOT_NEEDS_BROWSER"))
 """Set where a browser is owed: then its absence is a fault, and no skip."""
 
@@ -365,6 +368,8 @@ def test_ci_the_page_can_be_used_by_everybody(tmp_path: Path, browser: Any) -> N
                 assert page.evaluate(CUT) == [], (name, scheme)
                 page.emulate_media(media="screen")
                 page.set_viewport_size({"width": width, "height": 900})
+            page.goto(f"{serving.address}bots/dte0_condor#why")
+            assert page.evaluate(UNDER_HEADER) >= 0  # of a link to it the heading was hidden
             for path in ("bots/dte0_condor", "trades"):
                 page.goto(serving.address + path)
                 page.locator("h1, main p, option").evaluate_all(

@@ -9,7 +9,8 @@ const lostWords = byId("lost")?.textContent;
 // How old the page is, by its own clock: that of the browser may be another one.
 function sayLost(words) {
   const clock = document.querySelector("#part-status time")?.textContent;
-  byId("lost").textContent = clock ? `${words} What it shows is of ${clock} New York.` : words;
+  const said = clock ? `${words} What it shows is of ${clock} New York.` : words;
+  if (byId("lost").textContent !== said) byId("lost").textContent = said; // once: it is read aloud each time it is written
 }
 
 function watch() {

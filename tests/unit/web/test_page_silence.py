@@ -94,6 +94,19 @@ setImmediate(() => console.log(JSON.stringify(seen)));
 """
 
 
+OLD = """
+let told = 0, words = lost.textContent;
+Object.defineProperty(lost, "textContent", { get: () => words, set: (now) => { told += 1; words = now; } });
+world.fetch = async () => ({ ok: false, status: 503, json: async () => ({ message: "there is no store" }) });
+sources[0].readyState = EventSource.CLOSED; sources[0].heard.error();
+const answered = () => new Promise((resolve) => setImmediate(resolve));
+(async () => {
+  for (let i = 0; i < 5; i++) { pass(2); await answered(); }
+  console.log(JSON.stringify([told, words]));
+})();
+"""
+
+
 def seen_of(scenario: str, folder: Path) -> Any:
     if NODE is None:
         pytest.skip("node is not installed")
@@ -121,6 +134,12 @@ def test_a_press_of_the_space_bar_is_not_lost_and_a_double_click_confirms_nothin
     pressed = ["pressed Enter", "pressed Enter", "pressed Enter", "pressed  "]
     held = ["pressed  ", "pressed", "pressed", "copied"]
     assert seen_of(PRESSES, tmp_path) == [*pressed, *held, False, True]
+
+
+def test_why_a_page_is_old_is_said_once_while_it_stays_so(tmp_path: Path) -> None:
+    """Who has the page read aloud heard the same sentence every two seconds."""
+    words = "What the page shows is old: there is no store. It is tried again by itself."
+    assert seen_of(OLD, tmp_path) == [2, f"{words} What it shows is of 2026-10-21 10:47:03 New York."]
 
 
 def test_an_instant_that_is_refused_is_asked_for_as_a_page(tmp_path: Path) -> None:

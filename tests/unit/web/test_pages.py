@@ -188,6 +188,11 @@ def test_a_person_can_log_out(client: Client) -> None:
     assert re.search(r'<button[^>]* data-action="/api/logout" data-then="/login"', client.get("/").body.decode())
 
 
+def test_a_question_is_read_aloud_with_what_it_would_do(client: Client) -> None:
+    """Who hears the page heard the name of a button alone, and not what Yes comes to."""
+    assert '<dialog id="ask" aria-labelledby="ask-title" aria-describedby="ask-words">' in client.get("/").body.decode()
+
+
 def test_a_page_that_is_open_is_pushed_nothing_more_after_its_logout(client: Client) -> None:
     """Whoever held an ended session open went on being shown the account."""
     opened = client.send("POST", "/login", {}, f"token={TOKEN}".encode())
