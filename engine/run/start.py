@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from engine.adapters.clock import WallClock
 from engine.adapters.recorded.recorder import Recorder
 from engine.model.collector import seldom_collected
 from engine.model.errors import BrokerError, RulebotError, StoreError, UnwrittenError
@@ -46,8 +47,8 @@ from engine.run.watchdog import watched
 from engine.run.worlds import World
 from engine.store.account_lock import hold_account
 from engine.store.journal import SqlJournal
-from engine.store.open import open_store
 from engine.store.place import Place
+from engine.store.upkeep import opened_journal
 from engine.turn.state import State
 
 log = logging.getLogger("rulebot.run")
@@ -109,7 +110,7 @@ Watcher = Callable[[Run, datetime], None]
 
 def open_journal(options: RunOptions) -> SqlJournal:
     """Return the journal of a run. Raises: StoreError."""
-    return SqlJournal(open_store(options.store), logs=options.logs)
+    return opened_journal(options.store, WallClock().now(), options.logs)
 
 
 async def execute(

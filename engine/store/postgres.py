@@ -35,6 +35,12 @@ _MARK = "rulebot store"
 """The comment of `journal`: how a store is told from the database of another program."""
 _REQUESTS = """CREATE TABLE requests (name text COLLATE "C" PRIMARY KEY, body text NOT NULL)"""
 _TRIGGERS = ("journal_no_update", "journal_no_delete", "journal_no_gap")
+_WHERE = """
+    SELECT concat_ws('/', (SELECT system_identifier FROM pg_control_system()), d.oid, 'journal'::regclass::oid),
+        obj_description('requests'::regclass, 'pg_class')
+    FROM pg_database d WHERE datname = current_database()"""
+"""Which server, database and table a store is in, which no dump takes along; and what the comment of `requests`, which
+every dump does take along, says of it. Where the two differ the server's own tools have put the store there."""
 _OLDEST = 12
 _LOCK = f"({APPLICATION_ID}, hashtext(coalesce(current_schema(), '')))"
 _OF_SESSION = {
@@ -77,6 +83,12 @@ class ServerStore(Store):
             with suppress(SQLAlchemyError, StoreError), self.engine.connect() as connection:
                 connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
         super().close()
+
+    def note_place(self) -> None:
+        """Keep where the store is, so that a copy of it which is put elsewhere is known for one. Raises: StoreError."""
+        with sentences(self._server), self.engine.connect() as connection, connection.begin():
+            connection.exec_driver_sql(f"COMMENT ON TABLE requests IS '{_places(connection)[0]}'")
+        self.is_put_back = False
 
     def reconnected(self, lost: Connection) -> Connection | None:
         """Return a connection of a new session that has the lock, None when the old one was not lost.
@@ -140,6 +152,10 @@ def open_server(server: Server) -> Store:
                 with connection.begin():
                     check_version(connection, server)
                     _check_whole(connection, server)
+                    here, noted = _places(connection)
+                store.is_put_back = noted is not None and noted != here
+            if noted is None:
+                store.note_place()
         except BaseException:
             store.close()
             raise
@@ -251,6 +267,12 @@ def _holds_store(connection: Connection, server: Server) -> bool:
     if found and mark != _MARK:
         raise StoreError(f"{server} is a database of another program", "name another one with --store")
     return bool(found)
+
+
+def _places(connection: Connection) -> tuple[str, str | None]:
+    """Return where a store is, and where it was when that was noted last."""
+    here, noted = connection.exec_driver_sql(_WHERE).one()
+    return here, noted
 
 
 def _check_whole(connection: Connection, server: Server) -> None:

@@ -6,7 +6,12 @@ from engine.store.place import Place
 
 
 class Store:
-    """An open store: where it is, and its engine. `sqlite.py` and `postgres.py` have those that can be written."""
+    """An open store: where it is, and its engine. `sqlite.py` and `postgres.py` have those that can be written.
+
+    is_put_back: a server's own tools have put it where it is, and nothing in it says so yet.
+    """
+
+    is_put_back = False
 
     def __init__(self, path: Place, engine: Engine) -> None:
         self.path = path
@@ -18,6 +23,9 @@ class Store:
     def reconnected(self, lost: Connection) -> Connection | None:
         """Return another connection for one that was lost, None when it was not. Raises: StoreError, UnwrittenError."""
         return None
+
+    def note_place(self) -> None:
+        """Keep where a server's own tools have put it: that is known from now on. Raises: StoreError."""
 
     def close(self) -> None:
         """Close the store and let the next writer in."""

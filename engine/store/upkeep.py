@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Table, create_engine, func, select
+from sqlalchemy import Connection, Engine, Table, create_engine, func, select
 from sqlalchemy.pool import StaticPool
 
 from engine.model.errors import StoreError
@@ -91,8 +91,8 @@ def restore(source: Path, path: Place, at: datetime) -> Restored:
     if isinstance(path, Server):
         raise StoreError(
             f"the store {path} is restored by its server's own tools",
-            f"stop the engine, make an empty database, then pg_restore --dbname='postgresql://.../NEW' {source}, "
-            "and before the start 'rulebot pause --store postgresql://.../NEW'",
+            f"stop the engine, make an empty database, then pg_restore --dbname='postgresql://.../NEW' {source}; "
+            "the next start on it knows that it was put back",
         )
     if path.exists() and source.exists() and source.samefile(path):
         raise StoreError(f"{source} is the store itself", "name a backup of it")
@@ -106,8 +106,40 @@ def restore(source: Path, path: Place, at: datetime) -> Restored:
     return Restored(sound, kept)
 
 
+def opened_journal(path: Place, at: datetime, logs: Path | None = None) -> SqlJournal:
+    """Return the journal of a store for an engine; what a server's own tools have put back is marked as `restore` does.
+
+    at: now. Raises: StoreError.
+    """
+    store = open_store(path)
+    is_put_back = store.is_put_back
+    journal = SqlJournal(store, logs=logs)
+    try:
+        if is_put_back:
+            _append_mark(journal, _last(store.engine) or at, at)
+            clear_requests(path, (Request.RESUME,))
+            store.note_place()
+    except BaseException:
+        journal.abandon()
+        raise
+    return journal
+
+
+def _last(engine: Engine) -> datetime | None:
+    """Return the time of a store's last record."""
+    with engine.connect() as connection, connection.begin():
+        last = connection.execute(select(func.max(journal.c.at))).scalar()
+    return None if last is None else utc_time(last)
+
+
 def _mark(fresh: Path, last: datetime, at: datetime) -> None:
-    """Record that a copy is put back, behind its last record: of what came later it knows nothing.
+    """Record that a copy is put back, behind its last record: of what came later it knows nothing."""
+    with closing(SqlJournal(open_store(fresh))) as journal:
+        _append_mark(journal, last, at)
+
+
+def _append_mark(journal: SqlJournal, last: datetime, at: datetime) -> None:
+    """Append the record which says that a store is put back.
 
     Names go on from the time in seconds: no store has ever named so many orders, nor do any in a second each, so they
     are new however often the same backup is put back.
@@ -119,8 +151,7 @@ def _mark(fresh: Path, last: datetime, at: datetime) -> None:
         "reason": RESTORED,
         NAMED_ABOVE: int(at.timestamp()),
     }
-    with closing(SqlJournal(open_store(fresh))) as journal:
-        journal.append([Record(last, Kind.OPERATOR, data=data)], durable=True)
+    journal.append([Record(last, Kind.OPERATOR, data=data)], durable=True)
 
 
 def differing_tables(path: Place) -> list[str]:

@@ -5,12 +5,13 @@ import re
 import shlex
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from places import rows, run, session_of
+from places import records_of, rows, run, session_of
 from postgres_server import PostgresServer
 from store_day import at, small_day
 
@@ -18,6 +19,7 @@ from engine.model.errors import StoreError
 from engine.model.event import Request
 from engine.record.record import Kind, Record
 from engine.run.inbox import Inbox, clear_box, post
+from engine.run.resume import resume_from
 from engine.store import postgres
 from engine.store.dialect import POSTGRES, SQLITE
 from engine.store.journal import SqlJournal
@@ -25,11 +27,14 @@ from engine.store.latest import last_store, remember_store
 from engine.store.open import is_in_use, is_there, open_store, read_store
 from engine.store.place import Place, Server, place_of
 from engine.store.queries import StoreReader
-from engine.store.upkeep import back_up, differing_tables, restore
+from engine.store.requests import box_of
+from engine.store.upkeep import RESTORED, back_up, differing_tables, opened_journal, restore
 from engine.store.views import NAMES
+from engine.turn.state import Standing, Trading
 
 pytestmark = pytest.mark.postgres
 
+NOW = at("12:00") + timedelta(days=1)
 SECRET = "never-shown:é/@"
 
 
@@ -295,7 +300,7 @@ def test_its_own_tools_back_it_up(server: Server, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="its server's own tools") as caught:
         restore(tmp_path / "copy", server, at("12:00"))
     assert "pg_restore" in str(caught.value.help)
-    assert "before the start 'rulebot pause" in str(caught.value.help)
+    assert "the next start on it knows that it was put back" in str(caught.value.help)
 
 
 def test_a_dump_is_a_whole_store_where_it_is_put(
@@ -319,6 +324,36 @@ def test_a_dump_is_a_whole_store_where_it_is_put(
     again.append([pause(1)], durable=True)
     again.close()
     assert differing_tables(second) == []
+
+
+def test_a_start_knows_that_the_servers_tools_have_put_a_store_back(
+    postgres_server: PostgresServer, server: Server, tmp_path: Path
+) -> None:
+    """Bots entered again what they had entered since the dump, under the names of orders that the broker knew."""
+    dump, load = (str(postgres_server.tool(name)) for name in ("pg_dump", "pg_restore"))
+    lost = Server({**server.what, "dbname": "lost"})
+    postgres_server.run(f"CREATE DATABASE lost OWNER {server.what['user']}")
+    for _ in range(2):  # a start on what was never put back says nothing
+        with closing(opened_journal(lost, NOW)) as journal:
+            if not journal.read():
+                journal.append(small_day(), durable=True)
+    assert records_of(lost) == len(small_day())
+    subprocess.run([dump, "--format=custom", f"--file={tmp_path / 'copy'}", str(lost)], check=True)
+    post(lost, Request.RESUME)
+    for options in (["--clean"], []):  # into the database that was there, and into a new one
+        if not options:
+            postgres_server.run("DROP DATABASE lost")
+            postgres_server.run(f"CREATE DATABASE lost OWNER {server.what['user']}")
+        subprocess.run([load, *options, f"--dbname={lost}", str(tmp_path / "copy")], check=True)
+        post(lost, Request.RESUME)
+        for _ in range(2):  # the second start has nothing more to say
+            opened_journal(lost, NOW).close()
+            with StoreReader(lost) as reader:
+                state = resume_from(reader.recall(NOW), NOW).state
+            assert state.standing == Standing(Trading.REDUCING, reason=RESTORED)
+            assert state.next_number == NOW.timestamp() + 1
+            assert records_of(lost) == len(small_day()) + 1
+        assert box_of(lost).found() == []
 
 
 def test_an_engine_starts_while_the_store_is_dumped(server: Server) -> None:
