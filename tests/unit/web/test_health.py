@@ -1,7 +1,8 @@
 """Whether an engine is well, as /health and `rulebot health` say it."""
 
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,11 +30,11 @@ class Clock:
 
 
 @contextmanager
-def page(place: Path, heartbeat: Heartbeat) -> Iterator[str]:
+def page(place: Path, heartbeat: Heartbeat, host: str = "127.0.0.1") -> Iterator[str]:
     """Serve the page of an engine that is as `heartbeat` says, and yield its port."""
     live = Live(place, heartbeat=heartbeat)
     access = Access(token=TOKEN, hosts=())
-    server = Server(lambda stopping: application(place, access, live, stopping=stopping), Bind(port=0))
+    server = Server(lambda stopping: application(place, access, live, stopping=stopping), Bind(host=host, port=0))
     address = server.start()
     try:
         yield address.rstrip("/").rpartition(":")[2]
@@ -47,8 +48,9 @@ def place(day_store: Path) -> Path:
     return day_store
 
 
-def asked(port: str) -> tuple[int, str]:
-    result = CliRunner().invoke(main, ["health"], env={"RULEBOT_WEB_PORT": port, "RULEBOT_WEB_TLS_CERT": ""})
+def asked(port: str, host: str = "127.0.0.1") -> tuple[int, str]:
+    told = {"RULEBOT_WEB_HOST": host, "RULEBOT_WEB_PORT": port, "RULEBOT_WEB_TLS_CERT": ""}
+    result = CliRunner().invoke(main, ["health"], env=told)
     return result.exit_code, result.output.strip()
 
 
@@ -61,6 +63,24 @@ def test_an_engine_that_waits_for_its_gateway_is_well_and_the_page_says_so(place
     assert picture.notice.endswith("tries again by itself: nothing listens on ib-gateway:4004")
     with page(place, heartbeat) as port:
         assert asked(port) == (0, "ok   engine waiting, not connected")
+
+
+def has_loopback_of_ipv6() -> bool:
+    with closing(socket.socket(socket.AF_INET6)) as tried:
+        try:
+            tried.bind(("::1", 0))
+        except OSError:
+            return False
+    return True
+
+
+@pytest.mark.skipif(not has_loopback_of_ipv6(), reason="this machine has no IPv6")
+def test_a_page_is_asked_where_it_listens(place: Path) -> None:
+    """`RULEBOT_WEB_HOST=::1` was heeded by the page alone: its health check asked 127.0.0.1, and it was unhealthy."""
+    with page(place, Heartbeat(), "::1") as port:
+        for host in ("::1", "::"):
+            assert asked(port, host)[0] == 0
+        assert asked(port)[1].startswith(f"error: no page answers at 127.0.0.1:{port}")
 
 
 def test_the_status_of_an_engine_that_waits_is_that_of_the_page(place: Path) -> None:
