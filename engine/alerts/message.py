@@ -3,10 +3,11 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from engine.alerts.alert import Alert, Grade
 from engine.alerts.outbox import Delivery
-from engine.model.session import EXCHANGE_ZONE, exchange_date
+from engine.model.session import EXCHANGE_ZONE
 from engine.record.codec import utc_text
 from engine.record.record import Json
 
@@ -17,9 +18,18 @@ MOST_LETTERS = 300
 
 
 def message(
-    deliveries: Sequence[Delivery], now: datetime, times: int, *, is_simulated: bool, is_observed: bool = False
+    deliveries: Sequence[Delivery],
+    now: datetime,
+    times: int,
+    zone: ZoneInfo = EXCHANGE_ZONE,
+    *,
+    is_simulated: bool,
+    is_observed: bool = False,
 ) -> tuple[str, str]:
-    """Return title and body. The grave ones, each told so many `times`, stand first, the oldest of each first."""
+    """Return title and body. The grave ones, each told so many `times`, stand first, the oldest of each first.
+
+    zone: of who reads it.
+    """
     ordered = sorted(deliveries, key=lambda each: each.kept.alert.grade is not Grade.GRAVE)
     told = [each.kept for each in deliveries if each.kept.alert.grade is Grade.GRAVE]
     grave = len(told)
@@ -27,7 +37,7 @@ def message(
         title = f"rulebot: {_KINDS[deliveries[0].kept.alert.grade]}"
     else:
         title = f"rulebot: {len(deliveries)} messages" + (f", {grave} grave" if grave else "")
-    lines = [_line(each, now) for each in ordered]
+    lines = [_line(each, now, zone) for each in ordered]
     if grave:
         is_again = any(each.rounds < times and not each.is_acknowledged for each in told)
         until = "told again until somebody says" if is_again else "not told again; who has seen it says"
@@ -35,23 +45,30 @@ def message(
     return _marked(title, is_simulated=is_simulated, is_observed=is_observed), "\n".join(lines)
 
 
-def unkept(alert: Alert, *, is_simulated: bool, is_observed: bool = False) -> tuple[str, str]:
+def unkept(
+    alert: Alert, zone: ZoneInfo = EXCHANGE_ZONE, *, is_simulated: bool, is_observed: bool = False
+) -> tuple[str, str]:
     """Return title and body of what no outbox keeps: it is not told again."""
     title = _marked(f"rulebot: {_KINDS[alert.grade]}", is_simulated=is_simulated, is_observed=is_observed)
-    return title, f"{_clock(alert, alert.at)} {alert.text}"
+    return title, f"{_clock(alert, alert.at, zone)} {alert.text}"
 
 
 def _marked(title: str, *, is_simulated: bool, is_observed: bool) -> str:
     return ("[observed] " if is_observed else "") + ("[simulated] " if is_simulated else "") + title
 
 
-def _clock(alert: Alert, now: datetime) -> str:
-    """Return when it happened, in New York: of another day than today with its date."""
-    at = alert.at.astimezone(EXCHANGE_ZONE)
-    return f"{at:%H:%M}" if at.date() == exchange_date(now) else f"{at:%b %d %H:%M}"
+def _clock(alert: Alert, now: datetime, zone: ZoneInfo) -> str:
+    """Return when it happened, in New York; where who reads it has another clock, by that one before."""
+    exchange, own = (_at(alert.at.astimezone(each), now.astimezone(each)) for each in (EXCHANGE_ZONE, zone))
+    return exchange if own == exchange else f"{own} ({exchange} New York)"
 
 
-def _line(each: Delivery, now: datetime) -> str:
+def _at(at: datetime, now: datetime) -> str:
+    """Return a time of day: of another day than today with its date."""
+    return f"{at:%H:%M}" if at.date() == now.date() else f"{at:%b %d %H:%M}"
+
+
+def _line(each: Delivery, now: datetime, zone: ZoneInfo) -> str:
     alert = each.kept.alert
     first = ""
     if each.is_again:
@@ -62,7 +79,7 @@ def _line(each: Delivery, now: datetime) -> str:
         return first + alert.text
     text = alert.text if len(alert.text) <= MOST_LETTERS else alert.text[: MOST_LETTERS - 3] + "..."
     times = f" ({each.kept.count} times)" if each.kept.count > 1 else ""
-    return f"{first}{_clock(alert, now)} {alert.bot + ': ' if alert.bot else ''}{text}{times}"
+    return f"{first}{_clock(alert, now, zone)} {alert.bot + ': ' if alert.bot else ''}{text}{times}"
 
 
 _KINDS = {

@@ -1,6 +1,7 @@
 """Sends one message to one person, through apprise: Telegram, Discord, e-mail, and everything else it knows."""
 
 import logging
+import re
 from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import Any
@@ -19,6 +20,9 @@ _LOG.propagate = False
 APP = "rulebot"
 _TYPES = {Grade.GRAVE: apprise.NotifyType.FAILURE, Grade.WARNING: apprise.NotifyType.WARNING}
 """What a service that wakes people takes for urgent; what is neither opens no incident there."""
+_READ_MARKS = frozenset({"Discord", "Mattermost"})
+"""Services that read marks of Markdown in plain text too, which apprise hands on as it is; and take a backslash."""
+_MARK = re.compile(r"[\\*`]|~~|\|\||(?<!\w)_|_(?!\w)")
 HELP = "its services and their addresses: https://github.com/caronc/apprise/wiki"
 
 
@@ -56,8 +60,11 @@ class Sender:
         if person in self._hooks:
             post(self._hooks[person], body)
             return
+        way: Any = self._ways[person]
+        if all(each.service_name in _READ_MARKS for each in way):
+            body = _MARK.sub(lambda mark: "".join(f"\\{sign}" for sign in mark[0]), body)
         with _Overheard() as heard:
-            is_taken = self._ways[person].notify(
+            is_taken = way.notify(
                 title=title,
                 body=body,
                 notify_type=_TYPES.get(grade, apprise.NotifyType.INFO),

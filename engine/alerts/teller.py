@@ -131,9 +131,9 @@ class Teller:
         data: dict[str, Json] = {"event": "untold"}
         alert = Alert(key=f"untold {utc_text(self._since)}", at=self._since, grade=Grade.GRAVE, text=text, data=data)
         marks = {"is_simulated": self._is_simulated, "is_observed": self._is_observed}
-        title, body = unkept(alert, **marks)
         for person in self._people.people:
             if Grade.GRAVE in person.tell and self._is_still_untold(person.name, now):
+                title, body = unkept(alert, person.zone, **marks)
                 said = document_unkept(alert, **marks) if person.is_program else body
                 self._untold[person.name] = (self._pool.submit(self._send, person.name, title, said, alert.grade), now)
 
@@ -202,7 +202,7 @@ class Teller:
         self._last[person.name] = now
         outbox.sending(due)
         marks = {"is_simulated": self._is_simulated, "is_observed": self._is_observed}
-        title, body = message(due, now, self._people.manner.times, **marks)
+        title, body = message(due, now, self._people.manner.times, person.zone, **marks)
         body = document(due, **marks) if person.is_program else body
         grade = gravest(each.kept.alert.grade for each in due)
         self._on_way[person.name] = (self._pool.submit(self._send, person.name, title, body, grade), due)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from store_day import CONDOR, DAY, SELLER, at, condor_records, entity, small_day
@@ -126,6 +127,19 @@ def test_what_is_told_on_another_day_has_its_date(tmp_path: Path) -> None:
     assert world.after(1) == []
     ((_, _, body),) = world.after(24 * 3600 + 3600)
     assert body == "Nov 18 12:00 a_bot: halted for the day: daily loss $151, at most $150"
+    world.close()
+    world.journal.close()
+
+
+def test_who_reads_it_elsewhere_is_told_the_own_clock_too(tmp_path: Path) -> None:
+    """In Berlin an alarm of 12:00 in New York, which came at 18:00, seemed to be six hours old."""
+    boss = Person(name="boss", url="json://x", zone=ZoneInfo("America/Detroit"))
+    world = World(tmp_path, replace(PHONE, zone=ZoneInfo("Europe/Berlin")), boss)
+    world.after(0)
+    world.alarm()
+    told = {person: body for person, _, body in world.after(11)}
+    assert told["phone"].startswith("18:00 (12:00 New York) the sky falls\n")
+    assert told["boss"].startswith("12:00 the sky falls\n")
     world.close()
     world.journal.close()
 
