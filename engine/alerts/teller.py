@@ -23,7 +23,7 @@ from engine.alerts.people import People, Person
 from engine.model.errors import MisuseError, StoreError, in_words
 from engine.record.codec import utc_text
 from engine.record.record import Json
-from engine.store.folders import data_folder, make_folder
+from engine.store.folders import data_folder, give_to_owner, make_folder
 from engine.store.open import is_there
 from engine.store.place import Place, beside
 from engine.store.queries import StoreReader
@@ -67,6 +67,7 @@ class Teller:
         try:
             make_folder(path.parent)
             self._lock.acquire()
+            give_to_owner(Path(self._lock.lock_file))
         except Timeout as error:
             raise MisuseError("another process tells of this store already", f"it holds {path.name}") from error
         except OSError as error:

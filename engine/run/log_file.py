@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TextIO
@@ -15,7 +16,7 @@ from engine.model.errors import StoreError, in_words
 from engine.model.printable import printable
 from engine.model.values import dataclass
 from engine.run.redaction import keep_environment_secret, redacted
-from engine.store.folders import make_folder
+from engine.store.folders import give_to_owner, make_folder
 
 ENGINE, PAGE = "rulebot.jsonl", "web.jsonl"
 """Names of the files: of an engine with its page, and of a page alone."""
@@ -67,6 +68,12 @@ class LogFile(RotatingFileHandler):
         self.setLevel(limits.level.upper())
         self._has_failed = False
         keep_environment_secret()
+
+    def _open(self) -> TextIOWrapper:
+        """Begin the file, or the next one."""
+        stream = super()._open()
+        give_to_owner(Path(self.baseFilename))
+        return stream
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Say once that nothing can be written: no engine stops for its log."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from engine.model.errors import StoreError, in_words
-from engine.store.folders import make_folder
+from engine.store.folders import give_to_owner, make_folder
 from engine.store.place import Place, full_name
 
 log = logging.getLogger("rulebot.store")
@@ -37,6 +37,7 @@ def hold_account(account: str, store: Place, folder: Path | None) -> Iterator[No
     try:
         make_folder(folder)
         lock.acquire(timeout=_PATIENCE)
+        give_to_owner(place)
     except Timeout as error:
         raise StoreError(
             f"account {account} is traded by another engine of this machine{_named(owner)}",

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
@@ -21,10 +22,25 @@ def make_folder(folder: Path, environ: Mapping[str, str] = os.environ) -> None:
     Who can read a store can lock it, too, and so end its engine. Source: XDG Base Directory Specification, 0700.
     Raises: OSError.
     """
+    lacking = [each for each in (folder, *folder.parents) if not each.exists()]
     if folder.absolute().is_relative_to(data := data_folder(environ).absolute()):
         data.parent.mkdir(parents=True, exist_ok=True)
         data.mkdir(mode=0o700, exist_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
+    for made in reversed(lacking):
+        give_to_owner(made)
+
+
+def give_to_owner(made: Path, like: Path | None = None) -> None:
+    """Let what root has made belong to the owner of what it is to be `like`, else of its folder, as SQLite does.
+
+    Who runs the engine could not read or write it. A link is not followed: whoever owns the folder may have made it.
+    """
+    if os.name != "posix" or os.geteuid() != 0:
+        return
+    with suppress(OSError):  # of a disk where root may not either
+        owner = (like or made.parent).stat()
+        os.chown(made, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def runs_folder(environ: Mapping[str, str] = os.environ) -> Path:

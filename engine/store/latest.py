@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from engine.model.errors import MisuseError, StoreError
-from engine.store.folders import make_folder, runs_folder
+from engine.store.folders import give_to_owner, make_folder, runs_folder
 from engine.store.open import is_in_use
 from engine.store.place import Place, Server, full_name, place_of, shown_path
 
@@ -44,6 +44,7 @@ def _write(file: Path, path: Place, environ: Mapping[str, str]) -> None:
     make_folder(file.parent, environ)
     fresh = file.with_name(f"{file.name}.new")
     fresh.write_text(f"{full_name(path)}\n", encoding="utf-8")
+    give_to_owner(fresh)
     fresh.replace(file)
 
 

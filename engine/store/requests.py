@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from engine.model.errors import StoreError
 from engine.model.event import Request
 from engine.store.failures import says
+from engine.store.folders import give_to_owner
 from engine.store.place import Place, Server
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ class FileBox:
             self._folder.mkdir(parents=True, exist_ok=True)
             partial = self._folder / f"{name}.partial"
             partial.write_text(body, encoding="utf-8")
-            self._give_to_owner(partial)
+            for made in (self._folder, partial):  # the engine reads and removes what root leaves for it
+                give_to_owner(made, self._store if self._store.exists() else self._store.parent)
             partial.replace(self._path(name))
         except OSError as error:
             raise StoreError(f"the request cannot be left in {self._folder}: {error.strerror}") from error
@@ -134,15 +136,6 @@ class FileBox:
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.json"
-
-    def _give_to_owner(self, request: Path) -> None:
-        """Let the engine read and remove what root left for it, as SQLite does with what it makes beside a store."""
-        if os.name != "posix" or os.geteuid() != 0:
-            return
-        with suppress(OSError):  # of a disk where root may not either: the request is left all the same
-            owner = (self._store if self._store.exists() else self._store.parent).stat()
-            for path in (self._folder, request):
-                os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def _text(path: Path) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.model.errors import StoreError, in_words
-from engine.store.folders import data_folder, make_folder
+from engine.store.folders import data_folder, give_to_owner, make_folder
 
 FILE_NAME = "scans.db"
 KEPT = 2000
@@ -87,7 +87,8 @@ def keep(path: Path, scan: Row, rows: Sequence[Row]) -> int:
                 _insert(file, "scan_rows", {"scan": number, "number": place, **known})
             file.execute("DELETE FROM scans WHERE id <= ?", (number - KEPT,))
             file.execute("COMMIT")
-            return number
+        give_to_owner(path)
+        return number
 
 
 def scans(path: Path, limit: int) -> list[Row]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from engine.model.errors import MisuseError, StoreError, in_words, unread
-from engine.store.folders import make_folder
+from engine.store.folders import give_to_owner, make_folder
 
 DATABASE_PASSWORD = "RULEBOT_DB_PASSWORD"
 HOOK_SECRET = "RULEBOT_HOOK_SECRET"
@@ -72,6 +72,7 @@ def make_secret(file: Path) -> None:
         except OSError:
             file.unlink()  # an empty one would be taken for a secret that is none, at every start
             raise
+        give_to_owner(file)
     except OSError as error:
         raise StoreError(f"{file} cannot be made: {in_words(error)}") from error
 

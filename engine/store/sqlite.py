@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool, Pool, StaticPool
 from engine.model.errors import StoreError
 from engine.store.chain import LAST, verify
 from engine.store.failures import RESTORE, says, sentences
-from engine.store.folders import make_folder
+from engine.store.folders import give_to_owner, make_folder
 from engine.store.schema import check_version, create
 from engine.store.store import Store
 from engine.store.tables import APPLICATION_ID
@@ -70,6 +70,9 @@ def open_file(path: Path) -> Store:
     try:
         with sentences(path):
             is_new = not path.exists() or path.stat().st_size == 0
+            if is_new:
+                path.touch(0o644)
+                give_to_owner(path)  # what SQLite makes beside it then belongs to the same
             engine = _engine(f"file:{_quoted(path)}?mode=rwc", is_writer=True)
             if is_new:
                 _create(engine)
@@ -185,6 +188,8 @@ def _lock(path: Path) -> FileLock:
             f"the store {path} is in use by another engine{owner}", "stop it first, or name another store with --store"
         ) from error
     _owner_file(path).write_text(f"{os.getpid()}\n")
+    for made in (Path(lock.lock_file), _owner_file(path)):
+        give_to_owner(made, path if path.exists() else None)
     return lock
 
 

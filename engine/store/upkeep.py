@@ -17,7 +17,7 @@ from engine.record.codec import utc_text, utc_time
 from engine.record.record import NAMED_ABOVE, Json, Kind, Record
 from engine.store.chain import verify
 from engine.store.failures import sentences
-from engine.store.folders import make_folder
+from engine.store.folders import give_to_owner, make_folder
 from engine.store.journal import SqlJournal, rebuild
 from engine.store.open import open_store, read_store
 from engine.store.place import Place, Server
@@ -101,6 +101,7 @@ def restore(source: Path, path: Place, at: datetime) -> Restored:
         sound = _copied(source, fresh)
         _mark(fresh, sound.last or at, at)
         clear_requests(path, (Request.RESUME,))
+        give_to_owner(fresh, path if path.exists() else None)
         kept = _set_aside(path)
         fresh.replace(path)
     return Restored(sound, kept)

@@ -17,7 +17,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from engine.store.folders import make_folder
+from engine.store.folders import give_to_owner, make_folder
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +98,7 @@ class SessionFile:
             make_folder(self._path.parent)
             with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
                 file.write(text)
+            give_to_owner(fresh)
             fresh.replace(self._path)
             found = os.stat(self._path)
             self._seen = (found.st_mtime_ns, found.st_size, found.st_ino)

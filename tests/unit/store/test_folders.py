@@ -1,3 +1,4 @@
+import os
 import stat
 import sys
 from collections.abc import Callable
@@ -8,7 +9,7 @@ import pytest
 from engine.alerts.outbox import Outbox
 from engine.run.log_file import LogFile, LogLimits
 from engine.store.account_lock import hold_account
-from engine.store.folders import accounts_folder, make_folder, new_sim_store
+from engine.store.folders import accounts_folder, give_to_owner, make_folder, new_sim_store
 from engine.store.latest import remember_store
 from engine.store.open import open_store
 from engine.store.secret import make_secret
@@ -63,6 +64,33 @@ def test_the_data_folder_is_made_for_its_owner_alone(
     data.chmod(0o755)  # what somebody has set is left
     first(data)
     assert stat.S_IMODE(data.stat().st_mode) == 0o755
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root makes what another user is to own")
+@pytest.mark.parametrize("first", [remember, store, secret, account, log, outbox, restored, sessions])
+def test_what_root_makes_belongs_to_who_owns_the_data_folder(
+    first: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After one `sudo rulebot web` the engine could not read its token, and after a restore not write its store."""
+    data = tmp_path / "rulebot"
+    data.mkdir()
+    os.chown(data, 4321, 4322)
+    monkeypatch.setenv("RULEBOT_DATA", str(data))
+    first(data)
+    found = {path: (path.stat().st_uid, path.stat().st_gid) for path in data.rglob("*")}
+    assert set(found.values()) <= {(4321, 4322)}, found
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root makes what another user is to own")
+def test_root_gives_nothing_away_through_a_link(tmp_path: Path) -> None:
+    """Who owns a folder could have root give them any file of the machine."""
+    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    mine.touch()
+    theirs.mkdir()
+    (theirs / "token").symlink_to(mine)
+    os.chown(theirs, 4321, 4322)
+    give_to_owner(theirs / "token")
+    assert mine.stat().st_uid == 0
 
 
 def test_a_folder_elsewhere_is_made_as_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -177,6 +177,14 @@ def test_a_reader_knows_how_a_store_was_put_back_last(place: Place) -> None:
                 assert reader.put_back() == known
 
 
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root makes what another user is to own")
+def test_what_root_puts_back_is_its_engines_own(day_store: Path, tmp_path: Path) -> None:
+    back_up(day_store, tmp_path / "copy.db")
+    os.chown(day_store, 4321, 4322)
+    restore(tmp_path / "copy.db", day_store, NOW)
+    assert {(found.stat().st_uid, found.stat().st_gid) for found in tmp_path.glob("day.*db")} == {(4321, 4322)}
+
+
 def test_a_restore_needs_no_store_before_it(day_store: Path, tmp_path: Path) -> None:
     done = restore(day_store, tmp_path / "elsewhere" / "new.db", NOW)
     assert done.kept is None
