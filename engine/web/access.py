@@ -65,6 +65,8 @@ HEADERS = (
 )
 
 NOT_KEPT = (b"cache-control", b"no-store")
+LOOKED_AT_AGAIN = (b"cache-control", b"no-cache")
+"""A browser keeps it, and asks each time whether there is another: untold it would go by an old one for days."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,8 +293,7 @@ def _with_headers(send: Send, path: str) -> Send:
         if message["type"] == "http.response.start":
             known = {name.lower() for name, _ in message["headers"]}
             added = [pair for pair in HEADERS if pair[0] not in known]
-            if not path.startswith("/static/"):
-                added.append(NOT_KEPT)
+            added.append(LOOKED_AT_AGAIN if path.startswith("/static/") else NOT_KEPT)
             message["headers"] = [*message["headers"], *added]
         await send(message)
 

@@ -136,6 +136,14 @@ def test_every_answer_is_safe_to_show(client: Client) -> None:
         assert "access-control-allow-origin" not in answer.headers
 
 
+@pytest.mark.parametrize("path", ["/static/page.js", "/static/page.css"])
+def test_after_an_upgrade_a_browser_takes_the_new_script(client: Client, path: str) -> None:
+    """It went on with the old one for days, under the new pages: nothing said how long that may be kept."""
+    answer = client.get(path)
+    assert (answer.status, answer.headers["cache-control"]) == (200, "no-cache")
+    assert client.get(path, **{"If-None-Match": answer.headers["etag"]}).status == 304
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere this machine has one loopback address")
 def test_wrong_tokens_lock_nobody_else_out(client: Client) -> None:
     """Whoever sent five a minute kept the owner from logging in to close all, for as long as it pleased them."""
