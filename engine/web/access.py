@@ -65,6 +65,11 @@ HEADERS = (
 )
 
 NOT_KEPT = (b"cache-control", b"no-store")
+ASKED_AGAIN = (
+    b'<!doctype html><html lang="en"><title>rulebot</title><meta http-equiv="refresh" content="0">'
+    b"<p>One moment, or load this page again.</p></html>"
+)
+"""For who follows a link of another site: a browser keeps the session's cookie back then, and sends it with this."""
 LOOKED_AT_AGAIN = (b"cache-control", b"no-cache")
 """A browser keeps it, and asks each time whether there is another: untold it would go by an old one for days."""
 
@@ -228,7 +233,10 @@ class Gate:
         is_page = status == 401 and scope["method"] == "GET" and b"text/html" in accepts
         kind, body = self._refuse(scope, status, code, words)
         headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
-        if is_page:
+        if is_page and _headers_of(scope).get(b"sec-fetch-site") == "cross-site":
+            status, body = 200, ASKED_AGAIN
+            headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+        elif is_page:
             status, body, headers = 303, b"", [(b"location", _login_for(scope)), (b"content-length", b"0")]
         elif status == 401:
             headers.append((b"www-authenticate", b"Bearer"))

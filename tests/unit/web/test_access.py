@@ -200,6 +200,19 @@ def test_a_login_leads_to_the_page_that_was_asked_for(client: Client, asked: str
         assert where or html.escape(asked) in answer.body.decode()
 
 
+def test_who_follows_a_link_of_another_site_is_still_signed_in(client: Client) -> None:
+    """A browser sends no strict cookie along with it, and the login was asked for once more."""
+    opened = client.send("POST", "/login", {}, f"token={TOKEN}".encode())
+    cookie = {"Cookie": opened.headers["set-cookie"].partition(";")[0]}
+    visit = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    followed = client.send("GET", "/trades/1", {**visit, "Sec-Fetch-Site": "cross-site"})
+    assert (followed.status, b'http-equiv="refresh" content="0"' in followed.body) == (200, True)
+    assert b"dte0_condor" not in followed.body
+    assert client.send("GET", "/trades/1", {**visit, **cookie, "Sec-Fetch-Site": "same-origin"}).status == 200
+    again = client.send("GET", "/trades/1", {**visit, "Sec-Fetch-Site": "same-origin"})
+    assert (again.status, again.headers["location"]) == (303, "/login?to=/trades/1")
+
+
 @pytest.mark.parametrize(
     "asked",
     [
