@@ -28,6 +28,7 @@ Refuse = Callable[[Scope, int, str, str], tuple[bytes, bytes]]
 """Gives the content type and the body that refuse a request: of its scope, status, code and words."""
 
 COOKIE = "rulebot_session"
+"""How the name of a session's cookie begins; it goes on as the page's own: browsers keep one jar for all ports."""
 CUSTOM = b"x-rulebot"
 CHANGES = frozenset({"POST"})
 """The methods that change something; no route has another one, which a test holds."""
@@ -100,11 +101,15 @@ class Access:
 
 @mutable(slots=True)
 class Sessions:
-    """Sessions, and what is counted of wrong tokens. elapsed: monotonic seconds; kept: where sessions are kept."""
+    """Sessions, and what is counted of wrong tokens. elapsed: monotonic seconds; kept: where sessions are kept.
+
+    cookie: the name of their cookies.
+    """
 
     access: Access
     elapsed: Callable[[], float]
     kept: SessionFile
+    cookie: str = COOKIE
     _wrong: OrderedDict[str, tuple[int, float]] = field(default_factory=OrderedDict)
     """By sender, how many wrong tokens came on end, and until when no token of that sender is taken."""
 
@@ -216,7 +221,7 @@ class Gate:
         return self._has_session(headers) if token is None else self._sessions.knows(token, sender, path)
 
     def _has_session(self, headers: Mapping[bytes, str]) -> bool:
-        return self._sessions.has(cookie_of(headers.get(b"cookie", "")))
+        return self._sessions.has(cookie_of(headers.get(b"cookie", ""), self._sessions.cookie))
 
     def _stays(self, scope: Scope, *, is_head: bool) -> bool:
         """Say whether the session that let a request in has not ended; a token lets in as long as this server runs.
@@ -256,10 +261,10 @@ def own_path(asked: str) -> str:
     return asked if len(asked) <= MOST_PATH and _OWN_PATH.fullmatch(asked) else "/"
 
 
-def cookie_of(header: str) -> str:
-    """Return the session of a Cookie header, "" without one."""
+def cookie_of(header: str, name: str) -> str:
+    """Return the session of a Cookie header by the name of its cookie, "" without one."""
     try:
-        found = SimpleCookie(header).get(COOKIE)
+        found = SimpleCookie(header).get(name)
     except CookieError:
         return ""
     return "" if found is None else found.value

@@ -14,14 +14,14 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from engine.model.errors import RulebotError
-from engine.store.place import Place
+from engine.store.place import Place, full_name
 from engine.web import chart_pages, days_page, hooks, pages, preview_page, rest, scan_page
 from engine.web.access import COOKIE, HEADERS, NOT_KEPT, Access, Gate, Scope, Sessions, own_path, sender_of
 from engine.web.answers import HelpfulError, NobodyError
 from engine.web.hooks import Door
 from engine.web.live import Live
 from engine.web.metrics import exposition as metrics
-from engine.web.session_file import SESSION_SECONDS, SessionFile
+from engine.web.session_file import SESSION_SECONDS, SessionFile, name_of
 
 log = logging.getLogger(__name__)
 _CODES = {
@@ -53,7 +53,9 @@ def application(
     they end with this server.
     """
     live = live or Live(store)
-    sessions = Sessions(replace(access, takes_hooks=door is not None), elapsed, kept or SessionFile(None, elapsed))
+    access = replace(access, takes_hooks=door is not None)
+    cookie = f"{COOKIE}_{name_of(full_name(store), access.token)[:8]}"
+    sessions = Sessions(access, elapsed, kept or SessionFile(None, elapsed), cookie)
     app = FastAPI(
         title="rulebot",
         description="What bots do, and requests left for their engine.",
@@ -102,15 +104,20 @@ def _add_login(app: FastAPI, sessions: Sessions) -> None:
             return _login_page("That is not the token.", to, 401)
         answer = RedirectResponse(to, 303)
         answer.set_cookie(
-            COOKIE, cookie, int(SESSION_SECONDS), httponly=True, samesite="strict", secure=sessions.access.is_secure
+            sessions.cookie,
+            cookie,
+            int(SESSION_SECONDS),
+            httponly=True,
+            samesite="strict",
+            secure=sessions.access.is_secure,
         )
         return answer
 
     @app.post("/api/logout", status_code=204, include_in_schema=False)
     def logout(request: Request) -> Response:
-        sessions.close(request.cookies.get(COOKIE, ""))
+        sessions.close(request.cookies.get(sessions.cookie, ""))
         answer = Response(status_code=204)
-        answer.delete_cookie(COOKIE)
+        answer.delete_cookie(sessions.cookie)
         return answer
 
 

@@ -225,8 +225,20 @@ def test_who_is_signed_in_stays_so_over_a_restart_with_the_same_token(tmp_path: 
 def test_no_made_up_cookie_gets_in(tmp_path: Path, cookie: str) -> None:
     SqlJournal(open_store(tmp_path / "a.db")).close()
     with served(tmp_path) as client:
-        signed_in(client)
+        cookie_name = signed_in(client)["Cookie"].partition("=")[0]
         (name,) = json.loads((tmp_path / "a-web-sessions").read_text())["sessions"]
         for value in (cookie, name, TOKEN):
-            answer = client.send("GET", "/api/pnl", {"Cookie": f"rulebot_session={value}".replace("\x00", "")})
+            answer = client.send("GET", "/api/pnl", {"Cookie": f"{cookie_name}={value}".replace("\x00", "")})
             assert answer.status == 401
+
+
+@pytest.mark.parametrize("token", [TOKEN, OTHER])
+def test_a_page_ends_no_session_of_another_one_on_this_machine(tmp_path: Path, token: str) -> None:
+    """A browser keeps one jar for all ports: a login to the page of paper ended that of real money."""
+    paper, live = tmp_path / "paper", tmp_path / "live"
+    for folder in (paper, live):
+        SqlJournal(open_store(folder / "a.db")).close()
+    with served(paper) as one, served(live, token) as other:
+        jar = dict(each["Cookie"].split("=", 1) for each in (signed_in(one), signed_in(other, token)))
+        both = {"Cookie": "; ".join(f"{name}={value}" for name, value in jar.items())}
+        assert (one.send("GET", "/api/pnl", both).status, other.send("GET", "/api/pnl", both).status) == (200, 200)
