@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,6 +35,8 @@ HERE = Path(__file__).parent
 PARTS = ("status", "controls", "account", "prices", "bots", "positions", "orders", "alerts", "told", "trades", "days")
 LOOK_EVERY = 0.25
 """Seconds between two looks at whether anything has changed."""
+MADE = sha256(b"".join((HERE / "static" / name).read_bytes() for name in ("page.js", "page.css"))).hexdigest()[:12]
+"""Which script and style this server's pages are made for: a page that is open over an upgrade has those of before."""
 QUIET = 15.0
 """Seconds after which a line is sent so that a connection that is gone is noticed."""
 
@@ -133,6 +136,7 @@ async def _events(made: Parts, gone: Any) -> AsyncIterator[str]:
     sent: dict[str, str] = {}
     number, quiet = 0, 0.0
     yield "retry: 1000\n\n"
+    yield _event("made", MADE)
     while not await gone():
         try:
             now, parts = await asyncio.to_thread(made.now)
@@ -210,4 +214,4 @@ TEMPLATES.filters |= {
     "dollars": _dollars, "signed": _signed, "tone": _tone, "number": _number, "price": _price, "percent": _percent,
     "closing": _closing, "structure": structure_of, "exact": price, "made": _made, "provisional": provisional_text,
 }  # fmt: skip
-TEMPLATES.globals["words"] = asking_words
+TEMPLATES.globals |= {"words": asking_words, "made": MADE}

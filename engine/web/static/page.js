@@ -23,6 +23,7 @@ function watch() {
   wait();
   source.addEventListener("open", alive);
   source.addEventListener("beat", alive);
+  source.addEventListener("made", (event) => { if (event.data !== document.body.dataset.made) location.reload(); }); // after an upgrade
   source.addEventListener("error", () => { lose(); if (source.readyState === EventSource.CLOSED) { clearTimeout(silence); setTimeout(again, 2000); } });
   for (const place of document.querySelectorAll("[id^='part-']")) {
     source.addEventListener(place.id.slice("part-".length), (event) => { alive(); replace(place, event.data); });

@@ -107,6 +107,15 @@ const answered = () => new Promise((resolve) => setImmediate(resolve));
 """
 
 
+UPGRADED = """
+let loaded = 0;
+world.location = { reload: () => { loaded += 1; } };
+body.dataset.made = "one";
+for (const made of ["one", "another"]) { sources[0].say("made", made); seen.push(loaded); }
+console.log(JSON.stringify(seen));
+"""
+
+
 def seen_of(scenario: str, folder: Path) -> Any:
     if NODE is None:
         pytest.skip("node is not installed")
@@ -142,6 +151,11 @@ def test_why_a_page_is_old_is_said_once_while_it_stays_so(tmp_path: Path) -> Non
     assert seen_of(OLD, tmp_path) == [2, f"{words} What it shows is of 2026-10-21 10:47:03 New York."]
 
 
+def test_a_page_that_is_open_over_an_upgrade_is_loaded_anew(tmp_path: Path) -> None:
+    """Its script was that of before, on parts of the new server: for as long as nobody reloaded it."""
+    assert seen_of(UPGRADED, tmp_path) == [0, 1]
+
+
 def test_an_instant_that_is_refused_is_asked_for_as_a_page(tmp_path: Path) -> None:
     """Once the session was over the slider said that the instant could not be read, and nothing led to the login."""
     assert seen_of(REFUSED, tmp_path) == ["/days/2026-10-21?at=11:21"]
@@ -165,5 +179,5 @@ def test_the_server_says_by_an_event_that_it_is_still_there(monkeypatch: pytest.
         return [each async for each in pages._events(Still(), gone)]  # type: ignore[arg-type]
 
     events = asyncio.run(heard())
-    assert events[1] == "event: status\ndata: all is well\n\n"
-    assert events[2:4] == ["event: beat\ndata: still here\n\n"] * 2
+    assert events[1:3] == [f"event: made\ndata: {pages.MADE}\n\n", "event: status\ndata: all is well\n\n"]
+    assert events[3:5] == ["event: beat\ndata: still here\n\n"] * 2
