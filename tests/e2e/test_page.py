@@ -164,7 +164,7 @@ def sign_in(page: Any, address: str) -> None:
 def meant(page: Any, button: str, *, row: str = "") -> None:
     """Press a button and say yes to what it asks."""
     place = page.get_by_role("row").filter(has_text=row) if row else page
-    place.get_by_role("button", name=button, exact=True).first.click()
+    place.get_by_role("button", name=re.compile(rf"^{button}( |$)")).first.click()
     page.locator("#ask-yes").click()
 
 
@@ -203,7 +203,9 @@ def test_ci_a_person_lives_through_a_day(tmp_path: Path, browser: Any) -> None:
         expect(page.locator("#part-status")).to_contain_text("running")
         clock = page.locator("#part-status time").inner_text()
 
-        pause = page.get_by_role("row").filter(has_text="put_lite").get_by_role("button", name="Pause", exact=True)
+        pause = (
+            page.get_by_role("row").filter(has_text="put_lite").get_by_role("button", name="Pause put_lite", exact=True)
+        )
         pause.focus()
         pressed = pause.element_handle()
         page.keyboard.press("Enter")
@@ -240,7 +242,7 @@ def test_ci_a_person_lives_through_a_day(tmp_path: Path, browser: Any) -> None:
             page.get_by_role("row").filter(has_text="put_lite").get_by_role("link", name="Preview").click()  # click one
             expect(page.locator("svg.payoff")).to_have_count(1)
             page.screenshot(path=shots / "preview.png", full_page=True)
-            page.get_by_role("button", name="Enter", exact=True).click()  # two
+            page.get_by_role("button", name="Enter put_lite", exact=True).click()  # two
             expect(page.get_by_role("dialog")).to_contain_text("Legs and price are chosen anew")
             page.locator("#ask-yes").click()  # three: an hour before its window
             expect(page.locator("#said")).to_contain_text("put_lite is asked to enter at once")

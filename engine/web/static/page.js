@@ -74,8 +74,7 @@ const LOST = "no answer came, and it may have been asked for all the same: look 
 
 async function act(button) {
   const { action, ask: words, bot, id, position, until, then } = button.dataset;
-  const whose = button.dataset.name ?? bot;
-  const name = whose ? `${button.textContent} ${whose}` : button.textContent;
+  const name = button.textContent;
   const key = keyOf(button);
   const isYes = await isMeant(name, words);
   // The parts go on being replaced behind a question: the focus goes to the button that is there now.

@@ -179,6 +179,14 @@ def test_no_table_is_called_as_the_part_around_it(client: Client) -> None:
     assert (len(tables) > 2, parts & {each.lower() for each in tables}) == (True, set())
 
 
+def test_no_two_buttons_have_one_name(live: Live) -> None:
+    """Who hears the page, or speaks to it, met as many of the name Pause as there are bots."""
+    live.show(run_at("12:00"), at("12:00"))
+    parts = Parts(live).now()[1].values()
+    names = [re.sub(r"<[^>]*>", "", each) for part in parts for each in re.findall(r"<button.*?>(.*?)</button>", part)]
+    assert (len(names) > 3, len(names)) == (True, len(set(names))), names
+
+
 def test_a_page_that_connects_is_sent_everything_once(client: Client) -> None:
     assert tuple(events(client, 1 + len(PARTS))) == ("made", *PARTS)
 
