@@ -43,6 +43,8 @@ QUIET = 15.0
 
 def routers(store: Place, live: Live, stopping: Callable[[], bool] = lambda: False) -> tuple[APIRouter, ...]:
     """Return the routes of the pages. stopping: says when pushes are to end, since a server waits for them."""
+    for name in TEMPLATES.list_templates():
+        TEMPLATES.get_template(name)  # now: an upgrade replaces the files while this program still runs
     made = Parts(live)
     router = APIRouter(include_in_schema=False)
 
@@ -207,6 +209,7 @@ TEMPLATES = Environment(
     loader=FileSystemLoader(HERE / "templates"),
     autoescape=select_autoescape(),
     undefined=StrictUndefined,
+    auto_reload=False,
     trim_blocks=True,
     lstrip_blocks=True,
 )

@@ -2,6 +2,7 @@
 
 import http.client
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
@@ -10,6 +11,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from jinja2 import FileSystemLoader
 from run_day import run_at
 from store_day import at, small_day
 from web_client import TOKEN, Client, Elapsed
@@ -22,6 +24,7 @@ from engine.run.happening import Happening, Tone
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
+from engine.web import pages
 from engine.web.chart import days_svg
 from engine.web.live import Live
 from engine.web.pages import PARTS, Parts
@@ -189,6 +192,19 @@ def test_no_two_buttons_have_one_name(live: Live) -> None:
 
 def test_a_page_that_connects_is_sent_everything_once(client: Client) -> None:
     assert tuple(events(client, 1 + len(PARTS))) == ("made", *PARTS)
+
+
+def test_a_page_is_of_the_program_that_runs_while_its_files_are_upgraded(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the upgrade and the restart every page was a fault of the program, and nothing could be closed on it."""
+    folder = Path(shutil.copytree(Path(pages.__file__).parent / "templates", tmp_path / "templates"))
+    monkeypatch.setattr(pages.TEMPLATES, "loader", FileSystemLoader(folder))
+    running: Client = request.getfixturevalue("client")
+    for file in folder.rglob("*.html"):
+        file.write_text("{{ of_the_next_release }}")
+    for path, status in (("/", 200), ("/trades", 200), ("/bots/dte0_condor", 200), ("/nothing", 404)):
+        assert running.get(path, Accept="text/html").status == status
 
 
 def test_a_person_can_log_out(client: Client) -> None:
