@@ -26,7 +26,9 @@ class ByProxy:
             sender, port = scope.get("client") or ("", 0)
             sender = _plain(sender)
             scope["client"] = (sender, port)
-            if sender not in self._known.trusted_hosts and not _is_here(sender):
+            ours = _plain((scope.get("server") or ("none", 0))[0])
+            is_here = _is_loopback(sender) or sender == ours  # whoever has the address of this machine is on it
+            if sender not in self._known.trusted_hosts and not is_here:
                 body = json.dumps(WORDS).encode()
                 headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
                 await send({"type": "http.response.start", "status": 403, "headers": headers})
@@ -44,7 +46,7 @@ def _plain(sender: str) -> str:
     return str((isinstance(found, IPv6Address) and found.ipv4_mapped) or found)
 
 
-def _is_here(sender: str) -> bool:
+def _is_loopback(sender: str) -> bool:
     try:
         return ip_address(sender).is_loopback
     except ValueError:
