@@ -30,6 +30,7 @@ from engine.record.record import (
     GRID,
     HOURS,
     NAMED_ABOVE,
+    NEAREST,
     OPENING_MOVE,
     SURPLUS,
     WATCH,
@@ -42,7 +43,7 @@ from engine.run.desk import SpecText
 from engine.store.recall import Recalled
 from engine.turn.daily import is_over, is_same_week, still_booked
 from engine.turn.hooks import Hooks, after_hook
-from engine.turn.state import BotState, Standing, State, Surplus
+from engine.turn.state import BotState, Nearest, Standing, State, Surplus
 from engine.turn.work import active_ids, live_refs
 
 RECENT = timedelta(minutes=1)
@@ -113,6 +114,7 @@ def resume(
     settled: list[Record] = []
     by_hand: dict[str, str] = {}
     watched: dict[str, datetime | None] = {}
+    nearest: dict[str, Nearest] = {}
     install = ""
     for record in records:
         data = record.data
@@ -167,6 +169,8 @@ def resume(
             continue
         elif record.kind is Kind.FACTS and data.get("what") == HOURS:
             hours[str(data["symbol"])] = hours_of(str(data["value"]), session.date)
+        elif record.kind is Kind.FACTS and data.get("what") == NEAREST:
+            nearest[record.bot] = decode(Nearest, data["value"])
         elif record.kind is Kind.FACTS and data.get("what") == OPENING_MOVE:
             moves[str(data["symbol"]), date.fromisoformat(str(data["expiry"]))] = float(str(data["value"]))
         elif record.kind is Kind.RUN_STARTED:
@@ -201,6 +205,7 @@ def resume(
                 day=day,
                 hand_entered=found if (found := by_hand.get(name, "")) in kept else "",
                 grid_since=watched.get(name),
+                nearest=nearest.get(name),
             )
             for name, day in days.items()
             if is_same_week(day.date, session.date)

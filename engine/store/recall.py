@@ -31,7 +31,7 @@ from engine.model.order import FILLS_KEPT, OrderStatus
 from engine.model.session import at_exchange_time, exchange_date, session_before, session_from
 from engine.model.values import dataclass
 from engine.record.codec import utc_text, utc_time
-from engine.record.record import BASE, BY_HAND, EXECUTION, GRID, HOURS, OPENING_MOVE, SURPLUS, Kind, Record
+from engine.record.record import BASE, BY_HAND, EXECUTION, GRID, HOURS, NEAREST, OPENING_MOVE, SURPLUS, Kind, Record
 from engine.store.chain import FIRST_HASH, LAST, NOT_WRITTEN, is_link
 from engine.store.dialect import dialect_of, place_in
 from engine.store.failures import RESTORE
@@ -86,7 +86,8 @@ def _needed() -> Select[Any]:
     is_of_grid = or_(*(place_in(journal.c.data, literal(f'"what":"{what}"')) > 0 for what in GRID))
     is_of_others = place_in(journal.c.data, literal(f'"{EXECUTION}":{{')) > 0
     is_of_surplus = place_in(journal.c.data, literal(f'"{SURPLUS}":[')) > 0
-    is_fact = or_(*(place_in(journal.c.data, literal(f'"what":"{what}"')) > 0 for what in (OPENING_MOVE, HOURS)))
+    facts = (OPENING_MOVE, HOURS, NEAREST)
+    is_fact = or_(*(place_in(journal.c.data, literal(f'"what":"{what}"')) > 0 for what in facts))
     is_base = place_in(journal.c.data, literal(f'"what":"{BASE}"')) > 0
     parts = [
         of_kinds((Kind.OPERATOR,)),

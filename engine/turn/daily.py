@@ -31,7 +31,7 @@ from engine.turn.profit import account_today, bot_today, structure, unvalued
 from engine.turn.program import CompiledBot
 from engine.turn.refusing import shut_today
 from engine.turn.resting import cancel_entries
-from engine.turn.state import HALTS, NOTHING, BotState, Reading
+from engine.turn.state import HALTS, NOTHING, BotState, Nearest, Reading
 from engine.turn.work import Work
 
 MARK_EVERY = timedelta(seconds=60)
@@ -81,7 +81,7 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
         hand_entered = "" if previous is None else previous.hand_entered
         begun = BotState(day=day, agenda=agenda_of(work, name, session), hand_entered=hand_entered)
         if resumed and previous is not None:
-            begun = replace(begun, grid_since=previous.grid_since)
+            begun = replace(begun, grid_since=previous.grid_since, nearest=_still_nearest(work, name, previous))
         work.set_bot(name, begun)
         work.set_wake(name, work.at)
         work.put_day(day)
@@ -94,6 +94,12 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
         "mark_at": None,
         "closing": work.state.closing if resumed else NOTHING,
     }
+
+
+def _still_nearest(work: Work, name: str, previous: BotState) -> Nearest | None:
+    """Return what came nearest today before a restart, of the text that runs now alone."""
+    bot, nearest = work.bot(name), previous.nearest
+    return nearest if bot is not None and nearest is not None and nearest.digest == bot.plan.digest else None
 
 
 def go_on_in(work: Work, session: Session) -> dict[str, Any]:

@@ -120,7 +120,7 @@ def wake(work: Work, bot: str, seconds: float) -> None:
         work.set_wake(bot, at)
 
 
-def reading_data(reading: Reading) -> dict[str, Json]:
+def reading_data(reading: Reading) -> dict[str, bool | int | float | str | None]:
     """Return a reading as a record keeps it: numbers beside the words."""
     rule, verdict = reading.rule, reading.verdict
     return {

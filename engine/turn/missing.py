@@ -2,11 +2,12 @@
 
 from engine.evaluate.wording import describe, shortfall
 from engine.model.values import replace
-from engine.record.record import Json, Kind
+from engine.record.codec import encode
+from engine.record.record import NEAREST, Json, Kind
 from engine.turn.judging import first_missing, reading_data
 from engine.turn.program import CompiledBot
 from engine.turn.refusing import not_trading, shut_today
-from engine.turn.state import Nearest, Reading
+from engine.turn.state import BotState, Nearest, Reading
 from engine.turn.work import Work
 
 
@@ -21,9 +22,7 @@ def miss(work: Work, bot: CompiledBot, missed: list[Reading], readings: tuple[Re
     known = [reading for reading in missed if reading.verdict.truth is False]
     if known:
         off = max((shortfall(reading.rule, reading.verdict) or 0.0) for reading in known)
-        nearest = Nearest(work.at, len(missed), off, rule, words, readings, bot.symbol)
-        if state.nearest is None or (nearest.failed, off) < (state.nearest.failed, state.nearest.shortfall):
-            state = replace(state, nearest=nearest)
+        state = _nearer(work, bot, state, len(missed), off, rule, words, readings)
     work.set_bot(name, state)
 
 
@@ -35,17 +34,34 @@ def all_held_but(
     A price that is not known may have lasted a moment: it counts as one rule that is far off.
     """
     name = bot.plan.name
-    state = work.bots[name]
     failed, off = (0, 0.0) if is_known else (1, 1.0)
-    if state.nearest is None or (failed, off) < (state.nearest.failed, state.nearest.shortfall):
-        rule = " ".join(filter(None, (bot.symbol, what)))
-        nearest = Nearest(work.at, failed, off, rule, reason, readings, bot.symbol)
-        work.set_bot(name, replace(state, nearest=nearest))
+    rule = " ".join(filter(None, (bot.symbol, what)))
+    work.set_bot(name, _nearer(work, bot, work.bots[name], failed, off, rule, reason, readings))
+
+
+def _nearer(
+    work: Work,
+    bot: CompiledBot,
+    state: BotState,
+    failed: int,
+    off: float,
+    rule: str,
+    text: str,
+    readings: tuple[Reading, ...],
+) -> BotState:
+    """Return the state with this miss if none was nearer; it is on record, for a start to go by."""
+    name, known = bot.plan.name, state.nearest
+    if known is not None and (failed, off) >= (known.failed, known.shortfall):
+        return state
+    digest, told = work.program.bots[name].plan.digest, tuple(reading_data(each) for each in readings)
+    nearest = Nearest(digest, work.at, failed, off, rule, text, told, bot.symbol)
+    work.record(Kind.FACTS, name, symbol=bot.symbol, what=NEAREST, value=encode(nearest))
+    return replace(state, nearest=nearest)
 
 
 def record_nearest(work: Work, name: str, nearest: Nearest) -> None:
     """Record the nearest miss with every condition's numbers at that instant."""
-    readings: list[Json] = [dict(reading_data(reading)) for reading in nearest.readings]
+    readings: list[Json] = [dict(each) for each in nearest.readings]
     at = nearest.at.isoformat()
     of: dict[str, Json] = {"symbol": nearest.symbol} if nearest.symbol else {}
     work.record(Kind.NEAREST, name, when=at, rule=nearest.rule, text=nearest.text, readings=readings, **of)

@@ -179,15 +179,17 @@ LIMITS = "limits"
 class Nearest:
     """The nearest miss so far today: rules that did not hold, and how far the first of them was off (relative).
 
-    symbol: of a universe, "" without one; `rule` begins with it.
+    digest: of the bot's text. readings: as a record has them. symbol: of a universe, "" without one; `rule` begins
+    with it.
     """
 
+    digest: str
     at: datetime
     failed: int
     shortfall: float
     rule: str
     text: str
-    readings: tuple[Reading, ...]
+    readings: tuple[Mapping[str, bool | int | float | str | None], ...]
     symbol: str = ""
 
     @property
