@@ -42,7 +42,8 @@ class Kind(Enum):
     reload        of a bot: what (added, changed, removed), was, now (digests); of the engine: what (asked, waits,
                   refused, nothing, applied), reason, changes, limit_changes; with applied: specs, limits
     facts         symbol, what, value                 closes, bars (the last close), listing sizes, opening move,
-                                                  dividend (ex_date), the whole Nearest so far
+                                                  dividend (ex_date), the whole Nearest so far, what
+                                                  the account is seen to hold (the whole AccountSeen)
     prices        prices {symbol: price}              where underlyings stand, by the minute; of no turn
     account       net_liquidation, cash, buying_power
     batch         boundaries of a turn without lockstep: messages counted
@@ -88,6 +89,8 @@ BASE = "base"
 """What a record of facts is about that tells what a position had made before today; a start goes by it."""
 NEAREST = "nearest"
 """What a record of facts is about that tells what came nearest so far in this session; a start goes by it."""
+ACCOUNT_SEEN = "account_seen"
+"""What a record of facts is about that tells what the account holds of our positions' symbols; a start goes by it."""
 SURPLUS = "surplus"
 """In the data of an alarm: each option that the account holds beyond our books, and how many; a start goes by it."""
 DATA_TROUBLE = "market data"

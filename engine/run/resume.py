@@ -24,6 +24,7 @@ from engine.model.session import Hours, Session, as_told, at_exchange_time, exch
 from engine.model.values import dataclass
 from engine.record.codec import decode, utc_time
 from engine.record.record import (
+    ACCOUNT_SEEN,
     BASE,
     BY_HAND,
     EXECUTION,
@@ -40,10 +41,10 @@ from engine.record.record import (
 )
 from engine.run.asked import after_record
 from engine.run.desk import SpecText
-from engine.store.recall import Recalled
+from engine.store.recall import LINES_KEPT, Recalled
 from engine.turn.daily import is_over, is_same_week, still_booked
 from engine.turn.hooks import Hooks, after_hook
-from engine.turn.state import BotState, Nearest, Standing, State, Surplus
+from engine.turn.state import AccountSeen, BotState, Nearest, Standing, State, Surplus
 from engine.turn.work import active_ids, live_refs
 
 RECENT = timedelta(minutes=1)
@@ -64,6 +65,8 @@ RESUMED = (
     Kind.FACTS,
     Kind.DECISION,
     Kind.ALARM,
+    Kind.LINK,
+    Kind.RUN_ENDED,
 )
 """The kinds that a state follows from; of the others nothing needs to be read."""
 
@@ -115,12 +118,14 @@ def resume(
     by_hand: dict[str, str] = {}
     watched: dict[str, datetime | None] = {}
     nearest: dict[str, Nearest] = {}
+    seen, seen_at, is_linked = AccountSeen(), None, True
+    marked_at: dict[str, datetime] = {}
     install = ""
     for record in records:
         data = record.data
         if record.kind is Kind.MARK:  # nearly all records are
             if data.get("profit") is not None:
-                marks[record.position] = data["profit"]
+                marks[record.position], marked_at[record.position] = data["profit"], record.at
                 if record.at < midnight:
                     bases[record.position] = data["profit"]
             continue
@@ -165,6 +170,9 @@ def resume(
         elif record.kind is Kind.FACTS and data.get("what") == BASE:
             if session_from(exchange_date(record.at)).date == session.date:  # on days off before it, too
                 bases[record.position] = data["value"]
+        elif record.kind is Kind.FACTS and data.get("what") == ACCOUNT_SEEN:
+            if record.at >= midnight - LINES_KEPT:
+                seen, seen_at = decode(AccountSeen, data["value"]), record.at if is_linked else seen_at
         elif record.kind is Kind.FACTS and exchange_date(record.at) != session.date:
             continue
         elif record.kind is Kind.FACTS and data.get("what") == HOURS:
@@ -173,6 +181,10 @@ def resume(
             nearest[record.bot] = decode(Nearest, data["value"])
         elif record.kind is Kind.FACTS and data.get("what") == OPENING_MOVE:
             moves[str(data["symbol"]), date.fromisoformat(str(data["expiry"]))] = float(str(data["value"]))
+        elif record.kind is Kind.LINK:
+            seen_at, is_linked = record.at, bool(data["up"])
+        elif record.kind is Kind.RUN_ENDED:
+            seen_at = record.at if is_linked else seen_at
         elif record.kind is Kind.RUN_STARTED:
             install = str(data["install"])
         if (specs := data.get("specs")) is not None:
@@ -185,6 +197,9 @@ def resume(
     working = {name for o in orders.values() if o.status.is_live for name in o.positions}
     kept = {name: found for name, found in positions.items() if name in working or not is_over(found, session)}
     known = {ref: o for ref, o in orders.items() if o.status.is_live or kept.keys() >= {*o.positions}}
+    if seen_at is not None and is_linked:
+        seen_at = max([seen_at, *(found for name, found in marked_at.items() if name in kept)])
+    held = {leg.option for each in kept.values() for leg in each.legs if leg.held}
     sent = sorted(o.sent_at for o in known.values() if o.sent_at is not None and at - o.sent_at < RECENT)
     state = State(
         session=session,
@@ -218,6 +233,10 @@ def resume(
         hook_ids=frozenset(hook_ids),
         accepted=frozenset(accepted),
         surplus=surplus,
+        holdings=seen.holdings,
+        costs=seen.costs,
+        seen_at=seen_at if seen.holdings else None,
+        at_last={option: count for option, count in seen.at_last.items() if option in held},
     )
     needed = {position.digest for position in kept.values()}
     return Resumed(state, tuple(texts[d] for d in sorted(needed & texts.keys())), install, not orders and not install)

@@ -31,7 +31,19 @@ from engine.model.order import FILLS_KEPT, OrderStatus
 from engine.model.session import at_exchange_time, exchange_date, session_before, session_from
 from engine.model.values import dataclass
 from engine.record.codec import utc_text, utc_time
-from engine.record.record import BASE, BY_HAND, EXECUTION, GRID, HOURS, NEAREST, OPENING_MOVE, SURPLUS, Kind, Record
+from engine.record.record import (
+    ACCOUNT_SEEN,
+    BASE,
+    BY_HAND,
+    EXECUTION,
+    GRID,
+    HOURS,
+    NEAREST,
+    OPENING_MOVE,
+    SURPLUS,
+    Kind,
+    Record,
+)
 from engine.store.chain import FIRST_HASH, LAST, NOT_WRITTEN, is_link
 from engine.store.dialect import dialect_of, place_in
 from engine.store.failures import RESTORE
@@ -89,15 +101,20 @@ def _needed() -> Select[Any]:
     facts = (OPENING_MOVE, HOURS, NEAREST)
     is_fact = or_(*(place_in(journal.c.data, literal(f'"what":"{what}"')) > 0 for what in facts))
     is_base = place_in(journal.c.data, literal(f'"what":"{BASE}"')) > 0
+    is_seen = place_in(journal.c.data, literal(f'"what":"{ACCOUNT_SEEN}"')) > 0
+    of_lines = journal.c.at >= bindparam("of_lines")
     parts = [
         of_kinds((Kind.OPERATOR,)),
         of_kinds((Kind.WEBHOOK, Kind.SETTLEMENT), journal.c.at >= today),
         of_kinds((Kind.FACTS,), journal.c.at >= today, is_fact),
         of_kinds((Kind.FACTS,), journal.c.at >= bindparam("of_days_off"), is_base),
         of_kinds((Kind.DECISION,), journal.c.at >= today, is_of_grid),
-        select(func.max(journal.c.seq)).where(journal.c.kind == Kind.RUN_STARTED.value),
+        _last(Kind.RUN_STARTED),
+        _last(Kind.RUN_ENDED),
+        _last(Kind.LINK),
         _texts_of(stands),
-        of_kinds((Kind.BOT_DAY,), journal.c.at >= bindparam("of_lines")),
+        of_kinds((Kind.BOT_DAY,), of_lines),
+        _last(Kind.FACTS, of_lines, is_seen),
         _of_positions(stands),
         of_kinds((Kind.FILL, Kind.COMMISSION), journal.c.at >= bindparam("of_fills")),
         of_kinds((Kind.ALARM,), journal.c.at >= bindparam("of_fills"), is_of_others),
@@ -138,6 +155,10 @@ def _standing(midnight: BindParameter[datetime] | None) -> Select[tuple[str]]:
 def of_kinds(kinds: Iterable[Kind], *conditions: ColumnElement[bool]) -> Select[tuple[int]]:
     """Return the numbers of all records of some kinds; read by them, they come in order without being sorted."""
     return select(journal.c.seq).where(journal.c.kind.in_(sorted(kind.value for kind in kinds)), *conditions)
+
+
+def _last(kind: Kind, *conditions: ColumnElement[bool]) -> Select[tuple[int]]:
+    return select(func.max(journal.c.seq)).where(journal.c.kind == kind.value, *conditions)
 
 
 def _of_positions(stands: Select[tuple[str]]) -> Select[tuple[int]]:

@@ -10,6 +10,7 @@ from engine.model.contract import Option, Underlying
 from engine.model.money import ZERO
 from engine.model.position import SPLIT
 from engine.turn.caution import stop
+from engine.turn.seen import is_known
 from engine.turn.work import Work
 
 SAME_COST = Decimal("0.05")
@@ -20,11 +21,11 @@ LESS_THAN_DEALT = Decimal("0.1")
 
 
 def note_options(work: Work, option: Option, count: Decimal) -> None:
-    """Keep when the account got options that no position of ours is of, if it held something before.
+    """Keep when the account got options that no position of ours is of, if it is known what it held before.
 
     One that has the broker's number of one of ours is that one under another name.
     """
-    if not work.state.holdings or abs(count) <= abs(work.state.holdings.get(option, ZERO)):
+    if not is_known(work.state) or abs(count) <= abs(work.state.holdings.get(option, ZERO)):
         return
     ours = {leg.option for each in work.positions.values() for leg in each.legs}
     if option not in ours:

@@ -21,6 +21,7 @@ from engine.turn.closing import CLOSING
 from engine.turn.doubting import DOUBT, doubt_anew, our_books
 from engine.turn.ended import closed
 from engine.turn.resting import cancel
+from engine.turn.seen import is_known
 from engine.turn.settling import assign, leave_shares
 from engine.turn.state import Shift
 from engine.turn.work import Work
@@ -42,10 +43,10 @@ class _Gone(NamedTuple):
 def note_shares(work: Work, symbol: str, count: Decimal) -> None:
     """Keep how many shares the account held before this count; changes within `DOUBT` of each other are one.
 
-    What it held before this run began is not known.
+    What it held before a start is known where it is on record.
     """
     held = work.state.holdings.get(Underlying(symbol), ZERO)
-    if not work.state.holdings or held == count:
+    if not is_known(work.state) or held == count:
         return
     known = work.state.shifts.get(symbol)
     before, cost = held, work.state.costs.get(symbol, ZERO)
@@ -110,8 +111,9 @@ def _is_paid(work: Work, shift: Shift, lacking: Mapping[Option, int]) -> bool:
 
 def _may_be_dealt(work: Work, lacking: Iterable[Option]) -> bool:
     """Say whether somebody may have traded these options between the time that the account had them and now."""
-    since = min(work.state.doubts[option].since for option in lacking)
-    return any(_is_open(at) for at in (since, work.state.down_at or since))
+    state = work.state
+    since = min(state.doubts[option].since for option in lacking)
+    return any(_is_open(at) for at in (since, state.down_at or state.seen_at or since))
 
 
 def _is_open(at: datetime) -> bool:

@@ -31,6 +31,7 @@ from engine.turn.profit import account_today, bot_today, structure, unvalued
 from engine.turn.program import CompiledBot
 from engine.turn.refusing import shut_today
 from engine.turn.resting import cancel_entries
+from engine.turn.seen import note_seen
 from engine.turn.state import HALTS, NOTHING, BotState, Nearest, Reading
 from engine.turn.work import Work
 
@@ -71,6 +72,7 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
     begin_session(work, session)
     if not resumed:
         remind(work)
+        note_seen(work)
     for name, found in list(work.bots.items()):
         if not _is_run(work, name, found, session):
             _leave_out(work, name, found, session)

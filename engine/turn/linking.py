@@ -28,6 +28,7 @@ from engine.turn.judging import wake
 from engine.turn.past_us import book_past_us
 from engine.turn.refusing import NOT_RUN
 from engine.turn.resting import cancel_entries
+from engine.turn.seen import note_expired, note_seen
 from engine.turn.set_back import take_time_back
 from engine.turn.state import NEVER, State, Trading
 from engine.turn.surplus import note_surplus, tell_surplus
@@ -53,6 +54,7 @@ def link_down(work: Work, event: LinkDown) -> dict[str, Any]:
 
 def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     """Adopt what the broker has, doubt what it does not list, and compare positions; then READY."""
+    before = work.state
     again = "" if work.state.down_at is None else CONNECTED_AGAIN
     work.record(Kind.LINK, up=True, reason=again, account=event.account, lockstep=event.lockstep)
     take_time_back(work)
@@ -65,7 +67,9 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     for option, count in event.positions:
         if isinstance(option, Option):
             note_options(work, option, count)
+    note_expired(work, holdings)
     work.state = work.state._replace(holdings=holdings, costs=costs)
+    note_seen(work, before)
     at_broker = frozenset(event.order_refs)
     book_unseen(work, at_broker, {held: cost for held, cost in event.costs if isinstance(held, Option)})
     note_numbers(work, (contract for contract, _ in event.positions))
@@ -101,6 +105,7 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
         "lockstep": event.lockstep,
         "holdings": work.state.holdings,
         "costs": costs,
+        "seen_at": None,
         "uncovered": {},
         "doubts": work.state.doubts,
         "streamed": (),

@@ -133,6 +133,14 @@ class Shift(NamedTuple):
     cost: Decimal
 
 
+class AccountSeen(NamedTuple):
+    """What the account holds of the symbols of our positions, with the fields of a state of the same names."""
+
+    holdings: Mapping[Contract, Decimal] = NOTHING
+    costs: Mapping[str, Decimal] = NOTHING
+    at_last: Mapping[Option, Decimal] = NOTHING
+
+
 HALTS = "halts"
 """The place in which what halts a bot is judged."""
 
@@ -281,7 +289,8 @@ class State(NamedTuple):
 
     positions: those that hold something, work, or were closed today. orders: live ones and today's, by ref. by_id: our
     order ids of this connection. booked: executions by execId without its last part. holdings: what the account holds
-    over all bots; doubts: options of which it holds less than our books say, surplus: those of which it holds more.
+    over all bots, at a start what it was seen to hold last, at seen_at; doubts: options of which it holds less than our
+    books say, surplus: those of which it holds more.
     live: refs of the orders that may still fill, active: ids of the positions that are not closed, both oldest first.
     stirring: those of the active ones that may need something although nothing moved that they read, None when it is
     not known. wakes: when each bot must be judged even if nothing it reads moves. bases: each position's profit when
@@ -323,6 +332,7 @@ class State(NamedTuple):
     reloading: frozenset[str] = frozenset()
     holdings: Mapping[Contract, Decimal] = NOTHING
     costs: Mapping[str, Decimal] = NOTHING
+    seen_at: datetime | None = None
     doubts: Mapping[Option, Doubt] = NOTHING
     surplus: Mapping[Option, Surplus] = NOTHING
     uncovered: Mapping[str, datetime] = NOTHING

@@ -71,6 +71,7 @@ from engine.turn.reloading import reload_waits
 from engine.turn.reports import on_message, on_order
 from engine.turn.resting import ask_back, cancel, cancel_entries, option_has_expired, place_resting
 from engine.turn.scanning import step_universe
+from engine.turn.seen import note_seen
 from engine.turn.state import NEVER, State, after_request
 from engine.turn.torn import step_torn
 from engine.turn.work import Turn, Work
@@ -323,6 +324,7 @@ def _on_message(work: Work, event: OrderMessage) -> None:
 
 
 def _on_position(work: Work, event: PositionReport) -> dict[str, Any]:
+    before = work.state
     if isinstance(event.contract, Underlying):
         adjusted.note_split(work, event.contract.symbol, event.quantity, event.average_cost)
         assigned.note_shares(work, event.contract.symbol, event.quantity)
@@ -346,6 +348,7 @@ def _on_position(work: Work, event: PositionReport) -> dict[str, Any]:
     doubting.take_orders_back(work, doubts)
     work.state = work.state._replace(doubts=doubts)
     surplus.note_surplus(work)
+    note_seen(work, before)
     return changes
 
 

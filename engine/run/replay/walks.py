@@ -180,7 +180,7 @@ def _linked(recording: Recording) -> LinkUp | None:
 
 def _holdings(linked: LinkUp | None, state: State) -> dict[Contract, int]:
     """Return what the account held: as the broker told it then, or by our books where it told nothing."""
-    told = state.holdings or ({} if linked is None else dict(linked.positions))
+    told = state.holdings if state.is_ready or linked is None else dict(linked.positions)
     if told:
         return {each: int(n) for each, n in told.items() if n and not (isinstance(each, Option) and each.is_share)}
     found: dict[Contract, int] = {}

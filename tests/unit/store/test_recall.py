@@ -9,18 +9,19 @@ from engine_day import at, sound_day
 from places import run
 
 from engine.decide.bot_day import BotDay
-from engine.model.contract import Option, Right
+from engine.model.contract import Option, Right, Underlying
 from engine.model.event import ExecutionReport
 from engine.model.facts import EventCalendar, Hook
 from engine.model.market import Board
 from engine.record.codec import encode, utc_text
-from engine.record.record import EXECUTION, SURPLUS, Json, Kind, Record
+from engine.record.record import ACCOUNT_SEEN, EXECUTION, SURPLUS, Json, Kind, Record
 from engine.run.audit.audit import audit_store
 from engine.run.audit.starts import differing_starts
 from engine.run.resume import Resumed, resume
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.place import Place
+from engine.turn.state import AccountSeen
 
 NOON = at("12:00")
 
@@ -77,11 +78,26 @@ def test_the_state_is_that_of_the_whole_journal(later: int, until: int | None, p
     assert differing_starts(place) == []
 
 
+@pytest.mark.parametrize("days", [0, 9, 11])
+def test_what_the_account_was_seen_to_hold_is_known_for_some_days(days: int, place: Place) -> None:
+    journal, when, board = written(place, until=20), sound_day()[-1].at + timedelta(days=days), Board()
+    counts = ({Underlying("SPY"): Decimal(200)}, {Underlying("SPY"): Decimal(300)})
+    for seen in (AccountSeen(each, {"SPY": Decimal(590)}) for each in counts):
+        data: dict[str, Json] = {"symbol": "", "what": ACCOUNT_SEEN, "value": encode(seen)}
+        journal.append([Record(NOON, Kind.FACTS, data=data)], durable=True)
+    ended = Record(NOON + timedelta(hours=1), Kind.RUN_ENDED, data={"reason": "stopped", "is_clean": True})
+    journal.append([ended], durable=True)
+    found = from_what_stands(journal, when, board)
+    assert found == from_all(journal, when, board)
+    known = (counts[1], ended.at) if days < 10 else ({}, None)
+    assert (found.state.holdings, found.state.seen_at) == known
+
+
 def test_what_is_over_is_not_read(place: Place) -> None:
     journal = written(place, days=(90, 60))
     when = sound_day()[-1].at + timedelta(days=50)
     recalled = journal.recall(when)
-    assert {record.kind for record in recalled.records} == {Kind.RUN_STARTED}
+    assert {record.kind for record in recalled.records} == {Kind.RUN_STARTED, Kind.RUN_ENDED, Kind.LINK}
     assert (recalled.number, recalled.order_id) == (3, 3)
     board = Board()
     assert from_what_stands(journal, when, board) == from_all(journal, when, board)

@@ -118,8 +118,7 @@ def test_shares_that_are_split_are_not_sold_as_those_of_before(count: int, cost:
     for _ in range(5):
         desk.tick(5)
     assert len(desk.submitted) == sent
-    before = "600" if is_away == "started again" else "600.01"
-    what = f"the account holds {count} SPY at {Decimal(cost).normalize():f} that were 100 at {before}"
+    what = f"the account holds {count} SPY at {Decimal(cost).normalize():f} that were 100 at 600.01"
     rest = f"nothing is sent for {desk.position.id} any more until 'rulebot resume'"
     assert desk.position.on_hold == f"its shares were split: {what}: {rest}"
     assert "loss" not in desk.day_of("writer").halted  # type: ignore[attr-defined]

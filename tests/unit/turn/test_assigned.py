@@ -4,14 +4,15 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from hand_desk import Desk, text_of
+from hand_desk import Desk, call, put, text_of
 
 from engine.model.contract import Underlying, share
+from engine.model.event import PositionReport
 from engine.model.money import ZERO
 from engine.model.order import OrderStatus
 from engine.model.position import Position
 from engine.model.session import session_after
-from engine.record.record import Kind
+from engine.record.record import Kind, Record
 
 SPY = Underlying("SPY")
 SHORT = {
@@ -82,14 +83,54 @@ def test_of_a_part_the_rest_goes_on_with_an_order_of_its_size() -> None:
     assert [order.quantity for order in desk.live] == [3]
 
 
-def test_over_a_night_it_is_seen_by_the_lists_of_a_new_connection() -> None:
+@pytest.mark.parametrize("is_ended", [False, True])
+def test_over_a_night_it_is_seen_by_the_lists_of_a_new_connection(*, is_ended: bool) -> None:
+    """After a start, as of an engine that is stopped every evening, the position was on hold."""
     desk = desk_of(exits=NO_REST)
     desk.until("16:30")
-    desk.unlink()
+    desk.start_again() if is_ended else desk.unlink()
     desk.now = session_after(desk.day).open - timedelta(minutes=30)
     desk.link(positions=[(SPY, 500)])
     assert (desk.position.state, desk.position.exit_reason) == ("closed", "assigned")
     assert len(told(desk)) == 1
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_shares_that_somebody_had_before_a_start_are_of_no_assignment(*, is_known: bool) -> None:
+    """The list of a start that had another contract before them told them as if they had come."""
+    desk = desk_of(theirs=500, exits=NO_REST)
+    desk.until("16:30")
+    if not is_known:  # on record, as by an earlier version
+        desk.records = [each for each in desk.records if each.kind is not Kind.FACTS]
+    desk.start_again()
+    desk.now = session_after(desk.day).open - timedelta(minutes=30)
+    listed = ((put(5000), 1), (SPY, 500))
+    for contract, count in listed:
+        desk.send(PositionReport(desk.now, contract, Decimal(count), Decimal(590)))
+    desk.link(positions=listed)
+    assert desk.position.state == "open"
+    assert "closed by hand, or assigned (it holds 500 SPY)" in desk.position.on_hold
+
+
+@pytest.mark.parametrize(("clock", "state"), [("15:30", "open"), ("16:30", "closed")])
+@pytest.mark.parametrize("is_unlinked", [False, True])
+def test_calls_and_shares_that_go_while_no_engine_runs_are_assigned_if_nobody_could_trade_them(
+    clock: str, state: str, *, is_unlinked: bool
+) -> None:
+    legs = "\n  expiry: {dte: {nearest: 90}}\n  short_call: {sell: call, strike: {otm: 5 pts}}\n"
+    desk = Desk((text_of("writer", **{**SHORT, "legs": legs, "exits": NO_REST}),), linked=False)
+    desk.quote(call(605, "SPY", desk.expiry_90), 4.99, 5.01, 0.4)
+    desk.link(positions=[(SPY, 500)])
+    desk.opened()
+    desk.until(clock, step=600)
+    if is_unlinked:
+        desk.unlink()
+        desk.until("20:00")
+    desk.records.append(Record(desk.now, Kind.RUN_ENDED, data={"reason": "stopped", "is_clean": True}))
+    desk.start_again()
+    desk.now = session_after(desk.day).open - timedelta(minutes=30)
+    desk.link(positions=[])
+    assert desk.position.state == state
 
 
 @pytest.mark.parametrize("shares", [0, 400, -500])

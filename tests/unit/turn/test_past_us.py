@@ -685,7 +685,8 @@ def test_what_the_account_had_all_the_same_is_not_booked_at_its_expiry() -> None
     assert (desk.position.exit_reason, len(desk.said(Kind.SETTLEMENT))) == ("expired_worthless", 2)
 
 
-def test_what_the_account_had_all_the_same_is_not_booked_by_what_expires_in_the_night() -> None:
+@pytest.mark.parametrize("way", ["told", "told before a start", "by a list", "by the list of a start"])
+def test_what_the_account_had_all_the_same_is_not_booked_by_what_expires_in_the_night(way: str) -> None:
     """Somebody buys back one of their own in the last minute; the level is there at the next open only."""
     desk = Desk((text_of(entry='{at: "10:00"}', exits="\n  - at_expiry: settle\n"),))
     desk.opened()
@@ -698,8 +699,16 @@ def test_what_the_account_had_all_the_same_is_not_booked_by_what_expires_in_the_
     opening = session_after(desk.day).open
     desk.now = opening - timedelta(hours=7)
     desk.tick(quiet=True)
-    desk.holds(SHORT, 0)
-    desk.holds(LONG, 0)
+    if way.startswith("told"):
+        desk.holds(SHORT, 0)
+        desk.holds(LONG, 0)
+    else:
+        desk.unlink()
+    if way.endswith("start"):
+        desk.start_again()
+    if way != "told":
+        desk.link(positions=())
+    assert desk.state.at_last == {LONG: 1, SHORT: -1}
     desk.now = opening
     desk.board.previous_close[desk.board.rows[Underlying("SPX")]] = 6010.0
     for _ in range(3):

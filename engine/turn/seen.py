@@ -1,0 +1,59 @@
+"""What the account was seen to hold, on record as it changes: a start compares with it what the account holds then.
+
+It is kept of the symbols of our positions, other people's contracts included: what was assigned, or split, shows in all
+of them together.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TypeVar
+
+from engine.model.contract import Contract, Option
+from engine.model.session import session_from
+from engine.record.codec import encode
+from engine.record.record import ACCOUNT_SEEN, Kind
+from engine.turn.resting import option_has_expired
+from engine.turn.state import AccountSeen, State
+from engine.turn.work import Work
+
+C = TypeVar("C", bound=Contract)
+
+
+def is_known(state: State) -> bool:
+    """Say whether it is known what the account held until now: not as a first run begins."""
+    return state.is_ready or state.down_at is not None or state.seen_at is not None
+
+
+def note_seen(work: Work, before: State | None = None) -> None:
+    """Record what the account holds, of our symbols, if that is not what it held before."""
+    symbols = {leg.option.symbol for position in work.positions.values() for leg in position.legs}
+    now = _seen(work.state, symbols)
+    if symbols and (before is None or now != _seen(before, symbols)):
+        work.record(Kind.FACTS, symbol="", what=ACCOUNT_SEEN, value=encode(now))
+
+
+def _seen(state: State, symbols: set[str]) -> AccountSeen:
+    costs = {symbol: state.costs[symbol] for symbol in sorted(symbols) if symbol in state.costs}
+    return AccountSeen(_of(state.holdings, symbols), costs, _of(state.at_last, symbols))
+
+
+def _of(counts: Mapping[C, Decimal], symbols: set[str]) -> dict[C, Decimal]:
+    return {each: counts[each] for each in sorted(counts, key=str) if counts[each] and each.symbol in symbols}
+
+
+def note_expired(work: Work, holdings: Mapping[Contract, Decimal]) -> None:
+    """Keep what the account had of what has expired and is in its new list no more.
+
+    What it had is known if it was seen when nobody could trade it any more.
+    """
+    state = work.state
+    seen_at = state.down_at or state.seen_at
+    ours = {leg.option for leg in work.held_legs()}
+    gone = {
+        option: count
+        for option, count in state.holdings.items()
+        if isinstance(option, Option) and option in ours and count and not holdings.get(option)
+        if option_has_expired(work, option) and seen_at is not None and seen_at >= session_from(option.expiry).close
+    }
+    if gone:
+        work.state = state._replace(at_last={**gone, **state.at_last})
