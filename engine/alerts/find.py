@@ -1,7 +1,7 @@
 """What of a store is worth telling: alarms, halts, lost connections, trades, engines that died, each day's digest."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -97,7 +97,7 @@ def find(reader: StoreReader, after: int, now: datetime, digested: str = "", put
         alerts += _gone(reader, run, last)
         if run.ended is None and run.is_alive:  # else nobody wants a connection
             alerts += _lost(reader, at, restored)
-        alerts += _digest(reader, at, run, digested)
+        alerts += [*_late_digests(reader, after), *_digest(reader, at, run, digested)]
     began = run.started.at if run.started is not None and run.is_alive else None
     return Found(tuple(alerts), head, is_simulated, bool(run.mark), began, restored.above)
 
@@ -242,19 +242,37 @@ def _digest(reader: StoreReader, at: datetime, run: Run, digested: str) -> Itera
         return
     if at < close + AFTER_CLOSE and (run.ended is None or run.ended.at < close):
         return
-    text = digest(reader, date, sorted(run.specs))
-    yield Alert(key=f"digest {date}", at=close, grade=Grade.DIGEST, text=text, data={"event": "digest", "date": date})
+    yield _digest_of(date, close, digest(reader, date, sorted(run.specs)))
 
 
-def digest(reader: StoreReader, date: str, bots: list[str]) -> str:
+def _late_digests(reader: StoreReader, after: int) -> Iterator[Alert]:
+    """Yield what each bot did on the days that were over when nobody looked: a later session was on at the next look.
+
+    after: number up to which somebody has looked, 0 if nobody ever has.
+    """
+    begun = [record for _, record in reader.numbered_after(after, (Kind.SESSION,))] if after else []
+    before = reader.last_record(Kind.SESSION, until=after) if begun else None
+    sessions = {str(each.data["date"]): each for each in ([] if before is None else [before[1]]) + begun}
+    for date, record in list(sessions.items())[:-1]:
+        close = utc_time(str(record.data["close"]))
+        yield _digest_of(date, close, f"(told late) {digest(reader, date)}")
+
+
+def _digest_of(date: str, close: datetime, text: str) -> Alert:
+    return Alert(key=f"digest {date}", at=close, grade=Grade.DIGEST, text=text, data={"event": "digest", "date": date})
+
+
+def digest(reader: StoreReader, date: str, bots: Collection[str] = ()) -> str:
     """Return a day in a few lines: its profit, then each of the bots, and those that run no more and hold something or
     have closed it that day.
 
-    The profit of the day is what closing has made on it, a part of a trade too; that of a trade is all it has made.
+    bots: without them those that are on record of the day. The profit of the day is what closing has made on it, a
+    part of a trade too; that of a trade is all it has made.
     """
     trades, days = reader.trades(), {row["strategy_id"]: row for row in reader.view("bot_days", date=date)}
+    bots = bots or sorted(days)
     closed = [row for row in trades if str(row["exit_time"] or "").startswith(date) and row["status"] == "CLOSED"]
-    still = [row for row in trades if row["status"] == "OPEN"]
+    still = [row for row in trades if _is_open_after(row, date)]
     told = [parts_told(row, reader) for row in trades if _may_be(row, date)]
     owed = provisional_text(sum(row["commissions_owed"] for row in told))
     made = f"{_made(sum(day['realized'] for day in days.values()))}{owed}"
@@ -273,7 +291,15 @@ def _ended(reason: str) -> str:
 def _may_be(row: Row, date: str) -> bool:
     """Say whether a day may have something to tell of a trade."""
     days = (str(row[each] or "")[:10] for each in ("entry_time", "exit_time"))
-    return row["status"] in ("OPEN", "PENDING") or date in days
+    return row["status"] == "PENDING" or date in days or _is_open_after(row, date)
+
+
+def _is_open_after(row: Row, date: str) -> bool:
+    """Say whether a trade was open when a day was over."""
+    entered, ended = (str(row[each] or "")[:10] for each in ("entry_time", "exit_time"))
+    if row["status"] == "OPEN":
+        return entered <= date
+    return row["status"] == "CLOSED" and is_opened(row) and entered <= date < ended
 
 
 def _day_of(bot: str, date: str, trades: list[Row], day: Row | None, waits: str = WAITED) -> str:
@@ -292,5 +318,5 @@ def _day_of(bot: str, date: str, trades: list[Row], day: Row | None, waits: str 
         parts.append(f"no trade: {one_line(skipped or waits)}")
     if halted:
         parts.append(f"halted: {one_line(halted)}")
-    held = sum(row["status"] == "OPEN" for row in own)
+    held = sum(_is_open_after(row, date) for row in own)
     return "; ".join(parts) + (f"; {held} open" if held else "")

@@ -180,8 +180,8 @@ class Teller:
         outbox.add(owed, found.head, self._people.wants, now)
         if found.put_back != put_back:
             outbox.set_mark(PUT_BACK, str(found.put_back))
-        days = (str(each.data["date"]) for each in found.alerts if each.grade is Grade.DIGEST)
-        self._digested = next(days, self._digested)
+        days = [str(each.data["date"]) for each in found.alerts if each.grade is Grade.DIGEST]
+        self._digested = max([self._digested, *days])
 
     def _who(self, round: int) -> list[str]:
         people = (each for each in self._people.people if not each.is_program)

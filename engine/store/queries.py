@@ -338,10 +338,11 @@ class StoreReader:
         with self._connection.begin():
             return self._records(select(*COLUMNS).where(journal.c.kind == kind.value, *within))
 
-    def last_record(self, kind: Kind, position: str = "") -> tuple[int, Record] | None:
-        """Return the last record of a kind, of one position or of any, with its number."""
+    def last_record(self, kind: Kind, position: str = "", until: int | None = None) -> tuple[int, Record] | None:
+        """Return the last record of a kind, of one position or of any, with its number, which is `until` at most."""
         of_one = of_position(position) if position else ()
-        return self._last(journal.c.kind == kind.value, *of_one)
+        early = () if until is None else (journal.c.seq <= until,)
+        return self._last(journal.c.kind == kind.value, *of_one, *early)
 
     def _last(self, *where: ColumnElement[bool]) -> tuple[int, Record] | None:
         query = select(journal.c.seq, *COLUMNS).where(*where).order_by(journal.c.seq.desc()).limit(1)

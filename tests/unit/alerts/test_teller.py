@@ -570,6 +570,46 @@ def test_a_days_digest_is_made_once(world: World, monkeypatch: pytest.MonkeyPatc
     assert made == [str(DAY)]
 
 
+def test_the_digest_of_a_day_that_was_over_while_nobody_told_is_told_late(world: World) -> None:
+    """Of a teller that was away from the close until past midnight that day was never told."""
+    days = [DAY + timedelta(days=count) for count in range(3)]
+    sessions = [
+        Record(
+            at("0:01", day),
+            Kind.SESSION,
+            data={
+                "date": str(day),
+                "open": at("9:30", day).isoformat(),
+                "close": at("16:00", day).isoformat(),
+                "half": False,
+            },
+        )
+        for day in days
+    ]
+    told, later = small_day()[1:], [BotDay(bot=CONDOR, date=day, skipped="its window is over") for day in days[1:]]
+    world.journal.append([*sessions[:1], *(each for each in told if each.at < at("15:00"))], durable=True)
+    world.now = at("15:00")
+    world.after(0)
+    world.teller.close()
+    world.outbox.close()
+    world.journal.append([each for each in told if each.at >= at("15:00")], durable=True)
+    for session, day in zip(sessions[1:], later, strict=True):
+        world.journal.append([session, session, entity(Kind.BOT_DAY, session.at, day)], durable=True)
+    world.now = at("8:00", days[2])
+    world.start()
+    ((_, _, body),) = [each for each in world.after(60) if "told late" in each[2]]
+    first, second = (part.split("\n") for part in f"\n{body}".split("\n(told late) ")[1:])
+    assert first[0].startswith(f"{days[0]}: realised ")
+    assert any(line.startswith(f"{CONDOR}: opened ") for line in first)
+    assert f"{SELLER}: opened 547p 2027-02-19; 1 open" in first
+    assert second[0] == f"{days[1]}: realised +$0.00, 0 closed, 1 open"
+    assert f"{CONDOR}: no trade: its window is over" in second
+    assert not [each for each in world.after(60) if "told late" in each[2]]
+    world.now = at("16:06", days[2])
+    ((_, _, body),) = world.after(0)
+    assert f"\n{days[2]}: realised" in body
+
+
 def test_the_profit_of_a_days_digest_is_what_closing_made_on_that_day(tmp_path: Path) -> None:
     """Of a trade of several days it told all that it had ever made, and of what is still open no part."""
     days = (
