@@ -323,6 +323,20 @@ class EndingCorrected:
     left_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GonePriced:
+    """A person says at what price, a share, others have closed what the account has no more of a leg that is on hold.
+
+    exec_id: an id of ours (`model/unseen.py`).
+    """
+
+    at: datetime
+    position: str
+    leg: str
+    price: Decimal
+    exec_id: str
+
+
 Event = (
     MarketMoved
     | OrderReport
@@ -346,6 +360,7 @@ Event = (
     | DataTrouble
     | OperatorRequest
     | EndingCorrected
+    | GonePriced
     | HookCame
     | ReloadWaits
 )

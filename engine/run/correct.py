@@ -1,7 +1,8 @@
 """A fill that nobody told was booked at an estimate, or not at all: a person puts in what the account's statement says.
 
 It goes through `turn`: as a new revision of the same execution, as a correction of the exchange does, or in the place
-of the settlement of an option that was thought to be held to its end (`correct_ending.py`).
+of the settlement of an option that was thought to be held to its end (`correct_ending.py`), or of what the account has
+no more (`correct_gone.py`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,6 +24,7 @@ from engine.model.values import replace
 from engine.record.codec import utc_time
 from engine.record.record import CORRECTED, Json, Kind, Record
 from engine.run.correct_ending import Ending, ended_legs, find_ending, traded
+from engine.run.correct_gone import Gone, find_gone, priced
 from engine.run.desk import compile_text
 from engine.run.resume import resume
 from engine.store.journal import SqlJournal
@@ -61,10 +63,14 @@ def correct(
         if found and not leg and (others := ended_legs(records, ref) - {*map(_leg_of, found)}):
             raise _unclear(ref, [*map(_leg_of, found), *sorted(others)])
         ending = None if meant else find_ending(records, ref, leg)
+        gone = None if meant or ending is not None else find_gone(records, ref, leg)
         if ending is not None:
             done = _in_place_of(records, ending, traded(records, ending, price, contracts, on, at), commission)
-        elif meant and (contracts is not None or on is not None):
-            raise MisuseError(f"a fill of '{ref}' is booked: of that its price and commission can be corrected alone")
+        elif (meant or gone is not None) and (contracts is not None or on is not None):
+            what = f"a fill of '{ref}' is booked" if gone is None else f"the account has no more what {ref} holds"
+            raise MisuseError(f"{what}: of that its price and commission can be corrected alone")
+        elif gone is not None:
+            done = _of_gone(records, gone, price, commission, at)
         else:
             done = _anew(records, _only(ref, found, meant, every), price, commission, at)
         if not dry_run:
@@ -134,6 +140,16 @@ def _in_place_of(records: Sequence[Record], ending: Ending, event: EndingCorrect
     ref = fill.ref or event.position
     words = f"{ref} {event.leg}: {fill.quantity} at {fill.price} on {day} instead of {ending.words}"
     return _by_turns(program, state, event.position, _events(event, fill.exec_id, paid), words)
+
+
+def _of_gone(records: Sequence[Record], gone: Gone, price: Decimal, commission: Decimal | None, at: datetime) -> _Done:
+    """Return what others have closed at its price, as the engine would write it."""
+    program, state = _as_of(records, gone.position.id, at)
+    if any(order.is_of(gone.position.id) for order in map(state.orders.__getitem__, state.live)):
+        raise MisuseError(f"orders of {gone.position.id} may still work: let an engine take them back first")
+    event = priced(gone, price, at)
+    words = f"{gone.position.id} {event.leg}: {gone.missed.contracts} that the account has no more at {price}"
+    return _by_turns(program, state, event.position, _events(event, event.exec_id, commission), words)
 
 
 def _events(event: Event, exec_id: str, commission: Decimal | None) -> list[Event]:

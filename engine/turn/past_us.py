@@ -15,9 +15,9 @@ from decimal import Decimal
 from engine.fill.apply import add_commission, book, leg_of, unbook
 from engine.fill.book import BY_OTHERS, Booked, owes_none
 from engine.model.contract import Option
-from engine.model.event import ExecutionReport
+from engine.model.event import ExecutionReport, GonePriced
 from engine.model.money import ZERO
-from engine.model.position import CLOSED_BY_HAND, ESTIMATED, LIQUIDATED, Position, PositionLeg
+from engine.model.position import CLOSED_BY_HAND, ESTIMATED, LIQUIDATED, Missed, Position, PositionLeg
 from engine.model.session import session_from
 from engine.model.unseen import first_revision, is_estimate, is_unseen, next_revision, unseen_base
 from engine.model.values import replace
@@ -202,14 +202,8 @@ def book_estimate(work: Work, name: str, leg: PositionLeg) -> PositionLeg:
     price = _price_by_mark(work, work.positions[name], leg) if missed.price is None else missed.price
     if price is None:
         return leg
-    count = min(missed.contracts, leg.held)
-    cash = price * count * leg.option.multiplier * leg.sign
-    base = unseen_base(name, leg.name)
-    exec_id, since = first_revision(base), missed.since
-    booked = Booked(exec_id, name, leg.name, False, count, cash, is_paid=True, by_others=True, dealt_at=since)
-    work.put_booked(base, booked)
-    position = _put(work, name, leg, booked)
-    _record(work, position, leg, booked, name, price, missed.since)
+    position = _book_missed(work, name, leg, missed, price, first_revision(unseen_base(name, leg.name)))
+    count = leg.held - leg_of(position, leg.name).held
     by_what = "quoted when the account was first seen without it"
     if missed.price is None:
         by_what = "by the last mark of all of it"
@@ -220,6 +214,27 @@ def book_estimate(work: Work, name: str, leg: PositionLeg) -> PositionLeg:
     help = f"Compare it with the account's statement; 'rulebot store correct {name} PRICE --leg {leg.name}'"
     work.alarm(position.bot, f"{text}. {help} puts it right", name)
     return leg_of(position, leg.name)
+
+
+def gone_priced(work: Work, event: GonePriced) -> None:
+    """Book what the account has no more of a leg at the price that a person tells."""
+    position = work.positions[event.position]
+    leg = leg_of(position, event.leg)
+    missed = next(each for each in position.missed if each.leg == leg.name)
+    position = _book_missed(work, position.id, leg, missed, event.price, event.exec_id)
+    if position.is_flat:
+        closed(work, replace(position, exit_reason=CLOSED_BY_HAND), "vanished")
+    count_closed(work, position.id)
+
+
+def _book_missed(work: Work, name: str, leg: PositionLeg, missed: Missed, price: Decimal, exec_id: str) -> Position:
+    count = min(missed.contracts, leg.held)
+    cash = price * count * leg.option.multiplier * leg.sign
+    booked = Booked(exec_id, name, leg.name, False, count, cash, is_paid=True, by_others=True, dealt_at=missed.since)
+    work.put_booked(exec_id.rpartition(".")[0], booked)
+    position = _put(work, name, leg, booked)
+    _record(work, position, leg, booked, name, price, missed.since)
+    return position
 
 
 def _price_by_mark(work: Work, position: Position, leg: PositionLeg) -> Decimal | None:

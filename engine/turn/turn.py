@@ -23,6 +23,7 @@ from engine.model.event import (
     EndingCorrected,
     Event,
     ExecutionReport,
+    GonePriced,
     HookCame,
     HoursReport,
     ImpliedReport,
@@ -434,6 +435,7 @@ _HANDLERS: dict[type, Handler] = {
     ClocksApart: clocks_apart,
     OperatorRequest: _on_operator,
     EndingCorrected: ending_corrected,
+    GonePriced: past_us.gone_priced,
     HookCame: hook_came,
     ReloadWaits: reload_waits,
 }
