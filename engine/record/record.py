@@ -42,8 +42,9 @@ class Kind(Enum):
     reload        of a bot: what (added, changed, removed), was, now (digests); of the engine: what (asked, waits,
                   refused, nothing, applied), reason, changes, limit_changes; with applied: specs, limits
     facts         symbol, what, value                 closes, bars (the last close), listing sizes, opening move,
-                                                  dividend (ex_date), the whole Nearest so far, what
-                                                  the account is seen to hold (the whole AccountSeen)
+                                                  dividend (ex_date), the last print of a session,
+                                                  the whole Nearest so far, what the account is seen
+                                                  to hold (the whole AccountSeen)
     prices        prices {symbol: price}              where underlyings stand, by the minute; of no turn
     account       net_liquidation, cash, buying_power
     batch         boundaries of a turn without lockstep: messages counted
@@ -83,6 +84,8 @@ EXECUTION = "execution"
 """In the data of an alarm: the whole report of an execution of others, which a start goes by."""
 OPENING_MOVE = "opening_move"
 """What a record of facts is about that tells the expected move of the open: it is fixed for the day."""
+CLOSING = "closing"
+"""What a record of facts is about that tells a print of shares at the close of a session; a start goes by the last."""
 HOURS = "hours"
 """What a record of facts is about that tells when an underlying trades in this session; a start goes by it."""
 BASE = "base"

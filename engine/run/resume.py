@@ -27,6 +27,7 @@ from engine.record.record import (
     ACCOUNT_SEEN,
     BASE,
     BY_HAND,
+    CLOSING,
     EXECUTION,
     GRID,
     HOURS,
@@ -115,6 +116,7 @@ def resume(
     moves: dict[tuple[str, date], float] = {}
     hours: dict[str, Hours] = {}
     settled: list[Record] = []
+    closing: dict[str, float] = {}
     by_hand: dict[str, str] = {}
     watched: dict[str, datetime | None] = {}
     nearest: dict[str, Nearest] = {}
@@ -179,6 +181,8 @@ def resume(
             hours[str(data["symbol"])] = hours_of(str(data["value"]), session.date)
         elif record.kind is Kind.FACTS and data.get("what") == NEAREST:
             nearest[record.bot] = decode(Nearest, data["value"])
+        elif record.kind is Kind.FACTS and data.get("what") == CLOSING:
+            closing[str(data["symbol"])] = float(str(data["value"]))
         elif record.kind is Kind.FACTS and data.get("what") == OPENING_MOVE:
             moves[str(data["symbol"]), date.fromisoformat(str(data["expiry"]))] = float(str(data["value"]))
         elif record.kind is Kind.LINK:
@@ -228,7 +232,7 @@ def resume(
         next_number=max((number, named_above, *(o.number for o in orders.values()))) + 1,
         named_above=named_above,
         next_order_id=max((order_id, *(o.order_id for o in orders.values()))) + 1,
-        closing=_closing_levels(settled, kept, session),
+        closing={**_closing_levels(settled, kept, session), **closing},
         requests=frozenset(requests),
         hook_ids=frozenset(hook_ids),
         accepted=frozenset(accepted),

@@ -35,6 +35,7 @@ from engine.record.record import (
     ACCOUNT_SEEN,
     BASE,
     BY_HAND,
+    CLOSING,
     EXECUTION,
     GRID,
     HOURS,
@@ -98,7 +99,7 @@ def _needed() -> Select[Any]:
     is_of_grid = or_(*(place_in(journal.c.data, literal(f'"what":"{what}"')) > 0 for what in GRID))
     is_of_others = place_in(journal.c.data, literal(f'"{EXECUTION}":{{')) > 0
     is_of_surplus = place_in(journal.c.data, literal(f'"{SURPLUS}":[')) > 0
-    facts = (OPENING_MOVE, HOURS, NEAREST)
+    facts = (OPENING_MOVE, HOURS, NEAREST, CLOSING)
     is_fact = or_(*(place_in(journal.c.data, literal(f'"what":"{what}"')) > 0 for what in facts))
     is_base = place_in(journal.c.data, literal(f'"what":"{BASE}"')) > 0
     is_seen = place_in(journal.c.data, literal(f'"what":"{ACCOUNT_SEEN}"')) > 0

@@ -12,7 +12,7 @@ from engine.model.money import ZERO
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED, Position, PositionLeg
 from engine.model.session import Session, exchange_date, session_after, session_before, session_from
 from engine.model.values import replace
-from engine.record.record import Kind
+from engine.record.record import CLOSING, Kind
 from engine.turn.caution import is_stopped
 from engine.turn.closing import UNWIND
 from engine.turn.doubting import doubt_anew
@@ -154,7 +154,10 @@ def closing_level(work: Work, symbol: str) -> Decimal | None:
 
 
 def keep_closing(work: Work) -> Mapping[str, float]:
-    """Return the last prints of the session, by symbol, of shares that options are held on: later ones are no close."""
+    """Return the last prints of the session, by symbol, of shares that options are held on: later ones are no close.
+
+    Each is on record, for a start to go by.
+    """
     close, board = work.state.session.close, work.state.board
     if not close <= work.at <= close + AT_THE_CLOSE:
         return work.state.closing
@@ -162,7 +165,11 @@ def keep_closing(work: Work) -> Mapping[str, float]:
     shares = (symbol for symbol in sorted(held) if product(symbol).settlement is Settlement.SHARES)
     rows = ((symbol, board.rows.get(Underlying(symbol), -1)) for symbol in shares)
     seen = ((symbol, board.last[row]) for symbol, row in rows if row >= 0 and row not in board.frozen)
-    return {symbol: last for symbol, last in seen if last == last}
+    found = {symbol: last for symbol, last in seen if last == last}
+    for symbol, last in found.items():
+        if last != work.state.closing.get(symbol):
+            work.record(Kind.FACTS, symbol=symbol, what=CLOSING, value=last)
+    return found
 
 
 def _settle_leg(work: Work, name: str, leg: PositionLeg, level: Decimal) -> None:

@@ -254,6 +254,21 @@ def test_a_fill_that_is_told_after_the_expiry_takes_its_place_over_a_start_too(c
     assert [(each.data["quantity"], each.data["how"]) for each in desk.said(Kind.SETTLEMENT)] == [(1, how), (-1, how)]
 
 
+def test_a_start_between_the_close_and_the_settlement_knows_the_close() -> None:
+    """A person was told that the level is not known, and it was booked on the next day."""
+    desk, _ = of_shares()
+    row = desk.board.rows[Underlying("SPY")]
+    for second, last in ((0, 597.0), (10, 598.0), (40, 601.0)):
+        desk.now = clock("16:00") + timedelta(seconds=second)
+        desk.board.last[row] = last
+        desk.tick()
+    desk.start_again()
+    desk.link([], {})
+    desk.until("16:05")
+    assert settled(desk) == [("assigned", "598.0000")]
+    assert not [text for text in desk.alarms if "settlement level" in text]
+
+
 def test_no_exit_closes_what_has_expired_while_nobody_looked() -> None:
     """An exit by time began to close it, and gave the trade its name; its level was missed before it was asked for."""
     desk, _ = of_shares('  - time: "15:30"\n')
