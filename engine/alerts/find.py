@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +11,7 @@ from engine.decide.bot_day import was_over
 from engine.fill.apply import ASSIGNED, DELIVERING
 from engine.model.money import CENT, signed_dollars
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED, FLATTENED, LIQUIDATED
-from engine.model.session import EXCHANGE_ZONE, exchange_date
+from engine.model.session import EXCHANGE_ZONE, exchange_date, session_from
 from engine.model.values import dataclass
 from engine.record.codec import utc_time
 from engine.record.record import TAKEN_BACK, Json, Kind, Record
@@ -38,6 +38,8 @@ AFTER_CLOSE = timedelta(minutes=5)
 WAITED = "'rulebot why' tells what it waited for"
 MOST_OPEN = 4
 """Open positions that an alert names, beside how many there are."""
+GONE_FOR = timedelta(minutes=1)
+"""How much of a session no engine may have run until that is told afterwards."""
 LOST_FOR = timedelta(minutes=5)
 """How long a connection may be lost until it is grave."""
 
@@ -94,7 +96,7 @@ def find(reader: StoreReader, after: int, now: datetime, digested: str = "", put
     last = reader.last_at()
     if last is not None:
         at = last if is_simulated else max(last, now)
-        alerts += _gone(reader, run, last)
+        alerts += [*_gone(reader, run, last), *_were_gone(reader, after)]
         if run.ended is None and run.is_alive:  # else nobody wants a connection
             alerts += _lost(reader, at, restored)
         alerts += [*_late_digests(reader, after), *_digest(reader, at, run, digested)]
@@ -213,6 +215,34 @@ def _gone(reader: StoreReader, run: Run, last: datetime) -> Iterator[Alert]:
         )
 
 
+def _were_gone(reader: StoreReader, after: int) -> Iterator[Alert]:
+    """Yield of engines that began after number `after` that those before them had died in a session, unless it is told.
+
+    So it is where whoever tells was away, too, as after a power cut.
+    """
+    for number, started in reader.numbered_after(after, (Kind.RUN_STARTED,)) if after else ():
+        before, ended = (reader.last_record(each, until=number - 1) for each in (Kind.RUN_STARTED, Kind.RUN_ENDED))
+        last = reader.last_at(until=number - 1)
+        if before is None or last is None or (ended is not None and ended[0] > before[0]):
+            continue
+        if max(_in_session(day, last, started.at) for day in map(exchange_date, (last, started.at))) >= GONE_FOR:
+            since = f"from {last.astimezone(EXCHANGE_ZONE):%b %d %H:%M} until it began again"
+            text = f"the engine was gone without a word {since} ({_open(reader)}):"
+            yield Alert(
+                key=f"gone {before[1].at.isoformat()}",
+                at=started.at,
+                grade=Grade.WARNING,
+                text=f"{text} exits that rest at the broker stayed, the others were not watched",
+                data={"event": "gone"},
+            )
+
+
+def _in_session(day: date, first: datetime, last: datetime) -> timedelta:
+    """Return how much of the session that a day has, or that follows it, lies between two instants."""
+    session = session_from(day)
+    return min(last, session.close) - max(first, session.open)
+
+
 def _open(reader: StoreReader) -> str:
     """Return what is open: who is woken must know whether it can wait."""
     held = [f"{row['strategy_id']} {holding_of(row)}" for row in reader.view("open_positions")]
@@ -253,9 +283,9 @@ def _late_digests(reader: StoreReader, after: int) -> Iterator[Alert]:
     begun = [record for _, record in reader.numbered_after(after, (Kind.SESSION,))] if after else []
     before = reader.last_record(Kind.SESSION, until=after) if begun else None
     sessions = {str(each.data["date"]): each for each in ([] if before is None else [before[1]]) + begun}
-    for date, record in list(sessions.items())[:-1]:
+    for day, record in list(sessions.items())[:-1]:
         close = utc_time(str(record.data["close"]))
-        yield _digest_of(date, close, f"(told late) {digest(reader, date)}")
+        yield _digest_of(day, close, f"(told late) {digest(reader, day)}")
 
 
 def _digest_of(date: str, close: datetime, text: str) -> Alert:

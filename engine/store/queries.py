@@ -386,10 +386,11 @@ class StoreReader:
         opened = tuple(ref for ref, found in into.items() if found == (former, position))
         return Rolls(former, tuple(dict.fromkeys(new for old, new in into.values() if new and old == position)), opened)
 
-    def last_at(self) -> datetime | None:
-        """Return the time of the last record."""
+    def last_at(self, until: int | None = None) -> datetime | None:
+        """Return the time of the last record, of those whose number is `until` at most."""
+        last = select(journal.c.at).order_by(journal.c.seq.desc()).limit(1)
         with self._connection.begin():
-            found = self._connection.execute(select(journal.c.at).order_by(journal.c.seq.desc()).limit(1)).scalar()
+            found = self._connection.execute(last if until is None else last.where(journal.c.seq <= until)).scalar()
         return None if found is None else utc_time(found)
 
     def head(self) -> tuple[int, str]:

@@ -482,6 +482,37 @@ def test_how_many_are_open_is_told_also_where_their_names_are_too_long(tmp_path:
     world.close()
 
 
+@pytest.mark.parametrize(
+    ("last", "began", "is_told"),
+    [("12:00", "13:30", True), ("12:00", "12:00:50", False), ("16:01", "20:00", False), ("15:30", "19:00", True)],
+)
+@pytest.mark.parametrize("way", ["power cut", "stopped", "told before"])
+def test_that_an_engine_was_gone_is_told_after_the_next_has_begun(
+    last: str, began: str, way: str, tmp_path: Path, *, is_told: bool
+) -> None:
+    """After a power cut, once engine and teller ran again, nobody heard of it."""
+    world = World(tmp_path)
+    world.now = at(last)
+    world.record(Kind.DECISION, "condor", what="enter", reason="", values=[])
+    if way == "stopped":
+        world.record(Kind.RUN_ENDED, reason="stopped", is_clean=True)
+    world.after(0)
+    if way == "told before":
+        world.journal.close()
+        assert any("the engine is gone without a word" in body for _, _, body in world.after(11))
+        world.journal = SqlJournal(open_store(world.place))
+    world.now = at(began)
+    started = small_day()[0]
+    world.journal.append([replace(started, at=world.now)], durable=True)
+    clock = datetime.strptime(last, "%H:%M").time()
+    words = f"was gone without a word from Nov 18 {clock:%H:%M} until it began again (nothing is open): exits"
+    told = "".join(body for _, _, body in world.after(60))
+    assert (words in told) is (is_told and way == "power cut")
+    assert words not in "".join(body for _, _, body in world.after(60))
+    world.close()
+    world.journal.close()
+
+
 def test_an_engine_that_died_is_told_of_with_its_last_sign_of_life(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.now += timedelta(hours=2)
