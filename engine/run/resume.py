@@ -46,7 +46,7 @@ from engine.store.recall import LINES_KEPT, Recalled
 from engine.turn.daily import is_over, is_same_week, still_booked
 from engine.turn.hooks import Hooks, after_hook
 from engine.turn.state import AccountSeen, BotState, Nearest, Standing, State, Surplus
-from engine.turn.work import active_ids, live_refs
+from engine.turn.work import active_ids, alarm_key, live_refs
 
 RECENT = timedelta(minutes=1)
 """Orders sent since then still count against orders_per_minute."""
@@ -120,6 +120,7 @@ def resume(
     by_hand: dict[str, str] = {}
     watched: dict[str, datetime | None] = {}
     nearest: dict[str, Nearest] = {}
+    alarmed: dict[str, set[str]] = {}
     seen, seen_at, is_linked = AccountSeen(), None, True
     marked_at: dict[str, datetime] = {}
     install = ""
@@ -152,6 +153,7 @@ def resume(
                     booked[base] = replace(booked[base], exec_id=report.exec_id)
             if record.at >= midnight:
                 surplus.update(_told_surplus(record))
+                alarmed.setdefault(record.bot, set()).add(alarm_key(record.position, str(data["text"])))
         elif record.kind is Kind.OPERATOR:
             requests.add(str(data["id"]))
             standing = after_record(standing, record)
@@ -225,6 +227,7 @@ def resume(
                 hand_entered=found if (found := by_hand.get(name, "")) in kept else "",
                 grid_since=watched.get(name),
                 nearest=nearest.get(name),
+                alarmed=frozenset(alarmed.get(name, ())),
             )
             for name, day in days.items()
             if is_same_week(day.date, session.date)

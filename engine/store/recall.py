@@ -41,7 +41,6 @@ from engine.record.record import (
     HOURS,
     NEAREST,
     OPENING_MOVE,
-    SURPLUS,
     Kind,
     Record,
 )
@@ -98,7 +97,6 @@ def _needed() -> Select[Any]:
     stands = _standing(midnight)
     is_of_grid = or_(*(place_in(journal.c.data, literal(f'"what":"{what}"')) > 0 for what in GRID))
     is_of_others = place_in(journal.c.data, literal(f'"{EXECUTION}":{{')) > 0
-    is_of_surplus = place_in(journal.c.data, literal(f'"{SURPLUS}":[')) > 0
     facts = (OPENING_MOVE, HOURS, NEAREST, CLOSING)
     is_fact = or_(*(place_in(journal.c.data, literal(f'"what":"{what}"')) > 0 for what in facts))
     is_base = place_in(journal.c.data, literal(f'"what":"{BASE}"')) > 0
@@ -119,7 +117,7 @@ def _needed() -> Select[Any]:
         _of_positions(stands),
         of_kinds((Kind.FILL, Kind.COMMISSION), journal.c.at >= bindparam("of_fills")),
         of_kinds((Kind.ALARM,), journal.c.at >= bindparam("of_fills"), is_of_others),
-        of_kinds((Kind.ALARM,), journal.c.at >= today, is_of_surplus),
+        of_kinds((Kind.ALARM,), journal.c.at >= today),
         _entered_by_hand(stands),
         _last_marks(stands),
         _last_marks(stands, snapshot_rows.c.at < midnight),

@@ -108,11 +108,14 @@ def begin_session(work: Work, session: Session) -> None:
             work.put_position(replace(position, passed=()))
 
 
-def remind(work: Work) -> None:
-    """Say again, on a new day, after a start or a lost connection, which positions nobody closes."""
+def remind(work: Work, *, again: bool = False) -> None:
+    """Say on a new day, and after a start, which positions nobody closes.
+
+    again: also if it was said in this session.
+    """
     for position in work.active_positions():
         if is_stopped(position) or position.is_closed_too_far:
-            work.alarm(position.bot, f"{position.let_be}. A person must look", position.id)
+            work.alarm(position.bot, f"{position.let_be}. A person must look", position.id, again=again)
 
 
 def retry_after(work: Work, position: Position) -> timedelta:

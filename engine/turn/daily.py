@@ -71,7 +71,6 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
     work.bases = bases
     begin_session(work, session)
     if not resumed:
-        remind(work)
         note_seen(work)
     for name, found in list(work.bots.items()):
         if not _is_run(work, name, found, session):
@@ -83,10 +82,13 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
         hand_entered = "" if previous is None else previous.hand_entered
         begun = BotState(day=day, agenda=agenda_of(work, name, session), hand_entered=hand_entered)
         if resumed and previous is not None:
-            begun = replace(begun, grid_since=previous.grid_since, nearest=_still_nearest(work, name, previous))
+            nearest = _still_nearest(work, name, previous)
+            begun = replace(begun, grid_since=previous.grid_since, nearest=nearest, alarmed=previous.alarmed)
         work.set_bot(name, begun)
         work.set_wake(name, work.at)
         work.put_day(day)
+    if not resumed:
+        remind(work)
     return {
         "session": session,
         "facts": _of_day(work, session),

@@ -87,7 +87,7 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     _tell_other_ids(work, event)
     _tell_away(work)
     tell_unprotected(work)
-    remind(work)
+    remind(work, again=work.state.down_at is None)
     work.state = work.state._replace(is_linked=True)
     for position in work.active_positions():
         if works_too_large(work, position):  # of what was told before it stood

@@ -204,12 +204,15 @@ class Work:
         """Add a happening."""
         self.records.append(Record(self.at, kind, bot, position, data))
 
-    def alarm(self, bot: str, text: str, position: str = "") -> None:
-        """Record something a person should know, once a session for the same words about the same position."""
+    def alarm(self, bot: str, text: str, position: str = "", *, again: bool = False) -> None:
+        """Record something a person should know, once a session for the same words about the same position.
+
+        again: also if it was.
+        """
         state = self.bots.get(bot)
         if state is not None:
-            key = f"{position}: {text}"
-            if key in state.alarmed:
+            key = alarm_key(position, text)
+            if key in state.alarmed and not again:
                 return
             self.set_bot(bot, replace(state, alarmed=state.alarmed | {key}))
         self.record(Kind.ALARM, bot, position, text=text)
@@ -386,6 +389,11 @@ class Work:
             fields[_PLACES[name]] = value
         records = (*self.records, *self.entities()) if is_changed else tuple(self.records)
         return Turn(State._make(fields), records, tuple(self.commands))
+
+
+def alarm_key(position: str, text: str) -> str:
+    """Return by what an alarm of a bot is known to have been raised."""
+    return f"{position}: {text}"
 
 
 def live_refs(orders: Mapping[str, Order]) -> tuple[str, ...]:

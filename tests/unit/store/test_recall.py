@@ -196,7 +196,8 @@ def test_executions_of_others_are_known_again_for_as_long_as_fills_are(place: Pl
         return Record(when, Kind.ALARM, data={"text": "not ours", "contract": str(option), EXECUTION: encode(report)})
 
     journal = written(place)
-    journal.append([told(40), told(2), told(0), Record(NOON, Kind.ALARM, data={"text": "another"})], durable=True)
+    another = Record(NOON - timedelta(days=2), Kind.ALARM, data={"text": "another"})
+    journal.append([told(40), told(2), told(0), another], durable=True)
     board = Board()
     found = from_what_stands(journal, NOON, board)
     assert found == from_all(journal, NOON, board)

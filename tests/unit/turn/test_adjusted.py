@@ -124,6 +124,25 @@ def test_shares_that_are_split_are_not_sold_as_those_of_before(count: int, cost:
     assert "loss" not in desk.day_of("writer").halted  # type: ignore[attr-defined]
 
 
+def test_what_nobody_closes_is_said_anew_on_the_next_day_already() -> None:
+    """What was found on a day was not said again on the next one, since that day had said it."""
+    desk = Desk((WRITER,), linked=False)
+    desk.quote(share("SPY"), 599.99, 600.01)
+    desk.link(positions=[])
+    written(desk)
+    for hours in (12, 3):
+        before_next_open(desk, hours)
+        shares(desk, 400, "150.0025")
+        desk.tick(5)
+    assert sum(text.startswith("its shares were split") for text in desk.alarms) == 2
+    desk.unlink()
+    desk.link(positions=[(SPY, 400)], costs=[(SPY, "150.0025")])
+    assert sum(text.startswith("its shares were split") for text in desk.alarms) == 2
+    desk.start_again()
+    desk.link(positions=[(SPY, 400)], costs=[(SPY, "150.0025")])
+    assert sum(text.startswith("its shares were split") for text in desk.alarms) == 3
+
+
 def test_shares_that_somebody_buys_or_sells_are_no_split() -> None:
     desk = Desk((WRITER,), linked=False)
     desk.quote(share("SPY"), 599.99, 600.01)
