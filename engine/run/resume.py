@@ -44,6 +44,7 @@ from engine.run.asked import after_record
 from engine.run.desk import SpecText
 from engine.store.recall import LINES_KEPT, Recalled
 from engine.turn.daily import is_over, is_same_week, still_booked
+from engine.turn.entered import blocked_today
 from engine.turn.hooks import Hooks, after_hook
 from engine.turn.state import AccountSeen, BotState, Nearest, Standing, State, Surplus
 from engine.turn.work import active_ids, alarm_key, live_refs
@@ -228,6 +229,7 @@ def resume(
                 grid_since=watched.get(name),
                 nearest=nearest.get(name),
                 alarmed=frozenset(alarmed.get(name, ())),
+                blocked=blocked_today(name, known.values()),
             )
             for name, day in days.items()
             if is_same_week(day.date, session.date)

@@ -83,7 +83,13 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
         begun = BotState(day=day, agenda=agenda_of(work, name, session), hand_entered=hand_entered)
         if resumed and previous is not None:
             nearest = _still_nearest(work, name, previous)
-            begun = replace(begun, grid_since=previous.grid_since, nearest=nearest, alarmed=previous.alarmed)
+            begun = replace(
+                begun,
+                grid_since=previous.grid_since,
+                nearest=nearest,
+                alarmed=previous.alarmed,
+                blocked=previous.blocked,
+            )
         work.set_bot(name, begun)
         work.set_wake(name, work.at)
         work.put_day(day)

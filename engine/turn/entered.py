@@ -1,9 +1,11 @@
 """What follows when an order that opens is over: its next try or stage, or what the position is by what has filled."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from engine.decide.limits import day_loss_problem
-from engine.model.order import NEXT_TRY, Order, OrderStatus
+from engine.model.contract import Option
+from engine.model.order import NEXT_TRY, Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.model.values import replace
 from engine.record.record import Kind
@@ -146,6 +148,12 @@ def _entry_empty(work: Work, position: Position, reason: str, *, refused: bool) 
     if refused:
         work.alarm(position.bot, f"the broker refused the entry: {reason}", position.id)
     end_of_entry(work, position, "unfilled")
+
+
+def blocked_today(bot: str, orders: Iterable[Order]) -> frozenset[Option]:
+    """Return the contracts in which the broker has refused the bot's side, by today's orders, for a start."""
+    refused = (order for order in orders if order.bot == bot and order.purpose is Purpose.ENTRY)
+    return frozenset(leg.option for order in refused if OTHER_SIDE in order.message for leg in order.legs)
 
 
 def _try_another_strike(work: Work, position: Position) -> None:

@@ -508,6 +508,21 @@ def test_a_refusal_for_orders_of_others_tries_the_next_strike() -> None:
     assert desk.position.state == "open"
 
 
+def test_a_start_knows_which_strikes_were_refused_for_orders_of_others() -> None:
+    """The same strike was sent once more, to be refused as before."""
+    desk = seller()
+    refusal = "Order rejected - reason:Cannot have open orders on both sides of the same US Option contract"
+    desk.enter("10:01")
+    for _ in range(2):
+        desk.refuse(desk.last, 201, refusal)
+        desk.settle(1.0)
+    desk.refuse(desk.last, 201, "Order rejected - reason:no")
+    refused = {order.legs[0].option for order in desk.submitted[:2]}
+    assert len({order.legs[0].option for order in desk.submitted}) == 3
+    desk.start_again()
+    assert desk.state.bots["seller"].blocked == refused
+
+
 def test_the_resting_pair_needs_no_quotes_and_wakes_nobody() -> None:
     desk, _, _ = protected()
     before = len(desk.records)
