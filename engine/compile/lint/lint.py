@@ -12,7 +12,7 @@ from engine.compile.lint.exits import idle, idle_halts
 from engine.compile.lint.look import Check, Outside, look_at
 from engine.compile.lint.names import unused_lets
 from engine.compile.lint.news import short_blackouts, unknown_events
-from engine.compile.lint.orders import hardly_protected, naked_between, on_one_reading, waiting_for_quotes
+from engine.compile.lint.orders import hardly_protected, left_at_mid, naked_between, on_one_reading, waiting_for_quotes
 from engine.compile.lint.prices import of_a_share, off_tick
 from engine.compile.lint.rolls import rolled_again
 from engine.compile.lint.unitless import read_otherwise
@@ -47,6 +47,7 @@ CHECKS: tuple[Check, ...] = (
     unended,
     on_one_reading,
     waiting_for_quotes,
+    left_at_mid,
     hardly_protected,
 )
 

@@ -8,6 +8,7 @@ from engine.compile.lint.look import Look
 from engine.compile.lint.wording import duration
 from engine.compile.problem import Problem
 from engine.compile.structure import symbol_of
+from engine.spec.nouns.condition import Path
 from engine.spec.nouns.exits import ExitKind, IfUnknown
 from engine.spec.nouns.legs import Leg, Side
 from engine.spec.nouns.order import Order, Start
@@ -43,6 +44,27 @@ def waiting_for_quotes(look: Look) -> Iterator[Problem]:
             message = f"'{name}' acts while its legs are not quoted, and its order waits for their quotes"
             help_text = "give it 'order: market', or a ladder with 'then: market'"
             yield Problem("RB343", (*rule.path, "unknown"), message, help_text)
+
+
+def left_at_mid(look: Look) -> Iterator[Problem]:
+    """Yield RB346 for each order that asks for the mid alone, by which exits leave that do not take a profit."""
+    leaving: dict[Path, list[str]] = {}
+    for planned, rule in look.exit_rules():
+        takes_profit = planned.kind is ExitKind.TARGET or "profit" in rule.reads
+        if not (planned.resting or planned.roll or takes_profit) and _stays_at_mid(planned.order):
+            leaving.setdefault(planned.order.path, []).append(f"'{planned.written}'")
+    for path, names in leaving.items():
+        who = ", ".join(dict.fromkeys(names))
+        message = f"the order of {who} asks for the mid and for nothing worse: it may stand unfilled for days"
+        terms = "start: mid, step: 0.05, wait: 10s, tries: 6"
+        help_text = f"let it step, as in '{{{terms}}}', and end with 'then: market' if it must end"
+        if path == ("order",):
+            help_text = f"exits leave by the order of the entry: write 'exit_order: {{{terms}}}'"
+        yield Problem("RB346", path, message, help_text)
+
+
+def _stays_at_mid(order: Order) -> bool:
+    return order.start is Start.MID and order.price is None and order.step is None and not order.ends_at_market
 
 
 # ---------------------------------------------------------------- one leg after the other

@@ -29,7 +29,7 @@ def document(*legs: str, shared: str = "", **changes: str) -> str:
     text = "rulebot: 1\nname: calendar\nabout: A bot of a test.\n" + "".join(
         f"{key}: {value}\n" for key, value in given.items()
     )
-    text += 'entry: {at: "10:00", max_open: 2}\norder: {start: mid, tries: 3}\nlegs:\n' + shared
+    text += 'entry: {at: "10:00", max_open: 2}\norder: {start: mid, step: 0.05, tries: 3}\nlegs:\n' + shared
     return text + "".join(f"  {leg}\n" for leg in legs)
 
 
