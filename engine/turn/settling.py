@@ -165,7 +165,7 @@ def keep_closing(work: Work) -> Mapping[str, float]:
     shares = (symbol for symbol in sorted(held) if product(symbol).settlement is Settlement.SHARES)
     rows = ((symbol, board.rows.get(Underlying(symbol), -1)) for symbol in shares)
     seen = ((symbol, board.last[row]) for symbol, row in rows if row >= 0 and row not in board.frozen)
-    found = {symbol: last for symbol, last in seen if last == last}
+    found = {**work.state.closing, **{symbol: last for symbol, last in seen if last == last}}
     for symbol, last in found.items():
         if last != work.state.closing.get(symbol):
             work.record(Kind.FACTS, symbol=symbol, what=CLOSING, value=last)

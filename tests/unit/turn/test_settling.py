@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 from decimal import Decimal
+from math import nan
 
 import pytest
 from hand_desk import Desk, clock, put, text_of
@@ -254,16 +255,18 @@ def test_a_fill_that_is_told_after_the_expiry_takes_its_place_over_a_start_too(c
     assert [(each.data["quantity"], each.data["how"]) for each in desk.said(Kind.SETTLEMENT)] == [(1, how), (-1, how)]
 
 
-def test_a_start_between_the_close_and_the_settlement_knows_the_close() -> None:
+@pytest.mark.parametrize("second", [15, 45])
+def test_a_start_between_the_close_and_the_settlement_knows_the_close(second: int) -> None:
     """A person was told that the level is not known, and it was booked on the next day."""
     desk, _ = of_shares()
     row = desk.board.rows[Underlying("SPY")]
-    for second, last in ((0, 597.0), (10, 598.0), (40, 601.0)):
-        desk.now = clock("16:00") + timedelta(seconds=second)
+    for after, last in ((0, 597.0), (10, 598.0), (second, nan), (50, 601.0)):
+        desk.now = clock("16:00") + timedelta(seconds=after)
         desk.board.last[row] = last
+        if after == second:
+            desk.start_again()
+            desk.link([], {})
         desk.tick()
-    desk.start_again()
-    desk.link([], {})
     desk.until("16:05")
     assert settled(desk) == [("assigned", "598.0000")]
     assert not [text for text in desk.alarms if "settlement level" in text]
