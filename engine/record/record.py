@@ -19,9 +19,11 @@ class Kind(Enum):
 
     run_started   version, specs {name: {digest, path, text}}, settings, sources, limits, account,
                   install, epoch, session, lockstep, simulated
-    run_ended     reason
+    run_ended     reason, is_clean, is_linked         is_linked: what the account holds was known
     session       date, open, close, half             a trading day begins
-    link          up, reason, account                 the connection
+    link          up, reason, account; where it went  the connection
+                  down seen_at: until when it was
+                  known what the account holds
     order         the whole Order                     (entity, key: ref)
     position      the whole Position                  (entity, key: id)
     bot_day       the whole BotDay                    (entity, key: bot and date)

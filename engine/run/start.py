@@ -334,5 +334,6 @@ def _note_end(run: Run, journal: SqlJournal, *, is_clean: bool) -> None:
     at = run.loop.at or run.first
     reason = run.loop.reason or "an error"
     log.info("the run ended: %s", reason)
-    ended = Record(at, Kind.RUN_ENDED, data={"reason": reason, "is_clean": is_clean})
+    data: dict[str, Json] = {"reason": reason, "is_clean": is_clean, "is_linked": run.loop.state.is_ready}
+    ended = Record(at, Kind.RUN_ENDED, data=data)
     journal.append([*run.loop.unwritten, ended], durable=True)

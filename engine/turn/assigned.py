@@ -113,7 +113,7 @@ def _may_be_dealt(work: Work, lacking: Iterable[Option]) -> bool:
     """Say whether somebody may have traded these options between the time that the account had them and now."""
     state = work.state
     since = min(state.doubts[option].since for option in lacking)
-    return any(_is_open(at) for at in (since, state.down_at or state.seen_at or since))
+    return any(_is_open(at) for at in (since, state.seen_at or since))
 
 
 def _is_open(at: datetime) -> bool:

@@ -70,7 +70,7 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
     work.start_day(positions, orders, still_booked(work.booked, positions, session))
     work.bases = bases
     begin_session(work, session)
-    if not resumed:
+    if work.state.is_ready and not resumed:
         note_seen(work)
     for name, found in list(work.bots.items()):
         if not _is_run(work, name, found, session):

@@ -44,17 +44,19 @@ UNWATCHED = timedelta(minutes=10)
 
 def link_down(work: Work, event: LinkDown) -> dict[str, Any]:
     """Nothing is known of live orders until the next LinkUp; quotes are forgotten."""
-    work.record(Kind.LINK, up=False, reason=event.reason)
+    lost = event.since or event.at
+    seen_at = lost if work.state.is_ready else work.state.seen_at
+    seen = None if seen_at is None else seen_at.isoformat()
+    work.record(Kind.LINK, up=False, reason=event.reason, seen_at=seen)
     work.risen = work.unarrived = frozenset()
     for order in work.all_live_orders():
         if order.status is OrderStatus.SENDING:
             work.put_order(replace(order, status=OrderStatus.UNKNOWN, message="the link went down"))
-    return {"is_linked": False, "is_ready": False, "down_at": work.state.down_at or event.since or event.at}
+    return {"is_linked": False, "is_ready": False, "down_at": work.state.down_at or lost, "seen_at": seen_at}
 
 
 def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     """Adopt what the broker has, doubt what it does not list, and compare positions; then READY."""
-    before = work.state
     again = "" if work.state.down_at is None else CONNECTED_AGAIN
     work.record(Kind.LINK, up=True, reason=again, account=event.account, lockstep=event.lockstep)
     take_time_back(work)
@@ -69,7 +71,7 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
             note_options(work, option, count)
     note_expired(work, holdings)
     work.state = work.state._replace(holdings=holdings, costs=costs)
-    note_seen(work, before)
+    note_seen(work)
     at_broker = frozenset(event.order_refs)
     book_unseen(work, at_broker, {held: cost for held, cost in event.costs if isinstance(held, Option)})
     note_numbers(work, (contract for contract, _ in event.positions))

@@ -21,15 +21,27 @@ C = TypeVar("C", bound=Contract)
 
 def is_known(state: State) -> bool:
     """Say whether it is known what the account held until now: not as a first run begins."""
-    return state.is_ready or state.down_at is not None or state.seen_at is not None
+    return state.is_ready or state.seen_at is not None
 
 
-def note_seen(work: Work, before: State | None = None) -> None:
-    """Record what the account holds, of our symbols, if that is not what it held before."""
-    symbols = {leg.option.symbol for position in work.positions.values() for leg in position.legs}
-    now = _seen(work.state, symbols)
-    if symbols and (before is None or now != _seen(before, symbols)):
-        work.record(Kind.FACTS, symbol="", what=ACCOUNT_SEEN, value=encode(now))
+def note_change(work: Work, before: State) -> None:
+    """Record what the account holds, of our symbols, if that is not what it held before.
+
+    Not while the broker still lists it, one contract after the other.
+    """
+    symbols = _symbols(work)
+    if work.state.is_ready and _seen(work.state, symbols) != _seen(before, symbols):
+        note_seen(work)
+
+
+def note_seen(work: Work) -> None:
+    """Record what the account holds of our symbols, as it is known now."""
+    if symbols := _symbols(work):
+        work.record(Kind.FACTS, symbol="", what=ACCOUNT_SEEN, value=encode(_seen(work.state, symbols)))
+
+
+def _symbols(work: Work) -> set[str]:
+    return {leg.option.symbol for position in work.positions.values() for leg in position.legs}
 
 
 def _seen(state: State, symbols: set[str]) -> AccountSeen:
@@ -47,7 +59,7 @@ def note_expired(work: Work, holdings: Mapping[Contract, Decimal]) -> None:
     What it had is known if it was seen when nobody could trade it any more.
     """
     state = work.state
-    seen_at = state.down_at or state.seen_at
+    seen_at = state.seen_at
     ours = {leg.option for leg in work.held_legs()}
     gone = {
         option: count

@@ -289,8 +289,8 @@ class State(NamedTuple):
 
     positions: those that hold something, work, or were closed today. orders: live ones and today's, by ref. by_id: our
     order ids of this connection. booked: executions by execId without its last part. holdings: what the account holds
-    over all bots, at a start what it was seen to hold last, at seen_at; doubts: options of which it holds less than our
-    books say, surplus: those of which it holds more.
+    over all bots, while not ready what it was seen to hold last, at seen_at; doubts: options of which it holds less
+    than our books say, surplus: those of which it holds more.
     live: refs of the orders that may still fill, active: ids of the positions that are not closed, both oldest first.
     stirring: those of the active ones that may need something although nothing moved that they read, None when it is
     not known. wakes: when each bot must be judged even if nothing it reads moves. bases: each position's profit when

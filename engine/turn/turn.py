@@ -72,7 +72,7 @@ from engine.turn.reloading import reload_waits
 from engine.turn.reports import on_message, on_order
 from engine.turn.resting import ask_back, cancel, cancel_entries, option_has_expired, place_resting
 from engine.turn.scanning import step_universe
-from engine.turn.seen import note_seen
+from engine.turn.seen import note_change
 from engine.turn.state import NEVER, State, after_request
 from engine.turn.torn import step_torn
 from engine.turn.work import Turn, Work
@@ -349,7 +349,7 @@ def _on_position(work: Work, event: PositionReport) -> dict[str, Any]:
     doubting.take_orders_back(work, doubts)
     work.state = work.state._replace(doubts=doubts)
     surplus.note_surplus(work)
-    note_seen(work, before)
+    note_change(work, before)
     return changes
 
 

@@ -85,7 +85,7 @@ def test_what_the_account_was_seen_to_hold_is_known_for_some_days(days: int, pla
     for seen in (AccountSeen(each, {"SPY": Decimal(590)}) for each in counts):
         data: dict[str, Json] = {"symbol": "", "what": ACCOUNT_SEEN, "value": encode(seen)}
         journal.append([Record(NOON, Kind.FACTS, data=data)], durable=True)
-    ended = Record(NOON + timedelta(hours=1), Kind.RUN_ENDED, data={"reason": "stopped", "is_clean": True})
+    ended = Record(NOON + timedelta(hours=1), Kind.RUN_ENDED, data={"reason": "", "is_clean": True, "is_linked": True})
     journal.append([ended], durable=True)
     found = from_what_stands(journal, when, board)
     assert found == from_all(journal, when, board)

@@ -4,15 +4,15 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from hand_desk import Desk, call, put, text_of
+from hand_desk import Desk, call, clock, put, text_of
 
 from engine.model.contract import Underlying, share
-from engine.model.event import PositionReport
+from engine.model.event import LinkDown, PositionReport
 from engine.model.money import ZERO
 from engine.model.order import OrderStatus
 from engine.model.position import Position
 from engine.model.session import session_after
-from engine.record.record import Kind, Record
+from engine.record.record import ACCOUNT_SEEN, Json, Kind, Record
 
 SPY = Underlying("SPY")
 SHORT = {
@@ -48,6 +48,11 @@ def assign(desk: Desk, count: int, theirs: int = 0) -> None:
     desk.holds(SPY, theirs + 100 * count)
     for _ in range(8):
         desk.tick(5)
+
+
+def end(desk: Desk) -> None:
+    data: dict[str, Json] = {"reason": "stopped", "is_clean": True, "is_linked": desk.state.is_ready}
+    desk.records.append(Record(desk.now, Kind.RUN_ENDED, data=data))
 
 
 def told(desk: Desk) -> list[str]:
@@ -112,25 +117,63 @@ def test_shares_that_somebody_had_before_a_start_are_of_no_assignment(*, is_know
     assert "closed by hand, or assigned (it holds 500 SPY)" in desk.position.on_hold
 
 
-@pytest.mark.parametrize(("clock", "state"), [("15:30", "open"), ("16:30", "closed")])
-@pytest.mark.parametrize("is_unlinked", [False, True])
-def test_calls_and_shares_that_go_while_no_engine_runs_are_assigned_if_nobody_could_trade_them(
-    clock: str, state: str, *, is_unlinked: bool
-) -> None:
+def writer(until: str) -> Desk:
+    """Return five short calls that stand open at that time, in an account where somebody holds their shares."""
     legs = "\n  expiry: {dte: {nearest: 90}}\n  short_call: {sell: call, strike: {otm: 5 pts}}\n"
     desk = Desk((text_of("writer", **{**SHORT, "legs": legs, "exits": NO_REST}),), linked=False)
     desk.quote(call(605, "SPY", desk.expiry_90), 4.99, 5.01, 0.4)
     desk.link(positions=[(SPY, 500)])
     desk.opened()
-    desk.until(clock, step=600)
+    desk.until(until, step=600)
+    return desk
+
+
+@pytest.mark.parametrize(("until", "state"), [("15:30", "open"), ("16:30", "closed")])
+@pytest.mark.parametrize("is_unlinked", [False, True])
+def test_calls_and_shares_that_go_while_no_engine_runs_are_assigned_if_nobody_could_trade_them(
+    until: str, state: str, *, is_unlinked: bool
+) -> None:
+    desk = writer(until)
     if is_unlinked:
         desk.unlink()
         desk.until("20:00")
-    desk.records.append(Record(desk.now, Kind.RUN_ENDED, data={"reason": "stopped", "is_clean": True}))
+    end(desk)
     desk.start_again()
     desk.now = session_after(desk.day).open - timedelta(minutes=30)
     desk.link(positions=[])
     assert desk.position.state == state
+
+
+@pytest.mark.parametrize("way", ["ended", "killed past midnight", "link down", "slept"])
+def test_a_run_that_never_knew_the_account_has_not_seen_it(way: str) -> None:
+    """Its end, its midnight or the loss of a connection that never told was taken for when the account was seen."""
+    desk = writer("15:00")
+    desk.now = clock("16:30")
+    if way == "slept":
+        desk.send(LinkDown(desk.now, "slept", clock("15:00")))
+    desk.start_again()
+    if way == "link down":
+        desk.unlink()
+    if way == "killed past midnight":
+        desk.now = clock("09:00") + timedelta(days=1)
+        desk.tick()
+    else:
+        end(desk)
+    desk.now = session_after(desk.day).open - timedelta(minutes=30)
+    desk.start_again()
+    desk.link(positions=[])
+    assert desk.position.state == "open"
+
+
+def test_what_the_account_holds_is_on_record_of_each_start() -> None:
+    """Of an engine that is started every day it was known for ten days, and then for one start not at all."""
+    desk = desk_of(exits=NO_REST)
+    for count in (1, 2):
+        end(desk)
+        desk.now = clock("09:00") + timedelta(days=count)
+        desk.start_again()
+        desk.link()
+    assert [each.at.day for each in desk.said(Kind.FACTS, ACCOUNT_SEEN)] == [18, 19, 20]
 
 
 @pytest.mark.parametrize("shares", [0, 400, -500])
