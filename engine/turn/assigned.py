@@ -15,7 +15,7 @@ from engine.model.contract import Option, Right, Underlying
 from engine.model.cover import delivers, moved_by
 from engine.model.money import ZERO
 from engine.model.position import Position, PositionLeg
-from engine.model.session import exchange_date, session_from
+from engine.model.session import exchange_date, session_after, session_from
 from engine.model.values import replace
 from engine.turn.closing import CLOSING
 from engine.turn.doubting import DOUBT, doubt_anew, our_books
@@ -113,12 +113,15 @@ def _may_be_dealt(work: Work, lacking: Iterable[Option]) -> bool:
     """Say whether somebody may have traded these options between the time that the account had them and now."""
     state = work.state
     since = min(state.doubts[option].since for option in lacking)
-    return any(_is_open(at) for at in (since, state.seen_at or since))
+    return _was_open(state.seen_at or since, since)
 
 
-def _is_open(at: datetime) -> bool:
-    session = session_from(exchange_date(at))
-    return session.open <= at < session.close + LATEST
+def _was_open(first: datetime, last: datetime) -> bool:
+    """Say whether these options could be traded at any time between two instants."""
+    session = session_from(exchange_date(first))
+    if first >= session.close + LATEST:
+        session = session_after(session.date)
+    return session.open <= last
 
 
 def _holders(work: Work, option: Option, count: int) -> list[_Gone]:

@@ -144,6 +144,19 @@ def test_calls_and_shares_that_go_while_no_engine_runs_are_assigned_if_nobody_co
     assert desk.position.state == state
 
 
+@pytest.mark.parametrize("is_unlinked", [False, True])
+def test_over_a_session_somebody_may_have_traded_what_is_gone(*, is_unlinked: bool) -> None:
+    """Seen after one session and listed before the next but one, what a person had closed was booked as assigned."""
+    desk = writer("16:30")
+    desk.unlink() if is_unlinked else end(desk)
+    desk.now = session_after(session_after(desk.day).date).open - timedelta(minutes=30)
+    if not is_unlinked:
+        desk.start_again()
+    desk.link(positions=[])
+    assert desk.position.state == "open"
+    assert "closed by hand" in desk.position.on_hold
+
+
 @pytest.mark.parametrize("way", ["ended", "killed past midnight", "link down", "slept"])
 def test_a_run_that_never_knew_the_account_has_not_seen_it(way: str) -> None:
     """Its end, its midnight or the loss of a connection that never told was taken for when the account was seen."""
