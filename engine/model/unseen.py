@@ -15,6 +15,14 @@ def unseen_base(of: str, leg: str) -> str:
     return f"{UNSEEN}{of}:{leg}"
 
 
+def missed_base(position: str, leg: str, closed: int) -> str:
+    """Return the same of what the account has no more of a leg, of which so many contracts were closed before.
+
+    Others may close a leg part by part, each at a price of its own.
+    """
+    return unseen_base(f"{position}:{closed}" if closed else position, leg)
+
+
 def first_revision(base: str) -> str:
     """Return the id of what is booked first under this id without a revision."""
     return f"{base}{FIRST_REVISION}"

@@ -62,8 +62,10 @@ def correct(
         meant = [each for each in found if leg in ("", _leg_of(each))]
         if found and not leg and (others := ended_legs(records, ref) - {*map(_leg_of, found)}):
             raise _unclear(ref, [*map(_leg_of, found), *sorted(others)])
-        ending = None if meant else find_ending(records, ref, leg)
-        gone = None if meant or ending is not None else find_gone(records, ref, leg)
+        gone = find_gone(records, ref, leg)
+        if gone is not None and not leg and (others := {*map(_leg_of, found)} - {gone.missed.leg}):
+            raise _unclear(ref, [gone.missed.leg, *sorted(others)])
+        ending = None if meant or gone is not None else find_ending(records, ref, leg)
         if ending is not None:
             done = _in_place_of(records, ending, traded(records, ending, price, contracts, on, at), commission)
         elif (meant or gone is not None) and (contracts is not None or on is not None):

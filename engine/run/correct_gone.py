@@ -9,7 +9,7 @@ from engine.fill.apply import leg_of
 from engine.model.errors import MisuseError
 from engine.model.event import GonePriced
 from engine.model.position import Missed, Position
-from engine.model.unseen import first_revision, next_revision, unseen_base
+from engine.model.unseen import first_revision, missed_base, next_revision
 from engine.record.codec import decode
 from engine.record.record import Kind, Record
 
@@ -47,5 +47,6 @@ def _is_whole(position: Position, missed: Missed) -> bool:
 def priced(gone: Gone, price: Decimal, at: datetime) -> GonePriced:
     """Return the event that books it."""
     name, leg = gone.position.id, gone.missed.leg
-    exec_id = next_revision(first_revision(unseen_base(name, leg)))
+    closed = leg_of(gone.position, leg).closed
+    exec_id = next_revision(first_revision(missed_base(name, leg, closed)))
     return GonePriced(at=at, position=name, leg=leg, price=price, exec_id=exec_id)

@@ -19,7 +19,7 @@ from engine.model.event import ExecutionReport, GonePriced
 from engine.model.money import ZERO
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED, LIQUIDATED, Missed, Position, PositionLeg
 from engine.model.session import session_from
-from engine.model.unseen import first_revision, is_estimate, is_unseen, next_revision, unseen_base
+from engine.model.unseen import first_revision, is_estimate, is_unseen, missed_base, next_revision
 from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import SETBACKS
@@ -202,7 +202,7 @@ def book_estimate(work: Work, name: str, leg: PositionLeg) -> PositionLeg:
     price = _price_by_mark(work, work.positions[name], leg) if missed.price is None else missed.price
     if price is None:
         return leg
-    position = _book_missed(work, name, leg, missed, price, first_revision(unseen_base(name, leg.name)))
+    position = _book_missed(work, name, leg, missed, price, first_revision(missed_base(name, leg.name, leg.closed)))
     count = leg.held - leg_of(position, leg.name).held
     by_what = "quoted when the account was first seen without it"
     if missed.price is None:
@@ -224,6 +224,9 @@ def gone_priced(work: Work, event: GonePriced) -> None:
     position = _book_missed(work, position.id, leg, missed, event.price, event.exec_id)
     if position.is_flat:
         closed(work, replace(position, exit_reason=CLOSED_BY_HAND), "vanished")
+    elif not position.missed:
+        held = [leg for leg in position.legs if leg.held]
+        work.put_position(replace(position, on_hold=_rest_text(position, held, CLOSED_BY_HAND), setbacks=SETBACKS))
     count_closed(work, position.id)
 
 
@@ -357,11 +360,16 @@ def _after(work: Work, position: Position, reports: Iterable[ExecutionReport]) -
         if not work.live_orders(position.id):
             closed(work, replace(position, exit_reason=reason), "vanished")
         return
-    held = [leg for leg in position.legs if leg.held]
-    left = ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in held if not work.is_lacking(leg))
-    how = "the broker has liquidated" if reason == LIQUIDATED else "somebody has closed"
-    what = f"what is left, {left}," if left else "it"
-    text = f"{how} a part of {position.id}: nothing is sent for {what} until 'rulebot resume'"
+    left = [leg for leg in position.legs if leg.held and not work.is_lacking(leg)]
+    text = _rest_text(position, left, reason)
     if left:
         work.alarm(position.bot, f"{text}. A person must look", position.id)
     work.put_position(replace(position, on_hold=text, setbacks=SETBACKS))
+
+
+def _rest_text(position: Position, rest: Iterable[PositionLeg], reason: str) -> str:
+    """Return why nothing is sent for a position of which others have closed a part."""
+    left = ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in rest)
+    how = "the broker has liquidated" if reason == LIQUIDATED else "somebody has closed"
+    what = f"what is left, {left}," if left else "it"
+    return f"{how} a part of {position.id}: nothing is sent for {what} until 'rulebot resume'"

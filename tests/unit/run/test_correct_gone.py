@@ -94,3 +94,25 @@ def test_of_split_shares_all_must_be_gone(desk: Desk, count: int, tmp_path: Path
     assert desk.position.is_split
     with pytest.raises(MisuseError, match="no fill of 'writer-20261118-1' was taken up from the account"):
         correct(kept(desk, tmp_path), desk.position.id, Decimal(600), leg="stock", at=desk.now)
+
+
+def test_what_goes_part_by_part_is_booked_at_a_price_for_each(desk: Desk, tmp_path: Path) -> None:
+    """The price of the second part took the place of the first one's, and the second part was never booked."""
+    name = desk.position.id
+    shares(desk, 60, "600.01")
+    first = kept(desk, tmp_path / "first")
+    correct(first, name, Decimal(601), leg="stock", at=desk.now)
+    assert last(first).on_hold.startswith(
+        f"somebody has closed a part of {name}: nothing is sent for what is left, +60"
+    )
+    with StoreReader(first) as reader:
+        desk.records = list(reader.records(list(Kind)))
+    desk.start_again()
+    desk.link()
+    assert desk.alarms[-1].startswith("somebody has closed a part"), "and nobody has opened it anew"
+    shares(desk, 0, "0")
+    store = kept(desk, tmp_path / "then")
+    assert correct(store, name, Decimal(602), at=desk.now) == f"{name} stock: 60 that the account has no more at 602"
+    stock, _ = last(store).legs
+    assert (stock.held, stock.exit_cash) == (0, Decimal(40 * 601 + 60 * 602))
+    assert [each.first for each in audit_store(store) if not each.holds] == []
