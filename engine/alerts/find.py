@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterator
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +11,7 @@ from engine.decide.bot_day import was_over
 from engine.fill.apply import ASSIGNED, DELIVERING
 from engine.model.money import CENT, signed_dollars
 from engine.model.position import CLOSED_BY_HAND, ESTIMATED, FLATTENED, LIQUIDATED
-from engine.model.session import EXCHANGE_ZONE, exchange_date, session_from
+from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, session_after, session_from
 from engine.model.values import dataclass
 from engine.record.codec import utc_time
 from engine.record.record import TAKEN_BACK, Json, Kind, Record
@@ -225,7 +225,8 @@ def _were_gone(reader: StoreReader, after: int) -> Iterator[Alert]:
         last = reader.last_at(until=number - 1)
         if before is None or last is None or (ended is not None and ended[0] > before[0]):
             continue
-        if max(_in_session(day, last, started.at) for day in map(exchange_date, (last, started.at))) >= GONE_FOR:
+        of_day = session_from(exchange_date(last))
+        if max(_within(each, last, started.at) for each in (of_day, session_after(of_day.date))) >= GONE_FOR:
             since = f"from {last.astimezone(EXCHANGE_ZONE):%b %d %H:%M} until it began again"
             text = f"the engine was gone without a word {since} ({_open(reader)}):"
             yield Alert(
@@ -237,9 +238,8 @@ def _were_gone(reader: StoreReader, after: int) -> Iterator[Alert]:
             )
 
 
-def _in_session(day: date, first: datetime, last: datetime) -> timedelta:
-    """Return how much of the session that a day has, or that follows it, lies between two instants."""
-    session = session_from(day)
+def _within(session: Session, first: datetime, last: datetime) -> timedelta:
+    """Return how much of a session lies between two instants."""
     return min(last, session.close) - max(first, session.open)
 
 

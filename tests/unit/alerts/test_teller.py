@@ -483,14 +483,20 @@ def test_how_many_are_open_is_told_also_where_their_names_are_too_long(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("last", "began", "is_told"),
-    [("12:00", "13:30", True), ("12:00", "12:00:50", False), ("16:01", "20:00", False), ("15:30", "19:00", True)],
+    ("last", "began", "days", "is_told"),
+    [
+        ("12:00", "13:30", 0, True),
+        ("12:00", "12:00:50", 0, False),
+        ("16:01", "20:00", 0, False),
+        ("15:30", "19:00", 0, True),
+        ("16:30", "08:00", 2, True),
+    ],
 )
 @pytest.mark.parametrize("way", ["power cut", "stopped", "told before"])
 def test_that_an_engine_was_gone_is_told_after_the_next_has_begun(
-    last: str, began: str, way: str, tmp_path: Path, *, is_told: bool
+    last: str, began: str, days: int, way: str, tmp_path: Path, *, is_told: bool
 ) -> None:
-    """After a power cut, once engine and teller ran again, nobody heard of it."""
+    """After a power cut, once engine and teller ran again, nobody heard of it; nor where sessions lay between."""
     world = World(tmp_path)
     world.now = at(last)
     world.record(Kind.DECISION, "condor", what="enter", reason="", values=[])
@@ -501,7 +507,7 @@ def test_that_an_engine_was_gone_is_told_after_the_next_has_begun(
         world.journal.close()
         assert any("the engine is gone without a word" in body for _, _, body in world.after(11))
         world.journal = SqlJournal(open_store(world.place))
-    world.now = at(began)
+    world.now = at(began, DAY + timedelta(days=days))
     started = small_day()[0]
     world.journal.append([replace(started, at=world.now)], durable=True)
     clock = datetime.strptime(last, "%H:%M").time()
