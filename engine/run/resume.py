@@ -158,7 +158,9 @@ def resume(
         elif record.kind is Kind.OPERATOR:
             requests.add(str(data["id"]))
             standing = after_record(standing, record)
-            named_above = max(named_above, int(str(data.get(NAMED_ABOVE) or 0)))
+            if data.get(NAMED_ABOVE):  # the store was put back: what came after it is not known
+                named_above = max(named_above, int(str(data[NAMED_ABOVE])))
+                seen, seen_at = AccountSeen(), None
             let_be = data.get("accepted") or []
             assert isinstance(let_be, list)
             accepted.update(str(key) for key in let_be)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from engine.fill.apply import ASSIGNED
+from engine.fill.apply import ASSIGNED, leg_of
 from engine.model.contract import Option, Right, Underlying
 from engine.model.cover import delivers, moved_by
 from engine.model.money import ZERO
@@ -43,10 +43,11 @@ class _Gone(NamedTuple):
 def note_shares(work: Work, symbol: str, count: Decimal) -> None:
     """Keep how many shares the account held before this count; changes within `DOUBT` of each other are one.
 
-    What it held before a start is known where it is on record.
+    What it held before a start is known where it is on record, which is of the symbols of our positions then.
     """
     held = work.state.holdings.get(Underlying(symbol), ZERO)
-    if not is_known(work.state) or held == count:
+    has_had_some = any(each.symbol == symbol for each in work.state.holdings)
+    if not is_known(work.state) or held == count or not has_had_some:
         return
     known = work.state.shifts.get(symbol)
     before, cost = held, work.state.costs.get(symbol, ZERO)
@@ -86,7 +87,7 @@ def _assigned(work: Work, symbol: str, due: Iterable[Option]) -> list[_Gone]:
     if shift is None or any(count >= 0 for count in lacking.values()):
         return []
     moved = sum(moved_by(option, count) for option, count in lacking.items())
-    is_near = all(abs(shift.at - work.state.doubts[option].since) <= DOUBT for option in lacking)
+    is_near = all(abs(shift.at - _gone_since(work, option)) <= DOUBT for option in lacking)
     adjusted = work.state.adjusted.get(symbol)
     is_adjusted = adjusted is not None and abs(adjusted - shift.at) <= DOUBT and not _is_paid(work, shift, lacking)
     is_assignment = now - shift.before == moved and is_near and not is_adjusted
@@ -95,6 +96,17 @@ def _assigned(work: Work, symbol: str, due: Iterable[Option]) -> list[_Gone]:
     found = [gone for option, count in lacking.items() for gone in _holders(work, option, -count)]
     is_whole = sum(gone.contracts for gone in found) == -sum(lacking.values())
     return found if is_whole and all(_is_alone(work, gone.position, lacking) for gone in found) else []
+
+
+def _gone_since(work: Work, option: Option) -> datetime:
+    """Return when the account was first seen without an option: what was on hold for it before a start was so then."""
+    missed = (
+        each.since
+        for position in work.active_positions()
+        for each in position.missed
+        if leg_of(position, each.leg).option == option
+    )
+    return min([work.state.doubts[option].since, *missed])
 
 
 def _is_paid(work: Work, shift: Shift, lacking: Mapping[Option, int]) -> bool:

@@ -1,5 +1,6 @@
 """Early assignment: seen in the account alone, booked once it is sure; a person's deeds are not taken for it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -12,7 +13,9 @@ from engine.model.money import ZERO
 from engine.model.order import OrderStatus
 from engine.model.position import Position
 from engine.model.session import session_after
-from engine.record.record import ACCOUNT_SEEN, Json, Kind, Record
+from engine.record.codec import encode
+from engine.record.record import ACCOUNT_SEEN, NAMED_ABOVE, Json, Kind, Record
+from engine.turn.state import AccountSeen
 
 SPY = Underlying("SPY")
 SHORT = {
@@ -187,6 +190,39 @@ def test_what_the_account_holds_is_on_record_of_each_start() -> None:
         desk.start_again()
         desk.link()
     assert [each.at.day for each in desk.said(Kind.FACTS, ACCOUNT_SEEN)] == [18, 19, 20]
+
+
+@pytest.mark.parametrize("is_ended", [False, True])
+def test_shares_that_come_after_a_position_was_put_on_hold_are_of_no_assignment(*, is_ended: bool) -> None:
+    """After a start, what somebody had closed long before looked as if it had gone as the shares came."""
+    desk = desk_of(theirs=300, exits=NO_REST)
+    desk.holds(desk.position.legs[0].option, 0)
+    desk.settle(60)
+    desk.tick()
+    assert desk.position.on_hold
+    desk.until("16:30")
+    desk.start_again() if is_ended else desk.unlink()
+    desk.now = session_after(desk.day).open - timedelta(minutes=30)
+    desk.link(positions=[(SPY, 800)])
+    assert desk.position.state == "open"
+
+
+@pytest.mark.parametrize("way", ["of another symbol", "before the store was put back"])
+def test_what_was_seen_of_something_else_is_not_gone_by(way: str) -> None:
+    """Shares that somebody had all the time were taken for those of an assignment."""
+    desk = desk_of(theirs=500 if way == "of another symbol" else 300, exits=NO_REST)
+    desk.until("16:30")
+    if way == "of another symbol":  # the end came before the account told of this one
+        other = AccountSeen({Underlying("IWM"): Decimal(100)})
+        seen: dict[str, Json] = {"symbol": "", "what": ACCOUNT_SEEN, "value": encode(other)}
+        desk.records = [replace(each, data=seen) if each.kind is Kind.FACTS else each for each in desk.records]
+    else:
+        data: dict[str, Json] = {"id": "restored", "request": "kill", "bot": "", "reason": "", NAMED_ABOVE: 1}
+        desk.records.append(Record(desk.now, Kind.OPERATOR, data=data))
+    desk.start_again()
+    desk.now = session_after(desk.day).open - timedelta(minutes=30)
+    desk.link(positions=[(SPY, 500 if way == "of another symbol" else 800)])
+    assert desk.position.state == "open"
 
 
 @pytest.mark.parametrize("shares", [0, 400, -500])
