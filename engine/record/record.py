@@ -21,9 +21,7 @@ class Kind(Enum):
                   install, epoch, session, lockstep, simulated
     run_ended     reason, is_clean, is_linked         is_linked: what the account holds was known
     session       date, open, close, half             a trading day begins
-    link          up, reason, account; where it went  the connection
-                  down seen_at: until when it was
-                  known what the account holds
+    link          up, reason, account                 the connection
     order         the whole Order                     (entity, key: ref)
     position      the whole Position                  (entity, key: id)
     bot_day       the whole BotDay                    (entity, key: bot and date)
@@ -46,7 +44,8 @@ class Kind(Enum):
     facts         symbol, what, value                 closes, bars (the last close), listing sizes, opening move,
                                                   dividend (ex_date), the last print of a session,
                                                   the whole Nearest so far, what the account is seen
-                                                  to hold (the whole AccountSeen)
+                                                  to hold (the whole AccountSeen; until when, if
+                                                  that was known before)
     prices        prices {symbol: price}              where underlyings stand, by the minute; of no turn
     account       net_liquidation, cash, buying_power
     batch         boundaries of a turn without lockstep: messages counted

@@ -179,7 +179,8 @@ def resume(
                 bases[record.position] = data["value"]
         elif record.kind is Kind.FACTS and data.get("what") == ACCOUNT_SEEN:
             if record.at >= midnight - LINES_KEPT:
-                seen, seen_at = decode(AccountSeen, data["value"]), record.at
+                until = data.get("until")
+                seen, seen_at = decode(AccountSeen, data["value"]), utc_time(str(until)) if until else record.at
         elif record.kind is Kind.FACTS and exchange_date(record.at) != session.date:
             continue
         elif record.kind is Kind.FACTS and data.get("what") == HOURS:
@@ -192,8 +193,6 @@ def resume(
             moves[str(data["symbol"]), date.fromisoformat(str(data["expiry"]))] = float(str(data["value"]))
         elif record.kind is Kind.LINK:
             is_linked = bool(data["up"])
-            told = data.get("seen_at")
-            seen_at = record.at if is_linked else utc_time(str(told)) if told else None
         elif record.kind is Kind.RUN_ENDED:
             seen_at = record.at if data.get("is_linked") else seen_at
         elif record.kind is Kind.RUN_STARTED:

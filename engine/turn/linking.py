@@ -44,10 +44,11 @@ UNWATCHED = timedelta(minutes=10)
 
 def link_down(work: Work, event: LinkDown) -> dict[str, Any]:
     """Nothing is known of live orders until the next LinkUp; quotes are forgotten."""
-    lost = event.since or event.at
-    seen_at = lost if work.state.is_ready else work.state.seen_at
-    seen = None if seen_at is None else seen_at.isoformat()
-    work.record(Kind.LINK, up=False, reason=event.reason, seen_at=seen)
+    lost, seen_at = event.since or event.at, work.state.seen_at
+    work.record(Kind.LINK, up=False, reason=event.reason)
+    if work.state.is_ready:
+        seen_at = lost
+        note_seen(work, until=lost)
     work.risen = work.unarrived = frozenset()
     for order in work.all_live_orders():
         if order.status is OrderStatus.SENDING:

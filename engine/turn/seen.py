@@ -5,6 +5,7 @@ of them together.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
@@ -34,10 +35,11 @@ def note_change(work: Work, before: State) -> None:
         note_seen(work)
 
 
-def note_seen(work: Work) -> None:
-    """Record what the account holds of our symbols, as it is known now."""
+def note_seen(work: Work, until: datetime | None = None) -> None:
+    """Record what the account holds of our symbols. until: when that was known last, before now."""
     if symbols := _symbols(work):
-        work.record(Kind.FACTS, symbol="", what=ACCOUNT_SEEN, value=encode(_seen(work.state, symbols)))
+        value, of = encode(_seen(work.state, symbols)), {"until": until.isoformat()} if until else {}
+        work.record(Kind.FACTS, symbol="", what=ACCOUNT_SEEN, value=value, **of)
 
 
 def _symbols(work: Work) -> set[str]:
