@@ -4,7 +4,7 @@ Nothing is sent and nothing is written: commands are dropped, since what came of
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from engine.model.market import Board
 from engine.model.order import Order
 from engine.model.position import Position
 from engine.record.codec import CodecError, decode, encode, line, record_of
-from engine.record.record import Kind, Record
+from engine.record.record import ACCOUNT_SEEN, CLOSING, NEAREST, Kind, Record
 from engine.run.replay.head import begun, desk_of
 from engine.turn.program import Program
 from engine.turn.reloading import changes_between, reload
@@ -26,6 +26,8 @@ from engine.turn.work import Turn
 
 _ENTITIES: dict[Kind, Any] = {Kind.ORDER: Order, Kind.POSITION: Position, Kind.BOT_DAY: BotDay}
 """The kinds of records that tell the whole of something, and of what."""
+_KEPT = frozenset({ACCOUNT_SEEN, CLOSING, NEAREST})
+"""What records of facts tell that only a start goes by: they decide nothing in the run that keeps them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +124,14 @@ def _compare(found: Replayed, at: datetime, then: tuple[str, ...], made: Turn | 
     now = tuple(line(record) for record in made.records)
     found.decisions += len(now)
     found.records += made.records
-    if now != then and now != tuple(map(as_of_today, then)):
+    if now != then and without_kept(made.records, then) != tuple(map(as_of_today, then)):
         found.difference = Difference(at, then, now)
+
+
+def without_kept(records: Iterable[Record], then: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the lines of a turn without what is kept for a start alone, where a version before did not keep it."""
+    added = {what for what in _KEPT if not any(f'"what":"{what}"' in each for each in then)}
+    return tuple(line(each) for each in records if each.kind is not Kind.FACTS or each.data["what"] not in added)
 
 
 def as_of_today(text: str) -> str:
