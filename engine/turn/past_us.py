@@ -22,7 +22,7 @@ from engine.model.session import session_from
 from engine.model.unseen import first_revision, is_estimate, is_unseen, missed_base, next_revision
 from engine.model.values import replace
 from engine.record.record import Kind
-from engine.turn.caution import SETBACKS
+from engine.turn.caution import SETBACKS, is_stopped
 from engine.turn.doubting import doubt_anew, our_books
 from engine.turn.ended import closed, count_closed
 from engine.turn.work import Work
@@ -224,7 +224,7 @@ def gone_priced(work: Work, event: GonePriced) -> None:
     position = _book_missed(work, position.id, leg, missed, event.price, event.exec_id)
     if position.is_flat:
         closed(work, replace(position, exit_reason=CLOSED_BY_HAND), "vanished")
-    elif not position.missed:
+    elif not position.missed and not is_stopped(position):
         held = [leg for leg in position.legs if leg.held]
         work.put_position(replace(position, on_hold=_rest_text(position, held, CLOSED_BY_HAND), setbacks=SETBACKS))
     count_closed(work, position.id)
@@ -364,7 +364,8 @@ def _after(work: Work, position: Position, reports: Iterable[ExecutionReport]) -
     text = _rest_text(position, left, reason)
     if left:
         work.alarm(position.bot, f"{text}. A person must look", position.id)
-    work.put_position(replace(position, on_hold=text, setbacks=SETBACKS))
+    on_hold = position.on_hold if position.is_split else text
+    work.put_position(replace(position, on_hold=on_hold, setbacks=SETBACKS))
 
 
 def _rest_text(position: Position, rest: Iterable[PositionLeg], reason: str) -> str:

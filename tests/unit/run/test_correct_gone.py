@@ -1,5 +1,6 @@
 """`rulebot store correct` of what the account has no more, of positions on hold that nothing else would ever end."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -7,9 +8,9 @@ from pathlib import Path
 import pytest
 from hand_desk import Desk, bot_of, kept, text_of
 
-from engine.model.contract import Underlying, share
+from engine.model.contract import Option, Underlying, share
 from engine.model.errors import MisuseError
-from engine.model.event import PositionReport
+from engine.model.event import ExecutionReport, PositionReport
 from engine.model.position import Position
 from engine.model.session import session_after
 from engine.record.codec import decode
@@ -116,3 +117,29 @@ def test_what_goes_part_by_part_is_booked_at_a_price_for_each(desk: Desk, tmp_pa
     stock, _ = last(store).legs
     assert (stock.held, stock.exit_cash) == (0, Decimal(40 * 601 + 60 * 602))
     assert [each.first for each in audit_store(store) if not each.holds] == []
+
+
+@pytest.mark.parametrize("is_told", [False, True])
+def test_shares_that_were_split_stay_so_when_the_option_beside_them_is_closed(
+    desk: Desk, tmp_path: Path, *, is_told: bool
+) -> None:
+    """Their worth counted again: the old number of them at the new price."""
+    option = desk.position.legs[1].option
+    shares(desk, 400, "150.0025")
+    if is_told:
+        desk.now += timedelta(hours=4)
+        desk.send(by_others(desk, option))
+    desk.holds(option, 0)
+    for _ in range(8):
+        desk.tick(5)
+    assert desk.position.is_split
+    if not is_told:
+        store = kept(desk, tmp_path)
+        correct(store, desk.position.id, Decimal("0.40"), leg="short_put", at=desk.now)
+        assert last(store).is_split
+
+
+def by_others(desk: Desk, option: Option) -> ExecutionReport:
+    order = desk.submitted[0]
+    told = desk.execution(order, order.legs[1], 1, "0.40")
+    return replace(told, ref="", order_id=0, perm_id=77, client_id=0, option=option, is_buy=True)
