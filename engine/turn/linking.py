@@ -90,7 +90,7 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     _tell_other_ids(work, event)
     _tell_away(work)
     tell_unprotected(work)
-    remind(work, again=work.state.down_at is None)
+    remind(work, again=not work.state.account)  # the first list of a run, however often the connection was lost before
     work.state = work.state._replace(is_linked=True)
     for position in work.active_positions():
         if works_too_large(work, position):  # of what was told before it stood

@@ -139,6 +139,7 @@ def test_what_nobody_closes_is_said_anew_on_the_next_day_already() -> None:
     desk.link(positions=[(SPY, 400)], costs=[(SPY, "150.0025")])
     assert sum(text.startswith("its shares were split") for text in desk.alarms) == 2
     desk.start_again()
+    desk.unlink()
     desk.link(positions=[(SPY, 400)], costs=[(SPY, "150.0025")])
     assert sum(text.startswith("its shares were split") for text in desk.alarms) == 3
 
