@@ -91,7 +91,7 @@ def _assigned(work: Work, symbol: str, due: Iterable[Option]) -> list[_Gone]:
     adjusted = work.state.adjusted.get(symbol)
     is_adjusted = adjusted is not None and abs(adjusted - shift.at) <= DOUBT and not _is_paid(work, shift, lacking)
     is_assignment = now - shift.before == moved and is_near and not is_adjusted
-    if not is_assignment or (abs(now) < abs(shift.before) and _may_be_dealt(work, lacking)):
+    if not is_assignment or (_may_be_dealt(work, lacking) and _looks_dealt(work, shift, lacking)):
         return []
     found = [gone for option, count in lacking.items() for gone in _holders(work, option, -count)]
     is_whole = sum(gone.contracts for gone in found) == -sum(lacking.values())
@@ -119,6 +119,16 @@ def _is_paid(work: Work, shift: Shift, lacking: Mapping[Option, int]) -> bool:
     strikes = sum((moved_by(option, count) * option.strike for option, count in lacking.items()), ZERO)
     paid = now * cost - shift.before * shift.cost
     return cost != shift.cost and abs(now) > abs(shift.before) and abs(paid - strikes) <= abs(strikes) * OF_PREMIUM
+
+
+def _looks_dealt(work: Work, shift: Shift, lacking: Mapping[Option, int]) -> bool:
+    """Say whether a person's trades would look alike: what leaves fewer shares, or, where nobody watched them come,
+    shares that have cost something else than the strikes.
+    """
+    symbol = next(iter(lacking)).symbol
+    is_less = abs(work.state.holdings.get(Underlying(symbol), ZERO)) < abs(shift.before)
+    is_cost_known = bool(work.state.costs.get(symbol)) and work.state.seen_at is not None
+    return is_less or (is_cost_known and not _is_paid(work, shift, lacking))
 
 
 def _may_be_dealt(work: Work, lacking: Iterable[Option]) -> bool:

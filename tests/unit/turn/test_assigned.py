@@ -225,6 +225,20 @@ def test_what_was_seen_of_something_else_is_not_gone_by(way: str) -> None:
     assert desk.position.state == "open"
 
 
+@pytest.mark.parametrize(("cost", "state"), [("590", "closed"), ("586.9", "closed"), ("300", "open"), ("800", "open")])
+@pytest.mark.parametrize("is_ended", [False, True])
+def test_shares_that_came_in_a_session_unwatched_are_assigned_if_they_have_cost_about_the_strike(
+    cost: str, state: str, *, is_ended: bool
+) -> None:
+    """Puts that somebody closed, and as many shares that he bought on any day since, were booked as assigned."""
+    desk = desk_of(exits=NO_REST)
+    desk.until("15:00")
+    desk.start_again() if is_ended else desk.unlink()
+    desk.now = session_after(session_after(desk.day).date).open - timedelta(minutes=30)
+    desk.link(positions=[(SPY, 500)], costs=[(SPY, cost)])
+    assert desk.position.state == state
+
+
 @pytest.mark.parametrize("shares", [0, 400, -500])
 def test_other_shares_than_those_of_the_option_are_no_assignment(shares: int) -> None:
     desk = desk_of(exits=NO_REST)
