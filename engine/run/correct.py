@@ -59,7 +59,8 @@ def correct(
         records = journal.read()
         every = _estimates(records)
         found = [each for each in every if each.data["ref"] == ref]
-        meant = [each for each in found if leg in ("", _leg_of(each))]
+        of_legs = {_leg_of(each): each for each in found}  # of one that went part by part the last
+        meant = [each for name, each in of_legs.items() if leg in ("", name)]
         if found and not leg and (others := ended_legs(records, ref) - {*map(_leg_of, found)}):
             raise _unclear(ref, [*map(_leg_of, found), *sorted(others)])
         gone = find_gone(records, ref, leg)

@@ -114,8 +114,9 @@ def test_what_goes_part_by_part_is_booked_at_a_price_for_each(desk: Desk, tmp_pa
     shares(desk, 0, "0")
     store = kept(desk, tmp_path / "then")
     assert correct(store, name, Decimal(602), at=desk.now) == f"{name} stock: 60 that the account has no more at 602"
+    assert correct(store, name, Decimal(603), at=desk.now) == f"{name} stock: 60 at 603 instead of 602"
     stock, _ = last(store).legs
-    assert (stock.held, stock.exit_cash) == (0, Decimal(40 * 601 + 60 * 602))
+    assert (stock.held, stock.exit_cash) == (0, Decimal(40 * 601 + 60 * 603))
     assert [each.first for each in audit_store(store) if not each.holds] == []
 
 
