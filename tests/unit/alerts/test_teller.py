@@ -207,11 +207,12 @@ def test_a_grave_one_is_shown_until_it_is_acknowledged_and_counts_as_one(desk: W
     assert len(desk.outbox.newest(20)) == 20
 
 
-def test_two_trades_in_the_same_words_are_two() -> None:
-    outbox = Outbox(Path(":memory:"))
+def test_two_trades_in_the_same_words_are_two(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.db")
     same = [Alert(key=key, at=NOW, grade=Grade.TRADE, text="opened 5900p", bot="b") for key in ("1", "2")]
     outbox.add(same, 1, [("phone", Grade.TRADE)], NOW)
     assert [each.kept.alert.key for each in outbox.due("phone", NOW)] == ["1", "2"]
+    outbox.close()
 
 
 def test_a_grave_one_is_told_again_until_it_is_acknowledged(tmp_path: Path) -> None:
