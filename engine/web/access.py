@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMappi
 from dataclasses import dataclass as mutable
 from dataclasses import field
 from functools import partial
+from html import escape
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -67,10 +68,13 @@ HEADERS = (
 
 NOT_KEPT = (b"cache-control", b"no-store")
 ASKED_AGAIN = (
-    b'<!doctype html><html lang="en"><title>rulebot</title><meta http-equiv="refresh" content="0">'
-    b"<p>One moment, or load this page again.</p></html>"
+    '<!doctype html><html lang="en"><title>rulebot</title><meta http-equiv="refresh" content="0; url={path}">'
+    '<p>One moment, or <a href="{path}">go on</a>.</p></html>'
 )
-"""For who follows a link of another site: a browser keeps the session's cookie back then, and sends it with this."""
+"""For who follows a link of another site: a browser keeps the session's cookie back then, and sends it with this.
+
+It names the page without what stood behind a `#`: with that a browser stays on this one.
+"""
 LOOKED_AT_AGAIN = (b"cache-control", b"no-cache")
 """A browser keeps it, and asks each time whether there is another: untold it would go by an old one for days."""
 
@@ -239,7 +243,7 @@ class Gate:
         kind, body = self._refuse(scope, status, code, words)
         headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
         if is_page and _headers_of(scope).get(b"sec-fetch-site") == "cross-site":
-            status, body = 200, ASKED_AGAIN
+            status, body = 200, ASKED_AGAIN.format(path=escape(_asked_of(scope))).encode()
             headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", str(len(body)).encode())]
         elif is_page:
             status, body, headers = 303, b"", [(b"location", _login_for(scope)), (b"content-length", b"0")]
@@ -251,9 +255,14 @@ class Gate:
 
 def _login_for(scope: Scope) -> bytes:
     """Return the login that leads to the page that was asked for, once it is passed."""
-    query = scope["query_string"].decode("latin-1")
-    asked = own_path(quote(scope["path"]) + (f"?{query}" if query else ""))
+    asked = _asked_of(scope)
     return b"/login" if asked == "/" else b"/login?to=" + quote(asked, safe="/").encode()
+
+
+def _asked_of(scope: Scope) -> str:
+    """Return the path of this page that was asked for, with its query."""
+    query = scope["query_string"].decode("latin-1")
+    return own_path(quote(scope["path"]) + (f"?{query}" if query else ""))
 
 
 def own_path(asked: str) -> str:
