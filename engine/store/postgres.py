@@ -37,10 +37,12 @@ _REQUESTS = """CREATE TABLE requests (name text COLLATE "C" PRIMARY KEY, body te
 _TRIGGERS = ("journal_no_update", "journal_no_delete", "journal_no_gap")
 _WHERE = """
     SELECT concat_ws('/', (SELECT system_identifier FROM pg_control_system()), d.oid, 'journal'::regclass::oid),
-        obj_description('requests'::regclass, 'pg_class')
+        obj_description('requests'::regclass, 'pg_class'),
+        (SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = 'requests'::regclass)
     FROM pg_database d WHERE datname = current_database()"""
-"""Which server, database and table a store is in, which no dump takes along; and what the comment of `requests`, which
-every dump does take along, says of it. Where the two differ the server's own tools have put the store there."""
+"""Which server, database and table a store is in, which no dump takes along; what the comment of `requests`, which
+every dump does take along, says of it; and whether we may write that. Where the two differ the server's own tools have
+put the store there."""
 _OLDEST = 12
 _LOCK = f"({APPLICATION_ID}, hashtext(coalesce(current_schema(), '')))"
 _OF_SESSION = {
@@ -152,9 +154,14 @@ def open_server(server: Server) -> Store:
                 with connection.begin():
                     check_version(connection, server)
                     _check_whole(connection, server)
-                    here, noted = _places(connection)
+                    here, noted, is_ours = _places(connection)
                 store.is_put_back = noted is not None and noted != here
-            if noted is None:
+            if store.is_put_back and not is_ours:
+                raise StoreError(
+                    f"the store {server} was put back, and its user, who does not own its tables, cannot note that",
+                    "pg_restore as that user, or have their owner say ALTER TABLE requests OWNER TO that user",
+                )
+            if noted is None and is_ours:
                 store.note_place()
         except BaseException:
             store.close()
@@ -269,10 +276,10 @@ def _holds_store(connection: Connection, server: Server) -> bool:
     return bool(found)
 
 
-def _places(connection: Connection) -> tuple[str, str | None]:
-    """Return where a store is, and where it was when that was noted last."""
-    here, noted = connection.exec_driver_sql(_WHERE).one()
-    return here, noted
+def _places(connection: Connection) -> tuple[str, str | None, bool]:
+    """Return where a store is, where it was when that was noted last, and whether we may note it."""
+    here, noted, is_ours = connection.exec_driver_sql(_WHERE).one()
+    return here, noted, is_ours
 
 
 def _check_whole(connection: Connection, server: Server) -> None:

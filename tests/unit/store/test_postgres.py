@@ -356,6 +356,23 @@ def test_a_start_knows_that_the_servers_tools_have_put_a_store_back(
         assert box_of(lost).found() == []
 
 
+def test_who_does_not_own_the_tables_of_a_store_opens_it(postgres_server: PostgresServer, server: Server) -> None:
+    """Only their owner can note where it is: "must be owner of table requests" ended every start of such a role."""
+    role = server.what["user"]
+    postgres_server.run("CREATE DATABASE granted")
+    granted, guest = (Server({**server.what, "dbname": "granted", "user": user}) for user in ("postgres", role))
+    open_store(granted).close()
+    for words in ("COMMENT ON TABLE requests IS NULL", f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}"):
+        postgres_server.run(words, "granted")  # as of an earlier version
+    open_store(guest).close()
+    postgres_server.run("COMMENT ON TABLE requests IS 'elsewhere'", "granted")
+    with pytest.raises(StoreError, match="was put back, and its user, who does not own its tables"):
+        open_store(guest)
+    postgres_server.run(f"ALTER TABLE requests OWNER TO {role}", "granted")
+    opened_journal(guest, NOW).close()
+    assert records_of(guest) == 1
+
+
 def test_an_engine_starts_while_the_store_is_dumped(server: Server) -> None:
     """It ended after five seconds: "is locked by another session". The locks are those that pg_dump takes."""
     journal_at(server).close()
