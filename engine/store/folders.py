@@ -1,6 +1,7 @@
 """Where rulebot keeps things for this person: stores of real runs, what points at them, locks of accounts."""
 
 import os
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -34,13 +35,15 @@ def make_folder(folder: Path, environ: Mapping[str, str] = os.environ) -> None:
 def give_to_owner(made: Path, like: Path | None = None) -> None:
     """Let what root has made belong to the owner of what it is to be `like`, else of its folder, as SQLite does.
 
-    Who runs the engine could not read or write it. A link is not followed: whoever owns the folder may have made it.
+    Who runs the engine could not read or write it. A link is not followed, and of a file with another name nothing is
+    given away: whoever owns the folder may have made either, of a file of root's.
     """
     if os.name != "posix" or os.geteuid() != 0:
         return
     with suppress(OSError):  # of a disk where root may not either
-        owner = (like or made.parent).stat()
-        os.chown(made, owner.st_uid, owner.st_gid, follow_symlinks=False)
+        owner, found = (like or made.parent).stat(), made.lstat()
+        if found.st_nlink == 1 or stat.S_ISDIR(found.st_mode):
+            os.chown(made, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def runs_folder(environ: Mapping[str, str] = os.environ) -> Path:

@@ -82,12 +82,13 @@ def test_what_root_makes_belongs_to_who_owns_the_data_folder(
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root makes what another user is to own")
-def test_root_gives_nothing_away_through_a_link(tmp_path: Path) -> None:
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_root_gives_nothing_away_through_a_link(link: Callable[[Path, Path], None], tmp_path: Path) -> None:
     """Who owns a folder could have root give them any file of the machine."""
     mine, theirs = tmp_path / "mine", tmp_path / "theirs"
     mine.touch()
     theirs.mkdir()
-    (theirs / "token").symlink_to(mine)
+    link(theirs / "token", mine)
     os.chown(theirs, 4321, 4322)
     give_to_owner(theirs / "token")
     assert mine.stat().st_uid == 0
