@@ -64,9 +64,9 @@ def check_next(found: Place) -> None:
             run = reader.run()
     except StoreError:
         return
-    if run.is_last:
+    if run.ended_with:
         raise StoreError(
-            f"no engine runs on {found}, and none will: it is of {run.pretended.partition(':')[0]} that is over",
+            f"no engine runs on {found}, and none will: it is of {run.ended_with} that is over",
             "name the store of the engine that is meant with --store",
         )
 

@@ -120,11 +120,12 @@ class Run:
         return "a backtest: its orders were filled by a model" if is_backtest else "a simulated market"
 
     @property
-    def is_last(self) -> bool:
-        """Whether no run ever goes on from its store: its market was past, or made up and ended with it."""
+    def ended_with(self) -> str:
+        """The market that was past, or made up and ended with it, so that no run ever goes on from its store, or ""."""
         settings: Any = {} if self.started is None else self.started.data.get("settings") or {}
-        is_own_market = bool(settings.get("sim")) and not settings.get("gateway")
-        return is_own_market or settings.get("mode") == "backtest"
+        if settings.get("mode") == "backtest":
+            return "a backtest"
+        return "a simulated market" if settings.get("sim") and not settings.get("gateway") else ""
 
     def state(self, bot: str = "", *, holds: bool = False) -> str:
         """Return stopped, starting, running or stopping, of one bot or of the engine.

@@ -56,7 +56,11 @@ def test_what_is_known_is_left(store: Path, words: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("words", [("pause",), ("resume",), ("kill",), ("hooks", "send", "trend")])
 @pytest.mark.parametrize(
     ("settings", "of"),
-    [({"mode": "paper", "sim": True, "seed": 7}, "a simulated market"), ({"mode": "backtest"}, "a backtest")],
+    [
+        ({"mode": "paper", "sim": True, "seed": 7}, "a simulated market"),
+        ({"mode": "observe", "sim": True, "seed": 7}, "a simulated market"),
+        ({"mode": "backtest"}, "a backtest"),
+    ],
 )
 def test_nothing_is_left_where_no_engine_will_ever_look(
     store: Path, settings: dict[str, Json], of: str, words: tuple[str, ...]
