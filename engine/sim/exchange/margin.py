@@ -83,7 +83,7 @@ class _Side:
 def _most_lost(spreads: list[_Spread]) -> Decimal:
     """Return the most that spreads of one expiry can lose together, at one of their strikes, in dollars."""
     strikes = {leg.instrument.strike for each in spreads for leg in (each.short, each.long)}
-    return max((sum((each.loss_at(level) for each in spreads), ZERO) for level in strikes), default=ZERO)
+    return max((ZERO, *(sum((each.loss_at(level) for each in spreads), ZERO) for level in strikes)))
 
 
 _Sides = dict[date, dict[str, _Side]]

@@ -244,6 +244,12 @@ def test_two_spreads_whose_strikes_overlap_can_both_be_lost() -> None:
     assert margin_needs([put(5000, -1), put(4990, 1), call(5000, -1), call(5010, 1)]).initial == 1000
 
 
+def test_two_spreads_of_which_one_always_gains_need_nothing() -> None:
+    """A long box was asked less than nothing, which stood against what other options need."""
+    box = [call(4990, 1), call(5000, -1), put(5000, 1), put(4990, -1)]
+    assert margin_needs(box).initial == 0
+
+
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
