@@ -292,6 +292,8 @@ def _is_over(run: Run, at: datetime) -> str:
     """Return why a run is over, "" while it is not."""
     if run.last is not None and at >= run.last:
         return "the end of the last session"
+    if run.world.ib.link.is_at_end:
+        return "the gateway has no session any more: one with a larger --days has"
     state = run.loop.state
     standing = state.standing
     if not run.options.until_flat or not standing.flattening or not state.is_ready:

@@ -229,6 +229,21 @@ def test_another_protocol(words: bytes) -> None:
     run(scenario())
 
 
+def test_a_gateway_in_lockstep_is_at_its_end_once_its_time_stands() -> None:
+    """A run that began after its last session waited for another one for ever."""
+
+    async def scenario() -> None:
+        async with gateway() as running, connected(running.port) as (world, _):
+            running.gateway.hub.now = running.gateway.hub.timeline.last - 1
+            found = []
+            for _ in range(3):
+                await world.link.next(None)
+                found.append(world.link.is_at_end)
+            assert found == [False, True, True]
+
+    run(scenario())
+
+
 def test_a_disclaimer_that_nobody_has_accepted_is_told() -> None:
     """TWS lets nobody in before, and says why; what it said was not told."""
     words = "Paper trading disclaimer must first be accepted for API connection."

@@ -80,6 +80,8 @@ class IbLink:
         self._positions: dict[Contract, PositionReport] = {}
         self._told_down = self._lost_lines = False
         self._listed: set[str] | None = None
+        self.is_at_end = False
+        """Whether a gateway in lockstep has lived through its sessions: its time goes no further."""
 
     @property
     def account(self) -> str:
@@ -202,7 +204,8 @@ class IbLink:
             raise BrokerError("there is no connection to the broker")
         try:
             if self.is_lockstep:
-                self._now = await wire.fence.next(wire.client, None if wire.pace.is_waiting else until)
+                told = await wire.fence.next(wire.client, None if wire.pace.is_waiting else until)
+                self._now, self.is_at_end = told, told == self._now
             else:
                 await self._wait(wire, until)
                 self._now = max(self._clock.now(), self._now)
