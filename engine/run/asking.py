@@ -41,13 +41,17 @@ def leave(store: Place, request: Request, bot: str = "", position: str = "", ide
     """Leave a request for the engine of a store; "" is all bots, and a position names its bot.
 
     identity: names the request where it may be left twice; it acts once.
-    Raises: UnknownNameError, NoEngineError for an entry; MisuseError for an entry of a bot that chooses among symbols,
-    and for a position that is owed, makes no sense or is another bot's; StoreError.
+    Raises: UnknownNameError, NoEngineError for an entry and where none will ever run; MisuseError for an entry of a bot
+    that chooses among symbols, and for a position that is owed, makes no sense or is another bot's; StoreError.
     """
     if (request is Request.CLOSE) is not bool(position):
         raise MisuseError("close says which position, by its `position`; nothing else does")
     with StoreReader(store) as reader:
-        if request is Request.ENTER and reader.run().state() == "stopped":
+        run = reader.run()
+        is_stopped = run.state() == "stopped"
+        if is_stopped and run.ended_with:
+            raise NoEngineError(f"no engine runs, and none will: the store is of {run.ended_with} that is over")
+        if request is Request.ENTER and is_stopped:
             raise NoEngineError("no engine runs: there is nobody to enter")
         if position:
             owner = _bot_of(reader, position)
@@ -56,7 +60,7 @@ def leave(store: Place, request: Request, bot: str = "", position: str = "", ide
             bot = owner
         if bot and bot not in reader.bots():
             raise UnknownNameError(f"this store knows no bot '{bot[:60]}'")
-        if request is Request.ENTER and _has_universe(reader.run(), bot):
+        if request is Request.ENTER and _has_universe(run, bot):
             raise MisuseError(asking_words.enters_by_itself(bot))
         closes = request in (Request.CLOSE, Request.FLATTEN)
         held = [*held_back(reader, bot, position)] if closes else []

@@ -1,6 +1,7 @@
 """Requests as the page and the terminal leave them: what is there is asked, and what is said is what will happen."""
 
 import json
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from engine.model.errors import MisuseError
 from engine.model.event import Request
 from engine.model.position import Position
 from engine.record.codec import decode
-from engine.record.record import Kind
+from engine.record.record import Kind, Record
 from engine.run.asking import NoEngineError, UnknownNameError, leave
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
@@ -77,6 +78,17 @@ def test_what_nobody_can_do_is_not_left(
     with pytest.raises(error):
         leave(store, request_, bot, position)
     assert asked(store) == []
+
+
+def test_nothing_is_left_where_no_engine_will_ever_run(store: Path) -> None:
+    """On the page of a simulated day that was over it was promised that the next engine would do it."""
+    with closing(SqlJournal(open_store(store))) as journal:
+        at = max(record.at for record in journal.read())
+        journal.append([Record(at, Kind.RUN_STARTED, data={"settings": {"sim": True}})], durable=True)
+        leave(store, Request.PAUSE)
+    with pytest.raises(NoEngineError, match="and none will: the store is of a simulated market that is over"):
+        leave(store, Request.FLATTEN)
+    assert [each["request"] for each in asked(store)] == ["pause"]
 
 
 def test_an_entry_is_left_while_an_engine_has_the_store(store: Path) -> None:
