@@ -22,7 +22,7 @@ _TYPES = {Grade.GRAVE: apprise.NotifyType.FAILURE, Grade.WARNING: apprise.Notify
 """What a service that wakes people takes for urgent; what is neither opens no incident there."""
 _READ_MARKS = frozenset({"Discord", "Mattermost"})
 """Services that read marks of Markdown in plain text too, which apprise hands on as it is; and take a backslash."""
-_MARK = re.compile(r"[\\*`]|~~|\|\||(?<!\w)_|_(?!\w)")
+_MARK = re.compile(r"[\\*`]|~~|\|\||(?<![^\W_])_|_(?![^\W_])")
 HELP = "its services and their addresses: https://github.com/caronc/apprise/wiki"
 
 
