@@ -66,11 +66,11 @@ def test_an_engine_that_waits_for_its_gateway_is_well_and_the_page_says_so(place
 
 
 def has_loopback_of_ipv6() -> bool:
-    with closing(socket.socket(socket.AF_INET6)) as tried:
-        try:
+    try:
+        with closing(socket.socket(socket.AF_INET6)) as tried:
             tried.bind(("::1", 0))
-        except OSError:
-            return False
+    except OSError:
+        return False
     return True
 
 
