@@ -25,7 +25,7 @@ from engine.model.market import Board
 from engine.model.order import Order, Purpose
 from engine.model.session import at_exchange_time, exchange_date, session_from
 from engine.record.codec import decode, line
-from engine.record.record import Kind, Record
+from engine.record.record import ACCOUNT_SEEN, Kind, Record
 from engine.run.backtest.fills import NATURAL, RECORDED
 from engine.run.backtest.notes import HELD, REGIME
 from engine.run.backtest.recorded.walk import RecordedWalk
@@ -97,14 +97,14 @@ def of_turns(records: Iterable[Record]) -> list[str]:
     """Return the records of turns as lines, but those that name the account, which has another name in the past.
 
     Nor those that a past session notes beside the turns: the first VIX of the day, shares held at its end, and what
-    the account is worth by what these bots have made once all has settled.
+    the account is worth by what these bots have made once all has settled; and in what order it is told what settles.
     """
     return [line(each) for each in records if each.kind is not Kind.LINK and not _is_note(each)]
 
 
 def _is_note(record: Record) -> bool:
     what = record.data.get("what"), record.data.get("symbol")
-    if record.kind is Kind.ACCOUNT:
+    if record.kind is Kind.ACCOUNT or what[0] == ACCOUNT_SEEN:
         return record.at == session_from(exchange_date(record.at)).close + SETTLES
     return record.kind is Kind.FACTS and (what == ("open", REGIME) or what[0] == HELD)
 

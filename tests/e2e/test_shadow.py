@@ -218,7 +218,7 @@ def test_ci_ctrl_c_ends_both_cleanly(tmp_path: Path) -> None:
     for name in ("s.db", "s-shadow.db"):
         with StoreReader(tmp_path / name) as reader:
             (ended,) = reader.records((Kind.RUN_ENDED,))
-        assert ended.data == {"reason": "stopped by the operator", "is_clean": True}
+        assert ended.data == {"reason": "stopped by the operator", "is_clean": True, "is_linked": True}
 
 
 @pytest.mark.parametrize(
