@@ -6,6 +6,7 @@ from engine.cli.data_text import finding_lines, named
 from engine.cli.width import table
 from engine.model.counted import counted
 from engine.model.money import dollars
+from engine.run.backtest.alarmed import SHOWN
 from engine.run.backtest.funnel import Funnel
 from engine.run.backtest.results import (
     Results,
@@ -20,7 +21,7 @@ from engine.run.backtest.results import (
 from engine.run.columns import aligned, price, signed
 from engine.run.in_shares import InShares, in_shares_lines
 
-SHOWN_RULES, SHOWN_ALARMS = 8, 5
+SHOWN_RULES = 8
 _RIGHT = frozenset(range(1, 9))
 _SUMS_GO, _TRADES_GO = (7, 4, 8), (5, 3, 1)
 """Columns that a narrow terminal does without: factor, average, commissions; of trades their prices, and the bot."""
@@ -130,7 +131,7 @@ def _funnel(found: Funnel) -> Iterator[str]:
 
 def _alarms(alarms: Mapping[str, int]) -> Iterator[str]:
     yield f" alarms: {sum(alarms.values())}"
-    for text, count in list(alarms.items())[:SHOWN_ALARMS]:
+    for text, count in list(alarms.items())[:SHOWN]:
         yield f"  {count} x {text}"
-    if len(alarms) > SHOWN_ALARMS:
-        yield f"  and {len(alarms) - SHOWN_ALARMS} other kinds"
+    if len(alarms) > SHOWN:
+        yield f"  and {len(alarms) - SHOWN} other kinds"

@@ -5,7 +5,7 @@ of the settlement of an option that was thought to be held to its end (`correct_
 no more (`correct_gone.py`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -27,6 +27,7 @@ from engine.run.correct_ending import Ending, ended_legs, find_ending, traded
 from engine.run.correct_gone import Gone, find_gone, priced
 from engine.run.desk import compile_text
 from engine.run.resume import resume
+from engine.run.which_leg import unclear
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.place import Place
@@ -62,10 +63,10 @@ def correct(
         of_legs = {_leg_of(each): each for each in found}  # of one that went part by part the last
         meant = [each for name, each in of_legs.items() if leg in ("", name)]
         if found and not leg and (others := ended_legs(records, ref) - {*map(_leg_of, found)}):
-            raise _unclear(ref, [*map(_leg_of, found), *sorted(others)])
+            raise unclear(ref, [*map(_leg_of, found), *sorted(others)])
         gone = find_gone(records, ref, leg)
         if gone is not None and not leg and (others := {*map(_leg_of, found)} - {gone.missed.leg}):
-            raise _unclear(ref, [gone.missed.leg, *sorted(others)])
+            raise unclear(ref, [gone.missed.leg, *sorted(others)])
         ending = None if meant or gone is not None else find_ending(records, ref, leg)
         if ending is not None:
             done = _in_place_of(records, ending, traded(records, ending, price, contracts, on, at), commission)
@@ -110,12 +111,8 @@ def _only(ref: str, found: Sequence[Record], meant: Sequence[Record], every: Seq
             f"fills that were, and that nobody told since: {known}",
         )
     if len(meant) != 1:
-        raise _unclear(ref, map(_leg_of, found))
+        raise unclear(ref, map(_leg_of, found))
     return meant[0]
-
-
-def _unclear(ref: str, legs: Iterable[str]) -> MisuseError:
-    return MisuseError(f"which leg of {ref} is meant is not clear", f"say --leg with one of: {', '.join(legs)}")
 
 
 def _base(fill: Record) -> str:

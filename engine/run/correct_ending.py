@@ -16,6 +16,7 @@ from engine.model.session import exchange_date, session_from
 from engine.model.unseen import first_revision, next_revision, unseen_base
 from engine.record.codec import decode, utc_time
 from engine.record.record import Kind, Record
+from engine.run.which_leg import unclear
 from engine.store.finance.books import HOW
 
 _T = TypeVar("_T")
@@ -53,8 +54,7 @@ def find_ending(records: Sequence[Record], ref: str, leg: str) -> Ending | None:
             "in the place of a settlement stands what has closed: say the position, or an order that closes",
         )
     if len(found) > 1:
-        names = ", ".join(each.name for each in found)
-        raise MisuseError(f"which leg of {ref} is meant is not clear", f"say --leg with one of: {names}")
+        raise unclear(ref, (each.name for each in found))
     return _of_leg(records, position, found[0], order)
 
 

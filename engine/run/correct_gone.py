@@ -6,12 +6,12 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from engine.fill.apply import leg_of
-from engine.model.errors import MisuseError
 from engine.model.event import GonePriced
 from engine.model.position import Missed, Position
 from engine.model.unseen import first_revision, missed_base, next_revision
 from engine.record.codec import decode
 from engine.record.record import Kind, Record
+from engine.run.which_leg import unclear
 
 
 class Gone(NamedTuple):
@@ -34,8 +34,7 @@ def find_gone(records: Sequence[Record], ref: str, leg: str) -> Gone | None:
     found = [each for each in position.missed if each.contracts and leg in ("", each.leg)]
     found = [each for each in found if _is_whole(position, each)]
     if len(found) > 1:
-        names = ", ".join(each.leg for each in found)
-        raise MisuseError(f"which leg of {ref} is meant is not clear", f"say --leg with one of: {names}")
+        raise unclear(ref, (each.leg for each in found))
     return Gone(position, found[0]) if found else None
 
 

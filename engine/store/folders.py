@@ -33,7 +33,9 @@ def make_folder(folder: Path, environ: Mapping[str, str] = os.environ) -> None:
 
 
 def give_to_owner(made: Path, like: Path | None = None) -> None:
-    """Let what root has made belong to the owner of what it is to be `like`, else of its folder, as SQLite does.
+    """Let what root has made belong to the owner of what it is to be `like`, if that exists, else of its folder.
+
+    So does SQLite with what it makes beside a store.
 
     Who runs the engine could not read or write it. A link is not followed, and of a file with another name nothing is
     given away: whoever owns the folder may have made either, of a file of root's.
@@ -41,7 +43,8 @@ def give_to_owner(made: Path, like: Path | None = None) -> None:
     if os.name != "posix" or os.geteuid() != 0:
         return
     with suppress(OSError):  # of a disk where root may not either
-        owner, found = (like or made.parent).stat(), made.lstat()
+        owner = (like if like is not None and like.exists() else made.parent).stat()
+        found = made.lstat()
         if found.st_nlink == 1 or stat.S_ISDIR(found.st_mode):
             os.chown(made, owner.st_uid, owner.st_gid, follow_symlinks=False)
 

@@ -98,7 +98,7 @@ class FileBox:
             partial = self._folder / f"{name}.partial"
             partial.write_text(body, encoding="utf-8")
             for made in (self._folder, partial):  # the engine reads and removes what root leaves for it
-                give_to_owner(made, self._store if self._store.exists() else self._store.parent)
+                give_to_owner(made, self._store)
             partial.replace(self._path(name))
         except OSError as error:
             raise StoreError(f"the request cannot be left in {self._folder}: {error.strerror}") from error

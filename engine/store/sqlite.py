@@ -189,7 +189,7 @@ def _lock(path: Path) -> FileLock:
         ) from error
     _owner_file(path).write_text(f"{os.getpid()}\n")
     for made in (Path(lock.lock_file), _owner_file(path)):
-        give_to_owner(made, path if path.exists() else None)
+        give_to_owner(made, path)
     return lock
 
 

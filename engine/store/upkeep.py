@@ -101,7 +101,7 @@ def restore(source: Path, path: Place, at: datetime) -> Restored:
         sound = _copied(source, fresh)
         _mark(fresh, sound.last or at, at)
         clear_requests(path, (Request.RESUME,))
-        give_to_owner(fresh, path if path.exists() else None)
+        give_to_owner(fresh, path)
         kept = _set_aside(path)
         fresh.replace(path)
     return Restored(sound, kept)

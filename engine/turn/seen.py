@@ -60,14 +60,15 @@ def note_expired(work: Work, holdings: Mapping[Contract, Decimal]) -> None:
 
     What it had is known if it was seen when nobody could trade it any more.
     """
-    state = work.state
-    seen_at = state.seen_at
+    state, seen_at = work.state, work.state.seen_at
+    if seen_at is None:
+        return
     ours = {leg.option for leg in work.held_legs()}
     gone = {
         option: count
         for option, count in state.holdings.items()
         if isinstance(option, Option) and option in ours and count and not holdings.get(option)
-        if option_has_expired(work, option) and seen_at is not None and seen_at >= session_from(option.expiry).close
+        if option_has_expired(work, option) and seen_at >= session_from(option.expiry).close
     }
     if gone:
         work.state = state._replace(at_last={**gone, **state.at_last})

@@ -20,6 +20,7 @@ from engine.adapters.ib.contracts import (
 from engine.adapters.ib.hours import ToldHours, hours_in
 from engine.adapters.ib.requests import RefusedError
 from engine.adapters.ib.settings import IbSettings
+from engine.adapters.ib.trouble import INFORMATION
 from engine.adapters.ib.wire import REQUEST_IDS, Wire
 from engine.model.contract import Contract, Option, Right, Underlying
 from engine.model.errors import BrokerError, UnavailableError
@@ -53,7 +54,7 @@ _UNDERLYING_TICKS = {Extra.OPTION_VOLUME: "100", Extra.IMPLIED: "106"}
 FARM_BROKEN, FARM_CONNECTED, FARM_INACTIVE = 2103, 2104, 2108
 """Inactive is a farm of which nothing is asked: of one that was broken it is not told then that it is connected."""
 
-_OF_CONNECTIONS = frozenset((1100, 1101, 1102, *range(2100, 2200)))
+_OF_CONNECTIONS = frozenset((1100, 1101, 1102, *INFORMATION))
 """Codes by which a gateway tells of its own connections: what follows from them is told by itself."""
 
 

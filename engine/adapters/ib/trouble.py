@@ -7,7 +7,7 @@ from engine.adapters.ib.settings import IbSettings
 from engine.model.errors import BrokerError, IdInUseError
 
 ID_IN_USE = 326
-_INFORMATION = range(2100, 2200)
+INFORMATION = range(2100, 2200)
 """Codes by which a gateway tells how its own connections are."""
 PAPER_PREFIXES = ("DU", "DF")
 
@@ -37,7 +37,7 @@ def cannot_reach(settings: IbSettings, problem: OSError) -> BrokerError:
 def no_greeting(settings: IbSettings, notices: Sequence[tuple[int, str]], *, spoke: bool) -> BrokerError:
     """It accepts connections and then says nothing, or not enough."""
     if spoke:
-        said = [f"; it says: {text}" for code, text in notices if code not in _INFORMATION]
+        said = [f"; it says: {text}" for code, text in notices if code not in INFORMATION]
         return BrokerError(
             f"{settings.where} answered but did not name account and order id within {settings.connect_seconds:g} s"
             f"{''.join(said[-1:])}",

@@ -12,13 +12,12 @@ from engine.model.counted import counted
 from engine.model.money import CENT, ZERO
 from engine.model.performance import expectancy, sharpe, win_rate
 from engine.model.values import dataclass
+from engine.run.backtest.alarmed import SHOWN, most_often
 
 FALLING = ("max_drawdown",)
 """Figures of which less is better."""
 CELLS = 2500
 """Cells up to which a page draws a map."""
-SHOWN_ALARMS = 5
-"""Kinds of alarms that are told, the most frequent ones."""
 
 
 class Trade(NamedTuple):
@@ -166,10 +165,10 @@ def alarm_lines(found: Sequence[Variant]) -> Iterator[str]:
     if not alarmed:
         return
     yield f"alarms in {sum(bool(each.alarms) for each in found)} of {counted(len(found), 'variant')}:"
-    told = sorted(alarmed.items(), key=lambda each: (-each[1], each[0]))
-    yield from (f"  {counted(number, 'variant')}: {text}" for text, number in told[:SHOWN_ALARMS])
-    if len(told) > SHOWN_ALARMS:
-        yield f"  and {counted(len(told) - SHOWN_ALARMS, 'other kind')}, in --format json"
+    told = most_often(alarmed)
+    yield from (f"  {counted(number, 'variant')}: {text}" for text, number in told[:SHOWN])
+    if len(told) > SHOWN:
+        yield f"  and {counted(len(told) - SHOWN, 'other kind')}, in --format json"
 
 
 def not_run_lines(found: Iterable[Variant]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from both_ways import terms
 from past_days import PastDays
 
 from engine.adapters.history.day import Columns, DailyBar, HistoryDay
@@ -27,7 +28,6 @@ from engine.run.backtest.results import Results, read_results
 from engine.run.backtest.run import BacktestOptions, run_backtest, walks_of
 from engine.run.calendars import shipped_dates
 from engine.run.desk import Desk, load_desk
-from engine.run.sweep.compiling import Terms
 from engine.run.sweep.evaluate import evaluate
 from engine.run.sweep.page import sweep_page
 from engine.run.sweep.sweep import Kept
@@ -243,18 +243,9 @@ def test_shares_are_not_bought_at_a_close_of_another_scale(tmp_path: Path) -> No
 def test_a_sweep_tells_what_its_variants_were_alarmed_by(tmp_path: Path) -> None:
     """A backtest told of the split, a sweep of the same bot showed its numbers as if nothing had been."""
     desk, given = asked(tmp_path, "raw", LAST)
-    terms = Terms(
-        opens=given.opens,
-        first=given.first,
-        last=given.last,
-        fills=given.fills,
-        cash=given.cash,
-        lines=90,
-        file="seller.yaml",
-        calendar=given.calendar(),
-    )
+    both = replace(terms(source("raw"), 4, "mid"), file="seller.yaml")
     texts = (PUT, PUT.replace("tue", "thu").replace("dte: 2", "dte: 1"))
-    found = evaluate([(number, (f"{2 - number}",), text) for number, text in enumerate(texts)], terms)
+    found = evaluate([(number, (f"{2 - number}",), text) for number, text in enumerate(texts)], both)
     run_backtest(desk, given, lambda done, number, count: None)
     backtest = read_results(given.store, "the store").alarms
     assert [dict(each.alarms) for each in found] == [dict(backtest), {}]

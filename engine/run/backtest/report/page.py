@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.model.counted import counted
 from engine.model.money import dollars, signed_dollars
+from engine.run.backtest.alarmed import most_often
 from engine.run.backtest.report import tables
 from engine.run.backtest.report.charts import calendar, curves, falls, histogram, key
 from engine.run.backtest.report.style import STYLE
@@ -91,17 +92,13 @@ def _one(document: Document, whys: Mapping[str, str], beside: Mapping[str, Docum
     if document["alarms"]:
         yield "<h2>Alarms</h2>" + tables.table(
             ("times", "alarm"),
-            [(str(n), escape(text)) for text, n in _most_often(document["alarms"])],
+            [(str(n), escape(text)) for text, n in most_often(document["alarms"])],
             words=frozenset((1,)),
         )
     if document["findings"]:
         yield "<h2>What was wrong with the data</h2>" + tables.findings(document["findings"])
     yield from _trades(trades, whys)
     yield _formulas()
-
-
-def _most_often(alarms: Mapping[str, int]) -> list[tuple[str, int]]:
-    return sorted(alarms.items(), key=lambda each: (-each[1], each[0]))
 
 
 def falls_of(days: Sequence[Mapping[str, Any]]) -> list[float]:
