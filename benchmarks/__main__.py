@@ -1,9 +1,13 @@
-"""Measure the goals: `python -m benchmarks [NAME...]`. All of them write docs/benchmarks.md; a few are only printed."""
+"""Measure the goals, all or a few: `python -m benchmarks [--print] [NAME...]`.
+
+What was measured is kept, and docs/benchmarks.md written of it; with --print it is only printed.
+"""
 
 import os
 import platform
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -24,6 +28,7 @@ from benchmarks import (
 )
 from benchmarks.anchors import pins
 from benchmarks.measure import Goal
+from benchmarks.measured import FILE, Measured, keep
 from benchmarks.page import page, table
 
 SUITES: dict[str, Callable[[], list[Goal]]] = {
@@ -43,24 +48,29 @@ SUITES: dict[str, Callable[[], list[Goal]]] = {
     "weeks": weeks.measure,
 }
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+PRINT = "--print"
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Measure what was named, or everything; return the exit code."""
+    names = [each for each in arguments if each != PRINT]
     unknown = [name for name in names if name not in SUITES]
     if unknown:
         print(f"no such measurement: {', '.join(unknown)}; there are {', '.join(SUITES)}", file=sys.stderr)
         return 2
-    found: list[Goal] = []
     for name in names or list(SUITES):
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
-        goals = SUITES[name]()
-        print(table(goals), flush=True)
-        found += goals
-    if not names:
-        PAGE.write_text(page(found, facts()), encoding="utf-8")
-        print(f"written: {PAGE.relative_to(Path.cwd()) if PAGE.is_relative_to(Path.cwd()) else PAGE}", file=sys.stderr)
+        goals, today = SUITES[name](), str(datetime.now(UTC).date())
+        print(table(Measured(goal, today) for goal in goals), flush=True)
+        if PRINT not in arguments:
+            PAGE.write_text(page(keep(goals, today), facts()), encoding="utf-8")
+    if PRINT not in arguments:
+        print(f"written: {_named(FILE)}, {_named(PAGE)}", file=sys.stderr)
     return 0
+
+
+def _named(file: Path) -> str:
+    return str(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file)
 
 
 def facts() -> list[str]:

@@ -1,9 +1,13 @@
 """What the benchmarks run must stay in the language, and those who are compared must do the same."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+from benchmarks.measure import Goal
+from benchmarks.measured import Measured, keep, load
 from benchmarks.modelled import RECENT, make_bars
+from benchmarks.page import page
 from benchmarks.past import by_engine, make_days
 from benchmarks.sweep_by_hand import by_arrays
 from benchmarks.task import variants
@@ -13,6 +17,7 @@ from engine.adapters.sources import open_source
 from engine.run.desk import load_desk
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+PAGE = BENCHMARKS.parent / "docs" / "benchmarks.md"
 
 
 def test_its_bots_are_fine() -> None:
@@ -40,3 +45,19 @@ def test_modelled_years_by_chance_have_a_chain_for_every_day(tmp_path: Path) -> 
     day = source.day(date(2024, 3, 4))
     assert len(day.places()) > 8000
     assert [str(each) for each in day.expiries("SPX", "SPXW")[:3]] == ["2024-03-04", "2024-03-05", "2024-03-06"]
+
+
+def test_a_goal_that_is_measured_again_keeps_its_figures_before(tmp_path: Path) -> None:
+    file = tmp_path / "measured.json"
+    file.write_text("[]", encoding="utf-8")
+    goal = Goal("7", "a backtest", "by hand", 5.27169, floor=5, note="17 trades")
+    keep([goal], "2026-11-27", file)
+    keep([replace(goal, figure=4.2), Goal("8", "beside others", "", None, note="not there")], "2026-11-28", file)
+    assert load(file) == [Measured(replace(goal, figure=4.2), "2026-11-28", (("2026-11-27", 5.272),))]
+
+
+def test_the_page_is_of_what_was_measured() -> None:
+    measured = load()
+    rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    assert rows[1:] == [line for line in page(measured, []).splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == len(measured) + 1
