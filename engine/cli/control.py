@@ -3,7 +3,7 @@
 import click
 
 from engine.cli.say import say
-from engine.cli.stores import STORE, check_bot, check_next
+from engine.cli.stores import STORE, check_bot
 from engine.model.event import Request
 from engine.store.place import Place
 
@@ -35,7 +35,6 @@ def _leave(request: Request, bot: str, store: Place | None, said: str) -> None:
 
     found = engine_store(store)
     _check_bot(bot, found)
-    check_next(found)
     is_running = post(found, request, bot)
     say(f"asked the engine of {found} to {said}" if is_running else LATER.format(found))
     if is_running and request in _SENDS:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from engine.cli.say import say
-from engine.cli.stores import STORE, check_next
+from engine.cli.stores import STORE
 from engine.model.errors import MisuseError
 from engine.store.place import Place, shown_path
 
@@ -94,7 +94,6 @@ def hooks_send(name: str, says: str, store: Place | None) -> None:
             f"--says is one word: letters, digits and _, at most 40, the first a letter, is '{says[:60]}'"
         )
     found = engine_store(store)
-    check_next(found)
     post_hook(found, name, says)
     later = "" if is_in_use(found) else "; no engine runs: the next one reads it"
     say(f" sent {name} to the engine of {found}{later}")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from engine.cli.say import say
-from engine.model.errors import MisuseError, StoreError
+from engine.model.errors import MisuseError
 from engine.spec.suggest import did_you_mean
 from engine.store.place import Place, is_url, place_of, shown_path, without_link
 
@@ -47,28 +47,6 @@ def reads_store(command: F) -> F:
         "--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines."
     )
     return store(form(command))
-
-
-def check_next(found: Place) -> None:
-    """Refuse to leave anything where no engine will ever look: it would be believed to be done. Raises: StoreError.
-
-    A store that cannot be read is no reason to leave nothing for its engine.
-    """
-    from engine.store.open import is_in_use, is_there
-    from engine.store.queries import StoreReader
-
-    if is_in_use(found) or not is_there(found):
-        return
-    try:
-        with StoreReader(found) as reader:
-            run = reader.run()
-    except StoreError:
-        return
-    if run.ended_with:
-        raise StoreError(
-            f"no engine runs on {found}, and none will: it is of {run.ended_with} that is over",
-            "name the store of the engine that is meant with --store",
-        )
 
 
 def is_written(store: Place) -> bool:

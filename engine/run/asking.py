@@ -7,7 +7,7 @@ from engine.model.event import Request
 from engine.model.values import dataclass
 from engine.run import asking_words
 from engine.run.desk import compile_text
-from engine.run.inbox import post
+from engine.run.inbox import NoEngineError, post
 from engine.run.resume import spec_texts
 from engine.store.place import Place
 from engine.store.queries import Run, StoreReader
@@ -23,10 +23,6 @@ _WILL = {
 
 class UnknownNameError(MisuseError):
     """A bot that the store does not know, or a position that is not open."""
-
-
-class NoEngineError(RulebotError):
-    """There is nobody who could do it now, and later it would not be what was meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +44,7 @@ def leave(store: Place, request: Request, bot: str = "", position: str = "", ide
         raise MisuseError("close says which position, by its `position`; nothing else does")
     with StoreReader(store) as reader:
         run = reader.run()
-        is_stopped = run.state() == "stopped"
-        if is_stopped and run.ended_with:
-            raise NoEngineError(f"no engine runs, and none will: the store is of {run.ended_with} that is over")
-        if request is Request.ENTER and is_stopped:
+        if request is Request.ENTER and run.state() == "stopped":
             raise NoEngineError("no engine runs: there is nobody to enter")
         if position:
             owner = _bot_of(reader, position)

@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from engine.model.errors import StoreError
+from engine.model.errors import RulebotError, StoreError
 from engine.model.event import HookCame, OperatorRequest, Request
 from engine.store.open import is_in_use, is_there, read_store
 from engine.store.place import Place, Server
+from engine.store.queries import StoreReader
 from engine.store.requests import STUCK_HELP, box_of, clear_requests, remove_requests
 
 log = logging.getLogger("rulebot.run")
@@ -27,6 +28,10 @@ NANOSECONDS = 10**9
 MOST_WAITING = 200
 """Requests in a box at which no web hook is left any more: nobody reads them."""
 MEANT_FOR_THIS_ONE = (Request.STOP, Request.RELOAD, Request.ENTER, Request.SET)
+
+
+class NoEngineError(RulebotError):
+    """There is nobody who could do it now, and later it would not be what was meant."""
 
 
 def post(
@@ -40,14 +45,15 @@ def post(
     """Leave a request for the engine of `store`; return whether one runs: else the next one acts on it first.
 
     identity: names the request where it may be left twice; it acts once.
-    Raises: StoreError when it cannot be left, when an engine is to stop, reload, enter or be set and none runs, or when
-    what is named is no store, or a broken one.
+    Raises: NoEngineError where none runs and none ever will; StoreError when it cannot be left, when an engine is to
+    stop, reload, enter or be set and none runs, or when what is named is no store, or a broken one.
     """
     is_running = is_in_use(store)
     if not is_running and (request in MEANT_FOR_THIS_ONE or not _is_known(store)):
         raise StoreError(f"no engine is running on {store}", "'rulebot list' shows the bots of a store")
     if not is_running and is_there(store):
         read_store(store).close()  # beside what is no store nobody would ever read it
+        _check_next(store)
     stamp = time.time_ns()
     name = f"{stamp:020d}-{os.getpid()}"
     said = {"id": identity or name, "request": request.value, "bot": bot, "position": position}
@@ -59,10 +65,13 @@ def post_hook(store: Place, name: str, says: str = "", identity: str = "") -> No
     """Leave a web hook for the engine of `store`, or for the next one: it counts from now on.
 
     identity: names the message where it may be left twice; it counts once.
-    Raises: StoreError when it cannot be left, or so much lies there that nobody seems to read it.
+    Raises: NoEngineError where no engine runs and none ever will; StoreError when it cannot be left, or so much lies
+    there that nobody seems to read it.
     """
     if not _is_known(store):
         raise StoreError(f"there is no store {store}", "'rulebot list' shows the bots of a store")
+    if not is_in_use(store) and is_there(store):
+        _check_next(store)
     stamp = time.time_ns()
     key = f"{stamp:020d}-{os.getpid()}-{secrets.token_hex(4)}"
     box = box_of(store)
@@ -72,6 +81,23 @@ def post_hook(store: Place, name: str, says: str = "", identity: str = "") -> No
         box.put(key, json.dumps({"id": identity or key, "hook": name, "says": says, "received": stamp}))
     finally:
         box.close()
+
+
+def _check_next(store: Place) -> None:
+    """Refuse to leave anything where no engine will ever look: it would be believed to be done. Raises: NoEngineError.
+
+    A store that cannot be read is no reason to leave nothing for its engine.
+    """
+    try:
+        with StoreReader(store) as reader:
+            run = reader.run()
+    except StoreError:
+        return
+    if run.ended_with:
+        raise NoEngineError(
+            f"no engine runs on {store}, and none will: it is of {run.ended_with} that is over",
+            "name the store of the engine that is meant with --store",
+        )
 
 
 def _is_known(store: Place) -> bool:

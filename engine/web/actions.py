@@ -11,8 +11,8 @@ from fastapi import HTTPException
 
 from engine.model.errors import MisuseError
 from engine.model.event import Request
-from engine.run.asking import NoEngineError, UnknownNameError, leave
-from engine.run.inbox import post
+from engine.run.asking import UnknownNameError, leave
+from engine.run.inbox import NoEngineError, post
 from engine.store.open import is_in_use
 from engine.store.place import Place
 from engine.store.queries import StoreReader

@@ -23,9 +23,10 @@ from starlette.requests import ClientDisconnect
 
 from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
-from engine.run.inbox import post_hook
+from engine.run.inbox import NoEngineError, post_hook
 from engine.store.place import Place
 from engine.web.access import HOOKS
+from engine.web.answers import NobodyError
 
 MOST_BYTES = 4096
 OLDEST = 120.0
@@ -102,7 +103,7 @@ class Door:
             raise Refused(429, TOO_MANY)
 
     def take(self, name: str, header: str, body: bytes) -> bool:
-        """Leave a hook for the engine; return whether it is new. Raises: Refused, StoreError."""
+        """Leave a hook for the engine; return whether it is new. Raises: Refused, NobodyError, StoreError."""
         fields = _fields(body)
         given = header or str(fields.pop("secret", ""))
         if not hmac.compare_digest(_hashed(given), self._secret):
@@ -134,7 +135,10 @@ class Door:
         key, now = _hashed(json.dumps(marks)), self._elapsed()
         if (seen := self._known.get(key)) is not None and (is_marked or now - seen < SAME_WITHIN):
             return False
-        post_hook(self._store, name, message.says, f"hook-{key[:32]}" if is_marked else "")
+        try:
+            post_hook(self._store, name, message.says, f"hook-{key[:32]}" if is_marked else "")
+        except NoEngineError as error:
+            raise NobodyError(error.message) from error
         self._known[key] = now
         self._known.move_to_end(key)
         if len(self._known) > KEPT:

@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,7 +20,7 @@ from engine.alerts.people import Chat, People, Person, people_of
 from engine.alerts.teller import Teller, _listen
 from engine.decide.bot_day import BotDay
 from engine.model.errors import SpecError, StoreError
-from engine.record.record import Kind
+from engine.record.record import Kind, Record
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.requests import box_of, folder_of
@@ -133,6 +134,18 @@ def test_a_command_is_a_request_to_the_engine_once(
     desk.outbox.close()
     assert Desk(tmp_path, telegram).step() == []  # nor after a new start
     assert len(desk.asked) == 1
+
+
+def test_a_store_that_no_engine_takes_up_any_more_takes_no_command(tmp_path: Path, telegram: Telegram) -> None:
+    """Of a simulated day that was over it was promised that the next engine would do it."""
+    desk = Desk(tmp_path, telegram)
+    with closing(SqlJournal(open_store(desk.place))) as journal:
+        journal.append([Record(NOW, Kind.RUN_STARTED, data={"settings": {"sim": True}})], durable=True)
+    telegram.write("/kill")
+    (said,) = desk.step()
+    assert said.startswith("nothing was done: no engine runs on ")
+    assert "and none will" in said
+    assert desk.asked == []
 
 
 def test_a_command_that_fails_is_answered_so(tmp_path: Path, telegram: Telegram) -> None:

@@ -13,7 +13,8 @@ from engine.model.event import Request
 from engine.model.position import Position
 from engine.record.codec import decode
 from engine.record.record import Kind, Record
-from engine.run.asking import NoEngineError, UnknownNameError, leave
+from engine.run.asking import UnknownNameError, leave
+from engine.run.inbox import NoEngineError
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
@@ -86,7 +87,7 @@ def test_nothing_is_left_where_no_engine_will_ever_run(store: Path) -> None:
         at = max(record.at for record in journal.read())
         journal.append([Record(at, Kind.RUN_STARTED, data={"settings": {"sim": True}})], durable=True)
         leave(store, Request.PAUSE)
-    with pytest.raises(NoEngineError, match="and none will: the store is of a simulated market that is over"):
+    with pytest.raises(NoEngineError, match="and none will: it is of a simulated market that is over"):
         leave(store, Request.FLATTEN)
     assert [each["request"] for each in asked(store)] == ["pause"]
 

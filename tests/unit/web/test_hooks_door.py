@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +15,13 @@ from web_client import TOKEN, Answer, Client, Elapsed
 
 from engine.cli.web import WHERE_NAMES, serve_store
 from engine.model.event import HookCame
+from engine.record.record import Kind, Record
 from engine.run.inbox import MOST_WAITING, Inbox, post_hook
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.requests import folder_of
 from engine.web.access import MOST_BODY, Access
+from engine.web.answers import NobodyError
 from engine.web.app import application
 from engine.web.hooks import AHEAD, AT_ONCE, MOST_BYTES, OLDEST, SAME_WITHIN, Door
 from engine.web.server import Bind, Server
@@ -322,6 +325,19 @@ def test_a_box_that_nobody_reads_is_said(sender: Sender) -> None:
     for file in folder_of(sender.client.place).glob("*.json"):
         file.unlink()
     assert sender.told(id="late").json["taken"]  # it was not taken before, so it is new
+
+
+def test_none_is_taken_where_no_engine_will_ever_hear_it(tmp_path: Path) -> None:
+    """On the page of a simulated day that was over it was answered that the hook was taken."""
+    store = day(tmp_path)
+    with closing(SqlJournal(open_store(store))) as journal:
+        over = Record(small_day()[-1].at, Kind.RUN_STARTED, data={"settings": {"sim": True}})
+        journal.append([over], durable=True)
+    door = Door(store, SECRET, lambda: 0.0, lambda: NOW)
+    with pytest.raises(NobodyError) as refused:
+        door.take("trend", SECRET, b"up")
+    assert (refused.value.status_code, "and none will" in str(refused.value.detail)) == (409, True)
+    assert Inbox(store).read(datetime.fromtimestamp(NOW, UTC)) == []
 
 
 def test_any_bytes_are_answered_and_none_fails(sender: Sender) -> None:
