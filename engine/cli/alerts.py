@@ -35,8 +35,9 @@ def people_option(name: str, help: str) -> "Callable[..., Any]":
         "people",
         metavar="FILE",
         envvar="RULEBOT_ALERTS",
+        show_envvar=True,
         type=click.Path(dir_okay=False, path_type=Path),
-        help=f"{help} [env: RULEBOT_ALERTS]",
+        help=help,
     )
 
 

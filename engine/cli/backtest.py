@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.clock import DAY
+from engine.cli.numbers import Whole
 from engine.cli.options import set_option
 from engine.cli.past_options import (
     asked_cash,
@@ -76,7 +77,7 @@ _OF_ONE = {
 )
 @click.option("--cash", default="1000000", show_default=True, metavar="DOLLARS", help="What the account begins with.")
 @backtest_shares_option
-@click.option("--lines", type=click.IntRange(1), default=90, show_default=True, help="Market data lines at most.")
+@click.option("--lines", type=Whole(1), default=90, show_default=True, help="Market data lines at most.")
 @click.option(
     "--account",
     type=click.Path(path_type=Path),
@@ -101,7 +102,7 @@ _OF_ONE = {
 )
 @click.option(
     "--workers",
-    type=click.IntRange(1),
+    type=Whole(1),
     help="Processes, where sessions are apart (default: the cores, once they save time).",
 )
 @click.option(

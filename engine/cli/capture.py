@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.clock import CLOCK, DAY
+from engine.cli.numbers import Number
 from engine.cli.options import settings_option
 from engine.cli.say import say
 from engine.cli.stores import STORE, print_json
@@ -49,7 +50,7 @@ _OF_A_GATEWAY = ("trading_class", "expiries", "within", "settings")
 )
 @click.option(
     "--within",
-    type=click.FloatRange(0.1, 100),
+    type=Number(0.1, 100),
     metavar="PERCENT",
     help="Of a gateway: strikes that far from the spot (default 3).",
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.clock import SESSION_DAY, clock_of
+from engine.cli.numbers import Whole
 from engine.cli.say import say
 from engine.cli.stores import STORE, check_bot, print_json
 from engine.cli.width import echo
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @click.command("chart", short_help="Draw a bot's decisions, also for TradingView.")
 @click.argument("bot", required=False)
 @click.option("--date", "day", type=SESSION_DAY, metavar="DAY", help="The session (default: the bot's last one).")
-@click.option("--trade", type=click.IntRange(1), metavar="N", help="One trade instead, from its entry to its end.")
+@click.option("--trade", type=Whole(1), metavar="N", help="One trade instead, from its entry to its end.")
 @click.option("--symbol", metavar="SYMBOL", help="With pine: whose chart it is for (default: what the bot trades).")
 @click.option("--store", type=STORE, metavar="STORE", help="The store to read (default: the last run's).")
 @click.option(

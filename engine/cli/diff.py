@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.cli.numbers import Whole
 from engine.cli.say import say
 from engine.model.counted import counted
 
@@ -46,7 +47,7 @@ class Part(click.ParamType[float]):
 @click.option(
     "--max-risk-growth", "most", type=Part(), metavar="PART", help="Exit with 4 when the worst case grew more."
 )
-@click.option("--seeds", type=click.IntRange(1, 1000), metavar="N", help="Run old and new on N simulated days too.")
+@click.option("--seeds", type=Whole(1, 1000), metavar="N", help="Run old and new on N simulated days too.")
 @click.option(
     "--days",
     metavar="N|DATA",

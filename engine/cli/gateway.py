@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli.clock import DAY
+from engine.cli.numbers import Number, Whole
 from engine.cli.say import say
 from engine.cli.shares import shares_option
 from engine.cli.stores import STORE
@@ -35,7 +36,7 @@ def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | No
 @click.command("gateway", short_help="serve a simulated market to any TWS client")
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=Whole(0, 65535),
     default=DEFAULT_PORT,
     show_default=True,
     help="Port on 127.0.0.1; 0 takes a free one.",
@@ -44,7 +45,7 @@ def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | No
 @click.option("--date", "day", type=DAY, metavar="DAY", help="First session (default: today's, or the next).")
 @click.option(
     "--days",
-    type=click.IntRange(1, 500),
+    type=Whole(1, 500),
     default=1,
     show_default=True,
     help="Sessions to live through; nights are jumped.",
@@ -59,7 +60,7 @@ def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | No
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0),
+    type=Whole(0),
     default=1,
     show_default=True,
     help="The same seed gives the same market and fills.",
@@ -86,9 +87,7 @@ def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | No
     metavar="STORE",
     help="The store whose recordings --recording means (default: the last run's).",
 )
-@click.option(
-    "--cash", type=click.FloatRange(0), default=1_000_000, show_default=True, help="Cash at the start, dollars."
-)
+@click.option("--cash", type=Number(0), default=1_000_000, show_default=True, help="Cash at the start, dollars.")
 @click.option(
     "--account",
     metavar="ID",
@@ -109,21 +108,21 @@ def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | No
 )
 @click.option(
     "--data-seconds",
-    type=click.IntRange(1),
+    type=Whole(1),
     default=5,
     show_default=True,
     help="Simulated seconds between moves of the market.",
 )
 @click.option(
     "--fence-seconds",
-    type=click.IntRange(1),
+    type=Whole(1),
     default=1,
     show_default=True,
     help="Simulated seconds between fences of the lockstep clock.",
 )
 @click.option(
     "--holders",
-    type=click.IntRange(0),
+    type=Whole(0),
     default=0,
     show_default=True,
     help="Let time begin when so many +LOCKSTEP clients have asked for it.",

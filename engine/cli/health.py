@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from engine.cli.numbers import Whole
 from engine.cli.say import say
 from engine.model.errors import RulebotError
 
@@ -25,17 +26,25 @@ class UnreachableError(RulebotError):
     default="127.0.0.1",
     show_default=True,
     envvar="RULEBOT_WEB_HOST",
+    show_envvar=True,
     help="The address that the page listens on.",
 )
 @click.option(
     "--port",
-    type=click.IntRange(1, 65535),
+    type=Whole(1, 65535),
     default=8080,
     show_default=True,
     envvar="RULEBOT_WEB_PORT",
+    show_envvar=True,
     help="The page's port.",
 )
-@click.option("--tls-cert", "certificate", envvar="RULEBOT_WEB_TLS_CERT", help="The page is encrypted, with this.")
+@click.option(
+    "--tls-cert",
+    "certificate",
+    envvar="RULEBOT_WEB_TLS_CERT",
+    show_envvar=True,
+    help="The page is encrypted, with this.",
+)
 def health(host: str, port: int, certificate: str | None) -> None:
     """Ask the page that 'rulebot serve' or 'rulebot web' serves on this machine how it is; no token is needed.
 

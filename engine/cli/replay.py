@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.clock import CLOCK
+from engine.cli.numbers import Whole
 from engine.cli.replay_text import (
     BYTES,
     compared_document,
@@ -59,7 +60,7 @@ ELSEWHERE = 100
     metavar="FOLDER",
     help="Write the market data of DAY as Parquet chains.",
 )
-@click.option("--trim", "days", type=click.IntRange(1), metavar="N", help="Delete all but the last N recorded days.")
+@click.option("--trim", "days", type=Whole(1), metavar="N", help="Delete all but the last N recorded days.")
 @reads_store
 def replay(**given: Any) -> None:
     """Live through DAY again (default: the last one recorded), and compare each decision with the one made then.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.clock import DAY, first_session
+from engine.cli.numbers import Whole
 from engine.cli.observe import check_store, observed_world
 from engine.cli.options import gateway_option, set_option, settings_option
 from engine.cli.paths import SPECS
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
 @click.option("--yes-i-mean", metavar="ACCOUNT", help="Confirm the account of --live where nobody can type it.")
 @click.option("--sim", is_flag=True, help="Trade a simulated market: nothing else is needed.")
 @gateway_option
-@click.option("--client-id", type=click.IntRange(0, 2**31 - 1), help="The API client id (default 1).", metavar="N")
+@click.option("--client-id", type=Whole(0, 2**31 - 1), help="The API client id (default 1).", metavar="N")
 @click.option(
     "--account",
     type=click.Path(path_type=Path),
@@ -73,7 +74,7 @@ if TYPE_CHECKING:
 )
 @click.option("--logs", type=click.Path(path_type=Path), help="The folder of the JSON Lines logs.")
 @settings_option
-@click.option("--seed", type=click.IntRange(0), metavar="N", help="The simulated market's seed (default 7).")
+@click.option("--seed", type=Whole(0), metavar="N", help="The simulated market's seed (default 7).")
 @click.option(
     "--date",
     "day",
@@ -81,7 +82,7 @@ if TYPE_CHECKING:
     metavar="DAY",
     help="The simulated market's first day, as 2026-10-21.",
 )
-@click.option("--days", type=click.IntRange(1), metavar="N", help="Sessions to run (default: 1 with --sim).")
+@click.option("--days", type=Whole(1), metavar="N", help="Sessions to run (default: 1 with --sim).")
 @click.option("--market", metavar="FILE", help="A scenario for the simulated market, by name or file, or minute bars.")
 @click.option(
     "--recording",

@@ -13,6 +13,7 @@ import click
 
 from engine.adapters.ib.settings import MOST_LINES
 from engine.cli.clock import CLOCK
+from engine.cli.numbers import Whole
 from engine.cli.options import gateway_option, set_option, settings_option
 from engine.cli.paths import SPECS
 from engine.cli.say import say
@@ -55,12 +56,12 @@ _OF_A_SCAN = {
     "--at", "clock", type=CLOCK, metavar="HH:MM[:SS]", help="At this time of it, New York (default: at its end)."
 )
 @click.option("--store", type=STORE, metavar="STORE", help="Of which store's runs (default: the last run's).")
-@click.option("--top", type=click.IntRange(1), metavar="N", help="Show the best N of each bot only.")
+@click.option("--top", type=Whole(1), metavar="N", help="Show the best N of each bot only.")
 @click.option("--all", "all_shown", is_flag=True, help="Show those too for which a condition does not hold, and why.")
 @click.option("--sort", metavar="MEASURE", default="", help="Go by this measure (default: the spec's own rank).")
 @click.option(
     "--lines",
-    type=click.IntRange(1, MOST_LINES),
+    type=Whole(1, MOST_LINES),
     metavar="N",
     help="Market data lines to use at most (default: the setting, 90; 10 while an engine runs on this machine).",
 )

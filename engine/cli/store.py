@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.clock import DAY
+from engine.cli.numbers import Whole
 from engine.cli.say import say
 from engine.cli.stores import STORE, print_json, reads_store
 from engine.model.counted import counted
@@ -109,7 +110,7 @@ def restore_store(file: Path, named: Place | None) -> None:
 @click.option("--commission", callback=_price, help="Dollars of commission that the statement shows beside the price.")
 @click.option(
     "--contracts",
-    type=click.IntRange(1),
+    type=Whole(1),
     help="How many were traded before an expiry (default: all of it).",
 )
 @click.option(

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from engine.cli.numbers import Whole
 from engine.cli.say import say
 from engine.cli.stores import check_bot, print_json, reads_store
 from engine.cli.width import terminal_width
@@ -36,7 +37,7 @@ NOTHING: dict[str, Any] = (
     help="With --by: the account document whose `live.require` says what win rate and expectancy are expected.",
 )
 @click.option("--compare", "compares", is_flag=True, help="Beside the shadows of 'rulebot run --shadow'.")
-@click.option("--sessions", type=click.IntRange(1), metavar="N", help="With --compare: the last N sessions of both.")
+@click.option("--sessions", type=Whole(1), metavar="N", help="With --compare: the last N sessions of both.")
 @reads_store
 def summary(
     bot: str | None,

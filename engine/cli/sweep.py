@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.clock import DAY
+from engine.cli.numbers import Whole
 from engine.cli.past_options import (
     asked_cash,
     asked_fills,
@@ -50,23 +51,23 @@ GOALS = SORTED[:-1]
     metavar="NAME=VALUES",
     help="A parameter, or a place as legs.short_put.delta, and its values: 0.05..0.15/0.01 or 0.05,0.10. Repeatable.",
 )
-@click.option("--random", "count", type=click.IntRange(1), metavar="N", help="Draw N combinations instead of all.")
+@click.option("--random", "count", type=Whole(1), metavar="N", help="Draw N combinations instead of all.")
 @click.option(
     "--bayes",
     "trials",
-    type=click.IntRange(1),
+    type=Whole(1),
     metavar="N",
     help="Search with N trials instead: each batch by what came of those before it.",
 )
 @click.option("--for", "goal", type=click.Choice(GOALS), help="What --bayes searches for (default: sharpe).")
-@click.option("--batch", type=click.IntRange(1), help="Trials that --bayes asks for at once (default: 10).")
-@click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="What chance draws by.")
+@click.option("--batch", type=Whole(1), help="Trials that --bayes asks for at once (default: 10).")
+@click.option("--seed", type=Whole(0), default=7, show_default=True, help="What chance draws by.")
 @click.option("--from", "first", type=DAY, metavar="DAY", help="The first session (default: the data's first).")
 @click.option("--to", "last", type=DAY, metavar="DAY", help="The last session (default: the data's last).")
 @click.option("--fills", default="natural", show_default=True, metavar="MODEL", help="As in 'rulebot backtest'.")
 @click.option("--cash", default="1000000", show_default=True, metavar="DOLLARS", help="What each account begins with.")
 @backtest_shares_option
-@click.option("--lines", type=click.IntRange(1), default=90, show_default=True, help="Market data lines at most.")
+@click.option("--lines", type=Whole(1), default=90, show_default=True, help="Market data lines at most.")
 @click.option("--account", type=click.Path(path_type=Path), help="The account document, as in 'rulebot backtest'.")
 @click.option(
     "--out",
@@ -75,15 +76,15 @@ GOALS = SORTED[:-1]
 )
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with heat maps.")
 @click.option("--sort", type=click.Choice(SORTED), help="What comes first (default: what --for says, or sharpe).")
-@click.option("--top", type=click.IntRange(1), default=20, show_default=True, help="Variants that are shown.")
+@click.option("--top", type=Whole(1), default=20, show_default=True, help="Variants that are shown.")
 @click.option(
     "--walk-forward",
     "forward",
     metavar="CHOSEN/TRIED",
     help="Also choose by stretches of so many sessions, and try the choice in the next: 60/20.",
 )
-@click.option("--purge", type=click.IntRange(0), help="Sessions left out between them (default: the longest trade's).")
-@click.option("--workers", type=click.IntRange(1), help="Processes (default: the cores, once they save time).")
+@click.option("--purge", type=Whole(0), help="Sessions left out between them (default: the longest trade's).")
+@click.option("--workers", type=Whole(1), help="Processes (default: the cores, once they save time).")
 @click.option("--scheduler", metavar="ADDRESS", help="Run on a dask.distributed scheduler: tcp://HOST:PORT.")
 @click.option("--every-turn", is_flag=True, help="Live through every session turn by turn, also the plain ones.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")

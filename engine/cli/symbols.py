@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.cli.numbers import Whole
 from engine.cli.options import settings_option
 from engine.cli.paths import SPECS
 from engine.cli.say import say
@@ -25,7 +26,7 @@ NOT_ALL_FINE = 1
 @click.command("symbols", short_help="Ask the broker which symbols are gone or have no options.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=SPECS)
 @click.option("--gateway", "address", metavar="HOST:PORT", help="Where IB Gateway or TWS of a paper login listens.")
-@click.option("--client-id", type=click.IntRange(0, 2**31 - 1), metavar="N", help="The API client id (default 71).")
+@click.option("--client-id", type=Whole(0, 2**31 - 1), metavar="N", help="The API client id (default 71).")
 @settings_option
 @click.option("--sim", is_flag=True, help="Ask the simulated broker: nothing else is needed.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.clock import DAY
+from engine.cli.numbers import Whole
 from engine.cli.paths import SPECS
 from engine.cli.say import say
 from engine.cli.typed import is_typed
@@ -33,10 +34,10 @@ DATA = ("source", "is_modelled", "fills")
 @click.option("--from", "first", type=DAY, metavar="DAY", help="The first session (default: the data's first).")
 @click.option("--to", "last", type=DAY, metavar="DAY", help="The last session (default: the data's last).")
 @click.option("--fills", default="natural", show_default=True, metavar="MODEL", help="As 'rulebot backtest' has it.")
-@click.option("--lines", type=click.IntRange(1), default=90, show_default=True, help="Market data lines at most.")
+@click.option("--lines", type=Whole(1), default=90, show_default=True, help="Market data lines at most.")
 @click.option(
     "--workers",
-    type=click.IntRange(1),
+    type=Whole(1),
     help="Processes, where sessions are apart (default: the cores, once they save time).",
 )
 @click.option(
@@ -55,7 +56,7 @@ DATA = ("source", "is_modelled", "fills")
 @click.option(
     "--minutes",
     "every",
-    type=click.IntRange(1, 390),
+    type=Whole(1, 390),
     metavar="N",
     help="With --data: learn from an entry forced at every N minutes of the bot's window, not from its own trades.",
 )
@@ -73,16 +74,16 @@ DATA = ("source", "is_modelled", "fills")
     metavar="WHAT",
     help="What a good trade is: profit, or top:30% for the best three tenths.",
 )
-@click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="Trials, one after the other.")
+@click.option("--folds", type=Whole(2, 20), default=5, show_default=True, help="Trials, one after the other.")
 @click.option(
     "--embargo",
-    type=click.IntRange(0, 365),
+    type=Whole(0, 365),
     default=1,
     show_default=True,
     metavar="DAYS",
     help="How long before a trial a trade must have ended to be trained on.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True, help="The seed of all chance.")
+@click.option("--seed", type=Whole(0, 2**32 - 1), default=1, show_default=True, help="The seed of all chance.")
 @click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the spec.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
 def train(spec: str, **options: Any) -> None:

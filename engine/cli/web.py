@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.numbers import Whole
 from engine.cli.say import say
 from engine.cli.stores import STORE
 from engine.model.errors import MisuseError, StoreError
@@ -32,14 +33,16 @@ WHERE = (
         default="127.0.0.1",
         show_default=True,
         envvar="RULEBOT_WEB_HOST",
+        show_envvar=True,
         help="The address to listen on.",
     ),
     click.option(
         "--port",
-        type=click.IntRange(0, 65535),
+        type=Whole(0, 65535),
         default=8080,
         show_default=True,
         envvar="RULEBOT_WEB_PORT",
+        show_envvar=True,
         help="0 takes a free one.",
     ),
     click.option(
@@ -48,27 +51,35 @@ WHERE = (
         multiple=True,
         metavar="NAME",
         envvar="RULEBOT_WEB_ALLOW_HOST",
+        show_envvar=True,
         help="A name under which browsers reach the page, besides those of this machine.",
     ),
     click.option(
         "--tls-cert",
         type=click.Path(exists=True, dir_okay=False),
         envvar="RULEBOT_WEB_TLS_CERT",
+        show_envvar=True,
         help="A certificate, to be encrypted.",
     ),
     click.option(
-        "--tls-key", type=click.Path(exists=True, dir_okay=False), envvar="RULEBOT_WEB_TLS_KEY", help="Its key."
+        "--tls-key",
+        type=click.Path(exists=True, dir_okay=False),
+        envvar="RULEBOT_WEB_TLS_KEY",
+        show_envvar=True,
+        help="Its key.",
     ),
     click.option(
         "--trusted-proxy",
         metavar="ADDRESS",
         envvar="RULEBOT_WEB_TRUSTED_PROXY",
+        show_envvar=True,
         help="The proxy in front that does the encrypting.",
     ),
     click.option(
         "--in-container",
         is_flag=True,
         envvar="RULEBOT_WEB_IN_CONTAINER",
+        show_envvar=True,
         help="The address is a container's own, whose port is published on this machine's loopback alone.",
     ),
 )
