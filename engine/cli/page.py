@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.cli.say import say
-from engine.cli.web import serve_store, wait_for_stop
+from engine.cli.web import bind_of, serve_store, wait_for_stop
 from engine.store.place import Place
 
 if TYPE_CHECKING:
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 
 class Page:
-    """The page beside a run, which is shown what the screen is shown, and what tells people of it."""
+    """The page beside a run, which is shown what the screen is shown, and what tells people of it.
+
+    Its port is its own from the beginning: where that is taken, nothing is made or traded.
+    Raises: MisuseError, ServerError.
+    """
 
     def __init__(
         self,
@@ -34,6 +38,7 @@ class Page:
         self._telling: Telling | None = None
         self._live: Live | None = None
         self._server: Server | None = None
+        self._claimed = bind_of(where).claim()
         self._watching: list[asyncio.Future[None]] = []
         self._is_stopping = False
 
@@ -48,7 +53,7 @@ class Page:
 
             self._telling = Telling(self._teller(store))
         self._live = Live(store, heartbeat=self.heartbeat)
-        self._server = serve_store(store, self._where, self._live)
+        self._server = serve_store(store, self._where, self._live, self._claimed)
 
     def started(self, run: "Run") -> None:
         """Show a run on the page of its store."""
@@ -99,3 +104,4 @@ class Page:
             self._telling.stop()
         if self._server is not None:
             self._server.stop()
+        self._claimed.close()

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from engine.run.settings import Settings
+    from engine.web.listener import Listener
     from engine.web.live import Live
-    from engine.web.server import Server
+    from engine.web.server import Bind, Server
 
 NEEDS = "the page needs packages that are not installed"
 HELP = 'pip install "rulebot[web]"'
@@ -144,8 +145,27 @@ def check_packages() -> None:
         raise MisuseError(NEEDS, HELP) from error
 
 
-def serve_store(store: Place, where: dict[str, Any], live: "Live | None" = None) -> "Server":
-    """Start the page of a store, and say where it is and where its token is kept. Raises: MisuseError, ServerError."""
+def bind_of(where: dict[str, Any]) -> "Bind":
+    """Return where the options of `WHERE` let a page listen."""
+    from engine.web.server import Bind
+
+    return Bind(
+        host=where["host"],
+        port=where["port"],
+        certificate=where["tls_cert"] or "",
+        key=where["tls_key"] or "",
+        proxy=where["trusted_proxy"] or "",
+        in_container=where["in_container"],
+    )
+
+
+def serve_store(
+    store: Place, where: dict[str, Any], live: "Live | None" = None, claimed: "Listener | None" = None
+) -> "Server":
+    """Start the page of a store, and say where it is and where its token is kept. Raises: MisuseError, ServerError.
+
+    claimed: the socket that has its port already.
+    """
     from engine.adapters.clock import WallClock
     from engine.run.redaction import keep_secret
     from engine.store.folders import data_folder
@@ -155,19 +175,12 @@ def serve_store(store: Place, where: dict[str, Any], live: "Live | None" = None)
     from engine.web.access import Access
     from engine.web.app import application
     from engine.web.hooks import Door
-    from engine.web.server import Bind, Server
+    from engine.web.server import Server
     from engine.web.session_file import SessionFile
     from engine.web.token import OF_METRICS, read_token
 
-    bind = Bind(
-        host=where["host"],
-        port=where["port"],
-        certificate=where["tls_cert"] or "",
-        key=where["tls_key"] or "",
-        proxy=where["trusted_proxy"] or "",
-        in_container=where["in_container"],
-    )
-    bind.check()
+    bind = bind_of(where)
+    claimed = claimed or bind.claim()
     token = read_token(_file_of(store, "web-token"))
     keep_secret(token.text)
     metrics = ""
@@ -180,7 +193,9 @@ def serve_store(store: Place, where: dict[str, Any], live: "Live | None" = None)
     secret, where_kept = hook_secret(data_folder())
     keep_secret(secret)
     door = Door(store, secret) if secret else None
-    server = Server(lambda stopping: application(store, access, live, stopping=stopping, door=door, kept=kept), bind)
+    server = Server(
+        lambda stopping: application(store, access, live, stopping=stopping, door=door, kept=kept), bind, claimed
+    )
     say(f" page {server.start()}   its token is in {token.where}")
     if door is not None:
         say(f" web hooks come in at {server.address}hooks/NAME   their secret is in {where_kept}")

@@ -1,8 +1,10 @@
 """A web server in a thread of its own, so that an engine's loop in the same process never waits for it."""
 
+import errno
 import logging
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +13,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from engine.model.errors import MisuseError, RulebotError
+from engine.model.errors import MisuseError, RulebotError, in_words
 from engine.model.values import dataclass
 from engine.web.by_proxy import ByProxy
 from engine.web.listener import Listener
@@ -68,6 +70,36 @@ class Bind:
                 "use an ssh tunnel to 127.0.0.1, or give --tls-cert and --tls-key, or --trusted-proxy ADDRESS",
             )
 
+    def claim(self) -> Listener:
+        """Return a socket that has the port, and takes no connection yet. Raises: MisuseError; ServerError."""
+        self.check()
+        if self.certificate:
+            _check_pair(self.certificate, self.key)
+        claimed = Listener(socket.AF_INET6 if ":" in self.host else socket.AF_INET, socket.SOCK_STREAM)
+        claimed.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            claimed.bind((self.host, self.port))
+        except (OSError, UnicodeError) as error:  # a name that can be none, too
+            claimed.close()
+            is_port = isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES)
+            raise ServerError(
+                f"{self.host}:{self.port} cannot be listened on: {in_words(error)}",
+                "take another --port" if is_port else "--host is an address of this machine",
+            ) from error
+        return claimed
+
+
+def _check_pair(certificate: str, key: str) -> None:
+    """Raise MisuseError for files that are no certificate and its key."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except OSError as error:  # what is in them too
+        why = error.strerror if not isinstance(error, ssl.SSLError) else "they are no such pair, in PEM"
+        raise MisuseError(
+            f"'{certificate}' and '{key}' cannot be used as a certificate and its key: {why}",
+            "--tls-cert names the whole chain, --tls-key the key without a password",
+        ) from error
+
 
 def is_container() -> bool:
     """Say whether this process runs in a container."""
@@ -75,9 +107,14 @@ def is_container() -> bool:
 
 
 class Server:
-    """Serves one application until it is stopped. Signals are left to whoever runs this process."""
+    """Serves one application until it is stopped. Signals are left to whoever runs this process.
 
-    def __init__(self, make: Callable[[Callable[[], bool]], FastAPI], bind: Bind) -> None:
+    claimed: the socket of `bind`, where it was claimed before.
+    """
+
+    def __init__(
+        self, make: Callable[[Callable[[], bool]], FastAPI], bind: Bind, claimed: Listener | None = None
+    ) -> None:
         bind.check()
         self._bind = bind
         logging.getLogger("uvicorn.access").disabled = True
@@ -97,7 +134,7 @@ class Server:
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._serve, name="rulebot-web", daemon=True)
-        self._socket: socket.socket | None = None
+        self._socket = claimed
 
     def _is_stopping(self) -> bool:
         return self._server.should_exit
@@ -112,16 +149,7 @@ class Server:
 
     def start(self) -> str:
         """Listen, and return the address. Raises: ServerError when the port is taken or the server does not start."""
-        family = socket.AF_INET6 if ":" in self._bind.host else socket.AF_INET
-        self._socket = Listener(family, socket.SOCK_STREAM)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            self._socket.bind((self._bind.host, self._bind.port))
-        except OSError as error:
-            self._socket.close()
-            raise ServerError(
-                f"{self._bind.host}:{self._bind.port} cannot be listened on: {error.strerror}", "take another --port"
-            ) from error
+        self._socket = self._socket or self._bind.claim()
         self._thread.start()
         until = time.monotonic() + START_SECONDS
         while not self._server.started:

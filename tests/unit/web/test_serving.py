@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from engine.cli.main import main
 from engine.model.errors import MisuseError, StoreError
+from engine.store.open import open_store
 from engine.web.access import Access, Receive, Scope, Send
 from engine.web.app import application
 from engine.web.by_proxy import ByProxy
@@ -101,6 +104,36 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
         server = Server(lambda _: application(tmp_path / "a.db", Access(token="x" * 20)), bind)
         with pytest.raises(ServerError, match="cannot be listened on"):
             server.start()
+
+
+@pytest.mark.parametrize("command", [("web", "--store", "a.db"), ("serve", "--paper", "--sim", "put_lite")])
+def test_where_no_page_can_be_nothing_is_made(
+    command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`serve` made a store, which was the last run's from then on, began a run in it, and ended."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RULEBOT_DATA", str(tmp_path / "data"))
+    open_store(Path("a.db")).close()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        (tmp_path / "no.pem").write_text("none")
+        for words, code, said in (
+            (("--port", port), 3, "take another --port"),
+            (("--host", "no.host.invalid", "--trusted-proxy", "10.0.0.1"), 3, "--host is an address of this machine"),
+            (("--host", "0.0.0.0"), 2, "nothing would be encrypted"),
+            (("--tls-cert", "no.pem", "--tls-key", "no.pem"), 2, "they are no such pair, in PEM"),
+        ):
+            found = CliRunner().invoke(main, [*command, *words])
+            assert (found.exit_code, said in found.stderr) == (code, True), found.stderr
+            assert {each.name.partition("-")[0] for each in tmp_path.iterdir()} <= {
+                "a.db",
+                "a.db.lock",
+                "no.pem",
+                "data",
+            }
+            assert [each for each in tmp_path.rglob("data/*") if each.name != "logs"] == []
 
 
 def test_a_store_that_is_gone_is_said_and_not_a_traceback(tmp_path: Path) -> None:
