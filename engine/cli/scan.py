@@ -189,15 +189,15 @@ def _show(found: "Scan", options: Mapping[str, Any]) -> None:
     else:
         for line in scan_lines(found, rows, all_shown=options["all_shown"], width=terminal_width()):
             echo(line)
-        for line in next_lines(found, _flags(options)) if options["recording"] is None else ():
+        for line in next_lines(found, _flags(options, found)) if options["recording"] is None else ():
             say(line)
 
 
-def _flags(options: Mapping[str, Any]) -> list[str]:
-    """Return the options of a run that are those of this scan; real money is for a person to type."""
+def _flags(options: Mapping[str, Any], found: "Scan") -> list[str]:
+    """Return the options of a run on the market of this scan; real money is for a person to type."""
     where = [] if options["address"] is None or options["live"] else ["--gateway", options["address"]]
     sets = [word for each in options["overrides"] for word in ("--set", each)]
-    return [*(["--sim"] if options["sim"] else []), *where, *sets]
+    return [*(["--sim"] if found.world == "simulated" and not options["live"] else []), *where, *sets]
 
 
 def _csv(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:

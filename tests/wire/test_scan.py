@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -98,6 +98,19 @@ def test_all_symbols_are_scanned_within_the_lines_and_the_messages_of_a_second(d
             values = [row.value for row in found.rows if row.holds]
             assert values == sorted(values, reverse=True)
             assert not gw.exchange.open_orders()
+
+    run(scenario())
+
+
+def test_a_simulated_gateway_is_looked_at_by_its_own_time(data: Path) -> None:
+    """Without --sim it went by this computer's clock: windows were over, and expiries on another day."""
+
+    async def scenario() -> None:
+        async with gateway(first_day=SIM_DAY, seed=7) as gw:
+            await into_the_day(gw)
+            found = await scan(at_port(gw.port, data, example("by_category"), sim=False))
+            assert (found.world, found.at - IN_HOURS < timedelta(minutes=2)) == ("simulated", True)
+            assert any(row.holds is not None for row in found.rows)
 
     run(scenario())
 
