@@ -4,6 +4,7 @@ between two legs.
 
 from collections.abc import Iterator
 
+from engine.compile.lint.confirming import asked_of
 from engine.compile.lint.look import Look
 from engine.compile.lint.wording import duration
 from engine.compile.problem import Problem
@@ -24,7 +25,7 @@ def on_one_reading(look: Look) -> Iterator[Problem]:
     own = {rule.name: rule.order for rule in look.spec.exits}
     by_name = {planned.written: (planned, rule) for planned, rule in look.exit_rules()}
     for name, (planned, rule) in by_name.items():
-        if planned.resting or planned.order.start is not Start.MARKET or rule.confirm is not None:
+        if planned.resting or planned.order.start is not Start.MARKET or asked_of(rule) > 0.0:
             continue
         if any(read.partition(":")[0] in _QUOTED for read in rule.reads):
             message = (

@@ -84,7 +84,7 @@ DESK = (
     ),
     _of_bot(
         "last_exit",
-        Parameter(name="called", takes=Takes.BOT, default="self"),
+        Parameter(name="called", takes=Takes.BOT, default="this one"),
         "The name of the exit that ended a position of that bot last in this session; false while none has.",
     ),
 )

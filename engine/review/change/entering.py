@@ -8,7 +8,7 @@ from engine.compile.timing import windows_of
 from engine.decide.opportunity import ANY_END, spans
 from engine.model.values import replace
 from engine.review import amounts
-from engine.review.amounts import FULL_DAY
+from engine.review.amounts import FULL_DAY, HALF_DAY
 from engine.review.change.facet import Edit, Sides, Verdict, told
 from engine.review.change.key import Key, Keys, Within
 from engine.review.enters import DAYS, again_words
@@ -134,8 +134,14 @@ def judge_days(edit: Edit) -> Verdict:
 
 
 def _again(noun: Entry, field: str, subject: Subject) -> Again | None:
-    """Return what lets it enter again, its outcomes in one order: that of a text means nothing."""
-    return None if noun.again is None else replace(noun.again, after=tuple(sorted(set(noun.again.after))))
+    """Return what lets it enter again: its outcomes in one order, since that of a text means nothing, and an `until`
+    only where it comes before the end of the last window, which is what none says.
+    """
+    if noun.again is None:
+        return None
+    until, last = noun.again.until, windows_of(noun)[-1]
+    binds = until is not None and any(until.on(day) < min(last.ends(day), day.close) for day in (FULL_DAY, HALF_DAY))
+    return replace(noun.again, after=tuple(sorted(set(noun.again.after))), until=until if binds else None)
 
 
 def judge_again(edit: Edit) -> Verdict:

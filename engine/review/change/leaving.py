@@ -252,6 +252,8 @@ def judge_grace(edit: Edit) -> Verdict:
 def judge_part(edit: Edit) -> Verdict:
     """What it leaves open goes on losing."""
     was, now = (_share(each, side) for each, side in ((edit.old, edit.sides.was), (edit.new, edit.sides.now)))
+    if was == now == 1.0:
+        return Verdict("all of its legs, as before" if edit.new[0] else "all that it holds, as before")
     if now < was or (now == was and edit.old[0] != edit.new[0]):
         return Verdict("what it leaves open goes on losing", is_worse=True)
     return Verdict("it leaves less open")

@@ -101,6 +101,11 @@ def judge_age(edit: Edit) -> Verdict:
     return Verdict("older data no longer counts: it is unknown sooner")
 
 
+def _confirm(noun: Condition, field: str, subject: Subject) -> Confirm | None:
+    """Return how a condition is confirmed, None where the first reading does, as without any."""
+    return None if noun.confirm is None or noun.confirm.quotes == 1 else noun.confirm
+
+
 def _confirm_words(value: Any, subject: Subject) -> str:
     return confirmed(value)
 
@@ -112,7 +117,7 @@ def _seconds(value: Any, subject: Subject) -> str:
 JUDGING: Keys = {
     "name": Within("path"),
     "test": Within("path"),
-    "confirm": Key(key="confirm", said=_confirm_words, judge=judge_confirm),
+    "confirm": Key(key="confirm", said=_confirm_words, judge=judge_confirm, read=_confirm),
     "max_age": Key(key="max_age", said=_seconds, judge=judge_age),
     "path": Within(""),
 }

@@ -263,6 +263,7 @@ FOUND = [
     ),
     # orders and prices
     (changed((BREACH, f"{BREACH}    order: market\n")), "RB310", "market"),
+    (changed((BREACH, f"{BREACH}    confirm: 1 quotes\n    order: market\n")), "RB310", "market"),
     (exits(LAST, "- {stop: {cost: 2x credit}, unknown: exit}"), "RB343", "exit"),
     (exits(LAST, "- {stop: {cost: 2x credit, of: each_side}, unknown: exit, order: {step: 0.10}}"), "RB343", "exit"),
     (changed((BREACH, "  - breach: {spot_within: 5 pts, of: each_side}\n    order: market\n")), "RB310", "market"),

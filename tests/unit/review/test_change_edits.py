@@ -22,6 +22,7 @@ SAME = [
     ("sell: put, strike: {delta: 0.10,", "sell: put, ratio: 1, strike: {delta: 0.100,"),
     ("expiry: {dte: 0}", "expiry: {dte: 0, class: SPXW}"),
     ('"15:30"', '"15:30:00"'),
+    ("target: {profit: 50%}\n", "target: {profit: 50%}\n    confirm: 1 quotes\n"),
 ]
 
 
@@ -475,6 +476,30 @@ def again(after: str) -> str:
 
 def test_what_lets_it_enter_again_in_another_order() -> None:
     assert compared(again("[unfilled, target]"), again("[target, unfilled]")).changes == ()
+
+
+@pytest.mark.parametrize(
+    ("window", "until", "is_the_same"),
+    [
+        ('"13:30"', '"13:30"', True),
+        ("close - 150m", '"13:30"', True),  # on a half day the window ends before it
+        ('"13:30"', "close - 150m", False),  # on a half day it comes before the window's end
+        ('"13:30"', '"13:29"', False),
+    ],
+)
+def test_an_end_of_again_is_told_where_it_comes_before_the_windows(window: str, until: str, is_the_same: bool) -> None:
+    without = edited(again("[target]"), ('to: "13:30"', f"to: {window}"))
+    found = compared(without, edited(without, ("{after: [target]}", f"{{after: [target], until: {until}}}")))
+    assert (found.changes == ()) is is_the_same
+    assert not any(change.is_worse for change in found.changes)
+
+
+def test_all_legs_by_their_names_leave_nothing_open() -> None:
+    named = edited(CONDOR, (STOP, f"{STOP}    close: [short_put, long_put, short_call, long_call]\n"))
+    change = change_at(compared(CONDOR, named), "exits.stop.close")
+    assert (change.words, change.is_worse) == ("all of its legs, as before", False)
+    back = change_at(compared(named, CONDOR), "exits.stop.close")
+    assert (back.words, back.is_worse) == ("all that it holds, as before", False)
 
 
 def test_any_end_lets_it_enter_again_more_often_than_one() -> None:
