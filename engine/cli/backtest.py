@@ -12,11 +12,11 @@ import click
 from engine.cli.clock import DAY
 from engine.cli.numbers import Whole
 from engine.cli.options import set_option
+from engine.cli.outputs import PAGE, check_output
 from engine.cli.past_options import (
     asked_cash,
     asked_fills,
     asked_shares,
-    check_page,
     cores,
     session_range,
     sessions_bar,
@@ -183,7 +183,7 @@ def _check(specs: tuple[str, ...], options: dict[str, Any]) -> None:
                 )
     if options["compared"] and options["out"] is None:
         raise MisuseError("--compare is for a report: name its file with --out")
-    check_page("--out", options["out"], options["store"])
+    check_output("--out", options["out"], PAGE, options["store"])
 
 
 def _earlier(files: tuple[Path, ...]) -> "Backtests":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli.exit_codes import PROBLEMS_FOUND
+from engine.cli.outputs import PAGE, check_output
 from engine.cli.say import say
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def explain(
     if resolved:
         _print_resolved(what)
         return
+    check_output("--html", page, PAGE)
     found = _explained(what, settings)
     if diagram is not None:
         _draw(found, diagram)

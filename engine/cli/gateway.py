@@ -8,6 +8,7 @@ import click
 
 from engine.cli.clock import DAY
 from engine.cli.numbers import Number, Whole
+from engine.cli.outputs import LEDGER, XML, check_output
 from engine.cli.say import say
 from engine.cli.shares import shares_option
 from engine.cli.stores import STORE
@@ -173,6 +174,8 @@ def gateway(
     Nothing here is real: no order leaves this computer. A client that connects with the option +LOCKSTEP
     holds the virtual clock; docs/gateway.md has the rules.
     """
+    check_output("--flex", flex, XML)
+    check_output("--write-ledger", write_ledger, LEDGER)
     if ledger is not None:
         _print_ledger(ctx, ledger, flex)
         return

@@ -65,12 +65,12 @@ def ask(host: str, port: int, *, is_secure: bool = False) -> tuple[int, dict[str
 
     A certificate is not judged: it names the machine as others call it, and nothing secret is sent.
     """
-    connection: HTTPConnection
-    if is_secure:
-        connection = HTTPSConnection(host, port, timeout=SECONDS, context=ssl._create_unverified_context())
-    else:
-        connection = HTTPConnection(host, port, timeout=SECONDS)
+    connection: HTTPConnection | None = None
     try:
+        if is_secure:
+            connection = HTTPSConnection(host, port, timeout=SECONDS, context=ssl._create_unverified_context())
+        else:
+            connection = HTTPConnection(host, port, timeout=SECONDS)
         connection.request("GET", "/health", headers={"Host": "localhost"})  # a name that every page is served under
         answer = connection.getresponse()
         found = json.loads(answer.read(65536))
@@ -81,5 +81,6 @@ def ask(host: str, port: int, *, is_secure: bool = False) -> tuple[int, dict[str
             f"no page answers at {shown}:{port}: {why}", "is 'rulebot serve' running there?"
         ) from error
     finally:
-        connection.close()
+        if connection is not None:
+            connection.close()
     return answer.status, found if isinstance(found, dict) else {}

@@ -1,7 +1,7 @@
 """What the commands about past sessions share: days, dollars, shares, fills, processes, a bar, and writing a page."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 FIRST, LAST = date(1980, 1, 1), date(2100, 1, 1)
 MOST_CASH = Decimal(10**12)
-_PAGE = b"<!doctype html"
 
 
 def session_range(source: "Source", name: str, first: date | None, last: date | None) -> tuple[date, date]:
@@ -86,22 +85,6 @@ def cores() -> int:
     import os
 
     return os.cpu_count() or 1
-
-
-def check_page(word: str, file: Path | None, beside: Path | None) -> None:
-    """Refuse to write a page in the place of something else: a store, a spec, a result. Raises: MisuseError.
-
-    beside: what the same command keeps, which need not be there yet.
-    """
-    if file is None:
-        return
-    is_other = beside is not None and file.resolve() == beside.resolve()
-    with suppress(OSError):  # what cannot be read is told when it is written
-        if file.is_file() and file.stat().st_size:
-            with file.open("rb") as there:
-                is_other |= there.read(len(_PAGE)).lower() != _PAGE
-    if is_other:
-        raise MisuseError(f"{word} is a page, and {file} is something else: it would be lost", f"name another {word}")
 
 
 def write_file(file: Path, text: str) -> None:

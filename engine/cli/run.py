@@ -16,6 +16,7 @@ from engine.cli.clock import DAY, first_session
 from engine.cli.numbers import Whole
 from engine.cli.observe import check_store, observed_world
 from engine.cli.options import gateway_option, set_option, settings_option
+from engine.cli.outputs import LEDGER, check_output
 from engine.cli.paths import SPECS
 from engine.cli.say import say
 from engine.cli.shares import shares_option
@@ -144,6 +145,7 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
     from engine.cli.run_together import check_together
 
     check_together(options)
+    check_output("--ledger", options["ledger"], LEDGER)
     options = {**options, "paper": not options["live"] and not options["observe"]}
     from engine.cli.validate import parse_settings, show_problems
     from engine.run.desk import NO_BOTS, ProblemsError, check_overrides, load_desk

@@ -8,11 +8,11 @@ import click
 
 from engine.cli.clock import DAY
 from engine.cli.numbers import Whole
+from engine.cli.outputs import PAGE, check_output
 from engine.cli.past_options import (
     asked_cash,
     asked_fills,
     asked_shares,
-    check_page,
     cores,
     session_range,
     sessions_bar,
@@ -116,7 +116,7 @@ def sweep(spec: str, **options: Any) -> None:
     parts, search = _stretch(options["forward"]), _search(options)
     if parts is None and options["purge"] is not None:
         raise MisuseError("--purge says how many sessions --walk-forward leaves out", "give --walk-forward 60/20 too")
-    check_page("--html", options["html"], options["out"])
+    check_output("--html", options["html"], PAGE, options["out"])
     file = _one(spec)
     desk = load((str(file),), (), options["account"])
     options["data"] = from_anywhere(options["data"])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.cli.outputs import XML, check_output
 from engine.cli.say import say
 from engine.cli.width import echo
 from engine.model.collector import no_collection
@@ -46,6 +47,7 @@ def test(paths: tuple[str, ...], part: str, coverage: bool, floor: float | None,
 
     if floor is not None and not coverage:
         raise click.UsageError("--floor goes with --coverage")
+    check_output("--junit", junit, XML)
     results, seconds = _run(_files(paths, form), part, form)
     every = [result for of_file in results.values() for result in of_file]
     if not every:
