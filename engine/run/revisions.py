@@ -5,7 +5,7 @@ revision as the other argument names in the working tree.
 """
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from engine.model.errors import MisuseError, StoreError
@@ -113,19 +113,40 @@ def _knows(revision: str) -> bool:
 
 
 def _beside(revision: str, path: str) -> tuple[Text, ...]:
-    """Return what a revision has of the paths that stand in the working tree."""
+    """Return what a revision has of the paths that stand in the working tree, of one that moved where it was then."""
     if ":" in path and not Path(path).exists():
         raise MisuseError(
             f"'{revision}' alone means the paths of the other side, and '{path}' is in a revision too",
             f"name the path: '{revision}:{path.partition(':')[2]}'",
         )
+    files = find_files([path])
     if Path(path).is_dir():
-        return _in_revision(revision, "./", Path(path), may_lack=True)
-    return tuple(
-        text
-        for file in find_files([path])
-        for text in _in_revision(revision, f"./{file.name}", file.parent, may_lack=True)
-    )
+        found = _in_revision(revision, "./", Path(path), may_lack=True)
+    else:
+        found = tuple(
+            text for file in files for text in _in_revision(revision, f"./{file.name}", file.parent, may_lack=True)
+        )
+    return (*found, *_moved(revision, files, Path(path)))
+
+
+def _moved(revision: str, files: Sequence[Path], path: Path) -> Iterator[Text]:
+    """Yield what a revision has of files that it keeps in another folder, of which they are gone: a bot is its name.
+
+    path: what the files are of; all that the revision has there is known already.
+    """
+    folder, inside = files[0].parent, path.resolve()
+    told = _git(["rev-parse", "--show-toplevel"], folder).stdout.decode("utf-8", "replace")
+    top = Path(told.strip()).resolve()
+    named = _git(["ls-tree", "-r", "-z", "--full-tree", "--name-only", revision], folder).stdout
+    known = [Path(name) for name in named.decode("utf-8", "replace").split("\0") if name.endswith(SUFFIXES)]
+    for file in files:
+        full = file.resolve()
+        if not full.is_relative_to(top) or full.relative_to(top) in known:
+            continue
+        away = (name for name in known if name.name == file.name and not (top / name).is_relative_to(inside))
+        gone = [name for name in away if not (top / name).exists()]
+        if len(gone) == 1:
+            yield _text(f"{revision}:{gone[0].as_posix()}", folder)
 
 
 def _in_revision(revision: str, path: str, folder: Path, *, may_lack: bool = False) -> tuple[Text, ...]:

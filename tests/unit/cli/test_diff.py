@@ -297,6 +297,21 @@ def test_two_revisions(clone: Path) -> None:
     assert rulebot("HEAD:specs", "main:specs").exit_code == 0
 
 
+def test_a_bot_that_moved_to_another_folder_is_the_one_that_it_was(clone: Path) -> None:
+    """It was a new bot, with nothing said of what was edited on the way."""
+    (clone / "live").mkdir()
+    (clone / "specs" / "put_lite.yaml").rename(clone / "live" / "put_lite.yaml")
+    assert '"15:30"' in PUT_LITE
+    (clone / "live" / "put_lite.yaml").write_text(PUT_LITE.replace('"15:30"', '"15:20"'))
+    for words in (("HEAD", "live"), ("HEAD", "live/put_lite.yaml"), ("HEAD", "."), ("HEAD:specs", "live")):
+        told = rulebot(*words)
+        assert "put_lite  1 change" in told.stdout, told.output
+        assert "leaves sooner" in told.stdout
+    assert "put_lite  1 change" in rulebot("live", "HEAD").stdout
+    (clone / "specs" / "put_lite.yaml").write_text(PUT_LITE)  # a copy: the other one is where it was
+    assert "put_lite  a new bot" in rulebot("HEAD", "live").stdout
+
+
 def test_a_file_that_the_revision_has_not(clone: Path) -> None:
     (clone / "specs" / "dte0_condor.yaml").write_text((shipped("specs") / "dte0_condor.yaml").read_text())
     assert "dte0_condor  a new bot" in rulebot("HEAD", "specs").stdout
