@@ -8,7 +8,7 @@ from collections.abc import Hashable, Mapping
 from math import inf
 from typing import NamedTuple
 
-from engine.compile.lint.ranges import TRUE, Range, compared, divided, shifted, stretch
+from engine.compile.lint.ranges import ALL, NONE, TRUE, Range, compared, divided, meet, shifted, stretch
 from engine.compile.plan import Arithmetic, Call, Compare, Constant, Holds, Number, Op, Quantity, Text
 from engine.model.session import DayTime, Session
 from engine.model.values import dataclass
@@ -51,6 +51,7 @@ Literal = tuple[Subject, Range]
 TIME = Subject("time", Quantity.SECONDS)
 """Seconds since the open of the session."""
 KIND = Subject("session", Quantity.TEXT)
+_SETTLED = Subject("constant", Quantity.TRUTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,8 @@ def _breach(arguments: Mapping[str, object]) -> Literal:
 def _compared(test: Compare, terms: Terms) -> Literal | None:
     left, right = linear(test.left), [linear(bound) for bound in test.right]
     op = test.op
+    if (is_true := _settled(op, left, right)) is not None:
+        return _SETTLED, ALL if is_true else NONE
     if left is not None and left[1] is None and len(right) == 1 and right[0] is not None:
         left, right, flipped = right[0], [left], _FLIPPED.get(op)
         if flipped is None:
@@ -127,6 +130,20 @@ def _compared(test: Compare, terms: Terms) -> Literal | None:
         return _difference(op, left, bounds)
     passing = divided(compared(op, [number for number, _ in bounds]), left[0])
     return _gain(Subject(left[1].measure, left[1].quantity, left[1].arguments, bounds[0][1]), passing, terms)
+
+
+def _settled(
+    op: Op, left: tuple[float, Call | None] | None, right: list[tuple[float, Call | None] | None]
+) -> bool | None:
+    """Return the answer of a test of constants, or of a measure with itself; None where it depends on the market."""
+    if left is None or any(found is None or found[1] != left[1] for found in right):
+        return None
+    numbers = [found[0] for found in right if found is not None]
+    if left[1] is None:
+        return bool(meet(stretch(left[0], left[0]), compared(op, numbers)))
+    if op is Op.BEYOND or any(number != left[0] for number in numbers):
+        return None
+    return bool(meet(stretch(0.0, 0.0), compared(op, [0.0 for _ in numbers])))
 
 
 def _difference(op: Op, left: tuple[float, Call | None], bounds: list[tuple[float, Call | None]]) -> Literal | None:
