@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from engine.model.errors import RulebotError
 from engine.store.place import Place, full_name
 from engine.web import chart_pages, days_page, hooks, pages, preview_page, rest, scan_page
-from engine.web.access import COOKIE, HEADERS, NOT_KEPT, Access, Gate, Scope, Sessions, own_path, sender_of
+from engine.web.access import COOKIE, HEADERS, LOOPBACK, NOT_KEPT, Access, Gate, Scope, Sessions, own_path, sender_of
 from engine.web.answers import HelpfulError, NobodyError
 from engine.web.hooks import Door
 from engine.web.live import Live
@@ -90,8 +90,8 @@ def application(
 
 def _add_login(app: FastAPI, sessions: Sessions) -> None:
     @app.get("/login", include_in_schema=False)
-    def login_page(to: str = "/") -> HTMLResponse:
-        return _login_page("", own_path(to), 200)
+    def login_page(request: Request, to: str = "/") -> HTMLResponse:
+        return _login_page("", own_path(to), 200, is_kept=_keeps_sessions(request, sessions.access))
 
     @app.post("/login", include_in_schema=False)
     async def login(request: Request) -> Response:
@@ -121,8 +121,15 @@ def _add_login(app: FastAPI, sessions: Sessions) -> None:
         return answer
 
 
-def _login_page(said: str, to: str, status: int) -> HTMLResponse:
-    return HTMLResponse(pages.TEMPLATES.get_template("login.html").render(said=said, to=to), status)
+def _login_page(said: str, to: str, status: int, *, is_kept: bool = True) -> HTMLResponse:
+    text = pages.TEMPLATES.get_template("login.html").render(said=said, to=to, is_kept=is_kept)
+    return HTMLResponse(text, status)
+
+
+def _keeps_sessions(request: Request, access: Access) -> bool:
+    """Say whether any browser keeps a session at this address: Safari keeps none that is for https alone without it."""
+    is_bare = request.url.scheme == "http" and request.url.hostname in (*LOOPBACK, "::1")
+    return not (access.is_secure and is_bare)
 
 
 # ---------------------------------------------------------------- errors

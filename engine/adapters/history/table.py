@@ -180,7 +180,9 @@ def reading(path: Path) -> Iterator[IO[str]]:
     except (EOFError, ZlibError, gzip.BadGzipFile) as error:
         raise refusal(refused(path.name, 0, "the file is cut off within its compression")) from error
     except UnicodeDecodeError as error:
-        raise refusal(refused(path.name, 0, f"this is no table of text: {error}")) from error
+        raise refusal(
+            refused(path.name, 0, f"this is no text in UTF-8, as a table is, from byte {error.start + 1} on")
+        ) from error
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror or error}") from error
 

@@ -242,3 +242,21 @@ def test_a_page_ends_no_session_of_another_one_on_this_machine(tmp_path: Path, t
         jar = dict(each["Cookie"].split("=", 1) for each in (signed_in(one), signed_in(other, token)))
         both = {"Cookie": "; ".join(f"{name}={value}" for name, value in jar.items())}
         assert (one.send("GET", "/api/pnl", both).status, other.send("GET", "/api/pnl", both).status) == (200, 200)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "host", "is_told"),
+    [("10.0.0.1", "127.0.0.1", True), ("", "127.0.0.1", False), ("10.0.0.1", "desk.example", False)],
+)
+def test_the_login_says_where_safari_keeps_no_session(tmp_path: Path, proxy: str, host: str, is_told: bool) -> None:
+    """Behind a proxy a session is for https alone: at http://127.0.0.1 Safari was asked for the token again."""
+    store = tmp_path / "a.db"
+    open_store(store).close()
+    access = Access(token=TOKEN, hosts=("desk.example",), is_secure=bool(proxy))
+    server = Server(lambda stopping: application(store, access, stopping=stopping), Bind(port=0, proxy=proxy))
+    port = int(server.start().rstrip("/").rpartition(":")[2])
+    try:
+        page = Client(port, Elapsed(), store).send("GET", "/login", {"Host": f"{host}:{port}"})
+    finally:
+        server.stop()
+    assert (page.status, b"Safari keeps no session" in page.body) == (200, is_told)
