@@ -333,10 +333,11 @@ def test_no_limit_takes_over_what_nobody_bid_for_when_it_was_quoted_last(order: 
     assert [leg.name for leg in desk.last.legs] == ["long_put"]
 
 
-def test_what_a_part_would_keep_is_closed_by_what_comes_true_while_nobody_bids() -> None:
+@pytest.mark.parametrize("part", ["    close: 50%\n", ""])
+def test_what_has_closed_nothing_gives_way_to_what_comes_true_while_nobody_bids(part: str) -> None:
     """The exit that closes all passed unseen, since the part was at work: with the next bid half of it was sold."""
     legs = "\n  expiry: {dte: 0}\n  long_put: {buy: put, strike: {delta: 0.10}}\n"
-    exits = "\n  - name: out\n    vix: {above: 30}\n  - name: half\n    vix: {above: 25}\n    close: 50%\n"
+    exits = f"\n  - name: out\n    vix: {{above: 30}}\n  - name: first\n    vix: {{above: 25}}\n{part}"
     ending = '  - time: "15:45"\n    order: market\n'
     desk = Desk((text_of(legs=legs, exits=exits + ending, quantity="2", risk=RISK),))
     desk.opened()
@@ -354,7 +355,7 @@ def test_what_a_part_would_keep_is_closed_by_what_comes_true_while_nobody_bids()
     desk.level("VIX", 24.0)
     desk.quote(option, 0.50, 0.60)
     desk.tick(1)
-    assert reasons(desk) == ["half", "out"]
+    assert reasons(desk) == ["first", "out"]
     assert desk.last.quantity == 2
 
 
