@@ -47,6 +47,13 @@ def opposing_exit(work: Work, selection: Selection) -> str:
     return next(opposed, "")
 
 
+def opposed_entries(work: Work, position: Position) -> list[Order]:
+    """Return entries of one leg that would make the broker refuse what the exit of this position is to send."""
+    entries = (order for order in work.all_live_orders() if order.purpose is Purpose.ENTRY and not order.is_combo)
+    others = (order for order in entries if order.position != position.id)
+    return [order for order in others if _closes(work, position, {order.legs[0].option: order.side.sign})]
+
+
 def _closes(work: Work, position: Position, signs: Mapping[Option, int]) -> bool:
     """Say whether the exit of a position closes an option that is held with this sign."""
     closing = (leg for leg, _ in legs_to_close(position, work.governing(position)))

@@ -38,7 +38,7 @@ from engine.turn.closing import (
     stands_apart,
 )
 from engine.turn.doubting import has_delivered
-from engine.turn.giving_way import clear_for_exit
+from engine.turn.giving_way import clear_for_exit, opposed_entries
 from engine.turn.judging import confirmed, first_missing, judge, wake
 from engine.turn.opening import ticket
 from engine.turn.profit import structure
@@ -348,7 +348,7 @@ def pursue(work: Work, position: Position) -> None:
             _take_back(work, order, f"{position.exit_reason} takes over")
         elif position.exit_reason == UNWIND and _closes_too_much(work, position, order):
             _take_back(work, order, "what it closes has its partner now")
-    opposed = _opposed(work, position)
+    opposed = opposed_entries(work, position)
     for order in opposed:
         _take_back(work, order, f"{position.exit_reason} of {position.id} goes first")
     if others or closing or opposed or not is_trading(work) or work.is_doubted(position):
@@ -388,19 +388,6 @@ def protect_the_rest(work: Work, position: Position) -> None:
     at_work = (order for order in work.live_orders(position.id) if order.purpose in CLOSING)
     closing |= {leg.name for order in at_work for leg in order.legs_of(position.id)}
     place_protection(work, position, closing)
-
-
-def _opposed(work: Work, position: Position) -> list[Order]:
-    """Return entries of ours that would make the broker refuse a closing order in the same contract."""
-    contracts = {leg.option for leg in position.legs if leg.held}
-    return [
-        order
-        for order in work.all_live_orders()
-        if order.purpose is Purpose.ENTRY
-        and not order.is_combo
-        and order.position != position.id
-        and order.legs[0].option in contracts
-    ]
 
 
 def _send_roll(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> None:

@@ -46,6 +46,11 @@ def resting(desk: Desk) -> Order:
     return next(order for order in reversed(of_first) if order.purpose is not Purpose.ENTRY)
 
 
+def held_by_first(desk: Desk) -> Option:
+    """Return the option that the first bot holds."""
+    return next(each for each in desk.state.positions.values() if each.bot == "first").legs[0].option
+
+
 def test_what_rests_on_the_other_side_of_an_exit_is_taken_back_first_and_put_back_after_it() -> None:
     """The broker refuses an order while one of the other side works in the option: the exit was refused for ever."""
     desk = both(BOUGHT, SOLD)
@@ -85,6 +90,25 @@ def test_an_exit_of_what_is_bought_leaves_the_protective_stop_of_what_is_sold() 
     desk.until("15:00")
     assert guard.ref not in [order.ref for order in desk.cancels]
     assert (desk.last.bot, desk.last.purpose, desk.last.side) == ("second", Purpose.EXIT, Side.SELL)
+
+
+@pytest.mark.parametrize("other", ["the same option", "another one"])
+def test_an_exit_leaves_an_entry_at_work_that_the_broker_takes_beside_it(other: str) -> None:
+    """Any entry in what an exit held was taken back, and had to begin anew: also one that sold it as the exit did."""
+    bought = {**BOUGHT, "exits": '\n  - time: "10:31"\n'}
+    sold = {**SOLD, "entry": "{at: open + 60m, max_open: 5}"}
+    if other == "another one":
+        sold["legs"] = sold["legs"].replace("0.15", "0.30")
+    desk = Desk((text_of("first", **bought), text_of("second", **sold)), at="10:00")
+    desk.opened("10:01")
+    desk.until("10:30")
+    entry = desk.last
+    assert (entry.bot, entry.side) == ("second", Side.SELL)
+    assert (entry.legs[0].option == held_by_first(desk)) is (other == "the same option")
+    desk.ack(entry)
+    desk.until("10:31")
+    assert (desk.last.bot, desk.last.purpose, desk.last.side) == ("first", Purpose.EXIT, Side.SELL)
+    assert not desk.cancels
 
 
 # ---------------------------------------------------------------- the price of a protective stop that has given way
