@@ -333,17 +333,21 @@ def test_no_limit_takes_over_what_nobody_bid_for_when_it_was_quoted_last(order: 
     assert [leg.name for leg in desk.last.legs] == ["long_put"]
 
 
-@pytest.mark.parametrize("part", ["    close: 50%\n", ""])
-def test_what_has_closed_nothing_gives_way_to_what_comes_true_while_nobody_bids(part: str) -> None:
+@pytest.mark.parametrize(("part", "filled"), [("    close: 50%\n", 0), ("    close: 50%\n", 1), ("", 0)])
+def test_what_leaves_more_than_nobody_wants_gives_way_to_what_comes_true_while_nobody_bids(
+    part: str, filled: int
+) -> None:
     """The exit that closes all passed unseen, since the part was at work: with the next bid half of it was sold."""
     legs = "\n  expiry: {dte: 0}\n  long_put: {buy: put, strike: {delta: 0.10}}\n"
     exits = f"\n  - name: out\n    vix: {{above: 30}}\n  - name: first\n    vix: {{above: 25}}\n{part}"
     ending = '  - time: "15:45"\n    order: market\n'
-    desk = Desk((text_of(legs=legs, exits=exits + ending, quantity="2", risk=RISK),))
+    desk = Desk((text_of(legs=legs, exits=exits + ending, quantity="4", risk=RISK),))
     desk.opened()
     desk.level("VIX", 26.0)
     desk.tick(1)
-    desk.cancelled(desk.last)
+    if filled:
+        desk.fill(desk.last, filled)
+    desk.cancelled(desk.last, filled)
     option = desk.position.legs[0].option
     without_bid(desk, option)
     told_at = desk.now.timestamp()
@@ -356,7 +360,7 @@ def test_what_has_closed_nothing_gives_way_to_what_comes_true_while_nobody_bids(
     desk.quote(option, 0.50, 0.60)
     desk.tick(1)
     assert reasons(desk) == ["first", "out"]
-    assert desk.last.quantity == 2
+    assert desk.last.quantity == 4 - filled
 
 
 def test_a_bid_that_comes_back_sells_the_leg_that_was_left() -> None:

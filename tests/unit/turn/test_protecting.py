@@ -767,3 +767,16 @@ def test_guards_of_two_legs_that_are_refused_together_are_both_put_back() -> Non
         assert [each.partition(": ")[2].partition(" (")[0] for each in told] == [text, text]
         desk.tick(61)
     assert not guards(desk)
+
+
+def test_a_stop_that_is_refused_while_an_exit_takes_it_back_is_no_loss_of_protection() -> None:
+    """Its leg is closed by that exit: nothing is to be put back."""
+    desk = opened(exits='\n  - vix: {above: 30}\n  - time: "15:45"\n')
+    (guard,) = guards(desk)
+    desk.level("VIX", 31.0)
+    desk.tick(1)
+    assert desk.order(guard.ref).status is OrderStatus.CANCELLING
+    desk.refuse(guard)
+    desk.tick(0)
+    assert (desk.last.purpose, len(desk.last.legs)) == (Purpose.EXIT, 2)
+    assert (desk.position.rearmed, desk.alarms) == (0, [])

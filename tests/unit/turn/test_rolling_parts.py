@@ -403,3 +403,17 @@ def test_exits_of_legs_that_were_rolled_away_are_never_judged_nor_alarmed_of() -
     for _ in range(60):
         desk.tick(5)
     assert (len(desk.submitted), desk.alarms) == (sent, [])
+
+
+def test_what_counts_from_a_leg_that_is_closed_is_not_rolled() -> None:
+    first = "\n  - name: first\n    vix: {above: 18}\n    close: short_put\n"
+    desk = held(first + DOWN)
+    desk.level("VIX", 19.0)
+    desk.tick(1)
+    desk.fill(desk.last)
+    assert open_legs(desk.position) == ["long_put", "short_call", "long_call"]
+    desk.level("VIX", 21.0)
+    desk.tick(1)
+    assert not rolls(desk)
+    why = "its legs count from one that it does not hold any more"
+    assert no_rolls(desk) == [f"down does not roll: {why}: it holds until the next session"]
