@@ -59,7 +59,7 @@ def position_filled(work: Work, position: Position, order: Order, executed_at: d
         count_realized(work, position.bot)
         if position.state == "open" and not order.is_combo and not is_unwound(position):
             leave(work, position, UNWIND, f"{order.ref} was over and has filled after all, without its partners")
-        elif position.state == "exiting" and position.exit_reason == UNWIND and is_unwound(position):
+        elif position.exit_reason == UNWIND and is_unwound(position):
             _after_closing(work, position)  # the partners are told now
     elif order.purpose in RESTING and position.state == "open":
         work.move(replace(position, exit_reason=order.reason), "rest_partly_filled")

@@ -312,7 +312,7 @@ def fit_what_works(work: Work, position: Position) -> None:
     position = work.positions[position.id]
     if position.state == "exiting":
         protect_the_rest(work, position)
-    elif position.state == "open":
+    else:
         place_resting(work, position)
         place_protection(work, work.positions[position.id])
 

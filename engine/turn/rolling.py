@@ -142,7 +142,7 @@ def _apart(position: Position, planned: ExitPlan, rolled: tuple[PositionLeg, ...
         return "it holds none of its legs"
     if not are_whole(partners(position, planned.legs)):
         return "legs of it stand without their partners"
-    if bot.plan.risk.undefined_risk or len(rolled) == len(bot.plan.legs):
+    if bot.plan.risk.undefined_risk:
         return ""
     for right in dict.fromkeys(leg.option.right for leg in rolled):
         if sum(leg.sign * leg.ratio for leg in rolled if leg.option.right is right) < 0:

@@ -3,6 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
+import pytest
 from hand_desk import CONDOR, Desk, call, put, text_of
 
 from engine.model.contract import Option
@@ -405,15 +406,49 @@ def test_exits_of_legs_that_were_rolled_away_are_never_judged_nor_alarmed_of() -
     assert (len(desk.submitted), desk.alarms) == (sent, [])
 
 
-def test_what_counts_from_a_leg_that_is_closed_is_not_rolled() -> None:
-    first = "\n  - name: first\n    vix: {above: 18}\n    close: short_put\n"
+@pytest.mark.parametrize(
+    ("closed", "why"),
+    [
+        ("short_put", "its legs count from one that it does not hold any more"),
+        ("long_put", "what is sold of its puts would stand without what covers it"),
+    ],
+)
+def test_what_is_left_of_a_side_is_not_rolled_without_what_it_counts_from_or_is_covered_by(
+    closed: str, why: str
+) -> None:
+    first = f"\n  - name: first\n    vix: {{above: 18}}\n    close: {closed}\n"
     desk = held(first + DOWN)
     desk.level("VIX", 19.0)
     desk.tick(1)
     desk.fill(desk.last)
-    assert open_legs(desk.position) == ["long_put", "short_call", "long_call"]
+    assert closed not in open_legs(desk.position)
     desk.level("VIX", 21.0)
     desk.tick(1)
     assert not rolls(desk)
-    why = "its legs count from one that it does not hold any more"
     assert no_rolls(desk) == [f"down does not roll: {why}: it holds until the next session"]
+
+
+def test_what_rolls_all_rolls_the_side_that_is_left() -> None:
+    first = "\n  - name: first\n    vix: {above: 18}\n    close: put_side\n"
+    desk = held(first + WHOLE)
+    desk.level("VIX", 19.0)
+    desk.tick(1)
+    desk.fill(desk.last)
+    desk.level("VIX", 21.0)
+    desk.tick(1)
+    (order,) = rolls(desk)
+    assert [leg.option for leg in order.legs] == [SHORT_CALL, LONG_CALL, later(6055), later(6065)]
+
+
+@pytest.mark.parametrize(("is_left", "again"), [(False, "time"), (True, "filled")])
+def test_a_trade_is_over_with_the_last_of_its_parts(is_left: bool, again: str) -> None:
+    """What `again` waits for: not the end of a rest while what a part of it was rolled into goes on."""
+    desk = held()
+    spot(desk, 6040)
+    desk.fill(desk.last)
+    old, _ = positions(desk)
+    desk.until("15:45")
+    for order in desk.live:
+        if order.position == old.id or not is_left:
+            desk.fill(order)
+    assert desk.state.bots["spread"].day.last_end == again

@@ -684,6 +684,7 @@ def test_a_bust_of_a_closing_fill_opens_the_position_again_and_closes_it_once_mo
     desk.tick(1)
     assert desk.position.state == "exiting"
     assert [leg.option for leg in desk.last.legs] == [back.option]
+    assert (desk.last.purpose, desk.last.reason) == (Purpose.EXIT, order.reason), "by the exit that had closed it"
     desk.fill(desk.last)
     assert desk.position.state == "closed"
     assert desk.position.is_flat
