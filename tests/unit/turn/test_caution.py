@@ -225,6 +225,23 @@ def test_a_worked_exit_that_is_called_cancelled_and_then_refused_is_not_counted_
     assert sum(said in text for text in desk.alarms) == 4
 
 
+def test_what_is_said_late_of_a_protective_stop_makes_no_exit_less_cancelled() -> None:
+    desk = Desk((text_of(risk="{max_loss_per_trade: $2000, protect: {cost: 4x credit}}"),))
+    desk.opened()
+    desk.tick(0)
+    guard = desk.last
+    assert guard.purpose is Purpose.PROTECT
+    desk.ack(guard)
+    desk.until("15:44:59")
+    desk.cancelled(guard)
+    desk.until("15:45")
+    worked_and_cancelled(desk, 1)
+    assert desk.position.setbacks == 1
+    desk.message(guard, 201, "Order rejected - reason:margin")
+    assert any("was not cancelled by somebody" in text for text in desk.alarms)
+    assert desk.position.setbacks == 1
+
+
 @pytest.mark.parametrize(
     ("code", "text", "said"),
     [

@@ -535,6 +535,9 @@ def test_a_change_that_is_answered_by_an_unknown_code_is_shown_as_the_broker_wor
     said = desk.message(desk.last, 10318, "something")
     assert [type(command) for command in said.commands] == [Inquire]
     assert desk.last.limit_price == first, "it may have been refused"
+    assert first is not None
+    told(desk, desk.last, first - 1)
+    assert desk.last.limit_price == first, "neither of the two"
     told(desk, desk.last, changed if is_made else first)
     assert (desk.last.limit_price, desk.last.message) == (changed if is_made else first, "")
     desk.tick(30)
