@@ -1,5 +1,6 @@
 """Targets and stops that rest at the broker (requirement A4)."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -700,3 +701,20 @@ def test_that_it_ends_with_its_option_is_no_alarm(at: str, told: int) -> None:
     assert desk.order(target.ref).status is OrderStatus.CANCELLED
     assert len(desk.alarms) == told
     assert all("it is put back once (202 Order Canceled - reason:Order has expired)" in text for text in desk.alarms)
+
+
+def test_what_the_exchange_takes_back_of_an_entry_takes_its_pair_back() -> None:
+    desk = Desk((text_of("seller", **SELLER),), at="10:00")
+    entry = desk.enter("10:01")
+    (sold,) = desk.fill(entry)
+    pair = [order for order in desk.live if order.purpose in (Purpose.TARGET, Purpose.STOP)]
+    for order in pair:
+        desk.ack(order)
+    desk.send(replace(sold, exec_id=sold.exec_id[:-1] + "2", quantity=Decimal(0)))
+    assert {order.ref for order in desk.cancels} == {order.ref for order in pair}
+    assert (desk.position.state, desk.position.is_flat) == ("closed", True)
+    assert desk.alarms == [f"the exchange took the fills of {desk.position.id} back"]
+    for order in pair:
+        desk.cancelled(order)
+    desk.tick(1)
+    assert (desk.position.state, desk.live) == ("closed", [])

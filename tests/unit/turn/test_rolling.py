@@ -3,11 +3,13 @@
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from math import nan
 
 import pytest
 from hand_desk import DAY, SELLER, Desk, clock, put, text_of
 
 from engine.decide.bot_day import BotDay
+from engine.model.contract import Option
 from engine.model.event import BrokerStatus, HoursReport, Request
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, Purpose, Side
@@ -446,3 +448,52 @@ def test_the_risk_of_the_bot_is_judged_of_what_it_opens_as_if_the_old_one_were_g
     offer(desk, 2.00, 1.50)
     frighten(desk)
     assert len(rolls(desk)) == sent
+    offer(desk, 4.00, 1.50)
+    desk.tick(1)
+    assert len(rolls(desk)) == 1, "what keeps it out at the moment is looked at again"
+
+
+def test_a_leg_that_is_told_without_its_partners_is_closed_on_both_sides() -> None:
+    """The order is over: of the old spread the short leg is gone, of the new one there is none but the short leg."""
+    desk = held()
+    frighten(desk)
+    order = desk.last
+    desk.ack(order)
+    for leg in order.legs:
+        if leg.option in (SHORT, NEW_SHORT):
+            desk.send(desk.execution(order, leg, 2, desk.mid(leg.option)))
+    desk.cancelled(order)
+    desk.tick(1)
+    old, new = both(desk)
+    assert (old.state, old.exit_reason) == ("exiting", "unwind")
+    assert (new.state, new.exit_reason) == ("exiting", "unwind")
+    closing = {each.position: each for each in desk.submitted if each.purpose is Purpose.UNWIND}
+    assert {name: (each.legs[0].option, each.quantity) for name, each in closing.items()} == {
+        old.id: (LONG, 2),
+        new.id: (NEW_SHORT, 2),
+    }
+
+
+@pytest.mark.parametrize(("quote", "told"), [((nan, nan), 0), ((0.05, 0.07), 1)])
+def test_what_cannot_be_rolled_any_more_once_its_target_is_taken_back_stays_open(
+    quote: tuple[float, float], told: int
+) -> None:
+    """It waits for quotes; where there is nothing to roll into it holds. Either way its target rests again."""
+    roll = "{expiry: {dte: {nearest: 90}}, strikes: {short_put: {delta: 0.10}}, require: [{debit: {at_most: 1}}]}"
+    frightened = f"  - vix: {{above: 20}}\n    roll: {roll}\n    order: {{start: mid, wait: 10s}}\n"
+    desk = Desk((text_of("seller", **{**SELLER, "exits": SELLER["exits"] + frightened}),), at="10:00")
+    desk.opened("10:01")
+    for order in desk.submitted[-2:]:
+        desk.ack(order)
+    frighten(desk)
+    assert desk.position.state == "exiting"
+    held_put = desk.position.legs[0].option
+    for option in [each for each in desk.board.rows if isinstance(each, Option) and each.expiry > DAY]:
+        if option != held_put:
+            desk.quote(option, *quote)
+    for order in desk.cancels:
+        desk.cancelled(order)
+    desk.tick(1)
+    assert (rolls(desk), len(no_rolls(desk))) == ([], told)
+    assert desk.position.state == "open"
+    assert [each.purpose for each in desk.live] == [Purpose.TARGET, Purpose.STOP]
