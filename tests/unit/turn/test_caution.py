@@ -6,11 +6,12 @@ from decimal import Decimal
 from math import nan
 
 import pytest
-from hand_desk import CONDOR, Desk, call, put, text_of
+from hand_desk import CONDOR, SELLER, Desk, call, put, text_of
 
 from engine.compile.build import build_plan
 from engine.model.event import BrokerStatus, ClocksApart, ExecutionReport, Request
 from engine.model.order import Order, OrderStatus, Purpose
+from engine.model.session import session_after
 from engine.record.record import Kind
 from engine.spec.load import load_text
 from engine.turn.program import AccountLimits
@@ -595,3 +596,19 @@ def test_an_exit_that_is_turned_away_without_a_refusal_is_sent_again_after_longe
     assert any("refused 3 closing orders" in text for text in desk.alarms)
     assert any("the broker says: 436 You must specify an allocation." in text for text in desk.alarms)
     assert not any("nobody says why" in text for text in desk.alarms)
+
+
+def test_a_cancel_of_an_exit_is_of_its_day_alone() -> None:
+    """Three that somebody cancelled on as many days would put the position on hold."""
+    exits = "\n  - vix: {above: 20}\n    order: {start: mid, wait: 1h}\n  - at_expiry: settle\n"
+    desk = Desk((text_of(**{**SELLER, "exits": exits}),), at="10:00")
+    desk.opened("10:01")
+    desk.level("VIX", 21.0)
+    desk.tick(1)
+    worked_and_cancelled(desk, 2)
+    assert desk.position.setbacks == 2
+    desk.cancelled(desk.last)
+    desk.until("16:30")
+    desk.now = session_after(desk.day).open
+    desk.tick(0)
+    assert (desk.position.setbacks, desk.position.on_hold) == (0, "")

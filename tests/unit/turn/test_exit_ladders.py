@@ -1,6 +1,7 @@
 """How exits are worked: the ladder of all, an exit's own, pauses, priorities and endings (language.md, Exits)."""
 
 from decimal import Decimal
+from math import nan
 
 import pytest
 from hand_desk import SELLER, Desk, put, text_of
@@ -115,6 +116,47 @@ def test_a_ladder_that_loses_its_quotes_half_way_ends_at_market_too() -> None:
     desk.cancelled(desk.order(first.ref))
     desk.tick(0)
     assert [order.kind for order in closing(desk)] == [OrderType.LIMIT, OrderType.MARKET]
+
+
+def spread(desk: Desk) -> None:
+    desk.quote(put(5945), 1.80, 2.00, -0.25)
+    desk.quote(put(5935), 0.25, 0.35, -0.07)
+
+
+def test_a_wait_for_quotes_begins_anew_when_there_were_some() -> None:
+    desk = blind_at_its_time()
+    desk.settle(9)
+    spread(desk)
+    desk.tick(0)
+    (first,) = closing(desk)
+    desk.ack(first)
+    desk.blind(*BLIND)
+    wait(desk, 6)
+    desk.settle(8)
+    assert not desk.cancels, "two tries, of five seconds each, were left"
+    spread(desk)
+    desk.tick(0)
+    desk.blind(*BLIND)
+    wait(desk, 5)
+    desk.settle(4)
+    assert not desk.cancels, "one is left"
+    desk.settle(1.1)
+    assert [order.ref for order in desk.cancels] == [first.ref]
+
+
+@pytest.mark.parametrize("own", ["{start: mid, step: 0.05, wait: 10s, tries: 9}", "market"])
+def test_a_combo_at_work_gives_way_to_its_short_leg_when_nobody_bids_for_the_long_one(own: str) -> None:
+    desk = held(own)
+    (first,) = closing(desk)
+    desk.ack(first)
+    desk.quote(put(5935), nan, 0.05)
+    desk.board.bid_size[desk.board.rows[put(5935)]] = 0.0
+    wait(desk, 30)
+    assert [order.ref for order in desk.cancels] == [first.ref]
+    assert desk.order(first.ref).message.endswith("the rest is closed without it")
+    desk.cancelled(first)
+    desk.tick(0)
+    assert [leg.option for leg in closing(desk)[-1].legs] == [put(5945)]
 
 
 def test_without_quotes_a_ladder_that_goes_on_waits_and_each_exit_says_so() -> None:

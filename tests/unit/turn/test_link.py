@@ -23,7 +23,7 @@ from engine.model.facts import Bar, Bars
 from engine.model.order import OrderStatus, Purpose
 from engine.model.position import Position
 from engine.model.session import EXCHANGE_ZONE, Session, restarts_over, session_after, session_on
-from engine.record.record import Kind
+from engine.record.record import Json, Kind, Record
 from engine.run.outcome import left_at
 from engine.run.position_text import exits_text
 from engine.turn.state import Trading
@@ -866,3 +866,15 @@ def test_36_a_night_without_a_connection_is_no_alarm() -> None:
     desk.now += timedelta(hours=8)
     desk.link()
     assert not desk.alarms
+
+
+def test_an_entry_at_work_is_taken_back_at_the_connection_of_an_engine_that_was_killed_meanwhile() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    data: dict[str, Json] = {"id": "k1", "request": Request.KILL.value, "bot": ""}
+    desk.records.append(Record(desk.now, Kind.OPERATOR, data=data))
+    desk.start_again()
+    assert not desk.cancels
+    desk.link()
+    assert [each.ref for each in desk.cancels] == [order.ref]

@@ -497,3 +497,18 @@ def test_what_cannot_be_rolled_any_more_once_its_target_is_taken_back_stays_open
     assert (rolls(desk), len(no_rolls(desk))) == ([], told)
     assert desk.position.state == "open"
     assert [each.purpose for each in desk.live] == [Purpose.TARGET, Purpose.STOP]
+
+
+def test_a_roll_at_work_is_taken_back_when_a_leg_has_lost_its_partner() -> None:
+    """What is left of it would roll a whole spread, and leave alone what the exchange has given back."""
+    desk = held()
+    frighten(desk)
+    (roll,) = rolls(desk)
+    bought = next(report for report in desk.fill(roll, 1) if report.is_buy)
+    desk.send(replace(bought, exec_id=bought.exec_id[:-1] + "2", quantity=Decimal(0)))
+    assert [order.ref for order in desk.cancels] == [roll.ref]
+    desk.cancelled(roll, 1)
+    desk.tick(1)
+    old, new = both(desk)
+    assert (old.exit_reason, new.state) == ("unwind", "open")
+    assert [leg.option for leg in desk.last.legs] == [SHORT]

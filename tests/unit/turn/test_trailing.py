@@ -5,8 +5,9 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from hand_desk import Desk, bot_of, put, text_of
+from hand_desk import CONDOR, Desk, bot_of, put, text_of
 
+from engine.model.contract import Option
 from engine.model.event import MarketMoved
 from engine.model.order import Purpose
 from engine.model.position import Best, Position
@@ -90,6 +91,23 @@ def test_a_profit_that_stands_for_two_seconds_is_one() -> None:
     assert best(desk) == [Decimal("0.3000")]
     desk.settle(1.5)
     assert best(desk) == [Decimal("0.5000")]
+
+
+@pytest.mark.parametrize(("fresh", "counts"), [((put(5945), put(5935)), True), ((put(5945),), False)])
+def test_a_reading_of_its_own_has_new_quotes_of_the_legs_that_it_is_of(fresh: tuple[Option, ...], counts: bool) -> None:
+    """The calls, which were not quoted anew, keep nothing back."""
+    desk = held("  - name: trail\n    stop: {give_back: 20%, of: [short_put, long_put]}\n", legs=CONDOR)
+    cost(desk, 0.49)
+    cost(desk, 0.49)
+    assert best(desk) == [Decimal("0.3000")]
+    desk.quote(put(5945), 0.60, 0.70, -0.104)
+    desk.tick(1)
+    desk.now += timedelta(seconds=1)
+    for option in fresh:
+        desk.board.quote_at[desk.board.rows[option]] = desk.now.timestamp()
+    desk.board.alive_at = desk.now.timestamp()
+    desk.send(MarketMoved(desk.now, tuple(desk.board.rows[option] for option in fresh)))
+    assert best(desk) == [Decimal("0.5000") if counts else Decimal("0.3000")]
 
 
 def test_before_two_readings_nothing_is_known() -> None:
