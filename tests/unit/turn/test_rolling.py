@@ -512,3 +512,36 @@ def test_a_roll_at_work_is_taken_back_when_a_leg_has_lost_its_partner() -> None:
     old, new = both(desk)
     assert (old.exit_reason, new.state) == ("unwind", "open")
     assert [leg.option for leg in desk.last.legs] == [SHORT]
+
+
+@pytest.mark.parametrize("worse", ["0.00", "0.10"])
+def test_a_roll_that_was_dealt_worse_than_its_limit_is_told(worse: str) -> None:
+    desk = held()
+    frighten(desk)
+    (order,) = rolls(desk)
+    assert order.limit_price is not None
+    desk.ack(order)
+    for leg in order.legs:
+        price = desk.mid(leg.option) + (Decimal(worse) if leg.option == SHORT else 0)
+        desk.send(desk.execution(order, leg, 2, price))
+    desk.report(order, BrokerStatus.FILLED, 2)
+    limit = -order.limit_price
+    told = f"{both(desk)[0].id} was rolled at a net price of {limit - Decimal(worse)}, worse than its limit of {limit}"
+    assert [told in text for text in desk.alarms] == ([True] if worse != "0.00" else [])
+
+
+def test_no_try_is_worse_while_what_its_price_is_held_against_is_unknown() -> None:
+    rule = "{credit: {at_least: 0.0002x spot}}"
+    desk = held(f"{{expiry: {{dte: {{at_least: 1}}}}, require: [{rule}]}}", order="{step: 0.05, wait: 10s, tries: 9}")
+    frighten(desk)
+    (order,) = rolls(desk)
+    desk.ack(order)
+    desk.tick(10)
+    first, second = order.limit_price, desk.last.limit_price
+    assert first is not None
+    assert second == first + Decimal("0.05")
+    desk.level("SPX", nan)
+    desk.tick(10)
+    third = desk.last.limit_price
+    assert third is not None
+    assert third <= first
