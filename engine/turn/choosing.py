@@ -184,7 +184,7 @@ def still_holds(work: Work, bot: CompiledBot, position: Position) -> bool:
     if not still_offers(work, whole, bot.symbol, view):
         return False
     place = head.place("when")
-    by_hand = name in work.bots and work.bots[name].hand_entered == position.id
+    by_hand = work.bots[name].hand_entered == position.id
     readings = () if by_hand else judge_all(work, name, place, head.when, view)
     if not all(confirmed(work, name, place, reading, view) is True for reading in readings):
         return False

@@ -138,6 +138,16 @@ def test_51_an_exit_of_which_the_broker_makes_more_again_is_not_sent_until_a_per
     assert len(desk.submitted) == sent == 3
 
 
+def test_51_an_exit_that_the_broker_has_the_other_way_round_is_taken_back() -> None:
+    desk = Desk()
+    desk.opened()
+    desk.until("15:45")
+    order = desk.last
+    desk.send(echo(desk, order, side=Side.SELL))
+    assert order.wire_side is Side.BUY
+    assert [each.ref for each in desk.cancels] == [order.ref]
+
+
 def test_71_a_price_that_somebody_changed_at_the_broker_is_not_fought() -> None:
     desk = seller()
     for order in desk.live:

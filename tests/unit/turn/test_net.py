@@ -51,6 +51,7 @@ def waits(desk: Desk) -> str:
         ("{worst_case_at_expiry: {at_most: $1890}}", True),
         ("{worst_case_at_expiry: {at_most: $1880}}", False),
         ('{not: {time: "10:30"}}', True),
+        ("{net_delta: {at_most: 5.3}}, {net_vega: {at_least: -$4}}", False),
         ("{expr: net_theta > -2 * net_vega + 1, name: paid}", False),
     ],
 )

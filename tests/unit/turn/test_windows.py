@@ -357,3 +357,13 @@ def test_a_halt_after_its_window_is_not_why_a_bot_did_not_enter(halted_at: str, 
     assert halted.startswith("halted: vix 60.00")
     assert len(kept_out) == len(said)
     assert all(part.startswith(begin) for part, begin in zip(kept_out, said, strict=True))
+
+
+def test_what_another_bot_has_sent_uses_up_no_window() -> None:
+    sections = {"entry": TIMES, "exits": EXITS, "risk": "{max_loss_per_trade: $9000}", "legs": LEGS}
+    desk = Desk(tuple(text_of(name, **sections) for name in ("one", "two")))
+    for at in ("10:00", "11:00"):
+        desk.until(at)
+        for order in desk.live:
+            desk.fill(order)
+    assert [order.bot for order in desk.submitted if order.purpose is Purpose.ENTRY] == ["one", "two"] * 2
