@@ -198,6 +198,17 @@ def test_a_pause_lies_between_two_tries_and_nothing_works_in_it() -> None:
     assert price(desk) == Decimal("1.65"), "one step worse"
 
 
+def test_a_ladder_that_goes_on_sends_limits_beyond_its_tries() -> None:
+    desk = held("{start: mid, step: 0.05, wait: 10s, tries: 2, pause: 5s}")
+    for _ in range(4):
+        order = closing(desk)[-1]
+        desk.ack(order)
+        wait(desk, 10)
+        desk.cancelled(order)
+        wait(desk, 6)
+    assert [order.kind for order in closing(desk)] == [OrderType.LIMIT] * 5
+
+
 def test_what_stands_higher_does_not_wait_for_the_pause() -> None:
     desk = held("{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 30m}")
     desk.until("15:44:45")
