@@ -49,6 +49,17 @@ def test_72_a_person_is_warned_of_a_short_call_in_the_money(days: int, spot: flo
         assert "may be assigned the evening before" in found[0]
 
 
+@pytest.mark.parametrize(("days_left", "count"), [(1, 1), (0, 0)])
+def test_72_on_its_last_day_a_call_is_still_exercised_for_the_dividend(days_left: int, count: int) -> None:
+    """Whoever holds it until the shares go without the dividend has nothing of that."""
+    desk = short_call()
+    (leg,) = desk.position.legs
+    last = replace(leg, option=replace(leg.option, expiry=DAY + timedelta(days=days_left)))
+    held = replace(desk.position, legs=(last,))
+    desk.state = desk.state._replace(positions={held.id: held})
+    assert len(told(desk, DAY + timedelta(days=1), 610.0)) == count
+
+
 def test_72_once_a_session_and_nothing_is_traded() -> None:
     desk = short_call()
     sent = len(desk.submitted)

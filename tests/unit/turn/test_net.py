@@ -70,6 +70,17 @@ def test_what_is_open_counts_too() -> None:
     assert waits(desk).startswith("worst_case_at_expiry $3,")
 
 
+@pytest.mark.parametrize(("most", "sent"), [("$2850", 2), ("$2800", 1)])
+def test_what_an_entry_that_is_over_has_not_filled_counts_no_more(most: str, sent: int) -> None:
+    """One of two may lose 930, and two more 1,880; their commissions come to 5."""
+    desk = desk_of(f"{{worst_case_at_expiry: {{at_most: {most}}}}}")
+    first = desk.submitted[0]
+    desk.fill(first, 1)
+    desk.cancelled(first, 1)
+    desk.until("10:20:05")
+    assert len(desk.submitted) == sent
+
+
 def test_a_structure_of_the_other_side_makes_up_for_greeks_but_not_for_the_worst_case() -> None:
     assert desk_of("{net_delta: {between: [-0.1, 0.1]}}", legs=CONDOR).submitted
     assert not desk_of("{net_gamma: {at_least: -0.015}}", legs=CONDOR).submitted
