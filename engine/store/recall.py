@@ -53,7 +53,8 @@ from engine.store.types import UtcText
 LINES_KEPT = timedelta(days=10)
 _AT_ONCE = 500
 COLUMNS = (journal.c.at, journal.c.kind, journal.c.bot, journal.c.position, journal.c.data)
-_OF_POSITIONS = (Kind.POSITION, Kind.ORDER, Kind.FILL, Kind.COMMISSION)
+_OF_ORDERS = (Kind.ORDER, Kind.FILL, Kind.COMMISSION)
+_OF_POSITIONS = (Kind.POSITION, *_OF_ORDERS)
 _KIND = {kind.value: kind for kind in Kind}
 _JSON = msgspec.json.Decoder()
 _instant = lru_cache(maxsize=16)(utc_time)  # many records in a row are of one instant
@@ -126,7 +127,10 @@ def _needed() -> Select[Any]:
 
 
 def recall_lines(connection: Connection, kinds: Iterable[Kind]) -> tuple[Record, ...]:
-    """Return what JSON Lines may still lack: the last run, the last days, and whole orders that stand."""
+    """Return what JSON Lines may still lack: the last run, the last days, and orders of these or that stand, whole.
+
+    The ends of all days and runs are among them, since a line of an old order may be of one of those.
+    """
     with connection.begin():
         last = connection.execute(select(journal.c.at).order_by(journal.c.seq.desc()).limit(1)).scalar()
         if last is None:
@@ -134,7 +138,11 @@ def recall_lines(connection: Connection, kinds: Iterable[Kind]) -> tuple[Record,
         started = select(func.max(journal.c.at)).where(journal.c.kind == Kind.RUN_STARTED.value)
         since = min(_ago(last, LINES_KEPT), connection.execute(started).scalar() or last)
         recent = of_kinds(tuple(kinds), journal.c.at >= since)
-        rows = connection.execute(_numbered(union(recent, _of_positions(_standing(None)))))
+        ends = of_kinds((Kind.SESSION, Kind.RUN_ENDED))
+        traded = journal.c.seq.in_(of_kinds(_OF_ORDERS, OF_ONE, journal.c.at >= since))
+        touched = select(journal.c.position).where(traded)
+        parts = (recent, ends, _of_positions(_standing(None)), _of_positions(touched))
+        rows = connection.execute(_numbered(union(*parts)))
         return tuple(certain(*row[1:]) for row in rows)
 
 

@@ -4,10 +4,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from store_day import CONDOR, SELLER, at, condor_records, entity, put, small_day
+from store_day import CONDOR, SELLER, at, condor_records, entity, put, seller_records, small_day
 
 from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
-from engine.record.record import Kind, Record
+from engine.model.position import Position
+from engine.record.codec import decode
+from engine.record.record import Json, Kind, Record
 from engine.store.journal import SqlJournal
 from engine.store.jsonlines import LineMaker
 from engine.store.open import open_store
@@ -126,6 +128,60 @@ def test_what_was_over_ten_days_ago_and_is_told_is_forgotten() -> None:
     )
     late = [entity(Kind.ORDER, filled.changed_at, filled), Record(filled.changed_at, Kind.SESSION)]
     assert [json.loads(line.text)["event"] for line in maker.lines(late)] == ["FILL"]
+
+
+def test_orders_that_rested_for_weeks_are_told_once(tmp_path: Path) -> None:
+    """A start after they had ended told them once more, as if they were sent when they ended."""
+    store, logs = tmp_path / "a.db", tmp_path / "logs"
+    run(store, logs, small_day())
+    last = {str(record.data.get("ref", record.position)): record for record in seller_records()}
+    started, ended = small_day()[0], at("12:00") + 2 * LINES_KEPT
+    closed = (
+        replace(decode(Order, dict(last["rb-4"].data)), status=OrderStatus.FILLED, leg_filled=(1,)),
+        replace(decode(Order, dict(last["rb-5"].data)), status=OrderStatus.CANCELLED),
+    )
+    position = next(record for record in reversed(seller_records()) if record.kind is Kind.POSITION)
+    over = replace(decode(Position, dict(position.data)), state="closed", closed_at=ended)
+    run(
+        store,
+        logs,
+        [
+            replace(started, at=ended),
+            *(entity(Kind.ORDER, ended, replace(order, changed_at=ended)) for order in closed),
+            entity(Kind.POSITION, ended, over),
+            Record(ended, Kind.RUN_ENDED),
+        ],
+    )
+    told = texts(logs)
+    assert [json.loads(line)["event"] for line in told[f"{SELLER}/trades.jsonl"]] == ["ORDER"] * 3 + ["FILL"] * 2
+    run(store, logs, [])
+    assert texts(logs) == told
+
+
+def test_a_fill_whose_commission_came_after_its_day_is_told_once(tmp_path: Path) -> None:
+    """Weeks later a start told it once more, with the commission."""
+    store, logs = tmp_path / "a.db", tmp_path / "logs"
+    entry = next(record for record in seller_records() if record.data.get("ref") == "rb-3")
+    fill = {**condor_records()[5].data, "exec_id": "e3", "ref": "rb-3", "position": "P2", "leg": "short_put"}
+    run(store, logs, [*small_day(), Record(entry.at, Kind.FILL, SELLER, "P2", fill), Record(entry.at, Kind.RUN_ENDED)])
+    paid: dict[str, Json] = {"exec_id": "e3", "position": "P2", "leg": "short_put", "amount": "1.04"}
+    run(store, logs, [Record(at("17:00"), Kind.COMMISSION, SELLER, "P2", paid)])
+    told = texts(logs)
+    run(store, logs, [replace(small_day()[0], at=at("09:25") + 2 * LINES_KEPT)])
+    run(store, logs, [])
+    assert texts(logs) == told
+
+
+def test_lines_of_a_long_run_that_could_not_be_written_are_added(tmp_path: Path) -> None:
+    store, logs = tmp_path / "a.db", tmp_path / "logs"
+    run(store, logs, small_day())
+    told = texts(logs)
+    for file in told:
+        (logs / file).unlink()
+    run(store, tmp_path / "others", [Record(at("12:00") + 2 * LINES_KEPT, Kind.SESSION)])
+    run(store, logs, [])
+    found = texts(logs)
+    assert [set(lines) - set(found[file]) for file, lines in told.items()] == [set()] * len(told)
 
 
 def test_prices_of_one_leg_alone_are_those_of_the_structure() -> None:
