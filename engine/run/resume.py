@@ -118,7 +118,7 @@ def resume(
     hours: dict[str, Hours] = {}
     settled: list[Record] = []
     closing: dict[str, float] = {}
-    by_hand: dict[str, str] = {}
+    by_hand: dict[str, list[str]] = {}
     watched: dict[str, datetime | None] = {}
     nearest: dict[str, Nearest] = {}
     alarmed: dict[str, set[str]] = {}
@@ -169,7 +169,7 @@ def resume(
             hooks = after_hook(hooks, str(data["name"]), str(data["says"]), utc_time(str(data["came"])))
         elif record.kind is Kind.DECISION:
             if data.get(BY_HAND):
-                by_hand[record.bot] = record.position
+                by_hand.setdefault(record.bot, []).append(record.position)
             if data.get("what") in GRID and exchange_date(record.at) == session.date:
                 since = data.get("since")
                 began = record.at if since is None else utc_time(str(since))
@@ -228,7 +228,7 @@ def resume(
         bots={
             name: BotState(
                 day=day,
-                hand_entered=found if (found := by_hand.get(name, "")) in kept else "",
+                hand_entered=next((each for each in reversed(by_hand.get(name, [])) if each in kept), ""),
                 grid_since=watched.get(name),
                 nearest=nearest.get(name),
                 alarmed=frozenset(alarmed.get(name, ())),

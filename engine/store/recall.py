@@ -102,6 +102,7 @@ def _needed() -> Select[Any]:
     is_fact = or_(*(place_in(journal.c.data, literal(f'"what":"{what}"')) > 0 for what in facts))
     is_base = place_in(journal.c.data, literal(f'"what":"{BASE}"')) > 0
     is_seen = place_in(journal.c.data, literal(f'"what":"{ACCOUNT_SEEN}"')) > 0
+    is_known = place_in(journal.c.data, literal('"is_linked":true')) > 0
     of_lines = journal.c.at >= bindparam("of_lines")
     parts = [
         of_kinds((Kind.OPERATOR,)),
@@ -110,7 +111,7 @@ def _needed() -> Select[Any]:
         of_kinds((Kind.FACTS,), journal.c.at >= bindparam("of_days_off"), is_base),
         of_kinds((Kind.DECISION,), journal.c.at >= today, is_of_grid),
         _last(Kind.RUN_STARTED),
-        _last(Kind.RUN_ENDED),
+        _last(Kind.RUN_ENDED, is_known),
         _last(Kind.LINK),
         _texts_of(stands),
         of_kinds((Kind.BOT_DAY,), of_lines),

@@ -93,11 +93,29 @@ def test_what_the_account_was_seen_to_hold_is_known_for_some_days(days: int, pla
     assert (found.state.holdings, found.state.seen_at) == known
 
 
+def test_a_run_that_was_never_connected_takes_nothing_from_what_is_known_of_the_account(place: Place) -> None:
+    """A start after it took the account for unseen since the last change of what it holds."""
+    journal = written(place, until=20)
+    seen = encode(AccountSeen({Underlying("SPY"): Decimal(200)}))
+    data: dict[str, Json] = {"symbol": "", "what": ACCOUNT_SEEN, "value": seen}
+    journal.append([Record(NOON, Kind.FACTS, data=data)], durable=True)
+    ends = [
+        Record(NOON + timedelta(hours=hours), Kind.RUN_ENDED, data={"reason": "", "is_clean": True, "is_linked": known})
+        for hours, known in ((5, True), (6, False))
+    ]
+    journal.append(ends, durable=True)
+    when, board = NOON + timedelta(days=1), Board()
+    found = from_what_stands(journal, when, board)
+    assert found == from_all(journal, when, board)
+    assert found.state.seen_at == ends[0].at
+    journal.close()
+
+
 def test_what_is_over_is_not_read(place: Place) -> None:
     journal = written(place, days=(90, 60))
     when = sound_day()[-1].at + timedelta(days=50)
     recalled = journal.recall(when)
-    assert {record.kind for record in recalled.records} == {Kind.RUN_STARTED, Kind.RUN_ENDED, Kind.LINK}
+    assert {record.kind for record in recalled.records} == {Kind.RUN_STARTED, Kind.LINK}
     assert (recalled.number, recalled.order_id) == (3, 3)
     board = Board()
     assert from_what_stands(journal, when, board) == from_all(journal, when, board)
@@ -297,4 +315,24 @@ def test_what_an_operator_had_entered_is_known_again(place: Place) -> None:
     found = from_what_stands(journal, NOON, board)
     assert found == from_all(journal, NOON, board)
     assert found.state.bots[entered.bot].hand_entered == entered.position
+    journal.close()
+
+
+def test_an_entry_by_hand_whose_position_is_over_hides_none_that_stands(place: Place) -> None:
+    """The audit found that a start would know another state."""
+    journal = SqlJournal(open_store(place))
+    day = [
+        Record(each.at, each.kind, each.bot, each.position, {**each.data, "by_hand": True})
+        if each.data.get("what") == "enter"
+        else each
+        for each in sound_day()
+    ]
+    stands, over = [moved(each, 2) for each in day[:13]], [moved(each, 1) for each in day]
+    said = encode(BotDay(bot="seller", date=NOON.date(), entries=1))
+    assert isinstance(said, dict)
+    journal.append([*stands, *over, Record(day[0].at, Kind.BOT_DAY, "seller", data=said)], durable=True)
+    board = Board()
+    found = from_what_stands(journal, NOON, board)
+    assert found == from_all(journal, NOON, board)
+    assert found.state.bots["seller"].hand_entered == stands[-1].position
     journal.close()
