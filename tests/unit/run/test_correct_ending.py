@@ -219,16 +219,23 @@ def test_a_part_leaves_the_rest_as_it_ended(tmp_path: Path) -> None:
         correct(store, order.ref, Decimal("0.05"), contracts=2, at=AT)
 
 
-def test_what_has_settled_in_cash_is_taken_back_at_its_price(tmp_path: Path) -> None:
-    desk = Desk((text_of(exits="\n  - at_expiry: settle\n"),))
+@pytest.mark.parametrize("of_order", [False, True])
+def test_what_has_settled_in_cash_is_taken_back_at_its_price(tmp_path: Path, of_order: bool) -> None:
+    """of_order: an exit that the broker has cancelled at the close is said to have filled; else somebody has traded."""
+    exits = '\n  - time: "15:59"\n  - at_expiry: settle\n' if of_order else "\n  - at_expiry: settle\n"
+    desk = Desk((text_of(exits=exits),))
     desk.opened()
+    desk.until("15:59")
+    if of_order:
+        desk.ack(desk.last)
+        desk.cancelled(desk.last)
     desk.until("16:00:30", step=60)
     for leg in desk.position.legs:
         desk.holds(leg.option, 0)
     assert desk.position.state == "closed"
     settled = {str(each.data["leg"]): Decimal(str(each.data["price"])) for each in desk.said(Kind.SETTLEMENT)}
     store = kept(desk, tmp_path)
-    name = desk.position.id
+    name = desk.last.ref if of_order else desk.position.id
     with pytest.raises(MisuseError, match=f"which leg of {name} is meant is not clear") as raised:
         correct(store, name, Decimal("7.40"), at=AT)
     assert raised.value.help == "say --leg with one of: short_put, long_put"

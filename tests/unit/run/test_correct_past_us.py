@@ -11,8 +11,10 @@ from hand_desk import DAY, SELLER, Desk, kept, put, text_of
 from engine.cli.why import why
 from engine.model.errors import MisuseError
 from engine.model.event import MarketMoved
+from engine.model.order import Order
 from engine.model.position import Position
 from engine.model.session import session_after
+from engine.model.values import replace
 from engine.record.codec import decode
 from engine.record.record import Kind
 from engine.run.audit.books import folded
@@ -88,8 +90,8 @@ def test_the_last_day_of_a_bot_is_the_one_on_which_it_did_something(store: Path)
     assert str(DAY) in told.splitlines()[0]
 
 
-def test_so_is_one_of_an_order_of_ours(tmp_path: Path) -> None:
-    """It was refused: its position was closed before the fill was taken up, it said."""
+def taken_up() -> tuple[Desk, Order]:
+    """Return a day after one on which an exit had filled while nobody listened."""
     sections = {"exits": '\n  - time: "15:00"\n', "exit_order": "{start: mid, wait: 600s, tries: 9, then: market}"}
     desk = Desk((text_of("seller", **{**SELLER, **sections}),), at="10:00")
     desk.opened("10:01")
@@ -103,11 +105,27 @@ def test_so_is_one_of_an_order_of_ours(tmp_path: Path) -> None:
     desk.send(MarketMoved(desk.now, ()))
     desk.link([], {})
     assert desk.position.state == "closed"
+    return desk, order
+
+
+def test_so_is_one_of_an_order_of_ours(tmp_path: Path) -> None:
+    """It was refused: its position was closed before the fill was taken up, it said."""
+    desk, order = taken_up()
     path = kept(desk, tmp_path)
     for days, price in enumerate(("2.40", "2.50"), 1):
         said = correct(path, order.ref, Decimal(price), at=desk.now + timedelta(days=days))
         assert f" at {price} instead of " in said
     assert [-leg.exit_cash for leg in last(path).legs] == [250]
+
+
+def test_what_was_told_after_all_is_no_estimate_any_more(tmp_path: Path) -> None:
+    desk, order = taken_up()
+    for execution in desk.executions_of(order, 1):
+        desk.send(replace(execution, price=Decimal("2.45")))
+    assert [-leg.exit_cash for leg in desk.position.legs] == [245]
+    with pytest.raises(MisuseError, match="was taken up from the account") as raised:
+        correct(kept(desk, tmp_path), order.ref, Decimal("2.40"), at=desk.now)
+    assert raised.value.help == "fills that were, and that nobody told since: none"
 
 
 def test_a_leg_must_be_named_where_several_are_meant(store: Path) -> None:
