@@ -74,10 +74,12 @@ def recall(connection: Connection, at: datetime) -> Recalled:
     """Return what a start at `at` goes on from. Raises: StoreError for a record that is not what was written."""
     session = session_from(exchange_date(at))
     midnight = at_exchange_time(session.date, time())
+    begins = at_exchange_time(session_before(session.date).date + timedelta(days=1), time())
     times = {
         "midnight": midnight,
         "today": utc_text(midnight),
-        "of_days_off": utc_text(at_exchange_time(session_before(session.date).date + timedelta(days=1), time())),
+        "begins": begins,
+        "of_days_off": utc_text(begins),
         "of_lines": utc_text(midnight - LINES_KEPT),
         "of_fills": utc_text(midnight - FILLS_KEPT),
     }
@@ -92,10 +94,10 @@ def _needed() -> Select[Any]:
     """Return the query for what a start needs, put together once for a process, which takes as long as to run it.
 
     It is given midnight of the session's day, as a time and as a text (`today`), that of the first of the days off
-    before it, and since when lines and fills count.
+    before it (`begins`, `of_days_off`), and since when lines and fills count.
     """
     midnight, today = bindparam("midnight", type_=UtcText()), bindparam("today", type_=Text())
-    stands = _standing(midnight)
+    stands = _standing(bindparam("begins", type_=UtcText()))
     is_of_grid = or_(*(place_in(journal.c.data, literal(f'"what":"{what}"')) > 0 for what in GRID))
     is_of_others = place_in(journal.c.data, literal(f'"{EXECUTION}":{{')) > 0
     facts = (OPENING_MOVE, HOURS, NEAREST, CLOSING)
@@ -151,11 +153,11 @@ def _ago(at: str, span: timedelta) -> str:
     return utc_text(datetime.fromisoformat(at) - span)
 
 
-def _standing(midnight: BindParameter[datetime] | None) -> Select[tuple[str]]:
-    """Return the positions that are not over, and those of working orders."""
+def _standing(begins: BindParameter[datetime] | None) -> Select[tuple[str]]:
+    """Return the positions that are not over, those closed since `begins` among them, and those of working orders."""
     is_open: ColumnElement[bool] = trade_rows.c.state != "closed"
-    if midnight is not None:
-        is_open = or_(is_open, trade_rows.c.exit_time.is_(None), trade_rows.c.exit_time >= midnight)
+    if begins is not None:
+        is_open = or_(is_open, trade_rows.c.exit_time.is_(None), trade_rows.c.exit_time >= begins)
     working = select(order_rows.c.position).where(order_rows.c.state.in_(_LIVE))
     return select(union(select(trade_rows.c.position).where(is_open), working).subquery().c.position)
 

@@ -111,6 +111,20 @@ def test_a_run_that_was_never_connected_takes_nothing_from_what_is_known_of_the_
     journal.close()
 
 
+def test_what_was_closed_on_a_day_off_is_of_the_session_after_it(place: Place) -> None:
+    """Of a short call that was assigned over a weekend a start before the session knew nothing."""
+    journal = SqlJournal(open_store(place))
+    saturday = [moved(record, -3) for record in sound_day()]
+    journal.append(saturday, durable=True)
+    board = Board()
+    for days, is_of_it in ((4, True), (5, True), (6, False)):
+        when = NOON + timedelta(days=days)
+        found = from_what_stands(journal, when, board)
+        assert found == from_all(journal, when, board)
+        assert (saturday[-2].position in found.state.positions) is is_of_it
+    journal.close()
+
+
 def test_what_is_over_is_not_read(place: Place) -> None:
     journal = written(place, days=(90, 60))
     when = sound_day()[-1].at + timedelta(days=50)
