@@ -265,6 +265,12 @@ def test_undefined_risk_allows_a_naked_option() -> None:
     assert places(text.replace("risk:\n", "risk:\n  undefined_risk: allow\n")) == []
 
 
+def test_what_several_legs_lack_is_told_once() -> None:
+    text = changed("  long_put: {buy: put,", "  other_put: {sell: put,")
+    (found,) = [each for each in problems(text) if each.code == "RB209"]
+    assert (found.text.strip().split(":")[0], str(found.help)[:10]) == ("other_put", "buy 2 puts")
+
+
 def test_another_underlying_covers_nothing() -> None:
     text = changed("underlying: SPX", "underlyings: [SPX, SPY]").replace(
         "let: {day_move: {expected_move: {asof: open}}}\n", ""
