@@ -23,6 +23,7 @@ from engine.order.draft import parts_of
 from engine.order.price import net_quote
 from engine.run.backtest.fills import FillModel
 from engine.run.pretend_broker import PretendBroker, Working
+from engine.turn.state import State
 
 ACCOUNT = "BACKTEST"
 
@@ -148,3 +149,15 @@ def commissions_of(parts: Sequence[tuple[Option, int, Decimal]], before: Decimal
     told = [dealt(*part) for part in priced]
     told[0] += short_of_least(priced, before)
     return told
+
+
+def paid_so_far(state: State) -> dict[str, Decimal]:
+    """Return the broker's own part of what working orders have cost, by ref, for a start (`BacktestBroker.paid`)."""
+    options = {(ref, leg.name): leg.option for ref in state.live for leg in state.orders[ref].legs}
+    found: dict[str, Decimal] = {}
+    for booked in state.booked.values():
+        option = options.get((booked.ref, booked.leg))
+        if option is not None and booked.quantity:
+            price = abs(booked.cash) / (booked.quantity * option.multiplier)
+            found[booked.ref] = found.get(booked.ref, ZERO) + own_part([(option, booked.quantity, float(price))])
+    return found

@@ -10,7 +10,7 @@ from engine.model.money import ZERO
 from engine.model.order import OrderStatus
 from engine.model.session import Session, session_from, session_on, sessions_before
 from engine.record.record import Kind
-from engine.run.backtest.broker import BacktestBroker
+from engine.run.backtest.broker import BacktestBroker, paid_so_far
 from engine.run.backtest.ending import empty_day, keep_marks
 from engine.run.backtest.notes import HELD, SPLIT
 from engine.run.backtest.walk import BEFORE_OPEN, Walk
@@ -69,6 +69,7 @@ def _take_up(walk: Walk, journal: SqlJournal, session: Session | None) -> None:
         if order.status is not OrderStatus.WORKING:
             raise StoreError(f"the order {ref} was neither working nor over at the end of its session")
         broker.working[ref] = Working(order, at, order.filled, is_resting=True, average=order.average_price)
+    broker.paid = paid_so_far(found.state)
     walk.marks = _marks(walk, broker, _begun(journal), session.date)
     walk.state, walk.broker = found.state, broker
 

@@ -18,7 +18,7 @@ from engine.model.structure import strike_of, structure_text
 from engine.order.draft import net_price, parts_of
 from engine.order.price import net_quote
 from engine.record.record import Json, Kind, Record
-from engine.run.backtest.broker import BacktestBroker
+from engine.run.backtest.broker import BacktestBroker, paid_so_far
 from engine.run.backtest.waking import AM_SETTLES, SETTLES
 from engine.run.columns import price
 from engine.run.observe.memory import Memory
@@ -131,6 +131,7 @@ class ObservingBroker(BacktestBroker):
         for ref in state.live:
             if state.orders[ref].status is not OrderStatus.PREPARED:
                 self._work_on(state.orders[ref], at)
+        self.paid = paid_so_far(state)
         self.costs = dict(memory.costs)
         for option in self._gone(session, at):  # the engine settles by itself what went while nobody looked
             self.holdings.pop(option)

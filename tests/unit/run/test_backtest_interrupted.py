@@ -39,6 +39,18 @@ order: {start: natural, wait: 30s, tries: 3, then: cancel}
 exits: [{time: "15:30"}]
 risk: {max_loss_per_trade: $1000}
 """
+HELD = """rulebot: 1
+name: bot
+about: Sells a put on the first morning, and holds it.
+underlying: SPX
+entry: {at: "10:00", for: 30m, max_open: 1}
+legs:
+  expiry: {dte: {at_least: 90}}
+  short_put: {sell: put, strike: {at: spot}}
+order: {start: natural, wait: 30s, tries: 3, then: cancel}
+exits: [{at_expiry: settle}]
+risk: {undefined_risk: allow}
+"""
 
 
 def run(
@@ -135,26 +147,39 @@ def test_what_was_quoted_last_before_months_is_worth_that_after_an_interruption(
         )
 
     file = tmp_path / "bot.yaml"
-    file.write_text(
-        """rulebot: 1
-name: bot
-about: Sells a put on the first morning, and holds it.
-underlying: SPX
-entry: {at: "10:00", for: 30m, max_open: 1}
-legs:
-  expiry: {dte: {at_least: 90}}
-  short_put: {sell: put, strike: {at: spot}}
-order: {start: natural, wait: 30s, tries: 3, then: cancel}
-exits: [{at_expiry: settle}]
-risk: {undefined_risk: allow}
-""",
-        encoding="utf-8",
-    )
+    file.write_text(HELD, encoding="utf-8")
     desk, source = load_desk([str(file)], {}, None), PastDays(last=last, every=5, change=far)
     whole = run(desk, tmp_path / "whole.db", source, last=last)
     for day in (date(2026, 10, 20), last):
         gone_on = run(desk, tmp_path / "parts.db", source, last=day, resumes=True)
     assert len(whole.trades) == 1
+    assert told(gone_on) == told(whole)
+
+
+def test_an_order_that_has_filled_in_part_pays_the_least_of_an_order_once(tmp_path: Path) -> None:
+    """It paid that again for what filled after an interruption."""
+    expiry, last, filling = date(2026, 12, 18), date(2026, 9, 3), (date(2026, 9, 2), date(2026, 9, 3))
+
+    def far(day: HistoryDay) -> HistoryDay:
+        options = tuple(Option("SPX", "SPXW", expiry, Decimal(strike), Right.PUT) for strike in range(5700, 6200, 5))
+        bid = np.full((len(day.times), len(options)), 40.0)
+        if day.date in filling:
+            bid[-2] = 9.0
+        size = np.full_like(bid, 1.0 if day.date in filling else 10.0)
+        return HistoryDay(
+            date=day.date, times=day.times, levels={"SPX": day.levels["SPX"]}, options=options, bid=bid, ask=bid + 1,
+            bid_size=size, ask_size=size,
+        )  # fmt: skip
+
+    file = tmp_path / "bot.yaml"
+    exits = "exits: [{target: {profit: 60%}, resting: true}, "
+    text = HELD.replace("entry:", "quantity: 2\nentry:").replace("exits: [", exits)
+    file.write_text(text, encoding="utf-8")
+    desk, source = load_desk([str(file)], {}, None), PastDays(last=last, every=5, change=far)
+    whole = run(desk, tmp_path / "whole.db", source, last=last)
+    for day in (*filling, last):
+        gone_on = run(desk, tmp_path / "parts.db", source, last=day, resumes=True)
+    assert [(each.quantity, each.reason) for each in whole.trades] == [(2, "target")]
     assert told(gone_on) == told(whole)
 
 

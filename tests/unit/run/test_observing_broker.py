@@ -1,13 +1,14 @@
 """The broker of an observing engine: what expires, what it knows again after a start, and shares that moved."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
+from engine.fill.book import Booked
 from engine.model.contract import Contract, Option, Right, Underlying
 from engine.model.event import (
     CommissionReport,
@@ -75,14 +76,17 @@ def order(**changes: object) -> Order:
     return replace(given, **changes)  # type: ignore[arg-type]
 
 
-def remembered(*orders: Order, held: int = -2) -> ObservingBroker:
+def remembered(*orders: Order, held: int = -2, booked: Sequence[Booked] = ()) -> ObservingBroker:
     """Return a broker that was told of these orders, and of a position in the put, by a store."""
     assert SESSION is not None
     leg = PositionLeg(name="short_put", option=PUT, sign=-1, ratio=1, opened=-held)
     position = Position(id="p", bot="one", digest="d", session=DAY, quantity=2, legs=(leg,), state="open")
     state = State(session=SESSION, board=Board())
     state = state._replace(
-        positions={"p": position}, orders={each.ref: each for each in orders}, live=tuple(each.ref for each in orders)
+        positions={"p": position},
+        orders={each.ref: each for each in orders},
+        live=tuple(each.ref for each in orders),
+        booked={each.exec_id: each for each in booked},
     )
     found = broker()
     found.remember(Memory(state, {"SPY": 100}, {}, (("observed.1.1.0.01", Decimal("1.30")),)), SESSION, NOON)
@@ -175,6 +179,17 @@ def test_how_an_order_stands_after_a_start(changes: dict[str, object], status: s
     (told,) = [each for each in remembered(order(**changes)).stands(NOON) if isinstance(each, OrderReport)]
     assert told.status is not None
     assert told.status.value == status
+
+
+def test_what_an_order_has_cost_so_far_counts_after_a_start() -> None:
+    """It paid the least of an order again. One contract: 0.65, of a dollar at least; 0.54 of fees on each."""
+    part = Booked(
+        exec_id="observed.000001.1.0.01", position="p", leg="short_put", is_entry=False, quantity=1, cash=Decimal(-40),
+        ref="rb:obs:000001",
+    )  # fmt: skip
+    found = remembered(order(leg_filled=(1,)), booked=[part])
+    (rest,) = found.commissions(found.working["rb:obs:000001"], [(PUT, 1, Decimal("0.40"))])
+    assert rest == Decimal("1.19") - Decimal("0.35")
 
 
 def test_an_order_that_was_never_sent_is_not_at_work() -> None:
