@@ -20,7 +20,16 @@ from engine.model.market import Board
 from engine.model.money import ZERO
 from engine.model.order import Order, Purpose
 from engine.model.position import Position
-from engine.model.session import Hours, Session, as_told, at_exchange_time, exchange_date, hours_of, session_from
+from engine.model.session import (
+    Hours,
+    Session,
+    as_told,
+    at_exchange_time,
+    exchange_date,
+    hours_of,
+    session_before,
+    session_from,
+)
 from engine.model.values import dataclass
 from engine.record.codec import decode, utc_time
 from engine.record.record import (
@@ -102,6 +111,7 @@ def resume(
     """
     session = session_from(exchange_date(at))
     midnight = at_exchange_time(session.date, time())
+    begins = at_exchange_time(session_before(session.date).date + timedelta(days=1), time())
     entities: dict[Kind, dict[str, Mapping[str, Json]]] = {Kind.ORDER: {}, Kind.POSITION: {}, Kind.BOT_DAY: {}}
     booked: dict[str, Booked] = {}
     marks: dict[str, Json] = {}
@@ -152,7 +162,7 @@ def resume(
                     booked[base] = of_others(report)
                 elif base in booked:  # what was ours was corrected too late: nothing but its name changes
                     booked[base] = replace(booked[base], exec_id=report.exec_id)
-            if record.at >= midnight:
+            if record.at >= begins:  # on days off before it, too
                 surplus.update(_told_surplus(record))
                 alarmed.setdefault(record.bot, set()).add(alarm_key(record.position, str(data["text"])))
         elif record.kind is Kind.OPERATOR:
@@ -175,7 +185,7 @@ def resume(
                 began = record.at if since is None else utc_time(str(since))
                 watched[record.bot] = began if data["what"] == WATCH else None
         elif record.kind is Kind.FACTS and data.get("what") == BASE:
-            if session_from(exchange_date(record.at)).date == session.date:  # on days off before it, too
+            if record.at >= begins:
                 bases[record.position] = data["value"]
         elif record.kind is Kind.FACTS and data.get("what") == ACCOUNT_SEEN:
             if record.at >= midnight - LINES_KEPT:

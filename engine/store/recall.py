@@ -121,7 +121,7 @@ def _needed() -> Select[Any]:
         _of_positions(stands),
         of_kinds((Kind.FILL, Kind.COMMISSION), journal.c.at >= bindparam("of_fills")),
         of_kinds((Kind.ALARM,), journal.c.at >= bindparam("of_fills"), is_of_others),
-        of_kinds((Kind.ALARM,), journal.c.at >= today),
+        of_kinds((Kind.ALARM,), journal.c.at >= bindparam("of_days_off")),
         _entered_by_hand(stands),
         _last_marks(stands),
         _last_marks(stands, snapshot_rows.c.at < midnight),

@@ -250,6 +250,11 @@ def test_what_was_told_today_of_the_account_is_known_again(place: Place) -> None
     found = from_what_stands(journal, NOON, board)
     assert found == from_all(journal, NOON, board)
     assert [(option.strike, each.told) for option, each in found.state.surplus.items()] == [(5900, -1)]
+    journal.append([told(-3)], durable=True)  # on a Saturday: that is of Monday's session, on a Sunday too
+    for days, known in ((4, [5897]), (5, [5897]), (6, [])):
+        found = from_what_stands(journal, NOON + timedelta(days=days), board)
+        assert found == from_all(journal, NOON + timedelta(days=days), board)
+        assert [option.strike for option in found.state.surplus] == known
     journal.close()
 
 
