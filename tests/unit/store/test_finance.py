@@ -76,6 +76,11 @@ def test_what_was_closed_beyond_what_was_held_is_a_lot_the_other_way() -> None:
     assert [lot.is_long for lot in found] == [False, True]
 
 
+def test_what_is_closed_in_the_second_of_its_opening_was_opened_first() -> None:
+    found = lots(fill(LONG, "10:00", -1, "6.00"), fill(LONG, "10:00", 1, "5.00"))
+    assert [(lot.is_long, exact(lot.proceeds), exact(lot.basis)) for lot in found] == [(True, "599.00", "501.00")]
+
+
 def test_sums_are_those_of_the_views(day_place: Place, tmp_path: Path) -> None:
     list(export_sheets(day_place, tmp_path, ("trades", "fills", "daily_summary"), "csv"))
     executions, found = read(tmp_path, "executions"), read(tmp_path, "tax_lots")
