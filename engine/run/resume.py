@@ -257,7 +257,10 @@ def resume(
         surplus=surplus,
         holdings=seen.holdings,
         costs=seen.costs,
-        seen_at=seen_at if seen.holdings else None,
+        seen_at=seen_at if seen.holdings or seen.doubts else None,
+        doubts=seen.doubts,
+        shifts=seen.shifts,
+        adjusted=seen.adjusted,
         at_last={option: count for option, count in seen.at_last.items() if option in held},
     )
     needed = {position.digest for position in kept.values()}

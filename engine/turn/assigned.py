@@ -46,14 +46,16 @@ def note_shares(work: Work, symbol: str, count: Decimal) -> None:
     What it held before a start is known where it is on record, which is of the symbols of our positions then.
     """
     held = work.state.holdings.get(Underlying(symbol), ZERO)
-    has_had_some = any(each.symbol == symbol for each in work.state.holdings)
+    has_had_some = any(each.symbol == symbol for each in (*work.state.holdings, *work.state.doubts))
     if not is_known(work.state) or held == count or not has_had_some:
         return
     known = work.state.shifts.get(symbol)
-    before, cost = held, work.state.costs.get(symbol, ZERO)
+    seen_at = None if work.state.is_ready else work.state.seen_at
+    shift = Shift(held, work.at, work.state.costs.get(symbol, ZERO), seen_at or work.at)
     if known is not None and work.at - known.at < DOUBT:
-        before, cost = known.before, known.cost
-    work.state = work.state._replace(shifts={**work.state.shifts, symbol: Shift(before, work.at, cost)})
+        since = known.since if known.since < known.at else shift.since
+        shift = known._replace(at=work.at, since=since)
+    work.state = work.state._replace(shifts={**work.state.shifts, symbol: shift})
 
 
 def book_assigned(work: Work, *, at_once: bool = False) -> frozenset[Option]:
@@ -73,7 +75,7 @@ def book_assigned(work: Work, *, at_once: bool = False) -> frozenset[Option]:
             _book(work, gone)
         if found:
             now = work.state.holdings.get(Underlying(symbol), ZERO)
-            shift = Shift(now, work.at, work.state.costs.get(symbol, ZERO))
+            shift = Shift(now, work.at, work.state.costs.get(symbol, ZERO), work.at)
             work.state = work.state._replace(shifts={**work.state.shifts, symbol: shift})
             doubt_anew(work)
     return frozenset(waiting)
@@ -87,26 +89,27 @@ def _assigned(work: Work, symbol: str, due: Iterable[Option]) -> list[_Gone]:
     if shift is None or any(count >= 0 for count in lacking.values()):
         return []
     moved = sum(moved_by(option, count) for option, count in lacking.items())
-    is_near = all(abs(shift.at - _gone_since(work, option)) <= DOUBT for option in lacking)
+    is_near = all(_is_near(work, shift, option) for option in lacking)
     adjusted = work.state.adjusted.get(symbol)
     is_adjusted = adjusted is not None and abs(adjusted - shift.at) <= DOUBT and not _is_paid(work, shift, lacking)
     is_assignment = now - shift.before == moved and is_near and not is_adjusted
-    if not is_assignment or (_may_be_dealt(work, lacking) and _looks_dealt(work, shift, lacking)):
+    if not is_assignment or (_may_be_dealt(work, shift, lacking) and _looks_dealt(work, shift, lacking)):
         return []
     found = [gone for option, count in lacking.items() for gone in _holders(work, option, -count)]
     is_whole = sum(gone.contracts for gone in found) == -sum(lacking.values())
     return found if is_whole and all(_is_alone(work, gone.position, lacking) for gone in found) else []
 
 
-def _gone_since(work: Work, option: Option) -> datetime:
-    """Return when the account was first seen without an option: what was on hold for it before a start was so then."""
-    missed = (
+def _is_near(work: Work, shift: Shift, option: Option) -> bool:
+    """Say whether an option may have gone with the shares: what is on hold for it was so when it was first missed."""
+    missed = [
         each.since
         for position in work.active_positions()
         for each in position.missed
         if leg_of(position, each.leg).option == option
-    )
-    return min([work.state.doubts[option].since, *missed])
+    ]
+    first = shift.at if missed else shift.since
+    return first - DOUBT <= min([work.state.doubts[option].since, *missed]) <= shift.at + DOUBT
 
 
 def _is_paid(work: Work, shift: Shift, lacking: Mapping[Option, int]) -> bool:
@@ -127,15 +130,14 @@ def _looks_dealt(work: Work, shift: Shift, lacking: Mapping[Option, int]) -> boo
     """
     symbol = next(iter(lacking)).symbol
     is_less = abs(work.state.holdings.get(Underlying(symbol), ZERO)) < abs(shift.before)
-    is_cost_known = bool(work.state.costs.get(symbol)) and work.state.seen_at is not None
-    return is_less or (is_cost_known and not _is_paid(work, shift, lacking))
+    is_cost_known = bool(work.state.costs.get(symbol))
+    return is_less or (shift.since < shift.at and is_cost_known and not _is_paid(work, shift, lacking))
 
 
-def _may_be_dealt(work: Work, lacking: Iterable[Option]) -> bool:
-    """Say whether somebody may have traded these options between the time that the account had them and now."""
-    state = work.state
-    since = min(state.doubts[option].since for option in lacking)
-    return _was_open(state.seen_at or since, since)
+def _may_be_dealt(work: Work, shift: Shift, lacking: Iterable[Option]) -> bool:
+    """Say whether somebody may have traded these options between the time that the account had them and its loss."""
+    since = [work.state.doubts[option].since for option in lacking]
+    return _was_open(min([shift.since, *since]), min(since))
 
 
 def _was_open(first: datetime, last: datetime) -> bool:

@@ -140,6 +140,12 @@ def doubt_anew(work: Work) -> None:
     _keep(work, doubted(work, work.state.doubts))
 
 
+def drop_settled(work: Work) -> None:
+    """Doubt no more, as a run begins, what has been settled since the account was last seen to change."""
+    still = doubted(work, work.state.doubts) if work.state.doubts else {}
+    _keep(work, {option: doubt for option, doubt in work.state.doubts.items() if still.get(option) == doubt})
+
+
 def _keep(work: Work, doubts: Mapping[Option, Doubt]) -> None:
     if doubts != work.state.doubts:
         work.state = work.state._replace(doubts=doubts)

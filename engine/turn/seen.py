@@ -1,7 +1,7 @@
 """What the account was seen to hold, on record as it changes: a start compares with it what the account holds then.
 
 It is kept of the symbols of our positions, other people's contracts included: what was assigned, or split, shows in all
-of them together.
+of them together. With it goes when that was seen to change: what is still being confirmed is so after a start.
 """
 
 from collections.abc import Mapping
@@ -48,7 +48,14 @@ def _symbols(work: Work) -> set[str]:
 
 def _seen(state: State, symbols: set[str]) -> AccountSeen:
     costs = {symbol: state.costs[symbol] for symbol in sorted(symbols) if symbol in state.costs}
-    return AccountSeen(_of(state.holdings, symbols), costs, _of(state.at_last, symbols))
+    return AccountSeen(
+        _of(state.holdings, symbols),
+        costs,
+        _of(state.at_last, symbols),
+        {option: state.doubts[option] for option in sorted(state.doubts, key=str) if option.symbol in symbols},
+        {symbol: state.shifts[symbol] for symbol in sorted(state.shifts) if symbol in symbols},
+        {symbol: state.adjusted[symbol] for symbol in sorted(state.adjusted) if symbol in symbols},
+    )
 
 
 def _of(counts: Mapping[C, Decimal], symbols: set[str]) -> dict[C, Decimal]:

@@ -126,19 +126,26 @@ class Surplus(NamedTuple):
 
 
 class Shift(NamedTuple):
-    """Shares of a symbol that the account held before they last changed, when they did, and their average cost then."""
+    """Shares of a symbol that the account held before they last changed, when they did, and their average cost then.
+
+    since: when the account was last seen before, which is `at` where somebody watched them change.
+    """
 
     before: Decimal
     at: datetime
     cost: Decimal
+    since: datetime
 
 
 class AccountSeen(NamedTuple):
-    """What the account holds of the symbols of our positions, with the fields of a state of the same names."""
+    """What the account holds of the symbols of our positions, and what is being confirmed of it, as a state has it."""
 
     holdings: Mapping[Contract, Decimal] = NOTHING
     costs: Mapping[str, Decimal] = NOTHING
     at_last: Mapping[Option, Decimal] = NOTHING
+    doubts: Mapping[Option, Doubt] = NOTHING
+    shifts: Mapping[str, Shift] = NOTHING
+    adjusted: Mapping[str, datetime] = NOTHING
 
 
 HALTS = "halts"

@@ -98,6 +98,7 @@ def turn(program: Program, state: State, event: Event) -> Turn:
 def begin(program: Program, state: State, at: datetime) -> Turn:
     """Return the first turn of a run: today on record, every bot with its day (as it was before a restart)."""
     work = Work(program, state, at)
+    doubting.drop_settled(work)
     changes = daily.open_day(work, state.session, resumed=True)
     return work.finish(step_at=at, wake_at=at, **changes)
 

@@ -239,6 +239,76 @@ def test_shares_that_came_in_a_session_unwatched_are_assigned_if_they_have_cost_
     assert desk.position.state == state
 
 
+@pytest.mark.parametrize("seconds", [20, 300])
+@pytest.mark.parametrize("rests", [True, False])
+@pytest.mark.parametrize("first", ["option", "shares"])
+@pytest.mark.parametrize("is_ended", [False, True])
+def test_what_is_being_confirmed_is_so_after_a_kill_and_a_lost_connection(
+    seconds: int, first: str, *, rests: bool, is_ended: bool
+) -> None:
+    """The account was on record without the options and with their shares, and the position was put on hold."""
+    desk = desk_of() if rests else desk_of(exits=NO_REST)
+    working = [order.ref for order in desk.live]
+    rows = [(desk.position.legs[0].option, 0), (SPY, 500)]
+    for contract, count in rows if first == "option" else rows[::-1]:
+        desk.holds(contract, count)
+        desk.tick(1)
+    desk.start_again() if is_ended else desk.unlink()
+    desk.now += timedelta(seconds=seconds)
+    desk.link(refs=working, positions=[(SPY, 500)], costs=[(SPY, "300")])
+    assert not desk.position.on_hold
+    for ref in working:
+        desk.tick(1)
+        if is_ended:  # once more, while the order is being taken back
+            desk.start_again()
+            desk.now += timedelta(seconds=seconds)
+            desk.link(refs=working, positions=[(SPY, 500)], costs=[(SPY, "300")])
+        desk.cancelled(desk.order(ref))
+    desk.tick(30)
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "assigned")
+    assert len(told(desk)) == 1
+
+
+def test_a_kill_between_the_options_and_their_shares_loses_no_assignment() -> None:
+    desk = desk_of(exits=NO_REST)
+    desk.holds(desk.position.legs[0].option, 0)
+    desk.start_again()
+    desk.now += timedelta(minutes=5)
+    desk.link(positions=[(SPY, 500)], costs=[(SPY, "589")])
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "assigned")
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_fill_told_after_the_account_leaves_no_doubt_to_a_start(*, is_told: bool) -> None:
+    """What was short for a moment before its fill was told would seem to have gone long before its shares came."""
+    desk = desk_of()
+    (resting,) = desk.live
+    desk.holds(desk.position.legs[0].option, -3)
+    if is_told:
+        desk.send(desk.execution(resting, resting.legs[0], 2, "1.00"))
+    desk.start_again()
+    assert bool(desk.state.doubts) is not is_told
+
+
+@pytest.mark.parametrize("way", ["calls", "puts"])
+def test_what_is_left_to_a_person_at_a_start_is_not_booked_half_a_minute_later(way: str) -> None:
+    """That nobody had watched was forgotten once the account was listed: what a person had traded was booked."""
+    desk = writer("16:30") if way == "calls" else desk_of(exits=NO_REST)
+    desk.until("16:30")
+    end(desk)
+    desk.start_again()
+    desk.now = session_after(session_after(desk.day).date).open - timedelta(minutes=30)
+    if way == "calls":
+        desk.link(positions=[])
+    else:
+        desk.link(positions=[(SPY, 500)], costs=[(SPY, "300")])
+    assert desk.position.on_hold
+    for _ in range(10):
+        desk.tick(5)
+    assert desk.position.state == "open"
+    assert not desk.said(Kind.SETTLEMENT)
+
+
 @pytest.mark.parametrize("shares", [0, 400, -500])
 def test_other_shares_than_those_of_the_option_are_no_assignment(shares: int) -> None:
     desk = desk_of(exits=NO_REST)
