@@ -133,10 +133,11 @@ def correct_fill(
 ) -> None:
     """Give the fill of order REF, which nobody told, the PRICE (a share) that the account's statement shows.
 
-    REF is a position where somebody else has closed it. Three kinds of fills can be corrected, while no engine runs on
-    the store: one that was taken up from the account; one before an expiry that was never told, so that the option
-    is booked as expired, settled, assigned or exercised: the trade takes the place of that; and one of what a position
-    on hold holds by the books, and the account no more. Nothing that was recorded before is changed.
+    REF is a position where somebody else has closed it, or the id of an execution where that went part by part. Three
+    kinds of fills can be corrected, while no engine runs on the store: one that was taken up from the account; one
+    before an expiry that was never told, so that the option is booked as expired, settled, assigned or exercised: the
+    trade takes the place of that; and one of what a position on hold holds by the books, and the account no more.
+    Nothing that was recorded before is changed.
     """
     from engine.run.correct import correct
 

@@ -23,7 +23,7 @@ from engine.model.unseen import is_unseen, next_revision
 from engine.model.values import replace
 from engine.record.codec import utc_time
 from engine.record.record import CORRECTED, Json, Kind, Record
-from engine.run.correct_ending import Ending, ended_legs, find_ending, traded
+from engine.run.correct_ending import Ending, ended_legs, find_ending, traded, two_parts
 from engine.run.correct_gone import Gone, find_gone, priced
 from engine.run.desk import compile_text
 from engine.run.resume import resume
@@ -59,7 +59,7 @@ def correct(
     try:
         records = journal.read()
         every = _estimates(records)
-        found = [each for each in every if each.data["ref"] == ref]
+        found = [each for each in every if ref in (each.data["ref"], each.data["exec_id"])]
         of_legs = {_leg_of(each): each for each in found}  # of one that went part by part the last
         meant = [each for name, each in of_legs.items() if leg in ("", name)]
         if found and not leg and (others := ended_legs(records, ref) - {*map(_leg_of, found)}):
@@ -67,10 +67,14 @@ def correct(
         gone = find_gone(records, ref, leg)
         if gone is not None and not leg and (others := {*map(_leg_of, found)} - {gone.missed.leg}):
             raise unclear(ref, [gone.missed.leg, *sorted(others)])
-        ending = None if meant or gone is not None else find_ending(records, ref, leg)
+        is_of_ending = contracts is not None or on is not None
+        beside = _ended_beside(records, ref, meant)
+        if beside and gone is None and not is_of_ending:
+            raise two_parts(ref, beside, str(meant[0].data["exec_id"]))
+        ending = None if gone is not None or (meant and not beside) else find_ending(records, ref, beside or leg)
         if ending is not None:
             done = _in_place_of(records, ending, traded(records, ending, price, contracts, on, at), commission)
-        elif (meant or gone is not None) and (contracts is not None or on is not None):
+        elif (meant or gone is not None) and is_of_ending:
             what = f"a fill of '{ref}' is booked" if gone is None else f"the account has no more what {ref} holds"
             raise MisuseError(f"{what}: of that its price and commission can be corrected alone")
         elif gone is not None:
@@ -113,6 +117,14 @@ def _only(ref: str, found: Sequence[Record], meant: Sequence[Record], every: Seq
     if len(meant) != 1:
         raise unclear(ref, map(_leg_of, found))
     return meant[0]
+
+
+def _ended_beside(records: Sequence[Record], position: str, meant: Sequence[Record]) -> str:
+    """Return the leg of a position of which others have closed a part, and that ended with its option; "" if none."""
+    if len(meant) != 1 or meant[0].data["ref"] != position or meant[0].position != position:
+        return ""
+    leg = _leg_of(meant[0])
+    return leg if leg in ended_legs(records, position) else ""
 
 
 def _base(fill: Record) -> str:

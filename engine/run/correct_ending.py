@@ -13,7 +13,7 @@ from engine.model.event import EndingCorrected, ExecutionReport
 from engine.model.order import Order, TimeInForce
 from engine.model.position import Position, PositionLeg
 from engine.model.session import exchange_date, session_from
-from engine.model.unseen import first_revision, next_revision, unseen_base
+from engine.model.unseen import first_revision, missed_base, next_revision, unseen_base
 from engine.record.codec import decode, utc_time
 from engine.record.record import Kind, Record
 from engine.run.which_leg import unclear
@@ -56,6 +56,14 @@ def find_ending(records: Sequence[Record], ref: str, leg: str) -> Ending | None:
     if len(found) > 1:
         raise unclear(ref, (each.name for each in found))
     return _of_leg(records, position, found[0], order)
+
+
+def two_parts(position: str, leg: str, exec_id: str) -> MisuseError:
+    """Return the error that asks which part of a leg is meant: what has ended with its option, or went before."""
+    return MisuseError(
+        f"a part of {leg} of {position} was closed before the rest of it ended with its option: which is meant?",
+        f"say --contracts with how many of the rest were traded; of the part, say '{exec_id}' instead of {position}",
+    )
 
 
 def ended_legs(records: Sequence[Record], ref: str) -> set[str]:
@@ -120,7 +128,8 @@ def traded(
         raise MisuseError(f"{counted(ending.most, 'contract')} of {leg.name} may have been traded, not {count}")
     of_position = [each for each in records if each.kind is Kind.FILL and each.position == position.id]
     executed_at = session_from(_day(ending, on)).close
-    base = unseen_base(position.id if order is None else order.ref, leg.name)
+    before = leg.closed - leg.settled
+    base = missed_base(position.id, leg.name, before) if order is None else unseen_base(order.ref, leg.name)
     standing = {str(each.data["exec_id"]).rpartition(".")[0]: each for each in of_position}.values()
     known = [str(each.data["exec_id"]) for each in of_position if str(each.data["exec_id"]).startswith(f"{base}.")]
     fill = ExecutionReport(

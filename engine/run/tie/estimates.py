@@ -59,7 +59,8 @@ def as_one(told: tuple[Told, ...], multiplier: int) -> Told:
 def mend(fill: Fill, told: Told) -> str:
     """Return the command that puts the statement's figures in an estimate's place."""
     paid = f" --commission {told.commission:f}" if told.commission else ""
-    return f"rulebot store correct {fill.ref} {told.price.normalize():f} --leg {fill.of.leg}{paid}"
+    ref = fill.exec_id if fill.ref == fill.of.position else fill.ref
+    return f"rulebot store correct {ref} {told.price.normalize():f} --leg {fill.of.leg}{paid}"
 
 
 def mend_ending(told: Told, unknown: Iterable[Told], endings: Iterable[Ending], contracts: Contracts) -> str:

@@ -219,6 +219,26 @@ def test_a_part_leaves_the_rest_as_it_ended(tmp_path: Path) -> None:
         correct(store, order.ref, Decimal("0.05"), contracts=2, at=AT)
 
 
+def test_a_part_that_others_had_closed_before_keeps_its_price(tmp_path: Path) -> None:
+    """The trade in the place of the rest's expiry was booked as another price of that part."""
+    desk = seller(3)
+    store, name = kept(desk, tmp_path), desk.position.id
+    correct(store, name, Decimal("0.07"), contracts=1, at=AT)
+    (part,) = [fill for fill in exported(store, tmp_path / "one")["executions"] if fill["open_close"] == "C"]
+    before = last(store)
+    with pytest.raises(MisuseError, match=r"a part of short_put of .* was closed before the rest of it") as raised:
+        correct(store, name, Decimal("0.05"), at=AT)
+    assert part["exec_id"] in raised.value.help
+    said = correct(store, name, Decimal("0.05"), contracts=1, at=AT)
+    assert said == f"{name} short_put: 1 at 0.05 on {DAY} instead of expired"
+    assert last(store).net == before.net - 5
+    assert [(leg.closed, leg.settled) for leg in last(store).legs] == [(3, 1)]
+    said = correct(store, part["exec_id"], Decimal("0.09"), at=AT)
+    assert said == f"{name} short_put: 1 at 0.09 instead of 0.07"
+    assert last(store).net == before.net - 5 - 2
+    assert_agrees(store, exported(store, tmp_path / "all"))
+
+
 @pytest.mark.parametrize("of_order", [False, True])
 def test_what_has_settled_in_cash_is_taken_back_at_its_price(tmp_path: Path, of_order: bool) -> None:
     """of_order: an exit that the broker has cancelled at the close is said to have filled; else somebody has traded."""

@@ -219,7 +219,7 @@ def test_what_somebody_closed_by_hand_is_compared_with_trades_without_a_referenc
     found = compared(statement(*BOTH, by_hand), (*FILLS, guess))
     assert {each.what for each in found.differences} == {What.ESTIMATE}
     assert {each.mend for each in found.differences} == {
-        f"rulebot store correct {SHORT.position} 0.05 --leg short_put --commission 1.30"
+        "rulebot store correct unseen:P:short_put.01 0.05 --leg short_put --commission 1.30"
     }
     assert found.strangers == ()
     more = replace(by_hand, signed=Decimal(3), proceeds=Decimal(-15))
