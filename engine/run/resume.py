@@ -77,6 +77,7 @@ RESUMED = (
     Kind.DECISION,
     Kind.ALARM,
     Kind.LINK,
+    Kind.ACCOUNT,
     Kind.RUN_ENDED,
 )
 """The kinds that a state follows from; of the others nothing needs to be read."""
@@ -134,6 +135,7 @@ def resume(
     alarmed: dict[str, set[str]] = {}
     seen, seen_at, is_linked = AccountSeen(), None, True
     marked_at: dict[str, datetime] = {}
+    cashes: tuple[tuple[datetime, Decimal], ...] = ()
     install = ""
     for record in records:
         data = record.data
@@ -201,6 +203,8 @@ def resume(
             closing[str(data["symbol"])] = float(str(data["value"]))
         elif record.kind is Kind.FACTS and data.get("what") == OPENING_MOVE:
             moves[str(data["symbol"]), date.fromisoformat(str(data["expiry"]))] = float(str(data["value"]))
+        elif record.kind is Kind.ACCOUNT:
+            cashes = () if data["cash"] is None else ((record.at, Decimal(str(data["cash"]))),)
         elif record.kind is Kind.LINK:
             is_linked = bool(data["up"])
         elif record.kind is Kind.RUN_ENDED:
@@ -261,6 +265,7 @@ def resume(
         doubts=seen.doubts,
         shifts=seen.shifts,
         adjusted=seen.adjusted,
+        cashes=cashes,
         at_last={option: count for option, count in seen.at_last.items() if option in held},
     )
     needed = {position.digest for position in kept.values()}

@@ -115,6 +115,7 @@ def _needed() -> Select[Any]:
         _last(Kind.RUN_STARTED),
         _last(Kind.RUN_ENDED, is_known),
         _last(Kind.LINK),
+        _last(Kind.ACCOUNT),
         _texts_of(stands),
         of_kinds((Kind.BOT_DAY,), of_lines),
         _last(Kind.FACTS, of_lines, is_seen),

@@ -3,6 +3,9 @@
 Nobody tells of it: the account has the options no more, and exactly the shares that they move have come or gone with
 them. While the market is open a person may have closed both by hand, which looks alike where it leaves fewer shares;
 that is left to a person (`doubting.py`). So is what holds other options beside: those and the shares belong together.
+
+Calls and their shares also go together where a paper account is reset, or somebody moves both to another account: only
+the cash tells. It may be told minutes after what the account holds.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,11 +26,17 @@ from engine.turn.ended import closed
 from engine.turn.resting import cancel
 from engine.turn.seen import is_known
 from engine.turn.settling import assign, leave_shares
-from engine.turn.state import Shift
+from engine.turn.state import Shift, State
 from engine.turn.work import Work
 
 OF_PREMIUM = Decimal("0.25")
 """How much less than the strike, as a part of it, the broker may say that shares have cost which were assigned."""
+LATE_CASH = timedelta(minutes=5)
+"""How much later than what the account holds its cash may be told: TWS tells it every three minutes."""
+SAME_CASH = Decimal("0.005")
+"""How much else than the strikes, as a part of them, shares may have brought that left an account with nothing."""
+ABOUT_CASH = Decimal("0.5")
+"""The same where the account holds something else still: so it was not reset, and that may have moved its cash, too."""
 LATEST = timedelta(minutes=15)
 """How long after the close options on some funds still trade."""
 
@@ -51,15 +60,32 @@ def note_shares(work: Work, symbol: str, count: Decimal) -> None:
         return
     known = work.state.shifts.get(symbol)
     seen_at = None if work.state.is_ready else work.state.seen_at
-    shift = Shift(held, work.at, work.state.costs.get(symbol, ZERO), seen_at or work.at)
+    cost, cash = work.state.costs.get(symbol, ZERO), _cash_before(work.state, work.at)
+    shift = Shift(held, work.at, cost, seen_at or work.at, cash)
     if known is not None and work.at - known.at < DOUBT:
         since = known.since if known.since < known.at else shift.since
         shift = known._replace(at=work.at, since=since)
     work.state = work.state._replace(shifts={**work.state.shifts, symbol: shift})
 
 
+def note_cash(state: State, cash: Decimal | None, at: datetime) -> State:
+    """Keep what the account's cash is, and what it was before the last minutes."""
+    if cash is None or (state.cashes and state.cashes[-1][1] == cash):
+        return state
+    old = [told for told in state.cashes if at - told[0] >= LATE_CASH]
+    return state._replace(cashes=(*old[-1:], *state.cashes[len(old) :], (at, cash)))
+
+
+def _cash_before(state: State, at: datetime) -> Decimal | None:
+    """Return the cash before the last minutes, in which it may have moved with shares that are told only now."""
+    before = [cash for told, cash in state.cashes if at - told >= LATE_CASH]
+    return before[-1] if before else state.cashes[0][1] if state.cashes else None
+
+
 def book_assigned(work: Work, *, at_once: bool = False) -> frozenset[Option]:
-    """Book what was assigned of the options that the account lacks; return those that wait for orders to be taken back.
+    """Book what was assigned of the options that the account lacks; return those that wait.
+
+    They wait for orders to be taken back, or for the cash to be told.
 
     at_once: however long it has lacked them.
     """
@@ -70,6 +96,10 @@ def book_assigned(work: Work, *, at_once: bool = False) -> frozenset[Option]:
         found = _assigned(work, symbol, [each for each in of_symbol if not each.is_share])
         if [gone for gone in found if not _is_clear(work, gone)]:
             waiting.update(of_symbol)
+            continue
+        if found and not _is_brought(work, symbol, found):
+            if work.at - work.state.shifts[symbol].at < LATE_CASH:
+                waiting.update(of_symbol)
             continue
         for gone in found:
             _book(work, gone)
@@ -132,6 +162,19 @@ def _looks_dealt(work: Work, shift: Shift, lacking: Mapping[Option, int]) -> boo
     is_less = abs(work.state.holdings.get(Underlying(symbol), ZERO)) < abs(shift.before)
     is_cost_known = bool(work.state.costs.get(symbol))
     return is_less or (shift.since < shift.at and is_cost_known and not _is_paid(work, shift, lacking))
+
+
+def _is_brought(work: Work, symbol: str, found: Iterable[_Gone]) -> bool:
+    """Say whether shares that went have brought the strikes; of those that came this is not asked."""
+    state = work.state
+    shift, now = state.shifts[symbol], state.holdings.get(Underlying(symbol), ZERO)
+    if abs(now) >= abs(shift.before):
+        return True
+    if shift.cash is None:
+        return False
+    strikes = sum((moved_by(gone.leg.option, -gone.contracts) * gone.leg.option.strike for gone in found), ZERO)
+    most = ABOUT_CASH if any(state.holdings.values()) else SAME_CASH
+    return abs(state.cashes[-1][1] - shift.cash + strikes) <= abs(strikes) * most
 
 
 def _may_be_dealt(work: Work, shift: Shift, lacking: Iterable[Option]) -> bool:

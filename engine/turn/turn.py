@@ -269,6 +269,7 @@ def _indexed(work: Work) -> dict[str, Any]:
 
 
 def _on_account(work: Work, event: AccountReport) -> dict[str, Any]:
+    work.state = assigned.note_cash(work.state, event.account.cash, event.at)
     facts = work.state.facts
     if facts.account != event.account:
         account = event.account

@@ -8,7 +8,8 @@ import pytest
 from hand_desk import Desk, call, clock, put, text_of
 
 from engine.model.contract import Underlying, share
-from engine.model.event import LinkDown, PositionReport
+from engine.model.event import AccountReport, LinkDown, PositionReport
+from engine.model.facts import Account
 from engine.model.money import ZERO
 from engine.model.order import OrderStatus
 from engine.model.position import Position
@@ -120,6 +121,10 @@ def test_shares_that_somebody_had_before_a_start_are_of_no_assignment(*, is_know
     assert "closed by hand, or assigned (it holds 500 SPY)" in desk.position.on_hold
 
 
+def cash(desk: Desk, dollars: str) -> None:
+    desk.send(AccountReport(desk.now, Account(id="DU1", cash=Decimal(dollars))))
+
+
 def writer(until: str) -> Desk:
     """Return five short calls that stand open at that time, in an account where somebody holds their shares."""
     legs = "\n  expiry: {dte: {nearest: 90}}\n  short_call: {sell: call, strike: {otm: 5 pts}}\n"
@@ -127,6 +132,7 @@ def writer(until: str) -> Desk:
     desk.quote(call(605, "SPY", desk.expiry_90), 4.99, 5.01, 0.4)
     desk.link(positions=[(SPY, 500)])
     desk.opened()
+    cash(desk, "700000")
     desk.until(until, step=600)
     return desk
 
@@ -144,7 +150,74 @@ def test_calls_and_shares_that_go_while_no_engine_runs_are_assigned_if_nobody_co
     desk.start_again()
     desk.now = session_after(desk.day).open - timedelta(minutes=30)
     desk.link(positions=[])
+    desk.tick(60)
+    cash(desk, "1002500")
+    desk.tick(60)
     assert desk.position.state == state
+    assert bool(desk.position.on_hold) is (state == "open")
+
+
+@pytest.mark.parametrize("is_ended", [False, True])
+@pytest.mark.parametrize(
+    ("brought", "others", "state"),
+    [
+        ("302500", 0, "closed"),
+        ("302499", 0, "closed"),
+        ("297500", 0, "open"),
+        ("0", 0, "open"),
+        ("297500", 1, "closed"),
+        ("0", 1, "open"),
+        ("", 0, "open"),
+    ],
+)
+def test_calls_and_shares_that_go_over_a_night_are_assigned_if_the_strikes_have_come(
+    brought: str, others: int, state: str, *, is_ended: bool
+) -> None:
+    """A paper account that was reset, and calls moved to another account with their shares, were booked as assigned."""
+    desk = writer("16:30")
+    other = [(put(5000), others)] if others else []
+    desk.unlink()
+    if is_ended:
+        desk.start_again()
+    desk.now = session_after(desk.day).open - timedelta(hours=3)
+    if brought:
+        cash(desk, str(700000 + int(brought)))
+    desk.link(positions=other)
+    for _ in range(7):
+        desk.tick(60)
+    assert (desk.position.state, bool(desk.position.on_hold)) == (state, state == "open")
+
+
+@pytest.mark.parametrize(("minutes", "is_held"), [(4, False), (20, True)])
+@pytest.mark.parametrize("is_first", [False, True])
+def test_cash_may_be_told_before_or_after_what_the_account_holds(
+    minutes: int, *, is_first: bool, is_held: bool
+) -> None:
+    desk = writer("16:30")
+    desk.now = session_after(desk.day).open - timedelta(hours=3)
+    desk.tick()
+    for row in (desk.position.legs[0].option, SPY):
+        if is_first:
+            cash(desk, "1002500")
+            desk.tick(20)
+        desk.holds(row, 0)
+    for _ in range(minutes):
+        desk.tick(60)
+    assert bool(desk.position.on_hold) is (is_held and not is_first)
+    cash(desk, "1002500")
+    desk.tick(60)
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "assigned")
+
+
+def test_what_is_on_record_of_cash_is_what_it_was_before_a_start() -> None:
+    desk = writer("16:30")
+    desk.holds(desk.position.legs[0].option, 0)
+    desk.holds(SPY, 0)
+    cash(desk, "1002500")
+    desk.start_again()
+    desk.link(positions=[])
+    desk.tick(30)
+    assert desk.position.state == "closed"
 
 
 @pytest.mark.parametrize("is_unlinked", [False, True])
@@ -332,11 +405,13 @@ def test_shares_and_put_that_somebody_closed_by_hand_look_alike_while_the_market
     desk = desk_of(legs=SHORT["legs"] + "  stock: {sell: shares}\n", exits=NO_REST)
     written, stock = desk.position.legs
     desk.holds(SPY, -500)
+    cash(desk, "1000000")
     desk.tick(60)
     if is_night:
         desk.until("17:00")
     desk.holds(written.option, 0)
     desk.holds(SPY, 0)
+    cash(desk, "705000")
     if is_night:
         desk.now = session_after(desk.day).open - timedelta(minutes=30)
     for _ in range(8):
