@@ -243,6 +243,17 @@ def closed(work: Work, position: Position, trigger: str) -> None:
         wake(work, position.bot, 0.0)
 
 
+def ended_otherwise(work: Work, position: Position, reason: str) -> None:
+    """Keep that another exit has closed a position than was thought, for `again` too where that goes by its end."""
+    work.put_position(replace(position, exit_reason=reason))
+    if position.state != "closed" or position.bot not in work.bots:
+        return
+    bot, day = work.governing(position), work.bots[position.bot].day
+    own = day.of_member(bot.symbol)
+    if own.last_end and own.last_end_at == position.closed_at:
+        work.put_day(day.note(bot.symbol, last_end=bot.plan.written_name(reason)))
+
+
 def left_before_expiry(work: Work, position: Position) -> None:
     """Keep when a closed position was left of which fills take the place of the expiry, once none of it has expired."""
     if position.state == "closed" and not any(leg.settled for leg in position.legs):

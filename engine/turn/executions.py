@@ -21,7 +21,7 @@ from engine.turn.caution import note_bust
 from engine.turn.closing import CLOSING, UNWIND, are_whole, is_unwound, legs_to_close, partners
 from engine.turn.daily import LIQUIDATES
 from engine.turn.doubting import doubt_anew, fill_told, take_orders_back
-from engine.turn.ended import closed, count_closed, count_realized, left_before_expiry, position_filled
+from engine.turn.ended import closed, count_closed, count_realized, ended_otherwise, left_before_expiry, position_filled
 from engine.turn.judging import wake
 from engine.turn.leaving import leave, protect_the_rest
 from engine.turn.mismatch import check_count, check_owner, check_price
@@ -95,7 +95,7 @@ def _replace_guess_of_partner(work: Work, order: Order, event: ExecutionReport) 
             if work.bases.get(position.id) == position.net:  # the guess has closed it, and was not made today
                 told = event.price * event.quantity * leg.option.multiplier * (-1 if event.is_buy else 1)
                 work.put_base(position.id, work.positions[position.id].net + told)
-            work.put_position(replace(work.positions[position.id], exit_reason=order.reason))
+            ended_otherwise(work, work.positions[position.id], order.reason)
 
 
 def _take_guess_out(work: Work, order: Order, leg: OrderLeg, guess: Booked, event: ExecutionReport, told: int) -> None:

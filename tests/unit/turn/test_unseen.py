@@ -449,6 +449,7 @@ def test_a_fill_of_the_target_that_is_told_after_all_replaces_what_was_guessed_o
     assert (position.state, position.exit_reason, position.legs[0].held) == ("closed", "target", 0)
     assert position.exit_price == Decimal("-0.80")
     assert desk.state.bots["seller"].day.realized == 0
+    assert desk.state.bots["seller"].day.last_end == "target", "by which `again` goes"
     assert not any("more was closed" in text for text in desk.alarms)
     before, made = desk.state.positions, bot_today(Work(desk.program, desk.state, desk.now), "seller")
     desk.start_again()
