@@ -295,6 +295,7 @@ def _origin(
         "numpy": numpy.__version__,
         "bot": name,
         "digest": digest,
+        "underlying": desk.bots[name].plan.underlyings[0],
         **{key: samples.settings.get(key) for key in DATA},
         "place": samples.place,
         "minutes": samples.every,

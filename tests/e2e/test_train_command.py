@@ -167,6 +167,7 @@ def test_ci_from_sessions_to_a_condition_that_trades(data: Path, tmp_path: Path)
     assert report.startswith(" Parquet chains of "), "whoever reads figures is told of which prices"
     assert report.partition("\n")[0].endswith("; fills mid")
     assert "scikit_learn" in model_of(text).trained
+    assert model_of(text).trained["underlying"] == "SPX"
     elsewhere = typed("train", bare, "--store", store, "--place", "when")
     assert elsewhere.exit_code == 2
     assert "holds features for require, not when" in elsewhere.stderr

@@ -10,6 +10,7 @@ from engine.compile.lint.endings import unended
 from engine.compile.lint.entering import excluded, unaffordable, windowless
 from engine.compile.lint.exits import idle, idle_halts
 from engine.compile.lint.look import Check, Outside, look_at
+from engine.compile.lint.models import trained_elsewhere
 from engine.compile.lint.names import unused_lets
 from engine.compile.lint.news import short_blackouts, unknown_events
 from engine.compile.lint.orders import hardly_protected, left_at_mid, naked_between, on_one_reading, waiting_for_quotes
@@ -49,6 +50,7 @@ CHECKS: tuple[Check, ...] = (
     waiting_for_quotes,
     left_at_mid,
     hardly_protected,
+    trained_elsewhere,
 )
 
 

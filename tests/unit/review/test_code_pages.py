@@ -71,6 +71,8 @@ def loaded(example: str, encoding: str, name: str) -> Loaded:
 
 def beside(name: str) -> bytes:
     """Return one of the files that stand beside the examples."""
+    if name == "spy.json":
+        return MODEL.replace("FEATURE", "vix").replace('"trained": {}', '"trained": {"underlying": "SPY"}').encode()
     if name in ("calm.json", "wide.json"):
         return MODEL.replace("FEATURE", "vix" if name == "calm.json" else "credit_over_width").encode()
     if name == "liquid.yaml":
