@@ -6,6 +6,7 @@ refuse to change it. So orders leave through `ib.client`, which writes the messa
 
 import logging
 from decimal import Decimal
+from functools import partial
 
 import ib_async
 
@@ -91,7 +92,7 @@ class IbBroker:
 
     def submit(self, order: Order) -> None:
         """Send a new order under its order id. Raises: BrokerError, InvariantError; nothing was sent then."""
-        self._place(order)
+        self._place(order, is_new=True)
 
     def ask_margin(self, order: Order) -> None:
         """Ask by a what-if order."""
@@ -101,7 +102,7 @@ class IbBroker:
         """Send new price or quantity of a working order."""
         self._place(order)
 
-    def _place(self, order: Order, *, is_question: bool = False) -> None:
+    def _place(self, order: Order, *, is_question: bool = False, is_new: bool = False) -> None:
         self._check_may_send(order)
         if not 0 < order.order_id < REQUEST_IDS:
             raise InvariantError(f"order {order.ref} has order id {order.order_id}")
@@ -115,7 +116,8 @@ class IbBroker:
             log.warning("order %s was not sent: the connection is gone", order.ref)
             return
         rank = Rank.OPENING if is_question or order.purpose is Purpose.ENTRY else Rank.REDUCING
-        wire.pace.order(order.order_id, rank, lambda: wire.client.placeOrder(order.order_id, contract, found))
+        send = partial(wire.client.placeOrder, order.order_id, contract, found)
+        wire.pace.order(order.order_id, rank, send, is_new=is_new or is_question)
 
     def cancel(self, order: Order) -> None:
         """Ask to cancel by order id."""

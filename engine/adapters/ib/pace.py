@@ -2,22 +2,35 @@
 
 In lockstep ib_async's queue is off (it would hold back every fence), so this count, in virtual time, is the limit; in
 real time it lies below that queue's and keeps it empty. Market data leaves room for orders; when even that is used up,
-orders wait for their second too, and those that take risk away go first (faults.md row 52).
+orders wait for their second too, and what takes risk away goes first (faults.md row 52). But new orders leave in the
+order of their ids: the gateway refuses an id that is lower than one it has read (103), and an entry would be lost.
 """
 
 from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
+from typing import NamedTuple
 
 ORDER_ROOM = 3
 """Messages in a second that only orders may use, beyond the limit of all others; TWS closes the socket at 50."""
 
 
 class Rank(IntEnum):
-    """Who goes first when orders wait: cancels and what closes, then what opens."""
+    """Who goes first when orders wait: cancels and changes of what closes, then what opens.
+
+    A new order that closes goes first, too, unless a new one that opens waits already.
+    """
 
     REDUCING = 0
     OPENING = 1
+
+
+class _Waiting(NamedTuple):
+    """A message of an order that waits. is_new: it brings the order to the gateway."""
+
+    order_id: int
+    is_new: bool
+    send: Callable[[], None]
 
 
 class Pace:
@@ -28,7 +41,7 @@ class Pace:
         self._now = 0.0
         self._sent: deque[float] = deque()
         self._waiting: deque[Callable[[], None]] = deque()
-        self._orders: dict[Rank, deque[tuple[int, Callable[[], None]]]] = {rank: deque() for rank in Rank}
+        self._orders: dict[Rank, deque[_Waiting]] = {rank: deque() for rank in Rank}
 
     @property
     def is_waiting(self) -> bool:
@@ -47,10 +60,17 @@ class Pace:
         for waiting in self._orders.values():
             waiting.clear()
 
-    def order(self, order_id: int, rank: Rank, send: Callable[[], None]) -> None:
-        """Send an order message, now if this second has room; messages of one order never pass each other."""
-        behind = next((each for each in Rank if any(key == order_id for key, _ in self._orders[each])), rank)
-        self._orders[behind].append((order_id, send))
+    def order(self, order_id: int, rank: Rank, send: Callable[[], None], *, is_new: bool = False) -> None:
+        """Send an order message, now if this second has room.
+
+        Messages of one order never pass each other, nor do new orders.
+        """
+        behind = [
+            each
+            for each, waiting in self._orders.items()
+            if any(one.order_id == order_id or (is_new and one.is_new) for one in waiting)
+        ]
+        self._orders[max([rank, *behind])].append(_Waiting(order_id, is_new, send))
         self._drain()
 
     def in_turn(self, send: Callable[[], None]) -> None:
@@ -69,7 +89,7 @@ class Pace:
         for waiting in self._orders.values():
             while waiting and len(self._sent) < self._limit + ORDER_ROOM:
                 self._sent.append(self._now)
-                waiting.popleft()[1]()
+                waiting.popleft().send()
         while self._waiting and len(self._sent) < self._limit:
             self._sent.append(self._now)
             self._waiting.popleft()()

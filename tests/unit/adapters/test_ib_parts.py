@@ -66,6 +66,24 @@ def test_52_orders_have_room_of_their_own_and_exits_go_first() -> None:
     assert sent[8:] == ["data"]
 
 
+def test_new_orders_leave_in_the_order_of_their_ids() -> None:
+    """An exit went before an entry with a lower id, which the gateway then refused (103)."""
+    sent: list[str] = []
+    pace = Pace(1)
+    pace.release(100.0)
+    for number in range(1 + ORDER_ROOM):
+        pace.order(number, Rank.OPENING, lambda: None, is_new=True)
+    pace.order(10, Rank.OPENING, lambda: sent.append("entry"), is_new=True)
+    pace.order(11, Rank.REDUCING, lambda: sent.append("exit"), is_new=True)
+    pace.order(12, Rank.REDUCING, lambda: sent.append("second exit"), is_new=True)
+    pace.order(11, Rank.REDUCING, lambda: sent.append("its change"))
+    pace.order(2, Rank.REDUCING, lambda: sent.append("cancel"))
+    pace.order(13, Rank.OPENING, lambda: sent.append("second entry"), is_new=True)
+    for second in (101.0, 102.0):
+        pace.release(second)
+    assert sent == ["cancel", "entry", "exit", "second exit", "its change", "second entry"]
+
+
 def test_what_waits_is_forgotten_with_its_connection() -> None:
     sent: list[int] = []
     pace = Pace(1)
