@@ -202,7 +202,8 @@ def book_estimate(work: Work, name: str, leg: PositionLeg) -> PositionLeg:
     price = _price_by_mark(work, work.positions[name], leg) if missed.price is None else missed.price
     if price is None:
         return leg
-    position = _book_missed(work, name, leg, missed, price, first_revision(missed_base(name, leg.name, leg.closed)))
+    exec_id = first_revision(missed_base(name, leg.name, leg.closed))
+    position = _book_missed(work, name, leg, missed, price, exec_id)
     count = leg.held - leg_of(position, leg.name).held
     by_what = "quoted when the account was first seen without it"
     if missed.price is None:
@@ -211,7 +212,8 @@ def book_estimate(work: Work, name: str, leg: PositionLeg) -> PositionLeg:
     if told := _told_of(work, position, leg):
         how = f"went at {_prices(told)}, as the broker tells, and nobody can say which of it was of this position"
     text = f"{count} {leg.option} of {name} {how}: booked at {price.normalize():f}, as {by_what}"
-    help = f"Compare it with the account's statement; 'rulebot store correct {name} PRICE --leg {leg.name}'"
+    asked = f"{name} PRICE --leg {leg.name}" if count == leg.held else f"{exec_id} PRICE"  # the rest ends now
+    help = f"Compare it with the account's statement; 'rulebot store correct {asked}'"
     work.alarm(position.bot, f"{text}. {help} puts it right", name)
     return leg_of(position, leg.name)
 

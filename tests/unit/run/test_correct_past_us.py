@@ -131,3 +131,24 @@ def test_what_was_told_after_all_is_no_estimate_any_more(tmp_path: Path) -> None
 def test_a_leg_must_be_named_where_several_are_meant(store: Path) -> None:
     with pytest.raises(MisuseError, match="which leg of"):
         correct(store, last(store).id, Decimal("4.80"), at=AT)
+
+
+def test_a_part_that_somebody_closed_is_corrected_by_the_command_that_its_alarm_names(tmp_path: Path) -> None:
+    """The rest of its leg expires: by the position alone it is not clear which of them is meant."""
+    desk = Desk((text_of(exits="\n  - at_expiry: settle\n", quantity="2", risk="{max_loss_per_trade: $5000}"),))
+    desk.opened()
+    desk.holds(put(5945), -1)
+    for _ in range(7):
+        desk.tick(5)
+    desk.until("16:00:30", step=60)
+    for option in (put(5935), put(5945)):
+        desk.holds(option, 0)
+    assert [(leg.closed, leg.settled) for leg in desk.position.legs] == [(2, 1), (2, 2)]
+    (said,) = [text for text in desk.alarms if "store correct" in text]
+    ref = said.partition("store correct ")[2].partition(" PRICE'")[0]
+    store, name = kept(desk, tmp_path), desk.position.id
+    with pytest.raises(MisuseError, match="a part of short_put"):
+        correct(store, name, Decimal("2.00"), leg="short_put", at=AT)
+    done = correct(store, ref, Decimal("2.00"), at=AT)
+    assert done.startswith(f"{name} short_put: 1 at 2.00 instead of ")
+    assert [(leg.closed, leg.settled) for leg in last(store).legs] == [(2, 1), (2, 2)]
