@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.numbers import Whole
+from engine.cli.numbers import SEED, Whole
 from engine.cli.options import set_option
 from engine.cli.paths import SPECS
 from engine.cli.say import say
@@ -28,7 +28,7 @@ SHOWN = 3
 @click.command("chaos", short_help="try bots under faults and crashes")
 @click.argument("specs", nargs=-1, required=True, metavar="SPEC...", type=SPECS)
 @click.option("--seeds", "count", type=Whole(1), default=20, show_default=True, help="How many seeds to try.")
-@click.option("--seed", "first", type=Whole(0), default=1, show_default=True, help="The first seed.")
+@click.option("--seed", "first", type=SEED, default=1, show_default=True, help="The first seed.")
 @click.option("--faults", "kinds", metavar="KIND,...", help="Only these kinds (docs/faults.md; crash, power_cut).")
 @click.option("--whole-day", is_flag=True, help="Whole sessions instead of the time around an entry window.")
 @click.option("--overnight", is_flag=True, help="From an evening to the next morning: expiry, assignment, a new day.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli.clock import DAY
-from engine.cli.numbers import Number, Whole
+from engine.cli.numbers import SEED, Number, Whole
 from engine.cli.outputs import LEDGER, XML, check_output
 from engine.cli.say import say
 from engine.cli.shares import shares_option
@@ -61,7 +61,7 @@ def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | No
 )
 @click.option(
     "--seed",
-    type=Whole(0),
+    type=SEED,
     default=1,
     show_default=True,
     help="The same seed gives the same market and fills.",

@@ -21,6 +21,10 @@ class Whole(click.IntRange):
             raise _refused("a whole number", self, value, param, ctx) from None
 
 
+SEED = Whole(0, 2**63 - 1)
+"""What chance goes by: the simulated market mixes it with others in 64 bits."""
+
+
 class Number(click.FloatRange):
     """A number, with decimals or without."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.clock import DAY, first_session
-from engine.cli.numbers import Whole
+from engine.cli.numbers import SEED, Whole
 from engine.cli.observe import check_store, observed_world
 from engine.cli.options import gateway_option, set_option, settings_option
 from engine.cli.outputs import LEDGER, check_output
@@ -75,7 +75,7 @@ if TYPE_CHECKING:
 )
 @click.option("--logs", type=click.Path(path_type=Path), help="The folder of the JSON Lines logs.")
 @settings_option
-@click.option("--seed", type=Whole(0), metavar="N", help="The simulated market's seed (default 7).")
+@click.option("--seed", type=SEED, metavar="N", help="The simulated market's seed (default 7).")
 @click.option(
     "--date",
     "day",

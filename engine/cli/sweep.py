@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.clock import DAY
-from engine.cli.numbers import Whole
+from engine.cli.numbers import SEED, Whole
 from engine.cli.outputs import PAGE, check_output
 from engine.cli.past_options import (
     asked_cash,
@@ -61,7 +61,7 @@ GOALS = SORTED[:-1]
 )
 @click.option("--for", "goal", type=click.Choice(GOALS), help="What --bayes searches for (default: sharpe).")
 @click.option("--batch", type=Whole(1), help="Trials that --bayes asks for at once (default: 10).")
-@click.option("--seed", type=Whole(0), default=7, show_default=True, help="What chance draws by.")
+@click.option("--seed", type=SEED, default=7, show_default=True, help="What chance draws by.")
 @click.option("--from", "first", type=DAY, metavar="DAY", help="The first session (default: the data's first).")
 @click.option("--to", "last", type=DAY, metavar="DAY", help="The last session (default: the data's last).")
 @click.option("--fills", default="natural", show_default=True, metavar="MODEL", help="As in 'rulebot backtest'.")

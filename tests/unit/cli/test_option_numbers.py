@@ -13,7 +13,11 @@ from engine.cli.numbers import Number, Whole
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("chaos", "a.yaml", "--seed", "x"), "'--seed': it is a whole number of at least 0, is 'x'"),
+        (("train", "a.yaml", "--lines", "x"), "'--lines': it is a whole number of at least 1, is 'x'"),
+        *(
+            ((*words, "--seed", str(2**64)), f"'--seed': it is a whole number of 0 to {2**63 - 1}, is '{2**64}'")
+            for words in (("chaos", "a.yaml"), ("run", "a.yaml"), ("gateway",), ("sweep", "a.yaml"))
+        ),
         (("chaos", "a.yaml", "--seeds", ""), "'--seeds': it is a whole number of at least 1, is ''"),
         (
             ("web", "--port", "-1"),
