@@ -349,3 +349,16 @@ def test_the_line_of_levels_leaves_out_what_comes_and_goes(monkeypatch: pytest.M
         desk.until("10:00")
         shown = glance(desk.program, desk.state, desk.now, desk.now, None)
         assert [name for name, _ in shown.levels] == levels
+
+
+def test_each_symbol_is_entered_again_as_often_as_the_bot_may() -> None:
+    again = "again: {after: [unfilled], wait: 5s, at_most: 1}"
+    entry = f'{{window: {{from: open + 30m, to: "11:00"}}, per_day: 9, {again}}}'
+    desk = desk_of("{symbols: [SPY, SPX]}", entry=entry)
+    desk.until("10:00")
+    for _ in range(8):
+        for order in desk.live:
+            desk.ack(order)
+            desk.cancelled(order)
+        desk.tick(10)
+    assert sorted(symbols_of(desk)) == ["SPX", "SPX", "SPY", "SPY"]
