@@ -651,6 +651,29 @@ def test_what_the_broker_liquidated_this_morning_is_no_fill_of_an_order_of_yeste
     assert not any("nobody listened" in text for text in desk.alarms)
 
 
+@pytest.mark.parametrize("side", [-1, 1])
+@pytest.mark.parametrize(("others", "account", "is_filled"), [(1, 2, True), (1, 1, False), (-1, 1, True)])
+def test_of_what_the_account_holds_more_that_of_others_is_no_fill_of_ours(
+    side: int, others: int, account: int, *, is_filled: bool
+) -> None:
+    """Counted on the side of an entry of yesterday: what others have dealt this morning, and what the account holds."""
+    bought = {
+        "legs": SELLER["legs"].replace("short_put: {sell", "long_put: {buy"),
+        "exits": "\n  - dte: {at_most: 30}\n",
+    }
+    desk = seller() if side < 0 else seller(**bought)
+    order = desk.enter("10:01")
+    desk.ack(order)
+    night(desk)
+    told = desk.execution(order, order.legs[0], 1, "4.10", "0009.0001.01")
+    theirs = replace(told, ref="", order_id=0, perm_id=77, client_id=0, is_buy=others * side > 0)
+    desk.send(theirs)
+    option = order.legs[0].option
+    desk.link([], {option: side * account}, [(option, "411.35")])
+    assert (desk.position.state == "open") is is_filled
+    assert desk.position.legs[0].held == (1 if is_filled else 0)
+
+
 @pytest.mark.parametrize("is_told_before", [False, True])
 def test_29_what_the_exchange_took_back_is_not_booked_by_the_brokers_word(*, is_told_before: bool) -> None:
     """Seeds 8100258 and 7100044: "Filled" still counts what was taken back, and it was booked as a fill that is none.
