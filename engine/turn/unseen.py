@@ -22,9 +22,7 @@ from engine.model.money import CENT, ZERO
 from engine.model.order import Order, OrderLeg, OrderStatus, Purpose, Side
 from engine.model.session import exchange_date
 from engine.model.unseen import first_revision, unseen_base
-from engine.model.values import replace
 from engine.turn.doubting import our_books
-from engine.turn.ended import count_opened
 from engine.turn.executions import count_fill
 from engine.turn.owed import owed, owes_fills
 from engine.turn.resting import option_has_expired
@@ -180,10 +178,6 @@ def _book(work: Work, order: Order, counts: Mapping[int, int], costs: Mapping[Op
     is_entry = order.purpose is Purpose.ENTRY and all(costs.get(leg.option) for leg in order.legs)
     prices = _average_costs(order.legs, costs) if is_entry else _own_prices(work, order, counts, costs)
     named = {option: option for option in costs}  # as the account has it, with the broker's number
-    position = work.positions[order.into or order.position]
-    if order.opens(position.id) and position.opened_at is None and order.sent_at is not None:
-        work.put_position(replace(position, opened_at=order.sent_at))
-        count_opened(work, order, order.sent_at)
     for at, count in counts.items():
         if count:
             option = named.get(order.legs[at].option, order.legs[at].option)
@@ -280,5 +274,5 @@ def _execution(work: Work, order: Order, option: Option, at: int, count: int, pr
         is_buy=order.side_of(leg) is Side.BUY,
         quantity=Decimal(count),
         price=price,
-        executed_at=order.sent_at if order.purpose is Purpose.ENTRY and order.sent_at is not None else work.at,
+        executed_at=order.sent_at if order.opens(order.position_of(leg)) and order.sent_at is not None else work.at,
     )

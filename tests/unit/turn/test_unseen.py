@@ -630,6 +630,9 @@ def test_a_roll_whose_executions_are_not_told_opens_as_it_was_quoted() -> None:
     opened = desk.state.positions[order.into]
     assert opened.entry_mid is not None
     assert (opened.state, opened.entry_price) == ("open", opened.entry_mid)
+    assert opened.opened_at == order.sent_at
+    (told,) = [record.data for record in desk.said(Kind.FILL) if record.position == opened.id]
+    assert told["executed_at"] == opened.opened_at.isoformat()
     assert desk.state.positions[order.position].legs[0].exit_cash == -opened.entry_mid * 100 - order.limit_price * 100
 
 
