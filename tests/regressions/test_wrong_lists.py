@@ -227,6 +227,7 @@ def test_it_is_also_seen_in_the_list_of_a_connection(is_linked: bool) -> None:
     desk.ack(order)
     desk.link([order.ref])
     assert desk.order(order.ref).status is OrderStatus.CANCELLING
+    assert [each.ref for each in desk.cancels] == [order.ref], "the broker is asked to cancel it"
     desk.fill(order)
     assert desk.position.state == "open", "the fill had won, and its exits are armed"
 
@@ -274,6 +275,7 @@ def test_a_stop_that_was_over_and_works_after_all_goes_and_the_pair_that_replace
     assert len(pair) == 2
     shown(desk, *pair, old_stop.ref)
     assert desk.order(old_stop.ref).status is OrderStatus.CANCELLING
+    assert desk.cancels[-1].ref == old_stop.ref
     assert {desk.order(ref).status for ref in pair} == {OrderStatus.WORKING}
     assert any(f"{old_stop.ref} was cancelled and works after all: it is taken back" in text for text in desk.alarms)
     desk.cancelled(old_stop)
