@@ -59,6 +59,18 @@ def test_the_most_whole_contracts_within_the_band(held: int, needed: int, own: i
     assert most_within(Overwrite(Decimal("0.25"), Decimal("0.5")), found, 100, own) == count
 
 
+def test_an_entry_that_has_filled_in_part_needs_the_shares_of_all_it_may_sell() -> None:
+    slow = {**CALLS, "order": "{start: mid, step: 0.01, wait: 1h, tries: 3, then: cancel}"}
+    later = {**CALLS, "entry": '{window: {from: "10:05", to: "11:00"}}'}
+    desk = Desk((text_of("first", **slow), text_of("second", **later)), linked=False)
+    desk.link(positions=[(SPY, 1000)], costs=[(SPY, "580")])
+    desk.until("10:00")
+    assert sent(desk) == [("first", 5)]
+    desk.fill(desk.last, 2)
+    desk.until("10:05")
+    assert sent(desk) == [("first", 5), ("second", 5)]
+
+
 def test_half_of_the_shares_is_overwritten_and_never_more() -> None:
     desk = desk_of(1090)
     desk.until("10:00")
