@@ -158,6 +158,8 @@ def test_a_flag_goes_before_what_operators_set_in_a_run_as_at_its_next_start(tmp
         put(engine, "a", (("most", "25"),))
         assert engine.said[-1][0] == "refused"
         assert "'--set' of this run gives spread its 'most', 30" in engine.said[-1][1]
+        put(engine, "b", (("most", ""),))  # what was set before the flag can be taken back
+        assert engine.said[-1][0] == "asked"
 
     played(body, tmp_path)
     store = kept_store(tmp_path, {"spread.most": "25"})
