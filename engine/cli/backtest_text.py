@@ -134,4 +134,4 @@ def _alarms(alarms: Mapping[str, int]) -> Iterator[str]:
     for text, count in list(alarms.items())[:SHOWN]:
         yield f"  {count} x {text}"
     if len(alarms) > SHOWN:
-        yield f"  and {len(alarms) - SHOWN} other kinds"
+        yield f"  and {counted(len(alarms) - SHOWN, 'other kind')}"

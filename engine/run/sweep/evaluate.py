@@ -46,7 +46,10 @@ CHECKED = 2_000
 
 @dataclasses.dataclass
 class _Lived:
-    """One variant while its sessions pass. holding: trades of which it has shares."""
+    """One variant while its sessions pass. holding: trades of which it has shares.
+
+    unsettled: positions that sessions which are apart have left open, each at its end.
+    """
 
     number: int
     point: tuple[str, ...]
@@ -64,6 +67,7 @@ class _Lived:
     by_arrays: int = 0
     unclear: Counter[str] = field(default_factory=Counter)
     findings: dict[Finding, None] = field(default_factory=dict)
+    unsettled: int = 0
 
     def part(self, since: date, sessions: Sequence[date]) -> Part:
         """Return what has come of it. sessions: those that it is to tell."""
@@ -75,7 +79,7 @@ class _Lived:
             profits=tuple(self.profits),
             trades=tuple(self.trades.values()),
             longest=self._longest(),
-            still_open=len(self._open()),
+            still_open=self.unsettled if self.is_apart else len(self._open()),
             in_shares=len(self.in_shares),
             alarms=tuple(self.alarms.items()),
             by_arrays=self.by_arrays,
@@ -141,6 +145,8 @@ class _Lived:
         before = walk.cash if self.is_apart else self.worth  # a session that is apart begins with the same account
         self.worth = walk.broker.worth(walk.marks)
         self.profits.append(self.worth - before)
+        if self.is_apart:  # the next session begins without it
+            self.unsettled += len(self._open())
         if self.bot is not None:
             self.walk = walk.anew()  # hundreds of variants must not each keep a session
 

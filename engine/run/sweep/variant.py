@@ -120,7 +120,7 @@ def whole(parts: Sequence[Part]) -> Variant:
         max_drawdown=float(_drawdown(profits)),
         sharpe=sharpe(profits),
         longest=max(each.longest for each in parts),
-        still_open=parts[-1].still_open,
+        still_open=sum(each.still_open for each in parts) if first.is_apart else parts[-1].still_open,
         in_shares=sum(each.in_shares for each in parts),
         alarms=tuple(_sums(each.alarms for each in parts).items()),
         by_arrays=sum(each.by_arrays for each in parts),

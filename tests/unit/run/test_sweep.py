@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from functools import cache, partial
-from math import isclose
+from math import isclose, nan
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -17,7 +17,7 @@ import pytest
 from past_days import PastDays
 from plain_specs import ASSIGNED
 
-from engine.adapters.history.day import DailyBar
+from engine.adapters.history.day import DailyBar, HistoryDay
 from engine.adapters.history.finding import told
 from engine.cli.sweep_text import sweep_lines
 from engine.model.errors import MisuseError
@@ -256,6 +256,32 @@ def test_what_ends_in_a_session_without_data_is_a_trade_too(tmp_path: Path) -> N
     assert (found.trades, found.net) == (alone.all.trades, float(alone.all.net))
     assert found.still_open == sum(trade.left is None for trade in alone.trades)
     assert sum(found.profits) == pytest.approx(float(alone.profit))
+
+
+def cut_off(day: HistoryDay) -> HistoryDay:
+    """Return a day of which nothing is known from its middle on, nor what it settled at."""
+    late = slice(len(day.times) // 2, None)
+    levels = {symbol: column.copy() for symbol, column in day.levels.items()}
+    bid, ask = day.bid.copy(), day.ask.copy()
+    for column in (*levels.values(), bid, ask):
+        column[late] = nan
+    return replace(day, levels=levels, bid=bid, ask=ask, settled={})
+
+
+class Unsettled(PastDays):
+    """Days that end early, of which no daily bar tells where they have closed."""
+
+    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
+        """Return none of the underlying."""
+        return () if symbol == self.symbol else super().daily(symbol, before, count)
+
+
+def test_what_no_level_settles_is_still_open() -> None:
+    """Of recordings that end early it was said that none of the variants ever traded."""
+    text, made = HELD.replace("dte: 2", "dte: 0"), partial(Unsettled, strikes=25, every=3, change=cut_off)
+    given = terms(opens=made, last=date(2026, 9, 2), file="held.yaml")
+    found = evaluate([(0, ("held",), text)], given)[0]
+    assert (found.trades, found.still_open) == (0, 2)
 
 
 def test_trades_that_ended_in_shares_are_counted() -> None:
