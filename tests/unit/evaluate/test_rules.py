@@ -398,3 +398,32 @@ def test_a_bound_that_is_computed_has_as_many_digits_as_the_value_that_misses_it
     half = Arithmetic("*", (Constant(0.5, Quantity.PLAIN), MOVE), Quantity.POINTS)
     said = describe(rule(Compare(Op.BELOW, RANGE, (half,)), "below"), Verdict(False, 27.72, 27.68))
     assert said == "27.72 pts   below 0.5 x 55.4 = 27.68 (the open's expected move): 0.04 too much"
+
+
+@pytest.mark.parametrize(
+    ("op", "bounds", "truth"),
+    [
+        (Op.ABOVE, (16.8,), False),
+        (Op.AT_LEAST, (16.8,), True),
+        (Op.BELOW, (16.8,), False),
+        (Op.AT_MOST, (16.8,), True),
+        (Op.BETWEEN, (12.0, 16.8), True),
+        (Op.BETWEEN, (16.8, 22.0), True),
+        (Op.OUTSIDE, (12.0, 16.8), False),
+        (Op.OUTSIDE, (16.8, 22.0), False),
+        (Op.BEYOND, (16.8,), False),
+    ],
+)
+def test_at_its_very_bound_a_comparison_says_what_its_word_does(op: Op, bounds: tuple[float, ...], truth: bool) -> None:
+    test = Compare(op, VIX, tuple(Constant(bound, Quantity.LEVEL) for bound in bounds))
+    assert judged(test).truth is truth
+
+
+def test_a_delta_of_a_leg_that_is_not_streamed_is_unknown() -> None:
+    at = condor(view())
+    at.legs = (at.legs[0]._replace(row=-1), *at.legs[1:])
+    found = judged(
+        Compare(Op.BELOW, Call("leg_delta", (("of", "short_put"),), Quantity.PLAIN), (Constant(1.0, Quantity.PLAIN),)),
+        at,
+    )
+    assert (found.truth, found.missing) == (None, "short_put: not streamed")
