@@ -348,7 +348,8 @@ def _on_position(work: Work, event: PositionReport) -> dict[str, Any]:
         changes["uncovered"] = covering.shares_changed(work, event.contract.symbol)
     doubting.note_numbers(work, [event.contract])
     changes["doubts"] = doubts = doubting.doubted(work, work.state.doubts)
-    doubting.take_orders_back(work, doubts)
+    if work.state.is_ready:  # else when all is listed, and what still works
+        doubting.take_orders_back(work, doubts)
     work.state = work.state._replace(doubts=doubts)
     surplus.note_surplus(work)
     note_change(work, before)

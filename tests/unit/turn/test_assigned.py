@@ -342,6 +342,24 @@ def test_what_is_being_confirmed_is_so_after_a_kill_and_a_lost_connection(
     assert len(told(desk)) == 1
 
 
+def test_nothing_is_asked_of_the_broker_before_its_orders_are_listed() -> None:
+    """What was doubted before a kill is so as the first contract of a start is told."""
+    desk = desk_of()
+    (resting,) = desk.live
+    desk.holds(desk.position.legs[0].option, 0)
+    desk.holds(SPY, 500)
+    desk.start_again()
+    desk.now += timedelta(minutes=1)
+    sent = len(desk.commands)
+    desk.send(PositionReport(desk.now, SPY, Decimal(500), Decimal(589)))
+    assert len(desk.commands) == sent
+    desk.link(refs=[resting.ref], positions=[(SPY, 500)], costs=[(SPY, "589")])
+    assert desk.order(resting.ref).status is OrderStatus.CANCELLING
+    desk.cancelled(desk.order(resting.ref))
+    desk.tick(30)
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "assigned")
+
+
 def test_a_kill_between_the_options_and_their_shares_loses_no_assignment() -> None:
     desk = desk_of(exits=NO_REST)
     desk.holds(desk.position.legs[0].option, 0)
