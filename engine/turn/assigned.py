@@ -8,7 +8,7 @@ Calls and their shares also go together where a paper account is reset, or someb
 the cash tells. It may be told minutes after what the account holds.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -90,25 +90,47 @@ def book_assigned(work: Work, *, at_once: bool = False) -> frozenset[Option]:
     at_once: however long it has lacked them.
     """
     due = {option for option, doubt in work.state.doubts.items() if at_once or work.at - doubt.since >= DOUBT}
+    of_symbols = {
+        symbol: sorted((each for each in due if each.symbol == symbol), key=str)
+        for symbol in sorted({option.symbol for option in due if delivers(option) and not option.is_share})
+    }
+    found = {
+        symbol: _assigned(work, symbol, [each for each in options if not each.is_share])
+        for symbol, options in of_symbols.items()
+    }
     waiting: set[Option] = set()
-    for symbol in sorted({option.symbol for option in due if delivers(option) and not option.is_share}):
-        of_symbol = sorted((each for each in due if each.symbol == symbol), key=str)
-        found = _assigned(work, symbol, [each for each in of_symbol if not each.is_share])
-        if [gone for gone in found if not _is_clear(work, gone)]:
-            waiting.update(of_symbol)
-            continue
-        if found and not _is_brought(work, symbol, found):
+    for symbol, options in of_symbols.items():
+        if [gone for gone in found[symbol] if not _is_clear(work, gone)]:
+            waiting.update(options)
+        elif found[symbol] and not _is_brought(work, symbol, found):
             if work.at - work.state.shifts[symbol].at < LATE_CASH:
-                waiting.update(of_symbol)
-            continue
-        for gone in found:
-            _book(work, gone)
-        if found:
-            now = work.state.holdings.get(Underlying(symbol), ZERO)
-            shift = Shift(now, work.at, work.state.costs.get(symbol, ZERO), work.at)
-            work.state = work.state._replace(shifts={**work.state.shifts, symbol: shift})
+                waiting.update(options)
+        elif gone_of := found.pop(symbol):
+            for gone in gone_of:
+                _book(work, gone)
+            _note_booked(work, symbol, _brings(gone_of))
             doubt_anew(work)
     return frozenset(waiting)
+
+
+def _brings(found: Iterable[_Gone]) -> Decimal:
+    """Return the dollars that the strikes of what was assigned bring, - where they are paid."""
+    return -sum((moved_by(gone.leg.option, -gone.contracts) * gone.leg.option.strike for gone in found), ZERO)
+
+
+def _note_booked(work: Work, symbol: str, brought: Decimal) -> None:
+    """Let a further change of the shares be one of its own; cash that these have brought is of no others."""
+    state = work.state
+    booked = state.shifts[symbol].cash
+
+    def since(cash: Decimal | None) -> Decimal | None:
+        return cash if cash is None or cash != booked else cash + brought
+
+    shifts = {name: shift._replace(cash=since(shift.cash)) for name, shift in state.shifts.items()}
+    now, cost = state.holdings.get(Underlying(symbol), ZERO), state.costs.get(symbol, ZERO)
+    shifts[symbol] = Shift(now, work.at, cost, work.at, since(booked))
+    cashes = tuple((at, cash + brought if cash == booked else cash) for at, cash in state.cashes)
+    work.state = state._replace(shifts=shifts, cashes=cashes)
 
 
 def _assigned(work: Work, symbol: str, due: Iterable[Option]) -> list[_Gone]:
@@ -164,17 +186,24 @@ def _looks_dealt(work: Work, shift: Shift, lacking: Mapping[Option, int]) -> boo
     return is_less or (shift.since < shift.at and is_cost_known and not _is_paid(work, shift, lacking))
 
 
-def _is_brought(work: Work, symbol: str, found: Iterable[_Gone]) -> bool:
-    """Say whether shares that went have brought the strikes; of those that came this is not asked."""
+def _is_brought(work: Work, symbol: str, found: Mapping[str, Sequence[_Gone]]) -> bool:
+    """Say whether shares that went have brought the strikes; of those that came this is not asked.
+
+    found: what was assigned, by symbol, and is not booked yet. What went from the same cash may have brought its
+    strikes together: the cash is of one of these, or of all, whichever it fits best.
+    """
     state = work.state
     shift, now = state.shifts[symbol], state.holdings.get(Underlying(symbol), ZERO)
     if abs(now) >= abs(shift.before):
         return True
     if shift.cash is None:
         return False
-    strikes = sum((moved_by(gone.leg.option, -gone.contracts) * gone.leg.option.strike for gone in found), ZERO)
+    brings = {name: _brings(gone) for name, gone in found.items() if gone and state.shifts[name].cash == shift.cash}
+    brought = state.cashes[-1][1] - shift.cash
+    ways = {(name,): dollars for name, dollars in brings.items()} | {tuple(brings): sum(brings.values(), ZERO)}
+    names, dollars = min(ways.items(), key=lambda way: abs(brought - way[1]))
     most = ABOUT_CASH if any(state.holdings.values()) else SAME_CASH
-    return abs(state.cashes[-1][1] - shift.cash + strikes) <= abs(strikes) * most
+    return symbol in names and abs(brought - dollars) <= abs(dollars) * most
 
 
 def _may_be_dealt(work: Work, shift: Shift, lacking: Iterable[Option]) -> bool:

@@ -129,7 +129,7 @@ class Shift(NamedTuple):
     """Shares of a symbol that the account held before they last changed, when they did, and their average cost then.
 
     since: when the account was last seen before, which is `at` where somebody watched them change. cash: the account's
-    before, in dollars.
+    before, in dollars, with what other assignments were booked to have moved of it since.
     """
 
     before: Decimal
@@ -318,7 +318,8 @@ class State(NamedTuple):
     or bots are due although nothing moves; wake_at: the same, with marks and what is streamed. costs: average dollars a
     share of the account's shares, by symbol (`holdings` has them also as legs); uncovered: symbols of which it has
     fewer than calls need that were sold against them, and since when; shifts: how its shares last changed, by symbol;
-    cashes: when its cash was told to be how many dollars, the last minutes, and what it was before them;
+    cashes: when its cash was told to be how many dollars, the last minutes, and what it was before them,
+    with what assignments were booked to have moved since;
     adjusted: when what it holds last changed as no trade or assignment changes it, by symbol; at_last: what it had of
     what has expired and waits for its level.
     closing: the last prints of the session of shares that options were held on, by symbol. reloading: bots that enter

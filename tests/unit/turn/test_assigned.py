@@ -8,8 +8,8 @@ import pytest
 from hand_desk import Desk, call, clock, put, text_of
 
 from engine.model.contract import Underlying, share
-from engine.model.event import AccountReport, LinkDown, PositionReport
-from engine.model.facts import Account
+from engine.model.event import AccountReport, LinkDown, ListingReport, PositionReport
+from engine.model.facts import Account, Listing
 from engine.model.money import ZERO
 from engine.model.order import OrderStatus
 from engine.model.position import Position
@@ -18,7 +18,7 @@ from engine.record.codec import encode
 from engine.record.record import ACCOUNT_SEEN, NAMED_ABOVE, Json, Kind, Record
 from engine.turn.state import AccountSeen
 
-SPY = Underlying("SPY")
+SPY, QQQ = Underlying("SPY"), Underlying("QQQ")
 SHORT = {
     "underlying": "SPY",
     "quantity": "5",
@@ -206,6 +206,83 @@ def test_cash_may_be_told_before_or_after_what_the_account_holds(
     assert bool(desk.position.on_hold) is (is_held and not is_first)
     cash(desk, "1002500")
     desk.tick(60)
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "assigned")
+
+
+def with_calls_on_qqq(theirs: int, **sections: str) -> Desk:
+    """Return a bot on SPY and five short calls on QQQ, open at 16:30, and their shares and `theirs`."""
+    calls = "\n  expiry: {dte: {nearest: 90}}\n  short_call: {sell: call, strike: {otm: 5 pts}}\n"
+    other = text_of("writer", **{**SHORT, "underlying": "QQQ", "legs": calls, "exits": NO_REST})
+    desk = Desk((text_of("seller", **{**SHORT, "exits": NO_REST, **sections}), other), linked=False)
+    days = (desk.day, desk.expiry_90)
+    strikes = tuple(Decimal(strike) for strike in range(450, 551))
+    desk.send(ListingReport(desk.now, Listing("QQQ", "QQQ", days, dict.fromkeys(days, strikes))))
+    desk.quote(QQQ, 499.99, 500.01)
+    desk.level("QQQ", 500.0)
+    desk.quote(call(505, "QQQ", desk.expiry_90), 3.99, 4.01, 0.4)
+    desk.quote(call(605, "SPY", desk.expiry_90), 4.99, 5.01, 0.4)
+    desk.link(positions=[(SPY, theirs), (QQQ, 500)])
+    desk.until("10:00")
+    for order in desk.live:
+        desk.fill(order)
+    cash(desk, "700000")
+    desk.until("16:30", step=600)
+    assert [position.legs[0].held for position in desk.state.positions.values()] == [5, 5]
+    return desk
+
+
+@pytest.mark.parametrize("is_put", [False, True])
+@pytest.mark.parametrize("told", [("252500", "whole"), ("whole",)])
+@pytest.mark.parametrize("seen", ["at once", "QQQ first", "SPY first", "later"])
+def test_what_is_assigned_on_two_symbols_in_one_night_shares_the_cash(
+    is_put: bool, told: tuple[str, ...], seen: str
+) -> None:
+    """Neither was booked, or one: the cash of the other was beside its strikes."""
+    legs = (
+        SHORT["legs"]
+        if is_put
+        else "\n  expiry: {dte: {nearest: 90}}\n  short_call: {sell: call, strike: {otm: 5 pts}}\n"
+    )
+    desk = with_calls_on_qqq(0 if is_put else 500, legs=legs)
+    after = 500 if is_put else 0
+    whole = 252500 - 295000 if is_put else 252500 + 302500
+    rows = [(position.legs[0].option, 0) for position in desk.state.positions.values()]
+    of_spy, of_qqq = [rows[0], (SPY, after)], [rows[1], (QQQ, 0)]
+    if seen == "at once":
+        desk.unlink()
+    desk.now = session_after(desk.day).open - timedelta(hours=3)
+    desk.tick()
+    if seen == "at once":
+        desk.link(positions=[(SPY, after)])
+    else:
+        for row in (*of_qqq, *of_spy) if seen == "QQQ first" else of_spy if seen == "SPY first" else of_qqq:
+            desk.holds(*row)
+            desk.tick(2)
+    for each in told:
+        cash(desk, str(700000 + (whole if each == "whole" else int(each))))
+        desk.tick(40)
+    if seen in ("SPY first", "later"):
+        for row in of_qqq if seen == "SPY first" else of_spy:
+            desk.holds(*row)
+            desk.tick(2)
+    for _ in range(8):
+        desk.tick(60)
+    found = [(each.state, each.exit_reason, each.on_hold) for each in desk.state.positions.values()]
+    assert found == [("closed", "assigned", "")] * 2
+
+
+@pytest.mark.parametrize("seconds", [5, 45, 400])
+def test_what_is_assigned_of_the_same_calls_later_in_the_night_is_paid_apart(seconds: int) -> None:
+    desk = writer("16:30")
+    desk.now = session_after(desk.day).open - timedelta(hours=3)
+    desk.tick()
+    for left, dollars in ((3, "821000"), (0, "1002500")):
+        desk.holds(desk.position.legs[0].option, -left)
+        desk.holds(SPY, 100 * left)
+        cash(desk, dollars)
+        desk.tick(35)
+        desk.tick(seconds)
+        assert desk.position.legs[0].held == left
     assert (desk.position.state, desk.position.exit_reason) == ("closed", "assigned")
 
 
