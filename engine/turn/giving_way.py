@@ -14,7 +14,16 @@ from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.closing import is_dead, legs_to_close
 from engine.turn.judging import wake
-from engine.turn.resting import REARM_LIMIT, RESTING, has_expired, place_resting, resting_orders, take_back
+from engine.turn.resting import (
+    REARM_LIMIT,
+    RESTING,
+    has_expired,
+    is_against_exit,
+    place_resting,
+    resting_orders,
+    suspend,
+    take_back,
+)
 from engine.turn.work import Work
 
 
@@ -94,9 +103,7 @@ def _give_way(work: Work, orders: Sequence[Order], to: str) -> None:
             wake(work, position.bot, 1.0)
             continue
         if not position.suspended:
-            reason = f"resting orders in {position.legs[0].option} are watched by the engine while {to} works"
-            work.record(Kind.DECISION, position.bot, position.id, what="suspend", reason=reason, values=[])
-            position = work.put_position(replace(position, suspended=True))
+            position = suspend(work, position, to)
         take_back(work, position, f"{to} of the other side is to be sent")
 
 
@@ -107,6 +114,8 @@ def put_back(work: Work) -> None:
             continue
         contracts = {leg.option for leg in position.legs if leg.held}
         if resting_orders(work, position.id) or _is_wanted(work, contracts) or _is_left(work, position):
+            continue
+        if is_against_exit(work, position, position.legs):
             continue
         work.record(Kind.DECISION, position.bot, position.id, what="resume", reason="its contract is free", values=[])
         place_resting(work, work.put_position(replace(position, suspended=False, retry_at=None)))

@@ -89,7 +89,7 @@ def step_exits(work: Work, position: Position) -> None:
             leave(work, position, UNPROTECTED, "a short leg has stood without protection for too long")
             return
     if hit := watched_stop_hit(work, position):
-        where = "where its protective stop stood that has given way to an entry"
+        where = "where its protective stop has given way to another order"
         leave(work, position, WATCHED_STOP, f"{hit.option} is bid at {hit.price:f}, {where}")
         return
     view = work.view()

@@ -2,8 +2,8 @@
 
 Each rests by itself, GTC, as a single-leg stop order: that stops on a combo, or one group across combos, work at the
 broker is not known. An exit takes them back before it closes (`pursue`). One that fills has
-bought a short leg back: what is left of the position is closed by the engine. While one has given way to an entry the
-engine watches its price, and closes the position where the stop would have been hit.
+bought a short leg back: what is left of the position is closed by the engine. While one has given way to an entry, or
+waits for another exit to be over, the engine watches its price, and closes the position where it would have been hit.
 """
 
 from collections.abc import Collection, Iterable
@@ -23,7 +23,16 @@ from engine.order.draft import closing_legs, draft
 from engine.turn.caution import is_held_back
 from engine.turn.judging import REREAD, counted, wake
 from engine.turn.opening import ticket
-from engine.turn.resting import REARM_LIMIT, has_expired, has_run_out, is_restarting, option_has_expired
+from engine.turn.resting import (
+    REARM_LIMIT,
+    has_expired,
+    has_run_out,
+    is_against_exit,
+    is_restarting,
+    option_has_expired,
+    resting_orders,
+    suspend,
+)
 from engine.turn.state import Confirming, exits_of
 from engine.turn.turned_away import is_lost_again, is_turned_away, taken_back_for
 from engine.turn.work import Work
@@ -32,7 +41,7 @@ PROTECT = "protect"
 UNPROTECTED = "unprotected"
 WATCHED_STOP = "watched_stop"
 """Reasons of an exit: a protective stop was hit; a short leg stood too long without protection; the price of a stop
-that has given way to an entry was reached."""
+that has given way to another order was reached."""
 AT_MARKET = (UNPROTECTED, WATCHED_STOP)
 """Those that close all at market."""
 HITS = 2
@@ -67,11 +76,20 @@ def place_protection(work: Work, position: Position, closing: Collection[str] = 
         if not _is_at_risk(work, leg) or leg.name in closing or not plan.covers(leg.name):
             continue
         if (order := live.get(leg.name)) is None:
-            if not is_let_be:
+            if not is_let_be and is_against_exit(work, position, (leg,)):
+                _wait_for_exit(work, position)
+            elif not is_let_be:
                 _place(work, position, leg, plan)
         elif order.is_working and (order.remaining > leg.held or (order.remaining < leg.held and not is_let_be)):
             changed = work.put_order(order.with_terms(order.filled + leg.held, order.stop_price))
             work.commands.append(Replace(changed))
+
+
+def _wait_for_exit(work: Work, position: Position) -> None:
+    """Let the engine watch the price of a stop that another exit stands against, unless some of the position rest."""
+    position = work.positions[position.id]
+    if position.state == "open" and not position.suspended and not resting_orders(work, position.id):
+        suspend(work, position, "an exit")
 
 
 def _is_at_risk(work: Work, leg: PositionLeg) -> bool:

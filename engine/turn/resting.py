@@ -5,6 +5,7 @@ same contract, which the broker refuses (requirement A4), they are taken back fo
 engine watches their prices meanwhile; then they are put back.
 """
 
+from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
 
@@ -19,11 +20,14 @@ from engine.model.position import Position, PositionLeg
 from engine.model.session import restarts_over, trades_no_more
 from engine.model.values import replace
 from engine.order.draft import Ticket, closing_legs, draft
+from engine.record.record import Kind
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.judging import wake
 from engine.turn.work import Work
 
 RESTING = (Purpose.TARGET, Purpose.STOP, Purpose.PROTECT)
+LEAVING = (Purpose.EXIT, Purpose.UNWIND)
+"""Orders of an exit; of one leg they stand against what would rest on the other side."""
 CANCEL_PATIENCE = timedelta(seconds=10)
 GRACE = timedelta(seconds=40)
 """How long an order of which nothing was heard may still be on its way: only what the broker is asked after that says
@@ -102,10 +106,30 @@ def place_resting(work: Work, position: Position, *, at_once: bool = False) -> N
         return
     if has_expired(work, position) or position.structures == 0 or position.entry_price is None:
         return
+    if is_against_exit(work, position, position.legs):
+        suspend(work, position, "an exit")
+        return
     group = f"rb:{work.program.install}:oca:{work.next_number:06d}"
     for each in planned:
         _place(work, position, each, group)
     work.put_position(position)
+
+
+def is_against_exit(work: Work, position: Position, legs: Iterable[PositionLeg]) -> bool:
+    """Say whether another exit works against what would rest on these legs: the broker would refuse it."""
+    held = {leg.option: leg.sign for leg in legs if leg.held}
+    return any(
+        order.purpose in LEAVING and not order.is_combo and held.get(order.legs[0].option) == order.side.sign
+        for order in work.all_live_orders()
+        if order.position != position.id
+    )
+
+
+def suspend(work: Work, position: Position, to: str) -> Position:
+    """Let the engine watch the prices of what rests of a position, or would: it gives way to an order."""
+    reason = f"resting orders in {position.legs[0].option} are watched by the engine while {to} works"
+    work.record(Kind.DECISION, position.bot, position.id, what="suspend", reason=reason, values=[])
+    return work.put_position(replace(position, suspended=True))
 
 
 def is_restarting(work: Work, bot: str) -> bool:

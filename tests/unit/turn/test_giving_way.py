@@ -111,6 +111,44 @@ def test_an_exit_leaves_an_entry_at_work_that_the_broker_takes_beside_it(other: 
     assert not desk.cancels
 
 
+@pytest.mark.parametrize("resting", ["a pair", "a stop"])
+@pytest.mark.parametrize("entered", ["open + 60m", '"10:32"'])
+def test_what_is_sold_beside_an_exit_rests_only_once_that_is_over(resting: str, entered: str) -> None:
+    """The broker refused it: a protective stop was put back once, refused again, and never stood at the broker."""
+    sold = {**SOLD, "entry": f"{{at: {entered}, max_open: 5}}"}
+    if resting == "a pair":
+        sold["exits"] = SELLER["exits"]
+    else:
+        sold["risk"] = "{undefined_risk: allow, protect: {cost: 4x credit}}"
+    bought = {**BOUGHT, "exits": '\n  - time: "10:31"\n'}
+    desk = Desk((text_of("first", **bought), text_of("second", **sold)), at="10:00")
+    desk.opened("10:01")
+    for time in ("10:30", "10:31", "10:32"):
+        desk.until(time)
+        for order in desk.live:
+            desk.ack(order)
+    leaving, entry = sorted(desk.live, key=lambda order: order.bot)
+    assert (leaving.purpose, leaving.side, entry.purpose, entry.side) == (
+        Purpose.EXIT,
+        Side.SELL,
+        Purpose.ENTRY,
+        Side.SELL,
+    )
+    desk.fill(entry)
+    for _ in range(5):
+        desk.tick(5)
+    assert [order.ref for order in desk.live] == [leaving.ref]
+    assert next(each for each in desk.state.positions.values() if each.bot == "second").suspended
+    desk.fill(leaving)
+    for _ in range(3):
+        desk.tick(1)
+    assert {order.purpose for order in desk.live} == (
+        {Purpose.TARGET, Purpose.STOP} if resting == "a pair" else {Purpose.PROTECT}
+    )
+    assert {order.side for order in desk.live} == {Side.BUY}
+    assert not desk.alarms
+
+
 # ---------------------------------------------------------------- the price of a protective stop that has given way
 
 KEPT = "\n  - at_expiry: settle\n"
@@ -163,7 +201,7 @@ def test_a_protective_stop_that_has_given_way_to_an_entry_is_watched_and_the_ent
     desk.tick(1)
     position = desk.state.positions[guard.position]
     assert (position.state, position.exit_reason, position.suspended) == ("exiting", "watched_stop", False)
-    said = f"{option} is bid at {guard.stop_price:f}, where its protective stop stood that has given way to an entry"
+    said = f"{option} is bid at {guard.stop_price:f}, where its protective stop has given way to another order"
     assert desk.alarms == [f"{said}: the position is closed"]
     assert desk.cancels[-1].ref == entry.ref
     assert desk.order(entry.ref).message == f"watched_stop of {guard.position} goes first"
