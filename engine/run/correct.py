@@ -59,7 +59,7 @@ def correct(
     try:
         records = journal.read()
         every = _estimates(records)
-        found = [each for each in every if ref in (each.data["ref"], each.data["exec_id"])]
+        found = [each for each in every if ref == each.data["ref"] or (is_unseen(ref) and _base_of(ref) == _base(each))]
         of_legs = {_leg_of(each): each for each in found}  # of one that went part by part the last
         meant = [each for name, each in of_legs.items() if leg in ("", name)]
         if found and not leg and (others := ended_legs(records, ref) - {*map(_leg_of, found)}):
@@ -128,7 +128,11 @@ def _ended_beside(records: Sequence[Record], position: str, meant: Sequence[Reco
 
 
 def _base(fill: Record) -> str:
-    return str(fill.data["exec_id"]).rpartition(".")[0]
+    return _base_of(str(fill.data["exec_id"]))
+
+
+def _base_of(exec_id: str) -> str:
+    return exec_id.rpartition(".")[0]
 
 
 def _leg_of(record: Record) -> str:

@@ -236,6 +236,9 @@ def test_a_part_that_others_had_closed_before_keeps_its_price(tmp_path: Path) ->
     said = correct(store, part["exec_id"], Decimal("0.09"), at=AT)
     assert said == f"{name} short_put: 1 at 0.09 instead of 0.07"
     assert last(store).net == before.net - 5 - 2
+    said = correct(store, part["exec_id"], Decimal("0.08"), at=AT)
+    assert said == f"{name} short_put: 1 at 0.08 instead of 0.09", "by the id that it had when it was told of"
+    assert last(store).net == before.net - 5 - 1
     assert_agrees(store, exported(store, tmp_path / "all"))
 
 
