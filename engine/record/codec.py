@@ -9,7 +9,7 @@ encode.
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -307,8 +307,8 @@ def _decoder(kind: Any) -> Decoder:
         return lambda value: frozenset(member(item) for item in value)
     if _is_named_tuple(kind):
         with _under_way(kind):
-            parts = _tuple_decoder(tuple(get_type_hints(kind).values()))
-        return lambda value: kind(*parts(value))
+            inners = [_inner_decoder(member) for member in get_type_hints(kind).values()]
+        return lambda value: kind(*_told(inners, value))
     if isinstance(kind, type) and issubclass(kind, Enum):
         return kind
     if is_dataclass(kind):
@@ -358,6 +358,13 @@ def _union_decoder(members: tuple[Any, ...]) -> Decoder:
         return _decoder(by_name[value[_TAG]])(rest)
 
     return untag
+
+
+def _told(inners: Sequence[Decoder], value: Sequence[Any]) -> Iterator[Any]:
+    """Return the fields of a named tuple that are told: the last ones may have been added since, and have defaults."""
+    if len(value) > len(inners):
+        raise CodecError(f"has {len(value)} fields, should have {len(inners)}")
+    return (inner(item) for inner, item in zip(inners, value, strict=False))
 
 
 def _tuple_decoder(members: tuple[Any, ...]) -> Decoder:

@@ -2,7 +2,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -21,6 +21,7 @@ from engine.record.codec import (
     utc_text,
 )
 from engine.record.record import Kind, Record
+from engine.turn.state import AccountSeen
 
 NOON = datetime(2026, 11, 18, 17, tzinfo=UTC)
 
@@ -98,6 +99,21 @@ def test_a_value_of_a_hinted_type() -> None:
         encode_as(Mapping[str, Any], {"a": object()})
     with pytest.raises(CodecError, match="this is no"):
         decode_as(hint, 5)
+
+
+class Pair(NamedTuple):
+    first: Decimal
+    second: datetime | None = None
+
+
+def test_a_named_tuple_that_was_written_before_a_field_was_added_takes_its_default() -> None:
+    """A start could not read what the account was seen to hold once more was kept of it."""
+    assert decode(Pair, ["1.50"]) == Pair(Decimal("1.50"))
+    assert decode(Pair, encode(Pair(Decimal(1), NOON))) == Pair(Decimal(1), NOON)
+    assert decode(AccountSeen, [[], [], []]) == AccountSeen()
+    for told in ([], ["1", None, "2"]):
+        with pytest.raises(CodecError):
+            decode(Pair, told)
 
 
 def test_a_missing_field_takes_its_default_and_a_strange_one_is_refused() -> None:
