@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
 from engine.model.session import Hours
 from engine.model.values import dataclass
+
+LATE_CASH = timedelta(minutes=5)
+"""How much later than what the account holds its cash may be told: TWS tells it every three minutes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,10 +52,11 @@ from engine.record.record import (
 from engine.run.asked import after_record
 from engine.run.desk import SpecText
 from engine.store.recall import LINES_KEPT, Recalled
+from engine.turn.assigned import note_cash, recent_cash
 from engine.turn.daily import is_over, is_same_week, still_booked
 from engine.turn.entered import blocked_today
 from engine.turn.hooks import Hooks, after_hook
-from engine.turn.state import AccountSeen, BotState, Nearest, Standing, State, Surplus
+from engine.turn.state import AccountSeen, BotState, Cashes, Nearest, Standing, State, Surplus
 from engine.turn.work import active_ids, alarm_key, live_refs
 
 RECENT = timedelta(minutes=1)
@@ -135,7 +136,7 @@ def resume(
     alarmed: dict[str, set[str]] = {}
     seen, seen_at, is_linked = AccountSeen(), None, True
     marked_at: dict[str, datetime] = {}
-    cashes: tuple[tuple[datetime, Decimal], ...] = ()
+    cashes: Cashes = ()
     install = ""
     for record in records:
         data = record.data
@@ -204,7 +205,8 @@ def resume(
         elif record.kind is Kind.FACTS and data.get("what") == OPENING_MOVE:
             moves[str(data["symbol"]), date.fromisoformat(str(data["expiry"]))] = float(str(data["value"]))
         elif record.kind is Kind.ACCOUNT:
-            cashes = () if data["cash"] is None else ((record.at, Decimal(str(data["cash"]))),)
+            if data["cash"] is not None:
+                cashes = note_cash(cashes, Decimal(str(data["cash"])), record.at)
         elif record.kind is Kind.LINK:
             is_linked = bool(data["up"])
         elif record.kind is Kind.RUN_ENDED:
@@ -265,7 +267,7 @@ def resume(
         doubts=seen.doubts,
         shifts=seen.shifts,
         adjusted=seen.adjusted,
-        cashes=cashes,
+        cashes=recent_cash(cashes, at),
         at_last={option: count for option, count in seen.at_last.items() if option in held},
     )
     needed = {position.digest for position in kept.values()}

@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 
 from engine.model.errors import StoreError
+from engine.model.facts import LATE_CASH
 from engine.model.order import FILLS_KEPT, OrderStatus
 from engine.model.session import at_exchange_time, exchange_date, session_before, session_from
 from engine.model.values import dataclass
@@ -82,6 +83,7 @@ def recall(connection: Connection, at: datetime) -> Recalled:
         "of_days_off": utc_text(begins),
         "of_lines": utc_text(midnight - LINES_KEPT),
         "of_fills": utc_text(midnight - FILLS_KEPT),
+        "of_cash": utc_text(at - LATE_CASH),
     }
     with connection.begin():
         records = _sound(connection, connection.execute(_needed(), times).all())
@@ -94,7 +96,7 @@ def _needed() -> Select[Any]:
     """Return the query for what a start needs, put together once for a process, which takes as long as to run it.
 
     It is given midnight of the session's day, as a time and as a text (`today`), that of the first of the days off
-    before it (`begins`, `of_days_off`), and since when lines and fills count.
+    before it (`begins`, `of_days_off`), and since when lines and fills count, and cash is of the last minutes.
     """
     midnight, today = bindparam("midnight", type_=UtcText()), bindparam("today", type_=Text())
     stands = _standing(bindparam("begins", type_=UtcText()))
@@ -105,6 +107,7 @@ def _needed() -> Select[Any]:
     is_base = place_in(journal.c.data, literal(f'"what":"{BASE}"')) > 0
     is_seen = place_in(journal.c.data, literal(f'"what":"{ACCOUNT_SEEN}"')) > 0
     is_known = place_in(journal.c.data, literal('"is_linked":true')) > 0
+    has_cash, of_cash = place_in(journal.c.data, literal('"cash":"')) > 0, bindparam("of_cash", type_=Text())
     of_lines = journal.c.at >= bindparam("of_lines")
     parts = [
         of_kinds((Kind.OPERATOR,)),
@@ -115,7 +118,8 @@ def _needed() -> Select[Any]:
         _last(Kind.RUN_STARTED),
         _last(Kind.RUN_ENDED, is_known),
         _last(Kind.LINK),
-        _last(Kind.ACCOUNT),
+        _last(Kind.ACCOUNT, has_cash, journal.c.at <= of_cash),
+        of_kinds((Kind.ACCOUNT,), has_cash, journal.c.at > of_cash),
         _texts_of(stands),
         of_kinds((Kind.BOT_DAY,), of_lines),
         _last(Kind.FACTS, of_lines, is_seen),

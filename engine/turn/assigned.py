@@ -16,6 +16,7 @@ from typing import NamedTuple
 from engine.fill.apply import ASSIGNED, leg_of
 from engine.model.contract import Option, Right, Underlying
 from engine.model.cover import delivers, moved_by
+from engine.model.facts import LATE_CASH
 from engine.model.money import ZERO
 from engine.model.position import Position, PositionLeg
 from engine.model.session import exchange_date, session_after, session_from
@@ -26,13 +27,11 @@ from engine.turn.ended import closed
 from engine.turn.resting import cancel
 from engine.turn.seen import is_known
 from engine.turn.settling import assign, leave_shares
-from engine.turn.state import Shift, State
+from engine.turn.state import Cashes, Shift, State
 from engine.turn.work import Work
 
 OF_PREMIUM = Decimal("0.25")
 """How much less than the strike, as a part of it, the broker may say that shares have cost which were assigned."""
-LATE_CASH = timedelta(minutes=5)
-"""How much later than what the account holds its cash may be told: TWS tells it every three minutes."""
 SAME_CASH = Decimal("0.005")
 """How much else than the strikes, as a part of them, shares may have brought that left an account with nothing."""
 ABOUT_CASH = Decimal("0.5")
@@ -68,12 +67,18 @@ def note_shares(work: Work, symbol: str, count: Decimal) -> None:
     work.state = work.state._replace(shifts={**work.state.shifts, symbol: shift})
 
 
-def note_cash(state: State, cash: Decimal | None, at: datetime) -> State:
+def note_cash(cashes: Cashes, cash: Decimal | None, at: datetime) -> Cashes:
     """Keep what the account's cash is, and what it was before the last minutes."""
-    if cash is None or (state.cashes and state.cashes[-1][1] == cash):
-        return state
-    old = [told for told in state.cashes if at - told[0] >= LATE_CASH]
-    return state._replace(cashes=(*old[-1:], *state.cashes[len(old) :], (at, cash)))
+    if cash is None or (cashes and cashes[-1][1] == cash):
+        return cashes
+    return (*recent_cash(cashes, at), (at, cash))
+
+
+def recent_cash(cashes: Cashes, at: datetime) -> Cashes:
+    """Return what the cash was in the last minutes, and before them: that of a time which says no more."""
+    old = [cash for told, cash in cashes if at - told >= LATE_CASH]
+    before = tuple((at - LATE_CASH, cash) for cash in old[-1:])
+    return (*before, *cashes[len(old) :])
 
 
 def _cash_before(state: State, at: datetime) -> Decimal | None:

@@ -125,6 +125,10 @@ class Surplus(NamedTuple):
         return abs(self.contracts) > abs(self.told) or self.contracts * self.told < 0
 
 
+Cashes = tuple[tuple[datetime, Decimal], ...]
+"""When the account's cash was told, and how many dollars, oldest first."""
+
+
 class Shift(NamedTuple):
     """Shares of a symbol that the account held before they last changed, when they did, and their average cost then.
 
@@ -348,7 +352,7 @@ class State(NamedTuple):
     surplus: Mapping[Option, Surplus] = NOTHING
     uncovered: Mapping[str, datetime] = NOTHING
     shifts: Mapping[str, Shift] = NOTHING
-    cashes: tuple[tuple[datetime, Decimal], ...] = ()
+    cashes: Cashes = ()
     adjusted: Mapping[str, datetime] = NOTHING
     at_last: Mapping[Option, Decimal] = NOTHING
     closing: Mapping[str, float] = NOTHING

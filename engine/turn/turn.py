@@ -269,7 +269,8 @@ def _indexed(work: Work) -> dict[str, Any]:
 
 
 def _on_account(work: Work, event: AccountReport) -> dict[str, Any]:
-    work.state = assigned.note_cash(work.state, event.account.cash, event.at)
+    cashes = assigned.note_cash(work.state.cashes, event.account.cash, event.at)
+    work.state = work.state._replace(cashes=cashes)
     facts = work.state.facts
     if facts.account != event.account:
         account = event.account

@@ -93,6 +93,22 @@ def test_what_the_account_was_seen_to_hold_is_known_for_some_days(days: int, pla
     assert (found.state.holdings, found.state.seen_at) == known
 
 
+@pytest.mark.parametrize("minutes", [0, 3, 5, 8, 10, 11, 600])
+def test_the_cash_of_the_last_minutes_and_of_before_is_known_again(minutes: int, place: Place) -> None:
+    """What shares that have just gone have brought is held to the cash of before them."""
+    journal = written(place)
+    begins = sound_day()[-1].at
+    told: tuple[tuple[int, str | None], ...] = ((1, "100.00"), (2, "100.00"), (4, None), (5, "250.00"), (6, None))
+    for after, cash in told:
+        data: dict[str, Json] = {"net_liquidation": str(after), "cash": cash, "buying_power": None}
+        journal.append([Record(begins + timedelta(minutes=after), Kind.ACCOUNT, data=data)], durable=True)
+    when, board = begins + timedelta(minutes=6 + minutes), Board()
+    found = from_what_stands(journal, when, board)
+    assert found == from_all(journal, when, board)
+    known = [str(cash) for _, cash in found.state.cashes]
+    assert known == (["100.00", "250.00"] if minutes < 4 else ["250.00"])
+
+
 def test_a_run_that_was_never_connected_takes_nothing_from_what_is_known_of_the_account(place: Place) -> None:
     """A start after it took the account for unseen since the last change of what it holds."""
     journal = written(place, until=20)

@@ -286,6 +286,19 @@ def test_what_is_assigned_of_the_same_calls_later_in_the_night_is_paid_apart(sec
     assert (desk.position.state, desk.position.exit_reason) == ("closed", "assigned")
 
 
+def test_a_start_between_the_cash_and_what_the_account_holds_knows_the_cash_of_before() -> None:
+    desk = writer("16:30")
+    desk.now = session_after(desk.day).open - timedelta(hours=3)
+    desk.tick()
+    cash(desk, "1002500")
+    desk.tick(2)
+    desk.start_again()
+    desk.tick(20)
+    desk.link(positions=[])
+    desk.tick(60)
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "assigned")
+
+
 def test_what_is_on_record_of_cash_is_what_it_was_before_a_start() -> None:
     desk = writer("16:30")
     desk.holds(desk.position.legs[0].option, 0)
