@@ -71,7 +71,10 @@ class Bind:
             )
 
     def claim(self) -> Listener:
-        """Return a socket that has the port, and takes no connection yet. Raises: MisuseError; ServerError."""
+        """Return a socket that listens on the port; who comes early waits. Raises: MisuseError; ServerError.
+
+        One that had the port and did not listen would keep no other start from it.
+        """
         self.check()
         if self.certificate:
             _check_pair(self.certificate, self.key)
@@ -79,6 +82,7 @@ class Bind:
         claimed.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             claimed.bind((self.host, self.port))
+            claimed.listen()
         except (OSError, UnicodeError) as error:  # a name that can be none, too
             claimed.close()
             is_port = isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES)

@@ -107,6 +107,12 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
             server.start()
 
 
+def test_a_claim_keeps_another_start_from_the_port() -> None:
+    """Two that started at once both had it, until one of them found that it did not, with its run begun."""
+    with Bind(port=0).claim() as ours, pytest.raises(ServerError, match="cannot be listened on"):
+        Bind(port=ours.getsockname()[1]).claim()
+
+
 @pytest.mark.parametrize("command", [("web", "--store", "a.db"), ("serve", "--paper", "--sim", "put_lite")])
 def test_where_no_page_can_be_nothing_is_made(
     command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
