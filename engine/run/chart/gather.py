@@ -31,6 +31,8 @@ BEFORE, AFTER = timedelta(minutes=10), timedelta(minutes=1)
 """How far before a decision, and after it, a price may lie to be that of the decision."""
 MOST_POINTS = 800
 """Points of a line at most; more say nothing on a drawing."""
+MOST_NUMBER = 2**63 - 1
+"""What a database can number: it cannot even be asked for more."""
 
 
 def chart_of_day(reader: StoreReader, bot: str, session: date) -> Chart:
@@ -41,7 +43,7 @@ def chart_of_day(reader: StoreReader, bot: str, session: date) -> Chart:
 
 def chart_of_trade(reader: StoreReader, number: int) -> Chart | None:
     """Return one trade, from the session of its entry to that of its end, or to now; None without such a trade."""
-    rows = reader.view("trades", id=number)
+    rows = reader.view("trades", id=number) if number <= MOST_NUMBER else ()
     if not rows:
         return None
     first = date.fromisoformat(_first_day(rows[0]))
