@@ -17,7 +17,8 @@ class Output(NamedTuple):
 PAGE = Output("a page", (b"<!doctype html",))
 XML = Output("an XML file", (b"<?xml", b"<flexqueryresponse"))
 SAMPLES = Output("a table of samples", (b"entered,left,net",))
-LEDGER = Output("a ledger", (b"{",))
+LEDGER = Output("a ledger", (b'{"kind":',))
+MODEL = Output("a model", (b'{\n "rulebot_model"', b'{\r\n "rulebot_model"'))
 
 
 def check_output(word: str, file: Path | None, what: Output, beside: Path | None = None) -> None:

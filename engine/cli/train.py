@@ -8,7 +8,7 @@ import click
 
 from engine.cli.clock import DAY
 from engine.cli.numbers import Whole
-from engine.cli.outputs import SAMPLES, check_output
+from engine.cli.outputs import MODEL, SAMPLES, check_output
 from engine.cli.paths import SPECS
 from engine.cli.say import say
 from engine.cli.typed import is_typed
@@ -113,6 +113,7 @@ def train(spec: str, **options: Any) -> None:
     asked, out = _asked(options), options["out"]
     if out is not None and out.suffix != ".json":
         raise MisuseError(f"a model is a .json file, is '{out}'")
+    check_output("--out", out, MODEL)
     check_output("--samples", options["table"], SAMPLES)
     version = library()
     logging.getLogger("rulebot").setLevel(logging.ERROR)

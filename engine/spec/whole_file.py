@@ -10,10 +10,10 @@ def write_whole(file: File, content: bytes) -> None:
 
     Then, and when it is interrupted, nothing has changed. What is no file of a disk (/dev/stdout) is written straight.
     """
-    goal = file.resolve()
-    if goal.exists() and not goal.is_file():
-        goal.write_bytes(content)
+    if file.exists() and not file.is_file():  # a pipe has no name that could be resolved
+        file.write_bytes(content)
         return
+    goal = file.resolve()
     partial = goal.with_name(f".{goal.name}.{os.getpid()}")
     try:
         with partial.open("wb") as stream:

@@ -6,12 +6,13 @@ import pytest
 from click.testing import CliRunner
 
 from engine.cli.main import main
-from engine.cli.outputs import LEDGER, PAGE, SAMPLES, XML, Output, check_output
+from engine.cli.outputs import LEDGER, MODEL, PAGE, SAMPLES, XML, Output, check_output
 from engine.model.errors import MisuseError
 from engine.run.learn.samples import Samples, table_of
 from engine.spec.shipped import shipped
 
 SPEC = shipped("specs") / "put_lite.yaml"
+MODEL_FILE = Path(__file__).parents[3] / "examples" / "models" / "learned.json"
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,25 @@ def test_nothing_is_written_in_the_place_of_something_else(
 
 
 @pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("gateway", "--port", "0"), "--write-ledger"),
+        (("run", "--paper", "--sim", str(SPEC)), "--ledger"),
+        (("train", str(SPEC), "--data", "none"), "--out"),
+    ],
+)
+def test_what_is_json_is_not_always_what_is_written(
+    words: tuple[str, ...], option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ledger was appended to a plan of faults, and a model written over it."""
+    monkeypatch.setenv("COLUMNS", "400")
+    mine = tmp_path / "faults.json"
+    mine.write_text('{"faults": [{"kind": "cut", "at": "10:31:00"}]}')
+    found = CliRunner().invoke(main, [*words, option, str(mine)])
+    assert (found.exit_code, "something else: it would be lost" in found.stderr) == (2, True), found.output
+
+
+@pytest.mark.parametrize(
     ("what", "content"),
     [
         (PAGE, b"<!DOCTYPE html>\n<html>"),
@@ -49,6 +69,8 @@ def test_nothing_is_written_in_the_place_of_something_else(
         (XML, b"<FlexQueryResponse queryName"),
         (SAMPLES, table_of(Samples(names=("vix",), place="when", rows=(), settings={})).encode()),
         (LEDGER, b'{"kind": "fill"}\n'),
+        (MODEL, MODEL_FILE.read_bytes()),
+        (MODEL, MODEL_FILE.read_bytes().replace(b"\n", b"\r\n")),
         (PAGE, b""),
     ],
 )

@@ -33,3 +33,15 @@ def test_a_new_file_is_one_that_others_may_read(tmp_path: Path) -> None:
 def test_what_is_no_file_of_a_disk_is_written_as_it_is() -> None:
     write_whole(Path(os.devnull), b"nowhere")
     assert not Path(os.devnull).is_file()
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="no files stand for what is open")
+def test_a_pipe_is_written_as_it_is() -> None:
+    """`explain --html /dev/stdout | less` said that there is no such file."""
+    out, into = os.pipe()
+    try:
+        write_whole(Path(f"/dev/fd/{into}"), b"a page")
+        assert os.read(out, 100) == b"a page"
+    finally:
+        os.close(out)
+        os.close(into)
