@@ -1,6 +1,7 @@
 """A whole day of the shipped specs on a PostgreSQL server: the same decisions and the same journal as in a file."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from postgres_server import PostgresServer
 
 from engine.cli.main import main
 from engine.model.errors import StoreError
-from engine.model.event import Request
 from engine.model.order import OrderStatus, Purpose
 from engine.record.record import Kind, Record
 from engine.run.aftermath.books import compare_books
@@ -24,12 +24,12 @@ from engine.run.chaos.storm import Crash, Moment
 from engine.run.chaos.trial import live_through
 from engine.run.chaos.verdicts import judge
 from engine.run.desk import load_desk
-from engine.run.inbox import post
 from engine.sim.gateway.embed import RunningGateway
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.place import Server, place_of
 from engine.store.queries import StoreReader
+from engine.store.requests import box_of
 from engine.store.views import NAMES
 from tests.e2e.conftest import Lived
 from tests.e2e.findings import problems_of
@@ -157,7 +157,8 @@ def test_ci_the_commands_name_a_server_without_its_password(
     done = CliRunner().invoke(main, ["pause", "--store", url])
     assert (done.exit_code, f"no engine runs on {server}, and none will" in done.output) == (3, True)
     said += done.output
-    post(place_of(url), Request.PAUSE)  # as where an engine may follow
+    with closing(box_of(place_of(url))) as box:
+        box.put("1-1", '{"id": "1-1", "request": "pause"}')  # as where an engine may follow
     assert said.count(str(server)) >= 6
     again = CliRunner().invoke(main, commands[0])
     assert (again.exit_code, "holds an earlier run" in again.output) == (2, True)
