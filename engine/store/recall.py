@@ -118,8 +118,8 @@ def _needed() -> Select[Any]:
         _last(Kind.RUN_STARTED),
         _last(Kind.RUN_ENDED, is_known),
         _last(Kind.LINK),
-        _last(Kind.ACCOUNT, has_cash, journal.c.at <= of_cash),
-        of_kinds((Kind.ACCOUNT,), has_cash, journal.c.at > of_cash),
+        _last_by_time(Kind.ACCOUNT, has_cash, journal.c.at <= of_cash),
+        of_kinds((Kind.ACCOUNT,), journal.c.bot == "", has_cash, journal.c.at > of_cash),
         _texts_of(stands),
         of_kinds((Kind.BOT_DAY,), of_lines),
         _last(Kind.FACTS, of_lines, is_seen),
@@ -174,6 +174,12 @@ def of_kinds(kinds: Iterable[Kind], *conditions: ColumnElement[bool]) -> Select[
 
 def _last(kind: Kind, *conditions: ColumnElement[bool]) -> Select[tuple[int]]:
     return select(func.max(journal.c.seq)).where(journal.c.kind == kind.value, *conditions)
+
+
+def _last_by_time(kind: Kind, *conditions: ColumnElement[bool]) -> Select[tuple[int]]:
+    """Return the last of a kind that is of no bot, looked for from the end: an index has such ones by their time."""
+    found = select(journal.c.seq).where(journal.c.kind == kind.value, journal.c.bot == "", *conditions)
+    return select(found.order_by(journal.c.at.desc(), journal.c.seq.desc()).limit(1).subquery().c.seq)
 
 
 def _of_positions(stands: Select[tuple[str]]) -> Select[tuple[int]]:
