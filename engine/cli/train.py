@@ -287,6 +287,7 @@ def _origin(
     """Return where a model comes from, for its file."""
     import numpy
 
+    from engine.compile.lint.models import UNDERLYING
     from engine.run.release import release
 
     ((name, digest),) = desk.digests.items()
@@ -296,7 +297,7 @@ def _origin(
         "numpy": numpy.__version__,
         "bot": name,
         "digest": digest,
-        "underlying": desk.bots[name].plan.underlyings[0],
+        UNDERLYING: desk.bots[name].plan.underlyings[0],
         **{key: samples.settings.get(key) for key in DATA},
         "place": samples.place,
         "minutes": samples.every,

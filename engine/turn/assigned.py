@@ -83,8 +83,8 @@ def recent_cash(cashes: Cashes, at: datetime) -> Cashes:
 
 def _cash_before(state: State, at: datetime) -> Decimal | None:
     """Return the cash before the last minutes, in which it may have moved with shares that are told only now."""
-    before = [cash for told, cash in state.cashes if at - told >= LATE_CASH]
-    return before[-1] if before else state.cashes[0][1] if state.cashes else None
+    kept = recent_cash(state.cashes, at)
+    return kept[0][1] if kept else None
 
 
 def book_assigned(work: Work, *, at_once: bool = False) -> frozenset[Option]:

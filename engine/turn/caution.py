@@ -20,7 +20,7 @@ from engine.order.price import NetQuote, Part
 from engine.spec.nouns.order import Order as Ladder
 from engine.spec.nouns.order import Then
 from engine.turn.judging import wake
-from engine.turn.resting import cancel
+from engine.turn.resting import LEAVING, cancel
 from engine.turn.turned_away import is_ended_by_broker, is_turned_away
 from engine.turn.work import Work
 
@@ -123,7 +123,7 @@ def retry_after(work: Work, position: Position) -> timedelta:
     count = 0
     for order in reversed(work.orders_of(position.id)):
         is_refused = order.status is OrderStatus.REFUSED or is_turned_away(order) or is_ended_by_broker(order)
-        if order.purpose not in (Purpose.EXIT, Purpose.UNWIND) or not is_refused:
+        if order.purpose not in LEAVING or not is_refused:
             break
         count += 1
         if order.has_fills:

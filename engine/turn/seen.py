@@ -18,6 +18,7 @@ from engine.turn.state import AccountSeen, State
 from engine.turn.work import Work
 
 C = TypeVar("C", bound=Contract)
+V = TypeVar("V")
 
 
 def is_known(state: State) -> bool:
@@ -47,15 +48,18 @@ def _symbols(work: Work) -> set[str]:
 
 
 def _seen(state: State, symbols: set[str]) -> AccountSeen:
-    costs = {symbol: state.costs[symbol] for symbol in sorted(symbols) if symbol in state.costs}
     return AccountSeen(
         _of(state.holdings, symbols),
-        costs,
+        _by_symbol(state.costs, symbols),
         _of(state.at_last, symbols),
         {option: state.doubts[option] for option in sorted(state.doubts, key=str) if option.symbol in symbols},
-        {symbol: state.shifts[symbol] for symbol in sorted(state.shifts) if symbol in symbols},
-        {symbol: state.adjusted[symbol] for symbol in sorted(state.adjusted) if symbol in symbols},
+        _by_symbol(state.shifts, symbols),
+        _by_symbol(state.adjusted, symbols),
     )
+
+
+def _by_symbol(found: Mapping[str, V], symbols: set[str]) -> dict[str, V]:
+    return {symbol: found[symbol] for symbol in sorted(symbols) if symbol in found}
 
 
 def _of(counts: Mapping[C, Decimal], symbols: set[str]) -> dict[C, Decimal]:
