@@ -90,6 +90,10 @@ class Score:
     inputs: tuple["Number", ...]
 
 
+SINCE_ENTRY = "entry"
+"""A change is counted from what stood when the position was entered; a roll is an entry of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A measure of the vocabulary with its arguments, sorted by name, defaults filled in.

@@ -13,7 +13,7 @@ from engine.compile.measures.measure import (
     Takes,
     may_stand,
 )
-from engine.compile.plan import Argument, Call
+from engine.compile.plan import SINCE_ENTRY, Argument, Call
 from engine.compile.problem import Fault, Problem, did_you_mean
 from engine.compile.series import INTRADAY, MINUTE, MOST_SESSIONS, OF_REALISED, OF_SAMPLES, SIZES
 from engine.compile.units import written as as_written
@@ -136,6 +136,9 @@ def call_of(
     if measure in SHARES and not product(str(found["of"])).is_tradable:
         message = f"'{measure.name}' is of an ETF or a stock: nobody holds shares of {found['of']}, an index"
         raise Fault(Problem("RB207", path, message, "", columns, columns is None))
+    if found.get("since") == SINCE_ENTRY and found["of"] != scope.symbols[0]:
+        message = f"the entry of a position keeps the spot of {scope.symbols[0]}, and none of {found['of']}"
+        raise Fault(Problem("RB207", path, message, f"write 'of: {scope.symbols[0]}'", columns))
     if measure.name == "probability_of_profit" and len(scope.symbols) > 1:
         message = f"'{measure.name}' is of one underlying, and this bot has {' and '.join(scope.symbols)}"
         raise Fault(Problem("RB207", path, message, "", columns, columns is None))
@@ -224,7 +227,7 @@ def _taken(parameter: Parameter, written: Written, scope: Scope) -> Argument:
         case Takes.LEG:
             return _leg(_word(written), scope)
         case Takes.CHOICE:
-            return _choice(parameter, _word(written))
+            return _choice(parameter, _word(written), scope.place)
         case Takes.NAMES:
             return written if isinstance(written, tuple) else (_word(written),)
         case Takes.CLOCK if isinstance(written, DayTime):
@@ -300,7 +303,10 @@ def _legs(which: str, scope: Scope) -> tuple[str, ...]:
     return tuple(name for name, leg in scope.legs.items() if leg.side in wanted and not leg.is_shares)
 
 
-def _choice(parameter: Parameter, word: str) -> str:
+def _choice(parameter: Parameter, word: str, place: Place) -> str:
+    if word in parameter.in_exits and place is not Place.EXIT:
+        message = f"'{parameter.name}: {word}' is of an open position, and in {place.value} there is none"
+        raise _Misfit("RB206", message, f"it may stand in {Place.EXIT.value}")
     if word in parameter.choices:
         return word
     known = ", ".join(parameter.choices)

@@ -7,7 +7,7 @@ old a price may be is said in `engine.model.quotes`; every price is unknown when
 from collections.abc import Callable
 from math import isnan
 
-from engine.compile.plan import Call, Quantity
+from engine.compile.plan import SINCE_ENTRY, Call, Quantity
 from engine.evaluate.reading import Context, Read, Reading, Unknown, exact
 from engine.evaluate.snapshot import View
 from engine.model.contract import Underlying
@@ -65,6 +65,9 @@ def _column(view: View, contract: Underlying, name: str) -> float:
 
 
 def _base(view: View, contract: Underlying, since: str) -> Reading:
+    if since == SINCE_ENTRY:
+        spot = None if view.held is None else view.held.spot
+        return Unknown(f"{contract}: its spot at the entry is not on record") if spot is None else spot
     value = _column(view, contract, "open" if since == "open" else "previous_close")
     return Unknown(f"{contract}: {_BASES[since]}") if isnan(value) or value <= 0.0 else value
 

@@ -71,7 +71,8 @@ class Words:
     @property
     def since(self) -> str:
         """Where a change is counted from."""
-        return "since the open" if self.given("since") == "open" else "since the previous close"
+        base = str(self.given("since"))
+        return f"since the {'previous close' if base == 'close' else base}"
 
     @property
     def at_natural(self) -> str:

@@ -55,6 +55,7 @@ class Held(NamedTuple):
     paid so far; times in epoch seconds; `max_risk` per share of one structure, worst case at expiry. `best`: the best
     profit so far by what is measured (`turn/trailing.py`), as a part of the entry price, or in dollars. `legs`: every
     leg by name. `is_whole`: all of them are open, in the counts of their ratios. `opened_on`: the session of the entry.
+    `spot`: of the first underlying when the entry was first sent, None where nobody knows it.
     """
 
     entry_price: float
@@ -67,6 +68,7 @@ class Held(NamedTuple):
     legs: Mapping[str, Ledger] = NOTHING
     is_whole: bool = True
     opened_on: date = date.min
+    spot: float | None = None
 
 
 class BotView(NamedTuple):

@@ -112,6 +112,7 @@ def held(position: Position) -> Held | None:
         best={each.of: float(each.amount) for each in position.best},
         legs={leg.name: _ledger(leg) for leg in position.legs},
         opened_on=position.session,
+        spot=None if position.spot is None else float(position.spot),
         is_whole=all(leg.held == position.structures * leg.ratio for leg in position.legs),
     )
 

@@ -54,6 +54,7 @@ VALUES: Mapping[str, str] = {
     "open": "the session's open, 09:30 in New York; of a bot, that it holds something",
     "close": "the session's close, 16:00 in New York, 13:00 on half days; of a change, the previous session's; of a"
     " roll, it only closes",
+    "entry": "of a change, what stood when the position's entry was first sent, or when a roll opened it",
     "expiry": "the day on which the legs expire",
     "full": "a session from 09:30 to 16:00",
     "half": "a session that closes at 13:00",

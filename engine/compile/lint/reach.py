@@ -22,7 +22,7 @@ from engine.compile.lint.ranges import (
     stretch,
 )
 from engine.compile.lint.worth import COMMISSION, MULTIPLIER, NEAR, Worth, most_brought
-from engine.compile.plan import AllOf, Compare, Plan, Quantity, Rule, Truth
+from engine.compile.plan import SINCE_ENTRY, AllOf, Compare, Plan, Quantity, Rule, Truth
 from engine.compile.structure import certain_direction
 from engine.compile.timing import end_of_day, outlives_its_day, windows_of
 from engine.model.session import Session
@@ -188,7 +188,7 @@ def places_of(spec: Spec, plan: Plan, worth: Worth, bounds: PriceBounds, terms: 
         entry=_reach(in_window | _prices(plan, worth) | _risks(plan, least_loss(spec, plan, worth, bounds))),
         open=_reach(held, {"dte": stretch(over, longest), "time_in_trade": lasting, "sessions_in_trade": nights}),
         opened=_reach(
-            held | in_window | _UNMOVED,
+            held | in_window | _UNMOVED | _unmoved_spot(plan.underlyings[0]),
             {"dte": stretch(fewest, most), "time_in_trade": FALSE, "sessions_in_trade": FALSE},
             _chosen(plan),
         ),
@@ -353,6 +353,12 @@ _UNMOVED: dict[Subject, Range] = {
     Subject("gain in dollars", Quantity.DOLLARS, _AT_MID): stretch(-inf, 0.0),
 }
 """Right after the fill nothing has been won or lost, at mid."""
+
+
+def _unmoved_spot(symbol: str) -> dict[Subject, Range]:
+    """Right after the fill spot stands where it stood at the entry."""
+    arguments = (("of", symbol), ("since", SINCE_ENTRY))
+    return {Subject("move", quantity, arguments): FALSE for quantity in (Quantity.POINTS, Quantity.FRACTION)}
 
 
 def _chosen(plan: Plan) -> dict[str, dict[str, Range]]:

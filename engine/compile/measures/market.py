@@ -15,14 +15,15 @@ from engine.compile.measures.measure import (
     Place,
     Takes,
 )
-from engine.compile.plan import Quantity
+from engine.compile.plan import SINCE_ENTRY, Quantity
 from engine.compile.series import CLOSE_TO_CLOSE, ESTIMATORS
 from engine.model.quotes import FEED_SILENCE, IMPLIED_AGE, LEVEL_AGE, OPTION_AGE, VOLATILITY_INDEX_AGE
 from engine.spec.nouns.condition import Unit
 
 
-def _since(default: str) -> Parameter:
-    return Parameter(name="since", takes=Takes.CHOICE, default=default, choices=("close", "open"))
+def _since(default: str, *in_exits: str) -> Parameter:
+    choices = ("close", "open", *in_exits)
+    return Parameter(name="since", takes=Takes.CHOICE, default=default, choices=choices, in_exits=in_exits)
 
 
 _ESTIMATOR = Parameter(name="estimator", takes=Takes.CHOICE, default=CLOSE_TO_CLOSE, choices=ESTIMATORS)
@@ -66,12 +67,13 @@ MARKET = (
     Measure(
         name="move",
         units=POINT_CHANGE,
-        parameters=(SYMBOL, _since("open")),
-        source="spot, open and previous close of the underlying",
+        parameters=(SYMBOL, _since("open", SINCE_ENTRY)),
+        source="spot, open and previous close of the underlying, and its spot at the entry",
         max_age=LEVEL_AGE,
         places=EVERYWHERE,
         reads=("spot",),
-        formula="spot - base in points, or spot / base - 1; base is the open; `since: close` the previous close.",
+        formula="spot - base in points, or spot / base - 1; base is the open; `since: close` the previous close; "
+        "`since: entry`, under exits, the spot when the entry was first sent.",
     ),
     Measure(
         name="vix_spike",

@@ -44,12 +44,16 @@ class Takes(Enum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
     """One argument of a measure. `default` None with `required` False leaves it out; "legs" and "symbol" defaults are
-    resolved against the bot: its only underlying, its short legs, all its legs."""
+    resolved against the bot: its only underlying, its short legs, all its legs.
+
+    in_exits: those of its choices that are of an open position, and mean nothing but under `exits`.
+    """
 
     name: str
     takes: Takes
     default: str | int | None = None
     choices: tuple[str, ...] = ()
+    in_exits: tuple[str, ...] = ()
     required: bool = False
 
 

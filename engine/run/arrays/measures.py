@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from engine.adapters.history.day import Columns, Places
-from engine.compile.plan import Call, Quantity
+from engine.compile.plan import SINCE_ENTRY, Call, Quantity
 from engine.evaluate.measure_structure import names_of
 from engine.evaluate.snapshot import Held
 from engine.model.contract import LOT, Option, Right
@@ -163,6 +163,13 @@ class Position(NamedTuple):
             return None if risk is None else (risk, HAIR)
         return risk * LOT * self.held.quantity + self.held.commissions, 1e-3
 
+    def _move(self, call: Call) -> Series | None:
+        level = self.day.level(str(call.argument("of")))
+        if level is None or call.argument("since") != SINCE_ENTRY or self.held.spot is None:
+            return None
+        is_part = call.quantity is Quantity.FRACTION
+        return (level / self.held.spot - 1.0 if is_part else level - self.held.spot), HAIR
+
     def _breach(self, call: Call) -> Series | None:
         """Return how far inside, or past, its bound spot is: 0 and more is a breach."""
         arguments, names = dict(call.arguments), names_of(call)
@@ -202,6 +209,7 @@ _OF_POSITION: Mapping[str, Callable[[Position, Call], Series | None]] = {
     "credit": Position._entered_at,
     "debit": Position._entered_at,
     "max_risk": Position._max_risk,
+    "move": Position._move,
     "breach": Position._breach,
     "time": Position._time,
 }

@@ -47,6 +47,7 @@ CASES = [
         "{asof: open, method: iv}",
     ),
     (changed(VIX, "- credit: {at_least: 0.50}"), "RB206", "credit"),
+    (changed(VIX, "- move: {since: entry, above: 1%}"), "RB206", "entry"),
     (expr("spot > vix_change"), "RB203", "spot > vix_change"),
     (expr("1 / spot > 2"), "RB203", "1 / spot"),
     (expr("spot - day_mov < 3"), "RB112", "day_mov"),

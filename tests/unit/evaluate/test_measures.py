@@ -88,6 +88,17 @@ def test_move_gap_range_and_spike() -> None:
     assert read(view(), "vix_spike") == 2.0
 
 
+def test_a_move_since_the_entry_is_from_the_spot_that_stands_with_the_position() -> None:
+    at = condor(view())
+    assert unknown(read(at, "move", since="entry")) == "SPX: its spot at the entry is not on record"
+    assert at.held is not None
+    at.held = at.held._replace(spot=6040.0)
+    assert read(at, "move", since="entry") == -40.0
+    assert read(at, "move", Quantity.FRACTION, since="entry") == round(6000 / 6040 - 1, 9)
+    at.held = None
+    assert isinstance(read(at, "move", since="entry"), Unknown)
+
+
 def test_range_and_spike_and_gap_without_their_columns_are_unknown() -> None:
     at = view()
     row, vix = at.board.rows[Underlying("SPX")], at.board.rows[Underlying("VIX")]

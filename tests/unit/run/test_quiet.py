@@ -164,6 +164,16 @@ def test_an_exit_by_one_leg_looks_at_its_own_day_and_level(
     assert [each.data["reason"] for each in told if each.data.get("what") == "exit"] == [leaves_by]
 
 
+@pytest.mark.parametrize("test", ["beyond: 0.2%", "below: -6 pts", "above: 4 pts"])
+def test_an_exit_by_how_far_spot_has_moved_since_the_entry(tmp_path: Path, test: str) -> None:
+    exits = f'[{{move: {{since: entry, {test}}}, name: ran}}, {{time: "15:30"}}]'
+    text = BOUGHT.format(name="plain", at="10:00", exits=exits)
+    for source in (PastDays(strikes=30), PastDays(strikes=30, change=odd)):
+        told, every = both(program_of(tmp_path, text), source, 3, "mid")
+        assert not difference(told, every)
+        assert "ran" in [each.data["reason"] for each in told if each.data.get("what") == "exit"]
+
+
 def without_a_level(day: HistoryDay, first: int, last: int) -> HistoryDay:
     """Return the day without a level of SPX at these instants, the last one not included."""
     levels = day.levels["SPX"].copy()
@@ -205,6 +215,18 @@ def test_what_is_held_is_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     marks = sum(record.kind is Kind.MARK for record in told)
     assert marks == sum(record.kind is Kind.MARK for record in every) > 100
     assert 0 < sum(lived) - marks < 100  # those of the walk that lives through all of them are the rest
+
+
+def test_a_move_since_the_entry_is_looked_for_in_the_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exits = '[{move: {since: entry, beyond: 9%}}, {time: "15:30"}]'
+    lived: list[int] = []
+    step = Walk._step
+    monkeypatch.setattr(Walk, "_step", lambda walk, *where: (lived.append(len(walk.state.active)), step(walk, *where)))
+    program = program_of(tmp_path, BOUGHT.format(name="plain", at="10:00", exits=exits))
+    walk = Walk(program, PastDays(strikes=30), event_calendar(shipped_dates()), fill_model("mid"), Decimal(1_000_000))
+    marks = [each for done in walk.through(FIRST, FIRST) for each in done.records if each.kind is Kind.MARK]
+    assert len(marks) > 200
+    assert sum(lived) <= 8
 
 
 def test_what_comes_before_an_exit_is_passed_by_to_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ What is not named here goes turn by turn. So does every single session that turn
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from engine.compile.plan import Call, ExitPlan, LegPlan, Plan, Rule
+from engine.compile.plan import SINCE_ENTRY, Call, ExitPlan, LegPlan, Plan, Rule
 from engine.compile.reads import calls_of
 from engine.evaluate.guess import BAND
 from engine.evaluate.measure_volatility import class_of
@@ -149,6 +149,8 @@ def _of_rule(rule: Rule, known: frozenset[str]) -> Iterator[str]:
     for call in calls_of(rule.test):
         if call.measure not in known and not _is_daily(call):
             yield f"{rule.name} reads {call.measure}"
+        if dict(call.arguments).get("since") == SINCE_ENTRY:
+            yield f"{rule.name} counts from the entry"
 
 
 def _of_money(rule: Rule, plan: Plan) -> Iterator[str]:
