@@ -145,6 +145,8 @@ def _space(axis: Axis) -> "BaseDistribution":
 
 
 def _rises(axis: Axis) -> bool:
+    if axis.is_range:
+        return True
     try:
         numbers = [Decimal(each) for each in axis.values]
         return sorted(numbers) == numbers

@@ -1,11 +1,11 @@
 """What a sweep varies: `legs.short_put.delta=0.05..0.15/0.01`, a place in the spec and the values it takes in turn.
 
-A place is a parameter, or keys on the way to a value; keys between them may be left out where only one value fits. A
-value takes the form of the one that stands there: with `by: 10 pts`, 5 is `5 pts`.
+A place is a parameter, or keys on the way to a value; keys between them may be left out where only one value fits, and
+what has a name is found by it. A value takes the form of the one that stands there: with `by: 10 pts`, 5 is `5 pts`.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import combinations, product
 from math import prod
@@ -15,7 +15,7 @@ from engine.model.errors import MisuseError
 from engine.model.values import dataclass
 from engine.spec.diagnostic import Span
 from engine.spec.nouns.condition import Path
-from engine.spec.source import Source
+from engine.spec.source import Plain, Source
 from engine.spec.suggest import closest
 
 MOST = 100_000
@@ -23,7 +23,12 @@ MOST = 100_000
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _LONE_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?")
 _LIST = re.compile(r"[\[\]{}]")
-_RANGE = re.compile(r"(-?\d+(?:\.\d+)?)\.\.(-?\d+(?:\.\d+)?)/(\d+(?:\.\d+)?)")
+_RANGE = re.compile(
+    r"(?P<low>-?)(?P<head>\$?)(?P<first>\d+(?:\.\d+)?)(?P<tail>|%| ?[A-Za-z]+)"
+    r"\.\.(?P<high>-?)(?P=head)(?P<last>\d+(?:\.\d+)?)(?P=tail)"
+    r"/(?:(?P=head)|)(?P<step>\d+(?:\.\d+)?)(?:(?P=tail)|)"
+)
+_CLOCK_RANGE = re.compile(r"(\d\d):(\d\d)\.\.(\d\d):(\d\d)/(\d+)m")
 
 Point = tuple[str, ...]
 """One variant: the value at each place, in the order of the places."""
@@ -31,14 +36,18 @@ Point = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A place as it was written, and the values it takes."""
+    """A place as it was written, and the values it takes, which rise where they are those of a range."""
 
     name: str
     values: tuple[str, ...]
+    is_range: bool = False
 
 
 def axis(text: str) -> Axis:
-    """Return what `NAME=FROM..TO/STEP` or `NAME=A,B,C` varies. Raises: MisuseError."""
+    """Return what `NAME=FROM..TO/STEP` or `NAME=A,B,C` varies; ends of a range may have a unit.
+
+    Raises: MisuseError.
+    """
     name, equals, said = (part.strip() for part in text.partition("="))
     if not equals or not name or not said:
         raise MisuseError(f"--vary is NAME=FROM..TO/STEP or NAME=A,B,C, is '{text}'")
@@ -51,16 +60,27 @@ def axis(text: str) -> Axis:
         if twice := next((value for place, value in enumerate(values) if value in values[:place]), ""):
             raise MisuseError(f"a value of {name} stands twice: {twice}", "give it once")
         return Axis(name, values)
+    if (clock := _CLOCK_RANGE.fullmatch(said)) is not None:
+        hour, minute, last_hour, last_minute, step = map(int, clock.groups())
+        minutes = _steps(name, said, Decimal(60 * hour + minute), Decimal(60 * last_hour + last_minute), Decimal(step))
+        return Axis(name, tuple(f"{int(each) // 60:02d}:{int(each) % 60:02d}" for each in minutes), is_range=True)
     found = _RANGE.fullmatch(said)
     if found is None:
-        raise MisuseError(f"a range is FROM..TO/STEP, as 0.05..0.15/0.01, is '{said}'")
-    low, high, step = (Decimal(number) for number in found.groups())
+        help_text = "ends have one unit or none, as in 25%..75%/25%; of times it is 10:00..12:00/30m"
+        raise MisuseError(f"a range is FROM..TO/STEP, as 0.05..0.15/0.01, is '{said}'", help_text)
+    low, high = Decimal(found["low"] + found["first"]), Decimal(found["high"] + found["last"])
+    head, tail = found["head"], found["tail"]
+    steps = _steps(name, said, low, high, Decimal(found["step"]))
+    return Axis(name, tuple(f"{'-' * (each < 0)}{head}{abs(each):f}{tail}" for each in steps), is_range=True)
+
+
+def _steps(name: str, said: str, low: Decimal, high: Decimal, step: Decimal) -> list[Decimal]:
     if step <= 0 or high < low:
         raise MisuseError(f"a range rises from its start by a step above 0, is '{said}'")
     count = int((high - low) / step) + 1
     if count > MOST:
         raise MisuseError(f"{name} would take {count:,} values, {MOST:,} at most")
-    return Axis(name, tuple(f"{low + step * number:f}" for number in range(count)))
+    return [low + step * number for number in range(count)]
 
 
 def grid(axes: Sequence[Axis]) -> Iterator[Point]:
@@ -133,12 +153,12 @@ def _path(source: Source, name: str) -> Path:
     if ("parameters", name) in source.values:
         return ("parameters", name)
     wanted = name.split(".")
-    leaves = [path for path in source.values if path and not _holds_others(source, path)]
-    found = [path for path in leaves if _fits(path, wanted)]
+    leaves = {path: _named(source, path) for path in source.values if path and not _holds_others(source, path)}
+    found = [path for path, called in leaves.items() if _fits(called, wanted)]
     if len(found) == 1:
         return found[0]
     if not found:
-        meant = _meant(wanted, leaves)
+        meant = _meant(wanted, leaves.values())
         raise MisuseError(
             f"the spec has nothing at '{name}'",
             f"did you mean '{meant}'?"
@@ -149,11 +169,11 @@ def _path(source: Source, name: str) -> Path:
     raise MisuseError(f"'{name}' may be one of {len(found)} places", f"say which: {told}")
 
 
-def _meant(wanted: Sequence[str], leaves: Sequence[Path]) -> str | None:
+def _meant(wanted: Sequence[str], leaves: Iterable[Sequence[tuple[str, ...]]]) -> str | None:
     """Return a name of the place nearest to the wanted keys, each of which is there or is like one that is."""
     names: dict[str, str] = {}
     for path in leaves:
-        parts = [str(each) for each in path]
+        parts = [called[-1] for called in path]
         for keys in combinations(parts[:-1], len(wanted) - 1):
             way = (*keys, parts[-1])
             if all(key == said or closest(said, (key,)) for said, key in zip(wanted, way, strict=True)):
@@ -167,12 +187,23 @@ def _holds_others(source: Source, path: Path) -> bool:
     return any(len(other) > len(path) and other[: len(path)] == path for other in source.values)
 
 
-def _fits(path: Path, wanted: Sequence[str]) -> bool:
+def _named(source: Source, path: Path) -> list[tuple[str, ...]]:
+    """Return the keys of a path, each with what else it is called by: what stands in a list may have a name."""
+    found: list[tuple[str, ...]] = []
+    at: Plain = source.tree
+    for key in path:
+        at = at[str(key)] if isinstance(at, dict) else at[int(key)] if isinstance(at, list) else None
+        name = at.get("name") if isinstance(key, int) and isinstance(at, dict) else None
+        found.append((str(key), name) if isinstance(name, str) else (str(key),))
+    return found
+
+
+def _fits(path: Sequence[tuple[str, ...]], wanted: Sequence[str]) -> bool:
     """Say whether the wanted keys are on the path in their order, the first and last of them at its ends."""
-    if str(path[-1]) != wanted[-1] or (len(wanted) > 1 and str(path[0]) != wanted[0]):
+    if wanted[-1] not in path[-1] or (len(wanted) > 1 and wanted[0] not in path[0]):
         return False
-    keys = iter(map(str, path))
-    return all(key in keys for key in wanted)
+    keys = iter(path)
+    return all(any(key in called for called in keys) for key in wanted)
 
 
 def with_values(source: Source, values: Mapping[str, str]) -> str:

@@ -83,11 +83,35 @@ def test_a_range_holds_its_ends_exactly() -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "values"),
+    [
+        ("25%..75%/25%", ("25%", "50%", "75%")),
+        ("0.5%..1%/0.25", ("0.50%", "0.75%", "1.00%")),
+        ("5 pts..15 pts/5 pts", ("5 pts", "10 pts", "15 pts")),
+        ("$50..$150/$50", ("$50", "$100", "$150")),
+        ("-$100..$100/$100", ("-$100", "$0", "$100")),
+        ("-2..2/2", ("-2", "0", "2")),
+        ("1x..2x/0.5", ("1.0x", "1.5x", "2.0x")),
+        ("30s..90s/30s", ("30s", "60s", "90s")),
+        ("09:45..10:30/15m", ("09:45", "10:00", "10:15", "10:30")),
+    ],
+)
+def test_the_ends_of_a_range_may_have_a_unit(said: str, values: tuple[str, ...]) -> None:
+    found = axis(f"x={said}")
+    assert found.values == values
+    assert found.is_range
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("delta", "NAME=FROM..TO/STEP"),
         ("=1,2", "NAME=FROM..TO/STEP"),
         ("delta=1..2", "a range is FROM..TO/STEP"),
+        ("delta=1%..2 pts/1", "a range is FROM..TO/STEP"),
+        ("delta=1%..2%/1 pts", "a range is FROM..TO/STEP"),
+        ("at=10:00..12:00/1", "a range is FROM..TO/STEP"),
+        ("at=12:00..10:00/30m", "rises from its start"),
         ("delta=2..1/1", "rises from its start"),
         ("delta=1..2/0", "rises from its start"),
         ("delta=1,2,1", "a value of delta stands twice: 1"),
@@ -136,6 +160,18 @@ def test_a_grid_has_every_combination_and_a_draw_some_of_them() -> None:
 )
 def test_a_value_takes_the_form_of_the_one_that_stands_there(name: str, value: str, line: str) -> None:
     assert line in with_values(source(), {name: value}).split("\n")
+
+
+def test_what_stands_in_a_list_is_found_by_its_name() -> None:
+    """Of two exits by `move` each was found by its number in the list alone."""
+    exits = "  - {name: ran, move: {beyond: 1%}}\n  - {name: fell, move: {below: -2%}}\nrisk:"
+    told = load_text(DTE0.replace("risk:", exits), "dte0_condor.yaml").source
+    assert "{name: ran, move: {beyond: 3%}}" in with_values(told, {"exits.ran.move.beyond": "3"})
+    assert "{name: fell, move: {below: -1%}}" in with_values(told, {"exits.fell.below": "-1%"})
+    assert place_of(told, "exits.6.move.below") == place_of(told, "exits.fell.move.below")
+    with pytest.raises(MisuseError) as caught:
+        place_of(told, "exits.rna.move.beyond")
+    assert caught.value.help == "did you mean 'exits.ran.move.beyond'?"
 
 
 def test_a_number_where_several_stand_is_refused() -> None:
